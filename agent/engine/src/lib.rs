@@ -1,0 +1,2 @@
+//! The pure engine of pidflow: packets to flows, kernel events to processes and sockets, and the
+//! join of the two. No files, sockets, clock, async, aya or pcap: time is an argument.

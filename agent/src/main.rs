@@ -1,0 +1,2 @@
+//! The pidflow agent.
+fn main() {}

@@ -1,0 +1,224 @@
+//! The structs that cross the kernel boundary through the ring buffer.
+//!
+//! `no_std`, `repr(C)`, no padding that is not named: the eBPF programs write them, the agent
+//! reads them as bytes. Times are CLOCK_BOOTTIME nanoseconds (`bpf_ktime_get_boot_ns`), the clock of
+//! `task_struct.start_boottime`, so that they compare with a process's start.
+
+/// First word of every event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum EventKind {
+    /// [`ForkEvent`].
+    Fork = 1,
+    /// [`ExecEvent`].
+    Exec = 2,
+    /// [`ExitEvent`].
+    Exit = 3,
+    /// [`SocketEvent`].
+    Socket = 4,
+}
+
+/// Octets of a comm, `TASK_COMM_LEN` of `include/linux/sched.h`.
+pub const COMM_LEN: usize = 16;
+/// Octets kept of an executable's path.
+pub const PATH_LEN: usize = 256;
+/// Octets kept of a command line.
+pub const ARGS_LEN: usize = 512;
+
+/// Identity of a process: the thread group leader's.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct TaskRef {
+    /// `task_struct.start_boottime` of the leader.
+    pub start_ns: u64,
+    /// Thread group id in the initial PID namespace.
+    pub tgid: u32,
+    /// Effective user id in the initial user namespace.
+    pub uid: u32,
+    /// The leader's comm.
+    pub comm: [u8; COMM_LEN],
+}
+
+/// [`Usage::flags`]: the CPU time and faults cover all threads (else only the current and the ended ones).
+pub const USAGE_WHOLE: u32 = 1;
+/// [`Usage::flags`]: the memory members are set.
+pub const USAGE_MEMORY: u32 = 2;
+/// [`Usage::flags`]: the delay member is set (delay accounting was on).
+pub const USAGE_DELAY: u32 = 4;
+
+/// Resource usage of a process since its start.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct Usage {
+    /// User and system CPU time, nanoseconds (`sum_exec_runtime` of all threads).
+    pub cpu_ns: u64,
+    /// Minor page faults.
+    pub minor_faults: u64,
+    /// Major page faults.
+    pub major_faults: u64,
+    /// Resident memory, octets.
+    pub rss: u64,
+    /// Peak resident memory, octets.
+    pub peak_rss: u64,
+    /// Waiting for block I/O, nanoseconds (`task_delay_info.blkio_delay`).
+    pub blkio_delay_ns: u64,
+    /// `USAGE_*`.
+    pub flags: u32,
+    /// Threads alive.
+    pub threads: u32,
+}
+
+/// What happened on a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum SocketOp {
+    /// `connect` was called by this process (TCP: the attempt; UDP: seen at the first use).
+    Connect = 1,
+    /// This process accepted the connection.
+    Accept = 2,
+    /// This process listens.
+    Listen = 3,
+    /// This process sent.
+    Send = 4,
+    /// This process received.
+    Receive = 5,
+    /// This process closed its last reference.
+    Close = 6,
+    /// The connection attempt failed with `error`; the task is who called connect.
+    ConnectFailed = 7,
+}
+
+/// A socket and its addresses at the time of the event.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct SocketRef {
+    /// Address of `struct sock`, an identity while the socket lives.
+    pub sk: u64,
+    /// Inode number of the socket as in `/proc/PID/fd`; 0: not yet attached to a file.
+    pub inode: u64,
+    /// Local address; IPv4 in the first four octets.
+    pub local: [u8; 16],
+    /// Remote address; all zero: not connected.
+    pub remote: [u8; 16],
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// Local port, host order.
+    pub local_port: u16,
+    /// Remote port, host order; 0: not connected.
+    pub remote_port: u16,
+    /// `AF_INET` 2 or `AF_INET6` 10.
+    pub family: u16,
+    /// IP protocol number.
+    pub protocol: u16,
+    /// Padding, 0.
+    pub reserved: u32,
+}
+
+/// A process was forked.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct ForkEvent {
+    /// [`EventKind::Fork`].
+    pub kind: u32,
+    /// Padding, 0.
+    pub reserved: u32,
+    /// When.
+    pub time_ns: u64,
+    /// The new process.
+    pub child: TaskRef,
+    /// Its parent.
+    pub parent: TaskRef,
+}
+
+/// A process became another program.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct ExecEvent {
+    /// [`EventKind::Exec`].
+    pub kind: u32,
+    /// Octets used of `args`; arguments end with a zero octet each.
+    pub args_len: u32,
+    /// When.
+    pub time_ns: u64,
+    /// The process, with its new comm.
+    pub task: TaskRef,
+    /// Parent's thread group id.
+    pub parent_tgid: u32,
+    /// Octets used of `path`.
+    pub path_len: u32,
+    /// Executable path as given to exec.
+    pub path: [u8; PATH_LEN],
+    /// Arguments.
+    pub args: [u8; ARGS_LEN],
+}
+
+/// A process ended (its last thread did).
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct ExitEvent {
+    /// [`EventKind::Exit`].
+    pub kind: u32,
+    /// `task_struct.exit_code` as wait(2) gives it.
+    pub exit_code: u32,
+    /// When.
+    pub time_ns: u64,
+    /// The process.
+    pub task: TaskRef,
+    /// Parent's thread group id.
+    pub parent_tgid: u32,
+    /// Padding, 0.
+    pub reserved: u32,
+    /// Final usage.
+    pub usage: Usage,
+}
+
+/// A process did something with a socket.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct SocketEvent {
+    /// [`EventKind::Socket`].
+    pub kind: u32,
+    /// [`SocketOp`].
+    pub op: u32,
+    /// When.
+    pub time_ns: u64,
+    /// Who.
+    pub task: TaskRef,
+    /// Parent's thread group id.
+    pub parent_tgid: u32,
+    /// errno of a failed connect, positive; else 0.
+    pub error: u32,
+    /// The socket.
+    pub socket: SocketRef,
+    /// Usage of the process at that time.
+    pub usage: Usage,
+}
+
+const _: () = {
+    assert!(size_of::<TaskRef>() == 32);
+    assert!(size_of::<Usage>() == 56);
+    assert!(size_of::<SocketRef>() == 64);
+    assert!(size_of::<ForkEvent>() == 80);
+    assert!(size_of::<ExecEvent>() == 16 + 32 + 8 + PATH_LEN + ARGS_LEN);
+    assert!(size_of::<ExitEvent>() == 16 + 32 + 8 + 56);
+    assert!(size_of::<SocketEvent>() == 16 + 32 + 8 + 64 + 56);
+};
+
+/// Indices of the kernel side's per-CPU counters (map `COUNTERS`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum KernelCounter {
+    /// Facts delivered.
+    Delivered = 0,
+    /// Facts lost because the ring buffer was full.
+    RingFull = 1,
+    /// Facts suppressed as repetition.
+    Suppressed = 2,
+    /// A kernel struct could not be read.
+    ReadFailed = 3,
+    /// A map had no room.
+    MapFull = 4,
+}
+
+/// Number of [`KernelCounter`]s.
+pub const KERNEL_COUNTERS: u32 = 5;

@@ -1,0 +1,339 @@
+//! The description of one element: what a row of the table says.
+
+use crate::record::FlowRecord;
+use crate::value::Value;
+
+/// Whose number space an element's id is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Enterprise {
+    /// IANA's "IPFIX Information Elements" registry.
+    Iana,
+    /// RFC 5103's reverse direction of an IANA element, private enterprise number 29305.
+    Reverse,
+    /// ntop's, private enterprise number 35632.
+    Ntop,
+    /// pidflow's own; the number is the user's to set, by default 32473 (RFC 5612's example number).
+    Pidflow,
+}
+
+impl Enterprise {
+    /// RFC 5103's private enterprise number.
+    pub const REVERSE_PEN: u32 = 29305;
+    /// ntop's private enterprise number.
+    pub const NTOP_PEN: u32 = 35632;
+    /// RFC 5612's example number, which pidflow's own elements have unless the user sets another.
+    pub const DEFAULT_OWN_PEN: u32 = 32473;
+
+    /// The private enterprise number, none for IANA; `own` is the one set for pidflow.
+    #[must_use]
+    pub const fn number(self, own: u32) -> Option<u32> {
+        match self {
+            Self::Iana => None,
+            Self::Reverse => Some(Self::REVERSE_PEN),
+            Self::Ntop => Some(Self::NTOP_PEN),
+            Self::Pidflow => Some(own),
+        }
+    }
+}
+
+/// RFC 7012 section 3.1's abstract data types, those in use here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are RFC 7012's own")]
+pub enum DataType {
+    Unsigned8,
+    Unsigned16,
+    Unsigned32,
+    Unsigned64,
+    String,
+    Ipv4Address,
+    Ipv6Address,
+    MacAddress,
+    DateTimeSeconds,
+    DateTimeMilliseconds,
+    DateTimeNanoseconds,
+}
+
+impl DataType {
+    /// The name as in RFC 7012 and the registry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unsigned8 => "unsigned8",
+            Self::Unsigned16 => "unsigned16",
+            Self::Unsigned32 => "unsigned32",
+            Self::Unsigned64 => "unsigned64",
+            Self::String => "string",
+            Self::Ipv4Address => "ipv4Address",
+            Self::Ipv6Address => "ipv6Address",
+            Self::MacAddress => "macAddress",
+            Self::DateTimeSeconds => "dateTimeSeconds",
+            Self::DateTimeMilliseconds => "dateTimeMilliseconds",
+            Self::DateTimeNanoseconds => "dateTimeNanoseconds",
+        }
+    }
+
+    /// The number of RFC 5610 section 3.1 (informationElementDataType, 339).
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Unsigned8 => 1,
+            Self::Unsigned16 => 2,
+            Self::Unsigned32 => 3,
+            Self::Unsigned64 => 4,
+            Self::MacAddress => 12,
+            Self::String => 13,
+            Self::DateTimeSeconds => 14,
+            Self::DateTimeMilliseconds => 15,
+            Self::DateTimeNanoseconds => 17,
+            Self::Ipv4Address => 18,
+            Self::Ipv6Address => 19,
+        }
+    }
+
+    /// Octets in IPFIX: RFC 7012's own size, none for strings.
+    #[must_use]
+    pub const fn octets(self) -> Option<u16> {
+        match self {
+            Self::Unsigned8 => Some(1),
+            Self::Unsigned16 => Some(2),
+            Self::Unsigned32 | Self::Ipv4Address | Self::DateTimeSeconds => Some(4),
+            Self::MacAddress => Some(6),
+            Self::Unsigned64 | Self::DateTimeMilliseconds | Self::DateTimeNanoseconds => Some(8),
+            Self::Ipv6Address => Some(16),
+            Self::String => None,
+        }
+    }
+}
+
+/// How long the element is on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// The same number of octets in IPFIX and NetFlow v9.
+    Fixed(u16),
+    /// IPFIX: variable length (RFC 7011 section 7). NetFlow v9, which has none: this many octets,
+    /// zero padded, cut at a character boundary.
+    Variable {
+        /// Octets in NetFlow v9.
+        v9: u16,
+    },
+}
+
+/// RFC 7012 section 3.2 with the numbers of RFC 5610 section 3.6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Semantics {
+    /// No arithmetic sense (0).
+    Default,
+    /// An amount at one time (1).
+    Quantity,
+    /// A growing total (2).
+    TotalCounter,
+    /// An amount since the last record (3).
+    DeltaCounter,
+    /// A name in number's clothes (4).
+    Identifier,
+    /// Bits (5).
+    Flags,
+}
+
+impl Semantics {
+    /// The number of RFC 5610 section 3.6.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::Quantity => 1,
+            Self::TotalCounter => 2,
+            Self::DeltaCounter => 3,
+            Self::Identifier => 4,
+            Self::Flags => 5,
+        }
+    }
+
+    /// The registry's word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Quantity => "quantity",
+            Self::TotalCounter => "totalCounter",
+            Self::DeltaCounter => "deltaCounter",
+            Self::Identifier => "identifier",
+            Self::Flags => "flags",
+        }
+    }
+}
+
+/// The unit of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each says itself")]
+pub enum Unit {
+    None,
+    Octets,
+    Packets,
+    Seconds,
+    Milliseconds,
+    Nanoseconds,
+    Faults,
+    /// Percent of one core (or of the time) times 100: 12.34 % is 1234.
+    HundredthsOfPercent,
+}
+
+impl Unit {
+    /// As the element page and `pidflow fields` print it; empty for none.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Octets => "octets",
+            Self::Packets => "packets",
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+            Self::Nanoseconds => "nanoseconds",
+            Self::Faults => "faults",
+            Self::HundredthsOfPercent => "percent x 100",
+        }
+    }
+
+    /// The number of RFC 5610 section 3.7 (IANA "IPFIX Information Element Units"); 0 where the
+    /// registry has none for it.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Octets => 2,
+            Self::Packets => 3,
+            Self::Seconds => 5,
+            Self::Milliseconds => 6,
+            Self::Nanoseconds => 8,
+            Self::None | Self::Faults | Self::HundredthsOfPercent => 0,
+        }
+    }
+}
+
+/// Which records have an element.
+///
+/// IPFIX and NetFlow v9 cannot say "absent" inside a record, so an encoder makes one template for
+/// each combination of groups that occurs and leaves the elements of missing groups out: what is
+/// not known is absent, not zero. Within a group that is present a member may still be unknown for one
+/// record (a process without a container, say); it is sent as 0 or as the empty string then, and
+/// is left out of JSON and OTLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Group {
+    /// Every record.
+    Always = 1,
+    /// IPv4 flows.
+    Ipv4 = 1 << 1,
+    /// IPv6 flows.
+    Ipv6 = 1 << 2,
+    /// ICMP and ICMPv6 flows.
+    Icmp = 1 << 3,
+    /// Flows with a VLAN tag.
+    Vlan = 1 << 4,
+    /// The source end's process is known.
+    Source = 1 << 5,
+    /// The destination end's process is known.
+    Destination = 1 << 6,
+    /// The source end's resource usage is known.
+    SourceUsage = 1 << 7,
+    /// The destination end's resource usage is known.
+    DestinationUsage = 1 << 8,
+    /// The source end's I/O wait is known (delay accounting was on when the process started).
+    SourceIowait = 1 << 9,
+    /// The destination end's I/O wait is known.
+    DestinationIowait = 1 << 10,
+    /// A connection attempt failed.
+    ConnectError = 1 << 11,
+    /// The link layer has MAC addresses.
+    Ethernet = 1 << 12,
+    /// The source end has a second candidate.
+    SourceCandidate = 1 << 13,
+    /// The destination end has a second candidate.
+    DestinationCandidate = 1 << 14,
+}
+
+/// The groups of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct GroupSet(u16);
+
+impl GroupSet {
+    /// No group at all.
+    pub const EMPTY: Self = Self(0);
+
+    /// This set and `group`, when `present`.
+    #[must_use]
+    pub const fn with(self, group: Group, present: bool) -> Self {
+        if present { Self(self.0 | group as u16) } else { self }
+    }
+
+    /// Whether `group` is in the set.
+    #[must_use]
+    pub const fn contains(self, group: Group) -> bool {
+        self.0 & group as u16 != 0
+    }
+
+    /// The bits, for use as a key.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Copy)]
+pub struct Element {
+    /// nProbe's name, which `-T "%NAME"` and the named JSON keys use.
+    pub name: &'static str,
+    /// Other names accepted in templates (nProbe's older ones, IANA's own).
+    pub aliases: &'static [&'static str],
+    /// The IPFIX name: IANA's where IANA has the element, else in the same style.
+    pub ipfix_name: &'static str,
+    /// Whose number space `id` is in.
+    pub enterprise: Enterprise,
+    /// The IPFIX element id.
+    pub id: u16,
+    /// The NetFlow v9 field type; none: the element is not sent in v9.
+    pub v9: Option<u16>,
+    /// RFC 7012 abstract data type.
+    pub data_type: DataType,
+    /// Octets on the wire.
+    pub length: Length,
+    /// Octets in NetFlow v9 where they differ from IPFIX's (TCP flags, system uptime times).
+    pub v9_length: u16,
+    /// Unit of the value.
+    pub unit: Unit,
+    /// RFC 7012 semantics.
+    pub semantics: Semantics,
+    /// Which records have it.
+    pub group: Group,
+    /// The OpenTelemetry attribute, none where a field of the log record itself says it.
+    pub otel: Option<&'static str>,
+    /// One sentence: meaning, range, source.
+    pub doc: &'static str,
+    /// Reads the value; none: not known for this record.
+    pub read: fn(&FlowRecord) -> Option<Value<'_>>,
+}
+
+impl Element {
+    /// nProbe's number notation for JSON keys: the NetFlow v9 field type where there is one
+    /// (`8`, `57640`), else `PEN.id`.
+    #[must_use]
+    pub fn numeric_key(&self, own_pen: u32) -> String {
+        match (self.v9, self.enterprise.number(own_pen)) {
+            (Some(n), _) if self.enterprise != Enterprise::Pidflow => n.to_string(),
+            (_, Some(pen)) => format!("{pen}.{}", self.id),
+            (_, None) => self.id.to_string(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Element {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Element").field("name", &self.name).field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,29 @@
+//! What every other crate of pidflow agrees on: the flow record, the one table of
+//! its elements, and the structs that cross the kernel boundary.
+//!
+//! A leaf crate without I/O. Encoders, the command line, the reference page and the
+//! dashboards' checks are walks over [`table::ELEMENTS`]; adding a field to the output is one
+//! entry there and one member of [`record::FlowRecord`].
+#![cfg_attr(not(feature = "std"), no_std)]
+
+pub mod abi;
+#[cfg(feature = "std")]
+pub mod element;
+#[cfg(feature = "std")]
+pub mod record;
+#[cfg(feature = "std")]
+pub mod table;
+#[cfg(feature = "std")]
+pub mod value;
+
+#[cfg(feature = "std")]
+pub use element::{DataType, Element, Enterprise, Group, GroupSet, Length, Semantics, Unit};
+#[cfg(feature = "std")]
+pub use record::{
+    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, InitiatorBasis, Process,
+    ProcessEnd, ProcessUsage, Protocol,
+};
+#[cfg(feature = "std")]
+pub use table::{ELEMENTS, by_name};
+#[cfg(feature = "std")]
+pub use value::Value;

@@ -1,0 +1,340 @@
+//! The flow record: what the packets said, and the process at each end.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::element::{Group, GroupSet};
+
+/// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Protocol;
+
+impl Protocol {
+    /// Internet Control Message Protocol.
+    pub const ICMP: u8 = 1;
+    /// Transmission Control Protocol.
+    pub const TCP: u8 = 6;
+    /// User Datagram Protocol.
+    pub const UDP: u8 = 17;
+    /// ICMP for IPv6.
+    pub const ICMPV6: u8 = 58;
+    /// Stream Control Transmission Protocol.
+    pub const SCTP: u8 = 132;
+}
+
+/// What one direction of a flow carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Packets.
+    pub packets: u64,
+    /// Octets from the IP header on, without link-layer padding (IANA octetDeltaCount).
+    pub octets: u64,
+    /// Octets of the whole frames as on the wire, without CRC (IANA layer2OctetDeltaCount).
+    pub frame_octets: u64,
+    /// Union of the TCP flags seen (RFC 9293 section 3.1, low 8 bits); 0 for other protocols.
+    pub tcp_flags: u8,
+}
+
+impl Counters {
+    /// Adds `other` to this.
+    pub const fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.octets += other.octets;
+        self.frame_octets += other.frame_octets;
+        self.tcp_flags |= other.tcp_flags;
+    }
+}
+
+/// IANA flowEndReason (136), RFC 5102 section 5.11.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum FlowEndReason {
+    /// No packet for the idle timeout.
+    IdleTimeout = 1,
+    /// Went on longer than the active timeout; more records of it may follow.
+    ActiveTimeout = 2,
+    /// The end was seen: FIN or RST, or the socket was closed.
+    EndOfFlow = 3,
+    /// The exporter was told to stop, or the capture file ended.
+    ForcedEnd = 4,
+    /// Evicted because the table was full.
+    LackOfResources = 5,
+}
+
+/// How it is known which end is the source (the client).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum InitiatorBasis {
+    /// Only that it sent the first packet seen.
+    FirstPacket = 1,
+    /// It sent a SYN without ACK (or received a SYN with ACK).
+    Syn = 2,
+    /// The kernel said which side connected or accepted.
+    Socket = 3,
+}
+
+impl InitiatorBasis {
+    /// As exported.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FirstPacket => "first-packet",
+            Self::Syn => "syn",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+/// A flow as built from packets alone. `source` is the initiator as far as the packets tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flow {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Innermost 802.1Q/802.1ad VLAN id, 0 to 4095; none: no tag.
+    pub vlan: Option<u16>,
+    /// Source (initiator) address.
+    pub source: IpAddr,
+    /// Destination address; of the same family as `source`.
+    pub destination: IpAddr,
+    /// Source port, 0 where the protocol has none. ICMP echo: the identifier.
+    pub source_port: u16,
+    /// Destination port, 0 where the protocol has none. ICMP echo: the identifier.
+    pub destination_port: u16,
+    /// ICMP type and code of the first packet as `type * 256 + code`; none for other protocols.
+    pub icmp_type_code: Option<u16>,
+    /// Time of the first packet, nanoseconds since the epoch.
+    pub first_ns: u64,
+    /// Time of the last packet, nanoseconds since the epoch.
+    pub last_ns: u64,
+    /// From source to destination.
+    pub forward: Counters,
+    /// From destination to source.
+    pub reverse: Counters,
+    /// IP type of service / traffic class of the first packet of the source.
+    pub ip_class_of_service: u8,
+    /// MAC addresses of the first packet (source, destination); none where the link layer has none.
+    pub macs: Option<([u8; 6], [u8; 6])>,
+    /// Interface index of the first packet, 0: unknown (files).
+    pub interface_index: u32,
+    /// Interface name or capture file of the first packet.
+    pub interface: Arc<str>,
+    /// Why the record was made.
+    pub end_reason: FlowEndReason,
+    /// More precise than `end_reason`: `fin`, `rst`, `socket-closed`, `socket-changed`, `end-of-capture`,
+    /// `shutdown`, … ; empty: nothing to add.
+    pub end_detail: &'static str,
+    /// How the initiator is known.
+    pub initiator: InitiatorBasis,
+}
+
+impl Flow {
+    /// Swaps the ends: what was destination becomes source.
+    pub fn turn_round(&mut self) {
+        std::mem::swap(&mut self.source, &mut self.destination);
+        std::mem::swap(&mut self.source_port, &mut self.destination_port);
+        std::mem::swap(&mut self.forward, &mut self.reverse);
+        self.macs = self.macs.map(|(s, d)| (d, s));
+    }
+}
+
+/// How one end of a flow was attributed to a process, or why it was not.
+///
+/// From surest to least sure; what comes after [`Attribution::ListenerOnly`] has no process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Attribution {
+    /// A kernel event of a socket with exactly this tuple within the flow's time.
+    SocketEvent = 1,
+    /// A kernel event of an unconnected socket bound to this local address and port within the flow's time.
+    LocalPortEvent = 2,
+    /// The exact tuple was in a snapshot of sockets (at start or by polling).
+    SnapshotTuple = 3,
+    /// An unconnected socket bound to this local port was in a snapshot.
+    SnapshotPort = 4,
+    /// Only the owner of a listening socket that covers the port is known, not who accepted.
+    ListenerOnly = 5,
+    /// None: the address belongs to no network namespace of this host.
+    Remote = 16,
+    /// None: several processes fit equally well and nothing tells them apart.
+    Ambiguous = 17,
+    /// None: the address is this host's and no socket was seen.
+    NoSocket = 18,
+    /// None: a socket was seen, its process is gone and unknown (events lost).
+    NoProcess = 19,
+    /// None: the flow was read from a file, where there are no kernel events.
+    Offline = 20,
+    /// None: the protocol is handled by the kernel itself (ICMP echo replies, IGMP, …).
+    Kernel = 21,
+}
+
+impl Attribution {
+    /// As exported.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SocketEvent => "socket-event",
+            Self::LocalPortEvent => "local-port-event",
+            Self::SnapshotTuple => "snapshot-tuple",
+            Self::SnapshotPort => "snapshot-port",
+            Self::ListenerOnly => "listener-only",
+            Self::Remote => "remote",
+            Self::Ambiguous => "ambiguous",
+            Self::NoSocket => "no-socket",
+            Self::NoProcess => "no-process",
+            Self::Offline => "offline",
+            Self::Kernel => "kernel",
+        }
+    }
+
+    /// All of them, in order of their numbers.
+    pub const ALL: [Self; 11] = [
+        Self::SocketEvent,
+        Self::LocalPortEvent,
+        Self::SnapshotTuple,
+        Self::SnapshotPort,
+        Self::ListenerOnly,
+        Self::Remote,
+        Self::Ambiguous,
+        Self::NoSocket,
+        Self::NoProcess,
+        Self::Offline,
+        Self::Kernel,
+    ];
+}
+
+/// Who a process is. Shared by all records of the process; strings are UTF-8 (lossily converted).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Process {
+    /// Thread group id in the host's (the initial) PID namespace.
+    pub pid: u32,
+    /// Start time, nanoseconds since the epoch. With `pid` the identity of the process.
+    pub start_ns: u64,
+    /// Name: the leader's comm, or the executable's base name where that is longer and comm is cut at 15 octets.
+    pub name: Arc<str>,
+    /// Effective user id.
+    pub uid: u32,
+    /// User name from the host's passwd file, else the number.
+    pub user: Arc<str>,
+    /// Executable path; empty: unknown.
+    pub executable: Arc<str>,
+    /// Command line, arguments joined by blanks; empty: unknown.
+    pub command_line: Arc<str>,
+    /// Container id (64 hexadecimal digits) from the cgroup path; empty: none.
+    pub container_id: Arc<str>,
+    /// Parent's PID, 0: none or in another PID namespace.
+    pub parent_pid: u32,
+    /// Parent's name; empty: unknown.
+    pub parent_name: Arc<str>,
+    /// Parent's effective user id.
+    pub parent_uid: Option<u32>,
+    /// Parent's user name; empty: unknown.
+    pub parent_user: Arc<str>,
+    /// The chain of parents as `name(pid)` joined by `<`, nearest first, to PID 1; empty: unknown.
+    pub ancestors: Arc<str>,
+}
+
+/// What a process used, for the time of one flow. Absent: not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProcessUsage {
+    /// Resident memory at the sample nearest to the flow's end, octets.
+    pub memory_actual: Option<u64>,
+    /// Peak resident memory of the process up to then, octets.
+    pub memory_peak: Option<u64>,
+    /// CPU time over elapsed time between the samples that enclose the flow, percent of one core × 100.
+    pub cpu_load: Option<u32>,
+    /// Time waiting for block I/O over elapsed time, percent × 100; absent without delay accounting.
+    pub iowait: Option<u32>,
+    /// User and system CPU time used between the samples that enclose the flow, nanoseconds.
+    pub cpu_time_ns: Option<u64>,
+    /// Minor page faults between those samples.
+    pub minor_faults: Option<u64>,
+    /// Major page faults between those samples.
+    pub major_faults: Option<u64>,
+    /// Time waiting for block I/O between those samples, nanoseconds; absent without delay accounting.
+    pub iowait_ns: Option<u64>,
+}
+
+impl ProcessUsage {
+    /// Minor and major faults together.
+    #[must_use]
+    pub fn page_faults(&self) -> Option<u64> {
+        Some(self.minor_faults? + self.major_faults?)
+    }
+}
+
+/// A further process that may own an end (the listener's owner when another one accepted).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Thread group id.
+    pub pid: u32,
+    /// Name.
+    pub name: Arc<str>,
+}
+
+/// One end of a flow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProcessEnd {
+    /// How sure, or why not.
+    pub attribution: Attribution,
+    /// The process; none: see `attribution`.
+    pub process: Option<Arc<Process>>,
+    /// Its usage; none: no sample of it.
+    pub usage: Option<ProcessUsage>,
+    /// Inode number of the network namespace of the socket; none: no socket was found.
+    pub network_namespace: Option<u32>,
+    /// Second candidate.
+    pub candidate: Option<Candidate>,
+}
+
+impl ProcessEnd {
+    /// An end without a process.
+    #[must_use]
+    pub const fn unknown(attribution: Attribution) -> Self {
+        Self { attribution, process: None, usage: None, network_namespace: None, candidate: None }
+    }
+}
+
+/// What goes out: the flow and the process at both ends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlowRecord {
+    /// What the packets said.
+    pub flow: Flow,
+    /// The source (client) end.
+    pub source: ProcessEnd,
+    /// The destination (server) end.
+    pub destination: ProcessEnd,
+    /// The error of a failed connect as errno (`ECONNREFUSED` 111, `ETIMEDOUT` 110, …); none: no failure seen.
+    pub connect_error: Option<u16>,
+}
+
+impl FlowRecord {
+    /// A record of a flow whose ends are not known.
+    #[must_use]
+    pub const fn without_processes(flow: Flow, why: Attribution) -> Self {
+        Self { flow, source: ProcessEnd::unknown(why), destination: ProcessEnd::unknown(why), connect_error: None }
+    }
+
+    /// The groups of elements that this record has.
+    #[must_use]
+    pub fn groups(&self) -> GroupSet {
+        let icmp = matches!(self.flow.protocol, Protocol::ICMP | Protocol::ICMPV6);
+        let (src, dst) = (&self.source, &self.destination);
+        let iowait = |e: &ProcessEnd| e.usage.is_some_and(|u| u.iowait.is_some());
+        GroupSet::EMPTY
+            .with(Group::Always, true)
+            .with(Group::Ipv4, self.flow.source.is_ipv4())
+            .with(Group::Ipv6, self.flow.source.is_ipv6())
+            .with(Group::Icmp, icmp)
+            .with(Group::Vlan, self.flow.vlan.is_some())
+            .with(Group::Ethernet, self.flow.macs.is_some())
+            .with(Group::ConnectError, self.connect_error.is_some())
+            .with(Group::Source, src.process.is_some())
+            .with(Group::SourceUsage, src.usage.is_some())
+            .with(Group::SourceIowait, iowait(src))
+            .with(Group::SourceCandidate, src.candidate.is_some())
+            .with(Group::Destination, dst.process.is_some())
+            .with(Group::DestinationUsage, dst.usage.is_some())
+            .with(Group::DestinationIowait, iowait(dst))
+            .with(Group::DestinationCandidate, dst.candidate.is_some())
+    }
+}

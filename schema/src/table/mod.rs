@@ -1,0 +1,52 @@
+//! The one table of elements, in the order in which the default template sends them.
+//!
+//! Sources of the ids: IANA "IP Flow Information Export (IPFIX) Entities"; ntop's elements from
+//! the nProbe documentation and Wireshark's `packet-netflow.c` (NetFlow v9 type = 57472 + id);
+//! RFC 5103 for the reverse direction.
+
+mod build;
+mod flow;
+mod own;
+mod process;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::element::Element;
+
+/// ntop's base in NetFlow v9: type = base + id (`NTOP_BASE_ID`, ntopng `include/ntop_flow.h`).
+pub const NTOP_V9_BASE: u16 = 57472;
+/// pidflow's base in NetFlow v9, above all of ntop's.
+pub const OWN_V9_BASE: u16 = 61000;
+
+/// Every element that pidflow knows.
+pub static ELEMENTS: LazyLock<Vec<Element>> =
+    LazyLock::new(|| [flow::FLOW, process::PROCESS, process::PROCESS_MORE, own::OWN].concat());
+
+static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
+    let all = ELEMENTS.iter();
+    all.flat_map(|e| names(e).map(move |n| (n.to_ascii_lowercase(), e))).collect()
+});
+
+fn names(e: &'static Element) -> impl Iterator<Item = &'static str> {
+    [e.name, e.ipfix_name].into_iter().chain(e.aliases.iter().copied())
+}
+
+/// Finds an element by its nProbe name, its IPFIX name or an alias, in any case.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Element> {
+    BY_NAME.get(&name.to_ascii_lowercase()).copied()
+}
+
+/// The names that `@PROCESS@` stands for: the 20 of ntop's talks, in their order.
+pub static PROCESS_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| process::PROCESS.iter().map(|e| e.name).collect());
+
+/// The names that `@FLOW@` stands for.
+pub static FLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| flow::FLOW.iter().map(|e| e.name).collect());
+
+/// The names that `@PIDFLOW@` stands for: ntop's later process elements and pidflow's own.
+pub static PIDFLOW_MACRO: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| process::PROCESS_MORE.iter().chain(own::OWN).map(|e| e.name).collect());
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! pidflow's own elements, where neither IANA nor ntop has one.
+
+use crate::element::DataType as T;
+use crate::element::Enterprise::Pidflow;
+use crate::element::{Element, Group, Semantics, Unit};
+use crate::value::Value;
+
+use super::build::row;
+use super::process::{process, text, usage};
+
+const fn counted(e: Element, unit: Unit) -> Element {
+    e.unit(unit, Semantics::DeltaCounter)
+}
+
+const fn memory(e: Element) -> Element {
+    e.unit(Unit::Octets, Semantics::Quantity)
+}
+
+const fn not_empty(s: &'static str) -> Option<&'static str> {
+    if s.is_empty() { None } else { Some(s) }
+}
+
+/// One end's elements, with the ids `$base` + 0 … 13.
+macro_rules! end {
+    ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $usage:ident, $iowait:ident, $candidate:ident, $base:literal) => {
+        [
+            row(concat!($end, "_PROC_ATTRIBUTION"), concat!($side, "ProcAttribution"), (Pidflow, $base), T::String,
+                |r| Some(Value::text(r.$f.attribution.name())))
+                .v9_text(20).otel(concat!("pidflow.", $otel, ".attribution"))
+                .doc(concat!("How the ", $otel, " end was attributed (socket-event, local-port-event, snapshot-tuple, snapshot-port, listener-only) or why not (remote, ambiguous, no-socket, no-process, offline, kernel).")),
+            memory(row(concat!($end, "_PROC_ACTUAL_MEMORY_64"), concat!($side, "ProcActualMemory64"), (Pidflow, $base + 1), T::Unsigned64,
+                |r| usage(&r.$f, |u| u.memory_actual)))
+                .group(Group::$usage).otel(concat!("pidflow.", $otel, ".process.memory.usage"))
+                .doc(concat!("Resident memory of the process at the ", $otel, " end at the flow's end, octets, full range.")),
+            memory(row(concat!($end, "_PROC_PEAK_MEMORY_64"), concat!($side, "ProcPeakMemory64"), (Pidflow, $base + 2), T::Unsigned64,
+                |r| usage(&r.$f, |u| u.memory_peak)))
+                .group(Group::$usage).otel(concat!("pidflow.", $otel, ".process.memory.peak"))
+                .doc(concat!("Peak resident memory of the process at the ", $otel, " end up to the flow's end, octets, full range.")),
+            row(concat!($end, "_PROC_START_TIME"), concat!($side, "ProcStartTime"), (Pidflow, $base + 3), T::DateTimeMilliseconds,
+                |r| process(&r.$f).map(|p| Value::Time(p.start_ns)))
+                .group(Group::$known).unit(Unit::Milliseconds, Semantics::Default).otel(concat!($otel, ".process.creation.time"))
+                .doc(concat!("Start time of the process at the ", $otel, " end; with the PID its identity.")),
+            row(concat!($end, "_PROC_ANCESTORS"), concat!($side, "ProcAncestors"), (Pidflow, $base + 4), T::String,
+                |r| process(&r.$f).and_then(|p| text(&p.ancestors)))
+                .group(Group::$known).v9_text(64).otel(concat!("pidflow.", $otel, ".process.ancestors"))
+                .doc(concat!("Parents of the process at the ", $otel, " end as name(pid) joined by <, nearest first, to PID 1.")),
+            row(concat!($end, "_PROC_EXECUTABLE"), concat!($side, "ProcExecutable"), (Pidflow, $base + 5), T::String,
+                |r| process(&r.$f).and_then(|p| text(&p.executable)))
+                .group(Group::$known).v9_text(64).otel(concat!($otel, ".process.executable.path"))
+                .doc(concat!("Executable path of the process at the ", $otel, " end.")),
+            row(concat!($end, "_NETWORK_NAMESPACE"), concat!($side, "NetworkNamespace"), (Pidflow, $base + 6), T::Unsigned32,
+                |r| r.$f.network_namespace.map(Into::into))
+                .group(Group::$known).identifier().otel(concat!("pidflow.", $otel, ".network_namespace.inode"))
+                .doc(concat!("Inode number of the network namespace of the ", $otel, " end's socket.")),
+            counted(row(concat!($end, "_FLOW_CPU_TIME"), concat!($side, "FlowCpuTime"), (Pidflow, $base + 7), T::Unsigned64,
+                |r| usage(&r.$f, |u| u.cpu_time_ns)), Unit::Nanoseconds)
+                .group(Group::$usage).otel(concat!("pidflow.", $otel, ".flow.cpu.time"))
+                .doc(concat!("CPU time, user and system, that the process at the ", $otel, " end used during the flow.")),
+            counted(row(concat!($end, "_FLOW_MINOR_FAULTS"), concat!($side, "FlowMinorFaults"), (Pidflow, $base + 8), T::Unsigned64,
+                |r| usage(&r.$f, |u| u.minor_faults)), Unit::Faults)
+                .group(Group::$usage).otel(concat!("pidflow.", $otel, ".flow.faults.minor"))
+                .doc(concat!("Minor page faults of the process at the ", $otel, " end during the flow.")),
+            counted(row(concat!($end, "_FLOW_MAJOR_FAULTS"), concat!($side, "FlowMajorFaults"), (Pidflow, $base + 9), T::Unsigned64,
+                |r| usage(&r.$f, |u| u.major_faults)), Unit::Faults)
+                .group(Group::$usage).otel(concat!("pidflow.", $otel, ".flow.faults.major"))
+                .doc(concat!("Major page faults of the process at the ", $otel, " end during the flow.")),
+            counted(row(concat!($end, "_FLOW_IOWAIT_TIME"), concat!($side, "FlowIowaitTime"), (Pidflow, $base + 10), T::Unsigned64,
+                |r| usage(&r.$f, |u| u.iowait_ns)), Unit::Nanoseconds)
+                .group(Group::$iowait).otel(concat!("pidflow.", $otel, ".flow.iowait.time"))
+                .doc(concat!("Time that the process at the ", $otel, " end waited for block I/O during the flow; absent unless delay accounting is on.")),
+            row(concat!($end, "_CANDIDATE_PROC_PID"), concat!($side, "CandidateProcPid"), (Pidflow, $base + 11), T::Unsigned32,
+                |r| r.$f.candidate.as_ref().map(|c| c.pid.into()))
+                .group(Group::$candidate).identifier().otel(concat!("pidflow.", $otel, ".candidate.process.pid"))
+                .doc(concat!("Second candidate at the ", $otel, " end: the listening socket's owner where another process accepted.")),
+            row(concat!($end, "_CANDIDATE_PROC_NAME"), concat!($side, "CandidateProcName"), (Pidflow, $base + 12), T::String,
+                |r| r.$f.candidate.as_ref().and_then(|c| text(&c.name)))
+                .group(Group::$candidate).otel(concat!("pidflow.", $otel, ".candidate.process.executable.name"))
+                .doc(concat!("Name of the second candidate at the ", $otel, " end.")),
+        ]
+    };
+}
+
+const SOURCE: [Element; 13] =
+    end!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, SourceCandidate, 16);
+const DESTINATION: [Element; 13] = end!(
+    destination, "DST", "dst", "destination", Destination, DestinationUsage, DestinationIowait, DestinationCandidate, 48
+);
+
+const FLOW: [Element; 3] = [
+    row("FLOW_END_DETAIL", "flowEndDetail", (Pidflow, 1), T::String, |r| not_empty(r.flow.end_detail).map(Value::text))
+        .otel("pidflow.flow.end_detail")
+        .doc("More precise than FLOW_END_REASON: fin, rst, socket-closed, socket-changed, end-of-capture, shutdown."),
+    row("INITIATOR_BASIS", "initiatorBasis", (Pidflow, 2), T::String, |r| Some(Value::text(r.flow.initiator.name())))
+        .otel("pidflow.flow.initiator_basis")
+        .doc("How the source is known to be the initiator: socket (the kernel said who connected), syn, first-packet."),
+    row("CONNECT_ERROR", "connectError", (Pidflow, 3), T::Unsigned16, |r| r.connect_error.map(Into::into))
+        .group(Group::ConnectError).identifier().otel("pidflow.flow.connect.errno")
+        .doc("Why connect failed, as errno of the Linux generic ABI: 111 refused, 110 timed out, 113 no route to host, …"),
+];
+
+const ALL: [Element; 29] = {
+    let mut all = [FLOW[0]; 29];
+    let mut i = 0;
+    while i < 13 {
+        all[3 + i] = SOURCE[i];
+        all[16 + i] = DESTINATION[i];
+        i += 1;
+    }
+    all[1] = FLOW[1];
+    all[2] = FLOW[2];
+    all
+};
+
+/// pidflow's own elements.
+pub(super) const OWN: &[Element] = &ALL;
