@@ -217,7 +217,7 @@ impl Unit {
 /// record (a process without a container, say); it is sent as 0 or as the empty string then, and
 /// is left out of JSON and OTLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u16)]
+#[repr(u32)]
 pub enum Group {
     /// Every record.
     Always = 1,
@@ -225,7 +225,7 @@ pub enum Group {
     Ipv4 = 1 << 1,
     /// IPv6 flows.
     Ipv6 = 1 << 2,
-    /// ICMP and ICMPv6 flows.
+    /// ICMP flows.
     Icmp = 1 << 3,
     /// Flows with a VLAN tag.
     Vlan = 1 << 4,
@@ -249,11 +249,17 @@ pub enum Group {
     SourceCandidate = 1 << 13,
     /// The destination end has a second candidate.
     DestinationCandidate = 1 << 14,
+    /// ICMPv6 flows.
+    Icmpv6 = 1 << 15,
+    /// The network namespace of the source end's socket is known (its process may not be).
+    SourceNamespace = 1 << 16,
+    /// The network namespace of the destination end's socket is known.
+    DestinationNamespace = 1 << 17,
 }
 
 /// The groups of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct GroupSet(u16);
+pub struct GroupSet(u32);
 
 impl GroupSet {
     /// No group at all.
@@ -262,18 +268,18 @@ impl GroupSet {
     /// This set and `group`, when `present`.
     #[must_use]
     pub const fn with(self, group: Group, present: bool) -> Self {
-        if present { Self(self.0 | group as u16) } else { self }
+        if present { Self(self.0 | group as u32) } else { self }
     }
 
     /// Whether `group` is in the set.
     #[must_use]
     pub const fn contains(self, group: Group) -> bool {
-        self.0 & group as u16 != 0
+        self.0 & group as u32 != 0
     }
 
     /// The bits, for use as a key.
     #[must_use]
-    pub const fn bits(self) -> u16 {
+    pub const fn bits(self) -> u32 {
         self.0
     }
 

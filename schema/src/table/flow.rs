@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::element::DataType as T;
 use crate::element::Enterprise::{Iana, Ntop, Reverse};
 use crate::element::{Element, Group, Semantics, Unit};
-use crate::record::{FlowRecord, InitiatorBasis};
+use crate::record::{FlowRecord, InitiatorBasis, Protocol};
 use crate::value::Value;
 
 use super::build::row;
@@ -22,6 +22,10 @@ fn v6(a: IpAddr) -> Option<Value<'static>> {
         IpAddr::V6(a) => Some(Value::Ipv6(a)),
         IpAddr::V4(_) => None,
     }
+}
+
+fn icmp(r: &FlowRecord, protocol: u8) -> Option<Value<'static>> {
+    r.flow.icmp_type_code.filter(|_| r.flow.protocol == protocol).map(Into::into)
 }
 
 /// RFC 5103 section 6.3: 0 arbitrary, 1 initiator.
@@ -90,7 +94,7 @@ pub(super) const FLOW: &[Element] = &[
         .v9(21, 4).unit(Unit::Seconds, Semantics::Default).aliases(&["flowEndSysUpTime"])
         .doc("Time of the last packet: seconds since the epoch; NetFlow v9: milliseconds of system uptime (type 21)."),
     row("FLOW_START_MILLISECONDS", "flowStartMilliseconds", (Iana, 152), T::DateTimeMilliseconds, |r| Some(Value::Time(r.flow.first_ns)))
-        .unit(Unit::Milliseconds, Semantics::Default)
+        .unit(Unit::Milliseconds, Semantics::Default).otel("pidflow.flow.start_time")
         .doc("Time of the first packet, milliseconds since the epoch."),
     row("FLOW_END_MILLISECONDS", "flowEndMilliseconds", (Iana, 153), T::DateTimeMilliseconds, |r| Some(Value::Time(r.flow.last_ns)))
         .unit(Unit::Milliseconds, Semantics::Default)
@@ -113,9 +117,12 @@ pub(super) const FLOW: &[Element] = &[
     row("SRC_VLAN", "vlanId", (Iana, 58), T::Unsigned16, |r| r.flow.vlan.map(Into::into))
         .group(Group::Vlan).identifier().otel("pidflow.flow.vlan.id")
         .doc("Innermost VLAN id (IEEE 802.1Q), 0 to 4095."),
-    row("ICMP_TYPE", "icmpTypeCodeIPv4", (Iana, 32), T::Unsigned16, |r| r.flow.icmp_type_code.map(Into::into))
-        .group(Group::Icmp).identifier().aliases(&["icmpTypeCodeIPv6"]).otel("pidflow.flow.icmp.type_code")
-        .doc("ICMP or ICMPv6 type × 256 + code of the flow's first packet."),
+    row("ICMP_TYPE", "icmpTypeCodeIPv4", (Iana, 32), T::Unsigned16, |r| icmp(r, Protocol::ICMP))
+        .group(Group::Icmp).identifier().otel("pidflow.flow.icmp.type_code")
+        .doc("ICMP type × 256 + code of the flow's first packet."),
+    row("IPV6_ICMP_TYPE", "icmpTypeCodeIPv6", (Iana, 139), T::Unsigned16, |r| icmp(r, Protocol::ICMPV6))
+        .group(Group::Icmpv6).identifier().otel("pidflow.flow.icmp.type_code")
+        .doc("ICMPv6 type × 256 + code of the flow's first packet."),
     row("FLOW_END_REASON", "flowEndReason", (Iana, 136), T::Unsigned8, |r| Some(Value::Unsigned(r.flow.end_reason as u64)))
         .identifier().otel("pidflow.flow.end_reason")
         .doc("1 idle timeout, 2 active timeout, 3 end of flow, 4 forced end, 5 lack of resources (RFC 5102 section 5.11.3)."),

@@ -22,7 +22,7 @@ const fn not_empty(s: &'static str) -> Option<&'static str> {
 
 /// One end's elements, with the ids `$base` + 0 … 13.
 macro_rules! end {
-    ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $usage:ident, $iowait:ident, $candidate:ident, $base:literal) => {
+    ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $usage:ident, $iowait:ident, $candidate:ident, $namespace:ident, $base:literal) => {
         [
             row(concat!($end, "_PROC_ATTRIBUTION"), concat!($side, "ProcAttribution"), (Pidflow, $base), T::String,
                 |r| Some(Value::text(r.$f.attribution.name())))
@@ -50,7 +50,7 @@ macro_rules! end {
                 .doc(concat!("Executable path of the process at the ", $otel, " end.")),
             row(concat!($end, "_NETWORK_NAMESPACE"), concat!($side, "NetworkNamespace"), (Pidflow, $base + 6), T::Unsigned32,
                 |r| r.$f.network_namespace.map(Into::into))
-                .group(Group::$known).identifier().otel(concat!("pidflow.", $otel, ".network_namespace.inode"))
+                .group(Group::$namespace).identifier().otel(concat!("pidflow.", $otel, ".network_namespace.inode"))
                 .doc(concat!("Inode number of the network namespace of the ", $otel, " end's socket.")),
             counted(row(concat!($end, "_FLOW_CPU_TIME"), concat!($side, "FlowCpuTime"), (Pidflow, $base + 7), T::Unsigned64,
                 |r| usage(&r.$f, |u| u.cpu_time_ns)), Unit::Nanoseconds)
@@ -81,9 +81,9 @@ macro_rules! end {
 }
 
 const SOURCE: [Element; 13] =
-    end!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, SourceCandidate, 16);
+    end!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, SourceCandidate, SourceNamespace, 16);
 const DESTINATION: [Element; 13] = end!(
-    destination, "DST", "dst", "destination", Destination, DestinationUsage, DestinationIowait, DestinationCandidate, 48
+    destination, "DST", "dst", "destination", Destination, DestinationUsage, DestinationIowait, DestinationCandidate, DestinationNamespace, 48
 );
 
 const FLOW: [Element; 3] = [
