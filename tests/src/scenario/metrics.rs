@@ -1,0 +1,222 @@
+//! One TCP flow during which a process burns CPU, touches memory, faults, and waits for the disk.
+
+use std::fs;
+use std::hint;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::args::Args;
+use super::disk;
+use super::wire::{self, Closer, LOOPBACKS, Plan, TCP};
+use crate::sys;
+use crate::truth::{End, Exchange, Expected, Usage};
+
+/// What a process does between connect and close.
+#[derive(Debug, Clone)]
+struct Task {
+    cpu: Duration,
+    memory: usize,
+    disk: Duration,
+    dir: PathBuf,
+}
+
+/// `--side client` (default) or `server` does the work.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    let task = Task {
+        cpu: Duration::from_millis(args.get("cpu-ms", 1000)?),
+        memory: args.get("memory-mib", 64_usize)? << 20,
+        disk: Duration::from_millis(args.get("disk-ms", 0)?),
+        dir: args.get("dir", std::env::temp_dir())?,
+    };
+    let server_works = args.get("side", "client".to_owned())? == "server";
+    for address in LOOPBACKS {
+        let client = if server_works {
+            against_worker(address, &task)?
+        } else {
+            working(address, &task)?
+        };
+        client.append_to(&truth)?;
+    }
+    Ok(())
+}
+
+/// A client process that works; this one only collects what it says over a pipe.
+fn working(address: IpAddr, task: &Task) -> Result<Exchange> {
+    let (_server, target) =
+        wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
+    let (mut reader, mut writer) = std::io::pipe()?;
+    let client = sys::fork(|| {
+        let exchange = Exchange::begin("metrics", TCP, wire::unspecified(address, 0), target);
+        let before = Snapshot::take()?;
+        let stream = TcpStream::connect(target)?;
+        let source = stream.local_addr()?;
+        let memory = task.perform()?;
+        let mut exchange = wire::tcp_finish(exchange, stream, Plan::plain("metrics", target))?;
+        exchange.set_source(source);
+        exchange.source_usage = Some(before.until_now()?);
+        drop(memory);
+        writer
+            .write_all(&serde_json::to_vec(&exchange)?)
+            .context("tell")
+    })?;
+    client.join()?;
+    read_one(&mut reader)
+}
+
+fn read_one(reader: &mut impl Read) -> Result<Exchange> {
+    let mut all = vec![0; 8192];
+    let size = reader.read(&mut all)?;
+    serde_json::from_slice(all.get(..size).unwrap_or_default()).context("what the worker says")
+}
+
+/// A client that asks a server process to work and is told what that cost.
+fn against_worker(address: IpAddr, task: &Task) -> Result<Exchange> {
+    let (server, target) = wire::fork_listener(address, |listener| serve_work(&listener, task))?;
+    let mut exchange = Exchange::begin("metrics", TCP, wire::unspecified(address, 0), target);
+    let mut stream = TcpStream::connect(target)?;
+    exchange.set_source(stream.local_addr()?);
+    stream.write_all(Closer::Server.request())?;
+    let mut line = String::new();
+    BufReader::new(&mut stream).read_line(&mut line)?;
+    let (end, usage): (End, Usage) = serde_json::from_str(&line)?;
+    drop(stream);
+    exchange.end_ns = sys::now_ns();
+    server.join()?;
+    exchange.source_end = Expected::Process(End::current()?);
+    exchange.destination_end = Expected::Process(end);
+    exchange.destination_usage = Some(usage);
+    Ok(exchange)
+}
+
+fn serve_work(listener: &TcpListener, task: &Task) -> Result<()> {
+    let (mut stream, _) = listener.accept()?;
+    let before = Snapshot::take()?;
+    let _size = stream.read(&mut [0; 64])?;
+    let memory = task.perform()?;
+    let mut line = serde_json::to_vec(&(End::current()?, before.until_now()?))?;
+    line.push(b'\n');
+    stream.write_all(&line).context("answer")?;
+    drop(stream);
+    drop(memory);
+    Ok(())
+}
+
+impl Task {
+    /// Works. The caller keeps the memory until the connection is closed, so that it counts as resident there.
+    fn perform(&self) -> Result<Vec<u8>> {
+        let memory = hint::black_box(vec![1_u8; self.memory]);
+        burn(self.cpu)?;
+        if !self.disk.is_zero() {
+            disk::wait_for_disk(&self.dir, self.disk)?;
+        }
+        Ok(memory)
+    }
+}
+
+/// Burns `time` of the process's own CPU time, however busy the machine is.
+fn burn(time: Duration) -> Result<()> {
+    let wanted = cpu_ns(&usage()?) + u64::try_from(time.as_nanos())?;
+    let mut value = 1_u64;
+    while cpu_ns(&usage()?) < wanted {
+        for _ in 0..100_000 {
+            value = hint::black_box(
+                value
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn usage() -> Result<libc::rusage> {
+    // SAFETY: an all-zero rusage is valid, and the kernel fills it.
+    unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        sys::check(libc::getrusage(libc::RUSAGE_SELF, &raw mut usage)).context("getrusage")?;
+        Ok(usage)
+    }
+}
+
+const fn cpu_ns(usage: &libc::rusage) -> u64 {
+    let microseconds = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1_000_000
+        + usage.ru_utime.tv_usec
+        + usage.ru_stime.tv_usec;
+    microseconds.unsigned_abs() * 1000
+}
+
+/// The process's own accounts at one moment.
+struct Snapshot {
+    at: Instant,
+    usage: libc::rusage,
+    iowait_ns: Option<u64>,
+}
+
+impl Snapshot {
+    fn take() -> Result<Self> {
+        Ok(Self {
+            at: Instant::now(),
+            usage: usage()?,
+            iowait_ns: iowait_ns()?,
+        })
+    }
+
+    fn until_now(&self) -> Result<Usage> {
+        let now = Self::take()?;
+        let faults =
+            |pick: fn(&libc::rusage) -> i64| (pick(&now.usage) - pick(&self.usage)).unsigned_abs();
+        Ok(Usage {
+            cpu_ns: cpu_ns(&now.usage) - cpu_ns(&self.usage),
+            minor_faults: faults(|usage| usage.ru_minflt),
+            major_faults: faults(|usage| usage.ru_majflt),
+            wall_ns: u64::try_from((now.at - self.at).as_nanos())?,
+            iowait_ns: now
+                .iowait_ns
+                .zip(self.iowait_ns)
+                .map(|(now, before)| now - before),
+            rss: memory("VmRSS:")?,
+            peak_rss: memory("VmHWM:")?,
+            faults_ever: (now.usage.ru_minflt + now.usage.ru_majflt).unsigned_abs(),
+        })
+    }
+}
+
+/// A memory line of `/proc/self/status`, bytes.
+fn memory(name: &str) -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .with_context(|| format!("no {name}"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib * 1024)
+}
+
+/// Block I/O delay so far (proc(5), `/proc/pid/stat` field 42, in clock ticks); none where the kernel does not account.
+fn iowait_ns() -> Result<Option<u64>> {
+    if !delay_accounting(Path::new("/proc/sys/kernel/task_delayacct")) {
+        return Ok(None);
+    }
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let (_, after_name) = stat
+        .rsplit_once(')')
+        .context("/proc/self/stat has no name")?;
+    // The first field after the name is number 3.
+    let ticks: u64 = after_name
+        .split_whitespace()
+        .nth(42 - 3)
+        .context("/proc/self/stat is short")?
+        .parse()?;
+    // SAFETY: no pointers are involved.
+    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    Ok(Some(ticks * 1_000_000_000 / per_second.unsigned_abs()))
+}
+
+fn delay_accounting(switch: &Path) -> bool {
+    fs::read_to_string(switch).is_ok_and(|text| text.trim() == "1")
+}

@@ -1,0 +1,46 @@
+//! Traffic with ground truth. Everything is bounded in count and time, stays on loopback or in namespaces that the
+//! scenario makes itself, and ends only processes that it started.
+
+mod args;
+mod burst;
+mod disk;
+mod load;
+mod metrics;
+mod netns;
+mod ping;
+mod server;
+mod tcp;
+mod udp;
+mod wire;
+
+use anyhow::{Result, bail};
+
+use args::Args;
+
+/// Runs the scenario that the arguments name.
+pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
+    let args = Args::parse(arguments)?;
+    match args.scenario() {
+        "burst" => burst::run(&args),
+        "launch" => burst::launch(&args),
+        "shell" => burst::shell(&args),
+        "client" => burst::client(&args),
+        "serve" => server::run(),
+        "prefork" => tcp::prefork(&args),
+        "fdpass" => tcp::fdpass(&args),
+        "preexisting" => tcp::preexisting(&args),
+        "exec-after-connect" => tcp::exec_after_connect(&args),
+        "exec-continue" => tcp::exec_continue(&args),
+        "refused" => tcp::refused(&args),
+        "timeout" => tcp::timeout(&args),
+        "threads" => tcp::threads(&args),
+        "udp-recv-only" => udp::receive_only(&args),
+        "udp-connected" => udp::connected(&args),
+        "udp-unconnected" => udp::unconnected(&args),
+        "netns" => netns::run(&args),
+        "ping" => ping::run(&args),
+        "metrics" => metrics::run(&args),
+        "load" => load::run(&args),
+        other => bail!("unknown scenario {other:?}"),
+    }
+}

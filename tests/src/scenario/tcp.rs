@@ -1,0 +1,211 @@
+//! TCP connections whose owner is easily mistaken.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::thread;
+
+use anyhow::{Result, bail};
+
+use super::args::Args;
+use super::wire::{self, Closer, LOOPBACKS, Plan, TCP};
+use crate::sys;
+use crate::truth::{End, Exchange, Expected};
+
+/// A listener whose forked workers accept; the owner is the worker.
+pub(super) fn prefork(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    let (workers, count) = (args.get("workers", 4_u32)?, args.get("count", 40_u32)?);
+    for address in LOOPBACKS {
+        let (_listener, target) = wire::fork_listener(address, |listener| {
+            let pool: Result<Vec<_>> = (0..workers)
+                .map(|_| sys::fork(|| wire::accept_forever(&listener)))
+                .collect();
+            pool?.into_iter().try_for_each(sys::Forked::join)
+        })?;
+        for _ in 0..count / 2 {
+            wire::tcp_exchange(Plan::plain("prefork", target))?.append_to(&truth)?;
+        }
+    }
+    Ok(())
+}
+
+/// One process accepts and passes the descriptor on; the owner is the process that uses it.
+pub(super) fn fdpass(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    for address in LOOPBACKS {
+        let (give, take) = UnixStream::pair()?;
+        let _worker = sys::fork(|| {
+            while let Some(descriptor) = sys::receive_descriptor(&take)? {
+                wire::serve_connection(TcpStream::from(descriptor))?;
+            }
+            Ok(())
+        })?;
+        let (_acceptor, target) =
+            wire::fork_listener(address, |listener| pass_on(&listener, &give))?;
+        for _ in 0..args.get("count", 10_u32)? / 2 {
+            wire::tcp_exchange(Plan::plain("fdpass", target))?.append_to(&truth)?;
+        }
+    }
+    Ok(())
+}
+
+fn pass_on(listener: &TcpListener, give: &UnixStream) -> Result<()> {
+    loop {
+        let (stream, _) = listener.accept()?;
+        sys::send_descriptor(give, stream.as_raw_fd())?;
+    }
+}
+
+/// Connections made before `--go` appears (before the agent starts), used and closed afterwards.
+pub(super) fn preexisting(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    for address in LOOPBACKS {
+        let (_server, target) =
+            wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
+        let mut stream = TcpStream::connect(target)?;
+        wire::tcp_talk(&mut stream, Closer::Client.request())?;
+        args.await_go()?;
+        let mut exchange = Exchange::begin("preexisting", TCP, stream.local_addr()?, target);
+        for _ in 0..5 {
+            exchange.destination_end =
+                Expected::Process(wire::tcp_talk(&mut stream, Closer::Client.request())?);
+        }
+        exchange.source_end = Expected::Process(End::current()?);
+        drop(stream);
+        exchange.end_ns = sys::now_ns();
+        exchange.append_to(&truth)?;
+    }
+    Ok(())
+}
+
+/// The process that connects replaces itself before it sends anything; the owner is the new program.
+pub(super) fn exec_after_connect(args: &Args) -> Result<()> {
+    let truth: String = args.need("truth")?;
+    let dir = super::burst::executables()?;
+    for address in LOOPBACKS {
+        let (_server, target) =
+            wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
+        let client = sys::fork(|| {
+            let start = sys::now_ns();
+            let stream = TcpStream::connect(target)?;
+            // SAFETY: duplicates an open descriptor; the copy is meant to survive the exec.
+            let copy = sys::check(unsafe { libc::dup(stream.as_raw_fd()) })?;
+            let error = Command::new(dir.path().join("pf-after"))
+                .args([
+                    "exec-continue",
+                    "--truth",
+                    &truth,
+                    "--fd",
+                    &copy.to_string(),
+                ])
+                .args(["--start-ns", &start.to_string()])
+                .exec();
+            Err(error.into())
+        })?;
+        client.join()?;
+    }
+    Ok(())
+}
+
+/// What the new program of `exec-after-connect` does.
+pub(super) fn exec_continue(args: &Args) -> Result<()> {
+    // SAFETY: the descriptor was left open for this program, which is its only owner.
+    let stream = unsafe { TcpStream::from_raw_fd(args.need("fd")?) };
+    let target = stream.peer_addr()?;
+    let mut exchange = Exchange::begin("exec-after-connect", TCP, stream.local_addr()?, target);
+    exchange.start_ns = args.need("start-ns")?;
+    wire::tcp_finish(exchange, stream, Plan::plain("exec-after-connect", target))?
+        .append_to(&args.truth()?)
+}
+
+/// Connects to ports on which nobody listens.
+pub(super) fn refused(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    for number in 0..args.get("count", 10_u32)? {
+        let address = if number.is_multiple_of(2) {
+            LOOPBACKS[0]
+        } else {
+            LOOPBACKS[1]
+        };
+        // A port that was free a moment ago and that nobody else is given soon.
+        let target = TcpListener::bind((address, 0))?.local_addr()?;
+        failing_connect("refused", target, Expected::Nobody, libc::ECONNREFUSED)?
+            .append_to(&truth)?;
+    }
+    Ok(())
+}
+
+/// Connects to a listener whose queue is full: the kernel drops the SYNs (`sk_acceptq_is_full` in `tcp_conn_request`),
+/// which needs no firewall and no second host. With `TCP_SYNCNT` 1 the kernel gives up after 3 seconds.
+pub(super) fn timeout(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    for address in LOOPBACKS {
+        let listener = sys::socket(address, libc::SOCK_STREAM, 0)?;
+        sys::bind(&listener, SocketAddr::new(address, 0))?;
+        sys::listen(&listener, 0)?;
+        let target = TcpListener::from(listener.try_clone()?).local_addr()?;
+        // A queue of 0 takes one connection, which nobody accepts.
+        let _filler = TcpStream::connect(target)?;
+        failing_connect("timeout", target, Expected::Unchecked, libc::ETIMEDOUT)?
+            .append_to(&truth)?;
+    }
+    Ok(())
+}
+
+/// A connect that must fail with `error`.
+fn failing_connect(
+    scenario: &str,
+    target: SocketAddr,
+    nobody: Expected,
+    error: i32,
+) -> Result<Exchange> {
+    let fd = sys::socket(target.ip(), libc::SOCK_STREAM, 0)?;
+    // Bound beforehand: after a failed connect the socket no longer says which port it had.
+    sys::bind(&fd, SocketAddr::new(target.ip(), 0))?;
+    sys::set_option(&fd, libc::IPPROTO_TCP, libc::TCP_SYNCNT, 1)?;
+    let source = TcpListener::from(fd.try_clone()?).local_addr()?;
+    let mut exchange = Exchange::begin(scenario, TCP, source, target);
+    let Err(failure) = sys::connect(&fd, target) else {
+        bail!("connect to {target} did not fail")
+    };
+    if failure.raw_os_error() != Some(error) {
+        bail!("connect to {target} failed with {failure}, not with error {error}");
+    }
+    drop(fd);
+    exchange.end_ns = sys::now_ns();
+    exchange.source_end = Expected::Process(End::current()?);
+    exchange.destination_end = nobody;
+    exchange.error = Some(error);
+    Ok(exchange)
+}
+
+/// Threads with names of their own do all the work on both sides; the owner is the process with its leader's name.
+pub(super) fn threads(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    for address in LOOPBACKS {
+        let (_server, target) = wire::fork_listener(address, |listener| {
+            in_thread("pf-io-server", || wire::accept_forever(&listener))
+        })?;
+        let client = sys::fork(|| {
+            in_thread("pf-io-client", || {
+                wire::tcp_exchange(Plan::plain("threads", target))?.append_to(&truth)
+            })
+        })?;
+        client.join()?;
+    }
+    Ok(())
+}
+
+fn in_thread(name: &str, work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
+    thread::scope(|scope| {
+        let worker = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn_scoped(scope, work)?;
+        worker
+            .join()
+            .unwrap_or_else(|_| bail!("thread {name} panicked"))
+    })
+}

@@ -1,0 +1,267 @@
+//! Thin wrappers around the system calls that the standard library lacks.
+
+use std::fs;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+
+/// Wall time, nanoseconds since the epoch.
+#[must_use]
+pub fn now_ns() -> u64 {
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Turns the result of a system call into an error where it is -1.
+pub fn check(result: i32) -> io::Result<i32> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// A process that this one forked. It is killed and reaped when dropped.
+#[derive(Debug)]
+pub struct Forked {
+    pid: i32,
+    reaped: bool,
+}
+
+impl Forked {
+    /// Its number in the PID namespace of the parent.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid.unsigned_abs()
+    }
+
+    /// Waits for its end, which must be a good one.
+    pub fn join(mut self) -> Result<()> {
+        self.reaped = true;
+        let mut status = 0;
+        // SAFETY: waits for our own child; `status` outlives the call.
+        check(unsafe { libc::waitpid(self.pid, &raw mut status, 0) }).context("waitpid")?;
+        if status != 0 {
+            bail!("process {} ended with wait status {status:#x}", self.pid);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Forked {
+    fn drop(&mut self) {
+        if !self.reaped {
+            // SAFETY: signals and reaps our own child, whose number cannot be reused before it is reaped.
+            unsafe {
+                libc::kill(self.pid, libc::SIGKILL);
+                libc::waitpid(self.pid, std::ptr::null_mut(), 0);
+            }
+        }
+    }
+}
+
+/// Forks; the child runs `work` and ends. To be called while this process has one thread.
+pub fn fork(work: impl FnOnce() -> Result<()>) -> Result<Forked> {
+    // SAFETY: this process has one thread, so the child may do anything afterwards.
+    let pid = check(unsafe { libc::fork() }).context("fork")?;
+    if pid != 0 {
+        return Ok(Forked { pid, reaped: false });
+    }
+    die_with_parent();
+    let outcome = work();
+    if let Err(error) = &outcome {
+        eprintln!("scenario process {}: {error:#}", std::process::id());
+    }
+    // SAFETY: ends the child without running what the parent registered for its own end.
+    unsafe { libc::_exit(i32::from(outcome.is_err())) }
+}
+
+/// The kernel kills this process when its parent ends: nothing survives a test that failed.
+pub fn die_with_parent() {
+    // SAFETY: no pointers are involved.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
+/// Renames the calling process (its leading thread).
+pub fn set_own_name(name: &str) -> Result<()> {
+    fs::write("/proc/self/comm", name).context("set process name")
+}
+
+/// Opens a socket for the family of `address`.
+pub fn socket(address: IpAddr, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
+    // SAFETY: a new descriptor that nobody else owns.
+    unsafe {
+        let fd = check(libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol))?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// Sets an integer socket option.
+pub fn set_option(fd: &impl AsRawFd, level: i32, option: i32, value: i32) -> io::Result<()> {
+    let size = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: `value` outlives the call and `size` is its size.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            size,
+        )
+    })?;
+    Ok(())
+}
+
+/// `bind(2)`.
+pub fn bind(fd: &impl AsRawFd, address: SocketAddr) -> io::Result<()> {
+    // SAFETY: `with_raw` gives a valid address and its length.
+    with_raw(address, |raw, size| {
+        check(unsafe { libc::bind(fd.as_raw_fd(), raw, size) })
+    })?;
+    Ok(())
+}
+
+/// `connect(2)`.
+pub fn connect(fd: &impl AsRawFd, address: SocketAddr) -> io::Result<()> {
+    // SAFETY: `with_raw` gives a valid address and its length.
+    with_raw(address, |raw, size| {
+        check(unsafe { libc::connect(fd.as_raw_fd(), raw, size) })
+    })?;
+    Ok(())
+}
+
+/// `listen(2)`.
+pub fn listen(fd: &impl AsRawFd, backlog: i32) -> io::Result<()> {
+    // SAFETY: no pointers are involved.
+    check(unsafe { libc::listen(fd.as_raw_fd(), backlog) })?;
+    Ok(())
+}
+
+fn with_raw<T>(
+    address: SocketAddr,
+    call: impl FnOnce(*const libc::sockaddr, libc::socklen_t) -> T,
+) -> T {
+    match address {
+        SocketAddr::V4(v4) => {
+            let raw = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: v4.port().to_be(),
+                sin_addr: libc::in_addr {
+                    s_addr: u32::from_ne_bytes(v4.ip().octets()),
+                },
+                sin_zero: [0; 8],
+            };
+            call(
+                (&raw const raw).cast(),
+                size_of_val(&raw) as libc::socklen_t,
+            )
+        }
+        SocketAddr::V6(v6) => {
+            let raw = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: v6.port().to_be(),
+                sin6_flowinfo: v6.flowinfo(),
+                sin6_addr: libc::in6_addr {
+                    s6_addr: v6.ip().octets(),
+                },
+                sin6_scope_id: v6.scope_id(),
+            };
+            call(
+                (&raw const raw).cast(),
+                size_of_val(&raw) as libc::socklen_t,
+            )
+        }
+    }
+}
+
+/// Space for one descriptor in a control message, with the alignment that `cmsghdr` asks for.
+#[repr(C, align(8))]
+struct Control([u8; 64]);
+
+/// Sends a descriptor over a Unix socket (`SCM_RIGHTS`, unix(7)).
+pub fn send_descriptor(over: &UnixStream, descriptor: RawFd) -> io::Result<()> {
+    let mut control = Control([0; 64]);
+    let byte = [1_u8];
+    let mut data = [IoSlice::new(&byte)];
+    // SAFETY: an all-zero msghdr is a valid empty one.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = data.as_mut_ptr().cast();
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    // SAFETY: `control` has room for one header and one descriptor; all pointers outlive the call.
+    unsafe {
+        let size = size_of::<RawFd>() as u32;
+        message.msg_controllen = libc::CMSG_SPACE(size) as _;
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        (*header).cmsg_level = libc::SOL_SOCKET;
+        (*header).cmsg_type = libc::SCM_RIGHTS;
+        (*header).cmsg_len = libc::CMSG_LEN(size) as _;
+        libc::CMSG_DATA(header)
+            .cast::<RawFd>()
+            .write_unaligned(descriptor);
+        if libc::sendmsg(over.as_raw_fd(), &raw const message, 0) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Receives a descriptor over a Unix socket; none at the end of the stream.
+pub fn receive_descriptor(over: &UnixStream) -> io::Result<Option<OwnedFd>> {
+    let mut control = Control([0; 64]);
+    let mut byte = [0_u8];
+    let mut data = [IoSliceMut::new(&mut byte)];
+    // SAFETY: an all-zero msghdr is a valid empty one.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = data.as_mut_ptr().cast();
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control.0) as _;
+    // SAFETY: all pointers outlive the call; the descriptor that arrives is owned by nobody else.
+    unsafe {
+        if libc::recvmsg(over.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        if header.is_null() {
+            return Ok(None);
+        }
+        Ok(Some(OwnedFd::from_raw_fd(
+            libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned(),
+        )))
+    }
+}
+
+/// Moves the calling process into new namespaces (`CLONE_NEW…` flags).
+pub fn unshare(namespaces: i32) -> io::Result<()> {
+    // SAFETY: no pointers are involved.
+    check(unsafe { libc::unshare(namespaces) })?;
+    Ok(())
+}
+
+/// Effective user is root.
+#[must_use]
+pub fn is_root() -> bool {
+    // SAFETY: cannot fail, no pointers.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Sends a signal to a process that the caller started.
+pub fn signal(pid: u32, signal: i32) -> io::Result<()> {
+    let pid = i32::try_from(pid).map_err(io::Error::other)?;
+    // SAFETY: no pointers are involved.
+    check(unsafe { libc::kill(pid, signal) })?;
+    Ok(())
+}
