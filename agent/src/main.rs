@@ -1,2 +1,33 @@
-//! The pidflow agent.
-fn main() {}
+//! The pidflow agent: every network flow of a Linux host, with the processes at both ends.
+
+mod cli;
+mod commands;
+mod config;
+mod failure;
+mod figures;
+mod http;
+mod live_view;
+mod logging;
+mod metrics;
+mod notify;
+mod privileges;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let command = match cli::Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(e) => return cli::report(&e),
+    };
+    match commands::execute(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) if e.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("pidflow: {e}");
+            e.exit_code()
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The command line: what can be typed, and nothing of what it does.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::config::options::{ExportOptions, FlowOptions, LogOptions, Options};
+
+mod error;
+
+pub(crate) use error::report;
+
+/// Every network flow of a Linux host, with the processes at both ends.
+#[derive(Debug, Parser)]
+#[command(name = "pidflow", version, about, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Capture live traffic and kernel events; on a terminal, show the live view
+    Run(Box<RunArgs>),
+    /// Read capture files (pcap, pcapng; gzip or zstd; - is standard input)
+    Read(Box<ReadArgs>),
+    /// List the elements that records are made of
+    Fields(FieldsArgs),
+    /// Try a configuration file without running
+    Check(CheckArgs),
+    /// Say what this host allows: kernel, hooks, interfaces, and what is lost
+    Doctor(DoctorArgs),
+    /// Print the man page or shell completions
+    #[command(hide = true)]
+    Generate(GenerateArgs),
+}
+
+/// `pidflow run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Configuration file (TOML); variables and flags go before it
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// `pidflow read`.
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// Capture files, - for standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub(crate) captures: Vec<PathBuf>,
+    /// Configuration file (TOML); variables and flags go before it
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) flows: FlowOptions,
+    #[command(flatten)]
+    pub(crate) export: ExportOptions,
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
+}
+
+/// `pidflow fields`.
+#[derive(Debug, Args)]
+pub(crate) struct FieldsArgs {
+    /// As a Markdown page
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
+    /// As JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `pidflow check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_CONFIG")]
+    pub(crate) config: PathBuf,
+}
+
+/// `pidflow doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) probes: crate::config::options::ProbeOptions,
+}
+
+/// `pidflow generate`.
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    #[command(subcommand)]
+    pub(crate) what: Generate,
+}
+
+/// What can be generated from the command line's definition.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generate {
+    /// The man page, in roff
+    Man,
+    /// Completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_short_flag_has_a_long_name() {
+        let root = Cli::command();
+        for command in root.get_subcommands() {
+            for arg in command.get_arguments() {
+                assert!(arg.get_short().is_none() || arg.get_long().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn every_option_has_a_variable_of_its_own() {
+        let root = Cli::command();
+        let run = root.find_subcommand("run").unwrap();
+        let options = || run.get_arguments().filter(|a| a.get_id() != "help");
+        let names: std::collections::BTreeSet<_> = options().filter_map(clap::Arg::get_env).collect();
+        assert_eq!(names.len(), options().count());
+        assert!(names.iter().all(|n| n.to_str().is_some_and(|n| n.starts_with("PIDFLOW_"))));
+    }
+}

@@ -1,0 +1,22 @@
+//! Configuration: file, then `PIDFLOW_*` variables, then flags; the later one holds.
+
+pub(crate) mod choices;
+mod file;
+pub(crate) mod options;
+pub(crate) mod timeout;
+
+use std::path::Path;
+
+use options::Options;
+
+use crate::failure::{Failure, OrUsage};
+
+pub(crate) use file::load;
+
+/// Flags and variables over the file, where one was named.
+pub(crate) fn resolve(given: Options, file: Option<&Path>) -> Result<Options, Failure> {
+    match file {
+        Some(path) => Ok(given.over(load(path).or_usage()?)),
+        None => Ok(given),
+    }
+}

@@ -1,0 +1,181 @@
+//! Every option, once: the same struct is a group of flags, of `PIDFLOW_*` variables and a table of the file.
+//!
+//! A member that is none (or an empty list) was not given in that layer.
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::choices::{Backend, DelayAccounting, JsonKeys, LogFormat, LogLevel, WireVersion};
+use super::timeout::Timeout;
+
+/// Gives a struct of optional members `over`: what this layer does not say, the lower one does.
+macro_rules! layers {
+    ($type:ident { options: $($one:ident),*; lists: $($many:ident),* }) => {
+        impl $type {
+            /// This layer over a lower one.
+            pub(crate) fn over(self, lower: Self) -> Self {
+                Self {
+                    $($one: self.$one.or(lower.$one),)*
+                    $($many: if self.$many.is_empty() { lower.$many } else { self.$many },)*
+                }
+            }
+        }
+    };
+}
+
+/// Where packets come from.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Packets")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CaptureOptions {
+    /// Interface to capture on; repeat it for several [default: any, which includes loopback]
+    #[arg(short = 'i', long = "interface", value_name = "IFACE", env = "PIDFLOW_INTERFACES", value_delimiter = ',')]
+    pub(crate) interfaces: Vec<String>,
+    /// Capture only what this BPF filter lets through, as in tcpdump
+    #[arg(short, long, value_name = "BPF", env = "PIDFLOW_FILTER")]
+    pub(crate) filter: Option<String>,
+    /// Octets captured of each packet; headers are all that is needed [default: 256]
+    #[arg(long, value_name = "OCTETS", env = "PIDFLOW_SNAPLEN", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    pub(crate) snaplen: Option<u32>,
+    /// See packets that are not for this host
+    #[arg(long, value_name = "BOOL", env = "PIDFLOW_PROMISCUOUS", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) promiscuous: Option<bool>,
+}
+layers!(CaptureOptions { options: filter, snaplen, promiscuous; lists: interfaces });
+
+/// When a flow becomes a record.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Flows")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct FlowOptions {
+    /// Report a flow that goes on at least this often, 0: never [default: 60s]
+    #[arg(short = 't', long, value_name = "DURATION", env = "PIDFLOW_ACTIVE_TIMEOUT")]
+    pub(crate) active_timeout: Option<Timeout>,
+    /// A flow without a packet for this long has ended, 0: never [default: 15s]
+    #[arg(short = 'd', long, value_name = "DURATION", env = "PIDFLOW_IDLE_TIMEOUT")]
+    pub(crate) idle_timeout: Option<Timeout>,
+    /// Flows held at once; when full, the idlest is reported early [default: 1000000]
+    #[arg(long, value_name = "N", env = "PIDFLOW_MAX_FLOWS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_flows: Option<u32>,
+}
+layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows; lists: });
+
+/// Where processes come from.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Processes")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ProbeOptions {
+    /// How kernel events are had [default: auto]
+    #[arg(long = "probes", value_name = "WAY", env = "PIDFLOW_PROBES")]
+    pub(crate) backend: Option<Backend>,
+    /// The kernel's delay accounting, without which there is no iowait [default: keep]
+    #[arg(long, value_name = "SWITCH", env = "PIDFLOW_DELAY_ACCOUNTING")]
+    pub(crate) delay_accounting: Option<DelayAccounting>,
+}
+layers!(ProbeOptions { options: backend, delay_accounting; lists: });
+
+/// Where records go.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Output")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ExportOptions {
+    /// Send IPFIX or NetFlow v9 there; repeat it for several
+    #[arg(short = 'n', long = "collector", value_name = "udp://HOST:PORT", env = "PIDFLOW_COLLECTORS", value_delimiter = ',')]
+    pub(crate) collectors: Vec<String>,
+    /// 10: IPFIX, 9: NetFlow v9 [default: 10]
+    #[arg(short = 'V', long = "export-version", value_name = "VERSION", env = "PIDFLOW_EXPORT_VERSION", hide_possible_values = true)]
+    pub(crate) version: Option<WireVersion>,
+    /// Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@" [default: @FLOW@ @PROCESS@ @PIDFLOW@]
+    #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
+    pub(crate) template: Option<String>,
+    /// Write JSON lines to this file, or to standard output (-)
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_JSON")]
+    pub(crate) json: Option<String>,
+    /// Keys of JSON records [default: names]
+    #[arg(long, value_name = "KEYS", env = "PIDFLOW_JSON_KEYS")]
+    pub(crate) json_keys: Option<JsonKeys>,
+    /// Send OpenTelemetry log records to this OTLP/gRPC receiver
+    #[arg(long, value_name = "URL", env = "PIDFLOW_OTLP")]
+    pub(crate) otlp: Option<String>,
+    /// Private enterprise number of pidflow's own elements [default: 32473]
+    #[arg(long, value_name = "N", env = "PIDFLOW_OWN_PEN")]
+    pub(crate) own_pen: Option<u32>,
+    /// Host name in records, metrics and graphs [default: this host's]
+    #[arg(long, value_name = "NAME", env = "PIDFLOW_HOST")]
+    pub(crate) host: Option<String>,
+}
+layers!(ExportOptions { options: version, template, json, json_keys, otlp, own_pen, host; lists: collectors });
+
+/// Metrics, health and graph over HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "HTTP")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct HttpOptions {
+    /// Serve /metrics, /livez, /readyz and /api/graph there, or "off" [default: 127.0.0.1:9435]
+    #[arg(long, value_name = "ADDR", env = "PIDFLOW_LISTEN")]
+    pub(crate) listen: Option<String>,
+    /// Process-to-process edges shown at once, the rest is added up as "other" [default: 200]
+    #[arg(long, value_name = "N", env = "PIDFLOW_MAX_EDGES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) max_edges: Option<u32>,
+}
+layers!(HttpOptions { options: listen, max_edges; lists: });
+
+/// The view on the terminal.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Terminal")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ViewOptions {
+    /// Do not show the live view, even on a terminal
+    #[arg(long = "no-view", value_name = "BOOL", env = "PIDFLOW_NO_VIEW", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) off: Option<bool>,
+}
+layers!(ViewOptions { options: off; lists: });
+
+/// What pidflow says about itself, on standard error.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Log")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct LogOptions {
+    /// How log lines look [default: text]
+    #[arg(long = "log-format", value_name = "FORMAT", env = "PIDFLOW_LOG_FORMAT")]
+    pub(crate) format: Option<LogFormat>,
+    /// The least of what is logged [default: info]
+    #[arg(long = "log-level", value_name = "LEVEL", env = "PIDFLOW_LOG_LEVEL")]
+    pub(crate) level: Option<LogLevel>,
+}
+layers!(LogOptions { options: format, level; lists: });
+
+/// All of them, as `run` takes them and as the configuration file holds them.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) capture: CaptureOptions,
+    #[command(flatten)]
+    pub(crate) flows: FlowOptions,
+    #[command(flatten)]
+    pub(crate) probes: ProbeOptions,
+    #[command(flatten)]
+    pub(crate) export: ExportOptions,
+    #[command(flatten)]
+    pub(crate) http: HttpOptions,
+    #[command(flatten)]
+    pub(crate) view: ViewOptions,
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
+}
+
+impl Options {
+    /// This layer over a lower one.
+    pub(crate) fn over(self, lower: Self) -> Self {
+        Self {
+            capture: self.capture.over(lower.capture),
+            flows: self.flows.over(lower.flows),
+            probes: self.probes.over(lower.probes),
+            export: self.export.over(lower.export),
+            http: self.http.over(lower.http),
+            view: self.view.over(lower.view),
+            log: self.log.over(lower.log),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Why the program ends other than well: one line for the operator, and the exit code.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// What went wrong, by whose doing.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Wrong usage or configuration: exit code 2.
+    Usage(anyhow::Error),
+    /// Failed while running: exit code 1.
+    Running(anyhow::Error),
+}
+
+impl Failure {
+    /// 2 for wrong usage or configuration, else 1.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Running(_) => ExitCode::from(1),
+        }
+    }
+
+    fn cause(&self) -> &anyhow::Error {
+        match self {
+            Self::Usage(e) | Self::Running(e) => e,
+        }
+    }
+
+    /// Whether the reader of our standard output went away, which is no failure (`pidflow fields | head`).
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        let mut io = self.cause().chain().filter_map(|e| e.downcast_ref::<std::io::Error>());
+        io.any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", one_line(&format!("{:#}", self.cause())))
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(e: anyhow::Error) -> Self {
+        Self::Running(e)
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(e: std::io::Error) -> Self {
+        Self::Running(e.into())
+    }
+}
+
+/// Marks an error as the user's to mend.
+pub(crate) trait OrUsage<T> {
+    /// The same, as [`Failure::Usage`].
+    fn or_usage(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> OrUsage<T> for Result<T, E> {
+    fn or_usage(self) -> Result<T, Failure> {
+        self.map_err(|e| Failure::Usage(e.into()))
+    }
+}
+
+/// Puts a message of several lines onto one.
+pub(crate) fn one_line(message: &str) -> String {
+    let lines = message.lines().map(str::trim).filter(|l| !l.is_empty());
+    lines.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_with_its_causes() {
+        let e = anyhow::anyhow!("no such file\n  at all\n").context("cannot read x");
+        assert_eq!(Failure::Running(e).to_string(), "cannot read x: no such file; at all");
+    }
+
+    #[test]
+    fn a_broken_pipe_is_found_below_its_context() {
+        let e = anyhow::Error::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe)).context("cannot write");
+        assert!(Failure::Running(e).is_broken_pipe());
+    }
+}

@@ -1,0 +1,80 @@
+//! Figures and names as people read them.
+
+/// `999 B`, `1.2 kB`, `56 MB`: at most seven columns, decimal units.
+pub(crate) fn bytes(n: u64) -> String {
+    scaled(n as f64, &["B", "kB", "MB", "GB", "TB", "PB", "EB"])
+}
+
+/// `999`, `1.2 k`, `56 M`: at most six columns.
+pub(crate) fn count(n: u64) -> String {
+    scaled(n as f64, &["", "k", "M", "G", "T", "P", "E"]).trim_end().to_owned()
+}
+
+fn scaled(mut v: f64, units: &[&str]) -> String {
+    let mut units = units.iter();
+    let mut unit = units.next().copied().unwrap_or_default();
+    // 999.5 would be printed as 1000.
+    while v >= 999.5 {
+        let Some(next) = units.next() else { break };
+        v /= 1000.0;
+        unit = next;
+    }
+    let decimals = usize::from(v < 9.95 && v.fract() != 0.0);
+    format!("{v:.decimals$} {unit}")
+}
+
+/// `1 234 567` with the comma that English readers expect.
+pub(crate) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// `0:05:09`.
+pub(crate) fn clock(seconds: u64) -> String {
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// Exactly `width` columns: padded at the end, or cut in the middle with an ellipsis.
+/// Control characters, which a process can put into its name, become `?`.
+pub(crate) fn fit(text: &str, width: usize) -> String {
+    let clean: Vec<char> = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    if clean.len() <= width {
+        return clean.iter().collect::<String>() + &" ".repeat(width - clean.len());
+    }
+    let tail = width.saturating_sub(1) / 2;
+    let head = width.saturating_sub(1) - tail;
+    let (start, end) = (clean.iter().take(head), clean.iter().skip(clean.len() - tail));
+    start.chain([&'…']).chain(end).take(width).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        let seen: Vec<_> = [0, 999, 1000, 1234, 9_960, 56_000_000, 999_600, u64::MAX].map(bytes).into();
+        assert_eq!(seen, ["0 B", "999 B", "1 kB", "1.2 kB", "10 kB", "56 MB", "1.0 MB", "18 EB"]);
+        assert_eq!([0, 12_345, 1_000_000].map(count), ["0", "12 k", "1 M"]);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([7, 999, 1000, 1_234_567].map(grouped), ["7", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn text_is_cut_in_the_middle_and_cleaned() {
+        assert_eq!(fit("abc", 5), "abc  ");
+        assert_eq!(fit("2001:db8::1234", 7), "200…234");
+        assert_eq!(fit("a\x1b[2Jb", 6), "a?[2Jb");
+        assert_eq!((fit("abc", 0), fit("abc", 1)), (String::new(), "…".into()));
+    }
+}

@@ -1,0 +1,122 @@
+//! The live view as lines of text: a pure function of what is known and the size of the screen.
+
+use crate::figures::{bytes, clock, count, fit, grouped};
+
+use super::rows::Rows;
+
+/// The figures of the two header lines.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Totals {
+    /// Interfaces, joined.
+    pub(crate) interfaces: String,
+    /// Seconds since the start.
+    pub(crate) seconds: u64,
+    /// Packets seen.
+    pub(crate) packets: u64,
+    /// Octets of them.
+    pub(crate) octets: u64,
+    /// Flows in the table.
+    pub(crate) active: u64,
+    /// Records made.
+    pub(crate) records: u64,
+    /// Packets, events and records that were lost, all together.
+    pub(crate) lost: u64,
+    /// Ends on this host with a process, and all ends on this host.
+    pub(crate) attributed: (u64, u64),
+}
+
+impl Totals {
+    /// `99.2 %` of this host's ends.
+    pub(crate) fn attributed_share(&self) -> String {
+        match self.attributed {
+            (_, 0) => "-".into(),
+            (known, all) => format!("{:.1} %", 100.0 * known as f64 / all as f64),
+        }
+    }
+}
+
+/// Columns that do not depend on the width: service, bytes, rate, packets, and the blanks.
+const FIXED: usize = 10 + 7 + 9 + 6 + 4 + 3;
+
+/// The screen, at most `height` lines of at most `width` columns.
+pub(crate) fn screen(totals: &Totals, rows: &Rows, (width, height): (usize, usize), note: &str) -> Vec<String> {
+    let mut lines = vec![first_line(totals, width), second_line(totals, width), heading(width)];
+    let room = height.saturating_sub(lines.len() + 1);
+    let top = rows.top(room, totals.seconds);
+    if top.is_empty() {
+        lines.push(fit("No flow has ended or been reported yet.", width));
+    }
+    for (key, row, rate) in top {
+        let figures = [bytes(row.bytes), format!("{}/s", bytes(rate)), count(row.packets)];
+        lines.push(line(width, [&key.source, &key.destination, &key.service], &figures));
+    }
+    lines.resize(height.saturating_sub(1), String::new());
+    lines.push(fit(if note.is_empty() { "Ctrl-C ends it." } else { note }, width).trim_end().to_owned());
+    lines.truncate(height);
+    lines
+}
+
+fn first_line(t: &Totals, width: usize) -> String {
+    let text = format!(
+        "pidflow {}  on {}  {} packets  {}",
+        clock(t.seconds), t.interfaces, grouped(t.packets), bytes(t.octets)
+    );
+    fit(&text, width)
+}
+
+fn second_line(t: &Totals, width: usize) -> String {
+    let text = format!(
+        "{} flows active  {} records  lost {}  attributed {} of local ends",
+        grouped(t.active), grouped(t.records), grouped(t.lost), t.attributed_share()
+    );
+    fit(&text, width)
+}
+
+fn heading(width: usize) -> String {
+    let titles = ["BYTES".to_owned(), "RATE".to_owned(), "PKTS".to_owned()];
+    // Reverse video; the escape sequences take no column.
+    format!("\x1b[7m{}\x1b[0m", line(width, ["SOURCE", "DESTINATION", "SERVICE"], &titles))
+}
+
+fn line(width: usize, [source, destination, service]: [&str; 3], [bytes, rate, packets]: &[String; 3]) -> String {
+    let ends = width.saturating_sub(FIXED);
+    let (left, right) = (ends.div_ceil(2), ends / 2);
+    let text = format!(
+        "{} → {} {} {bytes:>7} {rate:>9} {packets:>6}",
+        fit(source, left), fit(destination, right), fit(service, 10)
+    );
+    fit(&text, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(line: &str) -> usize {
+        line.replace("\x1b[7m", "").replace("\x1b[0m", "").chars().count()
+    }
+
+    #[test]
+    fn it_fits_any_screen() {
+        let totals = Totals { interfaces: "any".into(), packets: u64::MAX, octets: u64::MAX, ..Totals::default() };
+        for size in [(80, 24), (40, 10), (200, 50), (1, 1), (10, 3), (0, 0)] {
+            let lines = screen(&totals, &Rows::default(), size, "a note that is longer than the screen is wide, by far and away");
+            assert!(lines.len() <= size.1 && lines.iter().all(|l| columns(l) <= size.0), "{size:?}: {lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_row_at_eighty_columns_says_all() {
+        let figures = ["1.2 MB".to_owned(), "999 kB/s".to_owned(), "123 k".to_owned()];
+        let text = line(80, ["python3(12345)", "2001:db8:1:2:3:4:5:6", "tcp:8080"], &figures);
+        assert_eq!(text, "python3(12345)        → 2001:db8:1:2:3:4:5:6 tcp:8080    1.2 MB  999 kB/s  123 k");
+        assert_eq!(columns(&text), 80);
+    }
+
+    #[test]
+    fn attribution_is_of_this_hosts_ends() {
+        let totals = Totals { attributed: (995, 1000), ..Totals::default() };
+        assert_eq!(totals.attributed_share(), "99.5 %");
+        assert_eq!(Totals::default().attributed_share(), "-");
+    }
+}

@@ -1,0 +1,181 @@
+//! The rows of the live view: flows of the same two processes and service, added up.
+
+use std::collections::{HashMap, VecDeque};
+
+use pidflow_schema::{FlowRecord, ProcessEnd, Protocol};
+use std::net::IpAddr;
+
+/// Seconds over which a rate is shown.
+const WINDOW_S: u64 = 10;
+/// Rows held; the least recent go first.
+const MAX_ROWS: usize = 2000;
+
+/// What makes a row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    /// `name(pid)` or the address.
+    pub(crate) source: String,
+    /// `name(pid)` or the address.
+    pub(crate) destination: String,
+    /// `tcp:443`.
+    pub(crate) service: String,
+}
+
+/// What a row shows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Row {
+    /// Octets of both directions so far.
+    pub(crate) bytes: u64,
+    /// Packets of both directions so far.
+    pub(crate) packets: u64,
+    last_s: u64,
+    /// Second of arrival, and octets per second that hold for the window after it.
+    recent: VecDeque<(u64, f64)>,
+}
+
+impl Row {
+    /// Octets per second now.
+    pub(crate) fn rate(&self, now_s: u64) -> u64 {
+        let held = self.recent.iter().filter(|(s, _)| now_s.saturating_sub(*s) < WINDOW_S);
+        held.map(|(_, rate)| *rate).sum::<f64>() as u64
+    }
+
+    fn add(&mut self, r: &FlowRecord, now_s: u64) {
+        let octets = r.flow.forward.octets + r.flow.reverse.octets;
+        self.bytes += octets;
+        self.packets += r.flow.forward.packets + r.flow.reverse.packets;
+        self.last_s = now_s;
+        let seconds = (r.flow.last_ns.saturating_sub(r.flow.first_ns) / 1_000_000_000).max(WINDOW_S);
+        self.push(now_s, octets as f64 / seconds as f64);
+    }
+
+    fn push(&mut self, now_s: u64, rate: f64) {
+        while self.recent.front().is_some_and(|(s, _)| now_s.saturating_sub(*s) >= WINDOW_S) {
+            self.recent.pop_front();
+        }
+        match self.recent.back_mut() {
+            Some((s, sum)) if *s == now_s => *sum += rate,
+            _ => self.recent.push_back((now_s, rate)),
+        }
+    }
+}
+
+/// All rows.
+#[derive(Debug, Default)]
+pub(crate) struct Rows(HashMap<Key, Row>);
+
+impl Rows {
+    /// Counts a record.
+    pub(crate) fn count(&mut self, r: &FlowRecord, now_s: u64) {
+        self.0.entry(key(r)).or_default().add(r, now_s);
+        if self.0.len() > MAX_ROWS {
+            self.prune();
+        }
+    }
+
+    /// Drops the half that was idle longest.
+    fn prune(&mut self) {
+        let mut ages: Vec<u64> = self.0.values().map(|r| r.last_s).collect();
+        ages.sort_unstable();
+        let middle = ages.get(ages.len() / 2).copied().unwrap_or_default();
+        let mut spare = self.0.len() / 2;
+        self.0.retain(|_, r| {
+            let go = r.last_s <= middle && spare > 0;
+            spare -= usize::from(go);
+            !go
+        });
+    }
+
+    /// The `n` busiest rows: by rate now, then by octets.
+    pub(crate) fn top(&self, n: usize, now_s: u64) -> Vec<(&Key, &Row, u64)> {
+        let mut all: Vec<_> = self.0.iter().map(|(k, r)| (k, r, r.rate(now_s))).collect();
+        all.sort_by(|a, b| (b.2, b.1.bytes).cmp(&(a.2, a.1.bytes)).then_with(|| a.0.cmp(b.0)));
+        all.truncate(n);
+        all
+    }
+}
+
+fn key(r: &FlowRecord) -> Key {
+    Key {
+        source: end(&r.source, r.flow.source),
+        destination: end(&r.destination, r.flow.destination),
+        service: service(r),
+    }
+}
+
+fn end(end: &ProcessEnd, address: IpAddr) -> String {
+    match &end.process {
+        Some(p) => format!("{}({})", p.name, p.pid),
+        None => address.to_string(),
+    }
+}
+
+fn service(r: &FlowRecord) -> String {
+    let port = r.flow.destination_port;
+    match r.flow.protocol {
+        Protocol::TCP => format!("tcp:{port}"),
+        Protocol::UDP => format!("udp:{port}"),
+        Protocol::SCTP => format!("sctp:{port}"),
+        Protocol::ICMP => "icmp".into(),
+        Protocol::ICMPV6 => "icmpv6".into(),
+        other => format!("ip:{other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pidflow_schema::{Attribution, Counters, Flow, FlowEndReason, InitiatorBasis};
+
+    pub(crate) fn record(port: u16, octets: u64, seconds: u64) -> FlowRecord {
+        let flow = Flow {
+            protocol: Protocol::TCP,
+            vlan: None,
+            source: [10, 0, 0, 1].into(),
+            destination: [10, 0, 0, 2].into(),
+            source_port: 40_000,
+            destination_port: port,
+            icmp_type_code: None,
+            first_ns: 0,
+            last_ns: seconds * 1_000_000_000,
+            forward: Counters { packets: 1, octets, frame_octets: octets, tcp_flags: 0 },
+            reverse: Counters::default(),
+            ip_class_of_service: 0,
+            macs: None,
+            interface_index: 0,
+            interface: "x".into(),
+            end_reason: FlowEndReason::IdleTimeout,
+            end_detail: "",
+            initiator: InitiatorBasis::Syn,
+        };
+        FlowRecord::without_processes(flow, Attribution::Remote)
+    }
+
+    #[test]
+    fn flows_of_the_same_ends_and_service_are_one_row() {
+        let mut rows = Rows::default();
+        (0..3).for_each(|_| rows.count(&record(443, 1000, 0), 5));
+        rows.count(&record(80, 10, 0), 5);
+        let top = rows.top(9, 5);
+        assert_eq!(top.iter().map(|(k, r, rate)| (k.service.as_str(), r.bytes, *rate)).collect::<Vec<_>>(), [
+            ("tcp:443", 3000, 300),
+            ("tcp:80", 10, 1)
+        ]);
+    }
+
+    #[test]
+    fn a_rate_is_of_the_flows_time_and_fades_after_the_window() {
+        let mut rows = Rows::default();
+        rows.count(&record(443, 60_000, 60), 5);
+        assert_eq!(rows.top(1, 6).first().map(|t| t.2), Some(1000));
+        assert_eq!(rows.top(1, 15).first().map(|t| t.2), Some(0));
+    }
+
+    #[test]
+    fn rows_are_bounded() {
+        let mut rows = Rows::default();
+        (0..u16::MAX).for_each(|p| rows.count(&record(p, 1, 0), u64::from(p) / 100));
+        assert!(rows.0.len() <= MAX_ROWS);
+        assert!(rows.0.keys().any(|k| k.service == "tcp:65534"));
+    }
+}

@@ -1,0 +1,49 @@
+//! The terminal itself: its size, and leaving it as it was found.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Alternate screen, cursor hidden.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l";
+/// And back.
+const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Columns and rows of standard output, 80 by 24 when it does not say.
+pub(crate) fn size() -> (usize, usize) {
+    // SAFETY: winsize is plain numbers, for which all zero is a value.
+    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+    // SAFETY: TIOCGWINSZ writes a winsize to the address given, which is one.
+    let done = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+    if done != 0 || size.ws_col == 0 || size.ws_row == 0 {
+        return (80, 24);
+    }
+    (size.ws_col.into(), size.ws_row.into())
+}
+
+/// Takes the screen.
+pub(crate) fn enter() {
+    ENTERED.store(true, Ordering::SeqCst);
+    put(ENTER);
+}
+
+/// Gives the screen back, if it was taken. From any thread, also just before the process ends.
+pub(crate) fn leave() {
+    if ENTERED.swap(false, Ordering::SeqCst) {
+        put(LEAVE);
+    }
+}
+
+/// Draws a whole screen in one write, so that nothing flickers.
+pub(crate) fn draw(lines: &[String]) {
+    if ENTERED.load(Ordering::SeqCst) {
+        put(&format!("\x1b[H{}\x1b[K\x1b[J", lines.join("\x1b[K\r\n")));
+    }
+}
+
+fn put(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // A terminal that went away shows nothing; the signal that follows ends the program.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

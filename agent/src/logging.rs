@@ -1,0 +1,79 @@
+//! Log lines on standard error; held back while the live view has the screen.
+
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::choices::{LogFormat, LogLevel};
+use crate::config::options::LogOptions;
+
+/// Lines held back at most; the oldest go first.
+const HELD: usize = 100;
+
+/// None: lines go out as they come.
+static HOLDING: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
+
+const fn directive(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    }
+}
+
+/// Starts logging; a second call changes nothing.
+pub(crate) fn start(options: &LogOptions) {
+    let filter = EnvFilter::new(directive(options.level.unwrap_or(LogLevel::Info)));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lines).with_target(false);
+    let done = match options.format.unwrap_or(LogFormat::Text) {
+        LogFormat::Text => lines.with_ansi(false).try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+    if done.is_err() {
+        tracing::debug!("logging was started before");
+    }
+}
+
+/// From now on, lines wait, if standard error is the terminal that the view draws on.
+pub(crate) fn hold() {
+    if io::stderr().is_terminal() {
+        *HOLDING.lock().unwrap_or_else(PoisonError::into_inner) = Some(VecDeque::new());
+    }
+}
+
+/// The latest line that waits.
+pub(crate) fn last_held() -> Option<String> {
+    HOLDING.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.back().cloned()
+}
+
+/// Writes the lines that waited.
+pub(crate) fn release() {
+    let held = HOLDING.lock().unwrap_or_else(PoisonError::into_inner).take();
+    for line in held.into_iter().flatten() {
+        eprintln!("{line}");
+    }
+}
+
+/// Where the log goes: standard error, or the lines that wait.
+struct Lines;
+
+impl Write for Lines {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        match HOLDING.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            None => io::stderr().write_all(text)?,
+            Some(held) => {
+                held.push_back(String::from_utf8_lossy(text).trim_end().to_owned());
+                held.drain(..held.len().saturating_sub(HELD));
+            }
+        }
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

@@ -1,0 +1,135 @@
+//! What the pipeline says about itself, as of its last turn: plain values that HTTP, the live view
+//! and the summary read.
+
+use pidflow_schema::{Attribution, FlowEndReason, FlowRecord};
+
+use super::edges::EdgesShown;
+
+/// Counters under a label.
+pub(crate) type Labelled = Vec<(String, u64)>;
+
+/// How one hook is had.
+#[derive(Debug, Clone)]
+pub(crate) struct Hook {
+    /// What it is for.
+    pub(crate) hook: String,
+    /// The way that it took, or "none".
+    pub(crate) way: String,
+}
+
+/// One exporter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Exporter {
+    /// `udp://…`, `json:…`.
+    pub(crate) name: String,
+    /// Records handed on.
+    pub(crate) records: u64,
+    /// Records lost, by reason.
+    pub(crate) lost: Labelled,
+    /// Batches that wait.
+    pub(crate) queue: u64,
+}
+
+/// Everything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Status {
+    /// Seconds since the start.
+    pub(crate) seconds: u64,
+    /// Packets that became part of a flow.
+    pub(crate) packets: u64,
+    /// Octets of all packets seen, whole frames.
+    pub(crate) octets: u64,
+    /// Packets that are in no flow, by reason.
+    pub(crate) discards: Labelled,
+    /// Packets that the kernel dropped before we saw them, by interface.
+    pub(crate) kernel_drops: Labelled,
+    /// Flows in the table.
+    pub(crate) active: u64,
+    /// Records made and how their ends were attributed.
+    pub(crate) records: Records,
+    /// Probes' counters.
+    pub(crate) probes: Labelled,
+    /// Kernel events that were lost, by reason.
+    pub(crate) events_lost: Labelled,
+    /// The join's counters.
+    pub(crate) join: Labelled,
+    /// Hooks.
+    pub(crate) hooks: Vec<Hook>,
+    /// Exporters.
+    pub(crate) exporters: Vec<Exporter>,
+    /// Things that wait, by queue.
+    pub(crate) queues: Labelled,
+    /// Edges.
+    pub(crate) edges: EdgesShown,
+    /// Why we are not ready; empty: we are.
+    pub(crate) not_ready: Vec<String>,
+    /// What is less than it could be.
+    pub(crate) degraded: Vec<String>,
+}
+
+impl Status {
+    /// Packets, events and records lost, all together.
+    pub(crate) fn lost(&self) -> u64 {
+        let exporters = self.exporters.iter().flat_map(|e| &e.lost);
+        self.kernel_drops.iter().chain(&self.events_lost).chain(exporters).map(|(_, n)| n).sum()
+    }
+}
+
+/// Counts of records.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Records {
+    /// By [`FlowEndReason`], at its number.
+    by_reason: [u64; 6],
+    /// Source and destination ends, in the order of [`Attribution::ALL`].
+    by_attribution: [[u64; Attribution::ALL.len()]; 2],
+}
+
+/// The reasons in the order of their numbers, with the names of RFC 5102 section 5.11.3.
+const REASONS: [(FlowEndReason, &str); 5] = [
+    (FlowEndReason::IdleTimeout, "idle-timeout"),
+    (FlowEndReason::ActiveTimeout, "active-timeout"),
+    (FlowEndReason::EndOfFlow, "end-of-flow"),
+    (FlowEndReason::ForcedEnd, "forced-end"),
+    (FlowEndReason::LackOfResources, "lack-of-resources"),
+];
+
+impl Records {
+    /// Counts a record.
+    pub(crate) fn count(&mut self, r: &FlowRecord) {
+        if let Some(n) = self.by_reason.get_mut(r.flow.end_reason as usize) {
+            *n += 1;
+        }
+        for (side, end) in self.by_attribution.iter_mut().zip([&r.source, &r.destination]) {
+            let place = Attribution::ALL.iter().position(|a| *a == end.attribution);
+            if let Some(n) = place.and_then(|p| side.get_mut(p)) {
+                *n += 1;
+            }
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn total(&self) -> u64 {
+        self.by_reason.iter().sum()
+    }
+
+    /// Name of the reason and count.
+    pub(crate) fn reasons(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        REASONS.iter().map(|(r, name)| (*name, self.by_reason.get(*r as usize).copied().unwrap_or_default()))
+    }
+
+    /// End, attribution and count.
+    pub(crate) fn attributions(&self) -> impl Iterator<Item = (&'static str, Attribution, u64)> {
+        ["source", "destination"].into_iter().zip(&self.by_attribution).flat_map(|(end, counts)| {
+            Attribution::ALL.into_iter().zip(counts).map(move |(a, n)| (end, a, *n))
+        })
+    }
+
+    /// Ends on this host that have a process, and all ends on this host (the kernel's own left out).
+    pub(crate) fn attributed(&self) -> (u64, u64) {
+        let elsewhere = |a: &Attribution| matches!(a, Attribution::Remote | Attribution::Offline | Attribution::Kernel);
+        let local = self.attributions().filter(|(_, a, _)| !elsewhere(a));
+        local.fold((0, 0), |(known, all), (_, a, n)| {
+            (known + if a as u8 <= Attribution::ListenerOnly as u8 { n } else { 0 }, all + n)
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! Telling systemd how far we are (`sd_notify`(3)), when it asked to be told.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+/// Everything is attached.
+pub(crate) const READY: &str = "READY=1";
+/// The end has begun.
+pub(crate) const STOPPING: &str = "STOPPING=1";
+
+/// Sends a state to the socket that systemd named; without one, nothing.
+pub(crate) fn notify(state: &str) {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    if let Err(e) = send(&path, state) {
+        tracing::warn!("cannot tell systemd {state}: {e}");
+    }
+}
+
+fn send(path: &std::ffi::OsStr, state: &str) -> std::io::Result<()> {
+    let name = path.as_encoded_bytes();
+    // A leading @ stands for the abstract name space (sd_notify(3)).
+    let address = match name.strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(path)?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address).map(drop)
+}

@@ -1,0 +1,118 @@
+//! Giving up what is not needed: capabilities(7) by way of prctl(2) and capset(2).
+
+use std::io;
+
+/// What probes, captures and reading other users' processes need; everything else goes before the
+/// first thread starts. Numbers of `include/uapi/linux/capability.h`.
+const KEPT: [(u32, &str); 9] = [
+    (1, "CAP_DAC_OVERRIDE"),
+    (2, "CAP_DAC_READ_SEARCH"),
+    (12, "CAP_NET_ADMIN"),
+    (13, "CAP_NET_RAW"),
+    (19, "CAP_SYS_PTRACE"),
+    (21, "CAP_SYS_ADMIN"),
+    (24, "CAP_SYS_RESOURCE"),
+    (38, "CAP_PERFMON"),
+    (39, "CAP_BPF"),
+];
+
+/// The last capability that kernels know today, CAP_CHECKPOINT_RESTORE.
+const LAST: u32 = 40;
+
+/// `_LINUX_CAPABILITY_VERSION_3`.
+const VERSION: u32 = 0x2008_0522;
+
+#[repr(C)]
+struct Header {
+    version: u32,
+    pid: i32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Sets {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// The effective capabilities of this thread, one bit each.
+pub(crate) fn effective() -> io::Result<u64> {
+    get().map(|[low, high]| u64::from(low.effective) | u64::from(high.effective) << 32)
+}
+
+/// The names of those that are wanted and missing.
+pub(crate) fn missing(names: &[&str]) -> io::Result<Vec<&'static str>> {
+    let have = effective()?;
+    let lacks = |(bit, name): &&(u32, &'static str)| have & (1 << bit) == 0 && names.contains(name);
+    Ok(KEPT.iter().filter(lacks).map(|(_, name)| *name).collect())
+}
+
+/// Keeps, in this thread and those that it starts, only what [`KEPT`] lists, for good.
+pub(crate) fn keep_needed() -> io::Result<()> {
+    let mask = KEPT.iter().fold(0_u64, |mask, (bit, _)| mask | 1 << bit);
+    no_new_privileges()?;
+    for capability in (0..=LAST).filter(|c| mask & (1 << c) == 0) {
+        // SAFETY: PR_CAPBSET_DROP takes a number; one that the kernel does not know, or may not be
+        // dropped because we are not root anyway, is refused and nothing else happens.
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+    }
+    limit(mask)
+}
+
+/// Keeps nothing, in this thread.
+pub(crate) fn keep_none() -> io::Result<()> {
+    limit(0)
+}
+
+fn no_new_privileges() -> io::Result<()> {
+    // SAFETY: PR_SET_NO_NEW_PRIVS takes numbers only.
+    match unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn limit(mask: u64) -> io::Result<()> {
+    let words = [mask as u32, (mask >> 32) as u32];
+    let mut sets = get()?;
+    for (set, mask) in sets.iter_mut().zip(words) {
+        set.permitted &= mask;
+        set.effective = set.permitted;
+        set.inheritable &= mask;
+    }
+    let header = Header { version: VERSION, pid: 0 };
+    // SAFETY: capset reads a header and, for version 3, two sets.
+    match unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn get() -> io::Result<[Sets; 2]> {
+    let header = Header { version: VERSION, pid: 0 };
+    let mut sets = [Sets::default(); 2];
+    // SAFETY: capget reads a header and, for version 3, writes two sets.
+    match unsafe { libc::syscall(libc::SYS_capget, &raw const header, sets.as_mut_ptr()) } {
+        0 => Ok(sets),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_can_give_up_everything() {
+        let left = std::thread::spawn(|| keep_none().and_then(|()| effective())).join().unwrap().unwrap();
+        assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn a_thread_can_keep_what_is_needed() {
+        let left = std::thread::spawn(|| keep_needed().and_then(|()| effective())).join().unwrap().unwrap();
+        let mask = KEPT.iter().fold(0_u64, |mask, (bit, _)| mask | 1 << bit);
+        assert_eq!(left & !mask, 0);
+    }
+}

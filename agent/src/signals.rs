@@ -1,0 +1,65 @@
+//! SIGTERM and SIGINT: the first asks for an orderly end, the second ends at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+
+use crate::live_view::terminal;
+
+const WATCHED: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+
+/// Becomes true when the program is asked to end.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Whether to end.
+    pub(crate) fn requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Asks for the end.
+    pub(crate) fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Watches from a thread of its own. To be called before any other thread starts, because threads
+/// inherit the mask that makes the signals wait for this one.
+pub(crate) fn watch() -> Result<Stop> {
+    let set = blocked()?;
+    let stop = Stop::default();
+    let theirs = stop.clone();
+    let wait = move || {
+        wait_for(&set);
+        theirs.request();
+        let signal = wait_for(&set);
+        terminal::leave();
+        std::process::exit(128 + signal);
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(wait).context("cannot start the signal thread")?;
+    Ok(stop)
+}
+
+fn blocked() -> Result<libc::sigset_t> {
+    // SAFETY: sigset_t is plain numbers; sigemptyset sets it up before it is used.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is of a sigset_t that lives on.
+    unsafe { libc::sigemptyset(&raw mut set) };
+    for signal in WATCHED {
+        // SAFETY: as above, and the signal numbers are the C library's own.
+        unsafe { libc::sigaddset(&raw mut set, signal) };
+    }
+    // SAFETY: set was initialised above; the old mask is not asked for.
+    let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+    anyhow::ensure!(error == 0, "cannot block signals: {}", std::io::Error::from_raw_os_error(error));
+    Ok(set)
+}
+
+fn wait_for(set: &libc::sigset_t) -> libc::c_int {
+    let mut signal = 0;
+    // SAFETY: both pointers are of values that live through the call.
+    while unsafe { libc::sigwait(set, &raw mut signal) } != 0 {}
+    signal
+}
