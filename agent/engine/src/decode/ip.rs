@@ -1,0 +1,124 @@
+//! IPv4 (RFC 791) and IPv6 (RFC 8200) headers.
+
+use etherparse::{Ipv4HeaderSlice, Ipv6Header, Ipv6HeaderSlice};
+
+use super::{Discard, Rest, transport};
+use crate::packet::{Family, Fragment, Packet};
+
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const NO_NEXT_HEADER: u8 = 59;
+const DESTINATION_OPTIONS: u8 = 60;
+const MOBILITY: u8 = 135;
+const HIP: u8 = 139;
+const SHIM6: u8 = 140;
+
+/// Fills `packet` from an IPv4 header and what follows.
+#[inline]
+pub(super) fn ipv4(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+    let header = Ipv4HeaderSlice::from_slice(rest.data).map_err(|e| header_fault(&e))?;
+    let header_octets = header.slice().len();
+    packet.octets = ipv4_octets(&header, rest.on_the_wire())?;
+    packet.family = Family::V4;
+    packet.source_bits = u32::from_be_bytes(header.source()).into();
+    packet.destination_bits = u32::from_be_bytes(header.destination()).into();
+    packet.protocol = header.protocol().0;
+    packet.tos = (header.dcp().value() << 2) | header.ecn().value();
+    if header.is_fragmenting_payload() {
+        packet.fragment = kind(header.fragments_offset().value());
+        packet.fragment_id = header.identification().into();
+    }
+    transport::decode(rest.within(header_octets, packet.octets), packet);
+    Ok(())
+}
+
+/// Octets of the whole datagram. Total length 0 stands for more than 65,535 (Linux BIG TCP) or for an
+/// offloaded segment whose header is not filled in yet: then the frame's own length counts.
+#[inline]
+fn ipv4_octets(header: &Ipv4HeaderSlice<'_>, on_the_wire: u32) -> Result<u32, Discard> {
+    let total = header.total_len();
+    match u32::from(total) {
+        0 => Ok(on_the_wire),
+        _ if usize::from(total) < header.slice().len() => Err(Discard::MalformedIp),
+        octets if octets > on_the_wire => Err(Discard::LengthBeyondFrame),
+        octets => Ok(octets),
+    }
+}
+
+#[cold]
+fn header_fault(error: &etherparse::err::ipv4::HeaderSliceError) -> Discard {
+    match error {
+        etherparse::err::ipv4::HeaderSliceError::Len(_) => Discard::TruncatedIp,
+        etherparse::err::ipv4::HeaderSliceError::Content(_) => Discard::MalformedIp,
+    }
+}
+
+/// Fills `packet` from an IPv6 header and what follows.
+#[inline]
+pub(super) fn ipv6(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+    let header = Ipv6HeaderSlice::from_slice(rest.data).map_err(|e| match e {
+        etherparse::err::ipv6::HeaderSliceError::Len(_) => Discard::TruncatedIp,
+        etherparse::err::ipv6::HeaderSliceError::Content(_) => Discard::MalformedIp,
+    })?;
+    packet.octets = ipv6_octets(&header, rest.on_the_wire())?;
+    packet.family = Family::V6;
+    packet.source_bits = u128::from_be_bytes(header.source());
+    packet.destination_bits = u128::from_be_bytes(header.destination());
+    packet.tos = header.traffic_class();
+    let behind = rest.within(Ipv6Header::LEN, packet.octets);
+    let behind = extensions(header.next_header().0, behind, packet)?;
+    transport::decode(behind, packet);
+    Ok(())
+}
+
+/// Octets of the whole datagram. Payload length 0 stands for a jumbogram (RFC 2675), for Linux BIG TCP, or for
+/// an offloaded segment: the frame's own length counts, unless nothing may follow.
+#[inline]
+fn ipv6_octets(header: &Ipv6HeaderSlice<'_>, on_the_wire: u32) -> Result<u32, Discard> {
+    const HEADER: u32 = Ipv6Header::LEN as u32;
+    match u32::from(header.payload_length()) {
+        0 if header.next_header().0 == NO_NEXT_HEADER => Ok(HEADER),
+        0 => Ok(on_the_wire),
+        octets if octets + HEADER > on_the_wire => Err(Discard::LengthBeyondFrame),
+        octets => Ok(octets + HEADER),
+    }
+}
+
+/// Walks over the extension headers; what is left begins with the transport header.
+fn extensions<'a>(mut next: u8, mut data: &'a [u8], packet: &mut Packet) -> Result<&'a [u8], Discard> {
+    loop {
+        match next {
+            HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6 => {
+                let [following, units, ..] = data else { return Err(Discard::TruncatedExtension) };
+                next = *following;
+                data = data.get(8 * (usize::from(*units) + 1)..).ok_or(Discard::TruncatedExtension)?;
+            }
+            FRAGMENT => {
+                (next, data) = fragment_header(data, packet)?;
+                if packet.fragment == Fragment::Later {
+                    break;
+                }
+            }
+            _ => break,
+        }
+    }
+    packet.protocol = next;
+    Ok(data)
+}
+
+/// RFC 8200 section 4.5; one that is neither followed nor preceded by others is an atomic fragment (RFC 6946).
+fn fragment_header<'a>(data: &'a [u8], packet: &mut Packet) -> Result<(u8, &'a [u8]), Discard> {
+    let (header, rest) = data.split_first_chunk::<8>().ok_or(Discard::TruncatedExtension)?;
+    let [next, _, offset_high, offset_low, id @ ..] = header;
+    let offset_and_more = u16::from_be_bytes([*offset_high, *offset_low]);
+    if offset_and_more & 0xfff9 != 0 {
+        packet.fragment = kind(offset_and_more >> 3);
+        packet.fragment_id = u32::from_be_bytes(*id);
+    }
+    Ok((*next, rest))
+}
+
+const fn kind(offset: u16) -> Fragment {
+    if offset == 0 { Fragment::First } else { Fragment::Later }
+}

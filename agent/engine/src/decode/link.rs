@@ -1,0 +1,164 @@
+//! Link layers: from the frame to the network layer's header.
+
+use etherparse::{Ethernet2Header, Ethernet2HeaderSlice, LinuxSllHeader, SingleVlanHeader, SingleVlanHeaderSlice};
+
+use super::{Discard, Rest, ip};
+use crate::packet::Packet;
+
+/// Link types that can be decoded; numbers are those of capture files
+/// (<https://www.tcpdump.org/linktypes.html>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkType {
+    /// `LINKTYPE_ETHERNET` 1.
+    Ethernet,
+    /// `LINKTYPE_RAW` 101, also `DLT_RAW` 12 and 14, `LINKTYPE_IPV4` 228, `LINKTYPE_IPV6` 229.
+    RawIp,
+    /// `LINKTYPE_NULL` 0 and `LINKTYPE_LOOP` 108: an address family in four octets.
+    Loopback,
+    /// `LINKTYPE_LINUX_SLL` 113, Linux cooked capture.
+    LinuxSll,
+    /// `LINKTYPE_LINUX_SLL2` 276, Linux cooked capture version 2.
+    LinuxSll2,
+    /// Any other.
+    Unknown(u32),
+}
+
+impl From<u32> for LinkType {
+    fn from(number: u32) -> Self {
+        match number {
+            0 | 108 => Self::Loopback,
+            1 => Self::Ethernet,
+            12 | 14 | 101 | 228 | 229 => Self::RawIp,
+            113 => Self::LinuxSll,
+            276 => Self::LinuxSll2,
+            other => Self::Unknown(other),
+        }
+    }
+}
+
+/// EtherTypes (IEEE 802 numbers, IANA registry).
+mod ether_type {
+    pub(super) const IPV4: u16 = 0x0800;
+    pub(super) const ARP: u16 = 0x0806;
+    pub(super) const REVERSE_ARP: u16 = 0x8035;
+    pub(super) const VLAN: u16 = 0x8100;
+    pub(super) const IPV6: u16 = 0x86dd;
+    pub(super) const MPLS: u16 = 0x8847;
+    pub(super) const MPLS_MULTICAST: u16 = 0x8848;
+    pub(super) const PPPOE_DISCOVERY: u16 = 0x8863;
+    pub(super) const PPPOE_SESSION: u16 = 0x8864;
+    pub(super) const PROVIDER_VLAN: u16 = 0x88a8;
+    pub(super) const LLDP: u16 = 0x88cc;
+    /// Used for stacked tags before IEEE 802.1ad.
+    pub(super) const OLD_QINQ: u16 = 0x9100;
+    /// Values below are lengths (IEEE 802.3 section 3.2.6).
+    pub(super) const LEAST: u16 = 0x0600;
+}
+
+/// Fills `packet` from a frame of a link of type `link`.
+#[inline]
+pub(super) fn decode(link: LinkType, rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+    match link {
+        LinkType::Ethernet => ethernet(rest, packet),
+        LinkType::RawIp => by_version(rest, packet),
+        LinkType::Loopback => loopback(rest, packet),
+        LinkType::LinuxSll => linux_sll(rest, packet),
+        LinkType::LinuxSll2 => linux_sll2(rest, packet),
+        LinkType::Unknown(_) => Err(Discard::UnknownLinkType),
+    }
+}
+
+#[inline]
+fn ethernet(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+    let header = Ethernet2HeaderSlice::from_slice(rest.data).map_err(|_| Discard::TruncatedLink)?;
+    packet.source_mac = header.source();
+    packet.destination_mac = header.destination();
+    packet.has_macs = true;
+    network(header.ether_type().0, rest.after(Ethernet2Header::LEN), packet)
+}
+
+/// Header: packet type, ARPHRD type, address length, address (8), protocol: two octets each.
+fn linux_sll(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+    let protocol = rest.be16(LinuxSllHeader::LEN - 2).ok_or(Discard::TruncatedLink)?;
+    network(protocol, rest.after(LinuxSllHeader::LEN), packet)
+}
+
+/// Header: protocol, reserved, interface index, ARPHRD type, packet type, address length, address.
+fn linux_sll2(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+    const LEN: usize = 20;
+    let header = rest.data.first_chunk::<LEN>().ok_or(Discard::TruncatedLink)?;
+    let [high, low, ..] = *header;
+    network(u16::from_be_bytes([high, low]), rest.after(LEN), packet)
+}
+
+/// The family is in the byte order of the machine that wrote the capture (NULL) or big-endian (LOOP).
+fn loopback(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+    let family = rest.data.first_chunk::<4>().ok_or(Discard::TruncatedLink)?;
+    let family = u32::from_be_bytes(*family);
+    match family.min(family.swap_bytes()) {
+        // AF_INET everywhere; AF_INET6 of Linux, Windows, NetBSD, FreeBSD, Darwin.
+        2 | 10 | 23 | 24 | 28 | 30 => by_version(rest.after(4), packet),
+        _ => Err(Discard::NonIp),
+    }
+}
+
+/// What follows is IP of the version that its first four bits say.
+fn by_version(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+    match rest.data.first().ok_or(Discard::TruncatedIp)? >> 4 {
+        4 => ip::ipv4(rest, packet),
+        6 => ip::ipv6(rest, packet),
+        _ => Err(Discard::MalformedIp),
+    }
+}
+
+/// Dispatches on an EtherType. Tunnels will come back here with the inner frame.
+#[inline]
+fn network(mut ether_type: u16, mut rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+    loop {
+        match ether_type {
+            ether_type::IPV4 => return ip::ipv4(rest, packet),
+            ether_type::IPV6 => return ip::ipv6(rest, packet),
+            ether_type::VLAN | ether_type::PROVIDER_VLAN | ether_type::OLD_QINQ => {
+                (ether_type, rest) = vlan(rest, packet)?;
+            }
+            ether_type::MPLS | ether_type::MPLS_MULTICAST => return mpls(rest, packet),
+            other => return Err(not_ip(other)),
+        }
+    }
+}
+
+#[cold]
+const fn not_ip(ether_type: u16) -> Discard {
+    match ether_type {
+        ether_type::ARP | ether_type::REVERSE_ARP => Discard::Arp,
+        ether_type::LLDP => Discard::Lldp,
+        ether_type::PPPOE_DISCOVERY | ether_type::PPPOE_SESSION => Discard::Pppoe,
+        length if length < ether_type::LEAST => Discard::Llc,
+        _ => Discard::NonIp,
+    }
+}
+
+/// Takes one tag off; the innermost that names a VLAN stays in the packet.
+fn vlan<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<(u16, Rest<'a>), Discard> {
+    let tag = SingleVlanHeaderSlice::from_slice(rest.data).map_err(|_| Discard::TruncatedLink)?;
+    match tag.vlan_identifier().value() {
+        0 => {}
+        id => packet.vlan_id = id,
+    }
+    Ok((tag.ether_type().0, rest.after(SingleVlanHeader::LEN)))
+}
+
+/// Label stack (RFC 3032 section 2.1): 20 bits label, 3 traffic class, 1 bottom of stack, 8 TTL.
+fn mpls(mut rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+    loop {
+        let label = *rest.data.first_chunk::<4>().ok_or(Discard::TruncatedLink)?;
+        rest = rest.after(4);
+        if u32::from_be_bytes(label) & 0x100 != 0 {
+            break;
+        }
+    }
+    match rest.data.first().map(|octet| octet >> 4) {
+        Some(4 | 6) | None => by_version(rest, packet),
+        Some(_) => Err(Discard::MplsPayload),
+    }
+}

@@ -1,0 +1,148 @@
+//! From the bytes of a frame to a [`Packet`], or to the reason why it is none.
+
+mod discard;
+mod fragment;
+mod ip;
+mod link;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+pub use discard::{Discard, DiscardCounters, Discarded};
+pub use link::LinkType;
+
+use crate::packet::{Family, Fragment, Packet};
+use fragment::FragmentTable;
+
+/// A captured frame.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// When it was captured, nanoseconds since the epoch.
+    pub time_ns: u64,
+    /// Its length on the wire, octets; may be more than was captured.
+    pub wire_octets: u32,
+    /// Number of the interface, copied to the packet.
+    pub interface: u32,
+    /// What was captured of it, from the link-layer header on.
+    pub data: &'a [u8],
+}
+
+/// What becomes of IP fragments behind the first one, which have no ports of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fragments {
+    /// They get the ports of the first fragment where that was seen before, else 0.
+    #[default]
+    Join,
+    /// They are discarded as [`Discard::LaterFragment`].
+    Separate,
+}
+
+/// Decodes frames. Keeps only a small bounded table of IP datagrams whose fragments are under way.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    rule: Fragments,
+    fragments: FragmentTable,
+}
+
+impl Decoder {
+    /// A decoder with this rule for later IP fragments.
+    #[must_use]
+    pub fn new(rule: Fragments) -> Self {
+        Self { rule, fragments: FragmentTable::default() }
+    }
+
+    /// Decodes one frame of a link of type `link`.
+    ///
+    /// # Errors
+    /// The reason why the frame belongs to no flow; the caller counts it.
+    #[inline]
+    pub fn decode(&mut self, link: LinkType, frame: &Frame<'_>) -> Result<Packet, Discard> {
+        let mut packet = blank(frame);
+        link::decode(link, Rest::new(frame), &mut packet)?;
+        if packet.fragment != Fragment::Whole {
+            self.fragment(&mut packet)?;
+        }
+        Ok(packet)
+    }
+
+    #[cold]
+    fn fragment(&mut self, packet: &mut Packet) -> Result<(), Discard> {
+        match (packet.fragment, self.rule) {
+            (Fragment::Later, Fragments::Separate) => return Err(Discard::LaterFragment),
+            (Fragment::Later, Fragments::Join) => self.fragments.complete(packet),
+            (Fragment::First, Fragments::Join) => self.fragments.remember(packet),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The rest of a frame behind the headers that are decoded.
+#[derive(Debug, Clone, Copy)]
+struct Rest<'a> {
+    data: &'a [u8],
+    /// How many octets the capture cut off at the end of the frame.
+    cut: u32,
+}
+
+impl<'a> Rest<'a> {
+    #[inline]
+    fn new(frame: &Frame<'a>) -> Self {
+        Self { data: frame.data, cut: frame.wire_octets.saturating_sub(length(frame.data)) }
+    }
+
+    /// Without the first `octets`; empty where there are fewer.
+    #[inline]
+    fn after(self, octets: usize) -> Self {
+        Self { data: self.data.get(octets..).unwrap_or_default(), cut: self.cut }
+    }
+
+    /// How many octets this was on the wire, link-layer padding included.
+    #[inline]
+    fn on_the_wire(self) -> u32 {
+        length(self.data).saturating_add(self.cut)
+    }
+
+    /// What was captured of the first `octets`, behind a header of `header_octets`.
+    #[inline]
+    fn within(self, header_octets: usize, octets: u32) -> &'a [u8] {
+        let end = self.data.len().min(octets as usize);
+        self.data.get(header_octets..end).unwrap_or_default()
+    }
+
+    /// The big-endian number at `offset`.
+    #[inline]
+    fn be16(self, offset: usize) -> Option<u16> {
+        self.data.get(offset..)?.first_chunk().copied().map(u16::from_be_bytes)
+    }
+}
+
+fn length(data: &[u8]) -> u32 {
+    u32::try_from(data.len()).unwrap_or(u32::MAX)
+}
+
+const fn blank(frame: &Frame<'_>) -> Packet {
+    Packet {
+        source_bits: 0,
+        destination_bits: 0,
+        time_ns: frame.time_ns,
+        octets: 0,
+        frame_octets: frame.wire_octets,
+        interface: frame.interface,
+        tcp_sequence: 0,
+        fragment_id: 0,
+        source_port: 0,
+        destination_port: 0,
+        icmp: 0,
+        vlan_id: 0,
+        family: Family::V4,
+        protocol: 0,
+        tcp_flags: 0,
+        tos: 0,
+        fragment: Fragment::Whole,
+        has_icmp: false,
+        has_macs: false,
+        source_mac: [0; 6],
+        destination_mac: [0; 6],
+    }
+}

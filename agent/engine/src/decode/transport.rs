@@ -1,0 +1,68 @@
+//! Transport headers: ports, TCP flags, ICMP type, code and identifier.
+
+use pidflow_schema::record::Protocol;
+
+use crate::packet::{Fragment, Packet};
+
+const DCCP: u8 = 33;
+const UDP_LITE: u8 = 136;
+
+/// Fills the transport members of `packet`; `data` begins with the transport header.
+///
+/// A header that is cut off leaves the ports 0: the packet still belongs to a flow of its addresses.
+#[inline]
+pub(super) fn decode(data: &[u8], packet: &mut Packet) {
+    if packet.fragment == Fragment::Later {
+        return;
+    }
+    match packet.protocol {
+        Protocol::TCP => tcp(data, packet),
+        Protocol::UDP | Protocol::SCTP | DCCP | UDP_LITE => ports(data, packet),
+        Protocol::ICMP => icmp(data, packet, v4_has_identifier),
+        Protocol::ICMPV6 => icmp(data, packet, v6_has_identifier),
+        _ => {}
+    }
+}
+
+/// The ports are the first two numbers of TCP, UDP, SCTP, DCCP and UDP-Lite.
+#[inline]
+fn ports(data: &[u8], packet: &mut Packet) {
+    if let Some([s0, s1, d0, d1]) = data.first_chunk() {
+        packet.source_port = u16::from_be_bytes([*s0, *s1]);
+        packet.destination_port = u16::from_be_bytes([*d0, *d1]);
+    }
+}
+
+/// RFC 9293 section 3.1: ports, sequence number, acknowledgement number, data offset, flags.
+#[inline]
+fn tcp(data: &[u8], packet: &mut Packet) {
+    ports(data, packet);
+    if let Some([_, _, _, _, s0, s1, s2, s3, _, _, _, _, _, flags]) = data.first_chunk() {
+        packet.tcp_sequence = u32::from_be_bytes([*s0, *s1, *s2, *s3]);
+        packet.tcp_flags = *flags;
+    }
+}
+
+/// RFC 792 and RFC 4443: type, code, checksum, and for queries the identifier.
+fn icmp(data: &[u8], packet: &mut Packet, has_identifier: fn(u8) -> bool) {
+    let Some([icmp_type, code]) = data.first_chunk() else { return };
+    packet.icmp = u16::from_be_bytes([*icmp_type, *code]);
+    packet.has_icmp = true;
+    if has_identifier(*icmp_type)
+        && let Some([_, _, _, _, high, low]) = data.first_chunk()
+    {
+        let identifier = u16::from_be_bytes([*high, *low]);
+        packet.source_port = identifier;
+        packet.destination_port = identifier;
+    }
+}
+
+/// Echo (RFC 792), timestamp, information, address mask (RFC 950), extended echo (RFC 8335).
+const fn v4_has_identifier(icmp_type: u8) -> bool {
+    matches!(icmp_type, 0 | 8 | 13..=18 | 42 | 43)
+}
+
+/// Echo (RFC 4443), extended echo (RFC 8335).
+const fn v6_has_identifier(icmp_type: u8) -> bool {
+    matches!(icmp_type, 128 | 129 | 160 | 161)
+}

@@ -1,0 +1,73 @@
+//! What the flow table can be told, and what it counts.
+
+/// Settings of a flow table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowTableConfig {
+    /// A flow without packets for so long has ended, nanoseconds; none: never.
+    pub idle_timeout_ns: Option<u64>,
+    /// A flow that goes on longer gives a record each time, nanoseconds; none: one record.
+    pub active_timeout_ns: Option<u64>,
+    /// Most flows at the same time; the idlest gives way to a new one.
+    pub max_flows: usize,
+    /// How long a TCP connection stays in the table after FIN or RST, for retransmissions and late
+    /// acknowledgements, nanoseconds of packet time.
+    pub linger_ns: u64,
+}
+
+impl FlowTableConfig {
+    /// See [`FlowTableConfig::linger_ns`]: ten times the least retransmission timeout of Linux (200 ms).
+    pub const LINGER_NS: u64 = 2_000_000_000;
+    /// About 200 MB of flows.
+    pub const MAX_FLOWS: usize = 1_048_576;
+
+    /// One record per flow for the whole capture: no timeouts, no split at FIN, RST or SYN.
+    #[must_use]
+    pub const fn whole_capture(max_flows: usize) -> Self {
+        Self { idle_timeout_ns: None, active_timeout_ns: None, max_flows, linger_ns: Self::LINGER_NS }
+    }
+
+    /// Both timeouts are off.
+    pub(super) const fn is_whole_capture(&self) -> bool {
+        self.idle_timeout_ns.is_none() && self.active_timeout_ns.is_none()
+    }
+
+    /// A flow is put to the end of the list of idle ones when its last packet came so long after the last time it
+    /// was put there: not at each packet, because that touches two other flows.
+    pub(super) fn relist_ns(&self) -> u64 {
+        const MOST: u64 = 500_000_000;
+        self.idle_timeout_ns.map_or(MOST, |idle| (idle / 16).min(MOST))
+    }
+}
+
+impl Default for FlowTableConfig {
+    /// 15 s idle and 60 s active.
+    fn default() -> Self {
+        Self {
+            idle_timeout_ns: Some(15_000_000_000),
+            active_timeout_ns: Some(60_000_000_000),
+            max_flows: Self::MAX_FLOWS,
+            linger_ns: Self::LINGER_NS,
+        }
+    }
+}
+
+/// What a flow table did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FlowTableCounters {
+    /// Packets put in.
+    pub packets: u64,
+    /// Their octets from the IP header on.
+    pub octets: u64,
+    /// Octets of their whole frames.
+    pub frame_octets: u64,
+    /// Flows begun.
+    pub flows: u64,
+    /// Records given out.
+    pub records: u64,
+    /// Flows ended early because the table was full.
+    pub evicted: u64,
+    /// Flows ended because an endpoint got another owner.
+    pub socket_changes: u64,
+    /// Most flows at the same time.
+    pub peak_flows: u64,
+}

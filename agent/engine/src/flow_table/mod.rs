@@ -1,0 +1,390 @@
+//! Packets to bidirectional flows.
+//!
+//! Flows lie in a slab and are found through a table of hashes ([`index`]). Three lists run through them: the idle
+//! ones by time of their last packet, the closing ones (after FIN or RST) by time of closing, and, where there is
+//! an active timeout, all by time of the first packet of their record. Nothing is allocated per packet.
+
+mod changes;
+mod config;
+mod entry;
+mod index;
+mod key;
+mod prefetch;
+mod slab;
+mod tcp;
+#[cfg(test)]
+mod tests;
+
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use pidflow_schema::record::{Flow, FlowEndReason, Protocol};
+
+use crate::packet::{Packet, address_bits};
+use changes::{Changes, Endpoint, LEAST_GAP_NS};
+pub use config::{FlowTableConfig, FlowTableCounters};
+use entry::{Entry, State};
+use index::Index;
+use key::{End, FlowKey};
+use slab::{Activity, Age, List, Slab};
+
+/// Most records that one call of [`FlowTable::expire`] gives out.
+const EXPIRE_BATCH: usize = 8192;
+/// How many packets [`FlowTable::update_all`] looks ahead.
+const AHEAD: usize = 16;
+
+/// The table of flows that are under way.
+#[derive(Debug)]
+pub struct FlowTable {
+    config: FlowTableConfig,
+    relist_ns: u64,
+    index: Index,
+    slab: Slab,
+    idle: List<Activity>,
+    closing: List<Activity>,
+    by_age: List<Age>,
+    changes: Changes,
+    hasher: RandomState,
+    interfaces: Vec<(u32, Arc<str>)>,
+    no_interface: (u32, Arc<str>),
+    counters: FlowTableCounters,
+}
+
+impl FlowTable {
+    /// An empty table.
+    #[must_use]
+    pub fn new(config: FlowTableConfig) -> Self {
+        Self {
+            config,
+            relist_ns: config.relist_ns(),
+            index: Index::new(),
+            slab: Slab::default(),
+            idle: List::default(),
+            closing: List::default(),
+            by_age: List::default(),
+            changes: Changes::new(),
+            hasher: RandomState::default(),
+            interfaces: Vec::new(),
+            no_interface: (0, Arc::from("")),
+            counters: FlowTableCounters::default(),
+        }
+    }
+
+    /// Says what the number in [`Packet::interface`] stands for: the kernel's index (0: a file) and the name.
+    /// Numbers begin at 0 and must be given out densely.
+    pub fn set_interface(&mut self, number: u32, index: u32, name: &Arc<str>) {
+        let number = number as usize;
+        if self.interfaces.len() <= number {
+            self.interfaces.resize_with(number + 1, || (0, Arc::from("")));
+        }
+        if let Some(known) = self.interfaces.get_mut(number)
+            && *known != (index, Arc::clone(name))
+        {
+            *known = (index, Arc::clone(name));
+        }
+    }
+
+    /// Counts a packet in its flow. Records of flows that this packet ends go to `out`.
+    #[inline]
+    pub fn update(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
+        let (key, from) = FlowKey::of(packet);
+        let hash = self.hash(&key);
+        self.update_hashed((key, from, hash), packet, out);
+    }
+
+    /// The same as [`FlowTable::update`] for each packet in turn, faster: while one is counted, the memory that the
+    /// next ones need is fetched.
+    pub fn update_all(&mut self, packets: &[Packet], out: &mut Vec<Flow>) {
+        for group in packets.chunks(AHEAD) {
+            let mut hashes = [0; AHEAD];
+            for (packet, hash) in group.iter().zip(&mut hashes) {
+                *hash = self.hash(&FlowKey::of(packet).0);
+                prefetch::line(self.index.line(*hash));
+            }
+            for hash in hashes.iter().take(group.len()) {
+                if let Some(slot) = self.index.candidate(*hash) {
+                    prefetch::lines(self.slab.line(slot));
+                }
+            }
+            for (packet, hash) in group.iter().zip(hashes) {
+                let (key, from) = FlowKey::of(packet);
+                self.update_hashed((key, from, hash), packet, out);
+            }
+        }
+    }
+
+    #[inline]
+    fn update_hashed(&mut self, (key, from, hash): (FlowKey, End, u32), packet: &Packet, out: &mut Vec<Flow>) {
+        self.count(packet);
+        let slab = &self.slab;
+        let known = self.index.find(hash, |slot| slab.get(slot).key == key);
+        if let Some(slot) = known {
+            let Some((reason, detail)) = self.ended_before(slot, from, packet) else {
+                self.add(slot, from, packet, out);
+                return;
+            };
+            self.end(slot, reason, detail, out);
+        }
+        self.insert(Entry::new(key, hash, from, packet), from, packet, out);
+    }
+
+    fn count(&mut self, packet: &Packet) {
+        self.counters.packets += 1;
+        self.counters.octets += u64::from(packet.octets);
+        self.counters.frame_octets += u64::from(packet.frame_octets);
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "32 bits are what the index keeps")]
+    fn hash(&self, key: &FlowKey) -> u32 {
+        self.hasher.hash_one(key) as u32
+    }
+
+    /// Whether the flow in `slot` had ended before `packet`, which then begins another one.
+    #[inline]
+    fn ended_before(&self, slot: u32, from: End, packet: &Packet) -> Option<(FlowEndReason, &'static str)> {
+        if self.config.is_whole_capture() {
+            return None;
+        }
+        let entry = self.slab.get(slot);
+        let gap_ns = packet.time_ns.saturating_sub(entry.last_ns);
+        if self.config.idle_timeout_ns.is_some_and(|idle| gap_ns >= idle) {
+            return Some(end_of(entry, FlowEndReason::IdleTimeout));
+        }
+        if packet.protocol == Protocol::TCP {
+            let reopened = tcp::reopens(entry, from, packet);
+            return reopened.then(|| (FlowEndReason::EndOfFlow, reopened_detail(entry)));
+        }
+        let changed = gap_ns > LEAST_GAP_NS && !self.changes.is_empty() && self.socket_changed(entry, packet.time_ns);
+        changed.then_some((FlowEndReason::EndOfFlow, "socket-changed"))
+    }
+
+    fn socket_changed(&self, entry: &Entry, now_ns: u64) -> bool {
+        let FlowKey { low, high, low_port, high_port, protocol, family, .. } = entry.key;
+        self.changes.between(Endpoint::new(protocol, family, low, low_port), entry.last_ns, now_ns)
+            || self.changes.between(Endpoint::new(protocol, family, high, high_port), entry.last_ns, now_ns)
+    }
+
+    /// Counts a packet in a flow that is there.
+    #[inline]
+    fn add(&mut self, slot: u32, from: End, packet: &Packet, out: &mut Vec<Flow>) {
+        if self.config.active_timeout_ns.is_some() {
+            self.split_if_old(slot, packet.time_ns, out);
+            self.note_record_start(slot);
+        }
+        let entry = self.slab.get_mut(slot);
+        entry.add(from, packet);
+        let is_stale = entry.state == State::Open && entry.last_ns.saturating_sub(entry.listed_ns) > self.relist_ns;
+        if is_stale {
+            entry.listed_ns = entry.last_ns;
+            self.idle.remove(&mut self.slab, slot);
+            self.idle.push(&mut self.slab, slot);
+        }
+        if packet.tcp_flags & tcp::EVENTS != 0 {
+            self.tcp_event(slot, from, packet);
+        }
+    }
+
+    fn tcp_event(&mut self, slot: u32, from: End, packet: &Packet) {
+        let entry = self.slab.get_mut(slot);
+        let has_ended = tcp::note(entry, from, packet);
+        if self.config.is_whole_capture() {
+            entry.state = State::Open;
+        } else if has_ended {
+            entry.listed_ns = entry.last_ns;
+            self.idle.remove(&mut self.slab, slot);
+            self.closing.push(&mut self.slab, slot);
+        }
+    }
+
+    fn insert(&mut self, entry: Entry, from: End, packet: &Packet, out: &mut Vec<Flow>) {
+        if self.slab.len() >= self.config.max_flows.clamp(1, u32::MAX as usize - 1) {
+            self.evict(out);
+        }
+        self.counters.flows += 1;
+        let hash = entry.hash;
+        let slot = self.slab.insert(entry);
+        self.index.insert(hash, slot);
+        self.idle.push(&mut self.slab, slot);
+        if self.config.active_timeout_ns.is_some() {
+            self.by_age.push(&mut self.slab, slot);
+        }
+        self.counters.peak_flows = self.counters.peak_flows.max(self.slab.len() as u64);
+        self.slab.get_mut(slot).add(from, packet);
+        if packet.tcp_flags & tcp::EVENTS != 0 {
+            self.tcp_event(slot, from, packet);
+        }
+    }
+
+    /// Makes room: a closing flow if there is one, else the idlest.
+    #[cold]
+    fn evict(&mut self, out: &mut Vec<Flow>) {
+        let Some(slot) = self.closing.first().or_else(|| self.idle.first()) else { return };
+        let (reason, detail) = end_of(self.slab.get(slot), FlowEndReason::LackOfResources);
+        self.counters.evicted += u64::from(reason == FlowEndReason::LackOfResources);
+        self.end(slot, reason, detail, out);
+    }
+
+    /// Takes a flow out and gives its record.
+    fn end(&mut self, slot: u32, reason: FlowEndReason, detail: &'static str, out: &mut Vec<Flow>) {
+        self.counters.socket_changes += u64::from(detail == "socket-changed");
+        self.record(slot, reason, detail, out);
+        let Entry { hash, state, .. } = *self.slab.get(slot);
+        self.index.remove(hash, slot);
+        match state {
+            State::Open => self.idle.remove(&mut self.slab, slot),
+            State::Finished | State::Reset => self.closing.remove(&mut self.slab, slot),
+        }
+        if self.config.active_timeout_ns.is_some() {
+            self.by_age.remove(&mut self.slab, slot);
+        }
+        self.slab.remove(slot);
+    }
+
+    /// Gives the record of what was counted since the last one, if anything was.
+    fn record(&mut self, slot: u32, reason: FlowEndReason, detail: &'static str, out: &mut Vec<Flow>) {
+        let entry = self.slab.get(slot);
+        if entry.packets() > 0 {
+            let interface = self.interfaces.get(entry.interface() as usize).unwrap_or(&self.no_interface);
+            out.push(entry.flow(reason, detail, interface));
+            self.counters.records += 1;
+        }
+    }
+
+    /// Gives a record of a flow whose record has become older than the active timeout; the flow goes on.
+    fn split_if_old(&mut self, slot: u32, now_ns: u64, out: &mut Vec<Flow>) {
+        let entry = self.slab.get(slot);
+        let age_ns = now_ns.saturating_sub(entry.first_ns);
+        if entry.packets() > 0 && self.config.active_timeout_ns.is_some_and(|active| age_ns >= active) {
+            self.record(slot, FlowEndReason::ActiveTimeout, "", out);
+            self.begin_record(slot, now_ns);
+        }
+    }
+
+    fn begin_record(&mut self, slot: u32, now_ns: u64) {
+        let entry = self.slab.get_mut(slot);
+        entry.begin_record();
+        entry.first_ns = now_ns;
+        self.by_age.remove(&mut self.slab, slot);
+        self.by_age.push(&mut self.slab, slot);
+    }
+
+    /// Keeps the list by age in order when the first packet since the last record comes.
+    #[inline]
+    fn note_record_start(&mut self, slot: u32) {
+        if self.slab.get(slot).packets() == 0 {
+            self.by_age.remove(&mut self.slab, slot);
+            self.by_age.push(&mut self.slab, slot);
+        }
+    }
+
+    /// Gives the records of all flows that have ended by `now_ns` (packet time), at most some thousands per call.
+    /// True: there are more.
+    pub fn expire(&mut self, now_ns: u64, out: &mut Vec<Flow>) -> bool {
+        let most = out.len() + EXPIRE_BATCH;
+        self.expire_closing(now_ns, most, out);
+        self.expire_idle(now_ns, most, out);
+        self.expire_old(now_ns, most, out);
+        out.len() >= most
+    }
+
+    fn expire_closing(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
+        while let Some(slot) = self.closing.first().filter(|_| out.len() < most) {
+            let entry = self.slab.get(slot);
+            if now_ns.saturating_sub(entry.listed_ns) < self.config.linger_ns {
+                break;
+            }
+            self.end(slot, FlowEndReason::EndOfFlow, entry.state.detail(), out);
+        }
+    }
+
+    fn expire_idle(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
+        let Some(idle_ns) = self.config.idle_timeout_ns else { return };
+        while let Some(slot) = self.idle.first().filter(|_| out.len() < most) {
+            if now_ns.saturating_sub(self.slab.get(slot).last_ns) < idle_ns {
+                break;
+            }
+            self.end(slot, FlowEndReason::IdleTimeout, "", out);
+        }
+    }
+
+    fn expire_old(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
+        let Some(active_ns) = self.config.active_timeout_ns else { return };
+        while let Some(slot) = self.by_age.first().filter(|_| out.len() < most) {
+            if now_ns.saturating_sub(self.slab.get(slot).first_ns) < active_ns {
+                break;
+            }
+            self.record(slot, FlowEndReason::ActiveTimeout, "", out);
+            self.begin_record(slot, now_ns);
+        }
+    }
+
+    /// Ends all flows: closing ones with their own reason, the others with this one. The records come one by one,
+    /// so that a table of a million flows is not there twice.
+    pub fn drain(&mut self, reason: FlowEndReason, detail: &'static str) -> impl Iterator<Item = Flow> + '_ {
+        self.index = Index::new();
+        (self.idle, self.closing, self.by_age) = (List::default(), List::default(), List::default());
+        let slab = std::mem::take(&mut self.slab);
+        let Self { interfaces, no_interface, counters, .. } = self;
+        slab.into_live().filter(|entry| entry.packets() > 0).map(move |entry| {
+            counters.records += 1;
+            let interface = interfaces.get(entry.interface() as usize).unwrap_or(no_interface);
+            let (reason, detail) = match entry.state {
+                State::Open => (reason, detail),
+                state => (FlowEndReason::EndOfFlow, state.detail()),
+            };
+            entry.flow(reason, detail, interface)
+        })
+    }
+
+    /// [`FlowTable::drain`] into a vector.
+    pub fn finish(&mut self, reason: FlowEndReason, detail: &'static str, out: &mut Vec<Flow>) {
+        out.extend(self.drain(reason, detail));
+    }
+
+    /// Says that a socket of this host with this address and port got another owner, or was made, at `time_ns`
+    /// (packet time). An unspecified address stands for all addresses. The next packet of a flow of this endpoint
+    /// begins another flow. Protocols with SYN need no such help and are left alone.
+    pub fn endpoint_changed(&mut self, protocol: u8, address: IpAddr, port: u16, time_ns: u64) {
+        if protocol != Protocol::TCP && !self.config.is_whole_capture() {
+            let (family, bits) = address_bits(address);
+            self.changes.note(Endpoint::new(protocol, family, bits, port), time_ns);
+        }
+    }
+
+    /// Flows under way.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// No flow is under way.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.slab.len() == 0
+    }
+
+    /// What the table did so far.
+    #[must_use]
+    pub const fn counters(&self) -> FlowTableCounters {
+        self.counters
+    }
+}
+
+/// A closing flow ends with its own reason, whatever moved it out.
+const fn end_of(entry: &Entry, reason: FlowEndReason) -> (FlowEndReason, &'static str) {
+    match entry.state {
+        State::Open => (reason, ""),
+        state => (FlowEndReason::EndOfFlow, state.detail()),
+    }
+}
+
+/// Why a flow ended when the next connection of the same ports began.
+const fn reopened_detail(entry: &Entry) -> &'static str {
+    match entry.state {
+        State::Open => "new-connection",
+        state => state.detail(),
+    }
+}

@@ -1,0 +1,27 @@
+//! Asks the processor to fetch memory that will be needed soon. Without effect where there is no such instruction.
+
+/// Octets of a cache line.
+const LINE: usize = 64;
+
+/// Fetches the line at `address`, which need not be valid.
+#[inline]
+pub(super) fn line<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing that the program could see and never faults, whatever the address (Intel SDM,
+    // PREFETCHh); SSE is part of x86_64.
+    unsafe {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
+/// Fetches all lines of a `T` at `address`.
+#[inline]
+pub(super) fn lines<T>(address: *const T) {
+    let first = address.cast::<u8>();
+    for offset in (0..size_of::<T>()).step_by(LINE) {
+        line(first.wrapping_add(offset));
+    }
+}
