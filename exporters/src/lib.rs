@@ -1,1 +1,14 @@
 //! Encoders (records to bytes) and transports (bytes to the world).
+//!
+//! An encoder is pure: it turns records into bytes in memory that it keeps, and never touches a socket, a file
+//! or a clock. A transport takes bytes and knows nothing of records.
+pub mod ipfix;
+pub mod json;
+pub mod netflow9;
+#[cfg(feature = "sample")]
+pub mod sample;
+pub mod template;
+pub mod wire;
+
+pub use template::{Template, TemplateError};
+pub use wire::{EncoderStats, Message, Resend};

@@ -19,9 +19,15 @@ pub const NTOP_V9_BASE: u16 = 57472;
 /// pidflow's base in NetFlow v9, above all of ntop's.
 pub const OWN_V9_BASE: u16 = 61000;
 
+/// What `@PROCESS@` stands for.
+const PROCESS: [&[Element]; 2] = [process::SOURCE, process::DESTINATION];
+/// What `@PIDFLOW@` stands for.
+const PIDFLOW: [&[Element]; 5] =
+    [process::SOURCE_MORE, process::DESTINATION_MORE, own::FLOW, own::SOURCE, own::DESTINATION];
+
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> =
-    LazyLock::new(|| [flow::FLOW, process::PROCESS, process::PROCESS_MORE, own::OWN].concat());
+    LazyLock::new(|| [&[flow::FLOW], PROCESS.as_slice(), PIDFLOW.as_slice()].concat().concat());
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
     let all = ELEMENTS.iter();
@@ -38,15 +44,18 @@ pub fn by_name(name: &str) -> Option<&'static Element> {
     BY_NAME.get(&name.to_ascii_lowercase()).copied()
 }
 
+fn macro_names(rows: &[&'static [Element]]) -> Vec<&'static str> {
+    rows.iter().flat_map(|part| part.iter()).map(|e| e.name).collect()
+}
+
 /// The names that `@PROCESS@` stands for: the 20 of ntop's talks, in their order.
-pub static PROCESS_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| process::PROCESS.iter().map(|e| e.name).collect());
+pub static PROCESS_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&PROCESS));
 
 /// The names that `@FLOW@` stands for.
-pub static FLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| flow::FLOW.iter().map(|e| e.name).collect());
+pub static FLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&[flow::FLOW]));
 
 /// The names that `@PIDFLOW@` stands for: ntop's later process elements and pidflow's own.
-pub static PIDFLOW_MACRO: LazyLock<Vec<&'static str>> =
-    LazyLock::new(|| process::PROCESS_MORE.iter().chain(own::OWN).map(|e| e.name).collect());
+pub static PIDFLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&PIDFLOW));
 
 #[cfg(test)]
 mod tests;

@@ -80,13 +80,15 @@ macro_rules! end {
     };
 }
 
-const SOURCE: [Element; 13] =
-    end!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, SourceCandidate, SourceNamespace, 16);
-const DESTINATION: [Element; 13] = end!(
+/// The source end's.
+pub(super) const SOURCE: &[Element] = &end!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, SourceCandidate, SourceNamespace, 16);
+/// The destination end's.
+pub(super) const DESTINATION: &[Element] = &end!(
     destination, "DST", "dst", "destination", Destination, DestinationUsage, DestinationIowait, DestinationCandidate, DestinationNamespace, 48
 );
 
-const FLOW: [Element; 3] = [
+/// The flow's.
+pub(super) const FLOW: &[Element] = &[
     row("FLOW_END_DETAIL", "flowEndDetail", (Pidflow, 1), T::String, |r| not_empty(r.flow.end_detail).map(Value::text))
         .otel("pidflow.flow.end_detail")
         .doc("More precise than FLOW_END_REASON: fin, rst, socket-closed, socket-changed, end-of-capture, shutdown."),
@@ -97,19 +99,3 @@ const FLOW: [Element; 3] = [
         .group(Group::ConnectError).identifier().otel("pidflow.flow.connect.errno")
         .doc("Why connect failed, as errno of the Linux generic ABI: 111 refused, 110 timed out, 113 no route to host, …"),
 ];
-
-const ALL: [Element; 29] = {
-    let mut all = [FLOW[0]; 29];
-    let mut i = 0;
-    while i < 13 {
-        all[3 + i] = SOURCE[i];
-        all[16 + i] = DESTINATION[i];
-        i += 1;
-    }
-    all[1] = FLOW[1];
-    all[2] = FLOW[2];
-    all
-};
-
-/// pidflow's own elements.
-pub(super) const OWN: &[Element] = &ALL;

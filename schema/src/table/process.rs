@@ -79,26 +79,13 @@ macro_rules! ten {
     };
 }
 
-const SOURCE: [Element; 10] =
-    ten!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, [168, 169, 372, 373, 374, 383, 384, 385, 386, 393]);
-const DESTINATION: [Element; 10] = ten!(
+/// The ten elements of the talks for the source end, in their order.
+pub(super) const SOURCE: &[Element] = &ten!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, [168, 169, 372, 373, 374, 383, 384, 385, 386, 393]);
+/// The ten elements of the talks for the destination end, in their order.
+pub(super) const DESTINATION: &[Element] = &ten!(
     destination, "DST", "dst", "destination", Destination, DestinationUsage, DestinationIowait,
     [375, 376, 377, 378, 379, 387, 388, 389, 390, 394]
 );
-
-const BOTH: [Element; 20] = {
-    let mut all = [SOURCE[0]; 20];
-    let mut i = 0;
-    while i < 10 {
-        all[i] = SOURCE[i];
-        all[i + 10] = DESTINATION[i];
-        i += 1;
-    }
-    all
-};
-
-/// The 20 elements of the talks, in their order.
-pub(super) const PROCESS: &[Element] = &BOTH;
 
 macro_rules! more {
     ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $ids:expr) => {
@@ -127,20 +114,7 @@ macro_rules! more {
     };
 }
 
-const SOURCE_MORE: [Element; 5] = more!(source, "SRC", "src", "source", Source, [425, 556, 558, 564, 565]);
-const DESTINATION_MORE: [Element; 5] =
-    more!(destination, "DST", "dst", "destination", Destination, [426, 557, 559, 567, 568]);
-
-const BOTH_MORE: [Element; 10] = {
-    let mut all = [SOURCE_MORE[0]; 10];
-    let mut i = 0;
-    while i < 5 {
-        all[i] = SOURCE_MORE[i];
-        all[i + 5] = DESTINATION_MORE[i];
-        i += 1;
-    }
-    all
-};
-
-/// ntop's later elements.
-pub(super) const PROCESS_MORE: &[Element] = &BOTH_MORE;
+/// ntop's later elements for the source end.
+pub(super) const SOURCE_MORE: &[Element] = &more!(source, "SRC", "src", "source", Source, [425, 556, 558, 564, 565]);
+/// ntop's later elements for the destination end.
+pub(super) const DESTINATION_MORE: &[Element] = &more!(destination, "DST", "dst", "destination", Destination, [426, 557, 559, 567, 568]);

@@ -1,0 +1,175 @@
+//! Flow records to IPFIX messages of bounded size.
+
+use pidflow_schema::{Enterprise, FlowRecord};
+
+use crate::template::Template;
+use crate::wire::{Clock, Draft, EncoderStats, Message, Resend, ResendClock, Variants};
+
+use super::{FORMAT, HEADER, VERSION, put_template};
+
+/// Longest text that a length of 16 bits allows.
+const WHOLE_TEXT: usize = u16::MAX as usize;
+/// Where a record's texts begin to be cut when the record is larger than a message.
+const FIRST_CUT: usize = 1024;
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// What an [`IpfixEncoder`] is told.
+#[derive(Debug, Clone)]
+pub struct IpfixOptions {
+    /// Observation domain id (RFC 7011 section 3.1).
+    pub domain: u32,
+    /// Private enterprise number of pidflow's own elements.
+    pub own_pen: u32,
+    /// Largest message, in octets.
+    pub max_message: usize,
+    /// When templates are sent again.
+    pub resend: Resend,
+}
+
+impl Default for IpfixOptions {
+    /// As for UDP: 1420 octets pass an Ethernet path with room for tunnels.
+    fn default() -> Self {
+        Self { domain: 0, own_pen: Enterprise::DEFAULT_OWN_PEN, max_message: 1420, resend: Resend::default() }
+    }
+}
+
+/// Turns flow records into IPFIX messages.
+///
+/// Each combination of groups that occurs gets a template of its own, sent before its first record
+/// and again as [`Resend`] says. A record is never split; one that is larger than a whole message has its texts cut.
+pub struct IpfixEncoder {
+    options: IpfixOptions,
+    variants: Variants,
+    draft: Draft,
+    /// Data records sent before the message under construction (RFC 7011 section 3.1).
+    sequence: u32,
+    resend: ResendClock,
+    stats: EncoderStats,
+}
+
+impl IpfixEncoder {
+    /// An encoder that has announced nothing yet.
+    #[must_use]
+    pub fn new(template: Template, options: IpfixOptions) -> Self {
+        let draft = Draft::new(HEADER, 1, options.max_message);
+        let variants = Variants::new(template, FORMAT);
+        Self { options, variants, draft, sequence: 0, resend: ResendClock::default(), stats: EncoderStats::default() }
+    }
+
+    /// What has been done so far.
+    #[must_use]
+    pub const fn stats(&self) -> EncoderStats {
+        self.stats
+    }
+
+    /// Sends every template again before its next record: the receiver may have started anew.
+    pub fn announce_again(&mut self) {
+        self.variants.forget();
+    }
+
+    /// Begins a new transport session: templates again, and the sequence from 0.
+    pub fn restart(&mut self) {
+        self.announce_again();
+        self.sequence = 0;
+    }
+
+    /// Encodes `records`, handing each complete message to `sink`; nothing stays behind. `now_ns` is the
+    /// wall clock, nanoseconds since the epoch.
+    pub fn encode(&mut self, records: &[FlowRecord], now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        for record in records {
+            if self.draft.is_empty() && self.resend.due(self.options.resend, now_ns, self.stats.messages) {
+                self.variants.forget();
+            }
+            self.record(record, now_ns, sink);
+        }
+        self.flush(now_ns, sink);
+    }
+
+    fn record(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        let variant = self.variants.of(record);
+        if self.variants.get(variant).is_none_or(|v| v.elements.is_empty()) {
+            self.stats.empty += 1;
+        } else if !self.append(variant, record, WHOLE_TEXT) {
+            self.flush(now_ns, sink);
+            self.append_first(variant, record, now_ns, sink);
+        }
+    }
+
+    /// Appends to an empty message. Where template and record do not fit into one, the template goes ahead.
+    fn append_first(&mut self, variant: usize, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        if !self.append(variant, record, WHOLE_TEXT) {
+            self.announce(variant);
+            self.flush(now_ns, sink);
+            self.append_alone(variant, record);
+        }
+    }
+
+    /// Appends the variant's template, if it is due.
+    fn announce(&mut self, index: usize) {
+        if let Some(variant) = self.variants.get_mut(index).filter(|v| !v.announced) {
+            put_template(variant, self.options.own_pen, &mut self.draft);
+            variant.announced = true;
+            self.stats.templates += 1;
+        }
+    }
+
+    /// Appends behind an announced template to an empty message, cutting texts as far as needed.
+    fn append_alone(&mut self, variant: usize, record: &FlowRecord) {
+        if self.append(variant, record, WHOLE_TEXT) {
+            return;
+        }
+        let cuts = std::iter::successors(Some(FIRST_CUT), |cut| (*cut > 0).then_some(cut / 2));
+        for cut in cuts {
+            if self.append(variant, record, cut) {
+                self.stats.shortened += 1;
+                return;
+            }
+        }
+        self.stats.oversized += 1;
+    }
+
+    /// Appends the record, its template first if that is due; false, and nothing appended, when there is no room.
+    fn append(&mut self, index: usize, record: &FlowRecord, text_limit: usize) -> bool {
+        let Some(variant) = self.variants.get_mut(index) else { return false };
+        let mark = self.draft.mark();
+        if !variant.announced {
+            put_template(variant, self.options.own_pen, &mut self.draft);
+        }
+        self.draft.open(variant.id);
+        variant.write(record, Clock { boot_ms: 0, text_limit }, self.draft.body());
+        if self.draft.len() > self.options.max_message {
+            self.draft.rewind(mark);
+            return false;
+        }
+        self.stats.templates += u64::from(!variant.announced);
+        variant.announced = true;
+        self.draft.count();
+        true
+    }
+
+    /// Completes the message and hands it out.
+    fn flush(&mut self, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        if self.draft.is_empty() {
+            return;
+        }
+        self.draft.close();
+        self.put_header(now_ns);
+        let records = self.draft.records();
+        sink(Message { bytes: self.draft.bytes(), records });
+        self.sequence = self.sequence.wrapping_add(u32::try_from(records).unwrap_or(u32::MAX));
+        self.stats.records += records as u64;
+        self.stats.messages += 1;
+        self.draft.clear();
+    }
+
+    /// RFC 7011 section 3.1.
+    fn put_header(&mut self, now_ns: u64) {
+        let length = u16::try_from(self.draft.len()).unwrap_or(u16::MAX);
+        let seconds = u32::try_from(now_ns / SECOND_NS).unwrap_or(u32::MAX);
+        self.draft.patch(0, &VERSION.to_be_bytes());
+        self.draft.patch(2, &length.to_be_bytes());
+        self.draft.patch(4, &seconds.to_be_bytes());
+        self.draft.patch(8, &self.sequence.to_be_bytes());
+        self.draft.patch(12, &self.options.domain.to_be_bytes());
+    }
+}

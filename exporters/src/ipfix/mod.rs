@@ -1,0 +1,46 @@
+//! IPFIX messages (RFC 7011).
+
+mod encoder;
+
+pub use encoder::{IpfixEncoder, IpfixOptions};
+
+use pidflow_schema::Element;
+
+use crate::wire::{Draft, Format, Op, Variant};
+
+/// RFC 7011 section 3.1.
+const VERSION: u16 = 10;
+const HEADER: usize = 16;
+/// Set id of templates (RFC 7011 section 3.3.2).
+const TEMPLATE_SET: u16 = 2;
+/// Field specifier bit that says that an enterprise number follows (RFC 7011 section 3.2).
+const ENTERPRISE_BIT: u16 = 0x8000;
+/// Length in a field specifier of an element of variable length (RFC 7011 section 7).
+const VARIABLE: u16 = 0xffff;
+
+/// IPFIX carries every element of the table.
+const FORMAT: Format = Format { carries: |_| true, op: Op::ipfix };
+
+/// Appends one field specifier (RFC 7011 section 3.2).
+fn put_specifier(e: &Element, own_pen: u32, out: &mut Vec<u8>) {
+    let length = Op::ipfix(e).octets().unwrap_or(VARIABLE);
+    let enterprise = e.enterprise.number(own_pen);
+    let id = if enterprise.is_some() { e.id | ENTERPRISE_BIT } else { e.id };
+    out.extend_from_slice(&id.to_be_bytes());
+    out.extend_from_slice(&length.to_be_bytes());
+    if let Some(number) = enterprise {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+}
+
+/// Appends a template record (RFC 7011 section 3.4.1).
+fn put_template(variant: &Variant, own_pen: u32, draft: &mut Draft) {
+    draft.open(TEMPLATE_SET);
+    let out = draft.body();
+    out.extend_from_slice(&variant.id.to_be_bytes());
+    out.extend_from_slice(&u16::try_from(variant.elements.len()).unwrap_or(u16::MAX).to_be_bytes());
+    for e in &variant.elements {
+        put_specifier(e, own_pen, out);
+    }
+}
+

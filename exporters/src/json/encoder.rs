@@ -1,0 +1,125 @@
+//! Flow records to JSON lines, without an allocation per record.
+
+use std::io::Write;
+use std::net::Ipv4Addr;
+
+use pidflow_schema::{DataType, Element, FlowRecord, Value};
+
+use crate::template::Template;
+
+use super::escape::put_string;
+
+const SECOND_NS: u64 = 1_000_000_000;
+const MILLISECOND_NS: u64 = 1_000_000;
+
+/// What an object's keys are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JsonKeys {
+    /// nProbe's names: `IPV4_SRC_ADDR`.
+    #[default]
+    Names,
+    /// nProbe's numbers: `8`, `57640`, and `PEN.id` where NetFlow v9 has no type.
+    Numbers,
+}
+
+/// One element with its key as it is written, `"KEY":`.
+struct Member {
+    key: Box<[u8]>,
+    data_type: DataType,
+    read: fn(&FlowRecord) -> Option<Value<'_>>,
+}
+
+/// Turns flow records into JSON lines. What is not known of a record is left out of its object.
+pub struct JsonEncoder {
+    members: Vec<Member>,
+}
+
+impl JsonEncoder {
+    /// `own_pen` is the private enterprise number in the keys of pidflow's own elements.
+    #[must_use]
+    pub fn new(template: &Template, keys: JsonKeys, own_pen: u32) -> Self {
+        let members = template.elements().iter().map(|e| Member::new(e, keys, own_pen)).collect();
+        Self { members }
+    }
+
+    /// Appends one line per record, its line feed included.
+    pub fn encode(&self, records: &[FlowRecord], out: &mut Vec<u8>) {
+        for record in records {
+            self.line(record, out);
+        }
+    }
+
+    fn line(&self, record: &FlowRecord, out: &mut Vec<u8>) {
+        let start = out.len();
+        for member in &self.members {
+            member.put(record, out);
+        }
+        match out.get_mut(start) {
+            Some(first_comma) => *first_comma = b'{',
+            None => out.push(b'{'),
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+impl Member {
+    fn new(e: &Element, keys: JsonKeys, own_pen: u32) -> Self {
+        let key = match keys {
+            JsonKeys::Names => format!("\"{}\":", e.name),
+            JsonKeys::Numbers => format!("\"{}\":", e.numeric_key(own_pen)),
+        };
+        Self { key: key.into_bytes().into(), data_type: e.data_type, read: e.read }
+    }
+
+    /// Appends `,"KEY":value`, or nothing.
+    fn put(&self, record: &FlowRecord, out: &mut Vec<u8>) {
+        let Some(value) = (self.read)(record) else { return };
+        out.push(b',');
+        out.extend_from_slice(&self.key);
+        match value {
+            Value::Unsigned(v) => put_number(v, out),
+            Value::Time(ns) => put_number(self.time(ns), out),
+            Value::Text(t) => put_string(&t, out),
+            Value::Ipv4(a) => put_ipv4(a, out),
+            // Writing to a Vec cannot fail.
+            Value::Ipv6(a) => drop(write!(out, "\"{a}\"")),
+            Value::Mac(a) => put_mac(a, out),
+        }
+    }
+
+    /// In the unit of the element's data type.
+    const fn time(&self, ns: u64) -> u64 {
+        match self.data_type {
+            DataType::DateTimeSeconds => ns / SECOND_NS,
+            DataType::DateTimeMilliseconds => ns / MILLISECOND_NS,
+            _ => ns,
+        }
+    }
+}
+
+fn put_number(v: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(v).as_bytes());
+}
+
+fn put_ipv4(a: Ipv4Addr, out: &mut Vec<u8>) {
+    let mut before = b'"';
+    for octet in a.octets() {
+        out.push(before);
+        put_number(u64::from(octet), out);
+        before = b'.';
+    }
+    out.push(b'"');
+}
+
+/// Colon-separated, as nProbe writes it.
+fn put_mac(a: [u8; 6], out: &mut Vec<u8>) {
+    let mut before = b'"';
+    for octet in a {
+        out.push(before);
+        // Writing to a Vec cannot fail.
+        drop(write!(out, "{octet:02x}"));
+        before = b':';
+    }
+    out.push(b'"');
+}

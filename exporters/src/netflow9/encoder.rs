@@ -1,0 +1,179 @@
+//! Flow records to NetFlow v9 packets of bounded size.
+
+use pidflow_schema::FlowRecord;
+
+use crate::template::Template;
+use crate::wire::{Clock, Draft, EncoderStats, Message, Resend, ResendClock, Variants};
+
+use super::{ALIGN, FORMAT, HEADER, VERSION, put_template};
+
+const MILLISECOND_NS: u64 = 1_000_000;
+const SECOND_MS: u64 = 1000;
+/// How long before the oldest record the system is said to have started.
+const HEAD_START_MS: u64 = 24 * 3600 * SECOND_MS;
+
+/// What a [`Netflow9Encoder`] is told.
+#[derive(Debug, Clone)]
+pub struct Netflow9Options {
+    /// Source id (RFC 3954 section 5.1).
+    pub source_id: u32,
+    /// Largest packet, in octets.
+    pub max_message: usize,
+    /// When templates are sent again.
+    pub resend: Resend,
+}
+
+impl Default for Netflow9Options {
+    fn default() -> Self {
+        Self { source_id: 0, max_message: 1420, resend: Resend::default() }
+    }
+}
+
+/// Turns flow records into NetFlow v9 packets; templates as in [`crate::ipfix::IpfixEncoder`].
+///
+/// `FIRST_SWITCHED` and `LAST_SWITCHED` count from the start of a system: here from one day before the oldest
+/// record. The header's clock is rounded up to a whole second, since its seconds and its uptime must name the
+/// same moment for a receiver to find the flow's milliseconds again.
+pub struct Netflow9Encoder {
+    options: Netflow9Options,
+    variants: Variants,
+    draft: Draft,
+    /// When the system uptime was 0, milliseconds since the epoch.
+    boot_ms: Option<u64>,
+    /// Packets sent (RFC 3954 section 5.1).
+    sequence: u32,
+    /// Template records in the packet under construction, which its header counts.
+    templates: usize,
+    resend: ResendClock,
+    stats: EncoderStats,
+}
+
+impl Netflow9Encoder {
+    /// An encoder that has announced nothing yet.
+    #[must_use]
+    pub fn new(template: Template, options: Netflow9Options) -> Self {
+        Self {
+            draft: Draft::new(HEADER, ALIGN, options.max_message),
+            variants: Variants::new(template, FORMAT),
+            boot_ms: None,
+            sequence: 0,
+            templates: 0,
+            resend: ResendClock::default(),
+            stats: EncoderStats::default(),
+            options,
+        }
+    }
+
+    /// What has been done so far.
+    #[must_use]
+    pub const fn stats(&self) -> EncoderStats {
+        self.stats
+    }
+
+    /// Sends every template again before its next record: the receiver may have started anew.
+    pub fn announce_again(&mut self) {
+        self.variants.forget();
+    }
+
+    /// Encodes `records`, handing each complete packet to `sink`; nothing stays behind. `now_ns` is the
+    /// wall clock, nanoseconds since the epoch.
+    pub fn encode(&mut self, records: &[FlowRecord], now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        for record in records {
+            if self.draft.is_empty() && self.resend.due(self.options.resend, now_ns, self.stats.messages) {
+                self.variants.forget();
+            }
+            self.record(record, now_ns, sink);
+        }
+        self.flush(now_ns, sink);
+    }
+
+    fn record(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        let variant = self.variants.of(record);
+        if self.variants.get(variant).is_none_or(|v| v.elements.is_empty()) {
+            self.stats.empty += 1;
+            return;
+        }
+        self.set_boot(record, now_ns, sink);
+        if !self.append(variant, record) {
+            self.flush(now_ns, sink);
+            self.append_first(variant, record, now_ns, sink);
+        }
+    }
+
+    /// Appends to an empty packet. Where template and record do not fit into one, the template goes ahead.
+    fn append_first(&mut self, variant: usize, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        if !self.append(variant, record) {
+            self.announce(variant);
+            self.flush(now_ns, sink);
+            self.stats.oversized += u64::from(!self.append(variant, record));
+        }
+    }
+
+    /// Appends the variant's template, if it is due.
+    fn announce(&mut self, index: usize) {
+        if let Some(variant) = self.variants.get_mut(index).filter(|v| !v.announced) {
+            put_template(variant, &mut self.draft);
+            variant.announced = true;
+            self.templates += 1;
+        }
+    }
+
+    /// Each packet says by itself when the system started, so that a record from before that moves it.
+    fn set_boot(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        let first_ms = record.flow.first_ns.min(now_ns) / MILLISECOND_NS;
+        if self.boot_ms.is_none_or(|boot| first_ms < boot) {
+            self.flush(now_ns, sink);
+            self.boot_ms = Some(first_ms.saturating_sub(HEAD_START_MS));
+        }
+    }
+
+    /// Appends the record, its template first if that is due; false, and nothing appended, when there is no room.
+    fn append(&mut self, index: usize, record: &FlowRecord) -> bool {
+        let Some(variant) = self.variants.get_mut(index) else { return false };
+        let mark = self.draft.mark();
+        if !variant.announced {
+            put_template(variant, &mut self.draft);
+        }
+        self.draft.open(variant.id);
+        let clock = Clock { boot_ms: self.boot_ms.unwrap_or(0), text_limit: usize::MAX };
+        variant.write(record, clock, self.draft.body());
+        if self.draft.len() > self.options.max_message {
+            self.draft.rewind(mark);
+            return false;
+        }
+        self.templates += usize::from(!variant.announced);
+        variant.announced = true;
+        self.draft.count();
+        true
+    }
+
+    /// Completes the packet and hands it out.
+    fn flush(&mut self, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        if self.draft.is_empty() {
+            return;
+        }
+        self.draft.close();
+        self.put_header(now_ns);
+        let records = self.draft.records();
+        sink(Message { bytes: self.draft.bytes(), records });
+        self.sequence = self.sequence.wrapping_add(1);
+        self.stats.records += records as u64;
+        self.stats.templates += self.templates as u64;
+        self.stats.messages += 1;
+        self.templates = 0;
+        self.draft.clear();
+    }
+
+    /// RFC 3954 section 5.1. The uptime wraps after 49.7 days, as the records' times do.
+    fn put_header(&mut self, now_ns: u64) {
+        let count = u16::try_from(self.draft.records() + self.templates).unwrap_or(u16::MAX);
+        let seconds = (now_ns / MILLISECOND_NS).div_ceil(SECOND_MS);
+        let uptime = (seconds * SECOND_MS).saturating_sub(self.boot_ms.unwrap_or(0)) & 0xffff_ffff;
+        self.draft.patch(0, &VERSION.to_be_bytes());
+        self.draft.patch(2, &count.to_be_bytes());
+        self.draft.patch(4, &(uptime as u32).to_be_bytes());
+        self.draft.patch(8, &(seconds.min(u64::from(u32::MAX)) as u32).to_be_bytes());
+        self.draft.patch(12, &self.sequence.to_be_bytes());
+        self.draft.patch(16, &self.options.source_id.to_be_bytes());
+    }
+}

@@ -1,0 +1,149 @@
+//! Flow records of every kind, made up and the same in every run: for tests, benchmarks and demonstrations.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use pidflow_schema::{
+    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, InitiatorBasis, Process, ProcessEnd, ProcessUsage,
+    Protocol,
+};
+
+/// 2026-01-01T00:00:00Z, when the first flow begins.
+const START_NS: u64 = 1_767_225_600_000_000_000;
+const MILLISECOND_NS: u64 = 1_000_000;
+
+const NAMES: [&str; 6] = ["curl", "nginx: worker", "postgres", "prüfdienst", "python3.11", "a-very-long-process-name-beyond-comm"];
+
+/// `count` records: every combination of address family, ends known, I/O wait known, VLAN and failed connect occurs
+/// within the first few dozen. Each has a flow key of its own.
+#[must_use]
+pub fn records(count: usize) -> Vec<FlowRecord> {
+    (0..count as u64).map(record).collect()
+}
+
+/// The record with number `n`.
+#[must_use]
+pub fn record(n: u64) -> FlowRecord {
+    let (source, destination) = match n % 7 {
+        0..=3 => (end(n, true), end(n + 1, true)),
+        4 => (end(n, true), ProcessEnd::unknown(Attribution::Remote)),
+        5 => (ProcessEnd::unknown(Attribution::Remote), end(n, false)),
+        _ => (namespace_only(n), ProcessEnd::unknown(Attribution::Offline)),
+    };
+    let connect_error = (n % 11 == 10).then_some(111);
+    FlowRecord { flow: flow(n), source, destination, connect_error }
+}
+
+/// A record of the commonest kind: TCP over IPv4 with everything known of both ends.
+#[must_use]
+pub fn full(n: u64) -> FlowRecord {
+    let mut flow = flow(n);
+    (flow.source, flow.destination) = addresses(n, false);
+    flow.protocol = Protocol::TCP;
+    flow.icmp_type_code = None;
+    FlowRecord { flow, source: end(0, true), destination: end(6, true), connect_error: None }
+}
+
+fn addresses(n: u64, v6: bool) -> (IpAddr, IpAddr) {
+    let host = |side: u32| (n as u32 & 0x3f_ffff) << 2 | side;
+    if v6 {
+        let a = |side| Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(host(side)));
+        (a(1).into(), a(2).into())
+    } else {
+        let a = |side| Ipv4Addr::from(10 << 24 | host(side));
+        (a(1).into(), a(2).into())
+    }
+}
+
+const fn protocol(n: u64) -> u8 {
+    match n % 5 {
+        0..=2 => Protocol::TCP,
+        3 => Protocol::UDP,
+        _ => Protocol::ICMP,
+    }
+}
+
+fn flow(n: u64) -> Flow {
+    let v6 = n % 2 == 1;
+    let (source, destination) = addresses(n, v6);
+    let protocol = if v6 && protocol(n) == Protocol::ICMP { Protocol::ICMPV6 } else { protocol(n) };
+    let icmp = matches!(protocol, Protocol::ICMP | Protocol::ICMPV6);
+    let first_ns = START_NS + n * MILLISECOND_NS;
+    Flow {
+        protocol,
+        vlan: (n % 13 == 12).then_some((n % 4095) as u16),
+        source,
+        destination,
+        source_port: if icmp { 7 } else { 1024 + (n % 60_000) as u16 },
+        destination_port: if icmp { 7 } else { 443 },
+        icmp_type_code: icmp.then_some(8 << 8),
+        first_ns,
+        last_ns: first_ns + (n % 5000) * MILLISECOND_NS,
+        forward: counters(n, 0x1b),
+        reverse: counters(n / 2, 0x13),
+        ip_class_of_service: (n % 256) as u8,
+        macs: (n % 3 != 2).then_some(([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])),
+        interface_index: 2,
+        interface: Arc::from("eth0"),
+        end_reason: if n.is_multiple_of(2) { FlowEndReason::EndOfFlow } else { FlowEndReason::IdleTimeout },
+        end_detail: if n.is_multiple_of(2) { "fin" } else { "" },
+        initiator: if n % 4 == 3 { InitiatorBasis::FirstPacket } else { InitiatorBasis::Socket },
+    }
+}
+
+const fn counters(n: u64, tcp_flags: u8) -> Counters {
+    let packets = n % 1000 + 1;
+    Counters { packets, octets: packets * 700 + n, frame_octets: packets * 714 + n, tcp_flags }
+}
+
+fn end(n: u64, with_usage: bool) -> ProcessEnd {
+    ProcessEnd {
+        attribution: Attribution::SocketEvent,
+        process: Some(Arc::new(process(n))),
+        usage: with_usage.then(|| usage(n)),
+        network_namespace: Some(0xf000_0000 + (n % 3) as u32),
+        candidate: (n % 6 == 5).then(|| Candidate { pid: 77, name: Arc::from("listener \"main\"") }),
+    }
+}
+
+/// A socket was seen whose process is gone.
+const fn namespace_only(n: u64) -> ProcessEnd {
+    let mut end = ProcessEnd::unknown(Attribution::NoProcess);
+    end.network_namespace = Some(0xf000_0000 + (n % 3) as u32);
+    end
+}
+
+fn process(n: u64) -> Process {
+    let name = NAMES.get((n % 6) as usize).copied().unwrap_or_default();
+    let container = if n % 3 == 1 { format!("{n:064x}") } else { String::new() };
+    Process {
+        pid: 1000 + (n % 30_000) as u32,
+        start_ns: START_NS - 3_600_000 * MILLISECOND_NS + n * MILLISECOND_NS,
+        name: Arc::from(name),
+        uid: 1000,
+        user: Arc::from("alice"),
+        executable: Arc::from(format!("/usr/bin/{name}")),
+        command_line: Arc::from(format!("{name} --tab '\t' --quote \"\\\" {}", "x".repeat((n % 300) as usize))),
+        container_id: Arc::from(container),
+        parent_pid: if n % 9 == 8 { 0 } else { 900 },
+        parent_name: Arc::from("bash"),
+        parent_uid: Some(0),
+        parent_user: Arc::from("root"),
+        ancestors: Arc::from("bash(900)<sshd(700)<systemd(1)"),
+    }
+}
+
+fn usage(n: u64) -> ProcessUsage {
+    let big = if n % 10 == 9 { 5 << 30 } else { 13_000_001 };
+    let iowait = n % 4 < 2;
+    ProcessUsage {
+        memory_actual: Some(big),
+        memory_peak: Some(big + 4096),
+        cpu_load: Some(1234),
+        iowait: iowait.then_some(56),
+        cpu_time_ns: Some(n * 1000),
+        minor_faults: Some(70),
+        major_faults: Some(n % 8),
+        iowait_ns: iowait.then_some(5 * MILLISECOND_NS),
+    }
+}

@@ -1,0 +1,62 @@
+use super::{Template, TemplateError};
+
+fn names(text: &str) -> Vec<&'static str> {
+    Template::parse(text).unwrap().elements().iter().map(|e| e.name).collect()
+}
+
+fn message(text: &str) -> String {
+    Template::parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_talks_template_is_read() {
+    let text = "%IPV4_SRC_ADDR %L4_SRC_PORT %IPV4_DST_ADDR %L4_DST_PORT %IN_PKTS %IN_BYTES %FIRST_SWITCHED \
+                %LAST_SWITCHED %TCP_FLAGS %PROTOCOL @PROCESS@";
+    let names = names(text);
+    assert_eq!(names.len(), 30);
+    assert_eq!(names.first(), Some(&"IPV4_SRC_ADDR"));
+    assert_eq!(names.last(), Some(&"DST_PROC_PCTG_IOWAIT"));
+}
+
+#[test]
+fn any_case_ipfix_names_and_aliases() {
+    assert_eq!(names("%ipv4_src_addr %flowEndReason %flowStartSysUpTime"), ["IPV4_SRC_ADDR", "FLOW_END_REASON", "FIRST_SWITCHED"]);
+}
+
+#[test]
+fn typographic_blanks_and_quotes_are_tolerated() {
+    assert_eq!(names("“%IN_BYTES\u{a0}%IN_PKTS\u{202f}%PROTOCOL”\u{feff}"), ["IN_BYTES", "IN_PKTS", "PROTOCOL"]);
+    assert_eq!(names("'%IN_BYTES%IN_PKTS'\n"), ["IN_BYTES", "IN_PKTS"]);
+}
+
+#[test]
+fn an_element_named_again_keeps_its_first_place() {
+    let names = names("%SRC_PROC_NAME @process@ %SRC_PROC_NAME");
+    assert_eq!(names.len(), 20);
+    assert_eq!(names[..2], ["SRC_PROC_NAME", "SRC_PROC_PID"]);
+}
+
+#[test]
+fn the_default_is_all_three_macros() {
+    let all = names("@FLOW@ @PROCESS@ @PIDFLOW@");
+    let default: Vec<_> = Template::default().elements().iter().map(|e| e.name).collect();
+    assert_eq!(all, default);
+}
+
+#[test]
+fn errors_say_where_what_and_what_was_meant() {
+    assert_eq!(
+        message("%IN_BYTES %SRC_PROC_NMAE"),
+        "template, column 11: no element is called %SRC_PROC_NMAE, the nearest is %SRC_PROC_NAME; `pidflow fields` lists them all"
+    );
+    assert_eq!(message("%X\u{1b}[2J"), "template, column 1: no element is called %X; `pidflow fields` lists them all");
+    assert_eq!(message("@PROC@"), "template, column 1: no macro is called @PROC@; there are @FLOW@, @PROCESS@ and @PIDFLOW@");
+    assert_eq!(message("%IN_BYTES @FLOW"), "template, column 11: @FLOW is not closed; write @FLOW@");
+    assert_eq!(message("%IN_BYTES % %IN_PKTS"), "template, column 11: an element's name is missing after %");
+    assert_eq!(Template::parse(" ").unwrap_err(), TemplateError::Empty);
+}
+
+#[test]
+fn a_very_long_name_is_cut_in_the_message() {
+    assert!(message(&"%A".repeat(1).replace('A', &"A".repeat(100_000))).len() < 200);
+}

@@ -1,0 +1,77 @@
+//! What IPFIX and NetFlow v9 have in common: flat plans of how to write a record, one per
+//! combination of groups, and the message under construction.
+
+mod field;
+mod message;
+mod utf8;
+mod variant;
+
+pub(crate) use field::{Clock, Field, Op};
+pub(crate) use message::Draft;
+pub(crate) use variant::{Format, Variant, Variants};
+
+/// One complete message, borrowed from its encoder until the next one is begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// As it goes on the wire.
+    pub bytes: &'a [u8],
+    /// Flow records in it; templates and options are not counted.
+    pub records: usize,
+}
+
+/// What an encoder has done since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EncoderStats {
+    /// Flow records written.
+    pub records: u64,
+    /// Messages handed out.
+    pub messages: u64,
+    /// Template records written, those sent again included.
+    pub templates: u64,
+    /// Records whose strings were cut because the record alone was larger than a message may be.
+    pub shortened: u64,
+    /// Records left out because they have none of the template's elements.
+    pub empty: u64,
+    /// Records left out because not even their fixed part fits into a message.
+    pub oversized: u64,
+}
+
+/// When templates are sent again (RFC 7011 section 8.1, RFC 3954 section 9), over transports that may lose them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resend {
+    /// After this many nanoseconds; 0: never.
+    pub interval_ns: u64,
+    /// After this many messages; 0: never.
+    pub messages: u64,
+}
+
+impl Resend {
+    /// For a connection that loses nothing: templates once.
+    pub const NEVER: Self = Self { interval_ns: 0, messages: 0 };
+}
+
+impl Default for Resend {
+    /// Every 30 seconds or 200 messages, whichever comes first.
+    fn default() -> Self {
+        Self { interval_ns: 30_000_000_000, messages: 200 }
+    }
+}
+
+/// Remembers when templates were sent last.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ResendClock {
+    at_ns: u64,
+    messages: u64,
+}
+
+impl ResendClock {
+    /// Whether templates are due at `now_ns`, after `messages` in all; starts anew when they are.
+    pub(crate) fn due(&mut self, rule: Resend, now_ns: u64, messages: u64) -> bool {
+        let by_time = rule.interval_ns != 0 && now_ns.saturating_sub(self.at_ns) >= rule.interval_ns;
+        let by_count = rule.messages != 0 && messages - self.messages >= rule.messages;
+        if by_time || by_count {
+            *self = Self { at_ns: now_ns, messages };
+        }
+        by_time || by_count
+    }
+}

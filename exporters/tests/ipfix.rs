@@ -1,0 +1,189 @@
+//! IPFIX messages decoded by the crate `netflow_parser`, which shares no code with the encoder.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a failure is a panic"
+)]
+
+mod common;
+
+use common::decode::Decoder;
+use netflow_parser::variable_versions::field_value::FieldValue;
+use netflow_parser::variable_versions::ipfix::lookup::IPFixField;
+use netflow_parser::variable_versions::ipfix::{FlowSetBody, IPFix};
+use netflow_parser::{NetflowPacket, NetflowParser};
+use pidflow_exporters::ipfix::{IpfixEncoder, IpfixOptions};
+use pidflow_exporters::{Resend, Template, sample};
+use pidflow_schema::{Enterprise, FlowRecord};
+use proptest::prelude::*;
+
+const NOW_NS: u64 = 1_767_230_000_000_000_000;
+
+fn encode(encoder: &mut IpfixEncoder, records: &[FlowRecord], now_ns: u64) -> Vec<Vec<u8>> {
+    let mut messages = Vec::new();
+    encoder.encode(records, now_ns, &mut |m| messages.push(m.bytes.to_vec()));
+    messages
+}
+
+fn parse(parser: &mut NetflowParser, message: &[u8]) -> IPFix {
+    let result = parser.parse_bytes(message);
+    assert!(result.error.is_none(), "{:?}", result.error);
+    match result.packets.into_iter().next() {
+        Some(NetflowPacket::IPFix(packet)) => packet,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn data(packet: &IPFix) -> Vec<&Vec<(IPFixField, FieldValue)>> {
+    let sets = packet.flowsets.iter();
+    sets.flat_map(|s| match &s.body {
+        FlowSetBody::Data(d) => d.fields.iter().collect(),
+        FlowSetBody::Template(_) | FlowSetBody::Templates(_) => Vec::new(),
+        other => panic!("{other:?}"),
+    })
+    .collect()
+}
+
+/// What the other decoder read, as octets.
+fn decoded(value: &FieldValue) -> Vec<u8> {
+    match value {
+        FieldValue::String(s) => s.value.clone().into_bytes(),
+        other => {
+            let mut out = Vec::new();
+            other.write_be_bytes(&mut out).unwrap();
+            out
+        }
+    }
+}
+
+/// Every message in order decodes to `records`, element by element, with the right sequence numbers.
+fn assert_decodes(messages: &[Vec<u8>], records: &[FlowRecord], template: &Template, own_pen: u32) {
+    let mut decoder = Decoder::default();
+    let mut expected = records.iter();
+    let mut sequence = 0_u32;
+    for message in messages {
+        let decoded = decoder.message(message);
+        assert_eq!(decoded.header[..4], [[0, 10], (message.len() as u16).to_be_bytes()].concat());
+        assert_eq!(decoded.header[8..12], sequence.to_be_bytes());
+        sequence += decoded.records.len() as u32;
+        for got in decoded.records {
+            let record = expected.next().expect("more records than were sent");
+            let elements = template.elements().iter().filter(|e| record.groups().contains(e.group));
+            let wanted: Vec<_> = elements.map(|e| ((e.enterprise.number(own_pen), e.id), common::octets(e, record))).collect();
+            assert_eq!(got, wanted);
+        }
+    }
+    assert!(expected.next().is_none(), "records are missing");
+}
+
+/// `netflow_parser` refuses sets with an empty string in them, which RFC 7011 section 7 allows.
+fn has_no_empty_string(record: &FlowRecord) -> bool {
+    let mut present = Template::default().elements().to_vec();
+    present.retain(|e| record.groups().contains(e.group));
+    present.iter().all(|e| !common::octets(e, record).is_empty())
+}
+
+#[test]
+fn netflow_parser_reads_the_same_values() {
+    let mut records = sample::records(600);
+    records.retain(has_no_empty_string);
+    assert!(records.len() > 50);
+    let mut encoder = IpfixEncoder::new(Template::default(), IpfixOptions::default());
+    let messages = encode(&mut encoder, &records, NOW_NS);
+    let mut parser = NetflowParser::default();
+    let packets: Vec<_> = messages.iter().map(|m| parse(&mut parser, m)).collect();
+    let got = packets.iter().flat_map(data);
+    assert_eq!(got.clone().count(), records.len());
+    for (fields, record) in got.zip(&records) {
+        let elements = Template::default().elements().to_vec();
+        let elements = elements.into_iter().filter(|e| record.groups().contains(e.group));
+        let wanted: Vec<_> = elements
+            .map(|e| (IPFixField::new(e.id, e.enterprise.number(Enterprise::DEFAULT_OWN_PEN)), common::octets(e, record)))
+            .collect();
+        let got: Vec<_> = fields.iter().map(|(f, v)| (*f, decoded(v))).collect();
+        assert_eq!(got, wanted);
+    }
+}
+
+#[test]
+fn every_kind_of_record_decodes_to_the_same_values() {
+    let records = sample::records(300);
+    let mut encoder = IpfixEncoder::new(Template::default(), IpfixOptions::default());
+    let messages = encode(&mut encoder, &records, NOW_NS);
+    assert!(messages.iter().all(|m| m.len() <= 1420));
+    assert_decodes(&messages, &records, &Template::default(), Enterprise::DEFAULT_OWN_PEN);
+    assert_eq!(encoder.stats().records, 300);
+    assert_eq!((encoder.stats().shortened, encoder.stats().oversized, encoder.stats().empty), (0, 0, 0));
+}
+
+#[test]
+fn header_has_domain_time_and_own_enterprise_number() {
+    let options = IpfixOptions { domain: 7, own_pen: 54321, ..IpfixOptions::default() };
+    let mut encoder = IpfixEncoder::new(Template::default(), options);
+    let messages = encode(&mut encoder, &sample::records(9), NOW_NS);
+    let packet = parse(&mut NetflowParser::default(), &messages[0]);
+    assert_eq!((packet.header.observation_domain_id, packet.header.export_time), (7, 1_767_230_000));
+    assert_decodes(&messages, &sample::records(9), &Template::default(), 54321);
+}
+
+#[test]
+fn templates_come_again_by_time_by_count_and_when_asked() {
+    let resend = Resend { interval_ns: 10, messages: 3 };
+    let mut encoder = IpfixEncoder::new(Template::default(), IpfixOptions { resend, ..IpfixOptions::default() });
+    let record = [sample::full(1)];
+    let mut templates = |now_ns| {
+        encode(&mut encoder, &record, now_ns);
+        encoder.stats().templates
+    };
+    assert_eq!([100, 101, 102, 103, 104, 113, 114].map(&mut templates), [1, 1, 1, 2, 2, 3, 3]);
+    encoder.announce_again();
+    encode(&mut encoder, &record, 114);
+    assert_eq!(encoder.stats().templates, 4);
+}
+
+#[test]
+fn a_record_larger_than_a_message_has_its_texts_cut() {
+    let mut record = sample::full(1);
+    let mut process = (*record.source.process.clone().unwrap()).clone();
+    process.command_line = "ü".repeat(5000).into();
+    record.source.process = Some(process.into());
+    let mut encoder = IpfixEncoder::new(Template::default(), IpfixOptions { max_message: 2000, ..IpfixOptions::default() });
+    let records = [sample::full(0), record, sample::full(2)];
+    let messages = encode(&mut encoder, &records, NOW_NS);
+    assert!(messages.iter().all(|m| m.len() <= 2000));
+    let stats = encoder.stats();
+    assert_eq!((stats.records, stats.shortened, stats.oversized), (3, 1, 0));
+    let mut decoder = Decoder::default();
+    let decoded: usize = messages.iter().map(|m| decoder.message(m).records.len()).sum();
+    assert_eq!(decoded, 3);
+}
+
+#[test]
+fn a_record_without_any_of_the_templates_elements_is_counted() {
+    let mut encoder = IpfixEncoder::new(Template::parse("@PROCESS@").unwrap(), IpfixOptions::default());
+    let unknown = sample::record(6);
+    assert!(encode(&mut encoder, &[unknown], NOW_NS).is_empty());
+    assert_eq!((encoder.stats().empty, encoder.stats().records), (1, 0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn any_choice_of_elements_and_records_decodes(
+        numbers in proptest::collection::vec(0_u64..10_000, 1..60),
+        picks in proptest::collection::vec(0_usize..pidflow_schema::ELEMENTS.len(), 1..40),
+        max_message in 1300_usize..9000,
+    ) {
+        let text: String = picks.iter().map(|i| format!("%{} ", pidflow_schema::ELEMENTS[*i].name)).collect();
+        let template = Template::parse(&text).unwrap();
+        let records: Vec<_> = numbers.iter().map(|n| sample::record(*n)).collect();
+        let sendable: Vec<_> = records.iter().filter(|r| template.elements().iter().any(|e| r.groups().contains(e.group))).cloned().collect();
+        let mut encoder = IpfixEncoder::new(template.clone(), IpfixOptions { max_message, ..IpfixOptions::default() });
+        let messages = encode(&mut encoder, &records, NOW_NS);
+        prop_assert!(messages.iter().all(|m| m.len() <= max_message));
+        prop_assert_eq!(encoder.stats().shortened, 0);
+        assert_decodes(&messages, &sendable, &template, Enterprise::DEFAULT_OWN_PEN);
+    }
+}
