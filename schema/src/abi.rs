@@ -41,8 +41,10 @@ pub struct TaskRef {
 
 /// [`Usage::flags`]: the CPU time and faults cover all threads (else only the current and the ended ones).
 pub const USAGE_WHOLE: u32 = 1;
-/// [`Usage::flags`]: the memory members are set.
-pub const USAGE_MEMORY: u32 = 2;
+/// [`Usage::flags`]: `rss` is set.
+pub const USAGE_RSS: u32 = 2;
+/// [`Usage::flags`]: `peak_rss` is set.
+pub const USAGE_PEAK: u32 = 8;
 /// [`Usage::flags`]: the delay member is set (delay accounting was on).
 pub const USAGE_DELAY: u32 = 4;
 
@@ -110,8 +112,8 @@ pub struct SocketRef {
     pub family: u16,
     /// IP protocol number.
     pub protocol: u16,
-    /// Padding, 0.
-    pub reserved: u32,
+    /// `SOCK_STREAM` 1, `SOCK_DGRAM` 2, `SOCK_RAW` 3.
+    pub socket_type: u32,
 }
 
 /// A process was forked.
@@ -222,3 +224,96 @@ pub enum KernelCounter {
 
 /// Number of [`KernelCounter`]s.
 pub const KERNEL_COUNTERS: u32 = 5;
+
+/// [`Offsets`]: the running kernel has no such member.
+pub const ABSENT: u32 = u32::MAX;
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident = $path:literal),* $(,)?) => {
+        /// Octet offsets of kernel struct members, resolved from the running kernel's BTF at start and
+        /// given to the programs as a read-only global; [`ABSENT`] where the kernel lacks the member.
+        #[derive(Debug, Clone, Copy)]
+        #[repr(C)]
+        pub struct Offsets {
+            $($(#[$doc])* #[doc = concat!("`", $path, "`")] pub $name: u32,)*
+        }
+
+        impl Offsets {
+            /// Every member absent.
+            pub const NONE: Self = Self { $($name: ABSENT,)* };
+
+            /// Member and its path as `struct.member.member`, in order.
+            pub const PATHS: &[&str] = &[$($path),*];
+
+            /// The members in order, for the loader.
+            #[must_use]
+            pub const fn words(&self) -> [u32; Self::PATHS.len()] {
+                [$(self.$name),*]
+            }
+
+            /// Sets each member to what `resolve` says of its path, [`ABSENT`] for none.
+            pub fn resolve(mut resolve: impl FnMut(&str) -> Option<u32>) -> Self {
+                Self { $($name: resolve($path).unwrap_or(ABSENT),)* }
+            }
+        }
+    };
+}
+
+offsets! {
+    task_pid = "task_struct.pid",
+    task_tgid = "task_struct.tgid",
+    task_leader = "task_struct.group_leader",
+    task_parent = "task_struct.real_parent",
+    task_start = "task_struct.start_boottime",
+    task_comm = "task_struct.comm",
+    task_cred = "task_struct.cred",
+    task_mm = "task_struct.mm",
+    task_signal = "task_struct.signal",
+    task_delays = "task_struct.delays",
+    task_minor = "task_struct.min_flt",
+    task_major = "task_struct.maj_flt",
+    task_runtime = "task_struct.se.sum_exec_runtime",
+    task_thread_node = "task_struct.thread_node",
+    task_exit_code = "task_struct.exit_code",
+    task_files = "task_struct.files",
+    signal_runtime = "signal_struct.sum_sched_runtime",
+    signal_minor = "signal_struct.min_flt",
+    signal_major = "signal_struct.maj_flt",
+    signal_maxrss = "signal_struct.maxrss",
+    signal_threads = "signal_struct.thread_head",
+    signal_nr_threads = "signal_struct.nr_threads",
+    signal_live = "signal_struct.live",
+    mm_hiwater = "mm_struct.hiwater_rss",
+    mm_rss = "mm_struct.rss_stat",
+    mm_arg_start = "mm_struct.arg_start",
+    mm_arg_end = "mm_struct.arg_end",
+    /// Kernels since 6.2 count resident pages in per-CPU counters.
+    percpu_count = "percpu_counter.count",
+    cred_euid = "cred.euid",
+    delay_blkio = "task_delay_info.blkio_delay",
+    sock_protocol = "sock.sk_protocol",
+    sock_type = "sock.sk_type",
+    sock_socket = "sock.sk_socket",
+    sock_err = "sock.sk_err",
+    sock_family = "sock_common.skc_family",
+    sock_state = "sock_common.skc_state",
+    sock_daddr = "sock_common.skc_daddr",
+    sock_saddr = "sock_common.skc_rcv_saddr",
+    sock_dport = "sock_common.skc_dport",
+    sock_num = "sock_common.skc_num",
+    sock_net = "sock_common.skc_net",
+    sock_daddr6 = "sock_common.skc_v6_daddr",
+    sock_saddr6 = "sock_common.skc_v6_rcv_saddr",
+    net_inum = "net.ns.inum",
+    socket_inode = "socket_alloc.vfs_inode",
+    socket_sk = "socket.sk",
+    inode_ino = "inode.i_ino",
+    binprm_filename = "linux_binprm.filename",
+    msg_name = "msghdr.msg_name",
+    skb_head = "sk_buff.head",
+    skb_network = "sk_buff.network_header",
+    skb_transport = "sk_buff.transport_header",
+    files_fdt = "files_struct.fdt",
+    fdt_fd = "fdtable.fd",
+    file_private = "file.private_data",
+}

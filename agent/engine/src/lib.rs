@@ -2,5 +2,9 @@
 //! join of the two. No files, sockets, clock, async, aya or pcap: time is an argument.
 
 pub mod decode;
+pub mod event;
 pub mod flow_table;
+pub mod join;
 pub mod packet;
+pub mod process_table;
+pub mod socket_index;

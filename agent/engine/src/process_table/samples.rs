@@ -1,0 +1,157 @@
+//! Usage samples of one process, and what lies between two of them.
+
+use pidflow_schema::ProcessUsage;
+
+use crate::event::Sample;
+
+/// Samples kept; beyond, every other one of the older half goes, so that old times stay covered more thinly.
+const KEPT: usize = 256;
+/// A sample this near to a flow's end is taken for it: the kernel's events of connect, accept and close come
+/// within it, and a later sample would count what came after the flow.
+const NEAR_NS: u64 = 20_000_000;
+
+/// In order of time.
+#[derive(Debug)]
+pub(super) struct Samples {
+    list: Vec<Sample>,
+}
+
+impl Samples {
+    /// A process starts with nothing used.
+    pub(super) fn since(start_ns: u64) -> Self {
+        let start = Sample {
+            time_ns: start_ns,
+            cpu_ns: Some(0),
+            minor_faults: Some(0),
+            major_faults: Some(0),
+            iowait_ns: Some(0),
+            ..Sample::default()
+        };
+        Self { list: vec![start] }
+    }
+
+    pub(super) fn push(&mut self, sample: Sample) {
+        let at = self.list.partition_point(|s| s.time_ns <= sample.time_ns);
+        self.list.insert(at, sample);
+        if self.list.len() > KEPT {
+            let mut number = 0;
+            self.list.retain(|_| {
+                number += 1;
+                number > KEPT / 2 || number % 2 == 1
+            });
+        }
+    }
+
+    /// Between the samples that enclose the time from `first_ns` to `last_ns`; none: there is only the start.
+    pub(super) fn usage(&self, first_ns: u64, last_ns: u64) -> Option<ProcessUsage> {
+        let (before, after) = self.bracket(first_ns, last_ns)?;
+        let elapsed = after.time_ns.saturating_sub(before.time_ns);
+        let delta = |f: fn(&Sample) -> Option<u64>| Some(f(after)?.saturating_sub(f(before)?));
+        let share = |used: Option<u64>| used.and_then(|u| hundredths_of_percent(u, elapsed));
+        let (cpu, iowait) = (delta(|s| s.cpu_ns), delta(|s| s.iowait_ns));
+        Some(ProcessUsage {
+            memory_actual: self.nearest(after, |s| s.rss),
+            memory_peak: self.nearest(after, |s| s.peak_rss),
+            cpu_load: share(cpu),
+            iowait: share(iowait),
+            cpu_time_ns: cpu,
+            minor_faults: delta(|s| s.minor_faults),
+            major_faults: delta(|s| s.major_faults),
+            iowait_ns: iowait,
+        })
+    }
+
+    fn bracket(&self, first_ns: u64, last_ns: u64) -> Option<(&Sample, &Sample)> {
+        let after = self.after(last_ns)?;
+        let before = self.before(first_ns);
+        if before.is_some_and(|b| b.time_ns < after.time_ns) {
+            return Some((before?, after));
+        }
+        // A flow shorter than what tells two samples apart: from the sample before.
+        self.list.iter().rev().find(|s| s.time_ns < after.time_ns).map(|b| (b, after))
+    }
+
+    /// The nearest within reach, else the latest before, else the earliest of all.
+    fn before(&self, time_ns: u64) -> Option<&Sample> {
+        let near = self.near(time_ns);
+        near.or_else(|| self.list.iter().rev().find(|s| s.time_ns <= time_ns)).or_else(|| self.list.first())
+    }
+
+    /// The nearest within reach, else the earliest after, else the latest of all.
+    fn after(&self, time_ns: u64) -> Option<&Sample> {
+        let at = self.list.partition_point(|s| s.time_ns < time_ns);
+        self.near(time_ns).or_else(|| self.list.get(at)).or_else(|| self.list.last())
+    }
+
+    fn near(&self, time_ns: u64) -> Option<&Sample> {
+        let at = self.list.partition_point(|s| s.time_ns < time_ns);
+        let around = [at.checked_sub(1), Some(at)].into_iter().flatten().filter_map(|i| self.list.get(i));
+        around.filter(|s| s.time_ns.abs_diff(time_ns) <= NEAR_NS).min_by_key(|s| s.time_ns.abs_diff(time_ns))
+    }
+
+    /// A member of the sample, or of the one nearest in time that has it.
+    fn nearest(&self, to: &Sample, f: fn(&Sample) -> Option<u64>) -> Option<u64> {
+        let known = self.list.iter().filter_map(|s| Some((s.time_ns.abs_diff(to.time_ns), f(s)?)));
+        known.min_by_key(|k| k.0).map(|k| k.1)
+    }
+}
+
+fn hundredths_of_percent(used_ns: u64, elapsed_ns: u64) -> Option<u32> {
+    let share = u128::from(used_ns) * 10_000 / u128::from(elapsed_ns).max(1);
+    (elapsed_ns > 0).then(|| u32::try_from(share).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KEPT, Sample, Samples};
+
+    fn at(ms: u64, cpu_ms: u64) -> Sample {
+        Sample {
+            time_ns: ms * 1_000_000,
+            cpu_ns: Some(cpu_ms * 1_000_000),
+            minor_faults: Some(ms),
+            major_faults: Some(0),
+            rss: Some(ms * 4096),
+            peak_rss: Some(ms * 8192),
+            iowait_ns: None,
+        }
+    }
+
+    #[test]
+    fn the_enclosing_samples_count() {
+        let mut s = Samples::since(0);
+        for (t, cpu) in [(1000, 100), (2000, 600), (3000, 700)] {
+            s.push(at(t, cpu));
+        }
+        let usage = s.usage(1_001_000_000, 1_999_000_000).unwrap();
+        assert_eq!(usage.cpu_time_ns, Some(500_000_000));
+        assert_eq!(usage.cpu_load, Some(5000));
+        assert_eq!(usage.memory_actual, Some(2000 * 4096));
+        assert_eq!(usage.page_faults(), Some(1000));
+        assert_eq!((usage.iowait, usage.iowait_ns), (None, None), "unknown is absent, not zero");
+    }
+
+    #[test]
+    fn a_short_process_has_its_whole_life() {
+        let mut s = Samples::since(0);
+        s.push(at(2, 1));
+        let usage = s.usage(1_000_000, 1_500_000).unwrap();
+        assert_eq!(usage.cpu_load, Some(5000));
+    }
+
+    #[test]
+    fn no_sample_no_usage() {
+        assert!(Samples::since(5).usage(6, 7).is_none());
+    }
+
+    #[test]
+    fn old_times_stay_covered() {
+        let mut s = Samples::since(0);
+        for ms in 1..10_000 {
+            s.push(at(ms, ms));
+        }
+        assert!(s.list.len() <= KEPT);
+        let usage = s.usage(0, 9_990_000_000).unwrap();
+        assert!(usage.cpu_load.unwrap() > 9_900);
+    }
+}

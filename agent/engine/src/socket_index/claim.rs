@@ -1,0 +1,129 @@
+//! One process's use of one socket over a time.
+
+use std::net::IpAddr;
+
+use crate::event::{ProcessId, Socket, SocketUse};
+
+/// Which side of a connection the process was, as far as the kernel said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It called connect.
+    Connects,
+    /// It accepted.
+    Accepts,
+    /// It only used the socket, or holds it.
+    Unknown,
+}
+
+/// A claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Who.
+    pub process: ProcessId,
+    /// Inode number of the socket's network namespace.
+    pub netns: u32,
+    /// The socket's local address.
+    pub local: IpAddr,
+    /// It also takes IPv4.
+    pub dual_stack: bool,
+    /// The socket's identity while it lives.
+    pub socket: u64,
+    /// Side.
+    pub role: Role,
+    /// First heard of.
+    pub first_ns: u64,
+    /// Last heard of.
+    pub seen_ns: u64,
+    /// Times at which it sent or received, the latest few, in order.
+    pub uses: Vec<u64>,
+    /// When it closed the socket or ended.
+    pub ended_ns: Option<u64>,
+    /// Known from a snapshot alone.
+    pub snapshot: bool,
+}
+
+/// Times of use kept in one claim; repeated uses are told once a second.
+const USES: usize = 64;
+
+impl Claim {
+    fn new(time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) -> Self {
+        Self {
+            process,
+            netns: socket.netns,
+            local: socket.local,
+            dual_stack: socket.dual_stack,
+            socket: socket.id,
+            role: Role::Unknown,
+            first_ns: time_ns,
+            seen_ns: time_ns,
+            uses: Vec::new(),
+            ended_ns: None,
+            snapshot: matches!(used, SocketUse::Held | SocketUse::HeldListening),
+        }
+    }
+
+    fn note(&mut self, time_ns: u64, used: SocketUse) {
+        self.seen_ns = self.seen_ns.max(time_ns);
+        match used {
+            SocketUse::Connect => self.role = Role::Connects,
+            SocketUse::Accept => self.role = Role::Accepts,
+            SocketUse::Send | SocketUse::Receive => self.use_at(time_ns),
+            SocketUse::ConnectFailed(_) => {
+                self.role = Role::Connects;
+                self.ended_ns = Some(time_ns);
+            }
+            SocketUse::Close => self.ended_ns = Some(time_ns),
+            SocketUse::Listen | SocketUse::Held | SocketUse::HeldListening => {}
+        }
+        self.snapshot &= matches!(used, SocketUse::Held | SocketUse::HeldListening);
+    }
+
+    fn use_at(&mut self, time_ns: u64) {
+        // Used again after its end was begun: shutdown of one direction, not close.
+        if self.ended_ns.is_some_and(|t| t < time_ns) {
+            self.ended_ns = None;
+        }
+        if self.uses.len() == USES {
+            self.uses.remove(0);
+        }
+        self.uses.push(time_ns);
+    }
+
+    /// The same socket of the same process, still open as far as is known. A snapshot's identity is the inode
+    /// number, an event's the address: a claim of a snapshot is taken over by the first event.
+    fn is_of(&self, process: ProcessId, used: SocketUse, socket: &Socket) -> bool {
+        let held = matches!(used, SocketUse::Held | SocketUse::HeldListening);
+        let same = self.socket == socket.id || self.snapshot != held;
+        self.process == process && self.netns == socket.netns && same
+    }
+}
+
+/// Adds to the claim that it continues, or makes a new one; whether it is new and of a socket not known yet.
+pub(super) fn note(list: &mut Vec<Claim>, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) -> bool {
+    // A socket's address is used again after close; what was closed stays closed unless it is used on.
+    let open = |c: &&mut Claim| c.is_of(process, used, socket) && (c.ended_ns.is_none() || !begins(used));
+    if let Some(claim) = list.iter_mut().rev().find(open) {
+        if claim.snapshot {
+            claim.socket = socket.id;
+        }
+        claim.note(time_ns, used);
+        return false;
+    }
+    let fresh = list.iter().all(|c| c.socket != socket.id || c.ended_ns.is_some());
+    let mut claim = Claim::new(time_ns, process, used, socket);
+    claim.note(time_ns, used);
+    list.push(claim);
+    fresh
+}
+
+/// Events that only a new connection has.
+const fn begins(used: SocketUse) -> bool {
+    matches!(used, SocketUse::Connect | SocketUse::Accept | SocketUse::Held | SocketUse::HeldListening)
+}
+
+/// Ends every claim of a process.
+pub(super) fn end(list: Option<&mut Vec<Claim>>, process: ProcessId, time_ns: u64) {
+    for claim in list.into_iter().flatten().filter(|c| c.process == process && c.ended_ns.is_none()) {
+        claim.ended_ns = Some(time_ns);
+    }
+}

@@ -1,0 +1,216 @@
+//! Finding the process of one end of a flow.
+//!
+//! A guess is never made: where several processes fit equally well the answer says so.
+
+use std::net::IpAddr;
+
+use pidflow_schema::{Attribution, Protocol};
+
+use super::claim::Claim;
+use super::{Role, SocketIndex, Tuple, unspecified};
+use crate::event::ProcessId;
+
+/// The kernel side tells of a repeated use once in this time.
+pub(super) const REPEAT_NS: u64 = 1_000_000_000;
+/// A send is told just before or just after its packet, a receive after it.
+const BEFORE_NS: u64 = 5_000_000;
+/// How long after the last packet a receive or close may still be told.
+const AFTER_NS: u64 = 50_000_000;
+/// How long the kernel may go on with a connection that its process closed: FIN_WAIT2, TIME_WAIT (60 s each).
+const LINGER_NS: u64 = 120_000_000_000;
+const TCP: u8 = Protocol::TCP;
+
+/// One end of a flow, and its time.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// This end.
+    pub local: IpAddr,
+    /// This end's port.
+    pub local_port: u16,
+    /// The other end.
+    pub remote: IpAddr,
+    /// The other end's port; 0 for ICMP.
+    pub remote_port: u16,
+    /// First packet.
+    pub first_ns: u64,
+    /// Last packet.
+    pub last_ns: u64,
+}
+
+impl End {
+    pub(super) const fn tuple(&self) -> Tuple {
+        Tuple {
+            protocol: self.protocol,
+            local: self.local,
+            local_port: self.local_port,
+            remote: self.remote,
+            remote_port: self.remote_port,
+        }
+    }
+}
+
+/// What was found for an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Who.
+    pub process: ProcessId,
+    /// How sure.
+    pub attribution: Attribution,
+    /// Which side, as the kernel said.
+    pub role: Role,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// Another process with a claim: who accepted, or the listener's owner.
+    pub other: Option<ProcessId>,
+}
+
+/// How well a claim fits a flow's time, best last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// It was closed before, and the kernel still ends the connection by itself.
+    Lingers,
+    /// It is held over the flow's time, by a snapshot or an earlier event.
+    Covers,
+    /// It was connected, accepted or closed within the flow's time.
+    Touches,
+    /// It was used within a second before: repetition is not told.
+    JustUsed,
+    /// It was used within the flow's time.
+    Used,
+}
+
+impl SocketIndex {
+    /// The process at `end`.
+    ///
+    /// # Errors
+    /// Why there is none: [`Attribution::Ambiguous`] or [`Attribution::NoSocket`].
+    pub fn find(&self, end: &End) -> Result<Found, Attribution> {
+        let listener = self.listener(end);
+        let mut found = self.by_tuple(end).or_else(|| self.by_port(end)).unwrap_or(Err(Attribution::NoSocket));
+        if found == Err(Attribution::NoSocket) {
+            return listener.ok_or(Attribution::NoSocket);
+        }
+        if let (Ok(f), Some(l)) = (&mut found, listener) {
+            f.other = Some(l.process).filter(|p| *p != f.process).or(f.other);
+        }
+        found
+    }
+
+    fn by_tuple(&self, end: &End) -> Option<Result<Found, Attribution>> {
+        let exact = end.tuple();
+        let any = Tuple { local: unspecified(end.local), ..exact };
+        let raw = [exact, any].map(|t| Tuple { local_port: 0, ..t });
+        // Only ICMP is sent through raw sockets and, with a port, through others as well.
+        let raw = raw.into_iter().filter(|_| is_icmp(end.protocol));
+        let claims = [exact, any].into_iter().chain(raw).filter_map(|t| self.tuples.get(&t)).flatten();
+        let best = best(claims.filter(|c| self.may_see(c, end)), end);
+        best.decide(Attribution::SocketEvent, Attribution::SnapshotTuple, true)
+    }
+
+    fn by_port(&self, end: &End) -> Option<Result<Found, Attribution>> {
+        // Raw sockets have no port.
+        [end.local_port, 0].into_iter().find_map(|port| {
+            let claims = self.ports.get(&(end.protocol, port))?.iter().filter(|c| self.serves(c, end));
+            best(claims, end).decide(Attribution::LocalPortEvent, Attribution::SnapshotPort, false)
+        })
+    }
+
+    fn listener(&self, end: &End) -> Option<Found> {
+        let claims = self.listeners.get(&end.local_port).filter(|_| end.protocol == TCP)?;
+        let open = |c: &&Claim| fit(c, end).is_some_and(|(f, _)| f > Fit::Lingers);
+        let mut serving = claims.iter().filter(|c| self.serves(c, end)).filter(open);
+        let first = serving.next()?;
+        // Workers that share a listener by fork hold the same socket; which one accepts is not known.
+        let owner = serving.fold(Some(first), |one, c| one.filter(|o| o.process == c.process || o.socket == c.socket))?;
+        Some(found(owner, Attribution::ListenerOnly, None))
+    }
+
+    /// Whether a socket bound so takes packets to this end.
+    fn serves(&self, claim: &Claim, end: &End) -> bool {
+        let family = claim.local.is_ipv4() == end.local.is_ipv4() || claim.dual_stack;
+        let bound = claim.local == end.local || claim.local.is_unspecified() || is_group(end.local);
+        family && bound && self.may_see(claim, end)
+    }
+
+    /// Whether packets with this local address reach the claim's network namespace at all.
+    fn may_see(&self, claim: &Claim, end: &End) -> bool {
+        if end.local.is_loopback() {
+            // Loopback is captured in the agent's own namespace alone.
+            return claim.netns == self.own_netns || self.own_netns == 0;
+        }
+        is_group(end.local) || self.addresses.get(&claim.netns).is_none_or(|set| set.contains(&end.local))
+    }
+}
+
+const fn is_icmp(protocol: u8) -> bool {
+    matches!(protocol, Protocol::ICMP | Protocol::ICMPV6)
+}
+
+fn is_group(a: IpAddr) -> bool {
+    a.is_multicast() || matches!(a, IpAddr::V4(v4) if v4.is_broadcast())
+}
+
+/// The claims that fit best, and one that fits less well.
+#[derive(Default)]
+struct Best<'a> {
+    claims: Vec<(Fit, u64, &'a Claim)>,
+}
+
+fn best<'a>(claims: impl Iterator<Item = &'a Claim>, end: &End) -> Best<'a> {
+    let mut fitting: Vec<_> = claims.filter_map(|c| fit(c, end).map(|(f, t)| (f, t, c))).collect();
+    fitting.sort_by_key(|&(fit, time, _)| std::cmp::Reverse((fit, time)));
+    Best { claims: fitting }
+}
+
+impl Best<'_> {
+    /// With the exact tuple the latest user of the socket has it; with a local port alone two users at
+    /// the same time cannot be told apart.
+    fn decide(&self, event: Attribution, snapshot: Attribution, exact: bool) -> Option<Result<Found, Attribution>> {
+        let &(fit, _, first) = self.claims.first()?;
+        let rivals = self.claims.iter().filter(|(f, _, c)| *f == fit && c.process != first.process);
+        let other = self.claims.iter().map(|(_, _, c)| c.process).find(|p| *p != first.process);
+        if !exact && rivals.count() > 0 {
+            return Some(Err(Attribution::Ambiguous));
+        }
+        let mut found = found(first, if first.snapshot { snapshot } else { event }, other);
+        if found.role == Role::Unknown {
+            found.role = self.role_of_socket(first);
+        }
+        Some(Ok(found))
+    }
+
+    /// Whoever has the socket now, the one who got it from connect or accept tells the side.
+    fn role_of_socket(&self, of: &Claim) -> Role {
+        let same = self.claims.iter().filter(|(_, _, c)| c.socket == of.socket);
+        same.map(|(_, _, c)| c.role).find(|r| *r != Role::Unknown).unwrap_or(Role::Unknown)
+    }
+}
+
+const fn found(claim: &Claim, attribution: Attribution, other: Option<ProcessId>) -> Found {
+    Found { process: claim.process, attribution, role: claim.role, netns: claim.netns, other }
+}
+
+/// How a claim fits the time of a flow, and since when; none: it is of another time.
+fn fit(claim: &Claim, end: &End) -> Option<(Fit, u64)> {
+    let (from, to) = (end.first_ns.saturating_sub(BEFORE_NS), end.last_ns.saturating_add(AFTER_NS));
+    if let Some(ended) = claim.ended_ns.filter(|t| *t < from) {
+        let lingers = end.protocol == TCP && ended.saturating_add(LINGER_NS) >= from;
+        return lingers.then_some((Fit::Lingers, ended));
+    }
+    let within = |t: &&u64| **t >= from && **t <= to;
+    if let Some(&t) = claim.uses.iter().rev().find(within) {
+        return Some((Fit::Used, t));
+    }
+    let before = claim.uses.iter().rev().find(|t| **t < from).copied();
+    if let Some(t) = before.filter(|t| t.saturating_add(REPEAT_NS + BEFORE_NS) >= from) {
+        return Some((Fit::JustUsed, t));
+    }
+    if within(&&claim.first_ns) || claim.ended_ns.is_some_and(|t| t <= to) {
+        return Some((Fit::Touches, claim.first_ns));
+    }
+    // A snapshot was taken at some time of the socket's life, maybe after the flow began.
+    let began = claim.first_ns <= to || claim.snapshot;
+    began.then_some((Fit::Covers, claim.first_ns))
+}

@@ -1,0 +1,133 @@
+//! Loading the programs and attaching each fact's hook by the first way that works.
+
+use std::collections::HashSet;
+
+use anyhow::{Context, Result, anyhow};
+use aya::programs::Program;
+use aya::{Btf, Ebpf, EbpfLoader};
+
+use super::btf::KernelLayout;
+use super::hooks::{Attach, HOOKS, Hook, Way, exit_hook};
+use super::{Backend, HookReport};
+
+/// The programs, compiled by `ebpf-probes/build.sh`.
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf-probes/pidflow.bpf.o");
+
+/// The loaded object; dropping it detaches everything.
+pub(crate) struct Attached {
+    pub(crate) ebpf: Ebpf,
+    pub(crate) reports: Vec<HookReport>,
+}
+
+/// Loads the object for the running kernel and attaches what `backend` allows.
+///
+/// # Errors
+/// No BTF, no permission to load programs, or no fact could be had at all.
+pub(crate) fn attach(backend: Backend) -> Result<Attached> {
+    let layout = KernelLayout::of_running_kernel()?;
+    let mut attacher = Attacher { ebpf: load(&layout)?, btf: Btf::from_sys_fs()?, attached: HashSet::new() };
+    let exit = exit_hook(layout.tracepoint_arguments("sched_process_exit"));
+    let hooks = [exit].into_iter().chain(HOOKS);
+    let reports: Vec<_> = hooks.map(|hook| attacher.take(hook, backend)).collect();
+    if reports.iter().all(|r| r.way.is_none()) {
+        let why = reports.first().map_or("", |r| r.reason.as_str());
+        return Err(anyhow!("no eBPF hook could be attached: {why}; run as root or with CAP_BPF and CAP_PERFMON, or use --probes poll"));
+    }
+    Ok(Attached { ebpf: attacher.ebpf, reports })
+}
+
+fn load(layout: &KernelLayout) -> Result<Ebpf> {
+    let offsets = layout.offsets().words();
+    let page = page_size();
+    let counter = layout.percpu_counter_size();
+    let accept = layout.parameters("inet_csk_accept").unwrap_or(4) as u32;
+    EbpfLoader::new()
+        .override_global("OFFSETS", offsets.as_slice(), true)
+        .override_global("PAGE_SIZE", &page, true)
+        .override_global("PERCPU_COUNTER_SIZE", &counter, true)
+        .override_global("ACCEPT_ARGS", &accept, true)
+        .load(OBJECT)
+        .context("the kernel did not take the eBPF maps; run as root or with CAP_BPF, or use --probes poll")
+}
+
+fn page_size() -> u64 {
+    // SAFETY: sysconf has no preconditions.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(4096)
+}
+
+struct Attacher {
+    ebpf: Ebpf,
+    btf: Btf,
+    /// Attachments that stand already: several facts may share one.
+    attached: HashSet<String>,
+}
+
+impl Attacher {
+    fn take(&mut self, hook: &Hook, backend: Backend) -> HookReport {
+        let mut reasons = Vec::new();
+        for way in hook.ways.iter().filter(|w| allowed(w, backend)) {
+            match self.attach_all(way) {
+                Ok(()) => return report(hook, Some(way), reasons),
+                Err(e) => reasons.push(format!("{e:#}")),
+            }
+        }
+        report(hook, None, reasons)
+    }
+
+    /// All or nothing. A part that stands when a later one fails stays attached: it delivers true facts,
+    /// and the way taken instead delivers the same ones, which are suppressed as repetition.
+    fn attach_all(&mut self, way: &Way) -> Result<()> {
+        for &attach in way.attach {
+            let key = format!("{}@{}", attach.program(), attach.target());
+            if !self.attached.contains(&key) {
+                self.attach_one(attach).with_context(|| attach.target())?;
+                self.attached.insert(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn attach_one(&mut self, attach: Attach) -> Result<()> {
+        let name = attach.program();
+        let program = self.ebpf.program_mut(&name).ok_or_else(|| anyhow!("the object has no program {name}"))?;
+        match (attach, program) {
+            (Attach::Raw(_, tracepoint), Program::RawTracePoint(p)) => {
+                load_once(p.fd().is_ok(), || p.load())?;
+                p.attach(tracepoint)?;
+            }
+            (Attach::Fentry(function), Program::FEntry(p)) => {
+                p.load(function, &self.btf)?;
+                p.attach()?;
+            }
+            (Attach::Fexit(function), Program::FExit(p)) => {
+                p.load(function, &self.btf)?;
+                p.attach()?;
+            }
+            (Attach::Kprobe(function) | Attach::Kretprobe(function), Program::KProbe(p)) => {
+                load_once(p.fd().is_ok(), || p.load())?;
+                p.attach(function, 0)?;
+            }
+            (Attach::Syscall(_, event), Program::TracePoint(p)) => {
+                load_once(p.fd().is_ok(), || p.load())?;
+                p.attach("syscalls", event)?;
+            }
+            _ => return Err(anyhow!("program {name} is of another kind")),
+        }
+        Ok(())
+    }
+}
+
+fn load_once<E>(loaded: bool, load: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+    if loaded { Ok(()) } else { load() }
+}
+
+fn allowed(way: &Way, backend: Backend) -> bool {
+    way.backend.is_none_or(|b| backend == Backend::Auto || backend == b)
+}
+
+fn report(hook: &Hook, way: Option<&Way>, reasons: Vec<String>) -> HookReport {
+    let name = way.map(|w| w.attach.iter().map(|a| a.target()).collect::<Vec<_>>().join(", "));
+    let lost = way.map_or(hook.missing, |w| w.lost);
+    HookReport { fact: hook.fact, way: name, reason: reasons.join("; "), lost }
+}

@@ -1,0 +1,229 @@
+//! Which facts are wanted, and the ways to each, best first. Chosen by trying, not by kernel version.
+
+use super::Backend;
+
+/// One attachment of one program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Attach {
+    /// Raw tracepoint: program, tracepoint.
+    Raw(&'static str, &'static str),
+    /// fentry: kernel function; the program is `fentry_<function>`.
+    Fentry(&'static str),
+    /// fexit: kernel function; the program is `fexit_<function>`.
+    Fexit(&'static str),
+    /// kprobe: kernel function; the program is `kprobe_<function>`.
+    Kprobe(&'static str),
+    /// kretprobe: kernel function; the program is `kretprobe_<function>`.
+    Kretprobe(&'static str),
+    /// System call tracepoint: program, event of the category `syscalls`.
+    Syscall(&'static str, &'static str),
+}
+
+impl Attach {
+    /// The program's name in the object.
+    pub(crate) fn program(self) -> String {
+        match self {
+            Self::Raw(program, _) | Self::Syscall(program, _) => program.to_owned(),
+            Self::Fentry(f) => format!("fentry_{f}"),
+            Self::Fexit(f) => format!("fexit_{f}"),
+            Self::Kprobe(f) => format!("kprobe_{f}"),
+            Self::Kretprobe(f) => format!("kretprobe_{f}"),
+        }
+    }
+
+    /// The hook's name as an operator knows it.
+    pub(crate) fn target(self) -> String {
+        match self {
+            Self::Raw(_, t) => format!("raw_tp:{t}"),
+            Self::Fentry(f) => format!("fentry:{f}"),
+            Self::Fexit(f) => format!("fexit:{f}"),
+            Self::Kprobe(f) => format!("kprobe:{f}"),
+            Self::Kretprobe(f) => format!("kretprobe:{f}"),
+            Self::Syscall(_, t) => format!("tracepoint:syscalls:{t}"),
+        }
+    }
+}
+
+/// One way to a fact: every attachment must succeed, or the next way is tried.
+pub(crate) struct Way {
+    /// Taken only when this backend is wanted; none: whichever is.
+    pub(crate) backend: Option<Backend>,
+    /// What to attach.
+    pub(crate) attach: &'static [Attach],
+    /// What this way does not see; empty: nothing.
+    pub(crate) lost: &'static str,
+}
+
+/// One fact and the ways to it.
+pub(crate) struct Hook {
+    /// The fact.
+    pub(crate) fact: &'static str,
+    /// Ways, best first.
+    pub(crate) ways: &'static [Way],
+    /// What is missing when no way can be taken.
+    pub(crate) missing: &'static str,
+}
+
+const fn any(attach: &'static [Attach]) -> Way {
+    Way { backend: None, attach, lost: "" }
+}
+
+const fn fentry(attach: &'static [Attach]) -> Way {
+    Way { backend: Some(Backend::Fentry), attach, lost: "" }
+}
+
+const fn kprobe(attach: &'static [Attach]) -> Way {
+    Way { backend: Some(Backend::Kprobe), attach, lost: "" }
+}
+
+const fn tracepoint(attach: &'static [Attach], lost: &'static str) -> Way {
+    Way { backend: Some(Backend::Tracepoint), attach, lost }
+}
+
+use Attach::{Fentry, Fexit, Kprobe, Kretprobe, Raw, Syscall};
+
+const EXIT_BEFORE_MEMORY: Hook = Hook {
+    fact: "process exit",
+    ways: &[any(&[Raw("process_exit", "sched_process_exit")])],
+    missing: "processes that live shorter than the sampling interval have no resource usage",
+};
+
+const EXIT_AFTER_MEMORY: Hook = Hook {
+    fact: "process exit",
+    ways: &[
+        fentry(&[Fentry("taskstats_exit")]),
+        kprobe(&[Kprobe("taskstats_exit")]),
+        tracepoint(
+            &[Raw("process_exit", "sched_process_exit")],
+            "the last resident memory of a process that ended (its peak is there)",
+        ),
+    ],
+    missing: EXIT_BEFORE_MEMORY.missing,
+};
+
+/// Kernels since 6.16 fire `sched_process_exit` before the memory is given back, and pass a second argument.
+pub(crate) fn exit_hook(tracepoint_arguments: Option<usize>) -> &'static Hook {
+    if tracepoint_arguments.is_some_and(|n| n >= 2) { &EXIT_BEFORE_MEMORY } else { &EXIT_AFTER_MEMORY }
+}
+
+/// All facts but the exit.
+pub(crate) const HOOKS: &[Hook] = &[
+    Hook {
+        fact: "process fork",
+        ways: &[any(&[Raw("process_fork", "sched_process_fork")])],
+        missing: "parents of short-lived processes",
+    },
+    Hook {
+        fact: "process exec",
+        ways: &[any(&[Raw("process_exec", "sched_process_exec")])],
+        missing: "names and command lines of short-lived processes",
+    },
+    Hook {
+        fact: "TCP state, failed connects, listeners",
+        ways: &[any(&[Raw("tcp_state", "inet_sock_set_state")])],
+        missing: "why a connection attempt failed; new listeners",
+    },
+    Hook {
+        fact: "TCP connect",
+        ways: &[
+            fentry(&[Fentry("tcp_connect")]),
+            kprobe(&[Kprobe("tcp_connect")]),
+            tracepoint(&[Raw("tcp_retransmit", "tcp_retransmit_skb")], ""),
+        ],
+        missing: "unanswered connection attempts until they fail",
+    },
+    Hook {
+        fact: "TCP accept",
+        ways: &[
+            fentry(&[Fexit("inet_csk_accept")]),
+            kprobe(&[Kretprobe("inet_csk_accept")]),
+            tracepoint(
+                &[Raw("sock_receive", "sock_recv_length")],
+                "who accepted a connection on which nothing is sent or received",
+            ),
+            tracepoint(
+                &[Syscall("call_accepted", "sys_exit_accept"), Syscall("call_accepted", "sys_exit_accept4")],
+                "accepts through io_uring",
+            ),
+        ],
+        missing: "the accepting process (the listener's owner is used)",
+    },
+    Hook {
+        fact: "TCP send and receive",
+        ways: &[
+            fentry(&[Fentry("tcp_sendmsg"), Fentry("tcp_recvmsg")]),
+            kprobe(&[Kprobe("tcp_sendmsg"), Kprobe("tcp_recvmsg")]),
+            ALL_TRAFFIC,
+            CALLS,
+        ],
+        missing: "processes that got a connection from another one",
+    },
+    Hook {
+        fact: "UDP send and receive",
+        ways: &[
+            fentry(&[Fentry("udp_sendmsg"), Fentry("udpv6_sendmsg"), Fentry("skb_consume_udp")]),
+            kprobe(&[Kprobe("udp_sendmsg"), Kprobe("udpv6_sendmsg"), Kprobe("skb_consume_udp")]),
+            ALL_TRAFFIC,
+            CALLS,
+        ],
+        missing: "UDP, but for sockets found in a snapshot",
+    },
+    Hook {
+        fact: "ICMP and raw send and receive",
+        ways: &[
+            fentry(&[
+                Fentry("ping_v4_sendmsg"),
+                Fentry("ping_v6_sendmsg"),
+                Fentry("ping_recvmsg"),
+                Fentry("raw_sendmsg"),
+                Fentry("rawv6_sendmsg"),
+                Fentry("raw_recvmsg"),
+                Fentry("rawv6_recvmsg"),
+            ]),
+            kprobe(&[
+                Kprobe("ping_v4_sendmsg"),
+                Kprobe("ping_v6_sendmsg"),
+                Kprobe("ping_recvmsg"),
+                Kprobe("raw_sendmsg"),
+                Kprobe("rawv6_sendmsg"),
+                Kprobe("raw_recvmsg"),
+                Kprobe("rawv6_recvmsg"),
+            ]),
+            ALL_TRAFFIC,
+            CALLS,
+        ],
+        missing: "ICMP and raw sockets",
+    },
+    Hook {
+        fact: "socket close",
+        ways: &[
+            fentry(&[Fentry("inet_release")]),
+            kprobe(&[Kprobe("inet_release")]),
+            tracepoint(&[Raw("tcp_close_by_state", "inet_sock_set_state")], "close of UDP sockets before their process ends"),
+        ],
+        missing: "when a socket was closed",
+    },
+];
+
+const ALL_TRAFFIC: Way = tracepoint(
+    &[Raw("sock_send", "sock_send_length"), Raw("sock_receive", "sock_recv_length")],
+    "which peer an unconnected socket exchanged a datagram with (the local port decides)",
+);
+
+const CALLS: Way = tracepoint(
+    &[
+        Syscall("call_enter", "sys_enter_sendto"),
+        Syscall("call_enter", "sys_enter_sendmsg"),
+        Syscall("call_enter", "sys_enter_sendmmsg"),
+        Syscall("call_enter", "sys_enter_recvfrom"),
+        Syscall("call_enter", "sys_enter_recvmsg"),
+        Syscall("call_enter", "sys_enter_recvmmsg"),
+        Syscall("call_sent", "sys_exit_sendto"),
+        Syscall("call_sent", "sys_exit_sendmsg"),
+        Syscall("call_sent", "sys_exit_sendmmsg"),
+        Syscall("call_received", "sys_exit_recvfrom"),
+        Syscall("call_received", "sys_exit_recvmsg"),
+        Syscall("call_received", "sys_exit_recvmmsg"),
+    ],
+    "sockets used through read, write, sendfile or io_uring",
+);

@@ -1,0 +1,153 @@
+//! Bytes of the ring buffer to facts.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use pidflow_engine::event::{KernelEvent, ProcessId, Sample, Socket, SocketUse, TICK_NS, Task};
+use pidflow_schema::abi;
+
+use super::clock::BootClock;
+
+const SOCK_RAW: u32 = 3;
+
+/// One event; none: not of a kind or size that this agent knows.
+pub(crate) fn event(bytes: &[u8], clock: BootClock) -> Option<KernelEvent> {
+    let kind = u32::from_ne_bytes(bytes.first_chunk::<4>().copied()?);
+    match kind {
+        k if k == abi::EventKind::Fork as u32 => read(bytes).map(|e| fork(&e, clock)),
+        k if k == abi::EventKind::Exec as u32 => read(bytes).map(|e| exec(&e, clock)),
+        k if k == abi::EventKind::Exit as u32 => read(bytes).map(|e| exit(&e, clock)),
+        k if k == abi::EventKind::Socket as u32 => read(bytes).and_then(|e| socket(&e, clock)),
+        _ => None,
+    }
+}
+
+/// Types of [`abi`] that are plain data: any bytes are a value.
+trait Plain: Copy {}
+impl Plain for abi::ForkEvent {}
+impl Plain for abi::ExecEvent {}
+impl Plain for abi::ExitEvent {}
+impl Plain for abi::SocketEvent {}
+
+fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
+    // SAFETY: long enough, and `Plain` types take any bytes; the read needs no alignment.
+    (bytes.len() >= size_of::<T>()).then(|| unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+fn fork(e: &abi::ForkEvent, clock: BootClock) -> KernelEvent {
+    KernelEvent::Fork { time_ns: clock.wall(e.time_ns), child: task(&e.child, clock), parent: task(&e.parent, clock) }
+}
+
+fn exec(e: &abi::ExecEvent, clock: BootClock) -> KernelEvent {
+    let path = e.path.get(..e.path_len as usize).unwrap_or_default();
+    let args = e.args.get(..e.args_len as usize).unwrap_or_default();
+    KernelEvent::Exec {
+        time_ns: clock.wall(e.time_ns),
+        task: task(&e.task, clock),
+        parent_pid: e.parent_tgid,
+        path: String::from_utf8_lossy(path).into(),
+        command_line: joined(args),
+    }
+}
+
+/// Arguments end with a zero octet each.
+pub(crate) fn joined(args: &[u8]) -> Box<str> {
+    let trimmed = args.strip_suffix(&[0]).unwrap_or(args);
+    String::from_utf8_lossy(trimmed).replace('\0', " ").into_boxed_str()
+}
+
+fn exit(e: &abi::ExitEvent, clock: BootClock) -> KernelEvent {
+    KernelEvent::Exit {
+        task: task(&e.task, clock),
+        parent_pid: e.parent_tgid,
+        sample: sample(&e.usage, clock.wall(e.time_ns)),
+    }
+}
+
+fn socket(e: &abi::SocketEvent, clock: BootClock) -> Option<KernelEvent> {
+    let time_ns = clock.wall(e.time_ns);
+    Some(KernelEvent::Socket {
+        time_ns,
+        task: task(&e.task, clock),
+        parent_pid: e.parent_tgid,
+        used: socket_use(e.op, e.error)?,
+        socket: socket_ref(&e.socket),
+        sample: Some(sample(&e.usage, time_ns)),
+    })
+}
+
+fn socket_use(op: u32, error: u32) -> Option<SocketUse> {
+    Some(match op {
+        1 => SocketUse::Connect,
+        2 => SocketUse::Accept,
+        3 => SocketUse::Listen,
+        4 => SocketUse::Send,
+        5 => SocketUse::Receive,
+        6 => SocketUse::Close,
+        7 => SocketUse::ConnectFailed(u16::try_from(error).unwrap_or(0)),
+        _ => return None,
+    })
+}
+
+fn task(t: &abi::TaskRef, clock: BootClock) -> Task {
+    Task {
+        id: ProcessId { pid: t.tgid, start: t.start_ns / TICK_NS },
+        start_ns: clock.wall(t.start_ns),
+        uid: t.uid,
+        comm: text(&t.comm),
+    }
+}
+
+fn text(bytes: &[u8]) -> Box<str> {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into()
+}
+
+fn sample(u: &abi::Usage, time_ns: u64) -> Sample {
+    let has = |flag| u.flags & flag != 0;
+    let whole = has(abi::USAGE_WHOLE);
+    Sample {
+        time_ns,
+        cpu_ns: whole.then_some(u.cpu_ns),
+        minor_faults: whole.then_some(u.minor_faults),
+        major_faults: whole.then_some(u.major_faults),
+        rss: has(abi::USAGE_RSS).then_some(u.rss),
+        peak_rss: has(abi::USAGE_PEAK).then_some(u.peak_rss),
+        iowait_ns: (whole && has(abi::USAGE_DELAY)).then_some(u.blkio_delay_ns),
+    }
+}
+
+fn socket_ref(s: &abi::SocketRef) -> Socket {
+    let v6 = s.family == 10;
+    let address = |octets: [u8; 16]| if v6 { mapped(Ipv6Addr::from(octets)) } else { v4(octets) };
+    let (local, remote) = (address(s.local), address(s.remote));
+    Socket {
+        id: s.sk,
+        netns: s.netns,
+        protocol: s.protocol as u8,
+        local: same_family(local, remote),
+        // A raw socket's number is its protocol, not a port.
+        local_port: if s.socket_type == SOCK_RAW { 0 } else { s.local_port },
+        remote: same_family(remote, local),
+        remote_port: s.remote_port,
+        dual_stack: v6 && local.is_unspecified(),
+    }
+}
+
+fn v4(octets: [u8; 16]) -> IpAddr {
+    let [a, b, c, d, ..] = octets;
+    IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+}
+
+/// IPv4-mapped addresses are IPv4 on the wire.
+pub(crate) fn mapped(a: Ipv6Addr) -> IpAddr {
+    a.to_ipv4_mapped().map_or(IpAddr::V6(a), IpAddr::V4)
+}
+
+/// An unspecified address takes the family of the other end.
+fn same_family(a: IpAddr, other: IpAddr) -> IpAddr {
+    match (a.is_unspecified(), other) {
+        (true, IpAddr::V4(_)) if !other.is_unspecified() => Ipv4Addr::UNSPECIFIED.into(),
+        (true, IpAddr::V6(_)) if !other.is_unspecified() => Ipv6Addr::UNSPECIFIED.into(),
+        _ => a,
+    }
+}

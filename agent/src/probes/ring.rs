@@ -1,0 +1,90 @@
+//! The kernel side's ring buffer and counters.
+
+#[cfg(feature = "probes")]
+use anyhow::{Context, Result};
+#[cfg(feature = "probes")]
+use aya::Ebpf;
+#[cfg(feature = "probes")]
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use pidflow_engine::event::KernelEvent;
+#[cfg(feature = "probes")]
+use pidflow_schema::abi::KernelCounter;
+
+/// What the kernel side counted since start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct KernelCounts {
+    /// Facts delivered.
+    pub(crate) delivered: u64,
+    /// Facts lost: the ring buffer was full.
+    pub(crate) ring_full: u64,
+    /// Facts suppressed as repetition.
+    pub(crate) suppressed: u64,
+    /// Kernel structs that could not be read.
+    pub(crate) read_failed: u64,
+    /// Maps that had no room.
+    pub(crate) map_full: u64,
+    /// Facts of an unknown kind.
+    pub(crate) unparsed: u64,
+    /// Requests for a look at /proc that were refused because too many waited.
+    pub(crate) sampler_refused: u64,
+}
+
+/// Consumer of the ring buffer; owns the programs, which detach when it is dropped.
+#[cfg(feature = "probes")]
+pub(crate) struct Ring {
+    events: RingBuf<MapData>,
+    counters: PerCpuArray<MapData, u64>,
+    unparsed: u64,
+    _ebpf: Ebpf,
+}
+
+#[cfg(feature = "probes")]
+impl Ring {
+    /// Takes the maps out of the loaded object.
+    ///
+    /// # Errors
+    /// The object lacks a map.
+    pub(crate) fn new(mut ebpf: Ebpf) -> Result<Self> {
+        let events = ebpf.take_map("EVENTS").context("the eBPF object has no map EVENTS")?;
+        let counters = ebpf.take_map("COUNTERS").context("the eBPF object has no map COUNTERS")?;
+        Ok(Self { events: RingBuf::try_from(events)?, counters: PerCpuArray::try_from(counters)?, unparsed: 0, _ebpf: ebpf })
+    }
+
+    /// Takes every event there is.
+    pub(crate) fn drain(&mut self, out: &mut Vec<KernelEvent>) {
+        let clock = super::clock::BootClock::now();
+        while let Some(item) = self.events.next() {
+            match super::parse::event(&item, clock) {
+                Some(event) => out.push(event),
+                None => self.unparsed += 1,
+            }
+        }
+    }
+
+    /// Sums of the per-CPU counters.
+    pub(crate) fn counts(&self) -> KernelCounts {
+        let sum = |c: KernelCounter| self.counters.get(&(c as u32), 0).map_or(0, |v| v.iter().sum());
+        KernelCounts {
+            delivered: sum(KernelCounter::Delivered),
+            ring_full: sum(KernelCounter::RingFull),
+            suppressed: sum(KernelCounter::Suppressed),
+            read_failed: sum(KernelCounter::ReadFailed),
+            map_full: sum(KernelCounter::MapFull),
+            unparsed: self.unparsed,
+            sampler_refused: 0,
+        }
+    }
+}
+
+/// Without eBPF there is no ring.
+#[cfg(not(feature = "probes"))]
+pub(crate) struct Ring;
+
+#[cfg(not(feature = "probes"))]
+impl Ring {
+    pub(crate) fn drain(&mut self, _: &mut Vec<KernelEvent>) {}
+
+    pub(crate) fn counts(&self) -> KernelCounts {
+        KernelCounts::default()
+    }
+}

@@ -1,0 +1,186 @@
+//! The thread that reads /proc: the first snapshot, descriptions of new processes, samples of those that
+//! own flows, addresses and user names; without eBPF the whole snapshot at each interval.
+
+use std::collections::{HashMap, HashSet};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use pidflow_engine::event::{KernelEvent, ProcessId};
+use procfs::process::Process;
+
+use super::clock::{BootClock, wall_ns};
+use super::{procfs_read, snapshot};
+
+/// What the pipeline asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Request {
+    /// Look at this process once: executable, command line, container.
+    Describe(ProcessId),
+    /// This process uses sockets in this network namespace: sample it from now on.
+    Watch(ProcessId, u32),
+    /// This process has ended.
+    Forget(ProcessId),
+}
+
+/// Processes sampled in one round at the most; with more, rounds take turns.
+const SAMPLES_PER_ROUND: usize = 500;
+/// Descriptions of one round at the most: a storm of short-lived processes inherits its parents'.
+const DESCRIPTIONS_PER_ROUND: usize = 200;
+/// Rounds between two looks at addresses and user names.
+const ROUNDS_PER_REFRESH: u32 = 10;
+
+pub(crate) struct Sampler {
+    pub(crate) interval: Duration,
+    /// No eBPF: everything comes from snapshots.
+    pub(crate) polls: bool,
+    pub(crate) incoming: Receiver<Request>,
+    pub(crate) out: Sender<Vec<KernelEvent>>,
+}
+
+impl Sampler {
+    /// Sends the first snapshot, then goes on in a thread of its own until the pipeline is gone.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub(crate) fn spawn(self) -> Result<()> {
+        let mut first = vec![KernelEvent::Users(procfs_read::users())];
+        first.extend(snapshot::take());
+        // The channel is new and empty.
+        let _ = self.out.send(first);
+        let body = move || Rounds::default().run(&self);
+        thread::Builder::new().name("pidflow-sampler".into()).spawn(body).context("cannot start the sampler thread")?;
+        Ok(())
+    }
+}
+
+/// False: the pipeline is gone.
+fn deliver(sampler: &Sampler, facts: &mut Vec<KernelEvent>) -> bool {
+    facts.is_empty() || sampler.out.send(std::mem::take(facts)).is_ok()
+}
+
+#[derive(Default)]
+struct Rounds {
+    watched: Vec<ProcessId>,
+    known: HashSet<ProcessId>,
+    /// A process to look through into each network namespace.
+    namespaces: HashMap<u32, u32>,
+    described: usize,
+    turn: usize,
+    number: u32,
+}
+
+impl Rounds {
+    fn run(mut self, sampler: &Sampler) {
+        loop {
+            let mut facts = Vec::new();
+            if !self.serve(sampler, &mut facts) {
+                return;
+            }
+            self.round(sampler, &mut facts);
+            if !deliver(sampler, &mut facts) {
+                return;
+            }
+        }
+    }
+
+    /// Serves requests until the next round is due; false: the pipeline is gone.
+    fn serve(&mut self, sampler: &Sampler, facts: &mut Vec<KernelEvent>) -> bool {
+        let due = Instant::now() + sampler.interval;
+        self.described = 0;
+        loop {
+            // What a burst of requests found out is wanted before the round ends: flows are joined soon.
+            if sampler.incoming.is_empty() && !deliver(sampler, facts) {
+                return false;
+            }
+            match sampler.incoming.recv_deadline(due) {
+                Ok(request) => self.answer(request, facts),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn answer(&mut self, request: Request, facts: &mut Vec<KernelEvent>) {
+        match request {
+            Request::Describe(id) => self.describe(id, facts),
+            Request::Watch(id, netns) => self.watch(id, netns, facts),
+            Request::Forget(id) => self.forget(id),
+        }
+    }
+
+    fn describe(&mut self, id: ProcessId, facts: &mut Vec<KernelEvent>) {
+        self.described += 1;
+        if self.described > DESCRIPTIONS_PER_ROUND {
+            return;
+        }
+        let seen = Process::new(id.pid as i32).ok().and_then(|p| procfs_read::process(&p, BootClock::now()));
+        if let Some(seen) = seen.filter(|s| s.task.id == id) {
+            facts.push(KernelEvent::Process(Box::new(seen)));
+        }
+    }
+
+    fn watch(&mut self, id: ProcessId, netns: u32, facts: &mut Vec<KernelEvent>) {
+        if self.known.insert(id) {
+            self.watched.push(id);
+        }
+        if netns != 0 && !self.namespaces.contains_key(&netns) && procfs_read::network_namespace(id.pid) == Some(netns) {
+            self.namespaces.insert(netns, id.pid);
+            facts.push(KernelEvent::Addresses { netns, addresses: procfs_read::addresses(id.pid) });
+        }
+    }
+
+    fn forget(&mut self, id: ProcessId) {
+        if self.known.remove(&id) {
+            self.watched.retain(|w| *w != id);
+        }
+    }
+
+    fn round(&mut self, sampler: &Sampler, facts: &mut Vec<KernelEvent>) {
+        self.number = self.number.wrapping_add(1);
+        if sampler.polls {
+            let begun_ns = wall_ns();
+            facts.extend(snapshot::take());
+            facts.push(KernelEvent::Polled { begun_ns });
+            self.watch_polled(facts);
+        }
+        self.sample(facts);
+        if self.number.is_multiple_of(ROUNDS_PER_REFRESH) {
+            self.refresh(facts);
+        }
+    }
+
+    /// Without eBPF nobody asks: whoever holds a socket is sampled.
+    fn watch_polled(&mut self, facts: &[KernelEvent]) {
+        let holders = facts.iter().filter_map(|f| match f {
+            KernelEvent::Socket { task, .. } => Some(task.id),
+            _ => None,
+        });
+        self.known = holders.collect();
+        self.watched = self.known.iter().copied().collect();
+    }
+
+    fn sample(&mut self, facts: &mut Vec<KernelEvent>) {
+        let count = self.watched.len().min(SAMPLES_PER_ROUND);
+        let turn = if self.watched.len() > count { self.turn } else { 0 };
+        let now: Vec<_> = self.watched.iter().cycle().skip(turn).take(count).copied().collect();
+        self.turn = (turn + count) % self.watched.len().max(1);
+        for id in now {
+            match procfs_read::sample(id) {
+                Some(sample) => facts.push(KernelEvent::Sampled { id, sample }),
+                None => self.forget(id),
+            }
+        }
+    }
+
+    fn refresh(&mut self, facts: &mut Vec<KernelEvent>) {
+        facts.push(KernelEvent::Users(procfs_read::users()));
+        let own = std::process::id();
+        self.namespaces.insert(procfs_read::own_network_namespace(), own);
+        self.namespaces.retain(|&netns, &mut pid| procfs_read::network_namespace(pid) == Some(netns));
+        for (&netns, &pid) in &self.namespaces {
+            facts.push(KernelEvent::Addresses { netns, addresses: procfs_read::addresses(pid) });
+        }
+    }
+}

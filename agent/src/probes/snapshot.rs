@@ -1,0 +1,98 @@
+//! Processes and sockets that are there already, in every network namespace.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use pidflow_engine::event::{KernelEvent, Socket, SocketUse, Task};
+use procfs::net::{TcpState, UdpState};
+use procfs::process::{FDTarget, Process};
+
+use super::clock::{BootClock, wall_ns};
+use super::procfs_read;
+
+/// `IPPROTO_TCP`, `IPPROTO_UDP`.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// Everything that /proc shows now: processes, parents first, then addresses, then sockets.
+pub(crate) fn take() -> Vec<KernelEvent> {
+    let mut events = Vec::new();
+    let mut owners: HashMap<u64, Vec<Owner>> = HashMap::new();
+    let mut namespaces: HashMap<u32, Process> = HashMap::new();
+    let clock = BootClock::now();
+    for p in procfs::process::all_processes().into_iter().flatten().flatten() {
+        let Some(seen) = procfs_read::process(&p, clock) else { continue };
+        note_sockets(&p, &seen.task, seen.parent_pid, &mut owners);
+        if let Some(netns) = procfs_read::network_namespace(seen.task.id.pid) {
+            namespaces.entry(netns).or_insert(p);
+        }
+        events.push(KernelEvent::Process(Box::new(seen)));
+    }
+    for (netns, p) in namespaces {
+        events.push(KernelEvent::Addresses { netns, addresses: procfs_read::addresses(p.pid().unsigned_abs()) });
+        sockets_of(&p, netns, &owners, &mut events);
+    }
+    events
+}
+
+struct Owner {
+    task: Task,
+    parent_pid: u32,
+}
+
+fn note_sockets(p: &Process, task: &Task, parent_pid: u32, owners: &mut HashMap<u64, Vec<Owner>>) {
+    for fd in p.fd().into_iter().flatten().flatten() {
+        if let FDTarget::Socket(inode) = fd.target {
+            let list = owners.entry(inode).or_default();
+            if list.iter().all(|o| o.task.id != task.id) {
+                list.push(Owner { task: task.clone(), parent_pid });
+            }
+        }
+    }
+}
+
+/// /proc/PID/net shows the tables of the process's namespace: no need to enter it.
+fn sockets_of(p: &Process, netns: u32, owners: &HashMap<u64, Vec<Owner>>, out: &mut Vec<KernelEvent>) {
+    let tcp = [p.tcp(), p.tcp6()].into_iter().flatten().flatten();
+    for e in tcp.filter(|e| e.inode != 0) {
+        let used = if e.state == TcpState::Listen { SocketUse::HeldListening } else { SocketUse::Held };
+        held(owners, socket(e.inode, netns, TCP, (e.local_address, e.remote_address)), used, out);
+    }
+    let udp = [p.udp(), p.udp6()].into_iter().flatten().flatten();
+    for e in udp.filter(|e| e.inode != 0 && matches!(e.state, UdpState::Established | UdpState::Close)) {
+        held(owners, socket(e.inode, netns, UDP, (e.local_address, e.remote_address)), SocketUse::Held, out);
+    }
+}
+
+fn held(owners: &HashMap<u64, Vec<Owner>>, socket: Socket, used: SocketUse, out: &mut Vec<KernelEvent>) {
+    let time_ns = wall_ns();
+    for owner in owners.get(&socket.id).into_iter().flatten() {
+        out.push(KernelEvent::Socket {
+            time_ns,
+            task: owner.task.clone(),
+            parent_pid: owner.parent_pid,
+            used,
+            socket,
+            sample: None,
+        });
+    }
+}
+
+fn socket(inode: u64, netns: u32, protocol: u8, (local, remote): (SocketAddr, SocketAddr)) -> Socket {
+    let dual_stack = local.is_ipv6() && local.ip().is_unspecified();
+    Socket {
+        id: inode,
+        netns,
+        protocol,
+        local: canonical(local.ip()),
+        local_port: local.port(),
+        remote: canonical(remote.ip()),
+        remote_port: remote.port(),
+        dual_stack,
+    }
+}
+
+/// IPv4-mapped addresses are IPv4 on the wire.
+fn canonical(a: IpAddr) -> IpAddr {
+    a.to_canonical()
+}

@@ -1,0 +1,132 @@
+//! One handler for each fact about sockets; the entry points are in the files beside this one.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::LruHashMap;
+use pidflow_schema::abi::{EventKind, SocketEvent, SocketOp, TaskRef, Usage};
+
+use crate::emit::{KernelCounter, count, is_repeated, now, reserve, submit};
+use crate::kernel::{Peer, Sock, Task};
+
+/// Who called connect, while the attempt is under way: what comes of it is learnt in softirq, where
+/// the current process is anybody.
+#[map]
+static CONNECTING: LruHashMap<u64, Connecting> = LruHashMap::with_max_entries(16_384, 0);
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Connecting {
+    time_ns: u64,
+    task: TaskRef,
+    usage: Usage,
+    parent_tgid: u32,
+    told: u32,
+}
+
+#[inline(always)]
+fn current_tgid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// The current process did `op` with `sk`; `peer` for datagrams whose other end the socket does not hold.
+#[inline(always)]
+pub fn used(op: SocketOp, sk: Sock, peer: Option<Peer>) {
+    if !sk.is_inet() {
+        return;
+    }
+    let time = now();
+    let tgid = current_tgid();
+    if tgid != 0 && !is_repeated(sk, tgid, peer.as_ref(), time) {
+        tell(op, sk, peer, time);
+    }
+}
+
+/// As [`used`], but never suppressed: happens once for each socket.
+#[inline(always)]
+pub fn happened(op: SocketOp, sk: Sock) {
+    if sk.is_inet() && current_tgid() != 0 {
+        tell(op, sk, None, now());
+    }
+}
+
+#[inline(always)]
+fn tell(op: SocketOp, sk: Sock, peer: Option<Peer>, time: u64) {
+    let Some(mut entry) = reserve::<SocketEvent>() else { return };
+    let event = unsafe { &mut *entry.as_mut_ptr() };
+    event.kind = EventKind::Socket as u32;
+    event.op = op as u32;
+    event.time_ns = time;
+    event.error = 0;
+    let task = Task::current();
+    task.describe(&mut event.task);
+    event.parent_tgid = task.leader().parent().tgid();
+    sk.describe(&mut event.socket);
+    if let Some(peer) = peer {
+        peer.describe(&mut event.socket);
+    }
+    task.usage(&mut event.usage);
+    submit(entry);
+}
+
+/// The current process starts a TCP connection; the source port may not be chosen yet.
+#[inline(always)]
+pub fn connecting(sk: Sock) {
+    let task = Task::current();
+    let mut attempt = Connecting {
+        time_ns: now(),
+        task: TaskRef::default(),
+        usage: Usage::default(),
+        parent_tgid: task.leader().parent().tgid(),
+        told: 0,
+    };
+    task.describe(&mut attempt.task);
+    task.usage(&mut attempt.usage);
+    if CONNECTING.insert(&sk.0, &attempt, 0).is_err() {
+        count(KernelCounter::MapFull);
+    }
+}
+
+/// The attempt has a source port now: tells of it, once.
+#[inline(always)]
+pub fn attempted(sk: Sock) {
+    if let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) {
+        // SAFETY: a map value, valid for the program's run.
+        let attempt = unsafe { &mut *attempt };
+        if attempt.told == 0 {
+            attempt.told = 1;
+            tell_attempt(SocketOp::Connect, sk, attempt, 0);
+        }
+    }
+}
+
+/// The attempt failed; the error is the socket's.
+#[inline(always)]
+pub fn failed(sk: Sock) {
+    if let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) {
+        // SAFETY: as in `attempted`.
+        tell_attempt(SocketOp::ConnectFailed, sk, unsafe { &*attempt }, sk.error());
+        forget(sk);
+    }
+}
+
+/// The attempt is over.
+#[inline(always)]
+pub fn forget(sk: Sock) {
+    // Absent is fine: the attempt began before the programs were attached.
+    let _ = CONNECTING.remove(&sk.0);
+}
+
+#[inline(always)]
+fn tell_attempt(op: SocketOp, sk: Sock, attempt: &Connecting, error: u32) {
+    let Some(mut entry) = reserve::<SocketEvent>() else { return };
+    let event = unsafe { &mut *entry.as_mut_ptr() };
+    event.kind = EventKind::Socket as u32;
+    event.op = op as u32;
+    event.time_ns = if error == 0 { attempt.time_ns } else { now() };
+    event.error = error;
+    event.task = attempt.task;
+    event.parent_tgid = attempt.parent_tgid;
+    event.usage = attempt.usage;
+    sk.describe(&mut event.socket);
+    submit(entry);
+}

@@ -1,0 +1,67 @@
+//! The socket calls' own tracepoints, for kernels that have neither kprobes nor `sock_send_length`
+//! (before 6.3). Never all system calls: only these few are attached.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::macros::{map, tracepoint};
+use aya_ebpf::maps::LruHashMap;
+use aya_ebpf::programs::TracePointContext;
+use pidflow_schema::abi::SocketOp;
+
+use crate::kernel::Task;
+use crate::socket::{happened, used};
+
+/// Descriptor of the call that a thread is in.
+#[map]
+static IN_CALL: LruHashMap<u64, u64> = LruHashMap::with_max_entries(16_384, 0);
+
+/// First argument of `sys_enter_*`, result of `sys_exit_*`: both follow the common fields and the call's number.
+const FIRST: usize = 16;
+
+fn first(ctx: &TracePointContext) -> i64 {
+    // SAFETY: every event of a system call has its first argument or its result there.
+    unsafe { ctx.read_at(FIRST) }.unwrap_or(-1)
+}
+
+/// Entering sendto, sendmsg, sendmmsg, recvfrom, recvmsg or recvmmsg: the socket may get its port only in the
+/// call, so its descriptor is kept for the exit.
+#[tracepoint]
+pub fn call_enter(ctx: TracePointContext) -> u32 {
+    let _ = IN_CALL.insert(&bpf_get_current_pid_tgid(), &(first(&ctx) as u64), 0);
+    0
+}
+
+/// Leaving sendto, sendmsg or sendmmsg.
+#[tracepoint]
+pub fn call_sent(ctx: TracePointContext) -> u32 {
+    leave(&ctx, SocketOp::Send);
+    0
+}
+
+/// Leaving recvfrom, recvmsg or recvmmsg.
+#[tracepoint]
+pub fn call_received(ctx: TracePointContext) -> u32 {
+    leave(&ctx, SocketOp::Receive);
+    0
+}
+
+/// Leaving accept or accept4: the result is the connection's descriptor.
+#[tracepoint]
+pub fn call_accepted(ctx: TracePointContext) -> u32 {
+    let fd = first(&ctx);
+    if fd >= 0 && let Some(sk) = Task::current().socket(fd as u64) {
+        happened(SocketOp::Accept, sk);
+    }
+    0
+}
+
+#[inline(always)]
+fn leave(ctx: &TracePointContext, op: SocketOp) {
+    let thread = bpf_get_current_pid_tgid();
+    let Some(fd) = IN_CALL.get_ptr(&thread) else { return };
+    // SAFETY: a map value, valid for the program's run.
+    let fd = unsafe { *fd };
+    if first(ctx) > 0 && let Some(sk) = Task::current().socket(fd) {
+        used(op, sk, None);
+    }
+    let _ = IN_CALL.remove(&thread);
+}

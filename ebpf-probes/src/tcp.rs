@@ -1,0 +1,136 @@
+//! TCP: connect, accept, listen, the end.
+
+use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe, raw_tracepoint};
+use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext};
+use pidflow_schema::abi::SocketOp;
+
+use crate::kernel::Sock;
+use crate::socket::{attempted, connecting, failed, forget, happened};
+
+/// `include/net/tcp_states.h`.
+const ESTABLISHED: u32 = 1;
+const SYN_SENT: u32 = 2;
+const FIN_WAIT1: u32 = 4;
+const CLOSE: u32 = 7;
+const CLOSE_WAIT: u32 = 8;
+const LAST_ACK: u32 = 9;
+const LISTEN: u32 = 10;
+const IPPROTO_TCP: u16 = 6;
+
+/// Number of arguments of `inet_csk_accept`, set by the loader: 2 since kernel 6.10, else 4; the
+/// returned socket comes after them.
+#[unsafe(no_mangle)]
+static ACCEPT_ARGS: u32 = 4;
+
+/// `inet_sock_set_state(sk, old, new)`.
+///
+/// The current process is the socket's only on the way into SYN_SENT and LISTEN (and when the end is begun
+/// from this side, see [`tcp_close_by_state`]): those are made by system calls. All others happen in
+/// softirq as well, where it is anybody.
+#[raw_tracepoint]
+pub fn tcp_state(ctx: RawTracePointContext) -> i32 {
+    let sk = Sock(ctx.arg(0));
+    let (old, new): (u32, u32) = (ctx.arg(1), ctx.arg(2));
+    if sk.is_inet() && sk.protocol() == IPPROTO_TCP {
+        state_changed(sk, old, new);
+    }
+    0
+}
+
+#[inline(always)]
+fn state_changed(sk: Sock, old: u32, new: u32) {
+    match (old, new) {
+        (_, SYN_SENT) => connecting(sk),
+        (SYN_SENT, ESTABLISHED) => {
+            attempted(sk);
+            forget(sk);
+        }
+        (SYN_SENT, CLOSE) => failed(sk),
+        (_, LISTEN) => happened(SocketOp::Listen, sk),
+        _ => {}
+    }
+}
+
+/// The same tracepoint, attached beside [`tcp_state`] where no hook on `inet_release` can be had: this
+/// side begins the end of the connection.
+#[raw_tracepoint]
+pub fn tcp_close_by_state(ctx: RawTracePointContext) -> i32 {
+    let (old, new): (u32, u32) = (ctx.arg(1), ctx.arg(2));
+    if matches!((old, new), (ESTABLISHED, FIN_WAIT1) | (CLOSE_WAIT, LAST_ACK)) {
+        happened(SocketOp::Close, Sock(ctx.arg(0)));
+    }
+    0
+}
+
+/// `tcp_retransmit_skb(sk, skb)`: the second SYN tells of an attempt that nobody answers.
+#[raw_tracepoint]
+pub fn tcp_retransmit(ctx: RawTracePointContext) -> i32 {
+    let sk = Sock(ctx.arg(0));
+    if u32::from(sk.state()) == SYN_SENT {
+        attempted(sk);
+    }
+    0
+}
+
+/// `tcp_connect(sk)`: the source port is chosen, the first SYN not yet sent; IPv4 and IPv6.
+#[fentry]
+pub fn fentry_tcp_connect(ctx: FEntryContext) -> i32 {
+    attempted(Sock(ctx.arg(0)));
+    0
+}
+
+/// See [`fentry_tcp_connect`].
+#[kprobe]
+pub fn kprobe_tcp_connect(ctx: ProbeContext) -> u32 {
+    if let Some(sk) = ctx.arg(0) {
+        attempted(Sock(sk));
+    }
+    0
+}
+
+/// `inet_csk_accept` returns the connection to the process that accepts it.
+#[fexit]
+pub fn fexit_inet_csk_accept(ctx: FExitContext) -> i32 {
+    // SAFETY: a plain load of a global that the loader sets.
+    let arguments = unsafe { core::ptr::read_volatile(&raw const ACCEPT_ARGS) };
+    let sk: u64 = if arguments == 2 { ctx.arg(2) } else { ctx.arg(4) };
+    accepted(sk);
+    0
+}
+
+/// See [`fexit_inet_csk_accept`].
+#[kretprobe]
+pub fn kretprobe_inet_csk_accept(ctx: RetProbeContext) -> u32 {
+    accepted(ctx.ret());
+    0
+}
+
+#[inline(always)]
+fn accepted(sk: u64) {
+    if sk != 0 {
+        happened(SocketOp::Accept, Sock(sk));
+    }
+}
+
+/// `inet_release(socket)`: the last reference is closed, for every protocol, IPv4 and IPv6.
+#[fentry]
+pub fn fentry_inet_release(ctx: FEntryContext) -> i32 {
+    released(ctx.arg(0));
+    0
+}
+
+/// See [`fentry_inet_release`].
+#[kprobe]
+pub fn kprobe_inet_release(ctx: ProbeContext) -> u32 {
+    if let Some(socket) = ctx.arg(0) {
+        released(socket);
+    }
+    0
+}
+
+#[inline(always)]
+fn released(socket: u64) {
+    if let Some(sk) = Sock::of_socket(socket) {
+        happened(SocketOp::Close, sk);
+    }
+}
