@@ -1,14 +1,17 @@
 //! Helpers of pidflow's whole-system tests.
 //!
 //! `scenario` makes traffic and writes down what is true about it; `compare` holds the agent's records against that
-//! truth; `agent`, `skip` and `vm` are what the tests in `tests/` need around them.
+//! truth; `agent`, `trial`, `skip` and `vm` are what the tests in `tests/` need around them.
 
 pub mod agent;
+pub mod bpf;
 pub mod compare;
 pub mod guest;
-pub mod host;
+pub mod process;
+pub mod records;
 pub mod scenario;
 pub mod skip;
 pub mod sys;
+pub mod trial;
 pub mod truth;
 pub mod vm;

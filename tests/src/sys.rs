@@ -126,8 +126,8 @@ pub fn set_option(fd: &impl AsRawFd, level: i32, option: i32, value: i32) -> io:
 
 /// `bind(2)`.
 pub fn bind(fd: &impl AsRawFd, address: SocketAddr) -> io::Result<()> {
-    // SAFETY: `with_raw` gives a valid address and its length.
     with_raw(address, |raw, size| {
+        // SAFETY: `with_raw` gives a valid address and its length.
         check(unsafe { libc::bind(fd.as_raw_fd(), raw, size) })
     })?;
     Ok(())
@@ -135,8 +135,8 @@ pub fn bind(fd: &impl AsRawFd, address: SocketAddr) -> io::Result<()> {
 
 /// `connect(2)`.
 pub fn connect(fd: &impl AsRawFd, address: SocketAddr) -> io::Result<()> {
-    // SAFETY: `with_raw` gives a valid address and its length.
     with_raw(address, |raw, size| {
+        // SAFETY: `with_raw` gives a valid address and its length.
         check(unsafe { libc::connect(fd.as_raw_fd(), raw, size) })
     })?;
     Ok(())

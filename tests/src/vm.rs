@@ -1,1 +1,222 @@
-//! Later.
+//! Debian's kernels under qemu without hardware virtualisation.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::guest::{DONE, Verdict};
+use crate::process::{self, Guarded};
+
+/// Boot takes some seconds and the scenarios a minute per backend; a hung guest must not hold up the whole run.
+const LIMIT: Duration = Duration::from_secs(900);
+/// Modules that Debian does not build in, in the order of loading: what lists sockets, and the scenario's veth.
+const MODULES: [&str; 4] = ["inet_diag", "tcp_diag", "udp_diag", "veth"];
+/// `kernel.sh`: the package cannot be had.
+const UNAVAILABLE: i32 = 77;
+
+/// A kernel package, unpacked.
+#[derive(Debug)]
+pub struct Kernel {
+    folder: PathBuf,
+}
+
+/// What came of a request for something that may not exist here.
+#[derive(Debug)]
+pub enum Had<T> {
+    /// Here it is.
+    Yes(T),
+    /// It cannot be had, and why.
+    No(String),
+}
+
+fn own_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vm")
+}
+
+impl Kernel {
+    /// Linux `version` (6.1 or 6.12) from Debian's packages.
+    pub fn fetch(version: &str) -> Result<Had<Self>> {
+        let output = Command::new(own_folder().join("kernel.sh"))
+            .arg(version)
+            .output()
+            .context("run kernel.sh")?;
+        let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        match output.status.code() {
+            Some(0) => Ok(Had::Yes(Self {
+                folder: String::from_utf8(output.stdout)?.trim().into(),
+            })),
+            Some(UNAVAILABLE) => Ok(Had::No(complaint)),
+            _ => bail!("kernel.sh {version}: {}: {complaint}", output.status),
+        }
+    }
+
+    fn image(&self) -> Result<PathBuf> {
+        let entries = fs::read_dir(self.folder.join("boot"))?;
+        let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let image = paths.find(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz"))
+        });
+        image.context("no vmlinuz in the kernel package")
+    }
+
+    /// Copies the modules, uncompressed, to `to`.
+    fn copy_modules(&self, to: &Path) -> Result<()> {
+        fs::create_dir_all(to)?;
+        for name in MODULES {
+            let find = Command::new("find")
+                .arg(self.folder.join("lib/modules"))
+                .args(["-name", &format!("{name}.ko*")])
+                .output()?;
+            let found = PathBuf::from(String::from_utf8(find.stdout)?.trim());
+            let target = to.join(format!("{name}.ko"));
+            if found.extension().is_some_and(|extension| extension == "xz") {
+                run(Command::new("xz")
+                    .arg("-dc")
+                    .arg(&found)
+                    .stdout(File::create(target)?))?;
+            } else {
+                fs::copy(&found, target).with_context(|| format!("copy module {name}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Boots, runs everything under each of `backends`, and gives the verdicts.
+    pub fn run(&self, backends: &str) -> Result<Vec<Verdict>> {
+        let dir = tempfile::Builder::new().prefix("pidflow-vm").tempdir()?;
+        let initramfs = self.initramfs(&dir)?;
+        let (console, results) = (dir.path().join("console"), dir.path().join("results"));
+        let append = format!("console=ttyS0 panic=-1 quiet pidflow.backends={backends}");
+        let child = Command::new("qemu-system-x86_64")
+            .args([
+                "-accel",
+                "tcg,thread=multi",
+                "-cpu",
+                "max",
+                "-smp",
+                "2",
+                "-m",
+                "1024",
+            ])
+            .args([
+                "-nodefaults",
+                "-display",
+                "none",
+                "-no-reboot",
+                "-nic",
+                "none",
+                "-append",
+                &append,
+            ])
+            .args([
+                "-serial",
+                &format!("file:{}", console.display()),
+                "-serial",
+                &format!("file:{}", results.display()),
+            ])
+            .arg("-kernel")
+            .arg(self.image()?)
+            .arg("-initrd")
+            .arg(initramfs)
+            .stdin(Stdio::null())
+            .spawn()
+            .context("start qemu-system-x86_64 (package qemu-system-x86)")?;
+        let ended = Guarded::new(child).wait(LIMIT);
+        let said = fs::read_to_string(&results).unwrap_or_default();
+        if ended.is_err() || !said.lines().any(|line| line.trim() == DONE) {
+            let console =
+                String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
+            bail!(
+                "the guest did not come to its end ({ended:?}); results:\n{said}\nconsole:\n{console}"
+            );
+        }
+        said.lines()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| Ok(serde_json::from_str(line)?))
+            .collect()
+    }
+
+    fn initramfs(&self, dir: &TempDir) -> Result<PathBuf> {
+        let root = dir.path().join("root");
+        for folder in ["bin", "sbin", "proc", "sys", "dev", "tmp", "etc"] {
+            fs::create_dir_all(root.join(folder))?;
+        }
+        fs::write(
+            root.join("etc/passwd"),
+            "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
+        )?;
+        install(&own_folder().join("init"), &root.join("init"))?;
+        install(
+            &find_program("busybox", "busybox-static")?,
+            &root.join("bin/busybox"),
+        )?;
+        for name in ["pidflow", "scenario"] {
+            let target = root.join("bin").join(name);
+            let program = process::binary(name)?;
+            copy_libraries(&program, &root)?;
+            // Debug information makes up nine tenths of it, and the guest has to read it all.
+            run(Command::new("strip").arg("-o").arg(&target).arg(&program))?;
+        }
+        let ip = find_program("ip", "iproute2")?;
+        copy_libraries(&ip, &root)?;
+        install(&ip, &root.join("sbin/ip"))?;
+        self.copy_modules(&root.join("modules"))?;
+        let image = dir.path().join("initramfs");
+        let script = "find . | cpio --quiet -o -H newc | gzip -1 >\"$1\"";
+        run(Command::new("sh")
+            .args(["-c", script, "sh"])
+            .arg(&image)
+            .current_dir(&root))?;
+        Ok(image)
+    }
+}
+
+fn install(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).with_context(|| format!("copy {}", from.display()))?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+fn find_program(name: &str, package: &str) -> Result<PathBuf> {
+    let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+        .into_iter()
+        .map(Path::new);
+    let path = folders
+        .map(|folder| folder.join(name))
+        .find(|path| path.exists());
+    path.with_context(|| format!("no {name} (package {package})"))
+}
+
+/// Copies the shared libraries that `ldd` names, to the same places.
+fn copy_libraries(program: &Path, root: &Path) -> Result<()> {
+    let output = Command::new("ldd")
+        .arg(program)
+        .output()
+        .context("run ldd")?;
+    let text = String::from_utf8(output.stdout)?;
+    for library in text
+        .split_whitespace()
+        .filter(|word| word.starts_with('/') && !word.ends_with(':'))
+    {
+        let target = root.join(library.trim_start_matches('/'));
+        fs::create_dir_all(target.parent().context("library without folder")?)?;
+        install(Path::new(library), &target)?;
+    }
+    Ok(())
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}

@@ -205,17 +205,19 @@ impl Running {
     }
 
     fn reap(&mut self) -> io::Result<()> {
-        let mut index = 0;
-        while let Some(child) = self.children.get_mut(index) {
-            match child.try_wait()? {
-                None => index += 1,
-                Some(status) => {
-                    self.failed += u32::from(!status.success());
-                    self.children.swap_remove(index);
-                }
+        let mut failure = None;
+        self.children.retain_mut(|child| match child.try_wait() {
+            Ok(None) => true,
+            Ok(Some(status)) => {
+                self.failed += u32::from(!status.success());
+                false
             }
-        }
-        Ok(())
+            Err(error) => {
+                failure = Some(error);
+                false
+            }
+        });
+        failure.map_or(Ok(()), Err)
     }
 }
 

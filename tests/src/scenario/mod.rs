@@ -41,6 +41,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "ping" => ping::run(&args),
         "metrics" => metrics::run(&args),
         "load" => load::run(&args),
+        "guest" => crate::guest::run(&args.need::<String>("backends")?),
         other => bail!("unknown scenario {other:?}"),
     }
 }

@@ -75,9 +75,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     ours.tell(&servers)?;
     let inside: Servers = ours.hear()?;
     exchange_with(&inside, &truth, count)?;
+    // While the container still lives: its end takes the link away at a time of the kernel's choosing.
+    ip(&format!("link del {HOST_LINK}"))?;
     ours.tell(&true)?;
-    container.join()?;
-    ip(&format!("link del {HOST_LINK}"))
+    container.join()
 }
 
 /// The first process of the container's side. It stays in the host's PID namespace itself; its children do not.

@@ -62,16 +62,20 @@ fn pass_on(listener: &TcpListener, give: &UnixStream) -> Result<()> {
 /// Connections made before `--go` appears (before the agent starts), used and closed afterwards.
 pub(super) fn preexisting(args: &Args) -> Result<()> {
     let truth = args.truth()?;
+    let mut older = Vec::new();
     for address in LOOPBACKS {
-        let (_server, target) =
+        let (server, target) =
             wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
         let mut stream = TcpStream::connect(target)?;
         wire::tcp_talk(&mut stream, Closer::Client.request())?;
-        args.await_go()?;
+        older.push((server, target, stream));
+    }
+    args.await_go()?;
+    for (_server, target, mut stream) in older {
         let mut exchange = Exchange::begin("preexisting", TCP, stream.local_addr()?, target);
         for _ in 0..5 {
-            exchange.destination_end =
-                Expected::Process(wire::tcp_talk(&mut stream, Closer::Client.request())?);
+            let server = wire::tcp_talk(&mut stream, Closer::Client.request())?;
+            exchange.destination_end = Expected::Process(server);
         }
         exchange.source_end = Expected::Process(End::current()?);
         drop(stream);

@@ -1,0 +1,115 @@
+//! What eBPF programs and links are in the kernel, asked from the kernel itself (bpf(2)).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+
+use anyhow::{Context, Result};
+
+/// `enum bpf_cmd` of linux/bpf.h.
+const PROG_GET_NEXT_ID: libc::c_int = 11;
+const MAP_GET_NEXT_ID: libc::c_int = 12;
+const LINK_GET_NEXT_ID: libc::c_int = 31;
+
+/// The start of `union bpf_attr` for the `…_GET_NEXT_ID` commands.
+#[repr(C)]
+#[derive(Default)]
+struct NextId {
+    start: u32,
+    next: u32,
+    flags: u32,
+}
+
+/// Numbers of everything that is loaded. Numbers are not reused before they wrap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Programs.
+    pub programs: BTreeSet<u32>,
+    /// Links: programs attached to something.
+    pub links: BTreeSet<u32>,
+    /// Maps.
+    pub maps: BTreeSet<u32>,
+}
+
+impl Loaded {
+    /// What is loaded now.
+    pub fn now() -> Result<Self> {
+        Ok(Self {
+            programs: all(PROG_GET_NEXT_ID)?,
+            links: all(LINK_GET_NEXT_ID)?,
+            maps: all(MAP_GET_NEXT_ID)?,
+        })
+    }
+
+    /// What the process holds descriptors of: all that it loaded, and nothing that others load meanwhile.
+    pub fn held_by(pid: u32) -> Result<Self> {
+        let mut held = Self {
+            programs: BTreeSet::new(),
+            links: BTreeSet::new(),
+            maps: BTreeSet::new(),
+        };
+        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
+            // A descriptor may be closed while we look.
+            let Ok(text) = fs::read_to_string(entry?.path()) else {
+                continue;
+            };
+            for (name, value) in text.lines().filter_map(|line| line.split_once(":\t")) {
+                let ids = match name {
+                    "prog_id" => &mut held.programs,
+                    "link_id" => &mut held.links,
+                    "map_id" => &mut held.maps,
+                    _ => continue,
+                };
+                ids.insert(value.trim().parse()?);
+            }
+        }
+        Ok(held)
+    }
+
+    /// What is in both.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Self {
+        Self {
+            programs: &self.programs & &other.programs,
+            links: &self.links & &other.links,
+            maps: &self.maps & &other.maps,
+        }
+    }
+
+    /// Nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.programs.is_empty() && self.links.is_empty() && self.maps.is_empty()
+    }
+}
+
+fn all(command: libc::c_int) -> Result<BTreeSet<u32>> {
+    let mut ids = BTreeSet::new();
+    let mut last = 0;
+    while let Some(next) = next(command, last).context("list what is loaded with bpf(2)")? {
+        ids.insert(next);
+        last = next;
+    }
+    Ok(ids)
+}
+
+fn next(command: libc::c_int, last: u32) -> io::Result<Option<u32>> {
+    let mut attributes = NextId {
+        start: last,
+        ..NextId::default()
+    };
+    // SAFETY: the structure is as long as said and lives until the call is over.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            &raw mut attributes,
+            size_of::<NextId>(),
+        )
+    };
+    match result {
+        0 => Ok(Some(attributes.next)),
+        _ if io::Error::last_os_error().kind() == io::ErrorKind::NotFound => Ok(None),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,90 @@
+//! Child processes that cannot outlive or outlast a test.
+
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::sys;
+
+/// A child process that is killed when dropped.
+#[derive(Debug)]
+pub struct Guarded {
+    child: Child,
+}
+
+impl Guarded {
+    /// Takes over a child.
+    #[must_use]
+    pub const fn new(child: Child) -> Self {
+        Self { child }
+    }
+
+    /// The child itself.
+    pub const fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Its process number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) -> Result<()> {
+        sys::signal(self.child.id(), signal)
+            .with_context(|| format!("signal process {}", self.child.id()))
+    }
+
+    /// Waits for its end, for `limit` at most.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if start.elapsed() > limit {
+                bail!("process {} did not end within {limit:?}", self.child.id());
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Fails where it has already ended, which is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program of this workspace: `PIDFLOW_BIN_DIR`, else the folder in which cargo put the running test.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    let dir = match std::env::var_os("PIDFLOW_BIN_DIR") {
+        Some(dir) => PathBuf::from(dir),
+        None => build_folder()?,
+    };
+    let path = dir.join(name);
+    if !path.exists() {
+        bail!(
+            "{} is not built: cargo build --workspace --bins",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+/// `target/debug` of a test in `target/debug/deps`, or of a program in `target/debug` itself.
+fn build_folder() -> Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let dir = own.parent().context("no folder of the running program")?;
+    Ok(if dir.ends_with("deps") {
+        dir.parent().unwrap_or(dir).to_owned()
+    } else {
+        dir.to_owned()
+    })
+}

@@ -1,0 +1,143 @@
+//! One scenario under the agent's eyes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::agent::{Agent, Ended};
+use crate::compare::{self, Outcome};
+use crate::process::{self, Guarded};
+use crate::truth::{self, Exchange};
+
+/// The longest scenario takes 15 s on an idle machine.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// A scenario that is under way, or waits for its go.
+#[derive(Debug)]
+pub struct Running {
+    process: Guarded,
+    truth: PathBuf,
+    go: PathBuf,
+}
+
+impl Running {
+    /// Starts `scenario` (its name and options), which leaves its truth in `dir`.
+    pub fn start(dir: &Path, scenario: &str) -> Result<Self> {
+        Self::spawn(dir, scenario, false)
+    }
+
+    /// Starts `scenario` and returns when it stands ready and waits for [`Running::go`].
+    pub fn prepare(dir: &Path, scenario: &str) -> Result<Self> {
+        let mut running = Self::spawn(dir, scenario, true)?;
+        running.await_ready()?;
+        Ok(running)
+    }
+
+    fn spawn(dir: &Path, scenario: &str, waits: bool) -> Result<Self> {
+        let (truth, go) = (dir.join("truth.jsonl"), dir.join("go"));
+        let mut command = Command::new(process::binary("scenario")?);
+        command
+            .args(scenario.split_whitespace())
+            .arg("--truth")
+            .arg(&truth);
+        if waits {
+            command.arg("--go").arg(&go);
+        }
+        let child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start scenario")?;
+        Ok(Self {
+            process: Guarded::new(child),
+            truth,
+            go,
+        })
+    }
+
+    /// Waits for the line by which a scenario says that it is ready.
+    pub fn await_ready(&mut self) -> Result<()> {
+        let stdout = self
+            .process
+            .child()
+            .stdout
+            .take()
+            .context("no standard output")?;
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line)?;
+        if line.trim() != "ready" {
+            bail!("the scenario said {line:?}");
+        }
+        Ok(())
+    }
+
+    /// Lets a prepared scenario go on.
+    pub fn go(&self) -> Result<()> {
+        fs::write(&self.go, "").context("write the go file")
+    }
+
+    /// Ends a scenario that goes on until its standard input ends.
+    pub fn end(mut self) -> Result<Vec<Exchange>> {
+        drop(self.process.child().stdin.take());
+        self.finish()
+    }
+
+    /// Waits for its end and reads its truth.
+    pub fn finish(mut self) -> Result<Vec<Exchange>> {
+        let status = self.process.wait(LIMIT)?;
+        if !status.success() {
+            bail!("the scenario ended with {status}");
+        }
+        truth::read(&self.truth)
+    }
+}
+
+/// What came of a trial.
+#[derive(Debug)]
+pub struct Trial {
+    /// What happened.
+    pub truth: Vec<Exchange>,
+    /// What the agent says.
+    pub ended: Ended,
+    /// Both held against each other.
+    pub outcome: Outcome,
+}
+
+/// Runs `scenario` from beginning to end while the agent runs with `arguments`.
+pub fn observe(scenario: &str, arguments: &[&str]) -> Result<Trial> {
+    let dir = folder()?;
+    let agent = Agent::start(dir.path(), arguments)?;
+    let truth = Running::start(dir.path(), scenario)?.finish()?;
+    Ok(judge(truth, agent.stop()?))
+}
+
+/// As [`observe`], but what the scenario prepares is older than the agent.
+pub fn observe_later(scenario: &str, arguments: &[&str]) -> Result<Trial> {
+    let dir = folder()?;
+    let running = Running::prepare(dir.path(), scenario)?;
+    let agent = Agent::start(dir.path(), arguments)?;
+    running.go()?;
+    let truth = running.finish()?;
+    Ok(judge(truth, agent.stop()?))
+}
+
+/// A folder for one trial.
+pub fn folder() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("pidflow-trial")
+        .tempdir()
+        .context("make a folder for the trial")
+}
+
+fn judge(truth: Vec<Exchange>, ended: Ended) -> Trial {
+    let outcome = compare::compare(&truth, &ended.records);
+    Trial {
+        truth,
+        ended,
+        outcome,
+    }
+}

@@ -1,0 +1,143 @@
+//! Real traffic on this host: every scenario's flows must name the processes that really stood at both ends.
+//!
+//! Needs root. The backend is `PIDFLOW_TEST_PROBES` (default `tracepoint`, the one that every kernel offers).
+
+use anyhow::{Result, ensure};
+use pidflow_tests::skip::without_root;
+use pidflow_tests::trial::{self, Trial};
+
+fn backend() -> String {
+    std::env::var("PIDFLOW_TEST_PROBES").unwrap_or_else(|_| "tracepoint".to_owned())
+}
+
+/// All exchanges of `scenario` right at both ends, with one record each.
+fn assert_perfect(name: &str, scenario: &str) -> Result<()> {
+    if without_root(name) {
+        return Ok(());
+    }
+    let trial = trial::observe(scenario, &["--probes", &backend()])?;
+    expect_perfect(&trial)
+}
+
+fn expect_perfect(trial: &Trial) -> Result<()> {
+    eprintln!("{}", trial.outcome);
+    ensure!(
+        trial.outcome.perfect(),
+        "{}\nthe agent said:\n{}",
+        trial.outcome,
+        trial.ended.log
+    );
+    Ok(())
+}
+
+#[test]
+fn five_thousand_short_processes() -> Result<()> {
+    if without_root("five_thousand_short_processes") {
+        return Ok(());
+    }
+    let trial = trial::observe(
+        "burst --count 5000 --rate 500 --ports 300",
+        &["--probes", &backend()],
+    )?;
+    eprintln!("{}", trial.outcome);
+    ensure!(
+        trial.truth.len() == 5000,
+        "only {} exchanges",
+        trial.truth.len()
+    );
+    ensure!(
+        trial.outcome.passes(),
+        "{}\nthe agent said:\n{}",
+        trial.outcome,
+        trial.ended.log
+    );
+    Ok(())
+}
+
+#[test]
+fn prefork_workers_own_what_they_accept() -> Result<()> {
+    assert_perfect("prefork_workers_own_what_they_accept", "prefork")
+}
+
+#[test]
+fn a_passed_descriptor_belongs_to_its_user() -> Result<()> {
+    assert_perfect("a_passed_descriptor_belongs_to_its_user", "fdpass")
+}
+
+#[test]
+fn a_udp_server_that_only_receives() -> Result<()> {
+    assert_perfect("a_udp_server_that_only_receives", "udp-recv-only")
+}
+
+#[test]
+fn connected_udp() -> Result<()> {
+    assert_perfect("connected_udp", "udp-connected")
+}
+
+#[test]
+fn unconnected_udp() -> Result<()> {
+    assert_perfect("unconnected_udp", "udp-unconnected")
+}
+
+#[test]
+fn a_process_that_execs_after_connecting() -> Result<()> {
+    assert_perfect(
+        "a_process_that_execs_after_connecting",
+        "exec-after-connect",
+    )
+}
+
+#[test]
+fn a_refused_connection_says_so() -> Result<()> {
+    assert_perfect("a_refused_connection_says_so", "refused")
+}
+
+#[test]
+fn a_connection_that_times_out_says_so() -> Result<()> {
+    assert_perfect("a_connection_that_times_out_says_so", "timeout")
+}
+
+#[test]
+fn a_namespaced_process_over_veth() -> Result<()> {
+    assert_perfect("a_namespaced_process_over_veth", "netns --count 5")
+}
+
+#[test]
+fn threads_count_as_their_process() -> Result<()> {
+    assert_perfect("threads_count_as_their_process", "threads")
+}
+
+#[test]
+fn ping_has_a_process_on_one_side() -> Result<()> {
+    assert_perfect("ping_has_a_process_on_one_side", "ping")
+}
+
+#[test]
+fn a_connection_older_than_the_agent() -> Result<()> {
+    if without_root("a_connection_older_than_the_agent") {
+        return Ok(());
+    }
+    expect_perfect(&trial::observe_later(
+        "preexisting",
+        &["--probes", &backend()],
+    )?)
+}
+
+#[test]
+fn a_namespace_older_than_the_agent() -> Result<()> {
+    if without_root("a_namespace_older_than_the_agent") {
+        return Ok(());
+    }
+    expect_perfect(&trial::observe_later(
+        "netns --count 5",
+        &["--probes", &backend()],
+    )?)
+}
+
+#[test]
+fn polling_finds_a_connection_older_than_the_agent() -> Result<()> {
+    if without_root("polling_finds_a_connection_older_than_the_agent") {
+        return Ok(());
+    }
+    expect_perfect(&trial::observe_later("preexisting", &["--probes", "poll"])?)
+}

@@ -1,0 +1,162 @@
+//! What a process consumed during a flow, as the record says it and as the process itself knows it.
+
+use anyhow::{Context, Result, ensure};
+use pidflow_tests::records::{Record, Side};
+use pidflow_tests::skip::{skip, without_root};
+use pidflow_tests::trial;
+use pidflow_tests::truth::{Exchange, Usage};
+
+/// Agreement that is promised, in percent.
+const PERCENT: u64 = 5;
+
+/// `said` is within 5 % of `truth`; below `grain` the unit of measurement is coarser than that.
+fn agrees(what: &str, said: Option<u64>, truth: u64, grain: u64) -> Result<()> {
+    let said = said.with_context(|| format!("{what} is not said"))?;
+    let allowed = (truth * PERCENT / 100).max(grain);
+    eprintln!("{what}: said {said}, true {truth}");
+    ensure!(
+        said.abs_diff(truth) <= allowed,
+        "{what}: the record says {said}, the process {truth}"
+    );
+    Ok(())
+}
+
+fn record_of<'a>(exchange: &Exchange, records: &'a [Record]) -> Result<&'a Record> {
+    let source = (exchange.source, exchange.source_port);
+    records
+        .iter()
+        .find(|record| record.source == source && record.protocol == exchange.protocol)
+        .context("no record")
+}
+
+fn assert_usage(side: Side, usage: &Usage, record: &Record) -> Result<()> {
+    let said = |key| record.end_number(side, key);
+    agrees("CPU time", said("FLOW_CPU_TIME"), usage.cpu_ns, 0)?;
+    agrees(
+        "minor faults",
+        said("FLOW_MINOR_FAULTS"),
+        usage.minor_faults,
+        0,
+    )?;
+    agrees(
+        "major faults",
+        said("FLOW_MAJOR_FAULTS"),
+        usage.major_faults,
+        2,
+    )?;
+    agrees(
+        "CPU load",
+        said("PROC_AVERAGE_CPU_LOAD"),
+        usage.cpu_ns * 10_000 / usage.wall_ns,
+        100,
+    )?;
+    agrees("resident memory", said("PROC_ACTUAL_MEMORY"), usage.rss, 0)?;
+    agrees("peak memory", said("PROC_PEAK_MEMORY"), usage.peak_rss, 0)?;
+    agrees(
+        "page faults",
+        said("PROC_NUM_PAGE_FAULTS"),
+        usage.minor_faults + usage.major_faults,
+        0,
+    )?;
+    match usage.iowait_ns {
+        // The process reads its own wait in clock ticks of 10 ms.
+        Some(iowait_ns) => {
+            agrees("iowait", said("FLOW_IOWAIT_TIME"), iowait_ns, 10_000_000)?;
+            agrees(
+                "iowait share",
+                said("PROC_PCTG_IOWAIT"),
+                iowait_ns * 10_000 / usage.wall_ns,
+                100,
+            )
+        }
+        None => {
+            ensure!(
+                said("FLOW_IOWAIT_TIME").is_none(),
+                "iowait time is said without delay accounting"
+            );
+            ensure!(
+                said("PROC_PCTG_IOWAIT").is_none(),
+                "iowait share is said without delay accounting"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Runs `scenario` with delay accounting `switch`, and compares both flows at `side`.
+fn assert_scenario(scenario: &str, side: Side, switch: &str) -> Result<Vec<Usage>> {
+    let trial = trial::observe(
+        scenario,
+        &["--probes", "tracepoint", "--delay-accounting", switch],
+    )?;
+    ensure!(
+        trial.outcome.perfect(),
+        "{}\n{}",
+        trial.outcome,
+        trial.ended.log
+    );
+    let mut usages = Vec::new();
+    for exchange in &trial.truth {
+        let usage = match side {
+            Side::Source => exchange.source_usage.clone(),
+            Side::Destination => exchange.destination_usage.clone(),
+        };
+        let usage = usage.context("the scenario measured nothing")?;
+        let record = record_of(exchange, &trial.ended.records)?;
+        assert_usage(side, &usage, record)
+            .with_context(|| format!("{:?}\n{usage:?}", record.keys()))?;
+        usages.push(usage);
+    }
+    ensure!(!usages.is_empty(), "no flow");
+    Ok(usages)
+}
+
+#[test]
+fn a_client_that_burns_and_faults() -> Result<()> {
+    if without_root("a_client_that_burns_and_faults") {
+        return Ok(());
+    }
+    assert_scenario("metrics", Side::Source, "off").map(drop)
+}
+
+#[test]
+fn a_server_that_burns_and_faults() -> Result<()> {
+    if without_root("a_server_that_burns_and_faults") {
+        return Ok(());
+    }
+    assert_scenario("metrics --side server", Side::Destination, "off").map(drop)
+}
+
+#[test]
+fn a_client_that_waits_for_the_disk() -> Result<()> {
+    const NAME: &str = "a_client_that_waits_for_the_disk";
+    if without_root(NAME) {
+        return Ok(());
+    }
+    if !std::path::Path::new("/proc/sys/kernel/task_delayacct").exists() {
+        skip(NAME, "this kernel has no delay accounting");
+        return Ok(());
+    }
+    // The build folder lies on a disk, which a temporary folder may not.
+    let dir = pidflow_tests::process::binary("scenario")?;
+    let dir = dir
+        .parent()
+        .context("no build folder")?
+        .display()
+        .to_string();
+    let usages = assert_scenario(
+        &format!("metrics --cpu-ms 200 --disk-ms 2000 --dir {dir}"),
+        Side::Source,
+        "on",
+    )?;
+    for usage in usages {
+        let waited = usage
+            .iowait_ns
+            .context("the process saw no delay accounting")?;
+        ensure!(
+            waited > 100_000_000,
+            "the process waited only {waited} ns for the disk: nothing was tested"
+        );
+    }
+    Ok(())
+}
