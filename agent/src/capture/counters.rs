@@ -1,0 +1,61 @@
+//! What the packet sources saw and lost.
+
+use pidflow_engine::decode::{Discard, DiscardCounters, Discarded};
+
+/// What became of the frames of one or several sources. `packets` is everything that was seen:
+/// what is in flows, plus `discards`, `filtered` and `loopback_copies`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct CaptureCounters {
+    /// Frames read, whatever became of them.
+    pub(crate) packets: u64,
+    /// Their octets on the wire.
+    pub(crate) frame_octets: u64,
+    /// Frames that belong to no flow, by reason.
+    pub(crate) discards: DiscardCounters,
+    /// Frames of a file that the filter did not pass. Live, the kernel filters, and nothing is counted.
+    pub(crate) filtered: Discarded,
+    /// Second sightings of a packet on the loopback interface.
+    pub(crate) loopback_copies: Discarded,
+    /// Packets that the kernel dropped because its buffer was full.
+    pub(crate) kernel_drops: u64,
+    /// Packets that the network card or its driver dropped.
+    pub(crate) interface_drops: u64,
+    /// Interfaces that vanished or failed while they were watched.
+    pub(crate) lost_interfaces: u64,
+    /// Capture files that could not be read to their end.
+    pub(crate) damaged_files: u64,
+}
+
+impl CaptureCounters {
+    pub(super) fn see(&mut self, frame_octets: u32) {
+        self.packets += 1;
+        self.frame_octets += u64::from(frame_octets);
+    }
+
+    pub(super) fn discard(&mut self, reason: Discard, frame_octets: u32) {
+        self.discards.count(reason, frame_octets);
+    }
+
+    /// Adds all of `other`.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.frame_octets += other.frame_octets;
+        self.discards.add(&other.discards);
+        add(&mut self.filtered, other.filtered);
+        add(&mut self.loopback_copies, other.loopback_copies);
+        self.kernel_drops += other.kernel_drops;
+        self.interface_drops += other.interface_drops;
+        self.lost_interfaces += other.lost_interfaces;
+        self.damaged_files += other.damaged_files;
+    }
+}
+
+const fn add(sum: &mut Discarded, more: Discarded) {
+    sum.packets += more.packets;
+    sum.frame_octets += more.frame_octets;
+}
+
+/// Counts one frame.
+pub(super) fn count(counter: &mut Discarded, frame_octets: u32) {
+    add(counter, Discarded { packets: 1, frame_octets: u64::from(frame_octets) });
+}
