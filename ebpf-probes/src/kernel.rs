@@ -76,7 +76,8 @@ impl Task {
 
     #[inline(always)]
     pub fn is_leader(self) -> bool {
-        read_at::<u32>(self.0, offset!(task_pid)) == read!(self.0, task_tgid)
+        let pid: u32 = read!(self.0, task_pid).unwrap_or(0);
+        pid == self.tgid()
     }
 
     #[inline(always)]
@@ -103,7 +104,8 @@ impl Task {
     #[inline(always)]
     pub fn is_last_thread(self) -> bool {
         let signal: u64 = read!(self.0, task_signal).unwrap_or(0);
-        read!(signal, signal_live) == Some(0u32)
+        let live: u32 = read!(signal, signal_live).unwrap_or(1);
+        live == 0
     }
 
     /// Fills in who the process of this thread is.
@@ -198,7 +200,8 @@ impl Task {
         let socket: u64 = read!(file, file_private)?;
         let sk: u64 = read!(socket, socket_sk)?;
         // Anything may be behind a descriptor: only a socket's own sk points back.
-        (read!(sk, sock_socket) == Some(socket)).then_some(Sock(sk))
+        let back: u64 = read!(sk, sock_socket).unwrap_or(0);
+        (back == socket).then_some(Sock(sk))
     }
 }
 

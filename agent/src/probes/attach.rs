@@ -33,7 +33,23 @@ pub(crate) fn attach(backend: Backend) -> Result<Attached> {
         let why = reports.first().map_or("", |r| r.reason.as_str());
         return Err(anyhow!("no eBPF hook could be attached: {why}; run as root or with CAP_BPF and CAP_PERFMON, or use --probes poll"));
     }
+    forced_is_there(backend, &reports)?;
     Ok(Attached { ebpf: attacher.ebpf, reports })
+}
+
+/// Who forces a backend wants that one, not what is left without it.
+fn forced_is_there(backend: Backend, reports: &[HookReport]) -> Result<()> {
+    let prefixes: &[&str] = match backend {
+        Backend::Fentry => &["fentry:", "fexit:"],
+        Backend::Kprobe => &["kprobe:", "kretprobe:"],
+        Backend::Auto | Backend::Tracepoint | Backend::Poll => return Ok(()),
+    };
+    let taken = |r: &HookReport| r.way.as_ref().is_some_and(|w| prefixes.iter().any(|p| w.starts_with(p)));
+    if reports.iter().any(taken) {
+        return Ok(());
+    }
+    let why = reports.iter().find(|r| r.way.is_none()).map_or("", |r| r.reason.as_str());
+    Err(anyhow!("this kernel refuses --probes {backend:?}: {why}; use --probes auto"))
 }
 
 fn load(layout: &KernelLayout) -> Result<Ebpf> {
@@ -69,7 +85,7 @@ impl Attacher {
         for way in hook.ways.iter().filter(|w| allowed(w, backend)) {
             match self.attach_all(way) {
                 Ok(()) => return report(hook, Some(way), reasons),
-                Err(e) => reasons.push(format!("{e:#}")),
+                Err(e) => reasons.push(one_line(&e)),
             }
         }
         report(hook, None, reasons)
@@ -118,6 +134,20 @@ impl Attacher {
     }
 }
 
+/// The error without the verifier's log, of which the last word is the reason.
+fn one_line(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    tracing::debug!("not attached: {text}");
+    let Some((before, log)) = text.split_once(" Verifier output: ") else { return text };
+    let verdict = log.lines().map(str::trim).rfind(|l| !l.is_empty() && !is_statistics(l));
+    format!("{before} {}", verdict.unwrap_or_default()).trim_end().to_owned()
+}
+
+/// The log ends with the verifier's own figures.
+fn is_statistics(line: &str) -> bool {
+    ["verification time", "stack depth", "processed ", ": "].iter().any(|s| line.starts_with(s))
+}
+
 fn load_once<E>(loaded: bool, load: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
     if loaded { Ok(()) } else { load() }
 }
@@ -130,4 +160,28 @@ fn report(hook: &Hook, way: Option<&Way>, reasons: Vec<String>) -> HookReport {
     let name = way.map(|w| w.attach.iter().map(|a| a.target()).collect::<Vec<_>>().join(", "));
     let lost = way.map_or(hook.missing, |w| w.lost);
     HookReport { fact: hook.fact, way: name, reason: reasons.join("; "), lost }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hooks::{Attach, HOOKS, exit_hook};
+    use super::OBJECT;
+
+    fn all() -> impl Iterator<Item = Attach> {
+        let exits = [exit_hook(None), exit_hook(Some(2))].into_iter();
+        exits.chain(HOOKS).flat_map(|h| h.ways).flat_map(|w| w.attach).copied()
+    }
+
+    #[test]
+    fn every_program_that_is_looked_up_is_in_the_object() {
+        let ebpf = object_names();
+        for attach in all() {
+            assert!(ebpf.contains(&attach.program()), "{} is not in the object", attach.program());
+        }
+    }
+
+    /// Names in the object's string table, read without the kernel.
+    fn object_names() -> Vec<String> {
+        OBJECT.split(|b| *b == 0).filter_map(|s| std::str::from_utf8(s).ok()).map(str::to_owned).collect()
+    }
 }

@@ -190,3 +190,6 @@ fn ask(requests: &Sender<Request>, refused: &mut u64, event: &KernelEvent) {
 fn process_id(pid: i32, start: u64) -> ProcessId {
     ProcessId { pid: u32::try_from(pid).unwrap_or(0), start }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! On the running kernel: needs root, says so when it is not.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pidflow_engine::event::{KernelEvent, SocketUse};
+
+use super::{Backend, ProbeOptions, Probes, start};
+
+fn is_root() -> bool {
+    // SAFETY: no preconditions.
+    let root = unsafe { libc::geteuid() } == 0;
+    if !root {
+        println!("SKIP probes: not root");
+    }
+    root
+}
+
+/// Probes and all that they have told.
+struct Watch {
+    probes: Probes,
+    events: Vec<KernelEvent>,
+}
+
+impl Watch {
+    fn new(backend: Backend) -> Self {
+        let options = ProbeOptions { backend, ..ProbeOptions::default() };
+        Self { probes: start(&options).unwrap(), events: Vec::new() }
+    }
+
+    fn wait_for(&mut self, what: &str, found: impl Fn(&KernelEvent) -> bool) -> KernelEvent {
+        let end = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < end {
+            self.probes.drain(&mut self.events);
+            if let Some(e) = self.events.iter().find(|e| found(e)) {
+                return e.clone();
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no event: {what}");
+    }
+}
+
+fn mine(e: &KernelEvent, wanted: SocketUse, port: u16) -> bool {
+    matches!(e, KernelEvent::Socket { task, used, socket, .. }
+        if task.id.pid == std::process::id() && *used == wanted && socket.local_port == port)
+}
+
+#[test]
+fn tracepoints_tell_of_this_process() {
+    if !is_root() {
+        return;
+    }
+    let mut probes = Watch::new(Backend::Tracepoint);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    client.write_all(b"x").unwrap();
+    server.read_exact(&mut [0]).unwrap();
+    let port = client.local_addr().unwrap().port();
+    let connect = probes.wait_for("connect", |e| mine(e, SocketUse::Connect, port));
+    let KernelEvent::Socket { socket, sample, task, .. } = connect else { unreachable!() };
+    assert_eq!(socket.remote, listener.local_addr().unwrap().ip());
+    assert_eq!(socket.netns, super::own_network_namespace());
+    let sample = sample.unwrap();
+    assert!(sample.rss.unwrap() > 100_000 && sample.peak_rss.unwrap() >= sample.rss.unwrap(), "{sample:?}");
+    let me = procfs::process::Process::myself().unwrap().stat().unwrap();
+    assert_eq!((task.id.start, &*task.comm), (me.starttime, me.comm.as_str()), "the leader's name and start");
+    probes.wait_for("receive", |e| mine(e, SocketUse::Receive, listener.local_addr().unwrap().port()));
+    drop(client);
+    probes.wait_for("close", |e| mine(e, SocketUse::Close, port));
+
+    let (a, b) = (UdpSocket::bind("[::1]:0").unwrap(), UdpSocket::bind("[::1]:0").unwrap());
+    a.send_to(b"x", b.local_addr().unwrap()).unwrap();
+    b.recv(&mut [0]).unwrap();
+    probes.wait_for("UDP send", |e| mine(e, SocketUse::Send, a.local_addr().unwrap().port()));
+    probes.wait_for("UDP receive", |e| mine(e, SocketUse::Receive, b.local_addr().unwrap().port()));
+}
+
+#[test]
+fn a_process_of_milliseconds_is_told_from_fork_to_exit() {
+    if !is_root() {
+        return;
+    }
+    let mut probes = Watch::new(Backend::Tracepoint);
+    let mut child = std::process::Command::new("/bin/true").arg("an argument").spawn().unwrap();
+    let pid = child.id();
+    child.wait().unwrap();
+    probes.wait_for("fork", |e| matches!(e, KernelEvent::Fork { child, parent, .. }
+        if child.id.pid == pid && parent.id.pid == std::process::id()));
+    let exec = probes.wait_for("exec", |e| matches!(e, KernelEvent::Exec { task, .. } if task.id.pid == pid));
+    let KernelEvent::Exec { path, command_line, .. } = exec else { unreachable!() };
+    assert_eq!((&*path, &*command_line), ("/bin/true", "/bin/true an argument"));
+    let exit = probes.wait_for("exit", |e| matches!(e, KernelEvent::Exit { task, .. } if task.id.pid == pid));
+    let KernelEvent::Exit { task, sample, .. } = exit else { unreachable!() };
+    assert_eq!(&*task.comm, "true");
+    assert!(sample.cpu_ns.unwrap() > 0 && sample.minor_faults.unwrap() > 0 && sample.peak_rss.unwrap() > 0);
+}
+
+#[test]
+fn a_snapshot_shows_this_process_and_its_sockets() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut probes = Watch::new(Backend::Poll);
+    probes.wait_for("listener", |e| mine(e, SocketUse::HeldListening, port));
+}
