@@ -3,12 +3,13 @@
 use std::process::Command;
 use std::sync::LazyLock;
 
+use anyhow::{Result, bail, ensure};
 use pidflow_tests::guest::Verdict;
 use pidflow_tests::skip::skip;
 use pidflow_tests::vm::{Had, Kernel};
 
 /// What one boot gave: verdicts, why the kernel could not be had, or what failed.
-type Boot = Result<Had<Vec<Verdict>>, String>;
+type Boot = std::result::Result<Had<Vec<Verdict>>, String>;
 
 /// One boot per kernel serves the tests of all backends.
 static LINUX_6_1: LazyLock<Boot> = LazyLock::new(|| boot("6.1"));
@@ -20,9 +21,14 @@ fn boot(version: &str) -> Boot {
         .output()
         .is_err()
     {
-        return Ok(Had::No(
-            "no qemu-system-x86_64 (package qemu-system-x86)".to_owned(),
-        ));
+        let reason = "no qemu-system-x86_64 (package qemu-system-x86)".to_owned();
+        // There, only a package that cannot be had excuses from this test.
+        let forgiven = std::env::var_os("PIDFLOW_CI").is_none();
+        return if forgiven {
+            Ok(Had::No(reason))
+        } else {
+            Err(reason)
+        };
     }
     match Kernel::fetch(version).map_err(|error| format!("{error:#}"))? {
         Had::No(reason) => Ok(Had::No(reason)),
@@ -33,53 +39,53 @@ fn boot(version: &str) -> Boot {
     }
 }
 
-fn assert_backend(name: &str, boot: &Boot, backend: &str) {
+fn assert_backend(name: &str, boot: &Boot, backend: &str) -> Result<()> {
     let verdicts = match boot {
-        Err(error) => panic!("{error}"),
-        Ok(Had::No(reason)) => return skip(name, reason),
+        Err(error) => bail!("{error}"),
+        Ok(Had::No(reason)) => {
+            skip(name, reason);
+            return Ok(());
+        }
         Ok(Had::Yes(verdicts)) => verdicts.iter().filter(|verdict| verdict.backend == backend),
     };
     let (mut seen, mut failed) = (0, 0);
     for verdict in verdicts {
         seen += 1;
         failed += usize::from(!verdict.passed);
-        eprintln!(
-            "{name} {}: {}\n{}",
-            verdict.scenario,
-            if verdict.passed { "ok" } else { "FAILED" },
-            verdict.text
-        );
+        let word = if verdict.passed { "ok" } else { "FAILED" };
+        eprintln!("{name} {}: {word}\n{}", verdict.scenario, verdict.text);
     }
-    assert!(seen > 10, "only {seen} results came out of the guest");
-    assert_eq!(failed, 0, "{failed} of {seen} scenarios failed");
+    ensure!(seen > 10, "only {seen} results came out of the guest");
+    ensure!(failed == 0, "{failed} of {seen} scenarios failed");
+    Ok(())
 }
 
 #[test]
-fn linux_6_1_kprobe() {
-    assert_backend("linux_6_1_kprobe", &LINUX_6_1, "kprobe");
+fn linux_6_1_kprobe() -> Result<()> {
+    assert_backend("linux_6_1_kprobe", &LINUX_6_1, "kprobe")
 }
 
 #[test]
-fn linux_6_1_fentry() {
-    assert_backend("linux_6_1_fentry", &LINUX_6_1, "fentry");
+fn linux_6_1_fentry() -> Result<()> {
+    assert_backend("linux_6_1_fentry", &LINUX_6_1, "fentry")
 }
 
 #[test]
-fn linux_6_1_tracepoint() {
-    assert_backend("linux_6_1_tracepoint", &LINUX_6_1, "tracepoint");
+fn linux_6_1_tracepoint() -> Result<()> {
+    assert_backend("linux_6_1_tracepoint", &LINUX_6_1, "tracepoint")
 }
 
 #[test]
-fn linux_6_12_kprobe() {
-    assert_backend("linux_6_12_kprobe", &LINUX_6_12, "kprobe");
+fn linux_6_12_kprobe() -> Result<()> {
+    assert_backend("linux_6_12_kprobe", &LINUX_6_12, "kprobe")
 }
 
 #[test]
-fn linux_6_12_fentry() {
-    assert_backend("linux_6_12_fentry", &LINUX_6_12, "fentry");
+fn linux_6_12_fentry() -> Result<()> {
+    assert_backend("linux_6_12_fentry", &LINUX_6_12, "fentry")
 }
 
 #[test]
-fn linux_6_12_tracepoint() {
-    assert_backend("linux_6_12_tracepoint", &LINUX_6_12, "tracepoint");
+fn linux_6_12_tracepoint() -> Result<()> {
+    assert_backend("linux_6_12_tracepoint", &LINUX_6_12, "tracepoint")
 }

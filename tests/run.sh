@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# All of pidflow's tests, on a fresh Debian machine with Rust: sets up what they need, runs them, and counts.
+# The last line is "N passed, N failed, N skipped"; the exit status is not 0 when something failed.
+#
+# As root it installs missing Debian packages and runs the tests that load programs into the kernel; as another user
+# it says what is missing, and those tests count as skipped. Downloads go to PIDFLOW_CACHE (default ~/.cache/pidflow).
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+export PIDFLOW_CACHE=${PIDFLOW_CACHE:-$HOME/.cache/pidflow}
+export CARGO_TERM_COLOR=never CARGO_TERM_QUIET=true
+export PATH=$PATH:/usr/sbin:/sbin:$PIDFLOW_CACHE/tools/bin
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"; jobs -p | xargs -r kill 2>/dev/null' EXIT
+mkdir -p "$PIDFLOW_CACHE"
+passed=0 failed=0 skipped=0
+
+report() { # WORD SECONDS NAME
+  printf '%-7s %4ds  %s\n' "$1" "$2" "$3"
+}
+
+skip() { # NAME REASON
+  skipped=$((skipped + 1))
+  report skipped 0 "$1: $2"
+}
+
+# A step that is one test of its own.
+step() { # NAME COMMAND...
+  local name=$1 start=$SECONDS; shift
+  if "$@" >"$logs/step" 2>&1; then
+    passed=$((passed + 1))
+    report passed $((SECONDS - start)) "$name"
+  else
+    failed=$((failed + 1))
+    report FAILED $((SECONDS - start)) "$name"
+    tail -n 60 "$logs/step"
+  fi
+}
+
+# A step of many tests, counted by cargo; those that skipped themselves counted as passed there.
+cargo_test() { # NAME ARGUMENTS...
+  local name=$1 start=$SECONDS status=0 p f i s; shift
+  export PIDFLOW_SKIPS=$logs/skips
+  : >"$PIDFLOW_SKIPS"
+  cargo test --no-fail-fast "$@" >"$logs/step" 2>&1 || status=$?
+  read -r p f i < <(awk '/^test result:/ { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$logs/step")
+  s=$(wc -l <"$PIDFLOW_SKIPS")
+  # No test failed and cargo did all the same: it did not compile.
+  if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+  passed=$((passed + p - s)) failed=$((failed + f)) skipped=$((skipped + s + i))
+  report "$([ "$f" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - start)) "$name: $((p - s)) passed, $f failed, $((s + i)) skipped"
+  sed 's/^/                 /' "$PIDFLOW_SKIPS"
+  if [ "$f" -ne 0 ]; then tail -n 150 "$logs/step"; fi
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+missing_packages() {
+  local pair
+  for pair in gcc:gcc strip:binutils pkg-config:pkg-config ip:iproute2 cpio:cpio xz:xz-utils zstd:zstd man:man-db \
+    busybox:busybox-static qemu-system-x86_64:qemu-system-x86 tshark:tshark nfacctd:pmacct nfcapd:nfdump \
+    prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd; do
+    has "${pair%%:*}" || echo "${pair#*:}"
+  done
+  pkg-config --exists libpcap 2>/dev/null || echo libpcap-dev
+  python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+  [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
+}
+
+debian_packages() {
+  local missing
+  missing=$(missing_packages | sort -u | tr '\n' ' ')
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" -ne 0 ] || ! has apt-get; then
+    echo "missing, and not root on Debian: apt-get install $missing"
+    return 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  # shellcheck disable=SC2086 # the list is meant to be split
+  apt-get -qq update && apt-get -qq install -y --no-install-recommends $missing
+}
+
+# Collectors and validators that Debian does not package.
+python_packages() {
+  local venv=$PIDFLOW_CACHE/venv
+  [ -e "$venv/complete" ] && return 0
+  python3 -m venv "$venv" &&
+    "$venv/bin/pip" install --quiet --disable-pip-version-check opentelemetry-proto grpcio pyyaml kubernetes-validate ipfix &&
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --pre rotel &&
+    touch "$venv/complete"
+}
+
+rust_components() {
+  cargo fmt --version && cargo clippy --version || rustup component add rustfmt clippy
+}
+
+formatting() {
+  cargo fmt --all --check && cargo fmt --manifest-path ebpf-probes/Cargo.toml --check
+}
+
+# Takes minutes, so it goes on beside the first steps.
+install_cargo_deny() {
+  cargo deny --version || nice cargo install cargo-deny --locked --root "$PIDFLOW_CACHE/tools"
+}
+
+ebpf_toolchain() {
+  has rustup && rustup toolchain install 1.95.0 --profile minimal --component rust-src
+}
+
+ebpf_object() {
+  CARGO_TARGET_DIR=$PIDFLOW_CACHE/ebpf-target ebpf-probes/build.sh "$logs/rebuilt.o" && cmp "$logs/rebuilt.o" ebpf-probes/pidflow.bpf.o
+}
+
+# Names of the files tests/tests/PATTERN.rs as cargo wants them.
+tests_named() { # PATTERN...
+  local pattern file
+  for pattern; do
+    for file in tests/tests/$pattern.rs; do
+      [ -e "$file" ] && printf -- '--test %s ' "$(basename "$file" .rs)"
+    done
+  done
+}
+
+unprivileged_tests() {
+  local file name
+  for file in tests/tests/*.rs; do
+    name=$(basename "$file" .rs)
+    case $name in host_* | interop* | kernels) ;; *) printf -- '--test %s ' "$name" ;; esac
+  done
+}
+
+has cargo || { echo "cargo is missing: install Rust 1.95 or newer from rustup.rs"; exit 1; }
+install_cargo_deny >"$logs/deny" 2>&1 &
+deny=$!
+step "Debian packages" debian_packages
+step "Python packages" python_packages
+step "Rust components" rust_components
+step "formatting" formatting
+step "lints" cargo clippy --workspace --all-targets -- -D warnings
+step "build" cargo build --workspace --bins
+cargo_test "unit tests" --workspace --exclude pidflow-tests
+# shellcheck disable=SC2046 # several words
+cargo_test "tests without privileges" -p pidflow-tests --lib --bins $(unprivileged_tests)
+# shellcheck disable=SC2046
+cargo_test "tests on this host" -p pidflow-tests $(tests_named 'host_*' 'interop*') -- --test-threads=1
+cargo_test "kernels in virtual machines" -p pidflow-tests --test kernels -- --test-threads=1
+if [ -x tests/fuzz/run.sh ]; then step "fuzzing" tests/fuzz/run.sh; fi
+if wait $deny; then
+  step "licences, sources, bans" cargo deny check licenses bans sources
+else
+  skip "licences, sources, bans" "cargo-deny cannot be installed: $(tail -n 1 "$logs/deny")"
+fi
+if ebpf_toolchain >"$logs/ebpf" 2>&1; then
+  step "eBPF object equals its sources" ebpf_object
+else
+  skip "eBPF object equals its sources" "no toolchain: $(tail -n 1 "$logs/ebpf")"
+fi
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
