@@ -74,13 +74,17 @@ impl Watch {
     }
 
     pub(super) fn run(mut self) {
-        while !self.shared.is_stopping() {
-            if matches!(self.round(), Next::End) {
+        let mut next = Next::Go;
+        while matches!(next, Next::Go) && !self.shared.is_stopping() {
+            next = self.round();
+        }
+        // What is left in the kernel's buffer was seen before the stop.
+        while matches!(next, Next::Go) {
+            next = self.read();
+            if self.frames.packets.is_empty() || matches!(self.send(), Next::End) {
                 break;
             }
         }
-        // What is left in the kernel's buffer was seen before the stop.
-        let _ = self.read();
         self.send();
         self.statistics();
     }
