@@ -13,7 +13,7 @@ use crate::trial::{self, Running};
 use crate::truth::Exchange;
 
 /// The scenarios, with the options that an emulated machine can do. `preexisting` comes first, before the agent.
-const SCENARIOS: [&str; 11] = [
+const SCENARIOS: [&str; 13] = [
     "burst --count 500 --rate 20 --ports 10",
     "prefork",
     "fdpass",
@@ -25,6 +25,8 @@ const SCENARIOS: [&str; 11] = [
     "udp-connected",
     "udp-unconnected",
     "netns",
+    "unreachable",
+    "ping",
 ];
 
 /// The last line: everything was tried.

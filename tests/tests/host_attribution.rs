@@ -98,6 +98,14 @@ fn a_connection_that_times_out_says_so() -> Result<()> {
 }
 
 #[test]
+fn an_unreachable_host_says_so_without_any_packet() -> Result<()> {
+    assert_perfect(
+        "an_unreachable_host_says_so_without_any_packet",
+        "unreachable",
+    )
+}
+
+#[test]
 fn a_namespaced_process_over_veth() -> Result<()> {
     assert_perfect("a_namespaced_process_over_veth", "netns --count 5")
 }

@@ -38,6 +38,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "udp-connected" => udp::connected(&args),
         "udp-unconnected" => udp::unconnected(&args),
         "netns" => netns::run(&args),
+        "unreachable" => netns::unreachable(&args),
         "ping" => ping::run(&args),
         "metrics" => metrics::run(&args),
         "load" => load::run(&args),

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::args::Args;
+use super::tcp::Failing;
 use super::wire::{self, Plan};
 use crate::sys::{self, Forked};
 
@@ -22,6 +23,17 @@ const INSIDE: [IpAddr; 2] = [
 ];
 const HOST_LINK: &str = "pf-host0";
 const INSIDE_LINK: &str = "pf-inside0";
+
+/// A link on which nobody answers (TEST-NET-3, RFC 5737).
+const EMPTY_LINK: &str = "pf-empty0";
+const EMPTY: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
+    IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 1)),
+];
+const ABSENT: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
+    IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 9)),
+];
 
 /// What host and container tell each other, line by line.
 struct Talk {
@@ -79,6 +91,33 @@ pub(super) fn run(args: &Args) -> Result<()> {
     ip(&format!("link del {HOST_LINK}"))?;
     ours.tell(&true)?;
     container.join()
+}
+
+/// Connects to addresses at which nobody is: the kernel asks for the neighbour in vain for 3 seconds, and no IP packet
+/// ever leaves.
+pub(super) fn unreachable(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    ip(&format!(
+        "link add {EMPTY_LINK} type veth peer name pf-empty1"
+    ))?;
+    let outcome = ip("link set pf-empty1 up").and_then(|()| connect_to_absent(&truth));
+    ip(&format!("link del {EMPTY_LINK}"))?;
+    outcome
+}
+
+fn connect_to_absent(truth: &File) -> Result<()> {
+    configure(EMPTY_LINK, EMPTY)?;
+    for (source, absent) in EMPTY.into_iter().zip(ABSENT) {
+        let target = SocketAddr::new(absent, 7070);
+        let failing = Failing {
+            scenario: "unreachable",
+            source,
+            target,
+            error: libc::EHOSTUNREACH,
+        };
+        failing.connect()?.append_to(truth)?;
+    }
+    Ok(())
 }
 
 /// The first process of the container's side. It stays in the host's PID namespace itself; its children do not.

@@ -1,6 +1,6 @@
 //! TCP connections whose owner is easily mistaken.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -53,6 +53,8 @@ pub(super) fn fdpass(args: &Args) -> Result<()> {
 }
 
 fn pass_on(listener: &TcpListener, give: &UnixStream) -> Result<()> {
+    // So that a mix-up with the worker shows in the name too.
+    sys::set_own_name("pf-acceptor")?;
     loop {
         let (stream, _) = listener.accept()?;
         sys::send_descriptor(give, stream.as_raw_fd())?;
@@ -136,8 +138,14 @@ pub(super) fn refused(args: &Args) -> Result<()> {
         };
         // A port that was free a moment ago and that nobody else is given soon.
         let target = TcpListener::bind((address, 0))?.local_addr()?;
-        failing_connect("refused", target, Expected::Nobody, libc::ECONNREFUSED)?
-            .append_to(&truth)?;
+        Failing {
+            scenario: "refused",
+            source: address,
+            target,
+            error: libc::ECONNREFUSED,
+        }
+        .connect()?
+        .append_to(&truth)?;
     }
     Ok(())
 }
@@ -153,37 +161,56 @@ pub(super) fn timeout(args: &Args) -> Result<()> {
         let target = TcpListener::from(listener.try_clone()?).local_addr()?;
         // A queue of 0 takes one connection, which nobody accepts.
         let _filler = TcpStream::connect(target)?;
-        failing_connect("timeout", target, Expected::Unchecked, libc::ETIMEDOUT)?
-            .append_to(&truth)?;
+        Failing {
+            scenario: "timeout",
+            source: address,
+            target,
+            error: libc::ETIMEDOUT,
+        }
+        .connect()?
+        .append_to(&truth)?;
     }
     Ok(())
 }
 
 /// A connect that must fail with `error`.
-fn failing_connect(
-    scenario: &str,
-    target: SocketAddr,
-    nobody: Expected,
-    error: i32,
-) -> Result<Exchange> {
-    let fd = sys::socket(target.ip(), libc::SOCK_STREAM, 0)?;
-    // Bound beforehand: after a failed connect the socket no longer says which port it had.
-    sys::bind(&fd, SocketAddr::new(target.ip(), 0))?;
-    sys::set_option(&fd, libc::IPPROTO_TCP, libc::TCP_SYNCNT, 1)?;
-    let source = TcpListener::from(fd.try_clone()?).local_addr()?;
-    let mut exchange = Exchange::begin(scenario, TCP, source, target);
-    let Err(failure) = sys::connect(&fd, target) else {
-        bail!("connect to {target} did not fail")
-    };
-    if failure.raw_os_error() != Some(error) {
-        bail!("connect to {target} failed with {failure}, not with error {error}");
+pub(super) struct Failing<'a> {
+    pub(super) scenario: &'a str,
+    pub(super) source: IpAddr,
+    pub(super) target: SocketAddr,
+    pub(super) error: i32,
+}
+
+impl Failing<'_> {
+    pub(super) fn connect(&self) -> Result<Exchange> {
+        let (target, error) = (self.target, self.error);
+        let fd = sys::socket(target.ip(), libc::SOCK_STREAM, 0)?;
+        // Bound beforehand: after a failed connect the socket no longer says which port it had.
+        sys::bind(&fd, SocketAddr::new(self.source, 0))?;
+        if error == libc::ETIMEDOUT {
+            sys::set_option(&fd, libc::IPPROTO_TCP, libc::TCP_SYNCNT, 1)?;
+        }
+        let source = TcpListener::from(fd.try_clone()?).local_addr()?;
+        let mut exchange = Exchange::begin(self.scenario, TCP, source, target);
+        let Err(failure) = sys::connect(&fd, target) else {
+            bail!("connect to {target} did not fail")
+        };
+        if failure.raw_os_error() != Some(error) {
+            bail!("connect to {target} failed with {failure}, not with error {error}");
+        }
+        drop(fd);
+        exchange.end_ns = sys::now_ns();
+        exchange.source_end = Expected::Process(End::current()?);
+        // Who holds a listener whose queue is full may be named or not.
+        let silent = error == libc::ETIMEDOUT;
+        exchange.destination_end = if silent {
+            Expected::Unchecked
+        } else {
+            Expected::Nobody
+        };
+        exchange.error = Some(error);
+        Ok(exchange)
     }
-    drop(fd);
-    exchange.end_ns = sys::now_ns();
-    exchange.source_end = Expected::Process(End::current()?);
-    exchange.destination_end = nobody;
-    exchange.error = Some(error);
-    Ok(exchange)
 }
 
 /// Threads with names of their own do all the work on both sides; the owner is the process with its leader's name.
