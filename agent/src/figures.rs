@@ -54,6 +54,25 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     start.chain([&'…']).chain(end).take(width).collect()
 }
 
+/// Columns of what is printed for people.
+pub(crate) const WIDTH: usize = 80;
+
+/// Breaks text at blanks so that no line is wider than [`WIDTH`].
+pub(crate) fn wrapped(text: &str, indent: &str) -> String {
+    let mut out = String::new();
+    let mut line = String::from(indent);
+    for word in text.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > WIDTH && line.len() > indent.len() {
+            out += line.trim_end();
+            out.push('\n');
+            line = indent.into();
+        }
+        line += word;
+        line.push(' ');
+    }
+    out + line.trim_end() + "\n"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! The pidflow agent: every network flow of a Linux host, with the processes at both ends.
 
+mod capture;
 mod cli;
 mod commands;
 mod config;
@@ -10,7 +11,10 @@ mod live_view;
 mod logging;
 mod metrics;
 mod notify;
+mod observe;
+mod pipeline;
 mod privileges;
+mod probes;
 mod signals;
 
 use std::process::ExitCode;
@@ -23,7 +27,7 @@ fn main() -> ExitCode {
         Err(e) => return cli::report(&e),
     };
     match commands::execute(command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(e) if e.is_broken_pipe() => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("pidflow: {e}");

@@ -18,28 +18,33 @@ impl Stop {
     pub(crate) fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
-
-    /// Asks for the end.
-    pub(crate) fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
-/// Watches from a thread of its own. To be called before any other thread starts, because threads
-/// inherit the mask that makes the signals wait for this one.
-pub(crate) fn watch() -> Result<Stop> {
-    let set = blocked()?;
-    let stop = Stop::default();
-    let theirs = stop.clone();
-    let wait = move || {
-        wait_for(&set);
-        theirs.request();
-        let signal = wait_for(&set);
-        terminal::leave();
-        std::process::exit(128 + signal);
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(wait).context("cannot start the signal thread")?;
-    Ok(stop)
+/// The signals, held back from the moment it was made; to be made before any other thread starts, because threads
+/// inherit the mask.
+pub(crate) struct Held(libc::sigset_t);
+
+impl Held {
+    /// Holds them back.
+    pub(crate) fn new() -> Result<Self> {
+        blocked().map(Self)
+    }
+
+    /// Watches from a thread of its own: at the first signal [`Stop`] is set and `then` is done.
+    pub(crate) fn watch(self, then: impl FnOnce() + Send + 'static) -> Result<Stop> {
+        let stop = Stop::default();
+        let theirs = stop.clone();
+        let wait = move || {
+            wait_for(&self.0);
+            theirs.0.store(true, Ordering::Relaxed);
+            then();
+            let signal = wait_for(&self.0);
+            terminal::leave();
+            std::process::exit(128 + signal);
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(wait).context("cannot start the signal thread")?;
+        Ok(stop)
+    }
 }
 
 fn blocked() -> Result<libc::sigset_t> {

@@ -57,6 +57,9 @@ pub(crate) struct ReadArgs {
     /// Configuration file (TOML); variables and flags go before it
     #[arg(long, value_name = "FILE", env = "PIDFLOW_CONFIG")]
     pub(crate) config: Option<PathBuf>,
+    /// Read only what this BPF filter lets through, as in tcpdump
+    #[arg(short, long, value_name = "BPF", env = "PIDFLOW_FILTER")]
+    pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) flows: FlowOptions,
     #[command(flatten)]

@@ -8,9 +8,7 @@ use serde_json::json;
 
 use crate::cli::FieldsArgs;
 use crate::failure::Failure;
-
-/// Columns of the plain list.
-const WIDTH: usize = 80;
+use crate::figures::wrapped;
 
 /// Prints the table.
 pub(crate) fn execute(args: &FieldsArgs) -> Result<(), Failure> {
@@ -48,22 +46,6 @@ fn plain() -> String {
         out += &wrapped(e.doc, "    ");
     }
     out
-}
-
-/// Breaks text at blanks so that no line is wider than [`WIDTH`].
-fn wrapped(text: &str, indent: &str) -> String {
-    let mut out = String::new();
-    let mut line = String::from(indent);
-    for word in text.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH && line.len() > indent.len() {
-            out += line.trim_end();
-            out.push('\n');
-            line = indent.into();
-        }
-        line += word;
-        line.push(' ');
-    }
-    out + line.trim_end() + "\n"
 }
 
 fn markdown() -> String {
@@ -106,6 +88,7 @@ fn as_json(e: &Element) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::WIDTH;
 
     #[test]
     fn the_list_fits_eighty_columns() {

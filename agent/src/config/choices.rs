@@ -1,7 +1,11 @@
 //! Options with a fixed set of answers, the same words on the command line and in the file.
 
 use clap::ValueEnum;
+use pidflow_engine::decode::Fragments;
+use pidflow_exporters::{config as exporters, json};
 use serde::Deserialize;
+
+use crate::probes;
 
 /// How kernel events are had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -19,6 +23,18 @@ pub(crate) enum Backend {
     Poll,
 }
 
+impl From<Backend> for probes::Backend {
+    fn from(b: Backend) -> Self {
+        match b {
+            Backend::Auto => Self::Auto,
+            Backend::Fentry => Self::Fentry,
+            Backend::Kprobe => Self::Kprobe,
+            Backend::Tracepoint => Self::Tracepoint,
+            Backend::Poll => Self::Poll,
+        }
+    }
+}
+
 /// What to do with the kernel's delay accounting, without which there is no iowait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -29,6 +45,16 @@ pub(crate) enum DelayAccounting {
     Off,
     /// Leave it as it is
     Keep,
+}
+
+impl From<DelayAccounting> for probes::DelayAccounting {
+    fn from(d: DelayAccounting) -> Self {
+        match d {
+            DelayAccounting::On => Self::On,
+            DelayAccounting::Off => Self::Off,
+            DelayAccounting::Keep => Self::Keep,
+        }
+    }
 }
 
 /// Keys of JSON records.
@@ -78,4 +104,41 @@ pub(crate) enum WireVersion {
     #[value(name = "9", alias = "netflow9")]
     #[serde(rename = "9", alias = "netflow9")]
     NetflowV9,
+}
+
+impl From<WireVersion> for exporters::WireVersion {
+    fn from(v: WireVersion) -> Self {
+        match v {
+            WireVersion::Ipfix => Self::Ipfix,
+            WireVersion::NetflowV9 => Self::Netflow9,
+        }
+    }
+}
+
+impl From<JsonKeys> for json::JsonKeys {
+    fn from(k: JsonKeys) -> Self {
+        match k {
+            JsonKeys::Names => Self::Names,
+            JsonKeys::Numbers => Self::Numbers,
+        }
+    }
+}
+
+/// What becomes of IP fragments behind the first one, which have no ports of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FragmentRule {
+    /// They count to the flow of the first one
+    Join,
+    /// They are discarded, and counted as that
+    Separate,
+}
+
+impl From<FragmentRule> for Fragments {
+    fn from(f: FragmentRule) -> Self {
+        match f {
+            FragmentRule::Join => Self::Join,
+            FragmentRule::Separate => Self::Separate,
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! Configuration: file, then `PIDFLOW_*` variables, then flags; the later one holds.
 
 pub(crate) mod choices;
+mod defaults;
 mod file;
 pub(crate) mod options;
+pub(crate) mod outputs;
 pub(crate) mod timeout;
 
 use std::path::Path;

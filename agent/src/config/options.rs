@@ -3,9 +3,10 @@
 //! A member that is none (or an empty list) was not given in that layer.
 
 use clap::Args;
+use pidflow_exporters::config::ExporterConfig;
 use serde::Deserialize;
 
-use super::choices::{Backend, DelayAccounting, JsonKeys, LogFormat, LogLevel, WireVersion};
+use super::choices::{Backend, DelayAccounting, FragmentRule, JsonKeys, LogFormat, LogLevel, WireVersion};
 use super::timeout::Timeout;
 
 /// Gives a struct of optional members `over`: what this layer does not say, the lower one does.
@@ -24,7 +25,7 @@ macro_rules! layers {
 }
 
 /// Where packets come from.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = "Packets")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct CaptureOptions {
@@ -44,7 +45,7 @@ pub(crate) struct CaptureOptions {
 layers!(CaptureOptions { options: filter, snaplen, promiscuous; lists: interfaces });
 
 /// When a flow becomes a record.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = "Flows")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct FlowOptions {
@@ -54,14 +55,17 @@ pub(crate) struct FlowOptions {
     /// A flow without a packet for this long has ended, 0: never [default: 15s]
     #[arg(short = 'd', long, value_name = "DURATION", env = "PIDFLOW_IDLE_TIMEOUT")]
     pub(crate) idle_timeout: Option<Timeout>,
-    /// Flows held at once; when full, the idlest is reported early [default: 1000000]
+    /// Flows held at once; when full, the idlest is reported early [default: 1048576]
     #[arg(long, value_name = "N", env = "PIDFLOW_MAX_FLOWS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_flows: Option<u32>,
+    /// What becomes of IP fragments behind the first one [default: join]
+    #[arg(long, value_name = "RULE", env = "PIDFLOW_FRAGMENTS")]
+    pub(crate) fragments: Option<FragmentRule>,
 }
-layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows; lists: });
+layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragments; lists: });
 
 /// Where processes come from.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = "Processes")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ProbeOptions {
@@ -75,7 +79,7 @@ pub(crate) struct ProbeOptions {
 layers!(ProbeOptions { options: backend, delay_accounting; lists: });
 
 /// Where records go.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = "Output")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ExportOptions {
@@ -107,7 +111,7 @@ pub(crate) struct ExportOptions {
 layers!(ExportOptions { options: version, template, json, json_keys, otlp, own_pen, host; lists: collectors });
 
 /// Metrics, health and graph over HTTP.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = "HTTP")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct HttpOptions {
@@ -121,7 +125,7 @@ pub(crate) struct HttpOptions {
 layers!(HttpOptions { options: listen, max_edges; lists: });
 
 /// The view on the terminal.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = "Terminal")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ViewOptions {
@@ -132,7 +136,7 @@ pub(crate) struct ViewOptions {
 layers!(ViewOptions { options: off; lists: });
 
 /// What pidflow says about itself, on standard error.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = "Log")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct LogOptions {
@@ -146,7 +150,7 @@ pub(crate) struct LogOptions {
 layers!(LogOptions { options: format, level; lists: });
 
 /// All of them, as `run` takes them and as the configuration file holds them.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -163,6 +167,10 @@ pub(crate) struct Options {
     pub(crate) view: ViewOptions,
     #[command(flatten)]
     pub(crate) log: LogOptions,
+    /// Exporters with every detail, as `[[exporter]]` tables; in the file only.
+    #[arg(skip)]
+    #[serde(rename = "exporter")]
+    pub(crate) exporters: Vec<ExporterConfig>,
 }
 
 impl Options {
@@ -176,6 +184,7 @@ impl Options {
             http: self.http.over(lower.http),
             view: self.view.over(lower.view),
             log: self.log.over(lower.log),
+            exporters: if self.exporters.is_empty() { lower.exporters } else { self.exporters },
         }
     }
 }

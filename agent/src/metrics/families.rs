@@ -12,6 +12,7 @@ pub(crate) fn families(s: &Status, host: &str) -> Vec<Family> {
     all.extend(events(s));
     all.extend(exporters(&s.exporters));
     all.push(Family::gauge("pidflow_queue_depth", "Things that wait, by queue.", labelled("queue", &s.queues)));
+    all.push(Family::gauge("pidflow_table_entries", "Entries of tables, by table.", labelled("table", &s.tables)));
     all.push(Family::gauge("pidflow_ready", "1 when everything is attached and running.", plain(u64::from(s.not_ready.is_empty()))));
     all.extend(edges(s, host));
     all

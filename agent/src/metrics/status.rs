@@ -45,6 +45,8 @@ pub(crate) struct Status {
     pub(crate) kernel_drops: Labelled,
     /// Flows in the table.
     pub(crate) active: u64,
+    /// Entries of other tables.
+    pub(crate) tables: Labelled,
     /// Records made and how their ends were attributed.
     pub(crate) records: Records,
     /// Probes' counters.

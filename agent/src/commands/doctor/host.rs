@@ -1,0 +1,95 @@
+//! The kernel and what it lets us do.
+
+use std::fs;
+use std::path::Path;
+
+use super::finding::{Finding, Verdict};
+use crate::privileges;
+
+const BTF: &str = "/sys/kernel/btf/vmlinux";
+const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+const DELAY_ACCOUNTING: &str = "/proc/sys/kernel/task_delayacct";
+
+/// Everything about the host.
+pub(super) fn findings() -> Vec<Finding> {
+    vec![kernel(), btf(), capabilities(), lockdown(), tracefs(), delay_accounting(), cgroup()]
+}
+
+fn read(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok().map(|t| t.trim().to_owned())
+}
+
+fn kernel() -> Finding {
+    let release = read("/proc/sys/kernel/osrelease").unwrap_or_else(|| "unknown".into());
+    Finding::new(Verdict::Fine, "kernel", &format!("{release} {}", std::env::consts::ARCH))
+}
+
+fn btf() -> Finding {
+    match fs::metadata(BTF) {
+        Ok(_) => Finding::new(Verdict::Fine, "BTF", BTF),
+        Err(e) => Finding::new(Verdict::Less, "BTF", &format!("{BTF}: {e}"))
+            .with("lost", "eBPF, which finds struct members with it; a kernel built with CONFIG_DEBUG_INFO_BTF has it"),
+    }
+}
+
+/// What is lost without each capability.
+const CAPABILITIES: [(&str, &str); 5] = [
+    ("CAP_BPF", "eBPF"),
+    ("CAP_PERFMON", "eBPF"),
+    ("CAP_NET_RAW", "packets"),
+    ("CAP_SYS_PTRACE", "sockets of other users' processes older than the agent"),
+    ("CAP_DAC_READ_SEARCH", "executables of other users' processes"),
+];
+
+fn capabilities() -> Finding {
+    let missing = privileges::missing(&CAPABILITIES.map(|(name, _)| name)).unwrap_or_default();
+    if missing.is_empty() {
+        return Finding::new(Verdict::Fine, "capabilities", "all that are needed");
+    }
+    let lost = CAPABILITIES.iter().filter(|(name, _)| missing.contains(name));
+    let lost: Vec<_> = lost.map(|(name, what)| format!("{what} ({name})")).collect();
+    Finding::new(Verdict::Less, "capabilities", &format!("missing {}", missing.join(", ")))
+        .with("lost", &lost.join(", "))
+        .with("remedy", "run as root, or give them to the service (deploy/systemd/pidflow.service)")
+}
+
+fn lockdown() -> Finding {
+    let state = read(LOCKDOWN).unwrap_or_else(|| "[none]".into());
+    let mode = state.split(['[', ']']).nth(1).unwrap_or("none").to_owned();
+    match mode.as_str() {
+        "none" => Finding::new(Verdict::Fine, "lockdown", "none"),
+        _ => Finding::new(Verdict::Less, "lockdown", &mode).with("lost", "kernel functions as hooks; tracepoints remain"),
+    }
+}
+
+fn mounted(kind: &str) -> Option<String> {
+    let mounts = read("/proc/self/mounts")?;
+    let mut lines = mounts.lines().map(|l| l.split(' ').collect::<Vec<_>>());
+    lines.find_map(|f| (f.get(2) == Some(&kind)).then(|| f.get(1).map(ToString::to_string))?)
+}
+
+fn tracefs() -> Finding {
+    match mounted("tracefs") {
+        Some(path) => Finding::new(Verdict::Fine, "tracefs", &path),
+        None => Finding::new(Verdict::Fine, "tracefs", "not mounted")
+            .with("note", "only system call tracepoints need it: mount -t tracefs tracefs /sys/kernel/tracing"),
+    }
+}
+
+fn delay_accounting() -> Finding {
+    let what = "delay accounting";
+    match read(DELAY_ACCOUNTING).as_deref() {
+        Some("1") => Finding::new(Verdict::Fine, what, "on"),
+        Some(_) => Finding::new(Verdict::Less, what, "off")
+            .with("lost", "iowait of processes")
+            .with("remedy", "run with --delay-accounting on, or sysctl kernel.task_delayacct=1"),
+        None => Finding::new(Verdict::Less, what, "not in this kernel").with("lost", "iowait of processes"),
+    }
+}
+
+fn cgroup() -> Finding {
+    match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        true => Finding::new(Verdict::Fine, "cgroup", "version 2"),
+        false => Finding::new(Verdict::Fine, "cgroup", "version 1 or none").with("note", "container ids come from /proc/PID/cgroup all the same"),
+    }
+}

@@ -1,0 +1,43 @@
+//! `pidflow doctor`: what this host allows, and what is lost by what it does not.
+
+mod finding;
+mod host;
+mod packets;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::cli::DoctorArgs;
+use crate::config::choices::Backend;
+use crate::failure::Failure;
+use crate::probes::{self, HookReport};
+use finding::{Finding, Verdict, render};
+
+/// Looks, prints, and fails when `pidflow run` would.
+pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
+    let sections = [("Host", host::findings()), ("Hooks", hooks(args)), ("Packets", packets::findings())];
+    let all = || sections.iter().flat_map(|(_, findings)| findings);
+    let fails = all().any(|f| f.verdict == Verdict::Fails);
+    let mut out = render(&sections);
+    out += match (fails, all().any(|f| f.verdict == Verdict::Less)) {
+        (true, _) => "\nVerdict: pidflow run will fail here; mend what FAILS above.\n",
+        (_, true) => "\nVerdict: pidflow run works here, with the losses named above.\n",
+        _ => "\nVerdict: pidflow run works here, in full.\n",
+    };
+    std::io::stdout().write_all(out.as_bytes())?;
+    Ok(if fails { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn hooks(args: &DoctorArgs) -> Vec<Finding> {
+    let backend = args.probes.backend.unwrap_or(Backend::Auto);
+    match probes::probe_hooks(backend.into()) {
+        Ok(reports) => reports.iter().map(hook).collect(),
+        Err(e) => vec![Finding::new(Verdict::Fails, "all hooks", "none").with("why", &format!("{e:#}"))],
+    }
+}
+
+fn hook(r: &HookReport) -> Finding {
+    let verdict = if r.lost.is_empty() { Verdict::Fine } else { Verdict::Less };
+    let way = r.way.as_deref().unwrap_or("none");
+    Finding::new(verdict, r.fact, way).with("not better because", &r.reason).with("lost", r.lost)
+}

@@ -1,0 +1,78 @@
+//! `pidflow read`: capture files to flow records.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::anyhow;
+use indicatif::{ProgressBar, ProgressStyle};
+use pidflow_engine::flow_table::FlowTable;
+use pidflow_exporters::{ExporterSet, Mode};
+
+use super::summary;
+use crate::capture::{CaptureFiles, FileOptions, Filter};
+use crate::cli::ReadArgs;
+use crate::config::options::{CaptureOptions, Options};
+use crate::config::outputs::Outputs;
+use crate::failure::{Failure, OrUsage};
+use crate::pipeline::Reading;
+use crate::signals::{Held, Stop};
+use crate::{config, logging};
+
+/// Turns between two looks of the progress bar.
+const TURNS: u64 = 64;
+/// How long exporters may take after an interruption.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// Reads all files; a damaged one does not keep the others from being read.
+pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
+    let ReadArgs { captures, config, filter, flows, export, log } = args;
+    let capture = CaptureOptions { filter, ..CaptureOptions::default() };
+    let given = Options { capture, flows, export, log, ..Options::default() };
+    let options = config::resolve(given, config.as_deref())?;
+    logging::start(&options.log);
+    let outputs = Outputs::new(&options, Mode::Offline).or_usage()?;
+    let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
+    let signals = Held::new()?;
+    let bar = progress_bar(&captures);
+    let files = CaptureFiles::new(captures, FileOptions { filter, fragments: options.flows.fragments() });
+    let exporters = ExporterSet::start(&outputs.exporters, &outputs.context).map_err(anyhow::Error::from)?;
+    let stopper = exporters.stopper();
+    let stop = signals.watch(move || stopper.stop_within(SHUTDOWN))?;
+    let table = FlowTable::new(options.flows.table());
+    read_all(Reading::new(files, table, exporters), &bar, &stop)
+}
+
+fn read_all(mut reading: Reading, bar: &ProgressBar, stop: &Stop) -> Result<(), Failure> {
+    let mut faults = Vec::new();
+    for turn in 1_u64.. {
+        if stop.requested() {
+            faults.push("interrupted, the rest was not read".to_owned());
+            break;
+        }
+        match reading.turn() {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(e) => faults.push(e.to_string()),
+        }
+        if turn.is_multiple_of(TURNS) {
+            bar.set_position(reading.octets_read());
+        }
+    }
+    let ended = reading.finish("end-of-capture");
+    bar.finish_and_clear();
+    eprintln!("{}", summary::reading(&ended));
+    faults.extend(summary::lost(&ended.exporters));
+    if faults.is_empty() { Ok(()) } else { Err(anyhow!(faults.join("; ")).into()) }
+}
+
+/// Shown on a terminal only, and only when the size of the whole is known.
+fn progress_bar(captures: &[PathBuf]) -> ProgressBar {
+    let size = |path: &PathBuf| std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| m.len());
+    let total: Option<u64> = captures.iter().filter(|p| *p != Path::new("-")).map(size).sum();
+    let has_stdin = captures.iter().any(|p| p == Path::new("-"));
+    let (Some(total), false) = (total, has_stdin) else { return ProgressBar::hidden() };
+    let style = ProgressStyle::with_template("reading [{bar:30}] {percent:>3} %  {decimal_bytes_per_sec}  {eta} left");
+    // The template is a constant; were it wrong, the usual bar would do.
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style.progress_chars("=> "))
+}

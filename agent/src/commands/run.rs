@@ -1,0 +1,127 @@
+//! `pidflow run`: attaches everything, gives up privileges, and lets the pipeline work.
+
+use std::io::IsTerminal;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use crossbeam_channel::{Receiver, bounded};
+use pidflow_engine::flow_table::FlowTable;
+use pidflow_engine::join::Joiner;
+use pidflow_exporters::{ExporterSet, Mode};
+
+use super::summary;
+use crate::capture::{Interfaces, LiveCapture, LiveOptions, PacketBatch};
+use crate::cli::RunArgs;
+use crate::config::options::{CaptureOptions, FlowOptions, HttpOptions, Options};
+use crate::config::outputs::{self, Outputs};
+use crate::config::timeout::Timeout;
+use crate::failure::{Failure, OrUsage};
+use crate::http::{self, Shared};
+use crate::live_view::LiveView;
+use crate::notify::{self, notify};
+use crate::observe::{About, Observers};
+use crate::pipeline::{Live, LiveParts};
+use crate::probes::{self, Probes};
+use crate::signals::Held;
+use crate::{config, logging, privileges};
+
+/// Batches of packets that may wait for the pipeline; more, and the kernel's buffers fill.
+const BATCHES: usize = 128;
+/// Without any other output, flows are shown on the terminal this often.
+const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
+/// How long exporters may take at the end.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// Runs until it is told to stop.
+pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
+    let mut options = config::resolve(args.options, args.config.as_deref())?;
+    let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
+    logging::start(&options.log);
+    let stop = Held::new()?.watch(|| {})?;
+    if let Err(e) = privileges::keep_needed() {
+        tracing::warn!("cannot give up privileges: {e}");
+    }
+    let view = shows_view(&options, &outputs);
+    if view && outputs.exporters.is_empty() {
+        options.flows.active_timeout.get_or_insert(VIEW_TIMEOUT);
+    }
+    let live = Live::new(attach(&options, &outputs, view)?);
+    notify(notify::READY);
+    let ended = live.run(&stop);
+    notify(notify::STOPPING);
+    eprintln!("{}", summary::running(&ended));
+    if stop.requested() { Ok(()) } else { Err(anyhow!("every interface is gone, nothing is left to capture").into()) }
+}
+
+fn shows_view(options: &Options, outputs: &Outputs) -> bool {
+    std::io::stdout().is_terminal() && !outputs.uses_stdout() && options.view.off != Some(true)
+}
+
+/// Everything that can fail at the start, in an order in which nothing is missed: first the probes, then the packets.
+fn attach(options: &Options, outputs: &Outputs, view: bool) -> Result<LiveParts> {
+    let exporters = ExporterSet::start(&outputs.exporters, &outputs.context)?;
+    let listener = listen(&options.http)?;
+    let probes = start_probes(options)?;
+    let (capture, batches) = start_capture(&options.capture, &options.flows)?;
+    let about = About { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
+    tracing::info!("{}", ready_line(&about, listener.as_ref()));
+    let shared = Shared::new(&outputs::host(&options.export));
+    if let Some(listener) = listener {
+        http::serve(listener, shared.clone())?;
+    }
+    let view = if view { Some(LiveView::start()?) } else { None };
+    let table = options.flows.table();
+    let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());
+    let observers = Observers::new(shared, about, options.http.max_edges()).with_view(view);
+    Ok(LiveParts { probes, capture, batches, table: FlowTable::new(table), joiner, exporters, observers, shutdown: SHUTDOWN })
+}
+
+fn start_probes(options: &Options) -> Result<Probes> {
+    let mut wanted = probes::ProbeOptions::default();
+    if let Some(backend) = options.probes.backend {
+        wanted.backend = backend.into();
+    }
+    if let Some(switch) = options.probes.delay_accounting {
+        wanted.delay_accounting = switch.into();
+    }
+    probes::start(&wanted)
+}
+
+fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Receiver<PacketBatch>)> {
+    let interfaces = match c.interfaces.as_slice() {
+        [] => Interfaces::Any,
+        [any] if any == "any" => Interfaces::Any,
+        named => Interfaces::Named(named.to_vec()),
+    };
+    let options = LiveOptions {
+        interfaces,
+        filter: c.filter.clone(),
+        snap_length: c.snaplen.unwrap_or(LiveOptions::SNAP_LENGTH),
+        promiscuous: c.promiscuous.unwrap_or(false),
+        fragments: f.fragments(),
+        ..LiveOptions::default()
+    };
+    let (sender, batches) = bounded(BATCHES);
+    Ok((LiveCapture::start(&options, &sender)?, batches))
+}
+
+fn interface_names(c: &CaptureOptions) -> String {
+    if c.interfaces.is_empty() { "any".into() } else { c.interfaces.join(", ") }
+}
+
+/// The port, unless it was not asked for by name and is taken (by another pidflow, most likely).
+fn listen(options: &HttpOptions) -> Result<Option<TcpListener>> {
+    match options.listen.as_deref() {
+        Some("off") => Ok(None),
+        Some(address) => http::bind(address).map(Some),
+        None => Ok(http::bind(HttpOptions::LISTEN).inspect_err(|e| tracing::warn!("{e:#}")).ok()),
+    }
+}
+
+fn ready_line(about: &About, listener: Option<&TcpListener>) -> String {
+    let taken = about.hooks.iter().filter(|h| h.way.is_some()).count();
+    let address = listener.and_then(|l| l.local_addr().context("no address").ok());
+    let http = address.map_or_else(|| "no HTTP".into(), |a| format!("HTTP on {a}"));
+    format!("ready: {taken} of {} hooks, packets of {}, {http}", about.hooks.len(), about.interfaces)
+}

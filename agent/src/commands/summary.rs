@@ -1,0 +1,59 @@
+//! What was read, made, discarded and lost, in a few lines at the end.
+
+use pidflow_exporters::Snapshot;
+
+use crate::capture::CaptureCounters;
+use crate::figures::{bytes, grouped};
+use crate::pipeline::Ended;
+
+/// After capture files.
+pub(crate) fn reading(e: &Ended) -> String {
+    let mut parts = vec![totals(e)];
+    parts.extend(without_flow(&e.capture));
+    parts.extend(e.exporters.iter().map(exporter));
+    parts.join("\n")
+}
+
+/// After live traffic.
+pub(crate) fn running(e: &Ended) -> String {
+    let drops = e.capture.kernel_drops + e.capture.interface_drops;
+    format!("{}\nlost before the agent saw them: {} packets", reading(e), grouped(drops))
+}
+
+fn totals(e: &Ended) -> String {
+    let (c, t) = (&e.capture, &e.table);
+    format!(
+        "{} packets, {} ({} octets on the wire); {} in {} flows, {} records",
+        grouped(c.packets),
+        bytes(c.frame_octets),
+        grouped(c.frame_octets),
+        grouped(t.packets),
+        grouped(t.flows),
+        grouped(t.records)
+    )
+}
+
+/// Packets that are in no flow, by reason.
+fn without_flow(c: &CaptureCounters) -> Option<String> {
+    let decoded = c.discards.iter().map(|(reason, d)| (reason.name(), d));
+    let others = [("filtered", c.filtered), ("loopback-copy", c.loopback_copies)].into_iter().filter(|(_, d)| d.packets > 0);
+    let all: Vec<_> = decoded.chain(others).map(|(name, d)| format!("{name} {} ({} octets)", grouped(d.packets), grouped(d.frame_octets))).collect();
+    (!all.is_empty()).then(|| format!("in no flow: {}", all.join(", ")))
+}
+
+fn exporter(s: &Snapshot) -> String {
+    let lost: Vec<_> = losses(s).collect();
+    let lost = if lost.is_empty() { String::new() } else { format!(", lost {}", lost.join(", ")) };
+    format!("{}: {} records{lost}", s.exporter, grouped(s.exported))
+}
+
+fn losses(s: &Snapshot) -> impl Iterator<Item = String> + '_ {
+    s.lost.iter().filter(|(_, n)| *n > 0).map(|(why, n)| format!("{} {}", grouped(*n), why.name()))
+}
+
+/// What exporters lost, as an error says it.
+pub(crate) fn lost(exporters: &[Snapshot]) -> Option<String> {
+    let lost = exporters.iter().filter(|s| s.lost_total() > 0);
+    let said: Vec<_> = lost.map(|s| format!("{} lost {} records: {}", s.exporter, s.lost_total(), losses(s).collect::<Vec<_>>().join(", "))).collect();
+    (!said.is_empty()).then(|| said.join("; "))
+}

@@ -1,0 +1,52 @@
+//! What holds where an option was not given.
+
+use pidflow_engine::decode::Fragments;
+use pidflow_engine::flow_table::FlowTableConfig;
+
+use super::options::{FlowOptions, HttpOptions};
+use super::timeout::Timeout;
+
+/// A flow that never ends by itself is held against processes at most this long.
+const LONGEST_NS: u64 = 3_600_000_000_000;
+/// Grace before the join and what is late otherwise.
+const MARGIN_NS: u64 = 10_000_000_000;
+
+impl FlowOptions {
+    const ACTIVE: Timeout = Timeout::seconds(60);
+    const IDLE: Timeout = Timeout::seconds(15);
+
+    /// The flow table's settings.
+    pub(crate) fn table(&self) -> FlowTableConfig {
+        let active_timeout_ns = self.active_timeout.unwrap_or(Self::ACTIVE).nanoseconds();
+        FlowTableConfig {
+            idle_timeout_ns: self.idle_timeout.unwrap_or(Self::IDLE).nanoseconds(),
+            active_timeout_ns,
+            max_flows: self.max_flows.map_or(FlowTableConfig::MAX_FLOWS, |n| n as usize),
+            // A connection that was closed is reported as such, not by an active timeout that comes first.
+            linger_ns: active_timeout_ns.map_or(u64::MAX, |a| a / 2).min(FlowTableConfig::LINGER_NS),
+        }
+    }
+
+    /// How long processes and sockets that are gone must be known for the flows that they had.
+    pub(crate) fn retention_ns(&self) -> u64 {
+        let table = self.table();
+        let longest = |timeout: Option<u64>| timeout.unwrap_or(LONGEST_NS).min(LONGEST_NS);
+        longest(table.active_timeout_ns).max(longest(table.idle_timeout_ns)) + MARGIN_NS
+    }
+
+    /// The decoder's rule.
+    pub(crate) fn fragments(&self) -> Fragments {
+        self.fragments.map_or_else(Fragments::default, Into::into)
+    }
+}
+
+impl HttpOptions {
+    /// Where HTTP is served.
+    pub(crate) const LISTEN: &str = "127.0.0.1:9435";
+    const MAX_EDGES: u32 = 200;
+
+    /// Edges with a series of their own.
+    pub(crate) fn max_edges(&self) -> usize {
+        self.max_edges.unwrap_or(Self::MAX_EDGES) as usize
+    }
+}

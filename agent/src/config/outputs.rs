@@ -1,0 +1,64 @@
+//! From options to exporters.
+
+use pidflow_exporters::config::{ConfigError, ExporterConfig};
+use pidflow_exporters::{ExportContext, Mode};
+use pidflow_exporters::{Template, TemplateError};
+use pidflow_schema::Enterprise;
+
+use super::choices::{JsonKeys, WireVersion};
+use super::options::{ExportOptions, Options};
+
+/// Exporters and what they have in common.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    /// The exporters.
+    pub(crate) exporters: Vec<ExporterConfig>,
+    /// What they have in common.
+    pub(crate) context: ExportContext,
+}
+
+impl Outputs {
+    /// Checks the options.
+    pub(crate) fn new(options: &Options, mode: Mode) -> anyhow::Result<Self> {
+        let mut exporters = given(&options.export)?;
+        exporters.extend(options.exporters.iter().cloned());
+        Ok(Self { exporters, context: context(&options.export, mode)? })
+    }
+
+    /// Whether standard output carries records.
+    pub(crate) fn uses_stdout(&self) -> bool {
+        use pidflow_exporters::config::{JsonConfig, JsonOutput};
+        let is = |e: &ExporterConfig| matches!(e, ExporterConfig::Json(JsonConfig { output: JsonOutput::Stdout, .. }));
+        self.exporters.iter().any(is)
+    }
+}
+
+/// Those of the short options.
+fn given(o: &ExportOptions) -> Result<Vec<ExporterConfig>, ConfigError> {
+    let version = o.version.unwrap_or(WireVersion::Ipfix).into();
+    let keys = o.json_keys.unwrap_or(JsonKeys::Names).into();
+    let collectors = o.collectors.iter().map(|url| ExporterConfig::collector(url, version));
+    let json = o.json.iter().map(|file| Ok(ExporterConfig::json(file, keys)));
+    let otlp = o.otlp.iter().map(|url| ExporterConfig::otlp(url));
+    collectors.chain(json).chain(otlp).collect()
+}
+
+fn context(o: &ExportOptions, mode: Mode) -> Result<ExportContext, TemplateError> {
+    Ok(ExportContext {
+        template: o.template.as_deref().map(Template::parse).transpose()?.unwrap_or_default(),
+        own_pen: o.own_pen.unwrap_or(Enterprise::DEFAULT_OWN_PEN),
+        host_name: host(o),
+        host_id: read("/etc/machine-id"),
+        mode,
+        ..ExportContext::default()
+    })
+}
+
+/// The name that was given, else this host's.
+pub(crate) fn host(o: &ExportOptions) -> String {
+    o.host.clone().unwrap_or_else(|| read("/proc/sys/kernel/hostname"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}

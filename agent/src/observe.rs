@@ -1,0 +1,223 @@
+//! What the live pipeline shows of itself: the status behind the HTTP pages, the live view, and a line in
+//! the log now and then.
+
+use std::time::Instant;
+
+use pidflow_engine::flow_table::FlowTableCounters;
+use pidflow_engine::join::JoinCounters;
+use pidflow_exporters::Snapshot;
+use pidflow_schema::FlowRecord;
+
+use crate::capture::CaptureCounters;
+use crate::figures;
+use crate::http::Shared;
+use crate::live_view::{LiveView, Totals};
+use crate::metrics::edges::Edges;
+use crate::metrics::status::{Exporter, Hook, Labelled, Records, Status};
+use crate::probes::{HookReport, KernelCounts};
+
+/// Seconds between two choices of the edges that are shown.
+const SETTLE_S: u64 = 15;
+/// Seconds between two lines in the log.
+const SUMMARY_S: u64 = 60;
+
+/// Everything that counts, at one moment.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    /// Packet sources.
+    pub(crate) capture: CaptureCounters,
+    /// Flow table.
+    pub(crate) table: FlowTableCounters,
+    /// Flows in it.
+    pub(crate) active: usize,
+    /// The join.
+    pub(crate) join: JoinCounters,
+    /// Processes and sockets held.
+    pub(crate) held: (usize, usize),
+    /// The kernel side.
+    pub(crate) kernel: KernelCounts,
+    /// Exporters.
+    pub(crate) exporters: Vec<Snapshot>,
+    /// Things that wait, by queue.
+    pub(crate) queues: [(&'static str, usize); 3],
+}
+
+/// What does not change while running.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    /// Interfaces, joined.
+    pub(crate) interfaces: String,
+    /// Hooks and their ways.
+    pub(crate) hooks: Vec<HookReport>,
+}
+
+/// Those who look on.
+#[derive(Debug)]
+pub(crate) struct Observers {
+    shared: Shared,
+    view: Option<LiveView>,
+    about: About,
+    edges: Edges,
+    records: Records,
+    started: Instant,
+    settled_s: u64,
+    summed_up_s: u64,
+    is_stopping: bool,
+}
+
+impl Observers {
+    /// From now on.
+    pub(crate) fn new(shared: Shared, about: About, max_edges: usize) -> Self {
+        Self {
+            shared,
+            view: None,
+            about,
+            edges: Edges::new(max_edges),
+            records: Records::default(),
+            started: Instant::now(),
+            settled_s: 0,
+            summed_up_s: 0,
+            is_stopping: false,
+        }
+    }
+
+    /// With a view on the terminal.
+    pub(crate) fn with_view(mut self, view: Option<LiveView>) -> Self {
+        self.view = view;
+        self
+    }
+
+    fn seconds(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    /// Takes over new records.
+    pub(crate) fn records(&mut self, records: &[FlowRecord]) {
+        let now_s = self.seconds();
+        for r in records {
+            self.records.count(r);
+            self.edges.count(r, now_s);
+        }
+        if let Some(view) = &self.view {
+            view.count(records, now_s);
+        }
+    }
+
+    /// Takes over the figures.
+    pub(crate) fn publish(&mut self, figures: &Figures) {
+        let now_s = self.seconds();
+        if now_s >= self.settled_s + SETTLE_S {
+            self.settled_s = now_s;
+            self.edges.settle(now_s);
+        }
+        let status = self.status(figures, now_s);
+        match &self.view {
+            Some(view) => view.totals(self.totals(figures, &status)),
+            None => self.sum_up(&status, now_s),
+        }
+        self.shared.publish(status);
+    }
+
+    /// The end has begun.
+    pub(crate) fn stopping(&mut self) {
+        self.is_stopping = true;
+        self.view = None;
+    }
+
+    fn status(&self, f: &Figures, seconds: u64) -> Status {
+        Status {
+            seconds,
+            packets: f.table.packets,
+            octets: f.capture.frame_octets,
+            discards: discards(&f.capture),
+            kernel_drops: vec![("kernel-buffer".into(), f.capture.kernel_drops), ("interface".into(), f.capture.interface_drops)],
+            active: f.active as u64,
+            tables: labelled([("processes", f.held.0 as u64), ("socket-claims", f.held.1 as u64), ("flows-peak", f.table.peak_flows)]),
+            records: self.records.clone(),
+            probes: labelled([("delivered", f.kernel.delivered), ("suppressed", f.kernel.suppressed)]),
+            events_lost: events_lost(&f.kernel),
+            join: join(f),
+            hooks: self.about.hooks.iter().map(hook).collect(),
+            exporters: f.exporters.iter().map(exporter).collect(),
+            queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
+            edges: self.edges.shown(),
+            not_ready: self.is_stopping.then(|| "stopping".into()).into_iter().collect(),
+            degraded: self.degraded(f),
+        }
+    }
+
+    fn degraded(&self, f: &Figures) -> Vec<String> {
+        let hooks = self.about.hooks.iter().filter(|h| !h.lost.is_empty());
+        let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
+        let gone = (f.capture.lost_interfaces > 0).then(|| format!("{} interfaces are gone", f.capture.lost_interfaces));
+        hooks.chain(gone).collect()
+    }
+
+    fn totals(&self, f: &Figures, s: &Status) -> Totals {
+        Totals {
+            interfaces: self.about.interfaces.clone(),
+            seconds: s.seconds,
+            packets: f.capture.packets,
+            octets: f.capture.frame_octets,
+            active: s.active,
+            records: s.records.total(),
+            lost: s.lost(),
+            attributed: s.records.attributed(),
+        }
+    }
+
+    fn sum_up(&mut self, s: &Status, now_s: u64) {
+        if now_s < self.summed_up_s + SUMMARY_S {
+            return;
+        }
+        self.summed_up_s = now_s;
+        let (known, all) = s.records.attributed();
+        tracing::info!(
+            "{} packets, {}, {} flows active, {} records, {known} of {all} local ends attributed, lost {}",
+            figures::grouped(s.packets),
+            figures::bytes(s.octets),
+            figures::grouped(s.active),
+            figures::grouped(s.records.total()),
+            figures::grouped(s.lost())
+        );
+    }
+}
+
+fn labelled<const N: usize>(values: [(&str, u64); N]) -> Labelled {
+    values.map(|(name, n)| (name.to_owned(), n)).into()
+}
+
+fn discards(c: &CaptureCounters) -> Labelled {
+    let decoded = c.discards.iter().map(|(reason, d)| (reason.name().to_owned(), d.packets));
+    let others = labelled([("filtered", c.filtered.packets), ("loopback-copy", c.loopback_copies.packets)]);
+    decoded.chain(others.into_iter().filter(|(_, n)| *n > 0)).collect()
+}
+
+fn events_lost(k: &KernelCounts) -> Labelled {
+    labelled([
+        ("ring-full", k.ring_full),
+        ("read-failed", k.read_failed),
+        ("map-full", k.map_full),
+        ("unparsed", k.unparsed),
+        ("sampler-refused", k.sampler_refused),
+    ])
+}
+
+fn join(f: &Figures) -> Labelled {
+    labelled([
+        ("records", f.join.records),
+        ("turned-round", f.join.turned),
+        ("without-packets", f.join.without_packets),
+        ("flows-evicted", f.table.evicted),
+        ("flows-ended-by-socket-change", f.table.socket_changes),
+    ])
+}
+
+fn hook(h: &HookReport) -> Hook {
+    Hook { hook: h.fact.to_owned(), way: h.way.clone().unwrap_or_else(|| "none".into()) }
+}
+
+fn exporter(s: &Snapshot) -> Exporter {
+    let lost = s.lost.iter().filter(|(_, n)| *n > 0).map(|(why, n)| (why.name().to_owned(), *n));
+    Exporter { name: s.exporter.clone(), records: s.exported, lost: lost.collect(), queue: s.accepted.saturating_sub(s.exported + s.lost_total()) }
+}

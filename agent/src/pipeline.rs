@@ -1,0 +1,238 @@
+//! The order of things, here and nowhere else: packets and kernel events in, flows, the join, records out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use pidflow_engine::event::KernelEvent;
+use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, FlowTableCounters};
+use pidflow_engine::join::Joiner;
+use pidflow_engine::packet::Packet;
+use pidflow_exporters::{ExporterSet, Snapshot};
+use pidflow_schema::{Attribution, Flow, FlowEndReason, FlowRecord};
+
+use crate::capture::{CaptureCounters, CaptureError, CaptureFiles, Interface, LiveCapture, PacketBatch};
+use crate::observe::{Figures, Observers};
+use crate::probes::{Probes, wall_ns};
+use crate::signals::Stop;
+
+/// Records handed to the exporters together when files are read.
+const READ_BATCH: usize = 1024;
+/// How long the live pipeline waits for packets before it looks at everything else.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a flow that has ended waits for kernel events that are late.
+const GRACE_NS: u64 = 500_000_000;
+/// Between two looks at what can be forgotten.
+const EXPIRE_NS: u64 = 1_000_000_000;
+/// Failed connects are told by the records of their packets; those without packets come after this.
+const FAILED_NS: u64 = FlowTableConfig::LINGER_NS + GRACE_NS + 1_000_000_000;
+
+/// What is left when it is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// What the packet sources saw.
+    pub(crate) capture: CaptureCounters,
+    /// What the flow table did.
+    pub(crate) table: FlowTableCounters,
+    /// What became of the records.
+    pub(crate) exporters: Vec<Snapshot>,
+}
+
+fn name_interfaces(table: &mut FlowTable, interfaces: &[Interface]) {
+    interfaces.iter().for_each(|i| table.set_interface(i.number, i.index, &i.name));
+}
+
+/// Capture files: files, flow table, exporters. One thread, and nothing is dropped: full exporters are waited for.
+pub(crate) struct Reading {
+    files: CaptureFiles,
+    table: FlowTable,
+    exporters: ExporterSet,
+    packets: Vec<Packet>,
+    flows: Vec<Flow>,
+}
+
+impl Reading {
+    /// Nothing is opened yet.
+    pub(crate) fn new(files: CaptureFiles, table: FlowTable, exporters: ExporterSet) -> Self {
+        Self { files, table, exporters, packets: Vec::new(), flows: Vec::new() }
+    }
+
+    /// Reads some packets. False: there are no more.
+    ///
+    /// # Errors
+    /// One file cannot be read, or not further; the next turn goes on with the next one.
+    pub(crate) fn turn(&mut self) -> Result<bool, CaptureError> {
+        self.packets.clear();
+        let more = self.files.next_batch(&mut self.packets);
+        name_interfaces(&mut self.table, self.files.new_interfaces());
+        self.table.update_all(&self.packets, &mut self.flows);
+        if let Some(last_ns) = self.packets.last().map(|p| p.time_ns) {
+            while self.table.expire(last_ns, &mut self.flows) {
+                self.hand_on(READ_BATCH);
+            }
+        }
+        self.hand_on(READ_BATCH);
+        more
+    }
+
+    /// Sends the flows that wait, when they are at least so many.
+    fn hand_on(&mut self, least: usize) {
+        if self.flows.len() >= least {
+            send_offline(&self.exporters, self.flows.drain(..));
+        }
+    }
+
+    /// Octets of the files read so far.
+    pub(crate) fn octets_read(&self) -> u64 {
+        self.files.octets_read()
+    }
+
+    /// Ends all flows and sends everything, however long that takes.
+    pub(crate) fn finish(mut self, detail: &'static str) -> Ended {
+        self.hand_on(1);
+        let mut rest = self.table.drain(FlowEndReason::ForcedEnd, detail).peekable();
+        while rest.peek().is_some() {
+            send_offline(&self.exporters, rest.by_ref().take(READ_BATCH));
+        }
+        drop(rest);
+        let exporters = self.exporters.shutdown(Duration::from_secs(3600));
+        Ended { capture: self.files.counters().clone(), table: self.table.counters(), exporters }
+    }
+}
+
+fn send_offline(exporters: &ExporterSet, flows: impl Iterator<Item = Flow>) {
+    let records = flows.map(|f| FlowRecord::without_processes(f, Attribution::Offline));
+    exporters.send(&records.collect::<Arc<[_]>>());
+}
+
+/// Where the live pipeline takes from and gives to.
+pub(crate) struct LiveParts {
+    /// Kernel events.
+    pub(crate) probes: Probes,
+    /// Packet threads.
+    pub(crate) capture: LiveCapture,
+    /// Their channel.
+    pub(crate) batches: Receiver<PacketBatch>,
+    /// Flows.
+    pub(crate) table: FlowTable,
+    /// Processes and sockets.
+    pub(crate) joiner: Joiner,
+    /// Receivers of records.
+    pub(crate) exporters: ExporterSet,
+    /// Metrics and the live view.
+    pub(crate) observers: Observers,
+    /// How long the exporters may take at the end.
+    pub(crate) shutdown: Duration,
+}
+
+/// Live traffic and kernel events.
+pub(crate) struct Live {
+    parts: LiveParts,
+    events: Vec<KernelEvent>,
+    flows: Vec<Flow>,
+    /// Flows that have ended, with the time at which they are joined.
+    waiting: VecDeque<(u64, Flow)>,
+    expired_ns: u64,
+}
+
+impl Live {
+    /// Everything is attached already.
+    pub(crate) fn new(parts: LiveParts) -> Self {
+        Self { parts, events: Vec::new(), flows: Vec::new(), waiting: VecDeque::new(), expired_ns: 0 }
+    }
+
+    /// Works until it is asked to stop, or no interface is left. Then everything in flight is exported.
+    pub(crate) fn run(mut self, stop: &Stop) -> Ended {
+        while !stop.requested() && !self.parts.capture.is_finished() {
+            match self.parts.batches.recv_timeout(PATIENCE) {
+                Ok(batch) => self.turn(Some(&batch)),
+                Err(RecvTimeoutError::Timeout) => self.turn(None),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.finish()
+    }
+
+    fn turn(&mut self, batch: Option<&PacketBatch>) {
+        let now_ns = wall_ns();
+        self.hear_kernel();
+        self.count_packets(batch);
+        // Batches that wait are older than the clock; flows are idle by the time of the packets then.
+        let packet_ns = batch.and_then(|b| b.packets.last()).map_or(now_ns, |p| p.time_ns);
+        self.parts.table.expire(packet_ns, &mut self.flows);
+        self.waiting.extend(self.flows.drain(..).map(|f| (now_ns + GRACE_NS, f)));
+        self.join_due(now_ns);
+        if now_ns.saturating_sub(self.expired_ns) >= EXPIRE_NS {
+            self.expired_ns = now_ns;
+            let failed = self.parts.joiner.take_failed_attempts(now_ns.saturating_sub(FAILED_NS));
+            self.hand_on(failed);
+            self.parts.joiner.expire(now_ns);
+            self.observe();
+        }
+    }
+
+    /// Takes every event there is: those older than the packets at hand are among them.
+    fn hear_kernel(&mut self) {
+        let LiveParts { probes, joiner, table, .. } = &mut self.parts;
+        probes.drain(&mut self.events);
+        self.events.drain(..).for_each(|e| joiner.apply(&e));
+        for c in joiner.take_endpoint_changes() {
+            table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
+        }
+    }
+
+    fn count_packets(&mut self, batch: Option<&PacketBatch>) {
+        let Some(batch) = batch else { return };
+        name_interfaces(&mut self.parts.table, &batch.interfaces);
+        self.parts.table.update_all(&batch.packets, &mut self.flows);
+    }
+
+    /// Joins the flows whose grace is over.
+    fn join_due(&mut self, now_ns: u64) {
+        let due = self.waiting.partition_point(|(at, _)| *at <= now_ns);
+        let joiner = &mut self.parts.joiner;
+        let records: Vec<_> = self.waiting.drain(..due).map(|(_, flow)| joiner.join(flow)).collect();
+        self.hand_on(records);
+    }
+
+    fn hand_on(&mut self, records: Vec<FlowRecord>) {
+        if !records.is_empty() {
+            self.parts.observers.records(&records);
+            self.parts.exporters.send(&records.into());
+        }
+    }
+
+    fn observe(&mut self) {
+        let p = &mut self.parts;
+        let figures = Figures {
+            capture: p.capture.counters(),
+            table: p.table.counters(),
+            active: p.table.len(),
+            join: p.joiner.counters(),
+            held: p.joiner.sizes(),
+            kernel: p.probes.counts(),
+            exporters: p.exporters.counters(),
+            queues: [("packet-batches", p.batches.len()), ("flows-to-join", self.waiting.len()), ("records-to-export", p.exporters.queued())],
+        };
+        p.observers.publish(&figures);
+    }
+
+    /// Stops the captures, empties every channel, ends every flow, joins all, and lets the exporters finish.
+    fn finish(mut self) -> Ended {
+        self.parts.observers.stopping();
+        self.parts.capture.stop();
+        while let Ok(batch) = self.parts.batches.recv() {
+            self.turn(Some(&batch));
+        }
+        self.hear_kernel();
+        self.parts.table.finish(FlowEndReason::ForcedEnd, "shutdown", &mut self.flows);
+        self.waiting.extend(self.flows.drain(..).map(|f| (0, f)));
+        self.join_due(u64::MAX);
+        let failed = self.parts.joiner.take_failed_attempts(u64::MAX);
+        self.hand_on(failed);
+        self.observe();
+        let LiveParts { capture, table, exporters, shutdown, .. } = self.parts;
+        Ended { capture: capture.join(), table: table.counters(), exporters: exporters.shutdown(shutdown) }
+    }
+}

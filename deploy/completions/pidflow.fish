@@ -1,0 +1,133 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_pidflow_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_pidflow_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_pidflow_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_pidflow_using_subcommand
+    set -l cmd (__fish_pidflow_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c pidflow -n "__fish_pidflow_needs_command" -s h -l help -d 'Print help'
+complete -c pidflow -n "__fish_pidflow_needs_command" -s V -l version -d 'Print version'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "run" -d 'Capture live traffic and kernel events; on a terminal, show the live view'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "read" -d 'Read capture files (pcap, pcapng; gzip or zstd; - is standard input)'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "fields" -d 'List the elements that records are made of'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "check" -d 'Try a configuration file without running'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "doctor" -d 'Say what this host allows: kernel, hooks, interfaces, and what is lost'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "generate" -d 'Print the man page or shell completions'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l config -d 'Configuration file (TOML); variables and flags go before it' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s i -l interface -d 'Interface to capture on; repeat it for several [default: any, which includes loopback]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s f -l filter -d 'Capture only what this BPF filter lets through, as in tcpdump' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l snaplen -d 'Octets captured of each packet; headers are all that is needed [default: 256]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l promiscuous -d 'See packets that are not for this host' -r -f -a "true\t''
+false\t''"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s t -l active-timeout -d 'Report a flow that goes on at least this often, 0: never [default: 60s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s d -l idle-timeout -d 'A flow without a packet for this long has ended, 0: never [default: 15s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-flows -d 'Flows held at once; when full, the idlest is reported early [default: 1048576]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'What becomes of IP fragments behind the first one [default: join]' -r -f -a "join\t'They count to the flow of the first one'
+separate\t'They are discarded, and counted as that'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are had [default: auto]' -r -f -a "auto\t'The best way that attaches, for each hook'
+fentry\t'fentry and fexit only'
+kprobe\t'kprobe and kretprobe only'
+tracepoint\t'Tracepoints only'
+poll\t'No eBPF: /proc and sock_diag, polled'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l delay-accounting -d 'The kernel\'s delay accounting, without which there is no iowait [default: keep]' -r -f -a "on\t'Switch it on while running, and back at the end'
+off\t'Switch it off'
+keep\t'Leave it as it is'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s n -l collector -d 'Send IPFIX or NetFlow v9 there; repeat it for several' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
+9\t'NetFlow v9 (RFC 3954)'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@" [default: @FLOW@ @PROCESS@ @PIDFLOW@]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, or to standard output (-)' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
+numbers\t'8, 57640, …'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp -d 'Send OpenTelemetry log records to this OTLP/gRPC receiver' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve /metrics, /livez, /readyz and /api/graph there, or "off" [default: 127.0.0.1:9435]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Process-to-process edges shown at once, the rest is added up as "other" [default: 200]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l no-view -d 'Do not show the live view, even on a terminal' -r -f -a "true\t''
+false\t''"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-format -d 'How log lines look [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object per line'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-level -d 'The least of what is logged [default: info]' -r -f -a "error\t'Failures only'
+warn\t'And what is degraded'
+info\t'And what happens'
+debug\t'And how'
+trace\t'And everything else'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l config -d 'Configuration file (TOML); variables and flags go before it' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s f -l filter -d 'Read only what this BPF filter lets through, as in tcpdump' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s t -l active-timeout -d 'Report a flow that goes on at least this often, 0: never [default: 60s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s d -l idle-timeout -d 'A flow without a packet for this long has ended, 0: never [default: 15s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l max-flows -d 'Flows held at once; when full, the idlest is reported early [default: 1048576]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'What becomes of IP fragments behind the first one [default: join]' -r -f -a "join\t'They count to the flow of the first one'
+separate\t'They are discarded, and counted as that'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 there; repeat it for several' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
+9\t'NetFlow v9 (RFC 3954)'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@" [default: @FLOW@ @PROCESS@ @PIDFLOW@]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, or to standard output (-)' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
+numbers\t'8, 57640, …'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp -d 'Send OpenTelemetry log records to this OTLP/gRPC receiver' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l log-format -d 'How log lines look [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object per line'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l log-level -d 'The least of what is logged [default: info]' -r -f -a "error\t'Failures only'
+warn\t'And what is degraded'
+info\t'And what happens'
+debug\t'And how'
+trace\t'And everything else'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l markdown -d 'As a Markdown page'
+complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l json -d 'As JSON lines'
+complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -s h -l help -d 'Print help'
+complete -c pidflow -n "__fish_pidflow_using_subcommand check" -l config -d 'Configuration file (TOML)' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand check" -s h -l help -d 'Print help'
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l probes -d 'How kernel events are had [default: auto]' -r -f -a "auto\t'The best way that attaches, for each hook'
+fentry\t'fentry and fexit only'
+kprobe\t'kprobe and kretprobe only'
+tracepoint\t'Tracepoints only'
+poll\t'No eBPF: /proc and sock_diag, polled'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l delay-accounting -d 'The kernel\'s delay accounting, without which there is no iowait [default: keep]' -r -f -a "on\t'Switch it on while running, and back at the end'
+off\t'Switch it off'
+keep\t'Leave it as it is'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -s h -l help -d 'Print help'
+complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -f -a "man" -d 'The man page, in roff'
+complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -f -a "completions" -d 'Completions for a shell'
+complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from man" -s h -l help -d 'Print help'
+complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from completions" -s h -l help -d 'Print help'
+complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "man" -d 'The man page, in roff'
+complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "completions" -d 'Completions for a shell'
+complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check doctor generate help" -f -a "run" -d 'Capture live traffic and kernel events; on a terminal, show the live view'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check doctor generate help" -f -a "read" -d 'Read capture files (pcap, pcapng; gzip or zstd; - is standard input)'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check doctor generate help" -f -a "fields" -d 'List the elements that records are made of'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check doctor generate help" -f -a "check" -d 'Try a configuration file without running'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check doctor generate help" -f -a "doctor" -d 'Say what this host allows: kernel, hooks, interfaces, and what is lost'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check doctor generate help" -f -a "generate" -d 'Print the man page or shell completions'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check doctor generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and __fish_seen_subcommand_from generate" -f -a "man" -d 'The man page, in roff'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and __fish_seen_subcommand_from generate" -f -a "completions" -d 'Completions for a shell'

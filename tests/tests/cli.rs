@@ -1,0 +1,245 @@
+//! The command line as a user meets it: exit codes, messages of one line, generated pages.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use pidflow_tests::process;
+
+fn pidflow(arguments: &[&str]) -> Output {
+    let binary = process::binary("pidflow").unwrap();
+    let mut command = Command::new(binary);
+    let variables = std::env::vars()
+        .map(|(name, _)| name)
+        .filter(|n| n.starts_with("PIDFLOW_"));
+    variables.for_each(|name| {
+        command.env_remove(name);
+    });
+    command.args(arguments).output().unwrap()
+}
+
+fn text(octets: &[u8]) -> &str {
+    std::str::from_utf8(octets).unwrap()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// Fails with this code, and with one line on standard error that has all of `words`.
+#[track_caller]
+fn refuses(arguments: &[&str], code: i32, words: &[&str]) {
+    let output = pidflow(arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    for word in words {
+        assert!(said.contains(word), "{arguments:?}: no {word:?} in {said}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_one_line_and_code_2() {
+    refuses(&["run", "--jsom", "x"], 2, &["--jsom", "--json"]);
+    refuses(&["run", "--probes", "magic"], 2, &["magic", "kprobe"]);
+    refuses(&["run", "-t", "soon"], 2, &["soon", "15s"]);
+    refuses(&["read"], 2, &["<CAPTURE>"]);
+    refuses(&[], 2, &["run", "read"]);
+    refuses(
+        &["read", "x.pcap", "-T", "%NO_SUCH_FIELD"],
+        2,
+        &["NO_SUCH_FIELD", "fields"],
+    );
+    refuses(
+        &["read", "x.pcap", "-n", "carrier-pigeon://a:1"],
+        2,
+        &["carrier-pigeon", "udp://"],
+    );
+}
+
+#[test]
+fn a_wrong_configuration_is_one_line_with_the_line_number_and_code_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pidflow.toml");
+    std::fs::write(
+        &file,
+        "[flows]\nidle-timeout = \"5s\"\nactve-timeout = \"2m\"\n",
+    )
+    .unwrap();
+    let path = file.to_str().unwrap();
+    for command in [
+        &["check", "--config", path][..],
+        &["run", "--config", path],
+        &["read", "x.pcap", "--config", path],
+    ] {
+        refuses(
+            command,
+            2,
+            &["pidflow.toml:3:", "actve-timeout", "active-timeout"],
+        );
+    }
+    refuses(
+        &["check", "--config", "/no/such/file"],
+        2,
+        &["/no/such/file", "No such file"],
+    );
+}
+
+#[test]
+fn values_of_a_configuration_are_checked_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pidflow.toml");
+    std::fs::write(&file, "[export]\ntemplate = \"%NO_SUCH_FIELD\"\n").unwrap();
+    refuses(
+        &["check", "--config", file.to_str().unwrap()],
+        2,
+        &["NO_SUCH_FIELD"],
+    );
+}
+
+#[test]
+fn the_example_configuration_is_fine_and_names_every_option() {
+    let example = root().join("deploy/pidflow.toml");
+    let output = pidflow(&["check", "--config", example.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    // Options that are absent by default are comments: with these as settings it must be fine as well.
+    let uncommented: String = std::fs::read_to_string(&example)
+        .unwrap()
+        .lines()
+        .map(|l| {
+            l.strip_prefix("# ")
+                .filter(|l| l.split(" = ").next().is_some_and(is_key) && l.contains(" = "))
+                .unwrap_or(l)
+        })
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let whole = dir.path().join("whole.toml");
+    std::fs::write(&whole, &uncommented).unwrap();
+    let output = pidflow(&["check", "--config", whole.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let keys = uncommented
+        .lines()
+        .filter(|l| !l.starts_with('#') && l.contains(" = "))
+        .count();
+    let help = pidflow(&["run", "--help"]);
+    let options = text(&help.stdout)
+        .lines()
+        .filter(|l| l.contains("[env: PIDFLOW_"))
+        .count();
+    assert_eq!(
+        keys,
+        options - 1,
+        "every option but --config stands in the example"
+    );
+}
+
+fn is_key(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+}
+
+#[test]
+fn help_and_version_are_fine_and_go_to_standard_output() {
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["run", "--help"],
+        &["read", "--help"],
+    ] {
+        let output = pidflow(arguments);
+        assert!(
+            output.status.success() && !output.stdout.is_empty() && output.stderr.is_empty(),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn fields_lists_every_element_three_ways() {
+    let (plain, json, page) = (
+        pidflow(&["fields"]),
+        pidflow(&["fields", "--json"]),
+        pidflow(&["fields", "--markdown"]),
+    );
+    let lines: Vec<serde_json::Value> = text(&json.stdout)
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert!(lines.len() > 80);
+    for element in &lines {
+        let name = element["name"].as_str().unwrap();
+        assert!(
+            text(&plain.stdout).contains(name) && text(&page.stdout).contains(&format!("`{name}`")),
+            "{name}"
+        );
+    }
+    let pid = lines.iter().find(|e| e["name"] == "SRC_PROC_PID").unwrap();
+    assert_eq!(
+        (
+            pid["enterprise"].as_u64(),
+            pid["id"].as_u64(),
+            pid["netflow9"].as_u64()
+        ),
+        (Some(35632), Some(168), Some(57640))
+    );
+}
+
+/// A page that is made from the program and committed.
+#[track_caller]
+fn is_fresh(file: &str, arguments: &[&str]) {
+    let output = pidflow(arguments);
+    assert!(output.status.success());
+    let committed = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+    assert!(
+        committed == text(&output.stdout),
+        "{file} is stale: pidflow {} > {file}",
+        arguments.join(" ")
+    );
+}
+
+#[test]
+fn generated_pages_are_fresh() {
+    is_fresh("ELEMENTS.md", &["fields", "--markdown"]);
+    is_fresh("deploy/man/pidflow.1", &["generate", "man"]);
+    is_fresh(
+        "deploy/completions/pidflow.bash",
+        &["generate", "completions", "bash"],
+    );
+    is_fresh(
+        "deploy/completions/_pidflow",
+        &["generate", "completions", "zsh"],
+    );
+    is_fresh(
+        "deploy/completions/pidflow.fish",
+        &["generate", "completions", "fish"],
+    );
+}
+
+#[test]
+fn the_man_page_is_clean() {
+    let Ok(output) = Command::new("man")
+        .args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"])
+        .arg(root().join("deploy/man/pidflow.1"))
+        .output()
+    else {
+        return pidflow_tests::skip::skip("the_man_page_is_clean", "no man on this host");
+    };
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn doctor_fits_eighty_columns() {
+    let output = pidflow(&["doctor"]);
+    let said = text(&output.stdout);
+    assert!(said.lines().all(|l| l.chars().count() <= 80), "{said}");
+    assert!(
+        said.contains("Verdict: ") && matches!(output.status.code(), Some(0 | 1)),
+        "{said}"
+    );
+}
