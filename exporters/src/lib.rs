@@ -2,13 +2,21 @@
 //!
 //! An encoder is pure: it turns records into bytes in memory that it keeps, and never touches a socket, a file
 //! or a clock. A transport takes bytes and knows nothing of records.
+pub mod config;
+mod exporter;
 pub mod ipfix;
 pub mod json;
 pub mod netflow9;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 #[cfg(feature = "sample")]
 pub mod sample;
 pub mod template;
+mod transport;
 pub mod wire;
 
+pub use config::{ConfigError, ExporterConfig, WireVersion};
+pub use exporter::{ExportContext, ExporterSet, LOSSES, Loss, Mode, Snapshot, StartError, Stopper};
+pub use json::JsonKeys;
 pub use template::{Template, TemplateError};
 pub use wire::{EncoderStats, Message, Resend};

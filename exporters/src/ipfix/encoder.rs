@@ -5,7 +5,7 @@ use pidflow_schema::{Enterprise, FlowRecord};
 use crate::template::Template;
 use crate::wire::{Clock, Draft, EncoderStats, Message, Resend, ResendClock, Variants};
 
-use super::{FORMAT, HEADER, VERSION, put_template};
+use super::{FORMAT, HEADER, SET_HEADER, VERSION, largest, put_template};
 
 /// Longest text that a length of 16 bits allows.
 const WHOLE_TEXT: usize = u16::MAX as usize;
@@ -54,6 +54,13 @@ impl IpfixEncoder {
         let draft = Draft::new(HEADER, 1, options.max_message);
         let variants = Variants::new(template, FORMAT);
         Self { options, variants, draft, sequence: 0, resend: ResendClock::default(), stats: EncoderStats::default() }
+    }
+
+    /// The size of message that the template's largest record surely fits into, its texts cut if need be.
+    #[must_use]
+    pub fn least_message(template: &Template) -> usize {
+        let (template, record) = largest(template, Enterprise::DEFAULT_OWN_PEN);
+        HEADER + SET_HEADER + template.max(record)
     }
 
     /// What has been done so far.

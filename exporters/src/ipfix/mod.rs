@@ -6,6 +6,7 @@ pub use encoder::{IpfixEncoder, IpfixOptions};
 
 use pidflow_schema::Element;
 
+use crate::template::Template;
 use crate::wire::{Draft, Format, Op, Variant};
 
 /// RFC 7011 section 3.1.
@@ -13,6 +14,10 @@ const VERSION: u16 = 10;
 const HEADER: usize = 16;
 /// Set id of templates (RFC 7011 section 3.3.2).
 const TEMPLATE_SET: u16 = 2;
+/// Id and field count before a template record's fields.
+const RECORD_HEADER: usize = 4;
+/// Id and length before a set's records.
+const SET_HEADER: usize = 4;
 /// Field specifier bit that says that an enterprise number follows (RFC 7011 section 3.2).
 const ENTERPRISE_BIT: u16 = 0x8000;
 /// Length in a field specifier of an element of variable length (RFC 7011 section 7).
@@ -44,3 +49,9 @@ fn put_template(variant: &Variant, own_pen: u32, draft: &mut Draft) {
     }
 }
 
+/// Octets of the largest template record, and of the largest data record with all its texts empty.
+fn largest(template: &Template, own_pen: u32) -> (usize, usize) {
+    let specifier = |e: &Element| if e.enterprise.number(own_pen).is_some() { 8 } else { 4 };
+    let value = |e: &Element| Op::ipfix(e).octets().map_or(1, usize::from);
+    (RECORD_HEADER + FORMAT.largest(template, specifier), FORMAT.largest(template, value))
+}

@@ -5,7 +5,7 @@ use pidflow_schema::FlowRecord;
 use crate::template::Template;
 use crate::wire::{Clock, Draft, EncoderStats, Message, Resend, ResendClock, Variants};
 
-use super::{ALIGN, FORMAT, HEADER, VERSION, put_template};
+use super::{ALIGN, FORMAT, HEADER, VERSION, largest, put_template};
 
 const MILLISECOND_NS: u64 = 1_000_000;
 const SECOND_MS: u64 = 1000;
@@ -62,6 +62,12 @@ impl Netflow9Encoder {
             stats: EncoderStats::default(),
             options,
         }
+    }
+
+    /// The size of packet that the template's largest record surely fits into.
+    #[must_use]
+    pub fn least_message(template: &Template) -> usize {
+        HEADER + largest(template)
     }
 
     /// What has been done so far.

@@ -6,6 +6,7 @@ pub use encoder::{Netflow9Encoder, Netflow9Options};
 
 use pidflow_schema::Element;
 
+use crate::template::Template;
 use crate::wire::{Draft, Format, Op, Variant};
 
 /// RFC 3954 section 5.1.
@@ -15,6 +16,13 @@ const HEADER: usize = 20;
 const TEMPLATE_SET: u16 = 0;
 /// FlowSets end on 32-bit boundaries (RFC 3954 section 5.3).
 const ALIGN: usize = 4;
+
+/// Id and field count before a template record's fields.
+const RECORD_HEADER: usize = 4;
+/// Id and length before a FlowSet's records.
+const SET_HEADER: usize = 4;
+/// Type and length of one field.
+const SPECIFIER: usize = 4;
 
 const FORMAT: Format = Format { carries, op: Op::netflow9 };
 
@@ -35,3 +43,9 @@ fn put_template(variant: &Variant, draft: &mut Draft) {
     }
 }
 
+/// Octets of the largest template record or data record, the FlowSet's header and padding included.
+fn largest(template: &Template) -> usize {
+    let specifiers = RECORD_HEADER + FORMAT.largest(template, |_| SPECIFIER);
+    let record = FORMAT.largest(template, |e| usize::from(e.v9_length));
+    SET_HEADER + specifiers.max(record).next_multiple_of(ALIGN)
+}

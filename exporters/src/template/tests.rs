@@ -58,5 +58,5 @@ fn errors_say_where_what_and_what_was_meant() {
 
 #[test]
 fn a_very_long_name_is_cut_in_the_message() {
-    assert!(message(&"%A".repeat(1).replace('A', &"A".repeat(100_000))).len() < 200);
+    assert!(message(&"%A".replace('A', &"A".repeat(100_000))).len() < 200);
 }

@@ -1,6 +1,6 @@
 //! One template per combination of groups that occurs: what a record does not have is left out of its template.
 
-use pidflow_schema::{Element, FlowRecord, GroupSet};
+use pidflow_schema::{Element, FlowRecord, Group, GroupSet};
 
 use crate::template::Template;
 
@@ -44,6 +44,17 @@ impl Variant {
         for field in &self.plan {
             field.write(record, clock, out);
         }
+    }
+}
+
+impl Format {
+    /// The largest total of `octets` over the elements that one record can have: none is IPv4 and IPv6 at once.
+    pub(crate) fn largest(self, template: &Template, octets: impl Fn(&Element) -> usize) -> usize {
+        let without = |family: Group| -> usize {
+            let elements = template.elements().iter().filter(|e| e.group != family && (self.carries)(e));
+            elements.map(|e| octets(e)).sum()
+        };
+        without(Group::Ipv4).max(without(Group::Ipv6))
     }
 }
 

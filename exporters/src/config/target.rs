@@ -1,0 +1,131 @@
+//! Addresses of collectors: `udp://HOST:PORT`.
+
+use std::fmt;
+
+/// Port of IPFIX (IANA).
+const IPFIX_PORT: u16 = 4739;
+/// Port that NetFlow v9 collectors listen on by custom.
+const NETFLOW_PORT: u16 = 2055;
+/// Passes an Ethernet path, with room for tunnels.
+const UDP_MESSAGE: usize = 1420;
+/// Fewer, larger writes.
+const TCP_MESSAGE: usize = 16_384;
+
+/// How messages travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// One message per datagram.
+    Udp,
+    /// Messages one after the other.
+    Tcp,
+}
+
+impl Transport {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+
+    pub(super) const fn default_message(self) -> usize {
+        match self {
+            Self::Udp => UDP_MESSAGE,
+            Self::Tcp => TCP_MESSAGE,
+        }
+    }
+}
+
+/// Where a collector listens. Displays as the URL that it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// How to reach it.
+    pub transport: Transport,
+    /// Name or address; IPv6 without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// A collector's address that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{url}` is not a collector's address ({reason}); write udp://HOST:PORT or tcp://HOST:PORT")]
+pub struct TargetError {
+    url: String,
+    reason: &'static str,
+}
+
+impl Target {
+    /// Reads `udp://HOST[:PORT]` or `tcp://HOST[:PORT]`; without a scheme, UDP. The usual port is 4739 for IPFIX,
+    /// 2055 for NetFlow v9.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn parse(url: &str, ipfix: bool) -> Result<Self, TargetError> {
+        let error = |reason| TargetError { url: url.to_owned(), reason };
+        let (transport, rest) = match url.split_once("://") {
+            Some(("udp", rest)) => (Transport::Udp, rest),
+            Some(("tcp", rest)) => (Transport::Tcp, rest),
+            Some(_) => return Err(error("its scheme is neither udp nor tcp")),
+            None => (Transport::Udp, url),
+        };
+        let usual = if ipfix { IPFIX_PORT } else { NETFLOW_PORT };
+        let (host, port) = host_and_port(rest.trim_end_matches('/'), usual).map_err(error)?;
+        if host.is_empty() || host.contains(['/', '@', ' ', '[', ']']) {
+            return Err(error("its host is not a name or an address"));
+        }
+        Ok(Self { transport, host: host.to_owned(), port })
+    }
+}
+
+/// Splits `name:1`, `1.2.3.4:1`, `[::1]:1`, and each without a port; a bare IPv6 address has none.
+fn host_and_port(text: &str, usual: u16) -> Result<(&str, u16), &'static str> {
+    let (host, port) = match text.strip_prefix('[').and_then(|t| t.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or("the ] is not followed by :PORT")?)),
+        None if text.matches(':').count() > 1 => (text, None),
+        None => text.split_once(':').map_or((text, None), |(h, p)| (h, Some(p))),
+    };
+    let port = port.map_or(Ok(usual), |p| p.parse().map_err(|_| "its port is not a number up to 65535"))?;
+    if port == 0 { Err("port 0 cannot be sent to") } else { Ok((host, port)) }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { transport, host, port } = self;
+        if host.contains(':') {
+            write!(f, "{}://[{host}]:{port}", transport.name())
+        } else {
+            write!(f, "{}://{host}:{port}", transport.name())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(url: &str) -> String {
+        Target::parse(url, true).map_or_else(|e| e.reason.to_owned(), |t| t.to_string())
+    }
+
+    #[test]
+    fn reads_names_and_both_families() {
+        assert_eq!(shown("udp://collector.example:9995"), "udp://collector.example:9995");
+        assert_eq!(shown("tcp://[2001:db8::1]:1"), "tcp://[2001:db8::1]:1");
+        assert_eq!(shown("[::1]"), "udp://[::1]:4739");
+        assert_eq!(shown("fe80::1%eth0"), "udp://[fe80::1%eth0]:4739");
+        assert_eq!(shown("udp://10.0.0.1/"), "udp://10.0.0.1:4739");
+        assert_eq!(Target::parse("localhost", false).unwrap().port, 2055);
+    }
+
+    #[test]
+    fn refuses_what_is_none() {
+        assert_eq!(shown("sctp://a:1"), "its scheme is neither udp nor tcp");
+        assert_eq!(shown("udp://a:70000"), "its port is not a number up to 65535");
+        assert_eq!(shown("udp://a:0"), "port 0 cannot be sent to");
+        assert_eq!(shown("udp://:1"), "its host is not a name or an address");
+        assert_eq!(shown("udp://[::1]x"), "the ] is not followed by :PORT");
+        assert_eq!(shown("udp://user@host:1"), "its host is not a name or an address");
+    }
+}

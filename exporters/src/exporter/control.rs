@@ -1,0 +1,64 @@
+//! How a thread that waits for a receiver learns that time is up.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Shared by an exporter's thread and the one that stops it.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    /// Set when the exporter is told to stop: until when it may go on trying.
+    deadline: Mutex<Option<Instant>>,
+    stopping: Condvar,
+}
+
+impl Control {
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the thread to be done by `deadline`.
+    pub(crate) fn stop_by(&self, deadline: Instant) {
+        *self.lock() = Some(deadline);
+        self.stopping.notify_all();
+    }
+
+    /// Whether the deadline has passed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().is_some_and(|d| Instant::now() >= d)
+    }
+
+    /// Time left until the deadline; none: no deadline is set.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        self.lock().map(|d| d.saturating_duration_since(Instant::now()))
+    }
+
+    /// Waits, less when the deadline comes first; false when it has passed.
+    pub(crate) fn pause(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        let mut deadline = self.lock();
+        loop {
+            let now = Instant::now();
+            let until = deadline.map_or(end, |d| d.min(end));
+            if now >= until {
+                return deadline.is_none_or(|d| now < d);
+            }
+            let waited = self.stopping.wait_timeout(deadline, until - now);
+            deadline = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_ends_at_the_deadline() {
+        let control = Control::default();
+        assert!(control.pause(Duration::from_millis(1)));
+        control.stop_by(Instant::now() + Duration::from_millis(20));
+        assert!(!control.is_over());
+        assert!(!control.pause(Duration::from_secs(60)));
+        assert!(control.is_over());
+    }
+}

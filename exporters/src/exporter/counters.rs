@@ -1,0 +1,145 @@
+//! What became of the records given to an exporter.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Why a record did not reach its receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Loss {
+    /// The exporter's queue was full.
+    QueueFull,
+    /// The receiver could not be reached, or refused the connection.
+    Unreachable,
+    /// The file or pipe could not be written.
+    WriteFailed,
+    /// The receiver took the message and refused the record.
+    Rejected,
+    /// Not even the record's fixed part fits into a message.
+    TooLarge,
+    /// The record has none of the template's elements.
+    NoElements,
+    /// Time was up while it waited to be sent.
+    Shutdown,
+}
+
+/// All reasons, in the order of [`Snapshot::lost`].
+pub const LOSSES: [Loss; 7] = [
+    Loss::QueueFull,
+    Loss::Unreachable,
+    Loss::WriteFailed,
+    Loss::Rejected,
+    Loss::TooLarge,
+    Loss::NoElements,
+    Loss::Shutdown,
+];
+
+impl Loss {
+    /// As a label of a metric.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::Unreachable => "unreachable",
+            Self::WriteFailed => "write_failed",
+            Self::Rejected => "rejected",
+            Self::TooLarge => "too_large",
+            Self::NoElements => "no_elements",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// An exporter's counters at one moment. `accepted` = `exported` + all of `lost` + what is still on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The exporter: its kind and where it sends to.
+    pub exporter: String,
+    /// Records given to it.
+    pub accepted: u64,
+    /// Records handed to the network or written.
+    pub exported: u64,
+    /// Messages, requests or writes.
+    pub messages: u64,
+    /// Octets of them.
+    pub octets: u64,
+    /// Records whose texts were cut to fit into a message.
+    pub shortened: u64,
+    /// Attempts that failed, whether or not they were repeated.
+    pub errors: u64,
+    /// Attempts that repeated a failed one.
+    pub retries: u64,
+    /// Records lost, by reason.
+    pub lost: [(Loss, u64); 7],
+}
+
+impl Snapshot {
+    /// Records lost for any reason.
+    #[must_use]
+    pub fn lost_total(&self) -> u64 {
+        self.lost.iter().map(|(_, n)| n).sum()
+    }
+}
+
+/// Shared by an exporter's thread and those who ask.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    accepted: AtomicU64,
+    exported: AtomicU64,
+    messages: AtomicU64,
+    octets: AtomicU64,
+    shortened: AtomicU64,
+    errors: AtomicU64,
+    retries: AtomicU64,
+    lost: [AtomicU64; LOSSES.len()],
+}
+
+impl Counters {
+    pub(crate) fn accepted(&self, records: usize) {
+        self.accepted.fetch_add(records as u64, Relaxed);
+    }
+
+    /// One message of `octets` with `records` has gone out.
+    pub(crate) fn sent(&self, records: usize, octets: usize) {
+        self.exported.fetch_add(records as u64, Relaxed);
+        self.messages.fetch_add(1, Relaxed);
+        self.octets.fetch_add(octets as u64, Relaxed);
+    }
+
+    pub(crate) fn shortened(&self, records: u64) {
+        self.shortened.fetch_add(records, Relaxed);
+    }
+
+    pub(crate) fn error(&self) {
+        self.errors.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn retry(&self) {
+        self.retries.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn lost(&self, why: Loss, records: usize) {
+        if let Some(counter) = self.lost.get(why as usize) {
+            counter.fetch_add(records as u64, Relaxed);
+        }
+    }
+
+    /// Records accepted whose fate is not known yet.
+    pub(crate) fn pending(&self) -> u64 {
+        let lost: u64 = self.lost.iter().map(|n| n.load(Relaxed)).sum();
+        self.accepted.load(Relaxed).saturating_sub(self.exported.load(Relaxed) + lost)
+    }
+
+    pub(crate) fn snapshot(&self, exporter: String) -> Snapshot {
+        let lost = |why: Loss| self.lost.get(why as usize).map_or(0, |n| n.load(Relaxed));
+        Snapshot {
+            exporter,
+            accepted: self.accepted.load(Relaxed),
+            exported: self.exported.load(Relaxed),
+            messages: self.messages.load(Relaxed),
+            octets: self.octets.load(Relaxed),
+            shortened: self.shortened.load(Relaxed),
+            errors: self.errors.load(Relaxed),
+            retries: self.retries.load(Relaxed),
+            lost: LOSSES.map(|why| (why, lost(why))),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! IPFIX or NetFlow v9, chosen by configuration.
+
+use pidflow_schema::FlowRecord;
+
+use crate::config::{ExporterConfig, Transport, WireConfig};
+use crate::exporter::{Counters, ExportContext, Loss, StartError};
+use crate::ipfix::{IpfixEncoder, IpfixOptions};
+use crate::netflow9::{Netflow9Encoder, Netflow9Options};
+use crate::wire::{EncoderStats, Message, Resend};
+
+/// Either encoder.
+pub(crate) enum Encoder {
+    Ipfix(Box<IpfixEncoder>),
+    Netflow9(Box<Netflow9Encoder>),
+}
+
+impl Encoder {
+    /// As `config` asks, when the template fits into its messages.
+    pub(crate) fn new(config: &ExporterConfig, wire: &WireConfig, context: &ExportContext) -> Result<Self, StartError> {
+        let template = wire.template.clone().unwrap_or_else(|| context.template.clone());
+        let domain = wire.domain.unwrap_or(context.domain);
+        let max_message = wire.max_message;
+        let datagram = wire.target.transport == Transport::Udp;
+        let resend = if datagram { wire.resend } else { Resend::NEVER };
+        let netflow9 = matches!(config, ExporterConfig::Netflow9(_));
+        let needed =
+            if netflow9 { Netflow9Encoder::least_message(&template) } else { IpfixEncoder::least_message(&template) };
+        if needed > max_message {
+            return Err(StartError::MessageTooSmall { exporter: config.name(), max_message, needed });
+        }
+        Ok(if netflow9 {
+            let options = Netflow9Options { source_id: domain, max_message, resend };
+            Self::Netflow9(Box::new(Netflow9Encoder::new(template, options)))
+        } else {
+            let options = IpfixOptions { domain, own_pen: context.own_pen, max_message, resend };
+            Self::Ipfix(Box::new(IpfixEncoder::new(template, options)))
+        })
+    }
+
+    /// Encodes, and counts what the encoder left out.
+    pub(crate) fn encode(
+        &mut self,
+        records: &[FlowRecord],
+        now_ns: u64,
+        counters: &Counters,
+        sink: &mut impl FnMut(Message<'_>),
+    ) {
+        let before = self.stats();
+        match self {
+            Self::Ipfix(e) => e.encode(records, now_ns, sink),
+            Self::Netflow9(e) => e.encode(records, now_ns, sink),
+        }
+        let after = self.stats();
+        let lost = |before: u64, after: u64| usize::try_from(after - before).unwrap_or(usize::MAX);
+        counters.shortened(after.shortened - before.shortened);
+        counters.lost(Loss::TooLarge, lost(before.oversized, after.oversized));
+        counters.lost(Loss::NoElements, lost(before.empty, after.empty));
+    }
+
+    /// Sends all templates again before their next records.
+    pub(crate) fn announce_again(&mut self) {
+        match self {
+            Self::Ipfix(e) => e.announce_again(),
+            Self::Netflow9(e) => e.announce_again(),
+        }
+    }
+
+    /// Begins a new transport session.
+    pub(crate) fn restart(&mut self) {
+        match self {
+            Self::Ipfix(e) => e.restart(),
+            Self::Netflow9(e) => e.announce_again(),
+        }
+    }
+
+    fn stats(&self) -> EncoderStats {
+        match self {
+            Self::Ipfix(e) => e.stats(),
+            Self::Netflow9(e) => e.stats(),
+        }
+    }
+}

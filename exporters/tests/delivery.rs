@@ -1,0 +1,223 @@
+//! Exporters as a whole: threads, queues, sockets and files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a failure is a panic"
+)]
+
+#[path = "common/decode.rs"]
+mod decode;
+
+use std::io::Read;
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use decode::Decoder;
+use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, Mode, Snapshot, WireVersion, sample};
+use pidflow_schema::FlowRecord;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn batches(records: &[FlowRecord], size: usize) -> Vec<Arc<[FlowRecord]>> {
+    records.chunks(size).map(Arc::from).collect()
+}
+
+fn offline() -> ExportContext {
+    ExportContext { mode: Mode::Offline, ..ExportContext::default() }
+}
+
+fn lost(snapshot: &Snapshot, why: Loss) -> u64 {
+    snapshot.lost.iter().find(|(w, _)| *w == why).unwrap().1
+}
+
+fn assert_balanced(snapshot: &Snapshot) {
+    assert_eq!(snapshot.accepted, snapshot.exported + snapshot.lost_total(), "{snapshot:?}");
+}
+
+fn collector(version: WireVersion) -> (UdpSocket, ExporterConfig) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let config = ExporterConfig::collector(&format!("udp://{}", socket.local_addr().unwrap()), version).unwrap();
+    (socket, config)
+}
+
+fn receive(socket: &UdpSocket, records: usize) -> usize {
+    let (mut decoder, mut buffer, mut got) = (Decoder::default(), [0; 65_536], 0);
+    while got < records {
+        let n = socket.recv(&mut buffer).expect("a message within five seconds");
+        got += decoder.message(&buffer[..n]).records.len();
+    }
+    got
+}
+
+#[test]
+fn several_exporters_get_every_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("flows.json");
+    let (ipfix, ipfix_config) = collector(WireVersion::Ipfix);
+    let (netflow9, netflow9_config) = collector(WireVersion::Netflow9);
+    let json = ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Names);
+    let set = ExporterSet::start(&[ipfix_config, netflow9_config, json], &offline()).unwrap();
+    let records = sample::records(60);
+    batches(&records, 7).iter().for_each(|b| set.send(b));
+    let end = set.shutdown(LONG);
+    assert_eq!((receive(&ipfix, 60), receive(&netflow9, 60)), (60, 60));
+    assert_eq!(lines(&file), 60);
+    for snapshot in &end {
+        assert_eq!((snapshot.exported, snapshot.lost_total()), (60, 0), "{snapshot:?}");
+    }
+}
+
+fn lines(file: &Path) -> usize {
+    let text = std::fs::read_to_string(file).unwrap();
+    text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()).count()
+}
+
+#[test]
+fn a_collector_that_comes_back_gets_templates_first() {
+    let (socket, config) = collector(WireVersion::Ipfix);
+    let address = socket.local_addr().unwrap();
+    drop(socket);
+    let set = ExporterSet::start(&[config], &ExportContext::default()).unwrap();
+    let record = || batches(&[sample::full(1)], 1).remove(0);
+    for _ in 0..3 {
+        set.send(&record());
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let socket = UdpSocket::bind(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    set.send(&record());
+    assert_eq!(receive(&socket, 1), 1);
+    let end = set.shutdown(LONG).remove(0);
+    assert!(end.errors > 0, "{end:?}");
+    assert_balanced(&end);
+}
+
+#[test]
+fn a_host_that_does_not_exist_is_counted_and_stops_nobody() {
+    let (socket, good) = collector(WireVersion::Ipfix);
+    let bad = ExporterConfig::collector("udp://does-not-exist.invalid:1", WireVersion::Ipfix).unwrap();
+    let set = ExporterSet::start(&[bad, good], &ExportContext::default()).unwrap();
+    batches(&sample::records(10), 10).iter().for_each(|b| set.send(b));
+    assert_eq!(receive(&socket, 10), 10);
+    let end = set.shutdown(LONG);
+    assert_eq!((lost(&end[0], Loss::Unreachable), end[1].lost_total()), (10, 0));
+    end.iter().for_each(assert_balanced);
+}
+
+#[test]
+fn a_full_disk_is_counted_and_the_rest_goes_on() {
+    let set = ExporterSet::start(&[ExporterConfig::json("/dev/full", JsonKeys::Names)], &offline()).unwrap();
+    batches(&sample::records(500), 100).iter().for_each(|b| set.send(b));
+    let end = set.shutdown(LONG).remove(0);
+    assert_eq!((end.exported, lost(&end, Loss::WriteFailed)), (0, 500));
+    assert!(end.errors > 0);
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_said_at_the_start() {
+    let config = ExporterConfig::json("/does/not/exist/flows.json", JsonKeys::Names);
+    let error = ExporterSet::start(&[config], &offline()).err().unwrap().to_string();
+    assert_eq!(error, "cannot write /does/not/exist/flows.json: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_template_too_large_for_its_messages_is_said_at_the_start() {
+    let mut config = ExporterConfig::collector("udp://127.0.0.1:9", WireVersion::Netflow9).unwrap();
+    if let ExporterConfig::Netflow9(wire) = &mut config {
+        wire.max_message = 500;
+    }
+    let error = ExporterSet::start(&[config], &offline()).err().unwrap().to_string();
+    assert!(error.contains("max-message 500 is too small"), "{error}");
+    let standard = ExporterConfig::collector("udp://127.0.0.1:9", WireVersion::Netflow9).unwrap();
+    assert!(ExporterSet::start(&[standard], &offline()).is_ok());
+}
+
+/// Reads one connection to its end, or `limit` messages of it.
+fn read_messages(listener: &TcpListener, limit: usize) -> Vec<Vec<u8>> {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut messages = Vec::new();
+    let mut header = [0; 4];
+    while messages.len() < limit && stream.read_exact(&mut header).is_ok() {
+        let mut rest = vec![0; usize::from(u16::from_be_bytes([header[2], header[3]])) - 4];
+        stream.read_exact(&mut rest).unwrap();
+        messages.push([header.as_slice(), &rest].concat());
+    }
+    messages
+}
+
+#[test]
+fn tcp_connects_again_with_templates_and_a_new_sequence() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let set = ExporterSet::start(&[ExporterConfig::collector(&url, WireVersion::Ipfix).unwrap()], &offline()).unwrap();
+    let batch = |n| batches(&sample::records(n), n).remove(0);
+    set.send(&batch(5));
+    let first = read_messages(&listener, 1);
+    assert_eq!(Decoder::default().message(&first[0]).records.len(), 5);
+    std::thread::sleep(Duration::from_millis(100));
+    set.send(&batch(9));
+    let reader = std::thread::spawn(move || read_messages(&listener, usize::MAX));
+    let end = set.shutdown(LONG).remove(0);
+    assert_eq!((end.exported, end.lost_total()), (14, 0), "{end:?}");
+    let second = reader.join().unwrap();
+    let message = Decoder::default().message(&second[0]);
+    assert_eq!((message.records.len(), &message.header[8..12]), (9, [0; 4].as_slice()));
+}
+
+#[test]
+fn a_slow_receiver_loses_the_oldest_and_slows_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut slow = ExporterConfig::collector(&format!("tcp://{}", listener.local_addr().unwrap()), WireVersion::Ipfix).unwrap();
+    if let ExporterConfig::Ipfix(wire) = &mut slow {
+        wire.queue_records = 1000;
+    }
+    let set = ExporterSet::start(&[slow], &ExportContext::default()).unwrap();
+    let batch: Arc<[FlowRecord]> = sample::records(1000).into();
+    let start = Instant::now();
+    (0..100).for_each(|_| set.send(&batch));
+    assert!(start.elapsed() < Duration::from_secs(5));
+    let end = set.shutdown(Duration::from_millis(300)).remove(0);
+    assert!(lost(&end, Loss::QueueFull) > 0, "{end:?}");
+    assert_balanced(&end);
+}
+
+#[test]
+fn reading_files_waits_instead_of_dropping() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("flows.json");
+    let mut config = ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Numbers);
+    if let ExporterConfig::Json(json) = &mut config {
+        json.queue_records = 100;
+    }
+    let set = ExporterSet::start(&[config], &offline()).unwrap();
+    let batch: Arc<[FlowRecord]> = sample::records(100).into();
+    (0..50).for_each(|_| set.send(&batch));
+    let end = set.shutdown(LONG).remove(0);
+    assert_eq!((end.exported, end.lost_total()), (5000, 0));
+    assert_eq!(lines(&file), 5000);
+}
+
+#[test]
+fn a_stopper_frees_a_sender_that_waits() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = ExporterConfig::collector(&format!("tcp://{}", listener.local_addr().unwrap()), WireVersion::Ipfix).unwrap();
+    if let ExporterConfig::Ipfix(wire) = &mut config {
+        wire.queue_records = 1;
+    }
+    let set = ExporterSet::start(&[config], &offline()).unwrap();
+    let stopper = set.stopper();
+    let timer = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        stopper.stop_within(Duration::from_millis(100));
+    });
+    let batch: Arc<[FlowRecord]> = sample::records(1000).into();
+    (0..100).for_each(|_| set.send(&batch));
+    timer.join().unwrap();
+    let end = set.shutdown(Duration::ZERO).remove(0);
+    assert!(lost(&end, Loss::Shutdown) > 0, "{end:?}");
+}
