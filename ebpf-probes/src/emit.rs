@@ -75,8 +75,8 @@ pub fn submit<T>(entry: RingBufEntry<T>) {
 
 /// Whether this use has been told within the last second; notes it when not.
 #[inline(always)]
-pub fn is_repeated(sk: Sock, tgid: u32, peer: Option<&Peer>, now: u64) -> bool {
-    let key = UseKey { sk: sk.0, tgid, peer: peer.map_or(0, fingerprint) };
+pub fn is_repeated(sk: Sock, tgid: u32, peer: &Peer, now: u64) -> bool {
+    let key = UseKey { sk: sk.0, tgid, peer: fingerprint(peer) };
     let inode = sk.inode();
     if let Some(last) = USES.get_ptr_mut(&key) {
         // SAFETY: a map value, valid for the program's run.
@@ -97,6 +97,9 @@ pub fn is_repeated(sk: Sock, tgid: u32, peer: Option<&Peer>, now: u64) -> bool {
 /// 32 bits of the peer's address and port (FNV-1a over words).
 #[inline(always)]
 fn fingerprint(peer: &Peer) -> u32 {
+    if peer.family == 0 {
+        return 0;
+    }
     let mut h = 0x811c_9dc5_u32 ^ u32::from(peer.remote_port);
     for word in 0..4 {
         let at = word * 4;

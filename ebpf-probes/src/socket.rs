@@ -30,13 +30,13 @@ fn current_tgid() -> u32 {
 
 /// The current process did `op` with `sk`; `peer` for datagrams whose other end the socket does not hold.
 #[inline(always)]
-pub fn used(op: SocketOp, sk: Sock, peer: Option<Peer>) {
+pub fn used(op: SocketOp, sk: Sock, peer: Peer) {
     if !sk.is_inet() {
         return;
     }
     let time = now();
     let tgid = current_tgid();
-    if tgid != 0 && !is_repeated(sk, tgid, peer.as_ref(), time) {
+    if tgid != 0 && !is_repeated(sk, tgid, &peer, time) {
         tell(op, sk, peer, time);
     }
 }
@@ -45,12 +45,12 @@ pub fn used(op: SocketOp, sk: Sock, peer: Option<Peer>) {
 #[inline(always)]
 pub fn happened(op: SocketOp, sk: Sock) {
     if sk.is_inet() && current_tgid() != 0 {
-        tell(op, sk, None, now());
+        tell(op, sk, Peer::default(), now());
     }
 }
 
 #[inline(always)]
-fn tell(op: SocketOp, sk: Sock, peer: Option<Peer>, time: u64) {
+fn tell(op: SocketOp, sk: Sock, peer: Peer, time: u64) {
     let Some(mut entry) = reserve::<SocketEvent>() else { return };
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
@@ -61,9 +61,7 @@ fn tell(op: SocketOp, sk: Sock, peer: Option<Peer>, time: u64) {
     task.describe(&mut event.task);
     event.parent_tgid = task.leader().parent().tgid();
     sk.describe(&mut event.socket);
-    if let Some(peer) = peer {
-        peer.describe(&mut event.socket);
-    }
+    peer.describe(&mut event.socket);
     task.usage(&mut event.usage);
     submit(entry);
 }

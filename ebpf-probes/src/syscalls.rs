@@ -7,7 +7,7 @@ use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::TracePointContext;
 use pidflow_schema::abi::SocketOp;
 
-use crate::kernel::Task;
+use crate::kernel::{Peer, Task};
 use crate::socket::{happened, used};
 
 /// Descriptor of the call that a thread is in.
@@ -61,7 +61,7 @@ fn leave(ctx: &TracePointContext, op: SocketOp) {
     // SAFETY: a map value, valid for the program's run.
     let fd = unsafe { *fd };
     if first(ctx) > 0 && let Some(sk) = Task::current().socket(fd) {
-        used(op, sk, None);
+        used(op, sk, Peer::default());
     }
     let _ = IN_CALL.remove(&thread);
 }

@@ -17,11 +17,6 @@ const LAST_ACK: u32 = 9;
 const LISTEN: u32 = 10;
 const IPPROTO_TCP: u16 = 6;
 
-/// Number of arguments of `inet_csk_accept`, set by the loader: 2 since kernel 6.10, else 4; the
-/// returned socket comes after them.
-#[unsafe(no_mangle)]
-static ACCEPT_ARGS: u32 = 4;
-
 /// `inet_sock_set_state(sk, old, new)`.
 ///
 /// The current process is the socket's only on the way into SYN_SENT and LISTEN (and when the end is begun
@@ -88,17 +83,22 @@ pub fn kprobe_tcp_connect(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// `inet_csk_accept` returns the connection to the process that accepts it.
+/// `inet_csk_accept(sk, arguments)`, since kernel 6.10, returns the connection to the process that
+/// accepts it; the result comes after the arguments.
 #[fexit]
-pub fn fexit_inet_csk_accept(ctx: FExitContext) -> i32 {
-    // SAFETY: a plain load of a global that the loader sets.
-    let arguments = unsafe { core::ptr::read_volatile(&raw const ACCEPT_ARGS) };
-    let sk: u64 = if arguments == 2 { ctx.arg(2) } else { ctx.arg(4) };
-    accepted(sk);
+pub fn fexit_accept_of_two(ctx: FExitContext) -> i32 {
+    accepted(ctx.arg(2));
     0
 }
 
-/// See [`fexit_inet_csk_accept`].
+/// `inet_csk_accept(sk, flags, error, kern)`, before kernel 6.10.
+#[fexit]
+pub fn fexit_accept_of_four(ctx: FExitContext) -> i32 {
+    accepted(ctx.arg(4));
+    0
+}
+
+/// See [`fexit_accept_of_two`]; the result does not depend on the arguments here.
 #[kretprobe]
 pub fn kretprobe_inet_csk_accept(ctx: RetProbeContext) -> u32 {
     accepted(ctx.ret());

@@ -10,7 +10,7 @@ use crate::socket::used;
 /// `sock_send_length(sk, length, flags)`, since kernel 6.3: after a send, all protocols.
 #[raw_tracepoint]
 pub fn sock_send(ctx: RawTracePointContext) -> i32 {
-    used(SocketOp::Send, Sock(ctx.arg(0)), None);
+    used(SocketOp::Send, Sock(ctx.arg(0)), Peer::default());
     0
 }
 
@@ -19,7 +19,7 @@ pub fn sock_send(ctx: RawTracePointContext) -> i32 {
 pub fn sock_receive(ctx: RawTracePointContext) -> i32 {
     // Nothing was received where the result is an error or the end of the stream.
     if ctx.arg::<i32>(1) > 0 {
-        used(SocketOp::Receive, Sock(ctx.arg(0)), None);
+        used(SocketOp::Receive, Sock(ctx.arg(0)), Peer::default());
     }
     0
 }
@@ -27,7 +27,7 @@ pub fn sock_receive(ctx: RawTracePointContext) -> i32 {
 /// `(sk, …)`: the socket holds both ends, or the call comes before the other end is known.
 #[inline(always)]
 fn sent(sk: u64, _second: u64) {
-    used(SocketOp::Send, Sock(sk), None);
+    used(SocketOp::Send, Sock(sk), Peer::default());
 }
 
 /// `(sk, msg, …)`: the message may name the destination.
@@ -39,7 +39,7 @@ fn sent_to(sk: u64, msg: u64) {
 /// `(sk, …)`.
 #[inline(always)]
 fn received(sk: u64, _second: u64) {
-    used(SocketOp::Receive, Sock(sk), None);
+    used(SocketOp::Receive, Sock(sk), Peer::default());
 }
 
 /// `(sk, skb, …)`: the headers name the sender even where the process did not ask.

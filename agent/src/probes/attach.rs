@@ -7,7 +7,7 @@ use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::btf::KernelLayout;
-use super::hooks::{Attach, HOOKS, Hook, Way, exit_hook};
+use super::hooks::{Attach, HOOKS, Hook, Way, accept_hook, exit_hook};
 use super::{Backend, HookReport};
 
 /// The programs, compiled by `ebpf-probes/build.sh`.
@@ -27,7 +27,8 @@ pub(crate) fn attach(backend: Backend) -> Result<Attached> {
     let layout = KernelLayout::of_running_kernel()?;
     let mut attacher = Attacher { ebpf: load(&layout)?, btf: Btf::from_sys_fs()?, attached: HashSet::new() };
     let exit = exit_hook(layout.tracepoint_arguments("sched_process_exit"));
-    let hooks = [exit].into_iter().chain(HOOKS);
+    let accept = accept_hook(layout.parameters("inet_csk_accept"));
+    let hooks = [exit, accept].into_iter().chain(HOOKS);
     let reports: Vec<_> = hooks.map(|hook| attacher.take(hook, backend)).collect();
     if reports.iter().all(|r| r.way.is_none()) {
         let why = reports.first().map_or("", |r| r.reason.as_str());
@@ -56,12 +57,10 @@ fn load(layout: &KernelLayout) -> Result<Ebpf> {
     let offsets = layout.offsets().words();
     let page = page_size();
     let counter = layout.percpu_counter_size();
-    let accept = layout.parameters("inet_csk_accept").unwrap_or(4) as u32;
     EbpfLoader::new()
         .override_global("OFFSETS", offsets.as_slice(), true)
         .override_global("PAGE_SIZE", &page, true)
         .override_global("PERCPU_COUNTER_SIZE", &counter, true)
-        .override_global("ACCEPT_ARGS", &accept, true)
         .load(OBJECT)
         .context("the kernel did not take the eBPF maps; run as root or with CAP_BPF, or use --probes poll")
 }
@@ -116,7 +115,7 @@ impl Attacher {
                 p.load(function, &self.btf)?;
                 p.attach()?;
             }
-            (Attach::Fexit(function), Program::FExit(p)) => {
+            (Attach::Fexit(_, function), Program::FExit(p)) => {
                 p.load(function, &self.btf)?;
                 p.attach()?;
             }
@@ -164,12 +163,12 @@ fn report(hook: &Hook, way: Option<&Way>, reasons: Vec<String>) -> HookReport {
 
 #[cfg(test)]
 mod tests {
-    use super::super::hooks::{Attach, HOOKS, exit_hook};
+    use super::super::hooks::{Attach, HOOKS, accept_hook, exit_hook};
     use super::OBJECT;
 
     fn all() -> impl Iterator<Item = Attach> {
-        let exits = [exit_hook(None), exit_hook(Some(2))].into_iter();
-        exits.chain(HOOKS).flat_map(|h| h.ways).flat_map(|w| w.attach).copied()
+        let chosen = [exit_hook(None), exit_hook(Some(2)), accept_hook(Some(2)), accept_hook(Some(4))];
+        chosen.into_iter().chain(HOOKS).flat_map(|h| h.ways).flat_map(|w| w.attach).copied()
     }
 
     #[test]

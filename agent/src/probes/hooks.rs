@@ -9,8 +9,8 @@ pub(crate) enum Attach {
     Raw(&'static str, &'static str),
     /// fentry: kernel function; the program is `fentry_<function>`.
     Fentry(&'static str),
-    /// fexit: kernel function; the program is `fexit_<function>`.
-    Fexit(&'static str),
+    /// fexit: program, kernel function.
+    Fexit(&'static str, &'static str),
     /// kprobe: kernel function; the program is `kprobe_<function>`.
     Kprobe(&'static str),
     /// kretprobe: kernel function; the program is `kretprobe_<function>`.
@@ -23,9 +23,8 @@ impl Attach {
     /// The program's name in the object.
     pub(crate) fn program(self) -> String {
         match self {
-            Self::Raw(program, _) | Self::Syscall(program, _) => program.to_owned(),
+            Self::Raw(program, _) | Self::Syscall(program, _) | Self::Fexit(program, _) => program.to_owned(),
             Self::Fentry(f) => format!("fentry_{f}"),
-            Self::Fexit(f) => format!("fexit_{f}"),
             Self::Kprobe(f) => format!("kprobe_{f}"),
             Self::Kretprobe(f) => format!("kretprobe_{f}"),
         }
@@ -36,7 +35,7 @@ impl Attach {
         match self {
             Self::Raw(_, t) => format!("raw_tp:{t}"),
             Self::Fentry(f) => format!("fentry:{f}"),
-            Self::Fexit(f) => format!("fexit:{f}"),
+            Self::Fexit(_, f) => format!("fexit:{f}"),
             Self::Kprobe(f) => format!("kprobe:{f}"),
             Self::Kretprobe(f) => format!("kretprobe:{f}"),
             Self::Syscall(_, t) => format!("tracepoint:syscalls:{t}"),
@@ -106,7 +105,36 @@ pub(crate) fn exit_hook(tracepoint_arguments: Option<usize>) -> &'static Hook {
     if tracepoint_arguments.is_some_and(|n| n >= 2) { &EXIT_BEFORE_MEMORY } else { &EXIT_AFTER_MEMORY }
 }
 
-/// All facts but the exit.
+macro_rules! accept {
+    ($program:literal) => {
+        Hook {
+            fact: "TCP accept",
+            ways: &[
+                fentry(&[Fexit($program, "inet_csk_accept")]),
+                kprobe(&[Kretprobe("inet_csk_accept")]),
+                tracepoint(
+                    &[Raw("sock_receive", "sock_recv_length")],
+                    "who accepted a connection on which nothing is sent or received",
+                ),
+                tracepoint(
+                    &[Syscall("call_accepted", "sys_exit_accept"), Syscall("call_accepted", "sys_exit_accept4")],
+                    "accepts through io_uring",
+                ),
+            ],
+            missing: "the accepting process (the listener's owner is used)",
+        }
+    };
+}
+
+const ACCEPT_OF_TWO: Hook = accept!("fexit_accept_of_two");
+const ACCEPT_OF_FOUR: Hook = accept!("fexit_accept_of_four");
+
+/// `inet_csk_accept` has two arguments since 6.10, four before; fexit finds the result behind them.
+pub(crate) fn accept_hook(arguments: Option<usize>) -> &'static Hook {
+    if arguments == Some(2) { &ACCEPT_OF_TWO } else { &ACCEPT_OF_FOUR }
+}
+
+/// All facts but exit and accept.
 pub(crate) const HOOKS: &[Hook] = &[
     Hook {
         fact: "process fork",
@@ -131,22 +159,6 @@ pub(crate) const HOOKS: &[Hook] = &[
             tracepoint(&[Raw("tcp_retransmit", "tcp_retransmit_skb")], ""),
         ],
         missing: "unanswered connection attempts until they fail",
-    },
-    Hook {
-        fact: "TCP accept",
-        ways: &[
-            fentry(&[Fexit("inet_csk_accept")]),
-            kprobe(&[Kretprobe("inet_csk_accept")]),
-            tracepoint(
-                &[Raw("sock_receive", "sock_recv_length")],
-                "who accepted a connection on which nothing is sent or received",
-            ),
-            tracepoint(
-                &[Syscall("call_accepted", "sys_exit_accept"), Syscall("call_accepted", "sys_exit_accept4")],
-                "accepts through io_uring",
-            ),
-        ],
-        missing: "the accepting process (the listener's owner is used)",
     },
     Hook {
         fact: "TCP send and receive",
