@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.." || exit 1
 
 export PIDFLOW_CACHE=${PIDFLOW_CACHE:-$HOME/.cache/pidflow}
 export CARGO_TERM_COLOR=never CARGO_TERM_QUIET=true
+# Errors say what failed; where in the test program is of no use.
+export RUST_BACKTRACE=0
 export PATH=$PATH:/usr/sbin:/sbin:$PIDFLOW_CACHE/tools/bin
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"; jobs -p | xargs -r kill 2>/dev/null' EXIT

@@ -10,7 +10,16 @@ use crate::truth::{End, Exchange, Expected};
 /// Packet times and process times are both wall time, but records round to milliseconds.
 const SLACK_NS: u64 = 2_000_000;
 /// Mismatches shown in full.
-const SHOWN: usize = 12;
+const SHOWN: usize = 5;
+/// What of a record is shown: the parts of its keys.
+const SHOWN_KEYS: [&str; 6] = [
+    "PROC_PID",
+    "PROC_NAME",
+    "PROC_USER_NAME",
+    "ATTRIBUTION",
+    "FLOW_END",
+    "INITIATOR",
+];
 
 /// How one end of one exchange came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,9 +159,8 @@ fn example(
         let _ = write!(text, "\n    {what}: {verdict:?}");
     }
     if let Some(record) = record {
-        let said = record.keys().iter().filter(|(key, _)| {
-            key.contains("PROC_") || key.starts_with("FLOW_") || key.contains("INIT")
-        });
+        let shown = |key: &str| SHOWN_KEYS.iter().any(|part| key.contains(part));
+        let said = record.keys().iter().filter(|(key, _)| shown(key));
         let said: Vec<_> = said.map(|(key, value)| format!("{key}={value}")).collect();
         let _ = write!(text, "\n    {}", said.join(" "));
     }

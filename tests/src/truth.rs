@@ -15,7 +15,7 @@ use crate::sys;
 pub struct End {
     /// Process (thread group leader) number.
     pub pid: u32,
-    /// Name (`comm`) of the thread group leader.
+    /// Name (`comm`) of the thread group leader, in full where the kernel has cut it.
     pub name: String,
     /// Effective user number.
     pub uid: u32,
@@ -52,15 +52,35 @@ impl End {
         };
         let uid: u32 = field("Uid", 1)?.parse()?;
         let ppid: u32 = field("PPid", 0)?.parse()?;
-        let parent = fs::read_to_string(format!("/proc/{ppid}/comm")).unwrap_or_default();
         Ok(Self {
             pid: field("Tgid", 0)?.parse()?,
-            name: field("Name", 0)?,
+            name: full_name(process, &field("Name", 0)?),
             uid,
             user: user_name(uid),
             ppid,
-            parent: parent.trim_end().to_owned(),
+            parent: parent_name(ppid),
         })
+    }
+}
+
+fn parent_name(ppid: u32) -> String {
+    let comm = fs::read_to_string(format!("/proc/{ppid}/comm")).unwrap_or_default();
+    full_name(&ppid.to_string(), comm.trim_end())
+}
+
+/// The kernel cuts names at 15 octets; the whole one stands at the start of the command line, which, unlike the link to
+/// the executable, every user may read.
+fn full_name(process: &str, comm: &str) -> String {
+    if comm.len() < 15 {
+        return comm.to_owned();
+    }
+    let command_line = fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    let program = command_line.split('\0').next().unwrap_or_default();
+    let name = program.rsplit('/').next().unwrap_or_default();
+    if name.starts_with(comm) {
+        name.to_owned()
+    } else {
+        comm.to_owned()
     }
 }
 

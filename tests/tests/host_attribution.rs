@@ -20,7 +20,6 @@ fn assert_perfect(name: &str, scenario: &str) -> Result<()> {
 }
 
 fn expect_perfect(trial: &Trial) -> Result<()> {
-    eprintln!("{}", trial.outcome);
     ensure!(
         trial.outcome.perfect(),
         "{}\nthe agent said:\n{}",
@@ -39,7 +38,6 @@ fn five_thousand_short_processes() -> Result<()> {
         "burst --count 5000 --rate 500 --ports 300",
         &["--probes", &backend()],
     )?;
-    eprintln!("{}", trial.outcome);
     ensure!(
         trial.truth.len() == 5000,
         "only {} exchanges",

@@ -35,7 +35,6 @@ fn sigterm_under_load_exports_all_that_was_in_flight() -> Result<()> {
     truth.retain(|exchange| exchange.end_ns < ended.told_ns);
     ensure!(truth.len() > 500, "only {} exchanges", truth.len());
     let outcome = compare::compare(&truth, &ended.records);
-    eprintln!("ended in {:?}\n{outcome}", ended.took);
     ensure!(
         outcome.wrong == 0 && outcome.missing * 1000 <= truth.len(),
         "{outcome}\n{}",
