@@ -29,8 +29,9 @@ pub enum Mode {
 /// What all exporters of a run have in common.
 #[derive(Debug, Clone)]
 pub struct ExportContext {
-    /// Elements of exporters that name none themselves.
-    pub template: Template,
+    /// Elements of exporters that name none themselves; none: [`Template::for_collectors`] for IPFIX and NetFlow v9,
+    /// every element for JSON and OTLP.
+    pub template: Option<Template>,
     /// Private enterprise number of pidflow's own elements.
     pub own_pen: u32,
     /// IPFIX observation domain and NetFlow v9 source id of exporters that name none themselves.
@@ -46,13 +47,20 @@ pub struct ExportContext {
 impl Default for ExportContext {
     fn default() -> Self {
         Self {
-            template: Template::default(),
+            template: None,
             own_pen: Enterprise::DEFAULT_OWN_PEN,
             domain: 0,
             host_name: String::new(),
             host_id: String::new(),
             mode: Mode::Live,
         }
+    }
+}
+
+impl ExportContext {
+    /// The exporter's own choice, else the run's, else `usual`.
+    pub(crate) fn template(&self, own: Option<&Template>, usual: fn() -> Template) -> Template {
+        own.or(self.template.as_ref()).cloned().unwrap_or_else(usual)
     }
 }
 

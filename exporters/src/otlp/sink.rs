@@ -9,6 +9,7 @@ use prost::Message;
 
 use crate::config::OtlpConfig;
 use crate::exporter::{Control, Counters, ExportContext, Loss, StartError};
+use crate::template::Template;
 use crate::transport::Notice;
 
 use super::LogEncoder;
@@ -35,9 +36,9 @@ impl OtlpSink {
         (counters, control): (&Arc<Counters>, &Arc<Control>),
     ) -> Result<Self, StartError> {
         let client = Client::new(config).map_err(|reason| StartError::Client { exporter: name.clone(), reason })?;
-        let template = config.template.as_ref().unwrap_or(&context.template);
+        let template = context.template(config.template.as_ref(), Template::default);
         Ok(Self {
-            encoder: LogEncoder::new(template, &context.host_name, &context.host_id),
+            encoder: LogEncoder::new(&template, &context.host_name, &context.host_id),
             client,
             batch_records: config.batch_records.max(1),
             timeout: config.timeout,

@@ -36,7 +36,7 @@ pub enum TemplateError {
         column: usize,
     },
     /// Nothing named at all.
-    #[error("the template names no element; leave it out for the default, @FLOW@ @PROCESS@ @PIDFLOW@")]
+    #[error("the template names no element; leave it out for the default")]
     Empty,
 }
 

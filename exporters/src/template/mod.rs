@@ -6,7 +6,8 @@ mod parse;
 
 pub use error::TemplateError;
 
-use pidflow_schema::{ELEMENTS, Element, GroupSet};
+use pidflow_schema::table::{FLOW_MACRO, PROCESS_MACRO, by_name};
+use pidflow_schema::{ELEMENTS, Element, Group, GroupSet};
 
 /// An ordered choice of elements, each at most once.
 #[derive(Debug, Clone)]
@@ -14,7 +15,43 @@ pub struct Template {
     elements: Vec<&'static Element>,
 }
 
+/// Wireshark's default for the most fields that a template may have (`packet-netflow.c`, preference
+/// `cflow.max_template_fields`); it does not decode the records of larger ones at all.
+pub const WIRESHARK_FIELDS: usize = 60;
+
+/// What IPFIX and NetFlow v9 add to `@FLOW@ @PROCESS@` unless told otherwise: as much as leaves a template with
+/// [`WIRESHARK_FIELDS`]. No command lines, which may hold secrets and travel unencrypted.
+const COLLECTOR_EXTRA: [&str; 12] = [
+    "SRC_PROC_ATTRIBUTION",
+    "DST_PROC_ATTRIBUTION",
+    "SRC_PROC_START_TIME",
+    "DST_PROC_START_TIME",
+    "SRC_PROC_UID",
+    "DST_PROC_UID",
+    "SRC_PROC_CONTAINER_ID",
+    "DST_PROC_CONTAINER_ID",
+    "SRC_PROC_ANCESTORS",
+    "DST_PROC_ANCESTORS",
+    "INITIATOR_BASIS",
+    "CONNECT_ERROR",
+];
+
 impl Template {
+    /// What goes to IPFIX and NetFlow v9 collectors when no template is named: `@FLOW@ @PROCESS@` and the most
+    /// telling of pidflow's own.
+    #[must_use]
+    pub fn for_collectors() -> Self {
+        let names = FLOW_MACRO.iter().chain(PROCESS_MACRO.iter()).chain(&COLLECTOR_EXTRA);
+        Self { elements: names.filter_map(|n| by_name(n)).collect() }
+    }
+
+    /// The most fields that one record's template has: none is IPv4 and IPv6 at once.
+    #[must_use]
+    pub fn most_fields(&self) -> usize {
+        let without = |family: [Group; 2]| self.elements.iter().filter(|e| !family.contains(&e.group)).count();
+        without([Group::Ipv4, Group::Icmp]).max(without([Group::Ipv6, Group::Icmpv6]))
+    }
+
     /// Reads `%NAME …` and `@MACRO@` tokens; an element named again keeps its first place.
     ///
     /// # Errors
@@ -43,7 +80,7 @@ impl Template {
 }
 
 impl Default for Template {
-    /// `@FLOW@ @PROCESS@ @PIDFLOW@`: every element that pidflow knows.
+    /// `@FLOW@ @PROCESS@ @PIDFLOW@`: every element that pidflow knows, as JSON and OTLP have it unless told otherwise.
     fn default() -> Self {
         Self { elements: ELEMENTS.iter().collect() }
     }

@@ -60,3 +60,11 @@ fn errors_say_where_what_and_what_was_meant() {
 fn a_very_long_name_is_cut_in_the_message() {
     assert!(message(&"%A".replace('A', &"A".repeat(100_000))).len() < 200);
 }
+
+#[test]
+fn what_collectors_get_is_decoded_by_wireshark_as_it_comes() {
+    let template = Template::for_collectors();
+    assert_eq!(template.elements().len(), super::FLOW_MACRO.len() + 20 + super::COLLECTOR_EXTRA.len());
+    assert!(template.most_fields() <= super::WIRESHARK_FIELDS, "{}", template.most_fields());
+    assert!(Template::default().most_fields() > super::WIRESHARK_FIELDS);
+}

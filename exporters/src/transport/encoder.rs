@@ -6,7 +6,17 @@ use crate::config::{ExporterConfig, Transport, WireConfig};
 use crate::exporter::{Counters, ExportContext, Loss, StartError};
 use crate::ipfix::{IpfixEncoder, IpfixOptions};
 use crate::netflow9::{Netflow9Encoder, Netflow9Options};
+use crate::template::{Template, WIRESHARK_FIELDS};
 use crate::wire::{EncoderStats, Message, Resend};
+
+fn say_if_large(exporter: &str, template: &Template) {
+    let fields = template.most_fields();
+    if fields > WIRESHARK_FIELDS {
+        tracing::info!(
+            "{exporter}: the template has up to {fields} fields; Wireshark decodes {WIRESHARK_FIELDS} unless told more (-o cflow.max_template_fields:{fields})"
+        );
+    }
+}
 
 /// Either encoder.
 pub(crate) enum Encoder {
@@ -17,7 +27,8 @@ pub(crate) enum Encoder {
 impl Encoder {
     /// As `config` asks, when the template fits into its messages.
     pub(crate) fn new(config: &ExporterConfig, wire: &WireConfig, context: &ExportContext) -> Result<Self, StartError> {
-        let template = wire.template.clone().unwrap_or_else(|| context.template.clone());
+        let template = context.template(wire.template.as_ref(), Template::for_collectors);
+        say_if_large(&config.name(), &template);
         let domain = wire.domain.unwrap_or(context.domain);
         let max_message = wire.max_message;
         let datagram = wire.target.transport == Transport::Udp;

@@ -10,6 +10,7 @@ use pidflow_schema::FlowRecord;
 use crate::config::{JsonConfig, JsonOutput};
 use crate::exporter::{Counters, ExportContext, Loss, StartError};
 use crate::json::JsonEncoder;
+use crate::template::Template;
 
 use super::Notice;
 
@@ -40,9 +41,9 @@ impl LineSink {
                 (opened, path.display().to_string())
             }
         };
-        let template = config.template.as_ref().unwrap_or(&context.template);
+        let template = context.template(config.template.as_ref(), Template::default);
         Ok(Self {
-            encoder: JsonEncoder::new(template, config.keys, context.own_pen),
+            encoder: JsonEncoder::new(&template, config.keys, context.own_pen),
             buffer: Vec::with_capacity(2 * BUFFER),
             output,
             counters: counters.clone(),
