@@ -45,7 +45,7 @@ fn given(o: &ExportOptions) -> Result<Vec<ExporterConfig>, ConfigError> {
 
 fn context(o: &ExportOptions, mode: Mode) -> Result<ExportContext, TemplateError> {
     Ok(ExportContext {
-        template: o.template.as_deref().map(Template::parse).transpose()?.unwrap_or_default(),
+        template: o.template.as_deref().map(Template::parse).transpose()?,
         own_pen: o.own_pen.unwrap_or(Enterprise::DEFAULT_OWN_PEN),
         host_name: host(o),
         host_id: read("/etc/machine-id"),
