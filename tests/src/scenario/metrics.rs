@@ -3,6 +3,7 @@
 use std::fs;
 use std::hint;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::mem;
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -59,10 +60,11 @@ fn working(address: IpAddr, task: &Task) -> Result<Exchange> {
         let mut exchange = wire::tcp_finish(exchange, stream, Plan::plain("metrics", target))?;
         exchange.set_source(source);
         exchange.source_usage = Some(before.until_now()?);
-        drop(memory);
         writer
             .write_all(&serde_json::to_vec(&exchange)?)
-            .context("tell")
+            .context("tell")?;
+        mem::forget(memory);
+        Ok(())
     })?;
     client.join()?;
     read_one(&mut reader)
@@ -102,12 +104,12 @@ fn serve_work(listener: &TcpListener, task: &Task) -> Result<()> {
     line.push(b'\n');
     stream.write_all(&line).context("answer")?;
     drop(stream);
-    drop(memory);
+    mem::forget(memory);
     Ok(())
 }
 
 impl Task {
-    /// Works. The caller keeps the memory until the connection is closed, so that it counts as resident there.
+    /// Works. The caller keeps the memory to the end of the process, so that it is resident whenever the flow ends.
     fn perform(&self) -> Result<Vec<u8>> {
         let memory = hint::black_box(vec![1_u8; self.memory]);
         burn(self.cpu)?;
@@ -137,7 +139,7 @@ fn burn(time: Duration) -> Result<()> {
 fn usage() -> Result<libc::rusage> {
     // SAFETY: an all-zero rusage is valid, and the kernel fills it.
     unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
+        let mut usage: libc::rusage = mem::zeroed();
         sys::check(libc::getrusage(libc::RUSAGE_SELF, &raw mut usage)).context("getrusage")?;
         Ok(usage)
     }
