@@ -36,7 +36,14 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", one_line(&format!("{:#}", self.cause())))
+        let causes = self.cause().chain().map(ToString::to_string);
+        let said = causes.fold(String::new(), |said, cause| match said.as_str() {
+            "" => cause,
+            // Many errors say their cause themselves.
+            s if s.contains(&cause) => said,
+            s => format!("{s}: {cause}"),
+        });
+        write!(f, "{}", one_line(&said))
     }
 }
 
@@ -78,6 +85,12 @@ mod tests {
     fn an_error_is_one_line_with_its_causes() {
         let e = anyhow::anyhow!("no such file\n  at all\n").context("cannot read x");
         assert_eq!(Failure::Running(e).to_string(), "cannot read x: no such file; at all");
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let e = anyhow::anyhow!("no such file").context("cannot write x: no such file");
+        assert_eq!(Failure::Running(e).to_string(), "cannot write x: no such file");
     }
 
     #[test]

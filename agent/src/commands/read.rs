@@ -60,7 +60,9 @@ fn read_all(mut reading: Reading, bar: &ProgressBar, stop: &Stop) -> Result<(), 
     }
     let ended = reading.finish("end-of-capture");
     bar.finish_and_clear();
-    eprintln!("{}", summary::reading(&ended));
+    if ended.capture.packets > 0 || faults.is_empty() {
+        eprintln!("{}", summary::reading(&ended));
+    }
     faults.extend(summary::lost(&ended.exporters));
     if faults.is_empty() { Ok(()) } else { Err(anyhow!(faults.join("; ")).into()) }
 }

@@ -11,7 +11,7 @@ use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExporterSet, Mode};
 
 use super::summary;
-use crate::capture::{Interfaces, LiveCapture, LiveOptions, PacketBatch};
+use crate::capture::{Filter, Interfaces, LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
 use crate::config::options::{CaptureOptions, FlowOptions, HttpOptions, Options};
 use crate::config::outputs::{self, Outputs};
@@ -37,6 +37,7 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let mut options = config::resolve(args.options, args.config.as_deref())?;
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
+    options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     logging::start(&options.log);
     let stop = Held::new()?.watch(|| {})?;
     if let Err(e) = privileges::keep_needed() {
@@ -92,6 +93,7 @@ fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Re
     let interfaces = match c.interfaces.as_slice() {
         [] => Interfaces::Any,
         [any] if any == "any" => Interfaces::Any,
+        [all] if all == "all" => Interfaces::Up,
         named => Interfaces::Named(named.to_vec()),
     };
     let options = LiveOptions {

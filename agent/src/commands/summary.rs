@@ -3,7 +3,7 @@
 use pidflow_exporters::Snapshot;
 
 use crate::capture::CaptureCounters;
-use crate::figures::{bytes, grouped};
+use crate::figures::grouped;
 use crate::pipeline::Ended;
 
 /// After capture files.
@@ -17,20 +17,13 @@ pub(crate) fn reading(e: &Ended) -> String {
 /// After live traffic.
 pub(crate) fn running(e: &Ended) -> String {
     let drops = e.capture.kernel_drops + e.capture.interface_drops;
-    format!("{}\nlost before the agent saw them: {} packets", reading(e), grouped(drops))
+    format!("{}\ndropped by the kernel: {} packets", reading(e), grouped(drops))
 }
 
 fn totals(e: &Ended) -> String {
     let (c, t) = (&e.capture, &e.table);
-    format!(
-        "{} packets, {} ({} octets on the wire); {} in {} flows, {} records",
-        grouped(c.packets),
-        bytes(c.frame_octets),
-        grouped(c.frame_octets),
-        grouped(t.packets),
-        grouped(t.flows),
-        grouped(t.records)
-    )
+    let octets = grouped(c.frame_octets);
+    format!("{} packets ({octets} octets on the wire): {} in {} flows", grouped(c.packets), grouped(t.packets), grouped(t.flows))
 }
 
 /// Packets that are in no flow, by reason.

@@ -29,7 +29,8 @@ macro_rules! layers {
 #[command(next_help_heading = "Packets")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct CaptureOptions {
-    /// Interface to capture on; repeat it for several [default: any, which includes loopback]
+    /// Interface to capture on; repeat it for several. "any": all of them through one socket, loopback included; "all":
+    /// each that is up by itself, with MAC addresses of both ends [default: any]
     #[arg(short = 'i', long = "interface", value_name = "IFACE", env = "PIDFLOW_INTERFACES", value_delimiter = ',')]
     pub(crate) interfaces: Vec<String>,
     /// Capture only what this BPF filter lets through, as in tcpdump

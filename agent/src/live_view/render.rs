@@ -46,9 +46,9 @@ pub(crate) fn screen(totals: &Totals, rows: &Rows, (width, height): (usize, usiz
     if top.is_empty() {
         lines.push(fit("No flow has ended or been reported yet.", width));
     }
-    for (key, row, rate) in top {
-        let figures = [bytes(row.bytes), format!("{}/s", bytes(rate)), count(row.packets)];
-        lines.push(line(width, [&key.source, &key.destination, &key.service], &figures));
+    for row in &top {
+        let figures = [bytes(row.bytes), format!("{}/s", bytes(row.rate)), count(row.packets)];
+        lines.push(line(width, row.texts.each_ref().map(String::as_str), &figures));
     }
     lines.resize(height.saturating_sub(1), String::new());
     lines.push(fit(if note.is_empty() { "Ctrl-C ends it." } else { note }, width).trim_end().to_owned());
@@ -61,7 +61,7 @@ fn first_line(t: &Totals, width: usize) -> String {
         "pidflow {}  on {}  {} packets  {}",
         clock(t.seconds), t.interfaces, grouped(t.packets), bytes(t.octets)
     );
-    fit(&text, width)
+    text.chars().take(width).collect()
 }
 
 fn second_line(t: &Totals, width: usize) -> String {
@@ -69,7 +69,7 @@ fn second_line(t: &Totals, width: usize) -> String {
         "{} flows active  {} records  lost {}  attributed {} of local ends",
         grouped(t.active), grouped(t.records), grouped(t.lost), t.attributed_share()
     );
-    fit(&text, width)
+    text.chars().take(width).collect()
 }
 
 fn heading(width: usize) -> String {

@@ -1,24 +1,66 @@
 //! The rows of the live view: flows of the same two processes and service, added up.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use pidflow_schema::{FlowRecord, ProcessEnd, Protocol};
-use std::net::IpAddr;
 
 /// Seconds over which a rate is shown.
 const WINDOW_S: u64 = 10;
 /// Rows held; the least recent go first.
 const MAX_ROWS: usize = 2000;
+/// Processes counted in one end of a row.
+const MAX_PIDS: usize = 1000;
 
-/// What makes a row.
+/// What makes a row: names, not processes, so that a hundred short-lived ones do not fill the screen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
-    /// `name(pid)` or the address.
-    pub(crate) source: String,
-    /// `name(pid)` or the address.
-    pub(crate) destination: String,
+    source: Who,
+    destination: Who,
     /// `tcp:443`.
     pub(crate) service: String,
+}
+
+/// One end of a row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Who {
+    Process(Arc<str>),
+    Address(IpAddr),
+}
+
+impl Who {
+    fn of(end: &ProcessEnd, address: IpAddr) -> Self {
+        end.process.as_ref().map_or(Self::Address(address), |p| Self::Process(Arc::clone(&p.name)))
+    }
+
+    /// `name(pid)`, `name ×3` for several processes, or the address.
+    fn label(&self, pids: &Pids) -> String {
+        match (self, pids.known.len()) {
+            (Self::Address(a), _) => a.to_string(),
+            (Self::Process(name), 0 | 1) => format!("{name}({})", pids.last),
+            (Self::Process(name), n) if n < MAX_PIDS => format!("{name} ×{n}"),
+            (Self::Process(name), n) => format!("{name} ×{n}+"),
+        }
+    }
+}
+
+/// The processes of one end.
+#[derive(Debug, Clone, Default)]
+struct Pids {
+    last: u32,
+    known: HashSet<u32>,
+}
+
+impl Pids {
+    fn add(&mut self, end: &ProcessEnd) {
+        if let Some(process) = &end.process {
+            self.last = process.pid;
+            if self.known.len() < MAX_PIDS {
+                self.known.insert(process.pid);
+            }
+        }
+    }
 }
 
 /// What a row shows.
@@ -28,9 +70,24 @@ pub(crate) struct Row {
     pub(crate) bytes: u64,
     /// Packets of both directions so far.
     pub(crate) packets: u64,
+    sources: Pids,
+    destinations: Pids,
     last_s: u64,
     /// Second of arrival, and octets per second that hold for the window after it.
     recent: VecDeque<(u64, f64)>,
+}
+
+/// A row as it is drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Drawn {
+    /// Source, destination and service.
+    pub(crate) texts: [String; 3],
+    /// Octets so far.
+    pub(crate) bytes: u64,
+    /// Octets per second now.
+    pub(crate) rate: u64,
+    /// Packets so far.
+    pub(crate) packets: u64,
 }
 
 impl Row {
@@ -44,6 +101,8 @@ impl Row {
         let octets = r.flow.forward.octets + r.flow.reverse.octets;
         self.bytes += octets;
         self.packets += r.flow.forward.packets + r.flow.reverse.packets;
+        self.sources.add(&r.source);
+        self.destinations.add(&r.destination);
         self.last_s = now_s;
         let seconds = (r.flow.last_ns.saturating_sub(r.flow.first_ns) / 1_000_000_000).max(WINDOW_S);
         self.push(now_s, octets as f64 / seconds as f64);
@@ -87,26 +146,23 @@ impl Rows {
     }
 
     /// The `n` busiest rows: by rate now, then by octets.
-    pub(crate) fn top(&self, n: usize, now_s: u64) -> Vec<(&Key, &Row, u64)> {
-        let mut all: Vec<_> = self.0.iter().map(|(k, r)| (k, r, r.rate(now_s))).collect();
-        all.sort_by(|a, b| (b.2, b.1.bytes).cmp(&(a.2, a.1.bytes)).then_with(|| a.0.cmp(b.0)));
-        all.truncate(n);
-        all
+    pub(crate) fn top(&self, n: usize, now_s: u64) -> Vec<Drawn> {
+        let mut all: Vec<_> = self.0.iter().map(|(k, r)| (r.rate(now_s), k, r)).collect();
+        all.sort_by(|a, b| (b.0, b.2.bytes).cmp(&(a.0, a.2.bytes)).then_with(|| a.1.cmp(b.1)));
+        all.into_iter().take(n).map(|(rate, key, row)| drawn(rate, key, row)).collect()
     }
+}
+
+fn drawn(rate: u64, key: &Key, row: &Row) -> Drawn {
+    let (source, destination) = (key.source.label(&row.sources), key.destination.label(&row.destinations));
+    Drawn { texts: [source, destination, key.service.clone()], bytes: row.bytes, rate, packets: row.packets }
 }
 
 fn key(r: &FlowRecord) -> Key {
     Key {
-        source: end(&r.source, r.flow.source),
-        destination: end(&r.destination, r.flow.destination),
+        source: Who::of(&r.source, r.flow.source),
+        destination: Who::of(&r.destination, r.flow.destination),
         service: service(r),
-    }
-}
-
-fn end(end: &ProcessEnd, address: IpAddr) -> String {
-    match &end.process {
-        Some(p) => format!("{}({})", p.name, p.pid),
-        None => address.to_string(),
     }
 }
 
@@ -125,9 +181,9 @@ fn service(r: &FlowRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pidflow_schema::{Attribution, Counters, Flow, FlowEndReason, InitiatorBasis};
+    use pidflow_schema::{Attribution, Counters, Flow, FlowEndReason, InitiatorBasis, Process};
 
-    pub(crate) fn record(port: u16, octets: u64, seconds: u64) -> FlowRecord {
+    fn record(port: u16, octets: u64, seconds: u64) -> FlowRecord {
         let flow = Flow {
             protocol: Protocol::TCP,
             vlan: None,
@@ -157,7 +213,7 @@ mod tests {
         (0..3).for_each(|_| rows.count(&record(443, 1000, 0), 5));
         rows.count(&record(80, 10, 0), 5);
         let top = rows.top(9, 5);
-        assert_eq!(top.iter().map(|(k, r, rate)| (k.service.as_str(), r.bytes, *rate)).collect::<Vec<_>>(), [
+        assert_eq!(top.iter().map(|d| (d.texts[2].as_str(), d.bytes, d.rate)).collect::<Vec<_>>(), [
             ("tcp:443", 3000, 300),
             ("tcp:80", 10, 1)
         ]);
@@ -167,8 +223,19 @@ mod tests {
     fn a_rate_is_of_the_flows_time_and_fades_after_the_window() {
         let mut rows = Rows::default();
         rows.count(&record(443, 60_000, 60), 5);
-        assert_eq!(rows.top(1, 6).first().map(|t| t.2), Some(1000));
-        assert_eq!(rows.top(1, 15).first().map(|t| t.2), Some(0));
+        assert_eq!(rows.top(1, 6).first().map(|d| d.rate), Some(1000));
+        assert_eq!(rows.top(1, 15).first().map(|d| d.rate), Some(0));
+    }
+
+    #[test]
+    fn several_processes_of_a_name_are_counted() {
+        let mut rows = Rows::default();
+        for (pid, label) in [(7, "curl(7)"), (8, "curl ×2"), (7, "curl ×2"), (9, "curl ×3")] {
+            let mut r = record(443, 1, 0);
+            r.source.process = Some(Arc::new(Process { pid, name: "curl".into(), ..Process::default() }));
+            rows.count(&r, 5);
+            assert_eq!(rows.top(1, 5)[0].texts, [label, "10.0.0.2", "tcp:443"]);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the pipeline says about itself, as of its last turn: plain values that HTTP, the live view
 //! and the summary read.
 
-use pidflow_schema::{Attribution, FlowEndReason, FlowRecord};
+use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, ProcessEnd};
 
 use super::edges::EdgesShown;
 
@@ -84,7 +84,12 @@ pub(crate) struct Records {
     by_reason: [u64; 6],
     /// Source and destination ends, in the order of [`Attribution::ALL`].
     by_attribution: [[u64; Attribution::ALL.len()]; 2],
+    /// With a process, and all where one can be expected.
+    attributed: (u64, u64),
 }
+
+/// Of the Linux generic ABI.
+const ECONNREFUSED: u16 = 111;
 
 /// The reasons in the order of their numbers, with the names of RFC 5102 section 5.11.3.
 const REASONS: [(FlowEndReason, &str); 5] = [
@@ -107,6 +112,10 @@ impl Records {
                 *n += 1;
             }
         }
+        for known in [has_process(r, &r.source, false), has_process(r, &r.destination, true)].into_iter().flatten() {
+            self.attributed.0 += u64::from(known);
+            self.attributed.1 += 1;
+        }
     }
 
     /// All of them.
@@ -126,12 +135,19 @@ impl Records {
         })
     }
 
-    /// Ends on this host that have a process, and all ends on this host (the kernel's own left out).
-    pub(crate) fn attributed(&self) -> (u64, u64) {
-        let elsewhere = |a: &Attribution| matches!(a, Attribution::Remote | Attribution::Offline | Attribution::Kernel);
-        let local = self.attributions().filter(|(_, a, _)| !elsewhere(a));
-        local.fold((0, 0), |(known, all), (_, a, n)| {
-            (known + if a as u8 <= Attribution::ListenerOnly as u8 { n } else { 0 }, all + n)
-        })
+    /// Ends on this host that have a process, and all ends on this host where one can be expected.
+    pub(crate) const fn attributed(&self) -> (u64, u64) {
+        self.attributed
+    }
+}
+
+/// Whether a process stands at the end; none: there can be none (another host, the kernel itself, or nobody
+/// listened).
+fn has_process(r: &FlowRecord, end: &ProcessEnd, is_destination: bool) -> Option<bool> {
+    let refused = is_destination && r.connect_error == Some(ECONNREFUSED);
+    match end.attribution {
+        Attribution::Remote | Attribution::Offline | Attribution::Kernel => None,
+        _ if end.process.is_some() => Some(true),
+        _ => (!refused).then_some(false),
     }
 }
