@@ -291,11 +291,18 @@ impl Sock {
         out.socket_type = u32::from(read!(self.0, sock_type).unwrap_or(0u16));
         out.local = [0; 16];
         out.remote = [0; 16];
-        out.local_port = read!(self.0, sock_num).unwrap_or(0);
+        out.local_port = self.local_port();
         out.remote_port = u16::from_be(read!(self.0, sock_dport).unwrap_or(0));
         let net: u64 = read!(self.0, sock_net).unwrap_or(0);
         out.netns = read!(net, net_inum).unwrap_or(0);
         self.addresses(out);
+    }
+
+    /// `skc_num` is 0 again once the kernel has taken the port back, before the state change is told.
+    #[inline(always)]
+    fn local_port(self) -> u16 {
+        let held: u16 = read!(self.0, sock_num).unwrap_or(0);
+        if held != 0 { held } else { u16::from_be(read!(self.0, inet_sport).unwrap_or(0)) }
     }
 
     #[inline(always)]

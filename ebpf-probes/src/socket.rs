@@ -57,6 +57,7 @@ fn tell(op: SocketOp, sk: Sock, peer: Peer, time: u64) {
     event.op = op as u32;
     event.time_ns = time;
     event.error = 0;
+    event.since_ns = 0;
     let task = Task::current();
     task.describe(&mut event.task);
     event.parent_tgid = task.leader().parent().tgid();
@@ -120,7 +121,9 @@ fn tell_attempt(op: SocketOp, sk: Sock, attempt: &Connecting, error: u32) {
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
     event.op = op as u32;
-    event.time_ns = if error == 0 { attempt.time_ns } else { now() };
+    let is_over = op as u32 == SocketOp::ConnectFailed as u32;
+    event.time_ns = if is_over { now() } else { attempt.time_ns };
+    event.since_ns = attempt.time_ns;
     event.error = error;
     event.task = attempt.task;
     event.parent_tgid = attempt.parent_tgid;

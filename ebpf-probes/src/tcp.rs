@@ -19,7 +19,7 @@ const IPPROTO_TCP: u16 = 6;
 
 /// `inet_sock_set_state(sk, old, new)`.
 ///
-/// The current process is the socket's only on the way into SYN_SENT and LISTEN (and when the end is begun
+/// The current process is the socket's only on the way into SYN_SENT, into and out of LISTEN (and when the end is begun
 /// from this side, see [`tcp_close_by_state`]): those are made by system calls. All others happen in
 /// softirq as well, where it is anybody.
 #[raw_tracepoint]
@@ -42,6 +42,7 @@ fn state_changed(sk: Sock, old: u32, new: u32) {
         }
         (SYN_SENT, CLOSE) => failed(sk),
         (_, LISTEN) => happened(SocketOp::Listen, sk),
+        (LISTEN, CLOSE) => happened(SocketOp::Close, sk),
         _ => {}
     }
 }

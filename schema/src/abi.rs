@@ -190,6 +190,8 @@ pub struct SocketEvent {
     pub parent_tgid: u32,
     /// errno of a failed connect, positive; else 0.
     pub error: u32,
+    /// When connect was called, for [`SocketOp::ConnectFailed`]; else 0.
+    pub since_ns: u64,
     /// The socket.
     pub socket: SocketRef,
     /// Usage of the process at that time.
@@ -203,7 +205,7 @@ const _: () = {
     assert!(size_of::<ForkEvent>() == 80);
     assert!(size_of::<ExecEvent>() == 16 + 32 + 8 + PATH_LEN + ARGS_LEN);
     assert!(size_of::<ExitEvent>() == 16 + 32 + 8 + 56);
-    assert!(size_of::<SocketEvent>() == 16 + 32 + 8 + 64 + 56);
+    assert!(size_of::<SocketEvent>() == 16 + 32 + 16 + 64 + 56);
 };
 
 /// Indices of the kernel side's per-CPU counters (map `COUNTERS`).
@@ -297,6 +299,8 @@ offsets! {
     sock_err = "sock.sk_err",
     sock_family = "sock_common.skc_family",
     sock_state = "sock_common.skc_state",
+    /// Network order; stays when the kernel takes the port back from a socket that failed or closed.
+    inet_sport = "inet_sock.inet_sport",
     sock_daddr = "sock_common.skc_daddr",
     sock_saddr = "sock_common.skc_rcv_saddr",
     sock_dport = "sock_common.skc_dport",

@@ -69,8 +69,13 @@ pub enum SocketUse {
     Receive,
     /// Closed it, or began to.
     Close,
-    /// Its connect failed with this errno; 0: not known.
-    ConnectFailed(u16),
+    /// Its connect failed.
+    ConnectFailed {
+        /// Why; 0: the process gave the attempt up.
+        errno: u16,
+        /// When connect was called.
+        since_ns: u64,
+    },
     /// Held it when a snapshot of /proc was taken; nothing says since when.
     Held,
     /// Held it listening when a snapshot was taken.
@@ -182,6 +187,8 @@ pub enum KernelEvent {
     },
     /// The host's user names; replaces those known.
     Users(HashMap<u32, Arc<str>>),
+    /// The snapshot of processes and sockets taken at start has been told.
+    SnapshotDone,
     /// A complete poll of processes and sockets began at `begun_ns` and is told now: what it did not show
     /// has ended.
     Polled {

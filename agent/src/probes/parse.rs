@@ -69,21 +69,21 @@ fn socket(e: &abi::SocketEvent, clock: BootClock) -> Option<KernelEvent> {
         time_ns,
         task: task(&e.task, clock),
         parent_pid: e.parent_tgid,
-        used: socket_use(e.op, e.error)?,
+        used: socket_use(e, clock)?,
         socket: socket_ref(&e.socket),
         sample: Some(sample(&e.usage, time_ns)),
     })
 }
 
-fn socket_use(op: u32, error: u32) -> Option<SocketUse> {
-    Some(match op {
+fn socket_use(e: &abi::SocketEvent, clock: BootClock) -> Option<SocketUse> {
+    Some(match e.op {
         1 => SocketUse::Connect,
         2 => SocketUse::Accept,
         3 => SocketUse::Listen,
         4 => SocketUse::Send,
         5 => SocketUse::Receive,
         6 => SocketUse::Close,
-        7 => SocketUse::ConnectFailed(u16::try_from(error).unwrap_or(0)),
+        7 => SocketUse::ConnectFailed { errno: u16::try_from(e.error).unwrap_or(0), since_ns: clock.wall(e.since_ns) },
         _ => return None,
     })
 }

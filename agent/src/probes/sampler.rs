@@ -2,6 +2,7 @@
 //! own flows, addresses and user names; without eBPF the whole snapshot at each interval.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,8 +29,10 @@ pub(crate) enum Request {
 const SAMPLES_PER_ROUND: usize = 500;
 /// Descriptions of one round at the most: a storm of short-lived processes inherits its parents'.
 const DESCRIPTIONS_PER_ROUND: usize = 200;
-/// Rounds between two looks at addresses and user names.
+/// Rounds between two looks at the addresses of other namespaces and at user names.
 const ROUNDS_PER_REFRESH: u32 = 10;
+/// Between two looks at this namespace's addresses: shorter than the time that a flow waits for its join.
+const OWN_ADDRESSES: Duration = Duration::from_millis(250);
 
 pub(crate) struct Sampler {
     pub(crate) interval: Duration,
@@ -47,6 +50,7 @@ impl Sampler {
     pub(crate) fn spawn(self) -> Result<()> {
         let mut first = vec![KernelEvent::Users(procfs_read::users())];
         first.extend(snapshot::take());
+        first.push(KernelEvent::SnapshotDone);
         // The channel is new and empty.
         let _ = self.out.send(first);
         let body = move || Rounds::default().run(&self);
@@ -66,6 +70,7 @@ struct Rounds {
     known: HashSet<ProcessId>,
     /// A process to look through into each network namespace.
     namespaces: HashMap<u32, u32>,
+    own_addresses: Vec<IpAddr>,
     described: usize,
     turn: usize,
     number: u32,
@@ -89,6 +94,24 @@ impl Rounds {
     fn serve(&mut self, sampler: &Sampler, facts: &mut Vec<KernelEvent>) -> bool {
         let due = Instant::now() + sampler.interval;
         self.described = 0;
+        while Instant::now() < due {
+            self.look_at_own_addresses(facts);
+            if !self.serve_until(due.min(Instant::now() + OWN_ADDRESSES), sampler, facts) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn look_at_own_addresses(&mut self, facts: &mut Vec<KernelEvent>) {
+        let addresses = procfs_read::addresses(std::process::id());
+        if addresses != self.own_addresses {
+            self.own_addresses.clone_from(&addresses);
+            facts.push(KernelEvent::Addresses { netns: procfs_read::own_network_namespace(), addresses });
+        }
+    }
+
+    fn serve_until(&mut self, due: Instant, sampler: &Sampler, facts: &mut Vec<KernelEvent>) -> bool {
         loop {
             // What a burst of requests found out is wanted before the round ends: flows are joined soon.
             if sampler.incoming.is_empty() && !deliver(sampler, facts) {
@@ -176,8 +199,6 @@ impl Rounds {
 
     fn refresh(&mut self, facts: &mut Vec<KernelEvent>) {
         facts.push(KernelEvent::Users(procfs_read::users()));
-        let own = std::process::id();
-        self.namespaces.insert(procfs_read::own_network_namespace(), own);
         self.namespaces.retain(|&netns, &mut pid| procfs_read::network_namespace(pid) == Some(netns));
         for (&netns, &pid) in &self.namespaces {
             facts.push(KernelEvent::Addresses { netns, addresses: procfs_read::addresses(pid) });

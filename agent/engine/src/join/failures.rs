@@ -10,6 +10,7 @@ const KEPT: usize = 65_536;
 /// A failed attempt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FailedConnect {
+    pub(super) since_ns: u64,
     pub(super) time_ns: u64,
     pub(super) errno: u16,
     pub(super) socket: Socket,

@@ -72,7 +72,9 @@ impl Joiner {
             KernelEvent::Process(seen) => self.processes.described(seen),
             KernelEvent::Addresses { netns, addresses } => self.sockets.set_addresses(*netns, addresses.clone()),
             KernelEvent::Users(users) => self.processes.set_users(users.clone()),
+            KernelEvent::SnapshotDone => self.processes.link_parents(),
             KernelEvent::Polled { begun_ns } => {
+                self.processes.link_parents();
                 self.sockets.polled(*begun_ns);
                 self.processes.polled(*begun_ns);
             }
@@ -81,8 +83,8 @@ impl Joiner {
 
     fn used(&mut self, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) {
         self.sockets.used(time_ns, process, used, socket);
-        if let SocketUse::ConnectFailed(errno) = used {
-            self.failures.add(FailedConnect { time_ns, errno, socket: *socket, process });
+        if let SocketUse::ConnectFailed { errno, since_ns } = used {
+            self.failures.add(FailedConnect { since_ns, time_ns, errno, socket: *socket, process });
         }
     }
 
@@ -120,7 +122,7 @@ impl Joiner {
     }
 
     fn connect_error(&mut self, flow: &Flow) -> Option<u16> {
-        let failure = self.sockets.failure(&end(flow, true), flow.first_ns, flow.last_ns)?;
+        let failure = self.sockets.failure(&end(flow, true))?;
         self.failures.explained(failure.time_ns);
         (failure.errno != 0).then_some(failure.errno)
     }
@@ -251,7 +253,7 @@ impl FailedConnect {
             source_port: self.socket.local_port,
             destination_port: self.socket.remote_port,
             icmp_type_code: None,
-            first_ns: self.time_ns,
+            first_ns: self.since_ns,
             last_ns: self.time_ns,
             forward: none,
             reverse: none,

@@ -149,6 +149,15 @@ impl ProcessTable {
         }
     }
 
+    /// Links processes to parents that became known after them: /proc is not in order of descent.
+    pub fn link_parents(&mut self) {
+        let orphans = self.entries.iter().filter(|(_, e)| e.parent.is_none() && e.parent_pid != 0);
+        let links: Vec<_> = orphans.filter_map(|(&id, e)| Some((id, *self.by_pid.get(&e.parent_pid)?))).collect();
+        for (child, parent) in links {
+            self.set_parent(child, parent);
+        }
+    }
+
     fn insert(&mut self, time_ns: u64, task: &Task, parent_pid: u32) {
         let image = Image {
             since_ns: task.start_ns.min(time_ns),

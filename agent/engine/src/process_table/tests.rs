@@ -41,6 +41,15 @@ fn the_program_is_the_one_of_the_time() {
 }
 
 #[test]
+fn a_parent_may_become_known_after_its_child() {
+    let mut t = ProcessTable::default();
+    t.seen(0, &task(10, 7, "child"), 20);
+    t.seen(0, &task(20, 5, "parent"), 1);
+    t.link_parents();
+    assert_eq!(&*t.describe(ProcessId { pid: 10, start: 7 }, 0).unwrap().parent_name, "parent");
+}
+
+#[test]
 fn users_have_names_or_numbers() {
     let mut t = ProcessTable::default();
     t.set_users([(0, "root".into())].into());

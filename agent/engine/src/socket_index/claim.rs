@@ -54,7 +54,7 @@ impl Claim {
             dual_stack: socket.dual_stack,
             socket: socket.id,
             role: Role::Unknown,
-            first_ns: time_ns,
+            first_ns: if let SocketUse::ConnectFailed { since_ns, .. } = used { since_ns } else { time_ns },
             seen_ns: time_ns,
             uses: Vec::new(),
             ended_ns: None,
@@ -68,7 +68,7 @@ impl Claim {
             SocketUse::Connect => self.role = Role::Connects,
             SocketUse::Accept => self.role = Role::Accepts,
             SocketUse::Send | SocketUse::Receive => self.use_at(time_ns),
-            SocketUse::ConnectFailed(_) => {
+            SocketUse::ConnectFailed { .. } => {
                 self.role = Role::Connects;
                 self.ended_ns = Some(time_ns);
             }

@@ -2,6 +2,7 @@
 //!
 //! A guess is never made: where several processes fit equally well the answer says so.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use pidflow_schema::{Attribution, Protocol};
@@ -11,9 +12,11 @@ use super::{Role, SocketIndex, Tuple, unspecified};
 use crate::event::ProcessId;
 
 /// The kernel side tells of a repeated use once in this time.
-pub(super) const REPEAT_NS: u64 = 1_000_000_000;
+const REPEAT_NS: u64 = 1_000_000_000;
 /// A send is told just before or just after its packet, a receive after it.
 const BEFORE_NS: u64 = 5_000_000;
+/// How far the kernel's clock and the packets' may be apart.
+const CLOCK_NS: u64 = 200_000;
 /// How long after the last packet a receive or close may still be told.
 const AFTER_NS: u64 = 50_000_000;
 /// How long the kernel may go on with a connection that its process closed: FIN_WAIT2, TIME_WAIT (60 s each).
@@ -105,7 +108,8 @@ impl SocketIndex {
         // Only ICMP is sent through raw sockets and, with a port, through others as well.
         let raw = raw.into_iter().filter(|_| is_icmp(end.protocol));
         let claims = [exact, any].into_iter().chain(raw).filter_map(|t| self.tuples.get(&t)).flatten();
-        let best = best(claims.filter(|c| self.may_see(c, end)), end);
+        // A socket bound to the address itself proves that its namespace has it.
+        let best = best(claims.filter(|c| self.may_see(c, end) || (c.local == end.local && !c.local.is_loopback())), end);
         best.decide(Attribution::SocketEvent, Attribution::SnapshotTuple, true)
     }
 
@@ -119,7 +123,8 @@ impl SocketIndex {
 
     fn listener(&self, end: &End) -> Option<Found> {
         let claims = self.listeners.get(&end.local_port).filter(|_| end.protocol == TCP)?;
-        let open = |c: &&Claim| fit(c, end).is_some_and(|(f, _)| f > Fit::Lingers);
+        // Strictly: what came after the listener was closed was refused.
+        let open = |c: &&Claim| fit(c, end).is_some() && c.ended_ns.is_none_or(|t| t >= end.first_ns);
         let mut serving = claims.iter().filter(|c| self.serves(c, end)).filter(open);
         let first = serving.next()?;
         // Workers that share a listener by fork hold the same socket; which one accepts is not known.
@@ -152,28 +157,44 @@ fn is_group(a: IpAddr) -> bool {
     a.is_multicast() || matches!(a, IpAddr::V4(v4) if v4.is_broadcast())
 }
 
-/// The claims that fit best, and one that fits less well.
+/// A claim that fits.
+struct Fitting<'a> {
+    fit: Fit,
+    /// How far outside the flow's time the moment is by which it fits, nanoseconds.
+    distance: u64,
+    time: u64,
+    claim: &'a Claim,
+}
+
+/// The claims that fit, best first.
 #[derive(Default)]
 struct Best<'a> {
-    claims: Vec<(Fit, u64, &'a Claim)>,
+    claims: Vec<Fitting<'a>>,
 }
 
 fn best<'a>(claims: impl Iterator<Item = &'a Claim>, end: &End) -> Best<'a> {
-    let mut fitting: Vec<_> = claims.filter_map(|c| fit(c, end).map(|(f, t)| (f, t, c))).collect();
-    fitting.sort_by_key(|&(fit, time, _)| std::cmp::Reverse((fit, time)));
-    Best { claims: fitting }
+    let fitting = |claim| {
+        let (fit, time) = fit(claim, end)?;
+        let distance = time.abs_diff(time.clamp(end.first_ns, end.last_ns));
+        Some(Fitting { fit, distance, time, claim })
+    };
+    let mut claims: Vec<_> = claims.filter_map(fitting).collect();
+    claims.sort_by_key(|f| (Reverse(f.fit), f.distance, Reverse(f.time)));
+    Best { claims }
 }
 
 impl Best<'_> {
     /// With the exact tuple the latest user of the socket has it; with a local port alone two users at
-    /// the same time cannot be told apart.
+    /// the same time cannot be told apart, but one after the other they can.
     fn decide(&self, event: Attribution, snapshot: Attribution, exact: bool) -> Option<Result<Found, Attribution>> {
-        let &(fit, _, first) = self.claims.first()?;
-        let rivals = self.claims.iter().filter(|(f, _, c)| *f == fit && c.process != first.process);
-        let other = self.claims.iter().map(|(_, _, c)| c.process).find(|p| *p != first.process);
-        if !exact && rivals.count() > 0 {
+        let best = self.claims.first()?;
+        let first = best.claim;
+        let others = || self.claims.iter().filter(|f| f.claim.process != first.process);
+        let rivals = |f: &Fitting| f.fit == best.fit && (f.distance == best.distance || overlap(first, f.claim));
+        if !exact && others().any(rivals) {
             return Some(Err(Attribution::Ambiguous));
         }
+        let other = others().map(|f| f.claim).find(|c| overlap(first, c)).map(|c| c.process);
         let mut found = found(first, if first.snapshot { snapshot } else { event }, other);
         if found.role == Role::Unknown {
             found.role = self.role_of_socket(first);
@@ -183,9 +204,15 @@ impl Best<'_> {
 
     /// Whoever has the socket now, the one who got it from connect or accept tells the side.
     fn role_of_socket(&self, of: &Claim) -> Role {
-        let same = self.claims.iter().filter(|(_, _, c)| c.socket == of.socket);
-        same.map(|(_, _, c)| c.role).find(|r| *r != Role::Unknown).unwrap_or(Role::Unknown)
+        let same = self.claims.iter().map(|f| f.claim).filter(|c| c.socket == of.socket && overlap(of, c));
+        same.map(|c| c.role).find(|r| *r != Role::Unknown).unwrap_or(Role::Unknown)
     }
+}
+
+/// Whether two claims were held at the same time.
+fn overlap(a: &Claim, b: &Claim) -> bool {
+    let ends_before = |x: &Claim, y: &Claim| x.ended_ns.is_some_and(|t| t <= y.first_ns);
+    !ends_before(a, b) && !ends_before(b, a)
 }
 
 const fn found(claim: &Claim, attribution: Attribution, other: Option<ProcessId>) -> Found {
@@ -195,12 +222,13 @@ const fn found(claim: &Claim, attribution: Attribution, other: Option<ProcessId>
 /// How a claim fits the time of a flow, and since when; none: it is of another time.
 fn fit(claim: &Claim, end: &End) -> Option<(Fit, u64)> {
     let (from, to) = (end.first_ns.saturating_sub(BEFORE_NS), end.last_ns.saturating_add(AFTER_NS));
-    if let Some(ended) = claim.ended_ns.filter(|t| *t < from) {
+    if let Some(ended) = claim.ended_ns.filter(|t| t.saturating_add(CLOCK_NS) < end.first_ns) {
         let lingers = end.protocol == TCP && ended.saturating_add(LINGER_NS) >= from;
         return lingers.then_some((Fit::Lingers, ended));
     }
     let within = |t: &&u64| **t >= from && **t <= to;
-    if let Some(&t) = claim.uses.iter().rev().find(within) {
+    let outside = |t: &u64| t.abs_diff((*t).clamp(end.first_ns, end.last_ns));
+    if let Some(&t) = claim.uses.iter().rev().filter(within).min_by_key(|t| outside(t)) {
         return Some((Fit::Used, t));
     }
     let before = claim.uses.iter().rev().find(|t| **t < from).copied();

@@ -42,6 +42,8 @@ pub struct EndpointChange {
 /// A failed connection attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
+    /// When connect was called.
+    pub since_ns: u64,
     /// When it failed.
     pub time_ns: u64,
     /// Why, as errno.
@@ -58,6 +60,9 @@ enum Place {
 
 /// A connection of which nothing was heard for so long has lost its end (an event was lost): a day.
 const IDLE_CONNECTION_NS: u64 = 86_400_000_000_000;
+
+/// How far a connect may be told after its first packet.
+const SLACK_NS: u64 = 1_000_000;
 
 /// The index.
 #[derive(Debug, Default)]
@@ -110,11 +115,15 @@ impl SocketIndex {
 
     /// A process did something with a socket.
     pub fn used(&mut self, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) {
+        if !socket.local.is_unspecified() {
+            // A socket is bound to it, so that it is an address of the namespace, however new.
+            self.addresses.entry(socket.netns).or_default().insert(socket.local);
+        }
         match used {
             SocketUse::Listen | SocketUse::HeldListening => self.listens(time_ns, process, used, socket),
-            SocketUse::ConnectFailed(errno) => {
+            SocketUse::ConnectFailed { errno, since_ns } => {
                 self.claim_tuple(time_ns, process, used, socket);
-                self.failures.entry(tuple(socket)).or_default().push(Failure { time_ns, errno });
+                self.failures.entry(tuple(socket)).or_default().push(Failure { since_ns, time_ns, errno });
             }
             _ => self.claims(time_ns, process, used, socket),
         }
@@ -126,11 +135,21 @@ impl SocketIndex {
         self.places.entry(process).or_default().insert(Place::Listener(socket.local_port));
     }
 
+    fn listens_no_more(&mut self, time_ns: u64, process: ProcessId, socket: &Socket) {
+        let list = self.listeners.get_mut(&socket.local_port).into_iter().flatten();
+        let same = |c: &&mut Claim| c.netns == socket.netns && (c.process == process || c.socket == socket.id);
+        for claim in list.filter(same).filter(|c| c.ended_ns.is_none()) {
+            claim.ended_ns = Some(time_ns);
+        }
+    }
+
     fn claims(&mut self, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) {
         if socket.protocol == Protocol::TCP {
-            // Without a port yet there is nothing to find it by; a listener's close is none of a connection.
+            // Without a port yet there is nothing to find it by.
             if socket.local_port != 0 && socket.remote_port != 0 {
                 self.claim_tuple(time_ns, process, used, socket);
+            } else if used == SocketUse::Close {
+                self.listens_no_more(time_ns, process, socket);
             }
             return;
         }
@@ -150,7 +169,10 @@ impl SocketIndex {
         let (protocol, port) = (socket.protocol, socket.local_port);
         let list = self.ports.entry((protocol, port)).or_default();
         let fresh = claim::note(list, time_ns, process, used, socket);
-        if port != 0 && (fresh || used == SocketUse::Close) {
+        // Where the end of the socket before was told, that was the change: the first use of the new one may be
+        // told after the answer to it.
+        let takes_over = fresh && list.iter().any(|c| c.ended_ns.is_none() && c.socket != socket.id);
+        if port != 0 && (takes_over || used == SocketUse::Close) {
             self.changes.push(EndpointChange { protocol, address: socket.local, port, time_ns });
         }
         self.places.entry(process).or_default().insert(Place::Port(protocol, port));
@@ -174,11 +196,12 @@ impl SocketIndex {
         }
     }
 
-    /// The failure of the connect that made a flow: the first at or after its first packet.
+    /// The failure of the connect that made a flow: the flow began within the attempt.
     #[must_use]
-    pub fn failure(&self, tuple_of_source: &End, first_ns: u64, last_ns: u64) -> Option<Failure> {
-        let list = self.failures.get(&tuple_of_source.tuple())?;
-        list.iter().find(|f| f.time_ns >= first_ns && f.time_ns <= last_ns.saturating_add(lookup::REPEAT_NS)).copied()
+    pub fn failure(&self, source: &End) -> Option<Failure> {
+        let list = self.failures.get(&source.tuple())?;
+        let began_in = |f: &&Failure| f.since_ns <= source.first_ns.saturating_add(SLACK_NS) && source.first_ns <= f.time_ns;
+        list.iter().find(began_in).copied()
     }
 
     /// A complete poll that began at `begun_ns` is done: sockets that it did not show are closed.

@@ -97,7 +97,9 @@ fn a_udp_port_changes_hands() {
     let at = |t| x.find(&end(17, ("127.0.0.1", 5000), B, (t, t + 1))).unwrap().process;
     assert_eq!((at(1000), at(1500)), (pid(1), pid(2)));
     let changes: Vec<_> = x.take_changes().iter().map(|c| c.time_ns / MS).collect();
-    assert_eq!(changes, [1000, 1002, 1500]);
+    assert_eq!(changes, [1002], "the end of the first is the change");
+    x.used(1600 * MS, pid(3), SocketUse::Send, &client(2));
+    assert_eq!(x.take_changes().len(), 1, "the end of the second was not told");
 }
 
 #[test]
