@@ -38,7 +38,7 @@ fn octets(e: &Element, record: &FlowRecord, boot_ms: u64) -> Vec<u8> {
         }
         (_, Length::Variable { v9 }) => {
             let mut text = String::from_utf8(common::octets(e, record)).unwrap();
-            while text.len() > usize::from(v9) {
+            while text.len() >= usize::from(v9) {
                 text.pop();
             }
             let mut octets = text.into_bytes();

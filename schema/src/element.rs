@@ -111,7 +111,7 @@ pub enum Length {
     /// The same number of octets in IPFIX and NetFlow v9.
     Fixed(u16),
     /// IPFIX: variable length (RFC 7011 section 7). NetFlow v9, which has none: this many octets,
-    /// zero padded, cut at a character boundary.
+    /// zero padded, at least one of them zero, the text cut at a character boundary.
     Variable {
         /// Octets in NetFlow v9.
         v9: u16,

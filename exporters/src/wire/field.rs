@@ -33,7 +33,7 @@ pub(crate) enum Op {
     Uptime,
     /// Variable length, with a length prefix.
     Text,
-    /// This many octets, zero padded.
+    /// This many octets, zero terminated and padded.
     Padded(u16),
 }
 
@@ -177,9 +177,10 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// The last octet is always zero: collectors in C, pmacct for one, read on beyond a field without one.
 fn put_padded(text: &str, octets: usize, out: &mut Vec<u8>) {
     let end = out.len() + octets;
-    out.extend_from_slice(utf8::prefix(text, octets).as_bytes());
+    out.extend_from_slice(utf8::prefix(text, octets.saturating_sub(1)).as_bytes());
     out.resize(end, 0);
 }
 

@@ -1,0 +1,49 @@
+//! nfcapd as the collector and nfdump as the reader of what it stored.
+
+use std::fs::File;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use pidflow_exporters::WireVersion;
+use pidflow_schema::FlowRecord;
+
+use crate::tools::Running;
+use crate::{capture, tools};
+
+/// What nfcapd has stored and said.
+pub(crate) struct Collected {
+    /// Flows stored.
+    pub(crate) flows: usize,
+    /// Their octets from source to destination.
+    pub(crate) octets: u64,
+    /// Everything it said.
+    pub(crate) log: String,
+}
+
+/// Sends the records to an nfcapd and reads them back.
+pub(crate) fn collect(version: WireVersion, records: &[FlowRecord]) -> Collected {
+    let dir = tempfile::tempdir().unwrap();
+    let (flows, log) = (dir.path().join("flows"), dir.path().join("log"));
+    std::fs::create_dir(&flows).unwrap();
+    let port = tools::udp_port();
+    let out = File::create(&log).unwrap();
+    let nfcapd = Command::new("nfcapd")
+        .arg("-w")
+        .arg(&flows)
+        .args(["-b", "127.0.0.1", "-p", &port.to_string(), "-t", "3600", "-B", "4000000"])
+        .stderr(out.try_clone().unwrap())
+        .stdout(out)
+        .spawn()
+        .unwrap();
+    let mut nfcapd = Running(nfcapd);
+    let said = || std::fs::read_to_string(&log).unwrap();
+    tools::wait_for("nfcapd's start", Duration::from_secs(10), || said().contains("Startup"));
+    capture::export(&[capture::collector(port, version)], records, 100);
+    thread::sleep(Duration::from_secs(1));
+    nfcapd.interrupt();
+    let stored = Command::new("nfdump").arg("-R").arg(&flows).args(["-q", "-N", "-o", "fmt:%sa;%byt"]).output().unwrap();
+    let stored = tools::text(&stored);
+    let octets = stored.lines().map(|l| l.rsplit(';').next().unwrap().trim().parse::<u64>().unwrap());
+    Collected { flows: stored.lines().count(), octets: octets.sum(), log: said() }
+}

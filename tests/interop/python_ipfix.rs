@@ -1,0 +1,51 @@
+//! python-ipfix over TCP.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use pidflow_exporters::{ExporterConfig, WireVersion};
+use pidflow_schema::table::{PROCESS_MACRO, by_name};
+use pidflow_schema::{DataType, FlowRecord};
+use serde_json::Value;
+
+use crate::expected::{self, Object};
+use crate::tools::Running;
+use crate::{capture, tools};
+
+/// One JSON object per record that it read.
+pub(crate) fn receive(python: &Path, sink: &Path, records: &[FlowRecord]) -> Vec<Value> {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, log) = (dir.path().join("out"), dir.path().join("log"));
+    let port = tools::tcp_port();
+    let child = Command::new(python)
+        .arg(sink)
+        .args([&port.to_string(), "3"])
+        .stdin(Stdio::null())
+        .stdout(std::fs::File::create(&out).unwrap())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut child = Running(child);
+    let said = || std::fs::read_to_string(&log).unwrap();
+    tools::wait_for("the receiver's start", Duration::from_secs(20), || said().contains("ready"));
+    let config = ExporterConfig::collector(&format!("tcp://127.0.0.1:{port}"), WireVersion::Ipfix).unwrap();
+    capture::export(&[config], records, 100);
+    tools::wait_for("the receiver's end", Duration::from_secs(30), || child.0.try_wait().unwrap().is_some());
+    assert_eq!(said().trim(), "ready");
+    std::fs::read_to_string(&out).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+/// The row's process elements and addresses are the record's.
+pub(crate) fn assert_row(row: &Value, object: &Object) {
+    let port = |name: &str, key: &str| assert_eq!(row[name], object[key], "{row}");
+    port("sourceTransportPort", "L4_SRC_PORT");
+    port("octetDeltaCount", "IN_BYTES");
+    for e in PROCESS_MACRO.iter().filter_map(|n| by_name(n)).filter(|e| object.contains_key(e.name)) {
+        let wanted = match e.data_type {
+            DataType::String => Value::from(expected::text(e, object, WireVersion::Ipfix)),
+            _ => Value::from(expected::number(e, object, WireVersion::Ipfix)),
+        };
+        assert_eq!(row[e.name], wanted, "{} in {row}", e.name);
+    }
+}

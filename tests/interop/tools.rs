@@ -1,0 +1,93 @@
+//! Foreign programs: where they are, whether they are there, and how they are stopped.
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pidflow_tests::skip::skip;
+
+/// A script of `../shared/tools`, none with a skip reported where that folder is absent.
+pub(crate) fn shared(test: &str, name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools").join(name);
+    if !path.exists() {
+        skip(test, &format!("{} is not there", path.display()));
+    }
+    path.exists().then_some(path)
+}
+
+/// Whether every program is there; a skip is reported for the first that is not.
+pub(crate) fn programs(test: &str, names: &[&str]) -> bool {
+    let missing = names.iter().find(|name| !on_path(name));
+    if let Some(name) = missing {
+        skip(test, &format!("{name} is not installed"));
+    }
+    missing.is_none()
+}
+
+fn on_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|dir| dir.join(name).exists())
+}
+
+/// Python with `module`, from the tests' virtual environment; none with a skip reported.
+pub(crate) fn python(test: &str, module: &str) -> Option<PathBuf> {
+    let cache = std::env::var_os("PIDFLOW_CACHE").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow"),
+        PathBuf::from,
+    );
+    let python = cache.join("venv/bin/python");
+    let loads = Command::new(&python).args(["-c", &format!("import {module}")]).output();
+    let usable = loads.is_ok_and(|o| o.status.success());
+    if !usable {
+        skip(test, &format!("{} has no module {module}", python.display()));
+    }
+    usable.then_some(python)
+}
+
+/// A UDP port that nobody uses.
+pub(crate) fn udp_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A TCP port that nobody uses.
+pub(crate) fn tcp_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Standard output as text, when the program succeeded.
+pub(crate) fn text(output: &Output) -> String {
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{out}\n{}", String::from_utf8_lossy(&output.stderr));
+    out
+}
+
+/// Waits until `check` holds.
+pub(crate) fn wait_for(what: &str, limit: Duration, mut check: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
+    while !check() {
+        assert!(Instant::now() < end, "{what} did not happen within {limit:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A program that is killed, if need be, when the test ends in any way.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn interrupt(&mut self) {
+        let pid = self.0.id().to_string();
+        Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        wait_for("the end of the program", Duration::from_secs(10), || self.0.try_wait().unwrap().is_some());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,166 @@
+//! Every exporter against receivers that were not written here: tshark, nfacctd, nfcapd, python-ipfix and the official OTLP bindings.
+//!
+//! The records are made up (`pidflow_exporters::sample`), so that these tests need neither root nor traffic.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a failure is a panic"
+)]
+
+#[path = "../interop/capture.rs"]
+mod capture;
+#[path = "../interop/expected.rs"]
+mod expected;
+#[path = "../interop/nfacctd.rs"]
+mod nfacctd;
+#[path = "../interop/nfcapd.rs"]
+mod nfcapd;
+#[path = "../interop/otlp.rs"]
+mod otlp;
+#[path = "../interop/python_ipfix.rs"]
+mod python_ipfix;
+#[path = "../interop/tools.rs"]
+mod tools;
+#[path = "../interop/tshark.rs"]
+mod tshark;
+
+use std::process::Command;
+
+use pidflow_exporters::{WireVersion, sample};
+
+/// Every field of 300 records, one per message, is what the JSON says.
+fn tshark_fields(test: &str, version: WireVersion, port: u16) {
+    if !tools::programs(test, &["tshark"]) {
+        return;
+    }
+    let (dir, records) = (tempfile::tempdir().unwrap(), sample::records(300));
+    let pcap = dir.path().join("one.pcap");
+    capture::write_pcap(&pcap, &capture::datagrams(&records, 1, version), port);
+    assert_eq!(tshark::warnings(&pcap), [""; 0]);
+    let decoded = tshark::decode(&pcap, version);
+    assert_eq!(decoded.len(), records.len());
+    for ((got, record), object) in decoded.iter().zip(&records).zip(expected::objects(&records)) {
+        assert_eq!(got, &tshark::wanted(record, &object, version));
+    }
+}
+
+#[test]
+fn tshark_shows_every_ipfix_field_as_json_does() {
+    tshark_fields("tshark_shows_every_ipfix_field_as_json_does", WireVersion::Ipfix, 4739);
+}
+
+#[test]
+fn tshark_shows_every_netflow9_field_as_json_does() {
+    tshark_fields("tshark_shows_every_netflow9_field_as_json_does", WireVersion::Netflow9, 2055);
+}
+
+/// Full messages: every record is there, in order, without a warning, and the shared check finds the 20 elements.
+fn tshark_packed(test: &str, version: WireVersion, port: u16) {
+    let Some(check) = tools::shared(test, "check_ipfix_tshark.sh") else { return };
+    if !tools::programs(test, &["tshark"]) {
+        return;
+    }
+    let (dir, records) = (tempfile::tempdir().unwrap(), sample::records(1000));
+    let pcap = dir.path().join("packed.pcap");
+    let datagrams = capture::datagrams(&records, 500, version);
+    assert!(datagrams.iter().all(|d| d.len() <= 1420));
+    capture::write_pcap(&pcap, &datagrams, port);
+    assert_eq!(tshark::warnings(&pcap), [""; 0]);
+    let out = tools::text(&Command::new("sh").arg(check).arg(&pcap).output().unwrap());
+    assert!(out.contains("20 passed, 0 failed"), "{out}");
+    let ports = tshark::decode(&pcap, version).into_iter().flat_map(|mut f| f.remove("cflow.srcport").unwrap_or_default());
+    let wanted: Vec<_> = records.iter().map(|r| r.flow.source_port.to_string()).collect();
+    assert_eq!(ports.collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn tshark_finds_every_record_of_full_ipfix_messages() {
+    tshark_packed("tshark_finds_every_record_of_full_ipfix_messages", WireVersion::Ipfix, 4739);
+}
+
+#[test]
+fn tshark_finds_every_record_of_full_netflow9_packets() {
+    tshark_packed("tshark_finds_every_record_of_full_netflow9_packets", WireVersion::Netflow9, 2055);
+}
+
+fn nfacctd_values(test: &str, version: WireVersion) {
+    let Some(check) = tools::shared(test, "check_ipfix_nfacctd.sh") else { return };
+    if !tools::programs(test, &["nfacctd"]) {
+        return;
+    }
+    let records = sample::records(60);
+    let rows = nfacctd::rows(&check, version, &records);
+    assert_eq!(rows.len(), records.len());
+    for object in expected::objects(&records) {
+        nfacctd::assert_row(&rows, &object, version);
+    }
+}
+
+#[test]
+fn nfacctd_shows_the_ipfix_process_elements_as_json_does() {
+    nfacctd_values("nfacctd_shows_the_ipfix_process_elements_as_json_does", WireVersion::Ipfix);
+}
+
+#[test]
+fn nfacctd_shows_the_netflow9_process_elements_as_json_does() {
+    nfacctd_values("nfacctd_shows_the_netflow9_process_elements_as_json_does", WireVersion::Netflow9);
+}
+
+fn nfcapd_counts(test: &str, version: WireVersion) {
+    if !tools::programs(test, &["nfcapd", "nfdump"]) {
+        return;
+    }
+    let records = sample::records(3000);
+    let collected = nfcapd::collect(version, &records);
+    assert_eq!(collected.flows, records.len());
+    assert_eq!(collected.octets, records.iter().map(|r| r.flow.forward.octets).sum::<u64>());
+    assert!(collected.log.contains("Sequence Errors: 0, Bad Packets: 0"), "{}", collected.log);
+}
+
+#[test]
+fn nfcapd_counts_every_ipfix_record_without_a_sequence_error() {
+    nfcapd_counts("nfcapd_counts_every_ipfix_record_without_a_sequence_error", WireVersion::Ipfix);
+}
+
+#[test]
+fn nfcapd_counts_every_netflow9_record_without_a_sequence_error() {
+    nfcapd_counts("nfcapd_counts_every_netflow9_record_without_a_sequence_error", WireVersion::Netflow9);
+}
+
+#[test]
+fn python_ipfix_reads_every_record_over_tcp() {
+    let test = "python_ipfix_reads_every_record_over_tcp";
+    let Some(sink) = tools::shared(test, "ipfix_tcp_sink.py") else { return };
+    let Some(python) = tools::python(test, "ipfix") else { return };
+    let records = sample::records(500);
+    let rows = python_ipfix::receive(&python, &sink, &records);
+    assert_eq!(rows.len(), records.len());
+    for (row, object) in rows.iter().zip(expected::objects(&records)) {
+        python_ipfix::assert_row(row, &object);
+    }
+}
+
+/// All log records arrive once, although the receiver refuses the first `fail` requests.
+fn otlp_arrives(test: &str, fail: usize) {
+    let Some(sink) = tools::shared(test, "otlp_sink.py") else { return };
+    let Some(python) = tools::python(test, "opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc") else { return };
+    let records = sample::records(1200);
+    let logs = otlp::receive(&python, &sink, fail, &records);
+    assert_eq!(logs.len(), records.len());
+    for (log, (record, object)) in logs.iter().zip(records.iter().zip(expected::objects(&records))) {
+        otlp::assert_log(log, record, &object);
+    }
+}
+
+#[test]
+fn otlp_log_records_say_what_json_says() {
+    otlp_arrives("otlp_log_records_say_what_json_says", 0);
+}
+
+#[test]
+fn otlp_loses_nothing_to_a_receiver_that_fails_at_first() {
+    otlp_arrives("otlp_loses_nothing_to_a_receiver_that_fails_at_first", 3);
+}
