@@ -32,10 +32,10 @@ impl FlowTableConfig {
     }
 
     /// A flow is put to the end of the list of idle ones when its last packet came so long after the last time it
-    /// was put there: not at each packet, because that touches two other flows.
+    /// was put there: not at each packet, because that touches two other flows. Expiry may be late by as much.
     pub(super) fn relist_ns(&self) -> u64 {
-        const MOST: u64 = 500_000_000;
-        self.idle_timeout_ns.map_or(MOST, |idle| (idle / 16).min(MOST))
+        const MOST: u64 = 10_000_000_000;
+        self.idle_timeout_ns.map_or(MOST, |idle| (idle / 8).min(MOST))
     }
 }
 

@@ -68,17 +68,20 @@ impl State {
     }
 }
 
-/// One flow. `repr(C)`: what every packet touches stands first, in two cache lines.
+/// One flow: three cache lines, of which most packets touch the first two.
 #[derive(Debug, Clone, Copy)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(super) struct Entry {
     pub(super) key: FlowKey,
-    low: Sent,
     pub(super) last_ns: u64,
-    /// When it was put at the end of its list; `last_ns` is the same or up to a relisting interval later.
+    /// When it was put at the end of the list of idle flows; `last_ns` is the same or up to a relisting interval
+    /// later. After the end of a connection: never to be put there again.
     pub(super) listed_ns: u64,
+    low: Sent,
     high: Sent,
     pub(super) first_ns: u64,
+    /// When the end of the connection was seen.
+    pub(super) closed_ns: u64,
     /// In the list of idle or of closing flows.
     pub(super) activity: Link,
     /// In the list by time of the first packet of the record; used where there is an active timeout.
@@ -106,11 +109,12 @@ impl Entry {
         let (initiator, basis) = initiator(from, packet);
         Self {
             key,
-            low: Sent::default(),
             last_ns: packet.time_ns,
             listed_ns: packet.time_ns,
+            low: Sent::default(),
             high: Sent::default(),
             first_ns: packet.time_ns,
+            closed_ns: 0,
             activity: none,
             age: none,
             hash,
@@ -151,21 +155,26 @@ impl Entry {
     /// Counts a packet that `from` sent.
     #[inline]
     pub(super) fn add(&mut self, from: End, packet: &Packet) {
-        if self.packets() == 0 {
-            self.first_ns = packet.time_ns;
-        }
-        let initiator = self.initiator;
+        let is_first = self.packets() == 0;
         let sent = self.sent_mut(from);
         sent.packets += 1;
         sent.octets += u64::from(packet.octets);
         sent.frame_octets += u64::from(packet.frame_octets);
         sent.tcp_flags |= packet.tcp_flags;
-        let is_its_first = !std::mem::replace(&mut sent.has_sent, true);
-        if is_its_first && from == initiator {
-            self.tos = packet.tos;
+        if is_first || !sent.has_sent || packet.time_ns < self.last_ns {
+            self.add_special(from, packet, is_first);
         }
         self.last_ns = self.last_ns.max(packet.time_ns);
-        self.first_ns = self.first_ns.min(packet.time_ns);
+    }
+
+    /// What only the first packet of a record or of an end changes, or one out of order.
+    fn add_special(&mut self, from: End, packet: &Packet, is_first: bool) {
+        let earliest = if is_first { packet.time_ns } else { self.first_ns };
+        self.first_ns = earliest.min(packet.time_ns);
+        let is_its_first = !std::mem::replace(&mut self.sent_mut(from).has_sent, true);
+        if is_its_first && from == self.initiator {
+            self.tos = packet.tos;
+        }
     }
 
     /// Takes note of a SYN: its sequence number, and who the initiator is.

@@ -37,8 +37,7 @@ impl Index {
     /// The first slot with this hash, to be fetched ahead; it may turn out to be another flow's.
     #[inline]
     pub(super) fn candidate(&self, hash: u32) -> Option<u32> {
-        let place = self.get(self.home(hash));
-        (place != EMPTY && hash_of(place) == hash).then(|| slot_of(place))
+        self.find(hash, |_| true)
     }
 
     /// Where a lookup of this hash begins.

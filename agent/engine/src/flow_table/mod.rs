@@ -22,7 +22,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use pidflow_schema::record::{Flow, FlowEndReason, Protocol};
 
-use crate::packet::{Packet, address_bits};
+use crate::packet::{Packet, TcpFlags, address_bits};
 use changes::{Changes, Endpoint, LEAST_GAP_NS};
 pub use config::{FlowTableConfig, FlowTableCounters};
 use entry::{Entry, State};
@@ -32,8 +32,9 @@ use slab::{Activity, Age, List, Slab};
 
 /// Most records that one call of [`FlowTable::expire`] gives out.
 const EXPIRE_BATCH: usize = 8192;
-/// How many packets [`FlowTable::update_all`] looks ahead.
-const AHEAD: usize = 16;
+/// How many packets ahead of the one that is counted [`FlowTable::update_all`] fetches a flow; twice as many ahead it
+/// fetches where the flow is found.
+const AHEAD: usize = 8;
 
 /// The table of flows that are under way.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub struct FlowTable {
     by_age: List<Age>,
     changes: Changes,
     hasher: RandomState,
+    /// Of the packets of one batch; kept for its memory.
+    hashes: Vec<u32>,
     interfaces: Vec<(u32, Arc<str>)>,
     no_interface: (u32, Arc<str>),
     counters: FlowTableCounters,
@@ -66,6 +69,7 @@ impl FlowTable {
             by_age: List::default(),
             changes: Changes::new(),
             hasher: RandomState::default(),
+            hashes: Vec::new(),
             interfaces: Vec::new(),
             no_interface: (0, Arc::from("")),
             counters: FlowTableCounters::default(),
@@ -97,22 +101,20 @@ impl FlowTable {
     /// The same as [`FlowTable::update`] for each packet in turn, faster: while one is counted, the memory that the
     /// next ones need is fetched.
     pub fn update_all(&mut self, packets: &[Packet], out: &mut Vec<Flow>) {
-        for group in packets.chunks(AHEAD) {
-            let mut hashes = [0; AHEAD];
-            for (packet, hash) in group.iter().zip(&mut hashes) {
-                *hash = self.hash(&FlowKey::of(packet).0);
-                prefetch::line(self.index.line(*hash));
+        let mut hashes = std::mem::take(&mut self.hashes);
+        hashes.clear();
+        hashes.extend(packets.iter().map(|packet| self.hash(&FlowKey::of(packet).0)));
+        for (at, (packet, hash)) in packets.iter().zip(&hashes).enumerate() {
+            if let Some(later) = hashes.get(at + 2 * AHEAD) {
+                prefetch::line(self.index.line(*later));
             }
-            for hash in hashes.iter().take(group.len()) {
-                if let Some(slot) = self.index.candidate(*hash) {
-                    prefetch::lines(self.slab.line(slot));
-                }
+            if let Some(slot) = hashes.get(at + AHEAD).and_then(|later| self.index.candidate(*later)) {
+                prefetch::two_lines(self.slab.line(slot));
             }
-            for (packet, hash) in group.iter().zip(hashes) {
-                let (key, from) = FlowKey::of(packet);
-                self.update_hashed((key, from, hash), packet, out);
-            }
+            let (key, from) = FlowKey::of(packet);
+            self.update_hashed((key, from, *hash), packet, out);
         }
+        self.hashes = hashes;
     }
 
     #[inline]
@@ -154,7 +156,7 @@ impl FlowTable {
             return Some(end_of(entry, FlowEndReason::IdleTimeout));
         }
         if packet.protocol == Protocol::TCP {
-            let reopened = tcp::reopens(entry, from, packet);
+            let reopened = packet.tcp_flags & TcpFlags::SYN != 0 && tcp::reopens(entry, from, packet);
             return reopened.then(|| (FlowEndReason::EndOfFlow, reopened_detail(entry)));
         }
         let changed = gap_ns > LEAST_GAP_NS && !self.changes.is_empty() && self.socket_changed(entry, packet.time_ns);
@@ -176,8 +178,7 @@ impl FlowTable {
         }
         let entry = self.slab.get_mut(slot);
         entry.add(from, packet);
-        let is_stale = entry.state == State::Open && entry.last_ns.saturating_sub(entry.listed_ns) > self.relist_ns;
-        if is_stale {
+        if entry.last_ns.saturating_sub(entry.listed_ns) > self.relist_ns {
             entry.listed_ns = entry.last_ns;
             self.idle.remove(&mut self.slab, slot);
             self.idle.push(&mut self.slab, slot);
@@ -193,7 +194,8 @@ impl FlowTable {
         if self.config.is_whole_capture() {
             entry.state = State::Open;
         } else if has_ended {
-            entry.listed_ns = entry.last_ns;
+            entry.closed_ns = entry.last_ns;
+            entry.listed_ns = u64::MAX;
             self.idle.remove(&mut self.slab, slot);
             self.closing.push(&mut self.slab, slot);
         }
@@ -293,7 +295,7 @@ impl FlowTable {
     fn expire_closing(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
         while let Some(slot) = self.closing.first().filter(|_| out.len() < most) {
             let entry = self.slab.get(slot);
-            if now_ns.saturating_sub(entry.listed_ns) < self.config.linger_ns {
+            if now_ns.saturating_sub(entry.closed_ns) < self.config.linger_ns {
                 break;
             }
             self.end(slot, FlowEndReason::EndOfFlow, entry.state.detail(), out);

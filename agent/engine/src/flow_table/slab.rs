@@ -5,16 +5,21 @@ use super::entry::{Entry, Link};
 /// No slot. [`Slab`] never gives this number out.
 const NONE: u32 = u32::MAX;
 
-/// All flows, each in a slot whose number stays the same as long as the flow is there.
+/// Flows per chunk, a power of two.
+const CHUNK: usize = 1024;
+
+/// All flows, each in a slot whose number stays the same as long as the flow is there. They lie in chunks: a vector
+/// of all of them would be there twice while it grows.
 #[derive(Debug, Default)]
 pub(super) struct Slab {
-    entries: Vec<Entry>,
+    chunks: Vec<Vec<Entry>>,
+    used: usize,
     free: Vec<u32>,
 }
 
 impl Slab {
     pub(super) const fn len(&self) -> usize {
-        self.entries.len() - self.free.len()
+        self.used - self.free.len()
     }
 
     pub(super) fn insert(&mut self, entry: Entry) -> u32 {
@@ -22,8 +27,16 @@ impl Slab {
             *self.get_mut(slot) = entry;
             return slot;
         }
-        self.entries.push(entry);
-        u32::try_from(self.entries.len() - 1).unwrap_or(NONE - 1)
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(entry);
+                self.chunks.push(chunk);
+            }
+        }
+        self.used += 1;
+        u32::try_from(self.used - 1).unwrap_or(NONE - 1)
     }
 
     /// The slot may be given out again.
@@ -33,32 +46,27 @@ impl Slab {
     }
 
     #[inline]
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "slots come from `insert`, and entries are never taken out of the vector"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "slots come from `insert`, and chunks never shrink")]
     pub(super) fn get(&self, slot: u32) -> &Entry {
-        &self.entries[slot as usize]
+        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }
 
     #[inline]
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "slots come from `insert`, and entries are never taken out of the vector"
-    )]
+    #[expect(clippy::indexing_slicing, reason = "slots come from `insert`, and chunks never shrink")]
     pub(super) fn get_mut(&mut self, slot: u32) -> &mut Entry {
-        &mut self.entries[slot as usize]
+        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }
 
     /// Where the entry of a slot is, to be fetched ahead.
     #[inline]
-    pub(super) const fn line(&self, slot: u32) -> *const Entry {
-        self.entries.as_ptr().wrapping_add(slot as usize)
+    pub(super) fn line(&self, slot: u32) -> *const Entry {
+        let chunk = self.chunks.get(slot as usize / CHUNK);
+        chunk.map_or(std::ptr::null(), |chunk| chunk.as_ptr().wrapping_add(slot as usize % CHUNK))
     }
 
-    /// The flows in the order of their slots, which is the order in memory.
+    /// The flows in the order of their slots, which is the order in memory; chunks go as they are read.
     pub(super) fn into_live(self) -> impl Iterator<Item = Entry> {
-        self.entries.into_iter().filter(|entry| entry.live)
+        self.chunks.into_iter().flatten().filter(|entry| entry.live)
     }
 }
 
