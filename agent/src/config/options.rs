@@ -90,7 +90,8 @@ pub(crate) struct ExportOptions {
     /// 10: IPFIX, 9: NetFlow v9 [default: 10]
     #[arg(short = 'V', long = "export-version", value_name = "VERSION", env = "PIDFLOW_EXPORT_VERSION", hide_possible_values = true)]
     pub(crate) version: Option<WireVersion>,
-    /// Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@" [default: @FLOW@ @PROCESS@ @PIDFLOW@]
+    /// Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default:
+    /// all of them; to collectors @FLOW@ @PROCESS@ and the most telling others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
     /// Write JSON lines to this file, or to standard output (-)

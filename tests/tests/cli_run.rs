@@ -1,0 +1,109 @@
+//! `pidflow run` at its edges: what it says when it cannot begin, and how it ends.
+
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use pidflow_tests::process::{self, Guarded};
+use pidflow_tests::skip;
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(process::binary("pidflow").unwrap()).arg("run").args(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn refuses(arguments: &[&str], code: i32, words: &[&str]) {
+    let output = run(arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(code), 1), "{arguments:?}: {said}");
+    assert!(words.iter().all(|w| said.contains(w)), "{arguments:?}: {said}");
+}
+
+#[test]
+fn what_cannot_begin_says_why_on_one_line() {
+    if skip::without_root("what_cannot_begin_says_why_on_one_line") {
+        return;
+    }
+    refuses(&["--listen", "off", "-i", "nosuch0"], 1, &["nosuch0", "ip link"]);
+    refuses(&["--listen", "off", "-f", "tcp prot"], 2, &["tcp prot", "pcap-filter"]);
+    refuses(&["--listen", "off", "--json", "/no/such/folder/x"], 1, &["/no/such/folder/x", "No such file"]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    refuses(&["--listen", &address], 1, &[&address, "--listen"]);
+}
+
+#[test]
+fn without_privileges_it_says_what_is_missing() {
+    let name = "without_privileges_it_says_what_is_missing";
+    if skip::without_root(name) {
+        return;
+    }
+    let binary = process::binary("pidflow").unwrap();
+    let output = Command::new("setpriv").args(["--bounding-set=-all", "--"]).arg(binary).args(["run", "--listen", "off"]).output();
+    let Ok(output) = output else { return skip::skip(name, "no setpriv") };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("CAP_"), "{said}");
+}
+
+/// An agent whose only receiver is away, after it has seen some packets.
+fn with_dead_receiver() -> Guarded {
+    let mut command = Command::new(process::binary("pidflow").unwrap());
+    command.args(["run", "-i", "lo", "--listen", "off", "-t", "1s", "--otlp", "http://127.0.0.1:1"]);
+    let mut agent = Guarded::new(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut log = std::io::BufReader::new(agent.child().stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("ready") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0, "it ended");
+    }
+    // The rest of the log is read by nobody, and is short.
+    std::mem::forget(log);
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..10 {
+        let _ = socket.send_to(b"x", "127.0.0.1:9");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    agent
+}
+
+#[test]
+fn a_receiver_that_is_away_delays_the_end_by_ten_seconds_at_most() {
+    if skip::without_root("a_receiver_that_is_away_delays_the_end_by_ten_seconds_at_most") {
+        return;
+    }
+    let mut agent = with_dead_receiver();
+    let start = Instant::now();
+    agent.signal(libc::SIGTERM).unwrap();
+    assert!(agent.wait(Duration::from_secs(20)).unwrap().success());
+    assert!(start.elapsed() < Duration::from_secs(13), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    if skip::without_root("a_second_signal_ends_it_at_once") {
+        return;
+    }
+    let mut agent = with_dead_receiver();
+    agent.signal(libc::SIGTERM).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let start = Instant::now();
+    agent.signal(libc::SIGINT).unwrap();
+    let status = agent.wait(Duration::from_secs(5)).unwrap();
+    assert_eq!(status.code(), Some(128 + libc::SIGINT));
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn it_keeps_only_the_capabilities_that_it_needs() {
+    if skip::without_root("it_keeps_only_the_capabilities_that_it_needs") {
+        return;
+    }
+    let agent = with_dead_receiver();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid())).unwrap();
+    let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).unwrap().trim().to_owned();
+    assert_eq!(field("NoNewPrivs:"), "1");
+    let effective = u64::from_str_radix(&field("CapEff:"), 16).unwrap();
+    // CAP_CHOWN, CAP_SETUID, CAP_SYS_MODULE, CAP_SYS_BOOT.
+    assert_eq!(effective & (1 | 1 << 7 | 1 << 16 | 1 << 22), 0, "{effective:x}");
+}
