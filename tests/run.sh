@@ -145,7 +145,8 @@ cargo_test "unit tests" --workspace --exclude pidflow-tests
 cargo_test "tests without privileges" -p pidflow-tests --lib --bins $(unprivileged_tests)
 # shellcheck disable=SC2046
 cargo_test "tests on this host" -p pidflow-tests $(tests_named 'host_*' 'interop*') -- --test-threads=1
-cargo_test "kernels in virtual machines" -p pidflow-tests --test kernels -- --test-threads=1
+# All at a time: each kernel boots once, for all its tests, and keeps one processor busy.
+cargo_test "kernels in virtual machines" -p pidflow-tests --test kernels -- --test-threads=6
 if [ -x tests/fuzz/run.sh ]; then step "fuzzing" tests/fuzz/run.sh; fi
 if wait $deny; then
   step "licences, sources, bans" cargo deny check licenses bans sources

@@ -75,14 +75,14 @@ impl Args {
         truth::open(&self.need::<PathBuf>("truth")?)
     }
 
-    /// Says `ready` on standard output and waits until the file named by `--go` exists (30 s at most); without that
+    /// Says `ready` on standard output and waits until the file named by `--go` exists (200 s at most); without that
     /// option goes on at once.
     pub(super) fn await_go(&self) -> Result<()> {
         let Some(go) = self.find::<PathBuf>("go")? else {
             return Ok(());
         };
         println!("ready");
-        wait_for_file(&go, Duration::from_secs(30))
+        wait_for_file(&go, Duration::from_secs(200))
     }
 }
 
