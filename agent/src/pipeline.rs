@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -23,6 +24,8 @@ const READ_BATCH: usize = 1024;
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How long a flow that has ended waits for kernel events that are late.
 const GRACE_NS: u64 = 500_000_000;
+/// At the end, how long facts that were asked for (a new namespace's addresses, an exit) are waited for.
+const LAST_FACTS: Duration = Duration::from_millis(300);
 /// Between two looks at what can be forgotten.
 const EXPIRE_NS: u64 = 1_000_000_000;
 /// Failed connects are told by the records of their packets; those without packets come after this.
@@ -213,7 +216,11 @@ impl Live {
             held: p.joiner.sizes(),
             kernel: p.probes.counts(),
             exporters: p.exporters.counters(),
-            queues: [("packet-batches", p.batches.len()), ("flows-to-join", self.waiting.len()), ("records-to-export", p.exporters.queued())],
+            queues: [
+                ("packet-batches", p.batches.len()),
+                ("flows-to-join", self.waiting.len()),
+                ("records-to-export", p.exporters.queued()),
+            ],
         };
         p.observers.publish(&figures);
     }
@@ -225,6 +232,8 @@ impl Live {
         while let Ok(batch) = self.parts.batches.recv() {
             self.turn(Some(&batch));
         }
+        self.hear_kernel();
+        thread::sleep(LAST_FACTS);
         self.hear_kernel();
         self.parts.table.finish(FlowEndReason::ForcedEnd, "shutdown", &mut self.flows);
         self.waiting.extend(self.flows.drain(..).map(|f| (0, f)));

@@ -7,10 +7,10 @@ use hashbrown::HashMap;
 
 use crate::packet::Family;
 
-/// A kernel event of sending is stamped just after the packet that it sent: so much later at most, nanoseconds.
-pub(super) const SLACK_NS: u64 = 500_000;
 /// Packets of a flow that follow each other faster are taken for one owner's without a look, nanoseconds.
-pub(super) const LEAST_GAP_NS: u64 = 2 * SLACK_NS;
+pub(super) const LEAST_GAP_NS: u64 = 50_000;
+/// A packet to an endpoint that changed is a late answer to its owner before, unless it comes so much later.
+pub(super) const LATE_ANSWER_NS: u64 = 1_000_000_000;
 /// Endpoints in each of the two generations.
 const MOST_ENDPOINTS: usize = 32_768;
 /// Times per endpoint: events run ahead of packets by the capture's read timeout, so several may be pending.
@@ -78,14 +78,12 @@ impl Changes {
         }
     }
 
-    /// Whether the endpoint changed after `last_ns` and not after `now_ns`, both times with the slack.
+    /// Whether the endpoint changed after `last_ns` and not after `now_ns`.
     pub(super) fn between(&self, endpoint: Endpoint, last_ns: u64, now_ns: u64) -> bool {
-        let after = last_ns.saturating_add(SLACK_NS);
-        if self.coarse.get(self.place(endpoint)).is_none_or(|latest| *latest <= after) {
+        if self.coarse.get(self.place(endpoint)).is_none_or(|latest| *latest <= last_ns) {
             return false;
         }
-        let span = after..=now_ns.saturating_add(SLACK_NS);
-        let in_span = |time: &u64| *time != after && span.contains(time);
+        let in_span = |time: &u64| *time > last_ns && *time <= now_ns;
         [endpoint, endpoint.any_address()].iter().any(|e| self.times(e).iter().any(in_span))
     }
 

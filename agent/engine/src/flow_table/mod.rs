@@ -23,7 +23,7 @@ use foldhash::fast::RandomState;
 use pidflow_schema::record::{Flow, FlowEndReason, Protocol};
 
 use crate::packet::{Packet, TcpFlags, address_bits};
-use changes::{Changes, Endpoint, LEAST_GAP_NS};
+use changes::{Changes, Endpoint, LATE_ANSWER_NS, LEAST_GAP_NS};
 pub use config::{FlowTableConfig, FlowTableCounters};
 use entry::{Entry, State};
 use index::Index;
@@ -159,14 +159,17 @@ impl FlowTable {
             let reopened = packet.tcp_flags & TcpFlags::SYN != 0 && tcp::reopens(entry, from, packet);
             return reopened.then(|| (FlowEndReason::EndOfFlow, reopened_detail(entry)));
         }
-        let changed = gap_ns > LEAST_GAP_NS && !self.changes.is_empty() && self.socket_changed(entry, packet.time_ns);
+        let changed = gap_ns > LEAST_GAP_NS && !self.changes.is_empty() && self.socket_changed(entry, from, packet.time_ns);
         changed.then_some((FlowEndReason::EndOfFlow, "socket-changed"))
     }
 
-    fn socket_changed(&self, entry: &Entry, now_ns: u64) -> bool {
+    fn socket_changed(&self, entry: &Entry, from: End, now_ns: u64) -> bool {
         let FlowKey { low, high, low_port, high_port, protocol, family, .. } = entry.key;
-        self.changes.between(Endpoint::new(protocol, family, low, low_port), entry.last_ns, now_ns)
-            || self.changes.between(Endpoint::new(protocol, family, high, high_port), entry.last_ns, now_ns)
+        let low = Endpoint::new(protocol, family, low, low_port);
+        let high = Endpoint::new(protocol, family, high, high_port);
+        let (sender, receiver) = if from == End::Low { (low, high) } else { (high, low) };
+        self.changes.between(sender, entry.last_ns, now_ns)
+            || (now_ns.saturating_sub(entry.last_ns) > LATE_ANSWER_NS && self.changes.between(receiver, entry.last_ns, now_ns))
     }
 
     /// Counts a packet in a flow that is there.
@@ -347,8 +350,8 @@ impl FlowTable {
     }
 
     /// Says that a socket of this host with this address and port got another owner, or was made, at `time_ns`
-    /// (packet time). An unspecified address stands for all addresses. The next packet of a flow of this endpoint
-    /// begins another flow. Protocols with SYN need no such help and are left alone.
+    /// (packet time). An unspecified address stands for all addresses. The next packet that the endpoint sends begins
+    /// another flow (one sent to it soon after may be a late answer and does not). Protocols with SYN need no such help and are left alone.
     pub fn endpoint_changed(&mut self, protocol: u8, address: IpAddr, port: u16, time_ns: u64) {
         if protocol != Protocol::TCP && !self.config.is_whole_capture() {
             let (family, bits) = address_bits(address);

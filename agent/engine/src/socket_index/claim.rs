@@ -89,6 +89,12 @@ impl Claim {
         self.uses.push(time_ns);
     }
 
+    /// Whether a new socket with this local address and port means that this one's end was not told.
+    pub(super) fn is_replaced_by(&self, new: &Socket) -> bool {
+        let overlaps = self.local == new.local || self.local.is_unspecified() || new.local.is_unspecified();
+        self.ended_ns.is_none() && self.socket != new.id && self.netns == new.netns && overlaps
+    }
+
     /// The same socket of the same process, still open as far as is known. A snapshot's identity is the inode
     /// number, an event's the address: a claim of a snapshot is taken over by the first event.
     fn is_of(&self, process: ProcessId, used: SocketUse, socket: &Socket) -> bool {
@@ -119,6 +125,13 @@ pub(super) fn note(list: &mut Vec<Claim>, time_ns: u64, process: ProcessId, used
 /// Events that only a new connection has.
 const fn begins(used: SocketUse) -> bool {
     matches!(used, SocketUse::Connect | SocketUse::Accept | SocketUse::Held | SocketUse::HeldListening)
+}
+
+/// The local address of a socket that the process just ended had, unless another process holds the same one.
+pub(super) fn released(list: &[Claim], process: ProcessId, time_ns: u64) -> Option<IpAddr> {
+    let gone = list.iter().find(|c| c.process == process && c.ended_ns == Some(time_ns))?;
+    let shared = list.iter().any(|c| c.socket == gone.socket && c.ended_ns.is_none());
+    (!shared).then_some(gone.local)
 }
 
 /// Ends every claim of a process.

@@ -91,7 +91,7 @@ impl SocketIndex {
     /// Why there is none: [`Attribution::Ambiguous`] or [`Attribution::NoSocket`].
     pub fn find(&self, end: &End) -> Result<Found, Attribution> {
         let listener = self.listener(end);
-        let mut found = self.by_tuple(end).or_else(|| self.by_port(end)).unwrap_or(Err(Attribution::NoSocket));
+        let mut found = self.connected_or_bound(end).unwrap_or(Err(Attribution::NoSocket));
         if found == Err(Attribution::NoSocket) {
             return listener.ok_or(Attribution::NoSocket);
         }
@@ -101,7 +101,15 @@ impl SocketIndex {
         found
     }
 
-    fn by_tuple(&self, end: &End) -> Option<Result<Found, Attribution>> {
+    fn connected_or_bound(&self, end: &End) -> Option<Result<Found, Attribution>> {
+        let (connected, bound) = (self.by_tuple(end), self.by_port(end));
+        if bound.takes_over(&connected, end) {
+            return bound.decide(&BY_PORT);
+        }
+        connected.decide(&BY_TUPLE).or_else(|| bound.decide(&BY_PORT))
+    }
+
+    fn by_tuple(&self, end: &End) -> Best<'_> {
         let exact = end.tuple();
         let any = Tuple { local: unspecified(end.local), ..exact };
         let raw = [exact, any].map(|t| Tuple { local_port: 0, ..t });
@@ -109,16 +117,14 @@ impl SocketIndex {
         let raw = raw.into_iter().filter(|_| is_icmp(end.protocol));
         let claims = [exact, any].into_iter().chain(raw).filter_map(|t| self.tuples.get(&t)).flatten();
         // A socket bound to the address itself proves that its namespace has it.
-        let best = best(claims.filter(|c| self.may_see(c, end) || (c.local == end.local && !c.local.is_loopback())), end);
-        best.decide(Attribution::SocketEvent, Attribution::SnapshotTuple, true)
+        best(claims.filter(|c| self.may_see(c, end) || (c.local == end.local && !c.local.is_loopback())), end)
     }
 
-    fn by_port(&self, end: &End) -> Option<Result<Found, Attribution>> {
+    fn by_port(&self, end: &End) -> Best<'_> {
+        let of = |port| self.ports.get(&(end.protocol, port)).into_iter().flatten().filter(|c| self.serves(c, end));
+        let bound = best(of(end.local_port), end);
         // Raw sockets have no port.
-        [end.local_port, 0].into_iter().find_map(|port| {
-            let claims = self.ports.get(&(end.protocol, port))?.iter().filter(|c| self.serves(c, end));
-            best(claims, end).decide(Attribution::LocalPortEvent, Attribution::SnapshotPort, false)
-        })
+        if bound.claims.is_empty() { best(of(0), end) } else { bound }
     }
 
     fn listener(&self, end: &End) -> Option<Found> {
@@ -183,19 +189,37 @@ fn best<'a>(claims: impl Iterator<Item = &'a Claim>, end: &End) -> Best<'a> {
     Best { claims }
 }
 
+/// What a table's answer is called, and whether its claims name the other end.
+struct Table {
+    event: Attribution,
+    snapshot: Attribution,
+    exact: bool,
+}
+
+const BY_TUPLE: Table = Table { event: Attribution::SocketEvent, snapshot: Attribution::SnapshotTuple, exact: true };
+const BY_PORT: Table = Table { event: Attribution::LocalPortEvent, snapshot: Attribution::SnapshotPort, exact: false };
+
 impl Best<'_> {
+    /// Whether the bound socket came to the port with this flow, after the last that was heard of the connected one,
+    /// of which the close was not told.
+    fn takes_over(&self, connected: &Best<'_>, end: &End) -> bool {
+        let (Some(new), Some(old)) = (self.claims.first(), connected.claims.first()) else { return false };
+        let with_flow = new.claim.first_ns.abs_diff(end.first_ns) <= AFTER_NS;
+        new.claim.process != old.claim.process && new.fit == Fit::Used && with_flow && new.claim.first_ns > old.claim.seen_ns
+    }
+
     /// With the exact tuple the latest user of the socket has it; with a local port alone two users at
     /// the same time cannot be told apart, but one after the other they can.
-    fn decide(&self, event: Attribution, snapshot: Attribution, exact: bool) -> Option<Result<Found, Attribution>> {
+    fn decide(&self, table: &Table) -> Option<Result<Found, Attribution>> {
         let best = self.claims.first()?;
         let first = best.claim;
         let others = || self.claims.iter().filter(|f| f.claim.process != first.process);
         let rivals = |f: &Fitting| f.fit == best.fit && (f.distance == best.distance || overlap(first, f.claim));
-        if !exact && others().any(rivals) {
+        if !table.exact && others().any(rivals) {
             return Some(Err(Attribution::Ambiguous));
         }
         let other = others().map(|f| f.claim).find(|c| overlap(first, c)).map(|c| c.process);
-        let mut found = found(first, if first.snapshot { snapshot } else { event }, other);
+        let mut found = found(first, if first.snapshot { table.snapshot } else { table.event }, other);
         if found.role == Role::Unknown {
             found.role = self.role_of_socket(first);
         }

@@ -58,6 +58,9 @@ enum Place {
     Listener(u16),
 }
 
+/// A first use may be told so long after its packet, when the sender was preempted by the receiver.
+const TOLD_LATE_NS: u64 = 5_000_000;
+
 /// A connection of which nothing was heard for so long has lost its end (an event was lost): a day.
 const IDLE_CONNECTION_NS: u64 = 86_400_000_000_000;
 
@@ -171,8 +174,9 @@ impl SocketIndex {
         let fresh = claim::note(list, time_ns, process, used, socket);
         // Where the end of the socket before was told, that was the change: the first use of the new one may be
         // told after the answer to it.
-        let takes_over = fresh && list.iter().any(|c| c.ended_ns.is_none() && c.socket != socket.id);
+        let takes_over = fresh && list.iter().any(|c| c.is_replaced_by(socket));
         if port != 0 && (takes_over || used == SocketUse::Close) {
+            let time_ns = if takes_over { time_ns.saturating_sub(TOLD_LATE_NS) } else { time_ns };
             self.changes.push(EndpointChange { protocol, address: socket.local, port, time_ns });
         }
         self.places.entry(process).or_default().insert(Place::Port(protocol, port));
@@ -185,12 +189,10 @@ impl SocketIndex {
                 Place::Tuple(t) => claim::end(self.tuples.get_mut(&t), process, time_ns),
                 Place::Listener(p) => claim::end(self.listeners.get_mut(&p), process, time_ns),
                 Place::Port(protocol, port) => {
-                    let list = self.ports.get_mut(&(protocol, port));
-                    let address = list.as_ref().and_then(|l| l.iter().find(|c| c.process == process)).map(|c| c.local);
-                    claim::end(list, process, time_ns);
-                    if let Some(address) = address.filter(|_| port != 0) {
-                        self.changes.push(EndpointChange { protocol, address, port, time_ns });
-                    }
+                    let Some(list) = self.ports.get_mut(&(protocol, port)) else { continue };
+                    claim::end(Some(list), process, time_ns);
+                    let released = claim::released(list, process, time_ns).filter(|_| port != 0);
+                    self.changes.extend(released.map(|address| EndpointChange { protocol, address, port, time_ns }));
                 }
             }
         }
