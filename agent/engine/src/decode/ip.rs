@@ -29,7 +29,8 @@ pub(super) fn ipv4(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
         packet.fragment = kind(header.fragments_offset().value());
         packet.fragment_id = header.identification().into();
     }
-    transport::decode(rest.within(header_octets, packet.octets), packet);
+    let behind = rest.within(header_octets, packet.octets);
+    transport::decode(behind, packet.octets.saturating_sub(header_octets as u32), packet);
     Ok(())
 }
 
@@ -66,9 +67,10 @@ pub(super) fn ipv6(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
     packet.source_bits = u128::from_be_bytes(header.source());
     packet.destination_bits = u128::from_be_bytes(header.destination());
     packet.tos = header.traffic_class();
-    let behind = rest.within(Ipv6Header::LEN, packet.octets);
-    let behind = extensions(header.next_header().0, behind, packet)?;
-    transport::decode(behind, packet);
+    let all = rest.within(Ipv6Header::LEN, packet.octets);
+    let behind = extensions(header.next_header().0, all, packet)?;
+    let header_octets = Ipv6Header::LEN + all.len() - behind.len();
+    transport::decode(behind, packet.octets.saturating_sub(header_octets as u32), packet);
     Ok(())
 }
 

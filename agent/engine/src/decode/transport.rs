@@ -7,17 +7,20 @@ use crate::packet::{Fragment, Packet};
 const DCCP: u8 = 33;
 const UDP_LITE: u8 = 136;
 
-/// Fills the transport members of `packet`; `data` begins with the transport header.
+/// Fills the transport members of `packet`; `data` begins with the transport header, and is what was captured of
+/// `octets` that the datagram has from there on.
 ///
-/// A header that is cut off leaves the ports 0: the packet still belongs to a flow of its addresses.
+/// A header that the capture cut off before the ports, or for which the datagram is too short, leaves the ports 0: the
+/// packet still belongs to a flow of its addresses.
 #[inline]
-pub(super) fn decode(data: &[u8], packet: &mut Packet) {
+pub(super) fn decode(data: &[u8], octets: u32, packet: &mut Packet) {
     if packet.fragment == Fragment::Later {
         return;
     }
     match packet.protocol {
-        Protocol::TCP => tcp(data, packet),
-        Protocol::UDP | Protocol::SCTP | DCCP | UDP_LITE => ports(data, packet),
+        Protocol::TCP if octets >= 20 => tcp(data, packet),
+        Protocol::UDP | UDP_LITE if octets >= 8 => ports(data, packet),
+        Protocol::SCTP | DCCP if octets >= 12 => ports(data, packet),
         Protocol::ICMP => icmp(data, packet, v4_has_identifier),
         Protocol::ICMPV6 => icmp(data, packet, v6_has_identifier),
         _ => {}
