@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Runs every fuzz target for a bounded time: tests/fuzz/run.sh [SECONDS PER TARGET, 20].
+# Needs cargo-fuzz, which it installs, a C++ compiler, and a nightly toolchain (or the installed one with
+# RUSTC_BOOTSTRAP=1). What is missing and cannot be had is a line "SKIP fuzzing: …", and no failure.
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+
+seconds=${1:-20}
+cargo_fuzz_version=0.13.2
+cache=${PIDFLOW_CACHE:-$HOME/.cache/pidflow}
+export PATH=$PATH:$cache/tools/bin
+# Apart from the program's own: flags and toolchain differ. The lock file is not committed, the versions are bounded.
+export CARGO_TARGET_DIR=${PIDFLOW_FUZZ_TARGET:-$cache/fuzz-target}
+
+skip() {
+  local line="SKIP fuzzing: $1"
+  echo "$line"
+  if [ -n "${PIDFLOW_SKIPS:-}" ]; then echo "$line" >>"$PIDFLOW_SKIPS"; fi
+  exit 0
+}
+
+command -v c++ >/dev/null || skip "no C++ compiler, which libFuzzer needs"
+if ! cargo fuzz --version >/dev/null 2>&1; then
+  cargo install --quiet --locked --root "$cache/tools" "cargo-fuzz@$cargo_fuzz_version" ||
+    skip "cargo-fuzz is not installed and cannot be"
+fi
+if cargo +nightly --version >/dev/null 2>&1; then
+  export RUSTUP_TOOLCHAIN=nightly
+else
+  export RUSTC_BOOTSTRAP=1
+fi
+
+# The captures of other projects are good seeds for the target that reads files.
+seeds=${PIDFLOW_CAPTURES:-../../../shared/captures}
+mkdir -p corpus/capture_file
+if [ -d "$seeds" ]; then cp -n "$seeds"/*.pcap "$seeds"/*.pcapng corpus/capture_file/ 2>/dev/null; fi
+
+cargo fuzz build || { echo "the fuzz targets do not build"; exit 1; }
+status=0
+for target in $(cargo fuzz list); do
+  echo "== $target, $seconds s"
+  log=$(mktemp)
+  if cargo fuzz run "$target" -- -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 >"$log" 2>&1; then
+    grep -E '^Done|number_of_executed_units' "$log"
+  else
+    status=1
+    tail -n 40 "$log"
+  fi
+  rm -f "$log"
+done
+exit $status
