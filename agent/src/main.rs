@@ -15,6 +15,8 @@ mod observe;
 mod pipeline;
 mod privileges;
 mod probes;
+#[cfg(test)]
+mod sample;
 mod signals;
 
 use std::process::ExitCode;

@@ -130,9 +130,16 @@ impl Observers {
             packets: f.table.packets,
             octets: f.capture.frame_octets,
             discards: discards(&f.capture),
-            kernel_drops: vec![("kernel-buffer".into(), f.capture.kernel_drops), ("interface".into(), f.capture.interface_drops)],
+            kernel_drops: vec![
+                ("kernel-buffer".into(), f.capture.kernel_drops),
+                ("interface".into(), f.capture.interface_drops),
+            ],
             active: f.active as u64,
-            tables: labelled([("processes", f.held.0 as u64), ("socket-claims", f.held.1 as u64), ("flows-peak", f.table.peak_flows)]),
+            tables: labelled([
+                ("processes", f.held.0 as u64),
+                ("socket-claims", f.held.1 as u64),
+                ("flows-peak", f.table.peak_flows),
+            ]),
             records: self.records.clone(),
             probes: labelled([("delivered", f.kernel.delivered), ("suppressed", f.kernel.suppressed)]),
             events_lost: events_lost(&f.kernel),
@@ -149,7 +156,8 @@ impl Observers {
     fn degraded(&self, f: &Figures) -> Vec<String> {
         let hooks = self.about.hooks.iter().filter(|h| !h.lost.is_empty());
         let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
-        let gone = (f.capture.lost_interfaces > 0).then(|| format!("{} interfaces are gone", f.capture.lost_interfaces));
+        let gone =
+            (f.capture.lost_interfaces > 0).then(|| format!("{} interfaces are gone", f.capture.lost_interfaces));
         hooks.chain(gone).collect()
     }
 
@@ -219,5 +227,10 @@ fn hook(h: &HookReport) -> Hook {
 
 fn exporter(s: &Snapshot) -> Exporter {
     let lost = s.lost.iter().filter(|(_, n)| *n > 0).map(|(why, n)| (why.name().to_owned(), *n));
-    Exporter { name: s.exporter.clone(), records: s.exported, lost: lost.collect(), queue: s.accepted.saturating_sub(s.exported + s.lost_total()) }
+    Exporter {
+        name: s.exporter.clone(),
+        records: s.exported,
+        lost: lost.collect(),
+        queue: s.accepted.saturating_sub(s.exported + s.lost_total()),
+    }
 }

@@ -8,9 +8,7 @@ use pidflow_tests::process;
 fn pidflow(arguments: &[&str]) -> Output {
     let binary = process::binary("pidflow").unwrap();
     let mut command = Command::new(binary);
-    let variables = std::env::vars()
-        .map(|(name, _)| name)
-        .filter(|n| n.starts_with("PIDFLOW_"));
+    let variables = std::env::vars().map(|(name, _)| name).filter(|n| n.starts_with("PIDFLOW_"));
     variables.for_each(|name| {
         command.env_remove(name);
     });
@@ -22,10 +20,7 @@ fn text(octets: &[u8]) -> &str {
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// Fails with this code, and with one line on standard error that has all of `words`.
@@ -47,44 +42,21 @@ fn wrong_usage_is_one_line_and_code_2() {
     refuses(&["run", "-t", "soon"], 2, &["soon", "15s"]);
     refuses(&["read"], 2, &["<CAPTURE>"]);
     refuses(&[], 2, &["run", "read"]);
-    refuses(
-        &["read", "x.pcap", "-T", "%NO_SUCH_FIELD"],
-        2,
-        &["NO_SUCH_FIELD", "fields"],
-    );
-    refuses(
-        &["read", "x.pcap", "-n", "carrier-pigeon://a:1"],
-        2,
-        &["carrier-pigeon", "udp://"],
-    );
+    refuses(&["read", "x.pcap", "-T", "%NO_SUCH_FIELD"], 2, &["NO_SUCH_FIELD", "fields"]);
+    refuses(&["read", "x.pcap", "-n", "carrier-pigeon://a:1"], 2, &["carrier-pigeon", "udp://"]);
 }
 
 #[test]
 fn a_wrong_configuration_is_one_line_with_the_line_number_and_code_2() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pidflow.toml");
-    std::fs::write(
-        &file,
-        "[flows]\nidle-timeout = \"5s\"\nactve-timeout = \"2m\"\n",
-    )
-    .unwrap();
+    std::fs::write(&file, "[flows]\nidle-timeout = \"5s\"\nactve-timeout = \"2m\"\n").unwrap();
     let path = file.to_str().unwrap();
-    for command in [
-        &["check", "--config", path][..],
-        &["run", "--config", path],
-        &["read", "x.pcap", "--config", path],
-    ] {
-        refuses(
-            command,
-            2,
-            &["pidflow.toml:3:", "actve-timeout", "active-timeout"],
-        );
+    for command in [&["check", "--config", path][..], &["run", "--config", path], &["read", "x.pcap", "--config", path]]
+    {
+        refuses(command, 2, &["pidflow.toml:3:", "actve-timeout", "active-timeout"]);
     }
-    refuses(
-        &["check", "--config", "/no/such/file"],
-        2,
-        &["/no/such/file", "No such file"],
-    );
+    refuses(&["check", "--config", "/no/such/file"], 2, &["/no/such/file", "No such file"]);
 }
 
 #[test]
@@ -92,11 +64,7 @@ fn values_of_a_configuration_are_checked_too() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pidflow.toml");
     std::fs::write(&file, "[export]\ntemplate = \"%NO_SUCH_FIELD\"\n").unwrap();
-    refuses(
-        &["check", "--config", file.to_str().unwrap()],
-        2,
-        &["NO_SUCH_FIELD"],
-    );
+    refuses(&["check", "--config", file.to_str().unwrap()], 2, &["NO_SUCH_FIELD"]);
 }
 
 #[test]
@@ -129,46 +97,25 @@ fn setting(line: &str) -> Option<&str> {
 
 #[test]
 fn help_and_version_are_fine_and_go_to_standard_output() {
-    for arguments in [
-        &["--help"][..],
-        &["--version"],
-        &["run", "--help"],
-        &["read", "--help"],
-    ] {
+    for arguments in [&["--help"][..], &["--version"], &["run", "--help"], &["read", "--help"]] {
         let output = pidflow(arguments);
-        assert!(
-            output.status.success() && !output.stdout.is_empty() && output.stderr.is_empty(),
-            "{arguments:?}"
-        );
+        assert!(output.status.success() && !output.stdout.is_empty() && output.stderr.is_empty(), "{arguments:?}");
     }
 }
 
 #[test]
 fn fields_lists_every_element_three_ways() {
-    let (plain, json, page) = (
-        pidflow(&["fields"]),
-        pidflow(&["fields", "--json"]),
-        pidflow(&["fields", "--markdown"]),
-    );
-    let lines: Vec<serde_json::Value> = text(&json.stdout)
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
-        .collect();
+    let (plain, json, page) =
+        (pidflow(&["fields"]), pidflow(&["fields", "--json"]), pidflow(&["fields", "--markdown"]));
+    let lines: Vec<serde_json::Value> = text(&json.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert!(lines.len() > 80);
     for element in &lines {
         let name = element["name"].as_str().unwrap();
-        assert!(
-            text(&plain.stdout).contains(name) && text(&page.stdout).contains(&format!("`{name}`")),
-            "{name}"
-        );
+        assert!(text(&plain.stdout).contains(name) && text(&page.stdout).contains(&format!("`{name}`")), "{name}");
     }
     let pid = lines.iter().find(|e| e["name"] == "SRC_PROC_PID").unwrap();
     assert_eq!(
-        (
-            pid["enterprise"].as_u64(),
-            pid["id"].as_u64(),
-            pid["netflow9"].as_u64()
-        ),
+        (pid["enterprise"].as_u64(), pid["id"].as_u64(), pid["netflow9"].as_u64()),
         (Some(35632), Some(168), Some(57640))
     );
 }
@@ -179,29 +126,16 @@ fn is_fresh(file: &str, arguments: &[&str]) {
     let output = pidflow(arguments);
     assert!(output.status.success());
     let committed = std::fs::read_to_string(root().join(file)).unwrap_or_default();
-    assert!(
-        committed == text(&output.stdout),
-        "{file} is stale: pidflow {} > {file}",
-        arguments.join(" ")
-    );
+    assert!(committed == text(&output.stdout), "{file} is stale: pidflow {} > {file}", arguments.join(" "));
 }
 
 #[test]
 fn generated_pages_are_fresh() {
     is_fresh("ELEMENTS.md", &["fields", "--markdown"]);
     is_fresh("deploy/man/pidflow.1", &["generate", "man"]);
-    is_fresh(
-        "deploy/completions/pidflow.bash",
-        &["generate", "completions", "bash"],
-    );
-    is_fresh(
-        "deploy/completions/_pidflow",
-        &["generate", "completions", "zsh"],
-    );
-    is_fresh(
-        "deploy/completions/pidflow.fish",
-        &["generate", "completions", "fish"],
-    );
+    is_fresh("deploy/completions/pidflow.bash", &["generate", "completions", "bash"]);
+    is_fresh("deploy/completions/_pidflow", &["generate", "completions", "zsh"]);
+    is_fresh("deploy/completions/pidflow.fish", &["generate", "completions", "fish"]);
 }
 
 #[test]
@@ -213,11 +147,7 @@ fn the_man_page_is_clean() {
     else {
         return pidflow_tests::skip::skip("the_man_page_is_clean", "no man on this host");
     };
-    assert!(
-        output.status.success() && output.stderr.is_empty(),
-        "{}",
-        text(&output.stderr)
-    );
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -225,8 +155,5 @@ fn doctor_fits_eighty_columns() {
     let output = pidflow(&["doctor"]);
     let said = text(&output.stdout);
     assert!(said.lines().all(|l| l.chars().count() <= 80), "{said}");
-    assert!(
-        said.contains("Verdict: ") && matches!(output.status.code(), Some(0 | 1)),
-        "{said}"
-    );
+    assert!(said.contains("Verdict: ") && matches!(output.status.code(), Some(0 | 1)), "{said}");
 }

@@ -107,7 +107,10 @@ fn a_missing_file_is_one_line_and_code_1() {
 fn templates_keys_and_filters_are_obeyed() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "a.pcap", &pcap(&[5, 6]));
-    let output = read(&["--json", "-", "--json-keys", "numbers", "-T", "%IPV4_SRC_ADDR %L4_SRC_PORT", "-f", "src port 6"], &[&file]);
+    let output = read(
+        &["--json", "-", "--json-keys", "numbers", "-T", "%IPV4_SRC_ADDR %L4_SRC_PORT", "-f", "src port 6"],
+        &[&file],
+    );
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(records(&output), [serde_json::json!({"8": "10.0.0.1", "7": 6})]);
     assert!(said(&output).contains("filtered 1"), "{}", said(&output));
@@ -117,7 +120,11 @@ fn templates_keys_and_filters_are_obeyed() {
 fn a_variable_goes_before_the_file_and_a_flag_before_the_variable() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "a.pcap", &pcap(&[5]));
-    let config = write(dir.path(), "pidflow.toml", b"[export]\njson = \"-\"\njson-keys = \"numbers\"\ntemplate = \"%L4_SRC_PORT\"\n");
+    let config = write(
+        dir.path(),
+        "pidflow.toml",
+        b"[export]\njson = \"-\"\njson-keys = \"numbers\"\ntemplate = \"%L4_SRC_PORT\"\n",
+    );
     let run = |variable: Option<&str>, flags: &[&str]| {
         let mut command = Command::new(process::binary("pidflow").unwrap());
         variable.map(|v| command.env("PIDFLOW_TEMPLATE", v));

@@ -39,8 +39,14 @@ fn without_privileges_it_says_what_is_missing() {
         return;
     }
     let binary = process::binary("pidflow").unwrap();
-    let output = Command::new("setpriv").args(["--bounding-set=-all", "--"]).arg(binary).args(["run", "--listen", "off"]).output();
-    let Ok(output) = output else { return skip::skip(name, "no setpriv") };
+    let output = Command::new("setpriv")
+        .args(["--bounding-set=-all", "--"])
+        .arg(binary)
+        .args(["run", "--listen", "off"])
+        .output();
+    let Ok(output) = output else {
+        return skip::skip(name, "no setpriv");
+    };
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("CAP_"), "{said}");
@@ -106,4 +112,27 @@ fn it_keeps_only_the_capabilities_that_it_needs() {
     let effective = u64::from_str_radix(&field("CapEff:"), 16).unwrap();
     // CAP_CHOWN, CAP_SETUID, CAP_SYS_MODULE, CAP_SYS_BOOT.
     assert_eq!(effective & (1 | 1 << 7 | 1 << 16 | 1 << 22), 0, "{effective:x}");
+}
+
+#[test]
+fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
+    if skip::without_root("systemd_is_told_when_it_is_ready_and_when_it_stops") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let told = || {
+        let mut octets = [0; 64];
+        let length = socket.recv(&mut octets).unwrap();
+        String::from_utf8_lossy(&octets[..length]).into_owned()
+    };
+    let mut command = Command::new(process::binary("pidflow").unwrap());
+    command.args(["run", "-i", "lo", "--listen", "off"]).env("NOTIFY_SOCKET", &path);
+    let mut agent = Guarded::new(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    assert_eq!(told(), "READY=1");
+    agent.signal(libc::SIGTERM).unwrap();
+    assert_eq!(told(), "STOPPING=1");
+    assert!(agent.wait(Duration::from_secs(20)).unwrap().success());
 }

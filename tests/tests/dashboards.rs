@@ -17,25 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const HOST: &str = "testhost";
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 fn dashboards() -> Vec<(PathBuf, Value)> {
-    let files = std::fs::read_dir(root().join("dashboards"))
-        .unwrap()
-        .map(|f| f.unwrap().path());
+    let files = std::fs::read_dir(root().join("dashboards")).unwrap().map(|f| f.unwrap().path());
     let files = files.filter(|p| p.extension().is_some_and(|e| e == "json"));
-    files
-        .map(|p| {
-            (
-                p.clone(),
-                serde_json::from_str(&std::fs::read_to_string(p).unwrap()).unwrap(),
-            )
-        })
-        .collect()
+    files.map(|p| (p.clone(), serde_json::from_str(&std::fs::read_to_string(p).unwrap()).unwrap())).collect()
 }
 
 /// Title of the panel, refId and expression, with the variables that Grafana would fill in.
@@ -57,9 +45,7 @@ fn word(v: &Value, key: &str) -> String {
 }
 
 fn filled(expr: &str) -> String {
-    expr.replace("$__rate_interval", "10s")
-        .replace("$__range", "30s")
-        .replace("$instance", ".*")
+    expr.replace("$__rate_interval", "10s").replace("$__range", "30s").replace("$instance", ".*")
 }
 
 fn get(port: u16, path: &str) -> Option<(u16, String)> {
@@ -79,9 +65,7 @@ fn query(prometheus: u16, expr: &str) -> Option<Value> {
 }
 
 fn results(answer: &Value) -> &[Value] {
-    answer["data"]["result"]
-        .as_array()
-        .map_or(&[], Vec::as_slice)
+    answer["data"]["result"].as_array().map_or(&[], Vec::as_slice)
 }
 
 #[track_caller]
@@ -97,43 +81,18 @@ fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn spawn(command: &mut Command) -> Guarded {
-    Guarded::new(
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap(),
-    )
+    Guarded::new(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
 }
 
 fn agent(port: u16) -> Guarded {
     let listen = format!("127.0.0.1:{port}");
-    let arguments = [
-        "run",
-        "-i",
-        "lo",
-        "-t",
-        "1s",
-        "-d",
-        "1s",
-        "--no-view",
-        "--host",
-        HOST,
-        "--listen",
-        &listen,
-    ];
+    let arguments = ["run", "-i", "lo", "-t", "1s", "-d", "1s", "--no-view", "--host", HOST, "--listen", &listen];
     let agent = spawn(Command::new(process::binary("pidflow").unwrap()).args(arguments));
-    eventually("the agent is ready", || {
-        get(port, "/readyz").filter(|(status, _)| *status == 200)
-    });
+    eventually("the agent is ready", || get(port, "/readyz").filter(|(status, _)| *status == 200));
     agent
 }
 
@@ -145,10 +104,7 @@ fn prometheus(dir: &Path, agent: u16, port: u16) -> Guarded {
     std::fs::write(&config, target).unwrap();
     let mut command = Command::new("prometheus");
     command.arg(format!("--config.file={}", config.display()));
-    command.arg(format!(
-        "--storage.tsdb.path={}",
-        dir.join("data").display()
-    ));
+    command.arg(format!("--storage.tsdb.path={}", dir.join("data").display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
     spawn(command.stderr(Stdio::null()))
 }
@@ -163,13 +119,7 @@ impl Traffic {
     fn start(dir: &Path) -> Self {
         let (port, closed) = (free_port(), free_port());
         let mut command = Command::new("python3");
-        command.args([
-            "-m",
-            "http.server",
-            "--bind",
-            "127.0.0.1",
-            &port.to_string(),
-        ]);
+        command.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()]);
         let server = spawn(command.current_dir(dir).stderr(Stdio::null()));
         eventually("the web server is there", || get(port, "/"));
         let stop = Arc::new(AtomicBool::new(false));
@@ -180,10 +130,7 @@ impl Traffic {
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
-        Self {
-            stop,
-            _server: server,
-        }
+        Self { stop, _server: server }
     }
 }
 
@@ -195,26 +142,14 @@ impl Drop for Traffic {
 
 /// The folder of Grafana's packages, installed at first use.
 fn grafana_packages() -> Result<PathBuf, String> {
-    let default =
-        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
-    let dir = std::env::var_os("PIDFLOW_CACHE")
-        .map_or_else(default, PathBuf::from)
-        .join("npm");
+    let default = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
+    let dir = std::env::var_os("PIDFLOW_CACHE").map_or_else(default, PathBuf::from).join("npm");
     let modules = dir.join("node_modules");
     if !modules.join("@grafana/data").exists() {
         std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
-        let packages = [
-            "@grafana/data@13.2.3",
-            "react@18",
-            "react-dom@18",
-            "rxjs@7",
-            "jsdom",
-        ];
-        let installed = Command::new("npm")
-            .args(["i", "--silent", "--legacy-peer-deps"])
-            .args(packages)
-            .current_dir(&dir)
-            .status();
+        let packages = ["@grafana/data@13.2.3", "react@18", "react-dom@18", "rxjs@7", "jsdom"];
+        let installed =
+            Command::new("npm").args(["i", "--silent", "--legacy-peer-deps"]).args(packages).current_dir(&dir).status();
         if !installed.map_err(|e| e.to_string())?.success() {
             return Err("npm could not install them".into());
         }
@@ -224,15 +159,9 @@ fn grafana_packages() -> Result<PathBuf, String> {
 
 fn missing() -> Option<String> {
     let runs = |program: &str| Command::new(program).arg("--version").output().is_ok();
-    let programs = ["prometheus", "node", "python3"]
-        .into_iter()
-        .find(|p| !runs(p))
-        .map(|p| format!("{p} is not installed"));
-    programs.or_else(|| {
-        grafana_packages()
-            .err()
-            .map(|e| format!("no Grafana packages: {e}"))
-    })
+    let programs =
+        ["prometheus", "node", "python3"].into_iter().find(|p| !runs(p)).map(|p| format!("{p} is not installed"));
+    programs.or_else(|| grafana_packages().err().map(|e| format!("no Grafana packages: {e}")))
 }
 
 #[test]
@@ -256,12 +185,7 @@ fn every_query_has_an_answer_and_the_graph_is_as_grafana_wants_it() {
                 query(prometheus_port, &expr).filter(|a| !results(a).is_empty())
             });
             if reference == "edges" {
-                check_graph(
-                    &file,
-                    &title,
-                    &expected(prometheus_port, &expr, answer),
-                    dir.path(),
-                );
+                check_graph(&file, &title, &expected(prometheus_port, &expr, answer), dir.path());
             }
         }
     }
@@ -270,17 +194,11 @@ fn every_query_has_an_answer_and_the_graph_is_as_grafana_wants_it() {
 /// An answer that has the edge to the web server.
 fn expected(prometheus: u16, expr: &str, first: Value) -> Value {
     let target = format!("{HOST}/python3");
-    let has = |a: &Value| {
-        results(a)
-            .iter()
-            .any(|r| r["metric"]["target"] == target.as_str())
-    };
+    let has = |a: &Value| results(a).iter().any(|r| r["metric"]["target"] == target.as_str());
     if has(&first) {
         return first;
     }
-    eventually("the edge to the web server", || {
-        query(prometheus, expr).filter(&has)
-    })
+    eventually("the edge to the web server", || query(prometheus, expr).filter(&has))
 }
 
 fn check_graph(dashboard: &Path, title: &str, answer: &Value, dir: &Path) {
@@ -303,22 +221,13 @@ fn check_graph(dashboard: &Path, title: &str, answer: &Value, dir: &Path) {
 
 fn metrics_exist(agent: u16) {
     let (_, page) = get(agent, "/metrics").unwrap();
-    let known: Vec<String> = page
-        .lines()
-        .filter_map(|l| l.strip_prefix("# TYPE "))
-        .map(sample_name)
-        .collect();
+    let known: Vec<String> = page.lines().filter_map(|l| l.strip_prefix("# TYPE ")).map(sample_name).collect();
     for (file, dashboard) in dashboards() {
         for (title, _, expr) in queries(&dashboard) {
-            for metric in expr
-                .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .filter(|w| w.starts_with("pidflow_"))
+            for metric in
+                expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| w.starts_with("pidflow_"))
             {
-                assert!(
-                    known.iter().any(|k| k == metric),
-                    "{}: {title}: no metric {metric}",
-                    file.display()
-                );
+                assert!(known.iter().any(|k| k == metric), "{}: {title}: no metric {metric}", file.display());
             }
         }
     }
@@ -345,32 +254,16 @@ fn the_page_is_openmetrics_and_the_health_pages_answer() {
     let graph = eventually("an edge to the web server", || {
         let graph: Value = serde_json::from_str(&get(port, "/api/graph")?.1).unwrap();
         let target = format!("{HOST}/python3");
-        let found = graph["edges"]
-            .as_array()?
-            .iter()
-            .any(|e| e["target"] == target.as_str());
+        let found = graph["edges"].as_array()?.iter().any(|e| e["target"] == target.as_str());
         found.then_some(graph)
     });
-    let nodes: Vec<_> = graph["nodes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|n| n["id"].as_str().unwrap())
-        .collect();
+    let nodes: Vec<_> = graph["nodes"].as_array().unwrap().iter().map(|n| n["id"].as_str().unwrap()).collect();
     for edge in graph["edges"].as_array().unwrap() {
-        assert!(
-            ["source", "target"]
-                .iter()
-                .all(|end| nodes.contains(&edge[*end].as_str().unwrap())),
-            "{edge}"
-        );
+        assert!(["source", "target"].iter().all(|end| nodes.contains(&edge[*end].as_str().unwrap())), "{edge}");
     }
     assert_eq!(get(port, "/livez").unwrap().0, 200);
     let (_, page) = get(port, "/metrics").unwrap();
-    assert!(
-        page.ends_with("# EOF\n") && page.contains("pidflow_edge_bytes_total{id="),
-        "{page}"
-    );
+    assert!(page.ends_with("# EOF\n") && page.contains("pidflow_edge_bytes_total{id="), "{page}");
     assert!(!page.contains("NaN"), "{page}");
     assert_eq!(get(port, "/no/such/page").unwrap().0, 404);
 }

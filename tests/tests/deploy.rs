@@ -6,10 +6,7 @@ use std::process::Command;
 use pidflow_tests::{process, skip};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 fn read(file: &str) -> String {
@@ -18,20 +15,14 @@ fn read(file: &str) -> String {
 
 /// The folder in which things that tests fetch are kept.
 fn cache() -> PathBuf {
-    let default =
-        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
+    let default = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
     std::env::var_os("PIDFLOW_CACHE").map_or_else(default, PathBuf::from)
 }
 
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|e| e.to_string())?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned()
-        + &String::from_utf8_lossy(&output.stderr);
-    if output.status.success() {
-        Ok(said)
-    } else {
-        Err(said)
-    }
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(said) } else { Err(said) }
 }
 
 /// The validator, installed at first use.
@@ -40,11 +31,7 @@ fn kubernetes_validate() -> Result<PathBuf, String> {
     let program = venv.join("bin/kubernetes-validate");
     if !program.exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        run(Command::new(venv.join("bin/pip")).args([
-            "install",
-            "-q",
-            "kubernetes-validate==1.37.0",
-        ]))?;
+        run(Command::new(venv.join("bin/pip")).args(["install", "-q", "kubernetes-validate==1.37.0"]))?;
     }
     Ok(program)
 }
@@ -54,10 +41,7 @@ fn the_manifest_validates_strictly() {
     let program = match kubernetes_validate() {
         Ok(program) => program,
         Err(why) => {
-            return skip::skip(
-                "the_manifest_validates_strictly",
-                &format!("no kubernetes-validate: {why}"),
-            );
+            return skip::skip("the_manifest_validates_strictly", &format!("no kubernetes-validate: {why}"));
         }
     };
     let validate = |file: &Path| run(Command::new(&program).arg("--strict").arg(file));
@@ -65,30 +49,16 @@ fn the_manifest_validates_strictly() {
     assert!(said.contains("daemonset/pidflow"), "{said}");
     let dir = tempfile::tempdir().unwrap();
     let wrong = dir.path().join("wrong.yaml");
-    std::fs::write(
-        &wrong,
-        read("deploy/kubernetes/pidflow.yaml").replace("hostPID", "hostPIDD"),
-    )
-    .unwrap();
-    assert!(
-        validate(&wrong).is_err(),
-        "the validator must see what is wrong"
-    );
+    std::fs::write(&wrong, read("deploy/kubernetes/pidflow.yaml").replace("hostPID", "hostPIDD")).unwrap();
+    assert!(validate(&wrong).is_err(), "the validator must see what is wrong");
 }
 
 /// The indented block below a line of YAML.
 fn block<'a>(text: &'a str, key: &str) -> String {
-    let mut lines = text
-        .lines()
-        .skip_while(|l| !l.trim_start().starts_with(key))
-        .skip(1)
-        .peekable();
+    let mut lines = text.lines().skip_while(|l| !l.trim_start().starts_with(key)).skip(1).peekable();
     let indent = lines.peek().map_or(0, |l| l.len() - l.trim_start().len());
-    let inside = lines
-        .take_while(|l: &&'a str| l.trim().is_empty() || l.len() - l.trim_start().len() >= indent);
-    inside
-        .map(|l| format!("{}\n", l.get(indent..).unwrap_or_default()))
-        .collect()
+    let inside = lines.take_while(|l: &&'a str| l.trim().is_empty() || l.len() - l.trim_start().len() >= indent);
+    inside.map(|l| format!("{}\n", l.get(indent..).unwrap_or_default())).collect()
 }
 
 #[test]
@@ -98,34 +68,19 @@ fn the_manifests_configuration_is_fine() {
     let text = block(&read("deploy/kubernetes/pidflow.yaml"), "pidflow.toml: |");
     assert!(text.contains("[http]"), "{text}");
     std::fs::write(&file, text).unwrap();
-    run(Command::new(process::binary("pidflow").unwrap())
-        .arg("check")
-        .arg("--config")
-        .arg(&file))
-    .unwrap();
+    run(Command::new(process::binary("pidflow").unwrap()).arg("check").arg("--config").arg(&file)).unwrap();
 }
 
 #[test]
 fn every_flag_that_is_used_exists() {
-    let help =
-        run(Command::new(process::binary("pidflow").unwrap()).args(["run", "--help"])).unwrap();
-    for file in [
-        "deploy/kubernetes/pidflow.yaml",
-        "deploy/systemd/pidflow.service",
-        "deploy/Dockerfile",
-    ] {
+    let help = run(Command::new(process::binary("pidflow").unwrap()).args(["run", "--help"])).unwrap();
+    for file in ["deploy/kubernetes/pidflow.yaml", "deploy/systemd/pidflow.service", "deploy/Dockerfile"] {
         let text = read(file);
-        let commands = text
-            .lines()
-            .filter(|l| l.contains("\"run\"") || l.contains("pidflow run"));
-        let words: Vec<_> = commands
-            .flat_map(|l| l.split(['"', ' ', ',', '[', ']']))
-            .filter(|w| w.starts_with("--"))
-            .collect();
+        let commands = text.lines().filter(|l| l.contains("\"run\"") || l.contains("pidflow run"));
+        let words: Vec<_> =
+            commands.flat_map(|l| l.split(['"', ' ', ',', '[', ']'])).filter(|w| w.starts_with("--")).collect();
         assert!(!words.is_empty(), "{file}");
-        words
-            .iter()
-            .for_each(|flag| assert!(help.contains(flag), "{file}: {flag}"));
+        words.iter().for_each(|flag| assert!(help.contains(flag), "{file}: {flag}"));
     }
 }
 
@@ -135,14 +90,9 @@ fn the_unit_is_sound() {
     let unit = dir.path().join("pidflow.service");
     let binary = process::binary("pidflow").unwrap();
     // The unit names the installed program, and its manual page may not be installed here.
-    let text = read("deploy/systemd/pidflow.service")
-        .replace("/usr/bin/pidflow", binary.to_str().unwrap());
+    let text = read("deploy/systemd/pidflow.service").replace("/usr/bin/pidflow", binary.to_str().unwrap());
     std::fs::write(&unit, text.replace("Documentation=man:pidflow(1)\n", "")).unwrap();
-    match Command::new("systemd-analyze")
-        .args(["verify", "--man=no"])
-        .arg(&unit)
-        .output()
-    {
+    match Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output() {
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(!said.contains("pidflow.service"), "{said}");
@@ -155,12 +105,7 @@ fn the_unit_is_sound() {
 fn the_image_is_built_with_the_workspaces_rust_from_files_that_exist() {
     let text = read("deploy/Dockerfile");
     let manifest = read("Cargo.toml");
-    let rust = manifest
-        .lines()
-        .find_map(|l| l.strip_prefix("rust-version = "))
-        .unwrap()
-        .trim_matches('"')
-        .to_owned();
+    let rust = manifest.lines().find_map(|l| l.strip_prefix("rust-version = ")).unwrap().trim_matches('"').to_owned();
     assert!(text.contains(&format!("FROM rust:{rust}-")), "{rust}");
     for file in ["deploy/pidflow.toml", "LICENSE-APACHE", "LICENSE-MIT"] {
         assert!(text.contains(file) && root().join(file).exists(), "{file}");

@@ -14,7 +14,9 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
             let _ = error.print();
             ExitCode::SUCCESS
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => complain("no command given; try run, read, fields, check or doctor"),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            complain("no command given; try run, read, fields, check or doctor")
+        }
         _ => complain(&line(&error.to_string())),
     }
 }

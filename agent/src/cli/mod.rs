@@ -128,7 +128,12 @@ mod tests {
         let root = Cli::command();
         for command in root.get_subcommands() {
             for arg in command.get_arguments() {
-                assert!(arg.get_short().is_none() || arg.get_long().is_some(), "{} {}", command.get_name(), arg.get_id());
+                assert!(
+                    arg.get_short().is_none() || arg.get_long().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    arg.get_id()
+                );
             }
         }
     }

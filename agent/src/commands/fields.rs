@@ -40,7 +40,8 @@ fn length(e: &Element) -> String {
 fn plain() -> String {
     let mut out = format!("{:<26} {:>10} {:>6} {:<16} {}\n", "NAME", "IPFIX", "V9", "TYPE", "UNIT");
     for e in ELEMENTS.iter() {
-        let line = format!("{:<26} {:>10} {:>6} {:<16} {}", e.name, number(e), v9(e), e.data_type.name(), e.unit.name());
+        let line =
+            format!("{:<26} {:>10} {:>6} {:<16} {}", e.name, number(e), v9(e), e.data_type.name(), e.unit.name());
         out += line.trim_end();
         out.push('\n');
         out += &wrapped(e.doc, "    ");
@@ -62,7 +63,12 @@ fn markdown() -> String {
         let _ = writeln!(
             out,
             "| `{}` | {} | {} | {} | {} | {} | {otel} | {doc} |",
-            e.name, number(e), v9(e), e.data_type.name(), length(e), e.unit.name()
+            e.name,
+            number(e),
+            v9(e),
+            e.data_type.name(),
+            length(e),
+            e.unit.name()
         );
     }
     out

@@ -39,7 +39,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
     options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     logging::start(&options.log);
-    let stop = Held::new()?.watch(|| {})?;
+    let stop = Held::new()?.watch(|| notify(notify::STOPPING))?;
     if let Err(e) = privileges::keep_needed() {
         tracing::warn!("cannot give up privileges: {e}");
     }
@@ -50,7 +50,6 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let live = Live::new(attach(&options, &outputs, view)?);
     notify(notify::READY);
     let ended = live.run(&stop);
-    notify(notify::STOPPING);
     eprintln!("{}", summary::running(&ended));
     if stop.requested() { Ok(()) } else { Err(anyhow!("every interface is gone, nothing is left to capture").into()) }
 }
@@ -75,7 +74,16 @@ fn attach(options: &Options, outputs: &Outputs, view: bool) -> Result<LiveParts>
     let table = options.flows.table();
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());
     let observers = Observers::new(shared, about, options.http.max_edges()).with_view(view);
-    Ok(LiveParts { probes, capture, batches, table: FlowTable::new(table), joiner, exporters, observers, shutdown: SHUTDOWN })
+    Ok(LiveParts {
+        probes,
+        capture,
+        batches,
+        table: FlowTable::new(table),
+        joiner,
+        exporters,
+        observers,
+        shutdown: SHUTDOWN,
+    })
 }
 
 fn start_probes(options: &Options) -> Result<Probes> {

@@ -23,14 +23,23 @@ pub(crate) fn running(e: &Ended) -> String {
 fn totals(e: &Ended) -> String {
     let (c, t) = (&e.capture, &e.table);
     let octets = grouped(c.frame_octets);
-    format!("{} packets ({octets} octets on the wire): {} in {} flows", grouped(c.packets), grouped(t.packets), grouped(t.flows))
+    format!(
+        "{} packets ({octets} octets on the wire): {} in {} flows",
+        grouped(c.packets),
+        grouped(t.packets),
+        grouped(t.flows)
+    )
 }
 
 /// Packets that are in no flow, by reason.
 fn without_flow(c: &CaptureCounters) -> Option<String> {
     let decoded = c.discards.iter().map(|(reason, d)| (reason.name(), d));
-    let others = [("filtered", c.filtered), ("loopback-copy", c.loopback_copies)].into_iter().filter(|(_, d)| d.packets > 0);
-    let all: Vec<_> = decoded.chain(others).map(|(name, d)| format!("{name} {} ({} octets)", grouped(d.packets), grouped(d.frame_octets))).collect();
+    let others =
+        [("filtered", c.filtered), ("loopback-copy", c.loopback_copies)].into_iter().filter(|(_, d)| d.packets > 0);
+    let all: Vec<_> = decoded
+        .chain(others)
+        .map(|(name, d)| format!("{name} {} ({} octets)", grouped(d.packets), grouped(d.frame_octets)))
+        .collect();
     (!all.is_empty()).then(|| format!("in no flow: {}", all.join(", ")))
 }
 
@@ -47,6 +56,10 @@ fn losses(s: &Snapshot) -> impl Iterator<Item = String> + '_ {
 /// What exporters lost, as an error says it.
 pub(crate) fn lost(exporters: &[Snapshot]) -> Option<String> {
     let lost = exporters.iter().filter(|s| s.lost_total() > 0);
-    let said: Vec<_> = lost.map(|s| format!("{} lost {} records: {}", s.exporter, s.lost_total(), losses(s).collect::<Vec<_>>().join(", "))).collect();
+    let said: Vec<_> = lost
+        .map(|s| {
+            format!("{} lost {} records: {}", s.exporter, s.lost_total(), losses(s).collect::<Vec<_>>().join(", "))
+        })
+        .collect();
     (!said.is_empty()).then(|| said.join("; "))
 }

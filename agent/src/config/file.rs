@@ -9,7 +9,8 @@ use crate::failure::one_line;
 
 /// Reads and parses the file.
 pub(crate) fn load(path: &Path) -> Result<Options> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
     parse(&text).map_err(|e| anyhow!("{}:{e}; \"pidflow check --config FILE\" tries a file", path.display()))
 }
 
@@ -32,7 +33,8 @@ mod tests {
 
     #[test]
     fn tables_become_options() {
-        let o = parse("[flows]\nactive-timeout = \"2m\"\nidle-timeout = 5\n[export]\ncollectors = [\"udp://a:1\"]\n").unwrap();
+        let o = parse("[flows]\nactive-timeout = \"2m\"\nidle-timeout = 5\n[export]\ncollectors = [\"udp://a:1\"]\n")
+            .unwrap();
         assert_eq!(o.flows.active_timeout, Some(Timeout::seconds(120)));
         assert_eq!(o.flows.idle_timeout, Some(Timeout::seconds(5)));
         assert_eq!(o.export.collectors, ["udp://a:1"]);

@@ -85,10 +85,22 @@ layers!(ProbeOptions { options: backend, delay_accounting; lists: });
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ExportOptions {
     /// Send IPFIX or NetFlow v9 there; repeat it for several
-    #[arg(short = 'n', long = "collector", value_name = "udp://HOST:PORT", env = "PIDFLOW_COLLECTORS", value_delimiter = ',')]
+    #[arg(
+        short = 'n',
+        long = "collector",
+        value_name = "udp://HOST:PORT",
+        env = "PIDFLOW_COLLECTORS",
+        value_delimiter = ','
+    )]
     pub(crate) collectors: Vec<String>,
     /// 10: IPFIX, 9: NetFlow v9 [default: 10]
-    #[arg(short = 'V', long = "export-version", value_name = "VERSION", env = "PIDFLOW_EXPORT_VERSION", hide_possible_values = true)]
+    #[arg(
+        short = 'V',
+        long = "export-version",
+        value_name = "VERSION",
+        env = "PIDFLOW_EXPORT_VERSION",
+        hide_possible_values = true
+    )]
     pub(crate) version: Option<WireVersion>,
     /// Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default:
     /// all of them; to collectors @FLOW@ @PROCESS@ and the most telling others]

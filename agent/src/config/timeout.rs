@@ -83,7 +83,15 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_their_unit() {
-        for (text, ms) in [("15s", 15_000), ("2m", 120_000), ("500ms", 500), ("0", 0), ("7", 7000), ("1h", 3_600_000), ("90 s", 90_000)] {
+        for (text, ms) in [
+            ("15s", 15_000),
+            ("2m", 120_000),
+            ("500ms", 500),
+            ("0", 0),
+            ("7", 7000),
+            ("1h", 3_600_000),
+            ("90 s", 90_000),
+        ] {
             assert_eq!(text.parse(), Ok(Timeout(Duration::from_millis(ms))), "{text}");
         }
     }

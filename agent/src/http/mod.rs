@@ -42,8 +42,9 @@ impl Shared {
 
 /// Opens the port.
 pub(crate) fn bind(address: &str) -> Result<TcpListener> {
-    let listener = TcpListener::bind(address)
-        .with_context(|| format!("cannot listen on {address} for HTTP; choose another with --listen ADDR or --listen off"))?;
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address} for HTTP; choose another with --listen ADDR or --listen off")
+    })?;
     listener.set_nonblocking(true).context("cannot make the HTTP socket non-blocking")?;
     Ok(listener)
 }
@@ -51,7 +52,8 @@ pub(crate) fn bind(address: &str) -> Result<TcpListener> {
 /// Serves until the process ends.
 pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<()> {
     let run = move || {
-        let served = privileges::keep_none().context("cannot give up privileges").and_then(|()| block_on(listener, shared));
+        let served =
+            privileges::keep_none().context("cannot give up privileges").and_then(|()| block_on(listener, shared));
         if let Err(e) = served {
             tracing::error!("HTTP ended: {e:#}");
         }

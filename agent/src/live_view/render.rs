@@ -59,7 +59,10 @@ pub(crate) fn screen(totals: &Totals, rows: &Rows, (width, height): (usize, usiz
 fn first_line(t: &Totals, width: usize) -> String {
     let text = format!(
         "pidflow {}  on {}  {} packets  {}",
-        clock(t.seconds), t.interfaces, grouped(t.packets), bytes(t.octets)
+        clock(t.seconds),
+        t.interfaces,
+        grouped(t.packets),
+        bytes(t.octets)
     );
     text.chars().take(width).collect()
 }
@@ -67,7 +70,10 @@ fn first_line(t: &Totals, width: usize) -> String {
 fn second_line(t: &Totals, width: usize) -> String {
     let text = format!(
         "{} flows active  {} records  lost {}  attributed {} of local ends",
-        grouped(t.active), grouped(t.records), grouped(t.lost), t.attributed_share()
+        grouped(t.active),
+        grouped(t.records),
+        grouped(t.lost),
+        t.attributed_share()
     );
     text.chars().take(width).collect()
 }
@@ -83,7 +89,9 @@ fn line(width: usize, [source, destination, service]: [&str; 3], [bytes, rate, p
     let (left, right) = (ends.div_ceil(2), ends / 2);
     let text = format!(
         "{} → {} {} {bytes:>7} {rate:>9} {packets:>6}",
-        fit(source, left), fit(destination, right), fit(service, 10)
+        fit(source, left),
+        fit(destination, right),
+        fit(service, 10)
     );
     fit(&text, width)
 }
@@ -100,7 +108,12 @@ mod tests {
     fn it_fits_any_screen() {
         let totals = Totals { interfaces: "any".into(), packets: u64::MAX, octets: u64::MAX, ..Totals::default() };
         for size in [(80, 24), (40, 10), (200, 50), (1, 1), (10, 3), (0, 0)] {
-            let lines = screen(&totals, &Rows::default(), size, "a note that is longer than the screen is wide, by far and away");
+            let lines = screen(
+                &totals,
+                &Rows::default(),
+                size,
+                "a note that is longer than the screen is wide, by far and away",
+            );
             assert!(lines.len() <= size.1 && lines.iter().all(|l| columns(l) <= size.0), "{size:?}: {lines:#?}");
         }
     }

@@ -181,30 +181,12 @@ fn service(r: &FlowRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pidflow_schema::{Attribution, Counters, Flow, FlowEndReason, InitiatorBasis, Process};
+    use pidflow_schema::Process;
 
     fn record(port: u16, octets: u64, seconds: u64) -> FlowRecord {
-        let flow = Flow {
-            protocol: Protocol::TCP,
-            vlan: None,
-            source: [10, 0, 0, 1].into(),
-            destination: [10, 0, 0, 2].into(),
-            source_port: 40_000,
-            destination_port: port,
-            icmp_type_code: None,
-            first_ns: 0,
-            last_ns: seconds * 1_000_000_000,
-            forward: Counters { packets: 1, octets, frame_octets: octets, tcp_flags: 0 },
-            reverse: Counters::default(),
-            ip_class_of_service: 0,
-            macs: None,
-            interface_index: 0,
-            interface: "x".into(),
-            end_reason: FlowEndReason::IdleTimeout,
-            end_detail: "",
-            initiator: InitiatorBasis::Syn,
-        };
-        FlowRecord::without_processes(flow, Attribution::Remote)
+        let mut r = crate::sample::record(1, port, octets);
+        r.flow.last_ns = seconds * 1_000_000_000;
+        r
     }
 
     #[test]
@@ -213,10 +195,10 @@ mod tests {
         (0..3).for_each(|_| rows.count(&record(443, 1000, 0), 5));
         rows.count(&record(80, 10, 0), 5);
         let top = rows.top(9, 5);
-        assert_eq!(top.iter().map(|d| (d.texts[2].as_str(), d.bytes, d.rate)).collect::<Vec<_>>(), [
-            ("tcp:443", 3000, 300),
-            ("tcp:80", 10, 1)
-        ]);
+        assert_eq!(
+            top.iter().map(|d| (d.texts[2].as_str(), d.bytes, d.rate)).collect::<Vec<_>>(),
+            [("tcp:443", 3000, 300), ("tcp:80", 10, 1)]
+        );
     }
 
     #[test]

@@ -169,31 +169,9 @@ impl Edges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pidflow_schema::{Attribution, Counters, Flow, InitiatorBasis};
-    use std::net::{IpAddr, Ipv4Addr};
 
     fn record(peer: u32, octets: u64) -> FlowRecord {
-        let flow = Flow {
-            protocol: 17,
-            vlan: None,
-            source: IpAddr::V4(Ipv4Addr::from_bits(peer)),
-            destination: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            source_port: 1,
-            destination_port: 2,
-            icmp_type_code: None,
-            first_ns: 0,
-            last_ns: 0,
-            forward: Counters { packets: 1, octets, frame_octets: octets, tcp_flags: 0 },
-            reverse: Counters::default(),
-            ip_class_of_service: 0,
-            macs: None,
-            interface_index: 0,
-            interface: "x".into(),
-            end_reason: FlowEndReason::IdleTimeout,
-            end_detail: "",
-            initiator: InitiatorBasis::FirstPacket,
-        };
-        FlowRecord::without_processes(flow, Attribution::Remote)
+        crate::sample::record(peer, 443, octets)
     }
 
     fn total(e: &Edges) -> Sums {

@@ -13,7 +13,11 @@ pub(crate) fn families(s: &Status, host: &str) -> Vec<Family> {
     all.extend(exporters(&s.exporters));
     all.push(Family::gauge("pidflow_queue_depth", "Things that wait, by queue.", labelled("queue", &s.queues)));
     all.push(Family::gauge("pidflow_table_entries", "Entries of tables, by table.", labelled("table", &s.tables)));
-    all.push(Family::gauge("pidflow_ready", "1 when everything is attached and running.", plain(u64::from(s.not_ready.is_empty()))));
+    all.push(Family::gauge(
+        "pidflow_ready",
+        "1 when everything is attached and running.",
+        plain(u64::from(s.not_ready.is_empty())),
+    ));
     all.extend(edges(s, host));
     all
 }
@@ -31,7 +35,11 @@ fn packets(s: &Status) -> [Family; 4] {
     [
         Family::counter("pidflow_packets", "Packets that became part of a flow.", plain(s.packets)),
         Family::counter("pidflow_octets", "Octets of all packets seen, whole frames.", plain(s.octets)),
-        Family::counter("pidflow_packets_discarded", "Packets that are in no flow, by reason.", labelled("reason", &s.discards)),
+        Family::counter(
+            "pidflow_packets_discarded",
+            "Packets that are in no flow, by reason.",
+            labelled("reason", &s.discards),
+        ),
         Family::counter(
             "pidflow_packets_dropped_by_kernel",
             "Packets lost before the agent saw them, by interface.",
@@ -45,8 +53,16 @@ fn flows(s: &Status) -> [Family; 3] {
     let ends = ends.map(|(end, a, n)| (vec![("end", end.to_owned()), ("attribution", a.name().to_owned())], n as f64));
     [
         Family::gauge("pidflow_flows_active", "Flows in the table.", plain(s.active)),
-        Family::counter("pidflow_records", "Flow records made, by the reason for the end.", by("reason", s.records.reasons())),
-        Family::counter("pidflow_record_ends", "Ends of records, by how they were attributed to a process or why not.", ends.collect()),
+        Family::counter(
+            "pidflow_records",
+            "Flow records made, by the reason for the end.",
+            by("reason", s.records.reasons()),
+        ),
+        Family::counter(
+            "pidflow_record_ends",
+            "Ends of records, by how they were attributed to a process or why not.",
+            ends.collect(),
+        ),
     ]
 }
 
@@ -54,8 +70,16 @@ fn events(s: &Status) -> [Family; 4] {
     let hooks = s.hooks.iter().map(|h| (vec![("hook", h.hook.clone()), ("way", h.way.clone())], 1.0));
     [
         Family::counter("pidflow_probe_events", "What the probes did, by outcome.", labelled("outcome", &s.probes)),
-        Family::counter("pidflow_probe_events_lost", "Kernel events that were lost, by reason.", labelled("reason", &s.events_lost)),
-        Family::counter("pidflow_join", "What the join of flows and processes did, by outcome.", labelled("outcome", &s.join)),
+        Family::counter(
+            "pidflow_probe_events_lost",
+            "Kernel events that were lost, by reason.",
+            labelled("reason", &s.events_lost),
+        ),
+        Family::counter(
+            "pidflow_join",
+            "What the join of flows and processes did, by outcome.",
+            labelled("outcome", &s.join),
+        ),
         Family {
             name: "pidflow_hook",
             kind: Kind::Info,
@@ -70,9 +94,21 @@ fn exporters(all: &[Exporter]) -> [Family; 3] {
         e.lost.iter().map(|(why, n)| (vec![("exporter", e.name.clone()), ("reason", why.clone())], *n as f64))
     });
     [
-        Family::counter("pidflow_exported_records", "Records handed on, by exporter.", by("exporter", all.iter().map(|e| (&e.name, e.records)))),
-        Family::counter("pidflow_export_lost_records", "Records lost on the way out, by exporter and reason.", lost.collect()),
-        Family::gauge("pidflow_export_queue_depth", "Batches that wait, by exporter.", by("exporter", all.iter().map(|e| (&e.name, e.queue)))),
+        Family::counter(
+            "pidflow_exported_records",
+            "Records handed on, by exporter.",
+            by("exporter", all.iter().map(|e| (&e.name, e.records))),
+        ),
+        Family::counter(
+            "pidflow_export_lost_records",
+            "Records lost on the way out, by exporter and reason.",
+            lost.collect(),
+        ),
+        Family::gauge(
+            "pidflow_export_queue_depth",
+            "Batches that wait, by exporter.",
+            by("exporter", all.iter().map(|e| (&e.name, e.queue))),
+        ),
     ]
 }
 
@@ -116,7 +152,12 @@ fn other_labels() -> Vec<(&'static str, String)> {
     let other = || "other".to_owned();
     let none = String::new;
     vec![
-        ("id", other()), ("source", other()), ("target", other()),
-        ("source_host", none()), ("source_process", none()), ("target_host", none()), ("target_process", none()),
+        ("id", other()),
+        ("source", other()),
+        ("target", other()),
+        ("source_host", none()),
+        ("source_process", none()),
+        ("target_host", none()),
+        ("target_process", none()),
     ]
 }

@@ -110,7 +110,15 @@ mod tests {
         let lines: Vec<_> = page.lines().collect();
         assert_eq!(
             lines,
-            ["# TYPE a counter", "# HELP a What a is.", "a_total{reason=\"x\\\"\\n\\\\\"} 1", "# TYPE b gauge", "# HELP b b.", "b 7", "# EOF"]
+            [
+                "# TYPE a counter",
+                "# HELP a What a is.",
+                "a_total{reason=\"x\\\"\\n\\\\\"} 1",
+                "# TYPE b gauge",
+                "# HELP b b.",
+                "b 7",
+                "# EOF"
+            ]
         );
     }
 

@@ -130,9 +130,10 @@ impl Records {
 
     /// End, attribution and count.
     pub(crate) fn attributions(&self) -> impl Iterator<Item = (&'static str, Attribution, u64)> {
-        ["source", "destination"].into_iter().zip(&self.by_attribution).flat_map(|(end, counts)| {
-            Attribution::ALL.into_iter().zip(counts).map(move |(a, n)| (end, a, *n))
-        })
+        ["source", "destination"]
+            .into_iter()
+            .zip(&self.by_attribution)
+            .flat_map(|(end, counts)| Attribution::ALL.into_iter().zip(counts).map(move |(a, n)| (end, a, *n)))
     }
 
     /// Ends on this host that have a process, and all ends on this host where one can be expected.

@@ -61,7 +61,8 @@ pub(super) fn render(sections: &[(&str, Vec<Finding>)]) -> String {
 fn lines(f: &Finding) -> String {
     let head = format!("  {:<5} {:<21} ", f.verdict.word(), f.what);
     // A long name has the line for itself.
-    let head = if head.chars().count() > INDENT { format!("{}\n{}", head.trim_end(), " ".repeat(INDENT)) } else { head };
+    let head =
+        if head.chars().count() > INDENT { format!("{}\n{}", head.trim_end(), " ".repeat(INDENT)) } else { head };
     let found = wrapped(&f.found, &" ".repeat(INDENT));
     let below = f.below.iter().map(|(label, text)| wrapped(&format!("{label}: {text}"), &" ".repeat(INDENT + 2)));
     [head, found.trim_start().to_owned()].into_iter().chain(below).collect()
@@ -77,6 +78,10 @@ mod tests {
         let finding = Finding::new(Verdict::Less, "TCP connect", &long).with("lost", &long).with("why", "");
         let text = render(&[("Hooks", vec![finding])]);
         assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
-        assert!(text.contains("  less  TCP connect           a reason") && text.contains("lost: a reason") && !text.contains("why"));
+        assert!(
+            text.contains("  less  TCP connect           a reason")
+                && text.contains("lost: a reason")
+                && !text.contains("why")
+        );
     }
 }

@@ -58,7 +58,9 @@ fn lockdown() -> Finding {
     let mode = state.split(['[', ']']).nth(1).unwrap_or("none").to_owned();
     match mode.as_str() {
         "none" => Finding::new(Verdict::Fine, "lockdown", "none"),
-        _ => Finding::new(Verdict::Less, "lockdown", &mode).with("lost", "kernel functions as hooks; tracepoints remain"),
+        _ => {
+            Finding::new(Verdict::Less, "lockdown", &mode).with("lost", "kernel functions as hooks; tracepoints remain")
+        }
     }
 }
 
@@ -90,6 +92,7 @@ fn delay_accounting() -> Finding {
 fn cgroup() -> Finding {
     match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
         true => Finding::new(Verdict::Fine, "cgroup", "version 2"),
-        false => Finding::new(Verdict::Fine, "cgroup", "version 1 or none").with("note", "container ids come from /proc/PID/cgroup all the same"),
+        false => Finding::new(Verdict::Fine, "cgroup", "version 1 or none")
+            .with("note", "container ids come from /proc/PID/cgroup all the same"),
     }
 }
