@@ -41,6 +41,7 @@ fn data(packet: &IPFix) -> Vec<&Vec<(IPFixField, FieldValue)>> {
     sets.flat_map(|s| match &s.body {
         FlowSetBody::Data(d) => d.fields.iter().collect(),
         FlowSetBody::Template(_) | FlowSetBody::Templates(_) => Vec::new(),
+        FlowSetBody::OptionsTemplate(_) | FlowSetBody::OptionsTemplates(_) | FlowSetBody::OptionsData(_) => Vec::new(),
         other => panic!("{other:?}"),
     })
     .collect()
@@ -67,7 +68,7 @@ fn assert_decodes(messages: &[Vec<u8>], records: &[FlowRecord], template: &Templ
         let decoded = decoder.message(message);
         assert_eq!(decoded.header[..4], [[0, 10], (message.len() as u16).to_be_bytes()].concat());
         assert_eq!(decoded.header[8..12], sequence.to_be_bytes());
-        sequence += decoded.records.len() as u32;
+        sequence += (decoded.records.len() + decoded.options.len()) as u32;
         for got in decoded.records {
             let record = expected.next().expect("more records than were sent");
             let elements = template.elements().iter().filter(|e| record.groups().contains(e.group));
@@ -131,7 +132,8 @@ fn header_has_domain_time_and_own_enterprise_number() {
 #[test]
 fn templates_come_again_by_time_by_count_and_when_asked() {
     let resend = Resend { interval_ns: 10, messages: 3 };
-    let mut encoder = IpfixEncoder::new(Template::default(), IpfixOptions { resend, ..IpfixOptions::default() });
+    let options = IpfixOptions { resend, ..IpfixOptions::default() };
+    let mut encoder = IpfixEncoder::new(Template::default(), options);
     let record = [sample::full(1)];
     let mut templates = |now_ns| {
         encode(&mut encoder, &record, now_ns);
@@ -141,6 +143,27 @@ fn templates_come_again_by_time_by_count_and_when_asked() {
     encoder.announce_again();
     encode(&mut encoder, &record, 114);
     assert_eq!(encoder.stats().templates, 4);
+}
+
+#[test]
+fn options_records_explain_every_enterprise_element_and_count() {
+    let template = Template::default();
+    let options = IpfixOptions { domain: 5, options_records: true, ..IpfixOptions::default() };
+    let mut encoder = IpfixEncoder::new(template.clone(), options);
+    encoder.set_not_sent(77);
+    let mut decoder = Decoder::default();
+    let messages = encode(&mut encoder, &sample::records(3), NOW_NS);
+    let options: Vec<_> = messages.iter().flat_map(|m| decoder.message(m).options).collect();
+    let explained = template.elements().iter().filter(|e| matches!(e.enterprise, Enterprise::Ntop | Enterprise::Pidflow));
+    let names: Vec<_> = explained.map(|e| e.ipfix_name.as_bytes().to_vec()).collect();
+    let statistics = &options[0];
+    assert_eq!(statistics[0], ((None, 149), 5_u32.to_be_bytes().to_vec()));
+    assert_eq!(statistics[4], ((None, 165), 77_u64.to_be_bytes().to_vec()));
+    let sent: Vec<_> = options[1..].iter().map(|o| o[7].1.clone()).collect();
+    assert_eq!(sent, names);
+    let pid = options[1..].iter().find(|o| o[7].1 == b"srcProcPid").unwrap();
+    assert_eq!(pid[0], ((None, 346), 35632_u32.to_be_bytes().to_vec()));
+    assert_eq!((&pid[1].1, &pid[2].1, &pid[3].1), (&vec![0, 168], &vec![3], &vec![4]));
 }
 
 #[test]

@@ -54,17 +54,35 @@ pub(crate) fn collector(port: u16, version: WireVersion) -> ExporterConfig {
     config
 }
 
+/// As [`collector`], with options records.
+pub(crate) fn with_options(port: u16) -> ExporterConfig {
+    let mut config = collector(port, WireVersion::Ipfix);
+    if let ExporterConfig::Ipfix(wire) = &mut config {
+        wire.options_records = true;
+    }
+    config
+}
+
 /// The datagrams that an exporter sends for the records, one batch after the other.
 pub(crate) fn datagrams(
     records: &[FlowRecord],
     batch: usize,
     version: WireVersion,
 ) -> Vec<Vec<u8>> {
+    received(records, batch, |port| collector(port, version))
+}
+
+/// As [`datagrams`], from the exporter that `config` makes for a port.
+pub(crate) fn received(
+    records: &[FlowRecord],
+    batch: usize,
+    config: impl Fn(u16) -> ExporterConfig,
+) -> Vec<Vec<u8>> {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket
         .set_read_timeout(Some(Duration::from_millis(100)))
         .unwrap();
-    let config = collector(socket.local_addr().unwrap().port(), version);
+    let config = config(socket.local_addr().unwrap().port());
     let done = Arc::new(AtomicBool::new(false));
     let reader = thread::spawn({
         let done = done.clone();

@@ -48,6 +48,9 @@ pub struct WireConfig {
     pub max_message: usize,
     /// When templates are sent again over UDP.
     pub resend: Resend,
+    /// Whether IPFIX options records are sent: types of enterprise elements (RFC 5610), statistics. Not by
+    /// default: nfdump 1.7 takes them for sequence errors.
+    pub options_records: bool,
     /// Packets sent per second at most, so that a collector's socket buffer does not run over; none: no limit.
     pub packets_per_second: Option<u32>,
     /// Records that may wait.
@@ -157,6 +160,7 @@ impl WireConfig {
             template: None,
             domain: None,
             resend: Resend::default(),
+            options_records: false,
             packets_per_second: None,
             queue_records: DEFAULT_QUEUE,
         }

@@ -45,6 +45,7 @@ pub(super) struct RawExporter {
     max_message: Option<u64>,
     template_seconds: Option<u64>,
     template_messages: Option<u64>,
+    options_records: Option<bool>,
     packets_per_second: Option<u64>,
     queue_records: Option<u64>,
     headers: Option<BTreeMap<String, String>>,
@@ -54,7 +55,18 @@ pub(super) struct RawExporter {
     give_up_seconds: Option<u64>,
 }
 
-const WIRE_KEYS: &[&str] = &[
+const IPFIX_KEYS: &[&str] = &[
+    "url",
+    "template",
+    "domain",
+    "max-message",
+    "template-seconds",
+    "template-messages",
+    "options-records",
+    "packets-per-second",
+    "queue-records",
+];
+const NETFLOW9_KEYS: &[&str] = &[
     "url",
     "template",
     "domain",
@@ -79,8 +91,8 @@ const OTLP_KEYS: &[&str] = &[
 impl Kind {
     const fn name_and_keys(self) -> (&'static str, &'static [&'static str]) {
         match self {
-            Self::Ipfix => ("ipfix", WIRE_KEYS),
-            Self::Netflow9 => ("netflow9", WIRE_KEYS),
+            Self::Ipfix => ("ipfix", IPFIX_KEYS),
+            Self::Netflow9 => ("netflow9", NETFLOW9_KEYS),
             Self::Json => ("json", JSON_KEYS),
             Self::Otlp => ("otlp", OTLP_KEYS),
         }
@@ -115,7 +127,7 @@ fn count(key: &'static str, value: Option<u64>, usual: usize, range: (u64, u64))
 }
 
 impl RawExporter {
-    fn given(&self) -> [(&'static str, bool); 15] {
+    fn given(&self) -> [(&'static str, bool); 16] {
         [
             ("url", self.url.is_some()),
             ("file", self.file.is_some()),
@@ -125,6 +137,7 @@ impl RawExporter {
             ("max-message", self.max_message.is_some()),
             ("template-seconds", self.template_seconds.is_some()),
             ("template-messages", self.template_messages.is_some()),
+            ("options-records", self.options_records.is_some()),
             ("packets-per-second", self.packets_per_second.is_some()),
             ("queue-records", self.queue_records.is_some()),
             ("headers", self.headers.is_some()),
@@ -171,6 +184,7 @@ impl RawExporter {
             wire.domain = self.domain;
             wire.max_message = count("max-message", self.max_message, wire.max_message, (MIN_MESSAGE, MAX_MESSAGE))?;
             wire.resend = self.resend()?;
+            wire.options_records = self.options_records.unwrap_or(wire.options_records);
             let rate = ranged("packets-per-second", self.packets_per_second, 0, (1, u64::from(u32::MAX)))?;
             wire.packets_per_second = u32::try_from(rate).ok().filter(|r| *r > 0);
             wire.queue_records = self.queue()?;

@@ -122,10 +122,14 @@ impl Counters {
         }
     }
 
+    /// Records lost for any reason.
+    pub(crate) fn lost_total(&self) -> u64 {
+        self.lost.iter().map(|n| n.load(Relaxed)).sum()
+    }
+
     /// Records accepted whose fate is not known yet.
     pub(crate) fn pending(&self) -> u64 {
-        let lost: u64 = self.lost.iter().map(|n| n.load(Relaxed)).sum();
-        self.accepted.load(Relaxed).saturating_sub(self.exported.load(Relaxed) + lost)
+        self.accepted.load(Relaxed).saturating_sub(self.exported.load(Relaxed) + self.lost_total())
     }
 
     pub(crate) fn snapshot(&self, exporter: String) -> Snapshot {

@@ -1,16 +1,19 @@
 //! Flow records to IPFIX messages of bounded size.
 
-use pidflow_schema::{Enterprise, FlowRecord};
+use pidflow_schema::{Element, Enterprise, FlowRecord};
 
 use crate::template::Template;
 use crate::wire::{Clock, Draft, EncoderStats, Message, Resend, ResendClock, Variants};
 
+use super::options;
 use super::{FORMAT, HEADER, SET_HEADER, VERSION, largest, put_template};
 
 /// Longest text that a length of 16 bits allows.
 const WHOLE_TEXT: usize = u16::MAX as usize;
 /// Where a record's texts begin to be cut when the record is larger than a message.
 const FIRST_CUT: usize = 1024;
+/// Enough for the statistics and one type, each with its options template.
+const OPTIONS_MESSAGE: usize = 256;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// What an [`IpfixEncoder`] is told.
@@ -24,19 +27,29 @@ pub struct IpfixOptions {
     pub max_message: usize,
     /// When templates are sent again.
     pub resend: Resend,
+    /// Whether options records are sent with the templates: the types of the enterprise elements in use (RFC 5610)
+    /// and the exporter's statistics. They count in the sequence (RFC 7011 section 3.1), which nfdump 1.7 does not know and
+    /// reports as sequence errors.
+    pub options_records: bool,
 }
 
 impl Default for IpfixOptions {
     /// As for UDP: 1420 octets pass an Ethernet path with room for tunnels.
     fn default() -> Self {
-        Self { domain: 0, own_pen: Enterprise::DEFAULT_OWN_PEN, max_message: 1420, resend: Resend::default() }
+        Self { domain: 0, own_pen: Enterprise::DEFAULT_OWN_PEN, max_message: 1420, resend: Resend::default(), options_records: false }
     }
+}
+
+/// ntop's and pidflow's own elements of the template. RFC 5103's need no explanation: their types are IANA's.
+fn enterprise(template: &Template, own_pen: u32) -> Vec<(&'static Element, u32)> {
+    let explained = template.elements().iter().filter(|e| matches!(e.enterprise, Enterprise::Ntop | Enterprise::Pidflow));
+    explained.filter_map(|e| Some((*e, e.enterprise.number(own_pen)?))).collect()
 }
 
 /// Turns flow records into IPFIX messages.
 ///
 /// Each combination of groups that occurs gets a template of its own, sent before its first record
-/// and again as [`Resend`] says. A record is never split; one that is larger than a whole message has its texts cut.
+/// and again as [`Resend`] says; options records come at the start and again with them. A record is never split; one that is larger than a whole message has its texts cut.
 pub struct IpfixEncoder {
     options: IpfixOptions,
     variants: Variants,
@@ -44,6 +57,12 @@ pub struct IpfixEncoder {
     /// Data records sent before the message under construction (RFC 7011 section 3.1).
     sequence: u32,
     resend: ResendClock,
+    /// The options records are due.
+    options_due: bool,
+    /// Elements whose types are sent, with their enterprise numbers.
+    enterprise: Vec<(&'static Element, u32)>,
+    /// Flow records that never reached the encoder or the network, as its owner counts them.
+    not_sent: u64,
     stats: EncoderStats,
 }
 
@@ -51,16 +70,24 @@ impl IpfixEncoder {
     /// An encoder that has announced nothing yet.
     #[must_use]
     pub fn new(template: Template, options: IpfixOptions) -> Self {
-        let draft = Draft::new(HEADER, 1, options.max_message);
-        let variants = Variants::new(template, FORMAT);
-        Self { options, variants, draft, sequence: 0, resend: ResendClock::default(), stats: EncoderStats::default() }
+        Self {
+            draft: Draft::new(HEADER, 1, options.max_message),
+            enterprise: enterprise(&template, options.own_pen),
+            variants: Variants::new(template, FORMAT),
+            sequence: 0,
+            resend: ResendClock::default(),
+            options_due: options.options_records,
+            not_sent: 0,
+            stats: EncoderStats::default(),
+            options,
+        }
     }
 
     /// The size of message that the template's largest record surely fits into, its texts cut if need be.
     #[must_use]
     pub fn least_message(template: &Template) -> usize {
         let (template, record) = largest(template, Enterprise::DEFAULT_OWN_PEN);
-        HEADER + SET_HEADER + template.max(record)
+        (HEADER + SET_HEADER + template.max(record)).max(OPTIONS_MESSAGE)
     }
 
     /// What has been done so far.
@@ -72,6 +99,12 @@ impl IpfixEncoder {
     /// Sends every template again before its next record: the receiver may have started anew.
     pub fn announce_again(&mut self) {
         self.variants.forget();
+        self.options_due = self.options.options_records;
+    }
+
+    /// Says how many flow records were lost outside the encoder so far, for the statistics.
+    pub const fn set_not_sent(&mut self, records: u64) {
+        self.not_sent = records;
     }
 
     /// Begins a new transport session: templates again, and the sequence from 0.
@@ -85,11 +118,36 @@ impl IpfixEncoder {
     pub fn encode(&mut self, records: &[FlowRecord], now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         for record in records {
             if self.draft.is_empty() && self.resend.due(self.options.resend, now_ns, self.stats.messages) {
-                self.variants.forget();
+                self.announce_again();
+            }
+            if std::mem::take(&mut self.options_due) {
+                self.options_records(now_ns, sink);
             }
             self.record(record, now_ns, sink);
         }
         self.flush(now_ns, sink);
+    }
+
+    /// Statistics and types, in messages of their own.
+    fn options_records(&mut self, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        self.flush(now_ns, sink);
+        options::put_statistics(self.options.domain, &self.stats, self.not_sent, &mut self.draft);
+        if !self.enterprise.is_empty() {
+            options::put_type_template(&mut self.draft);
+        }
+        for i in 0..self.enterprise.len() {
+            self.type_record(i, now_ns, sink);
+        }
+        self.flush(now_ns, sink);
+    }
+
+    /// One type; a name too long for the message is left out.
+    fn type_record(&mut self, index: usize, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        let Some((element, number)) = self.enterprise.get(index).copied() else { return };
+        if self.draft.len() + options::type_octets(element) > self.options.max_message {
+            self.flush(now_ns, sink);
+        }
+        options::put_type(element, number, &mut self.draft);
     }
 
     fn record(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
@@ -163,7 +221,9 @@ impl IpfixEncoder {
         self.put_header(now_ns);
         let records = self.draft.records();
         sink(Message { bytes: self.draft.bytes(), records });
-        self.sequence = self.sequence.wrapping_add(u32::try_from(records).unwrap_or(u32::MAX));
+        let data_records = records + self.draft.options();
+        self.sequence = self.sequence.wrapping_add(u32::try_from(data_records).unwrap_or(u32::MAX));
+        self.stats.octets += self.draft.len() as u64;
         self.stats.records += records as u64;
         self.stats.messages += 1;
         self.draft.clear();

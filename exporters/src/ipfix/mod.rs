@@ -1,6 +1,7 @@
 //! IPFIX messages (RFC 7011).
 
 mod encoder;
+mod options;
 
 pub use encoder::{IpfixEncoder, IpfixOptions};
 

@@ -162,6 +162,7 @@ impl Netflow9Encoder {
         self.put_header(now_ns);
         let records = self.draft.records();
         sink(Message { bytes: self.draft.bytes(), records });
+        self.stats.octets += self.draft.len() as u64;
         self.sequence = self.sequence.wrapping_add(1);
         self.stats.records += records as u64;
         self.stats.templates += self.templates as u64;

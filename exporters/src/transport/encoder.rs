@@ -43,7 +43,8 @@ impl Encoder {
             let options = Netflow9Options { source_id: domain, max_message, resend };
             Self::Netflow9(Box::new(Netflow9Encoder::new(template, options)))
         } else {
-            let options = IpfixOptions { domain, own_pen: context.own_pen, max_message, resend };
+            let (own_pen, options_records) = (context.own_pen, wire.options_records);
+            let options = IpfixOptions { domain, own_pen, max_message, resend, options_records };
             Self::Ipfix(Box::new(IpfixEncoder::new(template, options)))
         })
     }
@@ -58,7 +59,10 @@ impl Encoder {
     ) {
         let before = self.stats();
         match self {
-            Self::Ipfix(e) => e.encode(records, now_ns, sink),
+            Self::Ipfix(e) => {
+                e.set_not_sent(counters.lost_total());
+                e.encode(records, now_ns, sink);
+            }
             Self::Netflow9(e) => e.encode(records, now_ns, sink),
         }
         let after = self.stats();

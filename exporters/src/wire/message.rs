@@ -13,6 +13,8 @@ pub(crate) struct Draft {
     /// Id of the open set and where it begins.
     open: Option<(u16, usize)>,
     records: usize,
+    /// Data records that are not flow records.
+    options: usize,
 }
 
 /// A point to return to.
@@ -27,7 +29,7 @@ impl Draft {
     pub(crate) fn new(header: usize, align: usize, capacity: usize) -> Self {
         let mut bytes = Vec::with_capacity(capacity);
         bytes.resize(header, 0);
-        Self { bytes, header, align, open: None, records: 0 }
+        Self { bytes, header, align, open: None, records: 0, options: 0 }
     }
 
     /// Octets so far, the padding of the open set included.
@@ -48,6 +50,16 @@ impl Draft {
     /// One more record stands in the message.
     pub(crate) const fn count(&mut self) {
         self.records += 1;
+    }
+
+    /// Options records counted by [`Draft::count_option`].
+    pub(crate) const fn options(&self) -> usize {
+        self.options
+    }
+
+    /// One more options record stands in the message.
+    pub(crate) const fn count_option(&mut self) {
+        self.options += 1;
     }
 
     /// Where appended octets go.
@@ -107,5 +119,6 @@ impl Draft {
         self.bytes.truncate(self.header);
         self.open = None;
         self.records = 0;
+        self.options = 0;
     }
 }

@@ -26,6 +26,8 @@ pub struct EncoderStats {
     pub records: u64,
     /// Messages handed out.
     pub messages: u64,
+    /// Octets of them.
+    pub octets: u64,
     /// Template records written, those sent again included.
     pub templates: u64,
     /// Records whose strings were cut because the record alone was larger than a message may be.

@@ -1,6 +1,6 @@
 //! A small decoder of IPFIX and NetFlow v9, strict about lengths, that shares nothing with the encoders.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// An element as a template names it: enterprise number and id.
 pub(crate) type Key = (Option<u32>, u16);
@@ -14,14 +14,17 @@ pub(crate) struct Message {
     pub(crate) header: Vec<u8>,
     /// Template records in it.
     pub(crate) templates: usize,
-    /// Data records in it.
+    /// Data records in it that are not options records.
     pub(crate) records: Vec<Record>,
+    /// Options records in it.
+    pub(crate) options: Vec<Record>,
 }
 
 /// Templates seen so far.
 #[derive(Default)]
 pub(crate) struct Decoder {
     templates: HashMap<u16, Vec<(Key, u16)>>,
+    options: HashSet<u16>,
 }
 
 fn take<'a>(input: &mut &'a [u8], n: usize) -> &'a [u8] {
@@ -40,14 +43,19 @@ impl Decoder {
         let ipfix = bytes[1] == 10;
         let mut input = bytes;
         let header = take(&mut input, if ipfix { 16 } else { 20 }).to_vec();
-        let mut message = Message { header, templates: 0, records: Vec::new() };
+        let mut message = Message { header, templates: 0, records: Vec::new(), options: Vec::new() };
         while !input.is_empty() {
             let id = u16(&mut input);
             let length = usize::from(u16(&mut input));
             assert!(length > 4, "an empty set");
             assert!(ipfix || length % 4 == 0, "a FlowSet that is not aligned");
             let body = take(&mut input, length - 4);
-            if id < 4 { message.templates += self.learn(body, ipfix) } else { message.records.extend(self.data(id, body, ipfix)) }
+            match id {
+                0 | 2 => message.templates += self.learn(body, ipfix),
+                3 => self.learn_options(body),
+                _ if self.options.contains(&id) => message.options.extend(self.data(id, body, ipfix)),
+                _ => message.records.extend(self.data(id, body, ipfix)),
+            }
         }
         message
     }
@@ -63,6 +71,16 @@ impl Decoder {
         }
         assert!(body.iter().all(|b| *b == 0));
         count
+    }
+
+    fn learn_options(&mut self, mut body: &[u8]) {
+        while body.len() >= 6 {
+            let (id, fields, scopes) = (u16(&mut body), u16(&mut body), u16(&mut body));
+            assert!(scopes > 0 && scopes <= fields, "a scope count of {scopes}");
+            let fields = (0..fields).map(|_| specifier(&mut body, true)).collect();
+            self.templates.insert(id, fields);
+            self.options.insert(id);
+        }
     }
 
     fn data(&self, id: u16, mut body: &[u8], ipfix: bool) -> Vec<Record> {
