@@ -180,6 +180,8 @@ pub enum KernelEvent {
     Process(Box<ProcessSeen>),
     /// The addresses of a network namespace; replaces what was known of it.
     Addresses {
+        /// When they were read.
+        time_ns: u64,
         /// Inode number of the namespace.
         netns: u32,
         /// Its addresses.

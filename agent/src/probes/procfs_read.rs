@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use pidflow_engine::event::{ProcessId, ProcessSeen, Sample, TICK_NS, Task};
+use pidflow_engine::event::{KernelEvent, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
 use procfs::process::{Process, Stat};
 
 use super::clock::{BootClock, wall_ns};
@@ -96,6 +96,12 @@ pub(crate) fn addresses(pid: u32) -> Vec<IpAddr> {
     all.sort_unstable();
     all.dedup();
     all
+}
+
+/// The addresses of a namespace, seen through `pid`; none: that process is gone, or the namespace has none.
+pub(crate) fn addresses_event(netns: u32, pid: u32) -> Option<KernelEvent> {
+    let addresses = addresses(pid);
+    (!addresses.is_empty()).then(|| KernelEvent::Addresses { time_ns: wall_ns(), netns, addresses })
 }
 
 /// `fib_trie` prints an address in one line and `/32 host LOCAL` in the next.

@@ -107,7 +107,7 @@ impl Rounds {
         let addresses = procfs_read::addresses(std::process::id());
         if addresses != self.own_addresses {
             self.own_addresses.clone_from(&addresses);
-            facts.push(KernelEvent::Addresses { netns: procfs_read::own_network_namespace(), addresses });
+            facts.push(KernelEvent::Addresses { time_ns: wall_ns(), netns: procfs_read::own_network_namespace(), addresses });
         }
     }
 
@@ -150,7 +150,7 @@ impl Rounds {
         }
         if netns != 0 && !self.namespaces.contains_key(&netns) && procfs_read::network_namespace(id.pid) == Some(netns) {
             self.namespaces.insert(netns, id.pid);
-            facts.push(KernelEvent::Addresses { netns, addresses: procfs_read::addresses(id.pid) });
+            facts.extend(procfs_read::addresses_event(netns, id.pid));
         }
     }
 
@@ -201,7 +201,7 @@ impl Rounds {
         facts.push(KernelEvent::Users(procfs_read::users()));
         self.namespaces.retain(|&netns, &mut pid| procfs_read::network_namespace(pid) == Some(netns));
         for (&netns, &pid) in &self.namespaces {
-            facts.push(KernelEvent::Addresses { netns, addresses: procfs_read::addresses(pid) });
+            facts.extend(procfs_read::addresses_event(netns, pid));
         }
     }
 }

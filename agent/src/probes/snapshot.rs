@@ -29,7 +29,7 @@ pub(crate) fn take() -> Vec<KernelEvent> {
         events.push(KernelEvent::Process(Box::new(seen)));
     }
     for (netns, p) in namespaces {
-        events.push(KernelEvent::Addresses { netns, addresses: procfs_read::addresses(p.pid().unsigned_abs()) });
+        events.extend(procfs_read::addresses_event(netns, p.pid().unsigned_abs()));
         sockets_of(&p, netns, &owners, &mut events);
     }
     events

@@ -70,7 +70,7 @@ impl Joiner {
             }
             KernelEvent::Sampled { id, sample } => self.processes.sampled(*id, *sample),
             KernelEvent::Process(seen) => self.processes.described(seen),
-            KernelEvent::Addresses { netns, addresses } => self.sockets.set_addresses(*netns, addresses.clone()),
+            KernelEvent::Addresses { time_ns, netns, addresses } => self.sockets.set_addresses(*time_ns, *netns, addresses),
             KernelEvent::Users(users) => self.processes.set_users(users.clone()),
             KernelEvent::SnapshotDone => self.processes.link_parents(),
             KernelEvent::Polled { begun_ns } => {

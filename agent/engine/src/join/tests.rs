@@ -69,7 +69,7 @@ fn the_kernel_says_who_connected() {
 #[test]
 fn an_end_without_process_says_why() {
     let mut j = Joiner::new(60 * SECOND, 7);
-    j.apply(&KernelEvent::Addresses { netns: 7, addresses: vec!["10.0.0.1".parse().unwrap()] });
+    j.apply(&KernelEvent::Addresses { time_ns: 0, netns: 7, addresses: vec!["10.0.0.1".parse().unwrap()] });
     let r = j.join(flow("10.0.0.1", 40000, "192.0.2.9"));
     assert_eq!((r.source.attribution, r.destination.attribution), (Attribution::NoSocket, Attribution::Remote));
 }

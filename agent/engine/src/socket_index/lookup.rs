@@ -104,9 +104,9 @@ impl SocketIndex {
     fn connected_or_bound(&self, end: &End) -> Option<Result<Found, Attribution>> {
         let (connected, bound) = (self.by_tuple(end), self.by_port(end));
         if bound.takes_over(&connected, end) {
-            return bound.decide(&BY_PORT);
+            return bound.decide(&BY_PORT, end);
         }
-        connected.decide(&BY_TUPLE).or_else(|| bound.decide(&BY_PORT))
+        connected.decide(&BY_TUPLE, end).or_else(|| bound.decide(&BY_PORT, end))
     }
 
     fn by_tuple(&self, end: &End) -> Best<'_> {
@@ -151,7 +151,7 @@ impl SocketIndex {
             // Loopback is captured in the agent's own namespace alone.
             return claim.netns == self.own_netns || self.own_netns == 0;
         }
-        is_group(end.local) || self.addresses.get(&claim.netns).is_none_or(|set| set.contains(&end.local))
+        is_group(end.local) || self.addresses.get(&claim.netns).is_none_or(|set| set.contains_key(&end.local))
     }
 }
 
@@ -204,18 +204,16 @@ impl Best<'_> {
     /// of which the close was not told.
     fn takes_over(&self, connected: &Best<'_>, end: &End) -> bool {
         let (Some(new), Some(old)) = (self.claims.first(), connected.claims.first()) else { return false };
-        let with_flow = new.claim.first_ns.abs_diff(end.first_ns) <= AFTER_NS;
-        new.claim.process != old.claim.process && new.fit == Fit::Used && with_flow && new.claim.first_ns > old.claim.seen_ns
+        new.claim.process != old.claim.process && new.fit == Fit::Used && gave_way(old.claim, new.claim, end)
     }
 
     /// With the exact tuple the latest user of the socket has it; with a local port alone two users at
     /// the same time cannot be told apart, but one after the other they can.
-    fn decide(&self, table: &Table) -> Option<Result<Found, Attribution>> {
+    fn decide(&self, table: &Table, end: &End) -> Option<Result<Found, Attribution>> {
         let best = self.claims.first()?;
         let first = best.claim;
         let others = || self.claims.iter().filter(|f| f.claim.process != first.process);
-        let rivals = |f: &Fitting| f.fit == best.fit && (f.distance == best.distance || overlap(first, f.claim));
-        if !table.exact && others().any(rivals) {
+        if !table.exact && others().any(|f| is_rival(best, f, end)) {
             return Some(Err(Attribution::Ambiguous));
         }
         let other = others().map(|f| f.claim).find(|c| overlap(first, c)).map(|c| c.process);
@@ -231,6 +229,20 @@ impl Best<'_> {
         let same = self.claims.iter().map(|f| f.claim).filter(|c| c.socket == of.socket && overlap(of, c));
         same.map(|c| c.role).find(|r| *r != Role::Unknown).unwrap_or(Role::Unknown)
     }
+}
+
+/// Whether another process's claim on the same port is as good. A use within the last second is as good as one
+/// within the flow: it may have gone on untold.
+fn is_rival(best: &Fitting, other: &Fitting, end: &End) -> bool {
+    let as_good = other.fit >= Fit::JustUsed || other.fit == best.fit;
+    let came_after = !other.claim.snapshot && other.claim.first_ns > end.last_ns.saturating_add(CLOCK_NS);
+    as_good && !came_after && !gave_way(other.claim, best.claim, end)
+}
+
+/// Whether the new claim came to the port with this flow, after the last that was heard of the old one, whose close
+/// was not told.
+fn gave_way(old: &Claim, new: &Claim, end: &End) -> bool {
+    new.first_ns.abs_diff(end.first_ns) <= AFTER_NS && old.seen_ns < new.first_ns
 }
 
 /// Whether two claims were held at the same time.

@@ -73,7 +73,8 @@ pub struct SocketIndex {
     pub(crate) tuples: HashMap<Tuple, Vec<Claim>, RandomState>,
     pub(crate) ports: HashMap<(u8, u16), Vec<Claim>, RandomState>,
     pub(crate) listeners: HashMap<u16, Vec<Claim>, RandomState>,
-    pub(crate) addresses: HashMap<u32, HashSet<IpAddr, RandomState>, RandomState>,
+    /// Addresses of each namespace, with the time since which they are gone.
+    pub(crate) addresses: HashMap<u32, HashMap<IpAddr, Option<u64>, RandomState>, RandomState>,
     pub(crate) own_netns: u32,
     failures: HashMap<Tuple, Vec<Failure>, RandomState>,
     places: HashMap<ProcessId, HashSet<Place, RandomState>, RandomState>,
@@ -100,15 +101,18 @@ impl SocketIndex {
         self.tuples.is_empty() && self.ports.is_empty() && self.listeners.is_empty()
     }
 
-    /// Replaces the addresses of a network namespace.
-    pub fn set_addresses(&mut self, netns: u32, addresses: Vec<IpAddr>) {
-        self.addresses.insert(netns, addresses.into_iter().collect());
+    /// Replaces the addresses of a network namespace. Those that it had before are forgotten by
+    /// [`SocketIndex::expire`]: flows of theirs may still be joined.
+    pub fn set_addresses(&mut self, time_ns: u64, netns: u32, addresses: &[IpAddr]) {
+        let known = self.addresses.entry(netns).or_default();
+        known.values_mut().for_each(|gone| *gone = gone.or(Some(time_ns)));
+        known.extend(addresses.iter().map(|a| (*a, None)));
     }
 
     /// Whether the address is one of this host's, in any of its namespaces.
     #[must_use]
     pub fn is_local(&self, address: IpAddr) -> bool {
-        address.is_loopback() || self.addresses.values().any(|set| set.contains(&address))
+        address.is_loopback() || self.addresses.values().any(|set| set.contains_key(&address))
     }
 
     /// Local ports that changed hands since the last call.
@@ -120,7 +124,7 @@ impl SocketIndex {
     pub fn used(&mut self, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) {
         if !socket.local.is_unspecified() {
             // A socket is bound to it, so that it is an address of the namespace, however new.
-            self.addresses.entry(socket.netns).or_default().insert(socket.local);
+            self.addresses.entry(socket.netns).or_default().insert(socket.local, None);
         }
         match used {
             SocketUse::Listen | SocketUse::HeldListening => self.listens(time_ns, process, used, socket),
@@ -220,6 +224,8 @@ impl SocketIndex {
     pub fn expire(&mut self, before_ns: u64) {
         let ended = |c: &Claim| c.ended_ns.is_some_and(|t| t < before_ns);
         let idle = before_ns.saturating_sub(IDLE_CONNECTION_NS);
+        self.addresses.values_mut().for_each(|set| set.retain(|_, gone| gone.is_none_or(|t| t >= before_ns)));
+        self.addresses.retain(|_, set| !set.is_empty());
         keep(&mut self.tuples, |t, c| !ended(c) && (c.seen_ns >= idle || c.snapshot) && heard(t.protocol, c, before_ns));
         keep(&mut self.ports, |p, c| !ended(c) && heard(p.0, c, before_ns));
         keep(&mut self.listeners, |_, c| !ended(c));
