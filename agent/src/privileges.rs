@@ -4,13 +4,11 @@ use std::io;
 
 /// What probes, captures and reading other users' processes need; everything else goes before the
 /// first thread starts. Numbers of `include/uapi/linux/capability.h`.
-const KEPT: [(u32, &str); 9] = [
+const KEPT: [(u32, &str); 7] = [
     (1, "CAP_DAC_OVERRIDE"),
     (2, "CAP_DAC_READ_SEARCH"),
-    (12, "CAP_NET_ADMIN"),
     (13, "CAP_NET_RAW"),
     (19, "CAP_SYS_PTRACE"),
-    (21, "CAP_SYS_ADMIN"),
     (24, "CAP_SYS_RESOURCE"),
     (38, "CAP_PERFMON"),
     (39, "CAP_BPF"),

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use crate::live_view::terminal;
 
 const WATCHED: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+
+/// timeout(1), and others that pass signals on, send the same one to the process and to its group: what comes so soon
+/// after the first is not a second wish.
+const ECHO: Duration = Duration::from_millis(300);
 
 /// Becomes true when the program is asked to end.
 #[derive(Debug, Clone, Default)]
@@ -37,13 +42,24 @@ impl Held {
         let wait = move || {
             wait_for(&self.0);
             theirs.0.store(true, Ordering::Relaxed);
+            let first = Instant::now();
             then();
-            let signal = wait_for(&self.0);
+            let signal = wait_longer(&self.0, first);
             terminal::leave();
             std::process::exit(128 + signal);
         };
         std::thread::Builder::new().name("signals".into()).spawn(wait).context("cannot start the signal thread")?;
         Ok(stop)
+    }
+}
+
+/// Waits for a signal that is not the first one's echo.
+fn wait_longer(set: &libc::sigset_t, first: Instant) -> libc::c_int {
+    loop {
+        let signal = wait_for(set);
+        if first.elapsed() > ECHO {
+            return signal;
+        }
     }
 }
 

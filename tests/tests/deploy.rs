@@ -111,3 +111,35 @@ fn the_image_is_built_with_the_workspaces_rust_from_files_that_exist() {
         assert!(text.contains(file) && root().join(file).exists(), "{file}");
     }
 }
+
+/// The capabilities that a file gives, without their prefix.
+fn capabilities(text: &str) -> Vec<String> {
+    let known =
+        ["BPF", "PERFMON", "NET_RAW", "NET_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH", "SYS_ADMIN", "SYS_RESOURCE"];
+    let lines = text.lines().map(|l| l.trim().trim_start_matches("- "));
+    let words: Vec<_> = lines.filter(|l| !l.starts_with('#')).flat_map(|l| l.split([' ', '='])).collect();
+    let given = |name: &&&str| words.iter().any(|w| w.trim_start_matches("CAP_") == **name);
+    known.iter().filter(given).map(|name| (*name).to_owned()).collect()
+}
+
+/// With no more than manifest and unit give, `pidflow doctor` finds everything that it needs.
+#[test]
+fn the_capabilities_that_are_given_are_enough() {
+    let name = "the_capabilities_that_are_given_are_enough";
+    if skip::without_root(name) {
+        return;
+    }
+    let given = capabilities(&read("deploy/kubernetes/pidflow.yaml"));
+    assert_eq!(given, capabilities(&read("deploy/systemd/pidflow.service")));
+    assert!(given.len() >= 5, "{given:?}");
+    let set: String = given.iter().map(|name| format!(",+{}", name.to_lowercase())).collect();
+    let mut doctor = Command::new("setpriv");
+    doctor.arg(format!("--bounding-set=-all{set}")).arg("--").arg(process::binary("pidflow").unwrap()).arg("doctor");
+    match doctor.output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("all that are needed"), "{said}");
+        }
+        Err(e) => skip::skip(name, &format!("no setpriv: {e}")),
+    }
+}
