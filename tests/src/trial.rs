@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -112,6 +113,15 @@ pub fn observe(scenario: &str, arguments: &[&str]) -> Result<Trial> {
     let dir = folder()?;
     let agent = Agent::start(dir.path(), arguments)?;
     let truth = Running::start(dir.path(), scenario)?.finish()?;
+    Ok(judge(truth, agent.stop()?))
+}
+
+/// As [`observe`], but the agent goes on for `time` after the scenario.
+pub fn observe_longer(scenario: &str, arguments: &[&str], time: Duration) -> Result<Trial> {
+    let dir = folder()?;
+    let agent = Agent::start(dir.path(), arguments)?;
+    let truth = Running::start(dir.path(), scenario)?.finish()?;
+    thread::sleep(time);
     Ok(judge(truth, agent.stop()?))
 }
 
