@@ -185,9 +185,13 @@ fn fields(line: &str, names: &[String]) -> Fields {
         .collect()
 }
 
-/// All values of one field.
+/// The script that is shipped for Wireshark.
+const SCRIPT: &str = concat!("lua_script:", env!("CARGO_MANIFEST_DIR"), "/../exporters/mappings/wireshark.lua");
+
+/// All values of one field, which may be one of the shipped script.
 pub(crate) fn field(pcap: &Path, name: &str) -> Vec<String> {
     let mut command = Command::new("tshark");
+    command.args(["-X", SCRIPT]);
     command.arg("-r").arg(pcap).args(["-T", "fields", "-e", name]);
     let out = tools::text(&command.output().unwrap());
     out.split(['\n', ',']).filter(|v| !v.is_empty()).map(str::to_owned).collect()

@@ -105,6 +105,21 @@ fn tshark_finds_every_record_of_full_ipfix_messages() {
 }
 
 #[test]
+fn the_shipped_wireshark_script_names_our_own_elements() {
+    if !tools::programs("the_shipped_wireshark_script_names_our_own_elements", &["tshark"]) {
+        return;
+    }
+    let (dir, records) = (tempfile::tempdir().unwrap(), sample::records(100));
+    let pcap = dir.path().join("own.pcap");
+    capture::write_pcap(&pcap, &capture::datagrams(&records, 1, WireVersion::Ipfix), 4739);
+    for name in ["SRC_PROC_ATTRIBUTION", "DST_PROC_ANCESTORS", "DST_PROC_START_TIME"] {
+        let known = expected::objects(&records).into_iter().filter_map(|mut o| o.remove(name));
+        let wanted: Vec<_> = known.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
+        assert_eq!(tshark::field(&pcap, &format!("pidflow.{}", name.to_lowercase())), wanted);
+    }
+}
+
+#[test]
 fn tshark_reads_options_records_without_a_warning() {
     if !tools::programs("tshark_reads_options_records_without_a_warning", &["tshark"]) {
         return;

@@ -1,0 +1,92 @@
+-- Generated from pidflow's element table by `cargo run -p pidflow-exporters --example mappings`.
+-- wireshark -X lua_script:wireshark.lua, or copy it into the personal plugins folder. It adds a tree "pidflow" with
+-- the elements that the NetFlow dissector shows as "Enterprise Private entry", one after the other as they come.
+-- Templates of more than 60 elements: set the preference cflow.max_template_fields.
+local pidflow = Proto("pidflow", "pidflow elements")
+local entry = Field.new("cflow.enterprise_private_entry")
+local ntop, own = {}, {}
+ntop[78] = { field = ProtoField.uint8("pidflow.client_tcp_flags", "CLIENT_TCP_FLAGS"), text = false }
+ntop[79] = { field = ProtoField.uint8("pidflow.server_tcp_flags", "SERVER_TCP_FLAGS"), text = false }
+ntop[168] = { field = ProtoField.uint32("pidflow.src_proc_pid", "SRC_PROC_PID"), text = false }
+ntop[169] = { field = ProtoField.string("pidflow.src_proc_name", "SRC_PROC_NAME"), text = true }
+ntop[372] = { field = ProtoField.string("pidflow.src_proc_user_name", "SRC_PROC_USER_NAME"), text = true }
+ntop[373] = { field = ProtoField.uint32("pidflow.src_father_proc_pid", "SRC_FATHER_PROC_PID"), text = false }
+ntop[374] = { field = ProtoField.string("pidflow.src_father_proc_name", "SRC_FATHER_PROC_NAME"), text = true }
+ntop[383] = { field = ProtoField.uint32("pidflow.src_proc_actual_memory", "SRC_PROC_ACTUAL_MEMORY"), text = false }
+ntop[384] = { field = ProtoField.uint32("pidflow.src_proc_peak_memory", "SRC_PROC_PEAK_MEMORY"), text = false }
+ntop[385] = { field = ProtoField.uint32("pidflow.src_proc_average_cpu_load", "SRC_PROC_AVERAGE_CPU_LOAD"), text = false }
+ntop[386] = { field = ProtoField.uint32("pidflow.src_proc_num_page_faults", "SRC_PROC_NUM_PAGE_FAULTS"), text = false }
+ntop[393] = { field = ProtoField.uint32("pidflow.src_proc_pctg_iowait", "SRC_PROC_PCTG_IOWAIT"), text = false }
+ntop[375] = { field = ProtoField.uint32("pidflow.dst_proc_pid", "DST_PROC_PID"), text = false }
+ntop[376] = { field = ProtoField.string("pidflow.dst_proc_name", "DST_PROC_NAME"), text = true }
+ntop[377] = { field = ProtoField.string("pidflow.dst_proc_user_name", "DST_PROC_USER_NAME"), text = true }
+ntop[378] = { field = ProtoField.uint32("pidflow.dst_father_proc_pid", "DST_FATHER_PROC_PID"), text = false }
+ntop[379] = { field = ProtoField.string("pidflow.dst_father_proc_name", "DST_FATHER_PROC_NAME"), text = true }
+ntop[387] = { field = ProtoField.uint32("pidflow.dst_proc_actual_memory", "DST_PROC_ACTUAL_MEMORY"), text = false }
+ntop[388] = { field = ProtoField.uint32("pidflow.dst_proc_peak_memory", "DST_PROC_PEAK_MEMORY"), text = false }
+ntop[389] = { field = ProtoField.uint32("pidflow.dst_proc_average_cpu_load", "DST_PROC_AVERAGE_CPU_LOAD"), text = false }
+ntop[390] = { field = ProtoField.uint32("pidflow.dst_proc_num_page_faults", "DST_PROC_NUM_PAGE_FAULTS"), text = false }
+ntop[394] = { field = ProtoField.uint32("pidflow.dst_proc_pctg_iowait", "DST_PROC_PCTG_IOWAIT"), text = false }
+ntop[425] = { field = ProtoField.uint32("pidflow.src_proc_uid", "SRC_PROC_UID"), text = false }
+ntop[556] = { field = ProtoField.string("pidflow.src_proc_cmdline", "SRC_PROC_CMDLINE"), text = true }
+ntop[558] = { field = ProtoField.string("pidflow.src_proc_container_id", "SRC_PROC_CONTAINER_ID"), text = true }
+ntop[564] = { field = ProtoField.uint32("pidflow.src_father_proc_uid", "SRC_FATHER_PROC_UID"), text = false }
+ntop[565] = { field = ProtoField.string("pidflow.src_father_proc_user_name", "SRC_FATHER_PROC_USER_NAME"), text = true }
+ntop[426] = { field = ProtoField.uint32("pidflow.dst_proc_uid", "DST_PROC_UID"), text = false }
+ntop[557] = { field = ProtoField.string("pidflow.dst_proc_cmdline", "DST_PROC_CMDLINE"), text = true }
+ntop[559] = { field = ProtoField.string("pidflow.dst_proc_container_id", "DST_PROC_CONTAINER_ID"), text = true }
+ntop[567] = { field = ProtoField.uint32("pidflow.dst_father_proc_uid", "DST_FATHER_PROC_UID"), text = false }
+ntop[568] = { field = ProtoField.string("pidflow.dst_father_proc_user_name", "DST_FATHER_PROC_USER_NAME"), text = true }
+own[1] = { field = ProtoField.string("pidflow.flow_end_detail", "FLOW_END_DETAIL"), text = true }
+own[2] = { field = ProtoField.string("pidflow.initiator_basis", "INITIATOR_BASIS"), text = true }
+own[3] = { field = ProtoField.uint16("pidflow.connect_error", "CONNECT_ERROR"), text = false }
+own[16] = { field = ProtoField.string("pidflow.src_proc_attribution", "SRC_PROC_ATTRIBUTION"), text = true }
+own[17] = { field = ProtoField.uint64("pidflow.src_proc_actual_memory_64", "SRC_PROC_ACTUAL_MEMORY_64"), text = false }
+own[18] = { field = ProtoField.uint64("pidflow.src_proc_peak_memory_64", "SRC_PROC_PEAK_MEMORY_64"), text = false }
+own[19] = { field = ProtoField.uint64("pidflow.src_proc_start_time", "SRC_PROC_START_TIME"), text = false }
+own[20] = { field = ProtoField.string("pidflow.src_proc_ancestors", "SRC_PROC_ANCESTORS"), text = true }
+own[21] = { field = ProtoField.string("pidflow.src_proc_executable", "SRC_PROC_EXECUTABLE"), text = true }
+own[22] = { field = ProtoField.uint32("pidflow.src_network_namespace", "SRC_NETWORK_NAMESPACE"), text = false }
+own[23] = { field = ProtoField.uint64("pidflow.src_flow_cpu_time", "SRC_FLOW_CPU_TIME"), text = false }
+own[24] = { field = ProtoField.uint64("pidflow.src_flow_minor_faults", "SRC_FLOW_MINOR_FAULTS"), text = false }
+own[25] = { field = ProtoField.uint64("pidflow.src_flow_major_faults", "SRC_FLOW_MAJOR_FAULTS"), text = false }
+own[26] = { field = ProtoField.uint64("pidflow.src_flow_iowait_time", "SRC_FLOW_IOWAIT_TIME"), text = false }
+own[27] = { field = ProtoField.uint32("pidflow.src_candidate_proc_pid", "SRC_CANDIDATE_PROC_PID"), text = false }
+own[28] = { field = ProtoField.string("pidflow.src_candidate_proc_name", "SRC_CANDIDATE_PROC_NAME"), text = true }
+own[48] = { field = ProtoField.string("pidflow.dst_proc_attribution", "DST_PROC_ATTRIBUTION"), text = true }
+own[49] = { field = ProtoField.uint64("pidflow.dst_proc_actual_memory_64", "DST_PROC_ACTUAL_MEMORY_64"), text = false }
+own[50] = { field = ProtoField.uint64("pidflow.dst_proc_peak_memory_64", "DST_PROC_PEAK_MEMORY_64"), text = false }
+own[51] = { field = ProtoField.uint64("pidflow.dst_proc_start_time", "DST_PROC_START_TIME"), text = false }
+own[52] = { field = ProtoField.string("pidflow.dst_proc_ancestors", "DST_PROC_ANCESTORS"), text = true }
+own[53] = { field = ProtoField.string("pidflow.dst_proc_executable", "DST_PROC_EXECUTABLE"), text = true }
+own[54] = { field = ProtoField.uint32("pidflow.dst_network_namespace", "DST_NETWORK_NAMESPACE"), text = false }
+own[55] = { field = ProtoField.uint64("pidflow.dst_flow_cpu_time", "DST_FLOW_CPU_TIME"), text = false }
+own[56] = { field = ProtoField.uint64("pidflow.dst_flow_minor_faults", "DST_FLOW_MINOR_FAULTS"), text = false }
+own[57] = { field = ProtoField.uint64("pidflow.dst_flow_major_faults", "DST_FLOW_MAJOR_FAULTS"), text = false }
+own[58] = { field = ProtoField.uint64("pidflow.dst_flow_iowait_time", "DST_FLOW_IOWAIT_TIME"), text = false }
+own[59] = { field = ProtoField.uint32("pidflow.dst_candidate_proc_pid", "DST_CANDIDATE_PROC_PID"), text = false }
+own[60] = { field = ProtoField.string("pidflow.dst_candidate_proc_name", "DST_CANDIDATE_PROC_NAME"), text = true }
+
+pidflow.fields = {}
+for _, of in ipairs({ ntop, own }) do
+  for _, element in pairs(of) do table.insert(pidflow.fields, element.field) end
+end
+
+function pidflow.dissector(_, _, tree)
+  local subtree
+  for _, info in ipairs({ entry() }) do
+    local vendor, id = info.display:match("^%((.-)%) Type (%d+):")
+    local element = id and (vendor == "ntop" and ntop or own)[tonumber(id)]
+    if element then
+      subtree = subtree or tree:add(pidflow)
+      local range = info.range
+      if element.text then
+        subtree:add(element.field, range, range:string())
+      else
+        subtree:add(element.field, range)
+      end
+    end
+  end
+end
+
+register_postdissector(pidflow, true)
