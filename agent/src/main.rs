@@ -12,6 +12,7 @@ mod logging;
 mod metrics;
 mod notify;
 mod observe;
+mod pacing;
 mod pipeline;
 mod privileges;
 mod probes;

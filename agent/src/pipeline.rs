@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use pidflow_engine::event::KernelEvent;
@@ -15,17 +15,20 @@ use pidflow_schema::{Attribution, Flow, FlowEndReason, FlowRecord};
 
 use crate::capture::{CaptureCounters, CaptureError, CaptureFiles, Interface, LiveCapture, PacketBatch};
 use crate::observe::{Figures, Observers};
+use crate::pacing::Pacer;
 use crate::probes::{Probes, wall_ns};
 use crate::signals::Stop;
 
-/// Records handed to the exporters together when files are read.
-const READ_BATCH: usize = 1024;
+/// Records handed to the exporters together when there are many.
+const RECORD_BATCH: usize = 1024;
 /// How long the live pipeline waits for packets before it looks at everything else.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How long a flow that has ended waits for kernel events that are late.
 const GRACE_NS: u64 = 500_000_000;
 /// At the end, how long facts that were asked for (a new namespace's addresses, an exit) are waited for.
 const LAST_FACTS: Duration = Duration::from_millis(300);
+/// What the exporters get at the end in any case.
+const LEAST: Duration = Duration::from_secs(1);
 /// Between two looks at what can be forgotten.
 const EXPIRE_NS: u64 = 1_000_000_000;
 /// Failed connects are told by the records of their packets; those without packets come after this.
@@ -72,10 +75,10 @@ impl Reading {
         self.table.update_all(&self.packets, &mut self.flows);
         if let Some(last_ns) = self.packets.last().map(|p| p.time_ns) {
             while self.table.expire(last_ns, &mut self.flows) {
-                self.hand_on(READ_BATCH);
+                self.hand_on(RECORD_BATCH);
             }
         }
-        self.hand_on(READ_BATCH);
+        self.hand_on(RECORD_BATCH);
         more
     }
 
@@ -96,7 +99,7 @@ impl Reading {
         self.hand_on(1);
         let mut rest = self.table.drain(FlowEndReason::ForcedEnd, detail).peekable();
         while rest.peek().is_some() {
-            send_offline(&self.exporters, rest.by_ref().take(READ_BATCH));
+            send_offline(&self.exporters, rest.by_ref().take(RECORD_BATCH));
         }
         drop(rest);
         let exporters = self.exporters.shutdown(Duration::from_secs(3600));
@@ -235,13 +238,26 @@ impl Live {
         self.hear_kernel();
         thread::sleep(LAST_FACTS);
         self.hear_kernel();
-        self.parts.table.finish(FlowEndReason::ForcedEnd, "shutdown", &mut self.flows);
-        self.waiting.extend(self.flows.drain(..).map(|f| (0, f)));
-        self.join_due(u64::MAX);
+        let pacer = self.join_rest();
         let failed = self.parts.joiner.take_failed_attempts(u64::MAX);
         self.hand_on(failed);
         self.observe();
-        let LiveParts { capture, table, exporters, shutdown, .. } = self.parts;
-        Ended { capture: capture.join(), table: table.counters(), exporters: exporters.shutdown(shutdown) }
+        let LiveParts { capture, table, exporters, .. } = self.parts;
+        Ended { capture: capture.join(), table: table.counters(), exporters: exporters.shutdown(pacer.left().max(LEAST)) }
+    }
+
+    /// Joins and sends everything in flight, some at a time.
+    fn join_rest(&mut self) -> Pacer {
+        let LiveParts { table, joiner, exporters, observers, shutdown, .. } = &mut self.parts;
+        let mut pacer = Pacer::new(Instant::now() + *shutdown);
+        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|(_, flow)| flow);
+        let mut flows = waiting.chain(table.drain(FlowEndReason::ForcedEnd, "shutdown")).peekable();
+        while flows.peek().is_some() {
+            let records: Vec<_> = flows.by_ref().take(RECORD_BATCH).map(|flow| joiner.join(flow)).collect();
+            observers.records(&records);
+            pacer.wait(exporters);
+            exporters.send(&records.into());
+        }
+        pacer
     }
 }
