@@ -1,8 +1,9 @@
-//! Records per second of each encoder, for the default template and for the usual flow elements with `@PROCESS@`.
+//! Records per second of each encoder, one thread: for the talks' template, for `@FLOW@ @PROCESS@`, for what collectors
+//! get by default, and for every element.
 
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use pidflow_exporters::ipfix::{IpfixEncoder, IpfixOptions};
 use pidflow_exporters::json::{JsonEncoder, JsonKeys};
 use pidflow_exporters::netflow9::{Netflow9Encoder, Netflow9Options};
@@ -17,9 +18,9 @@ const OWN_PEN: u32 = 32473;
 const TALKS: &str = "%IPV4_SRC_ADDR %L4_SRC_PORT %IPV4_DST_ADDR %L4_DST_PORT %IN_PKTS %IN_BYTES %FIRST_SWITCHED \
                      %LAST_SWITCHED %TCP_FLAGS %PROTOCOL @PROCESS@";
 
-fn templates() -> [(&'static str, Template); 3] {
+fn templates() -> [(&'static str, Template); 4] {
     let parse = |text| Template::parse(text).unwrap_or_default();
-    [("talks", parse(TALKS)), ("flow+process", parse("@FLOW@ @PROCESS@")), ("all", Template::default())]
+    [("talks", parse(TALKS)), ("flow+process", parse("@FLOW@ @PROCESS@")), ("collectors", Template::for_collectors()), ("all", Template::default())]
 }
 
 fn records() -> Vec<FlowRecord> {
@@ -44,8 +45,18 @@ fn encoders(c: &mut Criterion) {
                 black_box(&out);
             });
         });
+        #[cfg(feature = "otlp")]
+        otlp(&mut group, &template, &records);
         group.finish();
     }
+}
+
+/// Requests of 500 records, as octets.
+#[cfg(feature = "otlp")]
+fn otlp(group: &mut BenchmarkGroup<'_, WallTime>, template: &Template, records: &[FlowRecord]) {
+    let encoder = pidflow_exporters::otlp::LogEncoder::new(template, "host", "");
+    let requests = || records.chunks(500).map(|part| prost::Message::encode_to_vec(&encoder.request(part, NOW_NS)));
+    group.bench_function("otlp", |b| b.iter(|| requests().for_each(|octets| drop(black_box(octets)))));
 }
 
 criterion_group!(benches, encoders);

@@ -98,6 +98,15 @@ fn a_collector_that_comes_back_gets_templates_first() {
 }
 
 #[test]
+fn a_single_message_that_nobody_took_is_heard_of() {
+    let (socket, config) = collector(WireVersion::Netflow9);
+    drop(socket);
+    let set = ExporterSet::start(&[config], &offline()).unwrap();
+    set.send(&batches(&[sample::full(1)], 1).remove(0));
+    assert_eq!(set.shutdown(LONG).remove(0).errors, 1);
+}
+
+#[test]
 fn a_host_that_does_not_exist_is_counted_and_stops_nobody() {
     let (socket, good) = collector(WireVersion::Ipfix);
     let bad = ExporterConfig::collector("udp://does-not-exist.invalid:1", WireVersion::Ipfix).unwrap();

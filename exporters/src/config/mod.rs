@@ -51,7 +51,8 @@ pub struct WireConfig {
     /// Whether IPFIX options records are sent: types of enterprise elements (RFC 5610), statistics. Not by
     /// default: nfdump 1.7 takes them for sequence errors.
     pub options_records: bool,
-    /// Packets sent per second at most, so that a collector's socket buffer does not run over; none: no limit.
+    /// Packets sent per second at most, so that a collector's socket buffer does not run over; none: no limit
+    /// live, 10,000 when files are read.
     pub packets_per_second: Option<u32>,
     /// Records that may wait.
     pub queue_records: usize,

@@ -8,13 +8,17 @@ use std::time::{Duration, Instant};
 use pidflow_schema::FlowRecord;
 
 use crate::config::{Target, WireConfig};
-use crate::exporter::{Counters, Loss};
+use crate::exporter::{Counters, Loss, Mode};
 use crate::wire::Message;
 
 use super::{Encoder, Notice};
 
 /// How long to wait before a name is looked up again that was not found.
 const LOOKUP_PAUSE: Duration = Duration::from_secs(5);
+
+/// Files are read faster than any collector reads its socket, and what UDP loses there nobody counts: about ten
+/// milliseconds' worth fit into a socket's buffer as Linux makes it.
+const OFFLINE_PACKETS_PER_SECOND: u32 = 10_000;
 
 /// Sends to one collector; that it is away costs its own records and nothing else.
 pub(crate) struct DatagramSink {
@@ -36,12 +40,13 @@ struct Link {
 }
 
 impl DatagramSink {
-    pub(crate) fn new(config: &WireConfig, encoder: Encoder, counters: &Arc<Counters>) -> Self {
+    pub(crate) fn new(config: &WireConfig, encoder: Encoder, mode: Mode, counters: &Arc<Counters>) -> Self {
+        let usual = (mode == Mode::Offline).then_some(OFFLINE_PACKETS_PER_SECOND);
         let link = Link {
             target: config.target.clone(),
             socket: None,
             next_lookup: None,
-            pace: config.packets_per_second.map(Pace::new),
+            pace: config.packets_per_second.or(usual).map(Pace::new),
             refused: false,
             counters: counters.clone(),
             notice: Notice::new(config.target.to_string()),
@@ -57,8 +62,18 @@ impl DatagramSink {
         }
         let counters = link.counters.clone();
         self.encoder.encode(records, now_ns, &counters, &mut |message| link.send(message));
-        if std::mem::take(&mut link.refused) {
-            // Whoever listens there next knows no template.
+        self.announce_if_refused();
+    }
+
+    /// Hears of datagrams that nobody took, where no later one brings the news.
+    pub(crate) fn flush(&mut self) {
+        self.link.check();
+        self.announce_if_refused();
+    }
+
+    /// Whoever listens there next knows no template.
+    fn announce_if_refused(&mut self) {
+        if std::mem::take(&mut self.link.refused) {
             self.encoder.announce_again();
         }
     }
@@ -94,6 +109,13 @@ impl Link {
                 self.counters.lost(Loss::Unreachable, message.records);
                 self.failed(&e);
             }
+        }
+    }
+
+    fn check(&mut self) {
+        if let Some(Ok(Some(e))) = self.socket.as_ref().map(UdpSocket::take_error) {
+            self.refused = true;
+            self.failed(&e);
         }
     }
 

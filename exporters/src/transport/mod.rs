@@ -11,7 +11,7 @@ use std::sync::Arc;
 use pidflow_schema::FlowRecord;
 
 use crate::config::{ExporterConfig, Transport, WireConfig};
-use crate::exporter::{Control, Counters, ExportContext, StartError};
+use crate::exporter::{Control, Counters, ExportContext, Mode, StartError};
 
 pub(crate) use encoder::Encoder;
 pub(crate) use notice::Notice;
@@ -40,7 +40,7 @@ impl Sink {
         match config {
             ExporterConfig::Ipfix(wire) | ExporterConfig::Netflow9(wire) => {
                 let encoder = Encoder::new(config, wire, context)?;
-                Ok(Self::wire(wire, encoder, counters, control))
+                Ok(Self::wire(wire, encoder, context.mode, (counters, control)))
             }
             ExporterConfig::Json(json) => Ok(Self::Lines(Box::new(LineSink::open(json, context, counters)?))),
             #[cfg(feature = "otlp")]
@@ -56,9 +56,14 @@ impl Sink {
         }
     }
 
-    fn wire(wire: &WireConfig, encoder: Encoder, counters: &Arc<Counters>, control: &Arc<Control>) -> Self {
+    fn wire(
+        wire: &WireConfig,
+        encoder: Encoder,
+        mode: Mode,
+        (counters, control): (&Arc<Counters>, &Arc<Control>),
+    ) -> Self {
         match wire.target.transport {
-            Transport::Udp => Self::Datagram(Box::new(DatagramSink::new(wire, encoder, counters))),
+            Transport::Udp => Self::Datagram(Box::new(DatagramSink::new(wire, encoder, mode, counters))),
             Transport::Tcp => Self::Stream(Box::new(StreamSink::new(wire, encoder, counters, control))),
         }
     }
@@ -74,11 +79,12 @@ impl Sink {
         }
     }
 
-    /// Writes what is buffered.
+    /// Writes what is buffered, hears of what went wrong.
     pub(crate) fn flush(&mut self) {
         match self {
             Self::Lines(sink) => sink.flush(),
-            Self::Datagram(_) | Self::Stream(_) => {}
+            Self::Datagram(sink) => sink.flush(),
+            Self::Stream(_) => {}
             #[cfg(feature = "otlp")]
             Self::Otlp(_) => {}
         }
