@@ -22,6 +22,8 @@ mod nfcapd;
 mod otlp;
 #[path = "../interop/python_ipfix.rs"]
 mod python_ipfix;
+#[path = "../interop/rotel.rs"]
+mod rotel;
 #[path = "../interop/tools.rs"]
 mod tools;
 #[path = "../interop/tshark.rs"]
@@ -254,4 +256,25 @@ fn otlp_log_records_say_what_json_says() {
 #[test]
 fn otlp_loses_nothing_to_a_receiver_that_fails_at_first() {
     otlp_arrives("otlp_loses_nothing_to_a_receiver_that_fails_at_first", 3);
+}
+
+#[test]
+fn rotel_prints_both_processes_of_every_record() {
+    let test = "rotel_prints_both_processes_of_every_record";
+    let Some(python) = tools::python(test, "rotel") else {
+        return;
+    };
+    let records = sample::records(300);
+    let printed = rotel::printed(&python, &records);
+    for (attribute, element) in [
+        ("source.process.pid", "SRC_PROC_PID"),
+        ("destination.process.pid", "DST_PROC_PID"),
+    ] {
+        let start = format!("-> {attribute}: Int(");
+        let lines = printed.lines().filter_map(|l| l.trim().strip_prefix(&start));
+        let got: Vec<_> = lines.map(|l| l.trim_end_matches(')').to_owned()).collect();
+        let objects = expected::objects(&records).into_iter();
+        let wanted: Vec<_> = objects.filter_map(|o| Some(o.get(element)?.to_string())).collect();
+        assert_eq!(got, wanted);
+    }
 }
