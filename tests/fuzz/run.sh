@@ -9,7 +9,7 @@ seconds=${1:-20}
 cargo_fuzz_version=0.13.2
 cache=${PIDFLOW_CACHE:-$HOME/.cache/pidflow}
 export PATH=$PATH:$cache/tools/bin
-# Apart from the program's own: flags and toolchain differ. The lock file is not committed, the versions are bounded.
+# Apart from the program's own: flags and toolchain differ.
 export CARGO_TARGET_DIR=${PIDFLOW_FUZZ_TARGET:-$cache/fuzz-target}
 
 skip() {

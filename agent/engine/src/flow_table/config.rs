@@ -3,9 +3,9 @@
 /// Settings of a flow table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowTableConfig {
-    /// A flow without packets for so long has ended, nanoseconds; none: never.
+    /// A flow without packets for so long has ended, nanoseconds; none or 0: never.
     pub idle_timeout_ns: Option<u64>,
-    /// A flow that goes on longer gives a record each time, nanoseconds; none: one record.
+    /// A flow that goes on longer gives a record each time, nanoseconds; none or 0: one record.
     pub active_timeout_ns: Option<u64>,
     /// Most flows at the same time; the idlest gives way to a new one.
     pub max_flows: usize,
@@ -24,6 +24,15 @@ impl FlowTableConfig {
     #[must_use]
     pub const fn whole_capture(max_flows: usize) -> Self {
         Self { idle_timeout_ns: None, active_timeout_ns: None, max_flows, linger_ns: Self::LINGER_NS }
+    }
+
+    /// With none for timeouts of 0, which no flow could outlast.
+    pub(super) fn normal(self) -> Self {
+        Self {
+            idle_timeout_ns: self.idle_timeout_ns.filter(|ns| *ns > 0),
+            active_timeout_ns: self.active_timeout_ns.filter(|ns| *ns > 0),
+            ..self
+        }
     }
 
     /// Both timeouts are off.

@@ -59,6 +59,7 @@ impl FlowTable {
     /// An empty table.
     #[must_use]
     pub fn new(config: FlowTableConfig) -> Self {
+        let config = config.normal();
         Self {
             config,
             relist_ns: config.relist_ns(),

@@ -216,6 +216,16 @@ fn the_whole_capture_is_one_record_per_flow() {
 }
 
 #[test]
+fn timeouts_of_zero_are_none() {
+    let none = Some(0);
+    let config = FlowTableConfig { idle_timeout_ns: none, active_timeout_ns: none, ..FlowTableConfig::default() };
+    let mut run = Run::new(config);
+    (0..3).for_each(|s| run.put(udp(s * SECOND, CLIENT, SERVER)));
+    assert!(!run.table.expire(9 * SECOND, &mut run.out));
+    assert_eq!(run.finish().len(), 1);
+}
+
+#[test]
 fn a_full_table_gives_up_closed_and_then_idle_flows() {
     let mut run = Run::new(FlowTableConfig { max_flows: 3, ..FlowTableConfig::default() });
     let port = |port: u16| (CLIENT.0, port);
