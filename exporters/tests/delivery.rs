@@ -184,6 +184,42 @@ fn tcp_connects_again_with_templates_and_a_new_sequence() {
     assert_eq!(records, 9);
 }
 
+/// The messages of a file of them.
+fn split(mut octets: &[u8]) -> Vec<&[u8]> {
+    let mut messages = Vec::new();
+    while !octets.is_empty() {
+        let (message, rest) = octets.split_at(usize::from(u16::from_be_bytes([octets[2], octets[3]])));
+        messages.push(message);
+        octets = rest;
+    }
+    messages
+}
+
+#[test]
+fn a_file_of_messages_is_appended_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("flows.ipfix");
+    for n in [40, 60] {
+        let config = ExporterConfig::collector(&format!("file:{}", path.display()), WireVersion::Ipfix).unwrap();
+        let set = ExporterSet::start(&[config], &offline()).unwrap();
+        batches(&sample::records(n), 7).iter().for_each(|b| set.send(b));
+        assert_eq!(set.shutdown(LONG).remove(0).exported, n as u64);
+    }
+    let octets = std::fs::read(&path).unwrap();
+    let mut decoder = Decoder::default();
+    let records: usize = split(&octets).iter().map(|m| decoder.message(m).records.len()).sum();
+    assert_eq!(records, 100);
+}
+
+#[test]
+fn a_file_of_messages_on_a_full_disk_is_counted() {
+    let config = ExporterConfig::collector("file:/dev/full", WireVersion::Ipfix).unwrap();
+    let set = ExporterSet::start(&[config], &offline()).unwrap();
+    batches(&sample::records(50), 50).iter().for_each(|b| set.send(b));
+    let end = set.shutdown(LONG).remove(0);
+    assert_eq!((end.exported, lost(&end, Loss::WriteFailed)), (0, 50));
+}
+
 #[test]
 fn a_slow_receiver_loses_the_oldest_and_slows_nobody() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -2,7 +2,6 @@
 
 use crate::json::JsonKeys;
 
-use super::target::Transport;
 use super::{ConfigError, ExporterConfig, JsonConfig, JsonOutput, OtlpConfig, Target, WireConfig};
 
 /// nProbe's `-V`.
@@ -16,13 +15,13 @@ pub enum WireVersion {
 }
 
 impl ExporterConfig {
-    /// `-n udp://HOST:PORT` with `-V 9|10`.
+    /// `-n udp://HOST:PORT` with `-V 9|10`; IPFIX also `tcp://HOST:PORT` and `file:PATH`.
     ///
     /// # Errors
     /// When the address cannot be read.
     pub fn collector(url: &str, version: WireVersion) -> Result<Self, ConfigError> {
         let target = Target::parse(url, version == WireVersion::Ipfix)?;
-        let udp = target.transport == Transport::Udp;
+        let udp = matches!(target, Target::Udp(_));
         let wire = WireConfig::new(target);
         match version {
             WireVersion::Ipfix => Ok(Self::Ipfix(wire)),

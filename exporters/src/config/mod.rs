@@ -5,7 +5,7 @@ mod raw;
 mod target;
 
 pub use flags::WireVersion;
-pub use target::{Target, TargetError, Transport};
+pub use target::{Address, Target, TargetError};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub const DEFAULT_QUEUE: usize = 65_536;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "raw::RawExporter")]
 pub enum ExporterConfig {
-    /// IPFIX over UDP or TCP.
+    /// IPFIX over UDP or TCP, or to a file.
     Ipfix(WireConfig),
     /// NetFlow v9 over UDP.
     Netflow9(WireConfig),
@@ -156,7 +156,7 @@ impl WireConfig {
     #[must_use]
     pub fn new(target: Target) -> Self {
         Self {
-            max_message: target.transport.default_message(),
+            max_message: target.default_message(),
             target,
             template: None,
             domain: None,

@@ -1,6 +1,7 @@
-//! Addresses of collectors: `udp://HOST:PORT`.
+//! Where IPFIX and NetFlow v9 go: `udp://HOST:PORT`, `tcp://HOST:PORT`, `file:PATH`.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// Port of IPFIX (IANA).
 const IPFIX_PORT: u16 = 4739;
@@ -9,73 +10,72 @@ const NETFLOW_PORT: u16 = 2055;
 /// Passes an Ethernet path, with room for tunnels.
 const UDP_MESSAGE: usize = 1420;
 /// Fewer, larger writes.
-const TCP_MESSAGE: usize = 16_384;
+const STREAM_MESSAGE: usize = 16_384;
 
-/// How messages travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// One message per datagram.
-    Udp,
-    /// Messages one after the other.
-    Tcp,
-}
-
-impl Transport {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-        }
-    }
-
-    pub(super) const fn default_message(self) -> usize {
-        match self {
-            Self::Udp => UDP_MESSAGE,
-            Self::Tcp => TCP_MESSAGE,
-        }
-    }
-}
-
-/// Where a collector listens. Displays as the URL that it was read from.
+/// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// How to reach it.
-    pub transport: Transport,
+pub struct Address {
     /// Name or address; IPv6 without brackets.
     pub host: String,
     /// Port.
     pub port: u16,
 }
 
+/// Where messages go. Displays as the URL that it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// One message per datagram.
+    Udp(Address),
+    /// Messages one after the other.
+    Tcp(Address),
+    /// Appended to a file (RFC 5655).
+    File(PathBuf),
+}
+
 /// A collector's address that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{url}` is not a collector's address ({reason}); write udp://HOST:PORT or tcp://HOST:PORT")]
+#[error("`{url}` is not a collector's address ({reason}); write udp://HOST:PORT, tcp://HOST:PORT or file:PATH")]
 pub struct TargetError {
     url: String,
     reason: &'static str,
 }
 
 impl Target {
-    /// Reads `udp://HOST[:PORT]` or `tcp://HOST[:PORT]`; without a scheme, UDP. The usual port is 4739 for IPFIX,
-    /// 2055 for NetFlow v9.
+    /// Reads `udp://HOST[:PORT]`, `tcp://HOST[:PORT]` or `file:PATH`; without a scheme, UDP. The usual port is 4739
+    /// for IPFIX, 2055 for NetFlow v9.
     ///
     /// # Errors
     /// When it is none.
     pub fn parse(url: &str, ipfix: bool) -> Result<Self, TargetError> {
         let error = |reason| TargetError { url: url.to_owned(), reason };
-        let (transport, rest) = match url.split_once("://") {
-            Some(("udp", rest)) => (Transport::Udp, rest),
-            Some(("tcp", rest)) => (Transport::Tcp, rest),
-            Some(_) => return Err(error("its scheme is neither udp nor tcp")),
-            None => (Transport::Udp, url),
+        if let Some(path) = url.strip_prefix("file:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return if path.is_empty() { Err(error("it names no file")) } else { Ok(Self::File(path.into())) };
+        }
+        let (kind, rest): (fn(Address) -> Self, _) = match url.split_once("://") {
+            Some(("udp", rest)) => (Self::Udp, rest),
+            Some(("tcp", rest)) => (Self::Tcp, rest),
+            Some(_) => return Err(error("its scheme is none of udp, tcp and file")),
+            None => (Self::Udp, url),
         };
         let usual = if ipfix { IPFIX_PORT } else { NETFLOW_PORT };
-        let (host, port) = host_and_port(rest.trim_end_matches('/'), usual).map_err(error)?;
-        if host.is_empty() || host.contains(['/', '@', ' ', '[', ']']) {
-            return Err(error("its host is not a name or an address"));
-        }
-        Ok(Self { transport, host: host.to_owned(), port })
+        Ok(kind(address(rest.trim_end_matches('/'), usual).map_err(error)?))
     }
+
+    pub(super) const fn default_message(&self) -> usize {
+        match self {
+            Self::Udp(_) => UDP_MESSAGE,
+            Self::Tcp(_) | Self::File(_) => STREAM_MESSAGE,
+        }
+    }
+}
+
+fn address(text: &str, usual: u16) -> Result<Address, &'static str> {
+    let (host, port) = host_and_port(text, usual)?;
+    if host.is_empty() || host.contains(['/', '@', ' ', '[', ']']) {
+        return Err("its host is not a name or an address");
+    }
+    Ok(Address { host: host.to_owned(), port })
 }
 
 /// Splits `name:1`, `1.2.3.4:1`, `[::1]:1`, and each without a port; a bare IPv6 address has none.
@@ -90,13 +90,19 @@ fn host_and_port(text: &str, usual: u16) -> Result<(&str, u16), &'static str> {
     if port == 0 { Err("port 0 cannot be sent to") } else { Ok((host, port)) }
 }
 
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { transport, host, port } = self;
-        if host.contains(':') {
-            write!(f, "{}://[{host}]:{port}", transport.name())
-        } else {
-            write!(f, "{}://{host}:{port}", transport.name())
+        match self {
+            Self::Udp(address) => write!(f, "udp://{address}"),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
         }
     }
 }
@@ -116,12 +122,14 @@ mod tests {
         assert_eq!(shown("[::1]"), "udp://[::1]:4739");
         assert_eq!(shown("fe80::1%eth0"), "udp://[fe80::1%eth0]:4739");
         assert_eq!(shown("udp://10.0.0.1/"), "udp://10.0.0.1:4739");
-        assert_eq!(Target::parse("localhost", false).unwrap().port, 2055);
+        assert_eq!(Target::parse("localhost", false).unwrap().to_string(), "udp://localhost:2055");
+        assert_eq!((shown("file:a.ipfix"), shown("file:///tmp/a")), ("file:a.ipfix".into(), "file:/tmp/a".into()));
     }
 
     #[test]
     fn refuses_what_is_none() {
-        assert_eq!(shown("sctp://a:1"), "its scheme is neither udp nor tcp");
+        assert_eq!(shown("sctp://a:1"), "its scheme is none of udp, tcp and file");
+        assert_eq!(shown("file://"), "it names no file");
         assert_eq!(shown("udp://a:70000"), "its port is not a number up to 65535");
         assert_eq!(shown("udp://a:0"), "port 0 cannot be sent to");
         assert_eq!(shown("udp://:1"), "its host is not a name or an address");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pidflow_schema::FlowRecord;
 
-use crate::config::{Target, WireConfig};
+use crate::config::{Address, WireConfig};
 use crate::exporter::{Counters, Loss, Mode};
 use crate::wire::Message;
 
@@ -28,7 +28,7 @@ pub(crate) struct DatagramSink {
 
 /// The socket and what is known about the other side.
 struct Link {
-    target: Target,
+    target: Address,
     socket: Option<UdpSocket>,
     /// Not to be looked up before.
     next_lookup: Option<Instant>,
@@ -40,10 +40,16 @@ struct Link {
 }
 
 impl DatagramSink {
-    pub(crate) fn new(config: &WireConfig, encoder: Encoder, mode: Mode, counters: &Arc<Counters>) -> Self {
+    /// To `target`, which is that of `config`.
+    pub(crate) fn new(
+        (config, target): (&WireConfig, &Address),
+        encoder: Encoder,
+        mode: Mode,
+        counters: &Arc<Counters>,
+    ) -> Self {
         let usual = (mode == Mode::Offline).then_some(OFFLINE_PACKETS_PER_SECOND);
         let link = Link {
-            target: config.target.clone(),
+            target: target.clone(),
             socket: None,
             next_lookup: None,
             pace: config.packets_per_second.or(usual).map(Pace::new),
@@ -143,7 +149,7 @@ impl Link {
 }
 
 /// The first of the name's addresses to which a socket can be connected.
-fn connect(target: &Target) -> io::Result<UdpSocket> {
+fn connect(target: &Address) -> io::Result<UdpSocket> {
     let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
     for address in (target.host.as_str(), target.port).to_socket_addrs()? {
         match connect_to(address) {

@@ -2,7 +2,7 @@
 
 use pidflow_schema::FlowRecord;
 
-use crate::config::{ExporterConfig, Transport, WireConfig};
+use crate::config::{ExporterConfig, Target, WireConfig};
 use crate::exporter::{Counters, ExportContext, Loss, StartError};
 use crate::ipfix::{IpfixEncoder, IpfixOptions};
 use crate::netflow9::{Netflow9Encoder, Netflow9Options};
@@ -31,7 +31,7 @@ impl Encoder {
         say_if_large(&config.name(), &template);
         let domain = wire.domain.unwrap_or(context.domain);
         let max_message = wire.max_message;
-        let datagram = wire.target.transport == Transport::Udp;
+        let datagram = matches!(wire.target, Target::Udp(_));
         let resend = if datagram { wire.resend } else { Resend::NEVER };
         let netflow9 = matches!(config, ExporterConfig::Netflow9(_));
         let needed =

@@ -2,6 +2,7 @@
 
 mod datagram;
 mod encoder;
+mod file;
 mod lines;
 mod notice;
 mod stream;
@@ -10,13 +11,14 @@ use std::sync::Arc;
 
 use pidflow_schema::FlowRecord;
 
-use crate::config::{ExporterConfig, Transport, WireConfig};
+use crate::config::{ExporterConfig, Target, WireConfig};
 use crate::exporter::{Control, Counters, ExportContext, Mode, StartError};
 
 pub(crate) use encoder::Encoder;
 pub(crate) use notice::Notice;
 
 use datagram::DatagramSink;
+use file::MessageFile;
 use lines::LineSink;
 use stream::StreamSink;
 
@@ -24,6 +26,7 @@ use stream::StreamSink;
 pub(crate) enum Sink {
     Datagram(Box<DatagramSink>),
     Stream(Box<StreamSink>),
+    File(Box<MessageFile>),
     Lines(Box<LineSink>),
     #[cfg(feature = "otlp")]
     Otlp(Box<crate::otlp::OtlpSink>),
@@ -40,7 +43,7 @@ impl Sink {
         match config {
             ExporterConfig::Ipfix(wire) | ExporterConfig::Netflow9(wire) => {
                 let encoder = Encoder::new(config, wire, context)?;
-                Ok(Self::wire(wire, encoder, context.mode, (counters, control)))
+                Self::wire(wire, encoder, context.mode, (counters, control))
             }
             ExporterConfig::Json(json) => Ok(Self::Lines(Box::new(LineSink::open(json, context, counters)?))),
             #[cfg(feature = "otlp")]
@@ -61,11 +64,12 @@ impl Sink {
         encoder: Encoder,
         mode: Mode,
         (counters, control): (&Arc<Counters>, &Arc<Control>),
-    ) -> Self {
-        match wire.target.transport {
-            Transport::Udp => Self::Datagram(Box::new(DatagramSink::new(wire, encoder, mode, counters))),
-            Transport::Tcp => Self::Stream(Box::new(StreamSink::new(wire, encoder, counters, control))),
-        }
+    ) -> Result<Self, StartError> {
+        Ok(match &wire.target {
+            Target::Udp(to) => Self::Datagram(Box::new(DatagramSink::new((wire, to), encoder, mode, counters))),
+            Target::Tcp(to) => Self::Stream(Box::new(StreamSink::new(to, encoder, counters, control))),
+            Target::File(path) => Self::File(Box::new(MessageFile::open(path, encoder, counters)?)),
+        })
     }
 
     /// Sends the records, or counts them as lost. `now_ns` is the clock of the messages, nanoseconds since the epoch.
@@ -73,6 +77,7 @@ impl Sink {
         match self {
             Self::Datagram(sink) => sink.export(records, now_ns),
             Self::Stream(sink) => sink.export(records, now_ns),
+            Self::File(sink) => sink.export(records, now_ns),
             Self::Lines(sink) => sink.export(records),
             #[cfg(feature = "otlp")]
             Self::Otlp(sink) => sink.export(records, now_ns),
@@ -84,7 +89,7 @@ impl Sink {
         match self {
             Self::Lines(sink) => sink.flush(),
             Self::Datagram(sink) => sink.flush(),
-            Self::Stream(_) => {}
+            Self::Stream(_) | Self::File(_) => {}
             #[cfg(feature = "otlp")]
             Self::Otlp(_) => {}
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pidflow_schema::FlowRecord;
 
-use crate::config::{Target, WireConfig};
+use crate::config::Address;
 use crate::exporter::{Control, Counters, Loss};
 
 use super::{Encoder, Notice};
@@ -22,7 +22,7 @@ const GIVE_UP: Duration = Duration::from_secs(300);
 
 /// Sends to one collector, holding the batch at hand while it is away.
 pub(crate) struct StreamSink {
-    target: Target,
+    target: Address,
     encoder: Encoder,
     stream: Option<TcpStream>,
     counters: Arc<Counters>,
@@ -31,14 +31,14 @@ pub(crate) struct StreamSink {
 }
 
 impl StreamSink {
-    pub(crate) fn new(config: &WireConfig, encoder: Encoder, counters: &Arc<Counters>, control: &Arc<Control>) -> Self {
+    pub(crate) fn new(target: &Address, encoder: Encoder, counters: &Arc<Counters>, control: &Arc<Control>) -> Self {
         Self {
-            target: config.target.clone(),
+            target: target.clone(),
             encoder,
             stream: None,
             counters: counters.clone(),
             control: control.clone(),
-            notice: Notice::new(config.target.to_string()),
+            notice: Notice::new(format!("ipfix tcp://{target}")),
         }
     }
 
@@ -89,7 +89,7 @@ fn is_closed(stream: &TcpStream) -> bool {
     !open || blocking.is_err()
 }
 
-fn connect(target: &Target, limit: Duration) -> io::Result<TcpStream> {
+fn connect(target: &Address, limit: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
     for address in (target.host.as_str(), target.port).to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, limit.max(Duration::from_millis(1))) {
