@@ -1,6 +1,8 @@
 //! Captures of other projects' test suites: every packet is in one flow or in one discard reason, and the flows are
 //! those that nDPI's regression results state.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 #[path = "captures/records.rs"]
 mod records;
 #[path = "captures/walk.rs"]

@@ -3,7 +3,7 @@
 //! `bench generate FILE PACKETS FLOWS SNAP` writes a capture, `bench floor FILE` reads one with a bare libpcap loop,
 //! `bench measure NAME RUNS PACKETS -- COMMAND…` runs a command and prints what it used.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a benchmark may panic")]
 
 mod generate;
 mod measure;

@@ -20,6 +20,7 @@ pub(super) fn run(name: &str, runs: usize, packets: f64, command: &[&str]) {
     println!("{name}\t{:.0}\t{cpu_s:.3}\t{wall_s:.3}\t{peak_kib}", packets / cpu_s);
 }
 
+#[expect(clippy::zombie_processes, reason = "wait4 waits for it, and says what it used")]
 fn once(command: &[&str]) -> Used {
     let (program, arguments) = command.split_first().expect("a command");
     let begun = Instant::now();
