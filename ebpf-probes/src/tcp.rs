@@ -26,7 +26,9 @@ const IPPROTO_TCP: u16 = 6;
 pub fn tcp_state(ctx: RawTracePointContext) -> i32 {
     let sk = Sock(ctx.arg(0));
     let (old, new): (u32, u32) = (ctx.arg(1), ctx.arg(2));
-    if sk.is_inet() && sk.protocol() == IPPROTO_TCP {
+    // Most changes tell nothing: seen before anything is read.
+    let tells = old == SYN_SENT || new == SYN_SENT || old == LISTEN || new == LISTEN;
+    if tells && sk.is_inet() && sk.protocol() == IPPROTO_TCP {
         state_changed(sk, old, new);
     }
     0

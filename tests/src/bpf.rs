@@ -113,3 +113,38 @@ fn next(command: libc::c_int, last: u32) -> io::Result<Option<u32>> {
         _ => Err(io::Error::last_os_error()),
     }
 }
+
+/// Run time in nanoseconds and number of runs of each program that the process holds, by name; counted while
+/// `kernel.bpf_stats_enabled` is set.
+pub fn run_times(pid: u32) -> Result<std::collections::BTreeMap<String, (u64, u64)>> {
+    let names = names()?;
+    let mut times = std::collections::BTreeMap::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
+        // A descriptor may be closed while we look.
+        let Ok(text) = fs::read_to_string(entry?.path()) else {
+            continue;
+        };
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim_start_matches(':').trim().parse::<u64>().ok()
+        };
+        let (Some(id), Some(ns), Some(runs)) =
+            (value("prog_id"), value("run_time_ns"), value("run_cnt"))
+        else {
+            continue;
+        };
+        let name = names.get(&id).cloned().unwrap_or_else(|| id.to_string());
+        times.insert(name, (ns, runs));
+    }
+    Ok(times)
+}
+
+fn names() -> Result<std::collections::BTreeMap<u64, String>> {
+    let mut names = std::collections::BTreeMap::new();
+    for program in aya::programs::loaded_programs() {
+        let program = program?;
+        let name = program.name_as_str().unwrap_or_default();
+        names.insert(u64::from(program.id()), name.to_owned());
+    }
+    Ok(names)
+}
