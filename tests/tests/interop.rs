@@ -31,7 +31,7 @@ mod tshark;
 
 use std::process::Command;
 
-use pidflow_exporters::{WireVersion, sample};
+use pidflow_exporters::{ExporterConfig, WireVersion, sample};
 
 /// Every field of 300 records, one per message, is what the JSON says.
 fn tshark_fields(test: &str, version: WireVersion, port: u16) {
@@ -119,6 +119,20 @@ fn the_shipped_wireshark_script_names_our_own_elements() {
         let wanted: Vec<_> = known.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
         assert_eq!(tshark::field(&pcap, &format!("pidflow.{}", name.to_lowercase())), wanted);
     }
+}
+
+#[test]
+fn tshark_reads_an_ipfix_file() {
+    if !tools::programs("tshark_reads_an_ipfix_file", &["tshark"]) {
+        return;
+    }
+    let (dir, records) = (tempfile::tempdir().unwrap(), sample::records(500));
+    let file = dir.path().join("flows.ipfix");
+    let url = format!("file:{}", file.display());
+    let config = ExporterConfig::collector(&url, WireVersion::Ipfix).unwrap();
+    capture::export(&[config], &records, 50);
+    assert_eq!(tshark::warnings(&file), [""; 0]);
+    assert_eq!(tshark::field(&file, "cflow.srcport").len(), records.len());
 }
 
 #[test]
