@@ -243,7 +243,11 @@ impl Live {
         self.hand_on(failed);
         self.observe();
         let LiveParts { capture, table, exporters, .. } = self.parts;
-        Ended { capture: capture.join(), table: table.counters(), exporters: exporters.shutdown(pacer.left().max(LEAST)) }
+        Ended {
+            capture: capture.join(),
+            table: table.counters(),
+            exporters: exporters.shutdown(pacer.left().max(LEAST)),
+        }
     }
 
     /// Joins and sends everything in flight, some at a time.

@@ -2,17 +2,21 @@
 
 use std::io;
 
-/// What probes, captures and reading other users' processes need; everything else goes before the
-/// first thread starts. Numbers of `include/uapi/linux/capability.h`.
-const KEPT: [(u32, &str); 7] = [
-    (1, "CAP_DAC_OVERRIDE"),
-    (2, "CAP_DAC_READ_SEARCH"),
-    (13, "CAP_NET_RAW"),
-    (19, "CAP_SYS_PTRACE"),
-    (24, "CAP_SYS_RESOURCE"),
-    (38, "CAP_PERFMON"),
-    (39, "CAP_BPF"),
-];
+/// What captures, maps and reading other users' processes and folders need for as long as the agent runs. Numbers of
+/// `include/uapi/linux/capability.h`.
+const RUNNING: [Capability; 5] =
+    [(1, "CAP_DAC_OVERRIDE"), (2, "CAP_DAC_READ_SEARCH"), (13, "CAP_NET_RAW"), (19, "CAP_SYS_PTRACE"), (39, "CAP_BPF")];
+
+/// What loading and attaching probes needs besides: CAP_SYS_RESOURCE for maps before Linux 5.11, CAP_SYS_ADMIN for
+/// kprobes and system call tracepoints where `kernel.perf_event_paranoid` is above 2 (Debian, Ubuntu).
+const ATTACHING: [Capability; 3] = [(21, "CAP_SYS_ADMIN"), (24, "CAP_SYS_RESOURCE"), (38, "CAP_PERFMON")];
+
+/// Number and name.
+type Capability = (u32, &'static str);
+
+fn mask(capabilities: &[Capability]) -> u64 {
+    capabilities.iter().fold(0, |mask, (bit, _)| mask | 1 << bit)
+}
 
 /// The last capability that kernels know today, CAP_CHECKPOINT_RESTORE.
 const LAST: u32 = 40;
@@ -42,13 +46,13 @@ pub(crate) fn effective() -> io::Result<u64> {
 /// The names of those that are wanted and missing.
 pub(crate) fn missing(names: &[&str]) -> io::Result<Vec<&'static str>> {
     let have = effective()?;
-    let lacks = |(bit, name): &&(u32, &'static str)| have & (1 << bit) == 0 && names.contains(name);
-    Ok(KEPT.iter().filter(lacks).map(|(_, name)| *name).collect())
+    let lacks = |(bit, name): &&Capability| have & (1 << bit) == 0 && names.contains(name);
+    Ok(RUNNING.iter().chain(&ATTACHING).filter(lacks).map(|(_, name)| *name).collect())
 }
 
-/// Keeps, in this thread and those that it starts, only what [`KEPT`] lists, for good.
-pub(crate) fn keep_needed() -> io::Result<()> {
-    let mask = KEPT.iter().fold(0_u64, |mask, (bit, _)| mask | 1 << bit);
+/// Keeps, in this thread and those that it starts, only what attaching and running needs, for good.
+pub(crate) fn keep_for_attaching() -> io::Result<()> {
+    let mask = mask(&RUNNING) | mask(&ATTACHING);
     no_new_privileges()?;
     for capability in (0..=LAST).filter(|c| mask & (1 << c) == 0) {
         // SAFETY: PR_CAPBSET_DROP takes a number; one that the kernel does not know, or may not be
@@ -56,6 +60,11 @@ pub(crate) fn keep_needed() -> io::Result<()> {
         unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
     }
     limit(mask)
+}
+
+/// Keeps, in this thread and those that it starts, only what running needs.
+pub(crate) fn keep_for_running() -> io::Result<()> {
+    limit(mask(&RUNNING))
 }
 
 /// Keeps nothing, in this thread.
@@ -109,8 +118,8 @@ mod tests {
 
     #[test]
     fn a_thread_can_keep_what_is_needed() {
-        let left = std::thread::spawn(|| keep_needed().and_then(|()| effective())).join().unwrap().unwrap();
-        let mask = KEPT.iter().fold(0_u64, |mask, (bit, _)| mask | 1 << bit);
-        assert_eq!(left & !mask, 0);
+        let give_up = || keep_for_attaching().and_then(|()| Ok((effective()?, keep_for_running()?, effective()?)));
+        let (attaching, (), running) = std::thread::spawn(give_up).join().unwrap().unwrap();
+        assert_eq!((attaching & !(mask(&RUNNING) | mask(&ATTACHING)), running & !mask(&RUNNING)), (0, 0));
     }
 }

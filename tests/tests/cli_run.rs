@@ -97,7 +97,8 @@ fn a_second_signal_ends_it_at_once() {
     agent.signal(libc::SIGINT).unwrap();
     let status = agent.wait(Duration::from_secs(5)).unwrap();
     assert_eq!(status.code(), Some(128 + libc::SIGINT));
-    assert!(start.elapsed() < Duration::from_secs(1));
+    // Detaching programs takes the kernel a moment on a busy machine; an orderly end would take nine seconds more.
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -40,9 +40,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     logging::start(&options.log);
     let stop = Held::new()?.watch(|| notify(notify::STOPPING))?;
-    if let Err(e) = privileges::keep_needed() {
-        tracing::warn!("cannot give up privileges: {e}");
-    }
+    give_up(privileges::keep_for_attaching());
     let view = shows_view(&options, &outputs);
     if view && outputs.exporters.is_empty() {
         options.flows.active_timeout.get_or_insert(VIEW_TIMEOUT);
@@ -60,9 +58,10 @@ fn shows_view(options: &Options, outputs: &Outputs) -> bool {
 
 /// Everything that can fail at the start, in an order in which nothing is missed: first the probes, then the packets.
 fn attach(options: &Options, outputs: &Outputs, view: bool) -> Result<LiveParts> {
-    let exporters = ExporterSet::start(&outputs.exporters, &outputs.context)?;
     let listener = listen(&options.http)?;
     let probes = start_probes(options)?;
+    give_up(privileges::keep_for_running());
+    let exporters = ExporterSet::start(&outputs.exporters, &outputs.context)?;
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
     let about = About { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
     tracing::info!("{}", ready_line(&about, listener.as_ref()));
@@ -84,6 +83,13 @@ fn attach(options: &Options, outputs: &Outputs, view: bool) -> Result<LiveParts>
         observers,
         shutdown: SHUTDOWN,
     })
+}
+
+/// Privileges that stay are no reason not to work.
+fn give_up(given: std::io::Result<()>) {
+    if let Err(e) = given {
+        tracing::warn!("cannot give up privileges: {e}");
+    }
 }
 
 fn start_probes(options: &Options) -> Result<Probes> {
