@@ -9,7 +9,7 @@ mod capture;
 
 use std::time::{Duration, Instant};
 
-use capture::{CaptureCounters, CaptureFiles, FileOptions, Interfaces, LiveCapture, LiveOptions};
+use capture::{CaptureCounters, CaptureFiles, FileOptions, Interfaces, LiveCapture, LiveOptions, PacketBatch};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
 use pidflow_schema::record::{Flow, FlowEndReason};
 
@@ -67,20 +67,21 @@ fn live(name: &str, time: Duration, table: &mut FlowTable, output: &mut Output) 
     let capture = LiveCapture::start(&LiveOptions { interfaces, ..LiveOptions::default() }, &sender).unwrap();
     drop(sender);
     let end = Instant::now() + time;
-    let mut flows = Vec::new();
     while let Ok(batch) = receiver.recv_deadline(end) {
-        for interface in &batch.interfaces {
-            table.set_interface(interface.number, interface.index, &interface.name);
-        }
-        table.update_all(&batch.packets, &mut flows);
-        flows.drain(..).for_each(|flow| output.take(&flow));
+        count(&batch, table, output);
     }
     capture.stop();
-    for batch in receiver {
-        table.update_all(&batch.packets, &mut flows);
-    }
-    flows.drain(..).for_each(|flow| output.take(&flow));
+    receiver.iter().for_each(|batch| count(&batch, table, output));
     capture.join()
+}
+
+fn count(batch: &PacketBatch, table: &mut FlowTable, output: &mut Output) {
+    let mut flows = Vec::new();
+    for interface in &batch.interfaces {
+        table.set_interface(interface.number, interface.index, &interface.name);
+    }
+    table.update_all(&batch.packets, &mut flows);
+    flows.iter().for_each(|flow| output.take(flow));
 }
 
 #[derive(Default)]

@@ -2,6 +2,8 @@
 
 mod cooked;
 mod open;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
