@@ -160,7 +160,8 @@ impl FlowTable {
             let reopened = packet.tcp_flags & TcpFlags::SYN != 0 && tcp::reopens(entry, from, packet);
             return reopened.then(|| (FlowEndReason::EndOfFlow, reopened_detail(entry)));
         }
-        let changed = gap_ns > LEAST_GAP_NS && !self.changes.is_empty() && self.socket_changed(entry, from, packet.time_ns);
+        let changed =
+            gap_ns > LEAST_GAP_NS && !self.changes.is_empty() && self.socket_changed(entry, from, packet.time_ns);
         changed.then_some((FlowEndReason::EndOfFlow, "socket-changed"))
     }
 
@@ -170,7 +171,8 @@ impl FlowTable {
         let high = Endpoint::new(protocol, family, high, high_port);
         let (sender, receiver) = if from == End::Low { (low, high) } else { (high, low) };
         self.changes.between(sender, entry.last_ns, now_ns)
-            || (now_ns.saturating_sub(entry.last_ns) > LATE_ANSWER_NS && self.changes.between(receiver, entry.last_ns, now_ns))
+            || (now_ns.saturating_sub(entry.last_ns) > LATE_ANSWER_NS
+                && self.changes.between(receiver, entry.last_ns, now_ns))
     }
 
     /// Counts a packet in a flow that is there.
