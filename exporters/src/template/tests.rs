@@ -68,3 +68,13 @@ fn what_collectors_get_is_decoded_by_wireshark_as_it_comes() {
     assert!(template.most_fields() <= super::WIRESHARK_FIELDS, "{}", template.most_fields());
     assert!(Template::default().most_fields() > super::WIRESHARK_FIELDS);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic_or_speak_at_length(text in r"(%|@|[A-Z_]{1,12}|\PC){0,40}") {
+        match Template::parse(&text) {
+            Ok(template) => proptest::prop_assert!(!template.elements().is_empty()),
+            Err(error) => proptest::prop_assert!(error.to_string().len() < 500),
+        }
+    }
+}

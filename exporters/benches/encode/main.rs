@@ -1,9 +1,12 @@
-//! Records per second of each encoder, one thread: for the talks' template, for `@FLOW@ @PROCESS@`, for what collectors
+//! Records per CPU-second of each encoder: for the talks' template, for `@FLOW@ @PROCESS@`, for what collectors
 //! get by default, and for every element.
+
+mod cpu_time;
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use cpu_time::CpuTime;
 use pidflow_exporters::ipfix::{IpfixEncoder, IpfixOptions};
 use pidflow_exporters::json::{JsonEncoder, JsonKeys};
 use pidflow_exporters::netflow9::{Netflow9Encoder, Netflow9Options};
@@ -27,7 +30,7 @@ fn records() -> Vec<FlowRecord> {
     (0..BATCH as u64).map(sample::full).collect()
 }
 
-fn encoders(c: &mut Criterion) {
+fn encoders(c: &mut Criterion<CpuTime>) {
     let records = records();
     for (name, template) in templates() {
         let mut group = c.benchmark_group(name);
@@ -53,11 +56,15 @@ fn encoders(c: &mut Criterion) {
 
 /// Requests of 500 records, as octets.
 #[cfg(feature = "otlp")]
-fn otlp(group: &mut BenchmarkGroup<'_, WallTime>, template: &Template, records: &[FlowRecord]) {
+fn otlp(group: &mut BenchmarkGroup<'_, CpuTime>, template: &Template, records: &[FlowRecord]) {
     let encoder = pidflow_exporters::otlp::LogEncoder::new(template, "host", "");
     let requests = || records.chunks(500).map(|part| prost::Message::encode_to_vec(&encoder.request(part, NOW_NS)));
     group.bench_function("otlp", |b| b.iter(|| requests().for_each(|octets| drop(black_box(octets)))));
 }
 
-criterion_group!(benches, encoders);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = encoders
+}
 criterion_main!(benches);
