@@ -46,7 +46,8 @@ impl Worker {
     }
 }
 
-fn wall_ns() -> u64 {
+/// Nanoseconds since the epoch.
+pub(crate) fn wall_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

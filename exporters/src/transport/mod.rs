@@ -12,6 +12,8 @@ use std::sync::Arc;
 use pidflow_schema::FlowRecord;
 
 use crate::config::{ExporterConfig, Target, WireConfig};
+#[cfg(feature = "otlp")]
+use crate::exporter::wall_ns;
 use crate::exporter::{Control, Counters, ExportContext, Mode, StartError};
 
 pub(crate) use encoder::Encoder;
@@ -80,7 +82,8 @@ impl Sink {
             Self::File(sink) => sink.export(records, now_ns),
             Self::Lines(sink) => sink.export(records),
             #[cfg(feature = "otlp")]
-            Self::Otlp(sink) => sink.export(records, now_ns),
+            // A log record is observed when it is made, also from a capture of last year.
+            Self::Otlp(sink) => sink.export(records, wall_ns()),
         }
     }
 
