@@ -12,9 +12,11 @@ export CARGO_TERM_COLOR=never CARGO_TERM_QUIET=true
 # Errors say what failed; where in the test program is of no use.
 export RUST_BACKTRACE=0
 export PATH=$PATH:/usr/sbin:/sbin:$PIDFLOW_CACHE/tools/bin
-logs=$(mktemp -d)
-trap 'rm -rf "$logs"; jobs -p | xargs -r kill 2>/dev/null' EXIT
-mkdir -p "$PIDFLOW_CACHE"
+# What every step said in full stays there until the next run.
+logs=$PIDFLOW_CACHE/logs
+rm -rf "$logs"
+mkdir -p "$logs"
+trap 'jobs -p | xargs -r kill 2>/dev/null' EXIT
 passed=0 failed=0 skipped=0
 
 report() { # WORD SECONDS NAME
@@ -28,31 +30,34 @@ skip() { # NAME REASON
 
 # A step that is one test of its own.
 step() { # NAME COMMAND...
-  local name=$1 start=$SECONDS; shift
-  if "$@" >"$logs/step" 2>&1; then
+  local name=$1 start=$SECONDS log=$logs/${1//[ ,]/-}; shift
+  if "$@" >"$log" 2>&1; then
     passed=$((passed + 1))
     report passed $((SECONDS - start)) "$name"
   else
     failed=$((failed + 1))
     report FAILED $((SECONDS - start)) "$name"
-    tail -n 60 "$logs/step"
+    tail -n 40 "$log"
+    echo "(all of it: $log)"
   fi
 }
 
 # A step of many tests, counted by cargo; those that skipped themselves counted as passed there.
 cargo_test() { # NAME ARGUMENTS...
-  local name=$1 start=$SECONDS status=0 p f i s; shift
+  local name=$1 start=$SECONDS log=$logs/${1//[ ,]/-} status=0 p f i s; shift
   export PIDFLOW_SKIPS=$logs/skips
   : >"$PIDFLOW_SKIPS"
-  cargo test --no-fail-fast "$@" >"$logs/step" 2>&1 || status=$?
-  read -r p f i < <(awk '/^test result:/ { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$logs/step")
+  cargo test --no-fail-fast "$@" >"$log" 2>&1 || status=$?
+  read -r p f i < <(awk '/^test result:/ { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$log")
   s=$(wc -l <"$PIDFLOW_SKIPS")
   # No test failed and cargo did all the same: it did not compile.
   if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
   passed=$((passed + p - s)) failed=$((failed + f)) skipped=$((skipped + s + i))
   report "$([ "$f" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - start)) "$name: $((p - s)) passed, $f failed, $((s + i)) skipped"
   sed 's/^/                 /' "$PIDFLOW_SKIPS"
-  if [ "$f" -ne 0 ]; then tail -n 150 "$logs/step"; fi
+  [ "$f" -eq 0 ] && return
+  grep -aE '^(test .* FAILED|linux_.* FAILED|.* stdout ----|Error: |error|thread .* panicked)' "$log" | cut -c 1-200
+  echo "(all of it: $log)"
 }
 
 has() { command -v "$1" >/dev/null 2>&1; }
