@@ -7,7 +7,7 @@
 # compiler's own shared library serves, so no other LLVM is needed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-out=${1:-$here/pidflow.bpf.o}
+out=$(realpath -m "${1:-$here/pidflow.bpf.o}")
 toolchain=1.95.0
 cache=${PIDFLOW_CACHE:-$HOME/.cache/pidflow}
 
@@ -23,8 +23,20 @@ PATH="$PATH:$cache/bpf-linker/bin"
 
 # No debug information: nothing in the programs needs BTF of their own, and paths stay out of the object.
 flags="-Cdebuginfo=0|--cfg=bpf_target_arch=\"x86_64\""
-flags="$flags|--remap-path-prefix=$(dirname "$here")=/pidflow|--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo|--remap-path-prefix=$sysroot=/rust"
-cd "$here"
-RUSTC_BOOTSTRAP=1 CARGO_ENCODED_RUSTFLAGS=$(printf %s "$flags" | tr '|' '\037') \
+
+# cargo puts the folder of a path dependency into the names of its symbols: the same folder, the same bytes.
+build=/tmp/pidflow-ebpf-build
+exec 9>"$build.lock"
+flock 9
+rm -rf "$build"
+mkdir -p "$build/schema" "$build/ebpf-probes"
+cp -r "$here/../Cargo.toml" "$here/../Cargo.lock" "$build/"
+cp -r "$here/../schema/src" "$here/../schema/Cargo.toml" "$build/schema/"
+cp -r "$here/src" "$here/Cargo.toml" "$here/Cargo.lock" "$build/ebpf-probes/"
+# Of the workspace only what `schema` inherits is wanted.
+sed -i 's/^members = .*/members = ["schema"]/' "$build/Cargo.toml"
+cd "$build/ebpf-probes"
+RUSTC_BOOTSTRAP=1 CARGO_ENCODED_RUSTFLAGS=$(printf %s "$flags" | tr '|' '\037') CARGO_TARGET_DIR="$build/target" \
   cargo "+$toolchain" build --release --locked --quiet --target bpfel-unknown-none -Z build-std=core
-cp "${CARGO_TARGET_DIR:-target}/bpfel-unknown-none/release/pidflow-ebpf" "$out"
+cp "$build/target/bpfel-unknown-none/release/pidflow-ebpf" "$out"
+rm -rf "$build"
