@@ -39,8 +39,9 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
     options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     logging::start(&options.log);
-    let stop = Held::new()?.watch(|| notify(notify::STOPPING))?;
+    let signals = Held::new()?;
     give_up(privileges::keep_for_attaching());
+    let stop = signals.watch(|| notify(notify::STOPPING))?;
     let view = shows_view(&options, &outputs);
     if view && outputs.exporters.is_empty() {
         options.flows.active_timeout.get_or_insert(VIEW_TIMEOUT);
