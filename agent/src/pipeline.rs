@@ -31,7 +31,8 @@ const LAST_FACTS: Duration = Duration::from_millis(300);
 const LEAST: Duration = Duration::from_secs(1);
 /// Between two looks at what can be forgotten.
 const EXPIRE_NS: u64 = 1_000_000_000;
-/// Failed connects are told by the records of their packets; those without packets come after this.
+/// Failed connects are told by the records of their packets; those without packets come so long after the
+/// latest time at which such a record may be joined.
 const FAILED_NS: u64 = FlowTableConfig::LINGER_NS + GRACE_NS + 1_000_000_000;
 
 /// What is left when it is over.
@@ -171,7 +172,8 @@ impl Live {
         self.join_due(now_ns);
         if now_ns.saturating_sub(self.expired_ns) >= EXPIRE_NS {
             self.expired_ns = now_ns;
-            let failed = self.parts.joiner.take_failed_attempts(now_ns.saturating_sub(FAILED_NS));
+            let wait_ns = self.parts.table.config().idle_timeout_ns.unwrap_or_default() + FAILED_NS;
+            let failed = self.parts.joiner.take_failed_attempts(now_ns.saturating_sub(wait_ns));
             self.hand_on(failed);
             self.parts.joiner.expire(now_ns);
             self.observe();

@@ -234,6 +234,8 @@ fn percpu_counter_size() -> u64 {
 #[derive(Clone, Copy)]
 pub struct Sock(pub u64);
 
+/// `IPPROTO_TCP`.
+pub const IPPROTO_TCP: u16 = 6;
 /// `AF_INET`.
 pub const AF_INET: u16 = 2;
 /// `AF_INET6`.

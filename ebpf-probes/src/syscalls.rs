@@ -7,7 +7,7 @@ use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::TracePointContext;
 use pidflow_schema::abi::SocketOp;
 
-use crate::kernel::{Peer, Task};
+use crate::kernel::{IPPROTO_TCP, Peer, Task};
 use crate::socket::{happened, used};
 
 /// Descriptor of the call that a thread is in.
@@ -22,7 +22,7 @@ fn first(ctx: &TracePointContext) -> i64 {
     unsafe { ctx.read_at(FIRST) }.unwrap_or(-1)
 }
 
-/// Entering sendto, sendmsg, sendmmsg, recvfrom, recvmsg or recvmmsg: the socket may get its port only in the
+/// Entering sendto, sendmsg, sendmmsg, recvfrom, recvmsg, recvmmsg or connect: the socket may get its port only in the
 /// call, so its descriptor is kept for the exit.
 #[tracepoint]
 pub fn call_enter(ctx: TracePointContext) -> u32 {
@@ -41,6 +41,24 @@ pub fn call_sent(ctx: TracePointContext) -> u32 {
 #[tracepoint]
 pub fn call_received(ctx: TracePointContext) -> u32 {
     leave(&ctx, SocketOp::Receive);
+    0
+}
+
+/// Leaving connect: a datagram socket may be used through read and write from now on, which are not seen. TCP is
+/// told of by its state.
+#[tracepoint]
+pub fn call_connected(ctx: TracePointContext) -> u32 {
+    let thread = bpf_get_current_pid_tgid();
+    let Some(fd) = IN_CALL.get_ptr(&thread) else { return 0 };
+    // SAFETY: a map value, valid for the program's run.
+    let fd = unsafe { *fd };
+    if first(&ctx) == 0
+        && let Some(sk) = Task::current().socket(fd)
+        && sk.protocol() != IPPROTO_TCP
+    {
+        happened(SocketOp::Connect, sk);
+    }
+    let _ = IN_CALL.remove(&thread);
     0
 }
 

@@ -4,7 +4,7 @@ use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext};
 use pidflow_schema::abi::SocketOp;
 
-use crate::kernel::Sock;
+use crate::kernel::{IPPROTO_TCP, Sock};
 use crate::socket::{attempted, connecting, failed, forget, happened};
 
 /// `include/net/tcp_states.h`.
@@ -15,7 +15,6 @@ const CLOSE: u32 = 7;
 const CLOSE_WAIT: u32 = 8;
 const LAST_ACK: u32 = 9;
 const LISTEN: u32 = 10;
-const IPPROTO_TCP: u16 = 6;
 
 /// `inet_sock_set_state(sk, old, new)`.
 ///

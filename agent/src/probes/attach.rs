@@ -173,14 +173,11 @@ mod tests {
 
     #[test]
     fn every_program_that_is_looked_up_is_in_the_object() {
-        let ebpf = object_names();
+        // A name may be the tail of a longer one: string tables share tails.
+        let names: Vec<&[u8]> = OBJECT.split(|b| *b == 0).collect();
         for attach in all() {
-            assert!(ebpf.contains(&attach.program()), "{} is not in the object", attach.program());
+            let name = attach.program();
+            assert!(names.iter().any(|n| n.ends_with(name.as_bytes())), "{name} is not in the object");
         }
-    }
-
-    /// Names in the object's string table, read without the kernel.
-    fn object_names() -> Vec<String> {
-        OBJECT.split(|b| *b == 0).filter_map(|s| std::str::from_utf8(s).ok()).map(str::to_owned).collect()
     }
 }

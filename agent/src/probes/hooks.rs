@@ -236,6 +236,8 @@ const CALLS: Way = tracepoint(
         Syscall("call_received", "sys_exit_recvfrom"),
         Syscall("call_received", "sys_exit_recvmsg"),
         Syscall("call_received", "sys_exit_recvmmsg"),
+        Syscall("call_enter", "sys_enter_connect"),
+        Syscall("call_connected", "sys_exit_connect"),
     ],
     "sockets used through read, write, sendfile or io_uring",
 );

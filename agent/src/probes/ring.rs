@@ -10,6 +10,9 @@ use pidflow_engine::event::KernelEvent;
 #[cfg(feature = "probes")]
 use pidflow_schema::abi::KernelCounter;
 
+#[cfg(feature = "probes")]
+use super::clock::BootClock;
+
 /// What the kernel side counted since start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct KernelCounts {
@@ -35,6 +38,7 @@ pub(crate) struct Ring {
     events: RingBuf<MapData>,
     counters: PerCpuArray<MapData, u64>,
     unparsed: u64,
+    clock: BootClock,
     _ebpf: Ebpf,
 }
 
@@ -47,12 +51,13 @@ impl Ring {
     pub(crate) fn new(mut ebpf: Ebpf) -> Result<Self> {
         let events = ebpf.take_map("EVENTS").context("the eBPF object has no map EVENTS")?;
         let counters = ebpf.take_map("COUNTERS").context("the eBPF object has no map COUNTERS")?;
-        Ok(Self { events: RingBuf::try_from(events)?, counters: PerCpuArray::try_from(counters)?, unparsed: 0, _ebpf: ebpf })
+        Ok(Self { events: RingBuf::try_from(events)?, counters: PerCpuArray::try_from(counters)?, unparsed: 0, clock: BootClock::now(), _ebpf: ebpf })
     }
 
     /// Takes every event there is.
     pub(crate) fn drain(&mut self, out: &mut Vec<KernelEvent>) {
-        let clock = super::clock::BootClock::now();
+        self.clock.refresh();
+        let clock = self.clock;
         while let Some(item) = self.events.next() {
             match super::parse::event(&item, clock) {
                 Some(event) => out.push(event),

@@ -362,6 +362,12 @@ impl FlowTable {
         }
     }
 
+    /// What it was made with.
+    #[must_use]
+    pub const fn config(&self) -> &FlowTableConfig {
+        &self.config
+    }
+
     /// Flows under way.
     #[must_use]
     pub const fn len(&self) -> usize {

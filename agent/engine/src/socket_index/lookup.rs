@@ -117,7 +117,16 @@ impl SocketIndex {
         let raw = raw.into_iter().filter(|_| is_icmp(end.protocol));
         let claims = [exact, any].into_iter().chain(raw).filter_map(|t| self.tuples.get(&t)).flatten();
         // A socket bound to the address itself proves that its namespace has it.
-        best(claims.filter(|c| self.may_see(c, end) || (c.local == end.local && !c.local.is_loopback())), end)
+        let seen = |c: &&Claim| self.may_see(c, end) || (c.local == end.local && !c.local.is_loopback());
+        best(claims.filter(seen).filter(|c| !self.was_closed(c, end)), end)
+    }
+
+    /// Whether the socket of a claim on a datagram's peer was closed before: its close names no peer and is noted with
+    /// the port alone.
+    fn was_closed(&self, claim: &Claim, end: &End) -> bool {
+        let bound = self.ports.get(&(end.protocol, end.local_port)).into_iter().flatten();
+        let mut same = bound.filter(|b| b.process == claim.process && b.socket == claim.socket).peekable();
+        same.peek().is_some() && same.all(|b| b.ended_ns.is_some_and(|t| t.saturating_add(CLOCK_NS) < end.first_ns))
     }
 
     fn by_port(&self, end: &End) -> Best<'_> {
@@ -134,7 +143,7 @@ impl SocketIndex {
         let mut serving = claims.iter().filter(|c| self.serves(c, end)).filter(open);
         let first = serving.next()?;
         // Workers that share a listener by fork hold the same socket; which one accepts is not known.
-        let owner = serving.fold(Some(first), |one, c| one.filter(|o| o.process == c.process || o.socket == c.socket))?;
+        let owner = serving.try_fold(first, |one, c| (one.process == c.process || one.socket == c.socket).then_some(one))?;
         Some(found(owner, Attribution::ListenerOnly, None))
     }
 

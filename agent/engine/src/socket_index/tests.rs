@@ -103,6 +103,17 @@ fn a_udp_port_changes_hands() {
 }
 
 #[test]
+fn a_closed_udp_socket_answers_for_no_peer() {
+    let mut x = SocketIndex::new(OWN);
+    let (bound, sends) = (socket(1, 17, ("0.0.0.0", 5000), NONE), socket(1, 17, ("0.0.0.0", 5000), B));
+    x.used(1000 * MS, pid(1), SocketUse::Send, &sends);
+    x.used(1001 * MS, pid(1), SocketUse::Close, &bound);
+    x.used(1900 * MS, pid(2), SocketUse::Send, &Socket { id: 2, ..bound });
+    assert_eq!(x.find(&end(17, ("127.0.0.1", 5000), B, (1900, 1901))).unwrap().process, pid(2));
+    assert_eq!(x.find(&end(17, ("127.0.0.1", 5000), B, (1000, 1001))).unwrap().process, pid(1));
+}
+
+#[test]
 fn loopback_of_another_namespace_is_not_ours() {
     let mut x = SocketIndex::new(OWN);
     x.used(1000 * MS, pid(1), SocketUse::Send, &Socket { netns: 8, ..socket(1, 6, A, B) });
