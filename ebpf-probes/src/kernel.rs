@@ -3,8 +3,8 @@
 //! rustc emits no CO-RE relocations, so the offsets come from the loader, which resolved them
 //! from the running kernel's BTF. A member that the kernel lacks reads as `None`.
 
-use aya_ebpf::helpers::generated::bpf_get_current_task;
 use aya_ebpf::helpers::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::bpf_get_current_task;
 use pidflow_schema::abi::{
     ABSENT, COMM_LEN, Offsets, SocketRef, TaskRef, USAGE_DELAY, USAGE_PEAK, USAGE_RSS, USAGE_WHOLE, Usage,
 };

@@ -28,7 +28,11 @@ fn fork(parent: Task, child: Task) {
     child.describe(&mut event.child);
     // CLONE_PARENT gives the caller's parent, not the caller.
     let real = child.parent();
-    if real.tgid() == 0 { parent.describe(&mut event.parent) } else { real.describe(&mut event.parent) }
+    if real.tgid() == 0 {
+        parent.describe(&mut event.parent)
+    } else {
+        real.describe(&mut event.parent)
+    }
     submit(entry);
 }
 
@@ -56,7 +60,9 @@ fn exec(task: Task, binprm: u64) {
 fn read_path(binprm: u64, out: &mut [u8; PATH_LEN]) -> u32 {
     let from = binprm_path(binprm) as *const u8;
     // SAFETY: the helper checks the address and ends the string within `out`.
-    let read = unsafe { aya_ebpf::helpers::generated::bpf_probe_read_kernel_str(out.as_mut_ptr().cast(), PATH_LEN as u32, from.cast()) };
+    let read = unsafe {
+        aya_ebpf::helpers::generated::bpf_probe_read_kernel_str(out.as_mut_ptr().cast(), PATH_LEN as u32, from.cast())
+    };
     if read > 0 { read as u32 - 1 } else { 0 }
 }
 
@@ -73,7 +79,8 @@ fn read_arguments(task: Task, out: &mut [u8; ARGS_LEN]) -> u32 {
     }
     let len = (len & (ARGS_LEN as u64 - 1)) as u32;
     // SAFETY: as above; `len` is below the size of `out`.
-    let read = unsafe { aya_ebpf::helpers::generated::bpf_probe_read_user(out.as_mut_ptr().cast(), len, start as *const _) };
+    let read =
+        unsafe { aya_ebpf::helpers::generated::bpf_probe_read_user(out.as_mut_ptr().cast(), len, start as *const _) };
     if read == 0 { len } else { 0 }
 }
 

@@ -66,7 +66,9 @@ pub fn call_connected(ctx: TracePointContext) -> u32 {
 #[tracepoint]
 pub fn call_accepted(ctx: TracePointContext) -> u32 {
     let fd = first(&ctx);
-    if fd >= 0 && let Some(sk) = Task::current().socket(fd as u64) {
+    if fd >= 0
+        && let Some(sk) = Task::current().socket(fd as u64)
+    {
         happened(SocketOp::Accept, sk);
     }
     0
@@ -78,7 +80,9 @@ fn leave(ctx: &TracePointContext, op: SocketOp) {
     let Some(fd) = IN_CALL.get_ptr(&thread) else { return };
     // SAFETY: a map value, valid for the program's run.
     let fd = unsafe { *fd };
-    if first(ctx) > 0 && let Some(sk) = Task::current().socket(fd) {
+    if first(ctx) > 0
+        && let Some(sk) = Task::current().socket(fd)
+    {
         used(op, sk, Peer::default());
     }
     let _ = IN_CALL.remove(&thread);

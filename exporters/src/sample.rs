@@ -4,15 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, InitiatorBasis, Process, ProcessEnd, ProcessUsage,
-    Protocol,
+    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, InitiatorBasis, Process, ProcessEnd,
+    ProcessUsage, Protocol,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
 const START_NS: u64 = 1_767_225_600_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
 
-const NAMES: [&str; 6] = ["curl", "nginx: worker", "postgres", "prüfdienst", "python3.11", "a-very-long-process-name-beyond-comm"];
+const NAMES: [&str; 6] =
+    ["curl", "nginx: worker", "postgres", "prüfdienst", "python3.11", "a-very-long-process-name-beyond-comm"];
 
 /// `count` records: every combination of address family, ends known, I/O wait known, VLAN and failed connect occurs
 /// within the first few dozen. Each has a flow key of its own.

@@ -17,7 +17,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use decode::Decoder;
-use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, Mode, Snapshot, WireVersion, sample};
+use pidflow_exporters::{
+    ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, Mode, Snapshot, WireVersion, sample,
+};
 use pidflow_schema::FlowRecord;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -223,7 +225,8 @@ fn a_file_of_messages_on_a_full_disk_is_counted() {
 #[test]
 fn a_slow_receiver_loses_the_oldest_and_slows_nobody() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut slow = ExporterConfig::collector(&format!("tcp://{}", listener.local_addr().unwrap()), WireVersion::Ipfix).unwrap();
+    let mut slow =
+        ExporterConfig::collector(&format!("tcp://{}", listener.local_addr().unwrap()), WireVersion::Ipfix).unwrap();
     if let ExporterConfig::Ipfix(wire) = &mut slow {
         wire.queue_records = 1000;
     }
@@ -256,7 +259,8 @@ fn reading_files_waits_instead_of_dropping() {
 #[test]
 fn a_stopper_frees_a_sender_that_waits() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut config = ExporterConfig::collector(&format!("tcp://{}", listener.local_addr().unwrap()), WireVersion::Ipfix).unwrap();
+    let mut config =
+        ExporterConfig::collector(&format!("tcp://{}", listener.local_addr().unwrap()), WireVersion::Ipfix).unwrap();
     if let ExporterConfig::Ipfix(wire) = &mut config {
         wire.queue_records = 1;
     }

@@ -72,7 +72,8 @@ fn assert_decodes(messages: &[Vec<u8>], records: &[FlowRecord], template: &Templ
         for got in decoded.records {
             let record = expected.next().expect("more records than were sent");
             let elements = template.elements().iter().filter(|e| record.groups().contains(e.group));
-            let wanted: Vec<_> = elements.map(|e| ((e.enterprise.number(own_pen), e.id), common::octets(e, record))).collect();
+            let wanted: Vec<_> =
+                elements.map(|e| ((e.enterprise.number(own_pen), e.id), common::octets(e, record))).collect();
             assert_eq!(got, wanted);
         }
     }
@@ -101,7 +102,9 @@ fn netflow_parser_reads_the_same_values() {
         let elements = Template::default().elements().to_vec();
         let elements = elements.into_iter().filter(|e| record.groups().contains(e.group));
         let wanted: Vec<_> = elements
-            .map(|e| (IPFixField::new(e.id, e.enterprise.number(Enterprise::DEFAULT_OWN_PEN)), common::octets(e, record)))
+            .map(|e| {
+                (IPFixField::new(e.id, e.enterprise.number(Enterprise::DEFAULT_OWN_PEN)), common::octets(e, record))
+            })
             .collect();
         let got: Vec<_> = fields.iter().map(|(f, v)| (*f, decoded(v))).collect();
         assert_eq!(got, wanted);
@@ -154,7 +157,8 @@ fn options_records_explain_every_enterprise_element_and_count() {
     let mut decoder = Decoder::default();
     let messages = encode(&mut encoder, &sample::records(3), NOW_NS);
     let options: Vec<_> = messages.iter().flat_map(|m| decoder.message(m).options).collect();
-    let explained = template.elements().iter().filter(|e| matches!(e.enterprise, Enterprise::Ntop | Enterprise::Pidflow));
+    let explained =
+        template.elements().iter().filter(|e| matches!(e.enterprise, Enterprise::Ntop | Enterprise::Pidflow));
     let names: Vec<_> = explained.map(|e| e.ipfix_name.as_bytes().to_vec()).collect();
     let statistics = &options[0];
     assert_eq!(statistics[0], ((None, 149), 5_u32.to_be_bytes().to_vec()));
@@ -172,7 +176,8 @@ fn a_record_larger_than_a_message_has_its_texts_cut() {
     let mut process = (*record.source.process.clone().unwrap()).clone();
     process.command_line = "ü".repeat(5000).into();
     record.source.process = Some(process.into());
-    let mut encoder = IpfixEncoder::new(Template::default(), IpfixOptions { max_message: 2000, ..IpfixOptions::default() });
+    let mut encoder =
+        IpfixEncoder::new(Template::default(), IpfixOptions { max_message: 2000, ..IpfixOptions::default() });
     let records = [sample::full(0), record, sample::full(2)];
     let messages = encode(&mut encoder, &records, NOW_NS);
     assert!(messages.iter().all(|m| m.len() <= 2000));

@@ -38,7 +38,10 @@ fn expected(value: Value<'_>, data_type: DataType) -> serde_json::Value {
 fn every_value_parses_back_and_the_unknown_is_left_out() {
     let (template, records) = (Template::default(), sample::records(500));
     for (line, record) in lines(&template, JsonKeys::Names, &records).iter().zip(&records) {
-        let known = template.elements().iter().filter_map(|e| Some((e.name.to_owned(), expected((e.read)(record)?, e.data_type))));
+        let known = template
+            .elements()
+            .iter()
+            .filter_map(|e| Some((e.name.to_owned(), expected((e.read)(record)?, e.data_type))));
         assert_eq!(line, &known.collect::<Map<_, _>>());
     }
 }

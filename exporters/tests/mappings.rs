@@ -14,7 +14,8 @@ use std::path::Path;
 #[test]
 fn the_files_are_fresh() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings");
-    let there: BTreeSet<_> = std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    let there: BTreeSet<_> =
+        std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
     let wanted: BTreeSet<_> = packs::all().into_iter().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(there, wanted);
     for (name, text) in packs::all() {

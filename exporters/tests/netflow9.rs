@@ -66,9 +66,7 @@ fn assert_decodes(packets: &[Vec<u8>], records: &[FlowRecord], template: &Templa
         for got in decoded.records {
             let record = expected.next().expect("more records than were sent");
             let elements = template.elements().iter().filter(|e| record.groups().contains(e.group));
-            let wanted: Vec<_> = elements
-                .filter_map(|e| Some(((None, e.v9?), octets(e, record, boot_ms))))
-                .collect();
+            let wanted: Vec<_> = elements.filter_map(|e| Some(((None, e.v9?), octets(e, record, boot_ms)))).collect();
             assert_eq!(got, wanted);
         }
     }
@@ -108,7 +106,8 @@ fn the_uptime_is_never_before_the_end_of_a_flow() {
 #[test]
 fn netflow_parser_finds_the_same_records() {
     let records = sample::records(200);
-    let mut encoder = Netflow9Encoder::new(Template::default(), Netflow9Options { source_id: 9, ..Netflow9Options::default() });
+    let mut encoder =
+        Netflow9Encoder::new(Template::default(), Netflow9Options { source_id: 9, ..Netflow9Options::default() });
     let mut parser = NetflowParser::default();
     let mut found = 0;
     for packet in encode(&mut encoder, &records, NOW_NS) {

@@ -15,39 +15,25 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// What is common to the exporters of these tests.
 pub(crate) fn context() -> ExportContext {
-    ExportContext {
-        mode: Mode::Offline,
-        domain: 42,
-        host_name: "interop".into(),
-        ..ExportContext::default()
-    }
+    ExportContext { mode: Mode::Offline, domain: 42, host_name: "interop".into(), ..ExportContext::default() }
 }
 
 /// Sends the records in batches of `batch` and waits until they are gone.
-pub(crate) fn export(
-    configs: &[ExporterConfig],
-    records: &[FlowRecord],
-    batch: usize,
-) -> Vec<Snapshot> {
+pub(crate) fn export(configs: &[ExporterConfig], records: &[FlowRecord], batch: usize) -> Vec<Snapshot> {
     let set = ExporterSet::start(configs, &context()).unwrap();
     for part in records.chunks(batch) {
         set.send(&Arc::from(part));
     }
     let end = set.shutdown(LIMIT);
     for snapshot in &end {
-        assert_eq!(
-            (snapshot.exported, snapshot.lost_total()),
-            (records.len() as u64, 0),
-            "{snapshot:?}"
-        );
+        assert_eq!((snapshot.exported, snapshot.lost_total()), (records.len() as u64, 0), "{snapshot:?}");
     }
     end
 }
 
 /// An exporter to a port on loopback, slow enough for any collector.
 pub(crate) fn collector(port: u16, version: WireVersion) -> ExporterConfig {
-    let mut config =
-        ExporterConfig::collector(&format!("udp://127.0.0.1:{port}"), version).unwrap();
+    let mut config = ExporterConfig::collector(&format!("udp://127.0.0.1:{port}"), version).unwrap();
     if let ExporterConfig::Ipfix(wire) | ExporterConfig::Netflow9(wire) = &mut config {
         wire.packets_per_second = Some(2000);
     }
@@ -64,24 +50,14 @@ pub(crate) fn with_options(port: u16) -> ExporterConfig {
 }
 
 /// The datagrams that an exporter sends for the records, one batch after the other.
-pub(crate) fn datagrams(
-    records: &[FlowRecord],
-    batch: usize,
-    version: WireVersion,
-) -> Vec<Vec<u8>> {
+pub(crate) fn datagrams(records: &[FlowRecord], batch: usize, version: WireVersion) -> Vec<Vec<u8>> {
     received(records, batch, |port| collector(port, version))
 }
 
 /// As [`datagrams`], from the exporter that `config` makes for a port.
-pub(crate) fn received(
-    records: &[FlowRecord],
-    batch: usize,
-    config: impl Fn(u16) -> ExporterConfig,
-) -> Vec<Vec<u8>> {
+pub(crate) fn received(records: &[FlowRecord], batch: usize, config: impl Fn(u16) -> ExporterConfig) -> Vec<Vec<u8>> {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_millis(100)))
-        .unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let config = config(socket.local_addr().unwrap().port());
     let done = Arc::new(AtomicBool::new(false));
     let reader = thread::spawn({
@@ -114,12 +90,7 @@ pub(crate) fn write_pcap(path: &Path, datagrams: &[Vec<u8>], port: u16) {
     }
     for (second, datagram) in datagrams.iter().enumerate() {
         let frame = frame(datagram, port);
-        for word in [
-            1_767_230_000 + second as u32,
-            0,
-            frame.len() as u32,
-            frame.len() as u32,
-        ] {
+        for word in [1_767_230_000 + second as u32, 0, frame.len() as u32, frame.len() as u32] {
             file.extend_from_slice(&word.to_le_bytes());
         }
         file.extend_from_slice(&frame);
@@ -132,10 +103,7 @@ fn frame(payload: &[u8], port: u16) -> Vec<u8> {
     let mut ip = vec![0x45, 0];
     ip.extend_from_slice(&(20 + udp).to_be_bytes());
     ip.extend_from_slice(&[0, 1, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1]);
-    let sum: u32 = ip
-        .chunks(2)
-        .map(|c| u32::from(u16::from_be_bytes([c[0], c[1]])))
-        .sum();
+    let sum: u32 = ip.chunks(2).map(|c| u32::from(u16::from_be_bytes([c[0], c[1]]))).sum();
     let checksum = !((sum & 0xffff) + (sum >> 16)) as u16;
     ip[10..12].copy_from_slice(&checksum.to_be_bytes());
     let ports = [50_000_u16, port, udp, 0].map(u16::to_be_bytes).concat();

@@ -11,41 +11,20 @@ pub(crate) type Object = Map<String, Value>;
 /// The records as JSON objects with every element that is known.
 pub(crate) fn objects(records: &[FlowRecord]) -> Vec<Object> {
     let mut out = Vec::new();
-    JsonEncoder::new(
-        &Template::default(),
-        JsonKeys::Names,
-        Enterprise::DEFAULT_OWN_PEN,
-    )
-    .encode(records, &mut out);
-    out.split_inclusive(|b| *b == b'\n')
-        .map(|line| serde_json::from_slice(line).unwrap())
-        .collect()
+    JsonEncoder::new(&Template::default(), JsonKeys::Names, Enterprise::DEFAULT_OWN_PEN).encode(records, &mut out);
+    out.split_inclusive(|b| *b == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
 /// A number as it is sent: 0 when not known, the largest possible when too large.
 pub(crate) fn number(e: &Element, object: &Object, version: WireVersion) -> u64 {
-    let octets = if version == WireVersion::Ipfix {
-        e.data_type.octets().unwrap()
-    } else {
-        e.v9_length
-    };
-    let largest = if octets >= 8 {
-        u64::MAX
-    } else {
-        (1 << (8 * octets)) - 1
-    };
-    object
-        .get(e.name)
-        .map_or(0, |v| v.as_u64().unwrap())
-        .min(largest)
+    let octets = if version == WireVersion::Ipfix { e.data_type.octets().unwrap() } else { e.v9_length };
+    let largest = if octets >= 8 { u64::MAX } else { (1 << (8 * octets)) - 1 };
+    object.get(e.name).map_or(0, |v| v.as_u64().unwrap()).min(largest)
 }
 
 /// A text as it is sent: empty when not known, in NetFlow v9 cut at a character, a zero after it.
 pub(crate) fn text(e: &Element, object: &Object, version: WireVersion) -> String {
-    let mut text = object
-        .get(e.name)
-        .map_or("", |v| v.as_str().unwrap())
-        .to_owned();
+    let mut text = object.get(e.name).map_or("", |v| v.as_str().unwrap()).to_owned();
     while version == WireVersion::Netflow9 && text.len() >= usize::from(e.v9_length) {
         text.pop();
     }

@@ -31,41 +31,20 @@ pub(crate) fn collect(version: WireVersion, records: &[FlowRecord]) -> Collected
     let nfcapd = Command::new("nfcapd")
         .arg("-w")
         .arg(&flows)
-        .args([
-            "-b",
-            "127.0.0.1",
-            "-p",
-            &port.to_string(),
-            "-t",
-            "3600",
-            "-B",
-            "4000000",
-        ])
+        .args(["-b", "127.0.0.1", "-p", &port.to_string(), "-t", "3600", "-B", "4000000"])
         .stderr(out.try_clone().unwrap())
         .stdout(out)
         .spawn()
         .unwrap();
     let mut nfcapd = Running(nfcapd);
     let said = || std::fs::read_to_string(&log).unwrap();
-    tools::wait_for("nfcapd's start", Duration::from_secs(10), || {
-        said().contains("Startup")
-    });
+    tools::wait_for("nfcapd's start", Duration::from_secs(10), || said().contains("Startup"));
     capture::export(&[capture::collector(port, version)], records, 100);
     thread::sleep(Duration::from_secs(1));
     nfcapd.interrupt();
-    let stored = Command::new("nfdump")
-        .arg("-R")
-        .arg(&flows)
-        .args(["-q", "-N", "-o", "fmt:%sa;%byt"])
-        .output()
-        .unwrap();
+    let stored =
+        Command::new("nfdump").arg("-R").arg(&flows).args(["-q", "-N", "-o", "fmt:%sa;%byt"]).output().unwrap();
     let stored = tools::text(&stored);
-    let octets = stored
-        .lines()
-        .map(|l| l.rsplit(';').next().unwrap().trim().parse::<u64>().unwrap());
-    Collected {
-        flows: stored.lines().count(),
-        octets: octets.sum(),
-        log: said(),
-    }
+    let octets = stored.lines().map(|l| l.rsplit(';').next().unwrap().trim().parse::<u64>().unwrap());
+    Collected { flows: stored.lines().count(), octets: octets.sum(), log: said() }
 }

@@ -28,21 +28,12 @@ pub(crate) fn receive(python: &Path, sink: &Path, records: &[FlowRecord]) -> Vec
         .unwrap();
     let mut child = Running(child);
     let said = || std::fs::read_to_string(&log).unwrap();
-    tools::wait_for("the receiver's start", Duration::from_secs(20), || {
-        said().contains("ready")
-    });
-    let config =
-        ExporterConfig::collector(&format!("tcp://127.0.0.1:{port}"), WireVersion::Ipfix).unwrap();
+    tools::wait_for("the receiver's start", Duration::from_secs(20), || said().contains("ready"));
+    let config = ExporterConfig::collector(&format!("tcp://127.0.0.1:{port}"), WireVersion::Ipfix).unwrap();
     capture::export(&[config], records, 100);
-    tools::wait_for("the receiver's end", Duration::from_secs(30), || {
-        child.0.try_wait().unwrap().is_some()
-    });
+    tools::wait_for("the receiver's end", Duration::from_secs(30), || child.0.try_wait().unwrap().is_some());
     assert_eq!(said().trim(), "ready");
-    std::fs::read_to_string(&out)
-        .unwrap()
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
-        .collect()
+    std::fs::read_to_string(&out).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
 }
 
 /// The row's process elements and addresses are the record's.
@@ -50,11 +41,7 @@ pub(crate) fn assert_row(row: &Value, object: &Object) {
     let port = |name: &str, key: &str| assert_eq!(row[name], object[key], "{row}");
     port("sourceTransportPort", "L4_SRC_PORT");
     port("octetDeltaCount", "IN_BYTES");
-    for e in PROCESS_MACRO
-        .iter()
-        .filter_map(|n| by_name(n))
-        .filter(|e| object.contains_key(e.name))
-    {
+    for e in PROCESS_MACRO.iter().filter_map(|n| by_name(n)).filter(|e| object.contains_key(e.name)) {
         let wanted = match e.data_type {
             DataType::String => Value::from(expected::text(e, object, WireVersion::Ipfix)),
             _ => Value::from(expected::number(e, object, WireVersion::Ipfix)),

@@ -10,9 +10,7 @@ use pidflow_tests::skip::skip;
 
 /// A script of `../shared/tools`, none with a skip reported where that folder is absent.
 pub(crate) fn shared(test: &str, name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/tools")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools").join(name);
     if !path.exists() {
         skip(test, &format!("{} is not there", path.display()));
     }
@@ -30,9 +28,7 @@ pub(crate) fn programs(test: &str, names: &[&str]) -> bool {
 
 fn on_path(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into()])
-        .any(|dir| dir.join(name).exists())
+    std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|dir| dir.join(name).exists())
 }
 
 /// Python with `module`, from the tests' virtual environment; none with a skip reported.
@@ -42,26 +38,17 @@ pub(crate) fn python(test: &str, module: &str) -> Option<PathBuf> {
         PathBuf::from,
     );
     let python = cache.join("venv/bin/python");
-    let loads = Command::new(&python)
-        .args(["-c", &format!("import {module}")])
-        .output();
+    let loads = Command::new(&python).args(["-c", &format!("import {module}")]).output();
     let usable = loads.is_ok_and(|o| o.status.success());
     if !usable {
-        skip(
-            test,
-            &format!("{} has no module {module}", python.display()),
-        );
+        skip(test, &format!("{} has no module {module}", python.display()));
     }
     usable.then_some(python)
 }
 
 /// A UDP port that nobody uses.
 pub(crate) fn udp_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Whether some program has bound the UDP port (`/proc/net/udp`, hexadecimal).
@@ -73,21 +60,13 @@ pub(crate) fn is_bound(port: u16) -> bool {
 
 /// A TCP port that nobody uses.
 pub(crate) fn tcp_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Standard output as text, when the program succeeded.
 pub(crate) fn text(output: &Output) -> String {
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{out}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{out}\n{}", String::from_utf8_lossy(&output.stderr));
     out
 }
 
@@ -95,10 +74,7 @@ pub(crate) fn text(output: &Output) -> String {
 pub(crate) fn wait_for(what: &str, limit: Duration, mut check: impl FnMut() -> bool) {
     let end = Instant::now() + limit;
     while !check() {
-        assert!(
-            Instant::now() < end,
-            "{what} did not happen within {limit:?}"
-        );
+        assert!(Instant::now() < end, "{what} did not happen within {limit:?}");
         thread::sleep(Duration::from_millis(50));
     }
 }
@@ -111,9 +87,7 @@ impl Running {
     pub(crate) fn interrupt(&mut self) {
         let pid = self.0.id().to_string();
         Command::new("kill").args(["-INT", &pid]).status().unwrap();
-        wait_for("the end of the program", Duration::from_secs(10), || {
-            self.0.try_wait().unwrap().is_some()
-        });
+        wait_for("the end of the program", Duration::from_secs(10), || self.0.try_wait().unwrap().is_some());
     }
 }
 

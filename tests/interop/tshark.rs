@@ -69,9 +69,7 @@ fn unlisted(e: &Element, version: WireVersion) -> String {
 fn shown(e: &Element, object: &Object, version: WireVersion) -> String {
     let name = field_of(e, version);
     match name.as_str() {
-        "cflow.enterprise_private_entry" | "cflow.unknown_field_type" => {
-            expected::hex(e, object, version)
-        }
+        "cflow.enterprise_private_entry" | "cflow.unknown_field_type" => expected::hex(e, object, version),
         "cflow.timestart" | "cflow.timeend" => uptime(e, object),
         "cflow.tcpflags" if version == WireVersion::Ipfix => {
             format!("{:#06x}", expected::number(e, object, version))
@@ -97,15 +95,7 @@ fn plain(e: &Element, object: &Object, version: WireVersion) -> String {
 
 /// Wireshark's NetFlow dissector takes texts for ASCII and replaces each other octet.
 fn ascii(text: &str) -> String {
-    text.bytes()
-        .map(|b| {
-            if b.is_ascii() {
-                char::from(b)
-            } else {
-                char::REPLACEMENT_CHARACTER
-            }
-        })
-        .collect()
+    text.bytes().map(|b| if b.is_ascii() { char::from(b) } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 /// The made-up flows all begin within the first hour of 2026.
@@ -114,19 +104,12 @@ const NEW_YEAR_MS: u64 = 1_767_225_600_000;
 fn moment(ms: u64) -> String {
     let ms = ms - NEW_YEAR_MS;
     let (minute, second) = (ms / 60_000, ms / 1000 % 60);
-    format!(
-        "Jan  1, 2026 00:{minute:02}:{second:02}.{:09} UTC",
-        ms % 1000 * 1_000_000
-    )
+    format!("Jan  1, 2026 00:{minute:02}:{second:02}.{:09} UTC", ms % 1000 * 1_000_000)
 }
 
 /// Seconds since the system started, which is one day before the first flow.
 fn uptime(e: &Element, object: &Object) -> String {
-    let exact = if e.name == "FIRST_SWITCHED" {
-        "FLOW_START_MILLISECONDS"
-    } else {
-        "FLOW_END_MILLISECONDS"
-    };
+    let exact = if e.name == "FIRST_SWITCHED" { "FLOW_START_MILLISECONDS" } else { "FLOW_END_MILLISECONDS" };
     let ms = object[exact].as_u64().unwrap() - NEW_YEAR_MS + 86_400_000;
     format!("{}.{:09}", ms / 1000, ms % 1000 * 1_000_000)
 }
@@ -136,12 +119,7 @@ pub(crate) fn wanted(record: &FlowRecord, object: &Object, version: WireVersion)
     let template = Template::for_collectors();
     let sent = |e: &&&Element| version == WireVersion::Ipfix || e.v9.is_some();
     let mut fields = Fields::new();
-    for e in template
-        .elements()
-        .iter()
-        .filter(|e| record.groups().contains(e.group))
-        .filter(sent)
-    {
+    for e in template.elements().iter().filter(|e| record.groups().contains(e.group)).filter(sent) {
         let value = shown(e, object, version);
         // tshark shows nothing for an unnamed element of no octets.
         if !value.is_empty() {
@@ -162,14 +140,7 @@ pub(crate) fn decode(pcap: &Path, version: WireVersion) -> Vec<Fields> {
     names.sort();
     names.dedup();
     let mut command = Command::new("tshark");
-    command.env("TZ", "UTC").arg("-r").arg(pcap).args([
-        "-T",
-        "fields",
-        "-E",
-        "separator=/t",
-        "-E",
-        "occurrence=a",
-    ]);
+    command.env("TZ", "UTC").arg("-r").arg(pcap).args(["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"]);
     command.arg("-E").arg(format!("aggregator={SEPARATOR}"));
     for name in &names {
         command.args(["-e", name]);
@@ -180,9 +151,7 @@ pub(crate) fn decode(pcap: &Path, version: WireVersion) -> Vec<Fields> {
 
 fn fields(line: &str, names: &[String]) -> Fields {
     let values = line.split('\t').zip(names).filter(|(v, _)| !v.is_empty());
-    values
-        .map(|(v, n)| (n.clone(), v.split(SEPARATOR).map(str::to_owned).collect()))
-        .collect()
+    values.map(|(v, n)| (n.clone(), v.split(SEPARATOR).map(str::to_owned).collect())).collect()
 }
 
 /// The script that is shipped for Wireshark.
@@ -200,17 +169,7 @@ pub(crate) fn field(pcap: &Path, name: &str) -> Vec<String> {
 /// Severities of expert items, Warning or worse (`-Y _ws.expert` finds none: they appear when a field of theirs is asked for).
 pub(crate) fn warnings(pcap: &Path) -> Vec<String> {
     let mut command = Command::new("tshark");
-    command.arg("-r").arg(pcap).args([
-        "-T",
-        "fields",
-        "-e",
-        "_ws.expert.severity",
-        "-e",
-        "_ws.expert.message",
-    ]);
+    command.arg("-r").arg(pcap).args(["-T", "fields", "-e", "_ws.expert.severity", "-e", "_ws.expert.message"]);
     let out = tools::text(&command.output().unwrap());
-    out.lines()
-        .filter(|l| !l.trim().is_empty())
-        .map(str::to_owned)
-        .collect()
+    out.lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect()
 }

@@ -54,12 +54,7 @@ impl Agent {
             .context("start pidflow")?;
         let mut process = Guarded::new(child);
         let stderr = process.child().stderr.take().context("no standard error")?;
-        let mut agent = Self {
-            process,
-            lines: read_lines(stderr),
-            log: Vec::new(),
-            json,
-        };
+        let mut agent = Self { process, lines: read_lines(stderr), log: Vec::new(), json };
         agent.await_ready()?;
         Ok(agent)
     }
@@ -73,10 +68,7 @@ impl Agent {
     fn await_ready(&mut self) -> Result<()> {
         let until = Instant::now() + START_LIMIT;
         loop {
-            match self
-                .lines
-                .recv_timeout(until.saturating_duration_since(Instant::now()))
-            {
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     let ready = line.contains("ready");
                     self.log.push(line);
@@ -100,12 +92,7 @@ impl Agent {
         if !status.success() {
             bail!("pidflow ended with {status}; it said:\n{log}");
         }
-        Ok(Ended {
-            records: records::read(&self.json)?,
-            log,
-            told_ns,
-            took,
-        })
+        Ok(Ended { records: records::read(&self.json)?, log, told_ns, took })
     }
 
     /// Ends it with SIGKILL.

@@ -34,20 +34,12 @@ pub struct Loaded {
 impl Loaded {
     /// What is loaded now.
     pub fn now() -> Result<Self> {
-        Ok(Self {
-            programs: all(PROG_GET_NEXT_ID)?,
-            links: all(LINK_GET_NEXT_ID)?,
-            maps: all(MAP_GET_NEXT_ID)?,
-        })
+        Ok(Self { programs: all(PROG_GET_NEXT_ID)?, links: all(LINK_GET_NEXT_ID)?, maps: all(MAP_GET_NEXT_ID)? })
     }
 
     /// What the process holds descriptors of: all that it loaded, and nothing that others load meanwhile.
     pub fn held_by(pid: u32) -> Result<Self> {
-        let mut held = Self {
-            programs: BTreeSet::new(),
-            links: BTreeSet::new(),
-            maps: BTreeSet::new(),
-        };
+        let mut held = Self { programs: BTreeSet::new(), links: BTreeSet::new(), maps: BTreeSet::new() };
         for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
             // A descriptor may be closed while we look.
             let Ok(text) = fs::read_to_string(entry?.path()) else {
@@ -94,19 +86,9 @@ fn all(command: libc::c_int) -> Result<BTreeSet<u32>> {
 }
 
 fn next(command: libc::c_int, last: u32) -> io::Result<Option<u32>> {
-    let mut attributes = NextId {
-        start: last,
-        ..NextId::default()
-    };
+    let mut attributes = NextId { start: last, ..NextId::default() };
     // SAFETY: the structure is as long as said and lives until the call is over.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            command,
-            &raw mut attributes,
-            size_of::<NextId>(),
-        )
-    };
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut attributes, size_of::<NextId>()) };
     match result {
         0 => Ok(Some(attributes.next)),
         _ if io::Error::last_os_error().kind() == io::ErrorKind::NotFound => Ok(None),
@@ -128,9 +110,7 @@ pub fn run_times(pid: u32) -> Result<std::collections::BTreeMap<String, (u64, u6
             let line = text.lines().find_map(|line| line.strip_prefix(name))?;
             line.trim_start_matches(':').trim().parse::<u64>().ok()
         };
-        let (Some(id), Some(ns), Some(runs)) =
-            (value("prog_id"), value("run_time_ns"), value("run_cnt"))
-        else {
+        let (Some(id), Some(ns), Some(runs)) = (value("prog_id"), value("run_time_ns"), value("run_cnt")) else {
             continue;
         };
         let name = names.get(&id).cloned().unwrap_or_else(|| id.to_string());

@@ -12,14 +12,7 @@ const SLACK_NS: u64 = 2_000_000;
 /// Mismatches shown in full.
 const SHOWN: usize = 5;
 /// What of a record is shown: the parts of its keys.
-const SHOWN_KEYS: [&str; 6] = [
-    "PROC_PID",
-    "PROC_NAME",
-    "PROC_USER_NAME",
-    "ATTRIBUTION",
-    "FLOW_END",
-    "INITIATOR",
-];
+const SHOWN_KEYS: [&str; 6] = ["PROC_PID", "PROC_NAME", "PROC_USER_NAME", "ATTRIBUTION", "FLOW_END", "INITIATOR"];
 
 /// How one end of one exchange came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,20 +65,13 @@ impl Outcome {
     fn add(&mut self, exchange: &Exchange, record: Option<&Record>) {
         self.exchanges += 1;
         let verdicts = judge(exchange, record);
-        let wrong = verdicts
-            .iter()
-            .any(|(_, verdict)| matches!(verdict, Verdict::Wrong(_)));
-        let right = verdicts
-            .iter()
-            .all(|(_, verdict)| *verdict == Verdict::Right);
+        let wrong = verdicts.iter().any(|(_, verdict)| matches!(verdict, Verdict::Wrong(_)));
+        let right = verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Right);
         self.right += usize::from(right);
         self.wrong += usize::from(wrong);
         self.missing += usize::from(!right && !wrong);
         for (what, verdict) in &verdicts {
-            *self
-                .counts
-                .entry(format!("{what} {}", verdict.class()))
-                .or_default() += 1;
+            *self.counts.entry(format!("{what} {}", verdict.class())).or_default() += 1;
         }
         if !right && self.examples.len() < SHOWN {
             self.examples.push(example(exchange, record, &verdicts));
@@ -95,12 +81,8 @@ impl Outcome {
 
 impl Verdict {
     fn class(&self) -> String {
-        let fields = |text: &str| {
-            text.split(' ')
-                .filter(|part| !part.contains(['=', '<']))
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
+        let fields =
+            |text: &str| text.split(' ').filter(|part| !part.contains(['=', '<'])).collect::<Vec<_>>().join(" ");
         match self {
             Self::Right => "right".to_owned(),
             Self::Missing(what) => format!("missing {}", fields(what)),
@@ -111,38 +93,21 @@ impl Verdict {
 
 impl Display for Outcome {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self {
-            exchanges,
-            right,
-            missing,
-            wrong,
-            surplus,
-            ..
-        } = self;
+        let Self { exchanges, right, missing, wrong, surplus, .. } = self;
         writeln!(
             f,
             "{exchanges} exchanges: {right} right, {missing} missing, {wrong} wrong; {surplus} surplus records"
         )?;
-        let mut counts: Vec<_> = self
-            .counts
-            .iter()
-            .filter(|(what, _)| !what.ends_with(" right"))
-            .collect();
+        let mut counts: Vec<_> = self.counts.iter().filter(|(what, _)| !what.ends_with(" right")).collect();
         counts.sort();
         for (what, count) in counts {
             writeln!(f, "  {count:6} {what}")?;
         }
-        self.examples
-            .iter()
-            .try_for_each(|example| writeln!(f, "{example}"))
+        self.examples.iter().try_for_each(|example| writeln!(f, "{example}"))
     }
 }
 
-fn example(
-    exchange: &Exchange,
-    record: Option<&Record>,
-    verdicts: &[(&'static str, Verdict)],
-) -> String {
+fn example(exchange: &Exchange, record: Option<&Record>, verdicts: &[(&'static str, Verdict)]) -> String {
     let mut text = format!(
         "- {} protocol {} {}:{} -> {}:{}",
         exchange.scenario,
@@ -152,10 +117,7 @@ fn example(
         exchange.destination,
         exchange.destination_port
     );
-    for (what, verdict) in verdicts
-        .iter()
-        .filter(|(_, verdict)| *verdict != Verdict::Right)
-    {
+    for (what, verdict) in verdicts.iter().filter(|(_, verdict)| *verdict != Verdict::Right) {
         let _ = write!(text, "\n    {what}: {verdict:?}");
     }
     if let Some(record) = record {
@@ -175,11 +137,7 @@ fn key(protocol: u8, one: (IpAddr, u16), other: (IpAddr, u16)) -> Key {
 }
 
 fn key_of(exchange: &Exchange) -> Key {
-    key(
-        exchange.protocol,
-        (exchange.source, exchange.source_port),
-        (exchange.destination, exchange.destination_port),
-    )
+    key(exchange.protocol, (exchange.source, exchange.source_port), (exchange.destination, exchange.destination_port))
 }
 
 /// Finds for every exchange its record, each record for one exchange only, and judges both ends.
@@ -187,9 +145,7 @@ fn key_of(exchange: &Exchange) -> Key {
 pub fn compare(truth: &[Exchange], records: &[Record]) -> Outcome {
     let mut left: HashMap<Key, Vec<&Record>> = HashMap::new();
     for record in records {
-        left.entry(key(record.protocol, record.source, record.destination))
-            .or_default()
-            .push(record);
+        left.entry(key(record.protocol, record.source, record.destination)).or_default().push(record);
     }
     let mut outcome = Outcome::default();
     let mut seen: HashMap<Key, (u64, u64)> = HashMap::new();
@@ -199,18 +155,12 @@ pub fn compare(truth: &[Exchange], records: &[Record]) -> Outcome {
         let time = seen.entry(key_of(exchange)).or_insert((u64::MAX, 0));
         *time = (time.0.min(exchange.start_ns), time.1.max(exchange.end_ns));
     }
-    outcome.surplus = seen
-        .iter()
-        .map(|(key, time)| left.get(key).map_or(0, |left| within(left, *time)))
-        .sum();
+    outcome.surplus = seen.iter().map(|(key, time)| left.get(key).map_or(0, |left| within(left, *time))).sum();
     outcome
 }
 
 fn within(records: &[&Record], (start_ns, end_ns): (u64, u64)) -> usize {
-    records
-        .iter()
-        .filter(|record| overlap(record, start_ns, end_ns).is_some())
-        .count()
+    records.iter().filter(|record| overlap(record, start_ns, end_ns).is_some()).count()
 }
 
 /// Takes the record that overlaps the exchange's time most.
@@ -233,36 +183,20 @@ fn judge(exchange: &Exchange, record: Option<&Record>) -> Vec<(&'static str, Ver
         return vec![("flow", Verdict::Missing("record".to_owned()))];
     };
     let turned = record.source != (exchange.source, exchange.source_port);
-    let direction = if turned {
-        Verdict::Wrong("direction".to_owned())
-    } else {
-        Verdict::Right
-    };
-    let side = if turned {
-        Side::Destination
-    } else {
-        Side::Source
-    };
+    let direction = if turned { Verdict::Wrong("direction".to_owned()) } else { Verdict::Right };
+    let side = if turned { Side::Destination } else { Side::Source };
     vec![
         ("direction", direction),
         ("source", judge_end(&exchange.source_end, record, side)),
-        (
-            "destination",
-            judge_end(&exchange.destination_end, record, side.other()),
-        ),
-        (
-            "error",
-            judge_error(exchange.error, record.number("CONNECT_ERROR")),
-        ),
+        ("destination", judge_end(&exchange.destination_end, record, side.other())),
+        ("error", judge_error(exchange.error, record.number("CONNECT_ERROR"))),
     ]
 }
 
 fn judge_error(truth: Option<i32>, said: Option<u64>) -> Verdict {
     match (truth, said) {
         (Some(error), None) => Verdict::Missing(format!("CONNECT_ERROR ={error}")),
-        (truth, said) if truth.and_then(|error| u64::try_from(error).ok()) == said => {
-            Verdict::Right
-        }
+        (truth, said) if truth.and_then(|error| u64::try_from(error).ok()) == said => Verdict::Right,
         (truth, said) => Verdict::Wrong(format!("CONNECT_ERROR ={truth:?} said={said:?}")),
     }
 }
@@ -273,9 +207,7 @@ fn judge_end(expected: &Expected, record: &Record, side: Side) -> Verdict {
         (Expected::Unchecked, _) | (Expected::Nobody, None) => Verdict::Right,
         (Expected::Nobody, Some(pid)) => Verdict::Wrong(format!("process pid={pid}")),
         (Expected::Process(_), None) => {
-            let why = record
-                .end_text(side, "PROC_ATTRIBUTION")
-                .unwrap_or("unsaid");
+            let why = record.end_text(side, "PROC_ATTRIBUTION").unwrap_or("unsaid");
             Verdict::Missing(format!("process ({why})"))
         }
         (Expected::Process(end), Some(_)) => judge_process(end, record, side),
@@ -283,11 +215,7 @@ fn judge_end(expected: &Expected, record: &Record, side: Side) -> Verdict {
 }
 
 fn judge_process(end: &End, record: &Record, side: Side) -> Verdict {
-    let number = |key| {
-        record
-            .end_number(side, key)
-            .map(|number| number.to_string())
-    };
+    let number = |key| record.end_number(side, key).map(|number| number.to_string());
     let text = |key| record.end_text(side, key).map(str::to_owned);
     let fields = [
         ("pid", end.pid.to_string(), number("PROC_PID")),

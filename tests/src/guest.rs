@@ -64,12 +64,7 @@ fn say(verdict: &Verdict) -> Result<()> {
 
 impl Verdict {
     fn new(backend: &str, scenario: &str, passed: bool, text: String) -> Self {
-        Self {
-            backend: backend.to_owned(),
-            scenario: scenario.to_owned(),
-            passed,
-            text,
-        }
+        Self { backend: backend.to_owned(), scenario: scenario.to_owned(), passed, text }
     }
 }
 
@@ -90,11 +85,7 @@ fn trials(backend: &str) -> Result<Vec<Verdict>> {
     }
     let ended = agent.stop()?;
     verdicts.push(Verdict::new(backend, "agent", true, ended.log.clone()));
-    verdicts.extend(
-        truth
-            .iter()
-            .map(|(name, exchanges)| judge(backend, name, exchanges, &ended)),
-    );
+    verdicts.extend(truth.iter().map(|(name, exchanges)| judge(backend, name, exchanges, &ended)));
     Ok(verdicts)
 }
 
@@ -106,10 +97,6 @@ fn subfolder(dir: &Path, name: &str) -> Result<std::path::PathBuf> {
 
 fn judge(backend: &str, name: &str, truth: &[Exchange], ended: &Ended) -> Verdict {
     let outcome = compare::compare(truth, &ended.records);
-    let passed = if name == "burst" {
-        outcome.passes()
-    } else {
-        outcome.perfect()
-    };
+    let passed = if name == "burst" { outcome.passes() } else { outcome.perfect() };
     Verdict::new(backend, name, passed, outcome.to_string())
 }

@@ -35,8 +35,7 @@ impl Guarded {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: i32) -> Result<()> {
-        sys::signal(self.child.id(), signal)
-            .with_context(|| format!("signal process {}", self.child.id()))
+        sys::signal(self.child.id(), signal).with_context(|| format!("signal process {}", self.child.id()))
     }
 
     /// Waits for its end, for `limit` at most.
@@ -70,10 +69,7 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     };
     let path = dir.join(name);
     if !path.exists() {
-        bail!(
-            "{} is not built: cargo build --workspace --bins",
-            path.display()
-        );
+        bail!("{} is not built: cargo build --workspace --bins", path.display());
     }
     Ok(path)
 }
@@ -82,9 +78,5 @@ pub fn binary(name: &str) -> Result<PathBuf> {
 fn build_folder() -> Result<PathBuf> {
     let own = std::env::current_exe()?;
     let dir = own.parent().context("no folder of the running program")?;
-    Ok(if dir.ends_with("deps") {
-        dir.parent().unwrap_or(dir).to_owned()
-    } else {
-        dir.to_owned()
-    })
+    Ok(if dir.ends_with("deps") { dir.parent().unwrap_or(dir).to_owned() } else { dir.to_owned() })
 }

@@ -55,15 +55,11 @@ pub struct Record {
 impl Record {
     /// Parses one line.
     pub fn parse(line: &str) -> Result<Self> {
-        let keys: Map<String, Value> =
-            serde_json::from_str(line).with_context(|| format!("record {line:?}"))?;
+        let keys: Map<String, Value> = serde_json::from_str(line).with_context(|| format!("record {line:?}"))?;
         let endpoint = |side: Side| -> Result<(IpAddr, u16)> {
             let prefix = side.prefix();
             let address = [format!("IPV4_{prefix}_ADDR"), format!("IPV6_{prefix}_ADDR")];
-            let address = address
-                .iter()
-                .find_map(|key| keys.get(key)?.as_str())
-                .context("record without address")?;
+            let address = address.iter().find_map(|key| keys.get(key)?.as_str()).context("record without address")?;
             let port = number(&keys, &format!("L4_{prefix}_PORT")).unwrap_or_default();
             Ok((address.parse()?, u16::try_from(port)?))
         };
@@ -109,8 +105,7 @@ fn number(keys: &Map<String, Value>, key: &str) -> Option<u64> {
 
 /// Reads a file of records.
 pub fn read(path: &Path) -> Result<Vec<Record>> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("read records {}", path.display()))?;
+    let text = fs::read_to_string(path).with_context(|| format!("read records {}", path.display()))?;
     parse(&text)
 }
 

@@ -15,11 +15,8 @@ pub fn skip(name: &str, reason: &str) {
     let Some(path) = std::env::var_os(SKIPS) else {
         return;
     };
-    let appended = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .and_then(|mut file| writeln!(file, "{line}"));
+    let appended =
+        OpenOptions::new().append(true).create(true).open(path).and_then(|mut file| writeln!(file, "{line}"));
     if let Err(error) = appended {
         eprintln!("the skip is not counted: {error}");
     }

@@ -13,19 +13,13 @@ use anyhow::{Context, Result, bail};
 /// Wall time, nanoseconds since the epoch.
 #[must_use]
 pub fn now_ns() -> u64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Turns the result of a system call into an error where it is -1.
 pub fn check(result: i32) -> io::Result<i32> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// A process that this one forked. It is killed and reaped when dropped.
@@ -96,11 +90,7 @@ pub fn set_own_name(name: &str) -> Result<()> {
 
 /// Opens a socket for the family of `address`.
 pub fn socket(address: IpAddr, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     // SAFETY: a new descriptor that nobody else owns.
     unsafe {
         let fd = check(libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol))?;
@@ -112,15 +102,7 @@ pub fn socket(address: IpAddr, kind: i32, protocol: i32) -> io::Result<OwnedFd> 
 pub fn set_option(fd: &impl AsRawFd, level: i32, option: i32, value: i32) -> io::Result<()> {
     let size = size_of_val(&value) as libc::socklen_t;
     // SAFETY: `value` outlives the call and `size` is its size.
-    check(unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            level,
-            option,
-            (&raw const value).cast(),
-            size,
-        )
-    })?;
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), size) })?;
     Ok(())
 }
 
@@ -149,39 +131,26 @@ pub fn listen(fd: &impl AsRawFd, backlog: i32) -> io::Result<()> {
     Ok(())
 }
 
-fn with_raw<T>(
-    address: SocketAddr,
-    call: impl FnOnce(*const libc::sockaddr, libc::socklen_t) -> T,
-) -> T {
+fn with_raw<T>(address: SocketAddr, call: impl FnOnce(*const libc::sockaddr, libc::socklen_t) -> T) -> T {
     match address {
         SocketAddr::V4(v4) => {
             let raw = libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
                 sin_port: v4.port().to_be(),
-                sin_addr: libc::in_addr {
-                    s_addr: u32::from_ne_bytes(v4.ip().octets()),
-                },
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(v4.ip().octets()) },
                 sin_zero: [0; 8],
             };
-            call(
-                (&raw const raw).cast(),
-                size_of_val(&raw) as libc::socklen_t,
-            )
+            call((&raw const raw).cast(), size_of_val(&raw) as libc::socklen_t)
         }
         SocketAddr::V6(v6) => {
             let raw = libc::sockaddr_in6 {
                 sin6_family: libc::AF_INET6 as libc::sa_family_t,
                 sin6_port: v6.port().to_be(),
                 sin6_flowinfo: v6.flowinfo(),
-                sin6_addr: libc::in6_addr {
-                    s6_addr: v6.ip().octets(),
-                },
+                sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
                 sin6_scope_id: v6.scope_id(),
             };
-            call(
-                (&raw const raw).cast(),
-                size_of_val(&raw) as libc::socklen_t,
-            )
+            call((&raw const raw).cast(), size_of_val(&raw) as libc::socklen_t)
         }
     }
 }
@@ -208,9 +177,7 @@ pub fn send_descriptor(over: &UnixStream, descriptor: RawFd) -> io::Result<()> {
         (*header).cmsg_level = libc::SOL_SOCKET;
         (*header).cmsg_type = libc::SCM_RIGHTS;
         (*header).cmsg_len = libc::CMSG_LEN(size) as _;
-        libc::CMSG_DATA(header)
-            .cast::<RawFd>()
-            .write_unaligned(descriptor);
+        libc::CMSG_DATA(header).cast::<RawFd>().write_unaligned(descriptor);
         if libc::sendmsg(over.as_raw_fd(), &raw const message, 0) < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -238,9 +205,7 @@ pub fn receive_descriptor(over: &UnixStream) -> io::Result<Option<OwnedFd>> {
         if header.is_null() {
             return Ok(None);
         }
-        Ok(Some(OwnedFd::from_raw_fd(
-            libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned(),
-        )))
+        Ok(Some(OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned())))
     }
 }
 

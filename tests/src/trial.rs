@@ -41,33 +41,17 @@ impl Running {
     fn spawn(dir: &Path, scenario: &str, waits: bool) -> Result<Self> {
         let (truth, go) = (dir.join("truth.jsonl"), dir.join("go"));
         let mut command = Command::new(process::binary("scenario")?);
-        command
-            .args(scenario.split_whitespace())
-            .arg("--truth")
-            .arg(&truth);
+        command.args(scenario.split_whitespace()).arg("--truth").arg(&truth);
         if waits {
             command.arg("--go").arg(&go);
         }
-        let child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("start scenario")?;
-        Ok(Self {
-            process: Guarded::new(child),
-            truth,
-            go,
-        })
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("start scenario")?;
+        Ok(Self { process: Guarded::new(child), truth, go })
     }
 
     /// Waits for the line by which a scenario says that it is ready.
     pub fn await_ready(&mut self) -> Result<()> {
-        let stdout = self
-            .process
-            .child()
-            .stdout
-            .take()
-            .context("no standard output")?;
+        let stdout = self.process.child().stdout.take().context("no standard output")?;
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line)?;
         if line.trim() != "ready" {
@@ -137,17 +121,10 @@ pub fn observe_later(scenario: &str, arguments: &[&str]) -> Result<Trial> {
 
 /// A folder for one trial.
 pub fn folder() -> Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix("pidflow-trial")
-        .tempdir()
-        .context("make a folder for the trial")
+    tempfile::Builder::new().prefix("pidflow-trial").tempdir().context("make a folder for the trial")
 }
 
 fn judge(truth: Vec<Exchange>, ended: Ended) -> Trial {
     let outcome = compare::compare(&truth, &ended.records);
-    Trial {
-        truth,
-        ended,
-        outcome,
-    }
+    Trial { truth, ended, outcome }
 }

@@ -40,8 +40,7 @@ impl End {
     }
 
     fn read(process: &str) -> Result<Self> {
-        let status =
-            fs::read_to_string(format!("/proc/{process}/status")).context("read process status")?;
+        let status = fs::read_to_string(format!("/proc/{process}/status")).context("read process status")?;
         let field = |name: &str, column: usize| -> Result<String> {
             status
                 .lines()
@@ -77,11 +76,7 @@ fn full_name(process: &str, comm: &str) -> String {
     let command_line = fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
     let program = command_line.split('\0').next().unwrap_or_default();
     let name = program.rsplit('/').next().unwrap_or_default();
-    if name.starts_with(comm) {
-        name.to_owned()
-    } else {
-        comm.to_owned()
-    }
+    if name.starts_with(comm) { name.to_owned() } else { comm.to_owned() }
 }
 
 /// The name of `uid` in `/etc/passwd`, else the number.
@@ -169,12 +164,7 @@ pub struct Exchange {
 impl Exchange {
     /// An exchange that begins now; ends and times are completed as they become known.
     #[must_use]
-    pub fn begin(
-        scenario: &str,
-        protocol: u8,
-        source: SocketAddr,
-        destination: SocketAddr,
-    ) -> Self {
+    pub fn begin(scenario: &str, protocol: u8, source: SocketAddr, destination: SocketAddr) -> Self {
         let now = sys::now_ns();
         Self {
             scenario: scenario.to_owned(),
@@ -215,14 +205,11 @@ pub fn open(path: &Path) -> Result<File> {
 
 /// Reads a truth file.
 pub fn read(path: &Path) -> Result<Vec<Exchange>> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("read truth file {}", path.display()))?;
+    let text = fs::read_to_string(path).with_context(|| format!("read truth file {}", path.display()))?;
     parse(&text)
 }
 
 /// Parses lines of truth.
 pub fn parse(text: &str) -> Result<Vec<Exchange>> {
-    text.lines()
-        .map(|line| serde_json::from_str(line).with_context(|| format!("truth line {line:?}")))
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).with_context(|| format!("truth line {line:?}"))).collect()
 }

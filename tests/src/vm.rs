@@ -43,15 +43,10 @@ fn own_folder() -> PathBuf {
 impl Kernel {
     /// Linux `version` (6.1 or 6.12) from Debian's packages.
     pub fn fetch(version: &str) -> Result<Had<Self>> {
-        let output = Command::new(own_folder().join("kernel.sh"))
-            .arg(version)
-            .output()
-            .context("run kernel.sh")?;
+        let output = Command::new(own_folder().join("kernel.sh")).arg(version).output().context("run kernel.sh")?;
         let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         match output.status.code() {
-            Some(0) => Ok(Had::Yes(Self {
-                folder: String::from_utf8(output.stdout)?.trim().into(),
-            })),
+            Some(0) => Ok(Had::Yes(Self { folder: String::from_utf8(output.stdout)?.trim().into() })),
             Some(UNAVAILABLE) => Ok(Had::No(complaint)),
             _ => bail!("kernel.sh {version}: {}: {complaint}", output.status),
         }
@@ -60,10 +55,8 @@ impl Kernel {
     fn image(&self) -> Result<PathBuf> {
         let entries = fs::read_dir(self.folder.join("boot"))?;
         let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        let image = paths.find(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz"))
-        });
+        let image =
+            paths.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz")));
         image.context("no vmlinuz in the kernel package")
     }
 
@@ -78,10 +71,7 @@ impl Kernel {
             let found = PathBuf::from(String::from_utf8(find.stdout)?.trim());
             let target = to.join(format!("{name}.ko"));
             if found.extension().is_some_and(|extension| extension == "xz") {
-                run(Command::new("xz")
-                    .arg("-dc")
-                    .arg(&found)
-                    .stdout(File::create(target)?))?;
+                run(Command::new("xz").arg("-dc").arg(&found).stdout(File::create(target)?))?;
             } else {
                 fs::copy(&found, target).with_context(|| format!("copy module {name}"))?;
             }
@@ -96,26 +86,8 @@ impl Kernel {
         let (console, results) = (dir.path().join("console"), dir.path().join("results"));
         let append = format!("console=ttyS0 panic=-1 quiet pidflow.backends={backends}");
         let child = Command::new("qemu-system-x86_64")
-            .args([
-                "-accel",
-                "tcg,thread=multi",
-                "-cpu",
-                CPU,
-                "-smp",
-                "2",
-                "-m",
-                "1024",
-            ])
-            .args([
-                "-nodefaults",
-                "-display",
-                "none",
-                "-no-reboot",
-                "-nic",
-                "none",
-                "-append",
-                &append,
-            ])
+            .args(["-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", "1024"])
+            .args(["-nodefaults", "-display", "none", "-no-reboot", "-nic", "none", "-append", &append])
             .args([
                 "-serial",
                 &format!("file:{}", console.display()),
@@ -132,16 +104,10 @@ impl Kernel {
         let ended = Guarded::new(child).wait(LIMIT);
         let said = fs::read_to_string(&results).unwrap_or_default();
         if ended.is_err() || !said.lines().any(|line| line.trim() == DONE) {
-            let console =
-                String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
-            bail!(
-                "the guest did not come to its end ({ended:?}); results:\n{said}\nconsole:\n{console}"
-            );
+            let console = String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
+            bail!("the guest did not come to its end ({ended:?}); results:\n{said}\nconsole:\n{console}");
         }
-        said.lines()
-            .filter(|line| line.starts_with('{'))
-            .map(|line| Ok(serde_json::from_str(line)?))
-            .collect()
+        said.lines().filter(|line| line.starts_with('{')).map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 
     fn initramfs(&self, dir: &TempDir) -> Result<PathBuf> {
@@ -149,15 +115,9 @@ impl Kernel {
         for folder in ["bin", "sbin", "proc", "sys", "dev", "tmp", "etc"] {
             fs::create_dir_all(root.join(folder))?;
         }
-        fs::write(
-            root.join("etc/passwd"),
-            "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n",
-        )?;
+        fs::write(root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")?;
         install(&own_folder().join("init"), &root.join("init"))?;
-        install(
-            &find_program("busybox", "busybox-static")?,
-            &root.join("bin/busybox"),
-        )?;
+        install(&find_program("busybox", "busybox-static")?, &root.join("bin/busybox"))?;
         for name in ["pidflow", "scenario"] {
             let target = root.join("bin").join(name);
             let program = process::binary(name)?;
@@ -171,10 +131,7 @@ impl Kernel {
         self.copy_modules(&root.join("modules"))?;
         let image = dir.path().join("initramfs");
         let script = "find . | cpio --quiet -o -H newc | gzip -1 >\"$1\"";
-        run(Command::new("sh")
-            .args(["-c", script, "sh"])
-            .arg(&image)
-            .current_dir(&root))?;
+        run(Command::new("sh").args(["-c", script, "sh"]).arg(&image).current_dir(&root))?;
         Ok(image)
     }
 }
@@ -186,26 +143,16 @@ fn install(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn find_program(name: &str, package: &str) -> Result<PathBuf> {
-    let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]
-        .into_iter()
-        .map(Path::new);
-    let path = folders
-        .map(|folder| folder.join(name))
-        .find(|path| path.exists());
+    let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].into_iter().map(Path::new);
+    let path = folders.map(|folder| folder.join(name)).find(|path| path.exists());
     path.with_context(|| format!("no {name} (package {package})"))
 }
 
 /// Copies the shared libraries that `ldd` names, to the same places.
 fn copy_libraries(program: &Path, root: &Path) -> Result<()> {
-    let output = Command::new("ldd")
-        .arg(program)
-        .output()
-        .context("run ldd")?;
+    let output = Command::new("ldd").arg(program).output().context("run ldd")?;
     let text = String::from_utf8(output.stdout)?;
-    for library in text
-        .split_whitespace()
-        .filter(|word| word.starts_with('/') && !word.ends_with(':'))
-    {
+    for library in text.split_whitespace().filter(|word| word.starts_with('/') && !word.ends_with(':')) {
         let target = root.join(library.trim_start_matches('/'));
         fs::create_dir_all(target.parent().context("library without folder")?)?;
         install(Path::new(library), &target)?;
@@ -214,9 +161,7 @@ fn copy_libraries(program: &Path, root: &Path) -> Result<()> {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("run {command:?}"))?;
+    let status = command.status().with_context(|| format!("run {command:?}"))?;
     if !status.success() {
         bail!("{command:?}: {status}");
     }

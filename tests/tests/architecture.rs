@@ -1,10 +1,6 @@
 //! Crates may depend on each other only as the table in the architecture says: an arrow the other way is a design error.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a surprise in cargo's own output may end the test"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a surprise in cargo's own output may end the test")]
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -13,71 +9,30 @@ use serde_json::Value;
 
 /// Crate, what of ours it may use, and what of others it may not.
 const ARROWS: [(&str, &[&str], &[&str]); 4] = [
-    (
-        "pidflow-schema",
-        &[],
-        &["tokio", "aya", "pcap", "procfs", "anyhow", "libc"],
-    ),
+    ("pidflow-schema", &[], &["tokio", "aya", "pcap", "procfs", "anyhow", "libc"]),
     (
         "pidflow-engine",
         &["pidflow-schema"],
-        &[
-            "tokio",
-            "aya",
-            "pcap",
-            "pcap-file",
-            "procfs",
-            "anyhow",
-            "libc",
-            "crossbeam-channel",
-        ],
+        &["tokio", "aya", "pcap", "pcap-file", "procfs", "anyhow", "libc", "crossbeam-channel"],
     ),
-    (
-        "pidflow-exporters",
-        &["pidflow-schema"],
-        &["aya", "pcap", "procfs", "anyhow"],
-    ),
-    (
-        "pidflow",
-        &["pidflow-schema", "pidflow-engine", "pidflow-exporters"],
-        &[],
-    ),
+    ("pidflow-exporters", &["pidflow-schema"], &["aya", "pcap", "procfs", "anyhow"]),
+    ("pidflow", &["pidflow-schema", "pidflow-engine", "pidflow-exporters"], &[]),
 ];
 
 /// Dependencies of every workspace member, without those of its tests.
 fn dependencies() -> BTreeMap<String, Vec<String>> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let arguments = [
-        "metadata",
-        "--format-version",
-        "1",
-        "--no-deps",
-        "--offline",
-        "--manifest-path",
-        manifest,
-    ];
-    let output = Command::new(env!("CARGO"))
-        .args(arguments)
-        .output()
-        .unwrap();
+    let arguments = ["metadata", "--format-version", "1", "--no-deps", "--offline", "--manifest-path", manifest];
+    let output = Command::new(env!("CARGO")).args(arguments).output().unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap().iter();
-    packages
-        .map(|package| {
-            (
-                package["name"].as_str().unwrap().to_owned(),
-                normal_dependencies(package),
-            )
-        })
-        .collect()
+    packages.map(|package| (package["name"].as_str().unwrap().to_owned(), normal_dependencies(package))).collect()
 }
 
 fn normal_dependencies(package: &Value) -> Vec<String> {
     let all = package["dependencies"].as_array().unwrap().iter();
     let normal = all.filter(|dependency| dependency["kind"] != "dev");
-    normal
-        .map(|dependency| dependency["name"].as_str().unwrap().to_owned())
-        .collect()
+    normal.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -86,27 +41,15 @@ fn arrows_point_the_right_way() {
     for (name, ours, never) in ARROWS {
         for dependency in &dependencies[name] {
             let of_ours = dependencies.contains_key(dependency);
-            assert!(
-                !of_ours || ours.contains(&dependency.as_str()),
-                "{name} must not use {dependency}"
-            );
-            assert!(
-                !never.contains(&dependency.as_str()),
-                "{name} must not use {dependency}"
-            );
+            assert!(!of_ours || ours.contains(&dependency.as_str()), "{name} must not use {dependency}");
+            assert!(!never.contains(&dependency.as_str()), "{name} must not use {dependency}");
         }
     }
 }
 
 #[test]
 fn every_member_is_in_the_table() {
-    for name in dependencies()
-        .keys()
-        .filter(|name| *name != "pidflow-tests")
-    {
-        assert!(
-            ARROWS.iter().any(|(known, _, _)| known == name),
-            "{name} has no line in ARROWS"
-        );
+    for name in dependencies().keys().filter(|name| *name != "pidflow-tests") {
+        assert!(ARROWS.iter().any(|(known, _, _)| known == name), "{name} has no line in ARROWS");
     }
 }

@@ -22,12 +22,7 @@ fn assert_perfect(name: &str, scenario: &str) -> Result<()> {
 }
 
 fn expect_perfect(trial: &Trial) -> Result<()> {
-    ensure!(
-        trial.outcome.perfect(),
-        "{}\nthe agent said:\n{}",
-        trial.outcome,
-        trial.ended.log
-    );
+    ensure!(trial.outcome.perfect(), "{}\nthe agent said:\n{}", trial.outcome, trial.ended.log);
     Ok(())
 }
 
@@ -36,21 +31,9 @@ fn five_thousand_short_processes() -> Result<()> {
     if without_root("five_thousand_short_processes") {
         return Ok(());
     }
-    let trial = trial::observe(
-        "burst --count 5000 --rate 500 --ports 300",
-        &["--probes", &backend()],
-    )?;
-    ensure!(
-        trial.truth.len() == 5000,
-        "only {} exchanges",
-        trial.truth.len()
-    );
-    ensure!(
-        trial.outcome.passes(),
-        "{}\nthe agent said:\n{}",
-        trial.outcome,
-        trial.ended.log
-    );
+    let trial = trial::observe("burst --count 5000 --rate 500 --ports 300", &["--probes", &backend()])?;
+    ensure!(trial.truth.len() == 5000, "only {} exchanges", trial.truth.len());
+    ensure!(trial.outcome.passes(), "{}\nthe agent said:\n{}", trial.outcome, trial.ended.log);
     Ok(())
 }
 
@@ -81,10 +64,7 @@ fn unconnected_udp() -> Result<()> {
 
 #[test]
 fn a_process_that_execs_after_connecting() -> Result<()> {
-    assert_perfect(
-        "a_process_that_execs_after_connecting",
-        "exec-after-connect",
-    )
+    assert_perfect("a_process_that_execs_after_connecting", "exec-after-connect")
 }
 
 #[test]
@@ -104,10 +84,7 @@ fn a_connection_that_times_out_says_so_once() -> Result<()> {
 
 #[test]
 fn an_unreachable_host_says_so_without_any_packet() -> Result<()> {
-    assert_perfect(
-        "an_unreachable_host_says_so_without_any_packet",
-        "unreachable",
-    )
+    assert_perfect("an_unreachable_host_says_so_without_any_packet", "unreachable")
 }
 
 #[test]
@@ -130,10 +107,7 @@ fn a_connection_older_than_the_agent() -> Result<()> {
     if without_root("a_connection_older_than_the_agent") {
         return Ok(());
     }
-    expect_perfect(&trial::observe_later(
-        "preexisting",
-        &["--probes", &backend()],
-    )?)
+    expect_perfect(&trial::observe_later("preexisting", &["--probes", &backend()])?)
 }
 
 #[test]
@@ -141,10 +115,7 @@ fn a_namespace_older_than_the_agent() -> Result<()> {
     if without_root("a_namespace_older_than_the_agent") {
         return Ok(());
     }
-    expect_perfect(&trial::observe_later(
-        "netns --count 5",
-        &["--probes", &backend()],
-    )?)
+    expect_perfect(&trial::observe_later("netns --count 5", &["--probes", &backend()])?)
 }
 
 #[test]

@@ -28,43 +28,25 @@ fn sigterm_under_load_exports_all_that_was_in_flight() -> Result<()> {
     thread::sleep(LOAD);
     let ended = agent.stop()?;
     let mut truth = load.end()?;
-    ensure!(
-        truth.iter().any(|exchange| exchange.end_ns > ended.told_ns),
-        "there was no load at the agent's end"
-    );
+    ensure!(truth.iter().any(|exchange| exchange.end_ns > ended.told_ns), "there was no load at the agent's end");
     truth.retain(|exchange| exchange.end_ns < ended.told_ns);
     ensure!(truth.len() > 500, "only {} exchanges", truth.len());
     let outcome = compare::compare(&truth, &ended.records);
-    ensure!(
-        outcome.wrong == 0 && outcome.missing * 1000 <= truth.len(),
-        "{outcome}\n{}",
-        ended.log
-    );
-    ensure!(
-        unrecorded(&truth, &ended.records) == 0,
-        "flows were lost:\n{outcome}\n{}",
-        ended.log
-    );
+    ensure!(outcome.wrong == 0 && outcome.missing * 1000 <= truth.len(), "{outcome}\n{}", ended.log);
+    ensure!(unrecorded(&truth, &ended.records) == 0, "flows were lost:\n{outcome}\n{}", ended.log);
     Ok(())
 }
 
 /// Exchanges without any record of their addresses and ports.
 fn unrecorded(truth: &[Exchange], records: &[pidflow_tests::records::Record]) -> usize {
-    let known: std::collections::HashSet<_> = records
-        .iter()
-        .map(|record| (record.protocol, record.source, record.destination))
-        .collect();
+    let known: std::collections::HashSet<_> =
+        records.iter().map(|record| (record.protocol, record.source, record.destination)).collect();
     let tuple = |exchange: &Exchange| {
-        let (source, destination) = (
-            (exchange.source, exchange.source_port),
-            (exchange.destination, exchange.destination_port),
-        );
+        let (source, destination) =
+            ((exchange.source, exchange.source_port), (exchange.destination, exchange.destination_port));
         (exchange.protocol, source, destination)
     };
-    truth
-        .iter()
-        .filter(|exchange| !known.contains(&tuple(exchange)))
-        .count()
+    truth.iter().filter(|exchange| !known.contains(&tuple(exchange))).count()
 }
 
 #[test]
@@ -76,10 +58,7 @@ fn sigkill_leaves_nothing_attached_and_a_new_start_works() -> Result<()> {
     let agent = Agent::start(dir.path(), &["--probes", "tracepoint"])?;
     let held = Loaded::held_by(agent.pid())?;
     let loaded = held.common(&Loaded::now()?);
-    ensure!(
-        !loaded.programs.is_empty(),
-        "the agent loaded no program: this test sees nothing"
-    );
+    ensure!(!loaded.programs.is_empty(), "the agent loaded no program: this test sees nothing");
     agent.kill()?;
     let start = Instant::now();
     while !loaded.common(&Loaded::now()?).is_empty() && start.elapsed() < FREED_WITHIN {
@@ -88,11 +67,6 @@ fn sigkill_leaves_nothing_attached_and_a_new_start_works() -> Result<()> {
     let left = loaded.common(&Loaded::now()?);
     ensure!(left.is_empty(), "still in the kernel: {left:?}");
     let again = trial::observe("threads", &["--probes", "tracepoint"])?;
-    ensure!(
-        again.outcome.perfect(),
-        "{}\n{}",
-        again.outcome,
-        again.ended.log
-    );
+    ensure!(again.outcome.perfect(), "{}\n{}", again.outcome, again.ended.log);
     Ok(())
 }

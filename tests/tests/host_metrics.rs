@@ -14,70 +14,33 @@ fn agrees(what: &str, said: Option<u64>, truth: u64, grain: u64) -> Result<()> {
     let said = said.with_context(|| format!("{what} is not said"))?;
     let allowed = (truth * PERCENT / 100).max(grain);
     eprintln!("{what}: said {said}, true {truth}");
-    ensure!(
-        said.abs_diff(truth) <= allowed,
-        "{what}: the record says {said}, the process {truth}"
-    );
+    ensure!(said.abs_diff(truth) <= allowed, "{what}: the record says {said}, the process {truth}");
     Ok(())
 }
 
 fn record_of<'a>(exchange: &Exchange, records: &'a [Record]) -> Result<&'a Record> {
     let source = (exchange.source, exchange.source_port);
-    records
-        .iter()
-        .find(|record| record.source == source && record.protocol == exchange.protocol)
-        .context("no record")
+    records.iter().find(|record| record.source == source && record.protocol == exchange.protocol).context("no record")
 }
 
 fn assert_usage(side: Side, usage: &Usage, record: &Record) -> Result<()> {
     let said = |key| record.end_number(side, key);
     agrees("CPU time", said("FLOW_CPU_TIME"), usage.cpu_ns, 0)?;
-    agrees(
-        "minor faults",
-        said("FLOW_MINOR_FAULTS"),
-        usage.minor_faults,
-        0,
-    )?;
-    agrees(
-        "major faults",
-        said("FLOW_MAJOR_FAULTS"),
-        usage.major_faults,
-        2,
-    )?;
-    agrees(
-        "CPU load",
-        said("PROC_AVERAGE_CPU_LOAD"),
-        usage.cpu_ns * 10_000 / usage.wall_ns,
-        100,
-    )?;
+    agrees("minor faults", said("FLOW_MINOR_FAULTS"), usage.minor_faults, 0)?;
+    agrees("major faults", said("FLOW_MAJOR_FAULTS"), usage.major_faults, 2)?;
+    agrees("CPU load", said("PROC_AVERAGE_CPU_LOAD"), usage.cpu_ns * 10_000 / usage.wall_ns, 100)?;
     agrees("resident memory", said("PROC_ACTUAL_MEMORY"), usage.rss, 0)?;
     agrees("peak memory", said("PROC_PEAK_MEMORY"), usage.peak_rss, 0)?;
-    agrees(
-        "page faults",
-        said("PROC_NUM_PAGE_FAULTS"),
-        usage.minor_faults + usage.major_faults,
-        0,
-    )?;
+    agrees("page faults", said("PROC_NUM_PAGE_FAULTS"), usage.minor_faults + usage.major_faults, 0)?;
     match usage.iowait_ns {
         // The process reads its own wait in clock ticks of 10 ms.
         Some(iowait_ns) => {
             agrees("iowait", said("FLOW_IOWAIT_TIME"), iowait_ns, 10_000_000)?;
-            agrees(
-                "iowait share",
-                said("PROC_PCTG_IOWAIT"),
-                iowait_ns * 10_000 / usage.wall_ns,
-                100,
-            )
+            agrees("iowait share", said("PROC_PCTG_IOWAIT"), iowait_ns * 10_000 / usage.wall_ns, 100)
         }
         None => {
-            ensure!(
-                said("FLOW_IOWAIT_TIME").is_none(),
-                "iowait time is said without delay accounting"
-            );
-            ensure!(
-                said("PROC_PCTG_IOWAIT").is_none(),
-                "iowait share is said without delay accounting"
-            );
+            ensure!(said("FLOW_IOWAIT_TIME").is_none(), "iowait time is said without delay accounting");
+            ensure!(said("PROC_PCTG_IOWAIT").is_none(), "iowait share is said without delay accounting");
             Ok(())
         }
     }
@@ -85,16 +48,8 @@ fn assert_usage(side: Side, usage: &Usage, record: &Record) -> Result<()> {
 
 /// Runs `scenario` with delay accounting `switch`, and compares both flows at `side`.
 fn assert_scenario(scenario: &str, side: Side, switch: &str) -> Result<Vec<Usage>> {
-    let trial = trial::observe(
-        scenario,
-        &["--probes", "tracepoint", "--delay-accounting", switch],
-    )?;
-    ensure!(
-        trial.outcome.perfect(),
-        "{}\n{}",
-        trial.outcome,
-        trial.ended.log
-    );
+    let trial = trial::observe(scenario, &["--probes", "tracepoint", "--delay-accounting", switch])?;
+    ensure!(trial.outcome.perfect(), "{}\n{}", trial.outcome, trial.ended.log);
     let mut usages = Vec::new();
     for exchange in &trial.truth {
         let usage = match side {
@@ -103,8 +58,7 @@ fn assert_scenario(scenario: &str, side: Side, switch: &str) -> Result<Vec<Usage
         };
         let usage = usage.context("the scenario measured nothing")?;
         let record = record_of(exchange, &trial.ended.records)?;
-        assert_usage(side, &usage, record)
-            .with_context(|| format!("{:?}\n{usage:?}", record.keys()))?;
+        assert_usage(side, &usage, record).with_context(|| format!("{:?}\n{usage:?}", record.keys()))?;
         usages.push(usage);
     }
     ensure!(!usages.is_empty(), "no flow");
@@ -139,24 +93,11 @@ fn a_client_that_waits_for_the_disk() -> Result<()> {
     }
     // The build folder lies on a disk, which a temporary folder may not.
     let dir = pidflow_tests::process::binary("scenario")?;
-    let dir = dir
-        .parent()
-        .context("no build folder")?
-        .display()
-        .to_string();
-    let usages = assert_scenario(
-        &format!("metrics --cpu-ms 200 --disk-ms 2000 --dir {dir}"),
-        Side::Source,
-        "on",
-    )?;
+    let dir = dir.parent().context("no build folder")?.display().to_string();
+    let usages = assert_scenario(&format!("metrics --cpu-ms 200 --disk-ms 2000 --dir {dir}"), Side::Source, "on")?;
     for usage in usages {
-        let waited = usage
-            .iowait_ns
-            .context("the process saw no delay accounting")?;
-        ensure!(
-            waited > 100_000_000,
-            "the process waited only {waited} ns for the disk: nothing was tested"
-        );
+        let waited = usage.iowait_ns.context("the process saw no delay accounting")?;
+        ensure!(waited > 100_000_000, "the process waited only {waited} ns for the disk: nothing was tested");
     }
     Ok(())
 }

@@ -44,31 +44,19 @@ fn tshark_fields(test: &str, version: WireVersion, port: u16) {
     assert_eq!(tshark::warnings(&pcap), [""; 0]);
     let decoded = tshark::decode(&pcap, version);
     assert_eq!(decoded.len(), records.len());
-    for ((got, record), object) in decoded
-        .iter()
-        .zip(&records)
-        .zip(expected::objects(&records))
-    {
+    for ((got, record), object) in decoded.iter().zip(&records).zip(expected::objects(&records)) {
         assert_eq!(got, &tshark::wanted(record, &object, version));
     }
 }
 
 #[test]
 fn tshark_shows_every_ipfix_field_as_json_does() {
-    tshark_fields(
-        "tshark_shows_every_ipfix_field_as_json_does",
-        WireVersion::Ipfix,
-        4739,
-    );
+    tshark_fields("tshark_shows_every_ipfix_field_as_json_does", WireVersion::Ipfix, 4739);
 }
 
 #[test]
 fn tshark_shows_every_netflow9_field_as_json_does() {
-    tshark_fields(
-        "tshark_shows_every_netflow9_field_as_json_does",
-        WireVersion::Netflow9,
-        2055,
-    );
+    tshark_fields("tshark_shows_every_netflow9_field_as_json_does", WireVersion::Netflow9, 2055);
 }
 
 /// Full messages: every record is there, in order, without a warning, and the shared check finds the 20 elements.
@@ -87,23 +75,15 @@ fn tshark_packed(test: &str, version: WireVersion, port: u16) {
     assert_eq!(tshark::warnings(&pcap), [""; 0]);
     let out = tools::text(&Command::new("sh").arg(check).arg(&pcap).output().unwrap());
     assert!(out.contains("20 passed, 0 failed"), "{out}");
-    let ports = tshark::decode(&pcap, version)
-        .into_iter()
-        .flat_map(|mut f| f.remove("cflow.srcport").unwrap_or_default());
-    let wanted: Vec<_> = records
-        .iter()
-        .map(|r| r.flow.source_port.to_string())
-        .collect();
+    let ports =
+        tshark::decode(&pcap, version).into_iter().flat_map(|mut f| f.remove("cflow.srcport").unwrap_or_default());
+    let wanted: Vec<_> = records.iter().map(|r| r.flow.source_port.to_string()).collect();
     assert_eq!(ports.collect::<Vec<_>>(), wanted);
 }
 
 #[test]
 fn tshark_finds_every_record_of_full_ipfix_messages() {
-    tshark_packed(
-        "tshark_finds_every_record_of_full_ipfix_messages",
-        WireVersion::Ipfix,
-        4739,
-    );
+    tshark_packed("tshark_finds_every_record_of_full_ipfix_messages", WireVersion::Ipfix, 4739);
 }
 
 #[test]
@@ -151,11 +131,7 @@ fn tshark_reads_options_records_without_a_warning() {
 
 #[test]
 fn tshark_finds_every_record_of_full_netflow9_packets() {
-    tshark_packed(
-        "tshark_finds_every_record_of_full_netflow9_packets",
-        WireVersion::Netflow9,
-        2055,
-    );
+    tshark_packed("tshark_finds_every_record_of_full_netflow9_packets", WireVersion::Netflow9, 2055);
 }
 
 fn nfacctd_values(test: &str, version: WireVersion) {
@@ -175,18 +151,12 @@ fn nfacctd_values(test: &str, version: WireVersion) {
 
 #[test]
 fn nfacctd_shows_the_ipfix_process_elements_as_json_does() {
-    nfacctd_values(
-        "nfacctd_shows_the_ipfix_process_elements_as_json_does",
-        WireVersion::Ipfix,
-    );
+    nfacctd_values("nfacctd_shows_the_ipfix_process_elements_as_json_does", WireVersion::Ipfix);
 }
 
 #[test]
 fn nfacctd_shows_the_netflow9_process_elements_as_json_does() {
-    nfacctd_values(
-        "nfacctd_shows_the_netflow9_process_elements_as_json_does",
-        WireVersion::Netflow9,
-    );
+    nfacctd_values("nfacctd_shows_the_netflow9_process_elements_as_json_does", WireVersion::Netflow9);
 }
 
 fn nfcapd_counts(test: &str, version: WireVersion) {
@@ -196,31 +166,18 @@ fn nfcapd_counts(test: &str, version: WireVersion) {
     let records = sample::records(3000);
     let collected = nfcapd::collect(version, &records);
     assert_eq!(collected.flows, records.len());
-    assert_eq!(
-        collected.octets,
-        records.iter().map(|r| r.flow.forward.octets).sum::<u64>()
-    );
-    assert!(
-        collected.log.contains("Sequence Errors: 0, Bad Packets: 0"),
-        "{}",
-        collected.log
-    );
+    assert_eq!(collected.octets, records.iter().map(|r| r.flow.forward.octets).sum::<u64>());
+    assert!(collected.log.contains("Sequence Errors: 0, Bad Packets: 0"), "{}", collected.log);
 }
 
 #[test]
 fn nfcapd_counts_every_ipfix_record_without_a_sequence_error() {
-    nfcapd_counts(
-        "nfcapd_counts_every_ipfix_record_without_a_sequence_error",
-        WireVersion::Ipfix,
-    );
+    nfcapd_counts("nfcapd_counts_every_ipfix_record_without_a_sequence_error", WireVersion::Ipfix);
 }
 
 #[test]
 fn nfcapd_counts_every_netflow9_record_without_a_sequence_error() {
-    nfcapd_counts(
-        "nfcapd_counts_every_netflow9_record_without_a_sequence_error",
-        WireVersion::Netflow9,
-    );
+    nfcapd_counts("nfcapd_counts_every_netflow9_record_without_a_sequence_error", WireVersion::Netflow9);
 }
 
 #[test]
@@ -245,19 +202,13 @@ fn otlp_arrives(test: &str, fail: usize) {
     let Some(sink) = tools::shared(test, "otlp_sink.py") else {
         return;
     };
-    let Some(python) = tools::python(
-        test,
-        "opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc",
-    ) else {
+    let Some(python) = tools::python(test, "opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc") else {
         return;
     };
     let records = sample::records(1200);
     let logs = otlp::receive(&python, &sink, fail, &records);
     assert_eq!(logs.len(), records.len());
-    for (log, (record, object)) in logs
-        .iter()
-        .zip(records.iter().zip(expected::objects(&records)))
-    {
+    for (log, (record, object)) in logs.iter().zip(records.iter().zip(expected::objects(&records))) {
         otlp::assert_log(log, record, &object);
     }
 }
@@ -280,10 +231,7 @@ fn rotel_prints_both_processes_of_every_record() {
     };
     let records = sample::records(300);
     let printed = rotel::printed(&python, &records);
-    for (attribute, element) in [
-        ("source.process.pid", "SRC_PROC_PID"),
-        ("destination.process.pid", "DST_PROC_PID"),
-    ] {
+    for (attribute, element) in [("source.process.pid", "SRC_PROC_PID"), ("destination.process.pid", "DST_PROC_PID")] {
         let start = format!("-> {attribute}: Int(");
         let lines = printed.lines().filter_map(|l| l.trim().strip_prefix(&start));
         let got: Vec<_> = lines.map(|l| l.trim_end_matches(')').to_owned()).collect();

@@ -16,26 +16,15 @@ static LINUX_6_1: LazyLock<Boot> = LazyLock::new(|| boot("6.1"));
 static LINUX_6_12: LazyLock<Boot> = LazyLock::new(|| boot("6.12"));
 
 fn boot(version: &str) -> Boot {
-    if Command::new("qemu-system-x86_64")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
+    if Command::new("qemu-system-x86_64").arg("--version").output().is_err() {
         let reason = "no qemu-system-x86_64 (package qemu-system-x86)".to_owned();
         // There, only a package that cannot be had excuses from this test.
         let forgiven = std::env::var_os("PIDFLOW_CI").is_none();
-        return if forgiven {
-            Ok(Had::No(reason))
-        } else {
-            Err(reason)
-        };
+        return if forgiven { Ok(Had::No(reason)) } else { Err(reason) };
     }
     match Kernel::fetch(version).map_err(|error| format!("{error:#}"))? {
         Had::No(reason) => Ok(Had::No(reason)),
-        Had::Yes(kernel) => kernel
-            .run("kprobe,fentry,tracepoint")
-            .map(Had::Yes)
-            .map_err(|error| format!("{error:#}")),
+        Had::Yes(kernel) => kernel.run("kprobe,fentry,tracepoint").map(Had::Yes).map_err(|error| format!("{error:#}")),
     }
 }
 

@@ -20,21 +20,14 @@ fn process(end: &Expected) -> Result<&End> {
 }
 
 fn destinations(truth: &[Exchange]) -> Result<BTreeSet<u32>> {
-    truth
-        .iter()
-        .map(|exchange| Ok(process(&exchange.destination_end)?.pid))
-        .collect()
+    truth.iter().map(|exchange| Ok(process(&exchange.destination_end)?.pid)).collect()
 }
 
 #[test]
 fn workers_share_a_listener() -> Result<()> {
     let truth = truth_of("prefork --workers 4 --count 80")?;
     let workers = destinations(&truth)?;
-    ensure!(
-        truth.len() == 80 && workers.len() > 2,
-        "{} exchanges, workers {workers:?}",
-        truth.len()
-    );
+    ensure!(truth.len() == 80 && workers.len() > 2, "{} exchanges, workers {workers:?}", truth.len());
     Ok(())
 }
 
@@ -65,25 +58,16 @@ fn after_an_exec_it_is_the_same_process_with_another_name() -> Result<()> {
     ensure!(truth.len() == 2);
     for exchange in truth {
         let end = process(&exchange.source_end)?;
-        ensure!(
-            end.name == "pf-after" && end.parent == "scenario",
-            "{end:?}"
-        );
+        ensure!(end.name == "pf-after" && end.parent == "scenario", "{end:?}");
     }
     Ok(())
 }
 
 #[test]
 fn failing_connects_fail_as_they_should() -> Result<()> {
-    for (scenario, error) in [
-        ("refused", libc::ECONNREFUSED),
-        ("timeout", libc::ETIMEDOUT),
-    ] {
+    for (scenario, error) in [("refused", libc::ECONNREFUSED), ("timeout", libc::ETIMEDOUT)] {
         let truth = truth_of(scenario)?;
-        ensure!(
-            !truth.is_empty() && truth.iter().all(|exchange| exchange.error == Some(error)),
-            "{truth:?}"
-        );
+        ensure!(!truth.is_empty() && truth.iter().all(|exchange| exchange.error == Some(error)), "{truth:?}");
     }
     Ok(())
 }
@@ -91,18 +75,9 @@ fn failing_connects_fail_as_they_should() -> Result<()> {
 #[test]
 fn the_worker_burned_what_it_was_asked_to() -> Result<()> {
     let truth = truth_of("metrics --cpu-ms 300 --memory-mib 16")?;
-    let usage = truth
-        .first()
-        .and_then(|exchange| exchange.source_usage.clone())
-        .context("no usage")?;
-    ensure!(
-        (300_000_000..450_000_000).contains(&usage.cpu_ns),
-        "{usage:?}"
-    );
-    ensure!(
-        usage.minor_faults >= 4096 && usage.rss >= 16 << 20,
-        "{usage:?}"
-    );
+    let usage = truth.first().and_then(|exchange| exchange.source_usage.clone()).context("no usage")?;
+    ensure!((300_000_000..450_000_000).contains(&usage.cpu_ns), "{usage:?}");
+    ensure!(usage.minor_faults >= 4096 && usage.rss >= 16 << 20, "{usage:?}");
     Ok(())
 }
 
@@ -117,12 +92,7 @@ fn a_burst_varies_everything_and_its_ports_come_back() -> Result<()> {
     let mut tuples = BTreeSet::new();
     for exchange in &truth {
         let end = process(&exchange.source_end)?;
-        kinds.insert((
-            exchange.protocol,
-            exchange.source.is_ipv4(),
-            end.user.clone(),
-            end.parent.clone(),
-        ));
+        kinds.insert((exchange.protocol, exchange.source.is_ipv4(), end.user.clone(), end.parent.clone()));
         tuples.insert((exchange.protocol, exchange.source, exchange.source_port));
     }
     // Two protocols, two families, two users, two kinds of parents.

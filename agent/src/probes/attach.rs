@@ -32,7 +32,9 @@ pub(crate) fn attach(backend: Backend) -> Result<Attached> {
     let reports: Vec<_> = hooks.map(|hook| attacher.take(hook, backend)).collect();
     if reports.iter().all(|r| r.way.is_none()) {
         let why = reports.first().map_or("", |r| r.reason.as_str());
-        return Err(anyhow!("no eBPF hook could be attached: {why}; run as root or with CAP_BPF and CAP_PERFMON, or use --probes poll"));
+        return Err(anyhow!(
+            "no eBPF hook could be attached: {why}; run as root or with CAP_BPF and CAP_PERFMON, or use --probes poll"
+        ));
     }
     forced_is_there(backend, &reports)?;
     Ok(Attached { ebpf: attacher.ebpf, reports })

@@ -17,7 +17,8 @@ impl KernelLayout {
     /// # Errors
     /// The kernel has none (built without `CONFIG_DEBUG_INFO_BTF`) or it cannot be read.
     pub(crate) fn of_running_kernel() -> Result<Self> {
-        let btf = Btf::from_file(KERNEL_BTF).with_context(|| format!("cannot read {KERNEL_BTF}; use --probes poll on a kernel without BTF"))?;
+        let btf = Btf::from_file(KERNEL_BTF)
+            .with_context(|| format!("cannot read {KERNEL_BTF}; use --probes poll on a kernel without BTF"))?;
         Ok(Self { btf })
     }
 

@@ -39,7 +39,9 @@ impl Guard {
             DelayAccounting::On => true,
             DelayAccounting::Off => false,
         };
-        let before = is_on().with_context(|| format!("{SWITCH} is not there: this kernel cannot switch delay accounting; leave --delay-accounting away"))?;
+        let before = is_on().with_context(|| {
+            format!("{SWITCH} is not there: this kernel cannot switch delay accounting; leave --delay-accounting away")
+        })?;
         if before == on {
             return Ok(Self { before: None });
         }

@@ -211,7 +211,10 @@ pub(crate) const HOOKS: &[Hook] = &[
         ways: &[
             fentry(&[Fentry("inet_release")]),
             kprobe(&[Kprobe("inet_release")]),
-            tracepoint(&[Raw("tcp_close_by_state", "inet_sock_set_state")], "close of UDP sockets before their process ends"),
+            tracepoint(
+                &[Raw("tcp_close_by_state", "inet_sock_set_state")],
+                "close of UDP sockets before their process ends",
+            ),
         ],
         missing: "when a socket was closed",
     },

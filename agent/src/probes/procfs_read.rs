@@ -107,12 +107,16 @@ pub(crate) fn addresses_event(netns: u32, pid: u32) -> Option<KernelEvent> {
 /// `fib_trie` prints an address in one line and `/32 host LOCAL` in the next.
 fn local_ipv4(fib_trie: &str) -> impl Iterator<Item = Ipv4Addr> {
     let lines = fib_trie.lines().zip(fib_trie.lines().skip(1));
-    lines.filter(|(_, next)| next.contains("/32 host LOCAL")).filter_map(|(line, _)| line.split_whitespace().last()?.parse().ok())
+    lines
+        .filter(|(_, next)| next.contains("/32 host LOCAL"))
+        .filter_map(|(line, _)| line.split_whitespace().last()?.parse().ok())
 }
 
 /// `if_inet6` begins each line with the address in 32 hexadecimal digits.
 fn local_ipv6(if_inet6: &str) -> impl Iterator<Item = Ipv6Addr> {
-    if_inet6.lines().filter_map(|line| u128::from_str_radix(line.split_whitespace().next()?, 16).ok().map(Ipv6Addr::from))
+    if_inet6
+        .lines()
+        .filter_map(|line| u128::from_str_radix(line.split_whitespace().next()?, 16).ok().map(Ipv6Addr::from))
 }
 
 /// The host's user names.

@@ -51,7 +51,13 @@ impl Ring {
     pub(crate) fn new(mut ebpf: Ebpf) -> Result<Self> {
         let events = ebpf.take_map("EVENTS").context("the eBPF object has no map EVENTS")?;
         let counters = ebpf.take_map("COUNTERS").context("the eBPF object has no map COUNTERS")?;
-        Ok(Self { events: RingBuf::try_from(events)?, counters: PerCpuArray::try_from(counters)?, unparsed: 0, clock: BootClock::now(), _ebpf: ebpf })
+        Ok(Self {
+            events: RingBuf::try_from(events)?,
+            counters: PerCpuArray::try_from(counters)?,
+            unparsed: 0,
+            clock: BootClock::now(),
+            _ebpf: ebpf,
+        })
     }
 
     /// Takes every event there is.

@@ -107,7 +107,11 @@ impl Rounds {
         let addresses = procfs_read::addresses(std::process::id());
         if addresses != self.own_addresses {
             self.own_addresses.clone_from(&addresses);
-            facts.push(KernelEvent::Addresses { time_ns: wall_ns(), netns: procfs_read::own_network_namespace(), addresses });
+            facts.push(KernelEvent::Addresses {
+                time_ns: wall_ns(),
+                netns: procfs_read::own_network_namespace(),
+                addresses,
+            });
         }
     }
 
@@ -148,7 +152,8 @@ impl Rounds {
         if self.known.insert(id) {
             self.watched.push(id);
         }
-        if netns != 0 && !self.namespaces.contains_key(&netns) && procfs_read::network_namespace(id.pid) == Some(netns) {
+        if netns != 0 && !self.namespaces.contains_key(&netns) && procfs_read::network_namespace(id.pid) == Some(netns)
+        {
             self.namespaces.insert(netns, id.pid);
             facts.extend(procfs_read::addresses_event(netns, id.pid));
         }

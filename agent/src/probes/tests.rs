@@ -88,8 +88,10 @@ fn a_process_of_milliseconds_is_told_from_fork_to_exit() {
     let mut child = std::process::Command::new("/bin/true").arg("an argument").spawn().unwrap();
     let pid = child.id();
     child.wait().unwrap();
-    probes.wait_for("fork", |e| matches!(e, KernelEvent::Fork { child, parent, .. }
-        if child.id.pid == pid && parent.id.pid == std::process::id()));
+    probes.wait_for("fork", |e| {
+        matches!(e, KernelEvent::Fork { child, parent, .. }
+        if child.id.pid == pid && parent.id.pid == std::process::id())
+    });
     let exec = probes.wait_for("exec", |e| matches!(e, KernelEvent::Exec { task, .. } if task.id.pid == pid));
     let KernelEvent::Exec { path, command_line, .. } = exec else { unreachable!() };
     assert_eq!((&*path, &*command_line), ("/bin/true", "/bin/true an argument"));

@@ -5,8 +5,8 @@ mod cpu_time;
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use cpu_time::CpuTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use pidflow_exporters::ipfix::{IpfixEncoder, IpfixOptions};
 use pidflow_exporters::json::{JsonEncoder, JsonKeys};
 use pidflow_exporters::netflow9::{Netflow9Encoder, Netflow9Options};
@@ -23,7 +23,12 @@ const TALKS: &str = "%IPV4_SRC_ADDR %L4_SRC_PORT %IPV4_DST_ADDR %L4_DST_PORT %IN
 
 fn templates() -> [(&'static str, Template); 4] {
     let parse = |text| Template::parse(text).unwrap_or_default();
-    [("talks", parse(TALKS)), ("flow+process", parse("@FLOW@ @PROCESS@")), ("collectors", Template::for_collectors()), ("all", Template::default())]
+    [
+        ("talks", parse(TALKS)),
+        ("flow+process", parse("@FLOW@ @PROCESS@")),
+        ("collectors", Template::for_collectors()),
+        ("all", Template::default()),
+    ]
 }
 
 fn records() -> Vec<FlowRecord> {
@@ -36,9 +41,21 @@ fn encoders(c: &mut Criterion<CpuTime>) {
         let mut group = c.benchmark_group(name);
         group.throughput(Throughput::Elements(BATCH as u64));
         let mut ipfix = IpfixEncoder::new(template.clone(), IpfixOptions::default());
-        group.bench_function("ipfix", |b| b.iter(|| ipfix.encode(&records, NOW_NS, &mut |m| { black_box(m); })));
+        group.bench_function("ipfix", |b| {
+            b.iter(|| {
+                ipfix.encode(&records, NOW_NS, &mut |m| {
+                    black_box(m);
+                })
+            })
+        });
         let mut v9 = Netflow9Encoder::new(template.clone(), Netflow9Options::default());
-        group.bench_function("netflow9", |b| b.iter(|| v9.encode(&records, NOW_NS, &mut |m| { black_box(m); })));
+        group.bench_function("netflow9", |b| {
+            b.iter(|| {
+                v9.encode(&records, NOW_NS, &mut |m| {
+                    black_box(m);
+                })
+            })
+        });
         let json = JsonEncoder::new(&template, JsonKeys::Names, OWN_PEN);
         let mut out = Vec::new();
         group.bench_function("json", |b| {

@@ -55,7 +55,13 @@ pub(crate) fn script() -> String {
     for e in private() {
         let (table, (kind, text)) = (if e.enterprise == Enterprise::Ntop { "ntop" } else { "own" }, kind(e));
         let name = lower(e);
-        line(&mut out, format_args!("{table}[{}] = {{ field = ProtoField.{kind}(\"pidflow.{name}\", \"{}\"), text = {text} }}", e.id, e.name));
+        line(
+            &mut out,
+            format_args!(
+                "{table}[{}] = {{ field = ProtoField.{kind}(\"pidflow.{name}\", \"{}\"), text = {text} }}",
+                e.id, e.name
+            ),
+        );
     }
     out + TAIL
 }

@@ -7,7 +7,8 @@ use pidflow_schema::{DataType, ELEMENTS, Element, Enterprise, Length};
 use crate::{lua, stores};
 
 /// The first line of every file whose format has comments.
-pub(crate) const GENERATED: &str = "Generated from pidflow's element table by `cargo run -p pidflow-exporters --example mappings`.";
+pub(crate) const GENERATED: &str =
+    "Generated from pidflow's element table by `cargo run -p pidflow-exporters --example mappings`.";
 /// First free index in goflow2's protobuf message.
 const GOFLOW2_INDEX: usize = 1000;
 
@@ -69,19 +70,35 @@ fn pmacct(number: impl Fn(&Element) -> Option<String>, text_length: impl Fn(&Ele
 /// goflow2: `-mapping goflow2.yaml -format json`.
 fn goflow2() -> String {
     let mut out = format!("# {GENERATED}\nformatter:\n  fields:\n");
-    for builtin in ["time_flow_start_ns", "time_flow_end_ns", "src_addr", "dst_addr", "src_port", "dst_port", "proto", "bytes", "packets"] {
+    for builtin in [
+        "time_flow_start_ns",
+        "time_flow_end_ns",
+        "src_addr",
+        "dst_addr",
+        "src_port",
+        "dst_port",
+        "proto",
+        "bytes",
+        "packets",
+    ] {
         line(&mut out, format_args!("    - {builtin}"));
     }
     private().for_each(|e| line(&mut out, format_args!("    - {}", lower(e))));
     out += "  protobuf:\n";
     for (i, e) in private().enumerate() {
         let kind = if is_text(e) { "string" } else { "varint" };
-        line(&mut out, format_args!("    - name: {}\n      index: {}\n      type: {kind}", lower(e), GOFLOW2_INDEX + i));
+        line(
+            &mut out,
+            format_args!("    - name: {}\n      index: {}\n      type: {kind}", lower(e), GOFLOW2_INDEX + i),
+        );
     }
     out += "ipfix:\n  mapping:\n";
     for (e, pen) in private().filter_map(|e| Some((e, pen(e)?))) {
         let (id, name) = (e.id, lower(e));
-        line(&mut out, format_args!("    - field: {id}\n      penprovided: true\n      pen: {pen}\n      destination: {name}"));
+        line(
+            &mut out,
+            format_args!("    - field: {id}\n      penprovided: true\n      pen: {pen}\n      destination: {name}"),
+        );
     }
     out += "netflowv9:\n  mapping:\n";
     for (e, number) in private().filter_map(|e| Some((e, e.v9?))) {

@@ -10,9 +10,10 @@ const fn clickhouse_type(e: &Element) -> &'static str {
         DataType::Unsigned8 => "Nullable(UInt8)",
         DataType::Unsigned16 => "Nullable(UInt16)",
         // Numbers of JSON are whole, also where IPFIX saturates at 32 bits.
-        DataType::Unsigned32 | DataType::Unsigned64 | DataType::DateTimeMilliseconds | DataType::DateTimeNanoseconds => {
-            "Nullable(UInt64)"
-        }
+        DataType::Unsigned32
+        | DataType::Unsigned64
+        | DataType::DateTimeMilliseconds
+        | DataType::DateTimeNanoseconds => "Nullable(UInt64)",
         DataType::String => "LowCardinality(Nullable(String))",
         DataType::Ipv4Address => "Nullable(IPv4)",
         DataType::Ipv6Address => "Nullable(IPv6)",
@@ -23,12 +24,22 @@ const fn clickhouse_type(e: &Element) -> &'static str {
 
 /// ClickHouse: a table for `INSERT INTO flows FORMAT JSONEachRow`.
 pub(crate) fn clickhouse() -> String {
-    let mut out = format!("-- {GENERATED}\n-- INSERT INTO flows FORMAT JSONEachRow takes what `pidflow run --json -` writes.\nCREATE TABLE IF NOT EXISTS flows\n(\n");
+    let mut out = format!(
+        "-- {GENERATED}\n-- INSERT INTO flows FORMAT JSONEachRow takes what `pidflow run --json -` writes.\nCREATE TABLE IF NOT EXISTS flows\n(\n"
+    );
     for e in ELEMENTS.iter() {
-        line(&mut out, format_args!("    `{}` {} COMMENT '{}',", e.name, clickhouse_type(e), e.doc.replace('\'', "''")));
+        line(
+            &mut out,
+            format_args!("    `{}` {} COMMENT '{}',", e.name, clickhouse_type(e), e.doc.replace('\'', "''")),
+        );
     }
     for (name, element) in [("flow_start", "FLOW_START_MILLISECONDS"), ("flow_end", "FLOW_END_MILLISECONDS")] {
-        line(&mut out, format_args!("    `{name}` DateTime64(3) ALIAS fromUnixTimestamp64Milli(assumeNotNull(toInt64(`{element}`))),"));
+        line(
+            &mut out,
+            format_args!(
+                "    `{name}` DateTime64(3) ALIAS fromUnixTimestamp64Milli(assumeNotNull(toInt64(`{element}`))),"
+            ),
+        );
     }
     out.truncate(out.trim_end().trim_end_matches(',').len());
     out + "\n)\nENGINE = MergeTree\nPARTITION BY toYYYYMMDD(LAST_SWITCHED)\nORDER BY (LAST_SWITCHED)\nTTL LAST_SWITCHED + INTERVAL 30 DAY;\n"

@@ -39,7 +39,10 @@ headers = { authorization = "Bearer x" }
 fn every_kind_is_read() {
     let all = parse(EXAMPLE).unwrap();
     let names: Vec<_> = all.iter().map(ExporterConfig::name).collect();
-    assert_eq!(names, ["ipfix udp://collector.example:4739", "netflow9 udp://[::1]:2055", "json -", "otlp http://127.0.0.1:4317"]);
+    assert_eq!(
+        names,
+        ["ipfix udp://collector.example:4739", "netflow9 udp://[::1]:2055", "json -", "otlp http://127.0.0.1:4317"]
+    );
     let ExporterConfig::Ipfix(wire) = &all[0] else { panic!("{all:?}") };
     assert_eq!((wire.domain, wire.max_message, wire.resend.interval_ns), (Some(7), 9000, 60_000_000_000));
     assert_eq!(wire.template.as_ref().map(|t| t.elements().len() > 20), Some(true));

@@ -84,7 +84,9 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// A template's largest record does not fit.
-    #[error("{exporter}: max-message {max_message} is too small for the template, which needs {needed} octets; name fewer elements or raise it")]
+    #[error(
+        "{exporter}: max-message {max_message} is too small for the template, which needs {needed} octets; name fewer elements or raise it"
+    )]
     MessageTooSmall {
         /// Kind and target.
         exporter: String,

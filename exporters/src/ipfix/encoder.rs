@@ -36,13 +36,20 @@ pub struct IpfixOptions {
 impl Default for IpfixOptions {
     /// As for UDP: 1420 octets pass an Ethernet path with room for tunnels.
     fn default() -> Self {
-        Self { domain: 0, own_pen: Enterprise::DEFAULT_OWN_PEN, max_message: 1420, resend: Resend::default(), options_records: false }
+        Self {
+            domain: 0,
+            own_pen: Enterprise::DEFAULT_OWN_PEN,
+            max_message: 1420,
+            resend: Resend::default(),
+            options_records: false,
+        }
     }
 }
 
 /// ntop's and pidflow's own elements of the template. RFC 5103's need no explanation: their types are IANA's.
 fn enterprise(template: &Template, own_pen: u32) -> Vec<(&'static Element, u32)> {
-    let explained = template.elements().iter().filter(|e| matches!(e.enterprise, Enterprise::Ntop | Enterprise::Pidflow));
+    let explained =
+        template.elements().iter().filter(|e| matches!(e.enterprise, Enterprise::Ntop | Enterprise::Pidflow));
     explained.filter_map(|e| Some((*e, e.enterprise.number(own_pen)?))).collect()
 }
 

@@ -36,7 +36,8 @@ impl LogEncoder {
     pub fn new(template: &Template, host_name: &str, host_id: &str) -> Self {
         let elements = template.elements().iter();
         let attributes = elements.filter_map(|e| Some(Attribute { key: e.otel?, read: e.read })).collect();
-        let resource = [("service.name", SERVICE), ("service.version", VERSION), ("host.name", host_name), ("host.id", host_id)];
+        let resource =
+            [("service.name", SERVICE), ("service.version", VERSION), ("host.name", host_name), ("host.id", host_id)];
         let known = resource.into_iter().filter(|(_, value)| !value.is_empty());
         let resource = Resource { attributes: known.map(|(key, v)| text(key, v)).collect(), ..Resource::default() };
         Self { attributes, resource }
@@ -46,7 +47,8 @@ impl LogEncoder {
     #[must_use]
     pub fn request(&self, records: &[FlowRecord], now_ns: u64) -> ExportLogsServiceRequest {
         let log_records = records.iter().map(|r| self.log_record(r, now_ns)).collect();
-        let scope = InstrumentationScope { name: SERVICE.into(), version: VERSION.into(), ..InstrumentationScope::default() };
+        let scope =
+            InstrumentationScope { name: SERVICE.into(), version: VERSION.into(), ..InstrumentationScope::default() };
         let scope_logs = ScopeLogs { scope: Some(scope), log_records, ..ScopeLogs::default() };
         let resource = Some(self.resource.clone());
         let logs = ResourceLogs { resource, scope_logs: vec![scope_logs], ..ResourceLogs::default() };
@@ -151,7 +153,10 @@ mod tests {
         assert_eq!(value(first, "source.process.pid"), Some(&Any::IntValue(1000)));
         assert_eq!(value(first, "destination.process.pid"), Some(&Any::IntValue(1001)));
         assert_eq!(value(first, "network.transport"), Some(&Any::StringValue("tcp".into())));
-        assert_eq!(value(first, "source.process.creation.time"), Some(&Any::StringValue("2025-12-31T23:00:00.000Z".into())));
+        assert_eq!(
+            value(first, "source.process.creation.time"),
+            Some(&Any::StringValue("2025-12-31T23:00:00.000Z".into()))
+        );
         assert_eq!((first.time_unix_nano, first.observed_time_unix_nano), (sample::record(0).flow.last_ns, 5));
     }
 

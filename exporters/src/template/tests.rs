@@ -20,7 +20,10 @@ fn the_talks_template_is_read() {
 
 #[test]
 fn any_case_ipfix_names_and_aliases() {
-    assert_eq!(names("%ipv4_src_addr %flowEndReason %flowStartSysUpTime"), ["IPV4_SRC_ADDR", "FLOW_END_REASON", "FIRST_SWITCHED"]);
+    assert_eq!(
+        names("%ipv4_src_addr %flowEndReason %flowStartSysUpTime"),
+        ["IPV4_SRC_ADDR", "FLOW_END_REASON", "FIRST_SWITCHED"]
+    );
 }
 
 #[test]
@@ -50,7 +53,10 @@ fn errors_say_where_what_and_what_was_meant() {
         "template, column 11: no element is called %SRC_PROC_NMAE, the nearest is %SRC_PROC_NAME; `pidflow fields` lists them all"
     );
     assert_eq!(message("%X\u{1b}[2J"), "template, column 1: no element is called %X; `pidflow fields` lists them all");
-    assert_eq!(message("@PROC@"), "template, column 1: no macro is called @PROC@; there are @FLOW@, @PROCESS@ and @PIDFLOW@");
+    assert_eq!(
+        message("@PROC@"),
+        "template, column 1: no macro is called @PROC@; there are @FLOW@, @PROCESS@ and @PIDFLOW@"
+    );
     assert_eq!(message("%IN_BYTES @FLOW"), "template, column 11: @FLOW is not closed; write @FLOW@");
     assert_eq!(message("%IN_BYTES % %IN_PKTS"), "template, column 11: an element's name is missing after %");
     assert_eq!(Template::parse(" ").unwrap_err(), TemplateError::Empty);

@@ -33,7 +33,11 @@ enum Output {
 }
 
 impl LineSink {
-    pub(crate) fn open(config: &JsonConfig, context: &ExportContext, counters: &Arc<Counters>) -> Result<Self, StartError> {
+    pub(crate) fn open(
+        config: &JsonConfig,
+        context: &ExportContext,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, StartError> {
         let (output, name) = match &config.output {
             JsonOutput::Stdout => (Output::Stdout, "standard output".to_owned()),
             JsonOutput::File(path) => {
@@ -102,7 +106,8 @@ impl Output {
             }
             Self::File(file, length) => {
                 let (written, result) = write_counting(file, bytes);
-                let whole = bytes.get(..written).and_then(|b| b.iter().rposition(|b| *b == b'\n')).map_or(0, |at| at + 1);
+                let whole =
+                    bytes.get(..written).and_then(|b| b.iter().rposition(|b| *b == b'\n')).map_or(0, |at| at + 1);
                 if let Some(length) = length {
                     *length += whole as u64;
                     if whole < written {

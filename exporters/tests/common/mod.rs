@@ -12,7 +12,9 @@ pub(crate) fn octets(e: &Element, record: &FlowRecord) -> Vec<u8> {
         Some(Value::Ipv4(a)) => a.octets().to_vec(),
         Some(Value::Ipv6(a)) => a.octets().to_vec(),
         Some(Value::Mac(a)) => a.to_vec(),
-        Some(Value::Time(ns)) if e.data_type == DataType::DateTimeSeconds => ((ns / 1_000_000_000) as u32).to_be_bytes().to_vec(),
+        Some(Value::Time(ns)) if e.data_type == DataType::DateTimeSeconds => {
+            ((ns / 1_000_000_000) as u32).to_be_bytes().to_vec()
+        }
         Some(Value::Time(ns)) => (ns / 1_000_000).to_be_bytes().to_vec(),
         None => vec![0; usize::from(e.data_type.octets().unwrap_or(0))],
     }

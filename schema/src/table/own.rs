@@ -81,10 +81,20 @@ macro_rules! end {
 }
 
 /// The source end's.
-pub(super) const SOURCE: &[Element] = &end!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, SourceCandidate, SourceNamespace, 16);
+pub(super) const SOURCE: &[Element] =
+    &end!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, SourceCandidate, SourceNamespace, 16);
 /// The destination end's.
 pub(super) const DESTINATION: &[Element] = &end!(
-    destination, "DST", "dst", "destination", Destination, DestinationUsage, DestinationIowait, DestinationCandidate, DestinationNamespace, 48
+    destination,
+    "DST",
+    "dst",
+    "destination",
+    Destination,
+    DestinationUsage,
+    DestinationIowait,
+    DestinationCandidate,
+    DestinationNamespace,
+    48
 );
 
 /// The flow's.

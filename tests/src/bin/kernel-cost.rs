@@ -65,7 +65,11 @@ fn report(name: &str, count: u32, wall: f64, programs: &RunTimes) {
     let each = total as f64 / f64::from(count);
     println!("{name}: {each:.0} ns in programs each, of {:.0} ns each in all", wall * 1e9 / f64::from(count));
     for (program, (ns, runs)) in programs.iter().filter(|(_, t)| u64::from(count) <= t.1 * 4) {
-        println!("  {program:24} {:6.0} ns a run, {:.2} runs each", *ns as f64 / *runs as f64, *runs as f64 / f64::from(count));
+        println!(
+            "  {program:24} {:6.0} ns a run, {:.2} runs each",
+            *ns as f64 / *runs as f64,
+            *runs as f64 / f64::from(count)
+        );
     }
 }
 

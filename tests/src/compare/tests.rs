@@ -16,10 +16,7 @@ fn record() -> serde_json::Value {
 }
 
 fn outcome(records: &[serde_json::Value]) -> Outcome {
-    let records: Vec<_> = records
-        .iter()
-        .map(|record| Record::parse(&record.to_string()).unwrap())
-        .collect();
+    let records: Vec<_> = records.iter().map(|record| Record::parse(&record.to_string()).unwrap()).collect();
     compare(&truth::parse(TRUTH).unwrap(), &records)
 }
 
@@ -42,11 +39,7 @@ fn every_field_of_both_ends_counts() {
         assert_eq!(outcome(&[with(&format!("DST_{key}"), 9)]).wrong, 1, "{key}");
     }
     for key in ["PROC_NAME", "PROC_USER_NAME", "FATHER_PROC_NAME"] {
-        assert_eq!(
-            outcome(&[with(&format!("SRC_{key}"), "x")]).wrong,
-            1,
-            "{key}"
-        );
+        assert_eq!(outcome(&[with(&format!("SRC_{key}"), "x")]).wrong, 1, "{key}");
     }
 }
 
@@ -54,17 +47,9 @@ fn every_field_of_both_ends_counts() {
 fn what_is_not_said_is_missing_and_not_wrong() {
     let mut silent = record();
     silent.as_object_mut().unwrap().remove("DST_PROC_PID");
-    for records in [
-        vec![],
-        vec![silent],
-        vec![with("FLOW_START_MILLISECONDS", 5000)],
-    ] {
+    for records in [vec![], vec![silent], vec![with("FLOW_START_MILLISECONDS", 5000)]] {
         let outcome = outcome(&records);
-        assert_eq!(
-            (outcome.right, outcome.missing, outcome.wrong),
-            (0, 1, 0),
-            "{outcome}"
-        );
+        assert_eq!((outcome.right, outcome.missing, outcome.wrong), (0, 1, 0), "{outcome}");
     }
 }
 

@@ -19,17 +19,11 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self> {
-        let scenario = arguments
-            .next()
-            .context("usage: scenario NAME --truth FILE [--option value]...")?;
+        let scenario = arguments.next().context("usage: scenario NAME --truth FILE [--option value]...")?;
         let mut options = HashMap::new();
         while let Some(option) = arguments.next() {
-            let Some(name) = option.strip_prefix("--") else {
-                bail!("unexpected argument {option:?}")
-            };
-            let value = arguments
-                .next()
-                .with_context(|| format!("--{name} needs a value"))?;
+            let Some(name) = option.strip_prefix("--") else { bail!("unexpected argument {option:?}") };
+            let value = arguments.next().with_context(|| format!("--{name} needs a value"))?;
             options.insert(name.to_owned(), value);
         }
         Ok(Self { scenario, options })
@@ -44,11 +38,7 @@ impl Args {
         &self,
         name: &str,
     ) -> Result<Option<T>> {
-        let value = self.options.get(name).map(|value| {
-            value
-                .parse::<T>()
-                .with_context(|| format!("--{name} {value}"))
-        });
+        let value = self.options.get(name).map(|value| value.parse::<T>().with_context(|| format!("--{name} {value}")));
         value.transpose()
     }
 
@@ -62,12 +52,8 @@ impl Args {
     }
 
     /// The value of an option that must be there.
-    pub(super) fn need<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
-        &self,
-        name: &str,
-    ) -> Result<T> {
-        self.find(name)?
-            .with_context(|| format!("--{name} is needed"))
+    pub(super) fn need<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(&self, name: &str) -> Result<T> {
+        self.find(name)?.with_context(|| format!("--{name} is needed"))
     }
 
     /// The file that takes the truth.

@@ -61,15 +61,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// A folder with this program under every name, that other users may enter.
 pub(super) fn executables() -> Result<TempDir> {
-    let dir = tempfile::Builder::new()
-        .prefix("pidflow-scenario")
-        .tempdir()?;
+    let dir = tempfile::Builder::new().prefix("pidflow-scenario").tempdir()?;
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
     let own = std::env::current_exe()?;
-    for name in NAMES
-        .iter()
-        .chain(&["pf-server", "pf-launcher", "pf-shell", "pf-after"])
-    {
+    for name in NAMES.iter().chain(&["pf-server", "pf-launcher", "pf-shell", "pf-after"]) {
         let path = dir.path().join(name);
         // A hard link does not cross file systems.
         fs::hard_link(&own, &path).or_else(|_| fs::copy(&own, &path).map(drop))?;
@@ -107,40 +102,18 @@ impl Job {
     /// Ports go round in a small range, so that every pair comes back after `4 * ports` clients; 0 leaves it to the kernel.
     fn port(&self) -> u16 {
         let turn = (self.number / 4).checked_rem(u32::from(self.ports));
-        turn.and_then(|turn| u16::try_from(turn).ok())
-            .map_or(0, |turn| FIRST_PORT + turn)
+        turn.and_then(|turn| u16::try_from(turn).ok()).map_or(0, |turn| FIRST_PORT + turn)
     }
 
     fn command(&self, dir: &Path, hold_ms: u64) -> Command {
         // Numbers without a common divisor with 4, so that every combination with protocol and family occurs.
-        let name = NAMES
-            .get((self.number / 3 % 4) as usize)
-            .copied()
-            .unwrap_or_default();
-        let mut command = Command::new(dir.join(if self.number.is_multiple_of(5) {
-            "pf-shell"
-        } else {
-            name
-        }));
-        command.arg(if self.number.is_multiple_of(5) {
-            "shell"
-        } else {
-            "client"
-        });
+        let name = NAMES.get((self.number / 3 % 4) as usize).copied().unwrap_or_default();
+        let mut command = Command::new(dir.join(if self.number.is_multiple_of(5) { "pf-shell" } else { name }));
+        command.arg(if self.number.is_multiple_of(5) { "shell" } else { "client" });
         command.args(["--exe".as_ref(), dir.join(name).as_os_str()]);
         command.args(["--proto", if self.tcp() { "tcp" } else { "udp" }]);
-        command.args([
-            "--target",
-            &self.target().to_string(),
-            "--port",
-            &self.port().to_string(),
-        ]);
-        command.args([
-            "--variant",
-            &(self.number / 7).to_string(),
-            "--hold-ms",
-            &hold_ms.to_string(),
-        ]);
+        command.args(["--target", &self.target().to_string(), "--port", &self.port().to_string()]);
+        command.args(["--variant", &(self.number / 7).to_string(), "--hold-ms", &hold_ms.to_string()]);
         if self.number.is_multiple_of(3) {
             command.uid(NOBODY).gid(NOBODY);
         }
@@ -160,15 +133,7 @@ pub(super) fn launch(args: &Args) -> Result<()> {
     for number in 0..count {
         let due = start + Duration::from_secs(1) * number / rate;
         running.reap_until(due)?;
-        running.children.push(
-            Job {
-                number,
-                ports,
-                server,
-            }
-            .command(&dir, hold_ms)
-            .spawn()?,
-        );
+        running.children.push(Job { number, ports, server }.command(&dir, hold_ms).spawn()?);
     }
     while !running.children.is_empty() {
         running.reap_until(Instant::now())?;
@@ -241,18 +206,12 @@ pub(super) fn client(args: &Args) -> Result<()> {
         scenario: "burst",
         target: args.need("target")?,
         port: args.need("port")?,
-        closer: if variant.is_multiple_of(2) {
-            Closer::Client
-        } else {
-            Closer::Server
-        },
+        closer: if variant.is_multiple_of(2) { Closer::Client } else { Closer::Server },
         hold: Duration::from_millis(args.need("hold-ms")?),
     };
     let exchange = match args.need::<String>("proto")?.as_str() {
         "tcp" => wire::tcp_exchange(plan)?,
         _ => wire::udp_exchange(plan, variant.is_multiple_of(2))?,
     };
-    exchange.append_to(&File::from(
-        std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?,
-    ))
+    exchange.append_to(&File::from(std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned()?))
 }

@@ -15,12 +15,7 @@ struct Block([u8; 4096]);
 /// Writes around the page cache and flushes, for `time`, in a file of its own in `dir`.
 pub(super) fn wait_for_disk(dir: &Path, time: Duration) -> Result<()> {
     let path = dir.join(format!("pidflow-disk-{}", std::process::id()));
-    let opened = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .custom_flags(libc::O_DIRECT)
-        .open(&path);
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).custom_flags(libc::O_DIRECT).open(&path);
     let mut file = opened.with_context(|| format!("open {} for direct I/O", path.display()))?;
     let outcome = write_and_flush(&mut file, time);
     std::fs::remove_file(&path)?;

@@ -19,8 +19,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let pause = Duration::from_millis(args.get("pause-ms", 5)?);
     let (mut servers, mut clients) = (Vec::new(), Vec::new());
     for address in LOOPBACKS {
-        let (server, tcp) =
-            wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
+        let (server, tcp) = wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
         servers.push(server);
         let (server, udp) = wire::fork_receiver(address, |socket| wire::answer_forever(&socket))?;
         servers.push(server);
@@ -33,29 +32,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn work(
-    until: Instant,
-    pause: Duration,
-    truth: &File,
-    target: SocketAddr,
-    tcp: bool,
-) -> Result<()> {
+fn work(until: Instant, pause: Duration, truth: &File, target: SocketAddr, tcp: bool) -> Result<()> {
     let mut turn = 0_u32;
     while Instant::now() < until {
         turn += 1;
         let plan = Plan {
-            closer: if turn.is_multiple_of(2) {
-                Closer::Client
-            } else {
-                Closer::Server
-            },
+            closer: if turn.is_multiple_of(2) { Closer::Client } else { Closer::Server },
             ..Plan::plain("load", target)
         };
-        let exchange = if tcp {
-            wire::tcp_exchange(plan)
-        } else {
-            wire::udp_exchange(plan, turn.is_multiple_of(2))
-        };
+        let exchange = if tcp { wire::tcp_exchange(plan) } else { wire::udp_exchange(plan, turn.is_multiple_of(2)) };
         exchange?.append_to(truth)?;
         thread::sleep(pause);
     }

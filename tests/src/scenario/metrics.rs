@@ -36,11 +36,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     };
     let server_works = args.get("side", "client".to_owned())? == "server";
     for address in LOOPBACKS {
-        let client = if server_works {
-            against_worker(address, &task)?
-        } else {
-            working(address, &task)?
-        };
+        let client = if server_works { against_worker(address, &task)? } else { working(address, &task)? };
         client.append_to(&truth)?;
     }
     Ok(())
@@ -48,8 +44,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 /// A client process that works; this one only collects what it says over a pipe.
 fn working(address: IpAddr, task: &Task) -> Result<Exchange> {
-    let (_server, target) =
-        wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
+    let (_server, target) = wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
     let (mut reader, mut writer) = std::io::pipe()?;
     let client = sys::fork(|| {
         let exchange = Exchange::begin("metrics", TCP, wire::unspecified(address, 0), target);
@@ -60,9 +55,7 @@ fn working(address: IpAddr, task: &Task) -> Result<Exchange> {
         let mut exchange = wire::tcp_finish(exchange, stream, Plan::plain("metrics", target))?;
         exchange.set_source(source);
         exchange.source_usage = Some(before.until_now()?);
-        writer
-            .write_all(&serde_json::to_vec(&exchange)?)
-            .context("tell")?;
+        writer.write_all(&serde_json::to_vec(&exchange)?).context("tell")?;
         mem::forget(memory);
         Ok(())
     })?;
@@ -126,11 +119,7 @@ fn burn(time: Duration) -> Result<()> {
     let mut value = 1_u64;
     while cpu_ns(&usage()?) < wanted {
         for _ in 0..100_000 {
-            value = hint::black_box(
-                value
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1),
-            );
+            value = hint::black_box(value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
         }
     }
     Ok(())
@@ -146,9 +135,8 @@ fn usage() -> Result<libc::rusage> {
 }
 
 const fn cpu_ns(usage: &libc::rusage) -> u64 {
-    let microseconds = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1_000_000
-        + usage.ru_utime.tv_usec
-        + usage.ru_stime.tv_usec;
+    let microseconds =
+        (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1_000_000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
     microseconds.unsigned_abs() * 1000
 }
 
@@ -161,26 +149,18 @@ struct Snapshot {
 
 impl Snapshot {
     fn take() -> Result<Self> {
-        Ok(Self {
-            at: Instant::now(),
-            usage: usage()?,
-            iowait_ns: iowait_ns()?,
-        })
+        Ok(Self { at: Instant::now(), usage: usage()?, iowait_ns: iowait_ns()? })
     }
 
     fn until_now(&self) -> Result<Usage> {
         let now = Self::take()?;
-        let faults =
-            |pick: fn(&libc::rusage) -> i64| (pick(&now.usage) - pick(&self.usage)).unsigned_abs();
+        let faults = |pick: fn(&libc::rusage) -> i64| (pick(&now.usage) - pick(&self.usage)).unsigned_abs();
         Ok(Usage {
             cpu_ns: cpu_ns(&now.usage) - cpu_ns(&self.usage),
             minor_faults: faults(|usage| usage.ru_minflt),
             major_faults: faults(|usage| usage.ru_majflt),
             wall_ns: u64::try_from((now.at - self.at).as_nanos())?,
-            iowait_ns: now
-                .iowait_ns
-                .zip(self.iowait_ns)
-                .map(|(now, before)| now - before),
+            iowait_ns: now.iowait_ns.zip(self.iowait_ns).map(|(now, before)| now - before),
             rss: memory("VmRSS:")?,
             peak_rss: memory("VmHWM:")?,
             faults_ever: (now.usage.ru_minflt + now.usage.ru_majflt).unsigned_abs(),
@@ -191,10 +171,7 @@ impl Snapshot {
 /// A memory line of `/proc/self/status`, bytes.
 fn memory(name: &str) -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .with_context(|| format!("no {name}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * 1024)
 }
@@ -205,15 +182,9 @@ fn iowait_ns() -> Result<Option<u64>> {
         return Ok(None);
     }
     let stat = fs::read_to_string("/proc/self/stat")?;
-    let (_, after_name) = stat
-        .rsplit_once(')')
-        .context("/proc/self/stat has no name")?;
+    let (_, after_name) = stat.rsplit_once(')').context("/proc/self/stat has no name")?;
     // The first field after the name is number 3.
-    let ticks: u64 = after_name
-        .split_whitespace()
-        .nth(42 - 3)
-        .context("/proc/self/stat is short")?
-        .parse()?;
+    let ticks: u64 = after_name.split_whitespace().nth(42 - 3).context("/proc/self/stat is short")?.parse()?;
     // SAFETY: no pointers are involved.
     let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     Ok(Some(ticks * 1_000_000_000 / per_second.unsigned_abs()))

@@ -13,27 +13,19 @@ use super::wire::{self, Plan};
 use crate::sys::{self, Forked};
 
 /// Addresses of the host's side and the container's side (TEST-NET-2, RFC 5737; a unique local prefix, RFC 4193).
-const HOST: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)),
-    IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1)),
-];
-const INSIDE: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2)),
-    IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2)),
-];
+const HOST: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)), IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1))];
+const INSIDE: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(198, 51, 100, 2)), IpAddr::V6(Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2))];
 const HOST_LINK: &str = "pf-host0";
 const INSIDE_LINK: &str = "pf-inside0";
 
 /// A link on which nobody answers (TEST-NET-3, RFC 5737).
 const EMPTY_LINK: &str = "pf-empty0";
-const EMPTY: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)),
-    IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 1)),
-];
-const ABSENT: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
-    IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 9)),
-];
+const EMPTY: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 1))];
+const ABSENT: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)), IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 9))];
 
 /// What host and container tell each other, line by line.
 struct Talk {
@@ -44,16 +36,7 @@ struct Talk {
 impl Talk {
     fn pair() -> Result<(Self, Self)> {
         let (a, b) = (io::pipe()?, io::pipe()?);
-        Ok((
-            Self {
-                from: BufReader::new(a.0),
-                to: b.1,
-            },
-            Self {
-                from: BufReader::new(b.0),
-                to: a.1,
-            },
-        ))
+        Ok((Self { from: BufReader::new(a.0), to: b.1 }, Self { from: BufReader::new(b.0), to: a.1 }))
     }
 
     fn tell(&mut self, what: &impl serde::Serialize) -> Result<()> {
@@ -77,10 +60,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let (mut ours, theirs) = Talk::pair()?;
     let container = sys::fork(|| container(theirs, &truth, count))?;
     let _unshared: bool = ours.hear()?;
-    ip(&format!(
-        "link add {HOST_LINK} type veth peer name {INSIDE_LINK} netns {}",
-        container.pid()
-    ))?;
+    ip(&format!("link add {HOST_LINK} type veth peer name {INSIDE_LINK} netns {}", container.pid()))?;
     configure(HOST_LINK, HOST)?;
     args.await_go()?;
     let (_running, servers) = serve(HOST)?;
@@ -97,9 +77,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// ever leaves.
 pub(super) fn unreachable(args: &Args) -> Result<()> {
     let truth = args.truth()?;
-    ip(&format!(
-        "link add {EMPTY_LINK} type veth peer name pf-empty1"
-    ))?;
+    ip(&format!("link add {EMPTY_LINK} type veth peer name pf-empty1"))?;
     let outcome = ip("link set pf-empty1 up").and_then(|()| connect_to_absent(&truth));
     ip(&format!("link del {EMPTY_LINK}"))?;
     outcome
@@ -109,12 +87,7 @@ fn connect_to_absent(truth: &File) -> Result<()> {
     configure(EMPTY_LINK, EMPTY)?;
     for (source, absent) in EMPTY.into_iter().zip(ABSENT) {
         let target = SocketAddr::new(absent, 7070);
-        let failing = Failing {
-            scenario: "unreachable",
-            source,
-            target,
-            error: libc::EHOSTUNREACH,
-        };
+        let failing = Failing { scenario: "unreachable", source, target, error: libc::EHOSTUNREACH };
         failing.connect()?.append_to(truth)?;
     }
     Ok(())
@@ -144,8 +117,7 @@ fn container(mut talk: Talk, truth: &File, count: u32) -> Result<()> {
 fn serve(addresses: [IpAddr; 2]) -> Result<(Vec<Forked>, Servers)> {
     let (mut running, mut servers) = (Vec::new(), Servers::default());
     for address in addresses {
-        let (process, at) =
-            wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
+        let (process, at) = wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
         running.push(process);
         servers.0.push(at);
         let (process, at) = wire::fork_receiver(address, |socket| wire::answer_forever(&socket))?;
@@ -176,10 +148,7 @@ fn configure(link: &str, addresses: [IpAddr; 2]) -> Result<()> {
 }
 
 fn ip(arguments: &str) -> Result<()> {
-    let status = Command::new("ip")
-        .args(arguments.split(' '))
-        .status()
-        .context("run ip (package iproute2)")?;
+    let status = Command::new("ip").args(arguments.split(' ')).status().context("run ip (package iproute2)")?;
     if !status.success() {
         bail!("ip {arguments}: {status}");
     }

@@ -38,11 +38,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let _allowed = PingAllowed::new()?;
     for number in 0..args.get("count", 6_u32)? {
-        let address = if number.is_multiple_of(2) {
-            LOOPBACKS[0]
-        } else {
-            LOOPBACKS[1]
-        };
+        let address = if number.is_multiple_of(2) { LOOPBACKS[0] } else { LOOPBACKS[1] };
         sys::fork(|| echo(address)?.append_to(&truth))?.join()?;
     }
     Ok(())
@@ -57,9 +53,7 @@ fn echo(address: IpAddr) -> Result<Exchange> {
     let (protocol, kind) = echo_type(address);
     let target = SocketAddr::new(address, 0);
     let mut exchange = Exchange::begin("ping", protocol, wire::unspecified(address, 0), target);
-    let socket = UdpSocket::from(
-        sys::socket(address, libc::SOCK_DGRAM, i32::from(protocol)).context("ping socket")?,
-    );
+    let socket = UdpSocket::from(sys::socket(address, libc::SOCK_DGRAM, i32::from(protocol)).context("ping socket")?);
     socket.set_read_timeout(Some(std::time::Duration::from_secs(5)))?;
     sys::connect(&socket, target)?;
     // Type, code, checksum and identifier (both filled in by the kernel), sequence number, data.

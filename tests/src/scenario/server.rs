@@ -35,27 +35,17 @@ pub(super) fn run() -> Result<()> {
 
 impl Server {
     fn open() -> Result<Self> {
-        let listeners = [
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
-            TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?,
-        ];
+        let listeners = [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv6Addr::LOCALHOST, 0))?];
         for listener in &listeners {
             listener.set_nonblocking(true)?;
             // The standard library's queue of 128 overflows when the machine is busy for a moment.
             sys::listen(listener, 4096)?;
         }
-        let sockets = [
-            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
-            UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?,
-        ];
+        let sockets = [UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?, UdpSocket::bind((Ipv6Addr::LOCALHOST, 0))?];
         for socket in &sockets {
             socket.set_nonblocking(true)?;
         }
-        Ok(Self {
-            listeners,
-            sockets,
-            connections: Vec::new(),
-        })
+        Ok(Self { listeners, sockets, connections: Vec::new() })
     }
 
     fn ports(&self) -> Result<Ports> {
@@ -74,32 +64,17 @@ impl Server {
     fn step(&mut self) -> Result<bool> {
         let mut polled = self.descriptors();
         // SAFETY: the array outlives the call and its length is given.
-        sys::check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) })
-            .context("poll")?;
-        let ready = |fd: RawFd| {
-            polled
-                .iter()
-                .any(|entry| entry.fd == fd && entry.revents != 0)
-        };
+        sys::check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, -1) }).context("poll")?;
+        let ready = |fd: RawFd| polled.iter().any(|entry| entry.fd == fd && entry.revents != 0);
         if ready(libc::STDIN_FILENO) {
             return Ok(false);
         }
-        self.connections
-            .retain_mut(|stream| !ready(stream.as_raw_fd()) || still_open(stream));
-        for listener in self
-            .listeners
-            .iter()
-            .filter(|listener| ready(listener.as_raw_fd()))
-        {
+        self.connections.retain_mut(|stream| !ready(stream.as_raw_fd()) || still_open(stream));
+        for listener in self.listeners.iter().filter(|listener| ready(listener.as_raw_fd())) {
             // A client may have given up meanwhile: that concerns nobody else.
-            self.connections
-                .extend(listener.accept().map(|(stream, _)| stream));
+            self.connections.extend(listener.accept().map(|(stream, _)| stream));
         }
-        for socket in self
-            .sockets
-            .iter()
-            .filter(|socket| ready(socket.as_raw_fd()))
-        {
+        for socket in self.sockets.iter().filter(|socket| ready(socket.as_raw_fd())) {
             answer_datagram(socket)?;
         }
         Ok(true)
@@ -111,12 +86,7 @@ impl Server {
         let sockets = self.sockets.iter().map(AsRawFd::as_raw_fd);
         let connections = self.connections.iter().map(AsRawFd::as_raw_fd);
         let all = fixed.chain(listeners).chain(sockets).chain(connections);
-        all.map(|fd| libc::pollfd {
-            fd,
-            events: libc::POLLIN,
-            revents: 0,
-        })
-        .collect()
+        all.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }).collect()
     }
 }
 

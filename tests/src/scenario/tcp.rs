@@ -20,9 +20,7 @@ pub(super) fn prefork(args: &Args) -> Result<()> {
     let (workers, count) = (args.get("workers", 4_u32)?, args.get("count", 40_u32)?);
     for address in LOOPBACKS {
         let (_listener, target) = wire::fork_listener(address, |listener| {
-            let pool: Result<Vec<_>> = (0..workers)
-                .map(|_| sys::fork(|| wire::accept_forever(&listener)))
-                .collect();
+            let pool: Result<Vec<_>> = (0..workers).map(|_| sys::fork(|| wire::accept_forever(&listener))).collect();
             pool?.into_iter().try_for_each(sys::Forked::join)
         })?;
         for _ in 0..count / 2 {
@@ -43,8 +41,7 @@ pub(super) fn fdpass(args: &Args) -> Result<()> {
             }
             Ok(())
         })?;
-        let (_acceptor, target) =
-            wire::fork_listener(address, |listener| pass_on(&listener, &give))?;
+        let (_acceptor, target) = wire::fork_listener(address, |listener| pass_on(&listener, &give))?;
         for _ in 0..args.get("count", 10_u32)? / 2 {
             wire::tcp_exchange(Plan::plain("fdpass", target))?.append_to(&truth)?;
         }
@@ -66,8 +63,7 @@ pub(super) fn preexisting(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let mut older = Vec::new();
     for address in LOOPBACKS {
-        let (server, target) =
-            wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
+        let (server, target) = wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
         let mut stream = TcpStream::connect(target)?;
         wire::tcp_talk(&mut stream, Closer::Client.request())?;
         older.push((server, target, stream));
@@ -92,21 +88,14 @@ pub(super) fn exec_after_connect(args: &Args) -> Result<()> {
     let truth: String = args.need("truth")?;
     let dir = super::burst::executables()?;
     for address in LOOPBACKS {
-        let (_server, target) =
-            wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
+        let (_server, target) = wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
         let client = sys::fork(|| {
             let start = sys::now_ns();
             let stream = TcpStream::connect(target)?;
             // SAFETY: duplicates an open descriptor; the copy is meant to survive the exec.
             let copy = sys::check(unsafe { libc::dup(stream.as_raw_fd()) })?;
             let error = Command::new(dir.path().join("pf-after"))
-                .args([
-                    "exec-continue",
-                    "--truth",
-                    &truth,
-                    "--fd",
-                    &copy.to_string(),
-                ])
+                .args(["exec-continue", "--truth", &truth, "--fd", &copy.to_string()])
                 .args(["--start-ns", &start.to_string()])
                 .exec();
             Err(error.into())
@@ -123,29 +112,19 @@ pub(super) fn exec_continue(args: &Args) -> Result<()> {
     let target = stream.peer_addr()?;
     let mut exchange = Exchange::begin("exec-after-connect", TCP, stream.local_addr()?, target);
     exchange.start_ns = args.need("start-ns")?;
-    wire::tcp_finish(exchange, stream, Plan::plain("exec-after-connect", target))?
-        .append_to(&args.truth()?)
+    wire::tcp_finish(exchange, stream, Plan::plain("exec-after-connect", target))?.append_to(&args.truth()?)
 }
 
 /// Connects to ports on which nobody listens.
 pub(super) fn refused(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     for number in 0..args.get("count", 10_u32)? {
-        let address = if number.is_multiple_of(2) {
-            LOOPBACKS[0]
-        } else {
-            LOOPBACKS[1]
-        };
+        let address = if number.is_multiple_of(2) { LOOPBACKS[0] } else { LOOPBACKS[1] };
         // A port that was free a moment ago and that nobody else is given soon.
         let target = TcpListener::bind((address, 0))?.local_addr()?;
-        Failing {
-            scenario: "refused",
-            source: address,
-            target,
-            error: libc::ECONNREFUSED,
-        }
-        .connect()?
-        .append_to(&truth)?;
+        Failing { scenario: "refused", source: address, target, error: libc::ECONNREFUSED }
+            .connect()?
+            .append_to(&truth)?;
     }
     Ok(())
 }
@@ -161,14 +140,9 @@ pub(super) fn timeout(args: &Args) -> Result<()> {
         let target = TcpListener::from(listener.try_clone()?).local_addr()?;
         // A queue of 0 takes one connection, which nobody accepts.
         let _filler = TcpStream::connect(target)?;
-        Failing {
-            scenario: "timeout",
-            source: address,
-            target,
-            error: libc::ETIMEDOUT,
-        }
-        .connect()?
-        .append_to(&truth)?;
+        Failing { scenario: "timeout", source: address, target, error: libc::ETIMEDOUT }
+            .connect()?
+            .append_to(&truth)?;
     }
     Ok(())
 }
@@ -192,9 +166,7 @@ impl Failing<'_> {
         }
         let source = TcpListener::from(fd.try_clone()?).local_addr()?;
         let mut exchange = Exchange::begin(self.scenario, TCP, source, target);
-        let Err(failure) = sys::connect(&fd, target) else {
-            bail!("connect to {target} did not fail")
-        };
+        let Err(failure) = sys::connect(&fd, target) else { bail!("connect to {target} did not fail") };
         if failure.raw_os_error() != Some(error) {
             bail!("connect to {target} failed with {failure}, not with error {error}");
         }
@@ -203,11 +175,7 @@ impl Failing<'_> {
         exchange.source_end = Expected::Process(End::current()?);
         // Who holds a listener whose queue is full may be named or not.
         let silent = error == libc::ETIMEDOUT;
-        exchange.destination_end = if silent {
-            Expected::Unchecked
-        } else {
-            Expected::Nobody
-        };
+        exchange.destination_end = if silent { Expected::Unchecked } else { Expected::Nobody };
         exchange.error = Some(error);
         Ok(exchange)
     }
@@ -217,13 +185,10 @@ impl Failing<'_> {
 pub(super) fn threads(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     for address in LOOPBACKS {
-        let (_server, target) = wire::fork_listener(address, |listener| {
-            in_thread("pf-io-server", || wire::accept_forever(&listener))
-        })?;
+        let (_server, target) =
+            wire::fork_listener(address, |listener| in_thread("pf-io-server", || wire::accept_forever(&listener)))?;
         let client = sys::fork(|| {
-            in_thread("pf-io-client", || {
-                wire::tcp_exchange(Plan::plain("threads", target))?.append_to(&truth)
-            })
+            in_thread("pf-io-client", || wire::tcp_exchange(Plan::plain("threads", target))?.append_to(&truth))
         })?;
         client.join()?;
     }
@@ -232,11 +197,7 @@ pub(super) fn threads(args: &Args) -> Result<()> {
 
 fn in_thread(name: &str, work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     thread::scope(|scope| {
-        let worker = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn_scoped(scope, work)?;
-        worker
-            .join()
-            .unwrap_or_else(|_| bail!("thread {name} panicked"))
+        let worker = thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, work)?;
+        worker.join().unwrap_or_else(|_| bail!("thread {name} panicked"))
     })
 }

@@ -16,11 +16,7 @@ use crate::truth::{End, Exchange, Expected};
 pub(super) fn receive_only(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     for number in 0..args.get("count", 10_u32)? {
-        let address = if number.is_multiple_of(2) {
-            LOOPBACKS[0]
-        } else {
-            LOOPBACKS[1]
-        };
+        let address = if number.is_multiple_of(2) { LOOPBACKS[0] } else { LOOPBACKS[1] };
         send_three(address, number.is_multiple_of(4))?.append_to(&truth)?;
     }
     Ok(())
@@ -43,14 +39,9 @@ fn send_three(address: IpAddr, connected: bool) -> Result<Exchange> {
         socket.connect(target)?;
     }
     for _ in 0..3 {
-        let _sent = if connected {
-            socket.send(b"x")?
-        } else {
-            socket.send_to(b"x", target)?
-        };
+        let _sent = if connected { socket.send(b"x")? } else { socket.send_to(b"x", target)? };
     }
-    told.read_exact(&mut [0])
-        .context("the receiver did not get all")?;
+    told.read_exact(&mut [0]).context("the receiver did not get all")?;
     receiver.join()?;
     exchange.set_source(SocketAddr::new(address, socket.local_addr()?.port()));
     exchange.source_end = Expected::Process(End::current()?);
@@ -63,11 +54,7 @@ fn send_three(address: IpAddr, connected: bool) -> Result<Exchange> {
 pub(super) fn connected(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     for number in 0..args.get("count", 10_u32)? {
-        let address = if number.is_multiple_of(2) {
-            LOOPBACKS[0]
-        } else {
-            LOOPBACKS[1]
-        };
+        let address = if number.is_multiple_of(2) { LOOPBACKS[0] } else { LOOPBACKS[1] };
         let (server, target) = wire::fork_receiver(address, |socket| {
             let (_, peer) = socket.peek_from(&mut [0; 64])?;
             socket.connect(peer)?;
@@ -82,12 +69,7 @@ pub(super) fn connected(args: &Args) -> Result<()> {
 }
 
 fn read_and_write(target: SocketAddr) -> Result<Exchange> {
-    let mut exchange = Exchange::begin(
-        "udp-connected",
-        UDP,
-        wire::unspecified(target.ip(), 0),
-        target,
-    );
+    let mut exchange = Exchange::begin("udp-connected", UDP, wire::unspecified(target.ip(), 0), target);
     let socket = wire::udp_socket(target.ip(), 0)?;
     socket.connect(target)?;
     exchange.set_source(socket.local_addr()?);
@@ -111,8 +93,7 @@ fn as_file(socket: UdpSocket) -> File {
 pub(super) fn unconnected(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     for address in LOOPBACKS {
-        let (_server, target) =
-            wire::fork_receiver(address, |socket| wire::answer_forever(&socket))?;
+        let (_server, target) = wire::fork_receiver(address, |socket| wire::answer_forever(&socket))?;
         for _ in 0..args.get("count", 10_u32)? / 2 {
             wire::udp_exchange(Plan::plain("udp-unconnected", target), false)?.append_to(&truth)?;
         }

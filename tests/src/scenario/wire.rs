@@ -16,10 +16,7 @@ pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
 
 /// Both loopback addresses.
-pub(super) const LOOPBACKS: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::LOCALHOST),
-    IpAddr::V6(Ipv6Addr::LOCALHOST),
-];
+pub(super) const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// No exchange takes longer, unless something is broken.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -55,13 +52,7 @@ pub(super) struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// A plain exchange in which the client closes at once.
     pub(super) const fn plain(scenario: &'a str, target: SocketAddr) -> Self {
-        Self {
-            scenario,
-            target,
-            port: 0,
-            closer: Closer::Client,
-            hold: Duration::ZERO,
-        }
+        Self { scenario, target, port: 0, closer: Closer::Client, hold: Duration::ZERO }
     }
 }
 
@@ -99,32 +90,20 @@ fn tcp_connect(target: SocketAddr, port: u16) -> io::Result<TcpStream> {
 
 /// One whole TCP exchange by the calling process.
 pub(super) fn tcp_exchange(plan: Plan<'_>) -> Result<Exchange> {
-    let mut exchange = Exchange::begin(
-        plan.scenario,
-        TCP,
-        unspecified(plan.target.ip(), 0),
-        plan.target,
-    );
-    let stream = tcp_connect(plan.target, plan.port)
-        .with_context(|| format!("connect to {}", plan.target))?;
+    let mut exchange = Exchange::begin(plan.scenario, TCP, unspecified(plan.target.ip(), 0), plan.target);
+    let stream = tcp_connect(plan.target, plan.port).with_context(|| format!("connect to {}", plan.target))?;
     exchange.set_source(stream.local_addr()?);
     tcp_finish(exchange, stream, plan)
 }
 
 /// The rest of an exchange whose connection stands.
-pub(super) fn tcp_finish(
-    mut exchange: Exchange,
-    mut stream: TcpStream,
-    plan: Plan<'_>,
-) -> Result<Exchange> {
+pub(super) fn tcp_finish(mut exchange: Exchange, mut stream: TcpStream, plan: Plan<'_>) -> Result<Exchange> {
     let server = tcp_talk(&mut stream, plan.closer.request())?;
     exchange.destination_end = Expected::Process(server);
     exchange.source_end = Expected::Process(End::current()?);
     thread::sleep(plan.hold);
     if plan.closer == Closer::Server {
-        stream
-            .read_to_end(&mut Vec::new())
-            .context("await the server's close")?;
+        stream.read_to_end(&mut Vec::new()).context("await the server's close")?;
     }
     drop(stream);
     exchange.end_ns = sys::now_ns();
@@ -136,9 +115,7 @@ pub(super) fn tcp_talk(stream: &mut TcpStream, request: &[u8]) -> Result<End> {
     stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(request).context("send request")?;
     let mut line = String::new();
-    BufReader::new(stream)
-        .read_line(&mut line)
-        .context("read answer")?;
+    BufReader::new(stream).read_line(&mut line).context("read answer")?;
     serde_json::from_str(&line).with_context(|| format!("answer {line:?}"))
 }
 
@@ -169,11 +146,7 @@ pub(super) fn fork_listener(
     address: IpAddr,
     work: impl FnOnce(TcpListener) -> Result<()>,
 ) -> Result<(Forked, SocketAddr)> {
-    fork_bound(
-        || TcpListener::bind((address, 0)),
-        TcpListener::local_addr,
-        work,
-    )
+    fork_bound(|| TcpListener::bind((address, 0)), TcpListener::local_addr, work)
 }
 
 /// Forks a process that binds a UDP socket at `address` and does `work` with it.
@@ -181,11 +154,7 @@ pub(super) fn fork_receiver(
     address: IpAddr,
     work: impl FnOnce(UdpSocket) -> Result<()>,
 ) -> Result<(Forked, SocketAddr)> {
-    fork_bound(
-        || UdpSocket::bind((address, 0)),
-        UdpSocket::local_addr,
-        work,
-    )
+    fork_bound(|| UdpSocket::bind((address, 0)), UdpSocket::local_addr, work)
 }
 
 fn fork_bound<S>(
@@ -202,12 +171,7 @@ fn fork_bound<S>(
     })?;
     let mut line = String::new();
     BufReader::new(reader).read_line(&mut line)?;
-    Ok((
-        child,
-        line.trim()
-            .parse()
-            .context("address of the forked server")?,
-    ))
+    Ok((child, line.trim().parse().context("address of the forked server")?))
 }
 
 /// Accepts and serves one connection after the other, until this process is killed.
@@ -227,8 +191,7 @@ pub(super) fn answer_forever(socket: &UdpSocket) -> Result<()> {
 
 /// A UDP socket for talking to `target`, bound as wanted or as the kernel chooses, that does not wait for ever.
 pub(super) fn udp_socket(target: IpAddr, port: u16) -> io::Result<UdpSocket> {
-    let bound = UdpSocket::bind(unspecified(target, port))
-        .or_else(|_| UdpSocket::bind(unspecified(target, 0)));
+    let bound = UdpSocket::bind(unspecified(target, port)).or_else(|_| UdpSocket::bind(unspecified(target, 0)));
     let socket = bound?;
     socket.set_read_timeout(Some(LIMIT))?;
     Ok(socket)
@@ -236,12 +199,7 @@ pub(super) fn udp_socket(target: IpAddr, port: u16) -> io::Result<UdpSocket> {
 
 /// One UDP request and answer by the calling process, over a connected or an unconnected socket.
 pub(super) fn udp_exchange(plan: Plan<'_>, connected: bool) -> Result<Exchange> {
-    let mut exchange = Exchange::begin(
-        plan.scenario,
-        UDP,
-        unspecified(plan.target.ip(), 0),
-        plan.target,
-    );
+    let mut exchange = Exchange::begin(plan.scenario, UDP, unspecified(plan.target.ip(), 0), plan.target);
     let socket = udp_socket(plan.target.ip(), plan.port)?;
     let mut buffer = [0; 1024];
     let size = if connected {
@@ -255,15 +213,10 @@ pub(super) fn udp_exchange(plan: Plan<'_>, connected: bool) -> Result<Exchange> 
     let size = size.context("await the answer")?;
     let bound = socket.local_addr()?;
     // An unconnected socket does not know its address: only used on loopback, where it is the target's.
-    let address = if connected {
-        bound.ip()
-    } else {
-        plan.target.ip()
-    };
+    let address = if connected { bound.ip() } else { plan.target.ip() };
     exchange.set_source(SocketAddr::new(address, bound.port()));
     let answer = buffer.get(..size).unwrap_or_default();
-    exchange.destination_end =
-        Expected::Process(serde_json::from_slice(answer).context("UDP answer")?);
+    exchange.destination_end = Expected::Process(serde_json::from_slice(answer).context("UDP answer")?);
     exchange.source_end = Expected::Process(End::current()?);
     thread::sleep(plan.hold);
     drop(socket);

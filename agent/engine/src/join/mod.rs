@@ -15,7 +15,7 @@ use crate::socket_index::{End, EndpointChange, Found, Role, SocketIndex};
 
 mod failures;
 
-use failures::{Failures, FailedConnect};
+use failures::{FailedConnect, Failures};
 
 /// How ends were attributed since start, by [`Attribution`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,7 +70,9 @@ impl Joiner {
             }
             KernelEvent::Sampled { id, sample } => self.processes.sampled(*id, *sample),
             KernelEvent::Process(seen) => self.processes.described(seen),
-            KernelEvent::Addresses { time_ns, netns, addresses } => self.sockets.set_addresses(*time_ns, *netns, addresses),
+            KernelEvent::Addresses { time_ns, netns, addresses } => {
+                self.sockets.set_addresses(*time_ns, *netns, addresses)
+            }
             KernelEvent::Users(users) => self.processes.set_users(users.clone()),
             KernelEvent::SnapshotDone => self.processes.link_parents(),
             KernelEvent::Polled { begun_ns } => {
@@ -139,9 +141,9 @@ impl Joiner {
         let Some(process) = self.processes.describe(found.process, flow.last_ns) else {
             return ProcessEnd::unknown(Attribution::NoProcess);
         };
-        let candidate = found.other.and_then(|other| {
-            Some(Candidate { pid: other.pid, name: self.processes.name(other, flow.last_ns)? })
-        });
+        let candidate = found
+            .other
+            .and_then(|other| Some(Candidate { pid: other.pid, name: self.processes.name(other, flow.last_ns)? }));
         ProcessEnd {
             attribution: found.attribution,
             process: Some(process),

@@ -77,7 +77,8 @@ fn an_end_without_process_says_why() {
 #[test]
 fn a_refused_connect_carries_its_error_once() {
     let mut j = Joiner::new(60 * SECOND, 7);
-    let refused = event(10, SocketUse::ConnectFailed { errno: 111, since_ns: SECOND }, ("127.0.0.1", 40000), ("127.0.0.1", 80));
+    let refused =
+        event(10, SocketUse::ConnectFailed { errno: 111, since_ns: SECOND }, ("127.0.0.1", 40000), ("127.0.0.1", 80));
     j.apply(&refused);
     let r = j.join(flow("127.0.0.1", 40000, "127.0.0.1"));
     assert_eq!((r.connect_error, r.source.process.unwrap().pid), (Some(111), 10));
@@ -87,7 +88,12 @@ fn a_refused_connect_carries_its_error_once() {
 #[test]
 fn an_attempt_without_packets_is_a_record_too() {
     let mut j = Joiner::new(60 * SECOND, 7);
-    j.apply(&event(10, SocketUse::ConnectFailed { errno: 113, since_ns: SECOND }, ("10.0.0.1", 40000), ("10.0.0.9", 80)));
+    j.apply(&event(
+        10,
+        SocketUse::ConnectFailed { errno: 113, since_ns: SECOND },
+        ("10.0.0.1", 40000),
+        ("10.0.0.9", 80),
+    ));
     assert!(j.take_failed_attempts(SECOND).is_empty(), "a flow may still come");
     let records = j.take_failed_attempts(30 * SECOND);
     let r = records.first().unwrap();

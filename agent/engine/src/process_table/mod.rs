@@ -274,7 +274,8 @@ impl ProcessTable {
     /// Forgets processes that ended before `before_ns` and have no children left in the table.
     pub fn expire(&mut self, before_ns: u64) {
         loop {
-            let gone: Vec<_> = self.entries.iter().filter(|(_, e)| is_over(e, before_ns)).map(|(&id, e)| (id, e.parent)).collect();
+            let gone: Vec<_> =
+                self.entries.iter().filter(|(_, e)| is_over(e, before_ns)).map(|(&id, e)| (id, e.parent)).collect();
             if gone.is_empty() {
                 return;
             }

@@ -34,7 +34,12 @@ fn the_program_is_the_one_of_the_time() {
     let mut t = ProcessTable::default();
     let me = task(10, 5, "sh");
     t.seen(100, &me, 1);
-    t.execed(200, &Task { comm: "a-very-long-nam".into(), ..me.clone() }, 1, ("/usr/bin/a-very-long-name-indeed", "x y"));
+    t.execed(
+        200,
+        &Task { comm: "a-very-long-nam".into(), ..me.clone() },
+        1,
+        ("/usr/bin/a-very-long-name-indeed", "x y"),
+    );
     assert_eq!(&*t.describe(me.id, 150).unwrap().name, "sh");
     let after = t.describe(me.id, 250).unwrap();
     assert_eq!((&*after.name, &*after.command_line), ("a-very-long-name-indeed", "x y"));

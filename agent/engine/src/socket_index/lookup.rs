@@ -143,7 +143,8 @@ impl SocketIndex {
         let mut serving = claims.iter().filter(|c| self.serves(c, end)).filter(open);
         let first = serving.next()?;
         // Workers that share a listener by fork hold the same socket; which one accepts is not known.
-        let owner = serving.try_fold(first, |one, c| (one.process == c.process || one.socket == c.socket).then_some(one))?;
+        let owner =
+            serving.try_fold(first, |one, c| (one.process == c.process || one.socket == c.socket).then_some(one))?;
         Some(found(owner, Attribution::ListenerOnly, None))
     }
 

@@ -206,7 +206,8 @@ impl SocketIndex {
     #[must_use]
     pub fn failure(&self, source: &End) -> Option<Failure> {
         let list = self.failures.get(&source.tuple())?;
-        let began_in = |f: &&Failure| f.since_ns <= source.first_ns.saturating_add(SLACK_NS) && source.first_ns <= f.time_ns;
+        let began_in =
+            |f: &&Failure| f.since_ns <= source.first_ns.saturating_add(SLACK_NS) && source.first_ns <= f.time_ns;
         list.iter().find(began_in).copied()
     }
 
@@ -226,7 +227,9 @@ impl SocketIndex {
         let idle = before_ns.saturating_sub(IDLE_CONNECTION_NS);
         self.addresses.values_mut().for_each(|set| set.retain(|_, gone| gone.is_none_or(|t| t >= before_ns)));
         self.addresses.retain(|_, set| !set.is_empty());
-        keep(&mut self.tuples, |t, c| !ended(c) && (c.seen_ns >= idle || c.snapshot) && heard(t.protocol, c, before_ns));
+        keep(&mut self.tuples, |t, c| {
+            !ended(c) && (c.seen_ns >= idle || c.snapshot) && heard(t.protocol, c, before_ns)
+        });
         keep(&mut self.ports, |p, c| !ended(c) && heard(p.0, c, before_ns));
         keep(&mut self.listeners, |_, c| !ended(c));
         self.failures.retain(|_, l| l.iter().any(|f| f.time_ns >= before_ns));
