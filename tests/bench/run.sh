@@ -53,3 +53,11 @@ echo "$(nproc) processors, $(uname -sr), $(awk -F': ' '/model name/ { print $2; 
 one_capture 10000 65535
 one_capture 250000 65535
 one_capture 250000 96
+
+# What the probes cost whoever is watched, by the kernel's own account; needs root.
+if [ "$(id -u)" -eq 0 ]; then
+  cargo build --release --quiet -p pidflow-tests --bin kernel-cost
+  "$target/release/kernel-cost" "${PIDFLOW_PROBES:-auto}"
+else
+  echo "kernel events: not measured, needs root"
+fi

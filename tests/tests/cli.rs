@@ -1,5 +1,13 @@
 //! The command line as a user meets it: exit codes, messages of one line, generated pages.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "whatever is not as expected ends the test"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

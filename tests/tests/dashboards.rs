@@ -1,5 +1,13 @@
 //! The dashboards on a real Prometheus that scrapes a real agent under traffic, and Grafana's own transformations.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "whatever is not as expected ends the test"
+)]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

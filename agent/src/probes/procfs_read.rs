@@ -44,8 +44,8 @@ fn container_id(pid: i32) -> Box<str> {
 }
 
 fn find_container_id(cgroups: &str) -> Option<&str> {
-    let words = cgroups.split(|c: char| !c.is_ascii_alphanumeric());
-    words.filter(|w| w.len() == 64 && w.bytes().all(|b| b.is_ascii_hexdigit())).next_back()
+    let mut words = cgroups.split(|c: char| !c.is_ascii_alphanumeric());
+    words.rfind(|w| w.len() == 64 && w.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Usage of a process now; none: it is gone or its PID is another process's.
