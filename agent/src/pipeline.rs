@@ -184,7 +184,10 @@ impl Live {
     fn hear_kernel(&mut self) {
         let LiveParts { probes, joiner, table, .. } = &mut self.parts;
         probes.drain(&mut self.events);
-        self.events.drain(..).for_each(|e| joiner.apply(&e));
+        for event in self.events.drain(..) {
+            tracing::trace!("{event:?}");
+            joiner.apply(&event);
+        }
         for c in joiner.take_endpoint_changes() {
             table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
         }

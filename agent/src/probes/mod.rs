@@ -8,6 +8,8 @@
 mod attach;
 #[cfg(feature = "probes")]
 mod btf;
+#[cfg(feature = "probes")]
+mod btf_reader;
 mod clock;
 mod delay;
 #[cfg(feature = "probes")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::record::{Counters, Flow, FlowEndReason, InitiatorBasis};
+use pidflow_schema::record::{Counters, Flow, FlowEndReason, InitiatorBasis, Protocol};
 
 use super::key::{End, FlowKey};
 use crate::packet::{Packet, TcpFlags, address};
@@ -20,8 +20,8 @@ pub(super) struct Sent {
     packets: u64,
     octets: u64,
     frame_octets: u64,
-    /// Sequence number of its SYN, where `has_syn`.
-    pub(super) syn_sequence: u32,
+    /// TCP: sequence number of its SYN, where `has_syn`. Else: the microsecond of its last packet, in 32 bits.
+    mark: u32,
     tcp_flags: u8,
     /// Of the whole flow, unlike `tcp_flags`, which begins anew with each record.
     pub(super) has_syn: bool,
@@ -40,12 +40,28 @@ impl Sent {
         }
     }
 
+    /// Sequence number of its SYN; none: it sent none.
+    pub(super) fn syn_sequence(&self) -> Option<u32> {
+        self.has_syn.then_some(self.mark)
+    }
+
+    /// When it sent last, seen from `now_ns` not more than an hour later; none: it has not. Not for TCP.
+    pub(super) fn last_sent_ns(&self, now_ns: u64) -> Option<u64> {
+        let ago = u64::from(micros(now_ns).wrapping_sub(self.mark)) * 1000;
+        self.has_sent.then(|| now_ns.saturating_sub(ago))
+    }
+
     const fn begin_record(&mut self) {
         self.packets = 0;
         self.octets = 0;
         self.frame_octets = 0;
         self.tcp_flags = 0;
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "32 bits of microseconds last longer than any idle flow")]
+const fn micros(time_ns: u64) -> u32 {
+    (time_ns / 1000) as u32
 }
 
 /// Whether a TCP connection has ended.
@@ -161,6 +177,9 @@ impl Entry {
         sent.octets += u64::from(packet.octets);
         sent.frame_octets += u64::from(packet.frame_octets);
         sent.tcp_flags |= packet.tcp_flags;
+        if packet.protocol != Protocol::TCP {
+            sent.mark = micros(packet.time_ns);
+        }
         if is_first || !sent.has_sent || packet.time_ns < self.last_ns {
             self.add_special(from, packet, is_first);
         }
@@ -184,7 +203,7 @@ impl Entry {
         }
         let sent = self.sent_mut(from);
         sent.has_syn = true;
-        sent.syn_sequence = packet.tcp_sequence;
+        sent.mark = packet.tcp_sequence;
     }
 
     /// After a record of a flow that goes on.

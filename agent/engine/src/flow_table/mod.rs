@@ -165,14 +165,17 @@ impl FlowTable {
         changed.then_some((FlowEndReason::EndOfFlow, "socket-changed"))
     }
 
+    /// Whether the sender's endpoint changed hands since it sent last, or the receiver's so long ago that the packet
+    /// cannot be an answer to the owner before.
     fn socket_changed(&self, entry: &Entry, from: End, now_ns: u64) -> bool {
         let FlowKey { low, high, low_port, high_port, protocol, family, .. } = entry.key;
         let low = Endpoint::new(protocol, family, low, low_port);
         let high = Endpoint::new(protocol, family, high, high_port);
         let (sender, receiver) = if from == End::Low { (low, high) } else { (high, low) };
-        self.changes.between(sender, entry.last_ns, now_ns)
-            || (now_ns.saturating_sub(entry.last_ns) > LATE_ANSWER_NS
-                && self.changes.between(receiver, entry.last_ns, now_ns))
+        let sent_ns = entry.sent(from).last_sent_ns(now_ns).unwrap_or(entry.first_ns).max(entry.first_ns);
+        let is_late = now_ns.saturating_sub(entry.last_ns) > LATE_ANSWER_NS;
+        self.changes.between(sender, sent_ns, now_ns)
+            || (is_late && self.changes.between(receiver, entry.last_ns, now_ns))
     }
 
     /// Counts a packet in a flow that is there.

@@ -13,7 +13,7 @@ pub(super) const EVENTS: u8 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
 /// sent nothing yet (the SYN was overtaken by its answer, or both ends opened at the same time).
 pub(super) fn reopens(entry: &Entry, from: End, packet: &Packet) -> bool {
     let sent = entry.sent(from);
-    let repeated = sent.has_syn && sent.syn_sequence == packet.tcp_sequence;
+    let repeated = sent.syn_sequence() == Some(packet.tcp_sequence);
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) {
         TcpFlags::SYN if sent.has_syn => !repeated,
         TcpFlags::SYN => entry.state != State::Open || sent.has_sent,
