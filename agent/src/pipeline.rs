@@ -10,6 +10,7 @@ use pidflow_engine::event::KernelEvent;
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, FlowTableCounters};
 use pidflow_engine::join::Joiner;
 use pidflow_engine::packet::Packet;
+use pidflow_engine::socket_index::EndpointChange;
 use pidflow_exporters::{ExporterSet, Snapshot};
 use pidflow_schema::{Attribution, Flow, FlowEndReason, FlowRecord};
 
@@ -29,6 +30,8 @@ const GRACE_NS: u64 = 500_000_000;
 const LAST_FACTS: Duration = Duration::from_millis(300);
 /// What the exporters get at the end in any case.
 const LEAST: Duration = Duration::from_secs(1);
+/// Changes of ports that may wait for their packets.
+const MOST_CHANGES: usize = 65_536;
 /// Between two looks at what can be forgotten.
 const EXPIRE_NS: u64 = 1_000_000_000;
 /// Failed connects are told by the records of their packets; those without packets come so long after the
@@ -138,6 +141,8 @@ pub(crate) struct Live {
     parts: LiveParts,
     events: Vec<KernelEvent>,
     flows: Vec<Flow>,
+    /// Ports that changed hands, of which the table has not been told yet; about in order of time.
+    changes: VecDeque<EndpointChange>,
     /// Flows that have ended, with the time at which they are joined.
     waiting: VecDeque<(u64, Flow)>,
     expired_ns: u64,
@@ -146,7 +151,14 @@ pub(crate) struct Live {
 impl Live {
     /// Everything is attached already.
     pub(crate) fn new(parts: LiveParts) -> Self {
-        Self { parts, events: Vec::new(), flows: Vec::new(), waiting: VecDeque::new(), expired_ns: 0 }
+        Self {
+            parts,
+            events: Vec::new(),
+            flows: Vec::new(),
+            changes: VecDeque::new(),
+            waiting: VecDeque::new(),
+            expired_ns: 0,
+        }
     }
 
     /// Works until it is asked to stop, or no interface is left. Then everything in flight is exported.
@@ -182,19 +194,28 @@ impl Live {
 
     /// Takes every event there is: those older than the packets at hand are among them.
     fn hear_kernel(&mut self) {
-        let LiveParts { probes, joiner, table, .. } = &mut self.parts;
+        let LiveParts { probes, joiner, .. } = &mut self.parts;
         probes.drain(&mut self.events);
         for event in self.events.drain(..) {
             tracing::trace!("{event:?}");
             joiner.apply(&event);
         }
-        for c in joiner.take_endpoint_changes() {
-            table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
+        self.changes.extend(joiner.take_endpoint_changes());
+    }
+
+    /// Tells the table of the changes up to a packet's time. Not of later ones: under load packets wait, and a port
+    /// may have changed hands many times since.
+    fn tell_changes(&mut self, until_ns: u64) {
+        let over = self.changes.len().saturating_sub(MOST_CHANGES);
+        let due = self.changes.iter().take_while(|c| c.time_ns <= until_ns).count();
+        for c in self.changes.drain(..due.max(over)) {
+            self.parts.table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
         }
     }
 
     fn count_packets(&mut self, batch: Option<&PacketBatch>) {
         let Some(batch) = batch else { return };
+        self.tell_changes(batch.packets.last().map_or(0, |p| p.time_ns));
         name_interfaces(&mut self.parts.table, &batch.interfaces);
         self.parts.table.update_all(&batch.packets, &mut self.flows);
     }

@@ -417,3 +417,17 @@ proptest! {
         prop_assert_eq!(run.finish().len(), 1 + usize::from(between));
     }
 }
+
+#[test]
+fn ports_that_come_back_on_loopback_are_flows_of_their_own() {
+    let one: IpAddr = "::1".parse().unwrap();
+    let any: IpAddr = "::".parse().unwrap();
+    let (client, server) = ((one, 20006), (one, 40060));
+    let base = 1_795_376_595_421_007_920;
+    let mut run = Run::with([udp(base, client, server), udp(base + 64 * MS, server, client)]);
+    run.table.endpoint_changed(Protocol::UDP, any, 20006, base + 219 * MS);
+    run.table.endpoint_changed(Protocol::UDP, IpAddr::V4(Ipv4Addr::UNSPECIFIED), 20006, base + 1399 * MS);
+    run.put(udp(base + 3039 * MS, client, server));
+    run.put(udp(base + 3088 * MS, server, client));
+    assert_eq!(run.finish().len(), 2);
+}
