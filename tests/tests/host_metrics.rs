@@ -1,5 +1,7 @@
 //! What a process consumed during a flow, as the record says it and as the process itself knows it.
 
+use std::fs;
+
 use anyhow::{Context, Result, ensure};
 use pidflow_tests::records::{Record, Side};
 use pidflow_tests::skip::{skip, without_root};
@@ -46,9 +48,14 @@ fn assert_usage(side: Side, usage: &Usage, record: &Record) -> Result<()> {
     }
 }
 
+/// The kernel's switch.
+const SWITCH: &str = "/proc/sys/kernel/task_delayacct";
+
 /// Runs `scenario` with delay accounting `switch`, and compares both flows at `side`.
 fn assert_scenario(scenario: &str, side: Side, switch: &str) -> Result<Vec<Usage>> {
+    let before = fs::read_to_string(SWITCH)?;
     let trial = trial::observe(scenario, &["--probes", "tracepoint", "--delay-accounting", switch])?;
+    ensure!(fs::read_to_string(SWITCH)? == before, "{SWITCH} was not put back: {}", trial.ended.log);
     ensure!(trial.outcome.perfect(), "{}\n{}", trial.outcome, trial.ended.log);
     let mut usages = Vec::new();
     for exchange in &trial.truth {

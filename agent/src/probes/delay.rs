@@ -1,8 +1,10 @@
 //! The kernel's delay accounting switch (`kernel.task_delayacct`, since 5.14): without it there is no I/O wait.
 
 use std::fs;
+use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
+use crossbeam_channel::{Sender, bounded};
 
 const SWITCH: &str = "/proc/sys/kernel/task_delayacct";
 
@@ -24,8 +26,11 @@ pub(crate) fn is_on() -> Option<bool> {
 }
 
 /// Puts the switch back when dropped.
+///
+/// The kernel asks for `CAP_SYS_ADMIN` at each write, and the agent gives that up once it runs: a thread that waits for
+/// the end keeps it.
 pub(crate) struct Guard {
-    before: Option<bool>,
+    waiting: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Guard {
@@ -35,7 +40,7 @@ impl Guard {
     /// The kernel has no switch, or it may not be written.
     pub(crate) fn apply(wanted: DelayAccounting) -> Result<Self> {
         let on = match wanted {
-            DelayAccounting::Keep => return Ok(Self { before: None }),
+            DelayAccounting::Keep => return Ok(Self { waiting: None }),
             DelayAccounting::On => true,
             DelayAccounting::Off => false,
         };
@@ -43,23 +48,36 @@ impl Guard {
             format!("{SWITCH} is not there: this kernel cannot switch delay accounting; leave --delay-accounting away")
         })?;
         if before == on {
-            return Ok(Self { before: None });
+            return Ok(Self { waiting: None });
         }
         set(on).with_context(|| format!("cannot write {SWITCH}; run as root or leave --delay-accounting away"))?;
-        Ok(Self { before: Some(before) })
+        Ok(Self { waiting: Some(put_back_at_end(before)?) })
+    }
+}
+
+fn put_back_at_end(before: bool) -> Result<(Sender<()>, JoinHandle<()>)> {
+    let (end, ended) = bounded::<()>(0);
+    let body = move || {
+        // Nothing is ever sent: it returns when the guard is gone.
+        let _ = ended.recv();
+        if let Err(e) = set(before) {
+            tracing::warn!("could not put {SWITCH} back: {e}");
+        }
+    };
+    let thread = thread::Builder::new().name("delay-switch".into()).spawn(body).context("cannot start a thread")?;
+    Ok((end, thread))
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some((end, thread)) = self.waiting.take() {
+            drop(end);
+            // A panic there has been said already.
+            let _ = thread.join();
+        }
     }
 }
 
 fn set(on: bool) -> std::io::Result<()> {
     fs::write(SWITCH, if on { "1" } else { "0" })
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if let Some(before) = self.before
-            && let Err(e) = set(before)
-        {
-            tracing::warn!("could not put {SWITCH} back: {e}");
-        }
-    }
 }
