@@ -216,6 +216,7 @@ fn join(f: &Figures) -> Labelled {
         ("records", f.join.records),
         ("turned-round", f.join.turned),
         ("without-packets", f.join.without_packets),
+        ("forgotten-early", f.join.crowded),
         ("flows-evicted", f.table.evicted),
         ("flows-ended-by-socket-change", f.table.socket_changes),
     ])

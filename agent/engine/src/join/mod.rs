@@ -17,6 +17,11 @@ mod failures;
 
 use failures::{FailedConnect, Failures};
 
+/// Socket claims (about 300 octets each) held before ended ones are forgotten early.
+const MOST_CLAIMS: usize = 400_000;
+/// Processes (about 1 KiB each) held before ended ones are forgotten early.
+const MOST_PROCESSES: usize = 100_000;
+
 /// How ends were attributed since start, by [`Attribution`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JoinCounters {
@@ -28,6 +33,8 @@ pub struct JoinCounters {
     pub turned: u64,
     /// Records of connection attempts that sent no packet.
     pub without_packets: u64,
+    /// Times that processes and sockets were forgotten early because there were too many.
+    pub crowded: u64,
 }
 
 /// Processes and sockets, and the join with flows.
@@ -196,9 +203,13 @@ impl Joiner {
         }
     }
 
-    /// Forgets what no flow can refer to any more.
+    /// Forgets what no flow can refer to any more. Where there are too many, what ended is kept for a third of the
+    /// time, which is longer than most flows wait for their join; counted.
     pub fn expire(&mut self, now_ns: u64) {
-        let before = now_ns.saturating_sub(self.retention_ns);
+        let crowded = self.sockets.len() > MOST_CLAIMS || self.processes.len() > MOST_PROCESSES;
+        self.counters.crowded += u64::from(crowded);
+        let kept_ns = if crowded { self.retention_ns / 3 } else { self.retention_ns };
+        let before = now_ns.saturating_sub(kept_ns);
         self.processes.expire(before);
         self.sockets.expire(before);
     }
