@@ -32,6 +32,7 @@ fn five_thousand_short_processes() -> Result<()> {
         return Ok(());
     }
     let trial = trial::observe("burst --count 5000 --rate 500 --ports 300", &["--probes", &backend()])?;
+    println!("{}", trial.outcome);
     ensure!(trial.truth.len() == 5000, "only {} exchanges", trial.truth.len());
     ensure!(trial.outcome.passes(), "{}\nthe agent said:\n{}", trial.outcome, trial.ended.log);
     Ok(())
