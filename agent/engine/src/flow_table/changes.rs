@@ -9,8 +9,9 @@ use crate::packet::Family;
 
 /// Packets of a flow that follow each other faster are taken for one owner's without a look, nanoseconds.
 pub(super) const LEAST_GAP_NS: u64 = 50_000;
-/// A packet to an endpoint that changed is a late answer to its owner before, unless it comes so much later.
-pub(super) const LATE_ANSWER_NS: u64 = 1_000_000_000;
+/// A packet to an endpoint that changed is a late answer to its owner before, unless it comes so much later: longer
+/// than resolvers wait (5 s, resolv.conf(5)).
+pub(super) const LATE_ANSWER_NS: u64 = 5_000_000_000;
 /// Endpoints in each of the two generations.
 const MOST_ENDPOINTS: usize = 32_768;
 /// Times per endpoint: events run ahead of packets by the capture's read timeout, so several may be pending.

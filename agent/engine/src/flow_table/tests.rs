@@ -245,8 +245,8 @@ fn another_owner_of_a_udp_port_is_another_flow() {
     for (address, port) in [(CLIENT.0, CLIENT.1), (IpAddr::V4(Ipv4Addr::UNSPECIFIED), CLIENT.1), (SERVER.0, SERVER.1)] {
         let mut run = Run::with([udp(0, CLIENT, SERVER)]);
         run.table.endpoint_changed(Protocol::UDP, address, port, 900 * MS);
-        run.put(udp(SECOND + MS, CLIENT, SERVER));
-        run.put(udp(2 * SECOND, CLIENT, SERVER));
+        run.put(udp(6 * SECOND, CLIENT, SERVER));
+        run.put(udp(7 * SECOND, CLIENT, SERVER));
         let flows = run.finish();
         assert_eq!((flows.len(), flows[0].end_detail), (2, "socket-changed"), "{address} {port}");
     }
