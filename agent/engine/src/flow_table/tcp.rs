@@ -17,8 +17,13 @@ pub(super) fn reopens(entry: &Entry, from: End, packet: &Packet) -> bool {
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) {
         TcpFlags::SYN if sent.has_syn => !repeated,
         TcpFlags::SYN => entry.state != State::Open || sent.has_sent,
-        // The SYN before it was not seen.
-        flags if flags == TcpFlags::SYN | TcpFlags::ACK => entry.state != State::Open && !repeated,
+        // The SYN before it was not seen. One that was seen and not answered yet is answered now: a server that still
+        // had the port pair in TIME_WAIT answered with an ACK first, was reset, and got the same SYN again
+        // (RFC 9293 section 3.10.7.4).
+        flags if flags == TcpFlags::SYN | TcpFlags::ACK => {
+            let answers = entry.sent(from.other()).has_syn && !sent.has_syn;
+            entry.state != State::Open && !repeated && !answers
+        }
         _ => false,
     }
 }

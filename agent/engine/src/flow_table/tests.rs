@@ -431,3 +431,12 @@ fn ports_that_come_back_on_loopback_are_flows_of_their_own() {
     run.put(udp(base + 3088 * MS, server, client));
     assert_eq!(run.finish().len(), 2);
 }
+
+#[test]
+fn a_syn_repeated_after_a_reset_of_time_wait_is_one_flow() {
+    let mut run = Run::with([request(0, SYN, 100), answer(MS, ACK, 7), request(2 * MS, RST, 8)]);
+    run.put(request(SECOND, SYN, 100));
+    run.put(answer(SECOND + MS, SYN | ACK, 500));
+    run.put(request(SECOND + 2 * MS, ACK, 101));
+    assert_eq!(run.finish().len(), 1);
+}
