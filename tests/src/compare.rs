@@ -49,8 +49,7 @@ impl Outcome {
         self.exchanges > 0
             && self.wrong == 0
             && self.one_in_a_thousand(self.exchanges - self.right)
-            // Known: with kprobes on an emulated 6.1 one exchange in 500 is told in two records, both of the right process.
-            && self.surplus * 200 <= self.exchanges
+            && self.one_in_a_thousand(self.surplus)
     }
 
     /// Everything right: the mark for scenarios of a few exchanges.
