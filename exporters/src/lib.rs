@@ -16,7 +16,7 @@ mod transport;
 pub mod wire;
 
 pub use config::{ConfigError, ExporterConfig, WireVersion};
-pub use exporter::{ExportContext, ExporterSet, LOSSES, Loss, Mode, Snapshot, StartError, Stopper};
+pub use exporter::{ExportContext, ExporterSet, LOSSES, Loss, MetricSource, Mode, Snapshot, StartError, Stopper};
 pub use json::JsonKeys;
 pub use template::{Template, TemplateError};
 pub use wire::{EncoderStats, Message, Resend};

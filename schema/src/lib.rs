@@ -10,6 +10,8 @@ pub mod abi;
 #[cfg(feature = "std")]
 pub mod element;
 #[cfg(feature = "std")]
+pub mod metric;
+#[cfg(feature = "std")]
 pub mod record;
 #[cfg(feature = "std")]
 pub mod table;

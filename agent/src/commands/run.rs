@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use crossbeam_channel::{Receiver, bounded};
 use pidflow_engine::flow_table::FlowTable;
 use pidflow_engine::join::Joiner;
-use pidflow_exporters::{ExporterSet, Mode};
+use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
 
 use super::summary;
 use crate::capture::{Filter, Interfaces, LiveCapture, LiveOptions, PacketBatch};
@@ -19,6 +19,7 @@ use crate::config::timeout::Timeout;
 use crate::failure::{Failure, OrUsage};
 use crate::http::{self, Shared};
 use crate::live_view::LiveView;
+use crate::metrics::families::families;
 use crate::notify::{self, notify};
 use crate::observe::{About, Observers};
 use crate::pipeline::{Live, LiveParts};
@@ -62,11 +63,12 @@ fn attach(options: &Options, outputs: &Outputs, view: bool) -> Result<LiveParts>
     let listener = listen(&options.http)?;
     let probes = start_probes(options)?;
     give_up(privileges::keep_for_running());
-    let exporters = ExporterSet::start(&outputs.exporters, &outputs.context)?;
+    let shared = Shared::new(&outputs::host(&options.export));
+    let context = ExportContext { metrics: Some(metrics(&shared)), ..outputs.context.clone() };
+    let exporters = ExporterSet::start(&outputs.exporters, &context)?;
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
     let about = About { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
     tracing::info!("{}", ready_line(&about, listener.as_ref()));
-    let shared = Shared::new(&outputs::host(&options.export));
     if let Some(listener) = listener {
         http::serve(listener, shared.clone())?;
     }
@@ -84,6 +86,12 @@ fn attach(options: &Options, outputs: &Outputs, view: bool) -> Result<LiveParts>
         observers,
         shutdown: SHUTDOWN,
     })
+}
+
+/// The metrics as of the last published status.
+fn metrics(shared: &Shared) -> MetricSource {
+    let shared = shared.clone();
+    MetricSource::new(move || families(&shared.status(), &shared.host))
 }
 
 /// Privileges that stay are no reason not to work.

@@ -1,7 +1,10 @@
 //! Every metric that `/metrics` has, as a walk over the status.
 
+use std::sync::Arc;
+
+use pidflow_schema::metric::{Attributes, Family, Point, Sample};
+
 use super::edges::{Ends, Sums};
-use super::openmetrics::{Family, Kind, Sample, by, plain};
 use super::status::{Exporter, Status};
 
 /// All families; `host` is the name in node labels.
@@ -11,37 +14,55 @@ pub(crate) fn families(s: &Status, host: &str) -> Vec<Family> {
     all.extend(flows(s));
     all.extend(events(s));
     all.extend(exporters(&s.exporters));
-    all.push(Family::gauge("pidflow_queue_depth", "Things that wait, by queue.", labelled("queue", &s.queues)));
-    all.push(Family::gauge("pidflow_table_entries", "Entries of tables, by table.", labelled("table", &s.tables)));
     all.push(Family::gauge(
-        "pidflow_ready",
+        "pidflow.queue.depth",
+        "{item}",
+        "Things that wait, by queue.",
+        labelled("queue", &s.queues),
+    ));
+    all.push(Family::gauge(
+        "pidflow.table.entries",
+        "{entry}",
+        "Entries of tables, by table.",
+        labelled("table", &s.tables),
+    ));
+    all.push(Family::gauge(
+        "pidflow.ready",
+        "",
         "1 when everything is attached and running.",
-        plain(u64::from(s.not_ready.is_empty())),
+        Sample::alone(u64::from(s.not_ready.is_empty())),
     ));
     all.extend(edges(s, host));
     all
 }
 
 fn build() -> Family {
-    let version = vec![(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)];
-    Family { name: "pidflow_build", kind: Kind::Info, help: "Version of the agent.", samples: version }
+    let version = Sample::new([("version", env!("CARGO_PKG_VERSION").to_owned())], Point::Whole(1));
+    Family::info("pidflow.build.info", "Version of the agent.", vec![version])
 }
 
 fn labelled(label: &'static str, values: &[(String, u64)]) -> Vec<Sample> {
-    by(label, values.iter().map(|(l, n)| (l, *n)))
+    Sample::by(label, values.iter().map(|(l, n)| (l, *n)))
 }
 
 fn packets(s: &Status) -> [Family; 4] {
     [
-        Family::counter("pidflow_packets", "Packets that became part of a flow.", plain(s.packets)),
-        Family::counter("pidflow_octets", "Octets of all packets seen, whole frames.", plain(s.octets)),
+        Family::counter("pidflow.packets", "{packet}", "Packets that became part of a flow.", Sample::alone(s.packets)),
         Family::counter(
-            "pidflow_packets_discarded",
+            "pidflow.captured.bytes",
+            "By",
+            "Octets of all packets seen, whole frames.",
+            Sample::alone(s.octets),
+        ),
+        Family::counter(
+            "pidflow.packets.discarded",
+            "{packet}",
             "Packets that are in no flow, by reason.",
             labelled("reason", &s.discards),
         ),
         Family::counter(
-            "pidflow_packets_dropped_by_kernel",
+            "pidflow.packets.dropped.by.kernel",
+            "{packet}",
             "Packets lost before the agent saw them, by interface.",
             labelled("interface", &s.kernel_drops),
         ),
@@ -50,16 +71,20 @@ fn packets(s: &Status) -> [Family; 4] {
 
 fn flows(s: &Status) -> [Family; 3] {
     let ends = s.records.attributions().filter(|(_, _, n)| *n > 0);
-    let ends = ends.map(|(end, a, n)| (vec![("end", end.to_owned()), ("attribution", a.name().to_owned())], n as f64));
+    let ends = ends.map(|(end, a, n)| {
+        Sample::new([("end", end.to_owned()), ("attribution", a.name().to_owned())], Point::Whole(n))
+    });
     [
-        Family::gauge("pidflow_flows_active", "Flows in the table.", plain(s.active)),
+        Family::gauge("pidflow.flows.active", "{flow}", "Flows in the table.", Sample::alone(s.active)),
         Family::counter(
-            "pidflow_records",
+            "pidflow.records",
+            "{record}",
             "Flow records made, by the reason for the end.",
-            by("reason", s.records.reasons()),
+            Sample::by("reason", s.records.reasons()),
         ),
         Family::counter(
-            "pidflow_record_ends",
+            "pidflow.record.ends",
+            "{end}",
             "Ends of records, by how they were attributed to a process or why not.",
             ends.collect(),
         ),
@@ -67,47 +92,55 @@ fn flows(s: &Status) -> [Family; 3] {
 }
 
 fn events(s: &Status) -> [Family; 4] {
-    let hooks = s.hooks.iter().map(|h| (vec![("hook", h.hook.clone()), ("way", h.way.clone())], 1.0));
+    let hooks =
+        s.hooks.iter().map(|h| Sample::new([("hook", h.hook.clone()), ("way", h.way.clone())], Point::Whole(1)));
     [
-        Family::counter("pidflow_probe_events", "What the probes did, by outcome.", labelled("outcome", &s.probes)),
         Family::counter(
-            "pidflow_probe_events_lost",
+            "pidflow.probe.events",
+            "{event}",
+            "What the probes did, by outcome.",
+            labelled("outcome", &s.probes),
+        ),
+        Family::counter(
+            "pidflow.probe.events.lost",
+            "{event}",
             "Kernel events that were lost, by reason.",
             labelled("reason", &s.events_lost),
         ),
         Family::counter(
-            "pidflow_join",
+            "pidflow.join",
+            "{record}",
             "What the join of flows and processes did, by outcome.",
             labelled("outcome", &s.join),
         ),
-        Family {
-            name: "pidflow_hook",
-            kind: Kind::Info,
-            help: "The way that each hook into the kernel took.",
-            samples: hooks.collect(),
-        },
+        Family::info("pidflow.hook.info", "The way that each hook into the kernel took.", hooks.collect()),
     ]
 }
 
 fn exporters(all: &[Exporter]) -> [Family; 3] {
     let lost = all.iter().flat_map(|e| {
-        e.lost.iter().map(|(why, n)| (vec![("exporter", e.name.clone()), ("reason", why.clone())], *n as f64))
+        e.lost
+            .iter()
+            .map(|(why, n)| Sample::new([("exporter", e.name.clone()), ("reason", why.clone())], Point::Whole(*n)))
     });
     [
         Family::counter(
-            "pidflow_exported_records",
+            "pidflow.exported.records",
+            "{record}",
             "Records handed on, by exporter.",
-            by("exporter", all.iter().map(|e| (&e.name, e.records))),
+            Sample::by("exporter", all.iter().map(|e| (&e.name, e.records))),
         ),
         Family::counter(
-            "pidflow_export_lost_records",
+            "pidflow.export.lost.records",
+            "{record}",
             "Records lost on the way out, by exporter and reason.",
             lost.collect(),
         ),
         Family::gauge(
-            "pidflow_export_queue_depth",
+            "pidflow.export.queue.depth",
+            "{batch}",
             "Batches that wait, by exporter.",
-            by("exporter", all.iter().map(|e| (&e.name, e.queue))),
+            Sample::by("exporter", all.iter().map(|e| (&e.name, e.queue))),
         ),
     ]
 }
@@ -115,29 +148,34 @@ fn exporters(all: &[Exporter]) -> [Family; 3] {
 /// The sum that a family shows.
 type Pick = fn(&Sums) -> u64;
 
-const EDGES: [(&str, &str, Pick); 4] = [
-    ("pidflow_edge_bytes", "Octets between two nodes, both directions, IP header included.", |s| s.bytes),
-    ("pidflow_edge_packets", "Packets between two nodes, both directions.", |s| s.packets),
-    ("pidflow_edge_flows", "Flows between two nodes that ended.", |s| s.flows),
-    ("pidflow_edge_failures", "Connection attempts between two nodes that failed.", |s| s.failures),
+const EDGES: [(&str, &str, &str, Pick); 4] = [
+    ("pidflow.edge.bytes", "By", "Octets between two nodes, both directions, IP header included.", |s| s.bytes),
+    ("pidflow.edge.packets", "{packet}", "Packets between two nodes, both directions.", |s| s.packets),
+    ("pidflow.edge.flows", "{flow}", "Flows between two nodes that ended.", |s| s.flows),
+    ("pidflow.edge.failures", "{attempt}", "Connection attempts between two nodes that failed.", |s| s.failures),
 ];
 
-const RETIRED: [(&str, &str, Pick); 2] = [
-    ("pidflow_edge_retired_bytes", "What the withdrawn series of pidflow_edge_bytes had counted.", |s| s.bytes),
-    ("pidflow_edge_retired_flows", "What the withdrawn series of pidflow_edge_flows had counted.", |s| s.flows),
+const RETIRED: [(&str, &str, &str, Pick); 2] = [
+    ("pidflow.edge.retired.bytes", "By", "What the withdrawn series of pidflow_edge_bytes had counted.", |s| s.bytes),
+    ("pidflow.edge.retired.flows", "{flow}", "What the withdrawn series of pidflow_edge_flows had counted.", |s| {
+        s.flows
+    }),
 ];
 
 fn edges(s: &Status, host: &str) -> Vec<Family> {
-    let shown: Vec<_> = s.edges.edges.iter().map(|(ends, sums)| (edge_labels(ends, host), sums)).collect();
-    let series = |pick: Pick| shown.iter().map(move |(l, s)| (l.clone(), pick(s) as f64));
-    let all = |pick: Pick| series(pick).chain([(other_labels(), pick(&s.edges.other) as f64)]).collect();
-    let retired = RETIRED.map(|(name, help, pick)| Family::counter(name, help, plain(pick(&s.edges.retired))));
-    EDGES.map(|(name, help, pick)| Family::counter(name, help, all(pick))).into_iter().chain(retired).collect()
+    let shown = s.edges.edges.iter().map(|(ends, sums)| (edge_labels(ends, host), sums));
+    let shown: Vec<_> = shown.chain([(other_labels(), &s.edges.other)]).collect();
+    let all =
+        |pick: Pick| shown.iter().map(|(l, s)| Sample::new(Attributes::clone(l), Point::Whole(pick(s)))).collect();
+    let retired = |pick: Pick| Sample::alone(pick(&s.edges.retired));
+    let shown = EDGES.map(|(name, unit, help, pick)| Family::counter(name, unit, help, all(pick)));
+    let withdrawn = RETIRED.map(|(name, unit, help, pick)| Family::counter(name, unit, help, retired(pick)));
+    shown.into_iter().chain(withdrawn).collect()
 }
 
-fn edge_labels((source, target): &Ends, host: &str) -> Vec<(&'static str, String)> {
+fn edge_labels((source, target): &Ends, host: &str) -> Attributes {
     let (from, to) = (source.label(host), target.label(host));
-    vec![
+    Arc::new([
         ("id", format!("{from}->{to}")),
         ("source", from),
         ("target", to),
@@ -145,13 +183,13 @@ fn edge_labels((source, target): &Ends, host: &str) -> Vec<(&'static str, String
         ("source_process", source.process().to_owned()),
         ("target_host", target.host(host)),
         ("target_process", target.process().to_owned()),
-    ]
+    ])
 }
 
-fn other_labels() -> Vec<(&'static str, String)> {
+fn other_labels() -> Attributes {
     let other = || "other".to_owned();
     let none = String::new;
-    vec![
+    Arc::new([
         ("id", other()),
         ("source", other()),
         ("target", other()),
@@ -159,5 +197,5 @@ fn other_labels() -> Vec<(&'static str, String)> {
         ("source_process", none()),
         ("target_host", none()),
         ("target_process", none()),
-    ]
+    ])
 }

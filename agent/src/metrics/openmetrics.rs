@@ -2,66 +2,10 @@
 
 use std::fmt::Write;
 
+use pidflow_schema::metric::{Attributes, Family, Histogram, Kind, Point, prometheus_label};
+
 /// The media type that goes with [`encode`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// What kind of figure a family has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Only grows; samples are called `name_total`.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Labels are all there is to it; samples are called `name_info`.
-    Info,
-}
-
-/// One sample: labels and value.
-pub(crate) type Sample = (Vec<(&'static str, String)>, f64);
-
-/// A metric of one name.
-#[derive(Debug, Clone)]
-pub(crate) struct Family {
-    /// Without the suffix of its samples.
-    pub(crate) name: &'static str,
-    /// Kind.
-    pub(crate) kind: Kind,
-    /// One sentence.
-    pub(crate) help: &'static str,
-    /// Its samples.
-    pub(crate) samples: Vec<Sample>,
-}
-
-impl Family {
-    /// A counter.
-    pub(crate) fn counter(name: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
-        Self { name, kind: Kind::Counter, help, samples }
-    }
-
-    /// A gauge.
-    pub(crate) fn gauge(name: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
-        Self { name, kind: Kind::Gauge, help, samples }
-    }
-
-    /// The name of its samples.
-    pub(crate) fn sample_name(&self) -> String {
-        match self.kind {
-            Kind::Counter => format!("{}_total", self.name),
-            Kind::Gauge => self.name.to_owned(),
-            Kind::Info => format!("{}_info", self.name),
-        }
-    }
-}
-
-/// A sample without labels.
-pub(crate) fn plain(value: u64) -> Vec<Sample> {
-    vec![(Vec::new(), value as f64)]
-}
-
-/// A sample for each of several values of one label.
-pub(crate) fn by<T: ToString>(label: &'static str, values: impl IntoIterator<Item = (T, u64)>) -> Vec<Sample> {
-    values.into_iter().map(|(l, v)| (vec![(label, l.to_string())], v as f64)).collect()
-}
 
 /// The whole page.
 pub(crate) fn encode(families: &[Family]) -> String {
@@ -70,26 +14,53 @@ pub(crate) fn encode(families: &[Family]) -> String {
     out + "# EOF\n"
 }
 
+// Writing to a string cannot fail, hence every `let _`.
 fn family(out: &mut String, f: &Family) {
     let kind = match f.kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",
         Kind::Info => "info",
+        Kind::Histogram => "histogram",
     };
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "# TYPE {} {kind}\n# HELP {} {}", f.name, f.name, escape(f.help));
-    let name = f.sample_name();
-    for (labels, value) in &f.samples {
-        let _ = writeln!(out, "{name}{} {value}", label_set(labels));
+    let (family, name) = (f.prometheus_family(), f.prometheus_name());
+    let _ = writeln!(out, "# TYPE {family} {kind}");
+    if let Some(unit) = f.prometheus_unit() {
+        let _ = writeln!(out, "# UNIT {family} {unit}");
+    }
+    let _ = writeln!(out, "# HELP {family} {}", escape(f.help));
+    for s in &f.samples {
+        let labels = labels(&s.attributes);
+        match &s.point {
+            Point::Whole(v) => sample(out, &name, &labels, v),
+            Point::Real(v) => sample(out, &name, &labels, v),
+            Point::Histogram(h) => histogram(out, &name, &labels, h),
+        }
     }
 }
 
-fn label_set(labels: &[(&'static str, String)]) -> String {
-    if labels.is_empty() {
-        return String::new();
+fn sample(out: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
+    let _ = match labels {
+        "" => writeln!(out, "{name} {value}"),
+        _ => writeln!(out, "{name}{{{labels}}} {value}"),
+    };
+}
+
+/// Buckets are cumulative here.
+fn histogram(out: &mut String, name: &str, labels: &str, h: &Histogram) {
+    let bounds = h.bounds.iter().map(|b| format!("{b:?}")).chain(["+Inf".to_owned()]);
+    let comma = if labels.is_empty() { "" } else { "," };
+    let mut below = 0;
+    for (bound, count) in bounds.zip(&h.counts) {
+        below += count;
+        sample(out, &format!("{name}_bucket"), &format!("{labels}{comma}le=\"{bound}\""), below);
     }
-    let pairs: Vec<_> = labels.iter().map(|(k, v)| format!("{k}=\"{}\"", escape(v))).collect();
-    format!("{{{}}}", pairs.join(","))
+    sample(out, &format!("{name}_sum"), labels, h.sum);
+    sample(out, &format!("{name}_count"), labels, h.count());
+}
+
+fn labels(attributes: &Attributes) -> String {
+    let pairs: Vec<_> = attributes.iter().map(|(k, v)| format!("{}=\"{}\"", prometheus_label(k), escape(v))).collect();
+    pairs.join(",")
 }
 
 /// OpenMetrics 1.0.0 section "Escaping": backslash, quote and line feed.
@@ -99,13 +70,17 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use pidflow_schema::metric::Sample;
+
     use super::*;
 
     #[test]
     fn a_page_is_as_the_format_says() {
+        let waits = Histogram { bounds: &[0.5, 1.0], counts: vec![1, 0, 2], sum: 7.25 };
         let page = encode(&[
-            Family::counter("a", "What a is.", by("reason", [("x\"\n\\", 1)])),
-            Family::gauge("b", "b.", plain(7)),
+            Family::counter("a", "", "What a is.", Sample::by("the.reason", [("x\"\n\\", 1)])),
+            Family::gauge("b", "By", "b.", Sample::alone(7)),
+            Family::histogram("c", "s", "c.", vec![Sample::new([("k", "v".to_owned())], Point::Histogram(waits))]),
         ]);
         let lines: Vec<_> = page.lines().collect();
         assert_eq!(
@@ -113,17 +88,21 @@ mod tests {
             [
                 "# TYPE a counter",
                 "# HELP a What a is.",
-                "a_total{reason=\"x\\\"\\n\\\\\"} 1",
-                "# TYPE b gauge",
-                "# HELP b b.",
-                "b 7",
+                "a_total{the_reason=\"x\\\"\\n\\\\\"} 1",
+                "# TYPE b_bytes gauge",
+                "# UNIT b_bytes bytes",
+                "# HELP b_bytes b.",
+                "b_bytes 7",
+                "# TYPE c_seconds histogram",
+                "# UNIT c_seconds seconds",
+                "# HELP c_seconds c.",
+                "c_seconds_bucket{k=\"v\",le=\"0.5\"} 1",
+                "c_seconds_bucket{k=\"v\",le=\"1.0\"} 1",
+                "c_seconds_bucket{k=\"v\",le=\"+Inf\"} 3",
+                "c_seconds_sum{k=\"v\"} 7.25",
+                "c_seconds_count{k=\"v\"} 3",
                 "# EOF"
             ]
         );
-    }
-
-    #[test]
-    fn whole_numbers_have_no_exponent() {
-        assert!(encode(&[Family::gauge("b", "b.", plain(1 << 52))]).contains("b 4503599627370496\n"));
     }
 }

@@ -10,6 +10,6 @@ mod worker;
 pub(crate) use control::Control;
 pub(crate) use counters::Counters;
 pub use counters::{LOSSES, Loss, Snapshot};
-pub use set::{ExportContext, ExporterSet, Mode, StartError, Stopper};
+pub use set::{ExportContext, ExporterSet, MetricSource, Mode, StartError, Stopper};
 #[cfg(feature = "otlp")]
 pub(crate) use worker::wall_ns;

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pidflow_schema::metric::Family;
 use pidflow_schema::{Enterprise, FlowRecord};
 
 use crate::config::ExporterConfig;
@@ -26,6 +27,29 @@ pub enum Mode {
     Offline,
 }
 
+/// Whoever knows the run's metrics as they stand.
+#[derive(Clone)]
+pub struct MetricSource(Arc<dyn Fn() -> Vec<Family> + Send + Sync>);
+
+impl MetricSource {
+    /// Asks `families` each time.
+    pub fn new(families: impl Fn() -> Vec<Family> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(families))
+    }
+
+    /// The metrics now.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for MetricSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MetricSource")
+    }
+}
+
 /// What all exporters of a run have in common.
 #[derive(Debug, Clone)]
 pub struct ExportContext {
@@ -42,6 +66,8 @@ pub struct ExportContext {
     pub host_id: String,
     /// Live or from files.
     pub mode: Mode,
+    /// The agent's metrics; none: nobody counts them (files).
+    pub metrics: Option<MetricSource>,
 }
 
 impl Default for ExportContext {
@@ -53,6 +79,7 @@ impl Default for ExportContext {
             host_name: String::new(),
             host_id: String::new(),
             mode: Mode::Live,
+            metrics: None,
         }
     }
 }

@@ -1,0 +1,184 @@
+//! The metrics that the agent hands out, independent of how they are written down.
+//!
+//! A family has one name, OpenTelemetry's, and one unit, UCUM's. Prometheus' name is derived from the two by
+//! the rule of the OpenTelemetry specification ("Prometheus and OpenMetrics Compatibility", section "Metric
+//! metadata"), so no name is spelt twice. Attribute keys become labels the same way.
+
+use std::sync::Arc;
+
+/// What kind of figure a family has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Only grows while its series lives.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// The attributes are all there is to it; the value is 1. The name ends in `.info`.
+    Info,
+    /// How many observations fell into which range, and their sum; only grows.
+    Histogram,
+}
+
+/// Keys and values of a series. Shared, because the families of one subject have the same ones.
+pub type Attributes = Arc<[(&'static str, String)]>;
+
+/// The latest value of a series.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Point {
+    /// Of a counter, a gauge or an info.
+    Whole(u64),
+    /// Of a counter or a gauge.
+    Real(f64),
+    /// Of a histogram.
+    Histogram(Histogram),
+}
+
+/// A histogram with fixed bounds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histogram {
+    /// Upper bounds, inclusive and ascending, without infinity; in the family's unit.
+    pub bounds: &'static [f64],
+    /// Observations between each bound and the one before it, not cumulative; the last one, beyond the last
+    /// of `bounds`, has one place more.
+    pub counts: Vec<u64>,
+    /// Sum of all observations, in the family's unit.
+    pub sum: f64,
+}
+
+impl Histogram {
+    /// All observations.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// One series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// What tells it from the others of its family.
+    pub attributes: Attributes,
+    /// Its value.
+    pub point: Point,
+}
+
+impl Sample {
+    /// A series with these attributes.
+    pub fn new(attributes: impl Into<Attributes>, point: Point) -> Self {
+        Self { attributes: attributes.into(), point }
+    }
+
+    /// The only series of a family.
+    #[must_use]
+    pub fn alone(value: u64) -> Vec<Self> {
+        vec![Self::new([], Point::Whole(value))]
+    }
+
+    /// A series for each value of one attribute.
+    pub fn by<T: ToString>(key: &'static str, values: impl IntoIterator<Item = (T, u64)>) -> Vec<Self> {
+        values.into_iter().map(|(v, n)| Self::new([(key, v.to_string())], Point::Whole(n))).collect()
+    }
+}
+
+/// A metric of one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// OpenTelemetry's name: words joined by dots.
+    pub name: &'static str,
+    /// UCUM, as OpenTelemetry has it (`By`, `s`, `{packet}`); empty: none.
+    pub unit: &'static str,
+    /// Kind.
+    pub kind: Kind,
+    /// One sentence.
+    pub help: &'static str,
+    /// Its series.
+    pub samples: Vec<Sample>,
+}
+
+impl Family {
+    /// A counter.
+    #[must_use]
+    pub const fn counter(name: &'static str, unit: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
+        Self { name, unit, kind: Kind::Counter, help, samples }
+    }
+
+    /// A gauge.
+    #[must_use]
+    pub const fn gauge(name: &'static str, unit: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
+        Self { name, unit, kind: Kind::Gauge, help, samples }
+    }
+
+    /// An info; its name ends in `.info`.
+    #[must_use]
+    pub const fn info(name: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
+        Self { name, unit: "", kind: Kind::Info, help, samples }
+    }
+
+    /// A histogram.
+    #[must_use]
+    pub const fn histogram(name: &'static str, unit: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
+        Self { name, unit, kind: Kind::Histogram, help, samples }
+    }
+
+    /// The unit as Prometheus spells it; none: it has no word for it (`{packet}`), or there is none.
+    #[must_use]
+    pub fn prometheus_unit(&self) -> Option<&'static str> {
+        match self.unit {
+            "By" => Some("bytes"),
+            "s" => Some("seconds"),
+            "1" if self.kind == Kind::Gauge => Some("ratio"),
+            _ => None,
+        }
+    }
+
+    /// Prometheus' name of the family, without the suffix that its kind gives to the samples.
+    #[must_use]
+    pub fn prometheus_family(&self) -> String {
+        let name = prometheus_label(self.name);
+        match (self.kind, self.prometheus_unit()) {
+            (Kind::Info, _) => name.strip_suffix("_info").map(str::to_owned).unwrap_or(name),
+            (_, Some(unit)) if name.rsplit('_').next() != Some(unit) => format!("{name}_{unit}"),
+            _ => name,
+        }
+    }
+
+    /// Prometheus' name of the samples; of a histogram what `_bucket`, `_sum` and `_count` are put after.
+    #[must_use]
+    pub fn prometheus_name(&self) -> String {
+        let suffix = match self.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Histogram => "",
+        };
+        self.prometheus_family() + suffix
+    }
+}
+
+/// Prometheus' label of an attribute key: every other character becomes an underscore.
+#[must_use]
+pub fn prometheus_label(key: &str) -> String {
+    key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_derived_by_the_rule_of_opentelemetry() {
+        let family = |name, unit, kind| Family { name, unit, kind, help: "", samples: Vec::new() };
+        for (name, unit, kind, prometheus) in [
+            ("pidflow.edge.bytes", "By", Kind::Counter, "pidflow_edge_bytes_total"),
+            ("process.memory.usage", "By", Kind::Gauge, "process_memory_usage_bytes"),
+            ("system.memory.utilization", "1", Kind::Gauge, "system_memory_utilization_ratio"),
+            ("pidflow.records", "{record}", Kind::Counter, "pidflow_records_total"),
+            ("pidflow.build.info", "", Kind::Info, "pidflow_build_info"),
+            ("http.server.duration", "s", Kind::Histogram, "http_server_duration_seconds"),
+            ("a.total.seconds", "s", Kind::Gauge, "a_total_seconds"),
+        ] {
+            assert_eq!(family(name, unit, kind).prometheus_name(), prometheus, "{name}");
+        }
+        assert_eq!(family("pidflow.build.info", "", Kind::Info).prometheus_family(), "pidflow_build");
+        assert_eq!(prometheus_label("system.paging.fault-type"), "system_paging_fault_type");
+    }
+}
