@@ -44,6 +44,7 @@ impl BootClock {
     }
 
     /// Measures again; keeps what is known where the new measurement allows for it and is less sure.
+    #[cfg(feature = "probes")]
     pub(crate) fn refresh(&mut self) {
         let new = Self::now();
         let agrees = new.offset_ns.abs_diff(self.offset_ns) <= new.error_ns + self.error_ns;
