@@ -97,7 +97,7 @@ fn next(command: libc::c_int, last: u32) -> io::Result<Option<u32>> {
 }
 
 /// Run time in nanoseconds and number of runs of each program that the process holds, by name; counted while
-/// `kernel.bpf_stats_enabled` is set.
+/// the kernel accounts for programs (`BPF_ENABLE_STATS`).
 pub fn run_times(pid: u32) -> Result<std::collections::BTreeMap<String, (u64, u64)>> {
     let names = names()?;
     let mut times = std::collections::BTreeMap::new();

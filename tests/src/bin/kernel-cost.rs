@@ -1,29 +1,26 @@
 //! `kernel-cost [BACKEND]`: what the probes cost the programs that are watched, by the kernel's own account
-//! (`kernel.bpf_stats_enabled`, `run_time_ns` and `run_cnt` of each program), under three loads over loopback.
+//! (`BPF_ENABLE_STATS`, `run_time_ns` and `run_cnt` of each program), under three loads over loopback.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use aya::sys::{Stats, enable_stats};
 use pidflow_tests::agent::Agent;
 use pidflow_tests::bpf;
 
-const SWITCH: &str = "/proc/sys/kernel/bpf_stats_enabled";
 const CONNECTIONS: u32 = 5_000;
 const EXCHANGES: u32 = 100_000;
 const PROCESSES: u32 = 500;
 
 fn main() -> Result<()> {
     let backend = std::env::args().nth(1).unwrap_or_else(|| "auto".to_owned());
-    let before = fs::read_to_string(SWITCH).with_context(|| format!("read {SWITCH}"))?;
-    fs::write(SWITCH, "1").with_context(|| format!("write {SWITCH}; run as root"))?;
-    let result = measure(&backend);
-    fs::write(SWITCH, before.trim())?;
-    result
+    // The kernel accounts for programs as long as this descriptor is open, however this program ends.
+    let _accounting = enable_stats(Stats::RunTime).context("switch on the kernel's account; run as root")?;
+    measure(&backend)
 }
 
 /// A load and how many units of it.
