@@ -2,20 +2,26 @@
 //!
 //! An encoder is pure: it turns records into bytes in memory that it keeps, and never touches a socket, a file
 //! or a clock. A transport takes bytes and knows nothing of records.
+//!
+//! Kinds of exporters: [`config::Output`]. How receivers are reached: `net`; how records are repeated until they are
+//! taken: `delivery`; threads and queues: `exporter`.
 pub mod config;
+mod delivery;
 mod exporter;
 pub mod ipfix;
 pub mod json;
+mod net;
 pub mod netflow9;
 #[cfg(feature = "otlp")]
 pub mod otlp;
 #[cfg(feature = "sample")]
 pub mod sample;
+mod stores;
 pub mod template;
 mod transport;
 pub mod wire;
 
-pub use config::{ConfigError, ExporterConfig, WireVersion};
+pub use config::{ConfigError, ExporterConfig, Output, WireVersion};
 pub use exporter::{ExportContext, ExporterSet, LOSSES, Loss, MetricSource, Mode, Snapshot, StartError, Stopper};
 pub use json::JsonKeys;
 pub use template::{Template, TemplateError};

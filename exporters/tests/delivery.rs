@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use decode::Decoder;
 use pidflow_exporters::{
-    ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, Mode, Snapshot, WireVersion, sample,
+    ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, Mode, Output, Snapshot, WireVersion, sample,
 };
 use pidflow_schema::FlowRecord;
 
@@ -139,7 +139,7 @@ fn a_file_that_cannot_be_made_is_said_at_the_start() {
 #[test]
 fn a_template_too_large_for_its_messages_is_said_at_the_start() {
     let mut config = ExporterConfig::collector("udp://127.0.0.1:9", WireVersion::Netflow9).unwrap();
-    if let ExporterConfig::Netflow9(wire) = &mut config {
+    if let Output::Netflow9(wire) = &mut config.output {
         wire.max_message = 500;
     }
     let error = ExporterSet::start(&[config], &offline()).err().unwrap().to_string();
@@ -227,9 +227,7 @@ fn a_slow_receiver_loses_the_oldest_and_slows_nobody() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut slow =
         ExporterConfig::collector(&format!("tcp://{}", listener.local_addr().unwrap()), WireVersion::Ipfix).unwrap();
-    if let ExporterConfig::Ipfix(wire) = &mut slow {
-        wire.queue_records = 1000;
-    }
+    slow.queue_records = 1000;
     let set = ExporterSet::start(&[slow], &ExportContext::default()).unwrap();
     let batch: Arc<[FlowRecord]> = sample::records(1000).into();
     let start = Instant::now();
@@ -245,9 +243,7 @@ fn reading_files_waits_instead_of_dropping() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("flows.json");
     let mut config = ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Numbers);
-    if let ExporterConfig::Json(json) = &mut config {
-        json.queue_records = 100;
-    }
+    config.queue_records = 100;
     let set = ExporterSet::start(&[config], &offline()).unwrap();
     let batch: Arc<[FlowRecord]> = sample::records(100).into();
     (0..50).for_each(|_| set.send(&batch));
@@ -261,9 +257,7 @@ fn a_stopper_frees_a_sender_that_waits() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config =
         ExporterConfig::collector(&format!("tcp://{}", listener.local_addr().unwrap()), WireVersion::Ipfix).unwrap();
-    if let ExporterConfig::Ipfix(wire) = &mut config {
-        wire.queue_records = 1;
-    }
+    config.queue_records = 1;
     let set = ExporterSet::start(&[config], &offline()).unwrap();
     let stopper = set.stopper();
     let timer = std::thread::spawn(move || {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Mode, Snapshot, WireVersion};
+use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Mode, Output, Snapshot, WireVersion};
 use pidflow_schema::FlowRecord;
 
 /// Long enough for any of the exporters here.
@@ -34,7 +34,7 @@ pub(crate) fn export(configs: &[ExporterConfig], records: &[FlowRecord], batch: 
 /// An exporter to a port on loopback, slow enough for any collector.
 pub(crate) fn collector(port: u16, version: WireVersion) -> ExporterConfig {
     let mut config = ExporterConfig::collector(&format!("udp://127.0.0.1:{port}"), version).unwrap();
-    if let ExporterConfig::Ipfix(wire) | ExporterConfig::Netflow9(wire) = &mut config {
+    if let Output::Ipfix(wire) | Output::Netflow9(wire) = &mut config.output {
         wire.packets_per_second = Some(2000);
     }
     config
@@ -43,7 +43,7 @@ pub(crate) fn collector(port: u16, version: WireVersion) -> ExporterConfig {
 /// As [`collector`], with options records.
 pub(crate) fn with_options(port: u16) -> ExporterConfig {
     let mut config = collector(port, WireVersion::Ipfix);
-    if let ExporterConfig::Ipfix(wire) = &mut config {
+    if let Output::Ipfix(wire) = &mut config.output {
         wire.options_records = true;
     }
     config

@@ -1,5 +1,6 @@
 //! The configuration file: TOML into [`Options`], with the line number of what is wrong.
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
@@ -17,9 +18,21 @@ pub(crate) fn load(path: &Path) -> Result<Options> {
 /// Parses the file's text; an error begins with the line number.
 pub(crate) fn parse(text: &str) -> Result<Options, String> {
     toml::from_str(text).map_err(|e| {
-        let line = e.span().map_or(1, |s| line_of(text, s.start));
+        let line = e.span().map_or(1, |s| line_of(text, start_of(text, &s, e.message())));
         format!("{line}: {}", one_line(e.message()))
     })
+}
+
+/// An error about a whole table begins with the key that it is about: then it is there.
+fn start_of(text: &str, span: &Range<usize>, message: &str) -> usize {
+    let key = message.strip_prefix('`').and_then(|m| m.split_once('`')).map(|(key, _)| key);
+    let (Some(key), Some(table)) = (key, text.get(span.clone())) else { return span.start };
+    let is_key = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|l| l.trim_start().starts_with('='));
+    let mut lines = table.split_inclusive('\n').scan(span.start, |at, line| {
+        *at += line.len();
+        Some((*at - line.len(), line))
+    });
+    lines.find(|(_, line)| is_key(line)).map_or(span.start, |(at, _)| at)
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -52,6 +65,17 @@ mod tests {
         assert!(e.starts_with("3: ") && e.contains("magic") && e.contains("kprobe"), "{e}");
         let e = parse("[flows]\nidle-timeout = \"soon\"\n").unwrap_err();
         assert!(e.starts_with("2: ") && e.contains("15s"), "{e}");
+    }
+
+    #[test]
+    fn a_mistake_in_an_exporters_table_has_its_keys_line() {
+        let e = parse("[[exporter]]\nkind = \"json\"\nfile = \"-\"\n\n[[exporter]]\nkind = \"ipfix\"\nurl = \"udp://a\"\nmax-message = 1\n")
+            .unwrap_err();
+        assert_eq!(e, "8: `max-message` is 1; allowed are 128 to 65507");
+        let e = parse("[[exporter]]\nkind = \"json\"\nfile = \"-\"\n  colour = 1\n").unwrap_err();
+        assert!(e.starts_with("4: `colour` means nothing to an exporter of kind \"json\"; it has file, keys"), "{e}");
+        let e = parse("\n[[exporter]]\nkind = \"ipfix\"\n").unwrap_err();
+        assert_eq!(e, "2: an exporter of kind \"ipfix\" needs the key `url`");
     }
 
     #[test]

@@ -27,8 +27,9 @@ impl Outputs {
 
     /// Whether standard output carries records.
     pub(crate) fn uses_stdout(&self) -> bool {
+        use pidflow_exporters::Output;
         use pidflow_exporters::config::{JsonConfig, JsonOutput};
-        let is = |e: &ExporterConfig| matches!(e, ExporterConfig::Json(JsonConfig { output: JsonOutput::Stdout, .. }));
+        let is = |e: &ExporterConfig| matches!(e.output, Output::Json(JsonConfig { output: JsonOutput::Stdout, .. }));
         self.exporters.iter().any(is)
     }
 }

@@ -1,10 +1,12 @@
-//! Where IPFIX and NetFlow v9 go: `udp://HOST:PORT`, `tcp://HOST:PORT`, `file:PATH`.
+//! Where IPFIX and NetFlow v9 go: `udp://HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST:PORT`, `file:PATH`.
 
 use std::fmt;
 use std::path::PathBuf;
 
 /// Port of IPFIX (IANA).
 const IPFIX_PORT: u16 = 4739;
+/// Port of IPFIX over TLS (IANA).
+const IPFIXS_PORT: u16 = 4740;
 /// Port that NetFlow v9 collectors listen on by custom.
 const NETFLOW_PORT: u16 = 2055;
 /// Passes an Ethernet path, with room for tunnels.
@@ -28,21 +30,25 @@ pub enum Target {
     Udp(Address),
     /// Messages one after the other.
     Tcp(Address),
+    /// As `Tcp`, inside TLS (RFC 7011 section 11.1).
+    Tls(Address),
     /// Appended to a file (RFC 5655).
     File(PathBuf),
 }
 
 /// A collector's address that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{url}` is not a collector's address ({reason}); write udp://HOST:PORT, tcp://HOST:PORT or file:PATH")]
+#[error(
+    "`{url}` is not a collector's address ({reason}); write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or file:PATH"
+)]
 pub struct TargetError {
     url: String,
     reason: &'static str,
 }
 
 impl Target {
-    /// Reads `udp://HOST[:PORT]`, `tcp://HOST[:PORT]` or `file:PATH`; without a scheme, UDP. The usual port is 4739
-    /// for IPFIX, 2055 for NetFlow v9.
+    /// Reads `udp://HOST[:PORT]`, `tcp://HOST[:PORT]`, `tls://HOST[:PORT]` or `file:PATH`; without a scheme, UDP. The
+    /// usual port is 4739 for IPFIX, 4740 with TLS, 2055 for NetFlow v9.
     ///
     /// # Errors
     /// When it is none.
@@ -55,18 +61,27 @@ impl Target {
         let (kind, rest): (fn(Address) -> Self, _) = match url.split_once("://") {
             Some(("udp", rest)) => (Self::Udp, rest),
             Some(("tcp", rest)) => (Self::Tcp, rest),
-            Some(_) => return Err(error("its scheme is none of udp, tcp and file")),
+            Some(("tls", rest)) => (Self::Tls, rest),
+            Some(_) => return Err(error("its scheme is none of udp, tcp, tls and file")),
             None => (Self::Udp, url),
         };
-        let usual = if ipfix { IPFIX_PORT } else { NETFLOW_PORT };
+        let usual = match (ipfix, url.starts_with("tls:")) {
+            (true, false) => IPFIX_PORT,
+            (true, true) => IPFIXS_PORT,
+            (false, _) => NETFLOW_PORT,
+        };
         Ok(kind(address(rest.trim_end_matches('/'), usual).map_err(error)?))
     }
 
     pub(super) const fn default_message(&self) -> usize {
         match self {
             Self::Udp(_) => UDP_MESSAGE,
-            Self::Tcp(_) | Self::File(_) => STREAM_MESSAGE,
+            Self::Tcp(_) | Self::Tls(_) | Self::File(_) => STREAM_MESSAGE,
         }
+    }
+
+    pub(super) const fn is_stream(&self) -> bool {
+        matches!(self, Self::Tcp(_) | Self::Tls(_))
     }
 }
 
@@ -102,6 +117,7 @@ impl fmt::Display for Target {
         match self {
             Self::Udp(address) => write!(f, "udp://{address}"),
             Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Tls(address) => write!(f, "tls://{address}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
         }
     }
@@ -123,12 +139,13 @@ mod tests {
         assert_eq!(shown("fe80::1%eth0"), "udp://[fe80::1%eth0]:4739");
         assert_eq!(shown("udp://10.0.0.1/"), "udp://10.0.0.1:4739");
         assert_eq!(Target::parse("localhost", false).unwrap().to_string(), "udp://localhost:2055");
+        assert_eq!((shown("tls://a"), shown("tcp://a")), ("tls://a:4740".into(), "tcp://a:4739".into()));
         assert_eq!((shown("file:a.ipfix"), shown("file:///tmp/a")), ("file:a.ipfix".into(), "file:/tmp/a".into()));
     }
 
     #[test]
     fn refuses_what_is_none() {
-        assert_eq!(shown("sctp://a:1"), "its scheme is none of udp, tcp and file");
+        assert_eq!(shown("sctp://a:1"), "its scheme is none of udp, tcp, tls and file");
         assert_eq!(shown("file://"), "it names no file");
         assert_eq!(shown("udp://a:70000"), "its port is not a number up to 65535");
         assert_eq!(shown("udp://a:0"), "port 0 cannot be sent to");

@@ -68,7 +68,7 @@ pub struct Snapshot {
     /// Attempts that repeated a failed one.
     pub retries: u64,
     /// Records lost, by reason.
-    pub lost: [(Loss, u64); 7],
+    pub lost: [(Loss, u64); LOSSES.len()],
 }
 
 impl Snapshot {

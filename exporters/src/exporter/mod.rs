@@ -3,6 +3,7 @@
 
 mod control;
 mod counters;
+mod link;
 mod queue;
 mod set;
 mod worker;
@@ -10,6 +11,7 @@ mod worker;
 pub(crate) use control::Control;
 pub(crate) use counters::Counters;
 pub use counters::{LOSSES, Loss, Snapshot};
+pub(crate) use link::Link;
 pub use set::{ExportContext, ExporterSet, MetricSource, Mode, StartError, Stopper};
 #[cfg(feature = "otlp")]
 pub(crate) use worker::wall_ns;

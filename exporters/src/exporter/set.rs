@@ -11,7 +11,7 @@ use pidflow_schema::{Enterprise, FlowRecord};
 
 use crate::config::ExporterConfig;
 use crate::template::Template;
-use crate::transport::Sink;
+use crate::transport::{self, Parts};
 
 use super::queue::{Closed, Queue};
 use super::worker::Worker;
@@ -235,9 +235,9 @@ const GRACE: Duration = Duration::from_millis(500);
 impl Exporter {
     fn start(config: &ExporterConfig, context: &ExportContext) -> Result<Self, StartError> {
         let name = config.name();
-        let queue = Arc::new(Queue::new(config.queue_records()));
+        let queue = Arc::new(Queue::new(config.queue_records));
         let (counters, control) = (Arc::new(Counters::default()), Arc::new(Control::default()));
-        let sink = Sink::open(config, context, &counters, &control)?;
+        let sink = transport::open(&Parts { config, context, counters: &counters, control: &control })?;
         let (alive, ended) = channel::<()>();
         let worker = Worker {
             queue: queue.clone(),
@@ -250,7 +250,7 @@ impl Exporter {
             worker.run();
             drop(alive);
         };
-        let spawned = thread::Builder::new().name(format!("export-{}", config.kind())).spawn(run);
+        let spawned = thread::Builder::new().name(format!("export-{}", config.output.kind())).spawn(run);
         spawned.map_err(|source| StartError::Thread { exporter: name.clone(), source })?;
         Ok(Self { name, queue, counters, control, ended })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::transport::Sink;
+use crate::transport::{Kept, Sink};
 
 use super::queue::{Batch, Popped, Queue};
 use super::{Control, Counters, Loss, Mode};
@@ -15,7 +15,7 @@ pub(super) struct Worker {
     pub(super) queue: Arc<Queue>,
     pub(super) counters: Arc<Counters>,
     pub(super) control: Arc<Control>,
-    pub(super) sink: Sink,
+    pub(super) sink: Box<dyn Sink>,
     pub(super) mode: Mode,
 }
 
@@ -28,7 +28,9 @@ impl Worker {
                 Popped::Batch(batch) if self.control.is_over() => self.counters.lost(Loss::Shutdown, batch.len()),
                 Popped::Batch(batch) => {
                     clock_ns = self.now_ns(&batch, clock_ns);
-                    self.sink.export(&batch, clock_ns);
+                    if let Err(Kept { from }) = self.sink.export(&batch, clock_ns) {
+                        self.counters.lost(Loss::Shutdown, batch.len() - from);
+                    }
                 }
                 Popped::Empty => self.sink.flush(),
                 Popped::Closed => break,

@@ -8,10 +8,12 @@ use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsSe
 use tokio::runtime::{Builder, Runtime};
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 
-use crate::config::OtlpConfig;
+use crate::config::{OtlpConfig, TlsConfig};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends one request at a time.
 pub(super) struct Client {
@@ -24,14 +26,15 @@ impl Client {
     /// Connects with the first request, and again whenever the connection is lost.
     pub(super) fn new(config: &OtlpConfig) -> Result<Self, String> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| format!("no runtime: {e}"))?;
-        let endpoint = Endpoint::from_shared(config.url.clone()).map_err(|e| format!("not an address: {e}"))?;
-        let endpoint = endpoint.connect_timeout(config.timeout).tcp_nodelay(true);
+        let endpoint = Endpoint::from_shared(config.http.url.clone()).map_err(|e| format!("not an address: {e}"))?;
+        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
+        let endpoint = endpoint.tls_config(tls(&config.http.tls)).map_err(|e| format!("TLS: {e}"))?;
         let channel = {
             let _inside = runtime.enter();
             endpoint.connect_lazy()
         };
         let service = LogsServiceClient::new(channel);
-        let service = if config.gzip { service.send_compressed(CompressionEncoding::Gzip) } else { service };
+        let service = if config.http.gzip { service.send_compressed(CompressionEncoding::Gzip) } else { service };
         Ok(Self { runtime, service, headers: headers(config)? })
     }
 
@@ -50,10 +53,24 @@ impl Client {
 /// The values may be secrets, so that an error names the key only.
 fn headers(config: &OtlpConfig) -> Result<MetadataMap, String> {
     let mut map = MetadataMap::new();
-    for (name, value) in &config.headers {
+    for (name, value) in &config.http.headers {
         let key = MetadataKey::<Ascii>::from_str(name).map_err(|_| format!("`{name}` is not a header's name"))?;
-        let value = MetadataValue::from_str(value).map_err(|_| format!("the value of header `{name}` is not text"))?;
+        let value =
+            MetadataValue::from_str(value.reveal()).map_err(|_| format!("the value of header `{name}` is not text"))?;
         map.insert(key, value);
     }
     Ok(map)
+}
+
+/// Used where the address begins with `https`.
+fn tls(config: &TlsConfig) -> ClientTlsConfig {
+    let tls = ClientTlsConfig::new();
+    let tls = match &config.ca {
+        Some(pem) => tls.ca_certificate(Certificate::from_pem(pem)),
+        None => tls.with_native_roots(),
+    };
+    match &config.identity {
+        Some((chain, key)) => tls.identity(Identity::from_pem(chain, key.reveal())),
+        None => tls,
+    }
 }

@@ -3,8 +3,8 @@
 mod client;
 mod encoder;
 mod iso8601;
+mod receiver;
 mod retry;
-mod sink;
 
 pub use encoder::LogEncoder;
-pub(crate) use sink::OtlpSink;
+pub(crate) use receiver::OtlpReceiver;

@@ -1,13 +1,12 @@
 //! When and whether a failed request is repeated (OTLP specification, "Failures" and "OTLP/gRPC Throttling").
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use prost::Message;
 use tonic::{Code, Status};
 
-const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(30);
+use crate::delivery::{Failure, Retry};
+
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// `google.rpc.Status`, as far as needed.
@@ -61,32 +60,14 @@ fn may_pass(status: &Status) -> bool {
     }
 }
 
-/// Pauses that double from attempt to attempt, spread by chance so that many agents do not come back at once.
-#[derive(Debug)]
-pub(super) struct Backoff {
-    next: Duration,
-}
-
-impl Backoff {
-    pub(super) const fn new() -> Self {
-        Self { next: FIRST }
-    }
-
-    /// How long to wait before the next attempt; none: the failure will not pass.
-    pub(super) fn after(&mut self, status: &Status) -> Option<Duration> {
-        if !may_pass(status) {
-            return None;
-        }
-        let pause = self.next.mul_f64(0.5 + chance());
-        self.next = (self.next * 2).min(LONGEST);
-        Some(asked_for(status).map_or(pause, |asked| asked.max(pause)))
-    }
-}
-
-/// From 0 to 1; the standard library's hash seeds are random enough to spread pauses.
-fn chance() -> f64 {
-    let bits = RandomState::new().build_hasher().finish() >> 32;
-    bits as f64 / f64::from(u32::MAX)
+/// What the answer means for another attempt.
+pub(super) fn failure(status: &Status) -> Failure {
+    let retry = match asked_for(status) {
+        _ if !may_pass(status) => Retry::Never,
+        Some(asked) => Retry::After(asked),
+        None => Retry::Backoff,
+    };
+    Failure { retry, ..Failure::passing(format!("{:?}: {}", status.code(), status.message())) }
 }
 
 #[cfg(test)]
@@ -99,27 +80,24 @@ mod tests {
         Status::with_details(code, "slow down", RpcStatus { details: vec![detail] }.encode_to_vec().into())
     }
 
+    fn retry(status: &Status) -> Retry {
+        failure(status).retry
+    }
+
     #[test]
     fn only_what_may_pass_is_repeated() {
-        let again = |code| Backoff::new().after(&Status::new(code, "")).is_some();
+        let again = |code| retry(&Status::new(code, "")) == Retry::Backoff;
         assert!(again(Code::Unavailable) && again(Code::DeadlineExceeded));
         assert!(!again(Code::InvalidArgument) && !again(Code::Unauthenticated) && !again(Code::Unimplemented));
         assert!(!again(Code::ResourceExhausted));
-        assert!(Backoff::new().after(&throttled(Code::ResourceExhausted, 1)).is_some());
     }
 
     #[test]
     fn the_receivers_wish_is_obeyed() {
-        assert_eq!(Backoff::new().after(&throttled(Code::Unavailable, 7)), Some(Duration::from_secs(7)));
+        assert_eq!(retry(&throttled(Code::Unavailable, 7)), Retry::After(Duration::from_secs(7)));
+        assert_eq!(retry(&throttled(Code::ResourceExhausted, 1)), Retry::After(Duration::from_secs(1)));
         let garbage = Status::with_details(Code::Unavailable, "", vec![0xff, 0xff].into());
-        assert!(Backoff::new().after(&garbage).is_some_and(|p| p < Duration::from_secs(1)));
-        assert!(Backoff::new().after(&throttled(Code::ResourceExhausted, -1)).is_none());
-    }
-
-    #[test]
-    fn pauses_grow_to_a_bound() {
-        let mut backoff = Backoff::new();
-        let pauses: Vec<_> = (0..12).filter_map(|_| backoff.after(&Status::unavailable(""))).collect();
-        assert!(pauses[0] <= FIRST * 2 && pauses[11] >= LONGEST / 2 && pauses[11] <= LONGEST * 2);
+        assert_eq!(retry(&garbage), Retry::Backoff);
+        assert_eq!(retry(&throttled(Code::ResourceExhausted, -1)), Retry::Never);
     }
 }

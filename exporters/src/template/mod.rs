@@ -79,6 +79,14 @@ impl Template {
     }
 }
 
+impl PartialEq for Template {
+    /// The same elements in the same order.
+    fn eq(&self, other: &Self) -> bool {
+        let name = |e: &&Element| e.name;
+        self.elements.iter().map(name).eq(other.elements.iter().map(name))
+    }
+}
+
 impl Default for Template {
     /// `@FLOW@ @PROCESS@ @PIDFLOW@`: every element that pidflow knows, as JSON and OTLP have it unless told otherwise.
     fn default() -> Self {

@@ -11,7 +11,7 @@ use crate::config::{Address, WireConfig};
 use crate::exporter::{Counters, Loss, Mode};
 use crate::wire::Message;
 
-use super::{Encoder, Notice};
+use super::{Encoder, Kept, Notice, Sink};
 
 /// How long to wait before a name is looked up again that was not found.
 const LOOKUP_PAUSE: Duration = Duration::from_secs(5);
@@ -60,7 +60,7 @@ impl DatagramSink {
         Self { encoder, link }
     }
 
-    pub(crate) fn export(&mut self, records: &[FlowRecord], now_ns: u64) {
+    fn send(&mut self, records: &[FlowRecord], now_ns: u64) {
         let link = &mut self.link;
         if !link.connect() {
             link.counters.lost(Loss::Unreachable, records.len());
@@ -71,17 +71,24 @@ impl DatagramSink {
         self.announce_if_refused();
     }
 
-    /// Hears of datagrams that nobody took, where no later one brings the news.
-    pub(crate) fn flush(&mut self) {
-        self.link.check();
-        self.announce_if_refused();
-    }
-
     /// Whoever listens there next knows no template.
     fn announce_if_refused(&mut self) {
         if std::mem::take(&mut self.link.refused) {
             self.encoder.announce_again();
         }
+    }
+}
+
+impl Sink for DatagramSink {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
+        self.send(records, now_ns);
+        Ok(())
+    }
+
+    /// Hears of datagrams that nobody took, where no later one brings the news.
+    fn flush(&mut self) {
+        self.link.check();
+        self.announce_if_refused();
     }
 }
 

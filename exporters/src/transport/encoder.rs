@@ -2,7 +2,7 @@
 
 use pidflow_schema::FlowRecord;
 
-use crate::config::{ExporterConfig, Target, WireConfig};
+use crate::config::{ExporterConfig, Output, Target, WireConfig};
 use crate::exporter::{Counters, ExportContext, Loss, StartError};
 use crate::ipfix::{IpfixEncoder, IpfixOptions};
 use crate::netflow9::{Netflow9Encoder, Netflow9Options};
@@ -27,13 +27,13 @@ pub(crate) enum Encoder {
 impl Encoder {
     /// As `config` asks, when the template fits into its messages.
     pub(crate) fn new(config: &ExporterConfig, wire: &WireConfig, context: &ExportContext) -> Result<Self, StartError> {
-        let template = context.template(wire.template.as_ref(), Template::for_collectors);
+        let template = context.template(config.template.as_ref(), Template::for_collectors);
         say_if_large(&config.name(), &template);
         let domain = wire.domain.unwrap_or(context.domain);
         let max_message = wire.max_message;
         let datagram = matches!(wire.target, Target::Udp(_));
         let resend = if datagram { wire.resend } else { Resend::NEVER };
-        let netflow9 = matches!(config, ExporterConfig::Netflow9(_));
+        let netflow9 = matches!(config.output, Output::Netflow9(_));
         let needed =
             if netflow9 { Netflow9Encoder::least_message(&template) } else { IpfixEncoder::least_message(&template) };
         if needed > max_message {

@@ -10,7 +10,7 @@ use pidflow_schema::FlowRecord;
 use crate::exporter::{Counters, Loss, StartError};
 use crate::wire::Message;
 
-use super::{Encoder, Notice};
+use super::{Encoder, Kept, Notice, Sink};
 
 /// Appends whole messages; one that cannot be written is cut off again, counted, and the next ones tried.
 pub(crate) struct MessageFile {
@@ -38,7 +38,7 @@ impl MessageFile {
         Ok(Self { encoder, writer })
     }
 
-    pub(crate) fn export(&mut self, records: &[FlowRecord], now_ns: u64) {
+    fn send(&mut self, records: &[FlowRecord], now_ns: u64) {
         let writer = &mut self.writer;
         let counters = writer.counters.clone();
         self.encoder.encode(records, now_ns, &counters, &mut |message| writer.append(message));
@@ -46,6 +46,13 @@ impl MessageFile {
             // What was lost may have held templates.
             self.encoder.announce_again();
         }
+    }
+}
+
+impl Sink for MessageFile {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
+        self.send(records, now_ns);
+        Ok(())
     }
 }
 

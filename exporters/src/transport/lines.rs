@@ -8,11 +8,11 @@ use std::sync::Arc;
 use pidflow_schema::FlowRecord;
 
 use crate::config::{JsonConfig, JsonOutput};
-use crate::exporter::{Counters, ExportContext, Loss, StartError};
+use crate::exporter::{Counters, Loss, StartError};
 use crate::json::JsonEncoder;
 use crate::template::Template;
 
-use super::Notice;
+use super::{Kept, Notice, Parts, Sink};
 
 /// Written as soon as this much has come together.
 const BUFFER: usize = 64 * 1024;
@@ -33,11 +33,8 @@ enum Output {
 }
 
 impl LineSink {
-    pub(crate) fn open(
-        config: &JsonConfig,
-        context: &ExportContext,
-        counters: &Arc<Counters>,
-    ) -> Result<Self, StartError> {
+    pub(super) fn open(config: &JsonConfig, parts: &Parts<'_>) -> Result<Self, StartError> {
+        let context = parts.context;
         let (output, name) = match &config.output {
             JsonOutput::Stdout => (Output::Stdout, "standard output".to_owned()),
             JsonOutput::File(path) => {
@@ -45,26 +42,29 @@ impl LineSink {
                 (opened, path.display().to_string())
             }
         };
-        let template = context.template(config.template.as_ref(), Template::default);
+        let template = context.template(parts.config.template.as_ref(), Template::default);
         Ok(Self {
             encoder: JsonEncoder::new(&template, config.keys, context.own_pen),
             buffer: Vec::with_capacity(2 * BUFFER),
             output,
-            counters: counters.clone(),
+            counters: parts.counters.clone(),
             notice: Notice::new(name),
         })
     }
+}
 
-    pub(crate) fn export(&mut self, records: &[FlowRecord]) {
+impl Sink for LineSink {
+    fn export(&mut self, records: &[FlowRecord], _now_ns: u64) -> Result<(), Kept> {
         for record in records {
             self.encoder.encode(std::slice::from_ref(record), &mut self.buffer);
             if self.buffer.len() >= BUFFER {
                 self.flush();
             }
         }
+        Ok(())
     }
 
-    pub(crate) fn flush(&mut self) {
+    fn flush(&mut self) {
         if self.buffer.is_empty() {
             return;
         }

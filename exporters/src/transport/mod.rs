@@ -1,4 +1,4 @@
-//! Bytes to the world: sockets, files, and the OTLP client.
+//! From configuration to a sink: where one exporter's records go.
 
 mod datagram;
 mod encoder;
@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use pidflow_schema::FlowRecord;
 
-use crate::config::{ExporterConfig, Target, WireConfig};
-#[cfg(feature = "otlp")]
-use crate::exporter::wall_ns;
-use crate::exporter::{Control, Counters, ExportContext, Mode, StartError};
+use crate::config::{ExporterConfig, JsonConfig, Output, Target, WireConfig};
+use crate::delivery::{Delivery, Receiver};
+use crate::exporter::{Control, Counters, ExportContext, Link, StartError};
+use crate::stores::ClickHouse;
 
 pub(crate) use encoder::Encoder;
 pub(crate) use notice::Notice;
@@ -22,79 +22,83 @@ pub(crate) use notice::Notice;
 use datagram::DatagramSink;
 use file::MessageFile;
 use lines::LineSink;
-use stream::StreamSink;
+use stream::{StreamReceiver, WireStream};
 
-/// Where one exporter's records go.
-pub(crate) enum Sink {
-    Datagram(Box<DatagramSink>),
-    Stream(Box<StreamSink>),
-    File(Box<MessageFile>),
-    Lines(Box<LineSink>),
-    #[cfg(feature = "otlp")]
-    Otlp(Box<crate::otlp::OtlpSink>),
+/// Time was up before all records were delivered: those from this index on were not, and are counted nowhere yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) from: usize,
 }
 
-impl Sink {
-    /// Makes the sink that `config` asks for.
-    pub(crate) fn open(
-        config: &ExporterConfig,
-        context: &ExportContext,
-        counters: &Arc<Counters>,
-        control: &Arc<Control>,
-    ) -> Result<Self, StartError> {
-        match config {
-            ExporterConfig::Ipfix(wire) | ExporterConfig::Netflow9(wire) => {
-                let encoder = Encoder::new(config, wire, context)?;
-                Self::wire(wire, encoder, context.mode, (counters, control))
-            }
-            ExporterConfig::Json(json) => Ok(Self::Lines(Box::new(LineSink::open(json, context, counters)?))),
-            #[cfg(feature = "otlp")]
-            ExporterConfig::Otlp(otlp) => {
-                let sink = crate::otlp::OtlpSink::new(otlp, config.name(), context, (counters, control))?;
-                Ok(Self::Otlp(Box::new(sink)))
-            }
-            #[cfg(not(feature = "otlp"))]
-            ExporterConfig::Otlp(_) => {
-                let reason = "this build has no OTLP; build it with the feature `otlp`".to_owned();
-                Err(StartError::Client { exporter: config.name(), reason })
-            }
+/// Where one exporter's records go.
+pub(crate) trait Sink: Send {
+    /// Delivers the records, or counts them as lost. `now_ns` is the clock of the messages, nanoseconds since the epoch.
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept>;
+
+    /// Writes what is buffered, hears of what went wrong; called when there is nothing to export, and at the end.
+    fn flush(&mut self) {}
+}
+
+/// What every sink is made from.
+pub(crate) struct Parts<'a> {
+    pub(crate) config: &'a ExporterConfig,
+    pub(crate) context: &'a ExportContext,
+    pub(crate) counters: &'a Arc<Counters>,
+    pub(crate) control: &'a Arc<Control>,
+}
+
+/// Makes the sink that the configuration asks for.
+pub(crate) fn open(parts: &Parts<'_>) -> Result<Box<dyn Sink>, StartError> {
+    match &parts.config.output {
+        Output::Ipfix(wire) | Output::Netflow9(wire) => self::wire(parts, wire),
+        Output::Json(json) => self::json(parts, json),
+        Output::ClickHouse(config) => parts.reliable(ClickHouse::new(config, parts)),
+        #[cfg(feature = "otlp")]
+        Output::Otlp(otlp) => parts.reliable(crate::otlp::OtlpReceiver::new(otlp, parts)),
+        #[cfg(not(feature = "otlp"))]
+        Output::Otlp(_) => Err(parts.not_built("otlp")),
+    }
+}
+
+fn wire(parts: &Parts<'_>, wire: &WireConfig) -> Result<Box<dyn Sink>, StartError> {
+    let encoder = Encoder::new(parts.config, wire, parts.context)?;
+    match &wire.target {
+        Target::Udp(to) => {
+            let sink = DatagramSink::new((wire, to), encoder, parts.context.mode, parts.counters);
+            Ok(Box::new(sink))
         }
+        Target::Tcp(to) => parts.reliable(Ok(StreamReceiver::new(to, WireStream(encoder), None, parts))),
+        Target::Tls(to) => {
+            let receiver = StreamReceiver::with_tls(to, WireStream(encoder), &wire.tls, parts);
+            parts.reliable(receiver)
+        }
+        Target::File(path) => Ok(Box::new(MessageFile::open(path, encoder, parts.counters)?)),
+    }
+}
+
+fn json(parts: &Parts<'_>, json: &JsonConfig) -> Result<Box<dyn Sink>, StartError> {
+    Ok(Box::new(LineSink::open(json, parts)?))
+}
+
+impl Parts<'_> {
+    /// Counters, end and warnings of the exporter.
+    pub(crate) fn link(&self) -> Link {
+        Link::new(self.config.name(), self.counters, self.control)
     }
 
-    fn wire(
-        wire: &WireConfig,
-        encoder: Encoder,
-        mode: Mode,
-        (counters, control): (&Arc<Counters>, &Arc<Control>),
-    ) -> Result<Self, StartError> {
-        Ok(match &wire.target {
-            Target::Udp(to) => Self::Datagram(Box::new(DatagramSink::new((wire, to), encoder, mode, counters))),
-            Target::Tcp(to) => Self::Stream(Box::new(StreamSink::new(to, encoder, counters, control))),
-            Target::File(path) => Self::File(Box::new(MessageFile::open(path, encoder, counters)?)),
-        })
+    /// The sink of a receiver that says what it took; the error says what is wrong with its configuration.
+    fn reliable<R: Receiver + 'static>(&self, receiver: Result<R, String>) -> Result<Box<dyn Sink>, StartError> {
+        let receiver = receiver.map_err(|reason| self.error(reason))?;
+        Ok(Box::new(Delivery::new(receiver, &self.config.delivery, self.link())))
     }
 
-    /// Sends the records, or counts them as lost. `now_ns` is the clock of the messages, nanoseconds since the epoch.
-    pub(crate) fn export(&mut self, records: &[FlowRecord], now_ns: u64) {
-        match self {
-            Self::Datagram(sink) => sink.export(records, now_ns),
-            Self::Stream(sink) => sink.export(records, now_ns),
-            Self::File(sink) => sink.export(records, now_ns),
-            Self::Lines(sink) => sink.export(records),
-            #[cfg(feature = "otlp")]
-            // A log record is observed when it is made, also from a capture of last year.
-            Self::Otlp(sink) => sink.export(records, wall_ns()),
-        }
+    fn error(&self, reason: String) -> StartError {
+        StartError::Client { exporter: self.config.name(), reason }
     }
 
-    /// Writes what is buffered, hears of what went wrong.
-    pub(crate) fn flush(&mut self) {
-        match self {
-            Self::Lines(sink) => sink.flush(),
-            Self::Datagram(sink) => sink.flush(),
-            Self::Stream(_) | Self::File(_) => {}
-            #[cfg(feature = "otlp")]
-            Self::Otlp(_) => {}
-        }
+    /// Of a kind that was left out when the program was built.
+    #[allow(dead_code, reason = "with every feature there is no such kind")]
+    fn not_built(&self, feature: &str) -> StartError {
+        self.error(format!("this build has no {feature}; build it with the feature `{feature}`"))
     }
 }

@@ -1,105 +1,101 @@
-//! IPFIX over TCP (RFC 7011 section 10.4): connects again by itself, templates first.
+//! Octets over a connection (TCP, TLS): connects again by itself, and begins anew.
 
 use std::io::{self, ErrorKind, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pidflow_schema::FlowRecord;
 
-use crate::config::Address;
-use crate::exporter::{Control, Counters, Loss};
+use crate::config::{Address, TlsConfig};
+use crate::delivery::{Failure, Receiver, Sent};
+use crate::exporter::Counters;
+use crate::net::{Stream, TlsClient};
 
-use super::{Encoder, Notice};
+use super::{Encoder, Parts};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A collector that reads nothing for this long is taken for dead.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How long one batch is held for a collector that is away.
-const GIVE_UP: Duration = Duration::from_secs(300);
+/// Makes octets of records for a connection.
+pub(crate) trait StreamEncoder: Send {
+    /// A new connection begins.
+    fn restart(&mut self);
 
-/// Sends to one collector, holding the batch at hand while it is away.
-pub(crate) struct StreamSink {
-    target: Address,
-    encoder: Encoder,
-    stream: Option<TcpStream>,
-    counters: Arc<Counters>,
-    control: Arc<Control>,
-    notice: Notice,
+    /// Appends the records; counts those that it leaves out.
+    fn encode(&mut self, records: &[FlowRecord], now_ns: u64, counters: &Counters, out: &mut Vec<u8>) -> Sent;
 }
 
-impl StreamSink {
-    pub(crate) fn new(target: &Address, encoder: Encoder, counters: &Arc<Counters>, control: &Arc<Control>) -> Self {
-        Self {
-            target: target.clone(),
-            encoder,
-            stream: None,
-            counters: counters.clone(),
-            control: control.clone(),
-            notice: Notice::new(format!("ipfix tcp://{target}")),
-        }
+/// IPFIX over TCP (RFC 7011 section 10.4): templates first in each connection.
+pub(super) struct WireStream(pub(super) Encoder);
+
+impl StreamEncoder for WireStream {
+    fn restart(&mut self) {
+        self.0.restart();
     }
 
-    /// Until the whole batch is written to one connection. What was written to one that broke is sent again:
-    /// at least once.
-    pub(crate) fn export(&mut self, records: &[FlowRecord], now_ns: u64) {
-        let give_up = Instant::now() + GIVE_UP;
-        let mut pause = FIRST_PAUSE;
-        while let Err(e) = self.attempt(records, now_ns) {
-            self.stream = None;
-            self.counters.error();
-            self.notice.failed(&e, "connecting again, records wait");
-            if Instant::now() >= give_up || !self.control.pause(pause) {
-                self.counters.lost(Loss::Unreachable, records.len());
-                return;
-            }
-            self.counters.retry();
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-        self.notice.worked();
+    fn encode(&mut self, records: &[FlowRecord], now_ns: u64, counters: &Counters, out: &mut Vec<u8>) -> Sent {
+        let (mut taken, start) = (0, out.len());
+        self.0.encode(records, now_ns, counters, &mut |message| {
+            taken += message.records;
+            out.extend_from_slice(message.bytes);
+        });
+        Sent { records: taken, octets: out.len() - start, left_out: records.len() - taken, rejected: 0 }
+    }
+}
+
+/// One receiver. It never answers, so that records count as delivered when its kernel has acknowledged them: those that
+/// a receiver had not read when it was killed are lost without anyone's knowing.
+pub(crate) struct StreamReceiver<E> {
+    target: Address,
+    tls: Option<TlsClient>,
+    encoder: E,
+    stream: Option<Stream>,
+    buffer: Vec<u8>,
+    counters: Arc<Counters>,
+}
+
+impl<E: StreamEncoder> StreamReceiver<E> {
+    pub(super) fn new(target: &Address, encoder: E, tls: Option<TlsClient>, parts: &Parts<'_>) -> Self {
+        let counters = parts.counters.clone();
+        Self { target: target.clone(), tls, encoder, stream: None, buffer: Vec::new(), counters }
     }
 
-    fn attempt(&mut self, records: &[FlowRecord], now_ns: u64) -> io::Result<()> {
-        if self.stream.as_ref().is_none_or(is_closed) {
-            let limit = self.control.remaining().map_or(CONNECT_TIMEOUT, |left| left.min(CONNECT_TIMEOUT));
-            self.stream = Some(connect(&self.target, limit)?);
+    pub(super) fn with_tls(target: &Address, encoder: E, tls: &TlsConfig, parts: &Parts<'_>) -> Result<Self, String> {
+        let tls = TlsClient::new(tls, &target.host)?;
+        Ok(Self::new(target, encoder, Some(tls), parts))
+    }
+
+    fn send(&mut self, records: &[FlowRecord], now_ns: u64, limit: Duration) -> io::Result<Sent> {
+        let end = Instant::now() + limit;
+        if self.stream.as_mut().is_none_or(Stream::is_closed) {
+            self.stream = Some(Stream::open(&self.target, self.tls.as_ref(), limit)?);
             self.encoder.restart();
         }
         let stream = self.stream.as_mut().ok_or(ErrorKind::NotConnected)?;
-        let mut result = Ok(());
-        let (mut sent, mut octets) = (0, 0);
-        self.encoder.encode(records, now_ns, &self.counters, &mut |message| {
-            if result.is_ok() {
-                result = stream.write_all(message.bytes);
-                sent += message.records;
-                octets += message.bytes.len();
-            }
-        });
-        result.inspect(|()| self.counters.sent(sent, octets))
+        self.buffer.clear();
+        let sent = self.encoder.encode(records, now_ns, &self.counters, &mut self.buffer);
+        stream.write_all(&self.buffer)?;
+        stream.flush()?;
+        acknowledged(stream, end).map(|()| sent)
     }
 }
 
-/// Whether the collector has closed its side: it never sends, so that there is nothing to read but the end.
-fn is_closed(stream: &TcpStream) -> bool {
-    let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
-    let blocking = stream.set_nonblocking(false);
-    let open = matches!(&peeked, Err(e) if e.kind() == ErrorKind::WouldBlock) || matches!(peeked, Ok(n) if n > 0);
-    !open || blocking.is_err()
-}
-
-fn connect(target: &Address, limit: Duration) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for address in (target.host.as_str(), target.port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, limit.max(Duration::from_millis(1))) {
-            Ok(stream) => {
-                stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(e) => last = e,
+/// Waits until the other side's kernel has all of it.
+fn acknowledged(stream: &mut Stream, end: Instant) -> io::Result<()> {
+    let mut pause = Duration::from_micros(50);
+    while stream.unacknowledged()? > 0 {
+        if Instant::now() >= end {
+            return Err(io::Error::new(ErrorKind::TimedOut, "the receiver takes nothing"));
         }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
     }
-    Err(last)
+    if stream.is_closed() { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+}
+
+impl<E: StreamEncoder> Receiver for StreamReceiver<E> {
+    /// What was written to a connection that broke is sent again: at least once.
+    fn attempt(&mut self, records: &[FlowRecord], now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
+        self.send(records, now_ns, limit).map_err(|e| {
+            self.stream = None;
+            Failure::passing(e.to_string())
+        })
+    }
 }

@@ -1,0 +1,67 @@
+//! What can be wrong with an exporter's configuration.
+
+use super::{KINDS, TargetError};
+
+/// Why an exporter's configuration was refused. Begins with the key's name in backticks, by which the line is found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It is not said what it is.
+    #[error("an exporter needs the key `kind`: {}", KINDS.join(", "))]
+    NoKind,
+    /// No such kind.
+    #[error("`kind` is \"{given}\"; allowed are {}", KINDS.join(", "))]
+    Kind {
+        /// As given.
+        given: String,
+    },
+    /// A key that the kind needs.
+    #[error("an exporter of kind \"{kind}\" needs the key `{key}`")]
+    Missing {
+        /// The kind.
+        kind: &'static str,
+        /// The key.
+        key: &'static str,
+    },
+    /// A key that the kind does not have.
+    #[error("`{key}` means nothing to an exporter of kind \"{kind}\"; it has {allowed}")]
+    Unknown {
+        /// The kind.
+        kind: &'static str,
+        /// The key.
+        key: String,
+        /// The kind's keys.
+        allowed: String,
+    },
+    /// A value that does not suit its key.
+    #[error("`{key}`: {reason}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with it, and what is allowed.
+        reason: String,
+    },
+    /// A number out of range.
+    #[error("`{key}` is {value}; allowed are {min} to {max}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// As given.
+        value: i64,
+        /// Least value allowed.
+        min: u64,
+        /// Greatest value allowed.
+        max: u64,
+    },
+    /// A collector's address.
+    #[error("`url`: {0}")]
+    Target(#[from] TargetError),
+    /// NetFlow v9 has no other transport here.
+    #[error("`url`: NetFlow v9 goes over UDP only: write udp://HOST:PORT")]
+    OnlyUdp,
+    /// The address of an HTTP or gRPC receiver.
+    #[error("`url`: \"{url}\" is not a receiver's address; write http://HOST:PORT or https://HOST:PORT")]
+    HttpUrl {
+        /// As given, without what might be a password.
+        url: String,
+    },
+}

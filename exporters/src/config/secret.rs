@@ -1,0 +1,100 @@
+//! Passwords, tokens and keys: from a file, from the environment, or as they are; shown nowhere.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// A text that is not to be seen. Read when the configuration is: `"text"`, `{ file = "/run/secrets/token" }` (without
+/// the line feed at its end) or `{ env = "TOKEN" }`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Source")]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The text; not for messages.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// Where the text is.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "write \"text\", { file = \"PATH\" } or { env = \"VARIABLE\" }")]
+enum Source {
+    Text(String),
+    File(FileSource),
+    Env(EnvSource),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSource {
+    file: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnvSource {
+    env: String,
+}
+
+impl TryFrom<Source> for Secret {
+    type Error = String;
+
+    fn try_from(source: Source) -> Result<Self, String> {
+        match source {
+            Source::Text(text) => Ok(Self(text)),
+            Source::File(FileSource { file }) => match std::fs::read_to_string(&file) {
+                Ok(text) => Ok(Self(text.trim_end_matches(['\r', '\n']).to_owned())),
+                Err(e) => Err(format!("cannot read {}: {e}", file.display())),
+            },
+            Source::Env(EnvSource { env }) => match std::env::var(&env) {
+                Ok(text) => Ok(Self(text)),
+                Err(e) => Err(format!("environment variable {env}: {e}")),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(toml: &str) -> Result<Secret, String> {
+        let mut table: toml::Table = toml::from_str(&format!("s = {toml}")).unwrap();
+        table.remove("s").unwrap().try_into().map_err(|e: toml::de::Error| e.message().to_owned())
+    }
+
+    #[test]
+    fn comes_from_text_file_and_environment() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "pass word\n").unwrap();
+        let from_file = read(&format!("{{ file = {:?} }}", file.path())).unwrap();
+        assert_eq!((from_file.reveal(), format!("{from_file:?}").as_str()), ("pass word", "(secret)"));
+        assert_eq!(read("\"x\"").unwrap().reveal(), "x");
+        assert_eq!(read("{ env = \"PATH\" }").unwrap().reveal(), std::env::var("PATH").unwrap());
+    }
+
+    #[test]
+    fn says_what_is_missing() {
+        assert!(
+            read("{ file = \"/does/not/exist\" }").unwrap_err().starts_with("cannot read /does/not/exist: No such")
+        );
+        assert!(read("{ env = \"PIDFLOW_NOT_SET\" }").unwrap_err().contains("PIDFLOW_NOT_SET"));
+        assert!(read("{ envv = \"X\" }").unwrap_err().starts_with("write \"text\""));
+    }
+}

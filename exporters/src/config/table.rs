@@ -1,0 +1,76 @@
+//! An exporter's table of the configuration file, read key by key.
+//!
+//! The keys that were asked for are the keys that the kind has, so that no list of them can go stale.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::ConfigError;
+
+/// The keys that are left, and those that were asked for.
+pub(crate) struct Table {
+    kind: &'static str,
+    keys: toml::Table,
+    asked: Vec<&'static str>,
+}
+
+impl Table {
+    pub(super) fn new(kind: &'static str, keys: toml::Table) -> Self {
+        Self { kind, keys, asked: Vec::new() }
+    }
+
+    /// The key's value, if the table has it.
+    pub(crate) fn take<T: DeserializeOwned>(&mut self, key: &'static str) -> Result<Option<T>, ConfigError> {
+        self.asked.push(key);
+        let value = self.keys.remove(key).map(toml::Value::try_into).transpose();
+        value.map_err(|e| ConfigError::Value { key, reason: e.message().to_owned() })
+    }
+
+    /// The key's value, without which the kind is of no use.
+    pub(crate) fn need<T: DeserializeOwned>(&mut self, key: &'static str) -> Result<T, ConfigError> {
+        let kind = self.kind;
+        self.take(key)?.ok_or(ConfigError::Missing { kind, key })
+    }
+
+    /// The key's value through `read`, which says what is wrong with it.
+    pub(crate) fn read<T, E: ToString>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, ConfigError> {
+        let text: Option<String> = self.take(key)?;
+        let value = text.map(|t| read(&t)).transpose();
+        value.map_err(|e| ConfigError::Value { key, reason: e.to_string() })
+    }
+
+    /// A whole number of the given range.
+    pub(crate) fn number(&mut self, key: &'static str, usual: u64, (min, max): (u64, u64)) -> Result<u64, ConfigError> {
+        match self.take::<i64>(key)? {
+            None => Ok(usual),
+            Some(value) => match u64::try_from(value) {
+                Ok(value) if (min..=max).contains(&value) => Ok(value),
+                _ => Err(ConfigError::Range { key, value, min, max }),
+            },
+        }
+    }
+
+    /// As [`Self::number`], for a count of things in memory.
+    pub(crate) fn count(&mut self, key: &'static str, usual: usize, range: (u64, u64)) -> Result<usize, ConfigError> {
+        let value = self.number(key, usual as u64, range)?;
+        Ok(usize::try_from(value).unwrap_or(usize::MAX))
+    }
+
+    /// Whole seconds, a day at most.
+    pub(crate) fn seconds(&mut self, key: &'static str, usual: Duration) -> Result<Duration, ConfigError> {
+        self.number(key, usual.as_secs(), (1, 86_400)).map(Duration::from_secs)
+    }
+
+    /// Refuses what nobody asked for.
+    pub(super) fn finish(self) -> Result<(), ConfigError> {
+        match self.keys.into_iter().next() {
+            Some((key, _)) => Err(ConfigError::Unknown { kind: self.kind, key, allowed: self.asked.join(", ") }),
+            None => Ok(()),
+        }
+    }
+}

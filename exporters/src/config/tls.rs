@@ -1,0 +1,53 @@
+//! TLS towards a receiver: whom to trust, and who we are.
+
+use std::path::{Path, PathBuf};
+
+use super::table::Table;
+use super::{ConfigError, Secret};
+
+/// Settings of a client's TLS. The files are read with the configuration, so that a reload takes renewed ones.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TlsConfig {
+    /// Certificates (PEM) of the authorities to trust; none: the system's.
+    pub ca: Option<Vec<u8>>,
+    /// Certificate chain (PEM) and private key (PEM) to show to the receiver; none: it gets none.
+    pub identity: Option<(Vec<u8>, Secret)>,
+    /// Name that the receiver's certificate must have; none: that of its address.
+    pub server_name: Option<String>,
+    /// Takes any certificate: for trying things out, it protects against nobody.
+    pub insecure: bool,
+}
+
+impl TlsConfig {
+    /// The keys `tls-ca`, `tls-cert`, `tls-key` and `tls-insecure`.
+    pub(crate) fn read(table: &mut Table) -> Result<Self, ConfigError> {
+        let ca = pem(table, "tls-ca")?;
+        let (cert, key) = (pem(table, "tls-cert")?, pem(table, "tls-key")?);
+        let identity = match (cert, key) {
+            (Some(cert), Some(key)) => Some((cert, Secret::new(&String::from_utf8_lossy(&key)))),
+            (None, None) => None,
+            (given, _) => {
+                let key = if given.is_some() { "tls-key" } else { "tls-cert" };
+                return Err(ConfigError::Value { key, reason: "tls-cert and tls-key go together".into() });
+            }
+        };
+        let insecure = table.take("tls-insecure")?.unwrap_or(false);
+        Ok(Self { ca, identity, server_name: None, insecure })
+    }
+
+    /// Those and `tls-server-name`, for receivers that are not spoken to over HTTP, where the name is the address's.
+    pub(crate) fn read_with_name(table: &mut Table) -> Result<Self, ConfigError> {
+        Ok(Self { server_name: table.take("tls-server-name")?, ..Self::read(table)? })
+    }
+}
+
+fn pem(table: &mut Table, key: &'static str) -> Result<Option<Vec<u8>>, ConfigError> {
+    let path: Option<PathBuf> = table.take(key)?;
+    path.map(|p| read(&p)).transpose().map_err(|reason| ConfigError::Value { key, reason })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let text = std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let is_pem = text.windows(11).any(|w| w == b"-----BEGIN ");
+    if is_pem { Ok(text) } else { Err(format!("{} is not PEM", path.display())) }
+}

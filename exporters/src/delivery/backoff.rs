@@ -1,0 +1,47 @@
+//! How long to wait before the next attempt.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+const FIRST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Pauses that double from attempt to attempt, spread by chance so that many agents do not come back at once (as the
+/// OTLP specification asks, section "OTLP/gRPC Throttling").
+#[derive(Debug)]
+pub(super) struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    pub(super) const fn new() -> Self {
+        Self { next: FIRST }
+    }
+
+    /// The next pause, not shorter than the receiver asked for.
+    pub(super) fn pause(&mut self, asked: Option<Duration>) -> Duration {
+        let pause = self.next.mul_f64(0.5 + chance());
+        self.next = (self.next * 2).min(LONGEST);
+        asked.map_or(pause, |asked| asked.max(pause))
+    }
+}
+
+/// From 0 to 1; the standard library's hash seeds are random enough to spread pauses.
+fn chance() -> f64 {
+    let bits = RandomState::new().build_hasher().finish() >> 32;
+    bits as f64 / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_heed_the_receiver() {
+        let mut backoff = Backoff::new();
+        let pauses: Vec<_> = (0..12).map(|_| backoff.pause(None)).collect();
+        assert!(pauses[0] <= FIRST * 2 && pauses[11] >= LONGEST / 2 && pauses[11] <= LONGEST * 2);
+        assert_eq!(Backoff::new().pause(Some(Duration::from_secs(7))), Duration::from_secs(7));
+        assert!(Backoff::new().pause(Some(Duration::ZERO)) >= FIRST / 2);
+    }
+}

@@ -1,0 +1,30 @@
+//! What an exporter's transport shares with those who watch and stop it.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use crate::transport::Notice;
+
+use super::{Control, Counters};
+
+/// One exporter's counters, end and warnings.
+pub(crate) struct Link {
+    /// What became of the records.
+    pub(crate) counters: Arc<Counters>,
+    /// When to stop.
+    pub(crate) control: Arc<Control>,
+    /// What the operator is told.
+    pub(crate) notice: Notice,
+}
+
+impl Link {
+    pub(crate) fn new(name: String, counters: &Arc<Counters>, control: &Arc<Control>) -> Self {
+        Self { counters: counters.clone(), control: control.clone(), notice: Notice::new(name) }
+    }
+
+    /// Counts a failed attempt and says so.
+    pub(crate) fn failed(&mut self, what: &dyn Display, consequence: &str) {
+        self.counters.error();
+        self.notice.failed(what, consequence);
+    }
+}

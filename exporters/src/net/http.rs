@@ -1,0 +1,149 @@
+//! Requests to an HTTP receiver.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ureq::http::header::RETRY_AFTER;
+use ureq::http::{HeaderName, HeaderValue, Response};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig as UreqTls};
+use ureq::{Agent, Body};
+
+use crate::config::{HttpConfig, Secret, TlsConfig};
+use crate::delivery::{Failure, Retry};
+
+use super::tls;
+
+/// Of an answer's body, at most this much is read: answers to requests of a few megabytes are smaller.
+const LARGEST_ANSWER: u64 = 16 << 20;
+/// How much of an answer is shown to the operator.
+const SHOWN: usize = 200;
+
+/// A client of one receiver; keeps its connection open from request to request.
+pub(crate) struct HttpClient {
+    agent: Agent,
+    url: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    gzip: bool,
+}
+
+/// What the receiver answered.
+pub(crate) struct Answer {
+    /// Status code.
+    pub(crate) status: u16,
+    /// Body, as far as it was read.
+    pub(crate) body: Vec<u8>,
+    /// `Retry-After`, where it is a number of seconds.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl HttpClient {
+    /// Says what is wrong with the configuration; a receiver that is away is no error.
+    pub(crate) fn new(config: &HttpConfig) -> Result<Self, String> {
+        let https = config.url.starts_with("https:");
+        let settings = Agent::config_builder().http_status_as_error(false).max_redirects(0);
+        let settings = settings.user_agent(concat!("pidflow/", env!("CARGO_PKG_VERSION")));
+        let settings = if https { settings.tls_config(tls_config(&config.tls)?) } else { settings };
+        let headers = headers(config)?;
+        Ok(Self { agent: settings.build().new_agent(), url: config.url.clone(), headers, gzip: config.gzip })
+    }
+
+    /// One request with a body of that media type to `path` under the receiver's address. An answer of any status is no
+    /// failure; see [`Answer::refusal`].
+    pub(crate) fn post(&self, path: &str, media: &str, body: &[u8], limit: Duration) -> Result<Answer, Failure> {
+        let request = self.agent.post(format!("{}{path}", self.url)).config().timeout_global(Some(limit)).build();
+        let request = self.headers.iter().fold(request, |r, (name, value)| r.header(name, value));
+        let request = request.header("content-type", media);
+        let answer = if self.gzip {
+            request.header("content-encoding", "gzip").send(compress(body).as_slice())
+        } else {
+            request.send(body)
+        };
+        answer.and_then(Answer::read).map_err(|e| Failure::passing(e.to_string()))
+    }
+}
+
+fn compress(body: &[u8]) -> Vec<u8> {
+    let mut out = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
+    // Writing to memory cannot fail.
+    let _ = out.write_all(body);
+    out.finish().unwrap_or_default()
+}
+
+impl Answer {
+    fn read(answer: Response<Body>) -> Result<Self, ureq::Error> {
+        let (parts, body) = answer.into_parts();
+        let seconds = parts.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
+        let mut text = Vec::new();
+        body.into_with_config().limit(LARGEST_ANSWER).reader().read_to_end(&mut text)?;
+        Ok(Self { status: parts.status.as_u16(), body: text, retry_after: seconds.map(Duration::from_secs) })
+    }
+
+    /// Whether the request succeeded.
+    pub(crate) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The failure that a status other than success is. Too many requests and the gateway's troubles pass (RFC 9110
+    /// section 15, and the OTLP specification's "Failures"); other statuses do not.
+    pub(crate) fn refusal(&self) -> Failure {
+        let retry = match self.status {
+            408 | 429 | 500 | 502 | 503 | 504 => self.retry_after.map_or(Retry::Backoff, Retry::After),
+            _ => Retry::Never,
+        };
+        Failure { retry, ..Failure::passing(format!("HTTP {}: {}", self.status, self.excerpt())) }
+    }
+
+    /// The body's beginning, in one line.
+    fn excerpt(&self) -> String {
+        let text = String::from_utf8_lossy(self.body.get(..self.body.len().min(4 * SHOWN)).unwrap_or_default());
+        let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
+        line.trim().to_owned()
+    }
+}
+
+/// The values may be secrets, so that an error names the key only.
+fn headers(config: &HttpConfig) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let mut all = Vec::new();
+    for (name, value) in &config.headers {
+        let key = HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a header's name"))?;
+        all.push((key, header_value(name, value.reveal())?));
+    }
+    if let Some((user, password)) = &config.basic {
+        let name = HeaderName::from_static("authorization");
+        all.push((name, header_value("authorization", &basic(user, password))?));
+    }
+    Ok(all)
+}
+
+fn header_value(name: &str, value: &str) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| format!("the value of header `{name}` is not text"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// RFC 7617 section 2.
+fn basic(user: &str, password: &Secret) -> String {
+    use base64::Engine;
+    let pair = format!("{user}:{}", password.reveal());
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+}
+
+fn tls_config(config: &TlsConfig) -> Result<UreqTls, String> {
+    let roots: Vec<_> = tls::authorities(config)?.iter().map(|c| Certificate::from_der(c).to_owned()).collect();
+    Ok(UreqTls::builder()
+        .unversioned_rustls_crypto_provider(tls::provider())
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .client_cert(client_cert(config)?)
+        .disable_verification(config.insecure)
+        .build())
+}
+
+fn client_cert(config: &TlsConfig) -> Result<Option<ClientCert>, String> {
+    let Some((_, key)) = &config.identity else { return Ok(None) };
+    let chain = tls::identity(config)?.map(|(chain, _)| chain).unwrap_or_default();
+    let chain: Vec<_> = chain.iter().map(|c| Certificate::from_der(c).to_owned()).collect();
+    let key = PrivateKey::from_pem(key.reveal().as_bytes()).map_err(|e| format!("tls-key: {e}"))?;
+    Ok(Some(ClientCert::new_with_certs(&chain, key)))
+}

@@ -1,0 +1,11 @@
+//! Connections to receivers: TCP, TLS, HTTP.
+
+mod dial;
+mod http;
+mod stream;
+mod tls;
+
+pub(crate) use dial::dial;
+pub(crate) use http::HttpClient;
+pub(crate) use stream::Stream;
+pub(crate) use tls::TlsClient;

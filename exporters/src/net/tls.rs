@@ -1,0 +1,127 @@
+//! TLS as a client, with rustls.
+
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned};
+
+use crate::config::TlsConfig;
+
+/// Opens TLS sessions with one receiver.
+#[derive(Clone)]
+pub(crate) struct TlsClient {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
+
+impl TlsClient {
+    /// `host` is the name or address that the receiver's certificate must be for, unless the configuration names another.
+    pub(crate) fn new(config: &TlsConfig, host: &str) -> Result<Self, String> {
+        let name = config.server_name.as_deref().unwrap_or(host);
+        let name =
+            ServerName::try_from(name.to_owned()).map_err(|_| format!("\"{name}\" is no name of a TLS server"))?;
+        Ok(Self { config: Arc::new(client(config)?), name })
+    }
+
+    /// A session over the connection; the handshake is done with the first octets.
+    pub(crate) fn session(&self, stream: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        let session = ClientConnection::new(self.config.clone(), self.name.clone()).map_err(io::Error::other)?;
+        Ok(StreamOwned::new(session, stream))
+    }
+}
+
+/// The one provider of cryptography.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn client(config: &TlsConfig) -> Result<ClientConfig, String> {
+    let provider = provider();
+    let builder = ClientConfig::builder_with_provider(provider.clone());
+    let builder = builder.with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
+    let builder = if config.insecure {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(TakesAny(provider)))
+    } else {
+        builder.with_root_certificates(roots(config)?)
+    };
+    match identity(config)? {
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|e| format!("tls-cert, tls-key: {e}")),
+        None => Ok(builder.with_no_client_auth()),
+    }
+}
+
+/// The certificates to trust: those that were named, else the system's.
+pub(crate) fn authorities(config: &TlsConfig) -> Result<Vec<CertificateDer<'static>>, String> {
+    match &config.ca {
+        Some(pem) => certificates(pem).map_err(|e| format!("tls-ca: {e}")),
+        None => Ok(rustls_native_certs::load_native_certs().certs),
+    }
+}
+
+fn roots(config: &TlsConfig) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(authorities(config)?);
+    match added {
+        0 => Err("no certificate authority to trust; name one with tls-ca, or install ca-certificates".into()),
+        _ => Ok(roots),
+    }
+}
+
+/// Certificate chain and private key to show.
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// What is shown to the receiver, if anything.
+pub(crate) fn identity(config: &TlsConfig) -> Result<Option<Identity>, String> {
+    let Some((chain, key)) = &config.identity else { return Ok(None) };
+    let chain = certificates(chain).map_err(|e| format!("tls-cert: {e}"))?;
+    let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|e| format!("tls-key: {e}"))?;
+    Ok(Some((chain, key)))
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|e| e.to_string())
+}
+
+/// Takes any certificate: `tls-insecure`.
+#[derive(Debug)]
+struct TakesAny(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TakesAny {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,5 @@
+//! Stores that take records over HTTP.
+
+mod clickhouse;
+
+pub(crate) use clickhouse::ClickHouse;
