@@ -6,13 +6,28 @@ use std::net::IpAddr;
 
 use crate::records::{Record, Side};
 use crate::truth::{End, Exchange, Expected};
+use surplus::Taken;
+
+mod surplus;
 
 /// Packet times and process times are both wall time, but records round to milliseconds.
 const SLACK_NS: u64 = 2_000_000;
 /// Mismatches shown in full.
 const SHOWN: usize = 5;
+/// Surplus records shown in full: all of them, unless everything is wrong.
+const SURPLUS_SHOWN: usize = 50;
 /// What of a record is shown: the parts of its keys.
-const SHOWN_KEYS: [&str; 6] = ["PROC_PID", "PROC_NAME", "PROC_USER_NAME", "ATTRIBUTION", "FLOW_END", "INITIATOR"];
+const SHOWN_KEYS: [&str; 9] = [
+    "IN_PKTS",
+    "OUT_PKTS",
+    "TCP_FLAGS",
+    "PROC_PID",
+    "PROC_NAME",
+    "PROC_USER_NAME",
+    "ATTRIBUTION",
+    "FLOW_END",
+    "INITIATOR",
+];
 
 /// How one end of one exchange came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +77,16 @@ impl Outcome {
         count * 1000 <= self.exchanges
     }
 
+    fn add_surplus(&mut self, records: &[&Record], taken: &[Taken<'_>]) {
+        let time = taken.iter().fold((u64::MAX, 0), |t, (e, _)| (t.0.min(e.start_ns), t.1.max(e.end_ns)));
+        for record in records.iter().filter(|record| overlap(record, time.0, time.1).is_some()) {
+            if self.surplus < SURPLUS_SHOWN {
+                self.examples.push(surplus::describe(record, taken));
+            }
+            self.surplus += 1;
+        }
+    }
+
     fn add(&mut self, exchange: &Exchange, record: Option<&Record>) {
         self.exchanges += 1;
         let verdicts = judge(exchange, record);
@@ -108,25 +133,26 @@ impl Display for Outcome {
 }
 
 fn example(exchange: &Exchange, record: Option<&Record>, verdicts: &[(&'static str, Verdict)]) -> String {
-    let mut text = format!(
-        "- {} protocol {} {}:{} -> {}:{}",
-        exchange.scenario,
-        exchange.protocol,
-        exchange.source,
-        exchange.source_port,
-        exchange.destination,
-        exchange.destination_port
-    );
+    let ends = [(exchange.source, exchange.source_port), (exchange.destination, exchange.destination_port)];
+    let mut text = format!("- {} protocol {} {}", exchange.scenario, exchange.protocol, tuple(ends[0], ends[1]));
     for (what, verdict) in verdicts.iter().filter(|(_, verdict)| *verdict != Verdict::Right) {
         let _ = write!(text, "\n    {what}: {verdict:?}");
     }
     if let Some(record) = record {
-        let shown = |key: &str| SHOWN_KEYS.iter().any(|part| key.contains(part));
-        let said = record.keys().iter().filter(|(key, _)| shown(key));
-        let said: Vec<_> = said.map(|(key, value)| format!("{key}={value}")).collect();
-        let _ = write!(text, "\n    {}", said.join(" "));
+        let _ = write!(text, "\n    {}", said(record));
     }
     text
+}
+
+fn tuple(source: (IpAddr, u16), destination: (IpAddr, u16)) -> String {
+    format!("{}:{} -> {}:{}", source.0, source.1, destination.0, destination.1)
+}
+
+/// What the record says, without what the exchange says too.
+fn said(record: &Record) -> String {
+    let shown = |key: &str| SHOWN_KEYS.iter().any(|part| key.contains(part));
+    let said = record.keys().iter().filter(|(key, _)| shown(key));
+    said.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 /// A tuple without direction.
@@ -148,19 +174,17 @@ pub fn compare(truth: &[Exchange], records: &[Record]) -> Outcome {
         left.entry(key(record.protocol, record.source, record.destination)).or_default().push(record);
     }
     let mut outcome = Outcome::default();
-    let mut seen: HashMap<Key, (u64, u64)> = HashMap::new();
+    let mut taken: HashMap<Key, Vec<Taken<'_>>> = HashMap::new();
     for exchange in truth {
         let candidates = left.entry(key_of(exchange)).or_default();
-        outcome.add(exchange, take_best(exchange, candidates));
-        let time = seen.entry(key_of(exchange)).or_insert((u64::MAX, 0));
-        *time = (time.0.min(exchange.start_ns), time.1.max(exchange.end_ns));
+        let record = take_best(exchange, candidates);
+        outcome.add(exchange, record);
+        taken.entry(key_of(exchange)).or_default().push((exchange, record));
     }
-    outcome.surplus = seen.iter().map(|(key, time)| left.get(key).map_or(0, |left| within(left, *time))).sum();
+    for (key, taken) in &taken {
+        outcome.add_surplus(left.get(key).map_or(&[], Vec::as_slice), taken);
+    }
     outcome
-}
-
-fn within(records: &[&Record], (start_ns, end_ns): (u64, u64)) -> usize {
-    records.iter().filter(|record| overlap(record, start_ns, end_ns).is_some()).count()
 }
 
 /// Takes the record that overlaps the exchange's time most.

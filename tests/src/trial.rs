@@ -1,6 +1,6 @@
 //! One scenario under the agent's eyes.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -23,6 +23,8 @@ pub struct Running {
     process: Guarded,
     truth: PathBuf,
     go: PathBuf,
+    /// Its standard error: why it failed, if it did.
+    log: PathBuf,
 }
 
 impl Running {
@@ -39,14 +41,14 @@ impl Running {
     }
 
     fn spawn(dir: &Path, scenario: &str, waits: bool) -> Result<Self> {
-        let (truth, go) = (dir.join("truth.jsonl"), dir.join("go"));
+        let (truth, go, log) = (dir.join("truth.jsonl"), dir.join("go"), dir.join("scenario.log"));
         let mut command = Command::new(process::binary("scenario")?);
         command.args(scenario.split_whitespace()).arg("--truth").arg(&truth);
         if waits {
             command.arg("--go").arg(&go);
         }
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("start scenario")?;
-        Ok(Self { process: Guarded::new(child), truth, go })
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log)?).spawn();
+        Ok(Self { process: Guarded::new(child.context("start scenario")?), truth, go, log })
     }
 
     /// Waits for the line by which a scenario says that it is ready.
@@ -75,7 +77,8 @@ impl Running {
     pub fn finish(mut self) -> Result<Vec<Exchange>> {
         let status = self.process.wait(LIMIT)?;
         if !status.success() {
-            bail!("the scenario ended with {status}");
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            bail!("the scenario ended with {status}; it said:\n{log}");
         }
         truth::read(&self.truth)
     }

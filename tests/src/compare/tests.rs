@@ -60,6 +60,20 @@ fn a_second_record_and_an_invented_error_count() {
 }
 
 #[test]
+fn a_surplus_record_is_shown_beside_the_one_that_matches() {
+    let mut late = with("FLOW_END_DETAIL", "socket-changed");
+    late["FLOW_START_MILLISECONDS"] = 1010.into();
+    late["FLOW_END_MILLISECONDS"] = 1012.into();
+    let text = outcome(&[record(), late]).to_string();
+    assert!(
+        text.contains("- surplus protocol 6 127.0.0.1:1000 -> 127.0.0.1:80, beside an exchange of 10 ms"),
+        "{text}"
+    );
+    assert!(text.contains("surplus: +10 to +12 ms") && text.contains("socket-changed"), "{text}");
+    assert!(text.contains("matching: +0 to +9 ms"), "{text}");
+}
+
+#[test]
 fn a_turned_flow_is_wrong() {
     let mut turned = record();
     turned["L4_SRC_PORT"] = 80.into();
