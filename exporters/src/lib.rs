@@ -18,6 +18,7 @@ pub mod otlp;
 pub mod sample;
 mod stores;
 pub mod template;
+mod time;
 mod transport;
 pub mod wire;
 

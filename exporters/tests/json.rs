@@ -68,3 +68,12 @@ fn a_record_without_any_of_the_elements_is_an_empty_object() {
     let line = &lines(&Template::parse("@PROCESS@").unwrap(), JsonKeys::Names, &[sample::record(6)])[0];
     assert!(line.is_empty());
 }
+
+#[test]
+fn the_time_stands_first_where_it_is_asked_for() {
+    let mut record = sample::full(1);
+    record.flow.last_ns = 951_782_400_123_000_000;
+    let (template, mut out) = (Template::parse("%PROTOCOL").unwrap(), Vec::new());
+    JsonEncoder::new(&template, JsonKeys::Numbers, PEN).with_timestamp().encode(&[record], &mut out);
+    assert_eq!(out, b"{\"@timestamp\":\"2000-02-29T00:00:00.123Z\",\"@version\":\"1\",\"4\":6}\n");
+}

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use pidflow_schema::{DataType, Element, FlowRecord, Value};
 
 use crate::template::Template;
+use crate::time::Iso8601;
 
 use super::escape::put_string;
 
@@ -33,6 +34,7 @@ struct Member {
 /// Turns flow records into JSON lines. What is not known of a record is left out of its object.
 pub struct JsonEncoder {
     members: Vec<Member>,
+    timestamp: bool,
 }
 
 impl JsonEncoder {
@@ -40,7 +42,14 @@ impl JsonEncoder {
     #[must_use]
     pub fn new(template: &Template, keys: JsonKeys, own_pen: u32) -> Self {
         let members = template.elements().iter().map(|e| Member::new(e, keys, own_pen)).collect();
-        Self { members }
+        Self { members, timestamp: false }
+    }
+
+    /// Each object begins with `@timestamp` (the flow's end, ISO 8601) and `@version` (`"1"`), by which Elasticsearch's and
+    /// Kibana's users find events, as Logstash writes them.
+    #[must_use]
+    pub fn with_timestamp(self) -> Self {
+        Self { timestamp: true, ..self }
     }
 
     /// Appends one line per record, its line feed included.
@@ -52,6 +61,10 @@ impl JsonEncoder {
 
     fn line(&self, record: &FlowRecord, out: &mut Vec<u8>) {
         let start = out.len();
+        if self.timestamp {
+            // Writing to a Vec cannot fail.
+            let _ = write!(out, ",\"@timestamp\":\"{}\",\"@version\":\"1\"", Iso8601(record.flow.last_ns));
+        }
         for member in &self.members {
             member.put(record, out);
         }

@@ -10,8 +10,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use pidflow_schema::{Flow, FlowRecord, ProcessEnd, Protocol, Value};
 
 use crate::template::Template;
-
-use super::iso8601;
+use crate::time::Iso8601;
 
 /// Tells flow records from other events of the same service.
 const EVENT_NAME: &str = "pidflow.flow";
@@ -84,7 +83,7 @@ fn any(value: Value<'_>) -> Any {
         Value::Ipv4(a) => Any::StringValue(a.to_string()),
         Value::Ipv6(a) => Any::StringValue(a.to_string()),
         Value::Mac([a, b, c, d, e, f]) => Any::StringValue(format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")),
-        Value::Time(ns) => Any::StringValue(iso8601::format(ns)),
+        Value::Time(ns) => Any::StringValue(Iso8601(ns).to_string()),
     }
 }
 

@@ -2,7 +2,6 @@
 
 mod client;
 mod encoder;
-mod iso8601;
 mod receiver;
 mod retry;
 
