@@ -4,6 +4,7 @@ mod capture;
 mod cli;
 mod commands;
 mod config;
+mod element_description;
 mod failure;
 mod figures;
 mod http;
@@ -16,6 +17,7 @@ mod pacing;
 mod pipeline;
 mod privileges;
 mod probes;
+mod recent;
 #[cfg(test)]
 mod sample;
 mod signals;

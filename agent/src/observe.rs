@@ -1,6 +1,7 @@
 //! What the live pipeline shows of itself: the status behind the HTTP pages, the live view, and a line in
 //! the log now and then.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use pidflow_engine::flow_table::FlowTableCounters;
@@ -92,15 +93,16 @@ impl Observers {
     }
 
     /// Takes over new records.
-    pub(crate) fn records(&mut self, records: &[FlowRecord]) {
+    pub(crate) fn records(&mut self, records: &Arc<[FlowRecord]>) {
         let now_s = self.seconds();
-        for r in records {
+        for r in records.iter() {
             self.records.count(r);
             self.edges.count(r, now_s);
         }
         if let Some(view) = &self.view {
             view.count(records, now_s);
         }
+        self.shared.recent.add(records);
     }
 
     /// Takes over the figures.

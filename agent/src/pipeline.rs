@@ -230,8 +230,9 @@ impl Live {
 
     fn hand_on(&mut self, records: Vec<FlowRecord>) {
         if !records.is_empty() {
+            let records = records.into();
             self.parts.observers.records(&records);
-            self.parts.exporters.send(&records.into());
+            self.parts.exporters.send(&records);
         }
     }
 
@@ -283,10 +284,10 @@ impl Live {
         let waiting = std::mem::take(&mut self.waiting).into_iter().map(|(_, flow)| flow);
         let mut flows = waiting.chain(table.drain(FlowEndReason::ForcedEnd, "shutdown")).peekable();
         while flows.peek().is_some() {
-            let records: Vec<_> = flows.by_ref().take(RECORD_BATCH).map(|flow| joiner.join(flow)).collect();
+            let records = flows.by_ref().take(RECORD_BATCH).map(|flow| joiner.join(flow)).collect();
             observers.records(&records);
             pacer.wait(exporters);
-            exporters.send(&records.into());
+            exporters.send(&records);
         }
         pacer
     }

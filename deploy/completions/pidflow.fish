@@ -62,7 +62,11 @@ numbers\t'8, 57640, …'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp -d 'Send OpenTelemetry log records to this OTLP/gRPC receiver' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve /metrics, /livez, /readyz and /api/graph there, or "off" [default: 127.0.0.1:9435]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off" [default: 127.0.0.1:9435]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-cert -d 'Serve HTTPS with this certificate (PEM, its chain behind it)' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-key -d 'The certificate\'s private key (PEM)' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l token-file -d 'Ask for the bearer token that this file holds, for all but /livez and /readyz; the variable PIDFLOW_TOKEN may hold the token itself' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l recent-flows -d 'Latest flow records kept for /api/flows, about 1 kB each; 0: none, and no processes [default: 10000]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Process-to-process edges shown at once, the rest is added up as "other" [default: 200]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l no-view -d 'Do not show the live view, even on a terminal' -r -f -a "true\t''
 false\t''"

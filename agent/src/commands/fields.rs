@@ -7,6 +7,7 @@ use pidflow_schema::{ELEMENTS, Element, Enterprise, Length};
 use serde_json::json;
 
 use crate::cli::FieldsArgs;
+use crate::element_description::ElementDescription;
 use crate::failure::Failure;
 use crate::figures::wrapped;
 
@@ -75,20 +76,7 @@ fn markdown() -> String {
 }
 
 fn as_json(e: &Element) -> serde_json::Value {
-    json!({
-        "name": e.name,
-        "aliases": e.aliases,
-        "ipfix_name": e.ipfix_name,
-        "enterprise": e.enterprise.number(Enterprise::DEFAULT_OWN_PEN),
-        "id": e.id,
-        "netflow9": e.v9,
-        "type": e.data_type.name(),
-        "octets": e.data_type.octets(),
-        "unit": e.unit.name(),
-        "semantics": e.semantics.name(),
-        "otel": e.otel,
-        "description": e.doc,
-    })
+    json!(ElementDescription::new(e, Enterprise::DEFAULT_OWN_PEN))
 }
 
 #[cfg(test)]

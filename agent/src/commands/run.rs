@@ -14,16 +14,16 @@ use super::summary;
 use crate::capture::{Filter, Interfaces, LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
 use crate::config::options::{CaptureOptions, FlowOptions, HttpOptions, Options};
-use crate::config::outputs::{self, Outputs};
+use crate::config::outputs::Outputs;
 use crate::config::timeout::Timeout;
 use crate::failure::{Failure, OrUsage};
 use crate::http::{self, Shared};
 use crate::live_view::LiveView;
-use crate::metrics::families::families;
 use crate::notify::{self, notify};
 use crate::observe::{About, Observers};
 use crate::pipeline::{Live, LiveParts};
 use crate::probes::{self, Probes};
+use crate::recent::Recent;
 use crate::signals::Held;
 use crate::{config, logging, privileges};
 
@@ -40,6 +40,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
     options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     logging::start(&options.log);
+    let port = http::Settings::read(&options.http).or_usage()?;
     let signals = Held::new()?;
     give_up(privileges::keep_for_attaching());
     let stop = signals.watch(|| notify(notify::STOPPING))?;
@@ -47,7 +48,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     if view && outputs.exporters.is_empty() {
         options.flows.active_timeout.get_or_insert(VIEW_TIMEOUT);
     }
-    let live = Live::new(attach(&options, &outputs, view)?);
+    let live = Live::new(attach(&options, &outputs, port, view)?);
     notify(notify::READY);
     let ended = live.run(&stop);
     eprintln!("{}", summary::running(&ended));
@@ -59,18 +60,19 @@ fn shows_view(options: &Options, outputs: &Outputs) -> bool {
 }
 
 /// Everything that can fail at the start, in an order in which nothing is missed: first the probes, then the packets.
-fn attach(options: &Options, outputs: &Outputs, view: bool) -> Result<LiveParts> {
+fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<LiveParts> {
     let listener = listen(&options.http)?;
     let probes = start_probes(options)?;
     give_up(privileges::keep_for_running());
-    let shared = Shared::new(&outputs::host(&options.export));
+    let recent = Recent::new(if listener.is_some() { options.http.recent_flows() } else { 0 });
+    let shared = Shared::new(&outputs.context.host_name, outputs.context.own_pen, recent);
     let context = ExportContext { metrics: Some(metrics(&shared)), ..outputs.context.clone() };
     let exporters = ExporterSet::start(&outputs.exporters, &context)?;
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
     let about = About { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
-    tracing::info!("{}", ready_line(&about, listener.as_ref()));
+    tracing::info!("{}", ready_line(&about, listener.as_ref(), port.scheme()));
     if let Some(listener) = listener {
-        http::serve(listener, shared.clone())?;
+        http::serve(listener, port, shared.clone())?;
     }
     let view = if view { Some(LiveView::start()?) } else { None };
     let table = options.flows.table();
@@ -91,7 +93,7 @@ fn attach(options: &Options, outputs: &Outputs, view: bool) -> Result<LiveParts>
 /// The metrics as of the last published status.
 fn metrics(shared: &Shared) -> MetricSource {
     let shared = shared.clone();
-    MetricSource::new(move || families(&shared.status(), &shared.host))
+    MetricSource::new(move || shared.families())
 }
 
 /// Privileges that stay are no reason not to work.
@@ -144,9 +146,9 @@ fn listen(options: &HttpOptions) -> Result<Option<TcpListener>> {
     }
 }
 
-fn ready_line(about: &About, listener: Option<&TcpListener>) -> String {
+fn ready_line(about: &About, listener: Option<&TcpListener>, scheme: &str) -> String {
     let taken = about.hooks.iter().filter(|h| h.way.is_some()).count();
     let address = listener.and_then(|l| l.local_addr().context("no address").ok());
-    let http = address.map_or_else(|| "no HTTP".into(), |a| format!("HTTP on {a}"));
+    let http = address.map_or_else(|| "no HTTP".into(), |a| format!("{scheme} on {a}"));
     format!("ready: {taken} of {} hooks, packets of {}, {http}", about.hooks.len(), about.interfaces)
 }

@@ -44,9 +44,15 @@ impl HttpOptions {
     /// Where HTTP is served.
     pub(crate) const LISTEN: &str = "127.0.0.1:9435";
     const MAX_EDGES: u32 = 200;
+    const RECENT_FLOWS: u32 = 10_000;
 
     /// Edges with a series of their own.
     pub(crate) fn max_edges(&self) -> usize {
         self.max_edges.unwrap_or(Self::MAX_EDGES) as usize
+    }
+
+    /// Records kept for who asks.
+    pub(crate) fn recent_flows(&self) -> usize {
+        self.recent_flows.unwrap_or(Self::RECENT_FLOWS) as usize
     }
 }

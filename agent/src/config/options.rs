@@ -2,6 +2,8 @@
 //!
 //! A member that is none (or an empty list) was not given in that layer.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use pidflow_exporters::config::ExporterConfig;
 use serde::Deserialize;
@@ -124,19 +126,33 @@ pub(crate) struct ExportOptions {
 }
 layers!(ExportOptions { options: version, template, json, json_keys, otlp, own_pen, host; lists: collectors });
 
-/// Metrics, health and graph over HTTP.
+/// Metrics, health and the data itself over HTTP.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[command(next_help_heading = "HTTP")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct HttpOptions {
-    /// Serve /metrics, /livez, /readyz and /api/graph there, or "off" [default: 127.0.0.1:9435]
+    /// Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off"
+    /// [default: 127.0.0.1:9435]
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_LISTEN")]
     pub(crate) listen: Option<String>,
+    /// Serve HTTPS with this certificate (PEM, its chain behind it)
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_CERT")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Ask for the bearer token that this file holds, for all but /livez and /readyz; the variable PIDFLOW_TOKEN may
+    /// hold the token itself
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Latest flow records kept for /api/flows, about 1 kB each; 0: none, and no processes [default: 10000]
+    #[arg(long, value_name = "N", env = "PIDFLOW_RECENT_FLOWS", value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    pub(crate) recent_flows: Option<u32>,
     /// Process-to-process edges shown at once, the rest is added up as "other" [default: 200]
     #[arg(long, value_name = "N", env = "PIDFLOW_MAX_EDGES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_edges: Option<u32>,
 }
-layers!(HttpOptions { options: listen, max_edges; lists: });
+layers!(HttpOptions { options: listen, tls_cert, tls_key, token_file, recent_flows, max_edges; lists: });
 
 /// The view on the terminal.
 #[derive(Debug, Clone, Default, Args, Deserialize)]

@@ -56,7 +56,7 @@ fn context(o: &ExportOptions, mode: Mode) -> Result<ExportContext, TemplateError
 }
 
 /// The name that was given, else this host's.
-pub(crate) fn host(o: &ExportOptions) -> String {
+fn host(o: &ExportOptions) -> String {
     o.host.clone().unwrap_or_else(|| read("/proc/sys/kernel/hostname"))
 }
 

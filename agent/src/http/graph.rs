@@ -1,33 +1,87 @@
 //! `/api/graph`: nodes and edges with the field names of Grafana's node graph panel, as its
 //! Infinity data source takes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
-use crate::metrics::edges::EdgesShown;
+use super::problem::AnyRefusal;
+use super::processes::percent;
+use super::query::{Asked, Limit, Name};
+use crate::metrics::edges::{Ends, Sums};
 use crate::metrics::node::Node;
+use crate::recent::Known;
 
-#[derive(Debug, Serialize)]
-struct Graph {
+/// What can be asked.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Query {
+    /// Only the edges of processes of this name, and the nodes at their other ends.
+    #[param(inline)]
+    process: Option<Name>,
+    /// Only the edges with the most octets, so many of them; 100 when absent.
+    #[param(inline)]
+    limit: Option<Limit>,
+}
+
+/// Processes talking to processes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Graph {
     nodes: Vec<GraphNode>,
     edges: Vec<GraphEdge>,
 }
 
-#[derive(Debug, Serialize)]
+/// Processes of one name, or a remote address.
+#[derive(Debug, Serialize, ToSchema)]
 struct GraphNode {
     id: String,
     title: String,
+    /// The host; empty for an address.
     subtitle: String,
     /// Octets of all its edges.
     mainstat: u64,
+    #[serde(flatten)]
+    details: Details,
 }
 
-#[derive(Debug, Serialize)]
+/// Of a node's process, the one that was seen last if there are several; absent is what is not known.
+#[derive(Debug, Default, Serialize, ToSchema)]
+struct Details {
+    /// How many processes of the name are known.
+    #[serde(rename = "detail__processes", skip_serializing_if = "Option::is_none")]
+    processes: Option<usize>,
+    #[serde(rename = "detail__pid", skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(rename = "detail__user", skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    /// Its parents as `name(pid)` joined by `<`, nearest first.
+    #[serde(rename = "detail__ancestors", skip_serializing_if = "Option::is_none")]
+    ancestors: Option<String>,
+    /// Resident memory, octets.
+    #[serde(rename = "detail__memory_actual", skip_serializing_if = "Option::is_none")]
+    memory_actual: Option<u64>,
+    /// Its peak, octets.
+    #[serde(rename = "detail__memory_peak", skip_serializing_if = "Option::is_none")]
+    memory_peak: Option<u64>,
+    /// Percent of one core during its latest flow.
+    #[serde(rename = "detail__cpu_percent", skip_serializing_if = "Option::is_none")]
+    cpu_percent: Option<f64>,
+    /// Percent of its latest flow's time.
+    #[serde(rename = "detail__iowait_percent", skip_serializing_if = "Option::is_none")]
+    iowait_percent: Option<f64>,
+    /// Page faults during its latest flow.
+    #[serde(rename = "detail__page_faults", skip_serializing_if = "Option::is_none")]
+    page_faults: Option<u64>,
+}
+
+/// Who talked to whom.
+#[derive(Debug, Serialize, ToSchema)]
 struct GraphEdge {
     id: String,
     source: String,
@@ -36,42 +90,81 @@ struct GraphEdge {
     mainstat: u64,
     /// Flows that ended.
     secondarystat: u64,
+    /// Packets of both directions.
     #[serde(rename = "detail__packets")]
     packets: u64,
+    /// Connection attempts that failed.
     #[serde(rename = "detail__failures")]
     failures: u64,
 }
 
-/// The graph as JSON.
-pub(super) async fn page(State(shared): State<Shared>) -> impl IntoResponse {
-    let graph = graph(&shared.status().edges, &shared.host);
-    ([(CONTENT_TYPE, "application/json")], serde_json::to_string(&graph).unwrap_or_default())
+/// Nodes and edges for Grafana's node graph panel (Infinity data source)
+#[utoipa::path(
+    get,
+    path = "/api/graph",
+    params(Query),
+    responses((status = 200, description = "The graph of the edges that have metrics of their own.", body = Graph), AnyRefusal)
+)]
+pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query>) -> Json<Graph> {
+    let limit = Limit::or_usual(query.limit);
+    let status = shared.status();
+    let is_asked = |(source, target): &Ends| {
+        query.process.as_ref().is_none_or(|name| source.process() == name.0 || target.process() == name.0)
+    };
+    let shown = status.edges.edges.iter().filter(|(ends, _)| is_asked(ends)).take(limit);
+    let shown: Vec<_> = shown.cloned().collect();
+    drop(status);
+    Json(graph(&shown, &shared.host, &shared.recent.names()))
 }
 
-fn graph(shown: &EdgesShown, host: &str) -> Graph {
+fn graph(shown: &[(Ends, Sums)], host: &str, names: &HashMap<Arc<str>, (usize, Known)>) -> Graph {
     let mut octets: BTreeMap<&Node, u64> = BTreeMap::new();
-    for ((source, target), sums) in &shown.edges {
+    for ((source, target), sums) in shown {
         *octets.entry(source).or_default() += sums.bytes;
         if source != target {
             *octets.entry(target).or_default() += sums.bytes;
         }
     }
-    Graph { nodes: octets.into_iter().map(|(n, b)| node(n, b, host)).collect(), edges: edges(shown, host) }
+    let nodes = octets.into_iter().map(|(n, b)| GraphNode { mainstat: b, ..GraphNode::new(n, host, names) });
+    Graph { nodes: nodes.collect(), edges: shown.iter().map(|(ends, sums)| GraphEdge::new(ends, sums, host)).collect() }
 }
 
-fn node(node: &Node, mainstat: u64, host: &str) -> GraphNode {
-    let (title, subtitle) = match node {
-        Node::Address(a) => (a.to_string(), String::new()),
-        _ => (node.process().to_owned(), host.to_owned()),
-    };
-    GraphNode { id: node.label(host), title, subtitle, mainstat }
+impl GraphNode {
+    fn new(node: &Node, host: &str, names: &HashMap<Arc<str>, (usize, Known)>) -> Self {
+        let (title, subtitle) = match node {
+            Node::Address(a) => (a.to_string(), String::new()),
+            _ => (node.process().to_owned(), host.to_owned()),
+        };
+        let details = match node {
+            Node::Process(name) => names.get(name).map(|(count, latest)| Details::new(*count, latest)),
+            _ => None,
+        };
+        let details = details.unwrap_or_default();
+        Self { id: node.label(host), title, subtitle, mainstat: 0, details }
+    }
 }
 
-fn edges(shown: &EdgesShown, host: &str) -> Vec<GraphEdge> {
-    let edge = |((source, target), sums): &_| {
-        let (source, target) = (Node::label(source, host), Node::label(target, host));
-        let sums: &crate::metrics::edges::Sums = sums;
-        GraphEdge {
+impl Details {
+    fn new(processes: usize, latest: &Known) -> Self {
+        let (process, usage) = (&latest.process, latest.usage.unwrap_or_default());
+        Self {
+            processes: Some(processes),
+            pid: Some(process.pid),
+            user: Some(process.user.to_string()),
+            ancestors: Some(process.ancestors.to_string()),
+            memory_actual: usage.memory_actual,
+            memory_peak: usage.memory_peak,
+            cpu_percent: usage.cpu_load.map(percent),
+            iowait_percent: usage.iowait.map(percent),
+            page_faults: usage.page_faults(),
+        }
+    }
+}
+
+impl GraphEdge {
+    fn new((source, target): &Ends, sums: &Sums, host: &str) -> Self {
+        let (source, target) = (source.label(host), target.label(host));
+        Self {
             id: format!("{source}->{target}"),
             source,
             target,
@@ -80,6 +173,5 @@ fn edges(shown: &EdgesShown, host: &str) -> Vec<GraphEdge> {
             packets: sums.packets,
             failures: sums.failures,
         }
-    };
-    shown.edges.iter().map(edge).collect()
+    }
 }

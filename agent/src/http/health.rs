@@ -4,14 +4,32 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::Shared;
+use super::problem::AnyRefusal;
 
-/// The process serves.
+/// Whether the agent runs
+#[utoipa::path(
+    get,
+    path = "/livez",
+    security(()),
+    responses((status = 200, description = "It runs.", body = String, content_type = "text/plain"), AnyRefusal)
+)]
 pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// 200 when everything is attached and running, 503 with the reasons when not. What works less well than
-/// it could is said in both cases.
+/// Whether everything is attached and running, with reasons
+///
+/// What works less well than it could is said in both cases.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    security(()),
+    responses(
+        (status = 200, description = "It is; lines with \"degraded:\" may follow.", body = String, content_type = "text/plain"),
+        (status = 503, description = "It is not, with a line for each reason.", body = String, content_type = "text/plain"),
+        AnyRefusal
+    )
+)]
 pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, String) {
     let status = shared.status();
     let degraded = status.degraded.iter().map(|d| format!("degraded: {d}\n"));

@@ -5,10 +5,18 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 
 use super::Shared;
-use crate::metrics::{families, openmetrics};
+use super::problem::AnyRefusal;
+use crate::metrics::openmetrics;
 
-/// OpenMetrics text.
+/// Metrics for Prometheus (OpenMetrics 1.0)
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    responses(
+        (status = 200, description = "OpenMetrics.", body = String, content_type = "application/openmetrics-text"),
+        AnyRefusal
+    )
+)]
 pub(super) async fn page(State(shared): State<Shared>) -> impl IntoResponse {
-    let families = families::families(&shared.status(), &shared.host);
-    ([(CONTENT_TYPE, openmetrics::CONTENT_TYPE)], openmetrics::encode(&families))
+    ([(CONTENT_TYPE, openmetrics::CONTENT_TYPE)], openmetrics::encode(&shared.families()))
 }

@@ -1,44 +1,42 @@
-//! Metrics, health and the graph over HTTP, on a thread of its own that holds no privileges.
+//! Metrics, health and the data itself over HTTP and HTTPS, on a thread of its own that holds no privileges.
 
+mod counts;
+mod elements;
+#[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
+mod flows;
+#[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
 mod graph;
+mod guard;
 mod health;
+mod index;
+mod limits;
 mod metrics;
+mod openapi;
+mod paged;
+mod problem;
+#[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
+mod processes;
+mod query;
+mod server;
+mod settings;
+mod shared;
+mod tls;
+mod token;
 
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::routing::get;
+use axum::http::StatusCode;
 
-use crate::metrics::status::Status;
 use crate::privileges;
+use guard::Guard;
+use problem::Problem;
+use server::Server;
 
-/// What the pages are made from.
-#[derive(Debug, Clone)]
-pub(crate) struct Shared {
-    /// This host's name.
-    pub(crate) host: Arc<str>,
-    status: Arc<Mutex<Status>>,
-}
-
-impl Shared {
-    /// Nothing known yet.
-    pub(crate) fn new(host: &str) -> Self {
-        let starting = Status { not_ready: vec!["starting".into()], ..Status::default() };
-        Self { host: host.into(), status: Arc::new(Mutex::new(starting)) }
-    }
-
-    /// The latest status.
-    pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Replaces it.
-    pub(crate) fn publish(&self, status: Status) {
-        *self.status() = status;
-    }
-}
+pub(crate) use settings::Settings;
+pub(crate) use shared::Shared;
 
 /// Opens the port.
 pub(crate) fn bind(address: &str) -> Result<TcpListener> {
@@ -50,10 +48,13 @@ pub(crate) fn bind(address: &str) -> Result<TcpListener> {
 }
 
 /// Serves until the process ends.
-pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<()> {
+pub(crate) fn serve(listener: TcpListener, settings: Settings, shared: Shared) -> Result<()> {
+    warn_if_open(&listener, &settings);
+    let guard = Guard { token: settings.token, counts: Arc::clone(&shared.counts) };
+    let server = Server { tls: settings.tls, counts: Arc::clone(&shared.counts), routes: routes(shared, guard) };
     let run = move || {
         let served =
-            privileges::keep_none().context("cannot give up privileges").and_then(|()| block_on(listener, shared));
+            privileges::keep_none().context("cannot give up privileges").and_then(|()| block_on(listener, server));
         if let Err(e) = served {
             tracing::error!("HTTP ended: {e:#}");
         }
@@ -62,21 +63,28 @@ pub(crate) fn serve(listener: TcpListener, shared: Shared) -> Result<()> {
     Ok(())
 }
 
-fn block_on(listener: TcpListener, shared: Shared) -> Result<()> {
+/// What is said over HTTP (command lines, peers) is not for everybody.
+fn warn_if_open(listener: &TcpListener, settings: &Settings) {
+    if let Ok(address) = listener.local_addr()
+        && !address.ip().to_canonical().is_loopback()
+        && !settings.asks_for_token()
+    {
+        tracing::warn!("whoever reaches {address} can read flows and processes; --token-file FILE asks for a token");
+    }
+}
+
+fn block_on(listener: TcpListener, server: Server) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { Ok(axum::serve(tokio::net::TcpListener::from_std(listener)?, routes(shared)).await?) })
+    runtime.block_on(async {
+        server.run(tokio::net::TcpListener::from_std(listener)?).await;
+        Ok(())
+    })
 }
 
-fn routes(shared: Shared) -> Router {
-    Router::new()
-        .route("/", get(index))
-        .route("/metrics", get(metrics::page))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/api/graph", get(graph::page))
+fn routes(shared: Shared, guard: Guard) -> Router {
+    let (pages, _) = openapi::pages().split_for_parts();
+    pages
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such page; / lists those that there are"))
+        .layer(axum::middleware::from_fn_with_state(guard, guard::guard))
         .with_state(shared)
-}
-
-async fn index() -> &'static str {
-    "pidflow: /metrics /livez /readyz /api/graph\n"
 }

@@ -1,0 +1,79 @@
+//! What HTTP itself did, by status and by reason.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::http::StatusCode;
+use pidflow_schema::metric::{Family, Sample};
+
+/// Why a connection was closed, other than by its client or for want of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cut {
+    /// Another one came, and nothing had happened on this one for longest.
+    Displaced,
+    /// The request did not arrive in time.
+    SlowRequest,
+    /// The answer was not taken in time.
+    SlowReader,
+    /// What arrived is no HTTP.
+    Malformed,
+    /// No TLS came about.
+    Handshake,
+}
+
+impl Cut {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Displaced => "displaced",
+            Self::SlowRequest => "slow-request",
+            Self::SlowReader => "slow-reader",
+            Self::Malformed => "malformed",
+            Self::Handshake => "tls-handshake",
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    answers: BTreeMap<u16, u64>,
+    cuts: BTreeMap<Cut, u64>,
+}
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counts(Mutex<Tally>);
+
+impl Counts {
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request was answered.
+    pub(super) fn answered(&self, status: StatusCode) {
+        *self.tally().answers.entry(status.as_u16()).or_default() += 1;
+    }
+
+    /// A connection was cut.
+    pub(super) fn cut(&self, why: Cut) {
+        *self.tally().cuts.entry(why).or_default() += 1;
+    }
+
+    /// As metrics.
+    pub(super) fn families(&self) -> [Family; 2] {
+        let tally = self.tally();
+        [
+            Family::counter(
+                "pidflow.http.requests",
+                "{request}",
+                "HTTP requests answered, by status.",
+                Sample::by("status", tally.answers.iter().map(|(status, n)| (status, *n))),
+            ),
+            Family::counter(
+                "pidflow.http.connections.cut",
+                "{connection}",
+                "HTTP connections closed by the agent before their time, by reason.",
+                Sample::by("reason", tally.cuts.iter().map(|(why, n)| (why.name(), *n))),
+            ),
+        ]
+    }
+}

@@ -1,0 +1,26 @@
+//! `/api/elements`: the element table.
+
+use axum::Json;
+use axum::extract::State;
+use pidflow_schema::ELEMENTS;
+use serde::Deserialize;
+
+use super::Shared;
+use super::problem::AnyRefusal;
+use super::query::Asked;
+use crate::element_description::ElementDescription;
+
+/// There is nothing to ask.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Every element of a flow record: names, numbers, type, unit, meaning
+#[utoipa::path(
+    get,
+    path = "/api/elements",
+    responses((status = 200, description = "In the order of records.", body = Vec<ElementDescription>), AnyRefusal)
+)]
+pub(super) async fn page(State(shared): State<Shared>, _: Asked<Nothing>) -> Json<Vec<ElementDescription>> {
+    Json(ELEMENTS.iter().map(|e| ElementDescription::new(e, shared.own_pen)).collect())
+}

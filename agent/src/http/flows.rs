@@ -1,0 +1,151 @@
+//! `/api/flows`: the latest flow records.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use pidflow_exporters::json::JsonEncoder;
+use pidflow_exporters::{JsonKeys, Template};
+use pidflow_schema::{DataType, ELEMENTS, Element, FlowRecord, ProcessEnd};
+use serde::Deserialize;
+use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, SchemaFormat};
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use super::Shared;
+use super::paged::{self, Page};
+use super::problem::{AnyRefusal, Problem};
+use super::query::{Address, Asked, AtCursor, End, Limit, Moment, Name, Pid, Port, ProtocolName};
+use crate::recent::cursor::Place;
+
+/// What can be asked. Everything that is asked must hold.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Query {
+    /// Name of the process at one end, in full. `process`, `pid`, `user` and `container` must hold for the same end.
+    #[param(inline)]
+    process: Option<Name>,
+    /// Number of the process at one end.
+    #[param(inline)]
+    pid: Option<Pid>,
+    /// User of the process at one end, name or number.
+    #[param(inline)]
+    user: Option<Name>,
+    /// Container id of the process at one end, or how it begins.
+    #[param(inline)]
+    container: Option<Name>,
+    /// Address of one end. `address` and `port` must hold for the same end.
+    #[param(inline)]
+    address: Option<Address>,
+    /// Port of one end.
+    #[param(inline)]
+    port: Option<Port>,
+    /// Protocol.
+    #[param(inline)]
+    protocol: Option<ProtocolName>,
+    /// Only flows that had a packet at this time or later: milliseconds since 1970, or RFC 3339.
+    #[param(inline)]
+    since: Option<Moment>,
+    /// Only flows that had a packet at this time or earlier.
+    #[param(inline)]
+    until: Option<Moment>,
+    /// Entries of a page; 100 when absent.
+    #[param(inline)]
+    limit: Option<Limit>,
+    /// The `next_cursor` of an earlier answer: its next page.
+    #[param(inline)]
+    cursor: Option<AtCursor>,
+}
+
+impl Query {
+    const fn end(&self) -> End<'_> {
+        End {
+            process: self.process.as_ref(),
+            pid: self.pid,
+            user: self.user.as_ref(),
+            container: self.container.as_ref(),
+        }
+    }
+
+    fn matches(&self, r: &FlowRecord) -> bool {
+        let f = &r.flow;
+        let has_process = |end: &ProcessEnd| end.process.as_ref().is_some_and(|p| self.end().is(p));
+        let is_at =
+            |address, port| self.address.is_none_or(|a| a.0 == address) && self.port.is_none_or(|p| p.0 == port);
+        self.protocol.is_none_or(|p| p.0 == f.protocol)
+            && self.since.is_none_or(|t| f.last_ns >= t.0)
+            && self.until.is_none_or(|t| f.first_ns <= t.0)
+            && (is_at(f.source, f.source_port) || is_at(f.destination, f.destination_port))
+            && (self.end().is_any() || has_process(&r.source) || has_process(&r.destination))
+    }
+}
+
+/// The latest flow records, newest first, as the JSON exporter writes them
+///
+/// A flow that goes on has a record at least once per active timeout. Pages stay as they are while new records come in:
+/// what is new stands before the first one.
+#[utoipa::path(
+    get,
+    path = "/api/flows",
+    params(Query),
+    responses(
+        (status = 200, description = "The records.", body = FlowPage),
+        (status = 410, description = "The cursor is of an earlier run of the agent.", body = String, content_type = "text/plain"),
+        AnyRefusal
+    )
+)]
+pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
+    let before = AtCursor::or_newest(query.cursor).ok_or_else(gone)?;
+    let limit = Limit::or_usual(query.limit);
+    let records = shared.recent.records();
+    let found = records.newest_first(before, |r| query.matches(r)).take(limit + 1);
+    let found: Vec<(Place, FlowRecord)> = found.map(|(place, r)| (place, r.clone())).collect();
+    let encoder = Arc::new(JsonEncoder::new(&Template::default(), JsonKeys::Names, shared.own_pen));
+    let encode = move |r: &FlowRecord, out: &mut Vec<u8>| encoder.encode(std::slice::from_ref(r), out);
+    Ok(Page::new("flows", found, limit).into_response(encode).into_response())
+}
+
+/// Places of another run mean nothing in this one.
+pub(super) fn gone() -> Problem {
+    Problem::new(StatusCode::GONE, "cursor: this one is of an earlier run of the agent; begin without it")
+}
+
+/// A page of records.
+struct FlowPage;
+
+impl PartialSchema for FlowPage {
+    fn schema() -> RefOr<Schema> {
+        paged::schema("flows", &Flow::name())
+    }
+}
+
+impl ToSchema for FlowPage {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Flow::name().into_owned(), Flow::schema()));
+    }
+}
+
+/// A record: the element table as a schema.
+struct Flow;
+
+impl PartialSchema for Flow {
+    fn schema() -> RefOr<Schema> {
+        let object = ELEMENTS.iter().fold(ObjectBuilder::new(), |object, e| object.property(e.name, property(e)));
+        let about = "What is not known of a record is absent from it.";
+        object.description(Some(about)).additional_properties(Some(AdditionalProperties::FreeForm(false))).into()
+    }
+}
+
+impl ToSchema for Flow {}
+
+fn property(e: &Element) -> ObjectBuilder {
+    let (kind, format) = match e.data_type {
+        DataType::Ipv4Address => (Type::String, Some(KnownFormat::Ipv4)),
+        DataType::Ipv6Address => (Type::String, Some(KnownFormat::Ipv6)),
+        DataType::String | DataType::MacAddress => (Type::String, None),
+        _ => (Type::Integer, None),
+    };
+    ObjectBuilder::new().schema_type(kind).format(format.map(SchemaFormat::KnownFormat)).description(Some(e.doc))
+}

@@ -1,0 +1,37 @@
+//! `/`: what there is.
+
+use std::fmt::Write;
+
+use axum::extract::State;
+use axum::response::Html;
+
+use super::problem::AnyRefusal;
+use super::{Shared, openapi};
+
+const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}\
+    td{padding:.1rem 2rem .1rem 0;vertical-align:top}";
+
+/// The list of pages, for people
+#[utoipa::path(
+    get,
+    path = "/",
+    responses((status = 200, description = "HTML.", body = String, content_type = "text/html"), AnyRefusal)
+)]
+pub(super) async fn page(State(shared): State<Shared>) -> Html<String> {
+    let mut rows = String::new();
+    for (path, item) in &openapi::DOCUMENT.paths.paths {
+        let summary = item.get.as_ref().and_then(|get| get.summary.as_deref()).unwrap_or_default();
+        // Writing to a string cannot fail.
+        let _ = writeln!(rows, "<tr><td><a href=\"{path}\">{path}</a><td>{}", escape(summary));
+    }
+    Html(format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>pidflow</title><style>{STYLE}</style>\n\
+         <h1>pidflow {} on {}</h1>\n<table>\n{rows}</table>\n",
+        env!("CARGO_PKG_VERSION"),
+        escape(&shared.host)
+    ))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,93 @@
+//! Every page, and their description (OpenAPI 3.1) made from the same functions.
+
+use std::sync::LazyLock;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::AnyRefusal;
+use super::{Shared, elements, flows, graph, health, index, metrics, processes};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "pidflow", description = "Flows of a Linux host with the processes at both ends. Read only."),
+    security((), ("token" = [])),
+    modifiers(&Token)
+)]
+struct Description;
+
+/// How the token is brought, where the agent asks for one.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let scheme = scheme.description(Some("Needed when the agent has --token-file FILE or PIDFLOW_TOKEN."));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
+    }
+}
+
+/// The pages and their description.
+pub(super) fn pages() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(index::page))
+        .routes(routes!(metrics::page))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(flows::page))
+        .routes(routes!(processes::page))
+        .routes(routes!(graph::page))
+        .routes(routes!(elements::page))
+        .routes(routes!(page))
+}
+
+/// The description; it is the same for every agent of this version.
+pub(super) static DOCUMENT: LazyLock<Document> = LazyLock::new(|| pages().into_openapi());
+
+static TEXT: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_json().unwrap_or_default());
+
+/// This description (OpenAPI 3.1)
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object, content_type = "application/json"), AnyRefusal)
+)]
+pub(super) async fn page() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], TEXT.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_says_what_it_is_and_answers() {
+        let pages: Vec<_> = DOCUMENT.paths.paths.keys().map(String::as_str).collect();
+        let wanted = [
+            "/",
+            "/api/elements",
+            "/api/flows",
+            "/api/graph",
+            "/api/openapi.json",
+            "/api/processes",
+            "/livez",
+            "/metrics",
+            "/readyz",
+        ];
+        assert_eq!(pages, wanted);
+        let document = serde_json::to_value(&*DOCUMENT).unwrap();
+        for path in pages {
+            let get = &document["paths"][path]["get"];
+            assert!(get["summary"].as_str().is_some_and(|s| !s.is_empty()), "{path}");
+            assert!(["200", "400", "401"].iter().all(|status| get["responses"][status].is_object()), "{path}");
+            let parameters = get["parameters"].as_array().into_iter().flatten();
+            assert!(parameters.into_iter().all(|p| p["description"].is_string() && p["schema"].is_object()), "{path}");
+        }
+    }
+}

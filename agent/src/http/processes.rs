@@ -1,0 +1,255 @@
+//! `/api/processes`: the processes of the latest flows.
+
+use axum::extract::State;
+use axum::response::Response;
+use pidflow_schema::ProcessUsage;
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use super::Shared;
+use super::flows::gone;
+use super::paged::{self, Page};
+use super::problem::{AnyRefusal, Problem};
+use super::query::{Asked, AtCursor, End, Limit, Moment, Name, Pid};
+use crate::recent::cursor::Place;
+use crate::recent::{Known, Sums};
+
+const MILLISECOND_NS: u64 = 1_000_000;
+
+/// What can be asked. Everything that is asked must hold.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Query {
+    /// Name, in full.
+    #[param(inline)]
+    process: Option<Name>,
+    /// Number.
+    #[param(inline)]
+    pid: Option<Pid>,
+    /// User, name or number.
+    #[param(inline)]
+    user: Option<Name>,
+    /// Container id, or how it begins.
+    #[param(inline)]
+    container: Option<Name>,
+    /// Only processes with a flow at this time or later: milliseconds since 1970, or RFC 3339.
+    #[param(inline)]
+    since: Option<Moment>,
+    /// Only processes with a flow at this time or earlier.
+    #[param(inline)]
+    until: Option<Moment>,
+    /// Entries of a page; 100 when absent.
+    #[param(inline)]
+    limit: Option<Limit>,
+    /// The `next_cursor` of an earlier answer: its next page.
+    #[param(inline)]
+    cursor: Option<AtCursor>,
+}
+
+impl Query {
+    fn matches(&self, known: &Known) -> bool {
+        let end = End {
+            process: self.process.as_ref(),
+            pid: self.pid,
+            user: self.user.as_ref(),
+            container: self.container.as_ref(),
+        };
+        self.since.is_none_or(|t| known.last_ns >= t.0)
+            && self.until.is_none_or(|t| known.first_ns <= t.0)
+            && end.is(&known.process)
+    }
+}
+
+/// The processes that have or had flows, the latest known first, with parents, resources and sums
+///
+/// At most 10000; the one without a record for longest is forgotten first. Sums are those of the records since the process
+/// became known.
+#[utoipa::path(
+    get,
+    path = "/api/processes",
+    params(Query),
+    responses(
+        (status = 200, description = "The processes.", body = ProcessPage),
+        (status = 410, description = "The cursor is of an earlier run of the agent.", body = String, content_type = "text/plain"),
+        AnyRefusal
+    )
+)]
+pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
+    let before = AtCursor::or_newest(query.cursor).ok_or_else(gone)?;
+    let limit = Limit::or_usual(query.limit);
+    let found = shared.recent.processes(before, limit, |known| query.matches(known));
+    let found = found.into_iter().map(|known| (Place(known.place), known)).collect();
+    let encode = |known: &Known, out: &mut Vec<u8>| {
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(&mut *out, &Process::new(known));
+        out.push(b'\n');
+    };
+    Ok(Page::new("processes", found, limit).into_response(encode))
+}
+
+/// A page of processes.
+struct ProcessPage;
+
+impl PartialSchema for ProcessPage {
+    fn schema() -> RefOr<Schema> {
+        paged::schema("processes", &Process::name())
+    }
+}
+
+impl ToSchema for ProcessPage {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Process::name().into_owned(), Process::schema()));
+        Process::schemas(schemas);
+    }
+}
+
+/// A process. What is not known of it is absent.
+#[derive(Debug, Serialize, ToSchema)]
+struct Process<'a> {
+    /// Process number in the host's PID namespace.
+    pid: u32,
+    /// Start, milliseconds since 1970; with `pid` its identity.
+    start_time: u64,
+    name: &'a str,
+    user: &'a str,
+    uid: u32,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    executable: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    command_line: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    container_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    father: Option<Father<'a>>,
+    /// Its parents as `name(pid)` joined by `<`, nearest first, to PID 1.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    ancestors: &'a str,
+    /// Start of its earliest flow, milliseconds since 1970.
+    first_seen: u64,
+    /// End of its latest flow, milliseconds since 1970.
+    last_seen: u64,
+    #[serde(flatten)]
+    usage: Usage,
+    #[serde(flatten)]
+    sums: Totals,
+}
+
+/// Its father.
+#[derive(Debug, Serialize, ToSchema)]
+struct Father<'a> {
+    pid: u32,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    user: &'a str,
+}
+
+/// What it used, as of the latest flow for which that is known.
+#[derive(Debug, Serialize, ToSchema)]
+struct Usage {
+    /// Resident memory, octets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_actual: Option<u64>,
+    /// Its peak, octets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_peak: Option<u64>,
+    /// CPU during that flow, percent of one core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_percent: Option<f64>,
+    /// Share of that flow's time spent waiting for block I/O, percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iowait_percent: Option<f64>,
+    /// Minor page faults during that flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minor_faults: Option<u64>,
+    /// Major page faults during that flow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    major_faults: Option<u64>,
+}
+
+/// Sums over its records.
+#[derive(Debug, Serialize, ToSchema)]
+struct Totals {
+    /// Flows that ended.
+    flows: u64,
+    /// Records in which it is the source (client).
+    records_as_source: u64,
+    /// Records in which it is the destination (server).
+    records_as_destination: u64,
+    /// Connection attempts of it that failed.
+    failures: u64,
+    /// Octets that it sent, from the IP header on.
+    bytes_sent: u64,
+    /// Octets that it received.
+    bytes_received: u64,
+    /// Packets that it sent.
+    packets_sent: u64,
+    /// Packets that it received.
+    packets_received: u64,
+}
+
+impl<'a> Process<'a> {
+    fn new(known: &'a Known) -> Self {
+        let p = &known.process;
+        Self {
+            pid: p.pid,
+            start_time: p.start_ns / MILLISECOND_NS,
+            name: &p.name,
+            user: &p.user,
+            uid: p.uid,
+            executable: &p.executable,
+            command_line: &p.command_line,
+            container_id: &p.container_id,
+            father: Father::of(p),
+            ancestors: &p.ancestors,
+            first_seen: known.first_ns / MILLISECOND_NS,
+            last_seen: known.last_ns / MILLISECOND_NS,
+            usage: Usage::from(known.usage.unwrap_or_default()),
+            sums: Totals::from(known.sums),
+        }
+    }
+}
+
+impl<'a> Father<'a> {
+    fn of(p: &'a pidflow_schema::Process) -> Option<Self> {
+        let father = Self { pid: p.parent_pid, name: &p.parent_name, uid: p.parent_uid, user: &p.parent_user };
+        (p.parent_pid != 0).then_some(father)
+    }
+}
+
+/// From percent × 100.
+pub(super) fn percent(hundredths: u32) -> f64 {
+    f64::from(hundredths) / 100.0
+}
+
+impl From<ProcessUsage> for Usage {
+    fn from(u: ProcessUsage) -> Self {
+        Self {
+            memory_actual: u.memory_actual,
+            memory_peak: u.memory_peak,
+            cpu_percent: u.cpu_load.map(percent),
+            iowait_percent: u.iowait.map(percent),
+            minor_faults: u.minor_faults,
+            major_faults: u.major_faults,
+        }
+    }
+}
+
+impl From<Sums> for Totals {
+    fn from(s: Sums) -> Self {
+        Self {
+            flows: s.flows,
+            records_as_source: s.as_source,
+            records_as_destination: s.as_destination,
+            failures: s.failures,
+            bytes_sent: s.octets_sent,
+            bytes_received: s.octets_received,
+            packets_sent: s.packets_sent,
+            packets_received: s.packets_received,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The simple values.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat};
+use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::{digits, is_not};
+use crate::http::limits;
+use crate::recent::cursor::{self, Cursor, Place};
+
+/// A name, in full.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::http) struct Name(pub(in crate::http) String);
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(said: String) -> Result<Self, String> {
+        if said.is_empty() { Err(is_not(&said, "a name")) } else { Ok(Self(said)) }
+    }
+}
+
+/// A process number.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::http) struct Pid(pub(in crate::http) u32);
+
+impl TryFrom<String> for Pid {
+    type Error = String;
+
+    fn try_from(said: String) -> Result<Self, String> {
+        digits(&said).map(Self).ok_or_else(|| is_not(&said, "a process number, 0 to 4294967295"))
+    }
+}
+
+/// A TCP, UDP or SCTP port.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::http) struct Port(pub(in crate::http) u16);
+
+impl TryFrom<String> for Port {
+    type Error = String;
+
+    fn try_from(said: String) -> Result<Self, String> {
+        digits(&said).map(Self).ok_or_else(|| is_not(&said, "a port, 0 to 65535"))
+    }
+}
+
+/// An IPv4 or IPv6 address.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::http) struct Address(pub(in crate::http) IpAddr);
+
+impl TryFrom<String> for Address {
+    type Error = String;
+
+    fn try_from(said: String) -> Result<Self, String> {
+        said.parse().map(Self).map_err(|_| is_not(&said, "an address, as 192.0.2.1 or 2001:db8::1"))
+    }
+}
+
+/// How many entries a page has.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::http) struct Limit(usize);
+
+impl Limit {
+    /// What was asked for, or the usual.
+    pub(in crate::http) fn or_usual(asked: Option<Self>) -> usize {
+        asked.map_or(limits::USUAL_PAGE, |limit| limit.0)
+    }
+}
+
+impl TryFrom<String> for Limit {
+    type Error = String;
+
+    fn try_from(said: String) -> Result<Self, String> {
+        let limit = digits(&said).filter(|n| (1..=limits::PAGE).contains(n));
+        limit.map(Self).ok_or_else(|| is_not(&said, &format!("a number of entries, 1 to {}", limits::PAGE)))
+    }
+}
+
+/// Where an earlier page ended.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::http) struct AtCursor(Cursor);
+
+impl AtCursor {
+    /// The place, or the newest; none: it is of another run of the agent.
+    pub(in crate::http) fn or_newest(asked: Option<Self>) -> Option<Place> {
+        asked.map_or(Some(Place::NEWEST), |cursor| cursor.0.place())
+    }
+}
+
+impl TryFrom<String> for AtCursor {
+    type Error = String;
+
+    fn try_from(said: String) -> Result<Self, String> {
+        said.parse().map(Self).map_err(|allowed| is_not(&said, allowed))
+    }
+}
+
+fn integer(least: usize, most: usize) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most))
+}
+
+fn text(format: Option<KnownFormat>) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).format(format.map(SchemaFormat::KnownFormat))
+}
+
+macro_rules! schemas {
+    ($($type:ident: $schema:expr;)*) => {$(
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                $schema.into()
+            }
+        }
+        impl ToSchema for $type {}
+    )*};
+}
+
+schemas! {
+    Name: text(None).min_length(Some(1));
+    Pid: integer(0, u32::MAX as usize);
+    Port: integer(0, u16::MAX.into());
+    Address: OneOfBuilder::new().item(text(Some(KnownFormat::Ipv4))).item(text(Some(KnownFormat::Ipv6)));
+    Limit: integer(1, limits::PAGE);
+    AtCursor: text(None).pattern(Some(cursor::PATTERN));
+}

@@ -1,0 +1,101 @@
+//! How far a connection is, and how long that may take.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::super::limits;
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The first octet of a request.
+    Idle,
+    /// The rest of it.
+    Arriving,
+    /// An answer to be made and taken; `true`: hyper has all of it.
+    Answering(bool),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    phase: Phase,
+    since: Instant,
+}
+
+/// Shared by those who see a part of it: the stream, the service, the body and the one who waits.
+#[derive(Debug, Clone)]
+pub(super) struct Progress(Arc<Mutex<State>>);
+
+impl Progress {
+    /// Just accepted.
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new(State { phase: Phase::Idle, since: Instant::now() })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, phase: Phase) {
+        *self.state() = State { phase, since: Instant::now() };
+    }
+
+    /// Octets came.
+    pub(super) fn received(&self) {
+        if self.phase() == Phase::Idle {
+            self.enter(Phase::Arriving);
+        }
+    }
+
+    /// A request is complete.
+    pub(super) fn arrived(&self) {
+        self.enter(Phase::Answering(false));
+    }
+
+    /// Hyper has the last of the answer's body.
+    pub(super) fn produced(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Answering(false) {
+            state.phase = Phase::Answering(true);
+        }
+    }
+
+    /// Everything that hyper has was given to the kernel.
+    pub(super) fn flushed(&self) {
+        if self.phase() == Phase::Answering(true) {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// What is waited for.
+    pub(super) fn phase(&self) -> Phase {
+        self.state().phase
+    }
+
+    /// Since when.
+    pub(super) fn since(&self) -> Instant {
+        self.state().since
+    }
+
+    /// Until when it may take.
+    pub(super) fn deadline(&self) -> Instant {
+        let state = *self.state();
+        state.since
+            + match state.phase {
+                Phase::Idle => limits::IDLE,
+                Phase::Arriving => limits::ARRIVAL,
+                Phase::Answering(_) => limits::ANSWER,
+            }
+    }
+}
+
+/// Says that the body that holds it is at its end.
+#[derive(Debug)]
+pub(super) struct Producing(pub(super) Progress);
+
+impl Drop for Producing {
+    fn drop(&mut self) {
+        self.0.produced();
+    }
+}

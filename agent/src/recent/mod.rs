@@ -1,0 +1,80 @@
+//! The latest flow records and the processes seen in them, for those who ask over HTTP.
+//!
+//! The pipeline puts each batch in under a lock that is held for a moment; who asks copies references out under the
+//! same lock and does its work without it.
+
+pub(crate) mod cursor;
+mod processes;
+mod ring;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pidflow_schema::FlowRecord;
+
+use cursor::Place;
+use processes::Processes;
+use ring::Ring;
+
+pub(crate) use processes::{Known, Sums};
+pub(crate) use ring::Records;
+
+/// What is kept, between the pipeline and HTTP.
+#[derive(Debug)]
+pub(crate) struct Recent {
+    capacity: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    ring: Ring,
+    processes: Processes,
+}
+
+impl Recent {
+    /// Keeps the latest `capacity` records, and processes as [`Processes`] says; with 0 nothing at all.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let kept = Kept { ring: Ring::new(capacity), processes: Processes::new() };
+        Self { capacity, kept: Mutex::new(kept) }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over new records.
+    pub(crate) fn add(&self, records: &Arc<[FlowRecord]>) {
+        if self.capacity == 0 {
+            return;
+        }
+        let mut kept = self.kept();
+        records.iter().for_each(|r| kept.processes.count(r));
+        kept.ring.push(records);
+    }
+
+    /// The records that are kept now.
+    pub(crate) fn records(&self) -> Records {
+        self.kept().ring.records()
+    }
+
+    /// The processes that are known now and match, the latest known first, from `before` on; at most `limit` and
+    /// one more, by which it is seen that there are more.
+    pub(crate) fn processes(&self, before: Place, limit: usize, matches: impl Fn(&Known) -> bool) -> Vec<Known> {
+        let kept = self.kept();
+        let mut all: Vec<_> = kept.processes.iter().filter(|k| k.place < before.0 && matches(k)).collect();
+        all.sort_unstable_by_key(|k| Reverse(k.place));
+        all.into_iter().take(limit + 1).cloned().collect()
+    }
+
+    /// For each process name how many processes have it, and the one that was seen last.
+    pub(crate) fn names(&self) -> HashMap<Arc<str>, (usize, Known)> {
+        let mut names = HashMap::new();
+        for known in self.kept().processes.iter() {
+            let (count, _) = names.entry(Arc::clone(&known.process.name)).or_insert_with(|| (0, known.clone()));
+            *count += 1;
+        }
+        names
+    }
+}

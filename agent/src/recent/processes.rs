@@ -1,0 +1,169 @@
+//! The processes seen in records, each with what its records said; the one longest not seen goes first.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lru::LruCache;
+use pidflow_schema::{FlowEndReason, FlowRecord, Process, ProcessEnd, ProcessUsage};
+
+/// Processes that are known at once.
+const MOST: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// Sums over the records of one process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    /// Records in which the process is the source.
+    pub(crate) as_source: u64,
+    /// Records in which it is the destination.
+    pub(crate) as_destination: u64,
+    /// Flows that ended.
+    pub(crate) flows: u64,
+    /// Connection attempts of it that failed.
+    pub(crate) failures: u64,
+    /// Octets it sent, from the IP header on.
+    pub(crate) octets_sent: u64,
+    /// Octets it received.
+    pub(crate) octets_received: u64,
+    /// Packets it sent.
+    pub(crate) packets_sent: u64,
+    /// Packets it received.
+    pub(crate) packets_received: u64,
+}
+
+impl Sums {
+    fn add(&mut self, r: &FlowRecord, is_source: bool) {
+        let (sent, received) = match is_source {
+            true => (&r.flow.forward, &r.flow.reverse),
+            false => (&r.flow.reverse, &r.flow.forward),
+        };
+        self.as_source += u64::from(is_source);
+        self.as_destination += u64::from(!is_source);
+        // A process that talks to itself has one flow.
+        let is_counted = !is_source && identity(&r.source) == identity(&r.destination);
+        self.flows += u64::from(r.flow.end_reason != FlowEndReason::ActiveTimeout && !is_counted);
+        self.failures += u64::from(is_source && r.connect_error.is_some());
+        self.octets_sent += sent.octets;
+        self.octets_received += received.octets;
+        self.packets_sent += sent.packets;
+        self.packets_received += received.packets;
+    }
+}
+
+/// A process and what its records said.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    /// In the order in which processes became known.
+    pub(crate) place: u64,
+    /// As the latest record has it.
+    pub(crate) process: Arc<Process>,
+    /// Of the latest flow for which there is one; none: there was none.
+    pub(crate) usage: Option<ProcessUsage>,
+    /// Start of its earliest flow, nanoseconds since the epoch.
+    pub(crate) first_ns: u64,
+    /// End of its latest flow.
+    pub(crate) last_ns: u64,
+    /// Sums.
+    pub(crate) sums: Sums,
+}
+
+/// PID and start time.
+type Identity = (u32, u64);
+
+fn identity(end: &ProcessEnd) -> Option<Identity> {
+    end.process.as_ref().map(|p| (p.pid, p.start_ns))
+}
+
+/// At most [`MOST`] processes.
+#[derive(Debug)]
+pub(super) struct Processes {
+    known: LruCache<Identity, Known>,
+    next: u64,
+}
+
+impl Processes {
+    /// None known.
+    pub(super) fn new() -> Self {
+        Self { known: LruCache::new(MOST), next: 0 }
+    }
+
+    /// Takes over both ends of a record.
+    pub(super) fn count(&mut self, r: &FlowRecord) {
+        self.count_end(r, &r.source, true);
+        self.count_end(r, &r.destination, false);
+    }
+
+    fn count_end(&mut self, r: &FlowRecord, end: &ProcessEnd, is_source: bool) {
+        let Some(process) = &end.process else { return };
+        let next = &mut self.next;
+        let known = self.known.get_or_insert_mut((process.pid, process.start_ns), || {
+            *next += 1;
+            Known {
+                place: *next,
+                process: Arc::clone(process),
+                usage: None,
+                first_ns: r.flow.first_ns,
+                last_ns: 0,
+                sums: Sums::default(),
+            }
+        });
+        known.sums.add(r, is_source);
+        known.first_ns = known.first_ns.min(r.flow.first_ns);
+        if r.flow.last_ns >= known.last_ns {
+            known.last_ns = r.flow.last_ns;
+            known.usage = end.usage.or(known.usage);
+            known.process.clone_from(process);
+        }
+    }
+
+    /// All of them, the last seen first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Known> {
+        self.known.iter().map(|(_, known)| known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pidflow_schema::Attribution;
+
+    use super::*;
+
+    fn record(pid: u32, last_ns: u64, memory: Option<u64>) -> FlowRecord {
+        let mut r = crate::sample::record(1, 443, 100);
+        (r.flow.first_ns, r.flow.last_ns) = (last_ns / 2, last_ns);
+        r.source = ProcessEnd {
+            attribution: Attribution::SocketEvent,
+            process: Some(Arc::new(Process { pid, ..Process::default() })),
+            usage: memory.map(|m| ProcessUsage { memory_actual: Some(m), ..ProcessUsage::default() }),
+            network_namespace: None,
+            candidate: None,
+        };
+        r
+    }
+
+    #[test]
+    fn a_process_has_the_sums_of_both_ends_and_the_latest_usage() {
+        let mut processes = Processes::new();
+        processes.count(&record(7, 1000, Some(5)));
+        let mut both = record(7, 3000, None);
+        both.destination = both.source.clone();
+        processes.count(&both);
+        processes.count(&record(7, 2000, Some(4)));
+        let known = processes.iter().next().unwrap();
+        let (sums, memory) = (known.sums, known.usage.and_then(|u| u.memory_actual));
+        assert_eq!((sums.as_source, sums.as_destination, sums.flows), (3, 1, 3));
+        assert_eq!((sums.octets_sent, sums.octets_received), (300, 100));
+        assert_eq!((known.first_ns, known.last_ns, memory), (500, 3000, Some(5)));
+    }
+
+    #[test]
+    fn the_one_longest_not_seen_is_forgotten() {
+        let mut processes = Processes::new();
+        (0..=MOST.get() as u32).for_each(|pid| {
+            processes.count(&record(pid, 1, None));
+            processes.count(&record(0, 1, None));
+        });
+        assert_eq!(processes.iter().count(), MOST.get());
+        let has = |pid| processes.iter().any(|k| k.process.pid == pid);
+        assert!(has(0) && !has(1) && has(2));
+    }
+}

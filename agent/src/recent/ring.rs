@@ -1,0 +1,136 @@
+//! The latest records, in the batches in which they came: nothing is copied.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use pidflow_schema::FlowRecord;
+
+use super::cursor::Place;
+
+/// A batch of more records is cut, so that not much more is kept than was asked for.
+const CHUNK: usize = 1024;
+
+/// Records that came together, and the place of the first.
+#[derive(Debug, Clone)]
+struct Batch {
+    first: u64,
+    records: Arc<[FlowRecord]>,
+}
+
+/// At least the latest `capacity` records, and at most [`CHUNK`] more.
+#[derive(Debug)]
+pub(super) struct Ring {
+    capacity: usize,
+    held: usize,
+    next: u64,
+    batches: VecDeque<Batch>,
+}
+
+impl Ring {
+    /// Empty.
+    pub(super) const fn new(capacity: usize) -> Self {
+        Self { capacity, held: 0, next: 0, batches: VecDeque::new() }
+    }
+
+    /// Adds a batch, and lets go of those that are too old.
+    pub(super) fn push(&mut self, records: &Arc<[FlowRecord]>) {
+        if records.len() <= CHUNK {
+            return self.push_chunk(Arc::clone(records));
+        }
+        // Of a large batch the older part would only come to be let go.
+        let skipped = records.len().saturating_sub(self.capacity);
+        self.next += skipped as u64;
+        let kept = records.get(skipped..).unwrap_or_default();
+        kept.chunks(CHUNK).for_each(|chunk| self.push_chunk(chunk.into()));
+    }
+
+    fn push_chunk(&mut self, records: Arc<[FlowRecord]>) {
+        self.held += records.len();
+        let first = self.next;
+        self.next += records.len() as u64;
+        self.batches.push_back(Batch { first, records });
+        while let Some(oldest) = self.batches.front().map(|b| b.records.len())
+            && self.held - oldest >= self.capacity
+        {
+            self.held -= oldest;
+            self.batches.pop_front();
+        }
+    }
+
+    /// What is kept now.
+    pub(super) fn records(&self) -> Records {
+        Records { batches: self.batches.iter().cloned().collect() }
+    }
+}
+
+/// Records as they were at one time.
+#[derive(Debug)]
+pub(crate) struct Records {
+    batches: Vec<Batch>,
+}
+
+impl Records {
+    /// Those before a place that match, the newest first.
+    pub(crate) fn newest_first<'a>(
+        &'a self,
+        before: Place,
+        matches: impl Fn(&FlowRecord) -> bool + 'a,
+    ) -> impl Iterator<Item = (Place, &'a FlowRecord)> {
+        let batches = self.batches.iter().rev().filter(move |b| b.first < before.0);
+        let all = batches.flat_map(|b| b.records.iter().enumerate().rev().map(|(i, r)| (b.first + i as u64, r)));
+        all.filter(move |(place, r)| *place < before.0 && matches(r)).map(|(place, r)| (Place(place), r))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(octets: std::ops::Range<u64>) -> Arc<[FlowRecord]> {
+        octets.map(|n| crate::sample::record(1, 443, n)).collect()
+    }
+
+    fn seen(ring: &Ring, before: Place) -> Vec<u64> {
+        ring.records().newest_first(before, |_| true).map(|(_, r)| r.flow.forward.octets).collect()
+    }
+
+    #[test]
+    fn the_latest_are_kept_and_the_newest_comes_first() {
+        let mut ring = Ring::new(5);
+        (0..10).for_each(|i| ring.push(&batch(i * 2..i * 2 + 2)));
+        assert_eq!(seen(&ring, Place::NEWEST), [19, 18, 17, 16, 15, 14]);
+    }
+
+    #[test]
+    fn pages_go_on_where_they_ended_whatever_came_meanwhile() {
+        let mut ring = Ring::new(100);
+        ring.push(&batch(0..7));
+        let (place, _) = ring.records().newest_first(Place::NEWEST, |_| true).nth(2).map(|(p, _)| (p, ())).unwrap();
+        ring.push(&batch(7..20));
+        assert_eq!(seen(&ring, place), [3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn a_batch_larger_than_everything_leaves_its_end() {
+        let mut ring = Ring::new(10);
+        ring.push(&batch(0..3));
+        ring.push(&batch(3..5000));
+        assert_eq!(seen(&ring, Place::NEWEST), (4990..5000).rev().collect::<Vec<_>>());
+        ring.push(&batch(5000..5001));
+        let (place, newest) =
+            ring.records().newest_first(Place::NEWEST, |_| true).next().map(|(p, r)| (p, r.clone())).unwrap();
+        assert_eq!((place, newest.flow.forward.octets), (Place(5000), 5000));
+    }
+
+    #[test]
+    fn no_more_is_held_than_was_asked_for_and_a_chunk() {
+        let mut ring = Ring::new(3000);
+        for _ in 0..20 {
+            ring.push(&batch(0..1500));
+            assert!(
+                ring.held <= 3000 + CHUNK && ring.held == ring.records().newest_first(Place::NEWEST, |_| true).count()
+            );
+        }
+        assert!(ring.held >= 3000);
+    }
+}
