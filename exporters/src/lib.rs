@@ -14,11 +14,12 @@ mod net;
 pub mod netflow9;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+mod random;
 #[cfg(feature = "sample")]
 pub mod sample;
 mod stores;
 pub mod template;
-mod time;
+pub mod time;
 mod transport;
 pub mod wire;
 

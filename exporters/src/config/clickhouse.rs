@@ -1,5 +1,7 @@
 //! Exporters to ClickHouse.
 
+use std::collections::BTreeMap;
+
 use super::table::Table;
 use super::{ConfigError, HttpConfig};
 
@@ -10,19 +12,52 @@ pub struct ClickHouseConfig {
     pub http: HttpConfig,
     /// The table, maybe with its database before a dot.
     pub table: String,
+    /// Settings of the server for each insert, such as `async_insert`.
+    pub settings: BTreeMap<String, String>,
 }
 
+const TABLE: &str = "flows";
+
 impl ClickHouseConfig {
+    /// To `url`, with everything else as usual.
+    ///
+    /// # Errors
+    /// As [`HttpConfig::new`].
+    pub fn new(url: &str) -> Result<Self, ConfigError> {
+        Ok(Self { http: HttpConfig::new(url)?, table: TABLE.into(), settings: BTreeMap::new() })
+    }
+
+    /// The keys `table`, `settings` and those of HTTP.
     pub(super) fn read(table: &mut Table) -> Result<Self, ConfigError> {
         let http = HttpConfig::read(table)?;
-        let name = table.read("table", identifier)?;
-        Ok(Self { http, table: name.unwrap_or_else(|| "flows".into()) })
+        let name = table.read("table", identifier)?.unwrap_or_else(|| TABLE.into());
+        let settings: BTreeMap<String, toml::Value> = table.take("settings")?.unwrap_or_default();
+        let settings = settings.into_iter().map(setting).collect::<Result<_, _>>()?;
+        Ok(Self { http, table: name, settings })
     }
 }
 
 /// It becomes part of a statement.
 fn identifier(name: &str) -> Result<String, &'static str> {
-    let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let ok = name.split('.').count() <= 2 && name.split('.').all(plain);
+    let ok = name.split('.').count() <= 2 && name.split('.').all(is_plain);
     if ok { Ok(name.to_owned()) } else { Err("allowed are TABLE and DATABASE.TABLE of letters, digits and _") }
+}
+
+fn is_plain(part: &str) -> bool {
+    !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// What the exporter itself puts into the request cannot be set.
+fn setting((name, value): (String, toml::Value)) -> Result<(String, String), ConfigError> {
+    let wrong = |reason: String| ConfigError::Value { key: "settings", reason };
+    if !is_plain(&name) || ["query", "user", "password", "insert_deduplication_token"].contains(&name.as_str()) {
+        return Err(wrong(format!("\"{name}\" is no setting for inserts")));
+    }
+    let text = match value {
+        toml::Value::String(text) => text,
+        toml::Value::Integer(_) | toml::Value::Float(_) => value.to_string(),
+        toml::Value::Boolean(on) => u8::from(on).to_string(),
+        _ => return Err(wrong(format!("{name} is neither a number, nor a text, nor true or false"))),
+    };
+    Ok((name, text))
 }

@@ -2,7 +2,10 @@
 
 use crate::json::JsonKeys;
 
-use super::{ConfigError, ExporterConfig, HttpConfig, JsonConfig, JsonOutput, OtlpConfig, Output, WireConfig};
+use super::{
+    ClickHouseConfig, ConfigError, ElasticConfig, ExporterConfig, HttpConfig, JsonConfig, JsonOutput, OtlpConfig,
+    Output, WireConfig,
+};
 
 /// nProbe's `-V`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,5 +42,21 @@ impl ExporterConfig {
     /// When the address cannot be read, or has user and password in it.
     pub fn otlp(url: &str) -> Result<Self, ConfigError> {
         Ok(Output::Otlp(OtlpConfig { http: HttpConfig::new(url)? }).into())
+    }
+
+    /// `--elastic URL`.
+    ///
+    /// # Errors
+    /// As [`Self::otlp`].
+    pub fn elastic(url: &str) -> Result<Self, ConfigError> {
+        Ok(Output::Elastic(ElasticConfig::new(url)?).into())
+    }
+
+    /// `--clickhouse URL`.
+    ///
+    /// # Errors
+    /// As [`Self::otlp`].
+    pub fn clickhouse(url: &str) -> Result<Self, ConfigError> {
+        Ok(Output::ClickHouse(ClickHouseConfig::new(url)?).into())
     }
 }

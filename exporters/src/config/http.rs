@@ -60,6 +60,17 @@ impl HttpConfig {
     }
 }
 
+impl HttpConfig {
+    /// Sends `authorization` as the value of that key asks for, which excludes user and password.
+    pub(super) fn authorize(&mut self, key: &'static str, value: &str) -> Result<(), ConfigError> {
+        if self.basic.is_some() {
+            return Err(ConfigError::Value { key, reason: "it and `user` exclude each other".into() });
+        }
+        self.headers.insert("authorization".into(), Secret::new(value));
+        Ok(())
+    }
+}
+
 /// The address without what stands before an `@`, so that no password reaches a message.
 pub(super) fn without_user(url: &str) -> String {
     match url.rsplit_once('@') {

@@ -4,10 +4,13 @@
 
 mod clickhouse;
 mod delivery;
+mod elastic;
 mod error;
 mod flags;
 mod http;
+mod influx;
 mod json;
+mod loki;
 mod otlp;
 mod secret;
 mod table;
@@ -17,10 +20,13 @@ mod wire;
 
 pub use clickhouse::ClickHouseConfig;
 pub use delivery::{DeliveryConfig, SpoolConfig};
+pub use elastic::ElasticConfig;
 pub use error::ConfigError;
 pub use flags::WireVersion;
 pub use http::HttpConfig;
+pub use influx::{InfluxBucket, InfluxConfig};
 pub use json::{JsonConfig, JsonOutput};
+pub use loki::LokiConfig;
 pub use otlp::OtlpConfig;
 pub use secret::Secret;
 pub use target::{Address, Target, TargetError};
@@ -62,10 +68,16 @@ pub enum Output {
     Otlp(OtlpConfig),
     /// Rows of a ClickHouse table.
     ClickHouse(ClickHouseConfig),
+    /// Documents of Elasticsearch or OpenSearch.
+    Elastic(ElasticConfig),
+    /// Points of InfluxDB.
+    Influx(InfluxConfig),
+    /// Lines of Loki.
+    Loki(LokiConfig),
 }
 
 /// The names of all kinds, as the key `kind` takes them.
-const KINDS: [&str; 5] = ["ipfix", "netflow9", "json", "otlp", "clickhouse"];
+const KINDS: [&str; 8] = ["ipfix", "netflow9", "json", "otlp", "clickhouse", "elastic", "influx", "loki"];
 
 impl Output {
     /// The kind's name, one of those that the key `kind` takes.
@@ -77,6 +89,9 @@ impl Output {
             Self::Json(_) => "json",
             Self::Otlp(_) => "otlp",
             Self::ClickHouse(_) => "clickhouse",
+            Self::Elastic(_) => "elastic",
+            Self::Influx(_) => "influx",
+            Self::Loki(_) => "loki",
         }
     }
 
@@ -86,6 +101,9 @@ impl Output {
             "netflow9" => Self::Netflow9(WireConfig::read(table, WireVersion::Netflow9)?),
             "json" => Self::Json(JsonConfig::read(table)?),
             "clickhouse" => Self::ClickHouse(ClickHouseConfig::read(table)?),
+            "elastic" => Self::Elastic(ElasticConfig::read(table)?),
+            "influx" => Self::Influx(InfluxConfig::read(table)?),
+            "loki" => Self::Loki(LokiConfig::read(table)?),
             _ => Self::Otlp(OtlpConfig::read(table)?),
         })
     }
@@ -98,6 +116,9 @@ impl Output {
             Self::Json(JsonConfig { output: JsonOutput::File(path), .. }) => path.display().to_string(),
             Self::Otlp(c) => c.http.url.clone(),
             Self::ClickHouse(c) => format!("{} {}", c.http.url, c.table),
+            Self::Elastic(c) => format!("{} {}", c.http.url, c.index),
+            Self::Influx(c) => format!("{} {}", c.http.url, c.bucket),
+            Self::Loki(c) => c.http.url.clone(),
         }
     }
 
@@ -107,7 +128,7 @@ impl Output {
         match self {
             Self::Ipfix(c) | Self::Netflow9(c) => c.target.is_stream(),
             Self::Json(_) => false,
-            Self::Otlp(_) | Self::ClickHouse(_) => true,
+            Self::Otlp(_) | Self::ClickHouse(_) | Self::Elastic(_) | Self::Influx(_) | Self::Loki(_) => true,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! How long to wait before the next attempt.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
+
+use crate::random::random;
 
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
@@ -26,10 +27,9 @@ impl Backoff {
     }
 }
 
-/// From 0 to 1; the standard library's hash seeds are random enough to spread pauses.
+/// From 0 to 1.
 fn chance() -> f64 {
-    let bits = RandomState::new().build_hasher().finish() >> 32;
-    bits as f64 / f64::from(u32::MAX)
+    (random() >> 32) as f64 / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -90,24 +90,29 @@ impl Member {
         let Some(value) = (self.read)(record) else { return };
         out.push(b',');
         out.extend_from_slice(&self.key);
-        match value {
-            Value::Unsigned(v) => put_number(v, out),
-            Value::Time(ns) => put_number(self.time(ns), out),
-            Value::Text(t) => put_string(&t, out),
-            Value::Ipv4(a) => put_ipv4(a, out),
-            // Writing to a Vec cannot fail.
-            Value::Ipv6(a) => drop(write!(out, "\"{a}\"")),
-            Value::Mac(a) => put_mac(a, out),
-        }
+        put_value(value, self.data_type, out);
     }
+}
 
-    /// In the unit of the element's data type.
-    const fn time(&self, ns: u64) -> u64 {
-        match self.data_type {
-            DataType::DateTimeSeconds => ns / SECOND_NS,
-            DataType::DateTimeMilliseconds => ns / MILLISECOND_NS,
-            _ => ns,
-        }
+/// Appends a value of that type: a number or a string in quotes.
+pub(crate) fn put_value(value: Value<'_>, data_type: DataType, out: &mut Vec<u8>) {
+    match value {
+        Value::Unsigned(v) => put_number(v, out),
+        Value::Time(ns) => put_number(in_unit(ns, data_type), out),
+        Value::Text(t) => put_string(&t, out),
+        Value::Ipv4(a) => put_ipv4(a, out),
+        // Writing to a Vec cannot fail.
+        Value::Ipv6(a) => drop(write!(out, "\"{a}\"")),
+        Value::Mac(a) => put_mac(a, out),
+    }
+}
+
+/// A time in the unit of the data type.
+const fn in_unit(ns: u64, data_type: DataType) -> u64 {
+    match data_type {
+        DataType::DateTimeSeconds => ns / SECOND_NS,
+        DataType::DateTimeMilliseconds => ns / MILLISECOND_NS,
+        _ => ns,
     }
 }
 

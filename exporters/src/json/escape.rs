@@ -3,7 +3,7 @@
 const HEX: [u8; 16] = *b"0123456789abcdef";
 
 /// Appends `text` in quotes.
-pub(super) fn put_string(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn put_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     put_escaped(text, out);
     out.push(b'"');

@@ -3,4 +3,6 @@
 mod encoder;
 mod escape;
 
+pub(crate) use encoder::put_value;
 pub use encoder::{JsonEncoder, JsonKeys};
+pub(crate) use escape::put_string;

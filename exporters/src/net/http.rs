@@ -96,11 +96,27 @@ impl Answer {
     }
 
     /// The body's beginning, in one line.
-    fn excerpt(&self) -> String {
-        let text = String::from_utf8_lossy(self.body.get(..self.body.len().min(4 * SHOWN)).unwrap_or_default());
-        let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
-        line.trim().to_owned()
+    pub(crate) fn excerpt(&self) -> String {
+        one_line(&String::from_utf8_lossy(self.body.get(..self.body.len().min(4 * SHOWN)).unwrap_or_default()))
     }
+}
+
+/// The beginning of what a receiver said, in one line.
+pub(crate) fn one_line(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
+    line.trim().to_owned()
+}
+
+/// As part of a query (RFC 3986 section 2.1): all but unreserved characters percent-encoded.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for octet in text.bytes() {
+        match octet {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(octet)),
+            _ => out.push_str(&format!("%{octet:02X}")),
+        }
+    }
+    out
 }
 
 /// The values may be secrets, so that an error names the key only.

@@ -7,14 +7,17 @@ use pidflow_schema::FlowRecord;
 use crate::config::ClickHouseConfig;
 use crate::delivery::{Failure, Receiver, Sent};
 use crate::json::{JsonEncoder, JsonKeys};
-use crate::net::HttpClient;
+use crate::net::{HttpClient, percent_encoded};
+use crate::random::random;
 use crate::template::Template;
 use crate::transport::Parts;
 
 /// One table.
 pub(crate) struct ClickHouse {
     http: HttpClient,
+    /// All of it but the number of the batch.
     path: String,
+    batch: u64,
     encoder: JsonEncoder,
     body: Vec<u8>,
 }
@@ -24,29 +27,42 @@ impl ClickHouse {
         let template = parts.context.template(parts.config.template.as_ref(), Template::default);
         Ok(Self {
             http: HttpClient::new(&config.http)?,
-            // A column that an older table lacks is skipped rather than the row refused.
-            path: format!(
-                "/?query=INSERT%20INTO%20{}%20FORMAT%20JSONEachRow&input_format_skip_unknown_fields=1",
-                config.table
-            ),
+            path: path(config),
+            batch: 0,
             encoder: JsonEncoder::new(&template, JsonKeys::Names, parts.context.own_pen),
             body: Vec::new(),
         })
     }
 }
 
+/// A column that an older table lacks is skipped rather than the row refused. Where the table keeps tokens (replicated
+/// ones do, and that of `mappings/clickhouse.sql`), a batch that is sent again because its answer was lost is there once.
+fn path(config: &ClickHouseConfig) -> String {
+    let insert = percent_encoded(&format!("INSERT INTO {} FORMAT JSONEachRow", config.table));
+    let mut path = format!("/?query={insert}");
+    if !config.settings.contains_key("input_format_skip_unknown_fields") {
+        path.push_str("&input_format_skip_unknown_fields=1");
+    }
+    for (name, value) in &config.settings {
+        path.push_str(&format!("&{name}={}", percent_encoded(value)));
+    }
+    format!("{path}&insert_deduplication_token={:016x}-", random())
+}
+
 impl Receiver for ClickHouse {
     fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
+        self.batch += 1;
         self.body.clear();
         self.encoder.encode(records, &mut self.body);
     }
 
     /// An insert of one block is atomic: it is taken whole or not at all.
     fn attempt(&mut self, records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
-        let answer = self.http.post(&self.path, "application/x-ndjson", &self.body, limit)?;
-        match answer.is_success() {
-            true => Ok(Sent { records: records.len(), octets: self.body.len(), ..Sent::default() }),
-            false => Err(answer.refusal()),
+        let path = format!("{}{:x}", self.path, self.batch);
+        let answer = self.http.post(&path, "application/x-ndjson", &self.body, limit)?;
+        match answer.status {
+            200 => Ok(Sent { records: records.len(), octets: self.body.len(), ..Sent::default() }),
+            _ => Err(answer.refusal()),
         }
     }
 }

@@ -1,5 +1,11 @@
 //! Stores that take records over HTTP.
 
 mod clickhouse;
+mod elastic;
+mod influx;
+mod loki;
 
 pub(crate) use clickhouse::ClickHouse;
+pub(crate) use elastic::Elastic;
+pub(crate) use influx::Influx;
+pub(crate) use loki::Loki;

@@ -6,7 +6,7 @@ use super::{Civil, MILLISECOND_NS, SECOND_NS};
 
 /// Nanoseconds since 1970, shown as `2026-01-31T12:34:56.789Z`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Iso8601(pub(crate) u64);
+pub struct Iso8601(pub u64);
 
 impl fmt::Display for Iso8601 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

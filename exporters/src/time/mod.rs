@@ -1,8 +1,10 @@
 //! Times as text, in UTC.
 
 mod iso8601;
+mod pattern;
 
-pub(crate) use iso8601::Iso8601;
+pub use iso8601::Iso8601;
+pub use pattern::TimePattern;
 
 const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;

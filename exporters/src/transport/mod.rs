@@ -14,7 +14,7 @@ use pidflow_schema::FlowRecord;
 use crate::config::{ExporterConfig, JsonConfig, Output, Target, WireConfig};
 use crate::delivery::{Delivery, Receiver};
 use crate::exporter::{Control, Counters, ExportContext, Link, StartError};
-use crate::stores::ClickHouse;
+use crate::stores::{ClickHouse, Elastic, Influx, Loki};
 
 pub(crate) use encoder::Encoder;
 pub(crate) use notice::Notice;
@@ -53,6 +53,9 @@ pub(crate) fn open(parts: &Parts<'_>) -> Result<Box<dyn Sink>, StartError> {
         Output::Ipfix(wire) | Output::Netflow9(wire) => self::wire(parts, wire),
         Output::Json(json) => self::json(parts, json),
         Output::ClickHouse(config) => parts.reliable(ClickHouse::new(config, parts)),
+        Output::Elastic(config) => parts.reliable(Elastic::new(config, parts)),
+        Output::Influx(config) => parts.reliable(Influx::new(config, parts)),
+        Output::Loki(config) => parts.reliable(Loki::new(config, parts)),
         #[cfg(feature = "otlp")]
         Output::Otlp(otlp) => parts.reliable(crate::otlp::OtlpReceiver::new(otlp, parts)),
         #[cfg(not(feature = "otlp"))]

@@ -3,7 +3,7 @@
 
 mod field;
 mod message;
-mod utf8;
+pub(crate) mod utf8;
 mod variant;
 
 pub(crate) use field::{Clock, Field, Op};

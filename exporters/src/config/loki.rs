@@ -1,0 +1,36 @@
+//! Exporters to Grafana Loki.
+
+use std::collections::BTreeMap;
+
+use super::table::Table;
+use super::{ConfigError, HttpConfig};
+
+/// An exporter to Loki's push API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LokiConfig {
+    /// The server.
+    pub http: HttpConfig,
+    /// Labels of the stream beside `host`. They are the same for all records: what differs from flow to flow would make
+    /// a stream of each.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl LokiConfig {
+    /// The key `labels` and those of HTTP.
+    pub(super) fn read(table: &mut Table) -> Result<Self, ConfigError> {
+        let http = HttpConfig::read(table)?;
+        let mut labels: BTreeMap<String, String> = table.take("labels")?.unwrap_or_default();
+        if let Some(name) = labels.keys().find(|name| !is_label(name)) {
+            let reason = format!("\"{name}\" is not a label's name: letters, digits and _, no digit first, not __");
+            return Err(ConfigError::Value { key: "labels", reason });
+        }
+        labels.entry("job".into()).or_insert_with(|| "pidflow".into());
+        Ok(Self { http, labels })
+    }
+}
+
+/// As Prometheus has them.
+fn is_label(name: &str) -> bool {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    plain && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.starts_with("__")
+}

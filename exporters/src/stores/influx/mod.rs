@@ -1,0 +1,87 @@
+//! InfluxDB: line protocol over HTTP.
+
+mod answer;
+mod line;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pidflow_schema::FlowRecord;
+
+use crate::config::{InfluxBucket, InfluxConfig};
+use crate::delivery::{Failure, Receiver, Retry, Sent};
+use crate::exporter::{Counters, Loss};
+use crate::net::{HttpClient, percent_encoded};
+use crate::template::Template;
+use crate::transport::Parts;
+
+use line::LineEncoder;
+
+/// One database or bucket.
+pub(crate) struct Influx {
+    http: HttpClient,
+    path: String,
+    encoder: LineEncoder,
+    body: Vec<u8>,
+    /// Lines in the body.
+    points: usize,
+    counters: Arc<Counters>,
+}
+
+impl Influx {
+    pub(crate) fn new(config: &InfluxConfig, parts: &Parts<'_>) -> Result<Self, String> {
+        let template = parts.context.template(parts.config.template.as_ref(), Template::default);
+        Ok(Self {
+            http: HttpClient::new(&config.http)?,
+            path: path(&config.bucket),
+            encoder: LineEncoder::new(&template, &config.tags, &parts.context.host_name),
+            body: Vec::new(),
+            points: 0,
+            counters: parts.counters.clone(),
+        })
+    }
+
+    /// All points were written but so many.
+    fn sent(&self, rejected: usize, records: usize) -> Sent {
+        let (rejected, left_out) = (rejected.min(self.points), records - self.points);
+        self.counters.lost(Loss::NoElements, left_out);
+        Sent { records: self.points - rejected, octets: self.body.len(), rejected, left_out }
+    }
+}
+
+fn path(bucket: &InfluxBucket) -> String {
+    match bucket {
+        InfluxBucket::Database(database, policy) => {
+            let policy = policy.as_ref().map(|p| format!("&rp={}", percent_encoded(p))).unwrap_or_default();
+            format!("/write?db={}{policy}&precision=ns", percent_encoded(database))
+        }
+        InfluxBucket::Bucket(organization, bucket) => format!(
+            "/api/v2/write?org={}&bucket={}&precision=ns",
+            percent_encoded(organization),
+            percent_encoded(bucket)
+        ),
+    }
+}
+
+impl Receiver for Influx {
+    fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
+        self.body.clear();
+        self.points = records.iter().filter(|r| self.encoder.put(r, &mut self.body)).count();
+    }
+
+    /// A point that is sent again takes the place of the first.
+    fn attempt(&mut self, records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
+        if self.points == 0 {
+            return Ok(self.sent(0, records.len()));
+        }
+        let answer = self.http.post(&self.path, "text/plain; charset=utf-8", &self.body, limit)?;
+        match answer.status {
+            204 => Ok(self.sent(0, records.len())),
+            400 | 422 => Err(match answer::dropped(&answer.body) {
+                Some(n) => Failure { retry: Retry::Never, sent: self.sent(n, records.len()), ..answer.refusal() },
+                None => answer.refusal(),
+            }),
+            _ => Err(answer.refusal()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Grafana Loki: JSON lines over its push API.
+
+use std::io::Write;
+use std::time::Duration;
+
+use pidflow_schema::FlowRecord;
+
+use crate::config::LokiConfig;
+use crate::delivery::{Failure, Receiver, Retry, Sent};
+use crate::json::{JsonEncoder, JsonKeys, put_string};
+use crate::net::{Answer, HttpClient};
+use crate::template::Template;
+use crate::transport::Parts;
+
+/// One server, and one stream in it.
+pub(crate) struct Loki {
+    http: HttpClient,
+    encoder: JsonEncoder,
+    /// What a request begins with: the stream's labels.
+    head: Vec<u8>,
+    line: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Loki {
+    pub(crate) fn new(config: &LokiConfig, parts: &Parts<'_>) -> Result<Self, String> {
+        let template = parts.context.template(parts.config.template.as_ref(), Template::default);
+        let mut labels = config.labels.clone();
+        if !parts.context.host_name.is_empty() {
+            labels.entry("host".into()).or_insert_with(|| parts.context.host_name.clone());
+        }
+        let labels = serde_json::to_string(&labels).map_err(|e| e.to_string())?;
+        Ok(Self {
+            http: HttpClient::new(&config.http)?,
+            encoder: JsonEncoder::new(&template, JsonKeys::Names, parts.context.own_pen),
+            head: format!("{{\"streams\":[{{\"stream\":{labels},\"values\":[").into_bytes(),
+            line: Vec::new(),
+            body: Vec::new(),
+        })
+    }
+
+    /// Appends `["time","line"],`.
+    fn put(&mut self, record: &FlowRecord) {
+        self.line.clear();
+        self.encoder.encode(std::slice::from_ref(record), &mut self.line);
+        // Writing to memory cannot fail.
+        let _ = write!(self.body, "[\"{}\",", record.flow.last_ns);
+        put_string(String::from_utf8_lossy(&self.line).trim_end(), &mut self.body);
+        self.body.extend_from_slice(b"],");
+    }
+}
+
+impl Receiver for Loki {
+    /// In the order of time, which older servers insist on within a stream.
+    fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
+        self.body.clone_from(&self.head);
+        let mut sorted: Vec<_> = records.iter().collect();
+        sorted.sort_by_key(|r| r.flow.last_ns);
+        sorted.into_iter().for_each(|r| self.put(r));
+        if self.body.last() == Some(&b',') {
+            self.body.pop();
+        }
+        self.body.extend_from_slice(b"]}]}");
+    }
+
+    /// Lines that are sent again are stored once: same stream, same time, same text.
+    fn attempt(&mut self, records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
+        let answer = self.http.post("/loki/api/v1/push", "application/json", &self.body, limit)?;
+        let taken = Sent { records: records.len(), octets: self.body.len(), ..Sent::default() };
+        match answer.status {
+            204 => Ok(taken),
+            400 => Err(partial(&answer, taken)),
+            _ => Err(answer.refusal()),
+        }
+    }
+}
+
+/// Loki stores the lines it can, and tells how many it ignored (`total ignored: 2 out of 10 for stream …`); where it does
+/// not tell, all count as refused.
+fn partial(answer: &Answer, all: Sent) -> Failure {
+    let ignored = ignored(&String::from_utf8_lossy(&answer.body)).filter(|(_, of)| *of == all.records);
+    let rejected = ignored.map_or(all.records, |(n, _)| n.min(all.records));
+    let sent = Sent { records: all.records - rejected, rejected, ..all };
+    Failure { retry: Retry::Never, sent, ..answer.refusal() }
+}
+
+/// The two numbers of `total ignored: N out of M`.
+fn ignored(text: &str) -> Option<(usize, usize)> {
+    let (n, rest) = text.split_once("total ignored: ")?.1.split_once(" out of ")?;
+    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    Some((n.parse().ok()?, digits.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ignored;
+
+    #[test]
+    fn what_loki_ignored_is_read() {
+        let text = "entry with timestamp 2026 ignored, reason: 'entry too far behind',\nuser 'a', total ignored: 3 out of 10 for stream: {job=\"pidflow\"}";
+        assert_eq!(ignored(text), Some((3, 10)));
+        assert_eq!(ignored("total ignored: 5 out of 5"), Some((5, 5)));
+        for text in ["", "total ignored: x out of 3", "total ignored: 3 out of ", "total ignored: 3"] {
+            assert_eq!(ignored(text), None);
+        }
+    }
+}

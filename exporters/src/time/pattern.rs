@@ -1,0 +1,107 @@
+//! Names with placeholders for a time.
+
+use std::fmt::{self, Write};
+
+use super::{Civil, SECOND_NS};
+
+/// A text with `%Y %m %d %H %M %S` in it, which stand for a moment in UTC as in strftime(3); `%%` is one `%`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimePattern {
+    text: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Placeholder(char),
+}
+
+impl TimePattern {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When a `%` is followed by anything else; the text says what is allowed.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let (mut parts, mut rest) = (Vec::new(), text);
+        while let Some((before, after)) = rest.split_once('%') {
+            parts.push(Part::Text(before.to_owned()));
+            let mut after = after.chars();
+            parts.push(match after.next() {
+                Some(c @ ('Y' | 'm' | 'd' | 'H' | 'M' | 'S')) => Part::Placeholder(c),
+                Some('%') => Part::Text("%".to_owned()),
+                _ => return Err("after a % allowed are Y, m, d, H, M, S (time in UTC) and %"),
+            });
+            rest = after.as_str();
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        Ok(Self { text: text.to_owned(), parts })
+    }
+
+    /// The text for the moment, in nanoseconds since 1970.
+    #[must_use]
+    pub fn render(&self, ns: u64) -> String {
+        let (t, mut out) = (Civil::new(ns), String::new());
+        for part in &self.parts {
+            let (number, width) = match part {
+                Part::Text(text) => {
+                    out.push_str(text);
+                    continue;
+                }
+                Part::Placeholder('Y') => (t.year, 4),
+                Part::Placeholder('m') => (t.month, 2),
+                Part::Placeholder('d') => (t.day, 2),
+                Part::Placeholder('H') => (t.hour, 2),
+                Part::Placeholder('M') => (t.minute, 2),
+                Part::Placeholder(_) => (t.second, 2),
+            };
+            // Writing to a string cannot fail.
+            let _ = write!(out, "{number:0width$}");
+        }
+        out
+    }
+
+    /// Moments of one period, each counted from 1970, give the same text.
+    #[must_use]
+    pub fn period_ns(&self) -> u64 {
+        let seconds = |part: &Part| match part {
+            Part::Text(_) => u64::MAX / SECOND_NS,
+            Part::Placeholder('H') => 3600,
+            Part::Placeholder('M') => 60,
+            Part::Placeholder('S') => 1,
+            Part::Placeholder(_) => 86_400,
+        };
+        self.parts.iter().map(seconds).min().unwrap_or(1) * SECOND_NS
+    }
+}
+
+impl fmt::Display for TimePattern {
+    /// As it was written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_in() {
+        let pattern = TimePattern::parse("flows-%Y.%m.%d_%H%M%S-100%%").unwrap();
+        assert_eq!(pattern.render(951_782_400_123_000_000), "flows-2000.02.29_000000-100%");
+        assert_eq!(TimePattern::parse("flows").unwrap().render(1), "flows");
+        assert!(TimePattern::parse("%y").is_err() && TimePattern::parse("%").is_err());
+    }
+
+    #[test]
+    fn the_text_changes_with_the_period_only() {
+        for (text, period) in [("%Y.%m.%d", 86_400), ("%d%H", 3600), ("%H-%M", 60), ("%S", 1)] {
+            let pattern = TimePattern::parse(text).unwrap();
+            assert_eq!(pattern.period_ns(), period * SECOND_NS);
+            let end = 1_000 * pattern.period_ns();
+            assert_ne!(pattern.render(end - 1), pattern.render(end));
+            assert_eq!(pattern.render(end), pattern.render(end + pattern.period_ns() - 1));
+        }
+    }
+}
