@@ -1,5 +1,7 @@
 //! The pidflow agent: every network flow of a Linux host, with the processes at both ends.
 
+#[cfg(test)]
+mod allocated;
 mod capture;
 mod cli;
 mod commands;

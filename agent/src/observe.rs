@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use pidflow_engine::flow_table::FlowTableCounters;
 use pidflow_engine::join::JoinCounters;
+use pidflow_engine::process_table::Usage;
 use pidflow_exporters::Snapshot;
 use pidflow_schema::FlowRecord;
 
@@ -13,11 +14,11 @@ use crate::capture::CaptureCounters;
 use crate::figures;
 use crate::http::Shared;
 use crate::live_view::{LiveView, Totals};
-use crate::metrics::edges::Edges;
 use crate::metrics::status::{Exporter, Hook, Labelled, Records, Status};
+use crate::metrics::talk::Talk;
 use crate::probes::{HookReport, KernelCounts};
 
-/// Seconds between two choices of the edges that are shown.
+/// Seconds between two choices of the series that are shown.
 const SETTLE_S: u64 = 15;
 /// Seconds between two lines in the log.
 const SUMMARY_S: u64 = 60;
@@ -58,7 +59,7 @@ pub(crate) struct Observers {
     shared: Shared,
     view: Option<LiveView>,
     about: About,
-    edges: Edges,
+    talk: Talk,
     records: Records,
     started: Instant,
     settled_s: u64,
@@ -73,7 +74,7 @@ impl Observers {
             shared,
             view: None,
             about,
-            edges: Edges::new(max_edges),
+            talk: Talk::new(max_edges),
             records: Records::default(),
             started: Instant::now(),
             settled_s: 0,
@@ -97,7 +98,7 @@ impl Observers {
         let now_s = self.seconds();
         for r in records.iter() {
             self.records.count(r);
-            self.edges.count(r, now_s);
+            self.talk.count(r, now_s);
         }
         if let Some(view) = &self.view {
             view.count(records, now_s);
@@ -105,12 +106,17 @@ impl Observers {
         self.shared.recent.add(records);
     }
 
+    /// Takes over what processes used. `tell` calls its argument for each.
+    pub(crate) fn usage(&mut self, tell: impl FnOnce(&mut dyn FnMut(&Usage))) {
+        self.talk.usage(self.started.elapsed().as_secs(), tell);
+    }
+
     /// Takes over the figures.
     pub(crate) fn publish(&mut self, figures: &Figures) {
         let now_s = self.seconds();
         if now_s >= self.settled_s + SETTLE_S {
             self.settled_s = now_s;
-            self.edges.settle(now_s);
+            self.talk.settle(now_s);
         }
         let status = self.status(figures, now_s);
         match &self.view {
@@ -149,7 +155,7 @@ impl Observers {
             hooks: self.about.hooks.iter().map(hook).collect(),
             exporters: f.exporters.iter().map(exporter).collect(),
             queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
-            edges: self.edges.shown(),
+            talk: self.talk.shown(),
             not_ready: self.is_stopping.then(|| "stopping".into()).into_iter().collect(),
             degraded: self.degraded(f),
         }

@@ -187,7 +187,9 @@ impl Live {
             let wait_ns = self.parts.table.config().idle_timeout_ns.unwrap_or_default() + FAILED_NS;
             let failed = self.parts.joiner.take_failed_attempts(now_ns.saturating_sub(wait_ns));
             self.hand_on(failed);
-            self.parts.joiner.expire(now_ns);
+            let LiveParts { joiner, observers, .. } = &mut self.parts;
+            observers.usage(|tell| joiner.tell_usage(tell));
+            joiner.expire(now_ns);
             self.observe();
         }
     }

@@ -25,6 +25,7 @@ pub(crate) fn record(source: u32, port: u16, octets: u64) -> FlowRecord {
         end_reason: FlowEndReason::IdleTimeout,
         end_detail: "",
         initiator: InitiatorBasis::Syn,
+        handshake: None,
     };
     FlowRecord::without_processes(flow, Attribution::Remote)
 }

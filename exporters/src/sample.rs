@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, InitiatorBasis, Process, ProcessEnd,
+    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, Handshake, InitiatorBasis, Process, ProcessEnd,
     ProcessUsage, Protocol,
 };
 
@@ -89,6 +89,8 @@ fn flow(n: u64) -> Flow {
         end_reason: if n.is_multiple_of(2) { FlowEndReason::EndOfFlow } else { FlowEndReason::IdleTimeout },
         end_detail: if n.is_multiple_of(2) { "fin" } else { "" },
         initiator: if n % 4 == 3 { InitiatorBasis::FirstPacket } else { InitiatorBasis::Socket },
+        handshake: (protocol == Protocol::TCP)
+            .then_some(Handshake { server_us: (n % 90_000) as u32, client_us: (n % 5_000) as u32 }),
     }
 }
 

@@ -172,6 +172,7 @@ pub enum Unit {
     Packets,
     Seconds,
     Milliseconds,
+    Microseconds,
     Nanoseconds,
     Faults,
     /// Percent of one core (or of the time) times 100: 12.34 % is 1234.
@@ -188,6 +189,7 @@ impl Unit {
             Self::Packets => "packets",
             Self::Seconds => "seconds",
             Self::Milliseconds => "milliseconds",
+            Self::Microseconds => "microseconds",
             Self::Nanoseconds => "nanoseconds",
             Self::Faults => "faults",
             Self::HundredthsOfPercent => "percent x 100",
@@ -203,6 +205,7 @@ impl Unit {
             Self::Packets => 3,
             Self::Seconds => 5,
             Self::Milliseconds => 6,
+            Self::Microseconds => 7,
             Self::Nanoseconds => 8,
             Self::None | Self::Faults | Self::HundredthsOfPercent => 0,
         }
@@ -255,6 +258,8 @@ pub enum Group {
     SourceNamespace = 1 << 16,
     /// The network namespace of the destination end's socket is known.
     DestinationNamespace = 1 << 17,
+    /// A TCP handshake was seen from its beginning to its end.
+    Handshake = 1 << 18,
 }
 
 /// The groups of one record.

@@ -22,7 +22,7 @@ pub mod value;
 pub use element::{DataType, Element, Enterprise, Group, GroupSet, Length, Semantics, Unit};
 #[cfg(feature = "std")]
 pub use record::{
-    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, InitiatorBasis, Process, ProcessEnd,
+    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, Handshake, InitiatorBasis, Process, ProcessEnd,
     ProcessUsage, Protocol,
 };
 #[cfg(feature = "std")]

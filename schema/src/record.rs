@@ -85,6 +85,23 @@ impl InitiatorBasis {
     }
 }
 
+/// How long a TCP connection took to be established (RFC 9293 section 3.5), as seen where the packets were captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handshake {
+    /// From the client's first SYN to the server's SYN with ACK, microseconds.
+    pub server_us: u32,
+    /// From there to the client's ACK, microseconds.
+    pub client_us: u32,
+}
+
+impl Handshake {
+    /// From the first SYN to the end of the handshake, microseconds.
+    #[must_use]
+    pub const fn total_us(&self) -> u32 {
+        self.server_us.saturating_add(self.client_us)
+    }
+}
+
 /// A flow as built from packets alone. `source` is the initiator as far as the packets tell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
@@ -125,6 +142,8 @@ pub struct Flow {
     pub end_detail: &'static str,
     /// How the initiator is known.
     pub initiator: InitiatorBasis,
+    /// The handshake, in the record during which it ended; none: not seen, or not TCP.
+    pub handshake: Option<Handshake>,
 }
 
 impl Flow {
@@ -328,6 +347,7 @@ impl FlowRecord {
             .with(Group::Icmpv6, icmp(Protocol::ICMPV6))
             .with(Group::Vlan, self.flow.vlan.is_some())
             .with(Group::Ethernet, self.flow.macs.is_some())
+            .with(Group::Handshake, self.flow.handshake.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
             .with(Group::Source, src.process.is_some())
             .with(Group::SourceUsage, src.usage.is_some())

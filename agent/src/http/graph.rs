@@ -13,8 +13,9 @@ use super::Shared;
 use super::problem::AnyRefusal;
 use super::processes::percent;
 use super::query::{Asked, Limit, Name};
-use crate::metrics::edges::{Ends, Sums};
 use crate::metrics::node::Node;
+use crate::metrics::sums::Traffic;
+use crate::metrics::talk::Ends;
 use crate::recent::Known;
 
 /// What can be asked.
@@ -111,13 +112,15 @@ pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query
     let is_asked = |(source, target): &Ends| {
         query.process.as_ref().is_none_or(|name| source.process() == name.0 || target.process() == name.0)
     };
-    let shown = status.edges.edges.iter().filter(|(ends, _)| is_asked(ends)).take(limit);
-    let shown: Vec<_> = shown.cloned().collect();
+    let shown = status.talk.edges.series.iter().filter(|(ends, _)| is_asked(ends));
+    let mut shown: Vec<_> = shown.map(|(ends, sums)| (ends.clone(), sums.traffic)).collect();
     drop(status);
+    shown.sort_by_key(|(_, traffic)| std::cmp::Reverse(traffic.bytes));
+    shown.truncate(limit);
     Json(graph(&shown, &shared.host, &shared.recent.names()))
 }
 
-fn graph(shown: &[(Ends, Sums)], host: &str, names: &HashMap<Arc<str>, (usize, Known)>) -> Graph {
+fn graph(shown: &[(Ends, Traffic)], host: &str, names: &HashMap<Arc<str>, (usize, Known)>) -> Graph {
     let mut octets: BTreeMap<&Node, u64> = BTreeMap::new();
     for ((source, target), sums) in shown {
         *octets.entry(source).or_default() += sums.bytes;
@@ -162,7 +165,7 @@ impl Details {
 }
 
 impl GraphEdge {
-    fn new((source, target): &Ends, sums: &Sums, host: &str) -> Self {
+    fn new((source, target): &Ends, sums: &Traffic, host: &str) -> Self {
         let (source, target) = (source.label(host), target.label(host));
         Self {
             id: format!("{source}->{target}"),

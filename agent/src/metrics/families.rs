@@ -1,11 +1,9 @@
 //! Every metric that `/metrics` has, as a walk over the status.
 
-use std::sync::Arc;
+use pidflow_schema::metric::{Family, Point, Sample};
 
-use pidflow_schema::metric::{Attributes, Family, Point, Sample};
-
-use super::edges::{Ends, Sums};
 use super::status::{Exporter, Status};
+use super::{node_families, talk_families};
 
 /// All families; `host` is the name in node labels.
 pub(crate) fn families(s: &Status, host: &str) -> Vec<Family> {
@@ -32,7 +30,8 @@ pub(crate) fn families(s: &Status, host: &str) -> Vec<Family> {
         "1 when everything is attached and running.",
         Sample::alone(u64::from(s.not_ready.is_empty())),
     ));
-    all.extend(edges(s, host));
+    all.extend(talk_families::all(&s.talk, host));
+    all.extend(node_families::all(&s.talk, host));
     all
 }
 
@@ -143,59 +142,4 @@ fn exporters(all: &[Exporter]) -> [Family; 3] {
             Sample::by("exporter", all.iter().map(|e| (&e.name, e.queue))),
         ),
     ]
-}
-
-/// The sum that a family shows.
-type Pick = fn(&Sums) -> u64;
-
-const EDGES: [(&str, &str, &str, Pick); 4] = [
-    ("pidflow.edge.bytes", "By", "Octets between two nodes, both directions, IP header included.", |s| s.bytes),
-    ("pidflow.edge.packets", "{packet}", "Packets between two nodes, both directions.", |s| s.packets),
-    ("pidflow.edge.flows", "{flow}", "Flows between two nodes that ended.", |s| s.flows),
-    ("pidflow.edge.failures", "{attempt}", "Connection attempts between two nodes that failed.", |s| s.failures),
-];
-
-const RETIRED: [(&str, &str, &str, Pick); 2] = [
-    ("pidflow.edge.retired.bytes", "By", "What the withdrawn series of pidflow_edge_bytes had counted.", |s| s.bytes),
-    ("pidflow.edge.retired.flows", "{flow}", "What the withdrawn series of pidflow_edge_flows had counted.", |s| {
-        s.flows
-    }),
-];
-
-fn edges(s: &Status, host: &str) -> Vec<Family> {
-    let shown = s.edges.edges.iter().map(|(ends, sums)| (edge_labels(ends, host), sums));
-    let shown: Vec<_> = shown.chain([(other_labels(), &s.edges.other)]).collect();
-    let all =
-        |pick: Pick| shown.iter().map(|(l, s)| Sample::new(Attributes::clone(l), Point::Whole(pick(s)))).collect();
-    let retired = |pick: Pick| Sample::alone(pick(&s.edges.retired));
-    let shown = EDGES.map(|(name, unit, help, pick)| Family::counter(name, unit, help, all(pick)));
-    let withdrawn = RETIRED.map(|(name, unit, help, pick)| Family::counter(name, unit, help, retired(pick)));
-    shown.into_iter().chain(withdrawn).collect()
-}
-
-fn edge_labels((source, target): &Ends, host: &str) -> Attributes {
-    let (from, to) = (source.label(host), target.label(host));
-    Arc::new([
-        ("id", format!("{from}->{to}")),
-        ("source", from),
-        ("target", to),
-        ("source_host", source.host(host)),
-        ("source_process", source.process().to_owned()),
-        ("target_host", target.host(host)),
-        ("target_process", target.process().to_owned()),
-    ])
-}
-
-fn other_labels() -> Attributes {
-    let other = || "other".to_owned();
-    let none = String::new;
-    Arc::new([
-        ("id", other()),
-        ("source", other()),
-        ("target", other()),
-        ("source_host", none()),
-        ("source_process", none()),
-        ("target_host", none()),
-        ("target_process", none()),
-    ])
 }

@@ -1,7 +1,14 @@
 //! What the agent counts about itself and about who talks to whom, and how that is written down.
 
-pub(crate) mod edges;
+mod columns;
 pub(crate) mod families;
 pub(crate) mod node;
+mod node_families;
+mod nodes;
 pub(crate) mod openmetrics;
 pub(crate) mod status;
+pub(crate) mod sums;
+pub(crate) mod talk;
+mod talk_families;
+mod top;
+mod workload;

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use pidflow_schema::{Attribution, ProcessEnd};
 
+const KERNEL: &str = "[kernel]";
+const UNKNOWN: &str = "[unknown]";
+
 /// Who stands at one end. Not a PID nor a port: those would make a series of every connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Node {
@@ -22,6 +25,8 @@ impl Node {
     /// The node of one end of a record.
     pub(crate) fn of(end: &ProcessEnd, address: IpAddr) -> Self {
         match (&end.process, end.attribution) {
+            // A process may give itself any name, and no two nodes may have the same label.
+            (Some(p), _) if [KERNEL, UNKNOWN].contains(&&*p.name) => Self::Unknown,
             (Some(p), _) => Self::Process(Arc::clone(&p.name)),
             (None, Attribution::Remote | Attribution::Offline) => Self::Address(address),
             (None, Attribution::Kernel) => Self::Kernel,
@@ -41,8 +46,8 @@ impl Node {
     pub(crate) fn process(&self) -> &str {
         match self {
             Self::Process(name) => name,
-            Self::Kernel => "[kernel]",
-            Self::Unknown => "[unknown]",
+            Self::Kernel => KERNEL,
+            Self::Unknown => UNKNOWN,
             Self::Address(_) => "",
         }
     }

@@ -3,7 +3,7 @@
 
 use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, ProcessEnd};
 
-use super::edges::EdgesShown;
+use super::talk::TalkShown;
 
 /// Counters under a label.
 pub(crate) type Labelled = Vec<(String, u64)>;
@@ -61,8 +61,8 @@ pub(crate) struct Status {
     pub(crate) exporters: Vec<Exporter>,
     /// Things that wait, by queue.
     pub(crate) queues: Labelled,
-    /// Edges.
-    pub(crate) edges: EdgesShown,
+    /// Who talked to whom.
+    pub(crate) talk: TalkShown,
     /// Why we are not ready; empty: we are.
     pub(crate) not_ready: Vec<String>,
     /// What is less than it could be.

@@ -1,11 +1,11 @@
-//! Elements that packets alone give: IANA's, their RFC 5103 reverse twins, and ntop's TCP flags.
+//! Elements that packets alone give: IANA's, their RFC 5103 reverse twins, and ntop's TCP flags and latencies.
 
 use std::net::IpAddr;
 
 use crate::element::DataType as T;
 use crate::element::Enterprise::{Iana, Ntop, Reverse};
 use crate::element::{Element, Group, Semantics, Unit};
-use crate::record::{FlowRecord, InitiatorBasis, Protocol};
+use crate::record::{FlowRecord, Handshake, InitiatorBasis, Protocol};
 use crate::value::Value;
 
 use super::build::row;
@@ -139,3 +139,26 @@ pub(super) const FLOW: &[Element] = &[
         .v9_text(16).otel("network.interface.name")
         .doc("Name of the interface on which the first packet was seen, or the capture file's name."),
 ];
+
+const fn latency(e: Element) -> Element {
+    e.group(Group::Handshake).unit(Unit::Milliseconds, Semantics::Quantity)
+}
+
+/// Of a TCP connection's beginning.
+pub(super) const MORE: &[Element] = &[
+    latency(row("CLIENT_NW_LATENCY_MS", "clientNwLatencyMs", (Ntop, 123), T::Unsigned32, |r| {
+        half_ms(r, |h| h.client_us)
+    }))
+    .otel("pidflow.flow.tcp.client.latency")
+    .doc("Half of the time from the server's SYN with ACK to the client's ACK, whole milliseconds (ntop 123)."),
+    latency(row("SERVER_NW_LATENCY_MS", "serverNwLatencyMs", (Ntop, 124), T::Unsigned32, |r| {
+        half_ms(r, |h| h.server_us)
+    }))
+    .otel("pidflow.flow.tcp.server.latency")
+    .doc("Half of the time from the client's SYN to the server's SYN with ACK, whole milliseconds (ntop 124)."),
+];
+
+/// ntop's measure: one way is half of the way there and back.
+fn half_ms(r: &FlowRecord, part: fn(&Handshake) -> u32) -> Option<Value<'static>> {
+    r.flow.handshake.map(|h| (part(&h) / 2000).into())
+}

@@ -22,8 +22,8 @@ pub const OWN_V9_BASE: u16 = 61000;
 /// What `@PROCESS@` stands for.
 const PROCESS: [&[Element]; 2] = [process::SOURCE, process::DESTINATION];
 /// What `@PIDFLOW@` stands for.
-const PIDFLOW: [&[Element]; 5] =
-    [process::SOURCE_MORE, process::DESTINATION_MORE, own::FLOW, own::SOURCE, own::DESTINATION];
+const PIDFLOW: [&[Element]; 6] =
+    [flow::MORE, process::SOURCE_MORE, process::DESTINATION_MORE, own::FLOW, own::SOURCE, own::DESTINATION];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> =
@@ -54,7 +54,7 @@ pub static PROCESS_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_n
 /// The names that `@FLOW@` stands for.
 pub static FLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&[flow::FLOW]));
 
-/// The names that `@PIDFLOW@` stands for: ntop's later process elements and pidflow's own.
+/// The names that `@PIDFLOW@` stands for: ntop's latencies and later process elements, and pidflow's own.
 pub static PIDFLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&PIDFLOW));
 
 #[cfg(test)]

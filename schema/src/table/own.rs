@@ -108,4 +108,7 @@ pub(super) const FLOW: &[Element] = &[
     row("CONNECT_ERROR", "connectError", (Pidflow, 3), T::Unsigned16, |r| r.connect_error.map(Into::into))
         .group(Group::ConnectError).identifier().otel("pidflow.flow.connect.errno")
         .doc("Why connect failed, as errno of the Linux generic ABI: 111 refused, 110 timed out, 113 no route to host, …"),
+    row("CONNECT_MICROSECONDS", "connectMicroseconds", (Pidflow, 4), T::Unsigned32, |r| r.flow.handshake.map(|h| h.total_us().into()))
+        .group(Group::Handshake).unit(Unit::Microseconds, Semantics::Quantity).otel("pidflow.flow.tcp.handshake.time")
+        .doc("Time from the client's first SYN to the ACK that ended the TCP handshake, microseconds."),
 ];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pidflow_schema::record::{Counters, Flow, FlowEndReason, InitiatorBasis, Protocol};
 
+use super::handshake::Watch;
 use super::key::{End, FlowKey};
 use crate::packet::{Packet, TcpFlags, address};
 
@@ -60,7 +61,7 @@ impl Sent {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "32 bits of microseconds last longer than any idle flow")]
-const fn micros(time_ns: u64) -> u32 {
+pub(super) const fn micros(time_ns: u64) -> u32 {
     (time_ns / 1000) as u32
 }
 
@@ -91,13 +92,11 @@ pub(super) struct Entry {
     pub(super) key: FlowKey,
     pub(super) last_ns: u64,
     /// When it was put at the end of the list of idle flows; `last_ns` is the same or up to a relisting interval
-    /// later. After the end of a connection: never to be put there again.
+    /// later. Of a connection that has ended: when its end was seen.
     pub(super) listed_ns: u64,
     low: Sent,
     high: Sent,
     pub(super) first_ns: u64,
-    /// When the end of the connection was seen.
-    pub(super) closed_ns: u64,
     /// In the list of idle or of closing flows.
     pub(super) activity: Link,
     /// In the list by time of the first packet of the record; used where there is an active timeout.
@@ -117,6 +116,7 @@ pub(super) struct Entry {
     pub(super) live: bool,
     source_mac: [u8; 6],
     destination_mac: [u8; 6],
+    handshake: Watch,
 }
 
 impl Entry {
@@ -130,7 +130,6 @@ impl Entry {
             low: Sent::default(),
             high: Sent::default(),
             first_ns: packet.time_ns,
-            closed_ns: 0,
             activity: none,
             age: none,
             hash,
@@ -146,6 +145,7 @@ impl Entry {
             live: true,
             source_mac: packet.source_mac,
             destination_mac: packet.destination_mac,
+            handshake: Watch::default(),
         }
     }
 
@@ -180,19 +180,22 @@ impl Entry {
         if packet.protocol != Protocol::TCP {
             sent.mark = micros(packet.time_ns);
         }
-        if is_first || !sent.has_sent || packet.time_ns < self.last_ns {
+        if is_first || !sent.has_sent || packet.time_ns < self.last_ns || self.handshake.is_answered() {
             self.add_special(from, packet, is_first);
         }
         self.last_ns = self.last_ns.max(packet.time_ns);
     }
 
-    /// What only the first packet of a record or of an end changes, or one out of order.
+    /// What only the first packet of a record or of an end changes, or the end of a handshake, or one out of order.
     fn add_special(&mut self, from: End, packet: &Packet, is_first: bool) {
         let earliest = if is_first { packet.time_ns } else { self.first_ns };
         self.first_ns = earliest.min(packet.time_ns);
         let is_its_first = !std::mem::replace(&mut self.sent_mut(from).has_sent, true);
         if is_its_first && from == self.initiator {
             self.tos = packet.tos;
+        }
+        if from == self.initiator {
+            self.handshake.acknowledged(packet);
         }
     }
 
@@ -204,12 +207,14 @@ impl Entry {
         let sent = self.sent_mut(from);
         sent.has_syn = true;
         sent.mark = packet.tcp_sequence;
+        self.handshake.syn(packet);
     }
 
     /// After a record of a flow that goes on.
     pub(super) const fn begin_record(&mut self) {
         self.low.begin_record();
         self.high.begin_record();
+        self.handshake.begin_record();
     }
 
     /// The record of what was counted.
@@ -238,6 +243,7 @@ impl Entry {
             end_reason: reason,
             end_detail: detail,
             initiator: self.basis,
+            handshake: self.handshake.handshake(),
         }
     }
 

@@ -7,6 +7,7 @@
 mod changes;
 mod config;
 mod entry;
+mod handshake;
 mod index;
 mod key;
 mod prefetch;
@@ -187,7 +188,7 @@ impl FlowTable {
         }
         let entry = self.slab.get_mut(slot);
         entry.add(from, packet);
-        if entry.last_ns.saturating_sub(entry.listed_ns) > self.relist_ns {
+        if entry.last_ns.saturating_sub(entry.listed_ns) > self.relist_ns && entry.state == State::Open {
             entry.listed_ns = entry.last_ns;
             self.idle.remove(&mut self.slab, slot);
             self.idle.push(&mut self.slab, slot);
@@ -203,8 +204,7 @@ impl FlowTable {
         if self.config.is_whole_capture() {
             entry.state = State::Open;
         } else if has_ended {
-            entry.closed_ns = entry.last_ns;
-            entry.listed_ns = u64::MAX;
+            entry.listed_ns = entry.last_ns;
             self.idle.remove(&mut self.slab, slot);
             self.closing.push(&mut self.slab, slot);
         }
@@ -304,7 +304,7 @@ impl FlowTable {
     fn expire_closing(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
         while let Some(slot) = self.closing.first().filter(|_| out.len() < most) {
             let entry = self.slab.get(slot);
-            if now_ns.saturating_sub(entry.closed_ns) < self.config.linger_ns {
+            if now_ns.saturating_sub(entry.listed_ns) < self.config.linger_ns {
                 break;
             }
             self.end(slot, FlowEndReason::EndOfFlow, entry.state.detail(), out);

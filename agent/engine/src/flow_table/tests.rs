@@ -275,6 +275,35 @@ fn an_answer_to_an_owner_that_has_gone_is_still_its_flow() {
 }
 
 #[test]
+fn a_handshake_is_timed_from_the_first_syn_and_told_once() {
+    let packets = [
+        request(0, SYN, 5),
+        request(SECOND, SYN, 5),
+        answer(SECOND + 3 * MS, SYN | ACK, 9),
+        answer(SECOND + 4 * MS, SYN | ACK, 9),
+        request(SECOND + 5 * MS, ACK, 6),
+        request(40 * SECOND, ACK, 7),
+        answer(80 * SECOND, ACK, 10),
+    ];
+    let config = FlowTableConfig { active_timeout_ns: Some(60 * SECOND), idle_timeout_ns: None, ..Default::default() };
+    let mut run = Run::new(config);
+    packets.into_iter().for_each(|p| run.put(p));
+    let told: Vec<_> = run.finish().iter().map(|f| f.handshake.map(|h| (h.server_us, h.client_us))).collect();
+    assert_eq!(told, [Some((1_003_000, 2_000)), None]);
+}
+
+#[test]
+fn a_handshake_of_which_a_part_is_missing_has_no_time() {
+    let whole = [request(0, SYN, 5), answer(MS, SYN | ACK, 9), request(2 * MS, ACK, 6)];
+    for missing in 0..3 {
+        let seen = whole.iter().enumerate().filter(|(i, _)| *i != missing).map(|(_, p)| *p);
+        let mut run = Run::new(FlowTableConfig::default());
+        seen.for_each(|p| run.put(p));
+        assert_eq!(run.finish()[0].handshake, None, "without packet {missing}");
+    }
+}
+
+#[test]
 fn an_entry_is_small() {
     // Beside it the index takes 11 to 22 octets.
     assert_eq!((size_of::<Entry>(), align_of::<Entry>()), (192, 64));

@@ -10,7 +10,7 @@ use pidflow_schema::{
 };
 
 use crate::event::{KernelEvent, ProcessId, Socket, SocketUse};
-use crate::process_table::ProcessTable;
+use crate::process_table::{ProcessTable, Usage};
 use crate::socket_index::{End, EndpointChange, Found, Role, SocketIndex};
 
 mod failures;
@@ -136,7 +136,7 @@ impl Joiner {
         (failure.errno != 0).then_some(failure.errno)
     }
 
-    fn end(&self, found: Result<Found, Attribution>, address: IpAddr, flow: &Flow) -> ProcessEnd {
+    fn end(&mut self, found: Result<Found, Attribution>, address: IpAddr, flow: &Flow) -> ProcessEnd {
         match found {
             Ok(found) => self.known(&found, flow),
             Err(Attribution::NoSocket) => ProcessEnd::unknown(self.why(address, flow)),
@@ -144,10 +144,11 @@ impl Joiner {
         }
     }
 
-    fn known(&self, found: &Found, flow: &Flow) -> ProcessEnd {
+    fn known(&mut self, found: &Found, flow: &Flow) -> ProcessEnd {
         let Some(process) = self.processes.describe(found.process, flow.last_ns) else {
             return ProcessEnd::unknown(Attribution::NoProcess);
         };
+        self.processes.has_flow(found.process, &process);
         let candidate = found
             .other
             .and_then(|other| Some(Candidate { pid: other.pid, name: self.processes.name(other, flow.last_ns)? }));
@@ -168,6 +169,11 @@ impl Joiner {
             (true, true) => Attribution::NoSocket,
             (true, false) => Attribution::Kernel,
         }
+    }
+
+    /// Tells what the processes of flows used since the last time; see [`ProcessTable::tell_usage`].
+    pub fn tell_usage(&mut self, tell: impl FnMut(&Usage)) {
+        self.processes.tell_usage(tell);
     }
 
     /// Records of connection attempts that failed before `before_ns` and of which no packet was seen.
@@ -277,6 +283,7 @@ impl FailedConnect {
             end_reason: FlowEndReason::EndOfFlow,
             end_detail: "connect-failed",
             initiator: InitiatorBasis::Socket,
+            handshake: None,
         }
     }
 }

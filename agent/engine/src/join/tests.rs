@@ -33,6 +33,7 @@ fn flow(client: &str, port: u16, server: &str) -> Flow {
         end_reason: FlowEndReason::EndOfFlow,
         end_detail: "fin",
         initiator: InitiatorBasis::FirstPacket,
+        handshake: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! children in the table: a parent chain survives the parents.
 
 mod samples;
+mod told;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -14,6 +15,8 @@ use pidflow_schema::{Process, ProcessUsage};
 
 use crate::event::{ProcessId, ProcessSeen, Sample, Task};
 use samples::Samples;
+use told::Told;
+pub use told::Usage;
 
 /// `TASK_COMM_LEN` - 1: a comm of this length may have been cut.
 const COMM_CUT: usize = 15;
@@ -40,6 +43,9 @@ struct Entry {
     container_id: Arc<str>,
     images: Vec<Image>,
     samples: Samples,
+    told: Told,
+    /// When it was first heard of.
+    known_ns: u64,
     exited_ns: Option<u64>,
     seen_ns: u64,
     children: u32,
@@ -173,6 +179,8 @@ impl ProcessTable {
             container_id: "".into(),
             images: vec![image],
             samples: Samples::since(task.start_ns),
+            told: Told::default(),
+            known_ns: time_ns,
             exited_ns: None,
             seen_ns: time_ns,
             children: 0,

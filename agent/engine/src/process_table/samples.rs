@@ -61,6 +61,27 @@ impl Samples {
         })
     }
 
+    /// The latest value of everything; none: there is only the start.
+    pub(super) fn latest(&self) -> Option<Sample> {
+        let newest = self.list.last().filter(|_| self.list.len() > 1)?;
+        let latest = |f: fn(&Sample) -> Option<u64>| self.list.iter().rev().find_map(f);
+        Some(Sample {
+            time_ns: newest.time_ns,
+            cpu_ns: latest(|s| s.cpu_ns),
+            minor_faults: latest(|s| s.minor_faults),
+            major_faults: latest(|s| s.major_faults),
+            rss: latest(|s| s.rss),
+            peak_rss: latest(|s| s.peak_rss),
+            // Absent where it is not counted: the zero of the start is no knowledge then.
+            iowait_ns: newest.iowait_ns,
+        })
+    }
+
+    /// The earliest one after the start.
+    pub(super) fn first_real(&self) -> Option<Sample> {
+        self.list.get(1).copied()
+    }
+
     fn bracket(&self, first_ns: u64, last_ns: u64) -> Option<(&Sample, &Sample)> {
         let after = self.after(last_ns)?;
         let before = self.before(first_ns);

@@ -1,5 +1,6 @@
 use super::ProcessTable;
 use crate::event::{ProcessId, Sample, Task};
+use crate::process_table::Usage;
 
 fn task(pid: u32, start: u64, comm: &str) -> Task {
     Task { id: ProcessId { pid, start }, start_ns: start * 10_000_000, uid: 0, comm: comm.into() }
@@ -62,4 +63,51 @@ fn users_have_names_or_numbers() {
     t.seen(0, &Task { uid: 4242, ..task(2, 1, "x") }, 1);
     assert_eq!(&*t.describe(ProcessId { pid: 1, start: 0 }, 0).unwrap().user, "root");
     assert_eq!(&*t.describe(ProcessId { pid: 2, start: 1 }, 0).unwrap().user, "4242");
+}
+
+fn sample(s: u64, cpu_ns: u64) -> Sample {
+    Sample { time_ns: s * 1_000_000_000, cpu_ns: Some(cpu_ns), rss: Some(4096), ..Sample::default() }
+}
+
+fn told(t: &mut ProcessTable) -> Vec<Usage> {
+    let mut told = Vec::new();
+    t.tell_usage(|u| told.push(u.clone()));
+    told
+}
+
+fn with_flow(t: &mut ProcessTable, id: ProcessId) {
+    let process = t.describe(id, u64::MAX).unwrap();
+    t.has_flow(id, &process);
+}
+
+#[test]
+fn usage_is_told_once_of_those_with_flows() {
+    let mut t = ProcessTable::default();
+    let (young, quiet) = (task(10, 100, "young"), task(11, 100, "quiet"));
+    for task in [&young, &quiet] {
+        t.seen(1_000_000_000, task, 1);
+        t.sampled(task.id, sample(2, 500));
+    }
+    assert_eq!(told(&mut t), []);
+    with_flow(&mut t, young.id);
+    assert_eq!(told(&mut t).iter().map(|u| (u.process.pid, u.cpu_ns)).collect::<Vec<_>>(), [(10, 500)]);
+    t.sampled(young.id, sample(3, 700));
+    assert_eq!(told(&mut t)[0].cpu_ns, 200);
+    assert_eq!((told(&mut t)[0].cpu_ns, told(&mut t)[0].iowait_ns), (0, None), "unknown is absent");
+    t.exited(&young, 1, sample(4, 900));
+    assert_eq!(told(&mut t).iter().map(|u| (u.cpu_ns, u.has_ended)).collect::<Vec<_>>(), [(200, true)]);
+    assert_eq!(told(&mut t), []);
+    with_flow(&mut t, young.id);
+    assert_eq!(told(&mut t)[0].cpu_ns, 0, "a late flow tells nothing twice");
+}
+
+#[test]
+fn what_was_used_before_anyone_looked_is_not_told() {
+    let mut t = ProcessTable::default();
+    let old = task(10, 100, "old");
+    t.seen(500_000_000_000, &old, 1);
+    t.sampled(old.id, sample(500, 1_000_000));
+    t.sampled(old.id, sample(501, 1_000_300));
+    with_flow(&mut t, old.id);
+    assert_eq!(told(&mut t)[0].cpu_ns, 300);
 }

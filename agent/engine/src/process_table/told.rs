@@ -1,0 +1,82 @@
+//! What the processes of flows use as time goes on, each bit told once.
+
+use std::sync::Arc;
+
+use pidflow_schema::Process;
+
+use super::{Entry, ProcessTable};
+use crate::event::{ProcessId, Sample};
+
+/// A process that was there this much before it was heard of has used what it used before anyone looked.
+const HEARD_OF_NS: u64 = 1_000_000_000;
+
+/// What a process used since it was last told of, and what it has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Who it is, as of its latest flow.
+    pub process: Arc<Process>,
+    /// CPU time, user and system, nanoseconds.
+    pub cpu_ns: u64,
+    /// Waiting for block I/O, nanoseconds; none: delay accounting is off.
+    pub iowait_ns: Option<u64>,
+    /// Minor page faults.
+    pub minor_faults: u64,
+    /// Major page faults.
+    pub major_faults: u64,
+    /// Resident memory, octets; none: not known. What it had last where it has ended.
+    pub memory: Option<u64>,
+    /// Peak resident memory, octets.
+    pub memory_peak: Option<u64>,
+    /// It has ended; it is not told of again unless another of its flows is joined.
+    pub has_ended: bool,
+}
+
+/// Beside each process: what was told of it.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Of the latest flow; none: it has had none since it was told that the process ended.
+    process: Option<Arc<Process>>,
+    /// Up to here.
+    until: Option<Sample>,
+}
+
+impl ProcessTable {
+    /// A flow of the process is joined: from now on its usage is told.
+    pub fn has_flow(&mut self, id: ProcessId, process: &Arc<Process>) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.told.process = Some(Arc::clone(process));
+        }
+    }
+
+    /// Tells the usage of every process that had a flow, since the last time.
+    pub fn tell_usage(&mut self, mut tell: impl FnMut(&Usage)) {
+        for entry in self.entries.values_mut() {
+            if let Some(usage) = usage(entry) {
+                tell(&usage);
+            }
+        }
+    }
+}
+
+fn usage(entry: &mut Entry) -> Option<Usage> {
+    let process = Arc::clone(entry.told.process.as_ref()?);
+    let now = entry.samples.latest()?;
+    let is_old = entry.known_ns.saturating_sub(entry.start_ns) > HEARD_OF_NS;
+    let before = entry.told.until.or_else(|| entry.samples.first_real().filter(|_| is_old)).unwrap_or_default();
+    let since = |f: fn(&Sample) -> Option<u64>| Some(f(&now)?.saturating_sub(f(&before).unwrap_or_default()));
+    let usage = Usage {
+        process,
+        cpu_ns: since(|s| s.cpu_ns).unwrap_or_default(),
+        iowait_ns: since(|s| s.iowait_ns),
+        minor_faults: since(|s| s.minor_faults).unwrap_or_default(),
+        major_faults: since(|s| s.major_faults).unwrap_or_default(),
+        memory: now.rss,
+        memory_peak: now.peak_rss,
+        has_ended: entry.exited_ns.is_some(),
+    };
+    entry.told.until = Some(now);
+    if usage.has_ended {
+        entry.told.process = None;
+    }
+    Some(usage)
+}

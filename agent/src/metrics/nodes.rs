@@ -1,0 +1,200 @@
+//! What the processes of the graph's nodes use: by process name and user, bounded as edges are.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pidflow_engine::process_table::Usage;
+use pidflow_schema::{Process, ProcessEnd};
+
+use super::sums::Used;
+use super::top::Top;
+
+/// Seconds for which a node is described by the same process, though it has ended: each one described is a series.
+const DESCRIBED_S: u64 = 60;
+
+/// Process name and user.
+pub(crate) type NodeKey = (Arc<str>, Arc<str>);
+
+/// What its processes have now.
+#[derive(Debug, Clone)]
+pub(crate) struct Present {
+    /// Processes that live.
+    pub(crate) processes: u64,
+    /// Their resident memory, octets.
+    pub(crate) memory: u64,
+    /// The most of it that they have had together, or one of them alone by the kernel's account, octets.
+    pub(crate) peak: u64,
+    /// Whether I/O wait is known.
+    pub(crate) has_iowait: bool,
+    /// One of them: the oldest when it was chosen.
+    pub(crate) described_by: Arc<Process>,
+    described_s: u64,
+    describes_life: bool,
+    /// Would describe it next.
+    candidate: Option<Arc<Process>>,
+}
+
+/// A node that has series.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeShown {
+    /// Who.
+    pub(crate) key: NodeKey,
+    /// What its processes used since it has series.
+    pub(crate) used: Used,
+    /// What they have.
+    pub(crate) present: Present,
+}
+
+/// All nodes.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    used: Top<NodeKey, Used>,
+    present: HashMap<NodeKey, Present>,
+}
+
+impl Nodes {
+    /// At most `limit` with series.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { used: Top::new(limit), present: HashMap::new() }
+    }
+
+    /// A process stands at the end of a flow.
+    pub(super) fn has_flow(&mut self, end: &ProcessEnd, weight: u64, now_s: u64) {
+        if let Some(p) = &end.process {
+            self.used.count(key(p), &Used::default(), weight, now_s);
+        }
+    }
+
+    /// Takes over what processes used.
+    pub(super) fn usage(&mut self, now_s: u64, tell: impl FnOnce(&mut dyn FnMut(&Usage))) {
+        self.present.values_mut().for_each(Present::begin);
+        tell(&mut |u| self.one(u, now_s));
+        let used = &self.used;
+        self.present.retain(|key, _| used.shows(key));
+        self.present.values_mut().for_each(|p| p.end(now_s));
+    }
+
+    fn one(&mut self, u: &Usage, now_s: u64) {
+        let key = key(&u.process);
+        let used = Used {
+            cpu_ns: u.cpu_ns,
+            iowait_ns: u.iowait_ns.unwrap_or_default(),
+            minor_faults: u.minor_faults,
+            major_faults: u.major_faults,
+        };
+        self.used.count(key.clone(), &used, 0, now_s);
+        if self.used.shows(&key) {
+            self.present.entry(key).or_insert_with(|| Present::new(u, now_s)).add(u);
+        }
+    }
+
+    /// Chooses anew which are shown.
+    pub(super) fn settle(&mut self, now_s: u64) {
+        self.used.settle(now_s);
+    }
+
+    /// Those with series, and what the others and the withdrawn ones used.
+    pub(super) fn shown(&self) -> (Vec<NodeShown>, Used, Used) {
+        let shown = self.used.shown();
+        let present = |(key, used)| {
+            let present = self.present.get(&key)?.clone();
+            Some(NodeShown { key, used, present })
+        };
+        (shown.series.into_iter().filter_map(present).collect(), shown.other, shown.retired)
+    }
+}
+
+fn key(p: &Process) -> NodeKey {
+    (Arc::clone(&p.name), Arc::clone(&p.user))
+}
+
+impl Present {
+    fn new(u: &Usage, now_s: u64) -> Self {
+        Self {
+            processes: 0,
+            memory: 0,
+            peak: 0,
+            has_iowait: false,
+            described_by: Arc::clone(&u.process),
+            described_s: now_s,
+            describes_life: true,
+            candidate: None,
+        }
+    }
+
+    fn begin(&mut self) {
+        (self.processes, self.memory, self.describes_life) = (0, 0, false);
+        self.candidate = None;
+    }
+
+    fn add(&mut self, u: &Usage) {
+        self.has_iowait |= u.iowait_ns.is_some();
+        self.peak = self.peak.max(u.memory_peak.or(u.memory).unwrap_or_default());
+        if !u.has_ended {
+            self.processes += 1;
+            self.memory += u.memory.unwrap_or_default();
+            self.peak = self.peak.max(self.memory);
+        }
+        let same = (u.process.pid, u.process.start_ns) == (self.described_by.pid, self.described_by.start_ns);
+        if same {
+            self.described_by = Arc::clone(&u.process);
+            self.describes_life = !u.has_ended;
+        } else if self.candidate.as_ref().is_none_or(|c| u.process.start_ns < c.start_ns) {
+            self.candidate = Some(Arc::clone(&u.process));
+        }
+    }
+
+    fn end(&mut self, now_s: u64) {
+        let is_due = !self.describes_life && now_s >= self.described_s + DESCRIBED_S;
+        if let Some(next) = self.candidate.take().filter(|_| is_due) {
+            (self.described_by, self.described_s) = (next, now_s);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(pid: u32, cpu_ns: u64, memory: u64) -> Usage {
+        let process = Process { pid, name: "redis".into(), user: "redis".into(), ..Process::default() };
+        Usage {
+            process: Arc::new(process),
+            cpu_ns,
+            iowait_ns: None,
+            minor_faults: 1,
+            major_faults: 0,
+            memory: Some(memory),
+            memory_peak: Some(memory * 2),
+            has_ended: false,
+        }
+    }
+
+    #[test]
+    fn processes_of_a_name_are_one_node() {
+        let mut nodes = Nodes::new(2);
+        for round in 0..3 {
+            nodes.usage(round, |tell| [usage(1, 10, 100), usage(2, 5, 50)].iter().for_each(tell));
+        }
+        let (shown, _, _) = nodes.shown();
+        let [node] = shown.as_slice() else { panic!("{shown:?}") };
+        assert_eq!((node.used.cpu_ns, node.used.minor_faults), (45, 6));
+        assert_eq!((node.present.processes, node.present.memory, node.present.peak), (2, 150, 200));
+        assert!(!node.present.has_iowait, "unknown is absent");
+    }
+
+    #[test]
+    fn a_node_is_described_by_another_process_at_most_once_a_minute() {
+        let mut nodes = Nodes::new(2);
+        let mut pids = Vec::new();
+        for s in 0..180 {
+            let short_lived = Usage { has_ended: true, ..usage(s, 1, 1) };
+            nodes.usage(u64::from(s), |tell| tell(&short_lived));
+            let (shown, _, _) = nodes.shown();
+            pids.push(shown[0].present.described_by.pid);
+            assert_eq!((shown[0].present.processes, shown[0].present.memory, shown[0].present.peak), (0, 0, 2));
+        }
+        pids.dedup();
+        assert_eq!(pids, [0, 60, 120]);
+    }
+}

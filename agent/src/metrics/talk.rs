@@ -1,0 +1,149 @@
+//! Who talked to whom, summed up by everything that tells talkers apart.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use pidflow_engine::process_table::Usage;
+use pidflow_schema::{FlowRecord, ProcessEnd, Protocol};
+
+use super::node::Node;
+use super::nodes::{NodeShown, Nodes};
+use super::sums::{EdgeSums, Traffic, Used};
+use super::top::{Shown, Top};
+use super::workload::Workload;
+
+/// Source and target of an edge.
+pub(crate) type Ends = (Node, Node);
+
+/// Which end of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Role {
+    /// The source.
+    Client,
+    /// The destination.
+    Server,
+}
+
+impl Role {
+    /// As a label.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What a node uses or serves: IP protocol and the server's port, 0 where the protocol has none.
+pub(crate) type Service = (Node, Role, u8, u16);
+
+/// All sums. Of those by [`Role`], each record is in one series of either role.
+#[derive(Debug)]
+pub(crate) struct Talk {
+    edges: Top<Ends, EdgeSums>,
+    services: Top<Service, Traffic>,
+    users: Top<(Arc<str>, Role), Traffic>,
+    addresses: Top<(IpAddr, Role), Traffic>,
+    workloads: Top<(Workload, Workload), Traffic>,
+    nodes: Nodes,
+}
+
+/// What `/metrics` and `/api/graph` print.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TalkShown {
+    /// Between nodes.
+    pub(crate) edges: Shown<Ends, EdgeSums>,
+    /// By node, role, protocol and port.
+    pub(crate) services: Shown<Service, Traffic>,
+    /// By user; the empty one: no process was found, or the end is another host's.
+    pub(crate) users: Shown<(Arc<str>, Role), Traffic>,
+    /// By address.
+    pub(crate) addresses: Shown<(IpAddr, Role), Traffic>,
+    /// Between workloads.
+    pub(crate) workloads: Shown<(Workload, Workload), Traffic>,
+    /// What the processes used.
+    pub(crate) nodes: Vec<NodeShown>,
+    /// What processes without a series used, and what the withdrawn ones had.
+    pub(crate) nodes_rest: (Used, Used),
+}
+
+impl Talk {
+    /// At most `limit` series of each kind.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            edges: Top::new(limit),
+            services: Top::new(limit),
+            users: Top::new(limit),
+            addresses: Top::new(limit),
+            workloads: Top::new(limit),
+            nodes: Nodes::new(limit),
+        }
+    }
+
+    /// Counts a record.
+    pub(crate) fn count(&mut self, r: &FlowRecord, now_s: u64) {
+        let traffic = Traffic::of(r);
+        // Attempts without a packet deserve their place too.
+        let weight = traffic.bytes.max(1);
+        let (source, target) = (Node::of(&r.source, r.flow.source), Node::of(&r.destination, r.flow.destination));
+        let ends = [
+            (Role::Client, &r.source, r.flow.source, &source),
+            (Role::Server, &r.destination, r.flow.destination, &target),
+        ];
+        for (role, end, address, node) in ends {
+            // Of remote clients and servers the address is told by itself; here they are one.
+            let node = if matches!(node, Node::Address(_)) { Node::Unknown } else { node.clone() };
+            self.services.count((node, role, r.flow.protocol, port(r)), &traffic, weight, now_s);
+            self.users.count((user(end), role), &traffic, weight, now_s);
+            self.addresses.count((address, role), &traffic, weight, now_s);
+            self.nodes.has_flow(end, weight, now_s);
+        }
+        if let Some(pair) = Workload::pair(r) {
+            self.workloads.count(pair, &traffic, weight, now_s);
+        }
+        self.edges.count((source, target), &EdgeSums::of(r, traffic), weight, now_s);
+    }
+
+    /// Takes over what processes used. `tell` calls its argument for each.
+    pub(crate) fn usage(&mut self, now_s: u64, tell: impl FnOnce(&mut dyn FnMut(&Usage))) {
+        self.nodes.usage(now_s, tell);
+    }
+
+    /// Chooses anew what is shown; to be called now and then.
+    pub(crate) fn settle(&mut self, now_s: u64) {
+        self.edges.settle(now_s);
+        self.services.settle(now_s);
+        self.users.settle(now_s);
+        self.addresses.settle(now_s);
+        self.workloads.settle(now_s);
+        self.nodes.settle(now_s);
+    }
+
+    /// What is to be printed.
+    pub(crate) fn shown(&self) -> TalkShown {
+        let (nodes, other, retired) = self.nodes.shown();
+        TalkShown {
+            edges: self.edges.shown(),
+            services: self.services.shown(),
+            users: self.users.shown(),
+            addresses: self.addresses.shown(),
+            workloads: self.workloads.shown(),
+            nodes,
+            nodes_rest: (other, retired),
+        }
+    }
+}
+
+fn user(end: &ProcessEnd) -> Arc<str> {
+    end.process.as_ref().map_or_else(Arc::default, |p| Arc::clone(&p.user))
+}
+
+fn port(r: &FlowRecord) -> u16 {
+    match r.flow.protocol {
+        Protocol::TCP | Protocol::UDP | Protocol::SCTP => r.flow.destination_port,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;
