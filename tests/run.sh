@@ -92,7 +92,7 @@ python_packages() {
   local venv=$PIDFLOW_CACHE/venv
   [ -e "$venv/complete" ] && return 0
   python3 -m venv "$venv" &&
-    "$venv/bin/pip" install --quiet --disable-pip-version-check opentelemetry-proto grpcio pyyaml kubernetes-validate ipfix &&
+    "$venv/bin/pip" install --quiet --disable-pip-version-check opentelemetry-proto grpcio pyyaml kubernetes-validate ipfix chdb &&
     "$venv/bin/pip" install --quiet --disable-pip-version-check --pre rotel &&
     touch "$venv/complete"
 }

@@ -67,7 +67,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-cert -d 'Ser
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-key -d 'The certificate\'s private key (PEM)' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l token-file -d 'Ask for the bearer token that this file holds, for all but /livez and /readyz; the variable PIDFLOW_TOKEN may hold the token itself' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l recent-flows -d 'Latest flow records kept for /api/flows, about 1 kB each; 0: none, and no processes [default: 10000]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Process-to-process edges shown at once, the rest is added up as "other" [default: 200]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Series of each kind of metric about talkers (edges, users, addresses), the rest is added up as "other" [default: 100]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l no-view -d 'Do not show the live view, even on a terminal' -r -f -a "true\t''
 false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-format -d 'How log lines look [default: text]' -r -f -a "text\t'For people'

@@ -12,9 +12,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pidflow_tests::process::{self, Guarded};
 use pidflow_tests::skip;
@@ -23,6 +21,17 @@ use serde_json::Value;
 /// Emulated machines and first scrapes take their time.
 const PATIENCE: Duration = Duration::from_secs(90);
 const HOST: &str = "testhost";
+/// What serves and asks.
+const PROGRAM: &str = "python3";
+/// Of the container in which the web server is.
+const CONTAINER: &str = "5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a";
+/// Asks a port for ever, and another one at which nobody listens.
+const CLIENT: &str = "import sys, time, urllib.request
+while True:
+    for port in sys.argv[1:]:
+        try: urllib.request.urlopen('http://127.0.0.1:' + port).read()
+        except OSError: pass
+    time.sleep(0.05)";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -53,7 +62,9 @@ fn word(v: &Value, key: &str) -> String {
 }
 
 fn filled(expr: &str) -> String {
-    expr.replace("$__rate_interval", "10s").replace("$__range", "30s").replace("$instance", ".*")
+    let process = format!("{HOST}/{PROGRAM}");
+    let times = expr.replace("$__rate_interval", "10s").replace("$__range", "30s");
+    times.replace("$instance", ".*").replace("$process", &process)
 }
 
 fn get(port: u16, path: &str) -> Option<(u16, String)> {
@@ -65,11 +76,16 @@ fn get(port: u16, path: &str) -> Option<(u16, String)> {
     Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
 }
 
-fn query(prometheus: u16, expr: &str) -> Option<Value> {
+/// The answer as of `time`, seconds since the epoch.
+fn query(prometheus: u16, expr: &str, time: f64) -> Option<Value> {
     let encoded: String = expr.bytes().map(|b| format!("%{b:02x}")).collect();
-    let (status, body) = get(prometheus, &format!("/api/v1/query?query={encoded}"))?;
+    let (status, body) = get(prometheus, &format!("/api/v1/query?query={encoded}&time={time}"))?;
     assert!(matches!(status, 200 | 503), "{expr}: {body}");
     serde_json::from_str(&body).ok()
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 fn results(answer: &Value) -> &[Value] {
@@ -96,10 +112,12 @@ fn spawn(command: &mut Command) -> Guarded {
     Guarded::new(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
 }
 
-fn agent(port: u16) -> Guarded {
+fn agent(dir: &Path, port: u16) -> Guarded {
     let listen = format!("127.0.0.1:{port}");
     let arguments = ["run", "-i", "lo", "-t", "1s", "-d", "1s", "--no-view", "--host", HOST, "--listen", &listen];
-    let agent = spawn(Command::new(process::binary("pidflow").unwrap()).args(arguments));
+    let mut command = Command::new(process::binary("pidflow").unwrap());
+    command.args(arguments).args(["--delay-accounting", "on", "--json"]).arg(dir.join("flows.jsonl"));
+    let agent = spawn(&mut command);
     eventually("the agent is ready", || get(port, "/readyz").filter(|(status, _)| *status == 200));
     agent
 }
@@ -117,34 +135,43 @@ fn prometheus(dir: &Path, agent: u16, port: u16) -> Guarded {
     spawn(command.stderr(Stdio::null()))
 }
 
-/// A web server of its own process that this process asks again and again; some attempts go to a closed port.
+/// A web server in a container's cgroup, and a client that asks it again and again; some attempts go to a closed port.
 struct Traffic {
-    stop: Arc<AtomicBool>,
     _server: Guarded,
+    _client: Guarded,
+    _cgroup: Cgroup,
 }
 
 impl Traffic {
     fn start(dir: &Path) -> Self {
-        let (port, closed) = (free_port(), free_port());
-        let mut command = Command::new("python3");
-        command.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()]);
-        let server = spawn(command.current_dir(dir).stderr(Stdio::null()));
-        eventually("the web server is there", || get(port, "/"));
-        let stop = Arc::new(AtomicBool::new(false));
-        let theirs = Arc::clone(&stop);
-        std::thread::spawn(move || {
-            while !theirs.load(Ordering::Relaxed) {
-                let _ = (get(port, "/"), get(closed, "/"));
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        });
-        Self { stop, _server: server }
+        let (port, closed) = (free_port().to_string(), free_port().to_string());
+        let cgroup = Cgroup::new();
+        let script = "echo $$ > \"$1/cgroup.procs\"; exec python3 -m http.server --bind 127.0.0.1 \"$2\"";
+        let mut server = Command::new("sh");
+        server.args(["-c", script, "sh"]).arg(&cgroup.0).arg(&port).current_dir(dir).stderr(Stdio::null());
+        let server = spawn(&mut server);
+        eventually("the web server is there", || get(port.parse().unwrap(), "/"));
+        let client = spawn(Command::new("python3").args(["-c", CLIENT, &port, &closed]));
+        Self { _server: server, _client: client, _cgroup: cgroup }
     }
 }
 
-impl Drop for Traffic {
+/// As a container runtime makes them; whoever was in it has to be gone before it can be removed.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new() -> Self {
+        let roots = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(PathBuf::from);
+        let root = roots.into_iter().find(|r| r.join("cgroup.procs").exists()).expect("no cgroups");
+        let path = root.join(CONTAINER);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Cgroup {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        let _ = std::fs::remove_dir(&self.0);
     }
 }
 
@@ -183,71 +210,128 @@ fn every_query_has_an_answer_and_the_graph_is_as_grafana_wants_it() {
     }
     let dir = tempfile::tempdir().unwrap();
     let (agent_port, prometheus_port) = (free_port(), free_port());
-    let _agent = agent(agent_port);
+    let _agent = agent(dir.path(), agent_port);
     let _traffic = Traffic::start(dir.path());
     let _prometheus = prometheus(dir.path(), agent_port, prometheus_port);
-    metrics_exist(agent_port);
     for (file, dashboard) in dashboards() {
-        for (title, reference, expr) in queries(&dashboard) {
-            let answer = eventually(&format!("{title}: {expr}"), || {
-                query(prometheus_port, &expr).filter(|a| !results(a).is_empty())
+        for (title, _, expr) in queries(&dashboard) {
+            eventually(&format!("{}: {title}: {expr}", file.display()), || {
+                query(prometheus_port, &expr, now()).filter(|a| !results(a).is_empty())
             });
-            if reference == "edges" {
-                check_graph(&file, &title, &expected(prometheus_port, &expr, answer), dir.path());
-            }
+        }
+        for title in graphs(&dashboard) {
+            check_graph(prometheus_port, (&file, &dashboard), &title, dir.path());
         }
     }
+    names_exist(agent_port);
+    history_answers(dir.path());
 }
 
-/// An answer that has the edge to the web server.
-fn expected(prometheus: u16, expr: &str, first: Value) -> Value {
-    let target = format!("{HOST}/python3");
-    let has = |a: &Value| results(a).iter().any(|r| r["metric"]["target"] == target.as_str());
-    if has(&first) {
-        return first;
+fn graphs(dashboard: &Value) -> Vec<String> {
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    panels.filter(|p| p["type"] == "nodeGraph").map(|p| word(p, "title")).collect()
+}
+
+/// The panel's nodes and edges as of one moment go through Grafana's own transformations.
+fn check_graph(prometheus: u16, (file, dashboard): (&Path, &Value), title: &str, dir: &Path) {
+    let server = if title == "Workloads" { CONTAINER[..12].to_owned() } else { format!("{HOST}/{PROGRAM}") };
+    let expr = |wanted| queries(dashboard).into_iter().find(|(t, r, _)| t == title && r == wanted).unwrap().2;
+    let (nodes, edges) = eventually(&format!("{title}: an edge to {server}"), || {
+        let at = now();
+        let (nodes, edges) = (query(prometheus, &expr("nodes"), at)?, query(prometheus, &expr("edges"), at)?);
+        let found = results(&edges).iter().any(|r| r["metric"]["target"] == server.as_str());
+        found.then_some((nodes, edges))
+    });
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", grafana_packages().unwrap());
+    command.arg(root().join("dashboards/nodegraph_check.cjs")).args([file.as_os_str(), title.as_ref()]);
+    for (name, answer) in [("nodes", nodes), ("edges", edges)] {
+        let file = dir.join(name);
+        std::fs::write(&file, answer.to_string()).unwrap();
+        command.arg(format!("{name}={}", file.display()));
     }
-    eventually("the edge to the web server", || query(prometheus, expr).filter(&has))
-}
-
-fn check_graph(dashboard: &Path, title: &str, answer: &Value, dir: &Path) {
-    let file = dir.join("edges.json");
-    std::fs::write(&file, answer.to_string()).unwrap();
-    let output = Command::new("node")
-        .env("NODE_PATH", grafana_packages().unwrap())
-        .arg(root().join("dashboards/nodegraph_check.cjs"))
-        .args([dashboard.as_os_str(), title.as_ref()])
-        .arg(format!("edges={}", file.display()))
-        .output()
-        .unwrap();
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
-        output.status.success() && said.contains(&format!("-> {HOST}/python3  ")),
-        "{said}\n{}",
+        output.status.success() && said.contains(&format!("-> {server}  ")),
+        "{title}: {said}\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
 }
 
-fn metrics_exist(agent: u16) {
-    let (_, page) = get(agent, "/metrics").unwrap();
-    let known: Vec<String> = page.lines().filter_map(|l| l.strip_prefix("# TYPE ")).map(sample_name).collect();
-    for (file, dashboard) in dashboards() {
-        for (title, _, expr) in queries(&dashboard) {
-            for metric in
-                expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| w.starts_with("pidflow_"))
-            {
-                assert!(known.iter().any(|k| k == metric), "{}: {title}: no metric {metric}", file.display());
+/// The ClickHouse dashboards' queries on the records that the agent wrote.
+fn history_answers(dir: &Path) {
+    let default = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
+    let python = std::env::var_os("PIDFLOW_CACHE").map_or_else(default, PathBuf::from).join("venv/bin/python");
+    let imported = Command::new(&python).args(["-c", "import chdb"]).output();
+    if !imported.is_ok_and(|o| o.status.success()) {
+        return skip::skip("the ClickHouse dashboards' queries", "chdb is not installed");
+    }
+    // What is being written may end in the middle of a line.
+    let written = std::fs::read_to_string(dir.join("flows.jsonl")).unwrap();
+    let whole = dir.join("whole.jsonl");
+    std::fs::write(&whole, &written[..=written.rfind('\n').unwrap()]).unwrap();
+    let script = root().join("dashboards/check_clickhouse.py");
+    let output = Command::new(python).arg(script).arg(whole).arg(PROGRAM).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn the_dashboards_are_those_that_build_py_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = Command::new("python3").arg(root().join("dashboards/build.py")).arg(dir.path()).status();
+    assert!(written.unwrap().success());
+    for folder in ["", "clickhouse"] {
+        for file in std::fs::read_dir(dir.path().join(folder)).unwrap().map(|f| f.unwrap().path()) {
+            if file.extension().is_some_and(|e| e == "json") {
+                let committed = root().join("dashboards").join(folder).join(file.file_name().unwrap());
+                let (new, old) =
+                    (std::fs::read_to_string(&file).unwrap(), std::fs::read_to_string(&committed).unwrap());
+                assert!(new == old, "{} is stale: run python3 dashboards/build.py", committed.display());
             }
         }
     }
 }
 
-fn sample_name(family: &str) -> String {
-    match family.split_once(' ') {
-        Some((name, "counter")) => format!("{name}_total"),
-        Some((name, "info")) => format!("{name}_info"),
-        Some((name, _)) => name.to_owned(),
-        None => family.to_owned(),
+/// Every metric and label that a query names.
+fn names_exist(agent: u16) {
+    let (_, page) = get(agent, "/metrics").unwrap();
+    let metrics: Vec<String> = page.lines().filter_map(|l| l.strip_prefix("# TYPE ")).flat_map(sample_names).collect();
+    let labels: Vec<_> = page.split(['{', ',']).filter_map(|p| p.split_once("=\"")).map(|(label, _)| label).collect();
+    for (file, dashboard) in dashboards() {
+        for (title, _, expr) in queries(&dashboard) {
+            let at = format!("{}: {title}: {expr}", file.display());
+            for metric in words(&expr).filter(|w| w.starts_with("pidflow_") || w.starts_with("traces_")) {
+                assert!(metrics.iter().any(|k| k == metric), "{at}: no metric {metric}");
+            }
+            for label in labels_of(&expr) {
+                assert!(labels.contains(&label.as_str()) || label == "instance", "{at}: no label {label}");
+            }
+        }
     }
+}
+
+fn words(expr: &str) -> impl Iterator<Item = &str> {
+    expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| !w.is_empty())
+}
+
+/// Those to sum by and those to match.
+fn labels_of(expr: &str) -> Vec<String> {
+    let sums = expr.split("by (").skip(1).filter_map(|rest| rest.split_once(')')).flat_map(|(list, _)| words(list));
+    let selectors = expr.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    let matched = selectors.flat_map(|(list, _)| list.split("\",")).filter_map(|m| words(m).next());
+    sums.chain(matched).map(str::to_owned).collect()
+}
+
+fn sample_names(family: &str) -> Vec<String> {
+    let (name, kind) = family.split_once(' ').unwrap();
+    let suffixes: &[&str] = match kind {
+        "counter" => &["_total"],
+        "info" => &["_info"],
+        "histogram" => &["_bucket", "_sum", "_count"],
+        _ => &[""],
+    };
+    suffixes.iter().map(|s| format!("{name}{s}")).collect()
 }
 
 #[test]
@@ -257,11 +341,11 @@ fn the_page_is_openmetrics_and_the_health_pages_answer() {
         return;
     }
     let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
-    let _agent = agent(port);
+    let _agent = agent(dir.path(), port);
     let _traffic = Traffic::start(dir.path());
     let graph = eventually("an edge to the web server", || {
         let graph: Value = serde_json::from_str(&get(port, "/api/graph")?.1).unwrap();
-        let target = format!("{HOST}/python3");
+        let target = format!("{HOST}/{PROGRAM}");
         let found = graph["edges"].as_array()?.iter().any(|e| e["target"] == target.as_str());
         found.then_some(graph)
     });

@@ -43,7 +43,7 @@ impl FlowOptions {
 impl HttpOptions {
     /// Where HTTP is served.
     pub(crate) const LISTEN: &str = "127.0.0.1:9435";
-    const MAX_EDGES: u32 = 200;
+    const MAX_EDGES: u32 = 100;
     const RECENT_FLOWS: u32 = 10_000;
 
     /// Edges with a series of their own.

@@ -148,7 +148,7 @@ pub(crate) struct HttpOptions {
     /// Latest flow records kept for /api/flows, about 1 kB each; 0: none, and no processes [default: 10000]
     #[arg(long, value_name = "N", env = "PIDFLOW_RECENT_FLOWS", value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub(crate) recent_flows: Option<u32>,
-    /// Process-to-process edges shown at once, the rest is added up as "other" [default: 200]
+    /// Series of each kind of metric about talkers (edges, users, addresses), the rest is added up as "other" [default: 100]
     #[arg(long, value_name = "N", env = "PIDFLOW_MAX_EDGES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_edges: Option<u32>,
 }

@@ -9,6 +9,7 @@ use super::nodes::{NodeShown, Present};
 use super::sums::Used;
 use super::talk::TalkShown;
 use super::talk_families::OTHER;
+use super::workload::short_id;
 
 /// All of them; `host` is the name in labels.
 pub(super) fn all(talk: &TalkShown, host: &str) -> Vec<Family> {
@@ -87,17 +88,24 @@ fn faults(used: &[(Attributes, &Used)]) -> Family {
 }
 
 fn labels(n: &NodeShown, host: &str) -> Attributes {
-    let (process, user) = &n.key;
+    let (process, user, container) = &n.key;
     Arc::new([
         ("id", format!("{host}/{process}")),
         ("host", host.to_owned()),
         ("process", process.to_string()),
         ("user", user.to_string()),
+        ("container", short_id(container).to_owned()),
     ])
 }
 
 fn other_labels() -> Attributes {
-    Arc::new([("id", OTHER.to_owned()), ("host", String::new()), ("process", String::new()), ("user", String::new())])
+    Arc::new([
+        ("id", OTHER.to_owned()),
+        ("host", String::new()),
+        ("process", String::new()),
+        ("user", String::new()),
+        ("container", String::new()),
+    ])
 }
 
 /// No command line, which may hold secrets.
@@ -110,7 +118,6 @@ fn description(n: &NodeShown, host: &str) -> Attributes {
         ("parent", p.parent_name.to_string()),
         ("parent_user", p.parent_user.to_string()),
         ("ancestors", p.ancestors.to_string()),
-        ("container", p.container_id.to_string()),
     ];
     labels(n, host).iter().cloned().chain(more).collect()
 }

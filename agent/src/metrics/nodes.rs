@@ -1,4 +1,4 @@
-//! What the processes of the graph's nodes use: by process name and user, bounded as edges are.
+//! What the processes of the graph's nodes use: by process name, user and container, bounded as edges are.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use super::top::Top;
 /// Seconds for which a node is described by the same process, though it has ended: each one described is a series.
 const DESCRIBED_S: u64 = 60;
 
-/// Process name and user.
-pub(crate) type NodeKey = (Arc<str>, Arc<str>);
+/// Process name, user and container id; the latter is empty outside of containers.
+pub(crate) type NodeKey = (Arc<str>, Arc<str>, Arc<str>);
 
 /// What its processes have now.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ impl Nodes {
 }
 
 fn key(p: &Process) -> NodeKey {
-    (Arc::clone(&p.name), Arc::clone(&p.user))
+    (Arc::clone(&p.name), Arc::clone(&p.user), Arc::clone(&p.container_id))
 }
 
 impl Present {

@@ -8,6 +8,11 @@ use pidflow_schema::{Attribution, FlowRecord, ProcessEnd};
 /// Digits of a container id that are shown, as container tools do.
 const SHORT: usize = 12;
 
+/// A container id as far as it is shown.
+pub(super) fn short_id(id: &str) -> &str {
+    id.get(..SHORT).unwrap_or(id)
+}
+
 /// One end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Workload {
@@ -38,7 +43,7 @@ impl Workload {
     /// Short id, the host's name, or the address.
     pub(crate) fn label(&self, host: &str) -> String {
         match self {
-            Self::Container(id) => id.get(..SHORT).unwrap_or(id).to_owned(),
+            Self::Container(id) => short_id(id).to_owned(),
             Self::Host => host.to_owned(),
             Self::Address(a) => a.to_string(),
         }
