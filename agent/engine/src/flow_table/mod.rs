@@ -7,6 +7,7 @@
 mod changes;
 mod config;
 mod entry;
+mod expiry;
 mod handshake;
 mod index;
 mod key;
@@ -31,8 +32,6 @@ use index::Index;
 use key::{End, FlowKey};
 use slab::{Activity, Age, List, Slab};
 
-/// Most records that one call of [`FlowTable::expire`] gives out.
-const EXPIRE_BATCH: usize = 8192;
 /// How many packets ahead of the one that is counted [`FlowTable::update_all`] fetches a flow; twice as many ahead it
 /// fetches where the flow is found.
 const AHEAD: usize = 8;
@@ -200,14 +199,30 @@ impl FlowTable {
 
     fn tcp_event(&mut self, slot: u32, from: End, packet: &Packet) {
         let entry = self.slab.get_mut(slot);
-        let has_ended = tcp::note(entry, from, packet);
+        let was_open = entry.state == State::Open;
+        tcp::note(entry, from, packet);
         if self.config.is_whole_capture() {
             entry.state = State::Open;
-        } else if has_ended {
-            entry.listed_ns = entry.last_ns;
-            self.idle.remove(&mut self.slab, slot);
-            self.closing.push(&mut self.slab, slot);
         }
+        match (was_open, entry.state == State::Open) {
+            (true, false) => self.close(slot),
+            (false, true) => self.reopen(slot),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, slot: u32) {
+        let entry = self.slab.get_mut(slot);
+        entry.listed_ns = entry.last_ns;
+        self.idle.remove(&mut self.slab, slot);
+        self.closing.push(&mut self.slab, slot);
+    }
+
+    fn reopen(&mut self, slot: u32) {
+        let entry = self.slab.get_mut(slot);
+        entry.listed_ns = entry.last_ns;
+        self.closing.remove(&mut self.slab, slot);
+        self.idle.push(&mut self.slab, slot);
     }
 
     fn insert(&mut self, entry: Entry, from: End, packet: &Packet, out: &mut Vec<Flow>) {
@@ -288,47 +303,6 @@ impl FlowTable {
         if self.slab.get(slot).packets() == 0 {
             self.by_age.remove(&mut self.slab, slot);
             self.by_age.push(&mut self.slab, slot);
-        }
-    }
-
-    /// Gives the records of all flows that have ended by `now_ns` (packet time), at most some thousands per call.
-    /// True: there are more.
-    pub fn expire(&mut self, now_ns: u64, out: &mut Vec<Flow>) -> bool {
-        let most = out.len() + EXPIRE_BATCH;
-        self.expire_closing(now_ns, most, out);
-        self.expire_idle(now_ns, most, out);
-        self.expire_old(now_ns, most, out);
-        out.len() >= most
-    }
-
-    fn expire_closing(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
-        while let Some(slot) = self.closing.first().filter(|_| out.len() < most) {
-            let entry = self.slab.get(slot);
-            if now_ns.saturating_sub(entry.listed_ns) < self.config.linger_ns {
-                break;
-            }
-            self.end(slot, FlowEndReason::EndOfFlow, entry.state.detail(), out);
-        }
-    }
-
-    fn expire_idle(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
-        let Some(idle_ns) = self.config.idle_timeout_ns else { return };
-        while let Some(slot) = self.idle.first().filter(|_| out.len() < most) {
-            if now_ns.saturating_sub(self.slab.get(slot).last_ns) < idle_ns {
-                break;
-            }
-            self.end(slot, FlowEndReason::IdleTimeout, "", out);
-        }
-    }
-
-    fn expire_old(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
-        let Some(active_ns) = self.config.active_timeout_ns else { return };
-        while let Some(slot) = self.by_age.first().filter(|_| out.len() < most) {
-            if now_ns.saturating_sub(self.slab.get(slot).first_ns) < active_ns {
-                break;
-            }
-            self.record(slot, FlowEndReason::ActiveTimeout, "", out);
-            self.begin_record(slot, now_ns);
         }
     }
 

@@ -17,9 +17,7 @@ pub(super) fn reopens(entry: &Entry, from: End, packet: &Packet) -> bool {
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) {
         TcpFlags::SYN if sent.has_syn => !repeated,
         TcpFlags::SYN => entry.state != State::Open || sent.has_sent,
-        // The SYN before it was not seen. One that was seen and not answered yet is answered now: a server that still
-        // had the port pair in TIME_WAIT answered with an ACK first, was reset, and got the same SYN again
-        // (RFC 9293 section 3.10.7.4).
+        // The SYN before it was not seen. One that was seen and not answered yet is answered now.
         flags if flags == TcpFlags::SYN | TcpFlags::ACK => {
             let answers = entry.sent(from.other()).has_syn && !sent.has_syn;
             entry.state != State::Open && !repeated && !answers
@@ -28,21 +26,28 @@ pub(super) fn reopens(entry: &Entry, from: End, packet: &Packet) -> bool {
     }
 }
 
-/// Takes note of SYN, FIN and RST; true: the connection has just ended.
-pub(super) fn note(entry: &mut Entry, from: End, packet: &Packet) -> bool {
+/// Takes note of SYN, FIN and RST.
+///
+/// A SYN that comes after RST in the same flow goes on with the attempt: a server that still held the connection before
+/// answers the first SYN with an ACK, is reset, and gets the same SYN again (RFC 9293 sections 3.5.2 and 3.10.7.4).
+/// A FIN that came before its sender's SYN was the connection's before.
+pub(super) fn note(entry: &mut Entry, from: End, packet: &Packet) {
     if packet.tcp_flags & TcpFlags::SYN != 0 {
         entry.note_syn(from, packet);
+        entry.sent_mut(from).has_fin = false;
     }
     if packet.tcp_flags & TcpFlags::FIN != 0 {
         entry.sent_mut(from).has_fin = true;
     }
-    if entry.state != State::Open {
-        return false;
+    let attempts_again = entry.state == State::Reset && packet.tcp_flags & TcpFlags::SYN != 0;
+    if entry.state != State::Open && !attempts_again {
+        return;
     }
-    if packet.tcp_flags & TcpFlags::RST != 0 {
-        entry.state = State::Reset;
+    entry.state = if packet.tcp_flags & TcpFlags::RST != 0 {
+        State::Reset
     } else if entry.sent(End::Low).has_fin && entry.sent(End::High).has_fin {
-        entry.state = State::Finished;
-    }
-    entry.state != State::Open
+        State::Finished
+    } else {
+        State::Open
+    };
 }

@@ -469,3 +469,30 @@ fn a_syn_repeated_after_a_reset_of_time_wait_is_one_flow() {
     run.put(request(SECOND + 2 * MS, ACK, 101));
     assert_eq!(run.finish().len(), 1);
 }
+
+/// The server still holds the connection before: it answers the new SYN for that one, is reset, and gets the SYN again.
+#[test]
+fn a_connection_that_reset_its_predecessor_is_one_flow_however_long_it_takes() {
+    let mut run = Run::with([request(0, SYN, 100), answer(MS, ACK, 7), request(2 * MS, RST, 8)]);
+    run.put(request(10 * MS, SYN, 100));
+    run.put(answer(11 * MS, SYN | ACK, 500));
+    run.put(request(12 * MS, ACK, 101));
+    run.table.expire(5 * SECOND, &mut run.out);
+    run.put(request(6 * SECOND, FIN, 102));
+    run.put(answer(7 * SECOND, FIN, 501));
+    run.put(request(7 * SECOND + MS, ACK, 103));
+    let flows = run.finish();
+    assert_eq!(flows.len(), 1);
+    assert_eq!((flows[0].end_detail, flows[0].forward.packets, flows[0].reverse.packets), ("fin", 6, 3));
+}
+
+#[test]
+fn a_fin_of_the_connection_before_does_not_end_the_next() {
+    let mut run = Run::with([request(0, SYN, 100), answer(MS, FIN, 7), request(2 * MS, RST, 8)]);
+    run.put(request(10 * MS, SYN, 100));
+    run.put(answer(11 * MS, SYN | ACK, 500));
+    run.put(request(12 * MS, FIN, 101));
+    run.table.expire(5 * SECOND, &mut run.out);
+    run.put(answer(6 * SECOND, ACK, 501));
+    assert_eq!(run.finish().len(), 1);
+}
