@@ -66,6 +66,7 @@ missing_packages() {
   local pair
   for pair in gcc:gcc strip:binutils pkg-config:pkg-config ip:iproute2 cpio:cpio xz:xz-utils zstd:zstd man:man-db \
     busybox:busybox-static qemu-system-x86_64:qemu-system-x86 tshark:tshark nfacctd:pmacct nfcapd:nfdump \
+    influxd:influxdb nginx:nginx \
     prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd; do
     has "${pair%%:*}" || echo "${pair#*:}"
   done
@@ -89,12 +90,13 @@ debian_packages() {
 
 # Collectors and validators that Debian does not package.
 python_packages() {
-  local venv=$PIDFLOW_CACHE/venv
-  [ -e "$venv/complete" ] && return 0
+  local venv=$PIDFLOW_CACHE/venv packages="opentelemetry-proto grpcio pyyaml kubernetes-validate ipfix chdb"
+  [ "$(cat "$venv/complete" 2>/dev/null)" = "$packages" ] && return 0
+  # shellcheck disable=SC2086 # the list is meant to be split
   python3 -m venv "$venv" &&
-    "$venv/bin/pip" install --quiet --disable-pip-version-check opentelemetry-proto grpcio pyyaml kubernetes-validate ipfix chdb &&
+    "$venv/bin/pip" install --quiet --disable-pip-version-check $packages &&
     "$venv/bin/pip" install --quiet --disable-pip-version-check --pre rotel &&
-    touch "$venv/complete"
+    echo "$packages" >"$venv/complete"
 }
 
 rust_components() {

@@ -16,8 +16,8 @@ CREATE TABLE IF NOT EXISTS flows
     `OUT_BYTES` Nullable(UInt64) COMMENT 'Octets from destination to source, IP header included (RFC 5103; NetFlow v9: type 23, as nProbe).',
     `IN_FRAME_BYTES` Nullable(UInt64) COMMENT 'Octets of whole frames from source to destination, link layer included, CRC excluded.',
     `OUT_FRAME_BYTES` Nullable(UInt64) COMMENT 'Octets of whole frames from destination to source (RFC 5103; not in NetFlow v9, which has no type for it).',
-    `FIRST_SWITCHED` DateTime COMMENT 'Time of the first packet: seconds since the epoch; NetFlow v9: milliseconds of system uptime (type 22).',
-    `LAST_SWITCHED` DateTime COMMENT 'Time of the last packet: seconds since the epoch; NetFlow v9: milliseconds of system uptime (type 21).',
+    `FIRST_SWITCHED` DateTime DEFAULT now() COMMENT 'Time of the first packet: seconds since the epoch; NetFlow v9: milliseconds of system uptime (type 22).',
+    `LAST_SWITCHED` DateTime DEFAULT now() COMMENT 'Time of the last packet: seconds since the epoch; NetFlow v9: milliseconds of system uptime (type 21).',
     `FLOW_START_MILLISECONDS` Nullable(UInt64) COMMENT 'Time of the first packet, milliseconds since the epoch.',
     `FLOW_END_MILLISECONDS` Nullable(UInt64) COMMENT 'Time of the last packet, milliseconds since the epoch.',
     `TCP_FLAGS` Nullable(UInt16) COMMENT 'Union of the TCP flags of both directions (RFC 9293 section 3.1); 0 for other protocols.',
@@ -101,4 +101,5 @@ CREATE TABLE IF NOT EXISTS flows
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(LAST_SWITCHED)
 ORDER BY (LAST_SWITCHED)
-TTL LAST_SWITCHED + INTERVAL 30 DAY;
+TTL LAST_SWITCHED + INTERVAL 30 DAY
+SETTINGS non_replicated_deduplication_window = 1000;

@@ -3,6 +3,8 @@
 
 #[path = "../examples/mappings/lua.rs"]
 mod lua;
+#[path = "../examples/mappings/netobserv.rs"]
+mod netobserv;
 #[path = "../examples/mappings/packs.rs"]
 mod packs;
 #[path = "../examples/mappings/stores.rs"]

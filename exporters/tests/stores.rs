@@ -403,6 +403,7 @@ fn configuration_mistakes_name_the_key() {
     let key = |toml: &str| error(toml).split('`').nth(1).unwrap().to_owned();
     assert_eq!(key("kind = \"elastic\"\nindex = \"A\""), "index");
     assert_eq!(key("kind = \"elastic\"\nuser = \"a\"\napi-key = \"x\""), "api-key");
+    assert_eq!(key("kind = \"elastic\"\nheaders = { Authorization = \"a\" }\napi-key = \"x\""), "api-key");
     assert_eq!(key("kind = \"loki\"\nlabels = { a-b = \"c\" }"), "labels");
     assert_eq!(key("kind = \"loki\"\nlabel = { a = \"c\" }"), "label");
     assert_eq!(key("kind = \"influx\""), "database");

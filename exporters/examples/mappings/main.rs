@@ -1,6 +1,7 @@
 //! Writes `exporters/mappings/`: `cargo run -p pidflow-exporters --example mappings`.
 
 mod lua;
+mod netobserv;
 mod packs;
 mod stores;
 

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use pidflow_schema::{DataType, ELEMENTS, Element, Enterprise, Length};
 
-use crate::{lua, stores};
+use crate::{lua, netobserv, stores};
 
 /// The first line of every file whose format has comments.
 pub(crate) const GENERATED: &str =
@@ -24,6 +24,7 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
         ("wireshark.lua", lua::script()),
         ("clickhouse.sql", stores::clickhouse()),
         ("elasticsearch.json", stores::elasticsearch()),
+        ("netobserv.yaml", netobserv::pipeline()),
     ]
 }
 

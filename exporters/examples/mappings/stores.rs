@@ -18,11 +18,13 @@ const fn clickhouse_type(e: &Element) -> &'static str {
         DataType::Ipv4Address => "Nullable(IPv4)",
         DataType::Ipv6Address => "Nullable(IPv6)",
         DataType::MacAddress => "Nullable(String)",
-        DataType::DateTimeSeconds => "DateTime",
+        // The partition, and when a row is old, hang on it: a template may lack it.
+        DataType::DateTimeSeconds => "DateTime DEFAULT now()",
     }
 }
 
-/// ClickHouse: a table for `INSERT INTO flows FORMAT JSONEachRow`.
+/// ClickHouse: a table for `INSERT INTO flows FORMAT JSONEachRow`. It keeps the tokens of inserts, by which an insert that
+/// is sent again is not made again.
 pub(crate) fn clickhouse() -> String {
     let mut out = format!(
         "-- {GENERATED}\n-- INSERT INTO flows FORMAT JSONEachRow takes what `pidflow run --json -` writes.\nCREATE TABLE IF NOT EXISTS flows\n(\n"
@@ -42,7 +44,7 @@ pub(crate) fn clickhouse() -> String {
         );
     }
     out.truncate(out.trim_end().trim_end_matches(',').len());
-    out + "\n)\nENGINE = MergeTree\nPARTITION BY toYYYYMMDD(LAST_SWITCHED)\nORDER BY (LAST_SWITCHED)\nTTL LAST_SWITCHED + INTERVAL 30 DAY;\n"
+    out + "\n)\nENGINE = MergeTree\nPARTITION BY toYYYYMMDD(LAST_SWITCHED)\nORDER BY (LAST_SWITCHED)\nTTL LAST_SWITCHED + INTERVAL 30 DAY\nSETTINGS non_replicated_deduplication_window = 1000;\n"
 }
 
 fn elasticsearch_type(e: &Element) -> Value {
@@ -60,7 +62,10 @@ fn elasticsearch_type(e: &Element) -> Value {
 
 /// Elasticsearch and OpenSearch: `PUT _index_template/pidflow` with this body.
 pub(crate) fn elasticsearch() -> String {
-    let properties: Map<_, _> = ELEMENTS.iter().map(|e| (e.name.to_owned(), elasticsearch_type(e))).collect();
+    let elements = ELEMENTS.iter().map(|e| (e.name.to_owned(), elasticsearch_type(e)));
+    let added =
+        [("@timestamp", "date"), ("@version", "keyword")].map(|(name, of)| (name.to_owned(), json!({"type": of})));
+    let properties: Map<_, _> = added.into_iter().chain(elements).collect();
     let body = json!({
         "index_patterns": ["pidflow-*"],
         "template": {"mappings": {"dynamic": false, "properties": properties}},

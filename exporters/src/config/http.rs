@@ -61,10 +61,11 @@ impl HttpConfig {
 }
 
 impl HttpConfig {
-    /// Sends `authorization` as the value of that key asks for, which excludes user and password.
+    /// Sends `authorization` as the value of that key asks for, which excludes other ways to say it.
     pub(super) fn authorize(&mut self, key: &'static str, value: &str) -> Result<(), ConfigError> {
-        if self.basic.is_some() {
-            return Err(ConfigError::Value { key, reason: "it and `user` exclude each other".into() });
+        if self.basic.is_some() || self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
+            let reason = "it, `user`, and the header authorization exclude each other".into();
+            return Err(ConfigError::Value { key, reason });
         }
         self.headers.insert("authorization".into(), Secret::new(value));
         Ok(())

@@ -10,7 +10,7 @@ struct Problem {
 }
 
 /// How many points of a request were dropped where the others were written; none: nothing was written.
-pub(super) fn dropped(body: &[u8]) -> Option<usize> {
+pub(crate) fn dropped(body: &[u8]) -> Option<usize> {
     let problem: Problem = serde_json::from_slice(body).ok()?;
     problem.error.contains("partial write").then(|| {
         let unparsed = problem.error.matches("unable to parse '").count();

@@ -1,0 +1,9 @@
+# Runs the statements of a JSON file (a list of [statement, data]) in ClickHouse's engine, and prints what the last gives.
+import json, sys
+from chdb import session
+
+here = session.Session()
+answer = None
+for statement, data in json.load(open(sys.argv[1])):
+    answer = here.query(statement + "\n" + data)
+sys.stdout.write(str(answer))
