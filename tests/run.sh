@@ -67,7 +67,8 @@ missing_packages() {
   for pair in gcc:gcc strip:binutils pkg-config:pkg-config ip:iproute2 cpio:cpio xz:xz-utils zstd:zstd man:man-db \
     busybox:busybox-static qemu-system-x86_64:qemu-system-x86 tshark:tshark nfacctd:pmacct nfcapd:nfdump \
     influxd:influxdb nginx:nginx \
-    prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd; do
+    prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd \
+    redis-server:redis-server redis-cli:redis-tools nats-server:nats-server make:make g++:g++; do
     has "${pair%%:*}" || echo "${pair#*:}"
   done
   pkg-config --exists libpcap 2>/dev/null || echo libpcap-dev
@@ -90,7 +91,7 @@ debian_packages() {
 
 # Collectors and validators that Debian does not package.
 python_packages() {
-  local venv=$PIDFLOW_CACHE/venv packages="opentelemetry-proto grpcio pyyaml kubernetes-validate ipfix chdb"
+  local venv=$PIDFLOW_CACHE/venv packages="opentelemetry-proto grpcio pyyaml kubernetes-validate ipfix chdb pyzmq nats-py"
   [ "$(cat "$venv/complete" 2>/dev/null)" = "$packages" ] && return 0
   # shellcheck disable=SC2086 # the list is meant to be split
   python3 -m venv "$venv" &&
@@ -148,6 +149,7 @@ step "formatting" formatting
 step "lints" cargo clippy --workspace --all-targets -- -D warnings
 step "build" cargo build --workspace --bins
 cargo_test "unit tests" --workspace --exclude pidflow-tests
+cargo_test "Kafka" -p pidflow-exporters --features kafka --test kafka
 # shellcheck disable=SC2046 # several words
 cargo_test "tests without privileges" -p pidflow-tests --lib --bins $(unprivileged_tests)
 # shellcheck disable=SC2046

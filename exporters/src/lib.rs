@@ -5,6 +5,8 @@
 //!
 //! Kinds of exporters: [`config::Output`]. How receivers are reached: `net`; how records are repeated until they are
 //! taken: `delivery`; threads and queues: `exporter`.
+#[cfg(any(feature = "kafka", feature = "nats", feature = "redis", feature = "zmq"))]
+mod brokers;
 pub mod config;
 mod delivery;
 mod exporter;

@@ -10,13 +10,18 @@ mod flags;
 mod http;
 mod influx;
 mod json;
+mod kafka;
 mod loki;
+mod nats;
 mod otlp;
+mod redis;
 mod secret;
+mod server;
 mod table;
 mod target;
 mod tls;
 mod wire;
+mod zmq;
 
 pub use clickhouse::ClickHouseConfig;
 pub use delivery::{DeliveryConfig, SpoolConfig};
@@ -26,12 +31,16 @@ pub use flags::WireVersion;
 pub use http::HttpConfig;
 pub use influx::{InfluxBucket, InfluxConfig};
 pub use json::{JsonConfig, JsonOutput};
+pub use kafka::{KafkaAcks, KafkaCompression, KafkaConfig, KafkaLogin};
 pub use loki::LokiConfig;
+pub use nats::{NatsConfig, NatsLogin};
 pub use otlp::OtlpConfig;
+pub use redis::RedisConfig;
 pub use secret::Secret;
 pub use target::{Address, Target, TargetError};
 pub use tls::TlsConfig;
 pub use wire::WireConfig;
+pub use zmq::{ZmqConfig, ZmqHeader};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -74,10 +83,19 @@ pub enum Output {
     Influx(InfluxConfig),
     /// Lines of Loki.
     Loki(LokiConfig),
+    /// Entries of a Redis list.
+    Redis(RedisConfig),
+    /// Messages of a NATS subject.
+    Nats(NatsConfig),
+    /// Messages for ZeroMQ subscribers such as ntopng.
+    Zmq(ZmqConfig),
+    /// Messages of a Kafka topic.
+    Kafka(KafkaConfig),
 }
 
 /// The names of all kinds, as the key `kind` takes them.
-const KINDS: [&str; 8] = ["ipfix", "netflow9", "json", "otlp", "clickhouse", "elastic", "influx", "loki"];
+const KINDS: [&str; 12] =
+    ["ipfix", "netflow9", "json", "otlp", "clickhouse", "elastic", "influx", "loki", "redis", "nats", "zmq", "kafka"];
 
 impl Output {
     /// The kind's name, one of those that the key `kind` takes.
@@ -92,6 +110,10 @@ impl Output {
             Self::Elastic(_) => "elastic",
             Self::Influx(_) => "influx",
             Self::Loki(_) => "loki",
+            Self::Redis(_) => "redis",
+            Self::Nats(_) => "nats",
+            Self::Zmq(_) => "zmq",
+            Self::Kafka(_) => "kafka",
         }
     }
 
@@ -104,6 +126,10 @@ impl Output {
             "elastic" => Self::Elastic(ElasticConfig::read(table)?),
             "influx" => Self::Influx(InfluxConfig::read(table)?),
             "loki" => Self::Loki(LokiConfig::read(table)?),
+            "redis" => Self::Redis(RedisConfig::read(table)?),
+            "nats" => Self::Nats(NatsConfig::read(table)?),
+            "zmq" => Self::Zmq(ZmqConfig::read(table)?),
+            "kafka" => Self::Kafka(KafkaConfig::read(table)?),
             _ => Self::Otlp(OtlpConfig::read(table)?),
         })
     }
@@ -119,6 +145,10 @@ impl Output {
             Self::Elastic(c) => format!("{} {}", c.http.url, c.index),
             Self::Influx(c) => format!("{} {}", c.http.url, c.bucket),
             Self::Loki(c) => c.http.url.clone(),
+            Self::Redis(c) => format!("{} {}", c.url(), c.key),
+            Self::Nats(c) => format!("{} {}", c.url(), c.subject),
+            Self::Zmq(c) => c.url(),
+            Self::Kafka(c) => format!("{} {}", c.brokers, c.topic),
         }
     }
 
@@ -127,8 +157,9 @@ impl Output {
     pub const fn is_reliable(&self) -> bool {
         match self {
             Self::Ipfix(c) | Self::Netflow9(c) => c.target.is_stream(),
-            Self::Json(_) => false,
+            Self::Json(_) | Self::Zmq(_) => false,
             Self::Otlp(_) | Self::ClickHouse(_) | Self::Elastic(_) | Self::Influx(_) | Self::Loki(_) => true,
+            Self::Redis(_) | Self::Nats(_) | Self::Kafka(_) => true,
         }
     }
 }

@@ -85,7 +85,8 @@ impl Target {
     }
 }
 
-fn address(text: &str, usual: u16) -> Result<Address, &'static str> {
+/// Reads `HOST[:PORT]`.
+pub(super) fn address(text: &str, usual: u16) -> Result<Address, &'static str> {
     let (host, port) = host_and_port(text, usual)?;
     if host.is_empty() || host.contains(['/', '@', ' ', '[', ']']) {
         return Err("its host is not a name or an address");

@@ -76,3 +76,84 @@ fn no_password_reaches_a_message() {
     let config = parse(EXAMPLE).unwrap();
     assert!(!format!("{config:?}").contains("Bearer x"));
 }
+
+const BROKERS: &str = r#"
+[[exporter]]
+kind = "redis"
+url = "rediss://redis.example/3"
+key = "flows"
+user = "me"
+password = "hush"
+max-length = 10
+batch-records = 7
+
+[[exporter]]
+kind = "nats"
+url = "nats://[::1]"
+subject = "a.b"
+jetstream = true
+token = "hush"
+
+[[exporter]]
+kind = "zmq"
+url = "tcp://*:5556"
+header = 2
+source-id = 70000
+records-per-message = 5
+
+[[exporter]]
+kind = "kafka"
+brokers = ["a:9092", "b:9092"]
+topic = "flows"
+compression = "zstd"
+acks = "leader"
+sasl = "PLAIN"
+user = "me"
+password = "hush"
+settings = { "linger.ms" = 20, "enable.sparse.connections" = true, "ssl.key.password" = "hush" }
+"#;
+
+#[test]
+fn brokers_are_read_and_show_no_secret() {
+    let all = parse(BROKERS).unwrap();
+    let names: Vec<_> = all.iter().map(ExporterConfig::name).collect();
+    let wanted = [
+        "redis rediss://redis.example:6379/3 flows",
+        "nats nats://[::1]:4222 a.b",
+        "zmq tcp://0.0.0.0:5556",
+        "kafka a:9092,b:9092 flows",
+    ];
+    assert_eq!(names, wanted);
+    assert_eq!(all.iter().map(|e| e.output.is_reliable()).collect::<Vec<_>>(), [true, true, false, true]);
+    assert!(!format!("{all:?}").contains("hush"));
+    let Output::Kafka(kafka) = &all[3].output else { panic!("{all:?}") };
+    let settings: Vec<_> = kafka.settings.iter().map(|(name, value)| (name.as_str(), value.reveal())).collect();
+    assert_eq!(settings, [("enable.sparse.connections", "true"), ("linger.ms", "20"), ("ssl.key.password", "hush")]);
+}
+
+#[test]
+fn mistakes_of_brokers_name_their_key() {
+    let wrong = |rest: &str| parse(&format!("[[exporter]]\n{rest}\n")).unwrap_err();
+    let cases = [
+        ("kind = \"redis\"\nurl = \"redis://a/x\"", "`url`: \"x\" is not a database's number"),
+        ("kind = \"redis\"\nurl = \"redis://a\"\nmax-length = 0", "`max-length` is 0; allowed are 1 to"),
+        ("kind = \"redis\"\nurl = \"redis://a\"\nuser = \"u\"", "`user`: it needs `password`"),
+        ("kind = \"nats\"\nurl = \"nats://a\"\nsubject = \"a.*\"", "`subject`: allowed are words with dots"),
+        ("kind = \"nats\"\nurl = \"nats://a\"\ntoken = \"t\"\nuser = \"u\"", "`token`: it goes without"),
+        ("kind = \"zmq\"\nurl = \"ipc://a\"", "`url`: \"ipc://a\" is not an endpoint (its scheme is not tcp)"),
+        ("kind = \"zmq\"\nurl = \"tcp://*:1\"\nsource-id = 256", "`source-id` is 256; allowed are 0 to 255"),
+        ("kind = \"zmq\"\nurl = \"tcp://*:1\"\ngive-up-seconds = 1", "`give-up-seconds` means nothing"),
+        ("kind = \"kafka\"", "needs the key `brokers`"),
+        ("kind = \"kafka\"\nbrokers = [\"a\"]\ntopic = \"a b\"", "`topic`: allowed are up to 249 letters"),
+        ("kind = \"kafka\"\nbrokers = [\"a\"]\nacks = \"most\"", "`acks`: allowed are all, leader, none"),
+        ("kind = \"kafka\"\nbrokers = [\"a\"]\npassword = \"p\"", "`sasl`: missing beside"),
+        (
+            "kind = \"kafka\"\nbrokers = [\"a\"]\nsettings = { \"message.timeout.ms\" = 1 }",
+            "`settings`: message.timeout.ms is set by pidflow itself",
+        ),
+    ];
+    for (table, wanted) in cases {
+        let error = wrong(table);
+        assert!(error.contains(wanted), "{error}");
+    }
+}

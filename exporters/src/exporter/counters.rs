@@ -19,10 +19,12 @@ pub enum Loss {
     NoElements,
     /// Time was up while it waited to be sent.
     Shutdown,
+    /// Nobody had subscribed.
+    NoSubscriber,
 }
 
 /// All reasons, in the order of [`Snapshot::lost`].
-pub const LOSSES: [Loss; 7] = [
+pub const LOSSES: [Loss; 8] = [
     Loss::QueueFull,
     Loss::Unreachable,
     Loss::WriteFailed,
@@ -30,6 +32,7 @@ pub const LOSSES: [Loss; 7] = [
     Loss::TooLarge,
     Loss::NoElements,
     Loss::Shutdown,
+    Loss::NoSubscriber,
 ];
 
 impl Loss {
@@ -44,6 +47,7 @@ impl Loss {
             Self::TooLarge => "too_large",
             Self::NoElements => "no_elements",
             Self::Shutdown => "shutdown",
+            Self::NoSubscriber => "no_subscriber",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A stream to a receiver that never answers: TCP, or TLS over it.
+//! A stream to a receiver: TCP, or TLS over it.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -41,16 +41,27 @@ impl Stream {
         }
     }
 
+    /// How long reading and writing may each take from now on.
+    #[cfg(feature = "redis")]
+    pub(crate) fn limit(&self, limit: Duration) -> io::Result<()> {
+        let limit = Some(limit.max(Duration::from_millis(1)));
+        self.tcp().set_read_timeout(limit)?;
+        self.tcp().set_write_timeout(limit)
+    }
+
+    const fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(session) => &session.sock,
+        }
+    }
+
     /// Octets written that the other side's kernel has not acknowledged yet (Linux `tcp(7)`, `SIOCOUTQ`).
     pub(crate) fn unacknowledged(&self) -> io::Result<usize> {
         use std::os::fd::AsRawFd;
-        let stream = match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(session) => &session.sock,
-        };
         let mut octets: libc::c_int = 0;
-        // SAFETY: the descriptor is open for as long as `stream` lives, and TIOCOUTQ writes one int.
-        let answer = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) };
+        // SAFETY: the descriptor is open for as long as `self` lives, and TIOCOUTQ writes one int.
+        let answer = unsafe { libc::ioctl(self.tcp().as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) };
         if answer == 0 { Ok(usize::try_from(octets).unwrap_or(0)) } else { Err(io::Error::last_os_error()) }
     }
 }
@@ -67,6 +78,16 @@ fn tls_is_closed(session: &mut StreamOwned<ClientConnection, TcpStream>) -> bool
     let blocking = session.sock.set_nonblocking(false);
     let open = matches!(&read, Err(e) if e.kind() == ErrorKind::WouldBlock) || matches!(read, Ok(n) if n > 0);
     !open || blocking.is_err()
+}
+
+#[cfg(feature = "redis")]
+impl Read for Stream {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(octets),
+            Self::Tls(session) => session.read(octets),
+        }
+    }
 }
 
 impl Write for Stream {

@@ -28,6 +28,12 @@ impl TlsClient {
         Ok(Self { config: Arc::new(client(config)?), name })
     }
 
+    /// For clients that open their sessions themselves.
+    #[cfg(feature = "nats")]
+    pub(crate) fn config(&self) -> ClientConfig {
+        ClientConfig::clone(&self.config)
+    }
+
     /// A session over the connection; the handshake is done with the first octets.
     pub(crate) fn session(&self, stream: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
         let session = ClientConnection::new(self.config.clone(), self.name.clone()).map_err(io::Error::other)?;

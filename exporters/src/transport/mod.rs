@@ -60,6 +60,25 @@ pub(crate) fn open(parts: &Parts<'_>) -> Result<Box<dyn Sink>, StartError> {
         Output::Otlp(otlp) => parts.reliable(crate::otlp::OtlpReceiver::new(otlp, parts)),
         #[cfg(not(feature = "otlp"))]
         Output::Otlp(_) => Err(parts.not_built("otlp")),
+        #[cfg(feature = "redis")]
+        Output::Redis(redis) => parts.reliable(crate::brokers::RedisList::new(redis, parts)),
+        #[cfg(not(feature = "redis"))]
+        Output::Redis(_) => Err(parts.not_built("redis")),
+        #[cfg(feature = "nats")]
+        Output::Nats(nats) => parts.reliable(crate::brokers::Nats::new(nats, parts)),
+        #[cfg(not(feature = "nats"))]
+        Output::Nats(_) => Err(parts.not_built("nats")),
+        #[cfg(feature = "zmq")]
+        Output::Zmq(zmq) => {
+            let publisher = crate::brokers::ZmqPublisher::open(zmq, parts).map_err(|reason| parts.error(reason))?;
+            Ok(Box::new(publisher))
+        }
+        #[cfg(not(feature = "zmq"))]
+        Output::Zmq(_) => Err(parts.not_built("zmq")),
+        #[cfg(feature = "kafka")]
+        Output::Kafka(kafka) => parts.reliable(crate::brokers::Kafka::new(kafka, parts)),
+        #[cfg(not(feature = "kafka"))]
+        Output::Kafka(_) => Err(parts.not_built("kafka")),
     }
 }
 

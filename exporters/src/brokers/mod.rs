@@ -1,0 +1,27 @@
+//! Message brokers and queues: each record is a JSON object of its own.
+
+#[cfg(feature = "kafka")]
+mod flow_key;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_settings;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "zmq")]
+mod ntopng;
+mod objects;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "zmq")]
+mod zmq;
+
+#[cfg(feature = "kafka")]
+pub(crate) use self::kafka::Kafka;
+#[cfg(feature = "nats")]
+pub(crate) use self::nats::Nats;
+#[cfg(feature = "redis")]
+pub(crate) use self::redis::RedisList;
+#[cfg(feature = "zmq")]
+pub(crate) use self::zmq::ZmqPublisher;
+use objects::Objects;

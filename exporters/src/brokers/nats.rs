@@ -1,0 +1,197 @@
+//! NATS: each record is a message.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream;
+use async_nats::{Client, ConnectOptions, Event, RequestErrorKind, ServerAddr};
+use pidflow_schema::FlowRecord;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{sleep, timeout};
+
+use crate::config::{NatsConfig, NatsLogin};
+use crate::delivery::{Failure, Receiver, Sent};
+use crate::exporter::{Counters, Loss};
+use crate::net::TlsClient;
+use crate::transport::Parts;
+
+use super::Objects;
+
+/// Messages on their way to a stream at once.
+const UNACKNOWLEDGED: usize = 1000;
+/// How long the connection is looked after while there is nothing to send.
+const ATTENTION: Duration = Duration::from_millis(1);
+
+/// One subject.
+pub(crate) struct Nats {
+    runtime: Arc<Runtime>,
+    options: ConnectOptions,
+    server: ServerAddr,
+    subject: String,
+    jetstream: bool,
+    objects: Objects,
+    /// How many of the objects were taken, or left out; and of these, what the present attempt brought.
+    done: usize,
+    sent: Sent,
+    connection: Option<Connection>,
+    counters: Arc<Counters>,
+    /// The last error that the server told of its own accord: a subject that we may not publish to.
+    complaint: Arc<Mutex<Option<String>>>,
+}
+
+struct Connection {
+    client: Client,
+    stream: Option<jetstream::Context>,
+    /// Octets of a message at most, as the server said.
+    largest: usize,
+}
+
+impl Nats {
+    pub(crate) fn new(config: &NatsConfig, parts: &Parts<'_>) -> Result<Self, String> {
+        let complaint = Arc::default();
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| format!("no runtime: {e}"))?;
+        Ok(Self {
+            options: options(config, &complaint)?,
+            server: config.url().parse().map_err(|e| format!("not an address: {e}"))?,
+            subject: config.subject.clone(),
+            jetstream: config.jetstream,
+            objects: Objects::new(config.keys, parts),
+            done: 0,
+            sent: Sent::default(),
+            connection: None,
+            counters: parts.counters.clone(),
+            complaint,
+            runtime: Arc::new(runtime),
+        })
+    }
+
+    async fn send(&mut self, limit: Duration) -> Result<(), String> {
+        let kept = self.connection.take().filter(|c| c.client.connection_state() == State::Connected);
+        let connection = match kept {
+            Some(connection) => connection,
+            None => self.connect(limit).await?,
+        };
+        while self.done < self.objects.len() {
+            let part: Vec<_> = self.objects.iter().skip(self.done).take(UNACKNOWLEDGED).collect();
+            let fitting: Vec<_> = part.iter().copied().filter(|o| o.len() <= connection.largest).collect();
+            connection.publish(&self.subject, &fitting).await?;
+            self.heard().await?;
+            self.counters.lost(Loss::TooLarge, part.len() - fitting.len());
+            self.sent.left_out += part.len() - fitting.len();
+            self.sent.records += fitting.len();
+            self.sent.octets += fitting.iter().map(|o| o.len()).sum::<usize>();
+            self.done += part.len();
+        }
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    async fn connect(&self, limit: Duration) -> Result<Connection, String> {
+        let options = self.options.clone().connection_timeout(limit);
+        let client = options.connect(self.server.clone()).await.map_err(|e| e.to_string())?;
+        let stream = self.jetstream.then(|| jetstream::new(client.clone()));
+        Ok(Connection { largest: client.max_payload(), client, stream })
+    }
+
+    /// Lets the connection's own task tell what the server complained about before it answered.
+    async fn heard(&self) -> Result<(), String> {
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+        }
+        let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner).take();
+        complaint.map_or(Ok(()), Err)
+    }
+}
+
+impl Connection {
+    /// Until the stream, or the server, has all of them.
+    async fn publish(&self, subject: &str, objects: &[&[u8]]) -> Result<(), String> {
+        match &self.stream {
+            Some(stream) => store(stream, subject, objects).await,
+            None => self.hand_over(subject, objects).await,
+        }
+    }
+
+    /// The client connects again by itself and then knows nothing of what was lost on the way, so that one connection has
+    /// to last from the first message to the answer.
+    async fn hand_over(&self, subject: &str, objects: &[&[u8]]) -> Result<(), String> {
+        let connects = || self.client.statistics().connects.load(Relaxed);
+        let before = connects();
+        for object in objects {
+            let sent = self.client.publish(subject.to_owned(), object.to_vec().into()).await;
+            sent.map_err(|e| e.to_string())?;
+        }
+        self.answer().await?;
+        if connects() == before { Ok(()) } else { Err("the connection was lost on the way".into()) }
+    }
+
+    /// Waits until the server has read everything so far. It reads in order, and answers a request to a subject that
+    /// nobody listens to by itself.
+    async fn answer(&self) -> Result<(), String> {
+        match self.client.request(self.client.new_inbox(), Vec::new().into()).await {
+            Err(e) if e.kind() != RequestErrorKind::NoResponders => Err(e.to_string()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Messages for a stream; each is acknowledged on its own.
+async fn store(stream: &jetstream::Context, subject: &str, objects: &[&[u8]]) -> Result<(), String> {
+    let mut acknowledged = Vec::with_capacity(objects.len());
+    for object in objects {
+        let sent = stream.publish(subject.to_owned(), object.to_vec().into()).await;
+        acknowledged.push(sent.map_err(|e| e.to_string())?);
+    }
+    for one in acknowledged {
+        one.await.map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
+fn options(config: &NatsConfig, complaint: &Arc<Mutex<Option<String>>>) -> Result<ConnectOptions, String> {
+    let complaint = complaint.clone();
+    let options = ConnectOptions::new().name("pidflow").event_callback(move |event| {
+        if let Event::ServerError(e) = event {
+            *complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(e.to_string());
+        }
+        std::future::ready(())
+    });
+    let options = match &config.login {
+        NatsLogin::None => options,
+        NatsLogin::Token(token) => options.token(token.reveal().to_owned()),
+        NatsLogin::Password(user, password) => options.user_and_password(user.clone(), password.reveal().to_owned()),
+        NatsLogin::Credentials(text) => {
+            options.credentials(text.reveal()).map_err(|_| "`credentials` are none: JWT and NKEY seed are expected")?
+        }
+    };
+    let Some(tls) = &config.tls else { return Ok(options) };
+    let tls = TlsClient::new(tls, &config.server.host)?;
+    Ok(options.require_tls(true).tls_client_config(tls.config()))
+}
+
+impl Receiver for Nats {
+    fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
+        self.objects.fill(records);
+        self.done = 0;
+    }
+
+    /// What was published to a connection that broke is published again: at least once.
+    fn attempt(&mut self, _records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
+        self.sent = Sent::default();
+        let runtime = self.runtime.clone();
+        let result = runtime.block_on(async { timeout(limit, self.send(limit)).await });
+        match result.unwrap_or_else(|_| Err("no answer in time".into())) {
+            Ok(()) => Ok(self.sent),
+            Err(message) => Err(Failure { sent: self.sent, ..Failure::passing(message) }),
+        }
+    }
+
+    /// Answers the server's pings.
+    fn idle(&mut self) {
+        if self.connection.is_some() {
+            self.runtime.block_on(async { sleep(ATTENTION).await });
+        }
+    }
+}

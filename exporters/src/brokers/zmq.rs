@@ -1,0 +1,197 @@
+//! ZeroMQ: records for ntopng, as nProbe publishes them.
+//!
+//! A publisher keeps nothing for subscribers that are not there, and nobody acknowledges anything.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use pidflow_schema::FlowRecord;
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{sleep, timeout};
+use zeromq::util::PeerIdentity;
+use zeromq::{PubSocket, Socket, SocketEvent, SocketOptions, SocketSend, ZmqMessage};
+
+use crate::config::ZmqConfig;
+use crate::exporter::{Link, Loss};
+use crate::transport::{Kept, Parts, Sink};
+
+use super::Objects;
+use super::ntopng::{Framing, LARGEST};
+
+/// Records handed to the library at once: far fewer messages than it silently drops (100,000).
+const PART: usize = 1000;
+/// A subscriber that reads nothing for this long loses records, as libzmq has it too.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is looked whether subscribers have read.
+const PAUSE: Duration = Duration::from_micros(200);
+/// What the kernel has not taken yet gets this long when the exporter ends.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// One publisher.
+pub(crate) struct ZmqPublisher {
+    socket: PubSocket,
+    /// What the library tells of subscribers that come and go.
+    events: Box<dyn FnMut() -> Option<SocketEvent> + Send>,
+    subscribers: HashSet<PeerIdentity>,
+    /// Accepts subscribers and writes to them, all the time.
+    runtime: Runtime,
+    framing: Framing,
+    objects: Objects,
+    records_per_message: usize,
+    /// Where a subscriber listens, and not to be connected to before then.
+    remote: Option<(String, Instant)>,
+    /// The last message that was handed over; the library holds it until it was written to each subscriber.
+    last: Option<ZmqMessage>,
+    link: Link,
+}
+
+impl ZmqPublisher {
+    pub(crate) fn open(config: &ZmqConfig, parts: &Parts<'_>) -> Result<Self, String> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("export-zmq").enable_all().build();
+        let runtime = runtime.map_err(|e| format!("no runtime: {e}"))?;
+        let mut options = SocketOptions::default();
+        options.connect_timeout(PATIENCE);
+        let inside = runtime.enter();
+        let mut socket = PubSocket::with_options(options);
+        drop(inside);
+        let mut monitor = socket.monitor();
+        let url = config.url();
+        if !config.connect {
+            runtime.block_on(socket.bind(&url)).map_err(|e| format!("cannot listen at {url}: {e}"))?;
+        }
+        Ok(Self {
+            socket,
+            events: Box::new(move || monitor.try_recv().ok()),
+            subscribers: HashSet::new(),
+            runtime,
+            framing: Framing::new(config),
+            objects: Objects::new(config.keys, parts),
+            records_per_message: config.records_per_message,
+            remote: config.connect.then(|| (url, Instant::now())),
+            last: None,
+            link: parts.link(),
+        })
+    }
+
+    /// Whether anybody could be sent to.
+    fn has_subscribers(&mut self) -> bool {
+        self.look();
+        if let Some((url, again)) = &mut self.remote
+            && self.subscribers.is_empty()
+            && Instant::now() >= *again
+        {
+            if let Err(e) = self.runtime.block_on(self.socket.connect(url)) {
+                self.link.failed(&e, "records are lost until a subscriber listens there");
+            }
+            *again = Instant::now() + PATIENCE;
+            self.look();
+        }
+        !self.subscribers.is_empty()
+    }
+
+    fn look(&mut self) {
+        while let Some(event) = (self.events)() {
+            match event {
+                SocketEvent::Accepted(_, peer) | SocketEvent::Connected(_, peer) => _ = self.subscribers.insert(peer),
+                SocketEvent::Disconnected(peer) => _ = self.subscribers.remove(&peer),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits until the library has written everything, within limits.
+    fn is_written(&mut self) -> bool {
+        let limit = self.link.control.remaining().map_or(PATIENCE, |left| left.min(PATIENCE));
+        let Some(last) = self.last.take() else { return true };
+        let is_held = || last.iter().any(|frame| !frame.is_unique());
+        let written = async || {
+            while is_held() {
+                sleep(PAUSE).await;
+            }
+        };
+        let written = self.runtime.block_on(async { timeout(limit, written()).await });
+        if written.is_err() {
+            self.last = Some(last);
+        }
+        written.is_ok()
+    }
+
+    fn publish(&mut self) {
+        let objects: Vec<_> = self.objects.iter().collect();
+        for group in objects.chunks(self.records_per_message) {
+            for payload in payloads(group) {
+                let octets = payload.octets.len();
+                if octets > LARGEST {
+                    self.link.counters.lost(Loss::TooLarge, payload.records);
+                    continue;
+                }
+                let mut message = ZmqMessage::from(self.framing.header(octets));
+                message.push_back(payload.octets.into());
+                self.last = Some(message.clone());
+                match self.runtime.block_on(self.socket.send(message)) {
+                    Ok(()) => self.link.counters.sent(payload.records, octets),
+                    Err(e) => {
+                        self.link.counters.lost(Loss::Unreachable, payload.records);
+                        self.link.failed(&e, "records are lost");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The JSON of one message.
+struct Payload {
+    octets: Vec<u8>,
+    records: usize,
+}
+
+/// One object as it is, several as an array; another message where they would be too large for one.
+fn payloads(group: &[&[u8]]) -> Vec<Payload> {
+    if let [one] = group {
+        return vec![Payload { octets: one.to_vec(), records: 1 }];
+    }
+    let mut all: Vec<Payload> = Vec::new();
+    for object in group {
+        match all.last_mut() {
+            Some(open) if open.octets.len() + object.len() + 2 <= LARGEST => {
+                open.octets.push(b',');
+                open.octets.extend_from_slice(object);
+                open.records += 1;
+            }
+            _ => all.push(Payload { octets: [b"[", *object].concat(), records: 1 }),
+        }
+    }
+    all.iter_mut().for_each(|payload| payload.octets.push(b']'));
+    all
+}
+
+impl Sink for ZmqPublisher {
+    fn export(&mut self, records: &[FlowRecord], _now_ns: u64) -> Result<(), Kept> {
+        for part in records.chunks(PART) {
+            if !self.has_subscribers() {
+                self.link.counters.lost(Loss::NoSubscriber, part.len());
+            } else if !self.is_written() {
+                self.link.counters.lost(Loss::Unreachable, part.len());
+                self.link.failed(&"a subscriber does not read", "records are lost until it does");
+            } else {
+                self.objects.fill(part);
+                self.publish();
+                self.link.notice.worked();
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        self.has_subscribers();
+        self.is_written();
+    }
+}
+
+impl Drop for ZmqPublisher {
+    fn drop(&mut self) {
+        self.is_written();
+        self.runtime.block_on(async { sleep(LINGER).await });
+    }
+}

@@ -1,0 +1,171 @@
+//! Exporters to Kafka.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::table::Table;
+use super::{ConfigError, Secret, TlsConfig};
+use crate::json::JsonKeys;
+
+/// Settings that pidflow's account of what was delivered rests upon.
+const OURS: [&str; 4] = ["bootstrap.servers", "metadata.broker.list", "message.timeout.ms", "delivery.timeout.ms"];
+
+/// How batches are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KafkaCompression {
+    /// Not at all.
+    None,
+    /// Gzip.
+    Gzip,
+    /// Snappy.
+    Snappy,
+    /// LZ4.
+    #[default]
+    Lz4,
+    /// Zstandard, from Kafka 2.1 on.
+    Zstd,
+}
+
+/// Who has to have a record before it counts as taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KafkaAcks {
+    /// Every replica in sync.
+    #[default]
+    All,
+    /// The partition's leader.
+    Leader,
+    /// Nobody: what was sent counts as taken.
+    None,
+}
+
+/// Authentication (SASL).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaLogin {
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub mechanism: String,
+    /// User.
+    pub user: String,
+    /// Password.
+    pub password: Secret,
+}
+
+/// An exporter to a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaConfig {
+    /// `HOST:PORT` of brokers that know the others, with commas between them.
+    pub brokers: String,
+    /// The topic.
+    pub topic: String,
+    /// How batches are compressed.
+    pub compression: KafkaCompression,
+    /// Who has to have a record.
+    pub acks: KafkaAcks,
+    /// None: without TLS.
+    pub tls: Option<TlsConfig>,
+    /// None: without authentication.
+    pub login: Option<KafkaLogin>,
+    /// Further settings of librdkafka, by its names. Any of them may be a secret.
+    pub settings: BTreeMap<String, Secret>,
+    /// What the objects' keys are.
+    pub keys: JsonKeys,
+}
+
+/// A setting as TOML has it.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "write a number, true, false, \"text\", { file = \"PATH\" } or { env = \"VARIABLE\" }")]
+enum Setting {
+    Number(i64),
+    Switch(bool),
+    Text(Secret),
+}
+
+impl KafkaConfig {
+    /// To the topic by way of these brokers (`HOST:PORT,…`), with everything else as usual.
+    #[must_use]
+    pub fn new(brokers: &str, topic: &str) -> Self {
+        Self {
+            brokers: brokers.to_owned(),
+            topic: topic.to_owned(),
+            compression: KafkaCompression::default(),
+            acks: KafkaAcks::default(),
+            tls: None,
+            login: None,
+            settings: BTreeMap::new(),
+            keys: JsonKeys::default(),
+        }
+    }
+
+    /// The keys `brokers`, `topic`, `compression`, `acks`, `tls`, `sasl`, `user`, `password`, `settings`, `keys` and those
+    /// of TLS.
+    pub(super) fn read(table: &mut Table) -> Result<Self, ConfigError> {
+        let brokers: Vec<String> = table.need("brokers")?;
+        if brokers.is_empty() || brokers.iter().any(|b| b.trim().is_empty() || b.contains([',', '@', '/'])) {
+            return value("brokers", "allowed is a list of \"HOST:PORT\"");
+        }
+        let topic = table.read("topic", topic)?.unwrap_or_else(|| "pidflow.flows".into());
+        let compression = table.take("compression")?.unwrap_or_default();
+        let acks = table.read("acks", KafkaAcks::read)?.unwrap_or_default();
+        let with_tls: bool = table.take("tls")?.unwrap_or(false);
+        let login = KafkaLogin::read(table)?;
+        let settings = settings(table.take("settings")?.unwrap_or_default())?;
+        let keys = table.take("keys")?.unwrap_or_default();
+        let tls = TlsConfig::read(table)?;
+        let tls = with_tls.then_some(tls);
+        Ok(Self { compression, acks, tls, login, settings, keys, ..Self::new(&brokers.join(","), &topic) })
+    }
+}
+
+impl KafkaAcks {
+    fn read(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "all" => Ok(Self::All),
+            "leader" => Ok(Self::Leader),
+            "none" => Ok(Self::None),
+            _ => Err("allowed are all, leader, none"),
+        }
+    }
+}
+
+impl KafkaLogin {
+    fn read(table: &mut Table) -> Result<Option<Self>, ConfigError> {
+        let mechanism = table.read("sasl", mechanism)?;
+        let (user, password) = (table.take("user")?, table.take("password")?);
+        match (mechanism, user, password) {
+            (None, None, None) => Ok(None),
+            (Some(mechanism), Some(user), Some(password)) => Ok(Some(Self { mechanism, user, password })),
+            (None, ..) => value("sasl", "missing beside `user` and `password`: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+            (Some(_), ..) => value("sasl", "it needs `user` and `password`"),
+        }
+    }
+}
+
+fn mechanism(text: &str) -> Result<String, &'static str> {
+    let known = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&text);
+    if known { Ok(text.to_owned()) } else { Err("allowed are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512") }
+}
+
+/// Kafka's own rule for names of topics.
+fn topic(text: &str) -> Result<String, &'static str> {
+    let ok = (1..250).contains(&text.len())
+        && !["", ".", ".."].contains(&text)
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    if ok { Ok(text.to_owned()) } else { Err("allowed are up to 249 letters, digits, `.`, `_` and `-`") }
+}
+
+fn settings(given: BTreeMap<String, Setting>) -> Result<BTreeMap<String, Secret>, ConfigError> {
+    if let Some(name) = OURS.iter().find(|name| given.contains_key(**name)) {
+        return value("settings", &format!("{name} is set by pidflow itself"));
+    }
+    let text = |setting| match setting {
+        Setting::Number(n) => Secret::new(&n.to_string()),
+        Setting::Switch(on) => Secret::new(if on { "true" } else { "false" }),
+        Setting::Text(text) => text,
+    };
+    Ok(given.into_iter().map(|(name, setting)| (name, text(setting))).collect())
+}
+
+fn value<T>(key: &'static str, reason: &str) -> Result<T, ConfigError> {
+    Err(ConfigError::Value { key, reason: reason.into() })
+}
