@@ -70,10 +70,11 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let exporters = ExporterSet::start(&outputs.exporters, &context)?;
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
     let about = About { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
-    tracing::info!("{}", ready_line(&about, listener.as_ref(), port.scheme()));
+    let ready = ready_line(&about, listener.as_ref(), port.scheme());
     if let Some(listener) = listener {
         http::serve(listener, port, shared.clone())?;
     }
+    tracing::info!("{ready}");
     let view = if view { Some(LiveView::start()?) } else { None };
     let table = options.flows.table();
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());

@@ -19,6 +19,7 @@ pub(super) struct Nothing {}
 #[utoipa::path(
     get,
     path = "/api/elements",
+    operation_id = "elements",
     responses((status = 200, description = "In the order of records.", body = Vec<ElementDescription>), AnyRefusal)
 )]
 pub(super) async fn page(State(shared): State<Shared>, _: Asked<Nothing>) -> Json<Vec<ElementDescription>> {

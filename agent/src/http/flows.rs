@@ -75,8 +75,8 @@ impl Query {
         let is_at =
             |address, port| self.address.is_none_or(|a| a.0 == address) && self.port.is_none_or(|p| p.0 == port);
         self.protocol.is_none_or(|p| p.0 == f.protocol)
-            && self.since.is_none_or(|t| f.last_ns >= t.0)
-            && self.until.is_none_or(|t| f.first_ns <= t.0)
+            && self.since.is_none_or(|t| t.is_until(f.last_ns))
+            && self.until.is_none_or(|t| t.is_since(f.first_ns))
             && (is_at(f.source, f.source_port) || is_at(f.destination, f.destination_port))
             && (self.end().is_any() || has_process(&r.source) || has_process(&r.destination))
     }
@@ -89,6 +89,7 @@ impl Query {
 #[utoipa::path(
     get,
     path = "/api/flows",
+    operation_id = "flows",
     params(Query),
     responses(
         (status = 200, description = "The records.", body = FlowPage),

@@ -2,7 +2,6 @@
 //! Infinity data source takes them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -103,6 +102,7 @@ struct GraphEdge {
 #[utoipa::path(
     get,
     path = "/api/graph",
+    operation_id = "graph",
     params(Query),
     responses((status = 200, description = "The graph of the edges that have metrics of their own.", body = Graph), AnyRefusal)
 )]
@@ -117,10 +117,11 @@ pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query
     drop(status);
     shown.sort_by_key(|(_, traffic)| std::cmp::Reverse(traffic.bytes));
     shown.truncate(limit);
-    Json(graph(&shown, &shared.host, &shared.recent.names()))
+    let names = shown.iter().flat_map(|((source, target), _)| [source.process(), target.process()]).collect();
+    Json(graph(&shown, &shared.host, &shared.recent.named(&names)))
 }
 
-fn graph(shown: &[(Ends, Traffic)], host: &str, names: &HashMap<Arc<str>, (usize, Known)>) -> Graph {
+fn graph(shown: &[(Ends, Traffic)], host: &str, names: &HashMap<&str, (usize, Known)>) -> Graph {
     let mut octets: BTreeMap<&Node, u64> = BTreeMap::new();
     for ((source, target), sums) in shown {
         *octets.entry(source).or_default() += sums.bytes;
@@ -133,13 +134,13 @@ fn graph(shown: &[(Ends, Traffic)], host: &str, names: &HashMap<Arc<str>, (usize
 }
 
 impl GraphNode {
-    fn new(node: &Node, host: &str, names: &HashMap<Arc<str>, (usize, Known)>) -> Self {
+    fn new(node: &Node, host: &str, names: &HashMap<&str, (usize, Known)>) -> Self {
         let (title, subtitle) = match node {
             Node::Address(a) => (a.to_string(), String::new()),
             _ => (node.process().to_owned(), host.to_owned()),
         };
         let details = match node {
-            Node::Process(name) => names.get(name).map(|(count, latest)| Details::new(*count, latest)),
+            Node::Process(name) => names.get(&**name).map(|(count, latest)| Details::new(*count, latest)),
             _ => None,
         };
         let details = details.unwrap_or_default();

@@ -15,6 +15,7 @@ const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;ma
 #[utoipa::path(
     get,
     path = "/",
+    operation_id = "index",
     responses((status = 200, description = "HTML.", body = String, content_type = "text/html"), AnyRefusal)
 )]
 pub(super) async fn page(State(shared): State<Shared>) -> Html<String> {

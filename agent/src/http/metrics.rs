@@ -12,6 +12,7 @@ use crate::metrics::openmetrics;
 #[utoipa::path(
     get,
     path = "/metrics",
+    operation_id = "metrics",
     responses(
         (status = 200, description = "OpenMetrics.", body = String, content_type = "application/openmetrics-text"),
         AnyRefusal

@@ -56,6 +56,7 @@ static TEXT: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_json().unwrap_or_de
 #[utoipa::path(
     get,
     path = "/api/openapi.json",
+    operation_id = "openapi",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object, content_type = "application/json"), AnyRefusal)
 )]
 pub(super) async fn page() -> impl IntoResponse {
@@ -82,8 +83,10 @@ mod tests {
         ];
         assert_eq!(pages, wanted);
         let document = serde_json::to_value(&*DOCUMENT).unwrap();
+        let mut ids = std::collections::BTreeSet::new();
         for path in pages {
             let get = &document["paths"][path]["get"];
+            assert!(ids.insert(get["operationId"].as_str().unwrap()), "{path}: its operationId is another's too");
             assert!(get["summary"].as_str().is_some_and(|s| !s.is_empty()), "{path}");
             assert!(["200", "400", "401"].iter().all(|status| get["responses"][status].is_object()), "{path}");
             let parameters = get["parameters"].as_array().into_iter().flatten();

@@ -56,8 +56,8 @@ impl Query {
             user: self.user.as_ref(),
             container: self.container.as_ref(),
         };
-        self.since.is_none_or(|t| known.last_ns >= t.0)
-            && self.until.is_none_or(|t| known.first_ns <= t.0)
+        self.since.is_none_or(|t| t.is_until(known.last_ns))
+            && self.until.is_none_or(|t| t.is_since(known.first_ns))
             && end.is(&known.process)
     }
 }
@@ -69,6 +69,7 @@ impl Query {
 #[utoipa::path(
     get,
     path = "/api/processes",
+    operation_id = "processes",
     params(Query),
     responses(
         (status = 200, description = "The processes.", body = ProcessPage),

@@ -8,7 +8,7 @@ mod processes;
 mod ring;
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pidflow_schema::FlowRecord;
@@ -68,13 +68,14 @@ impl Recent {
         all.into_iter().take(limit + 1).cloned().collect()
     }
 
-    /// For each process name how many processes have it, and the one that was seen last.
-    pub(crate) fn names(&self) -> HashMap<Arc<str>, (usize, Known)> {
-        let mut names = HashMap::new();
+    /// For each of these process names how many processes have it, and the one that was seen last.
+    pub(crate) fn named<'a>(&self, names: &HashSet<&'a str>) -> HashMap<&'a str, (usize, Known)> {
+        let mut found = HashMap::new();
         for known in self.kept().processes.iter() {
-            let (count, _) = names.entry(Arc::clone(&known.process.name)).or_insert_with(|| (0, known.clone()));
-            *count += 1;
+            if let Some(name) = names.get(&*known.process.name) {
+                found.entry(*name).or_insert_with(|| (0, known.clone())).0 += 1;
+            }
         }
-        names
+        found
     }
 }
