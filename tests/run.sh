@@ -68,7 +68,7 @@ missing_packages() {
     busybox:busybox-static qemu-system-x86_64:qemu-system-x86 tshark:tshark nfacctd:pmacct nfcapd:nfdump \
     influxd:influxdb nginx:nginx \
     prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd \
-    redis-server:redis-server redis-cli:redis-tools nats-server:nats-server make:make g++:g++; do
+    redis-server:redis-server redis-cli:redis-tools nats-server:nats-server make:make g++:g++ curl:curl; do
     has "${pair%%:*}" || echo "${pair#*:}"
   done
   pkg-config --exists libpcap 2>/dev/null || echo libpcap-dev
@@ -91,7 +91,7 @@ debian_packages() {
 
 # Collectors and validators that Debian does not package.
 python_packages() {
-  local venv=$PIDFLOW_CACHE/venv packages="opentelemetry-proto grpcio pyyaml kubernetes-validate ipfix chdb pyzmq nats-py"
+  local venv=$PIDFLOW_CACHE/venv packages="opentelemetry-proto grpcio pyyaml kubernetes-validate ipfix chdb pyzmq nats-py schemathesis"
   [ "$(cat "$venv/complete" 2>/dev/null)" = "$packages" ] && return 0
   # shellcheck disable=SC2086 # the list is meant to be split
   python3 -m venv "$venv" &&

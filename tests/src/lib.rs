@@ -10,6 +10,7 @@ pub mod guest;
 pub mod process;
 pub mod records;
 pub mod scenario;
+pub mod serving;
 pub mod skip;
 pub mod sys;
 pub mod trial;

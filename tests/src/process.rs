@@ -80,3 +80,10 @@ fn build_folder() -> Result<PathBuf> {
     let dir = own.parent().context("no folder of the running program")?;
     Ok(if dir.ends_with("deps") { dir.parent().unwrap_or(dir).to_owned() } else { dir.to_owned() })
 }
+
+/// The folder in which tests keep what they fetch and install.
+#[must_use]
+pub fn cache() -> PathBuf {
+    let default = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
+    std::env::var_os("PIDFLOW_CACHE").map_or_else(default, PathBuf::from)
+}

@@ -1,0 +1,143 @@
+//! An agent that is asked over HTTP, and the plainest of clients.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::process::{self, Guarded};
+
+/// Attaching takes a second, and machines may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running agent that watches the loopback interface, and where it serves.
+#[derive(Debug)]
+pub struct Serving {
+    process: Guarded,
+    /// Its port.
+    pub address: SocketAddr,
+    /// What it said until it was ready.
+    pub log: String,
+    token: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status; 0: nothing came.
+    pub status: u16,
+    /// Status line and header fields, in lower case.
+    pub head: String,
+    /// The rest.
+    pub body: String,
+}
+
+impl Serving {
+    /// Starts `pidflow run` with its log in `dir`, and waits until it is ready.
+    pub fn start(dir: &Path, arguments: &[&str]) -> Result<Self> {
+        let log = dir.join("log");
+        let mut command = Command::new(process::binary("pidflow")?);
+        command.args(["run", "-i", "lo", "-t", "1s", "-d", "1s", "--no-view"]).args(arguments);
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?;
+        let process = Guarded::new(child);
+        let said = ready(&log)?;
+        let address = said.rsplit_once(" on ").context("no address")?.1.trim().parse().context(said.clone())?;
+        Ok(Self { process, address, log: said, token: None })
+    }
+
+    /// Asks with this bearer token from now on.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    /// Its process number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Sends octets, and reads until the other side closes.
+    pub fn send(&self, octets: &[u8]) -> Result<Answer> {
+        let mut stream = TcpStream::connect(self.address)?;
+        // Who refuses a request early may close before all of it is sent.
+        let _ = stream.write_all(octets);
+        read(stream)
+    }
+
+    /// A page. HTTP/1.0, so that the body ends with the connection.
+    pub fn get(&self, path: &str) -> Result<Answer> {
+        let token = self.token.iter().map(|t| format!("Authorization: Bearer {t}\r\n")).collect::<String>();
+        self.send(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{token}\r\n").as_bytes())
+    }
+
+    /// A page of JSON, which must be there.
+    pub fn json(&self, path: &str) -> Result<Value> {
+        let answer = self.get(path)?;
+        ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.body);
+        serde_json::from_str(&answer.body).with_context(|| format!("{path}: {}", answer.body))
+    }
+
+    /// The sample of `/metrics` that the line begins with; 0: there is none.
+    pub fn metric(&self, series: &str) -> Result<u64> {
+        let page = self.get("/metrics")?.body;
+        let line = page.lines().find_map(|l| l.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(Ok(0), |value| Ok(value.parse::<f64>()? as u64))
+    }
+
+    /// Ends it with SIGTERM, which must succeed.
+    pub fn stop(mut self) -> Result<()> {
+        self.process.signal(libc::SIGTERM)?;
+        ensure!(self.process.wait(PATIENCE)?.success(), "it ended badly");
+        Ok(())
+    }
+}
+
+/// Reads what comes on a connection until it is closed, or reset.
+pub fn read(mut stream: TcpStream) -> Result<Answer> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut octets = Vec::new();
+    if let Err(e) = stream.read_to_end(&mut octets)
+        && e.kind() == std::io::ErrorKind::WouldBlock
+    {
+        bail!("the connection stays open");
+    }
+    let text = String::from_utf8_lossy(&octets).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+    Ok(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
+}
+
+/// Waits for something to become so.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let until = Instant::now() + PATIENCE;
+    while !is_so()? {
+        ensure!(Instant::now() < until, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// The log up to the line that says that the agent is ready.
+fn ready(log: &Path) -> Result<String> {
+    let mut said = String::new();
+    eventually("the agent is ready", || {
+        said.clear();
+        for line in BufReader::new(File::open(log)?).lines() {
+            said = said.clone() + &line? + "\n";
+        }
+        Ok(said.contains(" ready: "))
+    })
+    .with_context(|| said.clone())?;
+    let end = said.find(" ready: ").and_then(|at| said.get(at..)?.find('\n').map(|n| at + n));
+    Ok(said.get(..end.unwrap_or(said.len())).unwrap_or_default().to_owned())
+}

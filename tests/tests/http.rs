@@ -1,0 +1,356 @@
+//! What the agent answers over HTTP and HTTPS: the data, and whoever asks badly, slowly or too much.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "whatever is not as expected ends the test"
+)]
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use pidflow_tests::serving::{self, Serving, eventually};
+use pidflow_tests::{process, skip};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use serde_json::Value;
+
+/// Requests that are none, or are more than anybody needs, and the status of their answer.
+fn bad_requests() -> Vec<(&'static str, Vec<u8>, u16)> {
+    let get = |more: &str| format!("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n").into_bytes();
+    let post =
+        |length: &str| format!("POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+    let many: String = (0..200).map(|i| format!("X-{i}: y\r\n")).collect();
+    vec![
+        ("no HTTP", b"NONSENSE\r\n\r\n".to_vec(), 400),
+        ("TLS", vec![0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0], 400),
+        ("HTTP of another world", b"GET / HTTP/7.3\r\n\r\n".to_vec(), 400),
+        ("no Host", b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n".to_vec(), 400),
+        ("two Hosts", get("Host: y\r\n"), 400),
+        ("a NUL in a header", get("X: a\0b\r\n"), 400),
+        ("a length below zero", post("-1"), 400),
+        ("a large body", post("100000"), 413),
+        ("a long URI", format!("GET /{} HTTP/1.0\r\n\r\n", "a".repeat(9_000)).into_bytes(), 414),
+        ("a very long URI", format!("GET /{} HTTP/1.0\r\n\r\n", "a".repeat(1_000_000)).into_bytes(), 431),
+        ("large headers", get(&format!("X: {}\r\n", "a".repeat(20_000))), 431),
+        ("very large headers", get(&format!("X: {}\r\n", "a".repeat(1_000_000))), 431),
+        ("many headers", get(&many), 431),
+        ("a method that changes things", b"DELETE /api/flows HTTP/1.0\r\n\r\n".to_vec(), 405),
+        ("a method that nobody knows", b"BREW /api/flows HTTP/1.0\r\n\r\n".to_vec(), 405),
+        ("a page that is not there", b"GET /etc/passwd HTTP/1.0\r\n\r\n".to_vec(), 404),
+    ]
+}
+
+/// Queries that are refused, and words of the line that says why.
+const BAD_QUERIES: [(&str, [&str; 2]); 14] = [
+    ("flows?prot=tcp", ["`prot`", "`protocol`"]),
+    ("flows?port=65536", ["port: \"65536\"", "0 to 65535"]),
+    ("flows?port=", ["port: \"\"", "0 to 65535"]),
+    ("flows?pid=+1", ["pid: \" 1\"", "4294967295"]),
+    ("flows?protocol=TCPX", ["protocol: \"TCPX\"", "icmpv6"]),
+    ("flows?address=localhost", ["address: \"localhost\"", "192.0.2.1"]),
+    ("flows?since=yesterday", ["since: \"yesterday\"", "milliseconds"]),
+    ("flows?limit=0", ["limit: \"0\"", "1 to 500"]),
+    ("flows?limit=501", ["limit: \"501\"", "1 to 500"]),
+    ("flows?process=", ["process: \"\"", "name"]),
+    ("flows?cursor=1", ["cursor: \"1\"", "next_cursor"]),
+    ("flows?pid=1&pid=2", ["`pid`", "twice"]),
+    ("processes?port=1", ["`port`", "`container`"]),
+    ("graph?limit=x", ["limit: \"x\"", "1 to 500"]),
+];
+
+#[test]
+fn requests_that_cannot_be_met_get_their_status() {
+    if skip::without_root("requests_that_cannot_be_met_get_their_status") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Serving::start(dir.path(), &[]).unwrap();
+    for (what, octets, status) in bad_requests() {
+        let answer = agent.send(&octets).unwrap();
+        assert_eq!(answer.status, status, "{what}: {answer:?}");
+        assert!(status != 405 || answer.head.contains("\r\nallow: get,head"), "{what}: {answer:?}");
+    }
+    for (query, words) in BAD_QUERIES {
+        let answer = agent.get(&format!("/api/{query}")).unwrap();
+        assert_eq!((answer.status, answer.body.lines().count()), (400, 1), "{query}: {answer:?}");
+        assert!(words.iter().all(|w| answer.body.contains(w)), "{query}: {}", answer.body);
+    }
+    let of_another_run = "/api/flows?cursor=000000000000000000000001";
+    assert_eq!(agent.get(of_another_run).unwrap().status, 410);
+    assert_eq!(agent.get("/livez").unwrap().body, "ok\n");
+    assert_eq!(agent.metric("pidflow_http_requests_total{status=\"413\"}").unwrap(), 1);
+    assert!(agent.metric("pidflow_http_connections_cut_total{reason=\"malformed\"}").unwrap() >= 5);
+    agent.stop().unwrap();
+}
+
+/// Sockets of another process.
+fn sockets(pid: u32) -> usize {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let targets = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}
+
+/// Asks for a hundred times more than the kernel will hold, and takes none of it.
+fn greedy(agent: &Serving) -> TcpStream {
+    let mut stream = TcpStream::connect(agent.address).unwrap();
+    stream.write_all("GET /api/elements HTTP/1.1\r\nHost: x\r\n\r\n".repeat(500).as_bytes()).unwrap();
+    stream
+}
+
+#[test]
+fn slow_clients_and_too_many_of_them_cost_nothing() {
+    const CONNECTIONS: u64 = 64;
+    const TOO_MANY: u64 = 20;
+    if skip::without_root("slow_clients_and_too_many_of_them_cost_nothing") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Serving::start(dir.path(), &[]).unwrap();
+    let before = sockets(agent.pid());
+    let cut = |why: &str| agent.metric(&format!("pidflow_http_connections_cut_total{{reason=\"{why}\"}}")).unwrap();
+
+    let begin = || {
+        let mut stream = TcpStream::connect(agent.address).unwrap();
+        stream.write_all(b"GET /livez HTTP/1.1\r\nHo").unwrap();
+        stream
+    };
+    let slow: Vec<_> = (0..CONNECTIONS + TOO_MANY).map(|_| begin()).collect();
+    assert_eq!(agent.get("/livez").unwrap().body, "ok\n", "one who asks gets an answer all the same");
+    let open = sockets(agent.pid());
+    assert!(open <= before + CONNECTIONS as usize + 1, "{before} {open}");
+    assert!(cut("displaced") > TOO_MANY);
+    let answers: Vec<_> = slow.into_iter().map(|stream| serving::read(stream).unwrap()).collect();
+    let told = answers.iter().filter(|a| a.status == 408).count() as u64;
+    assert!(answers.iter().all(|a| matches!(a.status, 0 | 408)), "{answers:?}");
+    assert_eq!(cut("slow-request"), told);
+    assert!((CONNECTIONS - 10..CONNECTIONS).contains(&told), "{told}");
+
+    let (idle, reader) = (TcpStream::connect(agent.address).unwrap(), greedy(&agent));
+    eventually("the one who does not read is cut", || Ok(cut("slow-reader") == 1)).unwrap();
+    assert_eq!(serving::read(idle).unwrap().status, 0, "nothing is said to one who asks nothing");
+    drop(reader);
+    eventually("all is given back", || Ok(sockets(agent.pid()) <= before + 1)).unwrap();
+    agent.stop().unwrap();
+}
+
+/// An authority of our own with a certificate for this host, as PEM files.
+fn certificates(dir: &Path) {
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.distinguished_name.push(DnType::CommonName, "authority of a test");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
+    std::fs::write(dir.join("authority"), authority.pem()).unwrap();
+    std::fs::write(dir.join("certificate"), certificate.pem()).unwrap();
+    std::fs::write(dir.join("key"), key.serialize_pem()).unwrap();
+}
+
+const TOKEN: &str = "0f3a.secret-of_the/test";
+
+#[test]
+fn https_and_the_token_keep_others_out() {
+    let name = "https_and_the_token_keep_others_out";
+    if skip::without_root(name) {
+        return;
+    }
+    if Command::new("curl").arg("--version").output().is_err() {
+        return skip::skip(name, "curl is not installed");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    certificates(dir.path());
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(file("token"), format!("{TOKEN}\n")).unwrap();
+    let (certificate, key, token, authority) = (file("certificate"), file("key"), file("token"), file("authority"));
+    let options = ["--listen", "0.0.0.0:0", "--tls-cert", &certificate, "--tls-key", &key, "--token-file", &token];
+    let agent = Serving::start(dir.path(), &options).unwrap();
+    assert!(agent.log.contains("HTTPS on") && !agent.log.contains("can read"), "{}", agent.log);
+    let url = |path: &str| format!("https://localhost:{}{path}", agent.address.port());
+    let curl = |path: &str, more: &[&str]| {
+        let mut command = Command::new("curl");
+        command.args(["-s", "-i", "--http1.1", "--cacert", &authority]).args(more);
+        command.arg(url(path)).output().unwrap()
+    };
+    let said = |o: &Output| String::from_utf8_lossy(&o.stdout).into_owned();
+
+    let refused = said(&curl("/api/flows", &[]));
+    assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+    assert!(refused.to_lowercase().contains("\r\nwww-authenticate: bearer"), "{refused}");
+    for path in ["/", "/metrics", "/api/openapi.json", "/nowhere", "//livez"] {
+        assert!(said(&curl(path, &[])).starts_with("HTTP/1.1 401 "), "{path}");
+    }
+    for path in ["/livez", "/readyz"] {
+        assert!(said(&curl(path, &[])).starts_with("HTTP/1.1 200 "), "{path}");
+    }
+    let bearer = |token: &str| format!("Authorization: Bearer {token}");
+    assert!(said(&curl("/metrics", &["-H", &bearer("wrong")])).starts_with("HTTP/1.1 401 "));
+    let metrics = said(&curl("/metrics", &["-H", &bearer(TOKEN)]));
+    assert!(metrics.starts_with("HTTP/1.1 200 ") && metrics.ends_with("# EOF\n"), "{metrics}");
+
+    assert!(!curl("/livez", &["--tls-max", "1.1"]).status.success(), "TLS 1.1 is too old");
+    let plain = Command::new("curl").args(["-s", &url("/livez").replace("https", "http")]).output().unwrap();
+    assert!(!plain.status.success(), "no plain HTTP on this port");
+    let stranger = Command::new("curl").args(["-s", &url("/livez")]).output().unwrap();
+    assert_eq!(stranger.status.code(), Some(60), "the certificate is of an authority that curl does not know");
+    assert!(!metrics.contains(TOKEN) && !std::fs::read_to_string(file("log")).unwrap().contains(TOKEN));
+    agent.stop().unwrap();
+}
+
+#[test]
+fn what_guards_the_port_is_checked_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    certificates(dir.path());
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(file("token"), "two words\n").unwrap();
+    let (certificate, key, token, authority) = (file("certificate"), file("key"), file("token"), file("authority"));
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&["--tls-cert", &certificate], &["--tls-key"]),
+        (&["--tls-cert", "/no/such/file", "--tls-key", &key], &["/no/such/file", "No such file"]),
+        (&["--tls-cert", &token, "--tls-key", &key], &[&token, "certificate"]),
+        (&["--tls-cert", &authority, "--tls-key", &key], &[&authority, "TLS"]),
+        (&["--token-file", &token], &[&token, "one line"]),
+    ];
+    for (arguments, words) in cases {
+        let output = Command::new(process::binary("pidflow").unwrap()).arg("run").args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{arguments:?}: {said}");
+        assert!(words.iter().all(|w| said.contains(w)) && !said.contains("two words"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_port_that_everybody_reaches_is_warned_of_once() {
+    if skip::without_root("a_port_that_everybody_reaches_is_warned_of_once") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Serving::start(dir.path(), &["--listen", "0.0.0.0:0"]).unwrap();
+    assert_eq!(agent.log.matches("can read flows").count(), 1, "{}", agent.log);
+    agent.stop().unwrap();
+    let agent = Serving::start(dir.path(), &[]).unwrap();
+    assert!(!agent.log.contains("can read flows"), "{}", agent.log);
+    agent.stop().unwrap();
+}
+
+/// A listener of this process, to which it connects as often as wanted.
+struct Traffic(TcpListener);
+
+impl Traffic {
+    fn new() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").unwrap())
+    }
+
+    fn port(&self) -> u16 {
+        self.0.local_addr().unwrap().port()
+    }
+
+    /// A connection with one exchange, closed by both.
+    fn connect(&self, times: usize) {
+        for _ in 0..times {
+            let mut client = TcpStream::connect(self.0.local_addr().unwrap()).unwrap();
+            let (mut server, _) = self.0.accept().unwrap();
+            client.write_all(b"question").unwrap();
+            server.read_exact(&mut [0; 8]).unwrap();
+        }
+    }
+}
+
+fn array<'a>(page: &'a Value, name: &str) -> &'a Vec<Value> {
+    page[name].as_array().unwrap()
+}
+
+/// All pages of a question, following the cursor; `between` is done between them.
+fn pages(agent: &Serving, question: &str, name: &str, between: impl Fn()) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut page = agent.json(question).unwrap();
+    loop {
+        all.extend(array(&page, name).iter().cloned());
+        let Some(cursor) = page["next_cursor"].as_str() else { return all };
+        between();
+        page = agent.json(&format!("{question}&cursor={cursor}")).unwrap();
+    }
+}
+
+#[test]
+fn flows_and_processes_are_found_by_what_is_known_of_them() {
+    const FLOWS: usize = 30;
+    if skip::without_root("flows_and_processes_are_found_by_what_is_known_of_them") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("records.jsonl");
+    let agent = Serving::start(dir.path(), &["--json", json.to_str().unwrap()]).unwrap();
+    let traffic = Traffic::new();
+    traffic.connect(FLOWS);
+    let of_port = format!("/api/flows?port={}", traffic.port());
+    let count = |question: &str| array(&agent.json(&format!("{question}&limit=500")).unwrap(), "flows").len();
+    eventually("all flows are there", || Ok(count(&of_port) >= FLOWS)).unwrap();
+
+    let text = agent.get(&format!("{of_port}&limit=500")).unwrap().body;
+    let flows: Vec<Value> = array(&serde_json::from_str(&text).unwrap(), "flows").clone();
+    assert_eq!(flows.len(), FLOWS, "{text}");
+    let paged = pages(&agent, &format!("{of_port}&limit=7"), "flows", || {
+        let before = count(&of_port);
+        traffic.connect(3);
+        eventually("new records come in", || Ok(count(&of_port) == before + 3)).unwrap();
+    });
+    assert_eq!(paged, flows, "pages stay as they are while records come in");
+
+    let pid = std::process::id();
+    let own = format!("{of_port}&pid={pid}&protocol=tcp&user=0&address=127.0.0.1&since=2020-01-01T00:00:00%2B01:00");
+    assert_eq!(count(&own), count(&of_port));
+    let name = flows[0]["SRC_PROC_NAME"].as_str().unwrap();
+    let user = flows[0]["SRC_PROC_USER_NAME"].as_str().unwrap();
+    assert_eq!(count(&format!("{of_port}&process={name}&user={user}")), count(&of_port));
+    let (start, end) = (&flows[FLOWS - 1]["FLOW_START_MILLISECONDS"], &flows[FLOWS - 1]["FLOW_END_MILLISECONDS"]);
+    assert!((1..=FLOWS).contains(&count(&format!("{of_port}&since={start}&until={end}"))));
+    for other in [
+        "protocol=udp",
+        "process=nobody",
+        "pid=1",
+        "user=nobody",
+        "container=abc",
+        "address=127.0.0.2",
+        "until=1",
+        "since=2100-01-01T00:00:00Z",
+    ] {
+        assert_eq!(count(&format!("{of_port}&{other}")), 0, "{other}");
+    }
+
+    processes_are_as_their_flows(&agent, pid, name);
+    agent.stop().unwrap();
+    let exported = std::fs::read_to_string(json).unwrap();
+    let exported: HashSet<&str> = exported.lines().collect();
+    let shown: Vec<_> = text.lines().filter(|l| l.contains("IPV4_SRC_ADDR")).map(|l| l.trim_end_matches(',')).collect();
+    assert_eq!(shown.len(), FLOWS);
+    assert!(shown.iter().all(|line| exported.contains(line)), "records are those of the JSON exporter");
+}
+
+#[track_caller]
+fn processes_are_as_their_flows(agent: &Serving, pid: u32, name: &str) {
+    let page = agent.json(&format!("/api/processes?pid={pid}&process={name}")).unwrap();
+    let [process] = array(&page, "processes").as_slice() else { panic!("{page}") };
+    let flows = agent.json(&format!("/api/flows?pid={pid}&limit=500")).unwrap();
+    let side =
+        |side: &str| array(&flows, "flows").iter().filter(|f| f[format!("{side}_PROC_PID")] == pid).count() as u64;
+    assert_eq!(process["records_as_source"], side("SRC"), "{process}");
+    assert_eq!(process["records_as_destination"], side("DST"), "{process}");
+    assert!(process["ancestors"].as_str().unwrap().contains("(1)"), "{process}");
+    assert!(process["memory_actual"].as_u64().unwrap() > 1_000_000, "{process}");
+    let all = pages(agent, "/api/processes?limit=1", "processes", || {});
+    assert_eq!(all.iter().filter(|p| p["pid"] == pid).count(), 1, "{all:?}");
+
+    let graph = agent.json(&format!("/api/graph?process={name}")).unwrap();
+    let node = array(&graph, "nodes").iter().find(|n| n["title"] == name).unwrap();
+    assert_eq!(node["detail__pid"], pid, "{graph}");
+    let limited = agent.json("/api/graph?limit=1").unwrap();
+    assert_eq!(array(&limited, "edges").len(), 1, "{limited}");
+    let elements = agent.json("/api/elements").unwrap();
+    assert_eq!(elements.as_array().unwrap().len(), pidflow_schema::ELEMENTS.len());
+}
