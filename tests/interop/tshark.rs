@@ -51,6 +51,8 @@ fn field_of(e: &Element, version: WireVersion) -> String {
         ("OUT_DST_MAC", _) => "dstmac",
         ("INTERFACE_NAME", _) => "if_name",
         ("SRC_PROC_PID", _) => "pie.ntop.src_proc_id",
+        // Wireshark names this one unlike all the others of ntop.
+        ("SERVER_NW_LATENCY_MS", _) => "pie.server_nw_latency_ms",
         _ => return unlisted(e, version),
     };
     format!("cflow.{named}")

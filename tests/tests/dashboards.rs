@@ -357,5 +357,11 @@ fn the_page_is_openmetrics_and_the_health_pages_answer() {
     let (_, page) = get(port, "/metrics").unwrap();
     assert!(page.ends_with("# EOF\n") && page.contains("pidflow_edge_bytes_total{id="), "{page}");
     assert!(!page.contains("NaN"), "{page}");
+    // What Grafana's Tempo data source asks for.
+    for series in
+        ["request_total", "request_failed_total", "request_server_seconds_sum", "request_server_seconds_bucket"]
+    {
+        assert!(page.contains(&format!("\ntraces_service_graph_{series}{{client=\"")), "{series}: {page}");
+    }
     assert_eq!(get(port, "/no/such/page").unwrap().0, 404);
 }

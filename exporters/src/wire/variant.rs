@@ -84,7 +84,8 @@ impl Variants {
         self.last
     }
 
-    /// There are fewer combinations (15 independent groups) than ids, so that the id never runs over.
+    /// There are fewer combinations (about 9,400: no usage without a process, no handshake of ICMP) than ids, so that the
+    /// id never runs over.
     fn make(&mut self, groups: GroupSet) -> usize {
         let index = self.all.len();
         let id = FIRST_ID.saturating_add(u16::try_from(index).unwrap_or(u16::MAX));
