@@ -395,7 +395,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__read)
-            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --collector --export-version --template --json --json-keys --otlp --own-pen --host --log-format --log-level --help"
+            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --collector --export-version --template --json --json-keys --otlp --otlp-signals --own-pen --host --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -473,6 +473,10 @@ _pidflow() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --otlp-signals)
+                    COMPREPLY=($(compgen -W "logs metrics traces" -- "${cur}"))
+                    return 0
+                    ;;
                 --own-pen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -497,7 +501,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__run)
-            opts="-i -f -t -d -n -V -T -h --config --interface --filter --snaplen --promiscuous --active-timeout --idle-timeout --max-flows --fragments --probes --delay-accounting --collector --export-version --template --json --json-keys --otlp --own-pen --host --listen --tls-cert --tls-key --token-file --recent-flows --max-edges --no-view --log-format --log-level --help"
+            opts="-i -f -t -d -n -V -T -h --config --interface --filter --snaplen --promiscuous --active-timeout --idle-timeout --max-flows --fragments --probes --delay-accounting --collector --export-version --template --json --json-keys --otlp --otlp-signals --own-pen --host --listen --tls-cert --tls-key --token-file --recent-flows --max-edges --no-view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -597,6 +601,10 @@ _pidflow() {
                     ;;
                 --otlp)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --otlp-signals)
+                    COMPREPLY=($(compgen -W "logs metrics traces" -- "${cur}"))
                     return 0
                     ;;
                 --own-pen)

@@ -59,7 +59,10 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, or to standard output (-)' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp -d 'Send OpenTelemetry log records to this OTLP/gRPC receiver' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp -d 'Send OpenTelemetry data to this OTLP receiver; "env": where OTEL_EXPORTER_OTLP_ENDPOINT says. The other OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) hold for it' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp-signals -d 'What to send over OTLP [default: logs]' -r -f -a "logs\t'A log record per flow record'
+metrics\t'The metrics, at intervals'
+traces\t'A span per flow record'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off" [default: 127.0.0.1:9435]' -r
@@ -92,7 +95,10 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, or to standard output (-)' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp -d 'Send OpenTelemetry log records to this OTLP/gRPC receiver' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp -d 'Send OpenTelemetry data to this OTLP receiver; "env": where OTEL_EXPORTER_OTLP_ENDPOINT says. The other OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) hold for it' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp-signals -d 'What to send over OTLP [default: logs]' -r -f -a "logs\t'A log record per flow record'
+metrics\t'The metrics, at intervals'
+traces\t'A span per flow record'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l log-format -d 'How log lines look [default: text]' -r -f -a "text\t'For people'

@@ -40,6 +40,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
     options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     logging::start(&options.log);
+    outputs.say_what_is_not_used();
     let port = http::Settings::read(&options.http).or_usage()?;
     let signals = Held::new()?;
     give_up(privileges::keep_for_attaching());

@@ -57,6 +57,28 @@ impl From<DelayAccounting> for probes::DelayAccounting {
     }
 }
 
+/// What is sent over OTLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OtlpSignal {
+    /// A log record per flow record
+    Logs,
+    /// The metrics, at intervals
+    Metrics,
+    /// A span per flow record
+    Traces,
+}
+
+impl From<OtlpSignal> for exporters::Signal {
+    fn from(s: OtlpSignal) -> Self {
+        match s {
+            OtlpSignal::Logs => Self::Logs,
+            OtlpSignal::Metrics => Self::Metrics,
+            OtlpSignal::Traces => Self::Traces,
+        }
+    }
+}
+
 /// Keys of JSON records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -8,7 +8,7 @@ use clap::Args;
 use pidflow_exporters::config::ExporterConfig;
 use serde::Deserialize;
 
-use super::choices::{Backend, DelayAccounting, FragmentRule, JsonKeys, LogFormat, LogLevel, WireVersion};
+use super::choices::{Backend, DelayAccounting, FragmentRule, JsonKeys, LogFormat, LogLevel, OtlpSignal, WireVersion};
 use super::timeout::Timeout;
 
 /// Gives a struct of optional members `over`: what this layer does not say, the lower one does.
@@ -114,9 +114,13 @@ pub(crate) struct ExportOptions {
     /// Keys of JSON records [default: names]
     #[arg(long, value_name = "KEYS", env = "PIDFLOW_JSON_KEYS")]
     pub(crate) json_keys: Option<JsonKeys>,
-    /// Send OpenTelemetry log records to this OTLP/gRPC receiver
-    #[arg(long, value_name = "URL", env = "PIDFLOW_OTLP")]
+    /// Send OpenTelemetry data to this OTLP receiver; "env": where OTEL_EXPORTER_OTLP_ENDPOINT says. The other
+    /// OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) hold for it
+    #[arg(long, value_name = "URL|env", env = "PIDFLOW_OTLP")]
     pub(crate) otlp: Option<String>,
+    /// What to send over OTLP [default: logs]
+    #[arg(long, value_name = "SIGNALS", env = "PIDFLOW_OTLP_SIGNALS", value_delimiter = ',')]
+    pub(crate) otlp_signals: Vec<OtlpSignal>,
     /// Private enterprise number of pidflow's own elements [default: 32473]
     #[arg(long, value_name = "N", env = "PIDFLOW_OWN_PEN")]
     pub(crate) own_pen: Option<u32>,
@@ -124,7 +128,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "NAME", env = "PIDFLOW_HOST")]
     pub(crate) host: Option<String>,
 }
-layers!(ExportOptions { options: version, template, json, json_keys, otlp, own_pen, host; lists: collectors });
+layers!(ExportOptions { options: version, template, json, json_keys, otlp, own_pen, host; lists: collectors, otlp_signals });
 
 /// Metrics, health and the data itself over HTTP.
 #[derive(Debug, Clone, Default, Args, Deserialize)]

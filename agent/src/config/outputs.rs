@@ -1,8 +1,8 @@
 //! From options to exporters.
 
-use pidflow_exporters::config::{ConfigError, ExporterConfig};
+use pidflow_exporters::Template;
+use pidflow_exporters::config::{ConfigError, ExporterConfig, Signal};
 use pidflow_exporters::{ExportContext, Mode};
-use pidflow_exporters::{Template, TemplateError};
 use pidflow_schema::Enterprise;
 
 use super::choices::{JsonKeys, WireVersion};
@@ -25,6 +25,16 @@ impl Outputs {
         Ok(Self { exporters, context: context(&options.export, mode)? })
     }
 
+    /// Says that OpenTelemetry's variable alone sends nothing: it may have been meant for another program.
+    pub(crate) fn say_what_is_not_used(&self) {
+        use pidflow_exporters::Output;
+        let name = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        let is_otlp = |e: &ExporterConfig| matches!(e.output, Output::Otlp(_));
+        if variable(name).is_some_and(|v| !v.is_empty()) && !self.exporters.iter().any(is_otlp) {
+            tracing::info!("{name} is set and nothing is sent there; --otlp env does that");
+        }
+    }
+
     /// Whether standard output carries records.
     pub(crate) fn uses_stdout(&self) -> bool {
         use pidflow_exporters::Output;
@@ -40,16 +50,31 @@ fn given(o: &ExportOptions) -> Result<Vec<ExporterConfig>, ConfigError> {
     let keys = o.json_keys.unwrap_or(JsonKeys::Names).into();
     let collectors = o.collectors.iter().map(|url| ExporterConfig::collector(url, version));
     let json = o.json.iter().map(|file| Ok(ExporterConfig::json(file, keys)));
-    let otlp = o.otlp.iter().map(|url| ExporterConfig::otlp(url));
-    collectors.chain(json).chain(otlp).collect()
+    let mut all: Vec<_> = collectors.chain(json).collect::<Result<_, _>>()?;
+    if let Some(given) = &o.otlp {
+        let url = Some(given.as_str()).filter(|given| *given != "env");
+        all.extend(ExporterConfig::otlp_with_variables(url, &signals(o), &variable)?);
+    }
+    Ok(all)
 }
 
-fn context(o: &ExportOptions, mode: Mode) -> Result<ExportContext, TemplateError> {
+fn signals(o: &ExportOptions) -> Vec<Signal> {
+    let given: Vec<_> = o.otlp_signals.iter().map(|s| Signal::from(*s)).collect();
+    if given.is_empty() { vec![Signal::Logs] } else { given }
+}
+
+/// One that is not text is none.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn context(o: &ExportOptions, mode: Mode) -> anyhow::Result<ExportContext> {
     Ok(ExportContext {
         template: o.template.as_deref().map(Template::parse).transpose()?,
         own_pen: o.own_pen.unwrap_or(Enterprise::DEFAULT_OWN_PEN),
         host_name: host(o),
         host_id: read("/etc/machine-id"),
+        resource: ExporterConfig::otlp_resource(&variable)?,
         mode,
         ..ExportContext::default()
     })

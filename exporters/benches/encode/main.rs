@@ -74,7 +74,7 @@ fn encoders(c: &mut Criterion<CpuTime>) {
 /// Requests of 500 records, as octets.
 #[cfg(feature = "otlp")]
 fn otlp(group: &mut BenchmarkGroup<'_, CpuTime>, template: &Template, records: &[FlowRecord]) {
-    let encoder = pidflow_exporters::otlp::LogEncoder::new(template, "host", "");
+    let encoder = pidflow_exporters::otlp::LogEncoder::new(template, pidflow_exporters::otlp::resource("host", "", []));
     let requests = || records.chunks(500).map(|part| prost::Message::encode_to_vec(&encoder.request(part, NOW_NS)));
     group.bench_function("otlp", |b| b.iter(|| requests().for_each(|octets| drop(black_box(octets)))));
 }

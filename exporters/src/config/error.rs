@@ -40,6 +40,14 @@ pub enum ConfigError {
         /// What is wrong with it, and what is allowed.
         reason: String,
     },
+    /// One of OpenTelemetry's variables.
+    #[error("`{name}`: {reason}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What is wrong with it, and what is allowed.
+        reason: String,
+    },
     /// A number out of range.
     #[error("`{key}` is {value}; allowed are {min} to {max}")]
     Range {

@@ -1,10 +1,13 @@
 //! The common exporters from command line flags.
 
+use std::collections::BTreeMap;
+
 use crate::json::JsonKeys;
 
+use super::environment::{self, Lookup};
 use super::{
-    ClickHouseConfig, ConfigError, ElasticConfig, ExporterConfig, HttpConfig, JsonConfig, JsonOutput, OtlpConfig,
-    Output, WireConfig,
+    ClickHouseConfig, ConfigError, ElasticConfig, ExporterConfig, JsonConfig, JsonOutput, OtlpConfig, Output, Signal,
+    WireConfig,
 };
 
 /// nProbe's `-V`.
@@ -36,12 +39,33 @@ impl ExporterConfig {
         Output::Json(JsonConfig { output: JsonOutput::file(file), keys }).into()
     }
 
-    /// `--otlp URL`.
+    /// Log records over OTLP/gRPC to `url`, with everything else as usual.
     ///
     /// # Errors
     /// When the address cannot be read, or has user and password in it.
     pub fn otlp(url: &str) -> Result<Self, ConfigError> {
-        Ok(Output::Otlp(OtlpConfig { http: HttpConfig::new(url)? }).into())
+        Ok(Output::Otlp(OtlpConfig::new(url)?).into())
+    }
+
+    /// `--otlp URL|env` with `--otlp-signals …`: as OpenTelemetry's SDKs, so that what the flag does not say the
+    /// variables `OTEL_EXPORTER_OTLP_*` do. `url` none: the address too. Several, where signals go different ways.
+    ///
+    /// # Errors
+    /// When the address or a variable cannot be read; no value of a variable that may be a secret is in it.
+    pub fn otlp_with_variables(
+        url: Option<&str>,
+        signals: &[Signal],
+        lookup: Lookup<'_>,
+    ) -> Result<Vec<Self>, ConfigError> {
+        environment::exporters(url, signals, lookup)
+    }
+
+    /// Attributes of the resource, from `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn otlp_resource(lookup: Lookup<'_>) -> Result<BTreeMap<String, String>, ConfigError> {
+        environment::resource(lookup)
     }
 
     /// `--elastic URL`.

@@ -5,6 +5,7 @@
 mod clickhouse;
 mod delivery;
 mod elastic;
+mod environment;
 mod error;
 mod flags;
 mod http;
@@ -26,6 +27,7 @@ mod zmq;
 pub use clickhouse::ClickHouseConfig;
 pub use delivery::{DeliveryConfig, SpoolConfig};
 pub use elastic::ElasticConfig;
+pub use environment::Lookup;
 pub use error::ConfigError;
 pub use flags::WireVersion;
 pub use http::HttpConfig;
@@ -34,7 +36,7 @@ pub use json::{JsonConfig, JsonOutput};
 pub use kafka::{KafkaAcks, KafkaCompression, KafkaConfig, KafkaLogin};
 pub use loki::LokiConfig;
 pub use nats::{NatsConfig, NatsLogin};
-pub use otlp::OtlpConfig;
+pub use otlp::{OtlpConfig, OtlpProtocol, Signal};
 pub use redis::RedisConfig;
 pub use secret::Secret;
 pub use target::{Address, Target, TargetError};
@@ -140,7 +142,7 @@ impl Output {
             Self::Ipfix(c) | Self::Netflow9(c) => c.target.to_string(),
             Self::Json(JsonConfig { output: JsonOutput::Stdout, .. }) => "-".into(),
             Self::Json(JsonConfig { output: JsonOutput::File(path), .. }) => path.display().to_string(),
-            Self::Otlp(c) => c.http.url.clone(),
+            Self::Otlp(c) => c.target(),
             Self::ClickHouse(c) => format!("{} {}", c.http.url, c.table),
             Self::Elastic(c) => format!("{} {}", c.http.url, c.index),
             Self::Influx(c) => format!("{} {}", c.http.url, c.bucket),
@@ -160,6 +162,17 @@ impl Output {
             Self::Json(_) | Self::Zmq(_) => false,
             Self::Otlp(_) | Self::ClickHouse(_) | Self::Elastic(_) | Self::Influx(_) | Self::Loki(_) => true,
             Self::Redis(_) | Self::Nats(_) | Self::Kafka(_) => true,
+        }
+    }
+}
+
+impl Output {
+    /// Whether it makes something of flow records.
+    #[must_use]
+    pub fn takes_records(&self) -> bool {
+        match self {
+            Self::Otlp(c) => c.takes_records(),
+            _ => true,
         }
     }
 }

@@ -1,17 +1,126 @@
 //! Exporters to OpenTelemetry receivers.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Deserialize;
+
 use super::table::Table;
 use super::{ConfigError, HttpConfig};
 
-/// An exporter of OpenTelemetry log records.
+/// How often metrics are sent unless it is said otherwise: OpenTelemetry's default.
+const METRIC_INTERVAL: Duration = Duration::from_secs(60);
+
+/// An exporter to an OpenTelemetry receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtlpConfig {
     /// The receiver.
     pub http: HttpConfig,
+    /// How it is spoken to.
+    pub protocol: OtlpProtocol,
+    /// What is sent; at least one.
+    pub signals: BTreeSet<Signal>,
+    /// How often metrics are sent.
+    pub metric_interval: Duration,
+    /// Attributes of the resource besides the run's own, and instead of those of the same key.
+    pub resource: BTreeMap<String, String>,
+    /// The address is that of one signal, so that no path is put after it (`OTEL_EXPORTER_OTLP_LOGS_ENDPOINT` and its
+    /// like).
+    pub exact: bool,
+}
+
+/// OTLP's transports; the names are those of `OTEL_EXPORTER_OTLP_PROTOCOL`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum OtlpProtocol {
+    /// gRPC.
+    #[default]
+    #[serde(rename = "grpc")]
+    Grpc,
+    /// Protobuf in HTTP requests.
+    #[serde(rename = "http/protobuf")]
+    Http,
+}
+
+/// What OpenTelemetry calls its kinds of data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signal {
+    /// A log record per flow record.
+    Logs,
+    /// The run's metrics, at intervals.
+    Metrics,
+    /// A span per flow record.
+    Traces,
+}
+
+impl Signal {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Logs, Self::Metrics, Self::Traces];
+
+    /// As in the configuration and in paths of OTLP/HTTP.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Logs => "logs",
+            Self::Metrics => "metrics",
+            Self::Traces => "traces",
+        }
+    }
 }
 
 impl OtlpConfig {
+    /// Log records to `url` over gRPC, with everything else as usual.
+    ///
+    /// # Errors
+    /// When the address cannot be read, or has user and password in it.
+    pub fn new(url: &str) -> Result<Self, ConfigError> {
+        Ok(HttpConfig::new(url)?.into())
+    }
+
     pub(super) fn read(table: &mut Table) -> Result<Self, ConfigError> {
-        Ok(Self { http: HttpConfig::read(table)? })
+        let mut config = Self::from(HttpConfig::read(table)?);
+        config.protocol = table.take("protocol")?.unwrap_or_default();
+        if let Some(signals) = table.take("signals")? {
+            config.signals = signals;
+        }
+        if config.signals.is_empty() {
+            let reason = "name at least one of logs, metrics, traces".into();
+            return Err(ConfigError::Value { key: "signals", reason });
+        }
+        config.metric_interval = table.seconds("metric-interval-seconds", METRIC_INTERVAL)?;
+        config.resource = table.take("resource")?.unwrap_or_default();
+        if config.protocol == OtlpProtocol::Grpc {
+            config.http.tls.server_name = table.take("tls-server-name")?;
+        }
+        Ok(config)
+    }
+
+    /// The address, and the signals where they are not the usual ones.
+    pub(super) fn target(&self) -> String {
+        let names: Vec<_> = self.signals.iter().map(|s| s.name()).collect();
+        if names == [Signal::Logs.name()] {
+            self.http.url.clone()
+        } else {
+            format!("{} {}", self.http.url, names.join(","))
+        }
+    }
+
+    /// Whether something is made of flow records.
+    #[must_use]
+    pub fn takes_records(&self) -> bool {
+        self.signals.iter().any(|s| *s != Signal::Metrics)
+    }
+}
+
+impl From<HttpConfig> for OtlpConfig {
+    fn from(http: HttpConfig) -> Self {
+        Self {
+            http,
+            protocol: OtlpProtocol::default(),
+            signals: BTreeSet::from([Signal::Logs]),
+            metric_interval: METRIC_INTERVAL,
+            resource: BTreeMap::new(),
+            exact: false,
+        }
     }
 }

@@ -33,6 +33,14 @@ kind = "otlp"
 url = "http://127.0.0.1:4317"
 compression = "none"
 headers = { authorization = "Bearer x" }
+
+[[exporter]]
+kind = "otlp"
+url = "https://127.0.0.1:4318/otlp/"
+protocol = "http/protobuf"
+signals = ["traces", "metrics"]
+metric-interval-seconds = 10
+resource = { "deployment.environment.name" = "test" }
 "#;
 
 #[test]
@@ -41,10 +49,18 @@ fn every_kind_is_read() {
     let names: Vec<_> = all.iter().map(ExporterConfig::name).collect();
     assert_eq!(
         names,
-        ["ipfix udp://collector.example:4739", "netflow9 udp://[::1]:2055", "json -", "otlp http://127.0.0.1:4317"]
+        [
+            "ipfix udp://collector.example:4739",
+            "netflow9 udp://[::1]:2055",
+            "json -",
+            "otlp http://127.0.0.1:4317",
+            "otlp https://127.0.0.1:4318/otlp metrics,traces"
+        ]
     );
     let Output::Ipfix(wire) = &all[0].output else { panic!("{all:?}") };
     assert_eq!((wire.domain, wire.max_message, wire.resend.interval_ns), (Some(7), 9000, 60_000_000_000));
+    let Output::Otlp(otlp) = &all[4].output else { panic!("{all:?}") };
+    assert_eq!((otlp.protocol, otlp.metric_interval.as_secs(), otlp.resource.len()), (OtlpProtocol::Http, 10, 1));
     assert_eq!(all[0].template.as_ref().map(|t| t.elements().len() > 20), Some(true));
 }
 
@@ -66,6 +82,16 @@ fn mistakes_name_key_line_and_what_is_allowed() {
     assert!(range.contains("`max-message` is 10; allowed are 128 to 65507"), "{range}");
     let template = table("kind = \"json\"\nfile = \"-\"\ntemplate = \"%NOPE\"\n");
     assert!(template.contains("no element is called %NOPE"), "{template}");
+    let otlp = "kind = \"otlp\"\nurl = \"http://a\"\n";
+    let protocol = table(&format!("{otlp}protocol = \"http/json\"\n"));
+    assert!(
+        protocol.contains("`protocol`: unknown variant `http/json`, expected `grpc` or `http/protobuf`"),
+        "{protocol}"
+    );
+    let none = table(&format!("{otlp}signals = []\n"));
+    assert!(none.contains("`signals`: name at least one of logs, metrics, traces"), "{none}");
+    let name = table(&format!("{otlp}protocol = \"http/protobuf\"\ntls-server-name = \"b\"\n"));
+    assert!(name.contains("`tls-server-name` means nothing"), "{name}");
     assert!(table("kind = \"netflow9\"\nurl = \"tcp://a\"\n").contains("NetFlow v9 goes over UDP only"));
 }
 

@@ -23,14 +23,9 @@ impl TlsConfig {
     pub(crate) fn read(table: &mut Table) -> Result<Self, ConfigError> {
         let ca = pem(table, "tls-ca")?;
         let (cert, key) = (pem(table, "tls-cert")?, pem(table, "tls-key")?);
-        let identity = match (cert, key) {
-            (Some(cert), Some(key)) => Some((cert, Secret::new(&String::from_utf8_lossy(&key)))),
-            (None, None) => None,
-            (given, _) => {
-                let key = if given.is_some() { "tls-key" } else { "tls-cert" };
-                return Err(ConfigError::Value { key, reason: "tls-cert and tls-key go together".into() });
-            }
-        };
+        let missing = if cert.is_some() { "tls-key" } else { "tls-cert" };
+        let reason = "tls-cert and tls-key go together";
+        let identity = identity(cert, key).map_err(|()| ConfigError::Value { key: missing, reason: reason.into() })?;
         let insecure = table.take("tls-insecure")?.unwrap_or(false);
         Ok(Self { ca, identity, server_name: None, insecure })
     }
@@ -43,10 +38,19 @@ impl TlsConfig {
 
 fn pem(table: &mut Table, key: &'static str) -> Result<Option<Vec<u8>>, ConfigError> {
     let path: Option<PathBuf> = table.take(key)?;
-    path.map(|p| read(&p)).transpose().map_err(|reason| ConfigError::Value { key, reason })
+    path.map(|p| read_pem(&p)).transpose().map_err(|reason| ConfigError::Value { key, reason })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+/// Certificate chain and key, which go together.
+pub(super) fn identity(cert: Option<Vec<u8>>, key: Option<Vec<u8>>) -> Result<Option<(Vec<u8>, Secret)>, ()> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some((cert, Secret::new(&String::from_utf8_lossy(&key))))),
+        (None, None) => Ok(None),
+        _ => Err(()),
+    }
+}
+
+pub(super) fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
     let text = std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let is_pem = text.windows(11).any(|w| w == b"-----BEGIN ");
     if is_pem { Ok(text) } else { Err(format!("{} is not PEM", path.display())) }

@@ -6,6 +6,8 @@ use crate::random::random;
 
 const FIRST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
+/// A receiver that asks for a longer pause is asked again after this.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
 /// Pauses that double from attempt to attempt, spread by chance so that many agents do not come back at once (as the
 /// OTLP specification asks, section "OTLP/gRPC Throttling").
@@ -23,7 +25,7 @@ impl Backoff {
     pub(super) fn pause(&mut self, asked: Option<Duration>) -> Duration {
         let pause = self.next.mul_f64(0.5 + chance());
         self.next = (self.next * 2).min(LONGEST);
-        asked.map_or(pause, |asked| asked.max(pause))
+        asked.map_or(pause, |asked| asked.min(LONGEST_ASKED).max(pause))
     }
 }
 
@@ -42,6 +44,7 @@ mod tests {
         let pauses: Vec<_> = (0..12).map(|_| backoff.pause(None)).collect();
         assert!(pauses[0] <= FIRST * 2 && pauses[11] >= LONGEST / 2 && pauses[11] <= LONGEST * 2);
         assert_eq!(Backoff::new().pause(Some(Duration::from_secs(7))), Duration::from_secs(7));
+        assert_eq!(Backoff::new().pause(Some(Duration::MAX)), LONGEST_ASKED);
         assert!(Backoff::new().pause(Some(Duration::ZERO)) >= FIRST / 2);
     }
 }

@@ -17,6 +17,17 @@ pub(crate) struct Sent {
     pub(crate) left_out: usize,
 }
 
+#[cfg(feature = "otlp")]
+impl Sent {
+    /// Counts what another message brought.
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.records += other.records;
+        self.octets += other.octets;
+        self.rejected += other.rejected;
+        self.left_out += other.left_out;
+    }
+}
+
 /// Whether another attempt makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {

@@ -1,5 +1,6 @@
 //! All exporters of a run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -14,7 +15,7 @@ use crate::template::Template;
 use crate::transport::{self, Parts};
 
 use super::queue::{Closed, Queue};
-use super::worker::Worker;
+use super::worker::{Worker, wall_ns};
 use super::{Control, Counters, Loss, Snapshot};
 
 /// Whether records are made as they happen or read from files.
@@ -29,18 +30,27 @@ pub enum Mode {
 
 /// Whoever knows the run's metrics as they stand.
 #[derive(Clone)]
-pub struct MetricSource(Arc<dyn Fn() -> Vec<Family> + Send + Sync>);
+pub struct MetricSource {
+    families: Arc<dyn Fn() -> Vec<Family> + Send + Sync>,
+    start_ns: u64,
+}
 
 impl MetricSource {
-    /// Asks `families` each time.
+    /// Asks `families` each time. The counters begin now.
     pub fn new(families: impl Fn() -> Vec<Family> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(families))
+        Self { families: Arc::new(families), start_ns: wall_ns() }
     }
 
     /// The metrics now.
     #[must_use]
     pub fn families(&self) -> Vec<Family> {
-        (self.0)()
+        (self.families)()
+    }
+
+    /// When the counters began, nanoseconds since the epoch.
+    #[must_use]
+    pub const fn start_ns(&self) -> u64 {
+        self.start_ns
     }
 }
 
@@ -64,6 +74,8 @@ pub struct ExportContext {
     pub host_name: String,
     /// The observing host's machine id, for OTLP's resource; empty: unknown.
     pub host_id: String,
+    /// Further attributes of OTLP's resource.
+    pub resource: BTreeMap<String, String>,
     /// Live or from files.
     pub mode: Mode,
     /// The agent's metrics; none: nobody counts them (files).
@@ -78,6 +90,7 @@ impl Default for ExportContext {
             domain: 0,
             host_name: String::new(),
             host_id: String::new(),
+            resource: BTreeMap::new(),
             mode: Mode::Live,
             metrics: None,
         }
@@ -137,6 +150,8 @@ struct Exporter {
     queue: Arc<Queue>,
     counters: Arc<Counters>,
     control: Arc<Control>,
+    /// Whether it is given records.
+    takes_records: bool,
     /// Disconnected when the thread has ended.
     ended: Receiver<()>,
 }
@@ -160,7 +175,7 @@ impl ExporterSet {
 
     /// Gives the batch to every exporter. Waits for room only when files are read.
     pub fn send(&self, batch: &Arc<[FlowRecord]>) {
-        for exporter in self.exporters.iter().filter(|_| !batch.is_empty()) {
+        for exporter in self.exporters.iter().filter(|e| e.takes_records && !batch.is_empty()) {
             exporter.counters.accepted(batch.len());
             let pushed = match self.mode {
                 Mode::Live => exporter.queue.push_dropping(batch.clone()),
@@ -252,7 +267,8 @@ impl Exporter {
         };
         let spawned = thread::Builder::new().name(format!("export-{}", config.output.kind())).spawn(run);
         spawned.map_err(|source| StartError::Thread { exporter: name.clone(), source })?;
-        Ok(Self { name, queue, counters, control, ended })
+        let takes_records = config.output.takes_records();
+        Ok(Self { name, queue, counters, control, takes_records, ended })
     }
 
     fn snapshot(&self) -> Snapshot {

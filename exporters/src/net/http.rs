@@ -1,7 +1,7 @@
 //! Requests to an HTTP receiver.
 
 use std::io::{Read, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -34,7 +34,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Body, as far as it was read.
     pub(crate) body: Vec<u8>,
-    /// `Retry-After`, where it is a number of seconds.
+    /// `Retry-After`, from now.
     pub(crate) retry_after: Option<Duration>,
 }
 
@@ -45,7 +45,7 @@ impl HttpClient {
         let settings = Agent::config_builder().http_status_as_error(false).max_redirects(0);
         let settings = settings.user_agent(concat!("pidflow/", env!("CARGO_PKG_VERSION")));
         let settings = if https { settings.tls_config(tls_config(&config.tls)?) } else { settings };
-        let headers = headers(config)?;
+        let headers = request_headers(config)?;
         Ok(Self { agent: settings.build().new_agent(), url: config.url.clone(), headers, gzip: config.gzip })
     }
 
@@ -71,13 +71,21 @@ fn compress(body: &[u8]) -> Vec<u8> {
     out.finish().unwrap_or_default()
 }
 
+/// RFC 9110 section 10.2.3: seconds, or the date until which to wait.
+fn wait(retry_after: &str) -> Option<Duration> {
+    let seconds = retry_after.parse().ok().map(Duration::from_secs);
+    let until =
+        || Some(httpdate::parse_http_date(retry_after).ok()?.duration_since(SystemTime::now()).unwrap_or_default());
+    seconds.or_else(until)
+}
+
 impl Answer {
     fn read(answer: Response<Body>) -> Result<Self, ureq::Error> {
         let (parts, body) = answer.into_parts();
-        let seconds = parts.headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
+        let retry_after = parts.headers.get(RETRY_AFTER).and_then(|v| wait(v.to_str().ok()?.trim()));
         let mut text = Vec::new();
         body.into_with_config().limit(LARGEST_ANSWER).reader().read_to_end(&mut text)?;
-        Ok(Self { status: parts.status.as_u16(), body: text, retry_after: seconds.map(Duration::from_secs) })
+        Ok(Self { status: parts.status.as_u16(), body: text, retry_after })
     }
 
     /// Whether the request succeeded.
@@ -85,12 +93,17 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// The failure that a status other than success is. Too many requests and the gateway's troubles pass (RFC 9110
-    /// section 15, and the OTLP specification's "Failures"); other statuses do not.
+    /// The failure that a status other than success is. Too many requests and the server's troubles pass (RFC 9110
+    /// section 15); other statuses do not.
     pub(crate) fn refusal(&self) -> Failure {
-        let retry = match self.status {
-            408 | 429 | 500 | 502 | 503 | 504 => self.retry_after.map_or(Retry::Backoff, Retry::After),
-            _ => Retry::Never,
+        self.refusal_unless(&[408, 429, 500, 502, 503, 504])
+    }
+
+    /// As [`Self::refusal`], where only these statuses pass.
+    pub(crate) fn refusal_unless(&self, passing: &[u16]) -> Failure {
+        let retry = match passing.contains(&self.status) {
+            true => self.retry_after.map_or(Retry::Backoff, Retry::After),
+            false => Retry::Never,
         };
         Failure { retry, ..Failure::passing(format!("HTTP {}: {}", self.status, self.excerpt())) }
     }
@@ -119,8 +132,8 @@ pub(crate) fn percent_encoded(text: &str) -> String {
     out
 }
 
-/// The values may be secrets, so that an error names the key only.
-fn headers(config: &HttpConfig) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+/// What is sent with each request. The values may be secrets, so that an error names the key only.
+pub(crate) fn request_headers(config: &HttpConfig) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     let mut all = Vec::new();
     for (name, value) in &config.headers {
         let key = HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a header's name"))?;
@@ -162,4 +175,17 @@ fn client_cert(config: &TlsConfig) -> Result<Option<ClientCert>, String> {
     let chain: Vec<_> = chain.iter().map(|c| Certificate::from_der(c).to_owned()).collect();
     let key = PrivateKey::from_pem(key.reveal().as_bytes()).map_err(|e| format!("tls-key: {e}"))?;
     Ok(Some(ClientCert::new_with_certs(&chain, key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_seconds_or_a_date() {
+        assert_eq!((wait("7"), wait("soon")), (Some(Duration::from_secs(7)), None));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        let later = wait(&httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100))).unwrap();
+        assert!(later > Duration::from_secs(90) && later <= Duration::from_secs(100), "{later:?}");
+    }
 }

@@ -6,6 +6,10 @@ mod stream;
 mod tls;
 
 pub(crate) use dial::dial;
+#[cfg(feature = "otlp")]
+pub(crate) use http::request_headers;
 pub(crate) use http::{Answer, HttpClient, one_line, percent_encoded};
 pub(crate) use stream::Stream;
 pub(crate) use tls::TlsClient;
+#[cfg(feature = "otlp")]
+pub(crate) use tls::takes_any;

@@ -1,9 +1,24 @@
-//! OpenTelemetry log records, one per flow, over OTLP/gRPC.
+//! OpenTelemetry over OTLP: a log record or a span per flow record, and the run's metrics, over gRPC or HTTP.
+//!
+//! Encoders (`logs`, `spans`, `metrics`) make requests, `client` brings them, `receiver` and `pusher` say when.
 
+mod answer;
+mod attributes;
 mod client;
-mod encoder;
+mod grpc;
+mod http;
+mod ids;
+mod logs;
+mod metrics;
+mod pusher;
 mod receiver;
+mod resource;
 mod retry;
+mod spans;
 
-pub use encoder::LogEncoder;
+pub use answer::{Taken, asked_for, reason};
+pub use logs::LogEncoder;
+pub use metrics::MetricEncoder;
 pub(crate) use receiver::OtlpReceiver;
+pub use resource::resource;
+pub use spans::SpanEncoder;

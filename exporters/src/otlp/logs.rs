@@ -1,108 +1,55 @@
-//! Flow records to OTLP log records. Names of attributes come from the element table.
+//! Flow records to OTLP log records.
 
 use std::fmt::Write;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use pidflow_schema::{Flow, FlowRecord, ProcessEnd, Protocol, Value};
+use pidflow_schema::{FlowRecord, ProcessEnd};
 
 use crate::template::Template;
-use crate::time::Iso8601;
+
+use super::attributes::{FlowAttributes, transport};
+use super::resource::scope;
 
 /// Tells flow records from other events of the same service.
 const EVENT_NAME: &str = "pidflow.flow";
-const SERVICE: &str = "pidflow";
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// One attribute of the table.
-struct Attribute {
-    key: &'static str,
-    read: fn(&FlowRecord) -> Option<Value<'_>>,
-}
 
 /// Makes export requests.
 pub struct LogEncoder {
-    attributes: Vec<Attribute>,
+    attributes: FlowAttributes,
     resource: Resource,
 }
 
 impl LogEncoder {
-    /// The resource is the observing host, never a process of a flow. Empty names are left out.
+    /// With the template's elements; `resource`: see [`super::resource()`].
     #[must_use]
-    pub fn new(template: &Template, host_name: &str, host_id: &str) -> Self {
-        let elements = template.elements().iter();
-        let attributes = elements.filter_map(|e| Some(Attribute { key: e.otel?, read: e.read })).collect();
-        let resource =
-            [("service.name", SERVICE), ("service.version", VERSION), ("host.name", host_name), ("host.id", host_id)];
-        let known = resource.into_iter().filter(|(_, value)| !value.is_empty());
-        let resource = Resource { attributes: known.map(|(key, v)| text(key, v)).collect(), ..Resource::default() };
-        Self { attributes, resource }
+    pub fn new(template: &Template, resource: Resource) -> Self {
+        Self { attributes: FlowAttributes::new(template), resource }
     }
 
     /// One log record per flow record, observed at `now_ns`, nanoseconds since the epoch.
     #[must_use]
     pub fn request(&self, records: &[FlowRecord], now_ns: u64) -> ExportLogsServiceRequest {
         let log_records = records.iter().map(|r| self.log_record(r, now_ns)).collect();
-        let scope =
-            InstrumentationScope { name: SERVICE.into(), version: VERSION.into(), ..InstrumentationScope::default() };
-        let scope_logs = ScopeLogs { scope: Some(scope), log_records, ..ScopeLogs::default() };
+        let scope_logs = ScopeLogs { scope: Some(scope()), log_records, ..ScopeLogs::default() };
         let resource = Some(self.resource.clone());
         let logs = ResourceLogs { resource, scope_logs: vec![scope_logs], ..ResourceLogs::default() };
         ExportLogsServiceRequest { resource_logs: vec![logs] }
     }
 
     fn log_record(&self, record: &FlowRecord, now_ns: u64) -> LogRecord {
-        let known = self.attributes.iter().filter_map(|a| Some(pair(a.key, any((a.read)(record)?))));
         LogRecord {
             time_unix_nano: record.flow.last_ns,
             observed_time_unix_nano: now_ns,
             severity_number: SeverityNumber::Info.into(),
             body: Some(AnyValue { value: Some(Any::StringValue(body(record))) }),
-            attributes: known.chain(network(&record.flow)).collect(),
+            attributes: self.attributes.of(record),
             event_name: EVENT_NAME.into(),
             ..LogRecord::default()
         }
-    }
-}
-
-fn pair(key: &str, value: Any) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
-}
-
-fn text(key: &str, value: &str) -> KeyValue {
-    pair(key, Any::StringValue(value.into()))
-}
-
-fn any(value: Value<'_>) -> Any {
-    match value {
-        Value::Unsigned(v) => Any::IntValue(i64::try_from(v).unwrap_or(i64::MAX)),
-        Value::Text(t) => Any::StringValue(t.into_owned()),
-        Value::Ipv4(a) => Any::StringValue(a.to_string()),
-        Value::Ipv6(a) => Any::StringValue(a.to_string()),
-        Value::Mac([a, b, c, d, e, f]) => Any::StringValue(format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")),
-        Value::Time(ns) => Any::StringValue(Iso8601(ns).to_string()),
-    }
-}
-
-/// The conventions' words for what the table has as numbers.
-fn network(flow: &Flow) -> impl Iterator<Item = KeyValue> {
-    let family = if flow.source.is_ipv4() { "ipv4" } else { "ipv6" };
-    let transport = transport(flow.protocol).map(|t| text("network.transport", t));
-    transport.into_iter().chain([text("network.type", family)])
-}
-
-/// IANA's keyword of the protocol in small letters, which for TCP and UDP is the conventions' word too.
-const fn transport(protocol: u8) -> Option<&'static str> {
-    match protocol {
-        Protocol::ICMP => Some("icmp"),
-        Protocol::TCP => Some("tcp"),
-        Protocol::UDP => Some("udp"),
-        Protocol::ICMPV6 => Some("ipv6-icmp"),
-        Protocol::SCTP => Some("sctp"),
-        _ => None,
     }
 }
 
@@ -133,7 +80,7 @@ mod tests {
     use crate::sample;
 
     fn records(n: usize) -> Vec<LogRecord> {
-        let request = LogEncoder::new(&Template::default(), "host-a", "").request(&sample::records(n), 5);
+        let request = LogEncoder::new(&Template::default(), Resource::default()).request(&sample::records(n), 5);
         request.resource_logs.into_iter().flat_map(|r| r.scope_logs).flat_map(|s| s.log_records).collect()
     }
 
@@ -165,12 +112,5 @@ mod tests {
         assert_eq!(line(0), "curl(1000) 10.0.0.1:1024 -> nginx: worker(1001) 10.0.0.2:443 tcp");
         assert_eq!(line(6), "10.0.0.25:1030 -> 10.0.0.26:443 tcp");
         assert_eq!(line(1), "nginx: worker(1001) [2001:db8::5]:1025 -> postgres(1002) [2001:db8::6]:443 tcp");
-    }
-
-    #[test]
-    fn the_resource_is_the_host_and_leaves_out_what_is_unknown() {
-        let encoder = LogEncoder::new(&Template::default(), "host-a", "");
-        let keys: Vec<_> = encoder.resource.attributes.iter().map(|a| a.key.as_str()).collect();
-        assert_eq!(keys, ["service.name", "service.version", "host.name"]);
     }
 }

@@ -1,0 +1,140 @@
+//! What receivers answer: octets from outside. What cannot be read says nothing, and is no failure.
+
+use std::time::Duration;
+
+use prost::Message;
+
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+
+/// `ExportLogsServiceResponse` and its like: the same fields for every signal.
+#[derive(Clone, PartialEq, Message)]
+struct ExportResponse {
+    #[prost(message, optional, tag = "1")]
+    partial_success: Option<PartialSuccess>,
+}
+
+/// `ExportLogsPartialSuccess` and its like.
+#[derive(Clone, PartialEq, Message)]
+struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    rejected: i64,
+    #[prost(string, tag = "2")]
+    error_message: String,
+}
+
+/// `google.rpc.Status`, as far as needed.
+#[derive(Clone, PartialEq, Message)]
+struct RpcStatus {
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Detail>,
+}
+
+/// `google.protobuf.Any`.
+#[derive(Clone, PartialEq, Message)]
+struct Detail {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+/// `google.rpc.RetryInfo`.
+#[derive(Clone, PartialEq, Message)]
+struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    retry_delay: Option<ProtoDuration>,
+}
+
+/// `google.protobuf.Duration`.
+#[derive(Clone, PartialEq, Message)]
+struct ProtoDuration {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
+}
+
+/// What a receiver says of a request that it took (OTLP specification, "Partial Success").
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Log records, spans or data points that it refused for good.
+    pub rejected: usize,
+    /// Why; without any refused, a warning. Empty: nothing to say.
+    pub message: String,
+}
+
+impl Taken {
+    /// Of an answer's body.
+    #[must_use]
+    pub fn decode(body: &[u8]) -> Self {
+        let partial = ExportResponse::decode(body).ok().and_then(|r| r.partial_success).unwrap_or_default();
+        Self { rejected: usize::try_from(partial.rejected).unwrap_or(0), message: partial.error_message }
+    }
+}
+
+/// The message of a `google.rpc.Status`, which is how an OTLP/HTTP receiver says why it refused a request.
+#[must_use]
+pub fn reason(status: &[u8]) -> Option<String> {
+    RpcStatus::decode(status).ok().map(|s| s.message).filter(|m| !m.is_empty())
+}
+
+/// How long the `google.rpc.Status` asks to wait, in its `RetryInfo`.
+#[must_use]
+pub fn asked_for(status: &[u8]) -> Option<Duration> {
+    let details = RpcStatus::decode(status).ok()?.details;
+    let detail = details.into_iter().find(|d| d.type_url == RETRY_INFO)?;
+    let delay = RetryInfo::decode(detail.value.as_slice()).ok()?.retry_delay.unwrap_or_default();
+    let (seconds, nanos) = (u64::try_from(delay.seconds).ok()?, u32::try_from(delay.nanos).ok()?);
+    Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanos.into()))
+}
+
+/// A status that asks to wait.
+#[cfg(test)]
+pub(super) fn throttling(seconds: i64) -> Vec<u8> {
+    let info = RetryInfo { retry_delay: Some(ProtoDuration { seconds, nanos: 0 }) };
+    let detail = Detail { type_url: RETRY_INFO.into(), value: info.encode_to_vec() };
+    RpcStatus { message: "slow down".into(), details: vec![detail] }.encode_to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
+    use opentelemetry_proto::tonic::collector::metrics::v1::{
+        ExportMetricsPartialSuccess, ExportMetricsServiceResponse,
+    };
+    use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
+
+    use super::*;
+
+    #[test]
+    fn every_signals_partial_success_is_understood() {
+        let message = || "too old".to_owned();
+        let logs = ExportLogsPartialSuccess { rejected_log_records: 3, error_message: message() };
+        let metrics = ExportMetricsPartialSuccess { rejected_data_points: 3, error_message: message() };
+        let traces = ExportTracePartialSuccess { rejected_spans: 3, error_message: message() };
+        let wanted = Taken { rejected: 3, message: message() };
+        for body in [
+            ExportLogsServiceResponse { partial_success: Some(logs) }.encode_to_vec(),
+            ExportMetricsServiceResponse { partial_success: Some(metrics) }.encode_to_vec(),
+            ExportTraceServiceResponse { partial_success: Some(traces) }.encode_to_vec(),
+        ] {
+            assert_eq!(Taken::decode(&body), wanted);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_nothing() {
+        assert_eq!(Taken::decode(b""), Taken::default());
+        assert_eq!(Taken::decode(b"<html>fine</html>"), Taken::default());
+        let negative = PartialSuccess { rejected: -1, error_message: String::new() };
+        assert_eq!(Taken::decode(&ExportResponse { partial_success: Some(negative) }.encode_to_vec()).rejected, 0);
+        assert_eq!((asked_for(&[0xff, 0xff]), asked_for(&throttling(-1))), (None, None));
+        assert_eq!(
+            (asked_for(&throttling(7)), reason(&throttling(7))),
+            (Some(Duration::from_secs(7)), Some("slow down".into()))
+        );
+        assert_eq!(reason(b"no protobuf"), None);
+    }
+}

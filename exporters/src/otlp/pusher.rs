@@ -1,0 +1,91 @@
+//! Metrics at intervals, beside the records and without a place in their accounts.
+
+use std::time::{Duration, Instant};
+
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
+use prost::bytes::Bytes;
+
+use crate::config::{OtlpConfig, Signal};
+use crate::delivery::Retry;
+use crate::exporter::{Link, MetricSource, wall_ns};
+use crate::net::one_line;
+use crate::transport::Parts;
+
+use super::client::Client;
+use super::metrics::MetricEncoder;
+
+/// Says when metrics are due. What a push does not bring the next one does: the numbers are cumulative.
+pub(super) struct Pusher {
+    source: MetricSource,
+    encoder: MetricEncoder,
+    interval: Duration,
+    timeout: Duration,
+    next: Instant,
+    /// Whether the last push before the end has been made.
+    ended: bool,
+    link: Link,
+}
+
+impl Pusher {
+    /// None, when no metrics are asked for, or nobody counts any.
+    pub(super) fn new(config: &OtlpConfig, resource: &Resource, parts: &Parts<'_>) -> Option<Self> {
+        let wanted = config.signals.contains(&Signal::Metrics);
+        let source = parts.context.metrics.clone().filter(|_| wanted)?;
+        Some(Self {
+            encoder: MetricEncoder::new(resource.clone(), source.start_ns()),
+            source,
+            interval: config.metric_interval,
+            timeout: parts.config.delivery.timeout,
+            next: Instant::now() + config.metric_interval,
+            ended: false,
+            link: parts.link(),
+        })
+    }
+
+    /// Sends the metrics when it is time, and once more when the exporter is told to stop and has no records left.
+    pub(super) fn idle(&mut self, client: &mut Client) {
+        let remaining = self.link.control.remaining();
+        let last = remaining.is_some() && !std::mem::replace(&mut self.ended, remaining.is_some());
+        if last || Instant::now() >= self.next {
+            self.push(client, remaining.map_or(self.timeout, |r| r.min(self.timeout)));
+        }
+    }
+
+    /// Sends the metrics when it is time, within `limit`.
+    pub(super) fn push_if_due(&mut self, client: &mut Client, limit: Duration) {
+        if Instant::now() >= self.next {
+            self.push(client, limit);
+        }
+    }
+
+    fn push(&mut self, client: &mut Client, limit: Duration) {
+        let end = Instant::now() + limit;
+        self.next = Instant::now() + self.interval;
+        for request in self.encoder.requests(&self.source.families(), wall_ns()) {
+            let octets = Bytes::from(request.encode_to_vec());
+            let left = end.saturating_duration_since(Instant::now());
+            match client.send(Signal::Metrics, &octets, left) {
+                Ok(taken) => {
+                    self.link.counters.sent(0, octets.len());
+                    if taken.rejected > 0 {
+                        let what = format!(
+                            "the receiver refused {} data points: {}",
+                            taken.rejected,
+                            one_line(&taken.message)
+                        );
+                        self.link.failed(&what, "they come again with the next metrics");
+                    } else {
+                        self.link.notice.worked();
+                    }
+                }
+                Err(failure) => {
+                    if let Retry::After(asked) = failure.retry {
+                        self.next = self.next.max(Instant::now() + asked);
+                    }
+                    return self.link.failed(&failure.message, "the metrics are sent again at the next interval");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Flow records to OTLP spans: one per record, from its first packet to its last.
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use pidflow_schema::{Attribution, Flow, FlowRecord, InitiatorBasis, ProcessEnd};
+
+use crate::template::Template;
+
+use super::attributes::{FlowAttributes, family, transport};
+use super::ids;
+use super::resource::scope;
+
+/// Makes export requests.
+pub struct SpanEncoder {
+    attributes: FlowAttributes,
+    resource: Resource,
+    host: String,
+}
+
+impl SpanEncoder {
+    /// With the template's elements; `resource`: see [`super::resource()`]. `host` is the observing one, for span ids.
+    #[must_use]
+    pub fn new(template: &Template, resource: Resource, host: &str) -> Self {
+        Self { attributes: FlowAttributes::new(template), resource, host: host.to_owned() }
+    }
+
+    /// One span per flow record.
+    #[must_use]
+    pub fn request(&self, records: &[FlowRecord]) -> ExportTraceServiceRequest {
+        let spans = records.iter().map(|r| self.span(r)).collect();
+        let scope_spans = ScopeSpans { scope: Some(scope()), spans, ..ScopeSpans::default() };
+        let resource = Some(self.resource.clone());
+        let traces = ResourceSpans { resource, scope_spans: vec![scope_spans], ..ResourceSpans::default() };
+        ExportTraceServiceRequest { resource_spans: vec![traces] }
+    }
+
+    fn span(&self, record: &FlowRecord) -> Span {
+        Span {
+            trace_id: ids::trace(record).into(),
+            span_id: ids::span(record, &self.host).into(),
+            name: name(&record.flow),
+            kind: kind(record).into(),
+            start_time_unix_nano: record.flow.first_ns,
+            end_time_unix_nano: record.flow.last_ns,
+            attributes: self.attributes.of(record),
+            status: record.connect_error.map(status),
+            ..Span::default()
+        }
+    }
+}
+
+/// `flow_ipv4_tcp`: as few names as there are protocols, and those that Mermin's spans have.
+fn name(flow: &Flow) -> String {
+    match transport(flow.protocol) {
+        Some(name) => format!("flow_{}_{name}", family(flow)),
+        None => format!("flow_{}_{}", family(flow), flow.protocol),
+    }
+}
+
+/// Whose side was seen: the one that connected, else the one that was connected to. Neither, or nobody knows who
+/// connected: internal.
+fn kind(record: &FlowRecord) -> SpanKind {
+    let known = record.flow.initiator != InitiatorBasis::FirstPacket;
+    match (known, is_here(&record.source), is_here(&record.destination)) {
+        (true, true, _) => SpanKind::Client,
+        (true, false, true) => SpanKind::Server,
+        _ => SpanKind::Internal,
+    }
+}
+
+fn is_here(end: &ProcessEnd) -> bool {
+    !matches!(end.attribution, Attribution::Remote | Attribution::Offline)
+}
+
+fn status(errno: u16) -> Status {
+    let error = std::io::Error::from_raw_os_error(errno.into());
+    Status { code: StatusCode::Error.into(), message: format!("connect: {error}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn span(record: &FlowRecord) -> Span {
+        SpanEncoder::new(&Template::default(), Resource::default(), "host-a").span(record)
+    }
+
+    #[test]
+    fn a_span_lasts_as_long_as_its_flow() {
+        let record = sample::record(7);
+        let span = span(&record);
+        assert_eq!((span.start_time_unix_nano, span.end_time_unix_nano), (record.flow.first_ns, record.flow.last_ns));
+        assert_eq!((span.name.as_str(), span.trace_id.len(), span.span_id.len()), ("flow_ipv6_tcp", 16, 8));
+        assert!(span.attributes.iter().any(|a| a.key == "destination.process.pid"));
+        assert_eq!(span.status, None);
+    }
+
+    #[test]
+    fn a_failed_connect_is_an_error() {
+        let status = span(&sample::record(10)).status.unwrap();
+        assert_eq!(status.code, i32::from(StatusCode::Error));
+        assert_eq!(status.message, "connect: Connection refused (os error 111)");
+    }
+
+    #[test]
+    fn the_kind_is_the_side_that_was_seen() {
+        let mut record = sample::record(0);
+        assert_eq!(kind(&record), SpanKind::Client);
+        record.source = ProcessEnd::unknown(Attribution::Remote);
+        assert_eq!(kind(&record), SpanKind::Server);
+        record.flow.initiator = InitiatorBasis::FirstPacket;
+        assert_eq!(kind(&record), SpanKind::Internal);
+        record.flow.initiator = InitiatorBasis::Syn;
+        record.destination = ProcessEnd::unknown(Attribution::Offline);
+        assert_eq!(kind(&record), SpanKind::Internal);
+    }
+}
