@@ -13,11 +13,12 @@ use crate::trial::{self, Running};
 use crate::truth::Exchange;
 
 /// The scenarios, with the options that an emulated machine can do. `preexisting` comes first, before the agent.
-const SCENARIOS: [&str; 13] = [
+const SCENARIOS: [&str; 14] = [
     "burst --count 500 --rate 20 --ports 10",
     "prefork",
     "fdpass",
     "exec-after-connect",
+    "comeback",
     "refused",
     "timeout",
     "threads",

@@ -69,6 +69,11 @@ fn a_process_that_execs_after_connecting() -> Result<()> {
 }
 
 #[test]
+fn a_connection_that_resets_the_one_before_is_one_flow() -> Result<()> {
+    assert_perfect("a_connection_that_resets_the_one_before_is_one_flow", "comeback")
+}
+
+#[test]
 fn a_refused_connection_says_so() -> Result<()> {
     assert_perfect("a_refused_connection_says_so", "refused")
 }

@@ -31,6 +31,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "preexisting" => tcp::preexisting(&args),
         "exec-after-connect" => tcp::exec_after_connect(&args),
         "exec-continue" => tcp::exec_continue(&args),
+        "comeback" => tcp::comeback(&args),
         "refused" => tcp::refused(&args),
         "timeout" => tcp::timeout(&args),
         "threads" => tcp::threads(&args),

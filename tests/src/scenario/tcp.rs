@@ -1,13 +1,15 @@
 //! TCP connections whose owner is easily mistaken.
 
+use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use super::args::Args;
 use super::wire::{self, Closer, LOOPBACKS, Plan, TCP};
@@ -113,6 +115,33 @@ pub(super) fn exec_continue(args: &Args) -> Result<()> {
     let mut exchange = Exchange::begin("exec-after-connect", TCP, stream.local_addr()?, target);
     exchange.start_ns = args.need("start-ns")?;
     wire::tcp_finish(exchange, stream, Plan::plain("exec-after-connect", target))?.append_to(&args.truth()?)
+}
+
+/// Below the kernel's ephemeral ports, and not one of `burst`.
+const COMEBACK_PORT: u16 = 21_000;
+/// On loopback the kernel gives a port out again whose connection ended over a second ago (`tcp_tw_reuse`), by a clock
+/// of whole seconds.
+const COMEBACK: Duration = Duration::from_millis(2_100);
+/// Longer than the agent lingers over a connection that was reset.
+const OUTLAST: Duration = Duration::from_millis(2_500);
+
+/// A port comes back to a server that has not closed the connection before: it answers the SYN for that one, the client
+/// resets it and sends the SYN again. The owner is the same, and the second connection is one, however long it takes.
+pub(super) fn comeback(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    let (_server, target) = wire::fork_listener(LOOPBACKS[0], |listener| {
+        let (mut kept, _) = listener.accept()?;
+        let _ = kept.read(&mut [0; 64])?;
+        kept.write_all(&wire::answer()?)?;
+        wire::accept_forever(&listener)
+    })?;
+    let plan = Plan { port: COMEBACK_PORT, ..Plan::plain("comeback", target) };
+    let first = wire::tcp_exchange(plan)?;
+    thread::sleep(COMEBACK);
+    let second = wire::tcp_exchange(Plan { hold: OUTLAST, ..plan })?;
+    ensure!(first.source_port == second.source_port, "port {COMEBACK_PORT} did not come back");
+    first.append_to(&truth)?;
+    second.append_to(&truth)
 }
 
 /// Connects to ports on which nobody listens.
