@@ -395,7 +395,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__read)
-            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --collector --export-version --template --json --json-keys --otlp --otlp-signals --own-pen --host --log-format --log-level --help"
+            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --collector --export-version --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --own-pen --host --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -477,6 +477,14 @@ _pidflow() {
                     COMPREPLY=($(compgen -W "logs metrics traces" -- "${cur}"))
                     return 0
                     ;;
+                --elastic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --clickhouse)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --own-pen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -501,7 +509,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__run)
-            opts="-i -f -t -d -n -V -T -h --config --interface --filter --snaplen --promiscuous --active-timeout --idle-timeout --max-flows --fragments --probes --delay-accounting --collector --export-version --template --json --json-keys --otlp --otlp-signals --own-pen --host --listen --tls-cert --tls-key --token-file --recent-flows --max-edges --no-view --log-format --log-level --help"
+            opts="-i -f -t -d -n -V -T -h --config --interface --filter --snaplen --promiscuous --active-timeout --idle-timeout --max-flows --fragments --probes --delay-accounting --collector --export-version --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --own-pen --host --listen --tls-cert --tls-key --token-file --recent-flows --max-edges --no-view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -605,6 +613,14 @@ _pidflow() {
                     ;;
                 --otlp-signals)
                     COMPREPLY=($(compgen -W "logs metrics traces" -- "${cur}"))
+                    return 0
+                    ;;
+                --elastic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --clickhouse)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --own-pen)

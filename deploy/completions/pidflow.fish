@@ -63,6 +63,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp -d 'Send Op
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp-signals -d 'What to send over OTLP [default: logs]' -r -f -a "logs\t'A log record per flow record'
 metrics\t'The metrics, at intervals'
 traces\t'A span per flow record'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l elastic -d 'Send documents to this Elasticsearch or OpenSearch, into an index per day' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l clickhouse -d 'Send rows to the table `flows` of this ClickHouse' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off" [default: 127.0.0.1:9435]' -r
@@ -99,6 +101,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp -d 'Send O
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp-signals -d 'What to send over OTLP [default: logs]' -r -f -a "logs\t'A log record per flow record'
 metrics\t'The metrics, at intervals'
 traces\t'A span per flow record'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l elastic -d 'Send documents to this Elasticsearch or OpenSearch, into an index per day' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l clickhouse -d 'Send rows to the table `flows` of this ClickHouse' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l log-format -d 'How log lines look [default: text]' -r -f -a "text\t'For people'

@@ -121,6 +121,12 @@ pub(crate) struct ExportOptions {
     /// What to send over OTLP [default: logs]
     #[arg(long, value_name = "SIGNALS", env = "PIDFLOW_OTLP_SIGNALS", value_delimiter = ',')]
     pub(crate) otlp_signals: Vec<OtlpSignal>,
+    /// Send documents to this Elasticsearch or OpenSearch, into an index per day
+    #[arg(long, value_name = "URL", env = "PIDFLOW_ELASTIC")]
+    pub(crate) elastic: Option<String>,
+    /// Send rows to the table `flows` of this ClickHouse
+    #[arg(long, value_name = "URL", env = "PIDFLOW_CLICKHOUSE")]
+    pub(crate) clickhouse: Option<String>,
     /// Private enterprise number of pidflow's own elements [default: 32473]
     #[arg(long, value_name = "N", env = "PIDFLOW_OWN_PEN")]
     pub(crate) own_pen: Option<u32>,
@@ -128,7 +134,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "NAME", env = "PIDFLOW_HOST")]
     pub(crate) host: Option<String>,
 }
-layers!(ExportOptions { options: version, template, json, json_keys, otlp, own_pen, host; lists: collectors, otlp_signals });
+layers!(ExportOptions { options: version, template, json, json_keys, otlp, elastic, clickhouse, own_pen, host; lists: collectors, otlp_signals });
 
 /// Metrics, health and the data itself over HTTP.
 #[derive(Debug, Clone, Default, Args, Deserialize)]

@@ -55,6 +55,11 @@ fn given(o: &ExportOptions) -> Result<Vec<ExporterConfig>, ConfigError> {
         let url = Some(given.as_str()).filter(|given| *given != "env");
         all.extend(ExporterConfig::otlp_with_variables(url, &signals(o), &variable)?);
     }
+    let elastic = o.elastic.iter().map(|url| ExporterConfig::elastic(url));
+    let clickhouse = o.clickhouse.iter().map(|url| ExporterConfig::clickhouse(url));
+    for exporter in elastic.chain(clickhouse) {
+        all.push(exporter?);
+    }
     Ok(all)
 }
 
