@@ -20,6 +20,7 @@ mod pipeline;
 mod privileges;
 mod probes;
 mod recent;
+mod reload;
 #[cfg(test)]
 mod sample;
 mod signals;

@@ -240,6 +240,7 @@ fn exporter(s: &Snapshot) -> Exporter {
         name: s.exporter.clone(),
         records: s.exported,
         lost: lost.collect(),
-        queue: s.accepted.saturating_sub(s.exported + s.lost_total()),
+        queue: s.pending(),
+        spooled: s.spooled,
     }
 }

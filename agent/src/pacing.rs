@@ -37,11 +37,12 @@ impl Pacer {
         self.progress.resize(all.len(), (0, now));
         let mut crowded = false;
         for (snapshot, (done_before, since)) in all.iter().zip(&mut self.progress) {
-            let done = snapshot.exported + snapshot.lost_total();
+            // A spool that takes them is progress too.
+            let done = snapshot.accepted - snapshot.pending();
             if done != *done_before {
                 (*done_before, *since) = (done, now);
             }
-            crowded |= snapshot.accepted.saturating_sub(done) > ROOM && now.duration_since(*since) < PATIENCE;
+            crowded |= snapshot.pending() > ROOM && now.duration_since(*since) < PATIENCE;
         }
         crowded
     }
@@ -67,6 +68,7 @@ mod tests {
             shortened: 0,
             errors: 0,
             retries: 0,
+            spooled: 0,
             lost: LOSSES.map(|why| (why, 0)),
         }
     }

@@ -128,8 +128,8 @@ pub(crate) struct LiveParts {
     pub(crate) table: FlowTable,
     /// Processes and sockets.
     pub(crate) joiner: Joiner,
-    /// Receivers of records.
-    pub(crate) exporters: ExporterSet,
+    /// Receivers of records; a reload changes them while they work.
+    pub(crate) exporters: Arc<ExporterSet>,
     /// Metrics and the live view.
     pub(crate) observers: Observers,
     /// How long the exporters may take at the end.

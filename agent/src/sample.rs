@@ -23,7 +23,7 @@ pub(crate) fn record(source: u32, port: u16, octets: u64) -> FlowRecord {
         interface_index: 0,
         interface: "x".into(),
         end_reason: FlowEndReason::IdleTimeout,
-        end_detail: "",
+        end_detail: "".into(),
         initiator: InitiatorBasis::Syn,
         handshake: None,
     };

@@ -1,10 +1,11 @@
-//! SIGTERM and SIGINT: the first asks for an orderly end, the second ends at once.
+//! SIGTERM and SIGINT: the first asks for an orderly end, the second ends at once. SIGHUP: a reload, or as those.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use crossbeam_channel::Sender;
 
 use crate::live_view::terminal;
 
@@ -35,16 +36,17 @@ impl Held {
         blocked().map(Self)
     }
 
-    /// Watches from a thread of its own: at the first signal [`Stop`] is set and `then` is done.
-    pub(crate) fn watch(self, then: impl FnOnce() + Send + 'static) -> Result<Stop> {
+    /// Watches from a thread of its own: at the first signal [`Stop`] is set and `then` is done. Where there is a `reload`,
+    /// SIGHUP is passed on there instead.
+    pub(crate) fn watch(self, reload: Option<Sender<()>>, then: impl FnOnce() + Send + 'static) -> Result<Stop> {
         let stop = Stop::default();
         let theirs = stop.clone();
         let wait = move || {
-            wait_for(&self.0);
+            wait_for_end(&self.0, reload.as_ref());
             theirs.0.store(true, Ordering::Relaxed);
             let first = Instant::now();
             then();
-            let signal = wait_longer(&self.0, first);
+            let signal = wait_longer(&self.0, first, reload.as_ref());
             terminal::leave();
             std::process::exit(128 + signal);
         };
@@ -54,9 +56,9 @@ impl Held {
 }
 
 /// Waits for a signal that is not the first one's echo.
-fn wait_longer(set: &libc::sigset_t, first: Instant) -> libc::c_int {
+fn wait_longer(set: &libc::sigset_t, first: Instant, reload: Option<&Sender<()>>) -> libc::c_int {
     loop {
-        let signal = wait_for(set);
+        let signal = wait_for_end(set, reload);
         if first.elapsed() > ECHO {
             return signal;
         }
@@ -76,6 +78,17 @@ fn blocked() -> Result<libc::sigset_t> {
     let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
     anyhow::ensure!(error == 0, "cannot block signals: {}", std::io::Error::from_raw_os_error(error));
     Ok(set)
+}
+
+/// Waits for a signal that is to end the program.
+fn wait_for_end(set: &libc::sigset_t, reload: Option<&Sender<()>>) -> libc::c_int {
+    loop {
+        match (wait_for(set), reload) {
+            // One that waits already will see what this one is about.
+            (libc::SIGHUP, Some(reload)) => drop(reload.try_send(())),
+            (signal, _) => return signal,
+        }
+    }
 }
 
 fn wait_for(set: &libc::sigset_t) -> libc::c_int {

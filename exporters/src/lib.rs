@@ -19,14 +19,18 @@ pub mod otlp;
 mod random;
 #[cfg(feature = "sample")]
 pub mod sample;
+mod spool;
 mod stores;
 pub mod template;
 pub mod time;
 mod transport;
+pub use spool::SpoolError;
 pub mod wire;
 
 pub use config::{ConfigError, ExporterConfig, Output, WireVersion};
-pub use exporter::{ExportContext, ExporterSet, LOSSES, Loss, MetricSource, Mode, Snapshot, StartError, Stopper};
+pub use exporter::{
+    ExportContext, ExporterSet, LOSSES, Loss, MetricSource, Mode, Reloaded, Snapshot, StartError, Stopper,
+};
 pub use json::JsonKeys;
 pub use template::{Template, TemplateError};
 pub use wire::{EncoderStats, Message, Resend};

@@ -87,7 +87,7 @@ fn flow(n: u64) -> Flow {
         interface_index: 2,
         interface: Arc::from("eth0"),
         end_reason: if n.is_multiple_of(2) { FlowEndReason::EndOfFlow } else { FlowEndReason::IdleTimeout },
-        end_detail: if n.is_multiple_of(2) { "fin" } else { "" },
+        end_detail: if n.is_multiple_of(2) { "fin" } else { "" }.into(),
         initiator: if n % 4 == 3 { InitiatorBasis::FirstPacket } else { InitiatorBasis::Socket },
         handshake: (protocol == Protocol::TCP)
             .then_some(Handshake { server_us: (n % 90_000) as u32, client_us: (n % 5_000) as u32 }),

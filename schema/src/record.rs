@@ -1,7 +1,10 @@
 //! The flow record: what the packets said, and the process at each end.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::element::{Group, GroupSet};
 
@@ -23,7 +26,7 @@ impl Protocol {
 }
 
 /// What one direction of a flow carried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Packets.
     pub packets: u64,
@@ -46,7 +49,7 @@ impl Counters {
 }
 
 /// IANA flowEndReason (136), RFC 5102 section 5.11.3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum FlowEndReason {
     /// No packet for the idle timeout.
@@ -62,7 +65,7 @@ pub enum FlowEndReason {
 }
 
 /// How it is known which end is the source (the client).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum InitiatorBasis {
     /// Only that it sent the first packet seen.
@@ -86,7 +89,7 @@ impl InitiatorBasis {
 }
 
 /// How long a TCP connection took to be established (RFC 9293 section 3.5), as seen where the packets were captured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handshake {
     /// From the client's first SYN to the server's SYN with ACK, microseconds.
     pub server_us: u32,
@@ -103,7 +106,7 @@ impl Handshake {
 }
 
 /// A flow as built from packets alone. `source` is the initiator as far as the packets tell.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Flow {
     /// IP protocol number.
     pub protocol: u8,
@@ -139,7 +142,7 @@ pub struct Flow {
     pub end_reason: FlowEndReason,
     /// More precise than `end_reason`: `fin`, `rst`, `socket-closed`, `socket-changed`, `end-of-capture`,
     /// `shutdown`, … ; empty: nothing to add.
-    pub end_detail: &'static str,
+    pub end_detail: Cow<'static, str>,
     /// How the initiator is known.
     pub initiator: InitiatorBasis,
     /// The handshake, in the record during which it ended; none: not seen, or not TCP.
@@ -159,7 +162,7 @@ impl Flow {
 /// How one end of a flow was attributed to a process, or why it was not.
 ///
 /// From surest to least sure; what comes after [`Attribution::ListenerOnly`] has no process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Attribution {
     /// A kernel event of a socket with exactly this tuple within the flow's time.
@@ -222,7 +225,7 @@ impl Attribution {
 }
 
 /// Who a process is. Shared by all records of the process; strings are UTF-8 (lossily converted).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Process {
     /// Thread group id in the host's (the initial) PID namespace.
     pub pid: u32,
@@ -253,7 +256,7 @@ pub struct Process {
 }
 
 /// What a process used, for the time of one flow. Absent: not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessUsage {
     /// Resident memory at the sample nearest to the flow's end, octets.
     pub memory_actual: Option<u64>,
@@ -282,7 +285,7 @@ impl ProcessUsage {
 }
 
 /// A further process that may own an end (the listener's owner when another one accepted).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// Thread group id.
     pub pid: u32,
@@ -291,7 +294,7 @@ pub struct Candidate {
 }
 
 /// One end of a flow.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProcessEnd {
     /// How sure, or why not.
     pub attribution: Attribution,
@@ -314,7 +317,7 @@ impl ProcessEnd {
 }
 
 /// What goes out: the flow and the process at both ends.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlowRecord {
     /// What the packets said.
     pub flow: Flow,

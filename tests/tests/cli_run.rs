@@ -93,6 +93,52 @@ fn a_receiver_that_is_away_delays_the_end_by_ten_seconds_at_most() {
     assert!(start.elapsed() < Duration::from_secs(13), "{:?}", start.elapsed());
 }
 
+/// The log's first line from here on that has one of the words.
+fn await_line(log: &mut impl std::io::BufRead, words: &[&str]) -> String {
+    loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).unwrap() > 0, "it ended");
+        if words.iter().any(|w| line.contains(w)) {
+            return line;
+        }
+    }
+}
+
+#[test]
+fn a_hang_up_takes_up_other_exporters() {
+    if skip::without_root("a_hang_up_takes_up_other_exporters") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("pidflow.toml");
+    let write = |names: &[&str], rest: &str| {
+        let one = |name: &&str| format!("[[exporter]]\nkind = \"json\"\nfile = {:?}\n", dir.path().join(name));
+        std::fs::write(&config, names.iter().map(one).collect::<String>() + rest).unwrap();
+    };
+    write(&["a", "b"], "");
+    let mut command = Command::new(process::binary("pidflow").unwrap());
+    command.args(["run", "-i", "lo", "--listen", "off", "-t", "1s", "--probes", "poll", "--config"]).arg(&config);
+    let mut agent = Guarded::new(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut log = std::io::BufReader::new(agent.child().stderr.take().unwrap());
+    await_line(&mut log, &["ready"]);
+    let mut reload = |names: &[&str], rest: &str| {
+        write(names, rest);
+        agent.signal(libc::SIGHUP).unwrap();
+        await_line(&mut log, &["reloaded"])
+    };
+    let line = reload(&["a", "c"], "");
+    assert!(line.contains("reloaded: exporters: 1 as before, 1 started, 1 stopped"), "{line}");
+    let line = reload(&["a"], "colour = 1\n");
+    assert!(line.contains("not reloaded, everything is as before:") && line.contains("toml:4: `colour`"), "{line}");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(b"x", "127.0.0.1:9").unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    agent.signal(libc::SIGTERM).unwrap();
+    assert!(agent.wait(Duration::from_secs(20)).unwrap().success());
+    let lines = |name| std::fs::read_to_string(dir.path().join(name)).unwrap().lines().count();
+    assert!(lines("a") > 0 && lines("a") == lines("c") + lines("b"), "{} {} {}", lines("a"), lines("b"), lines("c"));
+}
+
 #[test]
 fn a_second_signal_ends_it_at_once() {
     if skip::without_root("a_second_signal_ends_it_at_once") {

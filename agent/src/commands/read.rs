@@ -37,7 +37,7 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let files = CaptureFiles::new(captures, FileOptions { filter, fragments: options.flows.fragments() });
     let exporters = ExporterSet::start(&outputs.exporters, &outputs.context).map_err(anyhow::Error::from)?;
     let stopper = exporters.stopper();
-    let stop = signals.watch(move || stopper.stop_within(SHUTDOWN))?;
+    let stop = signals.watch(None, move || stopper.stop_within(SHUTDOWN))?;
     let table = FlowTable::new(options.flows.table());
     read_all(Reading::new(files, table, exporters), &bar, &stop)
 }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::net::TcpListener;
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use crossbeam_channel::{Receiver, bounded};
@@ -24,6 +24,7 @@ use crate::observe::{About, Observers};
 use crate::pipeline::{Live, LiveParts};
 use crate::probes::{self, Probes};
 use crate::recent::Recent;
+use crate::reload::Reloader;
 use crate::signals::Held;
 use crate::{config, logging, privileges};
 
@@ -31,12 +32,10 @@ use crate::{config, logging, privileges};
 const BATCHES: usize = 128;
 /// Without any other output, flows are shown on the terminal this often.
 const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
-/// How long exporters may take at the end.
-const SHUTDOWN: Duration = Duration::from_secs(10);
 
 /// Runs until it is told to stop.
 pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
-    let mut options = config::resolve(args.options, args.config.as_deref())?;
+    let mut options = config::resolve(args.options.clone(), args.config.as_deref())?;
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
     options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     logging::start(&options.log);
@@ -44,12 +43,18 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let port = http::Settings::read(&options.http).or_usage()?;
     let signals = Held::new()?;
     give_up(privileges::keep_for_attaching());
-    let stop = signals.watch(|| notify(notify::STOPPING))?;
     let view = shows_view(&options, &outputs);
+    let (hang_up, hung_up) = bounded(1);
+    // Whoever closes the terminal wants the view's program to end.
+    let stop = signals.watch((!view).then_some(hang_up), || notify(notify::STOPPING))?;
+    let began = options.clone();
     if view && outputs.exporters.is_empty() {
         options.flows.active_timeout.get_or_insert(VIEW_TIMEOUT);
     }
-    let live = Live::new(attach(&options, &outputs, port, view)?);
+    let (parts, metrics) = attach(&options, &outputs, port, view)?;
+    let exporters = parts.exporters.clone();
+    Reloader { given: args.options, file: args.config, began, metrics, exporters }.start(hung_up)?;
+    let live = Live::new(parts);
     notify(notify::READY);
     let ended = live.run(&stop);
     eprintln!("{}", summary::running(&ended));
@@ -61,14 +66,15 @@ fn shows_view(options: &Options, outputs: &Outputs) -> bool {
 }
 
 /// Everything that can fail at the start, in an order in which nothing is missed: first the probes, then the packets.
-fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<LiveParts> {
+fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<(LiveParts, MetricSource)> {
     let listener = listen(&options.http)?;
     let probes = start_probes(options)?;
     give_up(privileges::keep_for_running());
     let recent = Recent::new(if listener.is_some() { options.http.recent_flows() } else { 0 });
     let shared = Shared::new(&outputs.context.host_name, outputs.context.own_pen, recent);
-    let context = ExportContext { metrics: Some(metrics(&shared)), ..outputs.context.clone() };
-    let exporters = ExporterSet::start(&outputs.exporters, &context)?;
+    let metrics = metrics(&shared);
+    let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
+    let exporters = Arc::new(ExporterSet::start(&outputs.exporters, &context)?);
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
     let about = About { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
     let ready = ready_line(&about, listener.as_ref(), port.scheme());
@@ -80,16 +86,8 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let table = options.flows.table();
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());
     let observers = Observers::new(shared, about, options.http.max_edges()).with_view(view);
-    Ok(LiveParts {
-        probes,
-        capture,
-        batches,
-        table: FlowTable::new(table),
-        joiner,
-        exporters,
-        observers,
-        shutdown: SHUTDOWN,
-    })
+    let (table, shutdown) = (FlowTable::new(table), options.export.drain_timeout());
+    Ok((LiveParts { probes, capture, batches, table, joiner, exporters, observers, shutdown }, metrics))
 }
 
 /// The metrics as of the last published status.

@@ -1,9 +1,11 @@
 //! What holds where an option was not given.
 
+use std::time::Duration;
+
 use pidflow_engine::decode::Fragments;
 use pidflow_engine::flow_table::FlowTableConfig;
 
-use super::options::{FlowOptions, HttpOptions};
+use super::options::{ExportOptions, FlowOptions, HttpOptions};
 use super::timeout::Timeout;
 
 /// A flow that never ends by itself is held against processes at most this long.
@@ -37,6 +39,15 @@ impl FlowOptions {
     /// The decoder's rule.
     pub(crate) fn fragments(&self) -> Fragments {
         self.fragments.map_or_else(Fragments::default, Into::into)
+    }
+}
+
+impl ExportOptions {
+    const DRAIN: Timeout = Timeout::seconds(10);
+
+    /// How long records may take to get out at the end.
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        self.drain_timeout.unwrap_or(Self::DRAIN).0
     }
 }
 

@@ -27,7 +27,7 @@ macro_rules! layers {
 }
 
 /// Where packets come from.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Packets")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct CaptureOptions {
@@ -48,7 +48,7 @@ pub(crate) struct CaptureOptions {
 layers!(CaptureOptions { options: filter, snaplen, promiscuous; lists: interfaces });
 
 /// When a flow becomes a record.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Flows")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct FlowOptions {
@@ -68,7 +68,7 @@ pub(crate) struct FlowOptions {
 layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragments; lists: });
 
 /// Where processes come from.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Processes")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ProbeOptions {
@@ -82,7 +82,7 @@ pub(crate) struct ProbeOptions {
 layers!(ProbeOptions { options: backend, delay_accounting; lists: });
 
 /// Where records go.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Output")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ExportOptions {
@@ -130,14 +130,17 @@ pub(crate) struct ExportOptions {
     /// Private enterprise number of pidflow's own elements [default: 32473]
     #[arg(long, value_name = "N", env = "PIDFLOW_OWN_PEN")]
     pub(crate) own_pen: Option<u32>,
+    /// How long records may take to get out at the end [default: 10s]
+    #[arg(long, value_name = "DURATION", env = "PIDFLOW_DRAIN_TIMEOUT")]
+    pub(crate) drain_timeout: Option<Timeout>,
     /// Host name in records, metrics and graphs [default: this host's]
     #[arg(long, value_name = "NAME", env = "PIDFLOW_HOST")]
     pub(crate) host: Option<String>,
 }
-layers!(ExportOptions { options: version, template, json, json_keys, otlp, elastic, clickhouse, own_pen, host; lists: collectors, otlp_signals });
+layers!(ExportOptions { options: version, template, json, json_keys, otlp, elastic, clickhouse, own_pen, drain_timeout, host; lists: collectors, otlp_signals });
 
 /// Metrics, health and the data itself over HTTP.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "HTTP")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct HttpOptions {
@@ -165,7 +168,7 @@ pub(crate) struct HttpOptions {
 layers!(HttpOptions { options: listen, tls_cert, tls_key, token_file, recent_flows, max_edges; lists: });
 
 /// The view on the terminal.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Terminal")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ViewOptions {
@@ -176,7 +179,7 @@ pub(crate) struct ViewOptions {
 layers!(ViewOptions { options: off; lists: });
 
 /// What pidflow says about itself, on standard error.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Log")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct LogOptions {
@@ -190,7 +193,7 @@ pub(crate) struct LogOptions {
 layers!(LogOptions { options: format, level; lists: });
 
 /// All of them, as `run` takes them and as the configuration file holds them.
-#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -226,5 +229,18 @@ impl Options {
             log: self.log.over(lower.log),
             exporters: if self.exporters.is_empty() { lower.exporters } else { self.exporters },
         }
+    }
+
+    /// The tables, other than those of exporters, that are not as in `other`.
+    pub(crate) fn differs_beside_exporters(&self, other: &Self) -> Vec<&'static str> {
+        let same = [
+            ("capture", self.capture == other.capture),
+            ("flows", self.flows == other.flows),
+            ("probes", self.probes == other.probes),
+            ("http", self.http == other.http),
+            ("view", self.view == other.view),
+            ("log", self.log == other.log),
+        ];
+        same.into_iter().filter(|(_, same)| !same).map(|(table, _)| table).collect()
     }
 }

@@ -116,7 +116,7 @@ fn events(s: &Status) -> [Family; 4] {
     ]
 }
 
-fn exporters(all: &[Exporter]) -> [Family; 3] {
+fn exporters(all: &[Exporter]) -> [Family; 4] {
     let lost = all.iter().flat_map(|e| {
         e.lost
             .iter()
@@ -137,9 +137,15 @@ fn exporters(all: &[Exporter]) -> [Family; 3] {
         ),
         Family::gauge(
             "pidflow.export.queue.depth",
-            "{batch}",
-            "Batches that wait, by exporter.",
+            "{record}",
+            "Records on their way, in memory, by exporter.",
             Sample::by("exporter", all.iter().map(|e| (&e.name, e.queue))),
+        ),
+        Family::gauge(
+            "pidflow.export.spooled.records",
+            "{record}",
+            "Records that wait on disk, by exporter.",
+            Sample::by("exporter", all.iter().map(|e| (&e.name, e.spooled))),
         ),
     ]
 }

@@ -26,8 +26,10 @@ pub(crate) struct Exporter {
     pub(crate) records: u64,
     /// Records lost, by reason.
     pub(crate) lost: Labelled,
-    /// Batches that wait.
+    /// Records on their way.
     pub(crate) queue: u64,
+    /// Records that wait on disk.
+    pub(crate) spooled: u64,
 }
 
 /// Everything.

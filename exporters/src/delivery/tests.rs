@@ -32,7 +32,7 @@ fn run(script: Vec<Result<Sent, Failure>>, config: &DeliveryConfig, stop: Option
     let records = sample::records(10);
     counters.accepted(10);
     let done = delivery.export(&records, 0).is_ok();
-    (done, counters.snapshot("test".into()))
+    (done, counters.snapshot("test".into(), 0))
 }
 
 #[test]

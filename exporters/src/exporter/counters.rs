@@ -21,10 +21,16 @@ pub enum Loss {
     Shutdown,
     /// Nobody had subscribed.
     NoSubscriber,
+    /// The spool was full and it was among the oldest.
+    SpoolFull,
+    /// An earlier run had taken it and ended before it was in the spool.
+    Crash,
+    /// It was in the spool and can be read no more.
+    Damaged,
 }
 
 /// All reasons, in the order of [`Snapshot::lost`].
-pub const LOSSES: [Loss; 8] = [
+pub const LOSSES: [Loss; 11] = [
     Loss::QueueFull,
     Loss::Unreachable,
     Loss::WriteFailed,
@@ -33,6 +39,9 @@ pub const LOSSES: [Loss; 8] = [
     Loss::NoElements,
     Loss::Shutdown,
     Loss::NoSubscriber,
+    Loss::SpoolFull,
+    Loss::Crash,
+    Loss::Damaged,
 ];
 
 impl Loss {
@@ -48,16 +57,19 @@ impl Loss {
             Self::NoElements => "no_elements",
             Self::Shutdown => "shutdown",
             Self::NoSubscriber => "no_subscriber",
+            Self::SpoolFull => "spool_full",
+            Self::Crash => "crash",
+            Self::Damaged => "damaged",
         }
     }
 }
 
-/// An exporter's counters at one moment. `accepted` = `exported` + all of `lost` + what is still on its way.
+/// An exporter's counters at one moment. `accepted` = `exported` + all of `lost` + `spooled` + what is still on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// The exporter: its kind and where it sends to.
     pub exporter: String,
-    /// Records given to it.
+    /// Records given to it, those that an earlier run left in the spool among them.
     pub accepted: u64,
     /// Records handed to the network or written.
     pub exported: u64,
@@ -71,6 +83,8 @@ pub struct Snapshot {
     pub errors: u64,
     /// Attempts that repeated a failed one.
     pub retries: u64,
+    /// Records that wait in the spool.
+    pub spooled: u64,
     /// Records lost, by reason.
     pub lost: [(Loss, u64); LOSSES.len()],
 }
@@ -80,6 +94,12 @@ impl Snapshot {
     #[must_use]
     pub fn lost_total(&self) -> u64 {
         self.lost.iter().map(|(_, n)| n).sum()
+    }
+
+    /// Records whose fate is open: in the queue, or on their way out or into the spool.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.accepted.saturating_sub(self.exported + self.lost_total() + self.spooled)
     }
 }
 
@@ -131,12 +151,7 @@ impl Counters {
         self.lost.iter().map(|n| n.load(Relaxed)).sum()
     }
 
-    /// Records accepted whose fate is not known yet.
-    pub(crate) fn pending(&self) -> u64 {
-        self.accepted.load(Relaxed).saturating_sub(self.exported.load(Relaxed) + self.lost_total())
-    }
-
-    pub(crate) fn snapshot(&self, exporter: String) -> Snapshot {
+    pub(crate) fn snapshot(&self, exporter: String, spooled: u64) -> Snapshot {
         let lost = |why: Loss| self.lost.get(why as usize).map_or(0, |n| n.load(Relaxed));
         Snapshot {
             exporter,
@@ -147,6 +162,7 @@ impl Counters {
             shortened: self.shortened.load(Relaxed),
             errors: self.errors.load(Relaxed),
             retries: self.retries.load(Relaxed),
+            spooled,
             lost: LOSSES.map(|why| (why, lost(why))),
         }
     }

@@ -1,18 +1,29 @@
-//! The loop of an exporter's thread.
+//! The thread that delivers an exporter's records.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use pidflow_schema::FlowRecord;
+
+use crate::spool::{Next, Spool};
 use crate::transport::{Kept, Sink};
 
-use super::queue::{Batch, Popped, Queue};
+use super::queue::{Popped, Queue};
 use super::{Control, Counters, Loss, Mode};
 
 /// How long what is buffered may wait while nothing comes.
 const IDLE: Duration = Duration::from_millis(200);
+/// Records taken from a spool at once.
+const FROM_SPOOL: usize = 4096;
+
+/// Where records come from.
+pub(super) enum Source {
+    Queue(Arc<Queue>),
+    Spool(Arc<Spool>),
+}
 
 pub(super) struct Worker {
-    pub(super) queue: Arc<Queue>,
+    pub(super) source: Source,
     pub(super) counters: Arc<Counters>,
     pub(super) control: Arc<Control>,
     pub(super) sink: Box<dyn Sink>,
@@ -20,11 +31,20 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Until the queue is closed and empty, or the deadline has passed.
+    /// Until nothing is left and nothing will come, or the deadline has passed.
     pub(super) fn run(mut self) {
+        match &self.source {
+            Source::Queue(queue) => self.work_off_queue(&queue.clone()),
+            Source::Spool(spool) => self.work_off_spool(&spool.clone()),
+        }
+        self.sink.flush();
+    }
+
+    /// What is not delivered is lost.
+    fn work_off_queue(&mut self, queue: &Queue) {
         let mut clock_ns = 0;
         loop {
-            match self.queue.pop(IDLE) {
+            match queue.pop(IDLE) {
                 Popped::Batch(batch) if self.control.is_over() => self.counters.lost(Loss::Shutdown, batch.len()),
                 Popped::Batch(batch) => {
                     clock_ns = self.now_ns(&batch, clock_ns);
@@ -36,11 +56,27 @@ impl Worker {
                 Popped::Closed => break,
             }
         }
-        self.sink.flush();
+    }
+
+    /// What is not delivered stays.
+    fn work_off_spool(&mut self, spool: &Spool) {
+        let mut clock_ns = 0;
+        while !self.control.is_over() {
+            match spool.next(FROM_SPOOL, IDLE) {
+                Next::Records { records, damaged } => {
+                    self.counters.lost(Loss::Damaged, usize::try_from(damaged).unwrap_or(usize::MAX));
+                    clock_ns = self.now_ns(&records, clock_ns);
+                    let exported = self.sink.export(&records, clock_ns);
+                    spool.delivered(exported.map_or_else(|Kept { from }| from, |()| records.len()));
+                }
+                Next::Empty => self.sink.flush(),
+                Next::Closed => break,
+            }
+        }
     }
 
     /// The wall clock; when files are read, the clock of the records, which never goes back.
-    fn now_ns(&self, batch: &Batch, before_ns: u64) -> u64 {
+    fn now_ns(&self, batch: &[FlowRecord], before_ns: u64) -> u64 {
         match self.mode {
             Mode::Live => wall_ns(),
             Mode::Offline => batch.iter().map(|r| r.flow.last_ns).fold(before_ns, u64::max),

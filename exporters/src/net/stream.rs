@@ -49,6 +49,14 @@ impl Stream {
         self.tcp().set_write_timeout(limit)
     }
 
+    /// Whether the connection was reset, as that of a receiver is that closes or dies before it has read everything. One that
+    /// closes after it has read everything resets nothing.
+    pub(crate) fn was_reset(&self) -> bool {
+        let peeked = self.tcp().set_nonblocking(true).and_then(|()| self.tcp().peek(&mut [0]));
+        let blocking = self.tcp().set_nonblocking(false);
+        blocking.is_err() || matches!(&peeked, Err(e) if e.kind() != ErrorKind::WouldBlock)
+    }
+
     const fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,

@@ -87,7 +87,7 @@ fn acknowledged(stream: &mut Stream, end: Instant) -> io::Result<()> {
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(5));
     }
-    if stream.is_closed() { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+    if stream.was_reset() { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
 }
 
 impl<E: StreamEncoder> Receiver for StreamReceiver<E> {

@@ -16,7 +16,7 @@ const fn memory(e: Element) -> Element {
     e.unit(Unit::Octets, Semantics::Quantity)
 }
 
-const fn not_empty(s: &'static str) -> Option<&'static str> {
+const fn not_empty(s: &str) -> Option<&str> {
     if s.is_empty() { None } else { Some(s) }
 }
 
@@ -99,7 +99,7 @@ pub(super) const DESTINATION: &[Element] = &end!(
 
 /// The flow's.
 pub(super) const FLOW: &[Element] = &[
-    row("FLOW_END_DETAIL", "flowEndDetail", (Pidflow, 1), T::String, |r| not_empty(r.flow.end_detail).map(Value::text))
+    row("FLOW_END_DETAIL", "flowEndDetail", (Pidflow, 1), T::String, |r| not_empty(&r.flow.end_detail).map(Value::text))
         .otel("pidflow.flow.end_detail")
         .doc("More precise than FLOW_END_REASON: fin, rst, socket-closed, socket-changed, end-of-capture, shutdown."),
     row("INITIATOR_BASIS", "initiatorBasis", (Pidflow, 2), T::String, |r| Some(Value::text(r.flow.initiator.name())))

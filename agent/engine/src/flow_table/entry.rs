@@ -241,7 +241,7 @@ impl Entry {
             interface_index: interface.0,
             interface: Arc::clone(&interface.1),
             end_reason: reason,
-            end_detail: detail,
+            end_detail: detail.into(),
             initiator: self.basis,
             handshake: self.handshake.handshake(),
         }

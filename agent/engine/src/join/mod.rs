@@ -281,7 +281,7 @@ impl FailedConnect {
             interface_index: 0,
             interface: "".into(),
             end_reason: FlowEndReason::EndOfFlow,
-            end_detail: "connect-failed",
+            end_detail: "connect-failed".into(),
             initiator: InitiatorBasis::Socket,
             handshake: None,
         }

@@ -31,7 +31,7 @@ fn flow(client: &str, port: u16, server: &str) -> Flow {
         interface_index: 1,
         interface: "lo".into(),
         end_reason: FlowEndReason::EndOfFlow,
-        end_detail: "fin",
+        end_detail: "fin".into(),
         initiator: InitiatorBasis::FirstPacket,
         handshake: None,
     }

@@ -1,0 +1,55 @@
+//! SIGHUP: goes over to the configuration file as it is now, exporters only.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use crossbeam_channel::Receiver;
+use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode, Reloaded};
+
+use crate::config;
+use crate::config::options::Options;
+use crate::config::outputs::Outputs;
+
+/// What a reload starts from.
+pub(crate) struct Reloader {
+    /// Flags and variables, which stay what they were.
+    pub(crate) given: Options,
+    /// The file; none: there is nothing to reload.
+    pub(crate) file: Option<PathBuf>,
+    /// What the run began with.
+    pub(crate) began: Options,
+    /// For exporters that send metrics.
+    pub(crate) metrics: MetricSource,
+    /// What is to change.
+    pub(crate) exporters: Arc<ExporterSet>,
+}
+
+impl Reloader {
+    /// Reloads, on a thread of its own, each time that `asked` says so.
+    pub(crate) fn start(self, asked: Receiver<()>) -> Result<()> {
+        let work = move || asked.iter().for_each(|()| self.reload_and_say());
+        std::thread::Builder::new().name("reload".into()).spawn(work).context("cannot start the reload thread")?;
+        Ok(())
+    }
+
+    fn reload_and_say(&self) {
+        match self.reload() {
+            Ok(Reloaded { kept, started, stopped }) => {
+                tracing::info!("reloaded: exporters: {kept} as before, {started} started, {stopped} stopped");
+            }
+            Err(e) => tracing::error!("not reloaded, everything is as before: {e:#}"),
+        }
+    }
+
+    fn reload(&self) -> Result<Reloaded> {
+        let file = self.file.as_deref().context("there is no configuration file; give one with --config FILE")?;
+        let options = self.given.clone().over(config::load(file)?);
+        let outputs = Outputs::new(&options, Mode::Live).with_context(|| file.display().to_string())?;
+        for table in options.differs_beside_exporters(&self.began) {
+            tracing::warn!("what changed in [{table}] is taken up at the next start");
+        }
+        let context = ExportContext { metrics: Some(self.metrics.clone()), ..outputs.context };
+        Ok(self.exporters.reload(&outputs.exporters, &context)?)
+    }
+}

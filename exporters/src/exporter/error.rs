@@ -1,0 +1,54 @@
+//! Why exporters cannot be started.
+
+use std::path::PathBuf;
+
+use crate::spool::SpoolError;
+
+/// Why an exporter could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The output file.
+    #[error("cannot write {}: {source}", path.display())]
+    Open {
+        /// As given.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// No thread.
+    #[error("cannot start a thread for {exporter}: {source}")]
+    Thread {
+        /// Kind and target.
+        exporter: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A template's largest record does not fit.
+    #[error(
+        "{exporter}: max-message {max_message} is too small for the template, which needs {needed} octets; name fewer elements or raise it"
+    )]
+    MessageTooSmall {
+        /// Kind and target.
+        exporter: String,
+        /// As configured.
+        max_message: usize,
+        /// Octets of the largest record's fixed part, or of the largest template.
+        needed: usize,
+    },
+    /// The OTLP client.
+    #[error("{exporter}: {reason}")]
+    Client {
+        /// Kind and target.
+        exporter: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The spool.
+    #[error("{exporter}: {source}")]
+    Spool {
+        /// Kind and target.
+        exporter: String,
+        /// What is wrong with it.
+        source: SpoolError,
+    },
+}

@@ -1,0 +1,56 @@
+//! How far delivery came, and how many records were taken: two numbers in a file, each with its checksum.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Octets of a number: the number, its CRC-32, and nothing.
+const SLOT: usize = 16;
+
+/// Written in place: 12 octets within one block reach the file together.
+pub(super) struct StateFile {
+    file: File,
+    accepted: AtomicU64,
+}
+
+impl StateFile {
+    pub(super) fn open(folder: &Path) -> io::Result<Self> {
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(folder.join("state"))?;
+        Ok(Self { file, accepted: AtomicU64::new(0) })
+    }
+
+    /// Sequence numbers of the first record that was not delivered, and of the first that was not taken; 0 where unreadable.
+    pub(super) fn read(&self) -> (u64, u64) {
+        (self.slot(0), self.slot(1))
+    }
+
+    fn slot(&self, slot: u64) -> u64 {
+        let mut octets = [0; SLOT];
+        let read = self.file.read_exact_at(&mut octets, slot * SLOT as u64);
+        let (number, rest) = octets.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+        let right = rest.starts_with(&crc32fast::hash(number).to_le_bytes());
+        if read.is_ok() && right { u64::from_le_bytes(*number) } else { 0 }
+    }
+
+    fn write(&self, slot: u64, number: u64) -> io::Result<()> {
+        let number = number.to_le_bytes();
+        let sum = crc32fast::hash(&number).to_le_bytes();
+        self.file.write_all_at(&[number.as_slice(), &sum, &[0; 4]].concat(), slot * SLOT as u64)
+    }
+
+    pub(super) fn set_delivered(&self, sequence: u64) -> io::Result<()> {
+        self.write(0, sequence)
+    }
+
+    pub(super) fn set_accepted(&self, sequence: u64) -> io::Result<()> {
+        self.accepted.store(sequence, Relaxed);
+        self.write(1, sequence)
+    }
+
+    pub(super) fn add_accepted(&self, records: u64) -> io::Result<()> {
+        let sequence = self.accepted.fetch_add(records, Relaxed) + records;
+        self.write(1, sequence)
+    }
+}

@@ -1,0 +1,164 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::sample;
+
+const NOW: Duration = Duration::ZERO;
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn open(&self) -> (Spool, Found) {
+        self.with(64 << 20)
+    }
+
+    fn with(&self, max_octets: u64) -> (Spool, Found) {
+        Spool::open(&SpoolConfig { folder: self.0.path().join("spool"), max_octets }).unwrap()
+    }
+
+    fn segments(&self) -> Vec<PathBuf> {
+        let all = fs::read_dir(self.0.path().join("spool")).unwrap().map(|e| e.unwrap().path());
+        let mut all: Vec<_> = all.filter(|p| p.extension().is_some_and(|e| e == "records")).collect();
+        all.sort();
+        all
+    }
+}
+
+fn append(spool: &Spool, records: &[FlowRecord]) -> Appended {
+    spool.expect(records.len());
+    let (appended, result) = spool.append(records);
+    result.unwrap();
+    appended
+}
+
+/// All records in the order in which they come, at most `limit` at a time.
+fn drain(spool: &Spool, limit: usize) -> (Vec<FlowRecord>, u64) {
+    let (mut all, mut missing) = (Vec::new(), 0);
+    while let Next::Records { records, damaged } = spool.next(limit, NOW) {
+        missing += damaged;
+        spool.delivered(records.len());
+        all.extend(records);
+    }
+    (all, missing)
+}
+
+#[test]
+fn records_come_back_in_order_and_once() {
+    let (folder, records) = (Folder::new(), sample::records(1000));
+    let (spool, found) = folder.open();
+    assert_eq!(found, Found::default());
+    records.chunks(37).for_each(|part| assert_eq!(append(&spool, part), Appended::default()));
+    assert_eq!(spool.waiting(), 1000);
+    assert_eq!(drain(&spool, 64), (records, 0));
+    assert!(matches!(spool.next(1, NOW), Next::Empty));
+    spool.close();
+    assert!(matches!(spool.next(1, NOW), Next::Closed));
+}
+
+#[test]
+fn what_was_not_delivered_is_there_in_the_next_run() {
+    let (folder, records) = (Folder::new(), sample::records(300));
+    {
+        let (spool, _) = folder.open();
+        append(&spool, &records);
+        let Next::Records { records, .. } = spool.next(100, NOW) else { panic!("nothing there") };
+        spool.delivered(70);
+        assert_eq!(records.len(), 100);
+    }
+    let (spool, found) = folder.open();
+    assert_eq!(found, Found { waiting: 230, lost: 0 });
+    append(&spool, &records[..5]);
+    let (all, _) = drain(&spool, 64);
+    assert_eq!((&all[..230], &all[230..]), (&records[70..], &records[..5]));
+}
+
+#[test]
+fn a_torn_record_costs_itself_and_those_that_never_came_are_counted() {
+    let (folder, records) = (Folder::new(), sample::records(100));
+    {
+        let (spool, _) = folder.open();
+        append(&spool, &records);
+        spool.expect(7);
+    }
+    let path = folder.segments().remove(0);
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+    let (spool, found) = folder.open();
+    assert_eq!(found, Found { waiting: 99, lost: 8 });
+    assert_eq!(append(&spool, &records[..3]), Appended::default());
+    let (all, missing) = drain(&spool, 1000);
+    assert_eq!((all.len(), missing, &all[..99]), (102, 0, &records[..99]));
+}
+
+#[test]
+fn damage_in_the_middle_costs_the_rest_of_its_segment() {
+    let (folder, records) = (Folder::new(), sample::records(200));
+    for part in records.chunks(100) {
+        append(&folder.open().0, part);
+    }
+    let first = folder.segments().remove(0);
+    let mut octets = fs::read(&first).unwrap();
+    let middle = octets.len() / 2;
+    octets[middle] ^= 1;
+    fs::write(&first, octets).unwrap();
+    let (spool, found) = folder.open();
+    assert_eq!(found.waiting + found.lost, 200);
+    let (all, missing) = drain(&spool, 1000);
+    assert_eq!((all.len() as u64, missing), (found.waiting, found.lost));
+    assert_eq!(all[all.len() - 100..], records[100..]);
+}
+
+#[test]
+fn a_full_spool_gives_up_the_oldest() {
+    let (folder, records) = (Folder::new(), sample::records(500));
+    let (spool, _) = folder.with(1 << 20);
+    let mut dropped = 0;
+    for _ in 0..40 {
+        dropped += append(&spool, &records).dropped as u64;
+    }
+    assert!(dropped > 0);
+    assert_eq!(spool.waiting() + dropped, 20_000);
+    let octets: u64 = folder.segments().iter().map(|p| p.metadata().unwrap().len()).sum();
+    assert!(octets < (1 << 20) + (1 << 18), "{octets}");
+    let (all, missing) = drain(&spool, 512);
+    assert_eq!((all.len() as u64, missing), (20_000 - dropped, 0));
+    assert_eq!(all[all.len() - 500..], records);
+}
+
+#[test]
+fn records_given_up_while_they_are_delivered_are_not_counted_twice() {
+    let (folder, records) = (Folder::new(), sample::records(500));
+    let (spool, _) = folder.with(1 << 20);
+    append(&spool, &records);
+    let Next::Records { records: at_hand, .. } = spool.next(100, NOW) else { panic!("nothing there") };
+    let dropped: usize = (0..40).map(|_| append(&spool, &records).dropped).sum();
+    spool.delivered(at_hand.len());
+    assert_eq!(spool.waiting() + dropped as u64, 41 * 500);
+}
+
+#[test]
+fn delivered_segments_are_removed() {
+    let (folder, records) = (Folder::new(), sample::records(500));
+    let (spool, _) = folder.with(1 << 20);
+    for _ in 0..100 {
+        append(&spool, &records);
+        drain(&spool, 512);
+    }
+    assert!(folder.segments().len() <= 2, "{:?}", folder.segments());
+}
+
+#[test]
+fn a_folder_has_one_user_and_what_it_does_not_know_is_left_alone() {
+    let folder = Folder::new();
+    let (_spool, _) = folder.open();
+    let config = SpoolConfig { folder: folder.0.path().join("spool"), max_octets: 1 << 20 };
+    let error = Spool::open(&config).err().unwrap().to_string();
+    assert!(error.ends_with("is in use by another exporter; give each its own folder"), "{error}");
+    drop(_spool);
+    fs::write(config.folder.join("00000000000000000007.records"), b"something else entirely").unwrap();
+    assert_eq!(Spool::open(&config).unwrap().1, Found::default());
+}

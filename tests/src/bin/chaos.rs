@@ -1,0 +1,90 @@
+//! The two ends of the chaos test, each to be killed: `chaos export URL SPOOL FROM TO` hands numbered records to an exporter with
+//! a spool, `chaos receive ADDRESS FILE` takes them over HTTP as a ClickHouse server would.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Snapshot, sample};
+use pidflow_schema::FlowRecord;
+
+const BATCH: u64 = 100;
+/// Slow enough to be killed in the middle of it.
+const PAUSE: Duration = Duration::from_millis(2);
+const DRAIN: Duration = Duration::from_secs(120);
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["export", url, spool, from, to] => export(url, spool, from.parse()?, to.parse()?),
+        ["receive", address, file] => receive(address, file),
+        _ => bail!("usage: chaos export URL SPOOL FROM TO | chaos receive ADDRESS FILE"),
+    }
+}
+
+/// Says at the start and at the end what became of records, and after each batch up to which number they were handed over.
+fn export(url: &str, spool: &str, from: u64, to: u64) -> Result<()> {
+    let table = format!(
+        "kind = \"clickhouse\"\nurl = {url:?}\nspool = {spool:?}\ncompression = \"none\"\ntemplate = \"%IN_BYTES @PROCESS@\"\n"
+    );
+    let config = ExporterConfig::from_table(table.parse()?)?;
+    let set = ExporterSet::start(&[config], &ExportContext::default())?;
+    set.counters().iter().for_each(|s| report("begin", s));
+    for start in (from..to).step_by(usize::try_from(BATCH)?) {
+        let end = to.min(start + BATCH);
+        set.send(&(start..end).map(numbered).collect());
+        println!("sent {end}");
+        std::thread::sleep(PAUSE);
+    }
+    set.shutdown(DRAIN).iter().for_each(|s| report("end", s));
+    Ok(())
+}
+
+/// The number is what the source sent.
+fn numbered(number: u64) -> FlowRecord {
+    let mut record = sample::record(number % 1000);
+    record.flow.forward.octets = number;
+    record
+}
+
+fn report(when: &str, s: &Snapshot) {
+    let lost: Vec<_> = s.lost.iter().filter(|(_, n)| *n > 0).map(|(why, n)| format!("{} {n}", why.name())).collect();
+    println!("{when} accepted {} exported {} spooled {} lost {}", s.accepted, s.exported, s.spooled, lost.join(" "));
+}
+
+/// Answers when the records are in the file.
+fn receive(address: &str, file: &str) -> Result<()> {
+    let mut out = OpenOptions::new().append(true).create(true).open(file)?;
+    let listener = TcpListener::bind(address)?;
+    println!("ready");
+    for stream in listener.incoming() {
+        // One that is cut off is the exporter's to repeat.
+        let _ = serve(&mut BufReader::new(stream?), &mut out);
+    }
+    Ok(())
+}
+
+fn serve(stream: &mut BufReader<TcpStream>, out: &mut File) -> Result<()> {
+    loop {
+        let mut length = None;
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            let header = line.trim().to_ascii_lowercase();
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = Some(value.trim().parse()?);
+            }
+            if header.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length.context("a request without its length")?];
+        stream.read_exact(&mut body)?;
+        out.write_all(&body)?;
+        stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+    }
+}
