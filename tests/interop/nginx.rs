@@ -35,8 +35,20 @@ pub(crate) fn certificates(dir: &Path) {
 
 /// Passes requests of clients with a certificate on to `server`; the port it listens on.
 pub(crate) fn start(dir: &Path, server: SocketAddr) -> (Running, u16) {
+    run(dir, server, CONFIG)
+}
+
+/// As [`start`], for gRPC.
+#[allow(dead_code, reason = "not every test that has this file speaks gRPC")]
+pub(crate) fn start_grpc(dir: &Path, server: SocketAddr) -> (Running, u16) {
+    let (head, rest) = CONFIG.split_once("proxy_pass http://SERVER;").unwrap();
+    let (_, tail) = rest.split_once("$ssl_client_s_dn;").unwrap();
+    run(dir, server, &format!("{}grpc_pass grpc://SERVER;{tail}", head.replace(" ssl;", " ssl http2;")))
+}
+
+fn run(dir: &Path, server: SocketAddr, config: &str) -> (Running, u16) {
     let port = tools::tcp_port();
-    let config = CONFIG.replace("DIR", dir.to_str().unwrap());
+    let config = config.replace("DIR", dir.to_str().unwrap());
     let config = config.replace("PORT", &port.to_string()).replace("SERVER", &server.to_string());
     std::fs::write(dir.join("nginx.conf"), config).unwrap();
     let process = Command::new("nginx")

@@ -1,4 +1,4 @@
-//! Every exporter against receivers that were not written here: tshark, nfacctd, nfcapd, python-ipfix and the official OTLP bindings.
+//! Every exporter against receivers that were not written here: tshark, nfacctd, nfcapd and python-ipfix.
 //!
 //! The records are made up (`pidflow_exporters::sample`), so that these tests need neither root nor traffic.
 
@@ -18,8 +18,6 @@ mod expected;
 mod nfacctd;
 #[path = "../interop/nfcapd.rs"]
 mod nfcapd;
-#[path = "../interop/otlp.rs"]
-mod otlp;
 #[path = "../interop/python_ipfix.rs"]
 mod python_ipfix;
 #[path = "../interop/rotel.rs"]
@@ -195,32 +193,6 @@ fn python_ipfix_reads_every_record_over_tcp() {
     for (row, object) in rows.iter().zip(expected::objects(&records)) {
         python_ipfix::assert_row(row, &object);
     }
-}
-
-/// All log records arrive once, although the receiver refuses the first `fail` requests.
-fn otlp_arrives(test: &str, fail: usize) {
-    let Some(sink) = tools::shared(test, "otlp_sink.py") else {
-        return;
-    };
-    let Some(python) = tools::python(test, "opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc") else {
-        return;
-    };
-    let records = sample::records(1200);
-    let logs = otlp::receive(&python, &sink, fail, &records);
-    assert_eq!(logs.len(), records.len());
-    for (log, (record, object)) in logs.iter().zip(records.iter().zip(expected::objects(&records))) {
-        otlp::assert_log(log, record, &object);
-    }
-}
-
-#[test]
-fn otlp_log_records_say_what_json_says() {
-    otlp_arrives("otlp_log_records_say_what_json_says", 0);
-}
-
-#[test]
-fn otlp_loses_nothing_to_a_receiver_that_fails_at_first() {
-    otlp_arrives("otlp_loses_nothing_to_a_receiver_that_fails_at_first", 3);
 }
 
 #[test]
