@@ -73,6 +73,7 @@ missing_packages() {
   done
   pkg-config --exists libpcap 2>/dev/null || echo libpcap-dev
   python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+  [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || echo libnginx-mod-stream
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
 }
 

@@ -395,7 +395,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__read)
-            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --collector --export-version --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --own-pen --host --log-format --log-level --help"
+            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --own-pen --host --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -453,6 +453,10 @@ _pidflow() {
                     COMPREPLY=($(compgen -W "10 9" -- "${cur}"))
                     return 0
                     ;;
+                --ipfix-direction)
+                    COMPREPLY=($(compgen -W "biflow uniflow ntop" -- "${cur}"))
+                    return 0
+                    ;;
                 --template)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -466,7 +470,7 @@ _pidflow() {
                     return 0
                     ;;
                 --json-keys)
-                    COMPREPLY=($(compgen -W "names numbers" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "names numbers pen-numbers" -- "${cur}"))
                     return 0
                     ;;
                 --otlp)
@@ -509,7 +513,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__run)
-            opts="-i -f -t -d -n -V -T -h --config --interface --filter --snaplen --promiscuous --active-timeout --idle-timeout --max-flows --fragments --probes --delay-accounting --collector --export-version --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --own-pen --host --listen --tls-cert --tls-key --token-file --recent-flows --max-edges --no-view --log-format --log-level --help"
+            opts="-i -f -t -d -n -V -T -h --config --interface --filter --snaplen --promiscuous --active-timeout --idle-timeout --max-flows --fragments --probes --delay-accounting --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --own-pen --host --listen --tls-cert --tls-key --token-file --recent-flows --max-edges --no-view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -591,6 +595,10 @@ _pidflow() {
                     COMPREPLY=($(compgen -W "10 9" -- "${cur}"))
                     return 0
                     ;;
+                --ipfix-direction)
+                    COMPREPLY=($(compgen -W "biflow uniflow ntop" -- "${cur}"))
+                    return 0
+                    ;;
                 --template)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -604,7 +612,7 @@ _pidflow() {
                     return 0
                     ;;
                 --json-keys)
-                    COMPREPLY=($(compgen -W "names numbers" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "names numbers pen-numbers" -- "${cur}"))
                     return 0
                     ;;
                 --otlp)

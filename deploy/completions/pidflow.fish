@@ -55,10 +55,14 @@ keep\t'Leave it as it is'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s n -l collector -d 'Send IPFIX or NetFlow v9 there; repeat it for several' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
 9\t'NetFlow v9 (RFC 3954)'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
+uniflow\t'Two records, each with its own source and destination'
+ntop\t'One record with OUT_BYTES and OUT_PKTS as 23 and 24'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default: all of them; to collectors @FLOW@ @PROCESS@ and the most telling others]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, or to standard output (-)' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
-numbers\t'8, 57640, …'"
+numbers\t'8, 57640, …'
+pen-numbers\t'8, 35632.168, …'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp -d 'Send OpenTelemetry data to this OTLP receiver; "env": where OTEL_EXPORTER_OTLP_ENDPOINT says. The other OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) hold for it' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp-signals -d 'What to send over OTLP [default: logs]' -r -f -a "logs\t'A log record per flow record'
 metrics\t'The metrics, at intervals'
@@ -93,10 +97,14 @@ separate\t'They are discarded, and counted as that'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 there; repeat it for several' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
 9\t'NetFlow v9 (RFC 3954)'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
+uniflow\t'Two records, each with its own source and destination'
+ntop\t'One record with OUT_BYTES and OUT_PKTS as 23 and 24'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default: all of them; to collectors @FLOW@ @PROCESS@ and the most telling others]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, or to standard output (-)' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
-numbers\t'8, 57640, …'"
+numbers\t'8, 57640, …'
+pen-numbers\t'8, 35632.168, …'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp -d 'Send OpenTelemetry data to this OTLP receiver; "env": where OTEL_EXPORTER_OTLP_ENDPOINT says. The other OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) hold for it' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp-signals -d 'What to send over OTLP [default: logs]' -r -f -a "logs\t'A log record per flow record'
 metrics\t'The metrics, at intervals'

@@ -11,7 +11,7 @@
 mod decode;
 
 use std::io::Read;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,7 +62,7 @@ fn several_exporters_get_every_record() {
     let file = dir.path().join("flows.json");
     let (ipfix, ipfix_config) = collector(WireVersion::Ipfix);
     let (netflow9, netflow9_config) = collector(WireVersion::Netflow9);
-    let json = ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Names);
+    let json = ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Names).unwrap();
     let set = ExporterSet::start(&[ipfix_config, netflow9_config, json], &offline()).unwrap();
     let records = sample::records(60);
     batches(&records, 7).iter().for_each(|b| set.send(b));
@@ -122,7 +122,7 @@ fn a_host_that_does_not_exist_is_counted_and_stops_nobody() {
 
 #[test]
 fn a_full_disk_is_counted_and_the_rest_goes_on() {
-    let set = ExporterSet::start(&[ExporterConfig::json("/dev/full", JsonKeys::Names)], &offline()).unwrap();
+    let set = ExporterSet::start(&[ExporterConfig::json("/dev/full", JsonKeys::Names).unwrap()], &offline()).unwrap();
     batches(&sample::records(500), 100).iter().for_each(|b| set.send(b));
     let end = set.shutdown(LONG).remove(0);
     assert_eq!((end.exported, lost(&end, Loss::WriteFailed)), (0, 500));
@@ -131,7 +131,7 @@ fn a_full_disk_is_counted_and_the_rest_goes_on() {
 
 #[test]
 fn a_file_that_cannot_be_made_is_said_at_the_start() {
-    let config = ExporterConfig::json("/does/not/exist/flows.json", JsonKeys::Names);
+    let config = ExporterConfig::json("/does/not/exist/flows.json", JsonKeys::Names).unwrap();
     let error = ExporterSet::start(&[config], &offline()).err().unwrap().to_string();
     assert_eq!(error, "cannot write /does/not/exist/flows.json: No such file or directory (os error 2)");
 }
@@ -140,7 +140,7 @@ fn a_file_that_cannot_be_made_is_said_at_the_start() {
 fn a_template_too_large_for_its_messages_is_said_at_the_start() {
     let mut config = ExporterConfig::collector("udp://127.0.0.1:9", WireVersion::Netflow9).unwrap();
     if let Output::Netflow9(wire) = &mut config.output {
-        wire.max_message = 500;
+        wire.max_message = Some(500);
     }
     let error = ExporterSet::start(&[config], &offline()).err().unwrap().to_string();
     assert!(error.contains("max-message 500 is too small"), "{error}");
@@ -149,7 +149,7 @@ fn a_template_too_large_for_its_messages_is_said_at_the_start() {
 }
 
 /// Reads one connection to its end, or `limit` messages of it.
-fn read_messages(listener: &TcpListener, limit: usize) -> Vec<Vec<u8>> {
+fn read_messages(listener: &TcpListener, limit: usize) -> (Vec<Vec<u8>>, TcpStream) {
     let (mut stream, _) = listener.accept().unwrap();
     let mut messages = Vec::new();
     let mut header = [0; 4];
@@ -158,7 +158,7 @@ fn read_messages(listener: &TcpListener, limit: usize) -> Vec<Vec<u8>> {
         stream.read_exact(&mut rest).unwrap();
         messages.push([header.as_slice(), &rest].concat());
     }
-    messages
+    (messages, stream)
 }
 
 #[test]
@@ -169,11 +169,16 @@ fn tcp_connects_again_with_templates_and_a_new_sequence() {
     let batch = |n| batches(&sample::records(n), n).remove(0);
     set.send(&batch(5));
     let mut decoder = Decoder::default();
-    let first: usize = read_messages(&listener, 1).iter().map(|m| decoder.message(m).records.len()).sum();
-    assert_eq!(first, 5);
+    let (first, stream) = read_messages(&listener, 1);
+    assert_eq!(first.iter().map(|m| decoder.message(m).records.len()).sum::<usize>(), 5);
+    // Closed before the exporter knows that they arrived, it would send them again.
+    while set.counters()[0].exported < 5 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(stream);
     std::thread::sleep(Duration::from_millis(100));
     set.send(&batch(9));
-    let reader = std::thread::spawn(move || read_messages(&listener, usize::MAX));
+    let reader = std::thread::spawn(move || read_messages(&listener, usize::MAX).0);
     let end = set.shutdown(LONG).remove(0);
     assert_eq!((end.exported, end.lost_total()), (14, 0), "{end:?}");
     let second = reader.join().unwrap();
@@ -242,7 +247,7 @@ fn a_slow_receiver_loses_the_oldest_and_slows_nobody() {
 fn reading_files_waits_instead_of_dropping() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("flows.json");
-    let mut config = ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Numbers);
+    let mut config = ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Numbers).unwrap();
     config.queue_records = 100;
     let set = ExporterSet::start(&[config], &offline()).unwrap();
     let batch: Arc<[FlowRecord]> = sample::records(100).into();

@@ -15,7 +15,8 @@ use netflow_parser::variable_versions::ipfix::lookup::IPFixField;
 use netflow_parser::variable_versions::ipfix::{FlowSetBody, IPFix};
 use netflow_parser::{NetflowPacket, NetflowParser};
 use pidflow_exporters::ipfix::{IpfixEncoder, IpfixOptions};
-use pidflow_exporters::{Resend, Template, sample};
+use pidflow_exporters::{MetricSource, Resend, Template, sample};
+use pidflow_schema::metric::{Family, Sample};
 use pidflow_schema::{Enterprise, FlowRecord};
 use proptest::prelude::*;
 
@@ -133,6 +134,13 @@ fn header_has_domain_time_and_own_enterprise_number() {
 }
 
 #[test]
+fn nodes_have_domains_of_their_own() {
+    use pidflow_exporters::wire::node_domain;
+    assert_ne!(node_domain("0b6a7f0c"), node_domain("0b6a7f0d"));
+    assert_eq!((node_domain("web-1"), node_domain("")), (node_domain("web-1"), 1));
+}
+
+#[test]
 fn templates_come_again_by_time_by_count_and_when_asked() {
     let resend = Resend { interval_ns: 10, messages: 3 };
     let options = IpfixOptions { resend, ..IpfixOptions::default() };
@@ -162,12 +170,65 @@ fn options_records_explain_every_enterprise_element_and_count() {
     let names: Vec<_> = explained.map(|e| e.ipfix_name.as_bytes().to_vec()).collect();
     let statistics = &options[0];
     assert_eq!(statistics[0], ((None, 149), 5_u32.to_be_bytes().to_vec()));
-    assert_eq!(statistics[4], ((None, 165), 77_u64.to_be_bytes().to_vec()));
-    let sent: Vec<_> = options[1..].iter().map(|o| o[7].1.clone()).collect();
-    assert_eq!(sent, names);
-    let pid = options[1..].iter().find(|o| o[7].1 == b"srcProcPid").unwrap();
+    assert_eq!(statistics[4], ((None, 166), 77_u64.to_be_bytes().to_vec()));
+    let interface = options.last().unwrap();
+    let name = b"eth0".to_vec();
+    assert_eq!(interface, &vec![((None, 10), 2_u32.to_be_bytes().to_vec()), ((None, 82), name)]);
+    let types = &options[1..options.len() - 1];
+    assert_eq!(types.iter().map(|o| o[7].1.clone()).collect::<Vec<_>>(), names);
+    let pid = types.iter().find(|o| o[7].1 == b"srcProcPid").unwrap();
     assert_eq!(pid[0], ((None, 346), 35632_u32.to_be_bytes().to_vec()));
     assert_eq!((&pid[1].1, &pid[2].1, &pid[3].1), (&vec![0, 168], &vec![3], &vec![4]));
+}
+
+/// The agent's figures as they are when they are sent.
+fn figures() -> MetricSource {
+    let by = |key, value| Sample::by(key, [(value, 7)]);
+    MetricSource::new(move || {
+        vec![
+            Family::counter("pidflow.packets.discarded", "{packet}", "", by("reason", "not_ip")),
+            Family::counter("pidflow.packets.dropped.by.kernel", "{packet}", "", by("interface", "eth0")),
+            Family::counter("pidflow.edge.bytes", "By", "", by("id", "a->b")),
+        ]
+    })
+}
+
+#[test]
+fn statistics_come_again_by_time_with_the_agents_figures() {
+    let template = Template::parse("%PROTOCOL %SRC_PROC_PID").unwrap();
+    let options = IpfixOptions {
+        options_records: true,
+        statistics_ns: 100,
+        resend: Resend::NEVER,
+        metrics: Some(figures()),
+        ..IpfixOptions::default()
+    };
+    let (mut encoder, mut decoder) = (IpfixEncoder::new(template, options), Decoder::default());
+    let mut options = |now_ns| -> Vec<_> {
+        let messages = encode(&mut encoder, &[sample::full(1)], now_ns);
+        messages.iter().flat_map(|m| decoder.message(m).options).collect()
+    };
+    let (first, second, third) = (options(1000), options(1050), options(1100));
+    assert_eq!((first.len(), second.len(), third.len()), (2 + 2 + 4 + 1, 0, 4));
+    assert_eq!(third[1][1], ((None, 164), 14_u64.to_be_bytes().to_vec()));
+    let own = |id| (Some(32473), id);
+    let series = b"reason=not_ip".to_vec();
+    let domain = ((None, 149), vec![0; 4]);
+    let name = (own(900), b"pidflow.packets.discarded".to_vec());
+    assert_eq!(third[2], [domain, name, (own(901), series), (own(902), 7_u64.to_be_bytes().to_vec())]);
+    let explained: Vec<_> = first.iter().filter(|o| o.len() == 8).map(|o| o[7].1.clone()).collect();
+    assert_eq!(
+        explained,
+        [b"srcProcPid".to_vec(), b"figureName".to_vec(), b"figureSeries".to_vec(), b"figureTotal".to_vec()]
+    );
+}
+
+#[test]
+fn a_narrower_limit_holds_for_later_messages() {
+    let mut encoder = IpfixEncoder::new(Template::for_collectors(), IpfixOptions::default());
+    encode(&mut encoder, &sample::records(100), NOW_NS);
+    encoder.set_max_message(1000);
+    assert!(encode(&mut encoder, &sample::records(100), NOW_NS).iter().all(|m| m.len() <= 1000));
 }
 
 #[test]

@@ -56,6 +56,15 @@ fn numeric_keys_are_ntops() {
 }
 
 #[test]
+fn numeric_keys_may_be_those_of_ipfix() {
+    let record = sample::full(1);
+    let line = &lines(&Template::default(), JsonKeys::PenNumbers, std::slice::from_ref(&record))[0];
+    assert_eq!(line["35632.168"], json!(record.source.process.as_ref().unwrap().pid));
+    assert_eq!(line["29305.1"], json!(record.flow.reverse.octets));
+    assert_eq!((&line["1"], &line["32473.16"]), (&json!(record.flow.forward.octets), &json!("socket-event")));
+}
+
+#[test]
 fn numbers_above_two_to_the_53_stay_exact() {
     let mut record = sample::full(1);
     record.flow.forward.octets = u64::MAX;

@@ -70,7 +70,7 @@ fn lines(file: &Path) -> usize {
 }
 
 fn json(file: &Path) -> ExporterConfig {
-    ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Names)
+    ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Names).unwrap()
 }
 
 fn figures(s: &Snapshot) -> (u64, u64, u64, u64) {

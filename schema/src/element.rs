@@ -341,6 +341,15 @@ impl Element {
             (_, None) => self.id.to_string(),
         }
     }
+
+    /// The IPFIX number for JSON keys: `8` for IANA's elements, `PEN.id` (`35632.168`) for all others.
+    #[must_use]
+    pub fn dotted_key(&self, own_pen: u32) -> String {
+        match self.enterprise.number(own_pen) {
+            Some(pen) => format!("{pen}.{}", self.id),
+            None => self.id.to_string(),
+        }
+    }
 }
 
 impl std::fmt::Debug for Element {

@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Mode, Output, Snapshot, WireVersion};
@@ -56,17 +56,32 @@ pub(crate) fn datagrams(records: &[FlowRecord], batch: usize, version: WireVersi
 
 /// As [`datagrams`], from the exporter that `config` makes for a port.
 pub(crate) fn received(records: &[FlowRecord], batch: usize, config: impl Fn(u16) -> ExporterConfig) -> Vec<Vec<u8>> {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-    let config = config(socket.local_addr().unwrap().port());
-    let done = Arc::new(AtomicBool::new(false));
-    let reader = thread::spawn({
-        let done = done.clone();
-        move || read_all(&socket, &done)
-    });
-    export(&[config], records, batch);
-    done.store(true, Ordering::Release);
-    reader.join().unwrap()
+    let receiver = Receiver::new();
+    export(&[config(receiver.port)], records, batch);
+    receiver.finish()
+}
+
+/// Reads a socket on loopback in a thread of its own.
+pub(crate) struct Receiver {
+    pub(crate) port: u16,
+    done: Arc<AtomicBool>,
+    reader: JoinHandle<Vec<Vec<u8>>>,
+}
+
+impl Receiver {
+    pub(crate) fn new() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let (port, done) = (socket.local_addr().unwrap().port(), Arc::new(AtomicBool::new(false)));
+        let told = done.clone();
+        Self { port, done, reader: thread::spawn(move || read_all(&socket, &told)) }
+    }
+
+    /// The datagrams, when the exporters have sent all of them.
+    pub(crate) fn finish(self) -> Vec<Vec<u8>> {
+        self.done.store(true, Ordering::Release);
+        self.reader.join().unwrap()
+    }
 }
 
 /// Until `done` is set and nothing more comes.

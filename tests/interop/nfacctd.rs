@@ -1,5 +1,6 @@
 //! pmacct's nfacctd with the 20 process elements as custom primitives.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -14,6 +15,13 @@ use crate::{capture, tools};
 
 /// One JSON line per flow that nfacctd saw.
 pub(crate) fn rows(check: &Path, version: WireVersion, records: &[FlowRecord]) -> Vec<Value> {
+    rows_from(check, version, |port| {
+        capture::export(&[capture::collector(port, version)], records, 10);
+    })
+}
+
+/// What arrives while `send` sends to the port.
+pub(crate) fn rows_from(check: &Path, version: WireVersion, send: impl FnOnce(u16)) -> Vec<Value> {
     let dir = tempfile::tempdir().unwrap();
     let (ready, sent) = (dir.path().join("ready"), dir.path().join("sent"));
     let port = tools::udp_port();
@@ -31,7 +39,7 @@ pub(crate) fn rows(check: &Path, version: WireVersion, records: &[FlowRecord]) -
     tools::wait_for("nfacctd's socket", Duration::from_secs(60), || tools::is_bound(port));
     // It reads its primitives after it has bound its socket.
     std::thread::sleep(Duration::from_secs(1));
-    capture::export(&[capture::collector(port, version)], records, 10);
+    send(port);
     std::fs::write(&sent, "").unwrap();
     let out = tools::text(&script.wait_with_output().unwrap());
     out.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
@@ -55,4 +63,15 @@ pub(crate) fn assert_row(rows: &[Value], object: &Object, version: WireVersion) 
         };
         assert_eq!(row[name(e.name)].as_str(), Some(wanted.as_str()), "{} in {row}", e.name);
     }
+}
+
+/// Packets and octets by key.
+pub(crate) fn sums<'a, K: Ord>(rows: impl Iterator<Item = (K, [&'a Value; 2])>) -> BTreeMap<K, [u64; 2]> {
+    let mut sums = BTreeMap::new();
+    for (key, [packets, octets]) in rows {
+        let sum = sums.entry(key).or_insert([0; 2]);
+        sum[0] += packets.as_u64().unwrap();
+        sum[1] += octets.as_u64().unwrap();
+    }
+    sums
 }

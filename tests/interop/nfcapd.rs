@@ -11,18 +11,26 @@ use pidflow_schema::FlowRecord;
 use crate::tools::Running;
 use crate::{capture, tools};
 
+/// Addresses, ports, protocol, packets and octets.
+const FORMAT: &str = "fmt:%sa;%da;%sp;%dp;%pr;%pkt;%byt";
+
 /// What nfcapd has stored and said.
 pub(crate) struct Collected {
-    /// Flows stored.
-    pub(crate) flows: usize,
-    /// Their octets from source to destination.
-    pub(crate) octets: u64,
+    /// The flows stored: what [`FORMAT`] names of each, sorted.
+    pub(crate) rows: Vec<Vec<String>>,
     /// Everything it said.
     pub(crate) log: String,
 }
 
 /// Sends the records to an nfcapd and reads them back.
 pub(crate) fn collect(version: WireVersion, records: &[FlowRecord]) -> Collected {
+    collect_from(|port| {
+        capture::export(&[capture::collector(port, version)], records, 100);
+    })
+}
+
+/// What arrives while `send` sends to the port.
+pub(crate) fn collect_from(send: impl FnOnce(u16)) -> Collected {
     let dir = tempfile::tempdir().unwrap();
     let (flows, log) = (dir.path().join("flows"), dir.path().join("log"));
     std::fs::create_dir(&flows).unwrap();
@@ -39,12 +47,13 @@ pub(crate) fn collect(version: WireVersion, records: &[FlowRecord]) -> Collected
     let mut nfcapd = Running(nfcapd);
     let said = || std::fs::read_to_string(&log).unwrap();
     tools::wait_for("nfcapd's start", Duration::from_secs(10), || said().contains("Startup"));
-    capture::export(&[capture::collector(port, version)], records, 100);
+    send(port);
     thread::sleep(Duration::from_secs(1));
     nfcapd.interrupt();
-    let stored =
-        Command::new("nfdump").arg("-R").arg(&flows).args(["-q", "-N", "-o", "fmt:%sa;%byt"]).output().unwrap();
+    let stored = Command::new("nfdump").arg("-R").arg(&flows).args(["-6", "-q", "-N", "-o", FORMAT]).output().unwrap();
     let stored = tools::text(&stored);
-    let octets = stored.lines().map(|l| l.rsplit(';').next().unwrap().trim().parse::<u64>().unwrap());
-    Collected { flows: stored.lines().count(), octets: octets.sum(), log: said() }
+    let split = |line: &str| line.split(';').map(|v| v.trim().to_owned()).collect();
+    let mut rows: Vec<Vec<String>> = stored.lines().map(split).collect();
+    rows.sort();
+    Collected { rows, log: said() }
 }

@@ -58,6 +58,12 @@ pub(crate) fn is_bound(port: u16) -> bool {
     tables.iter().flat_map(|t| t.lines()).any(|l| l.contains(&bound))
 }
 
+/// Whether some program listens on the TCP port (`/proc/net/tcp`; state 0A).
+pub(crate) fn is_listening(port: u16) -> bool {
+    let listens = |line: &str| line.contains(&format!(":{port:04X} 0")) && line.contains(" 0A ");
+    std::fs::read_to_string("/proc/net/tcp").unwrap_or_default().lines().any(listens)
+}
+
 /// A TCP port that nobody uses.
 pub(crate) fn tcp_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

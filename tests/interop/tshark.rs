@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pidflow_exporters::{Template, WireVersion};
-use pidflow_schema::{DataType, ELEMENTS, Element, Enterprise, FlowRecord};
+use pidflow_schema::{DataType, ELEMENTS, Element, Enterprise};
 
 use crate::expected::{self, Object};
 use crate::tools;
@@ -50,9 +50,9 @@ fn field_of(e: &Element, version: WireVersion) -> String {
         ("IN_SRC_MAC", _) => "srcmac",
         ("OUT_DST_MAC", _) => "dstmac",
         ("INTERFACE_NAME", _) => "if_name",
+        ("SERVER_NW_LATENCY_MS", _) => "pie.server_nw_latency_ms",
         ("SRC_PROC_PID", _) => "pie.ntop.src_proc_id",
         // Wireshark names this one unlike all the others of ntop.
-        ("SERVER_NW_LATENCY_MS", _) => "pie.server_nw_latency_ms",
         _ => return unlisted(e, version),
     };
     format!("cflow.{named}")
@@ -100,14 +100,35 @@ fn ascii(text: &str) -> String {
     text.bytes().map(|b| if b.is_ascii() { char::from(b) } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
-/// The made-up flows all begin within the first hour of 2026.
-const NEW_YEAR_MS: u64 = 1_767_225_600_000;
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 fn moment(ms: u64) -> String {
-    let ms = ms - NEW_YEAR_MS;
-    let (minute, second) = (ms / 60_000, ms / 1000 % 60);
-    format!("Jan  1, 2026 00:{minute:02}:{second:02}.{:09} UTC", ms % 1000 * 1_000_000)
+    let (seconds, millisecond) = (ms / 1000, ms % 1000);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let (year, month, day) = date(seconds / 86_400);
+    let (month, nanosecond) = (MONTHS[month], millisecond * 1_000_000);
+    format!("{month} {day:2}, {year} {hour:02}:{minute:02}:{second:02}.{nanosecond:09} UTC")
 }
+
+/// Year, month from 0 and day of the month.
+fn date(mut days: u64) -> (u64, usize, u64) {
+    let leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    let mut year = 1970;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    (year, month, days + 1)
+}
+
+/// When the made-up flows begin.
+const NEW_YEAR_MS: u64 = 1_767_225_600_000;
 
 /// Seconds since the system started, which is one day before the first flow.
 fn uptime(e: &Element, object: &Object) -> String {
@@ -117,22 +138,39 @@ fn uptime(e: &Element, object: &Object) -> String {
 }
 
 /// What tshark should show for a record.
-pub(crate) fn wanted(record: &FlowRecord, object: &Object, version: WireVersion) -> Fields {
-    let template = Template::for_collectors();
-    let sent = |e: &&&Element| version == WireVersion::Ipfix || e.v9.is_some();
+pub(crate) fn wanted(object: &Object, version: WireVersion) -> Fields {
     let mut fields = Fields::new();
-    for e in template.elements().iter().filter(|e| record.groups().contains(e.group)).filter(sent) {
-        let value = shown(e, object, version);
+    add(&mut fields, object, version, |_| true);
+    fields
+}
+
+/// What tshark should show for a message of these records. NetFlow v9's times of uptime are left out, which need the header.
+pub(crate) fn wanted_of_message(objects: &[Object], version: WireVersion) -> Fields {
+    let mut fields = Fields::new();
+    for object in objects {
+        add(&mut fields, object, version, |name| !UPTIMES.contains(&name));
+    }
+    fields
+}
+
+/// Fields of NetFlow v9's times.
+pub(crate) const UPTIMES: [&str; 2] = ["cflow.timestart", "cflow.timeend"];
+
+fn add(fields: &mut Fields, object: &Object, version: WireVersion, asked: fn(&str) -> bool) {
+    let (template, groups) = (Template::for_collectors(), expected::groups(object));
+    let sent = |e: &&&Element| version == WireVersion::Ipfix || e.v9.is_some();
+    for e in template.elements().iter().filter(|e| groups.contains(e.group)).filter(sent) {
+        let name = field_of(e, version);
         // tshark shows nothing for an unnamed element of no octets.
+        let value = if asked(&name) { shown(e, object, version) } else { String::new() };
         if !value.is_empty() {
-            fields.entry(field_of(e, version)).or_default().push(value);
+            fields.entry(name).or_default().push(value);
         }
         if e.name == "IPV6_ICMP_TYPE" {
             let code = expected::number(e, object, version) & 0xff;
-            fields.insert(ICMPV6_CODE.into(), vec![code.to_string()]);
+            fields.entry(ICMPV6_CODE.into()).or_default().push(code.to_string());
         }
     }
-    fields
 }
 
 /// What tshark does show, packet by packet.

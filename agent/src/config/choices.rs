@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use pidflow_engine::decode::Fragments;
-use pidflow_exporters::{config as exporters, json};
+use pidflow_exporters::{config as exporters, ipfix, json};
 use serde::Deserialize;
 
 use crate::probes;
@@ -81,12 +81,26 @@ impl From<OtlpSignal> for exporters::Signal {
 
 /// Keys of JSON records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum JsonKeys {
     /// IPV4_SRC_ADDR, SRC_PROC_NAME, …
     Names,
     /// 8, 57640, …
     Numbers,
+    /// 8, 35632.168, …
+    PenNumbers,
+}
+
+/// How IPFIX sends both directions of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Direction {
+    /// One record with reverse elements (RFC 5103)
+    Biflow,
+    /// Two records, each with its own source and destination
+    Uniflow,
+    /// One record with OUT_BYTES and OUT_PKTS as 23 and 24
+    Ntop,
 }
 
 /// How log lines look.
@@ -137,11 +151,22 @@ impl From<WireVersion> for exporters::WireVersion {
     }
 }
 
+impl From<Direction> for ipfix::Direction {
+    fn from(d: Direction) -> Self {
+        match d {
+            Direction::Biflow => Self::Biflow,
+            Direction::Uniflow => Self::Uniflow,
+            Direction::Ntop => Self::Ntop,
+        }
+    }
+}
+
 impl From<JsonKeys> for json::JsonKeys {
     fn from(k: JsonKeys) -> Self {
         match k {
             JsonKeys::Names => Self::Names,
             JsonKeys::Numbers => Self::Numbers,
+            JsonKeys::PenNumbers => Self::PenNumbers,
         }
     }
 }

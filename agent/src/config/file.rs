@@ -1,9 +1,9 @@
 //! The configuration file: TOML into [`Options`], with the line number of what is wrong.
 
-use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
+use pidflow_exporters::ExporterConfig;
 
 use super::options::Options;
 use crate::failure::one_line;
@@ -18,21 +18,26 @@ pub(crate) fn load(path: &Path) -> Result<Options> {
 /// Parses the file's text; an error begins with the line number.
 pub(crate) fn parse(text: &str) -> Result<Options, String> {
     toml::from_str(text).map_err(|e| {
-        let line = e.span().map_or(1, |s| line_of(text, start_of(text, &s, e.message())));
+        let line = exporter_line(text, e.message()).unwrap_or_else(|| e.span().map_or(1, |s| line_of(text, s.start)));
         format!("{line}: {}", one_line(e.message()))
     })
 }
 
-/// An error about a whole table begins with the key that it is about: then it is there.
-fn start_of(text: &str, span: &Range<usize>, message: &str) -> usize {
+/// The line of a mistake in an exporter's table. The parser knows only that it is in one of them; the message begins with
+/// the key, where it is about one.
+fn exporter_line(text: &str, message: &str) -> Option<usize> {
+    let file: toml::Table = toml::from_str(text).ok()?;
+    let wrong = |table: &toml::Value| {
+        let read = ExporterConfig::from_table(table.as_table()?.clone());
+        read.err().filter(|e| e.to_string() == message)
+    };
+    let index = file.get("exporter")?.as_array()?.iter().position(|table| wrong(table).is_some())?;
+    let lines = || text.lines().enumerate().map(|(n, line)| (n + 1, line.trim_start()));
+    let (header, _) = lines().filter(|(_, line)| line.starts_with("[[exporter]]")).nth(index)?;
     let key = message.strip_prefix('`').and_then(|m| m.split_once('`')).map(|(key, _)| key);
-    let (Some(key), Some(table)) = (key, text.get(span.clone())) else { return span.start };
-    let is_key = |line: &str| line.trim_start().strip_prefix(key).is_some_and(|l| l.trim_start().starts_with('='));
-    let mut lines = table.split_inclusive('\n').scan(span.start, |at, line| {
-        *at += line.len();
-        Some((*at - line.len(), line))
-    });
-    lines.find(|(_, line)| is_key(line)).map_or(span.start, |(at, _)| at)
+    let is_key = |line: &str| key.and_then(|k| line.strip_prefix(k)).is_some_and(|l| l.trim_start().starts_with('='));
+    let inside = lines().skip(header).take_while(|(_, line)| !line.starts_with('['));
+    Some(inside.filter(|(_, line)| is_key(line)).map(|(n, _)| n).next().unwrap_or(header))
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -73,7 +78,10 @@ mod tests {
             .unwrap_err();
         assert_eq!(e, "8: `max-message` is 1; allowed are 128 to 65507");
         let e = parse("[[exporter]]\nkind = \"json\"\nfile = \"-\"\n  colour = 1\n").unwrap_err();
-        assert!(e.starts_with("4: `colour` means nothing to an exporter of kind \"json\"; it has file, keys"), "{e}");
+        assert!(
+            e.starts_with("4: `colour` means nothing to an exporter of kind \"json\"; it has file, url, keys"),
+            "{e}"
+        );
         let e = parse("\n[[exporter]]\nkind = \"ipfix\"\n").unwrap_err();
         assert_eq!(e, "2: an exporter of kind \"ipfix\" needs the key `url`");
     }

@@ -8,7 +8,9 @@ use clap::Args;
 use pidflow_exporters::config::ExporterConfig;
 use serde::Deserialize;
 
-use super::choices::{Backend, DelayAccounting, FragmentRule, JsonKeys, LogFormat, LogLevel, OtlpSignal, WireVersion};
+use super::choices::{
+    Backend, DelayAccounting, Direction, FragmentRule, JsonKeys, LogFormat, LogLevel, OtlpSignal, WireVersion,
+};
 use super::timeout::Timeout;
 
 /// Gives a struct of optional members `over`: what this layer does not say, the lower one does.
@@ -104,12 +106,15 @@ pub(crate) struct ExportOptions {
         hide_possible_values = true
     )]
     pub(crate) version: Option<WireVersion>,
+    /// How IPFIX sends both directions of a flow [default: biflow]
+    #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
+    pub(crate) ipfix_direction: Option<Direction>,
     /// Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default:
     /// all of them; to collectors @FLOW@ @PROCESS@ and the most telling others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
-    /// Write JSON lines to this file, or to standard output (-)
-    #[arg(long, value_name = "FILE", env = "PIDFLOW_JSON")]
+    /// Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH
+    #[arg(long, value_name = "FILE|URL", env = "PIDFLOW_JSON")]
     pub(crate) json: Option<String>,
     /// Keys of JSON records [default: names]
     #[arg(long, value_name = "KEYS", env = "PIDFLOW_JSON_KEYS")]
@@ -137,7 +142,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "NAME", env = "PIDFLOW_HOST")]
     pub(crate) host: Option<String>,
 }
-layers!(ExportOptions { options: version, template, json, json_keys, otlp, elastic, clickhouse, own_pen, drain_timeout, host; lists: collectors, otlp_signals });
+layers!(ExportOptions { options: version, ipfix_direction, template, json, json_keys, otlp, elastic, clickhouse, own_pen, drain_timeout, host; lists: collectors, otlp_signals });
 
 /// Metrics, health and the data itself over HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

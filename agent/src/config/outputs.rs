@@ -2,10 +2,11 @@
 
 use pidflow_exporters::Template;
 use pidflow_exporters::config::{ConfigError, ExporterConfig, Signal};
+use pidflow_exporters::wire::node_domain;
 use pidflow_exporters::{ExportContext, Mode};
 use pidflow_schema::Enterprise;
 
-use super::choices::{JsonKeys, WireVersion};
+use super::choices::{Direction, JsonKeys, WireVersion};
 use super::options::{ExportOptions, Options};
 
 /// Exporters and what they have in common.
@@ -48,8 +49,10 @@ impl Outputs {
 fn given(o: &ExportOptions) -> Result<Vec<ExporterConfig>, ConfigError> {
     let version = o.version.unwrap_or(WireVersion::Ipfix).into();
     let keys = o.json_keys.unwrap_or(JsonKeys::Names).into();
-    let collectors = o.collectors.iter().map(|url| ExporterConfig::collector(url, version));
-    let json = o.json.iter().map(|file| Ok(ExporterConfig::json(file, keys)));
+    let direction = o.ipfix_direction.unwrap_or(Direction::Biflow).into();
+    let collectors =
+        o.collectors.iter().map(|url| Ok(ExporterConfig::collector(url, version)?.with_direction(direction)));
+    let json = o.json.iter().map(|to| ExporterConfig::json(to, keys));
     let mut all: Vec<_> = collectors.chain(json).collect::<Result<_, _>>()?;
     if let Some(given) = &o.otlp {
         let url = Some(given.as_str()).filter(|given| *given != "env");
@@ -74,11 +77,13 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn context(o: &ExportOptions, mode: Mode) -> anyhow::Result<ExportContext> {
+    let (host_name, host_id) = (host(o), read("/etc/machine-id"));
     Ok(ExportContext {
         template: o.template.as_deref().map(Template::parse).transpose()?,
         own_pen: o.own_pen.unwrap_or(Enterprise::DEFAULT_OWN_PEN),
-        host_name: host(o),
-        host_id: read("/etc/machine-id"),
+        domain: node_domain(if host_id.is_empty() { &host_name } else { &host_id }),
+        host_name,
+        host_id,
         resource: ExporterConfig::otlp_resource(&variable)?,
         mode,
         ..ExportContext::default()

@@ -7,7 +7,7 @@ use redis::{Parser, Pipeline, RedisError, cmd, pipe};
 
 use crate::config::RedisConfig;
 use crate::delivery::{Failure, Receiver, Sent};
-use crate::net::{Stream, TlsClient};
+use crate::net::{Stream, StreamTarget, TlsClient};
 use crate::transport::Parts;
 
 use super::Objects;
@@ -68,7 +68,12 @@ impl RedisList {
     }
 
     fn connect(&self, limit: Duration) -> Result<Connection, RedisError> {
-        let stream = Stream::open(&self.config.server, self.tls.as_ref(), limit)?;
+        let server = self.config.server.clone();
+        let target = match &self.tls {
+            Some(tls) => StreamTarget::Tls(server, tls.clone()),
+            None => StreamTarget::Tcp(server),
+        };
+        let stream = Stream::open(&target, limit)?;
         let mut connection = Connection { stream, parser: Parser::new() };
         connection.exchange(&self.greeting(), limit)?;
         Ok(connection)

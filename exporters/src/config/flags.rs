@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::ipfix::Direction;
 use crate::json::JsonKeys;
 
 use super::environment::{self, Lookup};
@@ -33,10 +34,21 @@ impl ExporterConfig {
         })
     }
 
-    /// `--json FILE|-` with `--json-keys names|numbers`.
+    /// `--ipfix-direction`; without meaning to other kinds than IPFIX.
     #[must_use]
-    pub fn json(file: &str, keys: JsonKeys) -> Self {
-        Output::Json(JsonConfig { output: JsonOutput::file(file), keys }).into()
+    pub fn with_direction(mut self, direction: Direction) -> Self {
+        if let Output::Ipfix(wire) = &mut self.output {
+            wire.direction = direction;
+        }
+        self
+    }
+
+    /// `--json FILE|-|URL` with `--json-keys names|numbers`.
+    ///
+    /// # Errors
+    /// When the file's name or the address cannot be read.
+    pub fn json(to: &str, keys: JsonKeys) -> Result<Self, ConfigError> {
+        Ok(Output::Json(JsonConfig { output: JsonOutput::parse(to)?, keys, timestamp: false }).into())
     }
 
     /// Log records over OTLP/gRPC to `url`, with everything else as usual.

@@ -7,6 +7,7 @@ mod delivery;
 mod elastic;
 mod environment;
 mod error;
+mod file_name;
 mod flags;
 mod http;
 mod influx;
@@ -29,10 +30,11 @@ pub use delivery::{DeliveryConfig, SpoolConfig};
 pub use elastic::ElasticConfig;
 pub use environment::Lookup;
 pub use error::ConfigError;
+pub use file_name::FileName;
 pub use flags::WireVersion;
 pub use http::HttpConfig;
 pub use influx::{InfluxBucket, InfluxConfig};
-pub use json::{JsonConfig, JsonOutput};
+pub use json::{FileCompression, JsonConfig, JsonOutput, LineFileConfig};
 pub use kafka::{KafkaAcks, KafkaCompression, KafkaConfig, KafkaLogin};
 pub use loki::LokiConfig;
 pub use nats::{NatsConfig, NatsLogin};
@@ -73,7 +75,7 @@ pub enum Output {
     Ipfix(WireConfig),
     /// NetFlow v9 over UDP.
     Netflow9(WireConfig),
-    /// JSON lines to a file or standard output.
+    /// JSON lines to files, standard output or sockets.
     Json(JsonConfig),
     /// OpenTelemetry.
     Otlp(OtlpConfig),
@@ -140,8 +142,7 @@ impl Output {
     fn target(&self) -> String {
         match self {
             Self::Ipfix(c) | Self::Netflow9(c) => c.target.to_string(),
-            Self::Json(JsonConfig { output: JsonOutput::Stdout, .. }) => "-".into(),
-            Self::Json(JsonConfig { output: JsonOutput::File(path), .. }) => path.display().to_string(),
+            Self::Json(c) => c.output.to_string(),
             Self::Otlp(c) => c.target(),
             Self::ClickHouse(c) => format!("{} {}", c.http.url, c.table),
             Self::Elastic(c) => format!("{} {}", c.http.url, c.index),
@@ -159,7 +160,8 @@ impl Output {
     pub const fn is_reliable(&self) -> bool {
         match self {
             Self::Ipfix(c) | Self::Netflow9(c) => c.target.is_stream(),
-            Self::Json(_) | Self::Zmq(_) => false,
+            Self::Json(c) => c.output.is_stream(),
+            Self::Zmq(_) => false,
             Self::Otlp(_) | Self::ClickHouse(_) | Self::Elastic(_) | Self::Influx(_) | Self::Loki(_) => true,
             Self::Redis(_) | Self::Nats(_) | Self::Kafka(_) => true,
         }

@@ -30,7 +30,7 @@ pub(super) fn server<'a>(url: &'a str, schemes: [&str; 2], usual: u16) -> Result
         return Err(error("user and password have keys of their own"));
     }
     let (host, rest) = host.split_once('/').unwrap_or((host, ""));
-    Ok(Server { address: address(host, usual).map_err(error)?, tls: scheme == tls, rest })
+    Ok(Server { address: address(host, Some(usual)).map_err(error)?, tls: scheme == tls, rest })
 }
 
 #[cfg(test)]

@@ -45,13 +45,18 @@ impl Table {
     }
 
     /// A whole number of the given range.
-    pub(crate) fn number(&mut self, key: &'static str, usual: u64, (min, max): (u64, u64)) -> Result<u64, ConfigError> {
-        match self.take::<i64>(key)? {
-            None => Ok(usual),
-            Some(value) => match u64::try_from(value) {
-                Ok(value) if (min..=max).contains(&value) => Ok(value),
-                _ => Err(ConfigError::Range { key, value, min, max }),
-            },
+    pub(crate) fn number(&mut self, key: &'static str, usual: u64, range: (u64, u64)) -> Result<u64, ConfigError> {
+        Ok(self.optional(key, range)?.unwrap_or(usual))
+    }
+
+    /// As [`Self::number`], without a usual one.
+    pub(crate) fn optional(&mut self, key: &'static str, (min, max): (u64, u64)) -> Result<Option<u64>, ConfigError> {
+        let reason = format!("it is not a whole number; allowed are {min} to {max}");
+        let value = self.take::<i64>(key).map_err(|_| ConfigError::Value { key, reason })?;
+        let Some(value) = value else { return Ok(None) };
+        match u64::try_from(value) {
+            Ok(value) if (min..=max).contains(&value) => Ok(Some(value)),
+            _ => Err(ConfigError::Range { key, value, min, max }),
         }
     }
 

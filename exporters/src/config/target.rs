@@ -70,7 +70,7 @@ impl Target {
             (true, true) => IPFIXS_PORT,
             (false, _) => NETFLOW_PORT,
         };
-        Ok(kind(address(rest.trim_end_matches('/'), usual).map_err(error)?))
+        Ok(kind(address(rest, Some(usual)).map_err(error)?))
     }
 
     pub(super) const fn default_message(&self) -> usize {
@@ -85,25 +85,26 @@ impl Target {
     }
 }
 
-/// Reads `HOST[:PORT]`.
-pub(super) fn address(text: &str, usual: u16) -> Result<Address, &'static str> {
-    let (host, port) = host_and_port(text, usual)?;
+/// Reads `HOST:PORT`, and `HOST` when there is a usual port.
+pub(super) fn address(text: &str, usual: Option<u16>) -> Result<Address, &'static str> {
+    let (host, port) = host_and_port(text.trim_end_matches('/'))?;
     if host.is_empty() || host.contains(['/', '@', ' ', '[', ']']) {
         return Err("its host is not a name or an address");
     }
+    let port = port.or(usual).ok_or("it names no port")?;
     Ok(Address { host: host.to_owned(), port })
 }
 
 /// Splits `name:1`, `1.2.3.4:1`, `[::1]:1`, and each without a port; a bare IPv6 address has none.
-fn host_and_port(text: &str, usual: u16) -> Result<(&str, u16), &'static str> {
+fn host_and_port(text: &str) -> Result<(&str, Option<u16>), &'static str> {
     let (host, port) = match text.strip_prefix('[').and_then(|t| t.split_once(']')) {
         Some((host, "")) => (host, None),
         Some((host, rest)) => (host, Some(rest.strip_prefix(':').ok_or("the ] is not followed by :PORT")?)),
         None if text.matches(':').count() > 1 => (text, None),
         None => text.split_once(':').map_or((text, None), |(h, p)| (h, Some(p))),
     };
-    let port = port.map_or(Ok(usual), |p| p.parse().map_err(|_| "its port is not a number up to 65535"))?;
-    if port == 0 { Err("port 0 cannot be sent to") } else { Ok((host, port)) }
+    let port = port.map(|p| p.parse().map_err(|_| "its port is not a number up to 65535")).transpose()?;
+    if port == Some(0) { Err("port 0 cannot be sent to") } else { Ok((host, port)) }
 }
 
 impl fmt::Display for Address {

@@ -2,6 +2,7 @@
 
 use super::table::Table;
 use super::{ConfigError, Target, TlsConfig, WireVersion};
+use crate::ipfix::Direction;
 use crate::wire::Resend;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -16,12 +17,14 @@ pub struct WireConfig {
     pub target: Target,
     /// Observation domain or source id; none: that of the run.
     pub domain: Option<u32>,
-    /// Largest message, octets.
-    pub max_message: usize,
+    /// Largest message, octets; none: as usual for the target, over UDP no more than the path takes in one piece.
+    pub max_message: Option<usize>,
+    /// How IPFIX sends both directions of a flow.
+    pub direction: Direction,
     /// When templates are sent again over UDP.
     pub resend: Resend,
-    /// Whether IPFIX options records are sent: types of enterprise elements (RFC 5610), statistics. Not by
-    /// default: nfdump 1.7 takes them for sequence errors.
+    /// Whether IPFIX options records are sent: types of enterprise elements (RFC 5610), statistics, interface names.
+    /// Not by default: nfdump 1.7 takes them for sequence errors.
     pub options_records: bool,
     /// Packets sent per second at most, so that a collector's socket buffer does not run over; none: no limit
     /// live, 10,000 when files are read.
@@ -35,9 +38,10 @@ impl WireConfig {
     #[must_use]
     pub fn new(target: Target) -> Self {
         Self {
-            max_message: target.default_message(),
             target,
             domain: None,
+            max_message: None,
+            direction: Direction::default(),
             resend: Resend::default(),
             options_records: false,
             packets_per_second: None,
@@ -48,15 +52,36 @@ impl WireConfig {
     pub(super) fn read(table: &mut Table, version: WireVersion) -> Result<Self, ConfigError> {
         let url: String = table.need("url")?;
         let usual = Self::new(Self::target(&url, version)?);
-        let domain = table.take("domain")?;
-        let max_message = table.count("max-message", usual.max_message, (MIN_MESSAGE, MAX_MESSAGE))?;
+        let config = Self {
+            domain: word(table, "domain", 0)?,
+            max_message: table.optional("max-message", (MIN_MESSAGE, MAX_MESSAGE))?.and_then(|n| n.try_into().ok()),
+            ..usual
+        };
+        let config = if version == WireVersion::Ipfix { config.read_ipfix(table)? } else { config };
+        config.read_transport(table)
+    }
+
+    /// What NetFlow v9 does not have.
+    fn read_ipfix(self, table: &mut Table) -> Result<Self, ConfigError> {
+        let direction = table.take("direction")?.unwrap_or(self.direction);
+        let options_records = table.take("options-records")?.unwrap_or(self.options_records);
+        Ok(Self { direction, options_records, ..self })
+    }
+
+    /// What only some transports have. Statistics are repeated with the templates' interval on all of them.
+    fn read_transport(self, table: &mut Table) -> Result<Self, ConfigError> {
         let resend = resend(table)?;
-        let ipfix = version == WireVersion::Ipfix;
-        let options_records = ipfix && table.take("options-records")?.unwrap_or(usual.options_records);
-        let rate = table.number("packets-per-second", 0, (1, u64::from(u32::MAX)))?;
-        let packets_per_second = u32::try_from(rate).ok().filter(|r| *r > 0);
-        let tls = if matches!(usual.target, Target::Tls(_)) { TlsConfig::read_with_name(table)? } else { usual.tls };
-        Ok(Self { domain, max_message, resend, options_records, packets_per_second, tls, ..usual })
+        let packets_per_second = match self.target {
+            Target::Udp(_) => word(table, "packets-per-second", 1)?,
+            _ => None,
+        };
+        let tls = if matches!(self.target, Target::Tls(_)) { TlsConfig::read_with_name(table)? } else { self.tls };
+        Ok(Self { resend, packets_per_second, tls, ..self })
+    }
+
+    /// The size that messages are begun with.
+    pub(crate) fn first_message(&self) -> usize {
+        self.max_message.unwrap_or_else(|| self.target.default_message())
     }
 
     /// Where `url` leads to, when that version of the protocol goes there.
@@ -67,6 +92,11 @@ impl WireConfig {
             (WireVersion::Netflow9, _) => Err(ConfigError::OnlyUdp),
         }
     }
+}
+
+/// A number of 32 bits.
+fn word(table: &mut Table, key: &'static str, least: u64) -> Result<Option<u32>, ConfigError> {
+    Ok(table.optional(key, (least, u64::from(u32::MAX)))?.and_then(|n| n.try_into().ok()))
 }
 
 fn resend(table: &mut Table) -> Result<Resend, ConfigError> {

@@ -46,7 +46,7 @@ impl ZmqConfig {
             reason: format!("\"{url}\" is not an endpoint ({reason}); write tcp://ADDRESS:PORT or tcp://*:PORT"),
         };
         let place = url.strip_prefix("tcp://").ok_or_else(|| error("its scheme is not tcp"))?;
-        let mut endpoint = address(place, PORT).map_err(error)?;
+        let mut endpoint = address(place, Some(PORT)).map_err(error)?;
         if endpoint.host == "*" {
             "0.0.0.0".clone_into(&mut endpoint.host);
         }

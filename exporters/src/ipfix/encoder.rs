@@ -1,12 +1,14 @@
 //! Flow records to IPFIX messages of bounded size.
 
-use pidflow_schema::{Element, Enterprise, FlowRecord};
+use pidflow_schema::{Enterprise, FlowRecord};
 
+use crate::MetricSource;
 use crate::template::Template;
 use crate::wire::{Clock, Draft, EncoderStats, Message, Resend, ResendClock, Variants};
 
-use super::options;
-use super::{FORMAT, HEADER, SET_HEADER, VERSION, largest, put_template};
+use super::announcements::Announcements;
+use super::direction::one_way;
+use super::{Direction, HEADER, SET_HEADER, VERSION, largest, put_template};
 
 /// Longest text that a length of 16 bits allows.
 const WHOLE_TEXT: usize = u16::MAX as usize;
@@ -27,10 +29,16 @@ pub struct IpfixOptions {
     pub max_message: usize,
     /// When templates are sent again.
     pub resend: Resend,
-    /// Whether options records are sent with the templates: the types of the enterprise elements in use (RFC 5610)
-    /// and the exporter's statistics. They count in the sequence (RFC 7011 section 3.1), which nfdump 1.7 does not know and
-    /// reports as sequence errors.
+    /// How both directions of a flow are sent.
+    pub direction: Direction,
+    /// Whether options records are sent with the templates: the types of the enterprise elements in use (RFC 5610),
+    /// statistics and interface names. They count in the sequence (RFC 7011 section 3.1), which nfdump 1.7 does not know
+    /// and reports as sequence errors.
     pub options_records: bool,
+    /// After how many nanoseconds the statistics are sent again; 0: only with the templates.
+    pub statistics_ns: u64,
+    /// The agent's figures for the statistics; none: only the exporter's own.
+    pub metrics: Option<MetricSource>,
 }
 
 impl Default for IpfixOptions {
@@ -41,16 +49,12 @@ impl Default for IpfixOptions {
             own_pen: Enterprise::DEFAULT_OWN_PEN,
             max_message: 1420,
             resend: Resend::default(),
+            direction: Direction::Biflow,
             options_records: false,
+            statistics_ns: 0,
+            metrics: None,
         }
     }
-}
-
-/// ntop's and pidflow's own elements of the template. RFC 5103's need no explanation: their types are IANA's.
-fn enterprise(template: &Template, own_pen: u32) -> Vec<(&'static Element, u32)> {
-    let explained =
-        template.elements().iter().filter(|e| matches!(e.enterprise, Enterprise::Ntop | Enterprise::Pidflow));
-    explained.filter_map(|e| Some((*e, e.enterprise.number(own_pen)?))).collect()
 }
 
 /// Turns flow records into IPFIX messages.
@@ -64,10 +68,10 @@ pub struct IpfixEncoder {
     /// Data records sent before the message under construction (RFC 7011 section 3.1).
     sequence: u32,
     resend: ResendClock,
-    /// The options records are due.
-    options_due: bool,
-    /// Elements whose types are sent, with their enterprise numbers.
-    enterprise: Vec<(&'static Element, u32)>,
+    /// Options records; none: none are sent.
+    announcements: Option<Announcements>,
+    /// The record under way is the way back of one that was counted.
+    is_way_back: bool,
     /// Flow records that never reached the encoder or the network, as its owner counts them.
     not_sent: u64,
     stats: EncoderStats,
@@ -79,11 +83,11 @@ impl IpfixEncoder {
     pub fn new(template: Template, options: IpfixOptions) -> Self {
         Self {
             draft: Draft::new(HEADER, 1, options.max_message),
-            enterprise: enterprise(&template, options.own_pen),
-            variants: Variants::new(template, FORMAT),
+            announcements: options.options_records.then(|| Announcements::new(&template, &options)),
+            variants: Variants::new(template, options.direction.format()),
             sequence: 0,
             resend: ResendClock::default(),
-            options_due: options.options_records,
+            is_way_back: false,
             not_sent: 0,
             stats: EncoderStats::default(),
             options,
@@ -106,7 +110,14 @@ impl IpfixEncoder {
     /// Sends every template again before its next record: the receiver may have started anew.
     pub fn announce_again(&mut self) {
         self.variants.forget();
-        self.options_due = self.options.options_records;
+        if let Some(announcements) = &mut self.announcements {
+            announcements.again();
+        }
+    }
+
+    /// Later messages have at most that many octets, or as many as [`Self::least_message`] says.
+    pub const fn set_max_message(&mut self, octets: usize) {
+        self.options.max_message = octets;
     }
 
     /// Says how many flow records were lost outside the encoder so far, for the statistics.
@@ -127,34 +138,42 @@ impl IpfixEncoder {
             if self.draft.is_empty() && self.resend.due(self.options.resend, now_ns, self.stats.messages) {
                 self.announce_again();
             }
-            if std::mem::take(&mut self.options_due) {
-                self.options_records(now_ns, sink);
+            if self.announcements.is_some() {
+                self.options_records(record, now_ns, sink);
             }
-            self.record(record, now_ns, sink);
+            if self.options.direction == Direction::Uniflow {
+                self.both_ways(record, now_ns, sink);
+            } else {
+                self.record(record, now_ns, sink);
+            }
         }
         self.flush(now_ns, sink);
     }
 
-    /// Statistics and types, in messages of their own.
-    fn options_records(&mut self, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
-        self.flush(now_ns, sink);
-        options::put_statistics(self.options.domain, &self.stats, self.not_sent, &mut self.draft);
-        if !self.enterprise.is_empty() {
-            options::put_type_template(&mut self.draft);
+    /// What is due of them before `record`.
+    fn options_records(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        let Some(announcements) = &mut self.announcements else { return };
+        for piece in announcements.due(record, &self.options, now_ns, self.not_sent) {
+            if self.draft.len() + piece.octets() > self.options.max_message {
+                self.flush(now_ns, sink);
+            }
+            if self.draft.len() + piece.octets() <= self.options.max_message {
+                piece.put(&self.options, &self.stats, &mut self.draft);
+            }
         }
-        for i in 0..self.enterprise.len() {
-            self.type_record(i, now_ns, sink);
-        }
-        self.flush(now_ns, sink);
     }
 
-    /// One type; a name too long for the message is left out.
-    fn type_record(&mut self, index: usize, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
-        let Some((element, number)) = self.enterprise.get(index).copied() else { return };
-        if self.draft.len() + options::type_octets(element) > self.options.max_message {
-            self.flush(now_ns, sink);
+    /// A record for each direction. The second one is no flow record of its own to those who count them.
+    fn both_ways(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        let (there, back) = one_way(record);
+        self.record(&there, now_ns, sink);
+        if let Some(back) = back {
+            let EncoderStats { empty, oversized, .. } = self.stats;
+            self.is_way_back = true;
+            self.record(&back, now_ns, sink);
+            self.is_way_back = false;
+            (self.stats.empty, self.stats.oversized) = (empty, oversized);
         }
-        options::put_type(element, number, &mut self.draft);
     }
 
     fn record(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
@@ -179,7 +198,7 @@ impl IpfixEncoder {
     /// Appends the variant's template, if it is due.
     fn announce(&mut self, index: usize) {
         if let Some(variant) = self.variants.get_mut(index).filter(|v| !v.announced) {
-            put_template(variant, self.options.own_pen, &mut self.draft);
+            put_template(variant, &self.options, &mut self.draft);
             variant.announced = true;
             self.stats.templates += 1;
         }
@@ -205,7 +224,7 @@ impl IpfixEncoder {
         let Some(variant) = self.variants.get_mut(index) else { return false };
         let mark = self.draft.mark();
         if !variant.announced {
-            put_template(variant, self.options.own_pen, &mut self.draft);
+            put_template(variant, &self.options, &mut self.draft);
         }
         self.draft.open(variant.id);
         variant.write(record, Clock { boot_ms: 0, text_limit }, self.draft.body());
@@ -215,7 +234,11 @@ impl IpfixEncoder {
         }
         self.stats.templates += u64::from(!variant.announced);
         variant.announced = true;
-        self.draft.count();
+        if self.is_way_back {
+            self.draft.count_way_back();
+        } else {
+            self.draft.count();
+        }
         true
     }
 
@@ -228,10 +251,11 @@ impl IpfixEncoder {
         self.put_header(now_ns);
         let records = self.draft.records();
         sink(Message { bytes: self.draft.bytes(), records });
-        let data_records = records + self.draft.options();
+        let flow_records = records + self.draft.ways_back();
+        let data_records = flow_records + self.draft.options();
         self.sequence = self.sequence.wrapping_add(u32::try_from(data_records).unwrap_or(u32::MAX));
         self.stats.octets += self.draft.len() as u64;
-        self.stats.records += records as u64;
+        self.stats.records += flow_records as u64;
         self.stats.messages += 1;
         self.draft.clear();
     }

@@ -1,14 +1,18 @@
 //! IPFIX messages (RFC 7011).
 
+mod announcements;
+mod direction;
 mod encoder;
 mod options;
 
+pub use direction::Direction;
 pub use encoder::{IpfixEncoder, IpfixOptions};
+pub use options::FIGURES;
 
 use pidflow_schema::Element;
 
 use crate::template::Template;
-use crate::wire::{Draft, Format, Op, Variant};
+use crate::wire::{Draft, Op, Variant};
 
 /// RFC 7011 section 3.1.
 const VERSION: u16 = 10;
@@ -24,14 +28,11 @@ const ENTERPRISE_BIT: u16 = 0x8000;
 /// Length in a field specifier of an element of variable length (RFC 7011 section 7).
 const VARIABLE: u16 = 0xffff;
 
-/// IPFIX carries every element of the table.
-const FORMAT: Format = Format { carries: |_| true, op: Op::ipfix };
-
 /// Appends one field specifier (RFC 7011 section 3.2).
-fn put_specifier(e: &Element, own_pen: u32, out: &mut Vec<u8>) {
+fn put_specifier(e: &Element, options: &IpfixOptions, out: &mut Vec<u8>) {
     let length = Op::ipfix(e).octets().unwrap_or(VARIABLE);
-    let enterprise = e.enterprise.number(own_pen);
-    let id = if enterprise.is_some() { e.id | ENTERPRISE_BIT } else { e.id };
+    let (id, enterprise) = options.direction.number(e, options.own_pen);
+    let id = if enterprise.is_some() { id | ENTERPRISE_BIT } else { id };
     out.extend_from_slice(&id.to_be_bytes());
     out.extend_from_slice(&length.to_be_bytes());
     if let Some(number) = enterprise {
@@ -40,19 +41,20 @@ fn put_specifier(e: &Element, own_pen: u32, out: &mut Vec<u8>) {
 }
 
 /// Appends a template record (RFC 7011 section 3.4.1).
-fn put_template(variant: &Variant, own_pen: u32, draft: &mut Draft) {
+fn put_template(variant: &Variant, options: &IpfixOptions, draft: &mut Draft) {
     draft.open(TEMPLATE_SET);
     let out = draft.body();
     out.extend_from_slice(&variant.id.to_be_bytes());
     out.extend_from_slice(&u16::try_from(variant.elements.len()).unwrap_or(u16::MAX).to_be_bytes());
     for e in &variant.elements {
-        put_specifier(e, own_pen, out);
+        put_specifier(e, options, out);
     }
 }
 
-/// Octets of the largest template record, and of the largest data record with all its texts empty.
+/// Octets of the largest template record, and of the largest data record with all its texts empty, in any direction.
 fn largest(template: &Template, own_pen: u32) -> (usize, usize) {
     let specifier = |e: &Element| if e.enterprise.number(own_pen).is_some() { 8 } else { 4 };
     let value = |e: &Element| Op::ipfix(e).octets().map_or(1, usize::from);
-    (RECORD_HEADER + FORMAT.largest(template, specifier), FORMAT.largest(template, value))
+    let format = Direction::Biflow.format();
+    (RECORD_HEADER + format.largest(template, specifier), format.largest(template, value))
 }

@@ -15,13 +15,15 @@ const MILLISECOND_NS: u64 = 1_000_000;
 
 /// What an object's keys are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum JsonKeys {
     /// nProbe's names: `IPV4_SRC_ADDR`.
     #[default]
     Names,
     /// nProbe's numbers: `8`, `57640`, and `PEN.id` where NetFlow v9 has no type.
     Numbers,
+    /// IPFIX's numbers: `8`, and `PEN.id` (`35632.168`) for all that are not IANA's.
+    PenNumbers,
 }
 
 /// One element with its key as it is written, `"KEY":`.
@@ -81,6 +83,7 @@ impl Member {
         let key = match keys {
             JsonKeys::Names => format!("\"{}\":", e.name),
             JsonKeys::Numbers => format!("\"{}\":", e.numeric_key(own_pen)),
+            JsonKeys::PenNumbers => format!("\"{}\":", e.dotted_key(own_pen)),
         };
         Self { key: key.into_bytes().into(), data_type: e.data_type, read: e.read }
     }

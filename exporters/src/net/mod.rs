@@ -1,15 +1,17 @@
 //! Connections to receivers: TCP, TLS, HTTP.
 
+mod datagrams;
 mod dial;
 mod http;
 mod stream;
 mod tls;
 
+pub(crate) use datagrams::{DatagramTarget, Datagrams};
 pub(crate) use dial::dial;
 #[cfg(feature = "otlp")]
 pub(crate) use http::request_headers;
 pub(crate) use http::{Answer, HttpClient, one_line, percent_encoded};
-pub(crate) use stream::Stream;
+pub(crate) use stream::{Stream, StreamTarget};
 pub(crate) use tls::TlsClient;
 #[cfg(feature = "otlp")]
 pub(crate) use tls::takes_any;

@@ -81,6 +81,11 @@ impl Netflow9Encoder {
         self.variants.forget();
     }
 
+    /// Later packets have at most that many octets, or as many as [`Self::least_message`] says.
+    pub const fn set_max_message(&mut self, octets: usize) {
+        self.options.max_message = octets;
+    }
+
     /// Encodes `records`, handing each complete packet to `sink`; nothing stays behind. `now_ns` is the
     /// wall clock, nanoseconds since the epoch.
     pub fn encode(&mut self, records: &[FlowRecord], now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {

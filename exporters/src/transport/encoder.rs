@@ -19,7 +19,13 @@ fn say_if_large(exporter: &str, template: &Template) {
 }
 
 /// Either encoder.
-pub(crate) enum Encoder {
+pub(crate) struct Encoder {
+    kind: Kind,
+    /// The smallest and the largest that messages may be limited to, octets.
+    sizes: (usize, usize),
+}
+
+enum Kind {
     Ipfix(Box<IpfixEncoder>),
     Netflow9(Box<Netflow9Encoder>),
 }
@@ -30,7 +36,7 @@ impl Encoder {
         let template = context.template(config.template.as_ref(), Template::for_collectors);
         say_if_large(&config.name(), &template);
         let domain = wire.domain.unwrap_or(context.domain);
-        let max_message = wire.max_message;
+        let max_message = wire.first_message();
         let datagram = matches!(wire.target, Target::Udp(_));
         let resend = if datagram { wire.resend } else { Resend::NEVER };
         let netflow9 = matches!(config.output, Output::Netflow9(_));
@@ -39,14 +45,33 @@ impl Encoder {
         if needed > max_message {
             return Err(StartError::MessageTooSmall { exporter: config.name(), max_message, needed });
         }
-        Ok(if netflow9 {
+        let kind = if netflow9 {
             let options = Netflow9Options { source_id: domain, max_message, resend };
-            Self::Netflow9(Box::new(Netflow9Encoder::new(template, options)))
+            Kind::Netflow9(Box::new(Netflow9Encoder::new(template, options)))
         } else {
-            let (own_pen, options_records) = (context.own_pen, wire.options_records);
-            let options = IpfixOptions { domain, own_pen, max_message, resend, options_records };
-            Self::Ipfix(Box::new(IpfixEncoder::new(template, options)))
-        })
+            let options = IpfixOptions {
+                domain,
+                own_pen: context.own_pen,
+                max_message,
+                resend,
+                direction: wire.direction,
+                options_records: wire.options_records,
+                statistics_ns: wire.resend.interval_ns,
+                metrics: context.metrics.clone(),
+            };
+            Kind::Ipfix(Box::new(IpfixEncoder::new(template, options)))
+        };
+        Ok(Self { kind, sizes: (needed, max_message) })
+    }
+
+    /// Keeps messages within `octets` from now on, as far as the template allows and no larger than configured.
+    pub(crate) fn fit(&mut self, octets: usize) {
+        let (least, most) = self.sizes;
+        let octets = octets.clamp(least, most);
+        match &mut self.kind {
+            Kind::Ipfix(e) => e.set_max_message(octets),
+            Kind::Netflow9(e) => e.set_max_message(octets),
+        }
     }
 
     /// Encodes, and counts what the encoder left out.
@@ -58,12 +83,12 @@ impl Encoder {
         sink: &mut impl FnMut(Message<'_>),
     ) {
         let before = self.stats();
-        match self {
-            Self::Ipfix(e) => {
+        match &mut self.kind {
+            Kind::Ipfix(e) => {
                 e.set_not_sent(counters.lost_total());
                 e.encode(records, now_ns, sink);
             }
-            Self::Netflow9(e) => e.encode(records, now_ns, sink),
+            Kind::Netflow9(e) => e.encode(records, now_ns, sink),
         }
         let after = self.stats();
         let lost = |before: u64, after: u64| usize::try_from(after - before).unwrap_or(usize::MAX);
@@ -74,24 +99,24 @@ impl Encoder {
 
     /// Sends all templates again before their next records.
     pub(crate) fn announce_again(&mut self) {
-        match self {
-            Self::Ipfix(e) => e.announce_again(),
-            Self::Netflow9(e) => e.announce_again(),
+        match &mut self.kind {
+            Kind::Ipfix(e) => e.announce_again(),
+            Kind::Netflow9(e) => e.announce_again(),
         }
     }
 
     /// Begins a new transport session.
     pub(crate) fn restart(&mut self) {
-        match self {
-            Self::Ipfix(e) => e.restart(),
-            Self::Netflow9(e) => e.announce_again(),
+        match &mut self.kind {
+            Kind::Ipfix(e) => e.restart(),
+            Kind::Netflow9(e) => e.announce_again(),
         }
     }
 
     fn stats(&self) -> EncoderStats {
-        match self {
-            Self::Ipfix(e) => e.stats(),
-            Self::Netflow9(e) => e.stats(),
+        match &self.kind {
+            Kind::Ipfix(e) => e.stats(),
+            Kind::Netflow9(e) => e.stats(),
         }
     }
 }

@@ -1,28 +1,38 @@
 //! From configuration to a sink: where one exporter's records go.
 
 mod datagram;
+mod datagram_link;
 mod encoder;
 mod file;
+mod line_datagram;
+mod line_file;
 mod lines;
 mod notice;
+mod pace;
 mod stream;
+mod write;
 
 use std::sync::Arc;
 
 use pidflow_schema::FlowRecord;
 
-use crate::config::{ExporterConfig, JsonConfig, Output, Target, WireConfig};
+use crate::config::{ExporterConfig, JsonConfig, JsonOutput, Output, Target, WireConfig};
 use crate::delivery::{Delivery, Receiver};
 use crate::exporter::{Control, Counters, ExportContext, Link, StartError};
+use crate::json::JsonEncoder;
+use crate::net::{DatagramTarget, StreamTarget};
 use crate::stores::{ClickHouse, Elastic, Influx, Loki};
+use crate::template::Template;
 
 pub(crate) use encoder::Encoder;
 pub(crate) use notice::Notice;
 
 use datagram::DatagramSink;
+use datagram_link::DatagramLink;
 use file::MessageFile;
+use line_datagram::LineDatagrams;
 use lines::LineSink;
-use stream::{StreamReceiver, WireStream};
+use stream::{LineStream, StreamReceiver, WireStream};
 
 /// Time was up before all records were delivered: those from this index on were not, and are counted nowhere yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,26 +96,45 @@ fn wire(parts: &Parts<'_>, wire: &WireConfig) -> Result<Box<dyn Sink>, StartErro
     let encoder = Encoder::new(parts.config, wire, parts.context)?;
     match &wire.target {
         Target::Udp(to) => {
-            let sink = DatagramSink::new((wire, to), encoder, parts.context.mode, parts.counters);
-            Ok(Box::new(sink))
+            let link = DatagramLink::new(DatagramTarget::Udp(to.clone()), wire.packets_per_second, parts);
+            let link = if wire.max_message.is_none() { link.whole() } else { link };
+            Ok(Box::new(DatagramSink::new(encoder, link)))
         }
-        Target::Tcp(to) => parts.reliable(Ok(StreamReceiver::new(to, WireStream(encoder), None, parts))),
-        Target::Tls(to) => {
-            let receiver = StreamReceiver::with_tls(to, WireStream(encoder), &wire.tls, parts);
-            parts.reliable(receiver)
+        Target::Tcp(to) => {
+            parts.reliable(Ok(StreamReceiver::new(StreamTarget::Tcp(to.clone()), WireStream(encoder), parts)))
         }
+        Target::Tls(to) => parts.reliable(StreamReceiver::with_tls(to, &wire.tls, WireStream(encoder), parts)),
         Target::File(path) => Ok(Box::new(MessageFile::open(path, encoder, parts.counters)?)),
     }
 }
 
 fn json(parts: &Parts<'_>, json: &JsonConfig) -> Result<Box<dyn Sink>, StartError> {
-    Ok(Box::new(LineSink::open(json, parts)?))
+    let encoder = parts.json_encoder(json);
+    let datagrams = |target, encoder| {
+        let sink = LineDatagrams::new(encoder, DatagramLink::new(target, None, parts));
+        Ok(Box::new(sink) as Box<dyn Sink>)
+    };
+    let stream = |target, encoder| parts.reliable(Ok(StreamReceiver::new(target, LineStream(encoder), parts)));
+    match &json.output {
+        JsonOutput::Stdout | JsonOutput::File(_) => Ok(Box::new(LineSink::open(json, encoder, parts)?)),
+        JsonOutput::Udp(to) => datagrams(DatagramTarget::Udp(to.clone()), encoder),
+        JsonOutput::UnixDatagram(path) => datagrams(DatagramTarget::Unix(path.clone()), encoder),
+        JsonOutput::Tcp(to) => stream(StreamTarget::Tcp(to.clone()), encoder),
+        JsonOutput::Unix(path) => stream(StreamTarget::Unix(path.clone()), encoder),
+        JsonOutput::Tls(to, tls) => parts.reliable(StreamReceiver::with_tls(to, tls, LineStream(encoder), parts)),
+    }
 }
 
 impl Parts<'_> {
     /// Counters, end and warnings of the exporter.
     pub(crate) fn link(&self) -> Link {
         Link::new(self.config.name(), self.counters, self.control)
+    }
+
+    fn json_encoder(&self, json: &JsonConfig) -> JsonEncoder {
+        let template = self.context.template(self.config.template.as_ref(), Template::default);
+        let encoder = JsonEncoder::new(&template, json.keys, self.context.own_pen);
+        if json.timestamp { encoder.with_timestamp() } else { encoder }
     }
 
     /// The sink of a receiver that says what it took; the error says what is wrong with its configuration.

@@ -1,4 +1,4 @@
-//! Octets over a connection (TCP, TLS): connects again by itself, and begins anew.
+//! Octets over a connection (TCP, TLS, Unix socket): connects again by itself, and begins anew.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use pidflow_schema::FlowRecord;
 use crate::config::{Address, TlsConfig};
 use crate::delivery::{Failure, Receiver, Sent};
 use crate::exporter::Counters;
-use crate::net::{Stream, TlsClient};
+use crate::json::JsonEncoder;
+use crate::net::{Stream, StreamTarget, TlsClient};
 
 use super::{Encoder, Parts};
 
@@ -40,11 +41,23 @@ impl StreamEncoder for WireStream {
     }
 }
 
+/// JSON lines.
+pub(super) struct LineStream(pub(super) JsonEncoder);
+
+impl StreamEncoder for LineStream {
+    fn restart(&mut self) {}
+
+    fn encode(&mut self, records: &[FlowRecord], _now_ns: u64, _counters: &Counters, out: &mut Vec<u8>) -> Sent {
+        let start = out.len();
+        self.0.encode(records, out);
+        Sent { records: records.len(), octets: out.len() - start, left_out: 0, rejected: 0 }
+    }
+}
+
 /// One receiver. It never answers, so that records count as delivered when its kernel has acknowledged them: those that
 /// a receiver had not read when it was killed are lost without anyone's knowing.
 pub(crate) struct StreamReceiver<E> {
-    target: Address,
-    tls: Option<TlsClient>,
+    target: StreamTarget,
     encoder: E,
     stream: Option<Stream>,
     buffer: Vec<u8>,
@@ -52,20 +65,19 @@ pub(crate) struct StreamReceiver<E> {
 }
 
 impl<E: StreamEncoder> StreamReceiver<E> {
-    pub(super) fn new(target: &Address, encoder: E, tls: Option<TlsClient>, parts: &Parts<'_>) -> Self {
-        let counters = parts.counters.clone();
-        Self { target: target.clone(), tls, encoder, stream: None, buffer: Vec::new(), counters }
+    pub(super) fn new(target: StreamTarget, encoder: E, parts: &Parts<'_>) -> Self {
+        Self { target, encoder, stream: None, buffer: Vec::new(), counters: parts.counters.clone() }
     }
 
-    pub(super) fn with_tls(target: &Address, encoder: E, tls: &TlsConfig, parts: &Parts<'_>) -> Result<Self, String> {
+    pub(super) fn with_tls(target: &Address, tls: &TlsConfig, encoder: E, parts: &Parts<'_>) -> Result<Self, String> {
         let tls = TlsClient::new(tls, &target.host)?;
-        Ok(Self::new(target, encoder, Some(tls), parts))
+        Ok(Self::new(StreamTarget::Tls(target.clone(), tls), encoder, parts))
     }
 
     fn send(&mut self, records: &[FlowRecord], now_ns: u64, limit: Duration) -> io::Result<Sent> {
         let end = Instant::now() + limit;
         if self.stream.as_mut().is_none_or(Stream::is_closed) {
-            self.stream = Some(Stream::open(&self.target, self.tls.as_ref(), limit)?);
+            self.stream = Some(Stream::open(&self.target, limit)?);
             self.encoder.restart();
         }
         let stream = self.stream.as_mut().ok_or(ErrorKind::NotConnected)?;

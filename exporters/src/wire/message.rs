@@ -13,6 +13,8 @@ pub(crate) struct Draft {
     /// Id of the open set and where it begins.
     open: Option<(u16, usize)>,
     records: usize,
+    /// Data records that are the second half of a flow record.
+    ways_back: usize,
     /// Data records that are not flow records.
     options: usize,
 }
@@ -29,7 +31,7 @@ impl Draft {
     pub(crate) fn new(header: usize, align: usize, capacity: usize) -> Self {
         let mut bytes = Vec::with_capacity(capacity);
         bytes.resize(header, 0);
-        Self { bytes, header, align, open: None, records: 0, options: 0 }
+        Self { bytes, header, align, open: None, records: 0, ways_back: 0, options: 0 }
     }
 
     /// Octets so far, the padding of the open set included.
@@ -50,6 +52,16 @@ impl Draft {
     /// One more record stands in the message.
     pub(crate) const fn count(&mut self) {
         self.records += 1;
+    }
+
+    /// Records counted by [`Draft::count_way_back`].
+    pub(crate) const fn ways_back(&self) -> usize {
+        self.ways_back
+    }
+
+    /// One more record stands in the message, the second half of one that was counted.
+    pub(crate) const fn count_way_back(&mut self) {
+        self.ways_back += 1;
     }
 
     /// Options records counted by [`Draft::count_option`].
@@ -119,6 +131,7 @@ impl Draft {
         self.bytes.truncate(self.header);
         self.open = None;
         self.records = 0;
+        self.ways_back = 0;
         self.options = 0;
     }
 }

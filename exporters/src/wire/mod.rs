@@ -8,6 +8,7 @@ mod variant;
 
 pub(crate) use field::{Clock, Field, Op};
 pub(crate) use message::Draft;
+pub(crate) use utf8::prefix as utf8_prefix;
 pub(crate) use variant::{Format, Variant, Variants};
 
 /// One complete message, borrowed from its encoder until the next one is begun.
@@ -36,6 +37,13 @@ pub struct EncoderStats {
     pub empty: u64,
     /// Records left out because not even their fixed part fits into a message.
     pub oversized: u64,
+}
+
+/// An observation domain (RFC 7011 section 3.1) or source id (RFC 3954 section 5.1) that a node keeps: a CRC-32 of its
+/// machine id or name, never 0, which stands for no domain.
+#[must_use]
+pub fn node_domain(node: &str) -> u32 {
+    crc32fast::hash(node.as_bytes()).max(1)
 }
 
 /// When templates are sent again (RFC 7011 section 8.1, RFC 3954 section 9), over transports that may lose them.

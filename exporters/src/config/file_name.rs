@@ -1,0 +1,141 @@
+//! Names of files with the time in them.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::time::Iso8601;
+
+/// A file's path whose name may hold the time in UTC: `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`; `%%` is a percent sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileName {
+    given: String,
+    folder: PathBuf,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    /// Where it stands in an ISO 8601 time.
+    Time(Range<usize>),
+}
+
+impl FileName {
+    /// Reads a path.
+    ///
+    /// # Errors
+    /// When it names no file, or has another placeholder, or one in its folder.
+    pub fn parse(given: &str) -> Result<Self, &'static str> {
+        let (folder, name) =
+            given.rsplit_once('/').map_or(("", given), |(f, n)| (if f.is_empty() { "/" } else { f }, n));
+        if name.is_empty() {
+            return Err("it names no file");
+        }
+        if folder.contains('%') {
+            return Err("the time (%) may stand in the file's name only, not in its folder");
+        }
+        Ok(Self { given: given.to_owned(), folder: folder.into(), pieces: pieces(name)? })
+    }
+
+    /// Whether the time stands in it.
+    pub(super) fn has_time(&self) -> bool {
+        self.pieces.iter().any(|p| matches!(p, Piece::Time(_)))
+    }
+
+    /// Where it lies; empty: the current one.
+    pub(crate) fn folder(&self) -> &Path {
+        if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder }
+    }
+
+    /// The path at `now_ns`, nanoseconds since the epoch; the `number`th of that name when it is not 0.
+    pub(crate) fn at(&self, now_ns: u64, number: u32) -> PathBuf {
+        let now = Iso8601(now_ns).to_string();
+        let piece = |p: &Piece| match p {
+            Piece::Text(text) => text.clone(),
+            Piece::Time(place) => now.get(place.clone()).unwrap_or_default().to_owned(),
+        };
+        let mut name: String = self.pieces.iter().map(piece).collect();
+        if number > 0 {
+            name.push_str(&format!(".{number}"));
+        }
+        self.folder.join(name)
+    }
+
+    /// Whether [`Self::at`] may have made the name.
+    pub(crate) fn made(&self, name: &OsStr) -> bool {
+        let Some(name) = name.to_str() else { return false };
+        let rest = self.pieces.iter().try_fold(name, |rest, piece| match piece {
+            Piece::Text(text) => rest.strip_prefix(text.as_str()),
+            Piece::Time(place) => digits(rest, place.len()),
+        });
+        rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.').is_some_and(is_number))
+    }
+}
+
+/// The first percent sign begins a placeholder.
+fn pieces(name: &str) -> Result<Vec<Piece>, &'static str> {
+    let (mut pieces, mut rest) = (Vec::new(), name);
+    while let Some((text, after)) = rest.split_once('%') {
+        pieces.push(Piece::Text(text.to_owned()));
+        let mut following = after.chars();
+        pieces.push(match following.next() {
+            Some('Y') => Piece::Time(0..4),
+            Some('m') => Piece::Time(5..7),
+            Some('d') => Piece::Time(8..10),
+            Some('H') => Piece::Time(11..13),
+            Some('M') => Piece::Time(14..16),
+            Some('S') => Piece::Time(17..19),
+            Some('%') => Piece::Text("%".to_owned()),
+            _ => return Err("allowed after % are Y, m, d, H, M, S (of the time in UTC) and another %"),
+        });
+        rest = following.as_str();
+    }
+    pieces.push(Piece::Text(rest.to_owned()));
+    Ok(pieces)
+}
+
+fn digits(text: &str, count: usize) -> Option<&str> {
+    let (digits, rest) = text.split_at_checked(count)?;
+    is_number(digits).then_some(rest)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.given)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2025-12-31T23:59:58Z.
+    const MOMENT: u64 = 1_767_225_598_000_000_000;
+
+    #[test]
+    fn the_time_stands_where_it_was_asked_for() {
+        let name = FileName::parse("/var/log/flows-%Y%m%d-%H%M%S.100%%.json").unwrap();
+        assert_eq!(name.at(MOMENT, 0), Path::new("/var/log/flows-20251231-235958.100%.json"));
+        assert_eq!(name.at(MOMENT, 2), Path::new("/var/log/flows-20251231-235958.100%.json.2"));
+        assert!(name.made(OsStr::new("flows-20251231-235958.100%.json.2")));
+        for other in ["flows-20251231-235958.100%.json.x", "flows-2025123-235958.100%.json", "flows-", "ä"] {
+            assert!(!name.made(OsStr::new(other)), "{other}");
+        }
+        assert_eq!(FileName::parse("/flows").unwrap().at(0, 0), Path::new("/flows"));
+        assert_eq!(FileName::parse("flows").unwrap().folder(), Path::new("."));
+    }
+
+    #[test]
+    fn other_placeholders_are_refused() {
+        assert!(FileName::parse("a/").unwrap_err().contains("no file"));
+        assert!(FileName::parse("%Y/flows.json").unwrap_err().contains("folder"));
+        assert!(FileName::parse("flows-%y").unwrap_err().contains("Y, m, d, H, M, S"));
+        assert!(FileName::parse("flows%").is_err());
+    }
+}

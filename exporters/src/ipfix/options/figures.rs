@@ -1,0 +1,88 @@
+//! The agent's own figures, for which IANA has no elements: by name, what tells the series apart, and total.
+
+use pidflow_schema::DataType;
+use pidflow_schema::metric::{Family, Point, Sample};
+
+use crate::wire::Draft;
+
+use super::super::SET_HEADER;
+use super::{Field, Layout, OBSERVATION_DOMAIN, OwnElement, put_short};
+
+/// The metrics that are sent, by their names: packets by fate, records by the reason for their end (evicted flows are
+/// `lack-of-resources`), ends by how they were attributed or why not, and kernel events lost.
+pub const FIGURES: [&str; 6] = [
+    "pidflow.packets",
+    "pidflow.packets.discarded",
+    "pidflow.packets.dropped.by.kernel",
+    "pidflow.records",
+    "pidflow.record.ends",
+    "pidflow.probe.events.lost",
+];
+/// Those of [`FIGURES`] that are packets in no flow.
+const IGNORED: [&str; 2] = ["pidflow.packets.discarded", "pidflow.packets.dropped.by.kernel"];
+
+const NAME: OwnElement = OwnElement { id: 900, name: "figureName", data_type: DataType::String };
+const SERIES: OwnElement = OwnElement { id: 901, name: "figureSeries", data_type: DataType::String };
+const TOTAL: OwnElement = OwnElement { id: 902, name: "figureTotal", data_type: DataType::Unsigned64 };
+
+/// For their types (RFC 5610).
+pub(in crate::ipfix) static OWN_ELEMENTS: [OwnElement; 3] = [NAME, SERIES, TOTAL];
+
+const LAYOUT: Layout = Layout {
+    id: 65_004,
+    scopes: 3,
+    fields: &[OBSERVATION_DOMAIN, Field::Own(&NAME), Field::Own(&SERIES), Field::Own(&TOTAL)],
+};
+
+/// Packets that are in no flow, for IANA's ignoredPacketTotalCount.
+pub(in crate::ipfix) fn ignored_packets(families: &[Family]) -> u64 {
+    let ignored = families.iter().filter(|f| IGNORED.contains(&f.name));
+    ignored.flat_map(|f| &f.samples).filter_map(whole).sum()
+}
+
+fn whole(sample: &Sample) -> Option<u64> {
+    match sample.point {
+        Point::Whole(n) => Some(n),
+        Point::Real(_) | Point::Histogram(_) => None,
+    }
+}
+
+/// One record to come.
+pub(in crate::ipfix) struct Figure {
+    name: &'static str,
+    series: String,
+    total: u64,
+}
+
+impl Figure {
+    /// Those of the families that are sent, the series as `key=value` joined by commas.
+    pub(in crate::ipfix) fn of(families: &[Family]) -> Vec<Self> {
+        let sent = families.iter().filter(|f| FIGURES.contains(&f.name));
+        let figure = |f: &Family, s: &Sample| {
+            let series: Vec<_> = s.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            Some(Self { name: f.name, series: series.join(","), total: whole(s)? })
+        };
+        sent.flat_map(|f| f.samples.iter().filter_map(|s| figure(f, s))).collect()
+    }
+
+    /// Octets that [`Self::put`] appends, at most.
+    pub(in crate::ipfix) const fn octets(&self) -> usize {
+        SET_HEADER + 4 + 1 + self.name.len() + 1 + self.series.len() + 8
+    }
+
+    /// Appends the record, behind its options template.
+    pub(in crate::ipfix) fn put(&self, domain: u32, draft: &mut Draft) {
+        draft.open(LAYOUT.id);
+        let out = draft.body();
+        out.extend_from_slice(&domain.to_be_bytes());
+        put_short(self.name, out);
+        put_short(&self.series, out);
+        out.extend_from_slice(&self.total.to_be_bytes());
+        draft.count_option();
+    }
+}
+
+/// Appends the options template.
+pub(in crate::ipfix) fn put_figure_template(own_pen: u32, draft: &mut Draft) {
+    LAYOUT.put(own_pen, draft);
+}

@@ -1,0 +1,125 @@
+//! A socket for datagrams to one receiver: UDP, or a Unix socket.
+
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Address;
+
+/// A receiver on a Unix socket that reads nothing for this long is taken for dead.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Headers of IP without options, and of UDP.
+const HEADERS_V4: usize = 20 + 8;
+const HEADERS_V6: usize = 40 + 8;
+
+/// Where datagrams go.
+#[derive(Debug, Clone)]
+pub(crate) enum DatagramTarget {
+    Udp(Address),
+    Unix(PathBuf),
+}
+
+/// A connected socket.
+pub(crate) enum Datagrams {
+    Udp(UdpSocket),
+    Unix(UnixDatagram),
+}
+
+impl Datagrams {
+    /// Of a name's addresses the first that can be connected to.
+    pub(crate) fn connect(target: &DatagramTarget) -> io::Result<Self> {
+        match target {
+            DatagramTarget::Udp(address) => connect(address).map(Self::Udp),
+            DatagramTarget::Unix(path) => {
+                let socket = UnixDatagram::unbound()?;
+                socket.connect(path)?;
+                socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
+                Ok(Self::Unix(socket))
+            }
+        }
+    }
+
+    pub(crate) fn send(&self, octets: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Udp(socket) => socket.send(octets).map(drop),
+            Self::Unix(socket) => socket.send(octets).map(drop),
+        }
+    }
+
+    /// What became of an earlier datagram, when it was bad.
+    pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        match self {
+            Self::Udp(socket) => socket.take_error(),
+            Self::Unix(socket) => socket.take_error(),
+        }
+    }
+
+    /// Whether the socket stays useless when its receiver has gone: a Unix socket is bound to the one that was there.
+    pub(crate) const fn ends_with_receiver(&self) -> bool {
+        matches!(self, Self::Unix(_))
+    }
+
+    /// Lets nothing be fragmented (Linux `ip(7)`, `IP_MTU_DISCOVER`): sending more than the path takes is an error.
+    pub(crate) fn forbid_fragments(&self) -> io::Result<()> {
+        self.discover(libc::IP_PMTUDISC_DO, libc::IPV6_PMTUDISC_DO)
+    }
+
+    /// Sends this datagram in as many fragments as it needs.
+    pub(crate) fn send_in_fragments(&self, octets: &[u8]) -> io::Result<()> {
+        self.discover(libc::IP_PMTUDISC_WANT, libc::IPV6_PMTUDISC_WANT)?;
+        let sent = self.send(octets);
+        sent.and(self.forbid_fragments())
+    }
+
+    /// Octets that a datagram may have to pass the path in one piece, as far as the kernel knows (`IP_MTU`).
+    pub(crate) fn path_payload(&self) -> Option<usize> {
+        let Self::Udp(socket) = self else { return None };
+        let (level, name, headers) = match socket.local_addr().ok()? {
+            SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU, HEADERS_V4),
+            SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU, HEADERS_V6),
+        };
+        let mut mtu: libc::c_int = 0;
+        let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+        // SAFETY: the descriptor is open for as long as `socket` lives; `mtu` has the length that is told.
+        let answer =
+            unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut mtu).cast(), &raw mut length) };
+        let known = (answer == 0).then_some(mtu)?;
+        usize::try_from(known).ok()?.checked_sub(headers)
+    }
+
+    fn discover(&self, v4: libc::c_int, v6: libc::c_int) -> io::Result<()> {
+        let Self::Udp(socket) = self else { return Ok(()) };
+        let (level, name, value) = match socket.local_addr()? {
+            SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, v4),
+            SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, v6),
+        };
+        let length = size_of::<libc::c_int>() as libc::socklen_t;
+        // SAFETY: the descriptor is open for as long as `socket` lives; `value` has the length that is told.
+        let answer = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) };
+        if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+fn connect(target: &Address) -> io::Result<UdpSocket> {
+    let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
+    for address in (target.host.as_str(), target.port).to_socket_addrs()? {
+        match connect_to(address) {
+            Ok(socket) => return Ok(socket),
+            Err(e) => last = e,
+        }
+    }
+    Err(last)
+}
+
+fn connect_to(address: SocketAddr) -> io::Result<UdpSocket> {
+    let any = match address {
+        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(address)?;
+    Ok(socket)
+}

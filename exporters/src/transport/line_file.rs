@@ -1,0 +1,151 @@
+//! Files of lines: appended to, compressed, begun anew by size and time, the oldest deleted.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::write::GzEncoder;
+
+use crate::config::{FileCompression, LineFileConfig};
+
+use super::write::{Written, lines, write_counting};
+
+const SECOND_NS: u64 = 1_000_000_000;
+/// zstd's own.
+const ZSTD_LEVEL: i32 = 3;
+/// Files of the same second, before that is taken for a fault.
+const MOST_OF_A_NAME: u32 = 10_000;
+
+/// The file that is written.
+pub(super) struct LineFile {
+    config: LineFileConfig,
+    file: File,
+    path: PathBuf,
+    /// Octets up to the end of its last whole line or compressed part; none: not a regular file.
+    length: Option<u64>,
+    /// Multiples of the rotation's time since the epoch when it was begun.
+    turn: u64,
+}
+
+impl LineFile {
+    /// Goes on with the file of that name, or with the first of its numbers that is not full.
+    pub(super) fn open(config: &LineFileConfig, now_ns: u64) -> Result<Self, (PathBuf, io::Error)> {
+        let mut number = 0;
+        loop {
+            let path = config.name.at(now_ns, number);
+            let (file, length) = append(&path).map_err(|e| (path.clone(), e))?;
+            let is_full = length.zip(config.rotate_octets).is_some_and(|(length, most)| length >= most);
+            if !is_full || number >= MOST_OF_A_NAME {
+                let turn = turn(config, now_ns);
+                return Ok(Self { config: config.clone(), file, path, length, turn });
+            }
+            number += 1;
+        }
+    }
+
+    /// Whether what comes now belongs into the next file.
+    pub(super) fn is_due(&self, now_ns: u64) -> bool {
+        let is_full = self.length.zip(self.config.rotate_octets).is_some_and(|(length, most)| length >= most);
+        is_full || self.turn != turn(&self.config, now_ns)
+    }
+
+    /// Begins the next file and deletes the oldest; when it cannot, it stays with this one.
+    pub(super) fn rotate(&mut self, now_ns: u64) -> io::Result<()> {
+        let (path, file) = self.create(now_ns)?;
+        if self.length == Some(0) {
+            fs::remove_file(&self.path)?;
+        }
+        (self.path, self.file, self.length) = (path, file, Some(0));
+        self.turn = turn(&self.config, now_ns);
+        self.delete_oldest()
+    }
+
+    fn create(&self, now_ns: u64) -> io::Result<(PathBuf, File)> {
+        for number in 0..MOST_OF_A_NAME {
+            let path = self.config.name.at(now_ns, number);
+            match OpenOptions::new().append(true).create_new(true).open(&path) {
+                Ok(file) => return Ok((path, file)),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Err(io::Error::new(ErrorKind::AlreadyExists, "too many files of one name"))
+    }
+
+    /// Files made by the same name, beside the one that is written.
+    fn others(&self) -> io::Result<Vec<PathBuf>> {
+        let mut others = Vec::new();
+        for entry in fs::read_dir(self.config.name.folder())? {
+            let entry = entry?;
+            if self.config.name.made(&entry.file_name()) && Some(entry.file_name().as_os_str()) != self.path.file_name()
+            {
+                others.push((entry.metadata()?.modified()?, entry.path()));
+            }
+        }
+        others.sort();
+        Ok(others.into_iter().map(|(_, path)| path).collect())
+    }
+
+    fn delete_oldest(&self) -> io::Result<()> {
+        let Some(keep) = self.config.keep else { return Ok(()) };
+        let others = self.others()?;
+        let surplus = (others.len() + 1).saturating_sub(keep);
+        others.iter().take(surplus).try_for_each(fs::remove_file)
+    }
+
+    /// Writes the lines, or as many of them as can be.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Written {
+        match compressed(self.config.compression, bytes) {
+            Ok(None) => self.write_plain(bytes),
+            Ok(Some(part)) => self.write_part(&part, lines(bytes)),
+            Err(e) => Written::nothing(e),
+        }
+    }
+
+    fn write_plain(&mut self, bytes: &[u8]) -> Written {
+        let (written, result) = write_counting(&mut self.file, bytes);
+        let end = bytes.get(..written).and_then(|b| b.iter().rposition(|b| *b == b'\n')).map_or(0, |at| at + 1);
+        let whole = lines(bytes.get(..end).unwrap_or_default());
+        Written { lines: whole, octets: end, result: result.and(self.keep(end, written)) }
+    }
+
+    /// All of it or nothing.
+    fn write_part(&mut self, part: &[u8], lines: usize) -> Written {
+        let (written, result) = write_counting(&mut self.file, part);
+        let octets = if written == part.len() { written } else { 0 };
+        let kept = self.keep(octets, written);
+        let lines = if octets > 0 { lines } else { 0 };
+        Written { lines, octets, result: result.and(kept) }
+    }
+
+    /// A torn line would spoil the one after it. Shrinking works on a full disk too.
+    fn keep(&mut self, octets: usize, written: usize) -> io::Result<()> {
+        let Some(length) = &mut self.length else { return Ok(()) };
+        *length += octets as u64;
+        if octets < written { self.file.set_len(*length) } else { Ok(()) }
+    }
+}
+
+fn turn(config: &LineFileConfig, now_ns: u64) -> u64 {
+    config.rotate_seconds.map_or(0, |seconds| now_ns / SECOND_NS / seconds.max(1))
+}
+
+fn append(path: &Path) -> io::Result<(File, Option<u64>)> {
+    let file = OpenOptions::new().append(true).create(true).open(path)?;
+    let metadata = file.metadata()?;
+    let length = metadata.is_file().then_some(metadata.len());
+    Ok((file, length))
+}
+
+/// A part that is complete in itself; none: nothing is compressed.
+fn compressed(how: FileCompression, bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    match how {
+        FileCompression::None => Ok(None),
+        FileCompression::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(bytes)?;
+            encoder.finish().map(Some)
+        }
+        FileCompression::Zstd => zstd::bulk::compress(bytes, ZSTD_LEVEL).map(Some),
+    }
+}

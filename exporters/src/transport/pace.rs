@@ -1,0 +1,27 @@
+//! Packets at a steady rate.
+
+use std::time::{Duration, Instant};
+
+/// Spreads packets evenly.
+pub(super) struct Pace {
+    interval: Duration,
+    next: Instant,
+}
+
+/// Sleeping for less than this costs more than it evens out.
+const LEAST_SLEEP: Duration = Duration::from_millis(1);
+
+impl Pace {
+    pub(super) fn new(per_second: u32) -> Self {
+        Self { interval: Duration::from_secs(1) / per_second.max(1), next: Instant::now() }
+    }
+
+    pub(super) fn wait(&mut self) {
+        let now = Instant::now();
+        let ahead = self.next.saturating_duration_since(now);
+        if ahead >= LEAST_SLEEP {
+            std::thread::sleep(ahead);
+        }
+        self.next = self.next.max(now) + self.interval;
+    }
+}
