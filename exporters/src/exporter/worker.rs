@@ -13,8 +13,8 @@ use super::{Control, Counters, Loss, Mode};
 
 /// How long what is buffered may wait while nothing comes.
 const IDLE: Duration = Duration::from_millis(200);
-/// Records taken from a spool at once.
-const FROM_SPOOL: usize = 4096;
+/// Records taken from a spool at once; whoever writes to it waits for as long as they are read.
+const FROM_SPOOL: usize = 512;
 
 /// Where records come from.
 pub(super) enum Source {
