@@ -70,6 +70,7 @@ traces\t'A span per flow record'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l elastic -d 'Send documents to this Elasticsearch or OpenSearch, into an index per day' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l clickhouse -d 'Send rows to the table `flows` of this ClickHouse' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l drain-timeout -d 'How long records may take to get out at the end [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off" [default: 127.0.0.1:9435]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-cert -d 'Serve HTTPS with this certificate (PEM, its chain behind it)' -r -F
@@ -112,6 +113,7 @@ traces\t'A span per flow record'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l elastic -d 'Send documents to this Elasticsearch or OpenSearch, into an index per day' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l clickhouse -d 'Send rows to the table `flows` of this ClickHouse' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l drain-timeout -d 'How long records may take to get out at the end [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l log-format -d 'How log lines look [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"

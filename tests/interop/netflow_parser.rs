@@ -83,17 +83,16 @@ fn field(e: &Element, object: &Object, version: WireVersion, boot_ms: u64) -> Op
             _ => None,
         };
         if let Some(exact) = exact {
-            return Some(((object[exact].as_u64().unwrap() - boot_ms) as u32).to_be_bytes().to_vec());
+            // The uptime wraps after 49.7 days, in the header too.
+            return Some((object[exact].as_u64().unwrap().wrapping_sub(boot_ms) as u32).to_be_bytes().to_vec());
         }
     }
     Some(expected::octets(e, object, version))
 }
 
-/// Equal but for the zeros behind a text, which some decoders cut off.
+/// Equal but for the zeros at a field's end, which the parser cuts off a text.
 pub(crate) fn assert_equal(got: &Record, wanted: &Record, object: &Object) {
-    let trimmed = |record: &Record| -> Vec<Vec<u8>> {
-        record.iter().map(|f| if f.len() > 16 { trim(f) } else { f.clone() }).collect()
-    };
+    let trimmed = |record: &Record| -> Vec<Vec<u8>> { record.iter().map(|f| trim(f)).collect() };
     assert_eq!(trimmed(got), trimmed(wanted), "{object:?}");
 }
 
