@@ -57,8 +57,12 @@ impl Exporter {
         Ok(Self { config: config.clone(), name, queue, spool, counters, control, ended: Mutex::new(ended) })
     }
 
-    /// Takes the batch, or counts it as lost. Waits for room only when files are read.
+    /// Takes the batch, or counts it as lost; not where it sends nothing that is made of records. Waits for room only when
+    /// files are read.
     pub(super) fn send(&self, batch: &Arc<[FlowRecord]>, mode: Mode) {
+        if !self.config.output.takes_records() {
+            return;
+        }
         self.counters.accepted(batch.len());
         if let Some(spool) = &self.spool {
             spool.expect(batch.len());
