@@ -21,12 +21,6 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap()
 }
 
-/// The folder in which things that tests fetch are kept.
-fn cache() -> PathBuf {
-    let default = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
-    std::env::var_os("PIDFLOW_CACHE").map_or_else(default, PathBuf::from)
-}
-
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|e| e.to_string())?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -35,7 +29,7 @@ fn run(command: &mut Command) -> Result<String, String> {
 
 /// The validator, installed at first use.
 fn kubernetes_validate() -> Result<PathBuf, String> {
-    let venv = cache().join("venv");
+    let venv = process::cache().join("venv");
     let program = venv.join("bin/kubernetes-validate");
     if !program.exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;

@@ -71,9 +71,13 @@ impl Exporter {
             Mode::Live => self.queue.push_dropping(batch.clone()),
             Mode::Offline => self.queue.push_waiting(batch.clone()),
         };
-        match pushed {
-            Ok(dropped) => self.counters.lost(Loss::QueueFull, dropped),
-            Err(Closed) => self.counters.lost(Loss::Shutdown, batch.len()),
+        let (why, lost) = match pushed {
+            Ok(dropped) => (Loss::QueueFull, dropped),
+            Err(Closed) => (Loss::Shutdown, batch.len()),
+        };
+        self.counters.lost(why, lost);
+        if let Some(spool) = self.spool.as_ref().filter(|_| lost > 0) {
+            spool.expect_less(lost);
         }
     }
 

@@ -16,6 +16,9 @@ const IDLE: Duration = Duration::from_millis(200);
 /// Records taken from a spool at once; whoever writes to it waits for as long as they are read.
 const FROM_SPOOL: usize = 512;
 
+/// How long to wait before a spool is read again that could not be.
+const UNREADABLE: Duration = Duration::from_secs(5);
+
 /// Where records come from.
 pub(super) enum Source {
     Queue(Arc<Queue>),
@@ -68,6 +71,11 @@ impl Worker {
                     clock_ns = self.now_ns(&records, clock_ns);
                     let exported = self.sink.export(&records, clock_ns);
                     spool.delivered(exported.map_or_else(|Kept { from }| from, |()| records.len()));
+                }
+                Next::Failed(e) => {
+                    self.counters.error();
+                    tracing::warn!("a spool cannot be read, trying again: {e}");
+                    self.control.pause(UNREADABLE);
                 }
                 Next::Empty => self.sink.flush(),
                 Next::Closed => break,

@@ -35,9 +35,9 @@ const LARGEST_SEGMENT: u64 = 16 << 20;
 /// What was found when a spool was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Found {
-    /// Records that wait from earlier runs.
+    /// Records that wait from earlier runs; those of them that cannot be read are told when their turn comes.
     pub(crate) waiting: u64,
-    /// Records that an earlier run had taken and not written, or that can be read no more.
+    /// Records that an earlier run had taken, and of which the end of the spool knows nothing.
     pub(crate) lost: u64,
 }
 
@@ -57,6 +57,8 @@ pub(crate) enum Next {
     Records { records: Vec<FlowRecord>, damaged: u64 },
     /// Nothing came in time.
     Empty,
+    /// The oldest records cannot be read now; they are still there.
+    Failed(io::Error),
     /// Nothing is left and nothing will come.
     Closed,
 }
@@ -109,12 +111,17 @@ impl Spool {
         let _ = self.state.add_accepted(records as u64);
     }
 
+    /// Notes that this many records that were expected will not come, for a reason that is counted elsewhere.
+    pub(crate) fn expect_less(&self, records: usize) {
+        // As with `expect`.
+        let _ = self.state.subtract_accepted(records as u64);
+    }
+
     /// Writes the records, giving up the oldest ones where there is no room.
     pub(crate) fn append(&self, records: &[FlowRecord]) -> (Appended, io::Result<()>) {
         let answer = self.lock().append(records);
         if answer.0.failed > 0 {
-            // They never come.
-            let _ = self.state.set_accepted(self.lock().next_sequence());
+            self.expect_less(answer.0.failed);
         }
         self.changed.notify_all();
         answer
@@ -178,8 +185,7 @@ impl Inner {
         let first = segments.front().map_or(delivered, |s| s.first);
         // A note of delivery that was not written, or that belongs to other segments.
         let delivered = if (first..=next).contains(&delivered) { delivered } else { first };
-        let readable: u64 = segments.iter().map(|s| s.end() - s.first.max(delivered).min(s.end())).sum();
-        let found = Found { waiting: readable, lost: accepted.saturating_sub(delivered + readable) };
+        let found = Found { waiting: next - delivered, lost: accepted.saturating_sub(next) };
         let inner = Self {
             folder,
             max_octets,
@@ -277,7 +283,11 @@ impl Inner {
             // Where segments do not follow one another, what was between them is gone.
             damaged += segment.first.saturating_sub(self.delivered);
             self.delivered = self.delivered.max(segment.first);
-            let Read { records, from, after, torn } = segment.read(&self.folder, self.delivered, self.offset, limit);
+            let read = match segment.read(&self.folder, self.delivered, self.offset, limit) {
+                Ok(read) => read,
+                Err(e) => return Next::Failed(e),
+            };
+            let Read { records, from, after, torn } = read;
             self.offset = from;
             if !records.is_empty() {
                 self.after = Some((self.delivered + records.len() as u64, after));

@@ -68,14 +68,19 @@ impl Segment {
         }
     }
 
-    /// At most `limit` records from that sequence number on, which is at `offset`, if that is known.
-    pub(super) fn read(&self, folder: &Path, from: u64, offset: Option<u64>, limit: usize) -> Read {
+    /// At most `limit` records from that sequence number on, which is at `offset`, if that is known. A file that is gone is
+    /// damage; one that cannot be opened for another reason may be later.
+    pub(super) fn read(&self, folder: &Path, from: u64, offset: Option<u64>, limit: usize) -> io::Result<Read> {
         let limit = limit.min(usize::try_from(self.end().saturating_sub(from)).unwrap_or(usize::MAX));
         let mut read = Read { records: Vec::with_capacity(limit), from: None, after: 0, torn: true };
-        let Ok(mut reader) = Reader::open(&path(folder, self.first), offset.unwrap_or(HEADER)) else { return read };
+        let mut reader = match Reader::open(&path(folder, self.first), offset.unwrap_or(HEADER)) {
+            Ok(reader) => reader,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(read),
+            Err(e) => return Err(e),
+        };
         let skip = if offset.is_some() { 0 } else { from - self.first };
         if (0..skip).any(|_| reader.skip().is_none()) {
-            return read;
+            return Ok(read);
         }
         read.from = Some(reader.position);
         while read.records.len() < limit {
@@ -83,7 +88,7 @@ impl Segment {
             read.records.push(record);
         }
         (read.after, read.torn) = (reader.position, read.records.len() < limit);
-        read
+        Ok(read)
     }
 }
 

@@ -49,6 +49,11 @@ impl StateFile {
         self.write(1, sequence)
     }
 
+    pub(super) fn subtract_accepted(&self, records: u64) -> io::Result<()> {
+        let sequence = self.accepted.fetch_sub(records, Relaxed).saturating_sub(records);
+        self.write(1, sequence)
+    }
+
     pub(super) fn add_accepted(&self, records: u64) -> io::Result<()> {
         let sequence = self.accepted.fetch_add(records, Relaxed) + records;
         self.write(1, sequence)
