@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an example may panic")]
 
-#[expect(dead_code, reason = "the program uses more of it")]
+#[expect(dead_code, unused_imports, reason = "the program uses more of it")]
 #[path = "../src/capture/mod.rs"]
 mod capture;
+#[expect(dead_code, reason = "the program uses more of it")]
+#[path = "../src/clock.rs"]
+mod clock;
 
 use std::time::{Duration, Instant};
 

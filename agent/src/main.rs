@@ -4,6 +4,7 @@
 mod allocated;
 mod capture;
 mod cli;
+mod clock;
 mod commands;
 mod config;
 mod element_description;

@@ -69,6 +69,10 @@ metrics\t'The metrics, at intervals'
 traces\t'A span per flow record'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l elastic -d 'Send documents to this Elasticsearch or OpenSearch, into an index per day' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l clickhouse -d 'Send rows to the table `flows` of this ClickHouse' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kafka -d 'Send messages to a topic of this Kafka [default topic: pidflow.flows]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l nats -d 'Publish messages with the subject `pidflow.flows` at this NATS server' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l zmq -d 'Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l drain-timeout -d 'How long records may take to get out at the end [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
@@ -112,6 +116,10 @@ metrics\t'The metrics, at intervals'
 traces\t'A span per flow record'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l elastic -d 'Send documents to this Elasticsearch or OpenSearch, into an index per day' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l clickhouse -d 'Send rows to the table `flows` of this ClickHouse' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l kafka -d 'Send messages to a topic of this Kafka [default topic: pidflow.flows]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l nats -d 'Publish messages with the subject `pidflow.flows` at this NATS server' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l zmq -d 'Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l drain-timeout -d 'How long records may take to get out at the end [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r

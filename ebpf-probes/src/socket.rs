@@ -31,13 +31,19 @@ fn current_tgid() -> u32 {
 /// The current process did `op` with `sk`; `peer` for datagrams whose other end the socket does not hold.
 #[inline(always)]
 pub fn used(op: SocketOp, sk: Sock, peer: Peer) {
+    used_since(op, sk, peer, 0);
+}
+
+/// As [`used`], in a call that began at that time; 0: it begins now.
+#[inline(always)]
+pub fn used_since(op: SocketOp, sk: Sock, peer: Peer, since: u64) {
     if !sk.is_inet() {
         return;
     }
     let time = now();
     let tgid = current_tgid();
     if tgid != 0 && !is_repeated(sk, tgid, &peer, time) {
-        tell(op, sk, peer, time);
+        tell(op, sk, peer, (since, time));
     }
 }
 
@@ -45,19 +51,19 @@ pub fn used(op: SocketOp, sk: Sock, peer: Peer) {
 #[inline(always)]
 pub fn happened(op: SocketOp, sk: Sock) {
     if sk.is_inet() && current_tgid() != 0 {
-        tell(op, sk, Peer::default(), now());
+        tell(op, sk, Peer::default(), (0, now()));
     }
 }
 
 #[inline(always)]
-fn tell(op: SocketOp, sk: Sock, peer: Peer, time: u64) {
+fn tell(op: SocketOp, sk: Sock, peer: Peer, (since, time): (u64, u64)) {
     let Some(mut entry) = reserve::<SocketEvent>() else { return };
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
     event.op = op as u32;
     event.time_ns = time;
     event.error = 0;
-    event.since_ns = 0;
+    event.since_ns = since;
     let task = Task::current();
     task.describe(&mut event.task);
     event.parent_tgid = task.leader().parent().tgid();

@@ -7,12 +7,20 @@ use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::TracePointContext;
 use pidflow_schema::abi::SocketOp;
 
+use crate::emit::now;
 use crate::kernel::{IPPROTO_TCP, Peer, Task};
-use crate::socket::{happened, used};
+use crate::socket::{happened, used_since};
 
-/// Descriptor of the call that a thread is in.
+/// The call that a thread is in.
 #[map]
-static IN_CALL: LruHashMap<u64, u64> = LruHashMap::with_max_entries(16_384, 0);
+static IN_CALL: LruHashMap<u64, Call> = LruHashMap::with_max_entries(16_384, 0);
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Call {
+    fd: u64,
+    since_ns: u64,
+}
 
 /// First argument of `sys_enter_*`, result of `sys_exit_*`: both follow the common fields and the call's number.
 const FIRST: usize = 16;
@@ -26,7 +34,8 @@ fn first(ctx: &TracePointContext) -> i64 {
 /// call, so its descriptor is kept for the exit.
 #[tracepoint]
 pub fn call_enter(ctx: TracePointContext) -> u32 {
-    let _ = IN_CALL.insert(&bpf_get_current_pid_tgid(), &(first(&ctx) as u64), 0);
+    let call = Call { fd: first(&ctx) as u64, since_ns: now() };
+    let _ = IN_CALL.insert(&bpf_get_current_pid_tgid(), &call, 0);
     0
 }
 
@@ -49,9 +58,9 @@ pub fn call_received(ctx: TracePointContext) -> u32 {
 #[tracepoint]
 pub fn call_connected(ctx: TracePointContext) -> u32 {
     let thread = bpf_get_current_pid_tgid();
-    let Some(fd) = IN_CALL.get_ptr(&thread) else { return 0 };
+    let Some(call) = IN_CALL.get_ptr(&thread) else { return 0 };
     // SAFETY: a map value, valid for the program's run.
-    let fd = unsafe { *fd };
+    let Call { fd, .. } = unsafe { *call };
     if first(&ctx) == 0
         && let Some(sk) = Task::current().socket(fd)
         && sk.protocol() != IPPROTO_TCP
@@ -77,13 +86,13 @@ pub fn call_accepted(ctx: TracePointContext) -> u32 {
 #[inline(always)]
 fn leave(ctx: &TracePointContext, op: SocketOp) {
     let thread = bpf_get_current_pid_tgid();
-    let Some(fd) = IN_CALL.get_ptr(&thread) else { return };
+    let Some(call) = IN_CALL.get_ptr(&thread) else { return };
     // SAFETY: a map value, valid for the program's run.
-    let fd = unsafe { *fd };
+    let Call { fd, since_ns } = unsafe { *call };
     if first(ctx) > 0
         && let Some(sk) = Task::current().socket(fd)
     {
-        used(op, sk, Peer::default());
+        used_since(op, sk, Peer::default(), since_ns);
     }
     let _ = IN_CALL.remove(&thread);
 }

@@ -13,8 +13,9 @@ use crate::process::{self, Guarded};
 use crate::records::{self, Record};
 use crate::sys;
 
-/// Attaching everything takes a second; in an emulated machine the verifier of Linux 6.1 needs most of a minute.
-const START_LIMIT: Duration = Duration::from_secs(180);
+/// Attaching everything takes a second; in an emulated machine the verifier of Linux 6.1 needs more than a minute, and
+/// three where others run beside it.
+const START_LIMIT: Duration = Duration::from_secs(300);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A running agent whose probes and captures are attached.

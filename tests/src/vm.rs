@@ -13,7 +13,7 @@ use crate::guest::{DONE, Verdict};
 use crate::process::{self, Guarded};
 
 /// Boot takes some seconds and the scenarios a minute per backend; a hung guest must not hold up the whole run.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_secs(1200);
 /// Modules that Debian does not build in, in the order of loading: what lists sockets, and the scenario's veth.
 const MODULES: [&str; 4] = ["inet_diag", "tcp_diag", "udp_diag", "veth"];
 /// Without cmpxchg16b: qemu 7.2 restores the flags wrongly after it, on which Linux 6.12 panics in its allocator.

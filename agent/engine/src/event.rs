@@ -85,7 +85,8 @@ pub enum SocketUse {
 /// A socket's addresses at the time of an event. IPv4-mapped IPv6 addresses are IPv4 here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Socket {
-    /// Identity while it lives: address of `struct sock`, or the inode number in a snapshot.
+    /// Identity while it lives: for TCP the address of `struct sock`, or the inode number in a snapshot; for other
+    /// protocols the inode number.
     pub id: u64,
     /// Inode number of its network namespace.
     pub netns: u32,

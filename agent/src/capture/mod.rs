@@ -12,7 +12,7 @@ pub(crate) use counters::CaptureCounters;
 pub(crate) use error::CaptureError;
 pub(crate) use file::{CaptureFiles, FileOptions};
 pub(crate) use filter::Filter;
-pub(crate) use live::{Interfaces, LiveCapture, LiveOptions, PacketBatch};
+pub(crate) use live::{Interfaces, LiveCapture, LiveOptions, PacketBatch, SeenUntil};
 
 /// Most packets in one batch.
 const BATCH: usize = 1024;

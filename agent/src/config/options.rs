@@ -132,6 +132,18 @@ pub(crate) struct ExportOptions {
     /// Send rows to the table `flows` of this ClickHouse
     #[arg(long, value_name = "URL", env = "PIDFLOW_CLICKHOUSE")]
     pub(crate) clickhouse: Option<String>,
+    /// Send messages to a topic of this Kafka [default topic: pidflow.flows]
+    #[arg(long, value_name = "HOST:PORT[,…][/TOPIC]", env = "PIDFLOW_KAFKA")]
+    pub(crate) kafka: Option<String>,
+    /// Publish messages with the subject `pidflow.flows` at this NATS server
+    #[arg(long, value_name = "URL", env = "PIDFLOW_NATS")]
+    pub(crate) nats: Option<String>,
+    /// Append entries to the list `pidflow.flows` of this Redis
+    #[arg(long, value_name = "URL", env = "PIDFLOW_REDIS")]
+    pub(crate) redis: Option<String>,
+    /// Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT
+    #[arg(long, value_name = "URL", env = "PIDFLOW_ZMQ")]
+    pub(crate) zmq: Option<String>,
     /// Private enterprise number of pidflow's own elements [default: 32473]
     #[arg(long, value_name = "N", env = "PIDFLOW_OWN_PEN")]
     pub(crate) own_pen: Option<u32>,
@@ -142,7 +154,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "NAME", env = "PIDFLOW_HOST")]
     pub(crate) host: Option<String>,
 }
-layers!(ExportOptions { options: version, ipfix_direction, template, json, json_keys, otlp, elastic, clickhouse, own_pen, drain_timeout, host; lists: collectors, otlp_signals });
+layers!(ExportOptions { options: version, ipfix_direction, template, json, json_keys, otlp, elastic, clickhouse, kafka, nats, redis, zmq, own_pen, drain_timeout, host; lists: collectors, otlp_signals });
 
 /// Metrics, health and the data itself over HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

@@ -58,9 +58,15 @@ fn given(o: &ExportOptions) -> Result<Vec<ExporterConfig>, ConfigError> {
         let url = Some(given.as_str()).filter(|given| *given != "env");
         all.extend(ExporterConfig::otlp_with_variables(url, &signals(o), &variable)?);
     }
-    let elastic = o.elastic.iter().map(|url| ExporterConfig::elastic(url));
-    let clickhouse = o.clickhouse.iter().map(|url| ExporterConfig::clickhouse(url));
-    for exporter in elastic.chain(clickhouse) {
+    let stores = [
+        o.elastic.as_deref().map(ExporterConfig::elastic),
+        o.clickhouse.as_deref().map(ExporterConfig::clickhouse),
+        o.kafka.as_deref().map(ExporterConfig::kafka),
+        o.nats.as_deref().map(ExporterConfig::nats),
+        o.redis.as_deref().map(ExporterConfig::redis),
+        o.zmq.as_deref().map(ExporterConfig::zmq),
+    ];
+    for exporter in stores.into_iter().flatten() {
         all.push(exporter?);
     }
     Ok(all)

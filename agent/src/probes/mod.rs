@@ -10,7 +10,6 @@ mod attach;
 mod btf;
 #[cfg(feature = "probes")]
 mod btf_reader;
-mod clock;
 mod delay;
 #[cfg(feature = "probes")]
 mod hooks;
@@ -27,7 +26,6 @@ use anyhow::Result;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pidflow_engine::event::{KernelEvent, ProcessId};
 
-pub(crate) use clock::wall_ns;
 pub(crate) use delay::DelayAccounting;
 pub(crate) use procfs_read::own_network_namespace;
 pub(crate) use ring::KernelCounts;

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pidflow_engine::event::{KernelEvent, ProcessId, Sample, Socket, SocketUse, TICK_NS, Task};
-use pidflow_schema::abi;
+use pidflow_schema::{Protocol, abi};
 
-use super::clock::BootClock;
+use crate::clock::BootClock;
 
 const SOCK_RAW: u32 = 3;
 
@@ -65,11 +65,14 @@ fn exit(e: &abi::ExitEvent, clock: BootClock) -> KernelEvent {
 
 fn socket(e: &abi::SocketEvent, clock: BootClock) -> Option<KernelEvent> {
     let time_ns = clock.wall(e.time_ns);
+    let used = socket_use(e, clock)?;
+    // A datagram leaves within the call, and its sender may be preempted before the end of it.
+    let is_told_late = used == SocketUse::Send && e.since_ns != 0;
     Some(KernelEvent::Socket {
-        time_ns,
+        time_ns: if is_told_late { clock.wall(e.since_ns) } else { time_ns },
         task: task(&e.task, clock),
         parent_pid: e.parent_tgid,
-        used: socket_use(e, clock)?,
+        used,
         socket: socket_ref(&e.socket),
         sample: Some(sample(&e.usage, time_ns)),
     })
@@ -121,7 +124,9 @@ fn socket_ref(s: &abi::SocketRef) -> Socket {
     let address = |octets: [u8; 16]| if v6 { mapped(Ipv6Addr::from(octets)) } else { v4(octets) };
     let (local, remote) = (address(s.local), address(s.remote));
     Socket {
-        id: s.sk,
+        // A datagram socket's `struct sock` is used again at once, and in tracepoint mode its close is not told; its inode
+        // is not used again, but a connection has none before accept.
+        id: if s.protocol == u16::from(Protocol::TCP) || s.inode == 0 { s.sk } else { s.inode },
         netns: s.netns,
         protocol: s.protocol as u8,
         local: same_family(local, remote),

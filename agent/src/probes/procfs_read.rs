@@ -10,8 +10,8 @@ use std::sync::Arc;
 use pidflow_engine::event::{KernelEvent, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
 use procfs::process::{Process, Stat};
 
-use super::clock::{BootClock, wall_ns};
 use super::process_id;
+use crate::clock::{BootClock, wall_ns};
 
 /// Reads who a process is; none: it is gone.
 pub(crate) fn process(p: &Process, clock: BootClock) -> Option<ProcessSeen> {

@@ -11,7 +11,7 @@ use pidflow_engine::event::KernelEvent;
 use pidflow_schema::abi::KernelCounter;
 
 #[cfg(feature = "probes")]
-use super::clock::BootClock;
+use crate::clock::BootClock;
 
 /// What the kernel side counted since start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use pidflow_engine::event::{KernelEvent, ProcessId};
 use procfs::process::Process;
 
-use super::clock::{BootClock, wall_ns};
 use super::{procfs_read, snapshot};
+use crate::clock::{BootClock, wall_ns};
 
 /// What the pipeline asks for.
 #[derive(Debug, Clone, Copy)]

@@ -7,8 +7,8 @@ use pidflow_engine::event::{KernelEvent, Socket, SocketUse, Task};
 use procfs::net::{TcpState, UdpState};
 use procfs::process::{FDTarget, Process};
 
-use super::clock::{BootClock, wall_ns};
 use super::procfs_read;
+use crate::clock::{BootClock, wall_ns};
 
 /// `IPPROTO_TCP`, `IPPROTO_UDP`.
 const TCP: u8 = 6;

@@ -7,8 +7,8 @@ use crate::json::JsonKeys;
 
 use super::environment::{self, Lookup};
 use super::{
-    ClickHouseConfig, ConfigError, ElasticConfig, ExporterConfig, JsonConfig, JsonOutput, OtlpConfig, Output, Signal,
-    WireConfig,
+    ClickHouseConfig, ConfigError, ElasticConfig, ExporterConfig, JsonConfig, JsonOutput, KafkaConfig, NatsConfig,
+    OtlpConfig, Output, RedisConfig, Signal, WireConfig, ZmqConfig,
 };
 
 /// nProbe's `-V`.
@@ -94,5 +94,37 @@ impl ExporterConfig {
     /// As [`Self::otlp`].
     pub fn clickhouse(url: &str) -> Result<Self, ConfigError> {
         Ok(Output::ClickHouse(ClickHouseConfig::new(url)?).into())
+    }
+
+    /// `--kafka HOST:PORT[,HOST:PORT…][/TOPIC]`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn kafka(to: &str) -> Result<Self, ConfigError> {
+        Ok(Output::Kafka(KafkaConfig::parse(to)?).into())
+    }
+
+    /// `--nats nats://HOST:PORT`.
+    ///
+    /// # Errors
+    /// As [`Self::otlp`].
+    pub fn nats(url: &str) -> Result<Self, ConfigError> {
+        Ok(Output::Nats(NatsConfig::new(url)?).into())
+    }
+
+    /// `--redis redis://HOST:PORT`.
+    ///
+    /// # Errors
+    /// As [`Self::otlp`].
+    pub fn redis(url: &str) -> Result<Self, ConfigError> {
+        Ok(Output::Redis(RedisConfig::new(url)?).into())
+    }
+
+    /// `--zmq tcp://ADDRESS:PORT`.
+    ///
+    /// # Errors
+    /// When the endpoint cannot be read.
+    pub fn zmq(url: &str) -> Result<Self, ConfigError> {
+        Ok(Output::Zmq(ZmqConfig::new(url)?).into())
     }
 }

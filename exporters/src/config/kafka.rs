@@ -11,6 +11,9 @@ use crate::json::JsonKeys;
 /// Settings that pidflow's account of what was delivered rests upon.
 const OURS: [&str; 4] = ["bootstrap.servers", "metadata.broker.list", "message.timeout.ms", "delivery.timeout.ms"];
 
+/// The topic, unless another one is given.
+const TOPIC: &str = "pidflow.flows";
+
 /// How batches are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -97,14 +100,27 @@ impl KafkaConfig {
         }
     }
 
+    /// As [`Self::new`], from `HOST:PORT[,HOST:PORT…][/TOPIC]`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let (brokers, name) = text.split_once('/').unwrap_or((text, TOPIC));
+        if !brokers.split(',').all(is_broker) {
+            return value("kafka", "write HOST:PORT, further ones after commas, and /TOPIC if it is another one");
+        }
+        let name = topic(name).map_err(|reason| ConfigError::Value { key: "kafka", reason: reason.into() })?;
+        Ok(Self::new(brokers, &name))
+    }
+
     /// The keys `brokers`, `topic`, `compression`, `acks`, `tls`, `sasl`, `user`, `password`, `settings`, `keys` and those
     /// of TLS.
     pub(super) fn read(table: &mut Table) -> Result<Self, ConfigError> {
         let brokers: Vec<String> = table.need("brokers")?;
-        if brokers.is_empty() || brokers.iter().any(|b| b.trim().is_empty() || b.contains([',', '@', '/'])) {
+        if !brokers.iter().all(|b| is_broker(b)) || brokers.is_empty() {
             return value("brokers", "allowed is a list of \"HOST:PORT\"");
         }
-        let topic = table.read("topic", topic)?.unwrap_or_else(|| "pidflow.flows".into());
+        let topic = table.read("topic", topic)?.unwrap_or_else(|| TOPIC.into());
         let compression = table.take("compression")?.unwrap_or_default();
         let acks = table.read("acks", KafkaAcks::read)?.unwrap_or_default();
         let with_tls: bool = table.take("tls")?.unwrap_or(false);
@@ -144,6 +160,10 @@ impl KafkaLogin {
 fn mechanism(text: &str) -> Result<String, &'static str> {
     let known = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].contains(&text);
     if known { Ok(text.to_owned()) } else { Err("allowed are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512") }
+}
+
+fn is_broker(text: &str) -> bool {
+    !text.trim().is_empty() && !text.contains([',', '@', '/'])
 }
 
 /// Kafka's own rule for names of topics.

@@ -143,7 +143,28 @@ impl Spool {
     pub(crate) fn next(&self, limit: usize, timeout: Duration) -> Next {
         let idle = |inner: &mut Inner| inner.waiting() == 0 && !inner.closed;
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, idle);
-        waited.unwrap_or_else(PoisonError::into_inner).0.next(limit)
+        let mut inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let mut damaged = 0;
+        loop {
+            damaged += inner.skip_gap();
+            let Some(place) = inner.place() else { return inner.nothing(damaged) };
+            // Without the lock: whoever appends must not wait for the disk and the decoder.
+            drop(inner);
+            let read = match place.read(limit) {
+                Ok(read) => read,
+                Err(e) => return Next::Failed(e),
+            };
+            inner = self.lock();
+            // To make room, what was read may have been given up meanwhile.
+            if inner.delivered != place.from {
+                continue;
+            }
+            let (records, more_damaged) = inner.accept(read);
+            damaged += more_damaged;
+            if !records.is_empty() {
+                return Next::Records { records, damaged };
+            }
+        }
     }
 
     /// Takes note that this many of the records at hand need not be kept.
@@ -175,6 +196,22 @@ fn lock(folder: &Path) -> Result<File, SpoolError> {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(SpoolError::InUse { folder: folder.into() }),
         Err(fs::TryLockError::Error(e)) => Err(error(e)),
+    }
+}
+
+/// Where the oldest record is.
+struct Place {
+    folder: Arc<Path>,
+    segment: Segment,
+    /// Its sequence number.
+    from: u64,
+    /// Where it is in the segment; none: to be looked for.
+    offset: Option<u64>,
+}
+
+impl Place {
+    fn read(&self, limit: usize) -> io::Result<Read> {
+        self.segment.read(&self.folder, self.from, self.offset, limit)
     }
 }
 
@@ -275,28 +312,37 @@ impl Inner {
         self.writer.as_ref().map_or(Ok(()), Writer::sync)
     }
 
-    fn next(&mut self, limit: usize) -> Next {
-        let mut damaged = 0;
-        while self.waiting() > 0 {
-            self.forget_delivered();
-            let Some(segment) = self.segments.front() else { break };
-            // Where segments do not follow one another, what was between them is gone.
-            damaged += segment.first.saturating_sub(self.delivered);
-            self.delivered = self.delivered.max(segment.first);
-            let read = match segment.read(&self.folder, self.delivered, self.offset, limit) {
-                Ok(read) => read,
-                Err(e) => return Next::Failed(e),
-            };
-            let Read { records, from, after, torn } = read;
-            self.offset = from;
-            if !records.is_empty() {
-                self.after = Some((self.delivered + records.len() as u64, after));
-                return Next::Records { records, damaged };
-            }
-            damaged += segment.end() - self.delivered;
-            self.delivered = segment.end();
-            debug_assert!(torn, "a whole segment has all of its records");
+    /// Passes what is missing before the oldest record. Returns how many those are.
+    fn skip_gap(&mut self) -> u64 {
+        self.forget_delivered();
+        let first = self.segments.front().map_or(self.delivered, |s| s.first);
+        // Where segments do not follow one another, what was between them is gone.
+        let gap = first.saturating_sub(self.delivered);
+        self.delivered += gap;
+        gap
+    }
+
+    /// Where the oldest record is; none: nothing waits.
+    fn place(&self) -> Option<Place> {
+        let segment = self.segments.front().filter(|_| self.waiting() > 0)?.clone();
+        Some(Place { folder: self.folder.clone(), segment, from: self.delivered, offset: self.offset })
+    }
+
+    /// Takes over what was read of the oldest records. Returns them, and how many could not be read.
+    fn accept(&mut self, read: Read) -> (Vec<FlowRecord>, u64) {
+        let Read { records, from, after, until } = read;
+        self.offset = from;
+        if !records.is_empty() {
+            self.after = Some((self.delivered + records.len() as u64, after));
+            return (records, 0);
         }
+        let damaged = until - self.delivered;
+        self.delivered = until;
+        self.offset = None;
+        (records, damaged)
+    }
+
+    const fn nothing(&self, damaged: u64) -> Next {
         match (damaged, self.closed) {
             (0, false) => Next::Empty,
             (0, true) => Next::Closed,

@@ -36,8 +36,8 @@ pub(super) struct Read {
     pub(super) from: Option<u64>,
     /// Where they end.
     pub(super) after: u64,
-    /// Fewer than asked for because what follows cannot be read.
-    pub(super) torn: bool,
+    /// Sequence number after the last record that the segment had then.
+    pub(super) until: u64,
 }
 
 fn path(folder: &Path, first: u64) -> PathBuf {
@@ -72,7 +72,7 @@ impl Segment {
     /// damage; one that cannot be opened for another reason may be later.
     pub(super) fn read(&self, folder: &Path, from: u64, offset: Option<u64>, limit: usize) -> io::Result<Read> {
         let limit = limit.min(usize::try_from(self.end().saturating_sub(from)).unwrap_or(usize::MAX));
-        let mut read = Read { records: Vec::with_capacity(limit), from: None, after: 0, torn: true };
+        let mut read = Read { records: Vec::with_capacity(limit), from: None, after: 0, until: self.end() };
         let mut reader = match Reader::open(&path(folder, self.first), offset.unwrap_or(HEADER)) {
             Ok(reader) => reader,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(read),
@@ -87,7 +87,7 @@ impl Segment {
             let Some(record) = reader.take() else { break };
             read.records.push(record);
         }
-        (read.after, read.torn) = (reader.position, read.records.len() < limit);
+        read.after = reader.position;
         Ok(read)
     }
 }

@@ -209,8 +209,8 @@ impl Joiner {
         }
     }
 
-    /// Forgets what no flow can refer to any more. Where there are too many, what ended is kept for a third of the
-    /// time, which is longer than most flows wait for their join; counted.
+    /// Forgets what no flow that ends after `now_ns` can refer to any more. Where there are too many, what ended is kept
+    /// for a third of the time, which is longer than most flows wait for their join; counted.
     pub fn expire(&mut self, now_ns: u64) {
         let crowded = self.sockets.len() > MOST_CLAIMS || self.processes.len() > MOST_PROCESSES;
         self.counters.crowded += u64::from(crowded);

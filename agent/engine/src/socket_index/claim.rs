@@ -89,10 +89,11 @@ impl Claim {
         self.uses.push(time_ns);
     }
 
-    /// Whether a new socket with this local address and port means that this one's end was not told.
-    pub(super) fn is_replaced_by(&self, new: &Socket) -> bool {
-        let overlaps = self.local == new.local || self.local.is_unspecified() || new.local.is_unspecified();
-        self.ended_ns.is_none() && self.socket != new.id && self.netns == new.netns && overlaps
+    /// Whether a new socket with this local address and port, in use at that time, means that this one's end was not
+    /// told: neither its close nor, by then, its process's end.
+    pub(super) fn is_replaced_by(&self, new: &Socket, time_ns: u64) -> bool {
+        let same_port = self.socket != new.id && self.netns == new.netns && overlap(self.local, new.local);
+        same_port && self.first_ns < time_ns && self.ended_ns.is_none_or(|t| t > time_ns)
     }
 
     /// The same socket of the same process, still open as far as is known. A snapshot's identity is the inode
@@ -127,11 +128,18 @@ const fn begins(used: SocketUse) -> bool {
     matches!(used, SocketUse::Connect | SocketUse::Accept | SocketUse::Held | SocketUse::HeldListening)
 }
 
-/// The local address of a socket that the process just ended had, unless another process holds the same one.
+/// The local address of a socket that the process just ended had, unless another process holds the same one, or has
+/// another one there already: that was the change.
 pub(super) fn released(list: &[Claim], process: ProcessId, time_ns: u64) -> Option<IpAddr> {
     let gone = list.iter().find(|c| c.process == process && c.ended_ns == Some(time_ns))?;
-    let shared = list.iter().any(|c| c.socket == gone.socket && c.ended_ns.is_none());
-    (!shared).then_some(gone.local)
+    let came_after = |c: &Claim| c.netns == gone.netns && overlap(c.local, gone.local) && c.first_ns > gone.seen_ns;
+    let held = list.iter().any(|c| c.ended_ns.is_none() && (c.socket == gone.socket || came_after(c)));
+    (!held).then_some(gone.local)
+}
+
+/// Whether sockets bound to these addresses would be in each other's way.
+fn overlap(a: IpAddr, b: IpAddr) -> bool {
+    a == b || a.is_unspecified() || b.is_unspecified()
 }
 
 /// Ends every claim of a process.

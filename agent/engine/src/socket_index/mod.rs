@@ -178,7 +178,7 @@ impl SocketIndex {
         let fresh = claim::note(list, time_ns, process, used, socket);
         // Where the end of the socket before was told, that was the change: the first use of the new one may be
         // told after the answer to it.
-        let takes_over = fresh && list.iter().any(|c| c.is_replaced_by(socket));
+        let takes_over = fresh && list.iter().any(|c| c.is_replaced_by(socket, time_ns));
         if port != 0 && (takes_over || used == SocketUse::Close) {
             let time_ns = if takes_over { time_ns.saturating_sub(TOLD_LATE_NS) } else { time_ns };
             self.changes.push(EndpointChange { protocol, address: socket.local, port, time_ns });

@@ -103,6 +103,25 @@ fn a_udp_port_changes_hands() {
 }
 
 #[test]
+fn a_udp_port_changes_hands_once_though_its_owner_before_ends_later() {
+    let bound = |id| socket(id, 17, ("0.0.0.0", 5000), NONE);
+    for exit_is_told_first in [false, true] {
+        let mut x = SocketIndex::new(OWN);
+        x.used(1000 * MS, pid(1), SocketUse::Send, &bound(1));
+        if exit_is_told_first {
+            x.exited(pid(1), 1600 * MS);
+        }
+        x.used(1500 * MS, pid(2), SocketUse::Send, &bound(2));
+        if !exit_is_told_first {
+            x.exited(pid(1), 1600 * MS);
+        }
+        let changes: Vec<_> = x.take_changes().iter().map(|c| c.time_ns / MS).collect();
+        assert_eq!(changes.last(), Some(&1495), "just before it was used first");
+        assert!(exit_is_told_first || changes.len() == 1, "{changes:?}");
+    }
+}
+
+#[test]
 fn a_closed_udp_socket_answers_for_no_peer() {
     let mut x = SocketIndex::new(OWN);
     let (bound, sends) = (socket(1, 17, ("0.0.0.0", 5000), NONE), socket(1, 17, ("0.0.0.0", 5000), B));

@@ -2,6 +2,7 @@
 
 mod cooked;
 mod open;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -15,6 +16,7 @@ use pidflow_engine::decode::Fragments;
 use pidflow_engine::packet::Packet;
 
 use super::{CaptureCounters, CaptureError, Interface};
+pub(crate) use seen::SeenUntil;
 use watch::Watch;
 
 /// Which interfaces are watched.
@@ -70,9 +72,13 @@ impl Default for LiveOptions {
 /// Packets of one interface (of several where it is `any`), in the order in which the kernel saw them.
 #[derive(Debug)]
 pub(crate) struct PacketBatch {
+    /// Which thread sends it; they are numbered from 0.
+    pub(crate) source: usize,
+    /// All packets before this time, nanoseconds since the epoch, have been sent with this batch.
+    pub(crate) seen_until_ns: u64,
     /// Interfaces of these packets that no batch named before.
     pub(crate) interfaces: Vec<Interface>,
-    /// The packets.
+    /// The packets; none: there were none until then.
     pub(crate) packets: Vec<Packet>,
 }
 
@@ -142,6 +148,11 @@ impl LiveCapture {
             sum.add(counters);
             sum
         })
+    }
+
+    /// Nothing is seen yet.
+    pub(crate) fn seen_until(&self) -> SeenUntil {
+        SeenUntil::new(self.threads.len())
     }
 
     /// Whether every interface is gone.

@@ -12,7 +12,7 @@ pub(super) const ANY: &str = "any";
 /// `LINKTYPE_LINUX_SLL2`: unlike version 1 it names the interface of each packet.
 const LINUX_SLL2: Linktype = Linktype(276);
 /// How long the kernel fills a block of its buffer before it hands it over, milliseconds.
-const READ_TIMEOUT_MS: i32 = 50;
+pub(super) const READ_TIMEOUT_MS: i32 = 50;
 
 /// An interface that is ready to be read.
 pub(super) struct Handle {

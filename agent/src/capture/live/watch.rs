@@ -14,11 +14,15 @@ use pidflow_engine::packet::Packet;
 use super::super::counters::count;
 use super::super::{BATCH, CaptureCounters, Interface};
 use super::cooked::Cooked;
-use super::open::Handle;
-use super::{PacketBatch, Shared};
+use super::open::{Handle, READ_TIMEOUT_MS};
+use super::{PacketBatch, SeenUntil, Shared};
+use crate::clock::wall_ns;
 
 /// How long the thread sleeps at most before it looks whether it shall stop.
 const POLL_MS: i32 = 100;
+/// Packets that the kernel had so long ago have come: it hands over a block of its buffer after the read timeout, and
+/// may be late by as much.
+const HANDED_OVER_NS: u64 = 2 * READ_TIMEOUT_MS as u64 * 1_000_000;
 /// How often the kernel is asked what it dropped.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -81,19 +85,23 @@ impl Watch {
         // What is left in the kernel's buffer was seen before the stop.
         while matches!(next, Next::Go) {
             next = self.read();
-            if self.frames.packets.is_empty() || matches!(self.send(), Next::End) {
+            if self.frames.packets.is_empty() || matches!(self.send(0), Next::End) {
                 break;
             }
         }
-        self.send();
+        self.send(SeenUntil::ALL_NS);
         self.statistics();
     }
 
     /// Waits for packets and hands them on.
     fn round(&mut self) -> Next {
+        let begun_ns = wall_ns();
         self.wait();
         let read = self.read();
-        if matches!(self.send(), Next::End) {
+        let has_all = self.frames.packets.len() < BATCH;
+        let last_ns = self.frames.packets.last().map_or(0, |p| p.time_ns);
+        let seen_until_ns = if has_all { begun_ns.saturating_sub(HANDED_OVER_NS) } else { last_ns };
+        if matches!(self.send(seen_until_ns), Next::End) {
             return Next::End;
         }
         if self.last_statistics.elapsed() >= STATISTICS_INTERVAL {
@@ -129,13 +137,14 @@ impl Watch {
     }
 
     /// Waits where the channel is full: then the kernel's buffer fills, and the kernel counts what it drops.
-    fn send(&mut self) -> Next {
-        if self.frames.packets.is_empty() {
-            return Next::Go;
-        }
-        let packets = std::mem::replace(&mut self.frames.packets, Vec::with_capacity(BATCH));
+    fn send(&mut self, seen_until_ns: u64) -> Next {
+        let packets = if self.frames.packets.is_empty() {
+            Vec::new()
+        } else {
+            std::mem::replace(&mut self.frames.packets, Vec::with_capacity(BATCH))
+        };
         let interfaces = std::mem::take(&mut self.frames.interfaces);
-        match self.batches.send(PacketBatch { interfaces, packets }) {
+        match self.batches.send(PacketBatch { source: self.thread, seen_until_ns, interfaces, packets }) {
             Ok(()) => Next::Go,
             Err(_) => Next::End,
         }

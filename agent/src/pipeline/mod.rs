@@ -1,5 +1,7 @@
 //! The order of things, here and nowhere else: packets and kernel events in, flows, the join, records out.
 
+mod grace;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread;
@@ -14,18 +16,18 @@ use pidflow_engine::socket_index::EndpointChange;
 use pidflow_exporters::{ExporterSet, Snapshot};
 use pidflow_schema::{Attribution, Flow, FlowEndReason, FlowRecord};
 
-use crate::capture::{CaptureCounters, CaptureError, CaptureFiles, Interface, LiveCapture, PacketBatch};
+use crate::capture::{CaptureCounters, CaptureError, CaptureFiles, Interface, LiveCapture, PacketBatch, SeenUntil};
+use crate::clock::wall_ns;
 use crate::observe::{Figures, Observers};
 use crate::pacing::Pacer;
-use crate::probes::{Probes, wall_ns};
+use crate::probes::Probes;
 use crate::signals::Stop;
+use grace::{GRACE_NS, Grace};
 
 /// Records handed to the exporters together when there are many.
 const RECORD_BATCH: usize = 1024;
 /// How long the live pipeline waits for packets before it looks at everything else.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// How long a flow that has ended waits for kernel events that are late.
-const GRACE_NS: u64 = 500_000_000;
 /// At the end, how long facts that were asked for (a new namespace's addresses, an exit) are waited for.
 const LAST_FACTS: Duration = Duration::from_millis(300);
 /// What the exporters get at the end in any case.
@@ -139,12 +141,13 @@ pub(crate) struct LiveParts {
 /// Live traffic and kernel events.
 pub(crate) struct Live {
     parts: LiveParts,
+    seen_until: SeenUntil,
     events: Vec<KernelEvent>,
     flows: Vec<Flow>,
     /// Ports that changed hands, of which the table has not been told yet; about in order of time.
     changes: VecDeque<EndpointChange>,
-    /// Flows that have ended, with the time at which they are joined.
-    waiting: VecDeque<(u64, Flow)>,
+    /// Flows that have ended and are not joined yet.
+    grace: Grace,
     expired_ns: u64,
 }
 
@@ -152,11 +155,12 @@ impl Live {
     /// Everything is attached already.
     pub(crate) fn new(parts: LiveParts) -> Self {
         Self {
+            seen_until: parts.capture.seen_until(),
             parts,
             events: Vec::new(),
             flows: Vec::new(),
             changes: VecDeque::new(),
-            waiting: VecDeque::new(),
+            grace: Grace::default(),
             expired_ns: 0,
         }
     }
@@ -177,19 +181,20 @@ impl Live {
         let now_ns = wall_ns();
         self.hear_kernel();
         self.count_packets(batch);
-        // Batches that wait are older than the clock; flows are idle by the time of the packets then.
-        let packet_ns = batch.and_then(|b| b.packets.last()).map_or(now_ns, |p| p.time_ns);
-        self.parts.table.expire(packet_ns, &mut self.flows);
-        self.waiting.extend(self.flows.drain(..).map(|f| (now_ns + GRACE_NS, f)));
+        // Packets may wait, so that they, not the clock, tell which flows are idle and which facts no flow will need.
+        let seen_ns = self.seen_until.time_ns(now_ns);
+        let has_more = self.parts.table.expire(seen_ns, &mut self.flows);
+        self.grace.take(self.flows.drain(..), now_ns, (seen_ns, !has_more));
         self.join_due(now_ns);
         if now_ns.saturating_sub(self.expired_ns) >= EXPIRE_NS {
             self.expired_ns = now_ns;
             let wait_ns = self.parts.table.config().idle_timeout_ns.unwrap_or_default() + FAILED_NS;
-            let failed = self.parts.joiner.take_failed_attempts(now_ns.saturating_sub(wait_ns));
+            let joined_ns = self.grace.joined_until_ns();
+            let failed = self.parts.joiner.take_failed_attempts(joined_ns.saturating_sub(wait_ns));
             self.hand_on(failed);
             let LiveParts { joiner, observers, .. } = &mut self.parts;
             observers.usage(|tell| joiner.tell_usage(tell));
-            joiner.expire(now_ns);
+            joiner.expire(joined_ns);
             self.observe();
         }
     }
@@ -217,6 +222,7 @@ impl Live {
 
     fn count_packets(&mut self, batch: Option<&PacketBatch>) {
         let Some(batch) = batch else { return };
+        self.seen_until.note(batch);
         self.tell_changes(batch.packets.last().map_or(0, |p| p.time_ns));
         name_interfaces(&mut self.parts.table, &batch.interfaces);
         self.parts.table.update_all(&batch.packets, &mut self.flows);
@@ -224,9 +230,8 @@ impl Live {
 
     /// Joins the flows whose grace is over.
     fn join_due(&mut self, now_ns: u64) {
-        let due = self.waiting.partition_point(|(at, _)| *at <= now_ns);
         let joiner = &mut self.parts.joiner;
-        let records: Vec<_> = self.waiting.drain(..due).map(|(_, flow)| joiner.join(flow)).collect();
+        let records: Vec<_> = self.grace.due(now_ns).map(|flow| joiner.join(flow)).collect();
         self.hand_on(records);
     }
 
@@ -250,7 +255,7 @@ impl Live {
             exporters: p.exporters.counters(),
             queues: [
                 ("packet-batches", p.batches.len()),
-                ("flows-to-join", self.waiting.len()),
+                ("flows-to-join", self.grace.len()),
                 ("records-to-export", p.exporters.queued()),
             ],
         };
@@ -283,7 +288,7 @@ impl Live {
     fn join_rest(&mut self) -> Pacer {
         let LiveParts { table, joiner, exporters, observers, shutdown, .. } = &mut self.parts;
         let mut pacer = Pacer::new(Instant::now() + *shutdown);
-        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|(_, flow)| flow);
+        let waiting = std::mem::take(&mut self.grace).into_flows();
         let mut flows = waiting.chain(table.drain(FlowEndReason::ForcedEnd, "shutdown")).peekable();
         while flows.peek().is_some() {
             let records = flows.by_ref().take(RECORD_BATCH).map(|flow| joiner.join(flow)).collect();

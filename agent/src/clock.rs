@@ -1,4 +1,4 @@
-//! Kernel monotonic time to wall time, once, at the source.
+//! Clocks: wall time, and the kernel's time since boot turned into it, once, at the source.
 
 /// Nanoseconds of a POSIX clock; 0 when the clock cannot be read.
 fn read(clock: libc::clockid_t) -> u64 {
