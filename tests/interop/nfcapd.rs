@@ -31,10 +31,14 @@ pub(crate) fn collect(version: WireVersion, records: &[FlowRecord]) -> Collected
 
 /// What arrives while `send` sends to the port.
 pub(crate) fn collect_from(send: impl FnOnce(u16)) -> Collected {
+    collect_at(tools::udp_port(), send)
+}
+
+/// What arrives at the port while `send` sends there.
+pub(crate) fn collect_at(port: u16, send: impl FnOnce(u16)) -> Collected {
     let dir = tempfile::tempdir().unwrap();
     let (flows, log) = (dir.path().join("flows"), dir.path().join("log"));
     std::fs::create_dir(&flows).unwrap();
-    let port = tools::udp_port();
     let out = File::create(&log).unwrap();
     let nfcapd = Command::new("nfcapd")
         .arg("-w")

@@ -32,8 +32,6 @@ mod nginx_stream;
 mod program;
 #[path = "../interop/python_ipfix.rs"]
 mod python_ipfix;
-#[path = "../interop/rotel.rs"]
-mod rotel;
 #[path = "../interop/tools.rs"]
 mod tools;
 #[path = "../interop/tshark.rs"]
@@ -41,7 +39,7 @@ mod tshark;
 
 use std::process::Command;
 
-use pidflow_exporters::{ExporterConfig, WireVersion, sample};
+use pidflow_exporters::{ExporterConfig, ExporterSet, Output, WireVersion, sample};
 
 /// Every field of 300 records, one per message, is what the JSON says.
 fn tshark_fields(test: &str, version: WireVersion, port: u16) {
@@ -191,6 +189,42 @@ fn nfcapd_counts_every_netflow9_record_without_a_sequence_error() {
     nfcapd_counts("nfcapd_counts_every_netflow9_record_without_a_sequence_error", WireVersion::Netflow9);
 }
 
+/// A collector that comes back knows no template until it is sent again, and then misses nothing: one process of the
+/// exporter sends to two of nfcapd, one after the other, on the same port.
+fn nfcapd_restarts(test: &str, version: WireVersion) {
+    if !tools::programs(test, &["nfcapd", "nfdump"]) {
+        return;
+    }
+    let port = tools::udp_port();
+    let mut config = capture::collector(port, version);
+    if let Output::Ipfix(wire) | Output::Netflow9(wire) = &mut config.output {
+        wire.resend.messages = 1;
+    }
+    let set = ExporterSet::start(&[config], &capture::context()).unwrap();
+    let records = sample::records(900);
+    let (before, after) = records.split_at(400);
+    for part in [before, after] {
+        let wanted = set.counters()[0].exported + part.len() as u64;
+        let collected = nfcapd::collect_at(port, |_| {
+            set.send(&part.to_vec().into());
+            tools::wait_for("the last record", capture::LIMIT, || set.counters()[0].exported == wanted);
+        });
+        assert_eq!(collected.rows.len(), part.len());
+        assert!(collected.log.contains("Sequence Errors: 0, Bad Packets: 0"), "{}", collected.log);
+    }
+    assert_eq!(set.shutdown(capture::LIMIT)[0].lost_total(), 0);
+}
+
+#[test]
+fn nfcapd_misses_nothing_of_ipfix_after_a_restart() {
+    nfcapd_restarts("nfcapd_misses_nothing_of_ipfix_after_a_restart", WireVersion::Ipfix);
+}
+
+#[test]
+fn nfcapd_misses_nothing_of_netflow9_after_a_restart() {
+    nfcapd_restarts("nfcapd_misses_nothing_of_netflow9_after_a_restart", WireVersion::Netflow9);
+}
+
 #[test]
 fn python_ipfix_reads_every_record_over_tcp() {
     let test = "python_ipfix_reads_every_record_over_tcp";
@@ -205,23 +239,5 @@ fn python_ipfix_reads_every_record_over_tcp() {
     assert_eq!(rows.len(), records.len());
     for (row, object) in rows.iter().zip(expected::objects(&records)) {
         python_ipfix::assert_row(row, &object);
-    }
-}
-
-#[test]
-fn rotel_prints_both_processes_of_every_record() {
-    let test = "rotel_prints_both_processes_of_every_record";
-    let Some(python) = tools::python(test, "rotel") else {
-        return;
-    };
-    let records = sample::records(300);
-    let printed = rotel::printed(&python, &records);
-    for (attribute, element) in [("source.process.pid", "SRC_PROC_PID"), ("destination.process.pid", "DST_PROC_PID")] {
-        let start = format!("-> {attribute}: Int(");
-        let lines = printed.lines().filter_map(|l| l.trim().strip_prefix(&start));
-        let got: Vec<_> = lines.map(|l| l.trim_end_matches(')').to_owned()).collect();
-        let objects = expected::objects(&records).into_iter();
-        let wanted: Vec<_> = objects.filter_map(|o| Some(o.get(element)?.to_string())).collect();
-        assert_eq!(got, wanted);
     }
 }

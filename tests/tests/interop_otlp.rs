@@ -1,4 +1,4 @@
-//! OTLP against the official bindings and nginx: all three signals, over gRPC and HTTP.
+//! OTLP against the official bindings, rotel and nginx: all three signals, over gRPC and HTTP.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +20,8 @@ mod front;
 mod nginx;
 #[path = "../interop/otlp.rs"]
 mod otlp;
+#[path = "../interop/rotel.rs"]
+mod rotel;
 #[allow(dead_code, reason = "what other collectors need")]
 #[path = "../interop/tools.rs"]
 mod tools;
@@ -115,6 +117,34 @@ fn otlp_over_tls_with_a_client_certificate_arrives() {
         otlp::export(exporter("localhost", "other.pem", true, "tls-insecure = true\n"), &records);
         if protocol == OtlpProtocol::Grpc {
             otlp::export(exporter("127.0.0.1", "ca.pem", true, "tls-server-name = \"localhost\"\n"), &records);
+        }
+    }
+}
+
+#[test]
+fn rotel_prints_every_log_record_span_and_metric() {
+    let Some(python) = tools::python("rotel_prints_every_log_record_span_and_metric", "rotel") else {
+        return;
+    };
+    let records = sample::records(300);
+    for protocol in otlp::PROTOCOLS {
+        let rotel = rotel::Rotel::start(&python);
+        otlp::export(otlp::exporter(&rotel.url(protocol), protocol, &Signal::ALL), &records);
+        let printed = rotel.printed(records.len());
+        for (attribute, element) in
+            [("source.process.pid", "SRC_PROC_PID"), ("destination.process.pid", "DST_PROC_PID")]
+        {
+            let start = format!("-> {attribute}: Int(");
+            let lines = printed.lines().filter_map(|l| l.trim().strip_prefix(&start));
+            let mut got: Vec<_> = lines.map(|l| l.trim_end_matches(')').to_owned()).collect();
+            // Once in a log record, once in a span.
+            let objects = expected::objects(&records).into_iter().chain(expected::objects(&records));
+            let mut wanted: Vec<_> = objects.filter_map(|o| Some(o.get(element)?.to_string())).collect();
+            (got.sort(), wanted.sort());
+            assert_eq!(got, wanted);
+        }
+        for family in otlp::families() {
+            assert!(printed.contains(&format!("-> Name: {}\n", family.name)), "{}", family.name);
         }
     }
 }
