@@ -155,7 +155,7 @@ cargo_test "Kafka" -p pidflow-exporters --features kafka --test kafka
 cargo_test "tests without privileges" -p pidflow-tests --lib --bins $(unprivileged_tests)
 # shellcheck disable=SC2046
 cargo_test "tests on this host" -p pidflow-tests $(tests_named 'host_*' 'interop*') -- --test-threads=1
-# All at a time: each kernel boots once, for all its tests, and keeps one processor busy.
+# Every test at a time: each kernel boots once, for all its tests.
 cargo_test "kernels in virtual machines" -p pidflow-tests --test kernels -- --test-threads=6
 if [ -x tests/fuzz/run.sh ]; then step "fuzzing" tests/fuzz/run.sh; fi
 if wait $deny; then

@@ -1,7 +1,7 @@
 //! The same scenarios on Debian's kernels in virtual machines, with each way of attaching that they offer.
 
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use anyhow::{Result, bail, ensure};
 use pidflow_tests::guest::Verdict;
@@ -10,6 +10,9 @@ use pidflow_tests::vm::{Had, Kernel};
 
 /// What one boot gave: verdicts, why the kernel could not be had, or what failed.
 type Boot = std::result::Result<Had<Vec<Verdict>>, String>;
+
+/// Machines run one after the other: an emulated processor each for two machines of two would starve what is measured.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// One boot per kernel serves the tests of all backends.
 static LINUX_6_1: LazyLock<Boot> = LazyLock::new(|| boot("6.1"));
@@ -24,7 +27,10 @@ fn boot(version: &str) -> Boot {
     }
     match Kernel::fetch(version).map_err(|error| format!("{error:#}"))? {
         Had::No(reason) => Ok(Had::No(reason)),
-        Had::Yes(kernel) => kernel.run("kprobe,fentry,tracepoint").map(Had::Yes).map_err(|error| format!("{error:#}")),
+        Had::Yes(kernel) => {
+            let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+            kernel.run("kprobe,fentry,tracepoint").map(Had::Yes).map_err(|error| format!("{error:#}"))
+        }
     }
 }
 

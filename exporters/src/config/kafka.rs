@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::table::Table;
+use super::target::address;
 use super::{ConfigError, Secret, TlsConfig};
 use crate::json::JsonKeys;
 
 /// Settings that pidflow's account of what was delivered rests upon.
 const OURS: [&str; 4] = ["bootstrap.servers", "metadata.broker.list", "message.timeout.ms", "delivery.timeout.ms"];
 
+/// Kafka's own port.
+const PORT: u16 = 9092;
 /// The topic, unless another one is given.
 const TOPIC: &str = "pidflow.flows";
 
@@ -106,7 +109,7 @@ impl KafkaConfig {
     /// When it cannot be read.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let (brokers, name) = text.split_once('/').unwrap_or((text, TOPIC));
-        if !brokers.split(',').all(is_broker) {
+        if !brokers.split(',').all(|broker| address(broker, Some(PORT)).is_ok()) {
             return value("kafka", "write HOST:PORT, further ones after commas, and /TOPIC if it is another one");
         }
         let name = topic(name).map_err(|reason| ConfigError::Value { key: "kafka", reason: reason.into() })?;
@@ -117,7 +120,8 @@ impl KafkaConfig {
     /// of TLS.
     pub(super) fn read(table: &mut Table) -> Result<Self, ConfigError> {
         let brokers: Vec<String> = table.need("brokers")?;
-        if !brokers.iter().all(|b| is_broker(b)) || brokers.is_empty() {
+        if brokers.is_empty() || brokers.iter().any(|b| address(b, Some(PORT)).is_err() || b.contains([',', '@', '/']))
+        {
             return value("brokers", "allowed is a list of \"HOST:PORT\"");
         }
         let topic = table.read("topic", topic)?.unwrap_or_else(|| TOPIC.into());
@@ -162,10 +166,6 @@ fn mechanism(text: &str) -> Result<String, &'static str> {
     if known { Ok(text.to_owned()) } else { Err("allowed are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512") }
 }
 
-fn is_broker(text: &str) -> bool {
-    !text.trim().is_empty() && !text.contains([',', '@', '/'])
-}
-
 /// Kafka's own rule for names of topics.
 fn topic(text: &str) -> Result<String, &'static str> {
     let ok = (1..250).contains(&text.len())
@@ -188,4 +188,21 @@ fn settings(given: BTreeMap<String, Setting>) -> Result<BTreeMap<String, Secret>
 
 fn value<T>(key: &'static str, reason: &str) -> Result<T, ConfigError> {
     Err(ConfigError::Value { key, reason: reason.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_and_topic_of_a_flag() {
+        let read = |text| KafkaConfig::parse(text).map(|c| (c.brokers, c.topic)).map_err(|e| e.to_string());
+        assert_eq!(read("a:1"), Ok(("a:1".into(), "pidflow.flows".into())));
+        assert_eq!(read("a:1,[::1]:2/flows"), Ok(("a:1,[::1]:2".into(), "flows".into())));
+        for wrong in ["", "a:1,", "a:b", "kafka://a:1", "me:hush@a:1"] {
+            let said = read(wrong).unwrap_err();
+            assert!(said.starts_with("`kafka`: write HOST:PORT, further ones after commas"), "{said}");
+        }
+        assert!(read("a:1/").unwrap_err().contains("249 letters"));
+    }
 }

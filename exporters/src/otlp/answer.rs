@@ -58,31 +58,28 @@ struct ProtoDuration {
 
 /// What a receiver says of a request that it took (OTLP specification, "Partial Success").
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Taken {
+pub(super) struct Taken {
     /// Log records, spans or data points that it refused for good.
-    pub rejected: usize,
+    pub(super) rejected: usize,
     /// Why; without any refused, a warning. Empty: nothing to say.
-    pub message: String,
+    pub(super) message: String,
 }
 
 impl Taken {
     /// Of an answer's body.
-    #[must_use]
-    pub fn decode(body: &[u8]) -> Self {
+    pub(super) fn decode(body: &[u8]) -> Self {
         let partial = ExportResponse::decode(body).ok().and_then(|r| r.partial_success).unwrap_or_default();
         Self { rejected: usize::try_from(partial.rejected).unwrap_or(0), message: partial.error_message }
     }
 }
 
 /// The message of a `google.rpc.Status`, which is how an OTLP/HTTP receiver says why it refused a request.
-#[must_use]
-pub fn reason(status: &[u8]) -> Option<String> {
+pub(super) fn reason(status: &[u8]) -> Option<String> {
     RpcStatus::decode(status).ok().map(|s| s.message).filter(|m| !m.is_empty())
 }
 
 /// How long the `google.rpc.Status` asks to wait, in its `RetryInfo`.
-#[must_use]
-pub fn asked_for(status: &[u8]) -> Option<Duration> {
+pub(super) fn asked_for(status: &[u8]) -> Option<Duration> {
     let details = RpcStatus::decode(status).ok()?.details;
     let detail = details.into_iter().find(|d| d.type_url == RETRY_INFO)?;
     let delay = RetryInfo::decode(detail.value.as_slice()).ok()?.retry_delay.unwrap_or_default();

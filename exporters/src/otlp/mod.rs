@@ -16,7 +16,6 @@ mod resource;
 mod retry;
 mod spans;
 
-pub use answer::{Taken, asked_for, reason};
 pub use logs::LogEncoder;
 pub use metrics::MetricEncoder;
 pub(crate) use receiver::OtlpReceiver;

@@ -2,8 +2,12 @@
 
 #![no_main]
 
+#[allow(dead_code, unreachable_pub, reason = "the program uses more of it")]
+#[path = "../../../exporters/src/otlp/answer.rs"]
+mod answer;
+
+use answer::{Taken, asked_for, reason};
 use libfuzzer_sys::fuzz_target;
-use pidflow_exporters::otlp::{Taken, asked_for, reason};
 
 fuzz_target!(|octets: &[u8]| {
     let taken = Taken::decode(octets);

@@ -27,7 +27,7 @@ const NAMES: [&str; 4] = ["pf-curl", "pf-dig", "pf-worker-12345", "pf.x"];
 const FIRST_PORT: u16 = 20_000;
 /// `nobody` on Debian.
 const NOBODY: u32 = 65_534;
-/// More clients than this at a time means that the machine does not keep up: wait for some to end.
+/// More clients than this at a time means that the machine does not keep up: wait for some to end, unless told otherwise.
 const AT_A_TIME: usize = 200;
 
 /// The whole scenario.
@@ -49,6 +49,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         .args(["--rate", &args.get("rate", 500_u32)?.to_string()])
         .args(["--ports", &args.get("ports", 300_u16)?.to_string()])
         .args(["--hold-ms", &args.get("hold-ms", 2_u64)?.to_string()])
+        .args(["--at-a-time", &args.get("at-a-time", AT_A_TIME)?.to_string()])
         .stdout(args.truth()?)
         .status();
     drop(server.stdin.take());
@@ -129,7 +130,7 @@ pub(super) fn launch(args: &Args) -> Result<()> {
     let (count, rate) = (args.need::<u32>("count")?, args.need::<u32>("rate")?);
     let (ports, hold_ms) = (args.need("ports")?, args.need("hold-ms")?);
     let start = Instant::now();
-    let mut running = Running::default();
+    let mut running = Running { most: args.need("at-a-time")?, ..Running::default() };
     for number in 0..count {
         let due = start + Duration::from_secs(1) * number / rate;
         running.reap_until(due)?;
@@ -152,6 +153,8 @@ pub(super) fn launch(args: &Args) -> Result<()> {
 
 #[derive(Default)]
 struct Running {
+    /// Children at a time.
+    most: usize,
     children: Vec<Child>,
     failed: u32,
 }
@@ -162,7 +165,7 @@ impl Running {
         loop {
             self.reap()?;
             let left = due.saturating_duration_since(Instant::now());
-            if left.is_zero() && self.children.len() < AT_A_TIME {
+            if left.is_zero() && self.children.len() < self.most {
                 return Ok(());
             }
             thread::sleep(left.clamp(Duration::from_micros(100), Duration::from_millis(2)));
