@@ -32,5 +32,6 @@ pub use exporter::{
     ExportContext, ExporterSet, LOSSES, Loss, MetricSource, Mode, Reloaded, Snapshot, StartError, Stopper,
 };
 pub use json::JsonKeys;
+pub use stores::InfluxEncoder;
 pub use template::{Template, TemplateError};
 pub use wire::{EncoderStats, Message, Resend};

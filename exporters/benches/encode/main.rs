@@ -1,16 +1,17 @@
-//! Records per CPU-second of each encoder: for the talks' template, for `@FLOW@ @PROCESS@`, for what collectors
+//! Records per CPU-second, and octets allocated per record, of each encoder: for the talks' template, for `@FLOW@ @PROCESS@`, for what collectors
 //! get by default, and for every element.
 
+mod allocated;
 mod cpu_time;
 
 use std::hint::black_box;
 
 use cpu_time::CpuTime;
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use pidflow_exporters::ipfix::{IpfixEncoder, IpfixOptions};
 use pidflow_exporters::json::{JsonEncoder, JsonKeys};
 use pidflow_exporters::netflow9::{Netflow9Encoder, Netflow9Options};
-use pidflow_exporters::{Template, sample};
+use pidflow_exporters::{InfluxEncoder, Template, sample};
 use pidflow_schema::FlowRecord;
 
 const NOW_NS: u64 = 1_767_230_000_000_000_000;
@@ -35,53 +36,94 @@ fn records() -> Vec<FlowRecord> {
     (0..BATCH as u64).map(sample::full).collect()
 }
 
-fn encoders(c: &mut Criterion<CpuTime>) {
-    let records = records();
-    for (name, template) in templates() {
-        let mut group = c.benchmark_group(name);
-        group.throughput(Throughput::Elements(BATCH as u64));
-        let mut ipfix = IpfixEncoder::new(template.clone(), IpfixOptions::default());
-        group.bench_function("ipfix", |b| {
-            b.iter(|| {
-                ipfix.encode(&records, NOW_NS, &mut |m| {
-                    black_box(m);
-                })
-            })
-        });
-        let mut v9 = Netflow9Encoder::new(template.clone(), Netflow9Options::default());
-        group.bench_function("netflow9", |b| {
-            b.iter(|| {
-                v9.encode(&records, NOW_NS, &mut |m| {
-                    black_box(m);
-                })
-            })
-        });
-        let json = JsonEncoder::new(&template, JsonKeys::Names, OWN_PEN);
-        let mut out = Vec::new();
-        group.bench_function("json", |b| {
-            b.iter(|| {
-                out.clear();
-                json.encode(&records, &mut out);
-                black_box(&out);
-            });
-        });
-        #[cfg(feature = "otlp")]
-        otlp(&mut group, &template, &records);
-        group.finish();
-    }
+/// Lets the compiler believe that the result is wanted.
+fn sink<T>(result: T) {
+    let _ = black_box(result);
+}
+
+/// One encoder at work on all records.
+type Run<'a> = Box<dyn FnMut() + 'a>;
+
+/// Each encoder. ClickHouse, Loki, Elasticsearch and the brokers get what `json` makes, with a frame around it.
+fn encoders<'a>(template: &Template, records: &'a [FlowRecord]) -> Vec<(&'static str, Run<'a>)> {
+    let mut ipfix = IpfixEncoder::new(template.clone(), IpfixOptions::default());
+    let mut v9 = Netflow9Encoder::new(template.clone(), Netflow9Options::default());
+    let json = JsonEncoder::new(template, JsonKeys::Names, OWN_PEN);
+    let mut influx = InfluxEncoder::new(template, &Template::default(), "host");
+    let (mut objects, mut lines) = (Vec::new(), Vec::new());
+    let mut all: Vec<(&'static str, Run<'a>)> = vec![
+        ("ipfix", Box::new(move || ipfix.encode(records, NOW_NS, &mut |m| sink(m)))),
+        ("netflow9", Box::new(move || v9.encode(records, NOW_NS, &mut |m| sink(m)))),
+        (
+            "json",
+            Box::new(move || {
+                objects.clear();
+                json.encode(records, &mut objects);
+                black_box(&objects);
+            }),
+        ),
+        (
+            "influx",
+            Box::new(move || {
+                lines.clear();
+                records.iter().for_each(|r| sink(influx.put(r, &mut lines)));
+                black_box(&lines);
+            }),
+        ),
+    ];
+    #[cfg(feature = "otlp")]
+    all.extend(otlp(template, records));
+    all
 }
 
 /// Requests of 500 records, as octets.
 #[cfg(feature = "otlp")]
-fn otlp(group: &mut BenchmarkGroup<'_, CpuTime>, template: &Template, records: &[FlowRecord]) {
-    let encoder = pidflow_exporters::otlp::LogEncoder::new(template, pidflow_exporters::otlp::resource("host", "", []));
-    let requests = || records.chunks(500).map(|part| prost::Message::encode_to_vec(&encoder.request(part, NOW_NS)));
-    group.bench_function("otlp", |b| b.iter(|| requests().for_each(|octets| drop(black_box(octets)))));
+fn otlp<'a>(template: &Template, records: &'a [FlowRecord]) -> [(&'static str, Run<'a>); 2] {
+    use pidflow_exporters::otlp::{LogEncoder, SpanEncoder, resource};
+    use prost::Message;
+    let logs = LogEncoder::new(template, resource("host", "", []));
+    let spans = SpanEncoder::new(template, resource("host", "", []), "host");
+    let parts = || records.chunks(500);
+    [
+        (
+            "otlp-logs",
+            Box::new(move || {
+                parts().for_each(|part| sink(logs.request(part, NOW_NS).encode_to_vec()));
+            }),
+        ),
+        (
+            "otlp-spans",
+            Box::new(move || {
+                parts().for_each(|part| sink(spans.request(part).encode_to_vec()));
+            }),
+        ),
+    ]
+}
+
+fn speed(c: &mut Criterion<CpuTime>) {
+    let records = records();
+    for (name, template) in templates() {
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Elements(BATCH as u64));
+        for (encoder, mut run) in encoders(&template, &records) {
+            group.bench_function(encoder, |b| b.iter(&mut run));
+        }
+        group.finish();
+    }
+}
+
+fn memory(_: &mut Criterion<CpuTime>) {
+    let records = records();
+    for (name, template) in templates() {
+        for (encoder, mut run) in encoders(&template, &records) {
+            println!("{name}/{encoder}: {} octets allocated per record", allocated::by(&mut run) / BATCH as u64);
+        }
+    }
 }
 
 criterion_group! {
     name = benches;
     config = Criterion::default().with_measurement(CpuTime);
-    targets = encoders
+    targets = speed, memory
 }
 criterion_main!(benches);

@@ -8,4 +8,5 @@ mod loki;
 pub(crate) use clickhouse::ClickHouse;
 pub(crate) use elastic::Elastic;
 pub(crate) use influx::Influx;
+pub use influx::InfluxEncoder;
 pub(crate) use loki::Loki;

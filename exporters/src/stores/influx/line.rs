@@ -17,7 +17,7 @@ const LONGEST: usize = 64 * 1024 - 1;
 
 /// Makes points. Two with the same tags and time would be one, the later: the time of a point is the flow's end in
 /// milliseconds, and the digits below count points.
-pub(super) struct LineEncoder {
+pub struct InfluxEncoder {
     /// Measurement and host.
     head: Vec<u8>,
     tags: Vec<&'static Element>,
@@ -26,8 +26,10 @@ pub(super) struct LineEncoder {
     scratch: Vec<u8>,
 }
 
-impl LineEncoder {
-    pub(super) fn new(template: &Template, tags: &Template, host: &str) -> Self {
+impl InfluxEncoder {
+    /// Elements of `tags` are tags beside `host`, the others of `template` fields.
+    #[must_use]
+    pub fn new(template: &Template, tags: &Template, host: &str) -> Self {
         let is_tag = |e: &&'static Element| tags.elements().iter().any(|t| std::ptr::eq(*t, *e));
         let fields = template.elements().iter().copied().filter(|e| !is_tag(e)).collect();
         let mut head = MEASUREMENT.as_bytes().to_vec();
@@ -36,7 +38,7 @@ impl LineEncoder {
     }
 
     /// Appends the record's line. Returns whether there is one: a point without a field is none.
-    pub(super) fn put(&mut self, record: &FlowRecord, out: &mut Vec<u8>) -> bool {
+    pub fn put(&mut self, record: &FlowRecord, out: &mut Vec<u8>) -> bool {
         let start = out.len();
         out.extend_from_slice(&self.head);
         for e in &self.tags {
@@ -125,7 +127,7 @@ mod tests {
 
     fn line(template: &str, tags: &str, record: &FlowRecord) -> Option<String> {
         let [template, tags] = [template, tags].map(|t| Template::parse(t).unwrap());
-        let (mut encoder, mut out) = (LineEncoder::new(&template, &tags, "web 1"), Vec::new());
+        let (mut encoder, mut out) = (InfluxEncoder::new(&template, &tags, "web 1"), Vec::new());
         encoder.next = 7;
         encoder.put(record, &mut out).then(|| String::from_utf8(out).unwrap())
     }

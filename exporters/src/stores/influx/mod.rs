@@ -15,13 +15,13 @@ use crate::net::{HttpClient, percent_encoded};
 use crate::template::Template;
 use crate::transport::Parts;
 
-use line::LineEncoder;
+pub use line::InfluxEncoder;
 
 /// One database or bucket.
 pub(crate) struct Influx {
     http: HttpClient,
     path: String,
-    encoder: LineEncoder,
+    encoder: InfluxEncoder,
     body: Vec<u8>,
     /// Lines in the body.
     points: usize,
@@ -34,7 +34,7 @@ impl Influx {
         Ok(Self {
             http: HttpClient::new(&config.http)?,
             path: path(&config.bucket),
-            encoder: LineEncoder::new(&template, &config.tags, &parts.context.host_name),
+            encoder: InfluxEncoder::new(&template, &config.tags, &parts.context.host_name),
             body: Vec::new(),
             points: 0,
             counters: parts.counters.clone(),
