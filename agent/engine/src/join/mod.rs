@@ -9,7 +9,7 @@ use pidflow_schema::{
     Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, InitiatorBasis, ProcessEnd, Protocol,
 };
 
-use crate::event::{KernelEvent, ProcessId, Socket, SocketUse};
+use crate::event::{KernelEvent, Socket, SocketUse, Task};
 use crate::process_table::{ProcessTable, Usage};
 use crate::socket_index::{End, EndpointChange, Found, Role, SocketIndex};
 
@@ -73,7 +73,7 @@ impl Joiner {
                 if let Some(sample) = sample {
                     self.processes.sampled(task.id, *sample);
                 }
-                self.used(*time_ns, task.id, *used, socket);
+                self.used(*time_ns, task, *used, socket);
             }
             KernelEvent::Sampled { id, sample } => self.processes.sampled(*id, *sample),
             KernelEvent::Process(seen) => self.processes.described(seen),
@@ -90,10 +90,10 @@ impl Joiner {
         }
     }
 
-    fn used(&mut self, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) {
-        self.sockets.used(time_ns, process, used, socket);
+    fn used(&mut self, time_ns: u64, task: &Task, used: SocketUse, socket: &Socket) {
+        self.sockets.used(time_ns, task, used, socket);
         if let SocketUse::ConnectFailed { errno, since_ns } = used {
-            self.failures.add(FailedConnect { since_ns, time_ns, errno, socket: *socket, process });
+            self.failures.add(FailedConnect { since_ns, time_ns, errno, socket: *socket, process: task.id });
         }
     }
 

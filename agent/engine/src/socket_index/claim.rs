@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::User;
 use crate::event::{ProcessId, Socket, SocketUse};
 
 /// Which side of a connection the process was, as far as the kernel said.
@@ -30,6 +31,8 @@ pub struct Claim {
     pub socket: u64,
     /// Side.
     pub role: Role,
+    /// It cannot have begun before: when the process started; 0: not known.
+    pub from_ns: u64,
     /// First heard of.
     pub first_ns: u64,
     /// Last heard of.
@@ -42,18 +45,22 @@ pub struct Claim {
     pub snapshot: bool,
 }
 
+/// A first use may be told so long after its packet, when the sender was preempted by the receiver.
+const TOLD_LATE_NS: u64 = 5_000_000;
+
 /// Times of use kept in one claim; repeated uses are told once a second.
 const USES: usize = 64;
 
 impl Claim {
-    fn new(time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) -> Self {
+    fn new(time_ns: u64, user: User, used: SocketUse, socket: &Socket) -> Self {
         Self {
-            process,
+            process: user.process,
             netns: socket.netns,
             local: socket.local,
             dual_stack: socket.dual_stack,
             socket: socket.id,
             role: Role::Unknown,
+            from_ns: user.start_ns,
             first_ns: if let SocketUse::ConnectFailed { since_ns, .. } = used { since_ns } else { time_ns },
             seen_ns: time_ns,
             uses: Vec::new(),
@@ -89,11 +96,11 @@ impl Claim {
         self.uses.push(time_ns);
     }
 
-    /// Whether a new socket with this local address and port, in use at that time, means that this one's end was not
+    /// Whether a new socket with this local address and port, in use since that time, means that this one's end was not
     /// told: neither its close nor, by then, its process's end.
-    pub(super) fn is_replaced_by(&self, new: &Socket, time_ns: u64) -> bool {
+    fn is_replaced_by(&self, new: &Socket, since_ns: u64) -> bool {
         let same_port = self.socket != new.id && self.netns == new.netns && overlap(self.local, new.local);
-        same_port && self.first_ns < time_ns && self.ended_ns.is_none_or(|t| t > time_ns)
+        same_port && self.first_ns < since_ns && self.ended_ns.is_none_or(|t| t > since_ns)
     }
 
     /// The same socket of the same process, still open as far as is known. A snapshot's identity is the inode
@@ -106,9 +113,9 @@ impl Claim {
 }
 
 /// Adds to the claim that it continues, or makes a new one; whether it is new and of a socket not known yet.
-pub(super) fn note(list: &mut Vec<Claim>, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) -> bool {
+pub(super) fn note(list: &mut Vec<Claim>, time_ns: u64, user: User, used: SocketUse, socket: &Socket) -> bool {
     // A socket's address is used again after close; what was closed stays closed unless it is used on.
-    let open = |c: &&mut Claim| c.is_of(process, used, socket) && (c.ended_ns.is_none() || !begins(used));
+    let open = |c: &&mut Claim| c.is_of(user.process, used, socket) && (c.ended_ns.is_none() || !begins(used));
     if let Some(claim) = list.iter_mut().rev().find(open) {
         if claim.snapshot {
             claim.socket = socket.id;
@@ -117,10 +124,21 @@ pub(super) fn note(list: &mut Vec<Claim>, time_ns: u64, process: ProcessId, used
         return false;
     }
     let fresh = list.iter().all(|c| c.socket != socket.id || c.ended_ns.is_some());
-    let mut claim = Claim::new(time_ns, process, used, socket);
+    let mut claim = Claim::new(time_ns, user, used, socket);
     claim.note(time_ns, used);
     list.push(claim);
     fresh
+}
+
+/// When a new socket, first used by `user` as told at `time_ns`, took the port over from those before; none: there was
+/// none, or its end was told: that was the change.
+///
+/// The use may be told after the packet: then it is known that the process's sockets are not older than itself, and that
+/// what was used before it started was another one.
+pub(super) fn taken_over(list: &[Claim], time_ns: u64, user: User, new: &Socket) -> Option<u64> {
+    let replaced = |since_ns| list.iter().filter(move |c| c.is_replaced_by(new, since_ns));
+    let born = Some(user.start_ns).filter(|start_ns| replaced(*start_ns).any(|c| c.seen_ns < *start_ns));
+    born.or_else(|| replaced(time_ns).next().map(|_| time_ns.saturating_sub(TOLD_LATE_NS)))
 }
 
 /// Events that only a new connection has.

@@ -19,6 +19,8 @@ const BEFORE_NS: u64 = 5_000_000;
 const CLOCK_NS: u64 = 200_000;
 /// How long after the last packet a receive or close may still be told.
 const AFTER_NS: u64 = 50_000_000;
+/// How long after the last packet a first use may be told, where the sender was preempted in the call.
+const LATEST_NS: u64 = 1_000_000_000;
 /// How long the kernel may go on with a connection that its process closed: FIN_WAIT2, TIME_WAIT (60 s each).
 const LINGER_NS: u64 = 120_000_000_000;
 const TCP: u8 = Protocol::TCP;
@@ -195,6 +197,8 @@ fn best<'a>(claims: impl Iterator<Item = &'a Claim>, end: &End) -> Best<'a> {
         Some(Fitting { fit, distance, time, claim })
     };
     let mut claims: Vec<_> = claims.filter_map(fitting).collect();
+    let late: Vec<&Claim> = claims.iter().map(|f| f.claim).filter(|c| is_born_for(c, end)).collect();
+    claims.retain(|f| !late.iter().any(|new| new.socket != f.claim.socket && f.claim.seen_ns < new.from_ns));
     claims.sort_by_key(|f| (Reverse(f.fit), f.distance, Reverse(f.time)));
     Best { claims }
 }
@@ -255,6 +259,13 @@ fn gave_way(old: &Claim, new: &Claim, end: &End) -> bool {
     new.first_ns.abs_diff(end.first_ns) <= AFTER_NS && old.seen_ns < new.first_ns
 }
 
+/// Whether the claim's process was there when the flow began, and is told to use the socket within a second of the flow:
+/// whoever was last heard of before it started does not hold the port any more.
+fn is_born_for(claim: &Claim, end: &End) -> bool {
+    let told = claim.first_ns <= end.last_ns.saturating_add(LATEST_NS) && claim.first_ns >= end.first_ns;
+    end.protocol != TCP && !claim.snapshot && claim.from_ns != 0 && claim.from_ns <= end.first_ns && told
+}
+
 /// Whether two claims were held at the same time.
 fn overlap(a: &Claim, b: &Claim) -> bool {
     let ends_before = |x: &Claim, y: &Claim| x.ended_ns.is_some_and(|t| t <= y.first_ns);
@@ -285,6 +296,6 @@ fn fit(claim: &Claim, end: &End) -> Option<(Fit, u64)> {
         return Some((Fit::Touches, claim.first_ns));
     }
     // A snapshot was taken at some time of the socket's life, maybe after the flow began.
-    let began = claim.first_ns <= to || claim.snapshot;
+    let began = claim.first_ns <= to || claim.snapshot || is_born_for(claim, end);
     began.then_some((Fit::Covers, claim.first_ns))
 }

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use foldhash::fast::RandomState;
 use pidflow_schema::Protocol;
 
-use crate::event::{ProcessId, Socket, SocketUse};
+use crate::event::{ProcessId, Socket, SocketUse, Task};
 pub use claim::{Claim, Role};
 pub use lookup::{End, Found};
 
@@ -24,6 +24,27 @@ pub(crate) struct Tuple {
     pub(crate) local_port: u16,
     pub(crate) remote: IpAddr,
     pub(crate) remote_port: u16,
+}
+
+/// Who does something with a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// The process.
+    pub process: ProcessId,
+    /// When it started, before which it had no socket, nanoseconds since the epoch; 0: not known.
+    pub start_ns: u64,
+}
+
+impl From<&Task> for User {
+    fn from(task: &Task) -> Self {
+        Self { process: task.id, start_ns: task.start_ns }
+    }
+}
+
+impl From<ProcessId> for User {
+    fn from(process: ProcessId) -> Self {
+        Self { process, start_ns: 0 }
+    }
 }
 
 /// A local port that got another socket or lost it at a time.
@@ -57,9 +78,6 @@ enum Place {
     Port(u8, u16),
     Listener(u16),
 }
-
-/// A first use may be told so long after its packet, when the sender was preempted by the receiver.
-const TOLD_LATE_NS: u64 = 5_000_000;
 
 /// A connection of which nothing was heard for so long has lost its end (an event was lost): a day.
 const IDLE_CONNECTION_NS: u64 = 86_400_000_000_000;
@@ -121,25 +139,26 @@ impl SocketIndex {
     }
 
     /// A process did something with a socket.
-    pub fn used(&mut self, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) {
+    pub fn used(&mut self, time_ns: u64, user: impl Into<User>, used: SocketUse, socket: &Socket) {
+        let user = user.into();
         if !socket.local.is_unspecified() {
             // A socket is bound to it, so that it is an address of the namespace, however new.
             self.addresses.entry(socket.netns).or_default().insert(socket.local, None);
         }
         match used {
-            SocketUse::Listen | SocketUse::HeldListening => self.listens(time_ns, process, used, socket),
+            SocketUse::Listen | SocketUse::HeldListening => self.listens(time_ns, user, used, socket),
             SocketUse::ConnectFailed { errno, since_ns } => {
-                self.claim_tuple(time_ns, process, used, socket);
+                self.claim_tuple(time_ns, user, used, socket);
                 self.failures.entry(tuple(socket)).or_default().push(Failure { since_ns, time_ns, errno });
             }
-            _ => self.claims(time_ns, process, used, socket),
+            _ => self.claims(time_ns, user, used, socket),
         }
     }
 
-    fn listens(&mut self, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) {
+    fn listens(&mut self, time_ns: u64, user: User, used: SocketUse, socket: &Socket) {
         let list = self.listeners.entry(socket.local_port).or_default();
-        claim::note(list, time_ns, process, used, socket);
-        self.places.entry(process).or_default().insert(Place::Listener(socket.local_port));
+        claim::note(list, time_ns, user, used, socket);
+        self.places.entry(user.process).or_default().insert(Place::Listener(socket.local_port));
     }
 
     fn listens_no_more(&mut self, time_ns: u64, process: ProcessId, socket: &Socket) {
@@ -150,40 +169,36 @@ impl SocketIndex {
         }
     }
 
-    fn claims(&mut self, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) {
+    fn claims(&mut self, time_ns: u64, user: User, used: SocketUse, socket: &Socket) {
         if socket.protocol == Protocol::TCP {
             // Without a port yet there is nothing to find it by.
             if socket.local_port != 0 && socket.remote_port != 0 {
-                self.claim_tuple(time_ns, process, used, socket);
+                self.claim_tuple(time_ns, user, used, socket);
             } else if used == SocketUse::Close {
-                self.listens_no_more(time_ns, process, socket);
+                self.listens_no_more(time_ns, user.process, socket);
             }
             return;
         }
         if !socket.remote.is_unspecified() {
-            self.claim_tuple(time_ns, process, used, socket);
+            self.claim_tuple(time_ns, user, used, socket);
         }
-        self.claim_port(time_ns, process, used, socket);
+        self.claim_port(time_ns, user, used, socket);
     }
 
-    fn claim_tuple(&mut self, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) {
+    fn claim_tuple(&mut self, time_ns: u64, user: User, used: SocketUse, socket: &Socket) {
         let tuple = tuple(socket);
-        claim::note(self.tuples.entry(tuple).or_default(), time_ns, process, used, socket);
-        self.places.entry(process).or_default().insert(Place::Tuple(tuple));
+        claim::note(self.tuples.entry(tuple).or_default(), time_ns, user, used, socket);
+        self.places.entry(user.process).or_default().insert(Place::Tuple(tuple));
     }
 
-    fn claim_port(&mut self, time_ns: u64, process: ProcessId, used: SocketUse, socket: &Socket) {
+    fn claim_port(&mut self, time_ns: u64, user: User, used: SocketUse, socket: &Socket) {
         let (protocol, port) = (socket.protocol, socket.local_port);
         let list = self.ports.entry((protocol, port)).or_default();
-        let fresh = claim::note(list, time_ns, process, used, socket);
-        // Where the end of the socket before was told, that was the change: the first use of the new one may be
-        // told after the answer to it.
-        let takes_over = fresh && list.iter().any(|c| c.is_replaced_by(socket, time_ns));
-        if port != 0 && (takes_over || used == SocketUse::Close) {
-            let time_ns = if takes_over { time_ns.saturating_sub(TOLD_LATE_NS) } else { time_ns };
-            self.changes.push(EndpointChange { protocol, address: socket.local, port, time_ns });
-        }
-        self.places.entry(process).or_default().insert(Place::Port(protocol, port));
+        let fresh = claim::note(list, time_ns, user, used, socket);
+        let change = if fresh { claim::taken_over(list, time_ns, user, socket) } else { None };
+        let change = change.or((used == SocketUse::Close).then_some(time_ns)).filter(|_| port != 0);
+        self.changes.extend(change.map(|time_ns| EndpointChange { protocol, address: socket.local, port, time_ns }));
+        self.places.entry(user.process).or_default().insert(Place::Port(protocol, port));
     }
 
     /// A process ended: it holds nothing any more.

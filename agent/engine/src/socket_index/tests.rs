@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use pidflow_schema::Attribution;
 
-use super::{End, Role, SocketIndex};
+use super::{End, Role, SocketIndex, User};
 use crate::event::{ProcessId, Socket, SocketUse};
 
 const OWN: u32 = 7;
@@ -118,6 +118,21 @@ fn a_udp_port_changes_hands_once_though_its_owner_before_ends_later() {
         let changes: Vec<_> = x.take_changes().iter().map(|c| c.time_ns / MS).collect();
         assert_eq!(changes.last(), Some(&1495), "just before it was used first");
         assert!(exit_is_told_first || changes.len() == 1, "{changes:?}");
+    }
+}
+
+/// The kernel told of the first use 300 ms after the packet: whoever was preempted in the call.
+#[test]
+fn a_process_that_started_since_has_the_port_though_its_use_is_told_late() {
+    for remote in [NONE, B] {
+        let mut x = SocketIndex::new(OWN);
+        let sends = |id| socket(id, 17, ("127.0.0.1", 5000), remote);
+        x.used(1000 * MS, pid(1), SocketUse::Send, &sends(1));
+        x.used(1800 * MS, User { process: pid(2), start_ns: 1400 * MS }, SocketUse::Send, &sends(2));
+        let changes: Vec<_> = x.take_changes().iter().map(|c| c.time_ns / MS).collect();
+        assert_eq!(changes, [1400], "not before it lived, and not as late as it is told");
+        let at = |t| x.find(&end(17, ("127.0.0.1", 5000), B, (t, t + 1))).unwrap().process;
+        assert_eq!((at(1000), at(1300), at(1500)), (pid(1), pid(1), pid(2)), "{remote:?}");
     }
 }
 
