@@ -2,7 +2,8 @@
 
 mod grace;
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -144,8 +145,8 @@ pub(crate) struct Live {
     seen_until: SeenUntil,
     events: Vec<KernelEvent>,
     flows: Vec<Flow>,
-    /// Ports that changed hands, of which the table has not been told yet; about in order of time.
-    changes: VecDeque<EndpointChange>,
+    /// Ports that changed hands, of which the table has not been told yet, the earliest first: some become known late.
+    changes: BinaryHeap<Reverse<EndpointChange>>,
     /// Flows that have ended and are not joined yet.
     grace: Grace,
     expired_ns: u64,
@@ -159,7 +160,7 @@ impl Live {
             parts,
             events: Vec::new(),
             flows: Vec::new(),
-            changes: VecDeque::new(),
+            changes: BinaryHeap::new(),
             grace: Grace::default(),
             expired_ns: 0,
         }
@@ -207,15 +208,18 @@ impl Live {
             tracing::trace!("{event:?}");
             joiner.apply(&event);
         }
-        self.changes.extend(joiner.take_endpoint_changes());
+        self.changes.extend(joiner.take_endpoint_changes().into_iter().map(Reverse));
     }
 
     /// Tells the table of the changes up to a packet's time. Not of later ones: under load packets wait, and a port
     /// may have changed hands many times since.
     fn tell_changes(&mut self, until_ns: u64) {
-        let over = self.changes.len().saturating_sub(MOST_CHANGES);
-        let due = self.changes.iter().take_while(|c| c.time_ns <= until_ns).count();
-        for c in self.changes.drain(..due.max(over)) {
+        let is_due = |all: &BinaryHeap<Reverse<EndpointChange>>| {
+            all.len() > MOST_CHANGES || all.peek().is_some_and(|Reverse(c)| c.time_ns <= until_ns)
+        };
+        while is_due(&self.changes)
+            && let Some(Reverse(c)) = self.changes.pop()
+        {
             self.parts.table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
         }
     }

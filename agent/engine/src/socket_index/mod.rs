@@ -47,17 +47,17 @@ impl From<ProcessId> for User {
     }
 }
 
-/// A local port that got another socket or lost it at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A local port that got another socket or lost it at a time; in order of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EndpointChange {
+    /// When, nanoseconds since the epoch.
+    pub time_ns: u64,
     /// IP protocol number.
     pub protocol: u8,
     /// Local address; unspecified: any.
     pub address: IpAddr,
     /// Local port.
     pub port: u16,
-    /// When, nanoseconds since the epoch.
-    pub time_ns: u64,
 }
 
 /// A failed connection attempt.
