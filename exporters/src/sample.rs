@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, Handshake, InitiatorBasis, Process, ProcessEnd,
-    ProcessUsage, Protocol,
+    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, Handshake, InitiatorBasis, Pod, Process,
+    ProcessEnd, ProcessUsage, Protocol,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -42,7 +42,7 @@ pub fn full(n: u64) -> FlowRecord {
     (flow.source, flow.destination) = addresses(n, false);
     flow.protocol = Protocol::TCP;
     flow.icmp_type_code = None;
-    FlowRecord { flow, source: end(0, true), destination: end(6, true), connect_error: None }
+    FlowRecord { flow, source: end(1, true), destination: end(6, true), connect_error: None }
 }
 
 fn addresses(n: u64, v6: bool) -> (IpAddr, IpAddr) {
@@ -127,12 +127,21 @@ fn process(n: u64) -> Process {
         user: Arc::from("alice"),
         executable: Arc::from(format!("/usr/bin/{name}")),
         command_line: Arc::from(format!("{name} --tab '\t' --quote \"\\\" {}", "x".repeat((n % 300) as usize))),
+        pod: (!container.is_empty()).then(|| Arc::new(pod(n))),
         container_id: Arc::from(container),
         parent_pid: if n % 9 == 8 { 0 } else { 900 },
         parent_name: Arc::from("bash"),
         parent_uid: Some(0),
         parent_user: Arc::from("root"),
         ancestors: Arc::from("bash(900)<sshd(700)<systemd(1)"),
+    }
+}
+
+fn pod(n: u64) -> Pod {
+    Pod {
+        namespace: "shop".into(),
+        name: format!("web-7c5ddbdf54-x{:04}", n % 10_000).into(),
+        container: "nginx".into(),
     }
 }
 

@@ -224,6 +224,17 @@ impl Attribution {
     ];
 }
 
+/// The Kubernetes pod that a container belongs to, as the kubelet names the links to its logs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Pod {
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// The pod's name.
+    pub name: Arc<str>,
+    /// The container's name within the pod.
+    pub container: Arc<str>,
+}
+
 /// Who a process is. Shared by all records of the process; strings are UTF-8 (lossily converted).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Process {
@@ -243,6 +254,8 @@ pub struct Process {
     pub command_line: Arc<str>,
     /// Container id (64 hexadecimal digits) from the cgroup path; empty: none.
     pub container_id: Arc<str>,
+    /// The Kubernetes pod of that container; none: in no pod, or the kubelet has not named it yet.
+    pub pod: Option<Arc<Pod>>,
     /// Parent's PID, 0: none or in another PID namespace.
     pub parent_pid: u32,
     /// Parent's name; empty: unknown.

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use pidflow_schema::Pod;
+
 /// Clock ticks of /proc (`USER_HZ` 100) since boot at which a process started.
 pub type StartTicks = u64;
 
@@ -190,6 +192,9 @@ pub enum KernelEvent {
     },
     /// The host's user names; replaces those known.
     Users(HashMap<u32, Arc<str>>),
+    /// The pods of the host's containers by container id; those of containers that are gone are known as long as a
+    /// process of theirs is.
+    Pods(HashMap<Box<str>, Arc<Pod>>),
     /// The snapshot of processes and sockets taken at start has been told.
     SnapshotDone,
     /// A complete poll of processes and sockets began at `begun_ns` and is told now: what it did not show

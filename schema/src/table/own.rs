@@ -3,6 +3,7 @@
 use crate::element::DataType as T;
 use crate::element::Enterprise::Pidflow;
 use crate::element::{Element, Group, Semantics, Unit};
+use crate::record::{Pod, ProcessEnd};
 use crate::value::Value;
 
 use super::build::row;
@@ -16,11 +17,15 @@ const fn memory(e: Element) -> Element {
     e.unit(Unit::Octets, Semantics::Quantity)
 }
 
+fn pod(end: &ProcessEnd) -> Option<&Pod> {
+    process(end)?.pod.as_deref()
+}
+
 const fn not_empty(s: &str) -> Option<&str> {
     if s.is_empty() { None } else { Some(s) }
 }
 
-/// One end's elements, with the ids `$base` + 0 … 13.
+/// One end's elements, with the ids `$base` + 0 … 15.
 macro_rules! end {
     ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $usage:ident, $iowait:ident, $candidate:ident, $namespace:ident, $base:literal) => {
         [
@@ -76,6 +81,18 @@ macro_rules! end {
                 |r| r.$f.candidate.as_ref().and_then(|c| text(&c.name)))
                 .group(Group::$candidate).otel(concat!("pidflow.", $otel, ".candidate.process.executable.name"))
                 .doc(concat!("Name of the second candidate at the ", $otel, " end.")),
+            row(concat!($end, "_K8S_NAMESPACE"), concat!($side, "K8sNamespace"), (Pidflow, $base + 13), T::String,
+                |r| pod(&r.$f).and_then(|p| text(&p.namespace)))
+                .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.namespace.name"))
+                .doc(concat!("Kubernetes namespace of the pod of the process at the ", $otel, " end, from the kubelet's links to container logs.")),
+            row(concat!($end, "_K8S_POD"), concat!($side, "K8sPod"), (Pidflow, $base + 14), T::String,
+                |r| pod(&r.$f).and_then(|p| text(&p.name)))
+                .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.pod.name"))
+                .doc(concat!("Kubernetes pod of the process at the ", $otel, " end, from the kubelet's links to container logs.")),
+            row(concat!($end, "_K8S_CONTAINER"), concat!($side, "K8sContainer"), (Pidflow, $base + 15), T::String,
+                |r| pod(&r.$f).and_then(|p| text(&p.container)))
+                .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.container.name"))
+                .doc(concat!("Name within its Kubernetes pod of the container of the process at the ", $otel, " end.")),
         ]
     };
 }

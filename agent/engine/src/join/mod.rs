@@ -80,6 +80,7 @@ impl Joiner {
             KernelEvent::Addresses { time_ns, netns, addresses } => {
                 self.sockets.set_addresses(*time_ns, *netns, addresses)
             }
+            KernelEvent::Pods(pods) => self.processes.set_pods(pods),
             KernelEvent::Users(users) => self.processes.set_users(users.clone()),
             KernelEvent::SnapshotDone => self.processes.link_parents(),
             KernelEvent::Polled { begun_ns } => {

@@ -6,12 +6,12 @@
 mod samples;
 mod told;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use pidflow_schema::{Process, ProcessUsage};
+use pidflow_schema::{Pod, Process, ProcessUsage};
 
 use crate::event::{ProcessId, ProcessSeen, Sample, Task};
 use samples::Samples;
@@ -58,6 +58,8 @@ pub struct ProcessTable {
     /// The process that has a PID now, or had it last.
     by_pid: HashMap<u32, ProcessId, RandomState>,
     users: HashMap<u32, Arc<str>>,
+    /// By container id.
+    pods: HashMap<Box<str>, Arc<Pod>, RandomState>,
 }
 
 impl ProcessTable {
@@ -82,6 +84,13 @@ impl ProcessTable {
     /// Replaces the user names.
     pub fn set_users(&mut self, users: HashMap<u32, Arc<str>>) {
         self.users = users;
+    }
+
+    /// Replaces the pods, but for those of containers of which a process is known: a flow may still refer to it.
+    pub fn set_pods(&mut self, pods: &HashMap<Box<str>, Arc<Pod>>) {
+        let held: HashSet<&str> = self.entries.values().map(|e| &*e.container_id).collect();
+        self.pods.retain(|id, _| held.contains(&**id));
+        self.pods.extend(pods.iter().map(|(id, pod)| (id.clone(), Arc::clone(pod))));
     }
 
     /// A process was forked: until it execs it is its parent's copy.
@@ -234,6 +243,7 @@ impl ProcessTable {
             executable: image.map_or_else(|| "".into(), |i| Arc::from(&*i.executable)),
             command_line: image.map_or_else(|| "".into(), |i| Arc::from(&*i.command_line)),
             container_id: entry.container_id.clone(),
+            pod: self.pods.get(&*entry.container_id).cloned(),
             parent_pid: entry.parent_pid,
             parent_name: parent.and_then(|(_, p)| image_at(p, time_ns)).map_or_else(|| "".into(), name),
             parent_uid: parent.map(|(_, p)| p.uid),

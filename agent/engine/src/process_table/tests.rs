@@ -1,5 +1,10 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pidflow_schema::Pod;
+
 use super::ProcessTable;
-use crate::event::{ProcessId, Sample, Task};
+use crate::event::{ProcessId, ProcessSeen, Sample, Task};
 use crate::process_table::Usage;
 
 fn task(pid: u32, start: u64, comm: &str) -> Task {
@@ -110,4 +115,33 @@ fn what_was_used_before_anyone_looked_is_not_told() {
     t.sampled(old.id, sample(501, 1_000_300));
     with_flow(&mut t, old.id);
     assert_eq!(told(&mut t)[0].cpu_ns, 300);
+}
+
+#[test]
+fn a_pod_is_known_from_the_link_on_and_while_its_container_is() {
+    let mut t = ProcessTable::default();
+    let (parent, child) = (task(10, 5, "sh"), task(11, 6, "web"));
+    let seen = ProcessSeen {
+        time_ns: 10,
+        task: parent.clone(),
+        parent_pid: 1,
+        executable: "".into(),
+        command_line: "".into(),
+        container_id: "c1".into(),
+    };
+    t.described(&seen);
+    t.forked(20, &child, &parent);
+    let pod = |t: &ProcessTable| t.describe(child.id, 30).unwrap().pod.clone();
+    assert_eq!(pod(&t), None);
+    let named = Arc::new(Pod { namespace: "shop".into(), name: "web-0".into(), container: "web".into() });
+    t.set_pods(&HashMap::from([("c1".into(), Arc::clone(&named)), ("c2".into(), Arc::default())]));
+    assert_eq!(pod(&t), Some(Arc::clone(&named)), "the child's too");
+    t.set_pods(&HashMap::new());
+    assert_eq!((pod(&t), t.pods.len()), (Some(named), 1), "its flows may still be joined");
+    for task in [&child, &parent] {
+        t.exited(task, 1, Sample { time_ns: 40, ..Sample::default() });
+    }
+    t.expire(1_000);
+    t.set_pods(&HashMap::new());
+    assert!(t.pods.is_empty());
 }
