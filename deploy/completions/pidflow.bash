@@ -121,7 +121,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__doctor)
-            opts="-h --probes --delay-accounting --help"
+            opts="-h --probes --delay-accounting --pod-logs --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -133,6 +133,10 @@ _pidflow() {
                     ;;
                 --delay-accounting)
                     COMPREPLY=($(compgen -W "on off keep" -- "${cur}"))
+                    return 0
+                    ;;
+                --pod-logs)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -533,7 +537,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__run)
-            opts="-i -f -t -d -n -V -T -h --config --interface --filter --snaplen --promiscuous --active-timeout --idle-timeout --max-flows --fragments --probes --delay-accounting --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --listen --tls-cert --tls-key --token-file --recent-flows --max-edges --no-view --log-format --log-level --help"
+            opts="-i -f -t -d -n -V -T -h --config --interface --filter --snaplen --promiscuous --active-timeout --idle-timeout --max-flows --fragments --probes --delay-accounting --pod-logs --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --listen --tls-cert --tls-key --token-file --recent-flows --max-edges --no-view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -597,6 +601,10 @@ _pidflow() {
                     ;;
                 --delay-accounting)
                     COMPREPLY=($(compgen -W "on off keep" -- "${cur}"))
+                    return 0
+                    ;;
+                --pod-logs)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --collector)

@@ -52,6 +52,7 @@ poll\t'No eBPF: /proc and sock_diag, polled'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l delay-accounting -d 'The kernel\'s delay accounting, without which there is no iowait [default: keep]' -r -f -a "on\t'Switch it on while running, and back at the end'
 off\t'Switch it off'
 keep\t'Leave it as it is'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-logs -d 'Folder of the kubelet\'s links to the logs of containers, whose names say which pod a container belongs to [default: /var/log/containers]' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s n -l collector -d 'Send IPFIX or NetFlow v9 there; repeat it for several' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
 9\t'NetFlow v9 (RFC 3954)'"
@@ -144,6 +145,7 @@ poll\t'No eBPF: /proc and sock_diag, polled'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l delay-accounting -d 'The kernel\'s delay accounting, without which there is no iowait [default: keep]' -r -f -a "on\t'Switch it on while running, and back at the end'
 off\t'Switch it off'
 keep\t'Leave it as it is'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-logs -d 'Folder of the kubelet\'s links to the logs of containers, whose names say which pod a container belongs to [default: /var/log/containers]' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -f -a "man" -d 'The man page, in roff'

@@ -104,7 +104,7 @@ fn give_up(given: std::io::Result<()>) {
 }
 
 fn start_probes(options: &Options) -> Result<Probes> {
-    let mut wanted = probes::ProbeOptions::default();
+    let mut wanted = probes::ProbeOptions { pod_logs: options.probes.pod_logs(), ..Default::default() };
     if let Some(backend) = options.probes.backend {
         wanted.backend = backend.into();
     }

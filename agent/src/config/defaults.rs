@@ -1,11 +1,12 @@
 //! What holds where an option was not given.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pidflow_engine::decode::Fragments;
 use pidflow_engine::flow_table::FlowTableConfig;
 
-use super::options::{ExportOptions, FlowOptions, HttpOptions};
+use super::options::{ExportOptions, FlowOptions, HttpOptions, ProbeOptions};
 use super::timeout::Timeout;
 
 /// A flow that never ends by itself is held against processes at most this long.
@@ -39,6 +40,15 @@ impl FlowOptions {
     /// The decoder's rule.
     pub(crate) fn fragments(&self) -> Fragments {
         self.fragments.map_or_else(Fragments::default, Into::into)
+    }
+}
+
+impl ProbeOptions {
+    const POD_LOGS: &str = "/var/log/containers";
+
+    /// Where the kubelet keeps its links to the logs of containers.
+    pub(crate) fn pod_logs(&self) -> PathBuf {
+        self.pod_logs.clone().unwrap_or_else(|| Self::POD_LOGS.into())
     }
 }
 

@@ -80,8 +80,12 @@ pub(crate) struct ProbeOptions {
     /// The kernel's delay accounting, without which there is no iowait [default: keep]
     #[arg(long, value_name = "SWITCH", env = "PIDFLOW_DELAY_ACCOUNTING")]
     pub(crate) delay_accounting: Option<DelayAccounting>,
+    /// Folder of the kubelet's links to the logs of containers, whose names say which pod a container belongs to
+    /// [default: /var/log/containers]
+    #[arg(long, value_name = "FOLDER", env = "PIDFLOW_POD_LOGS")]
+    pub(crate) pod_logs: Option<PathBuf>,
 }
-layers!(ProbeOptions { options: backend, delay_accounting; lists: });
+layers!(ProbeOptions { options: backend, delay_accounting, pod_logs; lists: });
 
 /// Where records go.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

@@ -24,7 +24,8 @@ use crate::recent::cursor::Place;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Query {
-    /// Name of the process at one end, in full. `process`, `pid`, `user` and `container` must hold for the same end.
+    /// Name of the process at one end, in full. `process`, `pid`, `user`, `container`,
+    /// `namespace` and `pod` must hold for the same end.
     #[param(inline)]
     process: Option<Name>,
     /// Number of the process at one end.
@@ -36,6 +37,12 @@ pub(super) struct Query {
     /// Container id of the process at one end, or how it begins.
     #[param(inline)]
     container: Option<Name>,
+    /// Namespace of the Kubernetes pod of the process at one end.
+    #[param(inline)]
+    namespace: Option<Name>,
+    /// Kubernetes pod of the process at one end, in full.
+    #[param(inline)]
+    pod: Option<Name>,
     /// Address of one end. `address` and `port` must hold for the same end.
     #[param(inline)]
     address: Option<Address>,
@@ -66,6 +73,8 @@ impl Query {
             pid: self.pid,
             user: self.user.as_ref(),
             container: self.container.as_ref(),
+            namespace: self.namespace.as_ref(),
+            pod: self.pod.as_ref(),
         }
     }
 

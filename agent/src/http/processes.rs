@@ -34,6 +34,12 @@ pub(super) struct Query {
     /// Container id, or how it begins.
     #[param(inline)]
     container: Option<Name>,
+    /// Namespace of the Kubernetes pod.
+    #[param(inline)]
+    namespace: Option<Name>,
+    /// Kubernetes pod, in full.
+    #[param(inline)]
+    pod: Option<Name>,
     /// Only processes with a flow at this time or later: milliseconds since 1970, or RFC 3339.
     #[param(inline)]
     since: Option<Moment>,
@@ -55,6 +61,8 @@ impl Query {
             pid: self.pid,
             user: self.user.as_ref(),
             container: self.container.as_ref(),
+            namespace: self.namespace.as_ref(),
+            pod: self.pod.as_ref(),
         };
         self.since.is_none_or(|t| t.is_until(known.last_ns))
             && self.until.is_none_or(|t| t.is_since(known.first_ns))
@@ -123,6 +131,8 @@ struct Process<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     container_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pod: Option<Pod<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     father: Option<Father<'a>>,
     /// Its parents as `name(pid)` joined by `<`, nearest first, to PID 1.
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -135,6 +145,15 @@ struct Process<'a> {
     usage: Usage,
     #[serde(flatten)]
     sums: Totals,
+}
+
+/// The Kubernetes pod of its container.
+#[derive(Debug, Serialize, ToSchema)]
+struct Pod<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    /// The container's name within the pod.
+    container: &'a str,
 }
 
 /// Its father.
@@ -205,6 +224,7 @@ impl<'a> Process<'a> {
             executable: &p.executable,
             command_line: &p.command_line,
             container_id: &p.container_id,
+            pod: p.pod.as_deref().map(Pod::from),
             father: Father::of(p),
             ancestors: &p.ancestors,
             first_seen: known.first_ns / MILLISECOND_NS,
@@ -219,6 +239,12 @@ impl<'a> Father<'a> {
     fn of(p: &'a pidflow_schema::Process) -> Option<Self> {
         let father = Self { pid: p.parent_pid, name: &p.parent_name, uid: p.parent_uid, user: &p.parent_user };
         (p.parent_pid != 0).then_some(father)
+    }
+}
+
+impl<'a> From<&'a pidflow_schema::Pod> for Pod<'a> {
+    fn from(pod: &'a pidflow_schema::Pod) -> Self {
+        Self { namespace: &pod.namespace, name: &pod.name, container: &pod.container }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pidflow_schema::Pod;
 use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample};
 
 use super::columns::{Column, counter, families};
@@ -87,14 +88,18 @@ fn faults(used: &[(Attributes, &Used)]) -> Family {
     Family::counter("pidflow.process.paging.faults", "{fault}", help, samples.collect())
 }
 
+/// `namespace` and `pod` would be those of the agent's own pod where Prometheus finds it by Kubernetes.
 fn labels(n: &NodeShown, host: &str) -> Attributes {
-    let (process, user, container) = &n.key;
+    let (process, user, container, pod) = &n.key;
+    let of_pod = |name: fn(&Pod) -> &Arc<str>| pod.as_ref().map(|pod| name(pod).to_string()).unwrap_or_default();
     Arc::new([
         ("id", format!("{host}/{process}")),
         ("host", host.to_owned()),
         ("process", process.to_string()),
         ("user", user.to_string()),
         ("container", short_id(container).to_owned()),
+        ("k8s_namespace", of_pod(|p| &p.namespace)),
+        ("k8s_pod", of_pod(|p| &p.name)),
     ])
 }
 
@@ -105,6 +110,8 @@ fn other_labels() -> Attributes {
         ("process", String::new()),
         ("user", String::new()),
         ("container", String::new()),
+        ("k8s_namespace", String::new()),
+        ("k8s_pod", String::new()),
     ])
 }
 

@@ -1,10 +1,10 @@
-//! What the processes of the graph's nodes use: by process name, user and container, bounded as edges are.
+//! What the processes of the graph's nodes use: by process name, user, container and pod, bounded as edges are.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use pidflow_engine::process_table::Usage;
-use pidflow_schema::{Process, ProcessEnd};
+use pidflow_schema::{Pod, Process, ProcessEnd};
 
 use super::sums::Used;
 use super::top::Top;
@@ -12,8 +12,9 @@ use super::top::Top;
 /// Seconds for which a node is described by the same process, though it has ended: each one described is a series.
 const DESCRIBED_S: u64 = 60;
 
-/// Process name, user and container id; the latter is empty outside of containers.
-pub(crate) type NodeKey = (Arc<str>, Arc<str>, Arc<str>);
+/// Process name, user, container id (empty outside of containers) and its pod. The pod follows from the container, but it
+/// may become known later: another series then, so that none changes its labels.
+pub(crate) type NodeKey = (Arc<str>, Arc<str>, Arc<str>, Option<Arc<Pod>>);
 
 /// What its processes have now.
 #[derive(Debug, Clone)]
@@ -105,7 +106,7 @@ impl Nodes {
 }
 
 fn key(p: &Process) -> NodeKey {
-    (Arc::clone(&p.name), Arc::clone(&p.user), Arc::clone(&p.container_id))
+    (Arc::clone(&p.name), Arc::clone(&p.user), Arc::clone(&p.container_id), p.pod.clone())
 }
 
 impl Present {

@@ -134,7 +134,7 @@ macro_rules! traffic {
 traffic!(SERVICES, SERVICES_RETIRED, "service", "by process, its role, protocol and the server's port");
 traffic!(USERS, USERS_RETIRED, "user", "by user of the process and its role; empty: no process known");
 traffic!(ADDRESSES, ADDRESSES_RETIRED, "address", "by address and its role");
-traffic!(WORKLOADS, WORKLOADS_RETIRED, "workload", "between containers, this host and addresses");
+traffic!(WORKLOADS, WORKLOADS_RETIRED, "workload", "between pods or containers, this host and addresses");
 
 fn ends(key: Option<&Ends>, host: &str) -> Attributes {
     let [id, source, target] = match key {

@@ -15,11 +15,13 @@ mod delay;
 mod hooks;
 #[cfg(feature = "probes")]
 mod parse;
+mod pods;
 mod procfs_read;
 mod ring;
 mod sampler;
 mod snapshot;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -58,11 +60,18 @@ pub(crate) struct ProbeOptions {
     pub(crate) delay_accounting: DelayAccounting,
     /// Between two samples of a process, and between two polls.
     pub(crate) interval: Duration,
+    /// The kubelet's links to the logs of containers; no folder: pods are not known.
+    pub(crate) pod_logs: PathBuf,
 }
 
 impl Default for ProbeOptions {
     fn default() -> Self {
-        Self { backend: Backend::Auto, delay_accounting: DelayAccounting::Keep, interval: Duration::from_secs(1) }
+        Self {
+            backend: Backend::Auto,
+            delay_accounting: DelayAccounting::Keep,
+            interval: Duration::from_secs(1),
+            pod_logs: PathBuf::new(),
+        }
     }
 }
 
@@ -103,7 +112,8 @@ pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
     let (ring, reports) = kernel_side(options.backend)?;
     let (requests, incoming) = bounded(REQUESTS);
     let (out, facts) = bounded(FACT_BATCHES);
-    Sampler { interval: options.interval, polls: ring.is_none(), incoming, out }.spawn()?;
+    let (interval, pod_logs) = (options.interval, options.pod_logs.clone());
+    Sampler { interval, polls: ring.is_none(), pod_logs, incoming, out }.spawn()?;
     Ok(Probes { ring, requests, facts, reports, refused_requests: 0, _delay: delay })
 }
 

@@ -1,8 +1,9 @@
 //! The thread that reads /proc: the first snapshot, descriptions of new processes, samples of those that
-//! own flows, addresses and user names; without eBPF the whole snapshot at each interval.
+//! own flows, addresses, names of users and pods; without eBPF the whole snapshot at each interval.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use pidflow_engine::event::{KernelEvent, ProcessId};
 use procfs::process::Process;
 
+use super::pods::Pods;
 use super::{procfs_read, snapshot};
 use crate::clock::{BootClock, wall_ns};
 
@@ -31,13 +33,16 @@ const SAMPLES_PER_ROUND: usize = 500;
 const DESCRIPTIONS_PER_ROUND: usize = 200;
 /// Rounds between two looks at the addresses of other namespaces and at user names.
 const ROUNDS_PER_REFRESH: u32 = 10;
-/// Between two looks at this namespace's addresses: shorter than the time that a flow waits for its join.
-const OWN_ADDRESSES: Duration = Duration::from_millis(250);
+/// Between two looks at this namespace's addresses and at the pods: shorter than the time that a flow waits for its
+/// join.
+const LOOK: Duration = Duration::from_millis(250);
 
 pub(crate) struct Sampler {
     pub(crate) interval: Duration,
     /// No eBPF: everything comes from snapshots.
     pub(crate) polls: bool,
+    /// The kubelet's links to the logs of containers.
+    pub(crate) pod_logs: PathBuf,
     pub(crate) incoming: Receiver<Request>,
     pub(crate) out: Sender<Vec<KernelEvent>>,
 }
@@ -48,12 +53,14 @@ impl Sampler {
     /// # Errors
     /// The thread cannot be started.
     pub(crate) fn spawn(self) -> Result<()> {
+        let mut pods = Pods::of(&self.pod_logs);
         let mut first = vec![KernelEvent::Users(procfs_read::users())];
+        first.extend(pods.look());
         first.extend(snapshot::take());
         first.push(KernelEvent::SnapshotDone);
         // The channel is new and empty.
         let _ = self.out.send(first);
-        let body = move || Rounds::default().run(&self);
+        let body = move || Rounds { pods, ..Rounds::default() }.run(&self);
         thread::Builder::new().name("pidflow-sampler".into()).spawn(body).context("cannot start the sampler thread")?;
         Ok(())
     }
@@ -71,6 +78,7 @@ struct Rounds {
     /// A process to look through into each network namespace.
     namespaces: HashMap<u32, u32>,
     own_addresses: Vec<IpAddr>,
+    pods: Pods,
     described: usize,
     turn: usize,
     number: u32,
@@ -96,7 +104,8 @@ impl Rounds {
         self.described = 0;
         while Instant::now() < due {
             self.look_at_own_addresses(facts);
-            if !self.serve_until(due.min(Instant::now() + OWN_ADDRESSES), sampler, facts) {
+            facts.extend(self.pods.look());
+            if !self.serve_until(due.min(Instant::now() + LOOK), sampler, facts) {
                 return false;
             }
         }

@@ -11,8 +11,8 @@ const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 const DELAY_ACCOUNTING: &str = "/proc/sys/kernel/task_delayacct";
 
 /// Everything about the host.
-pub(super) fn findings() -> Vec<Finding> {
-    vec![kernel(), btf(), capabilities(), lockdown(), tracefs(), delay_accounting(), cgroup()]
+pub(super) fn findings(pod_logs: &Path) -> Vec<Finding> {
+    vec![kernel(), btf(), capabilities(), lockdown(), tracefs(), delay_accounting(), cgroup(), pods(pod_logs)]
 }
 
 fn read(path: &str) -> Option<String> {
@@ -94,5 +94,15 @@ fn cgroup() -> Finding {
         true => Finding::new(Verdict::Fine, "cgroup", "version 2"),
         false => Finding::new(Verdict::Fine, "cgroup", "version 1 or none")
             .with("note", "container ids come from /proc/PID/cgroup all the same"),
+    }
+}
+
+/// A host that is no node of Kubernetes lacks nothing.
+fn pods(folder: &Path) -> Finding {
+    let what = "Kubernetes pods";
+    match fs::read_dir(folder) {
+        Ok(_) => Finding::new(Verdict::Fine, what, &format!("named by {}", folder.display())),
+        Err(e) => Finding::new(Verdict::Fine, what, &format!("{}: {e}", folder.display()))
+            .with("note", "containers are known by their ids alone"),
     }
 }

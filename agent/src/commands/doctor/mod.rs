@@ -15,7 +15,8 @@ use finding::{Finding, Verdict, render};
 
 /// Looks, prints, and fails when `pidflow run` would.
 pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
-    let sections = [("Host", host::findings()), ("Hooks", hooks(args)), ("Packets", packets::findings())];
+    let sections =
+        [("Host", host::findings(&args.probes.pod_logs())), ("Hooks", hooks(args)), ("Packets", packets::findings())];
     let all = || sections.iter().flat_map(|(_, findings)| findings);
     let fails = all().any(|f| f.verdict == Verdict::Fails);
     let mut out = render(&sections);

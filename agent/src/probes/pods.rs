@@ -1,0 +1,173 @@
+//! Which Kubernetes pod a container belongs to.
+//!
+//! The kubelet keeps a link to the log of each container, named `POD_NAMESPACE_CONTAINER-ID.log` (`legacyLogSymlink` in
+//! its sources), so that names are had without asking the API server. It makes the link after the container has
+//! started.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use pidflow_engine::event::KernelEvent;
+use pidflow_schema::Pod;
+
+/// Hexadecimal digits of a container's id.
+const ID_DIGITS: usize = 64;
+/// Octets of a DNS name at the most, RFC 1123.
+const NAME_OCTETS: usize = 253;
+/// The coarsest time that a file system keeps: what changed within one of it after a look is not seen by the time.
+const COARSEST: Duration = Duration::from_secs(1);
+
+/// The pods of this host's containers, as the names in a folder say.
+#[derive(Debug, Default)]
+pub(crate) struct Pods {
+    folder: PathBuf,
+    known: HashMap<Box<str>, Arc<Pod>>,
+    /// When the folder was changed last; none: it is not there.
+    changed: Option<SystemTime>,
+    /// When it is read once more though it has the same time.
+    again: Option<Instant>,
+}
+
+impl Pods {
+    /// None yet.
+    pub(crate) fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), ..Self::default() }
+    }
+
+    /// All of them, if they are not those of the last time. Costs one `stat` while nothing changes.
+    pub(crate) fn look(&mut self) -> Option<KernelEvent> {
+        if !self.is_due(Instant::now()) {
+            return None;
+        }
+        let found = read(&self.folder);
+        (found != self.known).then(|| {
+            self.known.clone_from(&found);
+            KernelEvent::Pods(found)
+        })
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let changed = fs::metadata(&self.folder).and_then(|m| m.modified()).ok();
+        if changed != self.changed {
+            (self.changed, self.again) = (changed, Some(now + COARSEST));
+            return true;
+        }
+        self.again.take_if(|due| *due <= now).is_some()
+    }
+}
+
+/// A folder that is not there has none.
+fn read(folder: &Path) -> HashMap<Box<str>, Arc<Pod>> {
+    let links = fs::read_dir(folder).into_iter().flatten().flatten();
+    links.filter_map(|l| parse(l.file_name().to_str()?)).collect()
+}
+
+/// Container id and pod. A name that the kubelet cut at 255 octets has lost its id and says nothing.
+fn parse(link: &str) -> Option<(Box<str>, Arc<Pod>)> {
+    let (names, id) = link.strip_suffix(".log")?.rsplit_once('-')?;
+    let mut names = names.split('_');
+    let (name, namespace, container) = (names.next()?, names.next()?, names.next()?);
+    let is_id = id.len() == ID_DIGITS && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let are_names = names.next().is_none() && [name, namespace, container].into_iter().all(is_dns_name);
+    (is_id && are_names).then(|| {
+        let pod = Pod { namespace: namespace.into(), name: name.into(), container: container.into() };
+        (id.into(), Arc::new(pod))
+    })
+}
+
+fn is_dns_name(name: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    (1..=NAME_OCTETS).contains(&name.len()) && name.bytes().all(is_allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> String {
+        format!("{n:02x}").repeat(ID_DIGITS / 2)
+    }
+
+    fn parsed(names: &str) -> Option<(String, String, String)> {
+        let (found, pod) = parse(&format!("{names}-{}.log", id(0xa5)))?;
+        assert_eq!(*found, *id(0xa5));
+        Some((pod.namespace.to_string(), pod.name.to_string(), pod.container.to_string()))
+    }
+
+    #[test]
+    fn names_as_the_kubelet_makes_them() {
+        for (names, namespace, pod, container) in [
+            ("web-7c5ddbdf54-x2k9p_shop_nginx", "shop", "web-7c5ddbdf54-x2k9p", "nginx"),
+            (
+                "kube-apiserver-node1_kube-system_kube-apiserver",
+                "kube-system",
+                "kube-apiserver-node1",
+                "kube-apiserver",
+            ),
+            ("etcd-node.example.org_kube-system_etcd", "kube-system", "etcd-node.example.org", "etcd"),
+            ("0_a_b-c-d", "a", "0", "b-c-d"),
+        ] {
+            assert_eq!(parsed(names), Some((namespace.into(), pod.into(), container.into())));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_name() {
+        for names in ["", "_", "__", "a_b", "a_b_", "_b_c", "a__c", "a_b_c_d", "A_b_c", "a_b/c_d", "a_b c_d", "ä_b_c"]
+        {
+            assert_eq!(parsed(names), None, "{names}");
+        }
+        let good = format!("a_b_c-{}.log", id(1));
+        assert!(parse(&good).is_some());
+        for bad in [
+            String::new(),
+            ".log".into(),
+            "-.log".into(),
+            good.replace(".log", ""),
+            good.replace(".log", ".log.1"),
+            good.replacen("01", "1", 1),
+            good.replacen("01", "0G", 1),
+            good.replacen("01", "0A", 1),
+            format!("{}_b_c-{}.log", "a".repeat(254), id(1)),
+        ] {
+            assert!(parse(&bad).is_none(), "{bad}");
+        }
+    }
+
+    fn ids(event: Option<KernelEvent>) -> Option<Vec<String>> {
+        let Some(KernelEvent::Pods(pods)) = event else { return None };
+        let mut ids: Vec<_> = pods.into_keys().map(String::from).collect();
+        ids.sort();
+        Some(ids)
+    }
+
+    #[test]
+    fn the_folder_is_read_when_it_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("containers");
+        let link = |n| folder.join(format!("p_n_c-{}.log", id(n)));
+        let mut pods = Pods::of(&folder);
+        assert_eq!(pods.look(), None, "not there");
+        fs::create_dir(&folder).unwrap();
+        assert_eq!(pods.look(), None, "empty");
+        std::os::unix::fs::symlink("/nowhere", link(1)).unwrap();
+        fs::write(folder.join("garbage"), "").unwrap();
+        let until = Instant::now() + 3 * COARSEST;
+        let mut next = || loop {
+            if let Some(event) = pods.look() {
+                return ids(Some(event));
+            }
+            assert!(Instant::now() < until, "not seen");
+        };
+        assert_eq!(next(), Some(vec![id(1)]));
+        fs::write(link(2), "").unwrap();
+        assert_eq!(next(), Some(vec![id(1), id(2)]));
+        fs::remove_file(link(1)).unwrap();
+        assert_eq!(next(), Some(vec![id(2)]));
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(next(), Some(vec![]));
+    }
+}
