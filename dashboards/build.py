@@ -301,20 +301,22 @@ def users():
 
 def kubernetes_workloads():
     d = Dashboard("kubernetes-workloads", "Kubernetes workloads",
-                  "Container to container. The agent knows containers by their id; names of pods and namespaces are "
-                  "not in its records yet.", variables=[INSTANCE])
+                  "Workload to workload. Pods are known by the kubelet's links to the logs of their containers, workloads "
+                  "are derived from the names of pods.", variables=[INSTANCE])
     known = 'id!="other"'
     edges = top(DRAWN, total("id, source, target", rate("pidflow_workload_bytes_total", known))) + " > 0"
-    d.graph("Workloads", "Containers (the first twelve digits of the id), the host itself, and addresses, which are pods "
-            "of other hosts or the world; octets per second of both directions.", edges, links=False)
+    d.graph("Workloads", "Workloads as NAMESPACE/NAME (a container whose pod is not known: the first twelve digits of its id), "
+            "the host itself, and addresses, which are pods of other hosts or the world; octets per second of both "
+            "directions.", edges, links=False)
     d.lines("Busiest pairs", "Octets per second of both directions.",
             [series("A", top(10, total("source, target", rate("pidflow_workload_bytes_total"))),
                     "{{source}} → {{target}}")], "Bps")
-    by, inside = "container, process, user, id", 'container!=""'
-    d.table("Processes in containers", "Which process is in which container, and what it has and uses.",
+    by, inside = "k8s_namespace, k8s_pod, container, process, user, id", 'container!=""'
+    d.table("Processes in containers", "Which process is in which pod and container, and what it has and uses.",
             [instant("A", total(by, f"pidflow_process_memory_usage_bytes{{{SELECT}, {inside}}}")),
              instant("B", total(by, rate("pidflow_process_cpu_time_seconds_total", inside)))],
-            overrides=[named("Value #A", "Memory", "bytes"), named("Value #B", "CPU", "percentunit"),
+            overrides=[named("k8s_namespace", "Namespace"), named("k8s_pod", "Pod"),
+                       named("Value #A", "Memory", "bytes"), named("Value #B", "CPU", "percentunit"),
                        drill_down("id", "id")])
     columns = [("A", "bytes", "Octets", "bytes"), ("B", "flows", "Flows", "short"), ("C", "failures", "Failed", "short")]
     d.table("Pairs in this time", "What passed between each pair in the time chosen above.",
