@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod bpf;
+pub mod cgroup;
 pub mod compare;
 pub mod guest;
 pub mod process;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use pidflow_tests::cgroup::Cgroup;
 use pidflow_tests::process::{self, Guarded};
 use pidflow_tests::skip;
 use serde_json::Value;
@@ -145,33 +146,14 @@ struct Traffic {
 impl Traffic {
     fn start(dir: &Path) -> Self {
         let (port, closed) = (free_port().to_string(), free_port().to_string());
-        let cgroup = Cgroup::new();
+        let cgroup = Cgroup::new(CONTAINER).unwrap();
         let script = "echo $$ > \"$1/cgroup.procs\"; exec python3 -m http.server --bind 127.0.0.1 \"$2\"";
         let mut server = Command::new("sh");
-        server.args(["-c", script, "sh"]).arg(&cgroup.0).arg(&port).current_dir(dir).stderr(Stdio::null());
+        server.args(["-c", script, "sh"]).arg(cgroup.path()).arg(&port).current_dir(dir).stderr(Stdio::null());
         let server = spawn(&mut server);
         eventually("the web server is there", || get(port.parse().unwrap(), "/"));
         let client = spawn(Command::new("python3").args(["-c", CLIENT, &port, &closed]));
         Self { _server: server, _client: client, _cgroup: cgroup }
-    }
-}
-
-/// As a container runtime makes them; whoever was in it has to be gone before it can be removed.
-struct Cgroup(PathBuf);
-
-impl Cgroup {
-    fn new() -> Self {
-        let roots = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(PathBuf::from);
-        let root = roots.into_iter().find(|r| r.join("cgroup.procs").exists()).expect("no cgroups");
-        let path = root.join(CONTAINER);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir(&self.0);
     }
 }
 

@@ -46,7 +46,7 @@ fn bad_requests() -> Vec<(&'static str, Vec<u8>, u16)> {
 }
 
 /// Queries that are refused, and words of the line that says why.
-const BAD_QUERIES: [(&str, [&str; 2]); 14] = [
+const BAD_QUERIES: [(&str, [&str; 2]); 16] = [
     ("flows?prot=tcp", ["`prot`", "`protocol`"]),
     ("flows?port=65536", ["port: \"65536\"", "0 to 65535"]),
     ("flows?port=", ["port: \"\"", "0 to 65535"]),
@@ -57,6 +57,8 @@ const BAD_QUERIES: [(&str, [&str; 2]); 14] = [
     ("flows?limit=0", ["limit: \"0\"", "1 to 500"]),
     ("flows?limit=501", ["limit: \"501\"", "1 to 500"]),
     ("flows?process=", ["process: \"\"", "name"]),
+    ("flows?pod=", ["pod: \"\"", "name"]),
+    ("processes?namespace=", ["namespace: \"\"", "name"]),
     ("flows?cursor=1", ["cursor: \"1\"", "next_cursor"]),
     ("flows?pid=1&pid=2", ["`pid`", "twice"]),
     ("processes?port=1", ["`port`", "`container`"]),
@@ -316,6 +318,8 @@ fn flows_and_processes_are_found_by_what_is_known_of_them() {
         "pid=1",
         "user=nobody",
         "container=abc",
+        "namespace=shop",
+        "pod=web-0",
         "address=127.0.0.2",
         "until=1",
         "since=2100-01-01T00:00:00Z",
