@@ -82,6 +82,9 @@ CREATE TABLE IF NOT EXISTS flows
     `SRC_FLOW_IOWAIT_TIME` Nullable(UInt64) COMMENT 'Time that the process at the source end waited for block I/O during the flow; absent unless delay accounting is on.',
     `SRC_CANDIDATE_PROC_PID` Nullable(UInt64) COMMENT 'Second candidate at the source end: the listening socket''s owner where another process accepted.',
     `SRC_CANDIDATE_PROC_NAME` LowCardinality(Nullable(String)) COMMENT 'Name of the second candidate at the source end.',
+    `SRC_K8S_NAMESPACE` LowCardinality(Nullable(String)) COMMENT 'Kubernetes namespace of the pod of the process at the source end, from the kubelet''s links to container logs.',
+    `SRC_K8S_POD` LowCardinality(Nullable(String)) COMMENT 'Kubernetes pod of the process at the source end, from the kubelet''s links to container logs.',
+    `SRC_K8S_CONTAINER` LowCardinality(Nullable(String)) COMMENT 'Name within its Kubernetes pod of the container of the process at the source end.',
     `DST_PROC_ATTRIBUTION` LowCardinality(Nullable(String)) COMMENT 'How the destination end was attributed (socket-event, local-port-event, snapshot-tuple, snapshot-port, listener-only) or why not (remote, ambiguous, no-socket, no-process, offline, kernel).',
     `DST_PROC_ACTUAL_MEMORY_64` Nullable(UInt64) COMMENT 'Resident memory of the process at the destination end at the flow''s end, octets, full range.',
     `DST_PROC_PEAK_MEMORY_64` Nullable(UInt64) COMMENT 'Peak resident memory of the process at the destination end up to the flow''s end, octets, full range.',
@@ -95,6 +98,9 @@ CREATE TABLE IF NOT EXISTS flows
     `DST_FLOW_IOWAIT_TIME` Nullable(UInt64) COMMENT 'Time that the process at the destination end waited for block I/O during the flow; absent unless delay accounting is on.',
     `DST_CANDIDATE_PROC_PID` Nullable(UInt64) COMMENT 'Second candidate at the destination end: the listening socket''s owner where another process accepted.',
     `DST_CANDIDATE_PROC_NAME` LowCardinality(Nullable(String)) COMMENT 'Name of the second candidate at the destination end.',
+    `DST_K8S_NAMESPACE` LowCardinality(Nullable(String)) COMMENT 'Kubernetes namespace of the pod of the process at the destination end, from the kubelet''s links to container logs.',
+    `DST_K8S_POD` LowCardinality(Nullable(String)) COMMENT 'Kubernetes pod of the process at the destination end, from the kubelet''s links to container logs.',
+    `DST_K8S_CONTAINER` LowCardinality(Nullable(String)) COMMENT 'Name within its Kubernetes pod of the container of the process at the destination end.',
     `flow_start` DateTime64(3) ALIAS fromUnixTimestamp64Milli(assumeNotNull(toInt64(`FLOW_START_MILLISECONDS`))),
     `flow_end` DateTime64(3) ALIAS fromUnixTimestamp64Milli(assumeNotNull(toInt64(`FLOW_END_MILLISECONDS`)))
 )

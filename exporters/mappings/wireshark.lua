@@ -56,6 +56,9 @@ own[25] = { field = ProtoField.uint64("pidflow.src_flow_major_faults", "SRC_FLOW
 own[26] = { field = ProtoField.uint64("pidflow.src_flow_iowait_time", "SRC_FLOW_IOWAIT_TIME"), text = false }
 own[27] = { field = ProtoField.uint32("pidflow.src_candidate_proc_pid", "SRC_CANDIDATE_PROC_PID"), text = false }
 own[28] = { field = ProtoField.string("pidflow.src_candidate_proc_name", "SRC_CANDIDATE_PROC_NAME"), text = true }
+own[29] = { field = ProtoField.string("pidflow.src_k8s_namespace", "SRC_K8S_NAMESPACE"), text = true }
+own[30] = { field = ProtoField.string("pidflow.src_k8s_pod", "SRC_K8S_POD"), text = true }
+own[31] = { field = ProtoField.string("pidflow.src_k8s_container", "SRC_K8S_CONTAINER"), text = true }
 own[48] = { field = ProtoField.string("pidflow.dst_proc_attribution", "DST_PROC_ATTRIBUTION"), text = true }
 own[49] = { field = ProtoField.uint64("pidflow.dst_proc_actual_memory_64", "DST_PROC_ACTUAL_MEMORY_64"), text = false }
 own[50] = { field = ProtoField.uint64("pidflow.dst_proc_peak_memory_64", "DST_PROC_PEAK_MEMORY_64"), text = false }
@@ -69,6 +72,9 @@ own[57] = { field = ProtoField.uint64("pidflow.dst_flow_major_faults", "DST_FLOW
 own[58] = { field = ProtoField.uint64("pidflow.dst_flow_iowait_time", "DST_FLOW_IOWAIT_TIME"), text = false }
 own[59] = { field = ProtoField.uint32("pidflow.dst_candidate_proc_pid", "DST_CANDIDATE_PROC_PID"), text = false }
 own[60] = { field = ProtoField.string("pidflow.dst_candidate_proc_name", "DST_CANDIDATE_PROC_NAME"), text = true }
+own[61] = { field = ProtoField.string("pidflow.dst_k8s_namespace", "DST_K8S_NAMESPACE"), text = true }
+own[62] = { field = ProtoField.string("pidflow.dst_k8s_pod", "DST_K8S_POD"), text = true }
+own[63] = { field = ProtoField.string("pidflow.dst_k8s_container", "DST_K8S_CONTAINER"), text = true }
 
 pidflow.fields = {}
 for _, of in ipairs({ ntop, own }) do
