@@ -155,12 +155,9 @@ cargo_test "Kafka" -p pidflow-exporters --features kafka --test kafka
 cargo_test "tests without privileges" -p pidflow-tests --lib --bins $(unprivileged_tests)
 # shellcheck disable=SC2046
 cargo_test "tests on this host" -p pidflow-tests $(tests_named 'host_*' 'interop*') -- --test-threads=1
-# The machines leave a processor idle now and then, in which the fuzz targets can be built.
-nice -n 19 tests/fuzz/run.sh 0 >"$logs/fuzz-build" 2>&1 &
-fuzz=$!
 # Every test at a time: each kernel boots once, for all its tests.
 cargo_test "kernels in virtual machines" -p pidflow-tests --test kernels -- --test-threads=6
-wait $fuzz
+tests/fuzz/run.sh 0 >"$logs/fuzz-build" 2>&1
 case $? in
   77) skip "fuzzing" "$(tail -n 1 "$logs/fuzz-build")" ;;
   # Why they do not build is said again by the step itself.

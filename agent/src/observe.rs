@@ -41,7 +41,7 @@ pub(crate) struct Figures {
     /// Exporters.
     pub(crate) exporters: Vec<Snapshot>,
     /// Things that wait, by queue.
-    pub(crate) queues: [(&'static str, usize); 3],
+    pub(crate) queues: [(&'static str, usize); 4],
 }
 
 /// What does not change while running.

@@ -1,6 +1,7 @@
 //! The order of things, here and nowhere else: packets and kernel events in, flows, the join, records out.
 
 mod grace;
+mod held;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,6 +25,7 @@ use crate::pacing::Pacer;
 use crate::probes::Probes;
 use crate::signals::Stop;
 use grace::{GRACE_NS, Grace};
+use held::Held;
 
 /// Records handed to the exporters together when there are many.
 const RECORD_BATCH: usize = 1024;
@@ -142,6 +144,8 @@ pub(crate) struct LiveParts {
 /// Live traffic and kernel events.
 pub(crate) struct Live {
     parts: LiveParts,
+    /// Packets that are not counted yet.
+    held: Held,
     seen_until: SeenUntil,
     events: Vec<KernelEvent>,
     flows: Vec<Flow>,
@@ -156,6 +160,7 @@ impl Live {
     /// Everything is attached already.
     pub(crate) fn new(parts: LiveParts) -> Self {
         Self {
+            held: Held::default(),
             seen_until: parts.capture.seen_until(),
             parts,
             events: Vec::new(),
@@ -170,18 +175,21 @@ impl Live {
     pub(crate) fn run(mut self, stop: &Stop) -> Ended {
         while !stop.requested() && !self.parts.capture.is_finished() {
             match self.parts.batches.recv_timeout(PATIENCE) {
-                Ok(batch) => self.turn(Some(&batch)),
-                Err(RecvTimeoutError::Timeout) => self.turn(None),
+                Ok(batch) => self.held.push(batch, Instant::now()),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.turn();
         }
         self.finish()
     }
 
-    fn turn(&mut self, batch: Option<&PacketBatch>) {
-        let now_ns = wall_ns();
+    fn turn(&mut self) {
+        let (now_ns, now) = (wall_ns(), Instant::now());
         self.hear_kernel();
-        self.count_packets(batch);
+        while let Some(batch) = self.held.due(now) {
+            self.count_packets(&batch);
+        }
         // Packets may wait, so that they, not the clock, tell which flows are idle and which facts no flow will need.
         let seen_ns = self.seen_until.time_ns(now_ns);
         let has_more = self.parts.table.expire(seen_ns, &mut self.flows);
@@ -224,8 +232,7 @@ impl Live {
         }
     }
 
-    fn count_packets(&mut self, batch: Option<&PacketBatch>) {
-        let Some(batch) = batch else { return };
+    fn count_packets(&mut self, batch: &PacketBatch) {
         self.seen_until.note(batch);
         self.tell_changes(batch.packets.last().map_or(0, |p| p.time_ns));
         name_interfaces(&mut self.parts.table, &batch.interfaces);
@@ -259,6 +266,7 @@ impl Live {
             exporters: p.exporters.counters(),
             queues: [
                 ("packet-batches", p.batches.len()),
+                ("packets-to-count", self.held.packets()),
                 ("flows-to-join", self.grace.len()),
                 ("records-to-export", p.exporters.queued()),
             ],
@@ -271,11 +279,16 @@ impl Live {
         self.parts.observers.stopping();
         self.parts.capture.stop();
         while let Ok(batch) = self.parts.batches.recv() {
-            self.turn(Some(&batch));
+            self.held.push(batch, Instant::now());
+            self.turn();
         }
         self.hear_kernel();
         thread::sleep(LAST_FACTS);
         self.hear_kernel();
+        while let Some(batch) = self.held.pop() {
+            self.count_packets(&batch);
+        }
+        self.grace.take(self.flows.drain(..), 0, (0, false));
         let pacer = self.join_rest();
         let failed = self.parts.joiner.take_failed_attempts(u64::MAX);
         self.hand_on(failed);

@@ -14,7 +14,7 @@ use crate::truth::Exchange;
 
 /// The scenarios, with the options that an emulated machine can do. `preexisting` comes first, before the agent.
 const SCENARIOS: [&str; 14] = [
-    "burst --count 500 --rate 20 --ports 10 --at-a-time 10",
+    "burst --count 500 --rate 20 --ports 10 --at-a-time 4",
     "prefork",
     "fdpass",
     "exec-after-connect",

@@ -1,0 +1,75 @@
+//! Packets that wait until the kernel's events of their time have been heard.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::capture::PacketBatch;
+
+/// How long they wait. A sender that is preempted in its call is told of after its packet has come, and by then it is too
+/// late to count the packet in another flow.
+const WAIT: Duration = Duration::from_millis(250);
+/// Packets that wait at the most (about 25 MB); more are counted sooner.
+const MOST: usize = 262_144;
+
+/// Batches in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    batches: VecDeque<(Instant, PacketBatch)>,
+    packets: usize,
+}
+
+impl Held {
+    /// A batch has come.
+    pub(super) fn push(&mut self, batch: PacketBatch, now: Instant) {
+        self.packets += batch.packets.len();
+        self.batches.push_back((now, batch));
+    }
+
+    /// The oldest batch, if it has waited long enough.
+    pub(super) fn due(&mut self, now: Instant) -> Option<PacketBatch> {
+        let (came, _) = self.batches.front()?;
+        let is_due = self.packets > MOST || now.saturating_duration_since(*came) >= WAIT;
+        if is_due { self.pop() } else { None }
+    }
+
+    /// The oldest batch.
+    pub(super) fn pop(&mut self) -> Option<PacketBatch> {
+        let (_, batch) = self.batches.pop_front()?;
+        self.packets -= batch.packets.len();
+        Some(batch)
+    }
+
+    /// Packets that wait.
+    pub(super) const fn packets(&self) -> usize {
+        self.packets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pidflow_engine::decode::{Decoder, Fragments, Frame};
+
+    use super::*;
+
+    fn batch(source: usize, packets: usize) -> PacketBatch {
+        // IPv4 without options, no payload, a protocol without ports; link type 101 (LINKTYPE_RAW).
+        let data = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 253, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        let frame = Frame { time_ns: 1, wire_octets: 20, interface: 0, data: &data };
+        let packet = Decoder::new(Fragments::Join).decode(101.into(), &frame).unwrap();
+        PacketBatch { source, seen_until_ns: 0, interfaces: Vec::new(), packets: vec![packet; packets] }
+    }
+
+    #[test]
+    fn batches_wait_in_order_and_not_too_many() {
+        let (mut held, start) = (Held::default(), Instant::now());
+        held.push(batch(1, 2), start);
+        held.push(batch(2, 3), start + WAIT / 2);
+        assert!(held.due(start + WAIT / 2).is_none());
+        assert_eq!(held.due(start + WAIT).map(|b| b.source), Some(1));
+        assert!(held.due(start + WAIT).is_none());
+        held.push(batch(3, MOST), start + WAIT);
+        assert_eq!(held.due(start + WAIT).map(|b| b.source), Some(2), "there are too many");
+        assert!(held.due(start + WAIT).is_none());
+        assert_eq!((held.packets(), held.pop().map(|b| b.source), held.packets()), (MOST, Some(3), 0));
+    }
+}
