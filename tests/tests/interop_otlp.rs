@@ -140,7 +140,8 @@ fn rotel_prints_every_log_record_span_and_metric() {
             // Once in a log record, once in a span.
             let objects = expected::objects(&records).into_iter().chain(expected::objects(&records));
             let mut wanted: Vec<_> = objects.filter_map(|o| Some(o.get(element)?.to_string())).collect();
-            (got.sort(), wanted.sort());
+            got.sort();
+            wanted.sort();
             assert_eq!(got, wanted);
         }
         for family in otlp::families() {
