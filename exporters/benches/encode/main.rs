@@ -22,6 +22,9 @@ const OWN_PEN: u32 = 32473;
 const TALKS: &str = "%IPV4_SRC_ADDR %L4_SRC_PORT %IPV4_DST_ADDR %L4_DST_PORT %IN_PKTS %IN_BYTES %FIRST_SWITCHED \
                      %LAST_SWITCHED %TCP_FLAGS %PROTOCOL @PROCESS@";
 
+/// The tags of InfluxDB's points as usual; the other elements are fields.
+const TAGS: &str = "%PROTOCOL %SRC_PROC_NAME %DST_PROC_NAME";
+
 fn templates() -> [(&'static str, Template); 4] {
     let parse = |text| Template::parse(text).unwrap_or_default();
     [
@@ -49,7 +52,7 @@ fn encoders<'a>(template: &Template, records: &'a [FlowRecord]) -> Vec<(&'static
     let mut ipfix = IpfixEncoder::new(template.clone(), IpfixOptions::default());
     let mut v9 = Netflow9Encoder::new(template.clone(), Netflow9Options::default());
     let json = JsonEncoder::new(template, JsonKeys::Names, OWN_PEN);
-    let mut influx = InfluxEncoder::new(template, &Template::default(), "host");
+    let mut influx = InfluxEncoder::new(template, &Template::parse(TAGS).unwrap_or_default(), "host");
     let (mut objects, mut lines) = (Vec::new(), Vec::new());
     let mut all: Vec<(&'static str, Run<'a>)> = vec![
         ("ipfix", Box::new(move || ipfix.encode(records, NOW_NS, &mut |m| sink(m)))),
