@@ -130,25 +130,15 @@ pub(super) fn note(list: &mut Vec<Claim>, time_ns: u64, user: User, used: Socket
     fresh
 }
 
-/// When a new socket, first used by `user` as told at `time_ns`, took the port over from those before, and their local
-/// addresses and its own; none: there was none, or its end was told: that was the change.
+/// When a new socket, first used by `user` as told at `time_ns`, took the port over from those before; none: there was
+/// none, or its end was told: that was the change.
 ///
 /// The use may be told after the packet: then it is known that the process's sockets are not older than itself, and that
 /// what was used before it started was another one.
-pub(super) fn taken_over(list: &[Claim], time_ns: u64, user: User, new: &Socket) -> Option<(u64, Vec<IpAddr>)> {
+pub(super) fn taken_over(list: &[Claim], time_ns: u64, user: User, new: &Socket) -> Option<u64> {
     let replaced = |since_ns| list.iter().filter(move |c| c.is_replaced_by(new, since_ns));
-    let is_born_since = replaced(user.start_ns).any(|c| c.seen_ns < user.start_ns);
-    let (since_ns, change_ns) =
-        if is_born_since { (user.start_ns, user.start_ns) } else { (time_ns, time_ns.saturating_sub(TOLD_LATE_NS)) };
-    // The old one may be of the other family: a socket bound to `::` is in the way of one bound to 0.0.0.0.
-    let mut addresses: Vec<IpAddr> = replaced(since_ns).map(|c| c.local).collect();
-    if addresses.is_empty() {
-        return None;
-    }
-    addresses.push(new.local);
-    addresses.sort_unstable();
-    addresses.dedup();
-    Some((change_ns, addresses))
+    let born = Some(user.start_ns).filter(|start_ns| replaced(*start_ns).any(|c| c.seen_ns < *start_ns));
+    born.or_else(|| replaced(time_ns).next().map(|_| time_ns.saturating_sub(TOLD_LATE_NS)))
 }
 
 /// Events that only a new connection has.
@@ -160,7 +150,9 @@ const fn begins(used: SocketUse) -> bool {
 /// another one there already: that was the change.
 pub(super) fn released(list: &[Claim], process: ProcessId, time_ns: u64) -> Option<IpAddr> {
     let gone = list.iter().find(|c| c.process == process && c.ended_ns == Some(time_ns))?;
-    let came_after = |c: &Claim| c.netns == gone.netns && overlap(c.local, gone.local) && c.first_ns > gone.seen_ns;
+    // Its change was noted for its own address, which must be this one's too.
+    let covers = |c: &Claim| c.netns == gone.netns && (c.local == gone.local || c.local.is_unspecified());
+    let came_after = |c: &Claim| covers(c) && c.first_ns > gone.seen_ns;
     let held = list.iter().any(|c| c.ended_ns.is_none() && (c.socket == gone.socket || came_after(c)));
     (!held).then_some(gone.local)
 }

@@ -196,11 +196,8 @@ impl SocketIndex {
         let list = self.ports.entry((protocol, port)).or_default();
         let fresh = claim::note(list, time_ns, user, used, socket);
         let change = if fresh { claim::taken_over(list, time_ns, user, socket) } else { None };
-        let change = change.or_else(|| (used == SocketUse::Close).then(|| (time_ns, vec![socket.local])));
-        if let Some((time_ns, addresses)) = change.filter(|_| port != 0) {
-            let of = |address| EndpointChange { time_ns, protocol, address, port };
-            self.changes.extend(addresses.into_iter().map(of));
-        }
+        let change = change.or((used == SocketUse::Close).then_some(time_ns)).filter(|_| port != 0);
+        self.changes.extend(change.map(|time_ns| EndpointChange { protocol, address: socket.local, port, time_ns }));
         self.places.entry(user.process).or_default().insert(Place::Port(protocol, port));
     }
 

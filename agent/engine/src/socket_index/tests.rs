@@ -122,14 +122,13 @@ fn a_udp_port_changes_hands_once_though_its_owner_before_ends_later() {
 }
 
 #[test]
-fn a_port_that_goes_to_the_other_family_is_lost_to_the_one_before() {
+fn a_port_that_goes_to_the_other_family_is_lost_to_the_one_before_when_it_ends() {
     let mut x = SocketIndex::new(OWN);
     x.used(1000 * MS, pid(1), SocketUse::Send, &socket(1, 17, ("::", 5000), ("::", 0)));
-    // Connected, as its close was not told of, and before the end of the first process is.
     x.used(1500 * MS, pid(2), SocketUse::Send, &socket(2, 17, ("127.0.0.1", 5000), B));
     x.exited(pid(1), 1600 * MS);
     let changed: Vec<_> = x.take_changes().iter().map(|c| (c.time_ns / MS, c.address.to_string())).collect();
-    assert_eq!(changed, [(1495, "127.0.0.1".into()), (1495, "::".into())]);
+    assert_eq!(changed, [(1495, "127.0.0.1".into()), (1600, "::".into())]);
 }
 
 /// The kernel told of the first use 300 ms after the packet: whoever was preempted in the call.
