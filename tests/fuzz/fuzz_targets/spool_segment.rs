@@ -20,9 +20,7 @@ use libfuzzer_sys::fuzz_target;
 /// In memory where there is such a file system.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let base = Some(PathBuf::from("/dev/shm")).filter(|p| p.is_dir()).unwrap_or_else(std::env::temp_dir);
-    let folder = base.join(format!("pidflow-fuzz-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
+    base.join(format!("pidflow-fuzz-{}", std::process::id()))
 });
 
 fn framed(body: &[u8]) -> Vec<u8> {
@@ -40,6 +38,7 @@ fuzz_target!(|data: (u8, &[u8])| {
         // NaN would not be equal, but no field has fractions.
         assert_eq!(record::take(&again).map(|(r, n)| (r == record, n)), Some((true, again.len())));
     }
+    std::fs::create_dir_all(&*FOLDER).unwrap();
     segment::Segment::create(&FOLDER, 7).unwrap();
     let path = FOLDER.join(format!("{:020}.records", 7));
     File::options().append(true).open(path).unwrap().write_all(&octets).unwrap();
@@ -48,4 +47,5 @@ fuzz_target!(|data: (u8, &[u8])| {
     let read = segment.read(&FOLDER, segment.first, None, 1000).unwrap();
     assert!(read.records.len() as u64 <= segment.records && read.until == segment.end());
     assert!(segment.octets <= 20 + octets.len() as u64);
+    std::fs::remove_dir_all(&*FOLDER).unwrap();
 });

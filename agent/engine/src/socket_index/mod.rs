@@ -41,12 +41,6 @@ impl From<&Task> for User {
     }
 }
 
-impl From<ProcessId> for User {
-    fn from(process: ProcessId) -> Self {
-        Self { process, start_ns: 0 }
-    }
-}
-
 /// A local port that got another socket or lost it at a time; in order of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EndpointChange {

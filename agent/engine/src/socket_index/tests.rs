@@ -8,6 +8,12 @@ use crate::event::{ProcessId, Socket, SocketUse};
 const OWN: u32 = 7;
 const MS: u64 = 1_000_000;
 
+impl From<ProcessId> for User {
+    fn from(process: ProcessId) -> Self {
+        Self { process, start_ns: 0 }
+    }
+}
+
 fn ip(s: &str) -> IpAddr {
     s.parse().unwrap()
 }
