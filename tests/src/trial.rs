@@ -14,7 +14,8 @@ use crate::compare::{self, Outcome};
 use crate::process::{self, Guarded};
 use crate::truth::{self, Exchange};
 
-/// The longest scenario takes 15 s on an idle machine, and a minute in an emulated one that has two processors to itself.
+/// The longest scenario takes 15 s on an idle machine, and a minute in an emulated one that has two processors to
+/// itself.
 const LIMIT: Duration = Duration::from_secs(400);
 
 /// A scenario that is under way, or waits for its go.

@@ -27,7 +27,8 @@ const NAMES: [&str; 4] = ["pf-curl", "pf-dig", "pf-worker-12345", "pf.x"];
 const FIRST_PORT: u16 = 20_000;
 /// `nobody` on Debian.
 const NOBODY: u32 = 65_534;
-/// More clients than this at a time means that the machine does not keep up: wait for some to end, unless told otherwise.
+/// More clients than this at a time means that the machine does not keep up: wait for some to end.
+/// The usual number.
 const AT_A_TIME: usize = 200;
 
 /// The whole scenario.
