@@ -69,6 +69,7 @@ CREATE TABLE IF NOT EXISTS flows
     `INITIATOR_BASIS` LowCardinality(Nullable(String)) COMMENT 'How the source is known to be the initiator: socket (the kernel said who connected), syn, first-packet.',
     `CONNECT_ERROR` Nullable(UInt16) COMMENT 'Why connect failed, as errno of the Linux generic ABI: 111 refused, 110 timed out, 113 no route to host, …',
     `CONNECT_MICROSECONDS` Nullable(UInt64) COMMENT 'Time from the client''s first SYN to the ACK that ended the TCP handshake, microseconds.',
+    `HOST_NAME` LowCardinality(Nullable(String)) COMMENT 'Name of the host on which the flow was observed and whose processes are named (--host); absent for a capture file. In OTLP: host.name of the resource.',
     `SRC_PROC_ATTRIBUTION` LowCardinality(Nullable(String)) COMMENT 'How the source end was attributed (socket-event, local-port-event, snapshot-tuple, snapshot-port, listener-only) or why not (remote, ambiguous, no-socket, no-process, offline, kernel).',
     `SRC_PROC_ACTUAL_MEMORY_64` Nullable(UInt64) COMMENT 'Resident memory of the process at the source end at the flow''s end, octets, full range.',
     `SRC_PROC_PEAK_MEMORY_64` Nullable(UInt64) COMMENT 'Peak resident memory of the process at the source end up to the flow''s end, octets, full range.',

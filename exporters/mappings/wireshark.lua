@@ -43,6 +43,7 @@ own[1] = { field = ProtoField.string("pidflow.flow_end_detail", "FLOW_END_DETAIL
 own[2] = { field = ProtoField.string("pidflow.initiator_basis", "INITIATOR_BASIS"), text = true }
 own[3] = { field = ProtoField.uint16("pidflow.connect_error", "CONNECT_ERROR"), text = false }
 own[4] = { field = ProtoField.uint32("pidflow.connect_microseconds", "CONNECT_MICROSECONDS"), text = false }
+own[5] = { field = ProtoField.string("pidflow.host_name", "HOST_NAME"), text = true }
 own[16] = { field = ProtoField.string("pidflow.src_proc_attribution", "SRC_PROC_ATTRIBUTION"), text = true }
 own[17] = { field = ProtoField.uint64("pidflow.src_proc_actual_memory_64", "SRC_PROC_ACTUAL_MEMORY_64"), text = false }
 own[18] = { field = ProtoField.uint64("pidflow.src_proc_peak_memory_64", "SRC_PROC_PEAK_MEMORY_64"), text = false }

@@ -12,6 +12,7 @@ use pidflow_schema::{
 const START_NS: u64 = 1_767_225_600_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
 
+const HOST: &str = "host-a";
 const NAMES: [&str; 6] =
     ["curl", "nginx: worker", "postgres", "prüfdienst", "python3.11", "a-very-long-process-name-beyond-comm"];
 
@@ -32,7 +33,9 @@ pub fn record(n: u64) -> FlowRecord {
         _ => (namespace_only(n), ProcessEnd::unknown(Attribution::Offline)),
     };
     let connect_error = (n % 11 == 10).then_some(111);
-    FlowRecord { flow: flow(n), source, destination, connect_error }
+    // Those of capture files are of no host.
+    let host = if n % 7 == 6 { "" } else { HOST };
+    FlowRecord { host: host.into(), flow: flow(n), source, destination, connect_error }
 }
 
 /// A record of the commonest kind: TCP over IPv4 with everything known of both ends.
@@ -42,7 +45,7 @@ pub fn full(n: u64) -> FlowRecord {
     (flow.source, flow.destination) = addresses(n, false);
     flow.protocol = Protocol::TCP;
     flow.icmp_type_code = None;
-    FlowRecord { flow, source: end(1, true), destination: end(6, true), connect_error: None }
+    FlowRecord { host: HOST.into(), flow, source: end(1, true), destination: end(6, true), connect_error: None }
 }
 
 fn addresses(n: u64, v6: bool) -> (IpAddr, IpAddr) {

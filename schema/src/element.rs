@@ -260,6 +260,8 @@ pub enum Group {
     DestinationNamespace = 1 << 17,
     /// A TCP handshake was seen from its beginning to its end.
     Handshake = 1 << 18,
+    /// Observed live, so that the host's name is known.
+    Host = 1 << 19,
 }
 
 /// The groups of one record.

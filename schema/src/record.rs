@@ -332,6 +332,8 @@ impl ProcessEnd {
 /// What goes out: the flow and the process at both ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlowRecord {
+    /// Name of the host on which it was observed; empty: from a capture file.
+    pub host: Arc<str>,
     /// What the packets said.
     pub flow: Flow,
     /// The source (client) end.
@@ -345,8 +347,9 @@ pub struct FlowRecord {
 impl FlowRecord {
     /// A record of a flow whose ends are not known.
     #[must_use]
-    pub const fn without_processes(flow: Flow, why: Attribution) -> Self {
-        Self { flow, source: ProcessEnd::unknown(why), destination: ProcessEnd::unknown(why), connect_error: None }
+    pub fn without_processes(flow: Flow, why: Attribution) -> Self {
+        let (source, destination) = (ProcessEnd::unknown(why), ProcessEnd::unknown(why));
+        Self { host: Arc::default(), flow, source, destination, connect_error: None }
     }
 
     /// The groups of elements that this record has.
@@ -364,6 +367,7 @@ impl FlowRecord {
             .with(Group::Vlan, self.flow.vlan.is_some())
             .with(Group::Ethernet, self.flow.macs.is_some())
             .with(Group::Handshake, self.flow.handshake.is_some())
+            .with(Group::Host, !self.host.is_empty())
             .with(Group::ConnectError, self.connect_error.is_some())
             .with(Group::Source, src.process.is_some())
             .with(Group::SourceUsage, src.usage.is_some())

@@ -85,6 +85,7 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let view = if view { Some(LiveView::start()?) } else { None };
     let table = options.flows.table();
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());
+    let joiner = joiner.on_host(&context.host_name);
     let observers = Observers::new(shared, about, options.http.max_edges()).with_view(view);
     let (table, shutdown) = (FlowTable::new(table), options.export.drain_timeout());
     Ok((LiveParts { probes, capture, batches, table, joiner, exporters, observers, shutdown }, metrics))

@@ -128,4 +128,7 @@ pub(super) const FLOW: &[Element] = &[
     row("CONNECT_MICROSECONDS", "connectMicroseconds", (Pidflow, 4), T::Unsigned32, |r| r.flow.handshake.map(|h| h.total_us().into()))
         .group(Group::Handshake).unit(Unit::Microseconds, Semantics::Quantity).otel("pidflow.flow.tcp.handshake.time")
         .doc("Time from the client's first SYN to the ACK that ended the TCP handshake, microseconds."),
+    row("HOST_NAME", "hostName", (Pidflow, 5), T::String, |r| text(&r.host))
+        .group(Group::Host).v9_text(32)
+        .doc("Name of the host on which the flow was observed and whose processes are named (--host); absent for a capture file. In OTLP: host.name of the resource."),
 ];

@@ -4,6 +4,7 @@
 //! that a fact that arrives milliseconds after the packet still counts.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use pidflow_schema::{
     Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, InitiatorBasis, ProcessEnd, Protocol,
@@ -46,6 +47,8 @@ pub struct Joiner {
     counters: JoinCounters,
     /// How long ended processes and sockets are kept, nanoseconds.
     retention_ns: u64,
+    /// Of every record.
+    host: Arc<str>,
 }
 
 impl Joiner {
@@ -55,6 +58,12 @@ impl Joiner {
     #[must_use]
     pub fn new(retention_ns: u64, own_netns: u32) -> Self {
         Self { retention_ns, sockets: SocketIndex::new(own_netns), ..Self::default() }
+    }
+
+    /// With the name of this host in every record.
+    #[must_use]
+    pub fn on_host(self, name: &str) -> Self {
+        Self { host: name.into(), ..self }
     }
 
     /// Takes one fact.
@@ -120,7 +129,7 @@ impl Joiner {
         let source = self.end(source, flow.source, &flow);
         let destination = self.end(destination, flow.destination, &flow);
         self.count(&source, &destination);
-        FlowRecord { flow, source, destination, connect_error }
+        FlowRecord { host: Arc::clone(&self.host), flow, source, destination, connect_error }
     }
 
     /// ICMP is answered by the kernel: the socket with the echo's identifier is the asking one's.
@@ -197,7 +206,7 @@ impl Joiner {
         self.counters.without_packets += 1;
         self.count(&source, &destination);
         let connect_error = (failed.errno != 0).then_some(failed.errno);
-        FlowRecord { flow, source, destination, connect_error }
+        FlowRecord { host: Arc::clone(&self.host), flow, source, destination, connect_error }
     }
 
     fn count(&mut self, source: &ProcessEnd, destination: &ProcessEnd) {
