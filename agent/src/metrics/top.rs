@@ -3,19 +3,25 @@
 //! Counters must only grow, whichever keys are shown. So what a key counted while it was not shown is counted as
 //! `other` at that time and stays there; a key that is shown begins at zero; and when a series is withdrawn its sums
 //! go to `retired`. At any time shown + other + retired = everything.
+//!
+//! Keys without a series are candidates, as in Space-Saving (Metwally et al., "Efficient Computation of Frequent and
+//! Top-k Elements", 2005): when all places are taken a new key gets that of the lightest one and inherits its weight.
+//! So none that is heavy goes unnoticed among many that are light. For a series only counts what is a key's own.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+mod fading;
+
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
 
+use fading::Fading;
 use foldhash::fast::RandomState;
 
-/// Seconds in which the weight of old traffic halves when keys compete for a series.
-const HALF_LIFE_S: f64 = 120.0;
 /// Seconds without anything to count after which a series is withdrawn.
 pub(super) const IDLE_S: u64 = 600;
 /// Candidates held for each series.
-const CANDIDATES: usize = 4;
+const CANDIDATES: usize = 3;
 
 /// What can be summed up.
 pub(crate) trait Sum: Copy + Default {
@@ -23,31 +29,46 @@ pub(crate) trait Sum: Copy + Default {
     fn add(&mut self, other: &Self);
 }
 
-#[derive(Debug)]
+/// What a key is given at once.
+#[derive(Debug, Clone, Copy)]
+struct Addition<'a, V> {
+    sums: &'a V,
+    weight: f64,
+    now_s: u64,
+}
+
+#[derive(Debug, Default)]
 struct Held<V> {
     /// What the series says; none: not shown.
     shown: Option<V>,
-    /// Weight with the old one fading.
+    /// Weight of its own.
     weight: f64,
+    /// Of those whose place it took; may be its own from before it was held.
+    inherited: f64,
     /// Second of the last addition.
     last_s: u64,
 }
 
-impl<V> Held<V> {
-    fn faded(&self, now_s: u64) -> f64 {
-        match now_s.saturating_sub(self.last_s) {
-            0 => self.weight,
-            ago => self.weight * (-(ago as f64) / HALF_LIFE_S).exp2(),
-        }
+impl<V: Sum> Held<V> {
+    /// Adds to the series, or else to `other`.
+    fn count(&mut self, a: Addition<'_, V>, other: &mut V) {
+        self.weight += a.weight;
+        self.last_s = a.now_s;
+        self.shown.as_mut().unwrap_or(other).add(a.sums);
     }
 
     /// How much it deserves a series: one that has it keeps it unless another is twice as heavy.
     fn claim(&self, now_s: u64) -> f64 {
         match now_s.saturating_sub(self.last_s) {
             idle if idle > IDLE_S => 0.0,
-            _ if self.shown.is_some() => 2.0 * self.faded(now_s),
-            _ => self.faded(now_s),
+            _ if self.shown.is_some() => 2.0 * self.weight,
+            _ => self.weight,
         }
+    }
+
+    /// How much it deserves its place. The bits of floating point numbers that are not negative are in the numbers' order.
+    const fn rank(&self) -> u64 {
+        (self.weight + self.inherited).to_bits()
     }
 }
 
@@ -57,6 +78,9 @@ pub(crate) struct Top<K, V> {
     limit: usize,
     shown: usize,
     held: HashMap<K, Held<V>, RandomState>,
+    /// Every candidate once, with a rank that it had; it may have risen since.
+    lightest: BinaryHeap<Reverse<(u64, K)>>,
+    fading: Fading,
     other: V,
     retired: V,
 }
@@ -81,53 +105,96 @@ impl<K, V: Default> Default for Shown<K, V> {
 impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
     /// At most `limit` series.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, shown: 0, held: HashMap::default(), other: V::default(), retired: V::default() }
+        Self {
+            limit,
+            shown: 0,
+            held: HashMap::default(),
+            lightest: BinaryHeap::new(),
+            fading: Fading::new(),
+            other: V::default(),
+            retired: V::default(),
+        }
     }
 
     /// Adds to a key; `weight` is what keys compete by.
     pub(crate) fn count(&mut self, key: K, sums: &V, weight: u64, now_s: u64) {
-        let Some(held) = self.held(key, now_s) else { return self.other.add(sums) };
-        held.weight = held.faded(now_s) + weight as f64;
-        held.last_s = now_s;
-        match &mut held.shown {
-            Some(shown) => shown.add(sums),
-            None => self.other.add(sums),
+        let addition = Addition { sums, weight: weight as f64 * self.fading.gain(now_s), now_s };
+        match self.held.get_mut(&key) {
+            Some(held) => held.count(addition, &mut self.other),
+            None => self.newcomer(key, addition),
         }
     }
 
-    /// The key's place, made if there is room for it.
-    fn held(&mut self, key: K, now_s: u64) -> Option<&mut Held<V>> {
-        let (room, free) = (self.held.len() < self.limit * CANDIDATES, self.shown < self.limit);
-        match self.held.entry(key) {
-            Entry::Occupied(e) => Some(e.into_mut()),
-            Entry::Vacant(_) if !room => None,
-            Entry::Vacant(e) => {
-                self.shown += usize::from(free);
-                Some(e.insert(Held { shown: free.then(V::default), weight: 0.0, last_s: now_s }))
+    fn newcomer(&mut self, key: K, addition: Addition<'_, V>) {
+        let Some(mut held) = self.place(addition.weight) else { return self.other.add(addition.sums) };
+        held.count(addition, &mut self.other);
+        if held.shown.is_none() {
+            self.lightest.push(Reverse((held.rank(), key.clone())));
+        }
+        self.held.insert(key, held);
+    }
+
+    /// A place for a new key; what weighs nothing takes none from another.
+    fn place(&mut self, weight: f64) -> Option<Held<V>> {
+        if self.shown < self.limit {
+            self.shown += 1;
+            return Some(Held { shown: Some(V::default()), ..Held::default() });
+        }
+        if self.lightest.len() < self.limit * CANDIDATES {
+            return Some(Held::default());
+        }
+        let inherited = if weight > 0.0 { self.displace() } else { None };
+        Some(Held { inherited: inherited?, ..Held::default() })
+    }
+
+    /// Takes the place of the lightest candidate; its weight. Ranks are brought up to date as far as they are met: at
+    /// most once for each addition.
+    fn displace(&mut self) -> Option<f64> {
+        loop {
+            let mut lightest = self.lightest.peek_mut()?;
+            let Reverse((noted, key)) = &mut *lightest;
+            match self.held.get(key).map(Held::rank) {
+                Some(rank) if rank > *noted => *noted = rank,
+                _ => {
+                    let Reverse((rank, key)) = PeekMut::pop(lightest);
+                    self.held.remove(&key);
+                    return Some(f64::from_bits(rank));
+                }
             }
         }
     }
 
     /// Chooses anew which keys are shown; to be called now and then.
     pub(crate) fn settle(&mut self, now_s: u64) {
-        let mut rank: Vec<(f64, K)> = self.held.iter().map(|(key, h)| (h.claim(now_s), key.clone())).collect();
-        rank.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        self.fade(now_s);
+        let mut claims: Vec<(f64, K)> = self.held.iter().map(|(key, h)| (h.claim(now_s), key.clone())).collect();
+        claims.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         self.shown = 0;
-        for (place, (claim, key)) in rank.iter().enumerate() {
-            self.settle_one(key, place, *claim);
+        for (place, (claim, key)) in claims.iter().enumerate() {
+            self.settle_one(key, *claim, place < self.limit);
+        }
+        let candidates = self.held.iter().filter(|(_, h)| h.shown.is_none());
+        self.lightest = candidates.map(|(key, h)| Reverse((h.rank(), key.clone()))).collect();
+    }
+
+    fn fade(&mut self, now_s: u64) {
+        let fade = self.fading.rebase(now_s);
+        for held in self.held.values_mut() {
+            held.weight *= fade;
+            held.inherited *= fade;
         }
     }
 
-    fn settle_one(&mut self, key: &K, place: usize, claim: f64) {
+    fn settle_one(&mut self, key: &K, claim: f64, has_place: bool) {
         let Some(held) = self.held.get_mut(key) else { return };
-        let show = claim > 0.0 && place < self.limit;
-        match (show, held.shown) {
-            (true, shown) => held.shown = Some(shown.unwrap_or_default()),
-            (false, Some(sums)) => self.retired.add(&sums),
-            (false, None) => {}
+        let show = claim > 0.0 && has_place;
+        match held.shown {
+            shown if show => held.shown = Some(shown.unwrap_or_default()),
+            Some(sums) => self.retired.add(&sums),
+            None => {}
         }
         self.shown += usize::from(show);
-        if !show && (claim <= 0.0 || place >= self.limit * CANDIDATES / 2) {
+        if claim <= 0.0 {
             self.held.remove(key);
         } else if !show {
             held.shown = None;
@@ -189,6 +256,60 @@ mod tests {
         let shown = top.shown();
         assert_eq!(shown.series, [(1, 100), (9, 5)]);
         assert_eq!((shown.other, shown.retired), (1_000_000, 100));
+    }
+
+    #[test]
+    fn one_heavy_key_among_a_great_many_light_ones_is_shown_within_two_settles() {
+        const HEAVY: u32 = u32::MAX;
+        for first_s in 16..31 {
+            let mut top = Top::new(100);
+            for now_s in 1..=first_s + 30 {
+                (0..500).for_each(|i| top.count(now_s as u32 * 500 + i, &1500, 1500, now_s));
+                if now_s == first_s {
+                    top.count(HEAVY, &1_000_000_000, 1_000_000_000, now_s);
+                }
+                if now_s % 15 == 0 {
+                    top.settle(now_s);
+                }
+            }
+            assert!(top.shows(&HEAVY), "first seen in second {first_s}");
+        }
+    }
+
+    #[test]
+    fn a_heavy_key_of_many_small_additions_is_noticed_too() {
+        let mut top = Top::new(100);
+        for now_s in 1..=60 {
+            for i in 0..500 {
+                top.count(now_s as u32 * 500 + i, &1500, 1500, now_s);
+                top.count(u32::MAX, &15, 15, now_s);
+            }
+            if now_s % 15 == 0 {
+                top.settle(now_s);
+            }
+        }
+        assert!(top.shows(&u32::MAX), "7.5 kB/s is five times what any other has in all");
+    }
+
+    #[test]
+    fn what_was_inherited_gives_no_claim_to_a_series() {
+        let mut top = Top::new(10);
+        for key in 0..10_000 {
+            top.count(key, &100, 100, 1);
+        }
+        let before = top.shown().series;
+        top.settle(1);
+        assert_eq!(top.shown().series, before, "all are alike");
+        assert_eq!((total(&top), top.held.len(), top.lightest.len()), (1_000_000, 40, 30));
+    }
+
+    #[test]
+    fn what_weighs_nothing_takes_no_place() {
+        let mut top = Top::new(1);
+        (0..4).for_each(|key| top.count(key, &1, 10, 1));
+        (4..9).for_each(|key| top.count(key, &1, 0, 1));
+        assert!((0..4).all(|key| top.held.contains_key(&key)));
+        assert_eq!(total(&top), 9);
     }
 
     #[test]
