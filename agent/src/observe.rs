@@ -132,7 +132,7 @@ impl Observers {
         self.view = None;
     }
 
-    fn status(&self, f: &Figures, seconds: u64) -> Status {
+    fn status(&mut self, f: &Figures, seconds: u64) -> Status {
         Status {
             seconds,
             packets: f.table.packets,

@@ -33,6 +33,20 @@ pub enum Point {
     Histogram(Histogram),
 }
 
+impl Point {
+    /// What a counter or histogram of this kind is at its beginning: zero in every part.
+    #[must_use]
+    pub fn beginning(&self) -> Self {
+        match self {
+            Self::Whole(_) => Self::Whole(0),
+            Self::Real(_) => Self::Real(0.0),
+            Self::Histogram(h) => {
+                Self::Histogram(Histogram { bounds: h.bounds, counts: vec![0; h.counts.len()], sum: 0.0 })
+            }
+        }
+    }
+}
+
 /// A histogram with fixed bounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {

@@ -112,8 +112,8 @@ pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query
     let is_asked = |(source, target): &Ends| {
         query.process.as_ref().is_none_or(|name| source.process() == name.0 || target.process() == name.0)
     };
-    let shown = status.talk.edges.series.iter().filter(|(ends, _)| is_asked(ends));
-    let mut shown: Vec<_> = shown.map(|(ends, sums)| (ends.clone(), sums.traffic)).collect();
+    let shown = status.talk.edges.series.iter().filter(|s| is_asked(&s.key));
+    let mut shown: Vec<_> = shown.map(|s| (s.key.clone(), s.sums.traffic)).collect();
     drop(status);
     shown.sort_by_key(|(_, traffic)| std::cmp::Reverse(traffic.bytes));
     shown.truncate(limit);

@@ -1,14 +1,56 @@
 //! `/metrics`.
 
-use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use std::convert::Infallible;
+use std::net::IpAddr;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::http::request::Parts;
 use axum::response::IntoResponse;
 
 use super::Shared;
 use super::problem::AnyRefusal;
+use super::server::Peer;
 use crate::metrics::openmetrics;
 
+/// Prometheus and those that scrape as it does send this.
+const SCRAPE: &str = "x-prometheus-scrape-timeout-seconds";
+
+/// Someone who comes again and again, and keeps what he was told.
+#[derive(Debug)]
+pub(super) struct Scraper {
+    /// From where.
+    pub(super) peer: IpAddr,
+    /// What it says it is.
+    pub(super) user_agent: Box<[u8]>,
+}
+
+impl Scraper {
+    /// None: one who wants to know how it is now.
+    fn of(request: &Parts) -> Option<Self> {
+        request.headers.get(SCRAPE)?;
+        let Peer(peer) = *request.extensions.get()?;
+        let user_agent = request.headers.get(USER_AGENT).map(|name| name.as_bytes().into()).unwrap_or_default();
+        Some(Self { peer, user_agent })
+    }
+}
+
+/// Who asks.
+pub(super) struct Asker(Option<Scraper>);
+
+impl<S: Sync> FromRequestParts<S> for Asker {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(Scraper::of(parts)))
+    }
+}
+
 /// Metrics for Prometheus (OpenMetrics 1.0)
+///
+/// A counter of a talker that is new to a scrape loop (who sends `X-Prometheus-Scrape-Timeout-Seconds`) is told to it as
+/// zero once, so that `rate` and `increase` see what it counted before it was seen.
 #[utoipa::path(
     get,
     path = "/metrics",
@@ -18,6 +60,69 @@ use crate::metrics::openmetrics;
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(shared): State<Shared>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, openmetrics::CONTENT_TYPE)], openmetrics::encode(&shared.families()))
+pub(super) async fn page(State(shared): State<Shared>, Asker(scraper): Asker) -> impl IntoResponse {
+    let pieces = openmetrics::pieces(shared.families_for(scraper.as_ref()));
+    let body = Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, Infallible>)));
+    ([(CONTENT_TYPE, openmetrics::CONTENT_TYPE)], body)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Bytes;
+    use axum::extract::Request;
+    use futures_util::StreamExt;
+
+    use super::*;
+    use crate::allocated;
+    use crate::metrics::status::Status;
+    use crate::metrics::talk::Talk;
+    use crate::recent::Recent;
+
+    /// `--max-edges`.
+    const EDGES: u32 = 1000;
+    /// Statuses that are told within the time that an answer may take.
+    const STATUSES: usize = super::super::limits::ANSWER.as_secs() as usize + 1;
+    /// What each reader may cost, octets, and each status.
+    const READER: usize = 64 * 1024;
+    const STATUS: usize = EDGES as usize * 2048;
+
+    #[tokio::test]
+    async fn readers_that_take_nothing_hold_up_little() {
+        let shared = Shared::new("host", 32473, Recent::new(0));
+        let mut talk = Talk::new(EDGES as usize);
+        (0..2 * EDGES).for_each(|i| talk.count(&crate::sample::record(i, i as u16, 1000), 1));
+        let (before, mut readers, mut page) = (allocated::octets(), Vec::new(), 0);
+        for n in 0..super::super::limits::CONNECTIONS {
+            if n < STATUSES {
+                shared.publish(Status { talk: talk.shown(), ..Status::default() });
+            }
+            let answer = super::page(State(shared.clone()), Asker(None)).await.into_response();
+            let mut body = answer.into_body().into_data_stream();
+            page = body.next().await.unwrap().unwrap().len();
+            readers.push(body);
+        }
+        let held = (allocated::octets() - before).cast_unsigned();
+        for piece in readers.pop().unwrap().collect::<Vec<_>>().await {
+            page += piece.as_ref().map_or(0, Bytes::len);
+        }
+        println!("{} readers of {page} octets hold {held}", readers.len() + 1);
+        assert!(held < (readers.len() + 1) * READER + STATUSES * STATUS, "{held}");
+        assert!(page > 3_000_000, "{page}");
+    }
+
+    #[test]
+    fn who_scrapes_says_so() {
+        let of = |request: axum::http::request::Builder, peer: Option<Peer>| {
+            let mut request: Request<()> = request.body(()).unwrap();
+            peer.map(|peer| request.extensions_mut().insert(peer));
+            Scraper::of(&request.into_parts().0)
+        };
+        let peer = Some(Peer([127, 0, 0, 1].into()));
+        let scrape = || Request::builder().header("X-Prometheus-Scrape-Timeout-Seconds", "10");
+        let found = of(scrape().header("User-Agent", "Prometheus/2.42.0"), peer).unwrap();
+        assert_eq!((found.peer, &*found.user_agent), ([127, 0, 0, 1].into(), &b"Prometheus/2.42.0"[..]));
+        assert!(of(scrape(), peer).is_some());
+        assert!(of(scrape(), None).is_none(), "gone already");
+        assert!(of(Request::builder().header("User-Agent", "curl/7.88.1"), peer).is_none());
+    }
 }

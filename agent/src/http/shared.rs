@@ -1,12 +1,15 @@
 //! What the pages are made from, between the pipeline and HTTP.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pidflow_schema::metric::Family;
 
 use super::counts::Counts;
+use super::metrics::Scraper;
 use crate::metrics::families::families;
+use crate::metrics::loops::Loops;
 use crate::metrics::status::Status;
+use crate::metrics::view::{LazyFamily, View, whole};
 use crate::recent::Recent;
 
 /// What the pages are made from.
@@ -19,7 +22,8 @@ pub(crate) struct Shared {
     /// The latest records.
     pub(crate) recent: Arc<Recent>,
     pub(super) counts: Arc<Counts>,
-    status: Arc<Mutex<Status>>,
+    status: Arc<Mutex<Arc<Status>>>,
+    loops: Arc<Mutex<Loops>>,
 }
 
 impl Shared {
@@ -31,24 +35,37 @@ impl Shared {
             own_pen,
             recent: Arc::new(recent),
             counts: Arc::default(),
-            status: Arc::new(Mutex::new(starting)),
+            status: Arc::new(Mutex::new(Arc::new(starting))),
+            loops: Arc::default(),
         }
     }
 
     /// The latest status.
-    pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Every metric, as of the latest status.
     pub(crate) fn families(&self) -> Vec<Family> {
-        let mut families = families(&self.status(), &self.host);
-        families.extend(self.counts.families());
+        whole(self.families_for(None))
+    }
+
+    /// The same, made as they are read; what is new to a scrape loop is told to it as zero.
+    pub(super) fn families_for(&self, scraper: Option<&Scraper>) -> Vec<LazyFamily> {
+        let status = self.status();
+        let seen = scraper.map_or(View::EVERYTHING, |s| self.seen_by(s, &status));
+        let mut families = families(&View { status, host: Arc::clone(&self.host), seen });
+        families.extend(self.counts.families().map(LazyFamily::from));
         families
+    }
+
+    fn seen_by(&self, scraper: &Scraper, status: &Status) -> u64 {
+        let mut loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
+        loops.visit(scraper.peer, &scraper.user_agent, status)
     }
 
     /// Replaces it.
     pub(crate) fn publish(&self, status: Status) {
-        *self.status() = status;
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(status);
     }
 }

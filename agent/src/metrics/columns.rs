@@ -1,50 +1,124 @@
-//! From sums by key to metrics: one family per column, one series per key.
+//! From sums by key to metrics: for each column a family with one series per key, and one of what withdrawn series had
+//! counted, so that shown + other + retired is all there was of everything that is counted.
 
 use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample};
 
+use super::talk::TalkShown;
 use super::top::Shown;
+use super::view::{LazyFamily, View};
 
-/// One family of several that have the same series.
+/// The word for what has no series of its own.
+pub(super) const OTHER: &str = "other";
+/// Number of the first status, in which `other` and `retired` are.
+const FIRST: u64 = 1;
+const RETIRED: &str = "What withdrawn series of the family of this name without \"retired\" had counted.";
+
+/// Sums, and how their series are labelled.
+pub(super) struct Subject<K: 'static, V: 'static> {
+    /// Where they are.
+    pub(super) shown: fn(&TalkShown) -> &Shown<K, V>,
+    /// Labels of a key on the host of this name; none: of `other`.
+    pub(super) attributes: fn(Option<&K>, &str) -> Attributes,
+}
+
+impl<K, V> Clone for Subject<K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for Subject<K, V> {}
+
+/// One counter or histogram of several that have the same series.
+#[derive(Debug)]
 pub(super) struct Column<V> {
-    /// As in [`Family`].
-    pub(super) name: &'static str,
+    /// Names of the family and of that of its withdrawn series: [`names`].
+    pub(super) names: [&'static str; 2],
     /// As in [`Family`].
     pub(super) unit: &'static str,
     /// As in [`Family`].
     pub(super) kind: Kind,
     /// As in [`Family`].
     pub(super) help: &'static str,
-    /// The value of a series; none: not known.
-    pub(super) point: fn(&V) -> Option<Point>,
+    /// What its series say.
+    pub(super) read: Read<V>,
 }
+
+/// How the values of a key are read.
+#[derive(Debug)]
+pub(super) enum Read<V> {
+    /// One; none: not known.
+    One(fn(&V) -> Option<Point>),
+    /// Two that this label tells apart.
+    Two(&'static str, fn(&V) -> [(&'static str, u64); 2]),
+}
+
+/// The names of a column: `retired` stands after the subject.
+macro_rules! names {
+    ($subject:literal, $separator:literal, $what:literal) => {
+        [concat!($subject, $separator, $what), concat!($subject, $separator, "retired", $separator, $what)]
+    };
+    ($subject:literal, $what:literal) => {
+        $crate::metrics::columns::names!($subject, ".", $what)
+    };
+}
+pub(super) use names;
 
 /// A counter of whole numbers.
 pub(super) const fn counter<V>(
-    name: &'static str,
+    names: [&'static str; 2],
     unit: &'static str,
     help: &'static str,
-    point: fn(&V) -> Option<Point>,
+    read: fn(&V) -> Option<Point>,
 ) -> Column<V> {
-    Column { name, unit, kind: Kind::Counter, help, point }
+    Column { names, unit, kind: Kind::Counter, help, read: Read::One(read) }
 }
 
 /// The families of some columns.
-pub(super) fn families<V>(columns: &[Column<V>], rows: &[(Attributes, &V)]) -> Vec<Family> {
-    columns.iter().map(|c| family(c, rows)).collect()
+pub(super) fn families<K, V>(
+    view: &View,
+    subject: Subject<K, V>,
+    columns: &'static [Column<V>],
+) -> impl Iterator<Item = LazyFamily> {
+    let shown =
+        move |c: &'static Column<V>| LazyFamily::new(c.family(c.names[0], c.help), samples(view.clone(), subject, c));
+    let retired = move |c: &'static Column<V>| {
+        LazyFamily::new(c.family(c.names[1], RETIRED), c.retired(view, subject).into_iter())
+    };
+    columns.iter().map(shown).chain(columns.iter().map(retired))
 }
 
-fn family<V>(c: &Column<V>, rows: &[(Attributes, &V)]) -> Family {
-    let samples = rows.iter().filter_map(|(a, v)| Some(Sample::new(Attributes::clone(a), (c.point)(v)?)));
-    Family { name: c.name, unit: c.unit, kind: c.kind, help: c.help, samples: samples.collect() }
+/// Of all keys that have a series, and of all others together.
+fn samples<K, V>(view: View, subject: Subject<K, V>, column: &'static Column<V>) -> impl Iterator<Item = Sample> {
+    let keys = (subject.shown)(&view.status.talk).series.len();
+    (0..=keys).flat_map(move |i| {
+        let shown = (subject.shown)(&view.status.talk);
+        let (key, since, sums) =
+            shown.series.get(i).map_or((None, FIRST, &shown.other), |s| (Some(&s.key), s.since, &s.sums));
+        column.samples((subject.attributes)(key, &view.host), sums, view.is_new(since))
+    })
 }
 
-/// The rows of keys with a series, and of those without.
-pub(super) fn rows<K, V>(shown: &Shown<K, V>, attributes: impl Fn(Option<&K>) -> Attributes) -> Vec<(Attributes, &V)> {
-    let series = shown.series.iter().map(|(key, v)| (attributes(Some(key)), v));
-    series.chain([(attributes(None), &shown.other)]).collect()
-}
+impl<V> Column<V> {
+    const fn family(&self, name: &'static str, help: &'static str) -> Family {
+        Family { name, unit: self.unit, kind: self.kind, help, samples: Vec::new() }
+    }
 
-/// The row of withdrawn series, for families of their own.
-pub(super) fn retired<K, V>(shown: &Shown<K, V>) -> Vec<(Attributes, &V)> {
-    vec![(Attributes::from([]), &shown.retired)]
+    fn retired<K>(&self, view: &View, subject: Subject<K, V>) -> Vec<Sample> {
+        self.samples(Attributes::from([]), &(subject.shown)(&view.status.talk).retired, view.is_new(FIRST))
+    }
+
+    fn samples(&self, attributes: Attributes, sums: &V, is_new: bool) -> Vec<Sample> {
+        let begun = |point: Point| if is_new { point.beginning() } else { point };
+        match self.read {
+            Read::One(read) => read(sums).map(|point| Sample::new(attributes, begun(point))).into_iter().collect(),
+            Read::Two(key, read) => {
+                let sample = |(value, n): (&str, u64)| {
+                    let more = [(key, value.to_owned())];
+                    Sample::new(attributes.iter().cloned().chain(more).collect::<Vec<_>>(), begun(Point::Whole(n)))
+                };
+                read(sums).map(sample).into()
+            }
+        }
+    }
 }

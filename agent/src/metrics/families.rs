@@ -3,36 +3,33 @@
 use pidflow_schema::metric::{Family, Point, Sample};
 
 use super::status::{Exporter, Status};
+use super::view::{LazyFamily, View};
 use super::{node_families, talk_families};
 
-/// All families; `host` is the name in node labels.
-pub(crate) fn families(s: &Status, host: &str) -> Vec<Family> {
+/// All families.
+pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
+    let s = &view.status;
     let mut all = vec![build()];
     all.extend(packets(s));
     all.extend(flows(s));
     all.extend(events(s));
     all.extend(exporters(&s.exporters));
-    all.push(Family::gauge(
-        "pidflow.queue.depth",
-        "{item}",
-        "Things that wait, by queue.",
-        labelled("queue", &s.queues),
-    ));
-    all.push(Family::gauge(
-        "pidflow.table.entries",
-        "{entry}",
-        "Entries of tables, by table.",
-        labelled("table", &s.tables),
-    ));
-    all.push(Family::gauge(
-        "pidflow.ready",
-        "",
-        "1 when everything is attached and running.",
-        Sample::alone(u64::from(s.not_ready.is_empty())),
-    ));
-    all.extend(talk_families::all(&s.talk, host));
-    all.extend(node_families::all(&s.talk, host));
-    all
+    all.extend(waiting(s));
+    let of_talk = talk_families::all(view).into_iter().chain(node_families::all(view));
+    all.into_iter().map(LazyFamily::from).chain(of_talk).collect()
+}
+
+fn waiting(s: &Status) -> [Family; 3] {
+    [
+        Family::gauge("pidflow.queue.depth", "{item}", "Things that wait, by queue.", labelled("queue", &s.queues)),
+        Family::gauge("pidflow.table.entries", "{entry}", "Entries of tables, by table.", labelled("table", &s.tables)),
+        Family::gauge(
+            "pidflow.ready",
+            "",
+            "1 when everything is attached and running.",
+            Sample::alone(u64::from(s.not_ready.is_empty())),
+        ),
+    ]
 }
 
 fn build() -> Family {

@@ -2,6 +2,7 @@
 
 mod columns;
 pub(crate) mod families;
+pub(crate) mod loops;
 pub(crate) mod node;
 mod node_families;
 mod nodes;
@@ -11,4 +12,5 @@ pub(crate) mod sums;
 pub(crate) mod talk;
 mod talk_families;
 mod top;
+pub(crate) mod view;
 mod workload;

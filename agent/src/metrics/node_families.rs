@@ -2,95 +2,78 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::Pod;
 use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample};
+use pidflow_schema::{Pod, Process};
 
-use super::columns::{Column, counter, families};
-use super::nodes::{NodeShown, Present};
+use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
+use super::nodes::{NodeKey, Present};
 use super::sums::Used;
-use super::talk::TalkShown;
-use super::talk_families::OTHER;
+use super::view::{LazyFamily, View};
 use super::workload::short_id;
 
-/// All of them; `host` is the name in labels.
-pub(super) fn all(talk: &TalkShown, host: &str) -> Vec<Family> {
-    let (other, retired) = &talk.nodes_rest;
-    let nodes: Vec<_> = talk.nodes.iter().map(|n| (labels(n, host), n)).collect();
-    let used = nodes.iter().map(|(labels, n)| (Attributes::clone(labels), &n.used));
-    let used: Vec<_> = used.chain([(other_labels(), other)]).collect();
-    let present: Vec<_> = nodes.iter().map(|(labels, n)| (Attributes::clone(labels), &n.present)).collect();
-    let waits = nodes.iter().filter(|(_, n)| n.present.has_iowait);
-    let waits: Vec<_> = waits.map(|(labels, n)| (Attributes::clone(labels), &n.used)).collect();
-    let descriptions = talk.nodes.iter().map(|n| Sample::new(description(n, host), Point::Whole(1)));
-    [
-        families(&[CPU], &used),
-        families(&[CPU_RETIRED], &[(Attributes::from([]), retired)]),
-        families(&[IOWAIT], &waits),
-        vec![faults(&used)],
-        families(&PRESENT, &present),
-        vec![Family::info("pidflow.process.info", DESCRIPTION, descriptions.collect())],
-    ]
-    .concat()
+/// All of them.
+pub(super) fn all(view: &View) -> Vec<LazyFamily> {
+    let nodes = Subject { shown: |talk| &talk.nodes, attributes: labels };
+    let instances = "Processes of a node that live.";
+    let memory = "Resident memory of the processes of a node that live.";
+    let peak = "The most resident memory that processes of a node had together, or one of them alone.";
+    let described = "One process of each node; when it has ended another one is chosen, at most once a minute.";
+    let gauge = |name, unit, help| Family::gauge(name, unit, help, Vec::new());
+    families(view, nodes, &USED)
+        .chain([
+            present(view, gauge("pidflow.process.count", "{process}", instances), |l, p| of(l, p.processes)),
+            present(view, gauge("pidflow.process.memory.usage", "By", memory), |l, p| of(l, p.memory)),
+            present(view, gauge("pidflow.process.memory.peak", "By", peak), |l, p| of(l, p.peak)),
+            present(view, Family::info("pidflow.process.info", described, Vec::new()), |l, p| {
+                of(description(&l, &p.described_by), 1)
+            }),
+        ])
+        .collect()
 }
 
-const DESCRIPTION: &str = "One process of each node; when it has ended another one is chosen, at most once a minute.";
+fn of(labels: Attributes, value: u64) -> Sample {
+    Sample::new(labels, Point::Whole(value))
+}
+
+/// What nodes have now.
+fn present(view: &View, head: Family, sample: fn(Attributes, &Present) -> Sample) -> LazyFamily {
+    let view = view.clone();
+    let samples = (0..view.status.talk.present.len()).filter_map(move |i| {
+        let talk = &view.status.talk;
+        Some(sample(labels(Some(&talk.nodes.series.get(i)?.key), &view.host), talk.present.get(i)?))
+    });
+    LazyFamily::new(head, samples)
+}
 
 const fn seconds(ns: u64) -> Point {
     Point::Real(ns as f64 / 1e9)
 }
 
-const CPU: Column<Used> = counter(
-    "pidflow.process.cpu.time",
-    "s",
-    "CPU time, user and system, of the processes of a node since it has a series.",
-    |u| Some(seconds(u.cpu_ns)),
-);
-
-const CPU_RETIRED: Column<Used> =
-    counter("pidflow.process.retired.cpu.time", "s", "What the withdrawn series of CPU time had counted.", |u| {
-        Some(seconds(u.cpu_ns))
-    });
-
-const IOWAIT: Column<Used> = counter(
-    "pidflow.process.iowait.time",
-    "s",
-    "Time that processes of a node waited for block I/O; absent without delay accounting.",
-    |u| Some(seconds(u.iowait_ns)),
-);
-
-const fn gauge(name: &'static str, unit: &'static str, help: &'static str, point: Read) -> Column<Present> {
-    Column { name, unit, kind: Kind::Gauge, help, point }
-}
-
-type Read = fn(&Present) -> Option<Point>;
-
-const PRESENT: [Column<Present>; 3] = [
-    gauge("pidflow.process.count", "{process}", "Processes of a node that live.", |p| Some(Point::Whole(p.processes))),
-    gauge("pidflow.process.memory.usage", "By", "Resident memory of the processes of a node that live.", |p| {
-        Some(Point::Whole(p.memory))
-    }),
-    gauge(
-        "pidflow.process.memory.peak",
-        "By",
-        "The most resident memory that processes of a node had together, or one of them alone.",
-        |p| Some(Point::Whole(p.peak)),
+static USED: [Column<Used>; 3] = [
+    counter(
+        names!("pidflow.process", "cpu.time"),
+        "s",
+        "CPU time, user and system, of the processes of a node since it has a series.",
+        |u| Some(seconds(u.cpu_ns)),
     ),
+    counter(
+        names!("pidflow.process", "iowait.time"),
+        "s",
+        "Time that processes of a node waited for block I/O; absent without delay accounting.",
+        |u| u.iowait_ns.map(seconds),
+    ),
+    Column {
+        names: names!("pidflow.process", "paging.faults"),
+        unit: "{fault}",
+        kind: Kind::Counter,
+        help: "Page faults of the processes of a node, by type.",
+        read: Read::Two("type", |u| [("minor", u.minor_faults), ("major", u.major_faults)]),
+    },
 ];
 
-fn faults(used: &[(Attributes, &Used)]) -> Family {
-    let samples = used.iter().flat_map(|(labels, u)| {
-        [("minor", u.minor_faults), ("major", u.major_faults)].map(|(kind, n)| {
-            let labels: Attributes = labels.iter().cloned().chain([("type", kind.to_owned())]).collect();
-            Sample::new(labels, Point::Whole(n))
-        })
-    });
-    let help = "Page faults of the processes of a node, by type.";
-    Family::counter("pidflow.process.paging.faults", "{fault}", help, samples.collect())
-}
-
 /// `namespace` and `pod` would be those of the agent's own pod where Prometheus finds it by Kubernetes.
-fn labels(n: &NodeShown, host: &str) -> Attributes {
-    let (process, user, container, pod) = &n.key;
+fn labels(key: Option<&NodeKey>, host: &str) -> Attributes {
+    let Some((process, user, container, pod)) = key else { return other() };
     let of_pod = |name: fn(&Pod) -> &Arc<str>| pod.as_ref().map(|pod| name(pod).to_string()).unwrap_or_default();
     Arc::new([
         ("id", format!("{host}/{process}")),
@@ -103,7 +86,7 @@ fn labels(n: &NodeShown, host: &str) -> Attributes {
     ])
 }
 
-fn other_labels() -> Attributes {
+fn other() -> Attributes {
     Arc::new([
         ("id", OTHER.to_owned()),
         ("host", String::new()),
@@ -116,8 +99,7 @@ fn other_labels() -> Attributes {
 }
 
 /// No command line, which may hold secrets.
-fn description(n: &NodeShown, host: &str) -> Attributes {
-    let p = &n.present.described_by;
+fn description(labels: &Attributes, p: &Process) -> Attributes {
     let more = [
         ("pid", p.pid.to_string()),
         ("executable", p.executable.to_string()),
@@ -126,5 +108,5 @@ fn description(n: &NodeShown, host: &str) -> Attributes {
         ("parent_user", p.parent_user.to_string()),
         ("ancestors", p.ancestors.to_string()),
     ];
-    labels(n, host).iter().cloned().chain(more).collect()
+    labels.iter().cloned().chain(more).collect()
 }

@@ -7,7 +7,7 @@ use pidflow_engine::process_table::Usage;
 use pidflow_schema::{Pod, Process, ProcessEnd};
 
 use super::sums::Used;
-use super::top::Top;
+use super::top::{Series, Shown, Top};
 
 /// Seconds for which a node is described by the same process, though it has ended: each one described is a series.
 const DESCRIBED_S: u64 = 60;
@@ -25,25 +25,14 @@ pub(crate) struct Present {
     pub(crate) memory: u64,
     /// The most of it that they have had together, or one of them alone by the kernel's account, octets.
     pub(crate) peak: u64,
-    /// Whether I/O wait is known.
-    pub(crate) has_iowait: bool,
     /// One of them: the oldest when it was chosen.
     pub(crate) described_by: Arc<Process>,
+    /// The first status that has it; none: it has been in none.
+    since: Option<u64>,
     described_s: u64,
     describes_life: bool,
     /// Would describe it next.
     candidate: Option<Arc<Process>>,
-}
-
-/// A node that has series.
-#[derive(Debug, Clone)]
-pub(crate) struct NodeShown {
-    /// Who.
-    pub(crate) key: NodeKey,
-    /// What its processes used since it has series.
-    pub(crate) used: Used,
-    /// What they have.
-    pub(crate) present: Present,
 }
 
 /// All nodes.
@@ -79,7 +68,7 @@ impl Nodes {
         let key = key(&u.process);
         let used = Used {
             cpu_ns: u.cpu_ns,
-            iowait_ns: u.iowait_ns.unwrap_or_default(),
+            iowait_ns: u.iowait_ns,
             minor_faults: u.minor_faults,
             major_faults: u.major_faults,
         };
@@ -94,14 +83,17 @@ impl Nodes {
         self.used.settle(now_s);
     }
 
-    /// Those with series, and what the others and the withdrawn ones used.
-    pub(super) fn shown(&self) -> (Vec<NodeShown>, Used, Used) {
-        let shown = self.used.shown();
-        let present = |(key, used)| {
-            let present = self.present.get(&key)?.clone();
-            Some(NodeShown { key, used, present })
+    /// What the status of this number is to say: those with series of which something was told, what they have, and what
+    /// the others and the withdrawn ones used.
+    pub(super) fn shown(&mut self, number: u64) -> (Shown<NodeKey, Used>, Vec<Present>) {
+        let shown = self.used.shown(number);
+        let told = |one: Series<NodeKey, Used>| {
+            let present = self.present.get_mut(&one.key)?;
+            let since = one.since.max(*present.since.get_or_insert(number));
+            Some((Series { since, ..one }, present.clone()))
         };
-        (shown.series.into_iter().filter_map(present).collect(), shown.other, shown.retired)
+        let (series, present) = shown.series.into_iter().filter_map(told).unzip();
+        (Shown { series, ..shown }, present)
     }
 }
 
@@ -115,8 +107,8 @@ impl Present {
             processes: 0,
             memory: 0,
             peak: 0,
-            has_iowait: false,
             described_by: Arc::clone(&u.process),
+            since: None,
             described_s: now_s,
             describes_life: true,
             candidate: None,
@@ -129,7 +121,6 @@ impl Present {
     }
 
     fn add(&mut self, u: &Usage) {
-        self.has_iowait |= u.iowait_ns.is_some();
         self.peak = self.peak.max(u.memory_peak.or(u.memory).unwrap_or_default());
         if !u.has_ended {
             self.processes += 1;
@@ -155,6 +146,8 @@ impl Present {
 
 #[cfg(test)]
 mod tests {
+    use pidflow_schema::Attribution;
+
     use super::*;
 
     fn usage(pid: u32, cpu_ns: u64, memory: u64) -> Usage {
@@ -177,11 +170,22 @@ mod tests {
         for round in 0..3 {
             nodes.usage(round, |tell| [usage(1, 10, 100), usage(2, 5, 50)].iter().for_each(tell));
         }
-        let (shown, _, _) = nodes.shown();
-        let [node] = shown.as_slice() else { panic!("{shown:?}") };
-        assert_eq!((node.used.cpu_ns, node.used.minor_faults), (45, 6));
-        assert_eq!((node.present.processes, node.present.memory, node.present.peak), (2, 150, 200));
-        assert!(!node.present.has_iowait, "unknown is absent");
+        let (shown, present) = nodes.shown(7);
+        let ([node], [present]) = (shown.series.as_slice(), present.as_slice()) else { panic!("{shown:?}") };
+        assert_eq!((node.sums.cpu_ns, node.sums.minor_faults, node.since), (45, 6, 7));
+        assert_eq!((present.processes, present.memory, present.peak), (2, 150, 200));
+        assert_eq!(node.sums.iowait_ns, None, "unknown is absent");
+    }
+
+    #[test]
+    fn a_series_begins_when_something_is_told_of_it() {
+        let mut nodes = Nodes::new(2);
+        let end = ProcessEnd { process: Some(usage(1, 0, 0).process), ..ProcessEnd::unknown(Attribution::SocketEvent) };
+        nodes.has_flow(&end, 100, 0);
+        assert!(nodes.shown(1).0.series.is_empty());
+        nodes.usage(1, |tell| tell(&usage(1, 10, 100)));
+        assert_eq!(nodes.shown(2).0.series[0].since, 2);
+        assert_eq!(nodes.shown(3).0.series[0].since, 2);
     }
 
     #[test]
@@ -191,9 +195,9 @@ mod tests {
         for s in 0..180 {
             let short_lived = Usage { has_ended: true, ..usage(s, 1, 1) };
             nodes.usage(u64::from(s), |tell| tell(&short_lived));
-            let (shown, _, _) = nodes.shown();
-            pids.push(shown[0].present.described_by.pid);
-            assert_eq!((shown[0].present.processes, shown[0].present.memory, shown[0].present.peak), (0, 0, 2));
+            let (_, present) = nodes.shown(1);
+            pids.push(present[0].described_by.pid);
+            assert_eq!((present[0].processes, present[0].memory, present[0].peak), (0, 0, 2));
         }
         pids.dedup();
         assert_eq!(pids, [0, 60, 120]);

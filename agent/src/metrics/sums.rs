@@ -109,8 +109,8 @@ impl Sum for EdgeSums {
 pub(crate) struct Used {
     /// CPU time, user and system, nanoseconds.
     pub(crate) cpu_ns: u64,
-    /// Waiting for block I/O, nanoseconds.
-    pub(crate) iowait_ns: u64,
+    /// Waiting for block I/O, nanoseconds; none: not known.
+    pub(crate) iowait_ns: Option<u64>,
     /// Minor page faults.
     pub(crate) minor_faults: u64,
     /// Major page faults.
@@ -120,7 +120,10 @@ pub(crate) struct Used {
 impl Sum for Used {
     fn add(&mut self, other: &Self) {
         self.cpu_ns += other.cpu_ns;
-        self.iowait_ns += other.iowait_ns;
+        self.iowait_ns = match (self.iowait_ns, other.iowait_ns) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
         self.minor_faults += other.minor_faults;
         self.major_faults += other.major_faults;
     }

@@ -7,7 +7,7 @@ use pidflow_engine::process_table::Usage;
 use pidflow_schema::{FlowRecord, ProcessEnd, Protocol};
 
 use super::node::Node;
-use super::nodes::{NodeShown, Nodes};
+use super::nodes::{NodeKey, Nodes, Present};
 use super::sums::{EdgeSums, Traffic, Used};
 use super::top::{Shown, Top};
 use super::workload::Workload;
@@ -46,11 +46,15 @@ pub(crate) struct Talk {
     addresses: Top<(IpAddr, Role), Traffic>,
     workloads: Top<(Workload, Workload), Traffic>,
     nodes: Nodes,
+    /// Statuses told so far.
+    told: u64,
 }
 
 /// What `/metrics` and `/api/graph` print.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TalkShown {
+    /// The status's number: 1, 2, …; 0: nothing is known yet.
+    pub(crate) number: u64,
     /// Between nodes.
     pub(crate) edges: Shown<Ends, EdgeSums>,
     /// By node, role, protocol and port.
@@ -61,10 +65,10 @@ pub(crate) struct TalkShown {
     pub(crate) addresses: Shown<(IpAddr, Role), Traffic>,
     /// Between workloads.
     pub(crate) workloads: Shown<(Workload, Workload), Traffic>,
-    /// What the processes used.
-    pub(crate) nodes: Vec<NodeShown>,
-    /// What processes without a series used, and what the withdrawn ones had.
-    pub(crate) nodes_rest: (Used, Used),
+    /// What the processes of nodes used.
+    pub(crate) nodes: Shown<NodeKey, Used>,
+    /// What those with a series have, in the same order.
+    pub(crate) present: Vec<Present>,
 }
 
 impl Talk {
@@ -77,6 +81,7 @@ impl Talk {
             addresses: Top::new(limit),
             workloads: Top::new(limit),
             nodes: Nodes::new(limit),
+            told: 0,
         }
     }
 
@@ -119,17 +124,20 @@ impl Talk {
         self.nodes.settle(now_s);
     }
 
-    /// What is to be printed.
-    pub(crate) fn shown(&self) -> TalkShown {
-        let (nodes, other, retired) = self.nodes.shown();
+    /// What the next status is to say.
+    pub(crate) fn shown(&mut self) -> TalkShown {
+        self.told += 1;
+        let number = self.told;
+        let (nodes, present) = self.nodes.shown(number);
         TalkShown {
-            edges: self.edges.shown(),
-            services: self.services.shown(),
-            users: self.users.shown(),
-            addresses: self.addresses.shown(),
-            workloads: self.workloads.shown(),
+            number,
+            edges: self.edges.shown(number),
+            services: self.services.shown(number),
+            users: self.users.shown(number),
+            addresses: self.addresses.shown(number),
+            workloads: self.workloads.shown(number),
             nodes,
-            nodes_rest: (other, retired),
+            present,
         }
     }
 }

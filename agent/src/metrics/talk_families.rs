@@ -7,134 +7,111 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pidflow_schema::Protocol;
-use pidflow_schema::metric::{Attributes, Family, Kind, Point};
+use pidflow_schema::metric::{Attributes, Kind, Point};
 
-use super::columns::{Column, counter, families, retired, rows};
+use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
 use super::node::Node;
 use super::sums::{CONNECT_BOUNDS, EdgeSums, SERVED_BOUNDS, Traffic};
-use super::talk::{Ends, Role, Service, TalkShown};
+use super::talk::{Ends, Role, Service};
+use super::view::{LazyFamily, View};
 use super::workload::Workload;
 
-pub(super) const OTHER: &str = "other";
-
-/// All but the nodes; `host` is the name in labels.
-pub(super) fn all(talk: &TalkShown, host: &str) -> Vec<Family> {
-    [
-        families(&EDGES, &rows(&talk.edges, |e| edge(e, host))),
-        families(&EDGES_RETIRED, &retired(&talk.edges)),
-        families(&[CONNECTS], &rows(&talk.edges, |e| ends(e, host))),
-        families(&SERVICE_GRAPH, &rows(&talk.edges, |e| service_graph(e, host))),
-        families(&SERVICES, &rows(&talk.services, |s| service(s, host))),
-        families(&SERVICES_RETIRED, &retired(&talk.services)),
-        families(&USERS, &rows(&talk.users, user)),
-        families(&USERS_RETIRED, &retired(&talk.users)),
-        families(&ADDRESSES, &rows(&talk.addresses, address)),
-        families(&ADDRESSES_RETIRED, &retired(&talk.addresses)),
-        families(&WORKLOADS, &rows(&talk.workloads, |w| workload(w, host))),
-        families(&WORKLOADS_RETIRED, &retired(&talk.workloads)),
-    ]
-    .concat()
+/// All but the nodes.
+pub(super) fn all(view: &View) -> Vec<LazyFamily> {
+    let edges = |attributes| Subject { shown: |talk| &talk.edges, attributes };
+    let services = Subject { shown: |talk| &talk.services, attributes: service };
+    let users = Subject { shown: |talk| &talk.users, attributes: user };
+    let addresses = Subject { shown: |talk| &talk.addresses, attributes: address };
+    let workloads = Subject { shown: |talk| &talk.workloads, attributes: workload };
+    families(view, edges(edge), &EDGES)
+        .chain(families(view, edges(ends), &CONNECTS))
+        .chain(families(view, edges(service_graph), &SERVICE_GRAPH))
+        .chain(families(view, services, &SERVICES))
+        .chain(families(view, users, &USERS))
+        .chain(families(view, addresses, &ADDRESSES))
+        .chain(families(view, workloads, &WORKLOADS))
+        .collect()
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "of the type of a column's `point`")]
+#[expect(clippy::unnecessary_wraps, reason = "of the type of a column's `read`")]
 const fn whole(n: u64) -> Option<Point> {
     Some(Point::Whole(n))
 }
 
-const EDGES: [Column<EdgeSums>; 4] = [
-    counter("pidflow.edge.bytes", "By", "Octets between two nodes, both directions, IP header included.", |s| {
-        whole(s.traffic.bytes)
-    }),
-    counter("pidflow.edge.packets", "{packet}", "Packets between two nodes, both directions.", |s| {
-        whole(s.traffic.packets)
-    }),
-    counter("pidflow.edge.flows", "{flow}", "Flows between two nodes that ended.", |s| whole(s.traffic.flows)),
-    counter("pidflow.edge.failures", "{attempt}", "Connection attempts between two nodes that failed.", |s| {
-        whole(s.traffic.failures)
-    }),
-];
+const fn histogram<V>(names: [&'static str; 2], help: &'static str, read: fn(&V) -> Option<Point>) -> Column<V> {
+    Column { names, unit: "s", kind: Kind::Histogram, help, read: Read::One(read) }
+}
 
-const EDGES_RETIRED: [Column<EdgeSums>; 4] = [
-    counter("pidflow.edge.retired.bytes", "By", "What withdrawn series of edge bytes had counted.", |s| {
-        whole(s.traffic.bytes)
-    }),
-    counter("pidflow.edge.retired.packets", "{packet}", "What withdrawn series of edge packets had counted.", |s| {
+const BYTES_OF_EDGES: &str = "Octets between two nodes, both directions, IP header included.";
+
+static EDGES: [Column<EdgeSums>; 4] = [
+    counter(names!("pidflow.edge", "bytes"), "By", BYTES_OF_EDGES, |s| whole(s.traffic.bytes)),
+    counter(names!("pidflow.edge", "packets"), "{packet}", "Packets between two nodes, both directions.", |s| {
         whole(s.traffic.packets)
     }),
-    counter("pidflow.edge.retired.flows", "{flow}", "What withdrawn series of edge flows had counted.", |s| {
+    counter(names!("pidflow.edge", "flows"), "{flow}", "Flows between two nodes that ended.", |s| {
         whole(s.traffic.flows)
     }),
-    counter("pidflow.edge.retired.failures", "{attempt}", "What withdrawn series of edge failures had counted.", |s| {
-        whole(s.traffic.failures)
-    }),
+    counter(
+        names!("pidflow.edge", "failures"),
+        "{attempt}",
+        "Connection attempts between two nodes that failed.",
+        |s| whole(s.traffic.failures),
+    ),
 ];
 
-const CONNECTS: Column<EdgeSums> = Column {
-    name: "pidflow.edge.connect",
-    unit: "s",
-    kind: Kind::Histogram,
-    help: "Time from the client's first SYN to the end of the TCP handshake.",
-    point: |s| Some(Point::Histogram(s.connects.histogram(&CONNECT_BOUNDS))),
-};
+static CONNECTS: [Column<EdgeSums>; 1] = [histogram(
+    names!("pidflow.edge", "connect"),
+    "Time from the client's first SYN to the end of the TCP handshake.",
+    |s| Some(Point::Histogram(s.connects.histogram(&CONNECT_BOUNDS))),
+)];
 
 /// Names and labels of Tempo's service graphs, which Grafana's Tempo data source reads; a request is a flow.
-const SERVICE_GRAPH: [Column<EdgeSums>; 3] = [
-    counter("traces_service_graph_request", "", "Flows between two nodes that ended, for service graphs.", |s| {
-        whole(s.traffic.flows)
-    }),
-    counter("traces_service_graph_request_failed", "", "Connection attempts that failed, for service graphs.", |s| {
-        whole(s.traffic.failures)
-    }),
-    Column {
-        name: "traces_service_graph_request_server",
-        unit: "s",
-        kind: Kind::Histogram,
-        help: "How long flows lasted, for service graphs.",
-        point: |s| Some(Point::Histogram(s.served.histogram(&SERVED_BOUNDS))),
-    },
+static SERVICE_GRAPH: [Column<EdgeSums>; 3] = [
+    counter(
+        names!("traces_service_graph", "_", "request"),
+        "",
+        "Flows between two nodes that ended, for service graphs.",
+        |s| whole(s.traffic.flows),
+    ),
+    counter(
+        names!("traces_service_graph", "_", "request_failed"),
+        "",
+        "Connection attempts that failed, for service graphs.",
+        |s| whole(s.traffic.failures),
+    ),
+    histogram(
+        names!("traces_service_graph", "_", "request_server"),
+        "How long flows lasted, for service graphs.",
+        |s| Some(Point::Histogram(s.served.histogram(&SERVED_BOUNDS))),
+    ),
 ];
 
-/// Bytes and flows of a subject and of its withdrawn series.
+/// What is counted of a subject.
 macro_rules! traffic {
-    ($shown:ident, $retired:ident, $name:literal, $of:literal) => {
-        const $shown: [Column<Traffic>; 3] = [
-            counter(
-                concat!("pidflow.", $name, ".bytes"),
-                "By",
-                concat!("Octets of both directions, ", $of, "."),
-                |s| whole(s.bytes),
-            ),
-            counter(concat!("pidflow.", $name, ".flows"), "{flow}", concat!("Flows that ended, ", $of, "."), |s| {
-                whole(s.flows)
+    ($subject:literal, $of:literal) => {
+        [
+            counter(names!($subject, "bytes"), "By", concat!("Octets of both directions, ", $of, "."), |s| {
+                whole(s.bytes)
             }),
+            counter(names!($subject, "flows"), "{flow}", concat!("Flows that ended, ", $of, "."), |s| whole(s.flows)),
             counter(
-                concat!("pidflow.", $name, ".failures"),
+                names!($subject, "failures"),
                 "{attempt}",
                 concat!("Connection attempts that failed, ", $of, "."),
                 |s| whole(s.failures),
             ),
-        ];
-        const $retired: [Column<Traffic>; 2] = [
-            counter(
-                concat!("pidflow.", $name, ".retired.bytes"),
-                "By",
-                concat!("What withdrawn series of octets had counted, ", $of, "."),
-                |s| whole(s.bytes),
-            ),
-            counter(
-                concat!("pidflow.", $name, ".retired.flows"),
-                "{flow}",
-                concat!("What withdrawn series of flows had counted, ", $of, "."),
-                |s| whole(s.flows),
-            ),
-        ];
+        ]
     };
 }
 
-traffic!(SERVICES, SERVICES_RETIRED, "service", "by process, its role, protocol and the server's port");
-traffic!(USERS, USERS_RETIRED, "user", "by user of the process and its role; empty: no process known");
-traffic!(ADDRESSES, ADDRESSES_RETIRED, "address", "by address and its role");
-traffic!(WORKLOADS, WORKLOADS_RETIRED, "workload", "between pods or containers, this host and addresses");
+static SERVICES: [Column<Traffic>; 3] =
+    traffic!("pidflow.service", "by process, its role, protocol and the server's port");
+static USERS: [Column<Traffic>; 3] =
+    traffic!("pidflow.user", "by user of the process and its role; empty: no process known");
+static ADDRESSES: [Column<Traffic>; 3] = traffic!("pidflow.address", "by address and its role");
+static WORKLOADS: [Column<Traffic>; 3] =
+    traffic!("pidflow.workload", "between pods or containers, this host and addresses");
 
 fn ends(key: Option<&Ends>, host: &str) -> Attributes {
     let [id, source, target] = match key {
@@ -201,11 +178,11 @@ fn by_role(name: &'static str, key: Option<(String, Role)>) -> Attributes {
     Arc::new([(name, value), ("role", role.to_owned())])
 }
 
-fn user(key: Option<&(Arc<str>, Role)>) -> Attributes {
+fn user(key: Option<&(Arc<str>, Role)>, _: &str) -> Attributes {
     by_role("user", key.map(|(user, role)| (user.to_string(), *role)))
 }
 
-fn address(key: Option<&(IpAddr, Role)>) -> Attributes {
+fn address(key: Option<&(IpAddr, Role)>, _: &str) -> Attributes {
     by_role("address", key.map(|(address, role)| (address.to_string(), *role)))
 }
 

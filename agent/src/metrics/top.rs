@@ -41,6 +41,8 @@ struct Addition<'a, V> {
 struct Held<V> {
     /// What the series says; none: not shown.
     shown: Option<V>,
+    /// The first status that says it; none: it has been in none.
+    since: Option<u64>,
     /// Weight of its own.
     weight: f64,
     /// Of those whose place it took; may be its own from before it was held.
@@ -85,11 +87,22 @@ pub(crate) struct Top<K, V> {
     retired: V,
 }
 
+/// What one series says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Series<K, V> {
+    /// Of whom.
+    pub(crate) key: K,
+    /// Number of the first status that has it.
+    pub(crate) since: u64,
+    /// What it has counted.
+    pub(crate) sums: V,
+}
+
 /// The series.
 #[derive(Debug, Clone)]
 pub(crate) struct Shown<K, V> {
-    /// The keys with a series, in their order.
-    pub(crate) series: Vec<(K, V)>,
+    /// In the order of their keys.
+    pub(crate) series: Vec<Series<K, V>>,
     /// What keys without a series counted.
     pub(crate) other: V,
     /// What series that were withdrawn had counted.
@@ -197,7 +210,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         if claim <= 0.0 {
             self.held.remove(key);
         } else if !show {
-            held.shown = None;
+            (held.shown, held.since) = (None, None);
         }
     }
 
@@ -206,11 +219,14 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         self.held.get(key).is_some_and(|h| h.shown.is_some())
     }
 
-    /// What is to be printed.
-    pub(crate) fn shown(&self) -> Shown<K, V> {
-        let shown = self.held.iter().filter_map(|(key, h)| Some((key.clone(), h.shown?)));
-        let mut series: Vec<_> = shown.collect();
-        series.sort_by(|a, b| a.0.cmp(&b.0));
+    /// What the status of this number is to say.
+    pub(crate) fn shown(&mut self, number: u64) -> Shown<K, V> {
+        let one = |(key, held): (&K, &mut Held<V>)| {
+            let sums = held.shown?;
+            Some(Series { key: key.clone(), since: *held.since.get_or_insert(number), sums })
+        };
+        let mut series: Vec<_> = self.held.iter_mut().filter_map(one).collect();
+        series.sort_by(|a, b| a.key.cmp(&b.key));
         Shown { series, other: self.other, retired: self.retired }
     }
 }
@@ -225,9 +241,14 @@ mod tests {
         }
     }
 
-    fn total(top: &Top<u32, u64>) -> u64 {
-        let shown = top.shown();
-        shown.other + shown.retired + shown.series.iter().map(|(_, s)| s).sum::<u64>()
+    fn total(top: &mut Top<u32, u64>) -> u64 {
+        let shown = top.shown(1);
+        shown.other + shown.retired + shown.series.iter().map(|s| s.sums).sum::<u64>()
+    }
+
+    /// Key, since when and sums.
+    fn series(top: &mut Top<u32, u64>, number: u64) -> Vec<(u32, u64, u64)> {
+        top.shown(number).series.iter().map(|s| (s.key, s.since, s.sums)).collect()
     }
 
     #[test]
@@ -241,20 +262,21 @@ mod tests {
             if i % 150 == 0 {
                 top.settle(u64::from(i) / 10);
             }
-            assert!(top.held.len() <= 20 && top.shown().series.len() <= 5);
+            assert!(top.held.len() <= 20 && top.shown(1).series.len() <= 5);
         }
-        assert_eq!(total(&top), sum);
+        assert_eq!(total(&mut top), sum);
     }
 
     #[test]
     fn a_heavy_newcomer_gets_a_series_that_begins_at_zero() {
         let mut top = Top::new(2);
         (1..=2).for_each(|k| top.count(k, &100, 100, 0));
+        assert_eq!(series(&mut top, 1), [(1, 1, 100), (2, 1, 100)]);
         top.count(9, &1_000_000, 1_000_000, 1);
         top.settle(1);
         top.count(9, &5, 5, 2);
-        let shown = top.shown();
-        assert_eq!(shown.series, [(1, 100), (9, 5)]);
+        assert_eq!(series(&mut top, 2), [(1, 1, 100), (9, 2, 5)]);
+        let shown = top.shown(3);
         assert_eq!((shown.other, shown.retired), (1_000_000, 100));
     }
 
@@ -297,10 +319,10 @@ mod tests {
         for key in 0..10_000 {
             top.count(key, &100, 100, 1);
         }
-        let before = top.shown().series;
+        let before = series(&mut top, 1);
         top.settle(1);
-        assert_eq!(top.shown().series, before, "all are alike");
-        assert_eq!((total(&top), top.held.len(), top.lightest.len()), (1_000_000, 40, 30));
+        assert_eq!(series(&mut top, 2), before, "all are alike");
+        assert_eq!((total(&mut top), top.held.len(), top.lightest.len()), (1_000_000, 40, 30));
     }
 
     #[test]
@@ -309,7 +331,7 @@ mod tests {
         (0..4).for_each(|key| top.count(key, &1, 10, 1));
         (4..9).for_each(|key| top.count(key, &1, 0, 1));
         assert!((0..4).all(|key| top.held.contains_key(&key)));
-        assert_eq!(total(&top), 9);
+        assert_eq!(total(&mut top), 9);
     }
 
     #[test]
@@ -317,7 +339,7 @@ mod tests {
         let mut top = Top::new(2);
         top.count(1, &100, 100, 0);
         top.settle(IDLE_S + 1);
-        assert!(top.shown().series.is_empty() && top.held.is_empty());
-        assert_eq!(total(&top), 100);
+        assert!(series(&mut top, 1).is_empty() && top.held.is_empty());
+        assert_eq!(total(&mut top), 100);
     }
 }

@@ -20,6 +20,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::super::counts::{Counts, Cut};
 use super::super::limits;
+use super::Peer;
 use super::body::Guarded;
 use super::progress::{Phase, Producing, Progress};
 use super::watched::Watched;
@@ -33,6 +34,7 @@ const TOO_SLOW: &[u8] =
 /// The pages, with the connection's progress told.
 struct Pages {
     routes: TowerToHyperService<Router>,
+    peer: Option<Peer>,
     progress: Progress,
 }
 
@@ -41,8 +43,11 @@ impl Service<Request<Incoming>> for Pages {
     type Error = Infallible;
     type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.progress.arrived();
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
         let (answer, producing) = (self.routes.call(request), Producing(self.progress.clone()));
         Box::pin(async move { Ok(answer.await?.map(|body: Body| Guarded::new(body, producing))) })
     }
@@ -52,10 +57,11 @@ impl Service<Request<Incoming>> for Pages {
 pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     stream: T,
     routes: Router,
+    peer: Option<Peer>,
     progress: Progress,
     counts: Arc<Counts>,
 ) {
-    let pages = Pages { routes: TowerToHyperService::new(routes), progress: progress.clone() };
+    let pages = Pages { routes: TowerToHyperService::new(routes), peer, progress: progress.clone() };
     let stream = TokioIo::new(Watched::new(stream, progress.clone()));
     let mut http = http1::Builder::new();
     http.header_read_timeout(None).max_buf_size(limits::HEAD);

@@ -5,6 +5,7 @@ mod connection;
 mod progress;
 mod watched;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,10 @@ use progress::Progress;
 
 /// After `accept` failed for want of something (descriptors, memory).
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Who asks: in the extensions of every request, unless the client is gone already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// A connection that is served.
 struct Served {
@@ -65,11 +70,12 @@ impl Server {
     }
 
     async fn serve(self, stream: TcpStream, progress: Progress) {
+        let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
         let Some(tls) = &self.tls else {
-            return connection::serve(stream, self.routes, progress, self.counts).await;
+            return connection::serve(stream, self.routes, peer, progress, self.counts).await;
         };
         match timeout(limits::ARRIVAL, tls.accept(stream)).await {
-            Ok(Ok(stream)) => connection::serve(stream, self.routes, progress, self.counts).await,
+            Ok(Ok(stream)) => connection::serve(stream, self.routes, peer, progress, self.counts).await,
             Ok(Err(_)) | Err(_) => self.counts.cut(Cut::Handshake),
         }
     }

@@ -1,0 +1,73 @@
+//! What metrics are made of, and families that are made as they are read.
+
+use std::sync::Arc;
+
+use pidflow_schema::metric::{Family, Sample};
+
+use super::status::Status;
+
+/// One status, as it is told to one reader.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    /// The status.
+    pub(crate) status: Arc<Status>,
+    /// The name of this host in labels.
+    pub(crate) host: Arc<str>,
+    /// Number of the last status that the reader has seen: counters by key that are younger are told as zero.
+    pub(crate) seen: u64,
+}
+
+impl View {
+    /// [`View::seen`] of a reader who wants to know how it is.
+    pub(crate) const EVERYTHING: u64 = u64::MAX;
+
+    /// Whether the reader sees for the first time what the status of this number had first.
+    pub(super) const fn is_new(&self, since: u64) -> bool {
+        since > self.seen
+    }
+}
+
+/// A family whose samples are made one by one, so that a slow reader of many holds up few.
+pub(crate) struct LazyFamily {
+    /// Without samples.
+    pub(super) head: Family,
+    /// The samples.
+    pub(super) samples: Box<dyn Iterator<Item = Sample> + Send>,
+}
+
+impl LazyFamily {
+    /// With these samples.
+    pub(super) fn new(head: Family, samples: impl Iterator<Item = Sample> + Send + 'static) -> Self {
+        Self { head, samples: Box::new(samples) }
+    }
+
+    fn whole(self) -> Family {
+        Family { samples: self.samples.collect(), ..self.head }
+    }
+}
+
+impl From<Family> for LazyFamily {
+    fn from(mut family: Family) -> Self {
+        let samples = std::mem::take(&mut family.samples);
+        Self::new(family, samples.into_iter())
+    }
+}
+
+/// All of them at once; families of one subject share their attributes.
+pub(crate) fn whole(families: Vec<LazyFamily>) -> Vec<Family> {
+    let mut all: Vec<Family> = Vec::with_capacity(families.len());
+    for lazy in families {
+        let mut family = lazy.whole();
+        if let Some(before) = all.last() {
+            share(&before.samples, &mut family.samples);
+        }
+        all.push(family);
+    }
+    all
+}
+
+fn share(before: &[Sample], samples: &mut [Sample]) {
+    for (before, sample) in before.iter().zip(samples).filter(|(b, s)| b.attributes == s.attributes) {
+        sample.attributes = Arc::clone(&before.attributes);
+    }
+}
