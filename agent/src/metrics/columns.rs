@@ -11,7 +11,7 @@ use super::view::{LazyFamily, View};
 pub(super) const OTHER: &str = "other";
 /// Number of the first status, in which `other` and `retired` are.
 const FIRST: u64 = 1;
-const RETIRED: &str = "What withdrawn series of the family of this name without \"retired\" had counted.";
+const RETIRED: &str = "What withdrawn series of the family without `retired` in its name had counted.";
 
 /// Sums, and how their series are labelled.
 pub(super) struct Subject<K: 'static, V: 'static> {

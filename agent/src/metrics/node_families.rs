@@ -21,7 +21,7 @@ pub(super) fn all(view: &View) -> Vec<LazyFamily> {
     let gauge = |name, unit, help| Family::gauge(name, unit, help, Vec::new());
     families(view, nodes, &USED)
         .chain([
-            present(view, gauge("pidflow.process.count", "{process}", instances), |l, p| of(l, p.processes)),
+            present(view, gauge("pidflow.process.instances", "{process}", instances), |l, p| of(l, p.processes)),
             present(view, gauge("pidflow.process.memory.usage", "By", memory), |l, p| of(l, p.memory)),
             present(view, gauge("pidflow.process.memory.peak", "By", peak), |l, p| of(l, p.peak)),
             present(view, Family::info("pidflow.process.info", described, Vec::new()), |l, p| {
