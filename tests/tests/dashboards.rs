@@ -1,4 +1,5 @@
-//! The dashboards on a real Prometheus that scrapes a real agent under traffic, and Grafana's own transformations.
+//! The dashboards on a real Prometheus that scrapes a real agent under traffic, and Grafana's own transformations; what
+//! Prometheus makes of the agent's page.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +9,7 @@
     reason = "whatever is not as expected ends the test"
 )]
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -33,6 +35,15 @@ while True:
         try: urllib.request.urlopen('http://127.0.0.1:' + port).read()
         except OSError: pass
     time.sleep(0.05)";
+/// Is connected to itself once, says so much, and is gone.
+const ONCE: &str = "import socket
+listener = socket.create_server(('127.0.0.1', 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+client.sendall(b'x' * 4096)
+server.recv(4096, socket.MSG_WAITALL)";
+/// Octets.
+const SAID: f64 = 4096.0;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -346,4 +357,65 @@ fn the_page_is_openmetrics_and_the_health_pages_answer() {
         assert!(page.contains(&format!("\ntraces_service_graph_{series}{{client=\"")), "{series}: {page}");
     }
     assert_eq!(get(port, "/no/such/page").unwrap().0, 404);
+    lint(&page);
+}
+
+/// Prometheus' own lint. It reads the older text format, in which a family has the name of its samples.
+fn lint(page: &str) {
+    let kinds: HashMap<_, _> = page.lines().filter_map(|l| l.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+    let line = |line: &str| {
+        let Some((word, rest)) = line.strip_prefix("# ").and_then(|l| l.split_once(' ')) else {
+            return line.to_owned();
+        };
+        let (name, said) = rest.split_once(' ').unwrap_or_default();
+        let (suffix, kind) = match kinds.get(name) {
+            Some(&"counter") => ("_total", "counter"),
+            Some(&"info") => ("_info", "gauge"),
+            kind => ("", *kind.unwrap_or(&"")),
+        };
+        format!("# {word} {name}{suffix} {}", if word == "TYPE" { kind } else { said })
+    };
+    let text: String =
+        page.lines().filter(|l| !l.starts_with("# UNIT") && *l != "# EOF").map(|l| line(l) + "\n").collect();
+    let Ok(mut promtool) =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    else {
+        return skip::skip("promtool check metrics", "promtool is not installed");
+    };
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_happened_once_is_seen_by_prometheus() {
+    let name = "what_happened_once_is_seen_by_prometheus";
+    if skip::without_root(name) {
+        return;
+    }
+    if Command::new("prometheus").arg("--version").output().is_err() {
+        return skip::skip(name, "prometheus is not installed");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (agent_port, port) = (free_port(), free_port());
+    let _agent = agent(dir.path(), agent_port);
+    let _prometheus = prometheus(dir.path(), agent_port, port);
+    let value = |expr: &str| {
+        let answer = query(port, expr, now())?;
+        results(&answer).first()?["value"][1].as_str()?.parse::<f64>().ok()
+    };
+    eventually("the agent is scraped", || value("pidflow_packets_total").filter(|n| *n > 0.0));
+    assert!(Command::new("python3").args(["-c", ONCE]).status().unwrap().success());
+    let node = format!("{HOST}/{PROGRAM}");
+    for (series, at_least) in [
+        (format!("pidflow_edge_bytes_total{{id=\"{node}->{node}\"}}"), SAID),
+        (format!("pidflow_edge_connect_seconds_count{{id=\"{node}->{node}\"}}"), 1.0),
+        (format!("traces_service_graph_request_total{{client=\"{node}\",server=\"{node}\"}}"), 1.0),
+        (format!("pidflow_service_bytes_total{{id=\"{node}\",role=\"server\"}}"), SAID),
+        (format!("pidflow_process_cpu_time_seconds_total{{id=\"{node}\"}}"), 0.001),
+    ] {
+        let expr = format!("increase({series}[1m])");
+        let increase = eventually(&expr, || value(&expr).filter(|n| *n > 0.0));
+        assert!(increase >= at_least, "{expr}: {increase}");
+    }
 }
