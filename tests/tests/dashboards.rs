@@ -405,8 +405,11 @@ fn what_happened_once_is_seen_by_prometheus() {
         results(&answer).first()?["value"][1].as_str()?.parse::<f64>().ok()
     };
     eventually("the agent is scraped", || value("pidflow_packets_total").filter(|n| *n > 0.0));
-    assert!(Command::new("python3").args(["-c", ONCE]).status().unwrap().success());
-    let node = format!("{HOST}/{PROGRAM}");
+    // Of a name that no other process has: others may be at work on this machine.
+    let program = format!("once-{}", std::process::id());
+    std::os::unix::fs::symlink("/usr/bin/python3", dir.path().join(&program)).unwrap();
+    assert!(Command::new(dir.path().join(&program)).args(["-c", ONCE]).status().unwrap().success());
+    let node = format!("{HOST}/{program}");
     for (series, at_least) in [
         (format!("pidflow_edge_bytes_total{{id=\"{node}->{node}\"}}"), SAID),
         (format!("pidflow_edge_connect_seconds_count{{id=\"{node}->{node}\"}}"), 1.0),
