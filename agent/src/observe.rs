@@ -64,7 +64,8 @@ pub(crate) struct Observers {
     started: Instant,
     settled_s: u64,
     summed_up_s: u64,
-    is_stopping: bool,
+    /// Why it ends; none: it goes on.
+    stopping: Option<&'static str>,
 }
 
 impl Observers {
@@ -79,7 +80,7 @@ impl Observers {
             started: Instant::now(),
             settled_s: 0,
             summed_up_s: 0,
-            is_stopping: false,
+            stopping: None,
         }
     }
 
@@ -126,9 +127,10 @@ impl Observers {
         self.shared.publish(status);
     }
 
-    /// The end has begun.
-    pub(crate) fn stopping(&mut self) {
-        self.is_stopping = true;
+    /// The end has begun, for this reason. Said at once: what is in flight may take long.
+    pub(crate) fn stopping(&mut self, why: &'static str) {
+        self.stopping = Some(why);
+        self.shared.stopping(why);
         self.view = None;
     }
 
@@ -156,7 +158,7 @@ impl Observers {
             exporters: f.exporters.iter().map(exporter).collect(),
             queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
             talk: self.talk.shown(),
-            not_ready: self.is_stopping.then(|| "stopping".into()).into_iter().collect(),
+            not_ready: self.stopping.into_iter().map(str::to_owned).collect(),
             degraded: self.degraded(f),
         }
     }

@@ -37,6 +37,8 @@ const LAST_FACTS: Duration = Duration::from_millis(300);
 const LEAST: Duration = Duration::from_secs(1);
 /// Changes of ports that may wait for their packets.
 const MOST_CHANGES: usize = 65_536;
+/// Why the live pipeline ends without being asked to.
+pub(crate) const NOTHING_LEFT: &str = "every interface is gone, nothing is left to capture";
 /// Between two looks at what can be forgotten.
 const EXPIRE_NS: u64 = 1_000_000_000;
 /// Failed connects are told by the records of their packets; those without packets come so long after the
@@ -181,7 +183,7 @@ impl Live {
             }
             self.turn();
         }
-        self.finish()
+        self.finish(if stop.requested() { "stopping" } else { NOTHING_LEFT })
     }
 
     fn turn(&mut self) {
@@ -275,8 +277,8 @@ impl Live {
     }
 
     /// Stops the captures, empties every channel, ends every flow, joins all, and lets the exporters finish.
-    fn finish(mut self) -> Ended {
-        self.parts.observers.stopping();
+    fn finish(mut self, why: &'static str) -> Ended {
+        self.parts.observers.stopping(why);
         self.parts.capture.stop();
         while let Ok(batch) = self.parts.batches.recv() {
             self.held.push(batch, Instant::now());

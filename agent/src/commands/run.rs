@@ -21,7 +21,7 @@ use crate::http::{self, Shared};
 use crate::live_view::LiveView;
 use crate::notify::{self, notify};
 use crate::observe::{About, Observers};
-use crate::pipeline::{Live, LiveParts};
+use crate::pipeline::{Live, LiveParts, NOTHING_LEFT};
 use crate::probes::{self, Probes};
 use crate::recent::Recent;
 use crate::reload::Reloader;
@@ -58,7 +58,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     notify(notify::READY);
     let ended = live.run(&stop);
     eprintln!("{}", summary::running(&ended));
-    if stop.requested() { Ok(()) } else { Err(anyhow!("every interface is gone, nothing is left to capture").into()) }
+    if stop.requested() { Ok(()) } else { Err(anyhow!(NOTHING_LEFT).into()) }
 }
 
 fn shows_view(options: &Options, outputs: &Outputs) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use pidflow_exporters::json::JsonEncoder;
 use pidflow_exporters::{JsonKeys, Template};
 use pidflow_schema::{DataType, ELEMENTS, Element, FlowRecord, ProcessEnd};
@@ -14,7 +14,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::Shared;
-use super::paged::{self, Page};
+use super::paged::{self, Page, Walked};
 use super::problem::{AnyRefusal, Problem};
 use super::query::{Address, Asked, AtCursor, End, Limit, Moment, Name, Pid, Port, ProtocolName};
 use crate::recent::cursor::Place;
@@ -94,7 +94,8 @@ impl Query {
 /// The latest flow records, newest first, as the JSON exporter writes them
 ///
 /// A flow that goes on has a record at least once per active timeout. Pages stay as they are while new records come in:
-/// what is new stands before the first one.
+/// what is new stands before the first one. What is forgotten meanwhile (`--recent-flows`) is missing from the later ones,
+/// which say so: `forgotten` is true where it would have been in this page or one that is still to come.
 #[utoipa::path(
     get,
     path = "/api/flows",
@@ -107,14 +108,17 @@ impl Query {
     )
 )]
 pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
-    let before = AtCursor::or_newest(query.cursor).ok_or_else(gone)?;
+    let walk = AtCursor::or_start(query.cursor).ok_or_else(gone)?;
     let limit = Limit::or_usual(query.limit);
     let records = shared.recent.records();
-    let found = records.newest_first(before, |r| query.matches(r)).take(limit + 1);
+    let found = records.newest_first(walk.before, |r| query.matches(r)).take(limit + 1);
     let found: Vec<(Place, FlowRecord)> = found.map(|(place, r)| (place, r.clone())).collect();
+    // The oldest are forgotten first: while the last one that the walk will come to is there, all are.
+    let last = walk.mark.map(Place).or_else(|| records.oldest(|r| query.matches(r)));
+    let walked = Walked { mark: last.map_or(0, |place| place.0), forgotten: last.is_some_and(|l| records.lack(l)) };
     let encoder = Arc::new(JsonEncoder::new(&Template::default(), JsonKeys::Names, shared.own_pen));
     let encode = move |r: &FlowRecord, out: &mut Vec<u8>| encoder.encode(std::slice::from_ref(r), out);
-    Ok(Page::new("flows", found, limit).into_response(encode).into_response())
+    Ok(Page::new("flows", found, limit, walked).into_response(encode))
 }
 
 /// Places of another run mean nothing in this one.

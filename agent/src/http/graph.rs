@@ -2,6 +2,7 @@
 //! Infinity data source takes them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -114,14 +115,13 @@ pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query
     };
     let shown = status.talk.edges.series.iter().filter(|s| is_asked(&s.key));
     let mut shown: Vec<_> = shown.map(|s| (s.key.clone(), s.sums.traffic)).collect();
-    drop(status);
     shown.sort_by_key(|(_, traffic)| std::cmp::Reverse(traffic.bytes));
     shown.truncate(limit);
     let names = shown.iter().flat_map(|((source, target), _)| [source.process(), target.process()]).collect();
     Json(graph(&shown, &shared.host, &shared.recent.named(&names)))
 }
 
-fn graph(shown: &[(Ends, Traffic)], host: &str, names: &HashMap<&str, (usize, Known)>) -> Graph {
+fn graph(shown: &[(Ends, Traffic)], host: &str, names: &HashMap<&str, (usize, Arc<Known>)>) -> Graph {
     let mut octets: BTreeMap<&Node, u64> = BTreeMap::new();
     for ((source, target), sums) in shown {
         *octets.entry(source).or_default() += sums.bytes;
@@ -134,7 +134,7 @@ fn graph(shown: &[(Ends, Traffic)], host: &str, names: &HashMap<&str, (usize, Kn
 }
 
 impl GraphNode {
-    fn new(node: &Node, host: &str, names: &HashMap<&str, (usize, Known)>) -> Self {
+    fn new(node: &Node, host: &str, names: &HashMap<&str, (usize, Arc<Known>)>) -> Self {
         let (title, subtitle) = match node {
             Node::Address(a) => (a.to_string(), String::new()),
             _ => (node.process().to_owned(), host.to_owned()),

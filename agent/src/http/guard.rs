@@ -1,9 +1,11 @@
 //! What holds for every request before a page sees it.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -28,6 +30,8 @@ const HEADERS: [(HeaderName, &str); 3] = [
 pub(super) struct Guard {
     /// Asked for, if there is one.
     pub(super) token: Option<Token>,
+    /// Whether only who asks for an address or `localhost` is answered.
+    pub(super) by_address: bool,
     /// What happened.
     pub(super) counts: Arc<Counts>,
 }
@@ -46,7 +50,23 @@ impl Guard {
             let line = format!("a body has at most {} octets, and no page needs one", limits::BODY);
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, line));
         }
+        self.check_name(request)?;
         self.check_token(request)
+    }
+
+    /// A page of any web site could read a port on loopback that asks for no token, in a browser on this host: its name need
+    /// only resolve to 127.0.0.1 (DNS rebinding). The browser says that name, and who means this port has no use for it.
+    fn check_name(&self, request: &Request) -> Result<(), Problem> {
+        let is_open = !self.by_address || OPEN.contains(&request.uri().path());
+        // RFC 9112 section 3.2.2: what the target says, where it says it, goes before Host.
+        let target = request.uri().authority().is_none_or(is_address);
+        let host = |value: &HeaderValue| Authority::try_from(value.as_bytes()).is_ok_and(|host| is_address(&host));
+        if is_open || (target && request.headers().get(header::HOST).is_none_or(host)) {
+            return Ok(());
+        }
+        let line = "without a token, on loopback, only who asks for an IP address or localhost is answered: \
+                    a name may be a web page's that wants to read this (DNS rebinding)";
+        Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, line))
     }
 
     fn check_token(&self, request: &Request) -> Result<(), Problem> {
@@ -61,6 +81,15 @@ impl Guard {
 
 fn fields_length(request: &Request) -> usize {
     request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+/// Or `localhost`, which is no other host's name (RFC 6761 section 6.3).
+fn is_address(authority: &Authority) -> bool {
+    let host = authority.host().strip_suffix('.').unwrap_or(authority.host());
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok()
+        || v6.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())
 }
 
 /// RFC 9112 section 3.2: HTTP/1.1 has exactly one Host.

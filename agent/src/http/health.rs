@@ -6,20 +6,28 @@ use axum::http::StatusCode;
 use super::Shared;
 use super::problem::AnyRefusal;
 
-/// Whether the agent runs
+/// Whether the agent works
 #[utoipa::path(
     get,
     path = "/livez",
     security(()),
-    responses((status = 200, description = "It runs.", body = String, content_type = "text/plain"), AnyRefusal)
+    responses(
+        (status = 200, description = "It does.", body = String, content_type = "text/plain"),
+        (status = 503, description = "Its pipeline hangs; the line says for how long.", body = String, content_type = "text/plain"),
+        AnyRefusal
+    )
 )]
-pub(super) async fn live() -> &'static str {
-    "ok\n"
+pub(super) async fn live(State(shared): State<Shared>) -> (StatusCode, String) {
+    match shared.silence() {
+        None => (StatusCode::OK, "ok\n".into()),
+        Some(silence) => (StatusCode::SERVICE_UNAVAILABLE, format!("dead: {silence}\n")),
+    }
 }
 
 /// Whether everything is attached and running, with reasons
 ///
-/// What works less well than it could is said in both cases.
+/// What works less well than it could is said in both cases. Receivers that are away are no reason: records wait for them
+/// (`/metrics` says how many), and the agent sees flows and answers all the same.
 #[utoipa::path(
     get,
     path = "/readyz",

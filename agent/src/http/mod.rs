@@ -16,12 +16,16 @@ mod paged;
 mod problem;
 #[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
 mod processes;
+mod pulse;
 mod query;
 mod server;
 mod settings;
 mod shared;
 mod tls;
 mod token;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -49,8 +53,12 @@ pub(crate) fn bind(address: &str) -> Result<TcpListener> {
 
 /// Serves until the process ends.
 pub(crate) fn serve(listener: TcpListener, settings: Settings, shared: Shared) -> Result<()> {
-    warn_if_open(&listener, &settings);
-    let guard = Guard { token: settings.token, counts: Arc::clone(&shared.counts) };
+    let is_loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+    let by_address = is_loopback && !settings.asks_for_token();
+    if !is_loopback && !settings.asks_for_token() {
+        warn_of_open(&listener);
+    }
+    let guard = Guard { token: settings.token, by_address, counts: Arc::clone(&shared.counts) };
     let server = Server { tls: settings.tls, counts: Arc::clone(&shared.counts), routes: routes(shared, guard) };
     let run = move || {
         let served =
@@ -64,11 +72,8 @@ pub(crate) fn serve(listener: TcpListener, settings: Settings, shared: Shared) -
 }
 
 /// What is said over HTTP (command lines, peers) is not for everybody.
-fn warn_if_open(listener: &TcpListener, settings: &Settings) {
-    if let Ok(address) = listener.local_addr()
-        && !address.ip().to_canonical().is_loopback()
-        && !settings.asks_for_token()
-    {
+fn warn_of_open(listener: &TcpListener) {
+    if let Ok(address) = listener.local_addr() {
         tracing::warn!("whoever reaches {address} can read flows and processes; --token-file FILE asks for a token");
     }
 }
@@ -84,6 +89,7 @@ fn block_on(listener: TcpListener, server: Server) -> Result<()> {
 fn routes(shared: Shared, guard: Guard) -> Router {
     let (pages, _) = openapi::pages().split_for_parts();
     pages
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "read only: GET or HEAD"))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such page; / lists those that there are"))
         .layer(axum::middleware::from_fn_with_state(guard, guard::guard))
         .with_state(shared)

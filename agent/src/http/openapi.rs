@@ -15,7 +15,13 @@ use super::{Shared, elements, flows, graph, health, index, metrics, processes};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "pidflow", description = "Flows of a Linux host with the processes at both ends. Read only."),
+    info(
+        title = "pidflow",
+        description = "Flows of a Linux host with the processes at both ends. Read only: every page answers GET, and HEAD \
+            without the body; other methods get 405, other paths 404, HTTP/2 505. What is refused is answered with one line of \
+            text. Where what arrives is no HTTP, or its head is longer than 32 KiB, the answer (400, 414 or 431) has no body and \
+            the connection is closed."
+    ),
     security((), ("token" = [])),
     modifiers(&Token)
 )]

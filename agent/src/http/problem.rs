@@ -35,11 +35,13 @@ impl IntoResponse for Problem {
 /// The refusals that any page has, described.
 pub(super) struct AnyRefusal;
 
-const ANY: [(&str, &str); 5] = [
+const ANY: [(&str, &str); 7] = [
     ("400", "The request is malformed, or a query parameter is unknown or has a bad value; the line names it."),
     ("401", "A bearer token is asked for, and it was not given or is wrong."),
+    ("408", "The request did not arrive within 10 s. The connection is closed."),
     ("413", "The request has a body, and that is too large."),
     ("414", "The URI is too long."),
+    ("421", "It asks for a name, where without a token on loopback an IP address or localhost is to be asked for."),
     ("431", "The request's header fields are too large."),
 ];
 

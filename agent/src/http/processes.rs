@@ -1,5 +1,7 @@
 //! `/api/processes`: the processes of the latest flows.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::response::Response;
 use pidflow_schema::ProcessUsage;
@@ -9,7 +11,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::Shared;
 use super::flows::gone;
-use super::paged::{self, Page};
+use super::paged::{self, Page, Walked};
 use super::problem::{AnyRefusal, Problem};
 use super::query::{Asked, AtCursor, End, Limit, Moment, Name, Pid};
 use crate::recent::cursor::Place;
@@ -73,7 +75,8 @@ impl Query {
 /// The processes that have or had flows, the latest known first, with parents, resources and sums
 ///
 /// At most 10000; the one without a record for longest is forgotten first. Sums are those of the records since the process
-/// became known.
+/// became known. `forgotten` is true when any process was forgotten since the first of these pages was asked for, so that
+/// some may be missing.
 #[utoipa::path(
     get,
     path = "/api/processes",
@@ -86,16 +89,17 @@ impl Query {
     )
 )]
 pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
-    let before = AtCursor::or_newest(query.cursor).ok_or_else(gone)?;
+    let walk = AtCursor::or_start(query.cursor).ok_or_else(gone)?;
     let limit = Limit::or_usual(query.limit);
-    let found = shared.recent.processes(before, limit, |known| query.matches(known));
+    let (found, forgotten) = shared.recent.processes(walk.before, limit, |known| query.matches(known));
+    let mark = walk.mark.unwrap_or(forgotten);
     let found = found.into_iter().map(|known| (Place(known.place), known)).collect();
-    let encode = |known: &Known, out: &mut Vec<u8>| {
+    let encode = |known: &Arc<Known>, out: &mut Vec<u8>| {
         // Writing to memory cannot fail.
         let _ = serde_json::to_writer(&mut *out, &Process::new(known));
         out.push(b'\n');
     };
-    Ok(Page::new("processes", found, limit).into_response(encode))
+    Ok(Page::new("processes", found, limit, Walked { mark, forgotten: forgotten > mark }).into_response(encode))
 }
 
 /// A page of processes.

@@ -1,11 +1,13 @@
 //! What the pages are made from, between the pipeline and HTTP.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use pidflow_schema::metric::Family;
 
 use super::counts::Counts;
 use super::metrics::Scraper;
+use super::pulse::Pulse;
 use crate::metrics::families::families;
 use crate::metrics::loops::Loops;
 use crate::metrics::status::Status;
@@ -22,8 +24,15 @@ pub(crate) struct Shared {
     /// The latest records.
     pub(crate) recent: Arc<Recent>,
     pub(super) counts: Arc<Counts>,
-    status: Arc<Mutex<Arc<Status>>>,
+    latest: Arc<Mutex<Latest>>,
     loops: Arc<Mutex<Loops>>,
+}
+
+/// What the pipeline said last. The lock is held for the copying of it alone, because the pipeline waits for it.
+#[derive(Debug, Clone)]
+struct Latest {
+    status: Arc<Status>,
+    pulse: Pulse,
 }
 
 impl Shared {
@@ -35,14 +44,28 @@ impl Shared {
             own_pen,
             recent: Arc::new(recent),
             counts: Arc::default(),
-            status: Arc::new(Mutex::new(Arc::new(starting))),
+            latest: Arc::new(Mutex::new(Latest { status: Arc::new(starting), pulse: Pulse::Starting })),
             loops: Arc::default(),
         }
     }
 
-    /// The latest status.
+    fn latest(&self) -> MutexGuard<'_, Latest> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The latest status; that of a pipeline that is silent since is not ready.
     pub(crate) fn status(&self) -> Arc<Status> {
-        Arc::clone(&self.status.lock().unwrap_or_else(PoisonError::into_inner))
+        let Latest { mut status, pulse } = self.latest().clone();
+        if let Some(silence) = pulse.silence(Instant::now()) {
+            Arc::make_mut(&mut status).not_ready.push(silence);
+        }
+        status
+    }
+
+    /// For how long the pipeline has been silent, in one line; none: it works.
+    pub(super) fn silence(&self) -> Option<String> {
+        let pulse = self.latest().pulse;
+        pulse.silence(Instant::now())
     }
 
     /// Every metric, as of the latest status.
@@ -64,8 +87,26 @@ impl Shared {
         loops.visit(scraper.peer, &scraper.user_agent, status)
     }
 
-    /// Replaces it.
+    /// Replaces the status.
     pub(crate) fn publish(&self, status: Status) {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(status);
+        let mut latest = self.latest();
+        latest.pulse.beat(Instant::now());
+        let before = std::mem::replace(&mut latest.status, Arc::new(status));
+        // Taking a large one apart needs no lock.
+        drop(latest);
+        drop(before);
+    }
+
+    /// From now on the agent is not ready, with this reason, and its silence is none.
+    pub(crate) fn stopping(&self, why: &str) {
+        let mut latest = self.latest();
+        latest.pulse = Pulse::Stopping;
+        Arc::make_mut(&mut latest.status).not_ready = vec![why.to_owned()];
+    }
+
+    /// As if the last thing that was published were so old.
+    #[cfg(test)]
+    pub(super) fn age(&self, by: std::time::Duration) {
+        self.latest().pulse = Pulse::Beating(Instant::now().checked_sub(by).unwrap());
     }
 }

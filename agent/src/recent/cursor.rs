@@ -14,11 +14,27 @@ impl Place {
     pub(crate) const NEWEST: Self = Self(u64::MAX);
 }
 
-/// A place as it goes out: places of another run of the agent mean nothing.
+/// How far somebody is who walks through the pages of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Walk {
+    /// What is still to come.
+    pub(crate) before: Place,
+    /// What there was when the walk began, as a number of the store's own, by which it sees whether some of it has been
+    /// forgotten since; none: it begins now.
+    pub(crate) mark: Option<u64>,
+}
+
+impl Walk {
+    /// At the newest.
+    pub(crate) const START: Self = Self { before: Place::NEWEST, mark: None };
+}
+
+/// A walk's next step as it goes out: places of another run of the agent mean nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cursor {
     run: u32,
     place: Place,
+    mark: u64,
 }
 
 /// Tells this run of the program from others.
@@ -28,37 +44,38 @@ static RUN: LazyLock<u32> = LazyLock::new(|| {
 });
 
 impl Cursor {
-    /// For a place of this run.
-    pub(crate) fn new(place: Place) -> Self {
-        Self { run: *RUN, place }
+    /// For a place of this run, and the mark of the walk.
+    pub(crate) fn new(place: Place, mark: u64) -> Self {
+        Self { run: *RUN, place, mark }
     }
 
-    /// The place; none: it is of another run.
-    pub(crate) fn place(self) -> Option<Place> {
-        (self.run == *RUN).then_some(self.place)
+    /// The walk; none: it is of another run.
+    pub(crate) fn walk(self) -> Option<Walk> {
+        (self.run == *RUN).then_some(Walk { before: self.place, mark: Some(self.mark) })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}{:016x}", self.run, self.place.0)
+        write!(f, "{:08x}{:016x}{:016x}", self.run, self.place.0, self.mark)
     }
 }
 
 /// What [`Cursor`]'s text looks like, as a regular expression.
-pub(crate) const PATTERN: &str = "^[0-9a-f]{24}$";
+pub(crate) const PATTERN: &str = "^[0-9a-f]{40}$";
 
 impl FromStr for Cursor {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_hexadecimal = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let halves = text.split_at_checked(8).filter(|_| text.len() == 24 && is_hexadecimal);
-        let read = halves.and_then(|(run, place)| {
-            let (run, place) = (u32::from_str_radix(run, 16).ok()?, u64::from_str_radix(place, 16).ok()?);
-            Some(Self { run, place: Place(place) })
-        });
-        read.ok_or("the next_cursor of an earlier answer, 24 hexadecimal digits")
+        let is_one = text.len() == 40 && is_hexadecimal;
+        let number = |digits| u64::from_str_radix(text.get(digits)?, 16).ok();
+        let read = || {
+            let (run, place, mark) = (number(0..8)?, number(8..24)?, number(24..40)?);
+            Some(Self { run: run as u32, place: Place(place), mark })
+        };
+        is_one.then(read).flatten().ok_or("the next_cursor of an earlier answer, 40 hexadecimal digits")
     }
 }
 
@@ -68,15 +85,16 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back() {
-        let cursor = Cursor::new(Place(77));
+        let cursor = Cursor::new(Place(77), 5);
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
-        assert_eq!(cursor.place(), Some(Place(77)));
-        assert_eq!(Cursor { run: *RUN ^ 1, place: Place(77) }.place(), None);
+        assert_eq!(cursor.walk(), Some(Walk { before: Place(77), mark: Some(5) }));
+        assert_eq!(Cursor { run: *RUN ^ 1, ..cursor }.walk(), None);
     }
 
     #[test]
     fn anything_else_is_none() {
-        for text in ["", "x", "+00000001000000000000001", "0000000000000000000000000", "é00000000000000000000000"] {
+        let zeros = |n| "0".repeat(n);
+        for text in ["".into(), "x".into(), "+".to_owned() + &zeros(39), zeros(41), "é".to_owned() + &zeros(38)] {
             assert!(text.parse::<Cursor>().is_err(), "{text}");
         }
     }

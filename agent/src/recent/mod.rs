@@ -60,20 +60,32 @@ impl Recent {
     }
 
     /// The processes that are known now and match, the latest known first, from `before` on; at most `limit` and
-    /// one more, by which it is seen that there are more.
-    pub(crate) fn processes(&self, before: Place, limit: usize, matches: impl Fn(&Known) -> bool) -> Vec<Known> {
-        let kept = self.kept();
-        let mut all: Vec<_> = kept.processes.iter().filter(|k| k.place < before.0 && matches(k)).collect();
+    /// one more, by which it is seen that there are more. And how many processes have been forgotten until now.
+    pub(crate) fn processes(
+        &self,
+        before: Place,
+        limit: usize,
+        matches: impl Fn(&Known) -> bool,
+    ) -> (Vec<Arc<Known>>, u64) {
+        let (mut all, forgotten) = self.all_processes();
+        all.retain(|k| k.place < before.0 && matches(k));
         all.sort_unstable_by_key(|k| Reverse(k.place));
-        all.into_iter().take(limit + 1).cloned().collect()
+        all.truncate(limit + 1);
+        (all, forgotten)
+    }
+
+    /// The last seen first, and how many have been forgotten.
+    fn all_processes(&self) -> (Vec<Arc<Known>>, u64) {
+        let kept = self.kept();
+        (kept.processes.iter().cloned().collect(), kept.processes.forgotten())
     }
 
     /// For each of these process names how many processes have it, and the one that was seen last.
-    pub(crate) fn named<'a>(&self, names: &HashSet<&'a str>) -> HashMap<&'a str, (usize, Known)> {
+    pub(crate) fn named<'a>(&self, names: &HashSet<&'a str>) -> HashMap<&'a str, (usize, Arc<Known>)> {
         let mut found = HashMap::new();
-        for known in self.kept().processes.iter() {
+        for known in self.all_processes().0 {
             if let Some(name) = names.get(&*known.process.name) {
-                found.entry(*name).or_insert_with(|| (0, known.clone())).0 += 1;
+                found.entry(*name).or_insert_with(|| (0, known)).0 += 1;
             }
         }
         found

@@ -76,7 +76,7 @@ fn identity(end: &ProcessEnd) -> Option<Identity> {
 /// At most [`MOST`] processes.
 #[derive(Debug)]
 pub(super) struct Processes {
-    known: LruCache<Identity, Known>,
+    known: LruCache<Identity, Arc<Known>>,
     next: u64,
 }
 
@@ -97,15 +97,17 @@ impl Processes {
         let next = &mut self.next;
         let known = self.known.get_or_insert_mut((process.pid, process.start_ns), || {
             *next += 1;
-            Known {
+            Arc::new(Known {
                 place: *next,
                 process: Arc::clone(process),
                 usage: None,
                 first_ns: r.flow.first_ns,
                 last_ns: 0,
                 sums: Sums::default(),
-            }
+            })
         });
+        // Copied only while somebody who asked still holds it.
+        let known = Arc::make_mut(known);
         known.sums.add(r, is_source);
         known.first_ns = known.first_ns.min(r.flow.first_ns);
         if r.flow.last_ns >= known.last_ns {
@@ -115,8 +117,13 @@ impl Processes {
         }
     }
 
+    /// How many have been forgotten.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.next - self.known.len() as u64
+    }
+
     /// All of them, the last seen first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Known> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Known>> {
         self.known.iter().map(|(_, known)| known)
     }
 }
@@ -162,7 +169,7 @@ mod tests {
             processes.count(&record(pid, 1, None));
             processes.count(&record(0, 1, None));
         });
-        assert_eq!(processes.iter().count(), MOST.get());
+        assert_eq!((processes.iter().count(), processes.forgotten()), (MOST.get(), 1));
         let has = |pid| processes.iter().any(|k| k.process.pid == pid);
         assert!(has(0) && !has(1) && has(2));
     }

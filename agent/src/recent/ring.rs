@@ -80,6 +80,17 @@ impl Records {
         let all = batches.flat_map(|b| b.records.iter().enumerate().rev().map(|(i, r)| (b.first + i as u64, r)));
         all.filter(move |(place, r)| *place < before.0 && matches(r)).map(|(place, r)| (Place(place), r))
     }
+
+    /// The place of the oldest that matches.
+    pub(crate) fn oldest(&self, matches: impl Fn(&FlowRecord) -> bool) -> Option<Place> {
+        let mut all = self.batches.iter().flat_map(|b| (b.first..).zip(b.records.iter()));
+        all.find(|(_, r)| matches(r)).map(|(place, _)| Place(place))
+    }
+
+    /// Whether the record of this place, which was kept once, has been forgotten.
+    pub(crate) fn lack(&self, place: Place) -> bool {
+        self.batches.first().is_none_or(|b| place.0 < b.first)
+    }
 }
 
 #[cfg(test)]

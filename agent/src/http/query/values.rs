@@ -9,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{digits, is_not};
 use crate::http::limits;
-use crate::recent::cursor::{self, Cursor, Place};
+use crate::recent::cursor::{self, Cursor, Walk};
 
 /// A name, in full.
 #[derive(Debug, Clone, Deserialize)]
@@ -90,9 +90,9 @@ impl TryFrom<String> for Limit {
 pub(in crate::http) struct AtCursor(Cursor);
 
 impl AtCursor {
-    /// The place, or the newest; none: it is of another run of the agent.
-    pub(in crate::http) fn or_newest(asked: Option<Self>) -> Option<Place> {
-        asked.map_or(Some(Place::NEWEST), |cursor| cursor.0.place())
+    /// The walk that goes on there, or one that begins; none: it is of another run of the agent.
+    pub(in crate::http) fn or_start(asked: Option<Self>) -> Option<Walk> {
+        asked.map_or(Some(Walk::START), |cursor| cursor.0.walk())
     }
 }
 

@@ -27,9 +27,6 @@ use super::watched::Watched;
 
 /// How long the last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-const TOO_SLOW: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 36\r\n\
-    connection: close\r\n\r\nthe request did not arrive in 10 s\r\n";
 
 /// The pages, with the connection's progress told.
 struct Pages {
@@ -68,14 +65,22 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     let mut connection = http.serve_connection(stream, pages);
     match in_time(&mut connection, &progress).await {
         Ok(Ok(())) => {}
-        Ok(Err(e)) if e.is_parse() => counts.cut(Cut::Malformed),
+        Ok(Err(e)) if e.is_parse() => {
+            counts.cut(Cut::Malformed);
+            // Hyper answers everything else that it cannot read.
+            if e.is_parse_version_h2() {
+                let line = "HTTP/1.1 is spoken here, and no HTTP/2";
+                say(connection.into_parts().io.into_inner(), "505 HTTP Version Not Supported", line).await;
+            }
+        }
         // The client went away.
         Ok(Err(_)) => {}
         Err(Phase::Idle) => {}
         Err(Phase::Answering(_)) => counts.cut(Cut::SlowReader),
         Err(Phase::Arriving) => {
             counts.cut(Cut::SlowRequest);
-            say_too_slow(connection.into_parts().io.into_inner()).await;
+            let line = format!("the request did not arrive in {} s", limits::ARRIVAL.as_secs());
+            say(connection.into_parts().io.into_inner(), "408 Request Timeout", &line).await;
         }
     }
 }
@@ -95,11 +100,17 @@ async fn in_time<C: Future + Unpin>(mut connection: C, progress: &Progress) -> R
     .await
 }
 
-async fn say_too_slow<T: AsyncWrite + Unpin>(mut stream: T) {
+/// An answer that hyper does not give, and the end.
+async fn say<T: AsyncWrite + Unpin>(mut stream: T, status: &str, line: &str) {
+    let answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{line}\n",
+        line.len() + 1
+    );
     let say = async {
-        stream.write_all(TOO_SLOW).await?;
+        stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await
     };
-    // Who is so slow may not be there any more.
+    // Who is slow may not be there any more.
     let _ = timeout(LAST_WORDS, say).await;
 }

@@ -1,0 +1,235 @@
+//! The pages as they answer, without a port.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use pidflow_schema::metric::Point;
+use pidflow_schema::{FlowRecord, Pod, Process};
+use serde_json::Value;
+
+use super::*;
+use crate::metrics::status::Status;
+use crate::recent::Recent;
+use pulse::SILENCE;
+
+const LOCAL: &str = "localhost:9435";
+
+fn shared(recent_flows: usize) -> Shared {
+    Shared::new("host", 32473, Recent::new(recent_flows))
+}
+
+async fn answer(shared: &Shared, by_address: bool, request: Request<Body>) -> (StatusCode, String) {
+    let guard = Guard { token: None, by_address, counts: Arc::clone(&shared.counts) };
+    let answer = TowerToHyperService::new(routes(shared.clone(), guard)).call(request).await.unwrap();
+    let (head, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    (head.status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+async fn get(shared: &Shared, path: &str) -> (u16, String) {
+    let request = Request::get(path).header("host", LOCAL).body(Body::empty()).unwrap();
+    let (status, body) = answer(shared, true, request).await;
+    (status.as_u16(), body)
+}
+
+async fn json(shared: &Shared, path: &str) -> Value {
+    let (status, body) = get(shared, path).await;
+    assert_eq!(status, 200, "{path}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// `/livez` and `/readyz`, and what `pidflow_ready` says.
+async fn health(shared: &Shared) -> [(u16, String); 2] {
+    let (live, ready) = (get(shared, "/livez").await, get(shared, "/readyz").await);
+    let families = shared.families();
+    let family = families.iter().find(|f| f.prometheus_name() == "pidflow_ready").unwrap();
+    assert_eq!(family.samples[0].point, Point::Whole(u64::from(ready.0 == 200)), "{ready:?}");
+    [live, ready]
+}
+
+fn ok() -> (u16, String) {
+    (200, "ok\n".into())
+}
+
+fn status(not_ready: &[&str], degraded: &[&str]) -> Status {
+    let owned = |lines: &[&str]| lines.iter().map(|l| (*l).to_owned()).collect();
+    Status { not_ready: owned(not_ready), degraded: owned(degraded), ..Status::default() }
+}
+
+#[tokio::test]
+async fn health_says_what_is_wrong_and_when_it_is_over() {
+    let shared = shared(0);
+    assert_eq!(health(&shared).await, [ok(), (503, "not ready: starting\n".into())]);
+    shared.publish(status(&[], &[]));
+    assert_eq!(health(&shared).await, [ok(), ok()]);
+    shared.publish(status(&[], &["a", "b"]));
+    assert_eq!(health(&shared).await, [ok(), (200, "ok\ndegraded: a\ndegraded: b\n".into())]);
+    shared.publish(status(&["no reason"], &["a"]));
+    assert_eq!(health(&shared).await, [ok(), (503, "not ready: no reason\ndegraded: a\n".into())]);
+    shared.publish(status(&[], &[]));
+    assert_eq!(health(&shared).await, [ok(), ok()]);
+}
+
+#[tokio::test]
+async fn a_pipeline_that_hangs_is_dead_until_it_goes_on() {
+    let shared = shared(0);
+    shared.publish(status(&[], &["a"]));
+    shared.age(SILENCE - Duration::from_secs(1));
+    assert_eq!(health(&shared).await[0], ok());
+    shared.age(SILENCE + Duration::from_millis(2500));
+    let said = "the pipeline has been silent for 12 s";
+    let dead = (503, format!("dead: {said}\n"));
+    assert_eq!(health(&shared).await, [dead, (503, format!("not ready: {said}\ndegraded: a\n"))]);
+    shared.publish(status(&[], &[]));
+    assert_eq!(health(&shared).await, [ok(), ok()]);
+}
+
+#[tokio::test]
+async fn an_end_that_takes_long_is_not_dead() {
+    let shared = shared(0);
+    shared.publish(status(&[], &[]));
+    shared.stopping("every interface is gone");
+    assert_eq!(health(&shared).await, [ok(), (503, "not ready: every interface is gone\n".into())]);
+}
+
+/// Of a process of this name, in a pod if there is a second one.
+fn record(octets: u64, process: &str, pod: Option<(&str, &str)>) -> FlowRecord {
+    let mut r = crate::sample::record(1, 443, octets);
+    let pod = pod.map(|(namespace, name)| {
+        Arc::new(Pod { namespace: namespace.into(), name: name.into(), container: "main".into() })
+    });
+    let pid = octets as u32;
+    r.source.process = Some(Arc::new(Process { pid, name: process.into(), pod, ..Process::default() }));
+    r
+}
+
+async fn names(shared: &Shared, question: &str) -> Vec<String> {
+    let page = json(shared, &format!("/api/processes?{question}")).await;
+    let mut names: Vec<String> = page["processes"].as_array().unwrap().iter().map(|p| p["name"].to_string()).collect();
+    let flows = json(shared, &format!("/api/flows?{question}")).await;
+    let mut of_flows: Vec<_> =
+        flows["flows"].as_array().unwrap().iter().map(|f| f["SRC_PROC_NAME"].to_string()).collect();
+    names.sort();
+    of_flows.sort();
+    assert_eq!(names, of_flows, "{question}");
+    names
+}
+
+#[tokio::test]
+async fn pods_and_namespaces_are_found() {
+    let shared = shared(10);
+    let records = [
+        record(1, "a", Some(("shop", "web-0"))),
+        record(2, "b", Some(("shop", "web-1"))),
+        record(3, "c", Some(("bank", "web-0"))),
+        record(4, "d", None),
+    ];
+    shared.recent.add(&records.into());
+    assert_eq!(names(&shared, "namespace=shop").await, ["\"a\"", "\"b\""]);
+    assert_eq!(names(&shared, "pod=web-0").await, ["\"a\"", "\"c\""]);
+    assert_eq!(names(&shared, "pod=web-0&namespace=bank").await, ["\"c\""]);
+    assert_eq!(names(&shared, "pod=web-0&namespace=bank&process=a").await, [""; 0]);
+    assert_eq!(names(&shared, "pod=web").await, [""; 0], "names are given in full");
+}
+
+/// Octets of the flows of a page.
+fn octets(page: &Value) -> Vec<u64> {
+    page["flows"].as_array().unwrap().iter().map(|f| f["IN_BYTES"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_is_forgotten_between_two_pages_is_told() {
+    let shared = shared(4);
+    let add = |octets, process: &str| shared.recent.add(&[record(octets, process, None)].into());
+    (1..=4).for_each(|n| add(n, if n == 1 { "other" } else { "mine" }));
+    let mine = json(&shared, "/api/flows?limit=1&process=mine").await;
+    let all = json(&shared, "/api/flows?limit=1").await;
+    assert_eq!(
+        (octets(&mine), octets(&all), &mine["forgotten"], &all["forgotten"]),
+        (vec![4], vec![4], &false.into(), &false.into())
+    );
+    let next = |page: &Value| format!("cursor={}", page["next_cursor"].as_str().unwrap());
+
+    add(5, "mine");
+    let mine = json(&shared, &format!("/api/flows?limit=1&process=mine&{}", next(&mine))).await;
+    assert_eq!((octets(&mine), &mine["forgotten"]), (vec![3], &false.into()), "what was forgotten was not asked for");
+    let all = json(&shared, &format!("/api/flows?limit=1&{}", next(&all))).await;
+    assert_eq!((octets(&all), &all["forgotten"]), (vec![3], &true.into()), "it will be missing");
+    let all = json(&shared, &format!("/api/flows?limit=1&{}", next(&all))).await;
+    assert_eq!((octets(&all), &all["next_cursor"], &all["forgotten"]), (vec![2], &Value::Null, &true.into()));
+
+    (6..=9).for_each(|n| add(n, "mine"));
+    let mine = json(&shared, &format!("/api/flows?limit=1&process=mine&{}", next(&mine))).await;
+    assert_eq!((octets(&mine), &mine["next_cursor"], &mine["forgotten"]), (vec![], &Value::Null, &true.into()));
+}
+
+#[tokio::test]
+async fn processes_that_are_forgotten_between_two_pages_are_told() {
+    let shared = shared(1);
+    let add = |n| shared.recent.add(&[record(n, "p", None)].into());
+    (1..=10_001).for_each(add);
+    let first = json(&shared, "/api/processes?limit=500").await;
+    assert_eq!((first["next_cursor"].is_string(), &first["forgotten"]), (true, &false.into()), "that was before");
+    let rest = format!("/api/processes?limit=500&cursor={}", first["next_cursor"].as_str().unwrap());
+    assert_eq!(json(&shared, &rest).await["forgotten"], false);
+    add(10_002);
+    assert_eq!(json(&shared, &rest).await["forgotten"], true);
+}
+
+async fn status_of(by_address: bool, uri: &str, host: Option<&str>) -> u16 {
+    let request = Request::get(uri).version(axum::http::Version::HTTP_10);
+    let request = host.into_iter().fold(request, |request, host| request.header("host", host));
+    let (status, body) = answer(&shared(0), by_address, request.body(Body::empty()).unwrap()).await;
+    assert!(status != 421 || (body.lines().count() == 1 && body.contains("DNS rebinding")), "{body}");
+    status.as_u16()
+}
+
+#[tokio::test]
+async fn a_web_page_cannot_read_a_port_on_loopback_under_its_own_name() {
+    let page = "/api/flows";
+    for fine in [
+        "localhost",
+        "LocalHost:9435",
+        "localhost.:80",
+        "127.0.0.1",
+        "127.0.0.1:9435",
+        "[::1]",
+        "[::1]:9435",
+        "192.0.2.1",
+    ] {
+        assert_eq!(status_of(true, page, Some(fine)).await, 200, "{fine}");
+    }
+    for name in [
+        "evil.example",
+        "evil.example:9435",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "1.evil",
+        "",
+        "[::1",
+        "::1",
+        "é",
+    ] {
+        assert_eq!(status_of(true, page, Some(name)).await, 421, "{name}");
+        assert_eq!(status_of(false, page, Some(name)).await, 200, "elsewhere, or with a token: {name}");
+        assert_eq!(status_of(true, "/livez", Some(name)).await, 200, "{name}");
+    }
+    assert_eq!(status_of(true, page, None).await, 200, "no browser's");
+    assert_eq!(status_of(true, "http://evil.example/api/flows", Some("localhost")).await, 421);
+    assert_eq!(status_of(true, "http://localhost/api/flows", Some("evil.example")).await, 421);
+    assert_eq!(status_of(true, "http://localhost/api/flows", Some("localhost")).await, 200);
+}
+
+#[tokio::test]
+async fn nothing_but_reading_is_allowed() {
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::TRACE, Method::PATCH] {
+        let request = Request::builder().method(&method).uri("/api/flows").header("host", LOCAL);
+        let (status, body) = answer(&shared(0), true, request.body(Body::empty()).unwrap()).await;
+        assert_eq!((status.as_u16(), &*body), (405, "read only: GET or HEAD\n"), "{method}");
+    }
+    let request = Request::head("/livez").header("host", LOCAL).body(Body::empty()).unwrap();
+    assert_eq!(answer(&shared(0), true, request).await, (StatusCode::OK, String::new()));
+}
