@@ -38,6 +38,7 @@ use crate::privileges;
 use guard::Guard;
 use problem::Problem;
 use server::Server;
+use tls::Tls;
 
 pub(crate) use settings::Settings;
 pub(crate) use shared::Shared;
@@ -59,7 +60,9 @@ pub(crate) fn serve(listener: TcpListener, settings: Settings, shared: Shared) -
         warn_of_open(&listener);
     }
     let guard = Guard { token: settings.token, by_address, counts: Arc::clone(&shared.counts) };
-    let server = Server { tls: settings.tls, counts: Arc::clone(&shared.counts), routes: routes(shared, guard) };
+    // Before privileges are given up: the files may be another user's.
+    let tls = settings.tls.map(Tls::kept_new).transpose()?;
+    let server = Server { tls, counts: Arc::clone(&shared.counts), routes: routes(shared, guard) };
     let run = move || {
         let served =
             privileges::keep_none().context("cannot give up privileges").and_then(|()| block_on(listener, server));

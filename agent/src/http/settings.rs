@@ -3,16 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use tokio_rustls::TlsAcceptor;
 
-use super::tls;
+use super::tls::Tls;
 use super::token::Token;
 use crate::config::options::HttpOptions;
 
 /// What guards the port.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Settings {
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Tls>,
     pub(super) token: Option<Token>,
 }
 
@@ -25,7 +24,7 @@ impl Settings {
         if o.listen.as_deref() == Some("off") {
             return Ok(Self::default());
         }
-        let tls = tls_files(o)?.map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
+        let tls = tls_files(o)?.map(|(certificate, key)| Tls::read(certificate, key)).transpose()?;
         Ok(Self { tls, token: Token::given(o.token_file.as_deref())? })
     }
 

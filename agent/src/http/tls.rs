@@ -1,26 +1,120 @@
-//! TLS from a certificate and a key in PEM files.
+//! TLS from a certificate and a key in PEM files, which others (ACME clients, cert-manager) replace now and then.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
-/// TLS 1.2 and 1.3, HTTP/1.1.
-pub(super) fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
-    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .context("cannot set up TLS")?;
-    let mut config = builder
-        .with_no_client_auth()
-        .with_single_cert(chain(certificate)?, private_key(key)?)
-        .with_context(|| format!("{} and {} do not make a TLS server", certificate.display(), key.display()))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+/// Between two looks at the files. Certificates are renewed days before they end, at the least.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// The server's side of TLS, and where it comes from.
+pub(super) struct Tls {
+    acceptor: TlsAcceptor,
+    files: Files,
+}
+
+impl Tls {
+    /// TLS 1.2 and 1.3, HTTP/1.1.
+    pub(super) fn read(certificate: &Path, key: &Path) -> Result<Self> {
+        let files = Files::read(certificate, key)?;
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .context("cannot set up TLS")?;
+        let current: Arc<Current> = Arc::clone(&files.current);
+        let mut config = builder.with_no_client_auth().with_cert_resolver(current);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), files })
+    }
+
+    /// The acceptor, which has what the files have from now on, a minute later at most. They are looked at on a thread of
+    /// its own.
+    pub(super) fn kept_new(self) -> Result<TlsAcceptor> {
+        let Self { acceptor, mut files } = self;
+        let watch = move || {
+            loop {
+                thread::sleep(LOOK);
+                files.look_and_say();
+            }
+        };
+        thread::Builder::new().name("certificates".into()).spawn(watch).context("cannot start a thread")?;
+        Ok(acceptor)
+    }
+}
+
+/// What new connections are served with.
+#[derive(Debug)]
+struct Current(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// The two files, and what was in them.
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+    seen: [Option<Stamp>; 2],
+    current: Arc<Current>,
+}
+
+/// By which it is seen that a file was written or replaced: inode, length, and time of the last change in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp(u64, u64, i64, i64);
+
+impl Stamp {
+    /// None: there is no such file, for the moment perhaps.
+    fn of(file: &Path) -> Option<Self> {
+        let stamp = |m: Metadata| Self(m.ino(), m.len(), m.mtime(), m.mtime_nsec());
+        file.metadata().ok().map(stamp)
+    }
+}
+
+impl Files {
+    fn read(certificate: &Path, key: &Path) -> Result<Self> {
+        // Before they are read: what is written meanwhile is seen as a change later.
+        let seen = [Stamp::of(certificate), Stamp::of(key)];
+        let current = Arc::new(Current(RwLock::new(Arc::new(pair(certificate, key)?))));
+        Ok(Self { certificate: certificate.into(), key: key.into(), seen, current })
+    }
+
+    /// Takes up what has changed since the last look; none: nothing has. A pair that will not do, or of which one half is
+    /// still to be written, leaves the old one in its place, and is an error once: it has been looked at.
+    fn look(&mut self) -> Option<Result<()>> {
+        let now = [Stamp::of(&self.certificate), Stamp::of(&self.key)];
+        if now == self.seen {
+            return None;
+        }
+        self.seen = now;
+        let take_up = |pair| *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
+        Some(pair(&self.certificate, &self.key).map(take_up))
+    }
+
+    fn look_and_say(&mut self) {
+        match self.look() {
+            None => {}
+            Some(Ok(())) => tracing::info!("HTTPS has the new certificate of {}", self.certificate.display()),
+            Some(Err(e)) => tracing::error!("HTTPS goes on with the certificate that it had: {e:#}"),
+        }
+    }
+}
+
+fn pair(certificate: &Path, key: &Path) -> Result<CertifiedKey> {
+    CertifiedKey::from_der(chain(certificate)?, private_key(key)?, &ring::default_provider())
+        .with_context(|| format!("{} and {} do not make a TLS server", certificate.display(), key.display()))
 }
 
 fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
@@ -32,4 +126,77 @@ fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_file(file).with_context(|| format!("cannot read the TLS key {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey as Made, generate_simple_self_signed};
+    use rustls::pki_types::ServerName;
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+
+    struct Pair {
+        certificate: String,
+        key: String,
+        der: CertificateDer<'static>,
+    }
+
+    impl Pair {
+        fn new() -> Self {
+            let Made { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            Self { certificate: cert.pem(), key: signing_key.serialize_pem(), der: cert.der().clone() }
+        }
+    }
+
+    /// Whether a client that trusts this certificate alone gets through the handshake.
+    async fn is_served(acceptor: &TlsAcceptor, pair: &Pair) -> bool {
+        let mut roots = RootCertStore::empty();
+        roots.add(pair.der.clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let client =
+            client.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots).with_no_client_auth();
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let connector = TlsConnector::from(Arc::new(client));
+        let name = ServerName::try_from("localhost").unwrap();
+        let (client, _) = tokio::join!(connector.connect(name, ours), acceptor.accept(theirs));
+        client.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_new_pair_is_taken_up_and_a_broken_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (certificate, key) = (dir.path().join("certificate"), dir.path().join("key"));
+        let put = |file: &Path, text: &str| {
+            // As those do it who replace certificates: another file takes the name.
+            let new = dir.path().join("new");
+            std::fs::write(&new, text).unwrap();
+            std::fs::rename(new, file).unwrap();
+        };
+        let (first, second) = (Pair::new(), Pair::new());
+        put(&certificate, &first.certificate);
+        put(&key, &first.key);
+        let Tls { acceptor, mut files } = Tls::read(&certificate, &key).unwrap();
+        assert!(files.look().is_none());
+        assert!(is_served(&acceptor, &first).await && !is_served(&acceptor, &second).await);
+
+        put(&certificate, &second.certificate);
+        assert!(files.look().unwrap().is_err(), "of the new pair one half is there");
+        assert!(files.look().is_none(), "that has been said");
+        put(&key, second.key.get(..40).unwrap());
+        assert!(files.look().unwrap().is_err() && files.look().is_none(), "the key is cut");
+        std::fs::remove_file(&key).unwrap();
+        assert!(files.look().unwrap().is_err() && files.look().is_none(), "there is none");
+        put(&key, &second.key);
+        assert!(is_served(&acceptor, &first).await, "not looked at yet");
+        files.look().unwrap().unwrap();
+        assert!(is_served(&acceptor, &second).await && !is_served(&acceptor, &first).await);
+
+        // Written in place, too.
+        std::fs::write(&key, &first.key).unwrap();
+        std::fs::write(&certificate, &first.certificate).unwrap();
+        files.look().unwrap().unwrap();
+        assert!(is_served(&acceptor, &first).await);
+    }
 }
