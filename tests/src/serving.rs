@@ -15,7 +15,7 @@ use crate::process::{self, Guarded};
 /// Attaching takes a second, and machines may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running agent that watches the loopback interface, and where it serves.
+/// A running agent that watches the loopback interface if no other is named, and where it serves.
 #[derive(Debug)]
 pub struct Serving {
     process: Guarded,
@@ -42,7 +42,10 @@ impl Serving {
     pub fn start(dir: &Path, arguments: &[&str]) -> Result<Self> {
         let log = dir.join("log");
         let mut command = Command::new(process::binary("pidflow")?);
-        command.args(["run", "-i", "lo", "-t", "1s", "-d", "1s", "--no-view"]).args(arguments);
+        command.args(["run", "-t", "1s", "-d", "1s", "--no-view"]).args(arguments);
+        if !arguments.contains(&"-i") {
+            command.args(["-i", "lo"]);
+        }
         if !arguments.contains(&"--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
+use std::marker::PhantomData;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -229,4 +230,40 @@ pub fn signal(pid: u32, signal: i32) -> io::Result<()> {
     // SAFETY: no pointers are involved.
     check(unsafe { libc::kill(pid, signal) })?;
     Ok(())
+}
+
+/// A thread of another process that stands still until this is dropped, while the others of its process go on.
+#[derive(Debug)]
+pub struct Halted {
+    thread: i32,
+    /// ptrace(2): only the thread that attached may detach.
+    _not_send: PhantomData<*const ()>,
+}
+
+impl Halted {
+    /// Halts it.
+    pub fn new(thread: u32) -> Result<Self> {
+        let thread = i32::try_from(thread)?;
+        ptrace(libc::PTRACE_SEIZE, thread)?;
+        // From here on it is let go of, whatever happens.
+        let halted = Self { thread, _not_send: PhantomData };
+        ptrace(libc::PTRACE_INTERRUPT, thread)?;
+        // SAFETY: waits for the thread that was attached; no status is asked for.
+        check(unsafe { libc::waitpid(thread, std::ptr::null_mut(), libc::__WALL) }).context("waitpid")?;
+        Ok(halted)
+    }
+}
+
+impl Drop for Halted {
+    fn drop(&mut self) {
+        // Fails where the thread has ended, which is fine.
+        let _ = ptrace(libc::PTRACE_DETACH, self.thread);
+    }
+}
+
+fn ptrace(request: libc::c_uint, thread: i32) -> Result<()> {
+    let none = std::ptr::null_mut::<libc::c_void>();
+    // SAFETY: the requests that are made here take neither an address nor data.
+    let result = unsafe { libc::ptrace(request, thread, none, none) };
+    if result < 0 { Err(io::Error::last_os_error()).context("ptrace") } else { Ok(()) }
 }

@@ -9,10 +9,13 @@
 )]
 
 use std::collections::HashSet;
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use pidflow_tests::serving::{self, Serving, eventually};
 use pidflow_tests::{process, skip};
@@ -39,8 +42,15 @@ fn bad_requests() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("large headers", get(&format!("X: {}\r\n", "a".repeat(20_000))), 431),
         ("very large headers", get(&format!("X: {}\r\n", "a".repeat(1_000_000))), 431),
         ("many headers", get(&many), 431),
+        (
+            "a page of the web under its own name",
+            b"GET /api/flows HTTP/1.1\r\nHost: web.example:9435\r\nConnection: close\r\n\r\n".to_vec(),
+            421,
+        ),
         ("a method that changes things", b"DELETE /api/flows HTTP/1.0\r\n\r\n".to_vec(), 405),
         ("a method that nobody knows", b"BREW /api/flows HTTP/1.0\r\n\r\n".to_vec(), 405),
+        ("what is allowed", b"OPTIONS /api/flows HTTP/1.0\r\n\r\n".to_vec(), 405),
+        ("a tunnel", b"CONNECT web.example:443 HTTP/1.0\r\n\r\n".to_vec(), 421),
         ("a page that is not there", b"GET /etc/passwd HTTP/1.0\r\n\r\n".to_vec(), 404),
     ]
 }
@@ -82,11 +92,50 @@ fn requests_that_cannot_be_met_get_their_status() {
         assert_eq!((answer.status, answer.body.lines().count()), (400, 1), "{query}: {answer:?}");
         assert!(words.iter().all(|w| answer.body.contains(w)), "{query}: {}", answer.body);
     }
-    let of_another_run = "/api/flows?cursor=000000000000000000000001";
-    assert_eq!(agent.get(of_another_run).unwrap().status, 410);
+    let of_another_run = format!("/api/flows?cursor={}", "1".repeat(40));
+    assert_eq!(agent.get(&of_another_run).unwrap().status, 410);
     assert_eq!(agent.get("/livez").unwrap().body, "ok\n");
     assert_eq!(agent.metric("pidflow_http_requests_total{status=\"413\"}").unwrap(), 1);
     assert!(agent.metric("pidflow_http_connections_cut_total{reason=\"malformed\"}").unwrap() >= 5);
+    agent.stop().unwrap();
+}
+
+/// What comes of a connection on which this comes and then a request that is fine: the status, whether it has a line, and
+/// whether the connection goes on.
+fn ends_of_connections() -> Vec<(&'static str, Vec<u8>, u16, bool, bool)> {
+    let request = |first: &str, more: &str| format!("{first} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n").into_bytes();
+    let long = |n| format!("GET /{}", "a".repeat(n));
+    vec![
+        ("GET", request("GET /livez", ""), 200, true, true),
+        ("HEAD", request("HEAD /livez", ""), 200, false, true),
+        ("OPTIONS", request("OPTIONS /livez", ""), 405, true, true),
+        ("POST", request("POST /livez", "Content-Length: 3\r\n").into_iter().chain(*b"a=b").collect(), 405, true, true),
+        ("another page", request("GET /nowhere", ""), 404, true, true),
+        ("a wrong parameter", request("GET /api/flows?x=1", ""), 400, true, true),
+        ("a name", b"GET / HTTP/1.1\r\nHost: web.example\r\n\r\n".to_vec(), 421, true, true),
+        ("a long URI", request(&long(9_000), ""), 414, true, true),
+        ("large headers", request("GET /livez", &format!("X: {}\r\n", "a".repeat(20_000))), 431, true, true),
+        ("no HTTP", b"NONSENSE\r\n\r\n".to_vec(), 400, false, false),
+        ("very large headers", request("GET /livez", &format!("X: {}\r\n", "a".repeat(200_000))), 431, false, false),
+        ("a very long URI", request(&long(200_000), ""), 431, false, false),
+        ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec(), 505, true, false),
+    ]
+}
+
+#[test]
+fn connections_go_on_or_are_closed_as_described() {
+    if skip::without_root("connections_go_on_or_are_closed_as_described") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Serving::start(dir.path(), &[]).unwrap();
+    for (what, octets, status, has_line, goes_on) in ends_of_connections() {
+        let next = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let answer = agent.send(&[&octets, next.as_slice()].concat()).unwrap();
+        assert_eq!(answer.status, status, "{what}: {answer:?}");
+        let (line, rest) = answer.body.split_at(answer.body.find("HTTP/1.1 200 ").unwrap_or(answer.body.len()));
+        assert_eq!((line.lines().count(), !rest.is_empty()), (has_line.into(), goes_on), "{what}: {answer:?}");
+    }
     agent.stop().unwrap();
 }
 
@@ -100,7 +149,7 @@ fn sockets(pid: u32) -> usize {
 /// Asks for a hundred times more than the kernel will hold, and takes none of it.
 fn greedy(agent: &Serving) -> TcpStream {
     let mut stream = TcpStream::connect(agent.address).unwrap();
-    stream.write_all("GET /api/elements HTTP/1.1\r\nHost: x\r\n\r\n".repeat(500).as_bytes()).unwrap();
+    stream.write_all("GET /api/elements HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(500).as_bytes()).unwrap();
     stream
 }
 
@@ -128,7 +177,11 @@ fn slow_clients_and_too_many_of_them_cost_nothing() {
     assert!(cut("displaced") > TOO_MANY);
     let answers: Vec<_> = slow.into_iter().map(|stream| serving::read(stream).unwrap()).collect();
     let told = answers.iter().filter(|a| a.status == 408).count() as u64;
-    assert!(answers.iter().all(|a| matches!(a.status, 0 | 408)), "{answers:?}");
+    let is_as_described = |status, body: &str| match status {
+        408 => body == "the request did not arrive in 10 s\n",
+        status => status == 0,
+    };
+    assert!(answers.iter().all(|a| is_as_described(a.status, &a.body)), "{answers:?}");
     assert_eq!(cut("slow-request"), told);
     assert!((CONNECTIONS - 10..CONNECTIONS).contains(&told), "{told}");
 
@@ -205,6 +258,42 @@ fn https_and_the_token_keep_others_out() {
 }
 
 #[test]
+fn a_renewed_certificate_is_served_without_a_restart() {
+    const WITHIN: Duration = Duration::from_secs(100);
+    let name = "a_renewed_certificate_is_served_without_a_restart";
+    if skip::without_root(name) {
+        return;
+    }
+    if Command::new("curl").arg("--version").output().is_err() {
+        return skip::skip(name, "curl is not installed");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    // Others than root have keys too, and need not let root's processes without privileges read them.
+    let renew = || {
+        certificates(dir.path());
+        std::fs::set_permissions(file("key"), Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::chown(file("key"), Some(65_534), None).unwrap();
+    };
+    renew();
+    let agent = Serving::start(dir.path(), &["--tls-cert", &file("certificate"), "--tls-key", &file("key")]).unwrap();
+    let url = format!("https://localhost:{}/livez", agent.address.port());
+    let is_served = || {
+        let output = Command::new("curl").args(["-s", "--cacert", &file("authority"), &url]).output().unwrap();
+        output.stdout == b"ok\n"
+    };
+    assert!(is_served());
+    renew();
+    assert!(!is_served(), "it was looked at a moment ago");
+    let until = Instant::now() + WITHIN;
+    while !is_served() {
+        assert!(Instant::now() < until, "{}", std::fs::read_to_string(file("log")).unwrap());
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    agent.stop().unwrap();
+}
+
+#[test]
 fn what_guards_the_port_is_checked_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     certificates(dir.path());
@@ -234,6 +323,8 @@ fn a_port_that_everybody_reaches_is_warned_of_once() {
     let dir = tempfile::tempdir().unwrap();
     let agent = Serving::start(dir.path(), &["--listen", "0.0.0.0:0"]).unwrap();
     assert_eq!(agent.log.matches("can read flows").count(), 1, "{}", agent.log);
+    let by_name = b"GET /api/flows HTTP/1.1\r\nHost: node-1.example\r\nConnection: close\r\n\r\n";
+    assert_eq!(agent.send(by_name).unwrap().status, 200, "hosts have names");
     agent.stop().unwrap();
     let agent = Serving::start(dir.path(), &[]).unwrap();
     assert!(!agent.log.contains("can read flows"), "{}", agent.log);

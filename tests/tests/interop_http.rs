@@ -52,7 +52,7 @@ fn schemathesis_finds_nothing_that_the_description_does_not_say() {
     let flows = || anyhow::Ok(agent.json("/api/flows?limit=500")?["flows"].as_array().map_or(0, Vec::len));
     eventually("flows are there", || flows().map(|n| n > 40)).unwrap();
 
-    // Every cursor of 24 digits is as the description wants it, and all but those that the agent gave are gone.
+    // Every cursor of 40 digits is as the description wants it, and all but those that the agent gave are gone.
     let config = dir.path().join("schemathesis.toml");
     std::fs::write(&config, "[checks]\npositive_data_acceptance.expected-statuses = [\"2xx\", \"410\"]\n").unwrap();
     let description = format!("http://{}/api/openapi.json", agent.address);

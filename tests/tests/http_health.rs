@@ -1,0 +1,126 @@
+//! `/livez`, `/readyz` and `pidflow_ready` of an agent to which bad things happen.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "whatever is not as expected ends the test"
+)]
+
+use std::net::UdpSocket;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use pidflow_tests::serving::{Serving, eventually};
+use pidflow_tests::skip::without_root;
+use pidflow_tests::sys::{self, Halted};
+
+/// Of its pipeline, after which an agent counts as dead.
+const SILENCE: Duration = Duration::from_secs(10);
+
+fn ip(arguments: &str) {
+    assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
+}
+
+/// A network of this thread's own and of whom it starts, with a link to nowhere.
+fn own_network() {
+    sys::unshare(libc::CLONE_NEWNET).unwrap();
+    ip("link set lo up");
+    ip("link add left type veth peer name right");
+    ip("link set left up");
+    ip("link set right up");
+    ip("addr add 192.0.2.1/24 dev left");
+    ip("neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev left");
+}
+
+/// Status and text.
+fn page(agent: &Serving, path: &str) -> (u16, String) {
+    let answer = agent.get(path).unwrap();
+    (answer.status, answer.body)
+}
+
+fn ready(agent: &Serving) -> u64 {
+    agent.metric("pidflow_ready").unwrap()
+}
+
+#[test]
+fn a_pipeline_that_hangs_is_told_and_so_is_its_return() {
+    if without_root("a_pipeline_that_hangs_is_told_and_so_is_its_return") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Serving::start(dir.path(), &[]).unwrap();
+    eventually("it is ready", || Ok(page(&agent, "/readyz").0 == 200)).unwrap();
+    assert_eq!((page(&agent, "/livez"), ready(&agent)), ((200, "ok\n".into()), 1));
+
+    // The main thread, which has the number of its process, is the pipeline.
+    let halted = Halted::new(agent.pid()).unwrap();
+    let begun = Instant::now();
+    eventually("it is dead", || Ok(page(&agent, "/livez").0 == 503)).unwrap();
+    assert!(begun.elapsed() > SILENCE - Duration::from_secs(2), "{:?}", begun.elapsed());
+    let (_, said) = page(&agent, "/livez");
+    assert!(said.starts_with("dead: the pipeline has been silent for 1") && said.lines().count() == 1, "{said}");
+    let (status, said) = page(&agent, "/readyz");
+    assert!(status == 503 && said.starts_with("not ready: the pipeline has been silent for 1"), "{said}");
+    assert_eq!(ready(&agent), 0);
+
+    drop(halted);
+    eventually("it is back", || Ok(page(&agent, "/livez").0 == 200)).unwrap();
+    assert_eq!((page(&agent, "/readyz").0, ready(&agent)), (200, 1));
+    agent.stop().unwrap();
+}
+
+#[test]
+fn what_is_not_seen_is_told_as_long_as_something_is() {
+    if without_root("what_is_not_seen_is_told_as_long_as_something_is") {
+        return;
+    }
+    own_network();
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Serving::start(dir.path(), &["-i", "lo", "-i", "left", "--probes", "poll"]).unwrap();
+    eventually("it is ready", || Ok(page(&agent, "/readyz").0 == 200)).unwrap();
+    let (_, said) = page(&agent, "/readyz");
+    assert!(said.starts_with("ok\ndegraded: ") && said.contains(": not seen: ") && !said.contains("gone"), "{said}");
+
+    ip("link del left");
+    eventually("one interface is missed", || Ok(page(&agent, "/readyz").1.contains("gone"))).unwrap();
+    let (status, said) = page(&agent, "/readyz");
+    assert!(
+        status == 200 && said.starts_with("ok\n") && said.contains("\ndegraded: 1 interfaces are gone\n"),
+        "{said}"
+    );
+    assert_eq!((page(&agent, "/livez").0, ready(&agent)), (200, 1));
+    agent.stop().unwrap();
+}
+
+#[test]
+fn an_agent_that_sees_nothing_any_more_is_not_ready_and_not_dead_while_it_finishes() {
+    if without_root("an_agent_that_sees_nothing_any_more_is_not_ready_and_not_dead_while_it_finishes") {
+        return;
+    }
+    own_network();
+    let dir = tempfile::tempdir().unwrap();
+    // Nobody is there to take records, so that the end takes all the time that it may.
+    let drain = SILENCE + Duration::from_secs(5);
+    let drain_timeout = format!("{}s", drain.as_secs());
+    let options = ["-i", "left", "--json", "tcp://127.0.0.1:9", "--drain-timeout", &drain_timeout];
+    let agent = Serving::start(dir.path(), &options).unwrap();
+    eventually("it is ready", || Ok(page(&agent, "/readyz").0 == 200)).unwrap();
+    let socket = UdpSocket::bind("192.0.2.1:0").unwrap();
+    (0..5).for_each(|_| assert_eq!(socket.send_to(b"to nobody", "192.0.2.2:9").unwrap(), 9));
+    eventually("packets are seen", || Ok(agent.metric("pidflow_packets_total")? >= 5)).unwrap();
+
+    ip("link del left");
+    eventually("it is not ready", || Ok(page(&agent, "/readyz").0 == 503)).unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < SILENCE + Duration::from_secs(2) {
+        let (status, said) = page(&agent, "/readyz");
+        assert!(status == 503 && said.starts_with("not ready: every interface is gone"), "{said}");
+        assert_eq!((page(&agent, "/livez"), ready(&agent)), ((200, "ok\n".into()), 0));
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    eventually("it ends", || Ok(agent.get("/livez").is_err())).unwrap();
+    let said = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(said.contains("every interface is gone, nothing is left to capture"), "{said}");
+}
