@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::*;
 use crate::metrics::status::Status;
 use crate::recent::Recent;
+use crate::recent::cursor::Place;
 use pulse::SILENCE;
 
 const LOCAL: &str = "localhost:9435";
@@ -177,6 +178,23 @@ async fn processes_that_are_forgotten_between_two_pages_are_told() {
     assert_eq!(json(&shared, &rest).await["forgotten"], false);
     add(10_002);
     assert_eq!(json(&shared, &rest).await["forgotten"], true);
+}
+
+/// A lock that whoever asks still held would never be given here.
+#[test]
+fn who_asks_does_not_hold_up_the_pipeline() {
+    let shared = shared(10);
+    let add = || shared.recent.add(&[record(1, "a", None)].into());
+    add();
+    let (before, records) = (shared.status(), shared.recent.records());
+    shared.publish(status(&[], &[]));
+    let (found, _) = shared.recent.processes(Place::NEWEST, 5, |_| {
+        add();
+        true
+    });
+    assert_eq!((found[0].sums.as_source, before.not_ready.len()), (1, 1), "as it was when it was asked for");
+    assert_eq!(records.newest_first(Place::NEWEST, |_| true).count(), 1);
+    assert_eq!(shared.recent.processes(Place::NEWEST, 5, |_| true).0[0].sums.as_source, 2);
 }
 
 async fn status_of(by_address: bool, uri: &str, host: Option<&str>) -> u16 {
