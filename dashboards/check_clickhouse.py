@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""check_clickhouse.py FLOWS.jsonl PROCESS: runs every query of the ClickHouse dashboards in chdb (ClickHouse's engine).
+"""check_clickhouse.py FLOWS.jsonl HOST/NAME: runs every query of the ClickHouse dashboards in chdb (ClickHouse's engine).
 
 The records are the agent's, the table is that of exporters/mappings/clickhouse.sql. Prints one line per query; fails
 when one has no answer, or a node graph's has not what the panel wants.
@@ -24,7 +24,8 @@ def filled(text):
     """As Grafana's macros and variables do it."""
     text = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 >= toDateTime(0) AND \1 <= now() + 86400", text)
     text = re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(toDateTime(\1), INTERVAL 1 second)", text)
-    return text.replace("$process", process)
+    host = process.split("/")[0]
+    return text.replace("${process:sqlstring}", f"'{process}'").replace("${host:sqlstring}", f"'{host}'")
 
 
 def rows(text):

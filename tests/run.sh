@@ -66,7 +66,7 @@ missing_packages() {
   local pair
   for pair in gcc:gcc strip:binutils pkg-config:pkg-config ip:iproute2 cpio:cpio xz:xz-utils zstd:zstd man:man-db \
     busybox:busybox-static qemu-system-x86_64:qemu-system-x86 tshark:tshark nfacctd:pmacct nfcapd:nfdump \
-    influxd:influxdb nginx:nginx \
+    influxd:influxdb nginx:nginx chromium:chromium \
     prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd \
     redis-server:redis-server redis-cli:redis-tools nats-server:nats-server make:make g++:g++ curl:curl; do
     has "${pair%%:*}" || echo "${pair#*:}"
@@ -74,6 +74,7 @@ missing_packages() {
   pkg-config --exists libpcap 2>/dev/null || echo libpcap-dev
   python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
   [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || echo libnginx-mod-stream
+  [ -e /usr/share/fonts/opentype/inter ] || echo fonts-inter
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || echo debian-archive-keyring
 }
 

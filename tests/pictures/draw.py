@@ -41,8 +41,9 @@ def made_up(processes, most):
 
 def main(out, *what):
     graph = json.loads(pathlib.Path(what[0]).read_text()) if len(what) == 1 else made_up(*map(int, what))
-    page = pathlib.Path(__file__).with_name("graph.html").read_text()
-    page = page.replace("<!--DATA-->", f"<script>window.graph = {json.dumps(graph)}</script>")
+    beside = pathlib.Path(__file__).with_name
+    code = f"window.graph = {json.dumps(graph)};\n{beside('graph.js').read_text()}"
+    page = beside("graph.html").read_text().replace("/*CODE*/", code)
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "graph.html"
         file.write_text(page)

@@ -9,6 +9,9 @@
     reason = "whatever is not as expected ends the test"
 )]
 
+#[path = "../interop/grafana.rs"]
+mod grafana;
+
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -75,7 +78,7 @@ fn word(v: &Value, key: &str) -> String {
 
 fn filled(expr: &str) -> String {
     let process = format!("{HOST}/{PROGRAM}");
-    let times = expr.replace("$__rate_interval", "10s").replace("$__range", "30s");
+    let times = expr.replace("$__rate_interval", "10s").replace("$__range", "30s").replace("$window", "10s");
     times.replace("$instance", ".*").replace("$process", &process)
 }
 
@@ -168,28 +171,13 @@ impl Traffic {
     }
 }
 
-/// The folder of Grafana's packages, installed at first use.
-fn grafana_packages() -> Result<PathBuf, String> {
-    let default = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
-    let dir = std::env::var_os("PIDFLOW_CACHE").map_or_else(default, PathBuf::from).join("npm");
-    let modules = dir.join("node_modules");
-    if !modules.join("@grafana/data").exists() {
-        std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
-        let packages = ["@grafana/data@13.2.3", "react@18", "react-dom@18", "rxjs@7", "jsdom"];
-        let installed =
-            Command::new("npm").args(["i", "--silent", "--legacy-peer-deps"]).args(packages).current_dir(&dir).status();
-        if !installed.map_err(|e| e.to_string())?.success() {
-            return Err("npm could not install them".into());
-        }
-    }
-    Ok(modules)
-}
-
 fn missing() -> Option<String> {
     let runs = |program: &str| Command::new(program).arg("--version").output().is_ok();
-    let programs =
-        ["prometheus", "node", "python3"].into_iter().find(|p| !runs(p)).map(|p| format!("{p} is not installed"));
-    programs.or_else(|| grafana_packages().err().map(|e| format!("no Grafana packages: {e}")))
+    let programs = ["prometheus", "node", "python3", "chromium"]
+        .into_iter()
+        .find(|p| !runs(p))
+        .map(|p| format!("{p} is not installed"));
+    programs.or_else(|| grafana::packages().err().map(|e| format!("no Grafana packages: {e}")))
 }
 
 #[test]
@@ -218,6 +206,32 @@ fn every_query_has_an_answer_and_the_graph_is_as_grafana_wants_it() {
     }
     names_exist(agent_port);
     history_answers(dir.path());
+    people_see_them(prometheus_port);
+}
+
+/// Every panel draws something, and clicks on processes lead to the dashboard of that process.
+fn people_see_them(prometheus: u16) {
+    let process = format!("{HOST}/{PROGRAM}");
+    let panels = grafana::drawn(prometheus, &process, &root().join("target/pictures"));
+    for panel in &panels {
+        let empty = panel.shown.get("empty").or(panel.shown.get("error"));
+        assert!(empty.is_none(), "{}: {empty:?}", panel.name);
+    }
+    let panel = |name: &str| panels.iter().find(|p| p.name == name).unwrap_or_else(|| panic!("no panel {name}"));
+    // Grafana 13 decodes a link before it opens it, whatever the dashboard encoded.
+    let leads = format!("/d/pidflow-process/process?var-datasource=prometheus&var-process={process}&from=");
+    for name in [
+        "process-flows: Process flows",
+        "process-flows: Pairs in this time",
+        "process: Peers",
+        "users: Processes of users",
+    ] {
+        let links = panel(name).links();
+        assert!(links.iter().any(|l| l.starts_with(&leads)), "{name}: {links:?}");
+    }
+    let edges = panel("process-flows: Process flows").shown["graph"]["edges"].as_array().unwrap();
+    let edge = edges.iter().find(|e| e["source"] == process.as_str() && e["target"] == process.as_str());
+    assert!(edge.is_some_and(|e| e["mainstat"].as_f64().unwrap() > 100.0), "{edges:?}");
 }
 
 fn graphs(dashboard: &Value) -> Vec<String> {
@@ -236,7 +250,7 @@ fn check_graph(prometheus: u16, (file, dashboard): (&Path, &Value), title: &str,
         found.then_some((nodes, edges))
     });
     let mut command = Command::new("node");
-    command.env("NODE_PATH", grafana_packages().unwrap());
+    command.env("NODE_PATH", grafana::packages().unwrap());
     command.arg(root().join("dashboards/nodegraph_check.cjs")).args([file.as_os_str(), title.as_ref()]);
     for (name, answer) in [("nodes", nodes), ("edges", edges)] {
         let file = dir.join(name);
@@ -265,7 +279,7 @@ fn history_answers(dir: &Path) {
     let whole = dir.join("whole.jsonl");
     std::fs::write(&whole, &written[..=written.rfind('\n').unwrap()]).unwrap();
     let script = root().join("dashboards/check_clickhouse.py");
-    let output = Command::new(python).arg(script).arg(whole).arg(PROGRAM).output().unwrap();
+    let output = Command::new(python).arg(script).arg(whole).arg(format!("{HOST}/{PROGRAM}")).output().unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 
@@ -286,6 +300,9 @@ fn the_dashboards_are_those_that_build_py_writes() {
     }
 }
 
+/// How names of metrics begin.
+const OURS: [&str; 3] = ["pidflow_", "process_", "traces_"];
+
 /// Every metric and label that a query names.
 fn names_exist(agent: u16) {
     let (_, page) = get(agent, "/metrics").unwrap();
@@ -294,7 +311,7 @@ fn names_exist(agent: u16) {
     for (file, dashboard) in dashboards() {
         for (title, _, expr) in queries(&dashboard) {
             let at = format!("{}: {title}: {expr}", file.display());
-            for metric in words(&expr).filter(|w| w.starts_with("pidflow_") || w.starts_with("traces_")) {
+            for metric in words(&expr).filter(|w| OURS.iter().any(|p| w.starts_with(p))) {
                 assert!(metrics.iter().any(|k| k == metric), "{at}: no metric {metric}");
             }
             for label in labels_of(&expr) {
@@ -415,7 +432,7 @@ fn what_happened_once_is_seen_by_prometheus() {
         (format!("pidflow_edge_connect_seconds_count{{id=\"{node}->{node}\"}}"), 1.0),
         (format!("traces_service_graph_request_total{{client=\"{node}\",server=\"{node}\"}}"), 1.0),
         (format!("pidflow_service_bytes_total{{id=\"{node}\",role=\"server\"}}"), SAID),
-        (format!("pidflow_process_cpu_time_seconds_total{{id=\"{node}\"}}"), 0.001),
+        (format!("process_cpu_time_seconds_total{{id=\"{node}\"}}"), 0.001),
     ] {
         let expr = format!("increase({series}[1m])");
         let increase = eventually(&expr, || value(&expr).filter(|n| *n > 0.0));

@@ -65,7 +65,8 @@ fn packets(s: &Status) -> [Family; 4] {
     ]
 }
 
-fn flows(s: &Status) -> [Family; 3] {
+fn flows(s: &Status) -> [Family; 4] {
+    let (found, all) = s.records.attributed();
     let ends = s.records.attributions().filter(|(_, _, n)| *n > 0);
     let ends = ends.map(|(end, a, n)| {
         Sample::new([("end", end.to_owned()), ("attribution", a.name().to_owned())], Point::Whole(n))
@@ -83,6 +84,12 @@ fn flows(s: &Status) -> [Family; 3] {
             "{end}",
             "Ends of records, by how they were attributed to a process or why not.",
             ends.collect(),
+        ),
+        Family::counter(
+            "pidflow.local.ends",
+            "{end}",
+            "Ends on this host that can have a process, by whether it was found.",
+            Sample::by("process", [("found", found), ("missing", all - found)]),
         ),
     ]
 }

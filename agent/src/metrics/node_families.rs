@@ -22,7 +22,7 @@ pub(super) fn all(view: &View) -> Vec<LazyFamily> {
     families(view, nodes, &USED)
         .chain([
             present(view, gauge("pidflow.process.instances", "{process}", instances), |l, p| of(l, p.processes)),
-            present(view, gauge("pidflow.process.memory.usage", "By", memory), |l, p| of(l, p.memory)),
+            present(view, gauge("process.memory.usage", "By", memory), |l, p| of(l, p.memory)),
             present(view, gauge("pidflow.process.memory.peak", "By", peak), |l, p| of(l, p.peak)),
             present(view, Family::info("pidflow.process.info", described, Vec::new()), |l, p| {
                 of(description(&l, &p.described_by), 1)
@@ -49,9 +49,10 @@ const fn seconds(ns: u64) -> Point {
     Point::Real(ns as f64 / 1e9)
 }
 
+/// Names of OpenTelemetry's conventions where they have one, though a node may be several processes.
 static USED: [Column<Used>; 3] = [
     counter(
-        names!("pidflow.process", "cpu.time"),
+        ["process.cpu.time", "pidflow.process.retired.cpu.time"],
         "s",
         "CPU time, user and system, of the processes of a node since it has a series.",
         |u| Some(seconds(u.cpu_ns)),
@@ -63,11 +64,11 @@ static USED: [Column<Used>; 3] = [
         |u| u.iowait_ns.map(seconds),
     ),
     Column {
-        names: names!("pidflow.process", "paging.faults"),
+        names: ["process.paging.faults", "pidflow.process.retired.paging.faults"],
         unit: "{fault}",
         kind: Kind::Counter,
         help: "Page faults of the processes of a node, by type.",
-        read: Read::Two("type", |u| [("minor", u.minor_faults), ("major", u.major_faults)]),
+        read: Read::Two("system.paging.fault.type", |u| [("minor", u.minor_faults), ("major", u.major_faults)]),
     },
 ];
 

@@ -1,0 +1,114 @@
+"""The dashboards for the history in ClickHouse: the table of exporters/mappings/clickhouse.sql. One function each."""
+
+from .dashboard import DRAWN, Dashboard, named, variable
+
+CLICKHOUSE = "grafana-clickhouse-datasource"
+HOST = "ifNull(HOST_NAME, 'no host')"
+
+
+def node(end):
+    """As in the live dashboards: host/name of a process, else the address."""
+    process = f"concat({HOST}, '/', {end}_PROC_NAME)"
+    return f"if({end}_PROC_NAME != '', {process}, coalesce(toString(IPV4_{end}_ADDR), toString(IPV6_{end}_ADDR), ''))"
+
+
+SOURCE, TARGET = node("SRC"), node("DST")
+OCTETS = "sum(ifNull(IN_BYTES, 0) + ifNull(OUT_BYTES, 0))"
+IN_TIME = f"$__timeFilter(LAST_SWITCHED) AND {HOST} IN (${{host:sqlstring}})"
+AT = "$__timeInterval(LAST_SWITCHED) AS time"
+# Quoted here: a name may have an apostrophe.
+THIS = "${process:sqlstring}"
+OF_THIS = f"({SOURCE} = {THIS} OR {TARGET} = {THIS})"
+HOSTS = variable("host", "Host", f"SELECT DISTINCT {HOST} FROM flows WHERE $__timeFilter(LAST_SWITCHED)", source=CLICKHOUSE)
+
+
+def sql(ref, text, over_time=False):
+    """A query of the ClickHouse data source; format 0 is a time series, 1 a table."""
+    kind = "timeseries" if over_time else "table"
+    return {"refId": ref, "rawSql": " ".join(text.split()), "editorType": "sql", "queryType": kind,
+            "format": 0 if over_time else 1, "pluginVersion": "4.0.0"}
+
+
+def sql_graph(d, title, description, where, height=16):
+    """Columns are fields under their own names here, so nothing has to be renamed."""
+    edges = f"""SELECT concat(source, '->', target) AS id, {SOURCE} AS source, {TARGET} AS target, {OCTETS} AS mainstat,
+        countIf(FLOW_END_REASON != 2) AS secondarystat, countIf(CONNECT_ERROR > 0) AS detail__failed,
+        round(quantile(0.95)(CONNECT_MICROSECONDS) / 1000, 3) AS detail__connect_ms
+        FROM flows WHERE {where} GROUP BY source, target ORDER BY mainstat DESC LIMIT {DRAWN}"""
+    nodes = f"""WITH edges AS ({edges})
+        SELECT id, extract(id, '[^/]*$') AS title, if(id LIKE '%/%', extract(id, '^[^/]*'), '') AS subtitle,
+        sum(octets) AS mainstat FROM (SELECT source AS id, mainstat AS octets FROM edges UNION ALL
+        SELECT target AS id, mainstat AS octets FROM edges WHERE target != source) GROUP BY id"""
+    url = ("/d/pidflow-history-process/history-process?${datasource:queryparam}&${host:queryparam}"
+           "&var-process=${__data.fields.id:percentencode}&${__url_time_range}")
+    link = {"title": "History of ${__data.fields.id}", "url": url, "targetBlank": False}
+    override = {"matcher": {"id": "byName", "options": "title"}, "properties": [{"id": "links", "value": [link]}]}
+    d.panel("nodeGraph", title, description, (24, height), [sql("nodes", nodes), sql("edges", edges)], "decbytes",
+            overrides=[override], options={"nodes": {"mainStatUnit": "decbytes"}, "edges": {"mainStatUnit": "decbytes"},
+                                           "zoomMode": "cooperative", "layoutAlgorithm": "layered"})
+
+
+def history_process_flows():
+    d = Dashboard("history-process-flows", "History: process flows", "Flow records in ClickHouse: who talked to whom.",
+                  source=CLICKHOUSE, variables=[HOSTS])
+    sql_graph(d, "Process flows", f"The {DRAWN} pairs of processes and addresses with the most octets.", IN_TIME)
+    d.lines("Octets by client", "The ten clients with the most, octets.",
+            [sql("A", f"""WITH top AS (SELECT {SOURCE} AS client FROM flows WHERE {IN_TIME} GROUP BY client
+                ORDER BY {OCTETS} DESC LIMIT 10)
+                SELECT {AT}, {SOURCE} AS client, {OCTETS} AS octets FROM flows
+                WHERE {IN_TIME} AND client IN top GROUP BY time, client ORDER BY time""", True)], "decbytes")
+    d.lines("Failed attempts", "Connection attempts that failed, by client.",
+            [sql("A", f"""SELECT {AT}, {SOURCE} AS client, count() AS failed FROM flows
+                WHERE {IN_TIME} AND CONNECT_ERROR > 0 GROUP BY time, client ORDER BY time""", True)], "short")
+    for end, side in [("SRC", "client"), ("DST", "server")]:
+        d.table(f"Users as {side}s", f"What processes of each user moved as {side}s.",
+                [sql("A", f"""SELECT {end}_PROC_USER_NAME AS user, {OCTETS} AS octets, count() AS records,
+                    uniq({end}_PROC_NAME) AS programs FROM flows WHERE {IN_TIME} AND {end}_PROC_USER_NAME != ''
+                    GROUP BY user ORDER BY octets DESC LIMIT 100""")], overrides=[named("octets", "octets", "decbytes")])
+    d.table("Flows", "The thousand latest records.",
+            [sql("A", f"""SELECT flow_start, flow_end, {SOURCE} AS source, SRC_PROC_PID, SRC_PROC_USER_NAME, {TARGET} AS target,
+                DST_PROC_PID, DST_PROC_USER_NAME, PROTOCOL, L4_DST_PORT, IN_BYTES, OUT_BYTES, CONNECT_MICROSECONDS,
+                CONNECT_ERROR FROM flows WHERE {IN_TIME} ORDER BY LAST_SWITCHED DESC LIMIT 1000""")], width=24)
+    return d
+
+
+def history_process():
+    # The busiest ones, so that a list of all addresses of the world does not stop the browser.
+    nodes = f"""SELECT id FROM (SELECT {SOURCE} AS id FROM flows WHERE {IN_TIME} UNION ALL SELECT {TARGET} AS id FROM flows
+        WHERE {IN_TIME}) GROUP BY id ORDER BY count() DESC LIMIT 5000"""
+    d = Dashboard("history-process", "History: process", "Flow records in ClickHouse: one process name of one host, or an address.",
+                  source=CLICKHOUSE,
+                  variables=[HOSTS, variable("process", "Process", " ".join(nodes.split()), many=False, source=CLICKHOUSE)])
+
+    def ends(columns, where="1"):
+        """The same columns of both ends, `END_` standing for SRC_ or DST_."""
+        one = f"SELECT LAST_SWITCHED, {columns} FROM flows WHERE {IN_TIME} AND END_PROC_NAME != '' AND {node('END')} = {THIS} AND {where}"
+        return f"({one.replace('END_', 'SRC_')} UNION ALL {one.replace('END_', 'DST_')})"
+
+    identity = ends("END_PROC_PID AS pid, END_PROC_START_TIME AS started, END_PROC_USER_NAME AS user, "
+                    "END_FATHER_PROC_NAME AS parent, END_PROC_ANCESTORS AS ancestors, END_PROC_EXECUTABLE AS executable, "
+                    "END_PROC_PEAK_MEMORY_64 AS peak")
+    d.table("Processes", "Every process of this name that had flows, with its parents.",
+            [sql("A", f"""SELECT pid, fromUnixTimestamp64Milli(toInt64(started)) AS start, any(user) AS user, any(parent) AS parent,
+                any(ancestors) AS ancestors, any(executable) AS executable, max(peak) AS peak_memory, count() AS records
+                FROM {identity} GROUP BY pid, started ORDER BY start DESC LIMIT 100""")], width=24,
+            overrides=[named("peak_memory", "peak memory", "decbytes")])
+    usage = [("Memory", "decbytes", "max(actual) AS actual, max(peak) AS peak",
+              "END_PROC_ACTUAL_MEMORY_64 AS actual, END_PROC_PEAK_MEMORY_64 AS peak", "Highest resident memory, and its peak."),
+             ("CPU", "percent", "max(load) / 100 AS CPU", "END_PROC_AVERAGE_CPU_LOAD AS load",
+              "Highest load over the time of a flow; 100 % is one core."),
+             ("Page faults and I/O wait", "short", "sum(faults) AS faults, max(iowait) / 100 AS iowait_percent",
+              "END_PROC_NUM_PAGE_FAULTS AS faults, END_PROC_PCTG_IOWAIT AS iowait",
+              "Faults during flows; a fault during two flows at once is counted by both.")]
+    for title, unit, shown, columns, text in usage:
+        d.lines(title, text, [sql("A", f"SELECT {AT}, {shown} FROM {ends(columns)} GROUP BY time ORDER BY time", True)], unit, 8)
+    sql_graph(d, "Peers", "Whom it talked to.", f"{IN_TIME} AND {OF_THIS}", 12)
+    d.table("Protocols", "By role, IP protocol and the server's port.",
+            [sql("A", f"""SELECT if({SOURCE} = {THIS}, 'client', 'server') AS role, PROTOCOL AS protocol,
+                L4_DST_PORT AS port, {OCTETS} AS octets, count() AS records, countIf(CONNECT_ERROR > 0) AS failed
+                FROM flows WHERE {IN_TIME} AND {OF_THIS} GROUP BY role, protocol, port
+                ORDER BY octets DESC LIMIT 100""")], width=24, overrides=[named("octets", "octets", "decbytes")])
+    return d
+
+
+ALL = [history_process_flows, history_process]

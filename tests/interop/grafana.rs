@@ -1,0 +1,70 @@
+//! Grafana's published parts (npm), and the dashboards as they draw them (`tests/pictures/dashboards.mjs`).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn pictures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("pictures")
+}
+
+/// The folder of the packages, installed where they are not those that `tests/pictures/package.json` names.
+pub(crate) fn packages() -> Result<PathBuf, String> {
+    let default = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
+    let dir = std::env::var_os("PIDFLOW_CACHE").map_or_else(default, PathBuf::from).join("npm");
+    let wanted = std::fs::read_to_string(pictures().join("package.json")).map_err(|e| e.to_string())?;
+    let complete = dir.join("complete");
+    if std::fs::read_to_string(&complete).is_ok_and(|found| found == wanted) {
+        return Ok(dir.join("node_modules"));
+    }
+    std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
+    std::fs::write(dir.join("package.json"), &wanted).map_err(|e| e.to_string())?;
+    let quietly = ["--silent", "--no-fund", "--no-audit", "--legacy-peer-deps"];
+    let installed = Command::new("npm").arg("install").args(quietly).current_dir(&dir).status();
+    if !installed.map_err(|e| e.to_string())?.success() {
+        return Err("npm could not install them".into());
+    }
+    std::fs::write(complete, wanted).map_err(|e| e.to_string())?;
+    Ok(dir.join("node_modules"))
+}
+
+/// One panel as a person sees it.
+pub(crate) struct Panel {
+    /// Its dashboard's and its own title.
+    pub(crate) name: String,
+    /// What it shows: `series`, `rows` or `graph`, `links`; `empty` or `error` where it shows nothing.
+    pub(crate) shown: Value,
+}
+
+impl Panel {
+    /// Where clicks lead.
+    pub(crate) fn links(&self) -> Vec<&str> {
+        self.shown["links"].as_array().map_or_else(Vec::new, |l| l.iter().filter_map(Value::as_str).collect())
+    }
+}
+
+/// Draws all dashboards from what the Prometheus at `port` has of the last minute; their pictures stay in `out`.
+pub(crate) fn drawn(port: u16, process: &str, out: &Path) -> Vec<Panel> {
+    let mut command = Command::new("node");
+    command.env("PIDFLOW_NODE_MODULES", packages().unwrap()).arg(pictures().join("dashboards.mjs"));
+    command.arg(format!("http://127.0.0.1:{port}")).arg(out).args([
+        "--process",
+        process,
+        "--seconds",
+        "60",
+        "--scrape",
+        "1",
+    ]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let all: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(out.join("shown.json")).unwrap()).unwrap();
+    all.iter().flat_map(panels).collect()
+}
+
+fn panels(dashboard: &Value) -> Vec<Panel> {
+    let name = dashboard["dashboard"].as_str().unwrap();
+    assert_eq!(dashboard["errors"], Value::Array(Vec::new()), "{name}");
+    let panel = |p: &Value| Panel { name: format!("{name}: {}", p["title"].as_str().unwrap()), shown: p.clone() };
+    dashboard["panels"].as_array().unwrap().iter().map(panel).collect()
+}
