@@ -144,7 +144,7 @@ def kubernetes_workloads():
             "the host itself, and addresses, which are pods of other hosts or the world; octets per second of both "
             "directions.", f"({edges})", links=False)
     d.lines("Busiest pairs", "Octets per second of both directions.",
-            [series("A", top_lines(10, "source, target", workload + "_bytes_total"), "{{source}} → {{target}}")], "Bps")
+            [series("A", top_lines(10, "source, target", workload + "_bytes_total"), "{{source}} → {{target}}")], "Bps", height=9)
     by, inside = ["k8s_namespace", "k8s_pod", "container", "process", "user", "id"], 'container!=""'
     d.table("Processes in containers", "Which process is in which pod and container, and what it has and uses.",
             [instant("A", total(", ".join(by), selected("process_memory_usage_bytes", inside))),

@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const HOST: &str = "testhost";
 /// What serves and asks.
 const PROGRAM: &str = "python3";
-/// Of the container in which the web server is.
+/// Where the web server is: the pod `web-7d4b9c6f54-x2kq8` of the Deployment `web`, and its container's id.
+const WORKLOAD: &str = "shop/web";
 const CONTAINER: &str = "5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a";
 /// Asks a port for ever, and another one at which nobody listens.
 const CLIENT: &str = "import sys, time, urllib.request
@@ -127,11 +128,19 @@ fn spawn(command: &mut Command) -> Guarded {
     Guarded::new(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
 }
 
+/// The folder in which the kubelet would make its links, made here where it is not there.
+fn pod_logs(dir: &Path) -> PathBuf {
+    let links = dir.join("containers");
+    std::fs::create_dir_all(&links).unwrap();
+    links
+}
+
 fn agent(dir: &Path, port: u16) -> Guarded {
     let listen = format!("127.0.0.1:{port}");
     let arguments = ["run", "-i", "lo", "-t", "1s", "-d", "1s", "--no-view", "--host", HOST, "--listen", &listen];
     let mut command = Command::new(process::binary("pidflow").unwrap());
     command.args(arguments).args(["--delay-accounting", "on", "--json"]).arg(dir.join("flows.jsonl"));
+    command.arg("--pod-logs").arg(pod_logs(dir));
     let agent = spawn(&mut command);
     eventually("the agent is ready", || get(port, "/readyz").filter(|(status, _)| *status == 200));
     agent
@@ -161,6 +170,8 @@ impl Traffic {
     fn start(dir: &Path) -> Self {
         let (port, closed) = (free_port().to_string(), free_port().to_string());
         let cgroup = Cgroup::new(CONTAINER).unwrap();
+        let log = pod_logs(dir).join(format!("web-7d4b9c6f54-x2kq8_shop_python-{CONTAINER}.log"));
+        std::os::unix::fs::symlink("/nowhere", log).unwrap();
         let script = "echo $$ > \"$1/cgroup.procs\"; exec python3 -m http.server --bind 127.0.0.1 \"$2\"";
         let mut server = Command::new("sh");
         server.args(["-c", script, "sh"]).arg(cgroup.path()).arg(&port).current_dir(dir).stderr(Stdio::null());
@@ -241,7 +252,7 @@ fn graphs(dashboard: &Value) -> Vec<String> {
 
 /// The panel's nodes and edges as of one moment go through Grafana's own transformations.
 fn check_graph(prometheus: u16, (file, dashboard): (&Path, &Value), title: &str, dir: &Path) {
-    let server = if title == "Workloads" { CONTAINER[..12].to_owned() } else { format!("{HOST}/{PROGRAM}") };
+    let server = if title == "Workloads" { WORKLOAD.to_owned() } else { format!("{HOST}/{PROGRAM}") };
     let expr = |wanted| queries(dashboard).into_iter().find(|(t, r, _)| t == title && r == wanted).unwrap().2;
     let (nodes, edges) = eventually(&format!("{title}: an edge to {server}"), || {
         let at = now();

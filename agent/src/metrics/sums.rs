@@ -5,8 +5,8 @@ use pidflow_schema::{FlowEndReason, FlowRecord};
 
 use super::top::Sum;
 
-/// Upper bounds of [`Times`] in seconds: connects, from one on this host to one that was repeated.
-pub(crate) const CONNECT_BOUNDS: [f64; 8] = [0.0001, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
+/// Upper bounds of [`Times`] in seconds: connects, from one on this host (tens of microseconds) to one whose SYN was repeated.
+pub(crate) const CONNECT_BOUNDS: [f64; 8] = [0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.005, 0.05, 0.5, 2.5];
 /// Those of Tempo's service graphs (its default).
 pub(crate) const SERVED_BOUNDS: [f64; 8] = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8];
 

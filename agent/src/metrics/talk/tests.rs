@@ -159,7 +159,7 @@ fn page(talk: &TalkShown, seen: u64) -> Vec<Family> {
 /// Of a subject, not of the agent itself.
 fn is_by_key(f: &Family) -> bool {
     let subjects = ["edge", "service", "user", "address", "workload", "process"];
-    let subject = f.name.strip_prefix("pidflow.").and_then(|rest| rest.split('.').next());
+    let subject = f.name.strip_prefix("pidflow.").unwrap_or(f.name).split('.').next();
     f.name.starts_with("traces_") || subject.is_some_and(|s| subjects.contains(&s))
 }
 
@@ -207,7 +207,7 @@ fn what_is_shown_and_the_rest_and_the_retired_are_all_there_was() {
         let name = if let Some(rest) = f.name.strip_prefix("traces_service_graph_") {
             format!("traces_service_graph_retired_{rest}")
         } else {
-            let (subject, what) = f.name["pidflow.".len()..].split_once('.').unwrap();
+            let (subject, what) = f.name.strip_prefix("pidflow.").unwrap_or(f.name).split_once('.').unwrap();
             format!("pidflow.{subject}.retired.{what}")
         };
         let retired = retired.iter().find(|r| r.name == name).unwrap_or_else(|| panic!("no {name}"));
