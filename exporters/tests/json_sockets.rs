@@ -12,7 +12,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, Mode, Snapshot, sample};
 use pidflow_schema::FlowRecord;
@@ -136,4 +136,36 @@ fn datagrams_of_a_unix_socket_find_a_receiver_that_came_back() {
     assert_eq!(receive(&second), u64::from(batch[0].flow.source_port));
     let end = set.shutdown(LONG).remove(0);
     assert_eq!((end.exported, end.lost_total()), (2, 1), "{end:?}");
+}
+
+/// As a proxy does whose server is away: the kernel has acknowledged what nobody reads.
+#[test]
+fn what_a_receiver_cuts_off_unread_is_not_exported() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let set = start(&format!("tcp://{}", listener.local_addr().unwrap()));
+    let cutter = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        thread::sleep(Duration::from_millis(30));
+        drop(stream);
+    });
+    set.send(&sample::records(5).into());
+    cutter.join().unwrap();
+    let end = set.shutdown(Duration::from_millis(500)).remove(0);
+    assert_eq!((end.exported, end.lost_total()), (0, 5), "{end:?}");
+}
+
+#[test]
+fn a_receiver_that_reads_nothing_is_given_up_in_the_configured_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let table = format!("kind = \"json\"\nurl = \"{url}\"\ntimeout-seconds = 1\nbatch-records = 50000\n");
+    let config = ExporterConfig::from_table(table.parse().unwrap()).unwrap();
+    let set = ExporterSet::start(&[config], &ExportContext::default()).unwrap();
+    set.send(&sample::records(50_000).into());
+    let start = Instant::now();
+    while set.counters()[0].errors == 0 && start.elapsed() < Duration::from_secs(9) {
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let _ = set.shutdown(Duration::ZERO);
 }

@@ -104,8 +104,10 @@ fn a_receiver_that_asks_for_a_certificate_gets_ours() {
     let with = format!("{ca}tls-cert = \"{}\"\ntls-key = \"{}\"\n", client.cert.display(), client.key.display());
     let (octets, end) = try_once(&authority, &server, true, &with, LONG);
     assert_eq!((records(&octets), end.exported, end.lost_total()), (500, 500, 0), "{end:?}");
-    let (octets, _) = try_once(&authority, &server, true, &ca, Duration::from_millis(300));
+    let (octets, end) = try_once(&authority, &server, true, &ca, Duration::from_millis(300));
     assert!(octets.is_empty(), "a receiver must not take records of a client that it does not know");
+    assert_eq!((end.exported, end.lost_total()), (0, 500), "{end:?}");
+    assert!(end.errors > 0, "{end:?}");
 }
 
 #[test]

@@ -2,16 +2,20 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::Address;
 
-/// Connects to the first of the name's addresses that answers, each within `limit`.
+/// Connects to the first of the name's addresses that answers, within `limit` for all of them: each gets its part of what is
+/// left.
 pub(crate) fn dial(target: &Address, limit: Duration) -> io::Result<TcpStream> {
+    let end = Instant::now() + limit;
     let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for address in (target.host.as_str(), target.port).to_socket_addrs()? {
+    let addresses: Vec<_> = (target.host.as_str(), target.port).to_socket_addrs()?.collect();
+    for (address, to_come) in addresses.iter().zip((1..=addresses.len()).rev()) {
+        let part = end.saturating_duration_since(Instant::now()).div_f64(to_come as f64);
         // Zero would be refused as no limit at all.
-        match TcpStream::connect_timeout(&address, limit.max(Duration::from_millis(1))) {
+        match TcpStream::connect_timeout(address, part.max(Duration::from_millis(1))) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
                 return Ok(stream);

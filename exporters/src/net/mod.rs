@@ -3,15 +3,17 @@
 mod datagrams;
 mod dial;
 mod http;
+mod socket;
 mod stream;
 mod tls;
+mod unix;
 
 pub(crate) use datagrams::{DatagramTarget, Datagrams};
 pub(crate) use dial::dial;
 #[cfg(feature = "otlp")]
 pub(crate) use http::request_headers;
 pub(crate) use http::{Answer, HttpClient, one_line, percent_encoded};
-pub(crate) use stream::{Stream, StreamTarget};
+pub(crate) use stream::{Heard, Stream, StreamTarget};
 pub(crate) use tls::TlsClient;
 #[cfg(feature = "otlp")]
 pub(crate) use tls::takes_any;

@@ -1,20 +1,18 @@
 //! A stream to a receiver: TCP, TLS over it, or a Unix socket.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConnection, ProtocolVersion};
 
 use crate::config::Address;
 
-use super::{TlsClient, dial};
+use super::socket::Socket;
+use super::{TlsClient, dial, unix};
 
-/// A receiver that reads nothing for this long is taken for dead.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Reads in a row at most, so that a receiver that talks without end is not listened to without end.
+const MOST_READS: usize = 64;
 
 /// Whom to connect to.
 pub(crate) enum StreamTarget {
@@ -24,132 +22,135 @@ pub(crate) enum StreamTarget {
 }
 
 /// An open connection.
-pub(crate) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-    Unix(UnixStream),
+pub(crate) struct Stream {
+    socket: Socket,
+    tls: Option<Box<ClientConnection>>,
+}
+
+/// Whether the receiver goes on listening, as far as can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Open,
+    /// It has closed its side, in order.
+    Closed,
 }
 
 impl Stream {
-    /// Connects, and with TLS shakes hands, each within `limit`.
+    /// Connects, and with TLS shakes hands, all within `limit`, which holds for what follows too.
     pub(crate) fn open(target: &StreamTarget, limit: Duration) -> io::Result<Self> {
+        let end = Instant::now() + limit;
         match target {
-            StreamTarget::Tcp(address) => tcp(address, limit).map(Self::Plain),
-            StreamTarget::Tls(address, tls) => shake_hands(tls, tcp(address, limit)?, limit),
-            StreamTarget::Unix(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-                Ok(Self::Unix(stream))
-            }
+            StreamTarget::Tcp(address) => Ok(Self { socket: Socket::tcp(dial(address, limit)?, end), tls: None }),
+            StreamTarget::Tls(address, tls) => shake_hands(tls, Socket::tcp(dial(address, limit)?, end)),
+            StreamTarget::Unix(path) => Ok(Self { socket: Socket::unix(unix::connect(path, limit)?, end), tls: None }),
         }
     }
 
-    /// Whether the receiver has closed its side: there is nothing to read but the end, and TLS's own messages.
-    pub(crate) fn is_closed(&mut self) -> bool {
-        match self {
-            Self::Plain(_) | Self::Unix(_) => has_ended(self.descriptor()),
-            Self::Tls(session) => session.sock.set_nonblocking(true).is_err() || tls_is_closed(session),
-        }
+    /// How long reading and writing may take from now on, all together.
+    ///
+    /// # Errors
+    /// There is no time.
+    pub(crate) fn limit(&mut self, limit: Duration) -> io::Result<()> {
+        self.socket.end = Instant::now() + limit;
+        self.socket.left().map(drop)
     }
 
-    /// How long reading and writing may each take from now on.
+    /// Whether there is no connection any more.
     #[cfg(feature = "redis")]
-    pub(crate) fn limit(&self, limit: Duration) -> io::Result<()> {
-        let limit = Some(limit.max(Duration::from_millis(1)));
-        match self {
-            Self::Plain(stream) => stream.set_read_timeout(limit).and(stream.set_write_timeout(limit)),
-            Self::Tls(session) => session.sock.set_read_timeout(limit).and(session.sock.set_write_timeout(limit)),
-            Self::Unix(stream) => stream.set_read_timeout(limit).and(stream.set_write_timeout(limit)),
-        }
+    pub(crate) fn is_closed(&mut self) -> bool {
+        !matches!(self.hear(), Ok(Heard::Open))
     }
 
-    /// Whether the connection was reset, as that of a receiver is that closes or dies before it has read everything. One that
-    /// closes after it has read everything resets nothing.
-    pub(crate) fn was_reset(&self) -> bool {
-        matches!(peek(self.descriptor()), Err(e) if e.kind() != ErrorKind::WouldBlock)
+    /// Takes in what the receiver has said, without waiting. Nothing of it is of meaning but TLS's own messages.
+    ///
+    /// # Errors
+    /// The connection was reset, as that of a receiver is that closes or dies before it has read everything, or TLS's alert.
+    pub(crate) fn hear(&mut self) -> io::Result<Heard> {
+        let heard = match &mut self.tls {
+            None => hear_plain(&self.socket)?,
+            Some(tls) => hear_tls(tls, &mut self.socket)?,
+        };
+        // Who closes and then resets is heard of as one that has closed only.
+        self.socket.take_error()?.map_or(Ok(heard), Err)
+    }
+
+    /// Whether the receiver has accepted the session; none: that is never said. With TLS 1.3 the client's handshake has ended
+    /// before the server has looked at the client's certificate (RFC 8446 section 2); the server's tickets come after that
+    /// (section 4.6.1).
+    pub(crate) fn is_accepted(&self) -> Option<bool> {
+        let tls = self.tls.as_ref()?;
+        Some(tls.protocol_version() != Some(ProtocolVersion::TLSv1_3) || tls.tls13_tickets_received() > 0)
     }
 
     /// Octets written that the other side's kernel has not acknowledged yet (Linux `tcp(7)`, `SIOCOUTQ`); those of a Unix
     /// socket count until they are read.
     pub(crate) fn unacknowledged(&self) -> io::Result<usize> {
-        let mut octets: libc::c_int = 0;
-        // SAFETY: the descriptor is open for as long as `self` lives, and TIOCOUTQ writes one int.
-        let answer = unsafe { libc::ioctl(self.descriptor(), libc::TIOCOUTQ, &raw mut octets) };
-        if answer == 0 { Ok(usize::try_from(octets).unwrap_or(0)) } else { Err(io::Error::last_os_error()) }
+        self.socket.unacknowledged()
     }
+}
 
-    fn descriptor(&self) -> RawFd {
-        match self {
-            Self::Plain(stream) => stream.as_raw_fd(),
-            Self::Tls(session) => session.sock.as_raw_fd(),
-            Self::Unix(stream) => stream.as_raw_fd(),
+fn shake_hands(tls: &TlsClient, mut socket: Socket) -> io::Result<Stream> {
+    let mut session = tls.session()?;
+    while session.is_handshaking() {
+        session.complete_io(&mut socket)?;
+    }
+    Ok(Stream { socket, tls: Some(Box::new(session)) })
+}
+
+/// What is left unread would hide the end, or that the connection was reset.
+fn hear_plain(socket: &Socket) -> io::Result<Heard> {
+    let mut scratch = [0; 1024];
+    for _ in 0..MOST_READS {
+        match socket.read_now(&mut scratch) {
+            Ok(0) => return Ok(Heard::Closed),
+            Ok(_) => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+            Err(e) => return Err(e),
         }
     }
+    Ok(Heard::Open)
 }
 
-fn tcp(address: &Address, limit: Duration) -> io::Result<TcpStream> {
-    let stream = dial(address, limit)?;
-    stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-    Ok(stream)
-}
-
-fn shake_hands(tls: &TlsClient, stream: TcpStream, limit: Duration) -> io::Result<Stream> {
-    stream.set_read_timeout(Some(limit.max(Duration::from_millis(1))))?;
-    let mut session = tls.session(stream)?;
-    while session.conn.is_handshaking() {
-        session.conn.complete_io(&mut session.sock)?;
+fn hear_tls(session: &mut ClientConnection, socket: &mut Socket) -> io::Result<Heard> {
+    for _ in 0..MOST_READS {
+        match session.read_tls(&mut socket.now()) {
+            Ok(0) => return Ok(Heard::Closed),
+            Ok(_) => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+            Err(e) => return Err(e),
+        }
+        let state = session.process_new_packets().map_err(io::Error::other)?;
+        let mut plain = session.reader().take(state.plaintext_bytes_to_read() as u64);
+        io::copy(&mut plain, &mut io::sink())?;
+        if state.peer_has_closed() {
+            return Ok(Heard::Closed);
+        }
     }
-    Ok(Stream::Tls(Box::new(session)))
-}
-
-/// How much there is to read, an octet at most, without taking it or waiting for it; 0: the end.
-fn peek(descriptor: RawFd) -> io::Result<usize> {
-    let mut octet = 0_u8;
-    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-    // SAFETY: the caller's socket is open, and at most the one octet is written to.
-    let there = unsafe { libc::recv(descriptor, (&raw mut octet).cast(), 1, flags) };
-    usize::try_from(there).map_err(|_| io::Error::last_os_error())
-}
-
-fn has_ended(descriptor: RawFd) -> bool {
-    match peek(descriptor) {
-        Ok(there) => there == 0,
-        Err(e) => e.kind() != ErrorKind::WouldBlock,
-    }
-}
-
-fn tls_is_closed(session: &mut StreamOwned<ClientConnection, TcpStream>) -> bool {
-    let read = session.read(&mut [0; 64]);
-    let blocking = session.sock.set_nonblocking(false);
-    let open = matches!(&read, Err(e) if e.kind() == ErrorKind::WouldBlock) || matches!(read, Ok(n) if n > 0);
-    !open || blocking.is_err()
+    Ok(Heard::Open)
 }
 
 #[cfg(feature = "redis")]
 impl Read for Stream {
     fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(octets),
-            Self::Tls(session) => session.read(octets),
-            Self::Unix(stream) => stream.read(octets),
+        match &mut self.tls {
+            None => self.socket.read(octets),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.socket).read(octets),
         }
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.write(octets),
-            Self::Tls(session) => session.write(octets),
-            Self::Unix(stream) => stream.write(octets),
+        match &mut self.tls {
+            None => self.socket.write(octets),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.socket).write(octets),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.flush(),
-            Self::Tls(session) => session.flush(),
-            Self::Unix(stream) => stream.flush(),
+        match &mut self.tls {
+            None => self.socket.flush(),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.socket).flush(),
         }
     }
 }

@@ -1,14 +1,13 @@
 //! TLS as a client, with rustls.
 
 use std::io;
-use std::net::TcpStream;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::config::TlsConfig;
 
@@ -34,10 +33,9 @@ impl TlsClient {
         ClientConfig::clone(&self.config)
     }
 
-    /// A session over the connection; the handshake is done with the first octets.
-    pub(crate) fn session(&self, stream: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
-        let session = ClientConnection::new(self.config.clone(), self.name.clone()).map_err(io::Error::other)?;
-        Ok(StreamOwned::new(session, stream))
+    /// A session; the handshake is done with the first octets.
+    pub(super) fn session(&self) -> io::Result<ClientConnection> {
+        ClientConnection::new(self.config.clone(), self.name.clone()).map_err(io::Error::other)
     }
 }
 

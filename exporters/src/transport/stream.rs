@@ -10,7 +10,7 @@ use crate::config::{Address, TlsConfig};
 use crate::delivery::{Failure, Receiver, Sent};
 use crate::exporter::Counters;
 use crate::json::JsonEncoder;
-use crate::net::{Stream, StreamTarget, TlsClient};
+use crate::net::{Heard, Stream, StreamTarget, TlsClient};
 
 use super::{Encoder, Parts};
 
@@ -54,19 +54,33 @@ impl StreamEncoder for LineStream {
     }
 }
 
+/// How often a connection is looked at while it is waited for, at least.
+const LONGEST_PAUSE: Duration = Duration::from_millis(5);
+/// A receiver that accepts connections only to cut them, as a proxy whose server is away, does it within this time.
+const SETTLING: Duration = Duration::from_millis(100);
+/// As that, for a server of TLS 1.3 that sends no ticket, by which it would say that it accepts the client's certificate.
+const SETTLING_WITHOUT_TICKET: Duration = Duration::from_secs(2);
+
 /// One receiver. It never answers, so that records count as delivered when its kernel has acknowledged them: those that
-/// a receiver had not read when it was killed are lost without anyone's knowing.
+/// a receiver had not read when it was killed are lost without anyone's knowing. The first ones of a connection count only
+/// when it has stood for a while, and with TLS 1.3 when the server has accepted the client.
 pub(crate) struct StreamReceiver<E> {
     target: StreamTarget,
     encoder: E,
-    stream: Option<Stream>,
+    connection: Option<Connection>,
     buffer: Vec<u8>,
     counters: Arc<Counters>,
 }
 
+/// A connection, and whether it has stood the time in which receivers cut those that they do not want.
+struct Connection {
+    stream: Stream,
+    is_settled: bool,
+}
+
 impl<E: StreamEncoder> StreamReceiver<E> {
     pub(super) fn new(target: StreamTarget, encoder: E, parts: &Parts<'_>) -> Self {
-        Self { target, encoder, stream: None, buffer: Vec::new(), counters: parts.counters.clone() }
+        Self { target, encoder, connection: None, buffer: Vec::new(), counters: parts.counters.clone() }
     }
 
     pub(super) fn with_tls(target: &Address, tls: &TlsConfig, encoder: E, parts: &Parts<'_>) -> Result<Self, String> {
@@ -74,40 +88,100 @@ impl<E: StreamEncoder> StreamReceiver<E> {
         Ok(Self::new(StreamTarget::Tls(target.clone(), tls), encoder, parts))
     }
 
+    /// The connection that is there, or a new one where the receiver has closed that in order.
+    fn connect(&mut self, limit: Duration) -> io::Result<Connection> {
+        if let Some(mut kept) = self.connection.take() {
+            let heard = kept.stream.hear().map_err(|e| {
+                io::Error::new(
+                    e.kind(),
+                    format!("the connection broke, and may have taken the last records with it: {e}"),
+                )
+            })?;
+            if heard == Heard::Open {
+                kept.stream.limit(limit)?;
+                return Ok(kept);
+            }
+        }
+        let stream = Stream::open(&self.target, limit)?;
+        self.encoder.restart();
+        Ok(Connection { stream, is_settled: false })
+    }
+
     fn send(&mut self, records: &[FlowRecord], now_ns: u64, limit: Duration) -> io::Result<Sent> {
         let end = Instant::now() + limit;
-        if self.stream.as_mut().is_none_or(Stream::is_closed) {
-            self.stream = Some(Stream::open(&self.target, limit)?);
-            self.encoder.restart();
-        }
-        let stream = self.stream.as_mut().ok_or(ErrorKind::NotConnected)?;
+        let mut connection = self.connect(limit)?;
         self.buffer.clear();
         let sent = self.encoder.encode(records, now_ns, &self.counters, &mut self.buffer);
-        stream.write_all(&self.buffer)?;
-        stream.flush()?;
-        acknowledged(stream, end).map(|()| sent)
+        connection.write(&self.buffer)?;
+        connection.wait_for_acknowledgement(end)?;
+        connection.settle(end)?;
+        self.connection = Some(connection);
+        Ok(sent)
     }
 }
 
-/// Waits until the other side's kernel has all of it.
-fn acknowledged(stream: &mut Stream, end: Instant) -> io::Result<()> {
-    let mut pause = Duration::from_micros(50);
-    while stream.unacknowledged()? > 0 {
-        if Instant::now() >= end {
-            return Err(io::Error::new(ErrorKind::TimedOut, "the receiver takes nothing"));
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(5));
+impl Connection {
+    /// Of a connection that breaks, what the receiver said last is the reason.
+    fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        let written = self.stream.write_all(octets).and_then(|()| self.stream.flush());
+        written.map_err(|e| self.stream.hear().err().unwrap_or(e))
     }
-    if stream.was_reset() { Err(ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+
+    /// Waits until the other side's kernel has all of it.
+    fn wait_for_acknowledgement(&mut self, end: Instant) -> io::Result<()> {
+        let is_done = |stream: &Stream| Ok(stream.unacknowledged()? == 0);
+        if self.wait_until(end, is_done)? { Ok(()) } else { Err(timed_out("the receiver takes nothing")) }
+    }
+
+    /// Waits until it is known, or likely, that the receiver wants the connection.
+    fn settle(&mut self, end: Instant) -> io::Result<()> {
+        if self.is_settled {
+            return self.still_stands();
+        }
+        let says_so = self.stream.is_accepted().is_some();
+        let settled = Instant::now() + if says_so { SETTLING_WITHOUT_TICKET } else { SETTLING };
+        let is_accepted = self.wait_until(settled.min(end), |stream| Ok(stream.is_accepted() == Some(true)))?;
+        if says_so && !is_accepted && settled > end {
+            return Err(timed_out("the receiver has not said that it accepts the TLS session"));
+        }
+        self.is_settled = true;
+        Ok(())
+    }
+
+    /// Waits until `is_done` says so, for as long as the connection stands; false: it did not by `end`.
+    fn wait_until(&mut self, end: Instant, is_done: impl Fn(&Stream) -> io::Result<bool>) -> io::Result<bool> {
+        let mut pause = Duration::from_micros(50);
+        loop {
+            self.still_stands()?;
+            if is_done(&self.stream)? {
+                return Ok(true);
+            }
+            if Instant::now() >= end {
+                return Ok(false);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A receiver may close its side of a plain connection and read on, as `nc -N` does; of a TLS session it may not.
+    fn still_stands(&mut self) -> io::Result<()> {
+        match self.stream.hear()? {
+            Heard::Closed if self.stream.is_accepted().is_some() => {
+                Err(io::Error::new(ErrorKind::ConnectionAborted, "the receiver closed the connection"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn timed_out(what: &'static str) -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, what)
 }
 
 impl<E: StreamEncoder> Receiver for StreamReceiver<E> {
     /// What was written to a connection that broke is sent again: at least once.
     fn attempt(&mut self, records: &[FlowRecord], now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
-        self.send(records, now_ns, limit).map_err(|e| {
-            self.stream = None;
-            Failure::passing(e.to_string())
-        })
+        self.send(records, now_ns, limit).map_err(|e| Failure::passing(e.to_string()))
     }
 }
