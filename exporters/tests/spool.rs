@@ -11,16 +11,17 @@
 mod decode;
 
 use std::io::Read;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use decode::Decoder;
 use pidflow_exporters::config::SpoolConfig;
 use pidflow_exporters::{
-    ExportContext, ExporterConfig, ExporterSet, JsonKeys, Reloaded, Snapshot, WireVersion, sample,
+    ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, Reloaded, Snapshot, WireVersion, sample,
 };
 use pidflow_schema::FlowRecord;
 
@@ -146,4 +147,132 @@ fn two_exporters_cannot_share_a_spool() {
     let config = spooled(free_address(), dir.path());
     let error = ExporterSet::start(&[config.clone(), config], &ExportContext::default()).err().unwrap().to_string();
     assert!(error.contains("is in use by another exporter; give each its own folder"), "{error}");
+}
+
+/// A receiver over HTTP that takes connections and never answers, with a spool in the folder.
+fn unanswered(listener: &TcpListener, folder: &Path) -> ExporterConfig {
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let table =
+        format!("kind = \"clickhouse\"\nurl = \"{url}\"\nspool = \"{}\"\ntimeout-seconds = 2\n", folder.display());
+    ExporterConfig::from_table(table.parse().unwrap()).unwrap()
+}
+
+/// Waits until the exporter's attempt is under way.
+fn is_asked(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.read_exact(&mut [0; 1]).unwrap();
+    stream
+}
+
+/// Sends batches of ten from a thread of its own until it is told to stop. Returns how many records those were.
+fn keep_sending(set: &Arc<ExporterSet>, stop: &Arc<AtomicBool>) -> JoinHandle<u64> {
+    let (set, stop) = (set.clone(), stop.clone());
+    std::thread::spawn(move || {
+        let mut sent = 0;
+        while !stop.load(Relaxed) {
+            set.send(&batch(10));
+            sent += 10;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        sent
+    })
+}
+
+#[test]
+fn a_reload_while_a_receiver_hangs_loses_nothing_that_comes_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let hung = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = unanswered(&hung, &dir.path().join("spool"));
+    let (context, stop) = (ExportContext::default(), Arc::new(AtomicBool::new(false)));
+    let set = Arc::new(ExporterSet::start(std::slice::from_ref(&config), &context).unwrap());
+    let sender = keep_sending(&set, &stop);
+    let _connection = is_asked(&hung);
+    let mut other = config.clone();
+    other.queue_records = 10_000;
+    for wanted in [&other, &config, &other] {
+        let reloaded = set.reload(std::slice::from_ref(wanted), &context).unwrap();
+        assert_eq!(reloaded, Reloaded { kept: 0, started: 1, stopped: 1 });
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let there = TcpListener::bind("127.0.0.1:0").unwrap();
+    let last = spooled(there.local_addr().unwrap(), &dir.path().join("spool"));
+    set.reload(&[last], &context).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    stop.store(true, Relaxed);
+    let sent = sender.join().unwrap();
+    let receiver = collect(there, sent as usize);
+    assert_eq!(figures(&set.shutdown(LONG)[0]), (sent, sent, 0, 0));
+    assert_eq!(receiver.join().unwrap() as u64, sent);
+}
+
+#[test]
+fn a_reload_that_fails_leaves_one_with_a_hung_receiver_at_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let hung = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = unanswered(&hung, &dir.path().join("spool"));
+    let context = ExportContext::default();
+    let set = ExporterSet::start(std::slice::from_ref(&config), &context).unwrap();
+    set.send(&batch(10));
+    drop(is_asked(&hung));
+    let mut other = config.clone();
+    other.queue_records = 10_000;
+    set.reload(&[other, json(&dir.path().join("no/such/folder"))], &context).unwrap_err();
+    assert_eq!(set.reload(&[config], &context).unwrap(), Reloaded { kept: 1, started: 0, stopped: 0 });
+    let _still_asking = is_asked(&hung);
+    assert_eq!(figures(&set.shutdown(SHORT)[0]), (10, 0, 10, 0));
+}
+
+#[test]
+fn one_that_was_taken_out_gives_its_spool_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let hung = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = unanswered(&hung, &dir.path().join("spool"));
+    let context = ExportContext::default();
+    let set = ExporterSet::start(std::slice::from_ref(&config), &context).unwrap();
+    set.send(&batch(10));
+    let _connection = is_asked(&hung);
+    assert_eq!(set.reload(&[], &context).unwrap(), Reloaded { kept: 0, started: 0, stopped: 1 });
+    assert_eq!(set.reload(&[config], &context).unwrap(), Reloaded { kept: 0, started: 1, stopped: 0 });
+    assert_eq!(figures(&set.shutdown(SHORT)[0]), (10, 0, 10, 0));
+}
+
+#[test]
+fn what_only_one_can_have_goes_over_with_what_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("flows");
+    let table = format!("kind = \"zmq\"\nurl = \"tcp://{}\"\n", free_address());
+    let zmq = ExporterConfig::from_table(table.parse().unwrap()).unwrap();
+    let configs = |queue_records| {
+        let mut all = [json(&file), zmq.clone()];
+        all.iter_mut().for_each(|c| c.queue_records = queue_records);
+        all
+    };
+    let context = ExportContext::default();
+    let (set, stop) = (Arc::new(ExporterSet::start(&configs(1_000_000), &context).unwrap()), Arc::default());
+    let sender = keep_sending(&set, &stop);
+    for queue_records in [1_000_001, 1_000_002, 1_000_003] {
+        std::thread::sleep(Duration::from_millis(100));
+        let reloaded = set.reload(&configs(queue_records), &context).unwrap();
+        assert_eq!(reloaded, Reloaded { kept: 0, started: 2, stopped: 2 });
+    }
+    stop.store(true, Relaxed);
+    let sent = sender.join().unwrap();
+    let end = set.shutdown(LONG);
+    assert_eq!(figures(&end[0]), (sent, sent, 0, 0));
+    assert_eq!((end[1].accepted, end[1].lost[Loss::NoSubscriber as usize].1), (sent, sent), "{:?}", end[1]);
+    assert_eq!(lines(&file) as u64, sent);
+}
+
+#[test]
+fn hung_receivers_share_the_time_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let hung = TcpListener::bind("127.0.0.1:0").unwrap();
+    let one = |n: u32| unanswered(&hung, &dir.path().join(n.to_string()));
+    let set = ExporterSet::start(&(0..20).map(one).collect::<Vec<_>>(), &ExportContext::default()).unwrap();
+    set.send(&batch(10));
+    let _connections: Vec<_> = (0..20).map(|_| is_asked(&hung)).collect();
+    let start = Instant::now();
+    let end = set.shutdown(SHORT);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(end.iter().all(|s| figures(s) == (10, 0, 10, 0)), "{end:?}");
 }

@@ -1,4 +1,4 @@
-//! A spool on a disk that is full (a small tmpfs, so root is needed).
+//! A spool on a disk that is full (a small tmpfs), or that hangs (a frozen file system): root is needed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,13 +7,14 @@
     reason = "in a test a failure is a panic"
 )]
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use pidflow_exporters::config::SpoolConfig;
-use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Loss, WireVersion, sample};
+use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, WireVersion, sample};
 
 /// A file system of 1 MiB, there for as long as this is.
 struct SmallDisk(PathBuf);
@@ -65,4 +66,63 @@ fn a_full_disk_is_counted_and_what_was_written_is_delivered() {
     drop(set);
     assert_eq!((again.exported, again.lost_total()), (end.spooled, 0), "{again:?}");
     assert!(reader.join().unwrap().unwrap() > 0);
+}
+
+/// A file system of its own of 16 MiB, which can be frozen: whatever would write to it waits.
+struct FrozenDisk(PathBuf);
+
+impl FrozenDisk {
+    fn mount(folder: &Path) -> Self {
+        let (image, at) = (folder.join("image"), folder.join("disk"));
+        std::fs::create_dir(&at).unwrap();
+        std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        run("mkfs.ext4", &["-q".as_ref(), image.as_ref()]);
+        run("mount", &["-o".as_ref(), "loop".as_ref(), image.as_ref(), at.as_ref()]);
+        Self(at)
+    }
+
+    fn freeze(&self, how: &str) {
+        run("fsfreeze", &[how.as_ref(), self.0.as_ref()]);
+    }
+}
+
+impl Drop for FrozenDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("fsfreeze").arg("-u").arg(&self.0).stderr(Stdio::null()).status();
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+fn run(program: &str, arguments: &[&OsStr]) {
+    assert!(Command::new(program).args(arguments).status().unwrap().success(), "{program}");
+}
+
+#[test]
+fn a_disk_that_hangs_holds_up_nobody_but_its_spool() {
+    if pidflow_tests::skip::without_root("a_disk_that_hangs_holds_up_nobody_but_its_spool") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, file) = (FrozenDisk::mount(dir.path()), dir.path().join("flows"));
+    let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut spooled = ExporterConfig::collector(&format!("tcp://{away}"), WireVersion::Ipfix).unwrap();
+    spooled.delivery.spool = Some(SpoolConfig { folder: disk.0.join("spool"), max_octets: 16 << 20 });
+    let json = ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Names).unwrap();
+    let set = ExporterSet::start(&[spooled, json], &ExportContext::default()).unwrap();
+    set.send(&sample::records(100).into());
+    disk.freeze("-f");
+    let start = Instant::now();
+    for _ in 0..50 {
+        set.send(&sample::records(100).into());
+        assert!(set.counters()[0].spooled <= 5100 && set.queued() <= 10_200);
+    }
+    while set.counters()[1].exported < 5100 && start.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(set.counters()[1].exported, 5100);
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    disk.freeze("-u");
+    let end = set.shutdown(Duration::from_secs(5)).remove(0);
+    assert_eq!((end.accepted, end.spooled, end.lost_total()), (5100, 5100, 0), "{end:?}");
+    drop(set);
 }

@@ -1,5 +1,6 @@
 //! How a thread that waits for a receiver learns that time is up.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ pub(crate) struct Control {
     /// Set when the exporter is told to stop: until when it may go on trying.
     deadline: Mutex<Option<Instant>>,
     stopping: Condvar,
+    /// Set when another exporter goes on with what this one takes in.
+    handed_over: AtomicBool,
 }
 
 impl Control {
@@ -20,6 +23,16 @@ impl Control {
     pub(crate) fn stop_by(&self, deadline: Instant) {
         *self.lock() = Some(deadline);
         self.stopping.notify_all();
+    }
+
+    /// Tells the thread to leave what it does not have at hand to another one.
+    pub(crate) fn hand_over(&self) {
+        self.handed_over.store(true, Relaxed);
+    }
+
+    /// Whether another one goes on.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Relaxed)
     }
 
     /// Whether the deadline has passed.

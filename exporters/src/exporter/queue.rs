@@ -4,6 +4,7 @@
 //! count records, and dropping the oldest needs the consumer's end on the producer's side.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,12 +51,17 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
     /// Records held at most; one batch is always taken, however large.
-    limit: usize,
+    limit: AtomicUsize,
 }
 
 impl Queue {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), limit }
+        Self { state: Mutex::default(), changed: Condvar::new(), limit: AtomicUsize::new(limit) }
+    }
+
+    /// From now on so many records at most.
+    pub(crate) fn resize(&self, limit: usize) {
+        self.limit.store(limit, Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -69,7 +75,7 @@ impl Queue {
         if state.closed {
             return Err(Closed);
         }
-        while state.records > 0 && state.records + batch.len() > self.limit {
+        while state.records > 0 && state.records + batch.len() > self.limit.load(Relaxed) {
             dropped += state.pop().map_or(0, |b| b.len());
         }
         state.push(batch);
@@ -79,7 +85,7 @@ impl Queue {
 
     /// Appends the batch, waiting for room. Drops none.
     pub(crate) fn push_waiting(&self, batch: Batch) -> Result<usize, Closed> {
-        let full = |s: &mut State| !s.closed && s.records > 0 && s.records + batch.len() > self.limit;
+        let full = |s: &mut State| !s.closed && s.records > 0 && s.records + batch.len() > self.limit.load(Relaxed);
         let mut state = self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             return Err(Closed);

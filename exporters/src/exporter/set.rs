@@ -1,6 +1,6 @@
 //! All exporters of a run.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,18 +14,20 @@ use super::{Control, ExportContext, Mode, Snapshot, StartError};
 
 /// How long an exporter that is taken out may go on delivering what it has.
 const RETIREMENT: Duration = Duration::from_secs(30);
-/// As that, where another one waits for its spool, in which nothing is lost.
-const HANDOVER: Duration = Duration::from_millis(500);
+/// How long a thread may take, past the deadline, to notice it.
+const GRACE: Duration = Duration::from_millis(500);
+/// How often it is looked whether an exporter has gone.
+const LOOK: Duration = Duration::from_millis(10);
 
 type Exporters = Vec<Arc<Exporter>>;
-/// What is wanted, and what has it already.
-type Planned<'a> = (&'a ExporterConfig, Option<Arc<Exporter>>);
 
 /// The exporters of a run, each with threads and a queue of its own.
 #[must_use = "dropping it without `shutdown` loses what is queued"]
 pub struct ExporterSet {
     exporters: RwLock<Exporters>,
     context: RwLock<ExportContext>,
+    /// Those that were taken out, for as long as they deliver what they had.
+    retiring: Mutex<Vec<Weak<Exporter>>>,
     mode: Mode,
 }
 
@@ -48,7 +50,7 @@ impl ExporterSet {
     pub fn start(configs: &[ExporterConfig], context: &ExportContext) -> Result<Self, StartError> {
         let exporters = start_all(configs, context)?;
         let (mode, context) = (context.mode, RwLock::new(context.clone()));
-        Ok(Self { exporters: RwLock::new(exporters), context, mode })
+        Ok(Self { exporters: RwLock::new(exporters), context, retiring: Mutex::default(), mode })
     }
 
     fn exporters(&self) -> RwLockReadGuard<'_, Exporters> {
@@ -63,62 +65,90 @@ impl ExporterSet {
     }
 
     /// Goes over to another configuration, all or nothing. Exporters that are the same in both do not notice; those that
-    /// are not wanted any more get half a minute to deliver what they have. To be called by one thread at a time.
+    /// are not wanted any more get half a minute to deliver what they have. Of one whose spool, listening socket or file
+    /// another one is to have, that one takes over the records too, those on their way in as well as the counters, and
+    /// delivers when the old one has let go. To be called by one thread at a time.
     ///
     /// # Errors
     /// As [`StartError`] says; everything is as before then.
     pub fn reload(&self, configs: &[ExporterConfig], context: &ExportContext) -> Result<Reloaded, StartError> {
         let same_context = *self.context.read().unwrap_or_else(PoisonError::into_inner) == *context;
-        let mut old: Vec<_> = self.exporters().iter().map(|e| Some(e.clone())).collect();
-        let mut take_same = |config: &ExporterConfig| {
-            old.iter_mut().find(|e| same_context && e.as_ref().is_some_and(|e| e.config == *config))?.take()
-        };
-        let plan: Vec<_> = configs.iter().map(|c| (c, take_same(c))).collect();
-        let gone: Vec<_> = old.into_iter().flatten().collect();
-        let next = self.start_missing(plan, &gone, context)?;
-        let kept = next.len() - next.iter().filter(|(_, new)| *new).count();
-        let (started, stopped) = (next.len() - kept, gone.len());
-        *self.exporters.write().unwrap_or_else(PoisonError::into_inner) = next.into_iter().map(|(e, _)| e).collect();
+        let mut old = self.exporters().clone();
+        // One that has stopped is not the same as one that was asked for.
+        let mut take_same =
+            |config: &ExporterConfig| take(&mut old, |e| same_context && e.is_working() && e.config == *config);
+        let same: Vec<_> = configs.iter().map(|config| (config, take_same(config))).collect();
+        let kept = same.iter().filter(|(_, same)| same.is_some()).count();
+        let (started, stopped) = (configs.len() - kept, old.len());
+        let mut next = Vec::new();
+        let mut successions = Vec::new();
+        for (config, same) in same {
+            let before = same.is_none().then(|| take(&mut old, |e| e.excludes(config))).flatten();
+            next.push(same.map_or_else(|| self.start_one(config, context, before.as_deref()), Ok)?);
+            successions.extend(before.zip(next.last().cloned()));
+        }
+        *self.exporters.write().unwrap_or_else(PoisonError::into_inner) = next;
         *self.context.write().unwrap_or_else(PoisonError::into_inner) = context.clone();
-        retire(gone);
+        for (before, after) in successions {
+            after.intake.resize(&after.config);
+            before.hand_over();
+        }
+        self.retire(old);
         Ok(Reloaded { kept, started, stopped })
     }
 
-    /// The exporters of the plan, and which of them are new.
-    fn start_missing(
+    /// Starts an exporter, after another one that has what it needs.
+    fn start_one(
         &self,
-        plan: Vec<Planned<'_>>,
-        gone: &[Arc<Exporter>],
+        config: &ExporterConfig,
         context: &ExportContext,
-    ) -> Result<Vec<(Arc<Exporter>, bool)>, StartError> {
-        let (mut next, mut handed_over) = (Vec::new(), Vec::new());
-        for (config, running) in plan {
-            if let Some(running) = running {
-                next.push((running, false));
-                continue;
+        before: Option<&Exporter>,
+    ) -> Result<Arc<Exporter>, StartError> {
+        let new = match before {
+            Some(before) => before.succeed(config, context),
+            None => {
+                self.wait_for_retiring(config);
+                Exporter::start(config, context)
             }
-            handed_over.extend(gone.iter().filter(|e| e.shares_spool(config)).inspect(|e| stop_now(e)));
-            match Exporter::start(config, context) {
-                Ok(new) => next.push((Arc::new(new), true)),
-                Err(e) => {
-                    next.iter().filter(|(_, new)| *new).for_each(|(exporter, _)| stop_now(exporter));
-                    self.revive(&handed_over);
-                    return Err(e);
-                }
-            }
-        }
-        Ok(next)
+        };
+        new.map(Arc::new)
     }
 
-    /// Starts again what had been stopped for another one's sake.
-    fn revive(&self, stopped: &[&Arc<Exporter>]) {
-        let context = self.context.read().unwrap_or_else(PoisonError::into_inner).clone();
-        for exporter in &mut *self.exporters.write().unwrap_or_else(PoisonError::into_inner) {
-            if stopped.iter().any(|s| Arc::ptr_eq(s, exporter)) {
-                match Exporter::start(&exporter.config, &context) {
-                    Ok(again) => *exporter = Arc::new(again),
-                    Err(e) => tracing::error!("{e}; it stays stopped until the configuration is reloaded"),
-                }
+    fn retiring(&self) -> MutexGuard<'_, Vec<Weak<Exporter>>> {
+        self.retiring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends exporters that were taken out earlier and have what that one needs; waits for as long as an attempt may take.
+    fn wait_for_retiring(&self, config: &ExporterConfig) {
+        self.retiring().retain(|e| e.strong_count() > 0);
+        let in_the_way: Vec<_> =
+            self.retiring().iter().filter(|e| e.upgrade().is_some_and(|e| e.excludes(config))).cloned().collect();
+        for exporter in in_the_way {
+            let Some(patience) = exporter.upgrade().map(|e| {
+                e.stop_by(Instant::now());
+                e.config.delivery.timeout + GRACE
+            }) else {
+                continue;
+            };
+            let end = Instant::now() + patience;
+            while exporter.strong_count() > 0 && Instant::now() < end {
+                thread::sleep(LOOK);
+            }
+        }
+    }
+
+    /// Lets exporters that are no longer wanted deliver what they have, and says what became of it.
+    fn retire(&self, exporters: Exporters) {
+        for exporter in exporters {
+            self.retiring().push(Arc::downgrade(&exporter));
+            let deadline = Instant::now() + RETIREMENT;
+            exporter.stop_by(deadline);
+            let work = move || {
+                let s = exporter.finish(deadline + GRACE);
+                tracing::info!("{}: stopped; {} records delivered, {} lost", s.exporter, s.exported, s.lost_total());
+            };
+            if let Err(e) = thread::Builder::new().name("export-retire".into()).spawn(work) {
+                tracing::warn!("an exporter that was taken out ends without a last word: {e}");
             }
         }
     }
@@ -126,7 +156,7 @@ impl ExporterSet {
     /// For a signal handler's thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.exporters().iter().map(|e| (e.queue.clone(), e.control.clone())).collect())
+        Stopper(self.exporters().iter().map(|e| (e.intake.queue.clone(), e.control.clone())).collect())
     }
 
     /// Whether no exporter is configured.
@@ -144,7 +174,7 @@ impl ExporterSet {
     /// Records that wait in the queues.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.exporters().iter().map(|e| e.queue.len()).sum()
+        self.exporters().iter().map(|e| e.intake.queue.len()).sum()
     }
 
     /// Sends what is queued, for at most `limit`; what is left then stays in the spool, or is counted as lost.
@@ -152,36 +182,17 @@ impl ExporterSet {
     pub fn shutdown(&self, limit: Duration) -> Vec<Snapshot> {
         let (deadline, exporters) = (Instant::now() + limit, self.exporters());
         exporters.iter().for_each(|e| e.stop_by(deadline));
-        exporters.iter().map(|e| e.finish(deadline)).collect()
+        exporters.iter().map(|e| e.finish(deadline + GRACE)).collect()
     }
 }
 
-/// For one whose records stay in its spool, or that has none yet.
-fn stop_now(exporter: &Arc<Exporter>) {
-    let deadline = Instant::now() + HANDOVER;
-    exporter.stop_by(deadline);
-    exporter.finish(deadline);
+/// Takes out the first exporter that is such a one.
+fn take(from: &mut Exporters, is_such: impl Fn(&Exporter) -> bool) -> Option<Arc<Exporter>> {
+    from.iter().position(|e| is_such(e)).map(|at| from.swap_remove(at))
 }
 
 fn start_all(configs: &[ExporterConfig], context: &ExportContext) -> Result<Exporters, StartError> {
     configs.iter().map(|c| Exporter::start(c, context).map(Arc::new)).collect()
-}
-
-/// Lets exporters that are no longer wanted deliver what they have, and says what became of it.
-fn retire(exporters: Exporters) {
-    if exporters.is_empty() {
-        return;
-    }
-    let work = move || {
-        let deadline = Instant::now() + RETIREMENT;
-        exporters.iter().for_each(|e| e.stop_by(deadline));
-        for s in exporters.iter().map(|e| e.finish(deadline)) {
-            tracing::info!("{}: stopped; {} records delivered, {} lost", s.exporter, s.exported, s.lost_total());
-        }
-    };
-    if let Err(e) = thread::Builder::new().name("export-retire".into()).spawn(work) {
-        tracing::warn!("exporters that were taken out end without a last word: {e}");
-    }
 }
 
 /// Ends an [`ExporterSet`]'s waiting from another thread, where the one that sends may itself be waiting for room.

@@ -22,13 +22,19 @@ impl Spooler {
     /// Until the queue is closed and empty.
     pub(super) fn run(mut self) {
         loop {
-            match self.queue.pop(IDLE) {
+            match self.queue.pop(self.spool.sync_due().unwrap_or(IDLE)) {
                 Popped::Batch(batch) => self.write(&batch),
-                Popped::Empty => {}
+                Popped::Empty => self.sync(),
                 Popped::Closed => break,
             }
         }
         self.spool.close();
+    }
+
+    fn sync(&mut self) {
+        if let Err(e) = self.spool.sync_if_due() {
+            self.link.failed(&e, "what was written last does not survive the machine's death");
+        }
     }
 
     fn write(&mut self, batch: &[pidflow_schema::FlowRecord]) {

@@ -46,7 +46,7 @@ impl Worker {
     /// What is not delivered is lost.
     fn work_off_queue(&mut self, queue: &Queue) {
         let mut clock_ns = 0;
-        loop {
+        while !self.control.is_handed_over() {
             match queue.pop(IDLE) {
                 Popped::Batch(batch) if self.control.is_over() => self.counters.lost(Loss::Shutdown, batch.len()),
                 Popped::Batch(batch) => {
@@ -70,7 +70,8 @@ impl Worker {
                     self.counters.lost(Loss::Damaged, usize::try_from(damaged).unwrap_or(usize::MAX));
                     clock_ns = self.now_ns(&records, clock_ns);
                     let exported = self.sink.export(&records, clock_ns);
-                    spool.delivered(exported.map_or_else(|Kept { from }| from, |()| records.len()));
+                    let given_up = spool.delivered(exported.map_or_else(|Kept { from }| from, |()| records.len()));
+                    self.counters.lost(Loss::SpoolFull, given_up);
                 }
                 Next::Failed(e) => {
                     self.counters.error();

@@ -4,33 +4,35 @@
 //! how far delivery came. Records have a sequence number, which is in no record: a segment's header has that of its first. So what
 //! is missing after a crash is known to the record.
 //!
-//! What has been written survives the agent's death at once, the machine's after [`SYNC_PERIOD`] at most.
+//! What has been written survives the agent's death at once, the machine's after [`SYNC_PERIOD`] at most, and the time that
+//! the disk takes.
 
 mod error;
+mod inner;
 mod record;
 mod segment;
 mod state;
 
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
+use std::time::Duration;
 
 use pidflow_schema::FlowRecord;
 
 use crate::config::SpoolConfig;
 
 pub use error::SpoolError;
-use segment::{Read, Segment, Writer};
+use inner::Inner;
 use state::StateFile;
 
 /// How often what was written is forced to the disk.
 const SYNC_PERIOD: Duration = Duration::from_secs(1);
-/// A full spool gives up this part of its size at a time.
-const SEGMENTS: u64 = 16;
-const LARGEST_SEGMENT: u64 = 16 << 20;
+/// How often it is looked whether the notes are right, where nobody says that they are not.
+const NOTE_PERIOD: Duration = Duration::from_secs(1);
 
 /// What was found when a spool was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,28 +65,20 @@ pub(crate) enum Next {
     Closed,
 }
 
-/// The spool of one exporter, shared by who writes to it and who reads.
+/// The spool of one exporter, shared by who writes to it and who reads. The lock is held while the disk works, which may take
+/// any time: those who may not wait ask and tell with [`Self::expect`], [`Self::expect_less`] and [`Self::waiting`] only.
 pub(crate) struct Spool {
     inner: Mutex<Inner>,
     changed: Condvar,
     state: StateFile,
+    /// Records inside, as of the last change.
+    waiting: AtomicU64,
+    /// Nothing more will be appended.
+    closed: AtomicBool,
+    /// The thread that keeps the notes.
+    noter: OnceLock<Thread>,
     /// Locked for as long as the spool is in use.
-    lock_file: File,
-}
-
-struct Inner {
-    folder: Arc<Path>,
-    max_octets: u64,
-    segments: VecDeque<Segment>,
-    writer: Option<Writer>,
-    synced: Instant,
-    /// Sequence number of the first record that is not known to be delivered.
-    delivered: u64,
-    /// Where that record is in the first segment; none: to be looked for.
-    offset: Option<u64>,
-    /// Where the record after those at hand is.
-    after: Option<(u64, u64)>,
-    closed: bool,
+    _lock: File,
 }
 
 impl Spool {
@@ -96,30 +90,62 @@ impl Spool {
         let lock = lock(&folder)?;
         let state = StateFile::open(&folder).map_err(error)?;
         let segments = segment::scan(&folder).map_err(error)?;
-        let (inner, found) = Inner::new(folder.clone(), config.max_octets, segments, &state);
+        let (mut inner, found) = Inner::new(folder.clone(), config.max_octets, segments, &state);
         state.set_accepted(inner.next_sequence()).map_err(error)?;
-        Ok((Self { inner: Mutex::new(inner), changed: Condvar::new(), state, lock_file: lock }, found))
+        inner.sync().and_then(|()| sync_parent(&folder)).map_err(error)?;
+        let spool = Self {
+            waiting: AtomicU64::new(inner.waiting()),
+            inner: Mutex::new(inner),
+            changed: Condvar::new(),
+            state,
+            closed: AtomicBool::new(false),
+            noter: OnceLock::new(),
+            _lock: lock,
+        };
+        Ok((spool, found))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that this many records are on their way here, so that after a crash it is known how many never came.
+    /// Takes note that this many records are on their way here, so that after a crash it is known how many never came.
     pub(crate) fn expect(&self, records: usize) {
-        // A note that cannot be written costs the knowledge, not the record; writing the record will say what is wrong.
-        let _ = self.state.add_accepted(records as u64);
+        self.state.add_accepted(records as u64);
+        self.wake_noter();
     }
 
-    /// Notes that this many records that were expected will not come, for a reason that is counted elsewhere.
+    /// Takes note that this many records that were expected will not come, for a reason that is counted elsewhere.
     pub(crate) fn expect_less(&self, records: usize) {
-        // As with `expect`.
-        let _ = self.state.subtract_accepted(records as u64);
+        self.state.subtract_accepted(records as u64);
+        self.wake_noter();
+    }
+
+    fn wake_noter(&self) {
+        self.noter.get().inspect(|thread| thread.unpark());
+    }
+
+    /// Brings to the disk what was expected, until the spool is closed: the work of a thread of its own, because whoever
+    /// expects may not wait for the disk, and whoever appends may be waiting for it.
+    pub(crate) fn keep_notes(&self) {
+        let _ = self.noter.set(thread::current());
+        while !self.closed.load(Relaxed) {
+            self.note();
+            thread::park_timeout(NOTE_PERIOD);
+        }
+    }
+
+    /// A note that cannot be written costs the knowledge, not the record; writing the record will say what is wrong.
+    fn note(&self) {
+        let _ = self.state.note_accepted();
     }
 
     /// Writes the records, giving up the oldest ones where there is no room.
     pub(crate) fn append(&self, records: &[FlowRecord]) -> (Appended, io::Result<()>) {
-        let answer = self.lock().append(records);
+        let mut inner = self.lock();
+        let answer = inner.append(records);
+        self.publish(&inner);
+        drop(inner);
         if answer.0.failed > 0 {
             self.expect_less(answer.0.failed);
         }
@@ -127,27 +153,42 @@ impl Spool {
         answer
     }
 
+    /// For those who may not wait for the lock.
+    fn publish(&self, inner: &Inner) {
+        self.waiting.store(inner.waiting(), Relaxed);
+    }
+
+    /// How soon what was written has to be forced to the disk; none: all of it is there.
+    pub(crate) fn sync_due(&self) -> Option<Duration> {
+        self.lock().sync_due()
+    }
+
+    /// Forces to the disk what is due.
+    pub(crate) fn sync_if_due(&self) -> io::Result<()> {
+        self.lock().sync_if_due()
+    }
+
     /// Nothing more will be appended.
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
-        inner.closed = true;
-        if let Some(writer) = &inner.writer {
-            // Nobody is left to hear of it; a machine that goes down now loses the last second.
-            let _ = writer.sync();
-        }
+        self.closed.store(true, Relaxed);
+        // Nobody is left to hear of it; a machine that goes down now loses the last second.
+        let _ = inner.sync();
         drop(inner);
+        self.note();
+        self.wake_noter();
         self.changed.notify_all();
     }
 
     /// The oldest records, at most `limit`, waiting for some at most this long. The same ones until they are [`Self::delivered`].
     pub(crate) fn next(&self, limit: usize, timeout: Duration) -> Next {
-        let idle = |inner: &mut Inner| inner.waiting() == 0 && !inner.closed;
+        let idle = |inner: &mut Inner| inner.waiting() == 0 && !self.closed.load(Relaxed);
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, idle);
         let mut inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         let mut damaged = 0;
         loop {
             damaged += inner.skip_gap();
-            let Some(place) = inner.place() else { return inner.nothing(damaged) };
+            let Some(place) = inner.place() else { return self.nothing(&inner, damaged) };
             // Without the lock: whoever appends must not wait for the disk and the decoder.
             drop(inner);
             let read = match place.read(limit) {
@@ -156,35 +197,55 @@ impl Spool {
             };
             inner = self.lock();
             // To make room, what was read may have been given up meanwhile.
-            if inner.delivered != place.from {
+            if inner.is_past(&place) {
                 continue;
             }
             let (records, more_damaged) = inner.accept(read);
             damaged += more_damaged;
             if !records.is_empty() {
+                self.publish(&inner);
                 return Next::Records { records, damaged };
             }
         }
     }
 
-    /// Takes note that this many of the records at hand need not be kept.
-    pub(crate) fn delivered(&self, records: usize) {
-        let delivered = self.lock().advance(records);
-        // What is not noted is delivered again after a restart: at least once.
-        let _ = self.state.set_delivered(delivered);
+    fn nothing(&self, inner: &Inner, damaged: u64) -> Next {
+        self.publish(inner);
+        match (damaged, self.closed.load(Relaxed)) {
+            (0, false) => Next::Empty,
+            (0, true) => Next::Closed,
+            _ => Next::Records { records: Vec::new(), damaged },
+        }
     }
 
-    /// Lets another exporter have the folder, once nobody writes or reads here any more.
-    pub(crate) fn release(&self) {
-        if let Err(e) = self.lock_file.unlock() {
-            tracing::warn!("cannot unlock a spool: {e}");
-        }
+    /// Takes note that this many of the records at hand need not be kept. Returns how many of the others are not kept
+    /// either, because they had to make room.
+    pub(crate) fn delivered(&self, records: usize) -> usize {
+        let mut inner = self.lock();
+        let given_up = inner.advance(records);
+        let delivered = inner.delivered();
+        self.publish(&inner);
+        drop(inner);
+        // What is not noted is delivered again after a restart: at least once.
+        let _ = self.state.set_delivered(delivered);
+        given_up
+    }
+
+    /// From now on at most so many octets.
+    pub(crate) fn resize(&self, max_octets: u64) {
+        self.lock().resize(max_octets);
     }
 
     /// Records inside.
     pub(crate) fn waiting(&self) -> u64 {
-        self.lock().waiting()
+        self.waiting.load(Relaxed)
     }
+}
+
+/// A folder that is new is nowhere until the one that it is in has been written.
+fn sync_parent(folder: &Path) -> io::Result<()> {
+    let folder = folder.canonicalize()?;
+    folder.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 /// Two agents that write to one folder would spoil each other's segments.
@@ -196,180 +257,6 @@ fn lock(folder: &Path) -> Result<File, SpoolError> {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(SpoolError::InUse { folder: folder.into() }),
         Err(fs::TryLockError::Error(e)) => Err(error(e)),
-    }
-}
-
-/// Where the oldest record is.
-struct Place {
-    folder: Arc<Path>,
-    segment: Segment,
-    /// Its sequence number.
-    from: u64,
-    /// Where it is in the segment; none: to be looked for.
-    offset: Option<u64>,
-}
-
-impl Place {
-    fn read(&self, limit: usize) -> io::Result<Read> {
-        self.segment.read(&self.folder, self.from, self.offset, limit)
-    }
-}
-
-impl Inner {
-    fn new(folder: Arc<Path>, max_octets: u64, segments: VecDeque<Segment>, state: &StateFile) -> (Self, Found) {
-        let (delivered, accepted) = state.read();
-        let next = segments.back().map_or(delivered, Segment::end);
-        let first = segments.front().map_or(delivered, |s| s.first);
-        // A note of delivery that was not written, or that belongs to other segments.
-        let delivered = if (first..=next).contains(&delivered) { delivered } else { first };
-        let found = Found { waiting: next - delivered, lost: accepted.saturating_sub(next) };
-        let inner = Self {
-            folder,
-            max_octets,
-            segments,
-            writer: None,
-            synced: Instant::now(),
-            delivered,
-            offset: None,
-            after: None,
-            closed: false,
-        };
-        (inner, found)
-    }
-
-    fn next_sequence(&self) -> u64 {
-        self.segments.back().map_or(self.delivered, Segment::end)
-    }
-
-    fn waiting(&self) -> u64 {
-        self.next_sequence() - self.delivered
-    }
-
-    fn append(&mut self, records: &[FlowRecord]) -> (Appended, io::Result<()>) {
-        let (mut appended, mut result) = (Appended { dropped: self.make_room(), failed: 0 }, Ok(()));
-        let mut rest = records;
-        while !rest.is_empty() && result.is_ok() {
-            let (written, outcome) = self.write(rest);
-            rest = rest.get(written..).unwrap_or_default();
-            result = outcome;
-        }
-        appended.failed = rest.len();
-        if result.is_err() {
-            self.writer = None;
-        }
-        (appended, result.and_then(|()| self.sync_now_and_then()))
-    }
-
-    /// Writes as many as fit into the current segment. Returns how many.
-    fn write(&mut self, records: &[FlowRecord]) -> (usize, io::Result<()>) {
-        let largest = (self.max_octets / SEGMENTS).min(LARGEST_SEGMENT);
-        let writer = match self.current(largest) {
-            Ok(writer) => writer,
-            Err(e) => return (0, Err(e)),
-        };
-        let (written, result) = writer.append(records, largest);
-        let octets = writer.octets();
-        if let Some(segment) = self.segments.back_mut() {
-            segment.records += written as u64;
-            segment.octets = octets;
-        }
-        (written, result)
-    }
-
-    /// The segment that is written to, a new one where the last is full.
-    fn current(&mut self, largest: u64) -> io::Result<&mut Writer> {
-        let writer = match self.writer.take().filter(|w| w.octets() < largest) {
-            Some(writer) => writer,
-            None => {
-                let first = self.next_sequence();
-                self.segments.retain(|s| s.first != first);
-                let (segment, writer) = Segment::create(&self.folder, first)?;
-                self.segments.push_back(segment);
-                writer
-            }
-        };
-        Ok(self.writer.insert(writer))
-    }
-
-    /// Returns how many records were given up.
-    fn make_room(&mut self) -> usize {
-        let mut dropped = 0;
-        while self.segments.len() > 1 && self.segments.iter().map(|s| s.octets).sum::<u64>() >= self.max_octets {
-            let Some(segment) = self.segments.pop_front() else { break };
-            segment.remove(&self.folder);
-            dropped += segment.end().saturating_sub(self.delivered.max(segment.first));
-            self.delivered = self.delivered.max(segment.end());
-            (self.offset, self.after) = (None, None);
-        }
-        usize::try_from(dropped).unwrap_or(usize::MAX)
-    }
-
-    fn sync_now_and_then(&mut self) -> io::Result<()> {
-        if self.synced.elapsed() < SYNC_PERIOD {
-            return Ok(());
-        }
-        self.synced = Instant::now();
-        self.writer.as_ref().map_or(Ok(()), Writer::sync)
-    }
-
-    /// Passes what is missing before the oldest record. Returns how many those are.
-    fn skip_gap(&mut self) -> u64 {
-        self.forget_delivered();
-        let first = self.segments.front().map_or(self.delivered, |s| s.first);
-        // Where segments do not follow one another, what was between them is gone.
-        let gap = first.saturating_sub(self.delivered);
-        self.delivered += gap;
-        gap
-    }
-
-    /// Where the oldest record is; none: nothing waits.
-    fn place(&self) -> Option<Place> {
-        let segment = self.segments.front().filter(|_| self.waiting() > 0)?.clone();
-        Some(Place { folder: self.folder.clone(), segment, from: self.delivered, offset: self.offset })
-    }
-
-    /// Takes over what was read of the oldest records. Returns them, and how many could not be read.
-    fn accept(&mut self, read: Read) -> (Vec<FlowRecord>, u64) {
-        let Read { records, from, after, until } = read;
-        self.offset = from;
-        if !records.is_empty() {
-            self.after = Some((self.delivered + records.len() as u64, after));
-            return (records, 0);
-        }
-        let damaged = until - self.delivered;
-        self.delivered = until;
-        self.offset = None;
-        (records, damaged)
-    }
-
-    const fn nothing(&self, damaged: u64) -> Next {
-        match (damaged, self.closed) {
-            (0, false) => Next::Empty,
-            (0, true) => Next::Closed,
-            _ => Next::Records { records: Vec::new(), damaged },
-        }
-    }
-
-    /// Removes segments of which nothing is left to deliver; the last one is still written to.
-    fn forget_delivered(&mut self) {
-        while self.segments.len() > 1 && self.segments.front().is_some_and(|s| s.end() <= self.delivered) {
-            if let Some(segment) = self.segments.pop_front() {
-                segment.remove(&self.folder);
-            }
-            self.offset = None;
-        }
-    }
-
-    /// Returns the sequence number of the next record to deliver.
-    fn advance(&mut self, records: usize) -> u64 {
-        // None when the records at hand were given up meanwhile.
-        if let Some((end, offset)) = self.after.take() {
-            let reached = self.delivered + records as u64;
-            self.offset = (reached == end).then_some(offset);
-            self.delivered = reached.min(end);
-        }
-        self.forget_delivered();
-        self.delivered
     }
 }
 

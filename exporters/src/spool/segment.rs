@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use pidflow_schema::FlowRecord;
 
@@ -21,6 +22,7 @@ const CHUNK: usize = 256 << 10;
 /// What is known of a segment without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Segment {
+    path: Arc<Path>,
     /// Sequence number of its first record.
     pub(super) first: u64,
     /// Records that can be read.
@@ -40,19 +42,32 @@ pub(super) struct Read {
     pub(super) until: u64,
 }
 
-fn path(folder: &Path, first: u64) -> PathBuf {
+/// A new file for records from that number on. A segment of another version of pidflow may have the name that it would have,
+/// and stays what it is.
+fn create(folder: &Path, first: u64) -> io::Result<(Arc<Path>, File)> {
     // As many digits as the largest number has, so that names sort as numbers do.
-    folder.join(format!("{first:020}{SUFFIX}"))
+    let name = |further: u64| match further {
+        0 => format!("{first:020}{SUFFIX}"),
+        n => format!("{first:020}-{n}{SUFFIX}"),
+    };
+    for further in 0.. {
+        let path: Arc<Path> = folder.join(name(further)).into();
+        match File::create_new(&path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return created.map(|file| (path, file)),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 impl Segment {
-    /// A new one, empty. One of the same number is one in which nothing could be read.
+    /// A new one, empty.
     pub(super) fn create(folder: &Path, first: u64) -> io::Result<(Self, Writer)> {
-        let mut file = File::create(path(folder, first))?;
+        let (path, mut file) = create(folder, first)?;
         let header = [MAGIC.as_slice(), &FORMAT.to_le_bytes(), &first.to_le_bytes()].concat();
-        file.write_all(&header)?;
+        file.write_all(&header).inspect_err(|_| _ = fs::remove_file(&path))?;
         let writer = Writer { file, octets: HEADER, buffer: Vec::new() };
-        Ok((Self { first, records: 0, octets: HEADER }, writer))
+        Ok((Self { path, first, records: 0, octets: HEADER }, writer))
     }
 
     /// Sequence number after its last record.
@@ -61,19 +76,18 @@ impl Segment {
     }
 
     /// One that cannot be removed is removed, or found to be delivered, by the next run.
-    pub(super) fn remove(&self, folder: &Path) {
-        let path = path(folder, self.first);
-        if let Err(e) = fs::remove_file(&path) {
-            tracing::warn!("cannot remove {}: {e}", path.display());
+    pub(super) fn remove(&self) {
+        if let Err(e) = fs::remove_file(&self.path) {
+            tracing::warn!("cannot remove {}: {e}", self.path.display());
         }
     }
 
     /// At most `limit` records from that sequence number on, which is at `offset`, if that is known. A file that is gone is
     /// damage; one that cannot be opened for another reason may be later.
-    pub(super) fn read(&self, folder: &Path, from: u64, offset: Option<u64>, limit: usize) -> io::Result<Read> {
+    pub(super) fn read(&self, from: u64, offset: Option<u64>, limit: usize) -> io::Result<Read> {
         let limit = limit.min(usize::try_from(self.end().saturating_sub(from)).unwrap_or(usize::MAX));
         let mut read = Read { records: Vec::with_capacity(limit), from: None, after: 0, until: self.end() };
-        let mut reader = match Reader::open(&path(folder, self.first), offset.unwrap_or(HEADER)) {
+        let mut reader = match Reader::open(&self.path, offset.unwrap_or(HEADER)) {
             Ok(reader) => reader,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(read),
             Err(e) => return Err(e),
@@ -216,5 +230,5 @@ fn examine(path: &Path) -> Option<Segment> {
     while reader.skip().is_some() {
         records += 1;
     }
-    Some(Segment { first, records, octets: reader.position })
+    Some(Segment { path: path.into(), first, records, octets: reader.position })
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 /// Octets of a number: the number, its CRC-32, and nothing.
 const SLOT: usize = 16;
@@ -13,12 +14,14 @@ const SLOT: usize = 16;
 pub(super) struct StateFile {
     file: File,
     accepted: AtomicU64,
+    /// What the file says of that.
+    noted: Mutex<u64>,
 }
 
 impl StateFile {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let file = File::options().create(true).truncate(false).read(true).write(true).open(folder.join("state"))?;
-        Ok(Self { file, accepted: AtomicU64::new(0) })
+        Ok(Self { file, accepted: AtomicU64::new(0), noted: Mutex::new(0) })
     }
 
     /// Sequence numbers of the first record that was not delivered, and of the first that was not taken; 0 where unreadable.
@@ -46,16 +49,34 @@ impl StateFile {
 
     pub(super) fn set_accepted(&self, sequence: u64) -> io::Result<()> {
         self.accepted.store(sequence, Relaxed);
-        self.write(1, sequence)
+        self.note_accepted()
     }
 
-    pub(super) fn subtract_accepted(&self, records: u64) -> io::Result<()> {
-        let sequence = self.accepted.fetch_sub(records, Relaxed).saturating_sub(records);
-        self.write(1, sequence)
+    /// In memory, until it is noted.
+    pub(super) fn subtract_accepted(&self, records: u64) {
+        self.accepted.fetch_sub(records, Relaxed);
     }
 
-    pub(super) fn add_accepted(&self, records: u64) -> io::Result<()> {
-        let sequence = self.accepted.fetch_add(records, Relaxed) + records;
-        self.write(1, sequence)
+    /// As that.
+    pub(super) fn add_accepted(&self, records: u64) {
+        self.accepted.fetch_add(records, Relaxed);
+    }
+
+    /// Writes down how many were taken, if that is not what the file says. One thread at a time, or an older number might
+    /// come last.
+    pub(super) fn note_accepted(&self) -> io::Result<()> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let accepted = self.accepted.load(Relaxed);
+        if *noted != accepted {
+            self.write(1, accepted)?;
+            *noted = accepted;
+        }
+        Ok(())
+    }
+
+    /// For as long as the guard lives, the disk takes no note.
+    #[cfg(test)]
+    pub(super) fn hang(&self) -> std::sync::MutexGuard<'_, u64> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::*;
 use crate::sample;
@@ -83,6 +84,7 @@ fn a_torn_record_costs_itself_and_those_that_never_came_are_counted() {
         let (spool, _) = folder.open();
         append(&spool, &records);
         spool.expect(7);
+        spool.note();
     }
     let path = folder.segments().remove(0);
     let file = File::options().write(true).open(&path).unwrap();
@@ -140,8 +142,9 @@ fn records_given_up_while_they_are_delivered_are_not_counted_twice() {
     append(&spool, &records);
     let Next::Records { records: at_hand, .. } = spool.next(100, NOW) else { panic!("nothing there") };
     let dropped: usize = (0..40).map(|_| append(&spool, &records).dropped).sum();
-    spool.delivered(at_hand.len());
-    assert_eq!(spool.waiting() + dropped as u64, 41 * 500);
+    let (brought, left) = (60, at_hand.len() - 60);
+    assert_eq!(spool.delivered(brought), left);
+    assert_eq!(spool.waiting() as usize + dropped + brought + left, 41 * 500);
 }
 
 #[test]
@@ -168,6 +171,37 @@ fn a_folder_has_one_user_and_what_it_does_not_know_is_left_alone() {
 }
 
 #[test]
+fn segments_of_another_version_stay_what_they_are() {
+    let (folder, records) = (Folder::new(), sample::records(20));
+    drop(folder.open());
+    let older = folder.0.path().join("spool").join("00000000000000000000.records");
+    fs::write(&older, b"records of an older version").unwrap();
+    for part in records.chunks(10) {
+        append(&folder.open().0, part);
+    }
+    assert_eq!(fs::read(&older).unwrap(), b"records of an older version");
+    assert_eq!(drain(&folder.open().0, 64), (records, 0));
+}
+
+#[test]
+fn nothing_waits_for_the_disk_longer_than_a_second() {
+    let (folder, records) = (Folder::new(), sample::records(20));
+    let (spool, _) = folder.with(1 << 20);
+    assert_eq!(spool.sync_due(), None);
+    append(&spool, &records);
+    let due = spool.sync_due().expect("what was written is not on the disk yet");
+    assert!(due <= SYNC_PERIOD);
+    thread::sleep(due);
+    spool.sync_if_due().unwrap();
+    assert_eq!(spool.sync_due(), None);
+    // A file that went is news for the folder, also where nothing is written any more.
+    (0..20).for_each(|_| _ = append(&spool, &sample::records(500)));
+    spool.lock().sync().unwrap();
+    drain(&spool, 512);
+    assert!(spool.sync_due().is_some());
+}
+
+#[test]
 fn records_that_will_not_come_are_not_missed() {
     let (folder, records) = (Folder::new(), sample::records(20));
     {
@@ -175,6 +209,48 @@ fn records_that_will_not_come_are_not_missed() {
         spool.expect(50);
         spool.expect_less(30);
         spool.append(&records).1.unwrap();
+        spool.note();
     }
     assert_eq!(folder.open().1, Found { waiting: 20, lost: 0 });
+}
+
+/// The disk is taken to hang where it is asked: while segments or notes are written.
+#[test]
+fn whoever_hands_records_over_does_not_wait_for_the_disk() {
+    let (folder, records) = (Folder::new(), sample::records(20));
+    let (spool, _) = folder.open();
+    append(&spool, &records);
+    let (segments, notes) = (spool.lock(), spool.state.hang());
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| {
+            spool.expect(5);
+            spool.expect_less(5);
+            spool.waiting()
+        });
+        let end = Instant::now() + Duration::from_secs(5);
+        while !asked.is_finished() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(asked.is_finished());
+        drop((segments, notes));
+        assert_eq!(asked.join().unwrap(), 20);
+    });
+}
+
+#[test]
+fn what_is_expected_is_noted_at_once() {
+    let folder = Folder::new();
+    {
+        let (spool, _) = folder.open();
+        thread::scope(|scope| {
+            scope.spawn(|| spool.keep_notes());
+            thread::sleep(Duration::from_millis(50));
+            spool.expect(7);
+            thread::sleep(Duration::from_millis(300));
+            assert_eq!(spool.state.read().1, 7);
+            spool.expect_less(7);
+            spool.close();
+        });
+    }
+    assert_eq!(folder.open().1, Found::default());
 }

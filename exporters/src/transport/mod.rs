@@ -92,6 +92,14 @@ pub(crate) fn open(parts: &Parts<'_>) -> Result<Box<dyn Sink>, StartError> {
     }
 }
 
+/// What can be wrong with the configuration of a sink that cannot be opened yet.
+pub(crate) fn check(parts: &Parts<'_>) -> Result<(), StartError> {
+    match &parts.config.output {
+        Output::Ipfix(wire) | Output::Netflow9(wire) => Encoder::new(parts.config, wire, parts.context).map(drop),
+        _ => Ok(()),
+    }
+}
+
 fn wire(parts: &Parts<'_>, wire: &WireConfig) -> Result<Box<dyn Sink>, StartError> {
     let encoder = Encoder::new(parts.config, wire, parts.context)?;
     match &wire.target {

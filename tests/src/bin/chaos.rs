@@ -35,8 +35,9 @@ fn export(url: &str, spool: &str, from: u64, to: u64) -> Result<()> {
     for start in (from..to).step_by(usize::try_from(BATCH)?) {
         let end = to.min(start + BATCH);
         set.send(&(start..end).map(numbered).collect());
-        println!("sent {end}");
+        // What was handed over in the very last moment is not noted yet.
         std::thread::sleep(PAUSE);
+        println!("sent {end}");
     }
     set.shutdown(DRAIN).iter().for_each(|s| report("end", s));
     Ok(())

@@ -1,0 +1,258 @@
+//! What is done with a spool's segments, under its lock.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pidflow_schema::FlowRecord;
+
+use super::segment::{Read, Segment, Writer};
+use super::state::StateFile;
+use super::{Appended, Found, SYNC_PERIOD};
+
+/// A full spool gives up this part of its size at a time.
+const SEGMENTS: u64 = 16;
+const LARGEST_SEGMENT: u64 = 16 << 20;
+
+/// Segments, and where reading and writing stand.
+pub(super) struct Inner {
+    folder: Arc<Path>,
+    max_octets: u64,
+    segments: VecDeque<Segment>,
+    writer: Option<Writer>,
+    /// Since when there is something that may not be on the disk yet; none: there is nothing.
+    unsynced: Option<Instant>,
+    /// Files came or went that the folder on the disk may not have yet.
+    folder_changed: bool,
+    /// Sequence number of the first record that is not known to be delivered.
+    delivered: u64,
+    /// Where that record is in the first segment; none: to be looked for.
+    offset: Option<u64>,
+    /// Where the record after those at hand is.
+    after: Option<(u64, u64)>,
+    /// Records at hand that had to make room.
+    given_up: u64,
+}
+
+/// Where the oldest record is.
+pub(super) struct Place {
+    segment: Segment,
+    /// Its sequence number.
+    from: u64,
+    /// Where it is in the segment; none: to be looked for.
+    offset: Option<u64>,
+}
+
+impl Place {
+    pub(super) fn read(&self, limit: usize) -> io::Result<Read> {
+        self.segment.read(self.from, self.offset, limit)
+    }
+}
+
+impl Inner {
+    pub(super) fn new(
+        folder: Arc<Path>,
+        max_octets: u64,
+        segments: VecDeque<Segment>,
+        state: &StateFile,
+    ) -> (Self, Found) {
+        let (delivered, accepted) = state.read();
+        let next = segments.back().map_or(delivered, Segment::end);
+        let first = segments.front().map_or(delivered, |s| s.first);
+        // A note of delivery that was not written, or that belongs to other segments.
+        let delivered = if (first..=next).contains(&delivered) { delivered } else { first };
+        let found = Found { waiting: next - delivered, lost: accepted.saturating_sub(next) };
+        let inner = Self {
+            folder,
+            max_octets,
+            segments,
+            writer: None,
+            unsynced: None,
+            folder_changed: true,
+            delivered,
+            offset: None,
+            after: None,
+            given_up: 0,
+        };
+        (inner, found)
+    }
+
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.segments.back().map_or(self.delivered, Segment::end)
+    }
+
+    pub(super) fn waiting(&self) -> u64 {
+        self.next_sequence() - self.delivered
+    }
+
+    pub(super) fn append(&mut self, records: &[FlowRecord]) -> (Appended, io::Result<()>) {
+        let (mut appended, mut result) = (Appended { dropped: self.make_room(), failed: 0 }, Ok(()));
+        let mut rest = records;
+        while !rest.is_empty() && result.is_ok() {
+            let (written, outcome) = self.write(rest);
+            rest = rest.get(written..).unwrap_or_default();
+            result = outcome;
+        }
+        appended.failed = rest.len();
+        if result.is_err() {
+            // What it has written before may well be whole; the error that is told is the first one.
+            self.writer.take().map_or(Ok(()), |w| w.sync()).unwrap_or_default();
+        }
+        self.has_changed();
+        (appended, result.and_then(|()| self.sync_if_due()))
+    }
+
+    /// Writes as many as fit into the current segment. Returns how many.
+    fn write(&mut self, records: &[FlowRecord]) -> (usize, io::Result<()>) {
+        let largest = (self.max_octets / SEGMENTS).min(LARGEST_SEGMENT);
+        let writer = match self.current(largest) {
+            Ok(writer) => writer,
+            Err(e) => return (0, Err(e)),
+        };
+        let (written, result) = writer.append(records, largest);
+        let octets = writer.octets();
+        if let Some(segment) = self.segments.back_mut() {
+            segment.records += written as u64;
+            segment.octets = octets;
+        }
+        (written, result)
+    }
+
+    /// The segment that is written to, a new one where the last is full.
+    fn current(&mut self, largest: u64) -> io::Result<&mut Writer> {
+        let writer = match self.writer.take() {
+            Some(writer) if writer.octets() < largest => writer,
+            full => {
+                full.as_ref().map_or(Ok(()), Writer::sync)?;
+                self.begin()?
+            }
+        };
+        Ok(self.writer.insert(writer))
+    }
+
+    fn begin(&mut self) -> io::Result<Writer> {
+        let first = self.next_sequence();
+        // One of the same number is one in which nothing could be read.
+        while let Some(empty) = self.segments.pop_back_if(|s| s.first == first) {
+            self.remove(&empty);
+        }
+        let (segment, writer) = Segment::create(&self.folder, first)?;
+        self.segments.push_back(segment);
+        self.folder_changed = true;
+        Ok(writer)
+    }
+
+    fn remove(&mut self, segment: &Segment) {
+        segment.remove();
+        self.folder_changed = true;
+        self.has_changed();
+    }
+
+    /// Returns how many records were given up, without those at hand: what becomes of them is not known yet.
+    fn make_room(&mut self) -> usize {
+        let mut dropped = 0;
+        while self.segments.len() > 1 && self.segments.iter().map(|s| s.octets).sum::<u64>() >= self.max_octets {
+            let Some(segment) = self.segments.pop_front() else { break };
+            self.remove(&segment);
+            if let Some((end, _)) = self.after.take() {
+                self.given_up += end - self.delivered;
+                self.delivered = end;
+            }
+            dropped += segment.end().saturating_sub(self.delivered.max(segment.first));
+            self.delivered = self.delivered.max(segment.end());
+            self.offset = None;
+        }
+        usize::try_from(dropped).unwrap_or(usize::MAX)
+    }
+
+    pub(super) const fn resize(&mut self, max_octets: u64) {
+        self.max_octets = max_octets;
+    }
+
+    fn has_changed(&mut self) {
+        self.unsynced.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn sync_due(&self) -> Option<Duration> {
+        self.unsynced.map(|since| SYNC_PERIOD.saturating_sub(since.elapsed()))
+    }
+
+    pub(super) fn sync_if_due(&mut self) -> io::Result<()> {
+        if self.sync_due().is_some_and(|due| due.is_zero()) { self.sync() } else { Ok(()) }
+    }
+
+    /// Forces everything to the disk; what fails is tried again when more has been written.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.unsynced = None;
+        if std::mem::take(&mut self.folder_changed) {
+            File::open(&self.folder)?.sync_all()?;
+        }
+        self.writer.as_ref().map_or(Ok(()), Writer::sync)
+    }
+
+    /// Passes what is missing before the oldest record. Returns how many those are.
+    pub(super) fn skip_gap(&mut self) -> u64 {
+        self.forget_delivered();
+        let first = self.segments.front().map_or(self.delivered, |s| s.first);
+        // Where segments do not follow one another, what was between them is gone.
+        let gap = first.saturating_sub(self.delivered);
+        self.delivered += gap;
+        gap
+    }
+
+    /// Where the oldest record is; none: nothing waits.
+    pub(super) fn place(&self) -> Option<Place> {
+        let segment = self.segments.front().filter(|_| self.waiting() > 0)?.clone();
+        Some(Place { segment, from: self.delivered, offset: self.offset })
+    }
+
+    /// Takes over what was read of the oldest records. Returns them, and how many could not be read.
+    pub(super) fn accept(&mut self, read: Read) -> (Vec<FlowRecord>, u64) {
+        let Read { records, from, after, until } = read;
+        self.offset = from;
+        if !records.is_empty() {
+            self.after = Some((self.delivered + records.len() as u64, after));
+            return (records, 0);
+        }
+        let damaged = until - self.delivered;
+        self.delivered = until;
+        self.offset = None;
+        (records, damaged)
+    }
+
+    /// Whether what was read there is not the oldest any more.
+    pub(super) const fn is_past(&self, place: &Place) -> bool {
+        self.delivered != place.from
+    }
+
+    /// Sequence number of the next record to deliver.
+    pub(super) const fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Removes segments of which nothing is left to deliver; the last one is still written to.
+    fn forget_delivered(&mut self) {
+        while self.segments.len() > 1 && self.segments.front().is_some_and(|s| s.end() <= self.delivered) {
+            if let Some(segment) = self.segments.pop_front() {
+                self.remove(&segment);
+            }
+            self.offset = None;
+        }
+    }
+
+    /// Returns how many of the records at hand were not delivered and are not there any more.
+    pub(super) fn advance(&mut self, records: usize) -> usize {
+        // None when the records at hand were given up meanwhile.
+        if let Some((end, offset)) = self.after.take() {
+            let reached = self.delivered + records as u64;
+            self.offset = (reached == end).then_some(offset);
+            self.delivered = reached.min(end);
+        }
+        self.forget_delivered();
+        let given_up = std::mem::take(&mut self.given_up);
+        usize::try_from(given_up).unwrap_or(usize::MAX).saturating_sub(records)
+    }
+}
