@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use decode::Decoder;
 use pidflow_exporters::{
-    ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, Mode, Output, Snapshot, WireVersion, sample,
+    ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, Mode, Output, Snapshot, Template, WireVersion, sample,
 };
-use pidflow_schema::FlowRecord;
+use pidflow_schema::{Attribution, FlowRecord};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -227,19 +227,69 @@ fn a_file_of_messages_on_a_full_disk_is_counted() {
     assert_eq!((end.exported, lost(&end, Loss::WriteFailed)), (0, 50));
 }
 
+/// IPFIX over TCP to that listener.
+fn over_tcp(listener: &TcpListener) -> ExporterConfig {
+    ExporterConfig::collector(&format!("tcp://{}", listener.local_addr().unwrap()), WireVersion::Ipfix).unwrap()
+}
+
 #[test]
-fn a_slow_receiver_loses_the_oldest_and_slows_nobody() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut slow =
-        ExporterConfig::collector(&format!("tcp://{}", listener.local_addr().unwrap()), WireVersion::Ipfix).unwrap();
-    slow.queue_records = 1000;
-    let set = ExporterSet::start(&[slow], &ExportContext::default()).unwrap();
-    let batch: Arc<[FlowRecord]> = sample::records(1000).into();
-    let start = Instant::now();
-    (0..100).for_each(|_| set.send(&batch));
+fn hung_and_slow_receivers_lose_their_oldest_and_slow_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let [hung, slow, quick] = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let (file, mut configs) = (dir.path().join("flows.json"), [&hung, &slow, &quick].map(over_tcp).to_vec());
+    configs.iter_mut().take(2).for_each(|c| c.queue_records = 1000);
+    configs.iter_mut().skip(2).for_each(|c| c.queue_records = 40_000);
+    configs.push(ExporterConfig {
+        queue_records: 40_000,
+        ..ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Names).unwrap()
+    });
+    let set = ExporterSet::start(&configs, &ExportContext::default()).unwrap();
+    let reader = std::thread::spawn(move || read_messages(&quick, usize::MAX).0);
+    let slow_reader = std::thread::spawn(move || {
+        let (mut stream, _) = slow.accept().unwrap();
+        while stream.read(&mut [0; 1000]).is_ok_and(|n| n > 0) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let (batch, start): (Arc<[FlowRecord]>, _) = (sample::records(1000).into(), Instant::now());
+    (0..40).for_each(|_| set.send(&batch));
     assert!(start.elapsed() < Duration::from_secs(5));
-    let end = set.shutdown(Duration::from_millis(300)).remove(0);
-    assert!(lost(&end, Loss::QueueFull) > 0, "{end:?}");
+    // Those that take everything have it long before the others have given up anything.
+    while set.counters()[2..].iter().any(|s| s.exported < 40_000) && start.elapsed() < LONG {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let end = set.shutdown(Duration::from_millis(300));
+    for good in &end[2..] {
+        assert_eq!((good.exported, good.lost_total()), (40_000, 0), "{good:?}");
+    }
+    for bad in &end[..2] {
+        assert!(lost(bad, Loss::QueueFull) > 0 && bad.exported < 40_000, "{bad:?}");
+    }
+    end.iter().for_each(assert_balanced);
+    drop(set);
+    let mut decoder = Decoder::default();
+    assert_eq!(reader.join().unwrap().iter().map(|m| decoder.message(m).records.len()).sum::<usize>(), 40_000);
+    assert_eq!(lines(&file), 40_000);
+    slow_reader.join().unwrap();
+}
+
+#[test]
+fn what_is_left_out_is_counted_once_over_attempts() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = over_tcp(&listener);
+    config.template = Some(Template::parse("%DST_PROC_NAME").unwrap());
+    let set = ExporterSet::start(&[config], &offline()).unwrap();
+    let mut records = sample::records(40);
+    for record in records.iter_mut().take(10) {
+        *record = FlowRecord::without_processes(record.flow.clone(), Attribution::Offline);
+    }
+    set.send(&records.into());
+    drop(listener.accept().unwrap());
+    let reader = std::thread::spawn(move || read_messages(&listener, usize::MAX).0);
+    let end = set.shutdown(LONG).remove(0);
+    drop(set);
+    let _ = reader.join().unwrap();
+    assert!(lost(&end, Loss::NoElements) > 0 && end.errors > 0, "{end:?}");
     assert_balanced(&end);
 }
 

@@ -32,64 +32,121 @@ impl<R: Receiver> Delivery<R> {
 
     /// Until the receiver has taken or refused the records, they are given up (counted), or time is up.
     fn deliver(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Stopped> {
-        let (give_up, mut backoff) = (self.give_up.map(|t| Instant::now() + t), Backoff::new());
-        let mut left = records.len();
+        let mut tally = Tally::new(records.len());
         self.receiver.begin(records, now_ns);
+        let end = self.repeat(records, now_ns, &mut tally);
+        let counters = &self.link.counters;
+        if matches!(end, End::Stopped) && self.give_up.is_none() {
+            // All of them stay in the spool and are delivered again: none counts as exported, and what the encoder has
+            // counted as lost is there once more.
+            counters.accepted(tally.left_out);
+            return Err(Stopped { left: records.len() });
+        }
+        counters.exported(tally.taken);
+        counters.lost(Loss::Rejected, tally.rejected);
+        match end {
+            End::Done => counters.lost(Loss::Rejected, tally.left),
+            End::GivenUp => counters.lost(Loss::Unreachable, tally.left),
+            End::Stopped => return Err(Stopped { left: tally.left }),
+        }
+        Ok(())
+    }
+
+    fn repeat(&mut self, records: &[FlowRecord], now_ns: u64, tally: &mut Tally) -> End {
+        let (give_up, mut backoff) = (self.give_up.map(|t| Instant::now() + t), Backoff::new());
         loop {
             let limit = self.link.control.remaining().map_or(self.timeout, |r| r.min(self.timeout));
             let (sent, failure) = match self.receiver.attempt(records, now_ns, limit) {
                 Ok(sent) => (sent, None),
                 Err(failure) => (failure.sent, Some(failure)),
             };
-            left = left.saturating_sub(self.count(sent));
-            let Some(failure) = failure else { break self.worked(left) };
+            self.note(sent, tally);
+            let Some(failure) = failure else { break self.worked() };
             let pause = match failure.retry {
-                Retry::Never => break self.refused(&failure.message, left),
+                Retry::Never => break self.refused(&failure.message),
                 Retry::Backoff => backoff.pause(None),
                 Retry::After(asked) => backoff.pause(Some(asked)),
             };
             self.link.failed(&failure.message, "trying again, records wait");
             if give_up.is_some_and(|t| Instant::now() >= t) {
-                break self.link.counters.lost(Loss::Unreachable, left);
+                break End::GivenUp;
             }
             if !self.link.control.pause(pause) {
-                return Err(Stopped);
+                break End::Stopped;
             }
             self.link.counters.retry();
         }
-        Ok(())
     }
 
-    /// Returns how many records the receiver is done with.
-    fn count(&self, sent: Sent) -> usize {
+    fn note(&self, sent: Sent, tally: &mut Tally) {
         if sent.octets > 0 {
-            self.link.counters.sent(sent.records, sent.octets);
+            self.link.counters.message(sent.octets);
         }
-        self.link.counters.lost(Loss::Rejected, sent.rejected);
-        sent.records + sent.rejected + sent.left_out
+        tally.add(sent);
     }
 
     /// A receiver that took everything has an answer for each record; what it has none for was refused.
-    fn worked(&mut self, left: usize) {
-        self.link.counters.lost(Loss::Rejected, left);
+    fn worked(&mut self) -> End {
         self.link.notice.worked();
+        End::Done
     }
 
-    fn refused(&mut self, message: &str, left: usize) {
+    fn refused(&mut self, message: &str) -> End {
         self.link.failed(&message, "the receiver refused records for good, they are lost");
-        self.link.counters.lost(Loss::Rejected, left);
+        End::Done
     }
 }
 
+/// How the attempts ended.
+enum End {
+    /// The receiver has had all that it takes.
+    Done,
+    /// It stayed away for too long.
+    GivenUp,
+    /// Time was up.
+    Stopped,
+}
+
 /// Time was up before the records were delivered.
-struct Stopped;
+struct Stopped {
+    /// Those whose fate is open.
+    left: usize,
+}
+
+/// What became of some records over all attempts.
+struct Tally {
+    taken: usize,
+    rejected: usize,
+    /// As [`Sent::left_out`].
+    left_out: usize,
+    /// Nothing yet became of these.
+    left: usize,
+}
+
+impl Tally {
+    const fn new(records: usize) -> Self {
+        Self { taken: 0, rejected: 0, left_out: 0, left: records }
+    }
+
+    /// A receiver that says more than it was asked is not believed.
+    fn add(&mut self, sent: Sent) {
+        let told =
+            [(&mut self.left_out, sent.left_out), (&mut self.taken, sent.records), (&mut self.rejected, sent.rejected)];
+        for (sum, records) in told {
+            let records = records.min(self.left);
+            *sum += records;
+            self.left -= records;
+        }
+    }
+}
 
 impl<R: Receiver> Sink for Delivery<R> {
     fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
-        let mut done = 0;
+        let mut from = 0;
         for part in records.chunks(self.batch_records) {
-            self.deliver(part, now_ns).map_err(|Stopped| Kept { from: done })?;
-            done += part.len();
+            let after = records.len() - from - part.len();
+            self.deliver(part, now_ns).map_err(|Stopped { left }| Kept { from, left: left + after })?;
+            from += part.len();
         }
         Ok(())
     }

@@ -15,6 +15,9 @@ mod single;
 mod spooler;
 mod worker;
 
+#[cfg(test)]
+mod accounting;
+
 pub use context::{ExportContext, MetricSource, Mode};
 pub(crate) use control::Control;
 pub(crate) use counters::Counters;

@@ -51,8 +51,8 @@ impl Worker {
                 Popped::Batch(batch) if self.control.is_over() => self.counters.lost(Loss::Shutdown, batch.len()),
                 Popped::Batch(batch) => {
                     clock_ns = self.now_ns(&batch, clock_ns);
-                    if let Err(Kept { from }) = self.sink.export(&batch, clock_ns) {
-                        self.counters.lost(Loss::Shutdown, batch.len() - from);
+                    if let Err(Kept { left, .. }) = self.sink.export(&batch, clock_ns) {
+                        self.counters.lost(Loss::Shutdown, left);
                     }
                 }
                 Popped::Empty => self.sink.flush(),
@@ -70,7 +70,7 @@ impl Worker {
                     self.counters.lost(Loss::Damaged, usize::try_from(damaged).unwrap_or(usize::MAX));
                     clock_ns = self.now_ns(&records, clock_ns);
                     let exported = self.sink.export(&records, clock_ns);
-                    let given_up = spool.delivered(exported.map_or_else(|Kept { from }| from, |()| records.len()));
+                    let given_up = spool.delivered(exported.map_or_else(|Kept { from, .. }| from, |()| records.len()));
                     self.counters.lost(Loss::SpoolFull, given_up);
                 }
                 Next::Failed(e) => {

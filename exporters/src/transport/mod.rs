@@ -34,10 +34,13 @@ use line_datagram::LineDatagrams;
 use lines::LineSink;
 use stream::{LineStream, StreamReceiver, WireStream};
 
-/// Time was up before all records were delivered: those from this index on were not, and are counted nowhere yet.
+/// Time was up before all records were delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kept {
+    /// With a spool: those from this index on stay there, and are counted nowhere else.
     pub(crate) from: usize,
+    /// Without: so many were not delivered, and are counted nowhere yet.
+    pub(crate) left: usize,
 }
 
 /// Where one exporter's records go.

@@ -111,11 +111,14 @@ impl<E: StreamEncoder> StreamReceiver<E> {
         let end = Instant::now() + limit;
         let mut connection = self.connect(limit)?;
         self.buffer.clear();
-        let sent = self.encoder.encode(records, now_ns, &self.counters, &mut self.buffer);
+        // What the encoder leaves out of an attempt that fails it leaves out of the next one too.
+        let counters = self.counters.draft();
+        let sent = self.encoder.encode(records, now_ns, &counters, &mut self.buffer);
         connection.write(&self.buffer)?;
         connection.wait_for_acknowledgement(end)?;
         connection.settle(end)?;
         self.connection = Some(connection);
+        self.counters.adopt(&counters);
         Ok(sent)
     }
 }
