@@ -21,6 +21,7 @@ use authority::{Authority, Identity, receive};
 use decode::Decoder;
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Mode, Snapshot, sample};
 use pidflow_schema::FlowRecord;
+use rustls::ServerConfig;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -108,6 +109,23 @@ fn a_receiver_that_asks_for_a_certificate_gets_ours() {
     assert!(octets.is_empty(), "a receiver must not take records of a client that it does not know");
     assert_eq!((end.exported, end.lost_total()), (0, 500), "{end:?}");
     assert!(end.errors > 0, "{end:?}");
+}
+
+#[test]
+fn a_receiver_that_never_says_that_it_accepts_is_given_time_and_gets_every_record_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
+    let mut server = ServerConfig::clone(&authority.server(&authority.issue("localhost"), false));
+    server.send_tls13_tickets = 0;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, reader) = receive(listener, server.into(), vec![usize::MAX], channel().1);
+    let keys = format!("tls-ca = \"{}\"\ntimeout-seconds = 1\n", authority.ca().display());
+    let set = start(config("ipfix", address.port(), &keys));
+    set.send(&batch(500));
+    let end = set.shutdown(LONG).remove(0);
+    assert_eq!((end.exported, end.lost_total(), end.errors), (500, 0, 0), "{end:?}");
+    drop(set);
+    assert_eq!(records(&reader.join().unwrap()[0]), 500);
 }
 
 #[test]

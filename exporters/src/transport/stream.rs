@@ -58,7 +58,8 @@ impl StreamEncoder for LineStream {
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 /// A receiver that accepts connections only to cut them, as a proxy whose server is away, does it within this time.
 const SETTLING: Duration = Duration::from_millis(100);
-/// As that, for a server of TLS 1.3 that sends no ticket, by which it would say that it accepts the client's certificate.
+/// As that, for a server of TLS 1.3 that sends no ticket, by which it would say that it accepts the client's certificate;
+/// half the time of an attempt where that is less.
 const SETTLING_WITHOUT_TICKET: Duration = Duration::from_secs(2);
 
 /// One receiver. It never answers, so that records count as delivered when its kernel has acknowledged them: those that
@@ -69,6 +70,8 @@ pub(crate) struct StreamReceiver<E> {
     encoder: E,
     connection: Option<Connection>,
     buffer: Vec<u8>,
+    /// How long a server that could send a ticket, and does not, has for its alert.
+    without_ticket: Duration,
     counters: Arc<Counters>,
 }
 
@@ -80,7 +83,9 @@ struct Connection {
 
 impl<E: StreamEncoder> StreamReceiver<E> {
     pub(super) fn new(target: StreamTarget, encoder: E, parts: &Parts<'_>) -> Self {
-        Self { target, encoder, connection: None, buffer: Vec::new(), counters: parts.counters.clone() }
+        let without_ticket = SETTLING_WITHOUT_TICKET.min(parts.config.delivery.timeout / 2);
+        let counters = parts.counters.clone();
+        Self { target, encoder, connection: None, buffer: Vec::new(), without_ticket, counters }
     }
 
     pub(super) fn with_tls(target: &Address, tls: &TlsConfig, encoder: E, parts: &Parts<'_>) -> Result<Self, String> {
@@ -116,7 +121,7 @@ impl<E: StreamEncoder> StreamReceiver<E> {
         let sent = self.encoder.encode(records, now_ns, &counters, &mut self.buffer);
         connection.write(&self.buffer)?;
         connection.wait_for_acknowledgement(end)?;
-        connection.settle(end)?;
+        connection.settle(end, self.without_ticket)?;
         self.connection = Some(connection);
         self.counters.adopt(&counters);
         Ok(sent)
@@ -137,12 +142,12 @@ impl Connection {
     }
 
     /// Waits until it is known, or likely, that the receiver wants the connection.
-    fn settle(&mut self, end: Instant) -> io::Result<()> {
+    fn settle(&mut self, end: Instant, without_ticket: Duration) -> io::Result<()> {
         if self.is_settled {
             return self.still_stands();
         }
         let says_so = self.stream.is_accepted().is_some();
-        let settled = Instant::now() + if says_so { SETTLING_WITHOUT_TICKET } else { SETTLING };
+        let settled = Instant::now() + if says_so { without_ticket } else { SETTLING };
         let is_accepted = self.wait_until(settled.min(end), |stream| Ok(stream.is_accepted() == Some(true)))?;
         if says_so && !is_accepted && settled > end {
             return Err(timed_out("the receiver has not said that it accepts the TLS session"));
