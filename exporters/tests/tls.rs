@@ -21,7 +21,7 @@ use authority::{Authority, Identity, receive};
 use decode::Decoder;
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Mode, Snapshot, sample};
 use pidflow_schema::FlowRecord;
-use rustls::ServerConfig;
+use rustls::{ServerConfig, ServerConnection};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -109,6 +109,27 @@ fn a_receiver_that_asks_for_a_certificate_gets_ours() {
     assert!(octets.is_empty(), "a receiver must not take records of a client that it does not know");
     assert_eq!((end.exported, end.lost_total()), (0, 500), "{end:?}");
     assert!(end.errors > 0, "{end:?}");
+}
+
+/// As a proxy does whose server is away: it shakes hands, sends its tickets, and closes.
+#[test]
+fn what_a_receiver_cuts_off_unread_is_not_exported() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new(dir.path());
+    let server = authority.server(&authority.issue("localhost"), false);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let keys = format!("tls-ca = \"{}\"\n", authority.ca().display());
+    let set = start(config("ipfix", listener.local_addr().unwrap().port(), &keys));
+    set.send(&batch(5));
+    let (mut tcp, mut session) = (listener.accept().unwrap().0, ServerConnection::new(server).unwrap());
+    while session.is_handshaking() || session.wants_write() {
+        session.complete_io(&mut tcp).unwrap();
+    }
+    // Longer than its kernel puts off acknowledging.
+    std::thread::sleep(Duration::from_millis(80));
+    drop((listener, tcp));
+    let end = set.shutdown(Duration::from_millis(500)).remove(0);
+    assert_eq!((end.exported, end.lost_total()), (0, 5), "{end:?}");
 }
 
 #[test]

@@ -56,8 +56,8 @@ impl StreamEncoder for LineStream {
 
 /// How often a connection is looked at while it is waited for, at least.
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
-/// A receiver that accepts connections only to cut them, as a proxy whose server is away, does it within this time.
-const SETTLING: Duration = Duration::from_millis(100);
+/// A receiver that accepts connections only to cut them, as a proxy whose server is away, is taken to do it within this time.
+const SETTLING: Duration = Duration::from_millis(250);
 /// As that, for a server of TLS 1.3 that sends no ticket, by which it would say that it accepts the client's certificate;
 /// half the time of an attempt where that is less.
 const SETTLING_WITHOUT_TICKET: Duration = Duration::from_secs(2);
@@ -137,31 +137,35 @@ impl Connection {
 
     /// Waits until the other side's kernel has all of it.
     fn wait_for_acknowledgement(&mut self, end: Instant) -> io::Result<()> {
-        let is_done = |stream: &Stream| Ok(stream.unacknowledged()? == 0);
+        let is_done = |stream: &Stream, _| Ok(stream.unacknowledged()? == 0);
         if self.wait_until(end, is_done)? { Ok(()) } else { Err(timed_out("the receiver takes nothing")) }
     }
 
     /// Waits until it is known, or likely, that the receiver wants the connection.
     fn settle(&mut self, end: Instant, without_ticket: Duration) -> io::Result<()> {
         if self.is_settled {
-            return self.still_stands();
+            return self.still_stands().map(drop);
         }
-        let says_so = self.stream.is_accepted().is_some();
-        let settled = Instant::now() + if says_so { without_ticket } else { SETTLING };
-        let is_accepted = self.wait_until(settled.min(end), |stream| Ok(stream.is_accepted() == Some(true)))?;
-        if says_so && !is_accepted && settled > end {
-            return Err(timed_out("the receiver has not said that it accepts the TLS session"));
+        let begin = Instant::now();
+        if self.stream.is_accepted() == Some(false) {
+            let alert = begin + without_ticket;
+            let is_accepted = self.wait_until(alert.min(end), |stream, _| Ok(stream.is_accepted() == Some(true)))?;
+            if !is_accepted && alert > end {
+                return Err(timed_out("the receiver has not said that it accepts the TLS session"));
+            }
         }
+        // One that closes in order has read everything, or reads on.
+        self.wait_until((begin + SETTLING).min(end), |_, heard| Ok(heard == Heard::Closed))?;
         self.is_settled = true;
         Ok(())
     }
 
     /// Waits until `is_done` says so, for as long as the connection stands; false: it did not by `end`.
-    fn wait_until(&mut self, end: Instant, is_done: impl Fn(&Stream) -> io::Result<bool>) -> io::Result<bool> {
+    fn wait_until(&mut self, end: Instant, is_done: impl Fn(&Stream, Heard) -> io::Result<bool>) -> io::Result<bool> {
         let mut pause = Duration::from_micros(50);
         loop {
-            self.still_stands()?;
-            if is_done(&self.stream)? {
+            let heard = self.still_stands()?;
+            if is_done(&self.stream, heard)? {
                 return Ok(true);
             }
             if Instant::now() >= end {
@@ -173,12 +177,12 @@ impl Connection {
     }
 
     /// A receiver may close its side of a plain connection and read on, as `nc -N` does; of a TLS session it may not.
-    fn still_stands(&mut self) -> io::Result<()> {
+    fn still_stands(&mut self) -> io::Result<Heard> {
         match self.stream.hear()? {
             Heard::Closed if self.stream.is_accepted().is_some() => {
                 Err(io::Error::new(ErrorKind::ConnectionAborted, "the receiver closed the connection"))
             }
-            _ => Ok(()),
+            heard => Ok(heard),
         }
     }
 }
