@@ -191,7 +191,7 @@ def agent_health():
         nothing = 'label_replace(vector(0), "reason", "none", "", "")'
         return f"{total(', '.join([*by, 'reason']), per_second(metric))} or {nothing}"
 
-    found, ends = (f"sum({per_second('pidflow_local_ends_total', labels)})" for labels in ['process="found"', ""])
+    found, ends = (f"sum({per_second('pidflow_local_ends_total', labels)})" for labels in ['outcome="found"', ""])
     lost = ["pidflow_packets_dropped_by_kernel_total", "pidflow_probe_events_lost_total", "pidflow_export_lost_records_total"]
     d.stat("Ready", "Agents of which everything is attached and running.", f"sum({selected('pidflow_ready')})", width=4)
     d.stat("Local ends with a process", "Ends on hosts with an agent for which the process was found, of those that can have one.",

@@ -168,6 +168,29 @@ impl Family {
     }
 }
 
+/// Attributes for which OpenTelemetry's conventions have a name, by the shorter one that they have as a label, because
+/// labels are written by hand in every query.
+const CONVENTIONS: [(&str, &str); 12] = [
+    ("container", "container.id"),
+    ("executable", "process.executable.path"),
+    ("host", "host.name"),
+    ("interface", "network.interface.name"),
+    ("k8s_namespace", "k8s.namespace.name"),
+    ("k8s_pod", "k8s.pod.name"),
+    ("parent_pid", "process.parent_pid"),
+    ("pid", "process.pid"),
+    ("port", "server.port"),
+    ("process", "process.executable.name"),
+    ("protocol", "network.transport"),
+    ("user", "process.user.name"),
+];
+
+/// OpenTelemetry's name of an attribute.
+#[must_use]
+pub fn attribute_name(key: &'static str) -> &'static str {
+    CONVENTIONS.iter().find(|(label, _)| *label == key).map_or(key, |(_, name)| name)
+}
+
 /// Prometheus' label of an attribute key: every other character becomes an underscore.
 #[must_use]
 pub fn prometheus_label(key: &str) -> String {
@@ -193,6 +216,7 @@ mod tests {
             assert_eq!(family(name, unit, kind).prometheus_name(), prometheus, "{name}");
         }
         assert_eq!(family("pidflow.build.info", "", Kind::Info).prometheus_family(), "pidflow_build");
+        assert_eq!([attribute_name("user"), attribute_name("role")], ["process.user.name", "role"]);
         assert_eq!(prometheus_label("system.paging.fault-type"), "system_paging_fault_type");
     }
 }

@@ -89,7 +89,7 @@ fn flows(s: &Status) -> [Family; 4] {
             "pidflow.local.ends",
             "{end}",
             "Ends on this host that can have a process, by whether it was found.",
-            Sample::by("process", [("found", found), ("missing", all - found)]),
+            Sample::by("outcome", [("found", found), ("missing", all - found)]),
         ),
     ]
 }

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ScopeMetrics, Sum,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample};
+use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample, attribute_name};
 
 use super::attributes::text;
 use super::resource::scope;
@@ -138,7 +138,8 @@ fn histogram(sample: &Sample, start_ns: u64, now_ns: u64) -> Option<HistogramDat
 
 /// An empty one is one that is not there.
 fn attributes(sample: &Sample) -> Vec<KeyValue> {
-    sample.attributes.iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| text(key, value)).collect()
+    let known = sample.attributes.iter().filter(|(_, value)| !value.is_empty());
+    known.map(|(key, value)| text(attribute_name(key), value)).collect()
 }
 
 #[cfg(test)]
