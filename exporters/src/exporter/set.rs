@@ -123,17 +123,16 @@ impl ExporterSet {
         self.retiring().retain(|e| e.strong_count() > 0);
         let in_the_way: Vec<_> =
             self.retiring().iter().filter(|e| e.upgrade().is_some_and(|e| e.excludes(config))).cloned().collect();
-        for exporter in in_the_way {
-            let Some(patience) = exporter.upgrade().map(|e| {
-                e.stop_by(Instant::now());
-                e.config.delivery.timeout + GRACE
-            }) else {
-                continue;
-            };
-            let end = Instant::now() + patience;
-            while exporter.strong_count() > 0 && Instant::now() < end {
+        for retiring in in_the_way {
+            let Some(exporter) = retiring.upgrade() else { continue };
+            exporter.stop_by(Instant::now());
+            let end = Instant::now() + exporter.config.delivery.timeout + GRACE;
+            drop(exporter);
+            while retiring.strong_count() > 0 && Instant::now() < end {
                 thread::sleep(LOOK);
             }
+            // What it had is let go of in the moment after.
+            thread::sleep(LOOK);
         }
     }
 

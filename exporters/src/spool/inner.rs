@@ -98,8 +98,8 @@ impl Inner {
         }
         appended.failed = rest.len();
         if result.is_err() {
-            // What it has written before may well be whole; the error that is told is the first one.
-            self.writer.take().map_or(Ok(()), |w| w.sync()).unwrap_or_default();
+            // The error that is told is the first one; what was written before may well be whole.
+            let _ = self.writer.take().map(|w| w.sync());
         }
         self.has_changed();
         (appended, result.and_then(|()| self.sync_if_due()))
