@@ -150,14 +150,98 @@ fn partial_success_is_counted() {
 }
 
 #[test]
-fn what_is_refused_for_good_is_not_repeated_and_the_other_signal_goes_on() {
-    for status in [400, 404, 500] {
-        let server = Server::start(None, move |r| Reply::status(if r.path == "/v1/logs" { status } else { 200 }));
+fn partial_success_of_both_signals_counts_what_neither_brought() {
+    let server = Server::start(None, |request| {
+        let (rejected, error_message) = (if request.path == "/v1/logs" { 5 } else { 2 }, "too old".to_owned());
+        let partial = ExportLogsPartialSuccess { rejected_log_records: rejected, error_message };
+        // The same octets for both signals.
+        Reply::Answer(200, vec![], ExportLogsServiceResponse { partial_success: Some(partial) }.encode_to_vec())
+    });
+    let end = run(&server, "signals = [\"logs\", \"traces\"]\n", RECORDS);
+    assert_eq!((end.exported, rejected(&end), end.retries), (RECORDS as u64 - 6, 6, 0));
+}
+
+#[test]
+fn records_that_one_signal_brought_are_exported() {
+    // 404: a receiver that has no place for log records.
+    for (status, refused) in [(400, "/v1/logs"), (404, "/v1/logs"), (403, "/v1/traces"), (500, "/v1/traces")] {
+        let server = Server::start(None, move |r| Reply::status(if r.path == refused { status } else { 200 }));
         let end = run(&server, "signals = [\"logs\", \"traces\"]\n", RECORDS);
-        assert_eq!((end.exported, rejected(&end), end.retries), (0, RECORDS as u64, 0), "{status}");
+        assert_eq!((end.exported, end.lost_total(), end.retries), (RECORDS as u64, 0, 0), "{status}");
+        assert_eq!(end.errors, 3, "one of each batch");
         let requests = server.requests();
-        assert_eq!((of(&requests, "/v1/logs").len(), spans(&of(&requests, "/v1/traces")).len()), (3, RECORDS));
+        assert_eq!((of(&requests, "/v1/logs").len(), of(&requests, "/v1/traces").len()), (3, 3));
     }
+}
+
+#[test]
+fn what_both_signals_are_refused_for_good_is_lost() {
+    let server = Server::start(None, |_| Reply::status(400));
+    let end = run(&server, "signals = [\"logs\", \"traces\"]\n", RECORDS);
+    assert_eq!((end.exported, rejected(&end), end.retries, server.requests().len()), (0, RECORDS as u64, 0, 6));
+}
+
+#[test]
+fn records_wait_while_all_signals_are_denied() {
+    let mut left = [401, 404, 403, 401].into_iter();
+    let server = Server::start(None, move |_| Reply::status(left.next().unwrap_or(200)));
+    let end = run(&server, "signals = [\"logs\", \"traces\"]\n", RECORDS);
+    assert_eq!((end.exported, end.lost_total(), end.retries), (RECORDS as u64, 0, 2));
+    let requests = server.requests();
+    assert_eq!((of(&requests, "/v1/logs").len(), of(&requests, "/v1/traces").len()), (3 + 2, 3 + 2));
+    assert_eq!(spans(&of(&requests, "/v1/traces")).len(), RECORDS);
+}
+
+#[test]
+fn requests_that_are_too_large_for_the_receiver_are_halved() {
+    let server = Server::start(None, |r| Reply::status(if logs(&[r]).len() > 13 { 413 } else { 200 }));
+    let end = run(&server, "", RECORDS);
+    assert_eq!((end.exported, end.lost_total(), end.retries, end.errors), (RECORDS as u64, 0, 0, 0));
+    let server = Server::start(None, |_| Reply::status(413));
+    let end = run(&server, "batch-records = 10\n", 10);
+    assert_eq!((end.exported, rejected(&end)), (0, 10));
+}
+
+#[test]
+fn a_pause_of_any_length_that_is_asked_for_harms_nobody() {
+    for asked in ["9223372036854775807", "18446744073709551615", "99999999999999999999999", "-1", "x"] {
+        let server = Server::start(None, move |r| match r.path.as_str() {
+            "/v1/metrics" => Reply::Answer(503, vec![("retry-after", asked.into())], vec![]),
+            _ => Reply::status(200),
+        });
+        let config = exporter(&server, &format!("{ALL}metric-interval-seconds = 1\n"));
+        let set = ExporterSet::start(&[config], &context(Mode::Live)).unwrap();
+        wait_until(|| !of(&server.requests(), "/v1/metrics").is_empty());
+        set.send(&sample::records(10).into());
+        wait_until(|| set.counters()[0].exported == 10);
+        let end = set.shutdown(LONG).remove(0);
+        assert_eq!((end.exported, end.lost_total()), (10, 0), "{asked}: {end:?}");
+    }
+}
+
+fn wait_until(mut there: impl FnMut() -> bool) {
+    let end = Instant::now() + LONG;
+    while !there() {
+        assert!(Instant::now() < end, "it does not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn metrics_that_fail_come_again_before_the_interval_is_over_as_they_are_then() {
+    let mut turn = 0;
+    let server = Server::start(None, move |_| {
+        turn += 1;
+        Reply::status(if turn <= 2 { 503 } else { 200 })
+    });
+    let config = exporter(&server, "signals = [\"metrics\"]\nmetric-interval-seconds = 4\n");
+    let (start, set) = (Instant::now(), ExporterSet::start(&[config], &context(Mode::Live)).unwrap());
+    wait_until(|| server.requests().len() == 3);
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    std::thread::sleep(Duration::from_secs(1));
+    let requests = server.requests();
+    assert_eq!(counters(&of(&requests, "/v1/metrics")), [1, 2, 3].map(Value::AsInt), "never two at once, none twice");
+    assert_eq!(set.shutdown(LONG).remove(0).errors, 2);
 }
 
 #[test]
@@ -181,11 +265,7 @@ fn metrics_come_at_intervals_and_at_the_end_and_have_no_part_in_the_records_acco
     let config = exporter(&server, "signals = [\"metrics\"]\nmetric-interval-seconds = 1\n");
     let set = ExporterSet::start(&[config], &context(Mode::Live)).unwrap();
     set.send(&sample::records(RECORDS).into());
-    let end = Instant::now() + LONG;
-    while server.requests().len() < 3 {
-        assert!(Instant::now() < end, "{:?}", server.requests().len());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(|| server.requests().len() >= 3);
     let snapshot = set.shutdown(LONG).remove(0);
     let requests = server.requests();
     let values = counters(&of(&requests, "/v1/metrics"));

@@ -12,17 +12,17 @@ const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 /// Pauses that double from attempt to attempt, spread by chance so that many agents do not come back at once (as the
 /// OTLP specification asks, section "OTLP/gRPC Throttling").
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
 }
 
 impl Backoff {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { next: FIRST }
     }
 
-    /// The next pause, not shorter than the receiver asked for.
-    pub(super) fn pause(&mut self, asked: Option<Duration>) -> Duration {
+    /// The next pause, not shorter than the receiver asked for, up to [`LONGEST_ASKED`]: what it asks for may be any number.
+    pub(crate) fn pause(&mut self, asked: Option<Duration>) -> Duration {
         let pause = self.next.mul_f64(0.5 + chance());
         self.next = (self.next * 2).min(LONGEST);
         asked.map_or(pause, |asked| asked.min(LONGEST_ASKED).max(pause))

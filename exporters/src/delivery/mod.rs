@@ -11,7 +11,7 @@ use crate::config::DeliveryConfig;
 use crate::exporter::{Link, Loss};
 use crate::transport::{Kept, Sink};
 
-use backoff::Backoff;
+pub(crate) use backoff::Backoff;
 pub(crate) use receiver::{Failure, Receiver, Retry, Sent};
 
 /// Brings records to one receiver, in order, repeating until it has taken or refused them.

@@ -17,7 +17,6 @@ pub(crate) struct Sent {
     pub(crate) left_out: usize,
 }
 
-#[cfg(feature = "otlp")]
 impl Sent {
     /// Counts what another message brought.
     pub(crate) const fn add(&mut self, other: Self) {

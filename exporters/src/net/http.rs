@@ -13,7 +13,7 @@ use ureq::{Agent, Body};
 use crate::config::{HttpConfig, Secret, TlsConfig};
 use crate::delivery::{Failure, Retry};
 
-use super::tls;
+use super::{Refusal, Why, tls};
 
 /// Of an answer's body, at most this much is read: answers to requests of a few megabytes are smaller.
 const LARGEST_ANSWER: u64 = 16 << 20;
@@ -93,24 +93,44 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// The failure that a status other than success is. Too many requests and the server's troubles pass (RFC 9110
-    /// section 15); other statuses do not.
-    pub(crate) fn refusal(&self) -> Failure {
-        self.refusal_unless(&[408, 429, 500, 502, 503, 504])
+    /// What a status other than success means. Too many requests and the server's troubles pass (RFC 9110 section 15),
+    /// and so does what [`Why::Denied`] is; other statuses do not.
+    pub(crate) fn refusal(&self) -> Refusal {
+        self.refusal_unless(&[408, 425, 429, 500, 502, 503, 504], &self.excerpt())
     }
 
-    /// As [`Self::refusal`], where only these statuses pass.
-    pub(crate) fn refusal_unless(&self, passing: &[u16]) -> Failure {
-        let retry = match passing.contains(&self.status) {
+    /// As [`Self::refusal`], where only these statuses and [`Why::Denied`] pass, with what the receiver said of it.
+    pub(crate) fn refusal_unless(&self, passing: &[u16], said: &str) -> Refusal {
+        let denied = denial(self.status);
+        let retry = match passing.contains(&self.status) || denied.is_some() {
             true => self.retry_after.map_or(Retry::Backoff, Retry::After),
             false => Retry::Never,
         };
-        Failure { retry, ..Failure::passing(format!("HTTP {}: {}", self.status, self.excerpt())) }
+        let why = match self.status {
+            413 => Why::TooLarge,
+            _ if denied.is_some() => Why::Denied,
+            _ => Why::Other,
+        };
+        let hint = denied.map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let message = format!("HTTP {}{hint}: {said}", self.status);
+        Refusal { why, failure: Failure { retry, ..Failure::passing(message) } }
     }
 
     /// The body's beginning, in one line.
     pub(crate) fn excerpt(&self) -> String {
         one_line(&String::from_utf8_lossy(self.body.get(..self.body.len().min(4 * SHOWN)).unwrap_or_default()))
+    }
+}
+
+/// What to look at where the status is about who asks and where, and not about the records: a key that has expired, a
+/// right that was taken away, a table or a route that is gone. Records are no worse for it, and wait until it is mended.
+const fn denial(status: u16) -> Option<&'static str> {
+    match status {
+        401 | 407 => Some("check the credentials"),
+        402 | 403 => Some("check the rights of who sends"),
+        404 => Some("check the address, and that what it names is there"),
+        300..=399 => Some("check the address, it leads elsewhere"),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod datagrams;
 mod dial;
 mod http;
+mod refusal;
 mod socket;
 mod stream;
 mod tls;
@@ -13,6 +14,7 @@ pub(crate) use dial::dial;
 #[cfg(feature = "otlp")]
 pub(crate) use http::request_headers;
 pub(crate) use http::{Answer, HttpClient, one_line, percent_encoded};
+pub(crate) use refusal::{Refusal, Why};
 pub(crate) use stream::{Heard, Stream, StreamTarget};
 pub(crate) use tls::TlsClient;
 #[cfg(feature = "otlp")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use prost::bytes::Bytes;
 
 use crate::config::{OtlpConfig, OtlpProtocol, Signal};
-use crate::delivery::Failure;
+use crate::net::Refusal;
 
 use super::answer::Taken;
 use super::grpc::Grpc;
@@ -27,7 +27,7 @@ impl Client {
     }
 
     /// Sends an encoded export request of the signal.
-    pub(super) fn send(&mut self, signal: Signal, request: &Bytes, limit: Duration) -> Result<Taken, Failure> {
+    pub(super) fn send(&mut self, signal: Signal, request: &Bytes, limit: Duration) -> Result<Taken, Refusal> {
         match self {
             Self::Grpc(client) => client.send(signal, request, limit),
             Self::Http(client) => client.send(signal, request, limit),

@@ -11,8 +11,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Request, Status};
 
 use crate::config::{HttpConfig, Signal, TlsConfig};
-use crate::delivery::Failure;
-use crate::net::{request_headers, takes_any};
+use crate::net::{Refusal, request_headers, takes_any};
 
 use super::answer::Taken;
 use super::retry;
@@ -43,7 +42,7 @@ impl Grpc {
         Ok(Self { runtime, service, headers })
     }
 
-    pub(super) fn send(&mut self, signal: Signal, request: &Bytes, limit: Duration) -> Result<Taken, Failure> {
+    pub(super) fn send(&mut self, signal: Signal, request: &Bytes, limit: Duration) -> Result<Taken, Refusal> {
         let path = PathAndQuery::from_static(match signal {
             Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
             Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{OtlpConfig, Signal};
-use crate::delivery::Failure;
-use crate::net::HttpClient;
+use crate::net::{HttpClient, Refusal};
 
 use super::answer::Taken;
 use super::retry;
@@ -22,7 +21,7 @@ impl Http {
         Ok(Self { http: HttpClient::new(&config.http)?, exact: config.exact })
     }
 
-    pub(super) fn send(&self, signal: Signal, request: &[u8], limit: Duration) -> Result<Taken, Failure> {
+    pub(super) fn send(&self, signal: Signal, request: &[u8], limit: Duration) -> Result<Taken, Refusal> {
         let path = match (self.exact, signal) {
             (true, _) => "",
             (_, Signal::Logs) => "/v1/logs",

@@ -10,6 +10,7 @@ mod http;
 mod ids;
 mod logs;
 mod metrics;
+mod part;
 mod pusher;
 mod receiver;
 mod resource;

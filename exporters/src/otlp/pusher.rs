@@ -7,21 +7,24 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use crate::config::{OtlpConfig, Signal};
-use crate::delivery::Retry;
+use crate::delivery::{Backoff, Failure, Retry};
 use crate::exporter::{Link, MetricSource, wall_ns};
 use crate::net::one_line;
 use crate::transport::Parts;
 
+use super::answer::Taken;
 use super::client::Client;
 use super::metrics::MetricEncoder;
 
-/// Says when metrics are due. What a push does not bring the next one does: the numbers are cumulative.
+/// Says when metrics are due. What a push does not bring the next one does, sooner where the failure may pass: the
+/// numbers are cumulative, so that each attempt sends the newest alone.
 pub(super) struct Pusher {
     source: MetricSource,
     encoder: MetricEncoder,
     interval: Duration,
     timeout: Duration,
     next: Instant,
+    backoff: Backoff,
     /// Whether the last push before the end has been made.
     ended: bool,
     link: Link,
@@ -38,6 +41,7 @@ impl Pusher {
             interval: config.metric_interval,
             timeout: parts.config.delivery.timeout,
             next: Instant::now() + config.metric_interval,
+            backoff: Backoff::new(),
             ended: false,
             link: parts.link(),
         })
@@ -66,26 +70,30 @@ impl Pusher {
             let octets = Bytes::from(request.encode_to_vec());
             let left = end.saturating_duration_since(Instant::now());
             match client.send(Signal::Metrics, &octets, left) {
-                Ok(taken) => {
-                    self.link.counters.sent(0, octets.len());
-                    if taken.rejected > 0 {
-                        let what = format!(
-                            "the receiver refused {} data points: {}",
-                            taken.rejected,
-                            one_line(&taken.message)
-                        );
-                        self.link.failed(&what, "they come again with the next metrics");
-                    } else {
-                        self.link.notice.worked();
-                    }
-                }
-                Err(failure) => {
-                    if let Retry::After(asked) = failure.retry {
-                        self.next = self.next.max(Instant::now() + asked);
-                    }
-                    return self.link.failed(&failure.message, "the metrics are sent again at the next interval");
-                }
+                Ok(taken) => self.taken(&taken, octets.len()),
+                Err(refusal) => return self.failed(&refusal.failure),
             }
         }
+        self.backoff = Backoff::new();
+    }
+
+    fn taken(&mut self, taken: &Taken, octets: usize) {
+        self.link.counters.sent(0, octets);
+        if taken.rejected == 0 {
+            return self.link.notice.worked();
+        }
+        let what = format!("the receiver refused {} data points: {}", taken.rejected, one_line(&taken.message));
+        self.link.failed(&what, "they come again with the next metrics");
+    }
+
+    /// A failure that may pass is no reason to wait for a whole interval, unless the receiver asks for more than that.
+    fn failed(&mut self, failure: &Failure) {
+        let pause = match failure.retry {
+            Retry::Never => self.interval,
+            Retry::Backoff => self.backoff.pause(None).min(self.interval),
+            Retry::After(asked) => self.backoff.pause(Some(asked)),
+        };
+        self.next = Instant::now() + pause;
+        self.link.failed(&failure.message, "the metrics are sent again later, as they are then");
     }
 }

@@ -1,6 +1,7 @@
 //! Delivery of records to an OTLP receiver.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use pidflow_schema::FlowRecord;
@@ -10,12 +11,12 @@ use prost::bytes::Bytes;
 use crate::config::{OtlpConfig, Signal};
 use crate::delivery::{Failure, Receiver, Retry, Sent};
 use crate::exporter::{Link, wall_ns};
-use crate::net::one_line;
+use crate::net::{Refusal, Why};
 use crate::template::Template;
 use crate::transport::Parts;
 
-use super::answer::Taken;
 use super::client::Client;
+use super::part::Part;
 use super::pusher::Pusher;
 use super::{LogEncoder, SpanEncoder, resource};
 
@@ -29,20 +30,11 @@ pub(crate) struct OtlpReceiver {
     client: Client,
     metrics: Option<Pusher>,
     waiting: VecDeque<Part>,
+    /// When the records under way became log records, nanoseconds since the epoch.
+    observed_ns: u64,
     /// Why the receiver refused parts of these records for good.
     refused: Option<String>,
     link: Link,
-}
-
-/// Records that are sent in one request of each signal.
-struct Part {
-    records: usize,
-    /// What is yet to be sent.
-    requests: VecDeque<(Signal, Bytes)>,
-    /// Records of it that the receiver refused, of the signal of which it refused most.
-    rejected: usize,
-    /// Whether a whole request of it was refused for good.
-    refused: bool,
 }
 
 impl OtlpReceiver {
@@ -59,54 +51,39 @@ impl OtlpReceiver {
             client: Client::new(config)?,
             metrics: Pusher::new(config, &resource, parts),
             waiting: VecDeque::new(),
+            observed_ns: 0,
             refused: None,
             link: parts.link(),
         })
     }
 
-    /// Encodes the records, in halves where they are too many for one request.
-    fn prepare(&mut self, records: &[FlowRecord], now_ns: u64) {
-        let logs = self.logs.iter().map(|e| (Signal::Logs, e.request(records, now_ns).encode_to_vec()));
-        let spans = self.spans.iter().map(|e| (Signal::Traces, e.request(records).encode_to_vec()));
+    /// Encodes some of the records to be sent first, in halves where they are too many for one request.
+    fn prepare(&mut self, records: &[FlowRecord], of: Range<usize>) {
+        let part = records.get(of.clone()).unwrap_or_default();
+        let logs = self.logs.iter().map(|e| (Signal::Logs, e.request(part, self.observed_ns).encode_to_vec()));
+        let spans = self.spans.iter().map(|e| (Signal::Traces, e.request(part).encode_to_vec()));
         let requests: VecDeque<_> = logs.chain(spans).map(|(signal, octets)| (signal, Bytes::from(octets))).collect();
-        if records.len() > 1 && requests.iter().any(|(_, octets)| octets.len() > LARGEST) {
-            let (first, second) = records.split_at(records.len() / 2);
-            self.prepare(first, now_ns);
-            return self.prepare(second, now_ns);
+        if of.len() > 1 && requests.iter().any(|(_, octets)| octets.len() > LARGEST) {
+            return self.prepare_halves(records, &of);
         }
-        self.waiting.push_back(Part { records: records.len(), requests, rejected: 0, refused: false });
+        self.waiting.push_front(Part::new(of, requests));
     }
 
-    /// Sends what is left of the first part; what the receiver has an answer for is not sent again.
-    fn send_part(&mut self, part: &mut Part, end: Instant) -> Result<Sent, Failure> {
-        let mut sent = Sent::default();
-        while let Some((signal, octets)) = part.requests.front() {
-            match self.client.send(*signal, octets, end.saturating_duration_since(Instant::now())) {
-                Ok(taken) => {
-                    sent.octets += octets.len();
-                    part.rejected = part.rejected.max(taken.rejected).min(part.records);
-                    self.warn(&taken);
-                }
-                Err(Failure { retry: Retry::Never, message, .. }) => {
-                    part.refused = true;
-                    self.refused = Some(message);
-                }
-                Err(failure) => return Err(Failure { sent, ..failure }),
-            }
-            part.requests.pop_front();
-        }
-        if !part.refused {
-            (sent.records, sent.rejected) = (part.records - part.rejected, part.rejected);
-        }
-        Ok(sent)
+    fn prepare_halves(&mut self, records: &[FlowRecord], of: &Range<usize>) {
+        let middle = of.start + of.len() / 2;
+        self.prepare(records, middle..of.end);
+        self.prepare(records, of.start..middle);
     }
 
-    fn warn(&mut self, Taken { rejected, message }: &Taken) {
-        let (message, notice) = (one_line(message), &mut self.link.notice);
-        match (*rejected, message.is_empty()) {
-            (0, true) => {}
-            (0, false) => notice.failed(&message, "the receiver took everything, and warns"),
-            (n, _) => notice.failed(&format!("the receiver refused {n} records: {message}"), "the others were taken"),
+    /// Takes account of a part that the receiver has answered for all signals.
+    fn finish(&mut self, part: &Part, sent: &mut Sent) {
+        sent.rejected += part.missing;
+        for (signal, message) in part.half_refusals() {
+            let consequence = format!("the receiver refuses {} for good; it has the records otherwise", signal.name());
+            self.link.failed(message, &consequence);
+        }
+        if let Some(message) = part.refusal() {
+            self.refused = Some(message.to_owned());
         }
     }
 }
@@ -116,22 +93,25 @@ impl Receiver for OtlpReceiver {
     fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
         self.waiting.clear();
         self.refused = None;
-        self.prepare(records, wall_ns());
+        self.observed_ns = wall_ns();
+        self.prepare(records, 0..records.len());
     }
 
-    fn attempt(&mut self, _records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
+    fn attempt(&mut self, records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
         let end = Instant::now() + limit;
         if let Some(metrics) = &mut self.metrics {
-            metrics.push_if_due(&mut self.client, limit);
+            // Where metrics get no answer, the records still get half of the time.
+            metrics.push_if_due(&mut self.client, limit / 2);
         }
         let mut sent = Sent::default();
         while let Some(mut part) = self.waiting.pop_front() {
-            let result = self.send_part(&mut part, end);
-            let more = result.as_ref().map_or_else(|failure| failure.sent, |sent| *sent);
-            sent.add(more);
-            if let Err(failure) = result {
-                self.waiting.push_front(part);
-                return Err(Failure { sent, ..failure });
+            match part.send(&mut self.client, end, &mut sent, &mut self.link.notice) {
+                Ok(()) => self.finish(&part, &mut sent),
+                Err(Refusal { why: Why::TooLarge, .. }) => self.prepare_halves(records, &part.of),
+                Err(Refusal { failure, .. }) => {
+                    self.waiting.push_front(part);
+                    return Err(Failure { sent, ..failure });
+                }
             }
         }
         match self.refused.take() {

@@ -1,12 +1,16 @@
 //! When and whether a failed request is repeated (OTLP specification, "Failures", "OTLP/gRPC Throttling" and "OTLP/HTTP
 //! Throttling").
+//!
+//! In one point it is not as the specification has it, by which a request that was not authenticated, not permitted or
+//! sent to a wrong address is dropped, as the OpenTelemetry collector does. There the records are not what is wrong, and
+//! a key that expires would empty a spool into nothing. They wait, at the pace of the usual backoff.
 
 use std::error::Error;
 
 use tonic::{Code, Status};
 
 use crate::delivery::{Failure, Retry};
-use crate::net::{Answer, one_line};
+use crate::net::{Answer, Refusal, Why, one_line};
 
 use super::answer::{asked_for, reason};
 
@@ -22,15 +26,35 @@ fn may_pass(status: &Status) -> bool {
     }
 }
 
+/// gRPC has no status of its own for requests larger than a server takes: these are what the libraries of Go, Java and C
+/// (`ResourceExhausted`) and of Rust (`OutOfRange`) say.
+fn is_too_large(status: &Status) -> bool {
+    let said = status.message();
+    matches!(status.code(), Code::ResourceExhausted | Code::OutOfRange)
+        && ["larger than max", "message length too large", "exceeds maximum size"].iter().any(|s| said.contains(s))
+}
+
+fn why(status: &Status) -> Why {
+    match status.code() {
+        _ if status.source().is_some() => Why::Other,
+        Code::Unauthenticated | Code::PermissionDenied | Code::NotFound => Why::Denied,
+        _ if is_too_large(status) => Why::TooLarge,
+        _ => Why::Other,
+    }
+}
+
 /// What the answer means for another attempt.
-pub(super) fn of_grpc(status: &Status) -> Failure {
+pub(super) fn of_grpc(status: &Status) -> Refusal {
+    let why = why(status);
     let retry = match asked_for(status.details()) {
-        _ if !may_pass(status) => Retry::Never,
+        _ if why == Why::TooLarge || (why == Why::Other && !may_pass(status)) => Retry::Never,
         Some(asked) => Retry::After(asked),
         None => Retry::Backoff,
     };
+    let hint = if why == Why::Denied { " (check credentials, rights and address)" } else { "" };
     let cause = innermost(status).map(|cause| format!(": {cause}")).unwrap_or_default();
-    Failure { retry, ..Failure::passing(one_line(&format!("{:?}: {}{cause}", status.code(), status.message()))) }
+    let message = one_line(&format!("{:?}{hint}: {}{cause}", status.code(), status.message()));
+    Refusal { why, failure: Failure { retry, ..Failure::passing(message) } }
 }
 
 /// The layers between say little.
@@ -43,12 +67,9 @@ fn innermost(status: &Status) -> Option<&dyn Error> {
 }
 
 /// As [`of_grpc`]: the specification has fewer statuses that may pass than others who speak HTTP.
-pub(super) fn of_http(answer: &Answer) -> Failure {
-    let failure = answer.refusal_unless(&[429, 502, 503, 504]);
-    match reason(&answer.body) {
-        Some(reason) => Failure { message: format!("HTTP {}: {}", answer.status, one_line(&reason)), ..failure },
-        None => failure,
-    }
+pub(super) fn of_http(answer: &Answer) -> Refusal {
+    let body = reason(&answer.body).map_or_else(|| answer.excerpt(), |reason| one_line(&reason));
+    answer.refusal_unless(&[429, 502, 503, 504], &body)
 }
 
 #[cfg(test)]
@@ -65,22 +86,33 @@ mod tests {
     }
 
     fn retry(status: &Status) -> Retry {
-        of_grpc(status).retry
+        of_grpc(status).failure.retry
     }
 
     #[test]
     fn only_what_may_pass_is_repeated() {
         let again = |code| retry(&Status::new(code, "")) == Retry::Backoff;
         assert!(again(Code::Unavailable) && again(Code::DeadlineExceeded));
-        assert!(!again(Code::InvalidArgument) && !again(Code::Unauthenticated) && !again(Code::Unimplemented));
+        assert!(again(Code::Unauthenticated) && again(Code::PermissionDenied) && again(Code::NotFound));
+        assert!(!again(Code::InvalidArgument) && !again(Code::Unimplemented));
         assert!(!again(Code::ResourceExhausted) && !again(Code::Unknown));
+    }
+
+    #[test]
+    fn a_request_that_is_too_large_is_known_by_what_libraries_say() {
+        let go = "grpc: received message larger than max (5000000 vs. 4194304)";
+        let rust = "Error, decoded message length too large: found 5000000 bytes, the limit is: 4194304 bytes";
+        for (code, said) in [(Code::ResourceExhausted, go), (Code::OutOfRange, rust)] {
+            let refusal = of_grpc(&Status::new(code, said));
+            assert_eq!((refusal.why, refusal.failure.retry), (Why::TooLarge, Retry::Never));
+        }
     }
 
     #[test]
     fn a_broken_connection_is_no_answer() {
         let mut status = Status::new(Code::Unknown, "transport error");
         status.set_source(Arc::new(io::Error::from(io::ErrorKind::BrokenPipe)));
-        let failure = of_grpc(&status);
+        let failure = of_grpc(&status).failure;
         assert_eq!(
             (failure.retry, failure.message.as_str()),
             (Retry::Backoff, "Unknown: transport error: broken pipe")
@@ -97,17 +129,22 @@ mod tests {
     }
 
     #[test]
-    fn over_http_four_statuses_may_pass() {
+    fn over_http_four_statuses_may_pass_and_those_that_deny() {
         let answer = |status, seconds: Option<u64>| {
             of_http(&Answer { status, body: throttling(1), retry_after: seconds.map(Duration::from_secs) })
         };
+        let retry = |status, seconds| answer(status, seconds).failure.retry;
         for status in [429, 502, 503, 504] {
-            assert_eq!(answer(status, None).retry, Retry::Backoff);
-            assert_eq!(answer(status, Some(3)).retry, Retry::After(Duration::from_secs(3)));
+            assert_eq!(retry(status, None), Retry::Backoff);
+            assert_eq!(retry(status, Some(3)), Retry::After(Duration::from_secs(3)));
         }
-        for status in [400, 401, 404, 408, 413, 500, 501] {
-            assert_eq!(answer(status, Some(3)).retry, Retry::Never);
+        for status in [401, 403, 404] {
+            assert_eq!((answer(status, None).why, retry(status, None)), (Why::Denied, Retry::Backoff));
         }
-        assert_eq!(answer(400, None).message, "HTTP 400: slow down");
+        assert_eq!(answer(413, None).why, Why::TooLarge);
+        for status in [400, 408, 413, 500, 501] {
+            assert_eq!(retry(status, Some(3)), Retry::Never);
+        }
+        assert_eq!(answer(400, None).failure.message, "HTTP 400: slow down");
     }
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 use pidflow_schema::FlowRecord;
 
 use crate::config::ClickHouseConfig;
-use crate::delivery::{Failure, Receiver, Sent};
+use crate::delivery::Sent;
 use crate::json::{JsonEncoder, JsonKeys};
-use crate::net::{HttpClient, percent_encoded};
+use crate::net::{HttpClient, Refusal, percent_encoded};
 use crate::random::random;
 use crate::template::Template;
 use crate::transport::Parts;
+
+use super::Store;
 
 /// One table.
 pub(crate) struct ClickHouse {
@@ -49,15 +51,15 @@ fn path(config: &ClickHouseConfig) -> String {
     format!("{path}&insert_deduplication_token={:016x}-", random())
 }
 
-impl Receiver for ClickHouse {
-    fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
+impl Store for ClickHouse {
+    fn fill(&mut self, records: &[FlowRecord]) {
         self.batch += 1;
         self.body.clear();
         self.encoder.encode(records, &mut self.body);
     }
 
     /// An insert of one block is atomic: it is taken whole or not at all.
-    fn attempt(&mut self, records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
+    fn send(&mut self, records: &[FlowRecord], limit: Duration) -> Result<Sent, Refusal> {
         let path = format!("{}{:x}", self.path, self.batch);
         let answer = self.http.post(&path, "application/x-ndjson", &self.body, limit)?;
         match answer.status {

@@ -6,11 +6,13 @@ use std::time::Duration;
 use pidflow_schema::FlowRecord;
 
 use crate::config::LokiConfig;
-use crate::delivery::{Failure, Receiver, Retry, Sent};
+use crate::delivery::{Failure, Retry, Sent};
 use crate::json::{JsonEncoder, JsonKeys, put_string};
-use crate::net::{Answer, HttpClient};
+use crate::net::{Answer, HttpClient, Refusal};
 use crate::template::Template;
 use crate::transport::Parts;
+
+use super::Store;
 
 /// One server, and one stream in it.
 pub(crate) struct Loki {
@@ -50,9 +52,9 @@ impl Loki {
     }
 }
 
-impl Receiver for Loki {
+impl Store for Loki {
     /// In the order of time, which older servers insist on within a stream.
-    fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
+    fn fill(&mut self, records: &[FlowRecord]) {
         self.body.clone_from(&self.head);
         let mut sorted: Vec<_> = records.iter().collect();
         sorted.sort_by_key(|r| r.flow.last_ns);
@@ -64,12 +66,12 @@ impl Receiver for Loki {
     }
 
     /// Lines that are sent again are stored once: same stream, same time, same text.
-    fn attempt(&mut self, records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
+    fn send(&mut self, records: &[FlowRecord], limit: Duration) -> Result<Sent, Refusal> {
         let answer = self.http.post("/loki/api/v1/push", "application/json", &self.body, limit)?;
         let taken = Sent { records: records.len(), octets: self.body.len(), ..Sent::default() };
         match answer.status {
             204 => Ok(taken),
-            400 => Err(partial(&answer, taken)),
+            400 => Err(partial(&answer, taken).into()),
             _ => Err(answer.refusal()),
         }
     }
@@ -81,7 +83,7 @@ fn partial(answer: &Answer, all: Sent) -> Failure {
     let ignored = ignored(&String::from_utf8_lossy(&answer.body)).filter(|(_, of)| *of == all.records);
     let rejected = ignored.map_or(all.records, |(n, _)| n.min(all.records));
     let sent = Sent { records: all.records - rejected, rejected, ..all };
-    Failure { retry: Retry::Never, sent, ..answer.refusal() }
+    Failure { retry: Retry::Never, sent, ..answer.refusal().failure }
 }
 
 /// The two numbers of `total ignored: N out of M`.

@@ -2,11 +2,14 @@
 
 mod clickhouse;
 mod elastic;
+mod halving;
 mod influx;
 mod loki;
 
 pub(crate) use clickhouse::ClickHouse;
 pub(crate) use elastic::Elastic;
+pub(crate) use halving::Halving;
+use halving::Store;
 pub(crate) use influx::Influx;
 pub use influx::InfluxEncoder;
 pub(crate) use loki::Loki;

@@ -21,7 +21,7 @@ use crate::delivery::{Delivery, Receiver};
 use crate::exporter::{Control, Counters, ExportContext, Link, StartError};
 use crate::json::JsonEncoder;
 use crate::net::{DatagramTarget, StreamTarget};
-use crate::stores::{ClickHouse, Elastic, Influx, Loki};
+use crate::stores::{ClickHouse, Elastic, Halving, Influx, Loki};
 use crate::template::Template;
 
 pub(crate) use encoder::Encoder;
@@ -65,10 +65,10 @@ pub(crate) fn open(parts: &Parts<'_>) -> Result<Box<dyn Sink>, StartError> {
     match &parts.config.output {
         Output::Ipfix(wire) | Output::Netflow9(wire) => self::wire(parts, wire),
         Output::Json(json) => self::json(parts, json),
-        Output::ClickHouse(config) => parts.reliable(ClickHouse::new(config, parts)),
-        Output::Elastic(config) => parts.reliable(Elastic::new(config, parts)),
-        Output::Influx(config) => parts.reliable(Influx::new(config, parts)),
-        Output::Loki(config) => parts.reliable(Loki::new(config, parts)),
+        Output::ClickHouse(config) => parts.reliable(ClickHouse::new(config, parts).map(Halving::new)),
+        Output::Elastic(config) => parts.reliable(Elastic::new(config, parts).map(Halving::new)),
+        Output::Influx(config) => parts.reliable(Influx::new(config, parts).map(Halving::new)),
+        Output::Loki(config) => parts.reliable(Loki::new(config, parts).map(Halving::new)),
         #[cfg(feature = "otlp")]
         Output::Otlp(otlp) => parts.reliable(crate::otlp::OtlpReceiver::new(otlp, parts)),
         #[cfg(not(feature = "otlp"))]

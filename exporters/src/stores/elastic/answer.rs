@@ -69,11 +69,12 @@ pub(crate) fn read(body: &[u8], documents: usize) -> Result<Verdict, String> {
     Ok(Verdict { fates, reason })
 }
 
-/// A document whose id is there already is one that an earlier attempt brought.
+/// A document whose id is there already is one that an earlier attempt brought. An index that may not be written to (also
+/// by a cluster whose disks are full) or is not there says nothing about the document, which waits.
 const fn fate(status: u16) -> Fate {
     match status {
         200..=299 | 409 => Fate::Taken,
-        429 | 500..=599 => Fate::Later,
+        401 | 403 | 404 | 429 | 500..=599 => Fate::Later,
         _ => Fate::Refused,
     }
 }

@@ -8,11 +8,13 @@ use std::time::Duration;
 use pidflow_schema::FlowRecord;
 
 use crate::config::ElasticConfig;
-use crate::delivery::{Failure, Receiver, Retry, Sent};
+use crate::delivery::{Failure, Retry, Sent};
 use crate::json::{JsonEncoder, JsonKeys};
-use crate::net::{HttpClient, one_line};
+use crate::net::{HttpClient, Refusal, one_line};
 use crate::template::Template;
 use crate::transport::Parts;
+
+use super::Store;
 
 use action::Actions;
 use answer::{Fate, Verdict};
@@ -84,8 +86,8 @@ impl Elastic {
     }
 }
 
-impl Receiver for Elastic {
-    fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
+impl Store for Elastic {
+    fn fill(&mut self, records: &[FlowRecord]) {
         self.body.clear();
         self.ends.clear();
         for record in records {
@@ -95,13 +97,13 @@ impl Receiver for Elastic {
         }
     }
 
-    fn attempt(&mut self, _records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
+    fn send(&mut self, _records: &[FlowRecord], limit: Duration) -> Result<Sent, Refusal> {
         let answer = self.http.post(PATH, "application/x-ndjson", &self.body, limit)?;
         if !answer.is_success() {
             return Err(answer.refusal());
         }
         let verdict = answer::read(&answer.body, self.ends.len());
         let verdict = verdict.map_err(|e| Failure::passing(format!("the answer is not understood: {e}")))?;
-        self.judge(&verdict)
+        Ok(self.judge(&verdict)?)
     }
 }

@@ -9,11 +9,13 @@ use std::time::Duration;
 use pidflow_schema::FlowRecord;
 
 use crate::config::{InfluxBucket, InfluxConfig};
-use crate::delivery::{Failure, Receiver, Retry, Sent};
+use crate::delivery::{Failure, Retry, Sent};
 use crate::exporter::{Counters, Loss};
-use crate::net::{HttpClient, percent_encoded};
+use crate::net::{HttpClient, Refusal, percent_encoded};
 use crate::template::Template;
 use crate::transport::Parts;
+
+use super::Store;
 
 pub use line::InfluxEncoder;
 
@@ -63,14 +65,14 @@ fn path(bucket: &InfluxBucket) -> String {
     }
 }
 
-impl Receiver for Influx {
-    fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
+impl Store for Influx {
+    fn fill(&mut self, records: &[FlowRecord]) {
         self.body.clear();
         self.points = records.iter().filter(|r| self.encoder.put(r, &mut self.body)).count();
     }
 
     /// A point that is sent again takes the place of the first.
-    fn attempt(&mut self, records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
+    fn send(&mut self, records: &[FlowRecord], limit: Duration) -> Result<Sent, Refusal> {
         if self.points == 0 {
             return Ok(self.sent(0, records.len()));
         }
@@ -78,7 +80,10 @@ impl Receiver for Influx {
         match answer.status {
             204 => Ok(self.sent(0, records.len())),
             400 | 422 => Err(match answer::dropped(&answer.body) {
-                Some(n) => Failure { retry: Retry::Never, sent: self.sent(n, records.len()), ..answer.refusal() },
+                Some(n) => {
+                    let sent = self.sent(n, records.len());
+                    Failure { retry: Retry::Never, sent, ..answer.refusal().failure }.into()
+                }
                 None => answer.refusal(),
             }),
             _ => Err(answer.refusal()),
