@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use crossbeam_channel::Receiver;
+use pidflow_exporters::config::{ExporterConfig, name_apart};
 use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode, Reloaded};
 
 use crate::config;
@@ -19,6 +20,8 @@ pub(crate) struct Reloader {
     pub(crate) file: Option<PathBuf>,
     /// What the run began with.
     pub(crate) began: Options,
+    /// The exporters as they are, which keep their names.
+    pub(crate) running: Vec<ExporterConfig>,
     /// For exporters that send metrics.
     pub(crate) metrics: MetricSource,
     /// What is to change.
@@ -27,13 +30,13 @@ pub(crate) struct Reloader {
 
 impl Reloader {
     /// Reloads, on a thread of its own, each time that `asked` says so.
-    pub(crate) fn start(self, asked: Receiver<()>) -> Result<()> {
+    pub(crate) fn start(mut self, asked: Receiver<()>) -> Result<()> {
         let work = move || asked.iter().for_each(|()| self.reload_and_say());
         std::thread::Builder::new().name("reload".into()).spawn(work).context("cannot start the reload thread")?;
         Ok(())
     }
 
-    fn reload_and_say(&self) {
+    fn reload_and_say(&mut self) {
         match self.reload() {
             Ok(Reloaded { kept, started, stopped }) => {
                 tracing::info!("reloaded: exporters: {kept} as before, {started} started, {stopped} stopped");
@@ -42,14 +45,17 @@ impl Reloader {
         }
     }
 
-    fn reload(&self) -> Result<Reloaded> {
+    fn reload(&mut self) -> Result<Reloaded> {
         let file = self.file.as_deref().context("there is no configuration file; give one with --config FILE")?;
         let options = self.given.clone().over(config::load(file)?);
-        let outputs = Outputs::new(&options, Mode::Live).with_context(|| file.display().to_string())?;
+        let mut outputs = Outputs::new(&options, Mode::Live).with_context(|| file.display().to_string())?;
+        name_apart(&mut outputs.exporters, &self.running);
         for table in options.differs_beside_exporters(&self.began) {
             tracing::warn!("what changed in [{table}] is taken up at the next start");
         }
         let context = ExportContext { metrics: Some(self.metrics.clone()), ..outputs.context };
-        Ok(self.exporters.reload(&outputs.exporters, &context)?)
+        let reloaded = self.exporters.reload(&outputs.exporters, &context)?;
+        self.running = outputs.exporters;
+        Ok(reloaded)
     }
 }

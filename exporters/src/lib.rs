@@ -34,4 +34,5 @@ pub use exporter::{
 pub use json::JsonKeys;
 pub use stores::InfluxEncoder;
 pub use template::{Template, TemplateError};
+pub use transport::{Unusable, check};
 pub use wire::{EncoderStats, Message, Resend};

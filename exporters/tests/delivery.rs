@@ -143,7 +143,7 @@ fn a_template_too_large_for_its_messages_is_said_at_the_start() {
         wire.max_message = Some(500);
     }
     let error = ExporterSet::start(&[config], &offline()).err().unwrap().to_string();
-    assert!(error.contains("max-message 500 is too small"), "{error}");
+    assert!(error.contains("`max-message` 500 is too small"), "{error}");
     let standard = ExporterConfig::collector("udp://127.0.0.1:9", WireVersion::Netflow9).unwrap();
     assert!(ExporterSet::start(&[standard], &offline()).is_ok());
 }
@@ -203,19 +203,26 @@ fn split(mut octets: &[u8]) -> Vec<&[u8]> {
 }
 
 #[test]
-fn a_file_of_messages_is_appended_to() {
+fn a_file_of_messages_is_one_session_and_earlier_ones_are_moved_aside() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("flows.ipfix");
-    for n in [40, 60] {
+    for n in [40, 60, 20] {
         let config = ExporterConfig::collector(&format!("file:{}", path.display()), WireVersion::Ipfix).unwrap();
         let set = ExporterSet::start(&[config], &offline()).unwrap();
-        batches(&sample::records(n), 7).iter().for_each(|b| set.send(b));
+        // Of another kind first in each run, so that the same number would be another template.
+        let records: Vec<_> = sample::records(n).into_iter().skip(n % 7).chain(sample::records(n % 7)).collect();
+        batches(&records, 7).iter().for_each(|b| set.send(b));
         assert_eq!(set.shutdown(LONG).remove(0).exported, n as u64);
     }
-    let octets = std::fs::read(&path).unwrap();
-    let mut decoder = Decoder::default();
-    let records: usize = split(&octets).iter().map(|m| decoder.message(m).records.len()).sum();
-    assert_eq!(records, 100);
+    for (name, wanted) in [("flows.ipfix.1", 40), ("flows.ipfix.2", 60), ("flows.ipfix", 20)] {
+        let octets = std::fs::read(dir.path().join(name)).unwrap();
+        let (mut decoder, mut sequence) = (Decoder::default(), 0_u32);
+        for message in split(&octets).into_iter().map(|m| decoder.message(m)) {
+            assert_eq!(message.header[8..12], sequence.to_be_bytes(), "{name}");
+            sequence += message.records.len() as u32;
+        }
+        assert_eq!(sequence, wanted, "{name}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::expected::Object;
+use crate::nginx;
 use crate::tools::{self, Running};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -30,13 +31,31 @@ impl Server {
     /// None, with a skip reported, where it is not installed.
     pub(crate) fn start(test: &str, settings: &str) -> Option<Self> {
         let python = tools::programs(test, &["nats-server"]).then(|| tools::python(test, "nats")).flatten()?;
-        let (port, dir) = (tools::tcp_port(), tempfile::tempdir().unwrap());
+        Some(Self::configured(python, tempfile::tempdir().unwrap(), settings))
+    }
+
+    /// As [`Self::start`], with TLS for `localhost`, where clients show a certificate; all certificates are in its folder.
+    pub(crate) fn start_with_tls(test: &str, settings: &str) -> Option<Self> {
+        let python = tools::programs(test, &["nats-server"]).then(|| tools::python(test, "nats")).flatten()?;
+        let dir = tempfile::tempdir().unwrap();
+        nginx::certificates(dir.path());
+        let [cert, key, ca] = ["server.pem", "server.key", "ca.pem"].map(|name| dir.path().join(name));
+        let tls = format!("tls {{ cert_file: {cert:?}, key_file: {key:?}, ca_file: {ca:?}, verify: true }}");
+        Some(Self::configured(python, dir, &format!("{tls}\n{settings}")))
+    }
+
+    fn configured(python: PathBuf, dir: TempDir, settings: &str) -> Self {
+        let port = tools::tcp_port();
         let store = dir.path().join("store");
         let text = format!("listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: {store:?} }}\n{settings}\n");
         std::fs::write(dir.path().join("nats.conf"), text).unwrap();
         let mut server = Self { port, python, dir, running: None };
         server.start_again();
-        Some(server)
+        server
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     pub(crate) fn start_again(&mut self) {
@@ -64,6 +83,8 @@ impl Server {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/nats_client.py");
         let mut command = Command::new(&self.python);
         command.arg(script).arg(format!("nats://{login}127.0.0.1:{}", self.port)).args(arguments);
+        // The authority that has signed the server's certificate, where there is one.
+        command.env("NATS_CA", self.file("ca.pem"));
         command
     }
 

@@ -28,12 +28,22 @@ pub(crate) struct Sink {
 impl Sink {
     /// Refuses the first `fail` requests over gRPC.
     pub(crate) fn start(python: &Path, sink: &Path, fail: usize) -> Self {
+        Self::run(python, sink, &["--fail", &fail.to_string()])
+    }
+
+    /// One that takes requests over gRPC and refuses 3 log records, 2 spans and a data point of each.
+    pub(crate) fn partial(python: &Path) -> Self {
+        Self::run(python, Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/interop/otlp_partial.py")), &[])
+    }
+
+    fn run(python: &Path, program: &Path, arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("log");
         let port = pair_of_ports();
         let child = Command::new(python)
-            .arg(sink)
-            .args([&port.to_string(), "--fail", &fail.to_string()])
+            .arg(program)
+            .arg(port.to_string())
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(std::fs::File::create(dir.path().join("out")).unwrap())
             .stderr(std::fs::File::create(&log).unwrap())
@@ -114,15 +124,20 @@ pub(crate) fn families() -> Vec<Family> {
 
 /// As [`capture::export`], with metrics.
 pub(crate) fn export(config: ExporterConfig, records: &[FlowRecord]) -> Snapshot {
+    let end = try_export(config, records);
+    assert_eq!((end.exported, end.lost_total()), (records.len() as u64, 0), "{end:?}");
+    end
+}
+
+/// As [`export`], whatever becomes of the records.
+pub(crate) fn try_export(config: ExporterConfig, records: &[FlowRecord]) -> Snapshot {
     let context = ExportContext { metrics: Some(MetricSource::new(families)), ..capture::context() };
     assert_eq!(context.mode, Mode::Offline);
     let set = ExporterSet::start(&[config], &context).unwrap();
     for part in records.chunks(400) {
         set.send(&part.to_vec().into());
     }
-    let end = set.shutdown(capture::LIMIT).remove(0);
-    assert_eq!((end.exported, end.lost_total()), (records.len() as u64, 0), "{end:?}");
-    end
+    set.shutdown(capture::LIMIT).remove(0)
 }
 
 /// protobuf's JSON has 64-bit numbers as strings.

@@ -38,7 +38,9 @@ pub(crate) fn exchange(test: &str, keys: Value, records: &[FlowRecord], wanted: 
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/zmq_subscriber.py");
-    let subscriber = Command::new(python).args([script, &url]).stdout(File::create(&out).unwrap()).spawn().unwrap();
+    let way = if keys["connect"] == true { "bind" } else { "connect" };
+    let subscriber =
+        Command::new(python).args([script, &url, way]).stdout(File::create(&out).unwrap()).spawn().unwrap();
     let subscriber = Running(subscriber);
     let messages = || read(&std::fs::read_to_string(&out).unwrap());
     // A publisher does not know when a subscriber is ready: until then it gets single records that are none of these.

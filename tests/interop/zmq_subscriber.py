@@ -1,6 +1,7 @@
 """Subscribes to flows as ntopng does and prints each message's header and records as one line of JSON.
 
 zmq_subscriber.py URL        connects there, as `ntopng -i URL`
+zmq_subscriber.py URL bind   listens there, as `ntopng -i URLc` does
 
 The headers are ntopng's structs zmq_msg_hdr_v1 and zmq_msg_hdr_v2 with the compiler's own padding; which of them it is
 goes by the length of the frame (ZMQCollectorInterface::collect_flows).
@@ -30,9 +31,9 @@ def parse(header):
     return topic.split(b"\0")[0].decode(), version, source, size, number
 
 
-def main(url):
+def main(url, way="connect"):
     subscriber = zmq.Context().socket(zmq.SUB)
-    subscriber.connect(url)
+    getattr(subscriber, way)(url)
     subscriber.setsockopt(zmq.SUBSCRIBE, b"flow")
     while True:
         header, payload = subscriber.recv_multipart()

@@ -18,6 +18,9 @@ mod capture;
 mod expected;
 #[path = "../interop/nats.rs"]
 mod nats;
+#[allow(dead_code, reason = "only its certificates are needed")]
+#[path = "../interop/nginx.rs"]
+mod nginx;
 #[path = "../interop/redis.rs"]
 mod redis;
 #[allow(dead_code, reason = "shared with interop.rs, which uses the rest")]
@@ -157,6 +160,31 @@ fn a_nats_subscriber_gets_every_record_as_json() {
 }
 
 #[test]
+fn nats_over_tls_with_user_password_and_certificate() {
+    let test = "nats_over_tls_with_user_password_and_certificate";
+    let users = "authorization { users: [{ user: me, password: hush }] }";
+    let Some(server) = nats::Server::start_with_tls(test, users) else {
+        return;
+    };
+    let records = sample::records(700);
+    let subscriber = server.subscriber("me:hush@", "pidflow.flows", records.len());
+    let [ca, cert, key] = ["ca.pem", "client.pem", "client.key"].map(|name| server.file(name));
+    let table = |password: &str| {
+        json!({ "kind": "nats", "url": format!("tls://localhost:{}", server.port), "user": "me", "password": password,
+            "tls-ca": ca, "tls-cert": cert, "tls-key": key })
+    };
+    capture::export(&[config(table("hush"))], &records, 100);
+    assert_eq!(subscriber.finish(), expected::objects(&records));
+    refused(config(table("wrong")));
+    // A server whose authority is not known, and a client without a certificate.
+    for missing in [&["tls-ca"][..], &["tls-cert", "tls-key"]] {
+        let mut other = table("hush");
+        missing.iter().for_each(|key| _ = other.as_object_mut().unwrap().remove(*key));
+        refused(config(other));
+    }
+}
+
+#[test]
 fn a_nats_server_that_takes_no_messages_of_the_subject_is_heard() {
     let test = "a_nats_server_that_takes_no_messages_of_the_subject_is_heard";
     let rights = "publish: [\"other\", \"_INBOX.>\"], subscribe: \"_INBOX.>\"";
@@ -201,6 +229,12 @@ fn a_zmq_subscriber_reads_arrays_with_the_wide_header() {
     };
     assert!(got.iter().all(|m| (m.header, m.version, m.source_id) == (28, 2, 70_000)));
     assert!(got.iter().any(|m| m.objects.len() > 1));
+}
+
+#[test]
+fn a_zmq_subscriber_that_listens_is_connected_to() {
+    let (test, records) = ("a_zmq_subscriber_that_listens_is_connected_to", sample::records(500));
+    zmq::exchange(test, json!({ "connect": true }), &records, &zmq::numbered(&records));
 }
 
 #[test]

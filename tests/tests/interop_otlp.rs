@@ -75,6 +75,25 @@ fn otlp_loses_and_doubles_nothing_with_a_receiver_that_fails_at_first() {
 }
 
 #[test]
+fn otlp_counts_what_a_receiver_takes_in_part_over_grpc() {
+    let Some((python, _)) = otlp::tools("otlp_counts_what_a_receiver_takes_in_part_over_grpc") else {
+        return;
+    };
+    let sink = otlp::Sink::partial(&python);
+    let url = format!("http://127.0.0.1:{}", sink.port(OtlpProtocol::Grpc));
+    // Of the one request: each signal refuses some, all signals together the fewest, and metrics have no part in it.
+    for (signals, lost, errors) in [
+        (&[Signal::Logs][..], 3, 0),
+        (&[Signal::Traces], 2, 0),
+        (&[Signal::Logs, Signal::Traces, Signal::Metrics], 2, 1),
+    ] {
+        let end = otlp::try_export(otlp::exporter(&url, OtlpProtocol::Grpc, signals), &sample::records(100));
+        assert_eq!((end.exported, end.lost_total(), end.retries), (100 - lost, lost, 0), "{end:?}");
+        assert_eq!(end.errors, errors, "{end:?}");
+    }
+}
+
+#[test]
 fn otlp_over_tls_with_a_client_certificate_arrives() {
     let test = "otlp_over_tls_with_a_client_certificate_arrives";
     let Some((python, sink)) = otlp::tools(test) else {

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
-use anyhow::Context;
-use pidflow_exporters::Mode;
+use anyhow::{Context, anyhow};
+use pidflow_exporters::{ExporterConfig, Mode, Unusable};
 
 use crate::capture::Filter;
 use crate::cli::CheckArgs;
 use crate::config;
+use crate::config::options::Options;
 use crate::config::outputs::Outputs;
 use crate::failure::{Failure, OrUsage};
 use crate::http;
@@ -15,8 +16,29 @@ use crate::http;
 /// Says that the file is fine, or what is wrong with it and where.
 pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
     let options = config::load(&args.config).or_usage()?;
-    Outputs::new(&options, Mode::Live).with_context(|| args.config.display().to_string()).or_usage()?;
+    let outputs = Outputs::new(&options, Mode::Live).with_context(|| args.config.display().to_string()).or_usage()?;
+    check_exporters(args, &options, &outputs).or_usage()?;
     options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     http::Settings::check(&options.http).with_context(|| args.config.display().to_string()).or_usage()?;
     Ok(writeln!(std::io::stdout(), "{}: fine", args.config.display())?)
+}
+
+/// What the file says is in order; whether exporters can be made of it is another question.
+fn check_exporters(args: &CheckArgs, options: &Options, outputs: &Outputs) -> anyhow::Result<()> {
+    pidflow_exporters::check(&outputs.exporters, &outputs.context).map_err(|Unusable { index, error }| {
+        let line = match index.checked_sub(outputs.exporters.len() - options.exporters.len()) {
+            Some(number) => config::line_of_exporter(&args.config, number, error.key()),
+            None => config::line_of_option(&args.config, option(outputs.exporters.get(index))),
+        };
+        let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+        anyhow!("{}{line}: {error}", args.config.display())
+    })
+}
+
+/// The short option that an exporter comes from.
+fn option(exporter: Option<&ExporterConfig>) -> Option<&'static str> {
+    match exporter?.output.kind() {
+        "ipfix" | "netflow9" => Some("collectors"),
+        kind => Some(kind),
+    }
 }

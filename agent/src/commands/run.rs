@@ -53,7 +53,8 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     }
     let (parts, metrics) = attach(&options, &outputs, port, view)?;
     let exporters = parts.exporters.clone();
-    Reloader { given: args.options, file: args.config, began, metrics, exporters }.start(hung_up)?;
+    let running = outputs.exporters;
+    Reloader { given: args.options, file: args.config, began, running, metrics, exporters }.start(hung_up)?;
     let live = Live::new(parts);
     notify(notify::READY);
     let ended = live.run(&stop);

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow};
 use pidflow_exporters::ExporterConfig;
 
 use super::options::Options;
+use super::outputs;
 use crate::failure::one_line;
 
 /// Reads and parses the file.
@@ -17,14 +18,32 @@ pub(crate) fn load(path: &Path) -> Result<Options> {
 
 /// Parses the file's text; an error begins with the line number.
 pub(crate) fn parse(text: &str) -> Result<Options, String> {
-    toml::from_str(text).map_err(|e| {
+    let options: Options = toml::from_str(text).map_err(|e| {
         let line = exporter_line(text, e.message()).unwrap_or_else(|| e.span().map_or(1, |s| line_of(text, s.start)));
         format!("{line}: {}", one_line(e.message()))
-    })
+    })?;
+    outputs::check(&options.export).map_err(|e| {
+        let said = e.to_string();
+        let line = line_in_table(text, (OPTIONS, 0), key_of(&said)).unwrap_or(1);
+        format!("{line}: {}", one_line(&said))
+    })?;
+    Ok(options)
 }
 
-/// The line of a mistake in an exporter's table. The parser knows only that it is in one of them; the message begins with
-/// the key, where it is about one.
+/// The line of the key in the file's exporter table of that number, counted from 0, or that of the table.
+pub(crate) fn line_of_exporter(path: &Path, index: usize, key: Option<&str>) -> Option<usize> {
+    line_in_table(&std::fs::read_to_string(path).ok()?, (EXPORTER, index), key)
+}
+
+/// The line of the key in the file's table of short options, or that of the table.
+pub(crate) fn line_of_option(path: &Path, key: Option<&str>) -> Option<usize> {
+    line_in_table(&std::fs::read_to_string(path).ok()?, (OPTIONS, 0), key)
+}
+
+const OPTIONS: &str = "[export]";
+const EXPORTER: &str = "[[exporter]]";
+
+/// The line of a mistake in an exporter's table. The parser knows only that it is in one of them.
 fn exporter_line(text: &str, message: &str) -> Option<usize> {
     let file: toml::Table = toml::from_str(text).ok()?;
     let wrong = |table: &toml::Value| {
@@ -32,9 +51,19 @@ fn exporter_line(text: &str, message: &str) -> Option<usize> {
         read.err().filter(|e| e.to_string() == message)
     };
     let index = file.get("exporter")?.as_array()?.iter().position(|table| wrong(table).is_some())?;
+    line_in_table(text, (EXPORTER, index), key_of(message))
+}
+
+/// Messages begin with the key, where they are about one.
+fn key_of(message: &str) -> Option<&str> {
+    message.strip_prefix('`').and_then(|m| m.split_once('`')).map(|(key, _)| key)
+}
+
+/// The line of the key in the table of that header, of several with the same header in that of that number; where the key
+/// does not stand there, the header's.
+fn line_in_table(text: &str, (header, number): (&str, usize), key: Option<&str>) -> Option<usize> {
     let lines = || text.lines().enumerate().map(|(n, line)| (n + 1, line.trim_start()));
-    let (header, _) = lines().filter(|(_, line)| line.starts_with("[[exporter]]")).nth(index)?;
-    let key = message.strip_prefix('`').and_then(|m| m.split_once('`')).map(|(key, _)| key);
+    let (header, _) = lines().filter(|(_, line)| line.starts_with(header)).nth(number)?;
     let is_key = |line: &str| key.and_then(|k| line.strip_prefix(k)).is_some_and(|l| l.trim_start().starts_with('='));
     let inside = lines().skip(header).take_while(|(_, line)| !line.starts_with('['));
     Some(inside.filter(|(_, line)| is_key(line)).map(|(n, _)| n).next().unwrap_or(header))

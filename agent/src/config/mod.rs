@@ -13,7 +13,7 @@ use options::Options;
 
 use crate::failure::{Failure, OrUsage};
 
-pub(crate) use file::load;
+pub(crate) use file::{line_of_exporter, line_of_option, load};
 
 /// Flags and variables over the file, where one was named.
 pub(crate) fn resolve(given: Options, file: Option<&Path>) -> Result<Options, Failure> {

@@ -1,9 +1,9 @@
 //! From options to exporters.
 
-use pidflow_exporters::Template;
-use pidflow_exporters::config::{ConfigError, ExporterConfig, Signal};
+use pidflow_exporters::config::{ConfigError, ExporterConfig, Signal, name_apart};
 use pidflow_exporters::wire::node_domain;
 use pidflow_exporters::{ExportContext, Mode};
+use pidflow_exporters::{Template, TemplateError};
 use pidflow_schema::Enterprise;
 
 use super::choices::{Direction, JsonKeys, WireVersion};
@@ -23,6 +23,7 @@ impl Outputs {
     pub(crate) fn new(options: &Options, mode: Mode) -> anyhow::Result<Self> {
         let mut exporters = given(&options.export)?;
         exporters.extend(options.exporters.iter().cloned());
+        name_apart(&mut exporters, &[]);
         Ok(Self { exporters, context: context(&options.export, mode)? })
     }
 
@@ -45,31 +46,48 @@ impl Outputs {
     }
 }
 
-/// Those of the short options.
+/// Makes an exporter of what a short option says.
+type Make = fn(&str) -> Result<ExporterConfig, ConfigError>;
+
+/// Those of the short options. An error names the option, or OpenTelemetry's variable.
 fn given(o: &ExportOptions) -> Result<Vec<ExporterConfig>, ConfigError> {
     let version = o.version.unwrap_or(WireVersion::Ipfix).into();
     let keys = o.json_keys.unwrap_or(JsonKeys::Names).into();
     let direction = o.ipfix_direction.unwrap_or(Direction::Biflow).into();
-    let collectors =
-        o.collectors.iter().map(|url| Ok(ExporterConfig::collector(url, version)?.with_direction(direction)));
-    let json = o.json.iter().map(|to| ExporterConfig::json(to, keys));
-    let mut all: Vec<_> = collectors.chain(json).collect::<Result<_, _>>()?;
+    let collector = |url: &String| Ok(ExporterConfig::collector(url, version)?.with_direction(direction));
+    let collectors: Result<Vec<_>, ConfigError> = o.collectors.iter().map(collector).collect();
+    let mut all = collectors.map_err(|e| e.of_option("collectors"))?;
+    if let Some(to) = &o.json {
+        all.push(ExporterConfig::json(to, keys).map_err(|e| e.of_option("json"))?);
+    }
     if let Some(given) = &o.otlp {
         let url = Some(given.as_str()).filter(|given| *given != "env");
-        all.extend(ExporterConfig::otlp_with_variables(url, &signals(o), &variable)?);
+        let made = ExporterConfig::otlp_with_variables(url, &signals(o), &variable);
+        all.extend(made.map_err(|e| e.of_option("otlp"))?);
     }
-    let stores = [
-        o.elastic.as_deref().map(ExporterConfig::elastic),
-        o.clickhouse.as_deref().map(ExporterConfig::clickhouse),
-        o.kafka.as_deref().map(ExporterConfig::kafka),
-        o.nats.as_deref().map(ExporterConfig::nats),
-        o.redis.as_deref().map(ExporterConfig::redis),
-        o.zmq.as_deref().map(ExporterConfig::zmq),
+    let stores: [(_, &Option<String>, Make); 6] = [
+        ("elastic", &o.elastic, ExporterConfig::elastic),
+        ("clickhouse", &o.clickhouse, ExporterConfig::clickhouse),
+        ("kafka", &o.kafka, ExporterConfig::kafka),
+        ("nats", &o.nats, ExporterConfig::nats),
+        ("redis", &o.redis, ExporterConfig::redis),
+        ("zmq", &o.zmq, ExporterConfig::zmq),
     ];
-    for exporter in stores.into_iter().flatten() {
-        all.push(exporter?);
+    for (option, given, make) in stores {
+        all.extend(given.as_deref().map(make).transpose().map_err(|e| e.of_option(option))?);
     }
     Ok(all)
+}
+
+/// Says which of the options cannot be what it is.
+pub(super) fn check(o: &ExportOptions) -> Result<(), ConfigError> {
+    template(o)?;
+    given(o).map(drop)
+}
+
+fn template(o: &ExportOptions) -> Result<Option<Template>, ConfigError> {
+    let wrong = |e: TemplateError| ConfigError::Option { option: "template", reason: e.to_string() };
+    o.template.as_deref().map(Template::parse).transpose().map_err(wrong)
 }
 
 fn signals(o: &ExportOptions) -> Vec<Signal> {
@@ -85,7 +103,7 @@ fn variable(name: &str) -> Option<String> {
 fn context(o: &ExportOptions, mode: Mode) -> anyhow::Result<ExportContext> {
     let (host_name, host_id) = (host(o), read("/etc/machine-id"));
     Ok(ExportContext {
-        template: o.template.as_deref().map(Template::parse).transpose()?,
+        template: template(o)?,
         own_pen: o.own_pen.unwrap_or(Enterprise::DEFAULT_OWN_PEN),
         domain: node_domain(if host_id.is_empty() { &host_name } else { &host_id }),
         host_name,

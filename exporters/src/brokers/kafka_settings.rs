@@ -58,7 +58,7 @@ const fn codec(compression: KafkaCompression) -> &'static str {
 
 fn tls(tls: &TlsConfig, out: &mut ClientConfig) -> Result<(), String> {
     if cfg!(not(feature = "kafka-tls")) {
-        return Err("this build has no Kafka over TLS; build it with the feature `kafka-tls`".into());
+        return Err("`tls`: this build has no Kafka over TLS; build it with the feature `kafka-tls`".into());
     }
     if let Some(ca) = &tls.ca {
         out.set("ssl.ca.pem", String::from_utf8_lossy(ca));
@@ -71,6 +71,11 @@ fn tls(tls: &TlsConfig, out: &mut ClientConfig) -> Result<(), String> {
         out.set("enable.ssl.certificate.verification", "false");
     }
     Ok(())
+}
+
+/// Says what is wrong with the settings, as far as librdkafka knows without a broker.
+pub(crate) fn check(config: &KafkaConfig) -> Result<(), String> {
+    client_config(config)?.create_native_config().map(drop).map_err(|e| what_is_wrong(config, &e))
 }
 
 /// What is wrong with the settings, without any value: it may be a secret.

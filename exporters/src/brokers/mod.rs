@@ -18,6 +18,8 @@ mod zmq;
 
 #[cfg(feature = "kafka")]
 pub(crate) use self::kafka::Kafka;
+#[cfg(feature = "kafka")]
+pub(crate) use self::kafka_settings::check as check_kafka;
 #[cfg(feature = "nats")]
 pub(crate) use self::nats::Nats;
 #[cfg(feature = "redis")]

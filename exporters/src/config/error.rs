@@ -66,10 +66,31 @@ pub enum ConfigError {
     /// NetFlow v9 has no other transport here.
     #[error("`url`: NetFlow v9 goes over UDP only: write udp://HOST:PORT")]
     OnlyUdp,
+    /// What a short option or its key says.
+    #[error("`{option}`: {reason}")]
+    Option {
+        /// Its name in the file.
+        option: &'static str,
+        /// What is wrong with it, and what is allowed.
+        reason: String,
+    },
     /// The address of an HTTP or gRPC receiver.
     #[error("`url`: \"{url}\" is not a receiver's address; write http://HOST:PORT or https://HOST:PORT")]
     HttpUrl {
         /// As given, without what might be a password.
         url: String,
     },
+}
+
+impl ConfigError {
+    /// The same, of the option that stands for a whole exporter. A variable keeps its own name.
+    #[must_use]
+    pub fn of_option(self, option: &'static str) -> Self {
+        let said = self.to_string();
+        let reason = said.strip_prefix('`').and_then(|s| s.split_once("`: ")).map(|(_, reason)| reason.to_owned());
+        match self {
+            Self::Variable { .. } => self,
+            _ => Self::Option { option, reason: reason.unwrap_or(said) },
+        }
+    }
 }

@@ -2,24 +2,16 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::time::Iso8601;
+use crate::time::TimePattern;
 
-/// A file's path whose name may hold the time in UTC: `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`; `%%` is a percent sign.
+/// A file's path whose name may hold the time, as [`TimePattern`] has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileName {
     given: String,
     folder: PathBuf,
-    pieces: Vec<Piece>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    /// Where it stands in an ISO 8601 time.
-    Time(Range<usize>),
+    name: TimePattern,
 }
 
 impl FileName {
@@ -36,12 +28,12 @@ impl FileName {
         if folder.contains('%') {
             return Err("the time (%) may stand in the file's name only, not in its folder");
         }
-        Ok(Self { given: given.to_owned(), folder: folder.into(), pieces: pieces(name)? })
+        Ok(Self { given: given.to_owned(), folder: folder.into(), name: TimePattern::parse(name)? })
     }
 
     /// Whether the time stands in it.
     pub(super) fn has_time(&self) -> bool {
-        self.pieces.iter().any(|p| matches!(p, Piece::Time(_)))
+        self.name.has_time()
     }
 
     /// Where it lies; empty: the current one.
@@ -51,12 +43,7 @@ impl FileName {
 
     /// The path at `now_ns`, nanoseconds since the epoch; the `number`th of that name when it is not 0.
     pub(crate) fn at(&self, now_ns: u64, number: u32) -> PathBuf {
-        let now = Iso8601(now_ns).to_string();
-        let piece = |p: &Piece| match p {
-            Piece::Text(text) => text.clone(),
-            Piece::Time(place) => now.get(place.clone()).unwrap_or_default().to_owned(),
-        };
-        let mut name: String = self.pieces.iter().map(piece).collect();
+        let mut name = self.name.render(now_ns);
         if number > 0 {
             name.push_str(&format!(".{number}"));
         }
@@ -65,40 +52,9 @@ impl FileName {
 
     /// Whether [`Self::at`] may have made the name.
     pub(crate) fn made(&self, name: &OsStr) -> bool {
-        let Some(name) = name.to_str() else { return false };
-        let rest = self.pieces.iter().try_fold(name, |rest, piece| match piece {
-            Piece::Text(text) => rest.strip_prefix(text.as_str()),
-            Piece::Time(place) => digits(rest, place.len()),
-        });
+        let rest = name.to_str().and_then(|name| self.name.strip(name));
         rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('.').is_some_and(is_number))
     }
-}
-
-/// The first percent sign begins a placeholder.
-fn pieces(name: &str) -> Result<Vec<Piece>, &'static str> {
-    let (mut pieces, mut rest) = (Vec::new(), name);
-    while let Some((text, after)) = rest.split_once('%') {
-        pieces.push(Piece::Text(text.to_owned()));
-        let mut following = after.chars();
-        pieces.push(match following.next() {
-            Some('Y') => Piece::Time(0..4),
-            Some('m') => Piece::Time(5..7),
-            Some('d') => Piece::Time(8..10),
-            Some('H') => Piece::Time(11..13),
-            Some('M') => Piece::Time(14..16),
-            Some('S') => Piece::Time(17..19),
-            Some('%') => Piece::Text("%".to_owned()),
-            _ => return Err("allowed after % are Y, m, d, H, M, S (of the time in UTC) and another %"),
-        });
-        rest = following.as_str();
-    }
-    pieces.push(Piece::Text(rest.to_owned()));
-    Ok(pieces)
-}
-
-fn digits(text: &str, count: usize) -> Option<&str> {
-    let (digits, rest) = text.split_at_checked(count)?;
-    is_number(digits).then_some(rest)
 }
 
 fn is_number(text: &str) -> bool {

@@ -38,7 +38,7 @@ impl HttpConfig {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let readable = ["http", "https"].contains(&scheme) && !host.is_empty() && !url.contains(char::is_whitespace);
         if !readable || host.contains('@') || rest.contains(['?', '#']) {
-            return Err(ConfigError::HttpUrl { url: without_user(url) });
+            return Err(ConfigError::HttpUrl { url: without_secrets(url) });
         }
         let (url, tls) = (url.trim_end_matches('/').to_owned(), TlsConfig::default());
         Ok(Self { url, headers: BTreeMap::new(), basic: None, gzip: true, tls })
@@ -49,6 +49,7 @@ impl HttpConfig {
         let url: String = table.need("url")?;
         let http = Self::new(&url)?;
         let headers = table.take("headers")?.unwrap_or_default();
+        crate::net::check_headers(&headers).map_err(|reason| ConfigError::Value { key: "headers", reason })?;
         let (user, password) = (table.take::<String>("user")?, table.take::<Secret>("password")?);
         let basic = match (user, password) {
             (None, None) => None,
@@ -72,11 +73,17 @@ impl HttpConfig {
     }
 }
 
-/// The address without what stands before an `@`, so that no password reaches a message.
-pub(super) fn without_user(url: &str) -> String {
-    match url.rsplit_once('@') {
-        Some((_, host)) => format!("…@{host}"),
-        None => url.to_owned(),
+/// The address without what stands before an `@`, or behind a `?` or `#`, so that no password and no token reaches a
+/// message.
+pub(super) fn without_secrets(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (shown, hidden) = url.split_at(end);
+    // A password may have these characters in it.
+    let shown = if hidden.contains('@') { url } else { shown };
+    match shown.rsplit_once('@') {
+        Some((_, host)) => format!("…@{}", host.split(['?', '#']).next().unwrap_or_default()),
+        None if hidden.is_empty() => shown.to_owned(),
+        None => format!("{shown}…"),
     }
 }
 
@@ -91,5 +98,7 @@ mod tests {
         assert!(HttpConfig::new("http://a/?b=c").is_err());
         let error = HttpConfig::new("https://user:secret@host").unwrap_err().to_string();
         assert!(error.contains("…@host") && !error.contains("secret"), "{error}");
+        let shown = ["http://a?t=hush", "http://a#hush", "u:hu?sh@a", "http://me:hush@a/?t=hush"].map(without_secrets);
+        assert_eq!(shown, ["http://a…", "http://a…", "…@a", "…@a/"]);
     }
 }

@@ -124,7 +124,7 @@ impl JsonOutput {
             let allowed = "write udp://, tcp:// or tls://HOST:PORT, unix:///PATH or unixgram:///PATH";
             value(
                 "url",
-                &format!("\"{}\" is not a receiver's address ({reason}); {allowed}", super::http::without_user(url)),
+                &format!("\"{}\" is not a receiver's address ({reason}); {allowed}", super::http::without_secrets(url)),
             )
         };
         let (scheme, rest) = url.split_once("://").ok_or_else(|| error("it has no scheme"))?;

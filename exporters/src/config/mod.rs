@@ -46,6 +46,8 @@ pub use tls::TlsConfig;
 pub use wire::WireConfig;
 pub use zmq::{ZmqConfig, ZmqHeader};
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Deserializer, de};
 
 use crate::template::Template;
@@ -66,6 +68,8 @@ pub struct ExporterConfig {
     pub queue_records: usize,
     /// How hard it tries; of meaning where [`Output::is_reliable`].
     pub delivery: DeliveryConfig,
+    /// Which one it is of those with the same kind and target, from 1; see [`name_apart`].
+    pub number: u32,
 }
 
 /// What an exporter makes of records, and where they go.
@@ -182,15 +186,16 @@ impl Output {
 impl From<Output> for ExporterConfig {
     /// With everything else as usual.
     fn from(output: Output) -> Self {
-        Self { output, template: None, queue_records: DEFAULT_QUEUE, delivery: DeliveryConfig::default() }
+        Self { output, template: None, queue_records: DEFAULT_QUEUE, delivery: DeliveryConfig::default(), number: 1 }
     }
 }
 
 impl ExporterConfig {
-    /// Kind and target, as metrics and messages call it. Holds no secret.
+    /// Kind and target, and ` #2` for the second one of these, as metrics and messages call it. Holds no secret.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{} {}", self.output.kind(), self.output.target())
+        let (kind, target) = (self.output.kind(), self.output.target());
+        if self.number > 1 { format!("{kind} {target} #{}", self.number) } else { format!("{kind} {target}") }
     }
 
     /// Reads a table of the configuration file.
@@ -206,13 +211,37 @@ impl ExporterConfig {
         let queue_records = table.count("queue-records", usual.queue_records, (1, 100_000_000))?;
         let delivery = if usual.output.is_reliable() { DeliveryConfig::read(&mut table)? } else { usual.delivery };
         table.finish()?;
-        Ok(Self { output: usual.output, template, queue_records, delivery })
+        Ok(Self { output: usual.output, template, queue_records, delivery, number: 1 })
     }
 }
 
 impl<'de> Deserialize<'de> for ExporterConfig {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Self::from_table(toml::Table::deserialize(from)?).map_err(de::Error::custom)
+    }
+}
+
+/// Numbers exporters of the same kind and target, so that each has a name of its own. One that is the same among
+/// `before` keeps its number, so that a reload that takes out the first leaves the second one what it was.
+pub fn name_apart(exporters: &mut [ExporterConfig], before: &[ExporterConfig]) {
+    let mut old: Vec<_> = before.iter().collect();
+    let mut names = BTreeSet::new();
+    let mut new = Vec::new();
+    for exporter in exporters {
+        let same = |o: &&ExporterConfig| **o == ExporterConfig { number: o.number, ..exporter.clone() };
+        match old.iter().position(same) {
+            Some(at) => {
+                exporter.number = old.swap_remove(at).number;
+                names.insert(exporter.name());
+            }
+            None => new.push(exporter),
+        }
+    }
+    for exporter in new {
+        exporter.number = 1;
+        while !names.insert(exporter.name()) {
+            exporter.number += 1;
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::table::Table;
+use super::tls::server_name;
 use super::{ConfigError, HttpConfig};
 
 /// How often metrics are sent unless it is said otherwise: OpenTelemetry's default.
@@ -90,7 +91,7 @@ impl OtlpConfig {
         config.metric_interval = table.seconds("metric-interval-seconds", METRIC_INTERVAL)?;
         config.resource = table.take("resource")?.unwrap_or_default();
         if config.protocol == OtlpProtocol::Grpc {
-            config.http.tls.server_name = table.take("tls-server-name")?;
+            config.http.tls.server_name = server_name(table)?;
         }
         Ok(config)
     }

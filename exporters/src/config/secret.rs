@@ -1,7 +1,9 @@
 //! Passwords, tokens and keys: from a file, from the environment, or as they are; shown nowhere.
 
+use std::collections::BTreeMap;
+use std::env::VarError;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -31,43 +33,43 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where the text is.
+/// Where the text is. Anything else is not shown: it may be a secret in a wrong place.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "write \"text\", { file = \"PATH\" } or { env = \"VARIABLE\" }")]
 enum Source {
     Text(String),
-    File(FileSource),
-    Env(EnvSource),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileSource {
-    file: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EnvSource {
-    env: String,
+    Table(BTreeMap<String, String>),
 }
 
 impl TryFrom<Source> for Secret {
     type Error = String;
 
     fn try_from(source: Source) -> Result<Self, String> {
-        match source {
-            Source::Text(text) => Ok(Self(text)),
-            Source::File(FileSource { file }) => match std::fs::read_to_string(&file) {
-                Ok(text) => Ok(Self(text.trim_end_matches(['\r', '\n']).to_owned())),
-                Err(e) => Err(format!("cannot read {}: {e}", file.display())),
-            },
-            Source::Env(EnvSource { env }) => match std::env::var(&env) {
-                Ok(text) => Ok(Self(text)),
-                Err(e) => Err(format!("environment variable {env}: {e}")),
-            },
+        let table = match source {
+            Source::Text(text) => return Ok(Self(text)),
+            Source::Table(table) => table,
+        };
+        let mut keys = table.iter().map(|(key, value)| (key.as_str(), value));
+        match (keys.next(), keys.next()) {
+            (Some(("file", path)), None) => from_file(Path::new(path)),
+            (Some(("env", name)), None) => from_variable(name),
+            _ => Err("write \"text\", { file = \"PATH\" } or { env = \"VARIABLE\" }".to_owned()),
         }
     }
+}
+
+fn from_file(path: &Path) -> Result<Secret, String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Secret(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(e) => Err(format!("cannot read {}: {e}", path.display())),
+    }
+}
+
+fn from_variable(name: &str) -> Result<Secret, String> {
+    std::env::var(name).map(Secret).map_err(|e| match e {
+        VarError::NotPresent => format!("environment variable {name} is not set"),
+        VarError::NotUnicode(_) => format!("environment variable {name} is not text"),
+    })
 }
 
 #[cfg(test)]
@@ -95,6 +97,8 @@ mod tests {
             read("{ file = \"/does/not/exist\" }").unwrap_err().starts_with("cannot read /does/not/exist: No such")
         );
         assert!(read("{ env = \"PIDFLOW_NOT_SET\" }").unwrap_err().contains("PIDFLOW_NOT_SET"));
-        assert!(read("{ envv = \"X\" }").unwrap_err().starts_with("write \"text\""));
+        for wrong in ["{ envv = \"X\" }", "[\"hush\"]", "{ file = [\"hush\"] }", "5", "{}"] {
+            assert!(read(wrong).unwrap_err().starts_with("write \"text\""), "{wrong}");
+        }
     }
 }

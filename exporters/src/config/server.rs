@@ -1,6 +1,6 @@
 //! Addresses of servers that are spoken to in a protocol of their own.
 
-use super::http::without_user;
+use super::http::without_secrets;
 use super::target::address;
 use super::{Address, ConfigError};
 
@@ -18,7 +18,7 @@ pub(super) struct Server<'a> {
 pub(super) fn server<'a>(url: &'a str, schemes: [&str; 2], usual: u16) -> Result<Server<'a>, ConfigError> {
     let [plain, tls] = schemes;
     let error = |reason: &str| {
-        let shown = without_user(url);
+        let shown = without_secrets(url);
         let reason = format!("\"{shown}\" is not a server ({reason}); write {plain}://HOST:PORT or {tls}://HOST:PORT");
         ConfigError::Value { key: "url", reason }
     };

@@ -23,8 +23,18 @@ impl Table {
     /// The key's value, if the table has it.
     pub(crate) fn take<T: DeserializeOwned>(&mut self, key: &'static str) -> Result<Option<T>, ConfigError> {
         self.asked.push(key);
-        let value = self.keys.remove(key).map(toml::Value::try_into).transpose();
-        value.map_err(|e| ConfigError::Value { key, reason: e.message().to_owned() })
+        let Some(given) = self.keys.remove(key) else { return Ok(None) };
+        let shown = given.as_str().map(|text| format!("{text:?}"));
+        // serde says what it found. Of what is to be a table the whole text may be a secret.
+        let is_secret = |message: &str| shown.as_ref().is_some_and(|s| message.contains(&format!("string {s}")));
+        given.try_into().map(Some).map_err(|e: toml::de::Error| {
+            let message = e.message();
+            let reason = match &shown {
+                Some(shown) if is_secret(message) => message.replace(shown, "…"),
+                _ => message.to_owned(),
+            };
+            ConfigError::Value { key, reason }
+        })
     }
 
     /// The key's value, without which the kind is of no use.

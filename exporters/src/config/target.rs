@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::http::without_secrets;
+
 /// Port of IPFIX (IANA).
 const IPFIX_PORT: u16 = 4739;
 /// Port of IPFIX over TLS (IANA).
@@ -53,7 +55,7 @@ impl Target {
     /// # Errors
     /// When it is none.
     pub fn parse(url: &str, ipfix: bool) -> Result<Self, TargetError> {
-        let error = |reason| TargetError { url: url.to_owned(), reason };
+        let error = |reason| TargetError { url: without_secrets(url), reason };
         if let Some(path) = url.strip_prefix("file:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             return if path.is_empty() { Err(error("it names no file")) } else { Ok(Self::File(path.into())) };

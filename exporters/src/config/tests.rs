@@ -186,3 +186,19 @@ fn mistakes_of_brokers_name_their_key() {
         assert!(error.contains(wanted), "{error}");
     }
 }
+
+#[test]
+fn exporters_of_one_name_are_told_apart_also_over_a_reload() {
+    let loki = |tenant: &str| {
+        let text = format!("kind = \"loki\"\nurl = \"http://a\"\nheaders = {{ X-Scope-OrgID = \"{tenant}\" }}");
+        ExporterConfig::from_table(toml::from_str(&text).unwrap()).unwrap()
+    };
+    let names = |all: &[ExporterConfig]| all.iter().map(ExporterConfig::name).collect::<Vec<_>>();
+    let mut first = vec![loki("a"), loki("b"), loki("b")];
+    name_apart(&mut first, &[]);
+    assert_eq!(names(&first), ["loki http://a", "loki http://a #2", "loki http://a #3"]);
+    let mut second = vec![loki("c"), loki("b")];
+    name_apart(&mut second, &first);
+    assert_eq!(names(&second), ["loki http://a", "loki http://a #2"]);
+    assert_eq!(second[1], first[1]);
+}

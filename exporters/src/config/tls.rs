@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use rustls::pki_types::ServerName;
+
 use super::table::Table;
 use super::{ConfigError, Secret};
+use crate::net::check_tls;
 
 /// Settings of a client's TLS. The files are read with the configuration, so that a reload takes renewed ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,13 +30,23 @@ impl TlsConfig {
         let reason = "tls-cert and tls-key go together";
         let identity = identity(cert, key).map_err(|()| ConfigError::Value { key: missing, reason: reason.into() })?;
         let insecure = table.take("tls-insecure")?.unwrap_or(false);
-        Ok(Self { ca, identity, server_name: None, insecure })
+        let config = Self { ca, identity, server_name: None, insecure };
+        check_tls(&config).map_err(|(key, reason)| ConfigError::Value { key, reason })?;
+        Ok(config)
     }
 
     /// Those and `tls-server-name`, for receivers that are not spoken to over HTTP, where the name is the address's.
     pub(crate) fn read_with_name(table: &mut Table) -> Result<Self, ConfigError> {
-        Ok(Self { server_name: table.take("tls-server-name")?, ..Self::read(table)? })
+        Ok(Self { server_name: server_name(table)?, ..Self::read(table)? })
     }
+}
+
+/// The key `tls-server-name`.
+pub(super) fn server_name(table: &mut Table) -> Result<Option<String>, ConfigError> {
+    table.read("tls-server-name", |name| match ServerName::try_from(name) {
+        Ok(_) => Ok(name.to_owned()),
+        Err(_) => Err(format!("\"{name}\" is no name of a TLS server; allowed are a host's name and an address")),
+    })
 }
 
 fn pem(table: &mut Table, key: &'static str) -> Result<Option<Vec<u8>>, ConfigError> {

@@ -1,5 +1,6 @@
 //! Exporters to ZeroMQ subscribers such as ntopng.
 
+use super::http::without_secrets;
 use super::table::Table;
 use super::target::address;
 use super::{Address, ConfigError};
@@ -43,7 +44,10 @@ impl ZmqConfig {
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let error = |reason: &str| ConfigError::Value {
             key: "url",
-            reason: format!("\"{url}\" is not an endpoint ({reason}); write tcp://ADDRESS:PORT or tcp://*:PORT"),
+            reason: format!(
+                "\"{}\" is not an endpoint ({reason}); write tcp://ADDRESS:PORT or tcp://*:PORT",
+                without_secrets(url)
+            ),
         };
         let place = url.strip_prefix("tcp://").ok_or_else(|| error("its scheme is not tcp"))?;
         let mut endpoint = address(place, Some(PORT)).map_err(error)?;

@@ -114,24 +114,9 @@ pub(crate) struct Counters {
     errors: AtomicU64,
     retries: AtomicU64,
     lost: [AtomicU64; LOSSES.len()],
-    /// Of a draft: what the counters that it is of had lost.
-    lost_before: u64,
 }
 
 impl Counters {
-    /// For what is to count only if something comes of it, as [`Self::adopt`] says.
-    pub(crate) fn draft(&self) -> Self {
-        Self { lost_before: self.lost_total(), ..Self::default() }
-    }
-
-    /// Counts what the encoder has counted in a draft.
-    pub(crate) fn adopt(&self, draft: &Self) {
-        self.shortened(draft.shortened.load(Relaxed));
-        for (to, from) in self.lost.iter().zip(&draft.lost) {
-            to.fetch_add(from.load(Relaxed), Relaxed);
-        }
-    }
-
     pub(crate) fn accepted(&self, records: usize) {
         self.accepted.fetch_add(records as u64, Relaxed);
     }
@@ -172,7 +157,7 @@ impl Counters {
 
     /// Records lost for any reason.
     pub(crate) fn lost_total(&self) -> u64 {
-        self.lost_before + self.lost.iter().map(|n| n.load(Relaxed)).sum::<u64>()
+        self.lost.iter().map(|n| n.load(Relaxed)).sum::<u64>()
     }
 
     pub(crate) fn snapshot(&self, exporter: String, spooled: u64) -> Snapshot {

@@ -25,7 +25,7 @@ pub enum StartError {
     },
     /// A template's largest record does not fit.
     #[error(
-        "{exporter}: max-message {max_message} is too small for the template, which needs {needed} octets; name fewer elements or raise it"
+        "{exporter}: `max-message` {max_message} is too small for the template, which needs {needed} octets; name fewer elements or raise it"
     )]
     MessageTooSmall {
         /// Kind and target.
@@ -51,4 +51,18 @@ pub enum StartError {
         /// What is wrong with it.
         source: SpoolError,
     },
+}
+
+impl StartError {
+    /// The key of the exporter's table that it is about, if it is about one.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Open { .. } => Some("file"),
+            Self::MessageTooSmall { .. } => Some("max-message"),
+            Self::Spool { .. } => Some("spool"),
+            Self::Client { reason, .. } => reason.strip_prefix('`')?.split_once('`').map(|(key, _)| key),
+            Self::Thread { .. } => None,
+        }
+    }
 }

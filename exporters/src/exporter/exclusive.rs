@@ -1,12 +1,15 @@
 //! What only one exporter at a time can have.
 
+use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 
 use crate::config::{ExporterConfig, JsonOutput, Output, Target};
 
+use super::StartError;
+
 /// An exporter that wants what another one has goes on after that one.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Exclusive {
+pub(crate) enum Exclusive {
     /// The folder of a spool.
     Spool(PathBuf),
     /// A socket that listens there.
@@ -15,7 +18,36 @@ pub(super) enum Exclusive {
     File(String),
 }
 
+impl Display for Exclusive {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spool(folder) => write!(f, "`spool`: {}", folder.display()),
+            Self::Listener(at) | Self::File(at) => f.write_str(at),
+        }
+    }
+}
+
 impl Exclusive {
+    /// That none of `before` has what `config` needs for itself.
+    ///
+    /// # Errors
+    /// One has.
+    pub(crate) fn check(config: &ExporterConfig, before: &[ExporterConfig]) -> Result<(), StartError> {
+        let Some(own) = Self::of(config) else { return Ok(()) };
+        let Some(other) = before.iter().find(|c| Self::of(c).as_ref() == Some(&own)) else { return Ok(()) };
+        let reason = format!("{own} is that of {}; each exporter needs one of its own", other.name());
+        Err(StartError::Client { exporter: config.name(), reason })
+    }
+
+    /// That no two of them need the same.
+    ///
+    /// # Errors
+    /// Of the first one that does.
+    pub(super) fn check_all(configs: &[ExporterConfig]) -> Result<(), StartError> {
+        let before = |place| configs.get(..place).unwrap_or_default();
+        configs.iter().enumerate().try_for_each(|(place, config)| Self::check(config, before(place)))
+    }
+
     /// What an exporter of that configuration needs for itself.
     pub(super) fn of(config: &ExporterConfig) -> Option<Self> {
         let spool = config.delivery.spool.as_ref().filter(|_| config.output.is_reliable());

@@ -23,6 +23,7 @@ pub(crate) use control::Control;
 pub(crate) use counters::Counters;
 pub use counters::{LOSSES, Loss, Snapshot};
 pub use error::StartError;
+pub(crate) use exclusive::Exclusive;
 pub(crate) use link::Link;
 pub use set::{ExporterSet, Reloaded, Stopper};
 pub(crate) use worker::wall_ns;

@@ -8,6 +8,7 @@ use pidflow_schema::FlowRecord;
 
 use crate::config::ExporterConfig;
 
+use super::exclusive::Exclusive;
 use super::queue::Queue;
 use super::single::Exporter;
 use super::{Control, ExportContext, Mode, Snapshot, StartError};
@@ -72,6 +73,7 @@ impl ExporterSet {
     /// # Errors
     /// As [`StartError`] says; everything is as before then.
     pub fn reload(&self, configs: &[ExporterConfig], context: &ExportContext) -> Result<Reloaded, StartError> {
+        Exclusive::check_all(configs)?;
         let same_context = *self.context.read().unwrap_or_else(PoisonError::into_inner) == *context;
         let mut old = self.exporters().clone();
         // One that has stopped is not the same as one that was asked for.
@@ -191,6 +193,7 @@ fn take(from: &mut Exporters, is_such: impl Fn(&Exporter) -> bool) -> Option<Arc
 }
 
 fn start_all(configs: &[ExporterConfig], context: &ExportContext) -> Result<Exporters, StartError> {
+    Exclusive::check_all(configs)?;
     configs.iter().map(|c| Exporter::start(c, context).map(Arc::new)).collect()
 }
 

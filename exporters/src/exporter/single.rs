@@ -65,7 +65,7 @@ impl Exporter {
         let parts = Parts { config, context, counters: &intake.counters, control: &control };
         let sink = match Exclusive::of_output(&config.output) {
             None => Some(transport::open(&parts)?),
-            Some(_) => transport::check(&parts).map(|()| None)?,
+            Some(_) => transport::try_out(&parts).map(|()| None)?,
         };
         let (config, context) = (config.clone(), context.clone());
         Self::deliver(Beginning { config, context, intake, control, sink, before: Some(self.ended.clone()) })

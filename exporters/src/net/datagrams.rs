@@ -1,13 +1,15 @@
 //! A socket for datagrams to one receiver: UDP, or a Unix socket.
 
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Address;
+
+use super::addresses;
 
 /// A receiver on a Unix socket that reads nothing for this long is taken for dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +42,17 @@ impl Datagrams {
                 Ok(Self::Unix(socket))
             }
         }
+    }
+
+    /// To a UDP receiver that has been looked up.
+    pub(crate) fn udp(address: SocketAddr) -> io::Result<Self> {
+        udp(address).map(Self::Udp)
+    }
+
+    /// Where the UDP receiver is.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        let Self::Udp(socket) = self else { return None };
+        socket.peer_addr().ok()
     }
 
     pub(crate) fn send(&self, octets: &[u8]) -> io::Result<()> {
@@ -105,8 +118,8 @@ impl Datagrams {
 
 fn connect(target: &Address) -> io::Result<UdpSocket> {
     let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for address in (target.host.as_str(), target.port).to_socket_addrs()? {
-        match connect_to(address) {
+    for address in addresses(target)? {
+        match udp(address) {
             Ok(socket) => return Ok(socket),
             Err(e) => last = e,
         }
@@ -114,7 +127,7 @@ fn connect(target: &Address) -> io::Result<UdpSocket> {
     Err(last)
 }
 
-fn connect_to(address: SocketAddr) -> io::Result<UdpSocket> {
+fn udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let any = match address {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),

@@ -1,17 +1,19 @@
 //! A TCP connection to a name or address.
 
 use std::io::{self, ErrorKind};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::config::Address;
+
+use super::addresses;
 
 /// Connects to the first of the name's addresses that answers, within `limit` for all of them: each gets its part of what is
 /// left.
 pub(crate) fn dial(target: &Address, limit: Duration) -> io::Result<TcpStream> {
     let end = Instant::now() + limit;
     let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    let addresses: Vec<_> = (target.host.as_str(), target.port).to_socket_addrs()?.collect();
+    let addresses = addresses(target)?;
     for (address, to_come) in addresses.iter().zip((1..=addresses.len()).rev()) {
         let part = end.saturating_duration_since(Instant::now()).div_f64(to_come as f64);
         // Zero would be refused as no limit at all.

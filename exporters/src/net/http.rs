@@ -1,5 +1,6 @@
 //! Requests to an HTTP receiver.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
@@ -154,11 +155,7 @@ pub(crate) fn percent_encoded(text: &str) -> String {
 
 /// What is sent with each request. The values may be secrets, so that an error names the key only.
 pub(crate) fn request_headers(config: &HttpConfig) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
-    let mut all = Vec::new();
-    for (name, value) in &config.headers {
-        let key = HeaderName::try_from(name).map_err(|_| format!("`{name}` is not a header's name"))?;
-        all.push((key, header_value(name, value.reveal())?));
-    }
+    let mut all = given_headers(&config.headers)?;
     if let Some((user, password)) = &config.basic {
         let name = HeaderName::from_static("authorization");
         all.push((name, header_value("authorization", &basic(user, password))?));
@@ -166,8 +163,24 @@ pub(crate) fn request_headers(config: &HttpConfig) -> Result<Vec<(HeaderName, He
     Ok(all)
 }
 
+/// Says which of the headers cannot be sent.
+pub(crate) fn check_headers(given: &BTreeMap<String, Secret>) -> Result<(), String> {
+    given_headers(given).map(drop)
+}
+
+fn given_headers(given: &BTreeMap<String, Secret>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let read = |(name, value): (&String, &Secret)| {
+        let key = HeaderName::try_from(name).map_err(|_| {
+            format!("\"{name}\" is not a header's name; allowed are letters, digits and !#$%&'*+-.^_`|~")
+        })?;
+        Ok((key, header_value(name, value.reveal())?))
+    };
+    given.iter().map(read).collect()
+}
+
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::from_str(value).map_err(|_| format!("the value of header `{name}` is not text"))?;
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| format!("the value of \"{name}\" has characters that no header has"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -30,7 +30,7 @@ impl TimePattern {
             parts.push(match after.next() {
                 Some(c @ ('Y' | 'm' | 'd' | 'H' | 'M' | 'S')) => Part::Placeholder(c),
                 Some('%') => Part::Text("%".to_owned()),
-                _ => return Err("after a % allowed are Y, m, d, H, M, S (time in UTC) and %"),
+                _ => return Err("allowed after % are Y, m, d, H, M, S (of the time in UTC) and another %"),
             });
             rest = after.as_str();
         }
@@ -43,22 +43,30 @@ impl TimePattern {
     pub fn render(&self, ns: u64) -> String {
         let (t, mut out) = (Civil::new(ns), String::new());
         for part in &self.parts {
-            let (number, width) = match part {
-                Part::Text(text) => {
-                    out.push_str(text);
-                    continue;
-                }
-                Part::Placeholder('Y') => (t.year, 4),
-                Part::Placeholder('m') => (t.month, 2),
-                Part::Placeholder('d') => (t.day, 2),
-                Part::Placeholder('H') => (t.hour, 2),
-                Part::Placeholder('M') => (t.minute, 2),
-                Part::Placeholder(_) => (t.second, 2),
-            };
-            // Writing to a string cannot fail.
-            let _ = write!(out, "{number:0width$}");
+            match part {
+                Part::Text(text) => out.push_str(text),
+                // Writing to a string cannot fail.
+                Part::Placeholder(c) => _ = write!(out, "{:0width$}", t.number(*c), width = width(*c)),
+            }
         }
         out
+    }
+
+    /// Whether a moment stands in it.
+    #[must_use]
+    pub fn has_time(&self) -> bool {
+        self.parts.iter().any(|p| matches!(p, Part::Placeholder(_)))
+    }
+
+    /// What follows in a text whose beginning [`Self::render`] may have made; none: it did not.
+    pub(crate) fn strip<'a>(&self, text: &'a str) -> Option<&'a str> {
+        self.parts.iter().try_fold(text, |rest, part| match part {
+            Part::Text(text) => rest.strip_prefix(text.as_str()),
+            Part::Placeholder(c) => {
+                let (number, rest) = rest.split_at_checked(width(*c))?;
+                number.bytes().all(|b| b.is_ascii_digit()).then_some(rest)
+            }
+        })
     }
 
     /// Moments of one period, each counted from 1970, give the same text.
@@ -73,6 +81,25 @@ impl TimePattern {
         };
         self.parts.iter().map(seconds).min().unwrap_or(1) * SECOND_NS
     }
+}
+
+impl Civil {
+    /// What a placeholder stands for.
+    const fn number(&self, placeholder: char) -> u64 {
+        match placeholder {
+            'Y' => self.year,
+            'm' => self.month,
+            'd' => self.day,
+            'H' => self.hour,
+            'M' => self.minute,
+            _ => self.second,
+        }
+    }
+}
+
+/// Digits of a placeholder's number.
+const fn width(placeholder: char) -> usize {
+    if placeholder == 'Y' { 4 } else { 2 }
 }
 
 impl fmt::Display for TimePattern {
@@ -92,6 +119,14 @@ mod tests {
         assert_eq!(pattern.render(951_782_400_123_000_000), "flows-2000.02.29_000000-100%");
         assert_eq!(TimePattern::parse("flows").unwrap().render(1), "flows");
         assert!(TimePattern::parse("%y").is_err() && TimePattern::parse("%").is_err());
+    }
+
+    #[test]
+    fn its_own_texts_are_known_again() {
+        let pattern = TimePattern::parse("a-%Y%m-100%%").unwrap();
+        assert_eq!(pattern.strip(&format!("{}.2", pattern.render(0))), Some(".2"));
+        assert_eq!(["a-197001-100", "a-1970x1-100%", "a-19", "ä"].map(|text| pattern.strip(text)), [None; 4]);
+        assert!(pattern.has_time() && !TimePattern::parse("a%%").unwrap().has_time());
     }
 
     #[test]

@@ -18,17 +18,19 @@ impl DatagramSink {
 
     fn send(&mut self, records: &[FlowRecord], now_ns: u64) {
         let counters = self.link.counters().clone();
+        self.announce_if_new();
         if let Some(octets) = self.link.path_payload() {
             self.encoder.fit(octets);
         }
         let link = &mut self.link;
         self.encoder.encode(records, now_ns, &counters, &mut |message| link.send(message));
-        self.announce_if_refused();
+        self.encoder.count(&counters);
+        self.announce_if_new();
     }
 
     /// Whoever listens there next knows no template.
-    fn announce_if_refused(&mut self) {
-        if self.link.was_refused() {
+    fn announce_if_new(&mut self) {
+        if self.link.begins_anew() {
             self.encoder.announce_again();
         }
     }
@@ -46,6 +48,6 @@ impl Sink for DatagramSink {
 
     fn flush(&mut self) {
         self.link.check();
-        self.announce_if_refused();
+        self.announce_if_new();
     }
 }

@@ -1,20 +1,18 @@
 //! One receiver of datagrams: that it is away costs its own records and nothing else.
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::exporter::{Counters, Loss, Mode};
-use crate::net::{DatagramTarget, Datagrams};
+use crate::net::{DatagramTarget, Datagrams, Lookup};
 use crate::wire::Message;
 
 use super::pace::Pace;
 use super::{Notice, Parts};
 
-/// How long to wait before a name is looked up again that was not found.
-const LOOKUP_PAUSE: Duration = Duration::from_secs(5);
-
-/// How long to wait before a Unix socket is tried again whose receiver has gone.
+/// How long to wait before a receiver is tried again that is not there.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Files are read faster than any collector reads its socket, and what UDP loses there nobody counts: about ten
@@ -27,12 +25,19 @@ pub(super) struct DatagramLink {
     socket: Option<Datagrams>,
     /// Datagrams are to pass the path in one piece.
     whole: bool,
-    /// Not to be looked up before.
-    next_lookup: Option<Instant>,
+    /// Not to be opened before.
+    next_attempt: Option<Instant>,
+    /// Follows a name whose addresses may change.
+    lookup: Option<Lookup>,
     pace: Option<Pace>,
     /// The other side said that nobody listens, since this was last asked.
     refused: bool,
+    /// It is another one, since this was last asked.
+    moved: bool,
+    /// The other side said so, since the name was last looked up.
+    suspect: bool,
     counters: Arc<Counters>,
+    name: String,
     notice: Notice,
 }
 
@@ -40,14 +45,22 @@ impl DatagramLink {
     /// At most `packets_per_second`, if that is said.
     pub(super) fn new(target: DatagramTarget, packets_per_second: Option<u32>, parts: &Parts<'_>) -> Self {
         let usual = (parts.context.mode == Mode::Offline).then_some(OFFLINE_PACKETS_PER_SECOND);
+        let lookup = match &target {
+            DatagramTarget::Udp(address) => Lookup::new(address),
+            DatagramTarget::Unix(_) => None,
+        };
         Self {
             target,
+            lookup,
             socket: None,
             whole: false,
-            next_lookup: None,
+            next_attempt: None,
             pace: packets_per_second.or(usual).map(Pace::new),
             refused: false,
+            moved: false,
+            suspect: false,
             counters: parts.counters.clone(),
+            name: parts.config.name(),
             notice: Notice::new(parts.config.name()),
         }
     }
@@ -63,16 +76,48 @@ impl DatagramLink {
 
     /// Whether there is a socket; makes one when there is none.
     pub(super) fn connect(&mut self) -> bool {
-        if self.socket.is_none() && self.next_lookup.is_none_or(|t| Instant::now() >= t) {
+        if self.socket.is_none() && self.may_be_opened() {
             match self.open() {
                 Ok(socket) => self.socket = Some(socket),
                 Err(e) => {
-                    self.next_lookup = Some(Instant::now() + LOOKUP_PAUSE);
+                    self.next_attempt = Some(Instant::now() + RECONNECT_PAUSE);
                     self.failed(&e);
                 }
             }
         }
+        self.follow();
         self.socket.is_some()
+    }
+
+    /// A name that was not found is looked for again beside the work.
+    fn may_be_opened(&self) -> bool {
+        self.next_attempt.is_none_or(|t| self.lookup.is_none() && Instant::now() >= t)
+    }
+
+    /// Goes over to where the name leads now, when that has become known.
+    fn follow(&mut self) {
+        let Some(found) = self.lookup.as_mut().and_then(|l| l.poll(Instant::now())) else { return };
+        let now_at = self.socket.as_ref().and_then(Datagrams::peer);
+        let next = match now_at {
+            // Nobody listens there: maybe at another of its addresses.
+            Some(now_at) if self.suspect => found.iter().find(|a| **a != now_at),
+            Some(now_at) if found.contains(&now_at) => None,
+            _ => found.first(),
+        };
+        self.suspect = false;
+        if let Some(next) = next {
+            self.move_to(*next);
+        }
+    }
+
+    fn move_to(&mut self, address: SocketAddr) {
+        match Datagrams::udp(address).and_then(|socket| self.prepared(socket)) {
+            Ok(socket) => {
+                tracing::info!("{}: sends to {address} from now on", self.name);
+                (self.socket, self.moved) = (Some(socket), true);
+            }
+            Err(e) => self.failed(&e),
+        }
     }
 
     /// Counts records for which there is no socket.
@@ -81,7 +126,10 @@ impl DatagramLink {
     }
 
     fn open(&self) -> io::Result<Datagrams> {
-        let socket = Datagrams::connect(&self.target)?;
+        self.prepared(Datagrams::connect(&self.target)?)
+    }
+
+    fn prepared(&self, socket: Datagrams) -> io::Result<Datagrams> {
         if self.whole {
             socket.forbid_fragments()?;
         }
@@ -121,12 +169,13 @@ impl DatagramLink {
     fn let_go(&mut self) {
         if self.socket.as_ref().is_some_and(Datagrams::ends_with_receiver) {
             self.socket = None;
-            self.next_lookup = Some(Instant::now() + RECONNECT_PAUSE);
+            self.next_attempt = Some(Instant::now() + RECONNECT_PAUSE);
         }
     }
 
     /// Hears of datagrams that nobody took, where no later one brings the news.
     pub(super) fn check(&mut self) {
+        self.follow();
         let Some(Ok(Some(e))) = self.socket.as_ref().map(Datagrams::take_error) else { return };
         self.refused = true;
         if e.raw_os_error() == Some(libc::EMSGSIZE) {
@@ -137,9 +186,9 @@ impl DatagramLink {
         }
     }
 
-    /// Whether nobody listened there since this was last asked.
-    pub(super) const fn was_refused(&mut self) -> bool {
-        std::mem::replace(&mut self.refused, false)
+    /// Whether whoever listens there next knows nothing of what was sent before this was last asked.
+    pub(super) const fn begins_anew(&mut self) -> bool {
+        std::mem::replace(&mut self.refused, false) | std::mem::replace(&mut self.moved, false)
     }
 
     /// A pending ICMP error is reported instead of sending (Linux `ip(7)`, `SO_ERROR`): it tells of an earlier datagram,
@@ -165,7 +214,47 @@ impl DatagramLink {
     }
 
     fn failed(&mut self, e: &io::Error) {
+        if let Some(lookup) = &mut self.lookup {
+            lookup.hurry();
+            self.suspect = true;
+        }
         self.counters.error();
         self.notice.failed(e, "records sent there are lost until a collector listens");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::WireVersion;
+    use crate::config::{Address, ExporterConfig};
+    use crate::exporter::{Control, ExportContext};
+
+    /// The collector has moved from the first of these to the second one.
+    fn both(of: &Address) -> io::Result<Vec<SocketAddr>> {
+        Ok([[127, 0, 0, 1], [127, 0, 0, 2]].map(|host| SocketAddr::from((host, of.port))).to_vec())
+    }
+
+    #[test]
+    fn a_collector_that_moves_is_followed_and_gets_templates() {
+        let socket = UdpSocket::bind("127.0.0.2:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let target = Address { host: "localhost".into(), port: socket.local_addr().unwrap().port() };
+        let config = ExporterConfig::collector(&format!("udp://{target}"), WireVersion::Ipfix).unwrap();
+        let (counters, control) = (Arc::new(Counters::default()), Arc::new(Control::default()));
+        let context = ExportContext::default();
+        let parts = Parts { config: &config, context: &context, counters: &counters, control: &control };
+        let mut link = DatagramLink::new(DatagramTarget::Udp(target.clone()), None, &parts);
+        link.lookup = Some(Lookup::with(target, both));
+        let (end, mut moved) = (Instant::now() + Duration::from_secs(20), false);
+        while socket.recv(&mut [0; 16]).is_err() {
+            assert!(link.connect() && Instant::now() < end, "nothing comes");
+            moved |= std::mem::take(&mut link.moved);
+            link.send(Message { bytes: b"records", records: 1 });
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(moved && link.begins_anew());
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Encoder {
     kind: Kind,
     /// The smallest and the largest that messages may be limited to, octets.
     sizes: (usize, usize),
+    /// What it had done before the last records.
+    before: EncoderStats,
 }
 
 enum Kind {
@@ -61,7 +63,7 @@ impl Encoder {
             };
             Kind::Ipfix(Box::new(IpfixEncoder::new(template, options)))
         };
-        Ok(Self { kind, sizes: (needed, max_message) })
+        Ok(Self { kind, sizes: (needed, max_message), before: EncoderStats::default() })
     }
 
     /// Keeps messages within `octets` from now on, as far as the template allows and no larger than configured.
@@ -74,7 +76,7 @@ impl Encoder {
         }
     }
 
-    /// Encodes, and counts what the encoder left out.
+    /// Encodes; [`Self::count`] says what was left out.
     pub(crate) fn encode(
         &mut self,
         records: &[FlowRecord],
@@ -82,7 +84,7 @@ impl Encoder {
         counters: &Counters,
         sink: &mut impl FnMut(Message<'_>),
     ) {
-        let before = self.stats();
+        self.before = self.stats();
         match &mut self.kind {
             Kind::Ipfix(e) => {
                 e.set_not_sent(counters.lost_total());
@@ -90,7 +92,11 @@ impl Encoder {
             }
             Kind::Netflow9(e) => e.encode(records, now_ns, sink),
         }
-        let after = self.stats();
+    }
+
+    /// Counts what the last records lacked, once however often they were encoded: when it is known what became of them.
+    pub(crate) fn count(&self, counters: &Counters) {
+        let (before, after) = (&self.before, self.stats());
         let lost = |before: u64, after: u64| usize::try_from(after - before).unwrap_or(usize::MAX);
         counters.shortened(after.shortened - before.shortened);
         counters.lost(Loss::TooLarge, lost(before.oversized, after.oversized));
@@ -118,5 +124,27 @@ impl Encoder {
             Kind::Ipfix(e) => e.stats(),
             Kind::Netflow9(e) => e.stats(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    /// Two of seven of the made-up records have no process at their source, and so nothing of this template.
+    #[test]
+    fn what_is_left_out_counts_once_however_often_it_is_encoded() {
+        let table = "kind = \"ipfix\"\nurl = \"tcp://a\"\ntemplate = \"%SRC_PROC_PID\"";
+        let config = ExporterConfig::from_table(toml::from_str(table).unwrap()).unwrap();
+        let Output::Ipfix(wire) = &config.output else { panic!("{config:?}") };
+        let mut encoder = Encoder::new(&config, wire, &ExportContext::default()).unwrap();
+        let counters = Counters::default();
+        for _ in 0..3 {
+            encoder.encode(&sample::records(70), 0, &counters, &mut |_| {});
+            assert_eq!(counters.lost_total(), 0, "nobody knows yet whether the others arrive");
+        }
+        encoder.count(&counters);
+        assert_eq!(counters.lost_total(), 20);
     }
 }

@@ -1,8 +1,12 @@
 //! IPFIX messages in a file (RFC 5655): the messages one after the other, templates before their records.
+//!
+//! A file is one transport session, which has its own templates and counts from 0 (RFC 5655 section 5): a second one behind
+//! it would give other meanings to the same template numbers, and readers such as ipfixDump and tshark take the end of
+//! one sequence and the beginning of the next for lost records. So what an earlier run wrote is moved aside.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pidflow_schema::FlowRecord;
@@ -31,6 +35,7 @@ struct Writer {
 impl MessageFile {
     pub(crate) fn open(path: &Path, encoder: Encoder, counters: &Arc<Counters>) -> Result<Self, StartError> {
         let error = |source| StartError::Open { path: path.into(), source };
+        move_aside(path).map_err(error)?;
         let file = OpenOptions::new().append(true).create(true).open(path).map_err(error)?;
         let length = file.metadata().map_err(error)?.len();
         let notice = Notice::new(path.display().to_string());
@@ -42,6 +47,7 @@ impl MessageFile {
         let writer = &mut self.writer;
         let counters = writer.counters.clone();
         self.encoder.encode(records, now_ns, &counters, &mut |message| writer.append(message));
+        self.encoder.count(&counters);
         if std::mem::take(&mut writer.failed) {
             // What was lost may have held templates.
             self.encoder.announce_again();
@@ -54,6 +60,23 @@ impl Sink for MessageFile {
         self.send(records, now_ns);
         Ok(())
     }
+}
+
+/// Gives a file with something in it the first number behind its name that is free; nothing else has a past.
+fn move_aside(path: &Path) -> io::Result<()> {
+    let has_past = path.metadata().is_ok_and(|m| m.is_file() && m.len() > 0);
+    if !has_past {
+        return Ok(());
+    }
+    let numbered = (1_u32..).map(|n| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{n}"));
+        PathBuf::from(name)
+    });
+    let free = numbered.into_iter().find(|to| to.symlink_metadata().is_err()).ok_or(io::ErrorKind::AlreadyExists)?;
+    std::fs::rename(path, &free)?;
+    tracing::info!("{}: what an earlier run wrote is in {}", path.display(), free.display());
+    Ok(())
 }
 
 impl Writer {

@@ -37,6 +37,6 @@ impl Sink for LineDatagrams {
 
     fn flush(&mut self) {
         self.link.check();
-        self.link.was_refused();
+        self.link.begins_anew();
     }
 }

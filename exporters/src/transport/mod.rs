@@ -1,5 +1,6 @@
 //! From configuration to a sink: where one exporter's records go.
 
+mod check;
 mod datagram;
 mod datagram_link;
 mod encoder;
@@ -24,6 +25,8 @@ use crate::net::{DatagramTarget, StreamTarget};
 use crate::stores::{ClickHouse, Elastic, Halving, Influx, Loki};
 use crate::template::Template;
 
+pub(crate) use check::try_out;
+pub use check::{Unusable, check};
 pub(crate) use encoder::Encoder;
 pub(crate) use notice::Notice;
 
@@ -95,14 +98,6 @@ pub(crate) fn open(parts: &Parts<'_>) -> Result<Box<dyn Sink>, StartError> {
     }
 }
 
-/// What can be wrong with the configuration of a sink that cannot be opened yet.
-pub(crate) fn check(parts: &Parts<'_>) -> Result<(), StartError> {
-    match &parts.config.output {
-        Output::Ipfix(wire) | Output::Netflow9(wire) => Encoder::new(parts.config, wire, parts.context).map(drop),
-        _ => Ok(()),
-    }
-}
-
 fn wire(parts: &Parts<'_>, wire: &WireConfig) -> Result<Box<dyn Sink>, StartError> {
     let encoder = Encoder::new(parts.config, wire, parts.context)?;
     match &wire.target {
@@ -161,6 +156,6 @@ impl Parts<'_> {
     /// Of a kind that was left out when the program was built.
     #[allow(dead_code, reason = "with every feature there is no such kind")]
     fn not_built(&self, feature: &str) -> StartError {
-        self.error(format!("this build has no {feature}; build it with the feature `{feature}`"))
+        self.error(format!("`kind`: this build has no {feature}; build it with the feature `{feature}`"))
     }
 }

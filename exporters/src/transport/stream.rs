@@ -19,8 +19,11 @@ pub(crate) trait StreamEncoder: Send {
     /// A new connection begins.
     fn restart(&mut self);
 
-    /// Appends the records; counts those that it leaves out.
+    /// Appends the records.
     fn encode(&mut self, records: &[FlowRecord], now_ns: u64, counters: &Counters, out: &mut Vec<u8>) -> Sent;
+
+    /// Counts those of the last records that it left out: the others have arrived.
+    fn count(&self, _counters: &Counters) {}
 }
 
 /// IPFIX over TCP (RFC 7011 section 10.4): templates first in each connection.
@@ -38,6 +41,10 @@ impl StreamEncoder for WireStream {
             out.extend_from_slice(message.bytes);
         });
         Sent { records: taken, octets: out.len() - start, left_out: records.len() - taken, rejected: 0 }
+    }
+
+    fn count(&self, counters: &Counters) {
+        self.0.count(counters);
     }
 }
 
@@ -116,14 +123,13 @@ impl<E: StreamEncoder> StreamReceiver<E> {
         let end = Instant::now() + limit;
         let mut connection = self.connect(limit)?;
         self.buffer.clear();
-        // What the encoder leaves out of an attempt that fails it leaves out of the next one too.
-        let counters = self.counters.draft();
-        let sent = self.encoder.encode(records, now_ns, &counters, &mut self.buffer);
+        let sent = self.encoder.encode(records, now_ns, &self.counters, &mut self.buffer);
         connection.write(&self.buffer)?;
         connection.wait_for_acknowledgement(end)?;
         connection.settle(end, self.without_ticket)?;
         self.connection = Some(connection);
-        self.counters.adopt(&counters);
+        // What is left out of an attempt that fails is left out of the next one too.
+        self.encoder.count(&self.counters);
         Ok(sent)
     }
 }

@@ -1,0 +1,132 @@
+//! The addresses of a name, looked up again now and then: what listens there may move.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::config::Address;
+
+/// After this much time it is looked up again.
+const PERIOD: Duration = Duration::from_secs(60);
+/// Not before, when there is reason to.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The addresses of a host, with the port; the resolver's order.
+pub(crate) fn addresses(of: &Address) -> io::Result<Vec<SocketAddr>> {
+    Ok((of.host.as_str(), of.port).to_socket_addrs()?.collect())
+}
+
+/// Looks a name up on a thread of its own, so that a name server that is away holds up nobody.
+pub(crate) struct Lookup {
+    of: Address,
+    resolve: fn(&Address) -> io::Result<Vec<SocketAddr>>,
+    /// When it was done last, or begun.
+    last: Instant,
+    /// There is reason to look again soon.
+    hurry: bool,
+    under_way: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
+}
+
+impl Lookup {
+    /// None for what is an address already. The name was looked up just now.
+    pub(crate) fn new(of: &Address) -> Option<Self> {
+        let is_name = of.host.parse::<IpAddr>().is_err();
+        is_name.then(|| Self::with(of.clone(), addresses))
+    }
+
+    pub(crate) fn with(of: Address, resolve: fn(&Address) -> io::Result<Vec<SocketAddr>>) -> Self {
+        Self { of, resolve, last: Instant::now(), hurry: false, under_way: None }
+    }
+
+    /// What was known may be wrong.
+    pub(crate) const fn hurry(&mut self) {
+        self.hurry = true;
+    }
+
+    /// The addresses, when they have been found since this was last asked; begins to look for them when it is time. One that
+    /// is not found is no news.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Vec<SocketAddr>> {
+        let Some(under_way) = &self.under_way else {
+            let pause = if self.hurry { PAUSE } else { PERIOD };
+            if now.saturating_duration_since(self.last) >= pause {
+                self.begin(now);
+            }
+            return None;
+        };
+        let found = match under_way.try_recv() {
+            Err(TryRecvError::Empty) => return None,
+            Ok(Ok(found)) if !found.is_empty() => Some(found),
+            Ok(_) | Err(TryRecvError::Disconnected) => None,
+        };
+        (self.under_way, self.hurry) = (None, self.hurry && found.is_none());
+        found
+    }
+
+    fn begin(&mut self, now: Instant) {
+        let (answer, answered) = channel();
+        let (of, resolve) = (self.of.clone(), self.resolve);
+        // Nobody may be there any more to hear it.
+        let work = move || _ = answer.send(resolve(&of));
+        let begun = thread::Builder::new().name("export-lookup".into()).spawn(work);
+        (self.last, self.under_way) = (now, begun.ok().map(|_| answered));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn here(of: &Address) -> io::Result<Vec<SocketAddr>> {
+        Ok(vec![SocketAddr::from(([127, 0, 0, 1], of.port))])
+    }
+
+    fn nowhere(_: &Address) -> io::Result<Vec<SocketAddr>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn name() -> Address {
+        Address { host: "collector.example".into(), port: 7 }
+    }
+
+    /// Waits for the thread.
+    fn poll(lookup: &mut Lookup, now: Instant) -> Option<Vec<SocketAddr>> {
+        assert_eq!(lookup.poll(now), None, "it is never waited for");
+        let end = Instant::now() + Duration::from_secs(10);
+        while lookup.under_way.is_some() && Instant::now() < end {
+            if let Some(found) = lookup.poll(now) {
+                return Some(found);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        None
+    }
+
+    #[test]
+    fn a_name_is_looked_up_once_a_minute_and_sooner_with_reason() {
+        let (mut lookup, start) = (Lookup::with(name(), here), Instant::now());
+        assert_eq!(poll(&mut lookup, start + PERIOD / 2), None);
+        let found = Some(here(&name()).unwrap());
+        assert_eq!(poll(&mut lookup, start + PERIOD + PAUSE), found);
+        lookup.hurry();
+        assert_eq!(poll(&mut lookup, start + PERIOD + PAUSE), None, "it was just now");
+        assert_eq!(poll(&mut lookup, start + PERIOD + PAUSE * 2), found);
+        assert_eq!(poll(&mut lookup, start + PERIOD + PAUSE * 4), None, "there is no reason any more");
+    }
+
+    #[test]
+    fn a_name_that_is_not_found_is_no_news_and_looked_for_again() {
+        let (mut lookup, start) = (Lookup::with(name(), nowhere), Instant::now());
+        lookup.hurry();
+        assert_eq!(poll(&mut lookup, start + PAUSE * 2), None);
+        lookup.resolve = here;
+        assert!(poll(&mut lookup, start + PAUSE * 4).is_some());
+    }
+
+    #[test]
+    fn an_address_needs_no_lookup() {
+        let is_name = |host: &str| Lookup::new(&Address { host: host.into(), port: 1 }).is_some();
+        assert!(is_name("localhost") && !is_name("127.0.0.1") && !is_name("::1"));
+    }
+}

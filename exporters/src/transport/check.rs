@@ -1,0 +1,58 @@
+//! Tries exporters out without starting them: nothing is connected to, nothing is written.
+
+use std::sync::Arc;
+
+use crate::config::{ExporterConfig, JsonOutput, Output, Target};
+use crate::exporter::{Control, Counters, Exclusive, ExportContext, StartError};
+use crate::net::TlsClient;
+
+use super::{Encoder, Parts, open};
+
+/// An exporter that could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Unusable {
+    /// Which of the exporters.
+    pub index: usize,
+    /// Why.
+    #[source]
+    pub error: StartError,
+}
+
+/// Says which of these exporters could not be started, whatever its receiver does, and which two get into each other's way.
+///
+/// # Errors
+/// Of the first one.
+pub fn check(configs: &[ExporterConfig], context: &ExportContext) -> Result<(), Unusable> {
+    for (index, config) in configs.iter().enumerate() {
+        let (counters, control) = (Arc::new(Counters::default()), Arc::new(Control::default()));
+        let parts = Parts { config, context, counters: &counters, control: &control };
+        let before = configs.get(..index).unwrap_or_default();
+        let tried = Exclusive::check(config, before).and_then(|()| try_out(&parts));
+        tried.map_err(|error| Unusable { index, error })?;
+    }
+    Ok(())
+}
+
+/// Says whether an exporter could be started that cannot be opened yet.
+pub(crate) fn try_out(parts: &Parts<'_>) -> Result<(), StartError> {
+    match &parts.config.output {
+        Output::Ipfix(wire) | Output::Netflow9(wire) => {
+            Encoder::new(parts.config, wire, parts.context)?;
+            let Target::Tls(to) = &wire.target else { return Ok(()) };
+            TlsClient::new(&wire.tls, &to.host).map(drop).map_err(|reason| parts.error(reason))
+        }
+        // These open their files.
+        Output::Json(json) => {
+            let JsonOutput::Tls(to, tls) = &json.output else { return Ok(()) };
+            TlsClient::new(tls, &to.host).map(drop).map_err(|reason| parts.error(reason))
+        }
+        // It listens.
+        #[cfg(feature = "zmq")]
+        Output::Zmq(_) => Ok(()),
+        // Its client connects by itself.
+        #[cfg(feature = "kafka")]
+        Output::Kafka(kafka) => crate::brokers::check_kafka(kafka).map_err(|reason| parts.error(reason)),
+        _ => open(parts).map(drop),
+    }
+}
