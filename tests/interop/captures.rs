@@ -118,15 +118,12 @@ fn nfcapd_stores_the_standard_elements_as_json_has_them() {
 #[test]
 fn nfacctd_adds_up_what_json_has() {
     let test = "nfacctd_adds_up_what_json_has";
-    let Some(check) = tools::shared(test, "check_ipfix_nfacctd.sh") else {
-        return;
-    };
     let Some(captures) = program::captures(test).filter(|_| tools::programs(test, &["nfacctd"])) else {
         return;
     };
     for (version, kind, _) in VERSIONS {
         let mut objects = Vec::new();
-        let rows = nfacctd::rows_from(&check, version, |port| {
+        let rows = nfacctd::rows_from(version, |port| {
             let url = format!("udp://127.0.0.1:{port}");
             objects = program::read(&captures, &program::table(kind, &url, "packets-per-second = 500"));
         });

@@ -11,45 +11,91 @@ use pidflow_schema::{DataType, FlowRecord};
 use serde_json::Value;
 
 use crate::expected::{self, Object};
+use crate::tools::Running;
 use crate::{capture, tools};
 
+/// Standard keys of a row; the process elements come behind them.
+const KEYS: &str = "src_host,dst_host,src_port,dst_port,proto,tcpflags,timestamp_start,timestamp_end";
+
 /// One JSON line per flow that nfacctd saw.
-pub(crate) fn rows(check: &Path, version: WireVersion, records: &[FlowRecord]) -> Vec<Value> {
-    rows_from(check, version, |port| {
+pub(crate) fn rows(version: WireVersion, records: &[FlowRecord]) -> Vec<Value> {
+    rows_from(version, |port| {
         capture::export(&[capture::collector(port, version)], records, 10);
     })
 }
 
-/// What arrives while `send` sends to the port.
-pub(crate) fn rows_from(check: &Path, version: WireVersion, send: impl FnOnce(u16)) -> Vec<Value> {
-    let dir = tempfile::tempdir().unwrap();
-    let (ready, sent) = (dir.path().join("ready"), dir.path().join("sent"));
-    let port = tools::udp_port();
-    let wait = "touch \"$1\"; while [ ! -e \"$2\" ]; do sleep 0.05; done; sleep 2";
-    let script = Command::new("sh")
-        .arg(check)
-        .args([if version == WireVersion::Ipfix { "ipfix" } else { "v9" }, &port.to_string()])
-        .args(["sh", "-c", wait, "sh"])
-        .args([&ready, &sent])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    tools::wait_for("nfacctd's start", Duration::from_secs(20), || ready.exists());
+/// What arrives while `send` sends to the port. It knows the elements by the generated file for pmacct.
+pub(crate) fn rows_from(version: WireVersion, send: impl FnOnce(u16)) -> Vec<Value> {
+    let (dir, port) = (tempfile::tempdir().unwrap(), tools::udp_port());
+    let [config, log, out] = ["conf", "log", "out"].map(|name| dir.path().join(name));
+    let list = if version == WireVersion::Ipfix { "pmacct-ipfix.lst" } else { "pmacct-netflow9.lst" };
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("../exporters/mappings").join(list);
+    let names: Vec<_> = PROCESS_MACRO.iter().map(|element| name(element)).collect();
+    let text = format!(
+        "nfacctd_ip: 127.0.0.1\nnfacctd_port: {port}\nplugins: print\naggregate: {KEYS},{}\n\
+         aggregate_primitives: {}\nprint_output: json\nprint_output_file: {}\nprint_output_file_append: true\n\
+         print_refresh_time: 1\n",
+        names.join(","),
+        list.display(),
+        out.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let said = || std::fs::read_to_string(&log).unwrap();
+    let mut nfacctd = Nfacctd::start(&config, &log);
     tools::wait_for("nfacctd's socket", Duration::from_secs(60), || tools::is_bound(port));
     // It reads its primitives after it has bound its socket.
     std::thread::sleep(Duration::from_secs(1));
     send(port);
-    std::fs::write(&sent, "").unwrap();
-    let out = tools::text(&script.wait_with_output().unwrap());
-    out.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    // It writes each second.
+    std::thread::sleep(Duration::from_secs(4));
+    nfacctd.stop();
+    assert!(!said().contains("ERROR"), "{}", said());
+    let lines = std::fs::read_to_string(&out).unwrap_or_else(|e| panic!("{e}: {}", said()));
+    lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
 }
 
-/// The script's names of the 20.
+/// nfacctd and its plugin, a child that outlives it.
+struct Nfacctd {
+    running: Running,
+    plugins: Vec<String>,
+}
+
+impl Nfacctd {
+    fn start(config: &Path, log: &Path) -> Self {
+        let log = std::fs::File::create(log).unwrap();
+        let mut command = Command::new("nfacctd");
+        command.arg("-f").arg(config).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        Self { running: Running(command.spawn().unwrap()), plugins: Vec::new() }
+    }
+
+    fn children(&self) -> Vec<String> {
+        let pid = self.running.0.id().to_string();
+        let output = Command::new("ps").args(["-o", "pid=", "--ppid", &pid]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// SIGINT, on which it writes what it has.
+    fn stop(&mut self) {
+        self.plugins = self.children();
+        let pid = self.running.0.id().to_string();
+        Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+impl Drop for Nfacctd {
+    fn drop(&mut self) {
+        let plugins = [self.children(), std::mem::take(&mut self.plugins)].concat();
+        if !plugins.is_empty() {
+            // Already gone is as good.
+            let _ = Command::new("kill").arg("-KILL").args(plugins).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+/// The element's name in the file.
 fn name(element: &str) -> String {
-    let lower = element.to_ascii_lowercase();
-    let renamed = lower.replace("average_cpu_load", "avg_cpu").replace("num_page_faults", "page_faults");
-    renamed.replace("pctg_iowait", "iowait")
+    element.to_ascii_lowercase()
 }
 
 /// The row with the record's address and port has its process elements, as far as they are known.

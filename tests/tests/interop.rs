@@ -143,14 +143,11 @@ fn tshark_finds_every_record_of_full_netflow9_packets() {
 }
 
 fn nfacctd_values(test: &str, version: WireVersion) {
-    let Some(check) = tools::shared(test, "check_ipfix_nfacctd.sh") else {
-        return;
-    };
     if !tools::programs(test, &["nfacctd"]) {
         return;
     }
     let records = sample::records(60);
-    let rows = nfacctd::rows(&check, version, &records);
+    let rows = nfacctd::rows(version, &records);
     assert_eq!(rows.len(), records.len());
     for object in expected::objects(&records) {
         nfacctd::assert_row(&rows, &object, version);
