@@ -202,3 +202,23 @@ fn exporters_of_one_name_are_told_apart_also_over_a_reload() {
     assert_eq!(names(&second), ["loki http://a", "loki http://a #2"]);
     assert_eq!(second[1], first[1]);
 }
+
+#[test]
+fn no_secret_is_in_what_debug_shows() {
+    let http = "headers = { x-key = \"hush\" }";
+    let tables = [
+        "kind = \"otlp\"\nurl = \"http://a\"\nuser = \"u\"\npassword = \"hush\"".to_owned(),
+        format!("kind = \"otlp\"\nurl = \"http://a\"\n{http}"),
+        format!("kind = \"elastic\"\nurl = \"http://a\"\napi-key = \"hush\"\n{http}"),
+        format!("kind = \"clickhouse\"\nurl = \"http://a\"\n{http}"),
+        format!("kind = \"loki\"\nurl = \"http://a\"\n{http}"),
+        format!("kind = \"influx\"\nurl = \"http://a\"\ndatabase = \"d\"\ntoken = \"hush\"\n{http}"),
+        "kind = \"nats\"\nurl = \"nats://a\"\nuser = \"u\"\npassword = \"hush\"".to_owned(),
+        "kind = \"nats\"\nurl = \"nats://a\"\ncredentials = \"hush\"".to_owned(),
+    ];
+    for text in tables {
+        let config = ExporterConfig::from_table(toml::from_str(&text).unwrap()).unwrap();
+        let shown = format!("{config:?} {}", config.name());
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+}

@@ -40,6 +40,11 @@ impl Part {
         Self { left: of.len(), of, filled: false }
     }
 
+    /// What has an answer is not sent again.
+    fn can_be_halved(&self) -> bool {
+        self.left == self.of.len() && self.left > 1
+    }
+
     fn answered(&mut self, sent: Sent) {
         self.left = self.left.saturating_sub(sent.records + sent.rejected + sent.left_out);
     }
@@ -74,7 +79,7 @@ impl<S: Store> Halving<S> {
         part.answered(failure.sent);
         sent.add(failure.sent);
         match failure.retry {
-            _ if why == Why::TooLarge && part.of.len() > 1 => self.halve(part.of),
+            _ if why == Why::TooLarge && part.can_be_halved() => self.halve(part.of),
             Retry::Never => {
                 sent.rejected += part.left;
                 self.refused = Some(failure.message);
