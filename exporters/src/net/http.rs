@@ -14,7 +14,7 @@ use ureq::{Agent, Body};
 use crate::config::{HttpConfig, Secret, TlsConfig};
 use crate::delivery::{Failure, Retry};
 
-use super::{Refusal, Why, tls};
+use super::{Refusal, Why, retry_after, tls};
 
 /// Of an answer's body, at most this much is read: answers to requests of a few megabytes are smaller.
 const LARGEST_ANSWER: u64 = 16 << 20;
@@ -72,18 +72,11 @@ fn compress(body: &[u8]) -> Vec<u8> {
     out.finish().unwrap_or_default()
 }
 
-/// RFC 9110 section 10.2.3: seconds, or the date until which to wait.
-fn wait(retry_after: &str) -> Option<Duration> {
-    let seconds = retry_after.parse().ok().map(Duration::from_secs);
-    let until =
-        || Some(httpdate::parse_http_date(retry_after).ok()?.duration_since(SystemTime::now()).unwrap_or_default());
-    seconds.or_else(until)
-}
-
 impl Answer {
     fn read(answer: Response<Body>) -> Result<Self, ureq::Error> {
         let (parts, body) = answer.into_parts();
-        let retry_after = parts.headers.get(RETRY_AFTER).and_then(|v| wait(v.to_str().ok()?.trim()));
+        let retry_after =
+            parts.headers.get(RETRY_AFTER).and_then(|v| retry_after::wait(v.to_str().ok()?.trim(), SystemTime::now()));
         let mut text = Vec::new();
         body.into_with_config().limit(LARGEST_ANSWER).reader().read_to_end(&mut text)?;
         Ok(Self { status: parts.status.as_u16(), body: text, retry_after })
@@ -208,17 +201,4 @@ fn client_cert(config: &TlsConfig) -> Result<Option<ClientCert>, String> {
     let chain: Vec<_> = chain.iter().map(|c| Certificate::from_der(c).to_owned()).collect();
     let key = PrivateKey::from_pem(key.reveal().as_bytes()).map_err(|e| format!("tls-key: {e}"))?;
     Ok(Some(ClientCert::new_with_certs(&chain, key)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_seconds_or_a_date() {
-        assert_eq!((wait("7"), wait("soon")), (Some(Duration::from_secs(7)), None));
-        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        let later = wait(&httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100))).unwrap();
-        assert!(later > Duration::from_secs(90) && later <= Duration::from_secs(100), "{later:?}");
-    }
 }

@@ -5,6 +5,7 @@ mod dial;
 mod http;
 mod lookup;
 mod refusal;
+mod retry_after;
 mod socket;
 mod stream;
 mod tls;

@@ -44,7 +44,7 @@ fuzz_target!(|data: (u8, &[u8])| {
     File::options().append(true).open(path).unwrap().write_all(&octets).unwrap();
     let segments = segment::scan(&FOLDER).unwrap();
     let segment = segments.front().expect("its header is right");
-    let read = segment.read(&FOLDER, segment.first, None, 1000).unwrap();
+    let read = segment.read(segment.first, None, 1000).unwrap();
     assert!(read.records.len() as u64 <= segment.records && read.until == segment.end());
     assert!(segment.octets <= 20 + octets.len() as u64);
     std::fs::remove_dir_all(&*FOLDER).unwrap();

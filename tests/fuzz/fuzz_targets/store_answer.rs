@@ -8,6 +8,15 @@ mod elastic;
 #[path = "../../../exporters/src/stores/influx/answer.rs"]
 mod influx;
 
+#[allow(dead_code, unreachable_pub, reason = "the program uses more of it")]
+#[path = "../../../exporters/src/stores/loki/answer.rs"]
+mod loki;
+#[allow(dead_code, unreachable_pub, reason = "the program uses more of it")]
+#[path = "../../../exporters/src/net/retry_after.rs"]
+mod retry_after;
+
+use std::time::SystemTime;
+
 use elastic::Fate;
 use libfuzzer_sys::fuzz_target;
 
@@ -19,4 +28,8 @@ fuzz_target!(|data: (u8, &[u8])| {
         assert_eq!(verdict.reason.is_some(), fates[0] < documents);
     }
     assert_ne!(influx::dropped(body), Some(0));
+    let _ = loki::ignored(body);
+    if let Ok(header) = std::str::from_utf8(body) {
+        let _ = retry_after::wait(header, SystemTime::UNIX_EPOCH);
+    }
 });

@@ -1,5 +1,7 @@
 //! Grafana Loki: JSON lines over its push API.
 
+mod answer;
+
 use std::io::Write;
 use std::time::Duration;
 
@@ -80,30 +82,8 @@ impl Store for Loki {
 /// Loki stores the lines it can, and tells how many it ignored (`total ignored: 2 out of 10 for stream …`); where it does
 /// not tell, all count as refused.
 fn partial(answer: &Answer, all: Sent) -> Failure {
-    let ignored = ignored(&String::from_utf8_lossy(&answer.body)).filter(|(_, of)| *of == all.records);
+    let ignored = answer::ignored(&answer.body).filter(|(_, of)| *of == all.records);
     let rejected = ignored.map_or(all.records, |(n, _)| n.min(all.records));
     let sent = Sent { records: all.records - rejected, rejected, ..all };
     Failure { retry: Retry::Never, sent, ..answer.refusal().failure }
-}
-
-/// The two numbers of `total ignored: N out of M`.
-fn ignored(text: &str) -> Option<(usize, usize)> {
-    let (n, rest) = text.split_once("total ignored: ")?.1.split_once(" out of ")?;
-    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-    Some((n.parse().ok()?, digits.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ignored;
-
-    #[test]
-    fn what_loki_ignored_is_read() {
-        let text = "entry with timestamp 2026 ignored, reason: 'entry too far behind',\nuser 'a', total ignored: 3 out of 10 for stream: {job=\"pidflow\"}";
-        assert_eq!(ignored(text), Some((3, 10)));
-        assert_eq!(ignored("total ignored: 5 out of 5"), Some((5, 5)));
-        for text in ["", "total ignored: x out of 3", "total ignored: 3 out of ", "total ignored: 3"] {
-            assert_eq!(ignored(text), None);
-        }
-    }
 }
