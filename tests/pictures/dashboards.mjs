@@ -13,6 +13,8 @@ import { parseArgs } from 'node:util';
 const here = dirname(fileURLToPath(import.meta.url)), dashboards = join(here, '../../dashboards');
 const modules = process.env.PIDFLOW_NODE_MODULES ?? join(here, 'node_modules');
 const from = createRequire(join(modules, 'any.js'));
+// What the drawing itself asks comes later, and so is in no picture.
+const to = Date.now();
 const { values: options, positionals: [prometheus, out, ...wanted] } = parseArgs({ allowPositionals: true, options: {
   process: { type: 'string' }, seconds: { type: 'string', default: '900' }, scrape: { type: 'string', default: '15' },
 } });
@@ -60,7 +62,7 @@ async function draw(browser, server, name) {
   const page = await browser.newPage({ viewport: { width: 1900, height: 1000 } });
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error)));
-  const to = Date.now(), parameters = { dashboard: name, from: to - Number(options.seconds) * 1000, to, scrape: options.scrape,
+  const parameters = { dashboard: name, from: to - Number(options.seconds) * 1000, to, scrape: options.scrape,
     'var-instance': '.*', 'var-process': options.process, 'var-datasource': 'prometheus' };
   await page.goto(`http://127.0.0.1:${server.address().port}/?${new URLSearchParams(parameters)}`);
   const drawn = page.waitForFunction(() => window.shown, null, { timeout: 30_000 });

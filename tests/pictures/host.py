@@ -3,7 +3,8 @@
 
 Starts an agent on loopback, a Prometheus, nginx before a web application that asks redis (which writes each change to
 disk, as another user), clients that ask nginx, one that asks a port at which nobody listens; lets them talk for SECONDS
-(120), draws (dashboards.mjs; the dashboard Process is of redis), and ends them all. As root, with the packages of tests/run.sh and of package.json installed (PIDFLOW_NODE_MODULES says where).
+(120), draws (dashboards.mjs; the dashboard Process is of redis), and ends them all; in a network namespace, so that nobody
+else's traffic is in the pictures. As root, with the packages of tests/run.sh and of package.json installed (PIDFLOW_NODE_MODULES says where).
 """
 
 import pathlib
@@ -114,4 +115,8 @@ def main(out, seconds="120", pidflow=ROOT / "target/debug/pidflow"):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1:2] == ["--inside"]:
+        main(*sys.argv[2:])
+    else:
+        apart = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, __file__, "--inside"]
+        raise SystemExit(subprocess.run([*apart, *sys.argv[1:]], check=False).returncode)

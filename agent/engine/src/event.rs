@@ -54,6 +54,8 @@ pub struct Sample {
     pub peak_rss: Option<u64>,
     /// Waiting for block I/O, nanoseconds; absent without delay accounting.
     pub iowait_ns: Option<u64>,
+    /// Threads that it is the sum of, where they may be more than 24.
+    pub threads: Option<u32>,
 }
 
 /// What a process did with a socket.

@@ -116,6 +116,7 @@ fn sample(u: &abi::Usage, time_ns: u64) -> Sample {
         rss: has(abi::USAGE_RSS).then_some(u.rss),
         peak_rss: has(abi::USAGE_PEAK).then_some(u.peak_rss),
         iowait_ns: (whole && has(abi::USAGE_DELAY)).then_some(u.blkio_delay_ns),
+        threads: None,
     }
 }
 

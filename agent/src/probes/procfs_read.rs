@@ -62,6 +62,7 @@ pub(crate) fn sample(id: ProcessId) -> Option<Sample> {
         peak_rss: peak,
         // 0 also stands for "delay accounting was off when the process started".
         iowait_ns: stat.delayacct_blkio_ticks.filter(|&t| t > 0).map(|t| t * TICK_NS),
+        threads: u32::try_from(stat.num_threads).ok(),
     })
 }
 

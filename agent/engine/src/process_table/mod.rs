@@ -3,6 +3,7 @@
 //! Keyed by (PID, start time). An ended process stays while a flow can still refer to it and while it has
 //! children in the table: a parent chain survives the parents.
 
+mod iowait;
 mod samples;
 mod told;
 

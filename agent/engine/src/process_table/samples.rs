@@ -2,6 +2,7 @@
 
 use pidflow_schema::ProcessUsage;
 
+use super::iowait::Iowait;
 use crate::event::Sample;
 
 /// Samples kept; beyond, every other one of the older half goes, so that old times stay covered more thinly.
@@ -14,6 +15,7 @@ const NEAR_NS: u64 = 20_000_000;
 #[derive(Debug)]
 pub(super) struct Samples {
     list: Vec<Sample>,
+    iowait: Iowait,
 }
 
 impl Samples {
@@ -27,10 +29,11 @@ impl Samples {
             iowait_ns: Some(0),
             ..Sample::default()
         };
-        Self { list: vec![start] }
+        Self { list: vec![start], iowait: Iowait::since(start_ns) }
     }
 
-    pub(super) fn push(&mut self, sample: Sample) {
+    pub(super) fn push(&mut self, mut sample: Sample) {
+        sample.iowait_ns = self.iowait.plausible(&sample);
         let at = self.list.partition_point(|s| s.time_ns <= sample.time_ns);
         self.list.insert(at, sample);
         if self.list.len() > KEPT {
@@ -74,6 +77,7 @@ impl Samples {
             peak_rss: latest(|s| s.peak_rss),
             // Absent where it is not counted: the zero of the start is no knowledge then.
             iowait_ns: newest.iowait_ns,
+            threads: newest.threads,
         })
     }
 
@@ -135,6 +139,7 @@ mod tests {
             rss: Some(ms * 4096),
             peak_rss: Some(ms * 8192),
             iowait_ns: None,
+            threads: None,
         }
     }
 

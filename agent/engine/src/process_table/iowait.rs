@@ -1,0 +1,76 @@
+//! The kernel's total of I/O wait without what cannot be.
+//!
+//! Where delay accounting is switched on while a task waits for its disk, the kernel takes that wait to have begun at zero
+//! of its clock and adds the host's whole uptime (`kernel/delayacct.c`, `delayacct_end`).
+
+use crate::event::Sample;
+
+/// So many threads have the kernel's events summed up; of those with more, /proc says how many they are.
+const FEW_THREADS: u64 = 24;
+/// Clocks and ticks differ by less.
+const SLACK_NS: u64 = 100_000_000;
+
+/// Of one process.
+#[derive(Debug)]
+pub(super) struct Iowait {
+    /// Time and total of the latest sample that had one, nanoseconds.
+    last: (u64, u64),
+    threads: u64,
+    /// What the total has too much, nanoseconds.
+    excess_ns: u64,
+}
+
+impl Iowait {
+    /// Of a process that starts then.
+    pub(super) const fn since(start_ns: u64) -> Self {
+        Self { last: (start_ns, 0), threads: FEW_THREADS, excess_ns: 0 }
+    }
+
+    /// The sample's total without every step by more than all threads can have waited since the one before.
+    pub(super) fn plausible(&mut self, sample: &Sample) -> Option<u64> {
+        if let Some(threads) = sample.threads {
+            self.threads = u64::from(threads).max(FEW_THREADS);
+        }
+        let total = sample.iowait_ns?;
+        let (time_ns, before) = self.last;
+        let elapsed_ns = sample.time_ns.saturating_sub(time_ns);
+        let grown = total.saturating_sub(before);
+        if grown > elapsed_ns.saturating_mul(self.threads).saturating_add(SLACK_NS) {
+            self.excess_ns += grown;
+        }
+        if sample.time_ns >= time_ns {
+            self.last = (sample.time_ns, total);
+        }
+        // One that is smaller was told late, or the thread that had it too large has ended.
+        Some(total.checked_sub(self.excess_ns).unwrap_or(total))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn sample(at: u64, iowait_ns: u64, threads: Option<u32>) -> Sample {
+        Sample { time_ns: at, iowait_ns: Some(iowait_ns), threads, ..Sample::default() }
+    }
+
+    #[test]
+    fn the_uptime_is_no_wait() {
+        let mut iowait = Iowait::since(100 * SECOND);
+        let mut total = |at, ns| iowait.plausible(&sample(at * SECOND, ns, Some(1))).unwrap();
+        assert_eq!(total(101, SECOND / 2), SECOND / 2);
+        assert_eq!(total(102, SECOND / 2 + 5600 * SECOND), SECOND / 2);
+        assert_eq!(total(103, SECOND + 5600 * SECOND), SECOND);
+        assert_eq!(total(101, SECOND / 2), SECOND / 2, "told late");
+    }
+
+    #[test]
+    fn a_thousand_threads_may_wait_a_thousand_seconds_in_one() {
+        let mut iowait = Iowait::since(0);
+        assert_eq!(iowait.plausible(&sample(SECOND, 900 * SECOND, Some(1000))), Some(900 * SECOND));
+        assert_eq!(iowait.plausible(&Sample { time_ns: 2 * SECOND, ..Sample::default() }), None);
+        assert_eq!(iowait.plausible(&sample(3 * SECOND, 2500 * SECOND, None)), Some(2500 * SECOND));
+    }
+}
