@@ -8,13 +8,14 @@
 )]
 
 use std::ffi::OsStr;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pidflow_exporters::config::SpoolConfig;
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, WireVersion, sample};
+use pidflow_tests::agent::Agent;
 
 /// A file system of 1 MiB, there for as long as this is.
 struct SmallDisk(PathBuf);
@@ -66,6 +67,33 @@ fn a_full_disk_is_counted_and_what_was_written_is_delivered() {
     drop(set);
     assert_eq!((again.exported, again.lost_total()), (end.spooled, 0), "{again:?}");
     assert!(reader.join().unwrap().unwrap() > 0);
+}
+
+/// Attempts at a port at which nobody listens; each is a record of half a kilobyte.
+const ATTEMPTS: usize = 5_000;
+
+#[test]
+fn an_agent_whose_disk_is_full_says_so_and_goes_on() {
+    if pidflow_tests::skip::without_root("an_agent_whose_disk_is_full_says_so_and_goes_on") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (disk, config) = (SmallDisk::mount(&dir.path().join("disk")), dir.path().join("pidflow.toml"));
+    let nobody = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (collector, closed, spool) = (nobody(), nobody(), disk.0.join("spool"));
+    let table =
+        format!("[[exporter]]\nkind = \"ipfix\"\nurl = \"tcp://{collector}\"\nspool = \"{}\"\n", spool.display());
+    std::fs::write(&config, table).unwrap();
+    let agent = Agent::start(dir.path(), &["-i", "lo", "-d", "1s", "--config", config.to_str().unwrap()]).unwrap();
+    for _ in 0..ATTEMPTS {
+        assert!(TcpStream::connect(closed).is_err());
+    }
+    let ended = agent.stop().unwrap();
+    // The other exporter has them all.
+    assert_eq!(ended.records.iter().filter(|r| r.destination.1 == closed.port()).count(), ATTEMPTS);
+    let line = ended.log.lines().find(|l| l.contains("No space left on device"));
+    let line = line.unwrap_or_else(|| panic!("{}", ended.log));
+    assert!(line.contains(spool.to_str().unwrap()) && line.contains("lost"), "{line}");
 }
 
 /// A file system of its own of 16 MiB, which can be frozen: whatever would write to it waits.
