@@ -14,7 +14,7 @@ WINDOW_VARIABLE = {
 # Every node of the graph in the time shown, so that a click on any of them leads to it.
 SEEN = [by_end(end, seen("pidflow_edge_flows_total", end + '!="other"')) for end in ("source", "target")]
 SEEN.append(seen("pidflow_process_info"))
-NODES = f"query_result({total('id', ' or '.join(SEEN)).replace('sum', 'group', 1)})"
+NODES = f"query_result(group by (id) ({' or '.join(SEEN)}))"
 
 # Axes that begin at nothing; those of shares show a percent of one even where there is less.
 FROM_ZERO = {"min": 0}

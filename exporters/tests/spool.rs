@@ -205,14 +205,19 @@ fn a_reload_while_a_receiver_hangs_loses_nothing_that_comes_meanwhile() {
     assert_eq!(receiver.join().unwrap() as u64, sent);
 }
 
+/// An exporter to a receiver that will not answer, with ten records and a spool in the folder.
+fn ten_for(hung: &TcpListener, dir: &Path, context: &ExportContext) -> (ExporterConfig, ExporterSet) {
+    let config = unanswered(hung, &dir.join("spool"));
+    let set = ExporterSet::start(std::slice::from_ref(&config), context).unwrap();
+    set.send(&batch(10));
+    (config, set)
+}
+
 #[test]
 fn a_reload_that_fails_leaves_one_with_a_hung_receiver_at_work() {
-    let dir = tempfile::tempdir().unwrap();
-    let hung = TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = unanswered(&hung, &dir.path().join("spool"));
-    let context = ExportContext::default();
-    let set = ExporterSet::start(std::slice::from_ref(&config), &context).unwrap();
-    set.send(&batch(10));
+    let (dir, hung, context) =
+        (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap(), ExportContext::default());
+    let (config, set) = ten_for(&hung, dir.path(), &context);
     drop(is_asked(&hung));
     let mut other = config.clone();
     other.queue_records = 10_000;
@@ -224,12 +229,9 @@ fn a_reload_that_fails_leaves_one_with_a_hung_receiver_at_work() {
 
 #[test]
 fn one_that_was_taken_out_gives_its_spool_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let hung = TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = unanswered(&hung, &dir.path().join("spool"));
-    let context = ExportContext::default();
-    let set = ExporterSet::start(std::slice::from_ref(&config), &context).unwrap();
-    set.send(&batch(10));
+    let (dir, hung, context) =
+        (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap(), ExportContext::default());
+    let (config, set) = ten_for(&hung, dir.path(), &context);
     let _connection = is_asked(&hung);
     assert_eq!(set.reload(&[], &context).unwrap(), Reloaded { kept: 0, started: 0, stopped: 1 });
     assert_eq!(set.reload(&[config], &context).unwrap(), Reloaded { kept: 0, started: 1, stopped: 0 });

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pidflow_tests::process;
 use serde_json::Value;
 
 fn pictures() -> PathBuf {
@@ -11,8 +12,7 @@ fn pictures() -> PathBuf {
 
 /// The folder of the packages, installed where they are not those that `tests/pictures/package.json` names.
 pub(crate) fn packages() -> Result<PathBuf, String> {
-    let default = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
-    let dir = std::env::var_os("PIDFLOW_CACHE").map_or_else(default, PathBuf::from).join("npm");
+    let dir = process::cache().join("npm");
     let wanted = std::fs::read_to_string(pictures().join("package.json")).map_err(|e| e.to_string())?;
     let complete = dir.join("complete");
     if std::fs::read_to_string(&complete).is_ok_and(|found| found == wanted) {

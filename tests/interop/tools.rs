@@ -33,11 +33,7 @@ fn on_path(name: &str) -> bool {
 
 /// Python with `module`, from the tests' virtual environment; none with a skip reported.
 pub(crate) fn python(test: &str, module: &str) -> Option<PathBuf> {
-    let cache = std::env::var_os("PIDFLOW_CACHE").map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow"),
-        PathBuf::from,
-    );
-    let python = cache.join("venv/bin/python");
+    let python = pidflow_tests::process::cache().join("venv/bin/python");
     let loads = Command::new(&python).args(["-c", &format!("import {module}")]).output();
     let usable = loads.is_ok_and(|o| o.status.success());
     if !usable {

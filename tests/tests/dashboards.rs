@@ -279,8 +279,7 @@ fn check_graph(prometheus: u16, (file, dashboard): (&Path, &Value), title: &str,
 
 /// The ClickHouse dashboards' queries on the records that the agent wrote.
 fn history_answers(dir: &Path) {
-    let default = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/pidflow");
-    let python = std::env::var_os("PIDFLOW_CACHE").map_or_else(default, PathBuf::from).join("venv/bin/python");
+    let python = process::cache().join("venv/bin/python");
     let imported = Command::new(&python).args(["-c", "import chdb"]).output();
     if !imported.is_ok_and(|o| o.status.success()) {
         return skip::skip("the ClickHouse dashboards' queries", "chdb is not installed");
