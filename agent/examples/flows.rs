@@ -3,18 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an example may panic")]
 
-#[expect(dead_code, unused_imports, reason = "the program uses more of it")]
-#[path = "../src/capture/mod.rs"]
-mod capture;
-#[expect(dead_code, reason = "the program uses more of it")]
-#[path = "../src/clock.rs"]
-mod clock;
-
 use std::time::{Duration, Instant};
 
-use capture::{CaptureCounters, CaptureFiles, FileOptions, Interfaces, LiveCapture, LiveOptions, PacketBatch};
+use pidflow_agent::capture::{
+    CaptureCounters, CaptureFiles, FileOptions, Interfaces, LiveCapture, LiveOptions, PacketBatch,
+};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
-use pidflow_schema::record::{Flow, FlowEndReason};
+use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
 fn main() {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
@@ -30,7 +25,7 @@ fn main() {
         _ => files(&arguments, &mut table, &mut output),
     };
     let under_way = table.len();
-    table.drain(FlowEndReason::ForcedEnd, "").for_each(|flow| output.take(&flow));
+    table.drain(FlowEndReason::ForcedEnd, FlowEndDetail::None).for_each(|flow| output.take(&flow));
     println!("{counters:#?}\n{:#?}\nflows under way at the end {under_way}", table.counters());
     println!(
         "records {} packets {} octets {} frame octets {}",

@@ -1,46 +1,5 @@
-//! The pidflow agent: every network flow of a Linux host, with the processes at both ends.
+//! The `pidflow` binary; everything is in the library beside it.
 
-#[cfg(test)]
-mod allocated;
-mod capture;
-mod cli;
-mod clock;
-mod commands;
-mod config;
-mod element_description;
-mod failure;
-mod figures;
-mod http;
-mod live_view;
-mod logging;
-mod metrics;
-mod notify;
-mod observe;
-mod pacing;
-mod pipeline;
-mod privileges;
-mod probes;
-mod recent;
-mod reload;
-#[cfg(test)]
-mod sample;
-mod signals;
-
-use std::process::ExitCode;
-
-use clap::Parser;
-
-fn main() -> ExitCode {
-    let command = match cli::Cli::try_parse() {
-        Ok(cli) => cli.command,
-        Err(e) => return cli::report(&e),
-    };
-    match commands::execute(command) {
-        Ok(code) => code,
-        Err(e) if e.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("pidflow: {e}");
-            e.exit_code()
-        }
-    }
+fn main() -> std::process::ExitCode {
+    pidflow_agent::run()
 }

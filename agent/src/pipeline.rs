@@ -10,13 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use pidflow_engine::event::KernelEvent;
+use pidflow_engine::fact::Fact;
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, FlowTableCounters};
 use pidflow_engine::join::Joiner;
 use pidflow_engine::packet::Packet;
 use pidflow_engine::socket_index::EndpointChange;
 use pidflow_exporters::{ExporterSet, Snapshot};
-use pidflow_schema::{Attribution, Flow, FlowEndReason, FlowRecord};
+use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord};
 
 use crate::capture::{CaptureCounters, CaptureError, CaptureFiles, Interface, LiveCapture, PacketBatch, SeenUntil};
 use crate::clock::wall_ns;
@@ -106,7 +106,7 @@ impl Reading {
     }
 
     /// Ends all flows and sends everything, however long that takes.
-    pub(crate) fn finish(mut self, detail: &'static str) -> Ended {
+    pub(crate) fn finish(mut self, detail: FlowEndDetail) -> Ended {
         self.hand_on(1);
         let mut rest = self.table.drain(FlowEndReason::ForcedEnd, detail).peekable();
         while rest.peek().is_some() {
@@ -149,7 +149,7 @@ pub(crate) struct Live {
     /// Packets that are not counted yet.
     held: Held,
     seen_until: SeenUntil,
-    events: Vec<KernelEvent>,
+    events: Vec<Fact>,
     flows: Vec<Flow>,
     /// Ports that changed hands, of which the table has not been told yet, the earliest first: some become known late.
     changes: BinaryHeap<Reverse<EndpointChange>>,
@@ -309,7 +309,7 @@ impl Live {
         let LiveParts { table, joiner, exporters, observers, shutdown, .. } = &mut self.parts;
         let mut pacer = Pacer::new(Instant::now() + *shutdown);
         let waiting = std::mem::take(&mut self.grace).into_flows();
-        let mut flows = waiting.chain(table.drain(FlowEndReason::ForcedEnd, "shutdown")).peekable();
+        let mut flows = waiting.chain(table.drain(FlowEndReason::ForcedEnd, FlowEndDetail::Shutdown)).peekable();
         while flows.peek().is_some() {
             let records = flows.by_ref().take(RECORD_BATCH).map(|flow| joiner.join(flow)).collect();
             observers.records(&records);

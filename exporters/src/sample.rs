@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, Handshake, InitiatorBasis, Pod, Process,
-    ProcessEnd, ProcessUsage, Protocol,
+    Attribution, Candidate, Counters, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, InitiatorBasis, Pod,
+    Process, ProcessEnd, ProcessUsage, Protocol,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -73,27 +73,24 @@ fn flow(n: u64) -> Flow {
     let protocol = if v6 && protocol(n) == Protocol::ICMP { Protocol::ICMPV6 } else { protocol(n) };
     let icmp = matches!(protocol, Protocol::ICMP | Protocol::ICMPV6);
     let first_ns = START_NS + n * MILLISECOND_NS;
+    let (source_port, destination_port) = if icmp { (7, 7) } else { (1024 + (n % 60_000) as u16, 443) };
+    let last_ns = first_ns + (n % 5000) * MILLISECOND_NS;
+    let has_ended = n.is_multiple_of(2);
     Flow {
-        protocol,
         vlan: (n % 13 == 12).then_some((n % 4095) as u16),
-        source,
-        destination,
-        source_port: if icmp { 7 } else { 1024 + (n % 60_000) as u16 },
-        destination_port: if icmp { 7 } else { 443 },
         icmp_type_code: icmp.then_some(8 << 8),
-        first_ns,
-        last_ns: first_ns + (n % 5000) * MILLISECOND_NS,
         forward: counters(n, 0x1b),
         reverse: counters(n / 2, 0x13),
         ip_class_of_service: (n % 256) as u8,
         macs: (n % 3 != 2).then_some(([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])),
         interface_index: 2,
         interface: Arc::from("eth0"),
-        end_reason: if n.is_multiple_of(2) { FlowEndReason::EndOfFlow } else { FlowEndReason::IdleTimeout },
-        end_detail: if n.is_multiple_of(2) { "fin" } else { "" }.into(),
+        end_reason: if has_ended { FlowEndReason::EndOfFlow } else { FlowEndReason::IdleTimeout },
+        end_detail: if has_ended { FlowEndDetail::Fin } else { FlowEndDetail::None },
         initiator: if n % 4 == 3 { InitiatorBasis::FirstPacket } else { InitiatorBasis::Socket },
         handshake: (protocol == Protocol::TCP)
             .then_some(Handshake { server_us: (n % 90_000) as u32, client_us: (n % 5_000) as u32 }),
+        ..Flow::new(protocol, (source, source_port), (destination, destination_port), (first_ns, last_ns))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The flow record: what the packets said, and the process at each end.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -62,6 +61,58 @@ pub enum FlowEndReason {
     ForcedEnd = 4,
     /// Evicted because the table was full.
     LackOfResources = 5,
+}
+
+/// More precise than [`FlowEndReason`]: what ended the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum FlowEndDetail {
+    /// Nothing to add to the reason.
+    #[default]
+    None = 0,
+    /// Both ends sent FIN.
+    Fin = 1,
+    /// An end sent RST.
+    Rst = 2,
+    /// A SYN with another sequence number began a new connection with the same ports.
+    NewConnection = 3,
+    /// Another socket has the local port since.
+    SocketChanged = 4,
+    /// The connect failed, and none of its packets was seen.
+    ConnectFailed = 5,
+    /// The capture file ended.
+    EndOfCapture = 6,
+    /// The agent was told to stop.
+    Shutdown = 7,
+}
+
+impl FlowEndDetail {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 8] = [
+        Self::None,
+        Self::Fin,
+        Self::Rst,
+        Self::NewConnection,
+        Self::SocketChanged,
+        Self::ConnectFailed,
+        Self::EndOfCapture,
+        Self::Shutdown,
+    ];
+
+    /// As exported; empty: nothing to add.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Fin => "fin",
+            Self::Rst => "rst",
+            Self::NewConnection => "new-connection",
+            Self::SocketChanged => "socket-changed",
+            Self::ConnectFailed => "connect-failed",
+            Self::EndOfCapture => "end-of-capture",
+            Self::Shutdown => "shutdown",
+        }
+    }
 }
 
 /// How it is known which end is the source (the client).
@@ -140,9 +191,8 @@ pub struct Flow {
     pub interface: Arc<str>,
     /// Why the record was made.
     pub end_reason: FlowEndReason,
-    /// More precise than `end_reason`: `fin`, `rst`, `socket-closed`, `socket-changed`, `end-of-capture`,
-    /// `shutdown`, … ; empty: nothing to add.
-    pub end_detail: Cow<'static, str>,
+    /// More precise than `end_reason`.
+    pub end_detail: FlowEndDetail,
     /// How the initiator is known.
     pub initiator: InitiatorBasis,
     /// The handshake, in the record during which it ended; none: not seen, or not TCP.
@@ -150,6 +200,33 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// A flow of which no more than protocol, both ends (address and port) and times (first and last packet, nanoseconds
+    /// since the epoch) are known: no packet, first seen from `source`, ended by the idle timeout.
+    #[must_use]
+    pub fn new(protocol: u8, source: (IpAddr, u16), destination: (IpAddr, u16), time: (u64, u64)) -> Self {
+        Self {
+            protocol,
+            vlan: None,
+            source: source.0,
+            destination: destination.0,
+            source_port: source.1,
+            destination_port: destination.1,
+            icmp_type_code: None,
+            first_ns: time.0,
+            last_ns: time.1,
+            forward: Counters::default(),
+            reverse: Counters::default(),
+            ip_class_of_service: 0,
+            macs: None,
+            interface_index: 0,
+            interface: Arc::default(),
+            end_reason: FlowEndReason::IdleTimeout,
+            end_detail: FlowEndDetail::None,
+            initiator: InitiatorBasis::FirstPacket,
+            handshake: None,
+        }
+    }
+
     /// Swaps the ends: what was destination becomes source.
     pub fn turn_round(&mut self) {
         std::mem::swap(&mut self.source, &mut self.destination);

@@ -2,7 +2,7 @@
 //! join of the two. No files, sockets, clock, async, aya or pcap: time is an argument.
 
 pub mod decode;
-pub mod event;
+pub mod fact;
 pub mod flow_table;
 pub mod join;
 pub mod packet;

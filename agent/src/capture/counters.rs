@@ -5,25 +5,25 @@ use pidflow_engine::decode::{Discard, DiscardCounters, Discarded};
 /// What became of the frames of one or several sources. `packets` is everything that was seen:
 /// what is in flows, plus `discards`, `filtered` and `loopback_copies`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct CaptureCounters {
+pub struct CaptureCounters {
     /// Frames read, whatever became of them.
-    pub(crate) packets: u64,
+    pub packets: u64,
     /// Their octets on the wire.
-    pub(crate) frame_octets: u64,
+    pub frame_octets: u64,
     /// Frames that belong to no flow, by reason.
-    pub(crate) discards: DiscardCounters,
+    pub discards: DiscardCounters,
     /// Frames of a file that the filter did not pass. Live, the kernel filters, and nothing is counted.
-    pub(crate) filtered: Discarded,
+    pub filtered: Discarded,
     /// Second sightings of a packet on the loopback interface.
-    pub(crate) loopback_copies: Discarded,
+    pub loopback_copies: Discarded,
     /// Packets that the kernel dropped because its buffer was full.
-    pub(crate) kernel_drops: u64,
+    pub kernel_drops: u64,
     /// Packets that the network card or its driver dropped.
-    pub(crate) interface_drops: u64,
+    pub interface_drops: u64,
     /// Interfaces that vanished or failed while they were watched.
-    pub(crate) lost_interfaces: u64,
+    pub lost_interfaces: u64,
     /// Capture files that could not be read to their end.
-    pub(crate) damaged_files: u64,
+    pub damaged_files: u64,
 }
 
 impl CaptureCounters {
@@ -37,7 +37,7 @@ impl CaptureCounters {
     }
 
     /// Adds all of `other`.
-    pub(crate) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         self.packets += other.packets;
         self.frame_octets += other.frame_octets;
         self.discards.add(&other.discards);

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// A packet source failed.
 #[derive(Debug, Error)]
-pub(crate) enum CaptureError {
+pub enum CaptureError {
     /// The file cannot be opened.
     #[error("{}: cannot open the capture file: {source}", path.display())]
     Open {

@@ -9,14 +9,14 @@ const LINKTYPE_RAW: u32 = 101;
 const DLT_RAW: i32 = 12;
 
 /// A filter expression and its programs, one per link type.
-pub(crate) struct Filter {
+pub struct Filter {
     expression: String,
     programs: Vec<(u32, Option<BpfProgram>)>,
 }
 
 impl Filter {
     /// A filter; an expression that fits no Ethernet frame is refused here already.
-    pub(crate) fn new(expression: &str) -> Result<Self, CaptureError> {
+    pub fn new(expression: &str) -> Result<Self, CaptureError> {
         compile(expression, Linktype::ETHERNET)
             .map_err(|e| CaptureError::Filter { expression: expression.to_owned(), message: e.to_string() })?;
         Ok(Self { expression: expression.to_owned(), programs: Vec::new() })

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use indicatif::{ProgressBar, ProgressStyle};
 use pidflow_engine::flow_table::FlowTable;
 use pidflow_exporters::{ExporterSet, Mode};
+use pidflow_schema::FlowEndDetail;
 
 use super::summary;
 use crate::capture::{CaptureFiles, FileOptions, Filter};
@@ -58,7 +59,7 @@ fn read_all(mut reading: Reading, bar: &ProgressBar, stop: &Stop) -> Result<(), 
             bar.set_position(reading.octets_read());
         }
     }
-    let ended = reading.finish("end-of-capture");
+    let ended = reading.finish(FlowEndDetail::EndOfCapture);
     bar.finish_and_clear();
     if ended.capture.packets > 0 || faults.is_empty() {
         eprintln!("{}", summary::reading(&ended));

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use pidflow_engine::event::{KernelEvent, ProcessId};
+use pidflow_engine::fact::{Fact, ProcessId};
 
 pub(crate) use delay::DelayAccounting;
 pub(crate) use procfs_read::own_network_namespace;
@@ -92,7 +92,7 @@ pub(crate) struct HookReport {
 pub(crate) struct Probes {
     ring: Option<Ring>,
     requests: Sender<Request>,
-    facts: Receiver<Vec<KernelEvent>>,
+    facts: Receiver<Vec<Fact>>,
     reports: Vec<HookReport>,
     refused_requests: u64,
     _delay: delay::Guard,
@@ -161,7 +161,7 @@ fn polling(reason: String) -> HookReport {
 
 impl Probes {
     /// Takes every fact there is, oldest first within each source.
-    pub(crate) fn drain(&mut self, out: &mut Vec<KernelEvent>) {
+    pub(crate) fn drain(&mut self, out: &mut Vec<Fact>) {
         out.extend(self.facts.try_iter().flatten());
         let from = out.len();
         if let Some(ring) = &mut self.ring {
@@ -186,11 +186,11 @@ impl Probes {
 }
 
 /// What an event gives the sampler to do.
-fn ask(requests: &Sender<Request>, refused: &mut u64, event: &KernelEvent) {
+fn ask(requests: &Sender<Request>, refused: &mut u64, event: &Fact) {
     let request = match event {
-        KernelEvent::Exec { task, .. } => Request::Describe(task.id),
-        KernelEvent::Socket { task, socket, .. } => Request::Watch(task.id, socket.netns),
-        KernelEvent::Exit { task, .. } => Request::Forget(task.id),
+        Fact::Exec { task, .. } => Request::Describe(task.id),
+        Fact::Socket { task, socket, .. } => Request::Watch(task.id, socket.netns),
+        Fact::Exit { task, .. } => Request::Forget(task.id),
         _ => return,
     };
     *refused += u64::from(requests.try_send(request).is_err());

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use pidflow_engine::event::{KernelEvent, ProcessId, Sample, Socket, SocketUse, TICK_NS, Task};
+use pidflow_engine::fact::{Fact, ProcessId, Sample, Socket, SocketUse, TICK_NS, Task};
 use pidflow_schema::{Protocol, abi};
 
 use crate::clock::BootClock;
@@ -10,7 +10,7 @@ use crate::clock::BootClock;
 const SOCK_RAW: u32 = 3;
 
 /// One event; none: not of a kind or size that this agent knows.
-pub(crate) fn event(bytes: &[u8], clock: BootClock) -> Option<KernelEvent> {
+pub(crate) fn event(bytes: &[u8], clock: BootClock) -> Option<Fact> {
     let kind = u32::from_ne_bytes(bytes.first_chunk::<4>().copied()?);
     match kind {
         k if k == abi::EventKind::Fork as u32 => read(bytes).map(|e| fork(&e, clock)),
@@ -33,14 +33,14 @@ fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
     (bytes.len() >= size_of::<T>()).then(|| unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
-fn fork(e: &abi::ForkEvent, clock: BootClock) -> KernelEvent {
-    KernelEvent::Fork { time_ns: clock.wall(e.time_ns), child: task(&e.child, clock), parent: task(&e.parent, clock) }
+fn fork(e: &abi::ForkEvent, clock: BootClock) -> Fact {
+    Fact::Fork { time_ns: clock.wall(e.time_ns), child: task(&e.child, clock), parent: task(&e.parent, clock) }
 }
 
-fn exec(e: &abi::ExecEvent, clock: BootClock) -> KernelEvent {
+fn exec(e: &abi::ExecEvent, clock: BootClock) -> Fact {
     let path = e.path.get(..e.path_len as usize).unwrap_or_default();
     let args = e.args.get(..e.args_len as usize).unwrap_or_default();
-    KernelEvent::Exec {
+    Fact::Exec {
         time_ns: clock.wall(e.time_ns),
         task: task(&e.task, clock),
         parent_pid: e.parent_tgid,
@@ -55,20 +55,20 @@ pub(crate) fn joined(args: &[u8]) -> Box<str> {
     String::from_utf8_lossy(trimmed).replace('\0', " ").into_boxed_str()
 }
 
-fn exit(e: &abi::ExitEvent, clock: BootClock) -> KernelEvent {
-    KernelEvent::Exit {
+fn exit(e: &abi::ExitEvent, clock: BootClock) -> Fact {
+    Fact::Exit {
         task: task(&e.task, clock),
         parent_pid: e.parent_tgid,
         sample: sample(&e.usage, clock.wall(e.time_ns)),
     }
 }
 
-fn socket(e: &abi::SocketEvent, clock: BootClock) -> Option<KernelEvent> {
+fn socket(e: &abi::SocketEvent, clock: BootClock) -> Option<Fact> {
     let time_ns = clock.wall(e.time_ns);
     let used = socket_use(e, clock)?;
     // A datagram leaves within the call, and its sender may be preempted before the end of it.
     let is_told_late = used == SocketUse::Send && e.since_ns != 0;
-    Some(KernelEvent::Socket {
+    Some(Fact::Socket {
         time_ns: if is_told_late { clock.wall(e.since_ns) } else { time_ns },
         task: task(&e.task, clock),
         parent_pid: e.parent_tgid,

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use pidflow_engine::event::KernelEvent;
+use pidflow_engine::fact::Fact;
 use pidflow_schema::Pod;
 
 /// Hexadecimal digits of a container's id.
@@ -38,14 +38,14 @@ impl Pods {
     }
 
     /// All of them, if they are not those of the last time. Costs one `stat` while nothing changes.
-    pub(crate) fn look(&mut self) -> Option<KernelEvent> {
+    pub(crate) fn look(&mut self) -> Option<Fact> {
         if !self.is_due(Instant::now()) {
             return None;
         }
         let found = read(&self.folder);
         (found != self.known).then(|| {
             self.known.clone_from(&found);
-            KernelEvent::Pods(found)
+            Fact::Pods(found)
         })
     }
 
@@ -137,8 +137,8 @@ mod tests {
         }
     }
 
-    fn ids(event: Option<KernelEvent>) -> Option<Vec<String>> {
-        let Some(KernelEvent::Pods(pods)) = event else { return None };
+    fn ids(event: Option<Fact>) -> Option<Vec<String>> {
+        let Some(Fact::Pods(pods)) = event else { return None };
         let mut ids: Vec<_> = pods.into_keys().map(String::from).collect();
         ids.sort();
         Some(ids)

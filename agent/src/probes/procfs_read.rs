@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use pidflow_engine::event::{KernelEvent, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
+use pidflow_engine::fact::{Fact, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
 use procfs::process::{Process, Stat};
 
 use super::process_id;
@@ -100,9 +100,9 @@ pub(crate) fn addresses(pid: u32) -> Vec<IpAddr> {
 }
 
 /// The addresses of a namespace, seen through `pid`; none: that process is gone, or the namespace has none.
-pub(crate) fn addresses_event(netns: u32, pid: u32) -> Option<KernelEvent> {
+pub(crate) fn addresses_event(netns: u32, pid: u32) -> Option<Fact> {
     let addresses = addresses(pid);
-    (!addresses.is_empty()).then(|| KernelEvent::Addresses { time_ns: wall_ns(), netns, addresses })
+    (!addresses.is_empty()).then(|| Fact::Addresses { time_ns: wall_ns(), netns, addresses })
 }
 
 /// `fib_trie` prints an address in one line and `/32 host LOCAL` in the next.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use aya::Ebpf;
 #[cfg(feature = "probes")]
 use aya::maps::{MapData, PerCpuArray, RingBuf};
-use pidflow_engine::event::KernelEvent;
+use pidflow_engine::fact::Fact;
 #[cfg(feature = "probes")]
 use pidflow_schema::abi::KernelCounter;
 
@@ -61,7 +61,7 @@ impl Ring {
     }
 
     /// Takes every event there is.
-    pub(crate) fn drain(&mut self, out: &mut Vec<KernelEvent>) {
+    pub(crate) fn drain(&mut self, out: &mut Vec<Fact>) {
         self.clock.refresh();
         let clock = self.clock;
         while let Some(item) = self.events.next() {
@@ -93,7 +93,7 @@ pub(crate) struct Ring;
 
 #[cfg(not(feature = "probes"))]
 impl Ring {
-    pub(crate) fn drain(&mut self, _: &mut Vec<KernelEvent>) {}
+    pub(crate) fn drain(&mut self, _: &mut Vec<Fact>) {}
 
     pub(crate) fn counts(&self) -> KernelCounts {
         KernelCounts::default()

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use pidflow_engine::event::{KernelEvent, ProcessId};
+use pidflow_engine::fact::{Fact, ProcessId};
 use procfs::process::Process;
 
 use super::pods::Pods;
@@ -44,7 +44,7 @@ pub(crate) struct Sampler {
     /// The kubelet's links to the logs of containers.
     pub(crate) pod_logs: PathBuf,
     pub(crate) incoming: Receiver<Request>,
-    pub(crate) out: Sender<Vec<KernelEvent>>,
+    pub(crate) out: Sender<Vec<Fact>>,
 }
 
 impl Sampler {
@@ -54,10 +54,10 @@ impl Sampler {
     /// The thread cannot be started.
     pub(crate) fn spawn(self) -> Result<()> {
         let mut pods = Pods::of(&self.pod_logs);
-        let mut first = vec![KernelEvent::Users(procfs_read::users())];
+        let mut first = vec![Fact::Users(procfs_read::users())];
         first.extend(pods.look());
         first.extend(snapshot::take());
-        first.push(KernelEvent::SnapshotDone);
+        first.push(Fact::SnapshotDone);
         // The channel is new and empty.
         let _ = self.out.send(first);
         let body = move || Rounds { pods, ..Rounds::default() }.run(&self);
@@ -67,7 +67,7 @@ impl Sampler {
 }
 
 /// False: the pipeline is gone.
-fn deliver(sampler: &Sampler, facts: &mut Vec<KernelEvent>) -> bool {
+fn deliver(sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
     facts.is_empty() || sampler.out.send(std::mem::take(facts)).is_ok()
 }
 
@@ -99,7 +99,7 @@ impl Rounds {
     }
 
     /// Serves requests until the next round is due; false: the pipeline is gone.
-    fn serve(&mut self, sampler: &Sampler, facts: &mut Vec<KernelEvent>) -> bool {
+    fn serve(&mut self, sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
         let due = Instant::now() + sampler.interval;
         self.described = 0;
         while Instant::now() < due {
@@ -112,19 +112,15 @@ impl Rounds {
         true
     }
 
-    fn look_at_own_addresses(&mut self, facts: &mut Vec<KernelEvent>) {
+    fn look_at_own_addresses(&mut self, facts: &mut Vec<Fact>) {
         let addresses = procfs_read::addresses(std::process::id());
         if addresses != self.own_addresses {
             self.own_addresses.clone_from(&addresses);
-            facts.push(KernelEvent::Addresses {
-                time_ns: wall_ns(),
-                netns: procfs_read::own_network_namespace(),
-                addresses,
-            });
+            facts.push(Fact::Addresses { time_ns: wall_ns(), netns: procfs_read::own_network_namespace(), addresses });
         }
     }
 
-    fn serve_until(&mut self, due: Instant, sampler: &Sampler, facts: &mut Vec<KernelEvent>) -> bool {
+    fn serve_until(&mut self, due: Instant, sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
         loop {
             // What a burst of requests found out is wanted before the round ends: flows are joined soon.
             if sampler.incoming.is_empty() && !deliver(sampler, facts) {
@@ -138,7 +134,7 @@ impl Rounds {
         }
     }
 
-    fn answer(&mut self, request: Request, facts: &mut Vec<KernelEvent>) {
+    fn answer(&mut self, request: Request, facts: &mut Vec<Fact>) {
         match request {
             Request::Describe(id) => self.describe(id, facts),
             Request::Watch(id, netns) => self.watch(id, netns, facts),
@@ -146,18 +142,18 @@ impl Rounds {
         }
     }
 
-    fn describe(&mut self, id: ProcessId, facts: &mut Vec<KernelEvent>) {
+    fn describe(&mut self, id: ProcessId, facts: &mut Vec<Fact>) {
         self.described += 1;
         if self.described > DESCRIPTIONS_PER_ROUND {
             return;
         }
         let seen = Process::new(id.pid as i32).ok().and_then(|p| procfs_read::process(&p, BootClock::now()));
         if let Some(seen) = seen.filter(|s| s.task.id == id) {
-            facts.push(KernelEvent::Process(Box::new(seen)));
+            facts.push(Fact::Process(Box::new(seen)));
         }
     }
 
-    fn watch(&mut self, id: ProcessId, netns: u32, facts: &mut Vec<KernelEvent>) {
+    fn watch(&mut self, id: ProcessId, netns: u32, facts: &mut Vec<Fact>) {
         if self.known.insert(id) {
             self.watched.push(id);
         }
@@ -174,12 +170,12 @@ impl Rounds {
         }
     }
 
-    fn round(&mut self, sampler: &Sampler, facts: &mut Vec<KernelEvent>) {
+    fn round(&mut self, sampler: &Sampler, facts: &mut Vec<Fact>) {
         self.number = self.number.wrapping_add(1);
         if sampler.polls {
             let begun_ns = wall_ns();
             facts.extend(snapshot::take());
-            facts.push(KernelEvent::Polled { begun_ns });
+            facts.push(Fact::Polled { begun_ns });
             self.watch_polled(facts);
         }
         self.sample(facts);
@@ -189,30 +185,30 @@ impl Rounds {
     }
 
     /// Without eBPF nobody asks: whoever holds a socket is sampled.
-    fn watch_polled(&mut self, facts: &[KernelEvent]) {
+    fn watch_polled(&mut self, facts: &[Fact]) {
         let holders = facts.iter().filter_map(|f| match f {
-            KernelEvent::Socket { task, .. } => Some(task.id),
+            Fact::Socket { task, .. } => Some(task.id),
             _ => None,
         });
         self.known = holders.collect();
         self.watched = self.known.iter().copied().collect();
     }
 
-    fn sample(&mut self, facts: &mut Vec<KernelEvent>) {
+    fn sample(&mut self, facts: &mut Vec<Fact>) {
         let count = self.watched.len().min(SAMPLES_PER_ROUND);
         let turn = if self.watched.len() > count { self.turn } else { 0 };
         let now: Vec<_> = self.watched.iter().cycle().skip(turn).take(count).copied().collect();
         self.turn = (turn + count) % self.watched.len().max(1);
         for id in now {
             match procfs_read::sample(id) {
-                Some(sample) => facts.push(KernelEvent::Sampled { id, sample }),
+                Some(sample) => facts.push(Fact::Sampled { id, sample }),
                 None => self.forget(id),
             }
         }
     }
 
-    fn refresh(&mut self, facts: &mut Vec<KernelEvent>) {
-        facts.push(KernelEvent::Users(procfs_read::users()));
+    fn refresh(&mut self, facts: &mut Vec<Fact>) {
+        facts.push(Fact::Users(procfs_read::users()));
         self.namespaces.retain(|&netns, &mut pid| procfs_read::network_namespace(pid) == Some(netns));
         for (&netns, &pid) in &self.namespaces {
             facts.extend(procfs_read::addresses_event(netns, pid));

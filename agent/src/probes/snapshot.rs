@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use pidflow_engine::event::{KernelEvent, Socket, SocketUse, Task};
+use pidflow_engine::fact::{Fact, Socket, SocketUse, Task};
 use procfs::net::{TcpState, UdpState};
 use procfs::process::{FDTarget, Process};
 
@@ -15,7 +15,7 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// Everything that /proc shows now: processes, parents first, then addresses, then sockets.
-pub(crate) fn take() -> Vec<KernelEvent> {
+pub(crate) fn take() -> Vec<Fact> {
     let mut events = Vec::new();
     let mut owners: HashMap<u64, Vec<Owner>> = HashMap::new();
     let mut namespaces: HashMap<u32, Process> = HashMap::new();
@@ -26,7 +26,7 @@ pub(crate) fn take() -> Vec<KernelEvent> {
         if let Some(netns) = procfs_read::network_namespace(seen.task.id.pid) {
             namespaces.entry(netns).or_insert(p);
         }
-        events.push(KernelEvent::Process(Box::new(seen)));
+        events.push(Fact::Process(Box::new(seen)));
     }
     for (netns, p) in namespaces {
         events.extend(procfs_read::addresses_event(netns, p.pid().unsigned_abs()));
@@ -52,7 +52,7 @@ fn note_sockets(p: &Process, task: &Task, parent_pid: u32, owners: &mut HashMap<
 }
 
 /// /proc/PID/net shows the tables of the process's namespace: no need to enter it.
-fn sockets_of(p: &Process, netns: u32, owners: &HashMap<u64, Vec<Owner>>, out: &mut Vec<KernelEvent>) {
+fn sockets_of(p: &Process, netns: u32, owners: &HashMap<u64, Vec<Owner>>, out: &mut Vec<Fact>) {
     let tcp = [p.tcp(), p.tcp6()].into_iter().flatten().flatten();
     for e in tcp.filter(|e| e.inode != 0) {
         let used = if e.state == TcpState::Listen { SocketUse::HeldListening } else { SocketUse::Held };
@@ -64,10 +64,10 @@ fn sockets_of(p: &Process, netns: u32, owners: &HashMap<u64, Vec<Owner>>, out: &
     }
 }
 
-fn held(owners: &HashMap<u64, Vec<Owner>>, socket: Socket, used: SocketUse, out: &mut Vec<KernelEvent>) {
+fn held(owners: &HashMap<u64, Vec<Owner>>, socket: Socket, used: SocketUse, out: &mut Vec<Fact>) {
     let time_ns = wall_ns();
     for owner in owners.get(&socket.id).into_iter().flatten() {
-        out.push(KernelEvent::Socket {
+        out.push(Fact::Socket {
             time_ns,
             task: owner.task.clone(),
             parent_pid: owner.parent_pid,

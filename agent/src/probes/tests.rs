@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pidflow_engine::event::{KernelEvent, SocketUse};
+use pidflow_engine::fact::{Fact, SocketUse};
 
 use super::{Backend, ProbeOptions, Probes, start};
 
@@ -21,7 +21,7 @@ fn is_root() -> bool {
 /// Probes and all that they have told.
 struct Watch {
     probes: Probes,
-    events: Vec<KernelEvent>,
+    events: Vec<Fact>,
 }
 
 impl Watch {
@@ -30,7 +30,7 @@ impl Watch {
         Self { probes: start(&options).unwrap(), events: Vec::new() }
     }
 
-    fn wait_for(&mut self, what: &str, found: impl Fn(&KernelEvent) -> bool) -> KernelEvent {
+    fn wait_for(&mut self, what: &str, found: impl Fn(&Fact) -> bool) -> Fact {
         let end = Instant::now() + Duration::from_secs(5);
         while Instant::now() < end {
             self.probes.drain(&mut self.events);
@@ -43,8 +43,8 @@ impl Watch {
     }
 }
 
-fn mine(e: &KernelEvent, wanted: SocketUse, port: u16) -> bool {
-    matches!(e, KernelEvent::Socket { task, used, socket, .. }
+fn mine(e: &Fact, wanted: SocketUse, port: u16) -> bool {
+    matches!(e, Fact::Socket { task, used, socket, .. }
         if task.id.pid == std::process::id() && *used == wanted && socket.local_port == port)
 }
 
@@ -61,7 +61,7 @@ fn tracepoints_tell_of_this_process() {
     server.read_exact(&mut [0]).unwrap();
     let port = client.local_addr().unwrap().port();
     let connect = probes.wait_for("connect", |e| mine(e, SocketUse::Connect, port));
-    let KernelEvent::Socket { socket, sample, task, .. } = connect else { unreachable!() };
+    let Fact::Socket { socket, sample, task, .. } = connect else { unreachable!() };
     assert_eq!(socket.remote, listener.local_addr().unwrap().ip());
     assert_eq!(socket.netns, super::own_network_namespace());
     let sample = sample.unwrap();
@@ -89,14 +89,14 @@ fn a_process_of_milliseconds_is_told_from_fork_to_exit() {
     let pid = child.id();
     child.wait().unwrap();
     probes.wait_for("fork", |e| {
-        matches!(e, KernelEvent::Fork { child, parent, .. }
+        matches!(e, Fact::Fork { child, parent, .. }
         if child.id.pid == pid && parent.id.pid == std::process::id())
     });
-    let exec = probes.wait_for("exec", |e| matches!(e, KernelEvent::Exec { task, .. } if task.id.pid == pid));
-    let KernelEvent::Exec { path, command_line, .. } = exec else { unreachable!() };
+    let exec = probes.wait_for("exec", |e| matches!(e, Fact::Exec { task, .. } if task.id.pid == pid));
+    let Fact::Exec { path, command_line, .. } = exec else { unreachable!() };
     assert_eq!((&*path, &*command_line), ("/bin/true", "/bin/true an argument"));
-    let exit = probes.wait_for("exit", |e| matches!(e, KernelEvent::Exit { task, .. } if task.id.pid == pid));
-    let KernelEvent::Exit { task, sample, .. } = exit else { unreachable!() };
+    let exit = probes.wait_for("exit", |e| matches!(e, Fact::Exit { task, .. } if task.id.pid == pid));
+    let Fact::Exit { task, sample, .. } = exit else { unreachable!() };
     assert_eq!(&*task.comm, "true");
     assert!(sample.cpu_ns.unwrap() > 0 && sample.minor_faults.unwrap() > 0 && sample.peak_rss.unwrap() > 0);
 }

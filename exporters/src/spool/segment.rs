@@ -12,7 +12,7 @@ use super::record;
 
 const MAGIC: [u8; 8] = *b"pidflow\x1e";
 /// To be raised when records look different: a segment of another format is not read.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 /// Magic, format, and the sequence number of the first record.
 const HEADER: u64 = 8 + 4 + 8;
 const SUFFIX: &str = ".records";

@@ -1,41 +1,13 @@
 //! Capture files of every format, compressed ones too: each packet is decoded or discarded, and a fault ends the file.
 #![no_main]
 
-#[allow(dead_code, reason = "the program uses more of it")]
-#[path = "../../../agent/src/capture/counters.rs"]
-mod counters;
-#[allow(dead_code, reason = "the program uses more of it")]
-#[path = "../../../agent/src/capture/error.rs"]
-mod error;
-#[allow(dead_code, reason = "the program uses more of it")]
-#[path = "../../../agent/src/capture/file/mod.rs"]
-mod file;
-#[allow(dead_code, reason = "the program uses more of it")]
-#[path = "../../../agent/src/capture/filter.rs"]
-mod filter;
-
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::FromRawFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use counters::CaptureCounters;
-use error::CaptureError;
-use file::{CaptureFiles, FileOptions};
-use filter::Filter;
 use libfuzzer_sys::fuzz_target;
-
-const BATCH: usize = 1024;
-
-/// As in the program's `capture` module, whose other half needs network interfaces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(dead_code, reason = "the program uses more of it")]
-pub(crate) struct Interface {
-    pub(crate) number: u32,
-    pub(crate) index: u32,
-    pub(crate) name: Arc<str>,
-}
+use pidflow_agent::capture::{CaptureFiles, FileOptions};
 
 /// A file in memory, and a path by which it can be opened.
 fn in_memory(content: &[u8]) -> (File, PathBuf) {

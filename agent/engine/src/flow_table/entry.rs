@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::record::{Counters, Flow, FlowEndReason, InitiatorBasis, Protocol};
+use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Protocol};
 
 use super::handshake::Watch;
 use super::key::{End, FlowKey};
@@ -76,11 +76,11 @@ pub(super) enum State {
 }
 
 impl State {
-    pub(super) const fn detail(self) -> &'static str {
+    pub(super) const fn detail(self) -> FlowEndDetail {
         match self {
-            Self::Open => "",
-            Self::Finished => "fin",
-            Self::Reset => "rst",
+            Self::Open => FlowEndDetail::None,
+            Self::Finished => FlowEndDetail::Fin,
+            Self::Reset => FlowEndDetail::Rst,
         }
     }
 }
@@ -218,22 +218,15 @@ impl Entry {
     }
 
     /// The record of what was counted.
-    pub(super) fn flow(&self, reason: FlowEndReason, detail: &'static str, interface: &(u32, Arc<str>)) -> Flow {
+    pub(super) fn flow(&self, reason: FlowEndReason, detail: FlowEndDetail, interface: &(u32, Arc<str>)) -> Flow {
         let key = &self.key;
         let low = (address(key.family, key.low), key.low_port);
         let high = (address(key.family, key.high), key.high_port);
         let from_low = self.initiator == End::Low;
-        let ((source, source_port), (destination, destination_port)) = if from_low { (low, high) } else { (high, low) };
+        let (source, destination) = if from_low { (low, high) } else { (high, low) };
         Flow {
-            protocol: key.protocol,
             vlan: (key.vlan != 0).then_some(key.vlan),
-            source,
-            destination,
-            source_port,
-            destination_port,
             icmp_type_code: self.has_icmp.then_some(self.icmp),
-            first_ns: self.first_ns,
-            last_ns: self.last_ns,
             forward: self.sent(self.initiator).counters(),
             reverse: self.sent(self.initiator.other()).counters(),
             ip_class_of_service: self.tos,
@@ -241,9 +234,10 @@ impl Entry {
             interface_index: interface.0,
             interface: Arc::clone(&interface.1),
             end_reason: reason,
-            end_detail: detail.into(),
+            end_detail: detail,
             initiator: self.basis,
             handshake: self.handshake.handshake(),
+            ..Flow::new(key.protocol, source, destination, (self.first_ns, self.last_ns))
         }
     }
 

@@ -1,6 +1,6 @@
 //! Flows that end because time passes.
 
-use pidflow_schema::record::{Flow, FlowEndReason};
+use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
 use super::FlowTable;
 
@@ -34,7 +34,7 @@ impl FlowTable {
             if now_ns.saturating_sub(self.slab.get(slot).last_ns) < idle_ns {
                 break;
             }
-            self.end(slot, FlowEndReason::IdleTimeout, "", out);
+            self.end(slot, FlowEndReason::IdleTimeout, FlowEndDetail::None, out);
         }
     }
 
@@ -44,7 +44,7 @@ impl FlowTable {
             if now_ns.saturating_sub(self.slab.get(slot).first_ns) < active_ns {
                 break;
             }
-            self.record(slot, FlowEndReason::ActiveTimeout, "", out);
+            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
             self.begin_record(slot, now_ns);
         }
     }

@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use pidflow_schema::record::{Flow, FlowEndReason, Protocol};
+use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason, Protocol};
 
 use crate::packet::{Packet, TcpFlags, address_bits};
 use changes::{Changes, Endpoint, LATE_ANSWER_NS, LEAST_GAP_NS};
@@ -147,7 +147,7 @@ impl FlowTable {
 
     /// Whether the flow in `slot` had ended before `packet`, which then begins another one.
     #[inline]
-    fn ended_before(&self, slot: u32, from: End, packet: &Packet) -> Option<(FlowEndReason, &'static str)> {
+    fn ended_before(&self, slot: u32, from: End, packet: &Packet) -> Option<(FlowEndReason, FlowEndDetail)> {
         if self.config.is_whole_capture() {
             return None;
         }
@@ -162,7 +162,7 @@ impl FlowTable {
         }
         let changed =
             gap_ns > LEAST_GAP_NS && !self.changes.is_empty() && self.socket_changed(entry, from, packet.time_ns);
-        changed.then_some((FlowEndReason::EndOfFlow, "socket-changed"))
+        changed.then_some((FlowEndReason::EndOfFlow, FlowEndDetail::SocketChanged))
     }
 
     /// Whether the sender's endpoint changed hands since it sent last, or the receiver's so long ago that the packet
@@ -254,8 +254,8 @@ impl FlowTable {
     }
 
     /// Takes a flow out and gives its record.
-    fn end(&mut self, slot: u32, reason: FlowEndReason, detail: &'static str, out: &mut Vec<Flow>) {
-        self.counters.socket_changes += u64::from(detail == "socket-changed");
+    fn end(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
+        self.counters.socket_changes += u64::from(detail == FlowEndDetail::SocketChanged);
         self.record(slot, reason, detail, out);
         let Entry { hash, state, .. } = *self.slab.get(slot);
         self.index.remove(hash, slot);
@@ -270,7 +270,7 @@ impl FlowTable {
     }
 
     /// Gives the record of what was counted since the last one, if anything was.
-    fn record(&mut self, slot: u32, reason: FlowEndReason, detail: &'static str, out: &mut Vec<Flow>) {
+    fn record(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
         let entry = self.slab.get(slot);
         if entry.packets() > 0 {
             let interface = self.interfaces.get(entry.interface() as usize).unwrap_or(&self.no_interface);
@@ -284,7 +284,7 @@ impl FlowTable {
         let entry = self.slab.get(slot);
         let age_ns = now_ns.saturating_sub(entry.first_ns);
         if entry.packets() > 0 && self.config.active_timeout_ns.is_some_and(|active| age_ns >= active) {
-            self.record(slot, FlowEndReason::ActiveTimeout, "", out);
+            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
             self.begin_record(slot, now_ns);
         }
     }
@@ -308,7 +308,7 @@ impl FlowTable {
 
     /// Ends all flows: closing ones with their own reason, the others with this one. The records come one by one,
     /// so that a table of a million flows is not there twice.
-    pub fn drain(&mut self, reason: FlowEndReason, detail: &'static str) -> impl Iterator<Item = Flow> + '_ {
+    pub fn drain(&mut self, reason: FlowEndReason, detail: FlowEndDetail) -> impl Iterator<Item = Flow> + '_ {
         self.index = Index::new();
         (self.idle, self.closing, self.by_age) = (List::default(), List::default(), List::default());
         let slab = std::mem::take(&mut self.slab);
@@ -325,7 +325,7 @@ impl FlowTable {
     }
 
     /// [`FlowTable::drain`] into a vector.
-    pub fn finish(&mut self, reason: FlowEndReason, detail: &'static str, out: &mut Vec<Flow>) {
+    pub fn finish(&mut self, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
         out.extend(self.drain(reason, detail));
     }
 
@@ -365,17 +365,17 @@ impl FlowTable {
 }
 
 /// A closing flow ends with its own reason, whatever moved it out.
-const fn end_of(entry: &Entry, reason: FlowEndReason) -> (FlowEndReason, &'static str) {
+const fn end_of(entry: &Entry, reason: FlowEndReason) -> (FlowEndReason, FlowEndDetail) {
     match entry.state {
-        State::Open => (reason, ""),
+        State::Open => (reason, FlowEndDetail::None),
         state => (FlowEndReason::EndOfFlow, state.detail()),
     }
 }
 
 /// Why a flow ended when the next connection of the same ports began.
-const fn reopened_detail(entry: &Entry) -> &'static str {
+const fn reopened_detail(entry: &Entry) -> FlowEndDetail {
     match entry.state {
-        State::Open => "new-connection",
+        State::Open => FlowEndDetail::NewConnection,
         state => state.detail(),
     }
 }

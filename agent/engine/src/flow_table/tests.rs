@@ -67,7 +67,7 @@ impl Run {
     }
 
     fn finish(mut self) -> Vec<Flow> {
-        self.table.finish(FlowEndReason::ForcedEnd, "end-of-capture", &mut self.out);
+        self.table.finish(FlowEndReason::ForcedEnd, FlowEndDetail::EndOfCapture, &mut self.out);
         assert!(self.table.is_empty());
         self.out
     }
@@ -79,7 +79,7 @@ fn both_directions_are_one_flow_from_the_syn() {
     let [flow] = flows.as_slice() else { panic!("{flows:?}") };
     assert_eq!((flow.source, flow.source_port, flow.destination_port), (CLIENT.0, 40_000, 80));
     assert_eq!((flow.forward.packets, flow.reverse.packets, flow.forward.octets), (4, 2, 160));
-    assert_eq!((flow.end_reason, flow.end_detail.as_ref()), (FlowEndReason::EndOfFlow, "fin"));
+    assert_eq!((flow.end_reason, flow.end_detail), (FlowEndReason::EndOfFlow, FlowEndDetail::Fin));
     assert_eq!(flow.initiator, InitiatorBasis::Syn);
     assert_eq!((flow.first_ns, flow.last_ns), (0, 5));
 }
@@ -108,7 +108,9 @@ fn port_pairs_that_come_back_are_flows_of_their_own() {
     let packets = (0..50_u32).flat_map(|i| connection(u64::from(i) * 10 * MS, i * 1000));
     let flows = Run::with(packets).finish();
     assert_eq!(flows.len(), 50);
-    assert!(flows.iter().all(|f| f.forward.packets == 4 && f.reverse.packets == 2 && f.end_detail == "fin"));
+    assert!(
+        flows.iter().all(|f| f.forward.packets == 4 && f.reverse.packets == 2 && f.end_detail == FlowEndDetail::Fin)
+    );
 }
 
 #[test]
@@ -116,7 +118,7 @@ fn a_refused_connection_that_is_tried_again_is_another_flow() {
     let tries = |i: u32| [request(u64::from(i) * MS, SYN, i), answer(u64::from(i) * MS + 1, RST | ACK, 0)];
     let flows = Run::with((1..=3).flat_map(tries)).finish();
     assert_eq!(flows.len(), 3);
-    assert!(flows.iter().all(|f| f.end_detail == "rst" && f.forward.packets == 1));
+    assert!(flows.iter().all(|f| f.end_detail == FlowEndDetail::Rst && f.forward.packets == 1));
 }
 
 #[test]
@@ -139,7 +141,7 @@ fn both_ends_may_open_at_the_same_time() {
 fn a_new_connection_ends_one_whose_end_was_not_seen() {
     let flows = Run::with([request(0, SYN, 5), answer(1, SYN | ACK, 9), request(MS, SYN, 77)]).finish();
     assert_eq!(flows.len(), 2);
-    assert_eq!(flows[0].end_detail.as_ref(), "new-connection");
+    assert_eq!(flows[0].end_detail, FlowEndDetail::NewConnection);
 }
 
 #[test]
@@ -212,7 +214,7 @@ fn the_whole_capture_is_one_record_per_flow() {
     run.table.expire(u64::MAX, &mut run.out);
     let flows = run.finish();
     assert_eq!((flows.len(), flows[0].forward.packets), (1, 20));
-    assert_eq!((flows[0].end_reason, flows[0].end_detail.as_ref()), (FlowEndReason::ForcedEnd, "end-of-capture"));
+    assert_eq!((flows[0].end_reason, flows[0].end_detail), (FlowEndReason::ForcedEnd, FlowEndDetail::EndOfCapture));
 }
 
 #[test]
@@ -234,7 +236,7 @@ fn a_full_table_gives_up_closed_and_then_idle_flows() {
     run.put(udp(SECOND, port(2), SERVER));
     run.put(udp(2 * SECOND, port(1), SERVER));
     run.put(udp(2 * SECOND, port(3), SERVER));
-    assert_eq!((run.out[0].end_detail.as_ref(), run.table.counters().evicted), ("fin", 0));
+    assert_eq!((run.out[0].end_detail, run.table.counters().evicted), (FlowEndDetail::Fin, 0));
     run.put(udp(2 * SECOND, port(4), SERVER));
     assert_eq!((run.out[1].source_port, run.out[1].end_reason), (2, FlowEndReason::LackOfResources));
     assert_eq!((run.table.counters().evicted, run.table.len()), (1, 3));
@@ -248,7 +250,7 @@ fn another_owner_of_a_udp_port_is_another_flow() {
         run.put(udp(6 * SECOND, CLIENT, SERVER));
         run.put(udp(7 * SECOND, CLIENT, SERVER));
         let flows = run.finish();
-        assert_eq!((flows.len(), flows[0].end_detail.as_ref()), (2, "socket-changed"), "{address} {port}");
+        assert_eq!((flows.len(), flows[0].end_detail), (2, FlowEndDetail::SocketChanged), "{address} {port}");
     }
 }
 
@@ -483,7 +485,7 @@ fn a_connection_that_reset_its_predecessor_is_one_flow_however_long_it_takes() {
     run.put(request(7 * SECOND + MS, ACK, 103));
     let flows = run.finish();
     assert_eq!(flows.len(), 1);
-    assert_eq!((flows[0].end_detail.as_ref(), flows[0].forward.packets, flows[0].reverse.packets), ("fin", 6, 3));
+    assert_eq!((flows[0].end_detail, flows[0].forward.packets, flows[0].reverse.packets), (FlowEndDetail::Fin, 6, 3));
 }
 
 #[test]

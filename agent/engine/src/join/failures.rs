@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::event::{ProcessId, Socket};
+use crate::fact::{ProcessId, Socket};
 
 /// Kept at the most; with more the oldest go out as records at once.
 const KEPT: usize = 65_536;

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Candidate, Counters, Flow, FlowEndReason, FlowRecord, InitiatorBasis, ProcessEnd, Protocol,
+    Attribution, Candidate, Flow, FlowEndDetail, FlowEndReason, FlowRecord, InitiatorBasis, ProcessEnd, Protocol,
 };
 
-use crate::event::{KernelEvent, Socket, SocketUse, Task};
+use crate::fact::{Fact, Socket, SocketUse, Task};
 use crate::process_table::{ProcessTable, Usage};
 use crate::socket_index::{End, EndpointChange, Found, Role, SocketIndex};
 
@@ -67,32 +67,30 @@ impl Joiner {
     }
 
     /// Takes one fact.
-    pub fn apply(&mut self, event: &KernelEvent) {
+    pub fn apply(&mut self, event: &Fact) {
         match event {
-            KernelEvent::Fork { time_ns, child, parent } => self.processes.forked(*time_ns, child, parent),
-            KernelEvent::Exec { time_ns, task, parent_pid, path, command_line } => {
+            Fact::Fork { time_ns, child, parent } => self.processes.forked(*time_ns, child, parent),
+            Fact::Exec { time_ns, task, parent_pid, path, command_line } => {
                 self.processes.execed(*time_ns, task, *parent_pid, (path, command_line));
             }
-            KernelEvent::Exit { task, parent_pid, sample } => {
+            Fact::Exit { task, parent_pid, sample } => {
                 self.processes.exited(task, *parent_pid, *sample);
                 self.sockets.exited(task.id, sample.time_ns);
             }
-            KernelEvent::Socket { time_ns, task, parent_pid, used, socket, sample } => {
+            Fact::Socket { time_ns, task, parent_pid, used, socket, sample } => {
                 self.processes.seen(*time_ns, task, *parent_pid);
                 if let Some(sample) = sample {
                     self.processes.sampled(task.id, *sample);
                 }
                 self.used(*time_ns, task, *used, socket);
             }
-            KernelEvent::Sampled { id, sample } => self.processes.sampled(*id, *sample),
-            KernelEvent::Process(seen) => self.processes.described(seen),
-            KernelEvent::Addresses { time_ns, netns, addresses } => {
-                self.sockets.set_addresses(*time_ns, *netns, addresses)
-            }
-            KernelEvent::Pods(pods) => self.processes.set_pods(pods),
-            KernelEvent::Users(users) => self.processes.set_users(users.clone()),
-            KernelEvent::SnapshotDone => self.processes.link_parents(),
-            KernelEvent::Polled { begun_ns } => {
+            Fact::Sampled { id, sample } => self.processes.sampled(*id, *sample),
+            Fact::Process(seen) => self.processes.described(seen),
+            Fact::Addresses { time_ns, netns, addresses } => self.sockets.set_addresses(*time_ns, *netns, addresses),
+            Fact::Pods(pods) => self.processes.set_pods(pods),
+            Fact::Users(users) => self.processes.set_users(users.clone()),
+            Fact::SnapshotDone => self.processes.link_parents(),
+            Fact::Polled { begun_ns } => {
                 self.processes.link_parents();
                 self.sockets.polled(*begun_ns);
                 self.processes.polled(*begun_ns);
@@ -273,27 +271,13 @@ fn side(source: &Result<Found, Attribution>, destination: &Result<Found, Attribu
 
 impl FailedConnect {
     fn flow(&self) -> Flow {
-        let none = Counters::default();
+        let socket = &self.socket;
+        let (source, destination) = ((socket.local, socket.local_port), (socket.remote, socket.remote_port));
         Flow {
-            protocol: self.socket.protocol,
-            vlan: None,
-            source: self.socket.local,
-            destination: self.socket.remote,
-            source_port: self.socket.local_port,
-            destination_port: self.socket.remote_port,
-            icmp_type_code: None,
-            first_ns: self.since_ns,
-            last_ns: self.time_ns,
-            forward: none,
-            reverse: none,
-            ip_class_of_service: 0,
-            macs: None,
-            interface_index: 0,
-            interface: "".into(),
             end_reason: FlowEndReason::EndOfFlow,
-            end_detail: "connect-failed".into(),
+            end_detail: FlowEndDetail::ConnectFailed,
             initiator: InitiatorBasis::Socket,
-            handshake: None,
+            ..Flow::new(socket.protocol, source, destination, (self.since_ns, self.time_ns))
         }
     }
 }

@@ -1,9 +1,9 @@
 use std::net::IpAddr;
 
-use pidflow_schema::{Attribution, Counters, Flow, FlowEndReason, InitiatorBasis};
+use pidflow_schema::{Attribution, Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis};
 
 use super::Joiner;
-use crate::event::{KernelEvent, ProcessId, Sample, Socket, SocketUse, Task};
+use crate::fact::{Fact, ProcessId, Sample, Socket, SocketUse, Task};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1000 * MS;
@@ -14,30 +14,19 @@ fn task(pid: u32, comm: &str) -> Task {
 
 fn flow(client: &str, port: u16, server: &str) -> Flow {
     let some = Counters { packets: 3, octets: 180, frame_octets: 222, tcp_flags: 2 };
+    let ends = ((client.parse().unwrap(), port), (server.parse().unwrap(), 80));
     Flow {
-        protocol: 6,
-        vlan: None,
-        source: client.parse().unwrap(),
-        destination: server.parse().unwrap(),
-        source_port: port,
-        destination_port: 80,
-        icmp_type_code: None,
-        first_ns: SECOND,
-        last_ns: SECOND + MS,
         forward: some,
         reverse: Counters { packets: 2, ..some },
-        ip_class_of_service: 0,
-        macs: None,
         interface_index: 1,
         interface: "lo".into(),
         end_reason: FlowEndReason::EndOfFlow,
-        end_detail: "fin".into(),
-        initiator: InitiatorBasis::FirstPacket,
-        handshake: None,
+        end_detail: FlowEndDetail::Fin,
+        ..Flow::new(6, ends.0, ends.1, (SECOND, SECOND + MS))
     }
 }
 
-fn event(pid: u32, used: SocketUse, local: (&str, u16), remote: (&str, u16)) -> KernelEvent {
+fn event(pid: u32, used: SocketUse, local: (&str, u16), remote: (&str, u16)) -> Fact {
     let ip = |s: &str| -> IpAddr { s.parse().unwrap() };
     let socket = Socket {
         id: u64::from(pid),
@@ -50,7 +39,7 @@ fn event(pid: u32, used: SocketUse, local: (&str, u16), remote: (&str, u16)) -> 
         dual_stack: false,
     };
     let sample = Sample { time_ns: SECOND, cpu_ns: Some(99 * MS), rss: Some(4096), ..Sample::default() };
-    KernelEvent::Socket { time_ns: SECOND, task: task(pid, "p"), parent_pid: 1, used, socket, sample: Some(sample) }
+    Fact::Socket { time_ns: SECOND, task: task(pid, "p"), parent_pid: 1, used, socket, sample: Some(sample) }
 }
 
 #[test]
@@ -70,7 +59,7 @@ fn the_kernel_says_who_connected() {
 #[test]
 fn an_end_without_process_says_why() {
     let mut j = Joiner::new(60 * SECOND, 7);
-    j.apply(&KernelEvent::Addresses { time_ns: 0, netns: 7, addresses: vec!["10.0.0.1".parse().unwrap()] });
+    j.apply(&Fact::Addresses { time_ns: 0, netns: 7, addresses: vec!["10.0.0.1".parse().unwrap()] });
     let r = j.join(flow("10.0.0.1", 40000, "192.0.2.9"));
     assert_eq!((r.source.attribution, r.destination.attribution), (Attribution::NoSocket, Attribution::Remote));
 }

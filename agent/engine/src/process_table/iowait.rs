@@ -3,7 +3,7 @@
 //! Where delay accounting is switched on while a task waits for its disk, the kernel takes that wait to have begun at zero
 //! of its clock and adds the host's whole uptime (`kernel/delayacct.c`, `delayacct_end`).
 
-use crate::event::Sample;
+use crate::fact::Sample;
 
 /// So many threads have the kernel's events summed up; of those with more, /proc says how many they are.
 const FEW_THREADS: u64 = 24;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use pidflow_schema::{Pod, Process, ProcessUsage};
 
-use crate::event::{ProcessId, ProcessSeen, Sample, Task};
+use crate::fact::{ProcessId, ProcessSeen, Sample, Task};
 use samples::Samples;
 use told::Told;
 pub use told::Usage;

@@ -3,7 +3,7 @@
 use pidflow_schema::ProcessUsage;
 
 use super::iowait::Iowait;
-use crate::event::Sample;
+use crate::fact::Sample;
 
 /// Samples kept; beyond, every other one of the older half goes, so that old times stay covered more thinly.
 const KEPT: usize = 256;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use pidflow_schema::Pod;
 
 use super::ProcessTable;
-use crate::event::{ProcessId, ProcessSeen, Sample, Task};
+use crate::fact::{ProcessId, ProcessSeen, Sample, Task};
 use crate::process_table::Usage;
 
 fn task(pid: u32, start: u64, comm: &str) -> Task {

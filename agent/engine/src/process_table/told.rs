@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pidflow_schema::Process;
 
 use super::{Entry, ProcessTable};
-use crate::event::{ProcessId, Sample};
+use crate::fact::{ProcessId, Sample};
 
 /// A process that was there this much before it was heard of has used what it used before anyone looked.
 const HEARD_OF_NS: u64 = 1_000_000_000;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::User;
-use crate::event::{ProcessId, Socket, SocketUse};
+use crate::fact::{ProcessId, Socket, SocketUse};
 
 /// Which side of a connection the process was, as far as the kernel said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use pidflow_schema::{Attribution, Protocol};
 
 use super::claim::Claim;
 use super::{Role, SocketIndex, Tuple, unspecified};
-use crate::event::ProcessId;
+use crate::fact::ProcessId;
 
 /// The kernel side tells of a repeated use once in this time.
 const REPEAT_NS: u64 = 1_000_000_000;

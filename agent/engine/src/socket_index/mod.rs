@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use foldhash::fast::RandomState;
 use pidflow_schema::Protocol;
 
-use crate::event::{ProcessId, Socket, SocketUse, Task};
+use crate::fact::{ProcessId, Socket, SocketUse, Task};
 pub use claim::{Claim, Role};
 pub use lookup::{End, Found};
 

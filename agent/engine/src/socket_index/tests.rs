@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use pidflow_schema::Attribution;
 
 use super::{End, Role, SocketIndex, User};
-use crate::event::{ProcessId, Socket, SocketUse};
+use crate::fact::{ProcessId, Socket, SocketUse};
 
 const OWN: u32 = 7;
 const MS: u64 = 1_000_000;

@@ -20,15 +20,15 @@ use records::{Fault, Record, Records};
 
 /// How files are read.
 #[derive(Default)]
-pub(crate) struct FileOptions {
+pub struct FileOptions {
     /// Only frames that pass.
-    pub(crate) filter: Option<Filter>,
+    pub filter: Option<Filter>,
     /// What becomes of later IP fragments.
-    pub(crate) fragments: Fragments,
+    pub fragments: Fragments,
 }
 
 /// Several capture files, read one after the other.
-pub(crate) struct CaptureFiles {
+pub struct CaptureFiles {
     waiting: VecDeque<PathBuf>,
     current: Option<CaptureFile>,
     filter: Option<Filter>,
@@ -48,7 +48,7 @@ struct CaptureFile {
 
 impl CaptureFiles {
     /// The files in this order; `-` is standard input. None is opened yet.
-    pub(crate) fn new(paths: impl IntoIterator<Item = PathBuf>, options: FileOptions) -> Self {
+    pub fn new(paths: impl IntoIterator<Item = PathBuf>, options: FileOptions) -> Self {
         Self {
             waiting: paths.into_iter().collect(),
             current: None,
@@ -66,7 +66,7 @@ impl CaptureFiles {
     /// # Errors
     /// One file cannot be read, or not further. Packets before the fault are in `packets`; the next call goes on
     /// with the next file.
-    pub(crate) fn next_batch(&mut self, packets: &mut Vec<Packet>) -> Result<bool, CaptureError> {
+    pub fn next_batch(&mut self, packets: &mut Vec<Packet>) -> Result<bool, CaptureError> {
         if self.current.is_none() && !self.open_next()? {
             return Ok(false);
         }
@@ -85,19 +85,19 @@ impl CaptureFiles {
     }
 
     /// The interfaces that the packets of the last batches came from and that were not reported yet.
-    pub(crate) fn new_interfaces(&mut self) -> &[Interface] {
+    pub fn new_interfaces(&mut self) -> &[Interface] {
         let new = self.interfaces.get(self.reported_interfaces..).unwrap_or_default();
         self.reported_interfaces += new.len();
         new
     }
 
     /// What was read so far.
-    pub(crate) const fn counters(&self) -> &CaptureCounters {
+    pub const fn counters(&self) -> &CaptureCounters {
         &self.counters
     }
 
     /// Octets of the files as they are on disk that were read so far.
-    pub(crate) fn octets_read(&self) -> u64 {
+    pub fn octets_read(&self) -> u64 {
         self.done_octets + self.current.as_ref().map_or(0, |file| file.input.octets_read())
     }
 

@@ -16,12 +16,12 @@ use pidflow_engine::decode::Fragments;
 use pidflow_engine::packet::Packet;
 
 use super::{CaptureCounters, CaptureError, Interface};
-pub(crate) use seen::SeenUntil;
+pub use seen::SeenUntil;
 use watch::Watch;
 
 /// Which interfaces are watched.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) enum Interfaces {
+pub enum Interfaces {
     /// All, also those that come later, through libpcap's pseudo-interface `any`: one thread. There are no
     /// destination MAC addresses and no promiscuous mode there.
     #[default]
@@ -34,26 +34,26 @@ pub(crate) enum Interfaces {
 
 /// How interfaces are watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LiveOptions {
+pub struct LiveOptions {
     /// Which.
-    pub(crate) interfaces: Interfaces,
+    pub interfaces: Interfaces,
     /// Only packets that pass (pcap-filter(7)); the kernel filters.
-    pub(crate) filter: Option<String>,
+    pub filter: Option<String>,
     /// Octets captured of each packet.
-    pub(crate) snap_length: u32,
+    pub snap_length: u32,
     /// Also packets that are for other machines.
-    pub(crate) promiscuous: bool,
+    pub promiscuous: bool,
     /// Kernel buffer per interface, octets.
-    pub(crate) buffer_octets: u32,
+    pub buffer_octets: u32,
     /// What becomes of later IP fragments.
-    pub(crate) fragments: Fragments,
+    pub fragments: Fragments,
 }
 
 impl LiveOptions {
     /// Ethernet, two VLAN tags, IPv6 with some extension headers, and TCP.
-    pub(crate) const SNAP_LENGTH: u32 = 256;
+    pub const SNAP_LENGTH: u32 = 256;
     /// About 100 ms of a million small packets per second.
-    pub(crate) const BUFFER_OCTETS: u32 = 32 * 1024 * 1024;
+    pub const BUFFER_OCTETS: u32 = 32 * 1024 * 1024;
 }
 
 impl Default for LiveOptions {
@@ -71,15 +71,15 @@ impl Default for LiveOptions {
 
 /// Packets of one interface (of several where it is `any`), in the order in which the kernel saw them.
 #[derive(Debug)]
-pub(crate) struct PacketBatch {
+pub struct PacketBatch {
     /// Which thread sends it; they are numbered from 0.
-    pub(crate) source: usize,
+    pub source: usize,
     /// All packets before this time, nanoseconds since the epoch, have been sent with this batch.
-    pub(crate) seen_until_ns: u64,
+    pub seen_until_ns: u64,
     /// Interfaces of these packets that no batch named before.
-    pub(crate) interfaces: Vec<Interface>,
+    pub interfaces: Vec<Interface>,
     /// The packets; none: there were none until then.
-    pub(crate) packets: Vec<Packet>,
+    pub packets: Vec<Packet>,
 }
 
 /// What all threads share.
@@ -110,7 +110,7 @@ impl Shared {
 }
 
 /// Interfaces that are being watched.
-pub(crate) struct LiveCapture {
+pub struct LiveCapture {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -121,7 +121,7 @@ impl LiveCapture {
     /// # Errors
     /// One of the interfaces cannot be opened, or the filter is wrong. Later faults of one interface are logged
     /// and counted, and the others go on.
-    pub(crate) fn start(options: &LiveOptions, batches: &Sender<PacketBatch>) -> Result<Self, CaptureError> {
+    pub fn start(options: &LiveOptions, batches: &Sender<PacketBatch>) -> Result<Self, CaptureError> {
         let opened = open::all(options)?;
         let shared = Arc::new(Shared::default());
         *shared.counters.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -142,7 +142,7 @@ impl LiveCapture {
     }
 
     /// What all interfaces saw so far.
-    pub(crate) fn counters(&self) -> CaptureCounters {
+    pub fn counters(&self) -> CaptureCounters {
         let all = self.shared.counters.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().fold(CaptureCounters::default(), |mut sum, counters| {
             sum.add(counters);
@@ -151,24 +151,24 @@ impl LiveCapture {
     }
 
     /// Nothing is seen yet.
-    pub(crate) fn seen_until(&self) -> SeenUntil {
+    pub fn seen_until(&self) -> SeenUntil {
         SeenUntil::new(self.threads.len())
     }
 
     /// Whether every interface is gone.
-    pub(crate) fn is_finished(&self) -> bool {
+    pub fn is_finished(&self) -> bool {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
     /// Asks the threads to end: each sends what it has, and the channel closes. Does not wait, because they may be
     /// waiting for room in the channel.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
     }
 
     /// Waits for the threads, which were asked to stop and whose channel was emptied or dropped, and gives the
     /// last counters.
-    pub(crate) fn join(mut self) -> CaptureCounters {
+    pub fn join(mut self) -> CaptureCounters {
         self.stop();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {

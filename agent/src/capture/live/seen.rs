@@ -7,7 +7,7 @@ use super::PacketBatch;
 /// Under load packets wait, in the kernel or in the channel, and the wall clock runs ahead of them: a flow that is idle
 /// by that clock may have its next packet waiting.
 #[derive(Debug)]
-pub(crate) struct SeenUntil {
+pub struct SeenUntil {
     of_source: Vec<u64>,
 }
 
@@ -20,14 +20,14 @@ impl SeenUntil {
     }
 
     /// Takes over what a batch says; batches must come in the order in which they were sent.
-    pub(crate) fn note(&mut self, batch: &PacketBatch) {
+    pub fn note(&mut self, batch: &PacketBatch) {
         if let Some(seen_ns) = self.of_source.get_mut(batch.source) {
             *seen_ns = batch.seen_until_ns;
         }
     }
 
     /// The time, nanoseconds since the epoch; at most `now_ns`.
-    pub(crate) fn time_ns(&self, now_ns: u64) -> u64 {
+    pub fn time_ns(&self, now_ns: u64) -> u64 {
         self.of_source.iter().fold(now_ns, |least, seen_ns| least.min(*seen_ns))
     }
 }

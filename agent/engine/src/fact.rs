@@ -127,7 +127,7 @@ pub struct ProcessSeen {
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
-pub enum KernelEvent {
+pub enum Fact {
     /// A process was forked; it is its parent's copy until it execs.
     Fork {
         /// When.

@@ -1,0 +1,51 @@
+//! The pidflow agent: every network flow of a Linux host, with the processes at both ends.
+//!
+//! The binary only calls [`run`]. What examples, fuzz targets and tests drive by themselves is public; the rest is not.
+
+#[cfg(test)]
+mod allocated;
+pub mod capture;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod element_description;
+mod failure;
+mod figures;
+mod http;
+mod live_view;
+mod logging;
+mod metrics;
+mod notify;
+mod observe;
+mod pacing;
+mod pipeline;
+mod privileges;
+mod probes;
+mod recent;
+mod reload;
+#[cfg(test)]
+mod sample;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The program: reads the command line, does what it says, and returns the exit code (0, 1 failed while running, 2 wrong
+/// usage or configuration). Every error has been written to standard error as one line.
+#[must_use]
+pub fn run() -> ExitCode {
+    let command = match cli::Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(e) => return cli::report(&e),
+    };
+    match commands::execute(command) {
+        Ok(code) => code,
+        Err(e) if e.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("pidflow: {e}");
+            e.exit_code()
+        }
+    }
+}
