@@ -1,4 +1,8 @@
-//! Clocks: wall time, and the kernel's time since boot turned into it, once, at the source.
+//! Clocks. The engine's time is the wall clock's as it was when the agent started, going on evenly with the kernel's time
+//! since boot: nobody sets it, so that it never goes back and never jumps. What the kernel says in boot time is turned into
+//! it once, at the source; packets, which carry wall time, by [`Timeline`], which also turns it back in records.
+
+use std::sync::OnceLock;
 
 /// Nanoseconds of a POSIX clock; 0 when the clock cannot be read.
 fn read(clock: libc::clockid_t) -> u64 {
@@ -8,21 +12,31 @@ fn read(clock: libc::clockid_t) -> u64 {
     (t.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(t.tv_nsec as u64)
 }
 
-/// Wall time now, nanoseconds since the epoch.
+/// Wall time now, nanoseconds since the epoch. It may be set at any time.
 pub(crate) fn wall_ns() -> u64 {
     read(libc::CLOCK_REALTIME)
 }
 
-/// CLOCK_BOOTTIME now, the clock of process start times.
+/// CLOCK_BOOTTIME now, the clock of process start times. It goes on while the machine sleeps.
 pub(crate) fn boot_ns() -> u64 {
     read(libc::CLOCK_BOOTTIME)
+}
+
+/// The clock of all facts: measured once, at the first call.
+pub(crate) fn engine_clock() -> BootClock {
+    static CLOCK: OnceLock<BootClock> = OnceLock::new();
+    *CLOCK.get_or_init(BootClock::measured)
+}
+
+/// The engine's time now, nanoseconds since the epoch.
+pub(crate) fn engine_ns() -> u64 {
+    engine_clock().at(boot_ns())
 }
 
 /// Tries of one measurement; the one least disturbed counts.
 const TRIES: usize = 8;
 
-/// Turns CLOCK_BOOTTIME into wall time. Measured anew for each batch, so that a stepped clock is followed as
-/// packets' times follow it, but a measurement that was interrupted does not shift what is known better.
+/// Turns CLOCK_BOOTTIME into time since the epoch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BootClock {
     offset_ns: u64,
@@ -31,8 +45,8 @@ pub(crate) struct BootClock {
 }
 
 impl BootClock {
-    /// The offset as it is now.
-    pub(crate) fn now() -> Self {
+    /// What the wall clock is ahead of boot time now.
+    pub(crate) fn measured() -> Self {
         let tries = (0..TRIES).map(|_| Self::measure());
         tries.min_by_key(|m| m.error_ns).unwrap_or(Self { offset_ns: 0, error_ns: u64::MAX })
     }
@@ -43,18 +57,119 @@ impl BootClock {
         Self { offset_ns: wall.saturating_sub(before + error_ns), error_ns }
     }
 
-    /// Measures again; keeps what is known where the new measurement allows for it and is less sure.
-    #[cfg(feature = "probes")]
-    pub(crate) fn refresh(&mut self) {
-        let new = Self::now();
-        let agrees = new.offset_ns.abs_diff(self.offset_ns) <= new.error_ns + self.error_ns;
-        if !agrees || new.error_ns < self.error_ns {
-            *self = new;
-        }
+    /// The same clock set by so much.
+    #[cfg(test)]
+    pub(crate) const fn shifted(self, by_ns: i64) -> Self {
+        Self { offset_ns: self.offset_ns.saturating_add_signed(by_ns), ..self }
     }
 
     /// Boot time as nanoseconds since the epoch.
-    pub(crate) const fn wall(self, boot_ns: u64) -> u64 {
+    pub(crate) const fn at(self, boot_ns: u64) -> u64 {
         self.offset_ns.saturating_add(boot_ns)
+    }
+
+    /// How far this one is ahead of `other`, nanoseconds; none: no further than either may be off.
+    fn ahead_of(self, other: Self) -> Option<i64> {
+        let by_ns = i128::from(self.offset_ns) - i128::from(other.offset_ns);
+        let is_sure = by_ns.unsigned_abs() > u128::from(self.error_ns.saturating_add(other.error_ns));
+        is_sure.then(|| i64::try_from(by_ns).unwrap_or(if by_ns < 0 { i64::MIN } else { i64::MAX }))
+    }
+}
+
+/// How long after a step packets may still come that were stamped before it.
+const STRAGGLERS_NS: u64 = 60_000_000_000;
+
+/// How far the wall clock, with which the kernel stamps packets, is ahead of the engine's time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeline {
+    wall: BootClock,
+    /// Wall time less engine time, nanoseconds; 0 until the clock is set.
+    ahead_ns: i64,
+    /// The same before the last step, and the engine's time at which that was noticed.
+    before: Option<(i64, u64)>,
+}
+
+impl Timeline {
+    /// With the wall clock as it was when the engine's was measured.
+    pub(crate) const fn new(wall: BootClock) -> Self {
+        Self { wall, ahead_ns: 0, before: None }
+    }
+
+    /// Takes a new measurement of the wall clock; tells how far it was set since the last one (settimeofday, NTP's first
+    /// correction, a hardware clock in local time). None: it was not.
+    pub(crate) fn follow(&mut self, wall: BootClock, engine_ns: u64) -> Option<i64> {
+        let Some(by_ns) = wall.ahead_of(self.wall) else {
+            // The surer of two that agree stays.
+            self.wall = if wall.error_ns < self.wall.error_ns { wall } else { self.wall };
+            return None;
+        };
+        self.before = Some((self.ahead_ns, engine_ns));
+        self.wall = wall;
+        self.ahead_ns = self.ahead_ns.saturating_add(by_ns);
+        Some(by_ns)
+    }
+
+    /// What is to be added to a packet's time stamp to make it the engine's time. After a step some packets still come
+    /// that were stamped before it: whichever clock makes the stamp nearer to now has made it.
+    pub(crate) fn to_engine(&self, stamp_ns: u64, engine_ns: u64) -> i64 {
+        let off = |ahead_ns: i64| stamp_ns.saturating_add_signed(ahead_ns.saturating_neg()).abs_diff(engine_ns);
+        let is_recent = |since_ns: u64| engine_ns.saturating_sub(since_ns) < STRAGGLERS_NS;
+        let old =
+            self.before.filter(|(ahead_ns, since_ns)| is_recent(*since_ns) && off(*ahead_ns) < off(self.ahead_ns));
+        old.map_or(self.ahead_ns, |(ahead_ns, _)| ahead_ns).saturating_neg()
+    }
+
+    /// What is to be added to the engine's time to make it the wall clock's.
+    pub(crate) const fn to_wall(&self) -> i64 {
+        self.ahead_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+    const HOUR: u64 = 3600 * S;
+
+    const fn clock(offset_ns: u64) -> BootClock {
+        BootClock { offset_ns, error_ns: 100 }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_noticed_once_in_both_directions() {
+        let mut timeline = Timeline::new(clock(10 * HOUR));
+        assert_eq!(timeline.follow(clock(10 * HOUR + 150), S), None, "a measurement's error");
+        assert_eq!(timeline.follow(clock(9 * HOUR), 2 * S), Some(-(HOUR as i64)));
+        assert_eq!((timeline.follow(clock(9 * HOUR), 3 * S), timeline.to_wall()), (None, -(HOUR as i64)));
+        assert_eq!(timeline.follow(clock(10 * HOUR), 4 * S), Some(HOUR as i64));
+        assert_eq!(timeline.to_wall(), 0);
+    }
+
+    #[test]
+    fn errors_of_measurement_add_up_to_no_step() {
+        let mut timeline = Timeline::new(clock(HOUR));
+        for n in 0..1000 {
+            assert_eq!(timeline.follow(BootClock { offset_ns: HOUR + n * 331 % 600, error_ns: 600 }, n), None, "{n}");
+        }
+        assert_eq!(timeline.to_wall(), 0);
+    }
+
+    #[test]
+    fn packets_of_either_clock_get_the_same_time() {
+        let mut timeline = Timeline::new(clock(10 * HOUR));
+        let now = 11 * HOUR;
+        assert_eq!(timeline.to_engine(now, now), 0);
+        timeline.follow(clock(9 * HOUR), now);
+        assert_eq!(timeline.to_engine(now - HOUR, now), HOUR as i64, "the new clock's");
+        assert_eq!(timeline.to_engine(now - S, now), 0, "stamped before the step");
+        assert_eq!(timeline.to_engine(now + 30 * S, now + 61 * S), HOUR as i64, "too late for that");
+    }
+
+    #[test]
+    fn the_engines_time_goes_on_with_the_wall_clock() {
+        let (engine, wall) = (engine_ns(), wall_ns());
+        assert!(engine.abs_diff(wall) < S, "{engine} {wall}");
+        assert!(engine_ns() >= engine);
     }
 }

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use pidflow_engine::flow_table::FlowTableCounters;
 use pidflow_engine::join::JoinCounters;
-use pidflow_engine::process_table::Usage;
 use pidflow_exporters::Snapshot;
 use pidflow_schema::FlowRecord;
 
@@ -16,6 +15,7 @@ use crate::http::Shared;
 use crate::live_view::{LiveView, Totals};
 use crate::metrics::status::{Exporter, Hook, Labelled, Records, Status};
 use crate::metrics::talk::Talk;
+use crate::pipeline::{Onlooker, TellUsage};
 use crate::probes::{HookReport, KernelCounts};
 
 /// Seconds between two choices of the series that are shown.
@@ -40,6 +40,10 @@ pub(crate) struct Figures {
     pub(crate) kernel: KernelCounts,
     /// Exporters.
     pub(crate) exporters: Vec<Snapshot>,
+    /// Flows joined before their time, because too many waited.
+    pub(crate) joined_early: u64,
+    /// Times that the system clock was set while running.
+    pub(crate) clock_steps: u64,
     /// Things that wait, by queue.
     pub(crate) queues: [(&'static str, usize); 4],
 }
@@ -92,46 +96,6 @@ impl Observers {
 
     fn seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
-    }
-
-    /// Takes over new records.
-    pub(crate) fn records(&mut self, records: &Arc<[FlowRecord]>) {
-        let now_s = self.seconds();
-        for r in records.iter() {
-            self.records.count(r);
-            self.talk.count(r, now_s);
-        }
-        if let Some(view) = &self.view {
-            view.count(records, now_s);
-        }
-        self.shared.recent.add(records);
-    }
-
-    /// Takes over what processes used. `tell` calls its argument for each.
-    pub(crate) fn usage(&mut self, tell: impl FnOnce(&mut dyn FnMut(&Usage))) {
-        self.talk.usage(self.started.elapsed().as_secs(), tell);
-    }
-
-    /// Takes over the figures.
-    pub(crate) fn publish(&mut self, figures: &Figures) {
-        let now_s = self.seconds();
-        if now_s >= self.settled_s + SETTLE_S {
-            self.settled_s = now_s;
-            self.talk.settle(now_s);
-        }
-        let status = self.status(figures, now_s);
-        match &self.view {
-            Some(view) => view.totals(self.totals(figures, &status)),
-            None => self.sum_up(&status, now_s),
-        }
-        self.shared.publish(status);
-    }
-
-    /// The end has begun, for this reason. Said at once: what is in flight may take long.
-    pub(crate) fn stopping(&mut self, why: &'static str) {
-        self.stopping = Some(why);
-        self.shared.stopping(why);
-        self.view = None;
     }
 
     fn status(&mut self, f: &Figures, seconds: u64) -> Status {
@@ -201,6 +165,45 @@ impl Observers {
     }
 }
 
+impl Onlooker for Observers {
+    fn records(&mut self, records: &Arc<[FlowRecord]>) {
+        let now_s = self.seconds();
+        for r in records.iter() {
+            self.records.count(r);
+            self.talk.count(r, now_s);
+        }
+        if let Some(view) = &self.view {
+            view.count(records, now_s);
+        }
+        self.shared.recent.add(records);
+    }
+
+    fn usage(&mut self, tell: TellUsage<'_>) {
+        self.talk.usage(self.started.elapsed().as_secs(), tell);
+    }
+
+    fn publish(&mut self, figures: &Figures) {
+        let now_s = self.seconds();
+        if now_s >= self.settled_s + SETTLE_S {
+            self.settled_s = now_s;
+            self.talk.settle(now_s);
+        }
+        let status = self.status(figures, now_s);
+        match &self.view {
+            Some(view) => view.totals(self.totals(figures, &status)),
+            None => self.sum_up(&status, now_s),
+        }
+        self.shared.publish(status);
+    }
+
+    /// Said at once: what is in flight may take long.
+    fn stopping(&mut self, why: &'static str) {
+        self.stopping = Some(why);
+        self.shared.stopping(why);
+        self.view = None;
+    }
+}
+
 fn labelled<const N: usize>(values: [(&str, u64); N]) -> Labelled {
     values.map(|(name, n)| (name.to_owned(), n)).into()
 }
@@ -227,6 +230,8 @@ fn join(f: &Figures) -> Labelled {
         ("turned-round", f.join.turned),
         ("without-packets", f.join.without_packets),
         ("forgotten-early", f.join.crowded),
+        ("joined-early", f.joined_early),
+        ("clock-steps", f.clock_steps),
         ("flows-evicted", f.table.evicted),
         ("flows-ended-by-socket-change", f.table.socket_changes),
     ])

@@ -21,7 +21,7 @@ use crate::http::{self, Shared};
 use crate::live_view::LiveView;
 use crate::notify::{self, notify};
 use crate::observe::{About, Observers};
-use crate::pipeline::{Live, LiveParts, NOTHING_LEFT};
+use crate::pipeline::{Enricher, Live, LiveParts, NOTHING_LEFT, Outlet, Sources};
 use crate::probes::{self, Probes};
 use crate::recent::Recent;
 use crate::reload::Reloader;
@@ -30,6 +30,8 @@ use crate::{config, logging, privileges};
 
 /// Batches of packets that may wait for the pipeline; more, and the kernel's buffers fill.
 const BATCHES: usize = 128;
+/// Flows that may wait for late facts before their join (about 20 MB); in a flood the oldest are joined sooner.
+const MAX_WAITING_FLOWS: usize = 65_536;
 /// Without any other output, flows are shown on the terminal this often.
 const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
 
@@ -51,8 +53,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     if view && outputs.exporters.is_empty() {
         options.flows.active_timeout.get_or_insert(VIEW_TIMEOUT);
     }
-    let (parts, metrics) = attach(&options, &outputs, port, view)?;
-    let exporters = parts.exporters.clone();
+    let Attached { parts, exporters, metrics } = attach(&options, &outputs, port, view)?;
     let running = outputs.exporters;
     Reloader { given: args.options, file: args.config, began, running, metrics, exporters }.start(hung_up)?;
     let live = Live::new(parts);
@@ -66,8 +67,15 @@ fn shows_view(options: &Options, outputs: &Outputs) -> bool {
     std::io::stdout().is_terminal() && !outputs.uses_stdout() && options.view.off != Some(true)
 }
 
+/// What is attached and works from now on.
+struct Attached {
+    parts: LiveParts,
+    exporters: Arc<ExporterSet>,
+    metrics: MetricSource,
+}
+
 /// Everything that can fail at the start, in an order in which nothing is missed: first the probes, then the packets.
-fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<(LiveParts, MetricSource)> {
+fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<Attached> {
     let listener = listen(&options.http)?;
     let probes = start_probes(options)?;
     give_up(privileges::keep_for_running());
@@ -86,10 +94,22 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let view = if view { Some(LiveView::start()?) } else { None };
     let table = options.flows.table();
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());
-    let joiner = joiner.on_host(&context.host_name);
     let observers = Observers::new(shared, about, options.http.max_edges()).with_view(view);
-    let (table, shutdown) = (FlowTable::new(table), options.export.drain_timeout());
-    Ok((LiveParts { probes, capture, batches, table, joiner, exporters, observers, shutdown }, metrics))
+    let parts = LiveParts {
+        sources: Sources::new(Box::new(capture), batches, Box::new(probes)),
+        table: FlowTable::new(table),
+        joiner,
+        outlet: Outlet::new(exporters.clone()).with_enricher(host_name(&context)).with_onlooker(Box::new(observers)),
+        max_waiting: MAX_WAITING_FLOWS,
+        drain_timeout: options.export.drain_timeout(),
+    };
+    Ok(Attached { parts, exporters, metrics })
+}
+
+/// Puts this host's name into every record.
+fn host_name(context: &ExportContext) -> Enricher {
+    let name: Arc<str> = context.host_name.as_str().into();
+    Box::new(move |record| record.host = Arc::clone(&name))
 }
 
 /// The metrics as of the last published status.

@@ -1,17 +1,18 @@
-//! Flows that have ended and wait for kernel events that are late.
+//! Flows that have ended and wait for facts that are late.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use pidflow_schema::Flow;
 
-/// How long they wait, nanoseconds.
-pub(super) const GRACE_NS: u64 = 500_000_000;
+/// How long they wait. By a clock that nobody sets.
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 
 /// One that waits.
 #[derive(Debug)]
 struct Waiting {
-    /// When it is joined, by the clock.
-    due_ns: u64,
+    /// When it is joined.
+    due: Instant,
     /// When it ended, by the packets' time, at the earliest.
     ended_from_ns: u64,
     flow: Flow,
@@ -21,33 +22,44 @@ struct Waiting {
 ///
 /// Where packets were late and come all at once, their time jumps, and flows that ended long before wait still: what they
 /// need must not be forgotten by that time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Grace {
     waiting: VecDeque<Waiting>,
     /// The table has given out every flow that ended before, by the packets' time.
     given_until_ns: u64,
+    /// Flows that may wait; of more the oldest are joined before their time.
+    max_waiting: usize,
+    joined_early: u64,
 }
 
 impl Grace {
-    /// Takes the flows that the table gave at `now_ns` when it was told that packets up to `seen_ns` have come. `is_all`:
-    /// none that ended before is left there.
-    pub(super) fn take(&mut self, flows: impl Iterator<Item = Flow>, now_ns: u64, (seen_ns, is_all): (u64, bool)) {
-        let (due_ns, ended_from_ns) = (now_ns + GRACE_NS, self.given_until_ns);
-        self.waiting.extend(flows.map(|flow| Waiting { due_ns, ended_from_ns, flow }));
-        if is_all {
-            self.given_until_ns = seen_ns;
-        }
+    /// None waits; at most so many will.
+    pub(super) const fn new(max_waiting: usize) -> Self {
+        Self { waiting: VecDeque::new(), given_until_ns: 0, max_waiting, joined_early: 0 }
     }
 
-    /// Those whose grace is over.
-    pub(super) fn due(&mut self, now_ns: u64) -> impl Iterator<Item = Flow> + '_ {
-        let due = self.waiting.partition_point(|w| w.due_ns <= now_ns);
-        self.waiting.drain(..due).map(|w| w.flow)
+    /// Takes the flows that the table gave at `now`.
+    pub(super) fn take(&mut self, flows: impl Iterator<Item = Flow>, now: Instant) {
+        let (due, ended_from_ns) = (now + GRACE, self.given_until_ns);
+        self.waiting.extend(flows.map(|flow| Waiting { due, ended_from_ns, flow }));
+    }
+
+    /// The table has given every flow that ended before this time of the packets.
+    pub(super) const fn all_given_until(&mut self, seen_ns: u64) {
+        self.given_until_ns = seen_ns;
+    }
+
+    /// Those whose grace is over, and the oldest of those that are too many.
+    pub(super) fn due(&mut self, now: Instant) -> impl Iterator<Item = Flow> + '_ {
+        let due = self.waiting.partition_point(|w| w.due <= now);
+        let too_many = self.waiting.len().saturating_sub(self.max_waiting);
+        self.joined_early += too_many.saturating_sub(due) as u64;
+        self.waiting.drain(..due.max(too_many)).map(|w| w.flow)
     }
 
     /// All of them.
-    pub(super) fn into_flows(self) -> impl Iterator<Item = Flow> {
-        self.waiting.into_iter().map(|w| w.flow)
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Flow> + use<> {
+        std::mem::take(&mut self.waiting).into_iter().map(|w| w.flow)
     }
 
     /// Every flow that ended before this time of the packets has been joined.
@@ -59,6 +71,11 @@ impl Grace {
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
+
+    /// How many were joined before their time since the start, because too many waited.
+    pub(super) const fn joined_early(&self) -> u64 {
+        self.joined_early
+    }
 }
 
 #[cfg(test)]
@@ -68,30 +85,40 @@ mod tests {
 
     const S: u64 = 1_000_000_000;
 
-    fn flow() -> Flow {
-        sample::record(1, 1, 1).flow
+    fn flows(n: usize) -> impl Iterator<Item = Flow> {
+        std::iter::repeat_with(|| sample::record(1, 1, 1).flow).take(n)
     }
 
     #[test]
     fn what_waits_holds_the_time_back() {
-        let mut grace = Grace::default();
-        grace.take(std::iter::empty(), 100 * S, (90 * S, true));
+        let (mut grace, start) = (Grace::new(10), Instant::now());
+        grace.all_given_until(90 * S);
         assert_eq!(grace.joined_until_ns(), 90 * S);
         // The packets of eighty seconds come at once.
-        grace.take([flow(), flow()].into_iter(), 180 * S, (170 * S, true));
+        grace.take(flows(2), start);
+        grace.all_given_until(170 * S);
         assert_eq!((grace.joined_until_ns(), grace.len()), (90 * S, 2), "these may have ended 80 s ago");
-        assert_eq!(grace.due(180 * S + GRACE_NS - 1).count(), 0);
-        assert_eq!(grace.due(180 * S + GRACE_NS).count(), 2);
+        assert_eq!(grace.due(start + GRACE - Duration::from_nanos(1)).count(), 0);
+        assert_eq!(grace.due(start + GRACE).count(), 2);
         assert_eq!(grace.joined_until_ns(), 170 * S);
     }
 
     #[test]
     fn what_the_table_still_has_holds_it_back_too() {
-        let mut grace = Grace::default();
-        grace.take(std::iter::once(flow()), S, (50 * S, false));
-        assert_eq!(grace.due(2 * S).count(), 1);
+        let (mut grace, start) = (Grace::new(10), Instant::now());
+        grace.take(flows(1), start);
+        assert_eq!(grace.due(start + GRACE).count(), 1);
         assert_eq!(grace.joined_until_ns(), 0);
-        grace.take(std::iter::empty(), 3 * S, (50 * S, true));
+        grace.all_given_until(50 * S);
         assert_eq!(grace.joined_until_ns(), 50 * S);
+    }
+
+    #[test]
+    fn the_oldest_of_too_many_do_not_wait_and_are_counted() {
+        let (mut grace, start) = (Grace::new(3), Instant::now());
+        grace.take(flows(5), start);
+        assert_eq!((grace.due(start).count(), grace.len(), grace.joined_early()), (2, 3, 2));
+        grace.take(flows(2), start + GRACE);
+        assert_eq!((grace.due(start + GRACE).count(), grace.joined_early()), (3, 2), "these were due anyway");
     }
 }

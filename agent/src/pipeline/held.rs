@@ -8,8 +8,8 @@ use crate::capture::PacketBatch;
 /// How long they wait. A sender that is preempted in its call is told of after its packet has come, and by then it is too
 /// late to count the packet in another flow.
 const WAIT: Duration = Duration::from_millis(250);
-/// Packets that wait at the most (about 25 MB); more are counted sooner.
-const MOST: usize = 262_144;
+/// Packets that may wait (about 25 MB); of more the oldest are counted before their time.
+pub(super) const MAX_PACKETS: usize = 262_144;
 
 /// Batches in the order in which they came.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Held {
     /// The oldest batch, if it has waited long enough.
     pub(super) fn due(&mut self, now: Instant) -> Option<PacketBatch> {
         let (came, _) = self.batches.front()?;
-        let is_due = self.packets > MOST || now.saturating_duration_since(*came) >= WAIT;
+        let is_due = self.packets > MAX_PACKETS || now.saturating_duration_since(*came) >= WAIT;
         if is_due { self.pop() } else { None }
     }
 
@@ -67,9 +67,9 @@ mod tests {
         assert!(held.due(start + WAIT / 2).is_none());
         assert_eq!(held.due(start + WAIT).map(|b| b.source), Some(1));
         assert!(held.due(start + WAIT).is_none());
-        held.push(batch(3, MOST), start + WAIT);
+        held.push(batch(3, MAX_PACKETS), start + WAIT);
         assert_eq!(held.due(start + WAIT).map(|b| b.source), Some(2), "there are too many");
         assert!(held.due(start + WAIT).is_none());
-        assert_eq!((held.packets(), held.pop().map(|b| b.source), held.packets()), (MOST, Some(3), 0));
+        assert_eq!((held.packets(), held.pop().map(|b| b.source), held.packets()), (MAX_PACKETS, Some(3), 0));
     }
 }

@@ -34,14 +34,14 @@ fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
 }
 
 fn fork(e: &abi::ForkEvent, clock: BootClock) -> Fact {
-    Fact::Fork { time_ns: clock.wall(e.time_ns), child: task(&e.child, clock), parent: task(&e.parent, clock) }
+    Fact::Fork { time_ns: clock.at(e.time_ns), child: task(&e.child, clock), parent: task(&e.parent, clock) }
 }
 
 fn exec(e: &abi::ExecEvent, clock: BootClock) -> Fact {
     let path = e.path.get(..e.path_len as usize).unwrap_or_default();
     let args = e.args.get(..e.args_len as usize).unwrap_or_default();
     Fact::Exec {
-        time_ns: clock.wall(e.time_ns),
+        time_ns: clock.at(e.time_ns),
         task: task(&e.task, clock),
         parent_pid: e.parent_tgid,
         path: String::from_utf8_lossy(path).into(),
@@ -56,20 +56,16 @@ pub(crate) fn joined(args: &[u8]) -> Box<str> {
 }
 
 fn exit(e: &abi::ExitEvent, clock: BootClock) -> Fact {
-    Fact::Exit {
-        task: task(&e.task, clock),
-        parent_pid: e.parent_tgid,
-        sample: sample(&e.usage, clock.wall(e.time_ns)),
-    }
+    Fact::Exit { task: task(&e.task, clock), parent_pid: e.parent_tgid, sample: sample(&e.usage, clock.at(e.time_ns)) }
 }
 
 fn socket(e: &abi::SocketEvent, clock: BootClock) -> Option<Fact> {
-    let time_ns = clock.wall(e.time_ns);
+    let time_ns = clock.at(e.time_ns);
     let used = socket_use(e, clock)?;
     // A datagram leaves within the call, and its sender may be preempted before the end of it.
     let is_told_late = used == SocketUse::Send && e.since_ns != 0;
     Some(Fact::Socket {
-        time_ns: if is_told_late { clock.wall(e.since_ns) } else { time_ns },
+        time_ns: if is_told_late { clock.at(e.since_ns) } else { time_ns },
         task: task(&e.task, clock),
         parent_pid: e.parent_tgid,
         used,
@@ -86,7 +82,7 @@ fn socket_use(e: &abi::SocketEvent, clock: BootClock) -> Option<SocketUse> {
         4 => SocketUse::Send,
         5 => SocketUse::Receive,
         6 => SocketUse::Close,
-        7 => SocketUse::ConnectFailed { errno: u16::try_from(e.error).unwrap_or(0), since_ns: clock.wall(e.since_ns) },
+        7 => SocketUse::ConnectFailed { errno: u16::try_from(e.error).unwrap_or(0), since_ns: clock.at(e.since_ns) },
         _ => return None,
     })
 }
@@ -94,7 +90,7 @@ fn socket_use(e: &abi::SocketEvent, clock: BootClock) -> Option<SocketUse> {
 fn task(t: &abi::TaskRef, clock: BootClock) -> Task {
     Task {
         id: ProcessId { pid: t.tgid, start: t.start_ns / TICK_NS },
-        start_ns: clock.wall(t.start_ns),
+        start_ns: clock.at(t.start_ns),
         uid: t.uid,
         comm: text(&t.comm),
     }

@@ -11,19 +11,19 @@ use pidflow_engine::fact::{Fact, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
 use procfs::process::{Process, Stat};
 
 use super::process_id;
-use crate::clock::{BootClock, wall_ns};
+use crate::clock::{BootClock, engine_ns};
 
 /// Reads who a process is; none: it is gone.
 pub(crate) fn process(p: &Process, clock: BootClock) -> Option<ProcessSeen> {
     let stat = p.stat().ok()?;
     let task = Task {
         id: process_id(stat.pid, stat.starttime),
-        start_ns: clock.wall(stat.starttime * TICK_NS),
+        start_ns: clock.at(stat.starttime * TICK_NS),
         uid: effective_uid(p)?,
         comm: stat.comm.as_str().into(),
     };
     Some(ProcessSeen {
-        time_ns: wall_ns(),
+        time_ns: engine_ns(),
         task,
         parent_pid: u32::try_from(stat.ppid).unwrap_or(0),
         executable: p.exe().map_or_else(|_| "".into(), |path| path.to_string_lossy().into()),
@@ -54,7 +54,7 @@ pub(crate) fn sample(id: ProcessId) -> Option<Sample> {
     let stat = p.stat().ok().filter(|s| s.starttime == id.start)?;
     let peak = p.status().ok().and_then(|s| s.vmhwm).map(|kib| kib * 1024);
     Some(Sample {
-        time_ns: wall_ns(),
+        time_ns: engine_ns(),
         cpu_ns: Some(cpu_time(&stat)),
         minor_faults: Some(stat.minflt),
         major_faults: Some(stat.majflt),
@@ -102,7 +102,7 @@ pub(crate) fn addresses(pid: u32) -> Vec<IpAddr> {
 /// The addresses of a namespace, seen through `pid`; none: that process is gone, or the namespace has none.
 pub(crate) fn addresses_event(netns: u32, pid: u32) -> Option<Fact> {
     let addresses = addresses(pid);
-    (!addresses.is_empty()).then(|| Fact::Addresses { time_ns: wall_ns(), netns, addresses })
+    (!addresses.is_empty()).then(|| Fact::Addresses { time_ns: engine_ns(), netns, addresses })
 }
 
 /// `fib_trie` prints an address in one line and `/32 host LOCAL` in the next.

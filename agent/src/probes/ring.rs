@@ -11,7 +11,7 @@ use pidflow_engine::fact::Fact;
 use pidflow_schema::abi::KernelCounter;
 
 #[cfg(feature = "probes")]
-use crate::clock::BootClock;
+use crate::clock::{BootClock, engine_clock};
 
 /// What the kernel side counted since start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,14 +55,13 @@ impl Ring {
             events: RingBuf::try_from(events)?,
             counters: PerCpuArray::try_from(counters)?,
             unparsed: 0,
-            clock: BootClock::now(),
+            clock: engine_clock(),
             _ebpf: ebpf,
         })
     }
 
     /// Takes every event there is.
     pub(crate) fn drain(&mut self, out: &mut Vec<Fact>) {
-        self.clock.refresh();
         let clock = self.clock;
         while let Some(item) = self.events.next() {
             match super::parse::event(&item, clock) {

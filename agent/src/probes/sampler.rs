@@ -14,7 +14,7 @@ use procfs::process::Process;
 
 use super::pods::Pods;
 use super::{procfs_read, snapshot};
-use crate::clock::{BootClock, wall_ns};
+use crate::clock::{engine_clock, engine_ns};
 
 /// What the pipeline asks for.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +116,11 @@ impl Rounds {
         let addresses = procfs_read::addresses(std::process::id());
         if addresses != self.own_addresses {
             self.own_addresses.clone_from(&addresses);
-            facts.push(Fact::Addresses { time_ns: wall_ns(), netns: procfs_read::own_network_namespace(), addresses });
+            facts.push(Fact::Addresses {
+                time_ns: engine_ns(),
+                netns: procfs_read::own_network_namespace(),
+                addresses,
+            });
         }
     }
 
@@ -147,7 +151,7 @@ impl Rounds {
         if self.described > DESCRIPTIONS_PER_ROUND {
             return;
         }
-        let seen = Process::new(id.pid as i32).ok().and_then(|p| procfs_read::process(&p, BootClock::now()));
+        let seen = Process::new(id.pid as i32).ok().and_then(|p| procfs_read::process(&p, engine_clock()));
         if let Some(seen) = seen.filter(|s| s.task.id == id) {
             facts.push(Fact::Process(Box::new(seen)));
         }
@@ -173,7 +177,7 @@ impl Rounds {
     fn round(&mut self, sampler: &Sampler, facts: &mut Vec<Fact>) {
         self.number = self.number.wrapping_add(1);
         if sampler.polls {
-            let begun_ns = wall_ns();
+            let begun_ns = engine_ns();
             facts.extend(snapshot::take());
             facts.push(Fact::Polled { begun_ns });
             self.watch_polled(facts);

@@ -8,7 +8,7 @@ use procfs::net::{TcpState, UdpState};
 use procfs::process::{FDTarget, Process};
 
 use super::procfs_read;
-use crate::clock::{BootClock, wall_ns};
+use crate::clock::{engine_clock, engine_ns};
 
 /// `IPPROTO_TCP`, `IPPROTO_UDP`.
 const TCP: u8 = 6;
@@ -19,7 +19,7 @@ pub(crate) fn take() -> Vec<Fact> {
     let mut events = Vec::new();
     let mut owners: HashMap<u64, Vec<Owner>> = HashMap::new();
     let mut namespaces: HashMap<u32, Process> = HashMap::new();
-    let clock = BootClock::now();
+    let clock = engine_clock();
     for p in procfs::process::all_processes().into_iter().flatten().flatten() {
         let Some(seen) = procfs_read::process(&p, clock) else { continue };
         note_sockets(&p, &seen.task, seen.parent_pid, &mut owners);
@@ -65,7 +65,7 @@ fn sockets_of(p: &Process, netns: u32, owners: &HashMap<u64, Vec<Owner>>, out: &
 }
 
 fn held(owners: &HashMap<u64, Vec<Owner>>, socket: Socket, used: SocketUse, out: &mut Vec<Fact>) {
-    let time_ns = wall_ns();
+    let time_ns = engine_ns();
     for owner in owners.get(&socket.id).into_iter().flatten() {
         out.push(Fact::Socket {
             time_ns,

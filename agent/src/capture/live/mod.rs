@@ -82,6 +82,17 @@ pub struct PacketBatch {
     pub packets: Vec<Packet>,
 }
 
+impl PacketBatch {
+    /// Adds `by_ns` (nanoseconds, negative: earlier) to every time in it.
+    pub(crate) fn shift(&mut self, by_ns: i64) {
+        let add = |time_ns: &mut u64| *time_ns = time_ns.saturating_add_signed(by_ns);
+        self.packets.iter_mut().for_each(|p| add(&mut p.time_ns));
+        if self.seen_until_ns != SeenUntil::ALL_NS {
+            add(&mut self.seen_until_ns);
+        }
+    }
+}
+
 /// What all threads share.
 #[derive(Debug, Default)]
 struct Shared {

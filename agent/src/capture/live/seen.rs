@@ -15,7 +15,7 @@ impl SeenUntil {
     /// What the batch of an interface that is gone says: nothing comes any more.
     pub(super) const ALL_NS: u64 = u64::MAX;
 
-    pub(super) fn new(sources: usize) -> Self {
+    pub(crate) fn new(sources: usize) -> Self {
         Self { of_source: vec![0; sources] }
     }
 

@@ -1,0 +1,288 @@
+//! Live traffic and kernel events.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::RecvTimeoutError;
+use pidflow_engine::fact::Fact;
+use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
+use pidflow_engine::join::Joiner;
+use pidflow_schema::{Flow, FlowEndDetail, FlowEndReason, FlowRecord};
+
+use super::changes::PendingChanges;
+use super::grace::{GRACE, Grace};
+use super::held::Held;
+use super::{Ended, Outlet, Sources, name_interfaces};
+use crate::capture::{PacketBatch, SeenUntil};
+use crate::clock::{BootClock, Timeline, engine_clock, engine_ns};
+use crate::observe::Figures;
+use crate::pacing::Pacer;
+use crate::signals::Stop;
+
+/// How long the pipeline waits for packets before it looks at everything else.
+const RECV_TIMEOUT: Duration = Duration::from_millis(50);
+/// At the end, how long facts that were asked for (a new namespace's addresses, an exit) are waited for.
+const LAST_FACTS: Duration = Duration::from_millis(300);
+/// What the exporters get at the end in any case.
+const MIN_DRAIN: Duration = Duration::from_secs(1);
+/// Why the live pipeline ends without being asked to.
+pub(crate) const NOTHING_LEFT: &str = "every interface is gone, nothing is left to capture";
+/// Between two looks at what can be forgotten.
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
+/// Failed connects are told by the records of their packets; those without packets come so long after the latest time at
+/// which such a record may be joined.
+const FAILED_NS: u64 = FlowTableConfig::LINGER_NS + GRACE.as_nanos() as u64 + 1_000_000_000;
+
+/// Steps of the wall clock that are worth a line in the log.
+const MIN_TOLD_STEP_NS: u64 = 10_000_000;
+
+/// One moment, by every clock that matters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// The engine's time, nanoseconds since the epoch.
+    pub(crate) engine_ns: u64,
+    /// The wall clock, with which packets are stamped, as measured then.
+    pub(crate) wall: BootClock,
+    /// For intervals within the program.
+    pub(crate) instant: Instant,
+}
+
+impl Moment {
+    /// This one.
+    pub(crate) fn now() -> Self {
+        Self { engine_ns: engine_ns(), wall: BootClock::measured(), instant: Instant::now() }
+    }
+}
+
+/// What the live pipeline works with.
+pub(crate) struct LiveParts {
+    /// Where packets and facts come from.
+    pub(crate) sources: Sources,
+    /// Flows.
+    pub(crate) table: FlowTable,
+    /// Processes and sockets.
+    pub(crate) joiner: Joiner,
+    /// Where records go.
+    pub(crate) outlet: Outlet,
+    /// Flows that may wait for their join at the same time.
+    pub(crate) max_waiting: usize,
+    /// How long the exporters may take at the end.
+    pub(crate) drain_timeout: Duration,
+}
+
+/// The live pipeline.
+pub(crate) struct Live {
+    parts: LiveParts,
+    /// Packets that are not counted yet.
+    held: Held,
+    seen_until: SeenUntil,
+    facts: Vec<Fact>,
+    flows: Vec<Flow>,
+    changes: PendingChanges,
+    /// Flows that have ended and are not joined yet.
+    grace: Grace,
+    timeline: Timeline,
+    clock_steps: u64,
+    expired: Instant,
+}
+
+impl Live {
+    /// Everything is attached already.
+    pub(crate) fn new(parts: LiveParts) -> Self {
+        Self {
+            held: Held::default(),
+            seen_until: parts.sources.packets.seen_until(),
+            facts: Vec::new(),
+            flows: Vec::new(),
+            changes: PendingChanges::default(),
+            grace: Grace::new(parts.max_waiting),
+            timeline: Timeline::new(engine_clock()),
+            clock_steps: 0,
+            expired: Instant::now(),
+            parts,
+        }
+    }
+
+    /// Works until it is asked to stop, or no interface is left. Then everything in flight is exported.
+    pub(crate) fn run(mut self, stop: &Stop) -> Ended {
+        while !stop.requested() && !self.parts.sources.packets.is_finished() {
+            let batch = match self.parts.sources.batches.recv_timeout(RECV_TIMEOUT) {
+                Ok(batch) => Some(batch),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            self.turn(batch, Moment::now());
+        }
+        self.finish(if stop.requested() { "stopping" } else { NOTHING_LEFT })
+    }
+
+    /// Takes a batch of packets, or the fact that there was none, and does what is due.
+    pub(super) fn turn(&mut self, batch: Option<PacketBatch>, now: Moment) {
+        self.follow_clock(now);
+        if let Some(batch) = batch {
+            self.hold(batch, now);
+        }
+        self.take_facts();
+        while let Some(batch) = self.held.due(now.instant) {
+            self.count_packets(&batch);
+            self.grace.take(self.flows.drain(..), now.instant);
+        }
+        self.end_idle_flows(now);
+        self.join_due(now);
+        if now.instant.saturating_duration_since(self.expired) >= EXPIRE_INTERVAL {
+            self.expired = now.instant;
+            self.expire();
+            self.observe();
+        }
+    }
+
+    /// Notices a wall clock that was set. Nothing that is under way has to change: only packets and records carry its time.
+    fn follow_clock(&mut self, now: Moment) {
+        let Some(by_ns) = self.timeline.follow(now.wall, now.engine_ns) else { return };
+        if by_ns.unsigned_abs() >= MIN_TOLD_STEP_NS {
+            self.clock_steps += 1;
+            let seconds = by_ns as f64 / 1e9;
+            tracing::warn!(
+                "the system clock was set by {seconds:+.3} s; records have the new clock's times from now on"
+            );
+        }
+    }
+
+    /// Lets a batch wait until the facts of its time have come; its packets get the engine's time.
+    fn hold(&mut self, mut batch: PacketBatch, now: Moment) {
+        let stamp_ns = batch.packets.first().map_or(batch.seen_until_ns, |p| p.time_ns);
+        let by_ns = self.timeline.to_engine(stamp_ns, now.engine_ns);
+        if by_ns != 0 {
+            batch.shift(by_ns);
+        }
+        self.held.push(batch, now.instant);
+    }
+
+    /// Takes every fact there is: those older than the packets at hand are among them.
+    fn take_facts(&mut self) {
+        let LiveParts { sources, joiner, .. } = &mut self.parts;
+        sources.take_facts(&mut self.facts);
+        for fact in self.facts.drain(..) {
+            tracing::trace!("{fact:?}");
+            joiner.apply(&fact);
+        }
+        self.changes.add(joiner.take_endpoint_changes());
+    }
+
+    fn count_packets(&mut self, batch: &PacketBatch) {
+        self.seen_until.note(batch);
+        let table = &mut self.parts.table;
+        while let Some(c) = self.changes.next_until(batch.packets.last().map_or(0, |p| p.time_ns)) {
+            table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
+        }
+        name_interfaces(table, &batch.interfaces);
+        table.update_all(&batch.packets, &mut self.flows);
+    }
+
+    /// Takes out the flows that have ended, and those that other sources built.
+    fn end_idle_flows(&mut self, now: Moment) {
+        // Packets may wait, so that they, not the clock, tell which flows are idle and which facts no flow will need.
+        let seen_ns = self.seen_until.time_ns(now.engine_ns);
+        let has_more = self.parts.table.expire(seen_ns, &mut self.flows);
+        self.parts.sources.flows.drain(&mut self.flows);
+        self.grace.take(self.flows.drain(..), now.instant);
+        if !has_more {
+            self.grace.all_given_until(seen_ns);
+        }
+    }
+
+    /// Joins the flows whose grace is over.
+    fn join_due(&mut self, now: Moment) {
+        let (LiveParts { joiner, outlet, .. }, by_ns) = (&mut self.parts, self.timeline.to_wall());
+        outlet.hand_on(self.grace.due(now.instant).map(|flow| in_wall_time(joiner.join(flow), by_ns)));
+    }
+
+    /// Tells what has no packets, and forgets what no flow will ask for.
+    fn expire(&mut self) {
+        let LiveParts { joiner, outlet, table, .. } = &mut self.parts;
+        let wait_ns = table.config().idle_timeout_ns.unwrap_or_default() + FAILED_NS;
+        let joined_ns = self.grace.joined_until_ns();
+        let failed = joiner.take_failed_attempts(joined_ns.saturating_sub(wait_ns));
+        outlet.hand_on(failed.into_iter().map(|record| in_wall_time(record, self.timeline.to_wall())));
+        if let Some(onlooker) = outlet.onlooker() {
+            onlooker.usage(&mut |tell| joiner.tell_usage(tell));
+        }
+        joiner.expire(joined_ns);
+    }
+
+    fn observe(&mut self) {
+        let figures = self.figures();
+        if let Some(onlooker) = self.parts.outlet.onlooker() {
+            onlooker.publish(&figures);
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        let LiveParts { sources, table, joiner, outlet, .. } = &self.parts;
+        Figures {
+            capture: sources.packets.counters(),
+            table: table.counters(),
+            active: table.len(),
+            join: joiner.counters(),
+            held: joiner.sizes(),
+            kernel: sources.kernel.counts(),
+            exporters: outlet.exporters().counters(),
+            joined_early: self.grace.joined_early(),
+            clock_steps: self.clock_steps,
+            queues: [
+                ("packet-batches", sources.batches.len()),
+                ("packets-to-count", self.held.packets()),
+                ("flows-to-join", self.grace.len()),
+                ("records-to-export", outlet.exporters().queued()),
+            ],
+        }
+    }
+
+    /// Stops the sources, empties every channel, ends every flow, joins all, and lets the exporters finish.
+    pub(super) fn finish(mut self, why: &'static str) -> Ended {
+        if let Some(onlooker) = self.parts.outlet.onlooker() {
+            onlooker.stopping(why);
+        }
+        self.parts.sources.packets.stop();
+        while let Ok(batch) = self.parts.sources.batches.recv() {
+            self.turn(Some(batch), Moment::now());
+        }
+        self.take_facts();
+        thread::sleep(LAST_FACTS);
+        self.take_facts();
+        while let Some(batch) = self.held.pop() {
+            self.count_packets(&batch);
+            self.grace.take(self.flows.drain(..), Instant::now());
+            self.join_due(Moment::now());
+        }
+        let pacer = self.join_rest();
+        self.observe();
+        let LiveParts { sources, table, outlet, .. } = self.parts;
+        Ended {
+            capture: sources.packets.join(),
+            table: table.counters(),
+            exporters: outlet.exporters().shutdown(pacer.left().max(MIN_DRAIN)),
+        }
+    }
+
+    /// Joins and sends everything in flight, not faster than the exporters take it.
+    fn join_rest(&mut self) -> Pacer {
+        let (LiveParts { table, joiner, outlet, drain_timeout, .. }, by_ns) =
+            (&mut self.parts, self.timeline.to_wall());
+        let mut pacer = Pacer::new(Instant::now() + *drain_timeout);
+        let flows = self.grace.take_all().chain(table.drain(FlowEndReason::ForcedEnd, FlowEndDetail::Shutdown));
+        let records = flows.map(|flow| in_wall_time(joiner.join(flow), by_ns));
+        outlet.hand_on_paced(records, |exporters| pacer.wait(exporters));
+        let failed = joiner.take_failed_attempts(u64::MAX).into_iter().map(|record| in_wall_time(record, by_ns));
+        outlet.hand_on_paced(failed, |exporters| pacer.wait(exporters));
+        pacer
+    }
+}
+
+/// A record for others: its flow's times by the wall clock as it is now.
+fn in_wall_time(mut record: FlowRecord, by_ns: i64) -> FlowRecord {
+    let flow = &mut record.flow;
+    (flow.first_ns, flow.last_ns) =
+        (flow.first_ns.saturating_add_signed(by_ns), flow.last_ns.saturating_add_signed(by_ns));
+    record
+}

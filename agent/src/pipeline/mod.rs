@@ -1,0 +1,42 @@
+//! The order of things, here and nowhere else: packets and facts in, flows, the join, records out.
+//!
+//! [`Live`] is driven by sources that it is handed ([`Sources`]) and hands its records to an [`Outlet`]; [`Reading`] does the
+//! same for capture files. Neither knows where packets and facts come from or who reads the records.
+
+mod changes;
+mod grace;
+mod held;
+mod live;
+mod outlet;
+mod reading;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use pidflow_engine::flow_table::{FlowTable, FlowTableCounters};
+use pidflow_exporters::Snapshot;
+
+use crate::capture::{CaptureCounters, Interface};
+
+pub(crate) use live::{Live, LiveParts, NOTHING_LEFT};
+pub(crate) use outlet::{Enricher, Onlooker, Outlet, TellUsage};
+pub(crate) use reading::Reading;
+pub(crate) use source::Sources;
+
+/// Records handed on together when there are many.
+const RECORD_BATCH: usize = 1024;
+
+/// What is left when it is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// What the packet sources saw.
+    pub(crate) capture: CaptureCounters,
+    /// What the flow table did.
+    pub(crate) table: FlowTableCounters,
+    /// What became of the records.
+    pub(crate) exporters: Vec<Snapshot>,
+}
+
+fn name_interfaces(table: &mut FlowTable, interfaces: &[Interface]) {
+    interfaces.iter().for_each(|i| table.set_interface(i.number, i.index, &i.name));
+}

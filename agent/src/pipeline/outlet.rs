@@ -1,0 +1,92 @@
+//! The one place where records leave the pipeline: first they are enriched, then everybody reads the same batch.
+
+use std::sync::Arc;
+
+use pidflow_engine::process_table::Usage;
+use pidflow_exporters::ExporterSet;
+use pidflow_schema::FlowRecord;
+
+use super::RECORD_BATCH;
+use crate::observe::Figures;
+
+/// Tells of each process what it used; see [`pidflow_engine::join::Joiner::tell_usage`].
+pub(crate) type TellUsage<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&Usage));
+
+/// Who looks on while the pipeline works: published state and the live view.
+pub(crate) trait Onlooker {
+    /// Records that have been handed on.
+    fn records(&mut self, records: &Arc<[FlowRecord]>);
+    /// What processes used since the last time.
+    fn usage(&mut self, tell: TellUsage<'_>);
+    /// Everything that counts, once a second.
+    fn publish(&mut self, figures: &Figures);
+    /// The end has begun, for this reason.
+    fn stopping(&mut self, why: &'static str);
+}
+
+/// Adds to a record what is not the join's to know.
+pub(crate) type Enricher = Box<dyn FnMut(&mut FlowRecord)>;
+
+/// Where records go.
+pub(crate) struct Outlet {
+    enrichers: Vec<Enricher>,
+    onlooker: Option<Box<dyn Onlooker>>,
+    /// A reload changes them while they work.
+    exporters: Arc<ExporterSet>,
+}
+
+impl Outlet {
+    /// To exporters alone.
+    pub(crate) fn new(exporters: Arc<ExporterSet>) -> Self {
+        Self { enrichers: Vec::new(), onlooker: None, exporters }
+    }
+
+    /// Also to an onlooker.
+    pub(crate) fn with_onlooker(self, onlooker: Box<dyn Onlooker>) -> Self {
+        Self { onlooker: Some(onlooker), ..self }
+    }
+
+    /// Every record passes `enricher` before anybody reads it; several do so in the order in which they were added.
+    pub(crate) fn with_enricher(mut self, enricher: Enricher) -> Self {
+        self.enrichers.push(enricher);
+        self
+    }
+
+    /// Hands on all of them, at most [`RECORD_BATCH`] together.
+    pub(super) fn hand_on(&mut self, records: impl Iterator<Item = FlowRecord>) {
+        self.hand_on_paced(records, |_| {});
+    }
+
+    /// As [`Outlet::hand_on`]; before each batch `pace` may wait for the exporters.
+    pub(super) fn hand_on_paced(
+        &mut self,
+        records: impl Iterator<Item = FlowRecord>,
+        mut pace: impl FnMut(&ExporterSet),
+    ) {
+        let mut records = records.peekable();
+        while records.peek().is_some() {
+            let batch: Vec<_> = records.by_ref().take(RECORD_BATCH).map(|r| self.enriched(r)).collect();
+            let batch: Arc<[FlowRecord]> = batch.into();
+            if let Some(onlooker) = &mut self.onlooker {
+                onlooker.records(&batch);
+            }
+            pace(&self.exporters);
+            self.exporters.send(&batch);
+        }
+    }
+
+    fn enriched(&mut self, mut record: FlowRecord) -> FlowRecord {
+        self.enrichers.iter_mut().for_each(|enrich| enrich(&mut record));
+        record
+    }
+
+    /// The onlooker, if there is one.
+    pub(super) fn onlooker(&mut self) -> Option<&mut (dyn Onlooker + 'static)> {
+        self.onlooker.as_deref_mut()
+    }
+
+    /// The exporters.
+    pub(super) fn exporters(&self) -> &ExporterSet {
+        &self.exporters
+    }
+}

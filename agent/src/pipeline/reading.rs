@@ -1,0 +1,75 @@
+//! Capture files: files, flow table, exporters. One thread, and nothing is dropped: full exporters are waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pidflow_engine::flow_table::FlowTable;
+use pidflow_engine::packet::Packet;
+use pidflow_exporters::ExporterSet;
+use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord};
+
+use super::{Ended, Outlet, RECORD_BATCH, name_interfaces};
+use crate::capture::{CaptureError, CaptureFiles};
+
+/// How long receivers that take records slowly may take at the end.
+const MAX_DRAIN: Duration = Duration::from_secs(3600);
+
+/// Reads the packets of capture files into flows.
+pub(crate) struct Reading {
+    files: CaptureFiles,
+    table: FlowTable,
+    outlet: Outlet,
+    packets: Vec<Packet>,
+    flows: Vec<Flow>,
+}
+
+impl Reading {
+    /// Nothing is opened yet.
+    pub(crate) fn new(files: CaptureFiles, table: FlowTable, exporters: ExporterSet) -> Self {
+        let outlet = Outlet::new(Arc::new(exporters));
+        Self { files, table, outlet, packets: Vec::new(), flows: Vec::new() }
+    }
+
+    /// Reads some packets. False: there are no more.
+    ///
+    /// # Errors
+    /// One file cannot be read, or not further; the next turn goes on with the next one.
+    pub(crate) fn turn(&mut self) -> Result<bool, CaptureError> {
+        self.packets.clear();
+        let more = self.files.next_batch(&mut self.packets);
+        name_interfaces(&mut self.table, self.files.new_interfaces());
+        self.table.update_all(&self.packets, &mut self.flows);
+        if let Some(last_ns) = self.packets.last().map(|p| p.time_ns) {
+            while self.table.expire(last_ns, &mut self.flows) {
+                self.hand_on(RECORD_BATCH);
+            }
+        }
+        self.hand_on(RECORD_BATCH);
+        more
+    }
+
+    /// Hands on the flows that wait, when they are at least so many.
+    fn hand_on(&mut self, min_waiting: usize) {
+        if self.flows.len() >= min_waiting {
+            self.outlet.hand_on(self.flows.drain(..).map(offline));
+        }
+    }
+
+    /// Bytes of the files read so far.
+    pub(crate) fn octets_read(&self) -> u64 {
+        self.files.octets_read()
+    }
+
+    /// Ends all flows and sends everything, however long that takes.
+    pub(crate) fn finish(mut self, detail: FlowEndDetail) -> Ended {
+        self.hand_on(1);
+        self.outlet.hand_on(self.table.drain(FlowEndReason::ForcedEnd, detail).map(offline));
+        let exporters = self.outlet.exporters().shutdown(MAX_DRAIN);
+        Ended { capture: self.files.counters().clone(), table: self.table.counters(), exporters }
+    }
+}
+
+/// A capture file says nothing of processes.
+fn offline(flow: Flow) -> FlowRecord {
+    FlowRecord::without_processes(flow, Attribution::Offline)
+}
