@@ -111,7 +111,7 @@ impl Timeline {
 
     /// What is to be added to a packet's time stamp to make it the engine's time. After a step some packets still come
     /// that were stamped before it: whichever clock makes the stamp nearer to now has made it.
-    pub(crate) fn to_engine(&self, stamp_ns: u64, engine_ns: u64) -> i64 {
+    pub(crate) fn to_engine(self, stamp_ns: u64, engine_ns: u64) -> i64 {
         let off = |ahead_ns: i64| stamp_ns.saturating_add_signed(ahead_ns.saturating_neg()).abs_diff(engine_ns);
         let is_recent = |since_ns: u64| engine_ns.saturating_sub(since_ns) < STRAGGLERS_NS;
         let old =
@@ -120,7 +120,7 @@ impl Timeline {
     }
 
     /// What is to be added to the engine's time to make it the wall clock's.
-    pub(crate) const fn to_wall(&self) -> i64 {
+    pub(crate) const fn to_wall(self) -> i64 {
         self.ahead_ns
     }
 }
