@@ -15,6 +15,7 @@ mod figures;
 mod http;
 mod live_view;
 mod logging;
+mod memory;
 mod metrics;
 mod notify;
 mod observe;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use crossbeam_channel::{Receiver, bounded};
-use pidflow_engine::flow_table::FlowTable;
+use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
 use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
 
@@ -17,8 +17,10 @@ use crate::config::options::{CaptureOptions, FlowOptions, HttpOptions, Options};
 use crate::config::outputs::Outputs;
 use crate::config::timeout::Timeout;
 use crate::failure::{Failure, OrUsage};
+use crate::figures::{bytes, grouped};
 use crate::http::{self, Shared};
 use crate::live_view::LiveView;
+use crate::memory::Budget;
 use crate::notify::{self, notify};
 use crate::observe::{About, Observers};
 use crate::pipeline::{Enricher, Live, LiveParts, NOTHING_LEFT, Outlet, Sources};
@@ -30,8 +32,6 @@ use crate::{config, logging, privileges};
 
 /// Batches of packets that may wait for the pipeline; more, and the kernel's buffers fill.
 const BATCHES: usize = 128;
-/// Flows that may wait for late facts before their join (about 20 MB); in a flood the oldest are joined sooner.
-const MAX_WAITING_FLOWS: usize = 65_536;
 /// Without any other output, flows are shown on the terminal this often.
 const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
 
@@ -92,7 +92,8 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     }
     tracing::info!("{ready}");
     let view = if view { Some(LiveView::start()?) } else { None };
-    let table = options.flows.table();
+    let budget = Budget::of_this_process();
+    let table = flow_table(&options.flows, budget);
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());
     let observers = Observers::new(shared, about, options.http.max_edges()).with_view(view);
     let parts = LiveParts {
@@ -100,10 +101,24 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
         table: FlowTable::new(table),
         joiner,
         outlet: Outlet::new(exporters.clone()).with_enricher(host_name(&context)).with_onlooker(Box::new(observers)),
-        max_waiting: MAX_WAITING_FLOWS,
+        max_waiting: budget.max_waiting_flows(),
         drain_timeout: options.export.drain_timeout(),
     };
     Ok(Attached { parts, exporters, metrics })
+}
+
+/// The flow table's settings; without `--max-flows` it holds as many flows as the memory budget allows.
+fn flow_table(options: &FlowOptions, budget: Budget) -> FlowTableConfig {
+    let mut table = options.table();
+    if options.max_flows.is_none() {
+        table.max_flows = budget.max_flows();
+    }
+    tracing::info!(
+        "memory budget {}: at most {} flows at once",
+        bytes(budget.bytes()),
+        grouped(table.max_flows as u64)
+    );
+    table
 }
 
 /// Puts this host's name into every record.

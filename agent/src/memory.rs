@@ -1,0 +1,154 @@
+//! How much memory the agent may take, and how its tables and queues share that.
+//!
+//! The limit is that of the memory cgroup which the agent is in, so that a container's limit or systemd's `MemoryMax=` is
+//! kept without being told twice. Where there is none, [`DEFAULT_BUDGET`] holds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pidflow_engine::flow_table::FlowTableConfig;
+
+/// What tables and queues may take where no cgroup says otherwise, bytes.
+pub(crate) const DEFAULT_BUDGET: u64 = 1 << 30;
+/// Less than this makes no sense as a budget, bytes: the program itself needs about 40 MB.
+const MIN_BUDGET: u64 = 48 << 20;
+/// A cgroup v1 without a limit says a number near 2^63, rounded to pages.
+const NO_LIMIT: u64 = 1 << 60;
+/// One flow in the table with its place in the index, bytes.
+const FLOW_BYTES: u64 = 256;
+/// One flow that waits for its join, bytes.
+const WAITING_FLOW_BYTES: u64 = 320;
+/// Fewest flows that are worth a table.
+const MIN_FLOWS: u64 = 1024;
+
+/// Shares of the limit, percent. What is missing to a hundred is for the program itself, its threads, what the allocator
+/// cannot give back, and answers of the HTTP server.
+struct Share;
+
+impl Share {
+    const FLOWS: u64 = 30;
+    const WAITING_FLOWS: u64 = 5;
+}
+
+/// What tables and queues may take together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Budget {
+    bytes: u64,
+}
+
+impl Budget {
+    /// That of the agent's memory cgroup, else the default.
+    pub(crate) fn of_this_process() -> Self {
+        let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let roots = [Path::new("/sys/fs/cgroup"), Path::new("/sys/fs/cgroup/unified")];
+        Self::new(cgroup_limit(&membership, &roots))
+    }
+
+    fn new(limit: Option<u64>) -> Self {
+        Self { bytes: limit.map_or(DEFAULT_BUDGET, |limit| limit.clamp(MIN_BUDGET, DEFAULT_BUDGET)) }
+    }
+
+    /// All of it, bytes.
+    pub(crate) const fn bytes(self) -> u64 {
+        self.bytes
+    }
+
+    const fn share(self, percent: u64) -> u64 {
+        self.bytes / 100 * percent
+    }
+
+    /// Flows in the flow table.
+    pub(crate) fn max_flows(self) -> usize {
+        let flows = self.share(Share::FLOWS) / FLOW_BYTES;
+        usize::try_from(flows.max(MIN_FLOWS)).map_or(FlowTableConfig::MAX_FLOWS, |n| n.min(FlowTableConfig::MAX_FLOWS))
+    }
+
+    /// Flows that wait for their join.
+    pub(crate) fn max_waiting_flows(self) -> usize {
+        usize::try_from(self.share(Share::WAITING_FLOWS) / WAITING_FLOW_BYTES).unwrap_or(usize::MAX)
+    }
+}
+
+/// The least limit of the memory cgroup and its parents, bytes; none: there is none, or it cannot be read.
+fn cgroup_limit(membership: &str, roots: &[&Path]) -> Option<u64> {
+    let limits = membership.lines().filter_map(|line| {
+        // hierarchy-ID:controllers:path; cgroup v2 has 0 and no controllers (cgroups(7)).
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, path) = rest.split_once(':')?;
+        let is_v2 = controllers.is_empty();
+        let is_memory = is_v2 || controllers.split(',').any(|c| c == "memory");
+        is_memory.then(|| limit_of(path, is_v2, roots)).flatten()
+    });
+    limits.min()
+}
+
+/// The limit of a cgroup and of those above it. In a container the path may be seen from outside, where it leads nowhere:
+/// the mount's own root is the container's cgroup then.
+fn limit_of(path: &str, is_v2: bool, roots: &[&Path]) -> Option<u64> {
+    let file = if is_v2 { "memory.max" } else { "memory.limit_in_bytes" };
+    let mounts: Vec<PathBuf> = if is_v2 {
+        roots.iter().map(|r| r.to_path_buf()).collect()
+    } else {
+        roots.iter().map(|r| r.join("memory")).collect()
+    };
+    let path = Path::new(path.trim_start_matches('/'));
+    let folders = mounts.iter().flat_map(|mount| path.ancestors().map(|p| mount.join(p)));
+    folders.filter_map(|folder| limit_in(&folder.join(file))).min()
+}
+
+fn limit_in(file: &Path) -> Option<u64> {
+    let text = fs::read_to_string(file).ok()?;
+    text.trim().parse().ok().filter(|limit| *limit < NO_LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(root: &Path, file: &str, text: &str) {
+        let path = root.join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn the_least_limit_on_the_way_to_the_root_counts() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "a/memory.max", "536870912\n");
+        write(root.path(), "a/b/memory.max", "max\n");
+        write(root.path(), "a/b/c/memory.max", "1073741824\n");
+        let limit = |membership: &str| cgroup_limit(membership, &[root.path()]);
+        assert_eq!(limit("0::/a/b/c\n"), Some(536_870_912));
+        assert_eq!(limit("0::/elsewhere\n"), None);
+        assert_eq!(limit("nonsense"), None);
+    }
+
+    #[test]
+    fn a_container_sees_its_own_cgroup_as_the_root() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "memory.max", "268435456");
+        assert_eq!(cgroup_limit("0::/../../kubepods/pod1\n", &[root.path()]), Some(268_435_456));
+    }
+
+    #[test]
+    fn version_1_has_a_file_of_its_own_and_a_number_for_no_limit() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), "memory/memory.limit_in_bytes", "9223372036854771712");
+        write(root.path(), "memory/x/memory.limit_in_bytes", "300000000");
+        let limit = |membership: &str| cgroup_limit(membership, &[root.path()]);
+        assert_eq!(limit("5:cpu,cpuacct:/x\n4:memory:/x\n0::/\n"), Some(300_000_000));
+        assert_eq!(limit("4:memory:/y\n"), None);
+    }
+
+    #[test]
+    fn the_shares_are_less_than_the_whole_whatever_the_limit() {
+        for limit in [None, Some(0), Some(64 << 20), Some(512 << 20), Some(1 << 50)] {
+            let budget = Budget::new(limit);
+            let flows = budget.max_flows() as u64 * FLOW_BYTES + budget.max_waiting_flows() as u64 * WAITING_FLOW_BYTES;
+            let all = flows;
+            assert!(all <= budget.bytes() * 7 / 10, "{limit:?}: {all} of {}", budget.bytes());
+        }
+        assert_eq!(Budget::new(None).max_flows(), FlowTableConfig::MAX_FLOWS);
+        assert_eq!(Budget::new(Some(512 << 20)).max_flows(), 629_145);
+    }
+}
