@@ -12,6 +12,7 @@ mod config;
 mod element_description;
 mod failure;
 mod figures;
+mod host;
 mod http;
 mod live_view;
 mod logging;

@@ -11,6 +11,7 @@ use pidflow_schema::FlowRecord;
 
 use crate::capture::CaptureCounters;
 use crate::figures;
+use crate::host::Host;
 use crate::http::Shared;
 use crate::live_view::{LiveView, Totals};
 use crate::metrics::status::{Exporter, Hook, Labelled, Records, Status};
@@ -63,6 +64,7 @@ pub(crate) struct Observers {
     shared: Shared,
     view: Option<LiveView>,
     about: About,
+    host: Host,
     talk: Talk,
     records: Records,
     started: Instant,
@@ -74,11 +76,12 @@ pub(crate) struct Observers {
 
 impl Observers {
     /// From now on.
-    pub(crate) fn new(shared: Shared, about: About, max_edges: usize) -> Self {
+    pub(crate) fn new(shared: Shared, about: About, host: Host, max_edges: usize) -> Self {
         Self {
             shared,
             view: None,
             about,
+            host,
             talk: Talk::new(max_edges),
             records: Records::default(),
             started: Instant::now(),
@@ -122,6 +125,7 @@ impl Observers {
             exporters: f.exporters.iter().map(exporter).collect(),
             queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
             talk: self.talk.shown(),
+            host: Some(self.host.latest()),
             not_ready: self.stopping.into_iter().map(str::to_owned).collect(),
             degraded: self.degraded(f),
         }

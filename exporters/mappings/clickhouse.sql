@@ -70,6 +70,8 @@ CREATE TABLE IF NOT EXISTS flows
     `CONNECT_ERROR` Nullable(UInt16) COMMENT 'Why connect failed, as errno of the Linux generic ABI: 111 refused, 110 timed out, 113 no route to host, …',
     `CONNECT_MICROSECONDS` Nullable(UInt64) COMMENT 'Time from the client''s first SYN to the ACK that ended the TCP handshake, microseconds.',
     `HOST_NAME` LowCardinality(Nullable(String)) COMMENT 'Name of the host on which the flow was observed and whose processes are named (--host); absent for a capture file. In OTLP: host.name of the resource.',
+    `HOST_CPU_LOAD` Nullable(UInt64) COMMENT 'Time in which the host''s processors were busy during the flow, of the time of all of them, percent x 100 (0 to 10000); between the readings, one a second, that enclose the flow.',
+    `HOST_PCTG_IOWAIT` Nullable(UInt64) COMMENT 'Time in which the host''s processors had nothing to do while block I/O was under way, during the flow, of the time of all of them, percent x 100 (0 to 10000).',
     `SRC_PROC_ATTRIBUTION` LowCardinality(Nullable(String)) COMMENT 'How the source end was attributed (socket-event, local-port-event, snapshot-tuple, snapshot-port, listener-only) or why not (remote, ambiguous, no-socket, no-process, offline, kernel).',
     `SRC_PROC_ACTUAL_MEMORY_64` Nullable(UInt64) COMMENT 'Resident memory of the process at the source end at the flow''s end, octets, full range.',
     `SRC_PROC_PEAK_MEMORY_64` Nullable(UInt64) COMMENT 'Peak resident memory of the process at the source end up to the flow''s end, octets, full range.',

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Candidate, Counters, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, InitiatorBasis, Pod,
-    Process, ProcessEnd, ProcessUsage, Protocol,
+    Attribution, Candidate, Counters, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage,
+    InitiatorBasis, Pod, Process, ProcessEnd, ProcessUsage, Protocol,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -35,7 +35,9 @@ pub fn record(n: u64) -> FlowRecord {
     let connect_error = (n % 11 == 10).then_some(111);
     // Those of capture files are of no host.
     let host = if n % 7 == 6 { "" } else { HOST };
-    FlowRecord { host: host.into(), flow: flow(n), source, destination, connect_error }
+    let host_usage =
+        (!host.is_empty() && !n.is_multiple_of(4)).then_some(HostUsage { cpu_load: (n % 10_001) as u32, iowait: 12 });
+    FlowRecord { host: host.into(), host_usage, flow: flow(n), source, destination, connect_error }
 }
 
 /// A record of the commonest kind: TCP over IPv4 with everything known of both ends.
@@ -45,7 +47,9 @@ pub fn full(n: u64) -> FlowRecord {
     (flow.source, flow.destination) = addresses(n, false);
     flow.protocol = Protocol::TCP;
     flow.icmp_type_code = None;
-    FlowRecord { host: HOST.into(), flow, source: end(1, true), destination: end(6, true), connect_error: None }
+    let host_usage = Some(HostUsage { cpu_load: 1234, iowait: 56 });
+    let (source, destination) = (end(1, true), end(6, true));
+    FlowRecord { host: HOST.into(), host_usage, flow, source, destination, connect_error: None }
 }
 
 fn addresses(n: u64, v6: bool) -> (IpAddr, IpAddr) {

@@ -262,6 +262,8 @@ pub enum Group {
     Handshake = 1 << 18,
     /// Observed live, so that the host's name is known.
     Host = 1 << 19,
+    /// The host's load during the flow is known.
+    HostUsage = 1 << 20,
 }
 
 /// The groups of one record.

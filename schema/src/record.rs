@@ -374,6 +374,15 @@ impl ProcessUsage {
     }
 }
 
+/// How busy the host was during one flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HostUsage {
+    /// Time in which processors were busy, of the time of all processors, percent × 100.
+    pub cpu_load: u32,
+    /// Time in which processors had nothing to do while block I/O was under way, of the time of all, percent × 100.
+    pub iowait: u32,
+}
+
 /// A further process that may own an end (the listener's owner when another one accepted).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
@@ -411,6 +420,8 @@ impl ProcessEnd {
 pub struct FlowRecord {
     /// Name of the host on which it was observed; empty: from a capture file.
     pub host: Arc<str>,
+    /// How busy that host was meanwhile; none: not known.
+    pub host_usage: Option<HostUsage>,
     /// What the packets said.
     pub flow: Flow,
     /// The source (client) end.
@@ -426,7 +437,7 @@ impl FlowRecord {
     #[must_use]
     pub fn without_processes(flow: Flow, why: Attribution) -> Self {
         let (source, destination) = (ProcessEnd::unknown(why), ProcessEnd::unknown(why));
-        Self { host: Arc::default(), flow, source, destination, connect_error: None }
+        Self { host: Arc::default(), host_usage: None, flow, source, destination, connect_error: None }
     }
 
     /// The groups of elements that this record has.
@@ -445,6 +456,7 @@ impl FlowRecord {
             .with(Group::Ethernet, self.flow.macs.is_some())
             .with(Group::Handshake, self.flow.handshake.is_some())
             .with(Group::Host, !self.host.is_empty())
+            .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
             .with(Group::Source, src.process.is_some())
             .with(Group::SourceUsage, src.usage.is_some())

@@ -18,6 +18,7 @@ use crate::config::outputs::Outputs;
 use crate::config::timeout::Timeout;
 use crate::failure::{Failure, OrUsage};
 use crate::figures::{bytes, grouped};
+use crate::host::Host;
 use crate::http::{self, Shared};
 use crate::live_view::LiveView;
 use crate::memory::Budget;
@@ -95,12 +96,17 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let budget = Budget::of_this_process();
     let table = flow_table(&options.flows, budget);
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());
-    let observers = Observers::new(shared, about, options.http.max_edges()).with_view(view);
+    let host = Host::start()?;
+    let observers = Observers::new(shared, about, host.clone(), options.http.max_edges()).with_view(view);
+    let outlet = Outlet::new(exporters.clone())
+        .with_enricher(host_name(&context))
+        .with_enricher(Box::new(move |record| host.describe(record)))
+        .with_onlooker(Box::new(observers));
     let parts = LiveParts {
         sources: Sources::new(Box::new(capture), batches, Box::new(probes)),
         table: FlowTable::new(table),
         joiner,
-        outlet: Outlet::new(exporters.clone()).with_enricher(host_name(&context)).with_onlooker(Box::new(observers)),
+        outlet,
         max_waiting: budget.max_waiting_flows(),
         drain_timeout: options.export.drain_timeout(),
     };

@@ -4,7 +4,7 @@ use pidflow_schema::metric::{Family, Point, Sample};
 
 use super::status::{Exporter, Status};
 use super::view::{LazyFamily, View};
-use super::{node_families, talk_families};
+use super::{host_families, node_families, talk_families};
 
 /// All families.
 pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
@@ -15,6 +15,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     all.extend(events(s));
     all.extend(exporters(&s.exporters));
     all.extend(waiting(s));
+    all.extend(s.host.iter().flat_map(|host| host_families::families(host)));
     let of_talk = talk_families::all(view).into_iter().chain(node_families::all(view));
     all.into_iter().map(LazyFamily::from).chain(of_talk).collect()
 }

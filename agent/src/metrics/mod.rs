@@ -2,6 +2,7 @@
 
 mod columns;
 pub(crate) mod families;
+mod host_families;
 pub(crate) mod loops;
 pub(crate) mod node;
 mod node_families;

@@ -1,9 +1,12 @@
 //! What the pipeline says about itself, as of its last turn: plain values that HTTP, the live view
 //! and the summary read.
 
+use std::sync::Arc;
+
 use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, ProcessEnd};
 
 use super::talk::TalkShown;
+use crate::host::HostFigures;
 
 /// Counters under a label.
 pub(crate) type Labelled = Vec<(String, u64)>;
@@ -65,6 +68,8 @@ pub(crate) struct Status {
     pub(crate) queues: Labelled,
     /// Who talked to whom.
     pub(crate) talk: TalkShown,
+    /// The host; none: nobody reads its figures.
+    pub(crate) host: Option<Arc<HostFigures>>,
     /// Why we are not ready; empty: we are.
     pub(crate) not_ready: Vec<String>,
     /// What is less than it could be.

@@ -7,7 +7,7 @@ use crossbeam_channel::RecvTimeoutError;
 use pidflow_engine::fact::Fact;
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
 use pidflow_engine::join::Joiner;
-use pidflow_schema::{Flow, FlowEndDetail, FlowEndReason, FlowRecord};
+use pidflow_schema::{Flow, FlowEndDetail, FlowEndReason};
 
 use super::changes::PendingChanges;
 use super::grace::{GRACE, Grace};
@@ -139,6 +139,7 @@ impl Live {
     /// Notices a wall clock that was set. Nothing that is under way has to change: only packets and records carry its time.
     fn follow_clock(&mut self, now: Moment) {
         let Some(by_ns) = self.timeline.follow(now.wall, now.engine_ns) else { return };
+        self.parts.outlet.set_wall_ahead(self.timeline.to_wall());
         if by_ns.unsigned_abs() >= MIN_TOLD_STEP_NS {
             self.clock_steps += 1;
             let seconds = by_ns as f64 / 1e9;
@@ -193,8 +194,8 @@ impl Live {
 
     /// Joins the flows whose grace is over.
     fn join_due(&mut self, now: Moment) {
-        let (LiveParts { joiner, outlet, .. }, by_ns) = (&mut self.parts, self.timeline.to_wall());
-        outlet.hand_on(self.grace.due(now.instant).map(|flow| in_wall_time(joiner.join(flow), by_ns)));
+        let LiveParts { joiner, outlet, .. } = &mut self.parts;
+        outlet.hand_on(self.grace.due(now.instant).map(|flow| joiner.join(flow)));
     }
 
     /// Tells what has no packets, and forgets what no flow will ask for.
@@ -203,7 +204,7 @@ impl Live {
         let wait_ns = table.config().idle_timeout_ns.unwrap_or_default() + FAILED_NS;
         let joined_ns = self.grace.joined_until_ns();
         let failed = joiner.take_failed_attempts(joined_ns.saturating_sub(wait_ns));
-        outlet.hand_on(failed.into_iter().map(|record| in_wall_time(record, self.timeline.to_wall())));
+        outlet.hand_on(failed.into_iter());
         if let Some(onlooker) = outlet.onlooker() {
             onlooker.usage(&mut |tell| joiner.tell_usage(tell));
         }
@@ -267,22 +268,12 @@ impl Live {
 
     /// Joins and sends everything in flight, not faster than the exporters take it.
     fn join_rest(&mut self) -> Pacer {
-        let (LiveParts { table, joiner, outlet, drain_timeout, .. }, by_ns) =
-            (&mut self.parts, self.timeline.to_wall());
+        let LiveParts { table, joiner, outlet, drain_timeout, .. } = &mut self.parts;
         let mut pacer = Pacer::new(Instant::now() + *drain_timeout);
         let flows = self.grace.take_all().chain(table.drain(FlowEndReason::ForcedEnd, FlowEndDetail::Shutdown));
-        let records = flows.map(|flow| in_wall_time(joiner.join(flow), by_ns));
-        outlet.hand_on_paced(records, |exporters| pacer.wait(exporters));
-        let failed = joiner.take_failed_attempts(u64::MAX).into_iter().map(|record| in_wall_time(record, by_ns));
-        outlet.hand_on_paced(failed, |exporters| pacer.wait(exporters));
+        outlet.hand_on_paced(flows.map(|flow| joiner.join(flow)), |exporters| pacer.wait(exporters));
+        let failed = joiner.take_failed_attempts(u64::MAX);
+        outlet.hand_on_paced(failed.into_iter(), |exporters| pacer.wait(exporters));
         pacer
     }
-}
-
-/// A record for others: its flow's times by the wall clock as it is now.
-fn in_wall_time(mut record: FlowRecord, by_ns: i64) -> FlowRecord {
-    let flow = &mut record.flow;
-    (flow.first_ns, flow.last_ns) =
-        (flow.first_ns.saturating_add_signed(by_ns), flow.last_ns.saturating_add_signed(by_ns));
-    record
 }

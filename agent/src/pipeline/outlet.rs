@@ -24,12 +24,13 @@ pub(crate) trait Onlooker {
     fn stopping(&mut self, why: &'static str);
 }
 
-/// Adds to a record what is not the join's to know.
+/// Adds to a record what is not the join's to know. The record's times are the engine's still.
 pub(crate) type Enricher = Box<dyn FnMut(&mut FlowRecord)>;
 
 /// Where records go.
 pub(crate) struct Outlet {
     enrichers: Vec<Enricher>,
+    wall_ahead_ns: i64,
     onlooker: Option<Box<dyn Onlooker>>,
     /// A reload changes them while they work.
     exporters: Arc<ExporterSet>,
@@ -38,7 +39,7 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// To exporters alone.
     pub(crate) fn new(exporters: Arc<ExporterSet>) -> Self {
-        Self { enrichers: Vec::new(), onlooker: None, exporters }
+        Self { enrichers: Vec::new(), wall_ahead_ns: 0, onlooker: None, exporters }
     }
 
     /// Also to an onlooker.
@@ -50,6 +51,11 @@ impl Outlet {
     pub(crate) fn with_enricher(mut self, enricher: Enricher) -> Self {
         self.enrichers.push(enricher);
         self
+    }
+
+    /// The wall clock is so far ahead of the engine's (nanoseconds): records leave with its times.
+    pub(super) const fn set_wall_ahead(&mut self, by_ns: i64) {
+        self.wall_ahead_ns = by_ns;
     }
 
     /// Hands on all of them, at most [`RECORD_BATCH`] together.
@@ -77,6 +83,9 @@ impl Outlet {
 
     fn enriched(&mut self, mut record: FlowRecord) -> FlowRecord {
         self.enrichers.iter_mut().for_each(|enrich| enrich(&mut record));
+        let (flow, by_ns) = (&mut record.flow, self.wall_ahead_ns);
+        flow.first_ns = flow.first_ns.saturating_add_signed(by_ns);
+        flow.last_ns = flow.last_ns.saturating_add_signed(by_ns);
         record
     }
 

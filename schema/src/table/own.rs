@@ -131,4 +131,10 @@ pub(super) const FLOW: &[Element] = &[
     row("HOST_NAME", "hostName", (Pidflow, 5), T::String, |r| text(&r.host))
         .group(Group::Host).v9_text(32)
         .doc("Name of the host on which the flow was observed and whose processes are named (--host); absent for a capture file. In OTLP: host.name of the resource."),
+    row("HOST_CPU_LOAD", "hostCpuLoad", (Pidflow, 6), T::Unsigned32, |r| r.host_usage.map(|u| u.cpu_load.into()))
+        .group(Group::HostUsage).unit(Unit::HundredthsOfPercent, Semantics::Quantity).otel("pidflow.host.cpu.load")
+        .doc("Time in which the host's processors were busy during the flow, of the time of all of them, percent x 100 (0 to 10000); between the readings, one a second, that enclose the flow."),
+    row("HOST_PCTG_IOWAIT", "hostPctgIowait", (Pidflow, 7), T::Unsigned32, |r| r.host_usage.map(|u| u.iowait.into()))
+        .group(Group::HostUsage).unit(Unit::HundredthsOfPercent, Semantics::Quantity).otel("pidflow.host.iowait")
+        .doc("Time in which the host's processors had nothing to do while block I/O was under way, during the flow, of the time of all of them, percent x 100 (0 to 10000)."),
 ];

@@ -127,7 +127,7 @@ impl Joiner {
         let source = self.end(source, flow.source, &flow);
         let destination = self.end(destination, flow.destination, &flow);
         self.count(&source, &destination);
-        FlowRecord { host: Arc::clone(&self.host), flow, source, destination, connect_error }
+        FlowRecord { host: Arc::clone(&self.host), host_usage: None, flow, source, destination, connect_error }
     }
 
     /// ICMP is answered by the kernel: the socket with the echo's identifier is the asking one's.
@@ -204,7 +204,7 @@ impl Joiner {
         self.counters.without_packets += 1;
         self.count(&source, &destination);
         let connect_error = (failed.errno != 0).then_some(failed.errno);
-        FlowRecord { host: Arc::clone(&self.host), flow, source, destination, connect_error }
+        FlowRecord { host: Arc::clone(&self.host), host_usage: None, flow, source, destination, connect_error }
     }
 
     fn count(&mut self, source: &ProcessEnd, destination: &ProcessEnd) {

@@ -1,0 +1,121 @@
+//! The host itself: processors, memory, pressure, disks, interfaces, file systems. The thread `host` reads them; everybody
+//! else takes the latest figures, and records take the host's load during their flow.
+
+mod figures;
+mod history;
+mod read;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use pidflow_schema::{FlowRecord, HostUsage};
+
+use crate::clock::engine_ns;
+pub(crate) use figures::{
+    About, CpuTime, Disk, FileSystem, HostFigures, InterfaceCounters, Memory, Paging, Pressure, Stalled,
+};
+use history::History;
+use read::Reader;
+
+/// Between two readings: short against flows, long against what a reading costs (about 0.2 ms).
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The latest figures, and what records need of earlier ones.
+#[derive(Debug, Default)]
+struct State {
+    latest: Arc<HostFigures>,
+    history: History,
+}
+
+/// The host as its thread sees it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Host(Arc<Mutex<State>>);
+
+impl Host {
+    /// Reads the figures once, then in a thread of its own as long as anybody else has them.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub(crate) fn start() -> Result<Self> {
+        let (host, mut reader) = (Self::default(), Reader::new());
+        host.take(reader.read());
+        let state = Arc::downgrade(&host.0);
+        let run = move || {
+            loop {
+                thread::sleep(INTERVAL);
+                let Some(state) = state.upgrade() else { return };
+                Self(state).take(reader.read());
+            }
+        };
+        thread::Builder::new().name("host".into()).spawn(run).context("cannot start the thread for host figures")?;
+        Ok(host)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, figures: HostFigures) {
+        let mut state = self.state();
+        state.history.push(engine_ns(), &figures.cpu);
+        state.latest = Arc::new(figures);
+    }
+
+    /// The figures as of the last reading.
+    pub(crate) fn latest(&self) -> Arc<HostFigures> {
+        Arc::clone(&self.state().latest)
+    }
+
+    /// Puts the host's load during a record's flow into it; its times are the engine's.
+    pub(crate) fn describe(&self, record: &mut FlowRecord) {
+        record.host_usage = self.usage(record.flow.first_ns, record.flow.last_ns);
+    }
+
+    fn usage(&self, first_ns: u64, last_ns: u64) -> Option<HostUsage> {
+        self.state().history.usage(first_ns, last_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_what_proc_says() {
+        let figures = Reader::new().read();
+        let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap();
+        let total_kib: u64 = meminfo
+            .lines()
+            .find_map(|l| l.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"))
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert_eq!(figures.memory.total, total_kib * 1024);
+        assert!(
+            figures.memory.used + figures.memory.free + figures.memory.cached + figures.memory.buffers
+                <= figures.memory.total
+        );
+        assert_eq!(figures.about.cpus, thread::available_parallelism().map_or(1, usize::from).max(figures.about.cpus));
+        assert!(figures.cpu.total_ns() > 0 && figures.uptime_s > 0 && !figures.about.kernel.is_empty());
+        let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+        let seconds: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+        assert!((figures.uptime_s as f64 - seconds).abs() < 2.0);
+        assert!(figures.interfaces.iter().any(|i| i.name == "lo"));
+    }
+
+    #[test]
+    fn a_busy_second_shows_in_a_record_of_that_time() {
+        let host = Host::start().unwrap();
+        let from_ns = engine_ns();
+        let spinning = std::time::Instant::now();
+        while spinning.elapsed() < Duration::from_millis(2200) {
+            std::hint::black_box(0);
+        }
+        let usage = host.usage(from_ns, engine_ns()).unwrap();
+        let cpus = host.latest().about.cpus as u32;
+        // One of so many processors was busy nearly all of the time.
+        assert!(usage.cpu_load >= 8_000 / cpus && usage.cpu_load <= 10_000, "{usage:?} of {cpus}");
+    }
+}
