@@ -65,7 +65,7 @@ CREATE TABLE IF NOT EXISTS flows
     `DST_PROC_CONTAINER_ID` LowCardinality(Nullable(String)) COMMENT 'Container id of the process at the destination end, from its cgroup path.',
     `DST_FATHER_PROC_UID` Nullable(UInt64) COMMENT 'Effective user id of the parent process at the destination end.',
     `DST_FATHER_PROC_USER_NAME` LowCardinality(Nullable(String)) COMMENT 'User name of the parent process at the destination end.',
-    `FLOW_END_DETAIL` LowCardinality(Nullable(String)) COMMENT 'More precise than FLOW_END_REASON: fin, rst, socket-closed, socket-changed, end-of-capture, shutdown.',
+    `FLOW_END_DETAIL` LowCardinality(Nullable(String)) COMMENT 'More precise than FLOW_END_REASON: fin, rst, new-connection, socket-changed, connect-failed, end-of-capture, shutdown.',
     `INITIATOR_BASIS` LowCardinality(Nullable(String)) COMMENT 'How the source is known to be the initiator: socket (the kernel said who connected), syn, first-packet.',
     `CONNECT_ERROR` Nullable(UInt16) COMMENT 'Why connect failed, as errno of the Linux generic ABI: 111 refused, 110 timed out, 113 no route to host, …',
     `CONNECT_MICROSECONDS` Nullable(UInt64) COMMENT 'Time from the client''s first SYN to the ACK that ended the TCP handshake, microseconds.',

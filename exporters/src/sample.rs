@@ -110,6 +110,7 @@ fn end(n: u64, with_usage: bool) -> ProcessEnd {
         usage: with_usage.then(|| usage(n)),
         network_namespace: Some(0xf000_0000 + (n % 3) as u32),
         candidate: (n % 6 == 5).then(|| Candidate { pid: 77, name: Arc::from("listener \"main\"") }),
+        endpoint: None,
     }
 }
 

@@ -332,7 +332,14 @@ pub struct Element {
     pub doc: &'static str,
     /// Reads the value; none: not known for this record.
     pub read: fn(&FlowRecord) -> Option<Value<'_>>,
+    /// Writes the value, for records that are made of values (a collector's, a history's); none: the element follows from
+    /// others, or says less than the record has. The function returns none, and leaves the record as it is, where the value
+    /// is of another type or out of range.
+    pub write: Option<Write>,
 }
+
+/// See [`Element::write`].
+pub type Write = fn(&mut FlowRecord, &Value<'_>) -> Option<()>;
 
 impl Element {
     /// nProbe's number notation for JSON keys: the NetFlow v9 field type where there is one

@@ -22,8 +22,8 @@ pub mod value;
 pub use element::{DataType, Element, Enterprise, Group, GroupSet, Length, Semantics, Unit};
 #[cfg(feature = "std")]
 pub use record::{
-    Attribution, Candidate, Counters, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage,
-    InitiatorBasis, Pod, Process, ProcessEnd, ProcessUsage, Protocol,
+    Application, Attribution, Candidate, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake,
+    HostUsage, InitiatorBasis, Pod, Process, ProcessEnd, ProcessUsage, Protocol, Tunnel,
 };
 #[cfg(feature = "std")]
 pub use table::{ELEMENTS, by_name};

@@ -63,6 +63,18 @@ pub enum FlowEndReason {
     LackOfResources = 5,
 }
 
+impl FlowEndReason {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::IdleTimeout, Self::ActiveTimeout, Self::EndOfFlow, Self::ForcedEnd, Self::LackOfResources];
+
+    /// By its number in RFC 5102; none: there is no such reason.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| *reason as u8 == number)
+    }
+}
+
 /// More precise than [`FlowEndReason`]: what ended the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[repr(u8)]
@@ -128,6 +140,9 @@ pub enum InitiatorBasis {
 }
 
 impl InitiatorBasis {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::FirstPacket, Self::Syn, Self::Socket];
+
     /// As exported.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -197,6 +212,32 @@ pub struct Flow {
     pub initiator: InitiatorBasis,
     /// The handshake, in the record during which it ended; none: not seen, or not TCP.
     pub handshake: Option<Handshake>,
+    /// What was spoken; none: not known.
+    pub application: Option<Box<Application>>,
+    /// What carried the flow; none: no tunnel, or it was not opened.
+    pub tunnel: Option<Box<Tunnel>>,
+}
+
+/// What a flow's ends spoke with each other.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Application {
+    /// The protocol's name, as nDPI has it (`TLS`, `DNS`, `Redis`).
+    pub protocol: Arc<str>,
+    /// The name that the client asked the server for (SNI, HTTP host, DNS query); empty: not known.
+    pub server_name: Arc<str>,
+}
+
+/// The tunnel around a flow: packets of the flow were inside of packets between these addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunnel {
+    /// `vxlan`, `geneve`, `gre`, `gtp-u`, …
+    pub kind: Arc<str>,
+    /// VNI, key or TEID; none: the kind has none.
+    pub id: Option<u32>,
+    /// Address that the packets of the flow's source came from.
+    pub source: IpAddr,
+    /// Address that they went to.
+    pub destination: IpAddr,
 }
 
 impl Flow {
@@ -224,6 +265,8 @@ impl Flow {
             end_detail: FlowEndDetail::None,
             initiator: InitiatorBasis::FirstPacket,
             handshake: None,
+            application: None,
+            tunnel: None,
         }
     }
 
@@ -384,11 +427,20 @@ pub struct HostUsage {
 }
 
 /// A further process that may own an end (the listener's owner when another one accepted).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Candidate {
     /// Thread group id.
     pub pid: u32,
     /// Name.
+    pub name: Arc<str>,
+}
+
+/// What an end of a flow is besides a process: known also of ends on other hosts. Shared by all records of the end.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The Kubernetes pod that has the address; none: none has, or it is not known.
+    pub pod: Option<Arc<Pod>>,
+    /// The name by which the flow's other end asked for this one; empty: not known.
     pub name: Arc<str>,
 }
 
@@ -405,13 +457,22 @@ pub struct ProcessEnd {
     pub network_namespace: Option<u32>,
     /// Second candidate.
     pub candidate: Option<Candidate>,
+    /// What else is known of this end; none: nothing.
+    pub endpoint: Option<Arc<Endpoint>>,
 }
 
 impl ProcessEnd {
+    /// The Kubernetes pod of this end: that of its process, else that which has its address.
+    #[must_use]
+    pub fn pod(&self) -> Option<&Pod> {
+        let of_process = self.process.as_ref().and_then(|p| p.pod.as_deref());
+        of_process.or_else(|| self.endpoint.as_ref()?.pod.as_deref())
+    }
+
     /// An end without a process.
     #[must_use]
     pub const fn unknown(attribution: Attribution) -> Self {
-        Self { attribution, process: None, usage: None, network_namespace: None, candidate: None }
+        Self { attribution, process: None, usage: None, network_namespace: None, candidate: None, endpoint: None }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The value of one element of one record, borrowed from the record where it can be.
 
 use std::borrow::Cow;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 /// One value, in the abstract types of RFC 7012 section 3.1 that pidflow uses.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +28,50 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn text(s: &'a str) -> Self {
         Self::Text(Cow::Borrowed(s))
+    }
+
+    /// The number, if it is one and fits.
+    #[must_use]
+    pub fn number<T: TryFrom<u64>>(&self) -> Option<T> {
+        let Self::Unsigned(n) = self else { return None };
+        T::try_from(*n).ok()
+    }
+
+    /// The text, if it is one, to be shared.
+    #[must_use]
+    pub fn shared_text(&self) -> Option<Arc<str>> {
+        let Self::Text(s) = self else { return None };
+        Some(Arc::from(s.as_ref()))
+    }
+
+    /// The address, if it is one.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ipv4(a) => Some(IpAddr::V4(*a)),
+            Self::Ipv6(a) => Some(IpAddr::V6(*a)),
+            _ => None,
+        }
+    }
+
+    /// Nanoseconds since the epoch, if it is a time.
+    #[must_use]
+    pub const fn time_ns(&self) -> Option<u64> {
+        let Self::Time(ns) = self else { return None };
+        Some(*ns)
+    }
+
+    /// The MAC address, if it is one.
+    #[must_use]
+    pub const fn mac(&self) -> Option<[u8; 6]> {
+        let Self::Mac(mac) = self else { return None };
+        Some(*mac)
+    }
+
+    /// Which of `all` has this text as its name.
+    pub(crate) fn named<T: Copy>(&self, all: &[T], name: fn(T) -> &'static str) -> Option<T> {
+        let Self::Text(s) = self else { return None };
+        all.iter().copied().find(|one| name(*one) == s.as_ref())
     }
 }
 

@@ -138,11 +138,9 @@ mod tests {
         let mut r = crate::sample::record(1, 443, 100);
         (r.flow.first_ns, r.flow.last_ns) = (last_ns / 2, last_ns);
         r.source = ProcessEnd {
-            attribution: Attribution::SocketEvent,
             process: Some(Arc::new(Process { pid, ..Process::default() })),
             usage: memory.map(|m| ProcessUsage { memory_actual: Some(m), ..ProcessUsage::default() }),
-            network_namespace: None,
-            candidate: None,
+            ..ProcessEnd::unknown(Attribution::SocketEvent)
         };
         r
     }

@@ -1,6 +1,6 @@
 //! Short constructors, so that a row of the table reads as a row.
 
-use crate::element::{DataType, Element, Enterprise, Group, Length, Semantics, Unit};
+use crate::element::{DataType, Element, Enterprise, Group, Length, Semantics, Unit, Write};
 use crate::record::FlowRecord;
 use crate::value::Value;
 
@@ -45,12 +45,18 @@ pub(super) const fn row(
         otel: None,
         doc: "",
         read,
+        write: None,
     }
 }
 
 impl Element {
     pub(super) const fn doc(mut self, doc: &'static str) -> Self {
         self.doc = doc;
+        self
+    }
+
+    pub(super) const fn writes(mut self, write: Write) -> Self {
+        self.write = Some(write);
         self
     }
 

@@ -8,6 +8,7 @@ mod build;
 mod flow;
 mod own;
 mod process;
+mod write;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -3,11 +3,12 @@
 use crate::element::DataType as T;
 use crate::element::Enterprise::Pidflow;
 use crate::element::{Element, Group, Semantics, Unit};
-use crate::record::{Pod, ProcessEnd};
+use crate::record::{Attribution, FlowEndDetail, InitiatorBasis};
 use crate::value::Value;
 
 use super::build::row;
 use super::process::{process, text, usage};
+use super::write::{candidate_mut, host_usage_mut, pod_mut, process_mut, set, usage_mut};
 
 const fn counted(e: Element, unit: Unit) -> Element {
     e.unit(unit, Semantics::DeltaCounter)
@@ -15,10 +16,6 @@ const fn counted(e: Element, unit: Unit) -> Element {
 
 const fn memory(e: Element) -> Element {
     e.unit(Unit::Octets, Semantics::Quantity)
-}
-
-fn pod(end: &ProcessEnd) -> Option<&Pod> {
-    process(end)?.pod.as_deref()
 }
 
 const fn not_empty(s: &str) -> Option<&str> {
@@ -30,67 +27,67 @@ macro_rules! end {
     ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $usage:ident, $iowait:ident, $candidate:ident, $namespace:ident, $base:literal) => {
         [
             row(concat!($end, "_PROC_ATTRIBUTION"), concat!($side, "ProcAttribution"), (Pidflow, $base), T::String,
-                |r| Some(Value::text(r.$f.attribution.name())))
+                |r| Some(Value::text(r.$f.attribution.name()))).writes(|r, v| set(v.named(&Attribution::ALL, Attribution::name), |n| r.$f.attribution = n))
                 .v9_text(20).otel(concat!("pidflow.", $otel, ".attribution"))
                 .doc(concat!("How the ", $otel, " end was attributed (socket-event, local-port-event, snapshot-tuple, snapshot-port, listener-only) or why not (remote, ambiguous, no-socket, no-process, offline, kernel).")),
             memory(row(concat!($end, "_PROC_ACTUAL_MEMORY_64"), concat!($side, "ProcActualMemory64"), (Pidflow, $base + 1), T::Unsigned64,
-                |r| usage(&r.$f, |u| u.memory_actual)))
+                |r| usage(&r.$f, |u| u.memory_actual)).writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).memory_actual = Some(n))))
                 .group(Group::$usage).otel(concat!("pidflow.", $otel, ".process.memory.usage"))
                 .doc(concat!("Resident memory of the process at the ", $otel, " end at the flow's end, octets, full range.")),
             memory(row(concat!($end, "_PROC_PEAK_MEMORY_64"), concat!($side, "ProcPeakMemory64"), (Pidflow, $base + 2), T::Unsigned64,
-                |r| usage(&r.$f, |u| u.memory_peak)))
+                |r| usage(&r.$f, |u| u.memory_peak)).writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).memory_peak = Some(n))))
                 .group(Group::$usage).otel(concat!("pidflow.", $otel, ".process.memory.peak"))
                 .doc(concat!("Peak resident memory of the process at the ", $otel, " end up to the flow's end, octets, full range.")),
             row(concat!($end, "_PROC_START_TIME"), concat!($side, "ProcStartTime"), (Pidflow, $base + 3), T::DateTimeMilliseconds,
-                |r| process(&r.$f).map(|p| Value::Time(p.start_ns)))
+                |r| process(&r.$f).map(|p| Value::Time(p.start_ns))).writes(|r, v| set(v.time_ns(), |n| process_mut(&mut r.$f).start_ns = n))
                 .group(Group::$known).unit(Unit::Milliseconds, Semantics::Default).otel(concat!($otel, ".process.creation.time"))
                 .doc(concat!("Start time of the process at the ", $otel, " end; with the PID its identity.")),
             row(concat!($end, "_PROC_ANCESTORS"), concat!($side, "ProcAncestors"), (Pidflow, $base + 4), T::String,
-                |r| process(&r.$f).and_then(|p| text(&p.ancestors)))
+                |r| process(&r.$f).and_then(|p| text(&p.ancestors))).writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).ancestors = n))
                 .group(Group::$known).v9_text(64).otel(concat!("pidflow.", $otel, ".process.ancestors"))
                 .doc(concat!("Parents of the process at the ", $otel, " end as name(pid) joined by <, nearest first, to PID 1.")),
             row(concat!($end, "_PROC_EXECUTABLE"), concat!($side, "ProcExecutable"), (Pidflow, $base + 5), T::String,
-                |r| process(&r.$f).and_then(|p| text(&p.executable)))
+                |r| process(&r.$f).and_then(|p| text(&p.executable))).writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).executable = n))
                 .group(Group::$known).v9_text(64).otel(concat!($otel, ".process.executable.path"))
                 .doc(concat!("Executable path of the process at the ", $otel, " end.")),
             row(concat!($end, "_NETWORK_NAMESPACE"), concat!($side, "NetworkNamespace"), (Pidflow, $base + 6), T::Unsigned32,
-                |r| r.$f.network_namespace.map(Into::into))
+                |r| r.$f.network_namespace.map(Into::into)).writes(|r, v| set(v.number(), |n| r.$f.network_namespace = Some(n)))
                 .group(Group::$namespace).identifier().otel(concat!("pidflow.", $otel, ".network_namespace.inode"))
                 .doc(concat!("Inode number of the network namespace of the ", $otel, " end's socket.")),
             counted(row(concat!($end, "_FLOW_CPU_TIME"), concat!($side, "FlowCpuTime"), (Pidflow, $base + 7), T::Unsigned64,
-                |r| usage(&r.$f, |u| u.cpu_time_ns)), Unit::Nanoseconds)
+                |r| usage(&r.$f, |u| u.cpu_time_ns)).writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).cpu_time_ns = Some(n))), Unit::Nanoseconds)
                 .group(Group::$usage).otel(concat!("pidflow.", $otel, ".flow.cpu.time"))
                 .doc(concat!("CPU time, user and system, that the process at the ", $otel, " end used during the flow.")),
             counted(row(concat!($end, "_FLOW_MINOR_FAULTS"), concat!($side, "FlowMinorFaults"), (Pidflow, $base + 8), T::Unsigned64,
-                |r| usage(&r.$f, |u| u.minor_faults)), Unit::Faults)
+                |r| usage(&r.$f, |u| u.minor_faults)).writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).minor_faults = Some(n))), Unit::Faults)
                 .group(Group::$usage).otel(concat!("pidflow.", $otel, ".flow.faults.minor"))
                 .doc(concat!("Minor page faults of the process at the ", $otel, " end during the flow.")),
             counted(row(concat!($end, "_FLOW_MAJOR_FAULTS"), concat!($side, "FlowMajorFaults"), (Pidflow, $base + 9), T::Unsigned64,
-                |r| usage(&r.$f, |u| u.major_faults)), Unit::Faults)
+                |r| usage(&r.$f, |u| u.major_faults)).writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).major_faults = Some(n))), Unit::Faults)
                 .group(Group::$usage).otel(concat!("pidflow.", $otel, ".flow.faults.major"))
                 .doc(concat!("Major page faults of the process at the ", $otel, " end during the flow.")),
             counted(row(concat!($end, "_FLOW_IOWAIT_TIME"), concat!($side, "FlowIowaitTime"), (Pidflow, $base + 10), T::Unsigned64,
-                |r| usage(&r.$f, |u| u.iowait_ns)), Unit::Nanoseconds)
+                |r| usage(&r.$f, |u| u.iowait_ns)).writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).iowait_ns = Some(n))), Unit::Nanoseconds)
                 .group(Group::$iowait).otel(concat!("pidflow.", $otel, ".flow.iowait.time"))
                 .doc(concat!("Time that the process at the ", $otel, " end waited for block I/O during the flow; absent unless delay accounting is on.")),
             row(concat!($end, "_CANDIDATE_PROC_PID"), concat!($side, "CandidateProcPid"), (Pidflow, $base + 11), T::Unsigned32,
-                |r| r.$f.candidate.as_ref().map(|c| c.pid.into()))
+                |r| r.$f.candidate.as_ref().map(|c| c.pid.into())).writes(|r, v| set(v.number(), |n| candidate_mut(&mut r.$f).pid = n))
                 .group(Group::$candidate).identifier().otel(concat!("pidflow.", $otel, ".candidate.process.pid"))
                 .doc(concat!("Second candidate at the ", $otel, " end: the listening socket's owner where another process accepted.")),
             row(concat!($end, "_CANDIDATE_PROC_NAME"), concat!($side, "CandidateProcName"), (Pidflow, $base + 12), T::String,
-                |r| r.$f.candidate.as_ref().and_then(|c| text(&c.name)))
+                |r| r.$f.candidate.as_ref().and_then(|c| text(&c.name))).writes(|r, v| set(v.shared_text(), |n| candidate_mut(&mut r.$f).name = n))
                 .group(Group::$candidate).otel(concat!("pidflow.", $otel, ".candidate.process.executable.name"))
                 .doc(concat!("Name of the second candidate at the ", $otel, " end.")),
             row(concat!($end, "_K8S_NAMESPACE"), concat!($side, "K8sNamespace"), (Pidflow, $base + 13), T::String,
-                |r| pod(&r.$f).and_then(|p| text(&p.namespace)))
+                |r| r.$f.pod().and_then(|p| text(&p.namespace))).writes(|r, v| set(v.shared_text(), |n| pod_mut(&mut r.$f).namespace = n))
                 .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.namespace.name"))
                 .doc(concat!("Kubernetes namespace of the pod of the process at the ", $otel, " end, from the kubelet's links to container logs.")),
             row(concat!($end, "_K8S_POD"), concat!($side, "K8sPod"), (Pidflow, $base + 14), T::String,
-                |r| pod(&r.$f).and_then(|p| text(&p.name)))
+                |r| r.$f.pod().and_then(|p| text(&p.name))).writes(|r, v| set(v.shared_text(), |n| pod_mut(&mut r.$f).name = n))
                 .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.pod.name"))
                 .doc(concat!("Kubernetes pod of the process at the ", $otel, " end, from the kubelet's links to container logs.")),
             row(concat!($end, "_K8S_CONTAINER"), concat!($side, "K8sContainer"), (Pidflow, $base + 15), T::String,
-                |r| pod(&r.$f).and_then(|p| text(&p.container)))
+                |r| r.$f.pod().and_then(|p| text(&p.container))).writes(|r, v| set(v.shared_text(), |n| pod_mut(&mut r.$f).container = n))
                 .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.container.name"))
                 .doc(concat!("Name within its Kubernetes pod of the container of the process at the ", $otel, " end.")),
         ]
@@ -116,25 +113,25 @@ pub(super) const DESTINATION: &[Element] = &end!(
 
 /// The flow's.
 pub(super) const FLOW: &[Element] = &[
-    row("FLOW_END_DETAIL", "flowEndDetail", (Pidflow, 1), T::String, |r| not_empty(r.flow.end_detail.name()).map(Value::text))
+    row("FLOW_END_DETAIL", "flowEndDetail", (Pidflow, 1), T::String, |r| not_empty(r.flow.end_detail.name()).map(Value::text)).writes(|r, v| set(v.named(&FlowEndDetail::ALL, FlowEndDetail::name), |n| r.flow.end_detail = n))
         .otel("pidflow.flow.end_detail")
-        .doc("More precise than FLOW_END_REASON: fin, rst, socket-closed, socket-changed, end-of-capture, shutdown."),
-    row("INITIATOR_BASIS", "initiatorBasis", (Pidflow, 2), T::String, |r| Some(Value::text(r.flow.initiator.name())))
+        .doc("More precise than FLOW_END_REASON: fin, rst, new-connection, socket-changed, connect-failed, end-of-capture, shutdown."),
+    row("INITIATOR_BASIS", "initiatorBasis", (Pidflow, 2), T::String, |r| Some(Value::text(r.flow.initiator.name()))).writes(|r, v| set(v.named(&InitiatorBasis::ALL, InitiatorBasis::name), |n| r.flow.initiator = n))
         .otel("pidflow.flow.initiator_basis")
         .doc("How the source is known to be the initiator: socket (the kernel said who connected), syn, first-packet."),
-    row("CONNECT_ERROR", "connectError", (Pidflow, 3), T::Unsigned16, |r| r.connect_error.map(Into::into))
+    row("CONNECT_ERROR", "connectError", (Pidflow, 3), T::Unsigned16, |r| r.connect_error.map(Into::into)).writes(|r, v| set(v.number(), |n| r.connect_error = Some(n)))
         .group(Group::ConnectError).identifier().otel("pidflow.flow.connect.errno")
         .doc("Why connect failed, as errno of the Linux generic ABI: 111 refused, 110 timed out, 113 no route to host, …"),
     row("CONNECT_MICROSECONDS", "connectMicroseconds", (Pidflow, 4), T::Unsigned32, |r| r.flow.handshake.map(|h| h.total_us().into()))
         .group(Group::Handshake).unit(Unit::Microseconds, Semantics::Quantity).otel("pidflow.flow.tcp.handshake.time")
         .doc("Time from the client's first SYN to the ACK that ended the TCP handshake, microseconds."),
-    row("HOST_NAME", "hostName", (Pidflow, 5), T::String, |r| text(&r.host))
+    row("HOST_NAME", "hostName", (Pidflow, 5), T::String, |r| text(&r.host)).writes(|r, v| set(v.shared_text(), |n| r.host = n))
         .group(Group::Host).v9_text(32)
         .doc("Name of the host on which the flow was observed and whose processes are named (--host); absent for a capture file. In OTLP: host.name of the resource."),
-    row("HOST_CPU_LOAD", "hostCpuLoad", (Pidflow, 6), T::Unsigned32, |r| r.host_usage.map(|u| u.cpu_load.into()))
+    row("HOST_CPU_LOAD", "hostCpuLoad", (Pidflow, 6), T::Unsigned32, |r| r.host_usage.map(|u| u.cpu_load.into())).writes(|r, v| set(v.number(), |n| host_usage_mut(r).cpu_load = n))
         .group(Group::HostUsage).unit(Unit::HundredthsOfPercent, Semantics::Quantity).otel("pidflow.host.cpu.load")
         .doc("Time in which the host's processors were busy during the flow, of the time of all of them, percent x 100 (0 to 10000); between the readings, one a second, that enclose the flow."),
-    row("HOST_PCTG_IOWAIT", "hostPctgIowait", (Pidflow, 7), T::Unsigned32, |r| r.host_usage.map(|u| u.iowait.into()))
+    row("HOST_PCTG_IOWAIT", "hostPctgIowait", (Pidflow, 7), T::Unsigned32, |r| r.host_usage.map(|u| u.iowait.into())).writes(|r, v| set(v.number(), |n| host_usage_mut(r).iowait = n))
         .group(Group::HostUsage).unit(Unit::HundredthsOfPercent, Semantics::Quantity).otel("pidflow.host.iowait")
         .doc("Time in which the host's processors had nothing to do while block I/O was under way, during the flow, of the time of all of them, percent x 100 (0 to 10000)."),
 ];

@@ -9,6 +9,7 @@ use crate::record::{Process, ProcessEnd, ProcessUsage};
 use crate::value::Value;
 
 use super::build::row;
+use super::write::{process_mut, set, usage_mut};
 
 pub(super) fn process(end: &ProcessEnd) -> Option<&Process> {
     end.process.as_deref()
@@ -38,6 +39,7 @@ macro_rules! ten {
             row(concat!($end, "_PROC_PID"), concat!($side, "ProcPid"), (Ntop, $ids[0]), T::Unsigned32, |r| {
                 process(&r.$f).map(|p| p.pid.into())
             })
+            .writes(|r, v| set(v.number(), |n| process_mut(&mut r.$f).pid = n))
             .group(Group::$known)
             .identifier()
             .otel(concat!($otel, ".process.pid"))
@@ -49,6 +51,7 @@ macro_rules! ten {
             row(concat!($end, "_PROC_NAME"), concat!($side, "ProcName"), (Ntop, $ids[1]), T::String, |r| {
                 process(&r.$f).and_then(|p| text(&p.name))
             })
+            .writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).name = n))
             .group(Group::$known)
             .otel(concat!($otel, ".process.executable.name"))
             .doc(concat!(
@@ -59,6 +62,7 @@ macro_rules! ten {
             row(concat!($end, "_PROC_USER_NAME"), concat!($side, "ProcUserName"), (Ntop, $ids[2]), T::String, |r| {
                 process(&r.$f).and_then(|p| text(&p.user))
             })
+            .writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).user = n))
             .group(Group::$known)
             .otel(concat!($otel, ".process.user.name"))
             .doc(concat!(
@@ -73,6 +77,7 @@ macro_rules! ten {
                 T::Unsigned32,
                 |r| process(&r.$f).filter(|p| p.parent_pid != 0).map(|p| p.parent_pid.into()),
             )
+            .writes(|r, v| set(v.number(), |n| process_mut(&mut r.$f).parent_pid = n))
             .group(Group::$known)
             .identifier()
             .otel(concat!($otel, ".process.parent_pid"))
@@ -84,42 +89,52 @@ macro_rules! ten {
                 T::String,
                 |r| process(&r.$f).and_then(|p| text(&p.parent_name)),
             )
+            .writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).parent_name = n))
             .group(Group::$known)
             .otel(concat!("pidflow.", $otel, ".process.parent.name"))
             .doc(concat!("Parent's process name at the ", $otel, " end.")),
-            memory(row(
-                concat!($end, "_PROC_ACTUAL_MEMORY"),
-                concat!($side, "ProcActualMemory"),
-                (Ntop, $ids[5]),
-                T::Unsigned32,
-                |r| usage(&r.$f, |u| u.memory_actual),
-            ))
+            memory(
+                row(
+                    concat!($end, "_PROC_ACTUAL_MEMORY"),
+                    concat!($side, "ProcActualMemory"),
+                    (Ntop, $ids[5]),
+                    T::Unsigned32,
+                    |r| usage(&r.$f, |u| u.memory_actual),
+                )
+                .writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).memory_actual = Some(n))),
+            )
             .group(Group::$usage)
             .doc(concat!(
                 "Resident memory of the process at the ",
                 $otel,
                 " end at the flow's end, octets; saturates at 4294967295."
             )),
-            memory(row(
-                concat!($end, "_PROC_PEAK_MEMORY"),
-                concat!($side, "ProcPeakMemory"),
-                (Ntop, $ids[6]),
-                T::Unsigned32,
-                |r| usage(&r.$f, |u| u.memory_peak),
-            ))
+            memory(
+                row(
+                    concat!($end, "_PROC_PEAK_MEMORY"),
+                    concat!($side, "ProcPeakMemory"),
+                    (Ntop, $ids[6]),
+                    T::Unsigned32,
+                    |r| usage(&r.$f, |u| u.memory_peak),
+                )
+                .writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).memory_peak = Some(n))),
+            )
             .group(Group::$usage)
             .doc(concat!(
                 "Peak resident memory of the process at the ",
                 $otel,
                 " end up to the flow's end, octets; saturates at 4294967295."
             )),
-            percent(row(
-                concat!($end, "_PROC_AVERAGE_CPU_LOAD"),
-                concat!($side, "ProcAverageCpuLoad"),
-                (Ntop, $ids[7]),
-                T::Unsigned32,
-                |r| usage(&r.$f, |u| u.cpu_load.map(u64::from)),
-            ))
+            percent(
+                row(
+                    concat!($end, "_PROC_AVERAGE_CPU_LOAD"),
+                    concat!($side, "ProcAverageCpuLoad"),
+                    (Ntop, $ids[7]),
+                    T::Unsigned32,
+                    |r| usage(&r.$f, |u| u.cpu_load.map(u64::from)),
+                )
+                .writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).cpu_load = Some(n))),
+            )
             .group(Group::$usage)
             .otel(concat!("pidflow.", $otel, ".process.cpu.load"))
             .doc(concat!(
@@ -138,13 +153,16 @@ macro_rules! ten {
             .unit(Unit::Faults, Semantics::DeltaCounter)
             .otel(concat!("pidflow.", $otel, ".process.page_faults"))
             .doc(concat!("Minor and major page faults of the process at the ", $otel, " end during the flow.")),
-            percent(row(
-                concat!($end, "_PROC_PCTG_IOWAIT"),
-                concat!($side, "ProcPctgIowait"),
-                (Ntop, $ids[9]),
-                T::Unsigned32,
-                |r| usage(&r.$f, |u| u.iowait.map(u64::from)),
-            ))
+            percent(
+                row(
+                    concat!($end, "_PROC_PCTG_IOWAIT"),
+                    concat!($side, "ProcPctgIowait"),
+                    (Ntop, $ids[9]),
+                    T::Unsigned32,
+                    |r| usage(&r.$f, |u| u.iowait.map(u64::from)),
+                )
+                .writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).iowait = Some(n))),
+            )
             .group(Group::$iowait)
             .otel(concat!("pidflow.", $otel, ".process.iowait"))
             .doc(concat!(
@@ -185,6 +203,7 @@ macro_rules! more {
             row(concat!($end, "_PROC_UID"), concat!($side, "ProcUid"), (Ntop, $ids[0]), T::Unsigned32, |r| {
                 process(&r.$f).map(|p| p.uid.into())
             })
+            .writes(|r, v| set(v.number(), |n| process_mut(&mut r.$f).uid = n))
             .group(Group::$known)
             .identifier()
             .otel(concat!($otel, ".process.user.id"))
@@ -196,6 +215,7 @@ macro_rules! more {
             row(concat!($end, "_PROC_CMDLINE"), concat!($side, "ProcCmdline"), (Ntop, $ids[1]), T::String, |r| {
                 process(&r.$f).and_then(|p| text(&p.command_line))
             })
+            .writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).command_line = n))
             .group(Group::$known)
             .v9_text(32)
             .otel(concat!($otel, ".process.command_line"))
@@ -207,6 +227,7 @@ macro_rules! more {
                 T::String,
                 |r| process(&r.$f).and_then(|p| text(&p.container_id)),
             )
+            .writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).container_id = n))
             .group(Group::$known)
             .otel(concat!($otel, ".container.id"))
             .doc(concat!("Container id of the process at the ", $otel, " end, from its cgroup path.")),
@@ -217,6 +238,7 @@ macro_rules! more {
                 T::Unsigned32,
                 |r| process(&r.$f).and_then(|p| p.parent_uid).map(Into::into),
             )
+            .writes(|r, v| set(v.number(), |n| process_mut(&mut r.$f).parent_uid = Some(n)))
             .group(Group::$known)
             .identifier()
             .otel(concat!("pidflow.", $otel, ".process.parent.user.id"))
@@ -228,6 +250,7 @@ macro_rules! more {
                 T::String,
                 |r| process(&r.$f).and_then(|p| text(&p.parent_user)),
             )
+            .writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).parent_user = n))
             .group(Group::$known)
             .otel(concat!("pidflow.", $otel, ".process.parent.user.name"))
             .doc(concat!("User name of the parent process at the ", $otel, " end.")),

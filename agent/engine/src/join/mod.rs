@@ -166,6 +166,7 @@ impl Joiner {
             usage: self.processes.usage(found.process, flow.first_ns, flow.last_ns),
             network_namespace: (found.netns != 0).then_some(found.netns),
             candidate,
+            endpoint: None,
         }
     }
 

@@ -1,0 +1,70 @@
+//! What is read from a record can be written into another one.
+#![allow(clippy::unwrap_used, reason = "in a test a failure is a panic")]
+
+use pidflow_exporters::sample;
+use pidflow_schema::{Attribution, ELEMENTS, Flow, FlowRecord, Value};
+
+fn blank() -> FlowRecord {
+    let nowhere = (std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
+    FlowRecord::without_processes(Flow::new(0, nowhere, nowhere, (0, 0)), Attribution::Remote)
+}
+
+/// Elements that follow from others, or say less than the record has.
+const DERIVED: [&str; 8] = [
+    "IP_PROTOCOL_VERSION",
+    "TCP_FLAGS",
+    "CLIENT_NW_LATENCY_MS",
+    "SERVER_NW_LATENCY_MS",
+    "CONNECT_MICROSECONDS",
+    "SRC_PROC_NUM_PAGE_FAULTS",
+    "DST_PROC_NUM_PAGE_FAULTS",
+    "BIFLOW_DIRECTION",
+];
+
+#[test]
+fn a_record_written_from_its_values_has_the_same_values() {
+    for record in (0..2000).map(sample::record).chain([sample::full(1)]) {
+        let mut copy = blank();
+        for e in ELEMENTS.iter() {
+            if let (Some(value), Some(write)) = ((e.read)(&record), e.write) {
+                assert_eq!(write(&mut copy, &value), Some(()), "{}", e.name);
+            }
+        }
+        for e in ELEMENTS.iter().filter(|e| !DERIVED.contains(&e.name)) {
+            assert_eq!((e.read)(&copy), (e.read)(&record), "{}", e.name);
+        }
+        assert_eq!(
+            (copy.source.process, copy.destination.process),
+            (record.source.process, record.destination.process)
+        );
+    }
+}
+
+#[test]
+fn every_element_that_is_not_derived_can_be_written() {
+    for e in ELEMENTS.iter().filter(|e| e.write.is_none()) {
+        assert!(DERIVED.contains(&e.name), "{}", e.name);
+    }
+}
+
+#[test]
+fn a_value_of_another_type_or_out_of_range_leaves_the_record_as_it_is() {
+    let values = [
+        Value::Unsigned(u64::MAX),
+        Value::text("no such name"),
+        Value::Time(7),
+        Value::Mac([1; 6]),
+        Value::Ipv4(std::net::Ipv4Addr::LOCALHOST),
+        Value::Ipv6(std::net::Ipv6Addr::LOCALHOST),
+    ];
+    for (e, write) in ELEMENTS.iter().filter_map(|e| Some((e, e.write?))) {
+        for value in &values {
+            let mut record = blank();
+            if write(&mut record, value).is_none() {
+                assert_eq!(record, blank(), "{} from {value:?}", e.name);
+            } else {
+                assert_ne!(record, blank(), "{} from {value:?}", e.name);
+            }
+        }
+    }
+}

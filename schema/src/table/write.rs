@@ -1,0 +1,40 @@
+//! What the rows of the table need to write a value into a record.
+
+use std::sync::Arc;
+
+use crate::record::{Candidate, FlowRecord, HostUsage, Pod, Process, ProcessEnd, ProcessUsage};
+
+/// Puts the value into the record, if there is one.
+pub(super) fn set<T>(value: Option<T>, put: impl FnOnce(T)) -> Option<()> {
+    value.map(put)
+}
+
+/// The process of an end, made where there was none.
+pub(super) fn process_mut(end: &mut ProcessEnd) -> &mut Process {
+    Arc::make_mut(end.process.get_or_insert_default())
+}
+
+/// The pod of an end's process, made where there was none.
+pub(super) fn pod_mut(end: &mut ProcessEnd) -> &mut Pod {
+    Arc::make_mut(process_mut(end).pod.get_or_insert_default())
+}
+
+/// The usage of an end's process, made where there was none.
+pub(super) fn usage_mut(end: &mut ProcessEnd) -> &mut ProcessUsage {
+    end.usage.get_or_insert_default()
+}
+
+/// The second candidate of an end, made where there was none.
+pub(super) fn candidate_mut(end: &mut ProcessEnd) -> &mut Candidate {
+    end.candidate.get_or_insert_default()
+}
+
+/// The host's load, made where there was none.
+pub(super) fn host_usage_mut(record: &mut FlowRecord) -> &mut HostUsage {
+    record.host_usage.get_or_insert_default()
+}
+
+/// Both MAC addresses, made where there were none.
+pub(super) fn macs_mut(record: &mut FlowRecord) -> &mut ([u8; 6], [u8; 6]) {
+    record.flow.macs.get_or_insert_default()
+}
