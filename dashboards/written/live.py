@@ -179,6 +179,61 @@ def timeline():
     return d
 
 
+def host():
+    d = Dashboard("host", "Host", "The machine beneath the flows: processors, memory, pressure, disks, interfaces.",
+                  variables=[INSTANCE])
+    device, name = "system_device", "network_interface_name"
+
+    def per_second(metric, labels=""):
+        return rate(metric, labels, STEP)
+
+    def both_ways(metric, by, way):
+        return total(f"instance, {by}, {way}", per_second(metric))
+
+    cpu = per_second("system_cpu_time_seconds_total")
+    busy = per_second("system_cpu_time_seconds_total", 'cpu_mode!~"idle|iowait"')
+    used, limit = selected("system_memory_usage_bytes", 'system_memory_state="used"'), selected("system_memory_limit_bytes")
+    d.stat("CPU", "Share of the time of all processors in which they were busy.", f"sum({busy}) / sum({cpu})", "percentunit", 4)
+    d.stat("Memory", "Memory that is neither free nor cached.", f"sum({used}) / sum({limit})", "percentunit", 4)
+    d.stat("Load", "Load average of one minute, per processor.",
+           f"sum({selected('system_cpu_load_average_1m')}) / sum({selected('pidflow_host_processors')})", "short", 4)
+    d.stat("Flows active", "Flows in the agent's table.", f"sum({selected('pidflow_flows_active')})", "short", 4)
+    d.stat("Traffic", "Bytes of all packets that the agent captured.", f"sum({per_second('pidflow_captured_bytes_total')})", "Bps", 4)
+    d.stat("Uptime", "Time since the host started; of several, the shortest.", f"min({selected('system_uptime_seconds')})", "s", 4)
+    d.lines("CPU by mode", "Share of the time of all processors.",
+            [series("A", f"{total('cpu_mode', cpu)} / on () group_left () sum({cpu})", "{{cpu_mode}}")], "percentunit", 8, defaults=SHARE)
+    d.lines("Memory by state", "Used is neither free nor cached nor in buffers.",
+            [series("A", total("system_memory_state", selected("system_memory_usage_bytes")), "{{system_memory_state}}")],
+            "decbytes", 8, defaults=FROM_ZERO)
+    d.lines("Pressure", "Share of time in which some tasks waited for a resource; empty where the kernel does not count it.",
+            [series("A", total("resource", per_second("pidflow_host_pressure_time_seconds_total", 'tasks="some"')), "{{resource}}")],
+            "percentunit", 8, defaults=SHARE)
+    d.lines("Interfaces", "Bytes per second, as the drivers count them.",
+            [series("A", both_ways("system_network_io_bytes_total", name, "network_io_direction"),
+                    "{{instance}} {{network_interface_name}} {{network_io_direction}}")], "Bps", 12, defaults=FROM_ZERO)
+    d.lines("Interfaces: errors and drops", "Packets per second that an interface dropped or that had errors.",
+            [series("A", both_ways("system_network_packet_dropped_total", name, "network_io_direction"),
+                    "{{network_interface_name}} {{network_io_direction}} dropped"),
+             series("B", both_ways("system_network_errors_total", name, "network_io_direction"),
+                    "{{network_interface_name}} {{network_io_direction}} errors")], "pps", 12, defaults=FROM_ZERO)
+    d.lines("Disks", "Bytes per second, by disk.",
+            [series("A", both_ways("system_disk_io_bytes_total", device, "disk_io_direction"),
+                    "{{instance}} {{system_device}} {{disk_io_direction}}")], "Bps", 8, defaults=FROM_ZERO)
+    d.lines("Disks: busy", "Share of time in which I/O was under way.",
+            [series("A", total(f"instance, {device}", per_second("system_disk_io_time_seconds_total")),
+                    "{{instance}} {{system_device}}")], "percentunit", 8, defaults=SHARE)
+    d.lines("Page faults", "Per second, of all processes; a major fault needs I/O.",
+            [series("A", total("system_paging_fault_type", per_second("system_paging_faults_total")),
+                    "{{system_paging_fault_type}}")], "short", 8, defaults=FROM_ZERO)
+    space = selected("system_filesystem_usage_bytes")
+    d.table("File systems", "Space by state.", [instant("A", total(
+        "instance, system_filesystem_mountpoint, system_device, system_filesystem_type, system_filesystem_state", space))],
+            width=14, order=["instance", "system_filesystem_mountpoint", "system_device"],
+            overrides=[named("Value", "Bytes", "decbytes")])
+    d.table("Machines", "Kernel and processor.", [instant("A", selected("pidflow_host_info"))], width=10, hidden=["Value"])
+    return d
+
+
 def agent_health():
     d = Dashboard("agent-health", "Agent health", "What the agents lose, how sure they are, and what waits.",
                   variables=[INSTANCE])
@@ -232,4 +287,5 @@ def agent_health():
     return d
 
 
-ALL = [process_flows, process, hosts_and_top_talkers, users, kubernetes_workloads, timeline, agent_health]
+ALL = [process_flows, process, hosts_and_top_talkers, users, kubernetes_workloads, timeline, host,
+       agent_health]

@@ -39,7 +39,7 @@ fn processors(host: &HostFigures) -> [Family; 6] {
     [
         Family::counter("system.cpu.time", "s", "Time that all processors spent, by mode.", time.into()),
         Family::gauge(
-            "system.cpu.logical.count",
+            "pidflow.host.processors",
             "{cpu}",
             "Logical processors.",
             Sample::alone(host.about.cpus as u64),
