@@ -9,6 +9,7 @@
 
 mod error;
 mod inner;
+mod reader;
 mod record;
 mod segment;
 mod state;
@@ -91,6 +92,7 @@ impl Spool {
         let state = StateFile::open(&folder).map_err(error)?;
         let segments = segment::scan(&folder).map_err(error)?;
         let (mut inner, found) = Inner::new(folder.clone(), config.max_octets, segments, &state);
+        state.set_open().and_then(|()| state.set_delivered(inner.delivered())).map_err(error)?;
         state.set_accepted(inner.next_sequence()).map_err(error)?;
         inner.sync().and_then(|()| sync_parent(&folder)).map_err(error)?;
         let spool = Self {
@@ -173,9 +175,10 @@ impl Spool {
         let mut inner = self.lock();
         self.closed.store(true, Relaxed);
         // Nobody is left to hear of it; a machine that goes down now loses the last second.
-        let _ = inner.sync();
+        let (_, end) = (inner.sync(), inner.next_sequence());
         drop(inner);
         self.note();
+        let _ = self.state.set_closed(end);
         self.wake_noter();
         self.changed.notify_all();
     }
@@ -260,5 +263,7 @@ fn lock(folder: &Path) -> Result<File, SpoolError> {
     }
 }
 
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod tests;
