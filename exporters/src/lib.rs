@@ -16,6 +16,7 @@ mod net;
 pub mod netflow9;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+mod private_files;
 mod random;
 #[cfg(feature = "sample")]
 pub mod sample;

@@ -25,6 +25,7 @@ use std::time::Duration;
 use pidflow_schema::FlowRecord;
 
 use crate::config::SpoolConfig;
+use crate::private_files;
 
 pub use error::SpoolError;
 use inner::Inner;
@@ -87,7 +88,7 @@ impl Spool {
     pub(crate) fn open(config: &SpoolConfig) -> Result<(Self, Found), SpoolError> {
         let folder: Arc<Path> = config.folder.clone().into();
         let error = |source| SpoolError::Folder { folder: folder.to_path_buf(), source };
-        fs::create_dir_all(&folder).map_err(error)?;
+        private_files::create_folder(&folder).map_err(error)?;
         let lock = lock(&folder)?;
         let state = StateFile::open(&folder).map_err(error)?;
         let segments = segment::scan(&folder).map_err(error)?;
@@ -255,7 +256,7 @@ fn sync_parent(folder: &Path) -> io::Result<()> {
 fn lock(folder: &Path) -> Result<File, SpoolError> {
     let path = folder.join("lock");
     let error = |source| SpoolError::Folder { folder: folder.into(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(error)?;
+    let file = private_files::open(&path).map_err(error)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(SpoolError::InUse { folder: folder.into() }),

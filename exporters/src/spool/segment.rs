@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use pidflow_schema::FlowRecord;
 
+use crate::private_files;
+
 use super::reader::{Entry, Reader};
 use super::record;
 
@@ -79,7 +81,7 @@ fn create(folder: &Path, first: u64) -> io::Result<(Arc<Path>, File)> {
     };
     for further in 0.. {
         let path: Arc<Path> = folder.join(name(further)).into();
-        match File::create_new(&path) {
+        match private_files::create_new(&path, None) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             created => return created.map(|file| (path, file)),
         }

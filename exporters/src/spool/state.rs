@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use crate::private_files;
+
 /// Octets of a number: the number, its CRC-32, and nothing.
 const SLOT: usize = 16;
 
@@ -37,7 +39,7 @@ pub(super) struct StateFile {
 
 impl StateFile {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(folder.join("state"))?;
+        let file = private_files::open(&folder.join("state"))?;
         Ok(Self { file, accepted: AtomicU64::new(0), noted: Mutex::new(0) })
     }
 

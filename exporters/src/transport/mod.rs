@@ -8,6 +8,7 @@ mod file;
 mod line_datagram;
 mod line_file;
 mod lines;
+mod named_file;
 mod notice;
 mod pace;
 mod stream;
@@ -110,7 +111,7 @@ fn wire(parts: &Parts<'_>, wire: &WireConfig) -> Result<Box<dyn Sink>, StartErro
             parts.reliable(Ok(StreamReceiver::new(StreamTarget::Tcp(to.clone()), WireStream(encoder), parts)))
         }
         Target::Tls(to) => parts.reliable(StreamReceiver::with_tls(to, &wire.tls, WireStream(encoder), parts)),
-        Target::File(path) => Ok(Box::new(MessageFile::open(path, encoder, parts.counters)?)),
+        Target::File(path) => Ok(Box::new(MessageFile::open(path, wire.mode, encoder, parts.counters)?)),
     }
 }
 
