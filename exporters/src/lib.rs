@@ -33,7 +33,7 @@ pub use exporter::{
     ExportContext, ExporterSet, LOSSES, Loss, MetricSource, Mode, Reloaded, Snapshot, StartError, Stopper,
 };
 pub use json::JsonKeys;
-pub use stores::InfluxEncoder;
+pub use stores::{InfluxEncoder, NoPoint};
 pub use template::{Template, TemplateError};
 pub use transport::{Unusable, check};
 pub use wire::{EncoderStats, Message, Resend};

@@ -14,6 +14,11 @@ const ERA_DAYS: u64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
 const EPOCH_DAYS: u64 = 719_468;
 
+/// Nanoseconds since 1970 as receivers take them that count in 64 bits with sign: until 2262. None: a later moment.
+pub(crate) fn signed_ns(ns: u64) -> Option<i64> {
+    i64::try_from(ns).ok()
+}
+
 /// A moment by calendar and clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Civil {
