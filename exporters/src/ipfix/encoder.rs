@@ -2,7 +2,7 @@
 
 use pidflow_schema::{Enterprise, FlowRecord};
 
-use crate::MetricSource;
+use crate::metric_source::MetricSource;
 use crate::template::Template;
 use crate::wire::{Clock, Draft, EncoderStats, Message, Resend, ResendClock, Variants};
 

@@ -7,12 +7,12 @@ use pidflow_schema::{DataType, Element, FlowRecord, Value};
 
 use crate::config::ClickHouseConfig;
 use crate::delivery::Sent;
-use crate::exporter::{Counters, Loss};
 use crate::json::{JsonEncoder, JsonKeys};
 use crate::net::{HttpClient, Refusal, percent_encoded};
 use crate::random::random;
+use crate::sink::Parts;
+use crate::sink::{Counters, Loss};
 use crate::template::Template;
-use crate::transport::Parts;
 
 use super::Store;
 

@@ -3,9 +3,9 @@
 use pidflow_schema::FlowRecord;
 
 use crate::config::{ExporterConfig, Output, Target, WireConfig};
-use crate::exporter::{Counters, ExportContext, Loss, StartError};
 use crate::ipfix::{IpfixEncoder, IpfixOptions};
 use crate::netflow9::{Netflow9Encoder, Netflow9Options};
+use crate::sink::{Counters, ExportContext, Loss, StartError};
 use crate::template::{Template, WIRESHARK_FIELDS};
 use crate::wire::{EncoderStats, Message, Resend};
 

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use pidflow_schema::FlowRecord;
 
 use crate::config::FileMode;
-use crate::exporter::{Counters, Loss, StartError};
+use crate::sink::{Counters, Loss, StartError};
 use crate::wire::Message;
 
 use super::lines::NOT_OPENED;
 use super::named_file::{NamedFile, Whereabouts};
-use super::{Encoder, Kept, Notice, Sink};
+use crate::sink::{Kept, Notice, Sink};
+
+use super::Encoder;
 
 /// Appends whole messages; one that cannot be written is cut off again, counted, and the next ones tried.
 pub(crate) struct MessageFile {

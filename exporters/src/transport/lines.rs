@@ -6,12 +6,13 @@ use std::sync::Arc;
 use pidflow_schema::FlowRecord;
 
 use crate::config::{FileCompression, JsonConfig, JsonOutput, LineFileConfig};
-use crate::exporter::{Counters, Loss, StartError, wall_ns};
 use crate::json::JsonEncoder;
+use crate::sink::{Counters, Loss, StartError};
+use crate::time::wall_ns;
 
 use super::line_file::LineFile;
 use super::write::{Written, lines, write_counting};
-use super::{Kept, Notice, Parts, Sink};
+use crate::sink::{Kept, Notice, Parts, Sink};
 
 /// Written as soon as this much has come together.
 const BUFFER: usize = 64 * 1024;

@@ -10,10 +10,10 @@ use pidflow_schema::FlowRecord;
 
 use crate::config::{InfluxBucket, InfluxConfig};
 use crate::delivery::{Failure, Retry, Sent};
-use crate::exporter::{Counters, Loss};
 use crate::net::{HttpClient, Refusal, percent_encoded};
+use crate::sink::Parts;
+use crate::sink::{Counters, Loss};
 use crate::template::Template;
-use crate::transport::Parts;
 
 use super::Store;
 

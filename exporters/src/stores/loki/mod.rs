@@ -10,12 +10,12 @@ use pidflow_schema::FlowRecord;
 
 use crate::config::LokiConfig;
 use crate::delivery::{Failure, Retry, Sent};
-use crate::exporter::{Counters, Loss};
 use crate::json::{JsonEncoder, JsonKeys, put_string};
 use crate::net::{Answer, HttpClient, Refusal};
+use crate::sink::Parts;
+use crate::sink::{Counters, Loss};
 use crate::template::Template;
 use crate::time::signed_ns;
-use crate::transport::Parts;
 
 use super::Store;
 
