@@ -12,13 +12,17 @@ mod delivery;
 mod exporter;
 pub mod ipfix;
 pub mod json;
+mod kinds;
+mod metric_source;
 mod net;
 pub mod netflow9;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+mod private_files;
 mod random;
 #[cfg(feature = "sample")]
 pub mod sample;
+mod sink;
 mod spool;
 mod stores;
 pub mod template;
@@ -28,11 +32,11 @@ pub use spool::SpoolError;
 pub mod wire;
 
 pub use config::{ConfigError, ExporterConfig, Output, WireVersion};
-pub use exporter::{
-    ExportContext, ExporterSet, LOSSES, Loss, MetricSource, Mode, Reloaded, Snapshot, StartError, Stopper,
-};
+pub use exporter::{ExporterSet, Reloaded, Stopper};
 pub use json::JsonKeys;
-pub use stores::InfluxEncoder;
+pub use kinds::{Unusable, check};
+pub use metric_source::MetricSource;
+pub use sink::{ExportContext, LOSSES, Loss, Mode, Snapshot, StartError};
+pub use stores::{InfluxEncoder, NoPoint};
 pub use template::{Template, TemplateError};
-pub use transport::{Unusable, check};
 pub use wire::{EncoderStats, Message, Resend};

@@ -145,11 +145,13 @@ fn a_next_file_that_cannot_be_made_loses_nothing() {
     let config = config(&logs, "flows-%S.json", "rotate-seconds = 10\nkeep = 1");
     let context = ExportContext { mode: Mode::Offline, ..ExportContext::default() };
     let set = ExporterSet::start(&[config], &context).unwrap();
-    std::fs::remove_dir_all(&logs).unwrap();
+    let moved = dir.path().join("moved");
+    std::fs::rename(&logs, &moved).unwrap();
     (0..20).for_each(|second| set.send(&batch(second, 3)));
     let end = set.shutdown(Duration::from_secs(20)).remove(0);
     assert_eq!((end.exported, end.lost_total()), (60, 0), "{end:?}");
     assert!(end.errors > 0, "{end:?}");
+    assert_eq!(objects(&std::fs::read_to_string(&files(&moved)[0]).unwrap()), 60);
 }
 
 #[test]

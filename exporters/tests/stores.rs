@@ -470,3 +470,81 @@ fn configuration_mistakes_name_the_key() {
     assert_eq!(key("kind = \"clickhouse\"\nsettings = { \"a&b\" = 1 }"), "settings");
     assert_eq!(key("kind = \"clickhouse\"\ntable = \"a;b\""), "table");
 }
+
+/// 2100, the end of 2106's 32 bits, 2107, 2262, 2263 and the last moment that the agent knows.
+const LATE: [u64; 6] = [
+    4_102_444_800_000_000_000,
+    4_294_967_295_999_999_999,
+    4_323_369_600_000_000_000,
+    9_223_372_036_854_000_000,
+    9_246_182_400_000_000_000,
+    u64::MAX,
+];
+
+/// Records of that time, and one of today in each request.
+fn late_records() -> Vec<FlowRecord> {
+    let at = |time_ns: u64| {
+        let mut record = sample::full(1);
+        (record.flow.first_ns, record.flow.last_ns) = (time_ns, time_ns);
+        record
+    };
+    [0, 1_767_225_600_000_000_000].into_iter().chain(LATE).map(at).collect()
+}
+
+/// Seconds since 1970 of late records that a receiver has, and how many of all were counted as having no time there.
+fn late(toml: &str, status: u16, times: impl Fn(&Request) -> Vec<u64>) -> (Vec<u64>, u64) {
+    let server = Server::start(None, move |_| Reply::status(status));
+    let end = run(&server, toml, &late_records());
+    assert_eq!(
+        (end.exported, end.lost_total()),
+        (8 - lost(&end, Loss::TimeOutOfRange), lost(&end, Loss::TimeOutOfRange))
+    );
+    let mut times: Vec<_> = server.requests().iter().flat_map(times).collect();
+    times.sort_unstable();
+    (times, lost(&end, Loss::TimeOutOfRange))
+}
+
+fn seconds(until: usize) -> Vec<u64> {
+    late_records().iter().map(|r| r.flow.last_ns / 1_000_000_000).take(until).collect()
+}
+
+#[test]
+fn a_time_that_a_store_does_not_have_is_counted_and_never_another_one() {
+    let of = |pairs: Vec<(u64, Value)>| pairs.into_iter().map(|(time, _)| time / 1_000_000_000).collect();
+    assert_eq!(late(LOKI, 204, |r| of(push(r))), (seconds(6), 2));
+    assert_eq!(late(INFLUX, 204, |r| of(points(r))), (seconds(6), 2));
+    let rows = |r: &Request| -> Vec<u64> {
+        let rows = std::str::from_utf8(&r.body).unwrap().lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
+        rows.map(|row| row["LAST_SWITCHED"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(late("kind = \"clickhouse\"", 200, rows), (seconds(4), 4));
+    let only_milliseconds = |r: &Request| -> Vec<u64> {
+        let rows = std::str::from_utf8(&r.body).unwrap().lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
+        rows.map(|row| row["FLOW_END_MILLISECONDS"].as_u64().unwrap() / 1000).collect()
+    };
+    let toml = "kind = \"clickhouse\"\ntemplate = \"%FLOW_END_MILLISECONDS\"";
+    assert_eq!(late(toml, 200, only_milliseconds), (seconds(8), 0));
+}
+
+#[test]
+fn elastic_has_every_time() {
+    let (server, documents) = elastic(|_, store, request| taken(store, request));
+    let end = run(&server, "kind = \"elastic\"", &late_records());
+    assert_eq!((end.exported, end.lost_total()), (8, 0));
+    let mut times: Vec<_> =
+        stored(&documents).iter().map(|d| d["@timestamp"].as_str().unwrap()[..4].to_owned()).collect();
+    times.sort();
+    assert_eq!(times, ["1970", "2026", "2100", "2106", "2107", "2262", "2263", "2554"]);
+}
+
+/// A request of which nothing is left is none.
+#[test]
+fn where_no_record_has_a_time_nothing_is_sent() {
+    let mut records = sample::records(50);
+    records.iter_mut().for_each(|r| r.flow.last_ns = u64::MAX);
+    for (toml, status) in [(LOKI, 204), (INFLUX, 204), ("kind = \"clickhouse\"", 200)] {
+        let server = Server::start(None, move |_| Reply::status(status));
+        let end = run(&server, toml, &records);
+        assert_eq!((lost(&end, Loss::TimeOutOfRange), end.messages, server.requests().len()), (50, 0, 0), "{toml}");
+    }
+}

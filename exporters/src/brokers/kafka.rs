@@ -11,8 +11,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 
 use crate::config::KafkaConfig;
 use crate::delivery::{Failure, Receiver, Sent};
-use crate::exporter::{Counters, Loss};
-use crate::transport::Parts;
+use crate::sink::Parts;
+use crate::sink::{Counters, Loss};
 
 use super::Objects;
 use super::flow_key::put_flow_key;

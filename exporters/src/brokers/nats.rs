@@ -13,9 +13,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::{NatsConfig, NatsLogin};
 use crate::delivery::{Failure, Receiver, Sent};
-use crate::exporter::{Counters, Loss};
 use crate::net::TlsClient;
-use crate::transport::Parts;
+use crate::sink::Parts;
+use crate::sink::{Counters, Loss};
 
 use super::Objects;
 

@@ -3,8 +3,8 @@
 use pidflow_schema::FlowRecord;
 
 use crate::json::{JsonEncoder, JsonKeys};
+use crate::sink::Parts;
 use crate::template::Template;
-use crate::transport::Parts;
 
 /// The objects of some records, in their order, in memory that is kept.
 pub(super) struct Objects {

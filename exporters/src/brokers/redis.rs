@@ -8,7 +8,7 @@ use redis::{Parser, Pipeline, RedisError, cmd, pipe};
 use crate::config::RedisConfig;
 use crate::delivery::{Failure, Receiver, Sent};
 use crate::net::{Stream, StreamTarget, TlsClient};
-use crate::transport::Parts;
+use crate::sink::Parts;
 
 use super::Objects;
 

@@ -12,8 +12,8 @@ use zeromq::util::PeerIdentity;
 use zeromq::{PubSocket, Socket, SocketEvent, SocketOptions, SocketSend, ZmqMessage};
 
 use crate::config::ZmqConfig;
-use crate::exporter::{Link, Loss};
-use crate::transport::{Kept, Parts, Sink};
+use crate::sink::{Kept, Parts, Sink};
+use crate::sink::{Link, Loss};
 
 use super::Objects;
 use super::ntopng::{Framing, LARGEST};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::table::Table;
 use super::target::address;
-use super::{Address, ConfigError, FileName, TlsConfig};
+use super::{Address, ConfigError, FileMode, FileName, TlsConfig};
 use crate::json::JsonKeys;
 
 const MEBIBYTE: u64 = 1 << 20;
@@ -44,6 +44,8 @@ pub struct LineFileConfig {
     pub keep: Option<usize>,
     /// How they are compressed.
     pub compression: FileCompression,
+    /// Who may read those that are made; none: the owner alone. One that exists keeps its mode.
+    pub mode: Option<FileMode>,
 }
 
 /// How a file is compressed: in parts that are complete in themselves, so that a crash spoils none that was written.
@@ -89,7 +91,7 @@ impl LineFileConfig {
     fn new(given: &str) -> Result<Self, ConfigError> {
         let name = FileName::parse(given).map_err(|reason| value("file", reason))?;
         let compression = FileCompression::None;
-        Ok(Self { name, rotate_octets: None, rotate_seconds: None, keep: None, compression })
+        Ok(Self { name, rotate_octets: None, rotate_seconds: None, keep: None, compression, mode: None })
     }
 
     fn read(given: &str, table: &mut Table) -> Result<Self, ConfigError> {
@@ -97,7 +99,8 @@ impl LineFileConfig {
         let rotate_seconds = table.optional("rotate-seconds", (1, LONGEST_SECONDS))?;
         let keep = table.optional("keep", (1, 1_000_000))?.and_then(|n| n.try_into().ok());
         let compression = table.take("compression")?.unwrap_or_default();
-        let config = Self { rotate_octets, rotate_seconds, keep, compression, ..Self::new(given)? };
+        let mode = table.take("mode")?;
+        let config = Self { rotate_octets, rotate_seconds, keep, compression, mode, ..Self::new(given)? };
         let rotates = rotate_octets.is_some() || rotate_seconds.is_some();
         match keep {
             Some(_) if !rotates => Err(value("keep", "it needs `rotate-mebibytes` or `rotate-seconds`")),

@@ -188,6 +188,33 @@ fn mistakes_of_brokers_name_their_key() {
 }
 
 #[test]
+fn who_may_read_is_a_key_of_what_makes_files() {
+    let read = |rest: &str| parse(&format!("[[exporter]]\n{rest}\n")).map(|all| all[0].output.clone());
+    let mode = Some(FileMode::try_from("0640".to_owned()).unwrap());
+    let json = read("kind = \"json\"\nfile = \"a\"\nmode = \"0640\"").unwrap();
+    assert!(
+        matches!(&json, Output::Json(JsonConfig { output: JsonOutput::File(f), .. }) if f.mode == mode),
+        "{json:?}"
+    );
+    let ipfix = read("kind = \"ipfix\"\nurl = \"file:a\"\nmode = \"0640\"").unwrap();
+    assert!(matches!(&ipfix, Output::Ipfix(wire) if wire.mode == mode), "{ipfix:?}");
+    let cases = [
+        ("kind = \"json\"\nfile = \"a\"\nmode = \"0777\"", "`mode`: write three or four octal digits"),
+        ("kind = \"json\"\nfile = \"a\"\nmode = 640", "`mode`: "),
+        ("kind = \"json\"\nfile = \"-\"\nmode = \"0640\"", "`mode` means nothing to an exporter of kind \"json\""),
+        ("kind = \"ipfix\"\nurl = \"file:a\"\nmode = \"0400\"", "`mode`: write three or four octal digits"),
+        (
+            "kind = \"ipfix\"\nurl = \"udp://a\"\nmode = \"0640\"",
+            "`mode` means nothing to an exporter of kind \"ipfix\"",
+        ),
+    ];
+    for (table, wanted) in cases {
+        let error = read(table).unwrap_err();
+        assert!(error.contains(wanted), "{error}");
+    }
+}
+
+#[test]
 fn exporters_of_one_name_are_told_apart_also_over_a_reload() {
     let loki = |tenant: &str| {
         let text = format!("kind = \"loki\"\nurl = \"http://a\"\nheaders = {{ X-Scope-OrgID = \"{tenant}\" }}");

@@ -1,7 +1,7 @@
 //! Exporters of IPFIX and NetFlow v9.
 
 use super::table::Table;
-use super::{ConfigError, Target, TlsConfig, WireVersion};
+use super::{ConfigError, FileMode, Target, TlsConfig, WireVersion};
 use crate::ipfix::Direction;
 use crate::wire::Resend;
 
@@ -31,6 +31,8 @@ pub struct WireConfig {
     pub packets_per_second: Option<u32>,
     /// For `tls://`.
     pub tls: TlsConfig,
+    /// For `file:`: who may read the file; none: the owner alone. One that exists keeps its mode.
+    pub mode: Option<FileMode>,
 }
 
 impl WireConfig {
@@ -46,6 +48,7 @@ impl WireConfig {
             options_records: false,
             packets_per_second: None,
             tls: TlsConfig::default(),
+            mode: None,
         }
     }
 
@@ -76,7 +79,8 @@ impl WireConfig {
             _ => None,
         };
         let tls = if matches!(self.target, Target::Tls(_)) { TlsConfig::read_with_name(table)? } else { self.tls };
-        Ok(Self { resend, packets_per_second, tls, ..self })
+        let mode = if matches!(self.target, Target::File(_)) { table.take("mode")? } else { None };
+        Ok(Self { resend, packets_per_second, tls, mode, ..self })
     }
 
     /// The size that messages are begun with.

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use pidflow_schema::FlowRecord;
 
 use crate::config::DeliveryConfig;
-use crate::exporter::{Link, Loss};
-use crate::transport::{Kept, Sink};
+use crate::sink::{Kept, Link, Loss, Parts, Sink, StartError};
 
 pub(crate) use backoff::Backoff;
 pub(crate) use receiver::{Failure, Receiver, Retry, Sent};
@@ -138,6 +137,15 @@ impl Tally {
             self.left -= records;
         }
     }
+}
+
+/// The sink of a receiver that says what it took; the error says what is wrong with its configuration.
+pub(crate) fn reliable<R: Receiver + 'static>(
+    parts: &Parts<'_>,
+    receiver: Result<R, String>,
+) -> Result<Box<dyn Sink>, StartError> {
+    let receiver = receiver.map_err(|reason| parts.error(reason))?;
+    Ok(Box::new(Delivery::new(receiver, &parts.config.delivery, parts.link())))
 }
 
 impl<R: Receiver> Sink for Delivery<R> {

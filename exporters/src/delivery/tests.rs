@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::*;
-use crate::exporter::{Control, Counters};
 use crate::sample;
+use crate::sink::{Control, Counters};
 
 /// Plays back what attempts bring.
 struct Script(VecDeque<Result<Sent, Failure>>);

@@ -8,10 +8,9 @@ use pidflow_schema::FlowRecord;
 
 use crate::config::ExporterConfig;
 
-use super::exclusive::Exclusive;
 use super::queue::Queue;
 use super::single::Exporter;
-use super::{Control, ExportContext, Mode, Snapshot, StartError};
+use super::{Control, Exclusive, ExportContext, Mode, Snapshot, StartError};
 
 /// How long an exporter that is taken out may go on delivering what it has.
 const RETIREMENT: Duration = Duration::from_secs(30);

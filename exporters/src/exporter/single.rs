@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use pidflow_schema::FlowRecord;
 
 use crate::config::ExporterConfig;
-use crate::transport::{self, Parts, Sink};
+use crate::kinds;
+use crate::sink::{Parts, Sink};
 
-use super::exclusive::Exclusive;
 use super::intake::{Intake, spawn};
 use super::latch::Latch;
 use super::worker::Worker;
-use super::{Control, Counters, ExportContext, Loss, Mode, Snapshot, StartError};
+use super::{Control, Counters, Exclusive, ExportContext, Loss, Mode, Snapshot, StartError};
 
 /// How often one that waits for another looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(100);
@@ -52,7 +52,7 @@ struct Beginning {
 impl Exporter {
     pub(super) fn start(config: &ExporterConfig, context: &ExportContext) -> Result<Self, StartError> {
         let (counters, control) = (Arc::new(Counters::default()), Arc::new(Control::default()));
-        let sink = transport::open(&Parts { config, context, counters: &counters, control: &control })?;
+        let sink = kinds::open(&Parts { config, context, counters: &counters, control: &control })?;
         let intake = Arc::new(Intake::open(config, &counters)?);
         let (config, context) = (config.clone(), context.clone());
         Self::deliver(Beginning { config, context, intake, control, sink: Some(sink), before: None })
@@ -64,8 +64,8 @@ impl Exporter {
         let (intake, control) = (self.intake.clone(), Arc::new(Control::default()));
         let parts = Parts { config, context, counters: &intake.counters, control: &control };
         let sink = match Exclusive::of_output(&config.output) {
-            None => Some(transport::open(&parts)?),
-            Some(_) => transport::try_out(&parts).map(|()| None)?,
+            None => Some(kinds::open(&parts)?),
+            Some(_) => kinds::try_out(&parts).map(|()| None)?,
         };
         let (config, context) = (config.clone(), context.clone());
         Self::deliver(Beginning { config, context, intake, control, sink, before: Some(self.ended.clone()) })
@@ -159,7 +159,7 @@ impl Beginning {
 fn reopen(parts: &Parts<'_>) -> Option<Box<dyn Sink>> {
     let mut link = parts.link();
     while !parts.control.is_over() && !parts.control.is_handed_over() {
-        match transport::open(parts) {
+        match kinds::open(parts) {
             Ok(sink) => return Some(sink),
             Err(e) => link.failed(&e, "trying again, records wait"),
         }

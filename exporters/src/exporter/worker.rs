@@ -1,12 +1,13 @@
 //! The thread that delivers an exporter's records.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use pidflow_schema::FlowRecord;
 
+use crate::sink::{Kept, Sink};
 use crate::spool::{Next, Spool};
-use crate::transport::{Kept, Sink};
+use crate::time::wall_ns;
 
 use super::queue::{Popped, Queue};
 use super::{Control, Counters, Loss, Mode};
@@ -91,10 +92,4 @@ impl Worker {
             Mode::Offline => batch.iter().map(|r| r.flow.last_ns).fold(before_ns, u64::max),
         }
     }
-}
-
-/// Nanoseconds since the epoch.
-pub(crate) fn wall_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

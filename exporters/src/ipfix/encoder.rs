@@ -2,18 +2,20 @@
 
 use pidflow_schema::{Enterprise, FlowRecord};
 
-use crate::MetricSource;
+use crate::metric_source::MetricSource;
 use crate::template::Template;
 use crate::wire::{Clock, Draft, EncoderStats, Message, Resend, ResendClock, Variants};
 
 use super::announcements::Announcements;
 use super::direction::one_way;
-use super::{Direction, HEADER, SET_HEADER, VERSION, largest, put_template};
+use super::{Direction, HEADER, SET_HEADER, VERSION, WITHDRAWAL, largest, put_template, put_withdrawals};
 
 /// Longest text that a length of 16 bits allows.
 const WHOLE_TEXT: usize = u16::MAX as usize;
 /// Where a record's texts begin to be cut when the record is larger than a message.
 const FIRST_CUT: usize = 1024;
+/// Template withdrawals in a set at most.
+const MAX_WITHDRAWALS: usize = 1024;
 /// Enough for the statistics and one type, each with its options template.
 const OPTIONS_MESSAGE: usize = 256;
 const SECOND_NS: u64 = 1_000_000_000;
@@ -84,7 +86,7 @@ impl IpfixEncoder {
         Self {
             draft: Draft::new(HEADER, 1, options.max_message),
             announcements: options.options_records.then(|| Announcements::new(&template, &options)),
-            variants: Variants::new(template, options.direction.format()),
+            variants: Variants::new(template, options.direction.format(), options.resend),
             sequence: 0,
             resend: ResendClock::default(),
             is_way_back: false,
@@ -128,6 +130,7 @@ impl IpfixEncoder {
     /// Begins a new transport session: templates again, and the sequence from 0.
     pub fn restart(&mut self) {
         self.announce_again();
+        self.variants.restart();
         self.sequence = 0;
     }
 
@@ -168,21 +171,41 @@ impl IpfixEncoder {
         let (there, back) = one_way(record);
         self.record(&there, now_ns, sink);
         if let Some(back) = back {
-            let EncoderStats { empty, oversized, .. } = self.stats;
+            let before = self.stats;
             self.is_way_back = true;
             self.record(&back, now_ns, sink);
             self.is_way_back = false;
-            (self.stats.empty, self.stats.oversized) = (empty, oversized);
+            self.stats = self.stats.with_left_out_of(before);
         }
     }
 
     fn record(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
-        let variant = self.variants.of(record);
-        if self.variants.get(variant).is_none_or(|v| v.elements.is_empty()) {
+        let Some(index) = self.variants.of(record, now_ns) else {
+            self.stats.no_template += 1;
+            return;
+        };
+        self.withdraw(now_ns, sink);
+        let Some(variant) = self.variants.get(index) else { return };
+        if variant.elements.is_empty() {
             self.stats.empty += 1;
-        } else if !self.append(variant, record, WHOLE_TEXT) {
+        } else if !variant.can_tell(record, clock(now_ns, WHOLE_TEXT)) {
+            self.stats.time_out_of_range += 1;
+        } else if !self.append(index, record, WHOLE_TEXT) {
             self.flush(now_ns, sink);
-            self.append_first(variant, record, now_ns, sink);
+            self.append_first(index, record, now_ns, sink);
+        }
+    }
+
+    /// Tells the receiver which templates are not used any more, in sets of their own (RFC 7011 section 8.1).
+    fn withdraw(&mut self, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
+        let withdrawn = self.variants.take_withdrawn();
+        let room = self.options.max_message.saturating_sub(HEADER + SET_HEADER) / WITHDRAWAL;
+        for ids in withdrawn.chunks(room.clamp(1, MAX_WITHDRAWALS)) {
+            self.draft.close();
+            if self.draft.len() + SET_HEADER + ids.len() * WITHDRAWAL > self.options.max_message {
+                self.flush(now_ns, sink);
+            }
+            put_withdrawals(ids, &mut self.draft);
         }
     }
 
@@ -227,7 +250,7 @@ impl IpfixEncoder {
             put_template(variant, &self.options, &mut self.draft);
         }
         self.draft.open(variant.id);
-        variant.write(record, Clock { boot_ms: 0, text_limit }, self.draft.body());
+        variant.write(record, clock(0, text_limit), self.draft.body());
         if self.draft.len() > self.options.max_message {
             self.draft.rewind(mark);
             return false;
@@ -270,4 +293,8 @@ impl IpfixEncoder {
         self.draft.patch(8, &self.sequence.to_be_bytes());
         self.draft.patch(12, &self.options.domain.to_be_bytes());
     }
+}
+
+const fn clock(now_ns: u64, text_limit: usize) -> Clock {
+    Clock { now_ns, boot_ms: 0, text_limit }
 }

@@ -21,6 +21,8 @@ const HEADER: usize = 16;
 const TEMPLATE_SET: u16 = 2;
 /// Id and field count before a template record's fields.
 const RECORD_HEADER: usize = 4;
+/// Octets of one template's withdrawal.
+const WITHDRAWAL: usize = 4;
 /// Id and length before a set's records.
 const SET_HEADER: usize = 4;
 /// Field specifier bit that says that an enterprise number follows (RFC 7011 section 3.2).
@@ -49,6 +51,17 @@ fn put_template(variant: &Variant, options: &IpfixOptions, draft: &mut Draft) {
     for e in &variant.elements {
         put_specifier(e, options, out);
     }
+}
+
+/// Appends a set that withdraws templates (RFC 7011 section 8.1): field counts of 0, and no template beside them.
+fn put_withdrawals(ids: &[u16], draft: &mut Draft) {
+    draft.close();
+    draft.open(TEMPLATE_SET);
+    for id in ids {
+        draft.body().extend_from_slice(&id.to_be_bytes());
+        draft.body().extend_from_slice(&[0, 0]);
+    }
+    draft.close();
 }
 
 /// Octets of the largest template record, and of the largest data record with all its texts empty, in any direction.

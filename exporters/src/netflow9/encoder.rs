@@ -11,6 +11,8 @@ const MILLISECOND_NS: u64 = 1_000_000;
 const SECOND_MS: u64 = 1000;
 /// How long before the oldest record the system is said to have started.
 const HEAD_START_MS: u64 = 24 * 3600 * SECOND_MS;
+/// After how much uptime the system is said to have started anew: 40 days, of the 49.7 that 32 bits of milliseconds have.
+const MAX_UPTIME_MS: u64 = 40 * 24 * 3600 * SECOND_MS;
 
 /// What a [`Netflow9Encoder`] is told.
 #[derive(Debug, Clone)]
@@ -54,7 +56,7 @@ impl Netflow9Encoder {
     pub fn new(template: Template, options: Netflow9Options) -> Self {
         Self {
             draft: Draft::new(HEADER, ALIGN, options.max_message),
-            variants: Variants::new(template, FORMAT),
+            variants: Variants::new(template, FORMAT, options.resend),
             boot_ms: None,
             sequence: 0,
             templates: 0,
@@ -99,16 +101,26 @@ impl Netflow9Encoder {
     }
 
     fn record(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
-        let variant = self.variants.of(record);
-        if self.variants.get(variant).is_none_or(|v| v.elements.is_empty()) {
+        let Some(index) = self.variants.of(record, now_ns) else {
+            self.stats.no_template += 1;
+            return;
+        };
+        if self.variants.get(index).is_none_or(|v| v.elements.is_empty()) {
             self.stats.empty += 1;
             return;
         }
         self.set_boot(record, now_ns, sink);
-        if !self.append(variant, record) {
+        let clock = self.clock(now_ns);
+        if !self.variants.get(index).is_some_and(|v| v.can_tell(record, clock)) {
+            self.stats.time_out_of_range += 1;
+        } else if !self.append(index, record) {
             self.flush(now_ns, sink);
-            self.append_first(variant, record, now_ns, sink);
+            self.append_first(index, record, now_ns, sink);
         }
+    }
+
+    fn clock(&self, now_ns: u64) -> Clock {
+        Clock { now_ns, boot_ms: self.boot_ms.unwrap_or(0), text_limit: usize::MAX }
     }
 
     /// Appends to an empty packet. Where template and record do not fit into one, the template goes ahead.
@@ -129,10 +141,11 @@ impl Netflow9Encoder {
         }
     }
 
-    /// Each packet says by itself when the system started, so that a record from before that moves it.
+    /// Each packet says by itself when the system started, so that a record from before that moves it, and so does a
+    /// clock that comes near to where the uptime would begin anew.
     fn set_boot(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
-        let first_ms = record.flow.first_ns.min(now_ns) / MILLISECOND_NS;
-        if self.boot_ms.is_none_or(|boot| first_ms < boot) {
+        let (now_ms, first_ms) = (now_ns / MILLISECOND_NS, record.flow.first_ns.min(now_ns) / MILLISECOND_NS);
+        if self.boot_ms.is_none_or(|boot| first_ms < boot || now_ms.saturating_sub(boot) > MAX_UPTIME_MS) {
             self.flush(now_ns, sink);
             self.boot_ms = Some(first_ms.saturating_sub(HEAD_START_MS));
         }
@@ -146,7 +159,7 @@ impl Netflow9Encoder {
             put_template(variant, &mut self.draft);
         }
         self.draft.open(variant.id);
-        let clock = Clock { boot_ms: self.boot_ms.unwrap_or(0), text_limit: usize::MAX };
+        let clock = Clock { now_ns: 0, boot_ms: self.boot_ms.unwrap_or(0), text_limit: usize::MAX };
         variant.write(record, clock, self.draft.body());
         if self.draft.len() > self.options.max_message {
             self.draft.rewind(mark);
@@ -176,15 +189,16 @@ impl Netflow9Encoder {
         self.draft.clear();
     }
 
-    /// RFC 3954 section 5.1. The uptime wraps after 49.7 days, as the records' times do.
+    /// RFC 3954 section 5.1. Seconds and uptime name the same moment, also where one of them could not tell the time.
     fn put_header(&mut self, now_ns: u64) {
         let count = u16::try_from(self.draft.records() + self.templates).unwrap_or(u16::MAX);
-        let seconds = (now_ns / MILLISECOND_NS).div_ceil(SECOND_MS);
-        let uptime = (seconds * SECOND_MS).saturating_sub(self.boot_ms.unwrap_or(0)) & 0xffff_ffff;
+        let (boot_ms, longest) = (self.boot_ms.unwrap_or(0), u64::from(u32::MAX));
+        let seconds = (now_ns / MILLISECOND_NS).div_ceil(SECOND_MS).min(longest).min((boot_ms + longest) / SECOND_MS);
+        let uptime = (seconds * SECOND_MS).saturating_sub(boot_ms);
         self.draft.patch(0, &VERSION.to_be_bytes());
         self.draft.patch(2, &count.to_be_bytes());
         self.draft.patch(4, &(uptime as u32).to_be_bytes());
-        self.draft.patch(8, &(seconds.min(u64::from(u32::MAX)) as u32).to_be_bytes());
+        self.draft.patch(8, &(seconds as u32).to_be_bytes());
         self.draft.patch(12, &self.sequence.to_be_bytes());
         self.draft.patch(16, &self.options.source_id.to_be_bytes());
     }

@@ -9,7 +9,7 @@ use prost::bytes::Bytes;
 use crate::config::Signal;
 use crate::delivery::{Retry, Sent};
 use crate::net::{Refusal, Why, one_line};
-use crate::transport::Notice;
+use crate::sink::Notice;
 
 use super::answer::Taken;
 use super::client::Client;

@@ -8,9 +8,11 @@ use prost::bytes::Bytes;
 
 use crate::config::{OtlpConfig, Signal};
 use crate::delivery::{Backoff, Failure, Retry};
-use crate::exporter::{Link, MetricSource, wall_ns};
+use crate::metric_source::MetricSource;
 use crate::net::one_line;
-use crate::transport::Parts;
+use crate::sink::Link;
+use crate::sink::Parts;
+use crate::time::wall_ns;
 
 use super::answer::Taken;
 use super::client::Client;

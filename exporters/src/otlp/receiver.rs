@@ -10,10 +10,11 @@ use prost::bytes::Bytes;
 
 use crate::config::{OtlpConfig, Signal};
 use crate::delivery::{Failure, Receiver, Retry, Sent};
-use crate::exporter::{Link, wall_ns};
 use crate::net::{Refusal, Why};
+use crate::sink::Link;
+use crate::sink::Parts;
 use crate::template::Template;
-use crate::transport::Parts;
+use crate::time::wall_ns;
 
 use super::client::Client;
 use super::part::Part;

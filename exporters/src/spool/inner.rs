@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use pidflow_schema::FlowRecord;
 
 use super::segment::{Read, Segment, Writer};
-use super::state::StateFile;
+use super::state::{Notes, StateFile};
 use super::{Appended, Found, SYNC_PERIOD};
 
 /// A full spool gives up this part of its size at a time.
@@ -35,6 +35,8 @@ pub(super) struct Inner {
     after: Option<(u64, u64)>,
     /// Records at hand that had to make room.
     given_up: u64,
+    /// Sequence number of the first record of this run.
+    least_next: u64,
 }
 
 /// Where the oldest record is.
@@ -59,11 +61,15 @@ impl Inner {
         segments: VecDeque<Segment>,
         state: &StateFile,
     ) -> (Self, Found) {
-        let (delivered, accepted) = state.read();
-        let next = segments.back().map_or(delivered, Segment::end);
-        let first = segments.front().map_or(delivered, |s| s.first);
-        // A note of delivery that was not written, or that belongs to other segments.
-        let delivered = if (first..=next).contains(&delivered) { delivered } else { first };
+        let Notes { delivered, accepted, was_closed } = state.read();
+        let found = segments.back().map_or(delivered.unwrap_or(0), Segment::end);
+        // After an orderly end, what the segments lack was there and is damaged.
+        let next = if was_closed { found.max(accepted) } else { found };
+        let first = segments.front().map_or(next, |s| s.first);
+        // A crash may have come between the end of a segment and the note of that.
+        let known = delivered.filter(|d| (was_closed || *d >= first) && *d <= next);
+        // A note that is gone, or that belongs to other segments.
+        let delivered = known.unwrap_or(first);
         let found = Found { waiting: next - delivered, lost: accepted.saturating_sub(next) };
         let inner = Self {
             folder,
@@ -76,12 +82,13 @@ impl Inner {
             offset: None,
             after: None,
             given_up: 0,
+            least_next: next,
         };
         (inner, found)
     }
 
     pub(super) fn next_sequence(&self) -> u64 {
-        self.segments.back().map_or(self.delivered, Segment::end)
+        self.segments.back().map_or(self.delivered, Segment::end).max(self.least_next)
     }
 
     pub(super) fn waiting(&self) -> u64 {
@@ -196,8 +203,9 @@ impl Inner {
     /// Passes what is missing before the oldest record. Returns how many those are.
     pub(super) fn skip_gap(&mut self) -> u64 {
         self.forget_delivered();
-        let first = self.segments.front().map_or(self.delivered, |s| s.first);
-        // Where segments do not follow one another, what was between them is gone.
+        let unread = self.segments.front().filter(|s| s.end() > self.delivered);
+        // Where segments do not follow one another, what was between them is gone, and so is what was behind the last one.
+        let first = unread.map_or(self.next_sequence(), |s| s.first);
         let gap = first.saturating_sub(self.delivered);
         self.delivered += gap;
         gap
@@ -219,7 +227,6 @@ impl Inner {
         }
         let damaged = until - self.delivered;
         self.delivered = until;
-        self.offset = None;
         (records, damaged)
     }
 

@@ -9,6 +9,7 @@
 
 mod error;
 mod inner;
+mod reader;
 mod record;
 mod segment;
 mod state;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use pidflow_schema::FlowRecord;
 
 use crate::config::SpoolConfig;
+use crate::private_files;
 
 pub use error::SpoolError;
 use inner::Inner;
@@ -86,11 +88,12 @@ impl Spool {
     pub(crate) fn open(config: &SpoolConfig) -> Result<(Self, Found), SpoolError> {
         let folder: Arc<Path> = config.folder.clone().into();
         let error = |source| SpoolError::Folder { folder: folder.to_path_buf(), source };
-        fs::create_dir_all(&folder).map_err(error)?;
+        private_files::create_folder(&folder).map_err(error)?;
         let lock = lock(&folder)?;
         let state = StateFile::open(&folder).map_err(error)?;
         let segments = segment::scan(&folder).map_err(error)?;
         let (mut inner, found) = Inner::new(folder.clone(), config.max_octets, segments, &state);
+        state.set_open().and_then(|()| state.set_delivered(inner.delivered())).map_err(error)?;
         state.set_accepted(inner.next_sequence()).map_err(error)?;
         inner.sync().and_then(|()| sync_parent(&folder)).map_err(error)?;
         let spool = Self {
@@ -173,9 +176,10 @@ impl Spool {
         let mut inner = self.lock();
         self.closed.store(true, Relaxed);
         // Nobody is left to hear of it; a machine that goes down now loses the last second.
-        let _ = inner.sync();
+        let (_, end) = (inner.sync(), inner.next_sequence());
         drop(inner);
         self.note();
+        let _ = self.state.set_closed(end);
         self.wake_noter();
         self.changed.notify_all();
     }
@@ -252,7 +256,7 @@ fn sync_parent(folder: &Path) -> io::Result<()> {
 fn lock(folder: &Path) -> Result<File, SpoolError> {
     let path = folder.join("lock");
     let error = |source| SpoolError::Folder { folder: folder.into(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(error)?;
+    let file = private_files::open(&path).map_err(error)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(SpoolError::InUse { folder: folder.into() }),
@@ -260,5 +264,7 @@ fn lock(folder: &Path) -> Result<File, SpoolError> {
     }
 }
 
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,69 @@
-//! One record in a segment: length and checksum (CRC-32 of the record), each 32 bits in little endian, and the record in
-//! postcard's format.
+//! One record in a segment: a header and the record in postcard's format.
+//!
+//! The header has a marker, the record's index in its segment, its length, its CRC-32, and the CRC-32 of these four, each 32
+//! bits in little endian. So damage in a record does not cost its length, and damage in a header does not cost the
+//! number of the records behind it.
 
 use pidflow_schema::FlowRecord;
 
-/// Octets before each record.
-const HEADER: usize = 8;
-/// Longer ones are damage: texts of a record are at most a few thousand octets.
-const LARGEST: usize = 16 << 20;
+use super::segment::FORMAT;
 
-/// Appends the record.
-pub(super) fn put(record: &FlowRecord, out: &mut Vec<u8>) {
+/// Octets before each record.
+pub(super) const HEADER: usize = 20;
+/// Octets of a header that its own checksum covers.
+const CHECKED: usize = 16;
+/// Longer ones are damage: texts of a record are a few thousand octets.
+const MAX_BODY: usize = 16 << 20;
+/// Higher ones are damage: a segment has 16 MiB at most.
+const MAX_INDEX: u32 = 1 << 20;
+
+/// Begins each header. Records of another format have another one; no text in UTF-8 has it in it.
+const MARKER: [u8; 4] = (0xf1_70_77_00 | FORMAT).to_be_bytes();
+
+/// What stands before a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// The record's place in its segment, from 0.
+    pub(super) index: u32,
+    /// Octets of the record, without the header.
+    pub(super) length: usize,
+    sum: u32,
+}
+
+impl Header {
+    /// The header with which the octets begin; none: they begin with none, or it is damaged or not all there.
+    pub(super) fn read(octets: &[u8]) -> Option<Self> {
+        let rest = octets.strip_prefix(&MARKER)?;
+        let (index, rest) = rest.split_first_chunk::<4>()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (sum, rest) = rest.split_first_chunk::<4>()?;
+        let right = crc32fast::hash(octets.get(..CHECKED)?).to_le_bytes();
+        let index = u32::from_le_bytes(*index);
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let plausible = rest.starts_with(&right) && index < MAX_INDEX && (1..=MAX_BODY).contains(&length);
+        plausible.then_some(Self { index, length, sum: u32::from_le_bytes(*sum) })
+    }
+
+    /// Octets of header and record.
+    pub(super) const fn octets(&self) -> usize {
+        HEADER + self.length
+    }
+
+    /// The record behind the header with which the octets begin; none: it is damaged or not all there.
+    pub(super) fn body<'a>(&self, octets: &'a [u8]) -> Option<&'a [u8]> {
+        let body = octets.get(HEADER..self.octets())?;
+        (crc32fast::hash(body) == self.sum).then_some(body)
+    }
+}
+
+/// Where a header may begin, at `from` or later.
+pub(super) fn find_marker(octets: &[u8], from: usize) -> Option<usize> {
+    let rest = octets.get(from..)?;
+    rest.windows(MARKER.len()).position(|w| w == MARKER).map(|at| from + at)
+}
+
+/// Appends the record, which is the segment's `index`th.
+pub(super) fn put(record: &FlowRecord, index: u32, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
     // Into memory it cannot fail, and every record can be written: its types have no map or unsized sequence.
@@ -18,27 +72,15 @@ pub(super) fn put(record: &FlowRecord, out: &mut Vec<u8>) {
     }
     let Some((header, body)) = out.get_mut(start..).and_then(|o| o.split_at_mut_checked(HEADER)) else { return };
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let sum = crc32fast::hash(body).to_le_bytes();
-    header.copy_from_slice(&[length, sum].concat());
+    let checked = [MARKER, index.to_le_bytes(), length, crc32fast::hash(body).to_le_bytes()].concat();
+    let (first, last) = header.split_at_mut(CHECKED);
+    first.copy_from_slice(&checked);
+    last.copy_from_slice(&crc32fast::hash(&checked).to_le_bytes());
 }
 
-/// The first record of `octets` and how many octets it has; none where it is damaged or not all there.
-pub(super) fn take(octets: &[u8]) -> Option<(FlowRecord, usize)> {
-    let body = whole(octets)?;
-    Some((postcard::from_bytes(body).ok()?, HEADER + body.len()))
-}
-
-/// Octets of the first record of `octets`, if its checksum is right.
-pub(super) fn skip(octets: &[u8]) -> Option<usize> {
-    Some(HEADER + whole(octets)?.len())
-}
-
-fn whole(octets: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = octets.split_first_chunk::<4>()?;
-    let (sum, rest) = rest.split_first_chunk::<4>()?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|n| (1..=LARGEST).contains(n))?;
-    let body = rest.get(..length)?;
-    (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then_some(body)
+/// The record that [`Header::body`] found.
+pub(super) fn decode(body: &[u8]) -> Option<FlowRecord> {
+    postcard::from_bytes(body).ok()
 }
 
 #[cfg(test)]
@@ -46,20 +88,32 @@ mod tests {
     use super::*;
     use crate::sample;
 
+    fn take(octets: &[u8]) -> Option<(FlowRecord, usize)> {
+        let header = Header::read(octets)?;
+        Some((decode(header.body(octets)?)?, header.octets()))
+    }
+
     #[test]
     fn a_record_comes_back() {
         for record in sample::records(50) {
             let mut out = vec![1, 2, 3];
-            put(&record, &mut out);
+            put(&record, 7, &mut out);
             assert_eq!(take(&out[3..]), Some((record, out.len() - 3)));
-            assert_eq!(skip(&out[3..]), Some(out.len() - 3));
+            assert_eq!(Header::read(&out[3..]).map(|h| h.index), Some(7));
+            assert_eq!(find_marker(&out, 0), Some(3));
         }
+    }
+
+    /// So that nobody can put into a command line what is taken for a record where the one around it is damaged.
+    #[test]
+    fn no_text_holds_a_marker() {
+        assert!(std::str::from_utf8(&MARKER).is_err() && std::str::from_utf8(&MARKER[..2]).is_err());
     }
 
     #[test]
     fn damage_is_noticed() {
         let mut out = Vec::new();
-        put(&sample::full(1), &mut out);
+        put(&sample::full(1), 0, &mut out);
         for at in 0..out.len() {
             let mut bad = out.clone();
             bad[at] ^= 0x10;
@@ -72,7 +126,7 @@ mod tests {
     #[test]
     fn the_format_is_the_one_that_its_number_stands_for() {
         let mut out = Vec::new();
-        put(&sample::full(1), &mut out);
-        assert_eq!((super::super::segment::FORMAT, crc32fast::hash(&out)), (4, 3_859_740_362));
+        put(&sample::full(1), 0, &mut out);
+        assert_eq!((FORMAT, crc32fast::hash(&out)), (5, 2_459_683_448));
     }
 }

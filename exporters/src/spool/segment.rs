@@ -2,22 +2,27 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek, SeekFrom, Write};
+use std::io::{self, Read as _, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use pidflow_schema::FlowRecord;
 
+use crate::private_files;
+
+use super::reader::{Entry, Reader};
 use super::record;
 
 const MAGIC: [u8; 8] = *b"pidflow\x1e";
 /// To be raised when records look different: a segment of another format is not read.
-pub(super) const FORMAT: u32 = 4;
-/// Magic, format, and the sequence number of the first record.
-const HEADER: u64 = 8 + 4 + 8;
+pub(super) const FORMAT: u32 = 5;
+/// Magic, format, the sequence number of the first record, and the CRC-32 of these.
+const HEADER: u64 = 8 + 4 + 8 + 4;
+/// Where the sequence number stands in it.
+const FIRST_AT: usize = 8 + 4;
 const SUFFIX: &str = ".records";
-/// Octets read at once.
-const CHUNK: usize = 256 << 10;
+/// Digits of a sequence number in a name: as many as the largest number has, so that names sort as numbers do.
+const DIGITS: usize = 20;
 
 /// What is known of a segment without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,34 +30,58 @@ pub(super) struct Segment {
     path: Arc<Path>,
     /// Sequence number of its first record.
     pub(super) first: u64,
-    /// Records that can be read.
+    /// Records, those that are damaged included.
     pub(super) records: u64,
     /// Octets, header included.
     pub(super) octets: u64,
 }
 
-/// What was read.
+/// What was read: records that follow one another.
 pub(super) struct Read {
     pub(super) records: Vec<FlowRecord>,
-    /// Where they begin, when that was found.
+    /// Where they begin; without records, where the next one does that can be read, if there is one.
     pub(super) from: Option<u64>,
     /// Where they end.
     pub(super) after: u64,
-    /// Sequence number after the last record that the segment had then.
+    /// Without records: sequence number of the next one that can be read, or after the last one that the segment had then.
     pub(super) until: u64,
+}
+
+impl Read {
+    /// Takes the record where it is the one that is due. `before` and `after` are the reader's places. Returns whether
+    /// what follows is wanted.
+    fn take(&mut self, entry: Entry, sequence: u64, due: u64, (before, after): (u64, u64)) -> bool {
+        match entry.record {
+            Some(record) if sequence == due => {
+                self.from.get_or_insert(entry.position);
+                self.after = after;
+                self.records.push(record);
+                true
+            }
+            Some(_) if self.records.is_empty() => {
+                (self.from, self.until) = (Some(entry.position), sequence);
+                false
+            }
+            None if self.records.is_empty() => true,
+            // What is read next begins with the gap.
+            _ => {
+                self.after = before;
+                false
+            }
+        }
+    }
 }
 
 /// A new file for records from that number on. A segment of another version of pidflow may have the name that it would have,
 /// and stays what it is.
 fn create(folder: &Path, first: u64) -> io::Result<(Arc<Path>, File)> {
-    // As many digits as the largest number has, so that names sort as numbers do.
     let name = |further: u64| match further {
-        0 => format!("{first:020}{SUFFIX}"),
-        n => format!("{first:020}-{n}{SUFFIX}"),
+        0 => format!("{first:0DIGITS$}{SUFFIX}"),
+        n => format!("{first:0DIGITS$}-{n}{SUFFIX}"),
     };
     for further in 0.. {
         let path: Arc<Path> = folder.join(name(further)).into();
-        match File::create_new(&path) {
+        match private_files::create_new(&path, None) {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             created => return created.map(|file| (path, file)),
         }
@@ -64,9 +93,8 @@ impl Segment {
     /// A new one, empty.
     pub(super) fn create(folder: &Path, first: u64) -> io::Result<(Self, Writer)> {
         let (path, mut file) = create(folder, first)?;
-        let header = [MAGIC.as_slice(), &FORMAT.to_le_bytes(), &first.to_le_bytes()].concat();
-        file.write_all(&header).inspect_err(|_| _ = fs::remove_file(&path))?;
-        let writer = Writer { file, octets: HEADER, buffer: Vec::new() };
+        file.write_all(&header(first)).inspect_err(|_| _ = fs::remove_file(&path))?;
+        let writer = Writer { file, octets: HEADER, records: 0, buffer: Vec::new() };
         Ok((Self { path, first, records: 0, octets: HEADER }, writer))
     }
 
@@ -92,17 +120,21 @@ impl Segment {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(read),
             Err(e) => return Err(e),
         };
-        let skip = if offset.is_some() { 0 } else { from - self.first };
-        if (0..skip).any(|_| reader.skip().is_none()) {
-            return Ok(read);
+        let mut goes_on = true;
+        while goes_on && read.records.len() < limit {
+            let due = from + read.records.len() as u64;
+            let position = reader.position();
+            let Some((sequence, entry)) = self.next(&mut reader, due) else { break };
+            goes_on = sequence < due || read.take(entry, sequence, due, (position, reader.position()));
         }
-        read.from = Some(reader.position);
-        while read.records.len() < limit {
-            let Some(record) = reader.take() else { break };
-            read.records.push(record);
-        }
-        read.after = reader.position;
         Ok(read)
+    }
+
+    /// The next record that the segment had when it was last looked at, with its sequence number.
+    fn next(&self, reader: &mut Reader, due: u64) -> Option<(u64, Entry)> {
+        let entry = reader.next(u32::try_from(due - self.first).unwrap_or(u32::MAX))?;
+        let sequence = self.first + u64::from(entry.index);
+        (sequence < self.end()).then_some((sequence, entry))
     }
 }
 
@@ -110,6 +142,7 @@ impl Segment {
 pub(super) struct Writer {
     file: File,
     octets: u64,
+    records: u32,
     buffer: Vec<u8>,
 }
 
@@ -124,17 +157,18 @@ impl Writer {
     pub(super) fn append(&mut self, records: &[FlowRecord], largest: u64) -> (usize, io::Result<()>) {
         self.buffer.clear();
         let mut count = 0;
-        for record in records {
+        for (index, record) in (self.records..).zip(records) {
             if self.octets + self.buffer.len() as u64 >= largest {
                 break;
             }
-            record::put(record, &mut self.buffer);
+            record::put(record, index, &mut self.buffer);
             count += 1;
         }
         match self.file.write_all(&self.buffer) {
             Ok(()) => {
                 self.octets += self.buffer.len() as u64;
-                (count, Ok(()))
+                self.records += count;
+                (count as usize, Ok(()))
             }
             Err(e) => {
                 let _ = self.file.set_len(self.octets);
@@ -145,56 +179,6 @@ impl Writer {
 
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
-    }
-}
-
-/// Reads a segment's records one after the other.
-struct Reader {
-    file: File,
-    /// Read and not yet taken, from `at` on.
-    buffer: Vec<u8>,
-    at: usize,
-    /// Of the next record in the file.
-    position: u64,
-}
-
-impl Reader {
-    fn open(path: &Path, offset: u64) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::Start(offset))?;
-        Ok(Self { file, buffer: Vec::new(), at: 0, position: offset })
-    }
-
-    fn rest(&self) -> &[u8] {
-        self.buffer.get(self.at..).unwrap_or_default()
-    }
-
-    /// What `read` makes of the octets, reading on for as long as they may be too few.
-    fn with<T>(&mut self, read: fn(&[u8]) -> Option<(T, usize)>) -> Option<T> {
-        loop {
-            if let Some((value, length)) = read(self.rest()) {
-                self.at += length;
-                self.position += length as u64;
-                return Some(value);
-            }
-            if self.fill()? == 0 {
-                return None;
-            }
-        }
-    }
-
-    fn fill(&mut self) -> Option<usize> {
-        self.buffer.drain(..self.at);
-        self.at = 0;
-        (&mut self.file).take(CHUNK as u64).read_to_end(&mut self.buffer).ok()
-    }
-
-    fn take(&mut self) -> Option<FlowRecord> {
-        self.with(record::take)
-    }
-
-    fn skip(&mut self) -> Option<()> {
-        self.with(|octets| Some(((), record::skip(octets)?)))
     }
 }
 
@@ -217,18 +201,33 @@ pub(super) fn scan(folder: &Path) -> io::Result<VecDeque<Segment>> {
     Ok(found.into())
 }
 
+/// What a segment begins with.
+fn header(first: u64) -> Vec<u8> {
+    let checked = [MAGIC.as_slice(), &FORMAT.to_le_bytes(), &first.to_le_bytes()].concat();
+    let sum = crc32fast::hash(&checked).to_le_bytes();
+    [checked.as_slice(), &sum].concat()
+}
+
+/// Sequence number of the first record by the file's name; none: no segment has such a name.
+fn first_by_name(path: &Path) -> Option<u64> {
+    let digits = path.file_name()?.to_str()?.get(..DIGITS)?;
+    digits.parse().ok().filter(|first| *first <= u64::MAX / 2)
+}
+
+/// A segment whose header is damaged is known by its name and its records: those of another format begin otherwise.
 fn examine(path: &Path) -> Option<Segment> {
-    let mut header = [0; HEADER as usize];
-    File::open(path).ok()?.read_exact(&mut header).ok()?;
-    let (magic, rest) = header.split_first_chunk::<8>()?;
-    let (format, rest) = rest.split_first_chunk::<4>()?;
-    let first = u64::from_le_bytes(*rest.first_chunk()?);
-    if *magic != MAGIC || u32::from_le_bytes(*format) != FORMAT || first > u64::MAX / 2 {
-        return None;
-    }
+    let mut octets = [0; HEADER as usize];
+    let read = File::open(path).ok()?.read_exact(&mut octets);
+    let stored = octets.get(FIRST_AT..)?.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+    let is_right = read.is_ok() && octets.as_slice() == header(stored);
+    let first = if is_right { stored } else { first_by_name(path)? };
     let (mut reader, mut records) = (Reader::open(path, HEADER).ok()?, 0);
-    while reader.skip().is_some() {
-        records += 1;
+    while let Some(entry) = reader.next(u32::MAX) {
+        records = records.max(u64::from(entry.index) + 1);
     }
-    Some(Segment { path: path.into(), first, records, octets: reader.position })
+    if !is_right && records > 0 {
+        tracing::warn!("the header of {} is damaged; its records are read", path.display());
+    }
+    let octets = path.metadata().ok()?.len();
+    (is_right || records > 0).then(|| Segment { path: path.into(), first, records, octets })
 }

@@ -1,4 +1,5 @@
-//! How far delivery came, and how many records were taken: two numbers in a file, each with its checksum.
+//! How far delivery came, how many records were taken, and whether the spool was closed in order: three numbers in a file,
+//! each with its checksum.
 
 use std::fs::File;
 use std::io;
@@ -7,8 +8,26 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use crate::private_files;
+
 /// Octets of a number: the number, its CRC-32, and nothing.
 const SLOT: usize = 16;
+
+/// Places of the numbers.
+const DELIVERED: u64 = 0;
+const ACCEPTED: u64 = 1;
+const CLOSED: u64 = 2;
+
+/// What a state file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Notes {
+    /// Sequence number of the first record that was not delivered; none: unreadable.
+    pub(super) delivered: Option<u64>,
+    /// Sequence number of the first record that was not taken.
+    pub(super) accepted: u64,
+    /// All that had been taken was written down.
+    pub(super) was_closed: bool,
+}
 
 /// Written in place: 12 octets within one block reach the file together.
 pub(super) struct StateFile {
@@ -20,21 +39,29 @@ pub(super) struct StateFile {
 
 impl StateFile {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(folder.join("state"))?;
+        let file = private_files::open(&folder.join("state"))?;
         Ok(Self { file, accepted: AtomicU64::new(0), noted: Mutex::new(0) })
     }
 
-    /// Sequence numbers of the first record that was not delivered, and of the first that was not taken; 0 where unreadable.
-    pub(super) fn read(&self) -> (u64, u64) {
-        (self.slot(0), self.slot(1))
+    /// What earlier runs noted. What cannot be read is said.
+    pub(super) fn read(&self) -> Notes {
+        let [delivered, accepted, closed] = [DELIVERED, ACCEPTED, CLOSED].map(|slot| self.slot(slot));
+        let is_new = self.file.metadata().is_ok_and(|m| m.len() == 0);
+        if !is_new && (delivered.is_none() || accepted.is_none()) {
+            tracing::warn!(
+                "the file `state` of a spool is damaged: records may be delivered again, and what a crash cost is not known"
+            );
+        }
+        let accepted = accepted.unwrap_or(0);
+        Notes { delivered, accepted, was_closed: closed == Some(accepted) }
     }
 
-    fn slot(&self, slot: u64) -> u64 {
+    fn slot(&self, slot: u64) -> Option<u64> {
         let mut octets = [0; SLOT];
-        let read = self.file.read_exact_at(&mut octets, slot * SLOT as u64);
-        let (number, rest) = octets.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+        self.file.read_exact_at(&mut octets, slot * SLOT as u64).ok()?;
+        let (number, rest) = octets.split_first_chunk::<8>()?;
         let right = rest.starts_with(&crc32fast::hash(number).to_le_bytes());
-        if read.is_ok() && right { u64::from_le_bytes(*number) } else { 0 }
+        right.then(|| u64::from_le_bytes(*number))
     }
 
     fn write(&self, slot: u64, number: u64) -> io::Result<()> {
@@ -44,7 +71,17 @@ impl StateFile {
     }
 
     pub(super) fn set_delivered(&self, sequence: u64) -> io::Result<()> {
-        self.write(0, sequence)
+        self.write(DELIVERED, sequence)
+    }
+
+    /// Takes note that every record that was taken, up to that sequence number, is in a segment.
+    pub(super) fn set_closed(&self, sequence: u64) -> io::Result<()> {
+        if self.accepted.load(Relaxed) == sequence { self.write(CLOSED, sequence) } else { Ok(()) }
+    }
+
+    /// Takes note that a run has begun, which may end by a crash.
+    pub(super) fn set_open(&self) -> io::Result<()> {
+        self.write(CLOSED, u64::MAX)
     }
 
     pub(super) fn set_accepted(&self, sequence: u64) -> io::Result<()> {
@@ -68,7 +105,7 @@ impl StateFile {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let accepted = self.accepted.load(Relaxed);
         if *noted != accepted {
-            self.write(1, accepted)?;
+            self.write(ACCEPTED, accepted)?;
             *noted = accepted;
         }
         Ok(())

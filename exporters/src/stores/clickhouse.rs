@@ -1,18 +1,22 @@
 //! ClickHouse over HTTP: `INSERT … FORMAT JSONEachRow`, the columns being those of `mappings/clickhouse.sql`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pidflow_schema::FlowRecord;
+use pidflow_schema::{DataType, Element, FlowRecord, Value};
 
 use crate::config::ClickHouseConfig;
 use crate::delivery::Sent;
 use crate::json::{JsonEncoder, JsonKeys};
 use crate::net::{HttpClient, Refusal, percent_encoded};
 use crate::random::random;
+use crate::sink::Parts;
+use crate::sink::{Counters, Loss};
 use crate::template::Template;
-use crate::transport::Parts;
 
 use super::Store;
+
+const SECOND_NS: u64 = 1_000_000_000;
 
 /// One table.
 pub(crate) struct ClickHouse {
@@ -21,7 +25,12 @@ pub(crate) struct ClickHouse {
     path: String,
     batch: u64,
     encoder: JsonEncoder,
+    /// Elements that are in columns of type `DateTime`.
+    seconds: Vec<&'static Element>,
     body: Vec<u8>,
+    /// Rows in the body.
+    rows: usize,
+    counters: Arc<Counters>,
 }
 
 impl ClickHouse {
@@ -32,7 +41,10 @@ impl ClickHouse {
             path: path(config),
             batch: 0,
             encoder: JsonEncoder::new(&template, JsonKeys::Names, parts.context.own_pen),
+            seconds: template.elements().iter().copied().filter(|e| e.data_type == DataType::DateTimeSeconds).collect(),
             body: Vec::new(),
+            rows: 0,
+            counters: parts.counters.clone(),
         })
     }
 }
@@ -51,19 +63,44 @@ fn path(config: &ClickHouseConfig) -> String {
     format!("{path}&insert_deduplication_token={:016x}-", random())
 }
 
+impl ClickHouse {
+    /// `DateTime` has 32 bits of seconds, and a later time would become another one without a word.
+    fn has_its_times(&self, record: &FlowRecord) -> bool {
+        self.seconds.iter().filter_map(|e| (e.read)(record)).all(|value| match value {
+            Value::Time(ns) => ns / SECOND_NS <= u64::from(u32::MAX),
+            _ => true,
+        })
+    }
+
+    fn sent(&self, records: &[FlowRecord]) -> Sent {
+        let left_out = records.len() - self.rows;
+        self.counters.lost(Loss::TimeOutOfRange, left_out);
+        Sent { records: self.rows, octets: self.body.len(), left_out, rejected: 0 }
+    }
+}
+
 impl Store for ClickHouse {
     fn fill(&mut self, records: &[FlowRecord]) {
         self.batch += 1;
         self.body.clear();
-        self.encoder.encode(records, &mut self.body);
+        self.rows = 0;
+        for record in records {
+            if self.has_its_times(record) {
+                self.encoder.encode(std::slice::from_ref(record), &mut self.body);
+                self.rows += 1;
+            }
+        }
     }
 
     /// An insert of one block is atomic: it is taken whole or not at all.
     fn send(&mut self, records: &[FlowRecord], limit: Duration) -> Result<Sent, Refusal> {
+        if self.rows == 0 {
+            return Ok(self.sent(records));
+        }
         let path = format!("{}{:x}", self.path, self.batch);
         let answer = self.http.post(&path, "application/x-ndjson", &self.body, limit)?;
         match answer.status {
-            200 => Ok(Sent { records: records.len(), octets: self.body.len(), ..Sent::default() }),
+            200 => Ok(self.sent(records)),
             _ => Err(answer.refusal()),
         }
     }

@@ -11,5 +11,5 @@ pub(crate) use elastic::Elastic;
 pub(crate) use halving::Halving;
 use halving::Store;
 pub(crate) use influx::Influx;
-pub use influx::InfluxEncoder;
+pub use influx::{InfluxEncoder, NoPoint};
 pub(crate) use loki::Loki;

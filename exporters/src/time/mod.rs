@@ -1,7 +1,9 @@
-//! Times as text, in UTC.
+//! The clock, and times as text, in UTC.
 
 mod iso8601;
 mod pattern;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use iso8601::Iso8601;
 pub use pattern::TimePattern;
@@ -13,6 +15,17 @@ const DAY_S: u64 = 86_400;
 const ERA_DAYS: u64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
 const EPOCH_DAYS: u64 = 719_468;
+
+/// Nanoseconds since 1970 as receivers take them that count in 64 bits with sign: until 2262. None: a later moment.
+pub(crate) fn signed_ns(ns: u64) -> Option<i64> {
+    i64::try_from(ns).ok()
+}
+
+/// The system's clock now, nanoseconds since 1970.
+pub(crate) fn wall_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// A moment by calendar and clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,9 @@
 use pidflow_schema::FlowRecord;
 
 use super::datagram_link::DatagramLink;
-use super::{Encoder, Kept, Sink};
+use crate::sink::{Kept, Sink};
+
+use super::Encoder;
 
 /// Sends to one collector.
 pub(crate) struct DatagramSink {

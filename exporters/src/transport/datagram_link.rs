@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::exporter::{Counters, Loss, Mode};
 use crate::net::{DatagramTarget, Datagrams, Lookup};
+use crate::sink::{Counters, Loss, Mode};
 use crate::wire::Message;
 
 use super::pace::Pace;
-use super::{Notice, Parts};
+use crate::sink::{Notice, Parts};
 
 /// How long to wait before a receiver is tried again that is not there.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use crate::WireVersion;
     use crate::config::{Address, ExporterConfig};
-    use crate::exporter::{Control, ExportContext};
+    use crate::sink::{Control, ExportContext};
 
     /// The collector has moved from the first of these to the second one.
     fn both(of: &Address) -> io::Result<Vec<SocketAddr>> {

@@ -3,9 +3,9 @@
 use pidflow_schema::FlowRecord;
 
 use crate::config::{ExporterConfig, Output, Target, WireConfig};
-use crate::exporter::{Counters, ExportContext, Loss, StartError};
 use crate::ipfix::{IpfixEncoder, IpfixOptions};
 use crate::netflow9::{Netflow9Encoder, Netflow9Options};
+use crate::sink::{Counters, ExportContext, Loss, StartError};
 use crate::template::{Template, WIRESHARK_FIELDS};
 use crate::wire::{EncoderStats, Message, Resend};
 
@@ -96,11 +96,7 @@ impl Encoder {
 
     /// Counts what the last records lacked, once however often they were encoded: when it is known what became of them.
     pub(crate) fn count(&self, counters: &Counters) {
-        let (before, after) = (&self.before, self.stats());
-        let lost = |before: u64, after: u64| usize::try_from(after - before).unwrap_or(usize::MAX);
-        counters.shortened(after.shortened - before.shortened);
-        counters.lost(Loss::TooLarge, lost(before.oversized, after.oversized));
-        counters.lost(Loss::NoElements, lost(before.empty, after.empty));
+        count_left_out(&self.before, &self.stats(), counters);
     }
 
     /// Sends all templates again before their next records.
@@ -127,6 +123,17 @@ impl Encoder {
     }
 }
 
+fn count_left_out(before: &EncoderStats, after: &EncoderStats, counters: &Counters) {
+    let lost = |why: Loss, of: fn(&EncoderStats) -> u64| {
+        counters.lost(why, usize::try_from(of(after) - of(before)).unwrap_or(usize::MAX));
+    };
+    counters.shortened(after.shortened - before.shortened);
+    lost(Loss::TooLarge, |s| s.oversized);
+    lost(Loss::NoElements, |s| s.empty);
+    lost(Loss::NoTemplate, |s| s.no_template);
+    lost(Loss::TimeOutOfRange, |s| s.time_out_of_range);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +153,19 @@ mod tests {
         }
         encoder.count(&counters);
         assert_eq!(counters.lost_total(), 20);
+    }
+
+    #[test]
+    fn each_reason_to_leave_a_record_out_has_a_counter() {
+        let table = "kind = \"ipfix\"\nurl = \"udp://a\"\ntemplate = \"%LAST_SWITCHED\"";
+        let config = ExporterConfig::from_table(toml::from_str(table).unwrap()).unwrap();
+        let Output::Ipfix(wire) = &config.output else { panic!("{config:?}") };
+        let encoder = Encoder::new(&config, wire, &ExportContext::default()).unwrap();
+        let after = EncoderStats { empty: 1, oversized: 2, no_template: 3, time_out_of_range: 4, ..encoder.stats() };
+        let counters = Counters::default();
+        count_left_out(&encoder.before, &after, &counters);
+        let lost = counters.snapshot(String::new(), 0).lost;
+        let reasons = [Loss::NoElements, Loss::TooLarge, Loss::NoTemplate, Loss::TimeOutOfRange];
+        assert_eq!(reasons.map(|why| lost[why as usize]), [1, 2, 3, 4].map(|n| (reasons[n - 1], n as u64)));
     }
 }

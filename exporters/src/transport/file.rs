@@ -4,17 +4,21 @@
 //! it would give other meanings to the same template numbers, and readers such as ipfixDump and tshark take the end of
 //! one sequence and the beginning of the next for lost records. So what an earlier run wrote is moved aside.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pidflow_schema::FlowRecord;
 
-use crate::exporter::{Counters, Loss, StartError};
+use crate::config::FileMode;
+use crate::sink::{Counters, Loss, StartError};
 use crate::wire::Message;
 
-use super::{Encoder, Kept, Notice, Sink};
+use super::lines::NOT_OPENED;
+use super::named_file::{NamedFile, Whereabouts};
+use crate::sink::{Kept, Notice, Sink};
+
+use super::Encoder;
 
 /// Appends whole messages; one that cannot be written is cut off again, counted, and the next ones tried.
 pub(crate) struct MessageFile {
@@ -23,7 +27,10 @@ pub(crate) struct MessageFile {
 }
 
 struct Writer {
-    file: File,
+    named: NamedFile,
+    mode: Option<FileMode>,
+    /// What bears the file's name is another file, and cannot be opened.
+    is_displaced: bool,
     /// Octets up to the end of the last whole message.
     length: u64,
     /// A message was lost since this was last asked.
@@ -33,14 +40,34 @@ struct Writer {
 }
 
 impl MessageFile {
-    pub(crate) fn open(path: &Path, encoder: Encoder, counters: &Arc<Counters>) -> Result<Self, StartError> {
+    pub(crate) fn open(
+        path: &Path,
+        mode: Option<FileMode>,
+        encoder: Encoder,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, StartError> {
         let error = |source| StartError::Open { path: path.into(), source };
-        move_aside(path).map_err(error)?;
-        let file = OpenOptions::new().append(true).create(true).open(path).map_err(error)?;
-        let length = file.metadata().map_err(error)?.len();
+        let (named, length) = begin(path, mode).map_err(error)?;
         let notice = Notice::new(path.display().to_string());
-        let writer = Writer { file, length, failed: false, counters: counters.clone(), notice };
+        let writer =
+            Writer { named, mode, is_displaced: false, length, failed: false, counters: counters.clone(), notice };
         Ok(Self { encoder, writer })
+    }
+
+    /// Begins the session anew where the file is not the one that it was.
+    ///
+    /// # Errors
+    /// The file was deleted and cannot be made again.
+    fn follow(&mut self) -> io::Result<()> {
+        let followed = self.writer.follow();
+        self.writer.is_displaced = followed.is_err();
+        match followed {
+            Ok(true) => self.encoder.restart(),
+            Ok(false) => {}
+            Err(e) if self.writer.named.is_deleted() => return Err(e),
+            Err(e) => self.writer.notice.failed(&e, NOT_OPENED),
+        }
+        Ok(())
     }
 
     fn send(&mut self, records: &[FlowRecord], now_ns: u64) {
@@ -57,9 +84,27 @@ impl MessageFile {
 
 impl Sink for MessageFile {
     fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
-        self.send(records, now_ns);
+        match self.follow() {
+            Ok(()) => self.send(records, now_ns),
+            Err(e) => self.writer.count_lost(&e, records.len()),
+        }
         Ok(())
     }
+
+    /// A file that was moved is there again also where nothing is written.
+    fn flush(&mut self) {
+        if let Err(e) = self.follow() {
+            self.writer.notice.failed(&e, "the file was deleted and cannot be made again");
+        }
+    }
+}
+
+/// An empty file for a new session.
+fn begin(path: &Path, mode: Option<FileMode>) -> io::Result<(NamedFile, u64)> {
+    move_aside(path)?;
+    let named = NamedFile::append(path, mode)?;
+    let length = named.length()?.unwrap_or(0);
+    Ok((named, length))
 }
 
 /// Gives a file with something in it the first number behind its name that is free; nothing else has a past.
@@ -80,12 +125,38 @@ fn move_aside(path: &Path) -> io::Result<()> {
 }
 
 impl Writer {
+    /// Looks whether the file was moved, deleted or cut short since. Returns whether what comes begins a file.
+    fn follow(&mut self) -> io::Result<bool> {
+        match self.named.whereabouts()? {
+            Whereabouts::Moved => {
+                (self.named, self.length) = begin(&self.named.path, self.mode)?;
+                tracing::info!("{}: was moved or deleted, and is begun again", self.named.path.display());
+                Ok(true)
+            }
+            // Cut short, as by logrotate's `copytruncate`. What was written before that was noticed lacks its templates.
+            Whereabouts::InPlace(Some(now)) if now < self.length => {
+                (self.named, self.length) = begin(&self.named.path, self.mode)?;
+                Ok(true)
+            }
+            Whereabouts::InPlace(_) => Ok(false),
+        }
+    }
+
+    fn count_lost(&mut self, e: &io::Error, records: usize) {
+        self.failed = true;
+        self.counters.error();
+        self.counters.lost(Loss::WriteFailed, records);
+        self.notice.failed(e, "records are lost until it can be written again");
+    }
+
     fn append(&mut self, message: Message<'_>) {
-        match self.file.write_all(message.bytes) {
+        match self.named.file.write_all(message.bytes) {
             Ok(()) => {
                 self.length += message.bytes.len() as u64;
                 self.counters.sent(message.records, message.bytes.len());
-                self.notice.worked();
+                if !self.is_displaced {
+                    self.notice.worked();
+                }
             }
             Err(e) => self.lost(&e, message.records),
         }
@@ -93,11 +164,8 @@ impl Writer {
 
     /// Shrinking works on a full disk too; what is not a regular file cannot be shrunk, and need not be.
     fn lost(&mut self, e: &io::Error, records: usize) {
-        self.failed = true;
-        self.counters.error();
-        self.counters.lost(Loss::WriteFailed, records);
-        self.notice.failed(e, "records are lost until it can be written again");
-        if let Err(e) = self.file.set_len(self.length) {
+        self.count_lost(e, records);
+        if let Err(e) = self.named.file.set_len(self.length) {
             self.notice.failed(&e, "the file may end within a message");
         }
     }

@@ -6,7 +6,7 @@ use crate::json::JsonEncoder;
 use crate::wire::Message;
 
 use super::datagram_link::DatagramLink;
-use super::{Kept, Sink};
+use crate::sink::{Kept, Sink};
 
 /// Sends to one receiver; a record larger than a datagram is counted and lost.
 pub(crate) struct LineDatagrams {

@@ -1,6 +1,6 @@
 //! Files of lines: appended to, compressed, begun anew by size and time, the oldest deleted.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,19 +8,19 @@ use flate2::write::GzEncoder;
 
 use crate::config::{FileCompression, LineFileConfig};
 
+use super::named_file::{NamedFile, Whereabouts};
 use super::write::{Written, lines, write_counting};
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// zstd's own.
 const ZSTD_LEVEL: i32 = 3;
 /// Files of the same second, before that is taken for a fault.
-const MOST_OF_A_NAME: u32 = 10_000;
+const MAX_FILES_OF_A_NAME: u32 = 10_000;
 
 /// The file that is written.
 pub(super) struct LineFile {
     config: LineFileConfig,
-    file: File,
-    path: PathBuf,
+    named: NamedFile,
     /// Octets up to the end of its last whole line or compressed part; none: not a regular file.
     length: Option<u64>,
     /// Multiples of the rotation's time since the epoch when it was begun.
@@ -33,11 +33,11 @@ impl LineFile {
         let mut number = 0;
         loop {
             let path = config.name.at(now_ns, number);
-            let (file, length) = append(&path).map_err(|e| (path.clone(), e))?;
+            let (named, length) = append(&path, config).map_err(|e| (path.clone(), e))?;
             let is_full = length.zip(config.rotate_octets).is_some_and(|(length, most)| length >= most);
-            if !is_full || number >= MOST_OF_A_NAME {
+            if !is_full || number >= MAX_FILES_OF_A_NAME {
                 let turn = turn(config, now_ns);
-                return Ok(Self { config: config.clone(), file, path, length, turn });
+                return Ok(Self { config: config.clone(), named, length, turn });
             }
             number += 1;
         }
@@ -49,24 +49,44 @@ impl LineFile {
         is_full || self.turn != turn(&self.config, now_ns)
     }
 
+    /// Looks whether the file was moved, deleted or cut short since, and makes the best of it: opens what bears its name now.
+    ///
+    /// # Errors
+    /// What bears the name cannot be opened; this file stays the one that is written.
+    pub(super) fn follow(&mut self) -> io::Result<()> {
+        match self.named.whereabouts()? {
+            Whereabouts::Moved => {
+                let again = self.named.again()?;
+                (self.length, self.named) = (again.length()?, again);
+                tracing::info!("{}: was moved or deleted, and is opened again", self.named.path.display());
+            }
+            // Cut short, as by logrotate's `copytruncate`: to go by the old length would fill the file with zeros.
+            Whereabouts::InPlace(now) => self.length = self.length.min(now),
+        }
+        Ok(())
+    }
+
+    /// Whether what is written is lost.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.named.is_deleted()
+    }
+
     /// Begins the next file and deletes the oldest; when it cannot, it stays with this one.
     pub(super) fn rotate(&mut self, now_ns: u64) -> io::Result<()> {
-        let (path, file) = self.create(now_ns)?;
-        if self.length == Some(0) {
-            fs::remove_file(&self.path)?;
+        let next = self.create(now_ns)?;
+        if self.length == Some(0) && self.named.whereabouts()? != Whereabouts::Moved {
+            fs::remove_file(&self.named.path)?;
         }
-        (self.path, self.file, self.length) = (path, file, Some(0));
+        (self.named, self.length) = (next, Some(0));
         self.turn = turn(&self.config, now_ns);
         self.delete_oldest()
     }
 
-    fn create(&self, now_ns: u64) -> io::Result<(PathBuf, File)> {
-        for number in 0..MOST_OF_A_NAME {
-            let path = self.config.name.at(now_ns, number);
-            match OpenOptions::new().append(true).create_new(true).open(&path) {
-                Ok(file) => return Ok((path, file)),
+    fn create(&self, now_ns: u64) -> io::Result<NamedFile> {
+        for number in 0..MAX_FILES_OF_A_NAME {
+            match NamedFile::create_new(&self.config.name.at(now_ns, number), self.config.mode) {
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e),
+                created => return created,
             }
         }
         Err(io::Error::new(ErrorKind::AlreadyExists, "too many files of one name"))
@@ -77,7 +97,8 @@ impl LineFile {
         let mut others = Vec::new();
         for entry in fs::read_dir(self.config.name.folder())? {
             let entry = entry?;
-            if self.config.name.made(&entry.file_name()) && Some(entry.file_name().as_os_str()) != self.path.file_name()
+            if self.config.name.made(&entry.file_name())
+                && Some(entry.file_name().as_os_str()) != self.named.path.file_name()
             {
                 others.push((entry.metadata()?.modified()?, entry.path()));
             }
@@ -103,7 +124,7 @@ impl LineFile {
     }
 
     fn write_plain(&mut self, bytes: &[u8]) -> Written {
-        let (written, result) = write_counting(&mut self.file, bytes);
+        let (written, result) = write_counting(&mut self.named.file, bytes);
         let end = bytes.get(..written).and_then(|b| b.iter().rposition(|b| *b == b'\n')).map_or(0, |at| at + 1);
         let whole = lines(bytes.get(..end).unwrap_or_default());
         Written { lines: whole, octets: end, result: result.and(self.keep(end, written)) }
@@ -111,7 +132,7 @@ impl LineFile {
 
     /// All of it or nothing.
     fn write_part(&mut self, part: &[u8], lines: usize) -> Written {
-        let (written, result) = write_counting(&mut self.file, part);
+        let (written, result) = write_counting(&mut self.named.file, part);
         let octets = if written == part.len() { written } else { 0 };
         let kept = self.keep(octets, written);
         let lines = if octets > 0 { lines } else { 0 };
@@ -122,7 +143,7 @@ impl LineFile {
     fn keep(&mut self, octets: usize, written: usize) -> io::Result<()> {
         let Some(length) = &mut self.length else { return Ok(()) };
         *length += octets as u64;
-        if octets < written { self.file.set_len(*length) } else { Ok(()) }
+        if octets < written { self.named.file.set_len(*length) } else { Ok(()) }
     }
 }
 
@@ -130,11 +151,10 @@ fn turn(config: &LineFileConfig, now_ns: u64) -> u64 {
     config.rotate_seconds.map_or(0, |seconds| now_ns / SECOND_NS / seconds.max(1))
 }
 
-fn append(path: &Path) -> io::Result<(File, Option<u64>)> {
-    let file = OpenOptions::new().append(true).create(true).open(path)?;
-    let metadata = file.metadata()?;
-    let length = metadata.is_file().then_some(metadata.len());
-    Ok((file, length))
+fn append(path: &Path, config: &LineFileConfig) -> io::Result<(NamedFile, Option<u64>)> {
+    let named = NamedFile::append(path, config.mode)?;
+    let length = named.length()?;
+    Ok((named, length))
 }
 
 /// A part that is complete in itself; none: nothing is compressed.

@@ -6,17 +6,21 @@ use std::sync::Arc;
 use pidflow_schema::FlowRecord;
 
 use crate::config::{FileCompression, JsonConfig, JsonOutput, LineFileConfig};
-use crate::exporter::{Counters, Loss, StartError, wall_ns};
 use crate::json::JsonEncoder;
+use crate::sink::{Counters, Loss, StartError};
+use crate::time::wall_ns;
 
 use super::line_file::LineFile;
 use super::write::{Written, lines, write_counting};
-use super::{Kept, Notice, Parts, Sink};
+use crate::sink::{Kept, Notice, Parts, Sink};
 
 /// Written as soon as this much has come together.
 const BUFFER: usize = 64 * 1024;
 /// As that, where it is compressed at once.
 const COMPRESSED_BUFFER: usize = 256 * 1024;
+
+/// The file that is written was moved and still exists.
+pub(super) const NOT_OPENED: &str = "what bears the file's name cannot be opened, and the moved file is written to";
 
 /// Appends lines; when they cannot be written they are counted and the next ones tried.
 pub(crate) struct LineSink {
@@ -25,6 +29,8 @@ pub(crate) struct LineSink {
     /// How much the buffer takes.
     size: usize,
     output: Output,
+    /// What bears the file's name is another file, and cannot be opened.
+    is_displaced: bool,
     /// The clock at the last records.
     now_ns: u64,
     counters: Arc<Counters>,
@@ -48,6 +54,7 @@ impl LineSink {
             buffer: Vec::with_capacity(size + BUFFER),
             size,
             output,
+            is_displaced: false,
             now_ns,
             counters: parts.counters.clone(),
             notice: Notice::new(parts.config.name()),
@@ -68,17 +75,38 @@ impl LineSink {
         }
     }
 
+    /// Makes sure that what is written next stays: the file may have been moved or deleted.
+    ///
+    /// # Errors
+    /// The file was deleted and cannot be made again.
+    fn follow(&mut self) -> io::Result<()> {
+        let Output::File(file) = &mut self.output else { return Ok(()) };
+        let followed = file.follow();
+        self.is_displaced = followed.is_err();
+        match followed {
+            Err(e) if !file.is_deleted() => {
+                self.notice.failed(&e, NOT_OPENED);
+                Ok(())
+            }
+            followed => followed,
+        }
+    }
+
     fn write(&mut self) {
         if self.buffer.is_empty() {
             return;
         }
-        let Written { lines: whole, octets, result } = self.output.write(&self.buffer);
+        let Written { lines: whole, octets, result } = match self.follow() {
+            Ok(()) => self.output.write(&self.buffer),
+            Err(e) => Written::nothing(e),
+        };
         let lost = lines(&self.buffer) - whole;
         if whole > 0 {
             self.counters.sent(whole, octets);
         }
         self.counters.lost(Loss::WriteFailed, lost);
         match result {
+            Ok(()) if self.is_displaced => {}
             Ok(()) => self.notice.worked(),
             Err(e) => {
                 self.counters.error();
@@ -103,7 +131,13 @@ impl Sink for LineSink {
         Ok(())
     }
 
+    /// A file that was moved is there again also where nothing is written.
     fn flush(&mut self) {
+        if self.buffer.is_empty()
+            && let Err(e) = self.follow()
+        {
+            self.notice.failed(&e, "the file was deleted and cannot be made again");
+        }
         self.write();
     }
 }

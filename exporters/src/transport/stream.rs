@@ -8,11 +8,13 @@ use pidflow_schema::FlowRecord;
 
 use crate::config::{Address, TlsConfig};
 use crate::delivery::{Failure, Receiver, Sent};
-use crate::exporter::Counters;
 use crate::json::JsonEncoder;
 use crate::net::{Heard, Stream, StreamTarget, TlsClient};
+use crate::sink::Counters;
 
-use super::{Encoder, Parts};
+use crate::sink::Parts;
+
+use super::Encoder;
 
 /// Makes octets of records for a connection.
 pub(crate) trait StreamEncoder: Send {

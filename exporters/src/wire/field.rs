@@ -8,6 +8,10 @@ const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
 /// Seconds from the NTP epoch, 1900-01-01, to 1970-01-01 (RFC 7011 section 6.1.9).
 const NTP_EPOCH: u64 = 2_208_988_800;
+/// The last of 32 bits, in 2106.
+const LAST_SECOND: u64 = u32::MAX as u64;
+/// Half of the time after which NTP's seconds begin anew (2036, and every 136 years).
+const HALF_ERA_S: u64 = 1 << 31;
 /// Strings of at least this many octets have a three-octet length (RFC 7011 section 7, figure S).
 const LONG: usize = 255;
 /// NetFlow v9 `LAST_SWITCHED` and `FIRST_SWITCHED` (RFC 3954 section 8).
@@ -40,6 +44,8 @@ pub(crate) enum Op {
 /// What a value's encoding may depend on beside the record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
+    /// When the message is made, nanoseconds since 1970.
+    pub(crate) now_ns: u64,
     /// Milliseconds since 1970 at which the system uptime was 0.
     pub(crate) boot_ms: u64,
     /// Longest text written, in octets.
@@ -110,6 +116,28 @@ impl Field {
     /// `e`, written by `op`.
     pub(crate) const fn new(e: &Element, op: Op) -> Self {
         Self { read: e.read, op }
+    }
+
+    /// Whether there are times that it cannot carry.
+    pub(crate) const fn is_limited(&self) -> bool {
+        matches!(self.op, Op::Seconds | Op::Nanoseconds | Op::Uptime)
+    }
+
+    /// Whether the receiver will read the record's time as it is.
+    pub(crate) fn can_tell(&self, record: &FlowRecord, clock: Clock) -> bool {
+        let Some(Value::Time(ns)) = (self.read)(record) else { return true };
+        match self.op {
+            Op::Seconds => ns / SECOND_NS <= LAST_SECOND,
+            // The receiver takes the era that is nearest to its own time.
+            Op::Nanoseconds => ns.abs_diff(clock.now_ns) / SECOND_NS < HALF_ERA_S,
+            // The receiver adds it to what the header's seconds say.
+            Op::Uptime if ns / SECOND_NS > LAST_SECOND => false,
+            Op::Uptime => {
+                let since_boot = (ns / MILLISECOND_NS).checked_sub(clock.boot_ms);
+                since_boot.is_some_and(|ms| ms <= u64::from(u32::MAX))
+            }
+            _ => true,
+        }
     }
 
     /// Appends the value; what is not known becomes 0 or the empty string.
@@ -208,7 +236,7 @@ const fn ntp(ns: u64) -> u64 {
     (seconds << 32) | (((ns % SECOND_NS) << 32) / SECOND_NS)
 }
 
-/// Wraps after 49.7 days, as the uptime in the header does.
+/// Of times that [`Field::can_tell`] none wraps.
 const fn uptime(ns: u64, boot_ms: u64) -> u32 {
     ((ns / MILLISECOND_NS).saturating_sub(boot_ms) & 0xffff_ffff) as u32
 }

@@ -3,13 +3,16 @@
 
 mod field;
 mod message;
+mod template_ids;
 pub(crate) mod utf8;
 mod variant;
+mod variants;
 
 pub(crate) use field::{Clock, Field, Op};
 pub(crate) use message::Draft;
 pub(crate) use utf8::prefix as utf8_prefix;
-pub(crate) use variant::{Format, Variant, Variants};
+pub(crate) use variant::{Format, Variant};
+pub(crate) use variants::Variants;
 
 /// One complete message, borrowed from its encoder until the next one is begun.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,18 @@ pub struct EncoderStats {
     pub empty: u64,
     /// Records left out because not even their fixed part fits into a message.
     pub oversized: u64,
+    /// Records left out because no template number was free for their kind.
+    pub no_template: u64,
+    /// Records left out because the format cannot tell one of their times.
+    pub time_out_of_range: u64,
+}
+
+impl EncoderStats {
+    /// These, but with the records that were left out as in `before`.
+    pub(crate) const fn with_left_out_of(self, before: Self) -> Self {
+        let Self { empty, oversized, no_template, time_out_of_range, .. } = before;
+        Self { empty, oversized, no_template, time_out_of_range, ..self }
+    }
 }
 
 /// An observation domain (RFC 7011 section 3.1) or source id (RFC 3954 section 5.1) that a node keeps: a CRC-32 of its

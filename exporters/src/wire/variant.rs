@@ -6,9 +6,6 @@ use crate::template::Template;
 
 use super::{Clock, Field, Op};
 
-/// First id of a data template (RFC 7011 section 3.4.1; RFC 3954 section 5.2).
-const FIRST_ID: u16 = 256;
-
 /// What tells IPFIX from NetFlow v9 in a plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Format {
@@ -26,16 +23,27 @@ pub(crate) struct Variant {
     pub(crate) elements: Vec<&'static Element>,
     /// Whether the receiver has been told of it.
     pub(crate) announced: bool,
-    groups: GroupSet,
+    /// Groups of its records.
+    pub(super) groups: GroupSet,
+    /// When it was used last: the clock, and a number that grows with each use.
+    pub(super) used: (u64, u64),
     plan: Vec<Field>,
+    /// Those of the plan that cannot carry every time.
+    limited: Vec<Field>,
 }
 
 impl Variant {
-    fn new(id: u16, groups: GroupSet, template: &Template, format: Format) -> Self {
+    pub(super) fn new(id: u16, groups: GroupSet, template: &Template, format: Format) -> Self {
         let wanted = template.elements().iter().copied();
         let elements: Vec<_> = wanted.filter(|e| groups.contains(e.group) && (format.carries)(e)).collect();
-        let plan = elements.iter().map(|e| Field::new(e, (format.op)(e))).collect();
-        Self { id, elements, announced: false, groups, plan }
+        let plan: Vec<_> = elements.iter().map(|e| Field::new(e, (format.op)(e))).collect();
+        let limited = plan.iter().copied().filter(Field::is_limited).collect();
+        Self { id, elements, announced: false, groups, used: (0, 0), plan, limited }
+    }
+
+    /// Whether every time of the record can be told.
+    pub(crate) fn can_tell(&self, record: &FlowRecord, clock: Clock) -> bool {
+        self.limited.iter().all(|field| field.can_tell(record, clock))
     }
 
     /// Appends a record.
@@ -55,56 +63,5 @@ impl Format {
             elements.map(|e| octets(e)).sum()
         };
         without(Group::Ipv4).max(without(Group::Ipv6))
-    }
-}
-
-/// The variants that have occurred, found by the groups of a record.
-pub(crate) struct Variants {
-    template: Template,
-    used: GroupSet,
-    format: Format,
-    all: Vec<Variant>,
-    /// Index of the one found last: records of a kind come together.
-    last: usize,
-}
-
-impl Variants {
-    pub(crate) fn new(template: Template, format: Format) -> Self {
-        let used = template.groups();
-        Self { template, used, format, all: Vec::new(), last: 0 }
-    }
-
-    /// The index of the variant for `record`, made when it is the first of its kind.
-    pub(crate) fn of(&mut self, record: &FlowRecord) -> usize {
-        let groups = record.groups().intersection(self.used);
-        if self.all.get(self.last).is_none_or(|v| v.groups != groups) {
-            let known = self.all.iter().position(|v| v.groups == groups);
-            self.last = known.unwrap_or_else(|| self.make(groups));
-        }
-        self.last
-    }
-
-    /// There are fewer combinations (about 9,400: no usage without a process, no handshake of ICMP) than ids, so that the
-    /// id never runs over.
-    fn make(&mut self, groups: GroupSet) -> usize {
-        let index = self.all.len();
-        let id = FIRST_ID.saturating_add(u16::try_from(index).unwrap_or(u16::MAX));
-        self.all.push(Variant::new(id, groups, &self.template, self.format));
-        index
-    }
-
-    pub(crate) fn get(&self, index: usize) -> Option<&Variant> {
-        self.all.get(index)
-    }
-
-    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Variant> {
-        self.all.get_mut(index)
-    }
-
-    /// Every template is to be sent again before its next record.
-    pub(crate) fn forget(&mut self) {
-        for v in &mut self.all {
-            v.announced = false;
-        }
     }
 }

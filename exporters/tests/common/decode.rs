@@ -64,9 +64,15 @@ impl Decoder {
         let mut count = 0;
         while body.len() >= 4 {
             let (id, fields) = (u16(&mut body), u16(&mut body));
-            assert!(fields > 0, "a template withdrawal");
+            if fields == 0 && ipfix {
+                assert!(self.templates.remove(&id).is_some(), "{id} is withdrawn and was never announced");
+                assert_eq!(count, 0, "a withdrawal beside a template");
+                continue;
+            }
+            assert!(fields > 0, "NetFlow v9 has no withdrawals");
             let fields = (0..fields).map(|_| specifier(&mut body, ipfix)).collect();
-            self.templates.insert(id, fields);
+            let before = self.templates.insert(id, fields);
+            assert!(before.is_none_or(|before| before == self.templates[&id]), "{id} has another meaning now");
             count += 1;
         }
         assert!(body.iter().all(|b| *b == 0));

@@ -11,8 +11,8 @@ use crate::config::ElasticConfig;
 use crate::delivery::{Failure, Retry, Sent};
 use crate::json::{JsonEncoder, JsonKeys};
 use crate::net::{HttpClient, Refusal, one_line};
+use crate::sink::Parts;
 use crate::template::Template;
-use crate::transport::Parts;
 
 use super::Store;
 

@@ -7,6 +7,7 @@ use pidflow_schema::{DataType, Element, FlowRecord, Value};
 use crate::json::put_value;
 use crate::random::random;
 use crate::template::Template;
+use crate::time::signed_ns;
 use crate::wire::utf8;
 
 /// Name of all points.
@@ -14,6 +15,15 @@ const MEASUREMENT: &str = "flow";
 const MILLISECOND_NS: u64 = 1_000_000;
 /// Longest string of a field (InfluxDB documentation, "Line protocol", "Data types").
 const LONGEST: usize = 64 * 1024 - 1;
+
+/// Why a record is no point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPoint {
+    /// It has none of the elements that are fields.
+    NoField,
+    /// Its time is later than InfluxDB's last, 2262-04-11T23:47:16.854775806Z.
+    TimeOutOfRange,
+}
 
 /// Makes points. Two with the same tags and time would be one, the later: the time of a point is the flow's end in
 /// milliseconds, and the digits below count points.
@@ -37,9 +47,13 @@ impl InfluxEncoder {
         Self { head, tags: tags.elements().to_vec(), fields, next: random(), scratch: Vec::new() }
     }
 
-    /// Appends the record's line. Returns whether there is one: a point without a field is none.
-    pub fn put(&mut self, record: &FlowRecord, out: &mut Vec<u8>) -> bool {
+    /// Appends the record's line.
+    ///
+    /// # Errors
+    /// There is none: a point without a field is none, and a point's time is before 2262.
+    pub fn put(&mut self, record: &FlowRecord, out: &mut Vec<u8>) -> Result<(), NoPoint> {
         let start = out.len();
+        let time = self.time(record).ok_or(NoPoint::TimeOutOfRange)?;
         out.extend_from_slice(&self.head);
         for e in &self.tags {
             if let Some(value) = (e.read)(record) {
@@ -54,14 +68,18 @@ impl InfluxEncoder {
         }
         let Some(first_comma) = out.get_mut(fields) else {
             out.truncate(start);
-            return false;
+            return Err(NoPoint::NoField);
         };
         *first_comma = b' ';
-        let time = record.flow.last_ns / MILLISECOND_NS * MILLISECOND_NS + self.next % MILLISECOND_NS;
         self.next = self.next.wrapping_add(1);
         // Writing to memory cannot fail.
         let _ = writeln!(out, " {time}");
-        true
+        Ok(())
+    }
+
+    fn time(&self, record: &FlowRecord) -> Option<i64> {
+        let millisecond = record.flow.last_ns / MILLISECOND_NS * MILLISECOND_NS;
+        signed_ns(millisecond.checked_add(self.next % MILLISECOND_NS)?).filter(|time| *time < i64::MAX)
     }
 }
 
@@ -125,11 +143,11 @@ mod tests {
     use super::*;
     use crate::sample;
 
-    fn line(template: &str, tags: &str, record: &FlowRecord) -> Option<String> {
+    fn line(template: &str, tags: &str, record: &FlowRecord) -> Result<String, NoPoint> {
         let [template, tags] = [template, tags].map(|t| Template::parse(t).unwrap());
         let (mut encoder, mut out) = (InfluxEncoder::new(&template, &tags, "web 1"), Vec::new());
         encoder.next = 7;
-        encoder.put(record, &mut out).then(|| String::from_utf8(out).unwrap())
+        encoder.put(record, &mut out).map(|()| String::from_utf8(out).unwrap())
     }
 
     #[test]
@@ -146,7 +164,22 @@ mod tests {
 
     #[test]
     fn a_record_without_fields_is_no_point() {
-        assert_eq!(line("%PROTOCOL %SRC_PROC_NAME", "%PROTOCOL", &sample::record(6)), None);
+        assert_eq!(line("%PROTOCOL %SRC_PROC_NAME", "%PROTOCOL", &sample::record(6)), Err(NoPoint::NoField));
+    }
+
+    #[test]
+    fn no_point_has_a_wrong_time() {
+        let at = |last_ns: u64| {
+            let mut record = sample::full(1);
+            record.flow.last_ns = last_ns;
+            let line = line("%IN_BYTES", "%PROTOCOL", &record)?;
+            Ok(line.trim_end().rsplit_once(' ').unwrap().1.parse::<i64>().unwrap())
+        };
+        assert_eq!(at(0), Ok(7));
+        // 2262-04-11T23:47:16.854Z and one millisecond later.
+        assert_eq!(at(9_223_372_036_854_000_000), Ok(9_223_372_036_854_000_007));
+        assert_eq!(at(9_223_372_036_855_000_000), Err(NoPoint::TimeOutOfRange));
+        assert_eq!(at(u64::MAX), Err(NoPoint::TimeOutOfRange));
     }
 
     #[test]

@@ -10,14 +10,14 @@ use pidflow_schema::FlowRecord;
 
 use crate::config::{InfluxBucket, InfluxConfig};
 use crate::delivery::{Failure, Retry, Sent};
-use crate::exporter::{Counters, Loss};
 use crate::net::{HttpClient, Refusal, percent_encoded};
+use crate::sink::Parts;
+use crate::sink::{Counters, Loss};
 use crate::template::Template;
-use crate::transport::Parts;
 
 use super::Store;
 
-pub use line::InfluxEncoder;
+pub use line::{InfluxEncoder, NoPoint};
 
 /// One database or bucket.
 pub(crate) struct Influx {
@@ -27,6 +27,8 @@ pub(crate) struct Influx {
     body: Vec<u8>,
     /// Lines in the body.
     points: usize,
+    /// Records that have no line because of their time.
+    out_of_time: usize,
     counters: Arc<Counters>,
 }
 
@@ -39,6 +41,7 @@ impl Influx {
             encoder: InfluxEncoder::new(&template, &config.tags, &parts.context.host_name),
             body: Vec::new(),
             points: 0,
+            out_of_time: 0,
             counters: parts.counters.clone(),
         })
     }
@@ -46,7 +49,8 @@ impl Influx {
     /// All points were written but so many.
     fn sent(&self, rejected: usize, records: usize) -> Sent {
         let (rejected, left_out) = (rejected.min(self.points), records - self.points);
-        self.counters.lost(Loss::NoElements, left_out);
+        self.counters.lost(Loss::TimeOutOfRange, self.out_of_time);
+        self.counters.lost(Loss::NoElements, left_out - self.out_of_time);
         Sent { records: self.points - rejected, octets: self.body.len(), rejected, left_out }
     }
 }
@@ -68,7 +72,14 @@ fn path(bucket: &InfluxBucket) -> String {
 impl Store for Influx {
     fn fill(&mut self, records: &[FlowRecord]) {
         self.body.clear();
-        self.points = records.iter().filter(|r| self.encoder.put(r, &mut self.body)).count();
+        (self.points, self.out_of_time) = (0, 0);
+        for record in records {
+            match self.encoder.put(record, &mut self.body) {
+                Ok(()) => self.points += 1,
+                Err(NoPoint::TimeOutOfRange) => self.out_of_time += 1,
+                Err(NoPoint::NoField) => {}
+            }
+        }
     }
 
     /// A point that is sent again takes the place of the first.

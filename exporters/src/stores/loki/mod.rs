@@ -3,6 +3,7 @@
 mod answer;
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pidflow_schema::FlowRecord;
@@ -11,8 +12,10 @@ use crate::config::LokiConfig;
 use crate::delivery::{Failure, Retry, Sent};
 use crate::json::{JsonEncoder, JsonKeys, put_string};
 use crate::net::{Answer, HttpClient, Refusal};
+use crate::sink::Parts;
+use crate::sink::{Counters, Loss};
 use crate::template::Template;
-use crate::transport::Parts;
+use crate::time::signed_ns;
 
 use super::Store;
 
@@ -24,6 +27,9 @@ pub(crate) struct Loki {
     head: Vec<u8>,
     line: Vec<u8>,
     body: Vec<u8>,
+    /// Lines in it.
+    lines: usize,
+    counters: Arc<Counters>,
 }
 
 impl Loki {
@@ -40,17 +46,29 @@ impl Loki {
             head: format!("{{\"streams\":[{{\"stream\":{labels},\"values\":[").into_bytes(),
             line: Vec::new(),
             body: Vec::new(),
+            lines: 0,
+            counters: parts.counters.clone(),
         })
     }
 
-    /// Appends `["time","line"],`.
+    /// Appends `["time","line"],`, unless Loki has no such time: it would refuse all lines of the request.
     fn put(&mut self, record: &FlowRecord) {
+        let Some(time) = signed_ns(record.flow.last_ns) else { return };
+        self.lines += 1;
         self.line.clear();
         self.encoder.encode(std::slice::from_ref(record), &mut self.line);
         // Writing to memory cannot fail.
-        let _ = write!(self.body, "[\"{}\",", record.flow.last_ns);
+        let _ = write!(self.body, "[\"{time}\",");
         put_string(String::from_utf8_lossy(&self.line).trim_end(), &mut self.body);
         self.body.extend_from_slice(b"],");
+    }
+}
+
+impl Loki {
+    /// The same; what is left out of a request that has an answer is counted.
+    fn counted(&self, sent: Sent) -> Sent {
+        self.counters.lost(Loss::TimeOutOfRange, sent.left_out);
+        sent
     }
 }
 
@@ -58,6 +76,7 @@ impl Store for Loki {
     /// In the order of time, which older servers insist on within a stream.
     fn fill(&mut self, records: &[FlowRecord]) {
         self.body.clone_from(&self.head);
+        self.lines = 0;
         let mut sorted: Vec<_> = records.iter().collect();
         sorted.sort_by_key(|r| r.flow.last_ns);
         sorted.into_iter().for_each(|r| self.put(r));
@@ -69,11 +88,15 @@ impl Store for Loki {
 
     /// Lines that are sent again are stored once: same stream, same time, same text.
     fn send(&mut self, records: &[FlowRecord], limit: Duration) -> Result<Sent, Refusal> {
+        let left_out = records.len() - self.lines;
+        if self.lines == 0 {
+            return Ok(self.counted(Sent { left_out, ..Sent::default() }));
+        }
         let answer = self.http.post("/loki/api/v1/push", "application/json", &self.body, limit)?;
-        let taken = Sent { records: records.len(), octets: self.body.len(), ..Sent::default() };
+        let taken = Sent { records: self.lines, octets: self.body.len(), left_out, rejected: 0 };
         match answer.status {
-            204 => Ok(taken),
-            400 => Err(partial(&answer, taken).into()),
+            204 => Ok(self.counted(taken)),
+            400 => Err(partial(&answer, self.counted(taken)).into()),
             _ => Err(answer.refusal()),
         }
     }

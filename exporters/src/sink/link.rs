@@ -3,9 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use crate::transport::Notice;
-
-use super::{Control, Counters};
+use super::{Control, Counters, Notice};
 
 /// One exporter's counters, end and warnings.
 pub(crate) struct Link {

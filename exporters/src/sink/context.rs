@@ -1,14 +1,11 @@
 //! What all exporters of a run have in common.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use pidflow_schema::Enterprise;
-use pidflow_schema::metric::Family;
 
+use crate::metric_source::MetricSource;
 use crate::template::Template;
-
-use super::wall_ns;
 
 /// Whether records are made as they happen or read from files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,45 +15,6 @@ pub enum Mode {
     Live,
     /// A full queue makes the sender wait; messages carry the records' own time.
     Offline,
-}
-
-/// Whoever knows the run's metrics as they stand.
-#[derive(Clone)]
-pub struct MetricSource {
-    families: Arc<dyn Fn() -> Vec<Family> + Send + Sync>,
-    start_ns: u64,
-}
-
-impl MetricSource {
-    /// Asks `families` each time. The counters begin now.
-    pub fn new(families: impl Fn() -> Vec<Family> + Send + Sync + 'static) -> Self {
-        Self { families: Arc::new(families), start_ns: wall_ns() }
-    }
-
-    /// The metrics now.
-    #[must_use]
-    pub fn families(&self) -> Vec<Family> {
-        (self.families)()
-    }
-
-    /// When the counters began, nanoseconds since the epoch.
-    #[must_use]
-    pub const fn start_ns(&self) -> u64 {
-        self.start_ns
-    }
-}
-
-impl std::fmt::Debug for MetricSource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MetricSource")
-    }
-}
-
-impl PartialEq for MetricSource {
-    /// The very same one.
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.families, &other.families)
-    }
 }
 
 /// What all exporters of a run have in common.

@@ -27,10 +27,14 @@ pub enum Loss {
     Crash,
     /// It was in the spool and can be read no more.
     Damaged,
+    /// Every template number was taken.
+    NoTemplate,
+    /// Its time is one that the receiver's format cannot tell.
+    TimeOutOfRange,
 }
 
 /// All reasons, in the order of [`Snapshot::lost`].
-pub const LOSSES: [Loss; 11] = [
+pub const LOSSES: [Loss; 13] = [
     Loss::QueueFull,
     Loss::Unreachable,
     Loss::WriteFailed,
@@ -42,6 +46,8 @@ pub const LOSSES: [Loss; 11] = [
     Loss::SpoolFull,
     Loss::Crash,
     Loss::Damaged,
+    Loss::NoTemplate,
+    Loss::TimeOutOfRange,
 ];
 
 impl Loss {
@@ -60,6 +66,8 @@ impl Loss {
             Self::SpoolFull => "spool_full",
             Self::Crash => "crash",
             Self::Damaged => "damaged",
+            Self::NoTemplate => "no_template",
+            Self::TimeOutOfRange => "time_out_of_range",
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::config::{ExporterConfig, JsonOutput, Output, Target};
-use crate::exporter::{Control, Counters, Exclusive, ExportContext, StartError};
 use crate::net::TlsClient;
+use crate::sink::{Control, Counters, ExportContext, Parts, StartError};
+use crate::transport::Encoder;
 
-use super::{Encoder, Parts, open};
+use super::{Exclusive, open};
 
 /// An exporter that could not be started.
 #[derive(Debug, thiserror::Error)]

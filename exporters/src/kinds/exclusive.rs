@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::{ExporterConfig, JsonOutput, Output, Target};
 
-use super::StartError;
+use crate::sink::StartError;
 
 /// An exporter that wants what another one has goes on after that one.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,19 +43,19 @@ impl Exclusive {
     ///
     /// # Errors
     /// Of the first one that does.
-    pub(super) fn check_all(configs: &[ExporterConfig]) -> Result<(), StartError> {
+    pub(crate) fn check_all(configs: &[ExporterConfig]) -> Result<(), StartError> {
         let before = |place| configs.get(..place).unwrap_or_default();
         configs.iter().enumerate().try_for_each(|(place, config)| Self::check(config, before(place)))
     }
 
     /// What an exporter of that configuration needs for itself.
-    pub(super) fn of(config: &ExporterConfig) -> Option<Self> {
+    pub(crate) fn of(config: &ExporterConfig) -> Option<Self> {
         let spool = config.delivery.spool.as_ref().filter(|_| config.output.is_reliable());
         spool.map(|s| Self::Spool(s.folder.clone())).or_else(|| Self::of_output(&config.output))
     }
 
     /// What the output needs for itself, and cannot be opened while another one has it.
-    pub(super) fn of_output(output: &Output) -> Option<Self> {
+    pub(crate) fn of_output(output: &Output) -> Option<Self> {
         match output {
             Output::Zmq(zmq) if !zmq.connect => Some(Self::Listener(zmq.url())),
             Output::Ipfix(wire) | Output::Netflow9(wire) => match &wire.target {

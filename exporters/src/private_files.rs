@@ -1,0 +1,46 @@
+//! Files and folders that only their owner may read: they hold command lines and addresses.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use crate::config::FileMode;
+
+/// Permission bits of a new file, unless its exporter says otherwise.
+const FILE: u32 = 0o600;
+/// Permission bits of a new folder.
+const FOLDER: u32 = 0o700;
+
+/// Makes the file, which must not exist, and appends to it. A mode that was asked for holds whatever the umask is.
+pub(crate) fn create_new(path: &Path, mode: Option<FileMode>) -> io::Result<File> {
+    let file = OpenOptions::new().append(true).create_new(true).mode(FILE).open(path)?;
+    if let Some(mode) = mode {
+        file.set_permissions(Permissions::from_mode(mode.bits()))?;
+    }
+    Ok(file)
+}
+
+/// Appends to the file, makes it when it is missing. One that exists keeps its mode.
+pub(crate) fn append(path: &Path, mode: Option<FileMode>) -> io::Result<File> {
+    match create_new(path, mode) {
+        // A link that leads to no file is there too.
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            OpenOptions::new().append(true).create(true).mode(mode.map_or(FILE, FileMode::bits)).open(path)
+        }
+        made => made,
+    }
+}
+
+/// Opens the file to be read and written in place, makes it when it is missing.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(FILE).open(path)
+}
+
+/// Makes the folder and those that it is in. One that exists keeps its mode.
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|m| m.is_dir()) {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(FOLDER).create(path)
+}

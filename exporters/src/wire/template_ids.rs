@@ -1,0 +1,90 @@
+//! Numbers of templates: none has two meanings at a time.
+
+use std::collections::VecDeque;
+
+use super::Resend;
+
+/// First id of a data template (RFC 7011 section 3.4.1; RFC 3954 section 5.2).
+pub(super) const FIRST_ID: u16 = 256;
+/// Last one; those above are for options templates.
+pub(super) const LAST_ID: u16 = 64_999;
+
+/// How long, at least, a receiver may remember a template that is not repeated: 30 minutes is usual.
+const MIN_LIFETIME_NS: u64 = 1_800_000_000_000;
+/// Of the intervals at which templates are repeated, so many (RFC 7011 section 8.4).
+const LIFETIME_INTERVALS: u64 = 3;
+
+/// Ids that are free, and those that will be.
+pub(super) struct TemplateIds {
+    /// The next one that was never used; none: there is no such.
+    fresh: Option<u16>,
+    /// Ids out of use, and from when on they may mean something else.
+    resting: VecDeque<(u16, u64)>,
+    /// How long they rest: no time where the receiver is told.
+    rest_ns: u64,
+}
+
+impl TemplateIds {
+    /// A transport where templates are never repeated loses nothing, and has withdrawals.
+    pub(super) fn new(resend: Resend) -> Self {
+        let lifetime = MIN_LIFETIME_NS.max(resend.interval_ns.saturating_mul(LIFETIME_INTERVALS));
+        Self::resting(if resend == Resend::NEVER { 0 } else { lifetime })
+    }
+
+    fn resting(rest_ns: u64) -> Self {
+        Self { fresh: Some(FIRST_ID), resting: VecDeque::new(), rest_ns }
+    }
+
+    /// Whether receivers are told that a template is not used any more (RFC 7011 section 8.1).
+    pub(super) const fn are_withdrawn(&self) -> bool {
+        self.rest_ns == 0
+    }
+
+    /// A free id, that which has been free for longest; none: there is none now.
+    pub(super) fn take(&mut self, now_ns: u64) -> Option<u16> {
+        if let Some(id) = self.fresh {
+            self.fresh = (id < LAST_ID).then_some(id + 1);
+            return Some(id);
+        }
+        self.resting.pop_front_if(|(_, from_ns)| *from_ns <= now_ns).map(|(id, _)| id)
+    }
+
+    /// The id means nothing any more.
+    pub(super) fn give_back(&mut self, id: u16, now_ns: u64) {
+        self.resting.push_back((id, now_ns.saturating_add(self.rest_ns)));
+    }
+
+    /// The receiver begins anew, and knows no id.
+    pub(super) fn restart(&mut self) {
+        self.resting.iter_mut().for_each(|(_, from_ns)| *from_ns = 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_comes_once_and_again_after_its_rest() {
+        let mut ids = TemplateIds::resting(100);
+        let all: Vec<_> = std::iter::from_fn(|| ids.take(0)).collect();
+        assert!(all.into_iter().eq(FIRST_ID..=LAST_ID));
+        ids.give_back(300, 50);
+        ids.give_back(301, 60);
+        assert_eq!([149, 150, 150, 160].map(|now| ids.take(now)), [None, Some(300), None, Some(301)]);
+        ids.give_back(302, u64::MAX);
+        assert_eq!(ids.take(0), None);
+        ids.restart();
+        assert_eq!(ids.take(0), Some(302));
+    }
+
+    #[test]
+    fn ids_rest_where_nobody_can_be_told() {
+        let lifetime =
+            |seconds: u64| TemplateIds::new(Resend { interval_ns: seconds * 1_000_000_000, messages: 9 }).rest_ns;
+        assert_eq!([30, 3600].map(lifetime), [1800, 10_800].map(|s| s * 1_000_000_000));
+        assert!(
+            TemplateIds::new(Resend::NEVER).are_withdrawn() && !TemplateIds::new(Resend::default()).are_withdrawn()
+        );
+    }
+}
