@@ -104,6 +104,7 @@ impl Observers {
             packets: f.table.packets,
             octets: f.capture.frame_octets,
             discards: discards(&f.capture),
+            undecoded: f.capture.discards.by_protocol().collect(),
             kernel_drops: vec![
                 ("kernel-buffer".into(), f.capture.kernel_drops),
                 ("interface".into(), f.capture.interface_drops),

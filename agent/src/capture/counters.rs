@@ -8,7 +8,7 @@ use pidflow_engine::decode::{Discard, DiscardCounters, Discarded};
 pub struct CaptureCounters {
     /// Frames read, whatever became of them.
     pub packets: u64,
-    /// Their octets on the wire.
+    /// Their bytes on the wire.
     pub frame_octets: u64,
     /// Frames that belong to no flow, by reason.
     pub discards: DiscardCounters,
@@ -22,8 +22,10 @@ pub struct CaptureCounters {
     pub interface_drops: u64,
     /// Interfaces that vanished or failed while they were watched.
     pub lost_interfaces: u64,
-    /// Capture files that could not be read to their end.
+    /// Capture files that could not be read to their end, or not all of them.
     pub damaged_files: u64,
+    /// Blocks of capture files that were left out because they are malformed.
+    pub bad_blocks: u64,
 }
 
 impl CaptureCounters {
@@ -47,6 +49,7 @@ impl CaptureCounters {
         self.interface_drops += other.interface_drops;
         self.lost_interfaces += other.lost_interfaces;
         self.damaged_files += other.damaged_files;
+        self.bad_blocks += other.bad_blocks;
     }
 }
 

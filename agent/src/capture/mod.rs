@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 pub use counters::CaptureCounters;
 pub use error::CaptureError;
-pub use file::{CaptureFiles, FileOptions};
+pub use file::{CaptureFiles, FileOptions, Interrupt};
 pub use filter::Filter;
 pub use live::{Interfaces, LiveCapture, LiveOptions, PacketBatch, SeenUntil};
 
-/// Most packets in one batch.
+/// The greatest number of packets in one batch.
 const BATCH: usize = 1024;
 
 /// What a packet's interface number stands for.

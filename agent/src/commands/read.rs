@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use pidflow_engine::flow_table::FlowTable;
 use pidflow_exporters::{ExporterSet, Mode};
 use pidflow_schema::FlowEndDetail;
 
 use super::summary;
-use crate::capture::{CaptureFiles, FileOptions, Filter};
+use crate::capture::{CaptureFiles, FileOptions, Filter, Interrupt};
 use crate::cli::ReadArgs;
 use crate::config::options::{CaptureOptions, Options};
 use crate::config::outputs::Outputs;
@@ -19,8 +19,8 @@ use crate::pipeline::Reading;
 use crate::signals::{Held, Stop};
 use crate::{config, logging};
 
-/// Turns between two looks of the progress bar.
-const TURNS: u64 = 64;
+/// Batches between two updates of the progress bar.
+const PROGRESS_INTERVAL: u64 = 64;
 /// How long exporters may take after an interruption.
 const SHUTDOWN: Duration = Duration::from_secs(10);
 
@@ -35,10 +35,16 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     let signals = Held::new()?;
     let bar = progress_bar(&captures);
-    let files = CaptureFiles::new(captures, FileOptions { filter, fragments: options.flows.fragments() });
+    let interrupt = Interrupt::new().context("cannot make an event descriptor")?;
+    let file_options = FileOptions { filter, fragments: options.flows.fragments(), interrupt: Some(interrupt.clone()) };
+    let files = CaptureFiles::new(captures, file_options);
     let exporters = ExporterSet::start(&outputs.exporters, &outputs.context).map_err(anyhow::Error::from)?;
     let stopper = exporters.stopper();
-    let stop = signals.watch(None, move || stopper.stop_within(SHUTDOWN))?;
+    let on_signal = move || {
+        interrupt.raise();
+        stopper.stop_within(SHUTDOWN);
+    };
+    let stop = signals.watch(None, on_signal)?;
     let table = FlowTable::new(options.flows.table());
     read_all(Reading::new(files, table, exporters), &bar, &stop)
 }
@@ -55,8 +61,8 @@ fn read_all(mut reading: Reading, bar: &ProgressBar, stop: &Stop) -> Result<(), 
             Ok(false) => break,
             Err(e) => faults.push(e.to_string()),
         }
-        if turn.is_multiple_of(TURNS) {
-            bar.set_position(reading.octets_read());
+        if turn.is_multiple_of(PROGRESS_INTERVAL) {
+            bar.set_position(reading.bytes_read());
         }
     }
     let ended = reading.finish(FlowEndDetail::EndOfCapture);

@@ -41,7 +41,7 @@ fn labelled(label: &'static str, values: &[(String, u64)]) -> Vec<Sample> {
     Sample::by(label, values.iter().map(|(l, n)| (l, *n)))
 }
 
-fn packets(s: &Status) -> [Family; 4] {
+fn packets(s: &Status) -> [Family; 5] {
     [
         Family::counter("pidflow.packets", "{packet}", "Packets that became part of a flow.", Sample::alone(s.packets)),
         Family::counter(
@@ -55,6 +55,12 @@ fn packets(s: &Status) -> [Family; 4] {
             "{packet}",
             "Packets that are in no flow, by reason.",
             labelled("reason", &s.discards),
+        ),
+        Family::counter(
+            "pidflow.packets.undecoded",
+            "{packet}",
+            "Discarded packets of link types and protocols that are not decoded, by number; of each kind at most 32 numbers.",
+            labelled("protocol", &s.undecoded),
         ),
         Family::counter(
             "pidflow.packets.dropped.by.kernel",

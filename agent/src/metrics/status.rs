@@ -43,6 +43,8 @@ pub(crate) struct Status {
     pub(crate) octets: u64,
     /// Packets that are in no flow, by reason.
     pub(crate) discards: Labelled,
+    /// Those of them whose link type or network protocol is not decoded, by its number.
+    pub(crate) undecoded: Labelled,
     /// Packets that the kernel dropped before we saw them, by interface.
     pub(crate) kernel_drops: Labelled,
     /// Flows in the table.
