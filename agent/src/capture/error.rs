@@ -107,6 +107,12 @@ pub enum CaptureError {
         /// libpcap's message.
         message: String,
     },
+    /// Two ways to capture the same packets.
+    #[error("interfaces \"any\" and \"all\": both capture every packet; name one of them")]
+    AnyAndAll,
+    /// A thread cannot be started.
+    #[error("cannot start a thread that captures: {0}")]
+    Thread(io::Error),
     /// No interface is up.
     #[error("no network interface is up")]
     NoInterface,

@@ -8,7 +8,7 @@ mod live;
 
 use std::sync::Arc;
 
-pub use counters::CaptureCounters;
+pub use counters::{CaptureCounters, InterfaceChanges};
 pub use error::CaptureError;
 pub use file::{CaptureFiles, FileOptions, Interrupt};
 pub use filter::Filter;

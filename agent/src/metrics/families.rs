@@ -11,6 +11,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     let s = &view.status;
     let mut all = vec![build()];
     all.extend(packets(s));
+    all.extend(interfaces(s));
     all.extend(flows(s));
     all.extend(events(s));
     all.extend(exporters(&s.exporters));
@@ -67,6 +68,23 @@ fn packets(s: &Status) -> [Family; 5] {
             "{packet}",
             "Packets lost before the agent saw them, by interface.",
             labelled("interface", &s.kernel_drops),
+        ),
+    ]
+}
+
+fn interfaces(s: &Status) -> [Family; 2] {
+    [
+        Family::counter(
+            "pidflow.interface.changes",
+            "{interface}",
+            "Interfaces that appeared, disappeared or were renamed while they are captured or should be.",
+            labelled("change", &s.interface_changes),
+        ),
+        Family::gauge(
+            "pidflow.interfaces.missing",
+            "{interface}",
+            "Interfaces that should be captured and are gone or cannot be opened.",
+            Sample::alone(s.missing_interfaces),
         ),
     ]
 }

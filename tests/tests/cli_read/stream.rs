@@ -203,3 +203,20 @@ fn a_second_signal_ends_it_at_once_and_nothing_is_lost_that_was_told_before() {
     assert_eq!((code, ports.len()), (Some(128 + libc::SIGTERM), 0), "{errors}");
     assert!(second.elapsed() < Duration::from_secs(1), "{:?}", second.elapsed());
 }
+
+#[test]
+fn a_receiver_that_hangs_delays_the_end_after_a_signal_by_the_drain_timeout() {
+    let hung = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", hung.local_addr().unwrap());
+    let (reader, mut stdin) = Reader::start("-", &["--elastic", &url, "--drain-timeout", "2s"]);
+    stdin.write_all(&pcap(&[5, 6])).unwrap();
+    reader.says_nothing();
+    let told = Instant::now();
+    reader.process.signal(libc::SIGTERM).unwrap();
+    let mut ports = [reader.next_port(), reader.next_port()];
+    ports.sort_unstable();
+    assert_eq!(ports, [5, 6]);
+    let (code, _, errors) = reader.ended();
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(errors.contains("lost 2 records") && told.elapsed() < SOON, "{:?}: {errors}", told.elapsed());
+}
