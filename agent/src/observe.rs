@@ -9,7 +9,7 @@ use pidflow_engine::join::JoinCounters;
 use pidflow_exporters::Snapshot;
 use pidflow_schema::FlowRecord;
 
-use crate::capture::CaptureCounters;
+use crate::capture::{CaptureCounters, InterfaceChanges};
 use crate::figures;
 use crate::host::Host;
 use crate::http::Shared;
@@ -107,10 +107,13 @@ impl Observers {
             packets: f.table.packets,
             octets: f.capture.frame_octets,
             discards: discards(&f.capture),
+            undecoded: f.capture.discards.by_protocol().collect(),
             kernel_drops: vec![
                 ("kernel-buffer".into(), f.capture.kernel_drops),
                 ("interface".into(), f.capture.interface_drops),
             ],
+            interface_changes: interface_changes(&f.capture.interfaces),
+            missing_interfaces: f.capture.interfaces.missing.len() as u64,
             active: f.active as u64,
             tables: labelled([
                 ("processes", f.held.0 as u64),
@@ -134,9 +137,8 @@ impl Observers {
     fn degraded(&self, f: &Figures) -> Vec<String> {
         let hooks = self.about.hooks.iter().filter(|h| !h.lost.is_empty());
         let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
-        let gone =
-            (f.capture.lost_interfaces > 0).then(|| format!("{} interfaces are gone", f.capture.lost_interfaces));
-        hooks.chain(gone).collect()
+        let missing = f.capture.interfaces.missing.iter().map(|name| format!("interface {name} is not captured"));
+        hooks.chain(missing).collect()
     }
 
     fn totals(&self, f: &Figures, s: &Status) -> Totals {
@@ -216,6 +218,10 @@ fn discards(c: &CaptureCounters) -> Labelled {
     let decoded = c.discards.iter().map(|(reason, d)| (reason.name().to_owned(), d.packets));
     let others = labelled([("filtered", c.filtered.packets), ("loopback-copy", c.loopback_copies.packets)]);
     decoded.chain(others.into_iter().filter(|(_, n)| *n > 0)).collect()
+}
+
+fn interface_changes(changes: &InterfaceChanges) -> Labelled {
+    labelled([("appeared", changes.appeared), ("disappeared", changes.disappeared), ("renamed", changes.renamed)])
 }
 
 fn events_lost(k: &KernelCounts) -> Labelled {

@@ -7,6 +7,9 @@ use std::io;
 const RUNNING: [Capability; 5] =
     [(1, "CAP_DAC_OVERRIDE"), (2, "CAP_DAC_READ_SEARCH"), (13, "CAP_NET_RAW"), (19, "CAP_SYS_PTRACE"), (39, "CAP_BPF")];
 
+/// What opening interfaces needs.
+const CAPTURING: [Capability; 1] = [(13, "CAP_NET_RAW")];
+
 /// What loading and attaching probes needs besides: CAP_SYS_RESOURCE for maps before Linux 5.11, CAP_SYS_ADMIN for
 /// kprobes and system call tracepoints where `kernel.perf_event_paranoid` is above 2 (Debian, Ubuntu).
 const ATTACHING: [Capability; 3] = [(21, "CAP_SYS_ADMIN"), (24, "CAP_SYS_RESOURCE"), (38, "CAP_PERFMON")];
@@ -65,6 +68,11 @@ pub(crate) fn keep_for_attaching() -> io::Result<()> {
 /// Keeps, in this thread and those that it starts, only what running needs.
 pub(crate) fn keep_for_running() -> io::Result<()> {
     limit(mask(&RUNNING))
+}
+
+/// Keeps, in this thread and those that it starts, only what opening interfaces needs.
+pub(crate) fn keep_for_capturing() -> io::Result<()> {
+    limit(mask(&CAPTURING))
 }
 
 /// Keeps nothing, in this thread.

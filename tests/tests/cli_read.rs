@@ -8,6 +8,9 @@
     reason = "whatever is not as expected ends the test"
 )]
 
+#[path = "cli_read/stream.rs"]
+mod stream;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -15,7 +18,7 @@ use std::process::{Command, Output, Stdio};
 use pidflow_tests::process;
 use serde_json::Value;
 
-/// Octets of one frame: Ethernet, IPv4, UDP, eight octets of payload.
+/// Bytes of one frame: Ethernet, IPv4, UDP, eight bytes of payload.
 const FRAME: usize = 14 + 20 + 8 + 8;
 
 /// A UDP datagram from `port` to port 53.
@@ -29,8 +32,13 @@ fn frame(port: u16) -> Vec<u8> {
 
 /// A capture file with a packet per port, one second apart.
 fn pcap(ports: &[u16]) -> Vec<u8> {
+    pcap_at(1_700_000_000, ports)
+}
+
+/// The same from this second on.
+fn pcap_at(start: u32, ports: &[u16]) -> Vec<u8> {
     let mut out = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0];
-    for (second, port) in (1_700_000_000_u32..).zip(ports) {
+    for (second, port) in (start..).zip(ports) {
         let numbers = [second, 0, FRAME as u32, FRAME as u32];
         numbers.iter().for_each(|n| out.extend(n.to_le_bytes()));
         out.extend(frame(*port));
@@ -38,9 +46,9 @@ fn pcap(ports: &[u16]) -> Vec<u8> {
     out
 }
 
-fn write(dir: &Path, name: &str, octets: &[u8]) -> PathBuf {
+fn write(dir: &Path, name: &str, content: &[u8]) -> PathBuf {
     let path = dir.join(name);
-    std::fs::write(&path, octets).unwrap();
+    std::fs::write(&path, content).unwrap();
     path
 }
 
@@ -69,7 +77,7 @@ fn one_record_per_flow_for_the_whole_capture() {
     let whole = read(&["--json", "-", "--idle-timeout", "0", "--active-timeout", "0"], &[&file]);
     assert!(whole.status.success(), "{}", said(&whole));
     assert_eq!((records(&whole).len(), packets(&records(&whole))), (4, 400));
-    assert!(said(&whole).contains("400 packets (20,000 octets on the wire): 400 in 4 flows"), "{}", said(&whole));
+    assert!(said(&whole).contains("400 packets (20,000 bytes on the wire): 400 in 4 flows"), "{}", said(&whole));
     let split = read(&["--json", "-", "-t", "60s"], &[&file]);
     assert!(records(&split).len() > 4 && packets(&records(&split)) == 400);
 }

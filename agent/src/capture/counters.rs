@@ -8,7 +8,7 @@ use pidflow_engine::decode::{Discard, DiscardCounters, Discarded};
 pub struct CaptureCounters {
     /// Frames read, whatever became of them.
     pub packets: u64,
-    /// Their octets on the wire.
+    /// Their bytes on the wire.
     pub frame_octets: u64,
     /// Frames that belong to no flow, by reason.
     pub discards: DiscardCounters,
@@ -20,10 +20,34 @@ pub struct CaptureCounters {
     pub kernel_drops: u64,
     /// Packets that the network card or its driver dropped.
     pub interface_drops: u64,
-    /// Interfaces that vanished or failed while they were watched.
-    pub lost_interfaces: u64,
-    /// Capture files that could not be read to their end.
+    /// What became of interfaces while they were captured.
+    pub interfaces: InterfaceChanges,
+    /// Capture files that could not be read to their end, or not all of them.
     pub damaged_files: u64,
+    /// Blocks of capture files that were left out because they are malformed.
+    pub bad_blocks: u64,
+}
+
+/// What became of the interfaces that are captured or should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InterfaceChanges {
+    /// Interfaces that came, or came back.
+    pub appeared: u64,
+    /// Interfaces that went.
+    pub disappeared: u64,
+    /// Interfaces that got another name.
+    pub renamed: u64,
+    /// The names of those that should be captured now and are not: they are gone, or cannot be opened.
+    pub missing: Vec<String>,
+}
+
+impl InterfaceChanges {
+    fn add(&mut self, other: &Self) {
+        self.appeared += other.appeared;
+        self.disappeared += other.disappeared;
+        self.renamed += other.renamed;
+        self.missing.extend_from_slice(&other.missing);
+    }
 }
 
 impl CaptureCounters {
@@ -45,8 +69,9 @@ impl CaptureCounters {
         add(&mut self.loopback_copies, other.loopback_copies);
         self.kernel_drops += other.kernel_drops;
         self.interface_drops += other.interface_drops;
-        self.lost_interfaces += other.lost_interfaces;
+        self.interfaces.add(&other.interfaces);
         self.damaged_files += other.damaged_files;
+        self.bad_blocks += other.bad_blocks;
     }
 }
 

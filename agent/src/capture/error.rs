@@ -1,7 +1,7 @@
 //! What can go wrong while packets are read: what, where, and the remedy.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum CaptureError {
     /// The file cannot be opened.
-    #[error("{}: cannot open the capture file: {source}", path.display())]
+    #[error("{}: cannot open the capture file: {source}", name(path))]
     Open {
         /// The file.
         path: PathBuf,
@@ -17,29 +17,62 @@ pub enum CaptureError {
         source: io::Error,
     },
     /// The file begins like none of the formats.
-    #[error("{}: not a capture file (it begins with {magic}); pcap and pcapng are read, plain or as gzip or zstd", path.display())]
+    #[error(
+        "{}: not a capture file (it begins with {magic}); pcap and pcapng are read, plain or as gzip or zstd",
+        name(path)
+    )]
     NotACapture {
         /// The file.
         path: PathBuf,
-        /// Its first octets in hexadecimal.
+        /// Its first four bytes in hexadecimal.
         magic: String,
     },
+    /// The file is empty or ends within its header.
+    #[error("{}: {}", name(path), too_short(*bytes))]
+    TooShort {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it has, decompressed.
+        bytes: usize,
+    },
+    /// No reader knows this version of the format.
+    #[error("{}: {version}{}", name(path), kept(*packets))]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The format, its version, and those that are read.
+        version: String,
+        /// Packets read from this file.
+        packets: u64,
+    },
+    /// Blocks were passed over, the rest was read.
+    #[error("{}: {blocks} malformed blocks were left out, the first at byte {offset}: {what}", name(path))]
+    BadBlocks {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        blocks: u64,
+        /// Where the first one begins, bytes from the start (of the decompressed data).
+        offset: u64,
+        /// Which rule it breaks.
+        what: String,
+    },
     /// The file ends within a record.
-    #[error("{}: the file ends in the middle of a record at octet {offset}; the {packets} packets before it are kept", path.display())]
+    #[error("{}: the file ends in the middle of a record at byte {offset}{}", name(path), kept(*packets))]
     Truncated {
         /// The file.
         path: PathBuf,
-        /// Where the record begins, octets from the start (of the decompressed data).
+        /// Where the record begins, bytes from the start (of the decompressed data).
         offset: u64,
         /// Packets read from this file.
         packets: u64,
     },
     /// A record contradicts the format.
-    #[error("{}: record at octet {offset} is malformed: {what}; the {packets} packets before it are kept", path.display())]
+    #[error("{}: record at byte {offset} is malformed: {what}{}", name(path), kept(*packets))]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Where the record begins, octets from the start (of the decompressed data).
+        /// Where the record begins, bytes from the start (of the decompressed data).
         offset: u64,
         /// Which rule it breaks.
         what: String,
@@ -47,11 +80,11 @@ pub enum CaptureError {
         packets: u64,
     },
     /// The file cannot be read on.
-    #[error("{}: cannot read behind octet {offset}: {source}; the {packets} packets before it are kept", path.display())]
+    #[error("{}: cannot read on from byte {offset}: {source}{}", name(path), kept(*packets))]
     Read {
         /// The file.
         path: PathBuf,
-        /// Where reading stopped, octets from the start (of the decompressed data).
+        /// Where reading stopped, bytes from the start (of the decompressed data).
         offset: u64,
         /// Why.
         source: io::Error,
@@ -74,9 +107,30 @@ pub enum CaptureError {
         /// libpcap's message.
         message: String,
     },
+    /// Two ways to capture the same packets.
+    #[error("interfaces \"any\" and \"all\": both capture every packet; name one of them")]
+    AnyAndAll,
+    /// A thread cannot be started.
+    #[error("cannot start a thread that captures: {0}")]
+    Thread(io::Error),
     /// No interface is up.
     #[error("no network interface is up")]
     NoInterface,
+}
+
+fn name(path: &Path) -> String {
+    if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+fn kept(packets: u64) -> String {
+    if packets == 0 { String::new() } else { format!("; the {packets} packets before it are kept") }
+}
+
+fn too_short(bytes: usize) -> String {
+    match bytes {
+        0 => "the file is empty".to_owned(),
+        _ => format!("the file is too short for a capture file: {bytes} bytes"),
+    }
 }
 
 fn remedy(message: &str) -> &'static str {

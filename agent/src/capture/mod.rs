@@ -8,13 +8,13 @@ mod live;
 
 use std::sync::Arc;
 
-pub use counters::CaptureCounters;
+pub use counters::{CaptureCounters, InterfaceChanges};
 pub use error::CaptureError;
-pub use file::{CaptureFiles, FileOptions};
+pub use file::{CaptureFiles, FileOptions, Interrupt};
 pub use filter::Filter;
 pub use live::{Interfaces, LiveCapture, LiveOptions, PacketBatch, SeenUntil};
 
-/// Most packets in one batch.
+/// The greatest number of packets in one batch.
 const BATCH: usize = 1024;
 
 /// What a packet's interface number stands for.

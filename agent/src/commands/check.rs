@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context, anyhow};
 use pidflow_exporters::{ExporterConfig, Mode, Unusable};
 
-use crate::capture::Filter;
+use crate::capture::{Filter, Interfaces};
 use crate::cli::CheckArgs;
 use crate::config;
 use crate::config::options::Options;
@@ -19,6 +19,7 @@ pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Live).with_context(|| args.config.display().to_string()).or_usage()?;
     check_exporters(args, &options, &outputs).or_usage()?;
     options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
+    Interfaces::check(&options.capture.interfaces).or_usage()?;
     http::Settings::check(&options.http).with_context(|| args.config.display().to_string()).or_usage()?;
     Ok(writeln!(std::io::stdout(), "{}: fine", args.config.display())?)
 }

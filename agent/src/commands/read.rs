@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use pidflow_engine::flow_table::FlowTable;
-use pidflow_exporters::{ExporterSet, Mode};
+use pidflow_exporters::{ExporterSet, Mode, Stopper};
 use pidflow_schema::FlowEndDetail;
 
 use super::summary;
-use crate::capture::{CaptureFiles, FileOptions, Filter};
+use crate::capture::{CaptureFiles, FileOptions, Filter, Interrupt};
 use crate::cli::ReadArgs;
 use crate::config::options::{CaptureOptions, Options};
 use crate::config::outputs::Outputs;
@@ -19,10 +19,10 @@ use crate::pipeline::Reading;
 use crate::signals::{Held, Stop};
 use crate::{config, logging};
 
-/// Turns between two looks of the progress bar.
-const TURNS: u64 = 64;
-/// How long exporters may take after an interruption.
-const SHUTDOWN: Duration = Duration::from_secs(10);
+/// Batches between two updates of the progress bar.
+const PROGRESS_INTERVAL: u64 = 64;
+/// How long receivers that take records slowly may take at the end of the last file.
+const MAX_DRAIN: Duration = Duration::from_secs(3600);
 
 /// Reads all files; a damaged one does not keep the others from being read.
 pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
@@ -35,15 +35,35 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     let signals = Held::new()?;
     let bar = progress_bar(&captures);
-    let files = CaptureFiles::new(captures, FileOptions { filter, fragments: options.flows.fragments() });
+    let interrupt = Interrupt::new().context("cannot make an event descriptor")?;
+    let file_options = FileOptions { filter, fragments: options.flows.fragments(), interrupt: Some(interrupt.clone()) };
+    let files = CaptureFiles::new(captures, file_options);
     let exporters = ExporterSet::start(&outputs.exporters, &outputs.context).map_err(anyhow::Error::from)?;
-    let stopper = exporters.stopper();
-    let stop = signals.watch(None, move || stopper.stop_within(SHUTDOWN))?;
+    let (stopper, drain_timeout) = (exporters.stopper(), options.export.drain_timeout());
+    let on_signal = move || {
+        interrupt.raise();
+        stop_after(drain_timeout, stopper);
+    };
+    let stop = signals.watch(None, on_signal)?;
     let table = FlowTable::new(options.flows.table());
-    read_all(Reading::new(files, table, exporters), &bar, &stop)
+    read_all(Reading::new(files, table, exporters), &bar, (&stop, drain_timeout))
 }
 
-fn read_all(mut reading: Reading, bar: &ProgressBar, stop: &Stop) -> Result<(), Failure> {
+/// Closes the exporters' queues when the time is up. Until then they take what was read; afterwards whoever waits for
+/// room in one of them is let go.
+fn stop_after(drain_timeout: Duration, stopper: Stopper) {
+    let now = stopper.clone();
+    let wait = move || {
+        std::thread::sleep(drain_timeout);
+        stopper.stop_within(Duration::ZERO);
+    };
+    if std::thread::Builder::new().name("stop-exporters".into()).spawn(wait).is_err() {
+        now.stop_within(drain_timeout);
+    }
+}
+
+/// Reads until the end or a signal, after which exporters have so much time.
+fn read_all(mut reading: Reading, bar: &ProgressBar, (stop, drain_timeout): (&Stop, Duration)) -> Result<(), Failure> {
     let mut faults = Vec::new();
     for turn in 1_u64.. {
         if stop.requested() {
@@ -55,11 +75,15 @@ fn read_all(mut reading: Reading, bar: &ProgressBar, stop: &Stop) -> Result<(), 
             Ok(false) => break,
             Err(e) => faults.push(e.to_string()),
         }
-        if turn.is_multiple_of(TURNS) {
-            bar.set_position(reading.octets_read());
+        if turn.is_multiple_of(PROGRESS_INTERVAL) {
+            bar.set_position(reading.bytes_read());
         }
     }
-    let ended = reading.finish(FlowEndDetail::EndOfCapture);
+    let ended = if stop.requested() {
+        reading.finish(FlowEndDetail::Shutdown, drain_timeout)
+    } else {
+        reading.finish(FlowEndDetail::EndOfCapture, MAX_DRAIN)
+    };
     bar.finish_and_clear();
     if ended.capture.packets > 0 || faults.is_empty() {
         eprintln!("{}", summary::reading(&ended));

@@ -41,6 +41,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let mut options = config::resolve(args.options.clone(), args.config.as_deref())?;
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
     options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
+    Interfaces::check(&options.capture.interfaces).or_usage()?;
     logging::start(&options.log);
     outputs.say_what_is_not_used();
     let port = http::Settings::read(&options.http).or_usage()?;
@@ -158,14 +159,8 @@ fn start_probes(options: &Options) -> Result<Probes> {
 }
 
 fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Receiver<PacketBatch>)> {
-    let interfaces = match c.interfaces.as_slice() {
-        [] => Interfaces::Any,
-        [any] if any == "any" => Interfaces::Any,
-        [all] if all == "all" => Interfaces::Up,
-        named => Interfaces::Named(named.to_vec()),
-    };
     let options = LiveOptions {
-        interfaces,
+        interfaces: Interfaces::from_names(&c.interfaces)?,
         filter: c.filter.clone(),
         snap_length: c.snaplen.unwrap_or(LiveOptions::SNAP_LENGTH),
         promiscuous: c.promiscuous.unwrap_or(false),

@@ -10,6 +10,8 @@ use crate::pipeline::Ended;
 pub(crate) fn reading(e: &Ended) -> String {
     let mut parts = vec![totals(e)];
     parts.extend(without_flow(&e.capture));
+    parts.extend(undecoded(&e.capture));
+    parts.extend(bad_blocks(&e.capture));
     parts.extend(e.exporters.iter().map(exporter));
     parts.join("\n")
 }
@@ -22,9 +24,9 @@ pub(crate) fn running(e: &Ended) -> String {
 
 fn totals(e: &Ended) -> String {
     let (c, t) = (&e.capture, &e.table);
-    let octets = grouped(c.frame_octets);
+    let bytes = grouped(c.frame_octets);
     format!(
-        "{} packets ({octets} octets on the wire): {} in {} flows",
+        "{} packets ({bytes} bytes on the wire): {} in {} flows",
         grouped(c.packets),
         grouped(t.packets),
         grouped(t.flows)
@@ -38,9 +40,19 @@ fn without_flow(c: &CaptureCounters) -> Option<String> {
         [("filtered", c.filtered), ("loopback-copy", c.loopback_copies)].into_iter().filter(|(_, d)| d.packets > 0);
     let all: Vec<_> = decoded
         .chain(others)
-        .map(|(name, d)| format!("{name} {} ({} octets)", grouped(d.packets), grouped(d.frame_octets)))
+        .map(|(name, d)| format!("{name} {} ({} bytes)", grouped(d.packets), grouped(d.frame_octets)))
         .collect();
     (!all.is_empty()).then(|| format!("in no flow: {}", all.join(", ")))
+}
+
+/// The numbers of what is not decoded.
+fn undecoded(c: &CaptureCounters) -> Option<String> {
+    let all: Vec<_> = c.discards.by_protocol().map(|(name, n)| format!("{name}: {}", grouped(n))).collect();
+    (!all.is_empty()).then(|| format!("not decoded: {}", all.join(", ")))
+}
+
+fn bad_blocks(c: &CaptureCounters) -> Option<String> {
+    (c.bad_blocks > 0).then(|| format!("malformed blocks left out: {}", grouped(c.bad_blocks)))
 }
 
 fn exporter(s: &Snapshot) -> String {

@@ -11,6 +11,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     let s = &view.status;
     let mut all = vec![build()];
     all.extend(packets(s));
+    all.extend(interfaces(s));
     all.extend(flows(s));
     all.extend(events(s));
     all.extend(exporters(&s.exporters));
@@ -42,7 +43,7 @@ fn labelled(label: &'static str, values: &[(String, u64)]) -> Vec<Sample> {
     Sample::by(label, values.iter().map(|(l, n)| (l, *n)))
 }
 
-fn packets(s: &Status) -> [Family; 4] {
+fn packets(s: &Status) -> [Family; 5] {
     [
         Family::counter("pidflow.packets", "{packet}", "Packets that became part of a flow.", Sample::alone(s.packets)),
         Family::counter(
@@ -58,10 +59,33 @@ fn packets(s: &Status) -> [Family; 4] {
             labelled("reason", &s.discards),
         ),
         Family::counter(
+            "pidflow.packets.undecoded",
+            "{packet}",
+            "Discarded packets of link types and protocols that are not decoded, by number; of each kind at most 32 numbers.",
+            labelled("protocol", &s.undecoded),
+        ),
+        Family::counter(
             "pidflow.packets.dropped.by.kernel",
             "{packet}",
             "Packets lost before the agent saw them, by interface.",
             labelled("interface", &s.kernel_drops),
+        ),
+    ]
+}
+
+fn interfaces(s: &Status) -> [Family; 2] {
+    [
+        Family::counter(
+            "pidflow.interface.changes",
+            "{interface}",
+            "Interfaces that appeared, disappeared or were renamed while they are captured or should be.",
+            labelled("change", &s.interface_changes),
+        ),
+        Family::gauge(
+            "pidflow.interfaces.missing",
+            "{interface}",
+            "Interfaces that should be captured and are gone or cannot be opened.",
+            Sample::alone(s.missing_interfaces),
         ),
     ]
 }

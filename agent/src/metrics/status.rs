@@ -46,8 +46,14 @@ pub(crate) struct Status {
     pub(crate) octets: u64,
     /// Packets that are in no flow, by reason.
     pub(crate) discards: Labelled,
+    /// Those of them whose link type or network protocol is not decoded, by its number.
+    pub(crate) undecoded: Labelled,
     /// Packets that the kernel dropped before we saw them, by interface.
     pub(crate) kernel_drops: Labelled,
+    /// What became of interfaces that are captured or should be.
+    pub(crate) interface_changes: Labelled,
+    /// Interfaces that should be captured and are not.
+    pub(crate) missing_interfaces: u64,
     /// Flows in the table.
     pub(crate) active: u64,
     /// Entries of other tables.

@@ -11,9 +11,6 @@ use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord
 use super::{Ended, Outlet, RECORD_BATCH, name_interfaces};
 use crate::capture::{CaptureError, CaptureFiles};
 
-/// How long receivers that take records slowly may take at the end.
-const MAX_DRAIN: Duration = Duration::from_secs(3600);
-
 /// Reads the packets of capture files into flows.
 pub(crate) struct Reading {
     files: CaptureFiles,
@@ -44,7 +41,8 @@ impl Reading {
                 self.hand_on(RECORD_BATCH);
             }
         }
-        self.hand_on(RECORD_BATCH);
+        // Whoever waits for more input does not keep back what is known already.
+        self.hand_on(if self.files.has_all_that_came() { 1 } else { RECORD_BATCH });
         more
     }
 
@@ -56,15 +54,15 @@ impl Reading {
     }
 
     /// Bytes of the files read so far.
-    pub(crate) fn octets_read(&self) -> u64 {
-        self.files.octets_read()
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.files.bytes_read()
     }
 
-    /// Ends all flows and sends everything, however long that takes.
-    pub(crate) fn finish(mut self, detail: FlowEndDetail) -> Ended {
+    /// Ends all flows and sends everything; receivers that take records slowly get so long at the end.
+    pub(crate) fn finish(mut self, detail: FlowEndDetail, max_drain: Duration) -> Ended {
         self.hand_on(1);
         self.outlet.hand_on(self.table.drain(FlowEndReason::ForcedEnd, detail).map(offline));
-        let exporters = self.outlet.exporters().shutdown(MAX_DRAIN);
+        let exporters = self.outlet.exporters().shutdown(max_drain);
         Ended { capture: self.files.counters().clone(), table: self.table.counters(), exporters }
     }
 }

@@ -41,12 +41,12 @@ pub(crate) fn read(capture: &Path, arguments: &[&str]) -> Read {
     }
 }
 
-/// From the line `in no flow: non-ip-arp 98 (4,998 octets), later-fragment 2 (120 octets)`.
+/// From the line `in no flow: non-ip-arp 98 (4,998 bytes), later-fragment 2 (120 bytes)`.
 fn discards(summary: &str) -> BTreeMap<String, Total> {
     let Some(line) = summary.lines().find_map(|line| line.strip_prefix("in no flow: ")) else {
         return BTreeMap::new();
     };
-    line.split(" octets)").filter(|part| !part.is_empty()).map(discard).collect()
+    line.split(" bytes)").filter(|part| !part.is_empty()).map(discard).collect()
 }
 
 fn discard(part: &str) -> (String, Total) {

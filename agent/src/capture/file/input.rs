@@ -1,56 +1,59 @@
-//! The octets of a capture file, decompressed, in a buffer that always holds one record as a whole.
+//! The bytes of a capture file, decompressed, in a buffer that always holds one record as a whole.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 
+use super::interrupt::Interrupt;
+use super::source::Source;
+
 /// Small enough to stay in the processor's cache, large enough that reading costs little.
 const BUFFER: usize = 256 * 1024;
-/// A record that is longer is taken for a damaged one. libpcap's limit is 256 KiB per packet; blocks with
-/// secrets or comments are longer.
-pub(super) const MOST_RECORD: usize = 64 * 1024 * 1024;
+/// The longest record that is read. libpcap's limit is 256 KiB per packet; blocks with secrets or comments are longer.
+pub(super) const MAX_RECORD: usize = 64 * 1024 * 1024;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
+/// What became of an attempt to read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// There is more in the buffer than before.
+    More,
+    /// Nothing has come, or the wait was interrupted.
+    Nothing,
+    /// The file is at its end.
+    End,
+}
+
 pub(super) struct Input {
+    source: Source,
     reader: Box<dyn Read + Send>,
+    interrupt: Option<Interrupt>,
+    is_recognized: bool,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Of what comes next, so many bytes belong to a record that was consumed.
+    skip: u64,
     /// Of the start of `buffer`, in the decompressed data.
     base: u64,
-    octets_read: Arc<AtomicU64>,
 }
 
 impl Input {
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        if path.as_os_str() == "-" {
-            return Self::new(io::stdin());
-        }
-        Self::new(File::open(path)?)
-    }
-
-    /// Decompresses where the first octets say so.
-    pub(super) fn new(reader: impl Read + Send + 'static) -> io::Result<Self> {
-        let octets_read = Arc::new(AtomicU64::new(0));
-        let mut reader = Counting { reader, octets_read: Arc::clone(&octets_read) };
-        let mut magic = Vec::with_capacity(ZSTD.len());
-        reader.by_ref().take(ZSTD.len() as u64).read_to_end(&mut magic)?;
-        let is_gzip = magic.starts_with(&GZIP);
-        let is_zstd = magic == ZSTD;
-        let whole = io::Cursor::new(magic).chain(reader);
-        let reader: Box<dyn Read + Send> = if is_gzip {
-            Box::new(MultiGzDecoder::new(BufReader::new(whole)))
-        } else if is_zstd {
-            Box::new(zstd::Decoder::new(whole)?)
-        } else {
-            Box::new(whole)
-        };
-        Ok(Self { reader, buffer: vec![0; BUFFER], start: 0, end: 0, base: 0, octets_read })
+    pub(super) fn open(path: &Path, interrupt: Option<Interrupt>) -> io::Result<Self> {
+        let source = Source::open(path)?;
+        Ok(Self {
+            reader: Box::new(source.clone()),
+            source,
+            interrupt,
+            is_recognized: false,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            skip: 0,
+            base: 0,
+        })
     }
 
     /// What is there behind the records that were consumed.
@@ -59,59 +62,112 @@ impl Input {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// Goes on behind so many bytes, which need not be in the buffer yet.
     #[inline]
-    pub(super) fn consume(&mut self, octets: usize) {
-        self.start = (self.start + octets).min(self.end);
+    pub(super) fn consume(&mut self, bytes: u64) {
+        let here = (self.end - self.start) as u64;
+        self.start += bytes.min(here) as usize;
+        self.skip += bytes.saturating_sub(here);
     }
 
-    /// Reads on. False: there is nothing more.
-    pub(super) fn fill(&mut self) -> io::Result<bool> {
+    /// Whether nothing of a record was begun.
+    pub(super) fn is_between_records(&self) -> bool {
+        self.data().is_empty() && self.skip == 0
+    }
+
+    /// Reads on. Where nothing has come it waits for it if it `may_wait`.
+    pub(super) fn fill(&mut self, may_wait: bool) -> io::Result<Filled> {
+        self.make_room()?;
+        loop {
+            let free = self.buffer.get_mut(self.end..).unwrap_or_default();
+            match self.reader.read(free) {
+                Ok(0) if self.recognize()? => {}
+                Ok(0) => return Ok(Filled::End),
+                Ok(bytes) => {
+                    self.end += bytes;
+                    self.pass_over();
+                    if self.is_ready()? {
+                        return Ok(Filled::More);
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    if !may_wait || !self.wait()? {
+                        return Ok(Filled::Nothing);
+                    }
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn wait(&self) -> io::Result<bool> {
+        match self.source.wait(self.interrupt.as_ref()) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(true),
+            other => other,
+        }
+    }
+
+    fn make_room(&mut self) -> io::Result<()> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.base += self.start as u64;
         self.end -= self.start;
         self.start = 0;
         if self.end == self.buffer.len() {
-            if self.buffer.len() >= MOST_RECORD {
+            if self.buffer.len() > MAX_RECORD {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a record of more than 64 MiB"));
             }
             self.buffer.resize(self.buffer.len() * 2, 0);
         }
-        let free = self.buffer.get_mut(self.end..).unwrap_or_default();
-        let octets = read_some(&mut *self.reader, free)?;
-        self.end += octets;
-        Ok(octets > 0)
+        Ok(())
     }
 
-    /// Where [`Input::data`] begins, octets from the start of the decompressed data.
+    /// Drops what belongs to a record that was consumed.
+    fn pass_over(&mut self) {
+        let here = self.skip.min((self.end - self.start) as u64);
+        self.start += here as usize;
+        self.skip -= here;
+        if self.start == self.end {
+            self.base += self.start as u64;
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Whether there is something to look at.
+    fn is_ready(&mut self) -> io::Result<bool> {
+        if self.is_recognized {
+            return Ok(self.skip == 0 && self.end > self.start);
+        }
+        Ok(self.end >= ZSTD.len() && !self.recognize()?)
+    }
+
+    /// Looks, once, whether the first bytes are of compressed data. True: they are, and are to be read again through the
+    /// decompressor.
+    fn recognize(&mut self) -> io::Result<bool> {
+        if std::mem::replace(&mut self.is_recognized, true) {
+            return Ok(false);
+        }
+        let is_gzip = self.data().starts_with(&GZIP);
+        if !is_gzip && !self.data().starts_with(&ZSTD) {
+            return Ok(false);
+        }
+        let whole = Cursor::new(self.data().to_vec()).chain(self.source.clone());
+        self.end = self.start;
+        self.reader = if is_gzip {
+            Box::new(MultiGzDecoder::new(BufReader::new(whole)))
+        } else {
+            Box::new(zstd::Decoder::new(whole)?)
+        };
+        Ok(true)
+    }
+
+    /// Where [`Input::data`] begins, bytes from the start of the decompressed data.
     pub(super) const fn offset(&self) -> u64 {
         self.base + self.start as u64
     }
 
-    /// Octets read from the file itself.
-    pub(super) fn octets_read(&self) -> u64 {
-        self.octets_read.load(Ordering::Relaxed)
-    }
-}
-
-/// A file that ends within its compressed data ends like any other: the record parser says where.
-fn read_some(reader: &mut dyn Read, free: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match reader.read(free) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
-}
-
-struct Counting<R> {
-    reader: R,
-    octets_read: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counting<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let octets = self.reader.read(buffer)?;
-        self.octets_read.fetch_add(octets as u64, Ordering::Relaxed);
-        Ok(octets)
+    /// Bytes read from the file itself.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.source.bytes_read()
     }
 }

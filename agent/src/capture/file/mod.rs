@@ -1,22 +1,26 @@
 //! Capture files: pcap and pcapng, plain or compressed, from disk or standard input.
 
 mod input;
+mod interrupt;
+mod order;
 mod pcap;
 mod pcapng;
 mod records;
+mod source;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pidflow_engine::decode::{Decoder, Fragments, Frame};
 use pidflow_engine::packet::Packet;
 
 use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface, counters::count};
-use input::Input;
-use records::{Fault, Record, Records};
+use input::{Filled, Input};
+pub use interrupt::Interrupt;
+use records::{BadBlock, Fault, Found, Record, Records};
 
 /// How files are read.
 #[derive(Default)]
@@ -25,6 +29,8 @@ pub struct FileOptions {
     pub filter: Option<Filter>,
     /// What becomes of later IP fragments.
     pub fragments: Fragments,
+    /// Ends a wait for input; none: reading waits as long as it takes.
+    pub interrupt: Option<Interrupt>,
 }
 
 /// Several capture files, read one after the other.
@@ -33,17 +39,39 @@ pub struct CaptureFiles {
     current: Option<CaptureFile>,
     filter: Option<Filter>,
     decoder: Decoder,
+    interrupt: Option<Interrupt>,
     counters: CaptureCounters,
     interfaces: Vec<Interface>,
     reported_interfaces: usize,
-    done_octets: u64,
+    bytes_of_closed: u64,
+    has_all_that_came: bool,
 }
 
 struct CaptureFile {
     path: PathBuf,
+    name: Arc<str>,
     input: Input,
     records: Records,
     packets: u64,
+    bad_blocks: BadBlocks,
+}
+
+/// Blocks that were passed over.
+#[derive(Default)]
+struct BadBlocks {
+    number: u64,
+    /// Where the first one is, and what is wrong with it.
+    first: Option<(u64, BadBlock)>,
+}
+
+/// Why a batch ends.
+enum Progress {
+    /// It is full.
+    Full,
+    /// Nothing more has come for now.
+    Waiting,
+    /// The file is at its end.
+    End,
 }
 
 impl CaptureFiles {
@@ -54,34 +82,46 @@ impl CaptureFiles {
             current: None,
             filter: options.filter,
             decoder: Decoder::new(options.fragments),
+            interrupt: options.interrupt,
             counters: CaptureCounters::default(),
             interfaces: Vec::new(),
             reported_interfaces: 0,
-            done_octets: 0,
+            bytes_of_closed: 0,
+            has_all_that_came: false,
         }
     }
 
-    /// Appends the next packets, about a thousand at most. False: all files are read.
+    /// Appends the next packets, about a thousand at most, and fewer where no more have come yet (a pipe). Waits where
+    /// none have come; none are appended where that wait was interrupted. False: all files are read.
     ///
     /// # Errors
-    /// One file cannot be read, or not further. Packets before the fault are in `packets`; the next call goes on
-    /// with the next file.
+    /// One file cannot be read, or not further, or not all of it. Packets before the fault are in `packets`; the next
+    /// call goes on with the next file.
     pub fn next_batch(&mut self, packets: &mut Vec<Packet>) -> Result<bool, CaptureError> {
+        self.has_all_that_came = false;
         if self.current.is_none() && !self.open_next()? {
             return Ok(false);
         }
-        let most = packets.len() + BATCH;
-        match self.read(packets, most) {
-            Ok(true) => {}
-            Ok(false) => self.close(),
-            Err(fault) => {
-                self.counters.damaged_files += 1;
-                let error = self.current.as_ref().map(|file| file.error(fault));
-                self.close();
-                return error.map_or(Ok(true), Err);
+        let before = packets.len();
+        let ended = match self.read(packets, before) {
+            Ok(Progress::Full) => return Ok(true),
+            Ok(Progress::Waiting) => {
+                self.has_all_that_came = true;
+                return Ok(true);
             }
-        }
-        Ok(true)
+            Ok(Progress::End) => None,
+            Err(fault) => Some(fault),
+        };
+        let Some(file) = self.current.take() else { return Ok(true) };
+        self.bytes_of_closed += file.input.bytes_read();
+        let error = file.error(ended);
+        self.counters.damaged_files += u64::from(error.is_some());
+        error.map_or(Ok(true), Err)
+    }
+
+    /// Whether the last batch has all that has come so far, and more may come: it should not wait for others.
+    pub const fn has_all_that_came(&self) -> bool {
+        self.has_all_that_came
     }
 
     /// The interfaces that the packets of the last batches came from and that were not reported yet.
@@ -96,45 +136,47 @@ impl CaptureFiles {
         &self.counters
     }
 
-    /// Octets of the files as they are on disk that were read so far.
-    pub fn octets_read(&self) -> u64 {
-        self.done_octets + self.current.as_ref().map_or(0, |file| file.input.octets_read())
+    /// Bytes of the files as they are on disk that were read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_of_closed + self.current.as_ref().map_or(0, |file| file.input.bytes_read())
     }
 
     fn open_next(&mut self) -> Result<bool, CaptureError> {
         let Some(path) = self.waiting.pop_front() else { return Ok(false) };
-        let opened = CaptureFile::open(&path, &mut self.interfaces);
+        let opened = CaptureFile::open(path, self.interrupt.clone());
         self.counters.damaged_files += u64::from(opened.is_err());
         self.current = Some(opened?);
         Ok(true)
     }
 
-    fn close(&mut self) {
-        self.done_octets += self.current.take().map_or(0, |file| file.input.octets_read());
-    }
-
-    /// False: the file is at its end.
-    fn read(&mut self, packets: &mut Vec<Packet>, most: usize) -> Result<bool, Fault> {
-        let Some(file) = &mut self.current else { return Ok(false) };
-        while packets.len() < most {
-            let (used, record) = match file.records.next(file.input.data(), &mut self.interfaces) {
+    fn read(&mut self, packets: &mut Vec<Packet>, before: usize) -> Result<Progress, Fault> {
+        let Some(file) = &mut self.current else { return Ok(Progress::End) };
+        while packets.len() < before + BATCH {
+            let step = match file.records.next(file.input.data(), &file.name, &mut self.interfaces) {
                 Ok(step) => step,
-                Err(Fault::Incomplete) => {
-                    if file.input.fill()? {
-                        continue;
-                    }
-                    return if file.input.data().is_empty() { Ok(false) } else { Err(Fault::Incomplete) };
-                }
+                Err(Fault::Incomplete) => match file.input.fill(packets.len() == before)? {
+                    Filled::More => continue,
+                    Filled::Nothing => return Ok(Progress::Waiting),
+                    Filled::End if file.is_at_its_end() => return Ok(Progress::End),
+                    Filled::End => return Err(Fault::Incomplete),
+                },
                 Err(fault) => return Err(fault),
             };
-            if let Some(record) = record {
-                file.packets += 1;
-                self.counters.see(record.wire_octets);
-                decode(&record, &mut self.filter, &mut self.decoder, &mut self.counters, packets);
+            match step.found {
+                Found::Frame(record) => {
+                    file.packets += 1;
+                    self.counters.see(record.wire_octets);
+                    decode(&record, &mut self.filter, &mut self.decoder, &mut self.counters, packets);
+                }
+                Found::Bad(what) => {
+                    self.counters.bad_blocks += 1;
+                    file.bad_blocks.count(file.input.offset(), what);
+                }
+                Found::Other => {}
             }
-            file.input.consume(used);
+            file.input.consume(step.used);
         }
-        Ok(true)
+        Ok(Progress::Full)
     }
 }
 
@@ -158,26 +200,51 @@ fn decode(
 }
 
 impl CaptureFile {
-    fn open(path: &Path, interfaces: &mut Vec<Interface>) -> Result<Self, CaptureError> {
-        let failed = |source| CaptureError::Open { path: path.to_owned(), source };
-        let mut input = Input::open(path).map_err(failed)?;
-        let name: Arc<str> = path.to_string_lossy().into();
-        let opened = Records::open(&mut input, name, interfaces);
-        let mut file = Self { path: path.to_owned(), input, records: Records::Empty, packets: 0 };
-        match opened {
-            Ok(records) => file.records = records,
-            Err(fault) => return Err(file.error(fault)),
+    fn open(path: PathBuf, interrupt: Option<Interrupt>) -> Result<Self, CaptureError> {
+        match Input::open(&path, interrupt) {
+            Ok(input) => Ok(Self {
+                name: path.to_string_lossy().into(),
+                path,
+                input,
+                records: Records::Unrecognized,
+                packets: 0,
+                bad_blocks: BadBlocks::default(),
+            }),
+            Err(source) => Err(CaptureError::Open { path, source }),
         }
-        Ok(file)
     }
 
-    fn error(&self, fault: Fault) -> CaptureError {
-        let (path, offset, packets) = (self.path.clone(), self.input.offset(), self.packets);
-        match fault {
-            Fault::Incomplete => CaptureError::Truncated { path, offset, packets },
-            Fault::Malformed(what) => CaptureError::Malformed { path, offset, what, packets },
-            Fault::Read(source) => CaptureError::Read { path, offset, source, packets },
-            Fault::Magic(magic) => CaptureError::NotACapture { path, magic },
-        }
+    fn is_at_its_end(&self) -> bool {
+        self.records.have_begun() && self.input.is_between_records()
+    }
+
+    /// What is to be said of the file at its end, or where it cannot be read on.
+    fn error(self, fault: Option<Fault>) -> Option<CaptureError> {
+        let (path, offset, packets) = (self.path, self.input.offset(), self.packets);
+        Some(match fault {
+            None => {
+                let (offset, what) = self.bad_blocks.first?;
+                CaptureError::BadBlocks { path, blocks: self.bad_blocks.number, offset, what: what.to_string() }
+            }
+            Some(Fault::Incomplete) if !self.records.have_begun() => {
+                CaptureError::TooShort { path, bytes: self.input.data().len() }
+            }
+            Some(Fault::Incomplete | Fault::CompressedCut) => CaptureError::Truncated { path, offset, packets },
+            Some(Fault::Malformed(what)) => CaptureError::Malformed { path, offset, what, packets },
+            Some(Fault::Version(version)) => CaptureError::Version { path, version, packets },
+            Some(Fault::Read(source)) => CaptureError::Read { path, offset, source, packets },
+            Some(Fault::Magic(magic)) => {
+                let magic = magic.iter().map(|byte| format!("{byte:02x}")).collect();
+                CaptureError::NotACapture { path, magic }
+            }
+        })
+    }
+}
+
+impl BadBlocks {
+    #[cold]
+    fn count(&mut self, offset: u64, what: BadBlock) {
+        self.number += 1;
+        self.first.get_or_insert((offset, what));
     }
 }

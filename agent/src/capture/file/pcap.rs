@@ -1,68 +1,118 @@
-//! The classic format (draft-ietf-opsawg-pcap).
+//! The classic format (draft-ietf-opsawg-pcap), its older versions, and the "modified" one of Linux 2.2's time, as
+//! libpcap reads them (sf-pcap.c).
 
-use std::sync::Arc;
-
-use pcap_file::TsResolution;
-use pcap_file::pcap::PcapParser;
-
-use super::Interface;
-use super::input::MOST_RECORD;
-use super::records::{Fault, Record, Step, register};
+use super::input::MAX_RECORD;
+use super::order::Order;
+use super::records::{Fault, Found, Record, Step};
 
 /// The upper bits of the link type say whether frames have a CRC (section 4 of the draft).
 const LINK_TYPE_BITS: u32 = 0x03ff_ffff;
 
+/// What the first four bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind {
+    order: Order,
+    /// Nanoseconds of a unit of the second number of time stamps.
+    fraction_ns: u64,
+    /// Whether records have headers of 24 bytes, which also name the interface's index, the protocol and the direction.
+    is_modified: bool,
+}
+
+impl Kind {
+    pub(super) const fn of(magic: [u8; 4]) -> Option<Self> {
+        let (order, fraction_ns, is_modified) = match u32::from_be_bytes(magic) {
+            0xa1b2_c3d4 => (Order::Big, 1000, false),
+            0xd4c3_b2a1 => (Order::Little, 1000, false),
+            0xa1b2_3c4d => (Order::Big, 1, false),
+            0x4d3c_b2a1 => (Order::Little, 1, false),
+            0xa1b2_cd34 => (Order::Big, 1000, true),
+            0x34cd_b2a1 => (Order::Little, 1000, true),
+            _ => return None,
+        };
+        Some(Self { order, fraction_ns, is_modified })
+    }
+}
+
+/// Which of the two lengths of a record is the captured one. Writers disagreed until version 2.4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lengths {
+    CapturedFirst,
+    OriginalFirst,
+    /// The captured one is the smaller one.
+    Either,
+}
+
+impl Lengths {
+    /// 543.0 was written by DG/UX.
+    const fn of_version(major: u16, minor: u16) -> Option<Self> {
+        match (major, minor) {
+            (2, 0..=2) | (543, 0) => Some(Self::OriginalFirst),
+            (2, 3) => Some(Self::Either),
+            (2, 4) => Some(Self::CapturedFirst),
+            _ => None,
+        }
+    }
+
+    /// Captured and original length.
+    #[inline]
+    const fn sort(self, first: u32, second: u32) -> (u32, u32) {
+        match self {
+            Self::OriginalFirst => (second, first),
+            Self::Either if first > second => (second, first),
+            Self::CapturedFirst | Self::Either => (first, second),
+        }
+    }
+}
+
 /// Reads records of one file.
 pub(super) struct Pcap {
-    parser: PcapParser,
+    kind: Kind,
+    lengths: Lengths,
     link: u32,
-    fraction_ns: u64,
     interface: u32,
 }
 
 impl Pcap {
-    /// Micro- or nanoseconds, in either byte order.
-    pub(super) const fn is_magic(magic: [u8; 4]) -> bool {
-        matches!(
-            magic,
-            [0xa1, 0xb2, 0xc3, 0xd4] | [0xd4, 0xc3, 0xb2, 0xa1] | [0xa1, 0xb2, 0x3c, 0x4d] | [0x4d, 0x3c, 0xb2, 0xa1]
-        )
+    /// Bytes of the file header.
+    pub(super) const HEADER: usize = 24;
+
+    /// Fields of the header: magic number, major and minor version (16 bits each), two that nobody uses, greatest
+    /// captured length, link type.
+    pub(super) fn open(header: &[u8; Self::HEADER], kind: Kind, interface: u32) -> Result<Self, Fault> {
+        let [_, _, _, _, a, b, c, d, ..] = *header;
+        let (major, minor) = (kind.order.u16([a, b]), kind.order.u16([c, d]));
+        let lengths = Lengths::of_version(major, minor)
+            .ok_or_else(|| Fault::Version(format!("pcap version {major}.{minor}; 2.0 to 2.4 are read")))?;
+        let [.., link] = kind.order.numbers::<24, 6>(header);
+        Ok(Self { kind, lengths, link: link & LINK_TYPE_BITS, interface })
     }
 
-    pub(super) fn open(data: &[u8], name: Arc<str>, interfaces: &mut Vec<Interface>) -> Result<(usize, Self), Fault> {
-        let (rest, parser) = PcapParser::new(data)?;
-        let header = parser.header();
-        let fraction_ns = if header.ts_resolution == TsResolution::NanoSecond { 1 } else { 1000 };
-        let link = u32::from(header.datalink) & LINK_TYPE_BITS;
-        Ok((data.len() - rest.len(), Self { parser, link, fraction_ns, interface: register(interfaces, name) }))
-    }
-
+    /// Fields of a record: seconds, micro- or nanoseconds, two lengths, data.
     #[inline]
     pub(super) fn next<'a>(&self, data: &'a [u8]) -> Result<Step<'a>, Fault> {
-        const HEADER: usize = 16;
-        let (rest, packet) = match self.parser.next_raw_packet(data) {
-            Ok(step) => step,
-            Err(error) => return Err(self.fault(data, error.into())),
-        };
-        let used = data.len() - rest.len();
+        const FIELDS: usize = 16;
+        const MODIFIED: usize = 24;
+        let fields = data.first_chunk::<FIELDS>().ok_or(Fault::Incomplete)?;
+        let [seconds, fraction, first, second] = self.kind.order.numbers(fields);
+        let (captured, wire_octets) = self.lengths.sort(first, second);
+        let start = if self.kind.is_modified { MODIFIED } else { FIELDS };
+        let end = start + captured as usize;
+        if captured as usize > MAX_RECORD {
+            return Err(too_long(captured));
+        }
         let record = Record {
-            time_ns: u64::from(packet.ts_sec) * 1_000_000_000 + u64::from(packet.ts_frac) * self.fraction_ns,
-            wire_octets: packet.orig_len,
+            time_ns: u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * self.kind.fraction_ns,
+            wire_octets,
             interface: self.interface,
             link: self.link,
-            data: data.get(HEADER..used).unwrap_or_default(),
+            data: data.get(start..end).ok_or(Fault::Incomplete)?,
         };
-        Ok((used, Some(record)))
+        Ok(Step { used: end as u64, found: Found::Frame(record) })
     }
+}
 
-    /// A length that no record can have is damage, not a file that is too short.
-    #[cold]
-    fn fault(&self, data: &[u8], fault: Fault) -> Fault {
-        let Some(length) = data.get(8..12).and_then(|length| length.try_into().ok()) else { return fault };
-        let length = match self.parser.header().endianness {
-            pcap_file::Endianness::Big => u32::from_be_bytes(length),
-            pcap_file::Endianness::Little => u32::from_le_bytes(length),
-        };
-        if length as usize > MOST_RECORD { Fault::Malformed(format!("captured length {length}")) } else { fault }
-    }
+/// A length that no record can have is damage, and nothing tells where the next record begins.
+#[cold]
+fn too_long(captured: u32) -> Fault {
+    Fault::Malformed(format!("captured length {captured}"))
 }

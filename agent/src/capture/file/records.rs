@@ -3,45 +3,54 @@
 use std::io;
 use std::sync::Arc;
 
-use pcap_file::PcapError;
+use thiserror::Error;
 
 use super::Interface;
-use super::input::Input;
+use super::input::MAX_RECORD;
 use super::pcap::Pcap;
 use super::pcapng::PcapNg;
 
-/// Why there is no record.
+/// Why the file is not read on.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// More octets are needed.
+    /// More bytes are needed.
     Incomplete,
-    /// It contradicts the format.
+    /// Compressed data that lacks its end.
+    CompressedCut,
+    /// It contradicts the format in a way that leaves unknown where the next record begins.
     Malformed(String),
+    /// A version of the format that does not exist.
+    Version(String),
     /// The file cannot be read.
     Read(io::Error),
-    /// The file begins with something else, given in hexadecimal.
-    Magic(String),
+    /// The file begins with something else.
+    Magic([u8; 4]),
 }
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            // A decompressor that misses its end.
-            io::ErrorKind::UnexpectedEof => Self::Incomplete,
+            io::ErrorKind::UnexpectedEof => Self::CompressedCut,
             _ => Self::Read(error),
         }
     }
 }
 
-impl From<PcapError> for Fault {
-    fn from(error: PcapError) -> Self {
-        match error {
-            PcapError::IncompleteBuffer => Self::Incomplete,
-            PcapError::IoError(e) => e.into(),
-            PcapError::InvalidField(what) => Self::Malformed(what.to_owned()),
-            other => Self::Malformed(other.to_string()),
-        }
-    }
+/// Why one block is of no use, where it is known how the file goes on behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum BadBlock {
+    #[error("its length is {first} at its start and {last} at its end")]
+    Lengths { first: u32, last: u32 },
+    #[error("{0} bytes, where {MAX_RECORD} are read at most")]
+    TooLong(u32),
+    #[error("shorter than its fields")]
+    TooShort,
+    #[error("the packet is longer than its block")]
+    PacketBeyondBlock,
+    #[error("a packet of interface {0}, which is not described")]
+    UnknownInterface(u32),
+    #[error("one interface more than the 65,536 that are kept")]
+    TooManyInterfaces,
 }
 
 /// A frame as the file has it.
@@ -55,54 +64,76 @@ pub(super) struct Record<'a> {
     pub(super) data: &'a [u8],
 }
 
-/// How many octets the record takes, and the frame if it is one.
-pub(super) type Step<'a> = (usize, Option<Record<'a>>);
+/// What stands at the start of the data.
+#[derive(Debug)]
+pub(super) enum Found<'a> {
+    Frame(Record<'a>),
+    /// A header, or a block without a packet.
+    Other,
+    Bad(BadBlock),
+}
+
+/// What stands at the start of the data, and how many bytes it takes, which may be more than there are yet.
+#[derive(Debug)]
+pub(super) struct Step<'a> {
+    pub(super) used: u64,
+    pub(super) found: Found<'a>,
+}
 
 /// A reader of one format.
 pub(super) enum Records {
+    Unrecognized,
     Pcap(Pcap),
     PcapNg(PcapNg),
-    /// Nothing was recognised.
-    Empty,
 }
 
 impl Records {
-    /// Recognises the format by its first octets.
-    pub(super) fn open(input: &mut Input, name: Arc<str>, interfaces: &mut Vec<Interface>) -> Result<Self, Fault> {
-        const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
-        const SECTION_HEADER_LEAST: usize = 28;
-        while input.data().len() < SECTION_HEADER_LEAST && input.fill()? {}
-        let magic: [u8; 4] = input.data().first_chunk().copied().unwrap_or_default();
-        let (used, records) = match magic {
-            PCAPNG => Self::open_pcapng(input, name)?,
-            _ if Pcap::is_magic(magic) => {
-                let (used, pcap) = Pcap::open(input.data(), name, interfaces)?;
-                (used, Self::Pcap(pcap))
-            }
-            _ => return Err(Fault::Magic(magic.iter().map(|octet| format!("{octet:02x}")).collect())),
-        };
-        input.consume(used);
-        Ok(records)
-    }
-
-    /// A section header may have long options.
-    fn open_pcapng(input: &mut Input, name: Arc<str>) -> Result<(usize, Self), Fault> {
-        loop {
-            match PcapNg::open(input.data(), &name) {
-                Err(Fault::Incomplete) if input.fill()? => {}
-                other => return other.map(|(used, pcapng)| (used, Self::PcapNg(pcapng))),
-            }
+    /// Whether the header of the file was read.
+    pub(super) const fn have_begun(&self) -> bool {
+        match self {
+            Self::Unrecognized => false,
+            Self::Pcap(_) => true,
+            Self::PcapNg(pcapng) => pcapng.has_begun(),
         }
     }
 
-    /// The next record at the start of `data`.
+    /// The next record at the start of `data`, of a file that is named so where its interfaces have no names.
     #[inline]
-    pub(super) fn next<'a>(&mut self, data: &'a [u8], interfaces: &mut Vec<Interface>) -> Result<Step<'a>, Fault> {
+    pub(super) fn next<'a>(
+        &mut self,
+        data: &'a [u8],
+        name: &Arc<str>,
+        interfaces: &mut Vec<Interface>,
+    ) -> Result<Step<'a>, Fault> {
         match self {
             Self::Pcap(pcap) => pcap.next(data),
             Self::PcapNg(pcapng) => pcapng.next(data, interfaces),
-            Self::Empty => Err(Fault::Incomplete),
+            Self::Unrecognized => self.recognize(data, name, interfaces),
         }
+    }
+
+    /// Tells the format by the first bytes.
+    #[cold]
+    fn recognize<'a>(
+        &mut self,
+        data: &'a [u8],
+        name: &Arc<str>,
+        interfaces: &mut Vec<Interface>,
+    ) -> Result<Step<'a>, Fault> {
+        let magic = *data.first_chunk::<4>().ok_or(Fault::Incomplete)?;
+        let used = if magic == PcapNg::MAGIC {
+            // The header is a block like others.
+            *self = Self::PcapNg(PcapNg::new(name));
+            0
+        } else if let Some(kind) = super::pcap::Kind::of(magic) {
+            let header = data.first_chunk().ok_or(Fault::Incomplete)?;
+            let interface = register(interfaces, Arc::clone(name));
+            *self = Self::Pcap(Pcap::open(header, kind, interface)?);
+            Pcap::HEADER as u64
+        } else {
+            return Err(Fault::Magic(magic));
+        };
+        Ok(Step { used, found: Found::Other })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Files made by hand: formats, time resolutions, compression, damage.
+//! Files made by hand: classic format, compression, damage; and what the tests of pcapng share.
 
 use std::fs;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::io::Write;
 use super::*;
 
 /// Octets of an Ethernet frame with a UDP datagram to this port.
-fn frame(port: u16) -> Vec<u8> {
+pub(super) fn frame(port: u16) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
     frame.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9]);
     frame.extend(port.to_be_bytes());
@@ -14,48 +14,50 @@ fn frame(port: u16) -> Vec<u8> {
     frame
 }
 
-/// A classic file with one packet per port; numbers are written by `order`.
-fn pcap(magic: u32, order: fn(u32) -> [u8; 4], ports: &[u16]) -> Vec<u8> {
-    let mut file = order(magic).to_vec();
-    [0, 0, 0, 65_535, 1].iter().for_each(|n| file.extend(order(*n)));
-    for port in ports {
-        let frame = frame(*port);
-        [5, 7, frame.len() as u32, 60].iter().for_each(|n| file.extend(order(*n)));
-        file.extend(frame);
+type Write32 = fn(u32) -> [u8; 4];
+
+/// Of a classic file: magic number, 16-bit version, header bytes of a record, whether the captured length is the second.
+#[derive(Clone, Copy)]
+struct Classic {
+    magic: u32,
+    version: [u16; 2],
+    record: usize,
+    is_swapped: bool,
+}
+
+const V2_4: Classic = Classic { magic: MICRO, version: [2, 4], record: 16, is_swapped: false };
+
+impl Classic {
+    /// A file with one packet per port; numbers are written by `order`.
+    fn file(self, order: Write32, ports: &[u16]) -> Vec<u8> {
+        let mut file = order(self.magic).to_vec();
+        let [major, minor] = self.version.map(u32::from);
+        let is_big = order(1)[3] == 1;
+        file.extend(order(if is_big { major << 16 | minor } else { minor << 16 | major }));
+        [0, 0, 65_535, 1].iter().for_each(|n| file.extend(order(*n)));
+        for port in ports {
+            let frame = frame(*port);
+            let mut lengths = [frame.len() as u32, 60];
+            if self.is_swapped {
+                lengths.reverse();
+            }
+            [5, 7, lengths[0], lengths[1]].iter().for_each(|n| file.extend(order(*n)));
+            file.resize(file.len() + self.record - 16, 0xee);
+            file.extend(frame);
+        }
+        file
     }
-    file
 }
 
-fn block(kind: u32, body: &[u8]) -> Vec<u8> {
-    let length = (12 + body.len().next_multiple_of(4)) as u32;
-    let mut block = [kind.to_le_bytes(), length.to_le_bytes()].concat();
-    block.extend(body);
-    block.resize(length as usize - 4, 0);
-    block.extend(length.to_le_bytes());
-    block
+fn pcap(magic: u32, order: Write32, ports: &[u16]) -> Vec<u8> {
+    Classic { magic, ..V2_4 }.file(order, ports)
 }
 
-fn section() -> Vec<u8> {
-    block(0x0a0d_0d0a, &[&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat())
-}
-
-/// An interface: Ethernet, with these options.
-fn interface(options: &[u8]) -> Vec<u8> {
-    block(1, &[&[1, 0, 0, 0, 0, 0, 0, 0][..], options].concat())
-}
-
-fn enhanced(interface: u32, units: u64, frame: &[u8]) -> Vec<u8> {
-    let numbers = [interface, (units >> 32) as u32, units as u32, frame.len() as u32, 60];
-    let mut body: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
-    body.extend(frame);
-    block(6, &body)
-}
-
-struct Outcome {
-    packets: Vec<Packet>,
-    errors: Vec<String>,
-    interfaces: Vec<Interface>,
-    counters: CaptureCounters,
+pub(super) struct Outcome {
+    pub(super) packets: Vec<Packet>,
+    pub(super) errors: Vec<String>,
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) counters: CaptureCounters,
 }
 
 fn read_with(files: &[&[u8]], options: FileOptions) -> Outcome {
@@ -75,7 +77,7 @@ fn read_with(files: &[&[u8]], options: FileOptions) -> Outcome {
     Outcome { packets, errors, interfaces, counters: source.counters().clone() }
 }
 
-fn read(files: &[&[u8]]) -> Outcome {
+pub(super) fn read(files: &[&[u8]]) -> Outcome {
     read_with(files, FileOptions::default())
 }
 
@@ -85,7 +87,7 @@ const NANO: u32 = 0xa1b2_3c4d;
 #[test]
 fn classic_files_in_both_byte_orders_and_resolutions() {
     for (magic, order, time_ns) in [
-        (MICRO, u32::to_le_bytes as fn(u32) -> [u8; 4], 5_000_007_000),
+        (MICRO, u32::to_le_bytes as Write32, 5_000_007_000),
         (MICRO, u32::to_be_bytes, 5_000_007_000),
         (NANO, u32::to_le_bytes, 5_000_000_007),
         (NANO, u32::to_be_bytes, 5_000_000_007),
@@ -95,6 +97,64 @@ fn classic_files_in_both_byte_orders_and_resolutions() {
         assert_eq!((outcome.packets[1].time_ns, outcome.packets[1].destination_port), (time_ns, 2));
         assert_eq!((outcome.counters.packets, outcome.counters.frame_octets), (2, 120));
     }
+}
+
+#[test]
+fn older_versions_and_the_modified_format() {
+    let old = |version, is_swapped| Classic { version, is_swapped, ..V2_4 };
+    let modified = Classic { magic: 0xa1b2_cd34, record: 24, ..V2_4 };
+    for classic in [
+        old([2, 0], true),
+        old([2, 1], true),
+        old([2, 2], true),
+        old([2, 3], true),
+        old([2, 3], false),
+        old([543, 0], true),
+        Classic { magic: NANO, ..old([2, 2], true) },
+        modified,
+        Classic { version: [2, 2], is_swapped: true, ..modified },
+    ] {
+        for order in [u32::to_le_bytes as Write32, u32::to_be_bytes] {
+            let outcome = read(&[&classic.file(order, &[1, 2])]);
+            assert_eq!((outcome.errors.len(), outcome.packets.len()), (0, 2), "{:?}", outcome.errors);
+            assert_eq!((outcome.packets[1].destination_port, outcome.counters.frame_octets), (2, 120));
+        }
+    }
+}
+
+#[test]
+fn versions_that_do_not_exist_are_refused() {
+    for version in [[1, 0], [2, 5], [3, 0], [4, 2], [0, 0], [543, 1], [u16::MAX, u16::MAX]] {
+        let outcome = read(&[&Classic { version, ..V2_4 }.file(u32::to_le_bytes, &[1])]);
+        assert_eq!((outcome.packets.len(), outcome.counters.damaged_files), (0, 1));
+        let said = format!("pcap version {}.{};", version[0], version[1]);
+        assert!(outcome.errors[0].contains(&said), "{:?}", outcome.errors);
+    }
+}
+
+#[test]
+fn a_file_that_ends_within_its_header_is_named_so() {
+    let whole = pcap(MICRO, u32::to_le_bytes, &[1]);
+    let gzip = |content: &[u8]| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(content).unwrap();
+        gzip.finish().unwrap()
+    };
+    for (content, said) in [
+        (Vec::new(), "the file is empty"),
+        (gzip(b""), "the file is empty"),
+        (b"a".to_vec(), "too short for a capture file: 1 bytes"),
+        (whole[..3].to_vec(), "too short for a capture file: 3 bytes"),
+        (whole[..4].to_vec(), "too short for a capture file: 4 bytes"),
+        (whole[..23].to_vec(), "too short for a capture file: 23 bytes"),
+        (gzip(&whole[..23]), "too short for a capture file: 23 bytes"),
+        (vec![0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0], "too short for a capture file: 8 bytes"),
+    ] {
+        let outcome = read(&[&content]);
+        assert!(outcome.errors[0].contains(said), "{said}: {:?}", outcome.errors);
+    }
+    let outcome = read(&[&whole[..24]]);
+    assert_eq!((outcome.errors.len(), outcome.packets.len()), (0, 0), "{:?}", outcome.errors);
 }
 
 #[test]
@@ -116,53 +176,19 @@ fn compressed_files_and_several_in_one_run() {
 }
 
 #[test]
-fn pcapng_resolutions_names_and_sections() {
-    let nano = interface(&[9, 0, 1, 0, 9, 0, 0, 0, 2, 0, 4, 0, b'e', b't', b'h', b'0', 0, 0, 0, 0]);
-    let binary = interface(&[9, 0, 1, 0, 0x80 | 10, 0, 0, 0, 14, 0, 8, 0, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let simple = block(3, &[&60_u32.to_le_bytes()[..], &frame(4), &[0; 18]].concat());
-    let file = [
-        section(),
-        interface(&[]),
-        nano,
-        binary,
-        enhanced(0, 5_000_007, &frame(1)),
-        enhanced(1, 5_000_000_007, &frame(2)),
-        enhanced(2, 2 * 1024 + 512, &frame(3)),
-        simple,
-        section(),
-        interface(&[]),
-        enhanced(0, 6_000_000, &frame(5)),
-    ]
-    .concat();
-    let outcome = read(&[&file]);
-    assert_eq!(outcome.errors, Vec::<String>::new());
-    let seen: Vec<(u64, u16, u32)> =
-        outcome.packets.iter().map(|p| (p.time_ns, p.destination_port, p.interface)).collect();
-    let expected = [
-        (5_000_007_000, 1, 0),
-        (5_000_000_007, 2, 1),
-        (102_500_000_000, 3, 2),
-        (102_500_000_000, 4, 0),
-        (6_000_000_000, 5, 3),
-    ];
-    assert_eq!(seen, expected);
-    assert_eq!(&*outcome.interfaces[1].name, "eth0");
-}
-
-#[test]
 fn a_file_cut_in_the_middle_is_one_line_and_the_others_go_on() {
     let whole = pcap(MICRO, u32::to_le_bytes, &[1, 2, 3]);
     let outcome = read(&[&whole[..whole.len() - 5], &whole]);
     assert_eq!((outcome.packets.len(), outcome.counters.damaged_files), (5, 1));
     let [error] = outcome.errors.as_slice() else { panic!("{:?}", outcome.errors) };
     let offset = whole.len() - 16 - frame(1).len();
-    assert!(error.contains(&format!("at octet {offset}")) && error.contains("2 packets"), "{error}");
+    assert!(error.contains(&format!("at byte {offset}")) && error.contains("2 packets"), "{error}");
     assert_eq!(error.lines().count(), 1);
 }
 
 #[test]
 fn what_is_no_capture_is_refused() {
-    for content in [&b"GET / HTTP/1.1\r\n\r\n and so on and on"[..], b"", &[0; 100]] {
+    for content in [&b"GET / HTTP/1.1\r\n\r\n and so on and on"[..], &[0; 100], b"PK\x03\x04"] {
         let outcome = read(&[content]);
         assert!(outcome.errors[0].contains("not a capture file"), "{:?}", outcome.errors);
     }
@@ -180,8 +206,6 @@ fn impossible_lengths_are_damage() {
     let outcome = read(&[&file]);
     assert_eq!(outcome.packets.len(), 1);
     assert!(outcome.errors[0].contains("captured length 4294967295"), "{:?}", outcome.errors);
-    let undescribed = [section(), enhanced(0, 1, &frame(1))].concat();
-    assert!(read(&[&undescribed]).errors[0].contains("interface 0, which is not described"));
 }
 
 #[test]

@@ -1,14 +1,21 @@
-//! Packets of network interfaces, by libpcap: one thread per interface, batches over a bounded channel.
+//! Packets of network interfaces, by libpcap: one thread per interface, batches over a bounded channel, and a thread that
+//! follows which interfaces there are.
 
 mod cooked;
+mod frames;
+mod interfaces;
+mod inventory;
+mod links;
+mod netlink;
 mod open;
 mod seen;
+mod shared;
+mod supervisor;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
@@ -16,35 +23,27 @@ use pidflow_engine::decode::Fragments;
 use pidflow_engine::packet::Packet;
 
 use super::{CaptureCounters, CaptureError, Interface};
+pub use interfaces::Interfaces;
 pub use seen::SeenUntil;
-use watch::Watch;
+use shared::Shared;
+use supervisor::Supervisor;
 
-/// Which interfaces are watched.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Interfaces {
-    /// All, also those that come later, through libpcap's pseudo-interface `any`: one thread. There are no
-    /// destination MAC addresses and no promiscuous mode there.
-    #[default]
-    Any,
-    /// Each that is up at the start, by itself.
-    Up,
-    /// These, each by itself; `any` may be among them.
-    Named(Vec<String>),
-}
+/// The greatest number of interfaces that are captured by themselves at the same time.
+const MAX_SOURCES: usize = 1024;
 
-/// How interfaces are watched.
+/// How interfaces are captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveOptions {
     /// Which.
     pub interfaces: Interfaces,
     /// Only packets that pass (pcap-filter(7)); the kernel filters.
     pub filter: Option<String>,
-    /// Octets captured of each packet.
+    /// Bytes captured of each packet.
     pub snap_length: u32,
     /// Also packets that are for other machines.
     pub promiscuous: bool,
-    /// Kernel buffer per interface, octets.
-    pub buffer_octets: u32,
+    /// Kernel buffer per interface, bytes. It is smaller where there are many interfaces.
+    pub buffer_bytes: u32,
     /// What becomes of later IP fragments.
     pub fragments: Fragments,
 }
@@ -53,7 +52,7 @@ impl LiveOptions {
     /// Ethernet, two VLAN tags, IPv6 with some extension headers, and TCP.
     pub const SNAP_LENGTH: u32 = 256;
     /// About 100 ms of a million small packets per second.
-    pub const BUFFER_OCTETS: u32 = 32 * 1024 * 1024;
+    pub const BUFFER_BYTES: u32 = 32 * 1024 * 1024;
 }
 
 impl Default for LiveOptions {
@@ -63,7 +62,7 @@ impl Default for LiveOptions {
             filter: None,
             snap_length: Self::SNAP_LENGTH,
             promiscuous: false,
-            buffer_octets: Self::BUFFER_OCTETS,
+            buffer_bytes: Self::BUFFER_BYTES,
             fragments: Fragments::Join,
         }
     }
@@ -72,11 +71,11 @@ impl Default for LiveOptions {
 /// Packets of one interface (of several where it is `any`), in the order in which the kernel saw them.
 #[derive(Debug)]
 pub struct PacketBatch {
-    /// Which thread sends it; they are numbered from 0.
+    /// Which thread sends it. They are numbered from 0; a thread may get the number of one that has ended.
     pub source: usize,
     /// All packets before this time, nanoseconds since the epoch, have been sent with this batch.
     pub seen_until_ns: u64,
-    /// Interfaces of these packets that no batch named before.
+    /// Interfaces of these packets that no batch named before, and those that have another name now.
     pub interfaces: Vec<Interface>,
     /// The packets; none: there were none until then.
     pub packets: Vec<Packet>,
@@ -93,100 +92,59 @@ impl PacketBatch {
     }
 }
 
-/// What all threads share.
-#[derive(Debug, Default)]
-struct Shared {
-    stop: AtomicBool,
-    next_interface: AtomicU32,
-    /// One per thread.
-    counters: Mutex<Vec<CaptureCounters>>,
-}
-
-impl Shared {
-    fn is_stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    fn interface_number(&self) -> u32 {
-        self.next_interface.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Takes over the counters of one thread.
-    fn publish(&self, thread: usize, counters: &CaptureCounters) {
-        let mut all = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mine) = all.get_mut(thread) {
-            mine.clone_from(counters);
-        }
-    }
-}
-
-/// Interfaces that are being watched.
+/// Interfaces that are being captured.
 pub struct LiveCapture {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    /// None: it was waited for.
+    supervisor: Option<JoinHandle<()>>,
+    sources: usize,
 }
 
 impl LiveCapture {
-    /// Opens all interfaces, which takes CAP_NET_RAW, and then begins to watch them, which takes nothing.
+    /// Opens all interfaces, which takes CAP_NET_RAW, and then begins to read them. A thread that keeps this capability
+    /// follows which interfaces come, go and get other names.
     ///
     /// # Errors
     /// One of the interfaces cannot be opened, or the filter is wrong. Later faults of one interface are logged
     /// and counted, and the others go on.
     pub fn start(options: &LiveOptions, batches: &Sender<PacketBatch>) -> Result<Self, CaptureError> {
-        let opened = open::all(options)?;
         let shared = Arc::new(Shared::default());
-        *shared.counters.lock().unwrap_or_else(PoisonError::into_inner) =
-            vec![CaptureCounters::default(); opened.len()];
-        let mut this = Self { shared, threads: Vec::new() };
-        for (thread, handle) in opened.into_iter().enumerate() {
-            this.spawn(Watch::new(handle, thread, &this.shared, batches.clone(), options.fragments))?;
-        }
-        Ok(this)
-    }
-
-    fn spawn(&mut self, watch: Watch) -> Result<(), CaptureError> {
-        let name = watch.name().to_owned();
-        // The kernel cuts thread names at 15 octets.
-        let spawned = std::thread::Builder::new().name(format!("packets {name}")).spawn(move || watch.run());
-        self.threads.push(spawned.map_err(|e| CaptureError::Interface { name, message: e.to_string() })?);
-        Ok(())
+        let supervisor = Supervisor::start(options.clone(), Arc::clone(&shared), batches.clone())?;
+        let sources = supervisor.sources();
+        let spawned = std::thread::Builder::new().name("interfaces".into()).spawn(move || supervisor.run());
+        let supervisor = Some(spawned.map_err(CaptureError::Thread)?);
+        Ok(Self { shared, supervisor, sources })
     }
 
     /// What all interfaces saw so far.
     pub fn counters(&self) -> CaptureCounters {
-        let all = self.shared.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().fold(CaptureCounters::default(), |mut sum, counters| {
-            sum.add(counters);
-            sum
-        })
+        self.shared.counters()
     }
 
     /// Nothing is seen yet.
     pub fn seen_until(&self) -> SeenUntil {
-        SeenUntil::new(self.threads.len())
+        SeenUntil::new(self.sources)
     }
 
-    /// Whether every interface is gone.
+    /// Whether nothing is captured any more, nor will be. Interfaces that are gone may come back.
     pub fn is_finished(&self) -> bool {
-        self.threads.iter().all(JoinHandle::is_finished)
+        self.supervisor.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Asks the threads to end: each sends what it has, and the channel closes. Does not wait, because they may be
     /// waiting for room in the channel.
     pub fn stop(&self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.shared.stop();
     }
 
     /// Waits for the threads, which were asked to stop and whose channel was emptied or dropped, and gives the
     /// last counters.
     pub fn join(mut self) -> CaptureCounters {
         self.stop();
-        for thread in self.threads.drain(..) {
-            if thread.join().is_err() {
-                tracing::error!("a packet thread panicked");
-            }
+        if self.supervisor.take().is_some_and(|supervisor| supervisor.join().is_err()) {
+            tracing::error!("the thread that follows interfaces panicked");
         }
-        self.counters()
+        self.shared.counters()
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::os::fd::{AsRawFd, RawFd};
 
-use pcap::{Active, Capture, Device, Direction, Linktype, Precision};
+use std::sync::Arc;
+
+use pcap::{Active, Capture, Direction, Linktype, Precision};
 
 use super::super::CaptureError;
-use super::{Interfaces, LiveOptions};
+use super::LiveOptions;
+use super::links::Link;
 
 /// libpcap's pseudo-interface for all interfaces.
-pub(super) const ANY: &str = "any";
+const ANY: &str = "any";
 /// `LINKTYPE_LINUX_SLL2`: unlike version 1 it names the interface of each packet.
 const LINUX_SLL2: Linktype = Linktype(276);
 /// How long the kernel fills a block of its buffer before it hands it over, milliseconds.
@@ -16,7 +19,7 @@ pub(super) const READ_TIMEOUT_MS: i32 = 50;
 
 /// An interface that is ready to be read.
 pub(super) struct Handle {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     /// The kernel's index; 0: `any`.
     pub(super) index: u32,
     pub(super) capture: Capture<Active>,
@@ -24,56 +27,83 @@ pub(super) struct Handle {
     pub(super) link: u32,
 }
 
-/// Opens what the options name.
-pub(super) fn all(options: &LiveOptions) -> Result<Vec<Handle>, CaptureError> {
-    let devices = Device::list().unwrap_or_default();
-    let names = match &options.interfaces {
-        Interfaces::Any => vec![ANY.to_owned()],
-        Interfaces::Named(names) => names.clone(),
-        Interfaces::Up => {
-            let up = devices.iter().filter(|d| d.flags.is_up() && interface_index(&d.name) != 0);
-            up.map(|d| d.name.clone()).collect()
-        }
-    };
-    if names.is_empty() {
-        return Err(CaptureError::NoInterface);
-    }
-    let loopback: Vec<&str> = devices.iter().filter(|d| d.flags.is_loopback()).map(|d| d.name.as_str()).collect();
-    names.iter().map(|name| one(name, &loopback, options)).collect()
+/// What is opened: an interface, or all through one socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    Any,
+    One(Link),
 }
 
-fn one(name: &str, loopback: &[&str], options: &LiveOptions) -> Result<Handle, CaptureError> {
-    let mut capture = activate(name, options).map_err(|e| interface_error(name, &e))?;
+impl Target {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Any => ANY,
+            Self::One(link) => &link.name,
+        }
+    }
+
+    /// The kernel's index of the interface, 0: `any`.
+    pub(super) const fn index(&self) -> u32 {
+        match self {
+            Self::Any => 0,
+            Self::One(link) => link.index,
+        }
+    }
+}
+
+/// Opens it with a kernel buffer of so many bytes. `loopback` is the index of the loopback interface.
+pub(super) fn open(
+    target: &Target,
+    loopback: Option<u32>,
+    options: &LiveOptions,
+    buffer: u32,
+) -> Result<Handle, CaptureError> {
+    let name = target.name();
+    let mut capture = activate(target, options, buffer).map_err(|e| interface_error(name, &e))?;
     let mut excluded = None;
-    if name == ANY {
-        // Old libpcap (before 1.10) has version 1 only; then all packets are of one interface, `any`.
-        let _ = capture.set_datalink(LINUX_SLL2);
-        excluded = (capture.get_datalink() == LINUX_SLL2).then(|| loopback_copies(loopback)).flatten();
-    } else if loopback.contains(&name) {
-        capture.direction(Direction::In).map_err(|e| interface_error(name, &e))?;
-        ignore_outgoing(capture.as_raw_fd());
+    match target {
+        Target::Any => {
+            // Old libpcap (before 1.10) has version 1 only; then all packets are of one interface, `any`.
+            let _ = capture.set_datalink(LINUX_SLL2);
+            excluded = (capture.get_datalink() == LINUX_SLL2).then(|| loopback.map(loopback_copies)).flatten();
+        }
+        Target::One(link) if link.is_loopback => {
+            capture.direction(Direction::In).map_err(|e| interface_error(name, &e))?;
+            ignore_outgoing(capture.as_raw_fd());
+        }
+        Target::One(_) => {}
     }
     set_filter(&mut capture, options.filter.as_deref(), excluded.as_deref())?;
     let capture = capture.setnonblock().map_err(|e| interface_error(name, &e))?;
     let link = u32::try_from(capture.get_datalink().0).unwrap_or(u32::MAX);
-    Ok(Handle { name: name.to_owned(), index: interface_index(name), capture, link })
+    Ok(Handle { name: name.into(), index: bound_to(capture.as_raw_fd()), capture, link })
 }
 
-fn activate(name: &str, options: &LiveOptions) -> Result<Capture<Active>, pcap::Error> {
-    Capture::from_device(name)?
+fn activate(target: &Target, options: &LiveOptions, buffer: u32) -> Result<Capture<Active>, pcap::Error> {
+    Capture::from_device(target.name())?
         .snaplen(options.snap_length.try_into().unwrap_or(i32::MAX))
-        .promisc(options.promiscuous && name != ANY)
-        .buffer_size(options.buffer_octets.try_into().unwrap_or(i32::MAX))
+        .promisc(options.promiscuous && *target != Target::Any)
+        .buffer_size(buffer.try_into().unwrap_or(i32::MAX))
         .timeout(READ_TIMEOUT_MS)
         .precision(Precision::Nano)
         .open()
 }
 
+/// The index of the interface to which a packet socket is bound. 0: to none. -1 as a number without a sign: to one that
+/// is gone; the socket stays so when another interface gets the index.
+pub(super) fn bound_to(socket: RawFd) -> u32 {
+    // SAFETY: an address of all zeros is a valid one.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    let mut length = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: `address` is as long as `length` says, and both live until the call returns.
+    let result = unsafe { libc::getsockname(socket, (&raw mut address).cast(), &raw mut length) };
+    if result == 0 { address.sll_ifindex.cast_unsigned() } else { 0 }
+}
+
 /// On loopback a packet socket sees each packet when it is sent and when it is received. This filter drops the
 /// first in the kernel, so that it costs no room in the buffer.
-fn loopback_copies(loopback: &[&str]) -> Option<String> {
-    let name = loopback.first()?;
-    Some(format!("not (outbound and ifindex {})", interface_index(name)))
+fn loopback_copies(loopback: u32) -> String {
+    format!("not (outbound and ifindex {loopback})")
 }
 
 fn set_filter(capture: &mut Capture<Active>, given: Option<&str>, excluded: Option<&str>) -> Result<(), CaptureError> {

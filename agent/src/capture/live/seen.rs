@@ -1,6 +1,6 @@
 //! How far all interfaces have been read.
 
-use super::PacketBatch;
+use super::{MAX_SOURCES, PacketBatch};
 
 /// The time before which no packet is still to come.
 ///
@@ -12,15 +12,20 @@ pub struct SeenUntil {
 }
 
 impl SeenUntil {
-    /// What the batch of an interface that is gone says: nothing comes any more.
+    /// What the last batch of a source says: nothing comes any more.
     pub(super) const ALL_NS: u64 = u64::MAX;
 
     pub(crate) fn new(sources: usize) -> Self {
         Self { of_source: vec![0; sources] }
     }
 
-    /// Takes over what a batch says; batches must come in the order in which they were sent.
+    /// Takes over what a batch says; batches must come in the order in which they were sent. What the last one says
+    /// counts, also where that is earlier than before: the clock may have been set back. A source that comes later is
+    /// known from its first batch on.
     pub fn note(&mut self, batch: &PacketBatch) {
+        if batch.source >= self.of_source.len() && batch.source < MAX_SOURCES {
+            self.of_source.resize(batch.source + 1, Self::ALL_NS);
+        }
         if let Some(seen_ns) = self.of_source.get_mut(batch.source) {
             *seen_ns = batch.seen_until_ns;
         }
@@ -51,5 +56,27 @@ mod tests {
         assert_eq!(seen.time_ns(1000), 700);
         seen.note(&batch(1, SeenUntil::ALL_NS));
         assert_eq!(seen.time_ns(1000), 1000);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_followed() {
+        let mut seen = SeenUntil::new(2);
+        (0..2).for_each(|source| seen.note(&batch(source, 5000)));
+        seen.note(&batch(0, 1400));
+        assert_eq!(seen.time_ns(1500), 1400);
+        seen.note(&batch(1, 1450));
+        assert_eq!(seen.time_ns(1550), 1400, "one source is behind, none is ahead");
+    }
+
+    #[test]
+    fn a_source_that_comes_later_counts_from_its_first_batch_on() {
+        let mut seen = SeenUntil::new(1);
+        seen.note(&batch(0, 900));
+        seen.note(&batch(3, 700));
+        assert_eq!(seen.time_ns(1000), 700);
+        seen.note(&batch(3, SeenUntil::ALL_NS));
+        assert_eq!(seen.time_ns(1000), 900);
+        seen.note(&batch(usize::MAX, 1));
+        assert_eq!(seen.time_ns(1000), 900);
     }
 }

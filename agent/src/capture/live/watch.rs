@@ -1,34 +1,35 @@
 //! The thread of one interface.
 
-use std::collections::HashMap;
-use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use pcap::{Active, Capture, PacketHeader};
-use pidflow_engine::decode::{Decoder, Fragments, Frame, LinkType};
-use pidflow_engine::packet::Packet;
+use pcap::{Active, Capture};
+use pidflow_engine::decode::Fragments;
 
-use super::super::counters::count;
-use super::super::{BATCH, CaptureCounters, Interface};
-use super::cooked::Cooked;
-use super::open::{Handle, READ_TIMEOUT_MS};
+use super::frames::Frames;
+use super::open::{Handle, READ_TIMEOUT_MS, bound_to};
 use super::{PacketBatch, SeenUntil, Shared};
 use crate::clock::wall_ns;
+use crate::privileges;
 
 /// How long the thread sleeps at most before it looks whether it shall stop.
 const POLL_MS: i32 = 100;
 /// Packets that the kernel had so long ago have come: it hands over a block of its buffer after the read timeout, and
 /// may be late by as much.
 const HANDED_OVER_NS: u64 = 2 * READ_TIMEOUT_MS as u64 * 1_000_000;
+/// How long what is left in the kernel's buffer is read at the end. More comes all the time where there is much traffic.
+const MAX_DRAIN: Duration = Duration::from_secs(1);
 /// How often the kernel is asked what it dropped.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads one interface until it is told to stop, the interface fails, or nobody listens.
+/// Reads one interface until it is told to stop, the interface is gone or fails, or nobody listens.
 pub(super) struct Watch {
-    name: String,
+    /// The kernel's index, 0: `any`.
+    index: u32,
+    is_gone: Arc<AtomicBool>,
     capture: Capture<Active>,
     frames: Frames,
     thread: usize,
@@ -37,33 +38,33 @@ pub(super) struct Watch {
     last_statistics: Instant,
 }
 
+/// Why a thread ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// It was told to, or nobody listens.
+    Asked,
+    /// The interface cannot be read any more: it is down, gone, or something else is wrong.
+    Failed(String),
+}
+
 /// Whether the thread goes on.
 enum Next {
     Go,
-    End,
+    End(Ended),
 }
 
 impl Watch {
     pub(super) fn new(
         handle: Handle,
-        thread: usize,
+        (thread, is_gone): (usize, &Arc<AtomicBool>),
         shared: &Arc<Shared>,
         batches: Sender<PacketBatch>,
         fragments: Fragments,
     ) -> Self {
-        let mut frames = Frames {
-            link: handle.link.into(),
-            decoder: Decoder::new(fragments),
-            counters: CaptureCounters::default(),
-            packets: Vec::with_capacity(BATCH),
-            interfaces: Vec::new(),
-            numbers: HashMap::new(),
-            own: 0,
-            shared: Arc::clone(shared),
-        };
-        frames.own = frames.enter(handle.index, handle.name.as_str().into());
+        let frames = Frames::new((handle.link, handle.index, &handle.name), fragments, Arc::clone(shared));
         Self {
-            name: handle.name,
+            index: handle.index,
+            is_gone: Arc::clone(is_gone),
             capture: handle.capture,
             frames,
             thread,
@@ -73,42 +74,65 @@ impl Watch {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    pub(super) fn run(mut self) -> Ended {
+        // What strangers send is read here, and reading takes none.
+        if let Err(e) = privileges::keep_none() {
+            tracing::warn!("cannot give up privileges: {e}");
+        }
+        let ended = loop {
+            if self.is_to_end() {
+                break Ended::Asked;
+            }
+            if let Next::End(ended) = self.round() {
+                break ended;
+            }
+        };
+        self.drain();
+        self.send(SeenUntil::ALL_NS);
+        self.statistics();
+        ended
     }
 
-    pub(super) fn run(mut self) {
-        let mut next = Next::Go;
-        while matches!(next, Next::Go) && !self.shared.is_stopping() {
-            next = self.round();
-        }
-        // What is left in the kernel's buffer was seen before the stop.
-        while matches!(next, Next::Go) {
-            next = self.read();
-            if self.frames.packets.is_empty() || matches!(self.send(0), Next::End) {
+    /// Sends what is left in the kernel's buffer, which came before the end.
+    fn drain(&mut self) {
+        std::thread::sleep(Duration::from_nanos(HANDED_OVER_NS));
+        let end = Instant::now() + MAX_DRAIN;
+        while Instant::now() < end {
+            let next = self.read();
+            let Some(last_ns) = self.frames.last_ns() else { break };
+            if matches!(self.send(last_ns), Next::End(_)) || matches!(next, Next::End(_)) {
                 break;
             }
         }
-        self.send(SeenUntil::ALL_NS);
-        self.statistics();
+    }
+
+    fn is_to_end(&self) -> bool {
+        self.shared.is_stopping() || self.is_gone.load(Ordering::Relaxed)
     }
 
     /// Waits for packets and hands them on.
     fn round(&mut self) -> Next {
         let begun_ns = wall_ns();
         self.wait();
+        self.frames.follow_names();
         let read = self.read();
-        let has_all = self.frames.packets.len() < BATCH;
-        let last_ns = self.frames.packets.last().map_or(0, |p| p.time_ns);
-        let seen_until_ns = if has_all { begun_ns.saturating_sub(HANDED_OVER_NS) } else { last_ns };
-        if matches!(self.send(seen_until_ns), Next::End) {
-            return Next::End;
+        let seen_until_ns = self.frames.seen_until_ns(begun_ns.saturating_sub(HANDED_OVER_NS));
+        if let Next::End(ended) = self.send(seen_until_ns) {
+            return Next::End(ended);
         }
         if self.last_statistics.elapsed() >= STATISTICS_INTERVAL {
             self.statistics();
+            if !self.is_bound() {
+                return Next::End(Ended::Failed("it is gone".to_owned()));
+            }
         }
-        self.shared.publish(self.thread, &self.frames.counters);
+        self.shared.publish(self.thread, self.frames.counters());
         read
+    }
+
+    /// libpcap looks whether an interface has the index, which may be another one by now.
+    fn is_bound(&self) -> bool {
+        bound_to(self.capture.as_raw_fd()) == self.index
     }
 
     fn wait(&self) {
@@ -119,34 +143,22 @@ impl Watch {
 
     /// Decodes what the kernel has, at most one batch.
     fn read(&mut self) -> Next {
-        while self.frames.packets.len() < BATCH {
+        while self.frames.has_room() {
             match self.capture.next_packet() {
                 Ok(packet) => self.frames.take(packet.header, packet.data),
                 Err(pcap::Error::TimeoutExpired) => break,
-                Err(error) => return self.lose(&error),
+                Err(error) => return Next::End(Ended::Failed(error.to_string())),
             }
         }
         Next::Go
     }
 
-    #[cold]
-    fn lose(&mut self, error: &pcap::Error) -> Next {
-        tracing::error!("interface {}: {error}; it is not watched any more, others go on", self.name);
-        self.frames.counters.lost_interfaces += 1;
-        Next::End
-    }
-
     /// Waits where the channel is full: then the kernel's buffer fills, and the kernel counts what it drops.
     fn send(&mut self, seen_until_ns: u64) -> Next {
-        let packets = if self.frames.packets.is_empty() {
-            Vec::new()
-        } else {
-            std::mem::replace(&mut self.frames.packets, Vec::with_capacity(BATCH))
-        };
-        let interfaces = std::mem::take(&mut self.frames.interfaces);
+        let (interfaces, packets) = self.frames.take_batch();
         match self.batches.send(PacketBatch { source: self.thread, seen_until_ns, interfaces, packets }) {
             Ok(()) => Next::Go,
-            Err(_) => Next::End,
+            Err(_) => Next::End(Ended::Asked),
         }
     }
 
@@ -154,80 +166,8 @@ impl Watch {
     fn statistics(&mut self) {
         self.last_statistics = Instant::now();
         if let Ok(statistics) = self.capture.stats() {
-            self.frames.counters.kernel_drops = statistics.dropped.into();
-            self.frames.counters.interface_drops = statistics.if_dropped.into();
+            self.frames.count_drops(statistics.dropped.into(), statistics.if_dropped.into());
         }
-        self.shared.publish(self.thread, &self.frames.counters);
+        self.shared.publish(self.thread, self.frames.counters());
     }
-}
-
-/// Frames to packets.
-struct Frames {
-    link: LinkType,
-    decoder: Decoder,
-    counters: CaptureCounters,
-    packets: Vec<Packet>,
-    /// New ones since the last batch.
-    interfaces: Vec<Interface>,
-    /// From the kernel's index to our number.
-    numbers: HashMap<u32, u32>,
-    /// The number of the interface itself.
-    own: u32,
-    shared: Arc<Shared>,
-}
-
-impl Frames {
-    #[inline]
-    fn take(&mut self, header: &PacketHeader, data: &[u8]) {
-        let mut frame = Frame { time_ns: time_ns(header), wire_octets: header.len, interface: self.own, data };
-        let cooked = if self.link == LinkType::LinuxSll2 { Cooked::parse(data) } else { None };
-        let frame_octets = cooked.map_or(header.len, |cooked| cooked.frame_octets(header.len));
-        self.counters.see(frame_octets);
-        if let Some(cooked) = cooked {
-            if cooked.is_loopback_copy() {
-                count(&mut self.counters.loopback_copies, frame_octets);
-                return;
-            }
-            frame.interface = self.number(cooked.interface_index);
-        }
-        match self.decoder.decode(self.link, &frame) {
-            Ok(packet) => self.packets.push(packet.with_octets(packet.octets, frame_octets)),
-            Err(reason) => self.counters.discard(reason, frame_octets),
-        }
-    }
-
-    #[inline]
-    fn number(&mut self, index: u32) -> u32 {
-        match self.numbers.get(&index) {
-            Some(number) => *number,
-            None => self.enter(index, interface_name(index)),
-        }
-    }
-
-    fn enter(&mut self, index: u32, name: Arc<str>) -> u32 {
-        let number = self.shared.interface_number();
-        self.numbers.insert(index, number);
-        self.interfaces.push(Interface { number, index, name });
-        number
-    }
-}
-
-/// The capture was opened with nanoseconds, which stand in the place of microseconds.
-fn time_ns(header: &PacketHeader) -> u64 {
-    let seconds = u64::try_from(header.ts.tv_sec).unwrap_or(0);
-    let nanoseconds = u64::try_from(header.ts.tv_usec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
-}
-
-/// The name of an interface of this network namespace; `if7` where it is gone already.
-#[cold]
-fn interface_name(index: u32) -> Arc<str> {
-    let mut buffer: [libc::c_char; libc::IF_NAMESIZE] = [0; libc::IF_NAMESIZE];
-    // SAFETY: the buffer has the IF_NAMESIZE octets that the call may write.
-    let found = unsafe { libc::if_indextoname(index, buffer.as_mut_ptr()) };
-    if found.is_null() {
-        return format!("if{index}").into();
-    }
-    // SAFETY: the call succeeded, so the buffer holds a string that ends with a NUL.
-    unsafe { CStr::from_ptr(buffer.as_ptr()) }.to_string_lossy().into()
 }

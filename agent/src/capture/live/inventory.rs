@@ -1,0 +1,121 @@
+//! Keeps the interfaces that there are as the kernel tells them.
+
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::links::{Event, Links};
+use super::netlink::{LinkMonitor, Said};
+
+/// How long a wait for news takes at most.
+const MAX_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// How long the kernel's first answer is waited for.
+const MAX_LEARN: Duration = Duration::from_secs(2);
+/// Between two questions for all interfaces.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Inventory {
+    /// None: interfaces cannot be followed.
+    monitor: Option<LinkMonitor>,
+    links: Links,
+    /// Whether everything is known. Else it has to be asked for.
+    is_complete: bool,
+    /// Whether something was missed since it was asked for.
+    was_disturbed: bool,
+    asked: Instant,
+}
+
+impl Inventory {
+    /// The interfaces that there are now. Where the kernel does not tell, that is logged, and none are known.
+    pub(super) fn learn() -> Self {
+        let monitor = LinkMonitor::open()
+            .inspect_err(|e| tracing::warn!("interfaces that come, go or are renamed are not followed: {e}"));
+        let (links, asked) = (Links::default(), Instant::now());
+        let mut this = Self { monitor: monitor.ok(), links, is_complete: false, was_disturbed: false, asked };
+        this.ask();
+        while this.monitor.is_some() && !this.is_complete && asked.elapsed() < MAX_LEARN {
+            this.wait();
+            this.hear();
+        }
+        this
+    }
+
+    pub(super) const fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// Waits for news, for a tenth of a second at most.
+    pub(super) fn wait(&self) {
+        match &self.monitor {
+            // A signal that interrupts it ends the wait early.
+            Some(monitor) => drop(poll(&mut [PollFd::new(monitor, PollFlags::IN)], Some(&MAX_WAIT))),
+            None => std::thread::sleep(Duration::from_nanos(MAX_WAIT.tv_nsec.unsigned_abs())),
+        }
+    }
+
+    /// Takes over what the kernel said, and tells what that changed.
+    pub(super) fn hear(&mut self) -> Vec<Event> {
+        let (mut said, mut events) = (Vec::new(), Vec::new());
+        let Some(monitor) = &mut self.monitor else { return events };
+        if let Err(e) = monitor.receive(&mut said) {
+            tracing::warn!("interfaces that come, go or are renamed are not followed any more: {e}");
+            self.monitor = None;
+        }
+        said.into_iter().for_each(|said| self.take(said, &mut events));
+        if !self.is_complete && self.asked.elapsed() >= ASK_INTERVAL {
+            self.ask();
+        }
+        events
+    }
+
+    fn take(&mut self, said: Said, events: &mut Vec<Event>) {
+        match said {
+            Said::Lost => (self.is_complete, self.was_disturbed) = (false, true),
+            // It is not all: what was not said may be there all the same.
+            Said::All if self.was_disturbed => return,
+            Said::All => self.is_complete = true,
+            Said::Is(_) | Said::Gone(_) => {}
+        }
+        self.links.take(said, events);
+    }
+
+    fn ask(&mut self) {
+        (self.is_complete, self.was_disturbed, self.asked) = (false, false, Instant::now());
+        self.links.expect_all();
+        if let Some(monitor) = &self.monitor
+            && let Err(e) = monitor.ask_for_all()
+        {
+            tracing::debug!("cannot ask for the interfaces: {e}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::links::Link;
+    use super::*;
+
+    fn is(index: u32) -> Said {
+        Said::Is(Link::unknown(index, &format!("eth{index}")))
+    }
+
+    #[test]
+    fn an_answer_in_which_something_is_missing_takes_nothing_away() {
+        let (links, asked) = (Links::default(), Instant::now());
+        let mut inventory = Inventory { monitor: None, links, is_complete: false, was_disturbed: false, asked };
+        let mut take = |said: Vec<Said>| {
+            let mut events = Vec::new();
+            said.into_iter().for_each(|said| inventory.take(said, &mut events));
+            let complete = inventory.is_complete;
+            if !complete {
+                inventory.ask();
+            }
+            (events.len(), complete)
+        };
+        assert_eq!(take(vec![is(1), is(2), Said::All]), (2, true));
+        assert_eq!(take(vec![Said::Lost]), (0, false));
+        assert_eq!(take(vec![is(1), Said::Lost, Said::All]), (0, false));
+        assert_eq!(take(vec![is(1), Said::All]), (1, true), "the second one is gone");
+    }
+}

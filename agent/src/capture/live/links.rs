@@ -1,0 +1,166 @@
+//! The interfaces that there are, and what became of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::netlink::Said;
+use super::shared::Names;
+
+/// An interface of this network namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Link {
+    /// The kernel's index; another interface may have it later.
+    pub(super) index: u32,
+    pub(super) name: Arc<str>,
+    /// Alternative names, by which it can be asked for too.
+    pub(super) other_names: Vec<String>,
+    pub(super) is_up: bool,
+    pub(super) is_loopback: bool,
+}
+
+impl Link {
+    /// One of which nothing is known but what is called so.
+    pub(super) fn unknown(index: u32, name: &str) -> Self {
+        Self { index, name: name.into(), other_names: Vec::new(), is_up: false, is_loopback: false }
+    }
+
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        *self.name == *name || self.other_names.iter().any(|other| other == name)
+    }
+}
+
+/// What became of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    Appeared(Link),
+    Renamed {
+        before: Arc<str>,
+        now: Link,
+    },
+    /// It was down before.
+    CameUp(Link),
+    Disappeared(Link),
+}
+
+/// The interfaces by index.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    known: BTreeMap<u32, Known>,
+    appearances: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    link: Link,
+    /// Tells it from others that had its index before.
+    appearance: u64,
+    /// Whether it was said since everything was asked for.
+    is_confirmed: bool,
+}
+
+impl Links {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.known.values().map(|known| &known.link)
+    }
+
+    pub(super) fn get(&self, index: u32) -> Option<&Link> {
+        self.known.get(&index).map(|known| &known.link)
+    }
+
+    pub(super) fn called(&self, name: &str) -> Option<&Link> {
+        self.iter().find(|link| link.is_called(name))
+    }
+
+    /// By index, the number of its appearance and the name of each.
+    pub(super) fn names(&self) -> Names {
+        self.known.iter().map(|(index, known)| (*index, (known.appearance, Arc::clone(&known.link.name)))).collect()
+    }
+
+    /// Everything was asked for: what is not said until [`Said::All`] is gone.
+    pub(super) fn expect_all(&mut self) {
+        self.known.values_mut().for_each(|known| known.is_confirmed = false);
+    }
+
+    /// Takes over what was said.
+    pub(super) fn take(&mut self, said: Said, events: &mut Vec<Event>) {
+        match said {
+            Said::Is(link) => self.set(link, events),
+            Said::Gone(index) => events.extend(self.remove(index)),
+            Said::All => {
+                let gone: Vec<u32> = self.known.values().filter(|k| !k.is_confirmed).map(|k| k.link.index).collect();
+                events.extend(gone.into_iter().filter_map(|index| self.remove(index)));
+            }
+            Said::Lost => {}
+        }
+    }
+
+    fn set(&mut self, link: Link, events: &mut Vec<Event>) {
+        let Some(known) = self.known.get_mut(&link.index) else {
+            self.appearances += 1;
+            let known = Known { link: link.clone(), appearance: self.appearances, is_confirmed: true };
+            self.known.insert(link.index, known);
+            return events.push(Event::Appeared(link));
+        };
+        known.is_confirmed = true;
+        let before = std::mem::replace(&mut known.link, link.clone());
+        if link.is_up && !before.is_up {
+            events.push(Event::CameUp(link.clone()));
+        }
+        if before.name != link.name {
+            events.push(Event::Renamed { before: before.name, now: link });
+        }
+    }
+
+    fn remove(&mut self, index: u32) -> Option<Event> {
+        self.known.remove(&index).map(|known| Event::Disappeared(known.link))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(index: u32, name: &str) -> Link {
+        Link { index, name: name.into(), other_names: vec![format!("{name}-too")], is_up: true, is_loopback: false }
+    }
+
+    fn events(links: &mut Links, said: impl IntoIterator<Item = Said>) -> Vec<Event> {
+        let mut events = Vec::new();
+        said.into_iter().for_each(|said| links.take(said, &mut events));
+        events
+    }
+
+    #[test]
+    fn an_index_that_is_taken_over_is_another_appearance_and_a_new_name_is_not() {
+        let mut links = Links::default();
+        let first = events(&mut links, [Said::Is(link(7, "eth7")), Said::Is(link(7, "eth7"))]);
+        assert_eq!(first, [Event::Appeared(link(7, "eth7"))]);
+        let appearance =
+            |links: &Links| links.names().into_values().map(|(appearance, _)| appearance).collect::<Vec<_>>();
+        let before = appearance(&links);
+        let renamed = events(&mut links, [Said::Is(link(7, "lan0"))]);
+        assert_eq!(renamed, [Event::Renamed { before: "eth7".into(), now: link(7, "lan0") }]);
+        assert_eq!(appearance(&links), before);
+        let down = Link { is_up: false, ..link(7, "lan0") };
+        assert_eq!(events(&mut links, [Said::Is(down), Said::Is(link(7, "lan0"))]), [Event::CameUp(link(7, "lan0"))]);
+        let taken = events(&mut links, [Said::Gone(7), Said::Gone(7), Said::Is(link(7, "eth9"))]);
+        assert_eq!(taken, [Event::Disappeared(link(7, "lan0")), Event::Appeared(link(7, "eth9"))]);
+        assert_ne!(appearance(&links), before);
+        assert!(links.called("eth9-too").is_some() && links.called("lan0").is_none());
+    }
+
+    #[test]
+    fn what_was_missed_is_made_up_for() {
+        let mut links = Links::default();
+        events(&mut links, [Said::Is(link(1, "lo")), Said::Is(link(2, "eth0")), Said::Is(link(3, "eth1"))]);
+        links.expect_all();
+        let all = [Said::Is(link(1, "lo")), Said::Is(link(3, "wan")), Said::Is(link(4, "eth2")), Said::All];
+        let expected = [
+            Event::Renamed { before: "eth1".into(), now: link(3, "wan") },
+            Event::Appeared(link(4, "eth2")),
+            Event::Disappeared(link(2, "eth0")),
+        ];
+        assert_eq!(events(&mut links, all), expected);
+        assert_eq!(events(&mut links, [Said::Lost]), []);
+    }
+}

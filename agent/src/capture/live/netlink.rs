@@ -1,0 +1,216 @@
+//! What the kernel says of network interfaces: rtnetlink(7).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader, NetlinkMessage,
+    NlaBuffer, NlasIterator,
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkFlags, LinkHeader, LinkMessage};
+use rustix::io::Errno;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, send, socket_with};
+
+use super::links::Link;
+
+/// `RTMGRP_LINK` of linux/rtnetlink.h: the group that is told of each change of an interface.
+const LINK_GROUP: u32 = 1;
+/// Message types and attributes of linux/rtnetlink.h and linux/if_link.h.
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_PROP_LIST: u16 = 52;
+const IFLA_ALT_IFNAME: u16 = 53;
+/// Bytes of `struct ifinfomsg`.
+const LINK_HEADER: usize = 16;
+/// The kernel sends no longer messages unless asked to; what is longer is cut, which is noticed.
+const MAX_MESSAGE: usize = 64 * 1024;
+
+/// One thing that was said.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// The interface is so now.
+    Is(Link),
+    /// The interface with this index is gone.
+    Gone(u32),
+    /// Every interface that there is was said since [`LinkMonitor::ask_for_all`].
+    All,
+    /// Something was lost or changed meanwhile: ask again.
+    Lost,
+}
+
+/// A socket that is told of changes of the interfaces of the network namespace in which it was opened.
+#[derive(Debug)]
+pub(super) struct LinkMonitor {
+    socket: OwnedFd,
+    buffer: Vec<u8>,
+}
+
+impl LinkMonitor {
+    pub(super) fn open() -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        // Protocol 0 is NETLINK_ROUTE.
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+        bind(&socket, &SocketAddrNetlink::new(0, LINK_GROUP))?;
+        Ok(Self { socket, buffer: vec![0; MAX_MESSAGE] })
+    }
+
+    /// Asks for all interfaces; the answer is among what [`LinkMonitor::receive`] gives.
+    pub(super) fn ask_for_all(&self) -> io::Result<()> {
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let message = RouteNetlinkMessage::GetLink(LinkMessage::default());
+        let mut request = NetlinkMessage::new(header, message.into());
+        request.finalize();
+        let mut bytes = vec![0; request.buffer_len()];
+        request.serialize(&mut bytes);
+        send(&self.socket, &bytes, rustix::net::SendFlags::empty())?;
+        Ok(())
+    }
+
+    /// Takes everything that was said and not taken yet; does not wait.
+    pub(super) fn receive(&mut self, said: &mut Vec<Said>) -> io::Result<()> {
+        loop {
+            match recv(&self.socket, self.buffer.as_mut_slice(), RecvFlags::TRUNC) {
+                Ok((length, whole)) if length < whole => said.push(Said::Lost),
+                Ok((length, _)) => parse(self.buffer.get(..length).unwrap_or_default(), said),
+                Err(Errno::AGAIN) => return Ok(()),
+                // More was said than the socket's buffer holds.
+                Err(Errno::NOBUFS) => said.push(Said::Lost),
+                Err(Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+}
+
+impl AsFd for LinkMonitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Messages follow each other, each padded to four bytes.
+fn parse(mut bytes: &[u8], said: &mut Vec<Said>) {
+    while let Ok(message) = NetlinkBuffer::new_checked(bytes) {
+        let (length, kind) = (message.length() as usize, message.message_type());
+        if message.flags() & NLM_F_DUMP_INTR != 0 {
+            said.push(Said::Lost);
+        }
+        said.extend(one(kind, message.payload()));
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+}
+
+fn one(kind: u16, payload: &[u8]) -> Option<Said> {
+    match kind {
+        NLMSG_DONE => Some(Said::All),
+        NLMSG_ERROR => Some(Said::Lost),
+        RTM_NEWLINK => link(payload).map(Said::Is),
+        RTM_DELLINK => header(payload).map(|header| Said::Gone(header.index)),
+        _ => None,
+    }
+}
+
+/// None: it is not the interface itself of which this is said, but its part in a bridge (family `AF_BRIDGE`).
+fn header(payload: &[u8]) -> Option<LinkHeader> {
+    let header = LinkHeader::parse(payload).ok()?;
+    (u8::from(header.interface_family) == 0).then_some(header)
+}
+
+/// None where there is no name: news of wireless interfaces have none.
+fn link(payload: &[u8]) -> Option<Link> {
+    let header = header(payload)?;
+    let attributes = attributes(payload.get(LINK_HEADER..)?);
+    let mut link = Link {
+        index: header.index,
+        name: "".into(),
+        other_names: Vec::new(),
+        is_up: header.flags.contains(LinkFlags::Up),
+        is_loopback: header.flags.contains(LinkFlags::Loopback),
+    };
+    for attribute in attributes {
+        match attribute.kind() {
+            IFLA_IFNAME => link.name = name(attribute.value()).into(),
+            IFLA_PROP_LIST => {
+                let names = self::attributes(attribute.value()).filter(|a| a.kind() == IFLA_ALT_IFNAME);
+                link.other_names = names.map(|a| name(a.value())).collect();
+            }
+            _ => {}
+        }
+    }
+    (!link.name.is_empty()).then_some(link)
+}
+
+fn attributes(bytes: &[u8]) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
+    NlasIterator::new(bytes).map_while(Result::ok)
+}
+
+/// A string that ends with a NUL.
+fn name(value: &[u8]) -> String {
+    let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(name).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let mut attribute = [(4 + value.len() as u16).to_ne_bytes(), kind.to_ne_bytes()].concat();
+        attribute.extend(value);
+        attribute.resize(attribute.len().next_multiple_of(4), 0);
+        attribute
+    }
+
+    fn message(kind: u16, family: u8, flags: u32, attributes: &[u8]) -> Vec<u8> {
+        let mut message = ((16 + LINK_HEADER + attributes.len()) as u32).to_ne_bytes().to_vec();
+        message.extend(kind.to_ne_bytes());
+        message.extend([0; 10]);
+        message.extend([family, 0, 1, 0]);
+        [7, flags, 0].iter().for_each(|n: &u32| message.extend(n.to_ne_bytes()));
+        message.extend(attributes);
+        message
+    }
+
+    fn said(bytes: &[u8]) -> Vec<Said> {
+        let mut said = Vec::new();
+        parse(bytes, &mut said);
+        said
+    }
+
+    #[test]
+    fn names_and_flags_are_read_and_bridge_ports_are_not() {
+        let other_names = [attribute(IFLA_ALT_IFNAME, b"uplink\0"), attribute(IFLA_ALT_IFNAME, b"enp3s0\0")].concat();
+        let attributes = [
+            attribute(IFLA_IFNAME, b"eth0\0"),
+            attribute(0x7fff, b"what a later kernel adds"),
+            attribute(IFLA_PROP_LIST | 0x8000, &other_names),
+        ]
+        .concat();
+        let up = message(RTM_NEWLINK, 0, 1, &attributes);
+        let of_bridge = [RTM_NEWLINK, RTM_DELLINK].map(|kind| message(kind, 7, 1, &attributes)).concat();
+        let gone = message(RTM_DELLINK, 0, 0, &[]);
+        let expected = Link {
+            index: 7,
+            name: "eth0".into(),
+            other_names: vec!["uplink".into(), "enp3s0".into()],
+            is_up: true,
+            is_loopback: false,
+        };
+        assert_eq!(said(&[up, of_bridge, gone].concat()), [Said::Is(expected), Said::Gone(7)]);
+    }
+
+    #[test]
+    fn messages_that_are_cut_or_lie_about_their_length_end_the_list() {
+        let whole = message(RTM_NEWLINK, 0, 1, &attribute(IFLA_IFNAME, b"eth0\0"));
+        for length in 0..whole.len() {
+            assert!(said(&whole[..length]).is_empty());
+        }
+        let mut nameless = message(RTM_NEWLINK, 0, 1, &attribute(IFLA_IFNAME, b"eth0\0"));
+        nameless[32..34].copy_from_slice(&200_u16.to_ne_bytes());
+        assert!(said(&nameless).is_empty());
+    }
+}

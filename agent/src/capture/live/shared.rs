@@ -1,0 +1,94 @@
+//! What all threads of a live capture share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::super::CaptureCounters;
+use super::super::counters::InterfaceChanges;
+
+/// The names of the interfaces of this network namespace by index, each with the number of its appearance, which another
+/// interface that gets the same index does not share.
+pub(super) type Names = HashMap<u32, (u64, Arc<str>)>;
+
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    stop: AtomicBool,
+    next_interface: AtomicU32,
+    counters: Mutex<Counters>,
+    names: Mutex<Names>,
+    /// Changes with the names.
+    names_version: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    /// One per thread, at its number.
+    running: Vec<CaptureCounters>,
+    /// Of threads that have ended.
+    ended: CaptureCounters,
+}
+
+impl Shared {
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn interface_number(&self) -> u32 {
+        self.next_interface.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes over the counters of one thread.
+    pub(super) fn publish(&self, thread: usize, counters: &CaptureCounters) {
+        let mut all = lock(&self.counters);
+        if all.running.len() <= thread {
+            all.running.resize_with(thread + 1, CaptureCounters::default);
+        }
+        if let Some(mine) = all.running.get_mut(thread) {
+            mine.clone_from(counters);
+        }
+    }
+
+    /// The thread has ended, and another one may get its number.
+    pub(super) fn retire(&self, thread: usize) {
+        let mut all = lock(&self.counters);
+        if let Some(counters) = all.running.get_mut(thread).map(std::mem::take) {
+            all.ended.add(&counters);
+        }
+    }
+
+    /// Takes over what became of interfaces.
+    pub(super) fn publish_changes(&self, changes: &InterfaceChanges) {
+        lock(&self.counters).ended.interfaces.clone_from(changes);
+    }
+
+    /// The counters of all threads together.
+    pub(super) fn counters(&self) -> CaptureCounters {
+        let all = lock(&self.counters);
+        all.running.iter().fold(all.ended.clone(), |mut sum, counters| {
+            sum.add(counters);
+            sum
+        })
+    }
+
+    pub(super) fn set_names(&self, names: Names) {
+        *lock(&self.names) = names;
+        self.names_version.fetch_add(1, Ordering::Release);
+    }
+
+    pub(super) fn names_version(&self) -> u64 {
+        self.names_version.load(Ordering::Acquire)
+    }
+
+    pub(super) fn names(&self) -> MutexGuard<'_, Names> {
+        lock(&self.names)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

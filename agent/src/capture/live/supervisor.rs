@@ -1,0 +1,288 @@
+//! The thread that opens interfaces as they come, and says what became of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::super::CaptureError;
+use super::super::counters::InterfaceChanges;
+use super::inventory::Inventory;
+use super::links::{Event, Link};
+use super::open::{self, Handle, Target, interface_index};
+use super::watch::{Ended, Watch};
+use super::{Interfaces, LiveOptions, MAX_SOURCES, PacketBatch, Shared};
+use crate::privileges;
+
+/// Between two attempts to open an interface.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// Kernel buffers of all interfaces together, bytes, where there are many.
+const MAX_BUFFERS: u32 = 256 * 1024 * 1024;
+/// The smallest buffer of one interface, bytes.
+const MIN_BUFFER: u32 = 1024 * 1024;
+
+pub(super) struct Supervisor {
+    options: LiveOptions,
+    shared: Arc<Shared>,
+    batches: Sender<PacketBatch>,
+    inventory: Inventory,
+    /// At the number of their source.
+    running: Vec<Option<Running>>,
+    /// Interfaces that are there and were opened, by index, as they were then: they are captured under any name.
+    opened: BTreeMap<u32, Link>,
+    /// What cannot be captured at present, by index.
+    failing: BTreeMap<u32, Failing>,
+    changes: InterfaceChanges,
+}
+
+/// A packet thread.
+struct Running {
+    target: Target,
+    /// Tells the thread that its interface is gone.
+    is_gone: Arc<AtomicBool>,
+    thread: JoinHandle<Ended>,
+}
+
+/// An interface that should be captured.
+struct Failing {
+    name: Arc<str>,
+    next_try: Instant,
+    /// Why it is not.
+    message: String,
+    /// Each message is logged once.
+    is_logged: bool,
+}
+
+impl Running {
+    fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Relaxed)
+    }
+}
+
+impl Supervisor {
+    /// Opens what there is and starts to read it.
+    pub(super) fn start(
+        options: LiveOptions,
+        shared: Arc<Shared>,
+        batches: Sender<PacketBatch>,
+    ) -> Result<Self, CaptureError> {
+        let (inventory, changes) = (Inventory::learn(), InterfaceChanges::default());
+        let (running, opened, failing) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let mut this = Self { options, shared, batches, inventory, running, opened, failing, changes };
+        this.publish_names();
+        let targets = this.targets()?;
+        let buffer = this.buffer(targets.len());
+        let handles: Result<Vec<_>, _> = targets.iter().map(|target| this.open(target, buffer)).collect();
+        for (target, handle) in targets.into_iter().zip(handles?) {
+            this.spawn(target, handle)?;
+        }
+        Ok(this)
+    }
+
+    /// How many threads there are.
+    pub(super) fn sources(&self) -> usize {
+        self.running.len()
+    }
+
+    fn targets(&self) -> Result<Vec<Target>, CaptureError> {
+        let links = match &self.options.interfaces {
+            Interfaces::Any => return Ok(vec![Target::Any]),
+            Interfaces::Up => self.inventory.links().iter().filter(|link| link.is_up).cloned().collect(),
+            Interfaces::Named(names) => self.named(names),
+        };
+        if links.is_empty() {
+            return Err(CaptureError::NoInterface);
+        }
+        Ok(links.into_iter().take(MAX_SOURCES).map(Target::One).collect())
+    }
+
+    /// Each of them once, whichever of its names was given.
+    fn named(&self, names: &[String]) -> Vec<Link> {
+        let mut links: Vec<Link> = Vec::new();
+        for name in names {
+            let known = self.inventory.links().called(name).cloned();
+            let link = known.unwrap_or_else(|| Link::unknown(interface_index(name), name));
+            match links.iter().find(|other| other.index == link.index && link.index != 0) {
+                Some(other) => tracing::info!("interface {name} is {} and captured once", other.name),
+                None => links.push(link),
+            }
+        }
+        links
+    }
+
+    /// The kernel buffer of one of so many interfaces, bytes.
+    fn buffer(&self, interfaces: usize) -> u32 {
+        let share = MAX_BUFFERS / u32::try_from(interfaces.max(1)).unwrap_or(u32::MAX);
+        self.options.buffer_bytes.min(share.max(MIN_BUFFER))
+    }
+
+    fn open(&self, target: &Target, buffer: u32) -> Result<Handle, CaptureError> {
+        let loopback = self.inventory.links().iter().find(|link| link.is_loopback).map(|link| link.index);
+        open::open(target, loopback, &self.options, buffer)
+    }
+
+    fn spawn(&mut self, target: Target, handle: Handle) -> Result<(), CaptureError> {
+        let free = self.running.iter().position(Option::is_none).unwrap_or(self.running.len());
+        let is_gone = Arc::new(AtomicBool::new(false));
+        let fragments = self.options.fragments;
+        let watch = Watch::new(handle, (free, &is_gone), &self.shared, self.batches.clone(), fragments);
+        // The kernel cuts thread names at 15 bytes.
+        let thread = std::thread::Builder::new().name(format!("packets {}", target.name()));
+        let thread = thread.spawn(move || watch.run()).map_err(CaptureError::Thread)?;
+        if let Target::One(link) = &target {
+            self.opened.insert(link.index, link.clone());
+        }
+        let running = Some(Running { target, is_gone, thread });
+        match self.running.get_mut(free) {
+            Some(place) => *place = running,
+            None => self.running.push(running),
+        }
+        Ok(())
+    }
+
+    /// Until it is asked to stop.
+    pub(super) fn run(mut self) {
+        if let Err(e) = privileges::keep_for_capturing() {
+            tracing::warn!("cannot give up privileges: {e}");
+        }
+        while !self.shared.is_stopping() {
+            self.inventory.wait();
+            let events = self.inventory.hear();
+            events.iter().for_each(|event| self.note(event));
+            if !events.is_empty() {
+                self.publish_names();
+            }
+            self.reap();
+            self.open_wanted();
+            self.publish_changes();
+        }
+        // The channel closes when the last of its senders is gone.
+        drop(self.batches);
+        for running in self.running.into_iter().flatten() {
+            if running.thread.join().is_err() {
+                tracing::error!("the packet thread of {} panicked", running.target.name());
+            }
+        }
+    }
+
+    /// Logs and counts what became of an interface.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Appeared(link) if self.concerns(link) => {
+                self.changes.appeared += 1;
+                tracing::info!("interface {} appeared", link.name);
+            }
+            Event::Disappeared(link) if self.concerns(link) => {
+                self.changes.disappeared += 1;
+                tracing::info!("interface {} disappeared", link.name);
+                self.failing.remove(&link.index);
+                self.opened.remove(&link.index);
+                self.capturing(link.index).for_each(|running| running.is_gone.store(true, Ordering::Relaxed));
+            }
+            Event::CameUp(link) => drop(self.failing.remove(&link.index)),
+            Event::Renamed { now, before } if self.concerns(now) => {
+                self.changes.renamed += 1;
+                tracing::info!("interface {before} is called {} now, also in records from now on", now.name);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the interface is captured, or shall be.
+    fn concerns(&self, link: &Link) -> bool {
+        self.options.interfaces.includes(link) || self.opened.contains_key(&link.index)
+    }
+
+    /// The threads that capture the interface with this index.
+    fn capturing(&self, index: u32) -> impl Iterator<Item = &Running> {
+        let running = self.running.iter().flatten();
+        running.filter(move |running| running.target.index() == index && !running.is_gone())
+    }
+
+    /// Takes leave of the threads that have ended.
+    fn reap(&mut self) {
+        for (source, place) in self.running.iter_mut().enumerate() {
+            let Some(running) = place.take_if(|running| running.thread.is_finished()) else { continue };
+            self.shared.retire(source);
+            if running.is_gone() {
+                continue;
+            }
+            let message = match running.thread.join() {
+                Ok(Ended::Asked) => continue,
+                Ok(Ended::Failed(message)) => message,
+                Err(_) => "its thread panicked".to_owned(),
+            };
+            let (name, index) = (Arc::from(running.target.name()), running.target.index());
+            if self.inventory.links().get(index).is_some_and(|link| !link.is_up) {
+                tracing::info!("interface {name} is down; it is captured again when it is up");
+            }
+            self.failing.insert(index, Failing { name, next_try: Instant::now(), message, is_logged: false });
+        }
+    }
+
+    /// Opens what shall be captured and is not.
+    fn open_wanted(&mut self) {
+        for target in self.wanted() {
+            if self.log_failing(target.index()).is_some_and(|next_try| Instant::now() < next_try) {
+                continue;
+            }
+            let buffer = self.buffer(self.running.len() + 1);
+            match self.open(&target, buffer).and_then(|handle| self.spawn(target.clone(), handle)) {
+                Ok(()) => {
+                    self.failing.remove(&target.index());
+                    tracing::info!("interface {} is captured now", target.name());
+                }
+                Err(e) => self.fail(&target, e.to_string()),
+            }
+        }
+    }
+
+    /// When it is to be tried again. Logs what is wrong with it, once, when it is due and still there.
+    fn log_failing(&mut self, index: u32) -> Option<Instant> {
+        let failing = self.failing.get_mut(&index)?;
+        if failing.next_try <= Instant::now() && !std::mem::replace(&mut failing.is_logged, true) {
+            tracing::warn!("interface {}: {}; opening it again", failing.name, failing.message);
+        }
+        Some(failing.next_try)
+    }
+
+    fn wanted(&self) -> Vec<Target> {
+        let is_captured = |index| self.capturing(index).next().is_some();
+        if self.options.interfaces == Interfaces::Any {
+            return if is_captured(0) { Vec::new() } else { vec![Target::Any] };
+        }
+        // The kernel may not have said yet that one is gone.
+        let is_there = |link: &Link| interface_index(&link.name) == link.index;
+        let links = self.inventory.links().iter().filter(|link| link.is_up && self.concerns(link));
+        let room = MAX_SOURCES - self.running.iter().flatten().count().min(MAX_SOURCES);
+        links.filter(|link| !is_captured(link.index) && is_there(link)).take(room).cloned().map(Target::One).collect()
+    }
+
+    /// Logs why it cannot be opened, once.
+    fn fail(&mut self, target: &Target, message: String) {
+        if self.failing.get(&target.index()).is_none_or(|known| known.message != message) {
+            tracing::warn!("{message}; trying again each second");
+        }
+        let (name, next_try) = (target.name().into(), Instant::now() + RETRY_INTERVAL);
+        self.failing.insert(target.index(), Failing { name, next_try, message, is_logged: true });
+    }
+
+    fn publish_names(&self) {
+        self.shared.set_names(self.inventory.links().names());
+    }
+
+    fn publish_changes(&mut self) {
+        let links = self.inventory.links();
+        let renamed = |name: &str| self.opened.values().any(|link| link.is_called(name));
+        let absent = self.options.interfaces.missing(links).filter(|name| !renamed(name)).map(str::to_owned);
+        let name_now = |index| links.get(index).map(|link| link.name.to_string());
+        let failing = self.failing.iter().map(|(i, failing)| name_now(*i).unwrap_or_else(|| failing.name.to_string()));
+        self.changes.missing = absent.chain(failing).collect();
+        self.changes.missing.sort_unstable();
+        self.changes.missing.dedup();
+        self.shared.publish_changes(&self.changes);
+    }
+}
