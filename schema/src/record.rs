@@ -212,6 +212,8 @@ pub struct Flow {
     pub initiator: InitiatorBasis,
     /// The handshake, in the record during which it ended; none: not seen, or not TCP.
     pub handshake: Option<Handshake>,
+    /// Inode number of the network namespace in which the packets were captured; none: not known.
+    pub network_namespace: Option<u32>,
     /// What was spoken; none: not known.
     pub application: Option<Box<Application>>,
     /// What carried the flow; none: no tunnel, or it was not opened.
@@ -265,6 +267,7 @@ impl Flow {
             end_detail: FlowEndDetail::None,
             initiator: InitiatorBasis::FirstPacket,
             handshake: None,
+            network_namespace: None,
             application: None,
             tunnel: None,
         }
@@ -384,7 +387,8 @@ pub struct Process {
     pub parent_uid: Option<u32>,
     /// Parent's user name; empty: unknown.
     pub parent_user: Arc<str>,
-    /// The chain of parents as `name(pid)` joined by `<`, nearest first, to PID 1; empty: unknown.
+    /// The chain of parents as `name(pid)` joined by `<`, nearest first, to PID 1; empty: unknown. In names, `<`, `(`, `)`
+    /// and `\` follow a `\`; control and formatting characters are `\u{hexadecimal}`.
     pub ancestors: Arc<str>,
 }
 

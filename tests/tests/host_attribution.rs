@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use pidflow_tests::records::{Record, Side};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::trial::{self, Trial};
+use pidflow_tests::truth::{Exchange, Expected};
 
 fn backend() -> String {
     std::env::var("PIDFLOW_TEST_PROBES").unwrap_or_else(|_| "tracepoint".to_owned())
@@ -106,6 +108,78 @@ fn threads_count_as_their_process() -> Result<()> {
 #[test]
 fn ping_has_a_process_on_one_side() -> Result<()> {
     assert_perfect("ping_has_a_process_on_one_side", "ping")
+}
+
+/// Every process that had the port for a moment has its own record.
+#[test]
+fn twenty_owners_of_a_udp_port_in_turn() -> Result<()> {
+    if without_root("twenty_owners_of_a_udp_port_in_turn") {
+        return Ok(());
+    }
+    let trial = trial::observe("udp-handover", &["--probes", &backend()])?;
+    let first = trial.truth.first().context("no exchange")?;
+    let (source, destination) = ((first.source, first.source_port), (first.destination, first.destination_port));
+    let of_port = trial.ended.records.iter().filter(|r| r.source == source && r.destination == destination);
+    let mut said: Vec<_> = of_port.map(|r| r.end_number(Side::Source, "PROC_PID")).collect();
+    let mut true_ones: Vec<_> = trial.truth.iter().map(|e| process_of(e).map(u64::from)).collect();
+    said.sort_unstable();
+    true_ones.sort_unstable();
+    ensure!(said == true_ones, "said {said:?}\ntrue {true_ones:?}\n{}", trial.outcome);
+    Ok(())
+}
+
+fn process_of(exchange: &Exchange) -> Option<u32> {
+    match &exchange.source_end {
+        Expected::Process(end) => Some(end.pid),
+        _ => None,
+    }
+}
+
+/// Nothing tells which worker had a datagram, where the backend does not know the other end: no name then, never a wrong one.
+#[test]
+fn udp_servers_that_share_a_port_are_never_mistaken() -> Result<()> {
+    if without_root("udp_servers_that_share_a_port_are_never_mistaken") {
+        return Ok(());
+    }
+    let trial = trial::observe("udp-reuseport", &["--probes", &backend()])?;
+    println!("{}", trial.outcome);
+    ensure!(trial.truth.len() == 50 && trial.outcome.wrong == 0, "{}", trial.outcome);
+    Ok(())
+}
+
+#[test]
+fn holders_of_raw_sockets_are_not_the_kernel() -> Result<()> {
+    if without_root("holders_of_raw_sockets_are_not_the_kernel") {
+        return Ok(());
+    }
+    let trial = trial::observe("raw-holders", &["--probes", &backend()])?;
+    // The kernel's answers to several datagrams are one flow.
+    ensure!(trial.outcome.wrong == 0 && trial.outcome.right >= 10, "{}", trial.outcome);
+    let is_icmp = |r: &&Record| r.protocol == 1 || r.protocol == 58;
+    let sides = [Side::Source, Side::Destination];
+    for record in trial.ended.records.iter().filter(is_icmp) {
+        let said: Vec<_> = sides.iter().filter_map(|side| record.end_text(*side, "PROC_ATTRIBUTION")).collect();
+        ensure!(said == ["kernel", "kernel"], "{record:?}");
+    }
+    ensure!(trial.ended.records.iter().filter(is_icmp).count() >= 2, "no answer of the kernel seen");
+    Ok(())
+}
+
+#[test]
+fn a_process_number_that_comes_back_within_a_tick() -> Result<()> {
+    assert_perfect("a_process_number_that_comes_back_within_a_tick", "pid-reuse")
+}
+
+#[test]
+fn what_is_refused_in_another_namespace_is_not_told() -> Result<()> {
+    if without_root("what_is_refused_in_another_namespace_is_not_told") {
+        return Ok(());
+    }
+    let trial = trial::observe("refused-elsewhere", &["--probes", &backend()])?;
+    expect_perfect(&trial)?;
+    let refused: Vec<_> = trial.ended.records.iter().filter(|r| r.number("CONNECT_ERROR").is_some()).collect();
+    ensure!(refused.is_empty(), "{refused:?}");
+    Ok(())
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What is known from the kernel's side, whatever backend said it.
 //!
 //! All times are nanoseconds since the epoch: the source has turned the kernel's clock into wall
-//! time. Process identity is (PID, start time in clock ticks), which eBPF and /proc both know.
+//! time. Process identity is (PID, start time): to the nanosecond from eBPF, in clock ticks from /proc.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use pidflow_schema::Pod;
@@ -16,12 +16,48 @@ pub type StartTicks = u64;
 pub const TICK_NS: u64 = 10_000_000;
 
 /// Identity of a process.
+///
+/// A PID may be used again within one clock tick, so that the ticks of /proc alone do not tell two processes apart. The
+/// process table finds the process that an identity from /proc means: the latest with that PID and tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
     /// Thread group id in the initial PID namespace.
     pub pid: u32,
+    /// Start time after the beginning of its tick, nanoseconds; [`ProcessId::UNKNOWN`]: from /proc.
+    start_in_tick_ns: u32,
     /// Start time in clock ticks since boot.
     pub start: StartTicks,
+}
+
+impl ProcessId {
+    /// No time within a tick.
+    const UNKNOWN: u32 = u32::MAX;
+
+    /// As /proc tells it: start in clock ticks since boot.
+    #[must_use]
+    pub const fn from_ticks(pid: u32, start: StartTicks) -> Self {
+        Self { pid, start_in_tick_ns: Self::UNKNOWN, start }
+    }
+
+    /// As the kernel tells it: start in nanoseconds since boot.
+    #[must_use]
+    pub const fn from_boot_ns(pid: u32, start_ns: u64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "less than a tick")]
+        let start_in_tick_ns = (start_ns % TICK_NS) as u32;
+        Self { pid, start_in_tick_ns, start: start_ns / TICK_NS }
+    }
+
+    /// Start time after the beginning of its tick, nanoseconds; none: not known.
+    #[must_use]
+    pub const fn start_in_tick_ns(self) -> Option<u32> {
+        if self.start_in_tick_ns == Self::UNKNOWN { None } else { Some(self.start_in_tick_ns) }
+    }
+
+    /// Whether /proc shows both as the same process.
+    #[must_use]
+    pub const fn is_same_in_proc(self, other: Self) -> bool {
+        self.pid == other.pid && self.start == other.start
+    }
 }
 
 /// A process as an event names it.
@@ -125,6 +161,26 @@ pub struct ProcessSeen {
     pub container_id: Box<str>,
 }
 
+/// The sockets that a network namespace has, as the kernel lists them (`sock_diag` or /proc/net).
+///
+/// It ends the claims on sockets that were last heard of before it and are not in it: their close was lost. So it must
+/// hold every TCP socket that a file refers to, and every socket of each of `protocols`, in any state and of IPv4 and IPv6;
+/// the kernel's own and those in TIME_WAIT may be left out. A claim that was ended wrongly lives again with its next use.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SocketsAlive {
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// When reading began: a socket that closes later may be in it or not.
+    pub taken_ns: u64,
+    /// Local and remote end of each TCP socket; a listener's remote end is unspecified with port 0. IPv4-mapped addresses
+    /// are IPv4, as in [`Socket`].
+    pub tcp: Vec<(SocketAddr, SocketAddr)>,
+    /// IP protocol numbers of which `inodes` is complete.
+    pub protocols: Vec<u8>,
+    /// Inode number of each socket of those protocols.
+    pub inodes: Vec<u64>,
+}
+
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
@@ -205,4 +261,13 @@ pub enum Fact {
         /// When it began.
         begun_ns: u64,
     },
+    /// Events of this time were lost: who opened, used or closed a socket in it may not be known.
+    Lost {
+        /// The last time up to which nothing was lost.
+        from_ns: u64,
+        /// When the loss was found.
+        until_ns: u64,
+    },
+    /// The sockets of a namespace at a time; what is not there has been closed.
+    SocketsAlive(Box<SocketsAlive>),
 }

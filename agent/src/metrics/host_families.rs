@@ -38,12 +38,7 @@ fn processors(host: &HostFigures) -> [Family; 6] {
     let [one, five, fifteen] = host.load;
     [
         Family::counter("system.cpu.time", "s", "Time that all processors spent, by mode.", time.into()),
-        Family::gauge(
-            "pidflow.host.processors",
-            "{cpu}",
-            "Logical processors.",
-            Sample::alone(host.about.cpus as u64),
-        ),
+        Family::gauge("pidflow.host.processors", "{cpu}", "Logical processors.", Sample::alone(host.about.cpus as u64)),
         load("system.cpu.load_average.1m", "Load average of one minute.", one),
         load("system.cpu.load_average.5m", "Load average of five minutes.", five),
         load("system.cpu.load_average.15m", "Load average of fifteen minutes.", fifteen),

@@ -190,7 +190,7 @@ impl Bench {
     /// A process sent from this port so long after the start.
     fn sent(&self, pid: u32, port: u16, at_ns: u64) -> Fact {
         let time_ns = self.start.engine_ns + at_ns;
-        let task = Task { id: ProcessId { pid, start: 1 }, start_ns: time_ns - S, uid: 0, comm: "client".into() };
+        let task = Task { id: ProcessId::from_ticks(pid, 1), start_ns: time_ns - S, uid: 0, comm: "client".into() };
         let socket = Socket {
             id: u64::from(pid),
             netns: NETNS,
@@ -237,7 +237,7 @@ fn packets_that_are_a_minute_late_find_the_facts_of_their_time() {
     let mut b = bench(100);
     b.fact(b.sent(9, 4000, 0));
     // Its process has ended since, and the interface's thread has not been heard of for a minute.
-    let task = Task { id: ProcessId { pid: 9, start: 1 }, start_ns: 1, uid: 0, comm: "client".into() };
+    let task = Task { id: ProcessId::from_ticks(9, 1), start_ns: 1, uid: 0, comm: "client".into() };
     let sample = pidflow_engine::fact::Sample { time_ns: b.start.engine_ns + MS, ..Default::default() };
     b.fact(Fact::Exit { task, parent_pid: 1, sample });
     while b.now_ns < 60 * S {

@@ -198,7 +198,7 @@ fn ask(requests: &Sender<Request>, refused: &mut u64, event: &Fact) {
 
 /// Identity in the terms of /proc.
 fn process_id(pid: i32, start: u64) -> ProcessId {
-    ProcessId { pid: u32::try_from(pid).unwrap_or(0), start }
+    ProcessId::from_ticks(u32::try_from(pid).unwrap_or(0), start)
 }
 
 #[cfg(test)]

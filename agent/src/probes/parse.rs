@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use pidflow_engine::fact::{Fact, ProcessId, Sample, Socket, SocketUse, TICK_NS, Task};
+use pidflow_engine::fact::{Fact, ProcessId, Sample, Socket, SocketUse, Task};
 use pidflow_schema::{Protocol, abi};
 
 use crate::clock::BootClock;
@@ -89,7 +89,7 @@ fn socket_use(e: &abi::SocketEvent, clock: BootClock) -> Option<SocketUse> {
 
 fn task(t: &abi::TaskRef, clock: BootClock) -> Task {
     Task {
-        id: ProcessId { pid: t.tgid, start: t.start_ns / TICK_NS },
+        id: ProcessId::from_boot_ns(t.tgid, t.start_ns),
         start_ns: clock.at(t.start_ns),
         uid: t.uid,
         comm: text(&t.comm),

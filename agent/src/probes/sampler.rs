@@ -152,7 +152,8 @@ impl Rounds {
             return;
         }
         let seen = Process::new(id.pid as i32).ok().and_then(|p| procfs_read::process(&p, engine_clock()));
-        if let Some(seen) = seen.filter(|s| s.task.id == id) {
+        if let Some(mut seen) = seen.filter(|s| s.task.id.is_same_in_proc(id)) {
+            seen.task.id = id;
             facts.push(Fact::Process(Box::new(seen)));
         }
     }

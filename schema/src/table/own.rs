@@ -45,7 +45,7 @@ macro_rules! end {
             row(concat!($end, "_PROC_ANCESTORS"), concat!($side, "ProcAncestors"), (Pidflow, $base + 4), T::String,
                 |r| process(&r.$f).and_then(|p| text(&p.ancestors))).writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).ancestors = n))
                 .group(Group::$known).v9_text(64).otel(concat!("pidflow.", $otel, ".process.ancestors"))
-                .doc(concat!("Parents of the process at the ", $otel, " end as name(pid) joined by <, nearest first, to PID 1.")),
+                .doc(concat!("Parents of the process at the ", $otel, " end as name(pid) joined by <, nearest first, to PID 1; in names \\ stands before <, (, ) and \\.")),
             row(concat!($end, "_PROC_EXECUTABLE"), concat!($side, "ProcExecutable"), (Pidflow, $base + 5), T::String,
                 |r| process(&r.$f).and_then(|p| text(&p.executable))).writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).executable = n))
                 .group(Group::$known).v9_text(64).otel(concat!($otel, ".process.executable.path"))

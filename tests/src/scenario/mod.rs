@@ -3,6 +3,7 @@
 
 mod args;
 mod burst;
+mod contested;
 mod disk;
 mod load;
 mod metrics;
@@ -38,6 +39,11 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "udp-recv-only" => udp::receive_only(&args),
         "udp-connected" => udp::connected(&args),
         "udp-unconnected" => udp::unconnected(&args),
+        "udp-handover" => contested::handover(&args),
+        "udp-reuseport" => contested::reuseport(&args),
+        "raw-holders" => contested::raw_holders(&args),
+        "pid-reuse" => contested::pid_reuse(&args),
+        "refused-elsewhere" => contested::refused_elsewhere(&args),
         "netns" => netns::run(&args),
         "unreachable" => netns::unreachable(&args),
         "ping" => ping::run(&args),

@@ -147,7 +147,7 @@ fn configure(link: &str, addresses: [IpAddr; 2]) -> Result<()> {
     ip(&format!("addr add {six}/64 dev {link} nodad"))
 }
 
-fn ip(arguments: &str) -> Result<()> {
+pub(super) fn ip(arguments: &str) -> Result<()> {
     let status = Command::new("ip").args(arguments.split(' ')).status().context("run ip (package iproute2)")?;
     if !status.success() {
         bail!("ip {arguments}: {status}");

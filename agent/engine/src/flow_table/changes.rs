@@ -1,5 +1,6 @@
 //! When local endpoints got another owner: what a SYN is for TCP, for protocols that have none.
 
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
@@ -12,12 +13,12 @@ pub(super) const LEAST_GAP_NS: u64 = 50_000;
 /// A packet to an endpoint that changed is a late answer to its owner before, unless it comes so much later: longer
 /// than resolvers wait (5 s, resolv.conf(5)).
 pub(super) const LATE_ANSWER_NS: u64 = 5_000_000_000;
-/// Endpoints in each of the two generations.
-const MOST_ENDPOINTS: usize = 32_768;
-/// Times per endpoint: events run ahead of packets by the capture's read timeout, so several may be pending.
-const TIMES: usize = 4;
+/// Changes in each of the two generations (about 80 bytes each where every endpoint changes once).
+const MAX_CHANGES: usize = 65_536;
+/// Changes per endpoint: those up to a batch's last packet are told before the batch is counted, so many may be pending.
+const MAX_CHANGES_PER_ENDPOINT: usize = 1024;
 /// Places of the coarse filter.
-const COARSE: usize = 4096;
+const COARSE_PLACES: usize = 4096;
 
 /// An address and port of this host; address 0 stands for all addresses of all families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,11 +40,14 @@ impl Endpoint {
     }
 }
 
-/// The last few times at which endpoints changed. Bounded: the older of two generations is forgotten.
+/// The latest times at which endpoints changed. Bounded: the older of two generations is forgotten.
 #[derive(Debug)]
 pub(super) struct Changes {
-    young: HashMap<Endpoint, [u64; TIMES], RandomState>,
-    old: HashMap<Endpoint, [u64; TIMES], RandomState>,
+    /// Times in order.
+    young: HashMap<Endpoint, VecDeque<u64>, RandomState>,
+    old: HashMap<Endpoint, VecDeque<u64>, RandomState>,
+    /// Times in the young generation.
+    count: usize,
     /// Latest change per hash of protocol and port: answers most questions with "no" from one line.
     coarse: Box<[u64]>,
     hasher: RandomState,
@@ -54,7 +58,8 @@ impl Changes {
         Self {
             young: HashMap::default(),
             old: HashMap::default(),
-            coarse: vec![0; COARSE].into_boxed_slice(),
+            count: 0,
+            coarse: vec![0; COARSE_PLACES].into_boxed_slice(),
             hasher: RandomState::default(),
         }
     }
@@ -65,13 +70,16 @@ impl Changes {
 
     /// Notes a change.
     pub(super) fn note(&mut self, endpoint: Endpoint, time_ns: u64) {
-        if self.young.len() >= MOST_ENDPOINTS && !self.young.contains_key(&endpoint) {
+        if self.count >= MAX_CHANGES {
             self.old = std::mem::take(&mut self.young);
+            self.count = 0;
         }
-        let before = self.old.get(&endpoint).copied().unwrap_or_default();
-        let times = self.young.entry(endpoint).or_insert(before);
-        if let Some(earliest) = times.iter_mut().min() {
-            *earliest = time_ns.max(*earliest);
+        let times = self.young.entry(endpoint).or_default();
+        times.insert(times.partition_point(|t| *t <= time_ns), time_ns);
+        self.count += 1;
+        if times.len() > MAX_CHANGES_PER_ENDPOINT {
+            times.pop_front();
+            self.count -= 1;
         }
         let place = self.place(endpoint);
         if let Some(latest) = self.coarse.get_mut(place) {
@@ -84,17 +92,47 @@ impl Changes {
         if self.coarse.get(self.place(endpoint)).is_none_or(|latest| *latest <= last_ns) {
             return false;
         }
-        let in_span = |time: &u64| *time > last_ns && *time <= now_ns;
-        [endpoint, endpoint.any_address()].iter().any(|e| self.times(e).iter().any(in_span))
-    }
-
-    fn times(&self, endpoint: &Endpoint) -> [u64; TIMES] {
-        self.young.get(endpoint).or_else(|| self.old.get(endpoint)).copied().unwrap_or_default()
+        let any_in = |times: &VecDeque<u64>| {
+            times.get(times.partition_point(|t| *t <= last_ns)).is_some_and(|next| *next <= now_ns)
+        };
+        let endpoints = [endpoint, endpoint.any_address()];
+        endpoints.iter().any(|e| [&self.young, &self.old].iter().any(|g| g.get(e).is_some_and(any_in)))
     }
 
     fn place(&self, endpoint: Endpoint) -> usize {
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the place")]
         let hash = self.hasher.hash_one((endpoint.protocol, endpoint.port)) as usize;
-        hash % COARSE
+        hash % COARSE_PLACES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(address: u128, port: u16) -> Endpoint {
+        Endpoint::new(17, Family::V4, address, port)
+    }
+
+    #[test]
+    fn each_of_many_owners_within_a_batch_is_told_from_the_next() {
+        let mut changes = Changes::new();
+        (1..=50).rev().for_each(|n| changes.note(endpoint(9, 5000), n * 1000));
+        for n in 1..=50 {
+            assert!(changes.between(endpoint(9, 5000), n * 1000 - 1, n * 1000), "change {n}");
+            assert!(!changes.between(endpoint(9, 5000), n * 1000, n * 1000 + 999), "between {n} and the next");
+        }
+        changes.note(endpoint(0, 6000), 77);
+        assert!(changes.between(endpoint(9, 6000), 76, 77), "all addresses");
+    }
+
+    #[test]
+    fn neither_one_port_nor_many_take_more_than_their_share() {
+        let mut changes = Changes::new();
+        (0..10_000).for_each(|n| changes.note(endpoint(9, 5000), n));
+        assert_eq!(changes.young.get(&endpoint(9, 5000)).map(VecDeque::len), Some(MAX_CHANGES_PER_ENDPOINT));
+        (0..1_000_000).for_each(|n| changes.note(endpoint(n, 5000), 20_000));
+        assert!(changes.young.len() + changes.old.len() <= 2 * MAX_CHANGES);
+        assert!(changes.between(endpoint(999_999, 5000), 19_999, 20_000));
     }
 }

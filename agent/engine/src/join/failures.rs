@@ -1,44 +1,170 @@
-//! Connection attempts that failed, until a flow explains them or none comes.
+//! Connection attempts that failed: until a flow explains them or none comes, and for the flows that they explain.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
 
 use crate::fact::{ProcessId, Socket};
+use crate::socket_index::{FlowEnd, Tuple};
 
-/// Kept at the most; with more the oldest go out as records at once.
-const KEPT: usize = 65_536;
+/// Attempts known at the most (about 400 bytes each); with more the oldest go out as records at once.
+const MAX_FAILED_CONNECTS: usize = 65_536;
+/// How far a connect may be told after its first packet.
+const CONNECT_DELAY_NS: u64 = 1_000_000;
 
 /// A failed attempt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FailedConnect {
     pub(super) since_ns: u64,
     pub(super) time_ns: u64,
+    /// Why; 0: the process gave the attempt up itself.
     pub(super) errno: u16,
     pub(super) socket: Socket,
     pub(super) process: ProcessId,
 }
 
-/// In order of time.
+/// When it failed, and a number that no other one has.
+type Place = (u64, u64);
+
+#[derive(Debug)]
+struct Attempt {
+    failed: FailedConnect,
+    /// A flow carries it, or a record without packets was made of it.
+    is_told: bool,
+}
+
+/// In order of time, and by tuple.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    waiting: VecDeque<FailedConnect>,
+    by_time: BTreeMap<Place, Attempt>,
+    by_tuple: HashMap<Tuple, Vec<Place>, RandomState>,
+    last_number: u64,
+    /// What had no room and goes out next.
+    displaced: Vec<FailedConnect>,
 }
 
 impl Failures {
-    /// An attempt that the process gave up itself (no errno) is no failure.
+    /// An attempt that the process gave up itself is no failure to be told, but explains its flow.
     pub(super) fn add(&mut self, failed: FailedConnect) {
-        if failed.errno != 0 {
-            self.waiting.push_back(failed);
+        self.last_number += 1;
+        let place = (failed.time_ns, self.last_number);
+        self.by_time.insert(place, Attempt { failed, is_told: failed.errno == 0 });
+        self.by_tuple.entry(Tuple::of(&failed.socket)).or_default().push(place);
+        if self.by_time.len() > MAX_FAILED_CONNECTS
+            && let Some(oldest) = self.take_oldest().filter(|a| !a.is_told)
+        {
+            self.displaced.push(oldest.failed);
         }
     }
 
-    /// A flow carries the failure of this time.
-    pub(super) fn explained(&mut self, time_ns: u64) {
-        self.waiting.retain(|f| f.time_ns != time_ns);
+    fn take_oldest(&mut self) -> Option<Attempt> {
+        let (place, attempt) = self.by_time.pop_first()?;
+        let tuple = Tuple::of(&attempt.failed.socket);
+        if let Some(places) = self.by_tuple.get_mut(&tuple) {
+            places.retain(|p| *p != place);
+            if places.is_empty() {
+                self.by_tuple.remove(&tuple);
+            }
+        }
+        Some(attempt)
     }
 
+    /// The errno of the attempt that made a flow, which then carries it: the flow began within the attempt. 0: the process
+    /// gave it up.
+    pub(super) fn explain(&mut self, source: &FlowEnd) -> Option<u16> {
+        let places = self.by_tuple.get(&source.tuple())?;
+        let has_made = |f: &FailedConnect| {
+            let has_begun = f.since_ns <= source.first_ns.saturating_add(CONNECT_DELAY_NS);
+            let is_elsewhere = source.netns.is_some_and(|netns| netns != f.socket.netns);
+            has_begun && source.first_ns <= f.time_ns && !is_elsewhere
+        };
+        let place = places.iter().find(|p| self.by_time.get(p).is_some_and(|a| has_made(&a.failed)))?;
+        let attempt = self.by_time.get_mut(place)?;
+        attempt.is_told = true;
+        Some(attempt.failed.errno)
+    }
+
+    /// Those that failed before `before_ns`, of which no flow was seen.
     pub(super) fn take_due(&mut self, before_ns: u64) -> Vec<FailedConnect> {
-        let due = self.waiting.iter().take_while(|f| f.time_ns < before_ns).count();
-        let over = self.waiting.len().saturating_sub(KEPT);
-        self.waiting.drain(..due.max(over)).collect()
+        let mut due = std::mem::take(&mut self.displaced);
+        let waiting = self.by_time.range_mut(..(before_ns, 0)).map(|(_, a)| a).filter(|a| !a.is_told);
+        due.extend(waiting.map(|attempt| {
+            attempt.is_told = true;
+            attempt.failed
+        }));
+        due
+    }
+
+    /// Forgets what failed before `before_ns` and has been told.
+    pub(super) fn expire(&mut self, before_ns: u64) {
+        while self.by_time.first_key_value().is_some_and(|((time_ns, _), a)| *time_ns < before_ns && a.is_told) {
+            self.take_oldest();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use pidflow_schema::{Flow, Protocol};
+
+    use super::*;
+
+    fn failed(number: u32, time_ns: u64) -> FailedConnect {
+        let socket = Socket {
+            id: u64::from(number),
+            netns: 7,
+            protocol: Protocol::TCP,
+            local: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            local_port: 40_000,
+            remote: IpAddr::V4(number.into()),
+            remote_port: 80,
+            dual_stack: false,
+        };
+        FailedConnect { since_ns: time_ns - 5, time_ns, errno: 111, socket, process: ProcessId::from_ticks(1, 1) }
+    }
+
+    fn source(f: &FailedConnect) -> FlowEnd {
+        let (local, remote) = ((f.socket.local, f.socket.local_port), (f.socket.remote, f.socket.remote_port));
+        FlowEnd::source(&Flow::new(Protocol::TCP, local, remote, (f.since_ns, f.time_ns)))
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_explains_every_record_of_its_flow() {
+        let mut all = Failures::default();
+        all.add(failed(1, 1000));
+        all.add(failed(2, 500));
+        assert_eq!(all.explain(&source(&failed(1, 1000))), Some(111));
+        let due: Vec<_> = all.take_due(2000).iter().map(|f| f.time_ns).collect();
+        assert_eq!(due, [500], "the other one's flow carries it");
+        assert_eq!(all.explain(&source(&failed(1, 1000))), Some(111), "its next record too");
+        all.expire(2000);
+        assert!(all.by_time.is_empty() && all.by_tuple.is_empty() && all.take_due(3000).is_empty());
+    }
+
+    #[test]
+    fn one_that_failed_in_another_namespace_explains_nothing() {
+        let mut all = Failures::default();
+        all.add(failed(1, 1000));
+        let elsewhere = FlowEnd { netns: Some(8), ..source(&failed(1, 1000)) };
+        assert_eq!(all.explain(&elsewhere), None);
+    }
+
+    /// 200,000 attempts in a list that is searched for each took minutes.
+    #[test]
+    fn a_port_scan_is_looked_up_at_once_and_bounded() {
+        let (mut all, scanned) = (Failures::default(), 3 * MAX_FAILED_CONNECTS as u32);
+        let begun = std::time::Instant::now();
+        for number in 0..scanned {
+            let scan = failed(number, 1000 + u64::from(number));
+            all.add(scan);
+            if number % 2 == 0 {
+                assert!(all.explain(&source(&scan)).is_some());
+            }
+        }
+        assert!(all.by_time.len() == MAX_FAILED_CONNECTS && all.by_tuple.len() == MAX_FAILED_CONNECTS);
+        assert_eq!(all.take_due(u64::MAX).len(), scanned as usize / 2, "each once");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 }

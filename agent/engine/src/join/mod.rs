@@ -3,25 +3,23 @@
 //! Late on purpose: a flow is joined when it is exported, its time against the times of the sockets, so
 //! that a fact that arrives milliseconds after the packet still counts.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
 use pidflow_schema::{
     Attribution, Candidate, Flow, FlowEndDetail, FlowEndReason, FlowRecord, InitiatorBasis, ProcessEnd, Protocol,
 };
 
-use crate::fact::{Fact, Socket, SocketUse, Task};
+use crate::fact::{Fact, ProcessId, Socket, SocketUse};
 use crate::process_table::{ProcessTable, Usage};
-use crate::socket_index::{End, EndpointChange, Found, Role, SocketIndex};
+use crate::socket_index::{EndpointChange, FlowEnd, Found, NotFound, Role, SocketIndex, User};
 
 mod failures;
 
 use failures::{FailedConnect, Failures};
 
-/// Socket claims (about 300 octets each) held before ended ones are forgotten early.
-const MOST_CLAIMS: usize = 400_000;
-/// Processes (about 1 KiB each) held before ended ones are forgotten early.
-const MOST_PROCESSES: usize = 100_000;
+/// Captured namespaces known at the most.
+const MAX_CAPTURED_NAMESPACES: usize = 65_536;
 
 /// How ends were attributed since start, by [`Attribution`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,6 +34,14 @@ pub struct JoinCounters {
     pub without_packets: u64,
     /// Times that processes and sockets were forgotten early because there were too many.
     pub crowded: u64,
+    /// Failed attempts without packets that were left out: in a network namespace that is not captured.
+    pub failed_elsewhere: u64,
+    /// Claims on sockets that ended because the kernel no longer has the socket: their close was lost.
+    pub closes_missed: u64,
+    /// Processes, command lines, users and pods that there was no room for.
+    pub processes_dropped: u64,
+    /// Claims on sockets, and addresses, that there was no room for.
+    pub claims_dropped: u64,
 }
 
 /// Processes and sockets, and the join with flows.
@@ -45,10 +51,11 @@ pub struct Joiner {
     sockets: SocketIndex,
     failures: Failures,
     counters: JoinCounters,
+    own_netns: u32,
+    /// Other namespaces in which packets were captured.
+    captured: HashSet<u32, RandomState>,
     /// How long ended processes and sockets are kept, nanoseconds.
     retention_ns: u64,
-    /// Of every record.
-    host: Arc<str>,
 }
 
 impl Joiner {
@@ -57,13 +64,27 @@ impl Joiner {
     /// in which packets are captured, 0: not known.
     #[must_use]
     pub fn new(retention_ns: u64, own_netns: u32) -> Self {
-        Self { retention_ns, sockets: SocketIndex::new(own_netns), ..Self::default() }
+        Self { retention_ns, own_netns, sockets: SocketIndex::new(own_netns), ..Self::default() }
     }
 
-    /// With the name of this host in every record.
+    /// Keeps no more than this of each command line, bytes; by default 4 KiB
+    /// ([`limits`](crate::process_table::limits)).
     #[must_use]
-    pub fn on_host(self, name: &str) -> Self {
-        Self { host: name.into(), ..self }
+    pub fn with_command_line_limit(mut self, max_bytes: usize) -> Self {
+        self.processes.limit_command_lines(max_bytes);
+        self
+    }
+
+    /// Packets of this network namespace (inode number) are captured, so that its failed connects without packets are
+    /// told. The agent's own is known, and so are those that flows name.
+    pub fn captures(&mut self, netns: u32) {
+        if self.captured.len() < MAX_CAPTURED_NAMESPACES {
+            self.captured.insert(netns);
+        }
+    }
+
+    fn is_captured(&self, netns: u32) -> bool {
+        netns == self.own_netns || netns == 0 || self.own_netns == 0 || self.captured.contains(&netns)
     }
 
     /// Takes one fact.
@@ -74,34 +95,36 @@ impl Joiner {
                 self.processes.execed(*time_ns, task, *parent_pid, (path, command_line));
             }
             Fact::Exit { task, parent_pid, sample } => {
-                self.processes.exited(task, *parent_pid, *sample);
-                self.sockets.exited(task.id, sample.time_ns);
+                let id = self.processes.exited(task, *parent_pid, *sample);
+                self.sockets.exited(id, sample.time_ns);
             }
             Fact::Socket { time_ns, task, parent_pid, used, socket, sample } => {
-                self.processes.seen(*time_ns, task, *parent_pid);
+                let process = self.processes.seen(*time_ns, task, *parent_pid);
                 if let Some(sample) = sample {
-                    self.processes.sampled(task.id, *sample);
+                    self.processes.sampled(process, *sample);
                 }
-                self.used(*time_ns, task, *used, socket);
+                self.used(*time_ns, User { process, start_ns: task.start_ns }, *used, socket);
             }
             Fact::Sampled { id, sample } => self.processes.sampled(*id, *sample),
             Fact::Process(seen) => self.processes.described(seen),
             Fact::Addresses { time_ns, netns, addresses } => self.sockets.set_addresses(*time_ns, *netns, addresses),
             Fact::Pods(pods) => self.processes.set_pods(pods),
-            Fact::Users(users) => self.processes.set_users(users.clone()),
+            Fact::Users(users) => self.processes.set_users(users),
             Fact::SnapshotDone => self.processes.link_parents(),
             Fact::Polled { begun_ns } => {
                 self.processes.link_parents();
                 self.sockets.polled(*begun_ns);
                 self.processes.polled(*begun_ns);
             }
+            Fact::Lost { from_ns, until_ns } => self.sockets.lost(*from_ns, *until_ns),
+            Fact::SocketsAlive(alive) => self.counters.closes_missed += self.sockets.reconcile(alive),
         }
     }
 
-    fn used(&mut self, time_ns: u64, task: &Task, used: SocketUse, socket: &Socket) {
-        self.sockets.used(time_ns, task, used, socket);
+    fn used(&mut self, time_ns: u64, user: User, used: SocketUse, socket: &Socket) {
+        self.sockets.used(time_ns, user, used, socket);
         if let SocketUse::ConnectFailed { errno, since_ns } = used {
-            self.failures.add(FailedConnect { since_ns, time_ns, errno, socket: *socket, process: task.id });
+            self.failures.add(FailedConnect { since_ns, time_ns, errno, socket: *socket, process: user.process });
         }
     }
 
@@ -113,7 +136,10 @@ impl Joiner {
     /// Puts the processes to a flow's ends.
     #[must_use]
     pub fn join(&mut self, mut flow: Flow) -> FlowRecord {
-        let mut source = self.sockets.find(&end(&flow, true));
+        if let Some(netns) = flow.network_namespace {
+            self.captures(netns);
+        }
+        let mut source = self.sockets.find(&FlowEnd::source(&flow));
         let mut destination = self.answering(&flow);
         if let Some(source_connects) = side(&source, &destination) {
             if !source_connects {
@@ -123,57 +149,56 @@ impl Joiner {
             }
             flow.initiator = InitiatorBasis::Socket;
         }
-        let connect_error = self.connect_error(&flow);
-        let source = self.end(source, flow.source, &flow);
-        let destination = self.end(destination, flow.destination, &flow);
+        let ends = (FlowEnd::source(&flow), FlowEnd::destination(&flow));
+        let connect_error = self.failures.explain(&ends.0).filter(|errno| *errno != 0);
+        let source = self.end(source, &ends.0);
+        let destination = self.end(destination, &ends.1);
         self.count(&source, &destination);
-        FlowRecord { host: Arc::clone(&self.host), host_usage: None, flow, source, destination, connect_error }
+        FlowRecord { source, destination, connect_error, ..FlowRecord::without_processes(flow, Attribution::NoSocket) }
     }
 
     /// ICMP is answered by the kernel: the socket with the echo's identifier is the asking one's.
-    fn answering(&self, flow: &Flow) -> Result<Found, Attribution> {
+    fn answering(&self, flow: &Flow) -> Result<Found, NotFound> {
         match flow.protocol {
-            Protocol::ICMP | Protocol::ICMPV6 => Err(Attribution::NoSocket),
-            _ => self.sockets.find(&end(flow, false)),
+            Protocol::ICMP | Protocol::ICMPV6 => Err(NotFound { why: Attribution::NoSocket, candidate: None }),
+            _ => self.sockets.find(&FlowEnd::destination(flow)),
         }
     }
 
-    fn connect_error(&mut self, flow: &Flow) -> Option<u16> {
-        let failure = self.sockets.failure(&end(flow, true))?;
-        self.failures.explained(failure.time_ns);
-        (failure.errno != 0).then_some(failure.errno)
-    }
-
-    fn end(&mut self, found: Result<Found, Attribution>, address: IpAddr, flow: &Flow) -> ProcessEnd {
+    fn end(&mut self, found: Result<Found, NotFound>, end: &FlowEnd) -> ProcessEnd {
         match found {
-            Ok(found) => self.known(&found, flow),
-            Err(Attribution::NoSocket) => ProcessEnd::unknown(self.why(address, flow)),
-            Err(why) => ProcessEnd::unknown(why),
+            Ok(found) => self.known(&found, (end.first_ns, end.last_ns)),
+            Err(NotFound { why: Attribution::NoSocket, .. }) => ProcessEnd::unknown(self.why(end)),
+            Err(NotFound { why, candidate }) => {
+                let candidate = candidate.and_then(|other| self.candidate(other, end.last_ns));
+                ProcessEnd { candidate, ..ProcessEnd::unknown(why) }
+            }
         }
     }
 
-    fn known(&mut self, found: &Found, flow: &Flow) -> ProcessEnd {
-        let Some(process) = self.processes.describe(found.process, flow.last_ns) else {
+    fn known(&mut self, found: &Found, (first_ns, last_ns): (u64, u64)) -> ProcessEnd {
+        let Some(process) = self.processes.describe(found.process, last_ns) else {
             return ProcessEnd::unknown(Attribution::NoProcess);
         };
         self.processes.has_flow(found.process, &process);
-        let candidate = found
-            .other
-            .and_then(|other| Some(Candidate { pid: other.pid, name: self.processes.name(other, flow.last_ns)? }));
         ProcessEnd {
             attribution: found.attribution,
             process: Some(process),
-            usage: self.processes.usage(found.process, flow.first_ns, flow.last_ns),
+            usage: self.processes.usage(found.process, first_ns, last_ns),
             network_namespace: (found.netns != 0).then_some(found.netns),
-            candidate,
+            candidate: found.other.and_then(|other| self.candidate(other, last_ns)),
             endpoint: None,
         }
     }
 
+    fn candidate(&self, process: ProcessId, time_ns: u64) -> Option<Candidate> {
+        Some(Candidate { pid: process.pid, name: self.processes.name(process, time_ns)? })
+    }
+
     /// Why no process stands at an end for which no socket was found.
-    fn why(&self, address: IpAddr, flow: &Flow) -> Attribution {
-        let has_sockets = matches!(flow.protocol, Protocol::TCP | Protocol::UDP | Protocol::SCTP);
-        match (self.sockets.is_local(address), has_sockets) {
+    fn why(&self, end: &FlowEnd) -> Attribution {
+        let has_sockets = matches!(end.protocol, Protocol::TCP | Protocol::UDP | Protocol::SCTP);
+        match (self.sockets.is_local(end.local), has_sockets && !self.sockets.is_kernels(end)) {
             (false, _) => Attribution::Remote,
             (true, true) => Attribution::NoSocket,
             (true, false) => Attribution::Kernel,
@@ -185,10 +210,13 @@ impl Joiner {
         self.processes.tell_usage(tell);
     }
 
-    /// Records of connection attempts that failed before `before_ns` and of which no packet was seen.
+    /// Records of connection attempts that failed before `before_ns` and of which no packet was seen, in namespaces that are
+    /// captured.
     pub fn take_failed_attempts(&mut self, before_ns: u64) -> Vec<FlowRecord> {
         let due = self.failures.take_due(before_ns);
-        due.iter().map(|f| self.without_packets(f)).collect()
+        let (captured, elsewhere): (Vec<_>, Vec<_>) = due.iter().partition(|f| self.is_captured(f.socket.netns));
+        self.counters.failed_elsewhere += elsewhere.len() as u64;
+        captured.into_iter().map(|f| self.without_packets(f)).collect()
     }
 
     fn without_packets(&mut self, failed: &FailedConnect) -> FlowRecord {
@@ -200,12 +228,12 @@ impl Joiner {
             netns: failed.socket.netns,
             other: None,
         };
-        let source = self.known(&process, &flow);
-        let destination = ProcessEnd::unknown(self.why(flow.destination, &flow));
+        let source = self.known(&process, (flow.first_ns, flow.last_ns));
+        let destination = ProcessEnd::unknown(self.why(&FlowEnd::destination(&flow)));
         self.counters.without_packets += 1;
         self.count(&source, &destination);
         let connect_error = (failed.errno != 0).then_some(failed.errno);
-        FlowRecord { host: Arc::clone(&self.host), host_usage: None, flow, source, destination, connect_error }
+        FlowRecord { source, destination, connect_error, ..FlowRecord::without_processes(flow, Attribution::NoSocket) }
     }
 
     fn count(&mut self, source: &ProcessEnd, destination: &ProcessEnd) {
@@ -221,18 +249,26 @@ impl Joiner {
     /// Forgets what no flow that ends after `now_ns` can refer to any more. Where there are too many, what ended is kept
     /// for a third of the time, which is longer than most flows wait for their join; counted.
     pub fn expire(&mut self, now_ns: u64) {
-        let crowded = self.sockets.len() > MOST_CLAIMS || self.processes.len() > MOST_PROCESSES;
+        let crowded = self.sockets.is_crowded() || self.processes.is_crowded();
         self.counters.crowded += u64::from(crowded);
         let kept_ns = if crowded { self.retention_ns / 3 } else { self.retention_ns };
         let before = now_ns.saturating_sub(kept_ns);
         self.processes.expire(before);
         self.sockets.expire(before);
+        self.failures.expire(before);
+    }
+
+    /// Memory of processes and socket claims, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> (usize, usize) {
+        (self.processes.bytes(), self.sockets.bytes())
     }
 
     /// Attribution so far.
     #[must_use]
     pub const fn counters(&self) -> JoinCounters {
-        self.counters
+        let (processes_dropped, claims_dropped) = (self.processes.dropped(), self.sockets.dropped());
+        JoinCounters { processes_dropped, claims_dropped, ..self.counters }
     }
 
     /// Processes and socket claims held.
@@ -242,26 +278,9 @@ impl Joiner {
     }
 }
 
-/// One end of a flow as the index looks it up.
-fn end(flow: &Flow, source: bool) -> End {
-    let a = (flow.source, flow.source_port);
-    let b = (flow.destination, flow.destination_port);
-    let (local, remote) = if source { (a, b) } else { (b, a) };
-    let icmp = matches!(flow.protocol, Protocol::ICMP | Protocol::ICMPV6);
-    End {
-        protocol: flow.protocol,
-        local: local.0,
-        local_port: local.1,
-        remote: remote.0,
-        remote_port: if icmp { 0 } else { remote.1 },
-        first_ns: flow.first_ns,
-        last_ns: flow.last_ns,
-    }
-}
-
 /// Whether the kernel said that the source connected; none: it said nothing.
-fn side(source: &Result<Found, Attribution>, destination: &Result<Found, Attribution>) -> Option<bool> {
-    let role = |f: &Result<Found, Attribution>| f.as_ref().map_or(Role::Unknown, |f| f.role);
+fn side(source: &Result<Found, NotFound>, destination: &Result<Found, NotFound>) -> Option<bool> {
+    let role = |f: &Result<Found, NotFound>| f.as_ref().map_or(Role::Unknown, |f| f.role);
     match (role(source), role(destination)) {
         (Role::Connects, Role::Connects) => None,
         (Role::Connects, _) | (_, Role::Accepts) => Some(true),
@@ -278,6 +297,7 @@ impl FailedConnect {
             end_reason: FlowEndReason::EndOfFlow,
             end_detail: FlowEndDetail::ConnectFailed,
             initiator: InitiatorBasis::Socket,
+            network_namespace: (socket.netns != 0).then_some(socket.netns),
             ..Flow::new(socket.protocol, source, destination, (self.since_ns, self.time_ns))
         }
     }

@@ -9,7 +9,7 @@ const MS: u64 = 1_000_000;
 const SECOND: u64 = 1000 * MS;
 
 fn task(pid: u32, comm: &str) -> Task {
-    Task { id: ProcessId { pid, start: 1 }, start_ns: 10 * MS, uid: 0, comm: comm.into() }
+    Task { id: ProcessId::from_ticks(pid, 1), start_ns: 10 * MS, uid: 0, comm: comm.into() }
 }
 
 fn flow(client: &str, port: u16, server: &str) -> Flow {
@@ -88,4 +88,88 @@ fn an_attempt_without_packets_is_a_record_too() {
     let records = j.take_failed_attempts(30 * SECOND);
     let r = records.first().unwrap();
     assert_eq!((r.connect_error, r.flow.forward.packets), (Some(113), 0));
+}
+
+#[test]
+fn a_failed_attempt_of_a_namespace_that_is_not_captured_is_left_out() {
+    let failed = |netns| {
+        let used = SocketUse::ConnectFailed { errno: 111, since_ns: SECOND };
+        let mut fact = event(10, used, ("127.0.0.1", 40000), ("127.0.0.1", 80));
+        if let Fact::Socket { socket, .. } = &mut fact {
+            socket.netns = netns;
+        }
+        fact
+    };
+    let mut j = Joiner::new(60 * SECOND, 7);
+    [7, 8, 9].into_iter().for_each(|netns| j.apply(&failed(netns)));
+    j.captures(9);
+    let records = j.take_failed_attempts(30 * SECOND);
+    assert_eq!(records.iter().map(|r| r.flow.network_namespace).collect::<Vec<_>>(), [Some(7), Some(9)]);
+    assert_eq!((j.counters().failed_elsewhere, j.counters().without_packets), (1, 2));
+    // Captures that see the namespace say so in their flows.
+    let _ = j.join(Flow { network_namespace: Some(8), ..flow("127.0.0.1", 1, "127.0.0.1") });
+    j.apply(&failed(8));
+    assert_eq!(j.take_failed_attempts(30 * SECOND).len(), 1);
+}
+
+#[test]
+fn what_the_kernel_says_by_itself_is_the_kernels() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    j.apply(&Fact::Addresses { time_ns: 0, netns: 7, addresses: vec!["10.0.0.1".parse().unwrap()] });
+    let ends = (("10.0.0.1".parse().unwrap(), 0), ("10.0.0.9".parse().unwrap(), 0));
+    let some = Counters { packets: 1, octets: 56, frame_octets: 70, tcp_flags: 0 };
+    let icmp = Flow { icmp_type_code: Some(0x0303), forward: some, ..Flow::new(1, ends.0, ends.1, (SECOND, SECOND)) };
+    let r = j.join(icmp);
+    assert_eq!((r.source.attribution, r.destination.attribution), (Attribution::Kernel, Attribution::Remote));
+    let vxlan = || Flow { forward: some, ..Flow::new(17, (ends.0.0, 50_123), (ends.1.0, 4789), (SECOND, SECOND)) };
+    assert_eq!(j.join(vxlan()).source.attribution, Attribution::Kernel);
+    let dns = Flow { forward: some, ..Flow::new(17, (ends.0.0, 50_123), (ends.1.0, 53), (SECOND, SECOND)) };
+    assert_eq!(j.join(dns).source.attribution, Attribution::NoSocket);
+    j.apply(&Fact::Lost { from_ns: SECOND - MS, until_ns: SECOND + MS });
+    assert_eq!(
+        j.join(vxlan()).source.attribution,
+        Attribution::NoSocket,
+        "a process's socket may be among what was lost"
+    );
+}
+
+#[test]
+fn where_events_were_lost_the_listener_is_a_candidate() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    j.apply(&event(20, SocketUse::Listen, ("127.0.0.1", 80), ("0.0.0.0", 0)));
+    let told = j.join(flow("127.0.0.1", 40000, "127.0.0.1")).destination;
+    assert_eq!((told.attribution, told.process.map(|p| p.pid)), (Attribution::ListenerOnly, Some(20)));
+    j.apply(&Fact::Lost { from_ns: SECOND, until_ns: SECOND });
+    let lost = j.join(flow("127.0.0.1", 40000, "127.0.0.1")).destination;
+    assert_eq!((lost.attribution, lost.process.map(|p| p.pid)), (Attribution::NoProcess, None));
+    assert_eq!(lost.candidate.map(|c| c.pid), Some(20));
+}
+
+#[test]
+fn two_processes_with_one_pid_within_a_tick_have_a_flow_each() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    for (boot_ns, port, comm) in [(10_000_100, 40000, "one"), (10_900_000, 40001, "two")] {
+        let Fact::Socket { time_ns, parent_pid, used, socket, sample, .. } =
+            event(10, SocketUse::Connect, ("127.0.0.1", port), ("127.0.0.1", 80))
+        else {
+            unreachable!()
+        };
+        let task = Task { id: ProcessId::from_boot_ns(10, boot_ns), start_ns: boot_ns, uid: 0, comm: comm.into() };
+        let ended = Sample { time_ns: SECOND + 2 * MS, ..Sample::default() };
+        j.apply(&Fact::Socket { time_ns, task: task.clone(), parent_pid, used, socket, sample });
+        j.apply(&Fact::Exit { task, parent_pid, sample: ended });
+    }
+    let mut name = |port| j.join(flow("127.0.0.1", port, "127.0.0.1")).source.process.unwrap().name.to_string();
+    assert_eq!((name(40000), name(40001)), ("one".into(), "two".into()));
+}
+
+#[test]
+fn a_close_that_was_lost_is_found_by_the_kernels_own_list() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    j.apply(&event(10, SocketUse::Connect, ("127.0.0.1", 40000), ("127.0.0.1", 80)));
+    let alive = crate::fact::SocketsAlive { netns: 7, taken_ns: 5 * SECOND, ..Default::default() };
+    j.apply(&Fact::SocketsAlive(Box::new(alive)));
+    assert_eq!(j.counters().closes_missed, 1);
+    j.expire(100 * SECOND);
+    assert_eq!(j.sizes().1, 0, "it does not stay for a day");
 }

@@ -6,7 +6,7 @@ use super::iowait::Iowait;
 use crate::fact::Sample;
 
 /// Samples kept; beyond, every other one of the older half goes, so that old times stay covered more thinly.
-const KEPT: usize = 256;
+const MAX_SAMPLES: usize = 256;
 /// A sample this near to a flow's end is taken for it: the kernel's events of connect, accept and close come
 /// within it, and a later sample would count what came after the flow.
 const NEAR_NS: u64 = 20_000_000;
@@ -36,13 +36,30 @@ impl Samples {
         sample.iowait_ns = self.iowait.plausible(&sample);
         let at = self.list.partition_point(|s| s.time_ns <= sample.time_ns);
         self.list.insert(at, sample);
-        if self.list.len() > KEPT {
-            let mut number = 0;
-            self.list.retain(|_| {
-                number += 1;
-                number > KEPT / 2 || number % 2 == 1
-            });
+        if self.list.len() > MAX_SAMPLES {
+            self.thin_older_half();
         }
+    }
+
+    /// Keeps `max` at the most.
+    pub(super) fn thin(&mut self, max: usize) {
+        while self.list.len() > max.max(2) {
+            self.thin_older_half();
+        }
+        self.list.shrink_to_fit();
+    }
+
+    fn thin_older_half(&mut self) {
+        let (mut number, half) = (0, self.list.len() / 2);
+        self.list.retain(|_| {
+            number += 1;
+            number > half || number % 2 == 1
+        });
+    }
+
+    /// Memory beyond that of the struct itself.
+    pub(super) const fn bytes(&self) -> usize {
+        self.list.capacity() * size_of::<Sample>()
     }
 
     /// Between the samples that enclose the time from `first_ns` to `last_ns`; none: there is only the start.
@@ -128,7 +145,7 @@ fn hundredths_of_percent(used_ns: u64, elapsed_ns: u64) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{KEPT, Sample, Samples};
+    use super::{MAX_SAMPLES, Sample, Samples};
 
     fn at(ms: u64, cpu_ms: u64) -> Sample {
         Sample {
@@ -176,7 +193,7 @@ mod tests {
         for ms in 1..10_000 {
             s.push(at(ms, ms));
         }
-        assert!(s.list.len() <= KEPT);
+        assert!(s.list.len() <= MAX_SAMPLES);
         let usage = s.usage(0, 9_990_000_000).unwrap();
         assert!(usage.cpu_load.unwrap() > 9_900);
     }

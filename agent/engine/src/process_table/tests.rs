@@ -4,11 +4,12 @@ use std::sync::Arc;
 use pidflow_schema::Pod;
 
 use super::ProcessTable;
+use super::limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_PROCESS_BYTES};
 use crate::fact::{ProcessId, ProcessSeen, Sample, Task};
 use crate::process_table::Usage;
 
 fn task(pid: u32, start: u64, comm: &str) -> Task {
-    Task { id: ProcessId { pid, start }, start_ns: start * 10_000_000, uid: 0, comm: comm.into() }
+    Task { id: ProcessId::from_ticks(pid, start), start_ns: start * 10_000_000, uid: 0, comm: comm.into() }
 }
 
 #[test]
@@ -31,8 +32,8 @@ fn a_pid_that_comes_back_is_another_process() {
     let mut t = ProcessTable::default();
     t.seen(0, &task(10, 5, "old"), 1);
     t.seen(0, &task(10, 9, "new"), 1);
-    assert_eq!(&*t.describe(ProcessId { pid: 10, start: 5 }, 0).unwrap().name, "old");
-    assert_eq!(&*t.describe(ProcessId { pid: 10, start: 9 }, 0).unwrap().name, "new");
+    assert_eq!(&*t.describe(ProcessId::from_ticks(10, 5), 0).unwrap().name, "old");
+    assert_eq!(&*t.describe(ProcessId::from_ticks(10, 9), 0).unwrap().name, "new");
 }
 
 #[test]
@@ -57,17 +58,17 @@ fn a_parent_may_become_known_after_its_child() {
     t.seen(0, &task(10, 7, "child"), 20);
     t.seen(0, &task(20, 5, "parent"), 1);
     t.link_parents();
-    assert_eq!(&*t.describe(ProcessId { pid: 10, start: 7 }, 0).unwrap().parent_name, "parent");
+    assert_eq!(&*t.describe(ProcessId::from_ticks(10, 7), 0).unwrap().parent_name, "parent");
 }
 
 #[test]
 fn users_have_names_or_numbers() {
     let mut t = ProcessTable::default();
-    t.set_users([(0, "root".into())].into());
+    t.set_users(&[(0, "root".into())].into());
     t.seen(0, &task(1, 0, "init"), 0);
     t.seen(0, &Task { uid: 4242, ..task(2, 1, "x") }, 1);
-    assert_eq!(&*t.describe(ProcessId { pid: 1, start: 0 }, 0).unwrap().user, "root");
-    assert_eq!(&*t.describe(ProcessId { pid: 2, start: 1 }, 0).unwrap().user, "4242");
+    assert_eq!(&*t.describe(ProcessId::from_ticks(1, 0), 0).unwrap().user, "root");
+    assert_eq!(&*t.describe(ProcessId::from_ticks(2, 1), 0).unwrap().user, "4242");
 }
 
 fn sample(s: u64, cpu_ns: u64) -> Sample {
@@ -131,17 +132,166 @@ fn a_pod_is_known_from_the_link_on_and_while_its_container_is() {
     };
     t.described(&seen);
     t.forked(20, &child, &parent);
-    let pod = |t: &ProcessTable| t.describe(child.id, 30).unwrap().pod.clone();
-    assert_eq!(pod(&t), None);
+    let pod = |t: &mut ProcessTable| t.describe(child.id, 30).unwrap().pod.clone();
+    assert_eq!(pod(&mut t), None);
     let named = Arc::new(Pod { namespace: "shop".into(), name: "web-0".into(), container: "web".into() });
     t.set_pods(&HashMap::from([("c1".into(), Arc::clone(&named)), ("c2".into(), Arc::default())]));
-    assert_eq!(pod(&t), Some(Arc::clone(&named)), "the child's too");
+    assert_eq!(pod(&mut t), Some(Arc::clone(&named)), "the child's too");
     t.set_pods(&HashMap::new());
-    assert_eq!((pod(&t), t.pods.len()), (Some(named), 1), "its flows may still be joined");
+    assert_eq!((pod(&mut t), t.pods.len()), (Some(named), 1), "its flows may still be joined");
     for task in [&child, &parent] {
         t.exited(task, 1, Sample { time_ns: 40, ..Sample::default() });
     }
     t.expire(1_000);
     t.set_pods(&HashMap::new());
     assert!(t.pods.is_empty());
+}
+
+#[test]
+fn a_pid_that_comes_back_within_a_tick_is_another_process() {
+    let mut t = ProcessTable::default();
+    let born = |ns: u64, comm: &str| Task { id: ProcessId::from_boot_ns(10, ns), start_ns: ns, ..task(10, 5, comm) };
+    let (one, two) = (born(50_000_001, "one"), born(50_900_000, "two"));
+    assert!(one.id.is_same_in_proc(two.id) && one.id != two.id);
+    t.seen(1, &one, 1);
+    t.exited(&one, 1, Sample { time_ns: 2, ..Sample::default() });
+    t.seen(3, &two, 1);
+    let name = |t: &ProcessTable, id| t.name(id, 10).unwrap().to_string();
+    assert_eq!((name(&t, one.id), name(&t, two.id)), ("one".into(), "two".into()));
+    let from_proc = ProcessId::from_ticks(10, 5);
+    assert_eq!(t.resolve(from_proc), two.id, "/proc shows the latest");
+    t.sampled(from_proc, sample(1, 5));
+    assert!(t.usage(one.id, 0, u64::MAX).is_some_and(|u| u.cpu_time_ns.is_none()), "not the first one's");
+}
+
+#[test]
+fn a_process_of_the_snapshot_is_the_one_that_events_name_and_no_other() {
+    let mut t = ProcessTable::default();
+    t.seen(1, &task(10, 5, "old"), 1);
+    let (same, other) = (ProcessId::from_boot_ns(10, 50_000_001), ProcessId::from_boot_ns(10, 50_000_002));
+    let known = t.seen(2, &Task { id: same, ..task(10, 5, "old") }, 1);
+    assert_eq!((known, t.len()), (ProcessId::from_ticks(10, 5), 1));
+    let second = t.seen(3, &Task { id: other, ..task(10, 5, "new") }, 1);
+    assert_eq!((second, t.len()), (other, 2));
+    assert_eq!((&*t.name(known, 9).unwrap(), &*t.name(second, 9).unwrap()), ("old", "new"));
+}
+
+#[test]
+fn what_is_described_after_its_end_is_another_process() {
+    let mut t = ProcessTable::default();
+    let me = task(10, 5, "me");
+    t.exited(&me, 1, Sample { time_ns: 70, ..Sample::default() });
+    t.described(&seen(80, Task { comm: "you".into(), ..me.clone() }, "/bin/you", "you"));
+    assert_eq!(&*t.name(me.id, 90).unwrap(), "me");
+}
+
+fn seen(time_ns: u64, task: Task, executable: &str, command_line: &str) -> ProcessSeen {
+    ProcessSeen {
+        time_ns,
+        task,
+        parent_pid: 1,
+        executable: executable.into(),
+        command_line: command_line.into(),
+        container_id: "".into(),
+    }
+}
+
+#[test]
+fn a_process_is_described_once_until_something_changes() {
+    let mut t = ProcessTable::default();
+    let (parent, me) = (task(10, 5, "parent"), task(11, 6, "me"));
+    t.forked(50, &me, &parent);
+    let mut last = t.describe(me.id, 100).unwrap();
+    assert!(Arc::ptr_eq(&last, &t.describe(me.id, 900).unwrap()));
+    t.seen(60, &me, 10);
+    t.sampled(me.id, sample(1, 5));
+    assert!(Arc::ptr_eq(&last, &t.describe(me.id, 100).unwrap()), "nothing of it has changed");
+    let mut changed = |t: &mut ProcessTable, what: &str| {
+        let now = t.describe(me.id, 1000).unwrap();
+        assert!(!Arc::ptr_eq(&last, &now) && last != now, "{what}");
+        last = now;
+    };
+    t.execed(200, &me, 10, ("/bin/me", "me -x"));
+    changed(&mut t, "exec");
+    t.seen(210, &Task { comm: "other".into(), ..me.clone() }, 10);
+    changed(&mut t, "prctl");
+    t.seen(220, &Task { uid: 7, comm: "other".into(), ..me.clone() }, 10);
+    changed(&mut t, "setuid");
+    t.execed(230, &parent, 1, ("/bin/p2", "p2"));
+    t.seen(231, &Task { comm: "p2".into(), ..parent.clone() }, 1);
+    changed(&mut t, "the parent");
+    t.set_users(&[(7, "seven".into())].into());
+    changed(&mut t, "users");
+    assert_eq!(&*last.ancestors, "p2(10)");
+    t.set_users(&[(7, "seven".into())].into());
+    assert!(Arc::ptr_eq(&last, &t.describe(me.id, 1000).unwrap()), "the same users again");
+}
+
+#[test]
+fn a_megabyte_of_arguments_is_four_kilobytes_and_there_once() {
+    let mut t = ProcessTable::default();
+    let long = "ä".repeat(500_000);
+    let described: Vec<_> = (0..600)
+        .map(|n| {
+            let me = task(100 + n, 5, "long");
+            t.described(&seen(1, me.clone(), &long, &long));
+            t.describe(me.id, 2).unwrap()
+        })
+        .collect();
+    assert!(described.iter().all(|p| p.command_line.len() == DEFAULT_COMMAND_LINE_BYTES));
+    assert!(described.iter().all(|p| Arc::ptr_eq(&p.command_line, &described[0].command_line)));
+    assert!(t.bytes() < 1 << 20, "{} bytes", t.bytes());
+    let (mut t, me) = (ProcessTable::default(), task(100, 5, "long"));
+    t.limit_command_lines(10);
+    t.execed(1, &me, 1, ("/bin/long", &long));
+    assert_eq!(&*t.describe(me.id, 2).unwrap().command_line, "äääää");
+}
+
+#[test]
+fn the_table_is_bounded_in_bytes_whatever_it_is_told() {
+    let mut t = ProcessTable::default();
+    for n in 0..60_000_u32 {
+        let me = task(n + 2, 5, "noise");
+        t.described(&seen(u64::from(n), me.clone(), "/bin/noise", &format!("{n} {}", "x".repeat(4000))));
+        if n % 3 == 0 {
+            t.exited(&me, 1, Sample { time_ns: u64::from(n), ..Sample::default() });
+        }
+    }
+    assert!(t.bytes() < MAX_PROCESS_BYTES + 8192, "{} bytes", t.bytes());
+    assert!(t.dropped() > 0);
+    t.expire(0);
+    assert!(!t.is_crowded() && t.len() > 5000, "{} bytes, {} processes", t.bytes(), t.len());
+    let me = task(1_000_000, 9, "after");
+    t.execed(1_000_000, &me, 1, ("/bin/after", "after the flood"));
+    assert_eq!(&*t.describe(me.id, 2_000_000).unwrap().command_line, "after the flood");
+}
+
+#[test]
+fn samples_are_thinned_before_processes_go() {
+    let mut t = ProcessTable::default();
+    for n in 0..3000_u32 {
+        let me = task(n + 2, 5, "sampled");
+        t.seen(1, &me, 1);
+        (0..256).for_each(|s| t.sampled(me.id, sample(s, s)));
+        if n % 500 == 0 {
+            t.expire(0);
+        }
+    }
+    t.expire(0);
+    assert_eq!((t.len(), t.is_crowded(), t.dropped()), (3000, false, 0), "of 84 MB of samples");
+    let usage = t.usage(ProcessId::from_ticks(2, 5), 10_000_000_000, 250_000_000_000).unwrap();
+    assert!(usage.cpu_time_ns.is_some_and(|ns| ns > 0));
+}
+
+#[test]
+fn users_and_pods_are_bounded() {
+    let mut t = ProcessTable::default();
+    let long: Arc<str> = "u".repeat(10_000).into();
+    t.set_users(&(0..100_000).map(|uid| (uid, Arc::clone(&long))).collect());
+    assert!(t.users.len() <= 65_536 && t.users.values().all(|u| u.len() == 256) && t.dropped() > 0);
+    let pod = Arc::new(Pod { namespace: Arc::clone(&long), name: Arc::clone(&long), container: long });
+    let before = t.dropped();
+    t.set_pods(&(0..20_000).map(|n| (format!("{n:0200}").into(), Arc::clone(&pod))).collect());
+    assert!(t.pods.values().all(|p| p.name.len() + p.container.len() + p.namespace.len() == 3 * 256));
+    assert!(t.pods.keys().all(|id| id.len() == 128) && t.pods.len() <= 16_384 && t.dropped() >= before);
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use pidflow_schema::Protocol;
+
 use super::User;
 use crate::fact::{ProcessId, Socket, SocketUse};
 
@@ -16,40 +18,72 @@ pub enum Role {
     Unknown,
 }
 
+/// The other ends with which a socket was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peers {
+    /// This one alone: the socket may be connected to it.
+    One(IpAddr, u16),
+    /// Several, or not told.
+    Any,
+}
+
+impl Peers {
+    const fn of(socket: &Socket) -> Self {
+        if socket.remote.is_unspecified() { Self::Any } else { Self::One(socket.remote, socket.remote_port) }
+    }
+
+    fn add(&mut self, socket: &Socket) {
+        if *self != Self::of(socket) {
+            *self = Self::Any;
+        }
+    }
+
+    /// Whether packets of that end may be for the socket.
+    pub(super) fn include(self, remote: IpAddr, port: u16) -> bool {
+        self == Self::Any || self == Self::One(remote, port)
+    }
+}
+
 /// A claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub(super) struct Claim {
     /// Who.
-    pub process: ProcessId,
+    pub(super) process: ProcessId,
     /// Inode number of the socket's network namespace.
-    pub netns: u32,
+    pub(super) netns: u32,
     /// The socket's local address.
-    pub local: IpAddr,
+    pub(super) local: IpAddr,
+    /// Its other ends.
+    pub(super) peers: Peers,
+    /// A raw socket: it has no port, and receives copies of what others, or the kernel, answer.
+    pub(super) is_raw: bool,
+    /// What was heard of first is that it received something.
+    pub(super) began_by_receive: bool,
     /// It also takes IPv4.
-    pub dual_stack: bool,
+    pub(super) dual_stack: bool,
     /// The socket's identity while it lives.
-    pub socket: u64,
+    pub(super) socket: u64,
     /// Side.
-    pub role: Role,
+    pub(super) role: Role,
     /// It cannot have begun before: when the process started; 0: not known.
-    pub from_ns: u64,
+    pub(super) from_ns: u64,
     /// First heard of.
-    pub first_ns: u64,
+    pub(super) first_ns: u64,
     /// Last heard of.
-    pub seen_ns: u64,
-    /// Times at which it sent or received, the latest few, in order.
-    pub uses: Vec<u64>,
+    pub(super) seen_ns: u64,
+    /// Times at which it sent or received, the latest few, in order; of a raw socket, at which it sent.
+    pub(super) uses: Vec<u64>,
     /// When it closed the socket or ended.
-    pub ended_ns: Option<u64>,
+    pub(super) ended_ns: Option<u64>,
     /// Known from a snapshot alone.
-    pub snapshot: bool,
+    pub(super) snapshot: bool,
 }
 
 /// A first use may be told so long after its packet, when the sender was preempted by the receiver.
 const TOLD_LATE_NS: u64 = 5_000_000;
 
 /// Times of use kept in one claim; repeated uses are told once a second.
-const USES: usize = 64;
+const MAX_USES: usize = 64;
 
 impl Claim {
     fn new(time_ns: u64, user: User, used: SocketUse, socket: &Socket) -> Self {
@@ -57,6 +91,9 @@ impl Claim {
             process: user.process,
             netns: socket.netns,
             local: socket.local,
+            peers: Peers::of(socket),
+            is_raw: socket.protocol != Protocol::TCP && socket.local_port == 0,
+            began_by_receive: used == SocketUse::Receive,
             dual_stack: socket.dual_stack,
             socket: socket.id,
             role: Role::Unknown,
@@ -69,11 +106,13 @@ impl Claim {
         }
     }
 
-    fn note(&mut self, time_ns: u64, used: SocketUse) {
+    fn note(&mut self, time_ns: u64, used: SocketUse, socket: &Socket) {
+        self.peers.add(socket);
         self.seen_ns = self.seen_ns.max(time_ns);
         match used {
             SocketUse::Connect => self.role = Role::Connects,
             SocketUse::Accept => self.role = Role::Accepts,
+            SocketUse::Receive if self.is_raw => {}
             SocketUse::Send | SocketUse::Receive => self.use_at(time_ns),
             SocketUse::ConnectFailed { .. } => {
                 self.role = Role::Connects;
@@ -90,7 +129,7 @@ impl Claim {
         if self.ended_ns.is_some_and(|t| t < time_ns) {
             self.ended_ns = None;
         }
-        if self.uses.len() == USES {
+        if self.uses.len() == MAX_USES {
             self.uses.remove(0);
         }
         self.uses.push(time_ns);
@@ -99,8 +138,19 @@ impl Claim {
     /// Whether a new socket with this local address and port, in use since that time, means that this one's end was not
     /// told: neither its close nor, by then, its process's end.
     fn is_replaced_by(&self, new: &Socket, since_ns: u64) -> bool {
-        let same_port = self.socket != new.id && self.netns == new.netns && overlap(self.local, new.local);
+        let same_port = self.socket != new.id && self.netns == new.netns && do_collide(self.local, new.local);
         same_port && self.first_ns < since_ns && self.ended_ns.is_none_or(|t| t > since_ns)
+    }
+
+    /// Whether a socket like the other claim's could not be bound beside this one's without both allowing it.
+    pub(super) fn is_in_the_way_of(&self, other: &Self) -> bool {
+        self.netns == other.netns && do_collide(self.local, other.local)
+    }
+
+    /// Whether two claims were held at the same time.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        let ends_before = |x: &Self, y: &Self| x.ended_ns.is_some_and(|t| t <= y.first_ns);
+        !ends_before(self, other) && !ends_before(other, self)
     }
 
     /// The same socket of the same process, still open as far as is known. A snapshot's identity is the inode
@@ -112,22 +162,46 @@ impl Claim {
     }
 }
 
-/// Adds to the claim that it continues, or makes a new one; whether it is new and of a socket not known yet.
-pub(super) fn note(list: &mut Vec<Claim>, time_ns: u64, user: User, used: SocketUse, socket: &Socket) -> bool {
+/// What became of a use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noted {
+    /// A claim goes on.
+    Continued,
+    /// A new claim on a socket that has others.
+    Shared,
+    /// A new claim on a socket not known yet.
+    Fresh,
+    /// It would be a new claim, and there is no room.
+    Refused,
+}
+
+/// Adds to the claim that it continues, or makes a new one if there is room.
+pub(super) fn note(
+    list: &mut Vec<Claim>,
+    (time_ns, user): (u64, User),
+    used: SocketUse,
+    socket: &Socket,
+    has_room: bool,
+) -> Noted {
     // A socket's address is used again after close; what was closed stays closed unless it is used on.
     let open = |c: &&mut Claim| c.is_of(user.process, used, socket) && (c.ended_ns.is_none() || !begins(used));
     if let Some(claim) = list.iter_mut().rev().find(open) {
         if claim.snapshot {
             claim.socket = socket.id;
         }
-        claim.note(time_ns, used);
-        return false;
+        claim.note(time_ns, used, socket);
+        return Noted::Continued;
+    }
+    if !has_room {
+        return Noted::Refused;
     }
     let fresh = list.iter().all(|c| c.socket != socket.id || c.ended_ns.is_some());
     let mut claim = Claim::new(time_ns, user, used, socket);
-    claim.note(time_ns, used);
+    claim.note(time_ns, used, socket);
+    // Most lists hold one.
+    list.reserve_exact(1);
     list.push(claim);
-    fresh
+    if fresh { Noted::Fresh } else { Noted::Shared }
 }
 
 /// When a new socket, first used by `user` as told at `time_ns`, took the port over from those before; none: there was
@@ -158,7 +232,7 @@ pub(super) fn released(list: &[Claim], process: ProcessId, time_ns: u64) -> Opti
 }
 
 /// Whether sockets bound to these addresses would be in each other's way.
-fn overlap(a: IpAddr, b: IpAddr) -> bool {
+fn do_collide(a: IpAddr, b: IpAddr) -> bool {
     a == b || a.is_unspecified() || b.is_unspecified()
 }
 

@@ -3,8 +3,16 @@
 //! Three tables: connected sockets by their exact tuple, unconnected ones by protocol and local port,
 //! listeners by port. Each holds *claims*: one process's use of one socket over a time.
 
+mod addresses;
+mod alive;
 mod claim;
+mod expiry;
+mod fit;
+mod flow_end;
+mod kernel;
 mod lookup;
+mod losses;
+mod ranking;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,8 +21,11 @@ use foldhash::fast::RandomState;
 use pidflow_schema::Protocol;
 
 use crate::fact::{ProcessId, Socket, SocketUse, Task};
-pub use claim::{Claim, Role};
-pub use lookup::{End, Found};
+use addresses::Addresses;
+pub use claim::Role;
+use claim::{Claim, Noted};
+pub use flow_end::{FlowEnd, Found, NotFound};
+use losses::Losses;
 
 /// One end's view of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,17 +65,6 @@ pub struct EndpointChange {
     pub port: u16,
 }
 
-/// A failed connection attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure {
-    /// When connect was called.
-    pub since_ns: u64,
-    /// When it failed.
-    pub time_ns: u64,
-    /// Why, as errno.
-    pub errno: u16,
-}
-
 /// Where a process's claims are, to close them when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
@@ -73,22 +73,22 @@ enum Place {
     Listener(u16),
 }
 
-/// A connection of which nothing was heard for so long has lost its end (an event was lost): a day.
-const IDLE_CONNECTION_NS: u64 = 86_400_000_000_000;
-
-/// How far a connect may be told after its first packet.
-const SLACK_NS: u64 = 1_000_000;
+/// Bytes that claims may take. From three quarters of it on old ones are forgotten early, and at the limit no new ones are
+/// taken.
+pub const MAX_CLAIM_BYTES: usize = 96 << 20;
 
 /// The index.
 #[derive(Debug, Default)]
 pub struct SocketIndex {
-    pub(crate) tuples: HashMap<Tuple, Vec<Claim>, RandomState>,
-    pub(crate) ports: HashMap<(u8, u16), Vec<Claim>, RandomState>,
-    pub(crate) listeners: HashMap<u16, Vec<Claim>, RandomState>,
-    /// Addresses of each namespace, with the time since which they are gone.
-    pub(crate) addresses: HashMap<u32, HashMap<IpAddr, Option<u64>, RandomState>, RandomState>,
-    pub(crate) own_netns: u32,
-    failures: HashMap<Tuple, Vec<Failure>, RandomState>,
+    tuples: HashMap<Tuple, Vec<Claim>, RandomState>,
+    ports: HashMap<(u8, u16), Vec<Claim>, RandomState>,
+    listeners: HashMap<u16, Vec<Claim>, RandomState>,
+    addresses: Addresses,
+    losses: Losses,
+    own_netns: u32,
+    /// Memory of the claims, bytes; of uses only since the latest expiry.
+    bytes: usize,
+    dropped: u64,
     places: HashMap<ProcessId, HashSet<Place, RandomState>, RandomState>,
     changes: Vec<EndpointChange>,
 }
@@ -113,18 +113,33 @@ impl SocketIndex {
         self.tuples.is_empty() && self.ports.is_empty() && self.listeners.is_empty()
     }
 
+    /// Memory of the claims, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Claims and addresses that were not taken, or forgotten early, because there was no room.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.dropped + self.addresses.dropped()
+    }
+
     /// Replaces the addresses of a network namespace. Those that it had before are forgotten by
     /// [`SocketIndex::expire`]: flows of theirs may still be joined.
     pub fn set_addresses(&mut self, time_ns: u64, netns: u32, addresses: &[IpAddr]) {
-        let known = self.addresses.entry(netns).or_default();
-        known.values_mut().for_each(|gone| *gone = gone.or(Some(time_ns)));
-        known.extend(addresses.iter().map(|a| (*a, None)));
+        self.addresses.set(time_ns, netns, addresses);
     }
 
     /// Whether the address is one of this host's, in any of its namespaces.
     #[must_use]
     pub fn is_local(&self, address: IpAddr) -> bool {
-        address.is_loopback() || self.addresses.values().any(|set| set.contains_key(&address))
+        self.addresses.is_local(address)
+    }
+
+    /// Events of this time were lost.
+    pub fn lost(&mut self, from_ns: u64, until_ns: u64) {
+        self.losses.note(from_ns, until_ns);
     }
 
     /// Local ports that changed hands since the last call.
@@ -136,23 +151,36 @@ impl SocketIndex {
     pub fn used(&mut self, time_ns: u64, user: impl Into<User>, used: SocketUse, socket: &Socket) {
         let user = user.into();
         if !socket.local.is_unspecified() {
-            // A socket is bound to it, so that it is an address of the namespace, however new.
-            self.addresses.entry(socket.netns).or_default().insert(socket.local, None);
+            self.addresses.learn(socket.netns, socket.local);
         }
         match used {
             SocketUse::Listen | SocketUse::HeldListening => self.listens(time_ns, user, used, socket),
-            SocketUse::ConnectFailed { errno, since_ns } => {
-                self.claim_tuple(time_ns, user, used, socket);
-                self.failures.entry(tuple(socket)).or_default().push(Failure { since_ns, time_ns, errno });
-            }
+            SocketUse::ConnectFailed { .. } => self.claim_tuple(time_ns, user, used, socket),
             _ => self.claims(time_ns, user, used, socket),
         }
     }
 
     fn listens(&mut self, time_ns: u64, user: User, used: SocketUse, socket: &Socket) {
+        let has_room = self.has_room();
         let list = self.listeners.entry(socket.local_port).or_default();
-        claim::note(list, time_ns, user, used, socket);
-        self.places.entry(user.process).or_default().insert(Place::Listener(socket.local_port));
+        let noted = claim::note(list, (time_ns, user), used, socket, has_room);
+        self.place(user.process, Place::Listener(socket.local_port), noted);
+    }
+
+    fn has_room(&self) -> bool {
+        self.bytes <= MAX_CLAIM_BYTES
+    }
+
+    /// Remembers where a new claim is.
+    fn place(&mut self, process: ProcessId, place: Place, noted: Noted) {
+        match noted {
+            Noted::Continued => {}
+            Noted::Refused => self.dropped += 1,
+            Noted::Shared | Noted::Fresh => {
+                self.bytes += expiry::CLAIM_BYTES;
+                self.places.entry(process).or_default().insert(place);
+            }
+        }
     }
 
     fn listens_no_more(&mut self, time_ns: u64, process: ProcessId, socket: &Socket) {
@@ -180,19 +208,21 @@ impl SocketIndex {
     }
 
     fn claim_tuple(&mut self, time_ns: u64, user: User, used: SocketUse, socket: &Socket) {
-        let tuple = tuple(socket);
-        claim::note(self.tuples.entry(tuple).or_default(), time_ns, user, used, socket);
-        self.places.entry(user.process).or_default().insert(Place::Tuple(tuple));
+        let (tuple, has_room) = (Tuple::of(socket), self.has_room());
+        let list = self.tuples.entry(tuple).or_default();
+        let noted = claim::note(list, (time_ns, user), used, socket, has_room);
+        self.place(user.process, Place::Tuple(tuple), noted);
     }
 
     fn claim_port(&mut self, time_ns: u64, user: User, used: SocketUse, socket: &Socket) {
         let (protocol, port) = (socket.protocol, socket.local_port);
+        let has_room = self.has_room();
         let list = self.ports.entry((protocol, port)).or_default();
-        let fresh = claim::note(list, time_ns, user, used, socket);
-        let change = if fresh { claim::taken_over(list, time_ns, user, socket) } else { None };
+        let noted = claim::note(list, (time_ns, user), used, socket, has_room);
+        let change = if noted == Noted::Fresh { claim::taken_over(list, time_ns, user, socket) } else { None };
         let change = change.or((used == SocketUse::Close).then_some(time_ns)).filter(|_| port != 0);
         self.changes.extend(change.map(|time_ns| EndpointChange { protocol, address: socket.local, port, time_ns }));
-        self.places.entry(user.process).or_default().insert(Place::Port(protocol, port));
+        self.place(user.process, Place::Port(protocol, port), noted);
     }
 
     /// A process ended: it holds nothing any more.
@@ -210,70 +240,18 @@ impl SocketIndex {
             }
         }
     }
+}
 
-    /// The failure of the connect that made a flow: the flow began within the attempt.
-    #[must_use]
-    pub fn failure(&self, source: &End) -> Option<Failure> {
-        let list = self.failures.get(&source.tuple())?;
-        let began_in =
-            |f: &&Failure| f.since_ns <= source.first_ns.saturating_add(SLACK_NS) && source.first_ns <= f.time_ns;
-        list.iter().find(began_in).copied()
-    }
-
-    /// A complete poll that began at `begun_ns` is done: sockets that it did not show are closed.
-    pub fn polled(&mut self, begun_ns: u64) {
-        let all = self.tuples.values_mut().chain(self.ports.values_mut()).chain(self.listeners.values_mut());
-        for claim in all.flatten().filter(|c| c.ended_ns.is_none() && c.seen_ns < begun_ns) {
-            claim.ended_ns = Some(claim.seen_ns);
+impl Tuple {
+    /// ICMP has no remote port.
+    pub(crate) fn of(socket: &Socket) -> Self {
+        Self {
+            protocol: socket.protocol,
+            local: socket.local,
+            local_port: socket.local_port,
+            remote: socket.remote,
+            remote_port: if kernel::is_icmp(socket.protocol) { 0 } else { socket.remote_port },
         }
-    }
-
-    /// Forgets claims that ended before `before_ns`. The next use of a socket is told again, so that those of
-    /// other protocols than TCP go when nothing was heard of them since; a TCP connection may be idle for long
-    /// and its end is told.
-    pub fn expire(&mut self, before_ns: u64) {
-        let ended = |c: &Claim| c.ended_ns.is_some_and(|t| t < before_ns);
-        let idle = before_ns.saturating_sub(IDLE_CONNECTION_NS);
-        self.addresses.values_mut().for_each(|set| set.retain(|_, gone| gone.is_none_or(|t| t >= before_ns)));
-        self.addresses.retain(|_, set| !set.is_empty());
-        keep(&mut self.tuples, |t, c| {
-            !ended(c) && (c.seen_ns >= idle || c.snapshot) && heard(t.protocol, c, before_ns)
-        });
-        keep(&mut self.ports, |p, c| !ended(c) && heard(p.0, c, before_ns));
-        keep(&mut self.listeners, |_, c| !ended(c));
-        self.failures.retain(|_, l| l.iter().any(|f| f.time_ns >= before_ns));
-        let (tuples, ports, listeners) = (&self.tuples, &self.ports, &self.listeners);
-        self.places.retain(|_, places| {
-            places.retain(|p| match p {
-                Place::Tuple(t) => tuples.contains_key(t),
-                Place::Port(protocol, port) => ports.contains_key(&(*protocol, *port)),
-                Place::Listener(port) => listeners.contains_key(port),
-            });
-            !places.is_empty()
-        });
-    }
-}
-
-fn keep<K: Eq + std::hash::Hash>(table: &mut HashMap<K, Vec<Claim>, RandomState>, f: impl Fn(&K, &Claim) -> bool) {
-    table.retain(|key, list| {
-        list.retain(|c| f(key, c));
-        !list.is_empty()
-    });
-}
-
-const fn heard(protocol: u8, claim: &Claim, since_ns: u64) -> bool {
-    protocol == Protocol::TCP || claim.snapshot || claim.seen_ns >= since_ns
-}
-
-/// ICMP has no remote port; unspecified addresses take the family of the other end.
-fn tuple(socket: &Socket) -> Tuple {
-    let icmp = matches!(socket.protocol, Protocol::ICMP | Protocol::ICMPV6);
-    Tuple {
-        protocol: socket.protocol,
-        local: socket.local,
-        local_port: socket.local_port,
-        remote: socket.remote,
-        remote_port: if icmp { 0 } else { socket.remote_port },
     }
 }
 

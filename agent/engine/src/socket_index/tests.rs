@@ -2,8 +2,8 @@ use std::net::IpAddr;
 
 use pidflow_schema::Attribution;
 
-use super::{End, Role, SocketIndex, User};
-use crate::fact::{ProcessId, Socket, SocketUse};
+use super::{FlowEnd, MAX_CLAIM_BYTES, NotFound, Role, SocketIndex, User};
+use crate::fact::{ProcessId, Socket, SocketUse, SocketsAlive};
 
 const OWN: u32 = 7;
 const MS: u64 = 1_000_000;
@@ -19,7 +19,7 @@ fn ip(s: &str) -> IpAddr {
 }
 
 fn pid(pid: u32) -> ProcessId {
-    ProcessId { pid, start: 1 }
+    ProcessId::from_ticks(pid, 1)
 }
 
 fn socket(id: u64, protocol: u8, local: (&str, u16), remote: (&str, u16)) -> Socket {
@@ -35,8 +35,8 @@ fn socket(id: u64, protocol: u8, local: (&str, u16), remote: (&str, u16)) -> Soc
     }
 }
 
-fn end(protocol: u8, local: (&str, u16), remote: (&str, u16), (from, to): (u64, u64)) -> End {
-    End {
+fn end(protocol: u8, local: (&str, u16), remote: (&str, u16), (from, to): (u64, u64)) -> FlowEnd {
+    FlowEnd {
         protocol,
         local: ip(local.0),
         local_port: local.1,
@@ -44,12 +44,18 @@ fn end(protocol: u8, local: (&str, u16), remote: (&str, u16), (from, to): (u64, 
         remote_port: remote.1,
         first_ns: from * MS,
         last_ns: to * MS,
+        icmp_type: None,
+        began_with_syn: false,
+        sent: true,
+        received: true,
+        netns: None,
     }
 }
 
 const A: (&str, u16) = ("127.0.0.1", 40000);
 const B: (&str, u16) = ("127.0.0.1", 80);
 const NONE: (&str, u16) = ("0.0.0.0", 0);
+const AMBIGUOUS: NotFound = NotFound::ambiguous(None);
 
 #[test]
 fn the_tuple_that_comes_back_belongs_to_its_time() {
@@ -88,7 +94,7 @@ fn two_processes_on_one_udp_port_are_not_guessed_between() {
         x.used(1000 * MS, pid(p), SocketUse::Receive, &socket(u64::from(p), 17, ("0.0.0.0", 53), NONE));
     }
     let dns = ("127.0.0.1", 53);
-    assert_eq!(x.find(&end(17, dns, A, (999, 1001))), Err(Attribution::Ambiguous));
+    assert_eq!(x.find(&end(17, dns, A, (999, 1001))), Err(AMBIGUOUS));
     x.used(1000 * MS, pid(2), SocketUse::Send, &socket(2, 17, ("0.0.0.0", 53), A));
     assert_eq!(x.find(&end(17, dns, A, (999, 1001))).unwrap().process, pid(2), "the peer tells them apart");
 }
@@ -144,11 +150,24 @@ fn a_process_that_started_since_has_the_port_though_its_use_is_told_late() {
         let mut x = SocketIndex::new(OWN);
         let sends = |id| socket(id, 17, ("127.0.0.1", 5000), remote);
         x.used(1000 * MS, pid(1), SocketUse::Send, &sends(1));
-        x.used(1800 * MS, User { process: pid(2), start_ns: 1400 * MS }, SocketUse::Send, &sends(2));
+        x.used(2800 * MS, User { process: pid(2), start_ns: 2400 * MS }, SocketUse::Send, &sends(2));
         let changes: Vec<_> = x.take_changes().iter().map(|c| c.time_ns / MS).collect();
-        assert_eq!(changes, [1400], "not before it lived, and not as late as it is told");
+        assert_eq!(changes, [2400], "not before it lived, and not as late as it is told");
         let at = |t| x.find(&end(17, ("127.0.0.1", 5000), B, (t, t + 1))).unwrap().process;
-        assert_eq!((at(1000), at(1300), at(1500)), (pid(1), pid(1), pid(2)), "{remote:?}");
+        assert_eq!((at(1000), at(2300), at(2500)), (pid(1), pid(1), pid(2)), "{remote:?}");
+    }
+}
+
+/// The one before may have used the port for a second after it was told of, and nobody said that it closed it.
+#[test]
+fn a_port_that_may_have_changed_hands_within_a_second_is_ambiguous() {
+    for remote in [NONE, B] {
+        let mut x = SocketIndex::new(OWN);
+        let sends = |id| socket(id, 17, ("127.0.0.1", 5000), remote);
+        x.used(1000 * MS, pid(1), SocketUse::Send, &sends(1));
+        x.used(1800 * MS, User { process: pid(2), start_ns: 1400 * MS }, SocketUse::Send, &sends(2));
+        let at = |t| x.find(&end(17, ("127.0.0.1", 5000), B, (t, t + 1))).map(|f| f.process);
+        assert_eq!((at(1000), at(1300), at(1500)), (Ok(pid(1)), Ok(pid(1)), Err(AMBIGUOUS)), "{remote:?}");
     }
 }
 
@@ -167,7 +186,7 @@ fn a_closed_udp_socket_answers_for_no_peer() {
 fn loopback_of_another_namespace_is_not_ours() {
     let mut x = SocketIndex::new(OWN);
     x.used(1000 * MS, pid(1), SocketUse::Send, &Socket { netns: 8, ..socket(1, 6, A, B) });
-    assert_eq!(x.find(&end(6, A, B, (1000, 1001))), Err(Attribution::NoSocket));
+    assert_eq!(x.find(&end(6, A, B, (1000, 1001))), Err(NotFound::NO_SOCKET));
 }
 
 #[test]
@@ -189,4 +208,273 @@ fn what_ended_is_forgotten() {
     x.exited(pid(1), 1001 * MS);
     x.expire(5000 * MS);
     assert!(x.is_empty() && x.places.is_empty());
+}
+
+/// Both read in their first milliseconds: which of them got the flow's packet was not told.
+#[test]
+fn workers_that_share_a_port_are_not_guessed_between() {
+    for start_ns in [0, 1] {
+        let mut x = SocketIndex::new(OWN);
+        for (worker, at) in [(1, 1000), (2, 1010), (3, 1030)] {
+            let user = User { process: pid(worker), start_ns };
+            x.used(at * MS, user, SocketUse::Receive, &socket(u64::from(worker), 17, ("0.0.0.0", 53), NONE));
+        }
+        for at in [1000, 1010, 1030, 1035] {
+            let received = FlowEnd { sent: false, ..end(17, ("127.0.0.1", 53), A, (at, at)) };
+            assert_eq!(x.find(&received), Err(AMBIGUOUS), "at {at} ms");
+        }
+    }
+}
+
+#[test]
+fn twenty_owners_of_a_port_in_a_moment_are_told_apart() {
+    let mut x = SocketIndex::new(OWN);
+    let us = MS / 1000;
+    for n in 0..20_u32 {
+        let at = 1000 * MS + u64::from(n) * 300 * us;
+        let user = User { process: pid(n), start_ns: 500 * MS };
+        x.used(at, user, SocketUse::Send, &socket(u64::from(n), 17, ("127.0.0.1", 5000), NONE));
+        x.exited(pid(n), at + 200 * us);
+    }
+    for n in 0..20_u32 {
+        let at = 1000 * MS + u64::from(n) * 300 * us;
+        let e =
+            FlowEnd { first_ns: at - us, last_ns: at - us, received: false, ..end(17, ("127.0.0.1", 5000), B, (0, 0)) };
+        assert_eq!(x.find(&e).map(|f| f.process), Ok(pid(n)));
+    }
+    assert_eq!(x.take_changes().len(), 20);
+}
+
+#[test]
+fn the_socket_bound_to_the_address_comes_before_the_one_bound_to_all() {
+    let mut x = SocketIndex::new(OWN);
+    for (p, local) in [(1, "0.0.0.0"), (2, "127.0.0.1")] {
+        x.used(900 * MS, pid(p), SocketUse::Receive, &socket(u64::from(p), 17, (local, 53), NONE));
+        x.used(900 * MS, pid(p), SocketUse::Listen, &socket(u64::from(p) + 9, 6, (local, 80), NONE));
+    }
+    assert_eq!(x.find(&end(17, ("127.0.0.1", 53), A, (1000, 1001))).unwrap().process, pid(2));
+    assert_eq!(x.find(&end(17, ("127.0.0.2", 53), A, (1000, 1001))).unwrap().process, pid(1));
+    assert_eq!(x.find(&end(6, B, A, (1000, 1001))).unwrap().process, pid(2));
+    // What only went out may be either's: one bound to all addresses sends from any.
+    let sent = FlowEnd { received: false, ..end(17, ("127.0.0.1", 53), A, (1000, 1001)) };
+    assert_eq!(x.find(&sent), Err(AMBIGUOUS));
+    x.used(1002 * MS, pid(2), SocketUse::Close, &socket(2, 17, ("127.0.0.1", 53), NONE));
+    assert_eq!(x.find(&end(17, ("127.0.0.1", 53), A, (1500, 1501))).unwrap().process, pid(1), "it is closed");
+}
+
+/// A resolver's socket is bound to its address by connect and takes nobody else's packets.
+#[test]
+fn a_connected_socket_takes_nothing_from_the_one_bound_to_all() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(1000 * MS, pid(1), SocketUse::Receive, &socket(1, 17, ("0.0.0.0", 53), NONE));
+    x.used(999 * MS, pid(2), SocketUse::Send, &socket(2, 17, ("127.0.0.1", 53), B));
+    let from_a = FlowEnd { sent: false, ..end(17, ("127.0.0.1", 53), A, (1000, 1000)) };
+    assert_ne!(x.find(&from_a).map(|f| f.process), Ok(pid(2)));
+}
+
+fn icmp(protocol: u8, kind: u8, sent: bool, identifier: u16) -> FlowEnd {
+    let (local, remote) = (("10.0.0.1", identifier), ("10.0.0.2", 0));
+    FlowEnd { icmp_type: Some(kind), sent, received: !sent, ..end(protocol, local, remote, (1000, 1001)) }
+}
+
+#[test]
+fn who_listens_on_a_raw_socket_sends_nothing() {
+    let mut x = SocketIndex::new(OWN);
+    for protocol in [1, 58, 17, 2] {
+        x.used(990 * MS, pid(1), SocketUse::Receive, &socket(1, protocol, NONE, NONE));
+        x.used(1000 * MS, pid(1), SocketUse::Receive, &socket(1, protocol, NONE, ("10.0.0.2", 0)));
+    }
+    let errors = [(1, 3), (1, 11), (1, 0), (1, 5), (58, 1), (58, 135), (58, 136), (58, 143), (58, 129)];
+    for (protocol, kind) in errors.into_iter().chain([(1, 8), (58, 128), (58, 133)]) {
+        for sent in [true, false] {
+            assert_eq!(x.find(&icmp(protocol, kind, sent, 0)), Err(NotFound::NO_SOCKET), "type {kind}");
+        }
+    }
+    let closed = end(17, ("10.0.0.1", 7200), ("10.0.0.2", 4000), (1000, 1001));
+    assert_eq!(x.find(&FlowEnd { sent: false, ..closed }), Err(NotFound::NO_SOCKET), "a closed port");
+    let report = end(2, ("10.0.0.1", 0), ("224.0.0.22", 0), (1000, 1001));
+    assert_eq!(x.find(&FlowEnd { received: false, ..report }), Err(NotFound::NO_SOCKET), "the kernel's IGMP");
+}
+
+#[test]
+fn who_sends_through_a_raw_socket_has_its_queries_and_not_the_kernels_errors() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(1000 * MS, pid(1), SocketUse::Send, &socket(1, 1, NONE, NONE));
+    x.used(1000 * MS, pid(1), SocketUse::Send, &socket(1, 1, NONE, ("10.0.0.2", 0)));
+    assert_eq!(x.find(&icmp(1, 8, true, 77)).unwrap().process, pid(1));
+    assert_eq!(x.find(&icmp(1, 3, true, 0)), Err(NotFound::NO_SOCKET));
+    x.used(1000 * MS, pid(2), SocketUse::Send, &socket(2, 1, NONE, ("10.0.0.2", 0)));
+    assert_eq!(x.find(&icmp(1, 8, true, 77)), Err(AMBIGUOUS), "two ask, and no socket has an identifier");
+}
+
+#[test]
+fn a_protocol_that_the_kernel_leaves_alone_is_its_readers() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(500 * MS, pid(1), SocketUse::Receive, &socket(1, 89, NONE, NONE));
+    let ospf = end(89, ("10.0.0.1", 0), ("10.0.0.2", 0), (1000, 1001));
+    assert_eq!(x.find(&FlowEnd { sent: false, ..ospf }).unwrap().process, pid(1));
+    assert_eq!(x.find(&FlowEnd { received: false, ..ospf }), Err(NotFound::NO_SOCKET), "it sent nothing");
+    x.used(1000 * MS, pid(1), SocketUse::Send, &socket(1, 89, NONE, NONE));
+    assert_eq!(x.find(&FlowEnd { received: false, ..ospf }).unwrap().process, pid(1));
+}
+
+fn in_namespace(netns: u32, s: Socket) -> Socket {
+    Socket { netns, ..s }
+}
+
+#[test]
+fn one_tuple_in_two_namespaces_is_ambiguous_unless_the_flow_says_where() {
+    let (here, there) = (("10.0.0.2", 40000), ("10.0.0.1", 80));
+    for protocol in [6, 17] {
+        let mut x = SocketIndex::new(OWN);
+        for (p, netns) in [(1, 8), (2, 9)] {
+            let s = in_namespace(netns, socket(u64::from(p), protocol, here, there));
+            x.used((1000 + u64::from(p)) * MS, pid(p), SocketUse::Connect, &s);
+            x.used((1001 + u64::from(p)) * MS, pid(p), SocketUse::Send, &s);
+        }
+        let flow = end(protocol, here, there, (1000, 1100));
+        assert_eq!(x.find(&flow), Err(AMBIGUOUS));
+        let found = |netns| x.find(&FlowEnd { netns: Some(netns), ..flow }).map(|f| f.process);
+        assert_eq!((found(8), found(9), found(10)), (Ok(pid(1)), Ok(pid(2)), Err(NotFound::NO_SOCKET)));
+        // One was closed long before, so that the flow is the other's.
+        let later = end(protocol, here, there, (5000, 5001));
+        x.used(1200 * MS, pid(1), SocketUse::Close, &in_namespace(8, socket(1, protocol, here, there)));
+        x.used(5000 * MS, pid(2), SocketUse::Send, &in_namespace(9, socket(2, protocol, here, there)));
+        assert_eq!(x.find(&later).map(|f| f.process), Ok(pid(2)));
+    }
+}
+
+#[test]
+fn bound_and_listening_sockets_of_two_namespaces_are_ambiguous() {
+    let mut x = SocketIndex::new(OWN);
+    for (p, netns) in [(1, 8), (2, 9)] {
+        x.set_addresses(0, netns, &[ip("10.0.0.1")]);
+        x.used(1000 * MS, pid(p), SocketUse::Receive, &in_namespace(netns, socket(5, 17, ("0.0.0.0", 53), NONE)));
+        x.used(900 * MS, pid(p), SocketUse::Listen, &in_namespace(netns, socket(5, 6, ("0.0.0.0", 80), NONE)));
+    }
+    for (protocol, port) in [(17, 53), (6, 80)] {
+        let flow = end(protocol, ("10.0.0.1", port), A, (1000, 1001));
+        assert_eq!(x.find(&flow), Err(AMBIGUOUS));
+        assert_eq!(x.find(&FlowEnd { netns: Some(9), ..flow }).map(|f| f.process), Ok(pid(2)));
+    }
+}
+
+#[test]
+fn loopback_of_another_namespace_is_its_own_where_it_is_captured() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(1000 * MS, pid(1), SocketUse::Send, &in_namespace(8, socket(1, 6, A, B)));
+    x.used(1000 * MS, pid(2), SocketUse::Send, &socket(2, 6, A, B));
+    let flow = end(6, A, B, (1000, 1001));
+    assert_eq!(x.find(&flow).map(|f| f.process), Ok(pid(2)));
+    assert_eq!(x.find(&FlowEnd { netns: Some(8), ..flow }).map(|f| f.process), Ok(pid(1)));
+}
+
+fn syn(protocol: u8, local: (&str, u16), remote: (&str, u16), time: (u64, u64)) -> FlowEnd {
+    FlowEnd { began_with_syn: true, ..end(protocol, local, remote, time) }
+}
+
+#[test]
+fn what_began_with_a_syn_is_not_the_connection_before() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, B));
+    x.used(1001 * MS, pid(1), SocketUse::Send, &socket(1, 6, A, B));
+    // Its close is lost; so is everything that the next one does.
+    x.used(1000 * MS, pid(3), SocketUse::Accept, &socket(3, 6, B, A));
+    x.exited(pid(3), 1002 * MS);
+    for (local, remote) in [(A, B), (B, A)] {
+        assert_eq!(x.find(&syn(6, local, remote, (1500, 1502))), Err(NotFound::NO_SOCKET));
+    }
+    assert_eq!(x.find(&syn(6, A, B, (1000, 1400))).map(|f| f.process), Ok(pid(1)));
+    assert_eq!(x.find(&end(6, B, A, (1500, 1502))).map(|f| f.process), Ok(pid(3)), "the kernel ends it by itself");
+    x.lost(1100 * MS, 1300 * MS);
+    assert_eq!(x.find(&end(6, B, A, (1500, 1502))), Err(NotFound::lost(pid(3))), "or another one has the tuple");
+    assert_eq!(x.find(&end(6, A, B, (1500, 1502))).map(|f| f.process), Ok(pid(1)), "it was used just before");
+    assert_eq!(x.find(&end(6, A, B, (9500, 9502))), Err(NotFound::lost(pid(1))));
+}
+
+#[test]
+fn a_syn_that_is_repeated_or_leaves_late_is_its_connects() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, B));
+    assert_eq!(x.find(&syn(6, A, B, (1200, 1202))).map(|f| f.process), Ok(pid(1)), "preempted");
+    assert_eq!(x.find(&syn(6, A, B, (64_000, 127_000))).map(|f| f.process), Ok(pid(1)), "repeated");
+    x.lost(1100 * MS, 1150 * MS);
+    assert_eq!(
+        x.find(&syn(6, A, B, (1200, 1202))),
+        Err(NotFound::NO_SOCKET),
+        "or of another one, of which nothing is known"
+    );
+}
+
+#[test]
+fn a_listener_is_only_a_candidate_where_an_accept_may_be_lost() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(10 * MS, pid(1), SocketUse::Listen, &socket(5, 6, ("0.0.0.0", 80), NONE));
+    x.lost(1990 * MS, 2000 * MS);
+    assert_eq!(x.find(&syn(6, B, A, (1000, 1002))).map(|f| f.process), Ok(pid(1)));
+    assert_eq!(x.find(&syn(6, B, A, (1980, 1992))), Err(NotFound::lost(pid(1))));
+    x.used(1985 * MS, pid(2), SocketUse::Accept, &socket(6, 6, B, A));
+    let found = x.find(&syn(6, B, A, (1980, 1992))).unwrap();
+    assert_eq!((found.process, found.other), (pid(2), Some(pid(1))), "the accept was not lost");
+}
+
+#[test]
+fn several_listeners_are_ambiguous() {
+    let mut x = SocketIndex::new(OWN);
+    for p in [1, 2] {
+        x.used(10 * MS, pid(p), SocketUse::Listen, &socket(u64::from(p), 6, ("0.0.0.0", 80), NONE));
+    }
+    assert_eq!(x.find(&syn(6, B, A, (1000, 1002))), Err(AMBIGUOUS));
+}
+
+#[test]
+fn claims_end_when_the_kernel_has_their_sockets_no_more() {
+    let mut x = SocketIndex::new(OWN);
+    let listener = socket(5, 6, ("0.0.0.0", 80), NONE);
+    x.used(1000 * MS, pid(1), SocketUse::Listen, &listener);
+    for port in [40000, 40001] {
+        x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(u64::from(port), 6, ("127.0.0.1", port), B));
+    }
+    for inode in [11, 12] {
+        x.used(1000 * MS, pid(1), SocketUse::Send, &socket(inode, 17, ("0.0.0.0", inode as u16), A));
+    }
+    x.used(1000 * MS, pid(1), SocketUse::Send, &in_namespace(8, socket(77, 17, ("0.0.0.0", 77), NONE)));
+    let alive = SocketsAlive {
+        netns: OWN,
+        taken_ns: 5000 * MS,
+        tcp: vec![("127.0.0.1:40000".parse().unwrap(), "127.0.0.1:80".parse().unwrap())],
+        protocols: vec![17],
+        inodes: vec![11],
+    };
+    // The datagram sockets' claims are two each: one on the port, one on the peer.
+    assert_eq!(x.reconcile(&alive), 1 + 1 + 2);
+    assert_eq!(x.reconcile(&alive), 0, "each once");
+    let at = |port, t| x.find(&end(6, ("127.0.0.1", port), B, (t, t))).map(|f| f.process);
+    assert_eq!((at(40000, 9000), at(40001, 1900)), (Ok(pid(1)), Ok(pid(1))));
+    let bound = |port| x.find(&end(17, ("127.0.0.1", port), B, (9000, 9000))).map(|f| f.process);
+    assert_eq!((bound(11), bound(12)), (Ok(pid(1)), Err(NotFound::NO_SOCKET)));
+    assert_eq!(x.find(&syn(6, B, A, (9000, 9001))), Err(NotFound::NO_SOCKET), "nobody listens");
+    x.used(9500 * MS, pid(1), SocketUse::Send, &socket(12, 17, ("0.0.0.0", 12), A));
+    let again = x.find(&end(17, ("127.0.0.1", 12), A, (9500, 9500)));
+    assert_eq!(again.map(|f| f.process), Ok(pid(1)), "it lives after all");
+}
+
+#[test]
+fn claims_are_bounded_in_bytes_and_the_open_ones_stay_longest() {
+    let mut x = SocketIndex::new(OWN);
+    let connect = |x: &mut SocketIndex, n: u32, t: u64| {
+        let s = Socket { local: std::net::Ipv4Addr::from(n).into(), ..socket(u64::from(n), 6, A, B) };
+        x.used(t * MS, pid(n % 1000), SocketUse::Connect, &s);
+        s
+    };
+    let first = connect(&mut x, 1, 1000);
+    for n in 2..400_000 {
+        let s = connect(&mut x, n, 1000 + u64::from(n) / 100);
+        x.used(5000 * MS, pid(n % 1000), SocketUse::Close, &s);
+    }
+    assert!(x.bytes() <= MAX_CLAIM_BYTES + 1024 && x.dropped() > 0, "{} bytes", x.bytes());
+    x.expire(2000 * MS);
+    assert!(!x.is_crowded() && x.len() > 50_000, "{} bytes", x.bytes());
+    let of_first = end(6, ("0.0.0.1", 40000), B, (9000, 9001));
+    assert_eq!((first.local, x.find(&of_first).map(|f| f.process)), (of_first.local, Ok(pid(1))));
 }

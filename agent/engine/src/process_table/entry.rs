@@ -1,0 +1,105 @@
+//! What is kept of one process.
+
+use std::sync::Arc;
+
+use pidflow_schema::Process;
+
+use super::samples::Samples;
+use super::told::Told;
+use crate::fact::{ProcessId, Task};
+
+/// `TASK_COMM_LEN` - 1: a comm of this length may have been cut.
+const COMM_CUT: usize = 15;
+/// Programs that a process became which are remembered.
+const MAX_IMAGES: usize = 4;
+/// Share of the maps that hold an entry.
+const MAP_BYTES: usize = 80;
+
+/// The program that a process was from some time on.
+#[derive(Debug, Clone)]
+pub(super) struct Image {
+    pub(super) since_ns: u64,
+    pub(super) comm: Arc<str>,
+    pub(super) executable: Arc<str>,
+    pub(super) command_line: Arc<str>,
+    /// The comm, or the executable's base name where the kernel cut it short.
+    pub(super) name: Arc<str>,
+}
+
+impl Image {
+    /// The name that an image with this comm and executable has.
+    pub(super) fn name_of<'a>(comm: &'a str, executable: &'a str) -> &'a str {
+        let base = executable.rsplit('/').next().unwrap_or_default();
+        let is_cut = comm.len() >= COMM_CUT && base.len() > comm.len() && base.starts_with(comm);
+        if is_cut { base } else { comm }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) start_ns: u64,
+    /// Of a process known from /proc first: what an event said since.
+    pub(super) start_in_tick_ns: Option<u32>,
+    pub(super) uid: u32,
+    pub(super) parent: Option<ProcessId>,
+    pub(super) parent_pid: u32,
+    pub(super) container_id: Arc<str>,
+    pub(super) images: Vec<Image>,
+    pub(super) samples: Samples,
+    pub(super) told: Told,
+    /// When it was first heard of.
+    pub(super) known_ns: u64,
+    pub(super) exited_ns: Option<u64>,
+    pub(super) seen_ns: u64,
+    pub(super) children: u32,
+    /// Differs between any two states of any processes, as far as records tell them.
+    pub(super) version: u64,
+    /// The latest description, and what it was made of.
+    pub(super) described: Option<(u64, Arc<Process>)>,
+}
+
+impl Entry {
+    pub(super) fn new(time_ns: u64, task: &Task, parent_pid: u32, image: Image) -> Self {
+        Self {
+            start_ns: task.start_ns,
+            start_in_tick_ns: None,
+            uid: task.uid,
+            parent: None,
+            parent_pid,
+            container_id: Arc::default(),
+            images: vec![image],
+            samples: Samples::since(task.start_ns),
+            told: Told::default(),
+            known_ns: time_ns,
+            exited_ns: None,
+            seen_ns: time_ns,
+            children: 0,
+            version: 0,
+            described: None,
+        }
+    }
+
+    /// From now on it is this program.
+    pub(super) fn become_image(&mut self, image: Image) {
+        self.images.push(image);
+        if self.images.len() > MAX_IMAGES {
+            self.images.remove(0);
+        }
+    }
+
+    /// The latest image that began by then; the oldest when all began later.
+    pub(super) fn image_at(&self, time_ns: u64) -> Option<&Image> {
+        let begun = self.images.iter().rev().find(|i| i.since_ns <= time_ns);
+        begun.or_else(|| self.images.first())
+    }
+
+    pub(super) fn is_over(&self, before_ns: u64) -> bool {
+        self.children == 0 && self.exited_ns.is_some_and(|t| t < before_ns)
+    }
+
+    /// Memory that it takes without its texts, which others may share.
+    pub(super) fn bytes(&self) -> usize {
+        let described = self.described.as_ref().map_or(0, |(_, p)| size_of::<Process>() + p.ancestors.len());
+        size_of::<Self>() + MAP_BYTES + self.images.capacity() * size_of::<Image>() + self.samples.bytes() + described
+    }
+}

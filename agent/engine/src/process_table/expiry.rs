@@ -1,0 +1,102 @@
+//! What the table forgets, and in which order where there is too much.
+
+use super::limits::MAX_PROCESS_BYTES;
+use super::{Entry, ProcessTable};
+use crate::fact::ProcessId;
+
+/// Samples that a process keeps where memory is short.
+const FEW_SAMPLES: usize = 16;
+
+impl ProcessTable {
+    /// A complete poll that began at `begun_ns` is done: processes that it did not show have ended.
+    pub fn polled(&mut self, begun_ns: u64) {
+        for entry in self.entries.values_mut().filter(|e| e.exited_ns.is_none() && e.seen_ns < begun_ns) {
+            entry.exited_ns = Some(entry.seen_ns);
+        }
+    }
+
+    /// Forgets processes that ended before `before_ns` and have no children left in the table; where memory is still short
+    /// then: most samples, the chains of ancestors of what ended, what ended, and those that were not heard of for longest.
+    pub fn expire(&mut self, before_ns: u64) {
+        self.forget_ended(before_ns);
+        self.measure();
+        self.has_thinned = false;
+        if self.is_crowded() {
+            self.thin_samples();
+        }
+        if self.is_crowded() {
+            self.dropped += self.forget_ended(u64::MAX);
+            self.measure();
+        }
+        if self.is_crowded() {
+            self.forget_longest_unheard();
+            self.measure();
+        }
+    }
+
+    /// Whether three quarters of the memory are in use: what is old should go early.
+    #[must_use]
+    pub const fn is_crowded(&self) -> bool {
+        self.bytes() > MAX_PROCESS_BYTES / 4 * 3
+    }
+
+    /// Whether there is no room for more, even without most samples.
+    pub(super) fn is_full(&mut self) -> bool {
+        if self.bytes() > MAX_PROCESS_BYTES && !self.has_thinned {
+            self.thin_samples();
+        }
+        self.bytes() > MAX_PROCESS_BYTES
+    }
+
+    fn thin_samples(&mut self) {
+        self.has_thinned = true;
+        self.entries.values_mut().for_each(|e| e.samples.thin(FEW_SAMPLES));
+        self.measure();
+    }
+
+    /// Memory in use, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.entry_bytes + self.texts.bytes()
+    }
+
+    fn measure(&mut self) {
+        self.texts.forget_unused();
+        self.entry_bytes = self.entries.values().map(Entry::bytes).sum();
+    }
+
+    /// How many it forgot.
+    fn forget_ended(&mut self, before_ns: u64) -> u64 {
+        let mut count = 0;
+        loop {
+            let is_over = |e: &&Entry| e.is_over(before_ns);
+            let over = self.entries.iter().filter(|(_, e)| is_over(e)).map(|(&id, _)| id);
+            let gone: Vec<_> = over.collect();
+            if gone.is_empty() {
+                return count;
+            }
+            count += gone.len() as u64;
+            gone.into_iter().for_each(|id| self.remove(id));
+        }
+    }
+
+    fn forget_longest_unheard(&mut self) {
+        let mut all: Vec<(u64, ProcessId)> = self.entries.iter().map(|(&id, e)| (e.seen_ns, id)).collect();
+        all.sort_unstable();
+        let quarter = all.len() / 4;
+        for (_, id) in all.into_iter().take(quarter) {
+            self.remove(id);
+            self.dropped += 1;
+        }
+    }
+
+    fn remove(&mut self, id: ProcessId) {
+        let Some(entry) = self.entries.remove(&id) else { return };
+        if self.by_pid.get(&id.pid) == Some(&id) {
+            self.by_pid.remove(&id.pid);
+        }
+        if let Some(parent) = entry.parent {
+            self.count_child(parent, -1);
+        }
+    }
+}

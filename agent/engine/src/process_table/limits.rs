@@ -1,0 +1,30 @@
+//! How much the process table keeps of what comes from outside: a local user chooses names, arguments and paths.
+
+/// Bytes kept of a process's name.
+pub const MAX_NAME_BYTES: usize = 256;
+/// Bytes kept of an executable's path (`PATH_MAX` of Linux).
+pub const MAX_PATH_BYTES: usize = 4096;
+/// Bytes kept of a command line unless told otherwise.
+pub const DEFAULT_COMMAND_LINE_BYTES: usize = 4096;
+/// Bytes kept of a container id; those of runtimes have 64.
+pub const MAX_CONTAINER_ID_BYTES: usize = 128;
+/// Bytes kept of a user's name.
+pub const MAX_USER_NAME_BYTES: usize = 256;
+/// Bytes kept of the name of a pod, its namespace or its container; Kubernetes allows 253.
+pub const MAX_POD_TEXT_BYTES: usize = 256;
+/// Bytes kept of the text of a chain of ancestors.
+pub const MAX_ANCESTORS_BYTES: usize = 4096;
+
+/// User names known at the most.
+pub const MAX_USERS: usize = 65_536;
+/// Pods known at the most.
+pub const MAX_PODS: usize = 16_384;
+
+/// Bytes that processes, their samples and their texts may take. From three quarters of it on what is old is forgotten
+/// early, and at the limit nothing new is taken.
+pub const MAX_PROCESS_BYTES: usize = 64 << 20;
+
+/// The first `max` bytes, or a few less where a character would be cut.
+pub(super) fn cut(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+}

@@ -1,0 +1,54 @@
+//! Names of users and pods.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use pidflow_schema::Pod;
+
+use super::ProcessTable;
+use super::limits::{MAX_CONTAINER_ID_BYTES, MAX_POD_TEXT_BYTES, MAX_PODS, MAX_USER_NAME_BYTES, MAX_USERS, cut};
+
+impl ProcessTable {
+    /// Replaces the user names.
+    pub fn set_users(&mut self, users: &HashMap<u32, Arc<str>>) {
+        self.dropped += users.len().saturating_sub(MAX_USERS) as u64;
+        let is_same = |(uid, name): (&u32, &Arc<str>)| {
+            self.users.get(uid).is_some_and(|known| **known == *cut(name, MAX_USER_NAME_BYTES))
+        };
+        if users.len() == self.users.len() && users.iter().all(is_same) {
+            return;
+        }
+        let bounded = users.iter().take(MAX_USERS).map(|(uid, name)| (*uid, shortened(name, MAX_USER_NAME_BYTES)));
+        self.users = bounded.collect();
+        self.names_version = self.names_version.wrapping_add(1);
+    }
+
+    /// Replaces the pods, but for those of containers of which a process is known: a flow may still refer to it.
+    pub fn set_pods(&mut self, pods: &HashMap<Box<str>, Arc<Pod>>) {
+        let held: HashSet<&str> = self.entries.values().map(|e| &*e.container_id).collect();
+        self.pods.retain(|id, _| held.contains(&**id));
+        for (id, pod) in pods {
+            let id = cut(id, MAX_CONTAINER_ID_BYTES);
+            if self.pods.len() >= MAX_PODS && !self.pods.contains_key(id) {
+                self.dropped += 1;
+            } else {
+                self.pods.insert(id.into(), bounded(pod));
+            }
+        }
+        self.names_version = self.names_version.wrapping_add(1);
+    }
+}
+
+/// The text itself, or a copy of its beginning.
+fn shortened(text: &Arc<str>, max: usize) -> Arc<str> {
+    if text.len() <= max { Arc::clone(text) } else { cut(text, max).into() }
+}
+
+fn bounded(pod: &Arc<Pod>) -> Arc<Pod> {
+    let texts = [&pod.namespace, &pod.name, &pod.container];
+    if texts.iter().all(|t| t.len() <= MAX_POD_TEXT_BYTES) {
+        return Arc::clone(pod);
+    }
+    let [namespace, name, container] = texts.map(|t| shortened(t, MAX_POD_TEXT_BYTES));
+    Arc::new(Pod { namespace, name, container })
+}

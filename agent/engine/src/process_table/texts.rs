@@ -1,0 +1,66 @@
+//! Texts of processes, each held once however many processes have it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::limits::cut;
+
+/// What a text takes besides its bytes: counts, and its place in the set.
+const OVERHEAD_BYTES: usize = 48;
+
+/// The texts in use.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    known: HashSet<Arc<str>, RandomState>,
+    bytes: usize,
+}
+
+impl Texts {
+    /// The first `max` bytes of a text.
+    pub(super) fn share(&mut self, text: &str, max: usize) -> Arc<str> {
+        let text = cut(text, max);
+        if let Some(known) = self.known.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = text.into();
+        self.bytes += new.len() + OVERHEAD_BYTES;
+        self.known.insert(Arc::clone(&new));
+        new
+    }
+
+    /// Forgets those that nobody has any more.
+    pub(super) fn forget_unused(&mut self) {
+        let bytes = &mut self.bytes;
+        self.known.retain(|text| {
+            let is_used = Arc::strong_count(text) > 1;
+            if !is_used {
+                *bytes -= text.len() + OVERHEAD_BYTES;
+            }
+            is_used
+        });
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Texts;
+
+    #[test]
+    fn equal_texts_are_one_and_unused_ones_go() {
+        let mut texts = Texts::default();
+        let (a, b) = (texts.share("curl", 9), texts.share("curl-and-more", 4));
+        assert!(std::sync::Arc::ptr_eq(&a, &b));
+        assert_eq!(&*texts.share("häh", 2), "h", "no half characters");
+        texts.forget_unused();
+        assert_eq!(texts.known.len(), 1);
+        drop((a, b));
+        texts.forget_unused();
+        assert_eq!(texts.bytes(), 0);
+    }
+}

@@ -1,0 +1,124 @@
+//! Which network namespaces have which addresses.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+
+/// Pairs of address and namespace known at the most (about 130 bytes each).
+const MAX_ADDRESSES: usize = 65_536;
+/// Of these, pairs known at the most when one is learnt from a socket: any user may bind sockets to any address
+/// (`IP_FREEBIND`).
+const MAX_LEARNT_ADDRESSES: usize = MAX_ADDRESSES / 2;
+
+/// A namespace that has an address.
+#[derive(Debug, Clone, Copy)]
+struct Holder {
+    netns: u32,
+    /// Since when it has it no more.
+    gone_ns: Option<u64>,
+}
+
+/// The addresses of all namespaces.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    by_address: HashMap<IpAddr, Vec<Holder>, RandomState>,
+    by_namespace: HashMap<u32, HashSet<IpAddr, RandomState>, RandomState>,
+    len: usize,
+    dropped: u64,
+}
+
+impl Addresses {
+    /// Replaces the addresses of a namespace. Those that it had before are known until they expire: flows of theirs may
+    /// still be joined.
+    pub(super) fn set(&mut self, time_ns: u64, netns: u32, addresses: &[IpAddr]) {
+        for address in self.by_namespace.get(&netns).into_iter().flatten() {
+            let holders = self.by_address.get_mut(address).into_iter().flatten();
+            holders.filter(|h| h.netns == netns).for_each(|h| h.gone_ns = h.gone_ns.or(Some(time_ns)));
+        }
+        addresses.iter().for_each(|address| self.add(netns, *address, MAX_ADDRESSES));
+    }
+
+    /// A socket of the namespace is bound to the address, so that the namespace has it, however new.
+    pub(super) fn learn(&mut self, netns: u32, address: IpAddr) {
+        self.add(netns, address, MAX_LEARNT_ADDRESSES);
+    }
+
+    fn add(&mut self, netns: u32, address: IpAddr, max: usize) {
+        let holders = self.by_address.get_mut(&address);
+        if let Some(known) = holders.and_then(|list| list.iter_mut().find(|h| h.netns == netns)) {
+            known.gone_ns = None;
+        } else if self.len >= max {
+            self.dropped += 1;
+        } else {
+            self.by_address.entry(address).or_default().push(Holder { netns, gone_ns: None });
+            self.by_namespace.entry(netns).or_default().insert(address);
+            self.len += 1;
+        }
+    }
+
+    /// Whether any namespace has the address.
+    pub(super) fn is_local(&self, address: IpAddr) -> bool {
+        address.is_loopback() || self.by_address.contains_key(&address)
+    }
+
+    /// Whether the namespace may have the address: one of which nothing is known may have any.
+    pub(super) fn may_have(&self, netns: u32, address: IpAddr) -> bool {
+        let has = || self.by_address.get(&address).is_some_and(|list| list.iter().any(|h| h.netns == netns));
+        !self.by_namespace.contains_key(&netns) || has()
+    }
+
+    /// Forgets addresses that are gone since before `before_ns`.
+    pub(super) fn expire(&mut self, before_ns: u64) {
+        let Self { by_address, by_namespace, len, .. } = self;
+        by_address.retain(|address, holders| {
+            holders.retain(|holder| {
+                let is_kept = holder.gone_ns.is_none_or(|t| t >= before_ns);
+                if !is_kept && let Some(set) = by_namespace.get_mut(&holder.netns) {
+                    set.remove(address);
+                    *len -= 1;
+                }
+                is_kept
+            });
+            !holders.is_empty()
+        });
+        by_namespace.retain(|_, set| !set.is_empty());
+    }
+
+    /// Addresses that were not taken because there were too many.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(number: u32) -> IpAddr {
+        IpAddr::V4(number.into())
+    }
+
+    #[test]
+    fn an_address_that_is_gone_is_known_for_a_while() {
+        let mut all = Addresses::default();
+        all.set(10, 1, &[ip(1), ip(2)]);
+        all.set(20, 2, &[ip(1)]);
+        all.set(30, 1, &[ip(2)]);
+        assert!(all.may_have(1, ip(1)) && all.may_have(9, ip(77)) && !all.may_have(2, ip(2)));
+        all.expire(31);
+        assert_eq!((all.may_have(1, ip(1)), all.is_local(ip(1)), all.len), (false, true, 2));
+        all.set(40, 2, &[]);
+        all.expire(50);
+        assert_eq!((all.is_local(ip(1)), all.by_namespace.len(), all.len), (false, 1, 1));
+    }
+
+    #[test]
+    fn sockets_cannot_fill_the_table() {
+        let mut all = Addresses::default();
+        (0..100_000).for_each(|n| all.learn(1, ip(n)));
+        assert_eq!((all.len, all.dropped() as usize), (MAX_LEARNT_ADDRESSES, 100_000 - MAX_LEARNT_ADDRESSES));
+        all.set(1, 2, &[ip(200_000)]);
+        assert!(all.is_local(ip(200_000)), "what the kernel lists has room");
+    }
+}

@@ -1,0 +1,85 @@
+//! How a claim fits the time of a flow.
+
+use pidflow_schema::Protocol;
+
+use super::FlowEnd;
+use super::Role;
+use super::claim::Claim;
+use super::losses::Losses;
+
+/// The kernel side tells of a repeated use once in this time.
+pub(super) const REPEAT_NS: u64 = 1_000_000_000;
+/// A send is told just before or just after its packet, a receive after it.
+pub(super) const BEFORE_NS: u64 = 5_000_000;
+/// How far the kernel's clock and the packets' may be apart.
+pub(super) const CLOCK_ERROR_NS: u64 = 200_000;
+/// How long after the last packet a receive or close may still be told.
+pub(super) const AFTER_NS: u64 = 50_000_000;
+/// How long after the last packet a first use may be told, where the sender was preempted in the call.
+const MAX_FIRST_USE_DELAY_NS: u64 = 1_000_000_000;
+/// How long the kernel may go on with a connection that its process closed: FIN_WAIT2, TIME_WAIT (60 s each).
+const LINGER_NS: u64 = 120_000_000_000;
+
+/// How well a claim fits a flow's time, best last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fit {
+    /// It was closed before, and the kernel still ends the connection by itself.
+    Lingers,
+    /// It is held over the flow's time, by a snapshot or an earlier event.
+    Covers,
+    /// It was connected, accepted or closed within the flow's time.
+    Touches,
+    /// It was used within a second before: repetition is not told.
+    JustUsed,
+    /// It was used within the flow's time.
+    Used,
+}
+
+/// How a claim fits the time of a flow, and since when; none: it is of another time.
+pub(super) fn fit(claim: &Claim, end: &FlowEnd) -> Option<(Fit, u64)> {
+    let (from, to) = (end.first_ns.saturating_sub(BEFORE_NS), end.last_ns.saturating_add(AFTER_NS));
+    if let Some(ended) = claim.ended_ns.filter(|t| t.saturating_add(CLOCK_ERROR_NS) < end.first_ns) {
+        let lingers = end.protocol == Protocol::TCP && ended.saturating_add(LINGER_NS) >= from;
+        return lingers.then_some((Fit::Lingers, ended));
+    }
+    let within = |t: &&u64| **t >= from && **t <= to;
+    let outside = |t: &u64| t.abs_diff((*t).clamp(end.first_ns, end.last_ns));
+    if let Some(&t) = claim.uses.iter().rev().filter(within).min_by_key(|t| outside(t)) {
+        return Some((Fit::Used, t));
+    }
+    let before = claim.uses.iter().rev().find(|t| **t < from).copied();
+    if let Some(t) = before.filter(|t| t.saturating_add(REPEAT_NS + BEFORE_NS) >= from) {
+        return Some((Fit::JustUsed, t));
+    }
+    if within(&&claim.first_ns) || claim.ended_ns.is_some_and(|t| t <= to) {
+        return Some((Fit::Touches, claim.first_ns));
+    }
+    // A snapshot was taken at some time of the socket's life, maybe after the flow began.
+    let began = claim.first_ns <= to || claim.snapshot || is_born_for(claim, end);
+    began.then_some((Fit::Covers, claim.first_ns))
+}
+
+/// Whether the claim's process was there when the flow began, and is told to use the socket within a second of the flow:
+/// whoever was last heard of before it started does not hold the port any more.
+pub(super) fn is_born_for(claim: &Claim, end: &FlowEnd) -> bool {
+    let told = claim.first_ns <= end.last_ns.saturating_add(MAX_FIRST_USE_DELAY_NS) && claim.first_ns >= end.first_ns;
+    end.protocol != Protocol::TCP && !claim.snapshot && claim.from_ns != 0 && claim.from_ns <= end.first_ns && told
+}
+
+/// Whether the claim may be one on the connection whose SYN the flow has: what began before was another connection with
+/// the same tuple.
+pub(super) fn is_of_connection(claim: &Claim, end: &FlowEnd, losses: &Losses) -> bool {
+    if !end.began_with_syn || claim.first_ns.saturating_add(BEFORE_NS) >= end.first_ns {
+        return true;
+    }
+    // Its connect was told before: the caller was preempted before the SYN left, or the SYN is a repetition.
+    let is_open = claim.ended_ns.is_none_or(|t| t >= end.first_ns);
+    let is_unused = claim.uses.first().is_none_or(|t| t.saturating_add(BEFORE_NS) >= end.first_ns);
+    claim.role == Role::Connects && is_open && is_unused && !losses.between(claim.first_ns, end.first_ns)
+}
+
+/// Whether events were lost that would say that the socket was closed and another one has its address since.
+pub(super) fn is_doubtful(claim: &Claim, fit: Fit, end: &FlowEnd, losses: &Losses) -> bool {
+    let heard_ns = claim.ended_ns.unwrap_or(0).max(claim.seen_ns);
+    fit <= Fit::Covers && heard_ns < end.last_ns && losses.between(heard_ns, end.last_ns)
+}

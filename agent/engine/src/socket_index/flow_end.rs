@@ -1,0 +1,120 @@
+//! The question: one end of a flow.
+
+use std::net::IpAddr;
+
+use pidflow_schema::{Attribution, Flow, Protocol};
+
+use super::kernel::is_icmp;
+use super::{Role, Tuple};
+use crate::fact::ProcessId;
+use crate::packet::TcpFlags;
+
+/// One end of a flow, and its time.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowEnd {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// This end.
+    pub local: IpAddr,
+    /// This end's port.
+    pub local_port: u16,
+    /// The other end.
+    pub remote: IpAddr,
+    /// The other end's port; 0 for ICMP.
+    pub remote_port: u16,
+    /// ICMP type of the flow's first packet; none: other protocols.
+    pub icmp_type: Option<u8>,
+    /// First packet.
+    pub first_ns: u64,
+    /// Last packet.
+    pub last_ns: u64,
+    /// A SYN is among the packets: the connection began with this flow.
+    pub began_with_syn: bool,
+    /// This end sent packets.
+    pub sent: bool,
+    /// This end received packets.
+    pub received: bool,
+    /// Inode number of the network namespace in which the packets were captured; none: not known.
+    pub netns: Option<u32>,
+}
+
+impl FlowEnd {
+    /// The source's end of a flow.
+    #[must_use]
+    pub fn source(flow: &Flow) -> Self {
+        let ends = [(flow.source, flow.source_port), (flow.destination, flow.destination_port)];
+        Self::new(flow, ends, [flow.forward.packets, flow.reverse.packets])
+    }
+
+    /// The destination's end of a flow.
+    #[must_use]
+    pub fn destination(flow: &Flow) -> Self {
+        let ends = [(flow.destination, flow.destination_port), (flow.source, flow.source_port)];
+        Self::new(flow, ends, [flow.reverse.packets, flow.forward.packets])
+    }
+
+    fn new(flow: &Flow, [local, remote]: [(IpAddr, u16); 2], [sent, received]: [u64; 2]) -> Self {
+        let flags = flow.forward.tcp_flags | flow.reverse.tcp_flags;
+        Self {
+            protocol: flow.protocol,
+            local: local.0,
+            local_port: local.1,
+            remote: remote.0,
+            remote_port: if is_icmp(flow.protocol) { 0 } else { remote.1 },
+            icmp_type: flow.icmp_type_code.map(|t| t.to_be_bytes()[0]),
+            first_ns: flow.first_ns,
+            last_ns: flow.last_ns,
+            began_with_syn: flow.protocol == Protocol::TCP && flags & TcpFlags::SYN != 0,
+            sent: sent > 0,
+            received: received > 0,
+            netns: flow.network_namespace,
+        }
+    }
+
+    pub(crate) const fn tuple(&self) -> Tuple {
+        Tuple {
+            protocol: self.protocol,
+            local: self.local,
+            local_port: self.local_port,
+            remote: self.remote,
+            remote_port: self.remote_port,
+        }
+    }
+}
+
+/// What was found for an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Who.
+    pub process: ProcessId,
+    /// How sure.
+    pub attribution: Attribution,
+    /// Which side, as the kernel said.
+    pub role: Role,
+    /// Inode number of the network namespace.
+    pub netns: u32,
+    /// Another process with a claim: who accepted, or the listener's owner.
+    pub other: Option<ProcessId>,
+}
+
+/// Why nobody was found for an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotFound {
+    /// [`Attribution::NoSocket`], [`Attribution::Ambiguous`], or [`Attribution::NoProcess`]: events were lost.
+    pub why: Attribution,
+    /// Who it may have been.
+    pub candidate: Option<ProcessId>,
+}
+
+impl NotFound {
+    pub(super) const NO_SOCKET: Self = Self { why: Attribution::NoSocket, candidate: None };
+
+    pub(super) const fn ambiguous(candidate: Option<ProcessId>) -> Self {
+        Self { why: Attribution::Ambiguous, candidate }
+    }
+
+    /// Events were lost that would tell whether it was this one.
+    pub(super) const fn lost(candidate: ProcessId) -> Self {
+        Self { why: Attribution::NoProcess, candidate: Some(candidate) }
+    }
+}

@@ -1,0 +1,157 @@
+//! The claims that fit an end, and the choice between them.
+
+use std::cmp::Reverse;
+
+use pidflow_schema::{Attribution, Protocol};
+
+use super::claim::Claim;
+use super::fit::{AFTER_NS, CLOCK_ERROR_NS, Fit, REPEAT_NS, fit, is_born_for, is_doubtful, is_of_connection};
+use super::flow_end::{Found, NotFound};
+use super::losses::Losses;
+use super::{FlowEnd, Role, kernel};
+use crate::fact::ProcessId;
+
+/// A claim that fits.
+struct Fitting<'a> {
+    fit: Fit,
+    /// How far outside the flow's time the moment is by which it fits, nanoseconds.
+    distance: u64,
+    time: u64,
+    claim: &'a Claim,
+}
+
+/// The claims that fit, best first.
+pub(super) struct Ranking<'a> {
+    claims: Vec<Fitting<'a>>,
+    /// Whose claim would fit if no events had been lost.
+    doubtful: Option<ProcessId>,
+}
+
+/// What a table's answer is called, and whether its claims name the other end.
+pub(super) struct Table {
+    event: Attribution,
+    snapshot: Attribution,
+    exact: bool,
+}
+
+pub(super) const BY_TUPLE: Table =
+    Table { event: Attribution::SocketEvent, snapshot: Attribution::SnapshotTuple, exact: true };
+pub(super) const BY_PORT: Table =
+    Table { event: Attribution::LocalPortEvent, snapshot: Attribution::SnapshotPort, exact: false };
+
+impl<'a> Ranking<'a> {
+    pub(super) fn of(claims: impl Iterator<Item = &'a Claim>, end: &FlowEnd, losses: &Losses) -> Self {
+        let fitting = |claim: &'a Claim| {
+            let (fit, time) = fit(claim, end).filter(|_| is_of_connection(claim, end, losses))?;
+            let distance = time.abs_diff(time.clamp(end.first_ns, end.last_ns));
+            Some(Fitting { fit, distance, time, claim }).filter(|f| !f.claim.is_raw || speaks(f.fit, end))
+        };
+        let mut claims: Vec<_> = claims.filter_map(fitting).collect();
+        let doubtful = claims.iter().find(|f| is_doubtful(f.claim, f.fit, end, losses)).map(|f| f.claim.process);
+        claims.retain(|f| !is_doubtful(f.claim, f.fit, end, losses));
+        let late: Vec<&Claim> = claims.iter().map(|f| f.claim).filter(|c| is_born_for(c, end)).collect();
+        claims.retain(|f| !late.iter().any(|new| has_replaced(new, f.claim)));
+        claims.sort_by_key(|f| (Reverse(f.fit), f.distance, Reverse(f.time)));
+        Self { claims, doubtful }
+    }
+
+    /// Whether nothing fits and nothing might.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.claims.is_empty() && self.doubtful.is_none()
+    }
+
+    /// The latest user of a connected socket has it. Where two sockets may be the flow's (with a local port alone, of
+    /// datagrams, raw ones, in several namespaces), two users at the same time cannot be told apart, but one after the other
+    /// they can.
+    pub(super) fn decide(&self, table: &Table, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
+        let Some(best) = self.claims.first() else {
+            return self.doubtful.map(|process| Err(NotFound::lost(process)));
+        };
+        let first = best.claim;
+        let others = || self.claims.iter().filter(|f| f.claim.process != first.process);
+        let is_same = |f: &Fitting<'_>| {
+            table.exact && !first.is_raw && (end.protocol == Protocol::TCP || f.claim.socket == first.socket)
+        };
+        let is_rival = |f: &Fitting<'_>| match is_elsewhere(f.claim, first) {
+            true => f.fit >= Fit::Touches || f.fit == best.fit,
+            false => !is_same(f) && is_rival(best, f, end),
+        };
+        if others().any(is_rival) {
+            return Some(Err(NotFound::ambiguous(None)));
+        }
+        let other = others().map(|f| f.claim).find(|c| c.overlaps(first)).map(|c| c.process);
+        let attribution = if first.snapshot { table.snapshot } else { table.event };
+        let role = if first.role == Role::Unknown { self.role_of_socket(first) } else { first.role };
+        Some(Ok(Found { process: first.process, attribution, role, netns: first.netns, other }))
+    }
+
+    /// Whoever has the socket now, the one who got it from connect or accept tells the side.
+    fn role_of_socket(&self, of: &Claim) -> Role {
+        let same = self.claims.iter().map(|f| f.claim).filter(|c| c.socket == of.socket && c.overlaps(of));
+        same.map(|c| c.role).find(|r| *r != Role::Unknown).unwrap_or(Role::Unknown)
+    }
+
+    /// How the best bound socket came to the port of the best connected one of another process: with this flow, and after
+    /// the last that was heard of the connected one.
+    pub(super) fn succeeds(&self, connected: &Ranking<'_>, end: &FlowEnd) -> Option<Succession> {
+        let (new, old) = (self.claims.first()?, connected.claims.first()?);
+        let came = new.claim.first_ns.abs_diff(end.first_ns) <= AFTER_NS && old.claim.seen_ns < new.claim.first_ns;
+        let is_newcomer = new.claim.process != old.claim.process && new.fit == Fit::Used && came;
+        let in_the_way = is_newcomer && new.claim.is_in_the_way_of(old.claim);
+        in_the_way.then_some(if old.fit <= Fit::Covers { Succession::Certain } else { Succession::Possible })
+    }
+}
+
+/// How sure it is that a socket was closed although nobody said so.
+pub(super) enum Succession {
+    /// It would have been heard of.
+    Certain,
+    /// It may have been used since: repetition is not told.
+    Possible,
+}
+
+/// Whether a raw socket may have to do with a flow: it sent it, or received what the kernel takes no notice of. The kernel
+/// gives a copy of what it handles itself to whoever has a raw socket.
+fn speaks(fit: Fit, end: &FlowEnd) -> bool {
+    match end.sent {
+        true if kernel::may_send(end) => fit == Fit::Used,
+        true => fit >= Fit::JustUsed,
+        false => !kernel::handles(end.protocol),
+    }
+}
+
+/// Whether the new claim's process started after a time in which the old one would have been heard of again, if it still
+/// held the port.
+fn has_replaced(new: &Claim, old: &Claim) -> bool {
+    new.socket != old.socket && old.seen_ns.saturating_add(REPEAT_NS) < new.from_ns && new.is_in_the_way_of(old)
+}
+
+/// Whether both are known to be in different namespaces.
+const fn is_elsewhere(a: &Claim, b: &Claim) -> bool {
+    a.netns != b.netns && a.netns != 0 && b.netns != 0
+}
+
+/// Whether another process's claim on the same port is as good. A use within the last second is as good as one
+/// within the flow: it may have gone on untold. So is a first use told late, where nobody is known to have used the port
+/// within the flow.
+fn is_rival(best: &Fitting<'_>, other: &Fitting<'_>, end: &FlowEnd) -> bool {
+    let is_told_late = best.fit < Fit::Used && is_born_for(other.claim, end);
+    let as_good = other.fit >= Fit::JustUsed || other.fit == best.fit || is_told_late;
+    let begun_ns = match is_told_late || (end.received && other.claim.began_by_receive) {
+        true => other.claim.from_ns,
+        false => other.claim.first_ns,
+    };
+    as_good && !came_after(best.claim, (other.claim, begun_ns), end) && !went_before(other.claim, best.claim, end)
+}
+
+/// Whether the other claim is known to have begun after the flow. A first receive does not say so: the socket may have
+/// waited for it, and one of the flow's own packets may be what it received.
+fn came_after(best: &Claim, (other, begun_ns): (&Claim, u64), end: &FlowEnd) -> bool {
+    let follows = best.ended_ns.is_some_and(|t| t <= other.first_ns) && end.last_ns < other.first_ns;
+    !other.snapshot && (begun_ns > end.last_ns.saturating_add(CLOCK_ERROR_NS) || follows)
+}
+
+/// Whether the old claim is known to have ended before the flow and before the new one began.
+fn went_before(old: &Claim, new: &Claim, end: &FlowEnd) -> bool {
+    old.ended_ns.is_some_and(|t| t <= new.first_ns && t <= end.first_ns)
+}

@@ -1,0 +1,168 @@
+//! Ports, numbers and sockets that several processes have, one after the other or at once.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::args::Args;
+use super::wire::{self, LOOPBACKS, UDP};
+use crate::sys::{self, Forked};
+use crate::truth::{End, Exchange, Expected};
+
+/// Where the kernel says which process number it gave last; what is written there is taken for it.
+const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
+/// Ports at which nobody is.
+const CLOSED_PORTS: std::ops::Range<u16> = 7200..7205;
+
+/// One process after the other has the same UDP port for a moment, and sends one datagram from it to the same server.
+pub(super) fn handover(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    let count = args.get("count", 20_u32)?;
+    let (_server, target) = wire::fork_receiver(LOOPBACKS[0], |socket| {
+        while socket.recv(&mut [0; 64]).is_ok() {}
+        Ok(())
+    })?;
+    let port = wire::udp_socket(LOOPBACKS[0], 0)?.local_addr()?.port();
+    for _ in 0..count {
+        sys::fork(|| send_once("udp-handover", port, target)?.append_to(&truth))?.join()?;
+    }
+    Ok(())
+}
+
+fn send_once(scenario: &str, port: u16, target: SocketAddr) -> Result<Exchange> {
+    let source = SocketAddr::new(target.ip(), port);
+    let mut exchange = Exchange::begin(scenario, UDP, source, target);
+    exchange.source_end = Expected::Process(End::current()?);
+    let socket = UdpSocket::bind(source).context("take the port")?;
+    exchange.set_source(socket.local_addr()?);
+    socket.send_to(b"x", target)?;
+    exchange.end_ns = sys::now_ns();
+    Ok(exchange)
+}
+
+/// Servers that share a UDP port, from their first moment on; each client is answered by one of them.
+pub(super) fn reuseport(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    let clients = args.get("count", 50_u32)?;
+    let (first, target) = shared_socket(SocketAddr::new(LOOPBACKS[0], 0))?;
+    let workers: Result<Vec<Forked>> = (0..4)
+        .map(|number| {
+            let socket = if number == 0 { first.try_clone()? } else { shared_socket(target)?.0 };
+            sys::fork(move || wire::answer_forever(&socket))
+        })
+        .collect();
+    drop(first);
+    for _ in 0..clients {
+        wire::udp_exchange(wire::Plan::plain("udp-reuseport", target), false)?.append_to(&truth)?;
+    }
+    drop(workers?);
+    Ok(())
+}
+
+fn shared_socket(address: SocketAddr) -> Result<(UdpSocket, SocketAddr)> {
+    let fd: OwnedFd = sys::socket(address.ip(), libc::SOCK_DGRAM, 0)?;
+    sys::set_option(&fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    sys::bind(&fd, address)?;
+    let socket = UdpSocket::from(fd);
+    let address = socket.local_addr()?;
+    Ok((socket, address))
+}
+
+/// Processes hold raw sockets of ICMP, ICMPv6, UDP and TCP and receive what they get, while the kernel answers datagrams to
+/// closed ports: none of them is any flow's.
+pub(super) fn raw_holders(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    let kinds = [(LOOPBACKS[0], 1), (LOOPBACKS[1], 58), (LOOPBACKS[0], 17), (LOOPBACKS[0], 6)];
+    let holders: Result<Vec<Forked>> = kinds.into_iter().map(|(family, protocol)| hold_raw(family, protocol)).collect();
+    let holders = holders?;
+    for address in LOOPBACKS {
+        for port in CLOSED_PORTS {
+            let target = SocketAddr::new(address, port);
+            let mut exchange = send_once("raw-holders", 0, target)?;
+            exchange.destination_end = Expected::Nobody;
+            exchange.append_to(&truth)?;
+            unreachable(address, &exchange).append_to(&truth)?;
+            // Each of the kernel's answers is a flow of its own only where another one is idle long since; one suffices.
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    drop(holders);
+    Ok(())
+}
+
+/// What the kernel sends back, from the same address to itself.
+fn unreachable(address: IpAddr, of: &Exchange) -> Exchange {
+    let protocol = if address.is_ipv4() { 1 } else { 58 };
+    let end = SocketAddr::new(address, 0);
+    let nobody = || Expected::Nobody;
+    Exchange {
+        source_end: nobody(),
+        destination_end: nobody(),
+        start_ns: of.start_ns,
+        ..Exchange::begin("raw-holders", protocol, end, end)
+    }
+}
+
+fn hold_raw(family: IpAddr, protocol: i32) -> Result<Forked> {
+    let (mut is_open, mut opened) = io::pipe()?;
+    let holder = sys::fork(move || {
+        let socket = UdpSocket::from(sys::socket(family, libc::SOCK_RAW, protocol).context("raw socket")?);
+        opened.write_all(b".")?;
+        loop {
+            let _size = socket.recv(&mut [0; 2048])?;
+        }
+    })?;
+    is_open.read_exact(&mut [0]).context("the holder did not open its socket")?;
+    Ok(holder)
+}
+
+/// Two processes in turn with the same number, the second born within the same hundredth of a second.
+pub(super) fn pid_reuse(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    let (_server, target) = wire::fork_receiver(LOOPBACKS[0], |socket| {
+        while socket.recv(&mut [0; 64]).is_ok() {}
+        Ok(())
+    })?;
+    let (wanted, begun) = (args.get("count", 20_u32)?, Instant::now());
+    let mut got = 0;
+    while got < wanted && begun.elapsed() < Duration::from_secs(20) {
+        let first = sys::fork(|| send_as("reuse-one", target, &truth))?;
+        let pid = first.pid();
+        first.join()?;
+        fs::write(LAST_PID, (pid - 1).to_string()).with_context(|| format!("write {LAST_PID}"))?;
+        let second = sys::fork(|| send_as("reuse-two", target, &truth))?;
+        got += u32::from(second.pid() == pid);
+        second.join()?;
+    }
+    ensure!(got == wanted, "the kernel gave a number again only {got} times");
+    Ok(())
+}
+
+fn send_as(name: &str, target: SocketAddr, truth: &File) -> Result<()> {
+    sys::set_own_name(name)?;
+    send_once("pid-reuse", 0, target)?.append_to(truth)
+}
+
+/// A process of another network namespace whose connects are refused on its own loopback, which nobody captures.
+pub(super) fn refused_elsewhere(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    sys::fork(|| {
+        sys::unshare(libc::CLONE_NEWNET).context("make a network namespace")?;
+        super::netns::ip("link set lo up")?;
+        for port in CLOSED_PORTS {
+            let target = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+            let failed = std::net::TcpStream::connect(target).err();
+            ensure!(failed.is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused), "not refused");
+        }
+        Ok(())
+    })?
+    .join()?;
+    // The agent looks up what it has to tell: one exchange that it must have.
+    let (_server, target) = wire::fork_receiver(LOOPBACKS[0], |socket| wire::answer_forever(&socket))?;
+    wire::udp_exchange(wire::Plan::plain("refused-elsewhere", target), false)?.append_to(&truth)
+}
