@@ -10,6 +10,8 @@ pub mod abi;
 #[cfg(feature = "std")]
 pub mod element;
 #[cfg(feature = "std")]
+pub mod group;
+#[cfg(feature = "std")]
 pub mod metric;
 #[cfg(feature = "std")]
 pub mod record;
@@ -19,7 +21,9 @@ pub mod table;
 pub mod value;
 
 #[cfg(feature = "std")]
-pub use element::{DataType, Element, Enterprise, Group, GroupSet, Length, Semantics, Unit};
+pub use element::{DataType, Element, Enterprise, Length, Semantics, Unit};
+#[cfg(feature = "std")]
+pub use group::{Group, GroupSet};
 #[cfg(feature = "std")]
 pub use record::{
     Application, Attribution, Candidate, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake,

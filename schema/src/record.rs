@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::element::{Group, GroupSet};
-
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Protocol;
@@ -503,35 +501,5 @@ impl FlowRecord {
     pub fn without_processes(flow: Flow, why: Attribution) -> Self {
         let (source, destination) = (ProcessEnd::unknown(why), ProcessEnd::unknown(why));
         Self { host: Arc::default(), host_usage: None, flow, source, destination, connect_error: None }
-    }
-
-    /// The groups of elements that this record has.
-    #[must_use]
-    pub fn groups(&self) -> GroupSet {
-        let icmp = |protocol| self.flow.protocol == protocol && self.flow.icmp_type_code.is_some();
-        let (src, dst) = (&self.source, &self.destination);
-        let iowait = |e: &ProcessEnd| e.usage.is_some_and(|u| u.iowait.is_some());
-        GroupSet::EMPTY
-            .with(Group::Always, true)
-            .with(Group::Ipv4, self.flow.source.is_ipv4())
-            .with(Group::Ipv6, self.flow.source.is_ipv6())
-            .with(Group::Icmp, icmp(Protocol::ICMP))
-            .with(Group::Icmpv6, icmp(Protocol::ICMPV6))
-            .with(Group::Vlan, self.flow.vlan.is_some())
-            .with(Group::Ethernet, self.flow.macs.is_some())
-            .with(Group::Handshake, self.flow.handshake.is_some())
-            .with(Group::Host, !self.host.is_empty())
-            .with(Group::HostUsage, self.host_usage.is_some())
-            .with(Group::ConnectError, self.connect_error.is_some())
-            .with(Group::Source, src.process.is_some())
-            .with(Group::SourceUsage, src.usage.is_some())
-            .with(Group::SourceIowait, iowait(src))
-            .with(Group::SourceNamespace, src.network_namespace.is_some())
-            .with(Group::SourceCandidate, src.candidate.is_some())
-            .with(Group::Destination, dst.process.is_some())
-            .with(Group::DestinationUsage, dst.usage.is_some())
-            .with(Group::DestinationIowait, iowait(dst))
-            .with(Group::DestinationNamespace, dst.network_namespace.is_some())
-            .with(Group::DestinationCandidate, dst.candidate.is_some())
     }
 }

@@ -1,6 +1,7 @@
 //! Short constructors, so that a row of the table reads as a row.
 
-use crate::element::{DataType, Element, Enterprise, Group, Length, Semantics, Unit, Write};
+use crate::element::{DataType, Element, Enterprise, Length, Semantics, Unit, Write};
+use crate::group::Group;
 use crate::record::FlowRecord;
 use crate::value::Value;
 

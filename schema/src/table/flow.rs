@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use crate::element::DataType as T;
 use crate::element::Enterprise::{Iana, Ntop, Reverse};
-use crate::element::{Element, Group, Semantics, Unit};
+use crate::element::{Element, Semantics, Unit};
+use crate::group::Group;
 use crate::record::{FlowEndReason, FlowRecord, Handshake, InitiatorBasis, Protocol};
 use crate::value::Value;
 

@@ -2,7 +2,8 @@
 
 use crate::element::DataType as T;
 use crate::element::Enterprise::Pidflow;
-use crate::element::{Element, Group, Semantics, Unit};
+use crate::element::{Element, Semantics, Unit};
+use crate::group::Group;
 use crate::record::{Attribution, FlowEndDetail, InitiatorBasis};
 use crate::value::Value;
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::element::DataType as T;
 use crate::element::Enterprise::Ntop;
-use crate::element::{Element, Group, Semantics, Unit};
+use crate::element::{Element, Semantics, Unit};
+use crate::group::Group;
 use crate::record::{Process, ProcessEnd, ProcessUsage};
 use crate::value::Value;
 

@@ -1,0 +1,122 @@
+//! Which records have which elements.
+
+use crate::record::{FlowRecord, ProcessEnd, Protocol};
+
+/// Which records have an element.
+///
+/// IPFIX and NetFlow v9 cannot say "absent" inside a record, so an encoder makes one template for
+/// each combination of groups that occurs and leaves the elements of missing groups out: what is
+/// not known is absent, not zero. Within a group that is present a member may still be unknown for one
+/// record (a process without a container, say); it is sent as 0 or as the empty string then, and
+/// is left out of JSON and OTLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Group {
+    /// Every record.
+    Always = 1,
+    /// IPv4 flows.
+    Ipv4 = 1 << 1,
+    /// IPv6 flows.
+    Ipv6 = 1 << 2,
+    /// ICMP flows.
+    Icmp = 1 << 3,
+    /// Flows with a VLAN tag.
+    Vlan = 1 << 4,
+    /// The source end's process is known.
+    Source = 1 << 5,
+    /// The destination end's process is known.
+    Destination = 1 << 6,
+    /// The source end's resource usage is known.
+    SourceUsage = 1 << 7,
+    /// The destination end's resource usage is known.
+    DestinationUsage = 1 << 8,
+    /// The source end's I/O wait is known (delay accounting was on when the process started).
+    SourceIowait = 1 << 9,
+    /// The destination end's I/O wait is known.
+    DestinationIowait = 1 << 10,
+    /// A connection attempt failed.
+    ConnectError = 1 << 11,
+    /// The link layer has MAC addresses.
+    Ethernet = 1 << 12,
+    /// The source end has a second candidate.
+    SourceCandidate = 1 << 13,
+    /// The destination end has a second candidate.
+    DestinationCandidate = 1 << 14,
+    /// ICMPv6 flows.
+    Icmpv6 = 1 << 15,
+    /// The network namespace of the source end's socket is known (its process may not be).
+    SourceNamespace = 1 << 16,
+    /// The network namespace of the destination end's socket is known.
+    DestinationNamespace = 1 << 17,
+    /// A TCP handshake was seen from its beginning to its end.
+    Handshake = 1 << 18,
+    /// Observed live, so that the host's name is known.
+    Host = 1 << 19,
+    /// The host's load during the flow is known.
+    HostUsage = 1 << 20,
+}
+
+/// The groups of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct GroupSet(u32);
+
+impl GroupSet {
+    /// No group at all.
+    pub const EMPTY: Self = Self(0);
+
+    /// This set and `group`, when `present`.
+    #[must_use]
+    pub const fn with(self, group: Group, present: bool) -> Self {
+        if present { Self(self.0 | group as u32) } else { self }
+    }
+
+    /// Whether `group` is in the set.
+    #[must_use]
+    pub const fn contains(self, group: Group) -> bool {
+        self.0 & group as u32 != 0
+    }
+
+    /// The bits, for use as a key.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl FlowRecord {
+    /// The groups of elements that this record has.
+    #[must_use]
+    pub fn groups(&self) -> GroupSet {
+        let icmp = |protocol| self.flow.protocol == protocol && self.flow.icmp_type_code.is_some();
+        let (src, dst) = (&self.source, &self.destination);
+        let iowait = |e: &ProcessEnd| e.usage.is_some_and(|u| u.iowait.is_some());
+        GroupSet::EMPTY
+            .with(Group::Always, true)
+            .with(Group::Ipv4, self.flow.source.is_ipv4())
+            .with(Group::Ipv6, self.flow.source.is_ipv6())
+            .with(Group::Icmp, icmp(Protocol::ICMP))
+            .with(Group::Icmpv6, icmp(Protocol::ICMPV6))
+            .with(Group::Vlan, self.flow.vlan.is_some())
+            .with(Group::Ethernet, self.flow.macs.is_some())
+            .with(Group::Handshake, self.flow.handshake.is_some())
+            .with(Group::Host, !self.host.is_empty())
+            .with(Group::HostUsage, self.host_usage.is_some())
+            .with(Group::ConnectError, self.connect_error.is_some())
+            .with(Group::Source, src.process.is_some())
+            .with(Group::SourceUsage, src.usage.is_some())
+            .with(Group::SourceIowait, iowait(src))
+            .with(Group::SourceNamespace, src.network_namespace.is_some())
+            .with(Group::SourceCandidate, src.candidate.is_some())
+            .with(Group::Destination, dst.process.is_some())
+            .with(Group::DestinationUsage, dst.usage.is_some())
+            .with(Group::DestinationIowait, iowait(dst))
+            .with(Group::DestinationNamespace, dst.network_namespace.is_some())
+            .with(Group::DestinationCandidate, dst.candidate.is_some())
+    }
+}
