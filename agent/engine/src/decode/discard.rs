@@ -1,14 +1,15 @@
 //! Why a frame is in no flow. Every reason is counted.
 
+use std::mem::discriminant;
+
 use thiserror::Error;
 
 /// Why a frame is in no flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
-#[repr(u8)]
 pub enum Discard {
-    /// The link type is none of those that can be decoded.
-    #[error("link type not known")]
-    UnknownLinkType,
+    /// The link type, which is given by its number in capture files, is none of those that can be decoded.
+    #[error("link type {0} is not decoded")]
+    UnknownLinkType(u32),
     /// The frame ends within its link-layer header, a VLAN tag or an MPLS label.
     #[error("frame ends within the link layer header")]
     TruncatedLink,
@@ -27,9 +28,12 @@ pub enum Discard {
     /// Behind the last MPLS label is no IP header.
     #[error("not IP: MPLS with another payload")]
     MplsPayload,
-    /// Any other frame that is not IP.
-    #[error("not IP")]
-    NonIp,
+    /// A frame with another EtherType, which is given.
+    #[error("not IP: EtherType {0:#06x}")]
+    NonIp(u16),
+    /// A frame of a loopback link (`LINKTYPE_NULL`, `LINKTYPE_LOOP`) with another address family, which is given.
+    #[error("not IP: address family {0}")]
+    NonIpFamily(u32),
     /// The frame ends within the IPv4 or IPv6 header.
     #[error("frame ends within the IP header")]
     TruncatedIp,
@@ -48,16 +52,17 @@ pub enum Discard {
 }
 
 impl Discard {
-    /// All of them, in order of their numbers.
-    pub const ALL: [Self; 13] = [
-        Self::UnknownLinkType,
+    /// All of them, each once; where a number belongs to the reason it is 0 here.
+    pub const ALL: [Self; 14] = [
+        Self::UnknownLinkType(0),
         Self::TruncatedLink,
         Self::Arp,
         Self::Llc,
         Self::Lldp,
         Self::Pppoe,
         Self::MplsPayload,
-        Self::NonIp,
+        Self::NonIp(0),
+        Self::NonIpFamily(0),
         Self::TruncatedIp,
         Self::TruncatedExtension,
         Self::MalformedIp,
@@ -69,14 +74,15 @@ impl Discard {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::UnknownLinkType => "unknown-link-type",
+            Self::UnknownLinkType(_) => "unknown-link-type",
             Self::TruncatedLink => "truncated-link",
             Self::Arp => "non-ip-arp",
             Self::Llc => "non-ip-llc",
             Self::Lldp => "non-ip-lldp",
             Self::Pppoe => "non-ip-pppoe",
             Self::MplsPayload => "non-ip-mpls-payload",
-            Self::NonIp => "non-ip-other",
+            Self::NonIp(_) => "non-ip-other",
+            Self::NonIpFamily(_) => "non-ip-family",
             Self::TruncatedIp => "truncated-ip",
             Self::TruncatedExtension => "truncated-ipv6-extension",
             Self::MalformedIp => "malformed-ip",
@@ -84,51 +90,117 @@ impl Discard {
             Self::LaterFragment => "later-fragment",
         }
     }
+
+    /// What was not decoded, as people name it: `EtherType 0x88b8`. None where the reason has no number.
+    #[must_use]
+    pub fn protocol(self) -> Option<String> {
+        match self {
+            Self::UnknownLinkType(number) => Some(format!("link type {number}")),
+            Self::NonIp(ether_type) => Some(format!("EtherType {ether_type:#06x}")),
+            Self::NonIpFamily(family) => Some(format!("address family {family}")),
+            _ => None,
+        }
+    }
+
+    /// The same for all numbers of the reason that are not told apart.
+    const fn other_protocols(self) -> Option<&'static str> {
+        match self {
+            Self::UnknownLinkType(_) => Some("other link types"),
+            Self::NonIp(_) => Some("other EtherTypes"),
+            Self::NonIpFamily(_) => Some("other address families"),
+            _ => None,
+        }
+    }
+
+    fn is_same_reason(self, other: Self) -> bool {
+        discriminant(&self) == discriminant(&other)
+    }
 }
 
-/// Packets and octets that were discarded for one reason.
+/// Packets and bytes that were discarded for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Discarded {
     /// Frames.
     pub packets: u64,
-    /// Octets of the whole frames on the wire.
+    /// Bytes of the whole frames on the wire.
     pub frame_octets: u64,
 }
 
-/// One counter per reason.
+impl Discarded {
+    const fn add(&mut self, more: Self) {
+        self.packets += more.packets;
+        self.frame_octets += more.frame_octets;
+    }
+}
+
+/// One counter per reason, and one per number of those reasons that have one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DiscardCounters {
     by_reason: [Discarded; Discard::ALL.len()],
+    by_number: Vec<(Discard, Discarded)>,
 }
 
 impl DiscardCounters {
+    /// Numbers that are told apart per reason. Anybody may send frames with any EtherType, so there is a bound.
+    pub const MAX_NUMBERS: usize = 32;
+
     /// Counts one frame.
     pub fn count(&mut self, reason: Discard, frame_octets: u32) {
-        if let Some(counter) = self.by_reason.get_mut(reason as usize) {
-            counter.packets += 1;
-            counter.frame_octets += u64::from(frame_octets);
-        }
+        self.add_one(reason, Discarded { packets: 1, frame_octets: u64::from(frame_octets) });
     }
 
     /// Adds all counters of `other`.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.by_reason.iter_mut().zip(&other.by_reason) {
-            mine.packets += theirs.packets;
-            mine.frame_octets += theirs.frame_octets;
+            mine.add(*theirs);
+        }
+        other.by_number.iter().for_each(|(reason, more)| self.add_number(*reason, *more));
+    }
+
+    fn add_one(&mut self, reason: Discard, more: Discarded) {
+        let place = Discard::ALL.iter().position(|r| r.is_same_reason(reason));
+        if let Some(counter) = place.and_then(|place| self.by_reason.get_mut(place)) {
+            counter.add(more);
+        }
+        if reason.other_protocols().is_some() {
+            self.add_number(reason, more);
         }
     }
 
-    /// The counters that are not zero.
+    fn add_number(&mut self, reason: Discard, more: Discarded) {
+        if let Some((_, counter)) = self.by_number.iter_mut().find(|(known, _)| *known == reason) {
+            counter.add(more);
+        } else if self.by_number.iter().filter(|(known, _)| known.is_same_reason(reason)).count() < Self::MAX_NUMBERS {
+            self.by_number.push((reason, more));
+        }
+    }
+
+    /// The counters that are not zero, by reason.
     pub fn iter(&self) -> impl Iterator<Item = (Discard, Discarded)> + '_ {
         Discard::ALL.into_iter().zip(self.by_reason).filter(|(_, counter)| counter.packets > 0)
+    }
+
+    /// What was not decoded and how many packets of it, by number: the first 32 numbers of each reason, then all others
+    /// together. Their sum is that of the reasons that have a number.
+    pub fn by_protocol(&self) -> impl Iterator<Item = (String, u64)> + '_ {
+        let told_apart = self.by_number.iter().filter_map(|(reason, n)| Some((reason.protocol()?, n.packets)));
+        let others = self.iter().filter_map(|(reason, all)| {
+            let rest = all.packets - self.told_apart(reason);
+            reason.other_protocols().filter(|_| rest > 0).map(|name| (name.to_owned(), rest))
+        });
+        told_apart.chain(others)
+    }
+
+    fn told_apart(&self, reason: Discard) -> u64 {
+        self.by_number.iter().filter(|(known, _)| known.is_same_reason(reason)).map(|(_, n)| n.packets).sum()
     }
 
     /// Sum over all reasons.
     #[must_use]
     pub fn total(&self) -> Discarded {
-        self.by_reason.iter().fold(Discarded::default(), |sum, c| Discarded {
-            packets: sum.packets + c.packets,
-            frame_octets: sum.frame_octets + c.frame_octets,
+        self.by_reason.iter().fold(Discarded::default(), |mut sum, counter| {
+            sum.add(*counter);
+            sum
         })
     }
 }
@@ -138,10 +210,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_is_in_its_place_and_has_a_name_of_its_own() {
-        for (place, reason) in Discard::ALL.into_iter().enumerate() {
-            assert_eq!(reason as usize, place);
+    fn every_reason_is_there_once_and_has_a_name_of_its_own() {
+        for reason in Discard::ALL {
+            assert_eq!(Discard::ALL.iter().filter(|r| r.is_same_reason(reason)).count(), 1);
             assert_eq!(Discard::ALL.iter().filter(|r| r.name() == reason.name()).count(), 1);
+            assert_eq!(reason.protocol().is_some(), reason.other_protocols().is_some());
         }
     }
 
@@ -153,6 +226,27 @@ mod tests {
         let mut sum = counters.clone();
         sum.add(&counters);
         assert_eq!(sum.total(), Discarded { packets: 4, frame_octets: 204 });
-        assert_eq!(sum.iter().count(), 1);
+        assert_eq!((sum.iter().count(), sum.by_protocol().count()), (1, 0));
+    }
+
+    #[test]
+    fn numbers_are_told_apart_up_to_a_bound_and_add_up() {
+        let mut counters = DiscardCounters::default();
+        counters.count(Discard::UnknownLinkType(147), 60);
+        (0..100).for_each(|n| counters.count(Discard::NonIp(0x9000 + n), 60));
+        (0..3).for_each(|_| counters.count(Discard::NonIp(0x9000), 60));
+        counters.count(Discard::NonIpFamily(7), 60);
+        let mut sum = counters.clone();
+        sum.add(&counters);
+        for (counters, times) in [(&counters, 1), (&sum, 2)] {
+            let by_protocol: Vec<_> = counters.by_protocol().collect();
+            assert_eq!(by_protocol.len(), 1 + DiscardCounters::MAX_NUMBERS + 1 + 1);
+            for (name, packets) in
+                [("link type 147", 1), ("EtherType 0x9000", 4), ("address family 7", 1), ("other EtherTypes", 68)]
+            {
+                assert!(by_protocol.contains(&(name.to_owned(), times * packets)), "{name}: {by_protocol:?}");
+            }
+            assert_eq!(by_protocol.iter().map(|(_, n)| n).sum::<u64>(), counters.total().packets);
+        }
     }
 }

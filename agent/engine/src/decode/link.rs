@@ -64,7 +64,7 @@ pub(super) fn decode(link: LinkType, rest: Rest<'_>, packet: &mut Packet) -> Res
         LinkType::Loopback => loopback(rest, packet),
         LinkType::LinuxSll => linux_sll(rest, packet),
         LinkType::LinuxSll2 => linux_sll2(rest, packet),
-        LinkType::Unknown(_) => Err(Discard::UnknownLinkType),
+        LinkType::Unknown(number) => Err(Discard::UnknownLinkType(number)),
     }
 }
 
@@ -98,7 +98,7 @@ fn loopback(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
     match family.min(family.swap_bytes()) {
         // AF_INET everywhere; AF_INET6 of Linux, Windows, NetBSD, FreeBSD, Darwin.
         2 | 10 | 23 | 24 | 28 | 30 => by_version(rest.after(4), packet),
-        _ => Err(Discard::NonIp),
+        other => Err(Discard::NonIpFamily(other)),
     }
 }
 
@@ -134,7 +134,7 @@ const fn not_ip(ether_type: u16) -> Discard {
         ether_type::LLDP => Discard::Lldp,
         ether_type::PPPOE_DISCOVERY | ether_type::PPPOE_SESSION => Discard::Pppoe,
         length if length < ether_type::LEAST => Discard::Llc,
-        _ => Discard::NonIp,
+        other => Discard::NonIp(other),
     }
 }
 

@@ -103,7 +103,7 @@ fn other_link_types() {
         let packet = decode_as(LinkType::from(number), data, data.len()).unwrap();
         assert_eq!((packet.octets, packet.destination_port, packet.macs()), (37, 53, None), "{number}");
     }
-    assert_eq!(decode_as(LinkType::from(147), &ip, ip.len()), Err(Discard::UnknownLinkType));
+    assert_eq!(decode_as(LinkType::from(147), &ip, ip.len()), Err(Discard::UnknownLinkType(147)));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn what_is_no_ip_has_its_kind() {
         (0x0026, Discard::Llc),
         (0x88cc, Discard::Lldp),
         (0x8864, Discard::Pppoe),
-        (0x1234, Discard::NonIp),
+        (0x1234, Discard::NonIp(0x1234)),
     ];
     for (ether_type, reason) in kinds {
         assert_eq!(ethernet(&framed(ether_type, &[0; 46])), Err(reason));
