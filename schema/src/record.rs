@@ -94,11 +94,13 @@ pub enum FlowEndDetail {
     EndOfCapture = 6,
     /// The agent was told to stop.
     Shutdown = 7,
+    /// The clock was set back, or a packet was stamped with a wrong time; another record of the flow goes on.
+    ClockStep = 8,
 }
 
 impl FlowEndDetail {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::None,
         Self::Fin,
         Self::Rst,
@@ -107,6 +109,7 @@ impl FlowEndDetail {
         Self::ConnectFailed,
         Self::EndOfCapture,
         Self::Shutdown,
+        Self::ClockStep,
     ];
 
     /// As exported; empty: nothing to add.
@@ -121,6 +124,7 @@ impl FlowEndDetail {
             Self::ConnectFailed => "connect-failed",
             Self::EndOfCapture => "end-of-capture",
             Self::Shutdown => "shutdown",
+            Self::ClockStep => "clock-step",
         }
     }
 }
@@ -210,7 +214,7 @@ pub struct Flow {
     pub initiator: InitiatorBasis,
     /// The handshake, in the record during which it ended; none: not seen, or not TCP.
     pub handshake: Option<Handshake>,
-    /// Inode number of the network namespace in which the packets were captured; none: not known.
+    /// Inode number of the network namespace to which the interfaces lead that saw the flow; none: not known.
     pub network_namespace: Option<u32>,
     /// What was spoken; none: not known.
     pub application: Option<Box<Application>>,

@@ -94,6 +94,8 @@ pub struct Packet {
     pub tos: u8,
     /// Whether it is a fragment.
     pub fragment: Fragment,
+    /// Whether fragments of the same datagram follow behind this one.
+    pub(crate) has_more_fragments: bool,
     /// Whether `icmp` holds something.
     pub(crate) has_icmp: bool,
     /// Whether the link layer had MAC addresses.
@@ -138,6 +140,15 @@ impl Packet {
         if self.has_macs { Some((self.source_mac, self.destination_mac)) } else { None }
     }
 
+    /// Takes over what only the first fragment of its datagram says.
+    pub(crate) const fn join(&mut self, first: &Self) {
+        self.source_port = first.source_port;
+        self.destination_port = first.destination_port;
+        self.icmp = first.icmp;
+        self.has_icmp = first.has_icmp;
+        self.protocol = first.protocol;
+    }
+
     /// A packet without transport header, for generators and tests.
     ///
     /// Addresses of different families give an IPv6 packet.
@@ -164,6 +175,7 @@ impl Packet {
             tcp_flags: 0,
             tos: 0,
             fragment: Fragment::Whole,
+            has_more_fragments: false,
             has_icmp: false,
             has_macs: false,
             source_mac: [0; 6],
@@ -192,6 +204,14 @@ impl Packet {
     pub const fn with_icmp(mut self, icmp_type: u8, code: u8) -> Self {
         self.icmp = u16::from_be_bytes([icmp_type, code]);
         self.has_icmp = true;
+        self
+    }
+
+    /// The same packet as a fragment of the datagram of this identification.
+    #[must_use]
+    pub const fn with_fragment(mut self, fragment: Fragment, id: u32) -> Self {
+        self.fragment = fragment;
+        self.fragment_id = id;
         self
     }
 

@@ -40,6 +40,9 @@ pub enum Discard {
     /// The frame ends within an IPv6 extension header.
     #[error("frame ends within an IPv6 extension header")]
     TruncatedExtension,
+    /// The first fragment of an IPv6 datagram ends before the transport header, which RFC 7112 forbids.
+    #[error("first IPv6 fragment without the transport header")]
+    HeaderChainIncomplete,
     /// The IP version or the header length contradicts the link layer or itself.
     #[error("IP header malformed")]
     MalformedIp,
@@ -53,7 +56,7 @@ pub enum Discard {
 
 impl Discard {
     /// All of them, each once; where a number belongs to the reason it is 0 here.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::UnknownLinkType(0),
         Self::TruncatedLink,
         Self::Arp,
@@ -65,6 +68,7 @@ impl Discard {
         Self::NonIpFamily(0),
         Self::TruncatedIp,
         Self::TruncatedExtension,
+        Self::HeaderChainIncomplete,
         Self::MalformedIp,
         Self::LengthBeyondFrame,
         Self::LaterFragment,
@@ -85,6 +89,7 @@ impl Discard {
             Self::NonIpFamily(_) => "non-ip-family",
             Self::TruncatedIp => "truncated-ip",
             Self::TruncatedExtension => "truncated-ipv6-extension",
+            Self::HeaderChainIncomplete => "ipv6-header-chain-incomplete",
             Self::MalformedIp => "malformed-ip",
             Self::LengthBeyondFrame => "ip-length-beyond-frame",
             Self::LaterFragment => "later-fragment",

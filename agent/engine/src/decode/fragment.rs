@@ -2,87 +2,120 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::packet::Packet;
+use crate::packet::{Family, Packet};
 
 /// How long the fragments of one datagram may be under way: Linux `net.ipv4.ipfrag_time`, nanoseconds.
-const LIFETIME_NS: u64 = 30_000_000_000;
-/// Datagrams at the same time. A newer one replaces an older one in the same place.
-const PLACES: usize = 2048;
+const FRAGMENT_LIFETIME_NS: u64 = 30_000_000_000;
+/// The same once the last fragment has come: others may have been overtaken, but then the number is free for the next
+/// datagram, nanoseconds.
+const LIFETIME_AFTER_LAST_NS: u64 = 1_000_000_000;
+/// Datagrams at the same time are at most this many times [`PLACES_PER_BUCKET`].
+const BUCKETS: usize = 512;
+/// Datagrams whose hashes fall together. One more replaces the oldest of them.
+const PLACES_PER_BUCKET: usize = 4;
 
 /// What the fragments of one datagram have in common (RFC 791 section 3.2, RFC 8200 section 4.5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-struct Datagram {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Datagram {
     source: u128,
     destination: u128,
     id: u32,
+    /// IPv4 only. In IPv6 later fragments name the header at which the fragmentable part begins, which may be an extension.
     protocol: u8,
+    family: Family,
     vlan: u16,
 }
 
 impl Datagram {
-    const fn of(packet: &Packet) -> Self {
+    pub(crate) const fn of(packet: &Packet) -> Self {
         Self {
             source: packet.source_bits,
             destination: packet.destination_bits,
             id: packet.fragment_id,
-            protocol: packet.protocol,
+            protocol: match packet.family {
+                Family::V4 => packet.protocol,
+                Family::V6 => 0,
+            },
+            family: packet.family,
             vlan: packet.vlan_id,
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Known {
+/// A datagram whose first fragment was seen.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
     datagram: Datagram,
-    first_ns: u64,
-    source_port: u16,
-    destination_port: u16,
-    icmp: u16,
-    has_icmp: bool,
+    first: Packet,
+    last_came_ns: Option<u64>,
 }
 
-/// First fragments seen lately: a direct-mapped table of fixed size, made when the first fragment comes.
+impl Begun {
+    fn is_alive(&self, now_ns: u64) -> bool {
+        now_ns.abs_diff(self.first.time_ns) <= FRAGMENT_LIFETIME_NS
+            && self.last_came_ns.is_none_or(|last_ns| now_ns.abs_diff(last_ns) <= LIFETIME_AFTER_LAST_NS)
+    }
+
+    /// Whether `again`, which is of the same datagram, has other ports than its first fragment.
+    const fn differs(&self, again: &Packet) -> bool {
+        self.first.source_port != again.source_port || self.first.destination_port != again.destination_port
+    }
+}
+
+/// First fragments seen lately: a table of fixed size, made when the first fragment comes.
 #[derive(Debug, Default)]
 pub(super) struct FragmentTable {
-    places: Vec<Known>,
+    buckets: Vec<[Option<Begun>; PLACES_PER_BUCKET]>,
     hasher: RandomState,
 }
 
 impl FragmentTable {
     /// Keeps the ports of a first fragment.
+    ///
+    /// A second one of the same datagram with other ports leaves unknown which are those of the later fragments: receivers
+    /// drop what overlaps (RFC 5722), or take either.
     pub(super) fn remember(&mut self, packet: &Packet) {
-        if self.places.is_empty() {
-            self.places = vec![Known::default(); PLACES];
+        if self.buckets.is_empty() {
+            self.buckets = vec![[None; PLACES_PER_BUCKET]; BUCKETS];
         }
         let datagram = Datagram::of(packet);
-        let place = self.place(&datagram);
-        if let Some(known) = self.places.get_mut(place) {
-            *known = Known {
-                datagram,
-                first_ns: packet.time_ns,
-                source_port: packet.source_port,
-                destination_port: packet.destination_port,
-                icmp: packet.icmp,
-                has_icmp: packet.has_icmp,
-            };
+        let mut begun = Begun { datagram, first: *packet, last_came_ns: None };
+        let Some(place) = self.place_for(&datagram) else { return };
+        if let Some(before) = place.filter(|b| b.datagram == datagram && b.is_alive(packet.time_ns)) {
+            let is_other = before.differs(packet);
+            if is_other && before.last_came_ns.is_none() {
+                (begun.first.source_port, begun.first.destination_port) = (0, 0);
+            }
+            begun.last_came_ns = before.last_came_ns.filter(|_| !is_other);
         }
+        *place = Some(begun);
     }
 
     /// Gives a later fragment the ports of its first one, where that is known.
-    pub(super) fn complete(&self, packet: &mut Packet) {
+    pub(super) fn complete(&mut self, packet: &mut Packet) {
         let datagram = Datagram::of(packet);
-        let Some(known) = self.places.get(self.place(&datagram)) else { return };
-        if known.datagram == datagram && packet.time_ns.abs_diff(known.first_ns) <= LIFETIME_NS {
-            packet.source_port = known.source_port;
-            packet.destination_port = known.destination_port;
-            packet.icmp = known.icmp;
-            packet.has_icmp = known.has_icmp;
+        let mut begun = self.bucket(&datagram).into_iter().flatten().flatten();
+        if let Some(begun) = begun.find(|b| b.datagram == datagram && b.is_alive(packet.time_ns)) {
+            packet.join(&begun.first);
+            if !packet.has_more_fragments {
+                begun.last_came_ns = begun.last_came_ns.or(Some(packet.time_ns));
+            }
         }
     }
 
-    fn place(&self, datagram: &Datagram) -> usize {
-        #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the place")]
+    /// The datagram's own place, else a free one, else that of the oldest.
+    fn place_for(&mut self, datagram: &Datagram) -> Option<&mut Option<Begun>> {
+        let order = |place: &&mut Option<Begun>| match place {
+            Some(begun) if begun.datagram == *datagram => (0, 0),
+            None => (1, 0),
+            Some(begun) => (2, begun.first.time_ns),
+        };
+        self.bucket(datagram)?.iter_mut().min_by_key(order)
+    }
+
+    fn bucket(&mut self, datagram: &Datagram) -> Option<&mut [Option<Begun>; PLACES_PER_BUCKET]> {
+        #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the bucket")]
         let hash = self.hasher.hash_one(datagram) as usize;
-        hash % PLACES
+        self.buckets.get_mut(hash % BUCKETS)
     }
 }

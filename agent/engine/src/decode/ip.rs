@@ -28,6 +28,7 @@ pub(super) fn ipv4(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
     if header.is_fragmenting_payload() {
         packet.fragment = kind(header.fragments_offset().value());
         packet.fragment_id = header.identification().into();
+        packet.has_more_fragments = header.more_fragments();
     }
     let behind = rest.within(header_octets, packet.octets);
     transport::decode(behind, packet.octets.saturating_sub(header_octets as u32), packet);
@@ -68,7 +69,14 @@ pub(super) fn ipv6(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
     packet.destination_bits = u128::from_be_bytes(header.destination());
     packet.tos = header.traffic_class();
     let all = rest.within(Ipv6Header::LEN, packet.octets);
-    let behind = extensions(header.next_header().0, all, packet)?;
+    let is_cut = rest.data.len() < packet.octets as usize;
+    let behind = match extensions(header.next_header().0, all, packet) {
+        Ok([]) if !is_cut && packet.fragment == Fragment::First => return Err(Discard::HeaderChainIncomplete),
+        Err(Discard::TruncatedExtension) if !is_cut && packet.fragment == Fragment::First => {
+            return Err(Discard::HeaderChainIncomplete);
+        }
+        behind => behind?,
+    };
     let header_octets = Ipv6Header::LEN + all.len() - behind.len();
     transport::decode(behind, packet.octets.saturating_sub(header_octets as u32), packet);
     Ok(())
@@ -117,6 +125,7 @@ fn fragment_header<'a>(data: &'a [u8], packet: &mut Packet) -> Result<(u8, &'a [
     if offset_and_more & 0xfff9 != 0 {
         packet.fragment = kind(offset_and_more >> 3);
         packet.fragment_id = u32::from_be_bytes(*id);
+        packet.has_more_fragments = offset_and_more & 1 != 0;
     }
     Ok((*next, rest))
 }

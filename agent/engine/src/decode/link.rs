@@ -52,7 +52,7 @@ mod ether_type {
     /// Used for stacked tags before IEEE 802.1ad.
     pub(super) const OLD_QINQ: u16 = 0x9100;
     /// Values below are lengths (IEEE 802.3 section 3.2.6).
-    pub(super) const LEAST: u16 = 0x0600;
+    pub(super) const MIN_ETHER_TYPE: u16 = 0x0600;
 }
 
 /// Fills `packet` from a frame of a link of type `link`.
@@ -133,7 +133,7 @@ const fn not_ip(ether_type: u16) -> Discard {
         ether_type::ARP | ether_type::REVERSE_ARP => Discard::Arp,
         ether_type::LLDP => Discard::Lldp,
         ether_type::PPPOE_DISCOVERY | ether_type::PPPOE_SESSION => Discard::Pppoe,
-        length if length < ether_type::LEAST => Discard::Llc,
+        length if length < ether_type::MIN_ETHER_TYPE => Discard::Llc,
         other => Discard::NonIp(other),
     }
 }

@@ -12,6 +12,7 @@ pub use discard::{Discard, DiscardCounters, Discarded};
 pub use link::LinkType;
 
 use crate::packet::{Family, Fragment, Packet};
+pub(crate) use fragment::Datagram;
 use fragment::FragmentTable;
 
 /// A captured frame.
@@ -30,7 +31,8 @@ pub struct Frame<'a> {
 /// What becomes of IP fragments behind the first one, which have no ports of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fragments {
-    /// They get the ports of the first fragment where that was seen before, else 0.
+    /// They get the ports of the first fragment where that was seen before, else 0; the flow table gives them those of
+    /// one that comes soon after.
     #[default]
     Join,
     /// They are discarded as [`Discard::LaterFragment`].
@@ -140,6 +142,7 @@ const fn blank(frame: &Frame<'_>) -> Packet {
         tcp_flags: 0,
         tos: 0,
         fragment: Fragment::Whole,
+        has_more_fragments: false,
         has_icmp: false,
         has_macs: false,
         source_mac: [0; 6],

@@ -11,12 +11,14 @@ const UDP_LITE: u8 = 136;
 /// `octets` that the datagram has from there on.
 ///
 /// A header that the capture cut off before the ports, or for which the datagram is too short, leaves the ports 0: the
-/// packet still belongs to a flow of its addresses.
+/// packet still belongs to a flow of its addresses. A first fragment has its ports in any case: eight octets is the
+/// least that it can carry, and the rest of the header may be in the next one.
 #[inline]
 pub(super) fn decode(data: &[u8], octets: u32, packet: &mut Packet) {
     if packet.fragment == Fragment::Later {
         return;
     }
+    let octets = if packet.fragment == Fragment::First { u32::MAX } else { octets };
     match packet.protocol {
         Protocol::TCP if octets >= 20 => tcp(data, packet),
         Protocol::UDP | UDP_LITE if octets >= 8 => ports(data, packet),
@@ -40,8 +42,8 @@ fn ports(data: &[u8], packet: &mut Packet) {
 #[inline]
 fn tcp(data: &[u8], packet: &mut Packet) {
     ports(data, packet);
-    if let Some([_, _, _, _, s0, s1, s2, s3, _, _, _, _, _, flags]) = data.first_chunk() {
-        packet.tcp_sequence = u32::from_be_bytes([*s0, *s1, *s2, *s3]);
+    if let Some([_, _, _, _, sequence @ .., _, _, _, _, _, flags]) = data.first_chunk::<14>() {
+        packet.tcp_sequence = u32::from_be_bytes(*sequence);
         packet.tcp_flags = *flags;
     }
 }

@@ -8,8 +8,8 @@ use hashbrown::HashMap;
 
 use crate::packet::Family;
 
-/// Packets of a flow that follow each other faster are taken for one owner's without a look, nanoseconds.
-pub(super) const LEAST_GAP_NS: u64 = 50_000;
+/// Packets of a flow that follow each other faster than this belong to one owner; no change is looked up, nanoseconds.
+pub(super) const SAME_OWNER_GAP_NS: u64 = 50_000;
 /// A packet to an endpoint that changed is a late answer to its owner before, unless it comes so much later: longer
 /// than resolvers wait (5 s, resolv.conf(5)).
 pub(super) const LATE_ANSWER_NS: u64 = 5_000_000_000;
@@ -22,7 +22,7 @@ const COARSE_PLACES: usize = 4096;
 
 /// An address and port of this host; address 0 stands for all addresses of all families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Endpoint {
+pub(super) struct LocalEndpoint {
     pub(super) address: u128,
     pub(super) port: u16,
     pub(super) protocol: u8,
@@ -30,7 +30,7 @@ pub(super) struct Endpoint {
     pub(super) family: Option<Family>,
 }
 
-impl Endpoint {
+impl LocalEndpoint {
     pub(super) fn new(protocol: u8, family: Family, address: u128, port: u16) -> Self {
         Self { address, port, protocol, family: (address != 0).then_some(family) }
     }
@@ -44,8 +44,8 @@ impl Endpoint {
 #[derive(Debug)]
 pub(super) struct Changes {
     /// Times in order.
-    young: HashMap<Endpoint, VecDeque<u64>, RandomState>,
-    old: HashMap<Endpoint, VecDeque<u64>, RandomState>,
+    young: HashMap<LocalEndpoint, VecDeque<u64>, RandomState>,
+    old: HashMap<LocalEndpoint, VecDeque<u64>, RandomState>,
     /// Times in the young generation.
     count: usize,
     /// Latest change per hash of protocol and port: answers most questions with "no" from one line.
@@ -69,7 +69,7 @@ impl Changes {
     }
 
     /// Notes a change.
-    pub(super) fn note(&mut self, endpoint: Endpoint, time_ns: u64) {
+    pub(super) fn note(&mut self, endpoint: LocalEndpoint, time_ns: u64) {
         if self.count >= MAX_CHANGES {
             self.old = std::mem::take(&mut self.young);
             self.count = 0;
@@ -87,8 +87,15 @@ impl Changes {
         }
     }
 
+    /// Forgets changes at later times than `now_ns`: the clock was set back since, and they would hide those to come.
+    pub(super) fn forget_after(&mut self, now_ns: u64) {
+        let forget = |time: &mut u64| *time = if *time > now_ns { 0 } else { *time };
+        self.young.values_mut().chain(self.old.values_mut()).flatten().for_each(forget);
+        self.coarse.iter_mut().for_each(|latest| *latest = (*latest).min(now_ns));
+    }
+
     /// Whether the endpoint changed after `last_ns` and not after `now_ns`.
-    pub(super) fn between(&self, endpoint: Endpoint, last_ns: u64, now_ns: u64) -> bool {
+    pub(super) fn between(&self, endpoint: LocalEndpoint, last_ns: u64, now_ns: u64) -> bool {
         if self.coarse.get(self.place(endpoint)).is_none_or(|latest| *latest <= last_ns) {
             return false;
         }
@@ -99,7 +106,7 @@ impl Changes {
         endpoints.iter().any(|e| [&self.young, &self.old].iter().any(|g| g.get(e).is_some_and(any_in)))
     }
 
-    fn place(&self, endpoint: Endpoint) -> usize {
+    fn place(&self, endpoint: LocalEndpoint) -> usize {
         #[expect(clippy::cast_possible_truncation, reason = "only the low bits choose the place")]
         let hash = self.hasher.hash_one((endpoint.protocol, endpoint.port)) as usize;
         hash % COARSE_PLACES
@@ -110,8 +117,8 @@ impl Changes {
 mod tests {
     use super::*;
 
-    fn endpoint(address: u128, port: u16) -> Endpoint {
-        Endpoint::new(17, Family::V4, address, port)
+    fn endpoint(address: u128, port: u16) -> LocalEndpoint {
+        LocalEndpoint::new(17, Family::V4, address, port)
     }
 
     #[test]

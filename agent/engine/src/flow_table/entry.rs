@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Protocol};
 
-use super::handshake::Watch;
-use super::key::{End, FlowKey};
+use super::handshake::HandshakeWatch;
+use super::key::{FlowKey, KeySide};
 use crate::packet::{Packet, TcpFlags, address};
 
-/// Neighbours in one of the lists of [`super::list`].
+/// The neighbours of an entry in a [`super::slab::List`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Link {
+pub(super) struct Neighbours {
     pub(super) before: u32,
     pub(super) after: u32,
 }
 
-/// What one end of the key sent.
+/// What one side of the key sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sent {
     packets: u64,
@@ -65,10 +65,12 @@ pub(super) const fn micros(time_ns: u64) -> u32 {
     (time_ns / 1000) as u32
 }
 
-/// Whether a TCP connection has ended.
+/// Whether a TCP connection has ended, and whether the slot is in use at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum State {
+    /// There is no flow in the slot.
+    Free,
     Open,
     /// Both ends have sent FIN.
     Finished,
@@ -78,88 +80,149 @@ pub(super) enum State {
 impl State {
     pub(super) const fn detail(self) -> FlowEndDetail {
         match self {
-            Self::Open => FlowEndDetail::None,
+            Self::Free | Self::Open => FlowEndDetail::None,
             Self::Finished => FlowEndDetail::Fin,
             Self::Reset => FlowEndDetail::Rst,
         }
     }
 }
 
-/// One flow: three cache lines, of which most packets touch the first two.
+/// Small facts about a flow, one bit each.
+#[derive(Debug, Clone, Copy)]
+struct Facts(u8);
+
+impl Facts {
+    const HAS_ICMP: u8 = 1;
+    const HAS_MACS: u8 = 2;
+    /// The initiator is the high side of the key.
+    const INITIATOR_IS_HIGH: u8 = 4;
+    /// The high side sent the first packet of the flow.
+    const FIRST_IS_HIGH: u8 = 8;
+
+    const fn has(self, fact: u8) -> bool {
+        self.0 & fact != 0
+    }
+
+    const fn set(&mut self, fact: u8, holds: bool) {
+        self.0 = if holds { self.0 | fact } else { self.0 & !fact };
+    }
+
+    const fn side(self, is_high: u8) -> KeySide {
+        if self.has(is_high) { KeySide::High } else { KeySide::Low }
+    }
+}
+
+/// One flow: three cache lines.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Entry {
     pub(super) key: FlowKey,
+    /// Of the last packet, by the packets' own time.
     pub(super) last_ns: u64,
-    /// When it was put at the end of the list of idle flows; `last_ns` is the same or up to a relisting interval
-    /// later. Of a connection that has ended: when its end was seen.
+    /// When it was put at the end of the list of idle flows, by the table's time; its last packet came then or up to a
+    /// relisting interval later. Of a connection that has ended: when its end was seen.
     pub(super) listed_ns: u64,
     low: Sent,
     high: Sent,
+    /// Of the first packet of the record, by the packets' own time.
     pub(super) first_ns: u64,
+    /// The table's time less the packets' own, modulo 2^64. The same for all packets of a record: see [`super::clock`].
+    pub(super) shift: u64,
     /// In the list of idle or of closing flows.
-    pub(super) activity: Link,
+    pub(super) activity: Neighbours,
     /// In the list by time of the first packet of the record; used where there is an active timeout.
-    pub(super) age: Link,
-    pub(super) hash: u32,
+    pub(super) age: Neighbours,
     interface: u32,
     icmp: u16,
-    has_icmp: bool,
-    has_macs: bool,
+    facts: Facts,
     tos: u8,
-    initiator: End,
     basis: InitiatorBasis,
     pub(super) state: State,
-    /// Who sent the first packet of the flow.
-    first_end: End,
-    /// Whether its slot is in use.
-    pub(super) live: bool,
     source_mac: [u8; 6],
     destination_mac: [u8; 6],
-    handshake: Watch,
+    handshake: HandshakeWatch,
 }
 
 impl Entry {
-    pub(super) fn new(key: FlowKey, hash: u32, from: End, packet: &Packet) -> Self {
-        let none = Link { before: 0, after: 0 };
+    pub(super) fn new(key: FlowKey, from: KeySide, shift: u64, packet: &Packet) -> Self {
+        let none = Neighbours { before: 0, after: 0 };
         let (initiator, basis) = initiator(from, packet);
+        let mut facts = Facts(0);
+        facts.set(Facts::HAS_ICMP, packet.has_icmp);
+        facts.set(Facts::HAS_MACS, packet.has_macs);
+        facts.set(Facts::INITIATOR_IS_HIGH, initiator == KeySide::High);
+        facts.set(Facts::FIRST_IS_HIGH, from == KeySide::High);
         Self {
             key,
             last_ns: packet.time_ns,
-            listed_ns: packet.time_ns,
+            listed_ns: packet.time_ns.wrapping_add(shift),
             low: Sent::default(),
             high: Sent::default(),
             first_ns: packet.time_ns,
+            shift,
             activity: none,
             age: none,
-            hash,
             interface: packet.interface,
             icmp: packet.icmp,
-            has_icmp: packet.has_icmp,
-            has_macs: packet.has_macs,
+            facts,
             tos: packet.tos,
-            initiator,
             basis,
             state: State::Open,
-            first_end: from,
-            live: true,
             source_mac: packet.source_mac,
             destination_mac: packet.destination_mac,
-            handshake: Watch::default(),
+            handshake: HandshakeWatch::default(),
         }
     }
 
-    pub(super) const fn sent(&self, end: End) -> &Sent {
+    /// When its last packet came, by the table's time.
+    #[inline]
+    pub(super) const fn seen_ns(&self) -> u64 {
+        self.last_ns.wrapping_add(self.shift)
+    }
+
+    /// When its record began, by the table's time.
+    pub(super) const fn record_from_ns(&self) -> u64 {
+        self.first_ns.wrapping_add(self.shift)
+    }
+
+    /// Whether a packet at `time_ns` is the first of a record: because there is none since the last record, or because that
+    /// is older than the active timeout.
+    #[inline]
+    pub(super) const fn begins_record(&self, time_ns: u64, active_timeout_ns: u64) -> bool {
+        self.packets() == 0 || time_ns.saturating_sub(self.first_ns) >= active_timeout_ns
+    }
+
+    /// Whether a packet that has this shift is not of the time that the record is in: the clock was set, or one of the
+    /// stamps is wrong.
+    #[inline]
+    pub(super) const fn is_of_other_clock(&self, shift: u64, time_ns: u64, tolerance_ns: u64) -> bool {
+        self.shift != shift || (time_ns < self.last_ns && self.last_ns - time_ns > tolerance_ns)
+    }
+
+    /// Goes on by another clock, by which its last packet came when it came by the table's time; at `time_ns` at the
+    /// latest. What the handshake took can no longer be known.
+    pub(super) fn set_clock(&mut self, shift: u64, time_ns: u64) {
+        self.last_ns = self.seen_ns().wrapping_sub(shift).min(time_ns);
+        self.shift = shift;
+        self.first_ns = self.last_ns;
+        self.handshake.give_up();
+    }
+
+    const fn initiator(&self) -> KeySide {
+        self.facts.side(Facts::INITIATOR_IS_HIGH)
+    }
+
+    pub(super) const fn sent(&self, end: KeySide) -> &Sent {
         match end {
-            End::Low => &self.low,
-            End::High => &self.high,
+            KeySide::Low => &self.low,
+            KeySide::High => &self.high,
         }
     }
 
-    pub(super) const fn sent_mut(&mut self, end: End) -> &mut Sent {
+    pub(super) const fn sent_mut(&mut self, end: KeySide) -> &mut Sent {
         match end {
-            End::Low => &mut self.low,
-            End::High => &mut self.high,
+            KeySide::Low => &mut self.low,
+            KeySide::High => &mut self.high,
         }
     }
 
@@ -170,7 +233,7 @@ impl Entry {
 
     /// Counts a packet that `from` sent.
     #[inline]
-    pub(super) fn add(&mut self, from: End, packet: &Packet) {
+    pub(super) fn add(&mut self, from: KeySide, packet: &Packet) {
         let is_first = self.packets() == 0;
         let sent = self.sent_mut(from);
         sent.packets += 1;
@@ -187,22 +250,24 @@ impl Entry {
     }
 
     /// What only the first packet of a record or of an end changes, or the end of a handshake, or one out of order.
-    fn add_special(&mut self, from: End, packet: &Packet, is_first: bool) {
+    fn add_special(&mut self, from: KeySide, packet: &Packet, is_first: bool) {
         let earliest = if is_first { packet.time_ns } else { self.first_ns };
         self.first_ns = earliest.min(packet.time_ns);
         let is_its_first = !std::mem::replace(&mut self.sent_mut(from).has_sent, true);
-        if is_its_first && from == self.initiator {
+        if is_its_first && from == self.initiator() {
             self.tos = packet.tos;
         }
-        if from == self.initiator {
+        if from == self.initiator() {
             self.handshake.acknowledged(packet);
         }
     }
 
     /// Takes note of a SYN: its sequence number, and who the initiator is.
-    pub(super) fn note_syn(&mut self, from: End, packet: &Packet) {
+    pub(super) fn note_syn(&mut self, from: KeySide, packet: &Packet) {
         if self.basis != InitiatorBasis::Syn {
-            (self.initiator, self.basis) = initiator(from, packet);
+            let (initiator, basis) = initiator(from, packet);
+            self.facts.set(Facts::INITIATOR_IS_HIGH, initiator == KeySide::High);
+            self.basis = basis;
         }
         let sent = self.sent_mut(from);
         sent.has_syn = true;
@@ -222,13 +287,13 @@ impl Entry {
         let key = &self.key;
         let low = (address(key.family, key.low), key.low_port);
         let high = (address(key.family, key.high), key.high_port);
-        let from_low = self.initiator == End::Low;
+        let from_low = self.initiator() == KeySide::Low;
         let (source, destination) = if from_low { (low, high) } else { (high, low) };
         Flow {
             vlan: (key.vlan != 0).then_some(key.vlan),
-            icmp_type_code: self.has_icmp.then_some(self.icmp),
-            forward: self.sent(self.initiator).counters(),
-            reverse: self.sent(self.initiator.other()).counters(),
+            icmp_type_code: self.facts.has(Facts::HAS_ICMP).then_some(self.icmp),
+            forward: self.sent(self.initiator()).counters(),
+            reverse: self.sent(self.initiator().other()).counters(),
             ip_class_of_service: self.tos,
             macs: self.macs(),
             interface_index: interface.0,
@@ -237,6 +302,7 @@ impl Entry {
             end_detail: detail,
             initiator: self.basis,
             handshake: self.handshake.handshake(),
+            network_namespace: (key.namespace != 0).then_some(key.namespace),
             ..Flow::new(key.protocol, source, destination, (self.first_ns, self.last_ns))
         }
     }
@@ -245,7 +311,8 @@ impl Entry {
     fn macs(&self) -> Option<([u8; 6], [u8; 6])> {
         let as_sent = (self.source_mac, self.destination_mac);
         let turned = (self.destination_mac, self.source_mac);
-        self.has_macs.then_some(if self.first_end == self.initiator { as_sent } else { turned })
+        let is_as_sent = self.facts.side(Facts::FIRST_IS_HIGH) == self.initiator();
+        self.facts.has(Facts::HAS_MACS).then_some(if is_as_sent { as_sent } else { turned })
     }
 
     pub(super) const fn interface(&self) -> u32 {
@@ -254,7 +321,7 @@ impl Entry {
 }
 
 /// Who began the flow as far as this packet tells.
-const fn initiator(from: End, packet: &Packet) -> (End, InitiatorBasis) {
+const fn initiator(from: KeySide, packet: &Packet) -> (KeySide, InitiatorBasis) {
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK) {
         TcpFlags::SYN => (from, InitiatorBasis::Syn),
         flags if flags & TcpFlags::SYN != 0 => (from.other(), InitiatorBasis::Syn),

@@ -5,47 +5,84 @@ use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 use super::FlowTable;
 
 /// Most records that one call of [`FlowTable::expire`] gives out.
-const EXPIRE_BATCH: usize = 8192;
+const MAX_EXPIRED_RECORDS: usize = 8192;
 
 impl FlowTable {
-    /// Gives the records of all flows that have ended by `now_ns` (packet time), at most some thousands per call.
-    /// True: there are more.
+    /// Gives the records of all flows that have ended by `now_ns`, at most some thousands per call. True: there are more.
+    ///
+    /// `now_ns` is the packets' time before which none is to come. It may go back, before or after the packets' times do:
+    /// then the table's time goes on from where it was. It may be the time of the last packet: when that is far ahead of
+    /// those before it, it ends no flow until other packets confirm it.
     pub fn expire(&mut self, now_ns: u64, out: &mut Vec<Flow>) -> bool {
-        let most = out.len() + EXPIRE_BATCH;
-        self.expire_closing(now_ns, most, out);
-        self.expire_idle(now_ns, most, out);
-        self.expire_old(now_ns, most, out);
-        out.len() >= most
+        let until_ns = self.clock.until(now_ns);
+        if let Some(own_ns) = self.clock.take_step_back() {
+            self.changes.forget_after(own_ns.saturating_add(self.clock.tolerance_ns()));
+        }
+        self.release_late_fragments(out);
+        let limit = out.len() + MAX_EXPIRED_RECORDS;
+        self.expire_closing(until_ns, limit, out);
+        self.expire_idle(until_ns, limit, out);
+        self.expire_old(until_ns, limit, out);
+        self.return_memory();
+        out.len() >= limit
     }
 
-    fn expire_closing(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
-        while let Some(slot) = self.closing.first().filter(|_| out.len() < most) {
+    fn expire_closing(&mut self, until_ns: u64, limit: usize, out: &mut Vec<Flow>) {
+        while let Some(slot) = self.closing.first().filter(|_| out.len() < limit) {
             let entry = self.slab.get(slot);
-            if now_ns.saturating_sub(entry.listed_ns) < self.config.linger_ns {
+            if entry.listed_ns > self.clock.now_ns() {
+                self.correct_listing(slot);
+            } else if until_ns.saturating_sub(entry.listed_ns) < self.config.linger_ns {
                 break;
+            } else {
+                self.end(slot, FlowEndReason::EndOfFlow, entry.state.detail(), out);
             }
-            self.end(slot, FlowEndReason::EndOfFlow, entry.state.detail(), out);
         }
     }
 
-    fn expire_idle(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
+    fn expire_idle(&mut self, until_ns: u64, limit: usize, out: &mut Vec<Flow>) {
         let Some(idle_ns) = self.config.idle_timeout_ns else { return };
-        while let Some(slot) = self.idle.first().filter(|_| out.len() < most) {
-            if now_ns.saturating_sub(self.slab.get(slot).last_ns) < idle_ns {
+        while let Some(slot) = self.idle.first().filter(|_| out.len() < limit) {
+            let seen_ns = self.slab.get(slot).seen_ns();
+            if seen_ns > self.clock.now_ns() {
+                self.correct_shift(slot);
+                self.relist(slot);
+            } else if until_ns.saturating_sub(seen_ns) < idle_ns {
                 break;
+            } else {
+                self.end(slot, FlowEndReason::IdleTimeout, FlowEndDetail::None, out);
             }
-            self.end(slot, FlowEndReason::IdleTimeout, FlowEndDetail::None, out);
         }
     }
 
-    fn expire_old(&mut self, now_ns: u64, most: usize, out: &mut Vec<Flow>) {
+    fn expire_old(&mut self, until_ns: u64, limit: usize, out: &mut Vec<Flow>) {
         let Some(active_ns) = self.config.active_timeout_ns else { return };
-        while let Some(slot) = self.by_age.first().filter(|_| out.len() < most) {
-            if now_ns.saturating_sub(self.slab.get(slot).first_ns) < active_ns {
+        while let Some(slot) = self.by_age.first().filter(|_| out.len() < limit) {
+            let entry = self.slab.get(slot);
+            let (from_ns, shift) = (entry.record_from_ns(), entry.shift);
+            if from_ns > self.clock.now_ns() {
+                self.correct_shift(slot);
+                self.by_age.remove(&mut self.slab, slot);
+                self.by_age.push(&mut self.slab, slot);
+            } else if until_ns.saturating_sub(from_ns) < active_ns {
                 break;
+            } else {
+                self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
+                self.begin_record(slot, until_ns.wrapping_sub(shift));
             }
-            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
-            self.begin_record(slot, now_ns);
         }
+    }
+
+    /// A packet was stamped with a time to come, and those that followed did not confirm it: it came now.
+    fn correct_shift(&mut self, slot: u32) {
+        let entry = self.slab.get_mut(slot);
+        entry.shift = self.clock.now_ns().wrapping_sub(entry.last_ns);
+    }
+
+    /// The same for a closing flow, which otherwise would hold back those that closed after it.
+    fn correct_listing(&mut self, slot: u32) {
+        self.slab.get_mut(slot).listed_ns = self.clock.now_ns();
+        self.closing.remove(&mut self.slab, slot);
+        self.closing.push(&mut self.slab, slot);
     }
 }

@@ -5,10 +5,13 @@ use pidflow_schema::record::Handshake;
 use super::entry::micros;
 use crate::packet::{Packet, TcpFlags};
 
+/// Up to which difference packets that came in the wrong order are taken for simultaneous, microseconds.
+const MAX_DISORDER_US: u32 = 100_000;
+
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
-enum Step {
+enum HandshakeStep {
     #[default]
     None,
     /// The client's SYN was seen at microsecond `first`.
@@ -17,32 +20,35 @@ enum Step {
     Answered,
     /// The answer was acknowledged `first` microseconds after it.
     Done,
-    /// A record has told of it.
-    Told,
+    /// It was in a record, or cannot be known.
+    Over,
 }
 
 /// One flow's handshake. Packed, because ten octets are what an entry has left in its three cache lines.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C, packed(2))]
-pub(super) struct Watch {
-    step: Step,
+pub(super) struct HandshakeWatch {
+    step: HandshakeStep,
     first: u32,
     server: u32,
 }
 
-impl Watch {
+impl HandshakeWatch {
     /// Whether the next packet of the client may end it.
     #[inline]
     pub(super) fn is_answered(self) -> bool {
-        self.step == Step::Answered
+        self.step == HandshakeStep::Answered
     }
 
-    /// A SYN, with or without ACK. Repeated ones change nothing: who waits for the connection waits from the first on.
+    /// A SYN, with or without ACK. Retransmitted SYNs are ignored: latency counts from the first.
     pub(super) fn syn(&mut self, packet: &Packet) {
         let now = micros(packet.time_ns);
         match (packet.tcp_flags & TcpFlags::ACK != 0, self.step) {
-            (false, Step::None) => (self.step, self.first) = (Step::Syn, now),
-            (true, Step::Syn) => (self.step, self.server) = (Step::Answered, since(now, self.first)),
+            (false, HandshakeStep::None) => (self.step, self.first) = (HandshakeStep::Syn, now),
+            (true, HandshakeStep::Syn) => match micros_between(self.first, now) {
+                Some(passed) => (self.step, self.server) = (HandshakeStep::Answered, passed),
+                None => self.give_up(),
+            },
             _ => {}
         }
     }
@@ -50,27 +56,41 @@ impl Watch {
     /// A packet of the client.
     pub(super) fn acknowledged(&mut self, packet: &Packet) {
         let plain = packet.tcp_flags & (TcpFlags::ACK | TcpFlags::SYN | TcpFlags::RST) == TcpFlags::ACK;
-        if plain && self.step == Step::Answered {
+        if plain && self.step == HandshakeStep::Answered {
             let answered = self.first.wrapping_add(self.server);
-            (self.step, self.first) = (Step::Done, since(micros(packet.time_ns), answered));
+            match micros_between(answered, micros(packet.time_ns)) {
+                Some(passed) => (self.step, self.first) = (HandshakeStep::Done, passed),
+                None => self.give_up(),
+            }
+        }
+    }
+
+    /// The clock was set while it was under way, so that how long it took is not known.
+    pub(super) const fn give_up(&mut self) {
+        if !matches!(self.step, HandshakeStep::None | HandshakeStep::Done) {
+            self.step = HandshakeStep::Over;
         }
     }
 
     /// For the record of the time in which it ended.
     pub(super) fn handshake(self) -> Option<Handshake> {
-        (self.step == Step::Done).then_some(Handshake { server_us: self.server, client_us: self.first })
+        (self.step == HandshakeStep::Done).then_some(Handshake { server_us: self.server, client_us: self.first })
     }
 
     /// After a record of a flow that goes on.
     pub(super) const fn begin_record(&mut self) {
-        if matches!(self.step, Step::Done) {
-            self.step = Step::Told;
+        if matches!(self.step, HandshakeStep::Done) {
+            self.step = HandshakeStep::Over;
         }
     }
 }
 
-/// Packets of two interfaces may be a little out of order: then no time has passed.
-fn since(now: u32, then: u32) -> u32 {
+/// Packets of two interfaces may be a little out of order: then no time has passed. None: the clock was set back.
+const fn micros_between(then: u32, now: u32) -> Option<u32> {
     let passed = now.wrapping_sub(then);
-    if passed > u32::MAX / 2 { 0 } else { passed }
+    match then.wrapping_sub(now) {
+        _ if passed <= u32::MAX / 2 => Some(passed),
+        back if back <= MAX_DISORDER_US => Some(0),
+        _ => None,
+    }
 }

@@ -5,7 +5,7 @@
 
 /// A place holds the hash in its high and `slot + 1` in its low half; 0: empty.
 const EMPTY: u64 = 0;
-const LEAST_PLACES: usize = 1024;
+const MIN_PLACES: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Index {
@@ -14,8 +14,11 @@ pub(super) struct Index {
 }
 
 impl Index {
+    /// After growing there are eight places for three slots; while it grows, half as many more.
+    pub(super) const MAX_BYTES_PER_FLOW: usize = (8 + 4) * size_of::<u64>() / 3;
+
     pub(super) fn new() -> Self {
-        Self { places: vec![EMPTY; LEAST_PLACES].into_boxed_slice(), used: 0 }
+        Self { places: vec![EMPTY; MIN_PLACES].into_boxed_slice(), used: 0 }
     }
 
     /// The slot for which `is_it` holds among those entered with this hash.
@@ -81,10 +84,38 @@ impl Index {
         self.set(gap, EMPTY);
     }
 
+    /// The slot `from` has become the slot `to`.
+    pub(super) fn replace(&mut self, hash: u32, from: u32, to: u32) {
+        let mut at = self.home(hash);
+        while self.get(at) != EMPTY {
+            if self.get(at) == pair(hash, from) {
+                self.set(at, pair(hash, to));
+                return;
+            }
+            at = self.next(at);
+        }
+    }
+
     fn grow(&mut self) {
-        let doubled = vec![EMPTY; self.places.len() * 2].into_boxed_slice();
-        let old = std::mem::replace(&mut self.places, doubled);
+        self.resize(self.places.len() * 2);
+    }
+
+    /// Gives memory back where there is room for many times what is there.
+    pub(super) fn shrink(&mut self) {
+        let places = (self.used * 2).next_power_of_two().max(MIN_PLACES);
+        if places < self.places.len() / 2 {
+            self.resize(places);
+        }
+    }
+
+    fn resize(&mut self, places: usize) {
+        let empty = vec![EMPTY; places].into_boxed_slice();
+        let old = std::mem::replace(&mut self.places, empty);
         old.into_iter().filter(|place| *place != EMPTY).for_each(|place| self.put(place));
+    }
+
+    pub(super) const fn allocated_bytes(&self) -> usize {
+        self.places.len() * size_of::<u64>()
     }
 
     fn put(&mut self, place: u64) {

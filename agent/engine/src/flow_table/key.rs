@@ -6,7 +6,7 @@ use pidflow_schema::record::Protocol;
 
 use crate::packet::{Family, Packet};
 
-/// The same for both directions: the end with the lower address and port stands first.
+/// The same for both directions: the side with the lower address and port stands first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FlowKey {
     pub(super) low: u128,
@@ -19,17 +19,19 @@ pub(super) struct FlowKey {
     icmp: u16,
     pub(super) protocol: u8,
     pub(super) family: Family,
+    /// See [`super::FlowTable::set_network_namespace`]; 0: unknown. Not in the hash.
+    pub(super) namespace: u32,
 }
 
-/// Which end of the key sent a packet.
+/// Which side of the key sent a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum End {
+pub(super) enum KeySide {
     Low = 0,
     High = 1,
 }
 
-impl End {
+impl KeySide {
     pub(super) const fn other(self) -> Self {
         match self {
             Self::Low => Self::High,
@@ -51,14 +53,22 @@ impl Hash for FlowKey {
 }
 
 impl FlowKey {
-    /// The key of a packet's flow, and which end sent the packet.
-    #[inline]
-    pub(super) fn of(packet: &Packet) -> (Self, End) {
+    /// The same, but that either namespace may be unknown.
+    pub(super) fn is_compatible(&self, other: &Self) -> bool {
+        let is_unknown = self.namespace == 0 || other.namespace == 0;
+        is_unknown && *self == Self { namespace: self.namespace, ..*other }
+    }
+
+    /// The key of a packet's flow, and which side sent the packet.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "64 octets are returned, for each packet")]
+    pub(super) fn of(packet: &Packet) -> (Self, KeySide) {
         let (icmp, is_reply) = icmp_class(packet);
         let source = (packet.source_bits, packet.source_port);
         let destination = (packet.destination_bits, packet.destination_port);
-        let from = if source < destination || (source == destination && !is_reply) { End::Low } else { End::High };
-        let (low, high) = if from == End::Low { (source, destination) } else { (destination, source) };
+        let from =
+            if source < destination || (source == destination && !is_reply) { KeySide::Low } else { KeySide::High };
+        let (low, high) = if from == KeySide::Low { (source, destination) } else { (destination, source) };
         let key = Self {
             low: low.0,
             high: high.0,
@@ -68,6 +78,7 @@ impl FlowKey {
             icmp,
             protocol: packet.protocol,
             family: packet.family,
+            namespace: 0,
         };
         (key, from)
     }

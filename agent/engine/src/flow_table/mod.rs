@@ -2,16 +2,22 @@
 //!
 //! Flows lie in a slab and are found through a table of hashes ([`index`]). Three lists run through them: the idle
 //! ones by time of their last packet, the closing ones (after FIN or RST) by time of closing, and, where there is
-//! an active timeout, all by time of the first packet of their record. Nothing is allocated per packet.
+//! an active timeout, all by time of the first packet of their record. The lists are in order of the table's own time
+//! ([`clock`]), which goes on when the packets' clock is set back; records carry the packets' times. Nothing is allocated
+//! per packet.
 
 mod changes;
+mod clock;
 mod config;
 mod entry;
 mod expiry;
+mod fragments;
 mod handshake;
 mod index;
 mod key;
+mod memory;
 mod prefetch;
+mod records;
 mod slab;
 mod tcp;
 #[cfg(test)]
@@ -24,23 +30,26 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason, Protocol};
 
-use crate::packet::{Packet, TcpFlags, address_bits};
-use changes::{Changes, Endpoint, LATE_ANSWER_NS, LEAST_GAP_NS};
+use crate::packet::{Fragment, Packet, TcpFlags, address_bits};
+use changes::{Changes, LATE_ANSWER_NS, LocalEndpoint, SAME_OWNER_GAP_NS};
+use clock::TableClock;
 pub use config::{FlowTableConfig, FlowTableCounters};
 use entry::{Entry, State};
+use fragments::HeldFragments;
 use index::Index;
-use key::{End, FlowKey};
+use key::{FlowKey, KeySide};
 use slab::{Activity, Age, List, Slab};
 
 /// How many packets ahead of the one that is counted [`FlowTable::update_all`] fetches a flow; twice as many ahead it
-/// fetches where the flow is found.
-const AHEAD: usize = 8;
+/// fetches the place in the index.
+const PREFETCH_DISTANCE: usize = 8;
 
 /// The table of flows that are under way.
 #[derive(Debug)]
 pub struct FlowTable {
     config: FlowTableConfig,
     relist_ns: u64,
+    clock: TableClock,
     index: Index,
     slab: Slab,
     idle: List<Activity>,
@@ -51,6 +60,9 @@ pub struct FlowTable {
     /// Of the packets of one batch; kept for its memory.
     hashes: Vec<u32>,
     interfaces: Vec<(u32, Arc<str>)>,
+    held_fragments: HeldFragments,
+    /// By interface; empty as long as none is known.
+    namespaces: Vec<u32>,
     no_interface: (u32, Arc<str>),
     counters: FlowTableCounters,
 }
@@ -63,6 +75,7 @@ impl FlowTable {
         Self {
             config,
             relist_ns: config.relist_ns(),
+            clock: TableClock::new(&config),
             index: Index::new(),
             slab: Slab::default(),
             idle: List::default(),
@@ -72,6 +85,8 @@ impl FlowTable {
             hasher: RandomState::default(),
             hashes: Vec::new(),
             interfaces: Vec::new(),
+            held_fragments: HeldFragments::default(),
+            namespaces: Vec::new(),
             no_interface: (0, Arc::from("")),
             counters: FlowTableCounters::default(),
         }
@@ -91,6 +106,22 @@ impl FlowTable {
         }
     }
 
+    /// Says to which network namespace the interface of this number leads, by a number of the caller's (for example the
+    /// namespace's inode); 0: unknown, as it is for all at first.
+    ///
+    /// Equal addresses and ports on interfaces of different namespaces are different flows; an unknown one goes with any.
+    /// So a packet that is seen on its way through several interfaces stays in one flow if only one of them has a
+    /// namespace. Name those behind which addresses of other namespaces may be used again.
+    pub fn set_network_namespace(&mut self, interface: u32, namespace: u32) {
+        let interface = interface as usize;
+        if self.namespaces.len() <= interface && namespace != 0 {
+            self.namespaces.resize(interface + 1, 0);
+        }
+        if let Some(known) = self.namespaces.get_mut(interface) {
+            *known = namespace;
+        }
+    }
+
     /// Counts a packet in its flow. Records of flows that this packet ends go to `out`.
     #[inline]
     pub fn update(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
@@ -106,10 +137,10 @@ impl FlowTable {
         hashes.clear();
         hashes.extend(packets.iter().map(|packet| self.hash(&FlowKey::of(packet).0)));
         for (at, (packet, hash)) in packets.iter().zip(&hashes).enumerate() {
-            if let Some(later) = hashes.get(at + 2 * AHEAD) {
+            if let Some(later) = hashes.get(at + 2 * PREFETCH_DISTANCE) {
                 prefetch::line(self.index.line(*later));
             }
-            if let Some(slot) = hashes.get(at + AHEAD).and_then(|later| self.index.candidate(*later)) {
+            if let Some(slot) = hashes.get(at + PREFETCH_DISTANCE).and_then(|later| self.index.candidate(*later)) {
                 prefetch::two_lines(self.slab.line(slot));
             }
             let (key, from) = FlowKey::of(packet);
@@ -119,18 +150,54 @@ impl FlowTable {
     }
 
     #[inline]
-    fn update_hashed(&mut self, (key, from, hash): (FlowKey, End, u32), packet: &Packet, out: &mut Vec<Flow>) {
+    fn update_hashed(&mut self, key: (FlowKey, KeySide, u32), packet: &Packet, out: &mut Vec<Flow>) {
         self.count(packet);
-        let slab = &self.slab;
-        let known = self.index.find(hash, |slot| slab.get(slot).key == key);
-        if let Some(slot) = known {
-            let Some((reason, detail)) = self.ended_before(slot, from, packet) else {
-                self.add(slot, from, packet, out);
-                return;
-            };
-            self.end(slot, reason, detail, out);
+        if packet.fragment == Fragment::Whole {
+            self.put(key, packet, out);
+        } else {
+            self.put_fragment(packet, out);
         }
-        self.insert(Entry::new(key, hash, from, packet), from, packet, out);
+    }
+
+    /// Puts a packet in its flow.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call of its own for each packet costs a tenth of the table's time")]
+    fn put(&mut self, (mut key, from, hash): (FlowKey, KeySide, u32), packet: &Packet, out: &mut Vec<Flow>) {
+        if !self.namespaces.is_empty() {
+            key.namespace = self.namespaces.get(packet.interface as usize).copied().unwrap_or_default();
+        }
+        let shift = self.clock.follow(packet.time_ns);
+        if let Some(slot) = self.find(&key, hash) {
+            let tolerance_ns = self.clock.tolerance_ns();
+            if self.slab.get(slot).is_of_other_clock(shift, packet.time_ns, tolerance_ns) {
+                self.set_clock(slot, shift, packet.time_ns, out);
+            }
+            if self.go_on(slot, from, packet, out) {
+                return;
+            }
+        }
+        self.insert((key, from, hash), shift, packet, out);
+    }
+
+    #[inline]
+    fn find(&mut self, key: &FlowKey, hash: u32) -> Option<u32> {
+        let slab = &self.slab;
+        let known = self.index.find(hash, |slot| slab.get(slot).key == *key);
+        if known.is_some() || self.namespaces.is_empty() { known } else { self.find_compatible(key, hash) }
+    }
+
+    /// A flow that may be the packet's, though the namespace of one of them is unknown. None where two flows may be.
+    #[cold]
+    fn find_compatible(&mut self, key: &FlowKey, hash: u32) -> Option<u32> {
+        let slab = &self.slab;
+        let mut last = None;
+        let is_second = |slot: u32| slab.get(slot).key.is_compatible(key) && last.replace(slot).is_some();
+        if self.index.find(hash, is_second).is_some() {
+            return None;
+        }
+        let entry = self.slab.get_mut(last?);
+        entry.key.namespace = entry.key.namespace.max(key.namespace);
+        last
     }
 
     fn count(&mut self, packet: &Packet) {
@@ -147,7 +214,7 @@ impl FlowTable {
 
     /// Whether the flow in `slot` had ended before `packet`, which then begins another one.
     #[inline]
-    fn ended_before(&self, slot: u32, from: End, packet: &Packet) -> Option<(FlowEndReason, FlowEndDetail)> {
+    fn ended_before(&self, slot: u32, from: KeySide, packet: &Packet) -> Option<(FlowEndReason, FlowEndDetail)> {
         if self.config.is_whole_capture() {
             return None;
         }
@@ -161,43 +228,63 @@ impl FlowTable {
             return reopened.then(|| (FlowEndReason::EndOfFlow, reopened_detail(entry)));
         }
         let changed =
-            gap_ns > LEAST_GAP_NS && !self.changes.is_empty() && self.socket_changed(entry, from, packet.time_ns);
+            gap_ns > SAME_OWNER_GAP_NS && !self.changes.is_empty() && self.socket_changed(entry, from, packet.time_ns);
         changed.then_some((FlowEndReason::EndOfFlow, FlowEndDetail::SocketChanged))
     }
 
     /// Whether the sender's endpoint changed hands since it sent last, or the receiver's so long ago that the packet
     /// cannot be an answer to the owner before.
-    fn socket_changed(&self, entry: &Entry, from: End, now_ns: u64) -> bool {
+    fn socket_changed(&self, entry: &Entry, from: KeySide, now_ns: u64) -> bool {
         let FlowKey { low, high, low_port, high_port, protocol, family, .. } = entry.key;
-        let low = Endpoint::new(protocol, family, low, low_port);
-        let high = Endpoint::new(protocol, family, high, high_port);
-        let (sender, receiver) = if from == End::Low { (low, high) } else { (high, low) };
+        let low = LocalEndpoint::new(protocol, family, low, low_port);
+        let high = LocalEndpoint::new(protocol, family, high, high_port);
+        let (sender, receiver) = if from == KeySide::Low { (low, high) } else { (high, low) };
         let sent_ns = entry.sent(from).last_sent_ns(now_ns).unwrap_or(entry.first_ns).max(entry.first_ns);
         let is_late = now_ns.saturating_sub(entry.last_ns) > LATE_ANSWER_NS;
         self.changes.between(sender, sent_ns, now_ns)
             || (is_late && self.changes.between(receiver, entry.last_ns, now_ns))
     }
 
-    /// Counts a packet in a flow that is there.
-    #[inline]
-    fn add(&mut self, slot: u32, from: End, packet: &Packet, out: &mut Vec<Flow>) {
-        if self.config.active_timeout_ns.is_some() {
-            self.split_if_old(slot, packet.time_ns, out);
-            self.note_record_start(slot);
+    /// Counts a packet in a flow that is there. False: that flow had ended before, and its record is given.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
+    fn go_on(&mut self, slot: u32, from: KeySide, packet: &Packet, out: &mut Vec<Flow>) -> bool {
+        if let Some((reason, detail)) = self.ended_before(slot, from, packet) {
+            self.end(slot, reason, detail, out);
+            return false;
         }
+        if let Some(active_ns) = self.config.active_timeout_ns
+            && self.slab.get(slot).begins_record(packet.time_ns, active_ns)
+        {
+            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
+            self.begin_record(slot, packet.time_ns);
+        }
+        self.add(slot, from, packet);
+        true
+    }
+
+    #[inline]
+    fn add(&mut self, slot: u32, from: KeySide, packet: &Packet) {
         let entry = self.slab.get_mut(slot);
         entry.add(from, packet);
-        if entry.last_ns.saturating_sub(entry.listed_ns) > self.relist_ns && entry.state == State::Open {
-            entry.listed_ns = entry.last_ns;
-            self.idle.remove(&mut self.slab, slot);
-            self.idle.push(&mut self.slab, slot);
+        if entry.seen_ns().saturating_sub(entry.listed_ns) > self.relist_ns && entry.state == State::Open {
+            self.relist(slot);
         }
         if packet.tcp_flags & tcp::EVENTS != 0 {
             self.tcp_event(slot, from, packet);
         }
     }
 
-    fn tcp_event(&mut self, slot: u32, from: End, packet: &Packet) {
+    /// Puts an open flow to the end of the list of idle ones.
+    #[inline(never)]
+    fn relist(&mut self, slot: u32) {
+        let entry = self.slab.get_mut(slot);
+        entry.listed_ns = entry.seen_ns();
+        self.idle.remove(&mut self.slab, slot);
+        self.idle.push(&mut self.slab, slot);
+    }
+
+    fn tcp_event(&mut self, slot: u32, from: KeySide, packet: &Packet) {
         let entry = self.slab.get_mut(slot);
         let was_open = entry.state == State::Open;
         tcp::note(entry, from, packet);
@@ -213,25 +300,25 @@ impl FlowTable {
 
     fn close(&mut self, slot: u32) {
         let entry = self.slab.get_mut(slot);
-        entry.listed_ns = entry.last_ns;
+        entry.listed_ns = entry.seen_ns();
         self.idle.remove(&mut self.slab, slot);
         self.closing.push(&mut self.slab, slot);
     }
 
     fn reopen(&mut self, slot: u32) {
         let entry = self.slab.get_mut(slot);
-        entry.listed_ns = entry.last_ns;
+        entry.listed_ns = entry.seen_ns();
         self.closing.remove(&mut self.slab, slot);
         self.idle.push(&mut self.slab, slot);
     }
 
-    fn insert(&mut self, entry: Entry, from: End, packet: &Packet, out: &mut Vec<Flow>) {
+    #[inline(never)]
+    fn insert(&mut self, (key, from, hash): (FlowKey, KeySide, u32), shift: u64, packet: &Packet, out: &mut Vec<Flow>) {
         if self.slab.len() >= self.config.max_flows.clamp(1, u32::MAX as usize - 1) {
             self.evict(out);
         }
         self.counters.flows += 1;
-        let hash = entry.hash;
-        let slot = self.slab.insert(entry);
+        let slot = self.slab.insert(Entry::new(key, from, shift, packet));
         self.index.insert(hash, slot);
         self.idle.push(&mut self.slab, slot);
         if self.config.active_timeout_ns.is_some() {
@@ -244,7 +331,7 @@ impl FlowTable {
         }
     }
 
-    /// Makes room: a closing flow if there is one, else the idlest.
+    /// Makes room: a closing flow is evicted first, then the least recently seen.
     #[cold]
     fn evict(&mut self, out: &mut Vec<Flow>) {
         let Some(slot) = self.closing.first().or_else(|| self.idle.first()) else { return };
@@ -257,9 +344,10 @@ impl FlowTable {
     fn end(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
         self.counters.socket_changes += u64::from(detail == FlowEndDetail::SocketChanged);
         self.record(slot, reason, detail, out);
-        let Entry { hash, state, .. } = *self.slab.get(slot);
-        self.index.remove(hash, slot);
+        let Entry { key, state, .. } = *self.slab.get(slot);
+        self.index.remove(self.hash(&key), slot);
         match state {
+            State::Free => return,
             State::Open => self.idle.remove(&mut self.slab, slot),
             State::Finished | State::Reset => self.closing.remove(&mut self.slab, slot),
         }
@@ -269,73 +357,13 @@ impl FlowTable {
         self.slab.remove(slot);
     }
 
-    /// Gives the record of what was counted since the last one, if anything was.
-    fn record(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
-        let entry = self.slab.get(slot);
-        if entry.packets() > 0 {
-            let interface = self.interfaces.get(entry.interface() as usize).unwrap_or(&self.no_interface);
-            out.push(entry.flow(reason, detail, interface));
-            self.counters.records += 1;
-        }
-    }
-
-    /// Gives a record of a flow whose record has become older than the active timeout; the flow goes on.
-    fn split_if_old(&mut self, slot: u32, now_ns: u64, out: &mut Vec<Flow>) {
-        let entry = self.slab.get(slot);
-        let age_ns = now_ns.saturating_sub(entry.first_ns);
-        if entry.packets() > 0 && self.config.active_timeout_ns.is_some_and(|active| age_ns >= active) {
-            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
-            self.begin_record(slot, now_ns);
-        }
-    }
-
-    fn begin_record(&mut self, slot: u32, now_ns: u64) {
-        let entry = self.slab.get_mut(slot);
-        entry.begin_record();
-        entry.first_ns = now_ns;
-        self.by_age.remove(&mut self.slab, slot);
-        self.by_age.push(&mut self.slab, slot);
-    }
-
-    /// Keeps the list by age in order when the first packet since the last record comes.
-    #[inline]
-    fn note_record_start(&mut self, slot: u32) {
-        if self.slab.get(slot).packets() == 0 {
-            self.by_age.remove(&mut self.slab, slot);
-            self.by_age.push(&mut self.slab, slot);
-        }
-    }
-
-    /// Ends all flows: closing ones with their own reason, the others with this one. The records come one by one,
-    /// so that a table of a million flows is not there twice.
-    pub fn drain(&mut self, reason: FlowEndReason, detail: FlowEndDetail) -> impl Iterator<Item = Flow> + '_ {
-        self.index = Index::new();
-        (self.idle, self.closing, self.by_age) = (List::default(), List::default(), List::default());
-        let slab = std::mem::take(&mut self.slab);
-        let Self { interfaces, no_interface, counters, .. } = self;
-        slab.into_live().filter(|entry| entry.packets() > 0).map(move |entry| {
-            counters.records += 1;
-            let interface = interfaces.get(entry.interface() as usize).unwrap_or(no_interface);
-            let (reason, detail) = match entry.state {
-                State::Open => (reason, detail),
-                state => (FlowEndReason::EndOfFlow, state.detail()),
-            };
-            entry.flow(reason, detail, interface)
-        })
-    }
-
-    /// [`FlowTable::drain`] into a vector.
-    pub fn finish(&mut self, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
-        out.extend(self.drain(reason, detail));
-    }
-
     /// Says that a socket of this host with this address and port got another owner, or was made, at `time_ns`
     /// (packet time). An unspecified address stands for all addresses. The next packet that the endpoint sends begins
     /// another flow (one sent to it soon after may be a late answer and does not). Protocols with SYN need no such help and are left alone.
     pub fn endpoint_changed(&mut self, protocol: u8, address: IpAddr, port: u16, time_ns: u64) {
         if protocol != Protocol::TCP && !self.config.is_whole_capture() {
             let (family, bits) = address_bits(address);
-            self.changes.note(Endpoint::new(protocol, family, bits, port), time_ns);
+            self.changes.note(LocalEndpoint::new(protocol, family, bits, port), time_ns);
         }
     }
 
@@ -367,15 +395,15 @@ impl FlowTable {
 /// A closing flow ends with its own reason, whatever moved it out.
 const fn end_of(entry: &Entry, reason: FlowEndReason) -> (FlowEndReason, FlowEndDetail) {
     match entry.state {
-        State::Open => (reason, FlowEndDetail::None),
-        state => (FlowEndReason::EndOfFlow, state.detail()),
+        State::Finished | State::Reset => (FlowEndReason::EndOfFlow, entry.state.detail()),
+        State::Free | State::Open => (reason, FlowEndDetail::None),
     }
 }
 
 /// Why a flow ended when the next connection of the same ports began.
 const fn reopened_detail(entry: &Entry) -> FlowEndDetail {
     match entry.state {
-        State::Open => FlowEndDetail::NewConnection,
-        state => state.detail(),
+        State::Finished | State::Reset => entry.state.detail(),
+        State::Free | State::Open => FlowEndDetail::NewConnection,
     }
 }

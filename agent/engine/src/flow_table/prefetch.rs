@@ -1,7 +1,7 @@
 //! Asks the processor to fetch memory that will be needed soon. Without effect where there is no such instruction.
 
 /// Octets of a cache line.
-const LINE: usize = 64;
+const CACHE_LINE: usize = 64;
 
 /// Fetches the line at `address`, which need not be valid.
 #[inline]
@@ -21,5 +21,5 @@ pub(super) fn line<T>(address: *const T) {
 #[inline]
 pub(super) fn two_lines<T>(address: *const T) {
     line(address);
-    line(address.cast::<u8>().wrapping_add(LINE));
+    line(address.cast::<u8>().wrapping_add(CACHE_LINE));
 }

@@ -1,14 +1,17 @@
 //! Where the flows are, and the lists that run through them.
 
-use super::entry::{Entry, Link};
+use super::entry::{Entry, Neighbours, State};
 
 /// No slot. [`Slab`] never gives this number out.
-const NONE: u32 = u32::MAX;
+const NO_SLOT: u32 = u32::MAX;
 
 /// Flows per chunk, a power of two.
-const CHUNK: usize = 1024;
+const FLOWS_PER_CHUNK: usize = 1024;
 
-/// All flows, each in a slot whose number stays the same as long as the flow is there. They lie in chunks: a vector
+/// With fewer slots (1.5 MB) memory is not given back.
+const MIN_SLOTS_TO_SHRINK: usize = 8 * FLOWS_PER_CHUNK;
+
+/// All flows, each in a slot whose number stays the same until the slab shrinks. They lie in chunks: a vector
 /// of all of them would be there twice while it grows.
 #[derive(Debug, Default)]
 pub(super) struct Slab {
@@ -18,6 +21,9 @@ pub(super) struct Slab {
 }
 
 impl Slab {
+    /// A vector has room for up to twice as many numbers as it has.
+    pub(super) const MAX_BYTES_PER_FREE_SLOT: usize = 2 * size_of::<u32>();
+
     pub(super) const fn len(&self) -> usize {
         self.used - self.free.len()
     }
@@ -28,54 +34,83 @@ impl Slab {
             return slot;
         }
         match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
+            Some(chunk) if chunk.len() < FLOWS_PER_CHUNK => chunk.push(entry),
             _ => {
-                let mut chunk = Vec::with_capacity(CHUNK);
+                let mut chunk = Vec::with_capacity(FLOWS_PER_CHUNK);
                 chunk.push(entry);
                 self.chunks.push(chunk);
             }
         }
         self.used += 1;
-        u32::try_from(self.used - 1).unwrap_or(NONE - 1)
+        u32::try_from(self.used - 1).unwrap_or(NO_SLOT - 1)
     }
 
     /// The slot may be given out again.
     pub(super) fn remove(&mut self, slot: u32) {
-        self.get_mut(slot).live = false;
+        self.get_mut(slot).state = State::Free;
         self.free.push(slot);
     }
 
     #[inline]
-    #[expect(clippy::indexing_slicing, reason = "slots come from `insert`, and chunks never shrink")]
+    #[expect(clippy::indexing_slicing, reason = "slots come from `insert`, and `truncate` leaves every live one")]
     pub(super) fn get(&self, slot: u32) -> &Entry {
-        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+        &self.chunks[slot as usize / FLOWS_PER_CHUNK][slot as usize % FLOWS_PER_CHUNK]
     }
 
     #[inline]
-    #[expect(clippy::indexing_slicing, reason = "slots come from `insert`, and chunks never shrink")]
+    #[expect(clippy::indexing_slicing, reason = "slots come from `insert`, and `truncate` leaves every live one")]
     pub(super) fn get_mut(&mut self, slot: u32) -> &mut Entry {
-        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+        &mut self.chunks[slot as usize / FLOWS_PER_CHUNK][slot as usize % FLOWS_PER_CHUNK]
+    }
+
+    /// Less than a quarter of the slots is in use, and it is worth a look.
+    pub(super) const fn is_mostly_free(&self) -> bool {
+        self.used > MIN_SLOTS_TO_SHRINK && self.len() < self.used / 4
+    }
+
+    /// Which entries have to move where (from, to), so that all are in the first slots: see [`Slab::truncate`].
+    pub(super) fn moves(&self) -> Vec<(u32, u32)> {
+        let is_live = |slot: &u32| self.get(*slot).state != State::Free;
+        let live = u32::try_from(self.len()).unwrap_or(NO_SLOT);
+        let used = u32::try_from(self.used).unwrap_or(NO_SLOT);
+        (live..used).filter(is_live).zip((0..live).filter(|slot| !is_live(slot))).collect()
+    }
+
+    /// Frees all slots behind the first ones, in which all entries must be by now.
+    pub(super) fn truncate(&mut self) {
+        self.used = self.len();
+        self.free = Vec::new();
+        self.chunks.truncate(self.used.div_ceil(FLOWS_PER_CHUNK));
+        self.chunks.shrink_to_fit();
+        if let Some(chunk) = self.chunks.last_mut() {
+            chunk.truncate((self.used - 1) % FLOWS_PER_CHUNK + 1);
+        }
+    }
+
+    pub(super) fn allocated_bytes(&self) -> usize {
+        let entries = self.chunks.iter().map(Vec::capacity).sum::<usize>() * size_of::<Entry>();
+        entries + self.chunks.capacity() * size_of::<Vec<Entry>>() + self.free.capacity() * size_of::<u32>()
     }
 
     /// Where the entry of a slot is, to be fetched ahead.
     #[inline]
     pub(super) fn line(&self, slot: u32) -> *const Entry {
-        let chunk = self.chunks.get(slot as usize / CHUNK);
-        chunk.map_or(std::ptr::null(), |chunk| chunk.as_ptr().wrapping_add(slot as usize % CHUNK))
+        let chunk = self.chunks.get(slot as usize / FLOWS_PER_CHUNK);
+        chunk.map_or(std::ptr::null(), |chunk| chunk.as_ptr().wrapping_add(slot as usize % FLOWS_PER_CHUNK))
     }
 
     /// The flows in the order of their slots, which is the order in memory; chunks go as they are read.
     pub(super) fn into_live(self) -> impl Iterator<Item = Entry> {
-        self.chunks.into_iter().flatten().filter(|entry| entry.live)
+        self.chunks.into_iter().flatten().filter(|entry| entry.state != State::Free)
     }
 }
 
 /// Which of an entry's two links a list uses.
 pub(super) trait Chain {
     /// The link.
-    fn link(entry: &mut Entry) -> &mut Link;
+    fn link(entry: &mut Entry) -> &mut Neighbours;
     /// The same for reading.
-    fn peek(entry: &Entry) -> Link;
+    fn peek(entry: &Entry) -> Neighbours;
 }
 
 /// By time of the last packet; or, for closing flows, by time of closing.
@@ -83,11 +118,11 @@ pub(super) trait Chain {
 pub(super) struct Activity;
 
 impl Chain for Activity {
-    fn link(entry: &mut Entry) -> &mut Link {
+    fn link(entry: &mut Entry) -> &mut Neighbours {
         &mut entry.activity
     }
 
-    fn peek(entry: &Entry) -> Link {
+    fn peek(entry: &Entry) -> Neighbours {
         entry.activity
     }
 }
@@ -97,11 +132,11 @@ impl Chain for Activity {
 pub(super) struct Age;
 
 impl Chain for Age {
-    fn link(entry: &mut Entry) -> &mut Link {
+    fn link(entry: &mut Entry) -> &mut Neighbours {
         &mut entry.age
     }
 
-    fn peek(entry: &Entry) -> Link {
+    fn peek(entry: &Entry) -> Neighbours {
         entry.age
     }
 }
@@ -116,7 +151,7 @@ pub(super) struct List<C> {
 
 impl<C> Default for List<C> {
     fn default() -> Self {
-        Self { first: NONE, last: NONE, chain: std::marker::PhantomData }
+        Self { first: NO_SLOT, last: NO_SLOT, chain: std::marker::PhantomData }
     }
 }
 
@@ -124,15 +159,15 @@ impl<C: Chain> List<C> {
     /// The slot that was put in before all others.
     pub(super) const fn first(&self) -> Option<u32> {
         match self.first {
-            NONE => None,
+            NO_SLOT => None,
             slot => Some(slot),
         }
     }
 
     pub(super) fn push(&mut self, slab: &mut Slab, slot: u32) {
-        *C::link(slab.get_mut(slot)) = Link { before: self.last, after: NONE };
+        *C::link(slab.get_mut(slot)) = Neighbours { before: self.last, after: NO_SLOT };
         match self.last {
-            NONE => self.first = slot,
+            NO_SLOT => self.first = slot,
             last => C::link(slab.get_mut(last)).after = slot,
         }
         self.last = slot;
@@ -140,14 +175,26 @@ impl<C: Chain> List<C> {
 
     /// Takes out a slot that is in this list.
     pub(super) fn remove(&mut self, slab: &mut Slab, slot: u32) {
-        let Link { before, after } = C::peek(slab.get(slot));
+        let Neighbours { before, after } = C::peek(slab.get(slot));
         match before {
-            NONE => self.first = after,
+            NO_SLOT => self.first = after,
             before => C::link(slab.get_mut(before)).after = after,
         }
         match after {
-            NONE => self.last = before,
+            NO_SLOT => self.last = before,
             after => C::link(slab.get_mut(after)).before = before,
+        }
+    }
+    /// An entry of this list has been moved to the slot `to`, its neighbours with it.
+    pub(super) fn relink(&mut self, slab: &mut Slab, to: u32) {
+        let Neighbours { before, after } = C::peek(slab.get(to));
+        match before {
+            NO_SLOT => self.first = to,
+            before => C::link(slab.get_mut(before)).after = to,
+        }
+        match after {
+            NO_SLOT => self.last = to,
+            after => C::link(slab.get_mut(after)).before = to,
         }
     }
 }

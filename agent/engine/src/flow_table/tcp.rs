@@ -1,7 +1,7 @@
 //! Where a TCP connection begins and ends (RFC 9293 section 3.3.2), seen from outside.
 
 use super::entry::{Entry, State};
-use super::key::End;
+use super::key::KeySide;
 use crate::packet::{Packet, TcpFlags};
 
 /// Flags that change a connection's state.
@@ -11,7 +11,7 @@ pub(super) const EVENTS: u8 = TcpFlags::SYN | TcpFlags::FIN | TcpFlags::RST;
 ///
 /// A SYN opens one unless it repeats the sequence number of the SYN that this end already sent, or this end has
 /// sent nothing yet (the SYN was overtaken by its answer, or both ends opened at the same time).
-pub(super) fn reopens(entry: &Entry, from: End, packet: &Packet) -> bool {
+pub(super) fn reopens(entry: &Entry, from: KeySide, packet: &Packet) -> bool {
     let sent = entry.sent(from);
     let repeated = sent.syn_sequence() == Some(packet.tcp_sequence);
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) {
@@ -31,7 +31,7 @@ pub(super) fn reopens(entry: &Entry, from: End, packet: &Packet) -> bool {
 /// A SYN that comes after RST in the same flow goes on with the attempt: a server that still held the connection before
 /// answers the first SYN with an ACK, is reset, and gets the same SYN again (RFC 9293 sections 3.5.2 and 3.10.7.4).
 /// A FIN that came before its sender's SYN was the connection's before.
-pub(super) fn note(entry: &mut Entry, from: End, packet: &Packet) {
+pub(super) fn note(entry: &mut Entry, from: KeySide, packet: &Packet) {
     if packet.tcp_flags & TcpFlags::SYN != 0 {
         entry.note_syn(from, packet);
         entry.sent_mut(from).has_fin = false;
@@ -45,7 +45,7 @@ pub(super) fn note(entry: &mut Entry, from: End, packet: &Packet) {
     }
     entry.state = if packet.tcp_flags & TcpFlags::RST != 0 {
         State::Reset
-    } else if entry.sent(End::Low).has_fin && entry.sent(End::High).has_fin {
+    } else if entry.sent(KeySide::Low).has_fin && entry.sent(KeySide::High).has_fin {
         State::Finished
     } else {
         State::Open

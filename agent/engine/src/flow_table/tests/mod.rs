@@ -5,6 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use pidflow_schema::record::InitiatorBasis;
 use proptest::prelude::*;
 
+mod namespaces;
+mod time;
+
 use super::*;
 use crate::packet::TcpFlags;
 
@@ -444,7 +447,7 @@ proptest! {
         run.table.endpoint_changed(Protocol::UDP, CLIENT.0, CLIENT.1, change);
         let second = first + gap;
         run.put(udp(second, CLIENT, SERVER));
-        let between = change > first && change <= second && gap > LEAST_GAP_NS;
+        let between = change > first && change <= second && gap > SAME_OWNER_GAP_NS;
         prop_assert_eq!(run.finish().len(), 1 + usize::from(between));
     }
 }

@@ -1,0 +1,83 @@
+//! Fragments that came before the first one of their datagram, which has the ports.
+
+use std::collections::VecDeque;
+
+use pidflow_schema::record::Flow;
+
+use super::FlowTable;
+use super::key::FlowKey;
+use crate::decode::Datagram;
+use crate::packet::{Fragment, Packet};
+
+/// How long they are held, nanoseconds by the table's time: packets overtake each other by milliseconds.
+const HOLD_NS: u64 = 500_000_000;
+/// How many are held; then the one that came first is counted as it is.
+const MAX_HELD_FRAGMENTS: usize = 256;
+
+/// A fragment that is not in a flow yet.
+#[derive(Debug)]
+struct Held {
+    since_ns: u64,
+    datagram: Datagram,
+    packet: Packet,
+}
+
+/// Those that are held, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct HeldFragments(VecDeque<Held>);
+
+impl HeldFragments {
+    /// The ones of the datagram, which are no longer held.
+    fn take(&mut self, datagram: &Datagram) -> Vec<Packet> {
+        let (of_it, others) = std::mem::take(&mut self.0).into_iter().partition(|held| held.datagram == *datagram);
+        self.0 = others;
+        VecDeque::into_iter(of_it).map(|held| held.packet).collect()
+    }
+
+    fn has(&self, datagram: &Datagram) -> bool {
+        self.0.iter().any(|held| held.datagram == *datagram)
+    }
+}
+
+impl FlowTable {
+    /// Puts a fragment in its flow, or holds it until it is known which flow that is.
+    #[cold]
+    pub(super) fn put_fragment(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
+        let datagram = Datagram::of(packet);
+        let has_ports = packet.source_port != 0 || packet.destination_port != 0 || packet.has_icmp;
+        if packet.fragment == Fragment::Later && !has_ports {
+            self.clock.follow(packet.time_ns);
+            self.held_fragments.0.push_back(Held { since_ns: self.clock.now_ns(), datagram, packet: *packet });
+            self.release_fragments(MAX_HELD_FRAGMENTS, out);
+            return;
+        }
+        self.put_in_flow(packet, out);
+        if packet.fragment == Fragment::First && self.held_fragments.has(&datagram) {
+            for mut later in self.held_fragments.take(&datagram) {
+                later.join(packet);
+                self.put_in_flow(&later, out);
+            }
+        }
+    }
+
+    /// Puts the fragments in flows whose first one has not come for too long.
+    pub(super) fn release_late_fragments(&mut self, out: &mut Vec<Flow>) {
+        let now_ns = self.clock.now_ns();
+        let late = self.held_fragments.0.partition_point(|held| now_ns.saturating_sub(held.since_ns) >= HOLD_NS);
+        self.release_fragments(self.held_fragments.0.len() - late, out);
+    }
+
+    /// Leaves at most so many, those that came last. The others go to flows of their addresses alone.
+    pub(super) fn release_fragments(&mut self, leave: usize, out: &mut Vec<Flow>) {
+        while self.held_fragments.0.len() > leave
+            && let Some(held) = self.held_fragments.0.pop_front()
+        {
+            self.put_in_flow(&held.packet, out);
+        }
+    }
+
+    fn put_in_flow(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
+        let (key, from) = FlowKey::of(packet);
+        self.put((key, from, self.hash(&key)), packet, out);
+    }
+}

@@ -1,0 +1,45 @@
+//! How much memory the table takes, and how it gives it back.
+
+use super::FlowTable;
+use super::entry::{Entry, State};
+use super::index::Index;
+use super::slab::Slab;
+
+impl FlowTable {
+    /// Bytes that one flow takes at the most: its entry, its place in the index (also while that grows), and its slot's
+    /// number when it is free.
+    pub const BYTES_PER_FLOW: usize = size_of::<Entry>() + Index::MAX_BYTES_PER_FLOW + Slab::MAX_BYTES_PER_FREE_SLOT;
+
+    /// Bytes that flows take now, room for more included.
+    #[must_use]
+    pub fn allocated_bytes(&self) -> usize {
+        self.slab.allocated_bytes() + self.index.allocated_bytes()
+    }
+
+    /// Gives memory back when most of it is unused, as after a flood: flows move together, and what is behind is freed.
+    /// That costs a time in proportion to the slots, which at least three quarters as many ended flows paid for.
+    pub(super) fn return_memory(&mut self) {
+        if !self.slab.is_mostly_free() {
+            return;
+        }
+        for (from, to) in self.slab.moves() {
+            self.move_flow(from, to);
+        }
+        self.slab.truncate();
+        self.index.shrink();
+    }
+
+    fn move_flow(&mut self, from: u32, to: u32) {
+        let entry = *self.slab.get(from);
+        *self.slab.get_mut(to) = entry;
+        self.index.replace(self.hash(&entry.key), from, to);
+        match entry.state {
+            State::Free => {}
+            State::Open => self.idle.relink(&mut self.slab, to),
+            State::Finished | State::Reset => self.closing.relink(&mut self.slab, to),
+        }
+        if self.config.active_timeout_ns.is_some() {
+            self.by_age.relink(&mut self.slab, to);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Records of flows: those of flows that go on, and the last ones.
+
+use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
+
+use super::entry::{Entry, State};
+use super::index::Index;
+use super::slab::List;
+use super::{FlowTable, end_of};
+
+impl FlowTable {
+    /// Gives the record of what was counted since the last one, if anything was.
+    pub(super) fn record(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
+        let entry = self.slab.get(slot);
+        if entry.packets() > 0 {
+            let interface = self.interfaces.get(entry.interface() as usize).unwrap_or(&self.no_interface);
+            out.push(entry.flow(reason, detail, interface));
+            self.counters.records += 1;
+        }
+    }
+
+    /// Gives a record of a flow that goes on by another clock, if it had not been idle too long: no record mixes the times
+    /// of two.
+    #[cold]
+    pub(super) fn set_clock(&mut self, slot: u32, shift: u64, now_ns: u64, out: &mut Vec<Flow>) {
+        let entry = self.slab.get(slot);
+        let gap_ns = now_ns.wrapping_add(shift).saturating_sub(entry.seen_ns());
+        let (reason, detail) = match self.config.idle_timeout_ns {
+            Some(idle) if gap_ns >= idle => end_of(entry, FlowEndReason::IdleTimeout),
+            _ => (FlowEndReason::ActiveTimeout, FlowEndDetail::ClockStep),
+        };
+        self.record(slot, reason, detail, out);
+        let entry = self.slab.get_mut(slot);
+        entry.set_clock(shift, now_ns);
+        if entry.state == State::Open {
+            self.relist(slot);
+        }
+        if self.config.active_timeout_ns.is_some() {
+            self.begin_record(slot, now_ns);
+        } else {
+            self.slab.get_mut(slot).begin_record();
+        }
+    }
+
+    /// Begins another record of a flow, at `now_ns` by the packets' own time or when the next packet comes.
+    #[cold]
+    pub(super) fn begin_record(&mut self, slot: u32, now_ns: u64) {
+        let entry = self.slab.get_mut(slot);
+        entry.begin_record();
+        entry.first_ns = now_ns;
+        self.by_age.remove(&mut self.slab, slot);
+        self.by_age.push(&mut self.slab, slot);
+    }
+
+    /// Ends all flows: closing ones with their own reason, those that were idle too long as such, the others with this
+    /// one. The records come one by one, so that a table of a million flows is not there twice.
+    pub fn drain(&mut self, reason: FlowEndReason, detail: FlowEndDetail) -> impl Iterator<Item = Flow> + '_ {
+        let mut evicted = Vec::new();
+        self.release_fragments(0, &mut evicted);
+        self.index = Index::new();
+        (self.idle, self.closing, self.by_age) = (List::default(), List::default(), List::default());
+        let slab = std::mem::take(&mut self.slab);
+        let Self { interfaces, no_interface, counters, clock, config, .. } = self;
+        // No packet confirms any more that time jumped ahead: the last ones are believed.
+        let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());
+        let is_idle = move |e: &Entry| idle_ns.is_some_and(|idle| clock.last_ns().saturating_sub(e.seen_ns()) >= idle);
+        let rest = slab.into_live().filter(|entry| entry.packets() > 0).map(move |entry| {
+            counters.records += 1;
+            let interface = interfaces.get(entry.interface() as usize).unwrap_or(no_interface);
+            let (reason, detail) = match entry.state {
+                State::Open if !is_idle(&entry) => (reason, detail),
+                _ => end_of(&entry, FlowEndReason::IdleTimeout),
+            };
+            entry.flow(reason, detail, interface)
+        });
+        evicted.into_iter().chain(rest)
+    }
+
+    /// [`FlowTable::drain`] into a vector.
+    pub fn finish(&mut self, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
+        out.extend(self.drain(reason, detail));
+    }
+}
