@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::output::OutputConfig;
 use super::table::Table;
 use super::{ConfigError, HttpConfig};
 
@@ -17,6 +18,12 @@ pub struct ClickHouseConfig {
 }
 
 const TABLE: &str = "flows";
+
+impl OutputConfig for ClickHouseConfig {
+    fn target(&self) -> String {
+        format!("{} {}", self.http.url, self.table)
+    }
+}
 
 impl ClickHouseConfig {
     /// To `url`, with everything else as usual.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::output::OutputConfig;
 use super::table::Table;
 use super::target::address;
 use super::{Address, ConfigError, FileMode, FileName, TlsConfig};
@@ -70,6 +71,16 @@ pub struct JsonConfig {
     pub keys: JsonKeys,
     /// Whether each object has `@timestamp` and `@version`, as Elasticsearch's users expect.
     pub timestamp: bool,
+}
+
+impl OutputConfig for JsonConfig {
+    fn target(&self) -> String {
+        self.output.to_string()
+    }
+
+    fn is_reliable(&self) -> bool {
+        self.output.is_stream()
+    }
 }
 
 impl JsonConfig {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::output::OutputConfig;
 use super::table::Table;
 use super::target::address;
 use super::{ConfigError, Secret, TlsConfig};
@@ -85,6 +86,12 @@ enum Setting {
     Number(i64),
     Switch(bool),
     Text(Secret),
+}
+
+impl OutputConfig for KafkaConfig {
+    fn target(&self) -> String {
+        format!("{} {}", self.brokers, self.topic)
+    }
 }
 
 impl KafkaConfig {
