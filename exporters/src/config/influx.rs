@@ -37,7 +37,7 @@ impl fmt::Display for InfluxBucket {
 }
 
 /// Each combination of values is a series of its own, which the server keeps in memory.
-const TAGS: &str = "%PROTOCOL %SRC_PROC_NAME %DST_PROC_NAME";
+const DEFAULT_TAGS: &str = "%PROTOCOL %SRC_PROC_NAME %DST_PROC_NAME";
 
 impl OutputConfig for InfluxConfig {
     fn target(&self) -> String {
@@ -65,7 +65,7 @@ impl InfluxConfig {
             }
         };
         let tags = table.read("tags", Template::parse)?;
-        let tags = tags.map_or_else(|| Template::parse(TAGS), Ok);
+        let tags = tags.map_or_else(|| Template::parse(DEFAULT_TAGS), Ok);
         let tags = tags.map_err(|e| ConfigError::Value { key: "tags", reason: e.to_string() })?;
         Ok(Self { http, bucket, tags })
     }

@@ -11,7 +11,7 @@ use crate::json::JsonKeys;
 
 const MEBIBYTE: u64 = 1 << 20;
 /// A year.
-const LONGEST_SECONDS: u64 = 366 * 86_400;
+const MAX_ROTATE_SECONDS: u64 = 366 * 86_400;
 
 /// Where JSON lines go. Displays as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl LineFileConfig {
 
     fn read(given: &str, table: &mut Table) -> Result<Self, ConfigError> {
         let rotate_octets = table.optional("rotate-mebibytes", (1, 1 << 20))?.map(|n| n * MEBIBYTE);
-        let rotate_seconds = table.optional("rotate-seconds", (1, LONGEST_SECONDS))?;
+        let rotate_seconds = table.optional("rotate-seconds", (1, MAX_ROTATE_SECONDS))?;
         let keep = table.optional("keep", (1, 1_000_000))?.and_then(|n| n.try_into().ok());
         let compression = table.take("compression")?.unwrap_or_default();
         let mode = table.take("mode")?;

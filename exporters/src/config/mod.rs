@@ -59,7 +59,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::template::Template;
-use output::Kind;
+use output::KindEntry;
 use table::Table;
 
 /// Records that wait for one exporter unless it says otherwise; about 30 MB when each has command lines.
@@ -101,7 +101,7 @@ impl ExporterConfig {
     /// # Errors
     /// Of the first key that is wrong.
     pub fn from_table(mut keys: toml::Table) -> Result<Self, ConfigError> {
-        let kind = Kind::take(&mut keys)?;
+        let kind = KindEntry::take(&mut keys)?;
         let mut table = Table::new(kind.name, keys);
         let usual = Self::from((kind.read)(&mut table)?);
         let template = table.read("template", Template::parse)?;

@@ -24,14 +24,14 @@ pub(super) trait OutputConfig {
 
 /// How a kind is found and read.
 #[derive(Clone, Copy)]
-pub(super) struct Kind {
+pub(super) struct KindEntry {
     /// As the key `kind` takes it.
     pub(super) name: &'static str,
     /// Reads the kind's keys.
     pub(super) read: fn(&mut Table) -> Result<Output, ConfigError>,
 }
 
-impl Kind {
+impl KindEntry {
     /// The one that the key `kind` says.
     pub(super) fn take(keys: &mut toml::Table) -> Result<Self, ConfigError> {
         let allowed = || KINDS.map(|kind| kind.name).join(", ");
@@ -52,8 +52,8 @@ macro_rules! outputs {
         }
 
         /// All kinds, in the order of the table.
-        pub(super) const KINDS: [Kind; [$($name),*].len()] =
-            [$(Kind { name: $name, read: |table| $read(table).map(Output::$variant) }),*];
+        pub(super) const KINDS: [KindEntry; [$($name),*].len()] =
+            [$(KindEntry { name: $name, read: |table| $read(table).map(Output::$variant) }),*];
 
         impl Output {
             /// The kind's name, one of those that the key `kind` takes.
