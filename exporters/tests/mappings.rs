@@ -9,6 +9,8 @@ mod netobserv;
 mod packs;
 #[path = "../examples/mappings/stores.rs"]
 mod stores;
+#[path = "../examples/mappings/text.rs"]
+mod text;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -32,8 +34,8 @@ fn json_is_json_and_every_private_element_is_in_every_file() {
         if name.ends_with(".json") {
             serde_json::from_str::<serde_json::Value>(&text).unwrap();
         }
-        for e in packs::private().filter(|e| !name.contains("netflow9") || e.v9.is_some()) {
-            assert!(text.to_lowercase().contains(&packs::lower(e)), "{} is not in {name}", e.name);
+        for e in text::private().filter(|e| !name.contains("netflow9") || e.v9.is_some()) {
+            assert!(text.to_lowercase().contains(&text::lower(e)), "{} is not in {name}", e.name);
         }
     }
 }

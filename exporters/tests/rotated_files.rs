@@ -21,6 +21,11 @@ use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Loss, Reload
 
 const LONG: Duration = Duration::from_secs(20);
 
+/// What makes an exporter, and what counts the records in its files.
+type WorkAndCount = (fn() -> Work, fn(&Path) -> usize);
+
+const KINDS: [WorkAndCount; 2] = [(Work::json, objects), (Work::ipfix, ipfix_records)];
+
 /// An exporter to `flows` in a folder of its own.
 struct Work {
     dir: tempfile::TempDir,
@@ -102,8 +107,7 @@ fn ipfix_records(path: &Path) -> usize {
 
 #[test]
 fn a_moved_file_is_left_for_a_new_one() {
-    let kinds: [(fn() -> Work, fn(&Path) -> usize); 2] = [(Work::json, objects), (Work::ipfix, ipfix_records)];
-    for (work, count) in kinds {
+    for (work, count) in KINDS {
         let work = work();
         work.send(10);
         fs::rename(work.path(), work.moved()).unwrap();
@@ -129,8 +133,7 @@ fn the_file_that_logrotate_makes_is_taken_and_keeps_its_mode() {
 
 #[test]
 fn a_file_that_is_cut_short_begins_again() {
-    let kinds: [(fn() -> Work, fn(&Path) -> usize); 2] = [(Work::json, objects), (Work::ipfix, ipfix_records)];
-    for (work, count) in kinds {
+    for (work, count) in KINDS {
         let work = work();
         work.send(10);
         fs::copy(work.path(), work.moved()).unwrap();

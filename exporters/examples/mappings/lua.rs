@@ -2,7 +2,7 @@
 
 use pidflow_schema::{DataType, Element, Enterprise};
 
-use crate::packs::{GENERATED, line, lower, private};
+use crate::text::{GENERATED, line, lower, private};
 
 const HEAD: &str = r#"-- wireshark -X lua_script:wireshark.lua, or copy it into the personal plugins folder. It adds a tree "pidflow" with
 -- the elements that the NetFlow dissector shows as "Enterprise Private entry", one after the other as they come.

@@ -4,6 +4,7 @@ mod lua;
 mod netobserv;
 mod packs;
 mod stores;
+mod text;
 
 use std::io;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use pidflow_schema::{ELEMENTS, Element};
 
-use crate::packs::{GENERATED, line};
+use crate::text::{GENERATED, line};
 
 /// Records from Kafka; of IPv4 and IPv6 address, the filter takes the one that is there, and what it adds beside is
 /// dropped with all names that are not mapped.

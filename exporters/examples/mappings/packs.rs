@@ -1,14 +1,10 @@
 //! What collectors need to be told about elements that are not IANA's, each file a walk over the element table.
 
-use std::fmt::Write;
+use pidflow_schema::{DataType, Element, Enterprise, Length};
 
-use pidflow_schema::{DataType, ELEMENTS, Element, Enterprise, Length};
-
+use crate::text::{GENERATED, line, lower, pen, private};
 use crate::{lua, netobserv, stores};
 
-/// The first line of every file whose format has comments.
-pub(crate) const GENERATED: &str =
-    "Generated from pidflow's element table by `cargo run -p pidflow-exporters --example mappings`.";
 /// First free index in goflow2's protobuf message.
 const GOFLOW2_INDEX: usize = 1000;
 
@@ -28,26 +24,8 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// ntop's and pidflow's own: what collectors do not know by themselves.
-pub(crate) fn private() -> impl Iterator<Item = &'static Element> {
-    ELEMENTS.iter().filter(|e| matches!(e.enterprise, Enterprise::Ntop | Enterprise::Pidflow))
-}
-
-pub(crate) fn pen(e: &Element) -> Option<u32> {
-    e.enterprise.number(Enterprise::DEFAULT_OWN_PEN)
-}
-
-pub(crate) fn lower(e: &Element) -> String {
-    e.name.to_ascii_lowercase()
-}
-
 fn is_text(e: &Element) -> bool {
     e.data_type == DataType::String
-}
-
-/// Appends a line; writing to a string cannot fail.
-pub(crate) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    let _ = writeln!(out, "{text}");
 }
 
 fn octets(e: &Element) -> u16 {

@@ -3,7 +3,7 @@
 use pidflow_schema::{DataType, ELEMENTS, Element};
 use serde_json::{Map, Value, json};
 
-use crate::packs::{GENERATED, line};
+use crate::text::{GENERATED, line};
 
 const fn clickhouse_type(e: &Element) -> &'static str {
     match e.data_type {

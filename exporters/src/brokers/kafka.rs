@@ -19,7 +19,7 @@ use super::flow_key::put_flow_key;
 use super::kafka_settings::{client_config, what_is_wrong};
 
 /// How long one look at what has been acknowledged takes at most.
-const LOOK: Duration = Duration::from_millis(1);
+const POLL_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// One topic. librdkafka repeats by itself, in order; that a record was taken is known from its delivery report.
 pub(crate) struct Kafka {
@@ -30,7 +30,7 @@ pub(crate) struct Kafka {
     objects: Objects,
     /// The key of each object.
     keys: Vec<Vec<u8>>,
-    states: Vec<State>,
+    states: Vec<RecordState>,
     /// Number of the first of these messages. None is used twice, so that late reports of records that were given up are
     /// known as such.
     first: usize,
@@ -39,7 +39,7 @@ pub(crate) struct Kafka {
 
 /// Where one message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum RecordState {
     /// Not with librdkafka, or back from it.
     Here,
     /// With librdkafka.
@@ -127,21 +127,21 @@ impl Kafka {
         let producer = self.settings.create_with_context(self.reports.clone());
         self.producer = producer.map_err(|e| Failure::passing(format!("no producer: {}", code(&e))))?;
         self.reports.take();
-        self.states.iter_mut().filter(|s| **s == State::OnTheWay).for_each(|s| *s = State::Here);
+        self.states.iter_mut().filter(|s| **s == RecordState::OnTheWay).for_each(|s| *s = RecordState::Here);
         Ok(())
     }
 
     /// Hands librdkafka what is here, in order, as far as it has room.
     fn hand_over(&mut self, brought: &mut Sent) -> Result<(), RDKafkaErrorCode> {
         for (index, (object, key)) in self.objects.iter().zip(&self.keys).enumerate() {
-            let Some(state) = self.states.get_mut(index).filter(|s| **s == State::Here) else { continue };
+            let Some(state) = self.states.get_mut(index).filter(|s| **s == RecordState::Here) else { continue };
             let record =
                 BaseRecord::with_opaque_to(&self.topic, self.first + index).payload(object).key(key.as_slice());
             match self.producer.send(record).map_err(|(error, _)| code(&error)) {
-                Ok(()) => *state = State::OnTheWay,
+                Ok(()) => *state = RecordState::OnTheWay,
                 Err(RDKafkaErrorCode::QueueFull) => break,
                 Err(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                    *state = State::Done;
+                    *state = RecordState::Done;
                     brought.left_out += 1;
                     self.counters.lost(Loss::TooLarge, 1);
                 }
@@ -153,7 +153,7 @@ impl Kafka {
 
     /// Takes in what librdkafka has told; the error is the last one of a message that came back.
     fn take_in(&mut self, brought: &mut Sent) -> Result<(), String> {
-        self.producer.poll(LOOK);
+        self.producer.poll(POLL_TIMEOUT);
         let told = self.reports.take();
         let mut result = Ok(());
         for (number, delivered) in told.delivered {
@@ -161,16 +161,16 @@ impl Kafka {
             let Some(state) = self.states.get_mut(index) else { continue };
             match delivered {
                 Ok(()) => {
-                    *state = State::Done;
+                    *state = RecordState::Done;
                     brought.records += 1;
                     brought.octets += self.objects.get(index).map_or(0, <[u8]>::len);
                 }
                 Err(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                    *state = State::Done;
+                    *state = RecordState::Done;
                     brought.rejected += 1;
                 }
                 Err(error) => {
-                    *state = State::Here;
+                    *state = RecordState::Here;
                     result = Err(error.to_string());
                 }
             }
@@ -181,7 +181,7 @@ impl Kafka {
         result
     }
 
-    fn has(&self, state: State) -> bool {
+    fn has(&self, state: RecordState) -> bool {
         self.states.contains(&state)
     }
 
@@ -190,10 +190,10 @@ impl Kafka {
     fn bring(&mut self, brought: &mut Sent, limit: Duration) -> Result<(), String> {
         let end = Instant::now() + limit;
         let mut came_back = Ok(());
-        while self.has(State::Here) || self.has(State::OnTheWay) {
+        while self.has(RecordState::Here) || self.has(RecordState::OnTheWay) {
             if came_back.is_ok() {
                 self.hand_over(brought).map_err(|e| e.to_string())?;
-            } else if !self.has(State::OnTheWay) {
+            } else if !self.has(RecordState::OnTheWay) {
                 return came_back;
             }
             came_back = self.take_in(brought).and(came_back);
@@ -207,7 +207,7 @@ impl Kafka {
 
 impl Receiver for Kafka {
     fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
-        if self.has(State::OnTheWay) {
+        if self.has(RecordState::OnTheWay) {
             // Given up.
             self.producer.purge(PurgeConfig::default().queue().inflight());
         }
@@ -219,7 +219,7 @@ impl Receiver for Kafka {
             put_flow_key(record, key);
         }
         self.states.clear();
-        self.states.resize(records.len(), State::Here);
+        self.states.resize(records.len(), RecordState::Here);
     }
 
     fn attempt(&mut self, _records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {

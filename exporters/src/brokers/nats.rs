@@ -20,7 +20,7 @@ use crate::sink::{Counters, Loss};
 use super::Objects;
 
 /// Messages on their way to a stream at once.
-const UNACKNOWLEDGED: usize = 1000;
+const MAX_UNACKNOWLEDGED: usize = 1000;
 /// How long the connection is looked after while there is nothing to send.
 const ATTENTION: Duration = Duration::from_millis(1);
 
@@ -74,7 +74,7 @@ impl Nats {
             None => self.connect(limit).await?,
         };
         while self.done < self.objects.len() {
-            let part: Vec<_> = self.objects.iter().skip(self.done).take(UNACKNOWLEDGED).collect();
+            let part: Vec<_> = self.objects.iter().skip(self.done).take(MAX_UNACKNOWLEDGED).collect();
             let fitting: Vec<_> = part.iter().copied().filter(|o| o.len() <= connection.largest).collect();
             connection.publish(&self.subject, &fitting).await?;
             self.heard().await?;

@@ -7,7 +7,7 @@ const VERSION: u8 = 2;
 /// Begins with what subscribers of flows subscribe to.
 const TOPIC: [u8; 16] = *b"flow\0\0\0\0\0\0\0\0\0\0\0\0";
 /// The header counts them in 16 bits.
-pub(super) const LARGEST: usize = u16::MAX as usize;
+pub(super) const MAX_MESSAGE: usize = u16::MAX as usize;
 
 /// Makes headers.
 pub(super) struct Framing {

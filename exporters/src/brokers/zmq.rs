@@ -16,16 +16,16 @@ use crate::sink::{Kept, Parts, Sink};
 use crate::sink::{Link, Loss};
 
 use super::Objects;
-use super::ntopng::{Framing, LARGEST};
+use super::ntopng::{Framing, MAX_MESSAGE};
 
 /// Records handed to the library at once: far fewer messages than it silently drops (100,000).
-const PART: usize = 1000;
+const MAX_HANDED_OVER: usize = 1000;
 /// A subscriber that reads nothing for this long loses records, as libzmq has it too.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SUBSCRIBER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often it is looked whether subscribers have read.
-const PAUSE: Duration = Duration::from_micros(200);
+const QUEUE_POLL_INTERVAL: Duration = Duration::from_micros(200);
 /// What the kernel has not taken yet gets this long when the exporter ends.
-const LINGER: Duration = Duration::from_millis(50);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// One publisher.
 pub(crate) struct ZmqPublisher {
@@ -50,7 +50,7 @@ impl ZmqPublisher {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("export-zmq").enable_all().build();
         let runtime = runtime.map_err(|e| format!("no runtime: {e}"))?;
         let mut options = SocketOptions::default();
-        options.connect_timeout(PATIENCE);
+        options.connect_timeout(SUBSCRIBER_TIMEOUT);
         let inside = runtime.enter();
         let mut socket = PubSocket::with_options(options);
         drop(inside);
@@ -83,7 +83,7 @@ impl ZmqPublisher {
             if let Err(e) = self.runtime.block_on(self.socket.connect(url)) {
                 self.link.failed(&e, "records are lost until a subscriber listens there");
             }
-            *again = Instant::now() + PATIENCE;
+            *again = Instant::now() + SUBSCRIBER_TIMEOUT;
             self.look();
         }
         !self.subscribers.is_empty()
@@ -101,12 +101,12 @@ impl ZmqPublisher {
 
     /// Waits until the library has written everything, within limits.
     fn is_written(&mut self) -> bool {
-        let limit = self.link.control.remaining().map_or(PATIENCE, |left| left.min(PATIENCE));
+        let limit = self.link.control.remaining().map_or(SUBSCRIBER_TIMEOUT, |left| left.min(SUBSCRIBER_TIMEOUT));
         let Some(last) = self.last.take() else { return true };
         let is_held = || last.iter().any(|frame| !frame.is_unique());
         let written = async || {
             while is_held() {
-                sleep(PAUSE).await;
+                sleep(QUEUE_POLL_INTERVAL).await;
             }
         };
         let written = self.runtime.block_on(async { timeout(limit, written()).await });
@@ -121,7 +121,7 @@ impl ZmqPublisher {
         for group in objects.chunks(self.records_per_message) {
             for payload in payloads(group) {
                 let octets = payload.octets.len();
-                if octets > LARGEST {
+                if octets > MAX_MESSAGE {
                     self.link.counters.lost(Loss::TooLarge, payload.records);
                     continue;
                 }
@@ -154,7 +154,7 @@ fn payloads(group: &[&[u8]]) -> Vec<Payload> {
     let mut all: Vec<Payload> = Vec::new();
     for object in group {
         match all.last_mut() {
-            Some(open) if open.octets.len() + object.len() + 2 <= LARGEST => {
+            Some(open) if open.octets.len() + object.len() + 2 <= MAX_MESSAGE => {
                 open.octets.push(b',');
                 open.octets.extend_from_slice(object);
                 open.records += 1;
@@ -168,7 +168,7 @@ fn payloads(group: &[&[u8]]) -> Vec<Payload> {
 
 impl Sink for ZmqPublisher {
     fn export(&mut self, records: &[FlowRecord], _now_ns: u64) -> Result<(), Kept> {
-        for part in records.chunks(PART) {
+        for part in records.chunks(MAX_HANDED_OVER) {
             if !self.has_subscribers() {
                 self.link.counters.lost(Loss::NoSubscriber, part.len());
             } else if !self.is_written() {
@@ -192,6 +192,6 @@ impl Sink for ZmqPublisher {
 impl Drop for ZmqPublisher {
     fn drop(&mut self) {
         self.is_written();
-        self.runtime.block_on(async { sleep(LINGER).await });
+        self.runtime.block_on(async { sleep(DRAIN_TIMEOUT).await });
     }
 }

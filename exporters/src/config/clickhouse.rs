@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::output::OutputConfig;
 use super::table::Table;
 use super::{ConfigError, HttpConfig};
 
@@ -16,7 +17,13 @@ pub struct ClickHouseConfig {
     pub settings: BTreeMap<String, String>,
 }
 
-const TABLE: &str = "flows";
+const DEFAULT_TABLE: &str = "flows";
+
+impl OutputConfig for ClickHouseConfig {
+    fn target(&self) -> String {
+        format!("{} {}", self.http.url, self.table)
+    }
+}
 
 impl ClickHouseConfig {
     /// To `url`, with everything else as usual.
@@ -24,13 +31,13 @@ impl ClickHouseConfig {
     /// # Errors
     /// As [`HttpConfig::new`].
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        Ok(Self { http: HttpConfig::new(url)?, table: TABLE.into(), settings: BTreeMap::new() })
+        Ok(Self { http: HttpConfig::new(url)?, table: DEFAULT_TABLE.into(), settings: BTreeMap::new() })
     }
 
     /// The keys `table`, `settings` and those of HTTP.
     pub(super) fn read(table: &mut Table) -> Result<Self, ConfigError> {
         let http = HttpConfig::read(table)?;
-        let name = table.read("table", identifier)?.unwrap_or_else(|| TABLE.into());
+        let name = table.read("table", identifier)?.unwrap_or_else(|| DEFAULT_TABLE.into());
         let settings: BTreeMap<String, toml::Value> = table.take("settings")?.unwrap_or_default();
         let settings = settings.into_iter().map(setting).collect::<Result<_, _>>()?;
         Ok(Self { http, table: name, settings })
@@ -40,7 +47,11 @@ impl ClickHouseConfig {
 /// It becomes part of a statement.
 fn identifier(name: &str) -> Result<String, &'static str> {
     let ok = name.split('.').count() <= 2 && name.split('.').all(is_plain);
-    if ok { Ok(name.to_owned()) } else { Err("allowed are TABLE and DATABASE.TABLE of letters, digits and _") }
+    if ok {
+        Ok(name.to_owned())
+    } else {
+        Err("allowed are DEFAULT_TABLE and DATABASE.DEFAULT_TABLE of letters, digits and _")
+    }
 }
 
 fn is_plain(part: &str) -> bool {

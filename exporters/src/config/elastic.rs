@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::output::OutputConfig;
 use super::table::Table;
 use super::{ConfigError, HttpConfig, Secret};
 use crate::time::TimePattern;
@@ -19,6 +20,12 @@ pub struct ElasticConfig {
 const INDEX: &str = "pidflow-%Y.%m.%d";
 /// What cannot be in the name of an index (Elasticsearch reference, "Create index").
 const FORBIDDEN: [char; 11] = ['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ',', '#'];
+
+impl OutputConfig for ElasticConfig {
+    fn target(&self) -> String {
+        format!("{} {}", self.http.url, self.index)
+    }
+}
 
 impl ElasticConfig {
     /// To `url`, with everything else as usual.

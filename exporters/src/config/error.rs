@@ -1,18 +1,23 @@
 //! What can be wrong with an exporter's configuration.
 
-use super::{KINDS, TargetError};
+use super::TargetError;
 
 /// Why an exporter's configuration was refused. Begins with the key's name in backticks, by which the line is found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// It is not said what it is.
-    #[error("an exporter needs the key `kind`: {}", KINDS.join(", "))]
-    NoKind,
+    #[error("an exporter needs the key `kind`: {allowed}")]
+    NoKind {
+        /// The names of all kinds.
+        allowed: String,
+    },
     /// No such kind.
-    #[error("`kind` is \"{given}\"; allowed are {}", KINDS.join(", "))]
+    #[error("`kind` is \"{given}\"; allowed are {allowed}")]
     Kind {
         /// As given.
         given: String,
+        /// The names of all kinds.
+        allowed: String,
     },
     /// A key that the kind needs.
     #[error("an exporter of kind \"{kind}\" needs the key `{key}`")]

@@ -8,18 +8,8 @@ use crate::json::JsonKeys;
 use super::environment::{self, Lookup};
 use super::{
     ClickHouseConfig, ConfigError, ElasticConfig, ExporterConfig, JsonConfig, JsonOutput, KafkaConfig, NatsConfig,
-    OtlpConfig, Output, RedisConfig, Signal, WireConfig, ZmqConfig,
+    OtlpConfig, Output, RedisConfig, Signal, WireConfig, WireVersion, ZmqConfig,
 };
-
-/// nProbe's `-V`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WireVersion {
-    /// 9.
-    Netflow9,
-    /// 10.
-    #[default]
-    Ipfix,
-}
 
 impl ExporterConfig {
     /// `-n udp://HOST:PORT` with `-V 9|10`; IPFIX also `tcp://HOST:PORT`, `tls://HOST:PORT` and `file:PATH`.

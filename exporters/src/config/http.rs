@@ -49,7 +49,7 @@ impl HttpConfig {
         let url: String = table.need("url")?;
         let http = Self::new(&url)?;
         let headers = table.take("headers")?.unwrap_or_default();
-        crate::net::check_headers(&headers).map_err(|reason| ConfigError::Value { key: "headers", reason })?;
+        super::headers::check_headers(&headers).map_err(|reason| ConfigError::Value { key: "headers", reason })?;
         let (user, password) = (table.take::<String>("user")?, table.take::<Secret>("password")?);
         let basic = match (user, password) {
             (None, None) => None,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::output::OutputConfig;
 use super::table::Table;
 use super::{ConfigError, HttpConfig, Secret};
 use crate::template::Template;
@@ -36,7 +37,13 @@ impl fmt::Display for InfluxBucket {
 }
 
 /// Each combination of values is a series of its own, which the server keeps in memory.
-const TAGS: &str = "%PROTOCOL %SRC_PROC_NAME %DST_PROC_NAME";
+const DEFAULT_TAGS: &str = "%PROTOCOL %SRC_PROC_NAME %DST_PROC_NAME";
+
+impl OutputConfig for InfluxConfig {
+    fn target(&self) -> String {
+        format!("{} {}", self.http.url, self.bucket)
+    }
+}
 
 impl InfluxConfig {
     /// The keys `database` and `retention-policy`, or `organization` and `bucket`; `token`, `tags` and those of HTTP.
@@ -58,7 +65,7 @@ impl InfluxConfig {
             }
         };
         let tags = table.read("tags", Template::parse)?;
-        let tags = tags.map_or_else(|| Template::parse(TAGS), Ok);
+        let tags = tags.map_or_else(|| Template::parse(DEFAULT_TAGS), Ok);
         let tags = tags.map_err(|e| ConfigError::Value { key: "tags", reason: e.to_string() })?;
         Ok(Self { http, bucket, tags })
     }

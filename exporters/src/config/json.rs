@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::output::OutputConfig;
 use super::table::Table;
 use super::target::address;
 use super::{Address, ConfigError, FileMode, FileName, TlsConfig};
@@ -10,7 +11,7 @@ use crate::json::JsonKeys;
 
 const MEBIBYTE: u64 = 1 << 20;
 /// A year.
-const LONGEST_SECONDS: u64 = 366 * 86_400;
+const MAX_ROTATE_SECONDS: u64 = 366 * 86_400;
 
 /// Where JSON lines go. Displays as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,16 @@ pub struct JsonConfig {
     pub timestamp: bool,
 }
 
+impl OutputConfig for JsonConfig {
+    fn target(&self) -> String {
+        self.output.to_string()
+    }
+
+    fn is_reliable(&self) -> bool {
+        self.output.is_stream()
+    }
+}
+
 impl JsonConfig {
     pub(super) fn read(table: &mut Table) -> Result<Self, ConfigError> {
         let output = match (table.take::<String>("file")?, table.take::<String>("url")?) {
@@ -96,7 +107,7 @@ impl LineFileConfig {
 
     fn read(given: &str, table: &mut Table) -> Result<Self, ConfigError> {
         let rotate_octets = table.optional("rotate-mebibytes", (1, 1 << 20))?.map(|n| n * MEBIBYTE);
-        let rotate_seconds = table.optional("rotate-seconds", (1, LONGEST_SECONDS))?;
+        let rotate_seconds = table.optional("rotate-seconds", (1, MAX_ROTATE_SECONDS))?;
         let keep = table.optional("keep", (1, 1_000_000))?.and_then(|n| n.try_into().ok());
         let compression = table.take("compression")?.unwrap_or_default();
         let mode = table.take("mode")?;

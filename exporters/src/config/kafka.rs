@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::output::OutputConfig;
 use super::table::Table;
 use super::target::address;
 use super::{ConfigError, Secret, TlsConfig};
 use crate::json::JsonKeys;
 
 /// Settings that pidflow's account of what was delivered rests upon.
-const OURS: [&str; 4] = ["bootstrap.servers", "metadata.broker.list", "message.timeout.ms", "delivery.timeout.ms"];
+const RESERVED_SETTINGS: [&str; 4] =
+    ["bootstrap.servers", "metadata.broker.list", "message.timeout.ms", "delivery.timeout.ms"];
 
 /// Kafka's own port.
 const PORT: u16 = 9092;
@@ -85,6 +87,12 @@ enum Setting {
     Number(i64),
     Switch(bool),
     Text(Secret),
+}
+
+impl OutputConfig for KafkaConfig {
+    fn target(&self) -> String {
+        format!("{} {}", self.brokers, self.topic)
+    }
 }
 
 impl KafkaConfig {
@@ -175,7 +183,7 @@ fn topic(text: &str) -> Result<String, &'static str> {
 }
 
 fn settings(given: BTreeMap<String, Setting>) -> Result<BTreeMap<String, Secret>, ConfigError> {
-    if let Some(name) = OURS.iter().find(|name| given.contains_key(**name)) {
+    if let Some(name) = RESERVED_SETTINGS.iter().find(|name| given.contains_key(**name)) {
         return value("settings", &format!("{name} is set by pidflow itself"));
     }
     let text = |setting| match setting {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::output::OutputConfig;
 use super::table::Table;
 use super::{ConfigError, HttpConfig};
 
@@ -13,6 +14,12 @@ pub struct LokiConfig {
     /// Labels of the stream beside `host`. They are the same for all records: what differs from flow to flow would make
     /// a stream of each.
     pub labels: BTreeMap<String, String>,
+}
+
+impl OutputConfig for LokiConfig {
+    fn target(&self) -> String {
+        self.http.url.clone()
+    }
 }
 
 impl LokiConfig {

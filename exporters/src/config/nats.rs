@@ -1,5 +1,6 @@
 //! Exporters to NATS.
 
+use super::output::OutputConfig;
 use super::server::server;
 use super::table::Table;
 use super::{Address, ConfigError, Secret, TlsConfig};
@@ -36,6 +37,12 @@ pub struct NatsConfig {
     pub login: NatsLogin,
     /// What the objects' keys are.
     pub keys: JsonKeys,
+}
+
+impl OutputConfig for NatsConfig {
+    fn target(&self) -> String {
+        format!("{} {}", self.url(), self.subject)
+    }
 }
 
 impl NatsConfig {

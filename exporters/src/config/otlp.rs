@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::output::OutputConfig;
 use super::table::Table;
 use super::tls::server_name;
 use super::{ConfigError, HttpConfig};
@@ -95,9 +96,10 @@ impl OtlpConfig {
         }
         Ok(config)
     }
+}
 
-    /// The address, and the signals where they are not the usual ones.
-    pub(super) fn target(&self) -> String {
+impl OutputConfig for OtlpConfig {
+    fn target(&self) -> String {
         let names: Vec<_> = self.signals.iter().map(|s| s.name()).collect();
         if names == [Signal::Logs.name()] {
             self.http.url.clone()
@@ -106,9 +108,7 @@ impl OtlpConfig {
         }
     }
 
-    /// Whether something is made of flow records.
-    #[must_use]
-    pub fn takes_records(&self) -> bool {
+    fn takes_records(&self) -> bool {
         self.signals.iter().any(|s| *s != Signal::Metrics)
     }
 }

@@ -1,5 +1,6 @@
 //! Exporters to Redis.
 
+use super::output::OutputConfig;
 use super::server::server;
 use super::table::Table;
 use super::{Address, ConfigError, Secret, TlsConfig};
@@ -27,6 +28,12 @@ pub struct RedisConfig {
     pub max_length: Option<u64>,
     /// What the objects' keys are.
     pub keys: JsonKeys,
+}
+
+impl OutputConfig for RedisConfig {
+    fn target(&self) -> String {
+        format!("{} {}", self.url(), self.key)
+    }
 }
 
 impl RedisConfig {

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::ServerName;
 
+use super::certificates::check_tls;
 use super::table::Table;
 use super::{ConfigError, Secret};
-use crate::net::check_tls;
 
 /// Settings of a client's TLS. The files are read with the configuration, so that a reload takes renewed ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,7 +1,8 @@
 //! Exporters of IPFIX and NetFlow v9.
 
+use super::output::OutputConfig;
 use super::table::Table;
-use super::{ConfigError, FileMode, Target, TlsConfig, WireVersion};
+use super::{ConfigError, FileMode, Target, TlsConfig};
 use crate::ipfix::Direction;
 use crate::wire::Resend;
 
@@ -9,6 +10,16 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// Largest UDP payload over IPv4, and largest IPFIX message (RFC 7011 section 3.1), near enough.
 const MAX_MESSAGE: u64 = 65_507;
 const MIN_MESSAGE: u64 = 128;
+
+/// nProbe's `-V`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WireVersion {
+    /// 9.
+    Netflow9,
+    /// 10.
+    #[default]
+    Ipfix,
+}
 
 /// An exporter of IPFIX or NetFlow v9.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +44,16 @@ pub struct WireConfig {
     pub tls: TlsConfig,
     /// For `file:`: who may read the file; none: the owner alone. One that exists keeps its mode.
     pub mode: Option<FileMode>,
+}
+
+impl OutputConfig for WireConfig {
+    fn target(&self) -> String {
+        self.target.to_string()
+    }
+
+    fn is_reliable(&self) -> bool {
+        self.target.is_stream()
+    }
 }
 
 impl WireConfig {

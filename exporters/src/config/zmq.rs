@@ -1,6 +1,7 @@
 //! Exporters to ZeroMQ subscribers such as ntopng.
 
 use super::http::without_secrets;
+use super::output::OutputConfig;
 use super::table::Table;
 use super::target::address;
 use super::{Address, ConfigError};
@@ -34,6 +35,16 @@ pub struct ZmqConfig {
     pub records_per_message: usize,
     /// What the objects' keys are.
     pub keys: JsonKeys,
+}
+
+impl OutputConfig for ZmqConfig {
+    fn target(&self) -> String {
+        self.url()
+    }
+
+    fn is_reliable(&self) -> bool {
+        false
+    }
 }
 
 impl ZmqConfig {

@@ -23,7 +23,7 @@ pub(super) enum Piece {
 }
 
 /// Octets of any piece without texts, at most.
-const FIXED_PIECE: usize = 128;
+const MAX_FIXED_PIECE: usize = 128;
 
 impl Piece {
     /// Octets that [`Self::put`] appends, at most.
@@ -32,7 +32,7 @@ impl Piece {
             Self::Type(t) => options::type_octets(t),
             Self::Figure(f) => f.octets(),
             Self::Interface(_, name) => options::interface_octets(name),
-            Self::Statistics(_) | Self::TypeTemplate | Self::Ignored(_) | Self::FigureTemplate => FIXED_PIECE,
+            Self::Statistics(_) | Self::TypeTemplate | Self::Ignored(_) | Self::FigureTemplate => MAX_FIXED_PIECE,
         }
     }
 

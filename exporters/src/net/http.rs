@@ -1,6 +1,5 @@
 //! Requests to an HTTP receiver.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +10,7 @@ use ureq::http::{HeaderName, HeaderValue, Response};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig as UreqTls};
 use ureq::{Agent, Body};
 
-use crate::config::{HttpConfig, Secret, TlsConfig};
+use crate::config::{HttpConfig, TlsConfig, request_headers};
 use crate::delivery::{Failure, Retry};
 
 use super::{Refusal, Why, retry_after, tls};
@@ -144,45 +143,6 @@ pub(crate) fn percent_encoded(text: &str) -> String {
         }
     }
     out
-}
-
-/// What is sent with each request. The values may be secrets, so that an error names the key only.
-pub(crate) fn request_headers(config: &HttpConfig) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
-    let mut all = given_headers(&config.headers)?;
-    if let Some((user, password)) = &config.basic {
-        let name = HeaderName::from_static("authorization");
-        all.push((name, header_value("authorization", &basic(user, password))?));
-    }
-    Ok(all)
-}
-
-/// Says which of the headers cannot be sent.
-pub(crate) fn check_headers(given: &BTreeMap<String, Secret>) -> Result<(), String> {
-    given_headers(given).map(drop)
-}
-
-fn given_headers(given: &BTreeMap<String, Secret>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
-    let read = |(name, value): (&String, &Secret)| {
-        let key = HeaderName::try_from(name).map_err(|_| {
-            format!("\"{name}\" is not a header's name; allowed are letters, digits and !#$%&'*+-.^_`|~")
-        })?;
-        Ok((key, header_value(name, value.reveal())?))
-    };
-    given.iter().map(read).collect()
-}
-
-fn header_value(name: &str, value: &str) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::from_str(value)
-        .map_err(|_| format!("the value of \"{name}\" has characters that no header has"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// RFC 7617 section 2.
-fn basic(user: &str, password: &Secret) -> String {
-    use base64::Engine;
-    let pair = format!("{user}:{}", password.reveal());
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
 }
 
 fn tls_config(config: &TlsConfig) -> Result<UreqTls, String> {

@@ -13,12 +13,10 @@ mod unix;
 
 pub(crate) use datagrams::{DatagramTarget, Datagrams};
 pub(crate) use dial::dial;
-#[cfg(feature = "otlp")]
-pub(crate) use http::request_headers;
-pub(crate) use http::{Answer, HttpClient, check_headers, one_line, percent_encoded};
+pub(crate) use http::{Answer, HttpClient, one_line, percent_encoded};
 pub(crate) use lookup::{Lookup, addresses};
 pub(crate) use refusal::{Refusal, Why};
 pub(crate) use stream::{Heard, Stream, StreamTarget};
+pub(crate) use tls::TlsClient;
 #[cfg(feature = "otlp")]
 pub(crate) use tls::takes_any;
-pub(crate) use tls::{TlsClient, check_tls};

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::config::TlsConfig;
+use crate::config::{TlsConfig, certificates};
 
 /// Opens TLS sessions with one receiver.
 #[derive(Clone)]
@@ -85,29 +85,6 @@ pub(crate) fn identity(config: &TlsConfig) -> Result<Option<Identity>, String> {
     let chain = certificates(chain).map_err(|e| format!("tls-cert: {e}"))?;
     let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|e| format!("tls-key: {e}"))?;
     Ok(Some((chain, key)))
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|e| e.to_string())
-}
-
-/// Says which key's file holds what cannot be used.
-pub(crate) fn check_tls(config: &TlsConfig) -> Result<(), (&'static str, String)> {
-    let what = "PEM of certificates, -----BEGIN CERTIFICATE-----";
-    let has_certificates = |key, pem: &[u8]| match certificates(pem) {
-        Ok(found) if !found.is_empty() => Ok(()),
-        Ok(_) => Err((key, format!("there is no certificate in the file; allowed is {what}"))),
-        Err(e) => Err((key, format!("{e}; allowed is {what}"))),
-    };
-    if let Some(ca) = &config.ca {
-        has_certificates("tls-ca", ca)?;
-        let usable = certificates(ca).is_ok_and(|found| RootCertStore::empty().add_parsable_certificates(found).0 > 0);
-        usable.then_some(()).ok_or(("tls-ca", format!("no certificate in the file can be read; allowed is {what}")))?;
-    }
-    let Some((chain, key)) = &config.identity else { return Ok(()) };
-    has_certificates("tls-cert", chain)?;
-    let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes());
-    key.map(drop).map_err(|e| ("tls-key", format!("{e}; allowed is PEM of a private key without a passphrase")))
 }
 
 /// Takes any certificate: `tls-insecure`.

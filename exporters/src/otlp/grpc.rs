@@ -10,8 +10,8 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 
-use crate::config::{HttpConfig, Signal, TlsConfig};
-use crate::net::{Refusal, request_headers, takes_any};
+use crate::config::{HttpConfig, Signal, TlsConfig, request_headers};
+use crate::net::{Refusal, takes_any};
 
 use super::answer::Taken;
 use super::retry;

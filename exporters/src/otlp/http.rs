@@ -8,7 +8,7 @@ use crate::net::{HttpClient, Refusal};
 use super::answer::Taken;
 use super::retry;
 
-const MEDIA: &str = "application/x-protobuf";
+const MEDIA_TYPE: &str = "application/x-protobuf";
 
 /// One receiver.
 pub(super) struct Http {
@@ -28,7 +28,7 @@ impl Http {
             (_, Signal::Metrics) => "/v1/metrics",
             (_, Signal::Traces) => "/v1/traces",
         };
-        let answer = self.http.post(path, MEDIA, request, limit)?;
+        let answer = self.http.post(path, MEDIA_TYPE, request, limit)?;
         if answer.is_success() { Ok(Taken::decode(&answer.body)) } else { Err(retry::of_http(&answer)) }
     }
 }

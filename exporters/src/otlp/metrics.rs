@@ -17,7 +17,7 @@ use super::attributes::text;
 use super::resource::scope;
 
 /// Data points of one request at most, so that it is smaller than the 4 MiB that receivers take over gRPC.
-const POINTS: usize = 2000;
+const MAX_POINTS: usize = 2000;
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
 /// Makes export requests, and remembers since when each series has been counting.
@@ -41,8 +41,8 @@ impl MetricEncoder {
     pub fn requests(&mut self, families: &[Family], now_ns: u64) -> Vec<ExportMetricsServiceRequest> {
         let before = std::mem::take(&mut self.started);
         let (mut requests, mut metrics, mut points) = (Vec::new(), Vec::new(), 0);
-        for (family, samples) in families.iter().flat_map(|f| f.samples.chunks(POINTS).map(move |s| (f, s))) {
-            if points + samples.len() > POINTS {
+        for (family, samples) in families.iter().flat_map(|f| f.samples.chunks(MAX_POINTS).map(move |s| (f, s))) {
+            if points + samples.len() > MAX_POINTS {
                 requests.push(self.request(std::mem::take(&mut metrics)));
                 points = 0;
             }

@@ -22,7 +22,7 @@ use super::pusher::Pusher;
 use super::{LogEncoder, SpanEncoder, resource};
 
 /// Octets of a request at most: receivers take 4 MiB over gRPC unless told otherwise. A single record may be larger.
-const LARGEST: usize = 3 << 20;
+const MAX_REQUEST: usize = 3 << 20;
 
 /// One receiver.
 pub(crate) struct OtlpReceiver {
@@ -64,7 +64,7 @@ impl OtlpReceiver {
         let logs = self.logs.iter().map(|e| (Signal::Logs, e.request(part, self.observed_ns).encode_to_vec()));
         let spans = self.spans.iter().map(|e| (Signal::Traces, e.request(part).encode_to_vec()));
         let requests: VecDeque<_> = logs.chain(spans).map(|(signal, octets)| (signal, Bytes::from(octets))).collect();
-        if of.len() > 1 && requests.iter().any(|(_, octets)| octets.len() > LARGEST) {
+        if of.len() > 1 && requests.iter().any(|(_, octets)| octets.len() > MAX_REQUEST) {
             return self.prepare_halves(records, &of);
         }
         self.waiting.push_front(Part::new(of, requests));

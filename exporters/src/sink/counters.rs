@@ -65,7 +65,7 @@ impl Loss {
             Self::NoSubscriber => "no_subscriber",
             Self::SpoolFull => "spool_full",
             Self::Crash => "crash",
-            Self::Damaged => "damaged",
+            Self::Damaged => "corrupt",
             Self::NoTemplate => "no_template",
             Self::TimeOutOfRange => "time_out_of_range",
         }

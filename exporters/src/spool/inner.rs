@@ -14,8 +14,8 @@ use super::state::{Notes, StateFile};
 use super::{Appended, Found, SYNC_PERIOD};
 
 /// A full spool gives up this part of its size at a time.
-const SEGMENTS: u64 = 16;
-const LARGEST_SEGMENT: u64 = 16 << 20;
+const SEGMENTS_PER_SPOOL: u64 = 16;
+const MAX_SEGMENT: u64 = 16 << 20;
 
 /// Segments, and where reading and writing stand.
 pub(super) struct Inner {
@@ -40,7 +40,7 @@ pub(super) struct Inner {
 }
 
 /// Where the oldest record is.
-pub(super) struct Place {
+pub(super) struct OldestRecord {
     segment: Segment,
     /// Its sequence number.
     from: u64,
@@ -48,7 +48,7 @@ pub(super) struct Place {
     offset: Option<u64>,
 }
 
-impl Place {
+impl OldestRecord {
     pub(super) fn read(&self, limit: usize) -> io::Result<Read> {
         self.segment.read(self.from, self.offset, limit)
     }
@@ -114,7 +114,7 @@ impl Inner {
 
     /// Writes as many as fit into the current segment. Returns how many.
     fn write(&mut self, records: &[FlowRecord]) -> (usize, io::Result<()>) {
-        let largest = (self.max_octets / SEGMENTS).min(LARGEST_SEGMENT);
+        let largest = (self.max_octets / SEGMENTS_PER_SPOOL).min(MAX_SEGMENT);
         let writer = match self.current(largest) {
             Ok(writer) => writer,
             Err(e) => return (0, Err(e)),
@@ -212,9 +212,9 @@ impl Inner {
     }
 
     /// Where the oldest record is; none: nothing waits.
-    pub(super) fn place(&self) -> Option<Place> {
+    pub(super) fn place(&self) -> Option<OldestRecord> {
         let segment = self.segments.front().filter(|_| self.waiting() > 0)?.clone();
-        Some(Place { segment, from: self.delivered, offset: self.offset })
+        Some(OldestRecord { segment, from: self.delivered, offset: self.offset })
     }
 
     /// Takes over what was read of the oldest records. Returns them, and how many could not be read.
@@ -231,7 +231,7 @@ impl Inner {
     }
 
     /// Whether what was read there is not the oldest any more.
-    pub(super) const fn is_past(&self, place: &Place) -> bool {
+    pub(super) const fn is_past(&self, place: &OldestRecord) -> bool {
         self.delivered != place.from
     }
 

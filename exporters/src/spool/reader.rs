@@ -9,7 +9,7 @@ use pidflow_schema::FlowRecord;
 use super::record::{self, Header};
 
 /// Octets read at once.
-const CHUNK: usize = 256 << 10;
+const READ_CHUNK: usize = 256 << 10;
 /// Octets of a segment that are read to find the next record behind damage.
 const MAX_SEARCHED: usize = 64 << 20;
 
@@ -24,7 +24,7 @@ pub(super) struct Entry {
 }
 
 /// What stands at the reader's place.
-enum Place {
+enum Here {
     /// A header whose record is all there; whether that one's checksum is right.
     Record(Header, bool),
     /// No header, or one whose record is not all there, although there is more to read.
@@ -59,14 +59,14 @@ impl Reader {
     pub(super) fn next(&mut self, decode_from: u32) -> Option<Entry> {
         loop {
             match self.place() {
-                Place::Record(header, true) => return Some(self.take(&header, header.index >= decode_from)),
-                Place::Record(header, false) => {
+                Here::Record(header, true) => return Some(self.take(&header, header.index >= decode_from)),
+                Here::Record(header, false) => {
                     if let Some(entry) = self.pass_damaged(&header) {
                         return Some(entry);
                     }
                 }
-                Place::Damaged => {}
-                Place::End => return None,
+                Here::Damaged => {}
+                Here::End => return None,
             }
             if !self.search() {
                 return None;
@@ -75,17 +75,17 @@ impl Reader {
     }
 
     /// What is next, reading on for as long as the octets at hand may be too few.
-    fn place(&mut self) -> Place {
+    fn place(&mut self) -> Here {
         loop {
             let header = Header::read(self.rest());
             let needed = header.map_or(record::HEADER, |h| h.octets());
             match header {
-                Some(h) if self.rest().len() >= needed => return Place::Record(h, h.body(self.rest()).is_some()),
-                None if self.rest().len() >= needed => return Place::Damaged,
+                Some(h) if self.rest().len() >= needed => return Here::Record(h, h.body(self.rest()).is_some()),
+                None if self.rest().len() >= needed => return Here::Damaged,
                 _ => {}
             }
-            if self.fill(CHUNK) == 0 {
-                return if self.rest().is_empty() { Place::End } else { Place::Damaged };
+            if self.fill(READ_CHUNK) == 0 {
+                return if self.rest().is_empty() { Here::End } else { Here::Damaged };
             }
         }
     }
@@ -101,7 +101,7 @@ impl Reader {
     /// missing in the middle of it.
     fn pass_damaged(&mut self, header: &Header) -> Option<Entry> {
         while self.rest().len() < header.octets() + record::HEADER {
-            if self.fill(CHUNK) == 0 {
+            if self.fill(READ_CHUNK) == 0 {
                 break;
             }
         }
@@ -112,7 +112,7 @@ impl Reader {
 
     /// Goes to the next header behind the damage; false: there is none.
     fn search(&mut self) -> bool {
-        while self.buffer.len() < MAX_SEARCHED && self.fill(CHUNK) > 0 {}
+        while self.buffer.len() < MAX_SEARCHED && self.fill(READ_CHUNK) > 0 {}
         let rest = self.rest();
         let is_whole = |at: usize| {
             let octets = rest.get(at..).unwrap_or_default();

@@ -6,7 +6,8 @@
 
 use pidflow_schema::FlowRecord;
 
-use super::segment::FORMAT;
+/// To be raised when records look different: a segment of another format is not read.
+pub(super) const FORMAT: u32 = 5;
 
 /// Octets before each record.
 pub(super) const HEADER: usize = 20;
@@ -122,7 +123,7 @@ mod tests {
         }
     }
 
-    /// Records of another shape must not be read as this one: raise [`super::super::segment::FORMAT`], then this.
+    /// Records of another shape must not be read as this one: raise [`FORMAT`], then this.
     #[test]
     fn the_format_is_the_one_that_its_number_stands_for() {
         let mut out = Vec::new();

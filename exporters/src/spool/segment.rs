@@ -14,8 +14,6 @@ use super::reader::{Entry, Reader};
 use super::record;
 
 const MAGIC: [u8; 8] = *b"pidflow\x1e";
-/// To be raised when records look different: a segment of another format is not read.
-pub(super) const FORMAT: u32 = 5;
 /// Magic, format, the sequence number of the first record, and the CRC-32 of these.
 const HEADER: u64 = 8 + 4 + 8 + 4;
 /// Where the sequence number stands in it.
@@ -203,7 +201,7 @@ pub(super) fn scan(folder: &Path) -> io::Result<VecDeque<Segment>> {
 
 /// What a segment begins with.
 fn header(first: u64) -> Vec<u8> {
-    let checked = [MAGIC.as_slice(), &FORMAT.to_le_bytes(), &first.to_le_bytes()].concat();
+    let checked = [MAGIC.as_slice(), &record::FORMAT.to_le_bytes(), &first.to_le_bytes()].concat();
     let sum = crc32fast::hash(&checked).to_le_bytes();
     [checked.as_slice(), &sum].concat()
 }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::private_files;
 
 /// Octets of a number: the number, its CRC-32, and nothing.
-const SLOT: usize = 16;
+const SLOT_BYTES: usize = 16;
 
 /// Places of the numbers.
 const DELIVERED: u64 = 0;
@@ -57,8 +57,8 @@ impl StateFile {
     }
 
     fn slot(&self, slot: u64) -> Option<u64> {
-        let mut octets = [0; SLOT];
-        self.file.read_exact_at(&mut octets, slot * SLOT as u64).ok()?;
+        let mut octets = [0; SLOT_BYTES];
+        self.file.read_exact_at(&mut octets, slot * SLOT_BYTES as u64).ok()?;
         let (number, rest) = octets.split_first_chunk::<8>()?;
         let right = rest.starts_with(&crc32fast::hash(number).to_le_bytes());
         right.then(|| u64::from_le_bytes(*number))
@@ -67,7 +67,7 @@ impl StateFile {
     fn write(&self, slot: u64, number: u64) -> io::Result<()> {
         let number = number.to_le_bytes();
         let sum = crc32fast::hash(&number).to_le_bytes();
-        self.file.write_all_at(&[number.as_slice(), &sum, &[0; 4]].concat(), slot * SLOT as u64)
+        self.file.write_all_at(&[number.as_slice(), &sum, &[0; 4]].concat(), slot * SLOT_BYTES as u64)
     }
 
     pub(super) fn set_delivered(&self, sequence: u64) -> io::Result<()> {

@@ -22,20 +22,20 @@ pub(crate) trait Store: Send {
 pub(crate) struct Halving<S> {
     store: S,
     /// What is yet to be sent, the first part at the end.
-    parts: Vec<Part>,
+    parts: Vec<RecordRange>,
     /// Why the store refused some of these records for good.
     refused: Option<String>,
 }
 
 /// Records of one request.
-struct Part {
+struct RecordRange {
     of: Range<usize>,
     /// How many of them have no answer yet.
     left: usize,
     filled: bool,
 }
 
-impl Part {
+impl RecordRange {
     fn new(of: Range<usize>) -> Self {
         Self { left: of.len(), of, filled: false }
     }
@@ -57,13 +57,19 @@ impl<S> Halving<S> {
 
     fn halve(&mut self, Range { start, end }: Range<usize>) {
         let middle = start + (end - start) / 2;
-        self.parts.extend([middle..end, start..middle].map(Part::new));
+        self.parts.extend([middle..end, start..middle].map(RecordRange::new));
     }
 }
 
 impl<S: Store> Halving<S> {
     /// Sends the part. What is not to be sent again has an answer in `sent` then; the error is what may pass.
-    fn send(&mut self, mut part: Part, records: &[FlowRecord], end: Instant, sent: &mut Sent) -> Result<(), Failure> {
+    fn send(
+        &mut self,
+        mut part: RecordRange,
+        records: &[FlowRecord],
+        end: Instant,
+        sent: &mut Sent,
+    ) -> Result<(), Failure> {
         let of_part = records.get(part.of.clone()).unwrap_or_default();
         if !std::mem::replace(&mut part.filled, true) {
             self.store.fill(of_part);
@@ -95,7 +101,7 @@ impl<S: Store> Halving<S> {
 
 impl<S: Store> Receiver for Halving<S> {
     fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
-        self.parts = vec![Part::new(0..records.len())];
+        self.parts = vec![RecordRange::new(0..records.len())];
         self.refused = None;
     }
 

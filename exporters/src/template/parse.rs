@@ -7,7 +7,7 @@ use super::nearest::nearest;
 use super::{Template, TemplateError};
 
 /// Characters of a wrong name that an error message repeats.
-const SHOWN: usize = 48;
+const MAX_SHOWN_NAME: usize = 48;
 
 struct Token<'a> {
     column: usize,
@@ -54,7 +54,7 @@ fn cut(text: &str, start: Option<(usize, usize)>, end: usize) -> Option<Token<'_
 }
 
 fn shown(name: &str) -> String {
-    name.chars().take(SHOWN).flat_map(char::escape_debug).collect()
+    name.chars().take(MAX_SHOWN_NAME).flat_map(char::escape_debug).collect()
 }
 
 impl Token<'_> {

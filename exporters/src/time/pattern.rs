@@ -8,11 +8,11 @@ use super::{Civil, SECOND_NS};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimePattern {
     text: String,
-    parts: Vec<Part>,
+    parts: Vec<PatternPart>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum PatternPart {
     Text(String),
     Placeholder(char),
 }
@@ -25,16 +25,16 @@ impl TimePattern {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while let Some((before, after)) = rest.split_once('%') {
-            parts.push(Part::Text(before.to_owned()));
+            parts.push(PatternPart::Text(before.to_owned()));
             let mut after = after.chars();
             parts.push(match after.next() {
-                Some(c @ ('Y' | 'm' | 'd' | 'H' | 'M' | 'S')) => Part::Placeholder(c),
-                Some('%') => Part::Text("%".to_owned()),
+                Some(c @ ('Y' | 'm' | 'd' | 'H' | 'M' | 'S')) => PatternPart::Placeholder(c),
+                Some('%') => PatternPart::Text("%".to_owned()),
                 _ => return Err("allowed after % are Y, m, d, H, M, S (of the time in UTC) and another %"),
             });
             rest = after.as_str();
         }
-        parts.push(Part::Text(rest.to_owned()));
+        parts.push(PatternPart::Text(rest.to_owned()));
         Ok(Self { text: text.to_owned(), parts })
     }
 
@@ -44,9 +44,9 @@ impl TimePattern {
         let (t, mut out) = (Civil::new(ns), String::new());
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.push_str(text),
+                PatternPart::Text(text) => out.push_str(text),
                 // Writing to a string cannot fail.
-                Part::Placeholder(c) => _ = write!(out, "{:0width$}", t.number(*c), width = width(*c)),
+                PatternPart::Placeholder(c) => _ = write!(out, "{:0width$}", t.number(*c), width = width(*c)),
             }
         }
         out
@@ -55,14 +55,14 @@ impl TimePattern {
     /// Whether a moment stands in it.
     #[must_use]
     pub fn has_time(&self) -> bool {
-        self.parts.iter().any(|p| matches!(p, Part::Placeholder(_)))
+        self.parts.iter().any(|p| matches!(p, PatternPart::Placeholder(_)))
     }
 
     /// What follows in a text whose beginning [`Self::render`] may have made; none: it did not.
     pub(crate) fn strip<'a>(&self, text: &'a str) -> Option<&'a str> {
         self.parts.iter().try_fold(text, |rest, part| match part {
-            Part::Text(text) => rest.strip_prefix(text.as_str()),
-            Part::Placeholder(c) => {
+            PatternPart::Text(text) => rest.strip_prefix(text.as_str()),
+            PatternPart::Placeholder(c) => {
                 let (number, rest) = rest.split_at_checked(width(*c))?;
                 number.bytes().all(|b| b.is_ascii_digit()).then_some(rest)
             }
@@ -72,12 +72,12 @@ impl TimePattern {
     /// Moments of one period, each counted from 1970, give the same text.
     #[must_use]
     pub fn period_ns(&self) -> u64 {
-        let seconds = |part: &Part| match part {
-            Part::Text(_) => u64::MAX / SECOND_NS,
-            Part::Placeholder('H') => 3600,
-            Part::Placeholder('M') => 60,
-            Part::Placeholder('S') => 1,
-            Part::Placeholder(_) => 86_400,
+        let seconds = |part: &PatternPart| match part {
+            PatternPart::Text(_) => u64::MAX / SECOND_NS,
+            PatternPart::Placeholder('H') => 3600,
+            PatternPart::Placeholder('M') => 60,
+            PatternPart::Placeholder('S') => 1,
+            PatternPart::Placeholder(_) => 86_400,
         };
         self.parts.iter().map(seconds).min().unwrap_or(1) * SECOND_NS
     }

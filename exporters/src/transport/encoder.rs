@@ -20,14 +20,14 @@ fn say_if_large(exporter: &str, template: &Template) {
 
 /// Either encoder.
 pub(crate) struct Encoder {
-    kind: Kind,
+    kind: WireEncoder,
     /// The smallest and the largest that messages may be limited to, octets.
     sizes: (usize, usize),
     /// What it had done before the last records.
     before: EncoderStats,
 }
 
-enum Kind {
+enum WireEncoder {
     Ipfix(Box<IpfixEncoder>),
     Netflow9(Box<Netflow9Encoder>),
 }
@@ -49,7 +49,7 @@ impl Encoder {
         }
         let kind = if netflow9 {
             let options = Netflow9Options { source_id: domain, max_message, resend };
-            Kind::Netflow9(Box::new(Netflow9Encoder::new(template, options)))
+            WireEncoder::Netflow9(Box::new(Netflow9Encoder::new(template, options)))
         } else {
             let options = IpfixOptions {
                 domain,
@@ -61,7 +61,7 @@ impl Encoder {
                 statistics_ns: wire.resend.interval_ns,
                 metrics: context.metrics.clone(),
             };
-            Kind::Ipfix(Box::new(IpfixEncoder::new(template, options)))
+            WireEncoder::Ipfix(Box::new(IpfixEncoder::new(template, options)))
         };
         Ok(Self { kind, sizes: (needed, max_message), before: EncoderStats::default() })
     }
@@ -71,8 +71,8 @@ impl Encoder {
         let (least, most) = self.sizes;
         let octets = octets.clamp(least, most);
         match &mut self.kind {
-            Kind::Ipfix(e) => e.set_max_message(octets),
-            Kind::Netflow9(e) => e.set_max_message(octets),
+            WireEncoder::Ipfix(e) => e.set_max_message(octets),
+            WireEncoder::Netflow9(e) => e.set_max_message(octets),
         }
     }
 
@@ -86,11 +86,11 @@ impl Encoder {
     ) {
         self.before = self.stats();
         match &mut self.kind {
-            Kind::Ipfix(e) => {
+            WireEncoder::Ipfix(e) => {
                 e.set_not_sent(counters.lost_total());
                 e.encode(records, now_ns, sink);
             }
-            Kind::Netflow9(e) => e.encode(records, now_ns, sink),
+            WireEncoder::Netflow9(e) => e.encode(records, now_ns, sink),
         }
     }
 
@@ -102,23 +102,23 @@ impl Encoder {
     /// Sends all templates again before their next records.
     pub(crate) fn announce_again(&mut self) {
         match &mut self.kind {
-            Kind::Ipfix(e) => e.announce_again(),
-            Kind::Netflow9(e) => e.announce_again(),
+            WireEncoder::Ipfix(e) => e.announce_again(),
+            WireEncoder::Netflow9(e) => e.announce_again(),
         }
     }
 
     /// Begins a new transport session.
     pub(crate) fn restart(&mut self) {
         match &mut self.kind {
-            Kind::Ipfix(e) => e.restart(),
-            Kind::Netflow9(e) => e.announce_again(),
+            WireEncoder::Ipfix(e) => e.restart(),
+            WireEncoder::Netflow9(e) => e.announce_again(),
         }
     }
 
     fn stats(&self) -> EncoderStats {
         match &self.kind {
-            Kind::Ipfix(e) => e.stats(),
-            Kind::Netflow9(e) => e.stats(),
+            WireEncoder::Ipfix(e) => e.stats(),
+            WireEncoder::Netflow9(e) => e.stats(),
         }
     }
 }

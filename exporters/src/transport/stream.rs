@@ -64,9 +64,9 @@ impl StreamEncoder for LineStream {
 }
 
 /// How often a connection is looked at while it is waited for, at least.
-const LONGEST_PAUSE: Duration = Duration::from_millis(5);
+const MAX_POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// A receiver that accepts connections only to cut them, as a proxy whose server is away, is taken to do it within this time.
-const SETTLING: Duration = Duration::from_millis(250);
+const SETTLING_TIME: Duration = Duration::from_millis(250);
 /// As that, for a server of TLS 1.3 that sends no ticket, by which it would say that it accepts the client's certificate;
 /// half the time of an attempt where that is less.
 const SETTLING_WITHOUT_TICKET: Duration = Duration::from_secs(2);
@@ -163,7 +163,7 @@ impl Connection {
             }
         }
         // One that closes in order has read everything, or reads on.
-        self.wait_until((begin + SETTLING).min(end), |_, heard| Ok(heard == Heard::Closed))?;
+        self.wait_until((begin + SETTLING_TIME).min(end), |_, heard| Ok(heard == Heard::Closed))?;
         self.is_settled = true;
         Ok(())
     }
@@ -180,7 +180,7 @@ impl Connection {
                 return Ok(false);
             }
             std::thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(MAX_POLL_INTERVAL);
         }
     }
 

@@ -13,11 +13,11 @@ use super::{Format, Resend, Variant};
 /// others each may come from a packet that a stranger made.
 const MAX_TEMPLATES: usize = 4096;
 /// When there are too many, this part of them is given up.
-const ROOM_PART: usize = 8;
+const EVICTED_PART: usize = 8;
 /// A template that was not used for so long is given up.
 const UNUSED_NS: u64 = 1_800_000_000_000;
 /// How often it is looked for those.
-const LOOK_INTERVAL_NS: u64 = 60_000_000_000;
+const UNUSED_CHECK_INTERVAL_NS: u64 = 60_000_000_000;
 
 /// The variants that have occurred, found by the groups of a record. When there are too many, those that were not used for
 /// longest make room.
@@ -86,7 +86,7 @@ impl Variants {
     fn make_room(&mut self, now_ns: u64) {
         let mut uses: Vec<_> = self.all.iter().map(|v| v.used.1).collect();
         uses.sort_unstable();
-        let latest = uses.get(MAX_TEMPLATES / ROOM_PART).copied().unwrap_or(u64::MAX);
+        let latest = uses.get(MAX_TEMPLATES / EVICTED_PART).copied().unwrap_or(u64::MAX);
         self.give_up_if(now_ns, |v| v.used.1 < latest);
     }
 
@@ -114,7 +114,7 @@ impl Variants {
 
     fn give_up_unused(&mut self, now_ns: u64) {
         // The clock may be set.
-        if now_ns.abs_diff(self.looked_ns) < LOOK_INTERVAL_NS {
+        if now_ns.abs_diff(self.looked_ns) < UNUSED_CHECK_INTERVAL_NS {
             return;
         }
         self.looked_ns = now_ns;
@@ -206,7 +206,7 @@ mod tests {
             assert_eq!(meanings.insert(variant.id, variant.groups), None, "{} has a meaning", variant.id);
             assert!(variants.all.len() <= MAX_TEMPLATES && variants.places.len() == variants.all.len());
         }
-        assert!(meanings.len() > MAX_TEMPLATES - MAX_TEMPLATES / ROOM_PART, "{}", meanings.len());
+        assert!(meanings.len() > MAX_TEMPLATES - MAX_TEMPLATES / EVICTED_PART, "{}", meanings.len());
     }
 
     #[test]

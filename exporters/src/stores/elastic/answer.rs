@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// Of a whole answer.
 #[derive(Deserialize)]
-struct Answer {
+struct BulkAnswer {
     errors: bool,
     items: Vec<Item>,
 }
@@ -55,7 +55,7 @@ impl Verdict {
 
 /// Reads the answer to a request of that many documents. The error says what about it cannot be understood.
 pub(crate) fn read(body: &[u8], documents: usize) -> Result<Verdict, String> {
-    let answer: Answer = serde_json::from_slice(body).map_err(|e| format!("not an answer to _bulk: {e}"))?;
+    let answer: BulkAnswer = serde_json::from_slice(body).map_err(|e| format!("not an answer to _bulk: {e}"))?;
     let outcomes: Vec<_> = answer.items.into_iter().map(|i| i.create).collect();
     if outcomes.len() != documents {
         return Err(format!("it speaks of {} documents where {documents} were sent", outcomes.len()));

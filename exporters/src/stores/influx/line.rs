@@ -14,7 +14,7 @@ use crate::wire::utf8;
 const MEASUREMENT: &str = "flow";
 const MILLISECOND_NS: u64 = 1_000_000;
 /// Longest string of a field (InfluxDB documentation, "Line protocol", "Data types").
-const LONGEST: usize = 64 * 1024 - 1;
+const MAX_STRING: usize = 64 * 1024 - 1;
 
 /// Why a record is no point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +114,7 @@ fn put_tag(key: &str, value: &str, out: &mut Vec<u8>) {
 fn put_field(e: &Element, value: Value<'_>, out: &mut Vec<u8>) {
     let _ = write!(out, ",{}=", e.name);
     match value {
-        Value::Text(text) => put_quoted(utf8::prefix(&text, LONGEST), out),
+        Value::Text(text) => put_quoted(utf8::prefix(&text, MAX_STRING), out),
         Value::Unsigned(v) => drop(write!(out, "{}i", v.min(i64::MAX.cast_unsigned()))),
         Value::Time(_) => {
             put_value(value, e.data_type, out);

@@ -1,0 +1,46 @@
+//! Headers of requests, as they are sent.
+
+use std::collections::BTreeMap;
+
+use ureq::http::{HeaderName, HeaderValue};
+
+use super::{HttpConfig, Secret};
+
+/// What is sent with each request. The values may be secrets, so that an error names the key only.
+pub(crate) fn request_headers(config: &HttpConfig) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let mut all = given_headers(&config.headers)?;
+    if let Some((user, password)) = &config.basic {
+        let name = HeaderName::from_static("authorization");
+        all.push((name, header_value("authorization", &basic(user, password))?));
+    }
+    Ok(all)
+}
+
+/// Says which of the headers cannot be sent.
+pub(super) fn check_headers(given: &BTreeMap<String, Secret>) -> Result<(), String> {
+    given_headers(given).map(drop)
+}
+
+fn given_headers(given: &BTreeMap<String, Secret>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+    let read = |(name, value): (&String, &Secret)| {
+        let key = HeaderName::try_from(name).map_err(|_| {
+            format!("\"{name}\" is not a header's name; allowed are letters, digits and !#$%&'*+-.^_`|~")
+        })?;
+        Ok((key, header_value(name, value.reveal())?))
+    };
+    given.iter().map(read).collect()
+}
+
+fn header_value(name: &str, value: &str) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| format!("the value of \"{name}\" has characters that no header has"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// RFC 7617 section 2.
+fn basic(user: &str, password: &Secret) -> String {
+    use base64::Engine;
+    let pair = format!("{user}:{}", password.reveal());
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+}

@@ -1,0 +1,120 @@
+//! The kinds of exporters: one row of the table for each.
+
+use super::table::Table;
+use super::{
+    ClickHouseConfig, ConfigError, ElasticConfig, InfluxConfig, JsonConfig, KafkaConfig, LokiConfig, NatsConfig,
+    OtlpConfig, RedisConfig, WireConfig, WireVersion, ZmqConfig,
+};
+
+/// What is asked of the configuration of any kind.
+pub(super) trait OutputConfig {
+    /// Where it sends to, without any secret.
+    fn target(&self) -> String;
+
+    /// Whether its receiver, or the connection to it, says what arrived, so that records can be sent again.
+    fn is_reliable(&self) -> bool {
+        true
+    }
+
+    /// Whether it makes something of flow records.
+    fn takes_records(&self) -> bool {
+        true
+    }
+}
+
+/// How a kind is found and read.
+#[derive(Clone, Copy)]
+pub(super) struct KindEntry {
+    /// As the key `kind` takes it.
+    pub(super) name: &'static str,
+    /// Reads the kind's keys.
+    pub(super) read: fn(&mut Table) -> Result<Output, ConfigError>,
+}
+
+impl KindEntry {
+    /// The one that the key `kind` says.
+    pub(super) fn take(keys: &mut toml::Table) -> Result<Self, ConfigError> {
+        let allowed = || KINDS.map(|kind| kind.name).join(", ");
+        let given = keys.remove("kind").and_then(|k| k.as_str().map(str::to_owned));
+        let given = given.ok_or_else(|| ConfigError::NoKind { allowed: allowed() })?;
+        let known = KINDS.into_iter().find(|kind| kind.name == given);
+        known.ok_or_else(|| ConfigError::Kind { given, allowed: allowed() })
+    }
+}
+
+/// Makes of the table's rows the variants, the names and what is asked of all of them.
+macro_rules! outputs {
+    ($($(#[$doc:meta])* $variant:ident($config:ident) = $name:literal, $read:expr;)*) => {
+        /// What an exporter makes of records, and where they go.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Output {
+            $($(#[$doc])* $variant($config),)*
+        }
+
+        /// All kinds, in the order of the table.
+        pub(super) const KINDS: [KindEntry; [$($name),*].len()] =
+            [$(KindEntry { name: $name, read: |table| $read(table).map(Output::$variant) }),*];
+
+        impl Output {
+            /// The kind's name, one of those that the key `kind` takes.
+            #[must_use]
+            pub const fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)*
+                }
+            }
+
+            fn config(&self) -> &dyn OutputConfig {
+                match self {
+                    $(Self::$variant(config) => config,)*
+                }
+            }
+        }
+    };
+}
+
+outputs! {
+    /// IPFIX over UDP, TCP or TLS, or to a file.
+    Ipfix(WireConfig) = "ipfix", |table| WireConfig::read(table, WireVersion::Ipfix);
+    /// NetFlow v9 over UDP.
+    Netflow9(WireConfig) = "netflow9", |table| WireConfig::read(table, WireVersion::Netflow9);
+    /// JSON lines to files, standard output or sockets.
+    Json(JsonConfig) = "json", JsonConfig::read;
+    /// OpenTelemetry.
+    Otlp(OtlpConfig) = "otlp", OtlpConfig::read;
+    /// Rows of a ClickHouse table.
+    ClickHouse(ClickHouseConfig) = "clickhouse", ClickHouseConfig::read;
+    /// Documents of Elasticsearch or OpenSearch.
+    Elastic(ElasticConfig) = "elastic", ElasticConfig::read;
+    /// Points of InfluxDB.
+    Influx(InfluxConfig) = "influx", InfluxConfig::read;
+    /// Lines of Loki.
+    Loki(LokiConfig) = "loki", LokiConfig::read;
+    /// Entries of a Redis list.
+    Redis(RedisConfig) = "redis", RedisConfig::read;
+    /// Messages of a NATS subject.
+    Nats(NatsConfig) = "nats", NatsConfig::read;
+    /// Messages for ZeroMQ subscribers such as ntopng.
+    Zmq(ZmqConfig) = "zmq", ZmqConfig::read;
+    /// Messages of a Kafka topic.
+    Kafka(KafkaConfig) = "kafka", KafkaConfig::read;
+}
+
+impl Output {
+    /// Where it sends to, without any secret.
+    pub(super) fn target(&self) -> String {
+        self.config().target()
+    }
+
+    /// Whether its receiver, or the connection to it, says what arrived, so that records can be sent again.
+    #[must_use]
+    pub fn is_reliable(&self) -> bool {
+        self.config().is_reliable()
+    }
+
+    /// Whether it makes something of flow records.
+    #[must_use]
+    pub fn takes_records(&self) -> bool {
+        self.config().takes_records()
+    }
+}
