@@ -101,7 +101,7 @@ impl Joiner {
             Fact::Socket { time_ns, task, parent_pid, used, socket, sample } => {
                 let process = self.processes.seen(*time_ns, task, *parent_pid);
                 if let Some(sample) = sample {
-                    self.processes.sampled(process, *sample);
+                    self.processes.add_sample(process, *sample);
                 }
                 self.used(*time_ns, User { process, start_ns: task.start_ns }, *used, socket);
             }
