@@ -166,9 +166,8 @@ impl ProcessTable {
             self.insert(id, time_ns, task, parent_pid);
             return id;
         };
-        let is_same = |i: &Image| {
-            i.uid == task.uid && *i.comm == *limits::cut(&task.comm, MAX_NAME_BYTES) || i.since_ns > time_ns
-        };
+        let comm = limits::cut(&task.comm, MAX_NAME_BYTES);
+        let is_same = |i: &Image| (i.uid == task.uid && *i.comm == *comm) || i.since_ns > time_ns;
         if entry.images.last().is_some_and(is_same) {
             entry.seen_ns = entry.seen_ns.max(time_ns);
         } else {
