@@ -244,6 +244,7 @@ fn join(f: &Figures) -> Labelled {
         ("closes-missed", f.join.closes_missed),
         ("processes-dropped", f.join.processes_dropped),
         ("claims-dropped", f.join.claims_dropped),
+        ("failed-dropped", f.join.failed_dropped),
         ("joined-early", f.joined_early),
         ("clock-steps", f.clock_steps),
         ("flows-evicted", f.table.evicted),

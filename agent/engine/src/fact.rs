@@ -42,7 +42,6 @@ impl ProcessId {
     /// As the kernel tells it: start in nanoseconds since boot.
     #[must_use]
     pub const fn from_boot_ns(pid: u32, start_ns: u64) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "less than a tick")]
         let start_in_tick_ns = (start_ns % TICK_NS) as u32;
         Self { pid, start_in_tick_ns, start: start_ns / TICK_NS }
     }

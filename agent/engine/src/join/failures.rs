@@ -41,6 +41,7 @@ pub(super) struct Failures {
     last_number: u64,
     /// What had no room and goes out next.
     displaced: Vec<FailedConnect>,
+    dropped: u64,
 }
 
 impl Failures {
@@ -53,8 +54,21 @@ impl Failures {
         if self.by_time.len() > MAX_FAILED_CONNECTS
             && let Some(oldest) = self.take_oldest().filter(|a| !a.is_told)
         {
-            self.displaced.push(oldest.failed);
+            self.displace(oldest.failed);
         }
+    }
+
+    fn displace(&mut self, failed: FailedConnect) {
+        if self.displaced.len() < MAX_FAILED_CONNECTS {
+            self.displaced.push(failed);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Attempts that are never told because there were too many at once.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     fn take_oldest(&mut self) -> Option<Attempt> {
@@ -165,6 +179,8 @@ mod tests {
         }
         assert!(all.by_time.len() == MAX_FAILED_CONNECTS && all.by_tuple.len() == MAX_FAILED_CONNECTS);
         assert_eq!(all.take_due(u64::MAX).len(), scanned as usize / 2, "each once");
+        (0..scanned).for_each(|number| all.add(failed(number, 1_000_000 + u64::from(number))));
+        assert_eq!(all.dropped(), u64::from(scanned) - 2 * MAX_FAILED_CONNECTS as u64, "nobody took any");
         assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 }

@@ -42,6 +42,8 @@ pub struct JoinCounters {
     pub processes_dropped: u64,
     /// Claims on sockets, and addresses, that there was no room for.
     pub claims_dropped: u64,
+    /// Failed attempts without packets that there was no room for.
+    pub failed_dropped: u64,
 }
 
 /// Processes and sockets, and the join with flows.
@@ -101,7 +103,7 @@ impl Joiner {
             Fact::Socket { time_ns, task, parent_pid, used, socket, sample } => {
                 let process = self.processes.seen(*time_ns, task, *parent_pid);
                 if let Some(sample) = sample {
-                    self.processes.sampled(process, *sample);
+                    self.processes.add_sample(process, *sample);
                 }
                 self.used(*time_ns, User { process, start_ns: task.start_ns }, *used, socket);
             }
@@ -268,7 +270,7 @@ impl Joiner {
     #[must_use]
     pub const fn counters(&self) -> JoinCounters {
         let (processes_dropped, claims_dropped) = (self.processes.dropped(), self.sockets.dropped());
-        JoinCounters { processes_dropped, claims_dropped, ..self.counters }
+        JoinCounters { processes_dropped, claims_dropped, failed_dropped: self.failures.dropped(), ..self.counters }
     }
 
     /// Processes and socket claims held.

@@ -49,20 +49,21 @@ impl ProcessTable {
 
     fn described_anew(&self, id: ProcessId, entry: &Entry, time_ns: u64) -> Process {
         let image = entry.image_at(time_ns);
-        let parent = self.ancestors(id).next();
+        let parent = self.ancestors(id).next().and_then(|p| p.image_at(time_ns));
+        let uid = image.map_or(0, |i| i.uid);
         let text = |of: Option<&Arc<str>>| of.cloned().unwrap_or_default();
         Process {
             pid: id.pid,
             start_ns: entry.start_ns,
             name: text(image.map(|i| &i.name)),
-            uid: entry.uid,
-            user: self.user(entry.uid),
+            uid,
+            user: self.user(uid),
             executable: text(image.map(|i| &i.executable)),
             command_line: text(image.map(|i| &i.command_line)),
             container_id: Arc::clone(&entry.container_id),
             pod: self.pods.get(&*entry.container_id).cloned(),
             parent_pid: entry.parent_pid,
-            parent_name: text(parent.and_then(|p| p.image_at(time_ns)).map(|i| &i.name)),
+            parent_name: text(parent.map(|p| &p.name)),
             parent_uid: parent.map(|p| p.uid),
             parent_user: parent.map(|p| self.user(p.uid)).unwrap_or_default(),
             ancestors: self.chain(id, time_ns),

@@ -10,15 +10,19 @@ use crate::fact::{ProcessId, Task};
 
 /// `TASK_COMM_LEN` - 1: a comm of this length may have been cut.
 const COMM_CUT: usize = 15;
-/// Programs that a process became which are remembered.
-const MAX_IMAGES: usize = 4;
+/// States of a process that are remembered.
+const MAX_IMAGES: usize = 8;
+/// An event may be told so long after its packet.
+const EVENT_DELAY_NS: u64 = 5_000_000;
 /// Share of the maps that hold an entry.
 const MAP_BYTES: usize = 80;
 
-/// The program that a process was from some time on.
+/// The program, name and user that a process had from some time on.
 #[derive(Debug, Clone)]
 pub(super) struct Image {
     pub(super) since_ns: u64,
+    /// Effective user id.
+    pub(super) uid: u32,
     pub(super) comm: Arc<str>,
     pub(super) executable: Arc<str>,
     pub(super) command_line: Arc<str>,
@@ -40,7 +44,6 @@ pub(super) struct Entry {
     pub(super) start_ns: u64,
     /// Of a process known from /proc first: what an event said since.
     pub(super) start_in_tick_ns: Option<u32>,
-    pub(super) uid: u32,
     pub(super) parent: Option<ProcessId>,
     pub(super) parent_pid: u32,
     pub(super) container_id: Arc<str>,
@@ -63,7 +66,6 @@ impl Entry {
         Self {
             start_ns: task.start_ns,
             start_in_tick_ns: None,
-            uid: task.uid,
             parent: None,
             parent_pid,
             container_id: Arc::default(),
@@ -85,6 +87,13 @@ impl Entry {
         if self.images.len() > MAX_IMAGES {
             self.images.remove(0);
         }
+    }
+
+    /// When a change began that was seen at `time_ns`: the process was seen without it before, and the packets of the event
+    /// that tells it may have come a little earlier.
+    pub(super) fn changed_since(&self, time_ns: u64) -> u64 {
+        let unseen_ns = time_ns.saturating_sub(self.seen_ns.max(self.known_ns));
+        time_ns - (unseen_ns / 2).min(EVENT_DELAY_NS)
     }
 
     /// The latest image that began by then; the oldest when all began later.

@@ -104,8 +104,8 @@ impl ProcessTable {
         let child_id = self.seen(time_ns, child, parent.id.pid);
         self.set_parent(child_id, parent_id);
         let Some((image, container)) = copied else { return };
-        let image = image.unwrap_or_else(|| self.image(0, "", "", ""));
-        let new = self.image(0, &child.comm, &image.executable, &image.command_line);
+        let (executable, command_line) = image.map(|i| (i.executable, i.command_line)).unwrap_or_default();
+        let new = self.image((0, child.uid), &child.comm, &executable, &command_line);
         self.change(child_id, |entry| {
             entry.container_id = container;
             if let Some(own) = entry.images.last_mut() {
@@ -120,9 +120,9 @@ impl ProcessTable {
         if !self.contains(id) {
             self.insert(id, time_ns, task, parent_pid);
         }
-        let new = self.image(time_ns, &task.comm, image.0, image.1);
+        let new = self.image((time_ns, task.uid), &task.comm, image.0, image.1);
         self.change(id, |entry| {
-            (entry.uid, entry.seen_ns) = (task.uid, time_ns);
+            entry.seen_ns = entry.seen_ns.max(time_ns);
             entry.become_image(new);
         });
     }
@@ -149,7 +149,7 @@ impl ProcessTable {
         // A process that began to exec is seen with its old image or none: an event knows better then.
         let executable = if seen.executable.is_empty() { &before.executable } else { &*seen.executable };
         let command_line = if seen.command_line.is_empty() { &before.command_line } else { &*seen.command_line };
-        let new = self.image(before.since_ns, &seen.task.comm, executable, command_line);
+        let new = self.image((before.since_ns, before.uid), &before.comm, executable, command_line);
         let container_id = self.texts.share(&seen.container_id, MAX_CONTAINER_ID_BYTES);
         self.change(id, |entry| {
             entry.container_id = container_id;
@@ -166,32 +166,37 @@ impl ProcessTable {
             self.insert(id, time_ns, task, parent_pid);
             return id;
         };
-        entry.seen_ns = entry.seen_ns.max(time_ns);
-        let is_renamed = entry.images.last().is_some_and(|i| *i.comm != *limits::cut(&task.comm, MAX_NAME_BYTES));
-        if entry.uid != task.uid || is_renamed {
-            self.rename(id, task);
+        let comm = limits::cut(&task.comm, MAX_NAME_BYTES);
+        let is_same = |i: &Image| (i.uid == task.uid && *i.comm == *comm) || i.since_ns > time_ns;
+        if entry.images.last().is_some_and(is_same) {
+            entry.seen_ns = entry.seen_ns.max(time_ns);
+        } else {
+            self.rename(id, task, time_ns);
         }
         id
     }
 
-    fn rename(&mut self, id: ProcessId, task: &Task) {
-        let Some(before) = self.entries.get(&id).and_then(|e| e.images.last()).cloned() else { return };
-        let new = self.image(before.since_ns, &task.comm, &before.executable, &before.command_line);
+    /// The process has another name or user since it was seen last (prctl, setuid).
+    fn rename(&mut self, id: ProcessId, task: &Task, time_ns: u64) {
+        let Some(entry) = self.entries.get(&id) else { return };
+        let since_ns = entry.changed_since(time_ns);
+        let (executable, command_line) =
+            entry.images.last().map(|i| (Arc::clone(&i.executable), Arc::clone(&i.command_line))).unwrap_or_default();
+        let new = self.image((since_ns, task.uid), &task.comm, &executable, &command_line);
         self.change(id, |entry| {
-            entry.uid = task.uid;
-            if let Some(image) = entry.images.last_mut() {
-                *image = new;
-            }
+            entry.seen_ns = entry.seen_ns.max(time_ns);
+            entry.become_image(new);
         });
     }
 
     /// An image of bounded and shared texts. A full table has no room for another command line.
-    fn image(&mut self, since_ns: u64, comm: &str, executable: &str, command_line: &str) -> Image {
+    fn image(&mut self, (since_ns, uid): (u64, u32), comm: &str, executable: &str, command_line: &str) -> Image {
         let is_dropped = self.is_full() && !command_line.is_empty();
         self.dropped += u64::from(is_dropped);
         let command_line = if is_dropped { "" } else { command_line };
         Image {
             since_ns,
+            uid,
             comm: self.texts.share(comm, MAX_NAME_BYTES),
             executable: self.texts.share(executable, MAX_PATH_BYTES),
             command_line: self.texts.share(command_line, self.max_command_line_bytes),
@@ -213,7 +218,7 @@ impl ProcessTable {
             self.dropped += 1;
             return;
         }
-        let image = self.image(task.start_ns.min(time_ns), &task.comm, "", "");
+        let image = self.image((task.start_ns.min(time_ns), task.uid), &task.comm, "", "");
         let entry = Entry::new(time_ns, task, parent_pid, image);
         self.entry_bytes += entry.bytes();
         self.entries.insert(id, entry);
@@ -259,7 +264,8 @@ impl ProcessTable {
         self.add_sample(id, sample);
     }
 
-    fn add_sample(&mut self, id: ProcessId, sample: Sample) {
+    /// As [`ProcessTable::sampled`], with the identity that the table has.
+    pub(crate) fn add_sample(&mut self, id: ProcessId, sample: Sample) {
         if let Some(entry) = self.entries.get_mut(&id) {
             let before = entry.samples.bytes();
             entry.samples.push(sample);

@@ -132,9 +132,11 @@ impl Samples {
     }
 
     /// A member of the sample, or of the one nearest in time that has it.
-    fn nearest(&self, to: &Sample, f: fn(&Sample) -> Option<u64>) -> Option<u64> {
-        let known = self.list.iter().filter_map(|s| Some((s.time_ns.abs_diff(to.time_ns), f(s)?)));
-        known.min_by_key(|k| k.0).map(|k| k.1)
+    fn nearest(&self, to: &Sample, member: fn(&Sample) -> Option<u64>) -> Option<u64> {
+        let (before, after) = self.list.split_at_checked(self.list.partition_point(|s| s.time_ns < to.time_ns))?;
+        let known = |s: &Sample| Some((s.time_ns.abs_diff(to.time_ns), member(s)?));
+        let around = [before.iter().rev().find_map(known), after.iter().find_map(known)];
+        around.into_iter().flatten().min_by_key(|k| k.0).map(|k| k.1)
     }
 }
 

@@ -295,3 +295,30 @@ fn users_and_pods_are_bounded() {
     assert!(t.pods.values().all(|p| p.name.len() + p.container.len() + p.namespace.len() == 3 * 256));
     assert!(t.pods.keys().all(|id| id.len() == 128) && t.pods.len() <= 16_384 && t.dropped() >= before);
 }
+
+#[test]
+fn name_and_user_are_those_of_the_flows_time() {
+    const MS: u64 = 1_000_000;
+    let mut t = ProcessTable::default();
+    let root = task(10, 5, "daemon");
+    let named = Task { comm: "worker".into(), ..root.clone() };
+    let user = Task { uid: 33, ..named.clone() };
+    let child = task(11, 90, "child");
+    t.seen(100 * MS, &root, 1);
+    t.forked(150 * MS, &child, &root);
+    t.seen(200 * MS, &root, 1);
+    t.seen(900 * MS, &named, 1);
+    t.seen(1900 * MS, &user, 1);
+    t.seen(1000 * MS, &root, 1);
+    let mut at = |id, ms: u64| {
+        let p = t.describe(id, ms * MS).unwrap();
+        (p.name.to_string(), p.uid, p.parent_name.to_string(), p.parent_uid)
+    };
+    let own = |name: &str, uid| (name.to_owned(), uid, String::new(), None);
+    assert_eq!(at(root.id, 210), own("daemon", 0), "the last packets of its flow come after its last event");
+    assert_eq!(at(root.id, 899), own("worker", 0), "a send is told after its packet");
+    assert_eq!(at(root.id, 1500), own("worker", 0));
+    assert_eq!(at(root.id, 1900), own("worker", 33), "an event that was late says nothing new");
+    assert_eq!(at(child.id, 300), ("child".into(), 0, "daemon".into(), Some(0)));
+    assert_eq!(at(child.id, 2000), ("child".into(), 0, "worker".into(), Some(33)));
+}
