@@ -24,6 +24,9 @@ const SETTLE_S: u64 = 15;
 /// Seconds between two lines in the log.
 const SUMMARY_S: u64 = 60;
 
+/// Interfaces that are named where they are missing.
+const MAX_NAMED: usize = 10;
+
 /// Everything that counts, at one moment.
 #[derive(Debug)]
 pub(crate) struct Figures {
@@ -137,8 +140,11 @@ impl Observers {
     fn degraded(&self, f: &Figures) -> Vec<String> {
         let hooks = self.about.hooks.iter().filter(|h| !h.lost.is_empty());
         let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
-        let missing = f.capture.interfaces.missing.iter().map(|name| format!("interface {name} is not captured"));
-        hooks.chain(missing).collect()
+        let names = &f.capture.interfaces.missing;
+        let missing = names.iter().take(MAX_NAMED).map(|name| format!("interface {name} is not captured"));
+        let more = names.len().saturating_sub(MAX_NAMED);
+        let more = (more > 0).then(|| format!("{more} more interfaces are not captured"));
+        hooks.chain(missing).chain(more).collect()
     }
 
     fn totals(&self, f: &Figures, s: &Status) -> Totals {
