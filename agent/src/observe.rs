@@ -132,7 +132,7 @@ impl Observers {
             queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
             talk: self.talk.shown(),
             host: Some(self.host.latest()),
-            not_ready: self.stopping.into_iter().map(str::to_owned).collect(),
+            not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
             degraded: self.degraded(f),
         }
     }
@@ -224,6 +224,12 @@ fn discards(c: &CaptureCounters) -> Labelled {
     let decoded = c.discards.iter().map(|(reason, d)| (reason.name().to_owned(), d.packets));
     let others = labelled([("filtered", c.filtered.packets), ("loopback-copy", c.loopback_copies.packets)]);
     decoded.chain(others.into_iter().filter(|(_, n)| *n > 0)).collect()
+}
+
+/// Interfaces that are gone are waited for; as long as all are, nothing is seen.
+fn nothing_captured(f: &Figures) -> Option<&'static str> {
+    let interfaces = &f.capture.interfaces;
+    (interfaces.captured == 0 && !interfaces.missing.is_empty()).then_some("no interface is captured, all are gone")
 }
 
 fn interface_changes(changes: &InterfaceChanges) -> Labelled {

@@ -299,6 +299,7 @@ impl Supervisor {
         let name_now = |index| links.get(index).map(|link| link.name.to_string());
         let failing = self.failing.iter().map(|(i, failing)| name_now(*i).unwrap_or_else(|| failing.name.to_string()));
         self.changes.missing = absent.chain(failing).chain(self.left_out.iter().cloned()).collect();
+        self.changes.captured = self.running.iter().flatten().filter(|running| !running.is_gone()).count() as u64;
         self.changes.missing.sort_unstable();
         self.changes.missing.dedup();
         self.shared.publish_changes(&self.changes);
