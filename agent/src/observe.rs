@@ -24,6 +24,9 @@ const SETTLE_S: u64 = 15;
 /// Seconds between two lines in the log.
 const SUMMARY_S: u64 = 60;
 
+/// Interfaces that are named where they are missing.
+const MAX_NAMED: usize = 10;
+
 /// Everything that counts, at one moment.
 #[derive(Debug)]
 pub(crate) struct Figures {
@@ -129,7 +132,7 @@ impl Observers {
             queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
             talk: self.talk.shown(),
             host: Some(self.host.latest()),
-            not_ready: self.stopping.into_iter().map(str::to_owned).collect(),
+            not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
             degraded: self.degraded(f),
         }
     }
@@ -137,8 +140,11 @@ impl Observers {
     fn degraded(&self, f: &Figures) -> Vec<String> {
         let hooks = self.about.hooks.iter().filter(|h| !h.lost.is_empty());
         let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
-        let missing = f.capture.interfaces.missing.iter().map(|name| format!("interface {name} is not captured"));
-        hooks.chain(missing).collect()
+        let names = &f.capture.interfaces.missing;
+        let missing = names.iter().take(MAX_NAMED).map(|name| format!("interface {name} is not captured"));
+        let more = names.len().saturating_sub(MAX_NAMED);
+        let more = (more > 0).then(|| format!("{more} more interfaces are not captured"));
+        hooks.chain(missing).chain(more).collect()
     }
 
     fn totals(&self, f: &Figures, s: &Status) -> Totals {
@@ -218,6 +224,12 @@ fn discards(c: &CaptureCounters) -> Labelled {
     let decoded = c.discards.iter().map(|(reason, d)| (reason.name().to_owned(), d.packets));
     let others = labelled([("filtered", c.filtered.packets), ("loopback-copy", c.loopback_copies.packets)]);
     decoded.chain(others.into_iter().filter(|(_, n)| *n > 0)).collect()
+}
+
+/// Interfaces that are gone are waited for; as long as all are, nothing is seen.
+fn nothing_captured(f: &Figures) -> Option<&'static str> {
+    let interfaces = &f.capture.interfaces;
+    (interfaces.captured == 0 && !interfaces.missing.is_empty()).then_some("no interface is captured, all are gone")
 }
 
 fn interface_changes(changes: &InterfaceChanges) -> Labelled {

@@ -34,7 +34,7 @@ complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "doctor" -d 'Say wha
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "generate" -d 'Print the man page or shell completions'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l config -d 'Configuration file (TOML); variables and flags go before it' -r -F
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s i -l interface -d 'Interface to capture on; repeat it for several. "any": all of them through one socket, loopback included; "all": each that is up by itself, with MAC addresses of both ends [default: any]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s i -l interface -d 'Interface to capture on; repeat it for several. One that disappears is captured again when it comes back. "any": all of them through one socket, loopback included; "all": each that is up by itself, now or later, with MAC addresses of both ends [default: any]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s f -l filter -d 'Capture only what this BPF filter lets through, as in tcpdump' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l snaplen -d 'Octets captured of each packet; headers are all that is needed [default: 256]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l promiscuous -d 'See packets that are not for this host' -r -f -a "true\t''

@@ -29,9 +29,10 @@ else
 fi
 
 # The captures of other projects are good seeds for the target that reads files.
-seeds=${PIDFLOW_CAPTURES:-../../../shared/captures}
 mkdir -p corpus/capture_file
-if [ -d "$seeds" ]; then cp -n "$seeds"/*.pcap "$seeds"/*.pcapng corpus/capture_file/ 2>/dev/null; fi
+for seeds in ../captures "${PIDFLOW_CAPTURES:-../../../shared/captures}"; do
+  if [ -d "$seeds" ]; then cp -n "$seeds"/*.pcap "$seeds"/*.pcapng corpus/capture_file/ 2>/dev/null; fi
+done
 
 cargo fuzz build || { echo "the fuzz targets do not build"; exit 1; }
 if [ "$seconds" -eq 0 ]; then exit 0; fi

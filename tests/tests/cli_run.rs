@@ -33,6 +33,7 @@ fn what_cannot_begin_says_why_on_one_line() {
         return;
     }
     refuses(&["--listen", "off", "-i", "nosuch0"], 1, &["nosuch0", "ip link"]);
+    refuses(&["--listen", "off", "-i", "any", "-i", "all"], 2, &["any", "all"]);
     refuses(&["--listen", "off", "-f", "tcp prot"], 2, &["tcp prot", "pcap-filter"]);
     refuses(&["--listen", "off", "--json", "/no/such/folder/x"], 1, &["/no/such/folder/x", "No such file"]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -37,6 +37,8 @@ pub struct InterfaceChanges {
     pub disappeared: u64,
     /// Interfaces that got another name.
     pub renamed: u64,
+    /// How many are captured now; all through one socket are one.
+    pub captured: u64,
     /// The names of those that should be captured now and are not: they are gone, or cannot be opened.
     pub missing: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl InterfaceChanges {
         self.appeared += other.appeared;
         self.disappeared += other.disappeared;
         self.renamed += other.renamed;
+        self.captured += other.captured;
         self.missing.extend_from_slice(&other.missing);
     }
 }

@@ -33,8 +33,9 @@ macro_rules! layers {
 #[command(next_help_heading = "Packets")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct CaptureOptions {
-    /// Interface to capture on; repeat it for several. "any": all of them through one socket, loopback included; "all":
-    /// each that is up by itself, with MAC addresses of both ends [default: any]
+    /// Interface to capture on; repeat it for several. One that disappears is captured again when it comes back. "any":
+    /// all of them through one socket, loopback included; "all": each that is up by itself, now or later, with MAC
+    /// addresses of both ends [default: any]
     #[arg(short = 'i', long = "interface", value_name = "IFACE", env = "PIDFLOW_INTERFACES", value_delimiter = ',')]
     pub(crate) interfaces: Vec<String>,
     /// Capture only what this BPF filter lets through, as in tcpdump

@@ -1,4 +1,5 @@
-//! Capture files of every format, compressed ones too: each packet is decoded or discarded, and a fault ends the file.
+//! Capture files of every format, compressed ones too: each packet is decoded or discarded, and at most
+//! one error is said of the file.
 #![no_main]
 
 use std::fs::File;

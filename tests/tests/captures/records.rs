@@ -14,7 +14,7 @@ use crate::walk::Total;
 pub(crate) type End = (IpAddr, u64);
 /// Protocol and both ends, the lower one first.
 pub(crate) type Key = (u64, End, End);
-/// Packets and frame octets of the lower and of the higher end.
+/// Packets and frame bytes of the lower and of the higher end.
 pub(crate) type Sent = [Total; 2];
 
 /// The output of one run.
@@ -23,6 +23,7 @@ pub(crate) struct Read {
     /// Packets that are in no flow, by reason.
     pub(crate) discards: BTreeMap<String, Total>,
     pub(crate) errors: String,
+    pub(crate) code: i32,
 }
 
 /// One record per flow for the whole capture.
@@ -30,7 +31,7 @@ pub(crate) fn read(capture: &Path, arguments: &[&str]) -> Read {
     let program = process::binary("pidflow").unwrap();
     let whole = ["read", "--json", "-", "--idle-timeout", "0", "--active-timeout", "0"];
     let output = Command::new(program).args(whole).args(arguments).arg(capture).output().unwrap();
-    assert!(output.status.code().is_some(), "killed: {:?}", output.status);
+    let code = output.status.code().unwrap_or_else(|| panic!("killed: {:?}", output.status));
     let records = String::from_utf8(output.stdout).unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(!errors.contains("panicked"), "{errors}");
@@ -38,6 +39,7 @@ pub(crate) fn read(capture: &Path, arguments: &[&str]) -> Read {
         records: records.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
         discards: discards(&errors),
         errors,
+        code,
     }
 }
 

@@ -14,8 +14,18 @@ impl Total {
     }
 }
 
-/// Of a whole file, plain pcap or pcapng, written by a little-endian machine.
+/// Of a file, plain pcap or pcapng, written by a little-endian machine; what it ends in the middle of does not count.
 pub(crate) fn count(file: &[u8]) -> Total {
+    records(file).0
+}
+
+/// Whether the file ends where a record does.
+pub(crate) fn is_whole(file: &[u8]) -> bool {
+    records(file).1
+}
+
+/// What it holds, and whether it ends where a record does.
+fn records(file: &[u8]) -> (Total, bool) {
     if file.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) { pcapng(file) } else { pcap(file) }
 }
 
@@ -23,27 +33,38 @@ fn number(file: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(file[at..at + 4].try_into().unwrap())
 }
 
-fn pcap(file: &[u8]) -> Total {
-    assert!(matches!(number(file, 0), 0xa1b2_c3d4 | 0xa1b2_3c4d), "a big-endian capture");
+fn pcap(file: &[u8]) -> (Total, bool) {
     let (mut total, mut at) = (Total::default(), 24);
-    while at + 16 <= file.len() {
-        total.add(number(file, at + 12));
-        at += 16 + number(file, at + 8) as usize;
+    if file.len() < at {
+        return (total, false);
     }
-    total
+    assert!(matches!(number(file, 0), 0xa1b2_c3d4 | 0xa1b2_3c4d), "a big-endian capture");
+    while at + 16 <= file.len() {
+        let end = at + 16 + number(file, at + 8) as usize;
+        if end > file.len() {
+            break;
+        }
+        total.add(number(file, at + 12));
+        at = end;
+    }
+    (total, at == file.len())
 }
 
-fn pcapng(file: &[u8]) -> Total {
-    assert_eq!(number(file, 8), 0x1a2b_3c4d, "a big-endian capture");
+fn pcapng(file: &[u8]) -> (Total, bool) {
+    assert!(file.len() < 12 || number(file, 8) == 0x1a2b_3c4d, "a big-endian capture");
     let (mut total, mut at) = (Total::default(), 0);
     while at + 12 <= file.len() {
+        let end = at + number(file, at + 4) as usize;
+        if end > file.len() {
+            break;
+        }
         match number(file, at) {
             // Enhanced and simple packet blocks.
             6 => total.add(number(file, at + 24)),
             3 => total.add(number(file, at + 8)),
             _ => {}
         }
-        at += number(file, at + 4) as usize;
+        at = end;
     }
-    total
+    (total, at > 0 && at == file.len())
 }

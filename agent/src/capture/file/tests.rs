@@ -216,3 +216,32 @@ fn the_filter_is_counted() {
     assert_eq!((outcome.packets.len(), outcome.counters.filtered.packets), (1, 2));
     assert_eq!(outcome.counters.packets, 3);
 }
+
+/// A file of each format with one byte changed: nothing panics, every frame that is counted is a packet or a discard, and at
+/// most one error is said of a file.
+#[test]
+fn damage_anywhere_is_accounted_for() {
+    let files = [
+        pcap(MICRO, u32::to_le_bytes, &[1, 2, 3]),
+        Classic { magic: 0xa1b2_cd34, record: 24, version: [2, 2], is_swapped: true }
+            .file(u32::to_be_bytes, &[1, 2, 3]),
+        include_bytes!("../../../../tests/captures/own-mixed.pcapng")[..900].to_vec(),
+    ];
+    let (mut read_on, mut damaged) = (0, 0);
+    for file in files {
+        for at in 0..file.len() {
+            for value in [0xff, file[at].wrapping_add(1)] {
+                let mut changed = file.clone();
+                changed[at] = value;
+                let outcome = read(&[&changed]);
+                let c = &outcome.counters;
+                assert_eq!(outcome.packets.len() as u64 + c.discards.total().packets, c.packets);
+                assert_eq!(outcome.errors.len() as u64, c.damaged_files);
+                assert!(outcome.errors.len() <= 1 && outcome.errors.iter().all(|e| !e.contains('\n')));
+                read_on += u64::from(c.bad_blocks > 0 && c.packets > 0);
+                damaged += c.damaged_files;
+            }
+        }
+    }
+    assert!(read_on > 50 && damaged > read_on, "{read_on} of {damaged} files were read on");
+}

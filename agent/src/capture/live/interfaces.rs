@@ -3,8 +3,9 @@
 use super::super::CaptureError;
 use super::links::{Link, Links};
 
-/// Names that stand for all interfaces.
-const ANY: &str = "any";
+/// Stands for all interfaces, also in libpcap.
+pub(super) const ANY: &str = "any";
+/// Stands for each that is up.
 const ALL: &str = "all";
 
 /// Which interfaces are captured.

@@ -19,9 +19,9 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// One of which nothing is known but what is called so.
+    /// One of which nothing is known but its name and index: the kernel could not be asked.
     pub(super) fn unknown(index: u32, name: &str) -> Self {
-        Self { index, name: name.into(), other_names: Vec::new(), is_up: false, is_loopback: false }
+        Self { index, name: name.into(), other_names: Vec::new(), is_up: false, is_loopback: name == "lo" }
     }
 
     pub(super) fn is_called(&self, name: &str) -> bool {

@@ -8,10 +8,9 @@ use pcap::{Active, Capture, Direction, Linktype, Precision};
 
 use super::super::CaptureError;
 use super::LiveOptions;
+use super::interfaces::ANY;
 use super::links::Link;
 
-/// libpcap's pseudo-interface for all interfaces.
-const ANY: &str = "any";
 /// `LINKTYPE_LINUX_SLL2`: unlike version 1 it names the interface of each packet.
 const LINUX_SLL2: Linktype = Linktype(276);
 /// How long the kernel fills a block of its buffer before it hands it over, milliseconds.

@@ -35,6 +35,8 @@ pub(super) struct Supervisor {
     opened: BTreeMap<u32, Link>,
     /// What cannot be captured at present, by index.
     failing: BTreeMap<u32, Failing>,
+    /// Names of interfaces for which there is no room.
+    left_out: Vec<String>,
     changes: InterfaceChanges,
 }
 
@@ -71,7 +73,8 @@ impl Supervisor {
     ) -> Result<Self, CaptureError> {
         let (inventory, changes) = (Inventory::learn(), InterfaceChanges::default());
         let (running, opened, failing) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        let mut this = Self { options, shared, batches, inventory, running, opened, failing, changes };
+        let left_out = Vec::new();
+        let mut this = Self { options, shared, batches, inventory, running, opened, failing, left_out, changes };
         this.publish_names();
         let targets = this.targets()?;
         let buffer = this.buffer(targets.len());
@@ -121,7 +124,13 @@ impl Supervisor {
 
     fn open(&self, target: &Target, buffer: u32) -> Result<Handle, CaptureError> {
         let loopback = self.inventory.links().iter().find(|link| link.is_loopback).map(|link| link.index);
-        open::open(target, loopback, &self.options, buffer)
+        let handle = open::open(target, loopback, &self.options, buffer)?;
+        if handle.index == target.index() {
+            return Ok(handle);
+        }
+        // It was opened by its name, which another one has got since.
+        let (name, message) = (target.name().to_owned(), "another interface has its name by now".to_owned());
+        Err(CaptureError::Interface { name, message })
     }
 
     fn spawn(&mut self, target: Target, handle: Handle) -> Result<(), CaptureError> {
@@ -249,16 +258,25 @@ impl Supervisor {
         Some(failing.next_try)
     }
 
-    fn wanted(&self) -> Vec<Target> {
-        let is_captured = |index| self.capturing(index).next().is_some();
+    /// What shall be captured, can be, and is not.
+    fn wanted(&mut self) -> Vec<Target> {
         if self.options.interfaces == Interfaces::Any {
-            return if is_captured(0) { Vec::new() } else { vec![Target::Any] };
+            let is_captured = self.capturing(0).next().is_some();
+            return if is_captured { Vec::new() } else { vec![Target::Any] };
         }
+        let is_captured = |index| self.capturing(index).next().is_some();
         // The kernel may not have said yet that one is gone.
         let is_there = |link: &Link| interface_index(&link.name) == link.index;
         let links = self.inventory.links().iter().filter(|link| link.is_up && self.concerns(link));
-        let room = MAX_SOURCES - self.running.iter().flatten().count().min(MAX_SOURCES);
-        links.filter(|link| !is_captured(link.index) && is_there(link)).take(room).cloned().map(Target::One).collect()
+        let links = links.filter(|link| !is_captured(link.index) && is_there(link));
+        let mut wanted: Vec<Target> = links.cloned().map(Target::One).collect();
+        let room = MAX_SOURCES.saturating_sub(self.running.iter().flatten().count());
+        let left_out = wanted.split_off(room.min(wanted.len()));
+        if self.left_out.is_empty() && !left_out.is_empty() {
+            tracing::warn!("{MAX_SOURCES} interfaces are captured, more are not; \"-i any\" captures all of them");
+        }
+        self.left_out = left_out.iter().map(|target| target.name().to_owned()).collect();
+        wanted
     }
 
     /// Logs why it cannot be opened, once.
@@ -280,7 +298,8 @@ impl Supervisor {
         let absent = self.options.interfaces.missing(links).filter(|name| !renamed(name)).map(str::to_owned);
         let name_now = |index| links.get(index).map(|link| link.name.to_string());
         let failing = self.failing.iter().map(|(i, failing)| name_now(*i).unwrap_or_else(|| failing.name.to_string()));
-        self.changes.missing = absent.chain(failing).collect();
+        self.changes.missing = absent.chain(failing).chain(self.left_out.iter().cloned()).collect();
+        self.changes.captured = self.running.iter().flatten().filter(|running| !running.is_gone()).count() as u64;
         self.changes.missing.sort_unstable();
         self.changes.missing.dedup();
         self.shared.publish_changes(&self.changes);

@@ -134,8 +134,8 @@ impl Live {
     #[track_caller]
     fn await_changes(&self, appeared: u64, disappeared: u64, renamed: u64, missing: &[&str]) {
         let missing: Vec<_> = missing.iter().map(ToString::to_string).collect();
-        let expected = InterfaceChanges { appeared, disappeared, renamed, missing };
-        let changes = || self.capture.counters().interfaces;
+        let expected = InterfaceChanges { appeared, disappeared, renamed, captured: 0, missing };
+        let changes = || InterfaceChanges { captured: 0, ..self.capture.counters().interfaces };
         let end = Instant::now() + Duration::from_secs(10);
         while changes() != expected {
             assert!(Instant::now() < end, "{:?}, not {expected:?}", changes());
