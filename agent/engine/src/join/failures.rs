@@ -84,12 +84,12 @@ impl Failures {
     }
 
     /// The errno of the attempt that made a flow, which then carries it: the flow began within the attempt. 0: the process
-    /// gave it up.
-    pub(super) fn explain(&mut self, source: &FlowEnd) -> Option<u16> {
+    /// gave it up. `netns`: of the source's socket; none: not known.
+    pub(super) fn explain(&mut self, source: &FlowEnd, netns: Option<u32>) -> Option<u16> {
         let places = self.by_tuple.get(&source.tuple())?;
         let has_made = |f: &FailedConnect| {
             let has_begun = f.since_ns <= source.first_ns.saturating_add(CONNECT_DELAY_NS);
-            let is_elsewhere = source.netns.is_some_and(|netns| netns != f.socket.netns);
+            let is_elsewhere = netns.is_some_and(|netns| netns != f.socket.netns);
             has_begun && source.first_ns <= f.time_ns && !is_elsewhere
         };
         let place = places.iter().find(|p| self.by_time.get(p).is_some_and(|a| has_made(&a.failed)))?;
@@ -149,10 +149,10 @@ mod tests {
         let mut all = Failures::default();
         all.add(failed(1, 1000));
         all.add(failed(2, 500));
-        assert_eq!(all.explain(&source(&failed(1, 1000))), Some(111));
+        assert_eq!(all.explain(&source(&failed(1, 1000)), None), Some(111));
         let due: Vec<_> = all.take_due(2000).iter().map(|f| f.time_ns).collect();
         assert_eq!(due, [500], "the other one's flow carries it");
-        assert_eq!(all.explain(&source(&failed(1, 1000))), Some(111), "its next record too");
+        assert_eq!(all.explain(&source(&failed(1, 1000)), None), Some(111), "its next record too");
         all.expire(2000);
         assert!(all.by_time.is_empty() && all.by_tuple.is_empty() && all.take_due(3000).is_empty());
     }
@@ -161,8 +161,8 @@ mod tests {
     fn one_that_failed_in_another_namespace_explains_nothing() {
         let mut all = Failures::default();
         all.add(failed(1, 1000));
-        let elsewhere = FlowEnd { netns: Some(8), ..source(&failed(1, 1000)) };
-        assert_eq!(all.explain(&elsewhere), None);
+        assert_eq!(all.explain(&source(&failed(1, 1000)), Some(8)), None);
+        assert_eq!(all.explain(&source(&failed(1, 1000)), Some(7)), Some(111));
     }
 
     /// 200,000 attempts in a list that is searched for each took minutes.
@@ -174,7 +174,7 @@ mod tests {
             let scan = failed(number, 1000 + u64::from(number));
             all.add(scan);
             if number % 2 == 0 {
-                assert!(all.explain(&source(&scan)).is_some());
+                assert!(all.explain(&source(&scan), Some(7)).is_some());
             }
         }
         assert!(all.by_time.len() == MAX_FAILED_CONNECTS && all.by_tuple.len() == MAX_FAILED_CONNECTS);

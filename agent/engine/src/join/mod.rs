@@ -54,7 +54,7 @@ pub struct Joiner {
     failures: Failures,
     counters: JoinCounters,
     own_netns: u32,
-    /// Other namespaces in which packets were captured.
+    /// Other namespaces to which captured interfaces lead.
     captured: HashSet<u32, RandomState>,
     /// How long ended processes and sockets are kept, nanoseconds.
     retention_ns: u64,
@@ -77,16 +77,18 @@ impl Joiner {
         self
     }
 
-    /// Packets of this network namespace (inode number) are captured, so that its failed connects without packets are
-    /// told. The agent's own is known, and so are those that flows name.
+    /// An interface that is captured leads to this network namespace (inode number): its connects to others that fail
+    /// without packets are told. The agent's own is known, and so are those that flows name.
     pub fn captures(&mut self, netns: u32) {
         if self.captured.len() < MAX_CAPTURED_NAMESPACES {
             self.captured.insert(netns);
         }
     }
 
-    fn is_captured(&self, netns: u32) -> bool {
-        netns == self.own_netns || netns == 0 || self.own_netns == 0 || self.captured.contains(&netns)
+    /// Whether packets of a connect would be captured if it sent any.
+    fn is_captured(&self, socket: &Socket) -> bool {
+        let is_own = socket.netns == self.own_netns || socket.netns == 0 || self.own_netns == 0;
+        is_own || (self.captured.contains(&socket.netns) && self.sockets.leaves_namespace(socket))
     }
 
     /// Takes one fact.
@@ -152,7 +154,8 @@ impl Joiner {
             flow.initiator = InitiatorBasis::Socket;
         }
         let ends = (FlowEnd::source(&flow), FlowEnd::destination(&flow));
-        let connect_error = self.failures.explain(&ends.0).filter(|errno| *errno != 0);
+        let netns = source.as_ref().ok().map(|found| found.netns).filter(|netns| *netns != 0);
+        let connect_error = self.failures.explain(&ends.0, netns).filter(|errno| *errno != 0);
         let source = self.end(source, &ends.0);
         let destination = self.end(destination, &ends.1);
         self.count(&source, &destination);
@@ -216,7 +219,7 @@ impl Joiner {
     /// captured.
     pub fn take_failed_attempts(&mut self, before_ns: u64) -> Vec<FlowRecord> {
         let due = self.failures.take_due(before_ns);
-        let (captured, elsewhere): (Vec<_>, Vec<_>) = due.iter().partition(|f| self.is_captured(f.socket.netns));
+        let (captured, elsewhere): (Vec<_>, Vec<_>) = due.iter().partition(|f| self.is_captured(&f.socket));
         self.counters.failed_elsewhere += elsewhere.len() as u64;
         captured.into_iter().map(|f| self.without_packets(f)).collect()
     }

@@ -92,24 +92,42 @@ fn an_attempt_without_packets_is_a_record_too() {
 
 #[test]
 fn a_failed_attempt_of_a_namespace_that_is_not_captured_is_left_out() {
-    let failed = |netns| {
+    let failed = |netns, remote| {
         let used = SocketUse::ConnectFailed { errno: 111, since_ns: SECOND };
-        let mut fact = event(10, used, ("127.0.0.1", 40000), ("127.0.0.1", 80));
+        let mut fact = event(10, used, ("10.0.0.1", 40000), (remote, 80));
         if let Fact::Socket { socket, .. } = &mut fact {
             socket.netns = netns;
         }
         fact
     };
     let mut j = Joiner::new(60 * SECOND, 7);
-    [7, 8, 9].into_iter().for_each(|netns| j.apply(&failed(netns)));
+    for netns in [7, 8, 9] {
+        ["10.0.0.1", "127.0.0.1", "10.0.0.9"].into_iter().for_each(|remote| j.apply(&failed(netns, remote)));
+    }
     j.captures(9);
     let records = j.take_failed_attempts(30 * SECOND);
-    assert_eq!(records.iter().map(|r| r.flow.network_namespace).collect::<Vec<_>>(), [Some(7), Some(9)]);
-    assert_eq!((j.counters().failed_elsewhere, j.counters().without_packets), (1, 2));
+    let told: Vec<_> =
+        records.iter().map(|r| (r.flow.network_namespace.unwrap(), r.flow.destination.to_string())).collect();
+    // A namespace reaches itself over its own loopback, which no interface that leads there sees.
+    let own = ["10.0.0.1", "127.0.0.1", "10.0.0.9"].map(|remote| (7, remote.to_owned()));
+    assert_eq!(told, [&own[..], &[(9, "10.0.0.9".to_owned())]].concat());
+    assert_eq!((j.counters().failed_elsewhere, j.counters().without_packets), (5, 4));
     // Captures that see the namespace say so in their flows.
     let _ = j.join(Flow { network_namespace: Some(8), ..flow("127.0.0.1", 1, "127.0.0.1") });
-    j.apply(&failed(8));
+    j.apply(&failed(8, "10.0.0.9"));
     assert_eq!(j.take_failed_attempts(30 * SECOND).len(), 1);
+}
+
+#[test]
+fn a_refused_connect_to_another_namespace_carries_its_error() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    for (netns, address) in [(7, "10.0.0.1"), (8, "10.0.0.9")] {
+        j.apply(&Fact::Addresses { time_ns: 0, netns, addresses: vec![address.parse().unwrap()] });
+    }
+    let used = SocketUse::ConnectFailed { errno: 111, since_ns: SECOND };
+    j.apply(&event(10, used, ("10.0.0.1", 40000), ("10.0.0.9", 80)));
+    let r = j.join(Flow { network_namespace: Some(8), ..flow("10.0.0.1", 40000, "10.0.0.9") });
+    assert_eq!((r.connect_error, r.source.process.map(|p| p.pid)), (Some(111), Some(10)));
 }
 
 #[test]

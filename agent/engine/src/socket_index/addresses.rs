@@ -62,10 +62,14 @@ impl Addresses {
         address.is_loopback() || self.by_address.contains_key(&address)
     }
 
+    /// Whether the namespace has the address, as far as is known.
+    pub(super) fn has(&self, netns: u32, address: IpAddr) -> bool {
+        self.by_address.get(&address).is_some_and(|list| list.iter().any(|h| h.netns == netns))
+    }
+
     /// Whether the namespace may have the address: one of which nothing is known may have any.
     pub(super) fn may_have(&self, netns: u32, address: IpAddr) -> bool {
-        let has = || self.by_address.get(&address).is_some_and(|list| list.iter().any(|h| h.netns == netns));
-        !self.by_namespace.contains_key(&netns) || has()
+        !self.by_namespace.contains_key(&netns) || self.has(netns, address)
     }
 
     /// Forgets addresses that are gone since before `before_ns`.

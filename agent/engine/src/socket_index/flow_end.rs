@@ -34,7 +34,7 @@ pub struct FlowEnd {
     pub sent: bool,
     /// This end received packets.
     pub received: bool,
-    /// Inode number of the network namespace in which the packets were captured; none: not known.
+    /// Inode number of the network namespace to which the interfaces lead that saw the flow; none: not known.
     pub netns: Option<u32>,
 }
 

@@ -11,6 +11,7 @@ use super::fit::{AFTER_NS, CLOCK_ERROR_NS, fit};
 use super::flow_end::{Found, NotFound};
 use super::ranking::{BY_PORT, BY_TUPLE, Ranking, Succession};
 use super::{FlowEnd, SocketIndex, Tuple, kernel, unspecified};
+use crate::fact::Socket;
 
 impl SocketIndex {
     /// The process at `end`.
@@ -57,7 +58,8 @@ impl SocketIndex {
         let raw = raw.into_iter().filter(|_| kernel::is_icmp(end.protocol) && end.local_port != 0);
         let claims = [exact, any].into_iter().chain(raw).filter_map(|t| self.tuples.get(&t)).flatten();
         // A socket bound to the address itself proves that its namespace has it.
-        let seen = |c: &&Claim| self.may_see(c, end) || (c.local == end.local && is_captured_anywhere(c, end));
+        let is_bound = |c: &Claim| c.local == end.local && self.namespace_of(end).is_none();
+        let seen = |c: &&Claim| self.may_see(c, end) || is_bound(c);
         Ranking::of(claims.filter(seen).filter(|c| !self.was_closed(c, end)), end, &self.losses)
     }
 
@@ -123,20 +125,28 @@ impl SocketIndex {
 
     /// Whether packets with this local address reach the claim's network namespace at all.
     fn may_see(&self, claim: &Claim, end: &FlowEnd) -> bool {
-        if let Some(netns) = end.netns {
-            return claim.netns == netns || claim.netns == 0;
-        }
-        if end.local.is_loopback() {
-            // Loopback is captured in the agent's own namespace alone.
-            return claim.netns == self.own_netns || self.own_netns == 0;
+        if let Some(netns) = self.namespace_of(end) {
+            return netns == claim.netns || claim.netns == 0;
         }
         is_group(end.local) || self.addresses.may_have(claim.netns, end.local)
     }
-}
 
-/// Whether packets of the claim's namespace may be among those captured, whatever addresses it has.
-fn is_captured_anywhere(claim: &Claim, end: &FlowEnd) -> bool {
-    end.netns.is_none() && !claim.local.is_loopback()
+    /// The namespace in which this end must be; none: not known. Loopback is captured in the agent's own alone, unless the
+    /// flow says otherwise. An interface leads to a namespace, so that one of the flow's ends is there: the one of which it
+    /// has the address.
+    fn namespace_of(&self, end: &FlowEnd) -> Option<u32> {
+        if end.local.is_loopback() {
+            return end.netns.or((self.own_netns != 0).then_some(self.own_netns));
+        }
+        end.netns.filter(|netns| self.addresses.has(*netns, end.local))
+    }
+
+    /// Whether an attempt to connect from this namespace makes packets that an interface sees which leads there: its own
+    /// addresses it reaches over its loopback.
+    #[must_use]
+    pub fn leaves_namespace(&self, socket: &Socket) -> bool {
+        !socket.remote.is_loopback() && !self.addresses.has(socket.netns, socket.remote)
+    }
 }
 
 fn is_group(a: IpAddr) -> bool {

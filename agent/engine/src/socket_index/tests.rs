@@ -327,6 +327,7 @@ fn one_tuple_in_two_namespaces_is_ambiguous_unless_the_flow_says_where() {
     let (here, there) = (("10.0.0.2", 40000), ("10.0.0.1", 80));
     for protocol in [6, 17] {
         let mut x = SocketIndex::new(OWN);
+        x.set_addresses(0, 10, &[ip(here.0)]);
         for (p, netns) in [(1, 8), (2, 9)] {
             let s = in_namespace(netns, socket(u64::from(p), protocol, here, there));
             x.used((1000 + u64::from(p)) * MS, pid(p), SocketUse::Connect, &s);
@@ -342,6 +343,22 @@ fn one_tuple_in_two_namespaces_is_ambiguous_unless_the_flow_says_where() {
         x.used(5000 * MS, pid(2), SocketUse::Send, &in_namespace(9, socket(2, protocol, here, there)));
         assert_eq!(x.find(&later).map(|f| f.process), Ok(pid(2)));
     }
+}
+
+/// The host's and another pod's end of a flow that was seen on the interface of one pod.
+#[test]
+fn the_other_end_is_in_another_namespace_than_the_one_the_interface_leads_to() {
+    let (pod, host, other) = (("10.0.0.2", 40000), ("10.0.0.1", 80), ("10.0.0.3", 80));
+    let mut x = SocketIndex::new(OWN);
+    for (netns, address) in [(8, pod.0), (OWN, host.0), (9, other.0), (11, pod.0)] {
+        x.set_addresses(0, netns, &[ip(address)]);
+    }
+    for (p, netns, local, remote) in [(1, 8, pod, host), (2, OWN, host, pod), (3, 9, other, pod), (4, 11, pod, host)] {
+        x.used(1000 * MS, pid(p), SocketUse::Send, &in_namespace(netns, socket(u64::from(p), 6, local, remote)));
+    }
+    let at =
+        |local, remote| x.find(&FlowEnd { netns: Some(8), ..end(6, local, remote, (999, 1001)) }).map(|f| f.process);
+    assert_eq!((at(pod, host), at(host, pod), at(other, pod)), (Ok(pid(1)), Ok(pid(2)), Ok(pid(3))));
 }
 
 #[test]
