@@ -19,14 +19,15 @@ use crate::config::timeout::Timeout;
 use crate::failure::{Failure, OrUsage};
 use crate::figures::{bytes, grouped};
 use crate::host::Host;
-use crate::http::{self, Shared};
+use crate::http;
 use crate::live_view::LiveView;
 use crate::memory::Budget;
 use crate::notify::{self, notify};
 use crate::observe::{About, Observers};
 use crate::pipeline::{Enricher, Live, LiveParts, NOTHING_LEFT, Outlet, Sources};
 use crate::probes::{self, Probes};
-use crate::recent::Recent;
+use crate::published::Published;
+use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::signals::Held;
 use crate::{config, logging, privileges};
@@ -82,15 +83,15 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let probes = start_probes(options)?;
     give_up(privileges::keep_for_running());
     let recent = Recent::new(if listener.is_some() { options.http.recent_flows() } else { 0 });
-    let shared = Shared::new(&outputs.context.host_name, outputs.context.own_pen, recent);
-    let metrics = metrics(&shared);
+    let published = Published::new(&outputs.context.host_name, outputs.context.own_pen, recent);
+    let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(ExporterSet::start(&outputs.exporters, &context)?);
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
     let about = About { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
     let ready = ready_line(&about, listener.as_ref(), port.scheme());
     if let Some(listener) = listener {
-        http::serve(listener, port, shared.clone())?;
+        http::serve(listener, port, published.clone())?;
     }
     tracing::info!("{ready}");
     let view = if view { Some(LiveView::start()?) } else { None };
@@ -98,7 +99,7 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let table = flow_table(&options.flows, budget);
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());
     let host = Host::start()?;
-    let observers = Observers::new(shared, about, host.clone(), options.http.max_edges()).with_view(view);
+    let observers = Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view);
     let outlet = Outlet::new(exporters.clone())
         .with_enricher(host_name(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
@@ -135,9 +136,9 @@ fn host_name(context: &ExportContext) -> Enricher {
 }
 
 /// The metrics as of the last published status.
-fn metrics(shared: &Shared) -> MetricSource {
-    let shared = shared.clone();
-    MetricSource::new(move || shared.families())
+fn metrics(published: &Published) -> MetricSource {
+    let published = published.clone();
+    MetricSource::new(move || published.families())
 }
 
 /// Privileges that stay are no reason not to work.

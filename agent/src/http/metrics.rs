@@ -1,7 +1,6 @@
 //! `/metrics`.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
@@ -9,31 +8,21 @@ use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 
-use super::Shared;
 use super::problem::AnyRefusal;
 use super::server::Peer;
-use crate::metrics::openmetrics;
+use crate::exposition::openmetrics;
+use crate::published::Published;
+use crate::published::loops::Scraper;
 
 /// Prometheus and those that scrape as it does send this.
 const SCRAPE: &str = "x-prometheus-scrape-timeout-seconds";
 
-/// Someone who comes again and again, and keeps what he was told.
-#[derive(Debug)]
-pub(super) struct Scraper {
-    /// From where.
-    pub(super) peer: IpAddr,
-    /// What it says it is.
-    pub(super) user_agent: Box<[u8]>,
-}
-
-impl Scraper {
-    /// None: one who wants to know how it is now.
-    fn of(request: &Parts) -> Option<Self> {
-        request.headers.get(SCRAPE)?;
-        let Peer(peer) = *request.extensions.get()?;
-        let user_agent = request.headers.get(USER_AGENT).map(|name| name.as_bytes().into()).unwrap_or_default();
-        Some(Self { peer, user_agent })
-    }
+/// The scraper that a request comes from; none: somebody who wants to know how it is now.
+fn scraper(request: &Parts) -> Option<Scraper> {
+    request.headers.get(SCRAPE)?;
+    let Peer(peer) = *request.extensions.get()?;
+    let user_agent = request.headers.get(USER_AGENT).map(|name| name.as_bytes().into()).unwrap_or_default();
+    Some(Scraper { peer, user_agent })
 }
 
 /// Who asks.
@@ -43,7 +32,7 @@ impl<S: Sync> FromRequestParts<S> for Asker {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(Scraper::of(parts)))
+        Ok(Self(scraper(parts)))
     }
 }
 
@@ -60,8 +49,8 @@ impl<S: Sync> FromRequestParts<S> for Asker {
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(shared): State<Shared>, Asker(scraper): Asker) -> impl IntoResponse {
-    let pieces = openmetrics::pieces(shared.families_for(scraper.as_ref()));
+pub(super) async fn page(State(published): State<Published>, Asker(scraper): Asker) -> impl IntoResponse {
+    let pieces = openmetrics::pieces(published.families_for(scraper.as_ref()));
     let body = Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, Infallible>)));
     ([(CONTENT_TYPE, openmetrics::CONTENT_TYPE)], body)
 }
@@ -74,9 +63,9 @@ mod tests {
 
     use super::*;
     use crate::allocated;
-    use crate::metrics::status::Status;
     use crate::metrics::talk::Talk;
-    use crate::recent::Recent;
+    use crate::published::recent::Recent;
+    use crate::published::status::Status;
 
     /// `--max-edges`.
     const EDGES: u32 = 1000;
@@ -88,15 +77,15 @@ mod tests {
 
     #[tokio::test]
     async fn readers_that_take_nothing_hold_up_little() {
-        let shared = Shared::new("host", 32473, Recent::new(0));
+        let published = Published::new("host", 32473, Recent::new(0));
         let mut talk = Talk::new(EDGES as usize);
         (0..2 * EDGES).for_each(|i| talk.count(&crate::sample::record(i, i as u16, 1000), 1));
         let (before, mut readers, mut page) = (allocated::octets(), Vec::new(), 0);
         for n in 0..super::super::limits::CONNECTIONS {
             if n < STATUSES {
-                shared.publish(Status { talk: talk.shown(), ..Status::default() });
+                published.publish(Status { talk: talk.shown(), ..Status::default() });
             }
-            let answer = super::page(State(shared.clone()), Asker(None)).await.into_response();
+            let answer = super::page(State(published.clone()), Asker(None)).await.into_response();
             let mut body = answer.into_body().into_data_stream();
             page = body.next().await.unwrap().unwrap().len();
             readers.push(body);
@@ -115,7 +104,7 @@ mod tests {
         let of = |request: axum::http::request::Builder, peer: Option<Peer>| {
             let mut request: Request<()> = request.body(()).unwrap();
             peer.map(|peer| request.extensions_mut().insert(peer));
-            Scraper::of(&request.into_parts().0)
+            scraper(&request.into_parts().0)
         };
         let peer = Some(Peer([127, 0, 0, 1].into()));
         let scrape = || Request::builder().header("X-Prometheus-Scrape-Timeout-Seconds", "10");

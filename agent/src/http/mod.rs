@@ -16,11 +16,9 @@ mod paged;
 mod problem;
 #[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
 mod processes;
-mod pulse;
 mod query;
 mod server;
 mod settings;
-mod shared;
 mod tls;
 mod token;
 
@@ -35,13 +33,14 @@ use axum::Router;
 use axum::http::StatusCode;
 
 use crate::privileges;
+use crate::published::Published;
+use counts::Counts;
 use guard::Guard;
 use problem::Problem;
 use server::Server;
 use tls::Tls;
 
 pub(crate) use settings::Settings;
-pub(crate) use shared::Shared;
 
 /// Opens the port.
 pub(crate) fn bind(address: &str) -> Result<TcpListener> {
@@ -53,16 +52,19 @@ pub(crate) fn bind(address: &str) -> Result<TcpListener> {
 }
 
 /// Serves until the process ends.
-pub(crate) fn serve(listener: TcpListener, settings: Settings, shared: Shared) -> Result<()> {
+pub(crate) fn serve(listener: TcpListener, settings: Settings, published: Published) -> Result<()> {
     let is_loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
     let by_address = is_loopback && !settings.asks_for_token();
     if !is_loopback && !settings.asks_for_token() {
         warn_of_open(&listener);
     }
-    let guard = Guard { token: settings.token, by_address, counts: Arc::clone(&shared.counts) };
+    let counts: Arc<Counts> = Arc::default();
+    let counted = Arc::clone(&counts);
+    published.add_families(move || counted.families().into());
+    let guard = Guard { token: settings.token, by_address, counts: Arc::clone(&counts) };
     // Before privileges are given up: the files may be another user's.
     let tls = settings.tls.map(Tls::kept_new).transpose()?;
-    let server = Server { tls, counts: Arc::clone(&shared.counts), routes: routes(shared, guard) };
+    let server = Server { tls, counts, routes: routes(published, guard) };
     let run = move || {
         let served =
             privileges::keep_none().context("cannot give up privileges").and_then(|()| block_on(listener, server));
@@ -89,11 +91,11 @@ fn block_on(listener: TcpListener, server: Server) -> Result<()> {
     })
 }
 
-fn routes(shared: Shared, guard: Guard) -> Router {
+fn routes(published: Published, guard: Guard) -> Router {
     let (pages, _) = openapi::pages().split_for_parts();
     pages
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "read only: GET or HEAD"))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such page; / lists those that there are"))
         .layer(axum::middleware::from_fn_with_state(guard, guard::guard))
-        .with_state(shared)
+        .with_state(published)
 }

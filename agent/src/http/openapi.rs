@@ -11,7 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::AnyRefusal;
-use super::{Shared, elements, flows, graph, health, index, metrics, processes};
+use super::{elements, flows, graph, health, index, metrics, processes};
+use crate::published::Published;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -40,7 +41,7 @@ impl Modify for Token {
 }
 
 /// The pages and their description.
-pub(super) fn pages() -> OpenApiRouter<Shared> {
+pub(super) fn pages() -> OpenApiRouter<Published> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(index::page))
         .routes(routes!(metrics::page))

@@ -7,14 +7,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, Type};
 
-use crate::recent::cursor::{Cursor, PATTERN, Place};
+use crate::published::recent::cursor::{Cursor, PATTERN, Place};
 
 /// Entries that are encoded at once: a client that does not read costs no more memory than these.
 const AT_ONCE: usize = 32;
 
 /// What there is to say of the walk that a page is part of.
 pub(super) struct Walked {
-    /// For the next page, as [`Walk`](crate::recent::cursor::Walk) says.
+    /// For the next page, as [`Walk`](crate::published::recent::cursor::Walk) says.
     pub(super) mark: u64,
     /// Whether some of what there was when it began is missing.
     pub(super) forgotten: bool,
@@ -89,7 +89,7 @@ pub(super) fn schema(name: &str, entry: &str) -> RefOr<Schema> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recent::cursor::Walk;
+    use crate::published::recent::cursor::Walk;
 
     async fn text(found: u64, limit: usize) -> serde_json::Value {
         let found = (0..found).map(|n| (Place(n), n)).collect();

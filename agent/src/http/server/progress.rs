@@ -23,7 +23,7 @@ struct State {
     since: Instant,
 }
 
-/// Shared by those who see a part of it: the stream, the service, the body and the one who waits.
+/// Published by those who see a part of it: the stream, the service, the body and the one who waits.
 #[derive(Debug, Clone)]
 pub(super) struct Progress(Arc<Mutex<State>>);
 

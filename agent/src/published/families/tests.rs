@@ -8,11 +8,12 @@ use pidflow_engine::process_table::Usage;
 use pidflow_schema::metric::{Family, Kind, Point, Sample};
 use pidflow_schema::{Attribution, FlowRecord, Handshake, Pod, Process};
 
-use super::{Talk, TalkShown};
+use super::families;
+use super::view::{self, LazyFamily, View};
 use crate::allocated;
-use crate::metrics::status::Status;
-use crate::metrics::view::{self, LazyFamily, View};
-use crate::metrics::{families, openmetrics};
+use crate::exposition::openmetrics;
+use crate::metrics::talk::{Talk, TalkShown};
+use crate::published::status::Status;
 
 const LIMIT: usize = 100;
 const PROCESSES: u32 = 10_000;
@@ -153,7 +154,7 @@ static FED: LazyLock<Fed> = LazyLock::new(|| {
 
 fn page(talk: &TalkShown, seen: u64) -> Vec<Family> {
     let status = Status { talk: talk.clone(), ..Status::default() };
-    view::whole(families::families(&View { status: status.into(), host: "a-host-of-24-characters.".into(), seen }))
+    view::whole(families(&View { status: status.into(), host: "a-host-of-24-characters.".into(), seen }))
 }
 
 /// Of a subject, not of the agent itself.

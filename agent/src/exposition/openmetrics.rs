@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use pidflow_schema::metric::{Attributes, Family, Histogram, Kind, Point, Sample, prometheus_label};
 
-use super::view::LazyFamily;
+use crate::published::families::view::LazyFamily;
 
 /// The media type that goes with [`pieces`].
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -1,0 +1,3 @@
+//! Metric families as text, in the formats that scrapers read.
+
+pub(crate) mod openmetrics;
