@@ -1,6 +1,6 @@
 //! The pages as they answer, without a port.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
@@ -9,7 +9,9 @@ use hyper_util::service::TowerToHyperService;
 use pidflow_schema::metric::Point;
 use pidflow_schema::{FlowRecord, Pod, Process};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
+use super::client::Client;
 use super::*;
 use crate::published::recent::Recent;
 use crate::published::recent::cursor::Place;
@@ -23,8 +25,11 @@ fn published(recent_flows: usize) -> Published {
 }
 
 async fn answer(published: &Published, by_address: bool, request: Request<Body>) -> (StatusCode, String) {
-    let guard = Guard { token: None, by_address, counts: Arc::default() };
-    let answer = TowerToHyperService::new(routes(published.clone(), guard)).call(request).await.unwrap();
+    let access = Arc::new(Access::Open);
+    let (budget, turn) = (Budget::new(), Arc::new(Semaphore::new(1)));
+    let guard = Guard { access, by_address, budget, turn, counts: Arc::default() };
+    let pages = openapi::pages().split_for_parts().0;
+    let answer = TowerToHyperService::new(routes(pages, published.clone(), guard)).call(request).await.unwrap();
     let (head, body) = answer.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     (head.status, String::from_utf8(body.to_vec()).unwrap())
@@ -239,6 +244,62 @@ async fn a_web_page_cannot_read_a_port_on_loopback_under_its_own_name() {
     assert_eq!(status_of(true, "http://evil.example/api/flows", Some("localhost")).await, 421);
     assert_eq!(status_of(true, "http://localhost/api/flows", Some("evil.example")).await, 421);
     assert_eq!(status_of(true, "http://localhost/api/flows", Some("localhost")).await, 200);
+}
+
+/// The status and the field `Retry-After` of an answer to a client that has used so much CPU time.
+async fn paced(path: &str, used: Duration, is_first: bool) -> (u16, Option<String>) {
+    let client = Client { is_first, ..Client::new(([192, 0, 2, 1], 9).into(), ([192, 0, 2, 2], 9435).into()) };
+    let (budget, turn) = (Budget::new(), Arc::new(Semaphore::new(1)));
+    budget.charge(client.group(), used, Instant::now());
+    let guard = Guard { access: Arc::new(Access::Open), by_address: false, budget, turn, counts: Arc::default() };
+    let request = Request::get(path).header("host", LOCAL).extension(client).body(Body::empty()).unwrap();
+    let pages = openapi::pages().split_for_parts().0;
+    let answer = TowerToHyperService::new(routes(pages, published(0), guard)).call(request).await.unwrap();
+    let field = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!(field("connection").as_deref(), (answer.status() == 429).then_some("close"), "{path}");
+    (answer.status().as_u16(), field("retry-after"))
+}
+
+#[tokio::test]
+async fn whoever_costs_much_is_delayed_and_then_refused_and_health_is_not() {
+    let (little, much) = (Duration::from_secs(4), Duration::from_secs(7));
+    for path in ["/metrics", "/", "/api/flows", "/nowhere"] {
+        assert_ne!(paced(path, little, false).await.0, 429, "{path}");
+        let (status, retry) = paced(path, much, true).await;
+        // Two seconds too much, at a quarter of a core, of which one second has passed.
+        assert_eq!((status, retry.as_deref()), (429, Some("7")), "{path}");
+    }
+    let begun = Instant::now();
+    assert_eq!(paced("/livez", much, true).await.0, 200);
+    assert!(begun.elapsed() < limits::MAX_DELAY, "the first question is answered at once");
+    assert_eq!(paced("/livez", much, false).await.0, 200);
+    assert!(begun.elapsed() >= limits::MAX_DELAY, "those behind it on the same connection wait");
+    // A debt that is paid within the delay is no reason to refuse.
+    assert_eq!(paced("/metrics", Duration::from_millis(5100), false).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_port_for_metrics_has_figures_and_health_alone() {
+    let (budget, turn) = (Budget::new(), Arc::new(Semaphore::new(1)));
+    let guard = Guard { access: Arc::new(Access::Open), by_address: false, budget, turn, counts: Arc::default() };
+    let mut found = Vec::new();
+    for path in openapi::DOCUMENT.paths.paths.keys() {
+        let request = Request::get(path).header("host", LOCAL).body(Body::empty()).unwrap();
+        let pages = openapi::metrics_pages().split_for_parts().0;
+        let answer = TowerToHyperService::new(routes(pages, published(0), guard.clone())).call(request).await.unwrap();
+        if answer.status() != 404 {
+            found.push(path.clone());
+        }
+    }
+    assert_eq!(found, ["/livez", "/metrics", "/readyz"]);
+}
+
+#[tokio::test]
+async fn losses_degrade_and_do_not_make_unready() {
+    let published = published(0);
+    published.publish(status(&[], &["exporter x: 8,400,000 records lost in the last minute (queue_full)"]));
+    let said = "ok\ndegraded: exporter x: 8,400,000 records lost in the last minute (queue_full)\n";
+    assert_eq!(health(&published).await, [ok(), (200, said.into())]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use pidflow_schema::{Attribution, FlowRecord, Handshake, Pod, Process};
 use super::families;
 use super::view::{self, LazyFamily, View};
 use crate::allocated;
-use crate::exposition::openmetrics;
+use crate::exposition::Format;
 use crate::metrics::talk::{Talk, TalkShown};
 use crate::published::status::Status;
 
@@ -180,7 +180,7 @@ fn sum(samples: &[Sample]) -> [f64; 2] {
 #[test]
 fn a_great_many_talkers_are_bounded() {
     let families = page(&FED.shown, View::EVERYTHING).into_iter().map(LazyFamily::from);
-    let page = openmetrics::pieces(families.collect()).map(|p| p.len()).sum::<usize>();
+    let page = Format::OpenMetrics.pieces(families.collect()).map(|p| p.len()).sum::<usize>();
     println!("{LIMIT} series: {} octets of memory, {} of a status, {page} of /metrics", FED.sums, FED.status);
     assert!(FED.sums < (LIMIT * MEMORY_PER_SERIES).cast_signed(), "{}", FED.sums);
     assert!(FED.status < (LIMIT * STATUS_PER_SERIES).cast_signed(), "{}", FED.status);
