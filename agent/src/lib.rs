@@ -10,6 +10,7 @@ mod clock;
 mod commands;
 mod config;
 mod element_description;
+mod exposition;
 mod failure;
 mod figures;
 mod host;
@@ -24,10 +25,11 @@ mod pacing;
 mod pipeline;
 mod privileges;
 mod probes;
-mod recent;
+mod published;
 mod reload;
 #[cfg(test)]
 mod sample;
+mod select;
 mod signals;
 
 use std::process::ExitCode;

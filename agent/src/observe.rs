@@ -1,5 +1,5 @@
-//! What the live pipeline shows of itself: the status behind the HTTP pages, the live view, and a line in
-//! the log now and then.
+//! Collects what the live pipeline counts: writes it to the published state and the live view, and a line a minute to the
+//! log.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,12 +12,13 @@ use pidflow_schema::FlowRecord;
 use crate::capture::{CaptureCounters, InterfaceChanges};
 use crate::figures;
 use crate::host::Host;
-use crate::http::Shared;
 use crate::live_view::{LiveView, Totals};
-use crate::metrics::status::{Exporter, Hook, Labelled, Records, Status};
 use crate::metrics::talk::Talk;
 use crate::pipeline::{Onlooker, TellUsage};
 use crate::probes::{HookReport, KernelCounts};
+use crate::published::Published;
+use crate::published::losses::{Loss, LossWindow};
+use crate::published::status::{Exporter, Hook, Labelled, RecordCounts, Status};
 
 /// Seconds between two choices of the series that are shown.
 const SETTLE_S: u64 = 15;
@@ -61,15 +62,16 @@ pub(crate) struct About {
     pub(crate) hooks: Vec<HookReport>,
 }
 
-/// Those who look on.
+/// What looks on while the pipeline works.
 #[derive(Debug)]
 pub(crate) struct Observers {
-    shared: Shared,
+    published: Published,
     view: Option<LiveView>,
     about: About,
     host: Host,
     talk: Talk,
-    records: Records,
+    records: RecordCounts,
+    losses: LossWindow,
     started: Instant,
     settled_s: u64,
     summed_up_s: u64,
@@ -79,14 +81,15 @@ pub(crate) struct Observers {
 
 impl Observers {
     /// From now on.
-    pub(crate) fn new(shared: Shared, about: About, host: Host, max_edges: usize) -> Self {
+    pub(crate) fn new(published: Published, about: About, host: Host, max_edges: usize) -> Self {
         Self {
-            shared,
+            published,
             view: None,
             about,
             host,
             talk: Talk::new(max_edges),
-            records: Records::default(),
+            records: RecordCounts::default(),
+            losses: LossWindow::default(),
             started: Instant::now(),
             settled_s: 0,
             summed_up_s: 0,
@@ -105,16 +108,14 @@ impl Observers {
     }
 
     fn status(&mut self, f: &Figures, seconds: u64) -> Status {
+        let losses = losses(f);
         Status {
             seconds,
             packets: f.table.packets,
             octets: f.capture.frame_octets,
             discards: discards(&f.capture),
             undecoded: f.capture.discards.by_protocol().collect(),
-            kernel_drops: vec![
-                ("kernel-buffer".into(), f.capture.kernel_drops),
-                ("interface".into(), f.capture.interface_drops),
-            ],
+            kernel_drops: kernel_drops(&f.capture),
             interface_changes: interface_changes(&f.capture.interfaces),
             missing_interfaces: f.capture.interfaces.missing.len() as u64,
             active: f.active as u64,
@@ -133,11 +134,13 @@ impl Observers {
             talk: self.talk.shown(),
             host: Some(self.host.latest()),
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
-            degraded: self.degraded(f),
+            degraded: [self.unseen(f), self.losses.update(seconds, &losses)].concat(),
+            losses,
         }
     }
 
-    fn degraded(&self, f: &Figures) -> Vec<String> {
+    /// What is not seen at all.
+    fn unseen(&self, f: &Figures) -> Vec<String> {
         let hooks = self.about.hooks.iter().filter(|h| !h.lost.is_empty());
         let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
         let names = &f.capture.interfaces.missing;
@@ -187,7 +190,7 @@ impl Onlooker for Observers {
         if let Some(view) = &self.view {
             view.count(records, now_s);
         }
-        self.shared.recent.add(records);
+        self.published.recent.add(records);
     }
 
     fn usage(&mut self, tell: TellUsage<'_>) {
@@ -205,13 +208,13 @@ impl Onlooker for Observers {
             Some(view) => view.totals(self.totals(figures, &status)),
             None => self.sum_up(&status, now_s),
         }
-        self.shared.publish(status);
+        self.published.publish(status);
     }
 
     /// Said at once: what is in flight may take long.
     fn stopping(&mut self, why: &'static str) {
         self.stopping = Some(why);
-        self.shared.stopping(why);
+        self.published.stopping(why);
         self.view = None;
     }
 }
@@ -234,6 +237,27 @@ fn nothing_captured(f: &Figures) -> Option<&'static str> {
 
 fn interface_changes(changes: &InterfaceChanges) -> Labelled {
     labelled([("appeared", changes.appeared), ("disappeared", changes.disappeared), ("renamed", changes.renamed)])
+}
+
+fn kernel_drops(c: &CaptureCounters) -> Labelled {
+    labelled([("kernel-buffer", c.kernel_drops), ("interface", c.interface_drops)])
+}
+
+/// Everything that counts as lost, by stage. What a stage begins to lose is added here, and so named in `/readyz`.
+fn losses(f: &Figures) -> Vec<Loss> {
+    let of = |stage: &str, what, values: Labelled| {
+        let stage = stage.to_owned();
+        values.into_iter().map(move |(reason, total)| Loss { stage: stage.clone(), what, reason, total })
+    };
+    let early = labelled([("table-full", f.table.evicted), ("too-many-wait", f.joined_early)]);
+    let forgotten = labelled([("tables-full", f.join.crowded)]);
+    let exporters = f.exporters.iter().map(exporter);
+    of("capture", "packets lost", kernel_drops(&f.capture))
+        .chain(of("probes", "kernel events lost", events_lost(&f.kernel)))
+        .chain(of("flows", "flows ended or joined early", early))
+        .chain(of("join", "times that processes and sockets were forgotten early", forgotten))
+        .chain(exporters.flat_map(|e| of(&format!("exporter {}", e.name), "records lost", e.lost)))
+        .collect()
 }
 
 fn events_lost(k: &KernelCounts) -> Labelled {

@@ -77,9 +77,11 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l zmq -d 'Publish 
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l drain-timeout -d 'How long records may take to get out at the end [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off" [default: 127.0.0.1:9435]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off". Off loopback this needs a token or client certificates; on loopback without them flows and processes are for root and the agent\'s own user [default: 127.0.0.1:9435]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l metrics-listen -d 'Serve only /metrics, /livez and /readyz there, to everybody, or "off" [default: off]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-cert -d 'Serve HTTPS with this certificate (PEM, its chain behind it)' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-key -d 'The certificate\'s private key (PEM)' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-client-ca -d 'Let in clients with a certificate of these authorities (PEM); with a token too, either will do' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l token-file -d 'Ask for the bearer token that this file holds, for all but /livez and /readyz; the variable PIDFLOW_TOKEN may hold the token itself' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l recent-flows -d 'Latest flow records kept for /api/flows, about 1 kB each; 0: none, and no processes [default: 10000]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Series of each kind of metric about talkers (edges, users, addresses), the rest is added up as "other" [default: 100]' -r

@@ -1,4 +1,4 @@
-//! An agent that is asked over HTTP, and the plainest of clients.
+//! An agent that serves HTTP, and the plainest of clients.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::process::{self, Guarded};
 
-/// Attaching takes a second, and machines may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Limit of every wait: attaching takes a second, and machines may be busy.
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running agent that watches the loopback interface if no other is named, and where it serves.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Serving {
     process: Guarded,
     /// Its port.
     pub address: SocketAddr,
+    /// The port of `--metrics-listen`.
+    pub metrics_address: Option<SocketAddr>,
     /// What it said until it was ready.
     pub log: String,
     token: Option<String>,
@@ -53,7 +55,9 @@ impl Serving {
         let process = Guarded::new(child);
         let said = ready(&log)?;
         let address = said.rsplit_once(" on ").context("no address")?.1.trim().parse().context(said.clone())?;
-        Ok(Self { process, address, log: said, token: None })
+        let metrics = said.split_once(", metrics on ").and_then(|(_, rest)| rest.split_once(','));
+        let metrics_address = metrics.map(|(address, _)| address.parse()).transpose()?;
+        Ok(Self { process, address, metrics_address, log: said, token: None })
     }
 
     /// Asks with this bearer token from now on.
@@ -100,14 +104,14 @@ impl Serving {
     /// Ends it with SIGTERM, which must succeed.
     pub fn stop(mut self) -> Result<()> {
         self.process.signal(libc::SIGTERM)?;
-        ensure!(self.process.wait(PATIENCE)?.success(), "it ended badly");
+        ensure!(self.process.wait(WAIT_LIMIT)?.success(), "it ended badly");
         Ok(())
     }
 }
 
 /// Reads what comes on a connection until it is closed, or reset.
 pub fn read(mut stream: TcpStream) -> Result<Answer> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(WAIT_LIMIT))?;
     let mut octets = Vec::new();
     if let Err(e) = stream.read_to_end(&mut octets)
         && e.kind() == std::io::ErrorKind::WouldBlock
@@ -122,9 +126,9 @@ pub fn read(mut stream: TcpStream) -> Result<Answer> {
 
 /// Waits for something to become so.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + WAIT_LIMIT;
     while !is_so()? {
-        ensure!(Instant::now() < until, "{what}: not within {PATIENCE:?}");
+        ensure!(Instant::now() < until, "{what}: not within {WAIT_LIMIT:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
     Ok(())

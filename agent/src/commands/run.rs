@@ -1,10 +1,9 @@
 //! `pidflow run`: attaches everything, gives up privileges, and lets the pipeline work.
 
 use std::io::IsTerminal;
-use std::net::TcpListener;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, bounded};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
 use pidflow_engine::join::Joiner;
@@ -13,20 +12,21 @@ use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
 use super::summary;
 use crate::capture::{Filter, Interfaces, LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
-use crate::config::options::{CaptureOptions, FlowOptions, HttpOptions, Options};
+use crate::config::options::{CaptureOptions, FlowOptions, Options};
 use crate::config::outputs::Outputs;
 use crate::config::timeout::Timeout;
 use crate::failure::{Failure, OrUsage};
 use crate::figures::{bytes, grouped};
 use crate::host::Host;
-use crate::http::{self, Shared};
+use crate::http;
 use crate::live_view::LiveView;
 use crate::memory::Budget;
 use crate::notify::{self, notify};
 use crate::observe::{About, Observers};
 use crate::pipeline::{Enricher, Live, LiveParts, NOTHING_LEFT, Outlet, Sources};
 use crate::probes::{self, Probes};
-use crate::recent::Recent;
+use crate::published::Published;
+use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::signals::Held;
 use crate::{config, logging, privileges};
@@ -78,27 +78,25 @@ struct Attached {
 
 /// Everything that can fail at the start, in an order in which nothing is missed: first the probes, then the packets.
 fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<Attached> {
-    let listener = listen(&options.http)?;
+    let ports = http::Ports::open(port)?;
     let probes = start_probes(options)?;
     give_up(privileges::keep_for_running());
-    let recent = Recent::new(if listener.is_some() { options.http.recent_flows() } else { 0 });
-    let shared = Shared::new(&outputs.context.host_name, outputs.context.own_pen, recent);
-    let metrics = metrics(&shared);
+    let recent = Recent::new(if ports.serves_records() { options.http.recent_flows() } else { 0 });
+    let published = Published::new(&outputs.context.host_name, outputs.context.own_pen, recent);
+    let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(ExporterSet::start(&outputs.exporters, &context)?);
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
     let about = About { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
-    let ready = ready_line(&about, listener.as_ref(), port.scheme());
-    if let Some(listener) = listener {
-        http::serve(listener, port, shared.clone())?;
-    }
+    let ready = ready_line(&about, &ports.describe());
+    ports.serve(&published)?;
     tracing::info!("{ready}");
     let view = if view { Some(LiveView::start()?) } else { None };
     let budget = Budget::of_this_process();
     let table = flow_table(&options.flows, budget);
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());
     let host = Host::start()?;
-    let observers = Observers::new(shared, about, host.clone(), options.http.max_edges()).with_view(view);
+    let observers = Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view);
     let outlet = Outlet::new(exporters.clone())
         .with_enricher(host_name(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
@@ -135,9 +133,9 @@ fn host_name(context: &ExportContext) -> Enricher {
 }
 
 /// The metrics as of the last published status.
-fn metrics(shared: &Shared) -> MetricSource {
-    let shared = shared.clone();
-    MetricSource::new(move || shared.families())
+fn metrics(published: &Published) -> MetricSource {
+    let published = published.clone();
+    MetricSource::new(move || published.families())
 }
 
 /// Privileges that stay are no reason not to work.
@@ -175,18 +173,7 @@ fn interface_names(c: &CaptureOptions) -> String {
     if c.interfaces.is_empty() { "any".into() } else { c.interfaces.join(", ") }
 }
 
-/// The port, unless it was not asked for by name and is taken (by another pidflow, most likely).
-fn listen(options: &HttpOptions) -> Result<Option<TcpListener>> {
-    match options.listen.as_deref() {
-        Some("off") => Ok(None),
-        Some(address) => http::bind(address).map(Some),
-        None => Ok(http::bind(HttpOptions::LISTEN).inspect_err(|e| tracing::warn!("{e:#}")).ok()),
-    }
-}
-
-fn ready_line(about: &About, listener: Option<&TcpListener>, scheme: &str) -> String {
+fn ready_line(about: &About, http: &str) -> String {
     let taken = about.hooks.iter().filter(|h| h.way.is_some()).count();
-    let address = listener.and_then(|l| l.local_addr().context("no address").ok());
-    let http = address.map_or_else(|| "no HTTP".into(), |a| format!("{scheme} on {a}"));
     format!("ready: {taken} of {} hooks, packets of {}, {http}", about.hooks.len(), about.interfaces)
 }

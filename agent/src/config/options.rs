@@ -166,16 +166,23 @@ layers!(ExportOptions { options: version, ipfix_direction, template, json, json_
 #[command(next_help_heading = "HTTP")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct HttpOptions {
-    /// Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off"
-    /// [default: 127.0.0.1:9435]
+    /// Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off". Off
+    /// loopback this needs a token or client certificates; on loopback without them flows and processes are for root
+    /// and the agent's own user [default: 127.0.0.1:9435]
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_LISTEN")]
     pub(crate) listen: Option<String>,
+    /// Serve only /metrics, /livez and /readyz there, to everybody, or "off" [default: off]
+    #[arg(long, value_name = "ADDR", env = "PIDFLOW_METRICS_LISTEN")]
+    pub(crate) metrics_listen: Option<String>,
     /// Serve HTTPS with this certificate (PEM, its chain behind it)
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_CERT")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_KEY")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Let in clients with a certificate of these authorities (PEM); with a token too, either will do
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_CLIENT_CA")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
     /// Ask for the bearer token that this file holds, for all but /livez and /readyz; the variable PIDFLOW_TOKEN may
     /// hold the token itself
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TOKEN_FILE")]
@@ -187,7 +194,7 @@ pub(crate) struct HttpOptions {
     #[arg(long, value_name = "N", env = "PIDFLOW_MAX_EDGES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_edges: Option<u32>,
 }
-layers!(HttpOptions { options: listen, tls_cert, tls_key, token_file, recent_flows, max_edges; lists: });
+layers!(HttpOptions { options: listen, metrics_listen, tls_cert, tls_key, tls_client_ca, token_file, recent_flows, max_edges; lists: });
 
 /// The view on the terminal.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

@@ -1,4 +1,4 @@
-//! What HTTP itself did, by status and by reason.
+//! What HTTP itself did: answers by status, connections closed early by reason.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::http::StatusCode;
 use pidflow_schema::metric::{Family, Sample};
 
-/// Why a connection was closed, other than by its client or for want of requests.
+/// Why a connection was closed, other than by its client or because it was idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cut {
-    /// Another one came, and nothing had happened on this one for longest.
+    /// Others needed its place.
     Displaced,
     /// The request did not arrive in time.
     SlowRequest,
@@ -17,7 +17,7 @@ pub(super) enum Cut {
     SlowReader,
     /// What arrived is no HTTP.
     Malformed,
-    /// No TLS came about.
+    /// The TLS handshake failed.
     Handshake,
 }
 
@@ -41,7 +41,7 @@ struct Tally {
 
 /// Counts since the start.
 #[derive(Debug, Default)]
-pub(crate) struct Counts(Mutex<Tally>);
+pub(super) struct Counts(Mutex<Tally>);
 
 impl Counts {
     fn tally(&self) -> MutexGuard<'_, Tally> {

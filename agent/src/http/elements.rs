@@ -5,10 +5,10 @@ use axum::extract::State;
 use pidflow_schema::ELEMENTS;
 use serde::Deserialize;
 
-use super::Shared;
 use super::problem::AnyRefusal;
 use super::query::Asked;
 use crate::element_description::ElementDescription;
+use crate::published::Published;
 
 /// There is nothing to ask.
 #[derive(Debug, Deserialize)]
@@ -22,6 +22,6 @@ pub(super) struct Nothing {}
     operation_id = "elements",
     responses((status = 200, description = "In the order of records.", body = Vec<ElementDescription>), AnyRefusal)
 )]
-pub(super) async fn page(State(shared): State<Shared>, _: Asked<Nothing>) -> Json<Vec<ElementDescription>> {
-    Json(ELEMENTS.iter().map(|e| ElementDescription::new(e, shared.own_pen)).collect())
+pub(super) async fn page(State(published): State<Published>, _: Asked<Nothing>) -> Json<Vec<ElementDescription>> {
+    Json(ELEMENTS.iter().map(|e| ElementDescription::new(e, published.own_pen)).collect())
 }

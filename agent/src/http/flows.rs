@@ -7,17 +7,18 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use pidflow_exporters::json::JsonEncoder;
 use pidflow_exporters::{JsonKeys, Template};
-use pidflow_schema::{DataType, ELEMENTS, Element, FlowRecord, ProcessEnd};
+use pidflow_schema::{DataType, ELEMENTS, Element, FlowRecord};
 use serde::Deserialize;
 use utoipa::openapi::schema::{AdditionalProperties, KnownFormat, SchemaFormat};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::Shared;
 use super::paged::{self, Page, Walked};
 use super::problem::{AnyRefusal, Problem};
-use super::query::{Address, Asked, AtCursor, End, Limit, Moment, Name, Pid, Port, ProtocolName};
-use crate::recent::cursor::Place;
+use super::query::{Address, Asked, AtCursor, Limit, Moment, Name, Pid, Port, ProtocolName};
+use crate::published::Published;
+use crate::published::recent::cursor::Place;
+use crate::select::{Period, ProcessFilter, RecordFilter};
 
 /// What can be asked. Everything that is asked must hold.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -67,27 +68,21 @@ pub(super) struct Query {
 }
 
 impl Query {
-    const fn end(&self) -> End<'_> {
-        End {
-            process: self.process.as_ref(),
-            pid: self.pid,
-            user: self.user.as_ref(),
-            container: self.container.as_ref(),
-            namespace: self.namespace.as_ref(),
-            pod: self.pod.as_ref(),
+    fn filter(self) -> RecordFilter {
+        RecordFilter {
+            process: ProcessFilter {
+                name: self.process.map(|n| n.0),
+                pid: self.pid.map(|p| p.0),
+                user: self.user.map(|n| n.0),
+                container: self.container.map(|n| n.0),
+                namespace: self.namespace.map(|n| n.0),
+                pod: self.pod.map(|n| n.0),
+            },
+            address: self.address.map(|a| a.0),
+            port: self.port.map(|p| p.0),
+            protocol: self.protocol.map(|p| p.0),
+            period: Period { since: self.since.map(|m| m.0), until: self.until.map(|m| m.0) },
         }
-    }
-
-    fn matches(&self, r: &FlowRecord) -> bool {
-        let f = &r.flow;
-        let has_process = |end: &ProcessEnd| end.process.as_ref().is_some_and(|p| self.end().is(p));
-        let is_at =
-            |address, port| self.address.is_none_or(|a| a.0 == address) && self.port.is_none_or(|p| p.0 == port);
-        self.protocol.is_none_or(|p| p.0 == f.protocol)
-            && self.since.is_none_or(|t| t.is_until(f.last_ns))
-            && self.until.is_none_or(|t| t.is_since(f.first_ns))
-            && (is_at(f.source, f.source_port) || is_at(f.destination, f.destination_port))
-            && (self.end().is_any() || has_process(&r.source) || has_process(&r.destination))
     }
 }
 
@@ -107,16 +102,17 @@ impl Query {
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
+pub(super) async fn page(State(published): State<Published>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
     let walk = AtCursor::or_start(query.cursor).ok_or_else(gone)?;
     let limit = Limit::or_usual(query.limit);
-    let records = shared.recent.records();
-    let found = records.newest_first(walk.before, |r| query.matches(r)).take(limit + 1);
+    let filter = query.filter();
+    let records = published.recent.records();
+    let found = records.newest_first(walk.before, |r| filter.matches(r)).take(limit + 1);
     let found: Vec<(Place, FlowRecord)> = found.map(|(place, r)| (place, r.clone())).collect();
     // The oldest are forgotten first: while the last one that the walk will come to is there, all are.
-    let last = walk.mark.map(Place).or_else(|| records.oldest(|r| query.matches(r)));
+    let last = walk.mark.map(Place).or_else(|| records.oldest(|r| filter.matches(r)));
     let walked = Walked { mark: last.map_or(0, |place| place.0), forgotten: last.is_some_and(|l| records.lack(l)) };
-    let encoder = Arc::new(JsonEncoder::new(&Template::default(), JsonKeys::Names, shared.own_pen));
+    let encoder = Arc::new(JsonEncoder::new(&Template::default(), JsonKeys::Names, published.own_pen));
     let encode = move |r: &FlowRecord, out: &mut Vec<u8>| encoder.encode(std::slice::from_ref(r), out);
     Ok(Page::new("flows", found, limit, walked).into_response(encode))
 }

@@ -9,14 +9,14 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::Shared;
 use super::problem::AnyRefusal;
 use super::processes::percent;
 use super::query::{Asked, Limit, Name};
 use crate::metrics::node::Node;
 use crate::metrics::sums::Traffic;
 use crate::metrics::talk::Ends;
-use crate::recent::Known;
+use crate::published::Published;
+use crate::published::recent::Known;
 
 /// What can be asked.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -107,9 +107,9 @@ struct GraphEdge {
     params(Query),
     responses((status = 200, description = "The graph of the edges that have metrics of their own.", body = Graph), AnyRefusal)
 )]
-pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query>) -> Json<Graph> {
+pub(super) async fn page(State(published): State<Published>, Asked(query): Asked<Query>) -> Json<Graph> {
     let limit = Limit::or_usual(query.limit);
-    let status = shared.status();
+    let status = published.status();
     let is_asked = |(source, target): &Ends| {
         query.process.as_ref().is_none_or(|name| source.process() == name.0 || target.process() == name.0)
     };
@@ -118,7 +118,7 @@ pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query
     shown.sort_by_key(|(_, traffic)| std::cmp::Reverse(traffic.bytes));
     shown.truncate(limit);
     let names = shown.iter().flat_map(|((source, target), _)| [source.process(), target.process()]).collect();
-    Json(graph(&shown, &shared.host, &shared.recent.named(&names)))
+    Json(graph(&shown, &published.host, &published.recent.named(&names)))
 }
 
 fn graph(shown: &[(Ends, Traffic)], host: &str, names: &HashMap<&str, (usize, Arc<Known>)>) -> Graph {

@@ -1,7 +1,8 @@
-//! What holds for every request before a page sees it.
+//! What every request must pass before a page sees it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
@@ -9,16 +10,16 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::access::{Access, HEALTH};
+use super::budget::Budget;
+use super::client::Client;
 use super::counts::Counts;
 use super::limits;
 use super::problem::Problem;
-use super::token::Token;
 
-/// Pages that are for everybody: probes bring no token.
-const OPEN: [&str; 2] = ["/livez", "/readyz"];
-
-/// Of every answer: it is of this moment, is what it says, and is no part of another page.
+/// Of every answer: not to be stored, of the type that it says, and no part of another page.
 const HEADERS: [(HeaderName, &str); 3] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -26,12 +27,16 @@ const HEADERS: [(HeaderName, &str); 3] = [
 ];
 
 /// The guard.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Guard {
-    /// Asked for, if there is one.
-    pub(super) token: Option<Token>,
-    /// Whether only who asks for an address or `localhost` is answered.
+    /// Who may read what.
+    pub(super) access: Arc<Access>,
+    /// Whether the host in a request must be an IP address or `localhost`.
     pub(super) by_address: bool,
+    /// CPU time that clients may use.
+    pub(super) budget: Budget,
+    /// Of one permit: whose turn it is.
+    pub(super) turn: Arc<Semaphore>,
     /// What happened.
     pub(super) counts: Arc<Counts>,
 }
@@ -40,42 +45,44 @@ impl Guard {
     fn check(&self, request: &Request) -> Result<(), Problem> {
         check_host(request)?;
         if request.uri().to_string().len() > limits::URI {
-            return Err(Problem::new(StatusCode::URI_TOO_LONG, format!("a URI has at most {} octets", limits::URI)));
+            return Err(Problem::new(StatusCode::URI_TOO_LONG, format!("a URI has at most {} bytes", limits::URI)));
         }
         if fields_length(request) > limits::FIELDS {
-            let line = format!("header fields have at most {} octets", limits::FIELDS);
+            let line = format!("header fields have at most {} bytes", limits::FIELDS);
             return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, line));
         }
         if request.body().size_hint().lower() > limits::BODY {
-            let line = format!("a body has at most {} octets, and no page needs one", limits::BODY);
+            let line = format!("a body has at most {} bytes, and no page needs one", limits::BODY);
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, line));
         }
         self.check_name(request)?;
-        self.check_token(request)
+        self.access.check(request)
     }
 
-    /// A page of any web site could read a port on loopback that asks for no token, in a browser on this host: its name need
-    /// only resolve to 127.0.0.1 (DNS rebinding). The browser says that name, and who means this port has no use for it.
+    /// Lets requests wait for their turn, one at a time, so that health need never wait behind many. A client that has used
+    /// its share of CPU time waits longer, and is refused if that does not help.
+    async fn pace(&self, client: Client, is_health: bool) -> Result<OwnedSemaphorePermit, Problem> {
+        let wait = self.budget.wait(client.group(), Instant::now());
+        tokio::time::sleep(wait.min(limits::MAX_DELAY)).await;
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
+        let turn = turn.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the agent ends"))?;
+        let wait = self.budget.wait(client.group(), Instant::now());
+        if wait.is_zero() || is_health { Ok(turn) } else { Err(Problem::too_much(wait)) }
+    }
+
+    /// A page of any web site could read a port on loopback that asks for no credentials, in a browser on this host: its
+    /// name need only resolve to 127.0.0.1 (DNS rebinding). The browser sends that name, and nobody else needs one.
     fn check_name(&self, request: &Request) -> Result<(), Problem> {
-        let is_open = !self.by_address || OPEN.contains(&request.uri().path());
+        let is_open = !self.by_address || HEALTH.contains(&request.uri().path());
         // RFC 9112 section 3.2.2: what the target says, where it says it, goes before Host.
         let target = request.uri().authority().is_none_or(is_address);
         let host = |value: &HeaderValue| Authority::try_from(value.as_bytes()).is_ok_and(|host| is_address(&host));
         if is_open || (target && request.headers().get(header::HOST).is_none_or(host)) {
             return Ok(());
         }
-        let line = "without a token, on loopback, only who asks for an IP address or localhost is answered: \
-                    a name may be a web page's that wants to read this (DNS rebinding)";
+        let line = "without credentials, on loopback, only requests for an IP address or localhost are answered: \
+                    a name may be that of a web page that wants to read this (DNS rebinding)";
         Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, line))
-    }
-
-    fn check_token(&self, request: &Request) -> Result<(), Problem> {
-        let Some(token) = &self.token else { return Ok(()) };
-        let given = request.headers().get(header::AUTHORIZATION);
-        if OPEN.contains(&request.uri().path()) || given.is_some_and(|value| token.is_in(value.as_bytes())) {
-            return Ok(());
-        }
-        Err(Problem::new(StatusCode::UNAUTHORIZED, "a bearer token is needed: Authorization: Bearer TOKEN"))
     }
 }
 
@@ -103,8 +110,16 @@ fn check_host(request: &Request) -> Result<(), Problem> {
 
 /// The middleware.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let mut response = match guard.check(&request) {
-        Ok(()) => next.run(request).await,
+    let client = request.extensions().get::<Client>().copied();
+    let is_health = HEALTH.contains(&request.uri().path());
+    let paced = match client {
+        // The first question for health on a connection is never delayed: whoever restarts agents asks once.
+        Some(client) if !(is_health && client.is_first) => guard.pace(client, is_health).await.map(Some),
+        _ => Ok(None),
+    };
+    let passed = paced.and_then(|turn| guard.check(&request).map(|()| turn));
+    let mut response = match passed {
+        Ok(_turn) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
     guard.counts.answered(response.status());

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::Shared;
 use super::problem::AnyRefusal;
+use crate::published::Published;
 
 /// Whether the agent works
 #[utoipa::path(
@@ -17,8 +17,8 @@ use super::problem::AnyRefusal;
         AnyRefusal
     )
 )]
-pub(super) async fn live(State(shared): State<Shared>) -> (StatusCode, String) {
-    match shared.silence() {
+pub(super) async fn live(State(published): State<Published>) -> (StatusCode, String) {
+    match published.silence() {
         None => (StatusCode::OK, "ok\n".into()),
         Some(silence) => (StatusCode::SERVICE_UNAVAILABLE, format!("dead: {silence}\n")),
     }
@@ -38,8 +38,8 @@ pub(super) async fn live(State(shared): State<Shared>) -> (StatusCode, String) {
         AnyRefusal
     )
 )]
-pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, String) {
-    let status = shared.status();
+pub(super) async fn ready(State(published): State<Published>) -> (StatusCode, String) {
+    let status = published.status();
     let degraded = status.degraded.iter().map(|d| format!("degraded: {d}\n"));
     match status.not_ready.as_slice() {
         [] => (StatusCode::OK, ["ok\n".to_owned()].into_iter().chain(degraded).collect()),

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use axum::extract::State;
 use axum::response::Html;
 
+use super::openapi;
 use super::problem::AnyRefusal;
-use super::{Shared, openapi};
+use crate::published::Published;
 
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}\
     td{padding:.1rem 2rem .1rem 0;vertical-align:top}";
@@ -18,7 +19,7 @@ const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;ma
     operation_id = "index",
     responses((status = 200, description = "HTML.", body = String, content_type = "text/html"), AnyRefusal)
 )]
-pub(super) async fn page(State(shared): State<Shared>) -> Html<String> {
+pub(super) async fn page(State(published): State<Published>) -> Html<String> {
     let mut rows = String::new();
     for (path, item) in &openapi::DOCUMENT.paths.paths {
         let summary = item.get.as_ref().and_then(|get| get.summary.as_deref()).unwrap_or_default();
@@ -29,7 +30,7 @@ pub(super) async fn page(State(shared): State<Shared>) -> Html<String> {
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>pidflow</title><style>{STYLE}</style>\n\
          <h1>pidflow {} on {}</h1>\n<table>\n{rows}</table>\n",
         env!("CARGO_PKG_VERSION"),
-        escape(&shared.host)
+        escape(&published.host)
     ))
 }
 

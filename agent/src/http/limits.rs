@@ -1,24 +1,32 @@
-//! What one client may take, so that slow and greedy ones cost nothing.
+//! What one client may take, so that slow and greedy ones cost little.
 
 use std::time::Duration;
 
-/// Connections at once. One more, and the one on which nothing has happened for longest is closed.
+/// Connections at once on which something has arrived. For one more, some of whoever has most are closed.
 pub(super) const CONNECTIONS: usize = 64;
+/// Connections at once on which nothing has arrived yet, unless the limit on open files is low.
+pub(super) const SILENT_CONNECTIONS: usize = 1024;
+/// Connections that the kernel may hold until they are accepted; it takes `net.core.somaxconn` if that is less.
+pub(super) const BACKLOG: i32 = 4096;
 /// For the TLS handshake, and for a request to arrive once it has begun.
 pub(super) const ARRIVAL: Duration = Duration::from_secs(10);
 /// For an answer to be made and taken.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// Without a request.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
-/// Octets of a request's head that are held; hyper may hold twice as many.
+/// How long a request waits for its client's share of CPU time before it is refused.
+pub(super) const MAX_DELAY: Duration = Duration::from_secs(1);
+/// Bytes of a request's head that are held; hyper may hold twice as many.
 pub(super) const HEAD: usize = 32 * 1024;
-/// Octets of its header fields, names and values.
+/// Bytes of its header fields, names and values.
 pub(super) const FIELDS: usize = 16 * 1024;
-/// Octets of its URI.
+/// Bytes of its URI.
 pub(super) const URI: usize = 8 * 1024;
-/// Octets of its body, of which no page has any use.
+/// Bytes of its body, which no page needs.
 pub(super) const BODY: u64 = 8 * 1024;
 /// Entries of one page of an answer.
 pub(super) const PAGE: usize = 500;
 /// Unless asked otherwise.
 pub(super) const USUAL_PAGE: usize = 100;
+/// Bytes of one page of an answer; the entry that crosses the limit is the page's last.
+pub(super) const PAGE_BYTES: usize = 4 * 1024 * 1024;

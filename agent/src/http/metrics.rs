@@ -1,69 +1,67 @@
 //! `/metrics`.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
-use axum::http::header::{CONTENT_TYPE, USER_AGENT};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT, VARY};
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 
-use super::Shared;
+use super::client::Client;
 use super::problem::AnyRefusal;
-use super::server::Peer;
-use crate::metrics::openmetrics;
+use crate::exposition::{Format, negotiate};
+use crate::published::Published;
+use crate::published::loops::Scraper;
 
 /// Prometheus and those that scrape as it does send this.
 const SCRAPE: &str = "x-prometheus-scrape-timeout-seconds";
 
-/// Someone who comes again and again, and keeps what he was told.
-#[derive(Debug)]
-pub(super) struct Scraper {
-    /// From where.
-    pub(super) peer: IpAddr,
-    /// What it says it is.
-    pub(super) user_agent: Box<[u8]>,
+/// The scraper that a request comes from; none: somebody who wants to know how it is now.
+fn scraper(request: &Parts) -> Option<Scraper> {
+    request.headers.get(SCRAPE)?;
+    let peer = request.extensions.get::<Client>()?.address.ip();
+    let user_agent = request.headers.get(USER_AGENT).map(|name| name.as_bytes().into()).unwrap_or_default();
+    Some(Scraper { peer, user_agent })
 }
 
-impl Scraper {
-    /// None: one who wants to know how it is now.
-    fn of(request: &Parts) -> Option<Self> {
-        request.headers.get(SCRAPE)?;
-        let Peer(peer) = *request.extensions.get()?;
-        let user_agent = request.headers.get(USER_AGENT).map(|name| name.as_bytes().into()).unwrap_or_default();
-        Some(Self { peer, user_agent })
-    }
+/// Who asks, and for which format.
+pub(super) struct Asker {
+    scraper: Option<Scraper>,
+    format: Format,
 }
-
-/// Who asks.
-pub(super) struct Asker(Option<Scraper>);
 
 impl<S: Sync> FromRequestParts<S> for Asker {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(Scraper::of(parts)))
+        let accept = parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let format = negotiate(&accept.collect::<Vec<_>>().join(","));
+        Ok(Self { scraper: scraper(parts), format })
     }
 }
 
-/// Metrics for Prometheus (OpenMetrics 1.0)
+/// Metrics for Prometheus, in its text format or OpenMetrics 1.0, as `Accept` says
 ///
-/// A counter of a talker that is new to a scrape loop (who sends `X-Prometheus-Scrape-Timeout-Seconds`) is told to it as
-/// zero once, so that `rate` and `increase` see what it counted before it was seen.
+/// A scrape loop (a client that sends `X-Prometheus-Scrape-Timeout-Seconds`) sees zero once for each counter of a talker that
+/// is new to it, so that `rate` and `increase` include what was counted before.
 #[utoipa::path(
     get,
     path = "/metrics",
     operation_id = "metrics",
     responses(
-        (status = 200, description = "OpenMetrics.", body = String, content_type = "application/openmetrics-text"),
+        (
+            status = 200,
+            description = "Text 0.0.4, unless OpenMetrics is preferred.",
+            content((String = "text/plain"), (String = "application/openmetrics-text"))
+        ),
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(shared): State<Shared>, Asker(scraper): Asker) -> impl IntoResponse {
-    let pieces = openmetrics::pieces(shared.families_for(scraper.as_ref()));
+pub(super) async fn page(State(published): State<Published>, asker: Asker) -> impl IntoResponse {
+    let pieces = asker.format.pieces(published.families_for(asker.scraper.as_ref()));
     let body = Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, Infallible>)));
-    ([(CONTENT_TYPE, openmetrics::CONTENT_TYPE)], body)
+    ([(CONTENT_TYPE, asker.format.content_type()), (VARY, "accept")], body)
 }
 
 #[cfg(test)]
@@ -74,29 +72,31 @@ mod tests {
 
     use super::*;
     use crate::allocated;
-    use crate::metrics::status::Status;
     use crate::metrics::talk::Talk;
-    use crate::recent::Recent;
+    use crate::published::recent::Recent;
+    use crate::published::status::Status;
 
     /// `--max-edges`.
     const EDGES: u32 = 1000;
     /// Statuses that are told within the time that an answer may take.
     const STATUSES: usize = super::super::limits::ANSWER.as_secs() as usize + 1;
-    /// What each reader may cost, octets, and each status.
+    /// What each reader may cost, bytes, and each status.
     const READER: usize = 64 * 1024;
     const STATUS: usize = EDGES as usize * 2048;
 
     #[tokio::test]
     async fn readers_that_take_nothing_hold_up_little() {
-        let shared = Shared::new("host", 32473, Recent::new(0));
+        let published = Published::new("host", 32473, Recent::new(0));
         let mut talk = Talk::new(EDGES as usize);
         (0..2 * EDGES).for_each(|i| talk.count(&crate::sample::record(i, i as u16, 1000), 1));
         let (before, mut readers, mut page) = (allocated::octets(), Vec::new(), 0);
         for n in 0..super::super::limits::CONNECTIONS {
             if n < STATUSES {
-                shared.publish(Status { talk: talk.shown(), ..Status::default() });
+                published.publish(Status { talk: talk.shown(), ..Status::default() });
             }
-            let answer = super::page(State(shared.clone()), Asker(None)).await.into_response();
+            let answer = super::page(State(published.clone()), Asker { scraper: None, format: Format::OpenMetrics })
+                .await
+                .into_response();
             let mut body = answer.into_body().into_data_stream();
             page = body.next().await.unwrap().unwrap().len();
             readers.push(body);
@@ -112,12 +112,12 @@ mod tests {
 
     #[test]
     fn who_scrapes_says_so() {
-        let of = |request: axum::http::request::Builder, peer: Option<Peer>| {
+        let of = |request: axum::http::request::Builder, peer: Option<Client>| {
             let mut request: Request<()> = request.body(()).unwrap();
             peer.map(|peer| request.extensions_mut().insert(peer));
-            Scraper::of(&request.into_parts().0)
+            scraper(&request.into_parts().0)
         };
-        let peer = Some(Peer([127, 0, 0, 1].into()));
+        let peer = Some(Client::new("127.0.0.1:9".parse().unwrap(), "127.0.0.1:9435".parse().unwrap()));
         let scrape = || Request::builder().header("X-Prometheus-Scrape-Timeout-Seconds", "10");
         let found = of(scrape().header("User-Agent", "Prometheus/2.42.0"), peer).unwrap();
         assert_eq!((found.peer, &*found.user_agent), ([127, 0, 0, 1].into(), &b"Prometheus/2.42.0"[..]));

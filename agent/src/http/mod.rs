@@ -1,5 +1,8 @@
-//! Metrics, health and the data itself over HTTP and HTTPS, on a thread of its own that holds no privileges.
+//! Metrics, health and records over HTTP and HTTPS, on threads that hold no privileges.
 
+mod access;
+mod budget;
+mod client;
 mod counts;
 mod elements;
 #[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
@@ -10,17 +13,16 @@ mod guard;
 mod health;
 mod index;
 mod limits;
+mod local_users;
 mod metrics;
 mod openapi;
 mod paged;
 mod problem;
 #[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
 mod processes;
-mod pulse;
 mod query;
 mod server;
 mod settings;
-mod shared;
 mod tls;
 mod token;
 
@@ -35,65 +37,123 @@ use axum::Router;
 use axum::http::StatusCode;
 
 use crate::privileges;
+use crate::published::Published;
+use access::Access;
+use budget::Budget;
+use counts::Counts;
 use guard::Guard;
 use problem::Problem;
 use server::Server;
 use tls::Tls;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 pub(crate) use settings::Settings;
-pub(crate) use shared::Shared;
 
-/// Opens the port.
-pub(crate) fn bind(address: &str) -> Result<TcpListener> {
-    let listener = TcpListener::bind(address).with_context(|| {
-        format!("cannot listen on {address} for HTTP; choose another with --listen ADDR or --listen off")
-    })?;
-    listener.set_nonblocking(true).context("cannot make the HTTP socket non-blocking")?;
-    Ok(listener)
+/// The open ports.
+pub(crate) struct Ports {
+    main: Option<TcpListener>,
+    metrics: Option<TcpListener>,
+    settings: Settings,
 }
 
-/// Serves until the process ends.
-pub(crate) fn serve(listener: TcpListener, settings: Settings, shared: Shared) -> Result<()> {
-    let is_loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
-    let by_address = is_loopback && !settings.asks_for_token();
-    if !is_loopback && !settings.asks_for_token() {
-        warn_of_open(&listener);
+impl Ports {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// One that was asked for is taken or may not be used.
+    pub(crate) fn open(settings: Settings) -> Result<Self> {
+        let [main, metrics] = settings.bind()?;
+        Ok(Self { main, metrics, settings })
     }
-    let guard = Guard { token: settings.token, by_address, counts: Arc::clone(&shared.counts) };
-    // Before privileges are given up: the files may be another user's.
-    let tls = settings.tls.map(Tls::kept_new).transpose()?;
-    let server = Server { tls, counts: Arc::clone(&shared.counts), routes: routes(shared, guard) };
+
+    /// Whether there is anybody who may ask for records.
+    pub(crate) const fn serves_records(&self) -> bool {
+        self.main.is_some()
+    }
+
+    /// `metrics on ADDRESS, HTTP on ADDRESS`.
+    pub(crate) fn describe(&self) -> String {
+        let scheme = self.settings.scheme();
+        let on = |what: &str, listener: &TcpListener| listener.local_addr().map(|a| format!("{what} on {a}")).ok();
+        let metrics = self.metrics.as_ref().and_then(|l| on("metrics", l));
+        let main = self.main.as_ref().and_then(|l| on(scheme, l)).unwrap_or_else(|| format!("no {scheme}"));
+        metrics.into_iter().chain([main]).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Serves until the process ends. Each port has a thread, so that what one is asked does not keep another busy.
+    pub(crate) fn serve(self, published: &Published) -> Result<()> {
+        let counts: Arc<Counts> = Arc::default();
+        let counted = Arc::clone(&counts);
+        published.add_families(move || counted.families().into());
+        let has_credentials = self.settings.has_credentials();
+        // Before privileges are given up: the files may be another user's.
+        let tls = self.settings.tls.map(Tls::reloading).transpose()?;
+        if let Some(listener) = self.metrics {
+            let pages = openapi::metrics_pages().split_for_parts().0;
+            start(
+                "http-metrics",
+                Port { listener, pages, access: Access::Open, tls: tls.clone() },
+                &counts,
+                published,
+            )?;
+        }
+        if let Some(listener) = self.main {
+            let access = match has_credentials {
+                true => Access::Credentials { token: self.settings.token },
+                false => Access::local(),
+            };
+            let pages = openapi::pages().split_for_parts().0;
+            start("http", Port { listener, pages, access, tls }, &counts, published)?;
+        }
+        Ok(())
+    }
+}
+
+/// One port, and what is served there to whom.
+struct Port {
+    listener: TcpListener,
+    pages: Router<Published>,
+    access: Access,
+    tls: Option<TlsAcceptor>,
+}
+
+fn start(thread: &'static str, port: Port, counts: &Arc<Counts>, published: &Published) -> Result<()> {
+    let budget = Budget::new();
+    let is_loopback = port.listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+    let by_address = is_loopback && !matches!(port.access, Access::Credentials { .. });
+    let guard = Guard {
+        access: Arc::new(port.access),
+        by_address,
+        budget: budget.clone(),
+        turn: Arc::new(Semaphore::new(1)),
+        counts: Arc::clone(counts),
+    };
+    let server = Server::new(routes(port.pages, published.clone(), guard), port.tls, budget, Arc::clone(counts));
     let run = move || {
         let served =
-            privileges::keep_none().context("cannot give up privileges").and_then(|()| block_on(listener, server));
+            privileges::keep_none().context("cannot give up privileges").and_then(|()| block_on(port.listener, server));
         if let Err(e) = served {
             tracing::error!("HTTP ended: {e:#}");
         }
     };
-    std::thread::Builder::new().name("http".into()).spawn(run).context("cannot start the HTTP thread")?;
+    std::thread::Builder::new().name(thread.into()).spawn(run).context("cannot start the HTTP thread")?;
     Ok(())
 }
 
-/// What is said over HTTP (command lines, peers) is not for everybody.
-fn warn_of_open(listener: &TcpListener) {
-    if let Ok(address) = listener.local_addr() {
-        tracing::warn!("whoever reaches {address} can read flows and processes; --token-file FILE asks for a token");
-    }
-}
-
 fn block_on(listener: TcpListener, server: Server) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Whatever arrives is looked at between any two tasks: one that makes a large page must not be followed by sixty more.
+    let runtime = tokio::runtime::Builder::new_current_thread().event_interval(4).enable_all().build()?;
     runtime.block_on(async {
-        server.run(tokio::net::TcpListener::from_std(listener)?).await;
-        Ok(())
+        // As a task it takes turns with those of connections; the future that is blocked on would come first each time.
+        tokio::spawn(server.run(tokio::net::TcpListener::from_std(listener)?)).await.context("the listener failed")
     })
 }
 
-fn routes(shared: Shared, guard: Guard) -> Router {
-    let (pages, _) = openapi::pages().split_for_parts();
+fn routes(pages: Router<Published>, published: Published, guard: Guard) -> Router {
     pages
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "read only: GET or HEAD"))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such page; / lists those that there are"))
         .layer(axum::middleware::from_fn_with_state(guard, guard::guard))
-        .with_state(shared)
+        .with_state(published)
 }

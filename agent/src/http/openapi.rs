@@ -11,7 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::AnyRefusal;
-use super::{Shared, elements, flows, graph, health, index, metrics, processes};
+use super::{elements, flows, graph, health, index, metrics, processes};
+use crate::published::Published;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,20 +28,20 @@ use super::{Shared, elements, flows, graph, health, index, metrics, processes};
 )]
 struct Description;
 
-/// How the token is brought, where the agent asks for one.
+/// How a client sends the token.
 struct Token;
 
 impl Modify for Token {
     fn modify(&self, document: &mut Document) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
-        let scheme = scheme.description(Some("Needed when the agent has --token-file FILE or PIDFLOW_TOKEN."));
+        let scheme = scheme.description(Some("Needed when the agent has --token-file FILE or PIDFLOW_TOKEN, unless the client has shown a certificate (--tls-client-ca)."));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
     }
 }
 
 /// The pages and their description.
-pub(super) fn pages() -> OpenApiRouter<Shared> {
+pub(super) fn pages() -> OpenApiRouter<Published> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(index::page))
         .routes(routes!(metrics::page))
@@ -51,6 +52,11 @@ pub(super) fn pages() -> OpenApiRouter<Shared> {
         .routes(routes!(graph::page))
         .routes(routes!(elements::page))
         .routes(routes!(page))
+}
+
+/// The pages of a listener for scrapers and probes.
+pub(super) fn metrics_pages() -> OpenApiRouter<Published> {
+    OpenApiRouter::new().routes(routes!(metrics::page)).routes(routes!(health::live)).routes(routes!(health::ready))
 }
 
 /// The description; it is the same for every agent of this version.
@@ -95,7 +101,7 @@ mod tests {
             assert!(ids.insert(get["operationId"].as_str().unwrap()), "{path}: its operationId is another's too");
             assert!(get["summary"].as_str().is_some_and(|s| !s.is_empty()), "{path}");
             assert!(
-                ["200", "400", "401", "408", "413", "414", "421", "431"]
+                ["200", "400", "401", "403", "408", "413", "414", "421", "429", "431"]
                     .iter()
                     .all(|status| get["responses"][status].is_object()),
                 "{path}"

@@ -1,6 +1,7 @@
-//! Answers to requests that cannot be met: a status, and one line that says why.
+//! Answers to requests that are refused: a status, and one line that says why.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,12 +13,21 @@ use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr, Type};
 pub(super) struct Problem {
     status: StatusCode,
     line: String,
+    /// Of 429.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     /// With this status.
     pub(super) fn new(status: StatusCode, line: impl Into<String>) -> Self {
-        Self { status, line: line.into() }
+        Self { status, line: line.into(), retry_after: None }
+    }
+
+    /// The client has used its share of CPU time, and has more after this time.
+    pub(super) fn too_much(wait: Duration) -> Self {
+        let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+        let line = format!("too many requests that cost much; ask again in {seconds} s");
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, line) }
     }
 }
 
@@ -28,20 +38,27 @@ impl IntoResponse for Problem {
             let challenge = HeaderValue::from_static("Bearer realm=\"pidflow\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            // What was sent behind this request is not worth another refusal.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }
 
-/// The refusals that any page has, described.
+/// The refusals of every page, for the description.
 pub(super) struct AnyRefusal;
 
-const ANY: [(&str, &str); 7] = [
+const ANY: [(&str, &str); 9] = [
     ("400", "The request is malformed, or a query parameter is unknown or has a bad value; the line names it."),
-    ("401", "A bearer token is asked for, and it was not given or is wrong."),
+    ("401", "A bearer token is needed, and it was not given or is wrong."),
+    ("403", "A client certificate is needed, or this is loopback without a token and another user's."),
     ("408", "The request did not arrive within 10 s. The connection is closed."),
     ("413", "The request has a body, and that is too large."),
     ("414", "The URI is too long."),
-    ("421", "It asks for a name, where without a token on loopback an IP address or localhost is to be asked for."),
+    ("421", "The host is a name, where without credentials on loopback it must be an IP address or localhost."),
+    ("429", "The client has used its share of CPU time; Retry-After says when it has more. The connection is closed."),
     ("431", "The request's header fields are too large."),
 ];
 

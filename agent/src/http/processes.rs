@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::Shared;
 use super::flows::gone;
 use super::paged::{self, Page, Walked};
 use super::problem::{AnyRefusal, Problem};
-use super::query::{Asked, AtCursor, End, Limit, Moment, Name, Pid};
-use crate::recent::cursor::Place;
-use crate::recent::{Known, Sums};
+use super::query::{Asked, AtCursor, Limit, Moment, Name, Pid};
+use crate::published::Published;
+use crate::published::recent::cursor::Place;
+use crate::published::recent::{Known, Sums};
+use crate::select::{Period, ProcessFilter};
 
 const MILLISECOND_NS: u64 = 1_000_000;
 
@@ -57,18 +58,19 @@ pub(super) struct Query {
 }
 
 impl Query {
-    fn matches(&self, known: &Known) -> bool {
-        let end = End {
-            process: self.process.as_ref(),
-            pid: self.pid,
-            user: self.user.as_ref(),
-            container: self.container.as_ref(),
-            namespace: self.namespace.as_ref(),
-            pod: self.pod.as_ref(),
-        };
-        self.since.is_none_or(|t| t.is_until(known.last_ns))
-            && self.until.is_none_or(|t| t.is_since(known.first_ns))
-            && end.is(&known.process)
+    fn process(&self) -> ProcessFilter {
+        ProcessFilter {
+            name: self.process.clone().map(|n| n.0),
+            pid: self.pid.map(|p| p.0),
+            user: self.user.clone().map(|n| n.0),
+            container: self.container.clone().map(|n| n.0),
+            namespace: self.namespace.clone().map(|n| n.0),
+            pod: self.pod.clone().map(|n| n.0),
+        }
+    }
+
+    fn period(&self) -> Period {
+        Period { since: self.since.map(|m| m.0), until: self.until.map(|m| m.0) }
     }
 }
 
@@ -88,10 +90,13 @@ impl Query {
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(shared): State<Shared>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
+pub(super) async fn page(State(published): State<Published>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
     let walk = AtCursor::or_start(query.cursor).ok_or_else(gone)?;
     let limit = Limit::or_usual(query.limit);
-    let (found, forgotten) = shared.recent.processes(walk.before, limit, |known| query.matches(known));
+    let (process, period) = (query.process(), query.period());
+    let (found, forgotten) = published.recent.processes(walk.before, limit, |known| {
+        period.overlaps(known.first_ns, known.last_ns) && process.matches(&known.process)
+    });
     let mark = walk.mark.unwrap_or(forgotten);
     let found = found.into_iter().map(|known| (Place(known.place), known)).collect();
     let encode = |known: &Arc<Known>, out: &mut Vec<u8>| {

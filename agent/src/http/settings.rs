@@ -1,57 +1,128 @@
-//! From options to what guards the port, with files read while that is still allowed.
+//! From options to listeners and what guards them; files are read while that is still allowed.
 
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
+use super::access::check_addresses;
+use super::limits;
 use super::tls::Tls;
-use super::token::Token;
+use super::token::{self, Token};
 use crate::config::options::HttpOptions;
 
-/// What guards the port.
+/// Where HTTP is served, and what guards it.
 #[derive(Default)]
 pub(crate) struct Settings {
+    /// Empty: nowhere.
+    pub(super) listen: Vec<SocketAddr>,
+    /// Whether the address is only the usual one, so that the agent works without it.
+    is_default: bool,
+    /// Where only metrics and health are served; empty: nowhere.
+    pub(super) metrics_listen: Vec<SocketAddr>,
     pub(super) tls: Option<Tls>,
     pub(super) token: Option<Token>,
+    /// Whether client certificates are trusted.
+    pub(super) has_client_authority: bool,
 }
 
 impl Settings {
-    /// Reads certificate, key and token.
+    /// Resolves addresses, and reads certificate, key, authorities and token.
     ///
     /// # Errors
     /// A file cannot be read or is not what it should be, or [`Self::check`] fails.
     pub(crate) fn read(o: &HttpOptions) -> Result<Self> {
-        if o.listen.as_deref() == Some("off") {
+        let (listen, metrics_listen) = addresses(o)?;
+        if listen.is_empty() && metrics_listen.is_empty() {
             return Ok(Self::default());
         }
-        let tls = tls_files(o)?.map(|(certificate, key)| Tls::read(certificate, key)).transpose()?;
-        Ok(Self { tls, token: Token::given(o.token_file.as_deref())? })
+        let tls = tls_files(o)?.map(|(certificate, key)| Tls::read(certificate, key, o.tls_client_ca.as_deref()));
+        Ok(Self {
+            listen,
+            is_default: o.listen.is_none(),
+            metrics_listen,
+            tls: tls.transpose()?,
+            token: Token::given(o.token_file.as_deref())?,
+            has_client_authority: o.tls_client_ca.is_some(),
+        })
     }
 
     /// What can be told without the files, which may be on another machine.
     ///
     /// # Errors
-    /// There is a certificate without a key, or a key without a certificate.
+    /// An address is none, the API would be open to whoever reaches it, or options need others that are not there.
     pub(crate) fn check(o: &HttpOptions) -> Result<()> {
+        addresses(o)?;
         tls_files(o).map(drop)
     }
 
     /// `HTTP` or `HTTPS`.
-    pub(crate) const fn scheme(&self) -> &'static str {
+    pub(super) const fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "HTTPS" } else { "HTTP" }
     }
 
-    /// Whether a token is asked for.
-    pub(crate) const fn asks_for_token(&self) -> bool {
-        self.token.is_some()
+    /// Whether who asks must show who he is.
+    pub(super) const fn has_credentials(&self) -> bool {
+        self.token.is_some() || self.has_client_authority
     }
+
+    /// Opens the ports.
+    ///
+    /// # Errors
+    /// One that was asked for is taken or may not be used.
+    pub(super) fn bind(&self) -> Result<[Option<TcpListener>; 2]> {
+        let main = bind(&self.listen, "--listen");
+        let main = match main {
+            Err(e) if self.is_default => {
+                tracing::warn!("{e:#}");
+                None
+            }
+            main => main?,
+        };
+        Ok([main, bind(&self.metrics_listen, "--metrics-listen")?])
+    }
+}
+
+/// The addresses of both listeners, checked.
+fn addresses(o: &HttpOptions) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>)> {
+    let listen = resolve(o.listen.as_deref().unwrap_or(HttpOptions::LISTEN), "--listen")?;
+    let metrics_listen = resolve(o.metrics_listen.as_deref().unwrap_or("off"), "--metrics-listen")?;
+    let has_credentials = o.token_file.is_some() || token::is_in_environment() || o.tls_client_ca.is_some();
+    check_addresses(&listen, has_credentials).map_err(|line| anyhow!("--listen: {line}"))?;
+    Ok((listen, metrics_listen))
+}
+
+fn resolve(address: &str, option: &str) -> Result<Vec<SocketAddr>> {
+    if address == "off" {
+        return Ok(Vec::new());
+    }
+    let found = address.to_socket_addrs();
+    let found: Vec<_> = found
+        .with_context(|| format!("{option} {address} is no address to listen on; one is 127.0.0.1:9435, or \"off\""))?
+        .collect();
+    ensure!(!found.is_empty(), "{option} {address}: the name has no address");
+    Ok(found)
+}
+
+fn bind(addresses: &[SocketAddr], option: &str) -> Result<Option<TcpListener>> {
+    let Some(first) = addresses.first() else { return Ok(None) };
+    let listener = TcpListener::bind(addresses).with_context(|| {
+        format!("cannot listen on {first} for HTTP; choose another with {option} ADDR or {option} off")
+    })?;
+    // The standard library's queue is too short for a flood of connections.
+    rustix::net::listen(&listener, limits::BACKLOG).context("cannot lengthen the queue of the HTTP socket")?;
+    listener.set_nonblocking(true).context("cannot make the HTTP socket non-blocking")?;
+    Ok(Some(listener))
 }
 
 fn tls_files(o: &HttpOptions) -> Result<Option<(&Path, &Path)>> {
     match (&o.tls_cert, &o.tls_key) {
         (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
-        (None, None) => Ok(None),
         (Some(_), None) => bail!("--tls-cert FILE needs --tls-key FILE"),
         (None, Some(_)) => bail!("--tls-key FILE needs --tls-cert FILE"),
+        (None, None) if o.tls_client_ca.is_some() => {
+            bail!("--tls-client-ca FILE needs --tls-cert FILE and --tls-key FILE")
+        }
+        (None, None) => Ok(None),
     }
 }

@@ -1,4 +1,4 @@
-//! TLS from a certificate and a key in PEM files, which others (ACME clients, cert-manager) replace now and then.
+//! TLS from a certificate and a key in PEM files, which ACME clients or cert-manager replace now and then.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -8,16 +8,17 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
-/// Between two looks at the files. Certificates are renewed days before they end, at the least.
-const LOOK: Duration = Duration::from_secs(60);
+/// Between two checks of the files. Certificates are renewed days before they end.
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The server's side of TLS, and where it comes from.
 pub(super) struct Tls {
@@ -26,26 +27,31 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// TLS 1.2 and 1.3, HTTP/1.1.
-    pub(super) fn read(certificate: &Path, key: &Path) -> Result<Self> {
+    /// TLS 1.2 and 1.3, HTTP/1.1. With authorities of clients a client may show a certificate, and need not: probes have
+    /// none, and which pages need one is not TLS's to know.
+    pub(super) fn read(certificate: &Path, key: &Path, client_authorities: Option<&Path>) -> Result<Self> {
         let files = Files::read(certificate, key)?;
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .context("cannot set up TLS")?;
+        let builder = match client_authorities {
+            Some(file) => builder.with_client_cert_verifier(client_verifier(file)?),
+            None => builder.with_no_client_auth(),
+        };
         let current: Arc<Current> = Arc::clone(&files.current);
-        let mut config = builder.with_no_client_auth().with_cert_resolver(current);
+        let mut config = builder.with_cert_resolver(current);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), files })
     }
 
-    /// The acceptor, which has what the files have from now on, a minute later at most. They are looked at on a thread of
+    /// The acceptor, which takes up what is in the files within a minute from now on. They are checked on a thread of
     /// its own.
-    pub(super) fn kept_new(self) -> Result<TlsAcceptor> {
+    pub(super) fn reloading(self) -> Result<TlsAcceptor> {
         let Self { acceptor, mut files } = self;
         let watch = move || {
             loop {
-                thread::sleep(LOOK);
-                files.look_and_say();
+                thread::sleep(CHECK_INTERVAL);
+                files.reload_and_log();
             }
         };
         thread::Builder::new().name("certificates".into()).spawn(watch).context("cannot start a thread")?;
@@ -91,9 +97,9 @@ impl Files {
         Ok(Self { certificate: certificate.into(), key: key.into(), seen, current })
     }
 
-    /// Takes up what has changed since the last look; none: nothing has. A pair that will not do, or of which one half is
-    /// still to be written, leaves the old one in its place, and is an error once: it has been looked at.
-    fn look(&mut self) -> Option<Result<()>> {
+    /// Takes up what has changed since the last check; none: nothing has. A pair that does not match, or of which one half
+    /// is still to be written, leaves the old one in its place, and is an error once.
+    fn reload(&mut self) -> Option<Result<()>> {
         let now = [Stamp::of(&self.certificate), Stamp::of(&self.key)];
         if now == self.seen {
             return None;
@@ -103,11 +109,11 @@ impl Files {
         Some(pair(&self.certificate, &self.key).map(take_up))
     }
 
-    fn look_and_say(&mut self) {
-        match self.look() {
+    fn reload_and_log(&mut self) {
+        match self.reload() {
             None => {}
-            Some(Ok(())) => tracing::info!("HTTPS has the new certificate of {}", self.certificate.display()),
-            Some(Err(e)) => tracing::error!("HTTPS goes on with the certificate that it had: {e:#}"),
+            Some(Ok(())) => tracing::info!("HTTPS uses the new certificate of {}", self.certificate.display()),
+            Some(Err(e)) => tracing::error!("HTTPS keeps its present certificate: {e:#}"),
         }
     }
 }
@@ -117,10 +123,24 @@ fn pair(certificate: &Path, key: &Path) -> Result<CertifiedKey> {
         .with_context(|| format!("{} and {} do not make a TLS server", certificate.display(), key.display()))
 }
 
+/// Trusts certificates of these authorities, for clients (extended key usage `clientAuth`).
+fn client_verifier(file: &Path) -> Result<Arc<dyn ClientCertVerifier>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in chain(file)? {
+        roots
+            .add(certificate)
+            .with_context(|| format!("{} has a certificate that is no authority's", file.display()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
+        .allow_unauthenticated()
+        .build()
+        .with_context(|| format!("cannot trust clients by {}", file.display()))
+}
+
 fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let read = || CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
     let chain = read().with_context(|| format!("cannot read the TLS certificate {}", file.display()))?;
-    ensure!(!chain.is_empty(), "{}: no certificate; a PEM file with the server's first is wanted", file.display());
+    ensure!(!chain.is_empty(), "{}: no certificate; a PEM file is needed", file.display());
     Ok(chain)
 }
 
@@ -131,8 +151,8 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
 #[cfg(test)]
 mod tests {
     use rcgen::{CertifiedKey as Made, generate_simple_self_signed};
+    use rustls::ClientConfig;
     use rustls::pki_types::ServerName;
-    use rustls::{ClientConfig, RootCertStore};
     use tokio_rustls::TlsConnector;
 
     use super::*;
@@ -177,26 +197,26 @@ mod tests {
         let (first, second) = (Pair::new(), Pair::new());
         put(&certificate, &first.certificate);
         put(&key, &first.key);
-        let Tls { acceptor, mut files } = Tls::read(&certificate, &key).unwrap();
-        assert!(files.look().is_none());
+        let Tls { acceptor, mut files } = Tls::read(&certificate, &key, None).unwrap();
+        assert!(files.reload().is_none());
         assert!(is_served(&acceptor, &first).await && !is_served(&acceptor, &second).await);
 
         put(&certificate, &second.certificate);
-        assert!(files.look().unwrap().is_err(), "of the new pair one half is there");
-        assert!(files.look().is_none(), "that has been said");
+        assert!(files.reload().unwrap().is_err(), "of the new pair one half is there");
+        assert!(files.reload().is_none(), "that has been said");
         put(&key, second.key.get(..40).unwrap());
-        assert!(files.look().unwrap().is_err() && files.look().is_none(), "the key is cut");
+        assert!(files.reload().unwrap().is_err() && files.reload().is_none(), "the key is cut");
         std::fs::remove_file(&key).unwrap();
-        assert!(files.look().unwrap().is_err() && files.look().is_none(), "there is none");
+        assert!(files.reload().unwrap().is_err() && files.reload().is_none(), "there is none");
         put(&key, &second.key);
         assert!(is_served(&acceptor, &first).await, "not looked at yet");
-        files.look().unwrap().unwrap();
+        files.reload().unwrap().unwrap();
         assert!(is_served(&acceptor, &second).await && !is_served(&acceptor, &first).await);
 
         // Written in place, too.
         std::fs::write(&key, &first.key).unwrap();
         std::fs::write(&certificate, &first.certificate).unwrap();
-        files.look().unwrap().unwrap();
+        files.reload().unwrap().unwrap();
         assert!(is_served(&acceptor, &first).await);
     }
 }

@@ -152,6 +152,3 @@ fn port(r: &FlowRecord) -> u16 {
         _ => 0,
     }
 }
-
-#[cfg(test)]
-mod tests;

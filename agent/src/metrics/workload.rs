@@ -20,7 +20,7 @@ const HASH_LENGTH: std::ops::RangeInclusive<usize> = 6..=10;
 const MINUTE_LENGTH: usize = 8;
 
 /// A container id as far as it is shown.
-pub(super) fn short_id(id: &str) -> &str {
+pub(crate) fn short_id(id: &str) -> &str {
     id.get(..SHORT).unwrap_or(id)
 }
 

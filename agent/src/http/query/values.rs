@@ -9,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{digits, is_not};
 use crate::http::limits;
-use crate::recent::cursor::{self, Cursor, Walk};
+use crate::published::recent::cursor::{self, Cursor, Walk};
 
 /// A name, in full.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,8 +19,8 @@ pub(in crate::http) struct Name(pub(in crate::http) String);
 impl TryFrom<String> for Name {
     type Error = String;
 
-    fn try_from(said: String) -> Result<Self, String> {
-        if said.is_empty() { Err(is_not(&said, "a name")) } else { Ok(Self(said)) }
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() { Err(is_not(&text, "a name")) } else { Ok(Self(text)) }
     }
 }
 
@@ -32,8 +32,8 @@ pub(in crate::http) struct Pid(pub(in crate::http) u32);
 impl TryFrom<String> for Pid {
     type Error = String;
 
-    fn try_from(said: String) -> Result<Self, String> {
-        digits(&said).map(Self).ok_or_else(|| is_not(&said, "a process number, 0 to 4294967295"))
+    fn try_from(text: String) -> Result<Self, String> {
+        digits(&text).map(Self).ok_or_else(|| is_not(&text, "a process number, 0 to 4294967295"))
     }
 }
 
@@ -45,8 +45,8 @@ pub(in crate::http) struct Port(pub(in crate::http) u16);
 impl TryFrom<String> for Port {
     type Error = String;
 
-    fn try_from(said: String) -> Result<Self, String> {
-        digits(&said).map(Self).ok_or_else(|| is_not(&said, "a port, 0 to 65535"))
+    fn try_from(text: String) -> Result<Self, String> {
+        digits(&text).map(Self).ok_or_else(|| is_not(&text, "a port, 0 to 65535"))
     }
 }
 
@@ -58,12 +58,12 @@ pub(in crate::http) struct Address(pub(in crate::http) IpAddr);
 impl TryFrom<String> for Address {
     type Error = String;
 
-    fn try_from(said: String) -> Result<Self, String> {
-        said.parse().map(Self).map_err(|_| is_not(&said, "an address, as 192.0.2.1 or 2001:db8::1"))
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| is_not(&text, "an address, as 192.0.2.1 or 2001:db8::1"))
     }
 }
 
-/// How many entries a page has.
+/// Entries of a page.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(in crate::http) struct Limit(usize);
@@ -78,9 +78,9 @@ impl Limit {
 impl TryFrom<String> for Limit {
     type Error = String;
 
-    fn try_from(said: String) -> Result<Self, String> {
-        let limit = digits(&said).filter(|n| (1..=limits::PAGE).contains(n));
-        limit.map(Self).ok_or_else(|| is_not(&said, &format!("a number of entries, 1 to {}", limits::PAGE)))
+    fn try_from(text: String) -> Result<Self, String> {
+        let limit = digits(&text).filter(|n| (1..=limits::PAGE).contains(n));
+        limit.map(Self).ok_or_else(|| is_not(&text, &format!("a number of entries, 1 to {}", limits::PAGE)))
     }
 }
 
@@ -99,8 +99,8 @@ impl AtCursor {
 impl TryFrom<String> for AtCursor {
     type Error = String;
 
-    fn try_from(said: String) -> Result<Self, String> {
-        said.parse().map(Self).map_err(|allowed| is_not(&said, allowed))
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|allowed| is_not(&text, allowed))
     }
 }
 

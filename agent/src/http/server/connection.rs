@@ -1,11 +1,12 @@
-//! One connection: HTTP/1 by hyper, within the limits of time.
+//! One connection: HTTP/1 by hyper, within the limits of time, and its CPU time charged to its client.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -18,20 +19,23 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep_until, timeout};
 
-use super::super::counts::{Counts, Cut};
+use super::super::budget::{Budget, thread_time};
+use super::super::client::Client;
+use super::super::counts::Cut;
 use super::super::limits;
-use super::Peer;
+use super::Server;
 use super::body::Guarded;
 use super::progress::{Phase, Producing, Progress};
 use super::watched::Watched;
 
-/// How long the last words may take.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long it may take to send a refusal before the connection is closed.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The pages, with the connection's progress told.
+/// The pages; they follow the connection's progress.
 struct Pages {
     routes: TowerToHyperService<Router>,
-    peer: Option<Peer>,
+    client: Client,
+    has_asked: AtomicBool,
     progress: Progress,
 }
 
@@ -42,9 +46,8 @@ impl Service<Request<Incoming>> for Pages {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.progress.arrived();
-        if let Some(peer) = self.peer {
-            request.extensions_mut().insert(peer);
-        }
+        let is_first = !self.has_asked.swap(true, Ordering::Relaxed);
+        request.extensions_mut().insert(Client { is_first, ..self.client });
         let (answer, producing) = (self.routes.call(request), Producing(self.progress.clone()));
         Box::pin(async move { Ok(answer.await?.map(|body: Body| Guarded::new(body, producing))) })
     }
@@ -53,24 +56,25 @@ impl Service<Request<Incoming>> for Pages {
 /// Serves until either side has enough of it.
 pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     stream: T,
-    routes: Router,
-    peer: Option<Peer>,
+    server: &Server,
+    client: Client,
     progress: Progress,
-    counts: Arc<Counts>,
 ) {
-    let pages = Pages { routes: TowerToHyperService::new(routes), peer, progress: progress.clone() };
+    let (routes, counts) = (TowerToHyperService::new(server.routes.clone()), &server.counts);
+    let pages = Pages { routes, client, has_asked: AtomicBool::new(false), progress: progress.clone() };
     let stream = TokioIo::new(Watched::new(stream, progress.clone()));
     let mut http = http1::Builder::new();
     http.header_read_timeout(None).max_buf_size(limits::HEAD);
     let mut connection = http.serve_connection(stream, pages);
-    match in_time(&mut connection, &progress).await {
+    let served = in_time(pin!(metered(&mut connection, &server.budget, client.group())), &progress).await;
+    match served {
         Ok(Ok(())) => {}
         Ok(Err(e)) if e.is_parse() => {
             counts.cut(Cut::Malformed);
-            // Hyper answers everything else that it cannot read.
+            // Hyper answers everything else that is malformed.
             if e.is_parse_version_h2() {
-                let line = "HTTP/1.1 is spoken here, and no HTTP/2";
-                say(connection.into_parts().io.into_inner(), "505 HTTP Version Not Supported", line).await;
+                let line = "this is HTTP/1.1, and no HTTP/2";
+                refuse(connection.into_parts().io.into_inner(), "505 HTTP Version Not Supported", line).await;
             }
         }
         // The client went away.
@@ -80,9 +84,20 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
         Err(Phase::Arriving) => {
             counts.cut(Cut::SlowRequest);
             let line = format!("the request did not arrive in {} s", limits::ARRIVAL.as_secs());
-            say(connection.into_parts().io.into_inner(), "408 Request Timeout", &line).await;
+            refuse(connection.into_parts().io.into_inner(), "408 Request Timeout", &line).await;
         }
     }
+}
+
+/// The same future, whose CPU time a client pays for. It must not run on a thread that does other work within a poll.
+pub(super) async fn metered<F: Future + Unpin>(mut future: F, budget: &Budget, client: IpAddr) -> F::Output {
+    poll_fn(|cx| {
+        let before = thread_time();
+        let polled = std::pin::Pin::new(&mut future).poll(cx);
+        budget.charge(client, thread_time().saturating_sub(before), Instant::now());
+        polled
+    })
+    .await
 }
 
 /// The connection's end, or the phase that took too long.
@@ -100,17 +115,17 @@ async fn in_time<C: Future + Unpin>(mut connection: C, progress: &Progress) -> R
     .await
 }
 
-/// An answer that hyper does not give, and the end.
-async fn say<T: AsyncWrite + Unpin>(mut stream: T, status: &str, line: &str) {
+/// Sends a refusal that hyper does not send, and closes the connection.
+async fn refuse<T: AsyncWrite + Unpin>(mut stream: T, status: &str, line: &str) {
     let answer = format!(
         "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
          connection: close\r\n\r\n{line}\n",
         line.len() + 1
     );
-    let say = async {
+    let send = async {
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await
     };
-    // Who is slow may not be there any more.
-    let _ = timeout(LAST_WORDS, say).await;
+    // A slow client may not be there any more.
+    let _ = timeout(REFUSAL_TIMEOUT, send).await;
 }

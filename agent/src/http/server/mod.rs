@@ -1,93 +1,119 @@
-//! The listener: few connections, each within its limits, so that slow clients cost nothing.
+//! A listener: few connections, each within its limits, so that slow clients cost little.
+//!
+//! A connection is held in one of two rooms: until something arrives on it in a large one, where it costs a descriptor and
+//! nothing else, and then in a small one. So a client that only connects, however often, displaces what is as silent as
+//! itself, and one that asks is answered.
 
 mod body;
 mod connection;
 mod progress;
+mod room;
 mod watched;
 
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::budget::Budget;
+use super::client::{Client, group};
 use super::counts::{Counts, Cut};
 use super::limits;
 use progress::Progress;
+use room::{Held, Room};
 
 /// After `accept` failed for want of something (descriptors, memory).
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Who asks: in the extensions of every request, unless the client is gone already.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) IpAddr);
-
-/// A connection that is served.
-struct Served {
-    progress: Progress,
-    task: AbortHandle,
-}
-
-/// What every connection is served with.
+/// What every connection of a listener is served with.
 #[derive(Clone)]
 pub(super) struct Server {
-    /// The pages.
-    pub(super) routes: Router,
-    /// None: plain HTTP.
-    pub(super) tls: Option<TlsAcceptor>,
-    /// What happened.
-    pub(super) counts: Arc<Counts>,
+    routes: Router,
+    tls: Option<TlsAcceptor>,
+    budget: Budget,
+    counts: Arc<Counts>,
+    asking: Arc<Mutex<Room>>,
 }
 
 impl Server {
+    /// Over these pages; without an acceptor plain HTTP.
+    pub(super) fn new(routes: Router, tls: Option<TlsAcceptor>, budget: Budget, counts: Arc<Counts>) -> Self {
+        Self { routes, tls, budget, counts, asking: Arc::new(Mutex::new(Room::new(limits::CONNECTIONS))) }
+    }
+
     /// Serves until the program ends.
     pub(super) async fn run(self, listener: TcpListener) {
-        let mut served: Vec<Served> = Vec::new();
+        let mut silent = Room::new(silent_places());
         loop {
-            let Some(stream) = accept(&listener).await else { continue };
-            served.retain(|s| !s.task.is_finished());
-            if served.len() >= limits::CONNECTIONS {
-                self.displace(&mut served);
+            let Some((stream, address)) = accept(&listener).await else { continue };
+            if silent.is_full() {
+                // What has arrived in the meantime is seen now, and no longer silent.
+                tokio::task::yield_now().await;
             }
             let progress = Progress::new();
-            let task = tokio::spawn(self.clone().serve(stream, progress.clone())).abort_handle();
-            served.push(Served { progress, task });
+            let task = tokio::spawn(self.clone().listen(stream, address)).abort_handle();
+            self.displaced(silent.admit(Held { client: group(address.ip()), progress, task }));
         }
     }
 
-    /// Closes the connection on which nothing has happened for longest: with slow clients enough to fill every
-    /// place, one who asks still gets an answer.
-    fn displace(&self, served: &mut Vec<Served>) {
-        let longest = served.iter().enumerate().min_by_key(|(_, s)| s.progress.since()).map(|(i, _)| i);
-        if let Some(i) = longest {
-            served.swap_remove(i).task.abort();
-            self.counts.cut(Cut::Displaced);
-        }
+    fn displaced(&self, count: usize) {
+        (0..count).for_each(|_| self.counts.cut(Cut::Displaced));
     }
 
-    async fn serve(self, stream: TcpStream, progress: Progress) {
-        let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
-        let Some(tls) = &self.tls else {
-            return connection::serve(stream, self.routes, peer, progress, self.counts).await;
+    fn asking(&self) -> MutexGuard<'_, Room> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the first byte, and then serves on a task of its own.
+    async fn listen(self, stream: TcpStream, address: SocketAddr) {
+        let arrived = timeout(limits::IDLE, stream.peek(&mut [0])).await;
+        if !matches!(arrived, Ok(Ok(1))) {
+            return;
+        }
+        // Answers are written whole; without it the last segment may wait for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let Ok(local) = stream.local_addr() else { return };
+        let (client, progress) = (Client::new(address, local), Progress::new());
+        let serving = self.clone().serve(stream, client, progress.clone());
+        let task = tokio::spawn(serving).abort_handle();
+        let closed = self.asking().admit(Held { client: client.group(), progress, task });
+        self.displaced(closed);
+    }
+
+    async fn serve(self, stream: TcpStream, mut client: Client, progress: Progress) {
+        let Some(tls) = self.tls.clone() else {
+            return connection::serve(stream, &self, client, progress).await;
         };
-        match timeout(limits::ARRIVAL, tls.accept(stream)).await {
-            Ok(Ok(stream)) => connection::serve(stream, self.routes, peer, progress, self.counts).await,
+        // A handshake costs as much as many pages.
+        let wait = self.budget.wait(client.group(), Instant::now());
+        tokio::time::sleep(wait.min(limits::MAX_DELAY)).await;
+        let handshake = connection::metered(tls.accept(stream), &self.budget, client.group());
+        match timeout(limits::ARRIVAL, handshake).await {
+            Ok(Ok(stream)) => {
+                client.has_certificate = stream.get_ref().1.peer_certificates().is_some_and(|c| !c.is_empty());
+                connection::serve(stream, &self, client, progress).await;
+            }
             Ok(Err(_)) | Err(_) => self.counts.cut(Cut::Handshake),
         }
     }
 }
 
-async fn accept(listener: &TcpListener) -> Option<TcpStream> {
+/// Places for silent connections: no more than a quarter of the files that this process may open, because others need some.
+fn silent_places() -> usize {
+    let files = getrlimit(Resource::Nofile).current.and_then(|n| usize::try_from(n).ok());
+    files.map_or(limits::SILENT_CONNECTIONS, |n| (n / 4).clamp(1, limits::SILENT_CONNECTIONS))
+}
+
+/// A connection; none: it is gone already, or there is no place for it. Whatever is done here is done for every connection
+/// of a flood.
+async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     match listener.accept().await {
-        Ok((stream, _)) => {
-            // Answers are written whole; without it the last segment may wait for an acknowledgement.
-            let _ = stream.set_nodelay(true);
-            Some(stream)
-        }
+        Ok(accepted) => Some(accepted),
         Err(e) => {
             tracing::debug!("cannot accept an HTTP connection: {e}");
             tokio::time::sleep(PAUSE).await;

@@ -9,7 +9,7 @@ use super::super::limits;
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The first octet of a request.
+    /// The first byte of a request.
     Idle,
     /// The rest of it.
     Arriving,
@@ -23,7 +23,7 @@ struct State {
     since: Instant,
 }
 
-/// Shared by those who see a part of it: the stream, the service, the body and the one who waits.
+/// Published by those who see a part of it: the stream, the service, the body and the one who waits.
 #[derive(Debug, Clone)]
 pub(super) struct Progress(Arc<Mutex<State>>);
 
@@ -33,15 +33,15 @@ impl Progress {
         Self(Arc::new(Mutex::new(State { phase: Phase::Idle, since: Instant::now() })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn enter(&self, phase: Phase) {
-        *self.state() = State { phase, since: Instant::now() };
+        *self.lock() = State { phase, since: Instant::now() };
     }
 
-    /// Octets came.
+    /// Bytes came.
     pub(super) fn received(&self) {
         if self.phase() == Phase::Idle {
             self.enter(Phase::Arriving);
@@ -55,7 +55,7 @@ impl Progress {
 
     /// Hyper has the last of the answer's body.
     pub(super) fn produced(&self) {
-        let mut state = self.state();
+        let mut state = self.lock();
         if state.phase == Phase::Answering(false) {
             state.phase = Phase::Answering(true);
         }
@@ -70,17 +70,24 @@ impl Progress {
 
     /// What is waited for.
     pub(super) fn phase(&self) -> Phase {
-        self.state().phase
+        self.lock().phase
     }
 
-    /// Since when.
-    pub(super) fn since(&self) -> Instant {
-        self.state().since
+    /// The same, and since when.
+    pub(super) fn state(&self) -> (Phase, Instant) {
+        let state = *self.lock();
+        (state.phase, state.since)
     }
 
-    /// Until when it may take.
+    /// Whether both are of one connection.
+    #[cfg(test)]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// When it must be over.
     pub(super) fn deadline(&self) -> Instant {
-        let state = *self.state();
+        let state = *self.lock();
         state.since
             + match state.phase {
                 Phase::Idle => limits::IDLE,

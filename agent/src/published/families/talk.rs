@@ -10,11 +10,11 @@ use pidflow_schema::Protocol;
 use pidflow_schema::metric::{Attributes, Kind, Point};
 
 use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
-use super::node::Node;
-use super::sums::{CONNECT_BOUNDS, EdgeSums, SERVED_BOUNDS, Traffic};
-use super::talk::{Ends, Role, Service};
 use super::view::{LazyFamily, View};
-use super::workload::Workload;
+use crate::metrics::node::Node;
+use crate::metrics::sums::{CONNECT_BOUNDS, EdgeSums, SERVED_BOUNDS, Traffic};
+use crate::metrics::talk::{Ends, Role, Service};
+use crate::metrics::workload::Workload;
 
 /// All but the nodes.
 pub(super) fn all(view: &View) -> Vec<LazyFamily> {

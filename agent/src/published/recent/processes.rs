@@ -7,7 +7,7 @@ use lru::LruCache;
 use pidflow_schema::{FlowEndReason, FlowRecord, Process, ProcessEnd, ProcessUsage};
 
 /// Processes that are known at once.
-const MOST: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+const MAX_PROCESSES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// Sums over the records of one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,7 +73,7 @@ fn identity(end: &ProcessEnd) -> Option<Identity> {
     end.process.as_ref().map(|p| (p.pid, p.start_ns))
 }
 
-/// At most [`MOST`] processes.
+/// At most [`MAX_PROCESSES`] processes.
 #[derive(Debug)]
 pub(super) struct Processes {
     known: LruCache<Identity, Arc<Known>>,
@@ -83,7 +83,7 @@ pub(super) struct Processes {
 impl Processes {
     /// None known.
     pub(super) fn new() -> Self {
-        Self { known: LruCache::new(MOST), next: 0 }
+        Self { known: LruCache::new(MAX_PROCESSES), next: 0 }
     }
 
     /// Takes over both ends of a record.
@@ -163,11 +163,11 @@ mod tests {
     #[test]
     fn the_one_longest_not_seen_is_forgotten() {
         let mut processes = Processes::new();
-        (0..=MOST.get() as u32).for_each(|pid| {
+        (0..=MAX_PROCESSES.get() as u32).for_each(|pid| {
             processes.count(&record(pid, 1, None));
             processes.count(&record(0, 1, None));
         });
-        assert_eq!((processes.iter().count(), processes.forgotten()), (MOST.get(), 1));
+        assert_eq!((processes.iter().count(), processes.forgotten()), (MAX_PROCESSES.get(), 1));
         let has = |pid| processes.iter().any(|k| k.process.pid == pid);
         assert!(has(0) && !has(1) && has(2));
     }

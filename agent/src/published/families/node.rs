@@ -6,10 +6,10 @@ use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample};
 use pidflow_schema::{Pod, Process};
 
 use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
-use super::nodes::{NodeKey, Present};
-use super::sums::Used;
 use super::view::{LazyFamily, View};
-use super::workload::short_id;
+use crate::metrics::nodes::{NodeKey, Present};
+use crate::metrics::sums::Used;
+use crate::metrics::workload::short_id;
 
 /// All of them.
 pub(super) fn all(view: &View) -> Vec<LazyFamily> {

@@ -1,18 +1,17 @@
-//! Whether the pipeline works, which is seen from outside: one that hangs cannot say so.
+//! Whether the pipeline works, judged from outside: a pipeline that hangs cannot say so.
 
 use std::time::{Duration, Instant};
 
-/// A pipeline that works publishes once a second, and later only by what one turn takes: a second or two on a busy
-/// machine, since each of its steps takes so many flows and no more. Ten missed in a row are no load. And it is
-/// less than the minute that the kubelet takes to ask three times, so that its answer does not come by chance.
-pub(super) const SILENCE: Duration = Duration::from_secs(10);
+/// A pipeline that works publishes once a second, later only by the time of one turn: a second or two on a busy machine,
+/// since each step takes a bounded number of flows. Ten missed in a row are not caused by load. And ten seconds are less than
+/// the minute in which the kubelet asks three times, so that its verdict does not depend on chance.
+pub(crate) const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 /// What is known of the pipeline.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Pulse {
     /// It has published nothing yet. The first turn takes all that the probes found since they were attached, however
-    /// long that takes: not ready, and not dead. Who must limit it waits for `/readyz`, as the kubelet's
-    /// startup probe does.
+    /// long that takes: not ready, but not dead. To limit it, wait for `/readyz` as the kubelet's startup probe does.
     Starting,
     /// When it published last.
     Beating(Instant),
@@ -32,7 +31,7 @@ impl Pulse {
     pub(super) fn silence(self, now: Instant) -> Option<String> {
         let Self::Beating(last) = self else { return None };
         let silent = now.saturating_duration_since(last);
-        (silent >= SILENCE).then(|| format!("the pipeline has been silent for {} s", silent.as_secs()))
+        (silent >= MAX_SILENCE).then(|| format!("the pipeline has been silent for {} s", silent.as_secs()))
     }
 }
 
@@ -44,14 +43,14 @@ mod tests {
     fn only_one_that_had_begun_and_goes_on_can_be_silent() {
         let start = Instant::now();
         let mut pulse = Pulse::Starting;
-        assert_eq!(pulse.silence(start + 100 * SILENCE), None);
+        assert_eq!(pulse.silence(start + 100 * MAX_SILENCE), None);
         pulse.beat(start);
-        assert_eq!(pulse.silence(start + SILENCE - Duration::from_millis(1)), None);
-        assert_eq!(pulse.silence(start + SILENCE).unwrap(), "the pipeline has been silent for 10 s");
-        pulse.beat(start + SILENCE);
-        assert_eq!(pulse.silence(start + SILENCE), None, "it is back");
+        assert_eq!(pulse.silence(start + MAX_SILENCE - Duration::from_millis(1)), None);
+        assert_eq!(pulse.silence(start + MAX_SILENCE).unwrap(), "the pipeline has been silent for 10 s");
+        pulse.beat(start + MAX_SILENCE);
+        assert_eq!(pulse.silence(start + MAX_SILENCE), None, "it is back");
         pulse = Pulse::Stopping;
         pulse.beat(start);
-        assert_eq!(pulse.silence(start + 100 * SILENCE), None);
+        assert_eq!(pulse.silence(start + 100 * MAX_SILENCE), None);
     }
 }

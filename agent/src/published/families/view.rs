@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pidflow_schema::metric::{Family, Sample};
 
-use super::status::Status;
+use crate::published::status::Status;
 
 /// One status, as it is told to one reader.
 #[derive(Debug, Clone)]
@@ -30,14 +30,14 @@ impl View {
 /// A family whose samples are made one by one, so that a slow reader of many holds up few.
 pub(crate) struct LazyFamily {
     /// Without samples.
-    pub(super) head: Family,
+    pub(crate) head: Family,
     /// The samples.
-    pub(super) samples: Box<dyn Iterator<Item = Sample> + Send>,
+    pub(crate) samples: Box<dyn Iterator<Item = Sample> + Send>,
 }
 
 impl LazyFamily {
     /// With these samples.
-    pub(super) fn new(head: Family, samples: impl Iterator<Item = Sample> + Send + 'static) -> Self {
+    pub(crate) fn new(head: Family, samples: impl Iterator<Item = Sample> + Send + 'static) -> Self {
         Self { head, samples: Box::new(samples) }
     }
 

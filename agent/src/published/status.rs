@@ -1,22 +1,22 @@
-//! What the pipeline says about itself, as of its last turn: plain values that HTTP, the live view
-//! and the summary read.
+//! What the pipeline says about itself, as of its last turn: plain values that readers format.
 
 use std::sync::Arc;
 
 use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, ProcessEnd};
 
-use super::talk::TalkShown;
+use super::losses::Loss;
 use crate::host::HostFigures;
+use crate::metrics::talk::TalkShown;
 
 /// Counters under a label.
 pub(crate) type Labelled = Vec<(String, u64)>;
 
-/// How one hook is had.
+/// How one hook into the kernel is attached.
 #[derive(Debug, Clone)]
 pub(crate) struct Hook {
     /// What it is for.
     pub(crate) hook: String,
-    /// The way that it took, or "none".
+    /// The mechanism that is used, or "none".
     pub(crate) way: String,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Hook {
 pub(crate) struct Exporter {
     /// `udp://…`, `json:…`.
     pub(crate) name: String,
-    /// Records handed on.
+    /// Records handed to the receiver.
     pub(crate) records: u64,
     /// Records lost, by reason.
     pub(crate) lost: Labelled,
@@ -59,7 +59,7 @@ pub(crate) struct Status {
     /// Entries of other tables.
     pub(crate) tables: Labelled,
     /// Records made and how their ends were attributed.
-    pub(crate) records: Records,
+    pub(crate) records: RecordCounts,
     /// Probes' counters.
     pub(crate) probes: Labelled,
     /// Kernel events that were lost, by reason.
@@ -76,9 +76,11 @@ pub(crate) struct Status {
     pub(crate) talk: TalkShown,
     /// The host; none: nobody reads its figures.
     pub(crate) host: Option<Arc<HostFigures>>,
-    /// Why we are not ready; empty: we are.
+    /// Everything that was lost, by stage and reason, since the start.
+    pub(crate) losses: Vec<Loss>,
+    /// Why the agent is not ready, a line each; empty: it is.
     pub(crate) not_ready: Vec<String>,
-    /// What is less than it could be.
+    /// What works less well than it could, a line each: a restart would not help.
     pub(crate) degraded: Vec<String>,
 }
 
@@ -92,7 +94,7 @@ impl Status {
 
 /// Counts of records.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Records {
+pub(crate) struct RecordCounts {
     /// By [`FlowEndReason`], at its number.
     by_reason: [u64; 6],
     /// Source and destination ends, in the order of [`Attribution::ALL`].
@@ -113,7 +115,7 @@ const REASONS: [(FlowEndReason, &str); 5] = [
     (FlowEndReason::LackOfResources, "lack-of-resources"),
 ];
 
-impl Records {
+impl RecordCounts {
     /// Counts a record.
     pub(crate) fn count(&mut self, r: &FlowRecord) {
         if let Some(n) = self.by_reason.get_mut(r.flow.end_reason as usize) {

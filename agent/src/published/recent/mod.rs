@@ -18,7 +18,7 @@ use processes::Processes;
 use ring::Ring;
 
 pub(crate) use processes::{Known, Sums};
-pub(crate) use ring::Records;
+pub(crate) use ring::RecordSnapshot;
 
 /// What is kept, between the pipeline and HTTP.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Recent {
     }
 
     /// The records that are kept now.
-    pub(crate) fn records(&self) -> Records {
+    pub(crate) fn records(&self) -> RecordSnapshot {
         self.kept().ring.records()
     }
 

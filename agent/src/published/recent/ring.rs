@@ -58,18 +58,18 @@ impl Ring {
     }
 
     /// What is kept now.
-    pub(super) fn records(&self) -> Records {
-        Records { batches: self.batches.iter().cloned().collect() }
+    pub(super) fn records(&self) -> RecordSnapshot {
+        RecordSnapshot { batches: self.batches.iter().cloned().collect() }
     }
 }
 
 /// Records as they were at one time.
 #[derive(Debug)]
-pub(crate) struct Records {
+pub(crate) struct RecordSnapshot {
     batches: Vec<Batch>,
 }
 
-impl Records {
+impl RecordSnapshot {
     /// Those before a place that match, the newest first.
     pub(crate) fn newest_first<'a>(
         &'a self,

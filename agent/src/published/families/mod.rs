@@ -1,10 +1,17 @@
 //! Every metric that `/metrics` has, as a walk over the status.
 
+mod columns;
+mod host;
+mod node;
+mod talk;
+#[cfg(test)]
+mod tests;
+pub(crate) mod view;
+
 use pidflow_schema::metric::{Family, Point, Sample};
 
 use super::status::{Exporter, Status};
-use super::view::{LazyFamily, View};
-use super::{host_families, node_families, talk_families};
+use view::{LazyFamily, View};
 
 /// All families.
 pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
@@ -16,20 +23,42 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     all.extend(events(s));
     all.extend(exporters(&s.exporters));
     all.extend(waiting(s));
-    all.extend(s.host.iter().flat_map(|host| host_families::families(host)));
-    let of_talk = talk_families::all(view).into_iter().chain(node_families::all(view));
+    all.extend(health(s));
+    all.extend(s.host.iter().flat_map(|figures| host::families(figures)));
+    let of_talk = talk::all(view).into_iter().chain(node::all(view));
     all.into_iter().map(LazyFamily::from).chain(of_talk).collect()
 }
 
-fn waiting(s: &Status) -> [Family; 3] {
+fn waiting(s: &Status) -> [Family; 2] {
     [
-        Family::gauge("pidflow.queue.depth", "{item}", "Things that wait, by queue.", labelled("queue", &s.queues)),
+        Family::gauge("pidflow.queue.depth", "{item}", "Items that wait, by queue.", labelled("queue", &s.queues)),
         Family::gauge("pidflow.table.entries", "{entry}", "Entries of tables, by table.", labelled("table", &s.tables)),
+    ]
+}
+
+fn health(s: &Status) -> [Family; 3] {
+    let losses = s
+        .losses
+        .iter()
+        .map(|l| Sample::new([("stage", l.stage.clone()), ("reason", l.reason.clone())], Point::Whole(l.total)));
+    [
         Family::gauge(
             "pidflow.ready",
             "",
             "1 when everything is attached and running.",
             Sample::alone(u64::from(s.not_ready.is_empty())),
+        ),
+        Family::gauge(
+            "pidflow.degraded",
+            "{reason}",
+            "Reasons for which the agent is degraded, as /readyz names them; losses count for a minute.",
+            Sample::alone(s.degraded.len() as u64),
+        ),
+        Family::counter(
+            "pidflow.losses",
+            "{loss}",
+            "Packets, kernel events, flows and records lost or cut short, by stage and reason.",
+            losses.collect(),
         ),
     ]
 }

@@ -8,11 +8,12 @@ use pidflow_engine::process_table::Usage;
 use pidflow_schema::metric::{Family, Kind, Point, Sample};
 use pidflow_schema::{Attribution, FlowRecord, Handshake, Pod, Process};
 
-use super::{Talk, TalkShown};
+use super::families;
+use super::view::{self, LazyFamily, View};
 use crate::allocated;
-use crate::metrics::status::Status;
-use crate::metrics::view::{self, LazyFamily, View};
-use crate::metrics::{families, openmetrics};
+use crate::exposition::Format;
+use crate::metrics::talk::{Talk, TalkShown};
+use crate::published::status::Status;
 
 const LIMIT: usize = 100;
 const PROCESSES: u32 = 10_000;
@@ -153,7 +154,7 @@ static FED: LazyLock<Fed> = LazyLock::new(|| {
 
 fn page(talk: &TalkShown, seen: u64) -> Vec<Family> {
     let status = Status { talk: talk.clone(), ..Status::default() };
-    view::whole(families::families(&View { status: status.into(), host: "a-host-of-24-characters.".into(), seen }))
+    view::whole(families(&View { status: status.into(), host: "a-host-of-24-characters.".into(), seen }))
 }
 
 /// Of a subject, not of the agent itself.
@@ -179,7 +180,7 @@ fn sum(samples: &[Sample]) -> [f64; 2] {
 #[test]
 fn a_great_many_talkers_are_bounded() {
     let families = page(&FED.shown, View::EVERYTHING).into_iter().map(LazyFamily::from);
-    let page = openmetrics::pieces(families.collect()).map(|p| p.len()).sum::<usize>();
+    let page = Format::OpenMetrics.pieces(families.collect()).map(|p| p.len()).sum::<usize>();
     println!("{LIMIT} series: {} octets of memory, {} of a status, {page} of /metrics", FED.sums, FED.status);
     assert!(FED.sums < (LIMIT * MEMORY_PER_SERIES).cast_signed(), "{}", FED.sums);
     assert!(FED.status < (LIMIT * STATUS_PER_SERIES).cast_signed(), "{}", FED.status);

@@ -3,9 +3,9 @@
 
 use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample};
 
-use super::talk::TalkShown;
-use super::top::Shown;
 use super::view::{LazyFamily, View};
+use crate::metrics::talk::TalkShown;
+use crate::metrics::top::Shown;
 
 /// The word for what has no series of its own.
 pub(super) const OTHER: &str = "other";
@@ -59,7 +59,7 @@ macro_rules! names {
         [concat!($subject, $separator, $what), concat!($subject, $separator, "retired", $separator, $what)]
     };
     ($subject:literal, $what:literal) => {
-        $crate::metrics::columns::names!($subject, ".", $what)
+        $crate::published::families::columns::names!($subject, ".", $what)
     };
 }
 pub(super) use names;

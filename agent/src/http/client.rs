@@ -1,0 +1,59 @@
+//! Who is at the other end of a connection.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// In the extensions of every request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Client {
+    /// Its end of the connection.
+    pub(super) address: SocketAddr,
+    /// Our end.
+    pub(super) local: SocketAddr,
+    /// Whether it has shown a certificate of an authority that is trusted (`--tls-client-ca`).
+    pub(super) has_certificate: bool,
+    /// Whether this is the first request on the connection.
+    pub(super) is_first: bool,
+}
+
+impl Client {
+    /// With the addresses of a connection that was just accepted.
+    pub(super) const fn new(address: SocketAddr, local: SocketAddr) -> Self {
+        Self { address, local, has_certificate: false, is_first: true }
+    }
+
+    /// What limits per client go by.
+    pub(super) fn group(&self) -> IpAddr {
+        group(self.address.ip())
+    }
+}
+
+/// One client may have many addresses: all of loopback, and an IPv6 network of 64 bits.
+pub(super) fn group(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) if v4.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(v6) if v6.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V4(v4) => v4.into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_client_are_one_group() {
+        let of = |text: &str| group(text.parse().unwrap());
+        for (one, other, is_same) in [
+            ("127.0.0.1", "127.200.3.4", true),
+            ("127.0.0.1", "::1", true),
+            ("::ffff:127.0.0.9", "127.0.0.1", true),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("2001:db8::1", "2001:db8::ffff:0:0:2", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+        ] {
+            assert_eq!(of(one) == of(other), is_same, "{one} {other}");
+        }
+    }
+}

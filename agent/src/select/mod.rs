@@ -1,0 +1,11 @@
+//! Selection of flow records and processes: conditions as plain values, independent of who asks and how.
+
+mod period;
+mod process;
+mod protocol;
+mod record;
+
+pub(crate) use period::{Moment, Period};
+pub(crate) use process::ProcessFilter;
+pub(crate) use protocol::{PROTOCOLS, protocol_number};
+pub(crate) use record::RecordFilter;
