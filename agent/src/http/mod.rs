@@ -34,7 +34,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::http::StatusCode;
 
-use crate::privileges;
+use crate::privileges::Role;
 use guard::Guard;
 use problem::Problem;
 use server::Server;
@@ -64,8 +64,7 @@ pub(crate) fn serve(listener: TcpListener, settings: Settings, shared: Shared) -
     let tls = settings.tls.map(Tls::kept_new).transpose()?;
     let server = Server { tls, counts: Arc::clone(&shared.counts), routes: routes(shared, guard) };
     let run = move || {
-        let served =
-            privileges::keep_none().context("cannot give up privileges").and_then(|()| block_on(listener, server));
+        let served = Role::Http.enter().context("cannot give up privileges").and_then(|()| block_on(listener, server));
         if let Err(e) = served {
             tracing::error!("HTTP ended: {e:#}");
         }

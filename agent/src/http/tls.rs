@@ -16,6 +16,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
+use crate::privileges::Role;
+
 /// Between two looks at the files. Certificates are renewed days before they end, at the least.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -43,6 +45,7 @@ impl Tls {
     pub(super) fn kept_new(self) -> Result<TlsAcceptor> {
         let Self { acceptor, mut files } = self;
         let watch = move || {
+            Role::Certificates.enter_or_warn();
             loop {
                 thread::sleep(LOOK);
                 files.look_and_say();

@@ -24,6 +24,7 @@ mod table;
 mod target;
 mod tls;
 mod wire;
+mod written;
 mod zmq;
 
 pub use clickhouse::ClickHouseConfig;
