@@ -11,7 +11,7 @@ use crate::host::HostFigures;
 /// Counters under a label.
 pub(crate) type Labelled = Vec<(String, u64)>;
 
-/// How one hook is had.
+/// How one fact is collected.
 #[derive(Debug, Clone)]
 pub(crate) struct Hook {
     /// What it is for.
