@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::process::{self, Guarded};
 
 /// Attaching takes a second, and machines may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running agent that watches the loopback interface if no other is named, and where it serves.
 #[derive(Debug)]
@@ -109,22 +109,22 @@ impl Serving {
         line.map_or(Ok(0), |value| Ok(value.parse::<f64>()? as u64))
     }
 
-    /// Sends it SIGHUP.
-    pub fn hang_up(&self) -> Result<()> {
-        self.process.signal(libc::SIGHUP)
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) -> Result<()> {
+        self.process.signal(signal)
     }
 
     /// Ends it with SIGTERM, which must succeed.
     pub fn stop(mut self) -> Result<()> {
         self.process.signal(libc::SIGTERM)?;
-        ensure!(self.process.wait(PATIENCE)?.success(), "it ended badly");
+        ensure!(self.process.wait(WAIT_LIMIT)?.success(), "it ended badly");
         Ok(())
     }
 }
 
 /// Reads what comes on a connection until it is closed, or reset.
 pub fn read(mut stream: TcpStream) -> Result<Answer> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(WAIT_LIMIT))?;
     let mut octets = Vec::new();
     if let Err(e) = stream.read_to_end(&mut octets)
         && e.kind() == std::io::ErrorKind::WouldBlock
@@ -139,9 +139,9 @@ pub fn read(mut stream: TcpStream) -> Result<Answer> {
 
 /// Waits for something to become so.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + WAIT_LIMIT;
     while !is_so()? {
-        ensure!(Instant::now() < until, "{what}: not within {PATIENCE:?}");
+        ensure!(Instant::now() < until, "{what}: not within {WAIT_LIMIT:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
     Ok(())
