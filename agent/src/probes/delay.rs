@@ -6,6 +6,8 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context, Result};
 use crossbeam_channel::{Sender, bounded};
 
+use crate::privileges::Role;
+
 const SWITCH: &str = "/proc/sys/kernel/task_delayacct";
 
 /// What to do with the switch.
@@ -45,12 +47,12 @@ impl Guard {
             DelayAccounting::Off => false,
         };
         let before = is_on().with_context(|| {
-            format!("{SWITCH} is not there: this kernel cannot switch delay accounting; leave --delay-accounting away")
+            format!("{SWITCH} is not there: this kernel cannot switch delay accounting; omit --delay-accounting")
         })?;
         if before == on {
             return Ok(Self { waiting: None });
         }
-        set(on).with_context(|| format!("cannot write {SWITCH}; run as root or leave --delay-accounting away"))?;
+        set(on).with_context(|| format!("cannot write {SWITCH}; run as root or omit --delay-accounting"))?;
         Ok(Self { waiting: Some(put_back_at_end(before)?) })
     }
 }
@@ -58,6 +60,7 @@ impl Guard {
 fn put_back_at_end(before: bool) -> Result<(Sender<()>, JoinHandle<()>)> {
     let (end, ended) = bounded::<()>(0);
     let body = move || {
+        Role::DelaySwitch.enter_or_warn();
         // Nothing is ever sent: it returns when the guard is gone.
         let _ = ended.recv();
         if let Err(e) = set(before) {
