@@ -159,16 +159,43 @@ impl FlowTable {
             key.namespace = self.namespaces.get(packet.interface as usize).copied().unwrap_or_default();
         }
         let shift = self.clock.follow(packet.time_ns);
-        if let Some(slot) = self.find(key, hash) {
-            let tolerance_ns = self.clock.tolerance_ns();
-            if self.slab.get(slot).is_of_other_clock(shift, packet.time_ns, tolerance_ns) {
-                self.set_clock(slot, shift, packet.time_ns, out);
-            }
-            if self.go_on(slot, from, packet, out) {
-                return;
-            }
+        let known = self.find(key, hash);
+        if let Some(slot) = known.filter(|slot| {
+            self.is_ordinary(*slot, (from, shift), packet) || self.goes_on(*slot, (from, shift), packet, out)
+        }) {
+            self.add(slot, from, packet);
+        } else {
+            self.insert((*key, from, hash), shift, packet, out);
         }
-        self.insert((*key, from, hash), shift, packet, out);
+    }
+
+    /// Whether the packet is simply one more in the record of the flow in `slot`.
+    #[inline]
+    fn is_ordinary(&self, slot: u32, (from, shift): (KeySide, u64), packet: &Packet) -> bool {
+        let entry = self.slab.get(slot);
+        let active_ns = self.config.active_timeout_ns.unwrap_or(u64::MAX);
+        !entry.is_of_other_clock(shift, packet.time_ns, self.clock.tolerance_ns())
+            && !entry.begins_record(packet.time_ns, active_ns)
+            && self.ended_before(entry, from, packet).is_none()
+    }
+
+    /// Gives the record before a packet that is not ordinary. False: the flow in `slot` had ended with that record.
+    #[cold]
+    fn goes_on(&mut self, slot: u32, (from, shift): (KeySide, u64), packet: &Packet, out: &mut Vec<Flow>) -> bool {
+        if self.slab.get(slot).is_of_other_clock(shift, packet.time_ns, self.clock.tolerance_ns()) {
+            self.set_clock(slot, shift, packet.time_ns, out);
+        }
+        if let Some((reason, detail)) = self.ended_before(self.slab.get(slot), from, packet) {
+            self.end(slot, reason, detail, out);
+            return false;
+        }
+        if let Some(active_ns) = self.config.active_timeout_ns
+            && self.slab.get(slot).begins_record(packet.time_ns, active_ns)
+        {
+            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
+            self.begin_record(slot, packet.time_ns);
+        }
+        true
     }
 
     #[inline]
@@ -204,13 +231,12 @@ impl FlowTable {
         self.hasher.hash_one(key) as u32
     }
 
-    /// Whether the flow in `slot` had ended before `packet`, which then begins another one.
+    /// Whether the flow had ended before `packet`, which then begins another one.
     #[inline]
-    fn ended_before(&self, slot: u32, from: KeySide, packet: &Packet) -> Option<(FlowEndReason, FlowEndDetail)> {
+    fn ended_before(&self, entry: &Entry, from: KeySide, packet: &Packet) -> Option<(FlowEndReason, FlowEndDetail)> {
         if self.config.is_whole_capture() {
             return None;
         }
-        let entry = self.slab.get(slot);
         let gap_ns = packet.time_ns.saturating_sub(entry.last_ns);
         if self.config.idle_timeout_ns.is_some_and(|idle| gap_ns >= idle) {
             return Some(end_of(entry, FlowEndReason::IdleTimeout));
@@ -224,23 +250,7 @@ impl FlowTable {
         changed.then_some((FlowEndReason::EndOfFlow, FlowEndDetail::SocketChanged))
     }
 
-    /// Counts a packet in a flow that is there. False: that flow had ended before, and its record is given.
-    #[inline]
-    fn go_on(&mut self, slot: u32, from: KeySide, packet: &Packet, out: &mut Vec<Flow>) -> bool {
-        if let Some((reason, detail)) = self.ended_before(slot, from, packet) {
-            self.end(slot, reason, detail, out);
-            return false;
-        }
-        if let Some(active_ns) = self.config.active_timeout_ns
-            && self.slab.get(slot).begins_record(packet.time_ns, active_ns)
-        {
-            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
-            self.begin_record(slot, packet.time_ns);
-        }
-        self.add(slot, from, packet);
-        true
-    }
-
+    /// Counts a packet in a flow that is there.
     #[inline]
     fn add(&mut self, slot: u32, from: KeySide, packet: &Packet) {
         let entry = self.slab.get_mut(slot);
