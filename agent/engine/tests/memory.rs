@@ -53,6 +53,7 @@ fn memory_is_bounded_per_flow_and_given_back_after_a_flood() {
         let fixed = allocated() + 200_000;
         (0..flood).for_each(|flow| table.update(&packet(u64::from(flow), flow), &mut out));
         let bound = FlowTable::BYTES_PER_FLOW * flood as usize + fixed;
+        assert!(FlowTableConfig::max_flows_within(bound) >= flood as usize);
         let peak = PEAK.load(Ordering::Relaxed) - before;
         assert!(peak <= bound, "{flood}: {peak} of {bound}");
         let inexact = allocated().abs_diff(table.allocated_bytes());

@@ -7,7 +7,8 @@ pub struct FlowTableConfig {
     pub idle_timeout_ns: Option<u64>,
     /// A flow that goes on longer gives a record each time, nanoseconds; none or 0: one record.
     pub active_timeout_ns: Option<u64>,
-    /// Most flows at the same time; the idlest gives way to a new one.
+    /// Most flows at the same time; the least recently seen is evicted first. [`super::FlowTable::BYTES_PER_FLOW`] says
+    /// what each takes.
     pub max_flows: usize,
     /// How long a TCP connection stays in the table after FIN or RST, for retransmissions and late
     /// acknowledgements, nanoseconds of packet time.
@@ -17,8 +18,15 @@ pub struct FlowTableConfig {
 impl FlowTableConfig {
     /// See [`FlowTableConfig::linger_ns`]: ten times the least retransmission timeout of Linux (200 ms).
     pub const LINGER_NS: u64 = 2_000_000_000;
-    /// About 200 MB of flows.
+    /// About 240 MB of flows at the most.
     pub const MAX_FLOWS: usize = 1_048_576;
+
+    /// As many flows as fit in so many bytes, at least one.
+    #[must_use]
+    pub const fn max_flows_within(bytes: usize) -> usize {
+        let flows = bytes / super::FlowTable::BYTES_PER_FLOW;
+        if flows == 0 { 1 } else { flows }
+    }
 
     /// One record per flow for the whole capture: no timeouts, no split at FIN, RST or SYN.
     #[must_use]
@@ -43,8 +51,8 @@ impl FlowTableConfig {
     /// A flow is put to the end of the list of idle ones when its last packet came so long after the last time it
     /// was put there: not at each packet, because that touches two other flows. Expiry may be late by as much.
     pub(super) fn relist_ns(&self) -> u64 {
-        const MOST: u64 = 10_000_000_000;
-        self.idle_timeout_ns.map_or(MOST, |idle| (idle / 8).min(MOST))
+        const MAX_RELIST_NS: u64 = 10_000_000_000;
+        self.idle_timeout_ns.map_or(MAX_RELIST_NS, |idle| (idle / 8).min(MAX_RELIST_NS))
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use pidflow_schema::record::Flow;
 
 use super::FlowTable;
-use super::key::FlowKey;
 use crate::decode::Datagram;
 use crate::packet::{Fragment, Packet};
 
@@ -77,7 +76,6 @@ impl FlowTable {
     }
 
     fn put_in_flow(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
-        let (key, from) = FlowKey::of(packet);
-        self.put((key, from, self.hash(&key)), packet, out);
+        self.update(&Packet { fragment: Fragment::Whole, ..*packet }, out);
     }
 }

@@ -16,6 +16,7 @@ mod handshake;
 mod index;
 mod key;
 mod memory;
+mod owners;
 mod prefetch;
 mod records;
 mod slab;
@@ -24,14 +25,13 @@ mod tcp;
 mod tests;
 
 use std::hash::BuildHasher;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason, Protocol};
 
-use crate::packet::{Fragment, Packet, TcpFlags, address_bits};
-use changes::{Changes, LATE_ANSWER_NS, LocalEndpoint, SAME_OWNER_GAP_NS};
+use crate::packet::{Fragment, Packet, TcpFlags};
+use changes::{Changes, SAME_OWNER_GAP_NS};
 use clock::TableClock;
 pub use config::{FlowTableConfig, FlowTableCounters};
 use entry::{Entry, State};
@@ -123,11 +123,10 @@ impl FlowTable {
     }
 
     /// Counts a packet in its flow. Records of flows that this packet ends go to `out`.
-    #[inline]
     pub fn update(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
-        let (key, from) = FlowKey::of(packet);
+        let (mut key, from) = FlowKey::of(packet);
         let hash = self.hash(&key);
-        self.update_hashed((key, from, hash), packet, out);
+        self.update_hashed(&mut key, (from, hash), packet, out);
     }
 
     /// The same as [`FlowTable::update`] for each packet in turn, faster: while one is counted, the memory that the
@@ -141,42 +140,62 @@ impl FlowTable {
                 prefetch::line(self.index.line(*later));
             }
             if let Some(slot) = hashes.get(at + PREFETCH_DISTANCE).and_then(|later| self.index.candidate(*later)) {
-                prefetch::two_lines(self.slab.line(slot));
+                prefetch::three_lines(self.slab.line(slot));
             }
-            let (key, from) = FlowKey::of(packet);
-            self.update_hashed((key, from, *hash), packet, out);
+            let (mut key, from) = FlowKey::of(packet);
+            self.update_hashed(&mut key, (from, *hash), packet, out);
         }
         self.hashes = hashes;
     }
 
-    #[inline]
-    fn update_hashed(&mut self, key: (FlowKey, KeySide, u32), packet: &Packet, out: &mut Vec<Flow>) {
-        self.count(packet);
-        if packet.fragment == Fragment::Whole {
-            self.put(key, packet, out);
-        } else {
-            self.put_fragment(packet, out);
+    /// Not inlined, so that what it calls for each packet is inlined here, once.
+    #[inline(never)]
+    fn update_hashed(&mut self, key: &mut FlowKey, (from, hash): (KeySide, u32), packet: &Packet, out: &mut Vec<Flow>) {
+        if packet.fragment != Fragment::Whole {
+            return self.put_fragment(packet, out);
         }
-    }
-
-    /// Puts a packet in its flow.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a call of its own for each packet costs a tenth of the table's time")]
-    fn put(&mut self, (mut key, from, hash): (FlowKey, KeySide, u32), packet: &Packet, out: &mut Vec<Flow>) {
+        self.count(packet);
         if !self.namespaces.is_empty() {
             key.namespace = self.namespaces.get(packet.interface as usize).copied().unwrap_or_default();
         }
         let shift = self.clock.follow(packet.time_ns);
-        if let Some(slot) = self.find(&key, hash) {
-            let tolerance_ns = self.clock.tolerance_ns();
-            if self.slab.get(slot).is_of_other_clock(shift, packet.time_ns, tolerance_ns) {
-                self.set_clock(slot, shift, packet.time_ns, out);
-            }
-            if self.go_on(slot, from, packet, out) {
-                return;
-            }
+        let known = self.find(key, hash);
+        if let Some(slot) = known.filter(|slot| {
+            self.is_ordinary(*slot, (from, shift), packet) || self.goes_on(*slot, (from, shift), packet, out)
+        }) {
+            self.add(slot, from, packet);
+        } else {
+            self.insert((*key, from, hash), shift, packet, out);
         }
-        self.insert((key, from, hash), shift, packet, out);
+    }
+
+    /// Whether the packet is simply one more in the record of the flow in `slot`.
+    #[inline]
+    fn is_ordinary(&self, slot: u32, (from, shift): (KeySide, u64), packet: &Packet) -> bool {
+        let entry = self.slab.get(slot);
+        let active_ns = self.config.active_timeout_ns.unwrap_or(u64::MAX);
+        !entry.is_of_other_clock(shift, packet.time_ns, self.clock.tolerance_ns())
+            && !entry.begins_record(packet.time_ns, active_ns)
+            && self.ended_before(entry, from, packet).is_none()
+    }
+
+    /// Gives the record before a packet that is not ordinary. False: the flow in `slot` had ended with that record.
+    #[cold]
+    fn goes_on(&mut self, slot: u32, (from, shift): (KeySide, u64), packet: &Packet, out: &mut Vec<Flow>) -> bool {
+        if self.slab.get(slot).is_of_other_clock(shift, packet.time_ns, self.clock.tolerance_ns()) {
+            self.set_clock(slot, shift, packet.time_ns, out);
+        }
+        if let Some((reason, detail)) = self.ended_before(self.slab.get(slot), from, packet) {
+            self.end(slot, reason, detail, out);
+            return false;
+        }
+        if let Some(active_ns) = self.config.active_timeout_ns
+            && self.slab.get(slot).begins_record(packet.time_ns, active_ns)
+        {
+            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
+            self.begin_record(slot, packet.time_ns);
+        }
+        true
     }
 
     #[inline]
@@ -212,13 +231,12 @@ impl FlowTable {
         self.hasher.hash_one(key) as u32
     }
 
-    /// Whether the flow in `slot` had ended before `packet`, which then begins another one.
+    /// Whether the flow had ended before `packet`, which then begins another one.
     #[inline]
-    fn ended_before(&self, slot: u32, from: KeySide, packet: &Packet) -> Option<(FlowEndReason, FlowEndDetail)> {
+    fn ended_before(&self, entry: &Entry, from: KeySide, packet: &Packet) -> Option<(FlowEndReason, FlowEndDetail)> {
         if self.config.is_whole_capture() {
             return None;
         }
-        let entry = self.slab.get(slot);
         let gap_ns = packet.time_ns.saturating_sub(entry.last_ns);
         if self.config.idle_timeout_ns.is_some_and(|idle| gap_ns >= idle) {
             return Some(end_of(entry, FlowEndReason::IdleTimeout));
@@ -232,37 +250,7 @@ impl FlowTable {
         changed.then_some((FlowEndReason::EndOfFlow, FlowEndDetail::SocketChanged))
     }
 
-    /// Whether the sender's endpoint changed hands since it sent last, or the receiver's so long ago that the packet
-    /// cannot be an answer to the owner before.
-    fn socket_changed(&self, entry: &Entry, from: KeySide, now_ns: u64) -> bool {
-        let FlowKey { low, high, low_port, high_port, protocol, family, .. } = entry.key;
-        let low = LocalEndpoint::new(protocol, family, low, low_port);
-        let high = LocalEndpoint::new(protocol, family, high, high_port);
-        let (sender, receiver) = if from == KeySide::Low { (low, high) } else { (high, low) };
-        let sent_ns = entry.sent(from).last_sent_ns(now_ns).unwrap_or(entry.first_ns).max(entry.first_ns);
-        let is_late = now_ns.saturating_sub(entry.last_ns) > LATE_ANSWER_NS;
-        self.changes.between(sender, sent_ns, now_ns)
-            || (is_late && self.changes.between(receiver, entry.last_ns, now_ns))
-    }
-
-    /// Counts a packet in a flow that is there. False: that flow had ended before, and its record is given.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "as above")]
-    fn go_on(&mut self, slot: u32, from: KeySide, packet: &Packet, out: &mut Vec<Flow>) -> bool {
-        if let Some((reason, detail)) = self.ended_before(slot, from, packet) {
-            self.end(slot, reason, detail, out);
-            return false;
-        }
-        if let Some(active_ns) = self.config.active_timeout_ns
-            && self.slab.get(slot).begins_record(packet.time_ns, active_ns)
-        {
-            self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
-            self.begin_record(slot, packet.time_ns);
-        }
-        self.add(slot, from, packet);
-        true
-    }
-
+    /// Counts a packet in a flow that is there.
     #[inline]
     fn add(&mut self, slot: u32, from: KeySide, packet: &Packet) {
         let entry = self.slab.get_mut(slot);
@@ -355,16 +343,6 @@ impl FlowTable {
             self.by_age.remove(&mut self.slab, slot);
         }
         self.slab.remove(slot);
-    }
-
-    /// Says that a socket of this host with this address and port got another owner, or was made, at `time_ns`
-    /// (packet time). An unspecified address stands for all addresses. The next packet that the endpoint sends begins
-    /// another flow (one sent to it soon after may be a late answer and does not). Protocols with SYN need no such help and are left alone.
-    pub fn endpoint_changed(&mut self, protocol: u8, address: IpAddr, port: u16, time_ns: u64) {
-        if protocol != Protocol::TCP && !self.config.is_whole_capture() {
-            let (family, bits) = address_bits(address);
-            self.changes.note(LocalEndpoint::new(protocol, family, bits, port), time_ns);
-        }
     }
 
     /// What it was made with.

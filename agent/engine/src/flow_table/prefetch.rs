@@ -17,9 +17,10 @@ pub(super) fn line<T>(address: *const T) {
     let _ = address;
 }
 
-/// Fetches the line at `address` and the next one.
+/// Fetches the line at `address` and the next two.
 #[inline]
-pub(super) fn two_lines<T>(address: *const T) {
+pub(super) fn three_lines<T>(address: *const T) {
     line(address);
     line(address.cast::<u8>().wrapping_add(CACHE_LINE));
+    line(address.cast::<u8>().wrapping_add(2 * CACHE_LINE));
 }
