@@ -10,7 +10,8 @@ use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode, Reloaded
 
 use crate::config;
 use crate::config::options::Options;
-use crate::config::outputs::Outputs;
+use crate::config::outputs::{self, Outputs};
+use crate::privileges::{Role, in_role};
 
 /// What a reload starts from.
 pub(crate) struct Reloader {
@@ -31,7 +32,10 @@ pub(crate) struct Reloader {
 impl Reloader {
     /// Reloads, on a thread of its own, each time that `asked` says so.
     pub(crate) fn start(mut self, asked: Receiver<()>) -> Result<()> {
-        let work = move || asked.iter().for_each(|()| self.reload_and_say());
+        let work = move || {
+            Role::Reload.enter_or_warn();
+            asked.iter().for_each(|()| self.reload_and_say());
+        };
         std::thread::Builder::new().name("reload".into()).spawn(work).context("cannot start the reload thread")?;
         Ok(())
     }
@@ -53,8 +57,10 @@ impl Reloader {
         for table in options.differs_beside_exporters(&self.began) {
             tracing::warn!("what changed in [{table}] is taken up at the next start");
         }
+        let written = outputs.written();
         let context = ExportContext { metrics: Some(self.metrics.clone()), ..outputs.context };
-        let reloaded = self.exporters.reload(&outputs.exporters, &context)?;
+        let work = || self.exporters.reload(&outputs.exporters, &context);
+        let reloaded = in_role(Role::Exporters, &written, work)?.map_err(outputs::start_error)?;
         self.running = outputs.exporters;
         Ok(reloaded)
     }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use crossbeam_channel::Sender;
 
 use crate::live_view::terminal;
+use crate::privileges::Role;
 
 const WATCHED: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
@@ -42,6 +43,7 @@ impl Held {
         let stop = Stop::default();
         let theirs = stop.clone();
         let wait = move || {
+            Role::Signals.enter_or_warn();
             wait_for_end(&self.0, reload.as_ref());
             theirs.0.store(true, Ordering::Relaxed);
             let first = Instant::now();

@@ -101,6 +101,11 @@ impl Serving {
         line.map_or(Ok(0), |value| Ok(value.parse::<f64>()? as u64))
     }
 
+    /// Sends it SIGHUP.
+    pub fn hang_up(&self) -> Result<()> {
+        self.process.signal(libc::SIGHUP)
+    }
+
     /// Ends it with SIGTERM, which must succeed.
     pub fn stop(mut self) -> Result<()> {
         self.process.signal(libc::SIGTERM)?;

@@ -13,7 +13,7 @@ use super::summary;
 use crate::capture::{Filter, Interfaces, LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
 use crate::config::options::{CaptureOptions, FlowOptions, Options};
-use crate::config::outputs::Outputs;
+use crate::config::outputs::{Outputs, start_error};
 use crate::config::timeout::Timeout;
 use crate::failure::{Failure, OrUsage};
 use crate::figures::{bytes, grouped};
@@ -24,12 +24,13 @@ use crate::memory::Budget;
 use crate::notify::{self, notify};
 use crate::observe::{About, Observers};
 use crate::pipeline::{Enricher, Live, LiveParts, NOTHING_LEFT, Outlet, Sources};
+use crate::privileges::{self, Role, in_role};
 use crate::probes::{self, Probes};
 use crate::published::Published;
 use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::signals::Held;
-use crate::{config, logging, privileges};
+use crate::{config, logging};
 
 /// Batches of packets that may wait for the pipeline; more, and the kernel's buffers fill.
 const BATCHES: usize = 128;
@@ -46,7 +47,9 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     outputs.say_what_is_not_used();
     let port = http::Settings::read(&options.http).or_usage()?;
     let signals = Held::new()?;
-    give_up(privileges::keep_for_attaching());
+    if let Err(e) = privileges::keep_for_attaching() {
+        tracing::warn!("cannot give up privileges: {e:#}");
+    }
     let view = shows_view(&options, &outputs);
     let (hang_up, hung_up) = bounded(1);
     // Whoever closes the terminal wants the view's program to end.
@@ -59,6 +62,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let running = outputs.exporters;
     Reloader { given: args.options, file: args.config, began, running, metrics, exporters }.start(hung_up)?;
     let live = Live::new(parts);
+    Role::Pipeline.enter_or_warn();
     notify(notify::READY);
     let ended = live.run(&stop);
     eprintln!("{}", summary::running(&ended));
@@ -80,12 +84,11 @@ struct Attached {
 fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<Attached> {
     let ports = http::Ports::open(port)?;
     let probes = start_probes(options)?;
-    give_up(privileges::keep_for_running());
     let recent = Recent::new(if ports.serves_records() { options.http.recent_flows() } else { 0 });
     let published = Published::new(&outputs.context.host_name, outputs.context.own_pen, recent);
     let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
-    let exporters = Arc::new(ExporterSet::start(&outputs.exporters, &context)?);
+    let exporters = Arc::new(start_exporters(outputs, &context)?);
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
     let about = About { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
     let ready = ready_line(&about, &ports.describe());
@@ -138,11 +141,10 @@ fn metrics(published: &Published) -> MetricSource {
     MetricSource::new(move || published.families())
 }
 
-/// Privileges that stay are no reason not to work.
-fn give_up(given: std::io::Result<()>) {
-    if let Err(e) = given {
-        tracing::warn!("cannot give up privileges: {e}");
-    }
+/// Starts them where their threads get no privileges.
+fn start_exporters(outputs: &Outputs, context: &ExportContext) -> Result<ExporterSet> {
+    let start = || ExporterSet::start(&outputs.exporters, context);
+    in_role(Role::Exporters, &outputs.written(), start)?.map_err(start_error)
 }
 
 fn start_probes(options: &Options) -> Result<Probes> {

@@ -1,8 +1,12 @@
 //! From options to exporters.
 
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::anyhow;
 use pidflow_exporters::config::{ConfigError, ExporterConfig, Signal, name_apart};
 use pidflow_exporters::wire::node_domain;
-use pidflow_exporters::{ExportContext, Mode};
+use pidflow_exporters::{ExportContext, Mode, StartError};
 use pidflow_exporters::{Template, TemplateError};
 use pidflow_schema::Enterprise;
 
@@ -37,6 +41,11 @@ impl Outputs {
         }
     }
 
+    /// Files and folders that the exporters write.
+    pub(crate) fn written(&self) -> Vec<PathBuf> {
+        self.exporters.iter().flat_map(ExporterConfig::written).collect()
+    }
+
     /// Whether standard output carries records.
     pub(crate) fn uses_stdout(&self) -> bool {
         use pidflow_exporters::Output;
@@ -44,6 +53,19 @@ impl Outputs {
         let is = |e: &ExporterConfig| matches!(e.output, Output::Json(JsonConfig { output: JsonOutput::Stdout, .. }));
         self.exporters.iter().any(is)
     }
+}
+
+/// Why exporters do not start, with what to do where root's word no longer counts.
+pub(crate) fn start_error(error: StartError) -> anyhow::Error {
+    let is_denied = |e: &(dyn std::error::Error + 'static)| {
+        e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let error = anyhow::Error::new(error);
+    if error.chain().any(is_denied) {
+        let why = "exporters hold no capabilities, so that root too needs files and folders that it owns or may write";
+        return anyhow!("{error}; {why}");
+    }
+    error
 }
 
 /// Makes an exporter of what a short option says.

@@ -17,6 +17,8 @@ use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
+use crate::privileges::Role;
+
 /// Between two checks of the files. Certificates are renewed days before they end.
 const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -49,6 +51,7 @@ impl Tls {
     pub(super) fn reloading(self) -> Result<TlsAcceptor> {
         let Self { acceptor, mut files } = self;
         let watch = move || {
+            Role::Certificates.enter_or_warn();
             loop {
                 thread::sleep(CHECK_INTERVAL);
                 files.reload_and_log();

@@ -15,6 +15,7 @@ pub(crate) use render::Totals;
 use rows::Rows;
 
 use crate::logging;
+use crate::privileges::Role;
 
 /// Between two drawings.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -42,6 +43,7 @@ impl LiveView {
         logging::hold();
         terminal::enter();
         let run = move || {
+            Role::View.enter_or_warn();
             while stopped.recv_timeout(REFRESH) == Err(RecvTimeoutError::Timeout) {
                 draw(&theirs);
             }

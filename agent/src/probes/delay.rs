@@ -6,6 +6,8 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context, Result};
 use crossbeam_channel::{Sender, bounded};
 
+use crate::privileges::Role;
+
 const SWITCH: &str = "/proc/sys/kernel/task_delayacct";
 
 /// What to do with the switch.
@@ -58,6 +60,7 @@ impl Guard {
 fn put_back_at_end(before: bool) -> Result<(Sender<()>, JoinHandle<()>)> {
     let (end, ended) = bounded::<()>(0);
     let body = move || {
+        Role::DelaySwitch.enter_or_warn();
         // Nothing is ever sent: it returns when the guard is gone.
         let _ = ended.recv();
         if let Err(e) = set(before) {

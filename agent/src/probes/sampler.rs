@@ -15,6 +15,7 @@ use procfs::process::Process;
 use super::pods::Pods;
 use super::{procfs_read, snapshot};
 use crate::clock::{engine_clock, engine_ns};
+use crate::privileges::Role;
 
 /// What the pipeline asks for.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +61,10 @@ impl Sampler {
         first.push(Fact::SnapshotDone);
         // The channel is new and empty.
         let _ = self.out.send(first);
-        let body = move || Rounds { pods, ..Rounds::default() }.run(&self);
+        let body = move || {
+            Role::Sampler.enter_or_warn();
+            Rounds { pods, ..Rounds::default() }.run(&self);
+        };
         thread::Builder::new().name("pidflow-sampler".into()).spawn(body).context("cannot start the sampler thread")?;
         Ok(())
     }

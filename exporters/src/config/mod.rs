@@ -28,6 +28,7 @@ mod table;
 mod target;
 mod tls;
 mod wire;
+mod written;
 mod zmq;
 
 pub(crate) use certificates::certificates;

@@ -15,7 +15,7 @@ use super::links::{Event, Link};
 use super::open::{self, Handle, Target, interface_index};
 use super::watch::{Ended, Watch};
 use super::{Interfaces, LiveOptions, MAX_SOURCES, PacketBatch, Shared};
-use crate::privileges;
+use crate::privileges::Role;
 
 /// Between two attempts to open an interface.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -154,9 +154,7 @@ impl Supervisor {
 
     /// Until it is asked to stop.
     pub(super) fn run(mut self) {
-        if let Err(e) = privileges::keep_for_capturing() {
-            tracing::warn!("cannot give up privileges: {e}");
-        }
+        Role::Interfaces.enter_or_warn();
         while !self.shared.is_stopping() {
             self.inventory.wait();
             let events = self.inventory.hear();

@@ -13,7 +13,7 @@ use super::frames::Frames;
 use super::open::{Handle, READ_TIMEOUT_MS, bound_to};
 use super::{PacketBatch, SeenUntil, Shared};
 use crate::clock::wall_ns;
-use crate::privileges;
+use crate::privileges::Role;
 
 /// How long the thread sleeps at most before it looks whether it shall stop.
 const POLL_MS: i32 = 100;
@@ -76,9 +76,7 @@ impl Watch {
 
     pub(super) fn run(mut self) -> Ended {
         // What strangers send is read here, and reading takes none.
-        if let Err(e) = privileges::keep_none() {
-            tracing::warn!("cannot give up privileges: {e}");
-        }
+        Role::Packets.enter_or_warn();
         let ended = loop {
             if self.is_to_end() {
                 break Ended::Asked;

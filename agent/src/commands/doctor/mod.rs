@@ -3,6 +3,7 @@
 mod finding;
 mod host;
 mod packets;
+mod threads;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -15,8 +16,12 @@ use finding::{Finding, Verdict, render};
 
 /// Looks, prints, and fails when `pidflow run` would.
 pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
-    let sections =
-        [("Host", host::findings(&args.probes.pod_logs())), ("Hooks", hooks(args)), ("Packets", packets::findings())];
+    let sections = [
+        ("Host", host::findings(&args.probes.pod_logs())),
+        ("Hooks", hooks(args)),
+        ("Packets", packets::findings()),
+        ("Threads", threads::findings()),
+    ];
     let all = || sections.iter().flat_map(|(_, findings)| findings);
     let fails = all().any(|f| f.verdict == Verdict::Fails);
     let mut out = render(&sections);
@@ -40,5 +45,5 @@ fn hooks(args: &DoctorArgs) -> Vec<Finding> {
 fn hook(r: &HookReport) -> Finding {
     let verdict = if r.lost.is_empty() { Verdict::Fine } else { Verdict::Less };
     let way = r.way.as_deref().unwrap_or("none");
-    Finding::new(verdict, r.fact, way).with("not better because", &r.reason).with("lost", r.lost)
+    Finding::new(verdict, r.fact, way).with("why not a better hook", &r.reason).with("lost", r.lost)
 }

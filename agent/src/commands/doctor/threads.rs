@@ -1,0 +1,33 @@
+//! What the agent's threads may do, and what of that this kernel enforces.
+
+use super::finding::{Finding, Verdict};
+use crate::privileges::{self, RIGHTS, Rights};
+
+/// What the kernel enforces, then every thread.
+pub(super) fn findings() -> Vec<Finding> {
+    [landlock(), seccomp()].into_iter().chain(RIGHTS.iter().map(thread)).collect()
+}
+
+fn landlock() -> Finding {
+    match privileges::landlock_version() {
+        Some(version) => Finding::new(Verdict::Fine, "Landlock", &format!("version {version}")),
+        None => Finding::new(Verdict::Fine, "Landlock", "not available").with(
+            "note",
+            "threads may open whatever the agent's user may; kernels since 5.13 with lsm=landlock restrict",
+        ),
+    }
+}
+
+fn seccomp() -> Finding {
+    match privileges::seccomp_works() {
+        Ok(()) => Finding::new(Verdict::Fine, "seccomp", "available"),
+        Err(e) => Finding::new(Verdict::Fine, "seccomp", "not available")
+            .with("note", &format!("threads may make any system call: {e}")),
+    }
+}
+
+fn thread(r: &Rights) -> Finding {
+    let capabilities: Vec<_> = r.capabilities.iter().map(ToString::to_string).collect();
+    let kept = if capabilities.is_empty() { "no capabilities".to_owned() } else { capabilities.join(", ") };
+    Finding::new(Verdict::Fine, r.threads, &kept).with("system calls", r.calls.name()).with("files", r.files.name())
+}

@@ -1,0 +1,79 @@
+//! capabilities(7): what each thread may do that others of its user may not.
+
+use caps::{CapSet, Capability, CapsHashSet};
+
+/// What attaching and opening needs, and every thread's limit: what is not here can never be had again.
+///
+/// CAP_SYS_RESOURCE is for maps before Linux 5.11, CAP_SYS_ADMIN for kprobes and system call tracepoints where
+/// `kernel.perf_event_paranoid` is above 2 (Debian, Ubuntu) and for the delay accounting switch.
+pub(super) const ATTACHING: &[Capability] = &[
+    Capability::CAP_BPF,
+    Capability::CAP_PERFMON,
+    Capability::CAP_SYS_RESOURCE,
+    Capability::CAP_SYS_ADMIN,
+    Capability::CAP_NET_RAW,
+    Capability::CAP_SYS_PTRACE,
+    Capability::CAP_DAC_READ_SEARCH,
+];
+
+/// The names of those that are wanted and that this thread lacks.
+///
+/// # Errors
+/// The kernel does not tell.
+pub(crate) fn missing(names: &[&'static str]) -> Result<Vec<&'static str>, caps::errors::CapsError> {
+    let have = caps::read(None, CapSet::Effective)?;
+    let lacks = |name: &&str| !have.iter().any(|c| c.to_string() == **name);
+    Ok(names.iter().copied().filter(lacks).collect())
+}
+
+/// Takes everything but these from this thread's bounding set, as far as that is allowed: only who has CAP_SETPCAP may.
+pub(super) fn bound(to: &[Capability]) {
+    for capability in caps::read(None, CapSet::Bounding).unwrap_or_default() {
+        if !to.contains(&capability) {
+            // One that stays in the bounding set can only be had by executing a file, which `no_new_privs` rules out.
+            let _ = caps::drop(None, CapSet::Bounding, capability);
+        }
+    }
+}
+
+/// Keeps, in this thread and those that it starts, these of the ones that it has.
+pub(super) fn keep(wanted: &[Capability]) -> Result<(), caps::errors::CapsError> {
+    let permitted = caps::read(None, CapSet::Permitted)?;
+    let kept: CapsHashSet = wanted.iter().copied().filter(|c| permitted.contains(c)).collect();
+    caps::clear(None, CapSet::Inheritable)?;
+    caps::set(None, CapSet::Effective, &kept)?;
+    caps::set(None, CapSet::Permitted, &kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_thread<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+        std::thread::spawn(f).join().unwrap()
+    }
+
+    #[test]
+    fn a_thread_can_give_up_everything() {
+        let left = in_thread(|| keep(&[]).and_then(|()| caps::read(None, CapSet::Permitted)));
+        assert!(left.unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_given_up_does_not_come_back() {
+        let had = caps::read(None, CapSet::Permitted).unwrap();
+        let left = in_thread(|| {
+            bound(ATTACHING);
+            keep(&[Capability::CAP_BPF]).unwrap();
+            keep(ATTACHING).unwrap();
+            caps::read(None, CapSet::Effective).unwrap()
+        });
+        assert_eq!(left, had.into_iter().filter(|c| *c == Capability::CAP_BPF).collect());
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let missing = in_thread(|| keep(&[]).and_then(|()| missing(&["CAP_BPF", "CAP_NET_RAW"])));
+        assert_eq!(missing.unwrap(), ["CAP_BPF", "CAP_NET_RAW"]);
+    }
+}

@@ -1,0 +1,163 @@
+//! landlock(7): below which folders a thread may read and write. Kernels before 5.13, and those that were started without
+//! it, restrict nothing.
+
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, LandlockStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, path_beneath_rules,
+};
+
+/// Which files a thread may open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// Whatever its user and its capabilities allow. Landlock would also take other processes out of sight in /proc.
+    Any,
+    /// It reads the system's folders ([`SYSTEM`]) and writes nothing.
+    System,
+    /// It reads the system's folders, and writes below the folders of the configured outputs.
+    Outputs,
+}
+
+impl Files {
+    /// Its name in documentation and `pidflow doctor`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::System => "system, read only",
+            Self::Outputs => "system, read only; outputs",
+        }
+    }
+}
+
+/// What libraries read: name resolution, certificates, time zones, the C library itself. /run has systemd's resolver.
+const SYSTEM: &[&str] =
+    &["/etc", "/usr", "/lib", "/lib64", "/opt", "/nix", "/gnu", "/sys", "/proc", "/dev", "/run", "/var/run"];
+
+/// Variables with which certificates of another folder are chosen (OpenSSL, rustls-native-certs).
+const CERTIFICATES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// Written by everybody.
+const NULL: &str = "/dev/null";
+
+/// The version of Landlock whose rights are handled; older kernels handle fewer. Later ones also restrict connecting to Unix
+/// sockets, which outputs may be.
+const RIGHTS: ABI = ABI::V5;
+
+/// Restricts this thread and those that it starts, for good. `outputs` are files, which may be not there yet, and folders.
+///
+/// # Errors
+/// The kernel knows Landlock and does not do it.
+pub(super) fn restrict(to: Files, outputs: &[PathBuf]) -> Result<(), RulesetError> {
+    let outputs = match to {
+        Files::Any => return Ok(()),
+        Files::System => Vec::new(),
+        Files::Outputs => outputs.iter().flat_map(|path| writable(path)).collect(),
+    };
+    apply(&outputs).map(drop)
+}
+
+fn apply(outputs: &[PathBuf]) -> Result<LandlockStatus, RulesetError> {
+    let rules = Ruleset::default().handle_access(AccessFs::from_all(RIGHTS))?.create()?;
+    let write = AccessFs::from_all(RIGHTS) & !AccessFs::Execute;
+    let read = AccessFs::from_read(RIGHTS) & !AccessFs::Execute;
+    let certificates = CERTIFICATES.iter().filter_map(std::env::var_os);
+    let rules = rules.add_rules(path_beneath_rules(SYSTEM, read))?.add_rules(path_beneath_rules(certificates, read))?;
+    let rules = rules.add_rules(path_beneath_rules([NULL], write))?;
+    // What cannot be a rule's (a pipe behind /dev/stdout) is not restricted either.
+    let rules = outputs.iter().try_fold(rules, |rules, path| rules.add_rules(path_beneath_rules([path], write)))?;
+    Ok(rules.restrict_self()?.landlock)
+}
+
+/// What must be writable for this output: the file, unless it is a plain one, and its folder, where it is made anew and
+/// renamed; of a folder that is not there yet, the one that it will be made in.
+fn writable(path: &Path) -> Vec<PathBuf> {
+    match std::fs::metadata(path) {
+        Ok(is) if is.is_dir() || !is.is_file() => vec![path.to_owned()],
+        Ok(_) | Err(_) => vec![nearest_folder(path)],
+    }
+}
+
+fn nearest_folder(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned()
+}
+
+/// What the running kernel does with Landlock: its version; none: it has none, or it was not switched on.
+pub(crate) fn landlock_version() -> Option<i32> {
+    let status = std::thread::scope(|scope| scope.spawn(|| apply(&[])).join());
+    match status {
+        Ok(Ok(LandlockStatus::Available { effective_abi, kernel_abi })) => {
+            Some(kernel_abi.unwrap_or(effective_abi as i32))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    fn restricted<T: Send>(to: Files, outputs: &[PathBuf], f: impl FnOnce() -> T + Send) -> T {
+        let body = || {
+            restrict(to, outputs).unwrap();
+            std::thread::scope(|scope| scope.spawn(f).join().unwrap())
+        };
+        std::thread::scope(|scope| scope.spawn(body).join().unwrap())
+    }
+
+    fn has_landlock(test: &str) -> bool {
+        let has = landlock_version().is_some();
+        if !has {
+            println!("SKIP {test}: this kernel has no Landlock");
+        }
+        has
+    }
+
+    #[test]
+    fn outputs_are_written_and_nothing_else() {
+        if !has_landlock("outputs_are_written_and_nothing_else") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let folder = |name: &str| dir.path().join(name);
+        fs::create_dir(folder("out")).unwrap();
+        fs::create_dir(folder("other")).unwrap();
+        let file = folder("out/flows.json");
+        let moved = folder("out/flows.json.1");
+        let done = restricted(Files::Outputs, std::slice::from_ref(&file), || {
+            fs::write(&file, "1").unwrap();
+            fs::rename(&file, &moved).unwrap();
+            fs::write(&file, "2").unwrap();
+            fs::File::options().write(true).open("/dev/null").unwrap().write_all(b"x").unwrap();
+            fs::read("/etc/passwd").unwrap();
+            [fs::write(folder("other/x"), "").is_err(), fs::read_dir(folder("other")).is_err()]
+        });
+        assert_eq!(done, [true, true]);
+    }
+
+    #[test]
+    fn a_spool_that_is_not_there_yet_can_be_made() {
+        if !has_landlock("a_spool_that_is_not_there_yet_can_be_made") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let spool = dir.path().join("spool/of/one");
+        restricted(Files::Outputs, std::slice::from_ref(&spool), || fs::create_dir_all(&spool).unwrap());
+        assert_eq!(nearest_folder(Path::new("/dev/nothing/at/all")), Path::new("/dev"));
+        assert_eq!(writable(Path::new("/dev/full")), [PathBuf::from("/dev/full")]);
+    }
+
+    #[test]
+    fn who_writes_nothing_writes_nothing() {
+        if !has_landlock("who_writes_nothing_writes_nothing") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x");
+        let refused = restricted(Files::System, std::slice::from_ref(&file), || fs::write(&file, "").is_err());
+        assert!(refused);
+    }
+}

@@ -1,0 +1,205 @@
+//! What each thread may do: capabilities, system calls, files.
+//!
+//! [`RIGHTS`] is the one place that says so. All three belong to a thread and are inherited by those that it starts: what a
+//! library starts has what the thread has that called the library ([`in_role`]). Threads share memory, so that whoever runs
+//! code in one of them may come to what the others have; it is harder and louder than to have it already.
+
+mod capabilities;
+mod files;
+mod system_calls;
+
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, anyhow};
+use caps::Capability;
+
+pub(crate) use capabilities::missing;
+pub(crate) use files::{Files, landlock_version};
+pub(crate) use system_calls::{Calls, seccomp_works};
+
+/// What a thread is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The main thread, once everything is attached: takes facts and packets, makes records.
+    Pipeline,
+    /// Reads /proc.
+    Sampler,
+    /// Puts delay accounting back at the end.
+    DelaySwitch,
+    /// Opens network interfaces.
+    Interfaces,
+    /// Decodes what comes on an interface.
+    Packets,
+    /// Serves HTTP.
+    Http,
+    /// Reads the server's certificates when they have changed.
+    Certificates,
+    /// Reads the configuration again and starts exporters.
+    Reload,
+    /// Everything of exporters.
+    Exporters,
+    /// Waits for signals.
+    Signals,
+    /// Draws the live view.
+    View,
+}
+
+/// What a role may do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rights {
+    /// Whose.
+    pub(crate) role: Role,
+    /// Names of its threads.
+    pub(crate) threads: &'static str,
+    /// Capabilities that it keeps of those that the agent was started with.
+    pub(crate) capabilities: &'static [Capability],
+    /// System calls.
+    pub(crate) calls: Calls,
+    /// Files.
+    pub(crate) files: Files,
+}
+
+const fn rights(
+    role: Role,
+    threads: &'static str,
+    capabilities: &'static [Capability],
+    calls: Calls,
+    files: Files,
+) -> Rights {
+    Rights { role, threads, capabilities, calls, files }
+}
+
+/// Every role. Who reads what strangers send holds no capability at all.
+pub(crate) const RIGHTS: [Rights; 11] = {
+    use Capability::{CAP_BPF, CAP_DAC_READ_SEARCH, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE};
+    [
+        // Counters of eBPF maps are read by a system call.
+        rights(Role::Pipeline, "pidflow", &[CAP_BPF], Calls::Maps, Files::Any),
+        // Other users' processes.
+        rights(Role::Sampler, "pidflow-sampler", &[CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
+        // The kernel asks for it at each write of the switch.
+        rights(Role::DelaySwitch, "delay-switch", &[CAP_SYS_ADMIN], Calls::Usual, Files::Any),
+        rights(Role::Interfaces, "interfaces", &[CAP_NET_RAW], Calls::Usual, Files::System),
+        rights(Role::Packets, "packets INTERFACE", &[], Calls::Answering, Files::System),
+        rights(Role::Http, "http", &[], Calls::Answering, Files::System),
+        // Keys may be another user's.
+        rights(Role::Certificates, "certificates", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
+        rights(Role::Reload, "reload", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
+        rights(Role::Exporters, "export-KIND, spool-KIND, note-KIND and others", &[], Calls::Usual, Files::Outputs),
+        rights(Role::Signals, "signals", &[], Calls::Usual, Files::System),
+        rights(Role::View, "view", &[], Calls::Usual, Files::System),
+    ]
+};
+
+impl Role {
+    /// What it may do.
+    fn rights(self) -> Rights {
+        let found = RIGHTS.into_iter().find(|r| r.role == self);
+        // A test holds that there is an entry for each role.
+        found.unwrap_or(rights(self, "", &[], Calls::Answering, Files::System))
+    }
+
+    /// Gives up, in this thread and those that it will start, what this role does not need.
+    ///
+    /// # Errors
+    /// The kernel refuses to take something away.
+    pub(crate) fn enter(self) -> Result<()> {
+        self.enter_with(&[])
+    }
+
+    fn enter_with(self, outputs: &[PathBuf]) -> Result<()> {
+        let rights = self.rights();
+        files::restrict(rights.files, outputs).context("Landlock")?;
+        capabilities::keep(rights.capabilities).context("capabilities")?;
+        system_calls::restrict(rights.calls).context("seccomp")
+    }
+
+    /// As [`Self::enter`]; what stays is no reason not to work.
+    pub(crate) fn enter_or_warn(self) {
+        warn_of_kept(self, self.enter());
+    }
+}
+
+fn warn_of_kept(role: Role, entered: Result<()>) {
+    if let Err(e) = entered {
+        tracing::warn!("a thread ({}) keeps privileges that it does not need: {e:#}", role.rights().threads);
+    }
+}
+
+/// Does something in a thread of that role, so that the threads it starts have the role too. `outputs` are the files and
+/// folders that it writes.
+///
+/// # Errors
+/// No thread can be started, or it panicked.
+pub(crate) fn in_role<T: Send>(role: Role, outputs: &[PathBuf], f: impl FnOnce() -> T + Send) -> Result<T> {
+    let body = || {
+        warn_of_kept(role, role.enter_with(outputs));
+        f()
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("starting".into()).spawn_scoped(scope, body);
+        thread.context("cannot start a thread")?.join().map_err(|_| anyhow!("a thread panicked"))
+    })
+}
+
+/// Keeps, in this thread and those that it starts, only what attaching and running needs, for good.
+///
+/// # Errors
+/// The kernel refuses.
+pub(crate) fn keep_for_attaching() -> Result<()> {
+    no_new_privileges().context("no_new_privs")?;
+    capabilities::bound(capabilities::ATTACHING);
+    capabilities::keep(capabilities::ATTACHING).context("capabilities")
+}
+
+fn no_new_privileges() -> io::Result<()> {
+    // SAFETY: PR_SET_NO_NEW_PRIVS takes numbers only.
+    match unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLES: [Role; 11] = [
+        Role::Pipeline,
+        Role::Sampler,
+        Role::DelaySwitch,
+        Role::Interfaces,
+        Role::Packets,
+        Role::Http,
+        Role::Certificates,
+        Role::Reload,
+        Role::Exporters,
+        Role::Signals,
+        Role::View,
+    ];
+
+    #[test]
+    fn every_role_has_one_line() {
+        for role in ROLES {
+            assert_eq!(RIGHTS.iter().filter(|r| r.role == role).count(), 1, "{role:?}");
+        }
+        assert_eq!(RIGHTS.len(), ROLES.len());
+    }
+
+    #[test]
+    fn no_role_keeps_what_is_taken_from_all() {
+        for r in RIGHTS {
+            assert!(r.capabilities.iter().all(|c| capabilities::ATTACHING.contains(c)), "{:?}", r.role);
+        }
+    }
+
+    #[test]
+    fn a_thread_started_in_a_role_has_it() {
+        let kept = in_role(Role::Exporters, &[], || {
+            std::thread::spawn(|| caps::read(None, caps::CapSet::Permitted)).join().unwrap()
+        });
+        assert!(kept.unwrap().unwrap().is_empty());
+        assert!(in_role(Role::View, &[], || std::panic::panic_any(())).is_err());
+    }
+}
