@@ -267,6 +267,8 @@ fn events_lost(k: &KernelCounts) -> Labelled {
         ("map-full", k.map_full),
         ("unparsed", k.unparsed),
         ("sampler-refused", k.sampler_refused),
+        ("sampler-given-up", k.sampler_given_up),
+        ("line-skipped", k.lines_skipped),
     ])
 }
 

@@ -44,7 +44,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s d -l idle-timeou
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-flows -d 'Flows held at once; when full, the idlest is reported early [default: 1048576]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'What becomes of IP fragments behind the first one [default: join]' -r -f -a "join\t'They count to the flow of the first one'
 separate\t'They are discarded, and counted as that'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are had [default: auto]' -r -f -a "auto\t'The best way that attaches, for each hook'
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best way that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
 tracepoint\t'Tracepoints only'
@@ -139,7 +139,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l json -d 'As J
 complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand check" -l config -d 'Configuration file (TOML)' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand check" -s h -l help -d 'Print help'
-complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l probes -d 'How kernel events are had [default: auto]' -r -f -a "auto\t'The best way that attaches, for each hook'
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best way that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
 tracepoint\t'Tracepoints only'

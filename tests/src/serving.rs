@@ -42,8 +42,20 @@ pub struct Answer {
 impl Serving {
     /// Starts `pidflow run` with its log in `dir`, and waits until it is ready.
     pub fn start(dir: &Path, arguments: &[&str]) -> Result<Self> {
-        let log = dir.join("log");
-        let mut command = Command::new(process::binary("pidflow")?);
+        Self::start_by(&[], dir, arguments)
+    }
+
+    /// As [`Self::start`], by another program that takes the command as its last arguments, such as unshare(1).
+    pub fn start_by(by: &[&str], dir: &Path, arguments: &[&str]) -> Result<Self> {
+        let (log, agent) = (dir.join("log"), process::binary("pidflow")?);
+        let mut command = match by.split_first() {
+            Some((program, before)) => {
+                let mut command = Command::new(program);
+                command.args(before).arg(agent);
+                command
+            }
+            None => Command::new(agent),
+        };
         command.args(["run", "-t", "1s", "-d", "1s", "--no-view"]).args(arguments);
         if !arguments.contains(&"-i") {
             command.args(["-i", "lo"]);

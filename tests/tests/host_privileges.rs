@@ -11,18 +11,21 @@ use pidflow_tests::trial;
 
 /// Bits of `include/uapi/linux/capability.h`.
 const DAC_READ_SEARCH: u64 = 1 << 2;
+const NET_RAW: u64 = 1 << 13;
 const SYS_PTRACE: u64 = 1 << 19;
 const SYS_ADMIN: u64 = 1 << 21;
 const BPF: u64 = 1 << 39;
 
 /// How a thread's name begins, and all the capabilities that it may have; the table of the security page.
-const TABLE: [(&str, u64); 14] = [
+const TABLE: [(&str, u64); 16] = [
     ("pidflow-sampler", SYS_PTRACE | DAC_READ_SEARCH),
     ("pidflow", BPF),
     ("delay-switch", SYS_ADMIN),
     ("certificates", DAC_READ_SEARCH),
     ("reload", DAC_READ_SEARCH),
+    ("interfaces", NET_RAW),
     ("packets ", 0),
+    ("host", 0),
     ("http", 0),
     ("signals", 0),
     ("view", 0),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::probes;
 
-/// How kernel events are had.
+/// How kernel events are collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Backend {

@@ -75,7 +75,7 @@ layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragment
 #[command(next_help_heading = "Processes")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ProbeOptions {
-    /// How kernel events are had [default: auto]
+    /// How kernel events are collected [default: auto]
     #[arg(long = "probes", value_name = "WAY", env = "PIDFLOW_PROBES")]
     pub(crate) backend: Option<Backend>,
     /// The kernel's delay accounting, without which there is no iowait [default: keep]

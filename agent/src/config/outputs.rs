@@ -10,6 +10,8 @@ use pidflow_exporters::{ExportContext, Mode, StartError};
 use pidflow_exporters::{Template, TemplateError};
 use pidflow_schema::Enterprise;
 
+use crate::probes::host_files;
+
 use super::choices::{Direction, JsonKeys, WireVersion};
 use super::options::{ExportOptions, Options};
 
@@ -142,5 +144,5 @@ fn host(o: &ExportOptions) -> String {
 }
 
 fn read(path: &str) -> String {
-    std::fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+    host_files::read(path).unwrap_or_default().trim().to_owned()
 }

@@ -13,6 +13,7 @@ use anyhow::{Context, Result};
 use pidflow_schema::{FlowRecord, HostUsage};
 
 use crate::clock::engine_ns;
+use crate::privileges::Role;
 pub(crate) use figures::{
     About, CpuTime, Disk, FileSystem, HostFigures, InterfaceCounters, Memory, Paging, Pressure, Stalled,
 };
@@ -43,6 +44,7 @@ impl Host {
         host.take(reader.read());
         let state = Arc::downgrade(&host.0);
         let run = move || {
+            Role::Host.enter_or_warn();
             loop {
                 thread::sleep(INTERVAL);
                 let Some(state) = state.upgrade() else { return };

@@ -25,6 +25,8 @@ pub(crate) enum Role {
     Pipeline,
     /// Reads /proc.
     Sampler,
+    /// Reads the host's own figures.
+    Host,
     /// Puts delay accounting back at the end.
     DelaySwitch,
     /// Opens network interfaces.
@@ -71,13 +73,14 @@ const fn rights(
 }
 
 /// Every role. Who reads what strangers send holds no capability at all.
-pub(crate) const RIGHTS: [Rights; 11] = {
+pub(crate) const RIGHTS: [Rights; 12] = {
     use Capability::{CAP_BPF, CAP_DAC_READ_SEARCH, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE};
     [
         // Counters of eBPF maps are read by a system call.
         rights(Role::Pipeline, "pidflow", &[CAP_BPF], Calls::Maps, Files::Any),
         // Other users' processes.
         rights(Role::Sampler, "pidflow-sampler", &[CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
+        rights(Role::Host, "host", &[], Calls::Usual, Files::System),
         // The kernel asks for it at each write of the switch.
         rights(Role::DelaySwitch, "delay-switch", &[CAP_SYS_ADMIN], Calls::Usual, Files::Any),
         rights(Role::Interfaces, "interfaces", &[CAP_NET_RAW], Calls::Usual, Files::System),
@@ -165,9 +168,10 @@ fn no_new_privileges() -> io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 11] = [
+    const ROLES: [Role; 12] = [
         Role::Pipeline,
         Role::Sampler,
+        Role::Host,
         Role::DelaySwitch,
         Role::Interfaces,
         Role::Packets,

@@ -4,6 +4,7 @@
 //! pipeline pulls facts with [`Probes::drain`] whenever it is about to look at packets: what the
 //! kernel said before a packet is known before the packet is counted.
 
+mod addresses;
 #[cfg(feature = "probes")]
 mod attach;
 #[cfg(feature = "probes")]
@@ -11,18 +12,26 @@ mod btf;
 #[cfg(feature = "probes")]
 mod btf_reader;
 mod delay;
+mod descriptions;
 #[cfg(feature = "probes")]
 mod hooks;
+pub(crate) mod host_files;
+mod losses;
 #[cfg(feature = "probes")]
 mod parse;
 mod pods;
 mod procfs_read;
 mod ring;
 mod sampler;
+mod sampler_counts;
 mod snapshot;
+mod sockets;
+mod surroundings;
+mod users;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -31,11 +40,15 @@ use pidflow_engine::fact::{Fact, ProcessId};
 pub(crate) use delay::DelayAccounting;
 pub(crate) use procfs_read::own_network_namespace;
 pub(crate) use ring::KernelCounts;
+pub(crate) use surroundings::{Limit, Surroundings};
 
+use crate::clock::engine_ns;
+use losses::Losses;
 use ring::Ring;
 use sampler::{Request, Sampler};
+use sampler_counts::SamplerCounts;
 
-/// How facts are had.
+/// How kernel events are collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Backend {
     /// The best way for each fact.
@@ -75,12 +88,12 @@ impl Default for ProbeOptions {
     }
 }
 
-/// Which way one fact took.
+/// How one fact is collected.
 #[derive(Debug, Clone)]
 pub(crate) struct HookReport {
     /// The fact.
     pub(crate) fact: &'static str,
-    /// The hooks in use; none: no way could be taken.
+    /// The hooks in use; none: there is no way.
     pub(crate) way: Option<String>,
     /// Why better ways were not taken; empty: the best one was.
     pub(crate) reason: String,
@@ -95,26 +108,42 @@ pub(crate) struct Probes {
     facts: Receiver<Vec<Fact>>,
     reports: Vec<HookReport>,
     refused_requests: u64,
+    sampler: Arc<SamplerCounts>,
+    losses: Losses,
     _delay: delay::Guard,
 }
 
 /// Batches of facts that may wait for the pipeline.
-const FACT_BATCHES: usize = 1024;
+const MAX_FACT_BATCHES: usize = 1024;
 /// Requests that may wait for the sampler; more are refused and counted.
-const REQUESTS: usize = 16_384;
+const MAX_REQUESTS: usize = 16_384;
 
 /// Attaches the probes, reads the processes and sockets that are there already, starts sampling.
 ///
 /// # Errors
-/// The backend cannot be had: which, why, and what to use instead.
+/// The backend is not available: which, why, and what to use instead.
 pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
     let delay = delay::Guard::apply(options.delay_accounting)?;
-    let (ring, reports) = kernel_side(options.backend)?;
-    let (requests, incoming) = bounded(REQUESTS);
-    let (out, facts) = bounded(FACT_BATCHES);
+    let (ring, mut reports) = kernel_side(options.backend)?;
+    let surroundings = Surroundings::look();
+    let polls = ring.is_none();
+    reports.extend(surroundings.limits(polls).iter().filter(|limit| !limit.lost.is_empty()).map(report_limit));
+    let (requests, incoming) = bounded(MAX_REQUESTS);
+    let (out, facts) = bounded(MAX_FACT_BATCHES);
+    let counts = Arc::<SamplerCounts>::default();
     let (interval, pod_logs) = (options.interval, options.pod_logs.clone());
-    Sampler { interval, polls: ring.is_none(), pod_logs, incoming, out }.spawn()?;
-    Ok(Probes { ring, requests, facts, reports, refused_requests: 0, _delay: delay })
+    // Without eBPF every number is of this /proc, whichever that is.
+    let looks_up = polls || surroundings.proc_is_hosts();
+    let host_root = surroundings.host_root();
+    Sampler { interval, polls, looks_up, host_root, pod_logs, incoming, out, counts: Arc::clone(&counts) }.spawn()?;
+    let losses = Losses::new(Instant::now(), engine_ns());
+    Ok(Probes { ring, requests, facts, reports, refused_requests: 0, sampler: counts, losses, _delay: delay })
+}
+
+/// Says in the log what is limited, and for `/readyz` and metrics what is lost by it.
+fn report_limit(limit: &Limit) -> HookReport {
+    tracing::warn!("{}: {}; not seen: {}; remedy: {}", limit.what, limit.found, limit.lost, limit.remedy);
+    HookReport { fact: limit.what, way: None, reason: limit.found.clone(), lost: limit.lost }
 }
 
 /// What each fact would take, without staying attached; for `pidflow doctor`.
@@ -132,7 +161,7 @@ fn kernel_side(backend: Backend) -> Result<(Option<Ring>, Vec<HookReport>)> {
     match attach_ebpf(backend) {
         Ok((ring, reports)) => Ok((Some(ring), reports)),
         Err(e) if backend == Backend::Auto => {
-            tracing::warn!("eBPF is not to be had, polling /proc instead: {e:#}");
+            tracing::warn!("eBPF is unavailable, polling /proc instead: {e:#}");
             Ok((None, vec![polling(format!("{e:#}"))]))
         }
         Err(e) => Err(e),
@@ -170,6 +199,17 @@ impl Probes {
         for event in out.get(from..).unwrap_or_default() {
             ask(&self.requests, &mut self.refused_requests, event);
         }
+        self.notice_losses(out);
+    }
+
+    fn notice_losses(&mut self, out: &mut Vec<Fact>) {
+        let now = Instant::now();
+        if self.losses.is_due(now) {
+            out.extend(self.losses.check(&self.counts(), now, engine_ns()));
+        }
+        if self.losses.take_recount(now) {
+            self.refused_requests += u64::from(self.requests.try_send(Request::Recount).is_err());
+        }
     }
 
     /// Which way each fact took.
@@ -181,6 +221,8 @@ impl Probes {
     pub(crate) fn counts(&self) -> KernelCounts {
         let mut counts = self.ring.as_ref().map(Ring::counts).unwrap_or_default();
         counts.sampler_refused = self.refused_requests;
+        counts.sampler_given_up = self.sampler.total();
+        counts.lines_skipped = host_files::skipped();
         counts
     }
 }

@@ -1,7 +1,7 @@
 //! Which Kubernetes pod a container belongs to.
 //!
 //! The kubelet keeps a link to the log of each container, named `POD_NAMESPACE_CONTAINER-ID.log` (`legacyLogSymlink` in
-//! its sources), so that names are had without asking the API server. It makes the link after the container has
+//! its sources), so that names are known without asking the API server. It makes the link after the container has
 //! started.
 
 use std::collections::HashMap;
@@ -15,10 +15,10 @@ use pidflow_schema::Pod;
 
 /// Hexadecimal digits of a container's id.
 const ID_DIGITS: usize = 64;
-/// Octets of a DNS name at the most, RFC 1123.
-const NAME_OCTETS: usize = 253;
-/// The coarsest time that a file system keeps: what changed within one of it after a look is not seen by the time.
-const COARSEST: Duration = Duration::from_secs(1);
+/// Length of a DNS name at most, RFC 1123.
+const MAX_NAME: usize = 253;
+/// The coarsest time that a file system keeps: what changed within one of it after it was read is not seen by the time.
+const MAX_TIMESTAMP_STEP: Duration = Duration::from_secs(1);
 
 /// The pods of this host's containers, as the names in a folder say.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Pods {
     }
 
     /// All of them, if they are not those of the last time. Costs one `stat` while nothing changes.
-    pub(crate) fn look(&mut self) -> Option<Fact> {
+    pub(crate) fn poll(&mut self) -> Option<Fact> {
         if !self.is_due(Instant::now()) {
             return None;
         }
@@ -52,7 +52,7 @@ impl Pods {
     fn is_due(&mut self, now: Instant) -> bool {
         let changed = fs::metadata(&self.folder).and_then(|m| m.modified()).ok();
         if changed != self.changed {
-            (self.changed, self.again) = (changed, Some(now + COARSEST));
+            (self.changed, self.again) = (changed, Some(now + MAX_TIMESTAMP_STEP));
             return true;
         }
         self.again.take_if(|due| *due <= now).is_some()
@@ -65,7 +65,7 @@ fn read(folder: &Path) -> HashMap<Box<str>, Arc<Pod>> {
     links.filter_map(|l| parse(l.file_name().to_str()?)).collect()
 }
 
-/// Container id and pod. A name that the kubelet cut at 255 octets has lost its id and says nothing.
+/// Container id and pod. A name that the kubelet cut at 255 bytes has lost its id and says nothing.
 fn parse(link: &str) -> Option<(Box<str>, Arc<Pod>)> {
     let (names, id) = link.strip_suffix(".log")?.rsplit_once('-')?;
     let mut names = names.split('_');
@@ -80,7 +80,7 @@ fn parse(link: &str) -> Option<(Box<str>, Arc<Pod>)> {
 
 fn is_dns_name(name: &str) -> bool {
     let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-    (1..=NAME_OCTETS).contains(&name.len()) && name.bytes().all(is_allowed)
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(is_allowed)
 }
 
 #[cfg(test)]
@@ -150,14 +150,14 @@ mod tests {
         let folder = dir.path().join("containers");
         let link = |n| folder.join(format!("p_n_c-{}.log", id(n)));
         let mut pods = Pods::of(&folder);
-        assert_eq!(pods.look(), None, "not there");
+        assert_eq!(pods.poll(), None, "not there");
         fs::create_dir(&folder).unwrap();
-        assert_eq!(pods.look(), None, "empty");
+        assert_eq!(pods.poll(), None, "empty");
         std::os::unix::fs::symlink("/nowhere", link(1)).unwrap();
         fs::write(folder.join("garbage"), "").unwrap();
-        let until = Instant::now() + 3 * COARSEST;
+        let until = Instant::now() + 3 * MAX_TIMESTAMP_STEP;
         let mut next = || loop {
-            if let Some(event) = pods.look() {
+            if let Some(event) = pods.poll() {
                 return ids(Some(event));
             }
             assert!(Instant::now() < until, "not seen");

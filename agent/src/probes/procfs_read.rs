@@ -1,16 +1,14 @@
 //! What /proc says of one process or one network namespace.
 
-use std::collections::HashMap;
-use std::ffi::OsString;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
+use std::io::Read;
 
-use pidflow_engine::fact::{Fact, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
-use procfs::process::{Process, Stat};
+use pidflow_engine::fact::{ProcessId, ProcessSeen, Sample, TICK_NS, Task};
+use procfs::FromRead;
+use procfs::process::{Process, Stat, Status};
 
-use super::process_id;
+use super::surroundings::namespace;
+use super::{host_files, process_id};
 use crate::clock::{BootClock, engine_ns};
 
 /// Reads who a process is; none: it is gone.
@@ -27,20 +25,42 @@ pub(crate) fn process(p: &Process, clock: BootClock) -> Option<ProcessSeen> {
         task,
         parent_pid: u32::try_from(stat.ppid).unwrap_or(0),
         executable: p.exe().map_or_else(|_| "".into(), |path| path.to_string_lossy().into()),
-        command_line: p.cmdline().map_or_else(|_| "".into(), |args| args.join(" ").into()),
-        container_id: container_id(stat.pid),
+        command_line: joined(&read(p, "cmdline", MAX_COMMAND_LINE).unwrap_or_default()).into(),
+        container_id: container_id(&host_files::lossy(read(p, "cgroup", MAX_FILE).unwrap_or_default())),
     })
+}
+
+/// Bytes read of a command line: a process may have megabytes of it.
+const MAX_COMMAND_LINE: usize = 16 * 1024;
+/// Bytes read of another file of a process.
+const MAX_FILE: usize = 64 * 1024;
+
+/// The first bytes of one of a process's files; none: it may not be read, or the process is gone.
+fn read(p: &Process, file: &str, max: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    p.open_relative(file).ok()?.take(max as u64).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Arguments, which end with a zero byte each, with blanks between them; empty ones are left out.
+fn joined(arguments: &[u8]) -> String {
+    let arguments = arguments.split(|byte| *byte == 0).filter(|argument| !argument.is_empty());
+    host_files::lossy(arguments.collect::<Vec<_>>().join(&b' '))
 }
 
 /// The owner of /proc/PID is the effective user, unless the process is not dumpable: then status tells.
 fn effective_uid(p: &Process) -> Option<u32> {
-    p.status().ok().map(|s| s.euid)
+    status(p).map(|s| s.euid)
+}
+
+/// The name in it may have any bytes.
+fn status(p: &Process) -> Option<Status> {
+    Status::from_read(host_files::lossy(read(p, "status", MAX_FILE)?).as_bytes()).ok()
 }
 
 /// The last run of 64 hexadecimal digits in the cgroup paths, as container runtimes name their cgroups.
-fn container_id(pid: i32) -> Box<str> {
-    let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    find_container_id(&cgroups).unwrap_or_default().into()
+fn container_id(cgroups: &str) -> Box<str> {
+    find_container_id(cgroups).unwrap_or_default().into()
 }
 
 fn find_container_id(cgroups: &str) -> Option<&str> {
@@ -52,7 +72,7 @@ fn find_container_id(cgroups: &str) -> Option<&str> {
 pub(crate) fn sample(id: ProcessId) -> Option<Sample> {
     let p = Process::new(i32::try_from(id.pid).ok()?).ok()?;
     let stat = p.stat().ok().filter(|s| s.starttime == id.start)?;
-    let peak = p.status().ok().and_then(|s| s.vmhwm).map(|kib| kib * 1024);
+    let peak = status(&p).and_then(|s| s.vmhwm).map(|kib| kib * 1024);
     Some(Sample {
         time_ns: engine_ns(),
         cpu_ns: Some(cpu_time(&stat)),
@@ -76,65 +96,22 @@ fn schedstat(pid: i32) -> Option<u64> {
     fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?.split_whitespace().next()?.parse().ok()
 }
 
-/// Inode number of a process's network namespace.
-pub(crate) fn network_namespace(pid: u32) -> Option<u32> {
-    let link = fs::read_link(format!("/proc/{pid}/ns/net")).ok()?;
-    let text: OsString = link.into();
-    let text = std::str::from_utf8(text.as_bytes()).ok()?;
-    text.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()
+/// Inode number of the network namespace of a process: a number, or `self`.
+pub(super) fn network_namespace(process: &str) -> Option<u32> {
+    namespace(&format!("/proc/{process}/ns/net")).and_then(|inode| u32::try_from(inode).ok())
 }
 
 /// Inode number of this process's own network namespace, 0 when /proc is not there.
 pub(crate) fn own_network_namespace() -> u32 {
-    network_namespace(std::process::id()).unwrap_or(0)
-}
-
-/// All addresses of the network namespace of `pid`.
-pub(crate) fn addresses(pid: u32) -> Vec<IpAddr> {
-    let v4 = fs::read_to_string(format!("/proc/{pid}/net/fib_trie")).unwrap_or_default();
-    let v6 = fs::read_to_string(format!("/proc/{pid}/net/if_inet6")).unwrap_or_default();
-    let mut all: Vec<IpAddr> = local_ipv4(&v4).map(IpAddr::V4).chain(local_ipv6(&v6).map(IpAddr::V6)).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
-/// The addresses of a namespace, seen through `pid`; none: that process is gone, or the namespace has none.
-pub(crate) fn addresses_event(netns: u32, pid: u32) -> Option<Fact> {
-    let addresses = addresses(pid);
-    (!addresses.is_empty()).then(|| Fact::Addresses { time_ns: engine_ns(), netns, addresses })
-}
-
-/// `fib_trie` prints an address in one line and `/32 host LOCAL` in the next.
-fn local_ipv4(fib_trie: &str) -> impl Iterator<Item = Ipv4Addr> {
-    let lines = fib_trie.lines().zip(fib_trie.lines().skip(1));
-    lines
-        .filter(|(_, next)| next.contains("/32 host LOCAL"))
-        .filter_map(|(line, _)| line.split_whitespace().last()?.parse().ok())
-}
-
-/// `if_inet6` begins each line with the address in 32 hexadecimal digits.
-fn local_ipv6(if_inet6: &str) -> impl Iterator<Item = Ipv6Addr> {
-    if_inet6
-        .lines()
-        .filter_map(|line| u128::from_str_radix(line.split_whitespace().next()?, 16).ok().map(Ipv6Addr::from))
-}
-
-/// The host's user names.
-pub(crate) fn users() -> HashMap<u32, Arc<str>> {
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    passwd.lines().filter_map(user).collect()
-}
-
-fn user(line: &str) -> Option<(u32, Arc<str>)> {
-    let mut fields = line.split(':');
-    let name = fields.next()?;
-    Some((fields.nth(1)?.parse().ok()?, name.into()))
+    network_namespace("self").unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{find_container_id, local_ipv4, local_ipv6, user};
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::process::CommandExt;
+
+    use super::*;
 
     #[test]
     fn container_ids_of_the_usual_runtimes() {
@@ -150,16 +127,33 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_a_namespace() {
-        let trie = "Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 127.0.0.1\n        /32 host LOCAL\n     |-- 127.255.255.255\n        /32 link BROADCAST\n";
-        assert_eq!(local_ipv4(trie).map(|a| a.to_string()).collect::<Vec<_>>(), ["127.0.0.1"]);
-        let inet6 = "00000000000000000000000000000001 01 80 10 80       lo\n";
-        assert_eq!(local_ipv6(inet6).map(|a| a.to_string()).collect::<Vec<_>>(), ["::1"]);
+    fn a_process_with_bytes_that_are_not_utf8_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        // The name of a process is the file's, cut at 15 bytes.
+        let program = dir.path().join(std::ffi::OsStr::from_bytes(b"n\xe9t:work"));
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = std::process::Command::new(&program)
+            .arg0(std::ffi::OsStr::from_bytes(b"6\xff0"))
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let argument = "6\u{fffd}0";
+        // Between execve and the program's first step there are no arguments.
+        let seen = (0..500).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            let seen = process(&Process::new(child.id() as i32).ok()?, crate::clock::engine_clock())?;
+            (!seen.command_line.is_empty()).then_some((seen.task.comm, seen.command_line))
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (comm, command_line) = seen.unwrap();
+        assert_eq!(&*comm, "n\u{fffd}t:work");
+        assert!(command_line.contains(argument), "{command_line}");
     }
 
     #[test]
-    fn users_of_passwd() {
-        assert_eq!(user("nobody:x:65534:65534:nobody:/:/usr/sbin/nologin"), Some((65534, "nobody".into())));
-        assert_eq!(user("broken"), None);
+    fn a_long_command_line_is_cut() {
+        assert_eq!(joined(b"a\0\0b c\0"), "a b c");
+        assert_eq!(joined(&vec![b'x'; MAX_COMMAND_LINE]).len(), MAX_COMMAND_LINE);
     }
 }

@@ -30,6 +30,17 @@ pub(crate) struct KernelCounts {
     pub(crate) unparsed: u64,
     /// Requests for a look at /proc that were refused because too many waited.
     pub(crate) sampler_refused: u64,
+    /// Processes that were not looked at, because too many began at once.
+    pub(crate) sampler_given_up: u64,
+    /// Lines of the host's files that were not understood.
+    pub(crate) lines_skipped: u64,
+}
+
+impl KernelCounts {
+    /// Events of the kernel that are missing.
+    pub(crate) const fn lost_events(&self) -> u64 {
+        self.ring_full + self.map_full + self.read_failed + self.unparsed
+    }
 }
 
 /// Consumer of the ring buffer; owns the programs, which detach when it is dropped.
@@ -81,7 +92,7 @@ impl Ring {
             read_failed: sum(KernelCounter::ReadFailed),
             map_full: sum(KernelCounter::MapFull),
             unparsed: self.unparsed,
-            sampler_refused: 0,
+            ..KernelCounts::default()
         }
     }
 }

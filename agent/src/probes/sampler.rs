@@ -2,8 +2,8 @@
 //! own flows, addresses, names of users and pods; without eBPF the whole snapshot at each interval.
 
 use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use pidflow_engine::fact::{Fact, ProcessId};
 use procfs::process::Process;
 
+use super::addresses::{OwnAddresses, Pace, addresses_fact};
+use super::descriptions::Descriptions;
 use super::pods::Pods;
-use super::{procfs_read, snapshot};
+use super::sampler_counts::SamplerCounts;
+use super::users::Users;
+use super::{procfs_read, snapshot, sockets};
 use crate::clock::{engine_clock, engine_ns};
 use crate::privileges::Role;
 
@@ -26,26 +30,30 @@ pub(crate) enum Request {
     Watch(ProcessId, u32),
     /// This process has ended.
     Forget(ProcessId),
+    /// Events were lost: tell which sockets there are.
+    Recount,
 }
 
-/// Processes sampled in one round at the most; with more, rounds take turns.
-const SAMPLES_PER_ROUND: usize = 500;
-/// Descriptions of one round at the most: a storm of short-lived processes inherits its parents'.
-const DESCRIPTIONS_PER_ROUND: usize = 200;
-/// Rounds between two looks at the addresses of other namespaces and at user names.
-const ROUNDS_PER_REFRESH: u32 = 10;
-/// Between two looks at this namespace's addresses and at the pods: shorter than the time that a flow waits for its
-/// join.
-const LOOK: Duration = Duration::from_millis(250);
+/// Processes sampled in one round at most; with more, rounds take turns.
+const MAX_SAMPLES_PER_ROUND: usize = 500;
+/// Between two looks at the addresses of other namespaces, of which the kernel gives no notice.
+const NAMESPACES_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two looks at what may have changed (addresses, pods, users): shorter than the time that a flow waits for its join.
+const CHANGES_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(crate) struct Sampler {
     pub(crate) interval: Duration,
     /// No eBPF: everything comes from snapshots.
     pub(crate) polls: bool,
+    /// Process numbers mean in /proc what they mean elsewhere.
+    pub(crate) looks_up: bool,
+    /// Below which folder the host's own files are.
+    pub(crate) host_root: PathBuf,
     /// The kubelet's links to the logs of containers.
     pub(crate) pod_logs: PathBuf,
     pub(crate) incoming: Receiver<Request>,
     pub(crate) out: Sender<Vec<Fact>>,
+    pub(crate) counts: Arc<SamplerCounts>,
 }
 
 impl Sampler {
@@ -54,16 +62,18 @@ impl Sampler {
     /// # Errors
     /// The thread cannot be started.
     pub(crate) fn spawn(self) -> Result<()> {
-        let mut pods = Pods::of(&self.pod_logs);
-        let mut first = vec![Fact::Users(procfs_read::users())];
-        first.extend(pods.look());
-        first.extend(snapshot::take());
+        let mut rounds = Rounds::new(&self);
+        let mut first = Vec::new();
+        rounds.take_changes(&mut first);
+        if self.looks_up {
+            first.extend(snapshot::take());
+        }
         first.push(Fact::SnapshotDone);
         // The channel is new and empty.
         let _ = self.out.send(first);
         let body = move || {
             Role::Sampler.enter_or_warn();
-            Rounds { pods, ..Rounds::default() }.run(&self);
+            rounds.run(&self);
         };
         thread::Builder::new().name("pidflow-sampler".into()).spawn(body).context("cannot start the sampler thread")?;
         Ok(())
@@ -75,20 +85,34 @@ fn deliver(sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
     facts.is_empty() || sampler.out.send(std::mem::take(facts)).is_ok()
 }
 
-#[derive(Default)]
 struct Rounds {
     watched: Vec<ProcessId>,
     known: HashSet<ProcessId>,
     /// A process to look through into each network namespace.
     namespaces: HashMap<u32, u32>,
-    own_addresses: Vec<IpAddr>,
+    namespaces_pace: Pace,
+    own_addresses: OwnAddresses,
     pods: Pods,
-    described: usize,
+    users: Users,
+    descriptions: Descriptions,
     turn: usize,
-    number: u32,
 }
 
 impl Rounds {
+    fn new(sampler: &Sampler) -> Self {
+        Self {
+            watched: Vec::new(),
+            known: HashSet::new(),
+            namespaces: HashMap::new(),
+            namespaces_pace: Pace::new(NAMESPACES_INTERVAL),
+            own_addresses: OwnAddresses::new(),
+            pods: Pods::of(&sampler.pod_logs),
+            users: Users::below(&sampler.host_root),
+            descriptions: Descriptions::default(),
+            turn: 0,
+        }
+    }
+
     fn run(mut self, sampler: &Sampler) {
         loop {
             let mut facts = Vec::new();
@@ -105,82 +129,83 @@ impl Rounds {
     /// Serves requests until the next round is due; false: the pipeline is gone.
     fn serve(&mut self, sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
         let due = Instant::now() + sampler.interval;
-        self.described = 0;
+        self.descriptions.begin_round();
         while Instant::now() < due {
-            self.look_at_own_addresses(facts);
-            facts.extend(self.pods.look());
-            if !self.serve_until(due.min(Instant::now() + LOOK), sampler, facts) {
+            self.take_changes(facts);
+            if !self.serve_until(due.min(Instant::now() + CHANGES_INTERVAL), sampler, facts) {
                 return false;
             }
         }
         true
     }
 
-    fn look_at_own_addresses(&mut self, facts: &mut Vec<Fact>) {
-        let addresses = procfs_read::addresses(std::process::id());
-        if addresses != self.own_addresses {
-            self.own_addresses.clone_from(&addresses);
-            facts.push(Fact::Addresses {
-                time_ns: engine_ns(),
-                netns: procfs_read::own_network_namespace(),
-                addresses,
-            });
-        }
+    fn take_changes(&mut self, facts: &mut Vec<Fact>) {
+        facts.extend(self.users.poll());
+        facts.extend(self.pods.poll());
+        facts.extend(self.own_addresses.poll(Instant::now()));
     }
 
     fn serve_until(&mut self, due: Instant, sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
         loop {
             // What a burst of requests found out is wanted before the round ends: flows are joined soon.
-            if sampler.incoming.is_empty() && !deliver(sampler, facts) {
-                return false;
+            if sampler.incoming.is_empty() {
+                self.describe(facts);
+                if !deliver(sampler, facts) {
+                    return false;
+                }
             }
             match sampler.incoming.recv_deadline(due) {
-                Ok(request) => self.answer(request, facts),
+                Ok(request) => self.answer(request, sampler, facts),
                 Err(RecvTimeoutError::Timeout) => return true,
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
     }
 
-    fn answer(&mut self, request: Request, facts: &mut Vec<Fact>) {
+    fn answer(&mut self, request: Request, sampler: &Sampler, facts: &mut Vec<Fact>) {
         match request {
-            Request::Describe(id) => self.describe(id, facts),
-            Request::Watch(id, netns) => self.watch(id, netns, facts),
+            Request::Describe(_) if !sampler.looks_up => {}
+            Request::Describe(id) => sampler.counts.given_up(self.descriptions.ask(id)),
+            Request::Watch(id, netns) => self.watch(id, netns, sampler.looks_up, facts),
             Request::Forget(id) => self.forget(id),
+            Request::Recount => self.recount(facts),
         }
     }
 
-    fn describe(&mut self, id: ProcessId, facts: &mut Vec<Fact>) {
-        self.described += 1;
-        if self.described > DESCRIPTIONS_PER_ROUND {
-            return;
-        }
-        let seen = Process::new(id.pid as i32).ok().and_then(|p| procfs_read::process(&p, engine_clock()));
-        if let Some(mut seen) = seen.filter(|s| s.task.id.is_same_in_proc(id)) {
-            seen.task.id = id;
-            facts.push(Fact::Process(Box::new(seen)));
+    fn describe(&mut self, facts: &mut Vec<Fact>) {
+        for id in self.descriptions.take() {
+            let seen = Process::new(id.pid as i32).ok().and_then(|p| procfs_read::process(&p, engine_clock()));
+            if let Some(mut seen) = seen.filter(|s| s.task.id.is_same_in_proc(id)) {
+                seen.task.id = id;
+                facts.push(Fact::Process(Box::new(seen)));
+            }
         }
     }
 
-    fn watch(&mut self, id: ProcessId, netns: u32, facts: &mut Vec<Fact>) {
-        if self.known.insert(id) {
+    /// A process is sampled from now on, and its network namespace, which is told by its own number, is looked into.
+    fn watch(&mut self, id: ProcessId, netns: u32, looks_up: bool, facts: &mut Vec<Fact>) {
+        self.descriptions.promote(id);
+        if looks_up && self.known.insert(id) {
             self.watched.push(id);
         }
-        if netns != 0 && !self.namespaces.contains_key(&netns) && procfs_read::network_namespace(id.pid) == Some(netns)
-        {
+        if netns == 0 || self.namespaces.contains_key(&netns) {
+            return;
+        }
+        let process = id.pid.to_string();
+        if procfs_read::network_namespace(&process) == Some(netns) {
             self.namespaces.insert(netns, id.pid);
-            facts.extend(procfs_read::addresses_event(netns, id.pid));
+            facts.extend(addresses_fact(netns, &process));
         }
     }
 
     fn forget(&mut self, id: ProcessId) {
+        self.descriptions.forget(id);
         if self.known.remove(&id) {
             self.watched.retain(|w| *w != id);
         }
     }
 
     fn round(&mut self, sampler: &Sampler, facts: &mut Vec<Fact>) {
-        self.number = self.number.wrapping_add(1);
         if sampler.polls {
             let begun_ns = engine_ns();
             facts.extend(snapshot::take());
@@ -188,8 +213,10 @@ impl Rounds {
             self.watch_polled(facts);
         }
         self.sample(facts);
-        if self.number.is_multiple_of(ROUNDS_PER_REFRESH) {
-            self.refresh(facts);
+        let now = Instant::now();
+        if self.namespaces_pace.is_due(now) {
+            self.look_into_namespaces(facts);
+            self.namespaces_pace.done(now);
         }
     }
 
@@ -204,7 +231,7 @@ impl Rounds {
     }
 
     fn sample(&mut self, facts: &mut Vec<Fact>) {
-        let count = self.watched.len().min(SAMPLES_PER_ROUND);
+        let count = self.watched.len().min(MAX_SAMPLES_PER_ROUND);
         let turn = if self.watched.len() > count { self.turn } else { 0 };
         let now: Vec<_> = self.watched.iter().cycle().skip(turn).take(count).copied().collect();
         self.turn = (turn + count) % self.watched.len().max(1);
@@ -216,11 +243,18 @@ impl Rounds {
         }
     }
 
-    fn refresh(&mut self, facts: &mut Vec<Fact>) {
-        facts.push(Fact::Users(procfs_read::users()));
-        self.namespaces.retain(|&netns, &mut pid| procfs_read::network_namespace(pid) == Some(netns));
-        for (&netns, &pid) in &self.namespaces {
-            facts.extend(procfs_read::addresses_event(netns, pid));
-        }
+    fn look_into_namespaces(&mut self, facts: &mut Vec<Fact>) {
+        self.namespaces.retain(|&netns, pid| procfs_read::network_namespace(&pid.to_string()) == Some(netns));
+        facts.extend(self.namespaces.iter().filter_map(|(&netns, pid)| addresses_fact(netns, &pid.to_string())));
+    }
+
+    /// Tells which sockets there are in every namespace that is known.
+    fn recount(&self, facts: &mut Vec<Fact>) {
+        let own = procfs_read::own_network_namespace();
+        let others = self.namespaces.iter().filter(|(netns, _)| **netns != own);
+        let others = others.filter_map(|(&netns, &pid)| Some((netns, Process::new(i32::try_from(pid).ok()?).ok()?)));
+        let own = Process::myself().ok().map(|p| (own, p));
+        let alive = own.into_iter().chain(others).filter_map(|(netns, p)| sockets::alive(netns, &p));
+        facts.extend(alive.map(|sockets| Fact::SocketsAlive(Box::new(sockets))));
     }
 }

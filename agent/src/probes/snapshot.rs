@@ -4,15 +4,13 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use pidflow_engine::fact::{Fact, Socket, SocketUse, Task};
+use pidflow_schema::Protocol;
 use procfs::net::{TcpState, UdpState};
 use procfs::process::{FDTarget, Process};
 
-use super::procfs_read;
+use super::addresses::addresses_fact;
+use super::{procfs_read, sockets};
 use crate::clock::{engine_clock, engine_ns};
-
-/// `IPPROTO_TCP`, `IPPROTO_UDP`.
-const TCP: u8 = 6;
-const UDP: u8 = 17;
 
 /// Everything that /proc shows now: processes, parents first, then addresses, then sockets.
 pub(crate) fn take() -> Vec<Fact> {
@@ -23,13 +21,13 @@ pub(crate) fn take() -> Vec<Fact> {
     for p in procfs::process::all_processes().into_iter().flatten().flatten() {
         let Some(seen) = procfs_read::process(&p, clock) else { continue };
         note_sockets(&p, &seen.task, seen.parent_pid, &mut owners);
-        if let Some(netns) = procfs_read::network_namespace(seen.task.id.pid) {
+        if let Some(netns) = procfs_read::network_namespace(&seen.task.id.pid.to_string()) {
             namespaces.entry(netns).or_insert(p);
         }
         events.push(Fact::Process(Box::new(seen)));
     }
     for (netns, p) in namespaces {
-        events.extend(procfs_read::addresses_event(netns, p.pid().unsigned_abs()));
+        events.extend(addresses_fact(netns, &p.pid().to_string()));
         sockets_of(&p, netns, &owners, &mut events);
     }
     events
@@ -53,14 +51,14 @@ fn note_sockets(p: &Process, task: &Task, parent_pid: u32, owners: &mut HashMap<
 
 /// /proc/PID/net shows the tables of the process's namespace: no need to enter it.
 fn sockets_of(p: &Process, netns: u32, owners: &HashMap<u64, Vec<Owner>>, out: &mut Vec<Fact>) {
-    let tcp = [p.tcp(), p.tcp6()].into_iter().flatten().flatten();
-    for e in tcp.filter(|e| e.inode != 0) {
+    let tcp = sockets::tcp(p).unwrap_or_default();
+    for e in tcp.into_iter().filter(|e| e.inode != 0) {
         let used = if e.state == TcpState::Listen { SocketUse::HeldListening } else { SocketUse::Held };
-        held(owners, socket(e.inode, netns, TCP, (e.local_address, e.remote_address)), used, out);
+        held(owners, socket(e.inode, netns, Protocol::TCP, (e.local_address, e.remote_address)), used, out);
     }
-    let udp = [p.udp(), p.udp6()].into_iter().flatten().flatten();
-    for e in udp.filter(|e| e.inode != 0 && matches!(e.state, UdpState::Established | UdpState::Close)) {
-        held(owners, socket(e.inode, netns, UDP, (e.local_address, e.remote_address)), SocketUse::Held, out);
+    let udp = sockets::udp(p).unwrap_or_default();
+    for e in udp.into_iter().filter(|e| e.inode != 0 && matches!(e.state, UdpState::Established | UdpState::Close)) {
+        held(owners, socket(e.inode, netns, Protocol::UDP, (e.local_address, e.remote_address)), SocketUse::Held, out);
     }
 }
 

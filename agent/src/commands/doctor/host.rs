@@ -1,22 +1,38 @@
-//! The kernel and what it lets us do.
+//! The kernel and what it allows.
 
 use std::fs;
 use std::path::Path;
 
 use super::finding::{Finding, Verdict};
 use crate::privileges;
+use crate::probes::{Limit, Surroundings, host_files};
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 const DELAY_ACCOUNTING: &str = "/proc/sys/kernel/task_delayacct";
 
 /// Everything about the host.
-pub(super) fn findings(pod_logs: &Path) -> Vec<Finding> {
-    vec![kernel(), btf(), capabilities(), lockdown(), tracefs(), delay_accounting(), cgroup(), pods(pod_logs)]
+pub(super) fn findings(pod_logs: &Path, by_polling: bool) -> Vec<Finding> {
+    let kernel = [kernel(), btf(), capabilities(), lockdown(), tracefs(), delay_accounting(), cgroup(), pods(pod_logs)];
+    kernel.into_iter().chain(namespaces(by_polling)).collect()
+}
+
+/// Where the agent runs, and what it cannot see from there.
+fn namespaces(by_polling: bool) -> Vec<Finding> {
+    let limits = Surroundings::look().limits(by_polling);
+    if limits.is_empty() {
+        return vec![Finding::new(Verdict::Fine, "namespaces", "the host's")];
+    }
+    limits.iter().map(limit).collect()
+}
+
+fn limit(limit: &Limit) -> Finding {
+    let verdict = if limit.lost.is_empty() { Verdict::Fine } else { Verdict::Less };
+    Finding::new(verdict, limit.what, &limit.found).with("lost", limit.lost).with("remedy", limit.remedy)
 }
 
 fn read(path: &str) -> Option<String> {
-    fs::read_to_string(path).ok().map(|t| t.trim().to_owned())
+    host_files::read(path).ok().map(|t| t.trim().to_owned())
 }
 
 fn kernel() -> Finding {

@@ -16,9 +16,10 @@ use finding::{Finding, Verdict, render};
 
 /// Looks, prints, and fails when `pidflow run` would.
 pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
+    let backend = args.probes.backend.unwrap_or(Backend::Auto);
     let sections = [
-        ("Host", host::findings(&args.probes.pod_logs())),
-        ("Hooks", hooks(args)),
+        ("Host", host::findings(&args.probes.pod_logs(), backend == Backend::Poll)),
+        ("Hooks", hooks(backend)),
         ("Packets", packets::findings()),
         ("Threads", threads::findings()),
     ];
@@ -34,8 +35,7 @@ pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     Ok(if fails { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-fn hooks(args: &DoctorArgs) -> Vec<Finding> {
-    let backend = args.probes.backend.unwrap_or(Backend::Auto);
+fn hooks(backend: Backend) -> Vec<Finding> {
     match probes::probe_hooks(backend.into()) {
         Ok(reports) => reports.iter().map(hook).collect(),
         Err(e) => vec![Finding::new(Verdict::Fails, "all hooks", "none").with("why", &format!("{e:#}"))],

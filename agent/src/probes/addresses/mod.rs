@@ -1,0 +1,56 @@
+//! Addresses of network namespaces: those that their sockets may have.
+
+mod local_routes;
+mod own;
+mod tables;
+
+pub(super) use own::OwnAddresses;
+pub(super) use tables::addresses_fact;
+
+use std::time::{Duration, Instant};
+
+/// Of its time, a reader may spend this share with reading: one part in so many.
+const SHARE: u32 = 100;
+
+/// When something that may be costly is read again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    at_least: Duration,
+    due: Option<Instant>,
+}
+
+impl Pace {
+    /// At once, and then no sooner than after `at_least`.
+    pub(super) const fn new(at_least: Duration) -> Self {
+        Self { at_least, due: None }
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.due.is_none_or(|due| due <= now)
+    }
+
+    /// It was read, which began at `begun`: what takes long is read less often.
+    pub(super) fn done(&mut self, begun: Instant) {
+        self.done_within(begun, begun.elapsed());
+    }
+
+    fn done_within(&mut self, begun: Instant, cost: Duration) {
+        self.due = Some(begun + self.at_least.max(cost * SHARE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_read_less_often() {
+        let mut pace = Pace::new(Duration::from_secs(1));
+        let start = Instant::now();
+        assert!(pace.is_due(start));
+        pace.done_within(start, Duration::from_millis(1));
+        assert!(!pace.is_due(start) && pace.is_due(start + Duration::from_secs(1)));
+        pace.done_within(start, Duration::from_secs(2));
+        assert!(!pace.is_due(start + Duration::from_secs(199)) && pace.is_due(start + Duration::from_secs(200)));
+    }
+}

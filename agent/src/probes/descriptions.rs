@@ -1,0 +1,114 @@
+//! Which processes are looked at next: those that own sockets first, then the newest. A storm of short-lived processes is not
+//! looked at one by one; what is left out is counted.
+
+use std::collections::HashMap;
+
+use pidflow_engine::fact::ProcessId;
+
+/// Processes looked at in one round at most.
+const MAX_PER_ROUND: usize = 200;
+/// Processes that may wait; with more, half of them are given up.
+const MAX_WAITING: usize = 4096;
+
+/// How much a process matters: whether it owns a socket, and when it was asked for.
+type Rank = (bool, u64);
+
+/// Requests that wait.
+#[derive(Debug, Default)]
+pub(super) struct Descriptions {
+    waiting: HashMap<ProcessId, Rank>,
+    asked: u64,
+    left_in_round: usize,
+}
+
+impl Descriptions {
+    /// A new round begins.
+    pub(super) const fn begin_round(&mut self) {
+        self.left_in_round = MAX_PER_ROUND;
+    }
+
+    /// Asks for a look at a process; returns how many others are given up for it.
+    pub(super) fn ask(&mut self, id: ProcessId) -> u64 {
+        self.asked += 1;
+        self.waiting.insert(id, (false, self.asked));
+        if self.waiting.len() > MAX_WAITING { self.give_up_half() } else { 0 }
+    }
+
+    /// The process owns a socket: it is looked at before those that do not.
+    pub(super) fn promote(&mut self, id: ProcessId) {
+        if let Some((owns, _)) = self.waiting.get_mut(&id) {
+            *owns = true;
+        }
+    }
+
+    /// The process has ended.
+    pub(super) fn forget(&mut self, id: ProcessId) {
+        self.waiting.remove(&id);
+    }
+
+    /// Those whose turn it is in this round.
+    pub(super) fn take(&mut self) -> Vec<ProcessId> {
+        if self.waiting.is_empty() || self.left_in_round == 0 {
+            return Vec::new();
+        }
+        let mut now = self.ranked();
+        now.truncate(self.left_in_round);
+        self.left_in_round -= now.len();
+        for id in &now {
+            self.waiting.remove(id);
+        }
+        now
+    }
+
+    fn give_up_half(&mut self) -> u64 {
+        let given_up = self.ranked().split_off(MAX_WAITING / 2);
+        for id in &given_up {
+            self.waiting.remove(id);
+        }
+        given_up.len() as u64
+    }
+
+    /// Best first.
+    fn ranked(&self) -> Vec<ProcessId> {
+        let mut ids: Vec<_> = self.waiting.iter().map(|(id, rank)| (*rank, *id)).collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        ids.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::process_id;
+    use super::*;
+
+    fn id(pid: usize) -> ProcessId {
+        process_id(pid as i32, 1)
+    }
+
+    #[test]
+    fn owners_come_first_then_the_newest() {
+        let mut d = Descriptions::default();
+        assert!((1..=3 * MAX_PER_ROUND).all(|pid| d.ask(id(pid)) == 0));
+        d.promote(id(5));
+        d.promote(id(99_999));
+        d.begin_round();
+        let first = d.take();
+        assert_eq!((first.len(), first[0], first[1]), (MAX_PER_ROUND, id(5), id(3 * MAX_PER_ROUND)));
+        assert!(d.take().is_empty(), "the round is over");
+        d.begin_round();
+        assert_eq!(d.take()[0], id(2 * MAX_PER_ROUND + 1), "those that were left wait for the next one");
+    }
+
+    #[test]
+    fn what_is_given_up_is_counted_and_owners_are_kept() {
+        let mut d = Descriptions::default();
+        d.ask(id(1));
+        d.promote(id(1));
+        let given_up: u64 = (2..=MAX_WAITING + 1).map(|pid| d.ask(id(pid))).sum();
+        assert_eq!(given_up as usize + d.waiting.len(), MAX_WAITING + 1);
+        d.begin_round();
+        assert_eq!(d.take()[0], id(1));
+        d.forget(id(MAX_WAITING + 1));
+        assert_eq!(d.waiting.len(), MAX_WAITING / 2 - MAX_PER_ROUND);
+    }
+}

@@ -1,0 +1,74 @@
+//! Files of the host as text, whatever bytes are in them: one that is not UTF-8 takes nothing but itself, and a line that
+//! cannot be understood takes nothing but that line.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Lines that could not be understood, of all files.
+static SKIPPED: AtomicU64 = AtomicU64::new(0);
+/// Files of which that has been said.
+static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+
+/// The text of a file; bytes that are not UTF-8 become U+FFFD.
+///
+/// # Errors
+/// As [`fs::read`].
+pub(crate) fn read(path: impl AsRef<Path>) -> io::Result<String> {
+    fs::read(path).map(lossy)
+}
+
+/// Bytes as text, without a copy where they are UTF-8.
+pub(crate) fn lossy(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// What each line says; those that say nothing are counted, and the first one of a file is told in the log. `file` is the
+/// name that people know.
+pub(super) fn parse_lines<'a, T>(
+    file: &'static str,
+    text: &'a str,
+    parse: impl Fn(&'a str) -> Option<T>,
+) -> impl Iterator<Item = T> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines.filter_map(move |line| parse(line).or_else(|| skip(file, line)))
+}
+
+fn skip<T>(file: &'static str, line: &str) -> Option<T> {
+    SKIPPED.fetch_add(1, Ordering::Relaxed);
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(file) {
+        let begin: String = line.chars().take(SAID_CHARACTERS).collect();
+        tracing::warn!("{file}: a line is not understood and skipped: {begin:?}; further ones are counted alone");
+    }
+    None
+}
+
+/// Characters of a line that the log shows.
+const SAID_CHARACTERS: usize = 40;
+
+/// Lines that were skipped so far.
+pub(super) fn skipped() -> u64 {
+    SKIPPED.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_none_is_skipped_and_counted() {
+        let before = skipped();
+        let numbers: Vec<u32> = parse_lines("a test's file", "1\n\nx\n3\ny\n", |line| line.parse().ok()).collect();
+        assert_eq!(numbers, [1, 3]);
+        assert!(skipped() >= before + 2);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_take_nothing_else() {
+        assert_eq!(lossy(b"m\xfcller\n".to_vec()), "m\u{fffd}ller\n");
+        assert_eq!(lossy("müller".into()), "müller");
+    }
+}

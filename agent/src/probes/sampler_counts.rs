@@ -1,0 +1,19 @@
+//! What the sampler left out, counted for the pipeline.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Shared by the sampler and the pipeline.
+#[derive(Debug, Default)]
+pub(super) struct SamplerCounts(AtomicU64);
+
+impl SamplerCounts {
+    /// So many processes were not looked at, because too many came at once.
+    pub(super) fn given_up(&self, processes: u64) {
+        self.0.fetch_add(processes, Ordering::Relaxed);
+    }
+
+    /// Processes that were not looked at.
+    pub(super) fn total(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
