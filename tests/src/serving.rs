@@ -113,9 +113,9 @@ impl Serving {
         line.map_or(Ok(0), |value| Ok(value.parse::<f64>()? as u64))
     }
 
-    /// Sends it SIGHUP.
-    pub fn hang_up(&self) -> Result<()> {
-        self.process.signal(libc::SIGHUP)
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) -> Result<()> {
+        self.process.signal(signal)
     }
 
     /// Ends it with SIGTERM, which must succeed.

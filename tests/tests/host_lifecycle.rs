@@ -1,5 +1,8 @@
 //! The agent's end: told to stop it loses nothing, killed it leaves nothing.
 
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -7,6 +10,7 @@ use anyhow::{Result, ensure};
 use pidflow_tests::agent::Agent;
 use pidflow_tests::bpf::Loaded;
 use pidflow_tests::compare;
+use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::trial::{self, Running};
 use pidflow_tests::truth::Exchange;
@@ -69,4 +73,45 @@ fn sigkill_leaves_nothing_attached_and_a_new_start_works() -> Result<()> {
     let again = trial::observe("threads", &["--probes", "tracepoint"])?;
     ensure!(again.outcome.perfect(), "{}\n{}", again.outcome, again.ended.log);
     Ok(())
+}
+
+/// Connections that end while their closes are lost.
+const HELD: usize = 300;
+/// Connections whose events fill the ring buffer of 8 MiB.
+const CHURN: u16 = 16_000;
+
+/// A connection over which one byte went.
+fn connection(listener: &TcpListener, to: Ipv4Addr) -> Result<(TcpStream, TcpStream)> {
+    let mut client = TcpStream::connect(SocketAddr::from((to, listener.local_addr()?.port())))?;
+    let (mut server, _) = listener.accept()?;
+    client.write_all(b"x")?;
+    server.read_exact(&mut [0])?;
+    Ok((client, server))
+}
+
+#[test]
+fn lost_events_are_told_and_sockets_read_anew() -> Result<()> {
+    if without_root("lost_events_are_told_and_sockets_read_anew") {
+        return Ok(());
+    }
+    let dir = trial::folder()?;
+    let agent = Serving::start(dir.path(), &["--probes", "tracepoint"])?;
+    let claims = || agent.metric("pidflow_table_entries{table=\"socket-claims\"}");
+    let missed = || agent.metric("pidflow_join_total{outcome=\"closes-missed\"}");
+    let before = claims()?;
+    let listener = TcpListener::bind("0.0.0.0:0")?;
+    let held = (0..HELD).map(|_| connection(&listener, Ipv4Addr::LOCALHOST)).collect::<Result<Vec<_>>>()?;
+    eventually("the connections are known", || Ok(claims()? >= before + 2 * HELD as u64))?;
+    agent.signal(libc::SIGSTOP)?;
+    for n in 0..CHURN {
+        // Many addresses, so that ports are not used up by connections in TIME_WAIT.
+        drop(connection(&listener, Ipv4Addr::new(127, 0, 1, (n % 250) as u8 + 1))?);
+    }
+    drop(held);
+    agent.signal(libc::SIGCONT)?;
+    eventually("events were lost", || Ok(agent.metric("pidflow_probe_events_lost_total{reason=\"ring-full\"}")? > 0))?;
+    let log = || Ok(fs::read_to_string(dir.path().join("log"))?.contains("kernel events were lost"));
+    eventually("the log says so", log)?;
+    eventually("sockets that were closed have no owner any more", || Ok(missed()? >= 2 * HELD as u64))?;
+    agent.stop()
 }

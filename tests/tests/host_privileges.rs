@@ -79,6 +79,9 @@ fn check(threads: &[Thread]) -> Result<()> {
     Ok(())
 }
 
+/// Delay accounting, which is put back with the capability that one thread keeps.
+const SWITCH: &str = "/proc/sys/kernel/task_delayacct";
+
 const EVERYTHING: &str = r#"
 [[exporter]]
 kind = "ipfix"
@@ -104,6 +107,7 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     if without_root("every_thread_has_what_the_table_says_and_no_more") {
         return Ok(());
     }
+    let before = fs::read_to_string(SWITCH).unwrap_or_default();
     let dir = trial::folder()?;
     let config = dir.path().join("pidflow.toml");
     let folder = dir.path().to_string_lossy().into_owned();
@@ -123,8 +127,10 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     // What is started later has no more.
     agent.get("/metrics")?;
     fs::write(&config, fs::read_to_string(&config)?.replace("tcp://127.0.0.1:9", "tcp://127.0.0.1:10"))?;
-    agent.hang_up()?;
+    agent.signal(libc::SIGHUP)?;
     std::thread::sleep(Duration::from_secs(2));
     check(&threads(agent.pid())?)?;
-    agent.stop()
+    agent.stop()?;
+    ensure!(fs::read_to_string(SWITCH).unwrap_or_default() == before, "the switch was not put back");
+    Ok(())
 }

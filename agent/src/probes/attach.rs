@@ -22,7 +22,7 @@ pub(crate) struct Attached {
 /// Loads the object for the running kernel and attaches what `backend` allows.
 ///
 /// # Errors
-/// No BTF, no permission to load programs, or no fact could be had at all.
+/// No BTF, no permission to load programs, or no hook could be attached.
 pub(crate) fn attach(backend: Backend) -> Result<Attached> {
     let layout = KernelLayout::of_running_kernel()?;
     let mut attacher = Attacher { ebpf: load(&layout)?, btf: Btf::from_sys_fs()?, attached: HashSet::new() };

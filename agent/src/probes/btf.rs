@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use pidflow_schema::abi::Offsets;
 
-use super::btf_reader::{Btf, Kind, Type};
+use super::btf_reader::{Btf, Type, TypeKind};
 
 const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
@@ -30,7 +30,7 @@ impl KernelLayout {
         names.sort_unstable();
         names.dedup();
         let mut structures = vec![None; names.len()];
-        self.btf.find_into(Kind::Struct, &names, &mut structures);
+        self.btf.find_into(TypeKind::Struct, &names, &mut structures);
         Offsets::resolve(|path| {
             let (name, members) = path.split_once('.')?;
             let structure = structures.get(names.binary_search(&name).ok()?)?;
@@ -40,25 +40,25 @@ impl KernelLayout {
 
     /// Size of `struct percpu_counter` where the kernel counts resident pages in those (since 6.2), else 0.
     pub(crate) fn percpu_counter_size(&self) -> u64 {
-        let [memory, counter] = self.btf.find(Kind::Struct, ["mm_struct", "percpu_counter"]);
+        let [memory, counter] = self.btf.find(TypeKind::Struct, ["mm_struct", "percpu_counter"]);
         let pages = memory.and_then(|m| self.btf.member(m, "rss_stat"));
-        let counts_so = pages.and_then(|(_, id)| self.btf.unaliased(id)).is_some_and(|t| t.kind == Kind::Array);
+        let counts_so = pages.and_then(|(_, id)| self.btf.unaliased(id)).is_some_and(|t| t.kind == TypeKind::Array);
         if counts_so { counter.map_or(0, |c| c.size_or_type.into()) } else { 0 }
     }
 
     /// Number of parameters of a kernel function; none: no such function.
     pub(crate) fn parameters(&self, function: &str) -> Option<usize> {
-        let [function] = self.btf.find(Kind::Function, [function]);
+        let [function] = self.btf.find(TypeKind::Function, [function]);
         self.btf.unaliased(function?.size_or_type).and_then(prototype_parameters)
     }
 
     /// Number of arguments of a tracepoint (`TP_PROTO`), without the hidden first one.
     pub(crate) fn tracepoint_arguments(&self, name: &str) -> Option<usize> {
-        let [typedef] = self.btf.find(Kind::Typedef, [&format!("btf_trace_{name}")]);
+        let [typedef] = self.btf.find(TypeKind::Typedef, [&format!("btf_trace_{name}")]);
         self.btf.pointee(typedef?.size_or_type).and_then(prototype_parameters)?.checked_sub(1)
     }
 
-    /// `member.member` of a struct to octets.
+    /// `member.member` of a struct to bytes.
     fn offset(&self, mut structure: Type, members: &str) -> Option<u32> {
         let mut bits = 0u32;
         let mut names = members.split('.').peekable();
@@ -74,14 +74,14 @@ impl KernelLayout {
 }
 
 fn prototype_parameters(of: Type) -> Option<usize> {
-    (of.kind == Kind::Prototype).then_some(of.entries)
+    (of.kind == TypeKind::Prototype).then_some(of.entries)
 }
 
 #[cfg(test)]
 mod tests {
     use pidflow_schema::abi::{ABSENT, Offsets};
 
-    use super::{Btf, KERNEL_BTF, KernelLayout, Kind};
+    use super::{Btf, KERNEL_BTF, KernelLayout, TypeKind};
 
     const STRUCT: u32 = 4;
     const UNION: u32 = 5;
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(offsets.task_leader, 12, "in an anonymous struct in an anonymous union");
         assert_eq!(offsets.task_runtime, 24, "behind a typedef and a qualifier");
         assert_eq!(offsets.sock_err, 0, "the width is no part of the offset");
-        assert_eq!(offsets.sock_type, ABSENT, "not at a whole octet");
+        assert_eq!(offsets.sock_type, ABSENT, "not at a whole byte");
         assert_eq!(offsets.percpu_count, 8);
         assert_eq!(offsets.task_comm, ABSENT, "no such member");
         assert_eq!(offsets.cred_euid, ABSENT, "a struct that contains itself ends the search");
@@ -202,9 +202,9 @@ mod tests {
     fn no_damaged_file_panics() {
         let file = small_kernel();
         for at in 0..file.len() {
-            for octet in [0, 1, 0x7f, 0x80, 0xff] {
+            for byte in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut damaged = file.clone();
-                damaged[at] = octet;
+                damaged[at] = byte;
                 let Ok(layout) = layout(damaged) else { continue };
                 let _ = (layout.offsets(), layout.percpu_counter_size());
                 let _ = (layout.parameters("inet_csk_accept"), layout.tracepoint_arguments("sched_process_exit"));
@@ -229,6 +229,6 @@ mod tests {
         }
         assert!(matches!(layout.parameters("inet_csk_accept"), Some(2 | 4)));
         assert!(matches!(layout.tracepoint_arguments("sched_process_exit"), Some(1 | 2)));
-        assert!(layout.btf.find(Kind::Struct, ["no_such_struct"])[0].is_none());
+        assert!(layout.btf.find(TypeKind::Struct, ["no_such_struct"])[0].is_none());
     }
 }

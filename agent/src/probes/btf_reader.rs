@@ -10,10 +10,10 @@ use anyhow::{Context, Result, bail, ensure};
 const MAGIC: u16 = 0xeb9f;
 const VERSION: u8 = 1;
 
-/// Octets that every type has: name, info, size or type.
+/// Bytes that every type has: name, info, size or type.
 const TYPE_LEN: usize = 12;
 
-/// Octets of one struct member: name, type, offset.
+/// Bytes of one struct member: name, type, offset.
 const MEMBER_LEN: usize = 12;
 
 /// Typedefs, qualifiers and pointers in a row; the kernel itself takes 32.
@@ -24,7 +24,7 @@ const MAX_NESTED: usize = 100;
 
 /// What a type is, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TypeKind {
     Pointer,
     Array,
     Struct,
@@ -37,8 +37,8 @@ pub(crate) enum Kind {
     Other,
 }
 
-impl Kind {
-    /// The kind that an info word names, and the octets behind the type's first [`TYPE_LEN`].
+impl TypeKind {
+    /// The kind that an info word names, and the bytes behind the type's first [`TYPE_LEN`].
     fn of(info: u32) -> Option<(Self, usize)> {
         let entries = vlen(info);
         Some(match kind_number(info) {
@@ -76,10 +76,10 @@ fn vlen(info: u32) -> usize {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Type {
     /// What it is.
-    pub(crate) kind: Kind,
+    pub(crate) kind: TypeKind,
     /// Members of a struct or union, parameters of a prototype.
     pub(crate) entries: usize,
-    /// Octets of a struct or union; of others the id of the type they refer to.
+    /// Bytes of a struct or union; of others the id of the type they refer to.
     pub(crate) size_or_type: u32,
     name: u32,
     has_bitfields: bool,
@@ -114,14 +114,14 @@ impl Btf {
     }
 
     /// The first type of this kind for each of the names, in one pass.
-    pub(crate) fn find<const N: usize>(&self, kind: Kind, names: [&str; N]) -> [Option<Type>; N] {
+    pub(crate) fn find<const N: usize>(&self, kind: TypeKind, names: [&str; N]) -> [Option<Type>; N] {
         let mut found = [None; N];
         self.find_into(kind, &names, &mut found);
         found
     }
 
     /// As [`Self::find`], for a number of names that is not known at compile time.
-    pub(crate) fn find_into(&self, kind: Kind, names: &[&str], found: &mut [Option<Type>]) {
+    pub(crate) fn find_into(&self, kind: TypeKind, names: &[&str], found: &mut [Option<Type>]) {
         let mut missing = names.len();
         for t in self.types.iter().filter_map(|at| self.type_at(*at)).filter(|t| t.kind == kind) {
             let Some(name) = self.strings_from(t.name) else { continue };
@@ -138,12 +138,12 @@ impl Btf {
 
     /// The type behind typedefs and qualifiers.
     pub(crate) fn unaliased(&self, id: u32) -> Option<Type> {
-        self.behind(id, Kind::is_alias)
+        self.behind(id, TypeKind::is_alias)
     }
 
     /// The type behind typedefs, qualifiers and pointers.
     pub(crate) fn pointee(&self, id: u32) -> Option<Type> {
-        self.behind(id, |kind| kind.is_alias() || kind == Kind::Pointer)
+        self.behind(id, |kind| kind.is_alias() || kind == TypeKind::Pointer)
     }
 
     /// A member's offset in bits and its type's id; anonymous structs and unions are searched too.
@@ -167,7 +167,7 @@ impl Btf {
 
     /// Members of a struct or union; none of anything else.
     fn members(&self, of: Type) -> impl Iterator<Item = Member> {
-        let entries = if matches!(of.kind, Kind::Struct | Kind::Union) { of.entries } else { 0 };
+        let entries = if matches!(of.kind, TypeKind::Struct | TypeKind::Union) { of.entries } else { 0 };
         let body = self.data.get(of.body..).unwrap_or_default();
         body.chunks_exact(MEMBER_LEN).take(entries).filter_map(move |m| {
             let offset = word(m, 8)?;
@@ -177,7 +177,7 @@ impl Btf {
         })
     }
 
-    fn behind(&self, mut id: u32, passes: impl Fn(Kind) -> bool) -> Option<Type> {
+    fn behind(&self, mut id: u32, passes: impl Fn(TypeKind) -> bool) -> Option<Type> {
         for _ in 0..MAX_CHAIN {
             let t = self.type_at(*self.types.get(id.checked_sub(1)? as usize)?)?;
             if !passes(t.kind) {
@@ -192,7 +192,7 @@ impl Btf {
         let at = at as usize;
         let head = self.data.get(at..)?.first_chunk::<TYPE_LEN>()?;
         let info = word(head, 4)?;
-        let (kind, _) = Kind::of(info)?;
+        let (kind, _) = TypeKind::of(info)?;
         Some(Type {
             kind,
             entries: vlen(info),
@@ -227,13 +227,13 @@ fn sections(data: &[u8]) -> Result<(Range<usize>, Range<usize>)> {
 
 /// Where each type begins.
 fn index(data: &[u8], section: Range<usize>) -> Result<Vec<u32>> {
-    // Kernels have some 25 octets a type.
+    // Kernels have some 25 bytes a type.
     let mut types = Vec::with_capacity(section.len() / 20);
     let data = data.get(..section.end).unwrap_or_default();
     let mut at = section.start;
     while at < section.end {
         let Some(info) = word(data, at + 4) else { bail!("the BTF type at offset {at} is cut off") };
-        let Some((_, body)) = Kind::of(info) else {
+        let Some((_, body)) = TypeKind::of(info) else {
             bail!("the BTF type at offset {at} is of the unknown kind {}", kind_number(info));
         };
         types.push(u32::try_from(at)?);

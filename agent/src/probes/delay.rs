@@ -47,12 +47,12 @@ impl Guard {
             DelayAccounting::Off => false,
         };
         let before = is_on().with_context(|| {
-            format!("{SWITCH} is not there: this kernel cannot switch delay accounting; leave --delay-accounting away")
+            format!("{SWITCH} is not there: this kernel cannot switch delay accounting; omit --delay-accounting")
         })?;
         if before == on {
             return Ok(Self { waiting: None });
         }
-        set(on).with_context(|| format!("cannot write {SWITCH}; run as root or leave --delay-accounting away"))?;
+        set(on).with_context(|| format!("cannot write {SWITCH}; run as root or omit --delay-accounting"))?;
         Ok(Self { waiting: Some(put_back_at_end(before)?) })
     }
 }

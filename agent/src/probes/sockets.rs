@@ -51,7 +51,8 @@ pub(super) fn alive(netns: u32, of: &Process) -> Option<SocketsAlive> {
     Some(SocketsAlive {
         netns,
         taken_ns,
-        tcp: tcp.iter().map(ends).collect(),
+        // No file refers to those without inode: they wait to be accepted, or for the last packets after their close.
+        tcp: tcp.iter().filter(|e| e.inode != 0).map(ends).collect(),
         protocols: vec![Protocol::UDP],
         inodes: udp.iter().map(|e| e.inode).collect(),
     })
@@ -94,9 +95,10 @@ mod tests {
         let now = alive(own_network_namespace(), &me).unwrap();
         assert!(now.tcp.contains(&ends) && now.tcp.contains(&(at, SocketAddr::from(([0, 0, 0, 0], 0)))));
         assert!(now.inodes.iter().any(|i| number == format!("socket:[{i}]")), "{number}");
-        drop((listener, datagrams));
+        drop((client, listener, datagrams));
         let later = alive(own_network_namespace(), &me).unwrap();
         assert!(!later.tcp.contains(&(at, SocketAddr::from(([0, 0, 0, 0], 0)))));
+        assert!(!later.tcp.contains(&ends), "also in TIME_WAIT");
         assert!(later.inodes.iter().all(|i| number != format!("socket:[{i}]")));
         assert!(alive(1, &me).is_none(), "it is not in that namespace");
     }
