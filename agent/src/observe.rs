@@ -14,7 +14,7 @@ use crate::figures;
 use crate::host::Host;
 use crate::live_view::{LiveView, Totals};
 use crate::metrics::talk::Talk;
-use crate::pipeline::{Onlooker, TellUsage};
+use crate::pipeline::{Figures, Onlooker, TellUsage};
 use crate::probes::{HookReport, KernelCounts};
 use crate::published::Published;
 use crate::published::losses::{Loss, LossWindow};
@@ -27,31 +27,6 @@ const SUMMARY_S: u64 = 60;
 
 /// Interfaces that are named where they are missing.
 const MAX_NAMED: usize = 10;
-
-/// Everything that counts, at one moment.
-#[derive(Debug)]
-pub(crate) struct Figures {
-    /// Packet sources.
-    pub(crate) capture: CaptureCounters,
-    /// Flow table.
-    pub(crate) table: FlowTableCounters,
-    /// Flows in it.
-    pub(crate) active: usize,
-    /// The join.
-    pub(crate) join: JoinCounters,
-    /// Processes and sockets held.
-    pub(crate) held: (usize, usize),
-    /// The kernel side.
-    pub(crate) kernel: KernelCounts,
-    /// Exporters.
-    pub(crate) exporters: Vec<Snapshot>,
-    /// Flows joined before their time, because too many waited.
-    pub(crate) joined_early: u64,
-    /// Times that the system clock was set while running.
-    pub(crate) clock_steps: u64,
-    /// Things that wait, by queue.
-    pub(crate) queues: [(&'static str, usize); 4],
-}
 
 /// What does not change while running.
 #[derive(Debug, Clone)]

@@ -131,8 +131,8 @@ fn start(thread: &'static str, port: Port, counts: &Arc<Counts>, published: &Pub
     };
     let server = Server::new(routes(port.pages, published.clone(), guard), port.tls, budget, Arc::clone(counts));
     let run = move || {
-        let served =
-            Role::Http.enter().context("cannot give up privileges").and_then(|()| block_on(port.listener, server));
+        let entered = Role::Http.enter().context("cannot give up privileges");
+        let served = entered.and_then(|()| block_on(port.listener, server));
         if let Err(e) = served {
             tracing::error!("HTTP ended: {e:#}");
         }

@@ -10,12 +10,12 @@ use pidflow_engine::join::Joiner;
 use pidflow_schema::{Flow, FlowEndDetail, FlowEndReason};
 
 use super::changes::PendingChanges;
+use super::figures::Figures;
 use super::grace::{GRACE, Grace};
 use super::held::Held;
 use super::{Ended, Outlet, Sources, name_interfaces};
 use crate::capture::{PacketBatch, SeenUntil};
 use crate::clock::{BootClock, Timeline, engine_clock, engine_ns};
-use crate::observe::Figures;
 use crate::pacing::Pacer;
 use crate::signals::Stop;
 

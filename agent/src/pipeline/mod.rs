@@ -4,6 +4,7 @@
 //! same for capture files. Neither knows where packets and facts come from or who reads the records.
 
 mod changes;
+mod figures;
 mod grace;
 mod held;
 mod live;
@@ -18,6 +19,7 @@ use pidflow_exporters::Snapshot;
 
 use crate::capture::{CaptureCounters, Interface};
 
+pub(crate) use figures::Figures;
 pub(crate) use live::{Live, LiveParts, NOTHING_LEFT};
 pub(crate) use outlet::{Enricher, Onlooker, Outlet, TellUsage};
 pub(crate) use reading::Reading;

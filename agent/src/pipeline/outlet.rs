@@ -7,7 +7,7 @@ use pidflow_exporters::ExporterSet;
 use pidflow_schema::FlowRecord;
 
 use super::RECORD_BATCH;
-use crate::observe::Figures;
+use super::figures::Figures;
 
 /// Tells of each process what it used; see [`pidflow_engine::join::Joiner::tell_usage`].
 pub(crate) type TellUsage<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&Usage));

@@ -11,11 +11,11 @@ use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExportContext, ExporterSet};
 use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord};
 
+use super::figures::Figures;
 use super::live::Moment;
 use super::source::{FactSource, Inbox, PacketSource};
 use super::{Live, LiveParts, NOTHING_LEFT, Onlooker, Outlet, Sources, TellUsage};
 use crate::capture::{CaptureCounters, Interface, PacketBatch, SeenUntil};
-use crate::observe::Figures;
 use crate::probes::KernelCounts;
 use crate::signals::Stop;
 

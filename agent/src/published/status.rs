@@ -11,7 +11,7 @@ use crate::metrics::talk::TalkShown;
 /// Counters under a label.
 pub(crate) type Labelled = Vec<(String, u64)>;
 
-/// How one hook into the kernel is attached.
+/// How one fact is collected.
 #[derive(Debug, Clone)]
 pub(crate) struct Hook {
     /// What it is for.

@@ -1,0 +1,33 @@
+//! What the pipeline says of itself, once a second.
+
+use pidflow_engine::flow_table::FlowTableCounters;
+use pidflow_engine::join::JoinCounters;
+use pidflow_exporters::Snapshot;
+
+use crate::capture::CaptureCounters;
+use crate::probes::KernelCounts;
+
+/// Everything that counts, at one moment.
+#[derive(Debug)]
+pub(crate) struct Figures {
+    /// Packet sources.
+    pub(crate) capture: CaptureCounters,
+    /// Flow table.
+    pub(crate) table: FlowTableCounters,
+    /// Flows in it.
+    pub(crate) active: usize,
+    /// The join.
+    pub(crate) join: JoinCounters,
+    /// Processes and sockets held.
+    pub(crate) held: (usize, usize),
+    /// The kernel side.
+    pub(crate) kernel: KernelCounts,
+    /// Exporters.
+    pub(crate) exporters: Vec<Snapshot>,
+    /// Flows joined before their time, because too many waited.
+    pub(crate) joined_early: u64,
+    /// Times that the system clock was set while running.
+    pub(crate) clock_steps: u64,
+    /// Things that wait, by queue.
+    pub(crate) queues: [(&'static str, usize); 4],
+}
