@@ -83,9 +83,9 @@ pub struct Sample {
     pub minor_faults: Option<u64>,
     /// Major page faults.
     pub major_faults: Option<u64>,
-    /// Resident memory, octets.
+    /// Resident memory, bytes.
     pub rss: Option<u64>,
-    /// Peak resident memory, octets.
+    /// Peak resident memory, bytes.
     pub peak_rss: Option<u64>,
     /// Waiting for block I/O, nanoseconds; absent without delay accounting.
     pub iowait_ns: Option<u64>,

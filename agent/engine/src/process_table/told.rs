@@ -23,9 +23,9 @@ pub struct Usage {
     pub minor_faults: u64,
     /// Major page faults.
     pub major_faults: u64,
-    /// Resident memory, octets; none: not known. What it had last where it has ended.
+    /// Resident memory, bytes; none: not known. What it had last where it has ended.
     pub memory: Option<u64>,
-    /// Peak resident memory, octets.
+    /// Peak resident memory, bytes.
     pub memory_peak: Option<u64>,
     /// It has ended; it is not told of again unless another of its flows is joined.
     pub has_ended: bool,

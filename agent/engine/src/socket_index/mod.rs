@@ -219,7 +219,9 @@ impl SocketIndex {
         let has_room = self.has_room();
         let list = self.ports.entry((protocol, port)).or_default();
         let noted = claim::note(list, (time_ns, user), used, socket, has_room);
-        let change = if noted == Noted::Fresh { claim::taken_over(list, time_ns, user, socket) } else { None };
+        // One that receives first may be a server's that shares the port (SO_REUSEPORT): its answer is no new flow.
+        let may_take_over = noted == Noted::Fresh && used != SocketUse::Receive;
+        let change = if may_take_over { claim::taken_over(list, time_ns, user, socket) } else { None };
         let change = change.or((used == SocketUse::Close).then_some(time_ns)).filter(|_| port != 0);
         self.changes.extend(change.map(|time_ns| EndpointChange { protocol, address: socket.local, port, time_ns }));
         self.place(user.process, Place::Port(protocol, port), noted);

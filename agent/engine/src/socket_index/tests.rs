@@ -219,6 +219,7 @@ fn workers_that_share_a_port_are_not_guessed_between() {
             let user = User { process: pid(worker), start_ns };
             x.used(at * MS, user, SocketUse::Receive, &socket(u64::from(worker), 17, ("0.0.0.0", 53), NONE));
         }
+        assert_eq!(x.take_changes(), [], "their answers begin no other flows");
         for at in [1000, 1010, 1030, 1035] {
             let received = FlowEnd { sent: false, ..end(17, ("127.0.0.1", 53), A, (at, at)) };
             assert_eq!(x.find(&received), Err(AMBIGUOUS), "at {at} ms");
