@@ -4,8 +4,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pidflow_engine::flow_table::FlowTableCounters;
-use pidflow_engine::join::JoinCounters;
 use pidflow_exporters::Snapshot;
 use pidflow_schema::FlowRecord;
 

@@ -1,8 +1,16 @@
 //! Crates may depend on each other only as the table in the architecture says: an arrow the other way is a design error.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a surprise in cargo's own output may end the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a surprise in cargo's own output may end the test"
+)]
+
+mod modules;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -51,5 +59,60 @@ fn arrows_point_the_right_way() {
 fn every_member_is_in_the_table() {
     for name in dependencies().keys().filter(|name| *name != "pidflow-tests") {
         assert!(ARROWS.iter().any(|(known, _, _)| known == name), "{name} has no line in ARROWS");
+    }
+}
+
+fn sources(crate_folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(crate_folder).join("src")
+}
+
+#[test]
+fn no_module_uses_one_that_uses_it() {
+    for name in ["schema", "agent/engine", "exporters", "agent"] {
+        if let Some(way) = modules::circle(&modules::uses(&sources(name))) {
+            panic!("{name}: modules use each other in a circle: {}", way.join(" -> "));
+        }
+    }
+}
+
+/// The agent's modules from the ground up: each may use those that stand before it.
+const AGENT: [&str; 27] = [
+    "allocated",
+    "sample",
+    "clock",
+    "failure",
+    "figures",
+    "notify",
+    "pacing",
+    "memory",
+    "element_description",
+    "privileges",
+    "capture",
+    "probes",
+    "host",
+    "config",
+    "logging",
+    "select",
+    "metrics",
+    "published",
+    "exposition",
+    "live_view",
+    "signals",
+    "pipeline",
+    "observe",
+    "http",
+    "reload",
+    "cli",
+    "commands",
+];
+
+#[test]
+fn no_module_of_the_agent_looks_upward() {
+    let place = |module: &str| AGENT.iter().position(|known| *known == module);
+    for (module, used) in modules::uses(&sources("agent")) {
+        let own = place(&module).unwrap_or_else(|| panic!("{module} has no place in AGENT"));
+        for other in used {
+            assert!(place(&other).is_some_and(|at| at < own), "{module} uses {other}, which stands above it");
+        }
     }
 }
