@@ -139,3 +139,43 @@ fn an_agent_that_sees_nothing_any_more_is_not_ready_and_not_dead_while_it_finish
     }
     eventually("it ends", || Ok(agent.get("/livez").is_err())).unwrap();
 }
+
+#[test]
+fn what_was_lost_in_the_last_minute_is_named_and_no_reason_to_restart() {
+    if without_root("what_was_lost_in_the_last_minute_is_named_and_no_reason_to_restart") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // Nobody listens there, and few records may wait.
+    let config = dir.path().join("pidflow.toml");
+    let exporter = "[[exporter]]\nkind = \"json\"\nurl = \"tcp://127.0.0.1:9\"\nqueue-records = 16\n";
+    std::fs::write(&config, exporter).unwrap();
+    let options = ["--config", config.to_str().unwrap(), "--max-flows", "100"];
+    let agent = Serving::start(dir.path(), &options).unwrap();
+    eventually("it is ready", || Ok(page(&agent, "/readyz").0 == 200)).unwrap();
+    let degraded = || agent.metric("pidflow_degraded").unwrap();
+    assert!(!page(&agent, "/readyz").1.contains("records lost"));
+    let before = degraded();
+
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for _ in 0..600 {
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.send_to(b"one of many flows", receiver.local_addr().unwrap()).unwrap();
+    }
+    for (stage, words) in [("exporter json", "records lost in the last minute (queue_full)"), ("flows", "(table-full)")]
+    {
+        eventually(stage, || {
+            let (status, said) = page(&agent, "/readyz");
+            let line = said.lines().find(|l| l.starts_with(&format!("degraded: {stage}")) && l.ends_with(words));
+            Ok(status == 200 && line.is_some())
+        })
+        .unwrap();
+    }
+    eventually("metrics count the reasons", || Ok(degraded() >= before + 2)).unwrap();
+    let series = "pidflow_losses_total{stage=\"flows\",reason=\"table-full\"}";
+    assert!(agent.metric(series).unwrap() > 100);
+    assert_eq!((page(&agent, "/livez").0, ready(&agent)), (200, 1));
+    std::thread::sleep(Duration::from_secs(40));
+    eventually("a minute later it is forgotten", || Ok(!page(&agent, "/readyz").1.contains("(table-full)"))).unwrap();
+    agent.stop().unwrap();
+}

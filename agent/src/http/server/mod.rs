@@ -11,12 +11,13 @@ mod room;
 mod watched;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -56,7 +57,10 @@ impl Server {
                 tokio::task::yield_now().await;
             }
             let progress = Progress::new();
-            let task = tokio::spawn(self.clone().listen(stream, address)).abort_handle();
+            let handle = Arc::new(OnceLock::new());
+            let listening = self.clone().listen(stream, address, progress.clone(), Arc::clone(&handle));
+            let task = tokio::spawn(listening).abort_handle();
+            let _ = handle.set(task.clone());
             self.displaced(silent.admit(Held { client: group(address.ip()), progress, task }));
         }
     }
@@ -69,8 +73,9 @@ impl Server {
         self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the first byte, and then serves on a task of its own.
-    async fn listen(self, stream: TcpStream, address: SocketAddr) {
+    /// Waits for the first byte, and then serves at once: a request that is there as a whole is answered before another
+    /// connection can displace this one.
+    async fn listen(self, stream: TcpStream, address: SocketAddr, silent: Progress, task: Arc<OnceLock<AbortHandle>>) {
         let arrived = timeout(limits::IDLE, stream.peek(&mut [0])).await;
         if !matches!(arrived, Ok(Ok(1))) {
             return;
@@ -79,10 +84,11 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
         let (client, progress) = (Client::new(address, local), Progress::new());
-        let serving = self.clone().serve(stream, client, progress.clone());
-        let task = tokio::spawn(serving).abort_handle();
-        let closed = self.asking().admit(Held { client: client.group(), progress, task });
+        let Some(task) = task.get().cloned() else { return };
+        silent.leave();
+        let closed = self.asking().admit(Held { client: client.group(), progress: progress.clone(), task });
         self.displaced(closed);
+        self.serve(stream, client, progress).await;
     }
 
     async fn serve(self, stream: TcpStream, mut client: Client, progress: Progress) {

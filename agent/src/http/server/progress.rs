@@ -21,6 +21,7 @@ pub(super) enum Phase {
 struct State {
     phase: Phase,
     since: Instant,
+    has_left: bool,
 }
 
 /// Published by those who see a part of it: the stream, the service, the body and the one who waits.
@@ -30,7 +31,7 @@ pub(super) struct Progress(Arc<Mutex<State>>);
 impl Progress {
     /// Just accepted.
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State { phase: Phase::Idle, since: Instant::now() })))
+        Self(Arc::new(Mutex::new(State { phase: Phase::Idle, since: Instant::now(), has_left: false })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -38,7 +39,8 @@ impl Progress {
     }
 
     fn enter(&self, phase: Phase) {
-        *self.lock() = State { phase, since: Instant::now() };
+        let mut state = self.lock();
+        (state.phase, state.since) = (phase, Instant::now());
     }
 
     /// Bytes came.
@@ -66,6 +68,16 @@ impl Progress {
         if self.phase() == Phase::Answering(true) {
             self.enter(Phase::Idle);
         }
+    }
+
+    /// The connection has left the room in which it has this progress.
+    pub(super) fn leave(&self) {
+        self.lock().has_left = true;
+    }
+
+    /// Whether it has.
+    pub(super) fn has_left(&self) -> bool {
+        self.lock().has_left
     }
 
     /// What is waited for.

@@ -38,7 +38,7 @@ impl Room {
     /// Whether one more needs another's place.
     pub(super) fn is_full(&mut self) -> bool {
         if self.held.len() >= self.places {
-            self.held.retain(|h| !h.task.is_finished());
+            self.held.retain(|h| !h.task.is_finished() && !h.progress.has_left());
         }
         self.held.len() >= self.places
     }
