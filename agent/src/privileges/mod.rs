@@ -10,6 +10,7 @@ mod system_calls;
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Once;
 
 use anyhow::{Context, Result, anyhow};
 use caps::Capability;
@@ -105,23 +106,33 @@ impl Role {
 
     /// Gives up, in this thread and those that it will start, what this role does not need.
     ///
+    /// A kernel without seccomp or Landlock is said in the log: the capabilities are gone all the same.
+    ///
     /// # Errors
-    /// The kernel refuses to take something away.
+    /// The kernel refuses to take capabilities away.
     pub(crate) fn enter(self) -> Result<()> {
         self.enter_with(&[])
     }
 
     fn enter_with(self, outputs: &[PathBuf]) -> Result<()> {
         let rights = self.rights();
-        files::restrict(rights.files, outputs).context("Landlock")?;
-        capabilities::keep(rights.capabilities).context("capabilities")?;
-        system_calls::restrict(rights.calls).context("seccomp")
+        let files = files::restrict(rights.files, outputs).context("Landlock");
+        let kept = capabilities::keep(rights.capabilities).context("capabilities");
+        let calls = system_calls::restrict(rights.calls).context("seccomp");
+        [files, calls].into_iter().filter_map(Result::err).for_each(|e| warn_of_unrestricted(&e));
+        kept
     }
 
     /// As [`Self::enter`]; what stays is no reason not to work.
     pub(crate) fn enter_or_warn(self) {
         warn_of_kept(self, self.enter());
     }
+}
+
+/// Said once: every thread of this kernel has it.
+fn warn_of_unrestricted(error: &anyhow::Error) {
+    static SAID: Once = Once::new();
+    SAID.call_once(|| tracing::warn!("threads are not restricted any further than by their capabilities: {error:#}"));
 }
 
 fn warn_of_kept(role: Role, entered: Result<()>) {
