@@ -36,13 +36,16 @@ impl Reading {
         let more = self.files.next_batch(&mut self.packets);
         name_interfaces(&mut self.table, self.files.new_interfaces());
         self.table.update_all(&self.packets, &mut self.flows);
+        let waits = self.files.has_all_that_came();
         if let Some(last_ns) = self.packets.last().map(|p| p.time_ns) {
-            while self.table.expire(last_ns, &mut self.flows) {
+            // In a file a time far ahead may be a wrong stamp until other packets confirm it. Where more input is waited for,
+            // others may not come for long: a time later than the last packet's is a clock's, which is believed.
+            while self.table.expire(last_ns + u64::from(waits), &mut self.flows) {
                 self.hand_on(RECORD_BATCH);
             }
         }
         // Whoever waits for more input does not keep back what is known already.
-        self.hand_on(if self.files.has_all_that_came() { 1 } else { RECORD_BATCH });
+        self.hand_on(if waits { 1 } else { RECORD_BATCH });
         more
     }
 

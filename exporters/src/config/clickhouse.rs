@@ -50,7 +50,7 @@ fn identifier(name: &str) -> Result<String, &'static str> {
     if ok {
         Ok(name.to_owned())
     } else {
-        Err("allowed are DEFAULT_TABLE and DATABASE.DEFAULT_TABLE of letters, digits and _")
+        Err("allowed are TABLE and DATABASE.TABLE of letters, digits and _")
     }
 }
 
