@@ -236,6 +236,7 @@ impl Live {
                 ("flows-to-join", self.grace.len()),
                 ("records-to-export", outlet.exporters().queued()),
             ],
+            queue_bytes: outlet.exporters().queued_bytes(),
         }
     }
 

@@ -14,15 +14,8 @@ mod unix;
 
 pub(crate) use datagrams::{DatagramTarget, Datagrams};
 pub(crate) use dial::dial;
-<<<<<<< HEAD
 pub(crate) use http::{Answer, HttpClient, one_line, percent_encoded};
-pub(crate) use lookup::{Lookup, addresses};
-=======
-#[cfg(feature = "otlp")]
-pub(crate) use http::request_headers;
-pub(crate) use http::{Answer, HttpClient, check_headers, one_line, percent_encoded};
 pub(crate) use lookup::Lookup;
->>>>>>> ad82cc8 (exporters: warnings are limited over both kinds; names are looked up in limited time)
 pub(crate) use refusal::{Refusal, Why};
 pub(crate) use stream::{Heard, Stream, StreamTarget};
 pub(crate) use tls::TlsClient;

@@ -130,6 +130,12 @@ impl Threads {
         }
     }
 
+    /// Takes note of a thread that failed, where somebody else starts it again.
+    pub fn count_restart(&self, name: &str, reason: &str) {
+        self.note(name, reason.to_owned());
+        self.note_restart(name);
+    }
+
     /// What to do when a vital thread fails; done at once where one has failed already.
     pub fn when_vital_fails(&self, end: impl Fn() + Send + 'static) {
         let mut vital = self.lock_vital();
