@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod allocated;
+mod allocator;
 pub mod capture;
 mod cli;
 mod clock;

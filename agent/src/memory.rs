@@ -15,7 +15,7 @@ const MIN_BUDGET: u64 = 48 << 20;
 /// A cgroup v1 without a limit says a number near 2^63, rounded to pages.
 const NO_LIMIT: u64 = 1 << 60;
 /// One flow that waits for its join, bytes.
-const WAITING_FLOW_BYTES: u64 = 320;
+pub(crate) const WAITING_FLOW_BYTES: u64 = 320;
 
 /// Shares of the limit, percent. What is missing to a hundred is for the program itself, its threads, what the allocator
 /// cannot give back, and answers of the HTTP server.

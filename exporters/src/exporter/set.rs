@@ -152,7 +152,8 @@ impl ExporterSet {
             let deadline = Instant::now() + RETIREMENT;
             exporter.stop_by(deadline);
             let work = move || {
-                let s = exporter.finish(GRACE);
+                // Whoever comes after it waits for as long as an attempt may take.
+                let s = exporter.finish(exporter.config.delivery.timeout + GRACE);
                 tracing::info!("{}: stopped; {} records delivered, {} lost", s.exporter, s.exported, s.lost_total());
             };
             if let Err(e) = thread::Builder::new().name("export-retire".into()).spawn(work) {

@@ -137,15 +137,18 @@ impl Exporter {
     /// Waits for the threads until their deadline and a grace behind it; one that hangs in a system call is left behind. What
     /// is neither delivered nor in the spool is lost then.
     pub(super) fn finish(&self, grace: Duration) -> Snapshot {
-        while !self.have_threads_ended() && self.control.deadline().is_none_or(|d| Instant::now() < d + grace) {}
+        // The deadline may come while it is waited for.
+        while !self.have_threads_ended(grace) && self.control.deadline().is_none_or(|d| Instant::now() < d + grace) {}
         let pending = usize::try_from(self.snapshot().pending()).unwrap_or(usize::MAX);
         self.intake.counters.lost(Loss::Shutdown, pending);
         self.snapshot()
     }
 
     /// Waits for them for a moment.
-    fn have_threads_ended(&self) -> bool {
+    fn have_threads_ended(&self, grace: Duration) -> bool {
+        let end = self.control.deadline().map(|d| d + grace);
         let moment = Instant::now() + POLL_INTERVAL;
+        let moment = end.map_or(moment, |end| end.min(moment));
         self.intake.wait_until(moment) && self.ended.wait_until(moment)
     }
 
