@@ -1,9 +1,11 @@
 //! The pidflow agent: every network flow of a Linux host, with the processes at both ends.
 //!
 //! The binary only calls [`run`]. What examples, fuzz targets and tests drive by themselves is public; the rest is not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(test)]
 mod allocated;
+mod allocator;
 pub mod capture;
 mod cli;
 mod clock;
@@ -31,15 +33,19 @@ mod reload;
 mod sample;
 mod select;
 mod signals;
+mod stderr;
+mod threads;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use pidflow_exporters::threads::log_panics;
 
 /// The program: reads the command line, does what it says, and returns the exit code (0, 1 failed while running, 2 wrong
 /// usage or configuration). Every error has been written to standard error as one line.
 #[must_use]
 pub fn run() -> ExitCode {
+    log_panics(logging::say_panic);
     let command = match cli::Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(e) => return cli::report(&e),
@@ -48,7 +54,7 @@ pub fn run() -> ExitCode {
         Ok(code) => code,
         Err(e) if e.is_broken_pipe() => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("pidflow: {e}");
+            stderr::say(&format!("pidflow: {e}"));
             e.exit_code()
         }
     }

@@ -8,9 +8,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::choices::{LogFormat, LogLevel};
 use crate::config::options::LogOptions;
+use crate::stderr;
 
 /// Lines held back at most; the oldest go first.
-const HELD: usize = 100;
+const MAX_HELD: usize = 100;
 
 /// None: lines go out as they come.
 static HOLDING: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
@@ -29,7 +30,9 @@ const fn directive(level: LogLevel) -> &'static str {
 /// Starts logging; a second call changes nothing.
 pub(crate) fn start(options: &LogOptions) {
     let filter = EnvFilter::new(directive(options.level.unwrap_or(LogLevel::Info)));
+    // Without the library's own complaints about lines that it could not write: they panic where standard error is gone.
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lines).with_target(false);
+    let lines = lines.log_internal_errors(false);
     let done = match options.format.unwrap_or(LogFormat::Text) {
         LogFormat::Text => lines.with_ansi(false).try_init(),
         LogFormat::Json => lines.json().try_init(),
@@ -54,27 +57,35 @@ pub(crate) fn last_held() -> Option<String> {
 /// Writes the lines that waited.
 pub(crate) fn release() {
     let held = HOLDING.lock().unwrap_or_else(PoisonError::into_inner).take();
-    for line in held.into_iter().flatten() {
-        eprintln!("{line}");
+    held.into_iter().flatten().for_each(|line| stderr::say(&line));
+}
+
+/// Says what panicked: in the log, if there is one by now.
+pub(crate) fn say_panic(line: &str) {
+    if tracing::dispatcher::has_been_set() {
+        tracing::error!("{line}");
+    } else {
+        stderr::say(&format!("pidflow: {line}"));
     }
 }
 
-/// Where the log goes: standard error, or the lines that wait.
+/// Where the log goes: standard error, or the lines that wait. It never fails: a log that cannot be written is no reason for
+/// anything else to end.
 struct Lines;
 
 impl Write for Lines {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         match HOLDING.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            None => io::stderr().write_all(text)?,
+            None => stderr::write(text),
             Some(held) => {
                 held.push_back(String::from_utf8_lossy(text).trim_end().to_owned());
-                held.drain(..held.len().saturating_sub(HELD));
+                held.drain(..held.len().saturating_sub(MAX_HELD));
             }
         }
         Ok(text.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }

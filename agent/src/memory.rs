@@ -15,7 +15,7 @@ const MIN_BUDGET: u64 = 48 << 20;
 /// A cgroup v1 without a limit says a number near 2^63, rounded to pages.
 const NO_LIMIT: u64 = 1 << 60;
 /// One flow that waits for its join, bytes.
-const WAITING_FLOW_BYTES: u64 = 320;
+pub(crate) const WAITING_FLOW_BYTES: u64 = 320;
 
 /// Shares of the limit, percent. What is missing to a hundred is for the program itself, its threads, what the allocator
 /// cannot give back, and answers of the HTTP server.
@@ -24,6 +24,7 @@ struct Share;
 impl Share {
     const FLOWS: u64 = 30;
     const WAITING_FLOWS: u64 = 5;
+    const EXPORT_QUEUES: u64 = 20;
 }
 
 /// What tables and queues may take together.
@@ -57,6 +58,11 @@ impl Budget {
     pub(crate) fn max_flows(self) -> usize {
         let bytes = usize::try_from(self.share(Share::FLOWS)).unwrap_or(usize::MAX);
         FlowTableConfig::max_flows_within(bytes).min(FlowTableConfig::MAX_FLOWS)
+    }
+
+    /// Records in all exporters' queues with what they keep, bytes.
+    pub(crate) fn queues_bytes(self) -> usize {
+        usize::try_from(self.share(Share::EXPORT_QUEUES)).unwrap_or(usize::MAX)
     }
 
     /// Flows that wait for their join.
@@ -144,7 +150,7 @@ mod tests {
             let budget = Budget::new(limit);
             let flows = (budget.max_flows() * FlowTable::BYTES_PER_FLOW) as u64
                 + budget.max_waiting_flows() as u64 * WAITING_FLOW_BYTES;
-            let all = flows;
+            let all = flows + budget.queues_bytes() as u64;
             assert!(all <= budget.bytes() * 7 / 10, "{limit:?}: {all} of {}", budget.bytes());
         }
         assert_eq!(Budget::new(None).max_flows(), FlowTableConfig::MAX_FLOWS);

@@ -8,7 +8,6 @@ use pidflow_exporters::Snapshot;
 use pidflow_schema::FlowRecord;
 
 use crate::capture::{CaptureCounters, InterfaceChanges};
-use crate::figures;
 use crate::host::Host;
 use crate::live_view::{LiveView, Totals};
 use crate::metrics::talk::Talk;
@@ -17,6 +16,7 @@ use crate::probes::{HookReport, KernelCounts};
 use crate::published::Published;
 use crate::published::losses::{Loss, LossWindow};
 use crate::published::status::{Exporter, Hook, Labelled, RecordCounts, Status};
+use crate::{figures, stderr, threads};
 
 /// Seconds between two choices of the series that are shown.
 const SETTLE_S: u64 = 15;
@@ -104,10 +104,19 @@ impl Observers {
             hooks: self.about.hooks.iter().map(hook).collect(),
             exporters: f.exporters.iter().map(exporter).collect(),
             queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
+            queue_bytes: f.queue_bytes as u64,
+            thread_restarts: threads::restarts(),
+            log_lines_lost: stderr::lost_lines(),
             talk: self.talk.shown(),
             host: Some(self.host.latest()),
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
-            degraded: [self.unseen(f), self.losses.update(seconds, &losses)].concat(),
+            degraded: [
+                self.unseen(f),
+                self.losses.update(seconds, &losses),
+                threads::troubles(),
+                stderr::trouble().into_iter().collect(),
+            ]
+            .concat(),
             losses,
         }
     }

@@ -8,10 +8,10 @@ use crossbeam_channel::Receiver;
 use pidflow_exporters::config::{ExporterConfig, name_apart};
 use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode, Reloaded};
 
-use crate::config;
 use crate::config::options::Options;
 use crate::config::outputs::{self, Outputs};
 use crate::privileges::{Role, in_role};
+use crate::{config, threads};
 
 /// What a reload starts from.
 pub(crate) struct Reloader {
@@ -33,11 +33,10 @@ impl Reloader {
     /// Reloads, on a thread of its own, each time that `asked` says so.
     pub(crate) fn start(mut self, asked: Receiver<()>) -> Result<()> {
         let work = move || {
-            Role::Reload.enter_or_warn();
             asked.iter().for_each(|()| self.reload_and_say());
+            Ok(())
         };
-        std::thread::Builder::new().name("reload".into()).spawn(work).context("cannot start the reload thread")?;
-        Ok(())
+        Ok(threads::spawn_as(Role::Reload, "reload", work).map(drop)?)
     }
 
     fn reload_and_say(&mut self) {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use crossbeam_channel::Sender;
+use pidflow_exporters::threads::Threads;
 
 use crate::live_view::terminal;
 use crate::privileges::Role;
+use crate::threads;
 
 const WATCHED: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
@@ -25,6 +27,11 @@ impl Stop {
     pub(crate) fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Asks for the end.
+    pub(crate) fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The signals, held back from the moment it was made; to be made before any other thread starts, because threads
@@ -37,22 +44,24 @@ impl Held {
         blocked().map(Self)
     }
 
-    /// Watches from a thread of its own: at the first signal [`Stop`] is set and `then` is done. Where there is a `reload`,
-    /// SIGHUP is passed on there instead.
+    /// Watches from a thread of its own: at the first signal [`Stop`] is set and `then` is done; it is set too when a vital
+    /// thread fails. Where there is a `reload`, SIGHUP is passed on there instead.
     pub(crate) fn watch(self, reload: Option<Sender<()>>, then: impl FnOnce() + Send + 'static) -> Result<Stop> {
         let stop = Stop::default();
         let theirs = stop.clone();
         let wait = move || {
             Role::Signals.enter_or_warn();
             wait_for_end(&self.0, reload.as_ref());
-            theirs.0.store(true, Ordering::Relaxed);
+            theirs.request();
             let first = Instant::now();
             then();
             let signal = wait_longer(&self.0, first, reload.as_ref());
             terminal::leave();
             std::process::exit(128 + signal);
         };
-        std::thread::Builder::new().name("signals".into()).spawn(wait).context("cannot start the signal thread")?;
+        threads::spawn_vital("signals", wait)?;
+        let theirs = stop.clone();
+        Threads::of_process().when_vital_fails(move || theirs.request());
         Ok(stop)
     }
 }

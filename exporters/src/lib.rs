@@ -26,6 +26,7 @@ mod sink;
 mod spool;
 mod stores;
 pub mod template;
+pub mod threads;
 pub mod time;
 mod transport;
 pub use spool::SpoolError;

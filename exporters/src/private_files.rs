@@ -26,7 +26,9 @@ pub(crate) fn append(path: &Path, mode: Option<FileMode>) -> io::Result<File> {
     match create_new(path, mode) {
         // A link that leads to no file is there too.
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-            OpenOptions::new().append(true).create(true).mode(mode.map_or(FILE, FileMode::bits)).open(path)
+            // A pipe that nobody reads, which may be there by now, is an error and not waited for.
+            let mode = mode.map_or(FILE, FileMode::bits);
+            OpenOptions::new().append(true).create(true).mode(mode).custom_flags(libc::O_NONBLOCK).open(path)
         }
         made => made,
     }

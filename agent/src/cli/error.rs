@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 use crate::failure::one_line;
+use crate::stderr;
 
 /// Prints help where that was asked for, else the error on one line; gives the exit code.
 pub(crate) fn report(error: &clap::Error) -> ExitCode {
@@ -22,7 +23,7 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
 }
 
 fn complain(message: &str) -> ExitCode {
-    eprintln!("pidflow: {message}; see pidflow --help");
+    stderr::say(&format!("pidflow: {message}; see pidflow --help"));
     ExitCode::from(2)
 }
 

@@ -17,7 +17,7 @@ use crate::config::outputs::Outputs;
 use crate::failure::{Failure, OrUsage};
 use crate::pipeline::Reading;
 use crate::signals::{Held, Stop};
-use crate::{config, logging};
+use crate::{config, logging, stderr, threads};
 
 /// Batches between two updates of the progress bar.
 const PROGRESS_INTERVAL: u64 = 64;
@@ -86,9 +86,10 @@ fn read_all(mut reading: Reading, bar: &ProgressBar, (stop, drain_timeout): (&St
     };
     bar.finish_and_clear();
     if ended.capture.packets > 0 || faults.is_empty() {
-        eprintln!("{}", summary::reading(&ended));
+        stderr::say(&summary::reading(&ended));
     }
     faults.extend(summary::lost(&ended.exporters));
+    faults.extend(threads::check_vital().err().map(|e| e.to_string()));
     if faults.is_empty() { Ok(()) } else { Err(anyhow!(faults.join("; ")).into()) }
 }
 

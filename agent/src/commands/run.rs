@@ -30,7 +30,7 @@ use crate::published::Published;
 use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::signals::Held;
-use crate::{config, logging};
+use crate::{config, logging, stderr, threads};
 
 /// Batches of packets that may wait for the pipeline; more, and the kernel's buffers fill.
 const BATCHES: usize = 128;
@@ -65,7 +65,8 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     Role::Pipeline.enter_or_warn();
     notify(notify::READY);
     let ended = live.run(&stop);
-    eprintln!("{}", summary::running(&ended));
+    stderr::say(&summary::running(&ended));
+    threads::check_vital()?;
     if stop.requested() { Ok(()) } else { Err(anyhow!(NOTHING_LEFT).into()) }
 }
 

@@ -14,6 +14,7 @@ use crate::probes::host_files;
 
 use super::choices::{Direction, JsonKeys, WireVersion};
 use super::options::{ExportOptions, Options};
+use crate::memory::Budget;
 
 /// Exporters and what they have in common.
 #[derive(Debug)]
@@ -133,6 +134,7 @@ fn context(o: &ExportOptions, mode: Mode) -> anyhow::Result<ExportContext> {
         host_name,
         host_id,
         resource: ExporterConfig::otlp_resource(&variable)?,
+        queues_bytes: Budget::of_this_process().queues_bytes(),
         mode,
         ..ExportContext::default()
     })

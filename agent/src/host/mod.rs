@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pidflow_schema::{FlowRecord, HostUsage};
 
 use crate::clock::engine_ns;
 use crate::privileges::Role;
+use crate::threads;
 pub(crate) use figures::{
     About, CpuTime, Disk, FileSystem, HostFigures, InterfaceCounters, Memory, Paging, Pressure, Stalled,
 };
@@ -44,14 +45,13 @@ impl Host {
         host.take(reader.read());
         let state = Arc::downgrade(&host.0);
         let run = move || {
-            Role::Host.enter_or_warn();
             loop {
                 thread::sleep(INTERVAL);
-                let Some(state) = state.upgrade() else { return };
+                let Some(state) = state.upgrade() else { return Ok(()) };
                 Self(state).take(reader.read());
             }
         };
-        thread::Builder::new().name("host".into()).spawn(run).context("cannot start the thread for host figures")?;
+        threads::spawn_as(Role::Host, "host", run)?;
         Ok(host)
     }
 

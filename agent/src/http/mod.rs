@@ -38,6 +38,7 @@ use axum::http::StatusCode;
 
 use crate::privileges::Role;
 use crate::published::Published;
+use crate::threads;
 use access::Access;
 use budget::Budget;
 use counts::Counts;
@@ -130,15 +131,17 @@ fn start(thread: &'static str, port: Port, counts: &Arc<Counts>, published: &Pub
         counts: Arc::clone(counts),
     };
     let server = Server::new(routes(port.pages, published.clone(), guard), port.tls, budget, Arc::clone(counts));
+    let mut has_entered = false;
     let run = move || {
-        let entered = Role::Http.enter().context("cannot give up privileges");
-        let served = entered.and_then(|()| block_on(port.listener, server));
-        if let Err(e) = served {
-            tracing::error!("HTTP ended: {e:#}");
+        // Once for the thread, however often the server is started in it.
+        if !std::mem::replace(&mut has_entered, true) {
+            Role::Http.enter().map_err(|e| format!("cannot give up privileges: {e:#}"))?;
         }
+        let listener = port.listener.try_clone().map_err(|e| e.to_string())?;
+        block_on(listener, server.clone()).map_err(|e| format!("{e:#}"))?;
+        Err("the server has ended".into())
     };
-    std::thread::Builder::new().name(thread.into()).spawn(run).context("cannot start the HTTP thread")?;
-    Ok(())
+    Ok(threads::spawn(thread, run).map(drop)?)
 }
 
 fn block_on(listener: TcpListener, server: Server) -> Result<()> {

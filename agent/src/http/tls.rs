@@ -18,6 +18,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use crate::privileges::Role;
+use crate::threads;
 
 /// Between two checks of the files. Certificates are renewed days before they end.
 const CHECK_INTERVAL: Duration = Duration::from_secs(60);
@@ -51,13 +52,12 @@ impl Tls {
     pub(super) fn reloading(self) -> Result<TlsAcceptor> {
         let Self { acceptor, mut files } = self;
         let watch = move || {
-            Role::Certificates.enter_or_warn();
             loop {
                 thread::sleep(CHECK_INTERVAL);
                 files.reload_and_log();
             }
         };
-        thread::Builder::new().name("certificates".into()).spawn(watch).context("cannot start a thread")?;
+        threads::spawn_as(Role::Certificates, "certificates", watch)?;
         Ok(acceptor)
     }
 }

@@ -5,20 +5,22 @@ mod rows;
 pub(crate) mod terminal;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use anyhow::Result;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use pidflow_schema::FlowRecord;
 
 pub(crate) use render::Totals;
 use rows::Rows;
 
-use crate::logging;
 use crate::privileges::Role;
+use crate::{logging, threads};
 
 /// Between two drawings.
 const REFRESH: Duration = Duration::from_secs(1);
+/// How long the thread may take to end.
+const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 struct Shown {
@@ -31,25 +33,31 @@ struct Shown {
 pub(crate) struct LiveView {
     shown: Arc<Mutex<Shown>>,
     stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
 }
 
 impl LiveView {
     /// Takes the terminal and begins to draw.
-    pub(crate) fn start() -> std::io::Result<Self> {
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub(crate) fn start() -> Result<Self> {
         let shown = Arc::new(Mutex::new(Shown::default()));
         let (stop, stopped) = bounded(0);
+        let (ending, ended) = bounded::<()>(0);
         let theirs = Arc::clone(&shown);
         logging::hold();
         terminal::enter();
         let run = move || {
-            Role::View.enter_or_warn();
+            let _ending = &ending;
             while stopped.recv_timeout(REFRESH) == Err(RecvTimeoutError::Timeout) {
                 draw(&theirs);
             }
+            Ok(())
         };
-        let thread = std::thread::Builder::new().name("view".into()).spawn(run)?;
-        Ok(Self { shown, stop: Some(stop), thread: Some(thread) })
+        threads::spawn_as(Role::View, "view", run)?;
+        Ok(Self { shown, stop: Some(stop), ended })
     }
 
     /// Takes over new records.
@@ -75,10 +83,8 @@ fn draw(shown: &Mutex<Shown>) {
 impl Drop for LiveView {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A view that panicked has nothing left to say; the terminal is given back all the same.
-            let _ = thread.join();
-        }
+        // A terminal that takes nothing must not keep the program from ending.
+        let _ = self.ended.recv_timeout(END_TIMEOUT);
         terminal::leave();
         logging::release();
     }

@@ -2,13 +2,25 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::stderr::is_ready;
 
 /// Alternate screen, cursor hidden.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 /// And back.
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
+/// How long a terminal that takes nothing (stopped by Ctrl-S, or far away) is waited for: what ends the program comes this way.
+const MAX_WAIT: Duration = Duration::from_millis(300);
+/// Between two looks whether another thread has written what it is writing.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
 static ENTERED: AtomicBool = AtomicBool::new(false);
+/// Held while something is written. A thread that hangs there must not keep others from ending the program.
+static WRITING: Mutex<()> = Mutex::new(());
 
 /// Columns and rows of standard output, 80 by 24 when it does not say.
 pub(crate) fn size() -> (usize, usize) {
@@ -42,8 +54,24 @@ pub(crate) fn draw(lines: &[String]) {
     }
 }
 
+/// Writes the text, if the terminal takes it in time.
 fn put(text: &str) {
-    let mut out = std::io::stdout().lock();
-    // A terminal that went away shows nothing; the signal that follows ends the program.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let end = Instant::now() + MAX_WAIT;
+    while Instant::now() < end {
+        let writing = match WRITING.try_lock() {
+            Ok(writing) => writing,
+            Err(TryLockError::Poisoned(e)) => e.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                thread::sleep(POLL_INTERVAL);
+                continue;
+            }
+        };
+        if is_ready(libc::STDOUT_FILENO, end.saturating_duration_since(Instant::now())) {
+            let mut out = std::io::stdout().lock();
+            // A terminal that went away shows nothing; the signal that follows ends the program.
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        }
+        drop(writing);
+        return;
+    }
 }

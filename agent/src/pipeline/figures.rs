@@ -30,4 +30,6 @@ pub(crate) struct Figures {
     pub(crate) clock_steps: u64,
     /// Things that wait, by queue.
     pub(crate) queues: [(&'static str, usize); 4],
+    /// Memory that records in exporters' queues keep, bytes.
+    pub(crate) queue_bytes: usize,
 }

@@ -14,8 +14,10 @@ use super::figures::Figures;
 use super::grace::{GRACE, Grace};
 use super::held::Held;
 use super::{Ended, Outlet, Sources, name_interfaces};
+use crate::allocator::Trimmer;
 use crate::capture::{PacketBatch, SeenUntil};
 use crate::clock::{BootClock, Timeline, engine_clock, engine_ns};
+use crate::memory::WAITING_FLOW_BYTES;
 use crate::pacing::Pacer;
 use crate::signals::Stop;
 
@@ -84,6 +86,7 @@ pub(crate) struct Live {
     timeline: Timeline,
     clock_steps: u64,
     expired: Instant,
+    trimmer: Trimmer,
 }
 
 impl Live {
@@ -99,6 +102,7 @@ impl Live {
             timeline: Timeline::new(engine_clock()),
             clock_steps: 0,
             expired: Instant::now(),
+            trimmer: Trimmer::default(),
             parts,
         }
     }
@@ -133,6 +137,7 @@ impl Live {
             self.expired = now.instant;
             self.expire();
             self.observe();
+            self.trimmer.look(self.held_bytes(), now.instant);
         }
     }
 
@@ -211,6 +216,13 @@ impl Live {
         joiner.expire(joined_ns);
     }
 
+    /// What can shrink after a flood, roughly, bytes.
+    fn held_bytes(&self) -> u64 {
+        let flows = (self.parts.table.len() * FlowTable::BYTES_PER_FLOW) as u64;
+        let flows = flows + self.grace.len() as u64 * WAITING_FLOW_BYTES;
+        flows + self.parts.outlet.exporters().queued_bytes() as u64
+    }
+
     fn observe(&mut self) {
         let figures = self.figures();
         if let Some(onlooker) = self.parts.outlet.onlooker() {
@@ -236,6 +248,7 @@ impl Live {
                 ("flows-to-join", self.grace.len()),
                 ("records-to-export", outlet.exporters().queued()),
             ],
+            queue_bytes: outlet.exporters().queued_bytes(),
         }
     }
 

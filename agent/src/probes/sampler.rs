@@ -4,10 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use pidflow_engine::fact::{Fact, ProcessId};
 use procfs::process::Process;
@@ -20,6 +19,7 @@ use super::users::Users;
 use super::{procfs_read, snapshot, sockets};
 use crate::clock::{engine_clock, engine_ns};
 use crate::privileges::Role;
+use crate::threads;
 
 /// What the pipeline asks for.
 #[derive(Debug, Clone, Copy)]
@@ -71,12 +71,12 @@ impl Sampler {
         first.push(Fact::SnapshotDone);
         // The channel is new and empty.
         let _ = self.out.send(first);
+        // What it knows outlives a panic.
         let body = move || {
-            Role::Sampler.enter_or_warn();
             rounds.run(&self);
+            Ok(())
         };
-        thread::Builder::new().name("pidflow-sampler".into()).spawn(body).context("cannot start the sampler thread")?;
-        Ok(())
+        Ok(threads::spawn_as(Role::Sampler, "pidflow-sampler", body).map(drop)?)
     }
 }
 
@@ -113,7 +113,8 @@ impl Rounds {
         }
     }
 
-    fn run(mut self, sampler: &Sampler) {
+    /// Until the pipeline is gone.
+    fn run(&mut self, sampler: &Sampler) {
         loop {
             let mut facts = Vec::new();
             if !self.serve(sampler, &mut facts) {

@@ -72,6 +72,12 @@ pub(crate) struct Status {
     pub(crate) exporters: Vec<Exporter>,
     /// Things that wait, by queue.
     pub(crate) queues: Labelled,
+    /// Memory that records in exporters' queues keep, bytes.
+    pub(crate) queue_bytes: u64,
+    /// How often threads that failed were started again, by thread.
+    pub(crate) thread_restarts: Labelled,
+    /// Lines of the log that could not be written.
+    pub(crate) log_lines_lost: u64,
     /// Who talked to whom.
     pub(crate) talk: TalkShown,
     /// The host; none: nobody reads its figures.

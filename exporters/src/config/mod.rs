@@ -63,8 +63,11 @@ use crate::template::Template;
 use output::KindEntry;
 use table::Table;
 
-/// Records that wait for one exporter unless it says otherwise; about 30 MB when each has command lines.
+/// Records that wait for one exporter unless it says otherwise.
 pub const DEFAULT_QUEUE: usize = 65_536;
+/// Memory that the records in all queues may keep together, unless the run says otherwise, bytes.
+pub const DEFAULT_QUEUES_BYTES: usize = 256 << 20;
+const MEBIBYTE: u64 = 1 << 20;
 
 /// One exporter. Deserialises from a table with the key `kind`; a key that is unknown, or that the kind does not have, is
 /// an error that begins with the key's name.
@@ -74,8 +77,12 @@ pub struct ExporterConfig {
     pub output: Output,
     /// Which elements; none: those of the run.
     pub template: Option<Template>,
-    /// Records that may wait in memory.
+    /// Records that may wait in memory, 1 to 100,000,000. Of more the oldest are dropped and counted as `queue_full`.
     pub queue_records: usize,
+    /// Memory that the records that wait may keep, with their processes and command lines, bytes: at least 1 MiB. Of more
+    /// the oldest are dropped too. Exporters share the memory of records that wait for several of them; each counts it. None:
+    /// an even share of what all queues may keep together.
+    pub queue_bytes: Option<usize>,
     /// How hard it tries; of meaning where [`Output::is_reliable`].
     pub delivery: DeliveryConfig,
     /// Which one it is of those with the same kind and target, from 1; see [`name_apart`].
@@ -85,7 +92,8 @@ pub struct ExporterConfig {
 impl From<Output> for ExporterConfig {
     /// With everything else as usual.
     fn from(output: Output) -> Self {
-        Self { output, template: None, queue_records: DEFAULT_QUEUE, delivery: DeliveryConfig::default(), number: 1 }
+        let delivery = DeliveryConfig::default();
+        Self { output, template: None, queue_records: DEFAULT_QUEUE, queue_bytes: None, delivery, number: 1 }
     }
 }
 
@@ -107,9 +115,11 @@ impl ExporterConfig {
         let usual = Self::from((kind.read)(&mut table)?);
         let template = table.read("template", Template::parse)?;
         let queue_records = table.count("queue-records", usual.queue_records, (1, 100_000_000))?;
+        let mebibytes = table.optional("queue-mebibytes", (1, 1 << 20))?;
+        let queue_bytes = mebibytes.map(|n| usize::try_from(n * MEBIBYTE).unwrap_or(usize::MAX));
         let delivery = if usual.output.is_reliable() { DeliveryConfig::read(&mut table)? } else { usual.delivery };
         table.finish()?;
-        Ok(Self { output: usual.output, template, queue_records, delivery, number: 1 })
+        Ok(Self { output: usual.output, template, queue_records, queue_bytes, delivery, number: 1 })
     }
 }
 

@@ -161,6 +161,7 @@ impl<R: Receiver> Sink for Delivery<R> {
 
     fn flush(&mut self) {
         self.receiver.idle();
+        self.link.notice.look();
     }
 }
 

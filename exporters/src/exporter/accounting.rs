@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pidflow_schema::FlowRecord;
 
-use super::queue::Queue;
+use super::queue::{Batch, Limits, Queue};
 use super::worker::{Source, Worker};
 use super::{Control, Counters, Link, Loss, Mode, Snapshot};
 use crate::config::{DeliveryConfig, SpoolConfig};
@@ -15,6 +15,7 @@ use crate::sample;
 use crate::spool::Spool;
 
 const RECORDS: usize = 60;
+const LIMITS: Limits = Limits { records: RECORDS, bytes: 1 << 30 };
 
 /// Takes, refuses and leaves out some of what is left, by chance; stops the exporter in the middle of an attempt.
 struct Moody {
@@ -66,7 +67,7 @@ impl Receiver for Moody {
 
 /// What became of all records, where chance begins with that.
 fn run(seed: u64, spool: Option<SpoolConfig>) -> Snapshot {
-    let (counters, control, queue) = (Arc::new(Counters::default()), Arc::default(), Arc::new(Queue::new(RECORDS)));
+    let (counters, control, queue) = (Arc::new(Counters::default()), Arc::default(), Arc::new(Queue::new(LIMITS)));
     let opened = spool.as_ref().map(|s| Arc::new(Spool::open(s).unwrap().0));
     counters.accepted(RECORDS);
     let records = sample::records(RECORDS);
@@ -75,7 +76,7 @@ fn run(seed: u64, spool: Option<SpoolConfig>) -> Snapshot {
             spool.append(&records).1.unwrap();
             spool.close();
         }
-        None => _ = queue.push_waiting(records.into()).unwrap(),
+        None => _ = queue.push_waiting(&Batch::new(records.into())).unwrap(),
     }
     queue.close();
     let moody = Moody {
@@ -86,9 +87,10 @@ fn run(seed: u64, spool: Option<SpoolConfig>) -> Snapshot {
         control: Arc::clone(&control),
     };
     let config = DeliveryConfig { batch_records: 20, spool, ..DeliveryConfig::default() };
-    let sink = Box::new(Delivery::new(moody, &config, Link::new("moody".into(), &counters, &control)));
+    let link = || Link::new("moody".into(), &counters, &control);
+    let mut sink = Delivery::new(moody, &config, link());
     let source = opened.clone().map_or(Source::Queue(queue), Source::Spool);
-    Worker { source, counters: counters.clone(), control, sink, mode: Mode::Live }.run();
+    Worker::new(source, link(), Mode::Live).run(&mut sink);
     counters.snapshot("moody".into(), opened.map_or(0, |s| s.waiting()))
 }
 

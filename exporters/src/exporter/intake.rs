@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use pidflow_schema::FlowRecord;
-
 use crate::config::ExporterConfig;
 use crate::spool::Spool;
+use crate::threads::Threads;
 
 use super::latch::Latch;
-use super::queue::{Closed, Queue};
+use super::queue::{Batch, Closed, Limits, Queue};
 use super::spooler::Spooler;
 use super::worker::Source;
 use super::{Control, Counters, Link, Loss, Mode, Snapshot, StartError};
@@ -32,9 +31,13 @@ impl Drop for Intake {
 }
 
 impl Intake {
-    /// Opens the spool, where there is to be one.
-    pub(super) fn open(config: &ExporterConfig, counters: &Arc<Counters>) -> Result<Self, StartError> {
-        let queue = Arc::new(Queue::new(config.queue_records));
+    /// Opens the spool, where there is to be one. The queue may keep `share_bytes` where the configuration says nothing else.
+    pub(super) fn open(
+        config: &ExporterConfig,
+        share_bytes: usize,
+        counters: &Arc<Counters>,
+    ) -> Result<Self, StartError> {
+        let queue = Arc::new(Queue::new(limits(config, share_bytes)));
         let spool = open_spool(config, counters)?;
         let intake = Self { queue, spool, counters: counters.clone(), spooler: Arc::default() };
         intake.start_spooler(config)?;
@@ -45,32 +48,38 @@ impl Intake {
         let Some((spool, settings)) = self.spool.as_ref().zip(config.delivery.spool.as_ref()) else { return Ok(()) };
         let name = format!("spool {}", settings.folder.display());
         let link = Link::new(name, &self.counters, &Arc::new(Control::default()));
-        let spooler = Spooler { queue: self.queue.clone(), spool: spool.clone(), link };
-        let (notes, working) = (spool.clone(), self.spooler.working());
+        let mut spooler = Spooler::new(self.queue.clone(), spool.clone(), link);
+        let (notes, working, thread) = (spool.clone(), self.spooler.working(), format!("note {}", config.name()));
         spawn(config, "note", move || {
-            notes.keep_notes();
+            Threads::of_process().keep_running(&thread, || {
+                notes.keep_notes();
+                Ok(())
+            });
             drop((notes, working));
         })?;
-        let working = self.spooler.working();
+        let (working, thread) = (self.spooler.working(), format!("spool {}", config.name()));
         spawn(config, "spool", move || {
-            spooler.run();
+            Threads::of_process().keep_running(&thread, || {
+                spooler.run();
+                Ok(())
+            });
             drop(working);
         })
     }
 
     /// Takes the batch, or counts it as lost. Waits for nothing but, when files are read, room.
-    pub(super) fn take(&self, batch: &Arc<[FlowRecord]>, mode: Mode) {
+    pub(super) fn take(&self, batch: &Batch, mode: Mode) {
         self.counters.accepted(batch.len());
         if let Some(spool) = &self.spool {
             spool.expect(batch.len());
         }
         let pushed = match mode {
-            Mode::Live => self.queue.push_dropping(batch.clone()),
-            Mode::Offline => self.queue.push_waiting(batch.clone()),
+            Mode::Live => self.queue.push_dropping(batch),
+            Mode::Offline => self.queue.push_waiting(batch),
         };
         let (why, lost) = match pushed {
             Ok(dropped) => (Loss::QueueFull, dropped),
-            Err(Closed) => (Loss::Shutdown, batch.len()),
+            Err(Closed(refused)) => (Loss::Shutdown, refused),
         };
         self.counters.lost(why, lost);
         if let Some(spool) = self.spool.as_ref().filter(|_| lost > 0) {
@@ -92,18 +101,23 @@ impl Intake {
         self.counters.snapshot(name.to_owned(), self.spool.as_ref().map_or(0, |s| s.waiting()))
     }
 
-    /// Waits until then at most for what is in the queue to be in the spool.
-    pub(super) fn wait_until(&self, end: Instant) {
-        self.spooler.wait_until(end);
+    /// Waits until then at most for what is in the queue to be in the spool; false: it is not.
+    pub(super) fn wait_until(&self, end: Instant) -> bool {
+        self.spooler.wait_until(end)
     }
 
     /// Is to hold as much as that configuration says.
-    pub(super) fn resize(&self, config: &ExporterConfig) {
-        self.queue.resize(config.queue_records);
+    pub(super) fn resize(&self, config: &ExporterConfig, share_bytes: usize) {
+        self.queue.resize(limits(config, share_bytes));
         if let Some((spool, settings)) = self.spool.as_ref().zip(config.delivery.spool.as_ref()) {
             spool.resize(settings.max_octets);
         }
     }
+}
+
+/// What an exporter's queue holds at most.
+fn limits(config: &ExporterConfig, share_bytes: usize) -> Limits {
+    Limits { records: config.queue_records, bytes: config.queue_bytes.unwrap_or(share_bytes) }
 }
 
 /// Opens the spool, if there is to be one, and takes account of what earlier runs left.

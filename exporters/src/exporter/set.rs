@@ -8,7 +8,7 @@ use pidflow_schema::FlowRecord;
 
 use crate::config::ExporterConfig;
 
-use super::queue::Queue;
+use super::queue::{Batch, Queue};
 use super::single::Exporter;
 use super::{Control, Exclusive, ExportContext, Mode, Snapshot, StartError};
 
@@ -16,8 +16,10 @@ use super::{Control, Exclusive, ExportContext, Mode, Snapshot, StartError};
 const RETIREMENT: Duration = Duration::from_secs(30);
 /// How long a thread may take, past the deadline, to notice it.
 const GRACE: Duration = Duration::from_millis(500);
-/// How often it is looked whether an exporter has gone.
-const LOOK: Duration = Duration::from_millis(10);
+/// Between two looks whether an exporter has gone.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// Records of a batch in queues: of larger ones, what is left of a batch would keep the memory of the whole for long.
+const MAX_BATCH: usize = 1024;
 
 type Exporters = Vec<Arc<Exporter>>;
 
@@ -57,11 +59,17 @@ impl ExporterSet {
         self.exporters.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the batch to every exporter. Waits for room only when files are read.
-    pub fn send(&self, batch: &Arc<[FlowRecord]>) {
-        for exporter in self.exporters().iter().filter(|_| !batch.is_empty()) {
-            exporter.send(batch, self.mode);
+    /// Gives the records to every exporter. Waits for room only when files are read.
+    pub fn send(&self, records: &Arc<[FlowRecord]>) {
+        match records.len() {
+            0 => {}
+            1..=MAX_BATCH => self.send_batch(&Batch::new(records.clone())),
+            _ => records.chunks(MAX_BATCH).for_each(|part| self.send_batch(&Batch::new(part.into()))),
         }
+    }
+
+    fn send_batch(&self, batch: &Batch) {
+        self.exporters().iter().for_each(|exporter| exporter.send(batch, self.mode));
     }
 
     /// Goes over to another configuration, all or nothing. Exporters that are the same in both do not notice; those that
@@ -81,19 +89,18 @@ impl ExporterSet {
         let same: Vec<_> = configs.iter().map(|config| (config, take_same(config))).collect();
         let kept = same.iter().filter(|(_, same)| same.is_some()).count();
         let (started, stopped) = (configs.len() - kept, old.len());
+        let share_bytes = share(context, configs);
         let mut next = Vec::new();
         let mut successions = Vec::new();
         for (config, same) in same {
             let before = same.is_none().then(|| take(&mut old, |e| e.excludes(config))).flatten();
-            next.push(same.map_or_else(|| self.start_one(config, context, before.as_deref()), Ok)?);
-            successions.extend(before.zip(next.last().cloned()));
+            next.push(same.map_or_else(|| self.start_one(config, context, share_bytes, before.as_deref()), Ok)?);
+            successions.extend(before);
         }
+        next.iter().for_each(|exporter| exporter.intake.resize(&exporter.config, share_bytes));
         *self.exporters.write().unwrap_or_else(PoisonError::into_inner) = next;
         *self.context.write().unwrap_or_else(PoisonError::into_inner) = context.clone();
-        for (before, after) in successions {
-            after.intake.resize(&after.config);
-            before.hand_over();
-        }
+        successions.iter().for_each(|before| before.hand_over());
         self.retire(old);
         Ok(Reloaded { kept, started, stopped })
     }
@@ -103,13 +110,14 @@ impl ExporterSet {
         &self,
         config: &ExporterConfig,
         context: &ExportContext,
+        share_bytes: usize,
         before: Option<&Exporter>,
     ) -> Result<Arc<Exporter>, StartError> {
         let new = match before {
             Some(before) => before.succeed(config, context),
             None => {
                 self.wait_for_retiring(config);
-                Exporter::start(config, context)
+                Exporter::start(config, context, share_bytes)
             }
         };
         new.map(Arc::new)
@@ -130,10 +138,10 @@ impl ExporterSet {
             let end = Instant::now() + exporter.config.delivery.timeout + GRACE;
             drop(exporter);
             while retiring.strong_count() > 0 && Instant::now() < end {
-                thread::sleep(LOOK);
+                thread::sleep(POLL_INTERVAL);
             }
             // What it had is let go of in the moment after.
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -144,7 +152,8 @@ impl ExporterSet {
             let deadline = Instant::now() + RETIREMENT;
             exporter.stop_by(deadline);
             let work = move || {
-                let s = exporter.finish(deadline + GRACE);
+                // Whoever comes after it waits for as long as an attempt may take.
+                let s = exporter.finish(exporter.config.delivery.timeout + GRACE);
                 tracing::info!("{}: stopped; {} records delivered, {} lost", s.exporter, s.exported, s.lost_total());
             };
             if let Err(e) = thread::Builder::new().name("export-retire".into()).spawn(work) {
@@ -177,12 +186,19 @@ impl ExporterSet {
         self.exporters().iter().map(|e| e.intake.queue.len()).sum()
     }
 
-    /// Sends what is queued, for at most `limit`; what is left then stays in the spool, or is counted as lost.
+    /// Memory that the records in the queues keep, bytes. What several queues hold counts in each.
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.exporters().iter().map(|e| e.intake.queue.bytes()).sum()
+    }
+
+    /// Sends what is queued, for at most `limit`, less where a [`Stopper`] says so meanwhile; what is left then stays in the
+    /// spool, or is counted as lost. A thread that hangs in a system call is left behind.
     #[must_use]
     pub fn shutdown(&self, limit: Duration) -> Vec<Snapshot> {
         let (deadline, exporters) = (Instant::now() + limit, self.exporters());
         exporters.iter().for_each(|e| e.stop_by(deadline));
-        exporters.iter().map(|e| e.finish(deadline + GRACE)).collect()
+        exporters.iter().map(|e| e.finish(GRACE)).collect()
     }
 }
 
@@ -193,7 +209,13 @@ fn take(from: &mut Exporters, is_such: impl Fn(&Exporter) -> bool) -> Option<Arc
 
 fn start_all(configs: &[ExporterConfig], context: &ExportContext) -> Result<Exporters, StartError> {
     Exclusive::check_all(configs)?;
-    configs.iter().map(|c| Exporter::start(c, context).map(Arc::new)).collect()
+    let share_bytes = share(context, configs);
+    configs.iter().map(|c| Exporter::start(c, context, share_bytes).map(Arc::new)).collect()
+}
+
+/// What the queue of one of these exporters may keep where it does not say so itself, bytes.
+fn share(context: &ExportContext, configs: &[ExporterConfig]) -> usize {
+    context.queues_bytes / configs.len().max(1)
 }
 
 /// Ends an [`ExporterSet`]'s waiting from another thread, where the one that sends may itself be waiting for room.

@@ -3,21 +3,24 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pidflow_schema::FlowRecord;
-
 use crate::config::ExporterConfig;
 use crate::kinds;
 use crate::sink::{Parts, Sink};
+use crate::threads::Threads;
 
 use super::intake::{Intake, spawn};
 use super::latch::Latch;
+use super::queue::Batch;
 use super::worker::Worker;
-use super::{Control, Counters, Exclusive, ExportContext, Loss, Mode, Snapshot, StartError};
+use super::{Control, Counters, Exclusive, ExportContext, Link, Loss, Mode, Snapshot, StartError};
 
-/// How often one that waits for another looks whether it is still wanted.
-const LOOK: Duration = Duration::from_millis(100);
+/// Between two looks of one that waits for another whether it is still wanted.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long to wait before an output is opened again that could not be.
-const REOPEN: Duration = Duration::from_secs(1);
+const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// How a sink is made; tests make others.
+type Open = fn(&Parts<'_>) -> Result<Box<dyn Sink>, StartError>;
 
 /// An exporter at work. Dropped, it ends as soon as it notices.
 pub(super) struct Exporter {
@@ -45,17 +48,31 @@ struct Beginning {
     control: Arc<Control>,
     /// None: it can be opened only when the one before has closed it.
     sink: Option<Box<dyn Sink>>,
+    open: Open,
     /// The end of the one before, if there was one.
     before: Option<Arc<Latch>>,
 }
 
 impl Exporter {
-    pub(super) fn start(config: &ExporterConfig, context: &ExportContext) -> Result<Self, StartError> {
+    pub(super) fn start(
+        config: &ExporterConfig,
+        context: &ExportContext,
+        share_bytes: usize,
+    ) -> Result<Self, StartError> {
+        Self::start_with(config, context, share_bytes, kinds::open)
+    }
+
+    fn start_with(
+        config: &ExporterConfig,
+        context: &ExportContext,
+        share_bytes: usize,
+        open: Open,
+    ) -> Result<Self, StartError> {
         let (counters, control) = (Arc::new(Counters::default()), Arc::new(Control::default()));
-        let sink = kinds::open(&Parts { config, context, counters: &counters, control: &control })?;
-        let intake = Arc::new(Intake::open(config, &counters)?);
+        let sink = open(&Parts { config, context, counters: &counters, control: &control })?;
+        let intake = Arc::new(Intake::open(config, share_bytes, &counters)?);
         let (config, context) = (config.clone(), context.clone());
-        Self::deliver(Beginning { config, context, intake, control, sink: Some(sink), before: None })
+        Self::deliver(Beginning { config, context, intake, control, sink: Some(sink), open, before: None })
     }
 
     /// Another one for what that one takes in. It begins to deliver when that one has let go, which until
@@ -68,7 +85,8 @@ impl Exporter {
             Some(_) => kinds::try_out(&parts).map(|()| None)?,
         };
         let (config, context) = (config.clone(), context.clone());
-        Self::deliver(Beginning { config, context, intake, control, sink, before: Some(self.ended.clone()) })
+        let before = Some(self.ended.clone());
+        Self::deliver(Beginning { config, context, intake, control, sink, open: kinds::open, before })
     }
 
     fn deliver(beginning: Beginning) -> Result<Self, StartError> {
@@ -77,8 +95,8 @@ impl Exporter {
         let ended = Arc::new(Latch::default());
         let working = ended.working();
         spawn(&config, "export", move || {
-            if let Some(worker) = beginning.wait() {
-                worker.run();
+            if beginning.wait() {
+                beginning.deliver();
             }
             drop(working);
         })?;
@@ -87,7 +105,7 @@ impl Exporter {
 
     /// Takes the batch, or counts it as lost; not where it sends nothing that is made of records. Waits for room only when
     /// files are read.
-    pub(super) fn send(&self, batch: &Arc<[FlowRecord]>, mode: Mode) {
+    pub(super) fn send(&self, batch: &Batch, mode: Mode) {
         if self.config.output.takes_records() {
             self.intake.take(batch, mode);
         }
@@ -116,14 +134,22 @@ impl Exporter {
         self.intake.queue.close();
     }
 
-    /// Waits for the threads until then; one that hangs in a system call is left behind. What is neither delivered nor in the
-    /// spool is lost then.
-    pub(super) fn finish(&self, end: Instant) -> Snapshot {
-        self.intake.wait_until(end);
-        self.ended.wait_until(end);
+    /// Waits for the threads until their deadline and a grace behind it; one that hangs in a system call is left behind. What
+    /// is neither delivered nor in the spool is lost then.
+    pub(super) fn finish(&self, grace: Duration) -> Snapshot {
+        // The deadline may come while it is waited for.
+        while !self.have_threads_ended(grace) && self.control.deadline().is_none_or(|d| Instant::now() < d + grace) {}
         let pending = usize::try_from(self.snapshot().pending()).unwrap_or(usize::MAX);
         self.intake.counters.lost(Loss::Shutdown, pending);
         self.snapshot()
+    }
+
+    /// Waits for them for a moment.
+    fn have_threads_ended(&self, grace: Duration) -> bool {
+        let end = self.control.deadline().map(|d| d + grace);
+        let moment = Instant::now() + POLL_INTERVAL;
+        let moment = end.map_or(moment, |end| end.min(moment));
+        self.intake.wait_until(moment) && self.ended.wait_until(moment)
     }
 
     /// Whether a new exporter of that configuration needs what this one has for itself.
@@ -134,36 +160,58 @@ impl Exporter {
 }
 
 impl Beginning {
-    /// Waits for the exporter before, and for what it lets go of; none: this one is not wanted any more.
-    fn wait(self) -> Option<Worker> {
-        if let Some(before) = &self.before {
-            while !before.wait_until(Instant::now() + LOOK) {
-                // One that was itself handed over waits all the same: whoever comes after it takes its end for that of all.
-                if self.control.is_over() && !self.control.is_handed_over() {
-                    return None;
-                }
+    /// Waits for the exporter before; false: this one is not wanted any more.
+    fn wait(&self) -> bool {
+        let Some(before) = &self.before else { return true };
+        while !before.wait_until(Instant::now() + POLL_INTERVAL) {
+            // One that was itself handed over waits all the same: whoever comes after it takes its end for that of all.
+            if self.control.is_over() && !self.control.is_handed_over() {
+                return false;
             }
         }
-        let (source, counters, mode) = (self.intake.source(), self.intake.counters.clone(), self.context.mode);
-        let Self { config, context, intake, control, sink, .. } = self;
+        true
+    }
+
+    /// Delivers until there is nothing left or time is up. A sink that panics is replaced, with the queue kept.
+    fn deliver(self) {
+        let (source, counters) = (self.intake.source(), self.intake.counters.clone());
+        let Self { config, context, intake, control, mut sink, open, .. } = self;
         // The thread must not keep the queue from being closed.
         drop(intake);
-        let sink = sink.or_else(|| {
-            reopen(&Parts { config: &config, context: &context, counters: &counters, control: &control })
-        })?;
-        Some(Worker { source, counters, control, sink, mode })
+        let parts = Parts { config: &config, context: &context, counters: &counters, control: &control };
+        let mut worker = Worker::new(source, parts.link(), context.mode);
+        // Set while a sink works; still set afterwards where it panicked.
+        let mut is_working = false;
+        let name = format!("export {}", config.name());
+        let pause = |time| control.pause(time) && !control.is_handed_over();
+        Threads::of_process().keep_running_while(&name, pause, || {
+            if std::mem::replace(&mut is_working, true) {
+                worker.recover();
+            }
+            if let Some(mut sink) = sink.take().or_else(|| reopen(&parts, open)) {
+                worker.run(&mut *sink);
+            }
+            is_working = false;
+            Ok(())
+        });
+        if is_working {
+            worker.recover();
+        }
     }
 }
 
 /// Opens the output for as long as that fails; none: it is not wanted any more.
-fn reopen(parts: &Parts<'_>) -> Option<Box<dyn Sink>> {
-    let mut link = parts.link();
+fn reopen(parts: &Parts<'_>, open: Open) -> Option<Box<dyn Sink>> {
+    let mut link: Link = parts.link();
     while !parts.control.is_over() && !parts.control.is_handed_over() {
-        match kinds::open(parts) {
+        match open(parts) {
             Ok(sink) => return Some(sink),
             Err(e) => link.failed(&e, "trying again, records wait"),
         }
-        parts.control.pause(REOPEN);
+        parts.control.pause(REOPEN_PAUSE);
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,22 +8,33 @@ use crate::spool::{Appended, Spool};
 use super::queue::{Popped, Queue};
 use super::{Link, Loss};
 
-/// How long to wait for records before looking again.
-const IDLE: Duration = Duration::from_secs(1);
+/// How long to wait for records before looking whether something has to be forced to the disk.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// Writes records down as they come, however long the receiver takes.
 pub(super) struct Spooler {
-    pub(super) queue: Arc<Queue>,
-    pub(super) spool: Arc<Spool>,
-    pub(super) link: Link,
+    queue: Arc<Queue>,
+    spool: Arc<Spool>,
+    link: Link,
+    /// Records taken from the queue that are not known to be in the spool.
+    at_hand: usize,
 }
 
 impl Spooler {
-    /// Until the queue is closed and empty.
-    pub(super) fn run(mut self) {
+    pub(super) const fn new(queue: Arc<Queue>, spool: Arc<Spool>, link: Link) -> Self {
+        Self { queue, spool, link, at_hand: 0 }
+    }
+
+    /// Until the queue is closed and empty. Called again after a panic, what was at hand is lost.
+    pub(super) fn run(&mut self) {
+        let lost = std::mem::take(&mut self.at_hand);
+        if lost > 0 {
+            self.link.counters.lost(Loss::Panic, lost);
+            self.spool.expect_less(lost);
+        }
         loop {
-            match self.queue.pop(self.spool.sync_due().unwrap_or(IDLE)) {
-                Popped::Batch(batch) => self.write(&batch),
+            match self.queue.pop(self.spool.sync_due().unwrap_or(MAX_WAIT)) {
+                Popped::Records(part) => self.write(&part),
                 Popped::Empty => self.sync(),
                 Popped::Closed => break,
             }
@@ -37,8 +48,10 @@ impl Spooler {
         }
     }
 
-    fn write(&mut self, batch: &[pidflow_schema::FlowRecord]) {
-        let (Appended { dropped, failed }, result) = self.spool.append(batch);
+    fn write(&mut self, records: &[pidflow_schema::FlowRecord]) {
+        self.at_hand = records.len();
+        let (Appended { dropped, failed }, result) = self.spool.append(records);
+        self.at_hand = 0;
         self.link.counters.lost(Loss::SpoolFull, dropped);
         self.link.counters.lost(Loss::WriteFailed, failed);
         match result {

@@ -1,4 +1,4 @@
-//! The thread that delivers an exporter's records.
+//! The work of the thread that delivers an exporter's records.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +10,14 @@ use crate::spool::{Next, Spool};
 use crate::time::wall_ns;
 
 use super::queue::{Popped, Queue};
-use super::{Control, Counters, Loss, Mode};
+use super::{Control, Counters, Link, Loss, Mode};
 
 /// How long what is buffered may wait while nothing comes.
-const IDLE: Duration = Duration::from_millis(200);
+const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 /// Records taken from a spool at once; whoever writes to it waits for as long as they are read.
-const FROM_SPOOL: usize = 512;
-
+const MAX_SPOOL_READ: usize = 512;
 /// How long to wait before a spool is read again that could not be.
-const UNREADABLE: Duration = Duration::from_secs(5);
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where records come from.
 pub(super) enum Source {
@@ -26,70 +25,123 @@ pub(super) enum Source {
     Spool(Arc<Spool>),
 }
 
+/// Hands records from their source to a sink. It outlives a sink that panics: see [`Self::recover`].
 pub(super) struct Worker {
-    pub(super) source: Source,
-    pub(super) counters: Arc<Counters>,
-    pub(super) control: Arc<Control>,
-    pub(super) sink: Box<dyn Sink>,
-    pub(super) mode: Mode,
+    source: Source,
+    link: Link,
+    mode: Mode,
+    /// The clock of the last records.
+    clock_ns: u64,
+    /// Records handed to sinks so far, and of how many of those it was known before what became of them.
+    handed: u64,
+    settled_before: u64,
+    /// Of the records handed over, those that the spool still has.
+    at_hand: usize,
+    /// Records that are read from the spool one by one, since one of them made a sink panic.
+    suspects: usize,
 }
 
 impl Worker {
+    pub(super) fn new(source: Source, link: Link, mode: Mode) -> Self {
+        let settled_before = link.counters.settled();
+        Self { source, link, mode, clock_ns: 0, handed: 0, settled_before, at_hand: 0, suspects: 0 }
+    }
+
     /// Until nothing is left and nothing will come, or the deadline has passed.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(&mut self, sink: &mut dyn Sink) {
         match &self.source {
-            Source::Queue(queue) => self.work_off_queue(&queue.clone()),
-            Source::Spool(spool) => self.work_off_spool(&spool.clone()),
+            Source::Queue(queue) => self.work_off_queue(&queue.clone(), sink),
+            Source::Spool(spool) => self.work_off_spool(&spool.clone(), sink),
         }
-        self.sink.flush();
+        sink.flush();
     }
 
     /// What is not delivered is lost.
-    fn work_off_queue(&mut self, queue: &Queue) {
-        let mut clock_ns = 0;
-        while !self.control.is_handed_over() {
-            match queue.pop(IDLE) {
-                Popped::Batch(batch) if self.control.is_over() => self.counters.lost(Loss::Shutdown, batch.len()),
-                Popped::Batch(batch) => {
-                    clock_ns = self.now_ns(&batch, clock_ns);
-                    if let Err(Kept { left, .. }) = self.sink.export(&batch, clock_ns) {
-                        self.counters.lost(Loss::Shutdown, left);
+    fn work_off_queue(&mut self, queue: &Queue, sink: &mut dyn Sink) {
+        while !self.control().is_handed_over() {
+            match queue.pop(FLUSH_INTERVAL) {
+                Popped::Records(part) if self.control().is_over() => self.counters().lost(Loss::Shutdown, part.len()),
+                Popped::Records(part) => {
+                    if let Err(Kept { left, .. }) = self.hand_over(&part, sink) {
+                        self.handed -= left as u64;
+                        self.counters().lost(Loss::Shutdown, left);
                     }
                 }
-                Popped::Empty => self.sink.flush(),
+                Popped::Empty => sink.flush(),
                 Popped::Closed => break,
             }
         }
     }
 
     /// What is not delivered stays.
-    fn work_off_spool(&mut self, spool: &Spool) {
-        let mut clock_ns = 0;
-        while !self.control.is_over() {
-            match spool.next(FROM_SPOOL, IDLE) {
+    fn work_off_spool(&mut self, spool: &Spool, sink: &mut dyn Sink) {
+        while !self.control().is_over() {
+            let limit = if self.suspects > 0 { 1 } else { MAX_SPOOL_READ };
+            match spool.next(limit, FLUSH_INTERVAL) {
                 Next::Records { records, damaged } => {
-                    self.counters.lost(Loss::Damaged, usize::try_from(damaged).unwrap_or(usize::MAX));
-                    clock_ns = self.now_ns(&records, clock_ns);
-                    let exported = self.sink.export(&records, clock_ns);
-                    let given_up = spool.delivered(exported.map_or_else(|Kept { from, .. }| from, |()| records.len()));
-                    self.counters.lost(Loss::SpoolFull, given_up);
+                    self.counters().lost(Loss::Damaged, usize::try_from(damaged).unwrap_or(usize::MAX));
+                    self.at_hand = records.len();
+                    let exported = self.hand_over(&records, sink);
+                    self.delivered(spool, exported.map_or_else(|Kept { from, .. }| from, |()| records.len()));
+                    self.suspects = self.suspects.saturating_sub(records.len());
                 }
                 Next::Failed(e) => {
-                    self.counters.error();
-                    tracing::warn!("a spool cannot be read, trying again: {e}");
-                    self.control.pause(UNREADABLE);
+                    self.link.failed(&format!("the spool cannot be read: {e}"), "trying again, records wait");
+                    self.control().pause(UNREADABLE_PAUSE);
                 }
-                Next::Empty => self.sink.flush(),
+                Next::Empty => sink.flush(),
                 Next::Closed => break,
             }
         }
     }
 
+    fn hand_over(&mut self, records: &[FlowRecord], sink: &mut dyn Sink) -> Result<(), Kept> {
+        self.clock_ns = self.now_ns(records);
+        self.handed += records.len() as u64;
+        sink.export(records, self.clock_ns)
+    }
+
+    fn delivered(&mut self, spool: &Spool, records: usize) {
+        self.at_hand = 0;
+        let given_up = spool.delivered(records);
+        self.counters().lost(Loss::SpoolFull, given_up);
+    }
+
+    /// Takes account of a sink that panicked, which must be gone. What it had at hand is lost, with a queue. With a spool
+    /// only a record that makes sinks panic by itself is: the others are read again, one by one.
+    pub(super) fn recover(&mut self) {
+        let settled = self.counters().settled() - self.settled_before;
+        let unsettled = usize::try_from(self.handed.saturating_sub(settled)).unwrap_or(usize::MAX);
+        (self.handed, self.settled_before) = (0, self.counters().settled());
+        match &self.source {
+            Source::Queue(_) => self.counters().lost(Loss::Panic, unsettled),
+            Source::Spool(spool) => self.read_again(&spool.clone(), unsettled.min(self.at_hand)),
+        }
+    }
+
+    fn read_again(&mut self, spool: &Spool, unsettled: usize) {
+        if self.suspects > 0 && unsettled > 0 {
+            self.counters().lost(Loss::Panic, unsettled);
+            self.suspects = self.suspects.saturating_sub(unsettled);
+            return self.delivered(spool, self.at_hand);
+        }
+        self.suspects = unsettled;
+        self.delivered(spool, self.at_hand - unsettled);
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.link.counters
+    }
+
+    fn control(&self) -> &Control {
+        &self.link.control
+    }
+
     /// The wall clock; when files are read, the clock of the records, which never goes back.
-    fn now_ns(&self, batch: &[FlowRecord], before_ns: u64) -> u64 {
+    fn now_ns(&self, records: &[FlowRecord]) -> u64 {
         match self.mode {
             Mode::Live => wall_ns(),
-            Mode::Offline => batch.iter().map(|r| r.flow.last_ns).fold(before_ns, u64::max),
+            Mode::Offline => records.iter().map(|r| r.flow.last_ns).fold(self.clock_ns, u64::max),
         }
     }
 }

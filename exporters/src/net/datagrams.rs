@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::config::Address;
 
-use super::addresses;
+use super::resolver::resolve_within;
 
 /// A receiver on a Unix socket that reads nothing for this long is taken for dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,14 +31,13 @@ pub(crate) enum Datagrams {
 }
 
 impl Datagrams {
-    /// Of a name's addresses the first that can be connected to.
-    pub(crate) fn connect(target: &DatagramTarget) -> io::Result<Self> {
+    /// Of a name's addresses the first that can be connected to. Looking it up may take as long as `limit`.
+    pub(crate) fn connect(target: &DatagramTarget, limit: Duration) -> io::Result<Self> {
         match target {
-            DatagramTarget::Udp(address) => connect(address).map(Self::Udp),
+            DatagramTarget::Udp(address) => connect(address, limit).map(Self::Udp),
             DatagramTarget::Unix(path) => {
                 let socket = UnixDatagram::unbound()?;
                 socket.connect(path)?;
-                socket.set_write_timeout(Some(WRITE_TIMEOUT))?;
                 Ok(Self::Unix(socket))
             }
         }
@@ -55,10 +54,15 @@ impl Datagrams {
         socket.peer_addr().ok()
     }
 
-    pub(crate) fn send(&self, octets: &[u8]) -> io::Result<()> {
+    /// Sends one datagram. A receiver on a Unix socket that does not read may hold it up for `limit`, ten seconds at most.
+    pub(crate) fn send(&self, octets: &[u8], limit: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Udp(socket) => socket.send(octets).map(drop),
-            Self::Unix(socket) => socket.send(octets).map(drop),
+            Self::Unix(socket) => {
+                let limit = limit.map_or(WRITE_TIMEOUT, |l| l.clamp(Duration::from_millis(1), WRITE_TIMEOUT));
+                socket.set_write_timeout(Some(limit))?;
+                socket.send(octets).map(drop).map_err(plainly)
+            }
         }
     }
 
@@ -83,7 +87,7 @@ impl Datagrams {
     /// Sends this datagram in as many fragments as it needs.
     pub(crate) fn send_in_fragments(&self, octets: &[u8]) -> io::Result<()> {
         self.discover(libc::IP_PMTUDISC_WANT, libc::IPV6_PMTUDISC_WANT)?;
-        let sent = self.send(octets);
+        let sent = self.send(octets, None);
         sent.and(self.forbid_fragments())
     }
 
@@ -116,9 +120,17 @@ impl Datagrams {
     }
 }
 
-fn connect(target: &Address) -> io::Result<UdpSocket> {
+/// A socket's own limit ends in `WouldBlock` (Linux `socket(7)`, `SO_SNDTIMEO`).
+fn plainly(e: io::Error) -> io::Error {
+    match e.kind() {
+        ErrorKind::WouldBlock => io::Error::new(ErrorKind::TimedOut, "the receiver does not read"),
+        _ => e,
+    }
+}
+
+fn connect(target: &Address, limit: Duration) -> io::Result<UdpSocket> {
     let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for address in addresses(target)? {
+    for address in resolve_within(target, limit)? {
         match udp(address) {
             Ok(socket) => return Ok(socket),
             Err(e) => last = e,

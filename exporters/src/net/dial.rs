@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::config::Address;
 
-use super::addresses;
+use super::resolver::resolve_within;
 
-/// Connects to the first of the name's addresses that answers, within `limit` for all of them: each gets its part of what is
-/// left.
+/// Connects to the first of the name's addresses that answers. `limit` is for looking the name up and for all of its addresses:
+/// each gets its part of what is left.
 pub(crate) fn dial(target: &Address, limit: Duration) -> io::Result<TcpStream> {
     let end = Instant::now() + limit;
     let mut last = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    let addresses = addresses(target)?;
+    let addresses = resolve_within(target, limit)?;
     for (address, to_come) in addresses.iter().zip((1..=addresses.len()).rev()) {
         let part = end.saturating_duration_since(Instant::now()).div_f64(to_come as f64);
         // Zero would be refused as no limit at all.

@@ -1,42 +1,37 @@
 //! The addresses of a name, looked up again now and then: what listens there may move.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::thread;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::config::Address;
 
+use super::resolver::{self, Answer, Resolve};
+
 /// After this much time it is looked up again.
 const PERIOD: Duration = Duration::from_secs(60);
 /// Not before, when there is reason to.
-const PAUSE: Duration = Duration::from_secs(5);
-
-/// The addresses of a host, with the port; the resolver's order.
-pub(crate) fn addresses(of: &Address) -> io::Result<Vec<SocketAddr>> {
-    Ok((of.host.as_str(), of.port).to_socket_addrs()?.collect())
-}
+const MIN_PERIOD: Duration = Duration::from_secs(5);
 
 /// Looks a name up on a thread of its own, so that a name server that is away holds up nobody.
 pub(crate) struct Lookup {
     of: Address,
-    resolve: fn(&Address) -> io::Result<Vec<SocketAddr>>,
+    resolve: Resolve,
     /// When it was done last, or begun.
     last: Instant,
     /// There is reason to look again soon.
     hurry: bool,
-    under_way: Option<Receiver<io::Result<Vec<SocketAddr>>>>,
+    under_way: Option<Receiver<Answer>>,
 }
 
 impl Lookup {
     /// None for what is an address already. The name was looked up just now.
     pub(crate) fn new(of: &Address) -> Option<Self> {
         let is_name = of.host.parse::<IpAddr>().is_err();
-        is_name.then(|| Self::with(of.clone(), addresses))
+        is_name.then(|| Self::with(of.clone(), resolver::addresses))
     }
 
-    pub(crate) fn with(of: Address, resolve: fn(&Address) -> io::Result<Vec<SocketAddr>>) -> Self {
+    pub(crate) fn with(of: Address, resolve: Resolve) -> Self {
         Self { of, resolve, last: Instant::now(), hurry: false, under_way: None }
     }
 
@@ -49,7 +44,7 @@ impl Lookup {
     /// is not found is no news.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Vec<SocketAddr>> {
         let Some(under_way) = &self.under_way else {
-            let pause = if self.hurry { PAUSE } else { PERIOD };
+            let pause = if self.hurry { MIN_PERIOD } else { PERIOD };
             if now.saturating_duration_since(self.last) >= pause {
                 self.begin(now);
             }
@@ -65,17 +60,15 @@ impl Lookup {
     }
 
     fn begin(&mut self, now: Instant) {
-        let (answer, answered) = channel();
-        let (of, resolve) = (self.of.clone(), self.resolve);
-        // Nobody may be there any more to hear it.
-        let work = move || _ = answer.send(resolve(&of));
-        let begun = thread::Builder::new().name("export-lookup".into()).spawn(work);
-        (self.last, self.under_way) = (now, begun.ok().map(|_| answered));
+        (self.last, self.under_way) = (now, resolver::ask(&self.of, self.resolve).ok());
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::thread;
+
     use super::*;
 
     fn here(of: &Address) -> io::Result<Vec<SocketAddr>> {
@@ -86,8 +79,9 @@ mod tests {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    fn name() -> Address {
-        Address { host: "collector.example".into(), port: 7 }
+    /// Each test has one of its own: look-ups of the same name are one.
+    fn name(port: u16) -> Address {
+        Address { host: "collector.example".into(), port }
     }
 
     /// Waits for the thread.
@@ -105,23 +99,23 @@ mod tests {
 
     #[test]
     fn a_name_is_looked_up_once_a_minute_and_sooner_with_reason() {
-        let (mut lookup, start) = (Lookup::with(name(), here), Instant::now());
+        let (mut lookup, start) = (Lookup::with(name(7), here), Instant::now());
         assert_eq!(poll(&mut lookup, start + PERIOD / 2), None);
-        let found = Some(here(&name()).unwrap());
-        assert_eq!(poll(&mut lookup, start + PERIOD + PAUSE), found);
+        let found = Some(here(&name(7)).unwrap());
+        assert_eq!(poll(&mut lookup, start + PERIOD + MIN_PERIOD), found);
         lookup.hurry();
-        assert_eq!(poll(&mut lookup, start + PERIOD + PAUSE), None, "it was just now");
-        assert_eq!(poll(&mut lookup, start + PERIOD + PAUSE * 2), found);
-        assert_eq!(poll(&mut lookup, start + PERIOD + PAUSE * 4), None, "there is no reason any more");
+        assert_eq!(poll(&mut lookup, start + PERIOD + MIN_PERIOD), None, "it was just now");
+        assert_eq!(poll(&mut lookup, start + PERIOD + MIN_PERIOD * 2), found);
+        assert_eq!(poll(&mut lookup, start + PERIOD + MIN_PERIOD * 4), None, "there is no reason any more");
     }
 
     #[test]
     fn a_name_that_is_not_found_is_no_news_and_looked_for_again() {
-        let (mut lookup, start) = (Lookup::with(name(), nowhere), Instant::now());
+        let (mut lookup, start) = (Lookup::with(name(8), nowhere), Instant::now());
         lookup.hurry();
-        assert_eq!(poll(&mut lookup, start + PAUSE * 2), None);
+        assert_eq!(poll(&mut lookup, start + MIN_PERIOD * 2), None);
         lookup.resolve = here;
-        assert!(poll(&mut lookup, start + PAUSE * 4).is_some());
+        assert!(poll(&mut lookup, start + MIN_PERIOD * 4).is_some());
     }
 
     #[test]

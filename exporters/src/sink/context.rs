@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pidflow_schema::Enterprise;
 
+use crate::config::DEFAULT_QUEUES_BYTES;
 use crate::metric_source::MetricSource;
 use crate::template::Template;
 
@@ -33,6 +34,9 @@ pub struct ExportContext {
     pub host_id: String,
     /// Further attributes of OTLP's resource.
     pub resource: BTreeMap<String, String>,
+    /// Memory that the records in all exporters' queues may keep together, bytes; exporters that do not say how much they
+    /// may keep get even shares.
+    pub queues_bytes: usize,
     /// Live or from files.
     pub mode: Mode,
     /// The agent's metrics; none: nobody counts them (files).
@@ -48,6 +52,7 @@ impl Default for ExportContext {
             host_name: String::new(),
             host_id: String::new(),
             resource: BTreeMap::new(),
+            queues_bytes: DEFAULT_QUEUES_BYTES,
             mode: Mode::Live,
             metrics: None,
         }

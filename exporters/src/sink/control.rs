@@ -19,10 +19,16 @@ impl Control {
         self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the thread to be done by `deadline`.
+    /// Tells the thread to be done by `deadline`, unless it was told to be done sooner.
     pub(crate) fn stop_by(&self, deadline: Instant) {
-        *self.lock() = Some(deadline);
+        let mut current = self.lock();
+        *current = Some(current.map_or(deadline, |c| c.min(deadline)));
         self.stopping.notify_all();
+    }
+
+    /// Until when it is to be done; none: nobody has told it to end.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        *self.lock()
     }
 
     /// Tells the thread to leave what it does not have at hand to another one.
@@ -72,6 +78,16 @@ mod tests {
         control.stop_by(Instant::now() + Duration::from_millis(20));
         assert!(!control.is_over());
         assert!(!control.pause(Duration::from_secs(60)));
+        assert!(control.is_over());
+    }
+
+    #[test]
+    fn the_first_deadline_holds_when_a_later_one_comes() {
+        let (control, now) = (Control::default(), Instant::now());
+        control.stop_by(now + Duration::from_secs(10));
+        control.stop_by(now + Duration::from_secs(3600));
+        assert_eq!(control.deadline(), Some(now + Duration::from_secs(10)));
+        control.stop_by(now);
         assert!(control.is_over());
     }
 }

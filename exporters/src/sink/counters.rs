@@ -31,10 +31,12 @@ pub enum Loss {
     NoTemplate,
     /// Its time is one that the receiver's format cannot tell.
     TimeOutOfRange,
+    /// The exporter's thread panicked while it had the record at hand.
+    Panic,
 }
 
 /// All reasons, in the order of [`Snapshot::lost`].
-pub const LOSSES: [Loss; 13] = [
+pub const LOSSES: [Loss; 14] = [
     Loss::QueueFull,
     Loss::Unreachable,
     Loss::WriteFailed,
@@ -48,6 +50,7 @@ pub const LOSSES: [Loss; 13] = [
     Loss::Damaged,
     Loss::NoTemplate,
     Loss::TimeOutOfRange,
+    Loss::Panic,
 ];
 
 impl Loss {
@@ -68,6 +71,7 @@ impl Loss {
             Self::Damaged => "corrupt",
             Self::NoTemplate => "no_template",
             Self::TimeOutOfRange => "time_out_of_range",
+            Self::Panic => "panic",
         }
     }
 }
@@ -161,6 +165,13 @@ impl Counters {
         if let Some(counter) = self.lost.get(why as usize) {
             counter.fetch_add(records as u64, Relaxed);
         }
+    }
+
+    /// Records of which the thread that delivers has said what became of them.
+    pub(crate) fn settled(&self) -> u64 {
+        let elsewhere = [Loss::QueueFull, Loss::Shutdown, Loss::SpoolFull, Loss::Crash, Loss::Damaged, Loss::Panic];
+        let lost = LOSSES.iter().zip(&self.lost).filter(|(why, _)| !elsewhere.contains(why));
+        self.exported.load(Relaxed) + lost.map(|(_, n)| n.load(Relaxed)).sum::<u64>()
     }
 
     /// Records lost for any reason.

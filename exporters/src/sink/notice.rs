@@ -1,45 +1,147 @@
-//! Warnings that repeat themselves are said once a minute.
+//! What an exporter says of its receiver: two lines a minute at most, whatever the receiver does.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
+/// Between two warnings; a line that it works again may follow each.
 const PERIOD: Duration = Duration::from_secs(60);
+/// It works again when nothing has failed for so long: that one datagram or one connection went out proves nothing.
+const PROOF: Duration = Duration::from_secs(10);
 
 /// One exporter's warnings.
 #[derive(Debug)]
 pub(crate) struct Notice {
     exporter: String,
-    said: Option<Instant>,
+    /// When a warning was said last.
+    warned: Option<Instant>,
+    /// Failures since then.
     unsaid: u64,
-    /// Whether the last thing that happened was a failure.
-    failing: bool,
+    /// The operator was told last that it fails.
+    told_failing: bool,
+    /// Since when nothing has failed; none: the last that was heard is a failure.
+    working_since: Option<Instant>,
 }
 
 impl Notice {
     pub(crate) const fn new(exporter: String) -> Self {
-        Self { exporter, said: None, unsaid: 0, failing: false }
+        Self { exporter, warned: None, unsaid: 0, told_failing: false, working_since: None }
     }
 
-    /// Says that something failed, unless that was said within the last minute.
+    /// Says that something failed, unless a warning was said within the last minute.
     pub(crate) fn failed(&mut self, what: &dyn Display, consequence: &str) {
-        self.failing = true;
-        if self.said.is_some_and(|t| t.elapsed() < PERIOD) {
-            self.unsaid += 1;
-            return;
+        if let Some(line) = self.warning(what, consequence, Instant::now()) {
+            tracing::warn!("{line}");
         }
-        let (exporter, unsaid) = (&self.exporter, self.unsaid);
-        match unsaid {
-            0 => tracing::warn!("{exporter}: {what}; {consequence}"),
-            n => tracing::warn!("{exporter}: {what}; {consequence} (and {n} more since the last such line)"),
-        }
-        (self.said, self.unsaid) = (Some(Instant::now()), 0);
     }
 
-    /// Says that it works again, if a failure was the last that was heard of it.
-    pub(crate) fn worked(&mut self) {
-        if std::mem::take(&mut self.failing) {
-            tracing::info!("{}: works again", self.exporter);
-            (self.said, self.unsaid) = (None, 0);
+    /// Says that something has changed, which counts as a warning: a name that leads to and fro is no more worth a line.
+    pub(crate) fn changed(&mut self, what: &str) {
+        let now = Instant::now();
+        if self.warned.is_none_or(|t| now.duration_since(t) >= PERIOD) {
+            self.warned = Some(now);
+            tracing::info!("{}: {what}", self.exporter);
+        } else {
+            tracing::debug!("{}: {what}", self.exporter);
         }
+    }
+
+    /// Takes note that something worked. That it works again is said when nothing has failed for a while.
+    pub(crate) fn worked(&mut self) {
+        self.working_since.get_or_insert_with(Instant::now);
+        self.look();
+    }
+
+    /// Says that it works again, if that is proven by now; for those who have nothing to send.
+    pub(crate) fn look(&mut self) {
+        if let Some(line) = self.recovery(Instant::now()) {
+            tracing::info!("{line}");
+        }
+    }
+
+    fn warning(&mut self, what: &dyn Display, consequence: &str, now: Instant) -> Option<String> {
+        self.working_since = None;
+        if self.warned.is_some_and(|t| now.duration_since(t) < PERIOD) {
+            self.unsaid += 1;
+            return None;
+        }
+        (self.warned, self.told_failing) = (Some(now), true);
+        let unsaid = match std::mem::take(&mut self.unsaid) {
+            0 => String::new(),
+            n => format!(" (and {n} more failures since the last such line)"),
+        };
+        Some(format!("{}: {what}; {consequence}{unsaid}", self.exporter))
+    }
+
+    fn recovery(&mut self, now: Instant) -> Option<String> {
+        let since = self.working_since.filter(|_| self.told_failing)?;
+        let proven = now.duration_since(since) >= PROOF;
+        proven.then(|| {
+            self.told_failing = false;
+            format!("{}: works again", self.exporter)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn notice() -> (Notice, Instant) {
+        (Notice::new("udp".into()), Instant::now())
+    }
+
+    /// As [`Notice::worked`], at that time.
+    fn worked(notice: &mut Notice, now: Instant) -> Option<String> {
+        notice.working_since.get_or_insert(now);
+        notice.recovery(now)
+    }
+
+    #[test]
+    fn a_collector_that_is_away_is_told_of_once_a_minute() {
+        let (mut notice, start) = notice();
+        let mut lines = Vec::new();
+        // Over UDP every other send is Ok: the error of one datagram is told to the next one.
+        for half_second in 0..360 {
+            let now = start + 500 * MS * half_second;
+            lines.extend(notice.warning(&"refused", "records are lost", now));
+            lines.extend(worked(&mut notice, now + 250 * MS));
+        }
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[1].contains("119 more failures"), "{lines:?}");
+    }
+
+    #[test]
+    fn it_works_again_when_nothing_has_failed_for_a_while() {
+        let (mut notice, start) = notice();
+        assert!(notice.warning(&"refused", "", start).is_some());
+        assert_eq!(worked(&mut notice, start + 1000 * MS), None, "that proves nothing");
+        assert!(notice.warning(&"refused", "", start + 5000 * MS).is_none());
+        assert_eq!(worked(&mut notice, start + 12_000 * MS), None);
+        assert_eq!(worked(&mut notice, start + 21_999 * MS), None);
+        assert!(worked(&mut notice, start + 22_000 * MS).unwrap().contains("works again"));
+        assert_eq!(worked(&mut notice, start + 60_000 * MS), None, "it was said");
+    }
+
+    #[test]
+    fn what_comes_and_goes_gets_two_lines_a_minute() {
+        for up in [1, 9, 11, 14] {
+            let (mut notice, start) = notice();
+            let mut lines = 0;
+            for second in 0..600 {
+                let now = start + Duration::from_secs(second);
+                let line = if second % 15 < up { worked(&mut notice, now) } else { notice.warning(&"cut", "", now) };
+                lines += usize::from(line.is_some());
+            }
+            assert!((9..=20).contains(&lines), "{lines} lines in ten minutes when it works {up} of 15 s");
+        }
+    }
+
+    #[test]
+    fn a_failure_that_nothing_came_after_is_not_over() {
+        let (mut notice, start) = notice();
+        notice.warning(&"refused", "", start);
+        assert_eq!(notice.recovery(start + PERIOD), None);
     }
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::net::{DatagramTarget, Datagrams, Lookup};
-use crate::sink::{Counters, Loss, Mode};
+use crate::sink::{Counters, Link, Loss, Mode, Parts};
 use crate::wire::Message;
 
 use super::pace::Pace;
-use crate::sink::{Notice, Parts};
 
 /// How long to wait before a receiver is tried again that is not there.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// How long records wait for the first look-up of a name; after that it is looked up beside the work.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Files are read faster than any collector reads its socket, and what UDP loses there nobody counts: about ten
 /// milliseconds' worth fit into a socket's buffer as Linux makes it.
@@ -36,9 +37,7 @@ pub(super) struct DatagramLink {
     moved: bool,
     /// The other side said so, since the name was last looked up.
     suspect: bool,
-    counters: Arc<Counters>,
-    name: String,
-    notice: Notice,
+    link: Link,
 }
 
 impl DatagramLink {
@@ -59,9 +58,7 @@ impl DatagramLink {
             refused: false,
             moved: false,
             suspect: false,
-            counters: parts.counters.clone(),
-            name: parts.config.name(),
-            notice: Notice::new(parts.config.name()),
+            link: parts.link(),
         }
     }
 
@@ -71,7 +68,7 @@ impl DatagramLink {
     }
 
     pub(super) const fn counters(&self) -> &Arc<Counters> {
-        &self.counters
+        &self.link.counters
     }
 
     /// Whether there is a socket; makes one when there is none.
@@ -113,7 +110,7 @@ impl DatagramLink {
     fn move_to(&mut self, address: SocketAddr) {
         match Datagrams::udp(address).and_then(|socket| self.prepared(socket)) {
             Ok(socket) => {
-                tracing::info!("{}: sends to {address} from now on", self.name);
+                self.link.notice.changed(&format!("sends to {address} from now on"));
                 (self.socket, self.moved) = (Some(socket), true);
             }
             Err(e) => self.failed(&e),
@@ -122,11 +119,12 @@ impl DatagramLink {
 
     /// Counts records for which there is no socket.
     pub(super) fn unreachable(&self, records: usize) {
-        self.counters.lost(Loss::Unreachable, records);
+        self.link.counters.lost(Loss::Unreachable, records);
     }
 
     fn open(&self) -> io::Result<Datagrams> {
-        self.prepared(Datagrams::connect(&self.target)?)
+        let limit = self.link.control.remaining().map_or(LOOKUP_TIMEOUT, |left| left.min(LOOKUP_TIMEOUT));
+        self.prepared(Datagrams::connect(&self.target, limit)?)
     }
 
     fn prepared(&self, socket: Datagrams) -> io::Result<Datagrams> {
@@ -143,22 +141,24 @@ impl DatagramLink {
 
     pub(super) fn send(&mut self, message: Message<'_>) {
         if let Some(pace) = &mut self.pace {
-            pace.wait();
+            pace.wait(&self.link.control);
+        }
+        if self.link.control.is_over() {
+            return self.link.counters.lost(Loss::Shutdown, message.records);
         }
         match self.try_send(message.bytes) {
             Ok(()) => {
-                self.counters.sent(message.records, message.bytes.len());
+                self.link.counters.sent(message.records, message.bytes.len());
                 if !self.refused {
-                    self.notice.worked();
+                    self.link.notice.worked();
                 }
             }
             Err(e) if e.raw_os_error() == Some(libc::EMSGSIZE) => {
-                self.counters.lost(Loss::TooLarge, message.records);
-                self.counters.error();
-                self.notice.failed(&e, "the record does not fit into a datagram and is lost");
+                self.link.counters.lost(Loss::TooLarge, message.records);
+                self.link.failed(&e, "the record does not fit into a datagram and is lost");
             }
             Err(e) => {
-                self.counters.lost(Loss::Unreachable, message.records);
+                self.link.counters.lost(Loss::Unreachable, message.records);
                 self.failed(&e);
                 self.let_go();
             }
@@ -176,11 +176,13 @@ impl DatagramLink {
     /// Hears of datagrams that nobody took, where no later one brings the news.
     pub(super) fn check(&mut self) {
         self.follow();
-        let Some(Ok(Some(e))) = self.socket.as_ref().map(Datagrams::take_error) else { return };
+        let Some(Ok(Some(e))) = self.socket.as_ref().map(Datagrams::take_error) else {
+            return self.link.notice.look();
+        };
         self.refused = true;
         if e.raw_os_error() == Some(libc::EMSGSIZE) {
             // A router had no way to say so earlier: that datagram is lost, the next ones will fit.
-            self.counters.error();
+            self.link.counters.error();
         } else {
             self.failed(&e);
         }
@@ -195,9 +197,10 @@ impl DatagramLink {
     /// so that this one gets a second attempt. So does one for which the path has just become too narrow.
     fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let socket = self.socket.as_ref().ok_or(ErrorKind::NotConnected)?;
-        match socket.send(bytes) {
+        let limit = self.link.control.remaining();
+        match socket.send(bytes, limit) {
             Err(e) if matches!(e.kind(), ErrorKind::ConnectionRefused | ErrorKind::Interrupted) => {
-                let again = socket.send(bytes);
+                let again = socket.send(bytes, limit);
                 if e.kind() == ErrorKind::ConnectionRefused {
                     self.refused = true;
                     self.failed(&e);
@@ -205,8 +208,8 @@ impl DatagramLink {
                 again
             }
             Err(e) if self.whole && e.raw_os_error() == Some(libc::EMSGSIZE) => {
-                self.counters.error();
-                self.counters.retry();
+                self.link.counters.error();
+                self.link.counters.retry();
                 socket.send_in_fragments(bytes)
             }
             sent => sent,
@@ -218,8 +221,7 @@ impl DatagramLink {
             lookup.hurry();
             self.suspect = true;
         }
-        self.counters.error();
-        self.notice.failed(e, "records sent there are lost until a collector listens");
+        self.link.failed(e, "records sent there are lost until a collector listens");
     }
 }
 

@@ -96,6 +96,7 @@ impl Sink for MessageFile {
         if let Err(e) = self.follow() {
             self.writer.notice.failed(&e, "the file was deleted and cannot be made again");
         }
+        self.writer.notice.look();
     }
 }
 

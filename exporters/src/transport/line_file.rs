@@ -158,7 +158,7 @@ fn append(path: &Path, config: &LineFileConfig) -> io::Result<(NamedFile, Option
 }
 
 /// A part that is complete in itself; none: nothing is compressed.
-fn compressed(how: FileCompression, bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn compressed(how: FileCompression, bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
     match how {
         FileCompression::None => Ok(None),
         FileCompression::Gzip => {

@@ -1,18 +1,18 @@
 //! JSON lines to files or standard output.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use pidflow_schema::FlowRecord;
 
 use crate::config::{FileCompression, JsonConfig, JsonOutput, LineFileConfig};
 use crate::json::JsonEncoder;
-use crate::sink::{Counters, Loss, StartError};
+use crate::sink::{Control, Counters, Kept, Loss, Notice, Parts, Sink, StartError};
 use crate::time::wall_ns;
 
-use super::line_file::LineFile;
+use super::line_file::{LineFile, compressed};
+use super::pipe::Pipe;
 use super::write::{Written, lines, write_counting};
-use crate::sink::{Kept, Notice, Parts, Sink};
 
 /// Written as soon as this much has come together.
 const BUFFER: usize = 64 * 1024;
@@ -34,11 +34,13 @@ pub(crate) struct LineSink {
     /// The clock at the last records.
     now_ns: u64,
     counters: Arc<Counters>,
+    control: Arc<Control>,
     notice: Notice,
 }
 
 enum Output {
-    Stdout,
+    /// Also standard output.
+    Pipe(Pipe, FileCompression),
     File(Box<LineFile>),
 }
 
@@ -46,8 +48,8 @@ impl LineSink {
     pub(super) fn open(config: &JsonConfig, encoder: JsonEncoder, parts: &Parts<'_>) -> Result<Self, StartError> {
         let now_ns = wall_ns();
         let (output, size) = match &config.output {
-            JsonOutput::File(file) => (open(file, now_ns)?, size(file)),
-            _ => (Output::Stdout, BUFFER),
+            JsonOutput::File(file) => (open(file, now_ns, parts.control)?, size(file)),
+            _ => (stdout(parts.control)?, BUFFER),
         };
         Ok(Self {
             encoder,
@@ -57,6 +59,7 @@ impl LineSink {
             is_displaced: false,
             now_ns,
             counters: parts.counters.clone(),
+            control: parts.control.clone(),
             notice: Notice::new(parts.config.name()),
         })
     }
@@ -104,7 +107,8 @@ impl LineSink {
         if whole > 0 {
             self.counters.sent(whole, octets);
         }
-        self.counters.lost(Loss::WriteFailed, lost);
+        let is_over = result.as_ref().is_err_and(|e| e.kind() == ErrorKind::TimedOut) && self.control.is_over();
+        self.counters.lost(if is_over { Loss::Shutdown } else { Loss::WriteFailed }, lost);
         match result {
             Ok(()) if self.is_displaced => {}
             Ok(()) => self.notice.worked(),
@@ -139,6 +143,7 @@ impl Sink for LineSink {
             self.notice.failed(&e, "the file was deleted and cannot be made again");
         }
         self.write();
+        self.notice.look();
     }
 }
 
@@ -149,7 +154,17 @@ const fn size(file: &LineFileConfig) -> usize {
     }
 }
 
-fn open(config: &LineFileConfig, now_ns: u64) -> Result<Output, StartError> {
+fn stdout(control: &Arc<Control>) -> Result<Output, StartError> {
+    let error = |source| StartError::Open { path: "standard output".into(), source };
+    Ok(Output::Pipe(Pipe::stdout(control).map_err(error)?, FileCompression::None))
+}
+
+fn open(config: &LineFileConfig, now_ns: u64, control: &Arc<Control>) -> Result<Output, StartError> {
+    let path = config.name.at(now_ns, 0);
+    let pipe = Pipe::open(&path, control).map_err(|source| StartError::Open { path, source })?;
+    if let Some(pipe) = pipe {
+        return Ok(Output::Pipe(pipe, config.compression));
+    }
     let file = LineFile::open(config, now_ns).map_err(|(path, source)| StartError::Open { path, source })?;
     Ok(Output::File(Box::new(file)))
 }
@@ -159,12 +174,22 @@ impl Output {
     fn write(&mut self, bytes: &[u8]) -> Written {
         match self {
             Self::File(file) => file.write(bytes),
-            Self::Stdout => {
-                let mut out = io::stdout().lock();
-                let (octets, result) = write_counting(&mut out, bytes);
-                let whole = lines(bytes.get(..octets).unwrap_or_default());
-                Written { lines: whole, octets, result: result.and_then(|()| out.flush()) }
-            }
+            Self::Pipe(pipe, compression) => match compressed(*compression, bytes) {
+                Ok(None) => write_lines(pipe, bytes),
+                Ok(Some(part)) => write_part(pipe, &part, lines(bytes)),
+                Err(e) => Written::nothing(e),
+            },
         }
     }
+}
+
+fn write_lines(pipe: &mut Pipe, bytes: &[u8]) -> Written {
+    let (octets, result) = write_counting(pipe, bytes);
+    Written { lines: lines(bytes.get(..octets).unwrap_or_default()), octets, result }
+}
+
+/// A compressed part can be read as a whole or not at all.
+fn write_part(pipe: &mut Pipe, part: &[u8], lines: usize) -> Written {
+    let (octets, result) = write_counting(pipe, part);
+    if octets == part.len() { Written { lines, octets, result } } else { Written { lines: 0, octets: 0, result } }
 }

@@ -7,10 +7,14 @@ mod file;
 mod line_datagram;
 mod line_file;
 mod lines;
+mod message_pipe;
 mod named_file;
 mod pace;
+mod pipe;
 mod stream;
 mod write;
+
+use std::path::Path;
 
 use crate::config::{JsonConfig, JsonOutput, Target, WireConfig};
 use crate::delivery::reliable;
@@ -26,6 +30,8 @@ use datagram_link::DatagramLink;
 use file::MessageFile;
 use line_datagram::LineDatagrams;
 use lines::LineSink;
+use message_pipe::MessagePipe;
+use pipe::Pipe;
 use stream::{LineStream, StreamReceiver, WireStream};
 
 /// The sink of an exporter of IPFIX or NetFlow v9.
@@ -41,7 +47,20 @@ pub(crate) fn wire(parts: &Parts<'_>, wire: &WireConfig) -> Result<Box<dyn Sink>
             reliable(parts, Ok(StreamReceiver::new(StreamTarget::Tcp(to.clone()), WireStream(encoder), parts)))
         }
         Target::Tls(to) => reliable(parts, StreamReceiver::with_tls(to, &wire.tls, WireStream(encoder), parts)),
-        Target::File(path) => Ok(Box::new(MessageFile::open(path, wire.mode, encoder, parts.counters)?)),
+        Target::File(path) => message_file(path, wire, encoder, parts),
+    }
+}
+
+fn message_file(
+    path: &Path,
+    wire: &WireConfig,
+    encoder: Encoder,
+    parts: &Parts<'_>,
+) -> Result<Box<dyn Sink>, StartError> {
+    let error = |source| StartError::Open { path: path.into(), source };
+    match Pipe::open(path, parts.control).map_err(error)? {
+        Some(pipe) => Ok(Box::new(MessagePipe::new(encoder, pipe, parts.link()))),
+        None => Ok(Box::new(MessageFile::open(path, wire.mode, encoder, parts.counters)?)),
     }
 }
 

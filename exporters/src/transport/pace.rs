@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::sink::Control;
+
 /// Spreads packets evenly.
 pub(super) struct Pace {
     interval: Duration,
@@ -9,18 +11,19 @@ pub(super) struct Pace {
 }
 
 /// Sleeping for less than this costs more than it evens out.
-const LEAST_SLEEP: Duration = Duration::from_millis(1);
+const MIN_SLEEP: Duration = Duration::from_millis(1);
 
 impl Pace {
     pub(super) fn new(per_second: u32) -> Self {
         Self { interval: Duration::from_secs(1) / per_second.max(1), next: Instant::now() }
     }
 
-    pub(super) fn wait(&mut self) {
+    /// Waits until the next packet's turn, less when the exporter's time is up before.
+    pub(super) fn wait(&mut self, control: &Control) {
         let now = Instant::now();
         let ahead = self.next.saturating_duration_since(now);
-        if ahead >= LEAST_SLEEP {
-            std::thread::sleep(ahead);
+        if ahead >= MIN_SLEEP {
+            control.pause(ahead);
         }
         self.next = self.next.max(now) + self.interval;
     }

@@ -28,6 +28,8 @@ pub use seen::SeenUntil;
 use shared::Shared;
 use supervisor::Supervisor;
 
+use crate::threads;
+
 /// The greatest number of interfaces that are captured by themselves at the same time.
 const MAX_SOURCES: usize = 1024;
 
@@ -111,8 +113,11 @@ impl LiveCapture {
         let shared = Arc::new(Shared::default());
         let supervisor = Supervisor::start(options.clone(), Arc::clone(&shared), batches.clone())?;
         let sources = supervisor.sources();
-        let spawned = std::thread::Builder::new().name("interfaces".into()).spawn(move || supervisor.run());
-        let supervisor = Some(spawned.map_err(CaptureError::Thread)?);
+        let run = move || {
+            supervisor.run();
+            Ok(())
+        };
+        let supervisor = Some(threads::spawn_vital("interfaces", run).map_err(CaptureError::Thread)?);
         Ok(Self { shared, supervisor, sources })
     }
 

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use pidflow_exporters::threads::Threads;
 
 use super::super::CaptureError;
 use super::super::counters::InterfaceChanges;
@@ -220,7 +221,11 @@ impl Supervisor {
             let message = match running.thread.join() {
                 Ok(Ended::Asked) => continue,
                 Ok(Ended::Failed(message)) => message,
-                Err(_) => "its thread panicked".to_owned(),
+                Err(_) => {
+                    let thread = format!("packets {}", running.target.name());
+                    Threads::of_process().count_restart(&thread, "it panicked");
+                    "its thread panicked".to_owned()
+                }
             };
             let (name, index) = (Arc::from(running.target.name()), running.target.index());
             if self.inventory.links().get(index).is_some_and(|link| !link.is_up) {

@@ -24,6 +24,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     all.extend(exporters(&s.exporters));
     all.extend(waiting(s));
     all.extend(health(s));
+    all.extend(own_state(s));
     all.extend(s.host.iter().flat_map(|figures| host::families(figures)));
     let of_talk = talk::all(view).into_iter().chain(node::all(view));
     all.into_iter().map(LazyFamily::from).chain(of_talk).collect()
@@ -59,6 +60,29 @@ fn health(s: &Status) -> [Family; 3] {
             "{loss}",
             "Packets, kernel events, flows and records lost or cut short, by stage and reason.",
             losses.collect(),
+        ),
+    ]
+}
+
+fn own_state(s: &Status) -> [Family; 3] {
+    [
+        Family::gauge(
+            "pidflow.export.queue.size",
+            "By",
+            "Memory that records in exporters' queues keep; what several queues hold counts in each.",
+            Sample::alone(s.queue_bytes),
+        ),
+        Family::counter(
+            "pidflow.thread.restarts",
+            "{restart}",
+            "Threads that failed and were started again, by thread.",
+            labelled("thread", &s.thread_restarts),
+        ),
+        Family::counter(
+            "pidflow.log.lines.lost",
+            "{line}",
+            "Log lines that could not be written to standard error.",
+            Sample::alone(s.log_lines_lost),
         ),
     ]
 }

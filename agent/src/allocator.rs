@@ -1,0 +1,111 @@
+//! Memory that the C library's allocator keeps for itself after a flood: it gives pages back only at the end of its heaps, and
+//! what outlived the flood lies everywhere in between.
+
+use std::time::{Duration, Instant};
+
+/// Less than this is not worth the walk over all heaps, bytes.
+const MIN_SHRUNK: u64 = 16 << 20;
+/// Between two such walks, which take some ten milliseconds each.
+const MIN_INTERVAL: Duration = Duration::from_secs(20);
+
+/// Gives memory back when the program has come to use much less of it. Belongs to one thread, which looks now and then.
+#[derive(Debug, Default)]
+pub(crate) struct Trimmer {
+    /// The most that tables and queues have held since memory was given back last, bytes.
+    peak: u64,
+    trimmed: Option<Instant>,
+}
+
+impl Trimmer {
+    /// Takes note of what tables and queues hold now, bytes, and gives free memory back when that is at most half of what they
+    /// held before and at least 16 MiB less. Other threads may wait for memory meanwhile. Returns whether it did.
+    pub(crate) fn look(&mut self, held: u64, now: Instant) -> bool {
+        self.peak = self.peak.max(held);
+        let has_shrunk = held <= self.peak / 2 && self.peak - held >= MIN_SHRUNK;
+        let is_early = self.trimmed.is_some_and(|t| now.saturating_duration_since(t) < MIN_INTERVAL);
+        if !has_shrunk || is_early {
+            return false;
+        }
+        (self.peak, self.trimmed) = (held, Some(now));
+        give_back();
+        true
+    }
+}
+
+/// Gives the kernel all pages in which nothing is.
+#[cfg(target_env = "gnu")]
+fn give_back() {
+    // SAFETY: it takes the allocator's own locks, and touches nothing that is in use.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other C libraries have no such call.
+#[cfg(not(target_env = "gnu"))]
+const fn give_back() {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::{fs, thread};
+
+    use pidflow_schema::FlowRecord;
+
+    use super::*;
+    use crate::sample;
+
+    const MB: u64 = 1 << 20;
+
+    /// Memory of this process that is in use by the kernel's account, bytes.
+    fn resident() -> u64 {
+        let statm = fs::read_to_string("/proc/self/statm").unwrap();
+        statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    }
+
+    /// Records that were made by four threads, each with a heap of its own; one in fifty outlives the flood.
+    fn flood() -> (Vec<Arc<[FlowRecord]>>, u64) {
+        let (sender, receiver) = mpsc::channel::<Arc<[FlowRecord]>>();
+        let make = |n: u32| {
+            let sender = sender.clone();
+            let batch = move || (0..512).map(|i| sample::record(n, 1, i)).collect();
+            thread::spawn(move || (0..100).for_each(|_| sender.send(batch()).unwrap()))
+        };
+        let threads: Vec<_> = (0..4).map(make).collect();
+        drop(sender);
+        let mut all: Vec<_> = receiver.iter().collect();
+        threads.into_iter().for_each(|t| t.join().unwrap());
+        let (peak, mut n) = (resident(), 0);
+        all.retain(|_| {
+            n += 1;
+            n % 50 == 0
+        });
+        (all, peak)
+    }
+
+    #[test]
+    fn memory_is_given_back_after_a_flood() {
+        let before = resident();
+        let (_left, peak) = flood();
+        let grown = peak - before;
+        assert!(grown > 40 * MB, "{grown}");
+        let mut trimmer = Trimmer::default();
+        let now = Instant::now();
+        assert!(!trimmer.look(grown, now));
+        assert!(trimmer.look(grown / 50, now));
+        let kept = resident().saturating_sub(before);
+        // Other tests run beside this one.
+        assert!(kept < grown / 2, "{} MB of {} MB are kept", kept / MB, grown / MB);
+    }
+
+    #[test]
+    fn small_changes_and_quick_ones_are_not_worth_it() {
+        let (mut trimmer, now) = (Trimmer::default(), Instant::now());
+        assert!(!trimmer.look(20 * MB, now));
+        assert!(!trimmer.look(11 * MB, now), "more than half of it is held");
+        assert!(!trimmer.look(5 * MB, now), "that is little");
+        assert!(!trimmer.look(400 * MB, now));
+        assert!(trimmer.look(100 * MB, now));
+        assert!(!trimmer.look(10 * MB, now + MIN_INTERVAL / 2), "it was just now");
+        assert!(trimmer.look(10 * MB, now + MIN_INTERVAL));
+        assert!(!trimmer.look(10 * MB, now + MIN_INTERVAL * 2));
+    }
+}

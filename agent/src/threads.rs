@@ -1,0 +1,59 @@
+//! The agent's threads: none ends unnoticed.
+
+use std::io;
+use std::thread::{Builder, JoinHandle};
+
+use anyhow::{Result, anyhow};
+use pidflow_exporters::threads::{Outcome, Threads};
+
+use crate::privileges::Role;
+
+/// Starts a thread that is started again when its work panics or fails.
+pub(crate) fn spawn(name: &str, mut work: impl FnMut() -> Outcome + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let known_as = name.to_owned();
+    start(name, move || Threads::of_process().keep_running(&known_as, &mut work))
+}
+
+/// As [`spawn`], with the rights of that role and no others.
+pub(crate) fn spawn_as(
+    role: Role,
+    name: &str,
+    mut work: impl FnMut() -> Outcome + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let known_as = name.to_owned();
+    start(name, move || {
+        // Once: what is given up is gone when the work is begun again.
+        role.enter_or_warn();
+        Threads::of_process().keep_running(&known_as, &mut work);
+    })
+}
+
+/// Starts a thread without which the agent makes no sense: when its work panics or fails, the agent ends with an error.
+pub(crate) fn spawn_vital(name: &str, work: impl FnOnce() -> Outcome + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let known_as = name.to_owned();
+    start(name, move || Threads::of_process().run_vital(&known_as, work))
+}
+
+fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    // The kernel cuts names at 15 bytes.
+    let started = Builder::new().name(name.into()).spawn(run);
+    started.map_err(|e| io::Error::new(e.kind(), format!("cannot start the thread {name}: {e}")))
+}
+
+/// That no thread has failed without which the agent makes no sense.
+///
+/// # Errors
+/// One has.
+pub(crate) fn check_vital() -> Result<()> {
+    Threads::of_process().vital_failure().map_or(Ok(()), |reason| Err(anyhow!(reason)))
+}
+
+/// One line for each thread that does not run, or was started again within the last minute.
+pub(crate) fn troubles() -> Vec<String> {
+    Threads::of_process().failed().iter().filter_map(pidflow_exporters::threads::Failed::trouble).collect()
+}
+
+/// How often threads were started again, by name; those that never failed are not among them.
+pub(crate) fn restarts() -> Vec<(String, u64)> {
+    Threads::of_process().failed().into_iter().map(|f| (f.thread, f.restarts)).collect()
+}

@@ -1,0 +1,178 @@
+//! A queue of batches, bounded by the number of records in it and by the memory that they keep.
+//!
+//! Channels bound the number of messages; batches differ in size by a factor of thousands and records by that of their
+//! command lines, so the bounds have to count records and bytes, and dropping the oldest needs the consumer's end on the
+//! producer's side.
+
+mod part;
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub(crate) use part::{Batch, Part};
+
+/// The queue takes nothing any more: so many records of the batch were not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Closed(pub(crate) usize);
+
+/// What a waiting consumer gets.
+pub(crate) enum Popped {
+    Records(Part),
+    /// Nothing came in time.
+    Empty,
+    /// Nothing is left and nothing will come.
+    Closed,
+}
+
+/// What a queue holds at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) records: usize,
+    /// Memory of the batches that the records are in. A single batch is held even where it alone keeps more, so that
+    /// something can be exported at all.
+    pub(crate) bytes: usize,
+}
+
+struct State {
+    parts: VecDeque<Part>,
+    records: usize,
+    bytes: usize,
+    limits: Limits,
+    closed: bool,
+}
+
+impl State {
+    fn push(&mut self, part: Part) {
+        self.records += part.len();
+        self.bytes += part.bytes();
+        self.parts.push_back(part);
+    }
+
+    fn pop(&mut self) -> Option<Part> {
+        let part = self.parts.pop_front()?;
+        self.records -= part.len();
+        self.bytes -= part.bytes();
+        // What a flood made it grow to is given back.
+        if self.parts.is_empty() {
+            self.parts = VecDeque::new();
+        }
+        Some(part)
+    }
+
+    /// Gives up the oldest records until there is room for so many more that keep so much; returns how many it gave up.
+    fn make_room(&mut self, records: usize, bytes: usize) -> usize {
+        let mut dropped = 0;
+        while self.bytes + bytes > self.limits.bytes
+            && let Some(part) = self.pop()
+        {
+            dropped += part.len();
+        }
+        let mut surplus = (self.records + records).saturating_sub(self.limits.records);
+        dropped += surplus;
+        while surplus > 0 {
+            let Some(oldest) = self.parts.front_mut() else { break };
+            let left_out = oldest.leave_out(surplus);
+            let is_empty = oldest.is_empty();
+            surplus -= left_out;
+            self.records -= left_out;
+            if is_empty {
+                self.pop();
+            }
+        }
+        dropped
+    }
+
+    /// Records for which there is room, of a batch that keeps so much.
+    fn room(&self, bytes: usize) -> usize {
+        let has_bytes = self.parts.is_empty() || self.bytes + bytes <= self.limits.bytes;
+        if has_bytes { self.limits.records.saturating_sub(self.records) } else { 0 }
+    }
+}
+
+/// The queue of one exporter.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Queue {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let state = State { parts: VecDeque::new(), records: 0, bytes: 0, limits, closed: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// From now on so much at most; what is too much goes with the next batch.
+    pub(crate) fn resize(&self, limits: Limits) {
+        self.lock().limits = limits;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends the batch, giving up the oldest records to make room, also those of the batch itself. Returns how many were
+    /// given up.
+    pub(crate) fn push_dropping(&self, batch: &Batch) -> Result<usize, Closed> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Closed(batch.len()));
+        }
+        let part = batch.last(state.limits.records);
+        let dropped = batch.len() - part.len() + state.make_room(part.len(), part.bytes());
+        state.push(part);
+        self.changed.notify_all();
+        Ok(dropped)
+    }
+
+    /// Appends the batch, waiting for room, part by part where it is larger than the queue. Gives up none.
+    pub(crate) fn push_waiting(&self, batch: &Batch) -> Result<usize, Closed> {
+        let mut from = 0;
+        while from < batch.len() {
+            let full = |s: &mut State| !s.closed && s.room(batch.bytes()) == 0;
+            let mut state = self.changed.wait_while(self.lock(), full).unwrap_or_else(PoisonError::into_inner);
+            if state.closed {
+                return Err(Closed(batch.len() - from));
+            }
+            let until = (from + state.room(batch.bytes())).min(batch.len());
+            state.push(batch.part(from..until));
+            from = until;
+            self.changed.notify_all();
+        }
+        Ok(0)
+    }
+
+    /// Takes the oldest records, waiting for some at most this long.
+    pub(crate) fn pop(&self, timeout: Duration) -> Popped {
+        let idle = |s: &mut State| s.parts.is_empty() && !s.closed;
+        let waited = self.changed.wait_timeout_while(self.lock(), timeout, idle);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let popped = match state.pop() {
+            Some(part) => Popped::Records(part),
+            None if state.closed => Popped::Closed,
+            None => Popped::Empty,
+        };
+        self.changed.notify_all();
+        popped
+    }
+
+    /// Takes no more batches; those inside are still handed out.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Records inside.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().records
+    }
+
+    /// Memory that the records inside keep, bytes; what other queues hold too counts in each.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+}
+
+#[cfg(test)]
+mod tests;

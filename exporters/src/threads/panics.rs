@@ -1,0 +1,32 @@
+//! Panics as one line in the log, and as errors.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::thread;
+
+use super::Outcome;
+
+/// From now on a panic of any thread is one line: `say` gets it. It must not panic itself.
+pub fn log_panics(say: fn(&str)) {
+    panic::set_hook(Box::new(move |info| say(&line(info))));
+}
+
+fn line(info: &PanicHookInfo<'_>) -> String {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("without a name");
+    let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
+    format!("thread {name} panicked{place}: {}; please report this", message(info.payload()))
+}
+
+/// The panic's message in one line.
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("for a reason that is no text").lines().collect::<Vec<_>>().join("; ")
+}
+
+/// Does the work; a panic is an error. What the work had at hand may be half done: whoever begins it again has to begin with
+/// a state that is whole.
+pub(super) fn caught(work: &mut impl FnMut() -> Outcome) -> Outcome {
+    let done = panic::catch_unwind(AssertUnwindSafe(work));
+    done.unwrap_or_else(|payload| Err(format!("it panicked: {}", message(&*payload))))
+}

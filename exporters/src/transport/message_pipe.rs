@@ -1,0 +1,68 @@
+//! IPFIX messages to a pipe: each of its readers gets a session of its own, templates first.
+
+use std::io::{self, ErrorKind, Write};
+
+use pidflow_schema::FlowRecord;
+
+use crate::sink::{Kept, Link, Loss, Sink};
+use crate::wire::Message;
+
+use super::Encoder;
+use super::pipe::Pipe;
+
+/// Writes whole messages; those that nobody reads are counted as lost.
+pub(super) struct MessagePipe {
+    encoder: Encoder,
+    writer: Writer,
+}
+
+struct Writer {
+    pipe: Pipe,
+    /// A message was lost since this was last asked.
+    failed: bool,
+    link: Link,
+}
+
+impl MessagePipe {
+    pub(super) const fn new(encoder: Encoder, pipe: Pipe, link: Link) -> Self {
+        Self { encoder, writer: Writer { pipe, failed: false, link } }
+    }
+}
+
+impl Sink for MessagePipe {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
+        let writer = &mut self.writer;
+        let counters = writer.link.counters.clone();
+        self.encoder.encode(records, now_ns, &counters, &mut |message| writer.append(message));
+        self.encoder.count(&counters);
+        if std::mem::take(&mut writer.failed) {
+            self.encoder.restart();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        self.writer.link.notice.look();
+    }
+}
+
+impl Writer {
+    fn append(&mut self, message: Message<'_>) {
+        // What follows a message that was cut off would be read as its rest.
+        let written = if self.failed { Err(ErrorKind::BrokenPipe.into()) } else { self.pipe.write_all(message.bytes) };
+        match written {
+            Ok(()) => {
+                self.link.counters.sent(message.records, message.bytes.len());
+                self.link.notice.worked();
+            }
+            Err(e) => self.lost(&e, message.records),
+        }
+    }
+
+    fn lost(&mut self, e: &io::Error, records: usize) {
+        self.failed = true;
+        let why = if e.kind() == ErrorKind::TimedOut { Loss::Shutdown } else { Loss::WriteFailed };
+        self.link.counters.lost(why, records);
+        self.link.failed(e, "records are lost until somebody reads it");
+    }
+}
