@@ -22,9 +22,10 @@ pub(crate) const WAITING_FLOW_BYTES: u64 = 320;
 struct Share;
 
 impl Share {
-    const FLOWS: u64 = 30;
-    const WAITING_FLOWS: u64 = 5;
-    const EXPORT_QUEUES: u64 = 20;
+    const FLOWS: u64 = 25;
+    const WAITING_FLOWS: u64 = 4;
+    const PROCESSES_AND_SOCKETS: u64 = 20;
+    const EXPORT_QUEUES: u64 = 16;
 }
 
 /// What tables and queues may take together.
@@ -58,6 +59,11 @@ impl Budget {
     pub(crate) fn max_flows(self) -> usize {
         let bytes = usize::try_from(self.share(Share::FLOWS)).unwrap_or(usize::MAX);
         FlowTableConfig::max_flows_within(bytes).min(FlowTableConfig::MAX_FLOWS)
+    }
+
+    /// What is known of processes and sockets, bytes.
+    pub(crate) fn processes_and_sockets_bytes(self) -> usize {
+        usize::try_from(self.share(Share::PROCESSES_AND_SOCKETS)).unwrap_or(usize::MAX)
     }
 
     /// Records in all exporters' queues with what they keep, bytes.
@@ -150,10 +156,10 @@ mod tests {
             let budget = Budget::new(limit);
             let flows = (budget.max_flows() * FlowTable::BYTES_PER_FLOW) as u64
                 + budget.max_waiting_flows() as u64 * WAITING_FLOW_BYTES;
-            let all = flows + budget.queues_bytes() as u64;
+            let all = flows + (budget.queues_bytes() + budget.processes_and_sockets_bytes()) as u64;
             assert!(all <= budget.bytes() * 7 / 10, "{limit:?}: {all} of {}", budget.bytes());
         }
         assert_eq!(Budget::new(None).max_flows(), FlowTableConfig::MAX_FLOWS);
-        assert!((600_000..800_000).contains(&Budget::new(Some(512 << 20)).max_flows()));
+        assert!((500_000..700_000).contains(&Budget::new(Some(512 << 20)).max_flows()));
     }
 }

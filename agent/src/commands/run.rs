@@ -98,7 +98,8 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let view = if view { Some(LiveView::start()?) } else { None };
     let budget = Budget::of_this_process();
     let table = flow_table(&options.flows, budget);
-    let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace());
+    let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
+        .with_memory_limit(budget.processes_and_sockets_bytes());
     let host = Host::start()?;
     let observers = Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view);
     let outlet = Outlet::new(exporters.clone())

@@ -47,11 +47,7 @@ impl ClickHouseConfig {
 /// It becomes part of a statement.
 fn identifier(name: &str) -> Result<String, &'static str> {
     let ok = name.split('.').count() <= 2 && name.split('.').all(is_plain);
-    if ok {
-        Ok(name.to_owned())
-    } else {
-        Err("allowed are TABLE and DATABASE.TABLE of letters, digits and _")
-    }
+    if ok { Ok(name.to_owned()) } else { Err("allowed are TABLE and DATABASE.TABLE of letters, digits and _") }
 }
 
 fn is_plain(part: &str) -> bool {

@@ -11,8 +11,9 @@ use pidflow_schema::{
 };
 
 use crate::fact::{Fact, ProcessId, Socket, SocketUse};
+use crate::process_table::limits::MAX_PROCESS_BYTES;
 use crate::process_table::{ProcessTable, Usage};
-use crate::socket_index::{EndpointChange, FlowEnd, Found, NotFound, Role, SocketIndex, User};
+use crate::socket_index::{EndpointChange, FlowEnd, Found, MAX_CLAIM_BYTES, NotFound, Role, SocketIndex, User};
 
 mod failures;
 
@@ -74,6 +75,15 @@ impl Joiner {
     #[must_use]
     pub fn with_command_line_limit(mut self, max_bytes: usize) -> Self {
         self.processes.limit_command_lines(max_bytes);
+        self
+    }
+
+    /// Takes no more than this for processes and sockets together, bytes, where that is less than by default (64 MiB and
+    /// 96 MiB).
+    #[must_use]
+    pub fn with_memory_limit(mut self, max_bytes: usize) -> Self {
+        self.processes.limit_bytes((max_bytes / 5 * 2).min(MAX_PROCESS_BYTES));
+        self.sockets.limit_bytes((max_bytes / 5 * 3).min(MAX_CLAIM_BYTES));
         self
     }
 

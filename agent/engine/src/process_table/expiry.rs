@@ -1,6 +1,5 @@
 //! What the table forgets, and in which order where there is too much.
 
-use super::limits::MAX_PROCESS_BYTES;
 use super::{Entry, ProcessTable};
 use crate::fact::ProcessId;
 
@@ -37,15 +36,15 @@ impl ProcessTable {
     /// Whether three quarters of the memory are in use: what is old should go early.
     #[must_use]
     pub const fn is_crowded(&self) -> bool {
-        self.bytes() > MAX_PROCESS_BYTES / 4 * 3
+        self.bytes() > self.max_bytes / 4 * 3
     }
 
     /// Whether there is no room for more, even without most samples.
     pub(super) fn is_full(&mut self) -> bool {
-        if self.bytes() > MAX_PROCESS_BYTES && !self.has_thinned {
+        if self.bytes() > self.max_bytes && !self.has_thinned {
             self.thin_samples();
         }
-        self.bytes() > MAX_PROCESS_BYTES
+        self.bytes() > self.max_bytes
     }
 
     fn thin_samples(&mut self) {

@@ -20,7 +20,7 @@ pub const MAX_USERS: usize = 65_536;
 /// Pods known at the most.
 pub const MAX_PODS: usize = 16_384;
 
-/// Bytes that processes, their samples and their texts may take. From three quarters of it on what is old is forgotten
+/// Bytes that processes, their samples and their texts may take unless told otherwise. From three quarters of it on what is old is forgotten
 /// early, and at the limit nothing new is taken.
 pub const MAX_PROCESS_BYTES: usize = 64 << 20;
 

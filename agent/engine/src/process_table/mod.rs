@@ -23,7 +23,7 @@ use pidflow_schema::{Pod, ProcessUsage};
 
 use crate::fact::{ProcessId, ProcessSeen, Sample, Task};
 use entry::{Entry, Image};
-use limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_CONTAINER_ID_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES};
+use limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_CONTAINER_ID_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROCESS_BYTES};
 use texts::Texts;
 pub use told::Usage;
 
@@ -38,6 +38,8 @@ pub struct ProcessTable {
     pods: HashMap<Box<str>, Arc<Pod>, RandomState>,
     texts: Texts,
     max_command_line_bytes: usize,
+    /// Of all of it.
+    max_bytes: usize,
     /// Changes with users and pods.
     names_version: u64,
     /// The last version given to an entry.
@@ -58,6 +60,7 @@ impl Default for ProcessTable {
             pods: HashMap::default(),
             texts: Texts::default(),
             max_command_line_bytes: DEFAULT_COMMAND_LINE_BYTES,
+            max_bytes: MAX_PROCESS_BYTES,
             names_version: 0,
             last_version: 0,
             entry_bytes: 0,
@@ -71,6 +74,11 @@ impl ProcessTable {
     /// Keeps no more than this of each command line, bytes.
     pub const fn limit_command_lines(&mut self, max_bytes: usize) {
         self.max_command_line_bytes = max_bytes;
+    }
+
+    /// Takes no more than this for processes, their samples and their texts, bytes.
+    pub const fn limit_bytes(&mut self, max_bytes: usize) {
+        self.max_bytes = max_bytes;
     }
 
     /// Processes held, ended ones included.

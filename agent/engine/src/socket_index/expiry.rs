@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use pidflow_schema::Protocol;
 
 use super::claim::Claim;
-use super::{MAX_CLAIM_BYTES, Place, SocketIndex};
+use super::{Place, SocketIndex};
 
 /// A connection of which nothing was heard for so long has lost its end (an event was lost): a day.
 const IDLE_CONNECTION_NS: u64 = 86_400_000_000_000;
@@ -33,7 +33,7 @@ impl SocketIndex {
     /// Whether three quarters of the memory are in use: what is old should go early.
     #[must_use]
     pub const fn is_crowded(&self) -> bool {
-        self.bytes > MAX_CLAIM_BYTES / 4 * 3
+        self.bytes > self.limit.0 / 4 * 3
     }
 
     /// Forgets claims that ended before `before_ns`. The next use of a socket is told again, so that those of

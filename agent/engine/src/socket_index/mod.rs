@@ -73,9 +73,19 @@ enum Place {
     Listener(u16),
 }
 
-/// Bytes that claims may take. From three quarters of it on old ones are forgotten early, and at the limit no new ones are
+/// Bytes that claims may take unless told otherwise. From three quarters of it on old ones are forgotten early, and at the limit no new ones are
 /// taken.
 pub const MAX_CLAIM_BYTES: usize = 96 << 20;
+
+/// Bytes that claims may take.
+#[derive(Debug, Clone, Copy)]
+struct ByteLimit(usize);
+
+impl Default for ByteLimit {
+    fn default() -> Self {
+        Self(MAX_CLAIM_BYTES)
+    }
+}
 
 /// The index.
 #[derive(Debug, Default)]
@@ -88,6 +98,7 @@ pub struct SocketIndex {
     own_netns: u32,
     /// Memory of the claims, bytes; of uses only since the latest expiry.
     bytes: usize,
+    limit: ByteLimit,
     dropped: u64,
     places: HashMap<ProcessId, HashSet<Place, RandomState>, RandomState>,
     changes: Vec<EndpointChange>,
@@ -98,6 +109,11 @@ impl SocketIndex {
     #[must_use]
     pub fn new(own_netns: u32) -> Self {
         Self { own_netns, ..Self::default() }
+    }
+
+    /// Takes no more than this for claims, bytes.
+    pub const fn limit_bytes(&mut self, max_bytes: usize) {
+        self.limit = ByteLimit(max_bytes);
     }
 
     /// Claims held.
@@ -168,7 +184,7 @@ impl SocketIndex {
     }
 
     fn has_room(&self) -> bool {
-        self.bytes <= MAX_CLAIM_BYTES
+        self.bytes <= self.limit.0
     }
 
     /// Remembers where a new claim is.
