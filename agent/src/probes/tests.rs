@@ -85,7 +85,7 @@ fn a_process_of_milliseconds_is_told_from_fork_to_exit() {
         return;
     }
     let mut probes = Watch::new(Backend::Tracepoint);
-    let mut child = std::process::Command::new("/bin/true").arg("an argument").spawn().unwrap();
+    let mut child = std::process::Command::new("/bin/sleep").arg("0.003").spawn().unwrap();
     let pid = child.id();
     child.wait().unwrap();
     probes.wait_for("fork", |e| {
@@ -94,10 +94,11 @@ fn a_process_of_milliseconds_is_told_from_fork_to_exit() {
     });
     let exec = probes.wait_for("exec", |e| matches!(e, Fact::Exec { task, .. } if task.id.pid == pid));
     let Fact::Exec { path, command_line, .. } = exec else { unreachable!() };
-    assert_eq!((&*path, &*command_line), ("/bin/true", "/bin/true an argument"));
+    assert_eq!((&*path, &*command_line), ("/bin/sleep", "/bin/sleep 0.003"));
     let exit = probes.wait_for("exit", |e| matches!(e, Fact::Exit { task, .. } if task.id.pid == pid));
     let Fact::Exit { task, sample, .. } = exit else { unreachable!() };
-    assert_eq!(&*task.comm, "true");
+    assert_eq!(&*task.comm, "sleep");
+    // It has slept in between: the kernel brings CPU time up to date when a process is switched, not at its end.
     assert!(sample.cpu_ns.unwrap() > 0 && sample.minor_faults.unwrap() > 0 && sample.peak_rss.unwrap() > 0);
 }
 
