@@ -81,5 +81,8 @@ fn only_the_owner_reads_unless_a_key_says_otherwise() {
     write_all(dir.path(), "mode = \"0640\"");
     let found = modes(dir.path());
     let mode = |name: &str| found[dir.path().join(name).to_str().unwrap()];
-    assert_eq!([mode("flows.json"), mode("flows.ipfix"), mode("flows-00.gz")], [0o644, 0o604, 0o640]);
+    assert_eq!([mode("flows.json"), mode("flows.ipfix")], [0o644, 0o604]);
+    // How many of these there are depends on how many batches the exporter takes at once.
+    let rotated: Vec<_> = found.iter().filter(|(path, _)| path.ends_with(".gz")).collect();
+    assert!(!rotated.is_empty() && rotated.iter().all(|(_, mode)| **mode == 0o640), "{found:?}");
 }
