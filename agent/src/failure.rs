@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::printable::clean;
+
 /// What went wrong, by whose doing.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -71,8 +73,9 @@ impl<T, E: Into<anyhow::Error>> OrUsage<T> for Result<T, E> {
     }
 }
 
-/// Puts a message of several lines onto one.
+/// Puts a message of several lines onto one, without what steers terminals.
 pub(crate) fn one_line(message: &str) -> String {
+    let message = clean(message);
     let lines = message.lines().map(str::trim).filter(|l| !l.is_empty());
     lines.collect::<Vec<_>>().join("; ")
 }
@@ -85,6 +88,12 @@ mod tests {
     fn an_error_is_one_line_with_its_causes() {
         let e = anyhow::anyhow!("no such file\n  at all\n").context("cannot read x");
         assert_eq!(Failure::Running(e).to_string(), "cannot read x: no such file; at all");
+    }
+
+    #[test]
+    fn an_error_does_not_steer_the_terminal() {
+        let e = anyhow::anyhow!("x\u{1b}[2J\u{202e}y");
+        assert_eq!(Failure::Running(e).to_string(), "x?[2J?y");
     }
 
     #[test]

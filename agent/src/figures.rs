@@ -1,5 +1,7 @@
 //! Figures and names as people read them.
 
+use crate::printable::{self, clean_line};
+
 /// `999 B`, `1.2 kB`, `56 MB`: at most seven columns, decimal units.
 pub(crate) fn bytes(n: u64) -> String {
     scaled(n as f64, &["B", "kB", "MB", "GB", "TB", "PB", "EB"])
@@ -41,17 +43,41 @@ pub(crate) fn clock(seconds: u64) -> String {
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// Exactly `width` columns: padded at the end, or cut in the middle with an ellipsis.
-/// Control characters, which a process can put into its name, become `?`.
+/// Exactly `width` columns of a terminal: padded at the end, or cut in the middle with an ellipsis. What a process can put
+/// into its name to steer or deceive is replaced.
 pub(crate) fn fit(text: &str, width: usize) -> String {
-    let clean: Vec<char> = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-    if clean.len() <= width {
-        return clean.iter().collect::<String>() + &" ".repeat(width - clean.len());
+    let clean = clean_line(text);
+    let wide = printable::width(&clean);
+    if wide <= width {
+        return clean + &" ".repeat(width - wide);
     }
-    let tail = width.saturating_sub(1) / 2;
-    let head = width.saturating_sub(1) - tail;
-    let (start, end) = (clean.iter().take(head), clean.iter().skip(clean.len() - tail));
-    start.chain([&'…']).chain(end).take(width).collect()
+    let room = width.saturating_sub(1);
+    let tail = last_columns(&clean, room / 2);
+    let head = first_columns(&clean, room - room / 2);
+    let used = printable::width(head) + printable::width(tail);
+    let ellipsis = if width > 0 { "…" } else { "" };
+    // A wide character that fits only by half leaves a blank.
+    format!("{head}{ellipsis}{tail}{}", " ".repeat(room.saturating_sub(used)))
+}
+
+/// The beginning of a text, at most so many columns.
+pub(crate) fn first_columns(text: &str, width: usize) -> &str {
+    let mut used = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        used += printable::columns(*c);
+        used > width
+    });
+    text.get(..end.map_or(text.len(), |(at, _)| at)).unwrap_or_default()
+}
+
+/// The end of a text, at most so many columns.
+fn last_columns(text: &str, width: usize) -> &str {
+    let mut used = 0;
+    let before = text.char_indices().rev().find(|(_, c)| {
+        used += printable::columns(*c);
+        used > width
+    });
+    text.get(before.map_or(0, |(at, c)| at + c.len_utf8())..).unwrap_or_default()
 }
 
 /// Columns of what is printed for people.
@@ -62,7 +88,7 @@ pub(crate) fn wrapped(text: &str, indent: &str) -> String {
     let mut out = String::new();
     let mut line = String::from(indent);
     for word in text.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH && line.len() > indent.len() {
+        if printable::width(&line) + 1 + printable::width(word) > WIDTH && line.len() > indent.len() {
             out += line.trim_end();
             out.push('\n');
             line = indent.into();
@@ -95,5 +121,19 @@ mod tests {
         assert_eq!(fit("2001:db8::1234", 7), "200…234");
         assert_eq!(fit("a\x1b[2Jb", 6), "a?[2Jb");
         assert_eq!((fit("abc", 0), fit("abc", 1)), (String::new(), "…".into()));
+        assert_eq!(fit("a\u{202e}cod.exe", 9), "a?cod.exe");
+    }
+
+    #[test]
+    fn text_is_cut_by_columns() {
+        assert_eq!(fit("日本語", 8), "日本語  ");
+        assert_eq!(fit("日本語日本語", 8), "日本…語 ");
+        for text in
+            ["日本語日本語日本語", "e\u{301}e\u{301}e\u{301}", "🦀🦀🦀", "a\u{301}\u{301}\u{301}\u{301}", "", "abc"]
+        {
+            for width in 0..20 {
+                assert_eq!(printable::width(&fit(text, width)), width, "{text} {width}");
+            }
+        }
     }
 }

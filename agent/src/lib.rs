@@ -25,6 +25,8 @@ mod notify;
 mod observe;
 mod pacing;
 mod pipeline;
+mod printable;
+pub mod privacy;
 mod privileges;
 mod probes;
 mod published;

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::choices::{LogFormat, LogLevel};
 use crate::config::options::LogOptions;
+use crate::printable::clean;
 use crate::stderr;
 
 /// Lines held back at most; the oldest go first.
@@ -75,10 +76,12 @@ struct Lines;
 
 impl Write for Lines {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let shown = String::from_utf8_lossy(text);
+        let shown = clean(&shown);
         match HOLDING.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            None => stderr::write(text),
+            None => stderr::write(shown.as_bytes()),
             Some(held) => {
-                held.push_back(String::from_utf8_lossy(text).trim_end().to_owned());
+                held.push_back(shown.trim_end().to_owned());
                 held.drain(..held.len().saturating_sub(MAX_HELD));
             }
         }

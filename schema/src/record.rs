@@ -369,7 +369,7 @@ pub struct Process {
     pub start_ns: u64,
     /// Name: the leader's comm, or the executable's base name where that is longer and comm is cut at 15 octets.
     pub name: Arc<str>,
-    /// Effective user id.
+    /// Effective user id, [`Self::UNKNOWN_UID`] where it is not kept.
     pub uid: u32,
     /// User name from the host's passwd file, else the number.
     pub user: Arc<str>,
@@ -392,6 +392,11 @@ pub struct Process {
     /// The chain of parents as `name(pid)` joined by `<`, nearest first, to PID 1; empty: unknown. In names, `<`, `(`, `)`
     /// and `\` follow a `\`; control and formatting characters are `\u{hexadecimal}`.
     pub ancestors: Arc<str>,
+}
+
+impl Process {
+    /// `(uid_t) -1`, which no user can have (Linux `uid_valid`): the user is not known or not kept.
+    pub const UNKNOWN_UID: u32 = u32::MAX;
 }
 
 /// What a process used, for the time of one flow. Absent: not known.

@@ -1,26 +1,23 @@
-//! `pidflow check`: tries a configuration file without running.
+//! `pidflow check`: checks a configuration file as `run` would, without running.
 
 use std::io::Write;
 
 use anyhow::{Context, anyhow};
 use pidflow_exporters::{ExporterConfig, Mode, Unusable};
 
-use crate::capture::{Filter, Interfaces};
+use super::preflight;
 use crate::cli::CheckArgs;
 use crate::config;
 use crate::config::options::Options;
 use crate::config::outputs::Outputs;
 use crate::failure::{Failure, OrUsage};
-use crate::http;
 
 /// Says that the file is fine, or what is wrong with it and where.
 pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
     let options = config::load(&args.config).or_usage()?;
     let outputs = Outputs::new(&options, Mode::Live).with_context(|| args.config.display().to_string()).or_usage()?;
     check_exporters(args, &options, &outputs).or_usage()?;
-    options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
-    Interfaces::check(&options.capture.interfaces).or_usage()?;
-    http::Settings::check(&options.http).with_context(|| args.config.display().to_string()).or_usage()?;
+    preflight::check(&options).with_context(|| args.config.display().to_string()).or_usage()?;
     Ok(writeln!(std::io::stdout(), "{}: fine", args.config.display())?)
 }
 

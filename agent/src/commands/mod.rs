@@ -4,6 +4,7 @@ mod check;
 mod doctor;
 mod fields;
 mod generate;
+mod preflight;
 mod read;
 mod run;
 mod summary;

@@ -33,6 +33,7 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     logging::start(&options.log);
     let outputs = Outputs::new(&options, Mode::Offline).or_usage()?;
     let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
+    pidflow_exporters::check(&outputs.exporters, &outputs.context).or_usage()?;
     let signals = Held::new()?;
     let bar = progress_bar(&captures);
     let interrupt = Interrupt::new().context("cannot make an event descriptor")?;

@@ -9,12 +9,13 @@ use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
 use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
 
-use super::summary;
-use crate::capture::{Filter, Interfaces, LiveCapture, LiveOptions, PacketBatch};
+use super::{preflight, summary};
+use crate::capture::{LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
 use crate::config::options::{CaptureOptions, FlowOptions, Options};
 use crate::config::outputs::{Outputs, start_error};
 use crate::config::timeout::Timeout;
+use crate::config::values::Ranged;
 use crate::failure::{Failure, OrUsage};
 use crate::figures::{bytes, grouped};
 use crate::host::Host;
@@ -41,8 +42,8 @@ const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
 pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let mut options = config::resolve(args.options.clone(), args.config.as_deref())?;
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
-    options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
-    Interfaces::check(&options.capture.interfaces).or_usage()?;
+    preflight::check(&options).or_usage()?;
+    pidflow_exporters::check(&outputs.exporters, &outputs.context).or_usage()?;
     logging::start(&options.log);
     outputs.say_what_is_not_used();
     let port = http::Settings::read(&options.http).or_usage()?;
@@ -150,7 +151,8 @@ fn start_exporters(outputs: &Outputs, context: &ExportContext) -> Result<Exporte
 }
 
 fn start_probes(options: &Options) -> Result<Probes> {
-    let mut wanted = probes::ProbeOptions { pod_logs: options.probes.pod_logs(), ..Default::default() };
+    let privacy = Arc::new(options.privacy.policy()?);
+    let mut wanted = probes::ProbeOptions { pod_logs: options.probes.pod_logs(), ..probes::ProbeOptions::new(privacy) };
     if let Some(backend) = options.probes.backend {
         wanted.backend = backend.into();
     }
@@ -162,9 +164,9 @@ fn start_probes(options: &Options) -> Result<Probes> {
 
 fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Receiver<PacketBatch>)> {
     let options = LiveOptions {
-        interfaces: Interfaces::from_names(&c.interfaces)?,
+        interfaces: preflight::interfaces(c)?,
         filter: c.filter.clone(),
-        snap_length: c.snaplen.unwrap_or(LiveOptions::SNAP_LENGTH),
+        snap_length: c.snaplen.map_or(LiveOptions::SNAP_LENGTH, Ranged::get),
         promiscuous: c.promiscuous.unwrap_or(false),
         fragments: f.fragments(),
         ..LiveOptions::default()
@@ -174,7 +176,8 @@ fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Re
 }
 
 fn interface_names(c: &CaptureOptions) -> String {
-    if c.interfaces.is_empty() { "any".into() } else { c.interfaces.join(", ") }
+    let names: Vec<&str> = c.interfaces.iter().map(|n| &**n).collect();
+    if names.is_empty() { "any".into() } else { names.join(", ") }
 }
 
 fn ready_line(about: &About, http: &str) -> String {

@@ -5,13 +5,13 @@ use pidflow_engine::decode::Fragments;
 use pidflow_exporters::{config as exporters, ipfix, json};
 use serde::Deserialize;
 
-use crate::probes;
+use crate::{privacy, probes};
 
 /// How kernel events are collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Backend {
-    /// The best way that attaches, for each hook
+    /// For each hook the best one that attaches
     Auto,
     /// fentry and fexit only
     Fentry,
@@ -19,7 +19,7 @@ pub(crate) enum Backend {
     Kprobe,
     /// Tracepoints only
     Tracepoint,
-    /// No eBPF: /proc and sock_diag, polled
+    /// No eBPF: /proc is read at intervals
     Poll,
 }
 
@@ -35,7 +35,7 @@ impl From<Backend> for probes::Backend {
     }
 }
 
-/// What to do with the kernel's delay accounting, without which there is no iowait.
+/// Whether the kernel's delay accounting is switched on, without which there is no iowait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DelayAccounting {
@@ -113,19 +113,19 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Where log lines begin to be shown.
+/// The lowest level that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogLevel {
     /// Failures only
     Error,
-    /// And what is degraded
+    /// Also what is degraded
     Warn,
-    /// And what happens
+    /// Also what happens
     Info,
-    /// And how
+    /// Also how it happens
     Debug,
-    /// And everything else
+    /// Everything
     Trace,
 }
 
@@ -171,7 +171,7 @@ impl From<JsonKeys> for json::JsonKeys {
     }
 }
 
-/// What becomes of IP fragments behind the first one, which have no ports of their own.
+/// How IP fragments after the first one are handled, which have no ports of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum FragmentRule {
@@ -186,6 +186,78 @@ impl From<FragmentRule> for Fragments {
         match f {
             FragmentRule::Join => Self::Join,
             FragmentRule::Separate => Self::Separate,
+        }
+    }
+}
+
+/// What is kept of command lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CommandLines {
+    /// Nothing
+    Off,
+    /// All but secrets, which are replaced by ***
+    Masked,
+    /// All, secrets included
+    Full,
+    /// A keyed hash
+    Hash,
+}
+
+impl From<CommandLines> for privacy::CommandLines {
+    fn from(c: CommandLines) -> Self {
+        match c {
+            CommandLines::Off => Self::Off,
+            CommandLines::Masked => Self::Masked,
+            CommandLines::Full => Self::Full,
+            CommandLines::Hash => Self::Hash,
+        }
+    }
+}
+
+/// What is kept of users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UserRule {
+    /// Number and name
+    Keep,
+    /// Nothing
+    Omit,
+    /// Keyed hashes of both
+    Hash,
+}
+
+impl From<UserRule> for privacy::Rule {
+    fn from(u: UserRule) -> Self {
+        match u {
+            UserRule::Keep => Self::Keep,
+            UserRule::Omit => Self::Omit,
+            UserRule::Hash => Self::Hash,
+        }
+    }
+}
+
+/// What is kept of the paths of executables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ExecutableRule {
+    /// The path
+    Keep,
+    /// The file's name without its folder
+    Name,
+    /// Nothing
+    Omit,
+    /// A keyed hash of the path
+    Hash,
+}
+
+impl From<ExecutableRule> for privacy::Rule {
+    fn from(e: ExecutableRule) -> Self {
+        match e {
+            ExecutableRule::Keep => Self::Keep,
+            ExecutableRule::Name => Self::Name,
+            ExecutableRule::Omit => Self::Omit,
+            ExecutableRule::Hash => Self::Hash,
         }
     }
 }

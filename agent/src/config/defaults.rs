@@ -6,8 +6,9 @@ use std::time::Duration;
 use pidflow_engine::decode::Fragments;
 use pidflow_engine::flow_table::FlowTableConfig;
 
-use super::options::{ExportOptions, FlowOptions, HttpOptions, ProbeOptions};
+use super::options::{ExportOptions, FlowOptions, HttpOptions, PrivacyOptions, ProbeOptions};
 use super::timeout::Timeout;
+use crate::privacy::Privacy;
 
 /// A flow that never ends by itself is held against processes at most this long.
 const LONGEST_NS: u64 = 3_600_000_000_000;
@@ -24,7 +25,7 @@ impl FlowOptions {
         FlowTableConfig {
             idle_timeout_ns: self.idle_timeout.unwrap_or(Self::IDLE).nanoseconds(),
             active_timeout_ns,
-            max_flows: self.max_flows.map_or(FlowTableConfig::MAX_FLOWS, |n| n as usize),
+            max_flows: self.max_flows.map_or(FlowTableConfig::MAX_FLOWS, |n| n.get() as usize),
             // A connection that was closed is reported as such, not by an active timeout that comes first.
             linger_ns: active_timeout_ns.map_or(u64::MAX, |a| a / 2).min(FlowTableConfig::LINGER_NS),
         }
@@ -48,7 +49,19 @@ impl ProbeOptions {
 
     /// Where the kubelet keeps its links to the logs of containers.
     pub(crate) fn pod_logs(&self) -> PathBuf {
-        self.pod_logs.clone().unwrap_or_else(|| Self::POD_LOGS.into())
+        self.pod_logs.as_deref().map_or_else(|| Self::POD_LOGS.into(), Into::into)
+    }
+}
+
+impl PrivacyOptions {
+    /// What is kept of personal data. Reads the key file.
+    pub(crate) fn policy(&self) -> anyhow::Result<Privacy> {
+        let mut policy = Privacy::new(self.hash_key_file.as_deref())?;
+        policy.command_lines = self.command_lines.map_or(policy.command_lines, Into::into);
+        policy.max_command_line = self.max_command_line.map_or(policy.max_command_line, |n| n.get() as usize);
+        policy.users = self.users.map_or(policy.users, Into::into);
+        policy.executables = self.executables.map_or(policy.executables, Into::into);
+        Ok(policy)
     }
 }
 
@@ -64,16 +77,16 @@ impl ExportOptions {
 impl HttpOptions {
     /// Where HTTP is served.
     pub(crate) const LISTEN: &str = "127.0.0.1:9435";
-    const MAX_EDGES: u32 = 100;
-    const RECENT_FLOWS: u32 = 10_000;
+    const MAX_EDGES: usize = 100;
+    const RECENT_FLOWS: usize = 10_000;
 
     /// Edges with a series of their own.
     pub(crate) fn max_edges(&self) -> usize {
-        self.max_edges.unwrap_or(Self::MAX_EDGES) as usize
+        self.max_edges.map_or(Self::MAX_EDGES, |n| n.get() as usize)
     }
 
     /// Records kept for who asks.
     pub(crate) fn recent_flows(&self) -> usize {
-        self.recent_flows.unwrap_or(Self::RECENT_FLOWS) as usize
+        self.recent_flows.map_or(Self::RECENT_FLOWS, |n| n.get() as usize)
     }
 }

@@ -1,19 +1,37 @@
 //! The configuration file: TOML into [`Options`], with the line number of what is wrong.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use pidflow_exporters::ExporterConfig;
 
 use super::options::Options;
 use super::outputs;
 use crate::failure::one_line;
 
+/// Longest configuration; a longer file is none.
+const MAX_BYTES: u64 = 1 << 20;
+
 /// Reads and parses the file.
 pub(crate) fn load(path: &Path) -> Result<Options> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
-    parse(&text).map_err(|e| anyhow!("{}:{e}; \"pidflow check --config FILE\" tries a file", path.display()))
+    parse(&read(path)?).map_err(|e| anyhow!("{}:{e}; \"pidflow check --config FILE\" checks a file", path.display()))
+}
+
+/// The file's text.
+fn read(path: &Path) -> Result<String> {
+    let failed = || format!("cannot read the configuration {}", path.display());
+    let mut bytes = Vec::new();
+    let file = File::open(path).with_context(failed)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).with_context(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        bail!("{} is longer than {MAX_BYTES} bytes: it is not a configuration", path.display());
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let line = lines_before(e.as_bytes(), e.utf8_error().valid_up_to());
+        anyhow!("{}:{line}: the text is not UTF-8", path.display())
+    })
 }
 
 /// Parses the file's text; an error begins with the line number.
@@ -32,12 +50,12 @@ pub(crate) fn parse(text: &str) -> Result<Options, String> {
 
 /// The line of the key in the file's exporter table of that number, counted from 0, or that of the table.
 pub(crate) fn line_of_exporter(path: &Path, index: usize, key: Option<&str>) -> Option<usize> {
-    line_in_table(&std::fs::read_to_string(path).ok()?, (EXPORTER, index), key)
+    line_in_table(&read(path).ok()?, (EXPORTER, index), key)
 }
 
 /// The line of the key in the file's table of short options, or that of the table.
 pub(crate) fn line_of_option(path: &Path, key: Option<&str>) -> Option<usize> {
-    line_in_table(&std::fs::read_to_string(path).ok()?, (OPTIONS, 0), key)
+    line_in_table(&read(path).ok()?, (OPTIONS, 0), key)
 }
 
 const OPTIONS: &str = "[export]";
@@ -70,7 +88,12 @@ fn line_in_table(text: &str, (header, number): (&str, usize), key: Option<&str>)
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
+    lines_before(text.as_bytes(), offset)
+}
+
+/// The number of the line in which a byte is.
+fn lines_before(bytes: &[u8], offset: usize) -> usize {
+    bytes.iter().take(offset).filter(|b| **b == b'\n').count() + 1
 }
 
 #[cfg(test)]
@@ -113,6 +136,53 @@ mod tests {
         );
         let e = parse("\n[[exporter]]\nkind = \"ipfix\"\n").unwrap_err();
         assert_eq!(e, "2: an exporter of kind \"ipfix\" needs the key `url`");
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named_as_flags_name_them() {
+        for (text, allowed) in [
+            ("[capture]\nsnaplen = 0\n", "64 to 262144"),
+            ("[capture]\nsnaplen = -5\n", "64 to 262144"),
+            ("[flows]\nmax-flows = 0\n", "1 to 4294967295"),
+            ("[http]\nmax-edges = 100001\n", "1 to 100000"),
+            ("[http]\nrecent-flows = 99999999999\n", "0 to 10000000"),
+            ("[privacy]\nmax-command-line = 1\n", "64 to 131072"),
+            ("[export]\nown-pen = 0\n", "1 to 4294967295"),
+        ] {
+            let e = parse(text).unwrap_err();
+            assert!(e.starts_with("2: ") && e.contains(allowed), "{e}");
+        }
+    }
+
+    #[test]
+    fn texts_that_cannot_be_are_named() {
+        for text in [
+            "[http]\nlisten = \"127.0.0.1:99999\"\n",
+            "[http]\nlisten = \"nonsense\"\n",
+            "[http]\ntls-cert = \"\"\n",
+            "[export]\nhost = \"\"\n",
+            "[capture]\ninterfaces = [\"\"]\n",
+            "[flows]\nidle-timeout = \"99999999d\"\n",
+            "[flows]\nidle-timeout = 9223372036854775807\n",
+            "[flows]\nidle-timeout = -1\n",
+            "[privacy]\ncommand-lines = \"some\"\n",
+        ] {
+            let e = parse(text).unwrap_err();
+            assert!(e.starts_with("2: "), "{text}: {e}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_of_a_configuration_ends() {
+        let said = |path: &str| format!("{:#}", load(Path::new(path)).unwrap_err());
+        assert!(said("/dev/zero").contains("longer than 1048576 bytes"), "{}", said("/dev/zero"));
+        assert!(said("/tmp").contains("directory"), "{}", said("/tmp"));
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x");
+        std::fs::write(&file, b"[log]\n# \xff\n").unwrap();
+        assert!(said(file.to_str().unwrap()).contains("x:2: the text is not UTF-8"));
+        std::fs::write(&file, b"[log]\n\0\n").unwrap();
+        assert!(said(file.to_str().unwrap()).contains("x:2: "));
     }
 
     #[test]

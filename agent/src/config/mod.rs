@@ -6,6 +6,7 @@ mod file;
 pub(crate) mod options;
 pub(crate) mod outputs;
 pub(crate) mod timeout;
+pub(crate) mod values;
 
 use std::path::Path;
 

@@ -2,16 +2,16 @@
 //!
 //! A member that is none (or an empty list) was not given in that layer.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use pidflow_exporters::config::ExporterConfig;
 use serde::Deserialize;
 
 use super::choices::{
-    Backend, DelayAccounting, Direction, FragmentRule, JsonKeys, LogFormat, LogLevel, OtlpSignal, WireVersion,
+    Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys, LogFormat, LogLevel,
+    OtlpSignal, UserRule, WireVersion,
 };
 use super::timeout::Timeout;
+use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged};
 
 /// Gives a struct of optional members `over`: what this layer does not say, the lower one does.
 macro_rules! layers {
@@ -37,13 +37,13 @@ pub(crate) struct CaptureOptions {
     /// all of them through one socket, loopback included; "all": each that is up by itself, now or later, with MAC
     /// addresses of both ends [default: any]
     #[arg(short = 'i', long = "interface", value_name = "IFACE", env = "PIDFLOW_INTERFACES", value_delimiter = ',')]
-    pub(crate) interfaces: Vec<String>,
+    pub(crate) interfaces: Vec<InterfaceName>,
     /// Capture only what this BPF filter lets through, as in tcpdump
     #[arg(short, long, value_name = "BPF", env = "PIDFLOW_FILTER")]
     pub(crate) filter: Option<String>,
-    /// Octets captured of each packet; headers are all that is needed [default: 256]
-    #[arg(long, value_name = "OCTETS", env = "PIDFLOW_SNAPLEN", value_parser = clap::value_parser!(u32).range(64..=262_144))]
-    pub(crate) snaplen: Option<u32>,
+    /// Bytes captured of each packet, 64 to 262144; headers are all that is needed [default: 256]
+    #[arg(long, value_name = "BYTES", env = "PIDFLOW_SNAPLEN")]
+    pub(crate) snaplen: Option<Ranged<64, 262_144>>,
     /// See packets that are not for this host
     #[arg(long, value_name = "BOOL", env = "PIDFLOW_PROMISCUOUS", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) promiscuous: Option<bool>,
@@ -55,16 +55,16 @@ layers!(CaptureOptions { options: filter, snaplen, promiscuous; lists: interface
 #[command(next_help_heading = "Flows")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct FlowOptions {
-    /// Report a flow that goes on at least this often, 0: never [default: 60s]
+    /// Report a flow that continues at this interval, 0: never [default: 60s]
     #[arg(short = 't', long, value_name = "DURATION", env = "PIDFLOW_ACTIVE_TIMEOUT")]
     pub(crate) active_timeout: Option<Timeout>,
-    /// A flow without a packet for this long has ended, 0: never [default: 15s]
+    /// End a flow after this long without a packet, 0: never [default: 15s]
     #[arg(short = 'd', long, value_name = "DURATION", env = "PIDFLOW_IDLE_TIMEOUT")]
     pub(crate) idle_timeout: Option<Timeout>,
     /// Flows held at once; when full, the idlest is reported early [default: 1048576]
-    #[arg(long, value_name = "N", env = "PIDFLOW_MAX_FLOWS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) max_flows: Option<u32>,
-    /// What becomes of IP fragments behind the first one [default: join]
+    #[arg(long, value_name = "N", env = "PIDFLOW_MAX_FLOWS")]
+    pub(crate) max_flows: Option<Ranged<1, { u32::MAX }>>,
+    /// How IP fragments after the first one are handled [default: join]
     #[arg(long, value_name = "RULE", env = "PIDFLOW_FRAGMENTS")]
     pub(crate) fragments: Option<FragmentRule>,
 }
@@ -84,9 +84,32 @@ pub(crate) struct ProbeOptions {
     /// Folder of the kubelet's links to the logs of containers, whose names say which pod a container belongs to
     /// [default: /var/log/containers]
     #[arg(long, value_name = "FOLDER", env = "PIDFLOW_POD_LOGS")]
-    pub(crate) pod_logs: Option<PathBuf>,
+    pub(crate) pod_logs: Option<FilePath>,
 }
 layers!(ProbeOptions { options: backend, delay_accounting, pod_logs; lists: });
+
+/// What is kept of personal data and secrets.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Privacy")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct PrivacyOptions {
+    /// What is kept, exported and served of command lines [default: masked]
+    #[arg(long, value_name = "RULE", env = "PIDFLOW_COMMAND_LINES")]
+    pub(crate) command_lines: Option<CommandLines>,
+    /// Bytes kept of each command line, 64 to 131072; the rest is cut off [default: 4096]
+    #[arg(long, value_name = "BYTES", env = "PIDFLOW_MAX_COMMAND_LINE")]
+    pub(crate) max_command_line: Option<Ranged<64, 131_072>>,
+    /// What is kept, exported and served of users, their numbers and names [default: keep]
+    #[arg(long, value_name = "RULE", env = "PIDFLOW_USERS")]
+    pub(crate) users: Option<UserRule>,
+    /// What is kept, exported and served of the paths of executables [default: keep]
+    #[arg(long, value_name = "RULE", env = "PIDFLOW_EXECUTABLES")]
+    pub(crate) executables: Option<ExecutableRule>,
+    /// File with the key of hashes, which only its owner may read; without it the key is random and new at each start
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_HASH_KEY_FILE")]
+    pub(crate) hash_key_file: Option<FilePath>,
+}
+layers!(PrivacyOptions { options: command_lines, max_command_line, users, executables, hash_key_file; lists: });
 
 /// Where records go.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -151,13 +174,13 @@ pub(crate) struct ExportOptions {
     pub(crate) zmq: Option<String>,
     /// Private enterprise number of pidflow's own elements [default: 32473]
     #[arg(long, value_name = "N", env = "PIDFLOW_OWN_PEN")]
-    pub(crate) own_pen: Option<u32>,
-    /// How long records may take to get out at the end [default: 10s]
+    pub(crate) own_pen: Option<Ranged<1, { u32::MAX }>>,
+    /// How long exporters may take to deliver what is left when the agent stops [default: 10s]
     #[arg(long, value_name = "DURATION", env = "PIDFLOW_DRAIN_TIMEOUT")]
     pub(crate) drain_timeout: Option<Timeout>,
     /// Host name in records, metrics and graphs [default: this host's]
     #[arg(long, value_name = "NAME", env = "PIDFLOW_HOST")]
-    pub(crate) host: Option<String>,
+    pub(crate) host: Option<HostName>,
 }
 layers!(ExportOptions { options: version, ipfix_direction, template, json, json_keys, otlp, elastic, clickhouse, kafka, nats, redis, zmq, own_pen, drain_timeout, host; lists: collectors, otlp_signals });
 
@@ -170,29 +193,29 @@ pub(crate) struct HttpOptions {
     /// loopback this needs a token or client certificates; on loopback without them flows and processes are for root
     /// and the agent's own user [default: 127.0.0.1:9435]
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_LISTEN")]
-    pub(crate) listen: Option<String>,
+    pub(crate) listen: Option<Listen>,
     /// Serve only /metrics, /livez and /readyz there, to everybody, or "off" [default: off]
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_METRICS_LISTEN")]
-    pub(crate) metrics_listen: Option<String>,
+    pub(crate) metrics_listen: Option<Listen>,
     /// Serve HTTPS with this certificate (PEM, its chain behind it)
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_CERT")]
-    pub(crate) tls_cert: Option<PathBuf>,
+    pub(crate) tls_cert: Option<FilePath>,
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_KEY")]
-    pub(crate) tls_key: Option<PathBuf>,
+    pub(crate) tls_key: Option<FilePath>,
     /// Let in clients with a certificate of these authorities (PEM); with a token too, either will do
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_CLIENT_CA")]
-    pub(crate) tls_client_ca: Option<PathBuf>,
+    pub(crate) tls_client_ca: Option<FilePath>,
     /// Ask for the bearer token that this file holds, for all but /livez and /readyz; the variable PIDFLOW_TOKEN may
     /// hold the token itself
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TOKEN_FILE")]
-    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) token_file: Option<FilePath>,
     /// Latest flow records kept for /api/flows, about 1 kB each; 0: none, and no processes [default: 10000]
-    #[arg(long, value_name = "N", env = "PIDFLOW_RECENT_FLOWS", value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
-    pub(crate) recent_flows: Option<u32>,
+    #[arg(long, value_name = "N", env = "PIDFLOW_RECENT_FLOWS")]
+    pub(crate) recent_flows: Option<Ranged<0, 10_000_000>>,
     /// Series of each kind of metric about talkers (edges, users, addresses), the rest is added up as "other" [default: 100]
-    #[arg(long, value_name = "N", env = "PIDFLOW_MAX_EDGES", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) max_edges: Option<u32>,
+    #[arg(long, value_name = "N", env = "PIDFLOW_MAX_EDGES")]
+    pub(crate) max_edges: Option<Ranged<1, 100_000>>,
 }
 layers!(HttpOptions { options: listen, metrics_listen, tls_cert, tls_key, tls_client_ca, token_file, recent_flows, max_edges; lists: });
 
@@ -215,7 +238,7 @@ pub(crate) struct LogOptions {
     /// How log lines look [default: text]
     #[arg(long = "log-format", value_name = "FORMAT", env = "PIDFLOW_LOG_FORMAT")]
     pub(crate) format: Option<LogFormat>,
-    /// The least of what is logged [default: info]
+    /// The lowest level that is logged [default: info]
     #[arg(long = "log-level", value_name = "LEVEL", env = "PIDFLOW_LOG_LEVEL")]
     pub(crate) level: Option<LogLevel>,
 }
@@ -231,6 +254,8 @@ pub(crate) struct Options {
     pub(crate) flows: FlowOptions,
     #[command(flatten)]
     pub(crate) probes: ProbeOptions,
+    #[command(flatten)]
+    pub(crate) privacy: PrivacyOptions,
     #[command(flatten)]
     pub(crate) export: ExportOptions,
     #[command(flatten)]
@@ -252,6 +277,7 @@ impl Options {
             capture: self.capture.over(lower.capture),
             flows: self.flows.over(lower.flows),
             probes: self.probes.over(lower.probes),
+            privacy: self.privacy.over(lower.privacy),
             export: self.export.over(lower.export),
             http: self.http.over(lower.http),
             view: self.view.over(lower.view),
@@ -266,6 +292,7 @@ impl Options {
             ("capture", self.capture == other.capture),
             ("flows", self.flows == other.flows),
             ("probes", self.probes == other.probes),
+            ("privacy", self.privacy == other.privacy),
             ("http", self.http == other.http),
             ("view", self.view == other.view),
             ("log", self.log == other.log),

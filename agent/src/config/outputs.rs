@@ -14,6 +14,7 @@ use crate::probes::host_files;
 
 use super::choices::{Direction, JsonKeys, WireVersion};
 use super::options::{ExportOptions, Options};
+use super::values::Ranged;
 use crate::memory::Budget;
 
 /// Exporters and what they have in common.
@@ -129,7 +130,7 @@ fn context(o: &ExportOptions, mode: Mode) -> anyhow::Result<ExportContext> {
     let (host_name, host_id) = (host(o), read("/etc/machine-id"));
     Ok(ExportContext {
         template: template(o)?,
-        own_pen: o.own_pen.unwrap_or(Enterprise::DEFAULT_OWN_PEN),
+        own_pen: o.own_pen.map_or(Enterprise::DEFAULT_OWN_PEN, Ranged::get),
         domain: node_domain(if host_id.is_empty() { &host_name } else { &host_id }),
         host_name,
         host_id,
@@ -142,7 +143,7 @@ fn context(o: &ExportOptions, mode: Mode) -> anyhow::Result<ExportContext> {
 
 /// The name that was given, else this host's.
 fn host(o: &ExportOptions) -> String {
-    o.host.clone().unwrap_or_else(|| read("/proc/sys/kernel/hostname"))
+    o.host.as_deref().map_or_else(|| read("/proc/sys/kernel/hostname"), str::to_owned)
 }
 
 fn read(path: &str) -> String {

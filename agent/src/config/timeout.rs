@@ -19,13 +19,16 @@ enum Text {
     Seconds(u64),
 }
 
+/// Longest duration: a year. Longer ones are mistakes, and would not fit into the kernel's times.
+const MAX: Duration = Duration::from_secs(366 * 86_400);
+
 impl TryFrom<Text> for Timeout {
     type Error = String;
 
     fn try_from(t: Text) -> Result<Self, String> {
         match t {
             Text::Text(t) => t.parse(),
-            Text::Seconds(s) => Ok(Self(Duration::from_secs(s))),
+            Text::Seconds(s) => bounded(Duration::from_secs(s), &s.to_string()),
         }
     }
 }
@@ -40,6 +43,14 @@ impl Timeout {
     pub(crate) fn nanoseconds(self) -> Option<u64> {
         let ns = u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX);
         (ns > 0).then_some(ns)
+    }
+}
+
+fn bounded(duration: Duration, given: &str) -> Result<Timeout, String> {
+    if duration > MAX {
+        Err(format!("\"{given}\" is too long: a duration is at most 366d, or 0 for never"))
+    } else {
+        Ok(Timeout(duration))
     }
 }
 
@@ -63,7 +74,7 @@ impl FromStr for Timeout {
         let (number, unit) = text.split_at(split);
         let ms = number.parse::<u64>().ok().zip(unit_ms(unit.trim())).and_then(|(n, u)| n.checked_mul(u));
         let wrong = || format!("\"{s}\" is not a duration: write 500ms, 15s, 2m, 1h, or 0 for never");
-        ms.map(|ms| Self(Duration::from_millis(ms))).ok_or_else(wrong)
+        bounded(Duration::from_millis(ms.ok_or_else(wrong)?), s)
     }
 }
 
@@ -100,6 +111,14 @@ mod tests {
     fn nonsense_says_what_is_allowed() {
         for text in ["", "s", "-1s", "15x", "1.5s", "99999999999999999999s", "18446744073709551615d"] {
             assert!(text.parse::<Timeout>().unwrap_err().contains("write 500ms"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_year_is_the_longest() {
+        assert!("366d".parse::<Timeout>().is_ok());
+        for text in ["367d", "18446744073709551s", "9999999999999999"] {
+            assert!(text.parse::<Timeout>().unwrap_err().contains("at most 366d"), "{text}");
         }
     }
 

@@ -132,7 +132,8 @@ struct Process<'a> {
     start_time: u64,
     name: &'a str,
     user: &'a str,
-    uid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
     #[serde(skip_serializing_if = "str::is_empty")]
     executable: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -229,7 +230,7 @@ impl<'a> Process<'a> {
             start_time: p.start_ns / MILLISECOND_NS,
             name: &p.name,
             user: &p.user,
-            uid: p.uid,
+            uid: known_user(p.uid),
             executable: &p.executable,
             command_line: &p.command_line,
             container_id: &p.container_id,
@@ -244,9 +245,19 @@ impl<'a> Process<'a> {
     }
 }
 
+/// A user's number, where it is kept.
+fn known_user(uid: u32) -> Option<u32> {
+    (uid != pidflow_schema::Process::UNKNOWN_UID).then_some(uid)
+}
+
 impl<'a> Father<'a> {
     fn of(p: &'a pidflow_schema::Process) -> Option<Self> {
-        let father = Self { pid: p.parent_pid, name: &p.parent_name, uid: p.parent_uid, user: &p.parent_user };
+        let father = Self {
+            pid: p.parent_pid,
+            name: &p.parent_name,
+            uid: p.parent_uid.and_then(known_user),
+            user: &p.parent_user,
+        };
         (p.parent_pid != 0).then_some(father)
     }
 }

@@ -1,15 +1,18 @@
 //! From options to listeners and what guards them; files are read while that is still allowed.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use tokio::net::TcpSocket;
 
 use super::access::check_addresses;
 use super::limits;
 use super::tls::Tls;
 use super::token::{self, Token};
 use crate::config::options::HttpOptions;
+use crate::config::values::Listen;
 
 /// Where HTTP is served, and what guards it.
 #[derive(Default)]
@@ -30,7 +33,7 @@ impl Settings {
     /// Resolves addresses, and reads certificate, key, authorities and token.
     ///
     /// # Errors
-    /// A file cannot be read or is not what it should be, or [`Self::check`] fails.
+    /// A file cannot be read or is not what it should be; there is a certificate without a key, or a key without a certificate.
     pub(crate) fn read(o: &HttpOptions) -> Result<Self> {
         let (listen, metrics_listen) = addresses(o)?;
         if listen.is_empty() && metrics_listen.is_empty() {
@@ -47,13 +50,17 @@ impl Settings {
         })
     }
 
-    /// What can be told without the files, which may be on another machine.
+    /// Whether the addresses could be listened on, without doing so. One that is taken could be: it may be this agent's own.
     ///
     /// # Errors
-    /// An address is none, the API would be open to whoever reaches it, or options need others that are not there.
-    pub(crate) fn check(o: &HttpOptions) -> Result<()> {
-        addresses(o)?;
-        tls_files(o).map(drop)
+    /// One that was asked for is not this host's, or needs privileges.
+    pub(crate) fn try_addresses(&self) -> Result<()> {
+        let main = if self.is_default { &[][..] } else { &self.listen };
+        for (addresses, option) in [(main, "--listen"), (&self.metrics_listen, "--metrics-listen")] {
+            try_address(addresses)
+                .with_context(|| format!("cannot listen for HTTP; choose another address with {option} ADDR"))?;
+        }
+        Ok(())
     }
 
     /// `HTTP` or `HTTPS`.
@@ -85,17 +92,30 @@ impl Settings {
 
 /// The addresses of both listeners, checked.
 fn addresses(o: &HttpOptions) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>)> {
-    let listen = resolve(o.listen.as_deref().unwrap_or(HttpOptions::LISTEN), "--listen")?;
-    let metrics_listen = resolve(o.metrics_listen.as_deref().unwrap_or("off"), "--metrics-listen")?;
+    let listen = match &o.listen {
+        Some(listen) => resolve(listen, "--listen")?,
+        None => resolve(&Listen::At(HttpOptions::LISTEN.into()), "--listen")?,
+    };
+    let metrics_listen = resolve(o.metrics_listen.as_ref().unwrap_or(&Listen::Off), "--metrics-listen")?;
     let has_credentials = o.token_file.is_some() || token::is_in_environment() || o.tls_client_ca.is_some();
     check_addresses(&listen, has_credentials).map_err(|line| anyhow!("--listen: {line}"))?;
     Ok((listen, metrics_listen))
 }
 
-fn resolve(address: &str, option: &str) -> Result<Vec<SocketAddr>> {
-    if address == "off" {
-        return Ok(Vec::new());
+fn try_address(addresses: &[SocketAddr]) -> Result<()> {
+    let mut failed = None;
+    for address in addresses {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        match socket.and_then(|s| s.bind(*address)) {
+            Err(e) if e.kind() != ErrorKind::AddrInUse => failed = Some(anyhow!("{address}: {e}")),
+            _ => return Ok(()),
+        }
     }
+    failed.map_or(Ok(()), Err)
+}
+
+fn resolve(listen: &Listen, option: &str) -> Result<Vec<SocketAddr>> {
+    let Listen::At(address) = listen else { return Ok(Vec::new()) };
     let found = address.to_socket_addrs();
     let found: Vec<_> = found
         .with_context(|| format!("{option} {address} is no address to listen on; one is 127.0.0.1:9435, or \"off\""))?

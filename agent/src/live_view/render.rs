@@ -1,6 +1,7 @@
 //! The live view as lines of text: a pure function of what is known and the size of the screen.
 
-use crate::figures::{bytes, clock, count, fit, grouped};
+use crate::figures::{bytes, clock, count, first_columns, fit, grouped};
+use crate::printable::clean_line;
 
 use super::rows::Rows;
 
@@ -13,7 +14,7 @@ pub(crate) struct Totals {
     pub(crate) seconds: u64,
     /// Packets seen.
     pub(crate) packets: u64,
-    /// Octets of them.
+    /// Bytes of them.
     pub(crate) octets: u64,
     /// Flows in the table.
     pub(crate) active: u64,
@@ -64,7 +65,7 @@ fn first_line(t: &Totals, width: usize) -> String {
         grouped(t.packets),
         bytes(t.octets)
     );
-    text.chars().take(width).collect()
+    first_columns(&clean_line(&text), width).to_owned()
 }
 
 fn second_line(t: &Totals, width: usize) -> String {
@@ -75,7 +76,7 @@ fn second_line(t: &Totals, width: usize) -> String {
         grouped(t.lost),
         t.attributed_share()
     );
-    text.chars().take(width).collect()
+    first_columns(&clean_line(&text), width).to_owned()
 }
 
 fn heading(width: usize) -> String {
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     fn columns(line: &str) -> usize {
-        line.replace("\x1b[7m", "").replace("\x1b[0m", "").chars().count()
+        line.replace("\x1b[7m", "").replace("\x1b[0m", "").chars().map(crate::printable::columns).sum()
     }
 
     #[test]
@@ -124,6 +125,26 @@ mod tests {
         let text = line(80, ["python3(12345)", "2001:db8:1:2:3:4:5:6", "tcp:8080"], &figures);
         assert_eq!(text, "python3(12345)        → 2001:db8:1:2:3:4:5:6 tcp:8080    1.2 MB  999 kB/s  123 k");
         assert_eq!(columns(&text), 80);
+    }
+
+    #[test]
+    fn names_are_measured_in_columns_and_cannot_steer_the_screen() {
+        let figures = ["1 B".to_owned(), "1 B/s".to_owned(), "1".to_owned()];
+        for name in [
+            "プロセスの名前がとても長い",
+            "a\u{202e}gpj.exe",
+            "x\u{200b}\u{fe0f}",
+            "\u{9b}2J",
+            "e\u{301}\u{301}\u{301}\u{301}\u{301}",
+        ] {
+            let text = line(80, [name, name, "tcp:80"], &figures);
+            assert_eq!(columns(&text), 80, "{text}");
+            assert!(
+                !text.contains(['\u{202e}', '\u{200b}', '\u{fe0f}', '\u{9b}'])
+                    && !text.contains("\u{301}\u{301}\u{301}"),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use pidflow_schema::{FlowRecord, ProcessEnd, Protocol};
 
 /// Seconds over which a rate is shown.
 const WINDOW_S: u64 = 10;
-/// Rows held; the least recent go first.
+/// Rows held; the least recently seen are evicted first.
 const MAX_ROWS: usize = 2000;
 /// Processes counted in one end of a row.
 const MAX_PIDS: usize = 1000;
@@ -16,20 +16,20 @@ const MAX_PIDS: usize = 1000;
 /// What makes a row: names, not processes, so that a hundred short-lived ones do not fill the screen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
-    source: Who,
-    destination: Who,
+    source: Party,
+    destination: Party,
     /// `tcp:443`.
     pub(crate) service: String,
 }
 
-/// One end of a row.
+/// Who stands at one end of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Who {
+enum Party {
     Process(Arc<str>),
     Address(IpAddr),
 }
 
-impl Who {
+impl Party {
     fn of(end: &ProcessEnd, address: IpAddr) -> Self {
         end.process.as_ref().map_or(Self::Address(address), |p| Self::Process(Arc::clone(&p.name)))
     }
@@ -66,14 +66,14 @@ impl Pids {
 /// What a row shows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Row {
-    /// Octets of both directions so far.
+    /// Bytes of both directions so far.
     pub(crate) bytes: u64,
     /// Packets of both directions so far.
     pub(crate) packets: u64,
     sources: Pids,
     destinations: Pids,
     last_s: u64,
-    /// Second of arrival, and octets per second that hold for the window after it.
+    /// Second of arrival, and bytes per second that hold for the window after it.
     recent: VecDeque<(u64, f64)>,
 }
 
@@ -82,16 +82,16 @@ pub(crate) struct Row {
 pub(crate) struct Drawn {
     /// Source, destination and service.
     pub(crate) texts: [String; 3],
-    /// Octets so far.
+    /// Bytes so far.
     pub(crate) bytes: u64,
-    /// Octets per second now.
+    /// Bytes per second now.
     pub(crate) rate: u64,
     /// Packets so far.
     pub(crate) packets: u64,
 }
 
 impl Row {
-    /// Octets per second now.
+    /// Bytes per second now.
     pub(crate) fn rate(&self, now_s: u64) -> u64 {
         let held = self.recent.iter().filter(|(s, _)| now_s.saturating_sub(*s) < WINDOW_S);
         held.map(|(_, rate)| *rate).sum::<f64>() as u64
@@ -145,7 +145,7 @@ impl Rows {
         });
     }
 
-    /// The `n` busiest rows: by rate now, then by octets.
+    /// The `n` busiest rows: by rate now, then by bytes.
     pub(crate) fn top(&self, n: usize, now_s: u64) -> Vec<Drawn> {
         let mut all: Vec<_> = self.0.iter().map(|(k, r)| (r.rate(now_s), k, r)).collect();
         all.sort_by(|a, b| (b.0, b.2.bytes).cmp(&(a.0, a.2.bytes)).then_with(|| a.1.cmp(b.1)));
@@ -160,8 +160,8 @@ fn drawn(rate: u64, key: &Key, row: &Row) -> Drawn {
 
 fn key(r: &FlowRecord) -> Key {
     Key {
-        source: Who::of(&r.source, r.flow.source),
-        destination: Who::of(&r.destination, r.flow.destination),
+        source: Party::of(&r.source, r.flow.source),
+        destination: Party::of(&r.destination, r.flow.destination),
         service: service(r),
     }
 }

@@ -43,6 +43,7 @@ pub(crate) use ring::KernelCounts;
 pub(crate) use surroundings::{Limit, Surroundings};
 
 use crate::clock::engine_ns;
+use crate::privacy::Privacy;
 use losses::Losses;
 use ring::Ring;
 use sampler::{Request, Sampler};
@@ -51,7 +52,7 @@ use sampler_counts::SamplerCounts;
 /// How kernel events are collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Backend {
-    /// The best way for each fact.
+    /// For each fact the best hook that attaches.
     #[default]
     Auto,
     /// fentry and fexit.
@@ -75,15 +76,19 @@ pub(crate) struct ProbeOptions {
     pub(crate) interval: Duration,
     /// The kubelet's links to the logs of containers; no folder: pods are not known.
     pub(crate) pod_logs: PathBuf,
+    /// What is kept of personal data.
+    pub(crate) privacy: Arc<Privacy>,
 }
 
-impl Default for ProbeOptions {
-    fn default() -> Self {
+impl ProbeOptions {
+    /// The usual ones.
+    pub(crate) fn new(privacy: Arc<Privacy>) -> Self {
         Self {
             backend: Backend::Auto,
             delay_accounting: DelayAccounting::Keep,
             interval: Duration::from_secs(1),
             pod_logs: PathBuf::new(),
+            privacy,
         }
     }
 }
@@ -124,18 +129,19 @@ const MAX_REQUESTS: usize = 16_384;
 /// The backend is not available: which, why, and what to use instead.
 pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
     let delay = delay::Guard::apply(options.delay_accounting)?;
-    let (ring, mut reports) = kernel_side(options.backend)?;
+    let (ring, mut reports) = kernel_side(options.backend, &options.privacy)?;
     let surroundings = Surroundings::look();
     let polls = ring.is_none();
     reports.extend(surroundings.limits(polls).iter().filter(|limit| !limit.lost.is_empty()).map(report_limit));
     let (requests, incoming) = bounded(MAX_REQUESTS);
     let (out, facts) = bounded(MAX_FACT_BATCHES);
     let counts = Arc::<SamplerCounts>::default();
-    let (interval, pod_logs) = (options.interval, options.pod_logs.clone());
+    let (interval, pod_logs, privacy) = (options.interval, options.pod_logs.clone(), options.privacy.clone());
     // Without eBPF every number is of this /proc, whichever that is.
     let looks_up = polls || surroundings.proc_is_hosts();
     let host_root = surroundings.host_root();
-    Sampler { interval, polls, looks_up, host_root, pod_logs, incoming, out, counts: Arc::clone(&counts) }.spawn()?;
+    Sampler { interval, polls, looks_up, host_root, pod_logs, privacy, incoming, out, counts: Arc::clone(&counts) }
+        .spawn()?;
     let losses = Losses::new(Instant::now(), engine_ns());
     Ok(Probes { ring, requests, facts, reports, refused_requests: 0, sampler: counts, losses, _delay: delay })
 }
@@ -151,14 +157,14 @@ fn report_limit(limit: &Limit) -> HookReport {
 /// # Errors
 /// As [`start`].
 pub(crate) fn probe_hooks(backend: Backend) -> Result<Vec<HookReport>> {
-    kernel_side(backend).map(|(_, reports)| reports)
+    kernel_side(backend, &Arc::new(Privacy::new(None)?)).map(|(_, reports)| reports)
 }
 
-fn kernel_side(backend: Backend) -> Result<(Option<Ring>, Vec<HookReport>)> {
+fn kernel_side(backend: Backend, privacy: &Arc<Privacy>) -> Result<(Option<Ring>, Vec<HookReport>)> {
     if backend == Backend::Poll {
         return Ok((None, vec![polling(String::new())]));
     }
-    match attach_ebpf(backend) {
+    match attach_ebpf(backend, privacy) {
         Ok((ring, reports)) => Ok((Some(ring), reports)),
         Err(e) if backend == Backend::Auto => {
             tracing::warn!("eBPF is unavailable, polling /proc instead: {e:#}");
@@ -169,13 +175,13 @@ fn kernel_side(backend: Backend) -> Result<(Option<Ring>, Vec<HookReport>)> {
 }
 
 #[cfg(feature = "probes")]
-fn attach_ebpf(backend: Backend) -> Result<(Ring, Vec<HookReport>)> {
+fn attach_ebpf(backend: Backend, privacy: &Arc<Privacy>) -> Result<(Ring, Vec<HookReport>)> {
     let attached = attach::attach(backend)?;
-    Ok((Ring::new(attached.ebpf)?, attached.reports))
+    Ok((Ring::new(attached.ebpf, Arc::clone(privacy))?, attached.reports))
 }
 
 #[cfg(not(feature = "probes"))]
-fn attach_ebpf(_: Backend) -> Result<(Ring, Vec<HookReport>)> {
+fn attach_ebpf(_: Backend, _: &Arc<Privacy>) -> Result<(Ring, Vec<HookReport>)> {
     Err(anyhow::anyhow!("this pidflow was built without eBPF (cargo feature `probes`); use --probes poll"))
 }
 

@@ -6,17 +6,18 @@ use pidflow_engine::fact::{Fact, ProcessId, Sample, Socket, SocketUse, Task};
 use pidflow_schema::{Protocol, abi};
 
 use crate::clock::BootClock;
+use crate::privacy::Privacy;
 
 const SOCK_RAW: u32 = 3;
 
 /// One event; none: not of a kind or size that this agent knows.
-pub(crate) fn event(bytes: &[u8], clock: BootClock) -> Option<Fact> {
+pub(crate) fn event(bytes: &[u8], clock: BootClock, privacy: &Privacy) -> Option<Fact> {
     let kind = u32::from_ne_bytes(bytes.first_chunk::<4>().copied()?);
     match kind {
-        k if k == abi::EventKind::Fork as u32 => read(bytes).map(|e| fork(&e, clock)),
-        k if k == abi::EventKind::Exec as u32 => read(bytes).map(|e| exec(&e, clock)),
-        k if k == abi::EventKind::Exit as u32 => read(bytes).map(|e| exit(&e, clock)),
-        k if k == abi::EventKind::Socket as u32 => read(bytes).and_then(|e| socket(&e, clock)),
+        k if k == abi::EventKind::Fork as u32 => read(bytes).map(|e| fork(&e, clock, privacy)),
+        k if k == abi::EventKind::Exec as u32 => read(bytes).map(|e| exec(&e, clock, privacy)),
+        k if k == abi::EventKind::Exit as u32 => read(bytes).map(|e| exit(&e, clock, privacy)),
+        k if k == abi::EventKind::Socket as u32 => read(bytes).and_then(|e| socket(&e, clock, privacy)),
         _ => None,
     }
 }
@@ -33,40 +34,42 @@ fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
     (bytes.len() >= size_of::<T>()).then(|| unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
-fn fork(e: &abi::ForkEvent, clock: BootClock) -> Fact {
-    Fact::Fork { time_ns: clock.at(e.time_ns), child: task(&e.child, clock), parent: task(&e.parent, clock) }
+fn fork(e: &abi::ForkEvent, clock: BootClock, privacy: &Privacy) -> Fact {
+    Fact::Fork {
+        time_ns: clock.at(e.time_ns),
+        child: task(&e.child, clock, privacy),
+        parent: task(&e.parent, clock, privacy),
+    }
 }
 
-fn exec(e: &abi::ExecEvent, clock: BootClock) -> Fact {
+fn exec(e: &abi::ExecEvent, clock: BootClock, privacy: &Privacy) -> Fact {
     let path = e.path.get(..e.path_len as usize).unwrap_or_default();
     let args = e.args.get(..e.args_len as usize).unwrap_or_default();
     Fact::Exec {
         time_ns: clock.at(e.time_ns),
-        task: task(&e.task, clock),
+        task: task(&e.task, clock, privacy),
         parent_pid: e.parent_tgid,
-        path: String::from_utf8_lossy(path).into(),
-        command_line: joined(args),
+        path: privacy.executable(&String::from_utf8_lossy(path)),
+        command_line: privacy.command_line(args, args.len() == abi::ARGS_LEN),
     }
 }
 
-/// Arguments end with a zero octet each.
-pub(crate) fn joined(args: &[u8]) -> Box<str> {
-    let trimmed = args.strip_suffix(&[0]).unwrap_or(args);
-    String::from_utf8_lossy(trimmed).replace('\0', " ").into_boxed_str()
+fn exit(e: &abi::ExitEvent, clock: BootClock, privacy: &Privacy) -> Fact {
+    Fact::Exit {
+        task: task(&e.task, clock, privacy),
+        parent_pid: e.parent_tgid,
+        sample: sample(&e.usage, clock.at(e.time_ns)),
+    }
 }
 
-fn exit(e: &abi::ExitEvent, clock: BootClock) -> Fact {
-    Fact::Exit { task: task(&e.task, clock), parent_pid: e.parent_tgid, sample: sample(&e.usage, clock.at(e.time_ns)) }
-}
-
-fn socket(e: &abi::SocketEvent, clock: BootClock) -> Option<Fact> {
+fn socket(e: &abi::SocketEvent, clock: BootClock, privacy: &Privacy) -> Option<Fact> {
     let time_ns = clock.at(e.time_ns);
     let used = socket_use(e, clock)?;
     // A datagram leaves within the call, and its sender may be preempted before the end of it.
     let is_told_late = used == SocketUse::Send && e.since_ns != 0;
     Some(Fact::Socket {
         time_ns: if is_told_late { clock.at(e.since_ns) } else { time_ns },
-        task: task(&e.task, clock),
+        task: task(&e.task, clock, privacy),
         parent_pid: e.parent_tgid,
         used,
         socket: socket_ref(&e.socket),
@@ -87,11 +90,11 @@ fn socket_use(e: &abi::SocketEvent, clock: BootClock) -> Option<SocketUse> {
     })
 }
 
-fn task(t: &abi::TaskRef, clock: BootClock) -> Task {
+fn task(t: &abi::TaskRef, clock: BootClock, privacy: &Privacy) -> Task {
     Task {
         id: ProcessId::from_boot_ns(t.tgid, t.start_ns),
         start_ns: clock.at(t.start_ns),
-        uid: t.uid,
+        uid: privacy.uid(t.uid),
         comm: text(&t.comm),
     }
 }

@@ -10,28 +10,28 @@ use procfs::process::{Process, Stat, Status};
 use super::surroundings::namespace;
 use super::{host_files, process_id};
 use crate::clock::{BootClock, engine_ns};
+use crate::privacy::Privacy;
 
 /// Reads who a process is; none: it is gone.
-pub(crate) fn process(p: &Process, clock: BootClock) -> Option<ProcessSeen> {
+pub(crate) fn process(p: &Process, clock: BootClock, privacy: &Privacy) -> Option<ProcessSeen> {
     let stat = p.stat().ok()?;
     let task = Task {
         id: process_id(stat.pid, stat.starttime),
         start_ns: clock.at(stat.starttime * TICK_NS),
-        uid: effective_uid(p)?,
+        uid: privacy.uid(effective_uid(p)?),
         comm: stat.comm.as_str().into(),
     };
     Some(ProcessSeen {
         time_ns: engine_ns(),
         task,
         parent_pid: u32::try_from(stat.ppid).unwrap_or(0),
-        executable: p.exe().map_or_else(|_| "".into(), |path| path.to_string_lossy().into()),
-        command_line: joined(&read(p, "cmdline", MAX_COMMAND_LINE).unwrap_or_default()).into(),
+        executable: p.exe().map_or_else(|_| "".into(), |path| privacy.executable(&path.to_string_lossy())),
+        // One byte more tells whether there are more.
+        command_line: privacy.command_line(&read(p, "cmdline", privacy.readable() + 1).unwrap_or_default(), false),
         container_id: container_id(&host_files::lossy(read(p, "cgroup", MAX_FILE).unwrap_or_default())),
     })
 }
 
-/// Bytes read of a command line: a process may have megabytes of it.
-const MAX_COMMAND_LINE: usize = 16 * 1024;
 /// Bytes read of another file of a process.
 const MAX_FILE: usize = 64 * 1024;
 
@@ -40,12 +40,6 @@ fn read(p: &Process, file: &str, max: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     p.open_relative(file).ok()?.take(max as u64).read_to_end(&mut bytes).ok()?;
     Some(bytes)
-}
-
-/// Arguments, which end with a zero byte each, with blanks between them; empty ones are left out.
-fn joined(arguments: &[u8]) -> String {
-    let arguments = arguments.split(|byte| *byte == 0).filter(|argument| !argument.is_empty());
-    host_files::lossy(arguments.collect::<Vec<_>>().join(&b' '))
 }
 
 /// The owner of /proc/PID is the effective user, unless the process is not dumpable: then status tells.
@@ -141,7 +135,11 @@ mod tests {
         // Between execve and the program's first step there are no arguments.
         let seen = (0..500).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
-            let seen = process(&Process::new(child.id() as i32).ok()?, crate::clock::engine_clock())?;
+            let seen = process(
+                &Process::new(child.id() as i32).ok()?,
+                crate::clock::engine_clock(),
+                &Privacy::new(None).ok()?,
+            )?;
             (!seen.command_line.is_empty()).then_some((seen.task.comm, seen.command_line))
         });
         child.kill().unwrap();
@@ -149,11 +147,5 @@ mod tests {
         let (comm, command_line) = seen.unwrap();
         assert_eq!(&*comm, "n\u{fffd}t:work");
         assert!(command_line.contains(argument), "{command_line}");
-    }
-
-    #[test]
-    fn a_long_command_line_is_cut() {
-        assert_eq!(joined(b"a\0\0b c\0"), "a b c");
-        assert_eq!(joined(&vec![b'x'; MAX_COMMAND_LINE]).len(), MAX_COMMAND_LINE);
     }
 }

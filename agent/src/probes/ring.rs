@@ -1,6 +1,9 @@
 //! The kernel side's ring buffer and counters.
 
 #[cfg(feature = "probes")]
+use std::sync::Arc;
+
+#[cfg(feature = "probes")]
 use anyhow::{Context, Result};
 #[cfg(feature = "probes")]
 use aya::Ebpf;
@@ -12,6 +15,8 @@ use pidflow_schema::abi::KernelCounter;
 
 #[cfg(feature = "probes")]
 use crate::clock::{BootClock, engine_clock};
+#[cfg(feature = "probes")]
+use crate::privacy::Privacy;
 
 /// What the kernel side counted since start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,6 +55,7 @@ pub(crate) struct Ring {
     counters: PerCpuArray<MapData, u64>,
     unparsed: u64,
     clock: BootClock,
+    privacy: Arc<Privacy>,
     _ebpf: Ebpf,
 }
 
@@ -59,7 +65,7 @@ impl Ring {
     ///
     /// # Errors
     /// The object lacks a map.
-    pub(crate) fn new(mut ebpf: Ebpf) -> Result<Self> {
+    pub(crate) fn new(mut ebpf: Ebpf, privacy: Arc<Privacy>) -> Result<Self> {
         let events = ebpf.take_map("EVENTS").context("the eBPF object has no map EVENTS")?;
         let counters = ebpf.take_map("COUNTERS").context("the eBPF object has no map COUNTERS")?;
         Ok(Self {
@@ -67,6 +73,7 @@ impl Ring {
             counters: PerCpuArray::try_from(counters)?,
             unparsed: 0,
             clock: engine_clock(),
+            privacy,
             _ebpf: ebpf,
         })
     }
@@ -75,7 +82,7 @@ impl Ring {
     pub(crate) fn drain(&mut self, out: &mut Vec<Fact>) {
         let clock = self.clock;
         while let Some(item) = self.events.next() {
-            match super::parse::event(&item, clock) {
+            match super::parse::event(&item, clock, &self.privacy) {
                 Some(event) => out.push(event),
                 None => self.unparsed += 1,
             }

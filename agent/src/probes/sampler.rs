@@ -18,6 +18,7 @@ use super::sampler_counts::SamplerCounts;
 use super::users::Users;
 use super::{procfs_read, snapshot, sockets};
 use crate::clock::{engine_clock, engine_ns};
+use crate::privacy::Privacy;
 use crate::privileges::Role;
 use crate::threads;
 
@@ -51,6 +52,8 @@ pub(crate) struct Sampler {
     pub(crate) host_root: PathBuf,
     /// The kubelet's links to the logs of containers.
     pub(crate) pod_logs: PathBuf,
+    /// What is kept of personal data.
+    pub(crate) privacy: Arc<Privacy>,
     pub(crate) incoming: Receiver<Request>,
     pub(crate) out: Sender<Vec<Fact>>,
     pub(crate) counts: Arc<SamplerCounts>,
@@ -66,7 +69,7 @@ impl Sampler {
         let mut first = Vec::new();
         rounds.take_changes(&mut first);
         if self.looks_up {
-            first.extend(snapshot::take());
+            first.extend(snapshot::take(&self.privacy));
         }
         first.push(Fact::SnapshotDone);
         // The channel is new and empty.
@@ -94,6 +97,7 @@ struct Rounds {
     own_addresses: OwnAddresses,
     pods: Pods,
     users: Users,
+    privacy: Arc<Privacy>,
     descriptions: Descriptions,
     turn: usize,
 }
@@ -108,6 +112,7 @@ impl Rounds {
             own_addresses: OwnAddresses::new(),
             pods: Pods::of(&sampler.pod_logs),
             users: Users::below(&sampler.host_root),
+            privacy: Arc::clone(&sampler.privacy),
             descriptions: Descriptions::default(),
             turn: 0,
         }
@@ -141,7 +146,10 @@ impl Rounds {
     }
 
     fn take_changes(&mut self, facts: &mut Vec<Fact>) {
-        facts.extend(self.users.poll());
+        facts.extend(self.users.poll().map(|fact| match fact {
+            Fact::Users(names) => Fact::Users(self.privacy.users(names)),
+            other => other,
+        }));
         facts.extend(self.pods.poll());
         facts.extend(self.own_addresses.poll(Instant::now()));
     }
@@ -175,7 +183,8 @@ impl Rounds {
 
     fn describe(&mut self, facts: &mut Vec<Fact>) {
         for id in self.descriptions.take() {
-            let seen = Process::new(id.pid as i32).ok().and_then(|p| procfs_read::process(&p, engine_clock()));
+            let seen =
+                Process::new(id.pid as i32).ok().and_then(|p| procfs_read::process(&p, engine_clock(), &self.privacy));
             if let Some(mut seen) = seen.filter(|s| s.task.id.is_same_in_proc(id)) {
                 seen.task.id = id;
                 facts.push(Fact::Process(Box::new(seen)));
@@ -209,7 +218,7 @@ impl Rounds {
     fn round(&mut self, sampler: &Sampler, facts: &mut Vec<Fact>) {
         if sampler.polls {
             let begun_ns = engine_ns();
-            facts.extend(snapshot::take());
+            facts.extend(snapshot::take(&sampler.privacy));
             facts.push(Fact::Polled { begun_ns });
             self.watch_polled(facts);
         }

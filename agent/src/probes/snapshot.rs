@@ -11,15 +11,16 @@ use procfs::process::{FDTarget, Process};
 use super::addresses::addresses_fact;
 use super::{procfs_read, sockets};
 use crate::clock::{engine_clock, engine_ns};
+use crate::privacy::Privacy;
 
 /// Everything that /proc shows now: processes, parents first, then addresses, then sockets.
-pub(crate) fn take() -> Vec<Fact> {
+pub(crate) fn take(privacy: &Privacy) -> Vec<Fact> {
     let mut events = Vec::new();
     let mut owners: HashMap<u64, Vec<Owner>> = HashMap::new();
     let mut namespaces: HashMap<u32, Process> = HashMap::new();
     let clock = engine_clock();
     for p in procfs::process::all_processes().into_iter().flatten().flatten() {
-        let Some(seen) = procfs_read::process(&p, clock) else { continue };
+        let Some(seen) = procfs_read::process(&p, clock, privacy) else { continue };
         note_sockets(&p, &seen.task, seen.parent_pid, &mut owners);
         if let Some(netns) = procfs_read::network_namespace(&seen.task.id.pid.to_string()) {
             namespaces.entry(netns).or_insert(p);

@@ -2,10 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pidflow_engine::fact::{Fact, SocketUse};
+
+use crate::privacy::Privacy;
 
 use super::{Backend, ProbeOptions, Probes, start};
 
@@ -26,7 +29,7 @@ struct Watch {
 
 impl Watch {
     fn new(backend: Backend) -> Self {
-        let options = ProbeOptions { backend, ..ProbeOptions::default() };
+        let options = ProbeOptions { backend, ..ProbeOptions::new(Arc::new(Privacy::new(None).unwrap())) };
         Self { probes: start(&options).unwrap(), events: Vec::new() }
     }
 
@@ -100,6 +103,24 @@ fn a_process_of_milliseconds_is_told_from_fork_to_exit() {
     assert_eq!(&*task.comm, "sleep");
     // It has slept in between: the kernel brings CPU time up to date when a process is switched, not at its end.
     assert!(sample.cpu_ns.unwrap() > 0 && sample.minor_faults.unwrap() > 0 && sample.peak_rss.unwrap() > 0);
+}
+
+/// From the kernel's event and from /proc.
+#[test]
+fn no_fact_holds_a_secret_of_a_command_line() {
+    if !is_root() {
+        return;
+    }
+    let mut probes = Watch::new(Backend::Tracepoint);
+    let arguments = ["-c", "sleep 2; true", "x", "--password=hunter2", "postgres://bob:hunter2@db/x"];
+    let mut child = std::process::Command::new("/bin/sh").args(arguments).spawn().unwrap();
+    let pid = child.id();
+    let exec = probes.wait_for("exec", |e| matches!(e, Fact::Exec { task, .. } if task.id.pid == pid));
+    let seen = probes.wait_for("description", |e| matches!(e, Fact::Process(p) if p.task.id.pid == pid));
+    child.wait().unwrap();
+    let wanted = "/bin/sh -c sleep 2; true x --password=*** postgres://bob:***@db/x";
+    assert!(matches!(&exec, Fact::Exec { command_line, .. } if &**command_line == wanted), "{exec:?}");
+    assert!(matches!(&seen, Fact::Process(p) if &*p.command_line == wanted), "{seen:?}");
 }
 
 #[test]

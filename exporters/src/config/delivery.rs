@@ -43,9 +43,14 @@ impl DeliveryConfig {
         let batch_records = table.count("batch-records", usual.batch_records, (1, 100_000))?;
         let timeout = table.seconds("timeout-seconds", usual.timeout)?;
         let give_up = table.seconds("give-up-seconds", usual.give_up)?;
-        let folder: Option<PathBuf> = table.take("spool")?;
+        let folder = table.read("spool", folder)?;
         let max_octets = table.number("spool-mebibytes", 256, (16, 1 << 20))? * MEBIBYTE;
         let spool = folder.map(|folder| SpoolConfig { folder, max_octets });
         Ok(Self { batch_records, timeout, give_up, spool })
     }
+}
+
+/// A folder has a name.
+fn folder(path: &str) -> Result<PathBuf, &'static str> {
+    if path.is_empty() || path.contains('\0') { Err("it names no folder") } else { Ok(path.into()) }
 }

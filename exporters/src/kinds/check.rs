@@ -7,7 +7,7 @@ use crate::net::TlsClient;
 use crate::sink::{Control, Counters, ExportContext, Parts, StartError};
 use crate::transport::Encoder;
 
-use super::{Exclusive, open};
+use super::{Exclusive, open, writable};
 
 /// An exporter that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -29,10 +29,14 @@ pub fn check(configs: &[ExporterConfig], context: &ExportContext) -> Result<(), 
         let (counters, control) = (Arc::new(Counters::default()), Arc::new(Control::default()));
         let parts = Parts { config, context, counters: &counters, control: &control };
         let before = configs.get(..index).unwrap_or_default();
-        let tried = Exclusive::check(config, before).and_then(|()| try_out(&parts));
+        let tried = Exclusive::check(config, before).and_then(|()| try_out(&parts)).and_then(|()| can_write(&parts));
         tried.map_err(|error| Unusable { index, error })?;
     }
     Ok(())
+}
+
+fn can_write(parts: &Parts<'_>) -> Result<(), StartError> {
+    writable::check(parts.config).map_err(|reason| parts.error(reason))
 }
 
 /// Says whether an exporter could be started that cannot be opened yet.

@@ -4,6 +4,7 @@
 
 mod check;
 mod exclusive;
+mod writable;
 
 use crate::config::Output;
 use crate::delivery::reliable;

@@ -16,6 +16,11 @@ pub(super) fn process(end: &ProcessEnd) -> Option<&Process> {
     end.process.as_deref()
 }
 
+/// A user's number, where it is known and may be told.
+fn known_user(uid: u32) -> Option<u32> {
+    (uid != Process::UNKNOWN_UID).then_some(uid)
+}
+
 /// Empty text is unknown text.
 pub(super) fn text(s: &Arc<str>) -> Option<Value<'_>> {
     (!s.is_empty()).then(|| Value::text(s))
@@ -202,7 +207,7 @@ macro_rules! more {
     ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $ids:expr) => {
         [
             row(concat!($end, "_PROC_UID"), concat!($side, "ProcUid"), (Ntop, $ids[0]), T::Unsigned32, |r| {
-                process(&r.$f).map(|p| p.uid.into())
+                process(&r.$f).and_then(|p| known_user(p.uid)).map(Into::into)
             })
             .writes(|r, v| set(v.number(), |n| process_mut(&mut r.$f).uid = n))
             .group(Group::$known)
@@ -237,7 +242,7 @@ macro_rules! more {
                 concat!($side, "FatherProcUid"),
                 (Ntop, $ids[3]),
                 T::Unsigned32,
-                |r| process(&r.$f).and_then(|p| p.parent_uid).map(Into::into),
+                |r| process(&r.$f).and_then(|p| p.parent_uid).and_then(known_user).map(Into::into),
             )
             .writes(|r, v| set(v.number(), |n| process_mut(&mut r.$f).parent_uid = Some(n)))
             .group(Group::$known)

@@ -103,6 +103,18 @@ pub struct LiveCapture {
 }
 
 impl LiveCapture {
+    /// Whether the interfaces that are named are there, without opening them.
+    ///
+    /// # Errors
+    /// One is not.
+    pub(crate) fn check_there(interfaces: &Interfaces) -> Result<(), CaptureError> {
+        let Interfaces::Named(names) = interfaces else { return Ok(()) };
+        match names.iter().find(|name| !open::is_there(name)) {
+            Some(name) => Err(CaptureError::Interface { name: name.clone(), message: "No such device exists".into() }),
+            None => Ok(()),
+        }
+    }
+
     /// Opens all interfaces, which takes CAP_NET_RAW, and then begins to read them. A thread that keeps this capability
     /// follows which interfaces come, go and get other names.
     ///

@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use std::sync::Arc;
 
-use pcap::{Active, Capture, Direction, Linktype, Precision};
+use pcap::{Active, Capture, Device, Direction, Linktype, Precision};
 
 use super::super::CaptureError;
 use super::LiveOptions;
@@ -143,6 +143,12 @@ pub(super) fn interface_index(name: &str) -> u32 {
     let Ok(name) = std::ffi::CString::new(name) else { return 0 };
     // SAFETY: `name` ends with a NUL and lives until the call returns.
     unsafe { libc::if_nametoindex(name.as_ptr()) }
+}
+
+/// Whether the kernel or libpcap knows an interface of that name.
+pub(super) fn is_there(name: &str) -> bool {
+    let is_device = || Device::list().is_ok_and(|devices| devices.iter().any(|d| d.name == name));
+    name == ANY || interface_index(name) != 0 || is_device()
 }
 
 fn interface_error(name: &str, error: &pcap::Error) -> CaptureError {

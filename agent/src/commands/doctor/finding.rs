@@ -2,6 +2,7 @@
 
 use crate::failure::one_line;
 use crate::figures::wrapped;
+use crate::printable::{clean_line, width};
 
 /// What it means for `pidflow run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn new(verdict: Verdict, what: &str, found: &str) -> Self {
-        Self { verdict, what: what.into(), found: one_line(found), below: Vec::new() }
+        Self { verdict, what: clean_line(what), found: one_line(found), below: Vec::new() }
     }
 
     /// With a further line, where there is something to say.
@@ -61,8 +62,7 @@ pub(super) fn render(sections: &[(&str, Vec<Finding>)]) -> String {
 fn lines(f: &Finding) -> String {
     let head = format!("  {:<5} {:<21} ", f.verdict.word(), f.what);
     // A long name has the line for itself.
-    let head =
-        if head.chars().count() > INDENT { format!("{}\n{}", head.trim_end(), " ".repeat(INDENT)) } else { head };
+    let head = if width(&head) > INDENT { format!("{}\n{}", head.trim_end(), " ".repeat(INDENT)) } else { head };
     let found = wrapped(&f.found, &" ".repeat(INDENT));
     let below = f.below.iter().map(|(label, text)| wrapped(&format!("{label}: {text}"), &" ".repeat(INDENT + 2)));
     [head, found.trim_start().to_owned()].into_iter().chain(below).collect()

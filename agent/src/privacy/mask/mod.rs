@@ -1,0 +1,101 @@
+//! Masks secrets in command lines: pure functions on lists of arguments.
+//!
+//! In doubt a value is masked when a name says that it is secret, and readable when nothing but its looks speaks for it.
+//! What a program takes without any name or form (a word typed as the third argument of an unknown program) cannot be known.
+
+mod arguments;
+mod commands;
+mod names;
+mod pairs;
+mod programs;
+mod random;
+mod shapes;
+mod shell;
+mod urls;
+mod values;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use pairs::Nature;
+
+/// Stands where a secret was.
+pub(super) const MASK: &str = "***";
+/// Strings in strings that are looked into; deeper ones are masked.
+const MAX_DEPTH: usize = 4;
+/// Shorter texts without a separator hold no secret that can be told from a word.
+const MIN_TOKEN: usize = 14;
+
+/// The arguments with every secret in them masked.
+pub(super) fn mask_arguments<'a>(arguments: &[&'a str]) -> Vec<Cow<'a, str>> {
+    arguments::mask(arguments, 0)
+}
+
+/// A text that is an argument, or part of one.
+struct Text {
+    nature: Nature,
+    depth: usize,
+}
+
+impl Text {
+    fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Some(has_separator) = is_worth_a_look(text) else { return Cow::Borrowed(text) };
+        if self.nature == Nature::Argument
+            && let Some(value) = pairs::whole(text)
+        {
+            return format!("{}{MASK}", text.get(..value.start).unwrap_or_default()).into();
+        }
+        if !text.contains(char::is_whitespace) {
+            return self.in_one_piece(text, has_separator);
+        }
+        // Words first: only they are without the quotes and backslashes of the string that they stand in.
+        if self.depth >= MAX_DEPTH {
+            return Cow::Borrowed(MASK);
+        }
+        match commands::mask(text, self.depth + 1) {
+            Some(masked) => Cow::Owned(self.in_one_piece(&masked, has_separator).into_owned()),
+            None => self.in_one_piece(text, has_separator),
+        }
+    }
+
+    fn in_one_piece<'a>(&self, text: &'a str, has_separator: bool) -> Cow<'a, str> {
+        let mut masked = Cow::Borrowed(text);
+        if has_separator {
+            replace(&mut masked, urls::find);
+            let nature = self.nature;
+            replace(&mut masked, |text| pairs::find(text, nature));
+        }
+        if text.len() >= MIN_TOKEN {
+            replace(&mut masked, shapes::find);
+            replace(&mut masked, random::find);
+        }
+        masked
+    }
+}
+
+/// None: there is nothing in it; else whether it has anything that separates a name from a value.
+fn is_worth_a_look(text: &str) -> Option<bool> {
+    let has_separator = text.bytes().any(|b| b":=@\"'".contains(&b) || b.is_ascii_whitespace());
+    (has_separator || text.len() >= MIN_TOKEN).then_some(has_separator)
+}
+
+fn replace(text: &mut Cow<'_, str>, find: impl Fn(&str) -> Vec<Range<usize>>) {
+    let found = find(text);
+    if found.is_empty() {
+        return;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for range in found.into_iter().filter(|r| !r.is_empty()) {
+        if range.start >= from {
+            out += text.get(from..range.start).unwrap_or_default();
+            out += MASK;
+        }
+        from = from.max(range.end);
+    }
+    out += text.get(from..).unwrap_or_default();
+    *text = Cow::Owned(out);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! Names with their values inside a text: `NAME=value`, query strings, headers, JSON, connection strings, SQL.
+
+use std::ops::Range;
+
+use super::names::{Secrecy, secrecy};
+use super::values;
+
+/// What a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nature {
+    /// An argument: what follows `NAME=` is the value up to the end.
+    Argument,
+    /// A command for a shell, or a title that a program gave itself: values end at blanks.
+    Command,
+}
+
+/// Bytes before a separator in which a name is looked for.
+const MAX_LOOK_BACK: usize = 160;
+/// Characters that quote.
+const QUOTES: [char; 3] = ['"', '\'', '`'];
+
+/// A name, and where it stands.
+struct Name<'a> {
+    text: &'a str,
+    start: usize,
+    /// Quotes, and maybe backslashes, stand between it and the separator.
+    is_quoted: bool,
+}
+
+/// The value of an argument that is `NAME=value` as a whole.
+pub(super) fn whole(argument: &str) -> Option<Range<usize>> {
+    let at = argument.find('=')?;
+    let name = name_before(argument, at).filter(|n| n.start == 0 && !n.is_quoted)?;
+    let range = at + 1..argument.len();
+    secrecy(name.text)?.masks(argument.get(range.clone())?).then_some(range)
+}
+
+/// Values of secret names in a text.
+pub(super) fn find(text: &str, nature: Nature) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for (at, separator) in text.match_indices(['=', ':']) {
+        if found.last().is_some_and(|last| at < last.end) {
+            continue;
+        }
+        found.extend(value(text, at, separator, nature).filter(|r| !r.is_empty()));
+    }
+    let quoted = text.match_indices(['"', '\'']).filter_map(|(at, _)| quoted_after_word(text, at));
+    let quoted: Vec<_> = quoted.filter(|r| !found.iter().any(|f| f.start < r.end && r.start < f.end)).collect();
+    found.extend(quoted);
+    found.sort_by_key(|r| r.start);
+    found
+}
+
+/// The secret value behind the separator.
+fn value(text: &str, at: usize, separator: &str, nature: Nature) -> Option<Range<usize>> {
+    let name = name_before(text, at)?;
+    let secrecy = secrecy(name.text)?;
+    let range = match separator {
+        "=" => after_equals(text, at, &name, nature),
+        _ if secrecy == Secrecy::Secret || is_header(name.text) => after_colon(text, at, &name, nature)?,
+        _ => return None,
+    };
+    secrecy.masks(text.get(range.clone())?).then_some(range)
+}
+
+/// The name that ends before the separator, maybe in quotes, maybe with blanks between.
+fn name_before(text: &str, at: usize) -> Option<Name<'_>> {
+    // A name has a bound, and so has the time that a text may take.
+    let from = text.floor_char_boundary(at.saturating_sub(MAX_LOOK_BACK));
+    let before = text.get(from..at)?.trim_end_matches([' ', '+', ':']);
+    let bare = before.trim_end_matches(|c| QUOTES.contains(&c) || c == '\\');
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
+    let start = bare.rfind(|c| !is_name(c)).map_or(0, |p| p + bare.get(p..).map_or(1, first_length));
+    let name = bare.get(start..).filter(|n| !n.is_empty())?;
+    Some(Name { text: name, start: from + start, is_quoted: bare.len() < before.len() })
+}
+
+fn first_length(text: &str) -> usize {
+    text.chars().next().map_or(1, char::len_utf8)
+}
+
+/// Where the value is that begins at `from`, when it is in quotes, which may have backslashes before them.
+fn in_quotes(text: &str, from: usize) -> Option<Range<usize>> {
+    let rest = text.get(from..)?;
+    let inner = rest.trim_start_matches('\\');
+    let quote = inner.chars().next().filter(|c| QUOTES.contains(c))?;
+    let mark = rest.get(..rest.len() - inner.len() + 1)?;
+    let start = from + mark.len();
+    let body = text.get(start..)?;
+    let mut ends = body.match_indices(mark).map(|(end, _)| end);
+    let is_end = |end: &usize| mark.len() > 1 || quote == '\'' || !body.get(..*end).is_some_and(|b| b.ends_with('\\'));
+    Some(start..start + ends.find(is_end).unwrap_or(body.len()))
+}
+
+fn after_equals(text: &str, at: usize, name: &Name<'_>, nature: Nature) -> Range<usize> {
+    let rest = text.get(at + 1..).unwrap_or_default();
+    let start = at + 1 + if is_blank_before(text, at) { rest.len() - rest.trim_start_matches(' ').len() } else { 0 };
+    let before = text.get(..name.start).and_then(|t| t.chars().next_back());
+    match (before, nature) {
+        (None, Nature::Argument) if !name.is_quoted => start..text.len(),
+        _ => in_quotes(text, start).unwrap_or_else(|| start..unquoted_end(text, start, before)),
+    }
+}
+
+fn is_blank_before(text: &str, at: usize) -> bool {
+    text.get(..at).is_some_and(|t| t.ends_with(' '))
+}
+
+/// Where an unquoted value ends depends on what it is one of: a query, a list, members of an object, words.
+fn unquoted_end(text: &str, start: usize, before: Option<char>) -> usize {
+    let is_end = |c: char| match before {
+        Some('?' | '&') => c.is_whitespace() || "&#\"'`".contains(c),
+        Some(';') => ";\"'`".contains(c),
+        Some(',') => c.is_whitespace() || ",\"'`".contains(c),
+        Some('{' | '[' | '(') => c.is_whitespace() || ",}])\"'`".contains(c),
+        Some('"' | '\'') => "\"'".contains(c),
+        _ => c.is_whitespace() || "\"'`".contains(c),
+    };
+    let rest = text.get(start..).unwrap_or_default();
+    let is_escaped = |end: usize| rest.get(..end).is_some_and(|r| r.ends_with('\\'));
+    let end = rest.char_indices().find(|(end, c)| is_end(*c) && !(before == Some(',') && is_escaped(*end)));
+    start + end.map_or(rest.len(), |(end, _)| end)
+}
+
+fn is_header(name: &str) -> bool {
+    ["authorization", "proxy-authorization", "cookie", "set-cookie"].iter().any(|h| name.eq_ignore_ascii_case(h))
+}
+
+/// A header's value, a member of JSON or YAML; none: it is the name of a file, or of something else.
+fn after_colon(text: &str, at: usize, name: &Name<'_>, nature: Nature) -> Option<Range<usize>> {
+    let rest = text.get(at + 1..)?;
+    let is_in_path = text.get(..name.start).is_some_and(|before| before.ends_with('/'));
+    if rest.starts_with("//") || rest.starts_with(':') || is_in_path {
+        return None;
+    }
+    let value = rest.trim_start_matches([' ', '=']);
+    let start = text.len() - value.len();
+    if let Some(range) = in_quotes(text, start) {
+        return Some(range);
+    }
+    let is_whole = name.start == 0 && nature == Nature::Argument;
+    let end = match start > at + 1 || is_header(name.text) {
+        true if is_whole => value.len(),
+        true if name.is_quoted => value.find([',', '}', ']', '\n']).unwrap_or(value.len()),
+        true => value.find(['"', '\'', '`', '\n']).unwrap_or(value.len()),
+        false => value.find(|c: char| c.is_whitespace() || "\"'`,}&;".contains(c)).unwrap_or(value.len()),
+    };
+    (!values::is_path(value)).then_some(start..start + end)
+}
+
+/// `PASSWORD 'x'`, `password "x"`, `PASSWORD('x')`, `IDENTIFIED BY 'x'`.
+fn quoted_after_word(text: &str, at: usize) -> Option<Range<usize>> {
+    let before = text.get(text.floor_char_boundary(at.saturating_sub(MAX_LOOK_BACK))..at)?;
+    let word_end = before.trim_end_matches([' ', '(', '\\']);
+    if word_end.len() == before.len() {
+        return None;
+    }
+    let (rest, word) = word_end.rsplit_once([' ', '(']).unwrap_or(("", word_end));
+    let is_sql = word.eq_ignore_ascii_case("by") && rest.trim_end().to_ascii_lowercase().ends_with("identified");
+    let is_word = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if !is_sql && !(is_word && secrecy(word) == Some(Secrecy::Secret)) {
+        return None;
+    }
+    let backslashes = before.len() - before.trim_end_matches('\\').len();
+    in_quotes(text, at - backslashes).filter(|r| !values::is_harmless(text.get(r.clone()).unwrap_or_default()))
+}

@@ -1,0 +1,119 @@
+//! Passwords before an `@`: in URLs, and in the connection strings of databases (`user:password@tcp(host)/name`).
+
+use std::ops::Range;
+
+use super::random::is_random;
+
+/// Shortest user part of a URL without a colon that is taken for a token.
+const MIN_TOKEN: usize = 16;
+/// Bytes before an `@` in which a user and a password are looked for.
+const MAX_LOOK_BACK: usize = 512;
+/// `scheme:name@…` and `image:tag@sha256:…`, which hold no password.
+const INNOCENT_SCHEMES: [&str; 9] = ["npm", "pkg", "mailto", "sip", "sips", "xmpp", "acct", "git", "ssh"];
+const DIGESTS: [&str; 2] = ["sha256:", "sha512:"];
+
+/// Passwords in a text.
+pub(super) fn find(text: &str) -> Vec<Range<usize>> {
+    if !text.contains('@') {
+        return Vec::new();
+    }
+    let mut found: Vec<_> = text.match_indices("://").filter_map(|(at, _)| in_url(text, at + 3)).collect();
+    for (at, _) in text.match_indices('@') {
+        let is_known = found.iter().any(|r| r.start <= at && at <= r.end);
+        found.extend(if is_known { None } else { before_at(text, at) });
+    }
+    found.sort_by_key(|r| r.start);
+    found
+}
+
+/// The password of the URL whose authority begins at `start`.
+fn in_url(text: &str, start: usize) -> Option<Range<usize>> {
+    let rest = text.get(start..)?;
+    let end = rest.find(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).unwrap_or(rest.len());
+    let url = rest.get(..end)?;
+    let authority = url.get(..url.find(['/', '?', '#']).unwrap_or(end))?;
+    match authority.rfind('@') {
+        Some(at) => of_user(authority, at).map(|r| start + r.start..start + r.end),
+        None => odd_password(url, authority).map(|r| start + r.start..start + r.end),
+    }
+}
+
+/// What is behind the first colon, or all of it where it looks like a token.
+fn of_user(authority: &str, at: usize) -> Option<Range<usize>> {
+    let user = authority.get(..at)?;
+    match user.find(':') {
+        Some(colon) if colon + 1 < at => Some(colon + 1..at),
+        Some(_) => None,
+        None => (user.len() >= MIN_TOKEN && (is_random(user) || has_digits(user))).then_some(0..at),
+    }
+}
+
+fn has_digits(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_digit).count() >= 2
+}
+
+/// A password with `/`, `?` or `#` in it that should have been encoded: what is behind the colon is no port.
+fn odd_password(url: &str, authority: &str) -> Option<Range<usize>> {
+    let colon = authority.find(':')?;
+    let port = authority.get(colon + 1..)?;
+    let is_port = port.bytes().all(|b| b.is_ascii_digit());
+    let at = url.rfind('@')?;
+    (!is_port && at > colon + 1).then_some(colon + 1..at)
+}
+
+/// `user:password@host` without a scheme.
+fn before_at(text: &str, at: usize) -> Option<Range<usize>> {
+    let from = text.floor_char_boundary(at.saturating_sub(MAX_LOOK_BACK));
+    let (before, after) = (text.get(from..at)?, text.get(at + 1..)?);
+    let is_edge = |c: char| c.is_whitespace() || "\"'`=,;<>|".contains(c);
+    let edge = before.rfind(is_edge).map_or(0, |edge| edge + 1);
+    let start = from + edge;
+    let (user, password) = before.get(edge..)?.split_once(':')?;
+    let is_user = !user.is_empty() && !user.contains(['/', '@']) && !INNOCENT_SCHEMES.contains(&user);
+    let is_host = after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[' || c == '(');
+    let is_digest = DIGESTS.iter().any(|d| after.starts_with(d));
+    let has_slash = password.contains('/') && !after.starts_with("tcp(") && !after.starts_with("unix(");
+    let fits = is_user && is_host && !is_digest && !has_slash && !password.is_empty();
+    fits.then_some(start + user.len() + 1..at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<&str> {
+        find(text).into_iter().map(|r| &text[r]).collect()
+    }
+
+    #[test]
+    fn passwords_of_urls() {
+        assert_eq!(found("postgres://bob:s3cret@db:5432/x?sslmode=off"), ["s3cret"]);
+        assert_eq!(found("redis://:s3cret@[::1]:6379/0"), ["s3cret"]);
+        assert_eq!(found("a http://u:p@h/ b ftp://v:q@h"), ["p", "q"]);
+        assert_eq!(found("mongodb://u:p@ss@h1:1,h2:2/db"), ["p@ss"]);
+        assert_eq!(found("amqp://u:p/a?s#s@host/vhost"), ["p/a?s#s"]);
+        assert_eq!(found("https://0a1b2c3d4e5f60718293@github.com/a/b"), ["0a1b2c3d4e5f60718293"]);
+        assert_eq!(found("root:s3cret@tcp(127.0.0.1:3306)/db"), ["s3cret"]);
+        assert_eq!(found("--dsn=root:s3/cret@unix(/run/mysql.sock)/db"), ["s3/cret"]);
+        assert_eq!(found("bob:hunter2@db.example:5432/x"), ["hunter2"]);
+    }
+
+    #[test]
+    fn what_has_no_password_is_left() {
+        for text in [
+            "https://host:8443/@scope/pkg",
+            "ssh://git@github.com/a/b",
+            "nginx:1.25@sha256:0123",
+            "git@github.com:a/b",
+            "mailto:bob@example.org",
+            "npm:react@18",
+            "host:/srv/a@b",
+            "user@1000.service",
+            "x@y",
+            "https://a/b:c@d",
+            "sip:100@pbx.example",
+        ] {
+            assert!(found(text).is_empty(), "{text}: {:?}", found(text));
+        }
+    }
+}

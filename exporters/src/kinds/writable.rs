@@ -1,0 +1,107 @@
+//! Whether a file or a folder could be written, without writing or making it.
+
+use std::ffi::CString;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::config::{ExporterConfig, JsonOutput, Output, Target};
+
+/// Says which of an exporter's files or folders it could not write; the reason begins with the key.
+pub(super) fn check(config: &ExporterConfig) -> Result<(), String> {
+    let spool = config.delivery.spool.as_ref().filter(|_| config.output.is_reliable());
+    if let Some(spool) = spool {
+        folder(&spool.folder).map_err(|e| wrong("spool", &spool.folder, &e))?;
+    }
+    match &config.output {
+        Output::Ipfix(wire) | Output::Netflow9(wire) => match &wire.target {
+            Target::File(path) => file(path).map_err(|e| wrong("url", path, &e)),
+            Target::Udp(_) | Target::Tcp(_) | Target::Tls(_) => Ok(()),
+        },
+        Output::Json(json) => match &json.output {
+            JsonOutput::File(lines) => {
+                let path = lines.name.at(0, 0);
+                file(&path).map_err(|e| wrong("file", &path, &e))
+            }
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn wrong(key: &str, path: &Path, error: &io::Error) -> String {
+    format!("`{key}`: cannot write {}: {error}", path.display())
+}
+
+/// A file that is there can be written, or one can be made in its folder.
+fn file(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(about) if about.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(_) => access(path, libc::W_OK),
+        Err(e) if e.kind() == ErrorKind::NotFound => existing_folder(parent(path)),
+        Err(e) => Err(e),
+    }
+}
+
+/// A folder that is there can be written, or one can be made in the nearest folder above it.
+fn folder(path: &Path) -> io::Result<()> {
+    let mut path = path;
+    loop {
+        match existing_folder(path) {
+            Err(e) if e.kind() == ErrorKind::NotFound && path != parent(path) => path = parent(path),
+            other => return other,
+        }
+    }
+}
+
+fn existing_folder(path: &Path) -> io::Result<()> {
+    if !path.metadata()?.is_dir() {
+        return Err(ErrorKind::NotADirectory.into());
+    }
+    access(path, libc::W_OK | libc::X_OK)
+}
+
+/// The folder that a path is in; the one of a name alone is the working folder.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => path,
+    }
+}
+
+fn access(path: &Path, mode: libc::c_int) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path ends with a zero byte and lives until the call returns. The effective user is the one who will write.
+    let done = unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_be_made_is_told_from_what_could_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (is, sub) = (dir.path().join("is"), dir.path().join("a/b/c"));
+        std::fs::write(&is, "").unwrap();
+        file(&is).unwrap();
+        file(&dir.path().join("new")).unwrap();
+        folder(&sub).unwrap();
+        folder(dir.path()).unwrap();
+        assert!(file(&sub).is_err() && file(dir.path()).is_err() && file(&is.join("below")).is_err());
+        assert!(folder(&is).is_err() && folder(&is.join("below")).is_err());
+        let turn = dir.path().join("turn");
+        std::os::unix::fs::symlink(&turn, &turn).unwrap();
+        assert!(file(&turn).is_err() && folder(&turn.join("x")).is_err());
+        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 2, "nothing was made");
+    }
+
+    #[test]
+    fn a_name_alone_is_in_the_working_folder() {
+        assert_eq!(parent(Path::new("x")), Path::new("."));
+        assert_eq!((parent(Path::new("/")), parent(Path::new("/x"))), (Path::new("/"), Path::new("/")));
+    }
+}
