@@ -17,9 +17,12 @@ pub(super) type Answer = Result<Vec<SocketAddr>, (ErrorKind, String)>;
 pub(super) type Resolve = fn(&Address) -> io::Result<Vec<SocketAddr>>;
 
 /// Look-ups under way, and who waits for them.
-static UNDER_WAY: Mutex<BTreeMap<(String, u16), Vec<Sender<Answer>>>> = Mutex::new(BTreeMap::new());
+/// Who waits for the answer about a name and port.
+type Waiting = BTreeMap<(String, u16), Vec<Sender<Answer>>>;
 
-fn under_way() -> MutexGuard<'static, BTreeMap<(String, u16), Vec<Sender<Answer>>>> {
+static UNDER_WAY: Mutex<Waiting> = Mutex::new(BTreeMap::new());
+
+fn under_way() -> MutexGuard<'static, Waiting> {
     UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -164,10 +164,9 @@ impl<'s, 'a> Walk<'s, 'a> {
     /// An argument that is no option.
     fn word(&mut self, argument: &'a str) -> Cow<'a, str> {
         self.words += 1;
-        if is_literal(self.before) || self.is_in_secret_store() {
-            if let Some(masked) = after(argument, '=') {
-                return masked;
-            }
+        let is_pair = is_literal(self.before) || self.is_in_secret_store();
+        if let Some(masked) = is_pair.then(|| after(argument, '=')).flatten() {
+            return masked;
         }
         match self.positional(argument) {
             Some(masked) => masked,

@@ -158,7 +158,8 @@ fn quoted_after_word(text: &str, at: usize) -> Option<Range<usize>> {
     let (rest, word) = word_end.rsplit_once([' ', '(']).unwrap_or(("", word_end));
     let is_sql = word.eq_ignore_ascii_case("by") && rest.trim_end().to_ascii_lowercase().ends_with("identified");
     let is_word = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if !is_sql && !(is_word && secrecy(word) == Some(Secrecy::Secret)) {
+    let is_secret = is_sql || (is_word && secrecy(word) == Some(Secrecy::Secret));
+    if !is_secret {
         return None;
     }
     let backslashes = before.len() - before.trim_end_matches('\\').len();
