@@ -537,7 +537,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__run)
-            opts="-i -f -t -d -n -V -T -h --config --interface --filter --snaplen --promiscuous --active-timeout --idle-timeout --max-flows --fragments --probes --delay-accounting --pod-logs --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --no-view --log-format --log-level --help"
+            opts="-i -f -t -d -n -V -T -h --config --interface --filter --snaplen --promiscuous --active-timeout --idle-timeout --max-flows --fragments --probes --delay-accounting --pod-logs --command-lines --max-command-line --users --executables --hash-key-file --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --no-view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -604,6 +604,26 @@ _pidflow() {
                     return 0
                     ;;
                 --pod-logs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command-lines)
+                    COMPREPLY=($(compgen -W "off masked full hash" -- "${cur}"))
+                    return 0
+                    ;;
+                --max-command-line)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --users)
+                    COMPREPLY=($(compgen -W "keep omit hash" -- "${cur}"))
+                    return 0
+                    ;;
+                --executables)
+                    COMPREPLY=($(compgen -W "keep name omit hash" -- "${cur}"))
+                    return 0
+                    ;;
+                --hash-key-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

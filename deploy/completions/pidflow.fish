@@ -36,23 +36,36 @@ complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "help" -d 'Print thi
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l config -d 'Configuration file (TOML); variables and flags go before it' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s i -l interface -d 'Interface to capture on; repeat it for several. One that disappears is captured again when it comes back. "any": all of them through one socket, loopback included; "all": each that is up by itself, now or later, with MAC addresses of both ends [default: any]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s f -l filter -d 'Capture only what this BPF filter lets through, as in tcpdump' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l snaplen -d 'Octets captured of each packet; headers are all that is needed [default: 256]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l snaplen -d 'Bytes captured of each packet, 64 to 262144; headers are all that is needed [default: 256]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l promiscuous -d 'See packets that are not for this host' -r -f -a "true\t''
 false\t''"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s t -l active-timeout -d 'Report a flow that goes on at least this often, 0: never [default: 60s]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s d -l idle-timeout -d 'A flow without a packet for this long has ended, 0: never [default: 15s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s t -l active-timeout -d 'Report a flow that continues at this interval, 0: never [default: 60s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s d -l idle-timeout -d 'End a flow after this long without a packet, 0: never [default: 15s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-flows -d 'Flows held at once; when full, the idlest is reported early [default: 1048576]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'What becomes of IP fragments behind the first one [default: join]' -r -f -a "join\t'They count to the flow of the first one'
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'How IP fragments after the first one are handled [default: join]' -r -f -a "join\t'They count to the flow of the first one'
 separate\t'They are discarded, and counted as that'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best way that attaches, for each hook'
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'For each hook the best one that attaches'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
 tracepoint\t'Tracepoints only'
-poll\t'No eBPF: /proc and sock_diag, polled'"
+poll\t'No eBPF: /proc is read at intervals'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l delay-accounting -d 'The kernel\'s delay accounting, without which there is no iowait [default: keep]' -r -f -a "on\t'Switch it on while running, and back at the end'
 off\t'Switch it off'
 keep\t'Leave it as it is'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-logs -d 'Folder of the kubelet\'s links to the logs of containers, whose names say which pod a container belongs to [default: /var/log/containers]' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-logs -d 'Folder of the kubelet\'s links to the logs of containers, whose names say which pod a container belongs to [default: /var/log/containers]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l command-lines -d 'What is kept, exported and served of command lines [default: masked]' -r -f -a "off\t'Nothing'
+masked\t'All but secrets, which are replaced by ***'
+full\t'All, secrets included'
+hash\t'A keyed hash'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-command-line -d 'Bytes kept of each command line, 64 to 131072; the rest is cut off [default: 4096]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l users -d 'What is kept, exported and served of users, their numbers and names [default: keep]' -r -f -a "keep\t'Number and name'
+omit\t'Nothing'
+hash\t'Keyed hashes of both'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l executables -d 'What is kept, exported and served of the paths of executables [default: keep]' -r -f -a "keep\t'The path'
+name\t'The file\'s name without its folder'
+omit\t'Nothing'
+hash\t'A keyed hash of the path'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l hash-key-file -d 'File with the key of hashes, which only its owner may read; without it the key is random and new at each start' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s n -l collector -d 'Send IPFIX or NetFlow v9 there; repeat it for several' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
 9\t'NetFlow v9 (RFC 3954)'"
@@ -75,32 +88,32 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l nats -d 'Publish
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l zmq -d 'Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l drain-timeout -d 'How long records may take to get out at the end [default: 10s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l drain-timeout -d 'How long exporters may take to deliver what is left when the agent stops [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off". Off loopback this needs a token or client certificates; on loopback without them flows and processes are for root and the agent\'s own user [default: 127.0.0.1:9435]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l metrics-listen -d 'Serve only /metrics, /livez and /readyz there, to everybody, or "off" [default: off]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-cert -d 'Serve HTTPS with this certificate (PEM, its chain behind it)' -r -F
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-key -d 'The certificate\'s private key (PEM)' -r -F
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-client-ca -d 'Let in clients with a certificate of these authorities (PEM); with a token too, either will do' -r -F
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l token-file -d 'Ask for the bearer token that this file holds, for all but /livez and /readyz; the variable PIDFLOW_TOKEN may hold the token itself' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-cert -d 'Serve HTTPS with this certificate (PEM, its chain behind it)' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-key -d 'The certificate\'s private key (PEM)' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-client-ca -d 'Let in clients with a certificate of these authorities (PEM); with a token too, either will do' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l token-file -d 'Ask for the bearer token that this file holds, for all but /livez and /readyz; the variable PIDFLOW_TOKEN may hold the token itself' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l recent-flows -d 'Latest flow records kept for /api/flows, about 1 kB each; 0: none, and no processes [default: 10000]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Series of each kind of metric about talkers (edges, users, addresses), the rest is added up as "other" [default: 100]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l no-view -d 'Do not show the live view, even on a terminal' -r -f -a "true\t''
 false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-format -d 'How log lines look [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-level -d 'The least of what is logged [default: info]' -r -f -a "error\t'Failures only'
-warn\t'And what is degraded'
-info\t'And what happens'
-debug\t'And how'
-trace\t'And everything else'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-level -d 'The lowest level that is logged [default: info]' -r -f -a "error\t'Failures only'
+warn\t'Also what is degraded'
+info\t'Also what happens'
+debug\t'Also how it happens'
+trace\t'Everything'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l config -d 'Configuration file (TOML); variables and flags go before it' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s f -l filter -d 'Read only what this BPF filter lets through, as in tcpdump' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s t -l active-timeout -d 'Report a flow that goes on at least this often, 0: never [default: 60s]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s d -l idle-timeout -d 'A flow without a packet for this long has ended, 0: never [default: 15s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s t -l active-timeout -d 'Report a flow that continues at this interval, 0: never [default: 60s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s d -l idle-timeout -d 'End a flow after this long without a packet, 0: never [default: 15s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l max-flows -d 'Flows held at once; when full, the idlest is reported early [default: 1048576]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'What becomes of IP fragments behind the first one [default: join]' -r -f -a "join\t'They count to the flow of the first one'
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'How IP fragments after the first one are handled [default: join]' -r -f -a "join\t'They count to the flow of the first one'
 separate\t'They are discarded, and counted as that'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 there; repeat it for several' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
@@ -124,30 +137,30 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l nats -d 'Publis
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l zmq -d 'Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l drain-timeout -d 'How long records may take to get out at the end [default: 10s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l drain-timeout -d 'How long exporters may take to deliver what is left when the agent stops [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l log-format -d 'How log lines look [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l log-level -d 'The least of what is logged [default: info]' -r -f -a "error\t'Failures only'
-warn\t'And what is degraded'
-info\t'And what happens'
-debug\t'And how'
-trace\t'And everything else'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l log-level -d 'The lowest level that is logged [default: info]' -r -f -a "error\t'Failures only'
+warn\t'Also what is degraded'
+info\t'Also what happens'
+debug\t'Also how it happens'
+trace\t'Everything'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l markdown -d 'As a Markdown page'
 complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l json -d 'As JSON lines'
 complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand check" -l config -d 'Configuration file (TOML)' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand check" -s h -l help -d 'Print help'
-complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best way that attaches, for each hook'
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'For each hook the best one that attaches'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
 tracepoint\t'Tracepoints only'
-poll\t'No eBPF: /proc and sock_diag, polled'"
+poll\t'No eBPF: /proc is read at intervals'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l delay-accounting -d 'The kernel\'s delay accounting, without which there is no iowait [default: keep]' -r -f -a "on\t'Switch it on while running, and back at the end'
 off\t'Switch it off'
 keep\t'Leave it as it is'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-logs -d 'Folder of the kubelet\'s links to the logs of containers, whose names say which pod a container belongs to [default: /var/log/containers]' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-logs -d 'Folder of the kubelet\'s links to the logs of containers, whose names say which pod a container belongs to [default: /var/log/containers]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -f -a "man" -d 'The man page, in roff'

@@ -8,6 +8,8 @@
     reason = "whatever is not as expected ends the test"
 )]
 
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -48,6 +50,8 @@ fn wrong_usage_is_one_line_and_code_2() {
     refuses(&["run", "--jsom", "x"], 2, &["--jsom", "--json"]);
     refuses(&["run", "--probes", "magic"], 2, &["magic", "kprobe"]);
     refuses(&["run", "-t", "soon"], 2, &["soon", "15s"]);
+    refuses(&["run", "--max-flows", "0"], 2, &["allowed are 1 to"]);
+    refuses(&["run", "--command-lines", "some"], 2, &["masked", "full"]);
     refuses(&["read"], 2, &["<CAPTURE>"]);
     refuses(&[], 2, &["run", "read"]);
     refuses(&["read", "x.pcap", "-T", "%NO_SUCH_FIELD"], 2, &["NO_SUCH_FIELD", "fields"]);
@@ -85,7 +89,8 @@ fn the_example_configuration_is_fine_and_names_every_option() {
     let uncommented: String = text_of.lines().map(|l| format!("{}\n", setting(l).unwrap_or(l))).collect();
     let dir = tempfile::tempdir().unwrap();
     let whole = dir.path().join("whole.toml");
-    std::fs::write(&whole, without_what_is_not_built(&uncommented, dir.path())).unwrap();
+    let whole_text = with_files_in(dir.path(), &uncommented);
+    std::fs::write(&whole, without_what_is_not_built(&whole_text, dir.path())).unwrap();
     let output = pidflow(&["check", "--config", whole.to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let (of_run, _) = uncommented.split_once("[[exporter]]").unwrap();
@@ -93,6 +98,100 @@ fn the_example_configuration_is_fine_and_names_every_option() {
     let help = pidflow(&["run", "--help"]);
     let options = text(&help.stdout).matches("[env:").count();
     assert_eq!(keys, options - 1, "every option but --config stands in the example");
+}
+
+/// Files that the example names are made in the folder, and the text names them there.
+fn with_files_in(dir: &Path, text: &str) -> String {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let put = |name: &str, text: &str| {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).mode(0o600).open(dir.join(name)).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    };
+    put("tls.crt", &cert.pem());
+    put("tls.key", &signing_key.serialize_pem());
+    put("token", "0123456789abcdef");
+    put("hash.key", "0123456789abcdef");
+    let folder = format!("{}/", dir.display());
+    text.replace("/etc/pidflow/", &folder).replace("/var/log/pidflow/", &folder).replace("/var/lib/pidflow/", &folder)
+}
+
+/// What `check` calls fine `run` can start with: neither is more tolerant than the other, and nothing is left behind.
+#[test]
+fn check_and_run_refuse_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.toml");
+    let exporter = |keys: &str| format!("[[exporter]]\n{keys}\n");
+    let tcp = "kind = \"ipfix\"\nurl = \"tcp://127.0.0.1:1\"\n";
+    for (text, word) in [
+        ("[capture]\nsnaplen = 0\n".to_owned(), "c.toml:2: "),
+        ("[flows]\nmax-flows = 0\n".to_owned(), "c.toml:2: "),
+        ("[flows]\nmax-flows = -1\n".to_owned(), "c.toml:2: "),
+        ("[flows]\nidle-timeout = 99999999999999\n".to_owned(), "c.toml:2: "),
+        ("[capture]\ninterfaces = [\"nosuch0\"]\n".to_owned(), "nosuch0"),
+        ("[capture]\nfilter = \"tcp prot\"\n".to_owned(), "tcp prot"),
+        ("[http]\nlisten = \"127.0.0.1:99999\"\n".to_owned(), "c.toml:2: "),
+        ("[http]\nlisten = \"192.0.2.1:1234\"\n".to_owned(), "192.0.2.1:1234"),
+        ("[http]\ntls-cert = \"/etc/hostname\"\ntls-key = \"/etc/hostname\"\n".to_owned(), "/etc/hostname"),
+        ("[http]\ntls-cert = \"/etc/hostname\"\n".to_owned(), "--tls-key"),
+        ("[http]\ntoken-file = \"/etc/passwd\"\n".to_owned(), "/etc/passwd"),
+        ("[http]\ntoken-file = \"/no/such\"\n".to_owned(), "/no/such"),
+        ("[export]\nhost = \"\"\n".to_owned(), "c.toml:2: "),
+        ("[export]\njson = \"/no/such/x.json\"\n".to_owned(), "c.toml:2: "),
+        ("[export]\njson = \"/etc/hostname/x.json\"\n".to_owned(), "c.toml:2: "),
+        ("[export]\ncollectors = [\"file:/no/such/x\"]\n".to_owned(), "c.toml:2: "),
+        ("[privacy]\nhash-key-file = \"/etc/hostname\"\n".to_owned(), "chmod 600"),
+        (exporter(&format!("{tcp}spool = \"\"")), "c.toml:4: "),
+        (exporter(&format!("{tcp}spool = \"/etc/hostname\"")), "c.toml:4: "),
+        (exporter(&format!("{tcp}spool = \"/etc/hostname/below\"")), "c.toml:4: "),
+        (exporter(&format!("{tcp}spool = \"/proc/nothing\"")), "c.toml:4: "),
+        (exporter("kind = \"json\"\nfile = \"/etc\""), "c.toml:3: "),
+        (exporter("kind = \"json\"\nfile = \"/tmp/a.json\"").repeat(2), "/tmp/a.json"),
+    ] {
+        std::fs::write(&file, &text).unwrap();
+        let path = file.to_str().unwrap();
+        refuses(&["check", "--config", path], 2, &[word]);
+        refuses(&["run", "--config", path], 2, &[word]);
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn check_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    let wanted = format!(
+        "[export]\njson = \"{at}/x.json\"\ncollectors = [\"file:{at}/x.ipfix\"]\n[http]\nlisten = \"127.0.0.1:0\"\n[[exporter]]\n\
+         kind = \"ipfix\"\nurl = \"tcp://127.0.0.1:1\"\nspool = \"{at}/a/b\"\n"
+    );
+    let file = dir.path().join("c.toml");
+    std::fs::write(&file, wanted).unwrap();
+    let output = pidflow(&["check", "--config", file.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the configuration");
+}
+
+#[test]
+fn what_is_no_configuration_is_refused_and_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("c.toml");
+    let path = file.to_str().unwrap();
+    for command in ["check", "run"] {
+        refuses(&[command, "--config", "/dev/zero"], 2, &["/dev/zero", "longer than"]);
+        refuses(&[command, "--config", "/etc"], 2, &["/etc", "directory"]);
+        refuses(&[command, "--config", ""], 2, &[]);
+        std::fs::write(&file, b"[log]\n\xff").unwrap();
+        refuses(&[command, "--config", path], 2, &["c.toml:2: ", "UTF-8"]);
+        std::fs::write(&file, "#".repeat(2 << 20)).unwrap();
+        refuses(&[command, "--config", path], 2, &["longer than"]);
+        std::fs::write(&file, "[log]\n\0").unwrap();
+        refuses(&[command, "--config", path], 2, &["c.toml:2: "]);
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink(&file, &file).unwrap();
+        refuses(&[command, "--config", path], 2, &["c.toml", "symbolic links"]);
+        std::fs::remove_file(&file).unwrap();
+    }
 }
 
 /// Kafka is a choice at building.

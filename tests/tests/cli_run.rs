@@ -32,10 +32,20 @@ fn what_cannot_begin_says_why_on_one_line() {
     if skip::without_root("what_cannot_begin_says_why_on_one_line") {
         return;
     }
-    refuses(&["--listen", "off", "-i", "nosuch0"], 1, &["nosuch0", "ip link"]);
     refuses(&["--listen", "off", "-i", "any", "-i", "all"], 2, &["any", "all"]);
+    refuses(&["--listen", "off", "-i", "nosuch0"], 2, &["nosuch0", "ip link"]);
     refuses(&["--listen", "off", "-f", "tcp prot"], 2, &["tcp prot", "pcap-filter"]);
-    refuses(&["--listen", "off", "--json", "/no/such/folder/x"], 1, &["/no/such/folder/x", "No such file"]);
+    refuses(&["--listen", "off", "--json", "/no/such/folder/x"], 2, &["/no/such/folder/x", "No such file"]);
+    refuses(&["--listen", "off", "--json", "/etc/hostname/x"], 2, &["/etc/hostname/x", "Not a directory"]);
+    refuses(&["--listen", "off", "-n", "file:/proc"], 2, &["/proc", "directory"]);
+    refuses(&["--listen", "nonsense"], 2, &["nonsense", "HOST:PORT"]);
+    refuses(&["--listen", "127.0.0.1:99999"], 2, &["99999", "65535"]);
+    refuses(&["--listen", "192.0.2.1:9435"], 2, &["192.0.2.1:9435", "--listen"]);
+    refuses(&["--host", ""], 2, &["host name"]);
+    refuses(&["--listen", "off", "--snaplen", "0"], 2, &["64 to 262144"]);
+    refuses(&["--listen", "off", "-t", "999999999d"], 2, &["366d"]);
+    refuses(&["--hash-key-file", "/etc/hostname"], 2, &["/etc/hostname", "chmod 600"]);
+    refuses(&["--tls-cert", "/etc/hostname", "--tls-key", "/etc/hostname"], 2, &["/etc/hostname", "certificate"]);
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     refuses(&["--listen", &address], 1, &[&address, "--listen"]);
