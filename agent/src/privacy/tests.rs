@@ -93,7 +93,7 @@ fn users_and_executables_follow_their_rules() {
 fn hashes_depend_on_the_key() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("key");
-    let mut open = std::fs::OpenOptions::new().write(true).create(true).mode(0o600).open(&file).unwrap();
+    let mut open = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file).unwrap();
     writeln!(open, "0123456789abcdef0123456789abcdef").unwrap();
     let (one, same, other) =
         (Privacy::new(Some(&file)).unwrap(), Privacy::new(Some(&file)).unwrap(), Privacy::new(None).unwrap());
