@@ -100,7 +100,8 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let budget = Budget::of_this_process();
     let table = flow_table(&options.flows, budget);
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
-        .with_memory_limit(budget.processes_and_sockets_bytes());
+        .with_memory_limit(budget.processes_and_sockets_bytes())
+        .with_command_line_limit(options.privacy.max_command_line());
     let host = Host::start()?;
     let observers = Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view);
     let outlet = Outlet::new(exporters.clone())

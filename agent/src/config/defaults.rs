@@ -8,7 +8,7 @@ use pidflow_engine::flow_table::FlowTableConfig;
 
 use super::options::{ExportOptions, FlowOptions, HttpOptions, PrivacyOptions, ProbeOptions};
 use super::timeout::Timeout;
-use crate::privacy::Privacy;
+use crate::privacy::{self, Privacy};
 
 /// A flow that never ends by itself is held against processes at most this long.
 const LONGEST_NS: u64 = 3_600_000_000_000;
@@ -54,11 +54,16 @@ impl ProbeOptions {
 }
 
 impl PrivacyOptions {
+    /// Bytes kept of each command line.
+    pub(crate) fn max_command_line(&self) -> usize {
+        self.max_command_line.map_or(privacy::MAX_COMMAND_LINE, |n| n.get() as usize)
+    }
+
     /// What is kept of personal data. Reads the key file.
     pub(crate) fn policy(&self) -> anyhow::Result<Privacy> {
         let mut policy = Privacy::new(self.hash_key_file.as_deref())?;
         policy.command_lines = self.command_lines.map_or(policy.command_lines, Into::into);
-        policy.max_command_line = self.max_command_line.map_or(policy.max_command_line, |n| n.get() as usize);
+        policy.max_command_line = self.max_command_line();
         policy.users = self.users.map_or(policy.users, Into::into);
         policy.executables = self.executables.map_or(policy.executables, Into::into);
         Ok(policy)
