@@ -1,0 +1,160 @@
+//! Commands of shell blocks: split as a shell would, and tried as far as that does no harm.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use pidflow_tests::process;
+
+use crate::pages::root;
+
+/// No host has it, so that `pidflow run` ends when all of its arguments have been understood.
+const NO_INTERFACE: &str = "pidflow-none";
+
+/// The simple commands of a line, each as words: without comment, `sudo`, variables before it, and redirections.
+pub fn commands(line: &str) -> Vec<Vec<String>> {
+    let mut all = vec![Vec::new()];
+    for word in words(line) {
+        match word.as_str() {
+            "|" | "||" | "&&" | ";" | "&" => all.push(Vec::new()),
+            _ => all.last_mut().unwrap().push(word),
+        }
+    }
+    let bare = |command: Vec<String>| {
+        let is_variable =
+            |w: &String| w.split_once('=').is_some_and(|(n, _)| n.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+        let until = command.iter().position(|w| w == ">" || w == "<" || w == ">>").unwrap_or(command.len());
+        command.into_iter().take(until).skip_while(|w| w == "sudo" || is_variable(w)).collect::<Vec<_>>()
+    };
+    all.into_iter().map(bare).filter(|command| !command.is_empty()).collect()
+}
+
+/// Words with quotes removed, up to a comment.
+fn words(line: &str) -> Vec<String> {
+    let (mut all, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '#') if word.is_none() => break,
+            (None, c) if c.is_whitespace() => all.extend(word.take()),
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    assert!(quote.is_none(), "a quote that does not end: {line}");
+    all.extend(word);
+    all
+}
+
+/// Runs pidflow in `dir`, without the variables of who runs the test.
+pub fn pidflow(dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(process::binary("pidflow").unwrap());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PIDFLOW_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).current_dir(dir).stdin(Stdio::null()).output().unwrap()
+}
+
+/// What is wrong with `pidflow ARGUMENTS`, if anything. `dir` is a folder with what the commands read.
+pub fn try_pidflow(dir: &Path, arguments: &[String]) -> Result<(), String> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let is_help = arguments.contains(&"--help");
+    let output = match arguments.split_first() {
+        Some((&"run", options)) if !is_help => pidflow(dir, &run_nowhere(options)),
+        _ => pidflow(dir, &arguments),
+    };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let code = output.status.code();
+    let as_expected = match arguments.first() {
+        Some(&"run") if !is_help => {
+            code != Some(0) && said.contains(&format!("interface {NO_INTERFACE}: cannot capture"))
+        }
+        // What it finds is the host's; that it was asked well is the page's.
+        Some(&"doctor") => code.is_some_and(|code| code != 2),
+        _ => code == Some(0),
+    };
+    if as_expected { Ok(()) } else { Err(format!("pidflow {}: {code:?}: {said}", arguments.join(" "))) }
+}
+
+/// The options of `run` with an interface that does not exist in place of theirs, and serving nothing.
+fn run_nowhere<'a>(options: &[&'a str]) -> Vec<&'a str> {
+    let takes_value = |o: &str| matches!(o, "-i" | "--interface" | "--listen");
+    let (mut all, mut skipped) = (vec!["run", "-i", NO_INTERFACE, "--listen", "off"], false);
+    for option in options {
+        let skip = std::mem::take(&mut skipped);
+        skipped = !skip && takes_value(option);
+        if !skip && !skipped {
+            all.push(option);
+        }
+    }
+    all
+}
+
+/// What is wrong with a command of this repository's developers, if anything: packages, programs, files that are not there.
+pub fn try_other(command: &[String]) -> Result<(), String> {
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let missing = match words.as_slice() {
+        ["cargo", sub, options @ ..] => cargo(sub, options),
+        ["sh" | "bash", file, ..] | ["kubectl", "apply", "-f", file] => absent(file),
+        [file, ..] if file.contains('/') => absent(file),
+        ["curl" | "grep" | "kubectl", ..] => None,
+        _ => Some("a program that the test does not know; teach it how to try this one".to_owned()),
+    };
+    missing.map_or(Ok(()), |what| Err(format!("{}: {what}", words.join(" "))))
+}
+
+fn absent(file: &str) -> Option<String> {
+    (!root().join(file).exists()).then(|| format!("{file} does not exist"))
+}
+
+/// A subcommand that is none, a package that is none of ours, an example without its file.
+fn cargo(sub: &str, options: &[&str]) -> Option<String> {
+    if !["bench", "build", "clippy", "deny", "fmt", "metadata", "run", "test"].contains(&sub) {
+        return Some(format!("cargo {sub}?"));
+    }
+    let after = |flags: &[&str]| options.windows(2).find(|pair| flags.contains(&pair[0])).map(|pair| pair[1]);
+    let folder = match after(&["-p", "--package"]) {
+        None => return None,
+        Some("pidflow") => "agent".to_owned(),
+        Some("pidflow-engine") => "agent/engine".to_owned(),
+        Some(package) => package.strip_prefix("pidflow-").unwrap_or(package).to_owned(),
+    };
+    let is_example = |name: &str| {
+        [format!("{name}.rs"), format!("{name}/main.rs")]
+            .iter()
+            .any(|file| root().join(&folder).join("examples").join(file).exists())
+    };
+    let no_example = after(&["--example"]).filter(|name| !is_example(name));
+    absent(&format!("{folder}/Cargo.toml")).or_else(|| Some(format!("{folder} has no example {}", no_example?)))
+}
+
+#[test]
+fn lines_are_split_as_a_shell_splits_them() {
+    let line = "A=1 sudo pidflow run -f 'tcp port 80' --json \"a b\" | grep -E 'x|y' > out # done";
+    assert_eq!(
+        commands(line),
+        [vec!["pidflow", "run", "-f", "tcp port 80", "--json", "a b"], vec!["grep", "-E", "x|y"]]
+    );
+}
+
+#[test]
+fn wrong_commands_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let wrong =
+        ["run --jsom x", "run -i eth0 -t soon", "read", "fields --xml", "check", "doctor --probes magic", "view", ""];
+    for wrong in wrong {
+        let arguments: Vec<_> = wrong.split_whitespace().map(str::to_owned).collect();
+        assert!(try_pidflow(dir.path(), &arguments).is_err(), "{wrong}");
+    }
+    for wrong in [
+        "cargo tset",
+        "cargo test -p pidflow-none",
+        "cargo run -p pidflow-exporters --example none",
+        "sh deploy/none.sh",
+    ] {
+        assert!(try_other(&commands(wrong)[0]).is_err(), "{wrong}");
+    }
+}
