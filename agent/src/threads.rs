@@ -57,3 +57,26 @@ pub(crate) fn troubles() -> Vec<String> {
 pub(crate) fn restarts() -> Vec<(String, u64)> {
     Threads::of_process().failed().into_iter().map(|f| (f.thread, f.restarts)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::*;
+
+    static TURNS: AtomicUsize = AtomicUsize::new(0);
+
+    #[test]
+    fn a_thread_that_panics_is_named_and_started_again() {
+        let work = || {
+            assert_ne!(TURNS.fetch_add(1, Relaxed), 0, "the first turn");
+            Ok(())
+        };
+        spawn("panics once", work).unwrap().join().unwrap();
+        assert_eq!(TURNS.load(Relaxed), 2);
+        assert!(restarts().contains(&("panics once".to_owned(), 1)), "{:?}", restarts());
+        let named = |line: &String| line.contains("panics once") && line.contains("the first turn");
+        assert!(troubles().iter().any(named), "{:?}", troubles());
+        assert!(check_vital().is_ok());
+    }
+}

@@ -5,6 +5,8 @@
 //!
 //! Kinds of exporters: [`config::Output`]. How receivers are reached: `net`; how records are repeated until they are
 //! taken: `delivery`; threads and queues: `exporter`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 #[cfg(any(feature = "kafka", feature = "nats", feature = "redis", feature = "zmq"))]
 mod brokers;
 pub mod config;

@@ -4,6 +4,7 @@
 //! A leaf crate without I/O. Encoders, the command line, the reference page and the
 //! dashboards' checks are walks over [`table::ELEMENTS`]; adding a field to the output is one
 //! entry there and one member of [`record::FlowRecord`].
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(not(feature = "std"), no_std)]
 
 pub mod abi;

@@ -1,5 +1,6 @@
 //! The pure engine of pidflow: packets to flows, kernel events to processes and sockets, and the
 //! join of the two. No files, sockets, clock, async, aya or pcap: time is an argument.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod decode;
 pub mod fact;

@@ -16,10 +16,10 @@ pub(super) type Answer = Result<Vec<SocketAddr>, (ErrorKind, String)>;
 /// How a name is looked up; tests do it otherwise.
 pub(super) type Resolve = fn(&Address) -> io::Result<Vec<SocketAddr>>;
 
-/// Look-ups under way, and who waits for them.
-/// Who waits for the answer about a name and port.
+/// Host and port, and who waits for their addresses.
 type Waiting = BTreeMap<(String, u16), Vec<Sender<Answer>>>;
 
+/// Look-ups under way.
 static UNDER_WAY: Mutex<Waiting> = Mutex::new(BTreeMap::new());
 
 fn under_way() -> MutexGuard<'static, Waiting> {
