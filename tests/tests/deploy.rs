@@ -63,13 +63,19 @@ fn block<'a>(text: &'a str, key: &str) -> String {
     inside.map(|l| format!("{}\n", l.get(indent..).unwrap_or_default())).collect()
 }
 
+/// Where the manifest mounts the token.
+const SECRET: &str = "/etc/pidflow-token/token";
+
 #[test]
 fn the_manifests_configuration_is_fine() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pidflow.toml");
     let text = block(&read("deploy/kubernetes/pidflow.yaml"), "pidflow.toml: |");
-    assert!(text.contains("[http]"), "{text}");
-    std::fs::write(&file, text).unwrap();
+    assert!(text.contains("[http]") && text.contains(SECRET), "{text}");
+    // The Secret that the manifest mounts.
+    let token = dir.path().join("token");
+    std::fs::write(&token, "a-token-of-the-secret").unwrap();
+    std::fs::write(&file, text.replace(SECRET, token.to_str().unwrap())).unwrap();
     run(Command::new(process::binary("pidflow").unwrap()).arg("check").arg("--config").arg(&file)).unwrap();
 }
 

@@ -312,8 +312,8 @@ fn what_guards_the_port_is_checked_at_the_start() {
         (&["--token-file", &token], &[&token, "one line"]),
         (&["--tls-client-ca", &authority], &["--tls-client-ca", "--tls-cert"]),
         (&[&ours[..], &["--tls-client-ca", &key]].concat(), &[&key, "no certificate"]),
-        (&["--listen", "nonsense"], &["--listen nonsense", "127.0.0.1:9435"]),
-        (&["--metrics-listen", "127.0.0.1:99999"], &["--metrics-listen 127.0.0.1:99999"]),
+        (&["--listen", "nonsense"], &["--listen", "nonsense", "127.0.0.1:9435"]),
+        (&["--metrics-listen", "127.0.0.1:99999"], &["--metrics-listen", "127.0.0.1:99999"]),
         (&["--listen", "0.0.0.0:0"], &["--listen", "0.0.0.0:0", "--token-file", "--tls-client-ca", "--metrics-listen"]),
     ];
     for (arguments, words) in cases {
