@@ -151,7 +151,7 @@ fn came_after(best: &Claim, (other, begun_ns): (&Claim, u64), end: &FlowEnd) -> 
     !other.snapshot && (begun_ns > end.last_ns.saturating_add(CLOCK_ERROR_NS) || follows)
 }
 
-/// Whether the old claim is known to have ended before the flow and before the new one began.
+/// Whether the old claim is known to have ended before the flow, as far as the clocks agree, and before the new one began.
 fn went_before(old: &Claim, new: &Claim, end: &FlowEnd) -> bool {
-    old.ended_ns.is_some_and(|t| t <= new.first_ns && t <= end.first_ns)
+    old.ended_ns.is_some_and(|t| t <= new.first_ns && t <= end.first_ns.saturating_add(CLOCK_ERROR_NS))
 }
