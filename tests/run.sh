@@ -8,6 +8,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 export PIDFLOW_CACHE=${PIDFLOW_CACHE:-$HOME/.cache/pidflow}
+# Absolute, because tests run in other folders.
+mkdir -p "$PIDFLOW_CACHE" && PIDFLOW_CACHE=$(cd "$PIDFLOW_CACHE" && pwd) || exit 1
 export CARGO_TERM_COLOR=never CARGO_TERM_QUIET=true
 # Errors say what failed; where in the test program is of no use.
 export RUST_BACKTRACE=0
@@ -42,16 +44,24 @@ step() { # NAME COMMAND...
   fi
 }
 
-# A step of many tests, counted by cargo; those that skipped themselves counted as passed there.
+# Tests that skipped themselves, or a part of what they test: each once, and not those that failed afterwards.
+count_skips() { # LOG
+  awk -F ': ' '
+    FILENAME == ARGV[1] { if (match($0, /^---- .* stdout ----$/)) failed[substr($0, 6, length($0) - 17)] = 1; next }
+    sub(/^SKIP /, "") { test = $1; sub(/^[^:]*::/, "", test); if (!(test in failed) && !seen[$1]++) n++ }
+    END { print n + 0 }' "$1" "$PIDFLOW_SKIPS"
+}
+
+# A step of many tests, counted by cargo, for which those that skipped themselves have passed.
 cargo_test() { # NAME ARGUMENTS...
   local name=$1 start=$SECONDS log=$logs/${1//[ ,]/-} status=0 p f i s; shift
   export PIDFLOW_SKIPS=$logs/skips
   : >"$PIDFLOW_SKIPS"
   cargo test --no-fail-fast "$@" >"$log" 2>&1 || status=$?
   read -r p f i < <(awk '/^test result:/ { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$log")
-  s=$(wc -l <"$PIDFLOW_SKIPS")
-  # No test failed and cargo did all the same: it did not compile.
-  if [ $status -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+  s=$(count_skips "$log")
+  # No test failed and cargo did all the same: it did not compile, or a test program died. Without any test, none was run.
+  if [ "$f" -eq 0 ] && { [ $status -ne 0 ] || [ $((p + i)) -eq 0 ]; }; then f=1; fi
   passed=$((passed + p - s)) failed=$((failed + f)) skipped=$((skipped + s + i))
   report "$([ "$f" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - start)) "$name: $((p - s)) passed, $f failed, $((s + i)) skipped"
   sed 's/^/                 /' "$PIDFLOW_SKIPS"
@@ -110,9 +120,26 @@ formatting() {
   cargo fmt --all --check && cargo fmt --manifest-path ebpf-probes/Cargo.toml --check
 }
 
-# Takes minutes, so it goes on beside the first steps.
-install_cargo_deny() {
+# Takes minutes, so it goes on beside the first steps; both are made one after the other.
+install_cargo_tools() {
   cargo deny --version || nice cargo install cargo-deny --locked --root "$PIDFLOW_CACHE/tools"
+  local status=$?
+  nice tests/fuzz/run.sh install
+  return $status
+}
+
+# What only waits for the network goes on beside the build. A kernel that cannot be had is told by its tests.
+fetch_kernels() {
+  local version
+  for version in 6.1 6.12; do tests/vm/kernel.sh "$version"; done
+}
+
+# Says what a job in the background said, and ends as it ended.
+finish() { # JOB LOG
+  local status=0
+  wait "$1" || status=$?
+  cat "$2"
+  return $status
 }
 
 ebpf_toolchain() {
@@ -123,51 +150,58 @@ ebpf_object() {
   CARGO_TARGET_DIR=$PIDFLOW_CACHE/ebpf-target ebpf-probes/build.sh "$logs/rebuilt.o" && cmp "$logs/rebuilt.o" ebpf-probes/pidflow.bpf.o
 }
 
-# Names of the files tests/tests/PATTERN.rs as cargo wants them.
-tests_named() { # PATTERN...
-  local pattern file
-  for pattern; do
-    for file in tests/tests/$pattern.rs; do
-      [ -e "$file" ] && printf -- '--test %s ' "$(basename "$file" .rs)"
+# Options of cargo for the test targets FOLDER/NAME.rs and FOLDER/NAME/main.rs, those that match one of the patterns.
+targets() { # FOLDER PATTERN...
+  local folder=$1 file name pattern; shift
+  for file in "$folder"/*.rs "$folder"/*/main.rs; do
+    [ -e "$file" ] || continue
+    name=${file#"$folder"/} name=${name%/main.rs} name=${name%.rs}
+    for pattern; do
+      # shellcheck disable=SC2254 # it is a pattern
+      case $name in $pattern) printf -- '--test %s ' "$name"; break ;; esac
     done
   done
 }
 
-unprivileged_tests() {
-  local file name
-  for file in tests/tests/*.rs; do
-    name=$(basename "$file" .rs)
-    case $name in host_* | interop* | kernels) ;; *) printf -- '--test %s ' "$name" ;; esac
-  done
-}
-
 has cargo || { echo "cargo is missing: install Rust 1.95 or newer from rustup.rs"; exit 1; }
-install_cargo_deny >"$logs/deny" 2>&1 &
-deny=$!
+shopt -s extglob
+install_cargo_tools >"$logs/tools" 2>&1 &
+tools=$!
 step "Debian packages" debian_packages
-step "Python packages" python_packages
+python_packages >"$logs/python" 2>&1 &
+python=$!
+fetch_kernels >"$logs/kernel-packages" 2>&1 &
+kernels=$!
 step "Rust components" rust_components
 step "formatting" formatting
 step "lints" cargo clippy --workspace --all-targets -- -D warnings
-step "build" cargo build --workspace --bins
-cargo_test "unit tests" --workspace --exclude pidflow-tests
-cargo_test "Kafka" -p pidflow-exporters --features kafka --test kafka
+# All steps build for the whole workspace and choose by targets: with other packages, features of dependencies differ, and cargo
+# builds these again.
+step "build" cargo build --workspace --bins --tests
 # shellcheck disable=SC2046 # several words
-cargo_test "tests without privileges" -p pidflow-tests --lib --bins $(unprivileged_tests)
+cargo_test "unit tests" --workspace --lib --bins $(targets agent/engine/tests '*') $(targets exporters/tests '!(kafka|common)')
+step "examples in the documentation" cargo test --workspace --doc
+cargo_test "Kafka" --workspace --features pidflow-exporters/kafka --test kafka
+step "Python packages" finish $python "$logs/python"
 # shellcheck disable=SC2046
-cargo_test "tests on this host" -p pidflow-tests $(tests_named 'host_*' 'interop*') -- --test-threads=1
+cargo_test "tests without privileges" --workspace $(targets tests/tests '!(host_*|interop*|kernels)')
+# shellcheck disable=SC2046
+cargo_test "tests on this host" --workspace $(targets tests/tests 'host_*' 'interop*') -- --test-threads=1
+wait $kernels
 # Every test at a time: each kernel boots once, for all its tests.
-cargo_test "kernels in virtual machines" -p pidflow-tests --test kernels -- --test-threads=6
+cargo_test "kernels in virtual machines" --workspace --test kernels -- --test-threads=6
+wait $tools
+tools_status=$?
 tests/fuzz/run.sh 0 >"$logs/fuzz-build" 2>&1
 case $? in
   77) skip "fuzzing" "$(tail -n 1 "$logs/fuzz-build")" ;;
   # Why they do not build is said again by the step itself.
   *) step "fuzzing" tests/fuzz/run.sh ;;
 esac
-if wait $deny; then
+if [ $tools_status -eq 0 ]; then
   step "licences, sources, bans" cargo deny check licenses bans sources
 else
-  skip "licences, sources, bans" "cargo-deny cannot be installed: $(tail -n 1 "$logs/deny")"
+  skip "licences, sources, bans" "cargo-deny cannot be installed: $(tail -n 1 "$logs/tools")"
 fi
 if ebpf_toolchain >"$logs/ebpf" 2>&1; then
   step "eBPF object equals its sources" ebpf_object

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for a bounded time: tests/fuzz/run.sh [SECONDS PER TARGET, 20]; 0: builds them.
+# Runs every fuzz target for a bounded time: tests/fuzz/run.sh [SECONDS PER TARGET, 20]; 0: builds them; install: cargo-fuzz only.
 # Needs cargo-fuzz, which it installs, a C++ compiler, and a nightly toolchain (or the installed one with
 # RUSTC_BOOTSTRAP=1). What is missing and cannot be had is its last line, and exit status 77.
 set -uo pipefail
@@ -22,6 +22,7 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
   cargo install --quiet --locked --root "$cache/tools" "cargo-fuzz@$cargo_fuzz_version" ||
     skip "cargo-fuzz is not installed and cannot be"
 fi
+if [ "$seconds" = install ]; then exit 0; fi
 if cargo +nightly --version >/dev/null 2>&1; then
   export RUSTUP_TOOLCHAIN=nightly
 else
@@ -36,16 +37,29 @@ done
 
 cargo fuzz build || { echo "the fuzz targets do not build"; exit 1; }
 if [ "$seconds" -eq 0 ]; then exit 0; fi
-status=0
+fuzz() { # TARGET
+  local log=$logs/$1 status=0
+  cargo fuzz run "$1" -- -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 >"$log" 2>&1 || status=1
+  # At once, so that targets do not mix.
+  { echo "== $1, $seconds s"; if [ $status -eq 0 ]; then grep -E '^Done|number_of_executed_units' "$log"; else tail -n 40 "$log"; fi; } |
+    { text=$(cat); echo "$text"; }
+  return $status
+}
+
+logs=$(mktemp -d)
+trap 'jobs -p | xargs -r kill 2>/dev/null; rm -rf "$logs"' EXIT
+# A target keeps one core busy.
+status=0 running=0
 for target in $(cargo fuzz list); do
-  echo "== $target, $seconds s"
-  log=$(mktemp)
-  if cargo fuzz run "$target" -- -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 >"$log" 2>&1; then
-    grep -E '^Done|number_of_executed_units' "$log"
-  else
-    status=1
-    tail -n 40 "$log"
+  if [ $running -ge "$(nproc)" ]; then
+    wait -n || status=1
+    running=$((running - 1))
   fi
-  rm -f "$log"
+  fuzz "$target" &
+  running=$((running + 1))
+done
+while [ $running -gt 0 ]; do
+  wait -n || status=1
+  running=$((running - 1))
 done
 exit $status

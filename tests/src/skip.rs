@@ -2,23 +2,40 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::sys;
 
 /// Environment variable: the file to which every skip is appended.
 pub const SKIPS: &str = "PIDFLOW_SKIPS";
 
-/// Reports that test `name` is skipped. The caller returns afterwards.
+/// Reports that the running test is skipped, or the part `name` of it: to the runner it is the same, because what did not
+/// run did not pass. The caller returns afterwards.
+///
+/// # Panics
+///
+/// When the skip cannot be written to the runner's file: it would count as passed.
 pub fn skip(name: &str, reason: &str) {
-    let line = format!("SKIP {name}: {reason}");
+    let line = line(thread::current().name(), name, reason);
     eprintln!("{line}");
-    let Some(path) = std::env::var_os(SKIPS) else {
-        return;
-    };
-    let appended =
-        OpenOptions::new().append(true).create(true).open(path).and_then(|mut file| writeln!(file, "{line}"));
-    if let Err(error) = appended {
-        eprintln!("the skip is not counted: {error}");
+    if let Some(path) = std::env::var_os(SKIPS) {
+        let mut options = OpenOptions::new();
+        let appended = options.append(true).create(true).open(path).and_then(|mut file| writeln!(file, "{line}"));
+        assert!(appended.is_ok(), "the skip is not counted: {appended:?}");
+    }
+}
+
+/// `SKIP TEST: REASON`, with the program and the name by which libtest knows the test: that of its thread.
+fn line(thread: Option<&str>, name: &str, reason: &str) -> String {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    let program = program.as_deref().and_then(Path::file_stem).unwrap_or_default().to_string_lossy();
+    // Without the hash that cargo appends.
+    let program = program.rsplit_once('-').map_or(&*program, |(program, _)| program);
+    match thread.filter(|thread| *thread != "main") {
+        None => format!("SKIP {program}::{name}: {reason}"),
+        Some(test) if test.rsplit("::").next() == Some(name) => format!("SKIP {program}::{test}: {reason}"),
+        Some(test) => format!("SKIP {program}::{test}: {name}: {reason}"),
     }
 }
 
@@ -30,4 +47,13 @@ pub fn without_root(name: &str) -> bool {
         skip(name, "needs root");
     }
     skipped
+}
+
+#[test]
+fn a_skip_names_the_test_once() {
+    let of = |thread, name| line(thread, name, "why");
+    assert_eq!(of(Some("a::b"), "b"), "SKIP pidflow_tests::a::b: why");
+    assert_eq!(of(Some("a::b"), "promtool check metrics"), "SKIP pidflow_tests::a::b: promtool check metrics: why");
+    assert_eq!(of(Some("main"), "b"), "SKIP pidflow_tests::b: why");
+    assert_eq!(of(None, "b"), "SKIP pidflow_tests::b: why");
 }

@@ -1,5 +1,6 @@
 //! Receivers and the exporting program are killed again and again: with a spool on disk every record arrives, in order,
-//! but those that the program had not written down yet when it died, and how many these are is counted.
+//! but those that the program had not written down yet when it died. How many these are is counted: exactly, except for a
+//! batch that was being handed over at that moment, which may have been noted or not, and is handed over again.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 const RECORDS: u64 = 200_000;
 const RECEIVER_DEATHS: u64 = 5;
 const EXPORTER_DEATHS: [u64; 2] = [60_000, 130_000];
+/// Records of a batch of the exporting program.
+const BATCH: u64 = 100;
 const AWAY: Duration = Duration::from_millis(300);
 
 /// A process that is killed when it is dropped.
@@ -90,21 +93,23 @@ fn run(address: &str, spool: &Path, file: &Path) -> Lost {
     let (mut lost, mut handed, mut deaths) = (Lost::default(), 0, 0);
     let mut away_since = Instant::now();
     for stop in EXPORTER_DEATHS.into_iter().chain([u64::MAX]) {
-        let (_killed, out) = chaos(&["export", &url, spool.to_str().unwrap(), &handed.to_string(), &to]);
+        let (killed, out) = chaos(&["export", &url, spool.to_str().unwrap(), &handed.to_string(), &to]);
+        let mut killed = Some(killed);
+        // After its death too, to the end: what it sent is not sent again.
         for line in out.lines().map(Result::unwrap) {
             if receiving.is_none() && away_since.elapsed() >= AWAY {
                 receiving = Some(receiver(address, file));
             }
             if let Some(n) = line.strip_prefix("sent ") {
                 handed = n.parse().unwrap();
-            } else {
+            } else if !line.starts_with("sending ") {
                 lost.hear(&line);
             }
             if deaths < RECEIVER_DEATHS && handed >= (deaths + 1) * RECORDS / (RECEIVER_DEATHS + 1) {
                 (receiving, away_since, deaths) = (None, Instant::now(), deaths + 1);
             }
             if handed >= stop {
-                break;
+                drop(killed.take());
             }
         }
     }
@@ -126,5 +131,6 @@ fn with_a_spool_all_records_survive_both_ends_deaths() {
     println!("{missing} of {RECORDS} records missing; the exporter says {lost:?}");
     assert!(lost.ended && lost.otherwise == 0, "{lost:?}");
     assert!(arrived.is_sorted(), "out of order");
-    assert!(missing <= lost.in_crashes, "{missing} are missing and only {} were counted", lost.in_crashes);
+    let most = missing + BATCH * EXPORTER_DEATHS.len() as u64;
+    assert!((missing..=most).contains(&lost.in_crashes), "{missing} are missing and {} were counted", lost.in_crashes);
 }

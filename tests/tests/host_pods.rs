@@ -13,6 +13,7 @@ use pidflow_tests::agent::Agent;
 use pidflow_tests::cgroup::Cgroup;
 use pidflow_tests::process::Guarded;
 use pidflow_tests::records::Side;
+use pidflow_tests::serving::eventually;
 use pidflow_tests::skip::without_root;
 
 const CONTAINER: &str = "0b5e55ed0b5e55ed0b5e55ed0b5e55ed0b5e55ed0b5e55ed0b5e55ed0b5e55ed";
@@ -37,12 +38,16 @@ fn a_record_names_the_pod() -> Result<()> {
     let mut client = Command::new("bash");
     client.args(["-c", CLIENT]).arg(cgroup.path()).arg(port.to_string()).stdin(Stdio::piped());
     let mut client = Guarded::new(client.spawn()?);
-    thread::sleep(Duration::from_secs(1));
+    let command_line = format!("/proc/{}/cmdline", client.pid());
+    eventually("the client is in the group, and another program", || {
+        Ok(std::fs::read(&command_line)?.starts_with(b"bash\0-c\0read;"))
+    })?;
     std::os::unix::fs::symlink("/nowhere", links.path().join(format!("web-0_shop_nginx-{CONTAINER}.log")))?;
     // The agent looks at the folder four times a second.
     thread::sleep(Duration::from_secs(1));
     client.child().stdin.take().context("standard input")?.write_all(b"\n")?;
-    drop(server.accept()?);
+    server.set_nonblocking(true)?;
+    eventually("the client connects", || Ok(server.accept().is_ok()))?;
     client.wait(LIMIT)?;
 
     let ended = agent.stop()?;

@@ -4,9 +4,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Snapshot, sample};
 use pidflow_schema::FlowRecord;
 
@@ -14,6 +16,10 @@ const BATCH: u64 = 100;
 /// Slow enough to be killed in the middle of it.
 const PAUSE: Duration = Duration::from_millis(2);
 const DRAIN: Duration = Duration::from_secs(120);
+/// Limit of the wait for the spool's note of a batch.
+const MAX_NOTE_WAIT: Duration = Duration::from_secs(30);
+/// Where the file `state` of a spool has the number of records that were taken.
+const ACCEPTED_AT: u64 = 16;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,7 +30,8 @@ fn main() -> Result<()> {
     }
 }
 
-/// Says at the start and at the end what became of records, and after each batch up to which number they were handed over.
+/// Says at the start and at the end what became of records, and before and after each batch up to which number they were
+/// handed over. `sent` is said when the spool has its note of the batch, so that a crash from then on is counted.
 fn export(url: &str, spool: &str, from: u64, to: u64) -> Result<()> {
     let table = format!(
         "kind = \"clickhouse\"\nurl = {url:?}\nspool = {spool:?}\ncompression = \"none\"\ntemplate = \"%IN_BYTES @PROCESS@\"\n"
@@ -32,14 +39,31 @@ fn export(url: &str, spool: &str, from: u64, to: u64) -> Result<()> {
     let config = ExporterConfig::from_table(table.parse()?)?;
     let set = ExporterSet::start(&[config], &ExportContext::default())?;
     set.counters().iter().for_each(|s| report("begin", s));
+    let before = accepted(Path::new(spool))?;
     for start in (from..to).step_by(usize::try_from(BATCH)?) {
         let end = to.min(start + BATCH);
+        println!("sending {end}");
         set.send(&(start..end).map(numbered).collect());
-        // What was handed over in the very last moment is not noted yet.
         std::thread::sleep(PAUSE);
+        wait_for_note(Path::new(spool), before + end - from)?;
         println!("sent {end}");
     }
     set.shutdown(DRAIN).iter().for_each(|s| report("end", s));
+    Ok(())
+}
+
+fn accepted(spool: &Path) -> Result<u64> {
+    let mut number = [0; 8];
+    File::open(spool.join("state"))?.read_exact_at(&mut number, ACCEPTED_AT)?;
+    Ok(u64::from_le_bytes(number))
+}
+
+fn wait_for_note(spool: &Path, number: u64) -> Result<()> {
+    let until = Instant::now() + MAX_NOTE_WAIT;
+    while accepted(spool)? < number {
+        ensure!(Instant::now() < until, "record {number} is not noted within {MAX_NOTE_WAIT:?}");
+        std::thread::sleep(Duration::from_micros(200));
+    }
     Ok(())
 }
 

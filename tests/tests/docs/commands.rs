@@ -11,7 +11,7 @@ use crate::pages::root;
 const NO_INTERFACE: &str = "pidflow-none";
 
 /// The simple commands of a line, each as words: without comment, `sudo`, variables before it, and redirections.
-pub fn commands(line: &str) -> Vec<Vec<String>> {
+pub(crate) fn commands(line: &str) -> Vec<Vec<String>> {
     let mut all = vec![Vec::new()];
     for word in words(line) {
         match word.as_str() {
@@ -50,7 +50,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// Runs pidflow in `dir`, without the variables of who runs the test.
-pub fn pidflow(dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn pidflow(dir: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(process::binary("pidflow").unwrap());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PIDFLOW_")) {
         command.env_remove(name);
@@ -59,7 +59,7 @@ pub fn pidflow(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 /// What is wrong with `pidflow ARGUMENTS`, if anything. `dir` is a folder with what the commands read.
-pub fn try_pidflow(dir: &Path, arguments: &[String]) -> Result<(), String> {
+pub(crate) fn try_pidflow(dir: &Path, arguments: &[String]) -> Result<(), String> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let is_help = arguments.contains(&"--help");
     let output = match arguments.split_first() {
@@ -94,7 +94,7 @@ fn run_nowhere<'a>(options: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// What is wrong with a command of this repository's developers, if anything: packages, programs, files that are not there.
-pub fn try_other(command: &[String]) -> Result<(), String> {
+pub(crate) fn try_other(command: &[String]) -> Result<(), String> {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     let missing = match words.as_slice() {
         ["cargo", sub, options @ ..] => cargo(sub, options),

@@ -6,28 +6,28 @@ use std::path::{Path, PathBuf};
 const TOP: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 /// A Markdown page.
-pub struct Page {
+pub(crate) struct Page {
     /// Its path from the root of the repository.
-    pub name: String,
+    pub(crate) name: String,
     /// Shell blocks, with the number of their first line.
-    pub shell: Vec<(usize, String)>,
+    pub(crate) shell: Vec<(usize, String)>,
     /// Code between single backticks.
-    pub spans: Vec<String>,
+    pub(crate) spans: Vec<String>,
     /// Targets of links and pictures.
-    pub links: Vec<String>,
+    pub(crate) links: Vec<String>,
     /// Anchors of headings, as GitHub makes them.
-    pub anchors: Vec<String>,
+    pub(crate) anchors: Vec<String>,
     /// Number of lines.
-    pub lines: usize,
+    pub(crate) lines: usize,
 }
 
 /// The repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// All pages that exist; a link to one that does not is a dead link.
-pub fn all() -> Vec<Page> {
+pub(crate) fn all() -> Vec<Page> {
     let in_docs = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
     let in_docs = in_docs.map(|name| format!("docs/{}", name.to_str().unwrap())).filter(|name| name.ends_with(".md"));
     let mut names: Vec<_> = TOP.map(str::to_owned).into_iter().chain(in_docs).collect();
@@ -37,7 +37,7 @@ pub fn all() -> Vec<Page> {
 }
 
 /// Takes `text` apart.
-pub fn page(name: String, text: &str) -> Page {
+pub(crate) fn page(name: String, text: &str) -> Page {
     let (shell, prose) = fences(text);
     // A backslash keeps a bar from ending the cell of a table; in the code it is none.
     let spans = code(&prose).map(|span| span.replace("\\|", "|").split_whitespace().collect::<Vec<_>>().join(" "));

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
 
 use pidflow_exporters::WireVersion;
@@ -52,7 +51,7 @@ pub(crate) fn collect_at(port: u16, send: impl FnOnce(u16)) -> Collected {
     let said = || std::fs::read_to_string(&log).unwrap();
     tools::wait_for("nfcapd's start", Duration::from_secs(10), || said().contains("Startup"));
     send(port);
-    thread::sleep(Duration::from_secs(1));
+    tools::wait_for("nfcapd's reading", Duration::from_secs(10), || tools::is_read(port));
     nfcapd.interrupt();
     let stored = Command::new("nfdump").arg("-R").arg(&flows).args(["-6", "-q", "-N", "-o", FORMAT]).output().unwrap();
     let stored = tools::text(&stored);

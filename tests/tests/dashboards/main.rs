@@ -9,7 +9,6 @@
     reason = "whatever is not as expected ends the test"
 )]
 
-#[path = "../interop/grafana.rs"]
 mod grafana;
 
 use std::io::{Read, Write};

@@ -10,9 +10,10 @@ use pidflow_schema::{Enterprise, FlowRecord};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::brokers::config;
+use crate::capture;
 use crate::expected::Object;
 use crate::tools::{self, Running};
-use crate::{capture, config};
 
 /// One message as the subscriber saw it.
 #[derive(Debug, Deserialize)]
@@ -37,7 +38,7 @@ pub(crate) fn exchange(test: &str, keys: Value, records: &[FlowRecord], wanted: 
     let set = ExporterSet::start(&[config(table)], &capture::context()).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/zmq_subscriber.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/zmq_subscriber.py");
     let way = if keys["connect"] == true { "bind" } else { "connect" };
     let subscriber =
         Command::new(python).args([script, &url, way]).stdout(File::create(&out).unwrap()).spawn().unwrap();

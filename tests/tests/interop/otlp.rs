@@ -33,7 +33,7 @@ impl Sink {
 
     /// One that takes requests over gRPC and refuses 3 log records, 2 spans and a data point of each.
     pub(crate) fn partial(python: &Path) -> Self {
-        Self::run(python, Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/interop/otlp_partial.py")), &[])
+        Self::run(python, Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/otlp_partial.py")), &[])
     }
 
     fn run(python: &Path, program: &Path, arguments: &[&str]) -> Self {

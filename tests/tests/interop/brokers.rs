@@ -2,44 +2,18 @@
 //!
 //! The records are made up (`pidflow_exporters::sample`), so that these tests need neither root nor traffic.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "in a test a failure is a panic"
-)]
-
-#[allow(dead_code, reason = "shared with interop.rs, which uses the rest")]
-#[path = "../interop/capture.rs"]
-mod capture;
-#[allow(dead_code, reason = "shared with interop.rs, which uses the rest")]
-#[path = "../interop/expected.rs"]
-mod expected;
-#[path = "../interop/nats.rs"]
-mod nats;
-#[allow(dead_code, reason = "only its certificates are needed")]
-#[path = "../interop/nginx.rs"]
-mod nginx;
-#[path = "../interop/redis.rs"]
-mod redis;
-#[allow(dead_code, reason = "shared with interop.rs, which uses the rest")]
-#[path = "../interop/tools.rs"]
-mod tools;
-#[path = "../interop/zmq.rs"]
-mod zmq;
-
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use expected::Object;
+use crate::expected::Object;
+use crate::{capture, expected, nats, redis, tools, zmq};
 use pidflow_exporters::{ExporterConfig, ExporterSet, Snapshot, sample};
 use pidflow_schema::FlowRecord;
 use serde_json::{Value, json};
 
 /// An exporter from a table as the configuration file has it.
-fn config(table: Value) -> ExporterConfig {
+pub(crate) fn config(table: Value) -> ExporterConfig {
     serde_json::from_value(table).unwrap()
 }
 

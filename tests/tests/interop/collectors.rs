@@ -3,42 +3,9 @@
 //! The records are made up (`pidflow_exporters::sample`) or those of captures, so that these tests need neither root nor
 //! traffic.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "in a test a failure is a panic"
-)]
-
-#[path = "../interop/capture.rs"]
-mod capture;
-#[path = "../interop/captures.rs"]
-mod captures;
-#[path = "../interop/expected.rs"]
-mod expected;
-#[path = "../interop/netflow_parser.rs"]
-mod netflow_parser;
-#[path = "../interop/nfacctd.rs"]
-mod nfacctd;
-#[path = "../interop/nfcapd.rs"]
-mod nfcapd;
-#[allow(dead_code, reason = "its HTTP server is for interop_stores")]
-#[path = "../interop/nginx.rs"]
-mod nginx;
-#[path = "../interop/nginx_stream.rs"]
-mod nginx_stream;
-#[path = "../interop/program.rs"]
-mod program;
-#[path = "../interop/python_ipfix.rs"]
-mod python_ipfix;
-#[path = "../interop/tools.rs"]
-mod tools;
-#[path = "../interop/tshark.rs"]
-mod tshark;
-
 use std::process::Command;
 
+use crate::{capture, expected, nfacctd, nfcapd, python_ipfix, tools, tshark};
 use pidflow_exporters::{ExporterConfig, ExporterSet, Output, WireVersion, sample};
 
 /// Every field of 300 records, one per message, is what the JSON says.

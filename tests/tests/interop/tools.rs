@@ -54,6 +54,14 @@ pub(crate) fn is_bound(port: u16) -> bool {
     tables.iter().flat_map(|t| t.lines()).any(|l| l.contains(&bound))
 }
 
+/// Whether everything that came to the UDP port has been read (`/proc/net/udp`: the queue is behind the state).
+pub(crate) fn is_read(port: u16) -> bool {
+    let bound = format!(":{port:04X} ");
+    let table = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let queues = table.lines().filter(|l| l.contains(&bound)).filter_map(|l| l.split_whitespace().nth(4));
+    queues.filter_map(|queues| queues.split_once(':')).all(|(_, received)| received == "00000000")
+}
+
 /// Whether some program listens on the TCP port (`/proc/net/tcp`; state 0A).
 pub(crate) fn is_listening(port: u16) -> bool {
     let listens = |line: &str| line.contains(&format!(":{port:04X} 0")) && line.contains(" 0A ");

@@ -1,33 +1,8 @@
 //! OTLP against the official bindings, rotel and nginx: all three signals, over gRPC and HTTP.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "in a test a failure is a panic"
-)]
-
-#[allow(dead_code, reason = "what other collectors need")]
-#[path = "../interop/capture.rs"]
-mod capture;
-#[allow(dead_code, reason = "what other collectors need")]
-#[path = "../interop/expected.rs"]
-mod expected;
-#[path = "../interop/front.rs"]
-mod front;
-#[path = "../interop/nginx.rs"]
-mod nginx;
-#[path = "../interop/otlp.rs"]
-mod otlp;
-#[path = "../interop/rotel.rs"]
-mod rotel;
-#[allow(dead_code, reason = "what other collectors need")]
-#[path = "../interop/tools.rs"]
-mod tools;
-
 use std::collections::BTreeSet;
 
+use crate::{capture, expected, front, nginx, otlp, rotel, tools};
 use pidflow_exporters::config::{OtlpProtocol, Signal};
 use pidflow_exporters::{ExporterConfig, ExporterSet, sample};
 use pidflow_schema::FlowRecord;

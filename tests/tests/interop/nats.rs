@@ -80,7 +80,7 @@ impl Server {
     }
 
     fn client(&self, login: &str, arguments: &[&str]) -> Command {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/interop/nats_client.py");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/nats_client.py");
         let mut command = Command::new(&self.python);
         command.arg(script).arg(format!("nats://{login}127.0.0.1:{}", self.port)).args(arguments);
         // The authority that has signed the server's certificate, where there is one.

@@ -1,34 +1,8 @@
 //! Exporters to stores against the real ones: ClickHouse's engine, InfluxDB, and nginx as the TLS end before a strict server.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "in a test a failure is a panic"
-)]
-
-#[allow(dead_code, reason = "other tests use more of it")]
-#[path = "../interop/capture.rs"]
-mod capture;
-#[path = "../interop/clickhouse.rs"]
-mod clickhouse;
-#[allow(dead_code, reason = "other tests use more of it")]
-#[path = "../interop/expected.rs"]
-mod expected;
-#[allow(dead_code, reason = "other tests use more of it")]
-#[path = "../../exporters/tests/common/http.rs"]
-mod http;
-#[path = "../interop/influxdb.rs"]
-mod influxdb;
-#[path = "../interop/nginx.rs"]
-mod nginx;
-#[allow(dead_code, reason = "other tests use more of it")]
-#[path = "../interop/tools.rs"]
-mod tools;
-
-use http::{Reply, Server};
-use influxdb::InfluxDb;
+use crate::http::{Reply, Server};
+use crate::influxdb::InfluxDb;
+use crate::{capture, clickhouse, expected, http, nginx, tools};
 use pidflow_exporters::{ExporterConfig, ExporterSet, Loss, Snapshot, sample};
 use pidflow_schema::FlowRecord;
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ use crate::http::{Reply, Request, Server};
 use crate::{capture, tools};
 
 const SCRIPT: &str = include_str!("chdb.py");
-const TABLE: &str = include_str!("../../exporters/mappings/clickhouse.sql");
+const TABLE: &str = include_str!("../../../exporters/mappings/clickhouse.sql");
 /// As the exporter writes them: large numbers are numbers, times are seconds.
 const SELECT: &str = "SELECT * FROM flows SETTINGS output_format_json_quote_64bit_integers = 0, \
     date_time_output_format = 'unix_timestamp', asterisk_include_alias_columns = 0 FORMAT JSONEachRow";

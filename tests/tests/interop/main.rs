@@ -1,0 +1,38 @@
+//! Every exporter against receivers that were not written here. One test program: what starts and asks these receivers is
+//! common to all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a failure is a panic"
+)]
+
+mod brokers;
+mod capture;
+mod captures;
+mod clickhouse;
+mod collectors;
+mod expected;
+mod front;
+#[allow(dead_code, reason = "the exporters' own tests use more of it")]
+#[path = "../../../exporters/tests/common/http.rs"]
+mod http;
+mod influxdb;
+mod nats;
+mod netflow_parser;
+mod nfacctd;
+mod nfcapd;
+mod nginx;
+mod nginx_stream;
+mod otlp;
+mod otlp_receivers;
+mod program;
+mod python_ipfix;
+mod redis;
+mod rotel;
+mod stores;
+mod tools;
+mod tshark;
+mod zmq;
