@@ -11,6 +11,7 @@ mod flows;
 mod graph;
 mod guard;
 mod health;
+mod host;
 mod index;
 mod limits;
 mod local_users;

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::AnyRefusal;
-use super::{elements, flows, graph, health, index, metrics, processes};
+use super::{elements, flows, graph, health, host, index, metrics, processes};
 use crate::published::Published;
 
 #[derive(OpenApi)]
@@ -51,6 +51,7 @@ pub(super) fn pages() -> OpenApiRouter<Published> {
         .routes(routes!(processes::page))
         .routes(routes!(graph::page))
         .routes(routes!(elements::page))
+        .routes(routes!(host::page))
         .routes(routes!(page))
 }
 
@@ -87,6 +88,7 @@ mod tests {
             "/api/elements",
             "/api/flows",
             "/api/graph",
+            "/api/host",
             "/api/openapi.json",
             "/api/processes",
             "/livez",
