@@ -43,3 +43,10 @@ pub use sink::{ExportContext, LOSSES, Loss, Mode, Snapshot, StartError};
 pub use stores::{InfluxEncoder, NoPoint};
 pub use template::{Template, TemplateError};
 pub use wire::{EncoderStats, Message, Resend};
+
+/// What fuzz targets drive that is nobody else's business.
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub mod fuzz {
+    pub use crate::spool::fuzz::segment_of_any_octets;
+}

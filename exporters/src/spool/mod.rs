@@ -8,6 +8,8 @@
 //! the disk takes.
 
 mod error;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod inner;
 mod reader;
 mod record;

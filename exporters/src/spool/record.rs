@@ -79,6 +79,14 @@ pub(super) fn put(record: &FlowRecord, index: u32, out: &mut Vec<u8>) {
     last.copy_from_slice(&crc32fast::hash(&checked).to_le_bytes());
 }
 
+/// These octets as a record's, with a right header.
+#[cfg(feature = "fuzz")]
+pub(super) fn frame(body: &[u8], index: u32) -> Vec<u8> {
+    let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let checked = [MARKER, index.to_le_bytes(), length, crc32fast::hash(body).to_le_bytes()].concat();
+    [checked.as_slice(), &crc32fast::hash(&checked).to_le_bytes(), body].concat()
+}
+
 /// The record that [`Header::body`] found.
 pub(super) fn decode(body: &[u8]) -> Option<FlowRecord> {
     postcard::from_bytes(body).ok()
