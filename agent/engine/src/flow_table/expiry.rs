@@ -30,9 +30,9 @@ impl FlowTable {
     fn expire_closing(&mut self, until_ns: u64, limit: usize, out: &mut Vec<Flow>) {
         while let Some(slot) = self.closing.first().filter(|_| out.len() < limit) {
             let entry = self.slab.get(slot);
-            if entry.listed_ns > self.clock.now_ns() {
+            if is_ahead(entry.listed_ns, self.clock.now_ns()) {
                 self.correct_listing(slot);
-            } else if until_ns.saturating_sub(entry.listed_ns) < self.config.linger_ns {
+            } else if age(until_ns, entry.listed_ns) < self.config.linger_ns {
                 break;
             } else {
                 self.end(slot, FlowEndReason::EndOfFlow, entry.state.detail(), out);
@@ -44,10 +44,10 @@ impl FlowTable {
         let Some(idle_ns) = self.config.idle_timeout_ns else { return };
         while let Some(slot) = self.idle.first().filter(|_| out.len() < limit) {
             let seen_ns = self.slab.get(slot).seen_ns();
-            if seen_ns > self.clock.now_ns() {
+            if is_ahead(seen_ns, self.clock.now_ns()) {
                 self.correct_shift(slot);
                 self.relist(slot);
-            } else if until_ns.saturating_sub(seen_ns) < idle_ns {
+            } else if age(until_ns, seen_ns) < idle_ns {
                 break;
             } else {
                 self.end(slot, FlowEndReason::IdleTimeout, FlowEndDetail::None, out);
@@ -60,11 +60,11 @@ impl FlowTable {
         while let Some(slot) = self.by_age.first().filter(|_| out.len() < limit) {
             let entry = self.slab.get(slot);
             let (from_ns, shift) = (entry.record_from_ns(), entry.shift);
-            if from_ns > self.clock.now_ns() {
+            if is_ahead(from_ns, self.clock.now_ns()) {
                 self.correct_shift(slot);
                 self.by_age.remove(&mut self.slab, slot);
                 self.by_age.push(&mut self.slab, slot);
-            } else if until_ns.saturating_sub(from_ns) < active_ns {
+            } else if age(until_ns, from_ns) < active_ns {
                 break;
             } else {
                 self.record(slot, FlowEndReason::ActiveTimeout, FlowEndDetail::None, out);
@@ -76,7 +76,8 @@ impl FlowTable {
     /// A packet was stamped with a time to come, and those that followed did not confirm it: it came now.
     fn correct_shift(&mut self, slot: u32) {
         let entry = self.slab.get_mut(slot);
-        entry.shift = self.clock.now_ns().wrapping_sub(entry.last_ns);
+        // A record without a packet yet began later than the last packet.
+        entry.shift = self.clock.now_ns().wrapping_sub(entry.last_ns.max(entry.first_ns));
     }
 
     /// The same for a closing flow, which otherwise would hold back those that closed after it.
@@ -85,4 +86,15 @@ impl FlowTable {
         self.closing.remove(&mut self.slab, slot);
         self.closing.push(&mut self.slab, slot);
     }
+}
+
+/// Whether a time is later than `now_ns`. The table's times are modulo 2^64: those before the first packet of a capture that
+/// begins near 1970 are very large numbers.
+const fn is_ahead(time_ns: u64, now_ns: u64) -> bool {
+    time_ns.wrapping_sub(now_ns).cast_signed() > 0
+}
+
+/// How long before `until_ns` that time was; 0: it was not.
+const fn age(until_ns: u64, since_ns: u64) -> u64 {
+    if is_ahead(since_ns, until_ns) { 0 } else { until_ns.wrapping_sub(since_ns) }
 }
