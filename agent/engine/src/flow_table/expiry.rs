@@ -28,9 +28,13 @@ impl FlowTable {
     }
 
     fn expire_closing(&mut self, until_ns: u64, limit: usize, out: &mut Vec<Flow>) {
+        let mut corrections = self.slab.len();
         while let Some(slot) = self.closing.first().filter(|_| out.len() < limit) {
             let entry = self.slab.get(slot);
             if is_ahead(entry.listed_ns, self.clock.now_ns()) {
+                if !take_one(&mut corrections) {
+                    break;
+                }
                 self.correct_listing(slot);
             } else if age(until_ns, entry.listed_ns) < self.config.linger_ns {
                 break;
@@ -42,9 +46,13 @@ impl FlowTable {
 
     fn expire_idle(&mut self, until_ns: u64, limit: usize, out: &mut Vec<Flow>) {
         let Some(idle_ns) = self.config.idle_timeout_ns else { return };
+        let mut corrections = self.slab.len();
         while let Some(slot) = self.idle.first().filter(|_| out.len() < limit) {
             let seen_ns = self.slab.get(slot).seen_ns();
             if is_ahead(seen_ns, self.clock.now_ns()) {
+                if !take_one(&mut corrections) {
+                    break;
+                }
                 self.correct_shift(slot);
                 self.relist(slot);
             } else if age(until_ns, seen_ns) < idle_ns {
@@ -57,10 +65,14 @@ impl FlowTable {
 
     fn expire_old(&mut self, until_ns: u64, limit: usize, out: &mut Vec<Flow>) {
         let Some(active_ns) = self.config.active_timeout_ns else { return };
+        let mut corrections = self.slab.len();
         while let Some(slot) = self.by_age.first().filter(|_| out.len() < limit) {
             let entry = self.slab.get(slot);
             let (from_ns, shift) = (entry.record_from_ns(), entry.shift);
             if is_ahead(from_ns, self.clock.now_ns()) {
+                if !take_one(&mut corrections) {
+                    break;
+                }
                 self.correct_shift(slot);
                 self.by_age.remove(&mut self.slab, slot);
                 self.by_age.push(&mut self.slab, slot);
@@ -92,6 +104,13 @@ impl FlowTable {
 /// begins near 1970 are very large numbers.
 const fn is_ahead(time_ns: u64, now_ns: u64) -> bool {
     time_ns.wrapping_sub(now_ns).cast_signed() > 0
+}
+
+/// Each flow is corrected once in a call at the most, so that a call ends whatever the packets' times are.
+const fn take_one(corrections: &mut usize) -> bool {
+    let has_one = *corrections > 0;
+    *corrections = corrections.saturating_sub(1);
+    has_one
 }
 
 /// How long before `until_ns` that time was; 0: it was not.
