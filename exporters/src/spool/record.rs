@@ -72,19 +72,23 @@ pub(super) fn put(record: &FlowRecord, index: u32, out: &mut Vec<u8>) {
         *out = rest;
     }
     let Some((header, body)) = out.get_mut(start..).and_then(|o| o.split_at_mut_checked(HEADER)) else { return };
+    for (to, from) in header.iter_mut().zip(header_of(body, index)) {
+        *to = from;
+    }
+}
+
+/// The octets of a right header for these of a record.
+fn header_of(body: &[u8], index: u32) -> impl Iterator<Item = u8> + use<> {
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
     let checked = [MARKER, index.to_le_bytes(), length, crc32fast::hash(body).to_le_bytes()].concat();
-    let (first, last) = header.split_at_mut(CHECKED);
-    first.copy_from_slice(&checked);
-    last.copy_from_slice(&crc32fast::hash(&checked).to_le_bytes());
+    let sum = crc32fast::hash(&checked).to_le_bytes();
+    checked.into_iter().chain(sum)
 }
 
 /// These octets as a record's, with a right header.
 #[cfg(feature = "fuzz")]
 pub(super) fn frame(body: &[u8], index: u32) -> Vec<u8> {
-    let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let checked = [MARKER, index.to_le_bytes(), length, crc32fast::hash(body).to_le_bytes()].concat();
-    [checked.as_slice(), &crc32fast::hash(&checked).to_le_bytes(), body].concat()
+    header_of(body, index).chain(body.iter().copied()).collect()
 }
 
 /// The record that [`Header::body`] found.
