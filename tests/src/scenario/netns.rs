@@ -22,6 +22,7 @@ const INSIDE_LINK: &str = "pf-inside0";
 
 /// A link on which nobody answers (TEST-NET-3, RFC 5737).
 const EMPTY_LINK: &str = "pf-empty0";
+const SILENT_LINK: &str = "pf-empty1";
 const EMPTY: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 1))];
 const ABSENT: [IpAddr; 2] =
@@ -77,10 +78,28 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// ever leaves.
 pub(super) fn unreachable(args: &Args) -> Result<()> {
     let truth = args.truth()?;
-    ip(&format!("link add {EMPTY_LINK} type veth peer name pf-empty1"))?;
-    let outcome = ip("link set pf-empty1 up").and_then(|()| connect_to_absent(&truth));
+    let (mut ours, theirs) = Talk::pair()?;
+    // The peer's namespace ends with its process, and the link with it: however this scenario ends, no link is left behind.
+    let absent = sys::fork(|| silent_peer(theirs))?;
+    let _unshared: bool = ours.hear()?;
+    ip(&format!("link add {EMPTY_LINK} type veth peer name {SILENT_LINK} netns {}", absent.pid()))?;
+    ours.tell(&true)?;
+    let _is_up: bool = ours.hear()?;
+    let outcome = connect_to_absent(&truth);
     ip(&format!("link del {EMPTY_LINK}"))?;
-    outcome
+    ours.tell(&true)?;
+    outcome.and(absent.join())
+}
+
+/// The other end of the link on which nobody answers: up, without addresses.
+fn silent_peer(mut talk: Talk) -> Result<()> {
+    sys::unshare(libc::CLONE_NEWNET).context("make a network namespace")?;
+    talk.tell(&true)?;
+    let _linked: bool = talk.hear()?;
+    ip(&format!("link set {SILENT_LINK} up"))?;
+    talk.tell(&true)?;
+    let _done: bool = talk.hear()?;
+    Ok(())
 }
 
 fn connect_to_absent(truth: &File) -> Result<()> {
