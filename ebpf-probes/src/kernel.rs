@@ -5,6 +5,7 @@
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::helpers::generated::bpf_get_current_task;
+use aya_ebpf::programs::SockContext;
 use pidflow_schema::abi::{
     ABSENT, COMM_LEN, Offsets, SocketRef, TaskRef, USAGE_DELAY, USAGE_PEAK, USAGE_RSS, USAGE_WHOLE, Usage,
 };
@@ -242,6 +243,13 @@ pub const AF_INET: u16 = 2;
 pub const AF_INET6: u16 = 10;
 
 impl Sock {
+    /// The socket of a cgroup program: its context is the address of the `struct sock`. It is read as a number, because the
+    /// verifier does not allow reading through a context beyond `struct bpf_sock`.
+    #[inline(always)]
+    pub fn of_context(ctx: &SockContext) -> Option<Self> {
+        read_at((&raw const ctx.sock) as u64, 0).filter(|&sk| sk != 0).map(Self)
+    }
+
     /// The `struct sock` of a `struct socket`.
     #[inline(always)]
     pub fn of_socket(socket: u64) -> Option<Self> {

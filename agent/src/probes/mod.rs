@@ -11,6 +11,8 @@ mod attach;
 mod btf;
 #[cfg(feature = "probes")]
 mod btf_reader;
+#[cfg(feature = "probes")]
+mod cgroup;
 mod delay;
 mod descriptions;
 #[cfg(feature = "probes")]

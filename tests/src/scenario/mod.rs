@@ -40,6 +40,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "udp-connected" => udp::connected(&args),
         "udp-unconnected" => udp::unconnected(&args),
         "udp-handover" => contested::handover(&args),
+        "udp-given-up" => contested::given_up(&args),
         "udp-reuseport" => contested::reuseport(&args),
         "raw-holders" => contested::raw_holders(&args),
         "pid-reuse" => contested::pid_reuse(&args),
