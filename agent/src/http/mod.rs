@@ -13,6 +13,7 @@ mod guard;
 mod health;
 mod host;
 mod index;
+mod ledger;
 mod limits;
 mod local_users;
 mod metrics;
