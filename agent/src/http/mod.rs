@@ -52,6 +52,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use settings::Settings;
+pub(crate) use token::Token;
 
 /// The open ports.
 pub(crate) struct Ports {
