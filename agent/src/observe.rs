@@ -143,6 +143,7 @@ impl Observers {
             records: s.records.total(),
             lost: s.lost(),
             attributed: s.records.attributed(),
+            host: self.host.now(),
         }
     }
 

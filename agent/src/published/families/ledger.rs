@@ -153,5 +153,7 @@ mod tests {
         assert!(of("pidflow.ledger.gap.bytes").contains(&("flows".to_owned(), Point::Whole(300))));
         assert!(of("pidflow.ledger.gap.packets").contains(&("kernel".to_owned(), Point::Whole(0))));
         assert!(families.iter().all(|f| f.help.ends_with('.')));
+        let sent = pidflow_exporters::ipfix::LEDGER.concat();
+        assert!(sent.iter().all(|name| families.iter().any(|f| f.name == *name)), "IPFIX asks for {sent:?}");
     }
 }
