@@ -54,6 +54,7 @@ impl Ledger {
         }
         self.interfaces.iter_mut().for_each(InterfaceAccount::compare);
         total.missed = self.interfaces.iter().map(|interface| interface.missed).sum();
+        total.is_merged = total.missed > 0 && self.interfaces.iter().all(|i| i.missed == 0 || i.is_merged);
         let has_any = self.interfaces.iter().any(|interface| interface.name == crate::capture::ANY);
         if has_any {
             total.compare();

@@ -73,14 +73,14 @@ impl Accounts {
     fn link(&self, index: u32, total: &LinkTotal) -> InterfaceCounts {
         let of = |running: &&Running| running.index == index || running.index == 0;
         let asked = self.running.values().filter(of).map(|running| running.asked).min();
-        let is_settled = asked.zip(self.links.before_at).is_some_and(|(asked, before)| asked >= before + SETTLE);
+        let settled_at = asked.and_then(|asked| asked.checked_sub(SETTLE));
         InterfaceCounts {
             index,
             name: total.name.clone(),
             is_captured: total.is_captured,
             is_filtered: false,
             kernel: Some(total.latest),
-            settled: is_settled.then_some(total.before),
+            settled: settled_at.and_then(|time| self.links.at(total, time)),
             socket: None,
         }
     }

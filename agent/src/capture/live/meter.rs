@@ -1,6 +1,6 @@
 //! What the kernel counts of the interfaces while they are captured.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ use super::netlink::{LinkMonitor, Said};
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long the kernel's answer is waited for.
 const MAX_ANSWER: Duration = Duration::from_millis(500);
+/// Readings kept: a socket is asked once a second too, at other times.
+const MAX_READINGS: usize = 4;
 const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 /// Interfaces of which totals are kept; of more those that are gone are forgotten, the oldest first.
 const MAX_TOTALS: usize = 1024;
@@ -25,30 +27,40 @@ pub(super) struct LinkTotal {
     pub(super) is_captured: bool,
     /// Up to the latest reading.
     pub(super) latest: LinkCounts,
-    /// Up to the one before.
-    pub(super) before: LinkCounts,
+    /// Up to each of those before, the newest first.
+    before: VecDeque<LinkCounts>,
 }
 
 /// All of them, by the kernel's index.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LinkTotals {
     pub(super) by_index: BTreeMap<u32, LinkTotal>,
-    /// When the reading before the latest was made; none: there was none.
-    pub(super) before_at: Option<Instant>,
-    latest_at: Option<Instant>,
+    /// When the last readings were made, the newest first.
+    read_at: VecDeque<Instant>,
 }
 
 impl LinkTotals {
+    /// What an interface had counted up to the last reading at that time or before; none: all that are kept came later.
+    pub(super) fn at(&self, total: &LinkTotal, time: Instant) -> Option<LinkCounts> {
+        let place = self.read_at.iter().position(|read_at| *read_at <= time)?;
+        // Who was read for the first time after it had counted nothing then.
+        Some(place.checked_sub(1).map_or(total.latest, |n| total.before.get(n).copied().unwrap_or_default()))
+    }
+
     /// Takes over a reading: what the interfaces that are captured counted since the one before. `last` is that one.
     fn take(&mut self, reading: &HashMap<u32, LinkCounts>, last: &HashMap<u32, LinkCounts>, links: &Links) {
-        self.before_at = self.latest_at.replace(Instant::now());
+        self.read_at.push_front(Instant::now());
+        self.read_at.truncate(MAX_READINGS);
         for total in self.by_index.values_mut() {
-            (total.before, total.is_captured) = (total.latest, false);
+            total.before.push_front(total.latest);
+            total.before.truncate(MAX_READINGS - 1);
+            total.is_captured = false;
         }
         for (index, counts) in reading {
             let name = links.get(*index).map_or_else(|| format!("if{index}").into(), |link| Arc::clone(&link.name));
             let none = LinkCounts::default();
-            let total = LinkTotal { name: Arc::clone(&name), is_captured: true, latest: none, before: none };
+            let before = VecDeque::with_capacity(MAX_READINGS);
+            let total = LinkTotal { name: Arc::clone(&name), is_captured: true, latest: none, before };
             let total = self.by_index.entry(*index).or_insert(total);
             (total.name, total.is_captured) = (name, true);
             if let Some(before) = last.get(index) {
@@ -154,11 +166,29 @@ mod tests {
     fn what_was_counted_before_the_capture_or_between_two_is_not_its() {
         assert_eq!(after(&[Some(1000)]).latest, counts(0));
         let total = after(&[Some(1000), Some(1005), Some(1008)]);
-        assert_eq!((total.latest, total.before, &*total.name), (counts(8), counts(5), "eth7"));
+        assert_eq!((total.latest, &*total.name), (counts(8), "eth7"));
+        assert_eq!(total.before, [counts(5), counts(0)]);
         let total = after(&[Some(1000), Some(1005), None, Some(2000), Some(2001)]);
         assert_eq!((total.latest, total.is_captured), (counts(6), true));
         assert!(!after(&[Some(1), None]).is_captured);
         assert_eq!(after(&[Some(1000), Some(3)]).latest, counts(3), "a driver that was loaded again counts from zero");
+    }
+
+    #[test]
+    fn what_was_counted_up_to_a_time_is_known_for_some_seconds() {
+        let (mut totals, mut last, links) = (LinkTotals::default(), HashMap::new(), links([7, 8]));
+        let started = Instant::now();
+        for n in 1..=6 {
+            let late = (n > 4).then_some((8, counts(100)));
+            let reading: HashMap<u32, LinkCounts> = [(7, counts(n))].into_iter().chain(late).collect();
+            totals.take(&reading, &last, &links);
+            last = reading;
+        }
+        let (times, eth7) = (totals.read_at.clone(), &totals.by_index[&7]);
+        let at = |n: usize| totals.at(eth7, times[n]).map(|counts| counts.packets);
+        assert_eq!([0, 1, 2, 3].map(at), [Some(5), Some(4), Some(3), Some(2)]);
+        assert_eq!(totals.at(eth7, started), None, "too long ago");
+        assert_eq!(totals.at(&totals.by_index[&8], times[3]), Some(counts(0)), "it was not there");
     }
 
     #[test]
@@ -181,7 +211,7 @@ mod tests {
         socket.send_to(&[0; 1000], socket.local_addr().unwrap()).unwrap();
         let totals = meter.read(&links, |index| index == 1);
         let total = &totals.by_index[&1];
-        assert!(totals.before_at.is_some() && total.latest.packets >= 1 && total.latest.octets >= 1028, "{total:?}");
+        assert!(total.latest.packets >= 1 && total.latest.octets >= 1028, "{total:?}");
         assert!(meter.read(&links, |_| false).by_index.values().all(|total| !total.is_captured));
     }
 }

@@ -51,7 +51,9 @@ fn notes(ledger: &Ledger) -> impl Iterator<Item = String> {
         "The agent has a filter (--filter): what the kernel counts and what is captured cannot be compared.".to_owned()
     });
     let interfaces = ledger.interfaces.iter().flat_map(interface);
-    let merged = ledger.total.is_merged.then(|| merged(&ledger.total));
+    // What is merged on an interface that is compared by itself is said there.
+    let is_of_all = ledger.total.is_merged && !ledger.interfaces.iter().any(|i| i.is_merged);
+    let merged = is_of_all.then(|| merged(&ledger.total));
     filtered.into_iter().chain(interfaces).chain(merged).chain(events_missed(ledger))
 }
 

@@ -40,9 +40,11 @@ fn amount(name: &str, amount: Amount) -> Row {
     row(name, [grouped(amount.packets), grouped(amount.bytes)])
 }
 
-/// Each interface, and all together.
+/// Each interface, and all together. The socket of all interfaces is no row of its own: what it did stands in the last one.
 fn each(ledger: &Ledger) -> impl Iterator<Item = (&str, &InterfaceAccount)> {
-    ledger.interfaces.iter().map(|i| (i.name.as_str(), i)).chain([("all together", &ledger.total)])
+    let is_shown = |i: &&InterfaceAccount| i.kernel.is_some() || i.captured.packets > 0;
+    let interfaces = ledger.interfaces.iter().filter(is_shown).map(|i| (i.name.as_str(), i));
+    interfaces.chain([("all together", &ledger.total)])
 }
 
 fn interfaces(ledger: &Ledger) -> Vec<Row> {
@@ -93,4 +95,31 @@ fn end(name: &str, account: &EndAccount) -> Vec<Row> {
     let others = account.not_attributed.iter().map(|(why, n)| amount(&format!("  no process, {why}"), *n));
     let all = [row(&title, ["PACKETS", "BYTES"].map(str::to_owned)), amount("in records", account.total())];
     all.into_iter().chain(attributed).chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::KernelAccount;
+
+    #[test]
+    fn columns_line_up_and_what_is_not_known_is_a_dash() {
+        let amount = |packets| Amount { packets, bytes: packets * 100 };
+        let interface = |name: &str, packets, received| InterfaceAccount {
+            name: name.into(),
+            kernel: Some(KernelAccount { amount: amount(packets), ..KernelAccount::default() }),
+            received,
+            captured: amount(packets),
+            ..InterfaceAccount::default()
+        };
+        let any = InterfaceAccount { name: "any".into(), received: Some(9), dropped: 7, ..InterfaceAccount::default() };
+        let total = InterfaceAccount { missed: 3, is_merged: true, ..interface("all", 1_234_567, Some(1_234_569)) };
+        let ledger = Ledger { interfaces: vec![any, interface("eth0", 1_234_567, None)], total, ..Ledger::default() };
+        let text = render(&ledger);
+        let expected = "INTERFACE, PACKETS     KERNEL   CAPTURED  DROPPED  MISSED  TO READ\n\
+                        eth0                1,234,567  1,234,567        -       -        -\n\
+                        all together        1,234,567  1,234,567        0     (3)        2\n";
+        assert!(text.starts_with(expected), "{text}");
+        assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
+    }
 }
