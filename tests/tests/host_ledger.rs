@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use pidflow_tests::process::{self, Guarded};
 use pidflow_tests::serving::{Serving, eventually};
-use pidflow_tests::{skip, sys};
+use pidflow_tests::{skip, sys, xdp};
 use serde_json::Value;
 
 /// After so long without packets, all flows are in records, and the kernel and the sockets have been asked again.
@@ -288,6 +288,45 @@ fn an_interface_that_goes_down_and_comes_back_has_no_gap() {
     let (ledger, _) = at_rest(&agent, ["v0", "lo"]);
     assert_flows(&ledger);
     assert!(amount(&account(&ledger, "v0")["captured"])[0] >= 700, "{ledger:#}");
+    agent.stop().unwrap();
+}
+
+#[test]
+fn packets_that_never_come_to_the_capture_are_missed_to_the_packet() {
+    let name = "packets_that_never_come_to_the_capture_are_missed_to_the_packet";
+    if skip::without_root(name) {
+        return;
+    }
+    network();
+    ip("addr add 198.51.100.1/24 dev far");
+    ip("neigh replace 198.51.100.99 lladdr 02:00:00:00:00:64 dev far");
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Serving::start(dir.path(), &["-i", "v0", "-i", "lo", "--probes", "poll"]).unwrap();
+    let send = |packets: usize| {
+        let socket = UdpSocket::bind("198.51.100.1:7006").unwrap();
+        (0..packets).for_each(|_| assert_eq!(socket.send_to(&[0; 400], "198.51.100.99:9").unwrap(), 400));
+    };
+    send(50);
+    let (ledger, _) = at_rest(&agent, ["v0", "lo"]);
+    assert_eq!(amount(&account(&ledger, "v0")["captured"])[0], 50);
+    let dropping = match xdp::drop_all("v0") {
+        Ok(dropping) => dropping,
+        Err(e) => return skip::skip(name, &format!("no XDP program can be attached: {e:#}")),
+    };
+    send(77);
+    drop(dropping);
+    send(20);
+    let missed = || Ok(account(&agent.json("/api/ledger")?, "v0")["missed"] == 77);
+    eventually("what was dropped below the capture is missed", missed).unwrap();
+    let ledger = agent.json("/api/ledger").unwrap();
+    let v0 = account(&ledger, "v0");
+    assert_eq!([&v0["kernel"], &v0["captured"]].map(|of| amount(of)[0]), [147, 70], "{ledger:#}");
+    assert_eq!(ledger["gaps"].as_array().unwrap().len(), 1, "{ledger:#}");
+    assert_eq!(agent.metric("pidflow_ledger_gap_packets{check=\"kernel\"}").unwrap(), 77);
+    let said = audit(&["--listen", &agent.address.to_string()]);
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert_eq!(said.status.code(), Some(1), "{text}");
+    assert!(text.contains("v0: the kernel counted 77 packets") && text.contains("XDP"), "{text}");
     agent.stop().unwrap();
 }
 
