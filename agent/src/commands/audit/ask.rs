@@ -1,9 +1,10 @@
 //! The request to a running agent.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -35,18 +36,34 @@ pub(super) fn ledger(args: &AuditArgs) -> Result<String> {
     if let Some(token) = Token::given(args.token_file.as_deref())? {
         request = request.header("authorization", token.header());
     }
-    let mut answer = request.call().map_err(|e| {
-        let why = if let ureq::Error::Io(e) = e { e.to_string() } else { e.to_string() };
-        anyhow!(
-            "no agent answers at {address} ({why}); is \"pidflow run\" running, and its --listen the address asked?"
-        )
-    })?;
+    let mut answer = request.call().map_err(|e| no_answer(address, &e))?;
     let (status, body) = (answer.status(), answer.body_mut().read_to_string());
     let body = body.with_context(|| format!("the answer of {address} broke off"))?;
     match status {
         StatusCode::OK => Ok(body),
         StatusCode::NOT_FOUND => bail!("{address} has no ledger: it is an older pidflow, or another program"),
+        StatusCode::UNAUTHORIZED => {
+            bail!("{address} asks for the agent's token, which --token-file FILE or PIDFLOW_TOKEN gives")
+        }
         _ => bail!("{address} refuses ({status}): {}", one_line(&body)),
+    }
+}
+
+/// What failed, and what to look at.
+fn no_answer(address: &str, e: &ureq::Error) -> anyhow::Error {
+    match e {
+        ureq::Error::Io(e) if e.kind() == ErrorKind::InvalidData => anyhow!(
+            "no trust in {address} ({e}); its certificate must be of an authority in --tls-ca and name the host of --listen"
+        ),
+        ureq::Error::Protocol(e) => {
+            anyhow!("{address} does not speak HTTP ({e}); an agent that serves HTTPS is asked with --tls-ca FILE")
+        }
+        e => {
+            let why = if let ureq::Error::Io(e) = e { e.to_string() } else { e.to_string() };
+            anyhow!(
+                "no agent answers at {address} ({why}); is \"pidflow run\" running, and its --listen the address asked?"
+            )
+        }
     }
 }
 
@@ -65,6 +82,7 @@ fn trusting(file: &Path) -> Result<TlsConfig> {
     let failed = || format!("cannot read certificates from {}", file.display());
     let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).with_context(failed)?.collect();
     let all: Vec<_> = all.with_context(failed)?.iter().map(|c| Certificate::from_der(c).to_owned()).collect();
+    ensure!(!all.is_empty(), "{} holds no certificate", file.display());
     let config = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&all));
     Ok(config.unversioned_rustls_crypto_provider(std::sync::Arc::new(ring::default_provider())).build())
 }
