@@ -4,6 +4,7 @@ mod counters;
 mod error;
 mod file;
 mod filter;
+mod interface_counts;
 mod live;
 
 use std::sync::Arc;
@@ -12,6 +13,8 @@ pub use counters::{CaptureCounters, InterfaceChanges};
 pub use error::CaptureError;
 pub use file::{CaptureFiles, FileOptions, Interrupt};
 pub use filter::Filter;
+pub use interface_counts::{BatchCounts, InterfaceCounts, LinkCounts, SocketCounts};
+pub(crate) use live::ANY;
 pub use live::{Interfaces, LiveCapture, LiveOptions, PacketBatch, SeenUntil};
 
 /// The greatest number of packets in one batch.

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod audit;
 mod check;
 mod doctor;
 mod fields;
@@ -20,6 +21,7 @@ pub(crate) fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Fields(args) => fields::execute(&args).map(fine),
         Command::Generate(args) => generate::execute(&args).map(fine),
         Command::Check(args) => check::execute(&args).map(fine),
+        Command::Audit(args) => audit::execute(&args),
         Command::Doctor(args) => doctor::execute(&args),
         Command::Read(args) => read::execute(*args).map(fine),
         Command::Run(args) => run::execute(*args).map(fine),

@@ -8,6 +8,7 @@ use pidflow_schema::FlowRecord;
 
 use super::RECORD_BATCH;
 use super::figures::Figures;
+use crate::ledger::Ends;
 
 /// Tells of each process what it used; see [`pidflow_engine::join::Joiner::tell_usage`].
 pub(crate) type TellUsage<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&Usage));
@@ -31,6 +32,7 @@ pub(crate) type Enricher = Box<dyn FnMut(&mut FlowRecord)>;
 pub(crate) struct Outlet {
     enrichers: Vec<Enricher>,
     wall_ahead_ns: i64,
+    ends: Ends,
     onlooker: Option<Box<dyn Onlooker>>,
     /// A reload changes them while they work.
     exporters: Arc<ExporterSet>,
@@ -39,7 +41,7 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// To exporters alone.
     pub(crate) fn new(exporters: Arc<ExporterSet>) -> Self {
-        Self { enrichers: Vec::new(), wall_ahead_ns: 0, onlooker: None, exporters }
+        Self { enrichers: Vec::new(), wall_ahead_ns: 0, ends: Ends::default(), onlooker: None, exporters }
     }
 
     /// Also to an onlooker.
@@ -82,11 +84,17 @@ impl Outlet {
     }
 
     fn enriched(&mut self, mut record: FlowRecord) -> FlowRecord {
+        self.ends.count(&record);
         self.enrichers.iter_mut().for_each(|enrich| enrich(&mut record));
         let (flow, by_ns) = (&mut record.flow, self.wall_ahead_ns);
         flow.first_ns = flow.first_ns.saturating_add_signed(by_ns);
         flow.last_ns = flow.last_ns.saturating_add_signed(by_ns);
         record
+    }
+
+    /// Records handed on, by how their ends were attributed.
+    pub(super) const fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// The onlooker, if there is one.

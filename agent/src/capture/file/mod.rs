@@ -17,7 +17,7 @@ use std::sync::Arc;
 use pidflow_engine::decode::{Decoder, Fragments, Frame};
 use pidflow_engine::packet::Packet;
 
-use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface, counters::count};
+use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface};
 use input::{Filled, Input};
 pub use interrupt::Interrupt;
 use records::{BadBlock, Fault, Found, Record, Records};
@@ -190,7 +190,7 @@ fn decode(
 ) {
     let Record { time_ns, wire_octets, interface, link, data } = *record;
     if filter.as_mut().is_some_and(|filter| !filter.passes(link, data)) {
-        count(&mut counters.filtered, wire_octets);
+        counters.filtered.count(wire_octets);
         return;
     }
     match decoder.decode(link.into(), &Frame { time_ns, wire_octets, interface, data }) {

@@ -75,7 +75,7 @@ impl Inventory {
             // It is not all: what was not said may be there all the same.
             Said::All if self.was_disturbed => return,
             Said::All => self.is_complete = true,
-            Said::Is(_) | Said::Gone(_) => {}
+            Said::Is(_) | Said::Counted(..) | Said::Gone(_) => {}
         }
         self.links.take(said, events);
     }
