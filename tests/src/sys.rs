@@ -267,3 +267,34 @@ fn ptrace(request: libc::c_uint, thread: i32) -> Result<()> {
     let result = unsafe { libc::ptrace(request, thread, none, none) };
     if result < 0 { Err(io::Error::last_os_error()).context("ptrace") } else { Ok(()) }
 }
+
+/// A packet(7) socket that sends whole frames on an interface, and receives nothing.
+pub fn packet_socket(interface: &str) -> io::Result<OwnedFd> {
+    let name = std::ffi::CString::new(interface)?;
+    // SAFETY: the name outlives the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    let mut address: libc::sockaddr_ll = no_link_address();
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_ifindex = i32::try_from(index).unwrap_or(0);
+    let size = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: a new descriptor that nobody else owns; `address` outlives the call and `size` is its size.
+    unsafe {
+        let fd = check(libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0))?;
+        let socket = OwnedFd::from_raw_fd(fd);
+        check(libc::bind(fd, (&raw const address).cast(), size))?;
+        Ok(socket)
+    }
+}
+
+/// An address of which every member may be zero.
+fn no_link_address() -> libc::sockaddr_ll {
+    // SAFETY: plain numbers.
+    unsafe { mem::zeroed() }
+}
+
+/// Sends one frame.
+pub fn send_frame(socket: &impl AsRawFd, frame: &[u8]) -> io::Result<()> {
+    // SAFETY: `frame` outlives the call.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

@@ -5,6 +5,7 @@ mod args;
 mod burst;
 mod contested;
 mod disk;
+mod flood;
 mod load;
 mod metrics;
 mod netns;
@@ -49,6 +50,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "unreachable" => netns::unreachable(&args),
         "ping" => ping::run(&args),
         "metrics" => metrics::run(&args),
+        "flood" => flood::run(&args),
+        "flood-connect" => flood::connect(&args),
         "load" => load::run(&args),
         "guest" => crate::guest::run(&args.need::<String>("backends")?),
         other => bail!("unknown scenario {other:?}"),
