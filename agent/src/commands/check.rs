@@ -2,15 +2,16 @@
 
 use std::io::Write;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use pidflow_exporters::{ExporterConfig, Mode, Unusable};
 
 use super::preflight;
 use crate::cli::CheckArgs;
 use crate::config;
 use crate::config::options::Options;
-use crate::config::outputs::Outputs;
+use crate::config::outputs::{Outputs, start_error};
 use crate::failure::{Failure, OrUsage};
+use crate::privileges::Role;
 
 /// Says that the file is fine, or what is wrong with it and where.
 pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
@@ -23,13 +24,13 @@ pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
 
 /// What the file says is in order; whether exporters can be made of it is another question.
 fn check_exporters(args: &CheckArgs, options: &Options, outputs: &Outputs) -> anyhow::Result<()> {
-    pidflow_exporters::check(&outputs.exporters, &outputs.context).map_err(|Unusable { index, error }| {
+    outputs.try_out(Role::Exporters)?.map_err(|Unusable { index, error }| {
         let line = match index.checked_sub(outputs.exporters.len() - options.exporters.len()) {
             Some(number) => config::line_of_exporter(&args.config, number, error.key()),
             None => config::line_of_option(&args.config, option(outputs.exporters.get(index))),
         };
         let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-        anyhow!("{}{line}: {error}", args.config.display())
+        start_error(error).context(format!("{}{line}", args.config.display()))
     })
 }
 
