@@ -302,7 +302,7 @@ fn the_man_page_is_clean() {
         .arg(root().join("deploy/man/pidflow.1"))
         .output()
     else {
-        return pidflow_tests::skip::skip("the_man_page_is_clean", "no man on this host");
+        return skip::skip("the_man_page_is_clean", "no man on this host");
     };
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
 }

@@ -1,11 +1,9 @@
 //! `pidflow check`: checks a configuration file as `run` would, without running.
 
-use std::io::Write;
-
 use anyhow::Context;
 use pidflow_exporters::{ExporterConfig, Mode, Unusable};
 
-use super::preflight;
+use super::{preflight, print};
 use crate::cli::CheckArgs;
 use crate::config;
 use crate::config::options::Options;
@@ -19,7 +17,7 @@ pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Live).with_context(|| args.config.display().to_string()).or_usage()?;
     check_exporters(args, &options, &outputs).or_usage()?;
     preflight::check(&options).with_context(|| args.config.display().to_string()).or_usage()?;
-    Ok(writeln!(std::io::stdout(), "{}: fine", args.config.display())?)
+    print(format!("{}: fine\n", args.config.display()).as_bytes())
 }
 
 /// What the file says is in order; whether exporters can be made of it is another question.
