@@ -111,7 +111,7 @@ mod tests {
     fn what_could_be_made_is_told_from_what_could_not() {
         let dir = tempfile::tempdir().unwrap();
         let (is, sub) = (dir.path().join("is"), dir.path().join("a/b/c"));
-        std::fs::write(&is, "").unwrap();
+        fs::write(&is, "").unwrap();
         file(&is).unwrap();
         file(&dir.path().join("new")).unwrap();
         folder(&sub).unwrap();
@@ -121,7 +121,7 @@ mod tests {
         let turn = dir.path().join("turn");
         std::os::unix::fs::symlink(&turn, &turn).unwrap();
         assert!(file(&turn).is_err() && folder(&turn.join("x")).is_err());
-        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        let left = fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(left, 2, "nothing was made");
     }
 
@@ -129,13 +129,13 @@ mod tests {
     fn files_are_as_they_were() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("flows.json");
-        std::fs::write(&path, "x").unwrap();
-        let before = std::fs::metadata(&path).unwrap().modified().unwrap();
+        fs::write(&path, "x").unwrap();
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
         file(&path).unwrap();
         make_nameless(dir.path()).unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"x");
-        assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), before);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]
