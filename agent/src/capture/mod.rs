@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use counters::{CaptureCounters, InterfaceChanges};
 pub use error::CaptureError;
-pub use file::{CaptureFiles, FileOptions, Interrupt};
+pub use file::{CaptureFiles, FileOptions, Interrupt, Opener};
 pub use filter::Filter;
 pub use interface_counts::{BatchCounts, InterfaceCounts, LinkCounts, SocketCounts};
 pub(crate) use live::ANY;

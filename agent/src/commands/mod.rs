@@ -10,7 +10,10 @@ mod read;
 mod run;
 mod summary;
 
+use std::io::Write;
 use std::process::ExitCode;
+
+use anyhow::Context;
 
 use crate::cli::Command;
 use crate::failure::Failure;
@@ -26,6 +29,11 @@ pub(crate) fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Read(args) => read::execute(*args).map(fine),
         Command::Run(args) => run::execute(*args).map(fine),
     }
+}
+
+/// What a command was asked for, to standard output.
+fn print(text: &[u8]) -> Result<(), Failure> {
+    Ok(std::io::stdout().write_all(text).context("cannot write to standard output")?)
 }
 
 fn fine((): ()) -> ExitCode {

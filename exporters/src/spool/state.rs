@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::private_files;
 
+/// The file.
+pub(super) const NAME: &str = "state";
 /// Octets of a number: the number, its CRC-32, and nothing.
 const SLOT_BYTES: usize = 16;
 
@@ -39,7 +41,7 @@ pub(super) struct StateFile {
 
 impl StateFile {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        let file = private_files::open(&folder.join("state"))?;
+        let file = private_files::open(&folder.join(NAME))?;
         Ok(Self { file, accepted: AtomicU64::new(0), noted: Mutex::new(0) })
     }
 

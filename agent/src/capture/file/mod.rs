@@ -2,6 +2,7 @@
 
 mod input;
 mod interrupt;
+mod opener;
 mod order;
 mod pcap;
 mod pcapng;
@@ -20,7 +21,9 @@ use pidflow_engine::packet::Packet;
 use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface};
 use input::{Filled, Input};
 pub use interrupt::Interrupt;
+pub use opener::Opener;
 use records::{BadBlock, Fault, Found, Record, Records};
+use source::Source;
 
 /// How files are read.
 #[derive(Default)]
@@ -31,6 +34,8 @@ pub struct FileOptions {
     pub fragments: Fragments,
     /// Ends a wait for input; none: reading waits as long as it takes.
     pub interrupt: Option<Interrupt>,
+    /// Opens the files; none: whoever reads does.
+    pub opener: Option<Opener>,
 }
 
 /// Several capture files, read one after the other.
@@ -40,6 +45,7 @@ pub struct CaptureFiles {
     filter: Option<Filter>,
     decoder: Decoder,
     interrupt: Option<Interrupt>,
+    opener: Option<Opener>,
     counters: CaptureCounters,
     interfaces: Vec<Interface>,
     reported_interfaces: usize,
@@ -83,6 +89,7 @@ impl CaptureFiles {
             filter: options.filter,
             decoder: Decoder::new(options.fragments),
             interrupt: options.interrupt,
+            opener: options.opener,
             counters: CaptureCounters::default(),
             interfaces: Vec::new(),
             reported_interfaces: 0,
@@ -143,9 +150,13 @@ impl CaptureFiles {
 
     fn open_next(&mut self) -> Result<bool, CaptureError> {
         let Some(path) = self.waiting.pop_front() else { return Ok(false) };
-        let opened = CaptureFile::open(path, self.interrupt.clone());
+        let source = self.opener.as_ref().map_or_else(|| Source::open(&path), |opener| opener.open(&path));
+        let opened = source.map(|source| Input::new(source, self.interrupt.clone()));
         self.counters.damaged_files += u64::from(opened.is_err());
-        self.current = Some(opened?);
+        match opened {
+            Ok(input) => self.current = Some(CaptureFile::new(path, input)),
+            Err(source) => return Err(CaptureError::Open { path, source }),
+        }
         Ok(true)
     }
 
@@ -200,17 +211,14 @@ fn decode(
 }
 
 impl CaptureFile {
-    fn open(path: PathBuf, interrupt: Option<Interrupt>) -> Result<Self, CaptureError> {
-        match Input::open(&path, interrupt) {
-            Ok(input) => Ok(Self {
-                name: path.to_string_lossy().into(),
-                path,
-                input,
-                records: Records::Unrecognized,
-                packets: 0,
-                bad_blocks: BadBlocks::default(),
-            }),
-            Err(source) => Err(CaptureError::Open { path, source }),
+    fn new(path: PathBuf, input: Input) -> Self {
+        Self {
+            name: path.to_string_lossy().into(),
+            path,
+            input,
+            records: Records::Unrecognized,
+            packets: 0,
+            bad_blocks: BadBlocks::default(),
         }
     }
 
