@@ -4,8 +4,8 @@ use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext};
 use pidflow_schema::abi::SocketOp;
 
-use crate::kernel::{IPPROTO_TCP, Sock, Task};
-use crate::socket::{attempted, connecting, failed, forget, happened};
+use crate::kernel::{IPPROTO_TCP, Sock};
+use crate::socket::{attempted, closed, connecting, failed, forget, happened};
 
 /// `include/net/tcp_states.h`.
 const ESTABLISHED: u32 = 1;
@@ -60,8 +60,8 @@ pub fn tcp_close_by_state(ctx: RawTracePointContext) -> i32 {
         (ESTABLISHED | CLOSE_WAIT | SYN_RECV, CLOSE) => sk.is_shut(),
         _ => false,
     };
-    if ends && !Task::current().is_kernel_thread() {
-        happened(SocketOp::Close, sk);
+    if ends {
+        closed(sk);
     }
     0
 }
@@ -140,6 +140,6 @@ pub fn kprobe_inet_release(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 fn released(socket: u64) {
     if let Some(sk) = Sock::of_socket(socket) {
-        happened(SocketOp::Close, sk);
+        closed(sk);
     }
 }
