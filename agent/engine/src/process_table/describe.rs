@@ -30,26 +30,27 @@ impl ProcessTable {
     /// A number for all that a description is made of: the versions and images of the process and its ancestors, and the
     /// names of users and pods.
     fn state_at(&self, id: ProcessId, time_ns: u64) -> u64 {
-        let entries = std::iter::once(id).filter_map(|id| self.entries.get(&id)).chain(self.ancestors(id));
+        let entries = std::iter::once(id).filter_map(|id| self.entries.get(&id)).chain(self.ancestors(id, time_ns));
         entries.fold(self.names_version, |state, entry| {
             let image = entry.image_at(time_ns).map_or(0, |i| i.since_ns);
-            (state.rotate_left(23) ^ entry.version.wrapping_mul(MIXER) ^ image).wrapping_mul(MIXER)
+            let parent = u64::from(entry.parent_at(time_ns).1);
+            (state.rotate_left(23) ^ entry.version.wrapping_mul(MIXER) ^ image ^ (parent << 32)).wrapping_mul(MIXER)
         })
     }
 
     /// The entries of the ancestors, nearest first.
-    fn ancestors(&self, of: ProcessId) -> impl Iterator<Item = &Entry> {
-        self.ancestor_ids(of).filter_map(|id| self.entries.get(&id))
+    fn ancestors(&self, of: ProcessId, time_ns: u64) -> impl Iterator<Item = &Entry> {
+        self.ancestor_ids(of, time_ns).filter_map(|id| self.entries.get(&id))
     }
 
-    fn ancestor_ids(&self, of: ProcessId) -> impl Iterator<Item = ProcessId> {
-        let parent = |id: &ProcessId| self.entries.get(id)?.parent;
+    fn ancestor_ids(&self, of: ProcessId, time_ns: u64) -> impl Iterator<Item = ProcessId> {
+        let parent = move |id: &ProcessId| self.entries.get(id)?.parent_at(time_ns).0;
         std::iter::successors(parent(&of), parent).take(MAX_ANCESTORS)
     }
 
     fn described_anew(&self, id: ProcessId, entry: &Entry, time_ns: u64) -> Process {
         let image = entry.image_at(time_ns);
-        let parent = self.ancestors(id).next().and_then(|p| p.image_at(time_ns));
+        let parent = self.ancestors(id, time_ns).next().and_then(|p| p.image_at(time_ns));
         let uid = image.map_or(0, |i| i.uid);
         let text = |of: Option<&Arc<str>>| of.cloned().unwrap_or_default();
         Process {
@@ -62,7 +63,7 @@ impl ProcessTable {
             command_line: text(image.map(|i| &i.command_line)),
             container_id: Arc::clone(&entry.container_id),
             pod: self.pods.get(&*entry.container_id).cloned(),
-            parent_pid: entry.parent_pid,
+            parent_pid: entry.parent_at(time_ns).1,
             parent_name: text(parent.map(|p| &p.name)),
             parent_uid: parent.map(|p| p.uid),
             parent_user: parent.map(|p| self.user(p.uid)).unwrap_or_default(),
@@ -82,7 +83,7 @@ impl ProcessTable {
 
     fn chain(&self, of: ProcessId, time_ns: u64) -> Arc<str> {
         let mut text = String::new();
-        for id in self.ancestor_ids(of) {
+        for id in self.ancestor_ids(of, time_ns) {
             let Some(entry) = self.entries.get(&id) else { break };
             chain::add(&mut text, entry.image_at(time_ns).map_or("?", |i| &i.name), id.pid);
         }

@@ -185,6 +185,51 @@ fn what_is_described_after_its_end_is_another_process() {
     assert_eq!(&*t.name(me.id, 90).unwrap(), "me");
 }
 
+/// A daemon forks twice; told was always the shell that started it.
+#[test]
+fn a_process_is_its_parents_child_until_that_one_ends() {
+    let mut t = ProcessTable::default();
+    let (init, shell, daemon) = (task(1, 1, "init"), task(10, 5, "sh"), task(11, 6, "daemon"));
+    t.seen(10, &init, 0);
+    t.forked(20, &shell, &init);
+    t.forked(30, &daemon, &shell);
+    t.exited(&shell, 1, Sample { time_ns: 100, ..Sample::default() });
+    t.seen(500, &daemon, 1);
+    let parent = |t: &mut ProcessTable, time| {
+        let p = t.describe(daemon.id, time).unwrap();
+        (p.parent_pid, p.parent_name.to_string(), p.ancestors.to_string())
+    };
+    let (before, after) = ((10, "sh".into(), "sh(10)<init(1)".into()), (1, "init".into(), "init(1)".into()));
+    assert_eq!((parent(&mut t, 99), parent(&mut t, 100)), (before.clone(), after.clone()));
+    t.seen(600, &daemon, 10);
+    assert_eq!(parent(&mut t, 700), after, "told late by an attempt that began before");
+    t.seen(700, &daemon, 0);
+    assert_eq!(parent(&mut t, 800), after, "not known is no change");
+    assert_eq!(parent(&mut t, 99), before);
+    t.exited(&daemon, 1, Sample { time_ns: 900, ..Sample::default() });
+    t.expire(1_000);
+    assert_eq!(t.len(), 1, "init is nobody's parent any more, and lives on");
+    t.exited(&init, 0, Sample { time_ns: 1_100, ..Sample::default() });
+    t.expire(2_000);
+    assert!(t.is_empty());
+}
+
+#[test]
+fn a_subreaper_takes_children_with_an_exec_too() {
+    let mut t = ProcessTable::default();
+    let (reaper, shell, job) = (task(9, 4, "systemd"), task(10, 5, "sh"), task(11, 6, "job"));
+    t.forked(20, &shell, &reaper);
+    t.forked(30, &job, &shell);
+    // The end of the shell was not told: the change is somewhere between.
+    t.execed(20_000_000, &job, 9, ("/bin/job", "job"));
+    let parent = |t: &mut ProcessTable, time| t.describe(job.id, time).unwrap().parent_pid;
+    assert_eq!((parent(&mut t, 40), parent(&mut t, 20_000_000)), (10, 9));
+    let newer = task(12, 7, "newer");
+    t.seen(21_000_000, &newer, 9);
+    t.seen(22_000_000, &job, 12);
+    assert_eq!(parent(&mut t, 23_000_000), 9, "a parent is older than its child");
+}
+
 fn seen(time_ns: u64, task: Task, executable: &str, command_line: &str) -> ProcessSeen {
     ProcessSeen {
         time_ns,
