@@ -1,8 +1,8 @@
 //! Processes that have another name, user or parent after one of their flows.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::parent_id;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::args::Args;
-use super::wire::{self, LOOPBACKS, Plan};
+use super::wire::{self, Closer, LOOPBACKS, Plan, TCP};
 use crate::sys;
+use crate::truth::{End, Exchange, Expected};
 
 /// Longer than an event may be told after its packet.
 const APART: Duration = Duration::from_millis(50);
@@ -52,9 +53,9 @@ fn orphaned(target: SocketAddr, truth: &File) -> Result<()> {
         let child = sys::fork(|| {
             sys::outlive_parent();
             let _held = &ends;
-            before_and_after(target, truth, || await_orphan(&goes))
+            across(target, truth, || await_orphan(&goes))
         })?;
-        // Its first flow is over when it says so; then it is left alone.
+        // Its first flow is under way when it says so; then it is left alone.
         go.read_exact(&mut [0])?;
         std::mem::forget(child);
         Ok(())
@@ -65,10 +66,25 @@ fn orphaned(target: SocketAddr, truth: &File) -> Result<()> {
     Ok(())
 }
 
+/// A flow over the change, in which the process is what it was at the beginning, and one after it.
+fn across(target: SocketAddr, truth: &File, change: impl Fn() -> Result<()>) -> Result<()> {
+    let mut exchange = Exchange::begin("changes", TCP, wire::unspecified(target.ip(), 0), target);
+    let mut stream = TcpStream::connect(target)?;
+    exchange.set_source(stream.local_addr()?);
+    exchange.destination_end = Expected::Process(wire::tcp_talk(&mut stream, Closer::Client.request())?);
+    exchange.source_end = Expected::Process(End::current()?);
+    change()?;
+    thread::sleep(APART);
+    drop(stream);
+    exchange.end_ns = sys::now_ns();
+    exchange.append_to(truth)?;
+    wire::tcp_exchange(Plan::plain("changes", target))?.append_to(truth)
+}
+
 /// Tells the parent to end, and waits until it has.
 fn await_orphan(mut tell: &io::PipeWriter) -> Result<()> {
     let (parent, begun) = (parent_id(), Instant::now());
-    io::Write::write_all(&mut tell, b".")?;
+    tell.write_all(b".")?;
     while parent_id() == parent {
         ensure!(begun.elapsed() < Duration::from_secs(5), "the parent does not end");
         thread::sleep(Duration::from_millis(1));
