@@ -3,10 +3,9 @@
 
 use aya_ebpf::macros::cgroup_sock;
 use aya_ebpf::programs::SockContext;
-use pidflow_schema::abi::SocketOp;
 
 use crate::kernel::Sock;
-use crate::socket::happened;
+use crate::socket::closed;
 
 /// A cgroup program can refuse some calls; 1 allows them.
 const ALLOW: i32 = 1;
@@ -15,7 +14,7 @@ const ALLOW: i32 = 1;
 #[cgroup_sock(sock_release)]
 pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
     if let Some(sk) = Sock::of_context(&ctx) {
-        happened(SocketOp::Close, sk);
+        closed(sk);
     }
     ALLOW
 }

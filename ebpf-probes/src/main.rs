@@ -9,6 +9,8 @@
 mod cgroup;
 mod emit;
 mod kernel;
+mod memory;
+mod path;
 mod process;
 mod socket;
 mod syscalls;

@@ -84,6 +84,29 @@ pub fn die_with_parent() {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
+/// The calling process lives on when its parent ends.
+pub fn outlive_parent() {
+    // SAFETY: no pointers are involved.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) };
+}
+
+/// Gives the calling process, of one thread, another user for good.
+pub fn set_user(uid: u32) -> Result<()> {
+    // SAFETY: no pointers are involved.
+    check(unsafe { libc::setresuid(uid, uid, uid) }).context("setresuid").map(drop)
+}
+
+/// The connection is reset when it is closed.
+pub fn reset_on_close(stream: &impl AsRawFd) -> Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = libc::socklen_t::try_from(size_of::<libc::linger>())?;
+    // SAFETY: the option is read from `linger`, which outlives the call.
+    let result = unsafe {
+        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size)
+    };
+    check(result).context("SO_LINGER").map(drop)
+}
+
 /// Renames the calling process (its leading thread).
 pub fn set_own_name(name: &str) -> Result<()> {
     fs::write("/proc/self/comm", name).context("set process name")

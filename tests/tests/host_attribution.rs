@@ -56,6 +56,16 @@ fn a_udp_server_that_only_receives() -> Result<()> {
 }
 
 #[test]
+fn workers_that_close_what_they_accept() -> Result<()> {
+    assert_perfect("workers_that_close_what_they_accept", "accept-close")
+}
+
+#[test]
+fn a_process_is_told_as_it_was_at_the_flow() -> Result<()> {
+    assert_perfect("a_process_is_told_as_it_was_at_the_flow", "changes")
+}
+
+#[test]
 fn connected_udp() -> Result<()> {
     assert_perfect("connected_udp", "udp-connected")
 }

@@ -148,7 +148,14 @@ pub(crate) const HOOKS: &[Hook] = &[
     },
     Hook {
         fact: "process exec",
-        ways: &[any(&[Raw("process_exec", "sched_process_exec")])],
+        ways: &[
+            any(&[Raw("process_exec_resolved", "sched_process_exec")]),
+            Way {
+                backend: None,
+                attach: &[Raw("process_exec", "sched_process_exec")],
+                lost: "full paths of executables of short-lived processes that were given another way",
+            },
+        ],
         missing: "names and command lines of short-lived processes",
     },
     Hook {

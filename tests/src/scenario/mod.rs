@@ -3,6 +3,8 @@
 
 mod args;
 mod burst;
+mod changes;
+mod closing;
 mod contested;
 mod disk;
 mod flood;
@@ -34,6 +36,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "exec-after-connect" => tcp::exec_after_connect(&args),
         "exec-continue" => tcp::exec_continue(&args),
         "comeback" => tcp::comeback(&args),
+        "accept-close" => closing::run(&args),
+        "changes" => changes::run(&args),
         "refused" => tcp::refused(&args),
         "timeout" => tcp::timeout(&args),
         "threads" => tcp::threads(&args),
