@@ -68,13 +68,16 @@ impl Outlet {
     /// As [`Outlet::hand_on`]; before each batch `pace` may wait for the exporters.
     pub(super) fn hand_on_paced(
         &mut self,
-        records: impl Iterator<Item = FlowRecord>,
+        mut records: impl Iterator<Item = FlowRecord>,
         mut pace: impl FnMut(&ExporterSet),
     ) {
-        let mut records = records.peekable();
-        while records.peek().is_some() {
-            let batch: Vec<_> = records.by_ref().take(RECORD_BATCH).map(|r| self.enriched(r)).collect();
-            let batch: Arc<[FlowRecord]> = batch.into();
+        loop {
+            // From an iterator of known length the records are written to where they stay.
+            let mut batch: Arc<[FlowRecord]> = records.by_ref().take(RECORD_BATCH).collect();
+            if batch.is_empty() {
+                return;
+            }
+            self.enrich(Arc::make_mut(&mut batch));
             if let Some(onlooker) = &mut self.onlooker {
                 onlooker.records(&batch);
             }
@@ -83,13 +86,18 @@ impl Outlet {
         }
     }
 
-    fn enriched(&mut self, mut record: FlowRecord) -> FlowRecord {
-        self.ends.count(&record);
-        self.enrichers.iter_mut().for_each(|enrich| enrich(&mut record));
-        let (flow, by_ns) = (&mut record.flow, self.wall_ahead_ns);
-        flow.first_ns = flow.first_ns.saturating_add_signed(by_ns);
-        flow.last_ns = flow.last_ns.saturating_add_signed(by_ns);
-        record
+    fn enrich(&mut self, records: &mut [FlowRecord]) {
+        records.iter().for_each(|record| self.ends.count(record));
+        for enrich in &mut self.enrichers {
+            records.iter_mut().for_each(enrich);
+        }
+        if self.wall_ahead_ns != 0 {
+            let by_ns = self.wall_ahead_ns;
+            for FlowRecord { flow, .. } in records {
+                flow.first_ns = flow.first_ns.saturating_add_signed(by_ns);
+                flow.last_ns = flow.last_ns.saturating_add_signed(by_ns);
+            }
+        }
     }
 
     /// Records handed on, by how their ends were attributed.

@@ -165,13 +165,11 @@ impl CaptureFiles {
         while packets.len() < before + BATCH {
             let step = match file.records.next(file.input.data(), &file.name, &mut self.interfaces) {
                 Ok(step) => step,
-                Err(Fault::Incomplete) => match file.input.fill(packets.len() == before)? {
-                    Filled::More => continue,
-                    Filled::Nothing => return Ok(Progress::Waiting),
-                    Filled::End if file.is_at_its_end() => return Ok(Progress::End),
-                    Filled::End => return Err(Fault::Incomplete),
+                // The fault as a whole, so that nothing has to be dropped for each packet that has none.
+                Err(fault) => match file.fill_after(fault, packets.len() == before)? {
+                    None => continue,
+                    Some(progress) => return Ok(progress),
                 },
-                Err(fault) => return Err(fault),
             };
             match step.found {
                 Found::Frame(record) => {
@@ -219,6 +217,18 @@ impl CaptureFile {
             records: Records::Unrecognized,
             packets: 0,
             bad_blocks: BadBlocks::default(),
+        }
+    }
+
+    /// Reads more where only that is amiss. None: there is more now.
+    #[cold]
+    fn fill_after(&mut self, fault: Fault, may_wait: bool) -> Result<Option<Progress>, Fault> {
+        let Fault::Incomplete = fault else { return Err(fault) };
+        match self.input.fill(may_wait)? {
+            Filled::More => Ok(None),
+            Filled::Nothing => Ok(Some(Progress::Waiting)),
+            Filled::End if self.is_at_its_end() => Ok(Some(Progress::End)),
+            Filled::End => Err(Fault::Incomplete),
         }
     }
 
