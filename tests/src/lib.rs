@@ -12,8 +12,9 @@ pub mod process;
 pub mod records;
 pub mod scenario;
 pub mod serving;
-pub mod skip;
 pub mod sys;
 pub mod trial;
 pub mod truth;
 pub mod vm;
+
+pub use pidflow_skip as skip;

@@ -16,7 +16,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crate, what of ours it may use, and what of others it may not.
-const ARROWS: [(&str, &[&str], &[&str]); 4] = [
+const ARROWS: [(&str, &[&str], &[&str]); 5] = [
     ("pidflow-schema", &[], &["tokio", "aya", "pcap", "procfs", "anyhow", "libc"]),
     (
         "pidflow-engine",
@@ -25,6 +25,8 @@ const ARROWS: [(&str, &[&str], &[&str]); 4] = [
     ),
     ("pidflow-exporters", &["pidflow-schema"], &["aya", "pcap", "procfs", "anyhow"]),
     ("pidflow", &["pidflow-schema", "pidflow-engine", "pidflow-exporters"], &[]),
+    // Of tests alone: a dependency of none but them.
+    ("pidflow-skip", &[], &["anyhow", "libc"]),
 ];
 
 /// Dependencies of every workspace member, without those of its tests.
