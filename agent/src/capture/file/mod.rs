@@ -7,6 +7,7 @@ mod pcap;
 mod pcapng;
 mod records;
 mod source;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,8 @@ use pidflow_engine::packet::Packet;
 use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface, counters::count};
 use input::{Filled, Input};
 pub use interrupt::Interrupt;
-use records::{BadBlock, Fault, Found, Record, Records};
+use records::Records;
+use step::{BadBlock, Fault, Found, Record};
 
 /// How files are read.
 #[derive(Default)]

@@ -5,6 +5,7 @@ mod cooked;
 mod frames;
 mod interfaces;
 mod inventory;
+mod link;
 mod links;
 mod netlink;
 mod open;

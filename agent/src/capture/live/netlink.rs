@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, send, socket_with};
 
-use super::links::Link;
+use super::link::Link;
 
 /// `RTMGRP_LINK` of linux/rtnetlink.h: the group that is told of each change of an interface.
 const LINK_GROUP: u32 = 1;
