@@ -10,8 +10,8 @@ use pidflow_schema::FlowRecord;
 use crate::capture::{CaptureCounters, InterfaceChanges};
 use crate::host::Host;
 use crate::live_view::{LiveView, Totals};
-use crate::metrics::talk::Talk;
-use crate::pipeline::{Figures, Onlooker, TellUsage};
+use crate::metrics::talk::TrafficSums;
+use crate::pipeline::{Figures, PipelineObserver, ReportUsage};
 use crate::probes::{HookReport, KernelCounts};
 use crate::published::Published;
 use crate::published::losses::{Loss, LossWindow};
@@ -19,7 +19,7 @@ use crate::published::status::{Exporter, Hook, Labelled, RecordCounts, Status};
 use crate::{figures, stderr, threads};
 
 /// Seconds between two choices of the series that are shown.
-const SETTLE_S: u64 = 15;
+const SELECTION_INTERVAL_S: u64 = 15;
 /// Seconds between two lines in the log.
 const SUMMARY_S: u64 = 60;
 
@@ -28,7 +28,7 @@ const MAX_NAMED: usize = 10;
 
 /// What does not change while running.
 #[derive(Debug, Clone)]
-pub(crate) struct About {
+pub(crate) struct RunDescription {
     /// Interfaces, joined.
     pub(crate) interfaces: String,
     /// Hooks and their ways.
@@ -40,9 +40,9 @@ pub(crate) struct About {
 pub(crate) struct Observers {
     published: Published,
     view: Option<LiveView>,
-    about: About,
+    about: RunDescription,
     host: Host,
-    talk: Talk,
+    talk: TrafficSums,
     records: RecordCounts,
     losses: LossWindow,
     started: Instant,
@@ -54,13 +54,13 @@ pub(crate) struct Observers {
 
 impl Observers {
     /// From now on.
-    pub(crate) fn new(published: Published, about: About, host: Host, max_edges: usize) -> Self {
+    pub(crate) fn new(published: Published, about: RunDescription, host: Host, max_edges: usize) -> Self {
         Self {
             published,
             view: None,
             about,
             host,
-            talk: Talk::new(max_edges),
+            talk: TrafficSums::new(max_edges),
             records: RecordCounts::default(),
             losses: LossWindow::default(),
             started: Instant::now(),
@@ -162,7 +162,7 @@ impl Observers {
     }
 }
 
-impl Onlooker for Observers {
+impl PipelineObserver for Observers {
     fn records(&mut self, records: &Arc<[FlowRecord]>) {
         let now_s = self.seconds();
         for r in records.iter() {
@@ -175,13 +175,13 @@ impl Onlooker for Observers {
         self.published.recent.add(records);
     }
 
-    fn usage(&mut self, tell: TellUsage<'_>) {
+    fn usage(&mut self, tell: ReportUsage<'_>) {
         self.talk.usage(self.started.elapsed().as_secs(), tell);
     }
 
     fn publish(&mut self, figures: &Figures) {
         let now_s = self.seconds();
-        if now_s >= self.settled_s + SETTLE_S {
+        if now_s >= self.settled_s + SELECTION_INTERVAL_S {
             self.settled_s = now_s;
             self.talk.settle(now_s);
         }

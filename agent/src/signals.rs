@@ -16,7 +16,7 @@ const WATCHED: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
 /// timeout(1), and others that pass signals on, send the same one to the process and to its group: what comes so soon
 /// after the first is not a second wish.
-const ECHO: Duration = Duration::from_millis(300);
+const REPEAT_WINDOW: Duration = Duration::from_millis(300);
 
 /// Becomes true when the program is asked to end.
 #[derive(Debug, Clone, Default)]
@@ -36,9 +36,9 @@ impl Stop {
 
 /// The signals, held back from the moment it was made; to be made before any other thread starts, because threads
 /// inherit the mask.
-pub(crate) struct Held(libc::sigset_t);
+pub(crate) struct HeldSignals(libc::sigset_t);
 
-impl Held {
+impl HeldSignals {
     /// Holds them back.
     pub(crate) fn new() -> Result<Self> {
         blocked().map(Self)
@@ -70,7 +70,7 @@ impl Held {
 fn wait_longer(set: &libc::sigset_t, first: Instant, reload: Option<&Sender<()>>) -> libc::c_int {
     loop {
         let signal = wait_for_end(set, reload);
-        if first.elapsed() > ECHO {
+        if first.elapsed() > REPEAT_WINDOW {
             return signal;
         }
     }

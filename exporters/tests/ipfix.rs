@@ -16,7 +16,7 @@ use netflow_parser::variable_versions::ipfix::{FlowSetBody, IPFix};
 use netflow_parser::{NetflowPacket, NetflowParser};
 use pidflow_exporters::ipfix::{IpfixEncoder, IpfixOptions};
 use pidflow_exporters::{MetricSource, Resend, Template, sample};
-use pidflow_schema::metric::{Family, Sample};
+use pidflow_schema::metric::{Family, MetricSample};
 use pidflow_schema::{Enterprise, FlowRecord};
 use proptest::prelude::*;
 
@@ -183,7 +183,7 @@ fn options_records_explain_every_enterprise_element_and_count() {
 
 /// The agent's figures as they are when they are sent.
 fn figures() -> MetricSource {
-    let by = |key, value| Sample::by(key, [(value, 7)]);
+    let by = |key, value| MetricSample::by(key, [(value, 7)]);
     MetricSource::new(move || {
         vec![
             Family::counter("pidflow.packets.discarded", "{packet}", "", by("reason", "not_ip")),

@@ -22,7 +22,7 @@ use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Loss, Mode, 
 use pidflow_schema::FlowRecord;
 use serde_json::{Value, json};
 
-const LONG: Duration = Duration::from_secs(30);
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 const RECORDS: usize = 100;
 /// Beside the address.
 const COMMON: &str = "batch-records = 40\n";
@@ -37,7 +37,7 @@ fn run(server: &Server, toml: &str, records: &[FlowRecord]) -> Snapshot {
     let context = ExportContext { mode: Mode::Offline, host_name: "web 1".into(), ..ExportContext::default() };
     let set = ExporterSet::start(&[exporter(server, toml)], &context).unwrap();
     set.send(&records.to_vec().into());
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!(end.accepted, end.exported + end.lost_total(), "{end:?}");
     end
 }

@@ -29,11 +29,11 @@ pub struct Kernel {
 
 /// What came of a request for something that may not exist here.
 #[derive(Debug)]
-pub enum Had<T> {
+pub enum Availability<T> {
     /// Here it is.
-    Yes(T),
+    Available(T),
     /// It cannot be had, and why.
-    No(String),
+    Unavailable(String),
 }
 
 fn own_folder() -> PathBuf {
@@ -42,12 +42,12 @@ fn own_folder() -> PathBuf {
 
 impl Kernel {
     /// Linux `version` (6.1 or 6.12) from Debian's packages.
-    pub fn fetch(version: &str) -> Result<Had<Self>> {
+    pub fn fetch(version: &str) -> Result<Availability<Self>> {
         let output = Command::new(own_folder().join("kernel.sh")).arg(version).output().context("run kernel.sh")?;
         let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         match output.status.code() {
-            Some(0) => Ok(Had::Yes(Self { folder: String::from_utf8(output.stdout)?.trim().into() })),
-            Some(UNAVAILABLE) => Ok(Had::No(complaint)),
+            Some(0) => Ok(Availability::Available(Self { folder: String::from_utf8(output.stdout)?.trim().into() })),
+            Some(UNAVAILABLE) => Ok(Availability::Unavailable(complaint)),
             _ => bail!("kernel.sh {version}: {}: {complaint}", output.status),
         }
     }

@@ -16,7 +16,7 @@ use crate::config::options::{CaptureOptions, Options};
 use crate::config::outputs::Outputs;
 use crate::failure::{Failure, OrUsage};
 use crate::pipeline::Reading;
-use crate::signals::{Held, Stop};
+use crate::signals::{HeldSignals, Stop};
 use crate::{config, logging, stderr, threads};
 
 /// Batches between two updates of the progress bar.
@@ -34,7 +34,7 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Offline).or_usage()?;
     let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     pidflow_exporters::check(&outputs.exporters, &outputs.context).or_usage()?;
-    let signals = Held::new()?;
+    let signals = HeldSignals::new()?;
     let bar = progress_bar(&captures);
     let interrupt = Interrupt::new().context("cannot make an event descriptor")?;
     let file_options = FileOptions { filter, fragments: options.flows.fragments(), interrupt: Some(interrupt.clone()) };

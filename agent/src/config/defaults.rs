@@ -11,9 +11,9 @@ use super::timeout::Timeout;
 use crate::privacy::{self, Privacy};
 
 /// A flow that never ends by itself is held against processes at most this long.
-const LONGEST_NS: u64 = 3_600_000_000_000;
+const MAX_FLOW_AGE_NS: u64 = 3_600_000_000_000;
 /// Grace before the join and what is late otherwise.
-const MARGIN_NS: u64 = 10_000_000_000;
+const LATENESS_MARGIN_NS: u64 = 10_000_000_000;
 
 impl FlowOptions {
     const ACTIVE: Timeout = Timeout::seconds(60);
@@ -34,8 +34,8 @@ impl FlowOptions {
     /// How long processes and sockets that are gone must be known for the flows that they had.
     pub(crate) fn retention_ns(&self) -> u64 {
         let table = self.table();
-        let longest = |timeout: Option<u64>| timeout.unwrap_or(LONGEST_NS).min(LONGEST_NS);
-        longest(table.active_timeout_ns).max(longest(table.idle_timeout_ns)) + MARGIN_NS
+        let longest = |timeout: Option<u64>| timeout.unwrap_or(MAX_FLOW_AGE_NS).min(MAX_FLOW_AGE_NS);
+        longest(table.active_timeout_ns).max(longest(table.idle_timeout_ns)) + LATENESS_MARGIN_NS
     }
 
     /// The decoder's rule.

@@ -10,7 +10,7 @@ use crate::published::families::view::LazyFamily;
 pub(crate) use accept::negotiate;
 
 /// Bytes after which a piece is handed out: a reader that takes nothing costs no more memory than one and a sample.
-const PIECE: usize = 16 * 1024;
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// A text format of Prometheus' world. Protobuf is not offered: its one advantage is native histograms, and ours have fixed
 /// bounds.
@@ -37,7 +37,7 @@ impl Format {
         let mut texts = families.into_iter().flat_map(move |f| text::family(self, f)).chain(end);
         from_fn(move || {
             let mut piece = texts.next()?;
-            while piece.len() < PIECE
+            while piece.len() < PIECE_BYTES
                 && let Some(text) = texts.next()
             {
                 piece += &text;

@@ -77,7 +77,7 @@ pub(crate) struct Paging {
 
 /// How long tasks waited for one resource, microseconds (Documentation/accounting/psi.rst).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Stalled {
+pub(crate) struct PressureStall {
     /// `cpu`, `memory` or `io`.
     pub(crate) resource: &'static str,
     /// Time in which some task waited.
@@ -87,7 +87,7 @@ pub(crate) struct Stalled {
 }
 
 /// Pressure by resource; empty where the kernel does not count it.
-pub(crate) type Pressure = Vec<Stalled>;
+pub(crate) type Pressure = Vec<PressureStall>;
 
 /// One block device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -150,7 +150,7 @@ pub(crate) struct FileSystem {
 
 /// What does not change while the machine runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct About {
+pub(crate) struct HostDescription {
     /// Kernel release, as `uname -r` says it.
     pub(crate) kernel: String,
     /// The distribution and its version; empty: not known.
@@ -167,7 +167,7 @@ pub(crate) struct About {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct HostFigures {
     /// The machine.
-    pub(crate) about: About,
+    pub(crate) about: HostDescription,
     /// Seconds since it started.
     pub(crate) uptime_s: u64,
     /// Processor time.

@@ -16,7 +16,7 @@ use crate::clock::engine_ns;
 use crate::privileges::Role;
 use crate::threads;
 pub(crate) use figures::{
-    About, CpuTime, Disk, FileSystem, HostFigures, InterfaceCounters, Memory, Paging, Pressure, Stalled,
+    CpuTime, Disk, FileSystem, HostDescription, HostFigures, InterfaceCounters, Memory, Paging, Pressure, PressureStall,
 };
 use history::History;
 use read::Reader;

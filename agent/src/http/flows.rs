@@ -15,7 +15,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::paged::{self, Page, Walked};
 use super::problem::{AnyRefusal, Problem};
-use super::query::{Address, Asked, AtCursor, Limit, Moment, Name, Pid, Port, ProtocolName};
+use super::query::{Address, AtCursor, Limit, Moment, Name, Pid, Port, ProtocolName, QueryParameters};
 use crate::published::Published;
 use crate::published::recent::cursor::Place;
 use crate::select::{Period, ProcessFilter, RecordFilter};
@@ -102,7 +102,10 @@ impl Query {
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(published): State<Published>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
+pub(super) async fn page(
+    State(published): State<Published>,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<Response, Problem> {
     let walk = AtCursor::or_start(query.cursor).ok_or_else(gone)?;
     let limit = Limit::or_usual(query.limit);
     let filter = query.filter();

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::AnyRefusal;
 use super::processes::percent;
-use super::query::{Asked, Limit, Name};
+use super::query::{Limit, Name, QueryParameters};
 use crate::metrics::node::Node;
 use crate::metrics::sums::Traffic;
 use crate::metrics::talk::Ends;
@@ -107,7 +107,10 @@ struct GraphEdge {
     params(Query),
     responses((status = 200, description = "The graph of the edges that have metrics of their own.", body = Graph), AnyRefusal)
 )]
-pub(super) async fn page(State(published): State<Published>, Asked(query): Asked<Query>) -> Json<Graph> {
+pub(super) async fn page(
+    State(published): State<Published>,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Json<Graph> {
     let limit = Limit::or_usual(query.limit);
     let status = published.status();
     let is_asked = |(source, target): &Ends| {

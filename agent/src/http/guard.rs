@@ -44,15 +44,18 @@ pub(super) struct Guard {
 impl Guard {
     fn check(&self, request: &Request) -> Result<(), Problem> {
         check_host(request)?;
-        if request.uri().to_string().len() > limits::URI {
-            return Err(Problem::new(StatusCode::URI_TOO_LONG, format!("a URI has at most {} bytes", limits::URI)));
+        if request.uri().to_string().len() > limits::MAX_URI_BYTES {
+            return Err(Problem::new(
+                StatusCode::URI_TOO_LONG,
+                format!("a URI has at most {} bytes", limits::MAX_URI_BYTES),
+            ));
         }
-        if fields_length(request) > limits::FIELDS {
-            let line = format!("header fields have at most {} bytes", limits::FIELDS);
+        if fields_length(request) > limits::MAX_FIELD_BYTES {
+            let line = format!("header fields have at most {} bytes", limits::MAX_FIELD_BYTES);
             return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, line));
         }
-        if request.body().size_hint().lower() > limits::BODY {
-            let line = format!("a body has at most {} bytes, and no page needs one", limits::BODY);
+        if request.body().size_hint().lower() > limits::MAX_BODY_BYTES {
+            let line = format!("a body has at most {} bytes, and no page needs one", limits::MAX_BODY_BYTES);
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, line));
         }
         self.check_name(request)?;

@@ -50,7 +50,7 @@ impl IntoResponse for Problem {
 /// The refusals of every page, for the description.
 pub(super) struct AnyRefusal;
 
-const ANY: [(&str, &str); 9] = [
+const COMMON_REFUSALS: [(&str, &str); 9] = [
     ("400", "The request is malformed, or a query parameter is unknown or has a bad value; the line names it."),
     ("401", "A bearer token is needed, and it was not given or is wrong."),
     ("403", "A client certificate is needed, or this is loopback without a token and another user's."),
@@ -64,7 +64,7 @@ const ANY: [(&str, &str); 9] = [
 
 impl utoipa::IntoResponses for AnyRefusal {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        ANY.iter().map(|(status, why)| ((*status).to_owned(), RefOr::T(one_line(why)))).collect()
+        COMMON_REFUSALS.iter().map(|(status, why)| ((*status).to_owned(), RefOr::T(one_line(why)))).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::flows::gone;
 use super::paged::{self, Page, Walked};
 use super::problem::{AnyRefusal, Problem};
-use super::query::{Asked, AtCursor, Limit, Moment, Name, Pid};
+use super::query::{AtCursor, Limit, Moment, Name, Pid, QueryParameters};
 use crate::published::Published;
 use crate::published::recent::cursor::Place;
 use crate::published::recent::{Known, Sums};
@@ -90,7 +90,10 @@ impl Query {
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(published): State<Published>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
+pub(super) async fn page(
+    State(published): State<Published>,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<Response, Problem> {
     let walk = AtCursor::or_start(query.cursor).ok_or_else(gone)?;
     let limit = Limit::or_usual(query.limit);
     let (process, period) = (query.process(), query.period());

@@ -130,7 +130,7 @@ fn bind(addresses: &[SocketAddr], option: &str) -> Result<Option<TcpListener>> {
         format!("cannot listen on {first} for HTTP; choose another with {option} ADDR or {option} off")
     })?;
     // The standard library's queue is too short for a flood of connections.
-    rustix::net::listen(&listener, limits::BACKLOG).context("cannot lengthen the queue of the HTTP socket")?;
+    rustix::net::listen(&listener, limits::ACCEPT_BACKLOG).context("cannot lengthen the queue of the HTTP socket")?;
     listener.set_nonblocking(true).context("cannot make the HTTP socket non-blocking")?;
     Ok(Some(listener))
 }

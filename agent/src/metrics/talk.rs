@@ -7,7 +7,7 @@ use pidflow_engine::process_table::Usage;
 use pidflow_schema::{FlowRecord, ProcessEnd, Protocol};
 
 use super::node::Node;
-use super::nodes::{NodeKey, Nodes, Present};
+use super::nodes::{NodeKey, NodeUsage, Nodes};
 use super::sums::{EdgeSums, Traffic, Used};
 use super::top::{Shown, Top};
 use super::workload::Workload;
@@ -39,7 +39,7 @@ pub(crate) type Service = (Node, Role, u8, u16);
 
 /// All sums. Of those by [`Role`], each record is in one series of either role.
 #[derive(Debug)]
-pub(crate) struct Talk {
+pub(crate) struct TrafficSums {
     edges: Top<Ends, EdgeSums>,
     services: Top<Service, Traffic>,
     users: Top<(Arc<str>, Role), Traffic>,
@@ -52,7 +52,7 @@ pub(crate) struct Talk {
 
 /// What `/metrics` and `/api/graph` print.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TalkShown {
+pub(crate) struct ShownTraffic {
     /// The status's number: 1, 2, …; 0: nothing is known yet.
     pub(crate) number: u64,
     /// Between nodes.
@@ -68,10 +68,10 @@ pub(crate) struct TalkShown {
     /// What the processes of nodes used.
     pub(crate) nodes: Shown<NodeKey, Used>,
     /// What those with a series have, in the same order.
-    pub(crate) present: Vec<Present>,
+    pub(crate) present: Vec<NodeUsage>,
 }
 
-impl Talk {
+impl TrafficSums {
     /// At most `limit` series of each kind.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
@@ -125,11 +125,11 @@ impl Talk {
     }
 
     /// What the next status is to say.
-    pub(crate) fn shown(&mut self) -> TalkShown {
+    pub(crate) fn shown(&mut self) -> ShownTraffic {
         self.told += 1;
         let number = self.told;
         let (nodes, present) = self.nodes.shown(number);
-        TalkShown {
+        ShownTraffic {
             number,
             edges: self.edges.shown(number),
             services: self.services.shown(number),

@@ -38,7 +38,7 @@ struct Addition<'a, V> {
 }
 
 #[derive(Debug, Default)]
-struct Held<V> {
+struct HeldSeries<V> {
     /// What the series says; none: not shown.
     shown: Option<V>,
     /// The first status that says it; none: it has been in none.
@@ -51,7 +51,7 @@ struct Held<V> {
     last_s: u64,
 }
 
-impl<V: Sum> Held<V> {
+impl<V: Sum> HeldSeries<V> {
     /// Adds to the series, or else to `other`.
     fn count(&mut self, a: Addition<'_, V>, other: &mut V) {
         self.weight += a.weight;
@@ -79,7 +79,7 @@ impl<V: Sum> Held<V> {
 pub(crate) struct Top<K, V> {
     limit: usize,
     shown: usize,
-    held: HashMap<K, Held<V>, RandomState>,
+    held: HashMap<K, HeldSeries<V>, RandomState>,
     /// Every candidate once, with a rank that it had; it may have risen since.
     lightest: BinaryHeap<Reverse<(u64, K)>>,
     fading: Fading,
@@ -148,16 +148,16 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
     }
 
     /// A place for a new key; what weighs nothing takes none from another.
-    fn place(&mut self, weight: f64) -> Option<Held<V>> {
+    fn place(&mut self, weight: f64) -> Option<HeldSeries<V>> {
         if self.shown < self.limit {
             self.shown += 1;
-            return Some(Held { shown: Some(V::default()), ..Held::default() });
+            return Some(HeldSeries { shown: Some(V::default()), ..HeldSeries::default() });
         }
         if self.lightest.len() < self.limit * CANDIDATES {
-            return Some(Held::default());
+            return Some(HeldSeries::default());
         }
         let inherited = if weight > 0.0 { self.displace() } else { None };
-        Some(Held { inherited: inherited?, ..Held::default() })
+        Some(HeldSeries { inherited: inherited?, ..HeldSeries::default() })
     }
 
     /// Takes the place of the lightest candidate; its weight. Ranks are brought up to date as far as they are met: at
@@ -166,7 +166,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         loop {
             let mut lightest = self.lightest.peek_mut()?;
             let Reverse((noted, key)) = &mut *lightest;
-            match self.held.get(key).map(Held::rank) {
+            match self.held.get(key).map(HeldSeries::rank) {
                 Some(rank) if rank > *noted => *noted = rank,
                 _ => {
                     let Reverse((rank, key)) = PeekMut::pop(lightest);
@@ -221,7 +221,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
 
     /// What the status of this number is to say.
     pub(crate) fn shown(&mut self, number: u64) -> Shown<K, V> {
-        let one = |(key, held): (&K, &mut Held<V>)| {
+        let one = |(key, held): (&K, &mut HeldSeries<V>)| {
             let sums = held.shown?;
             Some(Series { key: key.clone(), since: *held.since.get_or_insert(number), sums })
         };

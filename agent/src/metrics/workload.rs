@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pidflow_schema::{Attribution, FlowRecord, ProcessEnd};
 
 /// Digits of a container id that are shown, as container tools do.
-const SHORT: usize = 12;
+const SHORT_ID_DIGITS: usize = 12;
 /// What Kubernetes makes suffixes of (`k8s.io/apimachinery/pkg/util/rand`).
 const SUFFIX: &str = "bcdfghjklmnpqrstvwxz2456789";
 /// Characters of a pod's own suffix.
@@ -21,7 +21,7 @@ const MINUTE_LENGTH: usize = 8;
 
 /// A container id as far as it is shown.
 pub(crate) fn short_id(id: &str) -> &str {
-    id.get(..SHORT).unwrap_or(id)
+    id.get(..SHORT_ID_DIGITS).unwrap_or(id)
 }
 
 /// One end.

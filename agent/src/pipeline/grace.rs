@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pidflow_schema::Flow;
 
 /// How long they wait. By a clock that nobody sets.
-pub(super) const GRACE: Duration = Duration::from_millis(500);
+pub(super) const JOIN_DELAY: Duration = Duration::from_millis(500);
 
 /// One that waits.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Grace {
 
     /// Takes the flows that the table gave at `now`.
     pub(super) fn take(&mut self, flows: impl Iterator<Item = Flow>, now: Instant) {
-        let (due, ended_from_ns) = (now + GRACE, self.given_until_ns);
+        let (due, ended_from_ns) = (now + JOIN_DELAY, self.given_until_ns);
         self.waiting.extend(flows.map(|flow| Waiting { due, ended_from_ns, flow }));
     }
 
@@ -98,8 +98,8 @@ mod tests {
         grace.take(flows(2), start);
         grace.all_given_until(170 * S);
         assert_eq!((grace.joined_until_ns(), grace.len()), (90 * S, 2), "these may have ended 80 s ago");
-        assert_eq!(grace.due(start + GRACE - Duration::from_nanos(1)).count(), 0);
-        assert_eq!(grace.due(start + GRACE).count(), 2);
+        assert_eq!(grace.due(start + JOIN_DELAY - Duration::from_nanos(1)).count(), 0);
+        assert_eq!(grace.due(start + JOIN_DELAY).count(), 2);
         assert_eq!(grace.joined_until_ns(), 170 * S);
     }
 
@@ -107,7 +107,7 @@ mod tests {
     fn what_the_table_still_has_holds_it_back_too() {
         let (mut grace, start) = (Grace::new(10), Instant::now());
         grace.take(flows(1), start);
-        assert_eq!(grace.due(start + GRACE).count(), 1);
+        assert_eq!(grace.due(start + JOIN_DELAY).count(), 1);
         assert_eq!(grace.joined_until_ns(), 0);
         grace.all_given_until(50 * S);
         assert_eq!(grace.joined_until_ns(), 50 * S);
@@ -118,7 +118,7 @@ mod tests {
         let (mut grace, start) = (Grace::new(3), Instant::now());
         grace.take(flows(5), start);
         assert_eq!((grace.due(start).count(), grace.len(), grace.joined_early()), (2, 3, 2));
-        grace.take(flows(2), start + GRACE);
-        assert_eq!((grace.due(start + GRACE).count(), grace.joined_early()), (3, 2), "these were due anyway");
+        grace.take(flows(2), start + JOIN_DELAY);
+        assert_eq!((grace.due(start + JOIN_DELAY).count(), grace.joined_early()), (3, 2), "these were due anyway");
     }
 }

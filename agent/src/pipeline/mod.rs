@@ -21,7 +21,7 @@ use crate::capture::{CaptureCounters, Interface};
 
 pub(crate) use figures::Figures;
 pub(crate) use live::{Live, LiveParts, NOTHING_LEFT};
-pub(crate) use outlet::{Enricher, Onlooker, Outlet, TellUsage};
+pub(crate) use outlet::{Enricher, Outlet, PipelineObserver, ReportUsage};
 pub(crate) use reading::Reading;
 pub(crate) use source::Sources;
 

@@ -14,7 +14,7 @@ use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord
 use super::figures::Figures;
 use super::live::Moment;
 use super::source::{FactSource, Inbox, PacketSource};
-use super::{Live, LiveParts, NOTHING_LEFT, Onlooker, Outlet, Sources, TellUsage};
+use super::{Live, LiveParts, NOTHING_LEFT, Outlet, PipelineObserver, ReportUsage, Sources};
 use crate::capture::{CaptureCounters, Interface, PacketBatch, SeenUntil};
 use crate::probes::KernelCounts;
 use crate::signals::Stop;
@@ -82,12 +82,12 @@ struct Seen {
     why: Shared<&'static str>,
 }
 
-impl Onlooker for Seen {
+impl PipelineObserver for Seen {
     fn records(&mut self, records: &Arc<[FlowRecord]>) {
         with(&self.records, |seen| seen.extend(records.iter().cloned()));
     }
 
-    fn usage(&mut self, tell: TellUsage<'_>) {
+    fn usage(&mut self, tell: ReportUsage<'_>) {
         tell(&mut |_| {});
     }
 

@@ -13,7 +13,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 const MIN_KEY: usize = 16;
 const MAX_KEY: u64 = 4096;
 /// Bytes of the hash that are shown.
-const SHOWN: usize = 8;
+const SHOWN_HASH_BYTES: usize = 8;
 
 /// A key; it is shown nowhere.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl Key {
     pub(super) fn hash(&self, text: &[u8]) -> String {
         use std::fmt::Write as _;
         let tag = hmac::sign(&self.0, text);
-        tag.as_ref().iter().take(SHOWN).fold(String::from("hash:"), |mut out, byte| {
+        tag.as_ref().iter().take(SHOWN_HASH_BYTES).fold(String::from("hash:"), |mut out, byte| {
             // Writing to a String does not fail.
             let _ = write!(out, "{byte:02x}");
             out

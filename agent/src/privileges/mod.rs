@@ -131,8 +131,8 @@ impl Role {
 
 /// Said once: every thread of this kernel has it.
 fn warn_of_unrestricted(error: &anyhow::Error) {
-    static SAID: Once = Once::new();
-    SAID.call_once(|| tracing::warn!("threads are not restricted any further than by their capabilities: {error:#}"));
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| tracing::warn!("threads are not restricted any further than by their capabilities: {error:#}"));
 }
 
 fn warn_of_kept(role: Role, entered: Result<()>) {

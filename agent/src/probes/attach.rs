@@ -7,7 +7,7 @@ use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::btf::KernelLayout;
-use super::hooks::{Attach, HOOKS, Hook, Way, accept_hook, exit_hook};
+use super::hooks::{Attach, Attachment, HOOKS, Hook, accept_hook, exit_hook};
 use super::{Backend, HookReport};
 
 /// The programs, compiled by `ebpf-probes/build.sh`.
@@ -94,7 +94,7 @@ impl Attacher {
 
     /// All or nothing. A part that stands when a later one fails stays attached: it delivers true facts,
     /// and the way taken instead delivers the same ones, which are suppressed as repetition.
-    fn attach_all(&mut self, way: &Way) -> Result<()> {
+    fn attach_all(&mut self, way: &Attachment) -> Result<()> {
         for &attach in way.attach {
             let key = format!("{}@{}", attach.program(), attach.target());
             if !self.attached.contains(&key) {
@@ -153,11 +153,11 @@ fn load_once<E>(loaded: bool, load: impl FnOnce() -> Result<(), E>) -> Result<()
     if loaded { Ok(()) } else { load() }
 }
 
-fn allowed(way: &Way, backend: Backend) -> bool {
+fn allowed(way: &Attachment, backend: Backend) -> bool {
     way.backend.is_none_or(|b| backend == Backend::Auto || backend == b)
 }
 
-fn report(hook: &Hook, way: Option<&Way>, reasons: Vec<String>) -> HookReport {
+fn report(hook: &Hook, way: Option<&Attachment>, reasons: Vec<String>) -> HookReport {
     let name = way.map(|w| w.attach.iter().map(|a| a.target()).collect::<Vec<_>>().join(", "));
     let lost = way.map_or(hook.missing, |w| w.lost);
     HookReport { fact: hook.fact, way: name, reason: reasons.join("; "), lost }

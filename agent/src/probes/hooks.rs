@@ -44,7 +44,7 @@ impl Attach {
 }
 
 /// One way to a fact: every attachment must succeed, or the next way is tried.
-pub(crate) struct Way {
+pub(crate) struct Attachment {
     /// Taken only when this backend is wanted; none: whichever is.
     pub(crate) backend: Option<Backend>,
     /// What to attach.
@@ -58,25 +58,25 @@ pub(crate) struct Hook {
     /// The fact.
     pub(crate) fact: &'static str,
     /// Ways, best first.
-    pub(crate) ways: &'static [Way],
+    pub(crate) ways: &'static [Attachment],
     /// What is missing when no way can be taken.
     pub(crate) missing: &'static str,
 }
 
-const fn any(attach: &'static [Attach]) -> Way {
-    Way { backend: None, attach, lost: "" }
+const fn any(attach: &'static [Attach]) -> Attachment {
+    Attachment { backend: None, attach, lost: "" }
 }
 
-const fn fentry(attach: &'static [Attach]) -> Way {
-    Way { backend: Some(Backend::Fentry), attach, lost: "" }
+const fn fentry(attach: &'static [Attach]) -> Attachment {
+    Attachment { backend: Some(Backend::Fentry), attach, lost: "" }
 }
 
-const fn kprobe(attach: &'static [Attach]) -> Way {
-    Way { backend: Some(Backend::Kprobe), attach, lost: "" }
+const fn kprobe(attach: &'static [Attach]) -> Attachment {
+    Attachment { backend: Some(Backend::Kprobe), attach, lost: "" }
 }
 
-const fn tracepoint(attach: &'static [Attach], lost: &'static str) -> Way {
-    Way { backend: Some(Backend::Tracepoint), attach, lost }
+const fn tracepoint(attach: &'static [Attach], lost: &'static str) -> Attachment {
+    Attachment { backend: Some(Backend::Tracepoint), attach, lost }
 }
 
 use Attach::{Fentry, Fexit, Kprobe, Kretprobe, Raw, Syscall};
@@ -220,12 +220,12 @@ pub(crate) const HOOKS: &[Hook] = &[
     },
 ];
 
-const ALL_TRAFFIC: Way = tracepoint(
+const ALL_TRAFFIC: Attachment = tracepoint(
     &[Raw("sock_send", "sock_send_length"), Raw("sock_receive", "sock_recv_length")],
     "which peer an unconnected socket exchanged a datagram with (the local port decides)",
 );
 
-const CALLS: Way = tracepoint(
+const CALLS: Attachment = tracepoint(
     &[
         Syscall("call_enter", "sys_enter_sendto"),
         Syscall("call_enter", "sys_enter_sendmsg"),

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 /// Lines that could not be understood, of all files.
 static SKIPPED: AtomicU64 = AtomicU64::new(0);
 /// Files of which that has been said.
-static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+static WARNED_FILES: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
 
 /// The text of a file; bytes that are not UTF-8 become U+FFFD.
 ///
@@ -39,15 +39,15 @@ pub(super) fn parse_lines<'a, T>(
 
 fn skip<T>(file: &'static str, line: &str) -> Option<T> {
     SKIPPED.fetch_add(1, Ordering::Relaxed);
-    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(file) {
-        let begin: String = line.chars().take(SAID_CHARACTERS).collect();
+    if WARNED_FILES.lock().unwrap_or_else(PoisonError::into_inner).insert(file) {
+        let begin: String = line.chars().take(MAX_LOGGED_CHARACTERS).collect();
         tracing::warn!("{file}: a line is not understood and skipped: {begin:?}; further ones are counted alone");
     }
     None
 }
 
 /// Characters of a line that the log shows.
-const SAID_CHARACTERS: usize = 40;
+const MAX_LOGGED_CHARACTERS: usize = 40;
 
 /// Lines that were skipped so far.
 pub(super) fn skipped() -> u64 {

@@ -65,7 +65,7 @@ impl Sampler {
     /// # Errors
     /// The thread cannot be started.
     pub(crate) fn spawn(self) -> Result<()> {
-        let mut rounds = Rounds::new(&self);
+        let mut rounds = SamplerState::new(&self);
         let mut first = Vec::new();
         rounds.take_changes(&mut first);
         if self.looks_up {
@@ -88,7 +88,7 @@ fn deliver(sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
     facts.is_empty() || sampler.out.send(std::mem::take(facts)).is_ok()
 }
 
-struct Rounds {
+struct SamplerState {
     watched: Vec<ProcessId>,
     known: HashSet<ProcessId>,
     /// A process to look through into each network namespace.
@@ -102,7 +102,7 @@ struct Rounds {
     turn: usize,
 }
 
-impl Rounds {
+impl SamplerState {
     fn new(sampler: &Sampler) -> Self {
         Self {
             watched: Vec::new(),

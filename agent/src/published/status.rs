@@ -6,7 +6,7 @@ use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, ProcessEnd};
 
 use super::losses::Loss;
 use crate::host::HostFigures;
-use crate::metrics::talk::TalkShown;
+use crate::metrics::talk::ShownTraffic;
 
 /// Counters under a label.
 pub(crate) type Labelled = Vec<(String, u64)>;
@@ -79,7 +79,7 @@ pub(crate) struct Status {
     /// Lines of the log that could not be written.
     pub(crate) log_lines_lost: u64,
     /// Who talked to whom.
-    pub(crate) talk: TalkShown,
+    pub(crate) talk: ShownTraffic,
     /// The host; none: nobody reads its figures.
     pub(crate) host: Option<Arc<HostFigures>>,
     /// Everything that was lost, by stage and reason, since the start.

@@ -52,11 +52,11 @@ enum RecordState {
 #[derive(Clone, Default)]
 struct Reports {
     exporter: String,
-    told: Arc<Mutex<Told>>,
+    told: Arc<Mutex<ReportState>>,
 }
 
 #[derive(Default)]
-struct Told {
+struct ReportState {
     /// Numbers of messages with what became of them.
     delivered: Vec<(usize, Result<(), RDKafkaErrorCode>)>,
     /// The last thing that went wrong.
@@ -64,11 +64,11 @@ struct Told {
 }
 
 impl Reports {
-    fn take(&self) -> Told {
+    fn take(&self) -> ReportState {
         std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn tell(&self, tell: impl FnOnce(&mut Told)) {
+    fn tell(&self, tell: impl FnOnce(&mut ReportState)) {
         tell(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

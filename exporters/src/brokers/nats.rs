@@ -22,7 +22,7 @@ use super::Objects;
 /// Messages on their way to a stream at once.
 const MAX_UNACKNOWLEDGED: usize = 1000;
 /// How long the connection is looked after while there is nothing to send.
-const ATTENTION: Duration = Duration::from_millis(1);
+const IDLE_POLL: Duration = Duration::from_millis(1);
 
 /// One subject.
 pub(crate) struct Nats {
@@ -191,7 +191,7 @@ impl Receiver for Nats {
     /// Answers the server's pings.
     fn idle(&mut self) {
         if self.connection.is_some() {
-            self.runtime.block_on(async { sleep(ATTENTION).await });
+            self.runtime.block_on(async { sleep(IDLE_POLL).await });
         }
     }
 }

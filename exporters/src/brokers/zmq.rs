@@ -12,8 +12,8 @@ use zeromq::util::PeerIdentity;
 use zeromq::{PubSocket, Socket, SocketEvent, SocketOptions, SocketSend, ZmqMessage};
 
 use crate::config::ZmqConfig;
-use crate::sink::{Kept, Parts, Sink};
 use crate::sink::{Link, Loss};
+use crate::sink::{Parts, Sink, Undelivered};
 
 use super::Objects;
 use super::ntopng::{Framing, MAX_MESSAGE};
@@ -167,7 +167,7 @@ fn payloads(group: &[&[u8]]) -> Vec<Payload> {
 }
 
 impl Sink for ZmqPublisher {
-    fn export(&mut self, records: &[FlowRecord], _now_ns: u64) -> Result<(), Kept> {
+    fn export(&mut self, records: &[FlowRecord], _now_ns: u64) -> Result<(), Undelivered> {
         for part in records.chunks(MAX_HANDED_OVER) {
             if !self.has_subscribers() {
                 self.link.counters.lost(Loss::NoSubscriber, part.len());

@@ -41,7 +41,7 @@ impl Drop for Exporter {
 }
 
 /// What the thread that delivers begins with.
-struct Beginning {
+struct WorkerSetup {
     config: ExporterConfig,
     context: ExportContext,
     intake: Arc<Intake>,
@@ -72,7 +72,7 @@ impl Exporter {
         let sink = open(&Parts { config, context, counters: &counters, control: &control })?;
         let intake = Arc::new(Intake::open(config, share_bytes, &counters)?);
         let (config, context) = (config.clone(), context.clone());
-        Self::deliver(Beginning { config, context, intake, control, sink: Some(sink), open, before: None })
+        Self::deliver(WorkerSetup { config, context, intake, control, sink: Some(sink), open, before: None })
     }
 
     /// Another one for what that one takes in. It begins to deliver when that one has let go, which until
@@ -86,11 +86,11 @@ impl Exporter {
         };
         let (config, context) = (config.clone(), context.clone());
         let before = Some(self.ended.clone());
-        Self::deliver(Beginning { config, context, intake, control, sink, open: kinds::open, before })
+        Self::deliver(WorkerSetup { config, context, intake, control, sink, open: kinds::open, before })
     }
 
-    fn deliver(beginning: Beginning) -> Result<Self, StartError> {
-        let Beginning { config, intake, control, .. } = &beginning;
+    fn deliver(beginning: WorkerSetup) -> Result<Self, StartError> {
+        let WorkerSetup { config, intake, control, .. } = &beginning;
         let (config, intake, control) = (config.clone(), intake.clone(), control.clone());
         let ended = Arc::new(Latch::default());
         let working = ended.working();
@@ -159,7 +159,7 @@ impl Exporter {
     }
 }
 
-impl Beginning {
+impl WorkerSetup {
     /// Waits for the exporter before; false: this one is not wanted any more.
     fn wait(&self) -> bool {
         let Some(before) = &self.before else { return true };

@@ -20,10 +20,10 @@ pub(super) type Resolve = fn(&Address) -> io::Result<Vec<SocketAddr>>;
 type Waiting = BTreeMap<(String, u16), Vec<Sender<Answer>>>;
 
 /// Look-ups under way.
-static UNDER_WAY: Mutex<Waiting> = Mutex::new(BTreeMap::new());
+static PENDING_LOOKUPS: Mutex<Waiting> = Mutex::new(BTreeMap::new());
 
 fn under_way() -> MutexGuard<'static, Waiting> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+    PENDING_LOOKUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The addresses of a host, with the port, in the resolver's order; as long as the system takes for it.

@@ -12,7 +12,7 @@ use super::socket::Socket;
 use super::{TlsClient, dial, unix};
 
 /// Reads in a row at most, so that a receiver that talks without end is not listened to without end.
-const MOST_READS: usize = 64;
+const MAX_READS_IN_A_ROW: usize = 64;
 
 /// Whom to connect to.
 pub(crate) enum StreamTarget {
@@ -29,7 +29,7 @@ pub(crate) struct Stream {
 
 /// Whether the receiver goes on listening, as far as can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum PeerState {
     Open,
     /// It has closed its side, in order.
     Closed,
@@ -58,14 +58,14 @@ impl Stream {
     /// Whether there is no connection any more.
     #[cfg(feature = "redis")]
     pub(crate) fn is_closed(&mut self) -> bool {
-        !matches!(self.hear(), Ok(Heard::Open))
+        !matches!(self.hear(), Ok(PeerState::Open))
     }
 
     /// Takes in what the receiver has said, without waiting. Nothing of it is of meaning but TLS's own messages.
     ///
     /// # Errors
     /// The connection was reset, as that of a receiver is that closes or dies before it has read everything, or TLS's alert.
-    pub(crate) fn hear(&mut self) -> io::Result<Heard> {
+    pub(crate) fn hear(&mut self) -> io::Result<PeerState> {
         let heard = match &mut self.tls {
             None => hear_plain(&self.socket)?,
             Some(tls) => hear_tls(tls, &mut self.socket)?,
@@ -98,23 +98,23 @@ fn shake_hands(tls: &TlsClient, mut socket: Socket) -> io::Result<Stream> {
 }
 
 /// What is left unread would hide the end, or that the connection was reset.
-fn hear_plain(socket: &Socket) -> io::Result<Heard> {
+fn hear_plain(socket: &Socket) -> io::Result<PeerState> {
     let mut scratch = [0; 1024];
-    for _ in 0..MOST_READS {
+    for _ in 0..MAX_READS_IN_A_ROW {
         match socket.read_now(&mut scratch) {
-            Ok(0) => return Ok(Heard::Closed),
+            Ok(0) => return Ok(PeerState::Closed),
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock => break,
             Err(e) => return Err(e),
         }
     }
-    Ok(Heard::Open)
+    Ok(PeerState::Open)
 }
 
-fn hear_tls(session: &mut ClientConnection, socket: &mut Socket) -> io::Result<Heard> {
-    for _ in 0..MOST_READS {
+fn hear_tls(session: &mut ClientConnection, socket: &mut Socket) -> io::Result<PeerState> {
+    for _ in 0..MAX_READS_IN_A_ROW {
         match session.read_tls(&mut socket.now()) {
-            Ok(0) => return Ok(Heard::Closed),
+            Ok(0) => return Ok(PeerState::Closed),
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock => break,
             Err(e) => return Err(e),
@@ -123,10 +123,10 @@ fn hear_tls(session: &mut ClientConnection, socket: &mut Socket) -> io::Result<H
         let mut plain = session.reader().take(state.plaintext_bytes_to_read() as u64);
         io::copy(&mut plain, &mut io::sink())?;
         if state.peer_has_closed() {
-            return Ok(Heard::Closed);
+            return Ok(PeerState::Closed);
         }
     }
-    Ok(Heard::Open)
+    Ok(PeerState::Open)
 }
 
 #[cfg(feature = "redis")]

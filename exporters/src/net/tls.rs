@@ -89,14 +89,14 @@ pub(crate) fn identity(config: &TlsConfig) -> Result<Option<Identity>, String> {
 
 /// Takes any certificate: `tls-insecure`.
 pub(crate) fn takes_any() -> Arc<dyn ServerCertVerifier> {
-    Arc::new(TakesAny(provider()))
+    Arc::new(AcceptAnyCertificate(provider()))
 }
 
 /// Verifies no more than that the receiver has the certificate's key.
 #[derive(Debug)]
-struct TakesAny(Arc<CryptoProvider>);
+struct AcceptAnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for TakesAny {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,

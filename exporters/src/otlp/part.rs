@@ -8,7 +8,7 @@ use prost::bytes::Bytes;
 
 use crate::config::Signal;
 use crate::delivery::{Retry, Sent};
-use crate::net::{Refusal, Why, one_line};
+use crate::net::{Refusal, RefusalReason, one_line};
 use crate::sink::Notice;
 
 use super::answer::Taken;
@@ -53,8 +53,8 @@ impl Part {
                     sent.add(self.answered(&taken, octets.len()));
                     warn(&taken, notice);
                 }
-                Err(refusal) if refusal.why == Why::Denied => denied.push_back(((signal, octets), refusal)),
-                Err(refusal) if refusal.why == Why::TooLarge && self.can_be_halved() => return Err(refusal),
+                Err(refusal) if refusal.why == RefusalReason::Denied => denied.push_back(((signal, octets), refusal)),
+                Err(refusal) if refusal.why == RefusalReason::TooLarge && self.can_be_halved() => return Err(refusal),
                 Err(refusal) if refusal.failure.retry == Retry::Never => {
                     self.refused.push((signal, refusal.failure.message));
                 }

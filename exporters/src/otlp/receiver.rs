@@ -10,7 +10,7 @@ use prost::bytes::Bytes;
 
 use crate::config::{OtlpConfig, Signal};
 use crate::delivery::{Failure, Receiver, Retry, Sent};
-use crate::net::{Refusal, Why};
+use crate::net::{Refusal, RefusalReason};
 use crate::sink::Link;
 use crate::sink::Parts;
 use crate::template::Template;
@@ -108,7 +108,7 @@ impl Receiver for OtlpReceiver {
         while let Some(mut part) = self.waiting.pop_front() {
             match part.send(&mut self.client, end, &mut sent, &mut self.link.notice) {
                 Ok(()) => self.finish(&part, &mut sent),
-                Err(Refusal { why: Why::TooLarge, .. }) => self.prepare_halves(records, &part.of),
+                Err(Refusal { why: RefusalReason::TooLarge, .. }) => self.prepare_halves(records, &part.of),
                 Err(Refusal { failure, .. }) => {
                     self.waiting.push_front(part);
                     return Err(Failure { sent, ..failure });

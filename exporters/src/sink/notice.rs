@@ -4,9 +4,9 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 /// Between two warnings; a line that it works again may follow each.
-const PERIOD: Duration = Duration::from_secs(60);
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// It works again when nothing has failed for so long: that one datagram or one connection went out proves nothing.
-const PROOF: Duration = Duration::from_secs(10);
+const RECOVERY_TIME: Duration = Duration::from_secs(10);
 
 /// One exporter's warnings.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Notice {
     /// Says that something has changed, which counts as a warning: a name that leads to and fro is no more worth a line.
     pub(crate) fn changed(&mut self, what: &str) {
         let now = Instant::now();
-        if self.warned.is_none_or(|t| now.duration_since(t) >= PERIOD) {
+        if self.warned.is_none_or(|t| now.duration_since(t) >= WARNING_INTERVAL) {
             self.warned = Some(now);
             tracing::info!("{}: {what}", self.exporter);
         } else {
@@ -60,7 +60,7 @@ impl Notice {
 
     fn warning(&mut self, what: &dyn Display, consequence: &str, now: Instant) -> Option<String> {
         self.working_since = None;
-        if self.warned.is_some_and(|t| now.duration_since(t) < PERIOD) {
+        if self.warned.is_some_and(|t| now.duration_since(t) < WARNING_INTERVAL) {
             self.unsaid += 1;
             return None;
         }
@@ -74,7 +74,7 @@ impl Notice {
 
     fn recovery(&mut self, now: Instant) -> Option<String> {
         let since = self.working_since.filter(|_| self.told_failing)?;
-        let proven = now.duration_since(since) >= PROOF;
+        let proven = now.duration_since(since) >= RECOVERY_TIME;
         proven.then(|| {
             self.told_failing = false;
             format!("{}: works again", self.exporter)
@@ -142,6 +142,6 @@ mod tests {
     fn a_failure_that_nothing_came_after_is_not_over() {
         let (mut notice, start) = notice();
         notice.warning(&"refused", "", start);
-        assert_eq!(notice.recovery(start + PERIOD), None);
+        assert_eq!(notice.recovery(start + WARNING_INTERVAL), None);
     }
 }

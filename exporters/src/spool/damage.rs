@@ -65,7 +65,7 @@ impl Damaged {
         fs::write(file, octets).unwrap();
         let (spool, found) = self.open();
         let (mut indices, mut damaged) = (Vec::new(), 0);
-        while let Next::Records { records, damaged: more } = spool.next(7, Duration::ZERO) {
+        while let SpoolRead::Records { records, damaged: more } = spool.next(7, Duration::ZERO) {
             damaged += more;
             spool.delivered(records.len());
             let index = |r: &FlowRecord| self.records.iter().position(|known| known == r).unwrap();

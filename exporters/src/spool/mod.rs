@@ -58,7 +58,7 @@ pub(crate) struct Appended {
 
 /// What a reader gets.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub(crate) enum SpoolRead {
     /// The oldest records that were not delivered. `damaged` are missing before them.
     Records { records: Vec<FlowRecord>, damaged: u64 },
     /// Nothing came in time.
@@ -187,7 +187,7 @@ impl Spool {
     }
 
     /// The oldest records, at most `limit`, waiting for some at most this long. The same ones until they are [`Self::delivered`].
-    pub(crate) fn next(&self, limit: usize, timeout: Duration) -> Next {
+    pub(crate) fn next(&self, limit: usize, timeout: Duration) -> SpoolRead {
         let idle = |inner: &mut Inner| inner.waiting() == 0 && !self.closed.load(Relaxed);
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, idle);
         let mut inner = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -199,7 +199,7 @@ impl Spool {
             drop(inner);
             let read = match place.read(limit) {
                 Ok(read) => read,
-                Err(e) => return Next::Failed(e),
+                Err(e) => return SpoolRead::Failed(e),
             };
             inner = self.lock();
             // To make room, what was read may have been given up meanwhile.
@@ -210,17 +210,17 @@ impl Spool {
             damaged += more_damaged;
             if !records.is_empty() {
                 self.publish(&inner);
-                return Next::Records { records, damaged };
+                return SpoolRead::Records { records, damaged };
             }
         }
     }
 
-    fn nothing(&self, inner: &Inner, damaged: u64) -> Next {
+    fn nothing(&self, inner: &Inner, damaged: u64) -> SpoolRead {
         self.publish(inner);
         match (damaged, self.closed.load(Relaxed)) {
-            (0, false) => Next::Empty,
-            (0, true) => Next::Closed,
-            _ => Next::Records { records: Vec::new(), damaged },
+            (0, false) => SpoolRead::Empty,
+            (0, true) => SpoolRead::Closed,
+            _ => SpoolRead::Records { records: Vec::new(), damaged },
         }
     }
 

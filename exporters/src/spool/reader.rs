@@ -24,7 +24,7 @@ pub(super) struct Entry {
 }
 
 /// What stands at the reader's place.
-enum Here {
+enum AtPlace {
     /// A header whose record is all there; whether that one's checksum is right.
     Record(Header, bool),
     /// No header, or one whose record is not all there, although there is more to read.
@@ -59,14 +59,14 @@ impl Reader {
     pub(super) fn next(&mut self, decode_from: u32) -> Option<Entry> {
         loop {
             match self.place() {
-                Here::Record(header, true) => return Some(self.take(&header, header.index >= decode_from)),
-                Here::Record(header, false) => {
+                AtPlace::Record(header, true) => return Some(self.take(&header, header.index >= decode_from)),
+                AtPlace::Record(header, false) => {
                     if let Some(entry) = self.pass_damaged(&header) {
                         return Some(entry);
                     }
                 }
-                Here::Damaged => {}
-                Here::End => return None,
+                AtPlace::Damaged => {}
+                AtPlace::End => return None,
             }
             if !self.search() {
                 return None;
@@ -75,17 +75,17 @@ impl Reader {
     }
 
     /// What is next, reading on for as long as the octets at hand may be too few.
-    fn place(&mut self) -> Here {
+    fn place(&mut self) -> AtPlace {
         loop {
             let header = Header::read(self.rest());
             let needed = header.map_or(record::HEADER, |h| h.octets());
             match header {
-                Some(h) if self.rest().len() >= needed => return Here::Record(h, h.body(self.rest()).is_some()),
-                None if self.rest().len() >= needed => return Here::Damaged,
+                Some(h) if self.rest().len() >= needed => return AtPlace::Record(h, h.body(self.rest()).is_some()),
+                None if self.rest().len() >= needed => return AtPlace::Damaged,
                 _ => {}
             }
             if self.fill(READ_CHUNK) == 0 {
-                return if self.rest().is_empty() { Here::End } else { Here::Damaged };
+                return if self.rest().is_empty() { AtPlace::End } else { AtPlace::Damaged };
             }
         }
     }

@@ -17,7 +17,7 @@ const MAGIC: [u8; 8] = *b"pidflow\x1e";
 /// Magic, format, the sequence number of the first record, and the CRC-32 of these.
 const HEADER: u64 = 8 + 4 + 8 + 4;
 /// Where the sequence number stands in it.
-const FIRST_AT: usize = 8 + 4;
+const SEQUENCE_OFFSET: usize = 8 + 4;
 const SUFFIX: &str = ".records";
 /// Digits of a sequence number in a name: as many as the largest number has, so that names sort as numbers do.
 const DIGITS: usize = 20;
@@ -216,7 +216,7 @@ fn first_by_name(path: &Path) -> Option<u64> {
 fn examine(path: &Path) -> Option<Segment> {
     let mut octets = [0; HEADER as usize];
     let read = File::open(path).ok()?.read_exact(&mut octets);
-    let stored = octets.get(FIRST_AT..)?.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+    let stored = octets.get(SEQUENCE_OFFSET..)?.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
     let is_right = read.is_ok() && octets.as_slice() == header(stored);
     let first = if is_right { stored } else { first_by_name(path)? };
     let (mut reader, mut records) = (Reader::open(path, HEADER).ok()?, 0);

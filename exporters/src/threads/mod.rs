@@ -54,19 +54,19 @@ impl Failed {
 #[derive(Default)]
 pub struct Threads {
     failed: Mutex<BTreeMap<String, Failed>>,
-    vital: Mutex<Vital>,
+    vital: Mutex<FailureHook>,
 }
 
 /// What is to happen when a thread fails without which the program makes no sense.
 #[derive(Default)]
-struct Vital {
+struct FailureHook {
     reason: Option<String>,
     end: Option<Box<dyn Fn() + Send>>,
 }
 
 impl Threads {
     const fn new() -> Self {
-        Self { failed: Mutex::new(BTreeMap::new()), vital: Mutex::new(Vital { reason: None, end: None }) }
+        Self { failed: Mutex::new(BTreeMap::new()), vital: Mutex::new(FailureHook { reason: None, end: None }) }
     }
 
     /// Those of this process.
@@ -80,7 +80,7 @@ impl Threads {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_vital(&self) -> MutexGuard<'_, Vital> {
+    fn lock_vital(&self) -> MutexGuard<'_, FailureHook> {
         self.vital.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

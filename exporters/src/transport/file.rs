@@ -15,8 +15,8 @@ use crate::sink::{Counters, Loss, StartError};
 use crate::wire::Message;
 
 use super::lines::NOT_OPENED;
-use super::named_file::{NamedFile, Whereabouts};
-use crate::sink::{Kept, Notice, Sink};
+use super::named_file::{FileState, NamedFile};
+use crate::sink::{Notice, Sink, Undelivered};
 
 use super::Encoder;
 
@@ -83,7 +83,7 @@ impl MessageFile {
 }
 
 impl Sink for MessageFile {
-    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered> {
         match self.follow() {
             Ok(()) => self.send(records, now_ns),
             Err(e) => self.writer.count_lost(&e, records.len()),
@@ -129,17 +129,17 @@ impl Writer {
     /// Looks whether the file was moved, deleted or cut short since. Returns whether what comes begins a file.
     fn follow(&mut self) -> io::Result<bool> {
         match self.named.whereabouts()? {
-            Whereabouts::Moved => {
+            FileState::Moved => {
                 (self.named, self.length) = begin(&self.named.path, self.mode)?;
                 tracing::info!("{}: was moved or deleted, and is begun again", self.named.path.display());
                 Ok(true)
             }
             // Cut short, as by logrotate's `copytruncate`. What was written before that was noticed lacks its templates.
-            Whereabouts::InPlace(Some(now)) if now < self.length => {
+            FileState::InPlace(Some(now)) if now < self.length => {
                 (self.named, self.length) = begin(&self.named.path, self.mode)?;
                 Ok(true)
             }
-            Whereabouts::InPlace(_) => Ok(false),
+            FileState::InPlace(_) => Ok(false),
         }
     }
 

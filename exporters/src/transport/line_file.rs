@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 use crate::config::{FileCompression, LineFileConfig};
 
-use super::named_file::{NamedFile, Whereabouts};
+use super::named_file::{FileState, NamedFile};
 use super::write::{Written, lines, write_counting};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -55,13 +55,13 @@ impl LineFile {
     /// What bears the name cannot be opened; this file stays the one that is written.
     pub(super) fn follow(&mut self) -> io::Result<()> {
         match self.named.whereabouts()? {
-            Whereabouts::Moved => {
+            FileState::Moved => {
                 let again = self.named.again()?;
                 (self.length, self.named) = (again.length()?, again);
                 tracing::info!("{}: was moved or deleted, and is opened again", self.named.path.display());
             }
             // Cut short, as by logrotate's `copytruncate`: to go by the old length would fill the file with zeros.
-            Whereabouts::InPlace(now) => self.length = self.length.min(now),
+            FileState::InPlace(now) => self.length = self.length.min(now),
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ impl LineFile {
     /// Begins the next file and deletes the oldest; when it cannot, it stays with this one.
     pub(super) fn rotate(&mut self, now_ns: u64) -> io::Result<()> {
         let next = self.create(now_ns)?;
-        if self.length == Some(0) && self.named.whereabouts()? != Whereabouts::Moved {
+        if self.length == Some(0) && self.named.whereabouts()? != FileState::Moved {
             fs::remove_file(&self.named.path)?;
         }
         (self.named, self.length) = (next, Some(0));

@@ -7,7 +7,7 @@ use pidflow_schema::FlowRecord;
 
 use crate::config::{FileCompression, JsonConfig, JsonOutput, LineFileConfig};
 use crate::json::JsonEncoder;
-use crate::sink::{Control, Counters, Kept, Loss, Notice, Parts, Sink, StartError};
+use crate::sink::{Control, Counters, Loss, Notice, Parts, Sink, StartError, Undelivered};
 use crate::time::wall_ns;
 
 use super::line_file::{LineFile, compressed};
@@ -122,7 +122,7 @@ impl LineSink {
 }
 
 impl Sink for LineSink {
-    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered> {
         self.now_ns = now_ns;
         self.rotate_if_due();
         for record in records {

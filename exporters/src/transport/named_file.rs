@@ -19,7 +19,7 @@ pub(super) struct NamedFile {
 
 /// What has become of the file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Whereabouts {
+pub(super) enum FileState {
     /// It is where it was, and so many octets long; none: it is not a regular file.
     InPlace(Option<u64>),
     /// Its name leads to another file, or to none.
@@ -54,12 +54,12 @@ impl NamedFile {
     }
 
     /// Looks where the file is.
-    pub(super) fn whereabouts(&self) -> io::Result<Whereabouts> {
-        let Some(own) = self.identity else { return Ok(Whereabouts::InPlace(None)) };
+    pub(super) fn whereabouts(&self) -> io::Result<FileState> {
+        let Some(own) = self.identity else { return Ok(FileState::InPlace(None)) };
         match fs::metadata(&self.path) {
-            Ok(found) if identity(&found) == own => Ok(Whereabouts::InPlace(Some(found.len()))),
-            Ok(_) => Ok(Whereabouts::Moved),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Whereabouts::Moved),
+            Ok(found) if identity(&found) == own => Ok(FileState::InPlace(Some(found.len()))),
+            Ok(_) => Ok(FileState::Moved),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(FileState::Moved),
             Err(e) => Err(e),
         }
     }

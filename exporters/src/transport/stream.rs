@@ -9,7 +9,7 @@ use pidflow_schema::FlowRecord;
 use crate::config::{Address, TlsConfig};
 use crate::delivery::{Failure, Receiver, Sent};
 use crate::json::JsonEncoder;
-use crate::net::{Heard, Stream, StreamTarget, TlsClient};
+use crate::net::{PeerState, Stream, StreamTarget, TlsClient};
 use crate::sink::Counters;
 
 use crate::sink::Parts;
@@ -111,7 +111,7 @@ impl<E: StreamEncoder> StreamReceiver<E> {
                     format!("the connection broke, and may have taken the last records with it: {e}"),
                 )
             })?;
-            if heard == Heard::Open {
+            if heard == PeerState::Open {
                 kept.stream.limit(limit)?;
                 return Ok(kept);
             }
@@ -163,13 +163,17 @@ impl Connection {
             }
         }
         // One that closes in order has read everything, or reads on.
-        self.wait_until((begin + SETTLING_TIME).min(end), |_, heard| Ok(heard == Heard::Closed))?;
+        self.wait_until((begin + SETTLING_TIME).min(end), |_, heard| Ok(heard == PeerState::Closed))?;
         self.is_settled = true;
         Ok(())
     }
 
     /// Waits until `is_done` says so, for as long as the connection stands; false: it did not by `end`.
-    fn wait_until(&mut self, end: Instant, is_done: impl Fn(&Stream, Heard) -> io::Result<bool>) -> io::Result<bool> {
+    fn wait_until(
+        &mut self,
+        end: Instant,
+        is_done: impl Fn(&Stream, PeerState) -> io::Result<bool>,
+    ) -> io::Result<bool> {
         let mut pause = Duration::from_micros(50);
         loop {
             let heard = self.still_stands()?;
@@ -185,9 +189,9 @@ impl Connection {
     }
 
     /// A receiver may close its side of a plain connection and read on, as `nc -N` does; of a TLS session it may not.
-    fn still_stands(&mut self) -> io::Result<Heard> {
+    fn still_stands(&mut self) -> io::Result<PeerState> {
         match self.stream.hear()? {
-            Heard::Closed if self.stream.is_accepted().is_some() => {
+            PeerState::Closed if self.stream.is_accepted().is_some() => {
                 Err(io::Error::new(ErrorKind::ConnectionAborted, "the receiver closed the connection"))
             }
             heard => Ok(heard),

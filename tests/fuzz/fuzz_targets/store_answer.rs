@@ -17,13 +17,13 @@ mod retry_after;
 
 use std::time::SystemTime;
 
-use elastic::Fate;
+use elastic::DocumentOutcome;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: (u8, &[u8])| {
     let (documents, body) = (usize::from(data.0), data.1);
     if let Ok(verdict) = elastic::read(body, documents) {
-        let fates = [Fate::Taken, Fate::Later, Fate::Refused].map(|f| verdict.count(f));
+        let fates = [DocumentOutcome::Taken, DocumentOutcome::Later, DocumentOutcome::Refused].map(|f| verdict.count(f));
         assert_eq!((verdict.fates.len(), fates.iter().sum()), (documents, documents));
         assert_eq!(verdict.reason.is_some(), fates[0] < documents);
     }

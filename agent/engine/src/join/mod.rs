@@ -220,9 +220,9 @@ impl Joiner {
         }
     }
 
-    /// Tells what the processes of flows used since the last time; see [`ProcessTable::tell_usage`].
-    pub fn tell_usage(&mut self, tell: impl FnMut(&Usage)) {
-        self.processes.tell_usage(tell);
+    /// Tells what the processes of flows used since the last time; see [`ProcessTable::report_usage`].
+    pub fn report_usage(&mut self, tell: impl FnMut(&Usage)) {
+        self.processes.report_usage(tell);
     }
 
     /// Records of connection attempts that failed before `before_ns` and of which no packet was seen, in namespaces that are

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pidflow_schema::Process;
 
 use super::samples::Samples;
-use super::told::Told;
+use super::usage_report::UsageReported;
 use crate::fact::{ProcessId, Task};
 
 /// `TASK_COMM_LEN` - 1: a comm of this length may have been cut.
@@ -49,7 +49,7 @@ pub(super) struct Entry {
     pub(super) container_id: Arc<str>,
     pub(super) images: Vec<Image>,
     pub(super) samples: Samples,
-    pub(super) told: Told,
+    pub(super) told: UsageReported,
     /// When it was first heard of.
     pub(super) known_ns: u64,
     pub(super) exited_ns: Option<u64>,
@@ -71,7 +71,7 @@ impl Entry {
             container_id: Arc::default(),
             images: vec![image],
             samples: Samples::since(task.start_ns),
-            told: Told::default(),
+            told: UsageReported::default(),
             known_ns: time_ns,
             exited_ns: None,
             seen_ns: time_ns,

@@ -4,7 +4,7 @@ use super::{Entry, ProcessTable};
 use crate::fact::ProcessId;
 
 /// Samples that a process keeps where memory is short.
-const FEW_SAMPLES: usize = 16;
+const MIN_KEPT_SAMPLES: usize = 16;
 
 impl ProcessTable {
     /// A complete poll that began at `begun_ns` is done: processes that it did not show have ended.
@@ -49,7 +49,7 @@ impl ProcessTable {
 
     fn thin_samples(&mut self) {
         self.has_thinned = true;
-        self.entries.values_mut().for_each(|e| e.samples.thin(FEW_SAMPLES));
+        self.entries.values_mut().for_each(|e| e.samples.thin(MIN_KEPT_SAMPLES));
         self.measure();
     }
 

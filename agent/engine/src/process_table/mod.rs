@@ -13,7 +13,7 @@ pub mod limits;
 mod names;
 mod samples;
 mod texts;
-mod told;
+mod usage_report;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::fact::{ProcessId, ProcessSeen, Sample, Task};
 use entry::{Entry, Image};
 use limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_CONTAINER_ID_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROCESS_BYTES};
 use texts::Texts;
-pub use told::Usage;
+pub use usage_report::Usage;
 
 /// The table.
 #[derive(Debug)]

@@ -77,7 +77,7 @@ fn sample(s: u64, cpu_ns: u64) -> Sample {
 
 fn told(t: &mut ProcessTable) -> Vec<Usage> {
     let mut told = Vec::new();
-    t.tell_usage(|u| told.push(u.clone()));
+    t.report_usage(|u| told.push(u.clone()));
     told
 }
 

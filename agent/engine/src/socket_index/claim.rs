@@ -80,7 +80,7 @@ pub(super) struct Claim {
 }
 
 /// A first use may be told so long after its packet, when the sender was preempted by the receiver.
-const TOLD_LATE_NS: u64 = 5_000_000;
+const MAX_EVENT_DELAY_NS: u64 = 5_000_000;
 
 /// Times of use kept in one claim; repeated uses are told once a second.
 const MAX_USES: usize = 64;
@@ -212,7 +212,7 @@ pub(super) fn note(
 pub(super) fn taken_over(list: &[Claim], time_ns: u64, user: User, new: &Socket) -> Option<u64> {
     let replaced = |since_ns| list.iter().filter(move |c| c.is_replaced_by(new, since_ns));
     let born = Some(user.start_ns).filter(|start_ns| replaced(*start_ns).any(|c| c.seen_ns < *start_ns));
-    born.or_else(|| replaced(time_ns).next().map(|_| time_ns.saturating_sub(TOLD_LATE_NS)))
+    born.or_else(|| replaced(time_ns).next().map(|_| time_ns.saturating_sub(MAX_EVENT_DELAY_NS)))
 }
 
 /// Events that only a new connection has.

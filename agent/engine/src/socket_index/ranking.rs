@@ -93,17 +93,21 @@ impl<'a> Ranking<'a> {
 
     /// How the best bound socket came to the port of the best connected one of another process: with this flow, and after
     /// the last that was heard of the connected one.
-    pub(super) fn succeeds(&self, connected: &Ranking<'_>, end: &FlowEnd) -> Option<Succession> {
+    pub(super) fn succeeds(&self, connected: &Ranking<'_>, end: &FlowEnd) -> Option<ClosureCertainty> {
         let (new, old) = (self.claims.first()?, connected.claims.first()?);
         let came = new.claim.first_ns.abs_diff(end.first_ns) <= AFTER_NS && old.claim.seen_ns < new.claim.first_ns;
         let is_newcomer = new.claim.process != old.claim.process && new.fit == Fit::Used && came;
         let in_the_way = is_newcomer && new.claim.is_in_the_way_of(old.claim);
-        in_the_way.then_some(if old.fit <= Fit::Covers { Succession::Certain } else { Succession::Possible })
+        in_the_way.then_some(if old.fit <= Fit::Covers {
+            ClosureCertainty::Certain
+        } else {
+            ClosureCertainty::Possible
+        })
     }
 }
 
 /// How sure it is that a socket was closed although nobody said so.
-pub(super) enum Succession {
+pub(super) enum ClosureCertainty {
     /// It would have been heard of.
     Certain,
     /// It may have been used since: repetition is not told.

@@ -20,7 +20,7 @@ use pidflow_engine::packet::Packet;
 use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface, counters::count};
 use input::{Filled, Input};
 pub use interrupt::Interrupt;
-use records::{BadBlock, Fault, Found, Record, Records};
+use records::{BadBlock, Fault, Found, Record, RecordReader};
 
 /// How files are read.
 #[derive(Default)]
@@ -51,7 +51,7 @@ struct CaptureFile {
     path: PathBuf,
     name: Arc<str>,
     input: Input,
-    records: Records,
+    records: RecordReader,
     packets: u64,
     bad_blocks: BadBlocks,
 }
@@ -206,7 +206,7 @@ impl CaptureFile {
                 name: path.to_string_lossy().into(),
                 path,
                 input,
-                records: Records::Unrecognized,
+                records: RecordReader::Unrecognized,
                 packets: 0,
                 bad_blocks: BadBlocks::default(),
             }),

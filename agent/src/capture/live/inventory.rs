@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::links::{Event, Links};
-use super::netlink::{LinkMonitor, Said};
+use super::netlink::{LinkMonitor, LinkNotice};
 
 /// How long a wait for news takes at most.
 const MAX_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// How long the kernel's first answer is waited for.
-const MAX_LEARN: Duration = Duration::from_secs(2);
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two questions for all interfaces.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -34,7 +34,7 @@ impl Inventory {
         let (links, asked) = (Links::default(), Instant::now());
         let mut this = Self { monitor: monitor.ok(), links, is_complete: false, was_disturbed: false, asked };
         this.ask();
-        while this.monitor.is_some() && !this.is_complete && asked.elapsed() < MAX_LEARN {
+        while this.monitor.is_some() && !this.is_complete && asked.elapsed() < FIRST_ANSWER_TIMEOUT {
             this.wait();
             this.hear();
         }
@@ -69,13 +69,13 @@ impl Inventory {
         events
     }
 
-    fn take(&mut self, said: Said, events: &mut Vec<Event>) {
+    fn take(&mut self, said: LinkNotice, events: &mut Vec<Event>) {
         match said {
-            Said::Lost => (self.is_complete, self.was_disturbed) = (false, true),
+            LinkNotice::Lost => (self.is_complete, self.was_disturbed) = (false, true),
             // It is not all: what was not said may be there all the same.
-            Said::All if self.was_disturbed => return,
-            Said::All => self.is_complete = true,
-            Said::Is(_) | Said::Gone(_) => {}
+            LinkNotice::All if self.was_disturbed => return,
+            LinkNotice::All => self.is_complete = true,
+            LinkNotice::Is(_) | LinkNotice::Gone(_) => {}
         }
         self.links.take(said, events);
     }
@@ -96,15 +96,15 @@ mod tests {
     use super::super::links::Link;
     use super::*;
 
-    fn is(index: u32) -> Said {
-        Said::Is(Link::unknown(index, &format!("eth{index}")))
+    fn is(index: u32) -> LinkNotice {
+        LinkNotice::Is(Link::unknown(index, &format!("eth{index}")))
     }
 
     #[test]
     fn an_answer_in_which_something_is_missing_takes_nothing_away() {
         let (links, asked) = (Links::default(), Instant::now());
         let mut inventory = Inventory { monitor: None, links, is_complete: false, was_disturbed: false, asked };
-        let mut take = |said: Vec<Said>| {
+        let mut take = |said: Vec<LinkNotice>| {
             let mut events = Vec::new();
             said.into_iter().for_each(|said| inventory.take(said, &mut events));
             let complete = inventory.is_complete;
@@ -113,9 +113,9 @@ mod tests {
             }
             (events.len(), complete)
         };
-        assert_eq!(take(vec![is(1), is(2), Said::All]), (2, true));
-        assert_eq!(take(vec![Said::Lost]), (0, false));
-        assert_eq!(take(vec![is(1), Said::Lost, Said::All]), (0, false));
-        assert_eq!(take(vec![is(1), Said::All]), (1, true), "the second one is gone");
+        assert_eq!(take(vec![is(1), is(2), LinkNotice::All]), (2, true));
+        assert_eq!(take(vec![LinkNotice::Lost]), (0, false));
+        assert_eq!(take(vec![is(1), LinkNotice::Lost, LinkNotice::All]), (0, false));
+        assert_eq!(take(vec![is(1), LinkNotice::All]), (1, true), "the second one is gone");
     }
 }

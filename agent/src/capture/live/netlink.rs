@@ -30,7 +30,7 @@ const MAX_MESSAGE: usize = 64 * 1024;
 
 /// One thing that was said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum LinkNotice {
     /// The interface is so now.
     Is(Link),
     /// The interface with this index is gone.
@@ -71,14 +71,14 @@ impl LinkMonitor {
     }
 
     /// Takes everything that was said and not taken yet; does not wait.
-    pub(super) fn receive(&mut self, said: &mut Vec<Said>) -> io::Result<()> {
+    pub(super) fn receive(&mut self, said: &mut Vec<LinkNotice>) -> io::Result<()> {
         loop {
             match recv(&self.socket, self.buffer.as_mut_slice(), RecvFlags::TRUNC) {
-                Ok((length, whole)) if length < whole => said.push(Said::Lost),
+                Ok((length, whole)) if length < whole => said.push(LinkNotice::Lost),
                 Ok((length, _)) => parse(self.buffer.get(..length).unwrap_or_default(), said),
                 Err(Errno::AGAIN) => return Ok(()),
                 // More was said than the socket's buffer holds.
-                Err(Errno::NOBUFS) => said.push(Said::Lost),
+                Err(Errno::NOBUFS) => said.push(LinkNotice::Lost),
                 Err(Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
@@ -93,23 +93,23 @@ impl AsFd for LinkMonitor {
 }
 
 /// Messages follow each other, each padded to four bytes.
-fn parse(mut bytes: &[u8], said: &mut Vec<Said>) {
+fn parse(mut bytes: &[u8], said: &mut Vec<LinkNotice>) {
     while let Ok(message) = NetlinkBuffer::new_checked(bytes) {
         let (length, kind) = (message.length() as usize, message.message_type());
         if message.flags() & NLM_F_DUMP_INTR != 0 {
-            said.push(Said::Lost);
+            said.push(LinkNotice::Lost);
         }
         said.extend(one(kind, message.payload()));
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
 }
 
-fn one(kind: u16, payload: &[u8]) -> Option<Said> {
+fn one(kind: u16, payload: &[u8]) -> Option<LinkNotice> {
     match kind {
-        NLMSG_DONE => Some(Said::All),
-        NLMSG_ERROR => Some(Said::Lost),
-        RTM_NEWLINK => link(payload).map(Said::Is),
-        RTM_DELLINK => header(payload).map(|header| Said::Gone(header.index)),
+        NLMSG_DONE => Some(LinkNotice::All),
+        NLMSG_ERROR => Some(LinkNotice::Lost),
+        RTM_NEWLINK => link(payload).map(LinkNotice::Is),
+        RTM_DELLINK => header(payload).map(|header| LinkNotice::Gone(header.index)),
         _ => None,
     }
 }
@@ -175,7 +175,7 @@ mod tests {
         message
     }
 
-    fn said(bytes: &[u8]) -> Vec<Said> {
+    fn said(bytes: &[u8]) -> Vec<LinkNotice> {
         let mut said = Vec::new();
         parse(bytes, &mut said);
         said
@@ -200,7 +200,7 @@ mod tests {
             is_up: true,
             is_loopback: false,
         };
-        assert_eq!(said(&[up, of_bridge, gone].concat()), [Said::Is(expected), Said::Gone(7)]);
+        assert_eq!(said(&[up, of_bridge, gone].concat()), [LinkNotice::Is(expected), LinkNotice::Gone(7)]);
     }
 
     #[test]

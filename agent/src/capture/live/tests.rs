@@ -154,9 +154,9 @@ impl Live {
 }
 
 /// Another network namespace, in which the far ends of interfaces are. It is gone when dropped.
-struct Far(Child);
+struct FarNamespace(Child);
 
-impl Far {
+impl FarNamespace {
     fn new() -> Self {
         let mut child = Command::new("unshare").args(["-n", "sleep", "600"]).spawn().unwrap();
         let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
@@ -184,7 +184,7 @@ impl Far {
     }
 }
 
-impl Drop for Far {
+impl Drop for FarNamespace {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -227,7 +227,7 @@ fn packets_are_counted_once_however_an_interface_is_named() {
     if !isolated("capture/once") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     far.up("pf0", 70, "192.0.2.1");
     ip("link property add dev pf0 altname a-name-that-is-longer-than-fifteen-bytes");
     ip("link property add dev pf0 altname pf-too");
@@ -255,7 +255,7 @@ fn one_that_is_made_again_is_captured_again() {
     if !isolated("capture/again") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     far.up("pf0", 70, "192.0.2.1");
     let live = start(named(&["pf0"]));
     send_out("192.0.2.1");
@@ -277,7 +277,7 @@ fn one_that_is_renamed_has_its_new_name_from_then_on() {
     if !isolated("capture/renamed") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     for interfaces in [named(&["pf0"]), named(&["any"]), named(&["all"])] {
         far.up("pf0", 70, "192.0.2.1");
         let live = start(interfaces.clone());
@@ -305,7 +305,7 @@ fn one_that_is_renamed_while_it_is_up_has_its_new_name_too() {
     if !isolated("capture/renamed-up") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     for interfaces in [named(&["pf0"]), named(&["any"]), named(&["all"])] {
         far.up("pf0", 70, "192.0.2.1");
         let live = start(interfaces.clone());
@@ -328,7 +328,7 @@ fn an_index_that_is_taken_over_is_of_another_interface() {
     if !isolated("capture/taken-over") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     for (interfaces, second) in [(named(&["any"]), SENT), (named(&["all"]), SENT), (named(&["pf0"]), 0)] {
         far.up("pf0", 70, "192.0.2.1");
         let live = start(interfaces.clone());
@@ -359,7 +359,7 @@ fn all_captures_those_that_come_up_later() {
     if !isolated("capture/all-later") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     let live = start(named(&["all"]));
     far.up("pf0", 70, "192.0.2.1");
     far.down("pf1", 71);
@@ -400,7 +400,7 @@ fn a_bridge_port_that_leaves_its_bridge_is_not_gone() {
     if !isolated("capture/bridge") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     far.up("pf0", 70, "192.0.2.1");
     let live = start(named(&["pf0"]));
     ip("link add br0 type bridge");

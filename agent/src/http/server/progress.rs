@@ -102,9 +102,9 @@ impl Progress {
         let state = *self.lock();
         state.since
             + match state.phase {
-                Phase::Idle => limits::IDLE,
-                Phase::Arriving => limits::ARRIVAL,
-                Phase::Answering(_) => limits::ANSWER,
+                Phase::Idle => limits::IDLE_TIMEOUT,
+                Phase::Arriving => limits::REQUEST_TIMEOUT,
+                Phase::Answering(_) => limits::ANSWER_TIMEOUT,
             }
     }
 }

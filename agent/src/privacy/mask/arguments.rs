@@ -19,7 +19,7 @@ pub(super) fn mask<'a>(arguments: &[&'a str], depth: usize) -> Vec<Cow<'a, str>>
 
 /// What the next argument is the value of.
 #[derive(Debug, Clone, Copy)]
-enum Owed {
+enum ExpectedValue {
     /// An option of that name.
     Named(Secrecy),
     /// An option, or a word, of that program.
@@ -59,7 +59,7 @@ struct Walk<'s, 'a> {
     context: Context,
     depth: usize,
     program: Option<Program>,
-    owed: Option<Owed>,
+    owed: Option<ExpectedValue>,
     before: &'a str,
     /// Arguments of the program so far that are no options.
     words: usize,
@@ -85,7 +85,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
         match self.flag(argument) {
             Some(Flag::Next(holds)) => {
-                self.owed = Some(Owed::Known(holds));
+                self.owed = Some(ExpectedValue::Known(holds));
                 return Cow::Borrowed(argument);
             }
             Some(Flag::Here(at, holds)) => return self.behind(argument, at, holds),
@@ -98,13 +98,13 @@ impl<'s, 'a> Walk<'s, 'a> {
     }
 
     /// The value of an option that came before; none: it is no value.
-    fn pay(&self, owed: Owed, argument: &'a str) -> Option<Cow<'a, str>> {
+    fn pay(&self, owed: ExpectedValue, argument: &'a str) -> Option<Cow<'a, str>> {
         match owed {
-            Owed::Known(holds) => Some(self.behind(argument, 0, holds)),
-            Owed::Named(Secrecy::Secret) if is_option(argument) => None,
-            Owed::Named(secrecy) if secrecy != Secrecy::Secret && argument.starts_with('-') => None,
-            Owed::Named(secrecy) if secrecy.masks(argument) => Some(Cow::Borrowed(MASK)),
-            Owed::Named(_) => None,
+            ExpectedValue::Known(holds) => Some(self.behind(argument, 0, holds)),
+            ExpectedValue::Named(Secrecy::Secret) if is_option(argument) => None,
+            ExpectedValue::Named(secrecy) if secrecy != Secrecy::Secret && argument.starts_with('-') => None,
+            ExpectedValue::Named(secrecy) if secrecy.masks(argument) => Some(Cow::Borrowed(MASK)),
+            ExpectedValue::Named(_) => None,
         }
     }
 
@@ -149,7 +149,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
         let secrecy = secrecy(name).or_else(|| secrecy(define(name)?));
         let Some(value) = value else {
-            self.owed = secrecy.filter(|s| takes_value(name, *s)).map(Owed::Named);
+            self.owed = secrecy.filter(|s| takes_value(name, *s)).map(ExpectedValue::Named);
             return self.text(argument);
         };
         let before = argument.get(..=name.len()).unwrap_or_default();
@@ -199,7 +199,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         let is_name = argument.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b));
         let is_path = values::is_path(argument) && !argument.starts_with("//");
         if is_name && !is_path && secrecy(argument) == Some(Secrecy::Secret) {
-            self.owed = Some(Owed::Named(Secrecy::Secret));
+            self.owed = Some(ExpectedValue::Named(Secrecy::Secret));
             return Some(Cow::Borrowed(argument));
         }
         None

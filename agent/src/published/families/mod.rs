@@ -8,7 +8,7 @@ mod talk;
 mod tests;
 pub(crate) mod view;
 
-use pidflow_schema::metric::{Family, Point, Sample};
+use pidflow_schema::metric::{Family, MetricSample, Point};
 
 use super::status::{Exporter, Status};
 use view::{LazyFamily, View};
@@ -41,19 +41,19 @@ fn health(s: &Status) -> [Family; 3] {
     let losses = s
         .losses
         .iter()
-        .map(|l| Sample::new([("stage", l.stage.clone()), ("reason", l.reason.clone())], Point::Whole(l.total)));
+        .map(|l| MetricSample::new([("stage", l.stage.clone()), ("reason", l.reason.clone())], Point::Whole(l.total)));
     [
         Family::gauge(
             "pidflow.ready",
             "",
             "1 when everything is attached and running.",
-            Sample::alone(u64::from(s.not_ready.is_empty())),
+            MetricSample::alone(u64::from(s.not_ready.is_empty())),
         ),
         Family::gauge(
             "pidflow.degraded",
             "{reason}",
             "Reasons for which the agent is degraded, as /readyz names them; losses count for a minute.",
-            Sample::alone(s.degraded.len() as u64),
+            MetricSample::alone(s.degraded.len() as u64),
         ),
         Family::counter(
             "pidflow.losses",
@@ -70,7 +70,7 @@ fn own_state(s: &Status) -> [Family; 3] {
             "pidflow.export.queue.size",
             "By",
             "Memory that records in exporters' queues keep; what several queues hold counts in each.",
-            Sample::alone(s.queue_bytes),
+            MetricSample::alone(s.queue_bytes),
         ),
         Family::counter(
             "pidflow.thread.restarts",
@@ -82,28 +82,33 @@ fn own_state(s: &Status) -> [Family; 3] {
             "pidflow.log.lines.lost",
             "{line}",
             "Log lines that could not be written to standard error.",
-            Sample::alone(s.log_lines_lost),
+            MetricSample::alone(s.log_lines_lost),
         ),
     ]
 }
 
 fn build() -> Family {
-    let version = Sample::new([("version", env!("CARGO_PKG_VERSION").to_owned())], Point::Whole(1));
+    let version = MetricSample::new([("version", env!("CARGO_PKG_VERSION").to_owned())], Point::Whole(1));
     Family::info("pidflow.build.info", "Version of the agent.", vec![version])
 }
 
-fn labelled(label: &'static str, values: &[(String, u64)]) -> Vec<Sample> {
-    Sample::by(label, values.iter().map(|(l, n)| (l, *n)))
+fn labelled(label: &'static str, values: &[(String, u64)]) -> Vec<MetricSample> {
+    MetricSample::by(label, values.iter().map(|(l, n)| (l, *n)))
 }
 
 fn packets(s: &Status) -> [Family; 5] {
     [
-        Family::counter("pidflow.packets", "{packet}", "Packets that became part of a flow.", Sample::alone(s.packets)),
+        Family::counter(
+            "pidflow.packets",
+            "{packet}",
+            "Packets that became part of a flow.",
+            MetricSample::alone(s.packets),
+        ),
         Family::counter(
             "pidflow.captured.bytes",
             "By",
             "Octets of all packets seen, whole frames.",
-            Sample::alone(s.octets),
+            MetricSample::alone(s.octets),
         ),
         Family::counter(
             "pidflow.packets.discarded",
@@ -138,7 +143,7 @@ fn interfaces(s: &Status) -> [Family; 2] {
             "pidflow.interfaces.missing",
             "{interface}",
             "Interfaces that should be captured and are gone or cannot be opened.",
-            Sample::alone(s.missing_interfaces),
+            MetricSample::alone(s.missing_interfaces),
         ),
     ]
 }
@@ -147,15 +152,15 @@ fn flows(s: &Status) -> [Family; 4] {
     let (found, all) = s.records.attributed();
     let ends = s.records.attributions().filter(|(_, _, n)| *n > 0);
     let ends = ends.map(|(end, a, n)| {
-        Sample::new([("end", end.to_owned()), ("attribution", a.name().to_owned())], Point::Whole(n))
+        MetricSample::new([("end", end.to_owned()), ("attribution", a.name().to_owned())], Point::Whole(n))
     });
     [
-        Family::gauge("pidflow.flows.active", "{flow}", "Flows in the table.", Sample::alone(s.active)),
+        Family::gauge("pidflow.flows.active", "{flow}", "Flows in the table.", MetricSample::alone(s.active)),
         Family::counter(
             "pidflow.records",
             "{record}",
             "Flow records made, by the reason for the end.",
-            Sample::by("reason", s.records.reasons()),
+            MetricSample::by("reason", s.records.reasons()),
         ),
         Family::counter(
             "pidflow.record.ends",
@@ -167,14 +172,14 @@ fn flows(s: &Status) -> [Family; 4] {
             "pidflow.local.ends",
             "{end}",
             "Ends on this host that can have a process, by whether it was found.",
-            Sample::by("outcome", [("found", found), ("missing", all - found)]),
+            MetricSample::by("outcome", [("found", found), ("missing", all - found)]),
         ),
     ]
 }
 
 fn events(s: &Status) -> [Family; 4] {
     let hooks =
-        s.hooks.iter().map(|h| Sample::new([("hook", h.hook.clone()), ("way", h.way.clone())], Point::Whole(1)));
+        s.hooks.iter().map(|h| MetricSample::new([("hook", h.hook.clone()), ("way", h.way.clone())], Point::Whole(1)));
     [
         Family::counter(
             "pidflow.probe.events",
@@ -200,16 +205,16 @@ fn events(s: &Status) -> [Family; 4] {
 
 fn exporters(all: &[Exporter]) -> [Family; 4] {
     let lost = all.iter().flat_map(|e| {
-        e.lost
-            .iter()
-            .map(|(why, n)| Sample::new([("exporter", e.name.clone()), ("reason", why.clone())], Point::Whole(*n)))
+        e.lost.iter().map(|(why, n)| {
+            MetricSample::new([("exporter", e.name.clone()), ("reason", why.clone())], Point::Whole(*n))
+        })
     });
     [
         Family::counter(
             "pidflow.exported.records",
             "{record}",
             "Records handed on, by exporter.",
-            Sample::by("exporter", all.iter().map(|e| (&e.name, e.records))),
+            MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.records))),
         ),
         Family::counter(
             "pidflow.export.lost.records",
@@ -221,13 +226,13 @@ fn exporters(all: &[Exporter]) -> [Family; 4] {
             "pidflow.export.queue.depth",
             "{record}",
             "Records on their way, in memory, by exporter.",
-            Sample::by("exporter", all.iter().map(|e| (&e.name, e.queue))),
+            MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.queue))),
         ),
         Family::gauge(
             "pidflow.export.spooled.records",
             "{record}",
             "Records that wait on disk, by exporter.",
-            Sample::by("exporter", all.iter().map(|e| (&e.name, e.spooled))),
+            MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.spooled))),
         ),
     ]
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample};
+use pidflow_schema::metric::{Attributes, Family, MetricKind, MetricSample, Point};
 use pidflow_schema::{Pod, Process};
 
 use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
 use super::view::{LazyFamily, View};
-use crate::metrics::nodes::{NodeKey, Present};
+use crate::metrics::nodes::{NodeKey, NodeUsage};
 use crate::metrics::sums::Used;
 use crate::metrics::workload::short_id;
 
@@ -31,12 +31,12 @@ pub(super) fn all(view: &View) -> Vec<LazyFamily> {
         .collect()
 }
 
-fn of(labels: Attributes, value: u64) -> Sample {
-    Sample::new(labels, Point::Whole(value))
+fn of(labels: Attributes, value: u64) -> MetricSample {
+    MetricSample::new(labels, Point::Whole(value))
 }
 
 /// What nodes have now.
-fn present(view: &View, head: Family, sample: fn(Attributes, &Present) -> Sample) -> LazyFamily {
+fn present(view: &View, head: Family, sample: fn(Attributes, &NodeUsage) -> MetricSample) -> LazyFamily {
     let view = view.clone();
     let samples = (0..view.status.talk.present.len()).filter_map(move |i| {
         let talk = &view.status.talk;
@@ -66,7 +66,7 @@ static USED: [Column<Used>; 3] = [
     Column {
         names: ["process.paging.faults", "pidflow.process.retired.paging.faults"],
         unit: "{fault}",
-        kind: Kind::Counter,
+        kind: MetricKind::Counter,
         help: "Page faults of the processes of a node, by type.",
         read: Read::Two("system.paging.fault.type", |u| [("minor", u.minor_faults), ("major", u.major_faults)]),
     },

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pidflow_schema::Protocol;
-use pidflow_schema::metric::{Attributes, Kind, Point};
+use pidflow_schema::metric::{Attributes, MetricKind, Point};
 
 use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
 use super::view::{LazyFamily, View};
@@ -39,7 +39,7 @@ const fn whole(n: u64) -> Option<Point> {
 }
 
 const fn histogram<V>(names: [&'static str; 2], help: &'static str, read: fn(&V) -> Option<Point>) -> Column<V> {
-    Column { names, unit: "s", kind: Kind::Histogram, help, read: Read::One(read) }
+    Column { names, unit: "s", kind: MetricKind::Histogram, help, read: Read::One(read) }
 }
 
 const BYTES_OF_EDGES: &str = "Octets between two nodes, both directions, IP header included.";

@@ -29,7 +29,7 @@ struct Cause {
 
 /// What became of one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum DocumentOutcome {
     /// It is in the index.
     Taken,
     /// Not now: to be sent again.
@@ -42,13 +42,13 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Verdict {
     /// One for each document, in their order.
-    pub(crate) fates: Vec<Fate>,
+    pub(crate) fates: Vec<DocumentOutcome>,
     /// Status and reason of the first document that was refused, or else of the first to be sent again.
     pub(crate) reason: Option<String>,
 }
 
 impl Verdict {
-    pub(crate) fn count(&self, fate: Fate) -> usize {
+    pub(crate) fn count(&self, fate: DocumentOutcome) -> usize {
         self.fates.iter().filter(|f| **f == fate).count()
     }
 }
@@ -61,21 +61,21 @@ pub(crate) fn read(body: &[u8], documents: usize) -> Result<Verdict, String> {
         return Err(format!("it speaks of {} documents where {documents} were sent", outcomes.len()));
     }
     let fates: Vec<_> = outcomes.iter().map(|o| fate(o.status)).collect();
-    if !answer.errors && fates.iter().any(|f| *f != Fate::Taken) {
+    if !answer.errors && fates.iter().any(|f| *f != DocumentOutcome::Taken) {
         return Err("it says that there are no errors, and has one".into());
     }
     let first = |fate| fates.iter().zip(&outcomes).find(|(f, _)| **f == fate).map(|(_, o)| reason(o));
-    let reason = first(Fate::Refused).or_else(|| first(Fate::Later));
+    let reason = first(DocumentOutcome::Refused).or_else(|| first(DocumentOutcome::Later));
     Ok(Verdict { fates, reason })
 }
 
 /// A document whose id is there already is one that an earlier attempt brought. An index that may not be written to (also
 /// by a cluster whose disks are full) or is not there says nothing about the document, which waits.
-const fn fate(status: u16) -> Fate {
+const fn fate(status: u16) -> DocumentOutcome {
     match status {
-        200..=299 | 409 => Fate::Taken,
-        401 | 403 | 404 | 429 | 500..=599 => Fate::Later,
-        _ => Fate::Refused,
+        200..=299 | 409 => DocumentOutcome::Taken,
+        401 | 403 | 404 | 429 | 500..=599 => DocumentOutcome::Later,
+        _ => DocumentOutcome::Refused,
     }
 }
 
@@ -99,7 +99,10 @@ mod tests {
             {"create":{"status":429,"error":{"type":"es_rejected_execution_exception","reason":"queue full"}}},
             {"create":{"status":400,"error":{"type":"document_parsing_exception","reason":"bad","caused_by":{}}}}]}"#;
         let verdict = read(body.as_bytes(), 4).unwrap();
-        assert_eq!(verdict.fates, [Fate::Taken, Fate::Taken, Fate::Later, Fate::Refused]);
+        assert_eq!(
+            verdict.fates,
+            [DocumentOutcome::Taken, DocumentOutcome::Taken, DocumentOutcome::Later, DocumentOutcome::Refused]
+        );
         assert_eq!(verdict.reason.as_deref(), Some("status 400, document_parsing_exception: bad"));
     }
 

@@ -8,7 +8,7 @@ use super::{Entry, ProcessTable};
 use crate::fact::{ProcessId, Sample};
 
 /// A process that was there this much before it was heard of has used what it used before anyone looked.
-const HEARD_OF_NS: u64 = 1_000_000_000;
+const FIRST_SEEN_TOLERANCE_NS: u64 = 1_000_000_000;
 
 /// What a process used since it was last told of, and what it has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Usage {
 
 /// Beside each process: what was told of it.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct UsageReported {
     /// Of the latest flow; none: it has had none since it was told that the process ended.
     process: Option<Arc<Process>>,
     /// Up to here.
@@ -49,7 +49,7 @@ impl ProcessTable {
     }
 
     /// Tells the usage of every process that had a flow, since the last time.
-    pub fn tell_usage(&mut self, mut tell: impl FnMut(&Usage)) {
+    pub fn report_usage(&mut self, mut tell: impl FnMut(&Usage)) {
         for entry in self.entries.values_mut() {
             if let Some(usage) = usage(entry) {
                 tell(&usage);
@@ -61,7 +61,7 @@ impl ProcessTable {
 fn usage(entry: &mut Entry) -> Option<Usage> {
     let process = Arc::clone(entry.told.process.as_ref()?);
     let now = entry.samples.latest()?;
-    let is_old = entry.known_ns.saturating_sub(entry.start_ns) > HEARD_OF_NS;
+    let is_old = entry.known_ns.saturating_sub(entry.start_ns) > FIRST_SEEN_TOLERANCE_NS;
     let before = entry.told.until.or_else(|| entry.samples.first_real().filter(|_| is_old)).unwrap_or_default();
     let since = |f: fn(&Sample) -> Option<u64>| Some(f(&now)?.saturating_sub(f(&before).unwrap_or_default()));
     let usage = Usage {
