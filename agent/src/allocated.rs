@@ -12,7 +12,7 @@ struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Octets allocated and not freed by this thread.
+/// Bytes allocated and not freed by this thread.
 pub(crate) fn octets() -> isize {
     ALLOCATED_BYTES.get()
 }

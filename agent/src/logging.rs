@@ -17,7 +17,7 @@ const MAX_HELD: usize = 100;
 /// None: lines go out as they come.
 static HOLDING: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 
-/// The libraries of receivers trace what they send, octet by octet, with every password in it: theirs ends at `debug`.
+/// The libraries of receivers trace what they send, byte by byte, with every password in it: theirs ends at `debug`.
 const fn directive(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Error => "error",

@@ -12,7 +12,7 @@ pub(crate) const STOPPING: &str = "STOPPING=1";
 pub(crate) fn notify(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(e) = send(&path, state) {
-        tracing::warn!("cannot tell systemd {state}: {e}");
+        tracing::warn!("cannot notify systemd of {state}: {e}");
     }
 }
 

@@ -214,7 +214,8 @@ fn discards(c: &CaptureCounters) -> Labelled {
 /// Interfaces that are gone are waited for; as long as all are, nothing is seen.
 fn nothing_captured(f: &Figures) -> Option<&'static str> {
     let interfaces = &f.capture.interfaces;
-    (interfaces.captured == 0 && !interfaces.missing.is_empty()).then_some("no interface is captured, all are gone")
+    (interfaces.captured == 0 && !interfaces.missing.is_empty())
+        .then_some("no interface is captured, all have disappeared")
 }
 
 fn interface_changes(changes: &InterfaceChanges) -> Labelled {
@@ -237,7 +238,7 @@ fn losses(f: &Figures) -> Vec<Loss> {
     of("capture", "packets lost", kernel_drops(&f.capture))
         .chain(of("probes", "kernel events lost", events_lost(&f.kernel)))
         .chain(of("flows", "flows ended or joined early", early))
-        .chain(of("join", "times that processes and sockets were forgotten early", forgotten))
+        .chain(of("join", "early evictions of processes and sockets", forgotten))
         .chain(exporters.flat_map(|e| of(&format!("exporter {}", e.name), "records lost", e.lost)))
         .collect()
 }

@@ -15,7 +15,7 @@ use crate::emit::{KernelCounter, count};
 #[unsafe(no_mangle)]
 static OFFSETS: Offsets = Offsets::NONE;
 
-/// Octets of a page, set by the loader.
+/// Bytes of a page, set by the loader.
 #[unsafe(no_mangle)]
 static PAGE_SIZE: u64 = 4096;
 

@@ -146,7 +146,7 @@ fn two_exporters_cannot_share_a_spool() {
     let dir = tempfile::tempdir().unwrap();
     let config = spooled(free_address(), dir.path());
     let error = ExporterSet::start(&[config.clone(), config], &ExportContext::default()).err().unwrap().to_string();
-    assert!(error.contains("each exporter needs one of its own"), "{error}");
+    assert!(error.contains("each exporter needs its own"), "{error}");
 }
 
 /// A receiver over HTTP that takes connections and never answers, with a spool in the folder.

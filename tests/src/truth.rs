@@ -67,7 +67,7 @@ fn parent_name(ppid: u32) -> String {
     full_name(&ppid.to_string(), comm.trim_end())
 }
 
-/// The kernel cuts names at 15 octets; the whole one stands at the start of the command line, which, unlike the link to
+/// The kernel cuts names at 15 bytes; the whole one stands at the start of the command line, which, unlike the link to
 /// the executable, every user may read.
 fn full_name(process: &str, comm: &str) -> String {
     if comm.len() < 15 {

@@ -123,7 +123,7 @@ fn an_agent_that_sees_nothing_any_more_is_not_ready_and_not_dead_while_it_finish
     ip("link del left");
     eventually("it is not ready", || Ok(page(&agent, "/readyz").0 == 503)).unwrap();
     let (_, said) = page(&agent, "/readyz");
-    assert!(said.starts_with("not ready: no interface is captured, all are gone"), "{said}");
+    assert!(said.starts_with("not ready: no interface is captured, all have disappeared"), "{said}");
     assert_eq!((page(&agent, "/livez"), ready(&agent)), ((200, "ok\n".into()), 0));
     add_left();
     eventually("it is ready again", || Ok(page(&agent, "/readyz").0 == 200)).unwrap();

@@ -46,7 +46,7 @@ pub enum CaptureError {
         packets: u64,
     },
     /// Blocks were passed over, the rest was read.
-    #[error("{}: {blocks} malformed blocks were left out, the first at byte {offset}: {what}", name(path))]
+    #[error("{}: {blocks} malformed blocks were skipped, the first at byte {offset}: {what}", name(path))]
     BadBlocks {
         /// The file.
         path: PathBuf,
@@ -111,7 +111,7 @@ pub enum CaptureError {
     #[error("interfaces \"any\" and \"all\": both capture every packet; name one of them")]
     AnyAndAll,
     /// A thread cannot be started.
-    #[error("cannot start a thread that captures: {0}")]
+    #[error("cannot start a capture thread: {0}")]
     Thread(io::Error),
     /// No interface is up.
     #[error("no network interface is up")]

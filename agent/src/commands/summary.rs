@@ -52,7 +52,7 @@ fn undecoded(c: &CaptureCounters) -> Option<String> {
 }
 
 fn bad_blocks(c: &CaptureCounters) -> Option<String> {
-    (c.bad_blocks > 0).then(|| format!("malformed blocks left out: {}", grouped(c.bad_blocks)))
+    (c.bad_blocks > 0).then(|| format!("malformed blocks skipped: {}", grouped(c.bad_blocks)))
 }
 
 fn exporter(s: &Snapshot) -> String {

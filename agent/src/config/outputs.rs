@@ -41,7 +41,7 @@ impl Outputs {
         let name = "OTEL_EXPORTER_OTLP_ENDPOINT";
         let is_otlp = |e: &ExporterConfig| matches!(e.output, Output::Otlp(_));
         if variable(name).is_some_and(|v| !v.is_empty()) && !self.exporters.iter().any(is_otlp) {
-            tracing::info!("{name} is set and nothing is sent there; --otlp env does that");
+            tracing::info!("{name} is set but unused; use --otlp env to export to it");
         }
     }
 
@@ -66,7 +66,7 @@ pub(crate) fn start_error(error: StartError) -> anyhow::Error {
     };
     let error = anyhow::Error::new(error);
     if error.chain().any(is_denied) {
-        let why = "exporters hold no capabilities, so that root too needs files and folders that it owns or may write";
+        let why = "exporters hold no capabilities, so that even root needs files and folders that it owns or has permission to write";
         return anyhow!("{error}; {why}");
     }
     error

@@ -38,7 +38,7 @@ impl Access {
     /// For loopback without credentials.
     pub(super) fn local() -> Self {
         let users = LocalUsers::open().inspect_err(|e| {
-            tracing::warn!("cannot find out who connects ({e}), so nobody may read /api; --token-file FILE lets in who has the token");
+            tracing::warn!("cannot determine which user connects ({e}), so /api is refused to everybody; set --token-file FILE to allow clients with a token");
         });
         Self::Local { users: users.ok().map(Mutex::new), hides_processes: hides_processes() }
     }

@@ -122,7 +122,7 @@ pub(super) async fn page(
 
 /// Places of another run mean nothing in this one.
 pub(super) fn gone() -> Problem {
-    Problem::new(StatusCode::GONE, "cursor: this one is of an earlier run of the agent; begin without it")
+    Problem::new(StatusCode::GONE, "cursor: it belongs to an earlier run of the agent; start again without a cursor")
 }
 
 /// A page of records.

@@ -26,7 +26,7 @@ pub(super) struct Query {
     /// Only the edges of processes of this name, and the nodes at their other ends.
     #[param(inline)]
     process: Option<Name>,
-    /// Only the edges with the most octets, so many of them; 100 when absent.
+    /// Only the edges with the most bytes, so many of them; 100 when absent.
     #[param(inline)]
     limit: Option<Limit>,
 }
@@ -45,7 +45,7 @@ struct GraphNode {
     title: String,
     /// The host; empty for an address.
     subtitle: String,
-    /// Octets of all its edges.
+    /// Bytes of all its edges.
     mainstat: u64,
     #[serde(flatten)]
     details: Details,
@@ -64,10 +64,10 @@ struct Details {
     /// Its parents as `name(pid)` joined by `<`, nearest first.
     #[serde(rename = "detail__ancestors", skip_serializing_if = "Option::is_none")]
     ancestors: Option<String>,
-    /// Resident memory, octets.
+    /// Resident memory, bytes.
     #[serde(rename = "detail__memory_actual", skip_serializing_if = "Option::is_none")]
     memory_actual: Option<u64>,
-    /// Its peak, octets.
+    /// Its peak, bytes.
     #[serde(rename = "detail__memory_peak", skip_serializing_if = "Option::is_none")]
     memory_peak: Option<u64>,
     /// Percent of one core during its latest flow.
@@ -87,7 +87,7 @@ struct GraphEdge {
     id: String,
     source: String,
     target: String,
-    /// Octets of both directions.
+    /// Bytes of both directions.
     mainstat: u64,
     /// Flows that ended.
     secondarystat: u64,

@@ -68,7 +68,7 @@ impl Guard {
         let wait = self.budget.wait(client.group(), Instant::now());
         tokio::time::sleep(wait.min(limits::MAX_DELAY)).await;
         let turn = Arc::clone(&self.turn).acquire_owned().await;
-        let turn = turn.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the agent ends"))?;
+        let turn = turn.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the agent is shutting down"))?;
         let wait = self.budget.wait(client.group(), Instant::now());
         if wait.is_zero() || is_health { Ok(turn) } else { Err(Problem::too_much(wait)) }
     }
@@ -107,7 +107,7 @@ fn check_host(request: &Request) -> Result<(), Problem> {
     match request.headers().get_all(header::HOST).iter().count() {
         1 => Ok(()),
         0 if request.version() < Version::HTTP_11 => Ok(()),
-        n => Err(Problem::new(StatusCode::BAD_REQUEST, format!("{n} Host header fields, where one is needed"))),
+        n => Err(Problem::new(StatusCode::BAD_REQUEST, format!("{n} Host header fields; exactly one is required"))),
     }
 }
 

@@ -157,7 +157,7 @@ fn block_on(listener: TcpListener, server: Server) -> Result<()> {
 fn routes(pages: Router<Published>, published: Published, guard: Guard) -> Router {
     pages
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "read only: GET or HEAD"))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such page; / lists those that there are"))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such page; / lists all pages"))
         .layer(axum::middleware::from_fn_with_state(guard, guard::guard))
         .with_state(published)
 }

@@ -184,10 +184,10 @@ struct Father<'a> {
 /// What it used, as of the latest flow for which that is known.
 #[derive(Debug, Serialize, ToSchema)]
 struct Usage {
-    /// Resident memory, octets.
+    /// Resident memory, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_actual: Option<u64>,
-    /// Its peak, octets.
+    /// Its peak, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_peak: Option<u64>,
     /// CPU during that flow, percent of one core.
@@ -215,9 +215,9 @@ struct Totals {
     records_as_destination: u64,
     /// Connection attempts of it that failed.
     failures: u64,
-    /// Octets that it sent, from the IP header on.
+    /// Bytes that it sent, from the IP header on.
     bytes_sent: u64,
-    /// Octets that it received.
+    /// Bytes that it received.
     bytes_received: u64,
     /// Packets that it sent.
     packets_sent: u64,

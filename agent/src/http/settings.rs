@@ -118,7 +118,11 @@ fn resolve(listen: &Listen, option: &str) -> Result<Vec<SocketAddr>> {
     let Listen::At(address) = listen else { return Ok(Vec::new()) };
     let found = address.to_socket_addrs();
     let found: Vec<_> = found
-        .with_context(|| format!("{option} {address} is no address to listen on; one is 127.0.0.1:9435, or \"off\""))?
+        .with_context(|| {
+            format!(
+                "{option} {address} is not an address to listen on; write HOST:PORT, such as 127.0.0.1:9435, or \"off\""
+            )
+        })?
         .collect();
     ensure!(!found.is_empty(), "{option} {address}: the name has no address");
     Ok(found)

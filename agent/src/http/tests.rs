@@ -141,7 +141,7 @@ async fn pods_and_namespaces_are_found() {
     assert_eq!(names(&published, "pod=web").await, [""; 0], "names are given in full");
 }
 
-/// Octets of the flows of a page.
+/// Bytes of the flows of a page.
 fn octets(page: &Value) -> Vec<u64> {
     page["flows"].as_array().unwrap().iter().map(|f| f["IN_BYTES"].as_u64().unwrap()).collect()
 }

@@ -116,7 +116,7 @@ impl Files {
         match self.reload() {
             None => {}
             Some(Ok(())) => tracing::info!("HTTPS uses the new certificate of {}", self.certificate.display()),
-            Some(Err(e)) => tracing::error!("HTTPS keeps its present certificate: {e:#}"),
+            Some(Err(e)) => tracing::error!("HTTPS keeps its current certificate: {e:#}"),
         }
     }
 }
@@ -132,12 +132,12 @@ fn client_verifier(file: &Path) -> Result<Arc<dyn ClientCertVerifier>> {
     for certificate in chain(file)? {
         roots
             .add(certificate)
-            .with_context(|| format!("{} has a certificate that is no authority's", file.display()))?;
+            .with_context(|| format!("{} has a certificate that is not a CA certificate", file.display()))?;
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
         .allow_unauthenticated()
         .build()
-        .with_context(|| format!("cannot trust clients by {}", file.display()))
+        .with_context(|| format!("cannot use {} as client certificate authorities", file.display()))
 }
 
 fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>> {

@@ -21,9 +21,9 @@ pub(crate) type NodeKey = (Arc<str>, Arc<str>, Arc<str>, Option<Arc<Pod>>);
 pub(crate) struct NodeUsage {
     /// Processes that live.
     pub(crate) processes: u64,
-    /// Their resident memory, octets.
+    /// Their resident memory, bytes.
     pub(crate) memory: u64,
-    /// The most of it that they have had together, or one of them alone by the kernel's account, octets.
+    /// The most of it that they have had together, or one of them alone by the kernel's account, bytes.
     pub(crate) peak: u64,
     /// One of them: the oldest when it was chosen.
     pub(crate) described_by: Arc<Process>,

@@ -132,7 +132,7 @@ impl Role {
 /// Said once: every thread of this kernel has it.
 fn warn_of_unrestricted(error: &anyhow::Error) {
     static WARNED: Once = Once::new();
-    WARNED.call_once(|| tracing::warn!("threads are not restricted any further than by their capabilities: {error:#}"));
+    WARNED.call_once(|| tracing::warn!("threads are restricted by their capabilities only: {error:#}"));
 }
 
 fn warn_of_kept(role: Role, entered: Result<()>) {

@@ -64,7 +64,7 @@ fn load(layout: &KernelLayout) -> Result<Ebpf> {
         .override_global("PAGE_SIZE", &page, true)
         .override_global("PERCPU_COUNTER_SIZE", &counter, true)
         .load(OBJECT)
-        .context("the kernel did not take the eBPF maps; run as root or with CAP_BPF, or use --probes poll")
+        .context("the kernel refused the eBPF maps; run as root or with CAP_BPF, or use --probes poll")
 }
 
 fn page_size() -> u64 {

@@ -94,7 +94,7 @@ const EXIT_AFTER_MEMORY: Hook = Hook {
         kprobe(&[Kprobe("taskstats_exit")]),
         tracepoint(
             &[Raw("process_exit", "sched_process_exit")],
-            "the last resident memory of a process that ended (its peak is there)",
+            "the last resident memory of a process that exited (its peak is known)",
         ),
     ],
     missing: EXIT_BEFORE_MEMORY.missing,
@@ -168,7 +168,7 @@ pub(crate) const HOOKS: &[Hook] = &[
             ALL_TRAFFIC,
             CALLS,
         ],
-        missing: "processes that got a connection from another one",
+        missing: "processes that inherited a connection from another process",
     },
     Hook {
         fact: "UDP send and receive",
@@ -178,7 +178,7 @@ pub(crate) const HOOKS: &[Hook] = &[
             ALL_TRAFFIC,
             CALLS,
         ],
-        missing: "UDP, but for sockets found in a snapshot",
+        missing: "UDP, except for sockets found in a snapshot",
     },
     Hook {
         fact: "ICMP and raw send and receive",

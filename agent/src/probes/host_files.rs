@@ -41,7 +41,7 @@ fn skip<T>(file: &'static str, line: &str) -> Option<T> {
     SKIPPED.fetch_add(1, Ordering::Relaxed);
     if WARNED_FILES.lock().unwrap_or_else(PoisonError::into_inner).insert(file) {
         let begin: String = line.chars().take(MAX_LOGGED_CHARACTERS).collect();
-        tracing::warn!("{file}: a line is not understood and skipped: {begin:?}; further ones are counted alone");
+        tracing::warn!("{file}: skipped a line that cannot be parsed: {begin:?}; further ones are only counted");
     }
     None
 }

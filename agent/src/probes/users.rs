@@ -57,7 +57,7 @@ impl Users {
     fn read(&self) -> HashMap<u32, Arc<str>> {
         let file = self.root.join(PASSWD);
         let passwd = host_files::read(&file).unwrap_or_else(|e| {
-            tracing::warn!("cannot read {}: {e}; users are known by their numbers alone", file.display());
+            tracing::warn!("cannot read {}: {e}; users have numbers but no names", file.display());
             String::new()
         });
         let mut users: HashMap<_, _> = dynamic_users(&self.root.join(DYNAMIC)).collect();

@@ -42,7 +42,7 @@ pub(crate) struct Status {
     pub(crate) seconds: u64,
     /// Packets that became part of a flow.
     pub(crate) packets: u64,
-    /// Octets of all packets seen, whole frames.
+    /// Bytes of all packets seen, whole frames.
     pub(crate) octets: u64,
     /// Packets that are in no flow, by reason.
     pub(crate) discards: Labelled,

@@ -123,9 +123,9 @@ impl Kafka {
     /// After an error that a producer does not survive, another one; what the old one had is sent again.
     fn renew(&mut self) -> Result<(), Failure> {
         let Some((_, reason)) = self.producer.client().fatal_error() else { return Ok(()) };
-        tracing::warn!("{}: {reason}; with a new producer", self.reports.exporter);
+        tracing::warn!("{}: {reason}; starting a new producer", self.reports.exporter);
         let producer = self.settings.create_with_context(self.reports.clone());
-        self.producer = producer.map_err(|e| Failure::passing(format!("no producer: {}", code(&e))))?;
+        self.producer = producer.map_err(|e| Failure::passing(format!("cannot make a producer: {}", code(&e))))?;
         self.reports.take();
         self.states.iter_mut().filter(|s| **s == RecordState::OnTheWay).for_each(|s| *s = RecordState::Here);
         Ok(())

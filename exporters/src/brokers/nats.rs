@@ -44,7 +44,7 @@ pub(crate) struct Nats {
 struct Connection {
     client: Client,
     stream: Option<jetstream::Context>,
-    /// Octets of a message at most, as the server said.
+    /// Bytes of a message at most, as the server said.
     largest: usize,
 }
 
@@ -124,7 +124,7 @@ impl Connection {
             sent.map_err(|e| e.to_string())?;
         }
         self.answer().await?;
-        if connects() == before { Ok(()) } else { Err("the connection was lost on the way".into()) }
+        if connects() == before { Ok(()) } else { Err("the connection was lost while sending".into()) }
     }
 
     /// Waits until the server has read everything so far. It reads in order, and answers a request to a subject that
@@ -162,9 +162,9 @@ fn options(config: &NatsConfig, complaint: &Arc<Mutex<Option<String>>>) -> Resul
         NatsLogin::None => options,
         NatsLogin::Token(token) => options.token(token.reveal().to_owned()),
         NatsLogin::Password(user, password) => options.user_and_password(user.clone(), password.reveal().to_owned()),
-        NatsLogin::Credentials(text) => {
-            options.credentials(text.reveal()).map_err(|_| "`credentials` are none: JWT and NKEY seed are expected")?
-        }
+        NatsLogin::Credentials(text) => options
+            .credentials(text.reveal())
+            .map_err(|_| "`credentials` are not valid: JWT and NKEY seed are expected")?,
     };
     let Some(tls) = &config.tls else { return Ok(options) };
     let tls = TlsClient::new(tls, &config.server.host)?;

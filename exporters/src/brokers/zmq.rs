@@ -81,7 +81,7 @@ impl ZmqPublisher {
             && Instant::now() >= *again
         {
             if let Err(e) = self.runtime.block_on(self.socket.connect(url)) {
-                self.link.failed(&e, "records are lost until a subscriber listens there");
+                self.link.failed(&e, "records are lost until a subscriber connects");
             }
             *again = Instant::now() + SUBSCRIBER_TIMEOUT;
             self.look();

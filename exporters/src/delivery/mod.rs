@@ -91,7 +91,7 @@ impl<R: Receiver> Delivery<R> {
     }
 
     fn refused(&mut self, message: &str) -> AttemptsEnd {
-        self.link.failed(&message, "the receiver refused records for good, they are lost");
+        self.link.failed(&message, "the receiver refused records permanently, they are lost");
         AttemptsEnd::Done
     }
 }

@@ -9,7 +9,7 @@ use pidflow_schema::FlowRecord;
 pub(crate) struct Sent {
     /// Records that the receiver took.
     pub(crate) records: usize,
-    /// Octets of them, as sent; 0: there was no message.
+    /// Bytes of them, as sent; 0: there was no message.
     pub(crate) octets: usize,
     /// Records that the receiver refused for good.
     pub(crate) rejected: usize,

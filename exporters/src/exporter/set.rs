@@ -157,7 +157,7 @@ impl ExporterSet {
                 tracing::info!("{}: stopped; {} records delivered, {} lost", s.exporter, s.exported, s.lost_total());
             };
             if let Err(e) = thread::Builder::new().name("export-retire".into()).spawn(work) {
-                tracing::warn!("an exporter that was taken out ends without a last word: {e}");
+                tracing::warn!("a removed exporter ended without reporting its counters: {e}");
             }
         }
     }

@@ -91,7 +91,7 @@ impl Datagrams {
         sent.and(self.forbid_fragments())
     }
 
-    /// Octets that a datagram may have to pass the path in one piece, as far as the kernel knows (`IP_MTU`).
+    /// Bytes that a datagram may have to pass the path in one piece, as far as the kernel knows (`IP_MTU`).
     pub(crate) fn path_payload(&self) -> Option<usize> {
         let Self::Udp(socket) = self else { return None };
         let (level, name, headers) = match socket.local_addr().ok()? {

@@ -120,9 +120,9 @@ impl Answer {
 const fn denial(status: u16) -> Option<&'static str> {
     match status {
         401 | 407 => Some("check the credentials"),
-        402 | 403 => Some("check the rights of who sends"),
-        404 => Some("check the address, and that what it names is there"),
-        300..=399 => Some("check the address, it leads elsewhere"),
+        402 | 403 => Some("check the permissions of the sender"),
+        404 => Some("check the address, and that its target exists"),
+        300..=399 => Some("check the address, it redirects elsewhere"),
         _ => None,
     }
 }

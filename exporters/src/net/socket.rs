@@ -42,7 +42,7 @@ impl Socket {
 
     /// Reads what is there; `WouldBlock` when that is nothing.
     pub(super) fn read_now(&self, octets: &mut [u8]) -> io::Result<usize> {
-        // SAFETY: the socket is open for as long as `self` lives, and at most the slice's octets are written to.
+        // SAFETY: the socket is open for as long as `self` lives, and at most the slice's bytes are written to.
         let read =
             unsafe { libc::recv(self.descriptor(), octets.as_mut_ptr().cast(), octets.len(), libc::MSG_DONTWAIT) };
         usize::try_from(read).map_err(|_| io::Error::last_os_error())
@@ -73,7 +73,7 @@ impl Socket {
 }
 
 fn timed_out() -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, "the receiver takes nothing")
+    io::Error::new(ErrorKind::TimedOut, "the receiver does not read")
 }
 
 /// A socket's own limit ends in `WouldBlock` (Linux `socket(7)`, `SO_RCVTIMEO`).

@@ -82,7 +82,7 @@ impl Stream {
         Some(tls.protocol_version() != Some(ProtocolVersion::TLSv1_3) || tls.tls13_tickets_received() > 0)
     }
 
-    /// Octets written that the other side's kernel has not acknowledged yet (Linux `tcp(7)`, `SIOCOUTQ`); those of a Unix
+    /// Bytes written that the other side's kernel has not acknowledged yet (Linux `tcp(7)`, `SIOCOUTQ`); those of a Unix
     /// socket count until they are read.
     pub(crate) fn unacknowledged(&self) -> io::Result<usize> {
         self.socket.unacknowledged()

@@ -1,4 +1,4 @@
-//! What receivers answer: octets from outside. What cannot be read says nothing, and is no failure.
+//! What receivers answer: bytes from outside. What cannot be read says nothing, and is no failure.
 
 use std::time::Duration;
 

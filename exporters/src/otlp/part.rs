@@ -108,7 +108,7 @@ fn warn(Taken { rejected, message }: &Taken, notice: &mut Notice) {
     let message = one_line(message);
     match (*rejected, message.is_empty()) {
         (0, true) => {}
-        (0, false) => notice.failed(&message, "the receiver took everything, and warns"),
-        (n, _) => notice.failed(&format!("the receiver refused {n} records: {message}"), "the others were taken"),
+        (0, false) => notice.failed(&message, "the receiver accepted everything with a warning"),
+        (n, _) => notice.failed(&format!("the receiver refused {n} records: {message}"), "the others were accepted"),
     }
 }

@@ -85,7 +85,7 @@ impl Pusher {
             return self.link.notice.worked();
         }
         let what = format!("the receiver refused {} data points: {}", taken.rejected, one_line(&taken.message));
-        self.link.failed(&what, "they come again with the next metrics");
+        self.link.failed(&what, "they are sent again with the next metrics");
     }
 
     /// A failure that may pass is no reason to wait for a whole interval, unless the receiver asks for more than that.
@@ -96,6 +96,6 @@ impl Pusher {
             Retry::After(asked) => self.backoff.pause(Some(asked)),
         };
         self.next = Instant::now() + pause;
-        self.link.failed(&failure.message, "the metrics are sent again later, as they are then");
+        self.link.failed(&failure.message, "the next export sends the metrics with their values of then");
     }
 }

@@ -21,7 +21,7 @@ use super::part::Part;
 use super::pusher::Pusher;
 use super::{LogEncoder, SpanEncoder, resource};
 
-/// Octets of a request at most: receivers take 4 MiB over gRPC unless told otherwise. A single record may be larger.
+/// Bytes of a request at most: receivers take 4 MiB over gRPC unless told otherwise. A single record may be larger.
 const MAX_REQUEST: usize = 3 << 20;
 
 /// One receiver.
@@ -80,7 +80,8 @@ impl OtlpReceiver {
     fn finish(&mut self, part: &Part, sent: &mut Sent) {
         sent.rejected += part.missing;
         for (signal, message) in part.half_refusals() {
-            let consequence = format!("the receiver refuses {} for good; it has the records otherwise", signal.name());
+            let consequence =
+                format!("the receiver refuses {} permanently; it gets the records by another signal", signal.name());
             self.link.failed(message, &consequence);
         }
         if let Some(message) = part.refusal() {

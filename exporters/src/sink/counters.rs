@@ -87,7 +87,7 @@ pub struct Snapshot {
     pub exported: u64,
     /// Messages, requests or writes.
     pub messages: u64,
-    /// Octets of them.
+    /// Bytes of them.
     pub octets: u64,
     /// Records whose texts were cut to fit into a message.
     pub shortened: u64,

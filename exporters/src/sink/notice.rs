@@ -67,7 +67,7 @@ impl Notice {
         (self.warned, self.told_failing) = (Some(now), true);
         let unsaid = match std::mem::take(&mut self.unsaid) {
             0 => String::new(),
-            n => format!(" (and {n} more failures since the last such line)"),
+            n => format!(" (and {n} more failures since the last warning)"),
         };
         Some(format!("{}: {what}; {consequence}{unsaid}", self.exporter))
     }

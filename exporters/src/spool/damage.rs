@@ -7,7 +7,7 @@ use super::record::Header;
 use super::*;
 use crate::sample;
 
-/// Octets of a segment's header.
+/// Bytes of a segment's header.
 const SEGMENT_HEADER: usize = 24;
 
 struct Damaged {

@@ -237,7 +237,7 @@ impl Spool {
         given_up
     }
 
-    /// From now on at most so many octets.
+    /// From now on at most so many bytes.
     pub(crate) fn resize(&self, max_octets: u64) {
         self.lock().resize(max_octets);
     }

@@ -8,9 +8,9 @@ use pidflow_schema::FlowRecord;
 
 use super::record::{self, Header};
 
-/// Octets read at once.
+/// Bytes read at once.
 const READ_CHUNK: usize = 256 << 10;
-/// Octets of a segment that are read to find the next record behind damage.
+/// Bytes of a segment that are read to find the next record behind damage.
 const MAX_SEARCHED: usize = 64 << 20;
 
 /// A record's header, whose place in the segment is known, and what became of the record.
@@ -74,7 +74,7 @@ impl Reader {
         }
     }
 
-    /// What is next, reading on for as long as the octets at hand may be too few.
+    /// What is next, reading on for as long as the bytes at hand may be too few.
     fn place(&mut self) -> AtPlace {
         loop {
             let header = Header::read(self.rest());
@@ -97,7 +97,7 @@ impl Reader {
         Entry { index: header.index, position, record }
     }
 
-    /// Passes a record whose checksum is wrong by its length, where that leads to a header or to the end: octets may be
+    /// Passes a record whose checksum is wrong by its length, where that leads to a header or to the end: bytes may be
     /// missing in the middle of it.
     fn pass_damaged(&mut self, header: &Header) -> Option<Entry> {
         while self.rest().len() < header.octets() + record::HEADER {
@@ -138,7 +138,7 @@ impl Reader {
         self.buffer.get(self.at..).unwrap_or_default()
     }
 
-    /// Reads on. Returns how many octets came: none at the end, or where the file cannot be read.
+    /// Reads on. Returns how many bytes came: none at the end, or where the file cannot be read.
     fn fill(&mut self, octets: usize) -> usize {
         self.buffer.drain(..self.at);
         self.at = 0;

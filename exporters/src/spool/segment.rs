@@ -30,7 +30,7 @@ pub(super) struct Segment {
     pub(super) first: u64,
     /// Records, those that are damaged included.
     pub(super) records: u64,
-    /// Octets, header included.
+    /// Bytes, header included.
     pub(super) octets: u64,
 }
 
@@ -145,7 +145,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Octets of the segment.
+    /// Bytes of the segment.
     pub(super) const fn octets(&self) -> u64 {
         self.octets
     }
@@ -189,7 +189,10 @@ pub(super) fn scan(folder: &Path) -> io::Result<VecDeque<Segment>> {
             match examine(&path) {
                 Some(segment) => found.push(segment),
                 None => {
-                    tracing::warn!("{} is of another version of pidflow or damaged, it is not read", path.display())
+                    tracing::warn!(
+                        "{} was written by another version of pidflow or is damaged; it is not read",
+                        path.display()
+                    )
                 }
             }
         }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::private_files;
 
-/// Octets of a number: the number, its CRC-32, and nothing.
+/// Bytes of a number: the number, its CRC-32, and nothing.
 const SLOT_BYTES: usize = 16;
 
 /// Places of the numbers.
@@ -29,7 +29,7 @@ pub(super) struct Notes {
     pub(super) was_closed: bool,
 }
 
-/// Written in place: 12 octets within one block reach the file together.
+/// Written in place: 12 bytes within one block reach the file together.
 pub(super) struct StateFile {
     file: File,
     accepted: AtomicU64,
@@ -49,7 +49,7 @@ impl StateFile {
         let is_new = self.file.metadata().is_ok_and(|m| m.len() == 0);
         if !is_new && (delivered.is_none() || accepted.is_none()) {
             tracing::warn!(
-                "the file `state` of a spool is damaged: records may be delivered again, and what a crash cost is not known"
+                "the file `state` of a spool is damaged: records may be delivered twice, and the losses of a crash are unknown"
             );
         }
         let accepted = accepted.unwrap_or(0);

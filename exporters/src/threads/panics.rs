@@ -21,7 +21,7 @@ fn line(info: &PanicHookInfo<'_>) -> String {
 /// The panic's message in one line.
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("for a reason that is no text").lines().collect::<Vec<_>>().join("; ")
+    text.unwrap_or("the reason is not text").lines().collect::<Vec<_>>().join("; ")
 }
 
 /// Does the work; a panic is an error. What the work had at hand may be half done: whoever begins it again has to begin with

@@ -110,7 +110,7 @@ impl DatagramLink {
     fn move_to(&mut self, address: SocketAddr) {
         match Datagrams::udp(address).and_then(|socket| self.prepared(socket)) {
             Ok(socket) => {
-                self.link.notice.changed(&format!("sends to {address} from now on"));
+                self.link.notice.changed(&format!("now sending to {address}"));
                 (self.socket, self.moved) = (Some(socket), true);
             }
             Err(e) => self.failed(&e),
@@ -134,7 +134,7 @@ impl DatagramLink {
         Ok(socket)
     }
 
-    /// Octets that pass the path in one piece, where that matters and is known.
+    /// Bytes that pass the path in one piece, where that matters and is known.
     pub(super) fn path_payload(&self) -> Option<usize> {
         self.socket.as_ref().filter(|_| self.whole)?.path_payload()
     }

@@ -21,7 +21,7 @@ fn say_if_large(exporter: &str, template: &Template) {
 /// Either encoder.
 pub(crate) struct Encoder {
     kind: WireEncoder,
-    /// The smallest and the largest that messages may be limited to, octets.
+    /// The smallest and the largest that messages may be limited to, bytes.
     sizes: (usize, usize),
     /// What it had done before the last records.
     before: EncoderStats,

@@ -31,7 +31,7 @@ struct Writer {
     mode: Option<FileMode>,
     /// What bears the file's name is another file, and cannot be opened.
     is_displaced: bool,
-    /// Octets up to the end of the last whole message.
+    /// Bytes up to the end of the last whole message.
     length: u64,
     /// A message was lost since this was last asked.
     failed: bool,
@@ -94,7 +94,7 @@ impl Sink for MessageFile {
     /// A file that was moved is there again also where nothing is written.
     fn flush(&mut self) {
         if let Err(e) = self.follow() {
-            self.writer.notice.failed(&e, "the file was deleted and cannot be made again");
+            self.writer.notice.failed(&e, "the file was deleted and cannot be created again");
         }
         self.writer.notice.look();
     }
@@ -121,7 +121,7 @@ fn move_aside(path: &Path) -> io::Result<()> {
     });
     let free = numbered.into_iter().find(|to| to.symlink_metadata().is_err()).ok_or(io::ErrorKind::AlreadyExists)?;
     std::fs::rename(path, &free)?;
-    tracing::info!("{}: what an earlier run wrote is in {}", path.display(), free.display());
+    tracing::info!("{}: the output of an earlier run was moved to {}", path.display(), free.display());
     Ok(())
 }
 
@@ -131,7 +131,7 @@ impl Writer {
         match self.named.whereabouts()? {
             FileState::Moved => {
                 (self.named, self.length) = begin(&self.named.path, self.mode)?;
-                tracing::info!("{}: was moved or deleted, and is begun again", self.named.path.display());
+                tracing::info!("{}: was moved or deleted; a new file is started", self.named.path.display());
                 Ok(true)
             }
             // Cut short, as by logrotate's `copytruncate`. What was written before that was noticed lacks its templates.
@@ -147,7 +147,7 @@ impl Writer {
         self.failed = true;
         self.counters.error();
         self.counters.lost(Loss::WriteFailed, records);
-        self.notice.failed(e, "records are lost until it can be written again");
+        self.notice.failed(e, "records are lost until it is writable again");
     }
 
     fn append(&mut self, message: Message<'_>) {

@@ -21,7 +21,7 @@ const MAX_FILES_OF_A_NAME: u32 = 10_000;
 pub(super) struct LineFile {
     config: LineFileConfig,
     named: NamedFile,
-    /// Octets up to the end of its last whole line or compressed part; none: not a regular file.
+    /// Bytes up to the end of its last whole line or compressed part; none: not a regular file.
     length: Option<u64>,
     /// Multiples of the rotation's time since the epoch when it was begun.
     turn: u64,
@@ -58,7 +58,7 @@ impl LineFile {
             FileState::Moved => {
                 let again = self.named.again()?;
                 (self.length, self.named) = (again.length()?, again);
-                tracing::info!("{}: was moved or deleted, and is opened again", self.named.path.display());
+                tracing::info!("{}: was moved or deleted; it is opened again", self.named.path.display());
             }
             // Cut short, as by logrotate's `copytruncate`: to go by the old length would fill the file with zeros.
             FileState::InPlace(now) => self.length = self.length.min(now),

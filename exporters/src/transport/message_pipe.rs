@@ -63,6 +63,6 @@ impl Writer {
         self.failed = true;
         let why = if e.kind() == ErrorKind::TimedOut { Loss::Shutdown } else { Loss::WriteFailed };
         self.link.counters.lost(why, records);
-        self.link.failed(e, "records are lost until somebody reads it");
+        self.link.failed(e, "records are lost until it has a reader");
     }
 }

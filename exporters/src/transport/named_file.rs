@@ -20,7 +20,7 @@ pub(super) struct NamedFile {
 /// What has become of the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileState {
-    /// It is where it was, and so many octets long; none: it is not a regular file.
+    /// It is where it was, and so many bytes long; none: it is not a regular file.
     InPlace(Option<u64>),
     /// Its name leads to another file, or to none.
     Moved,
@@ -48,7 +48,7 @@ impl NamedFile {
         Self::append(&self.path, self.mode)
     }
 
-    /// Octets; none: not a regular file.
+    /// Bytes; none: not a regular file.
     pub(super) fn length(&self) -> io::Result<Option<u64>> {
         self.file.metadata().map(|m| m.is_file().then_some(m.len()))
     }

@@ -19,7 +19,7 @@ pub(super) struct Pipe {
     file: Option<File>,
     /// None: standard output.
     path: Option<PathBuf>,
-    /// Octets that can be written at once without waiting when there is room for any.
+    /// Bytes that can be written at once without waiting when there is room for any.
     piece: usize,
     control: Arc<Control>,
 }
@@ -48,7 +48,7 @@ impl Pipe {
         }
         let mut pipe = Self { file: None, path: Some(path.into()), piece: usize::MAX, control: control.clone() };
         if !pipe.has_reader()? {
-            tracing::info!("{}: nobody reads the pipe yet, records wait", path.display());
+            tracing::info!("{}: the pipe has no reader yet; records wait", path.display());
         }
         Ok(Some(pipe))
     }
@@ -89,7 +89,7 @@ impl Pipe {
                 return Ok(());
             }
             if self.control.is_over() {
-                return Err(io::Error::new(ErrorKind::TimedOut, "nobody reads it"));
+                return Err(io::Error::new(ErrorKind::TimedOut, "it has no reader"));
             }
             if self.file.is_none() {
                 self.control.pause(POLL_INTERVAL);

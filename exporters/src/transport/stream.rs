@@ -1,4 +1,4 @@
-//! Octets over a connection (TCP, TLS, Unix socket): connects again by itself, and begins anew.
+//! Bytes over a connection (TCP, TLS, Unix socket): connects again by itself, and begins anew.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::sink::Parts;
 
 use super::Encoder;
 
-/// Makes octets of records for a connection.
+/// Makes bytes of records for a connection.
 pub(crate) trait StreamEncoder: Send {
     /// A new connection begins.
     fn restart(&mut self);
@@ -106,10 +106,7 @@ impl<E: StreamEncoder> StreamReceiver<E> {
     fn connect(&mut self, limit: Duration) -> io::Result<Connection> {
         if let Some(mut kept) = self.connection.take() {
             let heard = kept.stream.hear().map_err(|e| {
-                io::Error::new(
-                    e.kind(),
-                    format!("the connection broke, and may have taken the last records with it: {e}"),
-                )
+                io::Error::new(e.kind(), format!("the connection broke; the last records may be lost: {e}"))
             })?;
             if heard == PeerState::Open {
                 kept.stream.limit(limit)?;
@@ -146,7 +143,7 @@ impl Connection {
     /// Waits until the other side's kernel has all of it.
     fn wait_for_acknowledgement(&mut self, end: Instant) -> io::Result<()> {
         let is_done = |stream: &Stream, _| Ok(stream.unacknowledged()? == 0);
-        if self.wait_until(end, is_done)? { Ok(()) } else { Err(timed_out("the receiver takes nothing")) }
+        if self.wait_until(end, is_done)? { Ok(()) } else { Err(timed_out("the receiver does not read")) }
     }
 
     /// Waits until it is known, or likely, that the receiver wants the connection.
@@ -159,7 +156,7 @@ impl Connection {
             let alert = begin + without_ticket;
             let is_accepted = self.wait_until(alert.min(end), |stream, _| Ok(stream.is_accepted() == Some(true)))?;
             if !is_accepted && alert > end {
-                return Err(timed_out("the receiver has not said that it accepts the TLS session"));
+                return Err(timed_out("the receiver has not confirmed the TLS session"));
             }
         }
         // One that closes in order has read everything, or reads on.

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 pub(super) struct Written {
     /// Lines that stay.
     pub(super) lines: usize,
-    /// Octets of them, as written.
+    /// Bytes of them, as written.
     pub(super) octets: usize,
     pub(super) result: io::Result<()>,
 }

@@ -113,7 +113,7 @@ macro_rules! ten {
             .doc(concat!(
                 "Resident memory of the process at the ",
                 $otel,
-                " end at the flow's end, octets; saturates at 4294967295."
+                " end at the flow's end, bytes; saturates at 4294967295."
             )),
             memory(
                 row(
@@ -129,7 +129,7 @@ macro_rules! ten {
             .doc(concat!(
                 "Peak resident memory of the process at the ",
                 $otel,
-                " end up to the flow's end, octets; saturates at 4294967295."
+                " end up to the flow's end, bytes; saturates at 4294967295."
             )),
             percent(
                 row(

@@ -44,7 +44,7 @@ client = socket.create_connection(listener.getsockname())
 server, _ = listener.accept()
 client.sendall(b'x' * 4096)
 server.recv(4096, socket.MSG_WAITALL)";
-/// Octets.
+/// Bytes.
 const SENT_BYTES: f64 = 4096.0;
 
 fn root() -> PathBuf {

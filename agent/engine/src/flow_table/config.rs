@@ -73,9 +73,9 @@ impl Default for FlowTableConfig {
 pub struct FlowTableCounters {
     /// Packets put in.
     pub packets: u64,
-    /// Their octets from the IP header on.
+    /// Their bytes from the IP header on.
     pub octets: u64,
-    /// Octets of their whole frames.
+    /// Bytes of their whole frames.
     pub frame_octets: u64,
     /// Flows begun.
     pub flows: u64,

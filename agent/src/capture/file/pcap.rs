@@ -82,7 +82,7 @@ impl Pcap {
         let [_, _, _, _, a, b, c, d, ..] = *header;
         let (major, minor) = (kind.order.u16([a, b]), kind.order.u16([c, d]));
         let lengths = Lengths::of_version(major, minor)
-            .ok_or_else(|| Fault::Version(format!("pcap version {major}.{minor}; 2.0 to 2.4 are read")))?;
+            .ok_or_else(|| Fault::Version(format!("pcap version {major}.{minor}; supported are 2.0 to 2.4")))?;
         let [.., link] = kind.order.numbers::<24, 6>(header);
         Ok(Self { kind, lengths, link: link & LINK_TYPE_BITS, interface })
     }

@@ -41,7 +41,7 @@ impl From<io::Error> for Fault {
 pub(super) enum BadBlock {
     #[error("its length is {first} at its start and {last} at its end")]
     Lengths { first: u32, last: u32 },
-    #[error("{0} bytes, where {MAX_RECORD} are read at most")]
+    #[error("{0} bytes, the maximum is {MAX_RECORD}")]
     TooLong(u32),
     #[error("shorter than its fields")]
     TooShort,
@@ -49,7 +49,7 @@ pub(super) enum BadBlock {
     PacketBeyondBlock,
     #[error("a packet of interface {0}, which is not described")]
     UnknownInterface(u32),
-    #[error("one interface more than the 65,536 that are kept")]
+    #[error("more than the maximum of 65,536 interfaces")]
     TooManyInterfaces,
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::*;
 
-/// Octets of an Ethernet frame with a UDP datagram to this port.
+/// Bytes of an Ethernet frame with a UDP datagram to this port.
 pub(super) fn frame(port: u16) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
     frame.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9]);

@@ -165,7 +165,7 @@ fn time_ns(header: &PacketHeader) -> u64 {
 #[cold]
 fn interface_name(index: u32) -> Arc<str> {
     let mut buffer: [libc::c_char; libc::IF_NAMESIZE] = [0; libc::IF_NAMESIZE];
-    // SAFETY: the buffer has the IF_NAMESIZE octets that the call may write.
+    // SAFETY: the buffer has the IF_NAMESIZE bytes that the call may write.
     let found = unsafe { libc::if_indextoname(index, buffer.as_mut_ptr()) };
     if found.is_null() {
         return format!("if{index}").into();

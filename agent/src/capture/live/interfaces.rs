@@ -34,7 +34,7 @@ impl Interfaces {
         for name in names {
             match &all {
                 Some((all, _)) if name == all => {}
-                Some((all, _)) => tracing::info!("interface {name} is captured once: \"{all}\" has it"),
+                Some((all, _)) => tracing::info!("interface {name} is captured once: \"{all}\" includes it"),
                 None if once.contains(name) => tracing::info!("interface {name} is named twice and captured once"),
                 None => once.push(name.clone()),
             }

@@ -29,8 +29,8 @@ pub(super) struct Inventory {
 impl Inventory {
     /// The interfaces that there are now. Where the kernel does not tell, that is logged, and none are known.
     pub(super) fn learn() -> Self {
-        let monitor = LinkMonitor::open()
-            .inspect_err(|e| tracing::warn!("interfaces that come, go or are renamed are not followed: {e}"));
+        let monitor =
+            LinkMonitor::open().inspect_err(|e| tracing::warn!("changes of interfaces are not followed: {e}"));
         let (links, asked) = (Links::default(), Instant::now());
         let mut this = Self { monitor: monitor.ok(), links, is_complete: false, was_disturbed: false, asked };
         this.ask();
@@ -59,7 +59,7 @@ impl Inventory {
         let (mut said, mut events) = (Vec::new(), Vec::new());
         let Some(monitor) = &mut self.monitor else { return events };
         if let Err(e) = monitor.receive(&mut said) {
-            tracing::warn!("interfaces that come, go or are renamed are not followed any more: {e}");
+            tracing::warn!("changes of interfaces are not followed any more: {e}");
             self.monitor = None;
         }
         said.into_iter().for_each(|said| self.take(said, &mut events));
@@ -86,7 +86,7 @@ impl Inventory {
         if let Some(monitor) = &self.monitor
             && let Err(e) = monitor.ask_for_all()
         {
-            tracing::debug!("cannot ask for the interfaces: {e}");
+            tracing::debug!("cannot list the interfaces: {e}");
         }
     }
 }

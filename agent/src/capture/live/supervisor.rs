@@ -110,7 +110,7 @@ impl Supervisor {
             let known = self.inventory.links().called(name).cloned();
             let link = known.unwrap_or_else(|| Link::unknown(interface_index(name), name));
             match links.iter().find(|other| other.index == link.index && link.index != 0) {
-                Some(other) => tracing::info!("interface {name} is {} and captured once", other.name),
+                Some(other) => tracing::info!("interface {name} is the same as {} and is captured once", other.name),
                 None => links.push(link),
             }
         }
@@ -193,7 +193,7 @@ impl Supervisor {
             Event::CameUp(link) => drop(self.failing.remove(&link.index)),
             Event::Renamed { now, before } if self.concerns(now) => {
                 self.changes.renamed += 1;
-                tracing::info!("interface {before} is called {} now, also in records from now on", now.name);
+                tracing::info!("interface {before} was renamed to {}; records have the new name from now on", now.name);
             }
             _ => {}
         }
@@ -276,7 +276,7 @@ impl Supervisor {
         let room = MAX_SOURCES.saturating_sub(self.running.iter().flatten().count());
         let left_out = wanted.split_off(room.min(wanted.len()));
         if self.left_out.is_empty() && !left_out.is_empty() {
-            tracing::warn!("{MAX_SOURCES} interfaces are captured, more are not; \"-i any\" captures all of them");
+            tracing::warn!("only {MAX_SOURCES} interfaces are captured; \"-i any\" captures all of them");
         }
         self.left_out = left_out.iter().map(|target| target.name().to_owned()).collect();
         wanted

@@ -100,7 +100,7 @@ fn a_packet_over_loopback_is_counted_once() {
         let (packets, counters) = live.end();
         assert_eq!(packets, only("lo", 2 * SENT), "{interfaces:?}");
         assert_eq!((counters.packets, counters.kernel_drops), (2 * SENT, 0), "{interfaces:?}");
-        // Ethernet, IPv4 or IPv6, UDP and seven octets, whichever way it was captured.
+        // Ethernet, IPv4 or IPv6, UDP and seven bytes, whichever way it was captured.
         assert_eq!(counters.frame_octets, SENT * (14 + 20 + 8 + 7) + SENT * (14 + 40 + 8 + 7), "{interfaces:?}");
     }
 }

@@ -27,9 +27,9 @@ pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let fails = all().any(|f| f.verdict == Verdict::Fails);
     let mut out = render(&sections);
     out += match (fails, all().any(|f| f.verdict == Verdict::Less)) {
-        (true, _) => "\nVerdict: pidflow run will fail here; mend what FAILS above.\n",
-        (_, true) => "\nVerdict: pidflow run works here, with the losses named above.\n",
-        _ => "\nVerdict: pidflow run works here, in full.\n",
+        (true, _) => "\nVerdict: pidflow run will fail here; correct the findings marked FAILS above.\n",
+        (_, true) => "\nVerdict: pidflow run works here, without the data named above as lost.\n",
+        _ => "\nVerdict: pidflow run works here without restrictions.\n",
     };
     std::io::stdout().write_all(out.as_bytes())?;
     Ok(if fails { ExitCode::from(1) } else { ExitCode::SUCCESS })

@@ -26,7 +26,8 @@ pub(in super::super) struct OwnAddresses {
 impl OwnAddresses {
     /// None yet.
     pub(in super::super) fn new() -> Self {
-        let changes = AddressChanges::listen().inspect_err(|e| tracing::debug!("no notices of addresses: {e}")).ok();
+        let changes =
+            AddressChanges::listen().inspect_err(|e| tracing::debug!("cannot subscribe to address changes: {e}")).ok();
         let interval = if changes.is_some() { INTERVAL_WITH_NOTICES } else { INTERVAL };
         Self { changes, pace: Pace::new(interval), known: Vec::new() }
     }

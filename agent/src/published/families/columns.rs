@@ -11,7 +11,7 @@ use crate::metrics::top::Shown;
 pub(super) const OTHER: &str = "other";
 /// Number of the first status, in which `other` and `retired` are.
 const FIRST_STATUS: u64 = 1;
-const RETIRED: &str = "What withdrawn series of the family without `retired` in its name had counted.";
+const RETIRED: &str = "Counts of withdrawn series of the family without `retired` in its name.";
 
 /// Sums, and how their series are labelled.
 pub(super) struct Subject<K: 'static, V: 'static> {

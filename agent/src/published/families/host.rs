@@ -42,7 +42,7 @@ fn processors(host: &HostFigures) -> [Family; 6] {
         |name, help, value| Family::gauge(name, "{thread}", help, vec![MetricSample::new([], Point::Real(value))]);
     let [one, five, fifteen] = host.load;
     [
-        Family::counter("system.cpu.time", "s", "Time that all processors spent, by mode.", time.into()),
+        Family::counter("system.cpu.time", "s", "CPU time of all processors, by mode.", time.into()),
         Family::gauge(
             "pidflow.host.processors",
             "{cpu}",
@@ -73,7 +73,7 @@ fn memory(host: &HostFigures) -> [Family; 6] {
         Family::gauge(
             "system.memory.linux.available",
             "By",
-            "Memory that new processes could have without swapping.",
+            "Memory available to new processes without swapping.",
             MetricSample::alone(m.available),
         ),
         Family::gauge(
@@ -138,13 +138,13 @@ fn interfaces(all: &[InterfaceCounters]) -> [Family; 4] {
         Family::counter(name, unit, help, samples)
     };
     [
-        family("system.network.io", "By", "Bytes of each interface, as its driver counts them.", |i| {
+        family("system.network.io", "By", "Bytes of each interface, as counted by its driver.", |i| {
             (i.received_bytes, i.sent_bytes)
         }),
         family(
             "system.network.packet.count",
             "{packet}",
-            "Packets of each interface, as its driver counts them.",
+            "Packets of each interface, as counted by its driver.",
             |i| (i.received_packets, i.sent_packets),
         ),
         family("system.network.errors", "{error}", "Errors of each interface.", |i| (i.received_errors, i.sent_errors)),

@@ -32,7 +32,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
 
 fn waiting(s: &Status) -> [Family; 2] {
     [
-        Family::gauge("pidflow.queue.depth", "{item}", "Items that wait, by queue.", labelled("queue", &s.queues)),
+        Family::gauge("pidflow.queue.depth", "{item}", "Waiting items, by queue.", labelled("queue", &s.queues)),
         Family::gauge("pidflow.table.entries", "{entry}", "Entries of tables, by table.", labelled("table", &s.tables)),
     ]
 }
@@ -69,7 +69,7 @@ fn own_state(s: &Status) -> [Family; 3] {
         Family::gauge(
             "pidflow.export.queue.size",
             "By",
-            "Memory that records in exporters' queues keep; what several queues hold counts in each.",
+            "Memory of records in exporters' queues; a record in several queues counts in each.",
             MetricSample::alone(s.queue_bytes),
         ),
         Family::counter(
@@ -107,7 +107,7 @@ fn packets(s: &Status) -> [Family; 5] {
         Family::counter(
             "pidflow.captured.bytes",
             "By",
-            "Octets of all packets seen, whole frames.",
+            "Bytes of all packets seen, whole frames.",
             MetricSample::alone(s.octets),
         ),
         Family::counter(
@@ -136,13 +136,13 @@ fn interfaces(s: &Status) -> [Family; 2] {
         Family::counter(
             "pidflow.interface.changes",
             "{interface}",
-            "Interfaces that appeared, disappeared or were renamed while they are captured or should be.",
+            "Captured or configured interfaces that appeared, disappeared or were renamed.",
             labelled("change", &s.interface_changes),
         ),
         Family::gauge(
             "pidflow.interfaces.missing",
             "{interface}",
-            "Interfaces that should be captured and are gone or cannot be opened.",
+            "Interfaces that should be captured but have disappeared or cannot be opened.",
             MetricSample::alone(s.missing_interfaces),
         ),
     ]
@@ -165,7 +165,7 @@ fn flows(s: &Status) -> [Family; 4] {
         Family::counter(
             "pidflow.record.ends",
             "{end}",
-            "Ends of records, by how they were attributed to a process or why not.",
+            "Ends of records, by how they were attributed to a process or why they were not.",
             ends.collect(),
         ),
         Family::counter(
@@ -184,7 +184,7 @@ fn events(s: &Status) -> [Family; 4] {
         Family::counter(
             "pidflow.probe.events",
             "{event}",
-            "What the probes did, by outcome.",
+            "Operations of the probes, by outcome.",
             labelled("outcome", &s.probes),
         ),
         Family::counter(
@@ -196,10 +196,10 @@ fn events(s: &Status) -> [Family; 4] {
         Family::counter(
             "pidflow.join",
             "{record}",
-            "What the join of flows and processes did, by outcome.",
+            "Operations of the join of flows and processes, by outcome.",
             labelled("outcome", &s.join),
         ),
-        Family::info("pidflow.hook.info", "The way that each hook into the kernel took.", hooks.collect()),
+        Family::info("pidflow.hook.info", "How each kernel hook is attached.", hooks.collect()),
     ]
 }
 
@@ -213,25 +213,25 @@ fn exporters(all: &[Exporter]) -> [Family; 4] {
         Family::counter(
             "pidflow.exported.records",
             "{record}",
-            "Records handed on, by exporter.",
+            "Exported records, by exporter.",
             MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.records))),
         ),
         Family::counter(
             "pidflow.export.lost.records",
             "{record}",
-            "Records lost on the way out, by exporter and reason.",
+            "Records lost in export, by exporter and reason.",
             lost.collect(),
         ),
         Family::gauge(
             "pidflow.export.queue.depth",
             "{record}",
-            "Records on their way, in memory, by exporter.",
+            "Records waiting in memory, by exporter.",
             MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.queue))),
         ),
         Family::gauge(
             "pidflow.export.spooled.records",
             "{record}",
-            "Records that wait on disk, by exporter.",
+            "Records waiting on disk, by exporter.",
             MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.spooled))),
         ),
     ]

@@ -14,10 +14,10 @@ use crate::metrics::workload::short_id;
 /// All of them.
 pub(super) fn all(view: &View) -> Vec<LazyFamily> {
     let nodes = Subject { shown: |talk| &talk.nodes, attributes: labels };
-    let instances = "Processes of a node that live.";
-    let memory = "Resident memory of the processes of a node that live.";
-    let peak = "The most resident memory that processes of a node had together, or one of them alone.";
-    let described = "One process of each node; when it has ended another one is chosen, at most once a minute.";
+    let instances = "Running processes of a node.";
+    let memory = "Resident memory of the running processes of a node.";
+    let peak = "Peak resident memory of the processes of a node together, or of one of them alone.";
+    let described = "One process of each node; after its exit another one is chosen, at most once a minute.";
     let gauge = |name, unit, help| Family::gauge(name, unit, help, Vec::new());
     families(view, nodes, &USED)
         .chain([

@@ -20,11 +20,11 @@ const PROCESSES: u32 = 10_000;
 const PEERS: u32 = 100_000;
 /// Pairs that carry much more than any other.
 const HEAVY: u32 = 50;
-/// What the sums may take in memory for each series asked for (`--max-edges`), octets.
+/// What the sums may take in memory for each series asked for (`--max-edges`), bytes.
 const MEMORY_PER_SERIES: usize = 16_384;
-/// What a status may take for each, octets.
+/// What a status may take for each, bytes.
 const STATUS_PER_SERIES: usize = 2_048;
-/// What `/metrics` may have for each, octets, with names of 8 to 15 octets in pods on a host of 24.
+/// What `/metrics` may have for each, bytes, with names of 8 to 15 bytes in pods on a host of 24.
 const PAGE_PER_SERIES: usize = 10_240;
 
 /// A process in a Deployment's pod, as there are three thousand.
@@ -123,9 +123,9 @@ impl Truth {
 struct Fed {
     shown: ShownTraffic,
     truth: Truth,
-    /// Octets.
+    /// Bytes.
     sums: isize,
-    /// Octets.
+    /// Bytes.
     status: isize,
 }
 

@@ -58,11 +58,11 @@ pub(crate) fn read(body: &[u8], documents: usize) -> Result<Verdict, String> {
     let answer: BulkAnswer = serde_json::from_slice(body).map_err(|e| format!("not an answer to _bulk: {e}"))?;
     let outcomes: Vec<_> = answer.items.into_iter().map(|i| i.create).collect();
     if outcomes.len() != documents {
-        return Err(format!("it speaks of {} documents where {documents} were sent", outcomes.len()));
+        return Err(format!("it covers {} documents, but {documents} were sent", outcomes.len()));
     }
     let fates: Vec<_> = outcomes.iter().map(|o| fate(o.status)).collect();
     if !answer.errors && fates.iter().any(|f| *f != DocumentOutcome::Taken) {
-        return Err("it says that there are no errors, and has one".into());
+        return Err("it reports no errors, but contains one".into());
     }
     let first = |fate| fates.iter().zip(&outcomes).find(|(f, _)| **f == fate).map(|(_, o)| reason(o));
     let reason = first(DocumentOutcome::Refused).or_else(|| first(DocumentOutcome::Later));
@@ -114,7 +114,7 @@ mod tests {
             assert!(error(body).starts_with("not an answer"), "{body}");
         }
         assert!(error(r#"{"errors":false,"items":[{"create":{"status":201}}]} x"#).starts_with("not an answer"));
-        assert!(error(r#"{"errors":false,"items":[]}"#).contains("0 documents where 1"));
+        assert!(error(r#"{"errors":false,"items":[]}"#).contains("0 documents, but 1"));
         assert!(error(r#"{"errors":false,"items":[{"create":{"status":500}}]}"#).contains("no errors"));
     }
 }

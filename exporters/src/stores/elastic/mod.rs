@@ -76,11 +76,13 @@ impl Elastic {
                 ..Failure::passing(format!("{refused} of {all} documents refused: {reason}"))
             }),
             (_, 0) => {
-                Err(Failure { sent, ..Failure::passing(format!("{later} of {all} documents put off: {reason}")) })
+                Err(Failure { sent, ..Failure::passing(format!("{later} of {all} documents deferred: {reason}")) })
             }
             _ => Err(Failure {
                 sent,
-                ..Failure::passing(format!("of {all} documents {refused} refused for good, {later} put off: {reason}"))
+                ..Failure::passing(format!(
+                    "of {all} documents {refused} refused permanently, {later} deferred: {reason}"
+                ))
             }),
         }
     }
@@ -103,7 +105,7 @@ impl Store for Elastic {
             return Err(answer.refusal());
         }
         let verdict = answer::read(&answer.body, self.ends.len());
-        let verdict = verdict.map_err(|e| Failure::passing(format!("the answer is not understood: {e}")))?;
+        let verdict = verdict.map_err(|e| Failure::passing(format!("cannot parse the answer: {e}")))?;
         Ok(self.judge(&verdict)?)
     }
 }

@@ -310,7 +310,7 @@ fn a_handshake_of_which_a_part_is_missing_has_no_time() {
 
 #[test]
 fn an_entry_is_small() {
-    // Beside it the index takes 11 to 22 octets.
+    // Beside it the index takes 11 to 22 bytes.
     assert_eq!((size_of::<Entry>(), align_of::<Entry>()), (192, 64));
 }
 

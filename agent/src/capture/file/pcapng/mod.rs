@@ -177,7 +177,7 @@ fn section_order(data: &[u8]) -> Result<Order, Fault> {
     };
     match (order.u16([a, b]), order.u16([c, d])) {
         (1, 0 | 2) => Ok(order),
-        (major, minor) => Err(Fault::Version(format!("pcapng version {major}.{minor}; 1.0 is read"))),
+        (major, minor) => Err(Fault::Version(format!("pcapng version {major}.{minor}; supported is 1.0"))),
     }
 }
 
