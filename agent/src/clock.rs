@@ -95,7 +95,7 @@ impl Timeline {
         Self { wall, ahead_ns: 0, before: None }
     }
 
-    /// Takes a new measurement of the wall clock; tells how far it was set since the last one (settimeofday, NTP's first
+    /// Takes a new measurement of the wall clock; reports how far it was set since the last one (settimeofday, NTP's first
     /// correction, a hardware clock in local time). None: it was not.
     pub(crate) fn follow(&mut self, wall: BootClock, engine_ns: u64) -> Option<i64> {
         let Some(by_ns) = wall.ahead_of(self.wall) else {

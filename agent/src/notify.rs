@@ -1,4 +1,4 @@
-//! Telling systemd how far we are (`sd_notify`(3)), when it asked to be told.
+//! Notifies systemd of start and stop (`sd_notify`(3)), when it asks for that.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use pidflow_exporters::{ExporterSet, Snapshot};
 
-/// Records that may wait for one exporter before it is waited for; half of the least queue that is usual.
+/// Records that may wait in one exporter's queue before the reader pauses; half of the smallest usual queue.
 const MAX_WAITING_RECORDS: u64 = 32_768;
-/// Between two looks.
+/// Between two checks.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// An exporter that does nothing for so long is not waited for any more.
 const STALL_TIMEOUT: Duration = Duration::from_millis(500);

@@ -14,8 +14,8 @@ use crate::threads;
 
 const WATCHED: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
-/// timeout(1), and others that pass signals on, send the same one to the process and to its group: what comes so soon
-/// after the first is not a second wish.
+/// timeout(1), and others that pass signals on, send the same one to the process and to its group: a signal so soon
+/// after the first is not a second request.
 const REPEAT_WINDOW: Duration = Duration::from_millis(300);
 
 /// Becomes true when the program is asked to end.
@@ -79,7 +79,7 @@ fn wait_longer(set: &libc::sigset_t, first: Instant, reload: Option<&Sender<()>>
 fn blocked() -> Result<libc::sigset_t> {
     // SAFETY: sigset_t is plain numbers; sigemptyset sets it up before it is used.
     let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is of a sigset_t that lives on.
+    // SAFETY: the pointer is to a sigset_t that outlives the call.
     unsafe { libc::sigemptyset(&raw mut set) };
     for signal in WATCHED {
         // SAFETY: as above, and the signal numbers are the C library's own.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// How long a reader that does not read is waited for; the next lines are not, until it reads again.
 const MAX_WAIT: Duration = Duration::from_millis(100);
-/// A line that was lost is worth a word for so long.
+/// How long a lost line is reported.
 const LOSS_REPORT_WINDOW: Duration = Duration::from_secs(60);
 
 static LOST_LINES: AtomicU64 = AtomicU64::new(0);

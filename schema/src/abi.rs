@@ -190,7 +190,7 @@ pub struct SocketEvent {
     pub parent_tgid: u32,
     /// errno of a failed connect, positive; else 0.
     pub error: u32,
-    /// When connect was called, for [`SocketOp::ConnectFailed`]; when the call began, for what is told at a system call's
+    /// When connect was called, for [`SocketOp::ConnectFailed`]; when the call began, for events at a system call's
     /// end; else 0.
     pub since_ns: u64,
     /// The socket.

@@ -70,7 +70,7 @@ impl Histogram {
 /// One series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricSample {
-    /// What tells it from the others of its family.
+    /// What distinguishes it from the others of its family.
     pub attributes: Attributes,
     /// Its value.
     pub point: Point,
@@ -144,7 +144,7 @@ impl Family {
         Self { name, unit, kind: MetricKind::Histogram, help, samples }
     }
 
-    /// The unit as Prometheus spells it; none: it has no word for it (`{packet}`), or there is none.
+    /// The unit as Prometheus spells it; none: Prometheus has no name for it (`{packet}`), or there is no unit.
     #[must_use]
     pub fn prometheus_unit(&self) -> Option<&'static str> {
         match self.unit {

@@ -55,7 +55,7 @@ pub enum FlowEndReason {
     ActiveTimeout = 2,
     /// The end was seen: FIN or RST, or the socket was closed.
     EndOfFlow = 3,
-    /// The exporter was told to stop, or the capture file ended.
+    /// The agent was stopped, or the capture file ended.
     ForcedEnd = 4,
     /// Evicted because the table was full.
     LackOfResources = 5,
@@ -92,7 +92,7 @@ pub enum FlowEndDetail {
     ConnectFailed = 5,
     /// The capture file ended.
     EndOfCapture = 6,
-    /// The agent was told to stop.
+    /// The agent was stopped.
     Shutdown = 7,
     /// The clock was set back, or a packet was stamped with a wrong time; another record of the flow goes on.
     ClockStep = 8,
@@ -173,7 +173,7 @@ impl Handshake {
     }
 }
 
-/// A flow as built from packets alone. `source` is the initiator as far as the packets tell.
+/// A flow as built from packets alone. `source` is the initiator as far as the packets show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Flow {
     /// IP protocol number.
@@ -286,7 +286,7 @@ impl Flow {
 
 /// How one end of a flow was attributed to a process, or why it was not.
 ///
-/// From surest to least sure; what comes after [`Attribution::ListenerOnly`] has no process.
+/// From most to least certain; those after [`Attribution::ListenerOnly`] have no process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Attribution {
@@ -302,7 +302,7 @@ pub enum Attribution {
     ListenerOnly = 5,
     /// None: the address belongs to no network namespace of this host.
     Remote = 16,
-    /// None: several processes fit equally well and nothing tells them apart.
+    /// None: several processes fit equally well and nothing distinguishes them.
     Ambiguous = 17,
     /// None: the address is this host's and no socket was seen.
     NoSocket = 18,

@@ -17,7 +17,7 @@ pub const TICK_NS: u64 = 10_000_000;
 
 /// Identity of a process.
 ///
-/// A PID may be used again within one clock tick, so that the ticks of /proc alone do not tell two processes apart. The
+/// A PID may be used again within one clock tick, so that the ticks of /proc alone do not distinguish two processes. The
 /// process table finds the process that an identity from /proc means: the latest with that PID and tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -33,13 +33,13 @@ impl ProcessId {
     /// No time within a tick.
     const UNKNOWN: u32 = u32::MAX;
 
-    /// As /proc tells it: start in clock ticks since boot.
+    /// As in /proc: start in clock ticks since boot.
     #[must_use]
     pub const fn from_ticks(pid: u32, start: StartTicks) -> Self {
         Self { pid, start_in_tick_ns: Self::UNKNOWN, start }
     }
 
-    /// As the kernel tells it: start in nanoseconds since boot.
+    /// As the kernel reports it: start in nanoseconds since boot.
     #[must_use]
     pub const fn from_boot_ns(pid: u32, start_ns: u64) -> Self {
         let start_in_tick_ns = (start_ns % TICK_NS) as u32;
@@ -252,9 +252,9 @@ pub enum Fact {
     /// The pods of the host's containers by container id; those of containers that are gone are known as long as a
     /// process of theirs is.
     Pods(HashMap<Box<str>, Arc<Pod>>),
-    /// The snapshot of processes and sockets taken at start has been told.
+    /// The snapshot of processes and sockets taken at start is complete.
     SnapshotDone,
-    /// A complete poll of processes and sockets began at `begun_ns` and is told now: what it did not show
+    /// A complete poll of processes and sockets began at `begun_ns` and is reported now: what it did not show
     /// has ended.
     Polled {
         /// When it began.

@@ -31,7 +31,7 @@ pub struct CaptureCounters {
 /// What became of the interfaces that are captured or should be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InterfaceChanges {
-    /// Interfaces that came, or came back.
+    /// Interfaces that appeared, or reappeared.
     pub appeared: u64,
     /// Interfaces that went.
     pub disappeared: u64,

@@ -50,7 +50,7 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     read_all(Reading::new(files, table, exporters), &bar, (&stop, drain_timeout))
 }
 
-/// Closes the exporters' queues when the time is up. Until then they take what was read; afterwards whoever waits for
+/// Closes the exporters' queues when the time is up. Until then they take what was read; afterwards a thread that waits for
 /// room in one of them is let go.
 fn stop_after(drain_timeout: Duration, stopper: Stopper) {
     let now = stopper.clone();

@@ -38,7 +38,7 @@ const BATCHES: usize = 128;
 /// Without any other output, flows are shown on the terminal this often.
 const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
 
-/// Runs until it is told to stop.
+/// Runs until it is stopped.
 pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let mut options = config::resolve(args.options.clone(), args.config.as_deref())?;
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;

@@ -7,11 +7,11 @@ use super::{
     CpuTime, Disk, FileSystem, HostDescription, HostFigures, InterfaceCounters, Memory, Paging, Pressure, PressureStall,
 };
 
-/// Readings between two looks at the file systems: asking each of them may wait for its device.
+/// Readings between two readings of the file systems: asking each of them may wait for its device.
 const READINGS_PER_FILE_SYSTEM_CHECK: u64 = 10;
 /// A sector of /proc/diskstats, bytes, whatever the device's own sectors are.
 const SECTOR: u64 = 512;
-/// Interfaces, disks and file systems that are told of; a host with more is a router or a storage server, and the rest
+/// Maximum of interfaces, disks and file systems reported; a host with more is a router or a storage server, and the rest
 /// would only fill pages.
 const MAX_DEVICES: usize = 256;
 

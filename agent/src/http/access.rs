@@ -11,7 +11,7 @@ use super::local_users::LocalUsers;
 use super::problem::Problem;
 use super::token::Token;
 
-/// Pages for everybody: whoever probes brings no token.
+/// Pages for everybody: health probes have no token.
 pub(super) const HEALTH: [&str; 2] = ["/livez", "/readyz"];
 /// Pages with figures alone: names of programs, users and addresses as labels, and never a command line.
 const FIGURES: [&str; 2] = ["/", "/metrics"];

@@ -1,4 +1,4 @@
-//! CPU time as a token bucket, for each client and for all together: whoever asks without end is slowed down.
+//! CPU time as a token bucket, for each client and for all together: a client that asks without end is slowed down.
 //!
 //! What a connection costs is charged after it was spent, so a balance may be below zero; the debt is waited for.
 

@@ -116,7 +116,7 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let client = request.extensions().get::<Client>().copied();
     let is_health = HEALTH.contains(&request.uri().path());
     let paced = match client {
-        // The first question for health on a connection is never delayed: whoever restarts agents asks once.
+        // The first question for health on a connection is never delayed: a supervisor's probe asks once.
         Some(client) if !(is_health && client.is_first) => guard.pace(client, is_health).await.map(Some),
         _ => Ok(None),
     };

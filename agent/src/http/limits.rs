@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Connections at once on which something has arrived. For one more, some of whoever has most are closed.
+/// Connections at once on which something has arrived. Beyond it, connections of the client with the most are closed.
 pub(super) const MAX_CONNECTIONS: usize = 64;
 /// Connections at once on which nothing has arrived yet, unless the limit on open files is low.
 pub(super) const MAX_SILENT_CONNECTIONS: usize = 1024;
@@ -10,9 +10,9 @@ pub(super) const MAX_SILENT_CONNECTIONS: usize = 1024;
 pub(super) const ACCEPT_BACKLOG: i32 = 4096;
 /// For the TLS handshake, and for a request to arrive once it has begun.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// For an answer to be made and taken.
+/// How long an answer may take, until the client has read it.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Without a request.
+/// How long a connection may be open without a request.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a request waits for its client's share of CPU time before it is refused.
 pub(super) const MAX_DELAY: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub(super) const MAX_URI_BYTES: usize = 8 * 1024;
 pub(super) const MAX_BODY_BYTES: u64 = 8 * 1024;
 /// Entries of one page of an answer.
 pub(super) const MAX_PAGE_ENTRIES: usize = 500;
-/// Unless asked otherwise.
+/// Entries of a page when the request sets no limit.
 pub(super) const DEFAULT_PAGE_ENTRIES: usize = 100;
 /// Bytes of one page of an answer; the entry that crosses the limit is the page's last.
 pub(super) const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;

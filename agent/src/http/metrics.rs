@@ -43,7 +43,7 @@ impl<S: Sync> FromRequestParts<S> for MetricsRequest {
 
 /// Metrics for Prometheus, in its text format or OpenMetrics 1.0, as `Accept` says
 ///
-/// A scrape loop (a client that sends `X-Prometheus-Scrape-Timeout-Seconds`) sees zero once for each counter of a talker that
+/// A scrape loop (a client that sends `X-Prometheus-Scrape-Timeout-Seconds`) sees zero once for each counter that
 /// is new to it, so that `rate` and `increase` include what was counted before.
 #[utoipa::path(
     get,
@@ -78,7 +78,7 @@ mod tests {
 
     /// `--max-edges`.
     const EDGES: u32 = 1000;
-    /// Statuses that are told within the time that an answer may take.
+    /// Statuses that are published within the time that an answer may take.
     const STATUSES: usize = super::super::limits::ANSWER_TIMEOUT.as_secs() as usize + 1;
     /// What each reader may cost, bytes, and each status.
     const READER: usize = 64 * 1024;

@@ -112,7 +112,7 @@ impl Ports {
     }
 }
 
-/// One port, and what is served there to whom.
+/// One port, with its pages and access rules.
 struct Port {
     listener: TcpListener,
     pages: Router<Published>,

@@ -185,7 +185,7 @@ async fn processes_that_are_forgotten_between_two_pages_are_told() {
     assert_eq!(json(&published, &rest).await["forgotten"], true);
 }
 
-/// A lock that whoever asks still held would never be given here.
+/// A lock that a request still held could never be taken here.
 #[test]
 fn who_asks_does_not_hold_up_the_pipeline() {
     let published = published(10);

@@ -22,7 +22,7 @@ pub(crate) struct Key {
     pub(crate) service: String,
 }
 
-/// Who stands at one end of a row.
+/// A process or an address at one end of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum RowEnd {
     Process(Arc<str>),

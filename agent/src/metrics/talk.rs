@@ -1,4 +1,4 @@
-//! Who talked to whom, summed up by everything that tells talkers apart.
+//! Sums of traffic, by pair of nodes, service, user, address and workload.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub(crate) struct TrafficSums {
     addresses: Top<(IpAddr, Role), Traffic>,
     workloads: Top<(Workload, Workload), Traffic>,
     nodes: Nodes,
-    /// Statuses told so far.
+    /// Number of statuses published so far.
     told: u64,
 }
 
@@ -109,7 +109,7 @@ impl TrafficSums {
         self.edges.count((source, target), &EdgeSums::of(r, traffic), weight, now_s);
     }
 
-    /// Takes over what processes used. `tell` calls its argument for each.
+    /// Adds what processes used. `tell` calls its argument for each process.
     pub(crate) fn usage(&mut self, now_s: u64, tell: impl FnOnce(&mut dyn FnMut(&Usage))) {
         self.nodes.usage(now_s, tell);
     }

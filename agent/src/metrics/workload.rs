@@ -69,7 +69,7 @@ impl Workload {
 
 /// The name of what made the pod, derived from the pod's as Kubernetes puts names together: a Deployment's is
 /// `NAME-HASH-SUFFIX`, a StatefulSet's `NAME-NUMBER`, a `DaemonSet`'s and a Job's `NAME-SUFFIX`, a `CronJob`'s
-/// `NAME-MINUTE-SUFFIX`. Any other name is its own; one that only looks so is cut all the same.
+/// `NAME-MINUTE-SUFFIX`. Any other name is its own; a name that only looks so is shortened too.
 fn owner(pod: &str) -> &str {
     let consists_of = |part: &str, of: &str| part.chars().all(|c| of.contains(c));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

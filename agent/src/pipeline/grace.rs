@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pidflow_schema::Flow;
 
-/// How long they wait. By a clock that nobody sets.
+/// How long ended flows wait for late facts before they are joined, by a clock that nobody can set.
 pub(super) const JOIN_DELAY: Duration = Duration::from_millis(500);
 
 /// One that waits.

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use crate::capture::PacketBatch;
 
-/// How long they wait. A sender that is preempted in its call is told of after its packet has come, and by then it is too
+/// How long batches wait. A sender that is preempted in its call is reported after its packet has arrived, and by then it is too
 /// late to count the packet in another flow.
 const HOLD_TIME: Duration = Duration::from_millis(250);
 /// Packets that may wait (about 25 MB); of more the oldest are counted before their time.
 pub(super) const MAX_PACKETS: usize = 262_144;
 
-/// Batches in the order in which they came.
+/// Batches in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct HeldBatches {
     batches: VecDeque<(Instant, PacketBatch)>,

@@ -23,7 +23,7 @@ use crate::signals::Stop;
 
 /// How long the pipeline waits for packets before it looks at everything else.
 const RECV_TIMEOUT: Duration = Duration::from_millis(50);
-/// At the end, how long facts that were asked for (a new namespace's addresses, an exit) are waited for.
+/// At the end, the longest wait for facts that were requested (a new namespace's addresses, an exit).
 const MAX_FACT_DRAIN: Duration = Duration::from_millis(300);
 /// What the exporters get at the end in any case.
 const MIN_DRAIN: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ const MIN_DRAIN: Duration = Duration::from_secs(1);
 pub(crate) const NOTHING_LEFT: &str = "every interface is gone, nothing is left to capture";
 /// Between two looks at what can be forgotten.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
-/// Failed connects are told by the records of their packets; those without packets come so long after the latest time at
+/// Failed connects are reported by the records of their packets; those without packets come so long after the latest time at
 /// which such a record may be joined.
 const FAILED_NS: u64 = FlowTableConfig::LINGER_NS + JOIN_DELAY.as_nanos() as u64 + 1_000_000_000;
 
@@ -187,7 +187,7 @@ impl Live {
 
     /// Takes out the flows that have ended, and those that other sources built.
     fn end_idle_flows(&mut self, now: Moment) {
-        // Packets may wait, so that they, not the clock, tell which flows are idle and which facts no flow will need.
+        // Packets may wait, so that they, not the clock, decide which flows are idle and which facts no flow will need.
         let seen_ns = self.seen_until.time_ns(now.engine_ns);
         let has_more = self.parts.table.expire(seen_ns, &mut self.flows);
         self.parts.sources.flows.drain(&mut self.flows);

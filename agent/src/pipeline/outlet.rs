@@ -9,10 +9,10 @@ use pidflow_schema::FlowRecord;
 use super::RECORD_BATCH;
 use super::figures::Figures;
 
-/// Tells of each process what it used; see [`pidflow_engine::join::Joiner::report_usage`].
+/// Reports what each process used; see [`pidflow_engine::join::Joiner::report_usage`].
 pub(crate) type ReportUsage<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&Usage));
 
-/// Who looks on while the pipeline works: published state and the live view.
+/// Gets what the pipeline publishes: published state and the live view.
 pub(crate) trait PipelineObserver {
     /// Records that have been handed on.
     fn records(&mut self, records: &Arc<[FlowRecord]>);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use key::Key;
 
-/// Bytes kept of each command line unless it is said otherwise.
+/// Bytes kept of each command line by default.
 pub const MAX_COMMAND_LINE: usize = 4096;
 /// Bytes that are read beyond those that are kept: masking makes text shorter.
 const READ_AHEAD: usize = 4096;

@@ -1,4 +1,4 @@
-//! Files of the host as text, whatever bytes are in them: one that is not UTF-8 takes nothing but itself, and a line that
+//! Files of the host as text, whatever bytes are in them: a byte that is not UTF-8 affects only itself, and a line that
 //! cannot be understood takes nothing but that line.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Lines that could not be understood, of all files.
 static SKIPPED: AtomicU64 = AtomicU64::new(0);
-/// Files of which that has been said.
+/// Files for which that has been logged.
 static WARNED_FILES: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
 
 /// The text of a file; bytes that are not UTF-8 become U+FFFD.
@@ -26,7 +26,7 @@ pub(crate) fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
-/// What each line says; those that say nothing are counted, and the first one of a file is told in the log. `file` is the
+/// What each line says; lines that cannot be parsed are counted, and the first one of a file is logged. `file` is the
 /// name that people know.
 pub(super) fn parse_lines<'a, T>(
     file: &'static str,

@@ -31,7 +31,7 @@ pub(crate) enum Request {
     Watch(ProcessId, u32),
     /// This process has ended.
     Forget(ProcessId),
-    /// Events were lost: tell which sockets there are.
+    /// Events were lost: report the current sockets.
     Recount,
 }
 
@@ -192,7 +192,7 @@ impl SamplerState {
         }
     }
 
-    /// A process is sampled from now on, and its network namespace, which is told by its own number, is looked into.
+    /// A process is sampled from now on, and its network namespace, identified by its inode number, is read.
     fn watch(&mut self, id: ProcessId, netns: u32, looks_up: bool, facts: &mut Vec<Fact>) {
         self.descriptions.promote(id);
         if looks_up && self.known.insert(id) {
@@ -230,7 +230,7 @@ impl SamplerState {
         }
     }
 
-    /// Without eBPF nobody asks: whoever holds a socket is sampled.
+    /// Without eBPF nothing is requested: every process with a socket is sampled.
     fn watch_polled(&mut self, facts: &[Fact]) {
         let holders = facts.iter().filter_map(|f| match f {
             Fact::Socket { task, .. } => Some(task.id),

@@ -1,6 +1,6 @@
 //! Where the agent runs: the host itself or namespaces of its own (namespaces(7)), and what it cannot see from there.
 //!
-//! eBPF tells the host's process numbers. What /proc says of a number is about the same process only if that /proc shows the
+//! eBPF reports the host's process numbers. What /proc says of a number is about the same process only if that /proc shows the
 //! host's PID namespace; a number looked up in another one would be a wrong process.
 
 use std::fs;
@@ -103,7 +103,7 @@ impl Surroundings {
         if is_elsewhere && root.join("etc").is_dir() { root.to_owned() } else { Path::new("/").to_owned() }
     }
 
-    /// Everything that is limited, where eBPF tells of processes or /proc alone is polled.
+    /// All limits, where eBPF reports processes or only /proc is polled.
     pub(crate) fn limits(&self, by_polling: bool) -> Vec<Limit> {
         [self.processes(by_polling), self.time(), self.proc_mount(), self.users(), self.cgroups(), self.packets()]
             .into_iter()
@@ -177,7 +177,7 @@ impl Surroundings {
         let found = match (self.own.net, self.first.net) {
             (Some(own), Some(first)) if self.proc_is_hosts() && own == first => return None,
             (Some(_), Some(_)) if self.proc_is_hosts() => "not that of process 1",
-            // Without the host's process 1 nothing tells.
+            // Without the host's process 1 it is unknown.
             _ if self.proc_is_hosts() || self.own.pid == Some(FIRST_PID) => return None,
             _ => "unknown whether it is the host's: the agent has its own PID namespace",
         };

@@ -21,7 +21,7 @@ fn is_root() -> bool {
     root
 }
 
-/// Probes and all that they have told.
+/// Probes and all facts that they reported.
 struct Watch {
     probes: Probes,
     events: Vec<Fact>,

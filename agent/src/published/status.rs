@@ -78,7 +78,7 @@ pub(crate) struct Status {
     pub(crate) thread_restarts: Labelled,
     /// Lines of the log that could not be written.
     pub(crate) log_lines_lost: u64,
-    /// Who talked to whom.
+    /// Sums of traffic.
     pub(crate) talk: ShownTraffic,
     /// The host; none: nobody reads its figures.
     pub(crate) host: Option<Arc<HostFigures>>,

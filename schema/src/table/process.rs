@@ -16,7 +16,7 @@ pub(super) fn process(end: &ProcessEnd) -> Option<&Process> {
     end.process.as_deref()
 }
 
-/// A user's number, where it is known and may be told.
+/// A user id, where it is known and may be exported.
 fn known_user(uid: u32) -> Option<u32> {
     (uid != Process::UNKNOWN_UID).then_some(uid)
 }

@@ -107,7 +107,7 @@ impl Discard {
         }
     }
 
-    /// The same for all numbers of the reason that are not told apart.
+    /// The same for all numbers of the reason that are not counted separately.
     const fn other_protocols(self) -> Option<&'static str> {
         match self {
             Self::UnknownLinkType(_) => Some("other link types"),
@@ -146,7 +146,7 @@ pub struct DiscardCounters {
 }
 
 impl DiscardCounters {
-    /// Numbers that are told apart per reason. Anybody may send frames with any EtherType, so there is a bound.
+    /// Maximum of numbers counted separately per reason. Anybody may send frames with any EtherType, so there is a bound.
     pub const MAX_NUMBERS: usize = 32;
 
     /// Counts one frame.

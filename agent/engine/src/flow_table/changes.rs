@@ -15,7 +15,7 @@ pub(super) const SAME_OWNER_GAP_NS: u64 = 50_000;
 pub(super) const LATE_ANSWER_NS: u64 = 5_000_000_000;
 /// Changes in each of the two generations (about 80 bytes each where every endpoint changes once).
 const MAX_CHANGES: usize = 65_536;
-/// Changes per endpoint: those up to a batch's last packet are told before the batch is counted, so many may be pending.
+/// Changes per endpoint: those up to a batch's last packet are reported before the batch is counted, so many may be pending.
 const MAX_CHANGES_PER_ENDPOINT: usize = 1024;
 /// Places of the coarse filter.
 const COARSE_PLACES: usize = 4096;

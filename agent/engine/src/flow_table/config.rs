@@ -1,4 +1,4 @@
-//! What the flow table can be told, and what it counts.
+//! Options of the flow table, and its counters.
 
 /// Settings of a flow table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -320,7 +320,7 @@ impl Entry {
     }
 }
 
-/// Who began the flow as far as this packet tells.
+/// Who began the flow, as far as this packet shows.
 const fn initiator(from: KeySide, packet: &Packet) -> (KeySide, InitiatorBasis) {
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK) {
         TcpFlags::SYN => (from, InitiatorBasis::Syn),

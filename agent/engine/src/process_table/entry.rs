@@ -12,7 +12,7 @@ use crate::fact::{ProcessId, Task};
 const COMM_CUT: usize = 15;
 /// States of a process that are remembered.
 const MAX_IMAGES: usize = 8;
-/// An event may be told so long after its packet.
+/// How long after its packet an event may be reported.
 const EVENT_DELAY_NS: u64 = 5_000_000;
 /// Share of the maps that hold an entry.
 const MAP_BYTES: usize = 80;
@@ -55,7 +55,7 @@ pub(super) struct Entry {
     pub(super) exited_ns: Option<u64>,
     pub(super) seen_ns: u64,
     pub(super) children: u32,
-    /// Differs between any two states of any processes, as far as records tell them.
+    /// Differs between any two states of any processes, as far as records show them.
     pub(super) version: u64,
     /// The latest description, and what it was made of.
     pub(super) described: Option<(u64, Arc<Process>)>,
@@ -90,7 +90,7 @@ impl Entry {
     }
 
     /// When a change began that was seen at `time_ns`: the process was seen without it before, and the packets of the event
-    /// that tells it may have come a little earlier.
+    /// that shows it may have arrived a little earlier.
     pub(super) fn changed_since(&self, time_ns: u64) -> u64 {
         let unseen_ns = time_ns.saturating_sub(self.seen_ns.max(self.known_ns));
         time_ns - (unseen_ns / 2).min(EVENT_DELAY_NS)

@@ -41,7 +41,7 @@ impl Iowait {
         if sample.time_ns >= time_ns {
             self.last = (sample.time_ns, total);
         }
-        // One that is smaller was told late, or the thread that had it too large has ended.
+        // A smaller value was reported late, or the thread whose value was too large has ended.
         Some(total.checked_sub(self.excess_ns).unwrap_or(total))
     }
 }

@@ -248,7 +248,7 @@ impl ProcessTable {
 
     fn set_parent(&mut self, child: ProcessId, parent: ProcessId) {
         let Some(entry) = self.entries.get(&child) else { return };
-        // The parent of a process is older; a PID that came back is not it.
+        // The parent of a process is older; a reused PID is not the parent.
         if child == parent || parent.start > child.start || entry.parent == Some(parent) {
             return;
         }

@@ -1,4 +1,4 @@
-//! What the processes of flows use as time goes on, each bit told once.
+//! Usage of the processes of flows over time; each amount is reported once.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::fact::{ProcessId, Sample};
 /// A process that was there this much before it was heard of has used what it used before anyone looked.
 const FIRST_SEEN_TOLERANCE_NS: u64 = 1_000_000_000;
 
-/// What a process used since it was last told of, and what it has now.
+/// What a process used since it was last reported, and what it has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// Who it is, as of its latest flow.
@@ -27,28 +27,28 @@ pub struct Usage {
     pub memory: Option<u64>,
     /// Peak resident memory, bytes.
     pub memory_peak: Option<u64>,
-    /// It has ended; it is not told of again unless another of its flows is joined.
+    /// It has ended; it is not reported again unless another of its flows is joined.
     pub has_ended: bool,
 }
 
-/// Beside each process: what was told of it.
+/// For each process: what was reported of it.
 #[derive(Debug, Default)]
 pub(super) struct UsageReported {
-    /// Of the latest flow; none: it has had none since it was told that the process ended.
+    /// Of the latest flow; none: it has had no flow since its end was reported.
     process: Option<Arc<Process>>,
     /// Up to here.
     until: Option<Sample>,
 }
 
 impl ProcessTable {
-    /// A flow of the process is joined: from now on its usage is told.
+    /// A flow of the process is joined: from now on its usage is reported.
     pub fn has_flow(&mut self, id: ProcessId, process: &Arc<Process>) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.told.process = Some(Arc::clone(process));
         }
     }
 
-    /// Tells the usage of every process that had a flow, since the last time.
+    /// Reports the usage of every process that had a flow, since the last call.
     pub fn report_usage(&mut self, mut tell: impl FnMut(&Usage)) {
         for entry in self.entries.values_mut() {
             if let Some(usage) = usage(entry) {

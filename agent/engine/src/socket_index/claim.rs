@@ -23,7 +23,7 @@ pub enum Role {
 pub(super) enum Peers {
     /// This one alone: the socket may be connected to it.
     One(IpAddr, u16),
-    /// Several, or not told.
+    /// Several, or unknown.
     Any,
 }
 
@@ -79,10 +79,10 @@ pub(super) struct Claim {
     pub(super) snapshot: bool,
 }
 
-/// A first use may be told so long after its packet, when the sender was preempted by the receiver.
+/// How long after its packet a first use may be reported, when the sender was preempted by the receiver.
 const MAX_EVENT_DELAY_NS: u64 = 5_000_000;
 
-/// Times of use kept in one claim; repeated uses are told once a second.
+/// Times of use kept in one claim; repeated uses are reported once a second.
 const MAX_USES: usize = 64;
 
 impl Claim {
@@ -136,7 +136,7 @@ impl Claim {
     }
 
     /// Whether a new socket with this local address and port, in use since that time, means that this one's end was not
-    /// told: neither its close nor, by then, its process's end.
+    /// reported: neither its close nor, by then, its process's end.
     fn is_replaced_by(&self, new: &Socket, since_ns: u64) -> bool {
         let same_port = self.socket != new.id && self.netns == new.netns && do_collide(self.local, new.local);
         same_port && self.first_ns < since_ns && self.ended_ns.is_none_or(|t| t > since_ns)
@@ -204,10 +204,10 @@ pub(super) fn note(
     if fresh { Noted::Fresh } else { Noted::Shared }
 }
 
-/// When a new socket, first used by `user` as told at `time_ns`, took the port over from those before; none: there was
-/// none, or its end was told: that was the change.
+/// When a new socket, first used by `user` as reported at `time_ns`, took the port over from those before; none: there was
+/// none, or its end was reported: that was the change.
 ///
-/// The use may be told after the packet: then it is known that the process's sockets are not older than itself, and that
+/// The use may be reported after the packet: then it is known that the process's sockets are not older than itself, and that
 /// what was used before it started was another one.
 pub(super) fn taken_over(list: &[Claim], time_ns: u64, user: User, new: &Socket) -> Option<u64> {
     let replaced = |since_ns| list.iter().filter(move |c| c.is_replaced_by(new, since_ns));

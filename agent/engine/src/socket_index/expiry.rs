@@ -36,9 +36,9 @@ impl SocketIndex {
         self.bytes > self.limit.0 / 4 * 3
     }
 
-    /// Forgets claims that ended before `before_ns`. The next use of a socket is told again, so that those of
+    /// Forgets claims that ended before `before_ns`. The next use of a socket is reported again, so that those of
     /// other protocols than TCP go when nothing was heard of them since; a TCP connection may be idle for long
-    /// and its end is told. Where memory is still short then, those that ended and those that were not heard of for longest
+    /// and its end is reported. Where memory is still short then, those that ended and the least recently reported
     /// go too.
     pub fn expire(&mut self, before_ns: u64) {
         let ended = |c: &Claim| c.ended_ns.is_some_and(|t| t < before_ns);

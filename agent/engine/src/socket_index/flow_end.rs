@@ -113,7 +113,7 @@ impl NotFound {
         Self { why: Attribution::Ambiguous, candidate }
     }
 
-    /// Events were lost that would tell whether it was this one.
+    /// Events were lost that would show whether it was this one.
     pub(super) const fn lost(candidate: ProcessId) -> Self {
         Self { why: Attribution::NoProcess, candidate: Some(candidate) }
     }

@@ -61,7 +61,7 @@ impl<'a> Ranking<'a> {
     }
 
     /// The latest user of a connected socket has it. Where two sockets may be the flow's (with a local port alone, of
-    /// datagrams, raw ones, in several namespaces), two users at the same time cannot be told apart, but one after the other
+    /// datagrams, raw ones, in several namespaces), two users at the same time cannot be distinguished, but one after the other
     /// they can.
     pub(super) fn decide(&self, table: &Table, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
         let Some(best) = self.claims.first() else {
@@ -85,7 +85,7 @@ impl<'a> Ranking<'a> {
         Some(Ok(Found { process: first.process, attribution, role, netns: first.netns, other }))
     }
 
-    /// Whoever has the socket now, the one who got it from connect or accept tells the side.
+    /// Whichever process has the socket now, the one that got it from connect or accept determines the side.
     fn role_of_socket(&self, of: &Claim) -> Role {
         let same = self.claims.iter().map(|f| f.claim).filter(|c| c.socket == of.socket && c.overlaps(of));
         same.map(|c| c.role).find(|r| *r != Role::Unknown).unwrap_or(Role::Unknown)
@@ -110,12 +110,12 @@ impl<'a> Ranking<'a> {
 pub(super) enum ClosureCertainty {
     /// It would have been heard of.
     Certain,
-    /// It may have been used since: repetition is not told.
+    /// It may have been used since: repetition is not reported.
     Possible,
 }
 
 /// Whether a raw socket may have to do with a flow: it sent it, or received what the kernel takes no notice of. The kernel
-/// gives a copy of what it handles itself to whoever has a raw socket.
+/// gives a copy of what it handles itself to each raw socket.
 fn speaks(fit: Fit, end: &FlowEnd) -> bool {
     match end.sent {
         true if kernel::may_send(end) => fit == Fit::Used,
@@ -136,7 +136,7 @@ const fn is_elsewhere(a: &Claim, b: &Claim) -> bool {
 }
 
 /// Whether another process's claim on the same port is as good. A use within the last second is as good as one
-/// within the flow: it may have gone on untold. So is a first use told late, where nobody is known to have used the port
+/// within the flow: it may have continued without a report. So is a first use reported late, where nobody is known to have used the port
 /// within the flow.
 fn is_rival(best: &Fitting<'_>, other: &Fitting<'_>, end: &FlowEnd) -> bool {
     let is_told_late = best.fit < Fit::Used && is_born_for(other.claim, end);

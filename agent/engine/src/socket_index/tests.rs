@@ -143,7 +143,7 @@ fn a_port_that_goes_to_the_other_family_is_lost_to_the_one_before_when_it_ends()
     assert_eq!(changed, [(1495, "127.0.0.1".into()), (1600, "::".into())]);
 }
 
-/// The kernel told of the first use 300 ms after the packet: whoever was preempted in the call.
+/// The kernel reported the first use 300 ms after the packet, whichever side was preempted in the call.
 #[test]
 fn a_process_that_started_since_has_the_port_though_its_use_is_told_late() {
     for remote in [NONE, B] {
@@ -158,7 +158,7 @@ fn a_process_that_started_since_has_the_port_though_its_use_is_told_late() {
     }
 }
 
-/// The one before may have used the port for a second after it was told of, and nobody said that it closed it.
+/// The previous owner may have used the port for a second after it was reported, and no close was reported.
 #[test]
 fn a_port_that_may_have_changed_hands_within_a_second_is_ambiguous() {
     for remote in [NONE, B] {
@@ -210,7 +210,7 @@ fn what_ended_is_forgotten() {
     assert!(x.is_empty() && x.places.is_empty());
 }
 
-/// Both read in their first milliseconds: which of them got the flow's packet was not told.
+/// Both read in their first milliseconds: which of them got the flow's packet was not reported.
 #[test]
 fn workers_that_share_a_port_are_not_guessed_between() {
     for start_ns in [0, 1] {

@@ -34,7 +34,7 @@ pub(super) struct Input {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Of what comes next, so many bytes belong to a record that was consumed.
+    /// How many of the next bytes belong to a record that was consumed.
     skip: u64,
     /// Of the start of `buffer`, in the decompressed data.
     base: u64,

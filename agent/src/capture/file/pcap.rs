@@ -111,7 +111,7 @@ impl Pcap {
     }
 }
 
-/// A length that no record can have is damage, and nothing tells where the next record begins.
+/// A length that no record can have is damage, and where the next record begins is unknown.
 #[cold]
 fn too_long(captured: u32) -> Fault {
     Fault::Malformed(format!("captured length {captured}"))

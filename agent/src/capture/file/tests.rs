@@ -218,7 +218,7 @@ fn the_filter_is_counted() {
 }
 
 /// A file of each format with one byte changed: nothing panics, every frame that is counted is a packet or a discard, and at
-/// most one error is said of a file.
+/// most one error is reported for a file.
 #[test]
 fn damage_anywhere_is_accounted_for() {
     let files = [

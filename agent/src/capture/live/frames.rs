@@ -35,7 +35,7 @@ pub(super) struct Frames {
 struct Numbered {
     number: u32,
     name: Arc<str>,
-    /// Tells it from others that get its index later. None: its packets came before the kernel told of it.
+    /// Distinguishes it from others that get its index later. None: its packets arrived before the kernel reported it.
     appearance: Option<u64>,
 }
 
@@ -57,7 +57,7 @@ impl Frames {
         this
     }
 
-    /// When the last packet of the batch came.
+    /// When the last packet of the batch arrived.
     pub(super) fn last_ns(&self) -> Option<u64> {
         self.packets.last().map(|packet| packet.time_ns)
     }

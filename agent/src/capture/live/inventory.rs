@@ -1,4 +1,4 @@
-//! Keeps the interfaces that there are as the kernel tells them.
+//! Keeps the list of interfaces, as the kernel reports them.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
-    /// The interfaces that there are now. Where the kernel does not tell, that is logged, and none are known.
+    /// The current interfaces. Where the kernel does not report them, that is logged, and none are known.
     pub(super) fn learn() -> Self {
         let monitor =
             LinkMonitor::open().inspect_err(|e| tracing::warn!("changes of interfaces are not followed: {e}"));
@@ -54,7 +54,7 @@ impl Inventory {
         }
     }
 
-    /// Takes over what the kernel said, and tells what that changed.
+    /// Applies the kernel's notices, and reports the changes.
     pub(super) fn hear(&mut self) -> Vec<Event> {
         let (mut said, mut events) = (Vec::new(), Vec::new());
         let Some(monitor) = &mut self.monitor else { return events };

@@ -15,7 +15,7 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv,
 
 use super::links::Link;
 
-/// `RTMGRP_LINK` of linux/rtnetlink.h: the group that is told of each change of an interface.
+/// `RTMGRP_LINK` of linux/rtnetlink.h: the group that is notified of each change of an interface.
 const LINK_GROUP: u32 = 1;
 /// Message types and attributes of linux/rtnetlink.h and linux/if_link.h.
 const RTM_NEWLINK: u16 = 16;
@@ -28,20 +28,20 @@ const LINK_HEADER: usize = 16;
 /// The kernel sends no longer messages unless asked to; what is longer is cut, which is noticed.
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// One thing that was said.
+/// One notice.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LinkNotice {
-    /// The interface is so now.
+    /// The interface's current state.
     Is(Link),
-    /// The interface with this index is gone.
+    /// The interface with this index was deleted.
     Gone(u32),
-    /// Every interface that there is was said since [`LinkMonitor::ask_for_all`].
+    /// Every interface was listed since [`LinkMonitor::ask_for_all`].
     All,
     /// Something was lost or changed meanwhile: ask again.
     Lost,
 }
 
-/// A socket that is told of changes of the interfaces of the network namespace in which it was opened.
+/// A socket that is notified of changes of the interfaces of the network namespace in which it was opened.
 #[derive(Debug)]
 pub(super) struct LinkMonitor {
     socket: OwnedFd,
@@ -114,7 +114,7 @@ fn one(kind: u16, payload: &[u8]) -> Option<LinkNotice> {
     }
 }
 
-/// None: it is not the interface itself of which this is said, but its part in a bridge (family `AF_BRIDGE`).
+/// None: the notice is not about the interface itself, but about its port of a bridge (family `AF_BRIDGE`).
 fn header(payload: &[u8]) -> Option<LinkHeader> {
     let header = LinkHeader::parse(payload).ok()?;
     (u8::from(header.interface_family) == 0).then_some(header)

@@ -25,7 +25,7 @@ const MAX_DRAIN: Duration = Duration::from_secs(1);
 /// How often the kernel is asked what it dropped.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads one interface until it is told to stop, the interface is gone or fails, or nobody listens.
+/// Reads one interface until it is stopped, the interface disappears or fails, or the receiver is dropped.
 pub(super) struct Watch {
     /// The kernel's index, 0: `any`.
     index: u32,
@@ -41,7 +41,7 @@ pub(super) struct Watch {
 /// Why a thread ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// It was told to, or nobody listens.
+    /// It was stopped, or the receiver was dropped.
     Asked,
     /// The interface cannot be read any more: it is down, gone, or something else is wrong.
     Failed(String),
@@ -91,7 +91,7 @@ impl Watch {
         ended
     }
 
-    /// Sends what is left in the kernel's buffer, which came before the end.
+    /// Sends the packets left in the kernel's buffer, which arrived before the end.
     fn drain(&mut self) {
         std::thread::sleep(Duration::from_nanos(MAX_HANDOVER_DELAY_NS));
         let end = Instant::now() + MAX_DRAIN;

@@ -28,7 +28,7 @@ use super::limits;
 use progress::Progress;
 use room::{ConnectionSlot, ConnectionSlots};
 
-/// After `accept` failed for want of something (descriptors, memory).
+/// Pause after `accept` failed for lack of descriptors or memory.
 const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// What every connection of a listener is served with.

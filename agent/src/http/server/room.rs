@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::progress::{Phase, Progress};
 
-/// An answer that is being taken counts as so many times younger than what is idle or arrives slowly.
+/// When choosing a connection to close, the idle time of one that is reading an answer is divided by this.
 const ANSWERING_WEIGHT: u32 = 64;
 
 /// One connection.
 pub(super) struct ConnectionSlot {
-    /// What limits per client go by.
+    /// The client, for limits per client.
     pub(super) client: IpAddr,
     /// How far it is.
     pub(super) progress: Progress,
@@ -22,7 +22,7 @@ pub(super) struct ConnectionSlot {
     pub(super) task: AbortHandle,
 }
 
-/// A bounded number of connections. Where there is no place left, whoever has most loses those on which nothing has happened
+/// A bounded number of connections. When it is reached, the client with the most loses those on which nothing has happened
 /// for longest: no client can take the places of another, and slow connections cannot take those of quick ones.
 pub(super) struct ConnectionSlots {
     places: usize,

@@ -12,7 +12,7 @@ use crate::probes::own_network_namespace;
 
 /// Where the kernel does not say that an address has changed: shorter than the time that a flow waits for its join.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Where it does: addresses that are routes of the local table and no interface's are not told.
+/// Where it does: the kernel sends no notices of addresses that are routes of the local table and no interface's.
 const INTERVAL_WITH_NOTICES: Duration = Duration::from_secs(10);
 
 /// The addresses, as they were read last.

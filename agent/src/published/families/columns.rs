@@ -49,7 +49,7 @@ pub(super) struct Column<V> {
 pub(super) enum Read<V> {
     /// One; none: not known.
     One(fn(&V) -> Option<Point>),
-    /// Two that this label tells apart.
+    /// Two series that this label distinguishes.
     Two(&'static str, fn(&V) -> [(&'static str, u64); 2]),
 }
 

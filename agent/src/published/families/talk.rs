@@ -133,7 +133,7 @@ fn edge(key: Option<&Ends>, host: &str) -> Attributes {
 fn service_graph(key: Option<&Ends>, host: &str) -> Attributes {
     let label = |n: Option<&Node>| n.map_or_else(|| OTHER.to_owned(), |n| n.label(host));
     let is_address = |n: &Node| matches!(n, Node::Address(_));
-    // Tempo's word for an end that tells nothing of itself.
+    // Tempo's name for an end without telemetry of its own.
     let virtual_node = key.is_some_and(|k| is_address(&k.0) || is_address(&k.1));
     Arc::new([
         ("client", label(key.map(|k| &k.0))),

@@ -6,19 +6,19 @@ use pidflow_schema::metric::{Family, MetricSample};
 
 use crate::published::status::Status;
 
-/// One status, as it is told to one reader.
+/// One status, as one reader gets it.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     /// The status.
     pub(crate) status: Arc<Status>,
     /// The name of this host in labels.
     pub(crate) host: Arc<str>,
-    /// Number of the last status that the reader has seen: counters by key that are younger are told as zero.
+    /// Number of the last status that the reader has seen: newer counters by key are reported as zero.
     pub(crate) seen: u64,
 }
 
 impl View {
-    /// [`View::seen`] of a reader who wants to know how it is.
+    /// [`View::seen`] of a reader that gets the current values of all series.
     pub(crate) const ALL_SERIES: u64 = u64::MAX;
 
     /// Whether the reader sees for the first time what the status of this number had first.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A place in the order in which things came, newest last. Everything before it is meant.
+/// A position in the order of arrival, newest last. It stands for everything before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(pub(crate) u64);
 
@@ -37,7 +37,7 @@ pub(crate) struct Cursor {
     mark: u64,
 }
 
-/// Tells this run of the program from others.
+/// Distinguishes this run of the program from others.
 static RUN_ID: LazyLock<u32> = LazyLock::new(|| {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_epoch.subsec_nanos() ^ std::process::id() ^ (since_epoch.as_secs() as u32).rotate_left(16)

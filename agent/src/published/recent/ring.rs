@@ -1,4 +1,4 @@
-//! The latest records, in the batches in which they came: nothing is copied.
+//! The latest records, in the batches in which they arrived: nothing is copied.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use pidflow_schema::FlowRecord;
 
 use super::cursor::Place;
 
-/// A batch of more records is cut, so that not much more is kept than was asked for.
+/// A larger batch is split, so that not many more records are kept than configured.
 const MAX_BATCH_RECORDS: usize = 1024;
 
-/// Records that came together, and the place of the first.
+/// Records that arrived together, and the position of the first.
 #[derive(Debug, Clone)]
 struct Batch {
     first: u64,
