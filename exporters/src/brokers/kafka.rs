@@ -48,7 +48,7 @@ enum RecordState {
     Done,
 }
 
-/// What librdkafka tells, until it is asked for.
+/// Reports of librdkafka, until they are collected.
 #[derive(Clone, Default)]
 struct Reports {
     exporter: String,
@@ -151,7 +151,7 @@ impl Kafka {
         Ok(())
     }
 
-    /// Takes in what librdkafka has told; the error is the last one of a message that came back.
+    /// Collects librdkafka's reports; the error is the last one of a message that was returned.
     fn take_in(&mut self, brought: &mut Sent) -> Result<(), String> {
         self.producer.poll(POLL_TIMEOUT);
         let told = self.reports.take();
@@ -185,7 +185,7 @@ impl Kafka {
         self.states.contains(&state)
     }
 
-    /// Until everything is done, time is up, or something came back; that is sent again when nothing else is on the way, so
+    /// Until everything is done, time is up, or a message was returned; that is sent again when nothing else is on the way, so
     /// that the order stays.
     fn bring(&mut self, brought: &mut Sent, limit: Duration) -> Result<(), String> {
         let end = Instant::now() + limit;

@@ -21,7 +21,7 @@ use super::Objects;
 
 /// Messages on their way to a stream at once.
 const MAX_UNACKNOWLEDGED: usize = 1000;
-/// How long the connection is looked after while there is nothing to send.
+/// How long the connection is polled while there is nothing to send.
 const IDLE_POLL: Duration = Duration::from_millis(1);
 
 /// One subject.
@@ -37,7 +37,7 @@ pub(crate) struct Nats {
     sent: Sent,
     connection: Option<Connection>,
     counters: Arc<Counters>,
-    /// The last error that the server told of its own accord: a subject that we may not publish to.
+    /// The last error that the server sent unrequested: a subject that we may not publish to.
     complaint: Arc<Mutex<Option<String>>>,
 }
 
@@ -95,7 +95,7 @@ impl Nats {
         Ok(Connection { largest: client.max_payload(), client, stream })
     }
 
-    /// Lets the connection's own task tell what the server complained about before it answered.
+    /// Lets the connection's task report errors that the server sent before it answered.
     async fn heard(&self) -> Result<(), String> {
         for _ in 0..4 {
             tokio::task::yield_now().await;

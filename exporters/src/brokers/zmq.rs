@@ -30,7 +30,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
 /// One publisher.
 pub(crate) struct ZmqPublisher {
     socket: PubSocket,
-    /// What the library tells of subscribers that come and go.
+    /// The library's events about subscribers that connect and disconnect.
     events: Box<dyn FnMut() -> Option<SocketEvent> + Send>,
     subscribers: HashSet<PeerIdentity>,
     /// Accepts subscribers and writes to them, all the time.

@@ -1,4 +1,4 @@
-//! TLS towards a receiver: whom to trust, and who we are.
+//! TLS towards a receiver: trusted authorities and own certificate.
 
 use std::path::{Path, PathBuf};
 

@@ -14,7 +14,7 @@ use super::{Control, Exclusive, ExportContext, Mode, Snapshot, StartError};
 
 /// How long an exporter that is taken out may go on delivering what it has.
 const RETIREMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a thread may take, past the deadline, to notice it.
+/// How long after the deadline a thread may take to notice it.
 const DEADLINE_TOLERANCE: Duration = Duration::from_millis(500);
 /// Between two looks whether an exporter has gone.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -105,7 +105,7 @@ impl ExporterSet {
         Ok(Reloaded { kept, started, stopped })
     }
 
-    /// Starts an exporter, after another one that has what it needs.
+    /// Starts an exporter that takes over a resource from another one.
     fn start_one(
         &self,
         config: &ExporterConfig,

@@ -14,7 +14,7 @@ use super::queue::Batch;
 use super::worker::Worker;
 use super::{Control, Counters, Exclusive, ExportContext, Link, Loss, Mode, Snapshot, StartError};
 
-/// Between two looks of one that waits for another whether it is still wanted.
+/// How often an exporter that waits for its predecessor checks whether it was stopped.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long to wait before an output is opened again that could not be.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ impl Drop for Exporter {
     }
 }
 
-/// What the thread that delivers begins with.
+/// What the delivering thread starts with.
 struct WorkerSetup {
     config: ExporterConfig,
     context: ExportContext,
@@ -120,7 +120,7 @@ impl Exporter {
         !self.ended.has_ended()
     }
 
-    /// Leaves what it takes in to the one that succeeds it. What it has at hand it delivers, or leaves in the spool.
+    /// Leaves its queue to its successor. The records at hand are delivered, or stay in the spool.
     pub(super) fn hand_over(&self) {
         self.control.hand_over();
         if self.intake.is_spooled() {
@@ -134,7 +134,7 @@ impl Exporter {
         self.intake.queue.close();
     }
 
-    /// Waits for the threads until their deadline and a grace behind it; one that hangs in a system call is left behind. What
+    /// Waits for the threads until their deadline and a tolerance; a thread that hangs in a system call is abandoned. What
     /// is neither delivered nor in the spool is lost then.
     pub(super) fn finish(&self, grace: Duration) -> Snapshot {
         // The deadline may come while it is waited for.
@@ -164,7 +164,7 @@ impl WorkerSetup {
     fn wait(&self) -> bool {
         let Some(before) = &self.before else { return true };
         while !before.wait_until(Instant::now() + POLL_INTERVAL) {
-            // One that was itself handed over waits all the same: whoever comes after it takes its end for that of all.
+            // One that was itself handed over waits all the same: its successor takes its end for the end of all before it.
             if self.control.is_over() && !self.control.is_handed_over() {
                 return false;
             }

@@ -14,7 +14,7 @@ use super::{Control, Counters, Link, Loss, Mode};
 
 /// How long what is buffered may wait while nothing comes.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
-/// Records taken from a spool at once; whoever writes to it waits for as long as they are read.
+/// Records taken from a spool at once; writers of the spool wait while they are read.
 const MAX_SPOOL_READ: usize = 512;
 /// How long to wait before a spool is read again that could not be.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@ use crate::config::Address;
 
 use super::resolver::{self, Answer, Resolve};
 
-/// After this much time it is looked up again.
+/// How often a name is looked up again.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 /// Not before, when there is reason to.
 const MIN_LOOKUP_INTERVAL: Duration = Duration::from_secs(5);

@@ -40,7 +40,7 @@ impl Socket {
         Now(self)
     }
 
-    /// Reads what is there; `WouldBlock` when that is nothing.
+    /// Reads available bytes; `WouldBlock` when there are none.
     pub(super) fn read_now(&self, octets: &mut [u8]) -> io::Result<usize> {
         // SAFETY: the socket is open for as long as `self` lives, and at most the slice's bytes are written to.
         let read =
@@ -48,7 +48,7 @@ impl Socket {
         usize::try_from(read).map_err(|_| io::Error::last_os_error())
     }
 
-    /// What has happened to the connection and was not told yet.
+    /// The connection's pending error.
     pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
         match &self.kind {
             SocketKind::Tcp(stream) => stream.take_error(),

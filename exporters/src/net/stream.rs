@@ -11,7 +11,7 @@ use crate::config::Address;
 use super::socket::Socket;
 use super::{TlsClient, dial, unix};
 
-/// Reads in a row at most, so that a receiver that talks without end is not listened to without end.
+/// Maximum of reads in a row, so that a receiver that sends without end does not block the exporter.
 const MAX_READS_IN_A_ROW: usize = 64;
 
 /// Whom to connect to.
@@ -27,7 +27,7 @@ pub(crate) struct Stream {
     tls: Option<Box<ClientConnection>>,
 }
 
-/// Whether the receiver goes on listening, as far as can be told.
+/// Whether the receiver still reads, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerState {
     Open,
@@ -70,7 +70,7 @@ impl Stream {
             None => hear_plain(&self.socket)?,
             Some(tls) => hear_tls(tls, &mut self.socket)?,
         };
-        // Who closes and then resets is heard of as one that has closed only.
+        // A receiver that closes and then resets is seen as closed only.
         self.socket.take_error()?.map_or(Ok(heard), Err)
     }
 

@@ -136,7 +136,7 @@ fn histogram(sample: &MetricSample, start_ns: u64, now_ns: u64) -> Option<Histog
     })
 }
 
-/// An empty one is one that is not there.
+/// An empty family is left out.
 fn attributes(sample: &MetricSample) -> Vec<KeyValue> {
     let known = sample.attributes.iter().filter(|(_, value)| !value.is_empty());
     known.map(|(key, value)| text(attribute_name(key), value)).collect()

@@ -49,7 +49,7 @@ impl Pusher {
         })
     }
 
-    /// Sends the metrics when it is time, and once more when the exporter is told to stop and has no records left.
+    /// Sends the metrics when it is time, and once more when the exporter is stopped and has no records left.
     pub(super) fn idle(&mut self, client: &mut Client) {
         let remaining = self.link.control.remaining();
         let last = remaining.is_some() && !std::mem::replace(&mut self.ended, remaining.is_some());

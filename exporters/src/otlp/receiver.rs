@@ -21,7 +21,7 @@ use super::part::Part;
 use super::pusher::Pusher;
 use super::{LogEncoder, SpanEncoder, resource};
 
-/// Bytes of a request at most: receivers take 4 MiB over gRPC unless told otherwise. A single record may be larger.
+/// Bytes of a request at most: receivers accept 4 MiB over gRPC by default. A single record may be larger.
 const MAX_REQUEST: usize = 3 << 20;
 
 /// One receiver.

@@ -29,7 +29,7 @@ pub enum Loss {
     Damaged,
     /// Every template number was taken.
     NoTemplate,
-    /// Its time is one that the receiver's format cannot tell.
+    /// The receiver's format cannot represent one of its times.
     TimeOutOfRange,
     /// The exporter's thread panicked while it had the record at hand.
     Panic,

@@ -11,7 +11,7 @@ pub(crate) struct Link {
     pub(crate) counters: Arc<Counters>,
     /// When to stop.
     pub(crate) control: Arc<Control>,
-    /// What the operator is told.
+    /// Messages to the operator.
     pub(crate) notice: Notice,
 }
 

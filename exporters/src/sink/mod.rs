@@ -23,7 +23,7 @@ pub use error::StartError;
 pub(crate) use link::Link;
 pub(crate) use notice::Notice;
 
-/// Time was up before all records were delivered.
+/// The deadline passed before all records were delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Undelivered {
     /// With a spool: those from this index on stay there, and are counted nowhere else.

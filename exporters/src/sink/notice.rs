@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// Between two warnings; a line that it works again may follow each.
+/// Minimum time between two warnings; each may be followed by one line about the recovery.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// It works again when nothing has failed for so long: that one datagram or one connection went out proves nothing.
 const RECOVERY_TIME: Duration = Duration::from_secs(10);
@@ -16,7 +16,7 @@ pub(crate) struct Notice {
     warned: Option<Instant>,
     /// Failures since then.
     unsaid: u64,
-    /// The operator was told last that it fails.
+    /// The last message was about a failure.
     told_failing: bool,
     /// Since when nothing has failed; none: the last that was heard is a failure.
     working_since: Option<Instant>,
@@ -45,7 +45,7 @@ impl Notice {
         }
     }
 
-    /// Takes note that something worked. That it works again is said when nothing has failed for a while.
+    /// Notes a success. The recovery is logged when nothing has failed for a while.
     pub(crate) fn worked(&mut self) {
         self.working_since.get_or_insert_with(Instant::now);
         self.look();
@@ -102,7 +102,7 @@ mod tests {
     fn a_collector_that_is_away_is_told_of_once_a_minute() {
         let (mut notice, start) = notice();
         let mut lines = Vec::new();
-        // Over UDP every other send is Ok: the error of one datagram is told to the next one.
+        // Over UDP every other send is Ok: the error of one datagram is reported by the next one.
         for half_second in 0..360 {
             let now = start + 500 * MS * half_second;
             lines.extend(notice.warning(&"refused", "records are lost", now));

@@ -57,7 +57,7 @@ impl Damaged {
         places
     }
 
-    /// What comes out after `change` of that file: indices of the records, and how many are told as damaged and as lost by a
+    /// What comes out after `change` of that file: indices of the records, and how many are reported as damaged and as lost by a
     /// crash.
     fn after(&self, file: &Path, change: impl Fn(&mut Vec<u8>)) -> (Vec<usize>, u64, u64) {
         let mut octets = fs::read(file).unwrap();

@@ -1,7 +1,7 @@
 //! Records that wait on disk: while the receiver is away, and while the agent is not running.
 //!
 //! A folder of segments, each a file of records one after the other with length and checksum, and a small file that says
-//! how far delivery came. Records have a sequence number, which is in no record: a segment's header has that of its first. So what
+//! how far delivery has progressed. Records have a sequence number, which is in no record: a segment's header has that of its first. So what
 //! is missing after a crash is known to the record.
 //!
 //! What has been written survives the agent's death at once, the machine's after [`SYNC_PERIOD`] at most, and the time that
@@ -41,7 +41,7 @@ const NOTE_PERIOD: Duration = Duration::from_secs(1);
 /// What was found when a spool was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Found {
-    /// Records that wait from earlier runs; those of them that cannot be read are told when their turn comes.
+    /// Records that wait from earlier runs; those of them that cannot be read are reported when their turn comes.
     pub(crate) waiting: u64,
     /// Records that an earlier run had taken, and of which the end of the spool knows nothing.
     pub(crate) lost: u64,
@@ -61,7 +61,7 @@ pub(crate) struct Appended {
 pub(crate) enum SpoolRead {
     /// The oldest records that were not delivered. `damaged` are missing before them.
     Records { records: Vec<FlowRecord>, damaged: u64 },
-    /// Nothing came in time.
+    /// No record arrived in time.
     Empty,
     /// The oldest records cannot be read now; they are still there.
     Failed(io::Error),
@@ -70,7 +70,7 @@ pub(crate) enum SpoolRead {
 }
 
 /// The spool of one exporter, shared by who writes to it and who reads. The lock is held while the disk works, which may take
-/// any time: those who may not wait ask and tell with [`Self::expect`], [`Self::expect_less`] and [`Self::waiting`] only.
+/// any time: threads that may not wait use only [`Self::expect`], [`Self::expect_less`] and [`Self::waiting`].
 pub(crate) struct Spool {
     inner: Mutex<Inner>,
     changed: Condvar,
@@ -114,7 +114,7 @@ impl Spool {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note that this many records are on their way here, so that after a crash it is known how many never came.
+    /// Notes that this many records are about to arrive, so that after a crash the number of missing ones is known.
     pub(crate) fn expect(&self, records: usize) {
         self.state.add_accepted(records as u64);
         self.wake_noter();
@@ -130,8 +130,8 @@ impl Spool {
         self.noter.get().inspect(|thread| thread.unpark());
     }
 
-    /// Brings to the disk what was expected, until the spool is closed: the work of a thread of its own, because whoever
-    /// expects may not wait for the disk, and whoever appends may be waiting for it.
+    /// Brings to the disk what was expected, until the spool is closed: the work of its own thread, because a thread that
+    /// expects may not wait for the disk, and one that appends may be waiting for it.
     pub(crate) fn keep_notes(&self) {
         let _ = self.noter.set(thread::current());
         while !self.closed.load(Relaxed) {
@@ -195,7 +195,7 @@ impl Spool {
         loop {
             damaged += inner.skip_gap();
             let Some(place) = inner.place() else { return self.nothing(&inner, damaged) };
-            // Without the lock: whoever appends must not wait for the disk and the decoder.
+            // Without the lock: a thread that appends must not wait for the disk and the decoder.
             drop(inner);
             let read = match place.read(limit) {
                 Ok(read) => read,
@@ -248,7 +248,7 @@ impl Spool {
     }
 }
 
-/// A folder that is new is nowhere until the one that it is in has been written.
+/// A new folder is not on the disk until its parent folder has been synced.
 fn sync_parent(folder: &Path) -> io::Result<()> {
     let folder = folder.canonicalize()?;
     folder.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())

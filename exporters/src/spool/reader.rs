@@ -23,7 +23,7 @@ pub(super) struct Entry {
     pub(super) record: Option<FlowRecord>,
 }
 
-/// What stands at the reader's place.
+/// What is at the reader's position.
 enum AtPlace {
     /// A header whose record is all there; whether that one's checksum is right.
     Record(Header, bool),
@@ -138,7 +138,7 @@ impl Reader {
         self.buffer.get(self.at..).unwrap_or_default()
     }
 
-    /// Reads on. Returns how many bytes came: none at the end, or where the file cannot be read.
+    /// Reads on. Returns the number of bytes read: 0 at the end, or where the file cannot be read.
     fn fill(&mut self, octets: usize) -> usize {
         self.buffer.drain(..self.at);
         self.at = 0;

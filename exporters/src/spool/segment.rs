@@ -180,7 +180,7 @@ impl Writer {
     }
 }
 
-/// The segments of a folder, oldest first. What is no segment of this format is said and left alone.
+/// The segments of a folder, oldest first. Other files are logged and ignored.
 pub(super) fn scan(folder: &Path) -> io::Result<VecDeque<Segment>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -1,4 +1,4 @@
-//! How far delivery came, how many records were taken, and whether the spool was closed in order: three numbers in a file,
+//! How far delivery has progressed, how many records were accepted, and whether the spool was closed in order: three numbers in a file,
 //! each with its checksum.
 
 use std::fs::File;
@@ -43,7 +43,7 @@ impl StateFile {
         Ok(Self { file, accepted: AtomicU64::new(0), noted: Mutex::new(0) })
     }
 
-    /// What earlier runs noted. What cannot be read is said.
+    /// The numbers of earlier runs. Unreadable ones are logged.
     pub(super) fn read(&self) -> Notes {
         let [delivered, accepted, closed] = [DELIVERED, ACCEPTED, CLOSED].map(|slot| self.slot(slot));
         let is_new = self.file.metadata().is_ok_and(|m| m.len() == 0);

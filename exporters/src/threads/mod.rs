@@ -1,5 +1,5 @@
-//! Threads that are watched: one that panics, or returns although nobody asked it to end, is counted, named to the operator,
-//! and started again. Where that makes no sense the program is told to end.
+//! Supervised threads: a thread that panics, or returns without having been stopped, is counted, named to the operator,
+//! and restarted. Where a restart is useless, the program is stopped.
 //!
 //! Threads belong to the process, and so does the list of those that failed: [`Threads::of_process`].
 
@@ -57,7 +57,7 @@ pub struct Threads {
     vital: Mutex<FailureHook>,
 }
 
-/// What is to happen when a thread fails without which the program makes no sense.
+/// What happens when a thread fails that the program cannot do without.
 #[derive(Default)]
 struct FailureHook {
     reason: Option<String>,

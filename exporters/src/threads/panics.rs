@@ -24,7 +24,7 @@ fn message(payload: &(dyn Any + Send)) -> String {
     text.unwrap_or("the reason is not text").lines().collect::<Vec<_>>().join("; ")
 }
 
-/// Does the work; a panic is an error. What the work had at hand may be half done: whoever begins it again has to begin with
+/// Does the work; a panic is an error. The work may be half done: a caller that repeats it has to start with
 /// a state that is whole.
 pub(super) fn caught(work: &mut impl FnMut() -> Outcome) -> Outcome {
     let done = panic::catch_unwind(AssertUnwindSafe(work));

@@ -41,7 +41,7 @@ pub(super) struct DatagramLink {
 }
 
 impl DatagramLink {
-    /// At most `packets_per_second`, if that is said.
+    /// At most `packets_per_second`, if set.
     pub(super) fn new(target: DatagramTarget, packets_per_second: Option<u32>, parts: &Parts<'_>) -> Self {
         let usual = (parts.context.mode == Mode::Offline).then_some(OFFLINE_PACKETS_PER_SECOND);
         let lookup = match &target {
@@ -188,12 +188,12 @@ impl DatagramLink {
         }
     }
 
-    /// Whether whoever listens there next knows nothing of what was sent before this was last asked.
+    /// Whether the receiver may have been replaced since this was last called, and lacks what was sent before.
     pub(super) const fn begins_anew(&mut self) -> bool {
         std::mem::replace(&mut self.refused, false) | std::mem::replace(&mut self.moved, false)
     }
 
-    /// A pending ICMP error is reported instead of sending (Linux `ip(7)`, `SO_ERROR`): it tells of an earlier datagram,
+    /// A pending ICMP error is reported instead of sending (Linux `ip(7)`, `SO_ERROR`): it is about an earlier datagram,
     /// so that this one gets a second attempt. So does one for which the path has just become too narrow.
     fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let socket = self.socket.as_ref().ok_or(ErrorKind::NotConnected)?;

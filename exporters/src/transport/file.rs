@@ -20,7 +20,7 @@ use crate::sink::{Notice, Sink, Undelivered};
 
 use super::Encoder;
 
-/// Appends whole messages; one that cannot be written is cut off again, counted, and the next ones tried.
+/// Appends whole messages; one that cannot be written is truncated and counted, and the next ones are tried.
 pub(crate) struct MessageFile {
     encoder: Encoder,
     writer: Writer,
@@ -54,7 +54,7 @@ impl MessageFile {
         Ok(Self { encoder, writer })
     }
 
-    /// Begins the session anew where the file is not the one that it was.
+    /// Starts a new session when the file was replaced.
     ///
     /// # Errors
     /// The file was deleted and cannot be made again.
@@ -126,7 +126,7 @@ fn move_aside(path: &Path) -> io::Result<()> {
 }
 
 impl Writer {
-    /// Looks whether the file was moved, deleted or cut short since. Returns whether what comes begins a file.
+    /// Checks whether the file was moved, deleted or truncated. Returns whether a new file begins.
     fn follow(&mut self) -> io::Result<bool> {
         match self.named.whereabouts()? {
             FileState::Moved => {

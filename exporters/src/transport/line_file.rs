@@ -43,7 +43,7 @@ impl LineFile {
         }
     }
 
-    /// Whether what comes now belongs into the next file.
+    /// Whether the next lines belong to the next file.
     pub(super) fn is_due(&self, now_ns: u64) -> bool {
         let is_full = self.length.zip(self.config.rotate_octets).is_some_and(|(length, most)| length >= most);
         is_full || self.turn != turn(&self.config, now_ns)
@@ -52,7 +52,7 @@ impl LineFile {
     /// Looks whether the file was moved, deleted or cut short since, and makes the best of it: opens what bears its name now.
     ///
     /// # Errors
-    /// What bears the name cannot be opened; this file stays the one that is written.
+    /// The file of this name cannot be opened; this file is written to instead.
     pub(super) fn follow(&mut self) -> io::Result<()> {
         match self.named.whereabouts()? {
             FileState::Moved => {
@@ -92,7 +92,7 @@ impl LineFile {
         Err(io::Error::new(ErrorKind::AlreadyExists, "too many files of one name"))
     }
 
-    /// Files made by the same name, beside the one that is written.
+    /// Other files of the same name pattern.
     fn others(&self) -> io::Result<Vec<PathBuf>> {
         let mut others = Vec::new();
         for entry in fs::read_dir(self.config.name.folder())? {

@@ -17,7 +17,7 @@ pub(super) struct NamedFile {
     identity: Option<(u64, u64)>,
 }
 
-/// What has become of the file.
+/// The file's current state.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileState {
     /// It is where it was, and so many bytes long; none: it is not a regular file.

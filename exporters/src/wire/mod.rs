@@ -42,7 +42,7 @@ pub struct EncoderStats {
     pub oversized: u64,
     /// Records left out because no template number was free for their kind.
     pub no_template: u64,
-    /// Records left out because the format cannot tell one of their times.
+    /// Records left out because the format cannot represent one of their times.
     pub time_out_of_range: u64,
 }
 

@@ -16,11 +16,11 @@ const LIFETIME_INTERVALS: u64 = 3;
 
 /// Ids that are free, and those that will be.
 pub(super) struct TemplateIds {
-    /// The next one that was never used; none: there is no such.
+    /// The next id that was never used; none: all were used.
     fresh: Option<u16>,
     /// Ids out of use, and from when on they may mean something else.
     resting: VecDeque<(u16, u64)>,
-    /// How long they rest: no time where the receiver is told.
+    /// How long an id waits before reuse; 0 where templates are withdrawn.
     rest_ns: u64,
 }
 
@@ -35,7 +35,7 @@ impl TemplateIds {
         Self { fresh: Some(FIRST_ID), resting: VecDeque::new(), rest_ns }
     }
 
-    /// Whether receivers are told that a template is not used any more (RFC 7011 section 8.1).
+    /// Whether unused templates are withdrawn (RFC 7011 section 8.1).
     pub(super) const fn are_withdrawn(&self) -> bool {
         self.rest_ns == 0
     }

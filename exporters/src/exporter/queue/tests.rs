@@ -16,7 +16,7 @@ fn batch(n: usize) -> Batch {
     Batch::new(sample::records(n).into())
 }
 
-/// The first times of what a queue hands out, by which records can be told.
+/// The first times of what a queue hands out, by which records can be distinguished.
 fn rest(queue: &Queue) -> Vec<u64> {
     let mut all = Vec::new();
     while let Popped::Records(part) = queue.pop(Duration::ZERO) {

@@ -1,4 +1,4 @@
-//! The agent's own figures, for which IANA has no elements: by name, what tells the series apart, and total.
+//! The agent's own figures, for which IANA has no elements: name, labels of the series, and total.
 
 use pidflow_schema::DataType;
 use pidflow_schema::metric::{Family, MetricSample, Point};

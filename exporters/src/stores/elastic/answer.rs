@@ -27,14 +27,14 @@ struct Cause {
     reason: Option<String>,
 }
 
-/// What became of one document.
+/// The result of one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DocumentOutcome {
     /// It is in the index.
     Taken,
-    /// Not now: to be sent again.
+    /// Deferred: to be sent again.
     Later,
-    /// Never.
+    /// Refused permanently.
     Refused,
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn read(body: &[u8], documents: usize) -> Result<Verdict, String> {
     Ok(Verdict { fates, reason })
 }
 
-/// A document whose id is there already is one that an earlier attempt brought. An index that may not be written to (also
+/// A document whose id exists already was stored by an earlier attempt. An index that may not be written to (also
 /// by a cluster whose disks are full) or is not there says nothing about the document, which waits.
 const fn fate(status: u16) -> DocumentOutcome {
     match status {
