@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_works_is_waited_for_and_one_that_does_not_is_not() {
+    fn a_working_exporter_is_waited_for_and_a_stalled_one_is_not() {
         let start = Instant::now();
         let mut pacer = Pacer::new(start + Duration::from_secs(10));
         let dead = snapshot(60_000, 0);

@@ -100,7 +100,7 @@ fn a_collector_that_comes_back_gets_templates_first() {
 }
 
 #[test]
-fn a_single_message_that_nobody_took_is_heard_of() {
+fn a_single_unacknowledged_message_is_reported() {
     let (socket, config) = collector(WireVersion::Netflow9);
     drop(socket);
     let set = ExporterSet::start(&[config], &offline()).unwrap();
@@ -130,14 +130,14 @@ fn a_full_disk_is_counted_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_file_that_cannot_be_made_is_said_at_the_start() {
+fn a_file_that_cannot_be_created_is_reported_at_the_start() {
     let config = ExporterConfig::json("/does/not/exist/flows.json", JsonKeys::Names).unwrap();
     let error = ExporterSet::start(&[config], &offline()).err().unwrap().to_string();
     assert_eq!(error, "cannot write /does/not/exist/flows.json: No such file or directory (os error 2)");
 }
 
 #[test]
-fn a_template_too_large_for_its_messages_is_said_at_the_start() {
+fn a_template_too_large_for_its_messages_is_reported_at_the_start() {
     let mut config = ExporterConfig::collector("udp://127.0.0.1:9", WireVersion::Netflow9).unwrap();
     if let Output::Netflow9(wire) = &mut config.output {
         wire.max_message = Some(500);
@@ -281,7 +281,7 @@ fn hung_and_slow_receivers_lose_their_oldest_and_slow_nobody() {
 }
 
 #[test]
-fn what_is_left_out_is_counted_once_over_attempts() {
+fn omitted_records_are_counted_once_over_attempts() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = over_tcp(&listener);
     config.template = Some(Template::parse("%DST_PROC_NAME").unwrap());

@@ -167,7 +167,7 @@ fn brokers_that_are_away_keep_records_waiting() {
 }
 
 #[test]
-fn what_is_wrong_with_the_settings_is_said_without_secrets() {
+fn errors_in_the_settings_show_no_secrets() {
     let mut kafka = KafkaConfig::new("localhost:9092", TOPIC);
     let login = KafkaLogin { mechanism: "PLAIN".into(), user: "u".into(), password: Secret::new("hush") };
     kafka.login = Some(login);

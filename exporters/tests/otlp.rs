@@ -175,7 +175,7 @@ fn records_that_one_signal_brought_are_exported() {
 }
 
 #[test]
-fn what_both_signals_are_refused_for_good_is_lost() {
+fn records_refused_by_both_signals_are_lost() {
     let server = Server::start(None, |_| Reply::status(400));
     let end = run(&server, "signals = [\"logs\", \"traces\"]\n", RECORDS);
     assert_eq!((end.exported, rejected(&end), end.retries, server.requests().len()), (0, RECORDS as u64, 0, 6));

@@ -155,7 +155,7 @@ fn the_name_is_there_again_soon() {
 }
 
 #[test]
-fn what_goes_to_a_deleted_file_is_lost_and_not_exported() {
+fn records_written_to_a_deleted_file_are_lost_and_not_exported() {
     for work in [Work::json(), Work::ipfix()] {
         let log = work.dir.path().join("log");
         work.send(10);

@@ -228,7 +228,7 @@ fn a_reload_that_fails_leaves_one_with_a_hung_receiver_at_work() {
 }
 
 #[test]
-fn one_that_was_taken_out_gives_its_spool_back() {
+fn a_removed_exporter_releases_its_spool() {
     let (dir, hung, context) =
         (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap(), ExportContext::default());
     let (config, set) = ten_for(&hung, dir.path(), &context);
@@ -239,7 +239,7 @@ fn one_that_was_taken_out_gives_its_spool_back() {
 }
 
 #[test]
-fn what_only_one_can_have_goes_over_with_what_waits() {
+fn exclusive_resources_are_passed_on_with_waiting_records() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("flows");
     let table = format!("kind = \"zmq\"\nurl = \"tcp://{}\"\n", free_address());

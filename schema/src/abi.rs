@@ -124,7 +124,7 @@ pub struct ForkEvent {
     pub kind: u32,
     /// Padding, 0.
     pub reserved: u32,
-    /// When.
+    /// Time since boot (`CLOCK_BOOTTIME`), nanoseconds.
     pub time_ns: u64,
     /// The new process.
     pub child: TaskRef,
@@ -138,15 +138,15 @@ pub struct ForkEvent {
 pub struct ExecEvent {
     /// [`EventKind::Exec`].
     pub kind: u32,
-    /// Octets used of `args`; arguments end with a zero octet each.
+    /// Bytes used of `args`; arguments end with a zero byte each.
     pub args_len: u32,
-    /// When.
+    /// Time since boot (`CLOCK_BOOTTIME`), nanoseconds.
     pub time_ns: u64,
     /// The process, with its new comm.
     pub task: TaskRef,
     /// Parent's thread group id.
     pub parent_tgid: u32,
-    /// Octets used of `path`.
+    /// Bytes used of `path`.
     pub path_len: u32,
     /// Executable path as given to exec.
     pub path: [u8; PATH_LEN],
@@ -162,7 +162,7 @@ pub struct ExitEvent {
     pub kind: u32,
     /// `task_struct.exit_code` as wait(2) gives it.
     pub exit_code: u32,
-    /// When.
+    /// Time since boot (`CLOCK_BOOTTIME`), nanoseconds.
     pub time_ns: u64,
     /// The process.
     pub task: TaskRef,
@@ -182,9 +182,9 @@ pub struct SocketEvent {
     pub kind: u32,
     /// [`SocketOp`].
     pub op: u32,
-    /// When.
+    /// Time since boot (`CLOCK_BOOTTIME`), nanoseconds.
     pub time_ns: u64,
-    /// Who.
+    /// The process.
     pub task: TaskRef,
     /// Parent's thread group id.
     pub parent_tgid: u32,

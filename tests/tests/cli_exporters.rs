@@ -182,7 +182,7 @@ fn every_mistake_among_the_short_options_has_the_options_name_and_its_line() {
 }
 
 #[test]
-fn exporters_that_share_a_spool_are_told_apart() {
+fn exporters_that_share_a_spool_are_refused() {
     let table = |url: &str| format!("[[exporter]]\nkind = \"ipfix\"\nurl = \"{url}\"\nspool = \"/x/spool\"\n");
     let text = table("tcp://a:1") + &table("tcp://b:1");
     refuses(&text, 8, &["`spool`", "/x/spool", "ipfix tcp://a:1", "each exporter needs its own"]);

@@ -28,8 +28,8 @@ fn refuses(arguments: &[&str], code: i32, words: &[&str]) {
 }
 
 #[test]
-fn what_cannot_begin_says_why_on_one_line() {
-    if skip::without_root("what_cannot_begin_says_why_on_one_line") {
+fn a_thread_that_cannot_start_says_why_on_one_line() {
+    if skip::without_root("a_thread_that_cannot_start_says_why_on_one_line") {
         return;
     }
     refuses(&["--listen", "off", "-i", "any", "-i", "all"], 2, &["any", "all"]);
@@ -194,8 +194,8 @@ fn it_keeps_only_the_capabilities_that_it_needs() {
 }
 
 #[test]
-fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
-    if skip::without_root("systemd_is_told_when_it_is_ready_and_when_it_stops") {
+fn systemd_is_notified_of_ready_and_stop() {
+    if skip::without_root("systemd_is_notified_of_ready_and_stop") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -69,8 +69,8 @@ fn free_address() -> SocketAddr {
 }
 
 #[test]
-fn a_collector_that_is_away_is_two_lines_in_the_log() {
-    if without_root("a_collector_that_is_away_is_two_lines_in_the_log") {
+fn an_unreachable_collector_is_two_lines_in_the_log() {
+    if without_root("an_unreachable_collector_is_two_lines_in_the_log") {
         return;
     }
     own_world();

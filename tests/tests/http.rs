@@ -297,7 +297,7 @@ fn a_renewed_certificate_is_served_without_a_restart() {
 }
 
 #[test]
-fn what_guards_the_port_is_checked_at_the_start() {
+fn access_settings_are_checked_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     certificates(dir.path());
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();

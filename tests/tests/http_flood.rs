@@ -163,8 +163,8 @@ fn a_flood_of_connections_does_not_starve_health() {
 }
 
 #[test]
-fn what_floods_the_pages_does_not_reach_the_port_for_health_and_the_other_way_round() {
-    if without_root("what_floods_the_pages_does_not_reach_the_port_for_health_and_the_other_way_round") {
+fn a_flood_of_one_port_does_not_affect_the_other() {
+    if without_root("a_flood_of_one_port_does_not_affect_the_other") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -202,10 +202,10 @@ fn serving_time(pid: u32) -> f64 {
 }
 
 #[test]
-fn whoever_pipelines_pages_gets_a_share_of_a_core() {
+fn a_client_that_pipelines_pages_gets_a_share_of_a_core() {
     const CONNECTIONS: usize = 60;
     const WINDOW: Duration = Duration::from_secs(20);
-    if without_root("whoever_pipelines_pages_gets_a_share_of_a_core") {
+    if without_root("a_client_that_pipelines_pages_gets_a_share_of_a_core") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

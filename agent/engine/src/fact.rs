@@ -62,7 +62,7 @@ impl ProcessId {
 /// A process as an event names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// Identity.
+    /// Identity of the process.
     pub id: ProcessId,
     /// Start time, nanoseconds since the epoch.
     pub start_ns: u64,
@@ -75,7 +75,7 @@ pub struct Task {
 /// Resource usage of a process from its start to `time_ns`. Absent: not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sample {
-    /// When.
+    /// Time, nanoseconds of the engine's clock.
     pub time_ns: u64,
     /// CPU time, user and system, all threads, nanoseconds.
     pub cpu_ns: Option<u64>,
@@ -146,9 +146,9 @@ pub struct Socket {
 /// A process as /proc shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessSeen {
-    /// When it was looked at.
+    /// When /proc was read, nanoseconds.
     pub time_ns: u64,
-    /// Who.
+    /// The process.
     pub task: Task,
     /// Parent's PID; 0: none.
     pub parent_pid: u32,
@@ -185,7 +185,7 @@ pub struct SocketsAlive {
 pub enum Fact {
     /// A process was forked; it is its parent's copy until it execs.
     Fork {
-        /// When.
+        /// Time, nanoseconds of the engine's clock.
         time_ns: u64,
         /// The new process.
         child: Task,
@@ -194,9 +194,9 @@ pub enum Fact {
     },
     /// A process became another program.
     Exec {
-        /// When.
+        /// Time, nanoseconds of the engine's clock.
         time_ns: u64,
-        /// Who, with the new name.
+        /// The process, with its new name.
         task: Task,
         /// Parent's PID.
         parent_pid: u32,
@@ -207,7 +207,7 @@ pub enum Fact {
     },
     /// A process ended.
     Exit {
-        /// Who.
+        /// The process.
         task: Task,
         /// Parent's PID.
         parent_pid: u32,
@@ -216,24 +216,24 @@ pub enum Fact {
     },
     /// A process did something with a socket.
     Socket {
-        /// When.
+        /// Time, nanoseconds of the engine's clock.
         time_ns: u64,
-        /// Who.
+        /// The process.
         task: Task,
         /// Parent's PID.
         parent_pid: u32,
-        /// What.
+        /// What it did.
         used: SocketUse,
-        /// With which.
+        /// The socket.
         socket: Socket,
         /// Usage at that time; none: not known.
         sample: Option<Sample>,
     },
     /// Usage sampled from /proc.
     Sampled {
-        /// Who.
+        /// The process.
         id: ProcessId,
-        /// Usage.
+        /// Its usage up to that time.
         sample: Sample,
     },
     /// A process seen in /proc.

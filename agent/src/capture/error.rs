@@ -13,7 +13,7 @@ pub enum CaptureError {
     Open {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// The file begins like none of the formats.
@@ -86,7 +86,7 @@ pub enum CaptureError {
         path: PathBuf,
         /// Where reading stopped, bytes from the start (of the decompressed data).
         offset: u64,
-        /// Why.
+        /// The reason.
         source: io::Error,
         /// Packets read from this file.
         packets: u64,

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_is_what_proc_says() {
+    fn host_figures_are_those_of_proc() {
         let figures = Reader::new().read();
         let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap();
         let total_kib: u64 = meminfo

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn another_user_is_told_from_root() {
+    fn another_user_is_distinguished_from_root() {
         let users = LocalUsers::open().unwrap();
         if users.own_uid != ROOT {
             return println!("skipped: only root can give a socket to another user");

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_pair_is_taken_up_and_a_broken_one_is_not() {
+    async fn a_new_key_pair_is_loaded_and_a_broken_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let (certificate, key) = (dir.path().join("certificate"), dir.path().join("key"));
         let put = |file: &Path, text: &str| {

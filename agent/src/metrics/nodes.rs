@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_begins_when_something_is_told_of_it() {
+    fn a_series_begins_with_its_first_report() {
         let mut nodes = Nodes::new(2);
         let end = ProcessEnd { process: Some(usage(1, 0, 0).process), ..ProcessEnd::unknown(Attribution::SocketEvent) };
         nodes.has_flow(&end, 100, 0);

@@ -90,7 +90,7 @@ pub(crate) struct Top<K, V> {
 /// What one series says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Series<K, V> {
-    /// Of whom.
+    /// The key that it counts for.
     pub(crate) key: K,
     /// Number of the first status that has it.
     pub(crate) since: u64,
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_inherited_gives_no_claim_to_a_series() {
+    fn inherited_weight_does_not_qualify_for_a_series() {
         let mut top = Top::new(10);
         for key in 0..10_000 {
             top.count(key, &100, 100, 1);
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_weighs_nothing_takes_no_place() {
+    fn keys_without_weight_take_no_place() {
         let mut top = Top::new(1);
         (0..4).for_each(|key| top.count(key, &1, 10, 1));
         (4..9).for_each(|key| top.count(key, &1, 0, 1));
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn series_of_those_gone_retire() {
+    fn series_of_exited_processes_retire() {
         let mut top = Top::new(2);
         top.count(1, &100, 100, 0);
         top.settle(IDLE_S + 1);

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pods_are_named_after_what_made_them() {
+    fn pods_are_named_after_their_owners() {
         for (pod, name) in [
             ("web-7c5ddbdf54-x2k9p", "web"),
             ("coredns-6d4b75cb6d-qwz7t", "coredns"),

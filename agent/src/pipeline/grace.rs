@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_holds_the_time_back() {
+    fn waiting_batches_hold_the_time_back() {
         let (mut grace, start) = (Grace::new(10), Instant::now());
         grace.all_given_until(90 * S);
         assert_eq!(grace.joined_until_ns(), 90 * S);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_table_still_has_holds_it_back_too() {
+    fn flows_in_the_table_hold_the_time_back_too() {
         let (mut grace, start) = (Grace::new(10), Instant::now());
         grace.take(flows(1), start);
         assert_eq!(grace.due(start + JOIN_DELAY).count(), 1);

@@ -258,7 +258,7 @@ fn packets_that_are_a_minute_late_find_the_facts_of_their_time() {
 }
 
 #[test]
-fn when_the_last_interface_vanishes_everything_is_told() {
+fn when_the_last_interface_vanishes_all_flows_are_exported() {
     let mut b = bench(100);
     b.fact(b.sent(9, 4000, 0));
     b.packets([4000]);
@@ -273,7 +273,7 @@ fn when_the_last_interface_vanishes_everything_is_told() {
 }
 
 #[test]
-fn at_the_end_what_is_under_way_is_told_with_its_facts() {
+fn at_the_end_open_flows_are_exported_with_their_facts() {
     let mut b = bench(100);
     b.packets(4000..4010);
     b.fact(b.sent(9, 4003, 0));

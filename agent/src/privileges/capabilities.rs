@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_does_not_come_back() {
+    fn dropped_capabilities_cannot_be_regained() {
         let had = caps::read(None, CapSet::Permitted).unwrap();
         let left = in_thread(|| {
             bound(ATTACHING);

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn who_only_answers_reaches_nobody() {
+    fn an_answering_thread_cannot_connect() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let client = TcpStream::connect(address).unwrap();

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_is_none_is_skipped_and_counted() {
+    fn a_malformed_line_is_skipped_and_counted() {
         let before = skipped();
         let numbers: Vec<u32> = parse_lines("a test's file", "1\n\nx\n3\ny\n", |line| line.parse().ok()).collect();
         assert_eq!(numbers, [1, 3]);

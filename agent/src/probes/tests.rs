@@ -52,7 +52,7 @@ fn mine(e: &Fact, wanted: SocketUse, port: u16) -> bool {
 }
 
 #[test]
-fn tracepoints_tell_of_this_process() {
+fn tracepoints_report_this_process() {
     if !is_root() {
         return;
     }
@@ -83,7 +83,7 @@ fn tracepoints_tell_of_this_process() {
 }
 
 #[test]
-fn a_process_of_milliseconds_is_told_from_fork_to_exit() {
+fn a_process_of_milliseconds_is_reported_from_fork_to_exit() {
     if !is_root() {
         return;
     }

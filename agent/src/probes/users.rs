@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_is_not_utf8_takes_no_other_user() {
+    fn a_byte_that_is_not_utf8_affects_no_other_user() {
         let dir = host();
         let passwd =
             b"root:x:0:0:root:/root:/bin/sh\nm\xfcller:x:1000:1000:J\xfcrgen:/:\nanna:x:1001:1001:J\xfcrgen::\n";

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_new_to_an_old_agent_may_have_come_back() {
+    fn a_loop_new_to_an_old_agent_may_have_returned() {
         let mut loops = Loops::default();
         assert_eq!(loops.visit(&by(PEER, b"a"), &status(120, 118)), View::ALL_SERIES);
         assert_eq!(loops.visit(&by(PEER, b"a"), &status(135, 133)), 118);

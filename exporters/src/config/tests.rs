@@ -188,7 +188,7 @@ fn mistakes_of_brokers_name_their_key() {
 }
 
 #[test]
-fn who_may_read_is_a_key_of_what_makes_files() {
+fn mode_is_a_key_of_exporters_that_write_files() {
     let read = |rest: &str| parse(&format!("[[exporter]]\n{rest}\n")).map(|all| all[0].output.clone());
     let mode = Some(FileMode::try_from("0640".to_owned()).unwrap());
     let json = read("kind = \"json\"\nfile = \"a\"\nmode = \"0640\"").unwrap();
@@ -215,7 +215,7 @@ fn who_may_read_is_a_key_of_what_makes_files() {
 }
 
 #[test]
-fn exporters_of_one_name_are_told_apart_also_over_a_reload() {
+fn exporters_of_one_name_are_distinguished_across_reloads() {
     let loki = |tenant: &str| {
         let text = format!("kind = \"loki\"\nurl = \"http://a\"\nheaders = {{ X-Scope-OrgID = \"{tenant}\" }}");
         ExporterConfig::from_table(toml::from_str(&text).unwrap()).unwrap()

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_found_is_no_news_and_looked_for_again() {
+    fn an_unknown_name_is_no_change_and_is_looked_up_again() {
         let (mut lookup, start) = (Lookup::with(name(8), nowhere), Instant::now());
         lookup.hurry();
         assert_eq!(poll(&mut lookup, start + MIN_LOOKUP_INTERVAL * 2), None);

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_nothing() {
+    fn unreadable_values_are_unknown() {
         assert_eq!(Taken::decode(b""), Taken::default());
         assert_eq!(Taken::decode(b"<html>fine</html>"), Taken::default());
         let negative = PartialSuccess { rejected: -1, error_message: String::new() };

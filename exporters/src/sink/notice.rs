@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_that_is_away_is_told_of_once_a_minute() {
+    fn an_unreachable_collector_is_logged_once_a_minute() {
         let (mut notice, start) = notice();
         let mut lines = Vec::new();
         // Over UDP every other send is Ok: the error of one datagram is reported by the next one.
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_gets_two_lines_a_minute() {
+    fn an_unstable_receiver_gets_two_lines_a_minute() {
         for up in [1, 9, 11, 14] {
             let (mut notice, start) = notice();
             let mut lines = 0;

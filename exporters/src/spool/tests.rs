@@ -61,7 +61,7 @@ fn records_come_back_in_order_and_once() {
 }
 
 #[test]
-fn what_was_not_delivered_is_there_in_the_next_run() {
+fn undelivered_records_are_kept_for_the_next_run() {
     let (folder, records) = (Folder::new(), sample::records(300));
     {
         let (spool, _) = folder.open();
@@ -197,7 +197,7 @@ fn records_that_will_not_come_are_not_missed() {
 
 /// The disk is taken to hang where it is asked: while segments or notes are written.
 #[test]
-fn whoever_hands_records_over_does_not_wait_for_the_disk() {
+fn handing_over_records_does_not_wait_for_the_disk() {
     let (folder, records) = (Folder::new(), sample::records(20));
     let (spool, _) = folder.open();
     append(&spool, &records);
@@ -219,7 +219,7 @@ fn whoever_hands_records_over_does_not_wait_for_the_disk() {
 }
 
 #[test]
-fn what_is_expected_is_noted_at_once() {
+fn expected_records_are_noted_at_once() {
     let folder = Folder::new();
     {
         let (spool, _) = folder.open();

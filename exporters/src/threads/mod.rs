@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_panics_or_returns_unasked_is_named_and_started_again() {
+    fn a_thread_that_panics_or_returns_is_named_and_restarted() {
         let threads = Threads::default();
         let (mut turn, mut pauses) = (0, Vec::new());
         let pause = |time| {

@@ -141,7 +141,7 @@ mod tests {
 
     /// Two of seven of the made-up records have no process at their source, and so nothing of this template.
     #[test]
-    fn what_is_left_out_counts_once_however_often_it_is_encoded() {
+    fn omitted_records_count_once_however_often_they_are_encoded() {
         let table = "kind = \"ipfix\"\nurl = \"tcp://a\"\ntemplate = \"%SRC_PROC_PID\"";
         let config = ExporterConfig::from_table(toml::from_str(table).unwrap()).unwrap();
         let Output::Ipfix(wire) = &config.output else { panic!("{config:?}") };

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_id_comes_once_and_again_after_its_rest() {
+    fn every_id_is_used_once_and_again_after_its_wait() {
         let mut ids = TemplateIds::resting(100);
         let all: Vec<_> = std::iter::from_fn(|| ids.take(0)).collect();
         assert!(all.into_iter().eq(FIRST_ID..=LAST_ID));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_rest_where_nobody_can_be_told() {
+    fn ids_wait_where_templates_cannot_be_withdrawn() {
         let lifetime =
             |seconds: u64| TemplateIds::new(Resend { interval_ns: seconds * 1_000_000_000, messages: 9 }).rest_ns;
         assert_eq!([30, 3600].map(lifetime), [1800, 10_800].map(|s| s * 1_000_000_000));

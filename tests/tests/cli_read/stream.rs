@@ -172,7 +172,7 @@ fn a_signal_ends_it_while_nothing_comes() {
 }
 
 #[test]
-fn what_was_read_before_the_signal_is_told() {
+fn records_read_before_the_signal_are_exported() {
     let (reader, mut stdin) = Reader::start("-", &[]);
     stdin.write_all(&pcap(&[5, 6, 7])).unwrap();
     reader.says_nothing();
@@ -185,7 +185,7 @@ fn what_was_read_before_the_signal_is_told() {
 
 /// One exporter's receiver hangs, so that the orderly end takes long.
 #[test]
-fn a_second_signal_ends_it_at_once_and_nothing_is_lost_that_was_told_before() {
+fn a_second_signal_ends_it_at_once_and_loses_no_earlier_record() {
     let hung = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", hung.local_addr().unwrap());
     let (reader, mut stdin) = Reader::start("-", &["--elastic", &url]);

@@ -400,8 +400,8 @@ fn lint(page: &str) {
 }
 
 #[test]
-fn what_happened_once_is_seen_by_prometheus() {
-    let name = "what_happened_once_is_seen_by_prometheus";
+fn a_single_event_is_seen_by_prometheus() {
+    let name = "a_single_event_is_seen_by_prometheus";
     if skip::without_root(name) {
         return;
     }

@@ -159,8 +159,8 @@ fn nats_over_tls_with_user_password_and_certificate() {
 }
 
 #[test]
-fn a_nats_server_that_takes_no_messages_of_the_subject_is_heard() {
-    let test = "a_nats_server_that_takes_no_messages_of_the_subject_is_heard";
+fn a_nats_server_that_refuses_the_subject_is_reported() {
+    let test = "a_nats_server_that_refuses_the_subject_is_reported";
     let rights = "publish: [\"other\", \"_INBOX.>\"], subscribe: \"_INBOX.>\"";
     let users = format!("authorization {{ users: [{{ user: u, password: p, permissions: {{ {rights} }} }}] }}");
     let Some(server) = nats::Server::start(test, &users) else {

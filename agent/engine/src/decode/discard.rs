@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_told_apart_up_to_a_bound_and_add_up() {
+    fn numbers_are_counted_separately_up_to_a_bound_and_add_up() {
         let mut counters = DiscardCounters::default();
         counters.count(Discard::UnknownLinkType(147), 60);
         (0..100).for_each(|n| counters.count(Discard::NonIp(0x9000 + n), 60));

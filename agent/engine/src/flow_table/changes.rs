@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_many_owners_within_a_batch_is_told_from_the_next() {
+    fn each_of_many_owners_within_a_batch_is_distinguished() {
         let mut changes = Changes::new();
         (1..=50).rev().for_each(|n| changes.note(endpoint(9, 5000), n * 1000));
         for n in 1..=50 {

@@ -44,7 +44,7 @@ struct DivergingTimes {
     is_ahead: bool,
     /// Of the latest of these packets.
     time_ns: u64,
-    /// Theirs.
+    /// Their shift.
     shift: u64,
 }
 

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_once_and_explains_every_record_of_its_flow() {
+    fn a_failure_is_reported_once_and_explains_every_record_of_its_flow() {
         let mut all = Failures::default();
         all.add(failed(1, 1000));
         all.add(failed(2, 500));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_failed_in_another_namespace_explains_nothing() {
+    fn an_attempt_that_failed_in_another_namespace_explains_nothing() {
         let mut all = Failures::default();
         all.add(failed(1, 1000));
         assert_eq!(all.explain(&source(&failed(1, 1000)), Some(8)), None);

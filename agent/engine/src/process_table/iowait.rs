@@ -5,18 +5,18 @@
 
 use crate::fact::Sample;
 
-/// So many threads have the kernel's events summed up; of those with more, /proc says how many they are.
+/// The probes sum up at most so many threads; of a process with more, /proc gives the number of threads.
 const MAX_SUMMED_THREADS: u64 = 24;
-/// Clocks and ticks differ by less.
+/// Upper bound of the difference between clocks and ticks.
 const CLOCK_TOLERANCE_NS: u64 = 100_000_000;
 
-/// Of one process.
+/// I/O wait of one process.
 #[derive(Debug)]
 pub(super) struct Iowait {
     /// Time and total of the latest sample that had one, nanoseconds.
     last: (u64, u64),
     threads: u64,
-    /// What the total has too much, nanoseconds.
+    /// The excess in the total, nanoseconds.
     excess_ns: u64,
 }
 

@@ -38,7 +38,7 @@ pub struct ProcessTable {
     pods: HashMap<Box<str>, Arc<Pod>, RandomState>,
     texts: Texts,
     max_command_line_bytes: usize,
-    /// Of all of it.
+    /// Maximum memory of the table.
     max_bytes: usize,
     /// Changes with users and pods.
     names_version: u64,

@@ -36,7 +36,7 @@ pub struct Usage {
 pub(super) struct UsageReported {
     /// Of the latest flow; none: it has had no flow since its end was reported.
     process: Option<Arc<Process>>,
-    /// Up to here.
+    /// The usage that was reported last.
     until: Option<Sample>,
 }
 

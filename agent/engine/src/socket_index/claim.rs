@@ -47,7 +47,7 @@ impl Peers {
 /// A claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
-    /// Who.
+    /// The process.
     pub(super) process: ProcessId,
     /// Inode number of the socket's network namespace.
     pub(super) netns: u32,
@@ -57,19 +57,19 @@ pub(super) struct Claim {
     pub(super) peers: Peers,
     /// A raw socket: it has no port, and receives copies of what others, or the kernel, answer.
     pub(super) is_raw: bool,
-    /// What was heard of first is that it received something.
+    /// Its first report was a receive.
     pub(super) began_by_receive: bool,
     /// It also takes IPv4.
     pub(super) dual_stack: bool,
     /// The socket's identity while it lives.
     pub(super) socket: u64,
-    /// Side.
+    /// Side of the connection.
     pub(super) role: Role,
     /// It cannot have begun before: when the process started; 0: not known.
     pub(super) from_ns: u64,
-    /// First heard of.
+    /// Time of the first report, nanoseconds.
     pub(super) first_ns: u64,
-    /// Last heard of.
+    /// Time of the last report, nanoseconds.
     pub(super) seen_ns: u64,
     /// Times at which it sent or received, the latest few, in order; of a raw socket, at which it sent.
     pub(super) uses: Vec<u64>,

@@ -85,11 +85,11 @@ impl FlowEnd {
 /// What was found for an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
-    /// Who.
+    /// The process.
     pub process: ProcessId,
-    /// How sure.
+    /// How certain it is.
     pub attribution: Attribution,
-    /// Which side, as the kernel said.
+    /// Side of the connection, as the kernel reported it.
     pub role: Role,
     /// Inode number of the network namespace.
     pub netns: u32,
@@ -102,7 +102,7 @@ pub struct Found {
 pub struct NotFound {
     /// [`Attribution::NoSocket`], [`Attribution::Ambiguous`], or [`Attribution::NoProcess`]: events were lost.
     pub why: Attribution,
-    /// Who it may have been.
+    /// The process that it may have been.
     pub candidate: Option<ProcessId>,
 }
 

@@ -187,7 +187,7 @@ fn a_file_cut_in_the_middle_is_one_line_and_the_others_go_on() {
 }
 
 #[test]
-fn what_is_no_capture_is_refused() {
+fn files_that_are_not_captures_are_refused() {
     for content in [&b"GET / HTTP/1.1\r\n\r\n and so on and on"[..], &[0; 100], b"PK\x03\x04"] {
         let outcome = read(&[content]);
         assert!(outcome.errors[0].contains("not a capture file"), "{:?}", outcome.errors);

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_twice_is_meant_once() {
+    fn duplicate_names_count_once() {
         let named = |names: &[&str]| Interfaces::Named(names.iter().map(ToString::to_string).collect());
         for (names, expected) in [
             (&[][..], Interfaces::Any),

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_is_made_up_for() {
+    fn missed_changes_are_recovered() {
         let mut links = Links::default();
         events(
             &mut links,

@@ -36,7 +36,7 @@ const MAX_SOURCES: usize = 1024;
 /// How interfaces are captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveOptions {
-    /// Which.
+    /// Interfaces to capture on.
     pub interfaces: Interfaces,
     /// Only packets that pass (pcap-filter(7)); the kernel filters.
     pub filter: Option<String>,

@@ -251,7 +251,7 @@ fn packets_are_counted_once_however_an_interface_is_named() {
 }
 
 #[test]
-fn one_that_is_made_again_is_captured_again() {
+fn a_recreated_interface_is_captured_again() {
     if !isolated("capture/again") {
         return;
     }
@@ -273,7 +273,7 @@ fn one_that_is_made_again_is_captured_again() {
 }
 
 #[test]
-fn one_that_is_renamed_has_its_new_name_from_then_on() {
+fn a_renamed_interface_has_its_new_name_from_then_on() {
     if !isolated("capture/renamed") {
         return;
     }
@@ -301,7 +301,7 @@ fn one_that_is_renamed_has_its_new_name_from_then_on() {
 }
 
 #[test]
-fn one_that_is_renamed_while_it_is_up_has_its_new_name_too() {
+fn an_interface_renamed_while_up_has_its_new_name_too() {
     if !isolated("capture/renamed-up") {
         return;
     }
@@ -434,7 +434,7 @@ fn threads_that_read_packets_hold_no_capability() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_said() {
+fn a_capture_that_cannot_start_gives_the_reason() {
     let (sender, _batches) = crossbeam_channel::bounded(1);
     let start = |interface: &str, filter: Option<&str>| {
         let interfaces = Interfaces::Named(vec![interface.to_owned()]);

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_has_most_makes_room_and_loses_the_oldest() {
+    async fn the_client_with_most_connections_loses_the_oldest() {
         let mut room = ConnectionSlots::new(16);
         room.admit(held(1));
         room.admit(held(2));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_ended_leaves_its_place() {
+    async fn ended_connections_free_their_slots() {
         let mut room = ConnectionSlots::new(4);
         (0..4).for_each(|_| _ = room.admit(held(1)));
         room.held.iter().for_each(|h| h.task.abort());

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_long_is_read_less_often() {
+    fn slow_reads_are_repeated_less_often() {
         let mut pace = Pace::new(Duration::from_secs(1));
         let start = Instant::now();
         assert!(pace.is_due(start));

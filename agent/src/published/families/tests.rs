@@ -198,7 +198,7 @@ fn the_heaviest_pairs_are_shown() {
 }
 
 #[test]
-fn what_is_shown_and_the_rest_and_the_retired_are_all_there_was() {
+fn shown_other_and_retired_add_up_to_all() {
     let page = page(&FED.shown, View::ALL_SERIES);
     let is_retired = |f: &&Family| f.name.contains("retired");
     let shown: Vec<_> = page.iter().filter(|f| grows(f) && is_by_key(f) && !is_retired(f)).collect();
@@ -245,7 +245,7 @@ fn differing(a: &[Family], b: &[Family]) -> BTreeSet<(&'static str, String)> {
 }
 
 #[test]
-fn what_is_new_to_a_reader_is_told_as_zero() {
+fn new_series_are_reported_to_a_reader_as_zero() {
     let processes: Vec<_> = (0..PROCESSES).map(process).collect();
     let mut talk = TrafficSums::new(LIMIT);
     let mut tell = |i: u32, octets_from| {

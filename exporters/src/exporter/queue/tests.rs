@@ -135,7 +135,7 @@ fn waits_for_room_and_goes_in_part_by_part() {
 }
 
 #[test]
-fn what_waits_for_room_when_the_queue_closes_is_told() {
+fn a_push_waiting_for_room_returns_when_the_queue_closes() {
     let queue = Arc::new(queue(4));
     let producer = std::thread::spawn({
         let queue = queue.clone();

@@ -114,7 +114,7 @@ impl Sink for Hopeless {
 }
 
 #[test]
-fn one_that_always_panics_ends_when_it_is_told_to() {
+fn an_exporter_that_always_panics_ends_when_it_is_stopped() {
     let open: Open = |_| Ok(Box::new(Hopeless));
     let mut config = config();
     config.number = 2;
@@ -131,7 +131,7 @@ fn one_that_always_panics_ends_when_it_is_told_to() {
 }
 
 #[test]
-fn one_that_hangs_is_left_behind() {
+fn a_thread_that_hangs_is_abandoned() {
     struct Hanging;
     impl Sink for Hanging {
         fn export(&mut self, _: &[FlowRecord], _: u64) -> Result<(), crate::sink::Undelivered> {

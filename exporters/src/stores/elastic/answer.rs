@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_not_understood() {
+    fn a_malformed_answer_is_an_error() {
         let error = |body: &str| read(body.as_bytes(), 1).unwrap_err();
         for body in ["", "{}", "[]", "OK", r#"{"items":[]}"#, r#"{"errors":false,"items":[{"index":{"status":201}}]}"#]
         {

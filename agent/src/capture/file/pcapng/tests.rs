@@ -160,7 +160,7 @@ fn sections_of_both_byte_orders_and_the_obsolete_block() {
 
 /// In each of these lists no option but the needed ones is well-formed.
 #[test]
-fn options_that_nobody_needs_may_hold_anything() {
+fn unused_options_are_not_validated() {
     for order in [Little, Big] {
         let o = |code, value: &[u8]| order.option(code, value);
         let cut = [&order.u16(3)[..], &order.u16(500), b"short"].concat();
