@@ -129,7 +129,7 @@ fn a_connection_that_breaks_off_loses_nothing() {
         match turn {
             1 => Reply::Hangup,
             2 => Reply::CutAnswer(vec![0; 100]),
-            // No protobuf, and a success all the same.
+            // No protobuf, and a success anyway.
             _ => Reply::json("{}"),
         }
     });

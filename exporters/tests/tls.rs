@@ -52,7 +52,7 @@ fn records(mut octets: &[u8]) -> usize {
     records
 }
 
-/// One exporter with `keys` against one server: what the server read, and what became of 500 records within `limit`.
+/// One exporter with `keys` against one server: what the server read, and the outcome of 500 records within `limit`.
 fn try_once(
     authority: &Authority,
     identity: &Identity,

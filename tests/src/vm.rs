@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(1200);
 const MODULES: [&str; 4] = ["inet_diag", "tcp_diag", "udp_diag", "veth"];
 /// Without cmpxchg16b: qemu 7.2 restores the flags wrongly after it, on which Linux 6.12 panics in its allocator.
 const CPU: &str = "max,-cx16";
-/// `kernel.sh`: the package cannot be had.
+/// `kernel.sh`: the package is not available.
 const UNAVAILABLE: i32 = 77;
 
 /// A kernel package, unpacked.
@@ -27,12 +27,12 @@ pub struct Kernel {
     folder: PathBuf,
 }
 
-/// What came of a request for something that may not exist here.
+/// The result of a request for something that may not exist here.
 #[derive(Debug)]
 pub enum Availability<T> {
-    /// Here it is.
+    /// It is available.
     Available(T),
-    /// It cannot be had, and why.
+    /// It is not available, and the reason.
     Unavailable(String),
 }
 

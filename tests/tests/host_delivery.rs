@@ -49,7 +49,7 @@ impl Traffic {
                     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
                     let _ = socket.send_to(b"some octets", sink.local_addr().unwrap());
                 }
-                // Long enough for an exporter to hear of what became of the records before.
+                // Long enough for an exporter to learn the outcome of the records before.
                 thread::sleep(Duration::from_millis(400));
             }
         };

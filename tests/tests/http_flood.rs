@@ -1,4 +1,4 @@
-//! Clients that connect or ask without end: health is answered all the same, and they get no more than their share of the CPU.
+//! Clients that connect or ask without end: health is answered anyway, and they get no more than their share of the CPU.
 
 #![allow(
     clippy::unwrap_used,

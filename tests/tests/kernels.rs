@@ -21,7 +21,7 @@ static LINUX_6_12: LazyLock<Boot> = LazyLock::new(|| boot("6.12"));
 fn boot(version: &str) -> Boot {
     if Command::new("qemu-system-x86_64").arg("--version").output().is_err() {
         let reason = "no qemu-system-x86_64 (package qemu-system-x86)".to_owned();
-        // There, only a package that cannot be had excuses from this test.
+        // There, only a package that is not available excuses from this test.
         let forgiven = std::env::var_os("PIDFLOW_CI").is_none();
         return if forgiven { Ok(Availability::Unavailable(reason)) } else { Err(reason) };
     }

@@ -1,6 +1,6 @@
-//! What is known from the kernel's side, whatever backend said it.
+//! Facts from the kernel, whichever backend they come from.
 //!
-//! All times are nanoseconds since the epoch: the source has turned the kernel's clock into wall
+//! All times are nanoseconds since the epoch: the source has converted the kernel's clock to wall
 //! time. Process identity is (PID, start time): to the nanosecond from eBPF, in clock ticks from /proc.
 
 use std::collections::HashMap;
@@ -110,12 +110,12 @@ pub enum SocketUse {
     Close,
     /// Its connect failed.
     ConnectFailed {
-        /// Why; 0: the process gave the attempt up.
+        /// errno; 0: the process aborted the attempt.
         errno: u16,
         /// When connect was called.
         since_ns: u64,
     },
-    /// Held it when a snapshot of /proc was taken; nothing says since when.
+    /// Held it when a snapshot of /proc was taken; since when is unknown.
     Held,
     /// Held it listening when a snapshot was taken.
     HeldListening,
@@ -162,9 +162,9 @@ pub struct ProcessSeen {
 
 /// The sockets that a network namespace has, as the kernel lists them (`sock_diag` or /proc/net).
 ///
-/// It ends the claims on sockets that were last heard of before it and are not in it: their close was lost. So it must
+/// It ends the claims on sockets that were last reported before it and are not in it: their close was lost. So it must
 /// hold every TCP socket that a file refers to, and every socket of each of `protocols`, in any state and of IPv4 and IPv6;
-/// the kernel's own and those in TIME_WAIT may be left out. A claim that was ended wrongly lives again with its next use.
+/// the kernel's own and those in TIME_WAIT may be left out. A claim that was ended wrongly is valid again with its next use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SocketsAlive {
     /// Inode number of the namespace.
@@ -249,7 +249,7 @@ pub enum Fact {
     },
     /// The host's user names; replaces those known.
     Users(HashMap<u32, Arc<str>>),
-    /// The pods of the host's containers by container id; those of containers that are gone are known as long as a
+    /// The pods of the host's containers by container id; those of deleted containers are known as long as a
     /// process of theirs is.
     Pods(HashMap<Box<str>, Arc<Pod>>),
     /// The snapshot of processes and sockets taken at start is complete.
@@ -267,6 +267,6 @@ pub enum Fact {
         /// When the loss was found.
         until_ns: u64,
     },
-    /// The sockets of a namespace at a time; what is not there has been closed.
+    /// The sockets of a namespace at a time; others have been closed.
     SocketsAlive(Box<SocketsAlive>),
 }

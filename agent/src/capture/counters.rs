@@ -2,7 +2,7 @@
 
 use pidflow_engine::decode::{Discard, DiscardCounters, Discarded};
 
-/// What became of the frames of one or several sources. `packets` is everything that was seen:
+/// Counters of the frames of one or several sources. `packets` is everything that was seen:
 /// what is in flows, plus `discards`, `filtered` and `loopback_copies`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CaptureCounters {
@@ -20,7 +20,7 @@ pub struct CaptureCounters {
     pub kernel_drops: u64,
     /// Packets that the network card or its driver dropped.
     pub interface_drops: u64,
-    /// What became of interfaces while they were captured.
+    /// Changes of interfaces during the capture.
     pub interfaces: InterfaceChanges,
     /// Capture files that could not be read to their end, or not all of them.
     pub damaged_files: u64,
@@ -28,7 +28,7 @@ pub struct CaptureCounters {
     pub bad_blocks: u64,
 }
 
-/// What became of the interfaces that are captured or should be.
+/// State and changes of the interfaces that are captured or should be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InterfaceChanges {
     /// Interfaces that appeared, or reappeared.

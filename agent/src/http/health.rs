@@ -27,7 +27,7 @@ pub(super) async fn live(State(published): State<Published>) -> (StatusCode, Str
 /// Whether everything is attached and running, with reasons
 ///
 /// What is degraded is named in both cases. Receivers that are away are no reason: records wait for them
-/// (`/metrics` says how many), and the agent sees flows and answers all the same.
+/// (`/metrics` says how many), and the agent sees flows and answers anyway.
 #[utoipa::path(
     get,
     path = "/readyz",

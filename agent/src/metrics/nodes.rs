@@ -78,7 +78,7 @@ impl Nodes {
         }
     }
 
-    /// Chooses anew which are shown.
+    /// Chooses again which are shown.
     pub(super) fn settle(&mut self, now_s: u64) {
         self.used.settle(now_s);
     }

@@ -114,7 +114,7 @@ impl TrafficSums {
         self.nodes.usage(now_s, tell);
     }
 
-    /// Chooses anew what is shown; to be called now and then.
+    /// Chooses again what is shown; to be called now and then.
     pub(crate) fn settle(&mut self, now_s: u64) {
         self.edges.settle(now_s);
         self.services.settle(now_s);

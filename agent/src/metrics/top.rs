@@ -177,7 +177,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         }
     }
 
-    /// Chooses anew which keys are shown; to be called now and then.
+    /// Chooses again which keys are shown; to be called now and then.
     pub(crate) fn settle(&mut self, now_s: u64) {
         self.fade(now_s);
         let mut claims: Vec<(f64, K)> = self.held.iter().map(|(key, h)| (h.claim(now_s), key.clone())).collect();

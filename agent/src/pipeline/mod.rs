@@ -35,7 +35,7 @@ pub(crate) struct Ended {
     pub(crate) capture: CaptureCounters,
     /// What the flow table did.
     pub(crate) table: FlowTableCounters,
-    /// What became of the records.
+    /// The outcome of the records.
     pub(crate) exporters: Vec<Snapshot>,
 }
 

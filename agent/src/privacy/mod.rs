@@ -19,7 +19,7 @@ const READ_AHEAD: usize = 4096;
 /// A user's number that is not kept.
 const UNKNOWN_UID: u32 = pidflow_schema::Process::UNKNOWN_UID;
 
-/// What becomes of command lines.
+/// How to handle command lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CommandLines {
     /// They are not kept.
@@ -33,7 +33,7 @@ pub enum CommandLines {
     Hash,
 }
 
-/// What becomes of a user, or of the path of an executable.
+/// How to handle a user, or the path of an executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rule {
     /// It is kept.

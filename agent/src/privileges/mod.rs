@@ -157,7 +157,7 @@ pub(crate) fn in_role<T: Send>(role: Role, outputs: &[PathBuf], f: impl FnOnce()
     })
 }
 
-/// Keeps, in this thread and those that it starts, only what attaching and running needs, for good.
+/// Keeps, in this thread and those that it starts, only what attaching and running needs, permanently.
 ///
 /// # Errors
 /// The kernel refuses.

@@ -131,7 +131,7 @@ const REACHING: &[libc::c_long] =
 /// The argument of sendto(2) that is the destination; a connected socket needs none.
 const DESTINATION: u8 = 4;
 
-/// Refuses, in this thread and those that it starts, what these calls are not, for good.
+/// Refuses, in this thread and those that it starts, what these calls are not, permanently.
 pub(super) fn restrict(to: Calls) -> Result<(), seccompiler::Error> {
     let arch = std::env::consts::ARCH.try_into()?;
     let refuse = SeccompAction::Errno(libc::EPERM as u32);

@@ -1,4 +1,4 @@
-//! Events that the kernel's side could not deliver: when that was, and what is to be read anew after it.
+//! Events that the probes could not deliver: when that was, and what must be read again afterwards.
 
 use std::time::{Duration, Instant};
 

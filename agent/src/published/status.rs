@@ -50,7 +50,7 @@ pub(crate) struct Status {
     pub(crate) undecoded: Labelled,
     /// Packets that the kernel dropped before we saw them, by interface.
     pub(crate) kernel_drops: Labelled,
-    /// What became of interfaces that are captured or should be.
+    /// State of the interfaces that are captured or should be.
     pub(crate) interface_changes: Labelled,
     /// Interfaces that should be captured and are not.
     pub(crate) missing_interfaces: u64,

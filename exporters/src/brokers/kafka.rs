@@ -57,7 +57,7 @@ struct Reports {
 
 #[derive(Default)]
 struct ReportState {
-    /// Numbers of messages with what became of them.
+    /// Numbers of messages with their results.
     delivered: Vec<(usize, Result<(), RDKafkaErrorCode>)>,
     /// The last thing that went wrong.
     error: Option<String>,

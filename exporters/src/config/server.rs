@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn says_what_is_wrong_without_a_password() {
         let wrong = read("redis://me:hush@a").unwrap_err();
-        assert!(wrong.starts_with("`url`: \"…@a\" is not a server (user and password"), "{wrong}");
+        assert!(wrong.starts_with("`url`: \"…@a\" is not a server (set user and password"), "{wrong}");
         assert!(read("http://a").unwrap_err().contains("write redis://HOST:PORT or rediss://HOST:PORT"));
         assert!(read("a:6379").unwrap_err().contains("it has no scheme"));
     }

@@ -175,7 +175,7 @@ fn mistakes_of_brokers_name_their_key() {
         ("kind = \"kafka\"", "needs the key `brokers`"),
         ("kind = \"kafka\"\nbrokers = [\"a\"]\ntopic = \"a b\"", "`topic`: allowed are up to 249 letters"),
         ("kind = \"kafka\"\nbrokers = [\"a\"]\nacks = \"most\"", "`acks`: allowed are all, leader, none"),
-        ("kind = \"kafka\"\nbrokers = [\"a\"]\npassword = \"p\"", "`sasl`: missing beside"),
+        ("kind = \"kafka\"\nbrokers = [\"a\"]\npassword = \"p\"", "`sasl`: it is needed with"),
         (
             "kind = \"kafka\"\nbrokers = [\"a\"]\nsettings = { \"message.timeout.ms\" = 1 }",
             "`settings`: message.timeout.ms is set by pidflow itself",

@@ -112,7 +112,7 @@ struct Stopped {
     left: usize,
 }
 
-/// What became of some records over all attempts.
+/// The outcome of some records over all attempts.
 struct Tally {
     taken: usize,
     rejected: usize,

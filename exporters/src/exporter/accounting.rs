@@ -65,7 +65,7 @@ impl Receiver for FlakySink {
     }
 }
 
-/// What became of all records, where chance begins with that.
+/// The outcome of all records, for this seed of the random choices.
 fn run(seed: u64, spool: Option<SpoolConfig>) -> Snapshot {
     let (counters, control, queue) = (Arc::new(Counters::default()), Arc::default(), Arc::new(Queue::new(LIMITS)));
     let opened = spool.as_ref().map(|s| Arc::new(Spool::open(s).unwrap().0));

@@ -145,7 +145,7 @@ impl ExporterSet {
         }
     }
 
-    /// Lets exporters that are no longer wanted deliver what they have, and says what became of it.
+    /// Lets exporters that are no longer wanted deliver what they have, and reports the outcome.
     fn retire(&self, exporters: Exporters) {
         for exporter in exporters {
             self.retiring().push(Arc::downgrade(&exporter));
@@ -174,7 +174,7 @@ impl ExporterSet {
         self.exporters().is_empty()
     }
 
-    /// What became of the records so far, one entry per exporter.
+    /// The outcome of the records so far, one entry per exporter.
     #[must_use]
     pub fn counters(&self) -> Vec<Snapshot> {
         self.exporters().iter().map(|e| e.snapshot()).collect()

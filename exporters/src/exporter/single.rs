@@ -164,7 +164,7 @@ impl WorkerSetup {
     fn wait(&self) -> bool {
         let Some(before) = &self.before else { return true };
         while !before.wait_until(Instant::now() + POLL_INTERVAL) {
-            // One that was itself handed over waits all the same: its successor takes its end for the end of all before it.
+            // One that was itself handed over waits anyway: its successor takes its end for the end of all before it.
             if self.control.is_over() && !self.control.is_handed_over() {
                 return false;
             }

@@ -32,7 +32,7 @@ pub(super) struct Worker {
     mode: Mode,
     /// The clock of the last records.
     clock_ns: u64,
-    /// Records handed to sinks so far, and of how many of those it was known before what became of them.
+    /// Records handed to sinks so far, and the number of those whose outcome was known before.
     handed: u64,
     settled_before: u64,
     /// Of the records handed over, those that the spool still has.

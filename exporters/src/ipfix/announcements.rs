@@ -71,7 +71,7 @@ impl Announcements {
         Self { all: true, statistics: ResendClock::default(), types, interfaces: BTreeMap::new() }
     }
 
-    /// The receiver may have started anew.
+    /// The receiver may have started again.
     pub(super) const fn again(&mut self) {
         self.all = true;
     }

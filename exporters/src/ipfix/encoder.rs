@@ -109,7 +109,7 @@ impl IpfixEncoder {
         self.stats
     }
 
-    /// Sends every template again before its next record: the receiver may have started anew.
+    /// Sends every template again before its next record: the receiver may have started again.
     pub fn announce_again(&mut self) {
         self.variants.forget();
         if let Some(announcements) = &mut self.announcements {

@@ -66,7 +66,7 @@ impl Datagrams {
         }
     }
 
-    /// What became of an earlier datagram, when it was bad.
+    /// The error of an earlier datagram, if any.
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
         match self {
             Self::Udp(socket) => socket.take_error(),

@@ -78,7 +78,7 @@ impl Netflow9Encoder {
         self.stats
     }
 
-    /// Sends every template again before its next record: the receiver may have started anew.
+    /// Sends every template again before its next record: the receiver may have started again.
     pub fn announce_again(&mut self) {
         self.variants.forget();
     }
@@ -142,7 +142,7 @@ impl Netflow9Encoder {
     }
 
     /// Each packet says by itself when the system started, so that a record from before that moves it, and so does a
-    /// clock that comes near to where the uptime would begin anew.
+    /// clock that comes near to where the uptime would begin again.
     fn set_boot(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         let (now_ms, first_ms) = (now_ns / MILLISECOND_NS, record.flow.first_ns.min(now_ns) / MILLISECOND_NS);
         if self.boot_ms.is_none_or(|boot| first_ms < boot || now_ms.saturating_sub(boot) > MAX_UPTIME_MS) {

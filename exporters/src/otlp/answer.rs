@@ -59,7 +59,7 @@ struct ProtoDuration {
 /// What a receiver says of a request that it took (OTLP specification, "Partial Success").
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Taken {
-    /// Log records, spans or data points that it refused for good.
+    /// Log records, spans or data points that it refused permanently.
     pub(super) rejected: usize,
     /// Why; without any refused, a warning. Empty: nothing to say.
     pub(super) message: String,

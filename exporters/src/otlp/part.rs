@@ -1,4 +1,4 @@
-//! Records that are sent in one request of each signal, and what became of them.
+//! Records that are sent in one request of each signal, and their outcome.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -27,7 +27,7 @@ pub(super) struct Part {
     pub(super) missing: usize,
     /// Whether the receiver took a request of it.
     taken: bool,
-    /// Signals that the receiver refused as a whole and for good, and why.
+    /// Signals that the receiver refused as a whole and permanently, and why.
     refused: Vec<(Signal, String)>,
 }
 
@@ -93,7 +93,7 @@ impl Part {
         !self.taken && self.of.len() > 1
     }
 
-    /// Why the receiver refused all of it for good, if it did.
+    /// Why the receiver refused all of it permanently, if it did.
     pub(super) fn refusal(&self) -> Option<&str> {
         self.refused.first().filter(|_| !self.taken).map(|(_, message)| message.as_str())
     }

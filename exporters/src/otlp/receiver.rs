@@ -33,7 +33,7 @@ pub(crate) struct OtlpReceiver {
     waiting: VecDeque<Part>,
     /// When the records under way became log records, nanoseconds since the epoch.
     observed_ns: u64,
-    /// Why the receiver refused parts of these records for good.
+    /// Why the receiver refused parts of these records permanently.
     refused: Option<String>,
     link: Link,
 }

@@ -47,7 +47,7 @@ pub(crate) struct Found {
     pub(crate) lost: u64,
 }
 
-/// What became of records that were to be written.
+/// The outcome of records that were to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Appended {
     /// Older records that had to go to make room.

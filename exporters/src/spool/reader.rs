@@ -13,7 +13,7 @@ const READ_CHUNK: usize = 256 << 10;
 /// Bytes of a segment that are read to find the next record behind damage.
 const MAX_SEARCHED: usize = 64 << 20;
 
-/// A record's header, whose place in the segment is known, and what became of the record.
+/// A record's header, whose place in the segment is known, and the outcome of the record.
 pub(super) struct Entry {
     /// Place among the records of the segment, from 0.
     pub(super) index: u32,

@@ -23,7 +23,7 @@ pub(crate) struct Halving<S> {
     store: S,
     /// What is yet to be sent, the first part at the end.
     parts: Vec<RecordRange>,
-    /// Why the store refused some of these records for good.
+    /// Why the store refused some of these records permanently.
     refused: Option<String>,
 }
 

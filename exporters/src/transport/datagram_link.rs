@@ -165,7 +165,7 @@ impl DatagramLink {
         }
     }
 
-    /// A socket that stays useless is made anew.
+    /// An unusable socket is created again.
     fn let_go(&mut self) {
         if self.socket.as_ref().is_some_and(Datagrams::ends_with_receiver) {
             self.socket = None;

@@ -94,7 +94,7 @@ impl Encoder {
         }
     }
 
-    /// Counts what the last records lacked, once however often they were encoded: when it is known what became of them.
+    /// Counts what the last records lacked, once however often they were encoded: when their outcome is known.
     pub(crate) fn count(&self, counters: &Counters) {
         count_left_out(&self.before, &self.stats(), counters);
     }

@@ -1,4 +1,4 @@
-//! Files of lines: appended to, compressed, begun anew by size and time, the oldest deleted.
+//! Files of lines: appended to, compressed, begun again by size and time, the oldest deleted.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};

@@ -1,4 +1,4 @@
-//! Bytes over a connection (TCP, TLS, Unix socket): connects again by itself, and begins anew.
+//! Bytes over a connection (TCP, TLS, Unix socket): reconnects by itself, and starts a new session.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;

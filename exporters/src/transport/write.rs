@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
-/// What became of lines.
+/// The outcome of lines.
 pub(super) struct Written {
     /// Lines that stay.
     pub(super) lines: usize,

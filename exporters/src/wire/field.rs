@@ -10,7 +10,7 @@ const MILLISECOND_NS: u64 = 1_000_000;
 const NTP_EPOCH: u64 = 2_208_988_800;
 /// The last of 32 bits, in 2106.
 const LAST_SECOND: u64 = u32::MAX as u64;
-/// Half of the time after which NTP's seconds begin anew (2036, and every 136 years).
+/// Half of the time after which NTP's seconds begin again (2036, and every 136 years).
 const HALF_ERA_S: u64 = 1 << 31;
 /// Strings of at least this many octets have a three-octet length (RFC 7011 section 7, figure S).
 const MIN_LONG_TEXT: usize = 255;

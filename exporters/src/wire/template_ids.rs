@@ -54,7 +54,7 @@ impl TemplateIds {
         self.resting.push_back((id, now_ns.saturating_add(self.rest_ns)));
     }
 
-    /// The receiver begins anew, and knows no id.
+    /// The receiver begins again, and knows no id.
     pub(super) fn restart(&mut self) {
         self.resting.iter_mut().for_each(|(_, from_ns)| *from_ns = 0);
     }

@@ -47,7 +47,7 @@ fn export_over_a_restart(
     end
 }
 
-/// What becomes of one record that cannot be delivered within a moment.
+/// How to handle one record that cannot be delivered within a moment.
 fn refused(config: ExporterConfig) -> Snapshot {
     let set = ExporterSet::start(&[config], &capture::context()).unwrap();
     set.send(&Arc::from(sample::records(1)));

@@ -1,4 +1,4 @@
-//! What is kept of one process.
+//! The table's entry of one process.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub(super) struct Entry {
     pub(super) images: Vec<Image>,
     pub(super) samples: Samples,
     pub(super) told: UsageReported,
-    /// When it was first heard of.
+    /// When it was first reported.
     pub(super) known_ns: u64,
     pub(super) exited_ns: Option<u64>,
     pub(super) seen_ns: u64,

@@ -1,4 +1,4 @@
-//! Who ran, as whose child, under which names, and what it used.
+//! Processes: identity, parents, names over time, and resource usage.
 //!
 //! Keyed by (PID, start time). An ended process stays while a flow can still refer to it and while it has
 //! children in the table: a parent chain survives the parents.

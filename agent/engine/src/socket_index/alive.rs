@@ -11,7 +11,7 @@ use super::{SocketIndex, Tuple};
 use crate::fact::SocketsAlive;
 
 impl SocketIndex {
-    /// Ends the claims on sockets that are not in the list and were last heard of before it; how many.
+    /// Ends the claims on sockets that are not in the list and were last reported before it; returns how many.
     pub fn reconcile(&mut self, alive: &SocketsAlive) -> u64 {
         let tcp: HashSet<(SocketAddr, SocketAddr), RandomState> = alive.tcp.iter().copied().collect();
         let listening: HashSet<SocketAddr, RandomState> =

@@ -7,7 +7,7 @@ use pidflow_schema::Protocol;
 use super::User;
 use crate::fact::{ProcessId, Socket, SocketUse};
 
-/// Which side of a connection the process was, as far as the kernel said.
+/// Which side of a connection the process was, as far as the kernel reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// It called connect.
@@ -162,7 +162,7 @@ impl Claim {
     }
 }
 
-/// What became of a use.
+/// How a use was noted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Noted {
     /// A claim goes on.

@@ -1,4 +1,4 @@
-//! The question: one end of a flow.
+//! A look-up in the socket index: one end of a flow, and its result.
 
 use std::net::IpAddr;
 

@@ -15,7 +15,7 @@ pub(super) const MAX_RECORD: usize = 64 * 1024 * 1024;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// What became of an attempt to read on.
+/// Result of an attempt to read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Filled {
     /// There is more in the buffer than before.

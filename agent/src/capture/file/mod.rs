@@ -27,7 +27,7 @@ use records::{BadBlock, Fault, Found, Record, RecordReader};
 pub struct FileOptions {
     /// Only frames that pass.
     pub filter: Option<Filter>,
-    /// What becomes of later IP fragments.
+    /// How to handle later IP fragments.
     pub fragments: Fragments,
     /// Ends a wait for input; none: reading waits as long as it takes.
     pub interrupt: Option<Interrupt>,

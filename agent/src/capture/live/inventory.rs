@@ -72,7 +72,7 @@ impl Inventory {
     fn take(&mut self, said: LinkNotice, events: &mut Vec<Event>) {
         match said {
             LinkNotice::Lost => (self.is_complete, self.was_disturbed) = (false, true),
-            // It is not all: what was not said may be there all the same.
+            // It is not all: what was not said may be there anyway.
             LinkNotice::All if self.was_disturbed => return,
             LinkNotice::All => self.is_complete = true,
             LinkNotice::Is(_) | LinkNotice::Gone(_) => {}

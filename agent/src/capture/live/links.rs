@@ -1,4 +1,4 @@
-//! The interfaces that there are, and what became of them.
+//! The current interfaces, and changes of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Link {
     }
 }
 
-/// What became of an interface.
+/// A change of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     Appeared(Link),

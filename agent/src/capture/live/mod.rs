@@ -46,7 +46,7 @@ pub struct LiveOptions {
     pub promiscuous: bool,
     /// Kernel buffer per interface, bytes. It is smaller where there are many interfaces.
     pub buffer_bytes: u32,
-    /// What becomes of later IP fragments.
+    /// How to handle later IP fragments.
     pub fragments: Fragments,
 }
 

@@ -61,7 +61,7 @@ impl Shared {
         }
     }
 
-    /// Takes over what became of interfaces.
+    /// Takes over changes of interfaces.
     pub(super) fn publish_changes(&self, changes: &InterfaceChanges) {
         lock(&self.counters).ended.interfaces.clone_from(changes);
     }

@@ -1,4 +1,4 @@
-//! The thread that opens interfaces as they come, and says what became of them.
+//! The thread that opens interfaces as they appear, and logs their changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -176,7 +176,7 @@ impl Supervisor {
         }
     }
 
-    /// Logs and counts what became of an interface.
+    /// Logs and counts a change of an interface.
     fn note(&mut self, event: &Event) {
         match event {
             Event::Appeared(link) if self.concerns(link) => {

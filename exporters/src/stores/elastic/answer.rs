@@ -1,4 +1,4 @@
-//! Answers to `_bulk` requests: what became of each document.
+//! Answers to `_bulk` requests: the outcome of each document.
 
 use serde::Deserialize;
 
@@ -38,7 +38,7 @@ pub(crate) enum DocumentOutcome {
     Refused,
 }
 
-/// What became of all documents of a request.
+/// The outcome of all documents of a request.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     /// One for each document, in their order.

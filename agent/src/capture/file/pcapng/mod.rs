@@ -106,7 +106,7 @@ impl PcapNg {
         Ok(Found::Other)
     }
 
-    /// A bad block costs itself: the section begins all the same, and later interfaces keep their numbers.
+    /// A bad block costs itself: the section begins anyway, and later interfaces keep their numbers.
     fn pass_over(&mut self, kind: u32, order: Order) {
         match kind {
             kind::SECTION_HEADER => self.begin_section(order),
