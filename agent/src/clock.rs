@@ -40,7 +40,7 @@ const MEASUREMENT_ATTEMPTS: usize = 8;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BootClock {
     offset_ns: u64,
-    /// How far off it may be: half the time that the measurement took.
+    /// Maximum error: half the time that the measurement took.
     error_ns: u64,
 }
 

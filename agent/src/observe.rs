@@ -31,11 +31,11 @@ const MAX_NAMED: usize = 10;
 pub(crate) struct RunDescription {
     /// Interfaces, joined.
     pub(crate) interfaces: String,
-    /// Hooks and their ways.
+    /// Hooks and their attachments.
     pub(crate) hooks: Vec<HookReport>,
 }
 
-/// What looks on while the pipeline works.
+/// Observes the pipeline.
 #[derive(Debug)]
 pub(crate) struct Observers {
     published: Published,
@@ -121,7 +121,7 @@ impl Observers {
         }
     }
 
-    /// What is not seen at all.
+    /// What the hooks do not see.
     fn unseen(&self, f: &Figures) -> Vec<String> {
         let hooks = self.about.hooks.iter().filter(|h| !h.lost.is_empty());
         let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
@@ -193,7 +193,7 @@ impl PipelineObserver for Observers {
         self.published.publish(status);
     }
 
-    /// Said at once: what is in flight may take long.
+    /// Published at once: exporting the remaining records may take long.
     fn stopping(&mut self, why: &'static str) {
         self.stopping = Some(why);
         self.published.stopping(why);

@@ -1,4 +1,4 @@
-//! Not faster than the exporters at the end, when everything in flight goes out at once: their queues drop the oldest
+//! Paces the pipeline at the end, when all remaining records are exported at once: exporters' queues drop the oldest
 //! records when they are full.
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use pidflow_exporters::{ExporterSet, Snapshot};
 const MAX_WAITING_RECORDS: u64 = 32_768;
 /// Between two checks.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// An exporter that does nothing for so long is not waited for any more.
+/// An exporter without progress for so long is not waited for any more.
 const STALL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Waits for room, until a deadline.

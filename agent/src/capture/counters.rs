@@ -6,7 +6,7 @@ use pidflow_engine::decode::{Discard, DiscardCounters, Discarded};
 /// what is in flows, plus `discards`, `filtered` and `loopback_copies`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CaptureCounters {
-    /// Frames read, whatever became of them.
+    /// Frames read, counted in a flow or not.
     pub packets: u64,
     /// Their bytes on the wire.
     pub frame_octets: u64,
@@ -33,13 +33,13 @@ pub struct CaptureCounters {
 pub struct InterfaceChanges {
     /// Interfaces that appeared, or reappeared.
     pub appeared: u64,
-    /// Interfaces that went.
+    /// Interfaces that disappeared.
     pub disappeared: u64,
     /// Interfaces that got another name.
     pub renamed: u64,
     /// How many are captured now; all through one socket are one.
     pub captured: u64,
-    /// The names of those that should be captured now and are not: they are gone, or cannot be opened.
+    /// Names of interfaces that should be captured but have disappeared or cannot be opened.
     pub missing: Vec<String>,
 }
 

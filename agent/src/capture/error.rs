@@ -1,4 +1,4 @@
-//! What can go wrong while packets are read: what, where, and the remedy.
+//! Errors of packet sources: what failed, where, and the remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ pub enum CaptureError {
         /// Packets read from this file.
         packets: u64,
     },
-    /// Blocks were passed over, the rest was read.
+    /// Blocks were skipped, the rest was read.
     #[error("{}: {blocks} malformed blocks were skipped, the first at byte {offset}: {what}", name(path))]
     BadBlocks {
         /// The file.

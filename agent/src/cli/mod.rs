@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and nothing of what it does.
+//! Definition of the command line.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What was read, made, discarded and lost, in a few lines at the end.
+//! The summary at the end: what was read, exported, discarded and lost.
 
 use pidflow_exporters::Snapshot;
 

@@ -11,7 +11,7 @@ use super::options::Options;
 use super::outputs;
 use crate::failure::one_line;
 
-/// Longest configuration; a longer file is none.
+/// Longest configuration, bytes; longer files are refused.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Reads and parses the file.

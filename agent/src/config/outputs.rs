@@ -35,7 +35,7 @@ impl Outputs {
         Ok(Self { exporters, context: context(&options.export, mode)? })
     }
 
-    /// Says that OpenTelemetry's variable alone sends nothing: it may have been meant for another program.
+    /// Logs that OpenTelemetry's variable alone starts no export: it may be meant for another program.
     pub(crate) fn say_what_is_not_used(&self) {
         use pidflow_exporters::Output;
         let name = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -59,7 +59,7 @@ impl Outputs {
     }
 }
 
-/// Why exporters do not start, with what to do where root's word no longer counts.
+/// Why exporters do not start, with a remedy where root has no access without capabilities.
 pub(crate) fn start_error(error: StartError) -> anyhow::Error {
     let is_denied = |e: &(dyn std::error::Error + 'static)| {
         e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)

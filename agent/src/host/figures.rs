@@ -144,11 +144,11 @@ pub(crate) struct FileSystem {
     pub(crate) kind: String,
     /// Its size, bytes.
     pub(crate) total: u64,
-    /// What users may still write, bytes.
+    /// Space available to users, bytes.
     pub(crate) available: u64,
 }
 
-/// What does not change while the machine runs.
+/// Properties that do not change while the machine runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct HostDescription {
     /// Kernel release, as `uname -r` says it.
@@ -159,7 +159,7 @@ pub(crate) struct HostDescription {
     pub(crate) architecture: String,
     /// Logical processors.
     pub(crate) cpus: usize,
-    /// What the processor calls itself; empty: not known.
+    /// Model name of the processor; empty: not known.
     pub(crate) cpu_model: String,
 }
 

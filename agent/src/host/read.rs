@@ -15,7 +15,7 @@ const SECTOR: u64 = 512;
 /// would only fill pages.
 const MAX_DEVICES: usize = 256;
 
-/// Reads again and again.
+/// Reads the host's figures; keeps what later readings need.
 pub(super) struct Reader {
     about: HostDescription,
     file_systems: Vec<FileSystem>,

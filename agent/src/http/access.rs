@@ -20,14 +20,14 @@ const FIGURES: [&str; 2] = ["/", "/metrics"];
 pub(super) enum Access {
     /// Everybody. The listener has no pages but figures and health.
     Open,
-    /// Whoever brings the token, or a certificate of a trusted authority.
+    /// Clients with the token, or with a certificate of a trusted authority.
     Credentials {
         /// None: only certificates will do.
         token: Option<Token>,
     },
     /// Loopback without credentials: the agent's own user and root; others may read the figures.
     Local {
-        /// None: the kernel does not say who asks.
+        /// None: the kernel does not report the owner of the client's socket.
         users: Option<Mutex<LocalUsers>>,
         /// Whether this host hides processes from other users, and so their names in the figures too.
         hides_processes: bool,
@@ -43,7 +43,7 @@ impl Access {
         Self::Local { users: users.ok().map(Mutex::new), hides_processes: hides_processes() }
     }
 
-    /// Refuses who may not read the page.
+    /// Refuses clients that may not read the page.
     pub(super) fn check(&self, request: &Request) -> Result<(), Problem> {
         let path = request.uri().path();
         if HEALTH.contains(&path) {
@@ -92,7 +92,7 @@ fn hides_processes() -> bool {
     option.is_some_and(|level| level != "0" && level != "off")
 }
 
-/// What must be so before anything is attached: what the pages say is not for everybody who reaches this host.
+/// Checked before anything is attached: the pages must not be readable by everybody who reaches this host.
 pub(super) fn check_addresses(addresses: &[SocketAddr], has_credentials: bool) -> Result<(), String> {
     match addresses.iter().find(|a| !a.ip().to_canonical().is_loopback()) {
         Some(address) if !has_credentials => Err(format!(

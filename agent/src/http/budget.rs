@@ -1,6 +1,6 @@
 //! CPU time as a token bucket, for each client and for all together: a client that asks without end is slowed down.
 //!
-//! What a connection costs is charged after it was spent, so a balance may be below zero; the debt is waited for.
+//! A connection's cost is charged after it was spent, so a balance may be negative; the client waits until it is not.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -68,13 +68,13 @@ impl Buckets {
 }
 
 impl Budget {
-    /// Nothing is spent.
+    /// With full buckets.
     pub(super) fn new() -> Self {
         let buckets = Buckets { all: Bucket::full(TOTAL_RATE, Instant::now()), clients: LruCache::new(MAX_CLIENTS) };
         Self(Arc::new(Mutex::new(buckets)))
     }
 
-    /// A client has used so much CPU time.
+    /// Charges a client with CPU time.
     pub(super) fn charge(&self, client: IpAddr, used: Duration, now: Instant) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.both(client, now).into_iter().for_each(|bucket| bucket.balance_s -= used.as_secs_f64());

@@ -1,4 +1,4 @@
-//! What HTTP itself did: answers by status, connections closed early by reason.
+//! Counters of HTTP: answers by status, connections closed early by reason.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -53,7 +53,7 @@ impl Counts {
         *self.tally().answers.entry(status.as_u16()).or_default() += 1;
     }
 
-    /// A connection was cut.
+    /// A connection was closed early.
     pub(super) fn cut(&self, why: CloseReason) {
         *self.tally().cuts.entry(why).or_default() += 1;
     }

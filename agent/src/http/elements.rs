@@ -10,7 +10,7 @@ use super::query::QueryParameters;
 use crate::element_description::ElementDescription;
 use crate::published::Published;
 
-/// There is nothing to ask.
+/// No parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoParameters {}

@@ -20,7 +20,7 @@ use crate::published::Published;
 use crate::published::recent::cursor::Place;
 use crate::select::{Period, ProcessFilter, RecordFilter};
 
-/// What can be asked. Everything that is asked must hold.
+/// Query parameters. All given conditions must hold.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -88,9 +88,9 @@ impl Query {
 
 /// The latest flow records, newest first, as the JSON exporter writes them
 ///
-/// A flow that goes on has a record at least once per active timeout. Pages stay as they are while new records come in:
-/// what is new stands before the first one. What is forgotten meanwhile (`--recent-flows`) is missing from the later ones,
-/// which say so: `forgotten` is true where it would have been in this page or one that is still to come.
+/// A flow that continues has a record at least once per active timeout. Pages stay the same while new records arrive:
+/// new records are placed before the first page. Records evicted meanwhile (`--recent-flows`) are missing from later pages,
+/// which report it: `forgotten` is true if they belonged to this page or a later one.
 #[utoipa::path(
     get,
     path = "/api/flows",
@@ -120,7 +120,7 @@ pub(super) async fn page(
     Ok(Page::new("flows", found, limit, walked).into_response(encode))
 }
 
-/// Places of another run mean nothing in this one.
+/// Cursors of another run are not valid in this one.
 pub(super) fn gone() -> Problem {
     Problem::new(StatusCode::GONE, "cursor: it belongs to an earlier run of the agent; start again without a cursor")
 }

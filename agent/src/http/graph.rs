@@ -18,7 +18,7 @@ use crate::metrics::talk::Ends;
 use crate::published::Published;
 use crate::published::recent::Known;
 
-/// What can be asked.
+/// Query parameters.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -26,7 +26,7 @@ pub(super) struct Query {
     /// Only the edges of processes of this name, and the nodes at their other ends.
     #[param(inline)]
     process: Option<Name>,
-    /// Only the edges with the most bytes, so many of them; 100 when absent.
+    /// Maximum number of edges, those with the most bytes; 100 when absent.
     #[param(inline)]
     limit: Option<Limit>,
 }
@@ -51,7 +51,7 @@ struct GraphNode {
     details: Details,
 }
 
-/// Of a node's process, the one that was seen last if there are several; absent is what is not known.
+/// The node's process, the last seen if there are several; unknown values are absent.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct Details {
     /// How many processes of the name are known.

@@ -1,4 +1,4 @@
-//! What every request must pass before a page sees it.
+//! Checks that every request must pass before it reaches a page.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::counts::Counts;
 use super::limits;
 use super::problem::Problem;
 
-/// Of every answer: not to be stored, of the type that it says, and no part of another page.
+/// Headers of every answer: no caching, no content sniffing, no framing.
 const HEADERS: [(HeaderName, &str); 3] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

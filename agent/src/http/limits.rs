@@ -1,4 +1,4 @@
-//! What one client may take, so that slow and greedy ones cost little.
+//! Limits per client and listener, so that slow and greedy clients cost little.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ use crate::published::loops::Scraper;
 /// Prometheus and those that scrape as it does send this.
 const SCRAPE: &str = "x-prometheus-scrape-timeout-seconds";
 
-/// The scraper that a request comes from; none: somebody who wants to know how it is now.
+/// The scraper that a request comes from; none: a client that wants the current values.
 fn scraper(request: &Parts) -> Option<Scraper> {
     request.headers.get(SCRAPE)?;
     let peer = request.extensions.get::<Client>()?.address.ip();

@@ -60,10 +60,10 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// Opens them.
+    /// Opens the ports.
     ///
     /// # Errors
-    /// One that was asked for is taken or may not be used.
+    /// A configured port is in use or may not be used.
     pub(crate) fn open(settings: Settings) -> Result<Self> {
         let [main, metrics] = settings.bind()?;
         Ok(Self { main, metrics, settings })

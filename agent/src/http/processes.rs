@@ -20,7 +20,7 @@ use crate::select::{Period, ProcessFilter};
 
 const MILLISECOND_NS: u64 = 1_000_000;
 
-/// What can be asked. Everything that is asked must hold.
+/// Query parameters. All given conditions must hold.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -76,8 +76,8 @@ impl Query {
 
 /// The processes that have or had flows, the latest known first, with parents, resources and sums
 ///
-/// At most 10000; the one without a record for longest is forgotten first. Sums are those of the records since the process
-/// became known. `forgotten` is true when any process was forgotten since the first of these pages was asked for, so that
+/// At most 10000; the least recently seen is evicted first. Sums are those of the records since the process
+/// became known. `forgotten` is true when any process was evicted since the first of these pages was requested, so that
 /// some may be missing.
 #[utoipa::path(
     get,
@@ -169,7 +169,7 @@ struct Pod<'a> {
     container: &'a str,
 }
 
-/// Its father.
+/// Its parent process.
 #[derive(Debug, Serialize, ToSchema)]
 struct Father<'a> {
     pid: u32,

@@ -68,7 +68,7 @@ impl Settings {
         if self.tls.is_some() { "HTTPS" } else { "HTTP" }
     }
 
-    /// Whether who asks must show who he is.
+    /// Whether clients must authenticate.
     pub(super) const fn has_credentials(&self) -> bool {
         self.token.is_some() || self.has_client_authority
     }
@@ -76,7 +76,7 @@ impl Settings {
     /// Opens the ports.
     ///
     /// # Errors
-    /// One that was asked for is taken or may not be used.
+    /// A configured port is in use or may not be used.
     pub(super) fn bind(&self) -> Result<[Option<TcpListener>; 2]> {
         let main = bind(&self.listen, "--listen");
         let main = match main {

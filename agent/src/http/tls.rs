@@ -100,7 +100,7 @@ impl Files {
         Ok(Self { certificate: certificate.into(), key: key.into(), seen, current })
     }
 
-    /// Takes up what has changed since the last check; none: nothing has. A pair that does not match, or of which one half
+    /// Loads files that changed since the last check; none: nothing has changed. A pair that does not match, or of which one half
     /// is still to be written, leaves the old one in its place, and is an error once.
     fn reload(&mut self) -> Option<Result<()>> {
         let now = [Stamp::of(&self.certificate), Stamp::of(&self.key)];

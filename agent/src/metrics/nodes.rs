@@ -16,14 +16,14 @@ const MIN_DESCRIPTION_S: u64 = 60;
 /// may become known later: another series then, so that none changes its labels.
 pub(crate) type NodeKey = (Arc<str>, Arc<str>, Arc<str>, Option<Arc<Pod>>);
 
-/// What its processes have now.
+/// Current resources of the node's processes.
 #[derive(Debug, Clone)]
 pub(crate) struct NodeUsage {
-    /// Processes that live.
+    /// Running processes.
     pub(crate) processes: u64,
     /// Their resident memory, bytes.
     pub(crate) memory: u64,
-    /// The most of it that they have had together, or one of them alone by the kernel's account, bytes.
+    /// Peak of their memory together, or of one of them by the kernel's account, bytes.
     pub(crate) peak: u64,
     /// One of them: the oldest when it was chosen.
     pub(crate) described_by: Arc<Process>,
@@ -83,7 +83,7 @@ impl Nodes {
         self.used.settle(now_s);
     }
 
-    /// What the status of this number is to say: those with series of which something was told, what they have, and what
+    /// Contents of the status of this number: nodes with a series and a report, their resources, and what
     /// the others and the withdrawn ones used.
     pub(super) fn shown(&mut self, number: u64) -> (Shown<NodeKey, Used>, Vec<NodeUsage>) {
         let shown = self.used.shown(number);

@@ -67,7 +67,7 @@ pub(crate) struct ShownTraffic {
     pub(crate) workloads: Shown<(Workload, Workload), Traffic>,
     /// What the processes of nodes used.
     pub(crate) nodes: Shown<NodeKey, Used>,
-    /// What those with a series have, in the same order.
+    /// Current resources of the nodes with a series, in the same order.
     pub(crate) present: Vec<NodeUsage>,
 }
 
@@ -124,7 +124,7 @@ impl TrafficSums {
         self.nodes.settle(now_s);
     }
 
-    /// What the next status is to say.
+    /// Contents of the next status.
     pub(crate) fn shown(&mut self) -> ShownTraffic {
         self.told += 1;
         let number = self.told;

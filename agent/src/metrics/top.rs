@@ -1,4 +1,4 @@
-//! Sums by key, bounded: the busiest keys have a series of their own, the rest is "other".
+//! Bounded sums by key: the busiest keys have their own series, the rest is summed up as "other".
 //!
 //! Counters must only grow, whichever keys are shown. So what a key counted while it was not shown is counted as
 //! `other` at that time and stays there; a key that is shown begins at zero; and when a series is withdrawn its sums
@@ -59,7 +59,7 @@ impl<V: Sum> HeldSeries<V> {
         self.shown.as_mut().unwrap_or(other).add(a.sums);
     }
 
-    /// How much it deserves a series: one that has it keeps it unless another is twice as heavy.
+    /// Its claim to a series: a key keeps its series unless another is twice as heavy.
     fn claim(&self, now_s: u64) -> f64 {
         match now_s.saturating_sub(self.last_s) {
             idle if idle > IDLE_S => 0.0,
@@ -68,7 +68,7 @@ impl<V: Sum> HeldSeries<V> {
         }
     }
 
-    /// How much it deserves its place. The bits of floating point numbers that are not negative are in the numbers' order.
+    /// Its claim to its place. The bits of floating point numbers that are not negative are in the numbers' order.
     const fn rank(&self) -> u64 {
         (self.weight + self.inherited).to_bits()
     }
@@ -103,9 +103,9 @@ pub(crate) struct Series<K, V> {
 pub(crate) struct Shown<K, V> {
     /// In the order of their keys.
     pub(crate) series: Vec<Series<K, V>>,
-    /// What keys without a series counted.
+    /// Sums of keys without a series.
     pub(crate) other: V,
-    /// What series that were withdrawn had counted.
+    /// Sums of withdrawn series.
     pub(crate) retired: V,
 }
 
@@ -219,7 +219,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         self.held.get(key).is_some_and(|h| h.shown.is_some())
     }
 
-    /// What the status of this number is to say.
+    /// Contents of the status of this number.
     pub(crate) fn shown(&mut self, number: u64) -> Shown<K, V> {
         let one = |(key, held): (&K, &mut HeldSeries<V>)| {
             let sums = held.shown?;

@@ -8,7 +8,7 @@ use pidflow_schema::Flow;
 /// How long ended flows wait for late facts before they are joined, by a clock that nobody can set.
 pub(super) const JOIN_DELAY: Duration = Duration::from_millis(500);
 
-/// One that waits.
+/// A waiting flow.
 #[derive(Debug)]
 struct Waiting {
     /// When it is joined.
@@ -49,7 +49,7 @@ impl Grace {
         self.given_until_ns = seen_ns;
     }
 
-    /// Those whose grace is over, and the oldest of those that are too many.
+    /// Flows whose delay is over, and the oldest beyond the maximum.
     pub(super) fn due(&mut self, now: Instant) -> impl Iterator<Item = Flow> + '_ {
         let due = self.waiting.partition_point(|w| w.due <= now);
         let too_many = self.waiting.len().saturating_sub(self.max_waiting);

@@ -1,4 +1,4 @@
-//! Packets that wait until the kernel's events of their time have been heard.
+//! Packets that wait until the kernel's events of their time have arrived.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -25,11 +25,11 @@ use crate::signals::Stop;
 const RECV_TIMEOUT: Duration = Duration::from_millis(50);
 /// At the end, the longest wait for facts that were requested (a new namespace's addresses, an exit).
 const MAX_FACT_DRAIN: Duration = Duration::from_millis(300);
-/// What the exporters get at the end in any case.
+/// Minimum time for exporters at the end.
 const MIN_DRAIN: Duration = Duration::from_secs(1);
 /// Why the live pipeline ends without being asked to.
 pub(crate) const NOTHING_LEFT: &str = "every interface is gone, nothing is left to capture";
-/// Between two looks at what can be forgotten.
+/// Interval of expiry.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
 /// Failed connects are reported by the records of their packets; those without packets come so long after the latest time at
 /// which such a record may be joined.

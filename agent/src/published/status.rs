@@ -70,7 +70,7 @@ pub(crate) struct Status {
     pub(crate) hooks: Vec<Hook>,
     /// Exporters.
     pub(crate) exporters: Vec<Exporter>,
-    /// Things that wait, by queue.
+    /// Waiting items, by queue.
     pub(crate) queues: Labelled,
     /// Memory that records in exporters' queues keep, bytes.
     pub(crate) queue_bytes: u64,

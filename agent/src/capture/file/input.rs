@@ -20,7 +20,7 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 pub(super) enum Filled {
     /// There is more in the buffer than before.
     More,
-    /// Nothing has come, or the wait was interrupted.
+    /// Nothing has arrived, or the wait was interrupted.
     Nothing,
     /// The file is at its end.
     End,

@@ -29,7 +29,7 @@ pub struct FileOptions {
     pub filter: Option<Filter>,
     /// How to handle later IP fragments.
     pub fragments: Fragments,
-    /// Ends a wait for input; none: reading waits as long as it takes.
+    /// Ends a wait for input; none: reading waits without limit.
     pub interrupt: Option<Interrupt>,
 }
 
@@ -56,7 +56,7 @@ struct CaptureFile {
     bad_blocks: BadBlocks,
 }
 
-/// Blocks that were passed over.
+/// Blocks that were skipped.
 #[derive(Default)]
 struct BadBlocks {
     number: u64,
@@ -119,7 +119,7 @@ impl CaptureFiles {
         error.map_or(Ok(true), Err)
     }
 
-    /// Whether the last batch has all that has come so far, and more may come: it should not wait for others.
+    /// Whether the last batch has all packets available so far and more may follow: it should be processed at once.
     pub const fn has_all_that_came(&self) -> bool {
         self.has_all_that_came
     }
@@ -218,7 +218,7 @@ impl CaptureFile {
         self.records.have_begun() && self.input.is_between_records()
     }
 
-    /// What is to be said of the file at its end, or where it cannot be read on.
+    /// The error to report at the file's end, or where it cannot be read on.
     fn error(self, fault: Option<Fault>) -> Option<CaptureError> {
         let (path, offset, packets) = (self.path, self.input.offset(), self.packets);
         Some(match fault {

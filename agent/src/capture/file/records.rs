@@ -36,7 +36,7 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Why one block is of no use, where it is known how the file goes on behind it.
+/// Why one block is unusable, although the position of the next one is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum BadBlock {
     #[error("its length is {first} at its start and {last} at its end")]
@@ -64,7 +64,7 @@ pub(super) struct Record<'a> {
     pub(super) data: &'a [u8],
 }
 
-/// What stands at the start of the data.
+/// What is at the start of the data.
 #[derive(Debug)]
 pub(super) enum Found<'a> {
     Frame(Record<'a>),
@@ -73,7 +73,7 @@ pub(super) enum Found<'a> {
     Bad(BadBlock),
 }
 
-/// What stands at the start of the data, and how many bytes it takes, which may be more than there are yet.
+/// What is at the start of the data, and its length in bytes, which may be more than is available yet.
 #[derive(Debug)]
 pub(super) struct Step<'a> {
     pub(super) used: u64,
@@ -112,7 +112,7 @@ impl RecordReader {
         }
     }
 
-    /// Tells the format by the first bytes.
+    /// Recognizes the format by the first bytes.
     #[cold]
     fn recognize<'a>(
         &mut self,

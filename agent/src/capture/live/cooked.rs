@@ -1,4 +1,4 @@
-//! What the header of Linux cooked capture version 2 says beside the protocol.
+//! The header of Linux cooked capture version 2, apart from the protocol.
 
 /// `PACKET_OUTGOING` of linux/if_packet.h.
 const PACKET_OUTGOING: u8 = 4;

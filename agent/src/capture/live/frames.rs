@@ -140,7 +140,7 @@ impl Frames {
     }
 }
 
-/// False: it is gone.
+/// False: it has disappeared.
 fn follow(index: u32, numbered: &mut Numbered, names: &Names, new: &mut Vec<Interface>) -> bool {
     let Some((appearance, name)) = names.get(&index) else { return false };
     if numbered.appearance.is_some_and(|known| known != *appearance) {

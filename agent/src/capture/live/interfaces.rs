@@ -46,7 +46,7 @@ impl Interfaces {
         })
     }
 
-    /// Whether these names can be meant.
+    /// Whether these names are valid together.
     ///
     /// # Errors
     /// As [`Interfaces::from_names`].

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::links::{Event, Links};
 use super::netlink::{LinkMonitor, LinkNotice};
 
-/// How long a wait for news takes at most.
+/// The longest wait for notices.
 const MAX_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// How long the kernel's first answer is waited for.
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ impl Inventory {
         &self.links
     }
 
-    /// Waits for news, for a tenth of a second at most.
+    /// Waits for notices, for a tenth of a second at most.
     pub(super) fn wait(&self) {
         match &self.monitor {
             // A signal that interrupts it ends the wait early.

@@ -52,9 +52,9 @@ pub(super) struct Links {
 #[derive(Debug, Clone)]
 struct Known {
     link: Link,
-    /// Tells it from others that had its index before.
+    /// Distinguishes it from others that had its index before.
     appearance: u64,
-    /// Whether it was said since everything was asked for.
+    /// Whether it was listed since the list was requested.
     is_confirmed: bool,
 }
 
@@ -76,12 +76,12 @@ impl Links {
         self.known.iter().map(|(index, known)| (*index, (known.appearance, Arc::clone(&known.link.name)))).collect()
     }
 
-    /// Everything was asked for: what is not said until [`LinkNotice::All`] is gone.
+    /// The list was requested: interfaces not listed until [`LinkNotice::All`] have disappeared.
     pub(super) fn expect_all(&mut self) {
         self.known.values_mut().for_each(|known| known.is_confirmed = false);
     }
 
-    /// Takes over what was said.
+    /// Applies notices.
     pub(super) fn take(&mut self, said: LinkNotice, events: &mut Vec<Event>) {
         match said {
             LinkNotice::Is(link) => self.set(link, events),

@@ -1,4 +1,4 @@
-//! What the kernel says of network interfaces: rtnetlink(7).
+//! The kernel's notices about network interfaces: rtnetlink(7).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -70,7 +70,7 @@ impl LinkMonitor {
         Ok(())
     }
 
-    /// Takes everything that was said and not taken yet; does not wait.
+    /// Receives all pending notices; does not wait.
     pub(super) fn receive(&mut self, said: &mut Vec<LinkNotice>) -> io::Result<()> {
         loop {
             match recv(&self.socket, self.buffer.as_mut_slice(), RecvFlags::TRUNC) {
@@ -120,7 +120,7 @@ fn header(payload: &[u8]) -> Option<LinkHeader> {
     (u8::from(header.interface_family) == 0).then_some(header)
 }
 
-/// None where there is no name: news of wireless interfaces have none.
+/// None where there is no name: notices about wireless interfaces have none.
 fn link(payload: &[u8]) -> Option<Link> {
     let header = header(payload)?;
     let attributes = attributes(payload.get(LINK_HEADER..)?);

@@ -34,7 +34,7 @@ pub(super) struct Supervisor {
     running: Vec<Option<Running>>,
     /// Interfaces that are there and were opened, by index, as they were then: they are captured under any name.
     opened: BTreeMap<u32, Link>,
-    /// What cannot be captured at present, by index.
+    /// Interfaces that cannot be captured at present, by index.
     failing: BTreeMap<u32, Failing>,
     /// Names of interfaces for which there is no room.
     left_out: Vec<String>,
@@ -44,7 +44,7 @@ pub(super) struct Supervisor {
 /// A packet thread.
 struct Running {
     target: Target,
-    /// Tells the thread that its interface is gone.
+    /// Signals the thread that its interface has disappeared.
     is_gone: Arc<AtomicBool>,
     thread: JoinHandle<Ended>,
 }
@@ -153,7 +153,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Until it is asked to stop.
+    /// Runs until it is stopped.
     pub(super) fn run(mut self) {
         Role::Interfaces.enter_or_warn();
         while !self.shared.is_stopping() {
@@ -210,7 +210,7 @@ impl Supervisor {
         running.filter(move |running| running.target.index() == index && !running.is_gone())
     }
 
-    /// Takes leave of the threads that have ended.
+    /// Removes the threads that have ended.
     fn reap(&mut self) {
         for (source, place) in self.running.iter_mut().enumerate() {
             let Some(running) = place.take_if(|running| running.thread.is_finished()) else { continue };

@@ -15,12 +15,12 @@ use super::{PacketBatch, SeenUntil, Shared};
 use crate::clock::wall_ns;
 use crate::privileges::Role;
 
-/// How long the thread sleeps at most before it looks whether it shall stop.
+/// How often the thread checks whether it should stop.
 const POLL_MS: i32 = 100;
-/// Packets that the kernel had so long ago have come: it hands over a block of its buffer after the read timeout, and
+/// How late the kernel may hand over a packet: it hands over a block of its buffer after the read timeout, and
 /// may be late by as much.
 const MAX_HANDOVER_DELAY_NS: u64 = 2 * READ_TIMEOUT_MS as u64 * 1_000_000;
-/// How long what is left in the kernel's buffer is read at the end. More comes all the time where there is much traffic.
+/// How long the kernel's buffer is drained at the end. Under load more packets arrive all the time.
 const MAX_DRAIN: Duration = Duration::from_secs(1);
 /// How often the kernel is asked what it dropped.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);

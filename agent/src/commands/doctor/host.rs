@@ -1,4 +1,4 @@
-//! The kernel and what it allows.
+//! The kernel and what it supports.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `pidflow doctor`: what this host allows, and what is lost by what it does not.
+//! `pidflow doctor`: what this host supports, and what data is missing without it.
 
 mod finding;
 mod host;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::probes::{self, HookReport};
 use finding::{Finding, Verdict, render};
 
-/// Looks, prints, and fails when `pidflow run` would.
+/// Checks, prints the report, and fails when `pidflow run` would.
 pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let backend = args.probes.backend.unwrap_or(Backend::Auto);
     let sections = [

@@ -1,6 +1,6 @@
 //! A listener: few connections, each within its limits, so that slow clients cost little.
 //!
-//! A connection is held in one of two rooms: until something arrives on it in a large one, where it costs a descriptor and
+//! A connection is in one of two sets of slots: until something arrives on it in a large one, where it costs a descriptor and
 //! nothing else, and then in a small one. So a client that only connects, however often, displaces what is as silent as
 //! itself, and one that asks is answered.
 

@@ -70,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// The connection has left the room in which it has this progress.
+    /// The connection has left its slot.
     pub(super) fn leave(&self) {
         self.lock().has_left = true;
     }

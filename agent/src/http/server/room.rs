@@ -1,4 +1,4 @@
-//! Connections that are held at once, and which of them go when there are too many.
+//! Slots of concurrent connections, and which of them are closed when there are too many.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
