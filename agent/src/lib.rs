@@ -17,6 +17,7 @@ mod failure;
 mod figures;
 mod host;
 mod http;
+mod ledger;
 mod live_view;
 mod logging;
 mod memory;

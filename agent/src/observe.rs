@@ -109,6 +109,7 @@ impl Observers {
             log_lines_lost: stderr::lost_lines(),
             talk: self.talk.shown(),
             host: Some(self.host.latest()),
+            ledger: Some(Arc::new(f.ledger.clone())),
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
             degraded: [
                 self.unseen(f),
@@ -142,6 +143,7 @@ impl Observers {
             records: s.records.total(),
             lost: s.lost(),
             attributed: s.records.attributed(),
+            host: self.host.now(),
         }
     }
 

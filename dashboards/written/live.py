@@ -216,6 +216,15 @@ def host():
                     "{{network_interface_name}} {{network_io_direction}} dropped"),
              series("B", both_ways("system_network_errors_total", name, "network_io_direction"),
                     "{{network_interface_name}} {{network_io_direction}} errors")], "pps", 12, defaults=FROM_ZERO)
+    packets, ends = "pidflow_ledger_packets_total", "pidflow_ledger_end_packets_total"
+    missing = 'attribution=~"ambiguous|no-socket|no-process"'
+    d.lines("Ledger: packets", "Packets per second that were captured, that the kernel dropped because the capture's buffer was full, that "
+            "are in no flow, and that are in records without the process of an end on this host. pidflow audit has the whole.",
+            [series("A", total("account", per_second(packets, 'account=~"captured|dropped|discarded"')), "{{account}}"),
+             series("B", total("end", per_second(ends, missing)), "unattributed, {{end}}")], "pps", 16, defaults=FROM_ZERO)
+    d.lines("Ledger: unaccounted for", "Packets by which a balance of the ledger does not come out. All are 0 where everything is "
+            "accounted for; pidflow audit says what is missing where.",
+            [series("A", total("check", selected("pidflow_ledger_gap_packets")), "{{check}}")], "short", 8, defaults=FROM_ZERO)
     d.lines("Disks", "Bytes per second, by disk.",
             [series("A", both_ways("system_disk_io_bytes_total", device, "disk_io_direction"),
                     "{{instance}} {{system_device}} {{disk_io_direction}}")], "Bps", 8, defaults=FROM_ZERO)

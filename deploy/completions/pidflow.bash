@@ -16,6 +16,9 @@ _pidflow() {
             ",$1")
                 cmd="pidflow"
                 ;;
+            pidflow,audit)
+                cmd="pidflow__subcmd__audit"
+                ;;
             pidflow,check)
                 cmd="pidflow__subcmd__check"
                 ;;
@@ -55,6 +58,9 @@ _pidflow() {
             pidflow__subcmd__generate__subcmd__help,man)
                 cmd="pidflow__subcmd__generate__subcmd__help__subcmd__man"
                 ;;
+            pidflow__subcmd__help,audit)
+                cmd="pidflow__subcmd__help__subcmd__audit"
+                ;;
             pidflow__subcmd__help,check)
                 cmd="pidflow__subcmd__help__subcmd__check"
                 ;;
@@ -89,12 +95,38 @@ _pidflow() {
 
     case "${cmd}" in
         pidflow)
-            opts="-h -V --help --version run read fields check doctor generate help"
+            opts="-h -V --help --version run read fields check audit doctor generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pidflow__subcmd__audit)
+            opts="-h --listen --token-file --tls-ca --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-ca)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -259,8 +291,22 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__help)
-            opts="run read fields check doctor generate help"
+            opts="run read fields check audit doctor generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        pidflow__subcmd__help__subcmd__audit)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -5,11 +5,13 @@
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use aya_ebpf::helpers::generated::bpf_get_current_task;
+use aya_ebpf::programs::SockContext;
 use pidflow_schema::abi::{
     ABSENT, COMM_LEN, Offsets, SocketRef, TaskRef, USAGE_DELAY, USAGE_PEAK, USAGE_RSS, USAGE_WHOLE, Usage,
 };
 
 use crate::emit::{KernelCounter, count};
+use crate::memory::inherited_peak;
 
 /// Set by the loader before the programs are verified.
 #[unsafe(no_mangle)]
@@ -19,8 +21,13 @@ static OFFSETS: Offsets = Offsets::NONE;
 #[unsafe(no_mangle)]
 static PAGE_SIZE: u64 = 4096;
 
-/// Threads whose usage is summed in the kernel; a process with more is sampled from /proc.
+/// Threads whose usage is summed in the kernel; a process with more is sampled from /proc. Each one more makes every
+/// program longer for the verifier.
 const MAX_THREADS: usize = 24;
+/// `PF_KTHREAD` of `include/linux/sched.h`.
+const KERNEL_THREAD: u32 = 0x0020_0000;
+/// `SHUTDOWN_MASK` of `include/net/sock.h`: both directions are shut.
+const SHUT: u8 = 3;
 /// Kinds of resident pages: file, anonymous, swap entries (not resident), shared memory (`include/linux/mm_types_task.h`).
 const RESIDENT: [usize; 3] = [0, 1, 3];
 
@@ -108,6 +115,13 @@ impl Task {
         live == 0
     }
 
+    /// Whether it belongs to the kernel: what it closes, another one has given up.
+    #[inline(always)]
+    pub fn is_kernel_thread(self) -> bool {
+        let flags: u32 = read!(self.0, task_flags).unwrap_or(0);
+        flags & KERNEL_THREAD != 0
+    }
+
     /// Fills in who the process of this thread is.
     #[inline(always)]
     pub fn describe(self, out: &mut TaskRef) {
@@ -162,23 +176,39 @@ impl Task {
         }
     }
 
-    /// After `exit_mm` there is no `mm` any more, but the peak has been kept in `signal_struct`.
+    /// After `exit_mm` there is no `mm` any more, but the peak has been kept in `signal_struct`, unless that of a program
+    /// before the last exec was higher.
     #[inline(always)]
     fn memory(self, out: &mut Usage) {
-        let signal: u64 = read!(self.0, task_signal).unwrap_or(0);
-        let kept: u64 = read!(signal, signal_maxrss).unwrap_or(0);
         let mm: u64 = read!(self.0, task_mm).unwrap_or(0);
-        let mut peak = kept;
-        if mm != 0 {
+        let peak = if mm == 0 {
+            let kept = self.kept_peak();
+            if kept > inherited_peak(self.tgid()) { kept } else { 0 }
+        } else {
             let resident = resident_pages(mm);
-            peak = peak.max(read!(mm, mm_hiwater).unwrap_or(0)).max(resident);
             out.rss = resident * page_size();
             out.flags |= USAGE_RSS;
-        }
+            resident.max(read!(mm, mm_hiwater).unwrap_or(0))
+        };
         if peak != 0 {
             out.peak_rss = peak * page_size();
             out.flags |= USAGE_PEAK;
         }
+    }
+
+    /// Pages: the highest peak of all programs that the process was before.
+    #[inline(always)]
+    pub fn kept_peak(self) -> u64 {
+        let signal: u64 = read!(self.0, task_signal).unwrap_or(0);
+        read!(signal, signal_maxrss).unwrap_or(0)
+    }
+
+    /// The file that the process executes.
+    #[inline(always)]
+    pub fn executable(self) -> FilePath {
+        let mm: u64 = read!(self.0, task_mm).unwrap_or(0);
+        let file: u64 = read!(mm, mm_executable).unwrap_or(0);
+        FilePath { dentry: read!(file, file_dentry).unwrap_or(0), mount: read!(file, file_mount).unwrap_or(0) }
     }
 
     /// Start and length of the argument strings in user memory.
@@ -242,6 +272,13 @@ pub const AF_INET: u16 = 2;
 pub const AF_INET6: u16 = 10;
 
 impl Sock {
+    /// The socket of a cgroup program: its context is the address of the `struct sock`. It is read as a number, because the
+    /// verifier does not allow reading through a context beyond `struct bpf_sock`.
+    #[inline(always)]
+    pub fn of_context(ctx: &SockContext) -> Option<Self> {
+        read_at((&raw const ctx.sock) as u64, 0).filter(|&sk| sk != 0).map(Self)
+    }
+
     /// The `struct sock` of a `struct socket`.
     #[inline(always)]
     pub fn of_socket(socket: u64) -> Option<Self> {
@@ -271,6 +308,12 @@ impl Sock {
     #[inline(always)]
     pub fn error(self) -> u32 {
         read!(self.0, sock_err).unwrap_or(0)
+    }
+
+    /// Whether this side has shut both directions. The peer's reset does so only after the change of state (`tcp_done`).
+    #[inline(always)]
+    pub fn is_shut(self) -> bool {
+        read!(self.0, sock_shutdown).unwrap_or(0u8) == SHUT
     }
 
     /// Inode number as in /proc/PID/fd; 0 before the socket has a file.
@@ -390,6 +433,61 @@ impl Peer {
         if self.local != [0; 16] {
             out.local = self.local;
         }
+    }
+}
+
+/// A place on the way from a file up to the root (`prepend_path` of fs/d_path.c).
+#[derive(Clone, Copy)]
+pub struct FilePath {
+    dentry: u64,
+    /// `struct vfsmount`.
+    mount: u64,
+}
+
+/// What there is on the way.
+pub enum Step {
+    /// A name, at this address.
+    Name(u64),
+    /// The root of a file system that is mounted on another one.
+    Mount,
+    /// The root of the mount namespace.
+    Root,
+    /// The file is in no folder; its name is at this address.
+    Detached(u64),
+}
+
+impl FilePath {
+    #[inline(always)]
+    pub const fn is_known(self) -> bool {
+        self.dentry != 0 && self.mount != 0
+    }
+
+    /// Goes up by one.
+    #[inline(always)]
+    pub fn step(&mut self) -> Step {
+        let root: u64 = read!(self.mount, vfsmount_root).unwrap_or(0);
+        if self.dentry == root {
+            return self.leave_mount();
+        }
+        let name: u64 = read!(self.dentry, dentry_name).unwrap_or(0);
+        let parent: u64 = read!(self.dentry, dentry_parent).unwrap_or(0);
+        if parent == self.dentry {
+            return Step::Detached(name);
+        }
+        self.dentry = parent;
+        Step::Name(name)
+    }
+
+    #[inline(always)]
+    fn leave_mount(&mut self) -> Step {
+        let mount = self.mount - u64::from(offset!(mount_vfsmount));
+        let above: u64 = read!(mount, mount_parent).unwrap_or(mount);
+        if above == mount {
+            return Step::Root;
+        }
+        self.dentry = read!(mount, mount_point).unwrap_or(0);
+        self.mount = above + u64::from(offset!(mount_vfsmount));
+        Step::Mount
     }
 }
 

@@ -6,8 +6,11 @@
 #![no_main]
 #![allow(missing_docs, reason = "entry points are named after their hooks")]
 
+mod cgroup;
 mod emit;
 mod kernel;
+mod memory;
+mod path;
 mod process;
 mod socket;
 mod syscalls;

@@ -7,6 +7,8 @@ use pidflow_schema::abi::{ARGS_LEN, EventKind, ExecEvent, ExitEvent, ForkEvent, 
 
 use crate::emit::{now, reserve, submit};
 use crate::kernel::{Task, binprm_path};
+use crate::memory::{forget_peak, inherit};
+use crate::path::write_chain;
 
 /// `sched_process_fork(parent, child)`.
 #[raw_tracepoint]
@@ -37,21 +39,38 @@ fn fork(parent: Task, child: Task) {
 }
 
 /// `sched_process_exec(task, old_pid, binprm)`.
+///
+/// Tells the path as given to exec: for kernels that do not take [`process_exec_resolved`].
 #[raw_tracepoint]
 pub fn process_exec(ctx: RawTracePointContext) -> i32 {
-    exec(Task::from_raw(ctx.arg(0)), ctx.arg(2));
+    exec(Task::from_raw(ctx.arg(0)), ctx.arg(2), false);
+    0
+}
+
+/// As [`process_exec`], with the file's own path: what was given may be relative, a link, or a script.
+#[raw_tracepoint]
+pub fn process_exec_resolved(ctx: RawTracePointContext) -> i32 {
+    exec(Task::from_raw(ctx.arg(0)), ctx.arg(2), true);
     0
 }
 
 #[inline(always)]
-fn exec(task: Task, binprm: u64) {
+fn exec(task: Task, binprm: u64, resolves: bool) {
+    inherit(task.tgid(), task.kept_peak());
     let Some(mut entry) = reserve::<ExecEvent>() else { return };
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Exec as u32;
     event.time_ns = now();
     task.describe(&mut event.task);
     event.parent_tgid = task.leader().parent().tgid();
-    event.path_len = read_path(binprm, &mut event.path);
+    event.reserved = 0;
+    event.path_is_chain = 0;
+    event.path_len = if resolves { write_chain(task.executable(), &mut event.path) } else { 0 };
+    if event.path_len == 0 {
+        event.path_len = read_path(binprm, &mut event.path);
+    } else {
+        event.path_is_chain = 1;
+    }
     event.args_len = read_arguments(task, &mut event.args);
     submit(entry);
 }
@@ -122,4 +141,5 @@ fn exit(task: Task) {
     event.reserved = 0;
     task.usage(&mut event.usage);
     submit(entry);
+    forget_peak(task.tgid());
 }

@@ -55,6 +55,15 @@ pub fn happened(op: SocketOp, sk: Sock) {
     }
 }
 
+/// The current process closes the socket. What a thread of the kernel closes, another process has given up: whose it was
+/// is not known any more.
+#[inline(always)]
+pub fn closed(sk: Sock) {
+    if !Task::current().is_kernel_thread() {
+        happened(SocketOp::Close, sk);
+    }
+}
+
 #[inline(always)]
 fn tell(op: SocketOp, sk: Sock, peer: Peer, (since, time): (u64, u64)) {
     let Some(mut entry) = reserve::<SocketEvent>() else { return };

@@ -5,11 +5,12 @@ use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RawTracePoin
 use pidflow_schema::abi::SocketOp;
 
 use crate::kernel::{IPPROTO_TCP, Sock};
-use crate::socket::{attempted, connecting, failed, forget, happened};
+use crate::socket::{attempted, closed, connecting, failed, forget, happened};
 
 /// `include/net/tcp_states.h`.
 const ESTABLISHED: u32 = 1;
 const SYN_SENT: u32 = 2;
+const SYN_RECV: u32 = 3;
 const FIN_WAIT1: u32 = 4;
 const CLOSE: u32 = 7;
 const CLOSE_WAIT: u32 = 8;
@@ -52,9 +53,15 @@ fn state_changed(sk: Sock, old: u32, new: u32) {
 /// side begins the end of the connection.
 #[raw_tracepoint]
 pub fn tcp_close_by_state(ctx: RawTracePointContext) -> i32 {
+    let sk = Sock(ctx.arg(0));
     let (old, new): (u32, u32) = (ctx.arg(1), ctx.arg(2));
-    if matches!((old, new), (ESTABLISHED, FIN_WAIT1) | (CLOSE_WAIT, LAST_ACK)) {
-        happened(SocketOp::Close, Sock(ctx.arg(0)));
+    let ends = match (old, new) {
+        (ESTABLISHED | SYN_RECV, FIN_WAIT1) | (CLOSE_WAIT, LAST_ACK) => true,
+        (ESTABLISHED | CLOSE_WAIT | SYN_RECV, CLOSE) => sk.is_shut(),
+        _ => false,
+    };
+    if ends {
+        closed(sk);
     }
     0
 }
@@ -133,6 +140,6 @@ pub fn kprobe_inet_release(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 fn released(socket: u64) {
     if let Some(sk) = Sock::of_socket(socket) {
-        happened(SocketOp::Close, sk);
+        closed(sk);
     }
 }

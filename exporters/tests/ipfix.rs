@@ -16,7 +16,7 @@ use netflow_parser::variable_versions::ipfix::{FlowSetBody, IPFix};
 use netflow_parser::{NetflowPacket, NetflowParser};
 use pidflow_exporters::ipfix::{IpfixEncoder, IpfixOptions};
 use pidflow_exporters::{MetricSource, Resend, Template, sample};
-use pidflow_schema::metric::{Family, MetricSample};
+use pidflow_schema::metric::{Family, MetricSample, Point};
 use pidflow_schema::{Enterprise, FlowRecord};
 use proptest::prelude::*;
 
@@ -209,7 +209,7 @@ fn statistics_come_again_by_time_with_the_agents_figures() {
         messages.iter().flat_map(|m| decoder.message(m).options).collect()
     };
     let (first, second, third) = (options(1000), options(1050), options(1100));
-    assert_eq!((first.len(), second.len(), third.len()), (2 + 2 + 4 + 1, 0, 4));
+    assert_eq!((first.len(), second.len(), third.len()), (2 + 2 + 4 + 2 + 1, 0, 4));
     assert_eq!(third[1][1], ((None, 164), 14_u64.to_be_bytes().to_vec()));
     let own = |id| (Some(32473), id);
     let series = b"reason=not_ip".to_vec();
@@ -219,8 +219,69 @@ fn statistics_come_again_by_time_with_the_agents_figures() {
     let explained: Vec<_> = first.iter().filter(|o| o.len() == 8).map(|o| o[7].1.clone()).collect();
     assert_eq!(
         explained,
-        [b"srcProcPid".to_vec(), b"figureName".to_vec(), b"figureSeries".to_vec(), b"figureTotal".to_vec()]
+        ["srcProcPid", "figureName", "figureSeries", "figureTotal", "ledgerAccount", "ledgerReason"]
+            .map(|name| name.as_bytes().to_vec())
     );
+}
+
+/// The ledger after so many intervals: of eth0, and of the ends.
+fn ledger(intervals: u64) -> Vec<Family> {
+    let sample = |attributes: &[(&'static str, &str)], n: u64| {
+        let attributes: Vec<_> = attributes.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        MetricSample::new(attributes, Point::Whole(n * intervals))
+    };
+    let accounts = |of: u64| {
+        let account = |account| [("interface", "eth0"), ("account", account)];
+        let discarded = [account("discarded").as_slice(), &[("reason", "non-ip-arp")]].concat();
+        vec![sample(&account("kernel"), 9 * of), sample(&account("captured"), 8 * of), sample(&discarded, of)]
+    };
+    let ends = |of: u64| vec![sample(&[("end", "source"), ("attribution", "no-socket")], 7 * of)];
+    vec![
+        Family::counter("pidflow.ledger.packets", "{packet}", "", accounts(1)),
+        Family::counter("pidflow.ledger.bytes", "By", "", accounts(100)),
+        Family::counter("pidflow.ledger.end.packets", "{packet}", "", ends(1)),
+        Family::counter("pidflow.ledger.end.bytes", "By", "", ends(100)),
+    ]
+}
+
+#[test]
+fn the_ledger_comes_in_every_interval_with_what_came_since() {
+    let intervals = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(1));
+    let now = intervals.clone();
+    let source = MetricSource::new(move || ledger(now.fetch_add(2, std::sync::atomic::Ordering::Relaxed)));
+    let template = Template::parse("%PROTOCOL").unwrap();
+    let options = IpfixOptions {
+        options_records: true,
+        statistics_ns: 100,
+        resend: Resend::NEVER,
+        metrics: Some(source),
+        ..IpfixOptions::default()
+    };
+    let (mut encoder, mut decoder) = (IpfixEncoder::new(template, options), Decoder::default());
+    let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
+    let number = |value: &[u8]| u64::from_be_bytes(value.try_into().unwrap());
+    let mut accounts = |now_ns| -> Vec<(String, [u64; 4])> {
+        let messages = encode(&mut encoder, &[sample::full(1)], now_ns);
+        let options = messages.iter().flat_map(|m| decoder.message(m).options);
+        let ours = options.filter(|o| o.len() == 8 && o[2].0 == (Some(32473), 903) && o[3].0 == (Some(32473), 904));
+        ours.map(|o| {
+            let ids: Vec<_> = [1, 4, 5, 6, 7].iter().map(|i| o[*i].0).collect();
+            assert_eq!(ids, [(None, 82), (None, 86), (None, 85), (None, 2), (None, 1)]);
+            let names = [1, 2, 3].map(|i| text(&o[i].1)).join(" ");
+            (names, [4, 5, 6, 7].map(|i| number(&o[i].1)))
+        })
+        .collect()
+    };
+    let row = |name: &str, of: u64, total: u64, delta: u64| {
+        (name.to_owned(), [of * total, of * total * 100, of * delta, of * delta * 100])
+    };
+    let all = |total, delta| {
+        [("eth0 kernel -", 9), ("eth0 captured -", 8), ("eth0 discarded non-ip-arp", 1), ("all source no-socket", 7)]
+            .map(|(name, of)| row(name, of, total, delta))
+    };
+    assert_eq!(accounts(1000), all(1, 1));
+    assert_eq!(accounts(1050), []);
+    assert_eq!(accounts(1100), all(3, 2));
 }
 
 #[test]

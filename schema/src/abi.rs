@@ -20,8 +20,10 @@ pub enum EventKind {
 
 /// Octets of a comm, `TASK_COMM_LEN` of `include/linux/sched.h`.
 pub const COMM_LEN: usize = 16;
-/// Octets kept of an executable's path.
-pub const PATH_LEN: usize = 256;
+/// Octets of a file's name with its end, `NAME_MAX` of `include/uapi/linux/limits.h` and one.
+pub const NAME_LEN: usize = 256;
+/// Octets kept of an executable's path: the last name begins within the first half.
+pub const PATH_LEN: usize = 2 * NAME_LEN;
 /// Octets kept of a command line.
 pub const ARGS_LEN: usize = 512;
 
@@ -148,7 +150,12 @@ pub struct ExecEvent {
     pub parent_tgid: u32,
     /// Bytes used of `path`.
     pub path_len: u32,
-    /// Executable path as given to exec.
+    /// 1: `path` holds the names on the way from the file up to the root of its mount namespace, each with a zero octet at
+    /// its end; 0: it is the path as given to exec.
+    pub path_is_chain: u32,
+    /// Padding, 0.
+    pub reserved: u32,
+    /// Executable path.
     pub path: [u8; PATH_LEN],
     /// Arguments.
     pub args: [u8; ARGS_LEN],
@@ -204,7 +211,7 @@ const _: () = {
     assert!(size_of::<Usage>() == 56);
     assert!(size_of::<SocketRef>() == 64);
     assert!(size_of::<ForkEvent>() == 80);
-    assert!(size_of::<ExecEvent>() == 16 + 32 + 8 + PATH_LEN + ARGS_LEN);
+    assert!(size_of::<ExecEvent>() == 16 + 32 + 16 + PATH_LEN + ARGS_LEN);
     assert!(size_of::<ExitEvent>() == 16 + 32 + 8 + 56);
     assert!(size_of::<SocketEvent>() == 16 + 32 + 16 + 64 + 56);
 };
@@ -279,6 +286,7 @@ offsets! {
     task_thread_node = "task_struct.thread_node",
     task_exit_code = "task_struct.exit_code",
     task_files = "task_struct.files",
+    task_flags = "task_struct.flags",
     signal_runtime = "signal_struct.sum_sched_runtime",
     signal_minor = "signal_struct.min_flt",
     signal_major = "signal_struct.maj_flt",
@@ -290,6 +298,16 @@ offsets! {
     mm_rss = "mm_struct.rss_stat",
     mm_arg_start = "mm_struct.arg_start",
     mm_arg_end = "mm_struct.arg_end",
+    mm_executable = "mm_struct.exe_file",
+    file_dentry = "file.f_path.dentry",
+    file_mount = "file.f_path.mnt",
+    dentry_parent = "dentry.d_parent",
+    dentry_name = "dentry.d_name.name",
+    /// `struct vfsmount` is the part of `struct mount` that others see.
+    vfsmount_root = "vfsmount.mnt_root",
+    mount_vfsmount = "mount.mnt",
+    mount_parent = "mount.mnt_parent",
+    mount_point = "mount.mnt_mountpoint",
     /// Kernels since 6.2 count resident pages in per-CPU counters.
     percpu_count = "percpu_counter.count",
     cred_euid = "cred.euid",
@@ -298,6 +316,7 @@ offsets! {
     sock_type = "sock.sk_type",
     sock_socket = "sock.sk_socket",
     sock_err = "sock.sk_err",
+    sock_shutdown = "sock.sk_shutdown",
     sock_family = "sock_common.skc_family",
     sock_state = "sock_common.skc_state",
     /// Network order; stays when the kernel takes the port back from a socket that failed or closed.

@@ -17,3 +17,4 @@ pub mod sys;
 pub mod trial;
 pub mod truth;
 pub mod vm;
+pub mod xdp;

@@ -84,6 +84,29 @@ pub fn die_with_parent() {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
+/// The calling process lives on when its parent ends.
+pub fn outlive_parent() {
+    // SAFETY: no pointers are involved.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) };
+}
+
+/// Gives the calling process, of one thread, another user permanently.
+pub fn set_user(uid: u32) -> Result<()> {
+    // SAFETY: no pointers are involved.
+    check(unsafe { libc::setresuid(uid, uid, uid) }).context("setresuid").map(drop)
+}
+
+/// The connection is reset when it is closed.
+pub fn reset_on_close(stream: &impl AsRawFd) -> Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = libc::socklen_t::try_from(size_of::<libc::linger>())?;
+    // SAFETY: the option is read from `linger`, which outlives the call.
+    let result = unsafe {
+        libc::setsockopt(stream.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size)
+    };
+    check(result).context("SO_LINGER").map(drop)
+}
+
 /// Renames the calling process (its leading thread).
 pub fn set_own_name(name: &str) -> Result<()> {
     fs::write("/proc/self/comm", name).context("set process name")
@@ -266,4 +289,35 @@ fn ptrace(request: libc::c_uint, thread: i32) -> Result<()> {
     // SAFETY: the requests that are made here take neither an address nor data.
     let result = unsafe { libc::ptrace(request, thread, none, none) };
     if result < 0 { Err(io::Error::last_os_error()).context("ptrace") } else { Ok(()) }
+}
+
+/// A packet(7) socket that sends whole frames on an interface, and receives nothing.
+pub fn packet_socket(interface: &str) -> io::Result<OwnedFd> {
+    let name = std::ffi::CString::new(interface)?;
+    // SAFETY: the name outlives the call.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    let mut address: libc::sockaddr_ll = no_link_address();
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_ifindex = i32::try_from(index).unwrap_or(0);
+    let size = size_of_val(&address) as libc::socklen_t;
+    // SAFETY: a new descriptor that nobody else owns; `address` outlives the call and `size` is its size.
+    unsafe {
+        let fd = check(libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0))?;
+        let socket = OwnedFd::from_raw_fd(fd);
+        check(libc::bind(fd, (&raw const address).cast(), size))?;
+        Ok(socket)
+    }
+}
+
+/// An address of which every member may be zero.
+fn no_link_address() -> libc::sockaddr_ll {
+    // SAFETY: plain numbers.
+    unsafe { mem::zeroed() }
+}
+
+/// Sends one frame.
+pub fn send_frame(socket: &impl AsRawFd, frame: &[u8]) -> io::Result<()> {
+    // SAFETY: `frame` outlives the call.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

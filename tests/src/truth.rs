@@ -113,6 +113,8 @@ pub struct Usage {
     pub minor_faults: u64,
     /// Page faults with disk access (`getrusage`).
     pub major_faults: u64,
+    /// Threads alive.
+    pub threads: usize,
     /// Wall time between the two readings, nanoseconds.
     pub wall_ns: u64,
     /// Waiting for block I/O, nanoseconds (field 42 of `/proc/self/stat`); none: the kernel does not account for it.

@@ -9,11 +9,11 @@
 )]
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use pidflow_tests::process;
+use pidflow_tests::{process, skip};
 
 fn pidflow(arguments: &[&str]) -> Output {
     let binary = process::binary("pidflow").unwrap();
@@ -174,6 +174,40 @@ fn check_makes_nothing() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the configuration");
 }
 
+/// Exporters hold no capabilities in a running agent, so that root's word does not count there, nor in `check`.
+#[test]
+fn what_belongs_to_others_is_refused_by_check_too() {
+    if skip::without_root("what_belongs_to_others_is_refused_by_check_too") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let theirs = dir.path().join("theirs");
+    std::fs::create_dir_all(theirs.join("spool")).unwrap();
+    std::fs::write(theirs.join("flows.json"), "kept\n").unwrap();
+    std::fs::write(theirs.join("spool/state"), "kept").unwrap();
+    for (path, mode) in [("", 0o755), ("flows.json", 0o644), ("spool", 0o755), ("spool/state", 0o644)] {
+        std::os::unix::fs::chown(theirs.join(path), Some(65534), Some(65534)).unwrap();
+        std::fs::set_permissions(theirs.join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let (file, at) = (dir.path().join("c.toml"), theirs.display());
+    let spool =
+        |folder: &str| format!("[[exporter]]\nkind = \"ipfix\"\nurl = \"tcp://127.0.0.1:1\"\nspool = \"{folder}\"\n");
+    for text in [
+        format!("[export]\njson = \"{at}/flows.json\"\n"),
+        format!("[export]\njson = \"{at}/new.json\"\n"),
+        format!("[export]\ncollectors = [\"file:{at}/new.ipfix\"]\n"),
+        spool(&format!("{at}/spool")),
+        spool(&format!("{at}/new")),
+    ] {
+        std::fs::write(&file, &text).unwrap();
+        let path = file.to_str().unwrap();
+        refuses(&["check", "--config", path], 2, &["Permission denied", "capabilities"]);
+        refuses(&["run", "--config", path], 2, &["Permission denied", "capabilities"]);
+    }
+    assert_eq!(std::fs::read(theirs.join("flows.json")).unwrap(), b"kept\n");
+    assert_eq!(std::fs::read_dir(&theirs).unwrap().count(), 2, "nothing was made");
+}
+
 #[test]
 fn a_file_that_is_not_a_configuration_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -268,7 +302,7 @@ fn the_man_page_is_clean() {
         .arg(root().join("deploy/man/pidflow.1"))
         .output()
     else {
-        return pidflow_tests::skip::skip("the_man_page_is_clean", "no man on this host");
+        return skip::skip("the_man_page_is_clean", "no man on this host");
     };
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
 }

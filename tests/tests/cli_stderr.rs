@@ -230,3 +230,21 @@ fn receivers_that_do_not_read_do_not_keep_it_from_ending() {
     }
     assert!(begun.elapsed() < END_LIMIT * 2);
 }
+
+#[test]
+fn an_output_that_cannot_be_written_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("c.toml");
+    fs::write(&config, "").unwrap();
+    let check = ["check", "--config", config.to_str().unwrap()];
+    for arguments in [&["fields"][..], &["fields", "--json"], &["generate", "man"], &check] {
+        let output =
+            pidflow().args(arguments).stdout(full()).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+        let output = output.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.starts_with("pidflow: cannot write to standard output: No space left"), "{arguments:?}: {said}");
+        let gone = pidflow().args(arguments).stdout(broken_pipe()).spawn().unwrap().wait().unwrap();
+        assert!(gone.success(), "{arguments:?}: whose reader has gone has read enough");
+    }
+}

@@ -56,6 +56,16 @@ fn a_udp_server_that_only_receives() -> Result<()> {
 }
 
 #[test]
+fn workers_that_close_what_they_accept() -> Result<()> {
+    assert_perfect("workers_that_close_what_they_accept", "accept-close")
+}
+
+#[test]
+fn a_process_is_told_as_it_was_at_the_flow() -> Result<()> {
+    assert_perfect("a_process_is_told_as_it_was_at_the_flow", "changes")
+}
+
+#[test]
 fn connected_udp() -> Result<()> {
     assert_perfect("connected_udp", "udp-connected")
 }
@@ -116,7 +126,20 @@ fn twenty_owners_of_a_udp_port_in_turn() -> Result<()> {
     if without_root("twenty_owners_of_a_udp_port_in_turn") {
         return Ok(());
     }
-    let trial = trial::observe("udp-handover", &["--probes", &backend()])?;
+    every_owner_has_its_record("udp-handover")
+}
+
+/// The same, where no process ends: the kernel says when each closed its socket.
+#[test]
+fn twenty_owners_of_a_udp_port_who_live_on() -> Result<()> {
+    if without_root("twenty_owners_of_a_udp_port_who_live_on") {
+        return Ok(());
+    }
+    every_owner_has_its_record("udp-given-up")
+}
+
+fn every_owner_has_its_record(scenario: &str) -> Result<()> {
+    let trial = trial::observe(scenario, &["--probes", &backend()])?;
     let first = trial.truth.first().context("no exchange")?;
     let (source, destination) = ((first.source, first.source_port), (first.destination, first.destination_port));
     let of_port = trial.ended.records.iter().filter(|r| r.source == source && r.destination == destination);

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use pidflow_tests::process;
 use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::trial;
 
 /// Bits of `include/uapi/linux/capability.h`.
+const DAC_OVERRIDE: u64 = 1 << 1;
 const DAC_READ_SEARCH: u64 = 1 << 2;
 const NET_RAW: u64 = 1 << 13;
 const SYS_PTRACE: u64 = 1 << 19;
@@ -132,5 +136,54 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     check(&threads(agent.pid())?)?;
     agent.stop()?;
     ensure!(fs::read_to_string(SWITCH).unwrap_or_default() == before, "the switch was not put back");
+    Ok(())
+}
+
+/// `pidflow read` as root: who decodes holds nothing, who writes may write anybody's files and nothing else.
+#[test]
+fn read_keeps_no_privileges_once_everything_is_open() -> Result<()> {
+    if without_root("read_keeps_no_privileges_once_everything_is_open") {
+        return Ok(());
+    }
+    let dir = trial::folder()?;
+    let (theirs, pipe) = (dir.path().join("theirs"), dir.path().join("pipe"));
+    fs::create_dir(&theirs)?;
+    let mine = theirs.join("x.pcap");
+    fs::write(&mine, [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0])?;
+    for path in [&mine, &theirs] {
+        fs::set_permissions(path, fs::Permissions::from_mode(if path == &mine { 0o600 } else { 0o755 }))?;
+        std::os::unix::fs::chown(path, Some(65534), Some(65534))?;
+    }
+    ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "mkfifo");
+    let mut command = Command::new(process::binary("pidflow")?);
+    command.arg("read").arg(&mine).arg(&pipe).arg("--json").arg(theirs.join("flows.json")).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    let mut wrong = String::new();
+    let found = eventually("every thread of read is as it should be", || {
+        wrong = check_reading(&threads(child.id())?).err().map(|e| e.to_string()).unwrap_or_default();
+        Ok(wrong.is_empty())
+    });
+    // A writer that comes and goes ends the pipe.
+    drop(fs::OpenOptions::new().write(true).open(&pipe)?);
+    child.wait()?;
+    found.with_context(|| wrong.clone())?;
+    ensure!(theirs.join("flows.json").exists(), "root's output in another user's folder is made");
+    Ok(())
+}
+
+fn check_reading(threads: &[Thread]) -> Result<()> {
+    for thread in threads {
+        let allowed = match thread.name.as_str() {
+            "inputs" => DAC_READ_SEARCH,
+            name if name.starts_with("export-") => DAC_OVERRIDE,
+            _ => 0,
+        };
+        for set in ["CapPrm", "CapEff"] {
+            ensure!(thread.number(set, 16)? == allowed, "{thread:?}");
+        }
+        ensure!(thread.number("NoNewPrivs", 10)? == 1 && thread.number("Seccomp", 10)? == 2, "{thread:?}");
+    }
+    let has = |name: &str| threads.iter().any(|t| t.name.starts_with(name));
+    ensure!(has("pidflow") && has("inputs") && has("export-") && has("signals"), "{threads:?}");
     Ok(())
 }

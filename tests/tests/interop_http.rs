@@ -1,4 +1,4 @@
-//! The HTTP pages against their own description, by schemathesis, which was not written here.
+//! The HTTP pages by programs that were not written here: against their own description by schemathesis, metrics by Prometheus.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,11 +8,12 @@
     reason = "whatever is not as expected ends the test"
 )]
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
-use pidflow_tests::serving::{Serving, eventually};
+use pidflow_tests::serving::{self, Serving, eventually};
 use pidflow_tests::{process, skip};
 
 const TOKEN: &str = "0f3a.secret-of_the/test";
@@ -87,5 +88,70 @@ fn schemathesis_finds_nothing_that_the_description_does_not_say() {
     assert!(others > 8, "only {others} operations are described");
     assert!(said.contains(&format!("Tested: {others}\n")) && !said.contains("WARNINGS"), "of {others}: {said}");
     assert_eq!(agent.get("/livez").unwrap().body, "ok\n", "it is still there");
+    agent.stop().unwrap();
+}
+
+const PROTOBUF: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What Prometheus answers to a query: the value of each series by its label `le`, or by nothing.
+fn query(port: u16, query: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let query = query.replace(' ', "%20");
+    let request = format!("GET /api/v1/query?query={query} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.write_all(request.as_bytes())?;
+    let answer: serde_json::Value = serde_json::from_str(&serving::read(stream)?.body)?;
+    let series = answer["data"]["result"].as_array().cloned().unwrap_or_default();
+    let text = |v: &serde_json::Value| v.as_str().unwrap_or_default().to_owned();
+    Ok(series.iter().map(|s| (text(&s["metric"]["le"]), text(&s["value"][1]))).collect())
+}
+
+/// Prometheus decodes what it is sent, and finds there what the text says.
+#[test]
+fn prometheus_reads_protobuf_as_it_reads_text() {
+    let name = "prometheus_reads_protobuf_as_it_reads_text";
+    if skip::without_root(name) {
+        return;
+    }
+    if Command::new("prometheus").arg("--version").output().is_err() {
+        return skip::skip(name, "no prometheus");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Serving::start(dir.path(), &[]).unwrap();
+    talk();
+    eventually("connections are told", || Ok(agent.get("/metrics")?.body.contains("_bucket{"))).unwrap();
+    let request =
+        format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nAccept: {PROTOBUF}\r\nConnection: close\r\n\r\n", agent.address);
+    let mut stream = TcpStream::connect(agent.address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    std::io::Read::read_to_end(&mut stream, &mut answer).unwrap();
+    let head = String::from_utf8_lossy(&answer[..answer.len().min(512)]).to_lowercase();
+    assert!(head.contains("200 ok") && head.contains("content-type: application/vnd.google.protobuf"), "{head}");
+
+    let (config, port) = (dir.path().join("prometheus.yml"), free_port());
+    let target = format!("static_configs: [{{targets: ['{}']}}]", agent.address);
+    std::fs::write(&config, format!("scrape_configs: [{{job_name: pidflow, scrape_interval: 1s, {target}}}]\n"))
+        .unwrap();
+    let mut command = Command::new("prometheus");
+    // With these it asks for protobuf first.
+    command.arg("--enable-feature=native-histograms").arg(format!("--config.file={}", config.display()));
+    command.arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()));
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    let _prometheus = process::Guarded::new(command.stderr(std::process::Stdio::null()).spawn().unwrap());
+    let values = |q: &str| query(port, q).unwrap_or_default().into_values().collect::<Vec<_>>();
+    eventually("it is scraped", || Ok(values("up") == ["1"])).unwrap();
+    let mut buckets = BTreeMap::new();
+    eventually("histograms are there", || {
+        buckets = query(port, "sum by (le) (pidflow_edge_connect_seconds_bucket)").unwrap_or_default();
+        Ok(buckets.len() > 3)
+    })
+    .unwrap();
+    assert!(buckets.contains_key("+Inf"), "{buckets:?}");
+    assert_eq!(values("count(pidflow_build_info)"), ["1"]);
+    assert!(values("sum(pidflow_edge_flows_total)").iter().any(|v| v.parse::<f64>().unwrap() >= 0.0));
     agent.stop().unwrap();
 }

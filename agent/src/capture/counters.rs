@@ -1,6 +1,8 @@
 //! What the packet sources saw and lost.
 
-use pidflow_engine::decode::{Discard, DiscardCounters, Discarded};
+use pidflow_engine::decode::{Discard, DiscardCounters, FrameCount};
+
+use super::InterfaceCounts;
 
 /// Counters of the frames of one or several sources. `packets` is everything that was seen:
 /// what is in flows, plus `discards`, `filtered` and `loopback_copies`.
@@ -13,15 +15,17 @@ pub struct CaptureCounters {
     /// Frames that belong to no flow, by reason.
     pub discards: DiscardCounters,
     /// Frames of a file that the filter did not pass. Live, the kernel filters, and nothing is counted.
-    pub filtered: Discarded,
+    pub filtered: FrameCount,
     /// Second sightings of a packet on the loopback interface.
-    pub loopback_copies: Discarded,
+    pub loopback_copies: FrameCount,
     /// Packets that the kernel dropped because its buffer was full.
     pub kernel_drops: u64,
     /// Packets that the network card or its driver dropped.
     pub interface_drops: u64,
     /// Changes of interfaces during the capture.
     pub interfaces: InterfaceChanges,
+    /// Live, each interface by itself.
+    pub by_interface: Vec<InterfaceCounts>,
     /// Capture files that could not be read to their end, or not all of them.
     pub damaged_files: u64,
     /// Blocks of capture files that were left out because they are malformed.
@@ -68,22 +72,13 @@ impl CaptureCounters {
         self.packets += other.packets;
         self.frame_octets += other.frame_octets;
         self.discards.add(&other.discards);
-        add(&mut self.filtered, other.filtered);
-        add(&mut self.loopback_copies, other.loopback_copies);
+        self.filtered += other.filtered;
+        self.loopback_copies += other.loopback_copies;
         self.kernel_drops += other.kernel_drops;
         self.interface_drops += other.interface_drops;
         self.interfaces.add(&other.interfaces);
+        self.by_interface.extend_from_slice(&other.by_interface);
         self.damaged_files += other.damaged_files;
         self.bad_blocks += other.bad_blocks;
     }
-}
-
-const fn add(sum: &mut Discarded, more: Discarded) {
-    sum.packets += more.packets;
-    sum.frame_octets += more.frame_octets;
-}
-
-/// Counts one frame.
-pub(super) fn count(counter: &mut Discarded, frame_octets: u32) {
-    add(counter, Discarded { packets: 1, frame_octets: u64::from(frame_octets) });
 }

@@ -4,14 +4,17 @@ mod counters;
 mod error;
 mod file;
 mod filter;
+mod interface_counts;
 mod live;
 
 use std::sync::Arc;
 
 pub use counters::{CaptureCounters, InterfaceChanges};
 pub use error::CaptureError;
-pub use file::{CaptureFiles, FileOptions, Interrupt};
+pub use file::{CaptureFiles, FileOptions, Interrupt, Opener};
 pub use filter::Filter;
+pub use interface_counts::{BatchCounts, InterfaceCounts, LinkCounts, SocketCounts};
+pub(crate) use live::ANY;
 pub use live::{Interfaces, LiveCapture, LiveOptions, PacketBatch, SeenUntil};
 
 /// The greatest number of packets in one batch.

@@ -16,7 +16,7 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
             ExitCode::SUCCESS
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            complain("no command given; try run, read, fields, check or doctor")
+            complain("no command given; try run, read, fields, check, audit or doctor")
         }
         _ => complain(&line(&error.to_string())),
     }

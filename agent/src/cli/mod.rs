@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::options::{ExportOptions, FlowOptions, LogOptions, Options};
+use crate::config::values::Listen;
 
 mod error;
 
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Fields(FieldsArgs),
     /// Check a configuration file without running
     Check(CheckArgs),
+    /// Ask a running agent where every packet is, from the kernel's counters to the records
+    Audit(AuditArgs),
     /// Report what this host supports (kernel, hooks, interfaces) and what data is missing without it
     Doctor(DoctorArgs),
     /// Print the man page or shell completions
@@ -85,6 +88,24 @@ pub(crate) struct CheckArgs {
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE", env = "PIDFLOW_CONFIG")]
     pub(crate) config: PathBuf,
+}
+
+/// `pidflow audit`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 it balances, 1 it does not, 2 the agent cannot be asked.")]
+pub(crate) struct AuditArgs {
+    /// Where the agent serves HTTP, as it was told itself [default: 127.0.0.1:9435]
+    #[arg(long, value_name = "ADDR", env = "PIDFLOW_LISTEN")]
+    pub(crate) listen: Option<Listen>,
+    /// The file with the agent's bearer token; the variable PIDFLOW_TOKEN may hold the token itself
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Ask over HTTPS, and trust these authorities (PEM); the agent's certificate must name the host of --listen
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// As JSON, as /api/ledger has it
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `pidflow doctor`.

@@ -1,16 +1,15 @@
 //! `pidflow check`: checks a configuration file as `run` would, without running.
 
-use std::io::Write;
-
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use pidflow_exporters::{ExporterConfig, Mode, Unusable};
 
-use super::preflight;
+use super::{preflight, print};
 use crate::cli::CheckArgs;
 use crate::config;
 use crate::config::options::Options;
-use crate::config::outputs::Outputs;
+use crate::config::outputs::{Outputs, start_error};
 use crate::failure::{Failure, OrUsage};
+use crate::privileges::Role;
 
 /// Says that the file is fine, or what is wrong with it and where.
 pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
@@ -18,18 +17,18 @@ pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Live).with_context(|| args.config.display().to_string()).or_usage()?;
     check_exporters(args, &options, &outputs).or_usage()?;
     preflight::check(&options).with_context(|| args.config.display().to_string()).or_usage()?;
-    Ok(writeln!(std::io::stdout(), "{}: fine", args.config.display())?)
+    print(format!("{}: fine\n", args.config.display()).as_bytes())
 }
 
 /// What the file says is in order; whether exporters can be made of it is another question.
 fn check_exporters(args: &CheckArgs, options: &Options, outputs: &Outputs) -> anyhow::Result<()> {
-    pidflow_exporters::check(&outputs.exporters, &outputs.context).map_err(|Unusable { index, error }| {
+    outputs.try_out(Role::Exporters)?.map_err(|Unusable { index, error }| {
         let line = match index.checked_sub(outputs.exporters.len() - options.exporters.len()) {
             Some(number) => config::line_of_exporter(&args.config, number, error.key()),
             None => config::line_of_option(&args.config, option(outputs.exporters.get(index))),
         };
         let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-        anyhow!("{}{line}: {error}", args.config.display())
+        start_error(error).context(format!("{}{line}", args.config.display()))
     })
 }
 

@@ -1,11 +1,11 @@
 //! `pidflow fields`: the element table.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use pidflow_schema::{ELEMENTS, Element, Enterprise, Length};
 use serde_json::json;
 
+use super::print;
 use crate::cli::FieldsArgs;
 use crate::element_description::ElementDescription;
 use crate::failure::Failure;
@@ -18,7 +18,7 @@ pub(crate) fn execute(args: &FieldsArgs) -> Result<(), Failure> {
         (_, true) => ELEMENTS.iter().map(|e| format!("{}\n", as_json(e))).collect(),
         _ => plain(),
     };
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
+    print(text.as_bytes())
 }
 
 /// `35632.168` or `8`.

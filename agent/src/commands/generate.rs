@@ -6,6 +6,7 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
+use super::print;
 use crate::cli::{Cli, Generate, GenerateArgs};
 use crate::failure::Failure;
 
@@ -16,7 +17,7 @@ pub(crate) fn execute(args: &GenerateArgs) -> Result<(), Failure> {
         Generate::Man => man(&mut out)?,
         Generate::Completions { shell } => completions(shell, &mut out),
     }
-    Ok(io::stdout().write_all(&out)?)
+    print(&out)
 }
 
 fn completions(shell: Shell, out: &mut Vec<u8>) {

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod audit;
 mod check;
 mod doctor;
 mod fields;
@@ -9,7 +10,10 @@ mod read;
 mod run;
 mod summary;
 
+use std::io::Write;
 use std::process::ExitCode;
+
+use anyhow::Context;
 
 use crate::cli::Command;
 use crate::failure::Failure;
@@ -20,10 +24,16 @@ pub(crate) fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Fields(args) => fields::execute(&args).map(fine),
         Command::Generate(args) => generate::execute(&args).map(fine),
         Command::Check(args) => check::execute(&args).map(fine),
+        Command::Audit(args) => audit::execute(&args),
         Command::Doctor(args) => doctor::execute(&args),
         Command::Read(args) => read::execute(*args).map(fine),
         Command::Run(args) => run::execute(*args).map(fine),
     }
+}
+
+/// What a command was asked for, to standard output.
+fn print(text: &[u8]) -> Result<(), Failure> {
+    Ok(std::io::stdout().write_all(text).context("cannot write to standard output")?)
 }
 
 fn fine((): ()) -> ExitCode {

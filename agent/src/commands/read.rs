@@ -10,12 +10,13 @@ use pidflow_exporters::{ExporterSet, Mode, Stopper};
 use pidflow_schema::FlowEndDetail;
 
 use super::summary;
-use crate::capture::{CaptureFiles, FileOptions, Filter, Interrupt};
+use crate::capture::{CaptureFiles, FileOptions, Filter, Interrupt, Opener};
 use crate::cli::ReadArgs;
 use crate::config::options::{CaptureOptions, Options};
 use crate::config::outputs::Outputs;
 use crate::failure::{Failure, OrUsage};
 use crate::pipeline::Reading;
+use crate::privileges::{self, Role, in_role};
 use crate::signals::{HeldSignals, Stop};
 use crate::{config, logging, stderr, threads};
 
@@ -31,21 +32,27 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let given = Options { capture, flows, export, log, ..Options::default() };
     let options = config::resolve(given, config.as_deref())?;
     logging::start(&options.log);
+    if let Err(e) = privileges::keep_for_reading() {
+        tracing::warn!("cannot give up privileges: {e:#}");
+    }
     let outputs = Outputs::new(&options, Mode::Offline).or_usage()?;
     let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
-    pidflow_exporters::check(&outputs.exporters, &outputs.context).or_usage()?;
+    outputs.check(Role::Results)?;
     let signals = HeldSignals::new()?;
     let bar = progress_bar(&captures);
     let interrupt = Interrupt::new().context("cannot make an event descriptor")?;
-    let file_options = FileOptions { filter, fragments: options.flows.fragments(), interrupt: Some(interrupt.clone()) };
+    let (fragments, opener) = (options.flows.fragments(), Opener::spawn().context("cannot start a thread")?);
+    let file_options = FileOptions { filter, fragments, interrupt: Some(interrupt.clone()), opener: Some(opener) };
     let files = CaptureFiles::new(captures, file_options);
-    let exporters = ExporterSet::start(&outputs.exporters, &outputs.context).map_err(anyhow::Error::from)?;
+    let start = || ExporterSet::start(&outputs.exporters, &outputs.context);
+    let exporters = in_role(Role::Results, &outputs.written(), start)?.map_err(anyhow::Error::from)?;
     let (stopper, drain_timeout) = (exporters.stopper(), options.export.drain_timeout());
     let on_signal = move || {
         interrupt.raise();
         stop_after(drain_timeout, stopper);
     };
     let stop = signals.watch(None, on_signal)?;
+    Role::Reading.enter_or_warn();
     let table = FlowTable::new(options.flows.table());
     read_all(Reading::new(files, table, exporters), &bar, (&stop, drain_timeout))
 }

@@ -43,7 +43,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let mut options = config::resolve(args.options.clone(), args.config.as_deref())?;
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
     preflight::check(&options).or_usage()?;
-    pidflow_exporters::check(&outputs.exporters, &outputs.context).or_usage()?;
+    outputs.check(Role::Exporters)?;
     logging::start(&options.log);
     outputs.say_what_is_not_used();
     let port = http::Settings::read(&options.http).or_usage()?;

@@ -166,7 +166,7 @@ pub(crate) struct ExportOptions {
     /// Publish messages with the subject `pidflow.flows` to this NATS server
     #[arg(long, value_name = "URL", env = "PIDFLOW_NATS")]
     pub(crate) nats: Option<String>,
-    /// Append entries to the list `pidflow.flows` of this Redis server
+    /// Append entries to the list `pidflow.flows` of this Redis server server
     #[arg(long, value_name = "URL", env = "PIDFLOW_REDIS")]
     pub(crate) redis: Option<String>,
     /// Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT

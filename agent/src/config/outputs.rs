@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use pidflow_exporters::config::{ConfigError, ExporterConfig, Signal, name_apart};
 use pidflow_exporters::wire::node_domain;
-use pidflow_exporters::{ExportContext, Mode, StartError};
+use pidflow_exporters::{ExportContext, Mode, StartError, Unusable};
 use pidflow_exporters::{Template, TemplateError};
 use pidflow_schema::Enterprise;
 
@@ -15,7 +15,9 @@ use crate::probes::host_files;
 use super::choices::{Direction, JsonKeys, WireVersion};
 use super::options::{ExportOptions, Options};
 use super::values::Ranged;
+use crate::failure::{Failure, OrUsage};
 use crate::memory::Budget;
+use crate::privileges::{Role, in_role};
 
 /// Exporters and what they have in common.
 #[derive(Debug)]
@@ -50,6 +52,23 @@ impl Outputs {
         self.exporters.iter().flat_map(ExporterConfig::written).collect()
     }
 
+    /// Says which of the exporters could not be started where threads of that role start them.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(crate) fn try_out(&self, role: Role) -> anyhow::Result<Result<(), Unusable>> {
+        in_role(role, &self.written(), || pidflow_exporters::check(&self.exporters, &self.context))
+    }
+
+    /// As [`Self::try_out`], for who says no more than that.
+    ///
+    /// # Errors
+    /// An exporter could not be started.
+    pub(crate) fn check(&self, role: Role) -> Result<(), Failure> {
+        let of_role = |e: StartError| if role == Role::Exporters { start_error(e) } else { e.into() };
+        self.try_out(role)?.map_err(|unusable| of_role(unusable.error)).or_usage()
+    }
+
     /// Whether standard output carries records.
     pub(crate) fn uses_stdout(&self) -> bool {
         use pidflow_exporters::Output;
@@ -65,7 +84,8 @@ pub(crate) fn start_error(error: StartError) -> anyhow::Error {
         e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
     };
     let error = anyhow::Error::new(error);
-    if error.chain().any(is_denied) {
+    let says_so = error.to_string().contains(&io::Error::from_raw_os_error(libc::EACCES).to_string());
+    if says_so || error.chain().any(is_denied) {
         let why = "exporters hold no capabilities, so that even root needs files and folders that it owns or has permission to write";
         return anyhow!("{error}; {why}");
     }

@@ -3,8 +3,14 @@
 use super::Format;
 
 /// The offered formats, the preferred one first, with type, subtype and version.
-const OFFERED: [(Format, &str, &str, &str); 2] =
-    [(Format::Text, "text", "plain", "0.0.4"), (Format::OpenMetrics, "application", "openmetrics-text", "1.0.0")];
+const OFFERED: [(Format, &str, &str, &str); 3] = [
+    (Format::Text, "text", "plain", "0.0.4"),
+    (Format::OpenMetrics, "application", "openmetrics-text", "1.0.0"),
+    (Format::Protobuf, "application", "vnd.google.protobuf", ""),
+];
+/// What else a range has to say for protobuf to be meant as it is offered.
+const MESSAGE: &str = "io.prometheus.client.MetricFamily";
+const ENCODING: &str = "delimited";
 
 /// One media range of the header.
 #[derive(Debug, Default, PartialEq)]
@@ -12,6 +18,9 @@ struct Range<'a> {
     kind: &'a str,
     subtype: &'a str,
     version: Option<&'a str>,
+    /// `proto` and `encoding`.
+    message: Option<&'a str>,
+    encoding: Option<&'a str>,
     /// 0 to 1000; 0: not acceptable.
     quality: u16,
 }
@@ -21,7 +30,8 @@ struct Range<'a> {
 pub(crate) fn negotiate(accept: &str) -> Format {
     let ranges: Vec<Range<'_>> = split(accept, ',').filter_map(parse).collect();
     let rated = OFFERED.into_iter().rev().map(|(format, kind, subtype, version)| {
-        let matching = ranges.iter().filter_map(|r| Some((r.closeness(kind, subtype, version)?, r.quality)));
+        let matching = ranges.iter().filter(|r| format != Format::Protobuf || r.means_protobuf());
+        let matching = matching.filter_map(|r| Some((r.closeness(kind, subtype, version)?, r.quality)));
         let (closeness, quality) = matching.max().unwrap_or((0, 0));
         ((quality, closeness), format)
     });
@@ -30,6 +40,11 @@ pub(crate) fn negotiate(accept: &str) -> Format {
 }
 
 impl Range<'_> {
+    /// Who reads anything mostly reads no protobuf, of which there are several kinds.
+    fn means_protobuf(&self) -> bool {
+        self.message.is_some_and(|m| m == MESSAGE) && self.encoding.is_some_and(|e| e.eq_ignore_ascii_case(ENCODING))
+    }
+
     /// How closely the range names a media type; none: not at all.
     fn closeness(&self, kind: &str, subtype: &str, version: &str) -> Option<u8> {
         let is = |range: &str, offered: &str| range.eq_ignore_ascii_case(offered);
@@ -47,12 +62,14 @@ impl Range<'_> {
 fn parse(range: &str) -> Option<Range<'_>> {
     let mut parts = split(range, ';').map(str::trim);
     let (kind, subtype) = parts.next()?.split_once('/')?;
-    let mut range = Range { kind, subtype, version: None, quality: 1000 };
+    let mut range = Range { kind, subtype, quality: 1000, ..Range::default() };
     for (name, value) in parts.filter_map(|p| p.split_once('=')) {
         let value = value.trim().trim_matches('"');
         match name.trim() {
             name if name.eq_ignore_ascii_case("q") => range.quality = quality(value)?,
             name if name.eq_ignore_ascii_case("version") => range.version = Some(value),
+            name if name.eq_ignore_ascii_case("proto") => range.message = Some(value),
+            name if name.eq_ignore_ascii_case("encoding") => range.encoding = Some(value),
             _ => {}
         }
     }
@@ -81,9 +98,9 @@ mod tests {
 
     #[test]
     fn every_scraper_gets_what_it_reads_best() {
-        use Format::{OpenMetrics, Text};
+        use Format::{OpenMetrics, Protobuf, Text};
         for (accept, format) in [
-            // Prometheus 3, 2.42 and 2.30; with native histograms it prefers protobuf, which is not offered.
+            // Prometheus 3, 2.42 and 2.30; with native histograms it prefers protobuf.
             (
                 "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
                 OpenMetrics,
@@ -95,7 +112,19 @@ mod tests {
             ("application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", Text),
             (
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
-                OpenMetrics,
+                Protobuf,
+            ),
+            // Other kinds of protobuf, and less liked.
+            ("application/vnd.google.protobuf", Text),
+            ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text", Text),
+            ("application/vnd.google.protobuf;proto=x.Y;encoding=delimited, text/plain;q=0.1", Text),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.2,text/plain;q=0.3",
+                Text,
+            ),
+            (
+                "Application/vnd.Google.protobuf; Proto=\"io.prometheus.client.MetricFamily\"; Encoding=delimited",
+                Protobuf,
             ),
             // Plain clients and browsers.
             ("", Text),

@@ -1,6 +1,7 @@
-//! Metric families as text, in the formats that scrapers read.
+//! Metric families in the formats that scrapers read.
 
 mod accept;
+mod protobuf;
 mod text;
 
 use std::iter::from_fn;
@@ -12,14 +13,15 @@ pub(crate) use accept::negotiate;
 /// Bytes after which a piece is handed out: a reader that takes nothing costs no more memory than one and a sample.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// A text format of Prometheus' world. Protobuf is not offered: its one advantage is native histograms, and ours have fixed
-/// bounds.
+/// A format of Prometheus' world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// Prometheus' own format, version 0.0.4.
     Text,
     /// OpenMetrics 1.0.0.
     OpenMetrics,
+    /// Length-delimited messages `io.prometheus.client.MetricFamily`.
+    Protobuf,
 }
 
 impl Format {
@@ -28,21 +30,34 @@ impl Format {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
         }
     }
 
     /// The whole page in pieces, each made when it is asked for.
-    pub(crate) fn pieces(self, families: Vec<LazyFamily>) -> impl Iterator<Item = String> {
-        let end = (self == Self::OpenMetrics).then(|| "# EOF\n".to_owned());
-        let mut texts = families.into_iter().flat_map(move |f| text::family(self, f)).chain(end);
-        from_fn(move || {
-            let mut piece = texts.next()?;
-            while piece.len() < PIECE_BYTES
-                && let Some(text) = texts.next()
-            {
-                piece += &text;
+    pub(crate) fn pieces(self, families: Vec<LazyFamily>) -> Box<dyn Iterator<Item = Vec<u8>> + Send> {
+        let families = families.into_iter();
+        let end = (self == Self::OpenMetrics).then(|| b"# EOF\n".to_vec());
+        match self {
+            Self::Protobuf => Box::new(joined(families.filter_map(protobuf::family))),
+            Self::Text | Self::OpenMetrics => {
+                let texts = families.flat_map(move |f| text::family(self, f)).map(String::into_bytes);
+                Box::new(joined(texts.chain(end)))
             }
-            Some(piece)
-        })
+        }
     }
+}
+
+fn joined(mut parts: impl Iterator<Item = Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
+    from_fn(move || {
+        let mut piece = parts.next()?;
+        while piece.len() < PIECE_BYTES
+            && let Some(part) = parts.next()
+        {
+            piece.extend(part);
+        }
+        Some(piece)
+    })
 }

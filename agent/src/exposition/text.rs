@@ -12,7 +12,7 @@ pub(super) fn family(format: Format, f: LazyFamily) -> impl Iterator<Item = Stri
     let name = f.head.prometheus_name();
     let head = match format {
         Format::OpenMetrics => open_metrics_head(&f.head),
-        Format::Text => text_head(&f.head, &name),
+        Format::Text | Format::Protobuf => text_head(&f.head, &name),
     };
     [head].into_iter().chain(f.samples.map(move |s| series(&name, &s)))
 }
@@ -120,7 +120,7 @@ mod tests {
 
     /// Comments and samples of a page.
     fn lines(format: Format) -> (Vec<String>, Vec<String>) {
-        let page: String = format.pieces(families()).collect();
+        let page = String::from_utf8(format.pieces(families()).flatten().collect()).unwrap();
         page.lines().map(str::to_owned).partition(|l| l.starts_with('#'))
     }
 

@@ -32,6 +32,12 @@ impl History {
         self.0.push_back(Reading { time_ns, total_ns: cpu.total_ns(), idle_ns: cpu.idle_ns, iowait_ns: cpu.iowait_ns });
     }
 
+    /// Between the last two readings; none: there are not two.
+    pub(super) fn latest(&self) -> Option<HostUsage> {
+        let newest = self.0.back()?;
+        self.usage(newest.time_ns, newest.time_ns)
+    }
+
     /// Between the readings that enclose that time, else the nearest ones; none: there are not two.
     pub(super) fn usage(&self, first_ns: u64, last_ns: u64) -> Option<HostUsage> {
         let newest = self.0.len().checked_sub(1)?;
@@ -88,5 +94,8 @@ mod tests {
         assert_eq!(load(&history(1000, &[]), 0, S), Some((0, 5000)));
         assert_eq!(load(&history(0, &[]), 0, S), None);
         assert_eq!(load(&History::default(), 0, S), None);
+        let latest = |h: &History| h.latest().map(|u| (u.cpu_load, u.iowait));
+        assert_eq!(latest(&h), Some((5000, 5000)), "the ninth second was busy");
+        assert_eq!((latest(&history(0, &[])), latest(&History::default())), (None, None));
     }
 }

@@ -3,11 +3,12 @@
 
 mod figures;
 mod history;
+mod now;
 mod read;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use pidflow_schema::{FlowRecord, HostUsage};
@@ -19,6 +20,8 @@ pub(crate) use figures::{
     CpuTime, Disk, FileSystem, HostDescription, HostFigures, InterfaceCounters, Memory, Paging, Pressure, PressureStall,
 };
 use history::History;
+pub(crate) use now::HostNow;
+use now::LastTwo;
 use read::Reader;
 
 /// Between two readings: short against flows, long against what a reading costs (about 0.2 ms).
@@ -28,6 +31,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 struct State {
     latest: Arc<HostFigures>,
+    /// The reading before, and when both were made; none: there is one at the most.
+    before: Option<(Arc<HostFigures>, Instant)>,
+    latest_at: Option<Instant>,
     history: History,
 }
 
@@ -62,12 +68,20 @@ impl Host {
     fn take(&self, figures: HostFigures) {
         let mut state = self.state();
         state.history.push(engine_ns(), &figures.cpu);
-        state.latest = Arc::new(figures);
+        let before = std::mem::replace(&mut state.latest, Arc::new(figures));
+        state.before = state.latest_at.replace(Instant::now()).map(|at| (before, at));
     }
 
     /// The figures as of the last reading.
     pub(crate) fn latest(&self) -> Arc<HostFigures> {
         Arc::clone(&self.state().latest)
+    }
+
+    /// The host between the last two readings; none: there are not two.
+    pub(crate) fn now(&self) -> Option<HostNow> {
+        let state = self.state();
+        let ((before, before_at), latest_at) = (state.before.as_ref()?, state.latest_at?);
+        LastTwo { before: (before, *before_at), latest: (&state.latest, latest_at), history: &state.history }.now()
     }
 
     /// Puts the host's load during a record's flow into it; its times are the engine's.
@@ -111,7 +125,7 @@ mod tests {
     fn a_busy_second_shows_in_a_record_of_that_time() {
         let host = Host::start().unwrap();
         let from_ns = engine_ns();
-        let spinning = std::time::Instant::now();
+        let spinning = Instant::now();
         while spinning.elapsed() < Duration::from_millis(2200) {
             std::hint::black_box(0);
         }
@@ -119,5 +133,10 @@ mod tests {
         let cpus = host.latest().about.cpus as u32;
         // One of so many processors was busy nearly all of the time.
         assert!(usage.cpu_load >= 8_000 / cpus && usage.cpu_load <= 10_000, "{usage:?} of {cpus}");
+        let now = host.now().unwrap();
+        assert!(now.cpu_load >= 80.0 / f64::from(cpus) && now.cpu_load + now.iowait <= 100.1, "{now:?}");
+        assert_eq!((now.memory_total, now.load), (host.latest().memory.total, host.latest().load));
+        assert_eq!(now.pressure.len(), host.latest().pressure.len());
+        assert!(now.pressure.iter().all(|share| (0.0..=100.0).contains(share)), "{now:?}");
     }
 }

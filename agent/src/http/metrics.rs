@@ -41,7 +41,7 @@ impl<S: Sync> FromRequestParts<S> for MetricsRequest {
     }
 }
 
-/// Metrics for Prometheus, in its text format or OpenMetrics 1.0, as `Accept` says
+/// Metrics for Prometheus, in its text format, OpenMetrics 1.0 or protobuf, as `Accept` says
 ///
 /// A scrape loop (a client that sends `X-Prometheus-Scrape-Timeout-Seconds`) sees zero once for each counter that
 /// is new to it, so that `rate` and `increase` include what was counted before.
@@ -52,8 +52,12 @@ impl<S: Sync> FromRequestParts<S> for MetricsRequest {
     responses(
         (
             status = 200,
-            description = "Text 0.0.4, unless OpenMetrics is preferred.",
-            content((String = "text/plain"), (String = "application/openmetrics-text"))
+            description = "Text 0.0.4, unless OpenMetrics or protobuf (delimited `io.prometheus.client.MetricFamily`) is preferred.",
+            content(
+                (String = "text/plain"),
+                (String = "application/openmetrics-text"),
+                (Vec<u8> = "application/vnd.google.protobuf")
+            )
         ),
         AnyRefusal
     )

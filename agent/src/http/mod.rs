@@ -13,6 +13,7 @@ mod guard;
 mod health;
 mod host;
 mod index;
+mod ledger;
 mod limits;
 mod local_users;
 mod metrics;
@@ -51,6 +52,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use settings::Settings;
+pub(crate) use token::Token;
 
 /// The open ports.
 pub(crate) struct Ports {

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::AnyRefusal;
-use super::{elements, flows, graph, health, host, index, metrics, processes};
+use super::{elements, flows, graph, health, host, index, ledger, metrics, processes};
 use crate::published::Published;
 
 #[derive(OpenApi)]
@@ -52,6 +52,7 @@ pub(super) fn pages() -> OpenApiRouter<Published> {
         .routes(routes!(graph::page))
         .routes(routes!(elements::page))
         .routes(routes!(host::page))
+        .routes(routes!(ledger::page))
         .routes(routes!(page))
 }
 
@@ -89,6 +90,7 @@ mod tests {
             "/api/flows",
             "/api/graph",
             "/api/host",
+            "/api/ledger",
             "/api/openapi.json",
             "/api/processes",
             "/livez",

@@ -16,11 +16,11 @@ pub(super) fn is_in_environment() -> bool {
 
 /// A secret: it is shown nowhere.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Token(Box<[u8]>);
+pub(crate) struct Token(Box<[u8]>);
 
 impl Token {
     /// From the file, else from the variable; none: neither was given.
-    pub(super) fn given(file: Option<&Path>) -> Result<Option<Self>> {
+    pub(crate) fn given(file: Option<&Path>) -> Result<Option<Self>> {
         match (file, std::env::var_os(VARIABLE)) {
             (Some(file), _) => Self::read(file).map(Some),
             (None, Some(token)) => Self::new(token.as_encoded_bytes()).context(VARIABLE).map(Some),
@@ -41,6 +41,11 @@ impl Token {
             "a token is one line of letters, digits and -._~+/=; \"openssl rand -hex 32\" makes one"
         );
         Ok(Self(text.into()))
+    }
+
+    /// The value of the header `Authorization` with which a client brings it.
+    pub(crate) fn header(&self) -> Vec<u8> {
+        [b"Bearer ", &*self.0].concat()
     }
 
     /// Whether the header's value brings it, in a time that does not depend on how much of it is right.

@@ -4,8 +4,9 @@ use crate::figures::{bytes, clock, count, first_columns, fit, grouped};
 use crate::printable::clean_line;
 
 use super::rows::Rows;
+use crate::host::HostNow;
 
-/// The figures of the two header lines.
+/// The figures of the header lines.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Totals {
     /// Interfaces, joined.
@@ -24,6 +25,8 @@ pub(crate) struct Totals {
     pub(crate) lost: u64,
     /// Ends on this host with a process, and all ends on this host.
     pub(crate) attributed: (u64, u64),
+    /// The host; none: it was not read twice yet.
+    pub(crate) host: Option<HostNow>,
 }
 
 impl Totals {
@@ -41,7 +44,9 @@ const FIXED_COLUMNS: usize = 10 + 7 + 9 + 6 + 4 + 3;
 
 /// The screen, at most `height` lines of at most `width` columns.
 pub(crate) fn screen(totals: &Totals, rows: &Rows, (width, height): (usize, usize), note: &str) -> Vec<String> {
-    let mut lines = vec![first_line(totals, width), second_line(totals, width), heading(width)];
+    let mut lines = vec![first_line(totals, width), second_line(totals, width)];
+    lines.extend(totals.host.as_ref().map(|host| host_line(host, width)));
+    lines.push(heading(width));
     let room = height.saturating_sub(lines.len() + 1);
     let top = rows.top(room, totals.seconds);
     if top.is_empty() {
@@ -79,6 +84,34 @@ fn second_line(t: &Totals, width: usize) -> String {
     first_columns(&clean_line(&text), width).to_owned()
 }
 
+/// The host's processors, memory and load; what does not fit is left out as a whole.
+fn host_line(host: &HostNow, width: usize) -> String {
+    let memory = format!("mem {} of {}", bytes(host.memory_used), bytes(host.memory_total));
+    let parts = [
+        format!("CPU {:.0} %", host.cpu_load),
+        format!("I/O wait {:.0} %", host.iowait),
+        memory,
+        format!("load {}", host.load.map(short).join(" ")),
+    ];
+    let shares: Vec<_> = host.pressure.iter().map(|share| format!("{share:.0}")).collect();
+    let pressure = (!shares.is_empty()).then(|| format!("PSI {} %", shares.join("/")));
+    let mut line = String::new();
+    for part in parts.into_iter().chain(pressure) {
+        let gap = if line.is_empty() { "" } else { "  " };
+        if line.chars().count() + gap.len() + part.chars().count() > width {
+            break;
+        }
+        line = line + gap + &part;
+    }
+    line
+}
+
+/// `0.52`, `12.3`, `123`.
+fn short(number: f64) -> String {
+    let decimals = if number < 9.995 { 2 } else { usize::from(number < 99.95) };
+    format!("{number:.decimals$}")
+}
+
 fn heading(width: usize) -> String {
     let titles = ["BYTES".to_owned(), "RATE".to_owned(), "PKTS".to_owned()];
     // Reverse video; the escape sequences take no column.
@@ -107,7 +140,9 @@ mod tests {
 
     #[test]
     fn it_fits_any_screen() {
-        let totals = Totals { interfaces: "any".into(), packets: u64::MAX, octets: u64::MAX, ..Totals::default() };
+        let host = Some(host([100.0; 3]));
+        let totals =
+            Totals { interfaces: "any".into(), packets: u64::MAX, octets: u64::MAX, host, ..Totals::default() };
         for size in [(80, 24), (40, 10), (200, 50), (1, 1), (10, 3), (0, 0)] {
             let lines = screen(
                 &totals,
@@ -117,6 +152,29 @@ mod tests {
             );
             assert!(lines.len() <= size.1 && lines.iter().all(|l| columns(l) <= size.0), "{size:?}: {lines:#?}");
         }
+    }
+
+    fn host(pressure: [f64; 3]) -> HostNow {
+        let (cpu_load, iowait) = (99.6, 0.4);
+        let (memory_used, memory_total) = (999_000_000_000, 999_000_000_000);
+        HostNow { cpu_load, iowait, memory_used, memory_total, load: [123.4, 12.34, 0.5], pressure: pressure.into() }
+    }
+
+    #[test]
+    fn the_hosts_figures_fit_eighty_columns_and_are_never_cut() {
+        let usual = HostNow { load: [0.52, 1.5, 9.99], memory_used: 3_400_000_000, ..host([1.4, 0.0, 12.0]) };
+        let line = "CPU 100 %  I/O wait 0 %  mem 3.4 GB of 999 GB  load 0.52 1.50 9.99  PSI 1/0/12 %";
+        assert_eq!(host_line(&usual, 120), line);
+        let quiet = HostNow { cpu_load: 12.0, memory_total: 64_000_000_000, ..usual.clone() };
+        let line = "CPU 12 %  I/O wait 0 %  mem 3.4 GB of 64 GB  load 0.52 1.50 9.99  PSI 1/0/12 %";
+        assert_eq!((host_line(&quiet, 80), line.len() <= 80), (line.to_owned(), true));
+        let busy = host_line(&host([100.0; 3]), 80);
+        assert_eq!(busy, "CPU 100 %  I/O wait 0 %  mem 999 GB of 999 GB  load 123 12.3 0.50");
+        let none = HostNow { pressure: Vec::new(), ..usual };
+        assert_eq!(host_line(&none, 80), "CPU 100 %  I/O wait 0 %  mem 3.4 GB of 999 GB  load 0.52 1.50 9.99");
+        assert_eq!((host_line(&none, 24), host_line(&none, 3)), ("CPU 100 %  I/O wait 0 %".into(), String::new()));
+        let shown = |host| screen(&Totals { host, ..Totals::default() }, &Rows::default(), (80, 24), "");
+        assert_eq!((shown(None).len(), shown(Some(none)).len()), (24, 24));
     }
 
     #[test]

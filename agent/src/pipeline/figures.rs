@@ -5,6 +5,7 @@ use pidflow_engine::join::JoinCounters;
 use pidflow_exporters::Snapshot;
 
 use crate::capture::CaptureCounters;
+use crate::ledger::Ledger;
 use crate::probes::KernelCounts;
 
 /// Everything that counts, at one moment.
@@ -16,6 +17,8 @@ pub(crate) struct Figures {
     pub(crate) table: FlowTableCounters,
     /// Flows in it.
     pub(crate) active: usize,
+    /// Where every packet is.
+    pub(crate) ledger: Ledger,
     /// The join.
     pub(crate) join: JoinCounters,
     /// Processes and sockets held.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use pidflow_engine::flow_table::Traffic;
 use pidflow_schema::Flow;
 
 /// How long ended flows wait for late facts before they are joined, by a clock that nobody can set.
@@ -30,18 +31,24 @@ pub(super) struct Grace {
     /// Flows that may wait; of more the oldest are joined before their time.
     max_waiting: usize,
     joined_early: u64,
+    /// What is in those that wait.
+    traffic: Traffic,
 }
 
 impl Grace {
     /// None waits; at most so many will.
-    pub(super) const fn new(max_waiting: usize) -> Self {
-        Self { waiting: VecDeque::new(), given_until_ns: 0, max_waiting, joined_early: 0 }
+    pub(super) fn new(max_waiting: usize) -> Self {
+        Self { waiting: VecDeque::new(), given_until_ns: 0, max_waiting, joined_early: 0, traffic: Traffic::default() }
     }
 
     /// Takes the flows that the table gave at `now`.
     pub(super) fn take(&mut self, flows: impl Iterator<Item = Flow>, now: Instant) {
         let (due, ended_from_ns) = (now + JOIN_DELAY, self.given_until_ns);
-        self.waiting.extend(flows.map(|flow| Waiting { due, ended_from_ns, flow }));
+        let Self { waiting, traffic, .. } = self;
+        waiting.extend(flows.map(|flow| {
+            *traffic += Traffic::of(&flow);
+            Waiting { due, ended_from_ns, flow }
+        }));
     }
 
     /// The table has given every flow that ended before this time of the packets.
@@ -54,11 +61,16 @@ impl Grace {
         let due = self.waiting.partition_point(|w| w.due <= now);
         let too_many = self.waiting.len().saturating_sub(self.max_waiting);
         self.joined_early += too_many.saturating_sub(due) as u64;
-        self.waiting.drain(..due.max(too_many)).map(|w| w.flow)
+        let Self { waiting, traffic, .. } = self;
+        waiting.drain(..due.max(too_many)).map(|w| {
+            *traffic = *traffic - Traffic::of(&w.flow);
+            w.flow
+        })
     }
 
     /// All of them.
     pub(super) fn take_all(&mut self) -> impl Iterator<Item = Flow> + use<> {
+        self.traffic = Traffic::default();
         std::mem::take(&mut self.waiting).into_iter().map(|w| w.flow)
     }
 
@@ -70,6 +82,11 @@ impl Grace {
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// What is in those that wait.
+    pub(super) const fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     /// How many were joined before their time since the start, because too many waited.

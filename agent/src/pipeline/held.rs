@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use pidflow_engine::decode::FrameCount;
+
 use crate::capture::PacketBatch;
 
 /// How long batches wait. A sender that is preempted in its call is reported after its packet has arrived, and by then it is too
@@ -39,6 +41,12 @@ impl HeldBatches {
         Some(batch)
     }
 
+    /// What waits, by number of the interface, as the packet threads counted it.
+    pub(super) fn waiting(&self) -> Vec<(u32, FrameCount)> {
+        let all = self.batches.iter().flat_map(|(_, batch)| &batch.counts);
+        all.map(|counts| (counts.interface, counts.in_packets())).collect()
+    }
+
     /// Packets that wait.
     pub(super) const fn packets(&self) -> usize {
         self.packets
@@ -56,7 +64,13 @@ mod tests {
         let data = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 253, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
         let frame = Frame { time_ns: 1, wire_octets: 20, interface: 0, data: &data };
         let packet = Decoder::new(Fragments::Join).decode(101.into(), &frame).unwrap();
-        PacketBatch { source, seen_until_ns: 0, interfaces: Vec::new(), packets: vec![packet; packets] }
+        PacketBatch {
+            source,
+            seen_until_ns: 0,
+            interfaces: Vec::new(),
+            counts: Vec::new(),
+            packets: vec![packet; packets],
+        }
     }
 
     #[test]

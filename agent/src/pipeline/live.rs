@@ -17,6 +17,7 @@ use super::{Ended, Outlet, Sources, name_interfaces};
 use crate::allocator::Trimmer;
 use crate::capture::{PacketBatch, SeenUntil};
 use crate::clock::{BootClock, Timeline, engine_clock, engine_ns};
+use crate::ledger::{Books, Standing};
 use crate::memory::WAITING_FLOW_BYTES;
 use crate::pacing::Pacer;
 use crate::signals::Stop;
@@ -85,6 +86,7 @@ pub(crate) struct Live {
     grace: Grace,
     timeline: Timeline,
     clock_steps: u64,
+    books: Books,
     expired: Instant,
     trimmer: Trimmer,
 }
@@ -101,6 +103,7 @@ impl Live {
             grace: Grace::new(parts.max_waiting),
             timeline: Timeline::new(engine_clock()),
             clock_steps: 0,
+            books: Books::default(),
             expired: Instant::now(),
             trimmer: Trimmer::default(),
             parts,
@@ -156,6 +159,7 @@ impl Live {
 
     /// Lets a batch wait until the facts of its time have come; its packets get the engine's time.
     fn hold(&mut self, mut batch: PacketBatch, now: Moment) {
+        self.books.count(&batch.interfaces, &batch.counts);
         let stamp_ns = batch.packets.first().map_or(batch.seen_until_ns, |p| p.time_ns);
         let by_ns = self.timeline.to_engine(stamp_ns, now.engine_ns);
         if by_ns != 0 {
@@ -190,7 +194,9 @@ impl Live {
         // Packets may wait, so that they, not the clock, decide which flows are idle and which facts no flow will need.
         let seen_ns = self.seen_until.time_ns(now.engine_ns);
         let has_more = self.parts.table.expire(seen_ns, &mut self.flows);
+        let own = self.flows.len();
         self.parts.sources.flows.drain(&mut self.flows);
+        self.books.take_flows(self.flows.get(own..).unwrap_or_default());
         self.grace.take(self.flows.drain(..), now.instant);
         if !has_more {
             self.grace.all_given_until(seen_ns);
@@ -230,10 +236,19 @@ impl Live {
         }
     }
 
-    fn figures(&self) -> Figures {
+    pub(super) fn figures(&mut self) -> Figures {
         let LiveParts { sources, table, joiner, outlet, .. } = &self.parts;
+        let capture = sources.packets.counters();
+        let standing = Standing {
+            capture: &capture,
+            table,
+            held: &self.held.waiting(),
+            to_join: self.grace.traffic(),
+            ends: outlet.ends(),
+        };
         Figures {
-            capture: sources.packets.counters(),
+            ledger: self.books.close(&standing),
+            capture,
             table: table.counters(),
             active: table.len(),
             join: joiner.counters(),

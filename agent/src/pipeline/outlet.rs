@@ -8,6 +8,7 @@ use pidflow_schema::FlowRecord;
 
 use super::RECORD_BATCH;
 use super::figures::Figures;
+use crate::ledger::Ends;
 
 /// Reports what each process used; see [`pidflow_engine::join::Joiner::report_usage`].
 pub(crate) type ReportUsage<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&Usage));
@@ -31,6 +32,7 @@ pub(crate) type Enricher = Box<dyn FnMut(&mut FlowRecord)>;
 pub(crate) struct Outlet {
     enrichers: Vec<Enricher>,
     wall_ahead_ns: i64,
+    ends: Ends,
     onlooker: Option<Box<dyn PipelineObserver>>,
     /// A reload changes them while they work.
     exporters: Arc<ExporterSet>,
@@ -39,7 +41,7 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// To exporters alone.
     pub(crate) fn new(exporters: Arc<ExporterSet>) -> Self {
-        Self { enrichers: Vec::new(), wall_ahead_ns: 0, onlooker: None, exporters }
+        Self { enrichers: Vec::new(), wall_ahead_ns: 0, ends: Ends::default(), onlooker: None, exporters }
     }
 
     /// Also to an onlooker.
@@ -66,13 +68,16 @@ impl Outlet {
     /// As [`Outlet::hand_on`]; before each batch `pace` may wait for the exporters.
     pub(super) fn hand_on_paced(
         &mut self,
-        records: impl Iterator<Item = FlowRecord>,
+        mut records: impl Iterator<Item = FlowRecord>,
         mut pace: impl FnMut(&ExporterSet),
     ) {
-        let mut records = records.peekable();
-        while records.peek().is_some() {
-            let batch: Vec<_> = records.by_ref().take(RECORD_BATCH).map(|r| self.enriched(r)).collect();
-            let batch: Arc<[FlowRecord]> = batch.into();
+        loop {
+            // From an iterator of known length the records are written to where they stay.
+            let mut batch: Arc<[FlowRecord]> = records.by_ref().take(RECORD_BATCH).collect();
+            if batch.is_empty() {
+                return;
+            }
+            self.enrich(Arc::make_mut(&mut batch));
             if let Some(onlooker) = &mut self.onlooker {
                 onlooker.records(&batch);
             }
@@ -81,12 +86,23 @@ impl Outlet {
         }
     }
 
-    fn enriched(&mut self, mut record: FlowRecord) -> FlowRecord {
-        self.enrichers.iter_mut().for_each(|enrich| enrich(&mut record));
-        let (flow, by_ns) = (&mut record.flow, self.wall_ahead_ns);
-        flow.first_ns = flow.first_ns.saturating_add_signed(by_ns);
-        flow.last_ns = flow.last_ns.saturating_add_signed(by_ns);
-        record
+    fn enrich(&mut self, records: &mut [FlowRecord]) {
+        records.iter().for_each(|record| self.ends.count(record));
+        for enrich in &mut self.enrichers {
+            records.iter_mut().for_each(enrich);
+        }
+        if self.wall_ahead_ns != 0 {
+            let by_ns = self.wall_ahead_ns;
+            for FlowRecord { flow, .. } in records {
+                flow.first_ns = flow.first_ns.saturating_add_signed(by_ns);
+                flow.last_ns = flow.last_ns.saturating_add_signed(by_ns);
+            }
+        }
+    }
+
+    /// Records handed on, by how their ends were attributed.
+    pub(super) const fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// The onlooker, if there is one.

@@ -64,7 +64,15 @@ impl Reading {
     /// Ends all flows and sends everything; receivers that take records slowly get so long at the end.
     pub(crate) fn finish(mut self, detail: FlowEndDetail, max_drain: Duration) -> Ended {
         self.hand_on(1);
-        self.outlet.hand_on(self.table.drain(FlowEndReason::ForcedEnd, detail).map(offline));
+        let mut rest = self.table.drain(FlowEndReason::ForcedEnd, detail);
+        loop {
+            self.flows.extend(rest.by_ref().take(RECORD_BATCH));
+            if self.flows.is_empty() {
+                break;
+            }
+            self.outlet.hand_on(self.flows.drain(..).map(offline));
+        }
+        drop(rest);
         let exporters = self.outlet.exporters().shutdown(max_drain);
         Ended { capture: self.files.counters().clone(), table: self.table.counters(), exporters }
     }

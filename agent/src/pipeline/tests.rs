@@ -15,7 +15,8 @@ use super::figures::Figures;
 use super::live::Moment;
 use super::source::{FactSource, Inbox, PacketSource};
 use super::{Live, LiveParts, NOTHING_LEFT, Outlet, PipelineObserver, ReportUsage, Sources};
-use crate::capture::{CaptureCounters, Interface, PacketBatch, SeenUntil};
+use crate::capture::{BatchCounts, CaptureCounters, Interface, PacketBatch, SeenUntil};
+use crate::ledger::{Amount, Ledger};
 use crate::probes::KernelCounts;
 use crate::signals::Stop;
 
@@ -80,6 +81,7 @@ struct Seen {
     joined_early: Shared<u64>,
     clock_steps: Shared<u64>,
     why: Shared<&'static str>,
+    ledger: Shared<Ledger>,
 }
 
 impl PipelineObserver for Seen {
@@ -92,6 +94,8 @@ impl PipelineObserver for Seen {
     }
 
     fn publish(&mut self, figures: &Figures) {
+        assert_eq!(figures.ledger.gaps, [], "the ledger balances in every second of every test");
+        with(&self.ledger, |ledger| ledger.clone_from(&figures.ledger));
         with(&self.joined_early, |n| *n = figures.joined_early);
         with(&self.clock_steps, |n| *n = figures.clock_steps);
     }
@@ -158,10 +162,12 @@ impl Bench {
     /// A batch that the packet thread sends now: UDP packets of these client ports, stamped so long after the start.
     fn batch(&mut self, at_ns: u64, ports: impl IntoIterator<Item = u16>) -> PacketBatch {
         let time_ns = self.wall_ns(at_ns);
-        let packets = ports.into_iter().map(|port| packet(time_ns, port)).collect();
+        let packets: Vec<_> = ports.into_iter().map(|port| packet(time_ns, port)).collect();
+        let mut counts = BatchCounts::default();
+        packets.iter().for_each(|packet| counts.see(packet.frame_octets));
         let interface = Interface { number: 0, index: 1, name: "made0".into() };
         let interfaces = if std::mem::replace(&mut self.named, true) { Vec::new() } else { vec![interface] };
-        PacketBatch { source: 0, seen_until_ns: time_ns, interfaces, packets }
+        PacketBatch { source: 0, seen_until_ns: time_ns, interfaces, counts: vec![counts], packets }
     }
 
     /// A turn with a batch of packets stamped now.
@@ -360,4 +366,33 @@ fn a_record_passes_every_enricher_before_anybody_reads_it() {
     let records = with(&seen.records, std::mem::take);
     assert_eq!(records.len(), 2500);
     assert!(records.iter().all(|r| &*r.host == "first then second"));
+}
+
+#[test]
+fn the_ledger_follows_packets_from_the_batch_to_both_ends() {
+    let mut b = bench(100);
+    let amount = |packets| Amount { packets, bytes: packets * 32 };
+    b.fact(b.sent(9, 4000, 0));
+    b.packets(4000..4005);
+    let ledger = |b: &mut Bench, wait_ns| {
+        b.pass(wait_ns);
+        with(&b.seen.ledger, |ledger| ledger.clone())
+    };
+    let waiting = b.live.figures().ledger;
+    assert_eq!((waiting.total.captured, waiting.total.to_count), (amount(5), amount(5)));
+    let counted = ledger(&mut b, 2 * S);
+    assert_eq!((counted.total.in_flows, counted.flows.in_table), (amount(5), amount(5)));
+    b.pass(13 * S + 300 * MS);
+    let ended = b.live.figures().ledger;
+    assert_eq!((ended.flows.to_join, ended.flows.in_records), (amount(5), Amount::default()));
+    let told = ledger(&mut b, 2 * S);
+    assert_eq!(told.flows.in_records, amount(5));
+    assert_eq!(told.ends["source"].attributed.values().copied().sum::<Amount>(), amount(1));
+    assert_eq!(told.ends["source"].not_attributed["no-socket"], amount(4));
+    assert_eq!(told.ends["destination"].not_attributed["remote"], amount(5));
+    b.packets(4100..4107);
+    let seen = b.seen.clone();
+    b.live.finish("stopping");
+    let last = with(&seen.ledger, |ledger| ledger.clone());
+    assert_eq!((last.flows.in_records, last.flows.in_table), (amount(12), Amount::default()));
 }

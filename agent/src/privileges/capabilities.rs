@@ -16,6 +16,9 @@ pub(super) const ATTACHING: &[Capability] = &[
     Capability::CAP_DAC_READ_SEARCH,
 ];
 
+/// What reading captures and writing files needs where they are another user's.
+pub(super) const READING: &[Capability] = &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH];
+
 /// The names of those that are wanted and that this thread lacks.
 ///
 /// # Errors

@@ -63,7 +63,6 @@ fn apply(outputs: &[PathBuf]) -> Result<LandlockStatus, RulesetError> {
     let certificates = CERTIFICATES.iter().filter_map(std::env::var_os);
     let rules = rules.add_rules(path_beneath_rules(SYSTEM, read))?.add_rules(path_beneath_rules(certificates, read))?;
     let rules = rules.add_rules(path_beneath_rules([NULL], write))?;
-    // What cannot be a rule's (a pipe behind /dev/stdout) is not restricted either.
     let rules = outputs.iter().try_fold(rules, |rules, path| rules.add_rules(path_beneath_rules([path], write)))?;
     Ok(rules.restrict_self()?.landlock)
 }
@@ -71,7 +70,12 @@ fn apply(outputs: &[PathBuf]) -> Result<LandlockStatus, RulesetError> {
 /// What must be writable for this output: the file, unless it is a plain one, and its folder, where it is made again and
 /// renamed; of a folder that is not there yet, the one that it will be made in.
 fn writable(path: &Path) -> Vec<PathBuf> {
+    // A link (/dev/stdout) leads to the file that is opened.
+    let found = std::fs::canonicalize(path);
+    let path = found.as_deref().unwrap_or(path);
     match std::fs::metadata(path) {
+        // A pipe or socket behind /dev/stdout is in no folder; Landlock takes no rule for it, and lets it be opened.
+        Ok(_) if found.is_err() => Vec::new(),
         Ok(is) if is.is_dir() || !is.is_file() => vec![path.to_owned()],
         Ok(_) | Err(_) => vec![nearest_folder(path)],
     }
@@ -148,6 +152,11 @@ mod tests {
         restricted(Files::Outputs, std::slice::from_ref(&spool), || fs::create_dir_all(&spool).unwrap());
         assert_eq!(nearest_folder(Path::new("/dev/nothing/at/all")), Path::new("/dev"));
         assert_eq!(writable(Path::new("/dev/full")), [PathBuf::from("/dev/full")]);
+        fs::create_dir(dir.path().join("elsewhere")).unwrap();
+        fs::write(dir.path().join("elsewhere/file"), "").unwrap();
+        std::os::unix::fs::symlink("elsewhere/file", dir.path().join("link")).unwrap();
+        let real = fs::canonicalize(dir.path().join("elsewhere")).unwrap();
+        assert_eq!(writable(&dir.path().join("link")), [real]);
     }
 
     #[test]

@@ -46,6 +46,12 @@ pub(crate) enum Role {
     Signals,
     /// Draws the live view.
     View,
+    /// Of `pidflow read`: opens capture files.
+    Inputs,
+    /// Of `pidflow read`: decodes them.
+    Reading,
+    /// Of `pidflow read`: everything of exporters.
+    Results,
 }
 
 /// What a role may do.
@@ -74,8 +80,8 @@ const fn rights(
 }
 
 /// Every role. Who reads what strangers send holds no capability at all.
-pub(crate) const RIGHTS: [Rights; 12] = {
-    use Capability::{CAP_BPF, CAP_DAC_READ_SEARCH, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE};
+pub(crate) const RIGHTS: [Rights; 15] = {
+    use Capability::{CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE};
     [
         // Counters of eBPF maps are read by a system call.
         rights(Role::Pipeline, "pidflow", &[CAP_BPF], Calls::Maps, Files::Any),
@@ -93,6 +99,11 @@ pub(crate) const RIGHTS: [Rights; 12] = {
         rights(Role::Exporters, "export-KIND, spool-KIND, note-KIND and others", &[], Calls::Usual, Files::Outputs),
         rights(Role::Signals, "signals", &[], Calls::Usual, Files::System),
         rights(Role::View, "view", &[], Calls::Usual, Files::System),
+        // Captures may be another user's.
+        rights(Role::Inputs, "inputs (read)", &[CAP_DAC_READ_SEARCH], Calls::Answering, Files::Any),
+        rights(Role::Reading, "pidflow (read)", &[], Calls::Answering, Files::System),
+        // Who asks for a file in another user's folder as root gets it; Landlock keeps it to that.
+        rights(Role::Results, "export-KIND and others (read)", &[CAP_DAC_OVERRIDE], Calls::Usual, Files::Outputs),
     ]
 };
 
@@ -162,9 +173,21 @@ pub(crate) fn in_role<T: Send>(role: Role, outputs: &[PathBuf], f: impl FnOnce()
 /// # Errors
 /// The kernel refuses.
 pub(crate) fn keep_for_attaching() -> Result<()> {
+    keep(capabilities::ATTACHING)
+}
+
+/// As [`keep_for_attaching`], what opening capture files and outputs needs.
+///
+/// # Errors
+/// The kernel refuses.
+pub(crate) fn keep_for_reading() -> Result<()> {
+    keep(capabilities::READING)
+}
+
+fn keep(wanted: &[Capability]) -> Result<()> {
     no_new_privileges().context("no_new_privs")?;
-    capabilities::bound(capabilities::ATTACHING);
-    capabilities::keep(capabilities::ATTACHING).context("capabilities")
+    capabilities::bound(wanted);
+    capabilities::keep(wanted).context("capabilities")
 }
 
 fn no_new_privileges() -> io::Result<()> {
@@ -179,7 +202,7 @@ fn no_new_privileges() -> io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 12] = [
+    const ROLES: [Role; 15] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,
@@ -192,6 +215,9 @@ mod tests {
         Role::Exporters,
         Role::Signals,
         Role::View,
+        Role::Inputs,
+        Role::Reading,
+        Role::Results,
     ];
 
     #[test]
@@ -205,7 +231,9 @@ mod tests {
     #[test]
     fn no_role_keeps_what_is_taken_from_all() {
         for r in RIGHTS {
-            assert!(r.capabilities.iter().all(|c| capabilities::ATTACHING.contains(c)), "{:?}", r.role);
+            let is_read = matches!(r.role, Role::Inputs | Role::Reading | Role::Results);
+            let kept = if is_read { capabilities::READING } else { capabilities::ATTACHING };
+            assert!(r.capabilities.iter().all(|c| kept.contains(c)), "{:?}", r.role);
         }
     }
 

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, anyhow};
-use aya::programs::Program;
+use aya::programs::{CgroupAttachMode, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::btf::KernelLayout;
+use super::cgroup;
 use super::hooks::{Attach, Attachment, HOOKS, Hook, accept_hook, exit_hook};
 use super::{Backend, HookReport};
 
@@ -128,6 +129,12 @@ impl Attacher {
             (Attach::Syscall(_, event), Program::TracePoint(p)) => {
                 load_once(p.fd().is_ok(), || p.load())?;
                 p.attach("syscalls", event)?;
+            }
+            (Attach::Cgroup(..), Program::CgroupSock(p)) => {
+                let root = cgroup::root()?;
+                load_once(p.fd().is_ok(), || p.load())?;
+                // A link stands beside other programs without a flag, and is refused with one (`cgroup_bpf_link_attach`).
+                p.attach(root, CgroupAttachMode::Single)?;
             }
             _ => return Err(anyhow!("program {name} is of another kind")),
         }

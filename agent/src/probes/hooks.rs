@@ -17,13 +17,17 @@ pub(crate) enum Attach {
     Kretprobe(&'static str),
     /// System call tracepoint: program, event of the category `syscalls`.
     Syscall(&'static str, &'static str),
+    /// Program of the root cgroup: program, the kernel's name of the hook.
+    Cgroup(&'static str, &'static str),
 }
 
 impl Attach {
     /// The program's name in the object.
     pub(crate) fn program(self) -> String {
         match self {
-            Self::Raw(program, _) | Self::Syscall(program, _) | Self::Fexit(program, _) => program.to_owned(),
+            Self::Raw(program, _) | Self::Syscall(program, _) | Self::Fexit(program, _) | Self::Cgroup(program, _) => {
+                program.to_owned()
+            }
             Self::Fentry(f) => format!("fentry_{f}"),
             Self::Kprobe(f) => format!("kprobe_{f}"),
             Self::Kretprobe(f) => format!("kretprobe_{f}"),
@@ -39,6 +43,7 @@ impl Attach {
             Self::Kprobe(f) => format!("kprobe:{f}"),
             Self::Kretprobe(f) => format!("kretprobe:{f}"),
             Self::Syscall(_, t) => format!("tracepoint:syscalls:{t}"),
+            Self::Cgroup(_, hook) => format!("cgroup:{hook}"),
         }
     }
 }
@@ -79,7 +84,7 @@ const fn tracepoint(attach: &'static [Attach], lost: &'static str) -> Attachment
     Attachment { backend: Some(Backend::Tracepoint), attach, lost }
 }
 
-use Attach::{Fentry, Fexit, Kprobe, Kretprobe, Raw, Syscall};
+use Attach::{Cgroup, Fentry, Fexit, Kprobe, Kretprobe, Raw, Syscall};
 
 const EXIT_BEFORE_MEMORY: Hook = Hook {
     fact: "process exit",
@@ -143,7 +148,14 @@ pub(crate) const HOOKS: &[Hook] = &[
     },
     Hook {
         fact: "process exec",
-        ways: &[any(&[Raw("process_exec", "sched_process_exec")])],
+        ways: &[
+            any(&[Raw("process_exec_resolved", "sched_process_exec")]),
+            Attachment {
+                backend: None,
+                attach: &[Raw("process_exec", "sched_process_exec")],
+                lost: "full paths of executables of short-lived processes that were given another way",
+            },
+        ],
         missing: "names and command lines of short-lived processes",
     },
     Hook {
@@ -211,6 +223,7 @@ pub(crate) const HOOKS: &[Hook] = &[
         ways: &[
             fentry(&[Fentry("inet_release")]),
             kprobe(&[Kprobe("inet_release")]),
+            tracepoint(&[Cgroup("cgroup_sock_release", "sock_release")], ""),
             tracepoint(
                 &[Raw("tcp_close_by_state", "inet_sock_set_state")],
                 "close of UDP sockets before their process ends",

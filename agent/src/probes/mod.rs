@@ -8,9 +8,12 @@ mod addresses;
 #[cfg(feature = "probes")]
 mod attach;
 #[cfg(feature = "probes")]
+mod between;
 mod btf;
 #[cfg(feature = "probes")]
 mod btf_reader;
+#[cfg(feature = "probes")]
+mod cgroup;
 mod delay;
 mod descriptions;
 #[cfg(feature = "probes")]
@@ -35,7 +38,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use pidflow_engine::fact::{Fact, ProcessId};
+use pidflow_engine::fact::{Fact, ProcessId, Sample};
 
 pub(crate) use delay::DelayAccounting;
 pub(crate) use procfs_read::own_network_namespace;
@@ -237,11 +240,20 @@ impl Probes {
 fn ask(requests: &Sender<Request>, refused: &mut u64, event: &Fact) {
     let request = match event {
         Fact::Exec { task, .. } => Request::Describe(task.id),
-        Fact::Socket { task, socket, .. } => Request::Watch(task.id, socket.netns),
+        Fact::Socket { task, socket, sample, .. } => {
+            *refused +=
+                u64::from(has_many_threads(sample.as_ref()) && requests.try_send(Request::Sample(task.id)).is_err());
+            Request::Watch(task.id, socket.netns)
+        }
         Fact::Exit { task, .. } => Request::Forget(task.id),
         _ => return,
     };
     *refused += u64::from(requests.try_send(request).is_err());
+}
+
+/// Whether the kernel side did not sum up what the process used.
+fn has_many_threads(sample: Option<&Sample>) -> bool {
+    sample.is_some_and(|s| s.cpu_ns.is_none())
 }
 
 /// Identity in the terms of /proc.

@@ -44,14 +44,22 @@ fn fork(e: &abi::ForkEvent, clock: BootClock, privacy: &Privacy) -> Fact {
 
 fn exec(e: &abi::ExecEvent, clock: BootClock, privacy: &Privacy) -> Fact {
     let path = e.path.get(..e.path_len as usize).unwrap_or_default();
+    let path = if e.path_is_chain == 0 { String::from_utf8_lossy(path) } else { path_of_chain(path).into() };
     let args = e.args.get(..e.args_len as usize).unwrap_or_default();
     Fact::Exec {
         time_ns: clock.at(e.time_ns),
         task: task(&e.task, clock, privacy),
         parent_pid: e.parent_tgid,
-        path: privacy.executable(&String::from_utf8_lossy(path)),
+        path: privacy.executable(&path),
         command_line: privacy.command_line(args, args.len() == abi::ARGS_LEN),
     }
+}
+
+/// The path whose names a chain has, the last one first. A file in memory alone is said to be deleted, as /proc does.
+fn path_of_chain(chain: &[u8]) -> String {
+    let names: Vec<_> = chain.split(|b| *b == 0).filter(|name| !name.is_empty()).map(String::from_utf8_lossy).collect();
+    let path: String = names.iter().rev().flat_map(|name| ["/", name]).collect();
+    if names.len() == 1 && path.starts_with("/memfd:") { path + " (deleted)" } else { path }
 }
 
 fn exit(e: &abi::ExitEvent, clock: BootClock, privacy: &Privacy) -> Fact {
@@ -115,7 +123,7 @@ fn sample(u: &abi::Usage, time_ns: u64) -> Sample {
         rss: has(abi::USAGE_RSS).then_some(u.rss),
         peak_rss: has(abi::USAGE_PEAK).then_some(u.peak_rss),
         iowait_ns: (whole && has(abi::USAGE_DELAY)).then_some(u.blkio_delay_ns),
-        threads: None,
+        threads: Some(u.threads),
     }
 }
 
@@ -154,5 +162,20 @@ fn same_family(a: IpAddr, other: IpAddr) -> IpAddr {
         (true, IpAddr::V4(_)) if !other.is_unspecified() => Ipv4Addr::UNSPECIFIED.into(),
         (true, IpAddr::V6(_)) if !other.is_unspecified() => Ipv6Addr::UNSPECIFIED.into(),
         _ => a,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_of_chain;
+
+    #[test]
+    fn a_chain_of_names_is_a_path() {
+        assert_eq!(path_of_chain(b"prog\0bin\0usr\0"), "/usr/bin/prog");
+        assert_eq!(path_of_chain(b"init\0"), "/init");
+        assert_eq!(path_of_chain(b"memfd:x\0"), "/memfd:x (deleted)");
+        assert_eq!(path_of_chain(b"memfd:x\0tmp\0"), "/tmp/memfd:x", "a file of that name");
+        assert_eq!(path_of_chain(b"\xff\0d\0"), "/d/\u{fffd}");
+        assert_eq!(path_of_chain(b""), "");
     }
 }

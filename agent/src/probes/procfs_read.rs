@@ -64,30 +64,67 @@ fn find_container_id(cgroups: &str) -> Option<&str> {
 
 /// Usage of a process now; none: it is gone or its PID is another process's.
 pub(crate) fn sample(id: ProcessId) -> Option<Sample> {
+    let (p, stat, sample) = quick(id)?;
+    let peak_rss = status(&p).and_then(|s| s.vmhwm).map(|kib| kib * 1024);
+    Some(Sample { peak_rss, iowait_ns: iowait(&p, &stat), ..sample })
+}
+
+/// As [`sample`], what one file and one call tell: CPU time, faults, resident memory.
+pub(crate) fn quick_sample(id: ProcessId) -> Option<Sample> {
+    quick(id).map(|(_, _, sample)| sample)
+}
+
+fn quick(id: ProcessId) -> Option<(Process, Stat, Sample)> {
     let p = Process::new(i32::try_from(id.pid).ok()?).ok()?;
+    let time_ns = engine_ns();
+    let clock = cpu_clock(id.pid);
     let stat = p.stat().ok().filter(|s| s.starttime == id.start)?;
-    let peak = status(&p).and_then(|s| s.vmhwm).map(|kib| kib * 1024);
-    Some(Sample {
-        time_ns: engine_ns(),
-        cpu_ns: Some(cpu_time(&stat)),
+    let sample = Sample {
+        time_ns,
+        cpu_ns: Some(cpu_time(clock, (stat.utime + stat.stime) * TICK_NS)),
         minor_faults: Some(stat.minflt),
         major_faults: Some(stat.majflt),
         rss: Some(stat.rss * procfs::page_size()),
-        peak_rss: peak,
-        // 0 also stands for "delay accounting was off when the process started".
-        iowait_ns: stat.delayacct_blkio_ticks.filter(|&t| t > 0).map(|t| t * TICK_NS),
         threads: u32::try_from(stat.num_threads).ok(),
-    })
+        ..Sample::default()
+    };
+    Some((p, stat, sample))
 }
 
-/// A single thread's run time is known to the nanosecond, that of several only in ticks.
-fn cpu_time(stat: &Stat) -> u64 {
-    let exact = (stat.num_threads == 1).then(|| schedstat(stat.pid)).flatten();
-    exact.unwrap_or((stat.utime + stat.stime) * TICK_NS)
+/// The clock counts nanoseconds, /proc ticks of the same. Where the two are far apart, the number means another process to
+/// the clock: this agent is in a PID namespace of its own.
+fn cpu_time(clock_ns: Option<u64>, ticks_ns: u64) -> u64 {
+    let allowed = 4 * TICK_NS + ticks_ns / 20;
+    clock_ns.filter(|ns| ns.abs_diff(ticks_ns) <= allowed).unwrap_or(ticks_ns)
 }
 
-fn schedstat(pid: i32) -> Option<u64> {
-    fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?.split_whitespace().next()?.parse().ok()
+/// `CPUCLOCK_SCHED` of `include/linux/posix-timers_types.h`: the run time of all threads, those that ended included.
+const RUN_TIME: i32 = 2;
+
+/// The clock of a process's CPU time, nanoseconds (`clock_getcpuclockid(3)`, which reads another one of the clocks).
+fn cpu_clock(pid: u32) -> Option<u64> {
+    let clock = (!i32::try_from(pid).ok()? << 3) | RUN_TIME;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` outlives the call.
+    let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?);
+    (result == 0).then_some(seconds * 1_000_000_000 + nanoseconds)
+}
+
+/// Block I/O delay of all threads; none: delay accounting is off, or was when they started. The process's own file has only
+/// its leader's.
+fn iowait(p: &Process, stat: &Stat) -> Option<u64> {
+    let ticks = match stat.num_threads {
+        1 => stat.delayacct_blkio_ticks,
+        _ if !has_delay_accounting() => None,
+        _ => p.tasks().ok().map(|all| all.flatten().filter_map(|t| t.stat().ok()?.delayacct_blkio_ticks).sum()),
+    };
+    ticks.filter(|&t| t > 0).map(|t| t * TICK_NS)
+}
+
+/// Whether the kernel counts delays: without, nothing is worth a look at each thread.
+fn has_delay_accounting() -> bool {
+    fs::read_to_string("/proc/sys/kernel/task_delayacct").is_ok_and(|switch| switch.trim() == "1")
 }
 
 /// Inode number of the network namespace of a process: a number, or `self`.
@@ -118,6 +155,28 @@ mod tests {
             assert_eq!(find_container_id(&path), Some(id.as_str()));
         }
         assert_eq!(find_container_id("0::/user.slice/user-0.slice\n"), None);
+    }
+
+    /// Ticks of 10 ms told of a process with threads nothing that a short flow could be measured by.
+    #[test]
+    fn the_time_of_many_threads_is_known_to_the_nanosecond() {
+        let me = Process::myself().unwrap();
+        let id = process_id(me.pid, me.stat().unwrap().starttime);
+        let cpu = || quick_sample(id).unwrap().cpu_ns.unwrap();
+        let before = cpu();
+        std::thread::scope(|s| (0..4).for_each(|_| drop(s.spawn(|| (0..100_000).sum::<u64>()))));
+        let after = cpu();
+        assert!(after > before && !(after - before).is_multiple_of(TICK_NS), "{before} {after}");
+        let own = cpu_clock(std::process::id()).unwrap();
+        assert!(own >= after && own - after < 1_000_000_000, "{own} {after}");
+    }
+
+    #[test]
+    fn the_clock_of_another_process_is_not_taken() {
+        assert_eq!(cpu_time(Some(100_012_345), 90_000_000), 100_012_345);
+        assert_eq!(cpu_time(Some(100_012_345), 900_000_000), 900_000_000);
+        assert_eq!(cpu_time(None, 20_000_000), 20_000_000);
+        assert_eq!(cpu_clock(0x7fff_fff0), None, "no such process");
     }
 
     #[test]

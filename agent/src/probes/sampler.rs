@@ -12,6 +12,7 @@ use pidflow_engine::fact::{Fact, ProcessId};
 use procfs::process::Process;
 
 use super::addresses::{OwnAddresses, Pace, addresses_fact};
+use super::between::Between;
 use super::descriptions::Descriptions;
 use super::pods::Pods;
 use super::sampler_counts::SamplerCounts;
@@ -29,6 +30,8 @@ pub(crate) enum Request {
     Describe(ProcessId),
     /// This process uses sockets in this network namespace: sample it from now on.
     Watch(ProcessId, u32),
+    /// This process did something, and the kernel side did not tell its CPU time: it has many threads.
+    Sample(ProcessId),
     /// This process has ended.
     Forget(ProcessId),
     /// Events were lost: report the current sockets.
@@ -99,6 +102,7 @@ struct SamplerState {
     users: Users,
     privacy: Arc<Privacy>,
     descriptions: Descriptions,
+    between: Between,
     turn: usize,
 }
 
@@ -114,6 +118,7 @@ impl SamplerState {
             users: Users::below(&sampler.host_root),
             privacy: Arc::clone(&sampler.privacy),
             descriptions: Descriptions::default(),
+            between: Between::default(),
             turn: 0,
         }
     }
@@ -136,6 +141,7 @@ impl SamplerState {
     fn serve(&mut self, sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
         let due = Instant::now() + sampler.interval;
         self.descriptions.begin_round();
+        self.between.begin_round();
         while Instant::now() < due {
             self.take_changes(facts);
             if !self.serve_until(due.min(Instant::now() + CHANGES_INTERVAL), sampler, facts) {
@@ -176,6 +182,10 @@ impl SamplerState {
             Request::Describe(_) if !sampler.looks_up => {}
             Request::Describe(id) => sampler.counts.given_up(self.descriptions.ask(id)),
             Request::Watch(id, netns) => self.watch(id, netns, sampler.looks_up, facts),
+            Request::Sample(id) if self.between.is_due(id, Instant::now()) => {
+                facts.extend(procfs_read::quick_sample(id).map(|sample| Fact::Sampled { id, sample }));
+            }
+            Request::Sample(_) => {}
             Request::Forget(id) => self.forget(id),
             Request::Recount => self.recount(facts),
         }
@@ -210,6 +220,7 @@ impl SamplerState {
 
     fn forget(&mut self, id: ProcessId) {
         self.descriptions.forget(id);
+        self.between.forget(id);
         if self.known.remove(&id) {
             self.watched.retain(|w| *w != id);
         }

@@ -1,7 +1,11 @@
 //! On the running kernel: needs root, says so when it is not.
 
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -97,12 +101,59 @@ fn a_process_of_milliseconds_is_reported_from_fork_to_exit() {
     });
     let exec = probes.wait_for("exec", |e| matches!(e, Fact::Exec { task, .. } if task.id.pid == pid));
     let Fact::Exec { path, command_line, .. } = exec else { unreachable!() };
-    assert_eq!((&*path, &*command_line), ("/bin/sleep", "/bin/sleep 0.003"));
+    assert_eq!(Path::new(&*path), fs::canonicalize("/bin/sleep").unwrap());
+    assert_eq!(&*command_line, "/bin/sleep 0.003");
     let exit = probes.wait_for("exit", |e| matches!(e, Fact::Exit { task, .. } if task.id.pid == pid));
     let Fact::Exit { task, sample, .. } = exit else { unreachable!() };
     assert_eq!(&*task.comm, "sleep");
     // It has slept in between: the kernel brings CPU time up to date when a process is switched, not at its end.
     assert!(sample.cpu_ns.unwrap() > 0 && sample.minor_faults.unwrap() > 0 && sample.peak_rss.unwrap() > 0);
+}
+
+/// Processes that are gone before /proc could be asked.
+#[test]
+fn the_executable_is_the_file_however_it_was_named() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let folder = fs::canonicalize(dir.path()).unwrap().join("a folder");
+    let (program, link, script) = (folder.join("prog"), folder.join("link"), folder.join("script"));
+    fs::create_dir(&folder).unwrap();
+    fs::copy("/bin/true", &program).unwrap();
+    std::os::unix::fs::symlink("prog", &link).unwrap();
+    fs::write(&script, "#!./prog\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let open = File::open(&program).unwrap();
+    let by_number = format!("/proc/{}/fd/{}", std::process::id(), open.as_raw_fd());
+    let mut probes = Watch::new(Backend::Tracepoint);
+    for named in ["./prog", "../a folder/./prog", "./link", link.to_str().unwrap(), "./script", &by_number] {
+        let mut child = std::process::Command::new(named).current_dir(&folder).spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        let exec = probes.wait_for("exec", |e| matches!(e, Fact::Exec { task, .. } if task.id.pid == pid));
+        assert!(matches!(&exec, Fact::Exec { path, .. } if Path::new(&**path) == program), "{named}: {exec:?}");
+    }
+}
+
+/// The peak of the program before an exec is not the next one's.
+#[test]
+fn the_peak_of_memory_is_the_programs_own() {
+    if !is_root() {
+        return;
+    }
+    let ballast = std::hint::black_box(vec![1_u8; 64 << 20]);
+    let mut probes = Watch::new(Backend::Tracepoint);
+    let mut child = std::process::Command::new("/bin/sleep").arg("0.003").spawn().unwrap();
+    let pid = child.id();
+    child.wait().unwrap();
+    let exit = probes.wait_for("exit", |e| matches!(e, Fact::Exit { task, .. } if task.id.pid == pid));
+    let peak = if let Fact::Exit { sample, .. } = exit { sample.peak_rss } else { None };
+    assert!(
+        peak.is_none_or(|p| p < 16 << 20),
+        "{peak:?} of a program that takes 2 MB, forked by one of {}",
+        ballast.len()
+    );
 }
 
 /// From the kernel's event and from /proc.

@@ -6,6 +6,7 @@ use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, ProcessEnd};
 
 use super::losses::Loss;
 use crate::host::HostFigures;
+use crate::ledger::Ledger;
 use crate::metrics::talk::ShownTraffic;
 
 /// Counters under a label.
@@ -82,6 +83,8 @@ pub(crate) struct Status {
     pub(crate) talk: ShownTraffic,
     /// The host; none: nobody reads its figures.
     pub(crate) host: Option<Arc<HostFigures>>,
+    /// Where every packet is; none: nothing was counted yet.
+    pub(crate) ledger: Option<Arc<Ledger>>,
     /// Everything that was lost, by stage and reason, since the start.
     pub(crate) losses: Vec<Loss>,
     /// Why the agent is not ready, a line each; empty: it is.

@@ -9,7 +9,7 @@ use crate::template::Template;
 use crate::wire::{Draft, EncoderStats, Resend, ResendClock};
 
 use super::IpfixOptions;
-use super::options::{self, Figure, Totals, Type};
+use super::options::{self, Account, Figure, Told, Totals, Type};
 
 /// One part of the options records, never split.
 pub(super) enum Piece {
@@ -19,6 +19,8 @@ pub(super) enum Piece {
     Ignored(u64),
     FigureTemplate,
     Figure(Figure),
+    LedgerTemplate,
+    Account(Account),
     Interface(u32, Arc<str>),
 }
 
@@ -31,8 +33,13 @@ impl Piece {
         match self {
             Self::Type(t) => options::type_octets(t),
             Self::Figure(f) => f.octets(),
+            Self::Account(account) => account.octets(),
             Self::Interface(_, name) => options::interface_octets(name),
-            Self::Statistics(_) | Self::TypeTemplate | Self::Ignored(_) | Self::FigureTemplate => MAX_FIXED_PIECE,
+            Self::Statistics(_)
+            | Self::TypeTemplate
+            | Self::Ignored(_)
+            | Self::FigureTemplate
+            | Self::LedgerTemplate => MAX_FIXED_PIECE,
         }
     }
 
@@ -46,6 +53,8 @@ impl Piece {
             Self::Ignored(packets) => options::put_ignored(o.domain, *packets, draft),
             Self::FigureTemplate => options::put_figure_template(o.own_pen, draft),
             Self::Figure(figure) => figure.put(o.domain, draft),
+            Self::LedgerTemplate => options::put_ledger_template(o.own_pen, draft),
+            Self::Account(account) => account.put(o.domain, draft),
             Self::Interface(index, name) => options::put_interface(*index, name, draft),
         }
     }
@@ -59,6 +68,8 @@ pub(super) struct Announcements {
     types: Vec<Type>,
     /// Interfaces of the records.
     interfaces: BTreeMap<u32, Arc<str>>,
+    /// The ledger as it was told last.
+    ledger: Told,
 }
 
 impl Announcements {
@@ -66,9 +77,15 @@ impl Announcements {
         let sent = template.elements().iter().filter(|e| (o.direction.format().carries)(e));
         // RFC 5103's need no explanation: their types are IANA's.
         let foreign = sent.filter(|e| e.enterprise != pidflow_schema::Enterprise::Reverse);
-        let own = options::OWN_ELEMENTS.iter().filter(|_| o.metrics.is_some()).map(|e| Type::of_own(e, o.own_pen));
+        let own = options::own_elements().filter(|_| o.metrics.is_some()).map(|e| Type::of_own(e, o.own_pen));
         let types = foreign.filter_map(|e| Type::of(e, o.own_pen)).chain(own).collect();
-        Self { all: true, statistics: ResendClock::default(), types, interfaces: BTreeMap::new() }
+        Self {
+            all: true,
+            statistics: ResendClock::default(),
+            types,
+            interfaces: BTreeMap::new(),
+            ledger: Told::default(),
+        }
     }
 
     /// The receiver may have started again.
@@ -94,13 +111,16 @@ impl Announcements {
         pieces
     }
 
-    fn statistics(&self, o: &IpfixOptions, not_sent: u64, pieces: &mut Vec<Piece>) {
+    fn statistics(&mut self, o: &IpfixOptions, not_sent: u64, pieces: &mut Vec<Piece>) {
         pieces.push(Piece::Statistics(not_sent));
         let Some(metrics) = &o.metrics else { return };
         let families = metrics.families();
         pieces.push(Piece::Ignored(options::ignored_packets(&families)));
         pieces.push(Piece::FigureTemplate);
         pieces.extend(Figure::of(&families).into_iter().map(Piece::Figure));
+        let accounts = self.ledger.accounts(&families);
+        pieces.extend((!accounts.is_empty()).then_some(Piece::LedgerTemplate));
+        pieces.extend(accounts.into_iter().map(Piece::Account));
     }
 
     /// The record's interface when it is new, or has another name now.

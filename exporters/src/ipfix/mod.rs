@@ -7,7 +7,7 @@ mod options;
 
 pub use direction::Direction;
 pub use encoder::{IpfixEncoder, IpfixOptions};
-pub use options::FIGURES;
+pub use options::{FIGURES, LEDGER};
 
 use pidflow_schema::Element;
 

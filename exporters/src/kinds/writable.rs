@@ -1,9 +1,11 @@
-//! Whether a file or a folder could be written, without writing or making it.
+//! Whether a file or a folder could be written: it is opened as it will be, and nothing is written, cut or left behind.
 
 use std::ffi::CString;
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use crate::config::{ExporterConfig, JsonOutput, Output, Target};
 
@@ -12,6 +14,7 @@ pub(super) fn check(config: &ExporterConfig) -> Result<(), String> {
     let spool = config.delivery.spool.as_ref().filter(|_| config.output.is_reliable());
     if let Some(spool) = spool {
         folder(&spool.folder).map_err(|e| wrong("spool", &spool.folder, &e))?;
+        spool_files(&spool.folder).map_err(|(path, e)| wrong("spool", &path, &e))?;
     }
     match &config.output {
         Output::Ipfix(wire) | Output::Netflow9(wire) => match &wire.target {
@@ -37,6 +40,8 @@ fn wrong(key: &str, path: &Path, error: &io::Error) -> String {
 fn file(path: &Path) -> io::Result<()> {
     match path.metadata() {
         Ok(about) if about.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        Ok(about) if about.is_file() => OpenOptions::new().append(true).open(path).map(drop),
+        // To open a device or a pipe may do something.
         Ok(_) => access(path, libc::W_OK),
         Err(e) if e.kind() == ErrorKind::NotFound => existing_folder(parent(path)),
         Err(e) => Err(e),
@@ -54,11 +59,32 @@ fn folder(path: &Path) -> io::Result<()> {
     }
 }
 
+/// What is in a spool already is read and written on.
+fn spool_files(folder: &Path) -> Result<(), (PathBuf, io::Error)> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut own = files.filter(|path| path.is_file() && crate::spool::is_own_file(path));
+    own.try_for_each(|path| match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(_) => Ok(()),
+        Err(e) => Err((path, e)),
+    })
+}
+
 fn existing_folder(path: &Path) -> io::Result<()> {
     if !path.metadata()?.is_dir() {
         return Err(ErrorKind::NotADirectory.into());
     }
-    access(path, libc::W_OK | libc::X_OK)
+    match make_nameless(path) {
+        // Not every file system has files without a name.
+        Err(e) if [Some(libc::EOPNOTSUPP), Some(libc::EISDIR), Some(libc::EINVAL)].contains(&e.raw_os_error()) => {
+            access(path, libc::W_OK | libc::X_OK)
+        }
+        made => made,
+    }
+}
+
+/// Makes a file in the folder that nobody sees and that is gone at once.
+fn make_nameless(folder: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).custom_flags(libc::O_TMPFILE).mode(0o600).open(folder).map(drop)
 }
 
 /// The folder that a path is in; the one of a name alone is the working folder.
@@ -85,7 +111,7 @@ mod tests {
     fn outputs_that_can_be_created_are_accepted_and_others_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (is, sub) = (dir.path().join("is"), dir.path().join("a/b/c"));
-        std::fs::write(&is, "").unwrap();
+        fs::write(&is, "").unwrap();
         file(&is).unwrap();
         file(&dir.path().join("new")).unwrap();
         folder(&sub).unwrap();
@@ -95,8 +121,21 @@ mod tests {
         let turn = dir.path().join("turn");
         std::os::unix::fs::symlink(&turn, &turn).unwrap();
         assert!(file(&turn).is_err() && folder(&turn.join("x")).is_err());
-        let left = std::fs::read_dir(dir.path()).unwrap().count();
+        let left = fs::read_dir(dir.path()).unwrap().count();
         assert_eq!(left, 2, "nothing was made");
+    }
+
+    #[test]
+    fn files_are_as_they_were() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("flows.json");
+        fs::write(&path, "x").unwrap();
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
+        file(&path).unwrap();
+        make_nameless(dir.path()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

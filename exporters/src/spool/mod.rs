@@ -38,6 +38,15 @@ const SYNC_PERIOD: Duration = Duration::from_secs(1);
 /// How often it is looked whether the notes are right, where nobody says that they are not.
 const NOTE_PERIOD: Duration = Duration::from_secs(1);
 
+/// Held by who writes to the folder.
+const LOCK: &str = "lock";
+
+/// Whether a file in a spool's folder, by its name, is the spool's own.
+pub(crate) fn is_own_file(path: &Path) -> bool {
+    let is = |name| path.file_name().is_some_and(|n| n == name);
+    is(LOCK) || is(state::NAME) || segment::is_segment(path)
+}
+
 /// What was found when a spool was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Found {
@@ -256,7 +265,7 @@ fn sync_parent(folder: &Path) -> io::Result<()> {
 
 /// Two agents that write to one folder would spoil each other's segments.
 fn lock(folder: &Path) -> Result<File, SpoolError> {
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
     let error = |source| SpoolError::Folder { folder: folder.into(), source };
     let file = private_files::open(&path).map_err(error)?;
     match file.try_lock() {

@@ -185,7 +185,7 @@ pub(super) fn scan(folder: &Path) -> io::Result<VecDeque<Segment>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|e| SUFFIX.get(1..).is_some_and(|s| e == s)) {
+        if is_segment(&path) {
             match examine(&path) {
                 Some(segment) => found.push(segment),
                 None => {
@@ -207,6 +207,11 @@ fn header(first: u64) -> Vec<u8> {
     let checked = [MAGIC.as_slice(), &record::FORMAT.to_le_bytes(), &first.to_le_bytes()].concat();
     let sum = crc32fast::hash(&checked).to_le_bytes();
     [checked.as_slice(), &sum].concat()
+}
+
+/// Whether a file is called as segments are.
+pub(super) fn is_segment(path: &Path) -> bool {
+    path.extension().is_some_and(|e| SUFFIX.get(1..).is_some_and(|s| e == s))
 }
 
 /// Sequence number of the first record by the file's name; none: no segment has such a name.

@@ -10,7 +10,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::private_files;
 
-/// Bytes of a number: the number, its CRC-32, and nothing.
+/// The file.
+pub(super) const NAME: &str = "state";
+/// Octets of a number: the number, its CRC-32, and nothing.
 const SLOT_BYTES: usize = 16;
 
 /// Places of the numbers.
@@ -39,7 +41,7 @@ pub(super) struct StateFile {
 
 impl StateFile {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        let file = private_files::open(&folder.join("state"))?;
+        let file = private_files::open(&folder.join(NAME))?;
         Ok(Self { file, accepted: AtomicU64::new(0), noted: Mutex::new(0) })
     }
 

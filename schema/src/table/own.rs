@@ -74,11 +74,11 @@ macro_rules! end {
             row(concat!($end, "_CANDIDATE_PROC_PID"), concat!($side, "CandidateProcPid"), (Pidflow, $base + 11), T::Unsigned32,
                 |r| r.$f.candidate.as_ref().map(|c| c.pid.into())).writes(|r, v| set(v.number(), |n| candidate_mut(&mut r.$f).pid = n))
                 .group(Group::$candidate).identifier().otel(concat!("pidflow.", $otel, ".candidate.process.pid"))
-                .doc(concat!("Second candidate at the ", $otel, " end: the listening socket's owner where another process accepted.")),
+                .doc(concat!("Another process that may stand at the ", $otel, " end: the listening socket's owner where another process accepted; one of several that fit equally well; whose events were lost.")),
             row(concat!($end, "_CANDIDATE_PROC_NAME"), concat!($side, "CandidateProcName"), (Pidflow, $base + 12), T::String,
                 |r| r.$f.candidate.as_ref().and_then(|c| text(&c.name))).writes(|r, v| set(v.shared_text(), |n| candidate_mut(&mut r.$f).name = n))
                 .group(Group::$candidate).otel(concat!("pidflow.", $otel, ".candidate.process.executable.name"))
-                .doc(concat!("Name of the second candidate at the ", $otel, " end.")),
+                .doc(concat!("Name of the other process that may stand at the ", $otel, " end.")),
             row(concat!($end, "_K8S_NAMESPACE"), concat!($side, "K8sNamespace"), (Pidflow, $base + 13), T::String,
                 |r| r.$f.pod().and_then(|p| text(&p.namespace))).writes(|r, v| set(v.shared_text(), |n| pod_mut(&mut r.$f).namespace = n))
                 .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.namespace.name"))

@@ -34,6 +34,29 @@ pub(super) fn handover(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// As [`handover`], and every process lives on after it has closed its socket: its end does not say that it gave the port up.
+pub(super) fn given_up(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    let (_server, target) = wire::fork_receiver(LOOPBACKS[0], |socket| {
+        while socket.recv(&mut [0; 64]).is_ok() {}
+        Ok(())
+    })?;
+    let port = wire::udp_socket(LOOPBACKS[0], 0)?.local_addr()?.port();
+    let mut living = Vec::new();
+    for _ in 0..args.get("count", 20_u32)? {
+        let (mut has_closed, mut closed) = io::pipe()?;
+        living.push(sys::fork(|| {
+            send_once("udp-given-up", port, target)?.append_to(&truth)?;
+            closed.write_all(b"c")?;
+            thread::sleep(Duration::from_secs(60));
+            Ok(())
+        })?);
+        drop(closed);
+        has_closed.read_exact(&mut [0]).context("the process did not send")?;
+    }
+    Ok(())
+}
+
 fn send_once(scenario: &str, port: u16, target: SocketAddr) -> Result<Exchange> {
     let source = SocketAddr::new(target.ip(), port);
     let mut exchange = Exchange::begin(scenario, UDP, source, target);

@@ -12,10 +12,10 @@ use super::args::Args;
 use super::wire::{self, Closer, LOOPBACKS, Plan};
 use crate::sys;
 
-/// Every client makes one exchange after the other, `--pause-ms` apart, for 2 minutes at most.
+/// Every client makes one exchange after the other, `--pause-ms` apart, for `--seconds` at most.
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth = args.truth()?;
-    let until = Instant::now() + Duration::from_secs(120);
+    let until = Instant::now() + Duration::from_secs(args.get("seconds", 120)?);
     let pause = Duration::from_millis(args.get("pause-ms", 5)?);
     let (mut servers, mut clients) = (Vec::new(), Vec::new());
     for address in LOOPBACKS {

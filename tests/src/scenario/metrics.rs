@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::mem;
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -16,9 +18,13 @@ use super::wire::{self, Closer, LOOPBACKS, Plan, TCP};
 use crate::sys;
 use crate::truth::{Exchange, Expected, TrueEnd, Usage};
 
+/// Longer than it takes to sample a process of many threads on a busy machine.
+const SETTLING: Duration = Duration::from_millis(200);
+
 /// What a process does between connect and close.
 #[derive(Debug, Clone)]
 struct Task {
+    threads: usize,
     cpu: Duration,
     memory: usize,
     disk: Duration,
@@ -29,6 +35,7 @@ struct Task {
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let task = Task {
+        threads: args.get("threads", 1)?,
         cpu: Duration::from_millis(args.get("cpu-ms", 1000)?),
         memory: args.get("memory-mib", 64_usize)? << 20,
         disk: Duration::from_millis(args.get("disk-ms", 0)?),
@@ -47,11 +54,12 @@ fn working(address: IpAddr, task: &Task) -> Result<Exchange> {
     let (_server, target) = wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
     let (mut reader, mut writer) = std::io::pipe()?;
     let client = sys::fork(|| {
+        let crew = task.crew()?;
         let exchange = Exchange::begin("metrics", TCP, wire::unspecified(address, 0), target);
         let before = Snapshot::take()?;
         let stream = TcpStream::connect(target)?;
         let source = stream.local_addr()?;
-        let memory = task.perform()?;
+        let memory = task.perform(&crew)?;
         let mut exchange = wire::tcp_finish(exchange, stream, Plan::plain("metrics", target))?;
         exchange.set_source(source);
         exchange.source_usage = Some(before.until_now()?);
@@ -89,10 +97,11 @@ fn against_worker(address: IpAddr, task: &Task) -> Result<Exchange> {
 }
 
 fn serve_work(listener: &TcpListener, task: &Task) -> Result<()> {
+    let crew = task.crew()?;
     let (mut stream, _) = listener.accept()?;
     let before = Snapshot::take()?;
     let _size = stream.read(&mut [0; 64])?;
-    let memory = task.perform()?;
+    let memory = task.perform(&crew)?;
     let mut line = serde_json::to_vec(&(TrueEnd::current()?, before.until_now()?))?;
     line.push(b'\n');
     stream.write_all(&line).context("answer")?;
@@ -102,20 +111,50 @@ fn serve_work(listener: &TcpListener, task: &Task) -> Result<()> {
 }
 
 impl Task {
+    /// All threads but this one, which live as long as the process; each burns CPU until the process has the total that it
+    /// is sent.
+    fn crew(&self) -> Result<Vec<Sender<u64>>> {
+        let crew: Result<Vec<_>> = (1..self.threads).map(|_| helper()).collect();
+        // What it costs to start them is not the flow's.
+        self.settle();
+        crew
+    }
+
+    /// A process of many threads is idle where its flow begins and ends: it is sampled a little later.
+    fn settle(&self) {
+        if self.threads > 1 {
+            thread::sleep(SETTLING);
+        }
+    }
+
     /// Works. The caller keeps the memory to the end of the process, so that it is resident whenever the flow ends.
-    fn perform(&self) -> Result<Vec<u8>> {
+    fn perform(&self, crew: &[Sender<u64>]) -> Result<Vec<u8>> {
+        self.settle();
         let memory = hint::black_box(vec![1_u8; self.memory]);
-        burn(self.cpu)?;
+        let until = cpu_ns(&usage()?) + u64::try_from(self.cpu.as_nanos())?;
+        crew.iter().try_for_each(|thread| thread.send(until)).context("a thread is gone")?;
+        burn(until)?;
         if !self.disk.is_zero() {
             disk::wait_for_disk(&self.dir, self.disk)?;
         }
+        self.settle();
         Ok(memory)
     }
 }
 
-/// Burns `time` of the process's own CPU time, however busy the machine is.
-fn burn(time: Duration) -> Result<()> {
-    let wanted = cpu_ns(&usage()?) + u64::try_from(time.as_nanos())?;
+fn helper() -> Result<Sender<u64>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new().stack_size(64 << 10).spawn(move || {
+        // The sender is kept: it ends with the process.
+        while let Ok(until) = receiver.recv() {
+            let _ = burn(until);
+        }
+    })?;
+    Ok(sender)
+}
+
+/// Burns the process's own CPU time until its total is `wanted`, nanoseconds, however busy the machine is.
+fn burn(wanted: u64) -> Result<()> {
     let mut value = 1_u64;
     while cpu_ns(&usage()?) < wanted {
         for _ in 0..100_000 {
@@ -159,6 +198,7 @@ impl Snapshot {
             cpu_ns: cpu_ns(&now.usage) - cpu_ns(&self.usage),
             minor_faults: faults(|usage| usage.ru_minflt),
             major_faults: faults(|usage| usage.ru_majflt),
+            threads: fs::read_dir("/proc/self/task")?.count(),
             wall_ns: u64::try_from((now.at - self.at).as_nanos())?,
             iowait_ns: now.iowait_ns.zip(self.iowait_ns).map(|(now, before)| now - before),
             rss: memory("VmRSS:")?,

@@ -3,8 +3,11 @@
 
 mod args;
 mod burst;
+mod changes;
+mod closing;
 mod contested;
 mod disk;
+mod flood;
 mod load;
 mod metrics;
 mod netns;
@@ -33,6 +36,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "exec-after-connect" => tcp::exec_after_connect(&args),
         "exec-continue" => tcp::exec_continue(&args),
         "comeback" => tcp::comeback(&args),
+        "accept-close" => closing::run(&args),
+        "changes" => changes::run(&args),
         "refused" => tcp::refused(&args),
         "timeout" => tcp::timeout(&args),
         "threads" => tcp::threads(&args),
@@ -40,6 +45,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "udp-connected" => udp::connected(&args),
         "udp-unconnected" => udp::unconnected(&args),
         "udp-handover" => contested::handover(&args),
+        "udp-given-up" => contested::given_up(&args),
         "udp-reuseport" => contested::reuseport(&args),
         "raw-holders" => contested::raw_holders(&args),
         "pid-reuse" => contested::pid_reuse(&args),
@@ -48,6 +54,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "unreachable" => netns::unreachable(&args),
         "ping" => ping::run(&args),
         "metrics" => metrics::run(&args),
+        "flood" => flood::run(&args),
+        "flood-connect" => flood::connect(&args),
         "load" => load::run(&args),
         "guest" => crate::guest::run(&args.need::<String>("backends")?),
         other => bail!("unknown scenario {other:?}"),

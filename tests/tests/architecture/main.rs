@@ -76,7 +76,7 @@ fn no_module_uses_one_that_uses_it() {
 }
 
 /// The agent's modules from the ground up: each may use those that stand before it.
-const AGENT: [&str; 32] = [
+const AGENT: [&str; 33] = [
     "allocated",
     "sample",
     "allocator",
@@ -95,6 +95,7 @@ const AGENT: [&str; 32] = [
     "capture",
     "probes",
     "host",
+    "ledger",
     "config",
     "logging",
     "select",

@@ -72,6 +72,8 @@ pub(crate) fn try_pidflow(dir: &Path, arguments: &[String]) -> Result<(), String
         Some(&"run") if !is_help => {
             code != Some(0) && said.contains(&format!("interface {NO_INTERFACE}: cannot capture"))
         }
+        // No agent runs here; that it was to be asked well is the page's.
+        Some(&"audit") => code.is_some_and(|code| code != 2) || said.contains("no agent answers"),
         // What it finds is the host's; that it was asked well is the page's.
         Some(&"doctor") => code.is_some_and(|code| code != 2),
         _ => code == Some(0),

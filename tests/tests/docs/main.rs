@@ -93,7 +93,7 @@ fn every_command_and_flag_in_the_text_exists() {
 /// Flags of cargo, and of programs whose command lines are masked.
 const FLAGS_OF_OTHERS: [&str; 3] = ["--api-key", "--features", "--password"];
 
-const SUBCOMMANDS: [&str; 6] = ["run", "read", "fields", "check", "doctor", "generate"];
+const SUBCOMMANDS: [&str; 7] = ["audit", "run", "read", "fields", "check", "doctor", "generate"];
 
 /// Long flags in the help of a subcommand; nothing when there is no such subcommand.
 fn long_flags(dir: &Path, subcommand: &[&str]) -> BTreeSet<String> {

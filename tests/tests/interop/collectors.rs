@@ -5,8 +5,9 @@
 
 use std::process::Command;
 
-use crate::{capture, expected, nfacctd, nfcapd, python_ipfix, tools, tshark};
-use pidflow_exporters::{ExporterConfig, ExporterSet, Output, WireVersion, sample};
+use crate::{capture, expected, netflow_parser, nfacctd, nfcapd, python_ipfix, tools, tshark};
+use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, MetricSource, Output, WireVersion, sample};
+use pidflow_schema::metric::{Family, MetricSample, Point};
 
 /// Every field of 300 records, one per message, is what the JSON says.
 fn tshark_fields(test: &str, version: WireVersion, port: u16) {
@@ -102,6 +103,48 @@ fn tshark_reads_options_records_without_a_warning() {
     let names = tshark::field(&pcap, "cflow.information_element_name");
     assert!(names.contains(&"srcProcPid".to_owned()) && names.contains(&"dstProcAncestors".to_owned()), "{names:?}");
     assert_eq!(tshark::field(&pcap, "cflow.srcport").len(), records.len());
+}
+
+#[test]
+fn tshark_and_netflow_parser_read_the_ledger() {
+    let by = |account: &str, n| {
+        MetricSample::new([("interface", "eth0".to_owned()), ("account", account.to_owned())], Point::Whole(n))
+    };
+    let end =
+        |n| MetricSample::new([("end", "source".to_owned()), ("attribution", "no-socket".to_owned())], Point::Whole(n));
+    let metrics = MetricSource::new(move || {
+        vec![
+            Family::counter("pidflow.ledger.packets", "{packet}", "", vec![by("kernel", 12), by("captured", 11)]),
+            Family::counter("pidflow.ledger.bytes", "By", "", vec![by("kernel", 1234), by("captured", 1123)]),
+            Family::counter("pidflow.ledger.end.packets", "{packet}", "", vec![end(10)]),
+            Family::counter("pidflow.ledger.end.bytes", "By", "", vec![end(987)]),
+        ]
+    });
+    let receiver = capture::Receiver::new();
+    let context = ExportContext { metrics: Some(metrics), ..capture::context() };
+    let set = ExporterSet::start(&[capture::with_options(receiver.port)], &context).unwrap();
+    set.send(&sample::records(3).into());
+    assert_eq!(set.shutdown(capture::LIMIT)[0].exported, 3);
+    let messages = receiver.finish();
+    netflow_parser::decode(&messages);
+    if !tools::programs("tshark_and_netflow_parser_read_the_ledger", &["tshark"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let pcap = dir.path().join("ledger.pcap");
+    capture::write_pcap(&pcap, &messages, 4739);
+    assert_eq!(tshark::warnings(&pcap), [""; 0]);
+    let has = |field: &str, values: &[&str]| {
+        let found = tshark::field(&pcap, field);
+        assert!(
+            values.iter().all(|value| found.iter().any(|f| f == value)),
+            "{field}: {found:?} has not all of {values:?}"
+        );
+    };
+    has("cflow.information_element_name", &["ledgerAccount", "ledgerReason"]);
+    has("cflow.if_name", &["eth0", "all"]);
+    has("cflow.packets", &["12", "11", "10"]);
+    has("cflow.octets", &["1234", "1123", "987"]);
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::mem::discriminant;
 
 use thiserror::Error;
 
+use super::FrameCount;
+
 /// Why a frame is in no flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 pub enum Discard {
@@ -122,27 +124,11 @@ impl Discard {
     }
 }
 
-/// Packets and bytes that were discarded for one reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Discarded {
-    /// Frames.
-    pub packets: u64,
-    /// Bytes of the whole frames on the wire.
-    pub frame_octets: u64,
-}
-
-impl Discarded {
-    const fn add(&mut self, more: Self) {
-        self.packets += more.packets;
-        self.frame_octets += more.frame_octets;
-    }
-}
-
 /// One counter per reason, and one per number of those reasons that have one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DiscardCounters {
-    by_reason: [Discarded; Discard::ALL.len()],
-    by_number: Vec<(Discard, Discarded)>,
+    by_reason: [FrameCount; Discard::ALL.len()],
+    by_number: Vec<(Discard, FrameCount)>,
 }
 
 impl DiscardCounters {
@@ -151,37 +137,37 @@ impl DiscardCounters {
 
     /// Counts one frame.
     pub fn count(&mut self, reason: Discard, frame_octets: u32) {
-        self.add_one(reason, Discarded { packets: 1, frame_octets: u64::from(frame_octets) });
+        self.add_one(reason, FrameCount { packets: 1, frame_octets: u64::from(frame_octets) });
     }
 
     /// Adds all counters of `other`.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.by_reason.iter_mut().zip(&other.by_reason) {
-            mine.add(*theirs);
+            *mine += *theirs;
         }
         other.by_number.iter().for_each(|(reason, more)| self.add_number(*reason, *more));
     }
 
-    fn add_one(&mut self, reason: Discard, more: Discarded) {
+    fn add_one(&mut self, reason: Discard, more: FrameCount) {
         let place = Discard::ALL.iter().position(|r| r.is_same_reason(reason));
         if let Some(counter) = place.and_then(|place| self.by_reason.get_mut(place)) {
-            counter.add(more);
+            *counter += more;
         }
         if reason.other_protocols().is_some() {
             self.add_number(reason, more);
         }
     }
 
-    fn add_number(&mut self, reason: Discard, more: Discarded) {
+    fn add_number(&mut self, reason: Discard, more: FrameCount) {
         if let Some((_, counter)) = self.by_number.iter_mut().find(|(known, _)| *known == reason) {
-            counter.add(more);
+            *counter += more;
         } else if self.by_number.iter().filter(|(known, _)| known.is_same_reason(reason)).count() < Self::MAX_NUMBERS {
             self.by_number.push((reason, more));
         }
     }
 
     /// The counters that are not zero, by reason.
-    pub fn iter(&self) -> impl Iterator<Item = (Discard, Discarded)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (Discard, FrameCount)> + '_ {
         Discard::ALL.into_iter().zip(self.by_reason).filter(|(_, counter)| counter.packets > 0)
     }
 
@@ -202,9 +188,9 @@ impl DiscardCounters {
 
     /// Sum over all reasons.
     #[must_use]
-    pub fn total(&self) -> Discarded {
-        self.by_reason.iter().fold(Discarded::default(), |mut sum, counter| {
-            sum.add(*counter);
+    pub fn total(&self) -> FrameCount {
+        self.by_reason.iter().fold(FrameCount::default(), |mut sum, counter| {
+            sum += *counter;
             sum
         })
     }
@@ -230,7 +216,7 @@ mod tests {
         counters.count(Discard::Arp, 42);
         let mut sum = counters.clone();
         sum.add(&counters);
-        assert_eq!(sum.total(), Discarded { packets: 4, frame_octets: 204 });
+        assert_eq!(sum.total(), FrameCount { packets: 4, frame_octets: 204 });
         assert_eq!((sum.iter().count(), sum.by_protocol().count()), (1, 0));
     }
 

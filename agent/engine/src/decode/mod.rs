@@ -2,13 +2,15 @@
 
 mod discard;
 mod fragment;
+mod frame_count;
 mod ip;
 mod link;
 #[cfg(test)]
 mod tests;
 mod transport;
 
-pub use discard::{Discard, DiscardCounters, Discarded};
+pub use discard::{Discard, DiscardCounters};
+pub use frame_count::FrameCount;
 pub use link::LinkType;
 
 use crate::packet::{Family, Fragment, Packet};

@@ -1,5 +1,9 @@
 //! Options of the flow table, and its counters.
 
+use pidflow_schema::Flow;
+
+use super::Traffic;
+
 /// Settings of a flow table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowTableConfig {
@@ -81,10 +85,20 @@ pub struct FlowTableCounters {
     pub flows: u64,
     /// Records given out.
     pub records: u64,
+    /// What is in them.
+    pub recorded: Traffic,
     /// Flows ended early because the table was full.
     pub evicted: u64,
     /// Flows ended because an endpoint got another owner.
     pub socket_changes: u64,
     /// Most flows at the same time.
     pub peak_flows: u64,
+}
+
+impl FlowTableCounters {
+    /// A record is given out.
+    pub(super) fn count_record(&mut self, flow: &Flow) {
+        self.records += 1;
+        self.recorded += Traffic::of(flow);
+    }
 }

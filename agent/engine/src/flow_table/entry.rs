@@ -104,7 +104,7 @@ impl Facts {
     }
 
     const fn set(&mut self, fact: u8, holds: bool) {
-        self.0 = if holds { self.0 | fact } else { self.0 & !fact };
+        self.0 = (self.0 & !fact) | if holds { fact } else { 0 };
     }
 
     const fn side(self, is_high: u8) -> KeySide {

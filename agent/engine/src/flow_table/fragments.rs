@@ -33,6 +33,11 @@ impl HeldFragments {
         VecDeque::into_iter(of_it).map(|held| held.packet).collect()
     }
 
+    /// All of them.
+    pub(super) fn packets(&self) -> impl Iterator<Item = &Packet> {
+        self.0.iter().map(|held| &held.packet)
+    }
+
     fn has(&self, datagram: &Datagram) -> bool {
         self.0.iter().any(|held| held.datagram == *datagram)
     }

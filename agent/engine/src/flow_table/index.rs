@@ -50,6 +50,7 @@ impl Index {
     }
 
     /// Enters a slot that is not yet there.
+    #[inline]
     pub(super) fn insert(&mut self, hash: u32, slot: u32) {
         if (self.used + 1) * 4 > self.places.len() * 3 {
             self.grow();

@@ -23,6 +23,7 @@ mod slab;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason, Protocol};
 
+use crate::decode::FrameCount;
 use crate::packet::{Fragment, Packet, TcpFlags};
 use changes::{Changes, SAME_OWNER_GAP_NS};
 use clock::TableClock;
@@ -39,6 +41,7 @@ use fragments::HeldFragments;
 use index::Index;
 use key::{FlowKey, KeySide};
 use slab::{Activity, Age, List, Slab};
+pub use traffic::Traffic;
 
 /// How many packets ahead of the one that is counted [`FlowTable::update_all`] fetches a flow; twice as many ahead it
 /// fetches the place in the index.
@@ -60,6 +63,8 @@ pub struct FlowTable {
     /// Of the packets of one batch; kept for its memory.
     hashes: Vec<u32>,
     interfaces: Vec<(u32, Arc<str>)>,
+    /// What was counted, at the number of the interface.
+    by_interface: Vec<FrameCount>,
     held_fragments: HeldFragments,
     /// By interface; empty as long as none is known.
     namespaces: Vec<u32>,
@@ -85,6 +90,7 @@ impl FlowTable {
             hasher: RandomState::default(),
             hashes: Vec::new(),
             interfaces: Vec::new(),
+            by_interface: Vec::new(),
             held_fragments: HeldFragments::default(),
             namespaces: Vec::new(),
             no_interface: (0, Arc::from("")),
@@ -98,6 +104,7 @@ impl FlowTable {
         let number = number as usize;
         if self.interfaces.len() <= number {
             self.interfaces.resize_with(number + 1, || (0, Arc::from("")));
+            self.by_interface.resize(number + 1, FrameCount::default());
         }
         if let Some(known) = self.interfaces.get_mut(number)
             && *known != (index, Arc::clone(name))
@@ -223,6 +230,9 @@ impl FlowTable {
         self.counters.packets += 1;
         self.counters.octets += u64::from(packet.octets);
         self.counters.frame_octets += u64::from(packet.frame_octets);
+        if let Some(counted) = self.by_interface.get_mut(packet.interface as usize) {
+            counted.count(packet.frame_octets);
+        }
     }
 
     #[inline]

@@ -13,8 +13,9 @@ impl FlowTable {
         let entry = self.slab.get(slot);
         if entry.packets() > 0 {
             let interface = self.interfaces.get(entry.interface() as usize).unwrap_or(&self.no_interface);
-            out.push(entry.flow(reason, detail, interface));
-            self.counters.records += 1;
+            let flow = entry.flow(reason, detail, interface);
+            self.counters.count_record(&flow);
+            out.push(flow);
         }
     }
 
@@ -64,13 +65,14 @@ impl FlowTable {
         let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());
         let is_idle = move |e: &Entry| idle_ns.is_some_and(|idle| clock.last_ns().saturating_sub(e.seen_ns()) >= idle);
         let rest = slab.into_live().filter(|entry| entry.packets() > 0).map(move |entry| {
-            counters.records += 1;
             let interface = interfaces.get(entry.interface() as usize).unwrap_or(no_interface);
             let (reason, detail) = match entry.state {
                 State::Open if !is_idle(&entry) => (reason, detail),
                 _ => end_of(&entry, FlowEndReason::IdleTimeout),
             };
-            entry.flow(reason, detail, interface)
+            let flow = entry.flow(reason, detail, interface);
+            counters.count_record(&flow);
+            flow
         });
         evicted.into_iter().chain(rest)
     }

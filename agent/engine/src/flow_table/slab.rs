@@ -28,6 +28,7 @@ impl Slab {
         self.used - self.free.len()
     }
 
+    #[inline]
     pub(super) fn insert(&mut self, entry: Entry) -> u32 {
         if let Some(slot) = self.free.pop() {
             *self.get_mut(slot) = entry;

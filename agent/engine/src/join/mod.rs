@@ -192,7 +192,7 @@ impl Joiner {
     }
 
     fn known(&mut self, found: &Found, (first_ns, last_ns): (u64, u64)) -> ProcessEnd {
-        let Some(process) = self.processes.describe(found.process, last_ns) else {
+        let Some(process) = self.processes.describe(found.process, first_ns, last_ns) else {
             return ProcessEnd::unknown(Attribution::NoProcess);
         };
         self.processes.has_flow(found.process, &process);

@@ -14,42 +14,45 @@ const MAX_ANCESTORS: usize = 32;
 const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl ProcessTable {
-    /// Who the process was at `time_ns`; none: not known. The same description is shared until it changes.
+    /// Who the process was at the end of a flow, and whose child at its beginning: where the parent is ended first, the
+    /// process often closes its connections only after it. None: not known. The same description is shared until it changes.
     #[must_use]
-    pub fn describe(&mut self, id: ProcessId, time_ns: u64) -> Option<Arc<Process>> {
-        let state = self.state_at(id, time_ns);
+    pub fn describe(&mut self, id: ProcessId, first_ns: u64, last_ns: u64) -> Option<Arc<Process>> {
+        let time = (first_ns, last_ns);
+        let state = self.state_at(id, time);
         let entry = self.entries.get(&id)?;
         if let Some((_, process)) = entry.described.as_ref().filter(|(of, _)| *of == state) {
             return Some(Arc::clone(process));
         }
-        let process = Arc::new(self.described_anew(id, entry, time_ns));
+        let process = Arc::new(self.described_anew(id, entry, time));
         self.entries.get_mut(&id)?.described = Some((state, Arc::clone(&process)));
         Some(process)
     }
 
     /// A number for all that a description is made of: the versions and images of the process and its ancestors, and the
     /// names of users and pods.
-    fn state_at(&self, id: ProcessId, time_ns: u64) -> u64 {
-        let entries = std::iter::once(id).filter_map(|id| self.entries.get(&id)).chain(self.ancestors(id));
+    fn state_at(&self, id: ProcessId, (first_ns, last_ns): (u64, u64)) -> u64 {
+        let entries = std::iter::once(id).filter_map(|id| self.entries.get(&id)).chain(self.ancestors(id, first_ns));
         entries.fold(self.names_version, |state, entry| {
-            let image = entry.image_at(time_ns).map_or(0, |i| i.since_ns);
-            (state.rotate_left(23) ^ entry.version.wrapping_mul(MIXER) ^ image).wrapping_mul(MIXER)
+            let image = entry.image_at(last_ns).map_or(0, |i| i.since_ns);
+            let parent = u64::from(entry.parent_at(first_ns).1);
+            (state.rotate_left(23) ^ entry.version.wrapping_mul(MIXER) ^ image ^ (parent << 32)).wrapping_mul(MIXER)
         })
     }
 
     /// The entries of the ancestors, nearest first.
-    fn ancestors(&self, of: ProcessId) -> impl Iterator<Item = &Entry> {
-        self.ancestor_ids(of).filter_map(|id| self.entries.get(&id))
+    fn ancestors(&self, of: ProcessId, time_ns: u64) -> impl Iterator<Item = &Entry> {
+        self.ancestor_ids(of, time_ns).filter_map(|id| self.entries.get(&id))
     }
 
-    fn ancestor_ids(&self, of: ProcessId) -> impl Iterator<Item = ProcessId> {
-        let parent = |id: &ProcessId| self.entries.get(id)?.parent;
+    fn ancestor_ids(&self, of: ProcessId, time_ns: u64) -> impl Iterator<Item = ProcessId> {
+        let parent = move |id: &ProcessId| self.entries.get(id)?.parent_at(time_ns).0;
         std::iter::successors(parent(&of), parent).take(MAX_ANCESTORS)
     }
 
-    fn described_anew(&self, id: ProcessId, entry: &Entry, time_ns: u64) -> Process {
-        let image = entry.image_at(time_ns);
-        let parent = self.ancestors(id).next().and_then(|p| p.image_at(time_ns));
+    fn described_anew(&self, id: ProcessId, entry: &Entry, (first_ns, last_ns): (u64, u64)) -> Process {
+        let image = entry.image_at(last_ns);
+        let parent = self.ancestors(id, first_ns).next().and_then(|p| p.image_at(last_ns));
         let uid = image.map_or(0, |i| i.uid);
         let text = |of: Option<&Arc<str>>| of.cloned().unwrap_or_default();
         Process {
@@ -62,11 +65,11 @@ impl ProcessTable {
             command_line: text(image.map(|i| &i.command_line)),
             container_id: Arc::clone(&entry.container_id),
             pod: self.pods.get(&*entry.container_id).cloned(),
-            parent_pid: entry.parent_pid,
+            parent_pid: entry.parent_at(first_ns).1,
             parent_name: text(parent.map(|p| &p.name)),
             parent_uid: parent.map(|p| p.uid),
             parent_user: parent.map(|p| self.user(p.uid)).unwrap_or_default(),
-            ancestors: self.chain(id, time_ns),
+            ancestors: self.chain(id, (first_ns, last_ns)),
         }
     }
 
@@ -80,11 +83,11 @@ impl ProcessTable {
         self.users.get(&uid).cloned().unwrap_or_else(|| uid.to_string().into())
     }
 
-    fn chain(&self, of: ProcessId, time_ns: u64) -> Arc<str> {
+    fn chain(&self, of: ProcessId, (first_ns, last_ns): (u64, u64)) -> Arc<str> {
         let mut text = String::new();
-        for id in self.ancestor_ids(of) {
+        for id in self.ancestor_ids(of, first_ns) {
             let Some(entry) = self.entries.get(&id) else { break };
-            chain::add(&mut text, entry.image_at(time_ns).map_or("?", |i| &i.name), id.pid);
+            chain::add(&mut text, entry.image_at(last_ns).map_or("?", |i| &i.name), id.pid);
         }
         cut(&text, MAX_ANCESTORS_BYTES).into()
     }

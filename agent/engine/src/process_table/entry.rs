@@ -39,13 +39,23 @@ impl Image {
     }
 }
 
+/// A process became another one's child: its parent ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Adoption {
+    pub(super) since_ns: u64,
+    pub(super) parent: ProcessId,
+}
+
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) start_ns: u64,
     /// Of a process known from /proc first: what an event said since.
     pub(super) start_in_tick_ns: Option<u32>,
+    /// Whose child it was when it was heard of first.
     pub(super) parent: Option<ProcessId>,
     pub(super) parent_pid: u32,
+    /// Whose child it is since its parent ended, each with the time; mostly empty.
+    pub(super) adopted: Vec<Adoption>,
     pub(super) container_id: Arc<str>,
     pub(super) images: Vec<Image>,
     pub(super) samples: Samples,
@@ -68,6 +78,7 @@ impl Entry {
             start_in_tick_ns: None,
             parent: None,
             parent_pid,
+            adopted: Vec::new(),
             container_id: Arc::default(),
             images: vec![image],
             samples: Samples::since(task.start_ns),
@@ -102,6 +113,17 @@ impl Entry {
         begun.or_else(|| self.images.first())
     }
 
+    /// Its parent at that time, and that one's number.
+    pub(super) fn parent_at(&self, time_ns: u64) -> (Option<ProcessId>, u32) {
+        let adoption = self.adopted.iter().rev().find(|a| a.since_ns <= time_ns);
+        adoption.map_or((self.parent, self.parent_pid), |a| (Some(a.parent), a.parent.pid))
+    }
+
+    /// All that it counts as a child of.
+    pub(super) fn parents(&self) -> impl Iterator<Item = ProcessId> {
+        self.parent.into_iter().chain(self.adopted.iter().map(|a| a.parent))
+    }
+
     pub(super) fn is_over(&self, before_ns: u64) -> bool {
         self.children == 0 && self.exited_ns.is_some_and(|t| t < before_ns)
     }
@@ -109,6 +131,11 @@ impl Entry {
     /// Memory that it takes without its texts, which others may share.
     pub(super) fn bytes(&self) -> usize {
         let described = self.described.as_ref().map_or(0, |(_, p)| size_of::<Process>() + p.ancestors.len());
-        size_of::<Self>() + MAP_BYTES + self.images.capacity() * size_of::<Image>() + self.samples.bytes() + described
+        size_of::<Self>()
+            + MAP_BYTES
+            + self.images.capacity() * size_of::<Image>()
+            + self.adopted.capacity() * size_of::<Adoption>()
+            + self.samples.bytes()
+            + described
     }
 }

@@ -94,7 +94,7 @@ impl ProcessTable {
         if self.by_pid.get(&id.pid) == Some(&id) {
             self.by_pid.remove(&id.pid);
         }
-        if let Some(parent) = entry.parent {
+        for parent in entry.parents() {
             self.count_child(parent, -1);
         }
     }

@@ -3,6 +3,7 @@
 //! Keyed by (PID, start time). An ended process stays while a flow can still refer to it and while it has
 //! children in the table: a parent chain survives the parents.
 
+mod adoption;
 mod chain;
 mod describe;
 mod entry;
@@ -128,6 +129,7 @@ impl ProcessTable {
         if !self.contains(id) {
             self.insert(id, time_ns, task, parent_pid);
         }
+        self.is_child_of(id, parent_pid, time_ns);
         let new = self.image((time_ns, task.uid), &task.comm, image.0, image.1);
         self.change(id, |entry| {
             entry.seen_ns = entry.seen_ns.max(time_ns);
@@ -170,16 +172,18 @@ impl ProcessTable {
     /// A process did something: makes it known, and its name and user current. Under which identity the table has it.
     pub fn seen(&mut self, time_ns: u64, task: &Task, parent_pid: u32) -> ProcessId {
         let id = self.resolve(task.id);
-        let Some(entry) = self.entries.get_mut(&id) else {
+        let Some(entry) = self.entries.get(&id) else {
             self.insert(id, time_ns, task, parent_pid);
             return id;
         };
         let comm = limits::cut(&task.comm, MAX_NAME_BYTES);
         let is_same = |i: &Image| (i.uid == task.uid && *i.comm == *comm) || i.since_ns > time_ns;
-        if entry.images.last().is_some_and(is_same) {
-            entry.seen_ns = entry.seen_ns.max(time_ns);
-        } else {
+        let is_renamed = !entry.images.last().is_some_and(is_same);
+        self.is_child_of(id, parent_pid, time_ns);
+        if is_renamed {
             self.rename(id, task, time_ns);
+        } else if let Some(entry) = self.entries.get_mut(&id) {
+            entry.seen_ns = entry.seen_ns.max(time_ns);
         }
         id
     }

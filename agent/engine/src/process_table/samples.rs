@@ -11,6 +11,16 @@ const MAX_SAMPLES: usize = 256;
 /// within it, and a later sample would include usage after the flow.
 const NEAR_NS: u64 = 20_000_000;
 
+/// One figure of a sample; none: the sample has it not.
+type Figure = fn(&Sample) -> Option<u64>;
+
+/// What lies between two samples of a figure.
+#[derive(Debug, Clone, Copy)]
+struct Used {
+    amount: u64,
+    elapsed_ns: u64,
+}
+
 /// In order of time.
 #[derive(Debug)]
 pub(super) struct Samples {
@@ -62,23 +72,30 @@ impl Samples {
         self.list.capacity() * size_of::<Sample>()
     }
 
-    /// Between the samples that enclose the time from `first_ns` to `last_ns`; none: there is only the start.
+    /// Between the samples that enclose the time from `first_ns` to `last_ns`, for each figure those that have it; none:
+    /// there is only the start.
     pub(super) fn usage(&self, first_ns: u64, last_ns: u64) -> Option<ProcessUsage> {
-        let (before, after) = self.bracket(first_ns, last_ns)?;
-        let elapsed = after.time_ns.saturating_sub(before.time_ns);
-        let delta = |f: fn(&Sample) -> Option<u64>| Some(f(after)?.saturating_sub(f(before)?));
-        let share = |used: Option<u64>| used.and_then(|u| hundredths_of_percent(u, elapsed));
-        let (cpu, iowait) = (delta(|s| s.cpu_ns), delta(|s| s.iowait_ns));
+        let (_, end) = self.bracket((first_ns, last_ns), |s| Some(s.time_ns))?;
+        let used = |figure: Figure| self.used((first_ns, last_ns), figure);
+        let (cpu, iowait) = (used(|s| s.cpu_ns), used(|s| s.iowait_ns));
+        let share = |used: Option<Used>| used.and_then(|u| hundredths_of_percent(u.amount, u.elapsed_ns));
         Some(ProcessUsage {
-            memory_actual: self.nearest(after, |s| s.rss),
-            memory_peak: self.nearest(after, |s| s.peak_rss),
+            memory_actual: self.nearest(end, |s| s.rss),
+            memory_peak: self.nearest(end, |s| s.peak_rss),
             cpu_load: share(cpu),
             iowait: share(iowait),
-            cpu_time_ns: cpu,
-            minor_faults: delta(|s| s.minor_faults),
-            major_faults: delta(|s| s.major_faults),
-            iowait_ns: iowait,
+            cpu_time_ns: cpu.map(|u| u.amount),
+            minor_faults: used(|s| s.minor_faults).map(|u| u.amount),
+            major_faults: used(|s| s.major_faults).map(|u| u.amount),
+            iowait_ns: iowait.map(|u| u.amount),
         })
+    }
+
+    /// How much more of the figure there is at the end of the time than at its beginning.
+    fn used(&self, time: (u64, u64), figure: Figure) -> Option<Used> {
+        let (before, after) = self.bracket(time, figure)?;
+        let amount = figure(after)?.saturating_sub(figure(before)?);
+        Some(Used { amount, elapsed_ns: after.time_ns.saturating_sub(before.time_ns) })
     }
 
     /// The latest value of everything; none: there is only the start.
@@ -103,41 +120,51 @@ impl Samples {
         self.list.get(1).copied()
     }
 
-    fn bracket(&self, first_ns: u64, last_ns: u64) -> Option<(&Sample, &Sample)> {
-        let after = self.after(last_ns)?;
-        let before = self.before(first_ns);
+    fn bracket(&self, (first_ns, last_ns): (u64, u64), figure: Figure) -> Option<(&Sample, &Sample)> {
+        let after = self.after(last_ns, figure)?;
+        let before = self.before(first_ns, figure);
         if before.is_some_and(|b| b.time_ns < after.time_ns) {
             return Some((before?, after));
         }
         // A flow shorter than the distance of two samples: from the sample before.
-        self.list.iter().rev().find(|s| s.time_ns < after.time_ns).map(|b| (b, after))
+        let earlier = |s: &&Sample| s.time_ns < after.time_ns && figure(s).is_some();
+        self.list.iter().rev().find(earlier).map(|b| (b, after))
     }
 
     /// The nearest within reach, else the latest before, else the earliest of all.
-    fn before(&self, time_ns: u64) -> Option<&Sample> {
-        let near = self.near(time_ns);
-        near.or_else(|| self.list.iter().rev().find(|s| s.time_ns <= time_ns)).or_else(|| self.list.first())
+    fn before(&self, time_ns: u64, figure: Figure) -> Option<&Sample> {
+        let at = self.list.partition_point(|s| s.time_ns <= time_ns);
+        let (before, after) = self.around(at, figure);
+        near(time_ns, before, after).or(before).or(after)
     }
 
     /// The nearest within reach, else the earliest after, else the latest of all.
-    fn after(&self, time_ns: u64) -> Option<&Sample> {
+    fn after(&self, time_ns: u64, figure: Figure) -> Option<&Sample> {
         let at = self.list.partition_point(|s| s.time_ns < time_ns);
-        self.near(time_ns).or_else(|| self.list.get(at)).or_else(|| self.list.last())
+        let (before, after) = self.around(at, figure);
+        near(time_ns, before, after).or(after).or(before)
     }
 
-    fn near(&self, time_ns: u64) -> Option<&Sample> {
-        let at = self.list.partition_point(|s| s.time_ns < time_ns);
-        let around = [at.checked_sub(1), Some(at)].into_iter().flatten().filter_map(|i| self.list.get(i));
-        around.filter(|s| s.time_ns.abs_diff(time_ns) <= NEAR_NS).min_by_key(|s| s.time_ns.abs_diff(time_ns))
+    /// The samples nearest to a place in the list, on both sides, that have the figure.
+    fn around(&self, at: usize, figure: Figure) -> (Option<&Sample>, Option<&Sample>) {
+        let (before, after) = self.list.split_at_checked(at).unwrap_or_default();
+        let has = |s: &&Sample| figure(s).is_some();
+        (before.iter().rev().find(has), after.iter().find(has))
     }
 
     /// A member of the sample, or of the one nearest in time that has it.
-    fn nearest(&self, to: &Sample, member: fn(&Sample) -> Option<u64>) -> Option<u64> {
+    fn nearest(&self, to: &Sample, member: Figure) -> Option<u64> {
         let (before, after) = self.list.split_at_checked(self.list.partition_point(|s| s.time_ns < to.time_ns))?;
         let known = |s: &Sample| Some((s.time_ns.abs_diff(to.time_ns), member(s)?));
         let around = [before.iter().rev().find_map(known), after.iter().find_map(known)];
         around.into_iter().flatten().min_by_key(|k| k.0).map(|k| k.1)
     }
+}
+
+/// The nearer of two samples around a time, if it is within reach.
+fn near<'a>(time_ns: u64, before: Option<&'a Sample>, after: Option<&'a Sample>) -> Option<&'a Sample> {
+    let distance = |s: &&Sample| s.time_ns.abs_diff(time_ns);
+    [before, after].into_iter().flatten().filter(|s| distance(s) <= NEAR_NS).min_by_key(distance)
 }
 
 fn hundredths_of_percent(used_ns: u64, elapsed_ns: u64) -> Option<u32> {
@@ -187,6 +214,35 @@ mod tests {
     #[test]
     fn no_sample_no_usage() {
         assert!(Samples::since(5).usage(6, 7).is_none());
+    }
+
+    /// The kernel's events of a process of many threads have no CPU time: those of the flow itself were taken, and nothing told.
+    #[test]
+    fn samples_without_a_figure_do_not_hide_those_that_have_it() {
+        let mut s = Samples::since(0);
+        for (t, cpu) in [(1000, 100), (1200, 300), (2000, 600)] {
+            s.push(at(t, cpu));
+        }
+        for t in [1010, 1011, 1190, 1191, 1500, 1501] {
+            s.push(Sample { cpu_ns: None, minor_faults: None, major_faults: None, rss: Some(t), ..at(t, 0) });
+        }
+        let usage = s.usage(1_010_000_000, 1_190_000_000).unwrap();
+        assert_eq!((usage.cpu_time_ns, usage.minor_faults), (Some(200_000_000), Some(200)));
+        assert_eq!(usage.cpu_load, Some(10_000), "over the time between the two that were taken");
+        assert_eq!(usage.memory_actual, Some(1190), "of the nearest that has it");
+        let short = s.usage(1_500_000_000, 1_501_000_000).unwrap();
+        assert_eq!((short.cpu_time_ns, short.cpu_load), (Some(300_000_000), Some(3750)));
+    }
+
+    #[test]
+    fn each_figure_has_samples_of_its_own() {
+        let mut s = Samples::since(0);
+        s.push(Sample { iowait_ns: Some(5_000_000), cpu_ns: None, ..at(1000, 0) });
+        s.push(at(1500, 100));
+        s.push(Sample { iowait_ns: Some(9_000_000), cpu_ns: None, ..at(2000, 0) });
+        let usage = s.usage(1_000_000_000, 2_000_000_000).unwrap();
+        assert_eq!(usage.iowait_ns, Some(4_000_000));
+        assert_eq!(usage.cpu_time_ns, Some(100_000_000), "since the start");
     }
 
     #[test]

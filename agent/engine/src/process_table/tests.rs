@@ -20,7 +20,7 @@ fn the_chain_survives_the_parents() {
     t.forked(60, &child, &sh);
     t.exited(&sh, 1, Sample { time_ns: 70, ..Sample::default() });
     t.expire(1_000);
-    let p = t.describe(child.id, 80).unwrap();
+    let p = t.describe(child.id, 80, 80).unwrap();
     assert_eq!((p.parent_pid, &*p.parent_name, &*p.ancestors), (10, "sh", "sh(10)<init(1)"));
     t.exited(&child, 10, Sample { time_ns: 90, ..Sample::default() });
     t.expire(1_000);
@@ -32,8 +32,8 @@ fn a_pid_that_comes_back_is_another_process() {
     let mut t = ProcessTable::default();
     t.seen(0, &task(10, 5, "old"), 1);
     t.seen(0, &task(10, 9, "new"), 1);
-    assert_eq!(&*t.describe(ProcessId::from_ticks(10, 5), 0).unwrap().name, "old");
-    assert_eq!(&*t.describe(ProcessId::from_ticks(10, 9), 0).unwrap().name, "new");
+    assert_eq!(&*t.describe(ProcessId::from_ticks(10, 5), 0, 0).unwrap().name, "old");
+    assert_eq!(&*t.describe(ProcessId::from_ticks(10, 9), 0, 0).unwrap().name, "new");
 }
 
 #[test]
@@ -47,8 +47,8 @@ fn the_program_is_the_one_of_the_time() {
         1,
         ("/usr/bin/a-very-long-name-indeed", "x y"),
     );
-    assert_eq!(&*t.describe(me.id, 150).unwrap().name, "sh");
-    let after = t.describe(me.id, 250).unwrap();
+    assert_eq!(&*t.describe(me.id, 150, 150).unwrap().name, "sh");
+    let after = t.describe(me.id, 250, 250).unwrap();
     assert_eq!((&*after.name, &*after.command_line), ("a-very-long-name-indeed", "x y"));
 }
 
@@ -58,7 +58,7 @@ fn a_parent_may_become_known_after_its_child() {
     t.seen(0, &task(10, 7, "child"), 20);
     t.seen(0, &task(20, 5, "parent"), 1);
     t.link_parents();
-    assert_eq!(&*t.describe(ProcessId::from_ticks(10, 7), 0).unwrap().parent_name, "parent");
+    assert_eq!(&*t.describe(ProcessId::from_ticks(10, 7), 0, 0).unwrap().parent_name, "parent");
 }
 
 #[test]
@@ -67,8 +67,8 @@ fn users_have_names_or_numbers() {
     t.set_users(&[(0, "root".into())].into());
     t.seen(0, &task(1, 0, "init"), 0);
     t.seen(0, &Task { uid: 4242, ..task(2, 1, "x") }, 1);
-    assert_eq!(&*t.describe(ProcessId::from_ticks(1, 0), 0).unwrap().user, "root");
-    assert_eq!(&*t.describe(ProcessId::from_ticks(2, 1), 0).unwrap().user, "4242");
+    assert_eq!(&*t.describe(ProcessId::from_ticks(1, 0), 0, 0).unwrap().user, "root");
+    assert_eq!(&*t.describe(ProcessId::from_ticks(2, 1), 0, 0).unwrap().user, "4242");
 }
 
 fn sample(s: u64, cpu_ns: u64) -> Sample {
@@ -82,7 +82,7 @@ fn told(t: &mut ProcessTable) -> Vec<Usage> {
 }
 
 fn with_flow(t: &mut ProcessTable, id: ProcessId) {
-    let process = t.describe(id, u64::MAX).unwrap();
+    let process = t.describe(id, u64::MAX, u64::MAX).unwrap();
     t.has_flow(id, &process);
 }
 
@@ -132,7 +132,7 @@ fn a_pod_is_known_from_the_link_on_and_while_its_container_is() {
     };
     t.described(&seen);
     t.forked(20, &child, &parent);
-    let pod = |t: &mut ProcessTable| t.describe(child.id, 30).unwrap().pod.clone();
+    let pod = |t: &mut ProcessTable| t.describe(child.id, 30, 30).unwrap().pod.clone();
     assert_eq!(pod(&mut t), None);
     let named = Arc::new(Pod { namespace: "shop".into(), name: "web-0".into(), container: "web".into() });
     t.set_pods(&HashMap::from([("c1".into(), Arc::clone(&named)), ("c2".into(), Arc::default())]));
@@ -185,6 +185,53 @@ fn a_description_after_the_end_is_of_another_process() {
     assert_eq!(&*t.name(me.id, 90).unwrap(), "me");
 }
 
+/// A daemon forks twice; told was always the shell that started it.
+#[test]
+fn a_process_is_its_parents_child_until_that_one_ends() {
+    let mut t = ProcessTable::default();
+    let (init, shell, daemon) = (task(1, 1, "init"), task(10, 5, "sh"), task(11, 6, "daemon"));
+    t.seen(10, &init, 0);
+    t.forked(20, &shell, &init);
+    t.forked(30, &daemon, &shell);
+    t.exited(&shell, 1, Sample { time_ns: 100, ..Sample::default() });
+    t.seen(500, &daemon, 1);
+    let parent = |t: &mut ProcessTable, time| {
+        let p = t.describe(daemon.id, time, time).unwrap();
+        (p.parent_pid, p.parent_name.to_string(), p.ancestors.to_string())
+    };
+    let (before, after) = ((10, "sh".into(), "sh(10)<init(1)".into()), (1, "init".into(), "init(1)".into()));
+    assert_eq!((parent(&mut t, 99), parent(&mut t, 100)), (before.clone(), after.clone()));
+    t.seen(600, &daemon, 10);
+    assert_eq!(parent(&mut t, 700), after, "told late by an attempt that began before");
+    t.seen(700, &daemon, 0);
+    assert_eq!(parent(&mut t, 800), after, "not known is no change");
+    assert_eq!(parent(&mut t, 99), before);
+    let over_both = t.describe(daemon.id, 99, 900).unwrap();
+    assert_eq!(over_both.parent_pid, 10, "it ended its connections because its parent was ended");
+    t.exited(&daemon, 1, Sample { time_ns: 900, ..Sample::default() });
+    t.expire(1_000);
+    assert_eq!(t.len(), 1, "init is nobody's parent any more, and lives on");
+    t.exited(&init, 0, Sample { time_ns: 1_100, ..Sample::default() });
+    t.expire(2_000);
+    assert!(t.is_empty());
+}
+
+#[test]
+fn a_subreaper_takes_children_with_an_exec_too() {
+    let mut t = ProcessTable::default();
+    let (reaper, shell, job) = (task(9, 4, "systemd"), task(10, 5, "sh"), task(11, 6, "job"));
+    t.forked(20, &shell, &reaper);
+    t.forked(30, &job, &shell);
+    // The end of the shell was not told: the change is somewhere between.
+    t.execed(20_000_000, &job, 9, ("/bin/job", "job"));
+    let parent = |t: &mut ProcessTable, time| t.describe(job.id, time, time).unwrap().parent_pid;
+    assert_eq!((parent(&mut t, 40), parent(&mut t, 20_000_000)), (10, 9));
+    let newer = task(12, 7, "newer");
+    t.seen(21_000_000, &newer, 9);
+    t.seen(22_000_000, &job, 12);
+    assert_eq!(parent(&mut t, 23_000_000), 9, "a parent is older than its child");
+}
+
 fn seen(time_ns: u64, task: Task, executable: &str, command_line: &str) -> ProcessSeen {
     ProcessSeen {
         time_ns,
@@ -201,13 +248,13 @@ fn a_process_is_described_once_until_something_changes() {
     let mut t = ProcessTable::default();
     let (parent, me) = (task(10, 5, "parent"), task(11, 6, "me"));
     t.forked(50, &me, &parent);
-    let mut last = t.describe(me.id, 100).unwrap();
-    assert!(Arc::ptr_eq(&last, &t.describe(me.id, 900).unwrap()));
+    let mut last = t.describe(me.id, 100, 100).unwrap();
+    assert!(Arc::ptr_eq(&last, &t.describe(me.id, 900, 900).unwrap()));
     t.seen(60, &me, 10);
     t.sampled(me.id, sample(1, 5));
-    assert!(Arc::ptr_eq(&last, &t.describe(me.id, 100).unwrap()), "nothing of it has changed");
+    assert!(Arc::ptr_eq(&last, &t.describe(me.id, 100, 100).unwrap()), "nothing of it has changed");
     let mut changed = |t: &mut ProcessTable, what: &str| {
-        let now = t.describe(me.id, 1000).unwrap();
+        let now = t.describe(me.id, 1000, 1000).unwrap();
         assert!(!Arc::ptr_eq(&last, &now) && last != now, "{what}");
         last = now;
     };
@@ -224,7 +271,7 @@ fn a_process_is_described_once_until_something_changes() {
     changed(&mut t, "users");
     assert_eq!(&*last.ancestors, "p2(10)");
     t.set_users(&[(7, "seven".into())].into());
-    assert!(Arc::ptr_eq(&last, &t.describe(me.id, 1000).unwrap()), "the same users again");
+    assert!(Arc::ptr_eq(&last, &t.describe(me.id, 1000, 1000).unwrap()), "the same users again");
 }
 
 #[test]
@@ -235,7 +282,7 @@ fn a_megabyte_of_arguments_is_four_kilobytes_and_there_once() {
         .map(|n| {
             let me = task(100 + n, 5, "long");
             t.described(&seen(1, me.clone(), &long, &long));
-            t.describe(me.id, 2).unwrap()
+            t.describe(me.id, 2, 2).unwrap()
         })
         .collect();
     assert!(described.iter().all(|p| p.command_line.len() == DEFAULT_COMMAND_LINE_BYTES));
@@ -244,7 +291,7 @@ fn a_megabyte_of_arguments_is_four_kilobytes_and_there_once() {
     let (mut t, me) = (ProcessTable::default(), task(100, 5, "long"));
     t.limit_command_lines(10);
     t.execed(1, &me, 1, ("/bin/long", &long));
-    assert_eq!(&*t.describe(me.id, 2).unwrap().command_line, "äääää");
+    assert_eq!(&*t.describe(me.id, 2, 2).unwrap().command_line, "äääää");
 }
 
 #[test]
@@ -263,7 +310,7 @@ fn the_table_is_bounded_in_bytes_for_any_input() {
     assert!(!t.is_crowded() && t.len() > 5000, "{} bytes, {} processes", t.bytes(), t.len());
     let me = task(1_000_000, 9, "after");
     t.execed(1_000_000, &me, 1, ("/bin/after", "after the flood"));
-    assert_eq!(&*t.describe(me.id, 2_000_000).unwrap().command_line, "after the flood");
+    assert_eq!(&*t.describe(me.id, 2_000_000, 2_000_000).unwrap().command_line, "after the flood");
 }
 
 #[test]
@@ -311,7 +358,7 @@ fn name_and_user_are_those_of_the_flows_time() {
     t.seen(1900 * MS, &user, 1);
     t.seen(1000 * MS, &root, 1);
     let mut at = |id, ms: u64| {
-        let p = t.describe(id, ms * MS).unwrap();
+        let p = t.describe(id, ms * MS, ms * MS).unwrap();
         (p.name.to_string(), p.uid, p.parent_name.to_string(), p.parent_uid)
     };
     let own = |name: &str, uid| (name.to_owned(), uid, String::new(), None);

@@ -102,7 +102,7 @@ pub struct Found {
 pub struct NotFound {
     /// [`Attribution::NoSocket`], [`Attribution::Ambiguous`], or [`Attribution::NoProcess`]: events were lost.
     pub why: Attribution,
-    /// The process that it may have been.
+    /// Who it may have been: of several, one that fits best.
     pub candidate: Option<ProcessId>,
 }
 

@@ -45,7 +45,7 @@ impl SocketIndex {
         let (connected, bound) = (self.by_tuple(end), self.by_port(end));
         match bound.succeeds(&connected, end) {
             Some(ClosureCertainty::Certain) => bound.decide(&BY_PORT, end),
-            Some(ClosureCertainty::Possible) => Some(Err(NotFound::ambiguous(None))),
+            Some(ClosureCertainty::Possible) => Some(Err(NotFound::ambiguous(bound.best()))),
             None => connected.decide(&BY_TUPLE, end).or_else(|| bound.decide(&BY_PORT, end)),
         }
     }
@@ -94,7 +94,7 @@ impl SocketIndex {
         // Workers that share a listener by fork hold the same socket; which one accepts is not known.
         let is_same = |c: &Claim| c.process == first.process || (c.socket == first.socket && c.netns == first.netns);
         if !serving.all(is_same) {
-            return Some(Err(NotFound::ambiguous(None)));
+            return Some(Err(NotFound::ambiguous(Some(first.process))));
         }
         // Another process's accept may be among what was lost.
         if self.losses.between(end.first_ns, end.last_ns.saturating_add(AFTER_NS)) {

@@ -55,6 +55,11 @@ impl<'a> Ranking<'a> {
         Self { claims, doubtful }
     }
 
+    /// Whose claim fits best.
+    pub(super) fn best(&self) -> Option<ProcessId> {
+        self.claims.first().map(|f| f.claim.process)
+    }
+
     /// Whether nothing fits and nothing might.
     pub(super) const fn is_empty(&self) -> bool {
         self.claims.is_empty() && self.doubtful.is_none()
@@ -77,7 +82,7 @@ impl<'a> Ranking<'a> {
             false => !is_same(f) && is_rival(best, f, end),
         };
         if others().any(is_rival) {
-            return Some(Err(NotFound::ambiguous(None)));
+            return Some(Err(NotFound::ambiguous(Some(first.process))));
         }
         let other = others().map(|f| f.claim).find(|c| c.overlaps(first)).map(|c| c.process);
         let attribution = if first.snapshot { table.snapshot } else { table.event };

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use pidflow_schema::Attribution;
 
-use super::{FlowEnd, MAX_CLAIM_BYTES, NotFound, Role, SocketIndex, User};
+use super::{FlowEnd, Found, MAX_CLAIM_BYTES, NotFound, Role, SocketIndex, User};
 use crate::fact::{ProcessId, Socket, SocketUse, SocketsAlive};
 
 const OWN: u32 = 7;
@@ -55,7 +55,6 @@ fn end(protocol: u8, local: (&str, u16), remote: (&str, u16), (from, to): (u64, 
 const A: (&str, u16) = ("127.0.0.1", 40000);
 const B: (&str, u16) = ("127.0.0.1", 80);
 const NONE: (&str, u16) = ("0.0.0.0", 0);
-const AMBIGUOUS: NotFound = NotFound::ambiguous(None);
 
 #[test]
 fn the_tuple_that_comes_back_belongs_to_its_time() {
@@ -94,7 +93,7 @@ fn two_processes_on_one_udp_port_are_not_guessed_between() {
         x.used(1000 * MS, pid(p), SocketUse::Receive, &socket(u64::from(p), 17, ("0.0.0.0", 53), NONE));
     }
     let dns = ("127.0.0.1", 53);
-    assert_eq!(x.find(&end(17, dns, A, (999, 1001))), Err(AMBIGUOUS));
+    assert_eq!(x.find(&end(17, dns, A, (999, 1001))).map_err(|e| e.why), Err(Attribution::Ambiguous));
     x.used(1000 * MS, pid(2), SocketUse::Send, &socket(2, 17, ("0.0.0.0", 53), A));
     assert_eq!(x.find(&end(17, dns, A, (999, 1001))).unwrap().process, pid(2), "the peer tells them apart");
 }
@@ -167,7 +166,8 @@ fn a_port_that_may_have_changed_hands_within_a_second_is_ambiguous() {
         x.used(1000 * MS, pid(1), SocketUse::Send, &sends(1));
         x.used(1800 * MS, User { process: pid(2), start_ns: 1400 * MS }, SocketUse::Send, &sends(2));
         let at = |t| x.find(&end(17, ("127.0.0.1", 5000), B, (t, t + 1))).map(|f| f.process);
-        assert_eq!((at(1000), at(1300), at(1500)), (Ok(pid(1)), Ok(pid(1)), Err(AMBIGUOUS)), "{remote:?}");
+        assert_eq!((at(1000), at(1300)), (Ok(pid(1)), Ok(pid(1))), "{remote:?}");
+        assert_eq!(at(1500).map_err(|e| e.why), Err(Attribution::Ambiguous), "{remote:?}");
     }
 }
 
@@ -222,7 +222,7 @@ fn workers_that_share_a_port_are_not_guessed_between() {
         assert_eq!(x.take_changes(), [], "their answers begin no other flows");
         for at in [1000, 1010, 1030, 1035] {
             let received = FlowEnd { sent: false, ..end(17, ("127.0.0.1", 53), A, (at, at)) };
-            assert_eq!(x.find(&received), Err(AMBIGUOUS), "at {at} ms");
+            assert_eq!(x.find(&received).map_err(|e| e.why), Err(Attribution::Ambiguous), "at {at} ms");
         }
     }
 }
@@ -258,7 +258,7 @@ fn the_socket_bound_to_the_address_comes_before_the_one_bound_to_all() {
     assert_eq!(x.find(&end(6, B, A, (1000, 1001))).unwrap().process, pid(2));
     // What only went out may be either's: one bound to all addresses sends from any.
     let sent = FlowEnd { received: false, ..end(17, ("127.0.0.1", 53), A, (1000, 1001)) };
-    assert_eq!(x.find(&sent), Err(AMBIGUOUS));
+    assert_eq!(x.find(&sent).map_err(|e| e.why), Err(Attribution::Ambiguous));
     x.used(1002 * MS, pid(2), SocketUse::Close, &socket(2, 17, ("127.0.0.1", 53), NONE));
     assert_eq!(x.find(&end(17, ("127.0.0.1", 53), A, (1500, 1501))).unwrap().process, pid(1), "it is closed");
 }
@@ -305,7 +305,11 @@ fn who_sends_through_a_raw_socket_has_its_queries_and_not_the_kernels_errors() {
     assert_eq!(x.find(&icmp(1, 8, true, 77)).unwrap().process, pid(1));
     assert_eq!(x.find(&icmp(1, 3, true, 0)), Err(NotFound::NO_SOCKET));
     x.used(1000 * MS, pid(2), SocketUse::Send, &socket(2, 1, NONE, ("10.0.0.2", 0)));
-    assert_eq!(x.find(&icmp(1, 8, true, 77)), Err(AMBIGUOUS), "two ask, and no socket has an identifier");
+    assert_eq!(
+        x.find(&icmp(1, 8, true, 77)).map_err(|e| e.why),
+        Err(Attribution::Ambiguous),
+        "two ask, and no socket has an identifier"
+    );
 }
 
 #[test]
@@ -335,7 +339,7 @@ fn one_tuple_in_two_namespaces_is_ambiguous_unless_the_flow_says_where() {
             x.used((1001 + u64::from(p)) * MS, pid(p), SocketUse::Send, &s);
         }
         let flow = end(protocol, here, there, (1000, 1100));
-        assert_eq!(x.find(&flow), Err(AMBIGUOUS));
+        assert_eq!(x.find(&flow).map_err(|e| e.why), Err(Attribution::Ambiguous));
         let found = |netns| x.find(&FlowEnd { netns: Some(netns), ..flow }).map(|f| f.process);
         assert_eq!((found(8), found(9), found(10)), (Ok(pid(1)), Ok(pid(2)), Err(NotFound::NO_SOCKET)));
         // One was closed long before, so that the flow is the other's.
@@ -372,7 +376,7 @@ fn bound_and_listening_sockets_of_two_namespaces_are_ambiguous() {
     }
     for (protocol, port) in [(17, 53), (6, 80)] {
         let flow = end(protocol, ("10.0.0.1", port), A, (1000, 1001));
-        assert_eq!(x.find(&flow), Err(AMBIGUOUS));
+        assert_eq!(x.find(&flow).map_err(|e| e.why), Err(Attribution::Ambiguous));
         assert_eq!(x.find(&FlowEnd { netns: Some(9), ..flow }).map(|f| f.process), Ok(pid(2)));
     }
 }
@@ -442,7 +446,7 @@ fn several_listeners_are_ambiguous() {
     for p in [1, 2] {
         x.used(10 * MS, pid(p), SocketUse::Listen, &socket(u64::from(p), 6, ("0.0.0.0", 80), NONE));
     }
-    assert_eq!(x.find(&syn(6, B, A, (1000, 1002))), Err(AMBIGUOUS));
+    assert_eq!(x.find(&syn(6, B, A, (1000, 1002))).map_err(|e| e.why), Err(Attribution::Ambiguous));
 }
 
 #[test]
@@ -495,4 +499,27 @@ fn claims_are_bounded_in_bytes_and_the_open_ones_stay_longest() {
     assert!(!x.is_crowded() && x.len() > 50_000, "{} bytes", x.bytes());
     let of_first = end(6, ("0.0.0.1", 40000), B, (9000, 9001));
     assert_eq!((first.local, x.find(&of_first).map(|f| f.process)), (of_first.local, Ok(pid(1))));
+}
+
+/// Nobody was named of those who share a port or a listener.
+#[test]
+fn what_is_ambiguous_has_a_candidate() {
+    let is_candidate = |found: Result<Found, NotFound>, of: &[u32]| {
+        let Err(NotFound { why: Attribution::Ambiguous, candidate }) = found else { panic!("{found:?}") };
+        assert!(of.iter().any(|p| candidate == Some(pid(*p))), "{candidate:?}");
+    };
+    let mut listeners = SocketIndex::new(OWN);
+    for p in [1, 2] {
+        listeners.used(10 * MS, pid(p), SocketUse::Listen, &socket(u64::from(p), 6, ("0.0.0.0", 80), NONE));
+    }
+    is_candidate(listeners.find(&syn(6, B, A, (1000, 1002))), &[1, 2]);
+    let mut sharing = SocketIndex::new(OWN);
+    for p in [3, 4] {
+        sharing.used(1000 * MS, pid(p), SocketUse::Receive, &socket(u64::from(p), 17, ("127.0.0.1", 80), NONE));
+    }
+    is_candidate(sharing.find(&end(17, B, A, (999, 1001))), &[3, 4]);
+    let mut handed_on = SocketIndex::new(OWN);
+    handed_on.used(1000 * MS, pid(5), SocketUse::Send, &socket(5, 17, B, A));
+    handed_on.used(1800 * MS, User { process: pid(6), start_ns: 1400 * MS }, SocketUse::Send, &socket(6, 17, B, A));
+    is_candidate(handed_on.find(&end(17, B, A, (1500, 1501))), &[5, 6]);
 }

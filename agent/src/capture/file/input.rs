@@ -1,7 +1,6 @@
 //! The bytes of a capture file, decompressed, in a buffer that always holds one record as a whole.
 
 use std::io::{self, BufReader, Cursor, Read};
-use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
@@ -41,9 +40,8 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn open(path: &Path, interrupt: Option<Interrupt>) -> io::Result<Self> {
-        let source = Source::open(path)?;
-        Ok(Self {
+    pub(super) fn new(source: Source, interrupt: Option<Interrupt>) -> Self {
+        Self {
             reader: Box::new(source.clone()),
             source,
             interrupt,
@@ -53,7 +51,7 @@ impl Input {
             end: 0,
             skip: 0,
             base: 0,
-        })
+        }
     }
 
     /// What is there behind the records that were consumed.

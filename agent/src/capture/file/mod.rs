@@ -2,6 +2,7 @@
 
 mod input;
 mod interrupt;
+mod opener;
 mod order;
 mod pcap;
 mod pcapng;
@@ -17,10 +18,12 @@ use std::sync::Arc;
 use pidflow_engine::decode::{Decoder, Fragments, Frame};
 use pidflow_engine::packet::Packet;
 
-use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface, counters::count};
+use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface};
 use input::{Filled, Input};
 pub use interrupt::Interrupt;
+pub use opener::Opener;
 use records::{BadBlock, Fault, Found, Record, RecordReader};
+use source::Source;
 
 /// How files are read.
 #[derive(Default)]
@@ -31,6 +34,8 @@ pub struct FileOptions {
     pub fragments: Fragments,
     /// Ends a wait for input; none: reading waits without limit.
     pub interrupt: Option<Interrupt>,
+    /// Opens the files; none: whoever reads does.
+    pub opener: Option<Opener>,
 }
 
 /// Several capture files, read one after the other.
@@ -40,6 +45,7 @@ pub struct CaptureFiles {
     filter: Option<Filter>,
     decoder: Decoder,
     interrupt: Option<Interrupt>,
+    opener: Option<Opener>,
     counters: CaptureCounters,
     interfaces: Vec<Interface>,
     reported_interfaces: usize,
@@ -83,6 +89,7 @@ impl CaptureFiles {
             filter: options.filter,
             decoder: Decoder::new(options.fragments),
             interrupt: options.interrupt,
+            opener: options.opener,
             counters: CaptureCounters::default(),
             interfaces: Vec::new(),
             reported_interfaces: 0,
@@ -143,9 +150,13 @@ impl CaptureFiles {
 
     fn open_next(&mut self) -> Result<bool, CaptureError> {
         let Some(path) = self.waiting.pop_front() else { return Ok(false) };
-        let opened = CaptureFile::open(path, self.interrupt.clone());
+        let source = self.opener.as_ref().map_or_else(|| Source::open(&path), |opener| opener.open(&path));
+        let opened = source.map(|source| Input::new(source, self.interrupt.clone()));
         self.counters.damaged_files += u64::from(opened.is_err());
-        self.current = Some(opened?);
+        match opened {
+            Ok(input) => self.current = Some(CaptureFile::new(path, input)),
+            Err(source) => return Err(CaptureError::Open { path, source }),
+        }
         Ok(true)
     }
 
@@ -154,13 +165,11 @@ impl CaptureFiles {
         while packets.len() < before + BATCH {
             let step = match file.records.next(file.input.data(), &file.name, &mut self.interfaces) {
                 Ok(step) => step,
-                Err(Fault::Incomplete) => match file.input.fill(packets.len() == before)? {
-                    Filled::More => continue,
-                    Filled::Nothing => return Ok(Progress::Waiting),
-                    Filled::End if file.is_at_its_end() => return Ok(Progress::End),
-                    Filled::End => return Err(Fault::Incomplete),
+                // The fault as a whole, so that nothing has to be dropped for each packet that has none.
+                Err(fault) => match file.fill_after(fault, packets.len() == before)? {
+                    None => continue,
+                    Some(progress) => return Ok(progress),
                 },
-                Err(fault) => return Err(fault),
             };
             match step.found {
                 Found::Frame(record) => {
@@ -190,7 +199,7 @@ fn decode(
 ) {
     let Record { time_ns, wire_octets, interface, link, data } = *record;
     if filter.as_mut().is_some_and(|filter| !filter.passes(link, data)) {
-        count(&mut counters.filtered, wire_octets);
+        counters.filtered.count(wire_octets);
         return;
     }
     match decoder.decode(link.into(), &Frame { time_ns, wire_octets, interface, data }) {
@@ -200,17 +209,26 @@ fn decode(
 }
 
 impl CaptureFile {
-    fn open(path: PathBuf, interrupt: Option<Interrupt>) -> Result<Self, CaptureError> {
-        match Input::open(&path, interrupt) {
-            Ok(input) => Ok(Self {
-                name: path.to_string_lossy().into(),
-                path,
-                input,
-                records: RecordReader::Unrecognized,
-                packets: 0,
-                bad_blocks: BadBlocks::default(),
-            }),
-            Err(source) => Err(CaptureError::Open { path, source }),
+    fn new(path: PathBuf, input: Input) -> Self {
+        Self {
+            name: path.to_string_lossy().into(),
+            path,
+            input,
+            records: RecordReader::Unrecognized,
+            packets: 0,
+            bad_blocks: BadBlocks::default(),
+        }
+    }
+
+    /// Reads more where only that is amiss. None: there is more now.
+    #[cold]
+    fn fill_after(&mut self, fault: Fault, may_wait: bool) -> Result<Option<Progress>, Fault> {
+        let Fault::Incomplete = fault else { return Err(fault) };
+        match self.input.fill(may_wait)? {
+            Filled::More => Ok(None),
+            Filled::Nothing => Ok(Some(Progress::Waiting)),
+            Filled::End if self.is_at_its_end() => Ok(Some(Progress::End)),
+            Filled::End => Err(Fault::Incomplete),
         }
     }
 

@@ -8,11 +8,10 @@ use pcap::PacketHeader;
 use pidflow_engine::decode::{Decoder, Fragments, Frame, LinkType};
 use pidflow_engine::packet::Packet;
 
-use super::super::counters::count;
-use super::super::{BATCH, CaptureCounters, Interface};
-use super::Shared;
+use super::super::{BATCH, BatchCounts, CaptureCounters, Interface, SocketCounts};
 use super::cooked::Cooked;
 use super::shared::Names;
+use super::{PacketBatch, Shared};
 
 /// Frames to packets.
 pub(super) struct Frames {
@@ -22,10 +21,17 @@ pub(super) struct Frames {
     packets: Vec<Packet>,
     /// Interfaces that no batch named yet, or that have another name since.
     interfaces: Vec<Interface>,
-    /// By the kernel's index.
+    /// By the kernel's index, where frames name their interface.
     numbers: HashMap<u32, Numbered>,
-    /// The number of the interface itself.
-    own: u32,
+    /// The interface itself, of all other frames.
+    own: Numbered,
+    own_index: u32,
+    /// Of interfaces that are forgotten, since the last batch.
+    counts_left: Vec<BatchCounts>,
+    socket: SocketCounts,
+    /// libpcap's counters, which begin again at zero after 2^32.
+    last_received: u32,
+    last_dropped: u32,
     shared: Arc<Shared>,
     names_version: u64,
 }
@@ -37,24 +43,38 @@ struct Numbered {
     name: Arc<str>,
     /// Distinguishes it from others that get its index later. None: its packets arrived before the kernel reported it.
     appearance: Option<u64>,
+    /// Since the last batch.
+    counts: BatchCounts,
+}
+
+impl Numbered {
+    fn take_counts(&mut self) -> Option<BatchCounts> {
+        let fresh = BatchCounts { interface: self.number, ..BatchCounts::default() };
+        (self.counts.captured.packets > 0).then(|| std::mem::replace(&mut self.counts, fresh))
+    }
 }
 
 impl Frames {
     /// Of an interface with this link type, index and name.
     pub(super) fn new((link, index, name): (u32, u32, &Arc<str>), fragments: Fragments, shared: Arc<Shared>) -> Self {
-        let mut this = Self {
+        let mut interfaces = Vec::new();
+        let own = enter(index, Arc::clone(name), &shared, &mut interfaces);
+        Self {
             link: link.into(),
             decoder: Decoder::new(fragments),
             counters: CaptureCounters::default(),
             packets: Vec::with_capacity(BATCH),
-            interfaces: Vec::new(),
+            interfaces,
             numbers: HashMap::new(),
-            own: 0,
+            own,
+            own_index: index,
+            counts_left: Vec::new(),
+            socket: SocketCounts::default(),
+            last_received: 0,
+            last_dropped: 0,
             shared,
             names_version: 0,
-        };
-        this.own = this.enter(index, Arc::clone(name));
-        this
+        }
     }
 
     /// When the last packet of the batch arrived.
@@ -70,10 +90,19 @@ impl Frames {
         &self.counters
     }
 
-    /// libpcap's own counters grow from the start on.
-    pub(super) const fn count_drops(&mut self, by_kernel: u64, by_interface: u64) {
-        self.counters.kernel_drops = by_kernel;
-        self.counters.interface_drops = by_interface;
+    /// What libpcap counted since the start: packets that came, those that it dropped for lack of room, and those that the
+    /// interface dropped.
+    pub(super) fn count_statistics(&mut self, received: u32, dropped: u32, by_interface: u32) {
+        let more = |now: u32, last: &mut u32| u64::from(now.wrapping_sub(std::mem::replace(last, now)));
+        self.socket.received += more(received, &mut self.last_received);
+        self.socket.dropped += more(dropped, &mut self.last_dropped);
+        self.counters.kernel_drops = self.socket.dropped;
+        self.counters.interface_drops = by_interface.into();
+    }
+
+    /// The socket, and frames read from it.
+    pub(super) const fn socket(&self) -> (u32, SocketCounts, u64) {
+        (self.own_index, self.socket, self.counters.packets)
     }
 
     /// Up to when all packets have come: `all_ns` unless there may be more in the kernel's buffer.
@@ -81,14 +110,18 @@ impl Frames {
         self.last_ns().filter(|_| !self.has_room()).unwrap_or(all_ns)
     }
 
-    /// New interfaces and packets since the last batch.
-    pub(super) fn take_batch(&mut self) -> (Vec<Interface>, Vec<Packet>) {
+    /// Everything since the last batch.
+    pub(super) fn take_batch(&mut self, source: usize, seen_until_ns: u64) -> PacketBatch {
         let packets = if self.packets.is_empty() {
             Vec::new()
         } else {
             std::mem::replace(&mut self.packets, Vec::with_capacity(BATCH))
         };
-        (std::mem::take(&mut self.interfaces), packets)
+        let interfaces = std::mem::take(&mut self.interfaces);
+        let mut counts = std::mem::take(&mut self.counts_left);
+        counts.extend(self.own.take_counts());
+        counts.extend(self.numbers.values_mut().filter_map(Numbered::take_counts));
+        PacketBatch { source, seen_until_ns, interfaces, counts, packets }
     }
 
     /// Takes over other names of interfaces, and forgets those that are gone: the next packet with the index of one is of
@@ -100,44 +133,52 @@ impl Frames {
         }
         let shared = Arc::clone(&self.shared);
         let names = shared.names();
-        let new = &mut self.interfaces;
-        self.numbers.retain(|index, numbered| *index == 0 || follow(*index, numbered, &names, new));
+        let (new, left) = (&mut self.interfaces, &mut self.counts_left);
+        self.numbers.retain(|index, numbered| {
+            let stays = follow(*index, numbered, &names, new);
+            left.extend(numbered.take_counts().filter(|_| !stays));
+            stays
+        });
+        if self.own_index != 0 {
+            follow(self.own_index, &mut self.own, &names, new);
+        }
     }
 
     #[inline]
     pub(super) fn take(&mut self, header: &PacketHeader, data: &[u8]) {
-        let mut frame = Frame { time_ns: time_ns(header), wire_octets: header.len, interface: self.own, data };
         let cooked = if self.link == LinkType::LinuxSll2 { Cooked::parse(data) } else { None };
         let frame_octets = cooked.map_or(header.len, |cooked| cooked.frame_octets(header.len));
         self.counters.see(frame_octets);
-        if let Some(cooked) = cooked {
-            if cooked.is_loopback_copy() {
-                count(&mut self.counters.loopback_copies, frame_octets);
-                return;
-            }
-            frame.interface = self.number(cooked.interface_index);
+        let interface = match cooked {
+            Some(cooked) => self
+                .numbers
+                .entry(cooked.interface_index)
+                .or_insert_with_key(|index| enter(*index, interface_name(*index), &self.shared, &mut self.interfaces)),
+            None => &mut self.own,
+        };
+        interface.counts.see(frame_octets);
+        if cooked.is_some_and(Cooked::is_loopback_copy) {
+            interface.counts.loopback_copies.count(frame_octets);
+            return self.counters.loopback_copies.count(frame_octets);
         }
+        let frame = Frame { time_ns: time_ns(header), wire_octets: header.len, interface: interface.number, data };
         match self.decoder.decode(self.link, &frame) {
             Ok(packet) => self.packets.push(packet.with_octets(packet.octets, frame_octets)),
-            Err(reason) => self.counters.discard(reason, frame_octets),
+            Err(reason) => {
+                interface.counts.discards.count(reason, frame_octets);
+                self.counters.discard(reason, frame_octets);
+            }
         }
     }
+}
 
-    #[inline]
-    fn number(&mut self, index: u32) -> u32 {
-        match self.numbers.get(&index) {
-            Some(numbered) => numbered.number,
-            None => self.enter(index, interface_name(index)),
-        }
-    }
-
-    fn enter(&mut self, index: u32, name: Arc<str>) -> u32 {
-        let number = self.shared.interface_number();
-        let appearance = self.shared.names().get(&index).filter(|(_, known)| *known == name).map(|(n, _)| *n);
-        self.numbers.insert(index, Numbered { number, name: Arc::clone(&name), appearance });
-        self.interfaces.push(Interface { number, index, name });
-        number
-    }
+/// Gives an interface a number of ours, and has the next batch name it.
+#[cold]
+fn enter(index: u32, name: Arc<str>, shared: &Shared, new: &mut Vec<Interface>) -> Numbered {
+    let number = shared.interface_number();
+    let appearance = shared.names().get(&index).filter(|(_, known)| *known == name).map(|(n, _)| *n);
+    new.push(Interface { number, index, name: Arc::clone(&name) });
+    Numbered { number, name, appearance, counts: BatchCounts { interface: number, ..BatchCounts::default() } }
 }
 
 /// False: it has disappeared.

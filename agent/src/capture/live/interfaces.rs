@@ -4,7 +4,7 @@ use super::super::CaptureError;
 use super::links::{Link, Links};
 
 /// Stands for all interfaces, also in libpcap.
-pub(super) const ANY: &str = "any";
+pub(crate) const ANY: &str = "any";
 /// Stands for each that is up.
 const ALL: &str = "all";
 

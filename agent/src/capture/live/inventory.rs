@@ -75,7 +75,7 @@ impl Inventory {
             // It is not all: what was not said may be there anyway.
             LinkNotice::All if self.was_disturbed => return,
             LinkNotice::All => self.is_complete = true,
-            LinkNotice::Is(_) | LinkNotice::Gone(_) => {}
+            LinkNotice::Is(_) | LinkNotice::Counted(..) | LinkNotice::Gone(_) => {}
         }
         self.links.take(said, events);
     }

@@ -90,7 +90,7 @@ impl Links {
                 let gone: Vec<u32> = self.known.values().filter(|k| !k.is_confirmed).map(|k| k.link.index).collect();
                 events.extend(gone.into_iter().filter_map(|index| self.remove(index)));
             }
-            LinkNotice::Lost => {}
+            LinkNotice::Counted(..) | LinkNotice::Lost => {}
         }
     }
 

@@ -1,11 +1,13 @@
 //! Packets of network interfaces, by libpcap: one thread per interface, batches over a bounded channel, and a thread that
 //! follows which interfaces there are.
 
+mod accounts;
 mod cooked;
 mod frames;
 mod interfaces;
 mod inventory;
 mod links;
+mod meter;
 mod netlink;
 mod open;
 mod seen;
@@ -22,7 +24,8 @@ use crossbeam_channel::Sender;
 use pidflow_engine::decode::Fragments;
 use pidflow_engine::packet::Packet;
 
-use super::{CaptureCounters, CaptureError, Interface};
+use super::{BatchCounts, CaptureCounters, CaptureError, Interface};
+pub(crate) use interfaces::ANY;
 pub use interfaces::Interfaces;
 pub use seen::SeenUntil;
 use shared::Shared;
@@ -79,6 +82,8 @@ pub struct PacketBatch {
     pub seen_until_ns: u64,
     /// Interfaces of these packets that no batch named before, and those that have another name now.
     pub interfaces: Vec<Interface>,
+    /// What was counted since the thread's last batch, by interface; those of which nothing came are absent.
+    pub counts: Vec<BatchCounts>,
     /// The packets; none: there were none until then.
     pub packets: Vec<Packet>,
 }
@@ -122,7 +127,7 @@ impl LiveCapture {
     /// One of the interfaces cannot be opened, or the filter is wrong. Later faults of one interface are logged
     /// and counted, and the others go on.
     pub fn start(options: &LiveOptions, batches: &Sender<PacketBatch>) -> Result<Self, CaptureError> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new(options.filter.is_some()));
         let supervisor = Supervisor::start(options.clone(), Arc::clone(&shared), batches.clone())?;
         let sources = supervisor.sources();
         let run = move || {

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, send, socket_with};
 
+use super::super::LinkCounts;
 use super::links::Link;
 
 /// `RTMGRP_LINK` of linux/rtnetlink.h: the group that is notified of each change of an interface.
@@ -21,8 +22,11 @@ const LINK_GROUP: u32 = 1;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const IFLA_IFNAME: u16 = 3;
+const IFLA_STATS64: u16 = 23;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
+/// The link-layer header of loopback, which the kernel does not count there.
+const ETHERNET_OCTETS: u64 = 14;
 /// Bytes of `struct ifinfomsg`.
 const LINK_HEADER: usize = 16;
 /// The kernel sends no longer messages unless asked to; what is longer is cut, which is noticed.
@@ -33,6 +37,8 @@ const MAX_MESSAGE: usize = 64 * 1024;
 pub(super) enum LinkNotice {
     /// The interface's current state.
     Is(Link),
+    /// The interface with this index has counted so much.
+    Counted(u32, LinkCounts),
     /// The interface with this index was deleted.
     Gone(u32),
     /// Every interface was listed since [`LinkMonitor::ask_for_all`].
@@ -100,6 +106,7 @@ fn parse(mut bytes: &[u8], said: &mut Vec<LinkNotice>) {
             said.push(LinkNotice::Lost);
         }
         said.extend(one(kind, message.payload()));
+        said.extend(counted(kind, message.payload()));
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
 }
@@ -142,6 +149,29 @@ fn link(payload: &[u8]) -> Option<Link> {
         }
     }
     (!link.name.is_empty()).then_some(link)
+}
+
+/// What an interface has counted; none: this is about something else.
+fn counted(kind: u16, payload: &[u8]) -> Option<LinkNotice> {
+    let header = header(payload).filter(|_| kind == RTM_NEWLINK)?;
+    let mut attributes = attributes(payload.get(LINK_HEADER..)?);
+    let statistics = attributes.find(|attribute| attribute.kind() == IFLA_STATS64)?;
+    let is_loopback = header.flags.contains(LinkFlags::Loopback);
+    Some(LinkNotice::Counted(header.index, counts(statistics.value(), is_loopback)?))
+}
+
+/// The first fields of `struct rtnl_link_stats64`: packets, bytes, errors and drops, each received and then sent.
+fn counts(statistics: &[u8], is_loopback: bool) -> Option<LinkCounts> {
+    let (pairs, _) = statistics.as_chunks::<16>();
+    let sum = |pair: &[u8; 16]| {
+        let (received, sent) = pair.split_first_chunk()?;
+        let sent = if is_loopback { 0 } else { u64::from_ne_bytes(*sent.first_chunk()?) };
+        Some(u64::from_ne_bytes(*received).wrapping_add(sent))
+    };
+    let [packets, octets, errors, dropped] = pairs.first_chunk()?.each_ref().map(sum);
+    let (packets, headers) = (packets?, if is_loopback { ETHERNET_OCTETS } else { 0 });
+    let octets = octets?.wrapping_add(packets.wrapping_mul(headers));
+    Some(LinkCounts { packets, octets, errors: errors?, dropped: dropped? })
 }
 
 fn attributes(bytes: &[u8]) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
@@ -201,6 +231,22 @@ mod tests {
             is_loopback: false,
         };
         assert_eq!(said(&[up, of_bridge, gone].concat()), [LinkNotice::Is(expected), LinkNotice::Gone(7)]);
+    }
+
+    #[test]
+    fn what_an_interface_counted_is_read_and_loopback_counts_once() {
+        let statistics: Vec<u8> = (1..=24_u64).flat_map(u64::to_ne_bytes).collect();
+        let attributes = [attribute(IFLA_IFNAME, b"eth0\0"), attribute(IFLA_STATS64, &statistics)].concat();
+        let counted = |flags, attributes: &[u8]| match &said(&message(RTM_NEWLINK, 0, flags, attributes))[..] {
+            [LinkNotice::Is(_), LinkNotice::Counted(7, counts)] => Some(*counts),
+            _ => None,
+        };
+        let both = LinkCounts { packets: 3, octets: 7, errors: 11, dropped: 15 };
+        assert_eq!(counted(1, &attributes), Some(both));
+        let received = LinkCounts { packets: 1, octets: 3 + 14, errors: 5, dropped: 7 };
+        assert_eq!(counted(1 | 8, &attributes), Some(received));
+        let cut = [attribute(IFLA_IFNAME, b"eth0\0"), attribute(IFLA_STATS64, &statistics[..60])].concat();
+        assert_eq!(counted(1, &cut), None);
     }
 
     #[test]

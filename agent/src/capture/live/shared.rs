@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::super::CaptureCounters;
 use super::super::counters::InterfaceChanges;
+use super::super::{CaptureCounters, SocketCounts};
+use super::accounts::Accounts;
+use super::meter::LinkTotals;
 
 /// The names of the interfaces of this network namespace by index, each with the number of its appearance, which another
 /// interface that gets the same index does not share.
@@ -16,6 +18,7 @@ pub(super) struct Shared {
     stop: AtomicBool,
     next_interface: AtomicU32,
     counters: Mutex<Counters>,
+    accounts: Mutex<Accounts>,
     names: Mutex<Names>,
     /// Changes with the names.
     names_version: AtomicU64,
@@ -30,6 +33,11 @@ struct Counters {
 }
 
 impl Shared {
+    /// Of sockets that have a filter or not.
+    pub(super) fn new(is_filtered: bool) -> Self {
+        Self { accounts: Accounts::new(is_filtered).into(), ..Self::default() }
+    }
+
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -53,8 +61,19 @@ impl Shared {
         }
     }
 
+    /// Takes over the outcome of one thread's packets: the kernel's index of its interface, its socket, and frames read.
+    pub(super) fn publish_socket(&self, thread: usize, (index, socket, read): (u32, SocketCounts, u64)) {
+        lock(&self.accounts).publish(thread, index, socket, read);
+    }
+
+    /// Takes over what the kernel counted.
+    pub(super) fn publish_links(&self, links: &LinkTotals) {
+        lock(&self.accounts).links.clone_from(links);
+    }
+
     /// The thread has ended, and another one may get its number.
     pub(super) fn retire(&self, thread: usize) {
+        lock(&self.accounts).retire(thread);
         let mut all = lock(&self.counters);
         if let Some(counters) = all.running.get_mut(thread).map(std::mem::take) {
             all.ended.add(&counters);
@@ -68,11 +87,11 @@ impl Shared {
 
     /// The counters of all threads together.
     pub(super) fn counters(&self) -> CaptureCounters {
+        let by_interface = lock(&self.accounts).by_interface();
         let all = lock(&self.counters);
-        all.running.iter().fold(all.ended.clone(), |mut sum, counters| {
-            sum.add(counters);
-            sum
-        })
+        let mut sum = CaptureCounters { by_interface, ..all.ended.clone() };
+        all.running.iter().for_each(|counters| sum.add(counters));
+        sum
     }
 
     pub(super) fn set_names(&self, names: Names) {

@@ -1,6 +1,6 @@
 //! The thread that opens interfaces as they appear, and logs their changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -13,6 +13,7 @@ use super::super::CaptureError;
 use super::super::counters::InterfaceChanges;
 use super::inventory::Inventory;
 use super::links::{Event, Link};
+use super::meter::Meter;
 use super::open::{self, Handle, Target, interface_index};
 use super::watch::{Ended, Watch};
 use super::{Interfaces, LiveOptions, MAX_SOURCES, PacketBatch, Shared};
@@ -30,6 +31,7 @@ pub(super) struct Supervisor {
     shared: Arc<Shared>,
     batches: Sender<PacketBatch>,
     inventory: Inventory,
+    meter: Meter,
     /// At the number of their source.
     running: Vec<Option<Running>>,
     /// Interfaces that are there and were opened, by index, as they were then: they are captured under any name.
@@ -75,7 +77,8 @@ impl Supervisor {
         let (inventory, changes) = (Inventory::learn(), InterfaceChanges::default());
         let (running, opened, failing) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let left_out = Vec::new();
-        let mut this = Self { options, shared, batches, inventory, running, opened, failing, left_out, changes };
+        let meter = Meter::new();
+        let mut this = Self { options, shared, batches, inventory, meter, running, opened, failing, left_out, changes };
         this.publish_names();
         let targets = this.targets()?;
         let buffer = this.buffer(targets.len());
@@ -83,6 +86,7 @@ impl Supervisor {
         for (target, handle) in targets.into_iter().zip(handles?) {
             this.spawn(target, handle)?;
         }
+        this.read_counters();
         Ok(this)
     }
 
@@ -164,7 +168,10 @@ impl Supervisor {
                 self.publish_names();
             }
             self.reap();
-            self.open_wanted();
+            let is_opened = self.open_wanted();
+            if is_opened || self.meter.is_due() {
+                self.read_counters();
+            }
             self.publish_changes();
         }
         // The channel closes when the last of its senders is gone.
@@ -235,8 +242,9 @@ impl Supervisor {
         }
     }
 
-    /// Opens what shall be captured and is not.
-    fn open_wanted(&mut self) {
+    /// Opens what shall be captured and is not. True: something was opened.
+    fn open_wanted(&mut self) -> bool {
+        let mut is_opened = false;
         for target in self.wanted() {
             if self.log_failing(target.index()).is_some_and(|next_try| Instant::now() < next_try) {
                 continue;
@@ -244,12 +252,23 @@ impl Supervisor {
             let buffer = self.buffer(self.running.len() + 1);
             match self.open(&target, buffer).and_then(|handle| self.spawn(target.clone(), handle)) {
                 Ok(()) => {
+                    is_opened = true;
                     self.failing.remove(&target.index());
                     tracing::info!("interface {} is captured now", target.name());
                 }
                 Err(e) => self.fail(&target, e.to_string()),
             }
         }
+        is_opened
+    }
+
+    /// Reads what the kernel counted of the interfaces that are captured.
+    fn read_counters(&mut self) {
+        let running = self.running.iter().flatten().filter(|running| !running.is_gone());
+        let captured: HashSet<u32> = running.map(|running| running.target.index()).collect();
+        // Index 0 is `any`: all of them.
+        let is_captured = |index| captured.contains(&0) || captured.contains(&index);
+        self.shared.publish_links(self.meter.read(self.inventory.links(), is_captured));
     }
 
     /// When it is to be tried again. Logs what is wrong with it, once, when it is due and still there.

@@ -153,18 +153,18 @@ impl Watch {
 
     /// Waits where the channel is full: then the kernel's buffer fills, and the kernel counts what it drops.
     fn send(&mut self, seen_until_ns: u64) -> LoopStep {
-        let (interfaces, packets) = self.frames.take_batch();
-        match self.batches.send(PacketBatch { source: self.thread, seen_until_ns, interfaces, packets }) {
+        match self.batches.send(self.frames.take_batch(self.thread, seen_until_ns)) {
             Ok(()) => LoopStep::Go,
             Err(_) => LoopStep::End(Ended::Asked),
         }
     }
 
-    /// libpcap's own counters grow from the start on.
+    /// Asks what the kernel received and dropped.
     fn statistics(&mut self) {
         self.last_statistics = Instant::now();
         if let Ok(statistics) = self.capture.stats() {
-            self.frames.count_drops(statistics.dropped.into(), statistics.if_dropped.into());
+            self.frames.count_statistics(statistics.received, statistics.dropped, statistics.if_dropped);
+            self.shared.publish_socket(self.thread, self.frames.socket());
         }
         self.shared.publish(self.thread, self.frames.counters());
     }

@@ -5,9 +5,9 @@ mod host;
 mod packets;
 mod threads;
 
-use std::io::Write;
 use std::process::ExitCode;
 
+use super::print;
 use crate::cli::DoctorArgs;
 use crate::config::choices::Backend;
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
         (_, true) => "\nVerdict: pidflow run works here, without the data named above as lost.\n",
         _ => "\nVerdict: pidflow run works here without restrictions.\n",
     };
-    std::io::stdout().write_all(out.as_bytes())?;
+    print(out.as_bytes())?;
     Ok(if fails { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 

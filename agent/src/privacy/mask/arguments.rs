@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::names::{Secrecy, secrecy, takes_value};
 use super::pairs::Nature;
 use super::programs::{Flag, Holds, Program};
+use super::verbs::Places;
 use super::{MASK, Text, values};
 
 /// Options whose value is the name of something, and no program that runs.
@@ -46,7 +47,8 @@ impl Context {
         let has = |words: &[&str]| arguments.iter().any(|a| words.contains(a));
         Self {
             logs_in: has(&["login"]),
-            stores_secrets: has(&["secret", "secrets"]) && has(&["create", "set", "put", "import"]),
+            stores_secrets: has(&["secret", "secrets"]) && has(&["create", "set", "put", "import", "patch"])
+                || has(&["put-parameter", "create-secret", "put-secret-value"]),
             writes: has(&["put", "write", "patch", "login"]),
             configures: has(&["config", "configure", "nmcli", "/usr/bin/nmcli", "wpa_cli", "/usr/sbin/wpa_cli"]),
             authenticates: has(&["auth", "AUTH"]),
@@ -63,11 +65,21 @@ struct Walk<'s, 'a> {
     before: &'a str,
     /// Arguments of the program so far that are no options.
     words: usize,
+    places: Places,
 }
 
 impl<'s, 'a> Walk<'s, 'a> {
     fn new(all: &'s [&'a str], depth: usize) -> Self {
-        Self { all, context: Context::of(all), depth, program: None, owed: None, before: "", words: 0 }
+        Self {
+            all,
+            context: Context::of(all),
+            depth,
+            program: None,
+            owed: None,
+            before: "",
+            words: 0,
+            places: Places::default(),
+        }
     }
 
     fn step(&mut self, argument: &'a str) -> Cow<'a, str> {
@@ -78,7 +90,16 @@ impl<'s, 'a> Walk<'s, 'a> {
 
     fn masked(&mut self, argument: &'a str) -> Cow<'a, str> {
         if let Some(masked) = self.owed.take().and_then(|owed| self.pay(owed, argument)) {
+            self.owe_again(argument);
             return masked;
+        }
+        let is_option = argument.starts_with('-') && argument.len() > 1;
+        if !is_option
+            && self.places.is_secret(argument)
+            && !values::is_harmless(argument)
+            && !values::is_known_method(argument)
+        {
+            return Cow::Borrowed(MASK);
         }
         if self.notice_program(argument) {
             return Cow::Borrowed(argument);
@@ -88,10 +109,14 @@ impl<'s, 'a> Walk<'s, 'a> {
                 self.owed = Some(ExpectedValue::Known(holds));
                 return Cow::Borrowed(argument);
             }
-            Some(Flag::Here(at, holds)) => return self.behind(argument, at, holds),
+            Some(Flag::Here(at, holds)) => {
+                // `-pass` may be `-p` with its value, or an option of its own.
+                self.owed = secrecy(argument).filter(|_| is_option).map(ExpectedValue::Named);
+                return self.behind(argument, at, holds);
+            }
             None => {}
         }
-        match argument.starts_with('-') && argument.len() > 1 {
+        match is_option {
             true => self.option(argument),
             false => self.word(argument),
         }
@@ -108,8 +133,19 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
     }
 
+    /// What was taken for a value may have been a name: `key-mgmt wpa-psk psk VALUE`, `set password 2 VALUE`.
+    fn owe_again(&mut self, argument: &str) {
+        let takes_words = matches!(self.program, Some(Program::Words | Program::Ipmi));
+        let is_number = argument.len() <= 2 && argument.bytes().all(|b| b.is_ascii_digit());
+        if takes_words && (is_number || secrecy(argument) == Some(Secrecy::Secret)) {
+            self.owed = Some(ExpectedValue::Named(Secrecy::Secret));
+        }
+    }
+
     fn notice_program(&mut self, argument: &str) -> bool {
-        let program = Program::named(argument).filter(|_| !NAMING.contains(&self.before));
+        // A hyphen is before the name of a login shell, and before options.
+        let may_be_one = !NAMING.contains(&self.before) && (!argument.starts_with('-') || self.before.is_empty());
+        let program = Program::named(argument).filter(|_| may_be_one);
         if program.is_some() {
             (self.program, self.words) = (program, 0);
         }
@@ -126,12 +162,17 @@ impl<'s, 'a> Walk<'s, 'a> {
     /// The argument with what it holds from there on masked.
     fn behind(&self, argument: &'a str, at: usize, holds: Holds) -> Cow<'a, str> {
         let (before, value) = argument.split_at_checked(at).unwrap_or(("", argument));
-        if values::is_harmless(value) {
+        if holds != Holds::Command && values::is_harmless(value) {
             return Cow::Borrowed(argument);
         }
         let masked = match holds {
             Holds::Secret => Cow::Borrowed(MASK),
             Holds::After(mark) => after(value, mark).unwrap_or(Cow::Borrowed(value)),
+            Holds::AfterLast(mark) => value
+                .rfind(mark)
+                .map_or(Cow::Borrowed(value), |at| format!("{}{MASK}", value.get(..=at).unwrap_or_default()).into()),
+            Holds::Hash if values::is_known_method(value) => Cow::Borrowed(value),
+            Holds::Hash => Cow::Borrowed(MASK),
             Holds::AfterOrAll(mark) => after(value, mark).unwrap_or(Cow::Borrowed(MASK)),
             Holds::OpensslSource => openssl_source(value),
             Holds::Cookies if value.contains('=') => Cow::Borrowed(MASK),
@@ -147,15 +188,22 @@ impl<'s, 'a> Walk<'s, 'a> {
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
             return self.text(argument);
         }
-        let secrecy = secrecy(name).or_else(|| secrecy(define(name)?));
+        let secrecy = secrecy(name).or_else(|| secrecy(define(name)?)).or_else(|| self.secrecy_here(name));
+        // `docker run --user nobody:nogroup`.
+        let secrecy = secrecy.filter(|s| *s != Secrecy::Login || self.program != Some(Program::Registry));
         let Some(value) = value else {
             self.owed = secrecy.filter(|s| takes_value(name, *s)).map(ExpectedValue::Named);
             return self.text(argument);
         };
         let before = argument.get(..=name.len()).unwrap_or_default();
+        if value.is_empty() {
+            self.owed = secrecy.filter(|s| *s == Secrecy::Secret).map(ExpectedValue::Named);
+        }
         let masked = match secrecy {
             Some(secrecy) if secrecy.masks(value) => Cow::Borrowed(MASK),
-            _ if is_literal(name) => after(value, '=').unwrap_or_else(|| self.text(value)),
+            _ if is_literal(name) && self.context.stores_secrets => {
+                after(value, '=').unwrap_or_else(|| self.text(value))
+            }
             _ => self.text(value),
         };
         joined(argument, before, masked, value)
@@ -164,13 +212,33 @@ impl<'s, 'a> Walk<'s, 'a> {
     /// An argument that is no option.
     fn word(&mut self, argument: &'a str) -> Cow<'a, str> {
         self.words += 1;
-        let is_pair = is_literal(self.before) || self.is_in_secret_store();
-        if let Some(masked) = is_pair.then(|| after(argument, '=')).flatten() {
-            return masked;
+        if self.is_in_secret_store() {
+            if argument.starts_with('{') {
+                return Cow::Borrowed(MASK);
+            }
+            if let Some(masked) = after(argument, '=') {
+                return masked;
+            }
+        }
+        let name = argument
+            .strip_suffix(['=', ':'])
+            .filter(|n| n.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
+        if name.and_then(secrecy) == Some(Secrecy::Secret) {
+            self.owed = Some(ExpectedValue::Named(Secrecy::Secret));
+            return Cow::Borrowed(argument);
         }
         match self.positional(argument) {
             Some(masked) => masked,
             None => self.text(argument),
+        }
+    }
+
+    /// `--value` and `--body` of a command that stores secrets; `-u user:password` of any.
+    fn secrecy_here(&self, name: &str) -> Option<Secrecy> {
+        match name {
+            "--value" | "--body" | "-b" if self.context.stores_secrets => Some(Secrecy::Secret),
+            "-u" => Some(Secrecy::Login),
+            _ => None,
         }
     }
 
@@ -185,11 +253,11 @@ impl<'s, 'a> Walk<'s, 'a> {
             Program::Oracle => oracle_logon(argument),
             Program::Htpasswd if self.is_last() && self.words > 1 && self.has_flag_letter('b') => secret,
             Program::WpaPassphrase if self.words == 2 => secret,
-            Program::Vault if self.before == "login" => secret,
+            Program::Smb if self.words == 2 && self.before.starts_with("//") => secret,
+            Program::Redis if argument.starts_with(['>', '<', '#']) && argument.len() > 1 => secret,
             Program::Redis if self.context.authenticates && !argument.eq_ignore_ascii_case("auth") => secret,
-            Program::Redis | Program::Mysql | Program::Ipmi => self.owe_to_word(argument),
-            Program::Words if self.before == "psk" => secret,
-            Program::Words if self.context.configures => self.owe_to_word(argument),
+            Program::Redis | Program::Mysql | Program::Ipmi | Program::Words => self.owe_to_word(argument),
+            _ if self.context.configures => self.owe_to_word(argument),
             _ => None,
         }
     }
@@ -198,11 +266,10 @@ impl<'s, 'a> Walk<'s, 'a> {
     fn owe_to_word(&mut self, argument: &'a str) -> Option<Cow<'a, str>> {
         let is_name = argument.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b));
         let is_path = values::is_path(argument) && !argument.starts_with("//");
-        if is_name && !is_path && secrecy(argument) == Some(Secrecy::Secret) {
-            self.owed = Some(ExpectedValue::Named(Secrecy::Secret));
-            return Some(Cow::Borrowed(argument));
-        }
-        None
+        let secrecy =
+            secrecy(argument).filter(|s| is_name && !is_path && matches!(s, Secrecy::Secret | Secrecy::Auth))?;
+        self.owed = Some(ExpectedValue::Named(secrecy));
+        Some(Cow::Borrowed(argument))
     }
 
     fn is_last(&self) -> bool {

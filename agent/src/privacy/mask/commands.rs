@@ -2,18 +2,37 @@
 
 use std::ops::Range;
 
-use super::shell::{Word, words};
+use super::shell::{Split, Word, has_operators, words};
 use super::{MASK, arguments};
 
 /// Print the words behind them.
-const PRINTERS: [&str; 2] = ["echo", "printf"];
-/// Read a secret from their standard input.
-const READERS: [&str; 8] =
-    ["-S", "--password-stdin", "--stdin", "chpasswd", "--with-token", "passwd", "cryptsetup", "smbpasswd"];
+const PRINTERS: [&str; 4] = ["echo", "printf", "yes", "send"];
+/// Read a secret from their standard input, or from what `expect` sends.
+const READERS: [&str; 11] = [
+    "-S",
+    "--password-stdin",
+    "--stdin",
+    "chpasswd",
+    "--with-token",
+    "passwd",
+    "cryptsetup",
+    "smbpasswd",
+    "spawn",
+    "expect",
+    "debconf-set-selections",
+];
 
 /// The text with the secrets of its commands masked; none: it has none.
 pub(super) fn mask(text: &str, depth: usize) -> Option<String> {
-    let all = words(text);
+    let masked = split(text, depth, Split::Blanks);
+    let rest = masked.as_deref().unwrap_or(text);
+    // What looked like one word may be several.
+    let again = has_operators(rest).then(|| split(rest, depth, Split::Operators)).flatten();
+    again.or(masked)
+}
+
+fn split(text: &str, depth: usize, at: Split) -> Option<String> {
+    let all = words(text, at);
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     for command in all.split(Word::ends_command) {
         masked(command, depth, &mut changes);

@@ -4,15 +4,19 @@
 //! What a program takes without any name or form (a word typed as the third argument of an unknown program) cannot be known.
 
 mod arguments;
+mod calls;
 mod commands;
+mod markup;
 mod names;
 mod pairs;
+mod program_names;
 mod programs;
 mod random;
 mod shapes;
 mod shell;
 mod urls;
 mod values;
+mod verbs;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -75,7 +79,7 @@ impl Text {
 
 /// None: there is nothing in it; else whether it has anything that separates a name from a value.
 fn is_worth_a_look(text: &str) -> Option<bool> {
-    let has_separator = text.bytes().any(|b| b":=@\"'".contains(&b) || b.is_ascii_whitespace());
+    let has_separator = text.bytes().any(|b| b":=@\"'<".contains(&b) || b.is_ascii_whitespace());
     (has_separator || text.len() >= MIN_TOKEN).then_some(has_separator)
 }
 

@@ -15,6 +15,10 @@ pub(super) enum Secrecy {
     Session,
     /// A secret, or a switch, or a file.
     Private,
+    /// A password, or the folder that a program works in.
+    Folder,
+    /// A user, maybe with the password behind it.
+    Login,
 }
 
 impl Secrecy {
@@ -26,7 +30,8 @@ impl Secrecy {
             Self::Key => !values::is_path(value) && !values::is_numbers(value),
             Self::Auth => !values::is_path(value) && !values::is_method(value),
             Self::Session => !values::is_path(value) && !values::is_label(value),
-            Self::Private => !values::is_path(value),
+            Self::Private | Self::Folder => !values::is_path(value),
+            Self::Login => values::is_login(value),
         }
     }
 }
@@ -34,9 +39,34 @@ impl Secrecy {
 /// Parts of every name that [`secrecy`] knows: what has none of them is passed over quickly.
 const STEMS: &[&str] = &[
     "pass", "pwd", "pswd", "pw", "secret", "token", "key", "auth", "cred", "priv", "bearer", "cookie", "sess", "psk",
-    "otp",
+    "otp", "user", "login", "pin", "pat",
 ];
-const RARE_STEMS: &[&str] = &["jwt", "sig", "phrase", "connectionstring"];
+const RARE_STEMS: &[&str] = &[
+    "jwt",
+    "sig",
+    "phrase",
+    "connectionstring",
+    "nkey",
+    "community",
+    "mnemonic",
+    "seed",
+    "code",
+    "hmac",
+    "kennwort",
+    "motdepasse",
+    "mdp",
+    "contrase",
+    "senha",
+    "wachtwoord",
+    "haslo",
+    "heslo",
+    "parola",
+    "пароль",
+    "密码",
+    "密碼",
+    "パスワード",
+    "비밀번호",
+];
 
 /// Ends of words that mean a secret.
 const SECRET_ENDS: &[&str] = &[
@@ -55,6 +85,21 @@ const SECRET_ENDS: &[&str] = &[
     "pass",
     "pwd",
     "masterauth",
+    "proxyauth",
+    "kennwort",
+    "motdepasse",
+    "contrasena",
+    "contraseña",
+    "senha",
+    "wachtwoord",
+    "haslo",
+    "heslo",
+    "parola",
+    "пароль",
+    "密码",
+    "密碼",
+    "パスワード",
+    "비밀번호",
 ];
 /// Whole words that mean a secret.
 const SECRET_WORDS: &[&str] = &[
@@ -76,6 +121,15 @@ const SECRET_WORDS: &[&str] = &[
     "sessionid",
     "connectionstring",
     "sharedaccesskey",
+    "pin",
+    "pat",
+    "mdp",
+    "upw",
+    "opw",
+    "nkey",
+    "community",
+    "mnemonic",
+    "hmac",
 ];
 /// Words that end like a secret's name, and are none.
 const INNOCENT_WORDS: &[&str] =
@@ -94,6 +148,7 @@ const KEY_OWNERS: &[&str] = &[
     "subscription",
     "license",
     "app",
+    "decryption",
 ];
 /// At the end of a name: it is about a secret, and is none.
 const ABOUT: &[&str] = &[
@@ -163,6 +218,7 @@ const ABOUT: &[&str] = &[
     "manager",
     "agent",
     "usages",
+    "encryption",
 ];
 /// Anywhere in a name: it is a figure.
 const FIGURES: &[&str] = &["max", "min", "num", "count", "limit", "per"];
@@ -177,7 +233,11 @@ const KEY_VERBS: &[&str] = &[
     "refresh", "revoke", "check", "locate", "gen", "generate",
 ];
 /// Names of files and switches that look like secrets.
-const INNOCENT_NAMES: &[&str] = &["auth-user-pass", "pwd", "oldpwd"];
+const INNOCENT_NAMES: &[&str] = &["auth-user-pass"];
+/// Names of the folder that a program works in, and of passwords.
+const FOLDER_NAMES: &[&str] = &["pwd", "oldpwd"];
+/// Words of names of users.
+const LOGIN_WORDS: &[&str] = &["user", "username", "login", "userpass", "basicauth", "userpwd", "rpcauth"];
 
 /// Longest name that is looked at; longer ones are no names.
 const MAX_NAME: usize = 128;
@@ -195,8 +255,11 @@ pub(super) fn secrecy(name: &str) -> Option<Secrecy> {
     if !STEMS.iter().any(has) && !RARE_STEMS.iter().any(has) {
         return None;
     }
-    let plain = lower.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    if INNOCENT_NAMES.contains(&plain) { None } else { of_words(&words(name)) }
+    match lower.trim_matches(|c: char| !c.is_alphanumeric()) {
+        plain if INNOCENT_NAMES.contains(&plain) => None,
+        plain if FOLDER_NAMES.contains(&plain) => Some(Secrecy::Folder),
+        _ => of_words(&words(name)),
+    }
 }
 
 /// Whether the next argument is the value of an option of that name: of `--ask-password` it is not.
@@ -215,7 +278,8 @@ fn of_words(words: &[String]) -> Option<Secrecy> {
     if ABOUT.contains(&last.as_str()) && !is_session_id(words) {
         return None;
     }
-    let secret = words.iter().any(|w| is_secret_word(w)) || is_session_id(words) || names_a_key(words);
+    let secret =
+        words.iter().any(|w| is_secret_word(w)) || is_session_id(words) || names_a_key(words) || is_code(words);
     if secret {
         return Some(Secrecy::Secret);
     }
@@ -223,6 +287,7 @@ fn of_words(words: &[String]) -> Option<Secrecy> {
 }
 
 fn is_secret_word(word: &str) -> bool {
+    let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
     let word = word.strip_suffix('s').filter(|w| !w.ends_with('s')).unwrap_or(word);
     let ends = SECRET_ENDS.iter().any(|end| word.ends_with(end)) || SECRET_WORDS.contains(&word);
     ends && !INNOCENT_WORDS.iter().any(|w| word.ends_with(w))
@@ -230,6 +295,12 @@ fn is_secret_word(word: &str) -> bool {
 
 fn is_session_id(words: &[String]) -> bool {
     matches!(words, [.., s, id] if id == "id" && (s == "session" || s == "sess"))
+}
+
+/// A code that somebody types in.
+fn is_code(words: &[String]) -> bool {
+    let owners = ["mfa", "unlock", "auth", "pin", "access", "security", "verification", "recovery"];
+    matches!(words, [.., owner, code] if code == "code" && owners.contains(&owner.as_str()))
 }
 
 fn names_a_key(words: &[String]) -> bool {
@@ -244,6 +315,7 @@ fn weak(word: &str) -> Option<Secrecy> {
         "auth" | "oauth" | "oauth2" => Some(Secrecy::Auth),
         "session" => Some(Secrecy::Session),
         "private" => Some(Secrecy::Private),
+        login if LOGIN_WORDS.contains(&login) => Some(Secrecy::Login),
         _ => None,
     }
 }
@@ -253,9 +325,9 @@ fn words(name: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut before = '_';
     for c in name.chars() {
-        let begins = !before.is_ascii_alphanumeric() || (before.is_ascii_lowercase() && c.is_ascii_uppercase());
+        let begins = !before.is_alphanumeric() || (before.is_ascii_lowercase() && c.is_ascii_uppercase());
         before = c;
-        if !c.is_ascii_alphanumeric() {
+        if !c.is_alphanumeric() {
             continue;
         }
         if begins && all.len() < MAX_WORDS {
@@ -317,8 +389,6 @@ mod tests {
             "key-type",
             "bypass",
             "compass",
-            "PWD",
-            "OLDPWD",
             "keyboard",
             "monkey",
             "author",
@@ -346,6 +416,14 @@ mod tests {
         assert!(masks("auth", "bob:hunter2") && !masks("auth", "SHA256") && !masks("auth", "/run/user/1/xauth"));
         assert!(masks("session", "a81bc81bdead4e5d") && !masks("session", "ubuntu"));
         assert!(masks("password", "a") && !masks("password", "") && !masks("password", "$PASSWORD"));
+    }
+
+    #[test]
+    fn users_may_have_a_password_behind_them() {
+        let masks = |name, value| secrecy(name).unwrap().masks(value);
+        assert!(masks("user", "bob:hunter2") && masks("login", "bob%hunter2"));
+        assert!(!masks("user", "bob") && !masks("user", "1000:1000") && !masks("login", "http://h/x"));
+        assert!(masks("pwd", "hunter2") && !masks("PWD", "/srv"));
     }
 
     #[test]

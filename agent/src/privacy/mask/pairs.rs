@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::names::{Secrecy, secrecy};
-use super::values;
+use super::{calls, markup, values};
 
 /// What a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +45,12 @@ pub(super) fn find(text: &str, nature: Nature) -> Vec<Range<usize>> {
         found.extend(value(text, at, separator, nature).filter(|r| !r.is_empty()));
     }
     let quoted = text.match_indices(['"', '\'']).filter_map(|(at, _)| quoted_after_word(text, at));
-    let quoted: Vec<_> = quoted.filter(|r| !found.iter().any(|f| f.start < r.end && r.start < f.end)).collect();
-    found.extend(quoted);
+    let others: Vec<_> = quoted.chain(calls::find(text)).chain(markup::find(text)).collect();
+    for range in others {
+        if !found.iter().any(|f| f.start < range.end && range.start < f.end) {
+            found.push(range);
+        }
+    }
     found.sort_by_key(|r| r.start);
     found
 }
@@ -54,10 +58,12 @@ pub(super) fn find(text: &str, nature: Nature) -> Vec<Range<usize>> {
 /// The secret value behind the separator.
 fn value(text: &str, at: usize, separator: &str, nature: Nature) -> Option<Range<usize>> {
     let name = name_before(text, at)?;
-    let secrecy = secrecy(name.text)?;
+    let secrecy = secrecy(name.text).or_else(|| markup::secrecy_of_value(text, name.start, name.text))?;
     let range = match separator {
         "=" => after_equals(text, at, &name, nature),
-        _ if secrecy == Secrecy::Secret || is_header(name.text) => after_colon(text, at, &name, nature)?,
+        _ if matches!(secrecy, Secrecy::Secret | Secrecy::Folder) || is_header(name.text) => {
+            after_colon(text, at, &name, nature)?
+        }
         _ => return None,
     };
     secrecy.masks(text.get(range.clone())?).then_some(range)
@@ -69,7 +75,7 @@ fn name_before(text: &str, at: usize) -> Option<Name<'_>> {
     let from = text.floor_char_boundary(at.saturating_sub(MAX_LOOK_BACK));
     let before = text.get(from..at)?.trim_end_matches([' ', '+', ':']);
     let bare = before.trim_end_matches(|c| QUOTES.contains(&c) || c == '\\');
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
+    let is_name = |c: char| c.is_alphanumeric() || "_-.[]".contains(c);
     let start = bare.rfind(|c| !is_name(c)).map_or(0, |p| p + bare.get(p..).map_or(1, first_length));
     let name = bare.get(start..).filter(|n| !n.is_empty())?;
     Some(Name { text: name, start: from + start, is_quoted: bare.len() < before.len() })
@@ -94,7 +100,13 @@ fn in_quotes(text: &str, from: usize) -> Option<Range<usize>> {
 
 fn after_equals(text: &str, at: usize, name: &Name<'_>, nature: Nature) -> Range<usize> {
     let rest = text.get(at + 1..).unwrap_or_default();
-    let start = at + 1 + if is_blank_before(text, at) { rest.len() - rest.trim_start_matches(' ').len() } else { 0 };
+    let value = match rest.strip_prefix('>') {
+        // `name => value`.
+        Some(value) => value.trim_start_matches(' '),
+        None if is_blank_before(text, at) => rest.trim_start_matches(' '),
+        None => rest,
+    };
+    let start = text.len() - value.len();
     let before = text.get(..name.start).and_then(|t| t.chars().next_back());
     match (before, nature) {
         (None, Nature::Argument) if !name.is_quoted => start..text.len(),
@@ -117,6 +129,10 @@ fn unquoted_end(text: &str, start: usize, before: Option<char>) -> usize {
         _ => c.is_whitespace() || "\"'`".contains(c),
     };
     let rest = text.get(start..).unwrap_or_default();
+    // ODBC: a value in braces may have any character.
+    if let Some(end) = rest.find('}').filter(|_| rest.starts_with('{') && before == Some(';')) {
+        return start + end + 1;
+    }
     let is_escaped = |end: usize| rest.get(..end).is_some_and(|r| r.ends_with('\\'));
     let end = rest.char_indices().find(|(end, c)| is_end(*c) && !(before == Some(',') && is_escaped(*end)));
     start + end.map_or(rest.len(), |(end, _)| end)
@@ -129,7 +145,8 @@ fn is_header(name: &str) -> bool {
 /// A header's value, a member of JSON or YAML; none: it is the name of a file, or of something else.
 fn after_colon(text: &str, at: usize, name: &Name<'_>, nature: Nature) -> Option<Range<usize>> {
     let rest = text.get(at + 1..)?;
-    let is_in_path = text.get(..name.start).is_some_and(|before| before.ends_with('/'));
+    // `/password:x` is an option of programs for Windows.
+    let is_in_path = text.get(..name.start).is_some_and(|before| before.ends_with('/') && before.len() > 1);
     if rest.starts_with("//") || rest.starts_with(':') || is_in_path {
         return None;
     }
@@ -151,12 +168,14 @@ fn after_colon(text: &str, at: usize, name: &Name<'_>, nature: Nature) -> Option
 /// `PASSWORD 'x'`, `password "x"`, `PASSWORD('x')`, `IDENTIFIED BY 'x'`.
 fn quoted_after_word(text: &str, at: usize) -> Option<Range<usize>> {
     let before = text.get(text.floor_char_boundary(at.saturating_sub(MAX_LOOK_BACK))..at)?;
+    // SQL: E'…', N'…'.
+    let before = before.strip_suffix(['E', 'N', 'e', 'n']).filter(|b| b.ends_with(' ')).unwrap_or(before);
     let word_end = before.trim_end_matches([' ', '(', '\\']);
     if word_end.len() == before.len() {
         return None;
     }
     let (rest, word) = word_end.rsplit_once([' ', '(']).unwrap_or(("", word_end));
-    let is_sql = word.eq_ignore_ascii_case("by") && rest.trim_end().to_ascii_lowercase().ends_with("identified");
+    let is_sql = word.eq_ignore_ascii_case("by") && rest.to_ascii_lowercase().contains("identified");
     let is_word = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let is_secret = is_sql || (is_word && secrecy(word) == Some(Secrecy::Secret));
     if !is_secret {

@@ -1,5 +1,7 @@
 //! How well-known programs take secrets where no name says so.
 
+use super::program_names::NAMES;
+
 /// A program, or several that take their options the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
@@ -28,10 +30,35 @@ pub(super) enum Program {
     Oracle,
     WpaPassphrase,
     UserAdd,
-    /// Takes names and values as words: `nmcli … password VALUE`, `git config NAME VALUE`.
+    /// Takes names and values as words: `nmcli … password VALUE`.
     Words,
+    /// Takes names and values as words of `config`: `git config NAME VALUE`.
+    Configured,
     Vault,
     Shell,
+    /// Takes a password behind `-p`.
+    LowerP,
+    /// Takes one behind `-P`, `-K` or `-W`.
+    UpperP,
+    /// Takes a key behind `-k`.
+    LowerK,
+    /// Takes a password behind `-w`.
+    LowerW,
+    /// Takes a token behind `-t`, or `-r`.
+    LowerT,
+    /// Takes `user:password` behind one of several letters.
+    LoginA,
+    Mail,
+    Vmrun,
+    Dns,
+    /// Takes `user%password`.
+    Percent,
+    SmbTools,
+    Doveadm,
+    Consul,
+    Nagios,
+    Jmx,
+    Matrix,
 }
 
 /// Where the value of an option is.
@@ -54,6 +81,10 @@ pub(super) enum Holds {
     After(char),
     /// What is behind the first of these characters; all of it where there is none.
     AfterOrAll(char),
+    /// What is behind the last of these characters.
+    AfterLast(char),
+    /// All of it, unless it names a method of hashing.
+    Hash,
     /// OpenSSL's `pass:SECRET`; `env:`, `file:`, `fd:` and `stdin` name a place.
     OpensslSource,
     /// Cookies, or the name of a file.
@@ -63,137 +94,7 @@ pub(super) enum Holds {
 }
 
 use Form::{Attached, Both, Separate};
-use Holds::{After, AfterOrAll, Command, Cookies, OpensslSource, Secret};
-
-const NAMES: &[(&str, Program)] = &[
-    ("mysql", Program::Mysql),
-    ("mariadb", Program::Mysql),
-    ("mysqldump", Program::Mysql),
-    ("mariadb-dump", Program::Mysql),
-    ("mysqladmin", Program::Mysql),
-    ("mariadb-admin", Program::Mysql),
-    ("mysqlimport", Program::Mysql),
-    ("mysqlcheck", Program::Mysql),
-    ("mariadb-check", Program::Mysql),
-    ("mysqlshow", Program::Mysql),
-    ("mysqlbinlog", Program::Mysql),
-    ("mysqlslap", Program::Mysql),
-    ("mysqlpump", Program::Mysql),
-    ("mycli", Program::Mysql),
-    ("mysqlsh", Program::Mysql),
-    ("mytop", Program::Mysql),
-    ("sshpass", Program::Sshpass),
-    ("redis-cli", Program::Redis),
-    ("valkey-cli", Program::Redis),
-    ("keydb-cli", Program::Redis),
-    ("mongo", Program::Mongo),
-    ("mongosh", Program::Mongo),
-    ("mongodump", Program::Mongo),
-    ("mongorestore", Program::Mongo),
-    ("mongoexport", Program::Mongo),
-    ("mongoimport", Program::Mongo),
-    ("mongostat", Program::Mongo),
-    ("mongotop", Program::Mongo),
-    ("ldapsearch", Program::Ldap),
-    ("ldapadd", Program::Ldap),
-    ("ldapmodify", Program::Ldap),
-    ("ldapdelete", Program::Ldap),
-    ("ldapwhoami", Program::Ldap),
-    ("ldappasswd", Program::Ldap),
-    ("ldapcompare", Program::Ldap),
-    ("ldapmodrdn", Program::Ldap),
-    ("smbclient", Program::Smb),
-    ("rpcclient", Program::Smb),
-    ("net", Program::Smb),
-    ("smbget", Program::Smb),
-    ("winexe", Program::Smb),
-    ("smbcacls", Program::Smb),
-    ("curl", Program::Curl),
-    ("http", Program::Httpie),
-    ("https", Program::Httpie),
-    ("httpie", Program::Httpie),
-    ("xh", Program::Httpie),
-    ("sqlcmd", Program::SqlServer),
-    ("bcp", Program::SqlServer),
-    ("isql", Program::SqlServer),
-    ("tsql", Program::SqlServer),
-    ("7z", Program::SevenZip),
-    ("7za", Program::SevenZip),
-    ("7zr", Program::SevenZip),
-    ("7zz", Program::SevenZip),
-    ("rar", Program::SevenZip),
-    ("unrar", Program::SevenZip),
-    ("zip", Program::Zip),
-    ("unzip", Program::Zip),
-    ("zipcloak", Program::Zip),
-    ("openssl", Program::Openssl),
-    ("ssh-keygen", Program::SshKeygen),
-    ("mosquitto_pub", Program::Mosquitto),
-    ("mosquitto_sub", Program::Mosquitto),
-    ("mosquitto_rr", Program::Mosquitto),
-    ("cqlsh", Program::Cassandra),
-    ("cypher-shell", Program::Cassandra),
-    ("nodetool", Program::Cassandra),
-    ("docker", Program::Registry),
-    ("podman", Program::Registry),
-    ("nerdctl", Program::Registry),
-    ("buildah", Program::Registry),
-    ("skopeo", Program::Registry),
-    ("helm", Program::Registry),
-    ("oras", Program::Registry),
-    ("crane", Program::Registry),
-    ("az", Program::Registry),
-    ("oc", Program::Registry),
-    ("argocd", Program::Registry),
-    ("xfreerdp", Program::Rdp),
-    ("xfreerdp3", Program::Rdp),
-    ("wlfreerdp", Program::Rdp),
-    ("rdesktop", Program::Rdp),
-    ("ipmitool", Program::Ipmi),
-    ("snmpwalk", Program::Snmp),
-    ("snmpget", Program::Snmp),
-    ("snmpset", Program::Snmp),
-    ("snmpbulkwalk", Program::Snmp),
-    ("snmpbulkget", Program::Snmp),
-    ("snmpgetnext", Program::Snmp),
-    ("snmptrap", Program::Snmp),
-    ("snmptable", Program::Snmp),
-    ("snmpstatus", Program::Snmp),
-    ("lftp", Program::Lftp),
-    ("htpasswd", Program::Htpasswd),
-    ("sqlplus", Program::Oracle),
-    ("impdp", Program::Oracle),
-    ("expdp", Program::Oracle),
-    ("sqlldr", Program::Oracle),
-    ("rman", Program::Oracle),
-    ("sqlcl", Program::Oracle),
-    ("wpa_passphrase", Program::WpaPassphrase),
-    ("useradd", Program::UserAdd),
-    ("usermod", Program::UserAdd),
-    ("nmcli", Program::Words),
-    ("wpa_cli", Program::Words),
-    ("aws", Program::Words),
-    ("git", Program::Words),
-    ("npm", Program::Words),
-    ("yarn", Program::Words),
-    ("pnpm", Program::Words),
-    ("pip", Program::Words),
-    ("pip3", Program::Words),
-    ("poetry", Program::Words),
-    ("composer", Program::Words),
-    ("vault", Program::Vault),
-    ("bao", Program::Vault),
-    ("sh", Program::Shell),
-    ("bash", Program::Shell),
-    ("dash", Program::Shell),
-    ("zsh", Program::Shell),
-    ("ksh", Program::Shell),
-    ("ash", Program::Shell),
-    ("fish", Program::Shell),
-    ("su", Program::Shell),
-    ("script", Program::Shell),
-    ("runuser", Program::Shell),
-];
+use Holds::{After, AfterLast, AfterOrAll, Command, Cookies, Hash, OpensslSource, Secret};
 
 const FLAGS: &[(Program, &str, Form, Holds)] = &[
     (Program::Mysql, "-p", Attached, Secret),
@@ -231,7 +132,7 @@ const FLAGS: &[(Program, &str, Form, Holds)] = &[
     (Program::SshKeygen, "-P", Both, Secret),
     (Program::Mosquitto, "-P", Both, Secret),
     (Program::Cassandra, "-p", Both, Secret),
-    (Program::Cassandra, "-pw", Separate, Secret),
+    (Program::Jmx, "-pw", Separate, Secret),
     (Program::Registry, "-p", Both, Secret),
     (Program::Rdp, "/p:", Attached, Secret),
     (Program::Rdp, "/gp:", Attached, Secret),
@@ -251,23 +152,86 @@ const FLAGS: &[(Program, &str, Form, Holds)] = &[
     (Program::Shell, "-exc", Separate, Command),
     (Program::Shell, "-euc", Separate, Command),
     (Program::Shell, "--command", Both, Command),
+    (Program::LowerP, "-p", Both, Secret),
+    (Program::UpperP, "-P", Both, Secret),
+    (Program::UpperP, "-K", Both, Secret),
+    (Program::UpperP, "-W", Both, Secret),
+    (Program::LowerK, "-k", Both, Secret),
+    (Program::LowerK, "-p=", Attached, Secret),
+    (Program::LowerW, "-w", Both, Secret),
+    (Program::LowerT, "-t", Both, Secret),
+    (Program::LowerT, "-r", Both, Secret),
+    (Program::LoginA, "-a", Both, After(':')),
+    (Program::LoginA, "-A", Both, After(':')),
+    (Program::LoginA, "-P", Both, After(':')),
+    (Program::LoginA, "-id", Separate, After(':')),
+    (Program::LoginA, "-n", Both, After(':')),
+    (Program::LoginA, "-c", Both, After(':')),
+    (Program::LoginA, "-C", Both, Cookies),
+    (Program::Mail, "-ap", Separate, Secret),
+    (Program::Mail, "-xp", Separate, Secret),
+    (Program::Vmrun, "-gp", Separate, Secret),
+    (Program::Vmrun, "-vp", Separate, Secret),
+    (Program::Dns, "-y", Both, AfterLast(':')),
+    (Program::Percent, "-U", Both, After('%')),
+    (Program::Percent, "-a", Both, After('%')),
+    (Program::Percent, "--authenticate", Both, After('%')),
+    (Program::Ldap, "-a", Separate, Secret),
+    (Program::Matrix, "-p", Both, Secret),
+    (Program::Matrix, "-k", Both, Secret),
+    (Program::SmbTools, "-U", Both, After('%')),
+    (Program::SmbTools, "--user", Both, After('%')),
+    (Program::Doveadm, "-p", Both, Secret),
+    (Program::Doveadm, "-s", Both, Hash),
+    (Program::Consul, "-encrypt", Both, Secret),
+    (Program::Nagios, "-C", Both, Secret),
+    (Program::Nagios, "-a", Both, Secret),
+];
+
+/// Letters of options without a value, which may stand before one of [`FLAGS`] in the same argument: `curl -sSu bob:x`.
+const SWITCHES: &[(Program, &str)] = &[
+    (Program::Curl, "#0123468BGIJLNORSZafgijklnpqsv"),
+    (Program::Mysql, "ABCEGHLNVXbfinqrstvw"),
+    (Program::Sshpass, "ev"),
+    (Program::Ldap, "ACILMNQWZcnuvx"),
+    (Program::Smb, "BENPekgq"),
+    (Program::SmbTools, "NPekln"),
+    (Program::Zip, "0123456789@ADFJLSTXcdefghjklmopqruvwxyz"),
+    (Program::Snmp, "IOV"),
+    (Program::Shell, "aefilnuvx"),
 ];
 
 impl Program {
+    /// Where the last option begins in an argument that has several; 0: it has one.
+    fn cluster(self, argument: &str) -> usize {
+        let letters = SWITCHES.iter().find(|(program, _)| *program == self).map_or("", |(_, letters)| letters);
+        let rest = argument.strip_prefix('-').unwrap_or_default();
+        rest.find(|c| !letters.contains(c)).unwrap_or(0)
+    }
+
     /// The program that an argument names, with or without its folder.
     pub(super) fn named(argument: &str) -> Option<Self> {
         let name = argument.rsplit('/').next()?.trim_start_matches('-');
         // Names are short, and most arguments are none of them.
-        let is_short = (2..=14).contains(&name.len());
+        let is_short = (2..=24).contains(&name.len());
         let found = is_short.then(|| NAMES.iter().find(|(n, _)| *n == name)).flatten();
         found.map(|(_, program)| *program)
     }
 
     /// What of an argument, or of the one behind it, is a value that this program takes as a secret.
     pub(super) fn flag(self, argument: &str) -> Option<Flag> {
+        let switches = self.cluster(argument);
+        self.one_of_flags(argument, 0).or_else(|| (switches > 0).then(|| self.one_of_flags(argument, switches))?)
+    }
+
+    fn one_of_flags(self, argument: &str, switches: usize) -> Option<Flag> {
         let mut all = FLAGS.iter().filter(|(program, ..)| *program == self);
         all.find_map(|(_, flag, form, holds)| {
-            let rest = argument.strip_prefix(flag)?;
+            let letters = flag.strip_prefix('-').filter(|l| switches == 0 || l.len() == 1);
+            let rest = match switches {
+                0 => argument.strip_prefix(flag)?,
+                _ => argument.get(1 + switches..)?.strip_prefix(letters?)?,
+            };
             // A long option has its value behind a `=`.
             let rest_is_value = if flag.starts_with("--") { rest.starts_with('=') } else { !rest.is_empty() };
             match (rest.is_empty(), form) {

@@ -16,23 +16,40 @@ pub(super) struct Word {
 impl Word {
     /// Whether the next word begins another command.
     pub(super) fn ends_command(&self) -> bool {
-        self.quote.is_none() && ["|", "||", "&&", "&", ";", "(", ")", "{", "}", "|&"].contains(&self.text.as_str())
+        self.quote.is_none() && ["|", "||", "&&", "&", ";", "(", ")", "{", "}", "|&", "`"].contains(&self.text.as_str())
     }
 }
 
+/// Characters that end a word and a command wherever they stand outside of quotes.
+const OPERATORS: [char; 6] = [';', '&', '|', '(', ')', '`'];
+
+/// How a text is split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Split {
+    /// At blanks: a title, or anything else that need not be for a shell.
+    Blanks,
+    /// At blanks and operators: `a;b`, `$(a)`.
+    Operators,
+}
+
 /// Splits as a POSIX shell does, near enough to find options and their values; a quote that does not end goes to the end.
-pub(super) fn words(text: &str) -> Vec<Word> {
+pub(super) fn words(text: &str, split: Split) -> Vec<Word> {
     let mut all = Vec::new();
     let mut from = 0;
     while let Some(start) = text.get(from..).and_then(|t| t.find(|c: char| !c.is_whitespace())) {
-        let word = word(text, from + start);
+        let word = word(text, from + start, split);
         from = word.range.end;
         all.push(word);
     }
     all
 }
 
-fn word(text: &str, start: usize) -> Word {
+/// Whether there is an operator that stands against something else than blanks.
+pub(super) fn has_operators(text: &str) -> bool {
+    text.contains(OPERATORS)
+}
+
+fn word(text: &str, start: usize, split: Split) -> Word {
     let rest = text.get(start..).unwrap_or_default();
     let mut open: Option<char> = None;
     let mut plain = String::new();
@@ -40,6 +57,11 @@ fn word(text: &str, start: usize) -> Word {
     let mut end = rest.len();
     while let Some((at, c)) = chars.next() {
         match (open, c) {
+            (None, c) if split == Split::Operators && OPERATORS.contains(&c) => {
+                end = if at == 0 { c.len_utf8() } else { at };
+                plain.extend((at == 0).then_some(c));
+                break;
+            }
             (None, c) if c.is_whitespace() => {
                 end = at;
                 break;
@@ -66,10 +88,17 @@ mod tests {
 
     #[test]
     fn words_have_their_quotes_taken_off() {
-        let all = words("a 'b c' d\"e f\"g \\  \"h\\\"i\" 'open x");
+        let all = words("a 'b c' d\"e f\"g \\  \"h\\\"i\" 'open x", Split::Blanks);
         let texts: Vec<_> = all.iter().map(|w| w.text.as_str()).collect();
         assert_eq!(texts, ["a", "b c", "de fg", " ", "h\"i", "open x"]);
         assert_eq!(all[1].quote, Some('\''));
         assert_eq!(all[2].quote, None);
+    }
+
+    #[test]
+    fn operators_end_words() {
+        let all = words("x=$(a b);c&&'d;e'|`f`", Split::Operators);
+        let texts: Vec<_> = all.iter().map(|w| w.text.as_str()).collect();
+        assert_eq!(texts, ["x=$", "(", "a", "b", ")", ";", "c", "&", "&", "d;e", "|", "`", "f", "`"]);
     }
 }

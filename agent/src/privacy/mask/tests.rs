@@ -474,3 +474,36 @@ proptest::proptest! {
         }
     }
 }
+
+/// Further command lines, each a list of arguments on a line of its own.
+fn lines(file: &str) -> Vec<Vec<String>> {
+    file.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn masked_line(arguments: &[String]) -> String {
+    masked(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn no_program_of_the_list_shows_its_secret() {
+    let all = lines(include_str!("cases/secrets.jsonl"));
+    assert!(all.len() > 800, "{}", all.len());
+    let shown: Vec<_> = all.iter().map(|a| masked_line(a)).filter(|m| m.contains("hunter2")).collect();
+    assert!(shown.is_empty(), "{shown:#?}");
+}
+
+#[test]
+fn the_same_in_one_string_shows_no_secret() {
+    let quoted = |a: &String| format!("'{}'", a.replace('\'', "'\\''"));
+    let all = lines(include_str!("cases/secrets.jsonl")).into_iter();
+    let commands = all.map(|a| a.iter().map(quoted).collect::<Vec<_>>().join(" "));
+    let shown: Vec<_> = commands.map(|c| masked(&["sh", "-c", &c])).filter(|m| m.contains("hunter2")).collect();
+    assert!(shown.is_empty(), "{shown:#?}");
+}
+
+#[test]
+fn ordinary_command_lines_of_the_list_stay_as_they_are() {
+    let all = lines(include_str!("cases/ordinary.jsonl"));
+    let wrong: Vec<_> = all.iter().map(|a| (masked_line(a), a.join(" "))).filter(|(m, whole)| m != whole).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

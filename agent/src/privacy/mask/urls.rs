@@ -12,12 +12,16 @@ const MAX_LOOK_BACK: usize = 512;
 const INNOCENT_SCHEMES: [&str; 9] = ["npm", "pkg", "mailto", "sip", "sips", "xmpp", "acct", "git", "ssh"];
 const DIGESTS: [&str; 2] = ["sha256:", "sha512:"];
 
+/// `jdbc:oracle:thin:user/password@…`.
+const ORACLE: &str = "jdbc:oracle:";
+
 /// Passwords in a text.
 pub(super) fn find(text: &str) -> Vec<Range<usize>> {
     if !text.contains('@') {
         return Vec::new();
     }
     let mut found: Vec<_> = text.match_indices("://").filter_map(|(at, _)| in_url(text, at + 3)).collect();
+    found.extend(text.match_indices(ORACLE).filter_map(|(at, _)| in_oracle(text, at + ORACLE.len())));
     for (at, _) in text.match_indices('@') {
         let is_known = found.iter().any(|r| r.start <= at && at <= r.end);
         found.extend(if is_known { None } else { before_at(text, at) });
@@ -61,20 +65,36 @@ fn odd_password(url: &str, authority: &str) -> Option<Range<usize>> {
     (!is_port && at > colon + 1).then_some(colon + 1..at)
 }
 
-/// `user:password@host` without a scheme.
+fn in_oracle(text: &str, start: usize) -> Option<Range<usize>> {
+    let rest = text.get(start..)?;
+    let at = rest.find('@')?;
+    let slash = rest.get(..at)?.find('/').filter(|slash| slash + 1 < at)?;
+    Some(start + slash + 1..start + at)
+}
+
+/// `user:password@host` without a scheme, `domain/user:password@host`, `:pserver:user:password@host`.
 fn before_at(text: &str, at: usize) -> Option<Range<usize>> {
     let from = text.floor_char_boundary(at.saturating_sub(MAX_LOOK_BACK));
     let (before, after) = (text.get(from..at)?, text.get(at + 1..)?);
     let is_edge = |c: char| c.is_whitespace() || "\"'`=,;<>|".contains(c);
     let edge = before.rfind(is_edge).map_or(0, |edge| edge + 1);
     let start = from + edge;
-    let (user, password) = before.get(edge..)?.split_once(':')?;
-    let is_user = !user.is_empty() && !user.contains(['/', '@']) && !INNOCENT_SCHEMES.contains(&user);
+    let whole = before.get(edge..)?;
+    let method = if whole.starts_with(':') { whole.match_indices(':').nth(1)?.0 + 1 } else { 0 };
+    let (user, password) = whole.get(method..)?.split_once(':')?;
+    let is_in_domain = user.split_once('/').is_none_or(|(domain, name)| is_word(domain) && is_word(name));
+    let is_user = !user.is_empty() && !user.contains('@') && is_in_domain && !INNOCENT_SCHEMES.contains(&user);
     let is_host = after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[' || c == '(');
     let is_digest = DIGESTS.iter().any(|d| after.starts_with(d));
     let has_slash = password.contains('/') && !after.starts_with("tcp(") && !after.starts_with("unix(");
     let fits = is_user && is_host && !is_digest && !has_slash && !password.is_empty();
-    fits.then_some(start + user.len() + 1..at)
+    fits.then_some(start + method + user.len() + 1..at)
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.\\".contains(&b))
+        && !text.starts_with('.')
 }
 
 #[cfg(test)]
@@ -96,6 +116,9 @@ mod tests {
         assert_eq!(found("root:s3cret@tcp(127.0.0.1:3306)/db"), ["s3cret"]);
         assert_eq!(found("--dsn=root:s3/cret@unix(/run/mysql.sock)/db"), ["s3/cret"]);
         assert_eq!(found("bob:hunter2@db.example:5432/x"), ["hunter2"]);
+        assert_eq!(found("jdbc:oracle:thin:bob/hunter2@h:1521:x"), ["hunter2"]);
+        assert_eq!(found("corp/bob:hunter2@10.0.0.1"), ["hunter2"]);
+        assert_eq!(found(":pserver:bob:hunter2@h:/x"), ["hunter2"]);
     }
 
     #[test]

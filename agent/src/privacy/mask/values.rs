@@ -29,7 +29,20 @@ const FILE_ENDS: &[&str] =
 /// Nothing, a switch, what was masked already, or a placeholder that a shell or a template fills in.
 pub(super) fn is_harmless(value: &str) -> bool {
     let word = value.trim_matches(['"', '\'']);
-    word.is_empty() || word.starts_with(super::MASK) || is_one_of(word, SWITCH_WORDS) || is_placeholder(word)
+    word.is_empty() || is_masked(word) || is_one_of(word, SWITCH_WORDS) || is_placeholder(word)
+}
+
+/// The mask, and nothing behind it that could be the rest of a secret.
+fn is_masked(word: &str) -> bool {
+    word.strip_prefix(super::MASK).is_some_and(|rest| !rest.contains(char::is_alphanumeric))
+}
+
+/// `user:password`, `user%password`; no URL, no `host:port`, no `user:group` in numbers.
+pub(super) fn is_login(value: &str) -> bool {
+    let Some((user, password)) = value.split_once([':', '%']) else { return false };
+    let is_user = !user.is_empty() && !user.contains(['/', ' ', '=', '[']);
+    let is_number = password.bytes().all(|b| b.is_ascii_digit());
+    is_user && !is_number && !password.starts_with('/') && !is_harmless(password)
 }
 
 /// The name of a file.
@@ -50,6 +63,11 @@ pub(super) fn is_method(value: &str) -> bool {
     is_word || is_one_of(value, METHODS)
 }
 
+/// One of the names of methods, and no other word.
+pub(super) fn is_known_method(value: &str) -> bool {
+    is_one_of(value, METHODS) || value.len() < 3
+}
+
 /// A name that a person gave, or a small number.
 pub(super) fn is_label(value: &str) -> bool {
     let is_word = value.len() <= 24 && value.bytes().all(|b| b.is_ascii_alphabetic() || b"-_.".contains(&b));
@@ -60,12 +78,17 @@ fn is_one_of(word: &str, words: &[&str]) -> bool {
     words.iter().any(|w| word.eq_ignore_ascii_case(w))
 }
 
-/// `$NAME`, `${NAME}`, `$(command)`, `%s`, `{{ name }}`: the secret is not in it.
+/// `$NAME`, `${name}`, `$(command)`, `%s`, `{{ name }}`: the secret is not in it. `$name` may be a password that begins so.
 fn is_placeholder(word: &str) -> bool {
     if let Some(name) = word.strip_prefix('$') {
-        let inner = name.strip_prefix('{').and_then(|n| n.strip_suffix('}')).unwrap_or(name);
-        let is_name = !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        return (is_name && !inner.starts_with(|c: char| c.is_ascii_digit())) || name.starts_with('(');
+        let is_name = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+        return match name.strip_prefix('{').and_then(|n| n.strip_suffix('}')) {
+            Some(inner) => !inner.is_empty() && inner.bytes().all(|b| is_name(b.to_ascii_uppercase())),
+            None => {
+                name.starts_with('(')
+                    || (name.starts_with(|c: char| c.is_ascii_uppercase()) && name.bytes().all(is_name))
+            }
+        };
     }
     word == "%s" || (word.starts_with("{{") && word.ends_with("}}"))
 }

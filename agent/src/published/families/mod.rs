@@ -2,6 +2,7 @@
 
 mod columns;
 mod host;
+mod ledger;
 mod node;
 mod talk;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     all.extend(health(s));
     all.extend(own_state(s));
     all.extend(s.host.iter().flat_map(|figures| host::families(figures)));
+    all.extend(s.ledger.iter().flat_map(|ledger| ledger::families(ledger)));
     let of_talk = talk::all(view).into_iter().chain(node::all(view));
     all.into_iter().map(LazyFamily::from).chain(of_talk).collect()
 }

@@ -26,7 +26,7 @@ const SERIES: OwnElement = OwnElement { id: 901, name: "figureSeries", data_type
 const TOTAL: OwnElement = OwnElement { id: 902, name: "figureTotal", data_type: DataType::Unsigned64 };
 
 /// For their types (RFC 5610).
-pub(in crate::ipfix) static OWN_ELEMENTS: [OwnElement; 3] = [NAME, SERIES, TOTAL];
+pub(super) static OWN_ELEMENTS: [OwnElement; 3] = [NAME, SERIES, TOTAL];
 
 const LAYOUT: Layout = Layout {
     id: 65_004,
@@ -40,7 +40,7 @@ pub(in crate::ipfix) fn ignored_packets(families: &[Family]) -> u64 {
     ignored.flat_map(|f| &f.samples).filter_map(whole).sum()
 }
 
-fn whole(sample: &MetricSample) -> Option<u64> {
+pub(super) fn whole(sample: &MetricSample) -> Option<u64> {
     match sample.point {
         Point::Whole(n) => Some(n),
         Point::Real(_) | Point::Histogram(_) => None,

@@ -2,12 +2,15 @@
 
 mod figures;
 mod interfaces;
+mod ledger;
 mod statistics;
 mod types;
 
 pub use figures::FIGURES;
-pub(super) use figures::{Figure, OWN_ELEMENTS, ignored_packets, put_figure_template};
+pub(super) use figures::{Figure, ignored_packets, put_figure_template};
 pub(super) use interfaces::{interface_octets, put_interface};
+pub use ledger::LEDGER;
+pub(super) use ledger::{Account, Told, put_ledger_template};
 pub(super) use statistics::{Totals, put_ignored, put_statistics};
 pub(super) use types::{Type, put_type, put_type_template, type_octets};
 
@@ -38,6 +41,11 @@ pub(super) struct OwnElement {
     pub(super) name: &'static str,
     /// Type.
     pub(super) data_type: DataType,
+}
+
+/// Those that stand in options records.
+pub(super) fn own_elements() -> impl Iterator<Item = &'static OwnElement> {
+    figures::OWN_ELEMENTS.iter().chain(&ledger::OWN_ELEMENTS)
 }
 
 /// An options template; its first `scopes` fields are its scope.

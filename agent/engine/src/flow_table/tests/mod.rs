@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 mod namespaces;
 mod time;
+mod traffic;
 
 use super::*;
 use crate::packet::TcpFlags;

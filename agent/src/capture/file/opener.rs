@@ -1,0 +1,61 @@
+//! A thread that opens capture files for one that may not: who decodes what strangers sent holds no capability.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::source::Source;
+use crate::privileges::Role;
+
+/// Opens the files that it is asked for.
+pub struct Opener {
+    ask: Sender<PathBuf>,
+    opened: Receiver<io::Result<Source>>,
+}
+
+impl Opener {
+    /// Starts the thread, which ends when this is dropped.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn() -> io::Result<Self> {
+        let (ask, asked) = bounded::<PathBuf>(1);
+        let (answer, opened) = bounded(1);
+        let serve = move || {
+            Role::Inputs.enter_or_warn();
+            for path in asked {
+                if answer.send(Source::open(&path)).is_err() {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().name("inputs".into()).spawn(serve)?;
+        Ok(Self { ask, opened })
+    }
+
+    pub(super) fn open(&self, path: &Path) -> io::Result<Source> {
+        let is_gone = || io::Error::other("the thread that opens files is gone");
+        self.ask.send(path.to_owned()).map_err(|_| is_gone())?;
+        self.opened.recv().map_err(|_| is_gone())?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_errors_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (is, none) = (dir.path().join("is"), dir.path().join("none"));
+        std::fs::write(&is, "x").unwrap();
+        let opener = Opener::spawn().unwrap();
+        let mut text = [0];
+        io::Read::read_exact(&mut opener.open(&is).unwrap(), &mut text).unwrap();
+        assert_eq!(text, *b"x");
+        let error = opener.open(&none).map(drop).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(opener.open(&is).is_ok());
+    }
+}

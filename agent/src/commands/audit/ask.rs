@@ -1,0 +1,88 @@
+//! The request to a running agent.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use ureq::http::StatusCode;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use crate::cli::AuditArgs;
+use crate::config::options::HttpOptions;
+use crate::config::values::Listen;
+use crate::failure::one_line;
+use crate::http::Token;
+
+/// The agent answers within milliseconds; a busy one within seconds.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The agent's ledger as JSON.
+///
+/// # Errors
+/// The agent cannot be reached or does not answer this user.
+pub(super) fn ledger(args: &AuditArgs) -> Result<String> {
+    let address = match &args.listen {
+        Some(Listen::At(address)) => address.as_str(),
+        Some(Listen::Off) => bail!("the agent serves no HTTP (--listen off), so that it cannot be asked"),
+        None => HttpOptions::LISTEN,
+    };
+    let scheme = if args.tls_ca.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{address}/api/ledger");
+    let mut request = agent(args)?.get(&url);
+    if let Some(token) = Token::given(args.token_file.as_deref())? {
+        request = request.header("authorization", token.header());
+    }
+    let mut answer = request.call().map_err(|e| no_answer(address, &e))?;
+    let (status, body) = (answer.status(), answer.body_mut().read_to_string());
+    let body = body.with_context(|| format!("the answer of {address} broke off"))?;
+    match status {
+        StatusCode::OK => Ok(body),
+        StatusCode::NOT_FOUND => bail!("{address} has no ledger: it is an older pidflow, or another program"),
+        StatusCode::UNAUTHORIZED => {
+            bail!("{address} asks for the agent's token, which --token-file FILE or PIDFLOW_TOKEN gives")
+        }
+        _ => bail!("{address} refuses ({status}): {}", one_line(&body)),
+    }
+}
+
+/// What failed, and what to look at.
+fn no_answer(address: &str, e: &ureq::Error) -> anyhow::Error {
+    match e {
+        ureq::Error::Io(e) if e.kind() == ErrorKind::InvalidData => anyhow!(
+            "no trust in {address} ({e}); its certificate must be of an authority in --tls-ca and name the host of --listen"
+        ),
+        ureq::Error::Protocol(e) => {
+            anyhow!("{address} does not speak HTTP ({e}); an agent that serves HTTPS is asked with --tls-ca FILE")
+        }
+        e => {
+            let why = if let ureq::Error::Io(e) = e { e.to_string() } else { e.to_string() };
+            anyhow!(
+                "no agent answers at {address} ({why}); is \"pidflow run\" running, and its --listen the address asked?"
+            )
+        }
+    }
+}
+
+fn agent(args: &AuditArgs) -> Result<ureq::Agent> {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
+    // A proxy of the environment is for the network, and this is usually loopback.
+    let config = config.proxy(None).timeout_global(Some(TIMEOUT));
+    let config = match args.tls_ca.as_deref() {
+        Some(file) => config.tls_config(trusting(file)?),
+        None => config,
+    };
+    Ok(config.build().new_agent())
+}
+
+fn trusting(file: &Path) -> Result<TlsConfig> {
+    let failed = || format!("cannot read certificates from {}", file.display());
+    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).with_context(failed)?.collect();
+    let all: Vec<_> = all.with_context(failed)?.iter().map(|c| Certificate::from_der(c).to_owned()).collect();
+    ensure!(!all.is_empty(), "{} holds no certificate", file.display());
+    let config = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&all));
+    Ok(config.unversioned_rustls_crypto_provider(std::sync::Arc::new(ring::default_provider())).build())
+}

@@ -1,0 +1,30 @@
+//! `pidflow audit`: asks a running agent for its ledger, and says whether every packet is accounted for.
+
+mod advice;
+mod ask;
+mod table;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+
+use crate::cli::AuditArgs;
+use crate::failure::{Failure, OrUsage};
+use crate::ledger::Ledger;
+
+/// Prints the ledger. 0: it balances; 1: it does not.
+pub(crate) fn execute(args: &AuditArgs) -> Result<ExitCode, Failure> {
+    let text = ask::ledger(args).or_usage()?;
+    let ledger = read(&text).or_usage()?;
+    let out = if args.json { text + "\n" } else { table::render(&ledger) + "\n" + &advice::render(&ledger) };
+    // 1 says that the ledger does not balance, and nothing else.
+    std::io::stdout().write_all(out.as_bytes()).or_usage()?;
+    Ok(if ledger.is_balanced() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn read(text: &str) -> anyhow::Result<Ledger> {
+    let ledger: Option<Ledger> = serde_json::from_str(text)
+        .context("the answer is no ledger; is the agent of another version than this program?")?;
+    ledger.ok_or_else(|| anyhow!("the agent has only just started and has counted nothing yet; ask again in a second"))
+}

@@ -1,0 +1,208 @@
+//! Keeps account while the pipeline works.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use pidflow_engine::decode::{DiscardCounters, FrameCount};
+use pidflow_engine::flow_table::{FlowTable, Traffic};
+use pidflow_schema::Flow;
+
+use super::{Amount, Ends, FlowAccount, InterfaceAccount, KernelAccount, Ledger, flows};
+use crate::capture::{BatchCounts, CaptureCounters, Interface, InterfaceCounts};
+
+/// Interfaces with an account of their own: each is a series of every metric. Of more, the first that is not captured any
+/// more is closed, and what it had counts as [`OTHER`].
+const MAX_ACCOUNTS: usize = 256;
+/// The name of the account of those without one of their own.
+const OTHER: &str = "other";
+/// The index of that account, which no interface has.
+const OTHER_INDEX: u32 = u32::MAX;
+
+/// What the packet threads counted of one interface.
+#[derive(Debug, Clone, Default)]
+struct Account {
+    name: Arc<str>,
+    captured: FrameCount,
+    discards: DiscardCounters,
+    loopback_copies: FrameCount,
+    long_frames: u64,
+    /// As the capture said last.
+    counts: InterfaceCounts,
+}
+
+impl Account {
+    fn add(&mut self, other: &Self) {
+        self.captured += other.captured;
+        self.discards.add(&other.discards);
+        self.loopback_copies += other.loopback_copies;
+        self.long_frames += other.long_frames;
+        if let Some(more) = other.counts.kernel {
+            self.counts.kernel.get_or_insert_default().add(more);
+        }
+        if let Some(more) = other.counts.socket {
+            let sum = self.counts.socket.get_or_insert_default();
+            sum.received += more.received;
+            sum.dropped += more.dropped;
+            sum.unread += more.unread;
+        }
+    }
+
+    fn shown(&self) -> InterfaceAccount {
+        let socket = self.counts.socket;
+        let kernel = |k: crate::capture::LinkCounts| KernelAccount {
+            amount: Amount { packets: k.packets, bytes: k.octets },
+            errors: k.errors,
+            dropped: k.dropped,
+        };
+        let named = self.discards.iter().map(|(reason, n)| (reason.name(), n));
+        let copies = [("loopback-copy", self.loopback_copies)].into_iter().filter(|(_, n)| n.packets > 0);
+        let settled = self.counts.settled.map(|k| Amount { packets: k.packets, bytes: k.octets });
+        InterfaceAccount {
+            is_captured: self.counts.is_captured,
+            kernel: self.counts.kernel.map(kernel),
+            settled,
+            received: socket.map(|s| s.received),
+            dropped: socket.unwrap_or_default().dropped,
+            unread: socket.unwrap_or_default().unread,
+            captured: self.captured.into(),
+            long_frames: self.long_frames,
+            discarded: named.chain(copies).map(|(reason, n)| (reason.to_owned(), n.into())).collect(),
+            ..InterfaceAccount::new(&self.name)
+        }
+    }
+}
+
+/// Everything that is not the ledger's own, at the moment at which it is closed.
+pub(crate) struct Standing<'a> {
+    /// What the capture counted.
+    pub(crate) capture: &'a CaptureCounters,
+    /// Flows under way.
+    pub(crate) table: &'a FlowTable,
+    /// Packets that wait to be counted, by number of the interface.
+    pub(crate) held: &'a [(u32, FrameCount)],
+    /// Flows that wait for their join.
+    pub(crate) to_join: Traffic,
+    /// Records that were made.
+    pub(crate) ends: &'a Ends,
+}
+
+/// The accounts of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    /// By the kernel's index.
+    accounts: BTreeMap<u32, Account>,
+    /// The index of each interface, at its number.
+    indices: Vec<u32>,
+    /// Those whose account was closed.
+    closed: HashSet<u32>,
+    from_others: Traffic,
+    is_filtered: bool,
+}
+
+impl Books {
+    /// Takes over what the packet threads counted with a batch, and the interfaces that it names.
+    pub(crate) fn count(&mut self, interfaces: &[Interface], counts: &[BatchCounts]) {
+        for interface in interfaces {
+            let number = interface.number as usize;
+            if self.indices.len() <= number {
+                self.indices.resize(number + 1, OTHER_INDEX);
+            }
+            if let Some(index) = self.indices.get_mut(number) {
+                *index = interface.index;
+            }
+            if !self.closed.contains(&interface.index) {
+                self.account(interface.index).name = Arc::clone(&interface.name);
+            }
+        }
+        for more in counts {
+            let account = self.account(self.index(more.interface));
+            account.captured += more.captured;
+            account.discards.add(&more.discards);
+            account.loopback_copies += more.loopback_copies;
+            account.long_frames += more.long_frames;
+        }
+    }
+
+    /// Flows that other sources built.
+    pub(crate) fn take_flows(&mut self, flows: &[Flow]) {
+        flows.iter().for_each(|flow| self.from_others += Traffic::of(flow));
+    }
+
+    fn index(&self, number: u32) -> u32 {
+        self.indices.get(number as usize).copied().unwrap_or(OTHER_INDEX)
+    }
+
+    /// The account of an interface, or that of all others where its own was closed.
+    fn account(&mut self, index: u32) -> &mut Account {
+        let index = if self.closed.contains(&index) { OTHER_INDEX } else { index };
+        self.accounts.entry(index).or_insert_with(|| match index {
+            OTHER_INDEX => Account { name: OTHER.into(), ..Account::default() },
+            _ => Account::default(),
+        })
+    }
+
+    /// What the capture counted of each interface; those that it has forgotten stay as they were.
+    fn take_counts(&mut self, by_interface: &[InterfaceCounts]) {
+        self.accounts.values_mut().for_each(|account| account.counts.is_captured = false);
+        for counts in by_interface {
+            self.is_filtered |= counts.is_filtered;
+            if !self.closed.contains(&counts.index) {
+                let account = self.account(counts.index);
+                account.name = Arc::clone(&counts.name);
+                account.counts = counts.clone();
+            }
+        }
+        while self.accounts.len() > MAX_ACCOUNTS {
+            let own = self.accounts.iter().filter(|(index, _)| **index != OTHER_INDEX);
+            let (gone, any) = (own.clone().find(|(_, a)| !a.counts.is_captured), own.clone().next_back());
+            let Some(index) = gone.or(any).map(|(index, _)| *index) else { break };
+            self.close_account(index);
+        }
+    }
+
+    fn close_account(&mut self, index: u32) {
+        let Some(account) = self.accounts.remove(&index) else { return };
+        self.closed.insert(index);
+        self.account(OTHER_INDEX).add(&account);
+    }
+
+    /// The ledger as it stands.
+    pub(crate) fn close(&mut self, standing: &Standing<'_>) -> Ledger {
+        self.take_counts(&standing.capture.by_interface);
+        let (table, ends) = (standing.table, standing.ends);
+        let mut shown: BTreeMap<u32, InterfaceAccount> = self.accounts.iter().map(|(i, a)| (*i, a.shown())).collect();
+        let mut at = |number: u32, add: &dyn Fn(&mut InterfaceAccount)| {
+            let index = self.index(number);
+            let index = if self.closed.contains(&index) { OTHER_INDEX } else { index };
+            add(shown.entry(index).or_insert_with(|| InterfaceAccount::new(OTHER)));
+        };
+        for (number, counted) in (0..).zip(table.counted_by_interface()) {
+            at(number, &|account| account.in_flows += (*counted).into());
+        }
+        let fragments = table
+            .held_fragments()
+            .map(|(number, octets)| (number, FrameCount { packets: 1, frame_octets: octets.into() }));
+        for (number, waits) in standing.held.iter().copied().chain(fragments) {
+            at(number, &|account| account.to_count += waits.into());
+        }
+        let counters = table.counters();
+        let flows = FlowAccount {
+            in_flows: Amount { packets: counters.packets, bytes: counters.octets },
+            from_others: self.from_others.into(),
+            in_table: table.unrecorded().into(),
+            to_join: standing.to_join.into(),
+            in_records: ends.in_records(),
+        };
+        let (interfaces, ends) = (by_name(shown.into_values()), flows::end_accounts(ends));
+        Ledger { is_filtered: self.is_filtered, interfaces, flows, ends, ..Ledger::default() }.closed()
+    }
+}
+
+/// An interface that came back has another index and the same name.
+fn by_name(accounts: impl Iterator<Item = InterfaceAccount>) -> Vec<InterfaceAccount> {
+    let mut named: BTreeMap<String, InterfaceAccount> = BTreeMap::new();
+    for account in accounts {
+        named.entry(account.name.clone()).or_insert_with(|| InterfaceAccount::new(&account.name)).add(&account);
+    }
+    named.into_values().collect()
+}

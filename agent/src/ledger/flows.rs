@@ -1,0 +1,75 @@
+//! The account of what is in flows: bytes from the IP header on.
+
+use std::collections::BTreeMap;
+
+use pidflow_schema::Attribution;
+use serde::{Deserialize, Serialize};
+
+use super::ends::{END_NAMES, Ends};
+use super::{Amount, Check, Gap};
+
+/// Where what is in flows stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct FlowAccount {
+    /// In flows since the start.
+    pub(crate) in_flows: Amount,
+    /// In flows that other sources built.
+    pub(crate) from_others: Amount,
+    /// Of these in the table, in no record yet.
+    pub(crate) in_table: Amount,
+    /// Of these in flows that have ended and wait for late kernel events.
+    pub(crate) to_join: Amount,
+    /// Of these in records.
+    pub(crate) in_records: Amount,
+}
+
+impl FlowAccount {
+    /// What does not come out.
+    pub(super) fn gap(&self) -> Option<Gap> {
+        let there = self.in_table + self.to_join + self.in_records;
+        Gap::between(Check::Flows, "", [self.in_flows + self.from_others, there])
+    }
+}
+
+/// What was in records, by what is known of one of their ends. Each record counts once, with both directions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct EndAccount {
+    /// With a process, by how it was found.
+    pub(crate) attributed: BTreeMap<String, Amount>,
+    /// Without one, by the reason.
+    pub(crate) not_attributed: BTreeMap<String, Amount>,
+}
+
+impl EndAccount {
+    fn of(by_attribution: &[Amount; Attribution::ALL.len()]) -> Self {
+        let mut account = Self::default();
+        for (attribution, amount) in Attribution::ALL.into_iter().zip(by_attribution) {
+            let side = if has_process(attribution) { &mut account.attributed } else { &mut account.not_attributed };
+            if *amount != Amount::default() {
+                side.insert(attribution.name().to_owned(), *amount);
+            }
+        }
+        account
+    }
+
+    /// All of it.
+    pub(crate) fn total(&self) -> Amount {
+        self.attributed.values().chain(self.not_attributed.values()).copied().sum()
+    }
+}
+
+const fn has_process(attribution: Attribution) -> bool {
+    use pidflow_schema::Attribution::{ListenerOnly, LocalPortEvent, SnapshotPort, SnapshotTuple, SocketEvent};
+    matches!(attribution, SocketEvent | LocalPortEvent | SnapshotTuple | SnapshotPort | ListenerOnly)
+}
+
+/// Source and destination.
+pub(super) fn end_accounts(ends: &Ends) -> BTreeMap<String, EndAccount> {
+    let accounts = ends.by_attribution().iter().map(EndAccount::of);
+    END_NAMES.into_iter().map(str::to_owned).zip(accounts).collect()
+}
+
+/// Ends whose parts are not all that is in records.
+pub(super) fn end_gaps(ends: &BTreeMap<String, EndAccount>, in_records: Amount) -> impl Iterator<Item = Gap> {
+    ends.iter().filter_map(move |(name, end)| Gap::between(Check::Ends, name, [in_records, end.total()]))
+}
