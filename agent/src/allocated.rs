@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    static OCTETS: Cell<isize> = const { Cell::new(0) };
+    static ALLOCATED_BYTES: Cell<isize> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -12,21 +12,21 @@ struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Octets allocated and not freed by this thread.
+/// Bytes allocated and not freed by this thread.
 pub(crate) fn octets() -> isize {
-    OCTETS.get()
+    ALLOCATED_BYTES.get()
 }
 
 // SAFETY: everything is the system allocator's doing; counting allocates nothing (a const cell without a destructor).
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        OCTETS.set(OCTETS.get() + layout.size().cast_signed());
+        ALLOCATED_BYTES.set(ALLOCATED_BYTES.get() + layout.size().cast_signed());
         // SAFETY: as the caller of this function guarantees.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        OCTETS.set(OCTETS.get() - layout.size().cast_signed());
+        ALLOCATED_BYTES.set(ALLOCATED_BYTES.get() - layout.size().cast_signed());
         // SAFETY: as the caller of this function guarantees.
         unsafe { System.dealloc(pointer, layout) }
     }

@@ -1,9 +1,9 @@
-//! Memory that the C library's allocator keeps for itself after a flood: it gives pages back only at the end of its heaps, and
-//! what outlived the flood lies everywhere in between.
+//! Returns memory that the C library's allocator keeps after a flood: it gives pages back only at the end of its heaps, and
+//! allocations that outlive the flood are spread over all of them.
 
 use std::time::{Duration, Instant};
 
-/// Less than this is not worth the walk over all heaps, bytes.
+/// The smallest decrease that is worth the walk over all heaps, bytes.
 const MIN_SHRUNK: u64 = 16 << 20;
 /// Between two such walks, which take some ten milliseconds each.
 const MIN_INTERVAL: Duration = Duration::from_secs(20);
@@ -17,7 +17,7 @@ pub(crate) struct Trimmer {
 }
 
 impl Trimmer {
-    /// Takes note of what tables and queues hold now, bytes, and gives free memory back when that is at most half of what they
+    /// Notes the memory that tables and queues hold now, bytes, and gives free memory back when that is at most half of what they
     /// held before and at least 16 MiB less. Other threads may wait for memory meanwhile. Returns whether it did.
     pub(crate) fn look(&mut self, held: u64, now: Instant) -> bool {
         self.peak = self.peak.max(held);

@@ -34,20 +34,20 @@ pub(crate) fn engine_ns() -> u64 {
 }
 
 /// Tries of one measurement; the one least disturbed counts.
-const TRIES: usize = 8;
+const MEASUREMENT_ATTEMPTS: usize = 8;
 
 /// Turns CLOCK_BOOTTIME into time since the epoch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BootClock {
     offset_ns: u64,
-    /// How far off it may be: half the time that the measurement took.
+    /// Maximum error: half the time that the measurement took.
     error_ns: u64,
 }
 
 impl BootClock {
     /// What the wall clock is ahead of boot time now.
     pub(crate) fn measured() -> Self {
-        let tries = (0..TRIES).map(|_| Self::measure());
+        let tries = (0..MEASUREMENT_ATTEMPTS).map(|_| Self::measure());
         tries.min_by_key(|m| m.error_ns).unwrap_or(Self { offset_ns: 0, error_ns: u64::MAX })
     }
 
@@ -77,7 +77,7 @@ impl BootClock {
 }
 
 /// How long after a step packets may still come that were stamped before it.
-const STRAGGLERS_NS: u64 = 60_000_000_000;
+const LATE_PACKETS_NS: u64 = 60_000_000_000;
 
 /// How far the wall clock, with which the kernel stamps packets, is ahead of the engine's time.
 #[derive(Debug, Clone, Copy)]
@@ -95,7 +95,7 @@ impl Timeline {
         Self { wall, ahead_ns: 0, before: None }
     }
 
-    /// Takes a new measurement of the wall clock; tells how far it was set since the last one (settimeofday, NTP's first
+    /// Takes a new measurement of the wall clock; reports how far it was set since the last one (settimeofday, NTP's first
     /// correction, a hardware clock in local time). None: it was not.
     pub(crate) fn follow(&mut self, wall: BootClock, engine_ns: u64) -> Option<i64> {
         let Some(by_ns) = wall.ahead_of(self.wall) else {
@@ -113,7 +113,7 @@ impl Timeline {
     /// that were stamped before it: whichever clock makes the stamp nearer to now has made it.
     pub(crate) fn to_engine(self, stamp_ns: u64, engine_ns: u64) -> i64 {
         let off = |ahead_ns: i64| stamp_ns.saturating_add_signed(ahead_ns.saturating_neg()).abs_diff(engine_ns);
-        let is_recent = |since_ns: u64| engine_ns.saturating_sub(since_ns) < STRAGGLERS_NS;
+        let is_recent = |since_ns: u64| engine_ns.saturating_sub(since_ns) < LATE_PACKETS_NS;
         let old =
             self.before.filter(|(ahead_ns, since_ns)| is_recent(*since_ns) && off(*ahead_ns) < off(self.ahead_ns));
         old.map_or(self.ahead_ns, |(ahead_ns, _)| ahead_ns).saturating_neg()

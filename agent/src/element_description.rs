@@ -25,7 +25,7 @@ pub(crate) struct ElementDescription {
     /// RFC 7012 abstract data type.
     #[serde(rename = "type")]
     data_type: &'static str,
-    /// Octets in IPFIX; null: variable.
+    /// Length in IPFIX, bytes; null: variable.
     octets: Option<u16>,
     /// Unit; empty: none.
     unit: &'static str,

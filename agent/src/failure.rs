@@ -1,11 +1,11 @@
-//! Why the program ends other than well: one line for the operator, and the exit code.
+//! Failures of the program: one line for the operator, and the exit code.
 
 use std::fmt;
 use std::process::ExitCode;
 
 use crate::printable::clean;
 
-/// What went wrong, by whose doing.
+/// A failure, by its cause.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Wrong usage or configuration: exit code 2.
@@ -61,7 +61,7 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Marks an error as the user's to mend.
+/// Marks an error as one of usage or configuration.
 pub(crate) trait OrUsage<T> {
     /// The same, as [`Failure::Usage`].
     fn or_usage(self) -> Result<T, Failure>;

@@ -14,10 +14,10 @@ use crate::stderr;
 /// Lines held back at most; the oldest go first.
 const MAX_HELD: usize = 100;
 
-/// None: lines go out as they come.
+/// None: lines are written at once.
 static HOLDING: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 
-/// The libraries of receivers trace what they send, octet by octet, with every password in it: theirs ends at `debug`.
+/// The libraries of receivers trace what they send, byte by byte, with every password in it: theirs ends at `debug`.
 const fn directive(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Error => "error",
@@ -61,7 +61,7 @@ pub(crate) fn release() {
     held.into_iter().flatten().for_each(|line| stderr::say(&line));
 }
 
-/// Says what panicked: in the log, if there is one by now.
+/// Reports a panic: in the log, if it has been started.
 pub(crate) fn say_panic(line: &str) {
     if tracing::dispatcher::has_been_set() {
         tracing::error!("{line}");

@@ -1,14 +1,14 @@
-//! How much memory the agent may take, and how its tables and queues share that.
+//! The memory budget of the agent, and its shares for tables and queues.
 //!
 //! The limit is that of the memory cgroup which the agent is in, so that a container's limit or systemd's `MemoryMax=` is
-//! kept without being told twice. Where there is none, [`DEFAULT_BUDGET`] holds.
+//! respected without configuration. Where there is none, [`DEFAULT_BUDGET`] holds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use pidflow_engine::flow_table::FlowTableConfig;
 
-/// What tables and queues may take where no cgroup says otherwise, bytes.
+/// The budget of tables and queues where no cgroup limits it, bytes.
 pub(crate) const DEFAULT_BUDGET: u64 = 1 << 30;
 /// Less than this makes no sense as a budget, bytes: the program itself needs about 40 MB.
 const MIN_BUDGET: u64 = 48 << 20;

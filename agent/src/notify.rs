@@ -1,4 +1,4 @@
-//! Telling systemd how far we are (`sd_notify`(3)), when it asked to be told.
+//! Notifies systemd of start and stop (`sd_notify`(3)), when it asks for that.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -12,7 +12,7 @@ pub(crate) const STOPPING: &str = "STOPPING=1";
 pub(crate) fn notify(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(e) = send(&path, state) {
-        tracing::warn!("cannot tell systemd {state}: {e}");
+        tracing::warn!("cannot notify systemd of {state}: {e}");
     }
 }
 

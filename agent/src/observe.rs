@@ -10,8 +10,8 @@ use pidflow_schema::FlowRecord;
 use crate::capture::{CaptureCounters, InterfaceChanges};
 use crate::host::Host;
 use crate::live_view::{LiveView, Totals};
-use crate::metrics::talk::Talk;
-use crate::pipeline::{Figures, Onlooker, TellUsage};
+use crate::metrics::talk::TrafficSums;
+use crate::pipeline::{Figures, PipelineObserver, ReportUsage};
 use crate::probes::{HookReport, KernelCounts};
 use crate::published::Published;
 use crate::published::losses::{Loss, LossWindow};
@@ -19,7 +19,7 @@ use crate::published::status::{Exporter, Hook, Labelled, RecordCounts, Status};
 use crate::{figures, stderr, threads};
 
 /// Seconds between two choices of the series that are shown.
-const SETTLE_S: u64 = 15;
+const SELECTION_INTERVAL_S: u64 = 15;
 /// Seconds between two lines in the log.
 const SUMMARY_S: u64 = 60;
 
@@ -28,21 +28,21 @@ const MAX_NAMED: usize = 10;
 
 /// What does not change while running.
 #[derive(Debug, Clone)]
-pub(crate) struct About {
+pub(crate) struct RunDescription {
     /// Interfaces, joined.
     pub(crate) interfaces: String,
-    /// Hooks and their ways.
+    /// Hooks and their attachments.
     pub(crate) hooks: Vec<HookReport>,
 }
 
-/// What looks on while the pipeline works.
+/// Observes the pipeline.
 #[derive(Debug)]
 pub(crate) struct Observers {
     published: Published,
     view: Option<LiveView>,
-    about: About,
+    about: RunDescription,
     host: Host,
-    talk: Talk,
+    talk: TrafficSums,
     records: RecordCounts,
     losses: LossWindow,
     started: Instant,
@@ -54,13 +54,13 @@ pub(crate) struct Observers {
 
 impl Observers {
     /// From now on.
-    pub(crate) fn new(published: Published, about: About, host: Host, max_edges: usize) -> Self {
+    pub(crate) fn new(published: Published, about: RunDescription, host: Host, max_edges: usize) -> Self {
         Self {
             published,
             view: None,
             about,
             host,
-            talk: Talk::new(max_edges),
+            talk: TrafficSums::new(max_edges),
             records: RecordCounts::default(),
             losses: LossWindow::default(),
             started: Instant::now(),
@@ -122,7 +122,7 @@ impl Observers {
         }
     }
 
-    /// What is not seen at all.
+    /// What the hooks do not see.
     fn unseen(&self, f: &Figures) -> Vec<String> {
         let hooks = self.about.hooks.iter().filter(|h| !h.lost.is_empty());
         let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
@@ -164,7 +164,7 @@ impl Observers {
     }
 }
 
-impl Onlooker for Observers {
+impl PipelineObserver for Observers {
     fn records(&mut self, records: &Arc<[FlowRecord]>) {
         let now_s = self.seconds();
         for r in records.iter() {
@@ -177,13 +177,13 @@ impl Onlooker for Observers {
         self.published.recent.add(records);
     }
 
-    fn usage(&mut self, tell: TellUsage<'_>) {
+    fn usage(&mut self, tell: ReportUsage<'_>) {
         self.talk.usage(self.started.elapsed().as_secs(), tell);
     }
 
     fn publish(&mut self, figures: &Figures) {
         let now_s = self.seconds();
-        if now_s >= self.settled_s + SETTLE_S {
+        if now_s >= self.settled_s + SELECTION_INTERVAL_S {
             self.settled_s = now_s;
             self.talk.settle(now_s);
         }
@@ -195,7 +195,7 @@ impl Onlooker for Observers {
         self.published.publish(status);
     }
 
-    /// Said at once: what is in flight may take long.
+    /// Published at once: exporting the remaining records may take long.
     fn stopping(&mut self, why: &'static str) {
         self.stopping = Some(why);
         self.published.stopping(why);
@@ -216,7 +216,8 @@ fn discards(c: &CaptureCounters) -> Labelled {
 /// Interfaces that are gone are waited for; as long as all are, nothing is seen.
 fn nothing_captured(f: &Figures) -> Option<&'static str> {
     let interfaces = &f.capture.interfaces;
-    (interfaces.captured == 0 && !interfaces.missing.is_empty()).then_some("no interface is captured, all are gone")
+    (interfaces.captured == 0 && !interfaces.missing.is_empty())
+        .then_some("no interface is captured, all have disappeared")
 }
 
 fn interface_changes(changes: &InterfaceChanges) -> Labelled {
@@ -239,7 +240,7 @@ fn losses(f: &Figures) -> Vec<Loss> {
     of("capture", "packets lost", kernel_drops(&f.capture))
         .chain(of("probes", "kernel events lost", events_lost(&f.kernel)))
         .chain(of("flows", "flows ended or joined early", early))
-        .chain(of("join", "times that processes and sockets were forgotten early", forgotten))
+        .chain(of("join", "early evictions of processes and sockets", forgotten))
         .chain(exporters.flat_map(|e| of(&format!("exporter {}", e.name), "records lost", e.lost)))
         .collect()
 }

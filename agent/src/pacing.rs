@@ -1,16 +1,16 @@
-//! Not faster than the exporters at the end, when everything in flight goes out at once: their queues drop the oldest
+//! Paces the pipeline at the end, when all remaining records are exported at once: exporters' queues drop the oldest
 //! records when they are full.
 
 use std::time::{Duration, Instant};
 
 use pidflow_exporters::{ExporterSet, Snapshot};
 
-/// Records that may wait for one exporter before it is waited for; half of the least queue that is usual.
-const ROOM: u64 = 32_768;
-/// Between two looks.
-const PAUSE: Duration = Duration::from_millis(10);
-/// An exporter that does nothing for so long is not waited for any more.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Records that may wait in one exporter's queue before the reader pauses; half of the smallest usual queue.
+const MAX_WAITING_RECORDS: u64 = 32_768;
+/// Between two checks.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// An exporter without progress for so long is not waited for any more.
+const STALL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Waits for room, until a deadline.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Pacer {
     /// Waits while an exporter that works has too much before it.
     pub(crate) fn wait(&mut self, exporters: &ExporterSet) {
         while Instant::now() < self.deadline && self.is_crowded(&exporters.counters(), Instant::now()) {
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
@@ -42,7 +42,7 @@ impl Pacer {
             if done != *done_before {
                 (*done_before, *since) = (done, now);
             }
-            crowded |= snapshot.pending() > ROOM && now.duration_since(*since) < PATIENCE;
+            crowded |= snapshot.pending() > MAX_WAITING_RECORDS && now.duration_since(*since) < STALL_TIMEOUT;
         }
         crowded
     }
@@ -74,14 +74,14 @@ mod tests {
     }
 
     #[test]
-    fn one_that_works_is_waited_for_and_one_that_does_not_is_not() {
+    fn a_working_exporter_is_waited_for_and_a_stalled_one_is_not() {
         let start = Instant::now();
         let mut pacer = Pacer::new(start + Duration::from_secs(10));
         let dead = snapshot(60_000, 0);
         assert!(!pacer.is_crowded(&[snapshot(1000, 0)], start));
         assert!(pacer.is_crowded(&[dead.clone(), snapshot(50_000, 1)], start));
-        let later = start + PATIENCE;
+        let later = start + STALL_TIMEOUT;
         assert!(pacer.is_crowded(&[dead.clone(), snapshot(50_000, 2)], later));
-        assert!(!pacer.is_crowded(&[dead, snapshot(50_000, 40_000)], later + PATIENCE));
+        assert!(!pacer.is_crowded(&[dead, snapshot(50_000, 40_000)], later + STALL_TIMEOUT));
     }
 }

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_deceives_is_replaced() {
+    fn deceptive_characters_are_replaced() {
         for c in [
             '\u{202e}',
             '\u{202a}',

@@ -42,9 +42,9 @@ impl Reloader {
     fn reload_and_say(&mut self) {
         match self.reload() {
             Ok(Reloaded { kept, started, stopped }) => {
-                tracing::info!("reloaded: exporters: {kept} as before, {started} started, {stopped} stopped");
+                tracing::info!("reloaded: exporters: {kept} unchanged, {started} started, {stopped} stopped");
             }
-            Err(e) => tracing::error!("not reloaded, everything is as before: {e:#}"),
+            Err(e) => tracing::error!("not reloaded, nothing was changed: {e:#}"),
         }
     }
 
@@ -54,7 +54,7 @@ impl Reloader {
         let mut outputs = Outputs::new(&options, Mode::Live).with_context(|| file.display().to_string())?;
         name_apart(&mut outputs.exporters, &self.running);
         for table in options.differs_beside_exporters(&self.began) {
-            tracing::warn!("what changed in [{table}] is taken up at the next start");
+            tracing::warn!("changes in [{table}] take effect at the next start");
         }
         let written = outputs.written();
         let context = ExportContext { metrics: Some(self.metrics.clone()), ..outputs.context };

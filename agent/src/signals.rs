@@ -18,9 +18,9 @@ use crate::threads;
 
 const WATCHED: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 
-/// timeout(1), and others that pass signals on, send the same one to the process and to its group: what comes so soon
-/// after the first is not a second wish.
-const ECHO: Duration = Duration::from_millis(300);
+/// timeout(1), and others that pass signals on, send the same one to the process and to its group: a signal so soon
+/// after the first is not a second request.
+const REPEAT_WINDOW: Duration = Duration::from_millis(300);
 
 /// Becomes true when the program is asked to end.
 #[derive(Debug, Clone, Default)]
@@ -40,9 +40,9 @@ impl Stop {
 
 /// The signals, held back from the moment it was made; to be made before any other thread starts, because threads
 /// inherit the mask.
-pub(crate) struct Held(SigSet);
+pub(crate) struct HeldSignals(SigSet);
 
-impl Held {
+impl HeldSignals {
     /// Holds them back.
     pub(crate) fn new() -> Result<Self> {
         let set = SigSet::from_iter(WATCHED);
@@ -76,7 +76,7 @@ impl Held {
 fn wait_longer(set: &SigSet, first: Instant, reload: Option<&Sender<()>>) -> Signal {
     loop {
         let signal = wait_for_end(set, reload);
-        if first.elapsed() > ECHO {
+        if first.elapsed() > REPEAT_WINDOW {
             return signal;
         }
     }

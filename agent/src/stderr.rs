@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 /// How long a reader that does not read is waited for; the next lines are not, until it reads again.
 const MAX_WAIT: Duration = Duration::from_millis(100);
-/// A line that was lost is worth a word for so long.
-const TROUBLE: Duration = Duration::from_secs(60);
+/// How long a lost line is reported.
+const LOSS_REPORT_WINDOW: Duration = Duration::from_secs(60);
 
 static LOST_LINES: AtomicU64 = AtomicU64::new(0);
 /// When a line was lost last, and whether that was the last line. Held while a line is written, so that lines stay whole.
@@ -46,7 +46,7 @@ pub(crate) fn lost_lines() -> u64 {
 pub(crate) fn trouble() -> Option<String> {
     // Whoever writes holds it for a moment; that is no reason to wait.
     let lost = STATE.try_lock().ok()?.lost?;
-    let is_recent = lost.elapsed() < TROUBLE;
+    let is_recent = lost.elapsed() < LOSS_REPORT_WINDOW;
     is_recent.then(|| format!("log: {} lines could not be written to standard error", lost_lines()))
 }
 

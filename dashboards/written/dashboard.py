@@ -8,7 +8,7 @@ from .promql import by_end, increase, top, total, without_loops
 DRAWN = 60
 
 # What traffic is counted in: name in metrics, title, unit.
-SUMS = [("bytes", "Octets", "decbytes"), ("flows", "Flows", "short"), ("failures", "Failed", "short")]
+SUMS = [("bytes", "Bytes", "decbytes"), ("flows", "Flows", "short"), ("failures", "Failed", "short")]
 
 
 class Dashboard:
@@ -59,7 +59,7 @@ class Dashboard:
 
     def sums(self, title, description, metric, by, labels="", of=None, counts=SUMS, most=None, width=12, links=()):
         """A table of what `metric` counted in the time shown, by the labels `by`; `of` makes the expression of a count
-        where it is more than the sum, `most` keeps the rows with the most octets."""
+        where it is more than the sum, `most` keeps the rows with the most bytes."""
         of = of or (lambda what: total(", ".join(by), increase(f"{metric}_{what}_total", labels)))
         rows = {what: of(what) for what, *_ in counts}
         if most:
@@ -70,7 +70,7 @@ class Dashboard:
         overrides = [named(field, name, unit, 0) for field, _, name, unit in columns]
         overrides += [named(label, label.replace("_", " ").capitalize()) for label in by]
         order = [*by, *(field for field, *_ in columns)]
-        return self.table(title, description, targets, width, order=order, sort="Octets",
+        return self.table(title, description, targets, width, order=order, sort="Bytes",
                           overrides=overrides + [drill_down(label, label) for label in links])
 
     def stat(self, title, description, expression, unit="", width=6, **more):

@@ -37,8 +37,8 @@ def sql_graph(d, title, description, where, height=16):
         FROM flows WHERE {where} GROUP BY source, target ORDER BY mainstat DESC LIMIT {DRAWN}"""
     nodes = f"""WITH edges AS ({edges})
         SELECT id, extract(id, '[^/]*$') AS title, if(id LIKE '%/%', extract(id, '^[^/]*'), '') AS subtitle,
-        sum(octets) AS mainstat FROM (SELECT source AS id, mainstat AS octets FROM edges UNION ALL
-        SELECT target AS id, mainstat AS octets FROM edges WHERE target != source) GROUP BY id"""
+        sum(bytes) AS mainstat FROM (SELECT source AS id, mainstat AS bytes FROM edges UNION ALL
+        SELECT target AS id, mainstat AS bytes FROM edges WHERE target != source) GROUP BY id"""
     url = ("/d/pidflow-history-process/history-process?${datasource:queryparam}&${host:queryparam}"
            "&var-process=${__data.fields.id:percentencode}&${__url_time_range}")
     link = {"title": "History of ${__data.fields.id}", "url": url, "targetBlank": False}
@@ -51,20 +51,20 @@ def sql_graph(d, title, description, where, height=16):
 def history_process_flows():
     d = Dashboard("history-process-flows", "History: process flows", "Flow records in ClickHouse: who talked to whom.",
                   source=CLICKHOUSE, variables=[HOSTS])
-    sql_graph(d, "Process flows", f"The {DRAWN} pairs of processes and addresses with the most octets.", IN_TIME)
-    d.lines("Octets by client", "The ten clients with the most, octets.",
+    sql_graph(d, "Process flows", f"The {DRAWN} pairs of processes and addresses with the most bytes.", IN_TIME)
+    d.lines("Bytes by client", "The ten clients with the most, bytes.",
             [sql("A", f"""WITH top AS (SELECT {SOURCE} AS client FROM flows WHERE {IN_TIME} GROUP BY client
                 ORDER BY {OCTETS} DESC LIMIT 10)
-                SELECT {AT}, {SOURCE} AS client, {OCTETS} AS octets FROM flows
+                SELECT {AT}, {SOURCE} AS client, {OCTETS} AS bytes FROM flows
                 WHERE {IN_TIME} AND client IN top GROUP BY time, client ORDER BY time""", True)], "decbytes")
-    d.lines("Failed attempts", "Connection attempts that failed, by client.",
+    d.lines("Failed attempts", "Failed connection attempts, by client.",
             [sql("A", f"""SELECT {AT}, {SOURCE} AS client, count() AS failed FROM flows
                 WHERE {IN_TIME} AND CONNECT_ERROR > 0 GROUP BY time, client ORDER BY time""", True)], "short")
     for end, side in [("SRC", "client"), ("DST", "server")]:
-        d.table(f"Users as {side}s", f"What processes of each user moved as {side}s.",
-                [sql("A", f"""SELECT {end}_PROC_USER_NAME AS user, {OCTETS} AS octets, count() AS records,
+        d.table(f"Users as {side}s", f"Traffic of the processes of each user as {side}s.",
+                [sql("A", f"""SELECT {end}_PROC_USER_NAME AS user, {OCTETS} AS bytes, count() AS records,
                     uniq({end}_PROC_NAME) AS programs FROM flows WHERE {IN_TIME} AND {end}_PROC_USER_NAME != ''
-                    GROUP BY user ORDER BY octets DESC LIMIT 100""")], overrides=[named("octets", "octets", "decbytes")])
+                    GROUP BY user ORDER BY bytes DESC LIMIT 100""")], overrides=[named("bytes", "bytes", "decbytes")])
     d.table("Flows", "The thousand latest records.",
             [sql("A", f"""SELECT flow_start, flow_end, {SOURCE} AS source, SRC_PROC_PID, SRC_PROC_USER_NAME, {TARGET} AS target,
                 DST_PROC_PID, DST_PROC_USER_NAME, PROTOCOL, L4_DST_PORT, IN_BYTES, OUT_BYTES, CONNECT_MICROSECONDS,
@@ -102,12 +102,12 @@ def history_process():
               "Faults during flows; a fault during two flows at once is counted by both.")]
     for title, unit, shown, columns, text in usage:
         d.lines(title, text, [sql("A", f"SELECT {AT}, {shown} FROM {ends(columns)} GROUP BY time ORDER BY time", True)], unit, 8)
-    sql_graph(d, "Peers", "Whom it talked to.", f"{IN_TIME} AND {OF_THIS}", 12)
+    sql_graph(d, "Peers", "Its peers.", f"{IN_TIME} AND {OF_THIS}", 12)
     d.table("Protocols", "By role, IP protocol and the server's port.",
             [sql("A", f"""SELECT if({SOURCE} = {THIS}, 'client', 'server') AS role, PROTOCOL AS protocol,
-                L4_DST_PORT AS port, {OCTETS} AS octets, count() AS records, countIf(CONNECT_ERROR > 0) AS failed
+                L4_DST_PORT AS port, {OCTETS} AS bytes, count() AS records, countIf(CONNECT_ERROR > 0) AS failed
                 FROM flows WHERE {IN_TIME} AND {OF_THIS} GROUP BY role, protocol, port
-                ORDER BY octets DESC LIMIT 100""")], width=24, overrides=[named("octets", "octets", "decbytes")])
+                ORDER BY bytes DESC LIMIT 100""")], width=24, overrides=[named("bytes", "bytes", "decbytes")])
     return d
 
 

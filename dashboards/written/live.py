@@ -26,16 +26,16 @@ def process_flows():
                   variables=[INSTANCE, WINDOW_VARIABLE])
     edge, pair = "pidflow_edge", ["source", "target"]
     d.graph("Process flows",
-            f"The {DRAWN} busiest pairs of processes (host/name) and remote addresses, octets per second of both "
+            f"The {DRAWN} busiest pairs of processes (host/name) and remote addresses, bytes per second of both "
             "directions. Click a node, or an end of an edge, for the process.",
             f"({top(DRAWN, total('id, source, target', rate(edge + '_bytes_total', KNOWN)))} > 0)")
-    d.lines("Busiest pairs", "Octets per second of both directions; other is everything without a series of its own.",
+    d.lines("Busiest pairs", "Bytes per second of both directions; other is everything without a series of its own.",
             [series("A", top_lines(10, ", ".join(pair), edge + "_bytes_total"), "{{source}} → {{target}}")], "Bps")
     d.lines("Time to connect", "From the client's first SYN to the end of the TCP handshake, by pair, 95th percentile.",
             [series("A", top_of(10, slowest(pair, rate(edge + "_connect_seconds_bucket")) + " > 0",
                                 slowest(pair, whole(edge + "_connect_seconds_bucket"))),
                     "{{source}} → {{target}}")], "s")
-    d.sums("Pairs in this time", "What passed between each pair in the time chosen above.", edge, pair,
+    d.sums("Pairs in this time", "Traffic between each pair in the time chosen above.", edge, pair,
            counts=[SUMS[0], ("packets", "Packets", "short"), *SUMS[1:]], width=24, links=pair)
     return d
 
@@ -49,7 +49,7 @@ def process():
     d.table("Identity", "One of its processes (another one when it has ended, at most once a minute), with its parents.",
             [instant("A", selected("pidflow_process_info", this))], width=24, height=5, hidden=["Value", "instance", "id"],
             order=["host", "process", "pid", "user", "executable", "parent", "parent_pid", "parent_user", "ancestors"])
-    d.lines("Memory", "Resident memory of the processes that live; peak: the most that they, or one of them, had.",
+    d.lines("Memory", "Resident memory of the running processes; peak: the maximum of all together, or of one of them.",
             [series("A", f"sum({selected('process_memory_usage_bytes', this)})", "actual"),
              series("B", f"sum({selected('pidflow_process_memory_peak_bytes', this)})", "peak")], "decbytes", 8, defaults=FROM_ZERO)
     d.lines("CPU", "CPU time, user and system; 100 % is one core.",
@@ -60,7 +60,7 @@ def process():
             "percentunit", 8, defaults=SHARE)
     d.lines("Page faults", "Per second. Minor: served from memory; major: read from disk.",
             [series("A", total("system_paging_fault_type", rate("process_paging_faults_total", this, STEP)), "{{system_paging_fault_type}}")], "short", 8)
-    d.lines("Processes", "Processes of this name and host that live and had a flow.",
+    d.lines("Processes", "Running processes of this name and host that had a flow.",
             [series("A", f"sum({selected('pidflow_process_instances', this)})", "processes")], "short", 8, defaults=FROM_ZERO)
     d.lines("Time to connect", "As client and as server, 95th percentile; a connection within the host counts for both.",
             [series(ref, slowest([], rate("pidflow_edge_connect_seconds_bucket", end)) + " > 0", legend)
@@ -70,13 +70,13 @@ def process():
         return " or ".join(of(end) for end in is_end)
 
     edges = either(lambda end: total("id, source, target", rate("pidflow_edge_bytes_total", end)))
-    d.graph("Peers", "Whom it talks to, octets per second of both directions.", f"(({edges}) > 0)", height=12)
-    d.sums("Peers in this time", "What passed between it and each peer.", "pidflow_edge", ["source", "target"],
+    d.graph("Peers", "Its peers, bytes per second of both directions.", f"(({edges}) > 0)", height=12)
+    d.sums("Peers in this time", "Traffic between it and each peer.", "pidflow_edge", ["source", "target"],
            of=lambda what: either(lambda end: total("source, target", increase(f"pidflow_edge_{what}_total", end))),
            links=["source", "target"])
-    d.sums("Protocols in this time", "What it used as a client and served, by protocol and the server's port.",
+    d.sums("Protocols in this time", "Protocols that it used as a client and served, by protocol and the server's port.",
            "pidflow_service", ["role", "protocol", "port"], this)
-    d.lines("Flows", "Flows that ended per second, and failed attempts, as client and as server.",
+    d.lines("Flows", "Ended flows per second, and failed attempts, as client and as server.",
             [series(ref, f"sum({rate(f'pidflow_edge_{what}_total', end)})", legend)
              for ref, what, end, legend in [("A", "flows", is_end[0], "as client"), ("B", "flows", is_end[1], "as server"),
                                             ("C", "failures", is_end[0], "failed")]], "short", 24)
@@ -84,9 +84,9 @@ def process():
 
 
 def hosts_and_top_talkers():
-    d = Dashboard("hosts-and-top-talkers", "Hosts and top talkers", "Which hosts, addresses and processes move most.",
+    d = Dashboard("hosts-and-top-talkers", "Hosts and top talkers", "Hosts, addresses and processes with the most traffic.",
                   variables=[INSTANCE, WINDOW_VARIABLE])
-    d.lines("By host", "Octets per second in flows, by agent. Flows between two hosts with agents are counted by both.",
+    d.lines("By host", "Bytes per second in flows, by agent. Flows between two hosts with agents are counted by both.",
             [series("A", total("instance", rate("pidflow_edge_bytes_total")), "{{instance}}")], "Bps")
 
     def of_ends(of):
@@ -94,7 +94,7 @@ def hosts_and_top_talkers():
         ends = (by_end(end, total(end, of("pidflow_edge_bytes_total", end + '_process!=""'))) for end in ("source", "target"))
         return total("id", " or ".join(ends))
 
-    d.lines("By process", "The ten processes (host/name) with the most octets per second, as client and as server together.",
+    d.lines("By process", "The ten processes (host/name) with the most bytes per second, as client and as server together.",
             [series("A", top_of(10, of_ends(rate), of_ends(whole)), "{{id}}")], "Bps")
     d.lines("By address", "The ten busiest addresses, as client and as server; those of the host are among them.",
             [series("A", top_lines(10, "address, role", "pidflow_address_bytes_total", 'address!="other"'),
@@ -103,16 +103,16 @@ def hosts_and_top_talkers():
     d.lines("By service", "The ten busiest services: the server's process, protocol and port.",
             [series("A", top_lines(10, ", ".join(service), "pidflow_service_bytes_total", served),
                     "{{process}} {{protocol}}/{{port}}")], "Bps")
-    d.sums("Addresses in this time", "Fifty addresses with the most octets, by role.", "pidflow_address", ["address", "role"], most=50)
-    d.sums("Services in this time", "Fifty services with the most octets, at their server's end.", "pidflow_service", service, served,
+    d.sums("Addresses in this time", "Fifty addresses with the most bytes, by role.", "pidflow_address", ["address", "role"], most=50)
+    d.sums("Services in this time", "Fifty services with the most bytes, at their server's end.", "pidflow_service", service, served,
            most=50)
     return d
 
 
 def users():
-    d = Dashboard("users", "Users", "What the processes of each user move and use.", variables=[INSTANCE, WINDOW_VARIABLE])
+    d = Dashboard("users", "Users", "Traffic and resource usage of the processes of each user.", variables=[INSTANCE, WINDOW_VARIABLE])
     known = 'user!~"|other"'
-    for title, what, unit in [("Octets", "bytes", "Bps"), ("Flows", "flows", "short"), ("Failed attempts", "failures", "short")]:
+    for title, what, unit in [("Bytes", "bytes", "Bps"), ("Flows", "flows", "short"), ("Failed attempts", "failures", "short")]:
         d.lines(title, f"{title} per second by user and by the role of the user's process.",
                 [series("A", total("user, role", rate(f"pidflow_user_{what}_total", known)), "{{user}} ({{role}})")],
                 unit, 8)
@@ -121,13 +121,13 @@ def users():
             "percentunit", 8)
     d.lines("Memory", "Resident memory of the processes that have flows, by user.",
             [series("A", total("user", selected("process_memory_usage_bytes")), "{{user}}")], "decbytes", 8)
-    d.lines("Processes", "Processes that live and have had flows, by user.",
+    d.lines("Processes", "Running processes that had flows, by user.",
             [series("A", total("user", selected("pidflow_process_instances")), "{{user}}")], "short", 8)
     by = "user, id, process"
     columns = [("A", total(by, increase("process_cpu_time_seconds_total", known)), "CPU time", "s"),
                ("B", total(by, selected("process_memory_usage_bytes")), "Memory", "decbytes"),
                ("C", total(by, selected("pidflow_process_memory_peak_bytes")), "Peak memory", "decbytes")]
-    d.table("Processes of users", "What each user's processes used in the time chosen above, and have now.",
+    d.table("Processes of users", "Resources that each user's processes used in the time chosen above, and their current memory.",
             [instant(ref, expression) for ref, expression, _, _ in columns], width=24, order=["user", "process", "id"],
             sort="CPU time", overrides=[*(named(f"Value #{ref}", title, unit) for ref, _, title, unit in columns),
                                         *(named(label, label.capitalize()) for label in ("user", "process")), drill_down("id", "id")])
@@ -141,12 +141,12 @@ def kubernetes_workloads():
     workload = "pidflow_workload"
     edges = top(DRAWN, total("id, source, target", rate(workload + "_bytes_total", KNOWN))) + " > 0"
     d.graph("Workloads", "Workloads as NAMESPACE/NAME (a container whose pod is not known: the first twelve digits of its id), "
-            "the host itself, and addresses, which are pods of other hosts or the world; octets per second of both "
+            "the host itself, and addresses, which are pods of other hosts or the world; bytes per second of both "
             "directions.", f"({edges})", links=False)
-    d.lines("Busiest pairs", "Octets per second of both directions.",
+    d.lines("Busiest pairs", "Bytes per second of both directions.",
             [series("A", top_lines(10, "source, target", workload + "_bytes_total"), "{{source}} → {{target}}")], "Bps", height=9)
     by, inside = ["k8s_namespace", "k8s_pod", "container", "process", "user", "id"], 'container!=""'
-    d.table("Processes in containers", "Which process is in which pod and container, and what it has and uses.",
+    d.table("Processes in containers", "Processes by pod and container, with their resource usage.",
             [instant("A", total(", ".join(by), selected("process_memory_usage_bytes", inside))),
              instant("B", total(", ".join(by), rate("process_cpu_time_seconds_total", inside, STEP)))],
             order=by, sort="Memory",
@@ -154,7 +154,7 @@ def kubernetes_workloads():
                        *(named(label, label.capitalize()) for label in ("container", "process", "user")),
                        named("Value #A", "Memory", "decbytes"), named("Value #B", "CPU", "percentunit"),
                        drill_down("id", "id")])
-    d.sums("Pairs in this time", "What passed between each pair in the time chosen above.", workload, ["source", "target"], KNOWN,
+    d.sums("Pairs in this time", "Traffic between each pair in the time chosen above.", workload, ["source", "target"], KNOWN,
            width=24)
     return d
 
@@ -168,10 +168,10 @@ def timeline():
     for title, end, kind in [("Clients", "source", "began connections or sent first"), ("Servers", "target", "were talked to")]:
         d.panel("state-timeline", title,
                 f"The forty processes and addresses that {kind} and moved most in the time chosen above: green from 1, yellow "
-                "from 10 k, red from 1 M octets per second; empty: silent. Each point sums up the window before it.", (24, 14),
+                "from 10 k, red from 1 M bytes per second; empty: silent. Each point sums up the window before it.", (24, 14),
                 [series("A", f"({top_lines(40, end, 'pidflow_edge_bytes_total', KNOWN)}) > 0", "{{%s}}" % end)],
                 "Bps", defaults=by_rate, options=options)
-    d.panel("state-timeline", "Failed attempts", "Whose connection attempts failed: per second, the twenty pairs with the most.", (24, 9),
+    d.panel("state-timeline", "Failed attempts", "Failed connection attempts per second, the twenty pairs with the most.", (24, 9),
             [series("A", f"({top_lines(20, 'source, target', 'pidflow_edge_failures_total', KNOWN)}) > 0",
                     "{{source}} → {{target}}")], "short",
             defaults={**by_rate, "thresholds": {"mode": "absolute", "steps": [
@@ -244,7 +244,7 @@ def host():
 
 
 def agent_health():
-    d = Dashboard("agent-health", "Agent health", "What the agents lose, how sure they are, and what waits.",
+    d = Dashboard("agent-health", "Agent health", "Losses of the agents, quality of attribution, and queues.",
                   variables=[INSTANCE])
 
     def per_second(metric, labels=""):
@@ -257,7 +257,7 @@ def agent_health():
 
     found, ends = (f"sum({per_second('pidflow_local_ends_total', labels)})" for labels in ['outcome="found"', ""])
     lost = ["pidflow_packets_dropped_by_kernel_total", "pidflow_probe_events_lost_total", "pidflow_export_lost_records_total"]
-    d.stat("Ready", "Agents of which everything is attached and running.", f"sum({selected('pidflow_ready')})", width=4)
+    d.stat("Ready", "Agents that are ready, as /readyz reports.", f"sum({selected('pidflow_ready')})", width=4)
     d.stat("Local ends with a process", "Ends on hosts with an agent for which the process was found, of those that can have one.",
            f"{found} / {ends}", "percentunit", 5)
     d.stat("Packets", "Packets per second that became part of a flow.", f"sum({per_second('pidflow_packets_total')})", "pps", 5)
@@ -268,29 +268,29 @@ def agent_health():
             [series("A", total("instance, interface", per_second(lost[0])), "{{instance}} {{interface}}")], "pps", 8)
     d.lines("Lost kernel events", "Per second, by reason.",
             [series("A", total("reason", per_second(lost[1])), "{{reason}}")], "short", 8)
-    d.lines("Lost records", "Records per second lost on the way out, by exporter and reason.",
+    d.lines("Lost records", "Records per second lost in export, by exporter and reason.",
             [series("A", by_reason(lost[2], "exporter"), "{{exporter}} {{reason}}")], "short", 8)
     d.lines("Packets in no flow", "Per second, by reason.",
             [series("A", by_reason("pidflow_packets_discarded_total"), "{{reason}}")], "pps", 8)
-    d.lines("Ends by attribution", "Ends of records per second, by how they were attributed or why not.",
+    d.lines("Ends by attribution", "Ends of records per second, by how they were attributed or why they were not.",
             [series("A", total("end, attribution", per_second("pidflow_record_ends_total")), "{{end}}: {{attribution}}")],
             "short", 8)
     d.lines("Records by reason", "Records per second, by the reason for the flow's end.",
             [series("A", total("reason", per_second("pidflow_records_total")), "{{reason}}")], "short", 8)
-    d.lines("Exporters", "Records per second handed on, by exporter.",
+    d.lines("Exporters", "Exported records per second, by exporter.",
             [series("A", total("exporter", per_second("pidflow_exported_records_total")), "{{exporter}}")], "short", 8)
     d.lines("Records that wait", "In memory and in spools on disk, by exporter.",
             [series("A", total("exporter", selected("pidflow_export_queue_depth")), "{{exporter}}"),
              series("B", total("exporter", selected("pidflow_export_spooled_records")), "{{exporter}}, on disk")], "short", 8)
-    d.lines("Queues", "Things that wait within the agent, by queue.",
+    d.lines("Queues", "Waiting items within the agent, by queue.",
             [series("A", total("queue", selected("pidflow_queue_depth")), "{{queue}}")], "short", 8)
-    d.lines("Kernel events", "What the probes did, per second.",
+    d.lines("Kernel events", "Operations of the probes, per second.",
             [series("A", total("outcome", per_second("pidflow_probe_events_total")), "{{outcome}}")], "short", 8)
-    d.lines("Join", "What the join of flows and processes did, per second.",
+    d.lines("Join", "Operations of the join of flows and processes, per second.",
             [series("A", total("outcome", per_second("pidflow_join_total")), "{{outcome}}")], "short", 8)
     d.lines("Tables", "Entries held, by table.",
             [series("A", total("table", selected("pidflow_table_entries")), "{{table}}")], "short", 8)
-    d.table("Hooks", "The way that each hook into the kernel took.", [instant("A", selected("pidflow_hook_info"))],
+    d.table("Hooks", "How each kernel hook is attached.", [instant("A", selected("pidflow_hook_info"))],
             width=14, hidden=["Value"], order=["instance", "hook", "way"])
     d.table("Agents", "Versions.", [instant("A", selected("pidflow_build_info"))], width=10, hidden=["Value"])
     return d

@@ -24,7 +24,7 @@ static USES: LruHashMap<UseKey, Use> = LruHashMap::with_max_entries(65_536, 0);
 /// costs half a connection.
 const NO_WAKEUP: u64 = 1;
 
-/// A use of a socket by the same process is told again after this time.
+/// A use of a socket by the same process is reported again after this time.
 const REPEAT_NS: u64 = 1_000_000_000;
 
 #[repr(C)]
@@ -73,7 +73,7 @@ pub fn submit<T>(entry: RingBufEntry<T>) {
     count(KernelCounter::Delivered);
 }
 
-/// Whether this use has been told within the last second; notes it when not.
+/// Whether this use has been reported within the last second; notes it when not.
 #[inline(always)]
 pub fn is_repeated(sk: Sock, tgid: u32, peer: &Peer, now: u64) -> bool {
     let key = UseKey { sk: sk.0, tgid, peer: fingerprint(peer) };

@@ -17,7 +17,7 @@ use crate::memory::inherited_peak;
 #[unsafe(no_mangle)]
 static OFFSETS: Offsets = Offsets::NONE;
 
-/// Octets of a page, set by the loader.
+/// Bytes of a page, set by the loader.
 #[unsafe(no_mangle)]
 static PAGE_SIZE: u64 = 4096;
 
@@ -107,7 +107,7 @@ impl Task {
         read!(self.0, task_exit_code).unwrap_or(0)
     }
 
-    /// Whether no thread of the process lives on (`do_exit` has counted this one off already).
+    /// Whether no thread of the process remains (`do_exit` has already subtracted this one).
     #[inline(always)]
     pub fn is_last_thread(self) -> bool {
         let signal: u64 = read!(self.0, task_signal).unwrap_or(0);
@@ -343,7 +343,7 @@ impl Sock {
         self.addresses(out);
     }
 
-    /// `skc_num` is 0 again once the kernel has taken the port back, before the state change is told.
+    /// `skc_num` is 0 again once the kernel has taken the port back, before the state change is reported.
     #[inline(always)]
     fn local_port(self) -> u16 {
         let held: u16 = read!(self.0, sock_num).unwrap_or(0);

@@ -8,7 +8,7 @@ use pidflow_schema::abi::{EventKind, SocketEvent, SocketOp, TaskRef, Usage};
 use crate::emit::{KernelCounter, count, is_repeated, now, reserve, submit};
 use crate::kernel::{Peer, Sock, Task};
 
-/// Who called connect, while the attempt is under way: what comes of it is learnt in softirq, where
+/// Who called connect, while the attempt is under way: its result is reported in softirq, where
 /// the current process is anybody.
 #[map]
 static CONNECTING: LruHashMap<u64, Connecting> = LruHashMap::with_max_entries(16_384, 0);
@@ -100,7 +100,7 @@ pub fn connecting(sk: Sock) {
     }
 }
 
-/// The attempt has a source port now: tells of it, once.
+/// The attempt has a source port now: reports it, once.
 #[inline(always)]
 pub fn attempted(sk: Sock) {
     if let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) {

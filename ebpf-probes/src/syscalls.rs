@@ -54,7 +54,7 @@ pub fn call_received(ctx: TracePointContext) -> u32 {
 }
 
 /// Leaving connect: a datagram socket may be used through read and write from now on, which are not seen. TCP is
-/// told of by its state.
+/// reported by its state.
 #[tracepoint]
 pub fn call_connected(ctx: TracePointContext) -> u32 {
     let thread = bpf_get_current_pid_tgid();

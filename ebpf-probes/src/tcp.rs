@@ -26,7 +26,7 @@ const LISTEN: u32 = 10;
 pub fn tcp_state(ctx: RawTracePointContext) -> i32 {
     let sk = Sock(ctx.arg(0));
     let (old, new): (u32, u32) = (ctx.arg(1), ctx.arg(2));
-    // Most changes tell nothing: seen before anything is read.
+    // Most changes are irrelevant: checked before anything is read.
     let tells = old == SYN_SENT || new == SYN_SENT || old == LISTEN || new == LISTEN;
     if tells && sk.is_inet() && sk.protocol() == IPPROTO_TCP {
         state_changed(sk, old, new);
@@ -49,7 +49,7 @@ fn state_changed(sk: Sock, old: u32, new: u32) {
     }
 }
 
-/// The same tracepoint, attached beside [`tcp_state`] where no hook on `inet_release` can be had: this
+/// The same tracepoint, attached beside [`tcp_state`] where no hook on `inet_release` is available: this
 /// side begins the end of the connection.
 #[raw_tracepoint]
 pub fn tcp_close_by_state(ctx: RawTracePointContext) -> i32 {
@@ -66,7 +66,7 @@ pub fn tcp_close_by_state(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// `tcp_retransmit_skb(sk, skb)`: the second SYN tells of an attempt that nobody answers.
+/// `tcp_retransmit_skb(sk, skb)`: the second SYN shows an attempt that nobody answers.
 #[raw_tracepoint]
 pub fn tcp_retransmit(ctx: RawTracePointContext) -> i32 {
     let sk = Sock(ctx.arg(0));

@@ -8,13 +8,13 @@ use std::path::Path;
 use crate::config::FileMode;
 
 /// Permission bits of a new file, unless its exporter says otherwise.
-const FILE: u32 = 0o600;
+const FILE_MODE: u32 = 0o600;
 /// Permission bits of a new folder.
-const FOLDER: u32 = 0o700;
+const FOLDER_MODE: u32 = 0o700;
 
 /// Makes the file, which must not exist, and appends to it. A mode that was asked for holds whatever the umask is.
 pub(crate) fn create_new(path: &Path, mode: Option<FileMode>) -> io::Result<File> {
-    let file = OpenOptions::new().append(true).create_new(true).mode(FILE).open(path)?;
+    let file = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(path)?;
     if let Some(mode) = mode {
         file.set_permissions(Permissions::from_mode(mode.bits()))?;
     }
@@ -27,7 +27,7 @@ pub(crate) fn append(path: &Path, mode: Option<FileMode>) -> io::Result<File> {
         // A link that leads to no file is there too.
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {
             // A pipe that nobody reads, which may be there by now, is an error and not waited for.
-            let mode = mode.map_or(FILE, FileMode::bits);
+            let mode = mode.map_or(FILE_MODE, FileMode::bits);
             OpenOptions::new().append(true).create(true).mode(mode).custom_flags(libc::O_NONBLOCK).open(path)
         }
         made => made,
@@ -36,7 +36,7 @@ pub(crate) fn append(path: &Path, mode: Option<FileMode>) -> io::Result<File> {
 
 /// Opens the file to be read and written in place, makes it when it is missing.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(FILE).open(path)
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(FILE_MODE).open(path)
 }
 
 /// Makes the folder and those that it is in. One that exists keeps its mode.
@@ -44,5 +44,5 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|m| m.is_dir()) {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(FOLDER).create(path)
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
 }

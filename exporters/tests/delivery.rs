@@ -22,7 +22,7 @@ use pidflow_exporters::{
 };
 use pidflow_schema::{Attribution, FlowRecord};
 
-const LONG: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn batches(records: &[FlowRecord], size: usize) -> Vec<Arc<[FlowRecord]>> {
     records.chunks(size).map(Arc::from).collect()
@@ -66,7 +66,7 @@ fn several_exporters_get_every_record() {
     let set = ExporterSet::start(&[ipfix_config, netflow9_config, json], &offline()).unwrap();
     let records = sample::records(60);
     batches(&records, 7).iter().for_each(|b| set.send(b));
-    let end = set.shutdown(LONG);
+    let end = set.shutdown(TEST_TIMEOUT);
     assert_eq!((receive(&ipfix, 60), receive(&netflow9, 60)), (60, 60));
     assert_eq!(lines(&file), 60);
     for snapshot in &end {
@@ -94,18 +94,18 @@ fn a_collector_that_comes_back_gets_templates_first() {
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     set.send(&record());
     assert_eq!(receive(&socket, 1), 1);
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert!(end.errors > 0, "{end:?}");
     assert_balanced(&end);
 }
 
 #[test]
-fn a_single_message_that_nobody_took_is_heard_of() {
+fn a_single_unacknowledged_message_is_reported() {
     let (socket, config) = collector(WireVersion::Netflow9);
     drop(socket);
     let set = ExporterSet::start(&[config], &offline()).unwrap();
     set.send(&batches(&[sample::full(1)], 1).remove(0));
-    assert_eq!(set.shutdown(LONG).remove(0).errors, 1);
+    assert_eq!(set.shutdown(TEST_TIMEOUT).remove(0).errors, 1);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_host_that_does_not_exist_is_counted_and_stops_nobody() {
     let set = ExporterSet::start(&[bad, good], &ExportContext::default()).unwrap();
     batches(&sample::records(10), 10).iter().for_each(|b| set.send(b));
     assert_eq!(receive(&socket, 10), 10);
-    let end = set.shutdown(LONG);
+    let end = set.shutdown(TEST_TIMEOUT);
     assert_eq!((lost(&end[0], Loss::Unreachable), end[1].lost_total()), (10, 0));
     end.iter().for_each(assert_balanced);
 }
@@ -124,20 +124,20 @@ fn a_host_that_does_not_exist_is_counted_and_stops_nobody() {
 fn a_full_disk_is_counted_and_the_rest_goes_on() {
     let set = ExporterSet::start(&[ExporterConfig::json("/dev/full", JsonKeys::Names).unwrap()], &offline()).unwrap();
     batches(&sample::records(500), 100).iter().for_each(|b| set.send(b));
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!((end.exported, lost(&end, Loss::WriteFailed)), (0, 500));
     assert!(end.errors > 0);
 }
 
 #[test]
-fn a_file_that_cannot_be_made_is_said_at_the_start() {
+fn a_file_that_cannot_be_created_is_reported_at_the_start() {
     let config = ExporterConfig::json("/does/not/exist/flows.json", JsonKeys::Names).unwrap();
     let error = ExporterSet::start(&[config], &offline()).err().unwrap().to_string();
     assert_eq!(error, "cannot write /does/not/exist/flows.json: No such file or directory (os error 2)");
 }
 
 #[test]
-fn a_template_too_large_for_its_messages_is_said_at_the_start() {
+fn a_template_too_large_for_its_messages_is_reported_at_the_start() {
     let mut config = ExporterConfig::collector("udp://127.0.0.1:9", WireVersion::Netflow9).unwrap();
     if let Output::Netflow9(wire) = &mut config.output {
         wire.max_message = Some(500);
@@ -179,7 +179,7 @@ fn tcp_connects_again_with_templates_and_a_new_sequence() {
     std::thread::sleep(Duration::from_millis(100));
     set.send(&batch(9));
     let reader = std::thread::spawn(move || read_messages(&listener, usize::MAX).0);
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!((end.exported, end.lost_total()), (14, 0), "{end:?}");
     let second = reader.join().unwrap();
     let (mut decoder, mut sequence, mut records) = (Decoder::default(), 0_u32, 0);
@@ -212,7 +212,7 @@ fn a_file_of_messages_is_one_session_and_earlier_ones_are_moved_aside() {
         // Of another kind first in each run, so that the same number would be another template.
         let records: Vec<_> = sample::records(n).into_iter().skip(n % 7).chain(sample::records(n % 7)).collect();
         batches(&records, 7).iter().for_each(|b| set.send(b));
-        assert_eq!(set.shutdown(LONG).remove(0).exported, n as u64);
+        assert_eq!(set.shutdown(TEST_TIMEOUT).remove(0).exported, n as u64);
     }
     for (name, wanted) in [("flows.ipfix.1", 40), ("flows.ipfix.2", 60), ("flows.ipfix", 20)] {
         let octets = std::fs::read(dir.path().join(name)).unwrap();
@@ -230,7 +230,7 @@ fn a_file_of_messages_on_a_full_disk_is_counted() {
     let config = ExporterConfig::collector("file:/dev/full", WireVersion::Ipfix).unwrap();
     let set = ExporterSet::start(&[config], &offline()).unwrap();
     batches(&sample::records(50), 50).iter().for_each(|b| set.send(b));
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!((end.exported, lost(&end, Loss::WriteFailed)), (0, 50));
 }
 
@@ -262,7 +262,7 @@ fn hung_and_slow_receivers_lose_their_oldest_and_slow_nobody() {
     (0..40).for_each(|_| set.send(&batch));
     assert!(start.elapsed() < Duration::from_secs(5));
     // Those that take everything have it long before the others have given up anything.
-    while set.counters()[2..].iter().any(|s| s.exported < 40_000) && start.elapsed() < LONG {
+    while set.counters()[2..].iter().any(|s| s.exported < 40_000) && start.elapsed() < TEST_TIMEOUT {
         std::thread::sleep(Duration::from_millis(10));
     }
     let end = set.shutdown(Duration::from_millis(300));
@@ -281,7 +281,7 @@ fn hung_and_slow_receivers_lose_their_oldest_and_slow_nobody() {
 }
 
 #[test]
-fn what_is_left_out_is_counted_once_over_attempts() {
+fn omitted_records_are_counted_once_over_attempts() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut config = over_tcp(&listener);
     config.template = Some(Template::parse("%DST_PROC_NAME").unwrap());
@@ -293,7 +293,7 @@ fn what_is_left_out_is_counted_once_over_attempts() {
     set.send(&records.into());
     drop(listener.accept().unwrap());
     let reader = std::thread::spawn(move || read_messages(&listener, usize::MAX).0);
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     drop(set);
     let _ = reader.join().unwrap();
     assert!(lost(&end, Loss::NoElements) > 0 && end.errors > 0, "{end:?}");
@@ -309,7 +309,7 @@ fn reading_files_waits_instead_of_dropping() {
     let set = ExporterSet::start(&[config], &offline()).unwrap();
     let batch: Arc<[FlowRecord]> = sample::records(100).into();
     (0..50).for_each(|_| set.send(&batch));
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!((end.exported, end.lost_total()), (5000, 0));
     assert_eq!(lines(&file), 5000);
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, Mode, Snapshot, sample};
 use pidflow_schema::FlowRecord;
 
-const LONG: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn start(url: &str) -> ExporterSet {
     let context = ExportContext { mode: Mode::Offline, ..ExportContext::default() };
@@ -27,7 +27,7 @@ fn start(url: &str) -> ExporterSet {
 fn export(url: &str, records: &[FlowRecord]) -> Snapshot {
     let set = start(url);
     records.chunks(50).for_each(|part| set.send(&Arc::from(part)));
-    set.shutdown(LONG).remove(0)
+    set.shutdown(TEST_TIMEOUT).remove(0)
 }
 
 fn port_of(line: &str) -> u64 {
@@ -78,7 +78,7 @@ fn a_unix_socket_that_comes_back_gets_the_rest() {
     let mut line = String::new();
     BufReader::with_capacity(64, listener.accept().unwrap().0).read_line(&mut line).unwrap();
     let reader = thread::spawn(move || read_lines(listener.accept().unwrap().0));
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!((end.exported, end.lost_total()), (5, 0), "{end:?}");
     assert!(end.retries > 0, "{end:?}");
     assert_eq!(reader.join().unwrap(), ports(&sample::records(5)));
@@ -134,7 +134,7 @@ fn datagrams_of_a_unix_socket_find_a_receiver_that_came_back() {
     thread::sleep(Duration::from_millis(1100));
     set.send(&batch);
     assert_eq!(receive(&second), u64::from(batch[0].flow.source_port));
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!((end.exported, end.lost_total()), (2, 1), "{end:?}");
 }
 

@@ -21,7 +21,7 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
-const LONG: Duration = Duration::from_secs(60);
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
 const PARTITIONS: i32 = 4;
 const TOPIC: &str = "flows";
 
@@ -61,7 +61,7 @@ fn consume(brokers: &str, messages: usize) -> Vec<Received> {
         all.add_partition_offset(TOPIC, partition, Offset::Beginning).unwrap();
     }
     consumer.assign(&all).unwrap();
-    let (mut got, mut end) = (Vec::new(), Instant::now() + LONG);
+    let (mut got, mut end) = (Vec::new(), Instant::now() + TEST_TIMEOUT);
     while let Some(left) = end.checked_duration_since(Instant::now()) {
         let Some(Ok(message)) = consumer.poll(left.min(Duration::from_millis(200))) else { continue };
         let text = |octets: Option<&[u8]>| String::from_utf8(octets.unwrap().to_vec()).unwrap();
@@ -117,7 +117,7 @@ fn every_record_is_there_once_in_the_order_of_its_flow() {
     let set = start(exporter(&brokers));
     let records = five_of_each();
     send(&set, &records);
-    assert_all_sent(&set.shutdown(LONG)[0], records.len());
+    assert_all_sent(&set.shutdown(TEST_TIMEOUT)[0], records.len());
     let got = consume(&brokers, records.len());
     assert_eq!(got.len(), records.len());
     assert_in_order(&got, &records);
@@ -141,7 +141,7 @@ fn errors_of_brokers_cost_neither_records_nor_their_order() {
     send(&set, second);
     std::thread::sleep(Duration::from_millis(500));
     cluster.broker_up(2).unwrap();
-    assert_all_sent(&set.shutdown(LONG)[0], records.len());
+    assert_all_sent(&set.shutdown(TEST_TIMEOUT)[0], records.len());
     assert_in_order(&consume(&brokers, records.len()), &records);
 }
 
@@ -155,19 +155,19 @@ fn brokers_that_are_away_keep_records_waiting() {
     let set = start(config);
     let records = sample::records(500);
     send(&set, &records);
-    let end = Instant::now() + LONG;
+    let end = Instant::now() + TEST_TIMEOUT;
     while set.counters()[0].errors == 0 {
         assert!(Instant::now() < end, "no attempt has failed");
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(set.counters()[0].exported, 0);
     (1..=3).for_each(|broker| cluster.broker_up(broker).unwrap());
-    assert_all_sent(&set.shutdown(LONG)[0], records.len());
+    assert_all_sent(&set.shutdown(TEST_TIMEOUT)[0], records.len());
     assert_in_order(&consume(&brokers, records.len()), &records);
 }
 
 #[test]
-fn what_is_wrong_with_the_settings_is_said_without_secrets() {
+fn errors_in_the_settings_show_no_secrets() {
     let mut kafka = KafkaConfig::new("localhost:9092", TOPIC);
     let login = KafkaLogin { mechanism: "PLAIN".into(), user: "u".into(), password: Secret::new("hush") };
     kafka.login = Some(login);

@@ -24,10 +24,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Loss, MetricSource, Mode, Snapshot, sample};
-use pidflow_schema::metric::{Family, Sample};
+use pidflow_schema::metric::{Family, MetricSample};
 use prost::Message;
 
-const LONG: Duration = Duration::from_secs(30);
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 const RECORDS: usize = 100;
 const ALL: &str = "signals = [\"logs\", \"metrics\", \"traces\"]\n";
 
@@ -42,7 +42,7 @@ fn context(mode: Mode) -> ExportContext {
     let asked = AtomicU64::new(0);
     let families = move || {
         let times = asked.fetch_add(1, Ordering::Relaxed) + 1;
-        vec![Family::counter("pidflow.test", "{time}", "Times asked.", Sample::alone(times))]
+        vec![Family::counter("pidflow.test", "{time}", "Times asked.", MetricSample::alone(times))]
     };
     ExportContext { mode, metrics: Some(MetricSource::new(families)), ..ExportContext::default() }
 }
@@ -51,7 +51,7 @@ fn context(mode: Mode) -> ExportContext {
 fn run(server: &Server, toml: &str, records: usize) -> Snapshot {
     let set = ExporterSet::start(&[exporter(server, toml)], &context(Mode::Offline)).unwrap();
     set.send(&sample::records(records).into());
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!(end.accepted, end.exported + end.lost_total(), "{end:?}");
     end
 }
@@ -129,7 +129,7 @@ fn a_connection_that_breaks_off_loses_nothing() {
         match turn {
             1 => Reply::Hangup,
             2 => Reply::CutAnswer(vec![0; 100]),
-            // No protobuf, and a success all the same.
+            // No protobuf, and a success anyway.
             _ => Reply::json("{}"),
         }
     });
@@ -175,7 +175,7 @@ fn records_that_one_signal_brought_are_exported() {
 }
 
 #[test]
-fn what_both_signals_are_refused_for_good_is_lost() {
+fn records_refused_by_both_signals_are_lost() {
     let server = Server::start(None, |_| Reply::status(400));
     let end = run(&server, "signals = [\"logs\", \"traces\"]\n", RECORDS);
     assert_eq!((end.exported, rejected(&end), end.retries, server.requests().len()), (0, RECORDS as u64, 0, 6));
@@ -214,13 +214,13 @@ fn a_pause_of_any_length_that_is_asked_for_harms_nobody() {
         wait_until(|| !of(&server.requests(), "/v1/metrics").is_empty());
         set.send(&sample::records(10).into());
         wait_until(|| set.counters()[0].exported == 10);
-        let end = set.shutdown(LONG).remove(0);
+        let end = set.shutdown(TEST_TIMEOUT).remove(0);
         assert_eq!((end.exported, end.lost_total()), (10, 0), "{asked}: {end:?}");
     }
 }
 
 fn wait_until(mut there: impl FnMut() -> bool) {
-    let end = Instant::now() + LONG;
+    let end = Instant::now() + TEST_TIMEOUT;
     while !there() {
         assert!(Instant::now() < end, "it does not come");
         std::thread::sleep(Duration::from_millis(20));
@@ -241,7 +241,7 @@ fn metrics_that_fail_come_again_before_the_interval_is_over_as_they_are_then() {
     std::thread::sleep(Duration::from_secs(1));
     let requests = server.requests();
     assert_eq!(counters(&of(&requests, "/v1/metrics")), [1, 2, 3].map(Value::AsInt), "never two at once, none twice");
-    assert_eq!(set.shutdown(LONG).remove(0).errors, 2);
+    assert_eq!(set.shutdown(TEST_TIMEOUT).remove(0).errors, 2);
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn metrics_come_at_intervals_and_at_the_end_and_have_no_part_in_the_records_acco
     let set = ExporterSet::start(&[config], &context(Mode::Live)).unwrap();
     set.send(&sample::records(RECORDS).into());
     wait_until(|| server.requests().len() >= 3);
-    let snapshot = set.shutdown(LONG).remove(0);
+    let snapshot = set.shutdown(TEST_TIMEOUT).remove(0);
     let requests = server.requests();
     let values = counters(&of(&requests, "/v1/metrics"));
     let wanted: Vec<_> = (1..=requests.len() as i64).map(Value::AsInt).collect();

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use decode::Decoder;
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Loss, Reloaded, Snapshot, sample};
 
-const LONG: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What makes an exporter, and what counts the records in its files.
 type WorkAndCount = (fn() -> Work, fn(&Path) -> usize);
@@ -78,7 +78,7 @@ fn fate(s: &Snapshot) -> u64 {
 }
 
 fn wait_until(is_so: impl Fn() -> bool) {
-    let end = Instant::now() + LONG;
+    let end = Instant::now() + TEST_TIMEOUT;
     while !is_so() {
         assert!(Instant::now() < end, "it never comes to that");
         std::thread::sleep(Duration::from_millis(5));
@@ -155,7 +155,7 @@ fn the_name_is_there_again_soon() {
 }
 
 #[test]
-fn what_goes_to_a_deleted_file_is_lost_and_not_exported() {
+fn records_written_to_a_deleted_file_are_lost_and_not_exported() {
     for work in [Work::json(), Work::ipfix()] {
         let log = work.dir.path().join("log");
         work.send(10);

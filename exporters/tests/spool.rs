@@ -25,8 +25,8 @@ use pidflow_exporters::{
 };
 use pidflow_schema::FlowRecord;
 
-const LONG: Duration = Duration::from_secs(20);
-const SHORT: Duration = Duration::from_millis(100);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+const SHORT_TIMEOUT: Duration = Duration::from_millis(100);
 
 fn batch(n: usize) -> Arc<[FlowRecord]> {
     sample::records(n).into()
@@ -85,12 +85,12 @@ fn records_wait_on_disk_for_a_receiver_that_is_away() {
     let set = ExporterSet::start(&config, &ExportContext::default()).unwrap();
     set.send(&batch(60));
     set.send(&batch(40));
-    assert_eq!(figures(&set.shutdown(SHORT)[0]), (100, 0, 100, 0));
+    assert_eq!(figures(&set.shutdown(SHORT_TIMEOUT)[0]), (100, 0, 100, 0));
     drop(set);
     let receiver = collect(TcpListener::bind(address).unwrap(), 107);
     let set = ExporterSet::start(&config, &ExportContext::default()).unwrap();
     set.send(&batch(7));
-    assert_eq!(figures(&set.shutdown(LONG)[0]), (107, 107, 0, 0));
+    assert_eq!(figures(&set.shutdown(TEST_TIMEOUT)[0]), (107, 107, 0, 0));
     assert_eq!(receiver.join().unwrap(), 107);
 }
 
@@ -104,7 +104,7 @@ fn a_reload_keeps_what_is_the_same() {
     let reloaded = set.reload(&[json(&c), json(&a)], &context).unwrap();
     assert_eq!(reloaded, Reloaded { kept: 1, started: 1, stopped: 1 });
     set.send(&batch(5));
-    let end = set.shutdown(LONG);
+    let end = set.shutdown(TEST_TIMEOUT);
     assert_eq!(end.iter().map(|s| s.exported).collect::<Vec<_>>(), [5, 15]);
     assert_eq!((lines(&a), lines(&c)), (15, 5));
 }
@@ -123,7 +123,7 @@ fn a_reload_that_fails_changes_nothing() {
     assert!(error.to_string().starts_with("cannot write "), "{error}");
     let receiver = collect(TcpListener::bind(address).unwrap(), 14);
     set.send(&batch(4));
-    let end = set.shutdown(LONG);
+    let end = set.shutdown(TEST_TIMEOUT);
     assert_eq!((end.len(), end[0].exported, figures(&end[1])), (2, 14, (14, 14, 0, 0)));
     assert_eq!((lines(&a), receiver.join().unwrap()), (14, 14));
 }
@@ -137,7 +137,7 @@ fn a_changed_exporter_goes_on_with_the_spool() {
     let receiver = collect(there, 35);
     set.reload(&[spooled(address, &spool)], &ExportContext::default()).unwrap();
     set.send(&batch(5));
-    assert_eq!(figures(&set.shutdown(LONG)[0]), (35, 35, 0, 0));
+    assert_eq!(figures(&set.shutdown(TEST_TIMEOUT)[0]), (35, 35, 0, 0));
     assert_eq!(receiver.join().unwrap(), 35);
 }
 
@@ -146,7 +146,7 @@ fn two_exporters_cannot_share_a_spool() {
     let dir = tempfile::tempdir().unwrap();
     let config = spooled(free_address(), dir.path());
     let error = ExporterSet::start(&[config.clone(), config], &ExportContext::default()).err().unwrap().to_string();
-    assert!(error.contains("each exporter needs one of its own"), "{error}");
+    assert!(error.contains("each exporter needs its own"), "{error}");
 }
 
 /// A receiver over HTTP that takes connections and never answers, with a spool in the folder.
@@ -201,7 +201,7 @@ fn a_reload_while_a_receiver_hangs_loses_nothing_that_comes_meanwhile() {
     stop.store(true, Relaxed);
     let sent = sender.join().unwrap();
     let receiver = collect(there, sent as usize);
-    assert_eq!(figures(&set.shutdown(LONG)[0]), (sent, sent, 0, 0));
+    assert_eq!(figures(&set.shutdown(TEST_TIMEOUT)[0]), (sent, sent, 0, 0));
     assert_eq!(receiver.join().unwrap() as u64, sent);
 }
 
@@ -224,22 +224,22 @@ fn a_reload_that_fails_leaves_one_with_a_hung_receiver_at_work() {
     set.reload(&[other, json(&dir.path().join("no/such/folder"))], &context).unwrap_err();
     assert_eq!(set.reload(&[config], &context).unwrap(), Reloaded { kept: 1, started: 0, stopped: 0 });
     let _still_asking = is_asked(&hung);
-    assert_eq!(figures(&set.shutdown(SHORT)[0]), (10, 0, 10, 0));
+    assert_eq!(figures(&set.shutdown(SHORT_TIMEOUT)[0]), (10, 0, 10, 0));
 }
 
 #[test]
-fn one_that_was_taken_out_gives_its_spool_back() {
+fn a_removed_exporter_releases_its_spool() {
     let (dir, hung, context) =
         (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap(), ExportContext::default());
     let (config, set) = ten_for(&hung, dir.path(), &context);
     let _connection = is_asked(&hung);
     assert_eq!(set.reload(&[], &context).unwrap(), Reloaded { kept: 0, started: 0, stopped: 1 });
     assert_eq!(set.reload(&[config], &context).unwrap(), Reloaded { kept: 0, started: 1, stopped: 0 });
-    assert_eq!(figures(&set.shutdown(SHORT)[0]), (10, 0, 10, 0));
+    assert_eq!(figures(&set.shutdown(SHORT_TIMEOUT)[0]), (10, 0, 10, 0));
 }
 
 #[test]
-fn what_only_one_can_have_goes_over_with_what_waits() {
+fn exclusive_resources_are_passed_on_with_waiting_records() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("flows");
     let table = format!("kind = \"zmq\"\nurl = \"tcp://{}\"\n", free_address());
@@ -259,7 +259,7 @@ fn what_only_one_can_have_goes_over_with_what_waits() {
     }
     stop.store(true, Relaxed);
     let sent = sender.join().unwrap();
-    let end = set.shutdown(LONG);
+    let end = set.shutdown(TEST_TIMEOUT);
     assert_eq!(figures(&end[0]), (sent, sent, 0, 0));
     assert_eq!((end[1].accepted, end[1].lost[Loss::NoSubscriber as usize].1), (sent, sent), "{:?}", end[1]);
     assert_eq!(lines(&file) as u64, sent);
@@ -274,7 +274,7 @@ fn hung_receivers_share_the_time_at_the_end() {
     set.send(&batch(10));
     let _connections: Vec<_> = (0..20).map(|_| is_asked(&hung)).collect();
     let start = Instant::now();
-    let end = set.shutdown(SHORT);
+    let end = set.shutdown(SHORT_TIMEOUT);
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert!(end.iter().all(|s| figures(s) == (10, 0, 10, 0)), "{end:?}");
 }

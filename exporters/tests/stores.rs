@@ -22,7 +22,7 @@ use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Loss, Mode, 
 use pidflow_schema::FlowRecord;
 use serde_json::{Value, json};
 
-const LONG: Duration = Duration::from_secs(30);
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 const RECORDS: usize = 100;
 /// Beside the address.
 const COMMON: &str = "batch-records = 40\n";
@@ -37,7 +37,7 @@ fn run(server: &Server, toml: &str, records: &[FlowRecord]) -> Snapshot {
     let context = ExportContext { mode: Mode::Offline, host_name: "web 1".into(), ..ExportContext::default() };
     let set = ExporterSet::start(&[exporter(server, toml)], &context).unwrap();
     set.send(&records.to_vec().into());
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!(end.accepted, end.exported + end.lost_total(), "{end:?}");
     end
 }
@@ -188,7 +188,7 @@ fn elastic_has_each_document_once_however_the_answer_is_lost() {
 }
 
 #[test]
-fn what_is_denied_waits_until_it_is_mended() {
+fn denied_records_wait_until_access_is_granted() {
     for status in [301, 401, 402, 403, 404, 407] {
         let (server, store) = elastic(move |n, store, request| match n {
             0 | 1 => Reply::Answer(status, vec![("location", "/".into())], b"{\"status\":\"no\"}".to_vec()),
@@ -202,14 +202,14 @@ fn what_is_denied_waits_until_it_is_mended() {
 }
 
 #[test]
-fn what_stays_denied_is_given_up_and_counted_as_not_brought() {
+fn records_denied_for_too_long_are_dropped_as_unreachable() {
     let (server, _) = elastic(|_, _, _| Reply::status(401));
     let end = run(&server, "kind = \"elastic\"\ngive-up-seconds = 1", &sample::records(10));
     assert_eq!((end.exported, lost(&end, Loss::Unreachable), lost(&end, Loss::Rejected)), (0, 10, 0));
 }
 
 #[test]
-fn what_is_too_large_is_sent_in_halves_and_one_record_alone_is_refused() {
+fn large_requests_are_halved_and_a_single_large_record_is_refused() {
     let too_large = |request: &Request| {
         let pairs = pairs(request);
         pairs.len() > 6 || pairs.iter().any(|(_, document)| document["IN_BYTES"] == 7_007_007)

@@ -76,7 +76,7 @@ fn circle(graph: &Graph, from: &str) -> Option<Vec<String>> {
 }
 
 #[test]
-fn no_room_takes_something_from_one_that_takes_from_it() {
+fn no_module_imports_from_a_module_that_imports_it() {
     let graph = rooms();
     assert!(graph.len() > 15 && graph["kinds"].contains("transport"), "{graph:?}");
     for (room, others) in &graph {

@@ -29,7 +29,7 @@ fn values_have_the_type_of_their_element() {
 
 /// Else IPFIX and NetFlow v9, which leave out the elements of absent groups, would lose what JSON has.
 #[test]
-fn what_is_known_belongs_to_a_group_that_is_there() {
+fn every_present_value_is_in_a_group_of_the_record() {
     for record in sample::records(500) {
         for e in ELEMENTS.iter().filter(|e| !record.groups().contains(e.group)) {
             assert!((e.read)(&record).is_none(), "{}", e.name);

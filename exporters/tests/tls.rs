@@ -23,7 +23,7 @@ use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Mode, Snapsh
 use pidflow_schema::FlowRecord;
 use rustls::{ServerConfig, ServerConnection};
 
-const LONG: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn config(kind: &str, port: u16, keys: &str) -> ExporterConfig {
     let text = format!("kind = \"{kind}\"\nurl = \"tls://localhost:{port}\"\n{keys}");
@@ -52,7 +52,7 @@ fn records(mut octets: &[u8]) -> usize {
     records
 }
 
-/// One exporter with `keys` against one server: what the server read, and what became of 500 records within `limit`.
+/// One exporter with `keys` against one server: what the server read, and the outcome of 500 records within `limit`.
 fn try_once(
     authority: &Authority,
     identity: &Identity,
@@ -73,12 +73,13 @@ fn a_receiver_of_the_named_authority_gets_every_record() {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new(dir.path());
     let ca = format!("tls-ca = \"{}\"\n", authority.ca().display());
-    let (octets, end) = try_once(&authority, &authority.issue("localhost"), false, &ca, LONG);
+    let (octets, end) = try_once(&authority, &authority.issue("localhost"), false, &ca, TEST_TIMEOUT);
     assert_eq!((records(&octets), end.exported, end.lost_total()), (500, 500, 0), "{end:?}");
     let named = format!("{ca}tls-server-name = \"collector.example\"\n");
-    let (octets, end) = try_once(&authority, &authority.issue("collector.example"), false, &named, LONG);
+    let (octets, end) = try_once(&authority, &authority.issue("collector.example"), false, &named, TEST_TIMEOUT);
     assert_eq!((records(&octets), end.exported), (500, 500), "{end:?}");
-    let (octets, end) = try_once(&authority, &authority.issue("other.example"), false, "tls-insecure = true\n", LONG);
+    let (octets, end) =
+        try_once(&authority, &authority.issue("other.example"), false, "tls-insecure = true\n", TEST_TIMEOUT);
     assert_eq!((records(&octets), end.exported), (500, 500), "{end:?}");
 }
 
@@ -103,7 +104,7 @@ fn a_receiver_that_asks_for_a_certificate_gets_ours() {
     let (server, client) = (authority.issue("localhost"), authority.issue("agent.example"));
     let ca = format!("tls-ca = \"{}\"\n", authority.ca().display());
     let with = format!("{ca}tls-cert = \"{}\"\ntls-key = \"{}\"\n", client.cert.display(), client.key.display());
-    let (octets, end) = try_once(&authority, &server, true, &with, LONG);
+    let (octets, end) = try_once(&authority, &server, true, &with, TEST_TIMEOUT);
     assert_eq!((records(&octets), end.exported, end.lost_total()), (500, 500, 0), "{end:?}");
     let (octets, end) = try_once(&authority, &server, true, &ca, Duration::from_millis(300));
     assert!(octets.is_empty(), "a receiver must not take records of a client that it does not know");
@@ -143,7 +144,7 @@ fn a_receiver_that_never_says_that_it_accepts_is_given_time_and_gets_every_recor
     let keys = format!("tls-ca = \"{}\"\ntimeout-seconds = 1\n", authority.ca().display());
     let set = start(config("ipfix", address.port(), &keys));
     set.send(&batch(500));
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!((end.exported, end.lost_total(), end.errors), (500, 0, 0), "{end:?}");
     drop(set);
     assert_eq!(records(&reader.join().unwrap()[0]), 500);
@@ -166,7 +167,7 @@ fn a_receiver_that_comes_back_gets_templates_and_a_new_sequence() {
     close.send(()).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     set.send(&batch(9));
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     let read = reader.join().unwrap();
     assert_eq!((end.exported, end.lost_total()), (14, 0), "{end:?}");
     assert_eq!((records(&read[0]), records(&read[1])), (5, 9));
@@ -181,7 +182,7 @@ fn json_lines_go_over_tls_too() {
     let (address, reader) = receive(listener, server, vec![usize::MAX], channel().1);
     let set = start(config("json", address.port(), &format!("tls-ca = \"{}\"\n", authority.ca().display())));
     set.send(&batch(100));
-    let end = set.shutdown(LONG).remove(0);
+    let end = set.shutdown(TEST_TIMEOUT).remove(0);
     assert_eq!((end.exported, end.lost_total()), (100, 0), "{end:?}");
     let text = String::from_utf8(reader.join().unwrap().remove(0)).unwrap();
     assert_eq!(text.lines().filter(|l| serde_json::from_str::<serde_json::Value>(l).unwrap().is_object()).count(), 100);

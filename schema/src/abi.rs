@@ -126,7 +126,7 @@ pub struct ForkEvent {
     pub kind: u32,
     /// Padding, 0.
     pub reserved: u32,
-    /// When.
+    /// Time since boot (`CLOCK_BOOTTIME`), nanoseconds.
     pub time_ns: u64,
     /// The new process.
     pub child: TaskRef,
@@ -140,15 +140,15 @@ pub struct ForkEvent {
 pub struct ExecEvent {
     /// [`EventKind::Exec`].
     pub kind: u32,
-    /// Octets used of `args`; arguments end with a zero octet each.
+    /// Bytes used of `args`; arguments end with a zero byte each.
     pub args_len: u32,
-    /// When.
+    /// Time since boot (`CLOCK_BOOTTIME`), nanoseconds.
     pub time_ns: u64,
     /// The process, with its new comm.
     pub task: TaskRef,
     /// Parent's thread group id.
     pub parent_tgid: u32,
-    /// Octets used of `path`.
+    /// Bytes used of `path`.
     pub path_len: u32,
     /// 1: `path` holds the names on the way from the file up to the root of its mount namespace, each with a zero octet at
     /// its end; 0: it is the path as given to exec.
@@ -169,7 +169,7 @@ pub struct ExitEvent {
     pub kind: u32,
     /// `task_struct.exit_code` as wait(2) gives it.
     pub exit_code: u32,
-    /// When.
+    /// Time since boot (`CLOCK_BOOTTIME`), nanoseconds.
     pub time_ns: u64,
     /// The process.
     pub task: TaskRef,
@@ -189,15 +189,15 @@ pub struct SocketEvent {
     pub kind: u32,
     /// [`SocketOp`].
     pub op: u32,
-    /// When.
+    /// Time since boot (`CLOCK_BOOTTIME`), nanoseconds.
     pub time_ns: u64,
-    /// Who.
+    /// The process.
     pub task: TaskRef,
     /// Parent's thread group id.
     pub parent_tgid: u32,
     /// errno of a failed connect, positive; else 0.
     pub error: u32,
-    /// When connect was called, for [`SocketOp::ConnectFailed`]; when the call began, for what is told at a system call's
+    /// When connect was called, for [`SocketOp::ConnectFailed`]; when the call began, for events at a system call's
     /// end; else 0.
     pub since_ns: u64,
     /// The socket.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// What kind of figure a family has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only grows while its series lives.
     Counter,
     /// Goes up and down.
@@ -69,14 +69,14 @@ impl Histogram {
 
 /// One series.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
-    /// What tells it from the others of its family.
+pub struct MetricSample {
+    /// What distinguishes it from the others of its family.
     pub attributes: Attributes,
     /// Its value.
     pub point: Point,
 }
 
-impl Sample {
+impl MetricSample {
     /// A series with these attributes.
     pub fn new(attributes: impl Into<Attributes>, point: Point) -> Self {
         Self { attributes: attributes.into(), point }
@@ -102,45 +102,55 @@ pub struct Family {
     /// UCUM, as OpenTelemetry has it (`By`, `s`, `{packet}`); empty: none.
     pub unit: &'static str,
     /// Kind.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// One sentence.
     pub help: &'static str,
     /// Its series.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<MetricSample>,
 }
 
 impl Family {
     /// A counter.
     #[must_use]
-    pub const fn counter(name: &'static str, unit: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
-        Self { name, unit, kind: Kind::Counter, help, samples }
+    pub const fn counter(
+        name: &'static str,
+        unit: &'static str,
+        help: &'static str,
+        samples: Vec<MetricSample>,
+    ) -> Self {
+        Self { name, unit, kind: MetricKind::Counter, help, samples }
     }
 
     /// A gauge.
     #[must_use]
-    pub const fn gauge(name: &'static str, unit: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
-        Self { name, unit, kind: Kind::Gauge, help, samples }
+    pub const fn gauge(name: &'static str, unit: &'static str, help: &'static str, samples: Vec<MetricSample>) -> Self {
+        Self { name, unit, kind: MetricKind::Gauge, help, samples }
     }
 
     /// An info; its name ends in `.info`.
     #[must_use]
-    pub const fn info(name: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
-        Self { name, unit: "", kind: Kind::Info, help, samples }
+    pub const fn info(name: &'static str, help: &'static str, samples: Vec<MetricSample>) -> Self {
+        Self { name, unit: "", kind: MetricKind::Info, help, samples }
     }
 
     /// A histogram.
     #[must_use]
-    pub const fn histogram(name: &'static str, unit: &'static str, help: &'static str, samples: Vec<Sample>) -> Self {
-        Self { name, unit, kind: Kind::Histogram, help, samples }
+    pub const fn histogram(
+        name: &'static str,
+        unit: &'static str,
+        help: &'static str,
+        samples: Vec<MetricSample>,
+    ) -> Self {
+        Self { name, unit, kind: MetricKind::Histogram, help, samples }
     }
 
-    /// The unit as Prometheus spells it; none: it has no word for it (`{packet}`), or there is none.
+    /// The unit as Prometheus spells it; none: Prometheus has no name for it (`{packet}`), or there is no unit.
     #[must_use]
     pub fn prometheus_unit(&self) -> Option<&'static str> {
         match self.unit {
             "By" => Some("bytes"),
             "s" => Some("seconds"),
-            "1" if self.kind == Kind::Gauge => Some("ratio"),
+            "1" if self.kind == MetricKind::Gauge => Some("ratio"),
             _ => None,
         }
     }
@@ -150,7 +160,7 @@ impl Family {
     pub fn prometheus_family(&self) -> String {
         let name = prometheus_label(self.name);
         match (self.kind, self.prometheus_unit()) {
-            (Kind::Info, _) => name.strip_suffix("_info").map(str::to_owned).unwrap_or(name),
+            (MetricKind::Info, _) => name.strip_suffix("_info").map(str::to_owned).unwrap_or(name),
             (_, Some(unit)) if name.rsplit('_').next() != Some(unit) => format!("{name}_{unit}"),
             _ => name,
         }
@@ -160,9 +170,9 @@ impl Family {
     #[must_use]
     pub fn prometheus_name(&self) -> String {
         let suffix = match self.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
+            MetricKind::Counter => "_total",
+            MetricKind::Info => "_info",
+            MetricKind::Gauge | MetricKind::Histogram => "",
         };
         self.prometheus_family() + suffix
     }
@@ -205,17 +215,17 @@ mod tests {
     fn names_are_derived_by_the_rule_of_opentelemetry() {
         let family = |name, unit, kind| Family { name, unit, kind, help: "", samples: Vec::new() };
         for (name, unit, kind, prometheus) in [
-            ("pidflow.edge.bytes", "By", Kind::Counter, "pidflow_edge_bytes_total"),
-            ("process.memory.usage", "By", Kind::Gauge, "process_memory_usage_bytes"),
-            ("system.memory.utilization", "1", Kind::Gauge, "system_memory_utilization_ratio"),
-            ("pidflow.records", "{record}", Kind::Counter, "pidflow_records_total"),
-            ("pidflow.build.info", "", Kind::Info, "pidflow_build_info"),
-            ("http.server.duration", "s", Kind::Histogram, "http_server_duration_seconds"),
-            ("a.total.seconds", "s", Kind::Gauge, "a_total_seconds"),
+            ("pidflow.edge.bytes", "By", MetricKind::Counter, "pidflow_edge_bytes_total"),
+            ("process.memory.usage", "By", MetricKind::Gauge, "process_memory_usage_bytes"),
+            ("system.memory.utilization", "1", MetricKind::Gauge, "system_memory_utilization_ratio"),
+            ("pidflow.records", "{record}", MetricKind::Counter, "pidflow_records_total"),
+            ("pidflow.build.info", "", MetricKind::Info, "pidflow_build_info"),
+            ("http.server.duration", "s", MetricKind::Histogram, "http_server_duration_seconds"),
+            ("a.total.seconds", "s", MetricKind::Gauge, "a_total_seconds"),
         ] {
             assert_eq!(family(name, unit, kind).prometheus_name(), prometheus, "{name}");
         }
-        assert_eq!(family("pidflow.build.info", "", Kind::Info).prometheus_family(), "pidflow_build");
+        assert_eq!(family("pidflow.build.info", "", MetricKind::Info).prometheus_family(), "pidflow_build");
         assert_eq!([attribute_name("user"), attribute_name("role")], ["process.user.name", "role"]);
         assert_eq!(prometheus_label("system.paging.fault-type"), "system_paging_fault_type");
     }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter, Write};
 use std::net::IpAddr;
 
 use crate::records::{Record, Side};
-use crate::truth::{End, Exchange, Expected};
+use crate::truth::{Exchange, Expected, TrueEnd};
 use surplus::Taken;
 
 mod surplus;
@@ -238,7 +238,7 @@ fn judge_end(expected: &Expected, record: &Record, side: Side) -> Verdict {
     }
 }
 
-fn judge_process(end: &End, record: &Record, side: Side) -> Verdict {
+fn judge_process(end: &TrueEnd, record: &Record, side: Side) -> Verdict {
     let number = |key| record.end_number(side, key).map(|number| number.to_string());
     let text = |key| record.end_text(side, key).map(str::to_owned);
     let fields = [

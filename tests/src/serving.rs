@@ -85,7 +85,7 @@ impl Serving {
         self.process.pid()
     }
 
-    /// Sends octets, and reads until the other side closes.
+    /// Sends bytes, and reads until the other side closes.
     pub fn send(&self, octets: &[u8]) -> Result<Answer> {
         let mut stream = TcpStream::connect(self.address)?;
         // Who refuses a request early may close before all of it is sent.

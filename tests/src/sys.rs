@@ -90,7 +90,7 @@ pub fn outlive_parent() {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) };
 }
 
-/// Gives the calling process, of one thread, another user for good.
+/// Gives the calling process, of one thread, another user permanently.
 pub fn set_user(uid: u32) -> Result<()> {
     // SAFETY: no pointers are involved.
     check(unsafe { libc::setresuid(uid, uid, uid) }).context("setresuid").map(drop)

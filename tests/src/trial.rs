@@ -85,7 +85,7 @@ impl Running {
     }
 }
 
-/// What came of a trial.
+/// The outcome of a trial.
 #[derive(Debug)]
 pub struct Trial {
     /// What happened.

@@ -12,7 +12,7 @@ use crate::sys;
 
 /// A process at one end of an exchange, in the PID namespace of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
+pub struct TrueEnd {
     /// Process (thread group leader) number.
     pub pid: u32,
     /// Name (`comm`) of the thread group leader, in full where the kernel has cut it.
@@ -27,7 +27,7 @@ pub struct End {
     pub parent: String,
 }
 
-impl End {
+impl TrueEnd {
     /// The calling process. `/proc/self/status` speaks in the PID namespace in which `/proc` was mounted: the host's,
     /// also for a process in a PID namespace of its own.
     pub fn current() -> Result<Self> {
@@ -67,7 +67,7 @@ fn parent_name(ppid: u32) -> String {
     full_name(&ppid.to_string(), comm.trim_end())
 }
 
-/// The kernel cuts names at 15 octets; the whole one stands at the start of the command line, which, unlike the link to
+/// The kernel cuts names at 15 bytes; the whole one stands at the start of the command line, which, unlike the link to
 /// the executable, every user may read.
 fn full_name(process: &str, comm: &str) -> String {
     if comm.len() < 15 {
@@ -96,7 +96,7 @@ fn user_name(uid: u32) -> String {
 #[serde(rename_all = "kebab-case")]
 pub enum Expected {
     /// This process.
-    Process(End),
+    Process(TrueEnd),
     /// No process stands there (the kernel answered, or nobody did): a record that names one is wrong.
     Nobody,
     /// More than one answer would be right: not compared.

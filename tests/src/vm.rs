@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(1200);
 const MODULES: [&str; 4] = ["inet_diag", "tcp_diag", "udp_diag", "veth"];
 /// Without cmpxchg16b: qemu 7.2 restores the flags wrongly after it, on which Linux 6.12 panics in its allocator.
 const CPU: &str = "max,-cx16";
-/// `kernel.sh`: the package cannot be had.
+/// `kernel.sh`: the package is not available.
 const UNAVAILABLE: i32 = 77;
 
 /// A kernel package, unpacked.
@@ -27,13 +27,13 @@ pub struct Kernel {
     folder: PathBuf,
 }
 
-/// What came of a request for something that may not exist here.
+/// The result of a request for something that may not exist here.
 #[derive(Debug)]
-pub enum Had<T> {
-    /// Here it is.
-    Yes(T),
-    /// It cannot be had, and why.
-    No(String),
+pub enum Availability<T> {
+    /// It is available.
+    Available(T),
+    /// It is not available, and the reason.
+    Unavailable(String),
 }
 
 fn own_folder() -> PathBuf {
@@ -42,12 +42,12 @@ fn own_folder() -> PathBuf {
 
 impl Kernel {
     /// Linux `version` (6.1 or 6.12) from Debian's packages.
-    pub fn fetch(version: &str) -> Result<Had<Self>> {
+    pub fn fetch(version: &str) -> Result<Availability<Self>> {
         let output = Command::new(own_folder().join("kernel.sh")).arg(version).output().context("run kernel.sh")?;
         let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         match output.status.code() {
-            Some(0) => Ok(Had::Yes(Self { folder: String::from_utf8(output.stdout)?.trim().into() })),
-            Some(UNAVAILABLE) => Ok(Had::No(complaint)),
+            Some(0) => Ok(Availability::Available(Self { folder: String::from_utf8(output.stdout)?.trim().into() })),
+            Some(UNAVAILABLE) => Ok(Availability::Unavailable(complaint)),
             _ => bail!("kernel.sh {version}: {}: {complaint}", output.status),
         }
     }

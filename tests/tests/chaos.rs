@@ -21,7 +21,7 @@ const RECEIVER_DEATHS: u64 = 5;
 const EXPORTER_DEATHS: [u64; 2] = [60_000, 130_000];
 /// Records of a batch of the exporting program.
 const BATCH: u64 = 100;
-const AWAY: Duration = Duration::from_millis(300);
+const RECEIVER_DOWNTIME: Duration = Duration::from_millis(300);
 
 /// A process that is killed when it is dropped.
 struct Killed(Child);
@@ -97,7 +97,7 @@ fn run(address: &str, spool: &Path, file: &Path) -> Lost {
         let mut killed = Some(killed);
         // After its death too, to the end: what it sent is not sent again.
         for line in out.lines().map(Result::unwrap) {
-            if receiving.is_none() && away_since.elapsed() >= AWAY {
+            if receiving.is_none() && away_since.elapsed() >= RECEIVER_DOWNTIME {
                 receiving = Some(receiver(address, file));
             }
             if let Some(n) = line.strip_prefix("sent ") {

@@ -90,7 +90,7 @@ fn the_example_configuration_is_fine_and_names_every_option() {
     let dir = tempfile::tempdir().unwrap();
     let whole = dir.path().join("whole.toml");
     let whole_text = with_files_in(dir.path(), &uncommented);
-    std::fs::write(&whole, without_what_is_not_built(&whole_text, dir.path())).unwrap();
+    std::fs::write(&whole, without_unbuilt_kinds(&whole_text, dir.path())).unwrap();
     let output = pidflow(&["check", "--config", whole.to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let (of_run, _) = uncommented.split_once("[[exporter]]").unwrap();
@@ -209,7 +209,7 @@ fn what_belongs_to_others_is_refused_by_check_too() {
 }
 
 #[test]
-fn what_is_no_configuration_is_refused_and_ends() {
+fn a_file_that_is_not_a_configuration_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("c.toml");
     let path = file.to_str().unwrap();
@@ -231,7 +231,7 @@ fn what_is_no_configuration_is_refused_and_ends() {
 }
 
 /// Kafka is a choice at building.
-fn without_what_is_not_built(text: &str, dir: &Path) -> String {
+fn without_unbuilt_kinds(text: &str, dir: &Path) -> String {
     let kafka = dir.join("kafka.toml");
     std::fs::write(&kafka, "[export]\nkafka = \"a:1\"\n").unwrap();
     let output = pidflow(&["check", "--config", kafka.to_str().unwrap()]);

@@ -38,8 +38,8 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     ("kind = \"ipfix\"\n", "url = 5", 0, &["`url`", "expected a string"]),
     ("kind = \"ipfix\"\n", "url = \"sctp://a:1\"", 0, &["`url`", "udp://HOST:PORT", "file:PATH"]),
     ("kind = \"ipfix\"\n", "url = \"udp://a:0\"", 0, &["`url`", "port 0"]),
-    (UDP, "colour = 1", 0, &["`colour` means nothing", "direction", "options-records"]),
-    (UDP, "file = \"x\"", 0, &["`file` means nothing", "url, domain"]),
+    (UDP, "colour = 1", 0, &["`colour` is not a key", "direction", "options-records"]),
+    (UDP, "file = \"x\"", 0, &["`file` is not a key", "url, domain"]),
     (UDP, "domain = -1", 0, &["`domain` is -1", "0 to 4294967295"]),
     (UDP, "domain = \"x\"", 0, &["`domain`", "whole number", "0 to 4294967295"]),
     (UDP, "max-message = 127", 0, &["`max-message` is 127", "128 to 65507"]),
@@ -51,9 +51,9 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     (UDP, "packets-per-second = 0", 0, &["`packets-per-second` is 0", "1 to 4294967295"]),
     (UDP, "template = \"%NOPE\"", 0, &["`template`", "NOPE"]),
     (UDP, "queue-records = 0", 0, &["`queue-records` is 0", "1 to 100000000"]),
-    (UDP, "spool = \"/x\"", 0, &["`spool` means nothing"]),
-    (UDP, "tls-ca = \"/x\"", 0, &["`tls-ca` means nothing"]),
-    (TCP, "packets-per-second = 5", 0, &["`packets-per-second` means nothing"]),
+    (UDP, "spool = \"/x\"", 0, &["`spool` is not a key"]),
+    (UDP, "tls-ca = \"/x\"", 0, &["`tls-ca` is not a key"]),
+    (TCP, "packets-per-second = 5", 0, &["`packets-per-second` is not a key"]),
     (TCP, "batch-records = 0", 0, &["`batch-records` is 0", "1 to 100000"]),
     (TCP, "timeout-seconds = 0", 0, &["`timeout-seconds` is 0", "1 to 86400"]),
     (TCP, "give-up-seconds = \"1h\"", 0, &["`give-up-seconds`", "whole number", "1 to 86400"]),
@@ -63,8 +63,8 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     (TLS, "tls-key = \"/dev/null\"", 0, &["`tls-key`"]),
     (TLS, "tls-insecure = \"yes\"", 0, &["`tls-insecure`", "expected a boolean"]),
     (TLS, "tls-server-name = 1", 0, &["`tls-server-name`", "expected a string"]),
-    (V9, "direction = \"ntop\"", 0, &["`direction` means nothing", "\"netflow9\""]),
-    (V9, "options-records = true", 0, &["`options-records` means nothing"]),
+    (V9, "direction = \"ntop\"", 0, &["`direction` is not a key", "\"netflow9\""]),
+    (V9, "options-records = true", 0, &["`options-records` is not a key"]),
     (V9, "domain = 4294967296", 0, &["`domain` is 4294967296", "0 to 4294967295"]),
     ("kind = \"netflow9\"\n", "url = \"tls://a:1\"", 0, &["`url`", "UDP only"]),
     ("kind = \"json\"\n", "keys = \"names\"", 1, &["needs the key `file` or `url`"]),
@@ -76,15 +76,15 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     (FILE, "keep = 0", 0, &["`keep` is 0", "1 to"]),
     (FILE, "keep = 3", 0, &["`keep`", "`rotate-mebibytes` or `rotate-seconds`"]),
     (FILE, "compression = \"lzma\"", 0, &["`compression`", "lzma", "none", "gzip", "zstd"]),
-    (FILE, "batch-records = 5", 0, &["`batch-records` means nothing"]),
+    (FILE, "batch-records = 5", 0, &["`batch-records` is not a key"]),
     ("kind = \"json\"\n", "file = \"flows-%q.json\"", 0, &["`file`", "Y, m, d, H, M, S"]),
     ("kind = \"json\"\n", "file = \"%Y/flows.json\"", 0, &["`file`", "folder"]),
     ("kind = \"json\"\nrotate-seconds = 60\n", "file = \"flows.json\"", 0, &["`file`", "%Y%m%d-%H%M%S"]),
-    (STDOUT, "compression = \"gzip\"", 0, &["`compression` means nothing"]),
+    (STDOUT, "compression = \"gzip\"", 0, &["`compression` is not a key"]),
     ("kind = \"json\"\n", "url = \"http://a:1\"", 0, &["`url`", "udp://", "unix:///PATH"]),
     ("kind = \"json\"\n", "url = \"tcp://a\"", 0, &["`url`", "no port"]),
     ("kind = \"json\"\n", "url = \"unix://a\"", 0, &["`url`", "does not begin with /"]),
-    (LINES, "rotate-seconds = 5", 0, &["`rotate-seconds` means nothing"]),
+    (LINES, "rotate-seconds = 5", 0, &["`rotate-seconds` is not a key"]),
     (LINES, "tls-cert = \"/etc/passwd\"", 0, &["`tls-cert`", "not PEM"]),
     (LINES, "spool = 5", 0, &["`spool`", "expected"]),
     // Right by themselves; an exporter cannot be made of them.
@@ -101,7 +101,7 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     (OTLP, "metric-interval-seconds = 0", 0, &["`metric-interval-seconds` is 0", "1 to 86400"]),
     ("kind = \"elastic\"\n", "url = \"http://a/?b\"", 0, &["`url`", "http://HOST:PORT"]),
     (ELASTIC, "headers = { \"a:\" = \"c\" }", 0, &["`headers`", "a:"]),
-    (ELASTIC, "index = \"A\"", 0, &["`index`", "no capitals"]),
+    (ELASTIC, "index = \"A\"", 0, &["`index`", "no capital letters"]),
     (ELASTIC, "index = \"a-%q\"", 0, &["`index`", "Y, m, d, H, M, S"]),
     (ELASTIC, "password = \"x\"", 0, &["`password`", "`user`"]),
     (CLICKHOUSE, "table = \"a;b\"", 0, &["`table`", "DATABASE.TABLE"]),
@@ -182,10 +182,10 @@ fn every_mistake_among_the_short_options_has_the_options_name_and_its_line() {
 }
 
 #[test]
-fn exporters_that_share_a_spool_are_told_apart() {
+fn exporters_that_share_a_spool_are_refused() {
     let table = |url: &str| format!("[[exporter]]\nkind = \"ipfix\"\nurl = \"{url}\"\nspool = \"/x/spool\"\n");
     let text = table("tcp://a:1") + &table("tcp://b:1");
-    refuses(&text, 8, &["`spool`", "/x/spool", "ipfix tcp://a:1", "of its own"]);
+    refuses(&text, 8, &["`spool`", "/x/spool", "ipfix tcp://a:1", "each exporter needs its own"]);
 }
 
 #[test]

@@ -28,8 +28,8 @@ fn refuses(arguments: &[&str], code: i32, words: &[&str]) {
 }
 
 #[test]
-fn what_cannot_begin_says_why_on_one_line() {
-    if skip::without_root("what_cannot_begin_says_why_on_one_line") {
+fn a_thread_that_cannot_start_says_why_on_one_line() {
+    if skip::without_root("a_thread_that_cannot_start_says_why_on_one_line") {
         return;
     }
     refuses(&["--listen", "off", "-i", "any", "-i", "all"], 2, &["any", "all"]);
@@ -138,9 +138,9 @@ fn a_hang_up_takes_up_other_exporters() {
         await_line(&mut log, &["reloaded"])
     };
     let line = reload(&["a", "c"], "");
-    assert!(line.contains("reloaded: exporters: 1 as before, 1 started, 1 stopped"), "{line}");
+    assert!(line.contains("reloaded: exporters: 1 unchanged, 1 started, 1 stopped"), "{line}");
     let line = reload(&["a"], "colour = 1\n");
-    assert!(line.contains("not reloaded, everything is as before:") && line.contains("toml:4: `colour`"), "{line}");
+    assert!(line.contains("not reloaded, nothing was changed:") && line.contains("toml:4: `colour`"), "{line}");
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.send_to(b"x", "127.0.0.1:9").unwrap();
     std::thread::sleep(Duration::from_millis(500));
@@ -194,8 +194,8 @@ fn it_keeps_only_the_capabilities_that_it_needs() {
 }
 
 #[test]
-fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
-    if skip::without_root("systemd_is_told_when_it_is_ready_and_when_it_stops") {
+fn systemd_is_notified_of_ready_and_stop() {
+    if skip::without_root("systemd_is_notified_of_ready_and_stop") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

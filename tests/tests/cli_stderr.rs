@@ -143,7 +143,7 @@ fn exporters_outlive_standard_error() {
 fn a_reader_of_the_log_that_does_not_read_holds_up_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (reader, mut writer) = std::io::pipe().unwrap();
-    // A pipe takes 65,536 octets and not one more.
+    // A pipe takes 65,536 bytes and not one more.
     let mut child = pidflow();
     let filled = writer.try_clone().unwrap();
     let mut chunk = vec![b'.'; 65_536];
@@ -155,7 +155,7 @@ fn a_reader_of_the_log_that_does_not_read_holds_up_nothing() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_does_not_keep_it_from_ending() {
+fn a_pipe_without_a_reader_does_not_delay_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let (file, fifo) = (pcap(dir.path(), 50), fifo(dir.path()));
     for output in [format!("--json={}", fifo.display()), format!("--collector=file:{}", fifo.display())] {

@@ -194,8 +194,8 @@ fn a_process_number_that_comes_back_within_a_tick() -> Result<()> {
 }
 
 #[test]
-fn what_is_refused_in_another_namespace_is_not_told() -> Result<()> {
-    if without_root("what_is_refused_in_another_namespace_is_not_told") {
+fn refused_connects_of_another_namespace_are_not_reported() -> Result<()> {
+    if without_root("refused_connects_of_another_namespace_are_not_reported") {
         return Ok(());
     }
     let trial = trial::observe("refused-elsewhere", &["--probes", &backend()])?;

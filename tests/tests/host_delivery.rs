@@ -49,7 +49,7 @@ impl Traffic {
                     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
                     let _ = socket.send_to(b"some octets", sink.local_addr().unwrap());
                 }
-                // Long enough for an exporter to hear of what became of the records before.
+                // Long enough for an exporter to learn the outcome of the records before.
                 thread::sleep(Duration::from_millis(400));
             }
         };
@@ -69,8 +69,8 @@ fn free_address() -> SocketAddr {
 }
 
 #[test]
-fn a_collector_that_is_away_is_two_lines_in_the_log() {
-    if without_root("a_collector_that_is_away_is_two_lines_in_the_log") {
+fn an_unreachable_collector_is_two_lines_in_the_log() {
+    if without_root("an_unreachable_collector_is_two_lines_in_the_log") {
         return;
     }
     own_world();

@@ -248,7 +248,7 @@ fn through_any_all_interfaces_together_are_accounted_for() {
     let [kernel, captured] = ["kernel", "captured"].map(|key| amount(&total[key])[0]);
     let dropped = total["dropped"].as_u64().unwrap();
     assert!(dropped > 0, "{total:#}");
-    // What came between the opening of the socket and the first reading of the counters is captured all the same.
+    // What came between the opening of the socket and the first reading of the counters is captured anyway.
     assert_eq!(kernel, captured + dropped, "{ledger:#}");
     agent.stop().unwrap();
 }

@@ -90,8 +90,8 @@ fn connection(listener: &TcpListener, to: Ipv4Addr) -> Result<(TcpStream, TcpStr
 }
 
 #[test]
-fn lost_events_are_told_and_sockets_read_anew() -> Result<()> {
-    if without_root("lost_events_are_told_and_sockets_read_anew") {
+fn lost_events_are_reported_and_sockets_read_again() -> Result<()> {
+    if without_root("lost_events_are_reported_and_sockets_read_again") {
         return Ok(());
     }
     let dir = trial::folder()?;

@@ -23,7 +23,7 @@ fn ip(arguments: &str) {
     assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
 }
 
-/// Lengths of the messages that an exporter sends to this address, of which the headers have so many octets.
+/// Lengths of the messages that an exporter sends to this address, of which the headers have so many bytes.
 fn lengths(address: &str, version: WireVersion) -> Vec<usize> {
     let socket = UdpSocket::bind(format!("{address}:0")).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();

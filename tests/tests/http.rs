@@ -262,7 +262,7 @@ fn https_and_the_token_keep_others_out() {
 
 #[test]
 fn a_renewed_certificate_is_served_without_a_restart() {
-    const WITHIN: Duration = Duration::from_secs(100);
+    const WAIT_LIMIT: Duration = Duration::from_secs(100);
     let name = "a_renewed_certificate_is_served_without_a_restart";
     if skip::without_root(name) {
         return;
@@ -288,7 +288,7 @@ fn a_renewed_certificate_is_served_without_a_restart() {
     assert!(is_served());
     renew();
     assert!(!is_served(), "it was looked at a moment ago");
-    let until = Instant::now() + WITHIN;
+    let until = Instant::now() + WAIT_LIMIT;
     while !is_served() {
         assert!(Instant::now() < until, "{}", std::fs::read_to_string(file("log")).unwrap());
         std::thread::sleep(Duration::from_secs(1));
@@ -297,7 +297,7 @@ fn a_renewed_certificate_is_served_without_a_restart() {
 }
 
 #[test]
-fn what_guards_the_port_is_checked_at_the_start() {
+fn access_settings_are_checked_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     certificates(dir.path());
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Clients that connect or ask without end: health is answered all the same, and they get no more than their share of the CPU.
+//! Clients that connect or ask without end: health is answered anyway, and they get no more than their share of the CPU.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,11 +32,11 @@ const QUESTIONS: u32 = 50;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// So that the agent does little else than serve.
-const ALONE: [&str; 4] = ["-f", "port 1", "--probes", "poll"];
+const CAPTURE_NOTHING: [&str; 4] = ["-f", "port 1", "--probes", "poll"];
 
 /// What the flood does with its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
+enum FloodKind {
     /// Nothing; they are kept as long as the other side keeps them.
     Hold,
     /// They are closed at once.
@@ -57,7 +57,7 @@ struct Flood {
 }
 
 impl Flood {
-    fn start(to: SocketAddr, manner: Manner) -> Self {
+    fn start(to: SocketAddr, manner: FloodKind) -> Self {
         let (is_over, made) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let thread = |n| {
             let (is_over, made) = (Arc::clone(&is_over), Arc::clone(&made));
@@ -75,7 +75,7 @@ impl Drop for Flood {
     }
 }
 
-fn flood(to: SocketAddr, manner: Manner, thread: u64, is_over: &AtomicBool, made: &AtomicU64) {
+fn flood(to: SocketAddr, manner: FloodKind, thread: u64, is_over: &AtomicBool, made: &AtomicU64) {
     let (begun, mut kept, mut own) = (Instant::now(), VecDeque::new(), 0_u64);
     while !is_over.load(Ordering::Relaxed) {
         let number = own * THREADS + thread;
@@ -83,11 +83,11 @@ fn flood(to: SocketAddr, manner: Manner, thread: u64, is_over: &AtomicBool, made
         if let Ok(mut stream) = connect(to, manner, number) {
             made.fetch_add(1, Ordering::Relaxed);
             match manner {
-                Manner::SlowHeaders => _ = stream.write_all(b"GET /livez HTTP/1.1\r\nHo"),
-                Manner::Ask => _ = stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+                FloodKind::SlowHeaders => _ = stream.write_all(b"GET /livez HTTP/1.1\r\nHo"),
+                FloodKind::Ask => _ = stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"),
                 _ => {}
             }
-            if manner != Manner::Close {
+            if manner != FloodKind::Close {
                 kept.push_back(stream);
             }
         }
@@ -102,8 +102,8 @@ fn flood(to: SocketAddr, manner: Manner, thread: u64, is_over: &AtomicBool, made
     }
 }
 
-fn connect(to: SocketAddr, manner: Manner, number: u64) -> std::io::Result<TcpStream> {
-    if manner != Manner::ManySources {
+fn connect(to: SocketAddr, manner: FloodKind, number: u64) -> std::io::Result<TcpStream> {
+    if manner != FloodKind::ManySources {
         return TcpStream::connect_timeout(&to, Duration::from_secs(1));
     }
     let socket = sys::socket(to.ip(), libc::SOCK_STREAM, 0)?;
@@ -125,7 +125,7 @@ fn probe(to: SocketAddr, path: &str) -> Option<Duration> {
 }
 
 #[track_caller]
-fn health_is_answered(agent: &Serving, to: SocketAddr, manner: Manner, asked: SocketAddr) {
+fn health_is_answered(agent: &Serving, to: SocketAddr, manner: FloodKind, asked: SocketAddr) {
     let flood = Flood::start(to, manner);
     std::thread::sleep(Duration::from_millis(500));
     let (begun, before, spent) = (Instant::now(), flood.made.load(Ordering::Relaxed), serving_time(agent.pid()));
@@ -153,9 +153,9 @@ fn a_flood_of_connections_does_not_starve_health() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let agent = Serving::start(dir.path(), &ALONE).unwrap();
+    let agent = Serving::start(dir.path(), &CAPTURE_NOTHING).unwrap();
     eventually("it is ready", || Ok(agent.get("/readyz")?.status == 200)).unwrap();
-    for manner in [Manner::Hold, Manner::Close, Manner::SlowHeaders, Manner::ManySources, Manner::Ask] {
+    for manner in [FloodKind::Hold, FloodKind::Close, FloodKind::SlowHeaders, FloodKind::ManySources, FloodKind::Ask] {
         health_is_answered(&agent, agent.address, manner, agent.address);
     }
     assert!(agent.metric("pidflow_http_connections_cut_total{reason=\"displaced\"}").unwrap() > 1000);
@@ -163,16 +163,17 @@ fn a_flood_of_connections_does_not_starve_health() {
 }
 
 #[test]
-fn what_floods_the_pages_does_not_reach_the_port_for_health_and_the_other_way_round() {
-    if without_root("what_floods_the_pages_does_not_reach_the_port_for_health_and_the_other_way_round") {
+fn a_flood_of_one_port_does_not_affect_the_other() {
+    if without_root("a_flood_of_one_port_does_not_affect_the_other") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let agent = Serving::start(dir.path(), &[&ALONE[..], &["--metrics-listen", "127.0.0.1:0"]].concat()).unwrap();
+    let agent =
+        Serving::start(dir.path(), &[&CAPTURE_NOTHING[..], &["--metrics-listen", "127.0.0.1:0"]].concat()).unwrap();
     let health = agent.metrics_address.unwrap();
-    health_is_answered(&agent, agent.address, Manner::SlowHeaders, health);
-    health_is_answered(&agent, health, Manner::SlowHeaders, agent.address);
-    health_is_answered(&agent, health, Manner::Hold, health);
+    health_is_answered(&agent, agent.address, FloodKind::SlowHeaders, health);
+    health_is_answered(&agent, health, FloodKind::SlowHeaders, agent.address);
+    health_is_answered(&agent, health, FloodKind::Hold, health);
     agent.stop().unwrap();
 }
 
@@ -201,14 +202,14 @@ fn serving_time(pid: u32) -> f64 {
 }
 
 #[test]
-fn whoever_pipelines_pages_gets_a_share_of_a_core() {
+fn a_client_that_pipelines_pages_gets_a_share_of_a_core() {
     const CONNECTIONS: usize = 60;
     const WINDOW: Duration = Duration::from_secs(20);
-    if without_root("whoever_pipelines_pages_gets_a_share_of_a_core") {
+    if without_root("a_client_that_pipelines_pages_gets_a_share_of_a_core") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let agent = Serving::start(dir.path(), &ALONE).unwrap();
+    let agent = Serving::start(dir.path(), &CAPTURE_NOTHING).unwrap();
     for path in ["/metrics", "/livez"] {
         let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {

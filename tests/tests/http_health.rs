@@ -50,8 +50,8 @@ fn ready(agent: &Serving) -> u64 {
 }
 
 #[test]
-fn a_pipeline_that_hangs_is_told_and_so_is_its_return() {
-    if without_root("a_pipeline_that_hangs_is_told_and_so_is_its_return") {
+fn a_pipeline_that_hangs_is_reported_and_so_is_its_recovery() {
+    if without_root("a_pipeline_that_hangs_is_reported_and_so_is_its_recovery") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -77,8 +77,8 @@ fn a_pipeline_that_hangs_is_told_and_so_is_its_return() {
 }
 
 #[test]
-fn what_is_not_seen_is_told_as_long_as_something_is() {
-    if without_root("what_is_not_seen_is_told_as_long_as_something_is") {
+fn missing_hooks_are_reported_while_some_work() {
+    if without_root("missing_hooks_are_reported_while_some_work") {
         return;
     }
     own_network();
@@ -123,7 +123,7 @@ fn an_agent_that_sees_nothing_any_more_is_not_ready_and_not_dead_while_it_finish
     ip("link del left");
     eventually("it is not ready", || Ok(page(&agent, "/readyz").0 == 503)).unwrap();
     let (_, said) = page(&agent, "/readyz");
-    assert!(said.starts_with("not ready: no interface is captured, all are gone"), "{said}");
+    assert!(said.starts_with("not ready: no interface is captured, all have disappeared"), "{said}");
     assert_eq!((page(&agent, "/livez"), ready(&agent)), ((200, "ok\n".into()), 0));
     add_left();
     eventually("it is ready again", || Ok(page(&agent, "/readyz").0 == 200)).unwrap();
@@ -141,8 +141,8 @@ fn an_agent_that_sees_nothing_any_more_is_not_ready_and_not_dead_while_it_finish
 }
 
 #[test]
-fn what_was_lost_in_the_last_minute_is_named_and_no_reason_to_restart() {
-    if without_root("what_was_lost_in_the_last_minute_is_named_and_no_reason_to_restart") {
+fn recent_losses_are_named_and_no_reason_to_restart() {
+    if without_root("recent_losses_are_named_and_no_reason_to_restart") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

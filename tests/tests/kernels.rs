@@ -6,13 +6,13 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use anyhow::{Result, bail, ensure};
 use pidflow_tests::guest::Verdict;
 use pidflow_tests::skip::skip;
-use pidflow_tests::vm::{Had, Kernel};
+use pidflow_tests::vm::{Availability, Kernel};
 
 /// What one boot gave: verdicts, why the kernel could not be had, or what failed.
-type Boot = std::result::Result<Had<Vec<Verdict>>, String>;
+type Boot = std::result::Result<Availability<Vec<Verdict>>, String>;
 
 /// Machines run one after the other: an emulated processor each for two machines of two would starve what is measured.
-static TURN: Mutex<()> = Mutex::new(());
+static BOOT_LOCK: Mutex<()> = Mutex::new(());
 
 /// One boot per kernel serves the tests of all backends.
 static LINUX_6_1: LazyLock<Boot> = LazyLock::new(|| boot("6.1"));
@@ -21,15 +21,15 @@ static LINUX_6_12: LazyLock<Boot> = LazyLock::new(|| boot("6.12"));
 fn boot(version: &str) -> Boot {
     if Command::new("qemu-system-x86_64").arg("--version").output().is_err() {
         let reason = "no qemu-system-x86_64 (package qemu-system-x86)".to_owned();
-        // There, only a package that cannot be had excuses from this test.
+        // There, only a package that is not available excuses from this test.
         let forgiven = std::env::var_os("PIDFLOW_CI").is_none();
-        return if forgiven { Ok(Had::No(reason)) } else { Err(reason) };
+        return if forgiven { Ok(Availability::Unavailable(reason)) } else { Err(reason) };
     }
     match Kernel::fetch(version).map_err(|error| format!("{error:#}"))? {
-        Had::No(reason) => Ok(Had::No(reason)),
-        Had::Yes(kernel) => {
-            let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-            kernel.run("kprobe,fentry,tracepoint").map(Had::Yes).map_err(|error| format!("{error:#}"))
+        Availability::Unavailable(reason) => Ok(Availability::Unavailable(reason)),
+        Availability::Available(kernel) => {
+            let _turn = BOOT_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+            kernel.run("kprobe,fentry,tracepoint").map(Availability::Available).map_err(|error| format!("{error:#}"))
         }
     }
 }
@@ -37,11 +37,11 @@ fn boot(version: &str) -> Boot {
 fn assert_backend(name: &str, boot: &Boot, backend: &str) -> Result<()> {
     let verdicts = match boot {
         Err(error) => bail!("{error}"),
-        Ok(Had::No(reason)) => {
+        Ok(Availability::Unavailable(reason)) => {
             skip(name, reason);
             return Ok(());
         }
-        Ok(Had::Yes(verdicts)) => verdicts.iter().filter(|verdict| verdict.backend == backend),
+        Ok(Availability::Available(verdicts)) => verdicts.iter().filter(|verdict| verdict.backend == backend),
     };
     let (mut seen, mut failed) = (0, 0);
     for verdict in verdicts {

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::trial::{self, Running};
-use pidflow_tests::truth::{End, Exchange, Expected};
+use pidflow_tests::truth::{Exchange, Expected, TrueEnd};
 
 fn truth_of(scenario: &str) -> Result<Vec<Exchange>> {
     let dir = trial::folder()?;
     Running::start(dir.path(), scenario)?.finish()
 }
 
-fn process(end: &Expected) -> Result<&End> {
+fn process(end: &Expected) -> Result<&TrueEnd> {
     match end {
         Expected::Process(end) => Ok(end),
         other => anyhow::bail!("no process, but {other:?}"),

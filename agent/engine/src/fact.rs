@@ -1,6 +1,6 @@
-//! What is known from the kernel's side, whatever backend said it.
+//! Facts from the kernel, whichever backend they come from.
 //!
-//! All times are nanoseconds since the epoch: the source has turned the kernel's clock into wall
+//! All times are nanoseconds since the epoch: the source has converted the kernel's clock to wall
 //! time. Process identity is (PID, start time): to the nanosecond from eBPF, in clock ticks from /proc.
 
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ pub const TICK_NS: u64 = 10_000_000;
 
 /// Identity of a process.
 ///
-/// A PID may be used again within one clock tick, so that the ticks of /proc alone do not tell two processes apart. The
+/// A PID may be used again within one clock tick, so that the ticks of /proc alone do not distinguish two processes. The
 /// process table finds the process that an identity from /proc means: the latest with that PID and tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
@@ -33,13 +33,13 @@ impl ProcessId {
     /// No time within a tick.
     const UNKNOWN: u32 = u32::MAX;
 
-    /// As /proc tells it: start in clock ticks since boot.
+    /// As in /proc: start in clock ticks since boot.
     #[must_use]
     pub const fn from_ticks(pid: u32, start: StartTicks) -> Self {
         Self { pid, start_in_tick_ns: Self::UNKNOWN, start }
     }
 
-    /// As the kernel tells it: start in nanoseconds since boot.
+    /// As the kernel reports it: start in nanoseconds since boot.
     #[must_use]
     pub const fn from_boot_ns(pid: u32, start_ns: u64) -> Self {
         let start_in_tick_ns = (start_ns % TICK_NS) as u32;
@@ -62,7 +62,7 @@ impl ProcessId {
 /// A process as an event names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
-    /// Identity.
+    /// Identity of the process.
     pub id: ProcessId,
     /// Start time, nanoseconds since the epoch.
     pub start_ns: u64,
@@ -75,7 +75,7 @@ pub struct Task {
 /// Resource usage of a process from its start to `time_ns`. Absent: not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sample {
-    /// When.
+    /// Time, nanoseconds of the engine's clock.
     pub time_ns: u64,
     /// CPU time, user and system, all threads, nanoseconds.
     pub cpu_ns: Option<u64>,
@@ -110,12 +110,12 @@ pub enum SocketUse {
     Close,
     /// Its connect failed.
     ConnectFailed {
-        /// Why; 0: the process gave the attempt up.
+        /// errno; 0: the process aborted the attempt.
         errno: u16,
         /// When connect was called.
         since_ns: u64,
     },
-    /// Held it when a snapshot of /proc was taken; nothing says since when.
+    /// Held it when a snapshot of /proc was taken; since when is unknown.
     Held,
     /// Held it listening when a snapshot was taken.
     HeldListening,
@@ -146,9 +146,9 @@ pub struct Socket {
 /// A process as /proc shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessSeen {
-    /// When it was looked at.
+    /// When /proc was read, nanoseconds.
     pub time_ns: u64,
-    /// Who.
+    /// The process.
     pub task: Task,
     /// Parent's PID; 0: none.
     pub parent_pid: u32,
@@ -162,9 +162,9 @@ pub struct ProcessSeen {
 
 /// The sockets that a network namespace has, as the kernel lists them (`sock_diag` or /proc/net).
 ///
-/// It ends the claims on sockets that were last heard of before it and are not in it: their close was lost. So it must
+/// It ends the claims on sockets that were last reported before it and are not in it: their close was lost. So it must
 /// hold every TCP socket that a file refers to, and every socket of each of `protocols`, in any state and of IPv4 and IPv6;
-/// the kernel's own and those in TIME_WAIT may be left out. A claim that was ended wrongly lives again with its next use.
+/// the kernel's own and those in TIME_WAIT may be left out. A claim that was ended wrongly is valid again with its next use.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SocketsAlive {
     /// Inode number of the namespace.
@@ -185,7 +185,7 @@ pub struct SocketsAlive {
 pub enum Fact {
     /// A process was forked; it is its parent's copy until it execs.
     Fork {
-        /// When.
+        /// Time, nanoseconds of the engine's clock.
         time_ns: u64,
         /// The new process.
         child: Task,
@@ -194,9 +194,9 @@ pub enum Fact {
     },
     /// A process became another program.
     Exec {
-        /// When.
+        /// Time, nanoseconds of the engine's clock.
         time_ns: u64,
-        /// Who, with the new name.
+        /// The process, with its new name.
         task: Task,
         /// Parent's PID.
         parent_pid: u32,
@@ -207,7 +207,7 @@ pub enum Fact {
     },
     /// A process ended.
     Exit {
-        /// Who.
+        /// The process.
         task: Task,
         /// Parent's PID.
         parent_pid: u32,
@@ -216,24 +216,24 @@ pub enum Fact {
     },
     /// A process did something with a socket.
     Socket {
-        /// When.
+        /// Time, nanoseconds of the engine's clock.
         time_ns: u64,
-        /// Who.
+        /// The process.
         task: Task,
         /// Parent's PID.
         parent_pid: u32,
-        /// What.
+        /// What it did.
         used: SocketUse,
-        /// With which.
+        /// The socket.
         socket: Socket,
         /// Usage at that time; none: not known.
         sample: Option<Sample>,
     },
     /// Usage sampled from /proc.
     Sampled {
-        /// Who.
+        /// The process.
         id: ProcessId,
-        /// Usage.
+        /// Its usage up to that time.
         sample: Sample,
     },
     /// A process seen in /proc.
@@ -249,12 +249,12 @@ pub enum Fact {
     },
     /// The host's user names; replaces those known.
     Users(HashMap<u32, Arc<str>>),
-    /// The pods of the host's containers by container id; those of containers that are gone are known as long as a
+    /// The pods of the host's containers by container id; those of deleted containers are known as long as a
     /// process of theirs is.
     Pods(HashMap<Box<str>, Arc<Pod>>),
-    /// The snapshot of processes and sockets taken at start has been told.
+    /// The snapshot of processes and sockets taken at start is complete.
     SnapshotDone,
-    /// A complete poll of processes and sockets began at `begun_ns` and is told now: what it did not show
+    /// A complete poll of processes and sockets began at `begun_ns` and is reported now: what it did not show
     /// has ended.
     Polled {
         /// When it began.
@@ -267,6 +267,6 @@ pub enum Fact {
         /// When the loss was found.
         until_ns: u64,
     },
-    /// The sockets of a namespace at a time; what is not there has been closed.
+    /// The sockets of a namespace at a time; others have been closed.
     SocketsAlive(Box<SocketsAlive>),
 }

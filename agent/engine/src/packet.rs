@@ -66,9 +66,9 @@ pub struct Packet {
     pub(crate) destination_bits: u128,
     /// When it was captured, nanoseconds since the epoch.
     pub time_ns: u64,
-    /// Octets from the IP header on, without link-layer padding.
+    /// Bytes from the IP header on, without link-layer padding.
     pub octets: u32,
-    /// Octets of the whole frame on the wire, without CRC.
+    /// Bytes of the whole frame on the wire, without CRC.
     pub frame_octets: u32,
     /// Number of the interface as given to [`crate::flow_table::FlowTable::set_interface`].
     pub interface: u32,
@@ -183,7 +183,7 @@ impl Packet {
         }
     }
 
-    /// The same packet with lengths: octets from the IP header on, and of the whole frame.
+    /// The same packet with lengths: bytes from the IP header on, and of the whole frame.
     #[must_use]
     pub const fn with_octets(mut self, octets: u32, frame_octets: u32) -> Self {
         self.octets = octets;

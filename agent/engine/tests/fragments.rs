@@ -43,7 +43,7 @@ fn v6_fragment(next: u8, id: u8, offset_and_more: u16, payload: &[u8]) -> Vec<u8
     v6(FRAGMENT, &[&[next, 0, high, low, 0, 0, 0, id], payload].concat())
 }
 
-/// Eight octets: two ports and four more.
+/// Eight bytes: two ports and four more.
 fn ports(source: u16, destination: u16) -> [u8; 8] {
     let ([a, b], [c, d]) = (source.to_be_bytes(), destination.to_be_bytes());
     [a, b, c, d, 0, 0, 0, 9]

@@ -84,7 +84,7 @@ fn header(snap_length: usize) -> Vec<u8> {
     header
 }
 
-/// Length on the wire and the octets.
+/// Length on the wire and the bytes.
 fn frame(conversation: Conversation, random: &mut Random) -> (usize, Vec<u8>) {
     let Conversation { number, sent, .. } = conversation;
     let (from_client, mut frame) = (sent == 1 || !random.below(5).is_multiple_of(2), Vec::with_capacity(1518));

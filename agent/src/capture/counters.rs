@@ -4,11 +4,11 @@ use pidflow_engine::decode::{Discard, DiscardCounters, FrameCount};
 
 use super::InterfaceCounts;
 
-/// What became of the frames of one or several sources. `packets` is everything that was seen:
+/// Counters of the frames of one or several sources. `packets` is everything that was seen:
 /// what is in flows, plus `discards`, `filtered` and `loopback_copies`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CaptureCounters {
-    /// Frames read, whatever became of them.
+    /// Frames read, counted in a flow or not.
     pub packets: u64,
     /// Their bytes on the wire.
     pub frame_octets: u64,
@@ -22,7 +22,7 @@ pub struct CaptureCounters {
     pub kernel_drops: u64,
     /// Packets that the network card or its driver dropped.
     pub interface_drops: u64,
-    /// What became of interfaces while they were captured.
+    /// Changes of interfaces during the capture.
     pub interfaces: InterfaceChanges,
     /// Live, each interface by itself.
     pub by_interface: Vec<InterfaceCounts>,
@@ -32,18 +32,18 @@ pub struct CaptureCounters {
     pub bad_blocks: u64,
 }
 
-/// What became of the interfaces that are captured or should be.
+/// State and changes of the interfaces that are captured or should be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InterfaceChanges {
-    /// Interfaces that came, or came back.
+    /// Interfaces that appeared, or reappeared.
     pub appeared: u64,
-    /// Interfaces that went.
+    /// Interfaces that disappeared.
     pub disappeared: u64,
     /// Interfaces that got another name.
     pub renamed: u64,
     /// How many are captured now; all through one socket are one.
     pub captured: u64,
-    /// The names of those that should be captured now and are not: they are gone, or cannot be opened.
+    /// Names of interfaces that should be captured but have disappeared or cannot be opened.
     pub missing: Vec<String>,
 }
 

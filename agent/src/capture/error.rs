@@ -1,4 +1,4 @@
-//! What can go wrong while packets are read: what, where, and the remedy.
+//! Errors of packet sources: what failed, where, and the remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ pub enum CaptureError {
     Open {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// The file begins like none of the formats.
@@ -45,8 +45,8 @@ pub enum CaptureError {
         /// Packets read from this file.
         packets: u64,
     },
-    /// Blocks were passed over, the rest was read.
-    #[error("{}: {blocks} malformed blocks were left out, the first at byte {offset}: {what}", name(path))]
+    /// Blocks were skipped, the rest was read.
+    #[error("{}: {blocks} malformed blocks were skipped, the first at byte {offset}: {what}", name(path))]
     BadBlocks {
         /// The file.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum CaptureError {
         path: PathBuf,
         /// Where reading stopped, bytes from the start (of the decompressed data).
         offset: u64,
-        /// Why.
+        /// The reason.
         source: io::Error,
         /// Packets read from this file.
         packets: u64,
@@ -111,7 +111,7 @@ pub enum CaptureError {
     #[error("interfaces \"any\" and \"all\": both capture every packet; name one of them")]
     AnyAndAll,
     /// A thread cannot be started.
-    #[error("cannot start a thread that captures: {0}")]
+    #[error("cannot start a capture thread: {0}")]
     Thread(io::Error),
     /// No interface is up.
     #[error("no network interface is up")]

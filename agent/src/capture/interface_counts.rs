@@ -78,7 +78,7 @@ pub struct InterfaceCounts {
 pub struct BatchCounts {
     /// Number of the interface, as in packets.
     pub interface: u32,
-    /// Frames read, whatever became of them.
+    /// Frames read, counted in a flow or not.
     pub captured: FrameCount,
     /// Of them longer than [`Self::ORDINARY_FRAME`].
     pub long_frames: u64,

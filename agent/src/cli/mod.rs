@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and nothing of what it does.
+//! Definition of the command line.
 
 use std::path::PathBuf;
 
@@ -30,11 +30,11 @@ pub(crate) enum Command {
     Read(Box<ReadArgs>),
     /// List the elements that records are made of
     Fields(FieldsArgs),
-    /// Try a configuration file without running
+    /// Check a configuration file without running
     Check(CheckArgs),
     /// Ask a running agent where every packet is, from the kernel's counters to the records
     Audit(AuditArgs),
-    /// Say what this host allows: kernel, hooks, interfaces, and what is lost
+    /// Report what this host supports (kernel, hooks, interfaces) and what data is missing without it
     Doctor(DoctorArgs),
     /// Print the man page or shell completions
     #[command(hide = true)]
@@ -44,7 +44,7 @@ pub(crate) enum Command {
 /// `pidflow run`.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Configuration file (TOML); variables and flags go before it
+    /// Configuration file (TOML); variables and flags override it
     #[arg(long, value_name = "FILE", env = "PIDFLOW_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
@@ -54,13 +54,13 @@ pub(crate) struct RunArgs {
 /// `pidflow read`.
 #[derive(Debug, Args)]
 pub(crate) struct ReadArgs {
-    /// Capture files, - for standard input
+    /// Capture files; - is standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub(crate) captures: Vec<PathBuf>,
-    /// Configuration file (TOML); variables and flags go before it
+    /// Configuration file (TOML); variables and flags override it
     #[arg(long, value_name = "FILE", env = "PIDFLOW_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Read only what this BPF filter lets through, as in tcpdump
+    /// Read only packets that match this BPF filter (tcpdump syntax)
     #[arg(short, long, value_name = "BPF", env = "PIDFLOW_FILTER")]
     pub(crate) filter: Option<String>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! What would keep `run` from starting, found without starting anything: nothing is written, made or connected to.
+//! Checks whether `run` could start, without starting anything: nothing is written, created or connected to.
 
 use anyhow::Result;
 

@@ -17,7 +17,7 @@ use crate::config::outputs::Outputs;
 use crate::failure::{Failure, OrUsage};
 use crate::pipeline::Reading;
 use crate::privileges::{self, Role, in_role};
-use crate::signals::{Held, Stop};
+use crate::signals::{HeldSignals, Stop};
 use crate::{config, logging, stderr, threads};
 
 /// Batches between two updates of the progress bar.
@@ -38,7 +38,7 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Offline).or_usage()?;
     let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     outputs.check(Role::Results)?;
-    let signals = Held::new()?;
+    let signals = HeldSignals::new()?;
     let bar = progress_bar(&captures);
     let interrupt = Interrupt::new().context("cannot make an event descriptor")?;
     let (fragments, opener) = (options.flows.fragments(), Opener::spawn().context("cannot start a thread")?);
@@ -57,7 +57,7 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     read_all(Reading::new(files, table, exporters), &bar, (&stop, drain_timeout))
 }
 
-/// Closes the exporters' queues when the time is up. Until then they take what was read; afterwards whoever waits for
+/// Closes the exporters' queues when the time is up. Until then they take what was read; afterwards a thread that waits for
 /// room in one of them is let go.
 fn stop_after(drain_timeout: Duration, stopper: Stopper) {
     let now = stopper.clone();

@@ -23,14 +23,14 @@ use crate::http;
 use crate::live_view::LiveView;
 use crate::memory::Budget;
 use crate::notify::{self, notify};
-use crate::observe::{About, Observers};
+use crate::observe::{Observers, RunDescription};
 use crate::pipeline::{Enricher, Live, LiveParts, NOTHING_LEFT, Outlet, Sources};
 use crate::privileges::{self, Role, in_role};
 use crate::probes::{self, Probes};
 use crate::published::Published;
 use crate::published::recent::Recent;
 use crate::reload::Reloader;
-use crate::signals::Held;
+use crate::signals::HeldSignals;
 use crate::{config, logging, stderr, threads};
 
 /// Batches of packets that may wait for the pipeline; more, and the kernel's buffers fill.
@@ -38,7 +38,7 @@ const BATCHES: usize = 128;
 /// Without any other output, flows are shown on the terminal this often.
 const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
 
-/// Runs until it is told to stop.
+/// Runs until it is stopped.
 pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let mut options = config::resolve(args.options.clone(), args.config.as_deref())?;
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
@@ -47,7 +47,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     logging::start(&options.log);
     outputs.say_what_is_not_used();
     let port = http::Settings::read(&options.http).or_usage()?;
-    let signals = Held::new()?;
+    let signals = HeldSignals::new()?;
     if let Err(e) = privileges::keep_for_attaching() {
         tracing::warn!("cannot give up privileges: {e:#}");
     }
@@ -92,7 +92,7 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
-    let about = About { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
+    let about = RunDescription { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
@@ -181,7 +181,7 @@ fn interface_names(c: &CaptureOptions) -> String {
     if names.is_empty() { "any".into() } else { names.join(", ") }
 }
 
-fn ready_line(about: &About, http: &str) -> String {
+fn ready_line(about: &RunDescription, http: &str) -> String {
     let taken = about.hooks.iter().filter(|h| h.way.is_some()).count();
     format!("ready: {taken} of {} hooks, packets of {}, {http}", about.hooks.len(), about.interfaces)
 }

@@ -1,4 +1,4 @@
-//! What was read, made, discarded and lost, in a few lines at the end.
+//! The summary at the end: what was read, exported, discarded and lost.
 
 use pidflow_exporters::Snapshot;
 
@@ -52,7 +52,7 @@ fn undecoded(c: &CaptureCounters) -> Option<String> {
 }
 
 fn bad_blocks(c: &CaptureCounters) -> Option<String> {
-    (c.bad_blocks > 0).then(|| format!("malformed blocks left out: {}", grouped(c.bad_blocks)))
+    (c.bad_blocks > 0).then(|| format!("malformed blocks skipped: {}", grouped(c.bad_blocks)))
 }
 
 fn exporter(s: &Snapshot) -> String {

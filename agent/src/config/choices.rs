@@ -11,7 +11,7 @@ use crate::{privacy, probes};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Backend {
-    /// For each hook the best one that attaches
+    /// The best method that attaches, for each hook
     Auto,
     /// fentry and fexit only
     Fentry,
@@ -39,7 +39,7 @@ impl From<Backend> for probes::Backend {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DelayAccounting {
-    /// Switch it on while running, and back at the end
+    /// Switch it on while running, and restore it at the end
     On,
     /// Switch it off
     Off,
@@ -103,7 +103,7 @@ pub(crate) enum Direction {
     Ntop,
 }
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
@@ -117,13 +117,13 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogLevel {
-    /// Failures only
+    /// Errors only
     Error,
-    /// Also what is degraded
+    /// Also warnings
     Warn,
-    /// Also what happens
+    /// Also informational messages
     Info,
-    /// Also how it happens
+    /// Also debugging messages
     Debug,
     /// Everything
     Trace,
@@ -175,9 +175,9 @@ impl From<JsonKeys> for json::JsonKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum FragmentRule {
-    /// They count to the flow of the first one
+    /// They are counted in the flow of the first fragment
     Join,
-    /// They are discarded, and counted as that
+    /// They are discarded and counted as discarded
     Separate,
 }
 
@@ -196,9 +196,9 @@ impl From<FragmentRule> for Fragments {
 pub(crate) enum CommandLines {
     /// Nothing
     Off,
-    /// All but secrets, which are replaced by ***
+    /// The arguments; secrets in them are replaced by ***
     Masked,
-    /// All, secrets included
+    /// The arguments, secrets included
     Full,
     /// A keyed hash
     Hash,
@@ -219,7 +219,7 @@ impl From<CommandLines> for privacy::CommandLines {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum UserRule {
-    /// Number and name
+    /// User id and name
     Keep,
     /// Nothing
     Omit,

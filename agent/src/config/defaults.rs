@@ -1,4 +1,4 @@
-//! What holds where an option was not given.
+//! Defaults of options.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::options::{ExportOptions, FlowOptions, HttpOptions, PrivacyOptions, Pr
 use super::timeout::Timeout;
 use crate::privacy::{self, Privacy};
 
-/// A flow that never ends by itself is held against processes at most this long.
-const LONGEST_NS: u64 = 3_600_000_000_000;
-/// Grace before the join and what is late otherwise.
-const MARGIN_NS: u64 = 10_000_000_000;
+/// The longest time for which processes are kept for a flow that never ends by itself.
+const MAX_FLOW_AGE_NS: u64 = 3_600_000_000_000;
+/// Margin for the delay of the join and other lateness.
+const LATENESS_MARGIN_NS: u64 = 10_000_000_000;
 
 impl FlowOptions {
     const ACTIVE: Timeout = Timeout::seconds(60);
@@ -31,11 +31,11 @@ impl FlowOptions {
         }
     }
 
-    /// How long processes and sockets that are gone must be known for the flows that they had.
+    /// How long ended processes and closed sockets are kept for their flows.
     pub(crate) fn retention_ns(&self) -> u64 {
         let table = self.table();
-        let longest = |timeout: Option<u64>| timeout.unwrap_or(LONGEST_NS).min(LONGEST_NS);
-        longest(table.active_timeout_ns).max(longest(table.idle_timeout_ns)) + MARGIN_NS
+        let longest = |timeout: Option<u64>| timeout.unwrap_or(MAX_FLOW_AGE_NS).min(MAX_FLOW_AGE_NS);
+        longest(table.active_timeout_ns).max(longest(table.idle_timeout_ns)) + LATENESS_MARGIN_NS
     }
 
     /// The decoder's rule.
@@ -73,7 +73,7 @@ impl PrivacyOptions {
 impl ExportOptions {
     const DRAIN: Timeout = Timeout::seconds(10);
 
-    /// How long records may take to get out at the end.
+    /// How long exporters may take to deliver the remaining records at the end.
     pub(crate) fn drain_timeout(&self) -> Duration {
         self.drain_timeout.unwrap_or(Self::DRAIN).0
     }
@@ -90,7 +90,7 @@ impl HttpOptions {
         self.max_edges.map_or(Self::MAX_EDGES, |n| n.get() as usize)
     }
 
-    /// Records kept for who asks.
+    /// Records kept for `/api/flows`.
     pub(crate) fn recent_flows(&self) -> usize {
         self.recent_flows.map_or(Self::RECENT_FLOWS, |n| n.get() as usize)
     }

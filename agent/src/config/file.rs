@@ -11,7 +11,7 @@ use super::options::Options;
 use super::outputs;
 use crate::failure::one_line;
 
-/// Longest configuration; a longer file is none.
+/// Longest configuration, bytes; longer files are refused.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Reads and parses the file.
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(e, "8: `max-message` is 1; allowed are 128 to 65507");
         let e = parse("[[exporter]]\nkind = \"json\"\nfile = \"-\"\n  colour = 1\n").unwrap_err();
         assert!(
-            e.starts_with("4: `colour` means nothing to an exporter of kind \"json\"; it has file, url, keys"),
+            e.starts_with("4: `colour` is not a key of an exporter of kind \"json\"; allowed are file, url, keys"),
             "{e}"
         );
         let e = parse("\n[[exporter]]\nkind = \"ipfix\"\n").unwrap_err();

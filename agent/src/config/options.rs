@@ -13,7 +13,7 @@ use super::choices::{
 use super::timeout::Timeout;
 use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged};
 
-/// Gives a struct of optional members `over`: what this layer does not say, the lower one does.
+/// Gives a struct of optional members `over`: a member that this layer does not set is taken from the lower one.
 macro_rules! layers {
     ($type:ident { options: $($one:ident),*; lists: $($many:ident),* }) => {
         impl $type {
@@ -33,18 +33,18 @@ macro_rules! layers {
 #[command(next_help_heading = "Packets")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct CaptureOptions {
-    /// Interface to capture on; repeat it for several. One that disappears is captured again when it comes back. "any":
-    /// all of them through one socket, loopback included; "all": each that is up by itself, now or later, with MAC
+    /// Interface to capture on, repeatable. An interface that disappears is captured again when it returns. "any":
+    /// all interfaces through one socket, loopback included; "all": a socket for each interface that is up now or later, with MAC
     /// addresses of both ends [default: any]
     #[arg(short = 'i', long = "interface", value_name = "IFACE", env = "PIDFLOW_INTERFACES", value_delimiter = ',')]
     pub(crate) interfaces: Vec<InterfaceName>,
-    /// Capture only what this BPF filter lets through, as in tcpdump
+    /// Capture only packets that match this BPF filter (tcpdump syntax)
     #[arg(short, long, value_name = "BPF", env = "PIDFLOW_FILTER")]
     pub(crate) filter: Option<String>,
-    /// Bytes captured of each packet, 64 to 262144; headers are all that is needed [default: 256]
+    /// Bytes captured of each packet, 64 to 262144; only the headers are needed [default: 256]
     #[arg(long, value_name = "BYTES", env = "PIDFLOW_SNAPLEN")]
     pub(crate) snaplen: Option<Ranged<64, 262_144>>,
-    /// See packets that are not for this host
+    /// Also capture packets that are not addressed to this host
     #[arg(long, value_name = "BOOL", env = "PIDFLOW_PROMISCUOUS", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) promiscuous: Option<bool>,
 }
@@ -55,13 +55,13 @@ layers!(CaptureOptions { options: filter, snaplen, promiscuous; lists: interface
 #[command(next_help_heading = "Flows")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct FlowOptions {
-    /// Report a flow that continues at this interval, 0: never [default: 60s]
+    /// Export a record of a flow that continues at this interval, 0: never [default: 60s]
     #[arg(short = 't', long, value_name = "DURATION", env = "PIDFLOW_ACTIVE_TIMEOUT")]
     pub(crate) active_timeout: Option<Timeout>,
     /// End a flow after this long without a packet, 0: never [default: 15s]
     #[arg(short = 'd', long, value_name = "DURATION", env = "PIDFLOW_IDLE_TIMEOUT")]
     pub(crate) idle_timeout: Option<Timeout>,
-    /// Flows held at once; when full, the idlest is reported early [default: 1048576]
+    /// Maximum number of flows in the table; when it is full, the least recently active is exported early [default: as the memory budget allows, at most 1048576]
     #[arg(long, value_name = "N", env = "PIDFLOW_MAX_FLOWS")]
     pub(crate) max_flows: Option<Ranged<1, { u32::MAX }>>,
     /// How IP fragments after the first one are handled [default: join]
@@ -78,10 +78,10 @@ pub(crate) struct ProbeOptions {
     /// How kernel events are collected [default: auto]
     #[arg(long = "probes", value_name = "WAY", env = "PIDFLOW_PROBES")]
     pub(crate) backend: Option<Backend>,
-    /// The kernel's delay accounting, without which there is no iowait [default: keep]
+    /// The kernel's delay accounting, which I/O wait needs [default: keep]
     #[arg(long, value_name = "SWITCH", env = "PIDFLOW_DELAY_ACCOUNTING")]
     pub(crate) delay_accounting: Option<DelayAccounting>,
-    /// Folder of the kubelet's links to the logs of containers, whose names say which pod a container belongs to
+    /// Folder of the kubelet's links to container logs; their names say which pod a container belongs to
     /// [default: /var/log/containers]
     #[arg(long, value_name = "FOLDER", env = "PIDFLOW_POD_LOGS")]
     pub(crate) pod_logs: Option<FilePath>,
@@ -93,19 +93,19 @@ layers!(ProbeOptions { options: backend, delay_accounting, pod_logs; lists: });
 #[command(next_help_heading = "Privacy")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct PrivacyOptions {
-    /// What is kept, exported and served of command lines [default: masked]
+    /// How much of command lines is kept, exported and served [default: masked]
     #[arg(long, value_name = "RULE", env = "PIDFLOW_COMMAND_LINES")]
     pub(crate) command_lines: Option<CommandLines>,
     /// Bytes kept of each command line, 64 to 131072; the rest is cut off [default: 4096]
     #[arg(long, value_name = "BYTES", env = "PIDFLOW_MAX_COMMAND_LINE")]
     pub(crate) max_command_line: Option<Ranged<64, 131_072>>,
-    /// What is kept, exported and served of users, their numbers and names [default: keep]
+    /// How much of user ids and names is kept, exported and served [default: keep]
     #[arg(long, value_name = "RULE", env = "PIDFLOW_USERS")]
     pub(crate) users: Option<UserRule>,
-    /// What is kept, exported and served of the paths of executables [default: keep]
+    /// How much of the paths of executables is kept, exported and served [default: keep]
     #[arg(long, value_name = "RULE", env = "PIDFLOW_EXECUTABLES")]
     pub(crate) executables: Option<ExecutableRule>,
-    /// File with the key of hashes, which only its owner may read; without it the key is random and new at each start
+    /// File with the key of the hashes, readable by its owner only; without it the key is random and new at each start
     #[arg(long, value_name = "FILE", env = "PIDFLOW_HASH_KEY_FILE")]
     pub(crate) hash_key_file: Option<FilePath>,
 }
@@ -116,7 +116,7 @@ layers!(PrivacyOptions { options: command_lines, max_command_line, users, execut
 #[command(next_help_heading = "Output")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ExportOptions {
-    /// Send IPFIX or NetFlow v9 there; repeat it for several
+    /// Send IPFIX or NetFlow v9 to this collector, repeatable
     #[arg(
         short = 'n',
         long = "collector",
@@ -138,7 +138,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
     pub(crate) ipfix_direction: Option<Direction>,
     /// Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default:
-    /// all of them; to collectors @FLOW@ @PROCESS@ and the most telling others]
+    /// all of them; to collectors @FLOW@ @PROCESS@ and the most useful others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
     /// Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH
@@ -147,26 +147,26 @@ pub(crate) struct ExportOptions {
     /// Keys of JSON records [default: names]
     #[arg(long, value_name = "KEYS", env = "PIDFLOW_JSON_KEYS")]
     pub(crate) json_keys: Option<JsonKeys>,
-    /// Send OpenTelemetry data to this OTLP receiver; "env": where OTEL_EXPORTER_OTLP_ENDPOINT says. The other
-    /// OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) hold for it
+    /// Send OpenTelemetry data to this OTLP receiver; "env": to the one in OTEL_EXPORTER_OTLP_ENDPOINT. The other
+    /// OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) apply to it
     #[arg(long, value_name = "URL|env", env = "PIDFLOW_OTLP")]
     pub(crate) otlp: Option<String>,
     /// What to send over OTLP [default: logs]
     #[arg(long, value_name = "SIGNALS", env = "PIDFLOW_OTLP_SIGNALS", value_delimiter = ',')]
     pub(crate) otlp_signals: Vec<OtlpSignal>,
-    /// Send documents to this Elasticsearch or OpenSearch, into an index per day
+    /// Send documents to this Elasticsearch or OpenSearch server, to one index per day
     #[arg(long, value_name = "URL", env = "PIDFLOW_ELASTIC")]
     pub(crate) elastic: Option<String>,
-    /// Send rows to the table `flows` of this ClickHouse
+    /// Insert rows into the table `flows` of this ClickHouse server
     #[arg(long, value_name = "URL", env = "PIDFLOW_CLICKHOUSE")]
     pub(crate) clickhouse: Option<String>,
-    /// Send messages to a topic of this Kafka [default topic: pidflow.flows]
+    /// Send messages to a topic of this Kafka broker [default topic: pidflow.flows]
     #[arg(long, value_name = "HOST:PORT[,…][/TOPIC]", env = "PIDFLOW_KAFKA")]
     pub(crate) kafka: Option<String>,
-    /// Publish messages with the subject `pidflow.flows` at this NATS server
+    /// Publish messages with the subject `pidflow.flows` to this NATS server
     #[arg(long, value_name = "URL", env = "PIDFLOW_NATS")]
     pub(crate) nats: Option<String>,
-    /// Append entries to the list `pidflow.flows` of this Redis
+    /// Append entries to the list `pidflow.flows` of this Redis server server
     #[arg(long, value_name = "URL", env = "PIDFLOW_REDIS")]
     pub(crate) redis: Option<String>,
     /// Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT
@@ -175,7 +175,7 @@ pub(crate) struct ExportOptions {
     /// Private enterprise number of pidflow's own elements [default: 32473]
     #[arg(long, value_name = "N", env = "PIDFLOW_OWN_PEN")]
     pub(crate) own_pen: Option<Ranged<1, { u32::MAX }>>,
-    /// How long exporters may take to deliver what is left when the agent stops [default: 10s]
+    /// How long exporters may take to deliver the remaining records when the agent stops [default: 10s]
     #[arg(long, value_name = "DURATION", env = "PIDFLOW_DRAIN_TIMEOUT")]
     pub(crate) drain_timeout: Option<Timeout>,
     /// Host name in records, metrics and graphs [default: this host's]
@@ -189,31 +189,31 @@ layers!(ExportOptions { options: version, ipfix_direction, template, json, json_
 #[command(next_help_heading = "HTTP")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct HttpOptions {
-    /// Serve metrics, health, recent flows, processes and the graph there (the page / lists them), or "off". Off
-    /// loopback this needs a token or client certificates; on loopback without them flows and processes are for root
-    /// and the agent's own user [default: 127.0.0.1:9435]
+    /// Serve metrics, health, recent flows, processes and the graph on this address (the page / lists them), or "off". Off
+    /// loopback this needs a token or client certificates; on loopback without them only root and the agent's own user
+    /// may read flows and processes [default: 127.0.0.1:9435]
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_LISTEN")]
     pub(crate) listen: Option<Listen>,
-    /// Serve only /metrics, /livez and /readyz there, to everybody, or "off" [default: off]
+    /// Serve only /metrics, /livez and /readyz on this address, to everybody, or "off" [default: off]
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_METRICS_LISTEN")]
     pub(crate) metrics_listen: Option<Listen>,
-    /// Serve HTTPS with this certificate (PEM, its chain behind it)
+    /// Serve HTTPS with this certificate (PEM, followed by its chain)
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_CERT")]
     pub(crate) tls_cert: Option<FilePath>,
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_KEY")]
     pub(crate) tls_key: Option<FilePath>,
-    /// Let in clients with a certificate of these authorities (PEM); with a token too, either will do
+    /// Accept clients with a certificate of these authorities (PEM); if a token is set too, either suffices
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_CLIENT_CA")]
     pub(crate) tls_client_ca: Option<FilePath>,
-    /// Ask for the bearer token that this file holds, for all but /livez and /readyz; the variable PIDFLOW_TOKEN may
+    /// Require the bearer token in this file, except for /livez and /readyz; the variable PIDFLOW_TOKEN can
     /// hold the token itself
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TOKEN_FILE")]
     pub(crate) token_file: Option<FilePath>,
     /// Latest flow records kept for /api/flows, about 1 kB each; 0: none, and no processes [default: 10000]
     #[arg(long, value_name = "N", env = "PIDFLOW_RECENT_FLOWS")]
     pub(crate) recent_flows: Option<Ranged<0, 10_000_000>>,
-    /// Series of each kind of metric about talkers (edges, users, addresses), the rest is added up as "other" [default: 100]
+    /// Maximum number of series of each kind of traffic metric (edges, users, addresses); the rest is summed up as "other" [default: 100]
     #[arg(long, value_name = "N", env = "PIDFLOW_MAX_EDGES")]
     pub(crate) max_edges: Option<Ranged<1, 100_000>>,
 }
@@ -230,12 +230,12 @@ pub(crate) struct ViewOptions {
 }
 layers!(ViewOptions { options: off; lists: });
 
-/// What pidflow says about itself, on standard error.
+/// The log on standard error.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Log")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct LogOptions {
-    /// How log lines look [default: text]
+    /// Format of log lines [default: text]
     #[arg(long = "log-format", value_name = "FORMAT", env = "PIDFLOW_LOG_FORMAT")]
     pub(crate) format: Option<LogFormat>,
     /// The lowest level that is logged [default: info]

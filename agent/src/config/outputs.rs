@@ -37,13 +37,13 @@ impl Outputs {
         Ok(Self { exporters, context: context(&options.export, mode)? })
     }
 
-    /// Says that OpenTelemetry's variable alone sends nothing: it may have been meant for another program.
+    /// Logs that OpenTelemetry's variable alone starts no export: it may be meant for another program.
     pub(crate) fn say_what_is_not_used(&self) {
         use pidflow_exporters::Output;
         let name = "OTEL_EXPORTER_OTLP_ENDPOINT";
         let is_otlp = |e: &ExporterConfig| matches!(e.output, Output::Otlp(_));
         if variable(name).is_some_and(|v| !v.is_empty()) && !self.exporters.iter().any(is_otlp) {
-            tracing::info!("{name} is set and nothing is sent there; --otlp env does that");
+            tracing::info!("{name} is set but unused; use --otlp env to export to it");
         }
     }
 
@@ -78,7 +78,7 @@ impl Outputs {
     }
 }
 
-/// Why exporters do not start, with what to do where root's word no longer counts.
+/// Why exporters do not start, with a remedy where root has no access without capabilities.
 pub(crate) fn start_error(error: StartError) -> anyhow::Error {
     let is_denied = |e: &(dyn std::error::Error + 'static)| {
         e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
@@ -86,7 +86,7 @@ pub(crate) fn start_error(error: StartError) -> anyhow::Error {
     let error = anyhow::Error::new(error);
     let says_so = error.to_string().contains(&io::Error::from_raw_os_error(libc::EACCES).to_string());
     if says_so || error.chain().any(is_denied) {
-        let why = "exporters hold no capabilities, so that root too needs files and folders that it owns or may write";
+        let why = "exporters hold no capabilities, so that even root needs files and folders that it owns or has permission to write";
         return anyhow!("{error}; {why}");
     }
     error

@@ -11,7 +11,7 @@ use crate::published::families::view::LazyFamily;
 pub(crate) use accept::negotiate;
 
 /// Bytes after which a piece is handed out: a reader that takes nothing costs no more memory than one and a sample.
-const PIECE: usize = 16 * 1024;
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// A format of Prometheus' world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Format {
 fn joined(mut parts: impl Iterator<Item = Vec<u8>>) -> impl Iterator<Item = Vec<u8>> {
     from_fn(move || {
         let mut piece = parts.next()?;
-        while piece.len() < PIECE
+        while piece.len() < PIECE_BYTES
             && let Some(part) = parts.next()
         {
             piece.extend(part);

@@ -3,7 +3,7 @@
 //! Who scrapes so has the same histograms as the others, with the fixed bounds that they have. A family is one message and is
 //! made as a whole, because some readers keep one of each name; it is bounded by `--max-edges`.
 
-use pidflow_schema::metric::{Kind, Point, Sample, prometheus_label};
+use pidflow_schema::metric::{MetricKind, MetricSample, Point, prometheus_label};
 use prost::Message;
 
 use crate::published::families::view::LazyFamily;
@@ -76,9 +76,9 @@ struct Bucket {
 /// The message, with its length before it; none: the family has no series, which readers call an error.
 pub(super) fn family(f: LazyFamily) -> Option<Vec<u8>> {
     let kind = match f.head.kind {
-        Kind::Counter => MetricType::Counter,
-        Kind::Gauge | Kind::Info => MetricType::Gauge,
-        Kind::Histogram => MetricType::Histogram,
+        MetricKind::Counter => MetricType::Counter,
+        MetricKind::Gauge | MetricKind::Info => MetricType::Gauge,
+        MetricKind::Histogram => MetricType::Histogram,
     };
     let family = MetricFamily {
         name: Some(f.head.prometheus_name()),
@@ -89,7 +89,7 @@ pub(super) fn family(f: LazyFamily) -> Option<Vec<u8>> {
     (!family.metric.is_empty()).then(|| family.encode_length_delimited_to_vec())
 }
 
-fn metric(kind: MetricType, sample: Sample) -> Metric {
+fn metric(kind: MetricType, sample: MetricSample) -> Metric {
     let label =
         |(name, value): &(&str, String)| Label { name: Some(prometheus_label(name)), value: Some(value.clone()) };
     let mut metric = Metric { label: sample.attributes.iter().map(label).collect(), ..Metric::default() };
@@ -129,7 +129,7 @@ mod tests {
     /// counter { value: 1 } }`.
     #[test]
     fn octets_are_those_of_the_message() {
-        let one = Family::counter("a", "", "A.", vec![Sample::new([("k.l", "v".to_owned())], Point::Whole(1))]);
+        let one = Family::counter("a", "", "A.", vec![MetricSample::new([("k.l", "v".to_owned())], Point::Whole(1))]);
         let label = b"\x0a\x08\x0a\x03k_l\x12\x01v";
         let counter = b"\x1a\x09\x09\0\0\0\0\0\0\xf0\x3f";
         let mut expected = b"\x0a\x07a_total\x12\x02A.\x18\x00\x22".to_vec();

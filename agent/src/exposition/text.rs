@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use pidflow_schema::metric::{Attributes, Family, Histogram, Kind, Point, Sample, prometheus_label};
+use pidflow_schema::metric::{Attributes, Family, Histogram, MetricKind, MetricSample, Point, prometheus_label};
 
 use super::Format;
 use crate::published::families::view::LazyFamily;
@@ -21,10 +21,10 @@ pub(super) fn family(format: Format, f: LazyFamily) -> impl Iterator<Item = Stri
 // Writing to a string cannot fail, hence every `let _`.
 fn open_metrics_head(f: &Family) -> String {
     let kind = match f.kind {
-        Kind::Counter => "counter",
-        Kind::Gauge => "gauge",
-        Kind::Info => "info",
-        Kind::Histogram => "histogram",
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge => "gauge",
+        MetricKind::Info => "info",
+        MetricKind::Histogram => "histogram",
     };
     let family = f.prometheus_family();
     let mut out = format!("# TYPE {family} {kind}\n");
@@ -38,15 +38,15 @@ fn open_metrics_head(f: &Family) -> String {
 /// Text 0.0.4: a family has the name of its samples, but for those of histograms; infos are gauges, and help may have quotes.
 fn text_head(f: &Family, name: &str) -> String {
     let kind = match f.kind {
-        Kind::Counter => "counter",
-        Kind::Gauge | Kind::Info => "gauge",
-        Kind::Histogram => "histogram",
+        MetricKind::Counter => "counter",
+        MetricKind::Gauge | MetricKind::Info => "gauge",
+        MetricKind::Histogram => "histogram",
     };
     let help = f.help.replace('\\', "\\\\").replace('\n', "\\n");
     format!("# HELP {name} {help}\n# TYPE {name} {kind}\n")
 }
 
-fn series(name: &str, s: &Sample) -> String {
+fn series(name: &str, s: &MetricSample) -> String {
     let (mut out, labels) = (String::new(), labels(&s.attributes));
     match &s.point {
         Point::Whole(v) => sample(&mut out, name, &labels, v),
@@ -88,16 +88,21 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::PIECE;
+    use super::super::PIECE_BYTES;
     use super::*;
 
     fn families() -> Vec<LazyFamily> {
         let waits = Histogram { bounds: &[0.5, 1.0], counts: vec![1, 0, 2], sum: 7.25 };
         let families = [
-            Family::counter("a", "", "What \"a\" \\ is.", Sample::by("the.reason", [("x\"\n\\", 1)])),
-            Family::gauge("b", "By", "b.", Sample::alone(7)),
-            Family::histogram("c", "s", "c.", vec![Sample::new([("k", "v".to_owned())], Point::Histogram(waits))]),
-            Family::info("d.info", "d.", vec![Sample::new([("k", "v".to_owned())], Point::Whole(1))]),
+            Family::counter("a", "", "What \"a\" \\ is.", MetricSample::by("the.reason", [("x\"\n\\", 1)])),
+            Family::gauge("b", "By", "b.", MetricSample::alone(7)),
+            Family::histogram(
+                "c",
+                "s",
+                "c.",
+                vec![MetricSample::new([("k", "v".to_owned())], Point::Histogram(waits))],
+            ),
+            Family::info("d.info", "d.", vec![MetricSample::new([("k", "v".to_owned())], Point::Whole(1))]),
         ];
         families.map(LazyFamily::from).into()
     }
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn pieces_are_small_and_made_when_they_are_asked_for() {
-        let samples = (0..10_000).map(|n| Sample::new([("n", n.to_string())], Point::Whole(n)));
+        let samples = (0..10_000).map(|n| MetricSample::new([("n", n.to_string())], Point::Whole(n)));
         let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counted = std::sync::Arc::clone(&asked);
         let samples = samples.inspect(move |_| {
@@ -164,9 +169,9 @@ mod tests {
         });
         let families = vec![LazyFamily::new(Family::counter("a", "", "A.", Vec::new()), samples)];
         let mut pieces = Format::OpenMetrics.pieces(families);
-        assert!((PIECE..PIECE + 20).contains(&pieces.next().unwrap().len()));
+        assert!((PIECE_BYTES..PIECE_BYTES + 20).contains(&pieces.next().unwrap().len()));
         assert!(asked.load(std::sync::atomic::Ordering::Relaxed) < 2000);
-        assert!(pieces.all(|p| p.len() < PIECE + 20));
+        assert!(pieces.all(|p| p.len() < PIECE_BYTES + 20));
         assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 10_000);
     }
 }

@@ -77,7 +77,7 @@ pub(crate) struct Paging {
 
 /// How long tasks waited for one resource, microseconds (Documentation/accounting/psi.rst).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct Stalled {
+pub(crate) struct PressureStall {
     /// `cpu`, `memory` or `io`.
     pub(crate) resource: &'static str,
     /// Time in which some task waited.
@@ -87,7 +87,7 @@ pub(crate) struct Stalled {
 }
 
 /// Pressure by resource; empty where the kernel does not count it.
-pub(crate) type Pressure = Vec<Stalled>;
+pub(crate) type Pressure = Vec<PressureStall>;
 
 /// One block device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -144,13 +144,13 @@ pub(crate) struct FileSystem {
     pub(crate) kind: String,
     /// Its size, bytes.
     pub(crate) total: u64,
-    /// What users may still write, bytes.
+    /// Space available to users, bytes.
     pub(crate) available: u64,
 }
 
-/// What does not change while the machine runs.
+/// Properties that do not change while the machine runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct About {
+pub(crate) struct HostDescription {
     /// Kernel release, as `uname -r` says it.
     pub(crate) kernel: String,
     /// The distribution and its version; empty: not known.
@@ -159,7 +159,7 @@ pub(crate) struct About {
     pub(crate) architecture: String,
     /// Logical processors.
     pub(crate) cpus: usize,
-    /// What the processor calls itself; empty: not known.
+    /// Model name of the processor; empty: not known.
     pub(crate) cpu_model: String,
 }
 
@@ -167,7 +167,7 @@ pub(crate) struct About {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct HostFigures {
     /// The machine.
-    pub(crate) about: About,
+    pub(crate) about: HostDescription,
     /// Seconds since it started.
     pub(crate) uptime_s: u64,
     /// Processor time.

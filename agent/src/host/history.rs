@@ -7,7 +7,7 @@ use pidflow_schema::HostUsage;
 use super::CpuTime;
 
 /// Readings kept, one a second: longer than flows usually take until their record. Of a longer flow the load since the
-/// oldest one is told.
+/// oldest one is used.
 const MAX_READINGS: usize = 600;
 
 /// One reading.

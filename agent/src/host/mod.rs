@@ -17,7 +17,7 @@ use crate::clock::engine_ns;
 use crate::privileges::Role;
 use crate::threads;
 pub(crate) use figures::{
-    About, CpuTime, Disk, FileSystem, HostFigures, InterfaceCounters, Memory, Paging, Pressure, Stalled,
+    CpuTime, Disk, FileSystem, HostDescription, HostFigures, InterfaceCounters, Memory, Paging, Pressure, PressureStall,
 };
 use history::History;
 pub(crate) use now::HostNow;
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_is_what_proc_says() {
+    fn host_figures_are_those_of_proc() {
         let figures = Reader::new().read();
         let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap();
         let total_kib: u64 = meminfo

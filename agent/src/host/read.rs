@@ -3,19 +3,21 @@
 use procfs::{Current, CurrentSI, ProcResult};
 use sysinfo::{CpuRefreshKind, Disks, RefreshKind, System};
 
-use super::{About, CpuTime, Disk, FileSystem, HostFigures, InterfaceCounters, Memory, Paging, Pressure, Stalled};
+use super::{
+    CpuTime, Disk, FileSystem, HostDescription, HostFigures, InterfaceCounters, Memory, Paging, Pressure, PressureStall,
+};
 
-/// Readings between two looks at the file systems: asking each of them may wait for its device.
-const READINGS_PER_LOOK: u64 = 10;
+/// Readings between two readings of the file systems: asking each of them may wait for its device.
+const READINGS_PER_FILE_SYSTEM_CHECK: u64 = 10;
 /// A sector of /proc/diskstats, bytes, whatever the device's own sectors are.
 const SECTOR: u64 = 512;
-/// Interfaces, disks and file systems that are told of; a host with more is a router or a storage server, and the rest
+/// Maximum of interfaces, disks and file systems reported; a host with more is a router or a storage server, and the rest
 /// would only fill pages.
 const MAX_DEVICES: usize = 256;
 
-/// Reads again and again.
+/// Reads the host's figures; keeps what later readings need.
 pub(super) struct Reader {
-    about: About,
+    about: HostDescription,
     file_systems: Vec<FileSystem>,
     readings: u64,
     unreadable: Vec<(&'static str, u64)>,
@@ -29,7 +31,7 @@ impl Reader {
 
     /// Everything as it is now. What cannot be read is absent or zero, and counted.
     pub(super) fn read(&mut self) -> HostFigures {
-        if self.readings.is_multiple_of(READINGS_PER_LOOK) {
+        if self.readings.is_multiple_of(READINGS_PER_FILE_SYSTEM_CHECK) {
             self.file_systems = file_systems();
         }
         self.readings += 1;
@@ -65,10 +67,10 @@ impl Reader {
     }
 }
 
-fn about() -> About {
+fn about() -> HostDescription {
     let system = System::new_with_specifics(RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()));
     let cpus = system.as_ref().map(|s| s.cpus()).unwrap_or_default();
-    About {
+    HostDescription {
         kernel: System::kernel_version().unwrap_or_default(),
         os: System::long_os_version().unwrap_or_default(),
         architecture: System::cpu_arch(),
@@ -124,7 +126,7 @@ fn pressure() -> Pressure {
     let memory = procfs::MemoryPressure::current().ok().map(|p| ("memory", p.some.total, p.full.total));
     let io = procfs::IoPressure::current().ok().map(|p| ("io", p.some.total, p.full.total));
     let all = [cpu, memory, io].into_iter().flatten();
-    all.map(|(resource, some_us, full_us)| Stalled { resource, some_us, full_us }).collect()
+    all.map(|(resource, some_us, full_us)| PressureStall { resource, some_us, full_us }).collect()
 }
 
 fn disks() -> ProcResult<Vec<Disk>> {

@@ -11,7 +11,7 @@ use super::local_users::LocalUsers;
 use super::problem::Problem;
 use super::token::Token;
 
-/// Pages for everybody: whoever probes brings no token.
+/// Pages for everybody: health probes have no token.
 pub(super) const HEALTH: [&str; 2] = ["/livez", "/readyz"];
 /// Pages with figures alone: names of programs, users and addresses as labels, and never a command line.
 const FIGURES: [&str; 2] = ["/", "/metrics"];
@@ -20,14 +20,14 @@ const FIGURES: [&str; 2] = ["/", "/metrics"];
 pub(super) enum Access {
     /// Everybody. The listener has no pages but figures and health.
     Open,
-    /// Whoever brings the token, or a certificate of a trusted authority.
+    /// Clients with the token, or with a certificate of a trusted authority.
     Credentials {
         /// None: only certificates will do.
         token: Option<Token>,
     },
     /// Loopback without credentials: the agent's own user and root; others may read the figures.
     Local {
-        /// None: the kernel does not say who asks.
+        /// None: the kernel does not report the owner of the client's socket.
         users: Option<Mutex<LocalUsers>>,
         /// Whether this host hides processes from other users, and so their names in the figures too.
         hides_processes: bool,
@@ -38,12 +38,12 @@ impl Access {
     /// For loopback without credentials.
     pub(super) fn local() -> Self {
         let users = LocalUsers::open().inspect_err(|e| {
-            tracing::warn!("cannot find out who connects ({e}), so nobody may read /api; --token-file FILE lets in who has the token");
+            tracing::warn!("cannot determine which user connects ({e}), so /api is refused to everybody; set --token-file FILE to allow clients with a token");
         });
         Self::Local { users: users.ok().map(Mutex::new), hides_processes: hides_processes() }
     }
 
-    /// Refuses who may not read the page.
+    /// Refuses clients that may not read the page.
     pub(super) fn check(&self, request: &Request) -> Result<(), Problem> {
         let path = request.uri().path();
         if HEALTH.contains(&path) {
@@ -92,7 +92,7 @@ fn hides_processes() -> bool {
     option.is_some_and(|level| level != "0" && level != "off")
 }
 
-/// What must be so before anything is attached: what the pages say is not for everybody who reaches this host.
+/// Checked before anything is attached: the pages must not be readable by everybody who reaches this host.
 pub(super) fn check_addresses(addresses: &[SocketAddr], has_credentials: bool) -> Result<(), String> {
     match addresses.iter().find(|a| !a.ip().to_canonical().is_loopback()) {
         Some(address) if !has_credentials => Err(format!(

@@ -1,6 +1,6 @@
-//! CPU time as a token bucket, for each client and for all together: whoever asks without end is slowed down.
+//! CPU time as a token bucket, for each client and for all together: a client that asks without end is slowed down.
 //!
-//! What a connection costs is charged after it was spent, so a balance may be below zero; the debt is waited for.
+//! A connection's cost is charged after it was spent, so a balance may be negative; the client waits until it is not.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -13,9 +13,9 @@ use rustix::time::{ClockId, clock_gettime};
 /// Clients that are remembered; one that is forgotten starts with a full bucket, but the bucket of all is shared.
 const MAX_CLIENTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 /// A quarter of a core for one client, and five seconds of CPU time that it did not use before.
-const OF_ONE: Rate = Rate { per_second: 0.25, burst_s: 5.0 };
+const CLIENT_RATE: Rate = Rate { per_second: 0.25, burst_s: 5.0 };
 /// The same for all together.
-const OF_ALL: Rate = Rate { per_second: 0.5, burst_s: 10.0 };
+const TOTAL_RATE: Rate = Rate { per_second: 0.5, burst_s: 10.0 };
 
 /// How fast a bucket fills, in seconds of CPU time per second, and how much it holds.
 #[derive(Debug, Clone, Copy)]
@@ -62,19 +62,19 @@ struct Buckets {
 
 impl Buckets {
     fn both(&mut self, client: IpAddr, now: Instant) -> [&mut Bucket; 2] {
-        let own = self.clients.get_or_insert_mut(client, || Bucket::full(OF_ONE, now));
+        let own = self.clients.get_or_insert_mut(client, || Bucket::full(CLIENT_RATE, now));
         [own.fill(now), self.all.fill(now)]
     }
 }
 
 impl Budget {
-    /// Nothing is spent.
+    /// With full buckets.
     pub(super) fn new() -> Self {
-        let buckets = Buckets { all: Bucket::full(OF_ALL, Instant::now()), clients: LruCache::new(MAX_CLIENTS) };
+        let buckets = Buckets { all: Bucket::full(TOTAL_RATE, Instant::now()), clients: LruCache::new(MAX_CLIENTS) };
         Self(Arc::new(Mutex::new(buckets)))
     }
 
-    /// A client has used so much CPU time.
+    /// Charges a client with CPU time.
     pub(super) fn charge(&self, client: IpAddr, used: Duration, now: Instant) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.both(client, now).into_iter().for_each(|bucket| bucket.balance_s -= used.as_secs_f64());

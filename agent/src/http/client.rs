@@ -21,7 +21,7 @@ impl Client {
         Self { address, local, has_certificate: false, is_first: true }
     }
 
-    /// What limits per client go by.
+    /// The client, for limits per client.
     pub(super) fn group(&self) -> IpAddr {
         group(self.address.ip())
     }

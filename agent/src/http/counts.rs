@@ -1,14 +1,14 @@
-//! What HTTP itself did: answers by status, connections closed early by reason.
+//! Counters of HTTP: answers by status, connections closed early by reason.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::StatusCode;
-use pidflow_schema::metric::{Family, Sample};
+use pidflow_schema::metric::{Family, MetricSample};
 
 /// Why a connection was closed, other than by its client or because it was idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cut {
+pub(super) enum CloseReason {
     /// Others needed its place.
     Displaced,
     /// The request did not arrive in time.
@@ -21,7 +21,7 @@ pub(super) enum Cut {
     Handshake,
 }
 
-impl Cut {
+impl CloseReason {
     const fn name(self) -> &'static str {
         match self {
             Self::Displaced => "displaced",
@@ -36,7 +36,7 @@ impl Cut {
 #[derive(Debug, Default)]
 struct Tally {
     answers: BTreeMap<u16, u64>,
-    cuts: BTreeMap<Cut, u64>,
+    cuts: BTreeMap<CloseReason, u64>,
 }
 
 /// Counts since the start.
@@ -53,8 +53,8 @@ impl Counts {
         *self.tally().answers.entry(status.as_u16()).or_default() += 1;
     }
 
-    /// A connection was cut.
-    pub(super) fn cut(&self, why: Cut) {
+    /// A connection was closed early.
+    pub(super) fn cut(&self, why: CloseReason) {
         *self.tally().cuts.entry(why).or_default() += 1;
     }
 
@@ -66,13 +66,13 @@ impl Counts {
                 "pidflow.http.requests",
                 "{request}",
                 "HTTP requests answered, by status.",
-                Sample::by("status", tally.answers.iter().map(|(status, n)| (status, *n))),
+                MetricSample::by("status", tally.answers.iter().map(|(status, n)| (status, *n))),
             ),
             Family::counter(
                 "pidflow.http.connections.cut",
                 "{connection}",
                 "HTTP connections closed by the agent before their time, by reason.",
-                Sample::by("reason", tally.cuts.iter().map(|(why, n)| (why.name(), *n))),
+                MetricSample::by("reason", tally.cuts.iter().map(|(why, n)| (why.name(), *n))),
             ),
         ]
     }

@@ -6,14 +6,14 @@ use pidflow_schema::ELEMENTS;
 use serde::Deserialize;
 
 use super::problem::AnyRefusal;
-use super::query::Asked;
+use super::query::QueryParameters;
 use crate::element_description::ElementDescription;
 use crate::published::Published;
 
-/// There is nothing to ask.
+/// No parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
+pub(super) struct NoParameters {}
 
 /// Every element of a flow record: names, numbers, type, unit, meaning
 #[utoipa::path(
@@ -22,6 +22,9 @@ pub(super) struct Nothing {}
     operation_id = "elements",
     responses((status = 200, description = "In the order of records.", body = Vec<ElementDescription>), AnyRefusal)
 )]
-pub(super) async fn page(State(published): State<Published>, _: Asked<Nothing>) -> Json<Vec<ElementDescription>> {
+pub(super) async fn page(
+    State(published): State<Published>,
+    _: QueryParameters<NoParameters>,
+) -> Json<Vec<ElementDescription>> {
     Json(ELEMENTS.iter().map(|e| ElementDescription::new(e, published.own_pen)).collect())
 }

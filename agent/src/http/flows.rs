@@ -15,12 +15,12 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::paged::{self, Page, Walked};
 use super::problem::{AnyRefusal, Problem};
-use super::query::{Address, Asked, AtCursor, Limit, Moment, Name, Pid, Port, ProtocolName};
+use super::query::{Address, AtCursor, Limit, Moment, Name, Pid, Port, ProtocolName, QueryParameters};
 use crate::published::Published;
 use crate::published::recent::cursor::Place;
 use crate::select::{Period, ProcessFilter, RecordFilter};
 
-/// What can be asked. Everything that is asked must hold.
+/// Query parameters. All given conditions must hold.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -88,9 +88,9 @@ impl Query {
 
 /// The latest flow records, newest first, as the JSON exporter writes them
 ///
-/// A flow that goes on has a record at least once per active timeout. Pages stay as they are while new records come in:
-/// what is new stands before the first one. What is forgotten meanwhile (`--recent-flows`) is missing from the later ones,
-/// which say so: `forgotten` is true where it would have been in this page or one that is still to come.
+/// A flow that continues has a record at least once per active timeout. Pages stay the same while new records arrive:
+/// new records are placed before the first page. Records evicted meanwhile (`--recent-flows`) are missing from later pages,
+/// which report it: `forgotten` is true if they belonged to this page or a later one.
 #[utoipa::path(
     get,
     path = "/api/flows",
@@ -102,7 +102,10 @@ impl Query {
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(published): State<Published>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
+pub(super) async fn page(
+    State(published): State<Published>,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<Response, Problem> {
     let walk = AtCursor::or_start(query.cursor).ok_or_else(gone)?;
     let limit = Limit::or_usual(query.limit);
     let filter = query.filter();
@@ -117,9 +120,9 @@ pub(super) async fn page(State(published): State<Published>, Asked(query): Asked
     Ok(Page::new("flows", found, limit, walked).into_response(encode))
 }
 
-/// Places of another run mean nothing in this one.
+/// Cursors of another run are not valid in this one.
 pub(super) fn gone() -> Problem {
-    Problem::new(StatusCode::GONE, "cursor: this one is of an earlier run of the agent; begin without it")
+    Problem::new(StatusCode::GONE, "cursor: it belongs to an earlier run of the agent; start again without a cursor")
 }
 
 /// A page of records.

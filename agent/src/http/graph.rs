@@ -11,14 +11,14 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem::AnyRefusal;
 use super::processes::percent;
-use super::query::{Asked, Limit, Name};
+use super::query::{Limit, Name, QueryParameters};
 use crate::metrics::node::Node;
 use crate::metrics::sums::Traffic;
 use crate::metrics::talk::Ends;
 use crate::published::Published;
 use crate::published::recent::Known;
 
-/// What can be asked.
+/// Query parameters.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -26,7 +26,7 @@ pub(super) struct Query {
     /// Only the edges of processes of this name, and the nodes at their other ends.
     #[param(inline)]
     process: Option<Name>,
-    /// Only the edges with the most octets, so many of them; 100 when absent.
+    /// Maximum number of edges, those with the most bytes; 100 when absent.
     #[param(inline)]
     limit: Option<Limit>,
 }
@@ -45,13 +45,13 @@ struct GraphNode {
     title: String,
     /// The host; empty for an address.
     subtitle: String,
-    /// Octets of all its edges.
+    /// Bytes of all its edges.
     mainstat: u64,
     #[serde(flatten)]
     details: Details,
 }
 
-/// Of a node's process, the one that was seen last if there are several; absent is what is not known.
+/// The node's process, the last seen if there are several; unknown values are absent.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct Details {
     /// How many processes of the name are known.
@@ -64,10 +64,10 @@ struct Details {
     /// Its parents as `name(pid)` joined by `<`, nearest first.
     #[serde(rename = "detail__ancestors", skip_serializing_if = "Option::is_none")]
     ancestors: Option<String>,
-    /// Resident memory, octets.
+    /// Resident memory, bytes.
     #[serde(rename = "detail__memory_actual", skip_serializing_if = "Option::is_none")]
     memory_actual: Option<u64>,
-    /// Its peak, octets.
+    /// Its peak, bytes.
     #[serde(rename = "detail__memory_peak", skip_serializing_if = "Option::is_none")]
     memory_peak: Option<u64>,
     /// Percent of one core during its latest flow.
@@ -87,7 +87,7 @@ struct GraphEdge {
     id: String,
     source: String,
     target: String,
-    /// Octets of both directions.
+    /// Bytes of both directions.
     mainstat: u64,
     /// Flows that ended.
     secondarystat: u64,
@@ -107,7 +107,10 @@ struct GraphEdge {
     params(Query),
     responses((status = 200, description = "The graph of the edges that have metrics of their own.", body = Graph), AnyRefusal)
 )]
-pub(super) async fn page(State(published): State<Published>, Asked(query): Asked<Query>) -> Json<Graph> {
+pub(super) async fn page(
+    State(published): State<Published>,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Json<Graph> {
     let limit = Limit::or_usual(query.limit);
     let status = published.status();
     let is_asked = |(source, target): &Ends| {

@@ -1,4 +1,4 @@
-//! What every request must pass before a page sees it.
+//! Checks that every request must pass before it reaches a page.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::counts::Counts;
 use super::limits;
 use super::problem::Problem;
 
-/// Of every answer: not to be stored, of the type that it says, and no part of another page.
+/// Headers of every answer: no caching, no content sniffing, no framing.
 const HEADERS: [(HeaderName, &str); 3] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -44,15 +44,18 @@ pub(super) struct Guard {
 impl Guard {
     fn check(&self, request: &Request) -> Result<(), Problem> {
         check_host(request)?;
-        if request.uri().to_string().len() > limits::URI {
-            return Err(Problem::new(StatusCode::URI_TOO_LONG, format!("a URI has at most {} bytes", limits::URI)));
+        if request.uri().to_string().len() > limits::MAX_URI_BYTES {
+            return Err(Problem::new(
+                StatusCode::URI_TOO_LONG,
+                format!("a URI has at most {} bytes", limits::MAX_URI_BYTES),
+            ));
         }
-        if fields_length(request) > limits::FIELDS {
-            let line = format!("header fields have at most {} bytes", limits::FIELDS);
+        if fields_length(request) > limits::MAX_FIELD_BYTES {
+            let line = format!("header fields have at most {} bytes", limits::MAX_FIELD_BYTES);
             return Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, line));
         }
-        if request.body().size_hint().lower() > limits::BODY {
-            let line = format!("a body has at most {} bytes, and no page needs one", limits::BODY);
+        if request.body().size_hint().lower() > limits::MAX_BODY_BYTES {
+            let line = format!("a body has at most {} bytes, and no page needs one", limits::MAX_BODY_BYTES);
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, line));
         }
         self.check_name(request)?;
@@ -65,7 +68,7 @@ impl Guard {
         let wait = self.budget.wait(client.group(), Instant::now());
         tokio::time::sleep(wait.min(limits::MAX_DELAY)).await;
         let turn = Arc::clone(&self.turn).acquire_owned().await;
-        let turn = turn.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the agent ends"))?;
+        let turn = turn.map_err(|_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the agent is shutting down"))?;
         let wait = self.budget.wait(client.group(), Instant::now());
         if wait.is_zero() || is_health { Ok(turn) } else { Err(Problem::too_much(wait)) }
     }
@@ -104,7 +107,7 @@ fn check_host(request: &Request) -> Result<(), Problem> {
     match request.headers().get_all(header::HOST).iter().count() {
         1 => Ok(()),
         0 if request.version() < Version::HTTP_11 => Ok(()),
-        n => Err(Problem::new(StatusCode::BAD_REQUEST, format!("{n} Host header fields, where one is needed"))),
+        n => Err(Problem::new(StatusCode::BAD_REQUEST, format!("{n} Host header fields; exactly one is required"))),
     }
 }
 
@@ -113,7 +116,7 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let client = request.extensions().get::<Client>().copied();
     let is_health = HEALTH.contains(&request.uri().path());
     let paced = match client {
-        // The first question for health on a connection is never delayed: whoever restarts agents asks once.
+        // The first question for health on a connection is never delayed: a supervisor's probe asks once.
         Some(client) if !(is_health && client.is_first) => guard.pace(client, is_health).await.map(Some),
         _ => Ok(None),
     };

@@ -26,8 +26,8 @@ pub(super) async fn live(State(published): State<Published>) -> (StatusCode, Str
 
 /// Whether everything is attached and running, with reasons
 ///
-/// What works less well than it could is said in both cases. Receivers that are away are no reason: records wait for them
-/// (`/metrics` says how many), and the agent sees flows and answers all the same.
+/// What is degraded is named in both cases. Receivers that are away are no reason: records wait for them
+/// (`/metrics` says how many), and the agent sees flows and answers anyway.
 #[utoipa::path(
     get,
     path = "/readyz",

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 
-use super::elements::Nothing;
+use super::elements::NoParameters;
 use super::problem::AnyRefusal;
-use super::query::Asked;
+use super::query::QueryParameters;
 use crate::host::HostFigures;
 use crate::published::Published;
 
@@ -25,6 +25,9 @@ use crate::published::Published;
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(published): State<Published>, _: Asked<Nothing>) -> Json<Option<Arc<HostFigures>>> {
+pub(super) async fn page(
+    State(published): State<Published>,
+    _: QueryParameters<NoParameters>,
+) -> Json<Option<Arc<HostFigures>>> {
     Json(published.status().host.clone())
 }

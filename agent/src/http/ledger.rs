@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 
-use super::elements::Nothing;
+use super::elements::NoParameters;
 use super::problem::AnyRefusal;
-use super::query::Asked;
+use super::query::QueryParameters;
 use crate::ledger::Ledger;
 use crate::published::Published;
 
@@ -31,6 +31,9 @@ use crate::published::Published;
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(published): State<Published>, _: Asked<Nothing>) -> Json<Option<Arc<Ledger>>> {
+pub(super) async fn page(
+    State(published): State<Published>,
+    _: QueryParameters<NoParameters>,
+) -> Json<Option<Arc<Ledger>>> {
     Json(published.status().ledger.clone())
 }

@@ -1,4 +1,4 @@
-//! Which user a connection over loopback comes from, as the kernel's table of sockets says.
+//! Which user a connection over loopback comes from, by the kernel's table of sockets.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::client::Client;
 /// What the kernel shows for a user that the agent's user namespace does not have (`/proc/sys/kernel/overflowuid`).
 const UNMAPPED_UID: u32 = 65_534;
 const ROOT: u32 = 0;
-/// The answer has one socket, and attributes that nobody asked for.
+/// The answer has one socket, and attributes that were not requested.
 const ANSWER_BYTES: usize = 4096;
 
 /// Asks the kernel with sock_diag(7), for one socket at a time: it finds that by its hash, however many there are.
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn another_user_is_told_from_root() {
+    fn another_user_is_distinguished_from_root() {
         let users = LocalUsers::open().unwrap();
         if pidflow_skip::without_root("another_user_is_told_from_root") {
             return;

@@ -17,7 +17,7 @@ use crate::published::loops::Scraper;
 /// Prometheus and those that scrape as it does send this.
 const SCRAPE: &str = "x-prometheus-scrape-timeout-seconds";
 
-/// The scraper that a request comes from; none: somebody who wants to know how it is now.
+/// The scraper that a request comes from; none: a client that wants the current values.
 fn scraper(request: &Parts) -> Option<Scraper> {
     request.headers.get(SCRAPE)?;
     let peer = request.extensions.get::<Client>()?.address.ip();
@@ -26,12 +26,12 @@ fn scraper(request: &Parts) -> Option<Scraper> {
 }
 
 /// Who asks, and for which format.
-pub(super) struct Asker {
+pub(super) struct MetricsRequest {
     scraper: Option<Scraper>,
     format: Format,
 }
 
-impl<S: Sync> FromRequestParts<S> for Asker {
+impl<S: Sync> FromRequestParts<S> for MetricsRequest {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -43,7 +43,7 @@ impl<S: Sync> FromRequestParts<S> for Asker {
 
 /// Metrics for Prometheus, in its text format, OpenMetrics 1.0 or protobuf, as `Accept` says
 ///
-/// A scrape loop (a client that sends `X-Prometheus-Scrape-Timeout-Seconds`) sees zero once for each counter of a talker that
+/// A scrape loop (a client that sends `X-Prometheus-Scrape-Timeout-Seconds`) sees zero once for each counter that
 /// is new to it, so that `rate` and `increase` include what was counted before.
 #[utoipa::path(
     get,
@@ -62,7 +62,7 @@ impl<S: Sync> FromRequestParts<S> for Asker {
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(published): State<Published>, asker: Asker) -> impl IntoResponse {
+pub(super) async fn page(State(published): State<Published>, asker: MetricsRequest) -> impl IntoResponse {
     let pieces = asker.format.pieces(published.families_for(asker.scraper.as_ref()));
     let body = Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, Infallible>)));
     ([(CONTENT_TYPE, asker.format.content_type()), (VARY, "accept")], body)
@@ -76,14 +76,14 @@ mod tests {
 
     use super::*;
     use crate::allocated;
-    use crate::metrics::talk::Talk;
+    use crate::metrics::talk::TrafficSums;
     use crate::published::recent::Recent;
     use crate::published::status::Status;
 
     /// `--max-edges`.
     const EDGES: u32 = 1000;
-    /// Statuses that are told within the time that an answer may take.
-    const STATUSES: usize = super::super::limits::ANSWER.as_secs() as usize + 1;
+    /// Statuses that are published within the time that an answer may take.
+    const STATUSES: usize = super::super::limits::ANSWER_TIMEOUT.as_secs() as usize + 1;
     /// What each reader may cost, bytes, and each status.
     const READER: usize = 64 * 1024;
     const STATUS: usize = EDGES as usize * 2048;
@@ -91,16 +91,17 @@ mod tests {
     #[tokio::test]
     async fn readers_that_take_nothing_hold_up_little() {
         let published = Published::new("host", 32473, Recent::new(0));
-        let mut talk = Talk::new(EDGES as usize);
+        let mut talk = TrafficSums::new(EDGES as usize);
         (0..2 * EDGES).for_each(|i| talk.count(&crate::sample::record(i, i as u16, 1000), 1));
         let (before, mut readers, mut page) = (allocated::octets(), Vec::new(), 0);
-        for n in 0..super::super::limits::CONNECTIONS {
+        for n in 0..super::super::limits::MAX_CONNECTIONS {
             if n < STATUSES {
                 published.publish(Status { talk: talk.shown(), ..Status::default() });
             }
-            let answer = super::page(State(published.clone()), Asker { scraper: None, format: Format::OpenMetrics })
-                .await
-                .into_response();
+            let answer =
+                super::page(State(published.clone()), MetricsRequest { scraper: None, format: Format::OpenMetrics })
+                    .await
+                    .into_response();
             let mut body = answer.into_body().into_data_stream();
             page = body.next().await.unwrap().unwrap().len();
             readers.push(body);

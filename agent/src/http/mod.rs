@@ -62,10 +62,10 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// Opens them.
+    /// Opens the ports.
     ///
     /// # Errors
-    /// One that was asked for is taken or may not be used.
+    /// A configured port is in use or may not be used.
     pub(crate) fn open(settings: Settings) -> Result<Self> {
         let [main, metrics] = settings.bind()?;
         Ok(Self { main, metrics, settings })
@@ -114,7 +114,7 @@ impl Ports {
     }
 }
 
-/// One port, and what is served there to whom.
+/// One port, with its pages and access rules.
 struct Port {
     listener: TcpListener,
     pages: Router<Published>,
@@ -159,7 +159,7 @@ fn block_on(listener: TcpListener, server: Server) -> Result<()> {
 fn routes(pages: Router<Published>, published: Published, guard: Guard) -> Router {
     pages
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "read only: GET or HEAD"))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such page; / lists those that there are"))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such page; / lists all pages"))
         .layer(axum::middleware::from_fn_with_state(guard, guard::guard))
         .with_state(published)
 }

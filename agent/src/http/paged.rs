@@ -12,7 +12,7 @@ use super::limits;
 use crate::published::recent::cursor::{Cursor, PATTERN, Place};
 
 /// Bytes after which a piece is handed out: a client that does not read costs no more memory than one and an entry.
-const PIECE: usize = 64 * 1024;
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// What there is to say of the walk that a page is part of.
 pub(super) struct Walked {
@@ -38,7 +38,7 @@ impl<T: Send + 'static> Page<T> {
         Self { name, entries: found.into(), has_more, walked }
     }
 
-    /// The answer; `encode` appends one line for an entry. It ends early once it has [`limits::PAGE_BYTES`].
+    /// The answer; `encode` appends one line for an entry. It ends early once it has [`limits::MAX_PAGE_BYTES`].
     pub(super) fn into_response(self, encode: impl Fn(&T, &mut Vec<u8>) + Send + 'static) -> Response {
         let pieces = Pieces { page: self, encode, bytes: 0, last: None, is_over: false };
         let body = Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, Infallible>)));
@@ -68,8 +68,8 @@ impl<T, F: Fn(&T, &mut Vec<u8>)> Iterator for Pieces<T, F> {
         if self.bytes == 0 {
             piece.extend_from_slice(format!("{{\"{}\":[\n", self.page.name).as_bytes());
         }
-        while piece.len() < PIECE && !self.is_over {
-            let is_large = self.bytes + piece.len() >= limits::PAGE_BYTES;
+        while piece.len() < PIECE_BYTES && !self.is_over {
+            let is_large = self.bytes + piece.len() >= limits::MAX_PAGE_BYTES;
             match self.page.entries.pop_front() {
                 Some((place, entry)) if !is_large || self.last.is_none() => self.append(place, &entry, &mut piece),
                 rest => self.end(rest.is_some(), &mut piece),
@@ -155,14 +155,14 @@ mod tests {
         const MIB: usize = 1024 * 1024;
         let all = |sizes: &[usize]| sizes.iter().enumerate().map(|(i, n)| (Place(1000 - i as u64), *n)).collect();
         for (what, sizes, most) in [
-            ("of command lines of 1 MiB", vec![MIB; 100], limits::PAGE_BYTES + 2 * MIB),
+            ("of command lines of 1 MiB", vec![MIB; 100], limits::MAX_PAGE_BYTES + 2 * MIB),
             (
                 "of small ones and one that is larger than a page",
                 [vec![10; 50], vec![6 * MIB], vec![10; 50]].concat(),
                 8 * MIB,
             ),
             ("each larger than a page", vec![5 * MIB; 3], 6 * MIB),
-            ("which just fill it", vec![limits::PAGE_BYTES / 2; 5], limits::PAGE_BYTES * 2),
+            ("which just fill it", vec![limits::MAX_PAGE_BYTES / 2; 5], limits::MAX_PAGE_BYTES * 2),
         ] {
             let (lengths, pages) = walk(all(&sizes), 500).await;
             assert_eq!(lengths, sizes, "{what}");

@@ -26,7 +26,7 @@ impl Problem {
     /// The client has used its share of CPU time, and has more after this time.
     pub(super) fn too_much(wait: Duration) -> Self {
         let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
-        let line = format!("too many requests that cost much; ask again in {seconds} s");
+        let line = format!("too many expensive requests; retry in {seconds} s");
         Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, line) }
     }
 }
@@ -50,21 +50,21 @@ impl IntoResponse for Problem {
 /// The refusals of every page, for the description.
 pub(super) struct AnyRefusal;
 
-const ANY: [(&str, &str); 9] = [
+const COMMON_REFUSALS: [(&str, &str); 9] = [
     ("400", "The request is malformed, or a query parameter is unknown or has a bad value; the line names it."),
-    ("401", "A bearer token is needed, and it was not given or is wrong."),
-    ("403", "A client certificate is needed, or this is loopback without a token and another user's."),
+    ("401", "A bearer token is required; it is missing or wrong."),
+    ("403", "A client certificate is required, or on loopback without a token: the client belongs to another user."),
     ("408", "The request did not arrive within 10 s. The connection is closed."),
-    ("413", "The request has a body, and that is too large."),
+    ("413", "The request's body is too large."),
     ("414", "The URI is too long."),
-    ("421", "The host is a name, where without credentials on loopback it must be an IP address or localhost."),
+    ("421", "The Host is a name; on loopback without credentials it must be an IP address or localhost."),
     ("429", "The client has used its share of CPU time; Retry-After says when it has more. The connection is closed."),
     ("431", "The request's header fields are too large."),
 ];
 
 impl utoipa::IntoResponses for AnyRefusal {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        ANY.iter().map(|(status, why)| ((*status).to_owned(), RefOr::T(one_line(why)))).collect()
+        COMMON_REFUSALS.iter().map(|(status, why)| ((*status).to_owned(), RefOr::T(one_line(why)))).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::flows::gone;
 use super::paged::{self, Page, Walked};
 use super::problem::{AnyRefusal, Problem};
-use super::query::{Asked, AtCursor, Limit, Moment, Name, Pid};
+use super::query::{AtCursor, Limit, Moment, Name, Pid, QueryParameters};
 use crate::published::Published;
 use crate::published::recent::cursor::Place;
 use crate::published::recent::{Known, Sums};
@@ -20,7 +20,7 @@ use crate::select::{Period, ProcessFilter};
 
 const MILLISECOND_NS: u64 = 1_000_000;
 
-/// What can be asked. Everything that is asked must hold.
+/// Query parameters. All given conditions must hold.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -76,8 +76,8 @@ impl Query {
 
 /// The processes that have or had flows, the latest known first, with parents, resources and sums
 ///
-/// At most 10000; the one without a record for longest is forgotten first. Sums are those of the records since the process
-/// became known. `forgotten` is true when any process was forgotten since the first of these pages was asked for, so that
+/// At most 10000; the least recently seen is evicted first. Sums are those of the records since the process
+/// became known. `forgotten` is true when any process was evicted since the first of these pages was requested, so that
 /// some may be missing.
 #[utoipa::path(
     get,
@@ -90,7 +90,10 @@ impl Query {
         AnyRefusal
     )
 )]
-pub(super) async fn page(State(published): State<Published>, Asked(query): Asked<Query>) -> Result<Response, Problem> {
+pub(super) async fn page(
+    State(published): State<Published>,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<Response, Problem> {
     let walk = AtCursor::or_start(query.cursor).ok_or_else(gone)?;
     let limit = Limit::or_usual(query.limit);
     let (process, period) = (query.process(), query.period());
@@ -166,7 +169,7 @@ struct Pod<'a> {
     container: &'a str,
 }
 
-/// Its father.
+/// Its parent process.
 #[derive(Debug, Serialize, ToSchema)]
 struct Father<'a> {
     pid: u32,
@@ -181,10 +184,10 @@ struct Father<'a> {
 /// What it used, as of the latest flow for which that is known.
 #[derive(Debug, Serialize, ToSchema)]
 struct Usage {
-    /// Resident memory, octets.
+    /// Resident memory, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_actual: Option<u64>,
-    /// Its peak, octets.
+    /// Its peak, bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_peak: Option<u64>,
     /// CPU during that flow, percent of one core.
@@ -212,9 +215,9 @@ struct Totals {
     records_as_destination: u64,
     /// Connection attempts of it that failed.
     failures: u64,
-    /// Octets that it sent, from the IP header on.
+    /// Bytes that it sent, from the IP header on.
     bytes_sent: u64,
-    /// Octets that it received.
+    /// Bytes that it received.
     bytes_received: u64,
     /// Packets that it sent.
     packets_sent: u64,

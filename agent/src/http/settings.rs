@@ -68,7 +68,7 @@ impl Settings {
         if self.tls.is_some() { "HTTPS" } else { "HTTP" }
     }
 
-    /// Whether who asks must show who he is.
+    /// Whether clients must authenticate.
     pub(super) const fn has_credentials(&self) -> bool {
         self.token.is_some() || self.has_client_authority
     }
@@ -76,7 +76,7 @@ impl Settings {
     /// Opens the ports.
     ///
     /// # Errors
-    /// One that was asked for is taken or may not be used.
+    /// A configured port is in use or may not be used.
     pub(super) fn bind(&self) -> Result<[Option<TcpListener>; 2]> {
         let main = bind(&self.listen, "--listen");
         let main = match main {
@@ -118,7 +118,11 @@ fn resolve(listen: &Listen, option: &str) -> Result<Vec<SocketAddr>> {
     let Listen::At(address) = listen else { return Ok(Vec::new()) };
     let found = address.to_socket_addrs();
     let found: Vec<_> = found
-        .with_context(|| format!("{option} {address} is no address to listen on; one is 127.0.0.1:9435, or \"off\""))?
+        .with_context(|| {
+            format!(
+                "{option} {address} is not an address to listen on; write HOST:PORT, such as 127.0.0.1:9435, or \"off\""
+            )
+        })?
         .collect();
     ensure!(!found.is_empty(), "{option} {address}: the name has no address");
     Ok(found)
@@ -130,7 +134,7 @@ fn bind(addresses: &[SocketAddr], option: &str) -> Result<Option<TcpListener>> {
         format!("cannot listen on {first} for HTTP; choose another with {option} ADDR or {option} off")
     })?;
     // The standard library's queue is too short for a flood of connections.
-    rustix::net::listen(&listener, limits::BACKLOG).context("cannot lengthen the queue of the HTTP socket")?;
+    rustix::net::listen(&listener, limits::ACCEPT_BACKLOG).context("cannot lengthen the queue of the HTTP socket")?;
     listener.set_nonblocking(true).context("cannot make the HTTP socket non-blocking")?;
     Ok(Some(listener))
 }

@@ -141,13 +141,13 @@ async fn pods_and_namespaces_are_found() {
     assert_eq!(names(&published, "pod=web").await, [""; 0], "names are given in full");
 }
 
-/// Octets of the flows of a page.
+/// Bytes of the flows of a page.
 fn octets(page: &Value) -> Vec<u64> {
     page["flows"].as_array().unwrap().iter().map(|f| f["IN_BYTES"].as_u64().unwrap()).collect()
 }
 
 #[tokio::test]
-async fn what_is_forgotten_between_two_pages_is_told() {
+async fn evictions_between_two_pages_are_reported() {
     let published = published(4);
     let add = |octets, process: &str| published.recent.add(&[record(octets, process, None)].into());
     (1..=4).for_each(|n| add(n, if n == 1 { "other" } else { "mine" }));
@@ -173,7 +173,7 @@ async fn what_is_forgotten_between_two_pages_is_told() {
 }
 
 #[tokio::test]
-async fn processes_that_are_forgotten_between_two_pages_are_told() {
+async fn evictions_of_processes_between_two_pages_are_reported() {
     let published = published(1);
     let add = |n| published.recent.add(&[record(n, "p", None)].into());
     (1..=10_001).for_each(add);
@@ -185,7 +185,7 @@ async fn processes_that_are_forgotten_between_two_pages_are_told() {
     assert_eq!(json(&published, &rest).await["forgotten"], true);
 }
 
-/// A lock that whoever asks still held would never be given here.
+/// A lock that a request still held could never be taken here.
 #[test]
 fn who_asks_does_not_hold_up_the_pipeline() {
     let published = published(10);
@@ -261,7 +261,7 @@ async fn paced(path: &str, used: Duration, is_first: bool) -> (u16, Option<Strin
 }
 
 #[tokio::test]
-async fn whoever_costs_much_is_delayed_and_then_refused_and_health_is_not() {
+async fn expensive_clients_are_delayed_then_refused_and_health_is_not() {
     let (little, much) = (Duration::from_secs(4), Duration::from_secs(7));
     for path in ["/metrics", "/", "/api/flows", "/nowhere"] {
         assert_ne!(paced(path, little, false).await.0, 429, "{path}");

@@ -100,7 +100,7 @@ impl Files {
         Ok(Self { certificate: certificate.into(), key: key.into(), seen, current })
     }
 
-    /// Takes up what has changed since the last check; none: nothing has. A pair that does not match, or of which one half
+    /// Loads files that changed since the last check; none: nothing has changed. A pair that does not match, or of which one half
     /// is still to be written, leaves the old one in its place, and is an error once.
     fn reload(&mut self) -> Option<Result<()>> {
         let now = [Stamp::of(&self.certificate), Stamp::of(&self.key)];
@@ -116,7 +116,7 @@ impl Files {
         match self.reload() {
             None => {}
             Some(Ok(())) => tracing::info!("HTTPS uses the new certificate of {}", self.certificate.display()),
-            Some(Err(e)) => tracing::error!("HTTPS keeps its present certificate: {e:#}"),
+            Some(Err(e)) => tracing::error!("HTTPS keeps its current certificate: {e:#}"),
         }
     }
 }
@@ -132,12 +132,12 @@ fn client_verifier(file: &Path) -> Result<Arc<dyn ClientCertVerifier>> {
     for certificate in chain(file)? {
         roots
             .add(certificate)
-            .with_context(|| format!("{} has a certificate that is no authority's", file.display()))?;
+            .with_context(|| format!("{} has a certificate that is not a CA certificate", file.display()))?;
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()))
         .allow_unauthenticated()
         .build()
-        .with_context(|| format!("cannot trust clients by {}", file.display()))
+        .with_context(|| format!("cannot use {} as client certificate authorities", file.display()))
 }
 
 fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_pair_is_taken_up_and_a_broken_one_is_not() {
+    async fn a_new_key_pair_is_loaded_and_a_broken_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let (certificate, key) = (dir.path().join("certificate"), dir.path().join("key"));
         let put = |file: &Path, text: &str| {

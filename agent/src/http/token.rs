@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use subtle::ConstantTimeEq;
 
-/// The variable that may hold it. Not an option: whoever may list processes sees flags.
+/// The variable that may hold it. Not an option: everybody who may list processes sees flags.
 const VARIABLE: &str = "PIDFLOW_TOKEN";
 
 /// Whether the variable holds something.

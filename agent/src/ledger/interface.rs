@@ -22,7 +22,7 @@ pub(crate) struct KernelAccount {
     pub(crate) dropped: u64,
 }
 
-/// What became of the packets of one interface. Bytes are those of whole frames.
+/// The outcome of the packets of one interface. Bytes are those of whole frames.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct InterfaceAccount {
     /// Its name; `any` for the socket of all interfaces, `other` for those that have no account of their own.

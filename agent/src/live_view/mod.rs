@@ -1,4 +1,4 @@
-//! What `pidflow run` shows on a terminal.
+//! The live view that `pidflow run` shows on a terminal.
 
 mod render;
 mod rows;

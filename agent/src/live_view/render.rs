@@ -40,7 +40,7 @@ impl Totals {
 }
 
 /// Columns that do not depend on the width: service, bytes, rate, packets, and the blanks.
-const FIXED: usize = 10 + 7 + 9 + 6 + 4 + 3;
+const FIXED_COLUMNS: usize = 10 + 7 + 9 + 6 + 4 + 3;
 
 /// The screen, at most `height` lines of at most `width` columns.
 pub(crate) fn screen(totals: &Totals, rows: &Rows, (width, height): (usize, usize), note: &str) -> Vec<String> {
@@ -119,7 +119,7 @@ fn heading(width: usize) -> String {
 }
 
 fn line(width: usize, [source, destination, service]: [&str; 3], [bytes, rate, packets]: &[String; 3]) -> String {
-    let ends = width.saturating_sub(FIXED);
+    let ends = width.saturating_sub(FIXED_COLUMNS);
     let (left, right) = (ends.div_ceil(2), ends / 2);
     let text = format!(
         "{} → {} {} {bytes:>7} {rate:>9} {packets:>6}",

@@ -16,20 +16,20 @@ const MAX_PIDS: usize = 1000;
 /// What makes a row: names, not processes, so that a hundred short-lived ones do not fill the screen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
-    source: Party,
-    destination: Party,
+    source: RowEnd,
+    destination: RowEnd,
     /// `tcp:443`.
     pub(crate) service: String,
 }
 
-/// Who stands at one end of a row.
+/// A process or an address at one end of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Party {
+enum RowEnd {
     Process(Arc<str>),
     Address(IpAddr),
 }
 
-impl Party {
+impl RowEnd {
     fn of(end: &ProcessEnd, address: IpAddr) -> Self {
         end.process.as_ref().map_or(Self::Address(address), |p| Self::Process(Arc::clone(&p.name)))
     }
@@ -160,8 +160,8 @@ fn drawn(rate: u64, key: &Key, row: &Row) -> Drawn {
 
 fn key(r: &FlowRecord) -> Key {
     Key {
-        source: Party::of(&r.source, r.flow.source),
-        destination: Party::of(&r.destination, r.flow.destination),
+        source: RowEnd::of(&r.source, r.flow.source),
+        destination: RowEnd::of(&r.destination, r.flow.destination),
         service: service(r),
     }
 }

@@ -1,4 +1,4 @@
-//! Sums over records by everything that tells talkers apart. How they become metrics is in `published/families/`.
+//! Sums of traffic over records, by node, service, user, address and workload. `published/families/` makes metrics of them.
 
 pub(crate) mod node;
 pub(crate) mod nodes;

@@ -8,7 +8,7 @@ use pidflow_schema::{Attribution, ProcessEnd};
 const KERNEL: &str = "[kernel]";
 const UNKNOWN: &str = "[unknown]";
 
-/// Who stands at one end. Not a PID nor a port: those would make a series of every connection.
+/// One end of an edge. Not a PID or a port: these would make a series of every connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Node {
     /// Processes of this name on this host.

@@ -10,20 +10,20 @@ use super::sums::Used;
 use super::top::{Series, Shown, Top};
 
 /// Seconds for which a node is described by the same process, though it has ended: each one described is a series.
-const DESCRIBED_S: u64 = 60;
+const MIN_DESCRIPTION_S: u64 = 60;
 
 /// Process name, user, container id (empty outside of containers) and its pod. The pod follows from the container, but it
 /// may become known later: another series then, so that none changes its labels.
 pub(crate) type NodeKey = (Arc<str>, Arc<str>, Arc<str>, Option<Arc<Pod>>);
 
-/// What its processes have now.
+/// Current resources of the node's processes.
 #[derive(Debug, Clone)]
-pub(crate) struct Present {
-    /// Processes that live.
+pub(crate) struct NodeUsage {
+    /// Running processes.
     pub(crate) processes: u64,
-    /// Their resident memory, octets.
+    /// Their resident memory, bytes.
     pub(crate) memory: u64,
-    /// The most of it that they have had together, or one of them alone by the kernel's account, octets.
+    /// Peak of their memory together, or of one of them by the kernel's account, bytes.
     pub(crate) peak: u64,
     /// One of them: the oldest when it was chosen.
     pub(crate) described_by: Arc<Process>,
@@ -39,7 +39,7 @@ pub(crate) struct Present {
 #[derive(Debug)]
 pub(crate) struct Nodes {
     used: Top<NodeKey, Used>,
-    present: HashMap<NodeKey, Present>,
+    present: HashMap<NodeKey, NodeUsage>,
 }
 
 impl Nodes {
@@ -57,7 +57,7 @@ impl Nodes {
 
     /// Takes over what processes used.
     pub(super) fn usage(&mut self, now_s: u64, tell: impl FnOnce(&mut dyn FnMut(&Usage))) {
-        self.present.values_mut().for_each(Present::begin);
+        self.present.values_mut().for_each(NodeUsage::begin);
         tell(&mut |u| self.one(u, now_s));
         let used = &self.used;
         self.present.retain(|key, _| used.shows(key));
@@ -74,18 +74,18 @@ impl Nodes {
         };
         self.used.count(key.clone(), &used, 0, now_s);
         if self.used.shows(&key) {
-            self.present.entry(key).or_insert_with(|| Present::new(u, now_s)).add(u);
+            self.present.entry(key).or_insert_with(|| NodeUsage::new(u, now_s)).add(u);
         }
     }
 
-    /// Chooses anew which are shown.
+    /// Chooses again which are shown.
     pub(super) fn settle(&mut self, now_s: u64) {
         self.used.settle(now_s);
     }
 
-    /// What the status of this number is to say: those with series of which something was told, what they have, and what
+    /// Contents of the status of this number: nodes with a series and a report, their resources, and what
     /// the others and the withdrawn ones used.
-    pub(super) fn shown(&mut self, number: u64) -> (Shown<NodeKey, Used>, Vec<Present>) {
+    pub(super) fn shown(&mut self, number: u64) -> (Shown<NodeKey, Used>, Vec<NodeUsage>) {
         let shown = self.used.shown(number);
         let told = |one: Series<NodeKey, Used>| {
             let present = self.present.get_mut(&one.key)?;
@@ -101,7 +101,7 @@ fn key(p: &Process) -> NodeKey {
     (Arc::clone(&p.name), Arc::clone(&p.user), Arc::clone(&p.container_id), p.pod.clone())
 }
 
-impl Present {
+impl NodeUsage {
     fn new(u: &Usage, now_s: u64) -> Self {
         Self {
             processes: 0,
@@ -137,7 +137,7 @@ impl Present {
     }
 
     fn end(&mut self, now_s: u64) {
-        let is_due = !self.describes_life && now_s >= self.described_s + DESCRIBED_S;
+        let is_due = !self.describes_life && now_s >= self.described_s + MIN_DESCRIPTION_S;
         if let Some(next) = self.candidate.take().filter(|_| is_due) {
             (self.described_by, self.described_s) = (next, now_s);
         }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_begins_when_something_is_told_of_it() {
+    fn a_series_begins_with_its_first_report() {
         let mut nodes = Nodes::new(2);
         let end = ProcessEnd { process: Some(usage(1, 0, 0).process), ..ProcessEnd::unknown(Attribution::SocketEvent) };
         nodes.has_flow(&end, 100, 0);

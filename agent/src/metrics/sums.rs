@@ -43,7 +43,7 @@ impl Sum for Times {
 /// What flows carried.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Traffic {
-    /// Octets of both directions, IP header included.
+    /// Bytes of both directions, IP header included.
     pub(crate) bytes: u64,
     /// Packets of both directions.
     pub(crate) packets: u64,

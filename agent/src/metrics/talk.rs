@@ -1,4 +1,4 @@
-//! Who talked to whom, summed up by everything that tells talkers apart.
+//! Sums of traffic, by pair of nodes, service, user, address and workload.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use pidflow_engine::process_table::Usage;
 use pidflow_schema::{FlowRecord, ProcessEnd, Protocol};
 
 use super::node::Node;
-use super::nodes::{NodeKey, Nodes, Present};
+use super::nodes::{NodeKey, NodeUsage, Nodes};
 use super::sums::{EdgeSums, Traffic, Used};
 use super::top::{Shown, Top};
 use super::workload::Workload;
@@ -39,20 +39,20 @@ pub(crate) type Service = (Node, Role, u8, u16);
 
 /// All sums. Of those by [`Role`], each record is in one series of either role.
 #[derive(Debug)]
-pub(crate) struct Talk {
+pub(crate) struct TrafficSums {
     edges: Top<Ends, EdgeSums>,
     services: Top<Service, Traffic>,
     users: Top<(Arc<str>, Role), Traffic>,
     addresses: Top<(IpAddr, Role), Traffic>,
     workloads: Top<(Workload, Workload), Traffic>,
     nodes: Nodes,
-    /// Statuses told so far.
+    /// Number of statuses published so far.
     told: u64,
 }
 
 /// What `/metrics` and `/api/graph` print.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TalkShown {
+pub(crate) struct ShownTraffic {
     /// The status's number: 1, 2, …; 0: nothing is known yet.
     pub(crate) number: u64,
     /// Between nodes.
@@ -67,11 +67,11 @@ pub(crate) struct TalkShown {
     pub(crate) workloads: Shown<(Workload, Workload), Traffic>,
     /// What the processes of nodes used.
     pub(crate) nodes: Shown<NodeKey, Used>,
-    /// What those with a series have, in the same order.
-    pub(crate) present: Vec<Present>,
+    /// Current resources of the nodes with a series, in the same order.
+    pub(crate) present: Vec<NodeUsage>,
 }
 
-impl Talk {
+impl TrafficSums {
     /// At most `limit` series of each kind.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
@@ -109,12 +109,12 @@ impl Talk {
         self.edges.count((source, target), &EdgeSums::of(r, traffic), weight, now_s);
     }
 
-    /// Takes over what processes used. `tell` calls its argument for each.
+    /// Adds what processes used. `tell` calls its argument for each process.
     pub(crate) fn usage(&mut self, now_s: u64, tell: impl FnOnce(&mut dyn FnMut(&Usage))) {
         self.nodes.usage(now_s, tell);
     }
 
-    /// Chooses anew what is shown; to be called now and then.
+    /// Chooses again what is shown; to be called now and then.
     pub(crate) fn settle(&mut self, now_s: u64) {
         self.edges.settle(now_s);
         self.services.settle(now_s);
@@ -124,12 +124,12 @@ impl Talk {
         self.nodes.settle(now_s);
     }
 
-    /// What the next status is to say.
-    pub(crate) fn shown(&mut self) -> TalkShown {
+    /// Contents of the next status.
+    pub(crate) fn shown(&mut self) -> ShownTraffic {
         self.told += 1;
         let number = self.told;
         let (nodes, present) = self.nodes.shown(number);
-        TalkShown {
+        ShownTraffic {
             number,
             edges: self.edges.shown(number),
             services: self.services.shown(number),

@@ -1,4 +1,4 @@
-//! Sums by key, bounded: the busiest keys have a series of their own, the rest is "other".
+//! Bounded sums by key: the busiest keys have their own series, the rest is summed up as "other".
 //!
 //! Counters must only grow, whichever keys are shown. So what a key counted while it was not shown is counted as
 //! `other` at that time and stays there; a key that is shown begins at zero; and when a series is withdrawn its sums
@@ -38,7 +38,7 @@ struct Addition<'a, V> {
 }
 
 #[derive(Debug, Default)]
-struct Held<V> {
+struct HeldSeries<V> {
     /// What the series says; none: not shown.
     shown: Option<V>,
     /// The first status that says it; none: it has been in none.
@@ -51,7 +51,7 @@ struct Held<V> {
     last_s: u64,
 }
 
-impl<V: Sum> Held<V> {
+impl<V: Sum> HeldSeries<V> {
     /// Adds to the series, or else to `other`.
     fn count(&mut self, a: Addition<'_, V>, other: &mut V) {
         self.weight += a.weight;
@@ -59,7 +59,7 @@ impl<V: Sum> Held<V> {
         self.shown.as_mut().unwrap_or(other).add(a.sums);
     }
 
-    /// How much it deserves a series: one that has it keeps it unless another is twice as heavy.
+    /// Its claim to a series: a key keeps its series unless another is twice as heavy.
     fn claim(&self, now_s: u64) -> f64 {
         match now_s.saturating_sub(self.last_s) {
             idle if idle > IDLE_S => 0.0,
@@ -68,7 +68,7 @@ impl<V: Sum> Held<V> {
         }
     }
 
-    /// How much it deserves its place. The bits of floating point numbers that are not negative are in the numbers' order.
+    /// Its claim to its place. The bits of floating point numbers that are not negative are in the numbers' order.
     const fn rank(&self) -> u64 {
         (self.weight + self.inherited).to_bits()
     }
@@ -79,7 +79,7 @@ impl<V: Sum> Held<V> {
 pub(crate) struct Top<K, V> {
     limit: usize,
     shown: usize,
-    held: HashMap<K, Held<V>, RandomState>,
+    held: HashMap<K, HeldSeries<V>, RandomState>,
     /// Every candidate once, with a rank that it had; it may have risen since.
     lightest: BinaryHeap<Reverse<(u64, K)>>,
     fading: Fading,
@@ -90,7 +90,7 @@ pub(crate) struct Top<K, V> {
 /// What one series says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Series<K, V> {
-    /// Of whom.
+    /// The key that it counts for.
     pub(crate) key: K,
     /// Number of the first status that has it.
     pub(crate) since: u64,
@@ -103,9 +103,9 @@ pub(crate) struct Series<K, V> {
 pub(crate) struct Shown<K, V> {
     /// In the order of their keys.
     pub(crate) series: Vec<Series<K, V>>,
-    /// What keys without a series counted.
+    /// Sums of keys without a series.
     pub(crate) other: V,
-    /// What series that were withdrawn had counted.
+    /// Sums of withdrawn series.
     pub(crate) retired: V,
 }
 
@@ -148,16 +148,16 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
     }
 
     /// A place for a new key; what weighs nothing takes none from another.
-    fn place(&mut self, weight: f64) -> Option<Held<V>> {
+    fn place(&mut self, weight: f64) -> Option<HeldSeries<V>> {
         if self.shown < self.limit {
             self.shown += 1;
-            return Some(Held { shown: Some(V::default()), ..Held::default() });
+            return Some(HeldSeries { shown: Some(V::default()), ..HeldSeries::default() });
         }
         if self.lightest.len() < self.limit * CANDIDATES {
-            return Some(Held::default());
+            return Some(HeldSeries::default());
         }
         let inherited = if weight > 0.0 { self.displace() } else { None };
-        Some(Held { inherited: inherited?, ..Held::default() })
+        Some(HeldSeries { inherited: inherited?, ..HeldSeries::default() })
     }
 
     /// Takes the place of the lightest candidate; its weight. Ranks are brought up to date as far as they are met: at
@@ -166,7 +166,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         loop {
             let mut lightest = self.lightest.peek_mut()?;
             let Reverse((noted, key)) = &mut *lightest;
-            match self.held.get(key).map(Held::rank) {
+            match self.held.get(key).map(HeldSeries::rank) {
                 Some(rank) if rank > *noted => *noted = rank,
                 _ => {
                     let Reverse((rank, key)) = PeekMut::pop(lightest);
@@ -177,7 +177,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         }
     }
 
-    /// Chooses anew which keys are shown; to be called now and then.
+    /// Chooses again which keys are shown; to be called now and then.
     pub(crate) fn settle(&mut self, now_s: u64) {
         self.fade(now_s);
         let mut claims: Vec<(f64, K)> = self.held.iter().map(|(key, h)| (h.claim(now_s), key.clone())).collect();
@@ -219,9 +219,9 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         self.held.get(key).is_some_and(|h| h.shown.is_some())
     }
 
-    /// What the status of this number is to say.
+    /// Contents of the status of this number.
     pub(crate) fn shown(&mut self, number: u64) -> Shown<K, V> {
-        let one = |(key, held): (&K, &mut Held<V>)| {
+        let one = |(key, held): (&K, &mut HeldSeries<V>)| {
             let sums = held.shown?;
             Some(Series { key: key.clone(), since: *held.since.get_or_insert(number), sums })
         };
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_inherited_gives_no_claim_to_a_series() {
+    fn inherited_weight_does_not_qualify_for_a_series() {
         let mut top = Top::new(10);
         for key in 0..10_000 {
             top.count(key, &100, 100, 1);
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_weighs_nothing_takes_no_place() {
+    fn keys_without_weight_take_no_place() {
         let mut top = Top::new(1);
         (0..4).for_each(|key| top.count(key, &1, 10, 1));
         (4..9).for_each(|key| top.count(key, &1, 0, 1));
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn series_of_those_gone_retire() {
+    fn series_of_exited_processes_retire() {
         let mut top = Top::new(2);
         top.count(1, &100, 100, 0);
         top.settle(IDLE_S + 1);

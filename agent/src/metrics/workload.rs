@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pidflow_schema::{Attribution, FlowRecord, ProcessEnd};
 
 /// Digits of a container id that are shown, as container tools do.
-const SHORT: usize = 12;
+const SHORT_ID_DIGITS: usize = 12;
 /// What Kubernetes makes suffixes of (`k8s.io/apimachinery/pkg/util/rand`).
 const SUFFIX: &str = "bcdfghjklmnpqrstvwxz2456789";
 /// Characters of a pod's own suffix.
@@ -21,7 +21,7 @@ const MINUTE_LENGTH: usize = 8;
 
 /// A container id as far as it is shown.
 pub(crate) fn short_id(id: &str) -> &str {
-    id.get(..SHORT).unwrap_or(id)
+    id.get(..SHORT_ID_DIGITS).unwrap_or(id)
 }
 
 /// One end.
@@ -69,7 +69,7 @@ impl Workload {
 
 /// The name of what made the pod, derived from the pod's as Kubernetes puts names together: a Deployment's is
 /// `NAME-HASH-SUFFIX`, a StatefulSet's `NAME-NUMBER`, a `DaemonSet`'s and a Job's `NAME-SUFFIX`, a `CronJob`'s
-/// `NAME-MINUTE-SUFFIX`. Any other name is its own; one that only looks so is cut all the same.
+/// `NAME-MINUTE-SUFFIX`. Any other name is its own; a name that only looks so is shortened too.
 fn owner(pod: &str) -> &str {
     let consists_of = |part: &str, of: &str| part.chars().all(|c| of.contains(c));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pods_are_named_after_what_made_them() {
+    fn pods_are_named_after_their_owners() {
         for (pod, name) in [
             ("web-7c5ddbdf54-x2k9p", "web"),
             ("coredns-6d4b75cb6d-qwz7t", "coredns"),

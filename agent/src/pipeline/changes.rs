@@ -5,10 +5,10 @@ use std::collections::BinaryHeap;
 
 use pidflow_engine::socket_index::EndpointChange;
 
-/// Changes that may wait for their packets (32 bytes each); with more the earliest are told before their time.
+/// Changes that may wait for their packets (32 bytes each); with more the earliest are reported before their time.
 const MAX_WAITING: usize = 65_536;
 
-/// The changes that the flow table has not been told of yet, the earliest first: some become known late.
+/// The changes that were not reported to the flow table yet, the earliest first: some become known late.
 #[derive(Debug, Default)]
 pub(super) struct PendingChanges(BinaryHeap<Reverse<EndpointChange>>);
 

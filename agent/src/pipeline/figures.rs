@@ -1,4 +1,4 @@
-//! What the pipeline says of itself, once a second.
+//! Figures of the pipeline, published once a second.
 
 use pidflow_engine::flow_table::FlowTableCounters;
 use pidflow_engine::join::JoinCounters;
@@ -31,7 +31,7 @@ pub(crate) struct Figures {
     pub(crate) joined_early: u64,
     /// Times that the system clock was set while running.
     pub(crate) clock_steps: u64,
-    /// Things that wait, by queue.
+    /// Waiting items, by queue.
     pub(crate) queues: [(&'static str, usize); 4],
     /// Memory that records in exporters' queues keep, bytes.
     pub(crate) queue_bytes: usize,

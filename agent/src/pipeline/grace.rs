@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use pidflow_engine::flow_table::Traffic;
 use pidflow_schema::Flow;
 
-/// How long they wait. By a clock that nobody sets.
-pub(super) const GRACE: Duration = Duration::from_millis(500);
+/// How long ended flows wait for late facts before they are joined, by a clock that nobody can set.
+pub(super) const JOIN_DELAY: Duration = Duration::from_millis(500);
 
-/// One that waits.
+/// A waiting flow.
 #[derive(Debug)]
 struct Waiting {
     /// When it is joined.
@@ -43,7 +43,7 @@ impl Grace {
 
     /// Takes the flows that the table gave at `now`.
     pub(super) fn take(&mut self, flows: impl Iterator<Item = Flow>, now: Instant) {
-        let (due, ended_from_ns) = (now + GRACE, self.given_until_ns);
+        let (due, ended_from_ns) = (now + JOIN_DELAY, self.given_until_ns);
         let Self { waiting, traffic, .. } = self;
         waiting.extend(flows.map(|flow| {
             *traffic += Traffic::of(&flow);
@@ -56,7 +56,7 @@ impl Grace {
         self.given_until_ns = seen_ns;
     }
 
-    /// Those whose grace is over, and the oldest of those that are too many.
+    /// Flows whose delay is over, and the oldest beyond the maximum.
     pub(super) fn due(&mut self, now: Instant) -> impl Iterator<Item = Flow> + '_ {
         let due = self.waiting.partition_point(|w| w.due <= now);
         let too_many = self.waiting.len().saturating_sub(self.max_waiting);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_holds_the_time_back() {
+    fn waiting_batches_hold_the_time_back() {
         let (mut grace, start) = (Grace::new(10), Instant::now());
         grace.all_given_until(90 * S);
         assert_eq!(grace.joined_until_ns(), 90 * S);
@@ -115,16 +115,16 @@ mod tests {
         grace.take(flows(2), start);
         grace.all_given_until(170 * S);
         assert_eq!((grace.joined_until_ns(), grace.len()), (90 * S, 2), "these may have ended 80 s ago");
-        assert_eq!(grace.due(start + GRACE - Duration::from_nanos(1)).count(), 0);
-        assert_eq!(grace.due(start + GRACE).count(), 2);
+        assert_eq!(grace.due(start + JOIN_DELAY - Duration::from_nanos(1)).count(), 0);
+        assert_eq!(grace.due(start + JOIN_DELAY).count(), 2);
         assert_eq!(grace.joined_until_ns(), 170 * S);
     }
 
     #[test]
-    fn what_the_table_still_has_holds_it_back_too() {
+    fn flows_in_the_table_hold_the_time_back_too() {
         let (mut grace, start) = (Grace::new(10), Instant::now());
         grace.take(flows(1), start);
-        assert_eq!(grace.due(start + GRACE).count(), 1);
+        assert_eq!(grace.due(start + JOIN_DELAY).count(), 1);
         assert_eq!(grace.joined_until_ns(), 0);
         grace.all_given_until(50 * S);
         assert_eq!(grace.joined_until_ns(), 50 * S);
@@ -135,7 +135,7 @@ mod tests {
         let (mut grace, start) = (Grace::new(3), Instant::now());
         grace.take(flows(5), start);
         assert_eq!((grace.due(start).count(), grace.len(), grace.joined_early()), (2, 3, 2));
-        grace.take(flows(2), start + GRACE);
-        assert_eq!((grace.due(start + GRACE).count(), grace.joined_early()), (3, 2), "these were due anyway");
+        grace.take(flows(2), start + JOIN_DELAY);
+        assert_eq!((grace.due(start + JOIN_DELAY).count(), grace.joined_early()), (3, 2), "these were due anyway");
     }
 }

@@ -1,4 +1,4 @@
-//! Packets that wait until the kernel's events of their time have been heard.
+//! Packets that wait until the kernel's events of their time have arrived.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,20 +7,20 @@ use pidflow_engine::decode::FrameCount;
 
 use crate::capture::PacketBatch;
 
-/// How long they wait. A sender that is preempted in its call is told of after its packet has come, and by then it is too
+/// How long batches wait. A sender that is preempted in its call is reported after its packet has arrived, and by then it is too
 /// late to count the packet in another flow.
-const WAIT: Duration = Duration::from_millis(250);
+const HOLD_TIME: Duration = Duration::from_millis(250);
 /// Packets that may wait (about 25 MB); of more the oldest are counted before their time.
 pub(super) const MAX_PACKETS: usize = 262_144;
 
-/// Batches in the order in which they came.
+/// Batches in order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct HeldBatches {
     batches: VecDeque<(Instant, PacketBatch)>,
     packets: usize,
 }
 
-impl Held {
+impl HeldBatches {
     /// A batch has come.
     pub(super) fn push(&mut self, batch: PacketBatch, now: Instant) {
         self.packets += batch.packets.len();
@@ -30,7 +30,7 @@ impl Held {
     /// The oldest batch, if it has waited long enough.
     pub(super) fn due(&mut self, now: Instant) -> Option<PacketBatch> {
         let (came, _) = self.batches.front()?;
-        let is_due = self.packets > MAX_PACKETS || now.saturating_duration_since(*came) >= WAIT;
+        let is_due = self.packets > MAX_PACKETS || now.saturating_duration_since(*came) >= HOLD_TIME;
         if is_due { self.pop() } else { None }
     }
 
@@ -75,15 +75,15 @@ mod tests {
 
     #[test]
     fn batches_wait_in_order_and_not_too_many() {
-        let (mut held, start) = (Held::default(), Instant::now());
+        let (mut held, start) = (HeldBatches::default(), Instant::now());
         held.push(batch(1, 2), start);
-        held.push(batch(2, 3), start + WAIT / 2);
-        assert!(held.due(start + WAIT / 2).is_none());
-        assert_eq!(held.due(start + WAIT).map(|b| b.source), Some(1));
-        assert!(held.due(start + WAIT).is_none());
-        held.push(batch(3, MAX_PACKETS), start + WAIT);
-        assert_eq!(held.due(start + WAIT).map(|b| b.source), Some(2), "there are too many");
-        assert!(held.due(start + WAIT).is_none());
+        held.push(batch(2, 3), start + HOLD_TIME / 2);
+        assert!(held.due(start + HOLD_TIME / 2).is_none());
+        assert_eq!(held.due(start + HOLD_TIME).map(|b| b.source), Some(1));
+        assert!(held.due(start + HOLD_TIME).is_none());
+        held.push(batch(3, MAX_PACKETS), start + HOLD_TIME);
+        assert_eq!(held.due(start + HOLD_TIME).map(|b| b.source), Some(2), "there are too many");
+        assert!(held.due(start + HOLD_TIME).is_none());
         assert_eq!((held.packets(), held.pop().map(|b| b.source), held.packets()), (MAX_PACKETS, Some(3), 0));
     }
 }

@@ -11,8 +11,8 @@ use pidflow_schema::{Flow, FlowEndDetail, FlowEndReason};
 
 use super::changes::PendingChanges;
 use super::figures::Figures;
-use super::grace::{GRACE, Grace};
-use super::held::Held;
+use super::grace::{Grace, JOIN_DELAY};
+use super::held::HeldBatches;
 use super::{Ended, Outlet, Sources, name_interfaces};
 use crate::allocator::Trimmer;
 use crate::capture::{PacketBatch, SeenUntil};
@@ -24,20 +24,20 @@ use crate::signals::Stop;
 
 /// How long the pipeline waits for packets before it looks at everything else.
 const RECV_TIMEOUT: Duration = Duration::from_millis(50);
-/// At the end, how long facts that were asked for (a new namespace's addresses, an exit) are waited for.
-const LAST_FACTS: Duration = Duration::from_millis(300);
-/// What the exporters get at the end in any case.
+/// At the end, the longest wait for facts that were requested (a new namespace's addresses, an exit).
+const MAX_FACT_DRAIN: Duration = Duration::from_millis(300);
+/// Minimum time for exporters at the end.
 const MIN_DRAIN: Duration = Duration::from_secs(1);
 /// Why the live pipeline ends without being asked to.
 pub(crate) const NOTHING_LEFT: &str = "every interface is gone, nothing is left to capture";
-/// Between two looks at what can be forgotten.
+/// Interval of expiry.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
-/// Failed connects are told by the records of their packets; those without packets come so long after the latest time at
+/// Failed connects are reported by the records of their packets; those without packets come so long after the latest time at
 /// which such a record may be joined.
-const FAILED_NS: u64 = FlowTableConfig::LINGER_NS + GRACE.as_nanos() as u64 + 1_000_000_000;
+const FAILED_NS: u64 = FlowTableConfig::LINGER_NS + JOIN_DELAY.as_nanos() as u64 + 1_000_000_000;
 
 /// Steps of the wall clock that are worth a line in the log.
-const MIN_TOLD_STEP_NS: u64 = 10_000_000;
+const MIN_LOGGED_STEP_NS: u64 = 10_000_000;
 
 /// One moment, by every clock that matters.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +77,7 @@ pub(crate) struct LiveParts {
 pub(crate) struct Live {
     parts: LiveParts,
     /// Packets that are not counted yet.
-    held: Held,
+    held: HeldBatches,
     seen_until: SeenUntil,
     facts: Vec<Fact>,
     flows: Vec<Flow>,
@@ -95,7 +95,7 @@ impl Live {
     /// Everything is attached already.
     pub(crate) fn new(parts: LiveParts) -> Self {
         Self {
-            held: Held::default(),
+            held: HeldBatches::default(),
             seen_until: parts.sources.packets.seen_until(),
             facts: Vec::new(),
             flows: Vec::new(),
@@ -148,7 +148,7 @@ impl Live {
     fn follow_clock(&mut self, now: Moment) {
         let Some(by_ns) = self.timeline.follow(now.wall, now.engine_ns) else { return };
         self.parts.outlet.set_wall_ahead(self.timeline.to_wall());
-        if by_ns.unsigned_abs() >= MIN_TOLD_STEP_NS {
+        if by_ns.unsigned_abs() >= MIN_LOGGED_STEP_NS {
             self.clock_steps += 1;
             let seconds = by_ns as f64 / 1e9;
             tracing::warn!(
@@ -191,7 +191,7 @@ impl Live {
 
     /// Takes out the flows that have ended, and those that other sources built.
     fn end_idle_flows(&mut self, now: Moment) {
-        // Packets may wait, so that they, not the clock, tell which flows are idle and which facts no flow will need.
+        // Packets may wait, so that they, not the clock, decide which flows are idle and which facts no flow will need.
         let seen_ns = self.seen_until.time_ns(now.engine_ns);
         let has_more = self.parts.table.expire(seen_ns, &mut self.flows);
         let own = self.flows.len();
@@ -217,7 +217,7 @@ impl Live {
         let failed = joiner.take_failed_attempts(joined_ns.saturating_sub(wait_ns));
         outlet.hand_on(failed.into_iter());
         if let Some(onlooker) = outlet.onlooker() {
-            onlooker.usage(&mut |tell| joiner.tell_usage(tell));
+            onlooker.usage(&mut |tell| joiner.report_usage(tell));
         }
         joiner.expire(joined_ns);
     }
@@ -277,7 +277,7 @@ impl Live {
             self.turn(Some(batch), Moment::now());
         }
         self.take_facts();
-        thread::sleep(LAST_FACTS);
+        thread::sleep(MAX_FACT_DRAIN);
         self.take_facts();
         while let Some(batch) = self.held.pop() {
             self.count_packets(&batch);

@@ -21,7 +21,7 @@ use crate::capture::{CaptureCounters, Interface};
 
 pub(crate) use figures::Figures;
 pub(crate) use live::{Live, LiveParts, NOTHING_LEFT};
-pub(crate) use outlet::{Enricher, Onlooker, Outlet, TellUsage};
+pub(crate) use outlet::{Enricher, Outlet, PipelineObserver, ReportUsage};
 pub(crate) use reading::Reading;
 pub(crate) use source::Sources;
 
@@ -35,7 +35,7 @@ pub(crate) struct Ended {
     pub(crate) capture: CaptureCounters,
     /// What the flow table did.
     pub(crate) table: FlowTableCounters,
-    /// What became of the records.
+    /// The outcome of the records.
     pub(crate) exporters: Vec<Snapshot>,
 }
 

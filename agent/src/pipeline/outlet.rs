@@ -10,15 +10,15 @@ use super::RECORD_BATCH;
 use super::figures::Figures;
 use crate::ledger::Ends;
 
-/// Tells of each process what it used; see [`pidflow_engine::join::Joiner::tell_usage`].
-pub(crate) type TellUsage<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&Usage));
+/// Reports what each process used; see [`pidflow_engine::join::Joiner::report_usage`].
+pub(crate) type ReportUsage<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&Usage));
 
-/// Who looks on while the pipeline works: published state and the live view.
-pub(crate) trait Onlooker {
+/// Gets what the pipeline publishes: published state and the live view.
+pub(crate) trait PipelineObserver {
     /// Records that have been handed on.
     fn records(&mut self, records: &Arc<[FlowRecord]>);
     /// What processes used since the last time.
-    fn usage(&mut self, tell: TellUsage<'_>);
+    fn usage(&mut self, tell: ReportUsage<'_>);
     /// Everything that counts, once a second.
     fn publish(&mut self, figures: &Figures);
     /// The end has begun, for this reason.
@@ -33,7 +33,7 @@ pub(crate) struct Outlet {
     enrichers: Vec<Enricher>,
     wall_ahead_ns: i64,
     ends: Ends,
-    onlooker: Option<Box<dyn Onlooker>>,
+    onlooker: Option<Box<dyn PipelineObserver>>,
     /// A reload changes them while they work.
     exporters: Arc<ExporterSet>,
 }
@@ -45,7 +45,7 @@ impl Outlet {
     }
 
     /// Also to an onlooker.
-    pub(crate) fn with_onlooker(self, onlooker: Box<dyn Onlooker>) -> Self {
+    pub(crate) fn with_onlooker(self, onlooker: Box<dyn PipelineObserver>) -> Self {
         Self { onlooker: Some(onlooker), ..self }
     }
 
@@ -106,7 +106,7 @@ impl Outlet {
     }
 
     /// The onlooker, if there is one.
-    pub(super) fn onlooker(&mut self) -> Option<&mut (dyn Onlooker + 'static)> {
+    pub(super) fn onlooker(&mut self) -> Option<&mut (dyn PipelineObserver + 'static)> {
         self.onlooker.as_deref_mut()
     }
 

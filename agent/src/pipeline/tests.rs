@@ -14,7 +14,7 @@ use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord
 use super::figures::Figures;
 use super::live::Moment;
 use super::source::{FactSource, Inbox, PacketSource};
-use super::{Live, LiveParts, NOTHING_LEFT, Onlooker, Outlet, Sources, TellUsage};
+use super::{Live, LiveParts, NOTHING_LEFT, Outlet, PipelineObserver, ReportUsage, Sources};
 use crate::capture::{BatchCounts, CaptureCounters, Interface, PacketBatch, SeenUntil};
 use crate::ledger::{Amount, Ledger};
 use crate::probes::KernelCounts;
@@ -84,12 +84,12 @@ struct Seen {
     ledger: Shared<Ledger>,
 }
 
-impl Onlooker for Seen {
+impl PipelineObserver for Seen {
     fn records(&mut self, records: &Arc<[FlowRecord]>) {
         with(&self.records, |seen| seen.extend(records.iter().cloned()));
     }
 
-    fn usage(&mut self, tell: TellUsage<'_>) {
+    fn usage(&mut self, tell: ReportUsage<'_>) {
         tell(&mut |_| {});
     }
 
@@ -264,7 +264,7 @@ fn packets_that_are_a_minute_late_find_the_facts_of_their_time() {
 }
 
 #[test]
-fn when_the_last_interface_vanishes_everything_is_told() {
+fn when_the_last_interface_vanishes_all_flows_are_exported() {
     let mut b = bench(100);
     b.fact(b.sent(9, 4000, 0));
     b.packets([4000]);
@@ -279,7 +279,7 @@ fn when_the_last_interface_vanishes_everything_is_told() {
 }
 
 #[test]
-fn at_the_end_what_is_under_way_is_told_with_its_facts() {
+fn at_the_end_open_flows_are_exported_with_their_facts() {
     let mut b = bench(100);
     b.packets(4000..4010);
     b.fact(b.sent(9, 4003, 0));

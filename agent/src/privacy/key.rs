@@ -13,7 +13,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 const MIN_KEY: usize = 16;
 const MAX_KEY: u64 = 4096;
 /// Bytes of the hash that are shown.
-const SHOWN: usize = 8;
+const SHOWN_HASH_BYTES: usize = 8;
 
 /// A key; it is shown nowhere.
 #[derive(Clone)]
@@ -29,7 +29,7 @@ impl Key {
     /// A key that nobody knows, and that is gone when the agent ends.
     pub(super) fn random() -> Result<Self> {
         let mut bytes = [0; 32];
-        SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("the system has no random numbers for a key"))?;
+        SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("the system provides no random numbers for a key"))?;
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 
@@ -38,7 +38,7 @@ impl Key {
         let shown = file.display();
         let open = File::open(file).with_context(|| format!("cannot read the key file {shown}"))?;
         let about = open.metadata().with_context(|| format!("cannot read the key file {shown}"))?;
-        ensure!(about.is_file(), "{shown} is not a regular file; a key file is wanted");
+        ensure!(about.is_file(), "{shown} is not a regular file; --hash-key-file needs one");
         ensure!(about.mode() & 0o077 == 0, "{shown} may be read by others than its owner; chmod 600 {shown}");
         let mut bytes = Vec::new();
         open.take(MAX_KEY).read_to_end(&mut bytes).with_context(|| format!("cannot read the key file {shown}"))?;
@@ -54,7 +54,7 @@ impl Key {
     pub(super) fn hash(&self, text: &[u8]) -> String {
         use std::fmt::Write as _;
         let tag = hmac::sign(&self.0, text);
-        tag.as_ref().iter().take(SHOWN).fold(String::from("hash:"), |mut out, byte| {
+        tag.as_ref().iter().take(SHOWN_HASH_BYTES).fold(String::from("hash:"), |mut out, byte| {
             // Writing to a String does not fail.
             let _ = write!(out, "{byte:02x}");
             out

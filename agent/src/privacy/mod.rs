@@ -12,14 +12,14 @@ use std::sync::Arc;
 
 use key::Key;
 
-/// Bytes kept of each command line unless it is said otherwise.
+/// Bytes kept of each command line by default.
 pub const MAX_COMMAND_LINE: usize = 4096;
 /// Bytes that are read beyond those that are kept: masking makes text shorter.
 const READ_AHEAD: usize = 4096;
 /// A user's number that is not kept.
 const UNKNOWN_UID: u32 = pidflow_schema::Process::UNKNOWN_UID;
 
-/// What becomes of command lines.
+/// How to handle command lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CommandLines {
     /// They are not kept.
@@ -33,7 +33,7 @@ pub enum CommandLines {
     Hash,
 }
 
-/// What becomes of a user, or of the path of an executable.
+/// How to handle a user, or the path of an executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rule {
     /// It is kept.

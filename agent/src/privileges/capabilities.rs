@@ -2,7 +2,7 @@
 
 use caps::{CapSet, Capability, CapsHashSet};
 
-/// What attaching and opening needs, and every thread's limit: what is not here can never be had again.
+/// What attaching and opening needs, and every thread's limit: other capabilities can never be gained again.
 ///
 /// CAP_SYS_RESOURCE is for maps before Linux 5.11, CAP_SYS_ADMIN for kprobes and system call tracepoints where
 /// `kernel.perf_event_paranoid` is above 2 (Debian, Ubuntu) and for the delay accounting switch.
@@ -22,7 +22,7 @@ pub(super) const READING: &[Capability] = &[Capability::CAP_DAC_OVERRIDE, Capabi
 /// The names of those that are wanted and that this thread lacks.
 ///
 /// # Errors
-/// The kernel does not tell.
+/// The kernel does not report it.
 pub(crate) fn missing(names: &[&'static str]) -> Result<Vec<&'static str>, caps::errors::CapsError> {
     let have = caps::read(None, CapSet::Effective)?;
     let lacks = |name: &&str| !have.iter().any(|c| c.to_string() == **name);
@@ -33,7 +33,7 @@ pub(crate) fn missing(names: &[&'static str]) -> Result<Vec<&'static str>, caps:
 pub(super) fn bound(to: &[Capability]) {
     for capability in caps::read(None, CapSet::Bounding).unwrap_or_default() {
         if !to.contains(&capability) {
-            // One that stays in the bounding set can only be had by executing a file, which `no_new_privs` rules out.
+            // One that stays in the bounding set can only be gained by executing a file, which `no_new_privs` rules out.
             let _ = caps::drop(None, CapSet::Bounding, capability);
         }
     }
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_does_not_come_back() {
+    fn dropped_capabilities_cannot_be_regained() {
         let had = caps::read(None, CapSet::Permitted).unwrap();
         let left = in_thread(|| {
             bound(ATTACHING);

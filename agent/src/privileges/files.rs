@@ -43,7 +43,7 @@ const NULL: &str = "/dev/null";
 /// sockets, which outputs may be.
 const RIGHTS: ABI = ABI::V5;
 
-/// Restricts this thread and those that it starts, for good. `outputs` are files, which may be not there yet, and folders.
+/// Restricts this thread and those that it starts, permanently. `outputs` are files, which may be not there yet, and folders.
 ///
 /// # Errors
 /// The kernel knows Landlock and does not do it.
@@ -67,7 +67,7 @@ fn apply(outputs: &[PathBuf]) -> Result<LandlockStatus, RulesetError> {
     Ok(rules.restrict_self()?.landlock)
 }
 
-/// What must be writable for this output: the file, unless it is a plain one, and its folder, where it is made anew and
+/// What must be writable for this output: the file, unless it is a plain one, and its folder, where it is made again and
 /// renamed; of a folder that is not there yet, the one that it will be made in.
 fn writable(path: &Path) -> Vec<PathBuf> {
     // A link (/dev/stdout) leads to the file that is opened.

@@ -1,7 +1,7 @@
 //! What each thread may do: capabilities, system calls, files.
 //!
 //! [`RIGHTS`] is the one place that says so. All three belong to a thread and are inherited by those that it starts: what a
-//! library starts has what the thread has that called the library ([`in_role`]). Threads share memory, so that whoever runs
+//! library starts has what the thread has that called the library ([`in_role`]). Threads share memory, so that an attacker who runs
 //! code in one of them may come to what the others have; it is harder and louder than to have it already.
 
 mod capabilities;
@@ -32,7 +32,7 @@ pub(crate) enum Role {
     DelaySwitch,
     /// Opens network interfaces.
     Interfaces,
-    /// Decodes what comes on an interface.
+    /// Decodes packets of an interface.
     Packets,
     /// Serves HTTP.
     Http,
@@ -117,7 +117,7 @@ impl Role {
 
     /// Gives up, in this thread and those that it will start, what this role does not need.
     ///
-    /// A kernel without seccomp or Landlock is said in the log: the capabilities are gone all the same.
+    /// A kernel without seccomp or Landlock is logged; the capabilities are given up in any case.
     ///
     /// # Errors
     /// The kernel refuses to take capabilities away.
@@ -140,10 +140,10 @@ impl Role {
     }
 }
 
-/// Said once: every thread of this kernel has it.
+/// Logged once: it holds for every thread on this kernel.
 fn warn_of_unrestricted(error: &anyhow::Error) {
-    static SAID: Once = Once::new();
-    SAID.call_once(|| tracing::warn!("threads are not restricted any further than by their capabilities: {error:#}"));
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| tracing::warn!("threads are restricted by their capabilities only: {error:#}"));
 }
 
 fn warn_of_kept(role: Role, entered: Result<()>) {
@@ -168,7 +168,7 @@ pub(crate) fn in_role<T: Send>(role: Role, outputs: &[PathBuf], f: impl FnOnce()
     })
 }
 
-/// Keeps, in this thread and those that it starts, only what attaching and running needs, for good.
+/// Keeps, in this thread and those that it starts, only what attaching and running needs, permanently.
 ///
 /// # Errors
 /// The kernel refuses.

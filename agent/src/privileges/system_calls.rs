@@ -131,7 +131,7 @@ const REACHING: &[libc::c_long] =
 /// The argument of sendto(2) that is the destination; a connected socket needs none.
 const DESTINATION: u8 = 4;
 
-/// Refuses, in this thread and those that it starts, what these calls are not, for good.
+/// Refuses, in this thread and those that it starts, what these calls are not, permanently.
 pub(super) fn restrict(to: Calls) -> Result<(), seccompiler::Error> {
     let arch = std::env::consts::ARCH.try_into()?;
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn who_only_answers_reaches_nobody() {
+    fn an_answering_thread_cannot_connect() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let client = TcpStream::connect(address).unwrap();

@@ -8,7 +8,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::btf::KernelLayout;
 use super::cgroup;
-use super::hooks::{Attach, HOOKS, Hook, Way, accept_hook, exit_hook};
+use super::hooks::{Attach, Attachment, HOOKS, Hook, accept_hook, exit_hook};
 use super::{Backend, HookReport};
 
 /// The programs, compiled by `ebpf-probes/build.sh`.
@@ -65,7 +65,7 @@ fn load(layout: &KernelLayout) -> Result<Ebpf> {
         .override_global("PAGE_SIZE", &page, true)
         .override_global("PERCPU_COUNTER_SIZE", &counter, true)
         .load(OBJECT)
-        .context("the kernel did not take the eBPF maps; run as root or with CAP_BPF, or use --probes poll")
+        .context("the kernel refused the eBPF maps; run as root or with CAP_BPF, or use --probes poll")
 }
 
 fn page_size() -> u64 {
@@ -95,7 +95,7 @@ impl Attacher {
 
     /// All or nothing. A part that stands when a later one fails stays attached: it delivers true facts,
     /// and the way taken instead delivers the same ones, which are suppressed as repetition.
-    fn attach_all(&mut self, way: &Way) -> Result<()> {
+    fn attach_all(&mut self, way: &Attachment) -> Result<()> {
         for &attach in way.attach {
             let key = format!("{}@{}", attach.program(), attach.target());
             if !self.attached.contains(&key) {
@@ -160,11 +160,11 @@ fn load_once<E>(loaded: bool, load: impl FnOnce() -> Result<(), E>) -> Result<()
     if loaded { Ok(()) } else { load() }
 }
 
-fn allowed(way: &Way, backend: Backend) -> bool {
+fn allowed(way: &Attachment, backend: Backend) -> bool {
     way.backend.is_none_or(|b| backend == Backend::Auto || backend == b)
 }
 
-fn report(hook: &Hook, way: Option<&Way>, reasons: Vec<String>) -> HookReport {
+fn report(hook: &Hook, way: Option<&Attachment>, reasons: Vec<String>) -> HookReport {
     let name = way.map(|w| w.attach.iter().map(|a| a.target()).collect::<Vec<_>>().join(", "));
     let lost = way.map_or(hook.missing, |w| w.lost);
     HookReport { fact: hook.fact, way: name, reason: reasons.join("; "), lost }

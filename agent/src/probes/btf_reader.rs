@@ -215,7 +215,7 @@ fn sections(data: &[u8]) -> Result<(Range<usize>, Range<usize>)> {
     let magic = data.first_chunk().copied().map(u16::from_ne_bytes).context(CUT_OFF)?;
     ensure!(magic == MAGIC, "not BTF of this machine: begins with {magic:#06x} instead of {MAGIC:#06x}");
     let version = *data.get(2).context(CUT_OFF)?;
-    ensure!(version == VERSION, "BTF version {version} is unknown, only {VERSION} is");
+    ensure!(version == VERSION, "BTF version {version} is not supported, only version {VERSION} is");
     let header = word(data, 4).context(CUT_OFF)?;
     let section = |offset_at, len_at| {
         let start = header.checked_add(word(data, offset_at)?)?;
@@ -239,7 +239,7 @@ fn index(data: &[u8], section: Range<usize>) -> Result<Vec<u32>> {
         types.push(u32::try_from(at)?);
         at += TYPE_LEN + body;
     }
-    ensure!(at == section.end, "the last BTF type ends at offset {at}, behind its section");
+    ensure!(at == section.end, "the last BTF type ends at offset {at}, beyond its section");
     Ok(types)
 }
 

@@ -47,7 +47,7 @@ impl Guard {
             DelayAccounting::Off => false,
         };
         let before = is_on().with_context(|| {
-            format!("{SWITCH} is not there: this kernel cannot switch delay accounting; omit --delay-accounting")
+            format!("{SWITCH} does not exist: this kernel cannot switch delay accounting; omit --delay-accounting")
         })?;
         if before == on {
             return Ok(Self { waiting: None });
@@ -64,7 +64,7 @@ fn put_back_at_end(before: bool) -> Result<(Sender<()>, JoinHandle<()>)> {
         // Nothing is ever sent: it returns when the guard is gone.
         let _ = ended.recv();
         if let Err(e) = set(before) {
-            tracing::warn!("could not put {SWITCH} back: {e}");
+            tracing::warn!("could not restore {SWITCH}: {e}");
         }
     };
     let thread = thread::Builder::new().name("delay-switch".into()).spawn(body).context("cannot start a thread")?;

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_is_counted_and_owners_are_kept() {
+    fn dropped_requests_are_counted_and_owners_are_kept() {
         let mut d = Descriptions::default();
         d.ask(id(1));
         d.promote(id(1));

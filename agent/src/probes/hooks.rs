@@ -49,7 +49,7 @@ impl Attach {
 }
 
 /// One way to a fact: every attachment must succeed, or the next way is tried.
-pub(crate) struct Way {
+pub(crate) struct Attachment {
     /// Taken only when this backend is wanted; none: whichever is.
     pub(crate) backend: Option<Backend>,
     /// What to attach.
@@ -63,25 +63,25 @@ pub(crate) struct Hook {
     /// The fact.
     pub(crate) fact: &'static str,
     /// Ways, best first.
-    pub(crate) ways: &'static [Way],
+    pub(crate) ways: &'static [Attachment],
     /// What is missing when no way can be taken.
     pub(crate) missing: &'static str,
 }
 
-const fn any(attach: &'static [Attach]) -> Way {
-    Way { backend: None, attach, lost: "" }
+const fn any(attach: &'static [Attach]) -> Attachment {
+    Attachment { backend: None, attach, lost: "" }
 }
 
-const fn fentry(attach: &'static [Attach]) -> Way {
-    Way { backend: Some(Backend::Fentry), attach, lost: "" }
+const fn fentry(attach: &'static [Attach]) -> Attachment {
+    Attachment { backend: Some(Backend::Fentry), attach, lost: "" }
 }
 
-const fn kprobe(attach: &'static [Attach]) -> Way {
-    Way { backend: Some(Backend::Kprobe), attach, lost: "" }
+const fn kprobe(attach: &'static [Attach]) -> Attachment {
+    Attachment { backend: Some(Backend::Kprobe), attach, lost: "" }
 }
 
-const fn tracepoint(attach: &'static [Attach], lost: &'static str) -> Way {
-    Way { backend: Some(Backend::Tracepoint), attach, lost }
+const fn tracepoint(attach: &'static [Attach], lost: &'static str) -> Attachment {
+    Attachment { backend: Some(Backend::Tracepoint), attach, lost }
 }
 
 use Attach::{Cgroup, Fentry, Fexit, Kprobe, Kretprobe, Raw, Syscall};
@@ -99,7 +99,7 @@ const EXIT_AFTER_MEMORY: Hook = Hook {
         kprobe(&[Kprobe("taskstats_exit")]),
         tracepoint(
             &[Raw("process_exit", "sched_process_exit")],
-            "the last resident memory of a process that ended (its peak is there)",
+            "the last resident memory of a process that exited (its peak is known)",
         ),
     ],
     missing: EXIT_BEFORE_MEMORY.missing,
@@ -150,7 +150,7 @@ pub(crate) const HOOKS: &[Hook] = &[
         fact: "process exec",
         ways: &[
             any(&[Raw("process_exec_resolved", "sched_process_exec")]),
-            Way {
+            Attachment {
                 backend: None,
                 attach: &[Raw("process_exec", "sched_process_exec")],
                 lost: "full paths of executables of short-lived processes that were given another way",
@@ -180,7 +180,7 @@ pub(crate) const HOOKS: &[Hook] = &[
             ALL_TRAFFIC,
             CALLS,
         ],
-        missing: "processes that got a connection from another one",
+        missing: "processes that inherited a connection from another process",
     },
     Hook {
         fact: "UDP send and receive",
@@ -190,7 +190,7 @@ pub(crate) const HOOKS: &[Hook] = &[
             ALL_TRAFFIC,
             CALLS,
         ],
-        missing: "UDP, but for sockets found in a snapshot",
+        missing: "UDP, except for sockets found in a snapshot",
     },
     Hook {
         fact: "ICMP and raw send and receive",
@@ -233,12 +233,12 @@ pub(crate) const HOOKS: &[Hook] = &[
     },
 ];
 
-const ALL_TRAFFIC: Way = tracepoint(
+const ALL_TRAFFIC: Attachment = tracepoint(
     &[Raw("sock_send", "sock_send_length"), Raw("sock_receive", "sock_recv_length")],
     "which peer an unconnected socket exchanged a datagram with (the local port decides)",
 );
 
-const CALLS: Way = tracepoint(
+const CALLS: Attachment = tracepoint(
     &[
         Syscall("call_enter", "sys_enter_sendto"),
         Syscall("call_enter", "sys_enter_sendmsg"),

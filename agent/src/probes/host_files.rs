@@ -1,4 +1,4 @@
-//! Files of the host as text, whatever bytes are in them: one that is not UTF-8 takes nothing but itself, and a line that
+//! Files of the host as text, whatever bytes are in them: a byte that is not UTF-8 affects only itself, and a line that
 //! cannot be understood takes nothing but that line.
 
 use std::collections::BTreeSet;
@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Lines that could not be understood, of all files.
 static SKIPPED: AtomicU64 = AtomicU64::new(0);
-/// Files of which that has been said.
-static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+/// Files for which that has been logged.
+static WARNED_FILES: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
 
 /// The text of a file; bytes that are not UTF-8 become U+FFFD.
 ///
@@ -26,7 +26,7 @@ pub(crate) fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
-/// What each line says; those that say nothing are counted, and the first one of a file is told in the log. `file` is the
+/// What each line says; lines that cannot be parsed are counted, and the first one of a file is logged. `file` is the
 /// name that people know.
 pub(super) fn parse_lines<'a, T>(
     file: &'static str,
@@ -39,15 +39,15 @@ pub(super) fn parse_lines<'a, T>(
 
 fn skip<T>(file: &'static str, line: &str) -> Option<T> {
     SKIPPED.fetch_add(1, Ordering::Relaxed);
-    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(file) {
-        let begin: String = line.chars().take(SAID_CHARACTERS).collect();
-        tracing::warn!("{file}: a line is not understood and skipped: {begin:?}; further ones are counted alone");
+    if WARNED_FILES.lock().unwrap_or_else(PoisonError::into_inner).insert(file) {
+        let begin: String = line.chars().take(MAX_LOGGED_CHARACTERS).collect();
+        tracing::warn!("{file}: skipped a line that cannot be parsed: {begin:?}; further ones are only counted");
     }
     None
 }
 
 /// Characters of a line that the log shows.
-const SAID_CHARACTERS: usize = 40;
+const MAX_LOGGED_CHARACTERS: usize = 40;
 
 /// Lines that were skipped so far.
 pub(super) fn skipped() -> u64 {
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_that_is_none_is_skipped_and_counted() {
+    fn a_malformed_line_is_skipped_and_counted() {
         let before = skipped();
         let numbers: Vec<u32> = parse_lines("a test's file", "1\n\nx\n3\ny\n", |line| line.parse().ok()).collect();
         assert_eq!(numbers, [1, 3]);

@@ -1,4 +1,4 @@
-//! Events that the kernel's side could not deliver: when that was, and what is to be read anew after it.
+//! Events that the probes could not deliver: when that was, and what must be read again afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_is_told_with_its_time_and_recounted_once() {
+    fn a_loss_is_reported_with_its_time_and_recounted_once() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let mut losses = Losses::new(start, 1000);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_says_it_when_it_begins_and_then_once_a_minute() {
+    fn a_loss_is_logged_when_it_begins_and_then_once_a_minute() {
         let start = Instant::now();
         let mut losses = Losses::new(start, 0);
         let mut told = Vec::new();

@@ -71,7 +71,7 @@ pub(crate) enum Backend {
 /// What to start.
 #[derive(Debug, Clone)]
 pub(crate) struct ProbeOptions {
-    /// How.
+    /// How kernel events are collected.
     pub(crate) backend: Backend,
     /// What to do with the kernel's delay accounting.
     pub(crate) delay_accounting: DelayAccounting,

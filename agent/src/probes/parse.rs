@@ -132,7 +132,7 @@ fn socket_ref(s: &abi::SocketRef) -> Socket {
     let address = |octets: [u8; 16]| if v6 { mapped(Ipv6Addr::from(octets)) } else { v4(octets) };
     let (local, remote) = (address(s.local), address(s.remote));
     Socket {
-        // A datagram socket's `struct sock` is used again at once, and in tracepoint mode its close is not told; its inode
+        // A datagram socket's `struct sock` is used again at once, and in tracepoint mode its close is not reported; its inode
         // is not used again, but a connection has none before accept.
         id: if s.protocol == u16::from(Protocol::TCP) || s.inode == 0 { s.sk } else { s.inode },
         netns: s.netns,

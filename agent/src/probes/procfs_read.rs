@@ -26,7 +26,7 @@ pub(crate) fn process(p: &Process, clock: BootClock, privacy: &Privacy) -> Optio
         task,
         parent_pid: u32::try_from(stat.ppid).unwrap_or(0),
         executable: p.exe().map_or_else(|_| "".into(), |path| privacy.executable(&path.to_string_lossy())),
-        // One byte more tells whether there are more.
+        // One byte more shows whether the file is longer.
         command_line: privacy.command_line(&read(p, "cmdline", privacy.readable() + 1).unwrap_or_default(), false),
         container_id: container_id(&host_files::lossy(read(p, "cgroup", MAX_FILE).unwrap_or_default())),
     })
@@ -42,7 +42,7 @@ fn read(p: &Process, file: &str, max: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The owner of /proc/PID is the effective user, unless the process is not dumpable: then status tells.
+/// The owner of /proc/PID is the effective user, unless the process is not dumpable: then it is read from status.
 fn effective_uid(p: &Process) -> Option<u32> {
     status(p).map(|s| s.euid)
 }

@@ -34,7 +34,7 @@ pub(crate) enum Request {
     Sample(ProcessId),
     /// This process has ended.
     Forget(ProcessId),
-    /// Events were lost: tell which sockets there are.
+    /// Events were lost: report the current sockets.
     Recount,
 }
 
@@ -68,7 +68,7 @@ impl Sampler {
     /// # Errors
     /// The thread cannot be started.
     pub(crate) fn spawn(self) -> Result<()> {
-        let mut rounds = Rounds::new(&self);
+        let mut rounds = SamplerState::new(&self);
         let mut first = Vec::new();
         rounds.take_changes(&mut first);
         if self.looks_up {
@@ -91,7 +91,7 @@ fn deliver(sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
     facts.is_empty() || sampler.out.send(std::mem::take(facts)).is_ok()
 }
 
-struct Rounds {
+struct SamplerState {
     watched: Vec<ProcessId>,
     known: HashSet<ProcessId>,
     /// A process to look through into each network namespace.
@@ -106,7 +106,7 @@ struct Rounds {
     turn: usize,
 }
 
-impl Rounds {
+impl SamplerState {
     fn new(sampler: &Sampler) -> Self {
         Self {
             watched: Vec::new(),
@@ -202,7 +202,7 @@ impl Rounds {
         }
     }
 
-    /// A process is sampled from now on, and its network namespace, which is told by its own number, is looked into.
+    /// A process is sampled from now on, and its network namespace, identified by its inode number, is read.
     fn watch(&mut self, id: ProcessId, netns: u32, looks_up: bool, facts: &mut Vec<Fact>) {
         self.descriptions.promote(id);
         if looks_up && self.known.insert(id) {
@@ -241,7 +241,7 @@ impl Rounds {
         }
     }
 
-    /// Without eBPF nobody asks: whoever holds a socket is sampled.
+    /// Without eBPF nothing is requested: every process with a socket is sampled.
     fn watch_polled(&mut self, facts: &[Fact]) {
         let holders = facts.iter().filter_map(|f| match f {
             Fact::Socket { task, .. } => Some(task.id),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) struct SamplerCounts(AtomicU64);
 
 impl SamplerCounts {
-    /// So many processes were not looked at, because too many came at once.
+    /// Number of processes that were not read, because too many were requested at once.
     pub(super) fn given_up(&self, processes: u64) {
         self.0.fetch_add(processes, Ordering::Relaxed);
     }

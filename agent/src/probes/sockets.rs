@@ -74,7 +74,7 @@ mod tests {
                        0000000000000000 100 0 0 10 0";
 
     #[test]
-    fn a_row_that_is_none_takes_no_other() {
+    fn a_malformed_row_affects_no_other() {
         let skipped = host_files::skipped();
         let text = [ROW, "   1: garbage", ROW, &ROW.replace(" 0A ", " 7F ")].join("\n");
         let read: Vec<TcpNetEntries> = host_files::parse_lines("a test's table", &text, row).collect();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lives_is_in_it_and_what_was_closed_is_not() {
+    fn open_sockets_are_listed_and_closed_ones_are_not() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let at = listener.local_addr().unwrap();
         let client = TcpStream::connect(at).unwrap();

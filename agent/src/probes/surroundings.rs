@@ -1,6 +1,6 @@
 //! Where the agent runs: the host itself or namespaces of its own (namespaces(7)), and what it cannot see from there.
 //!
-//! eBPF tells the host's process numbers. What /proc says of a number is about the same process only if that /proc shows the
+//! eBPF reports the host's process numbers. What /proc says of a number is about the same process only if that /proc shows the
 //! host's PID namespace; a number looked up in another one would be a wrong process.
 
 use std::fs;
@@ -103,7 +103,7 @@ impl Surroundings {
         if is_elsewhere && root.join("etc").is_dir() { root.to_owned() } else { Path::new("/").to_owned() }
     }
 
-    /// Everything that is limited, where eBPF tells of processes or /proc alone is polled.
+    /// All limits, where eBPF reports processes or only /proc is polled.
     pub(crate) fn limits(&self, by_polling: bool) -> Vec<Limit> {
         [self.processes(by_polling), self.time(), self.proc_mount(), self.users(), self.cgroups(), self.packets()]
             .into_iter()
@@ -114,7 +114,7 @@ impl Surroundings {
     fn processes(&self, by_polling: bool) -> Option<Limit> {
         let found = match self.pid_in_proc {
             _ if self.proc_is_hosts() || !self.boot_offset.is_empty() => return None,
-            None => "/proc shows a PID namespace that the agent is not in, or is not mounted".to_owned(),
+            None => "/proc is not mounted, or shows a PID namespace that the agent is not in".to_owned(),
             _ => "/proc shows a PID namespace of the agent's own, not the host's".to_owned(),
         };
         Some(Limit {
@@ -123,7 +123,7 @@ impl Surroundings {
             lost: if by_polling {
                 "processes and sockets outside the agent's PID namespace; process numbers are that namespace's"
             } else {
-                "command lines, parents, containers and usage samples of processes that are older than the agent, and their \
+                "command lines, parents, containers and usage samples of processes older than the agent, and their \
                  sockets: process numbers of eBPF are the host's and are not looked up in another namespace"
             },
             remedy: "run in the host's PID namespace (hostPID: true, docker run --pid=host)",
@@ -134,7 +134,7 @@ impl Surroundings {
         (!self.boot_offset.is_empty()).then(|| Limit {
             what: "time namespace",
             found: format!("the time since boot is shifted by {}", self.boot_offset),
-            lost: "start times of eBPF and of /proc differ, so that processes are not looked up, and times are wrong",
+            lost: "processes are not looked up, because start times of eBPF and of /proc differ, and times are wrong",
             remedy: "run in the host's time namespace",
         })
     }
@@ -169,7 +169,7 @@ impl Surroundings {
             what: "cgroup namespace",
             found: "the agent's own".into(),
             lost: "",
-            remedy: "nothing to do: other containers' ids are known all the same, that of the agent's own is not",
+            remedy: "none needed: only the agent's own container id is unknown",
         })
     }
 
@@ -177,9 +177,9 @@ impl Surroundings {
         let found = match (self.own.net, self.first.net) {
             (Some(own), Some(first)) if self.proc_is_hosts() && own == first => return None,
             (Some(_), Some(_)) if self.proc_is_hosts() => "not that of process 1",
-            // Without the host's process 1 nothing tells.
+            // Without the host's process 1 it is unknown.
             _ if self.proc_is_hosts() || self.own.pid == Some(FIRST_PID) => return None,
-            _ => "whether it is the host's cannot be told from a PID namespace of one's own",
+            _ => "unknown whether it is the host's: the agent has its own PID namespace",
         };
         Some(Limit {
             what: "network namespace",

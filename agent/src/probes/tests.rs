@@ -17,7 +17,7 @@ use crate::privacy::Privacy;
 
 use super::{Backend, ProbeOptions, Probes, start};
 
-/// Probes and all that they have told.
+/// Probes and all facts that they reported.
 struct Watch {
     probes: Probes,
     events: Vec<Fact>,
@@ -48,8 +48,8 @@ fn mine(e: &Fact, wanted: SocketUse, port: u16) -> bool {
 }
 
 #[test]
-fn tracepoints_tell_of_this_process() {
-    if without_root("tracepoints_tell_of_this_process") {
+fn tracepoints_report_this_process() {
+    if without_root("tracepoints_report_this_process") {
         return;
     }
     let mut probes = Watch::new(Backend::Tracepoint);
@@ -79,8 +79,8 @@ fn tracepoints_tell_of_this_process() {
 }
 
 #[test]
-fn a_process_of_milliseconds_is_told_from_fork_to_exit() {
-    if without_root("a_process_of_milliseconds_is_told_from_fork_to_exit") {
+fn a_process_of_milliseconds_is_reported_from_fork_to_exit() {
+    if without_root("a_process_of_milliseconds_is_reported_from_fork_to_exit") {
         return;
     }
     let mut probes = Watch::new(Backend::Tracepoint);

@@ -57,7 +57,7 @@ impl Users {
     fn read(&self) -> HashMap<u32, Arc<str>> {
         let file = self.root.join(PASSWD);
         let passwd = host_files::read(&file).unwrap_or_else(|e| {
-            tracing::warn!("cannot read {}: {e}; users are known by their numbers alone", file.display());
+            tracing::warn!("cannot read {}: {e}; users have numbers but no names", file.display());
             String::new()
         });
         let mut users: HashMap<_, _> = dynamic_users(&self.root.join(DYNAMIC)).collect();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_is_not_utf8_takes_no_other_user() {
+    fn a_byte_that_is_not_utf8_affects_no_other_user() {
         let dir = host();
         let passwd =
             b"root:x:0:0:root:/root:/bin/sh\nm\xfcller:x:1000:1000:J\xfcrgen:/:\nanna:x:1001:1001:J\xfcrgen::\n";

@@ -15,7 +15,7 @@ use super::status::Status;
 const MAX_LOOPS: usize = 16;
 /// Age of the agent, in seconds, up to which a new loop sees every series begin at zero. A loop that comes later may be one
 /// that returns, which must not see a jump from zero to days of traffic. Prometheus' default interval is one minute.
-const YOUNG_S: u64 = 120;
+const STARTUP_S: u64 = 120;
 
 /// Somebody who scrapes again and again, and keeps what he was shown.
 #[derive(Debug)]
@@ -50,16 +50,16 @@ impl Loops {
     fn seen_by_new(&mut self, status: &Status) -> u64 {
         if self.known.len() >= MAX_LOOPS {
             self.known.remove(0);
-            return View::EVERYTHING;
+            return View::ALL_SERIES;
         }
-        if status.seconds < YOUNG_S { 0 } else { View::EVERYTHING }
+        if status.seconds < STARTUP_S { 0 } else { View::ALL_SERIES }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::talk::TalkShown;
+    use crate::metrics::talk::ShownTraffic;
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn status(seconds: u64, number: u64) -> Status {
-        Status { seconds, talk: TalkShown { number, ..TalkShown::default() }, ..Status::default() }
+        Status { seconds, talk: ShownTraffic { number, ..ShownTraffic::default() }, ..Status::default() }
     }
 
     #[test]
@@ -82,9 +82,9 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_new_to_an_old_agent_may_have_come_back() {
+    fn a_loop_new_to_an_old_agent_may_have_returned() {
         let mut loops = Loops::default();
-        assert_eq!(loops.visit(&by(PEER, b"a"), &status(120, 118)), View::EVERYTHING);
+        assert_eq!(loops.visit(&by(PEER, b"a"), &status(120, 118)), View::ALL_SERIES);
         assert_eq!(loops.visit(&by(PEER, b"a"), &status(135, 133)), 118);
     }
 
@@ -96,8 +96,8 @@ mod tests {
             assert_eq!(loops.visit(&by(PEER, &name(n)), &status(5, 5)), 0);
         }
         assert_eq!(loops.visit(&by(PEER, &name(0)), &status(6, 6)), 5);
-        assert_eq!(loops.visit(&by(PEER, b"one more"), &status(7, 7)), View::EVERYTHING);
-        assert_eq!(loops.visit(&by(PEER, &name(1)), &status(8, 8)), View::EVERYTHING, "forgotten");
+        assert_eq!(loops.visit(&by(PEER, b"one more"), &status(7, 7)), View::ALL_SERIES);
+        assert_eq!(loops.visit(&by(PEER, &name(1)), &status(8, 8)), View::ALL_SERIES, "forgotten");
         assert_eq!(loops.visit(&by(PEER, &name(0)), &status(9, 9)), 6, "the latest are kept");
         assert_eq!(loops.known.len(), MAX_LOOPS);
     }

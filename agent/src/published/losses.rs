@@ -1,4 +1,4 @@
-//! What was lost lately, by stage: totals since the start tell little about the present.
+//! Recent losses, by stage: totals since the start say little about the present.
 
 use std::collections::VecDeque;
 

@@ -96,7 +96,7 @@ impl Published {
     /// The same, made as they are read; a scrape loop sees zero first for what is new to it.
     pub(crate) fn families_for(&self, scraper: Option<&Scraper>) -> Vec<LazyFamily> {
         let status = self.status();
-        let seen = scraper.map_or(View::EVERYTHING, |s| lock(&self.loops).visit(s, &status));
+        let seen = scraper.map_or(View::ALL_SERIES, |s| lock(&self.loops).visit(s, &status));
         let mut families = families(&View { status, host: Arc::clone(&self.host), seen });
         let sources = lock(&self.more_families).clone();
         families.extend(sources.iter().flat_map(|source| source()).map(LazyFamily::from));

@@ -7,7 +7,7 @@ use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, ProcessEnd};
 use super::losses::Loss;
 use crate::host::HostFigures;
 use crate::ledger::Ledger;
-use crate::metrics::talk::TalkShown;
+use crate::metrics::talk::ShownTraffic;
 
 /// Counters under a label.
 pub(crate) type Labelled = Vec<(String, u64)>;
@@ -43,7 +43,7 @@ pub(crate) struct Status {
     pub(crate) seconds: u64,
     /// Packets that became part of a flow.
     pub(crate) packets: u64,
-    /// Octets of all packets seen, whole frames.
+    /// Bytes of all packets seen, whole frames.
     pub(crate) octets: u64,
     /// Packets that are in no flow, by reason.
     pub(crate) discards: Labelled,
@@ -51,7 +51,7 @@ pub(crate) struct Status {
     pub(crate) undecoded: Labelled,
     /// Packets that the kernel dropped before we saw them, by interface.
     pub(crate) kernel_drops: Labelled,
-    /// What became of interfaces that are captured or should be.
+    /// State of the interfaces that are captured or should be.
     pub(crate) interface_changes: Labelled,
     /// Interfaces that should be captured and are not.
     pub(crate) missing_interfaces: u64,
@@ -71,7 +71,7 @@ pub(crate) struct Status {
     pub(crate) hooks: Vec<Hook>,
     /// Exporters.
     pub(crate) exporters: Vec<Exporter>,
-    /// Things that wait, by queue.
+    /// Waiting items, by queue.
     pub(crate) queues: Labelled,
     /// Memory that records in exporters' queues keep, bytes.
     pub(crate) queue_bytes: u64,
@@ -79,8 +79,8 @@ pub(crate) struct Status {
     pub(crate) thread_restarts: Labelled,
     /// Lines of the log that could not be written.
     pub(crate) log_lines_lost: u64,
-    /// Who talked to whom.
-    pub(crate) talk: TalkShown,
+    /// Sums of traffic.
+    pub(crate) talk: ShownTraffic,
     /// The host; none: nobody reads its figures.
     pub(crate) host: Option<Arc<HostFigures>>,
     /// Where every packet is; none: nothing was counted yet.

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_on_either_side_is_outside() {
+    fn times_before_and_after_are_outside() {
         let flow = (10_000_000, 20_000_000);
         for (since, until, is_inside) in [
             (Some(0), Some(9), false),

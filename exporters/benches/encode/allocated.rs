@@ -1,4 +1,4 @@
-//! Octets that this thread has ever asked the allocator for.
+//! Bytes that this thread has ever asked the allocator for.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

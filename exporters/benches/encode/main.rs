@@ -1,4 +1,4 @@
-//! Records per CPU-second, and octets allocated per record, of each encoder: for the talks' template, for `@FLOW@ @PROCESS@`, for what collectors
+//! Records per CPU-second, and bytes allocated per record, of each encoder: for the talks' template, for `@FLOW@ @PROCESS@`, for what collectors
 //! get by default, and for every element.
 
 mod allocated;
@@ -79,7 +79,7 @@ fn encoders<'a>(template: &Template, records: &'a [FlowRecord]) -> Vec<(&'static
     all
 }
 
-/// Requests of 500 records, as octets.
+/// Requests of 500 records, as bytes.
 #[cfg(feature = "otlp")]
 fn otlp<'a>(template: &Template, records: &'a [FlowRecord]) -> [(&'static str, Run<'a>); 2] {
     use pidflow_exporters::otlp::{LogEncoder, SpanEncoder, resource};

@@ -48,27 +48,27 @@ enum RecordState {
     Done,
 }
 
-/// What librdkafka tells, until it is asked for.
+/// Reports of librdkafka, until they are collected.
 #[derive(Clone, Default)]
 struct Reports {
     exporter: String,
-    told: Arc<Mutex<Told>>,
+    told: Arc<Mutex<ReportState>>,
 }
 
 #[derive(Default)]
-struct Told {
-    /// Numbers of messages with what became of them.
+struct ReportState {
+    /// Numbers of messages with their results.
     delivered: Vec<(usize, Result<(), RDKafkaErrorCode>)>,
     /// The last thing that went wrong.
     error: Option<String>,
 }
 
 impl Reports {
-    fn take(&self) -> Told {
+    fn take(&self) -> ReportState {
         std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn tell(&self, tell: impl FnOnce(&mut Told)) {
+    fn tell(&self, tell: impl FnOnce(&mut ReportState)) {
         tell(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -123,9 +123,9 @@ impl Kafka {
     /// After an error that a producer does not survive, another one; what the old one had is sent again.
     fn renew(&mut self) -> Result<(), Failure> {
         let Some((_, reason)) = self.producer.client().fatal_error() else { return Ok(()) };
-        tracing::warn!("{}: {reason}; with a new producer", self.reports.exporter);
+        tracing::warn!("{}: {reason}; starting a new producer", self.reports.exporter);
         let producer = self.settings.create_with_context(self.reports.clone());
-        self.producer = producer.map_err(|e| Failure::passing(format!("no producer: {}", code(&e))))?;
+        self.producer = producer.map_err(|e| Failure::passing(format!("cannot make a producer: {}", code(&e))))?;
         self.reports.take();
         self.states.iter_mut().filter(|s| **s == RecordState::OnTheWay).for_each(|s| *s = RecordState::Here);
         Ok(())
@@ -151,7 +151,7 @@ impl Kafka {
         Ok(())
     }
 
-    /// Takes in what librdkafka has told; the error is the last one of a message that came back.
+    /// Collects librdkafka's reports; the error is the last one of a message that was returned.
     fn take_in(&mut self, brought: &mut Sent) -> Result<(), String> {
         self.producer.poll(POLL_TIMEOUT);
         let told = self.reports.take();
@@ -185,7 +185,7 @@ impl Kafka {
         self.states.contains(&state)
     }
 
-    /// Until everything is done, time is up, or something came back; that is sent again when nothing else is on the way, so
+    /// Until everything is done, time is up, or a message was returned; that is sent again when nothing else is on the way, so
     /// that the order stays.
     fn bring(&mut self, brought: &mut Sent, limit: Duration) -> Result<(), String> {
         let end = Instant::now() + limit;

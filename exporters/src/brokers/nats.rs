@@ -21,8 +21,8 @@ use super::Objects;
 
 /// Messages on their way to a stream at once.
 const MAX_UNACKNOWLEDGED: usize = 1000;
-/// How long the connection is looked after while there is nothing to send.
-const ATTENTION: Duration = Duration::from_millis(1);
+/// How long the connection is polled while there is nothing to send.
+const IDLE_POLL: Duration = Duration::from_millis(1);
 
 /// One subject.
 pub(crate) struct Nats {
@@ -37,14 +37,14 @@ pub(crate) struct Nats {
     sent: Sent,
     connection: Option<Connection>,
     counters: Arc<Counters>,
-    /// The last error that the server told of its own accord: a subject that we may not publish to.
+    /// The last error that the server sent unrequested: a subject that we may not publish to.
     complaint: Arc<Mutex<Option<String>>>,
 }
 
 struct Connection {
     client: Client,
     stream: Option<jetstream::Context>,
-    /// Octets of a message at most, as the server said.
+    /// Bytes of a message at most, as the server said.
     largest: usize,
 }
 
@@ -95,7 +95,7 @@ impl Nats {
         Ok(Connection { largest: client.max_payload(), client, stream })
     }
 
-    /// Lets the connection's own task tell what the server complained about before it answered.
+    /// Lets the connection's task report errors that the server sent before it answered.
     async fn heard(&self) -> Result<(), String> {
         for _ in 0..4 {
             tokio::task::yield_now().await;
@@ -124,7 +124,7 @@ impl Connection {
             sent.map_err(|e| e.to_string())?;
         }
         self.answer().await?;
-        if connects() == before { Ok(()) } else { Err("the connection was lost on the way".into()) }
+        if connects() == before { Ok(()) } else { Err("the connection was lost while sending".into()) }
     }
 
     /// Waits until the server has read everything so far. It reads in order, and answers a request to a subject that
@@ -162,9 +162,9 @@ fn options(config: &NatsConfig, complaint: &Arc<Mutex<Option<String>>>) -> Resul
         NatsLogin::None => options,
         NatsLogin::Token(token) => options.token(token.reveal().to_owned()),
         NatsLogin::Password(user, password) => options.user_and_password(user.clone(), password.reveal().to_owned()),
-        NatsLogin::Credentials(text) => {
-            options.credentials(text.reveal()).map_err(|_| "`credentials` are none: JWT and NKEY seed are expected")?
-        }
+        NatsLogin::Credentials(text) => options
+            .credentials(text.reveal())
+            .map_err(|_| "`credentials` are not valid: JWT and NKEY seed are expected")?,
     };
     let Some(tls) = &config.tls else { return Ok(options) };
     let tls = TlsClient::new(tls, &config.server.host)?;
@@ -191,7 +191,7 @@ impl Receiver for Nats {
     /// Answers the server's pings.
     fn idle(&mut self) {
         if self.connection.is_some() {
-            self.runtime.block_on(async { sleep(ATTENTION).await });
+            self.runtime.block_on(async { sleep(IDLE_POLL).await });
         }
     }
 }

@@ -21,7 +21,7 @@ impl Framing {
         Self { header: config.header, source_id: config.source_id, message: 0 }
     }
 
-    /// The header of the next message, which has `octets` octets. C's layout on the machine that both run on: the
+    /// The header of the next message, which has `octets` bytes. C's layout on the machine that both run on: the
     /// message's number is in network order, everything else in the machine's.
     pub(super) fn header(&mut self, octets: usize) -> Vec<u8> {
         self.message = self.message.wrapping_add(1);

@@ -12,8 +12,8 @@ use zeromq::util::PeerIdentity;
 use zeromq::{PubSocket, Socket, SocketEvent, SocketOptions, SocketSend, ZmqMessage};
 
 use crate::config::ZmqConfig;
-use crate::sink::{Kept, Parts, Sink};
 use crate::sink::{Link, Loss};
+use crate::sink::{Parts, Sink, Undelivered};
 
 use super::Objects;
 use super::ntopng::{Framing, MAX_MESSAGE};
@@ -30,7 +30,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
 /// One publisher.
 pub(crate) struct ZmqPublisher {
     socket: PubSocket,
-    /// What the library tells of subscribers that come and go.
+    /// The library's events about subscribers that connect and disconnect.
     events: Box<dyn FnMut() -> Option<SocketEvent> + Send>,
     subscribers: HashSet<PeerIdentity>,
     /// Accepts subscribers and writes to them, all the time.
@@ -81,7 +81,7 @@ impl ZmqPublisher {
             && Instant::now() >= *again
         {
             if let Err(e) = self.runtime.block_on(self.socket.connect(url)) {
-                self.link.failed(&e, "records are lost until a subscriber listens there");
+                self.link.failed(&e, "records are lost until a subscriber connects");
             }
             *again = Instant::now() + SUBSCRIBER_TIMEOUT;
             self.look();
@@ -167,7 +167,7 @@ fn payloads(group: &[&[u8]]) -> Vec<Payload> {
 }
 
 impl Sink for ZmqPublisher {
-    fn export(&mut self, records: &[FlowRecord], _now_ns: u64) -> Result<(), Kept> {
+    fn export(&mut self, records: &[FlowRecord], _now_ns: u64) -> Result<(), Undelivered> {
         for part in records.chunks(MAX_HANDED_OVER) {
             if !self.has_subscribers() {
                 self.link.counters.lost(Loss::NoSubscriber, part.len());

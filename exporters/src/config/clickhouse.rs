@@ -58,13 +58,13 @@ fn is_plain(part: &str) -> bool {
 fn setting((name, value): (String, toml::Value)) -> Result<(String, String), ConfigError> {
     let wrong = |reason: String| ConfigError::Value { key: "settings", reason };
     if !is_plain(&name) || ["query", "user", "password", "insert_deduplication_token"].contains(&name.as_str()) {
-        return Err(wrong(format!("\"{name}\" is no setting for inserts")));
+        return Err(wrong(format!("\"{name}\" is not a setting for inserts")));
     }
     let text = match value {
         toml::Value::String(text) => text,
         toml::Value::Integer(_) | toml::Value::Float(_) => value.to_string(),
         toml::Value::Boolean(on) => u8::from(on).to_string(),
-        _ => return Err(wrong(format!("{name} is neither a number, nor a text, nor true or false"))),
+        _ => return Err(wrong(format!("{name} is not a number, a string, true or false"))),
     };
     Ok((name, text))
 }

@@ -24,7 +24,7 @@ pub struct DeliveryConfig {
 pub struct SpoolConfig {
     /// Folder of its segments; made when it is missing. One exporter's own.
     pub folder: PathBuf,
-    /// Octets on disk at most; the oldest segment is dropped (counted) when it is full.
+    /// Bytes on disk at most; the oldest segment is dropped (counted) when it is full.
     pub max_octets: u64,
 }
 

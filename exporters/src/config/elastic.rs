@@ -60,7 +60,9 @@ fn index(name: &str) -> Result<TimePattern, ConfigError> {
         return Err(wrong("an index has a name, which does not begin with -, _, + or ."));
     }
     if shown.contains(FORBIDDEN) || shown.chars().any(|c| c.is_uppercase() || c.is_control() || c == ':') {
-        return Err(wrong("an index has no capitals in its name, and none of \\ / * ? \" < > | , # : and the blank"));
+        return Err(wrong(
+            "an index has no capital letters in its name, no blank, and none of \\ / * ? \" < > | , # :",
+        ));
     }
     Ok(pattern)
 }

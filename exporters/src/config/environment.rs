@@ -100,7 +100,10 @@ impl Variables<'_> {
         let (cert, key) = (file("CLIENT_CERTIFICATE")?, file("CLIENT_KEY")?);
         let missing = if cert.is_some() { "CLIENT_KEY" } else { "CLIENT_CERTIFICATE" };
         let identity = identity(cert, key).map_err(|()| {
-            wrong(&variable(None, missing), "client certificate and key go together, one of them is not set".into())
+            wrong(
+                &variable(None, missing),
+                "client certificate and key are needed together, one of them is not set".into(),
+            )
         })?;
         Ok(TlsConfig { ca: file("CERTIFICATE")?, identity, ..TlsConfig::default() })
     }

@@ -28,7 +28,7 @@ pub enum ConfigError {
         key: &'static str,
     },
     /// A key that the kind does not have.
-    #[error("`{key}` means nothing to an exporter of kind \"{kind}\"; it has {allowed}")]
+    #[error("`{key}` is not a key of an exporter of kind \"{kind}\"; allowed are {allowed}")]
     Unknown {
         /// The kind.
         kind: &'static str,
@@ -69,7 +69,7 @@ pub enum ConfigError {
     #[error("`url`: {0}")]
     Target(#[from] TargetError),
     /// NetFlow v9 has no other transport here.
-    #[error("`url`: NetFlow v9 goes over UDP only: write udp://HOST:PORT")]
+    #[error("`url`: NetFlow v9 is sent over UDP only; write udp://HOST:PORT")]
     OnlyUdp,
     /// What a short option or its key says.
     #[error("`{option}`: {reason}")]

@@ -8,9 +8,9 @@ use serde::Deserialize;
 pub struct FileMode(u32);
 
 /// The owner reads and writes.
-const NEEDED: u32 = 0o600;
+const REQUIRED_BITS: u32 = 0o600;
 /// Read and write, for owner, group and others.
-const ALLOWED: u32 = 0o666;
+const ALLOWED_BITS: u32 = 0o666;
 
 impl FileMode {
     /// The bits.
@@ -26,9 +26,12 @@ impl TryFrom<String> for FileMode {
     fn try_from(text: String) -> Result<Self, String> {
         let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
         let bits = if is_octal { u32::from_str_radix(&text, 8).ok() } else { None };
-        bits.filter(|bits| bits & NEEDED == NEEDED && bits & !ALLOWED == 0).map(Self).ok_or_else(|| {
-            "write three or four octal digits, as in \"0640\": the owner reads and writes, nobody executes".to_owned()
-        })
+        bits.filter(|bits| bits & REQUIRED_BITS == REQUIRED_BITS && bits & !ALLOWED_BITS == 0).map(Self).ok_or_else(
+            || {
+                "write three or four octal digits, as in \"0640\": the owner reads and writes, nobody executes"
+                    .to_owned()
+            },
+        )
     }
 }
 

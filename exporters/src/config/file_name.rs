@@ -26,7 +26,7 @@ impl FileName {
             return Err("it names no file");
         }
         if folder.contains('%') {
-            return Err("the time (%) may stand in the file's name only, not in its folder");
+            return Err("the time (%) is allowed in the file's name only, not in its folder");
         }
         Ok(Self { given: given.to_owned(), folder: folder.into(), name: TimePattern::parse(name)? })
     }

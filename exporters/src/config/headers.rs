@@ -33,7 +33,7 @@ fn given_headers(given: &BTreeMap<String, Secret>) -> Result<Vec<(HeaderName, He
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, String> {
     let mut value = HeaderValue::from_str(value)
-        .map_err(|_| format!("the value of \"{name}\" has characters that no header has"))?;
+        .map_err(|_| format!("the value of \"{name}\" has characters that are not allowed in a header"))?;
     value.set_sensitive(true);
     Ok(value)
 }

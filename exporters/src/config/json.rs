@@ -37,7 +37,7 @@ pub enum JsonOutput {
 pub struct LineFileConfig {
     /// Appended to, and made when it is missing.
     pub name: FileName,
-    /// After how many octets the next file is begun; none: never by size.
+    /// After how many bytes the next file is begun; none: never by size.
     pub rotate_octets: Option<u64>,
     /// The next file is begun with each multiple of so many seconds since the epoch; none: never by time.
     pub rotate_seconds: Option<u64>,
@@ -89,7 +89,7 @@ impl JsonConfig {
             (Some(file), None) if file == "-" => JsonOutput::Stdout,
             (Some(file), None) => JsonOutput::File(LineFileConfig::read(&file, table)?),
             (None, Some(url)) => JsonOutput::url(&url)?.read_tls(table)?,
-            (Some(_), Some(_)) => return Err(value("url", "`file` says where to already; give one of them")),
+            (Some(_), Some(_)) => return Err(value("url", "`file` is set too; give one of them")),
             (None, None) => return Err(ConfigError::Missing { kind: "json", key: "file` or `url" }),
         };
         let keys = table.take("keys")?.unwrap_or_default();
@@ -151,7 +151,7 @@ impl JsonOutput {
             "tls" => Ok(Self::Tls(host()?, TlsConfig::default())),
             "unix" => path().map(Self::Unix),
             "unixgram" => path().map(Self::UnixDatagram),
-            _ => Err(error("its scheme is none of udp, tcp, tls, unix and unixgram")),
+            _ => Err(error("its scheme is not udp, tcp, tls, unix or unixgram")),
         }
     }
 

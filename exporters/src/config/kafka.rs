@@ -163,7 +163,9 @@ impl KafkaLogin {
         match (mechanism, user, password) {
             (None, None, None) => Ok(None),
             (Some(mechanism), Some(user), Some(password)) => Ok(Some(Self { mechanism, user, password })),
-            (None, ..) => value("sasl", "missing beside `user` and `password`: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"),
+            (None, ..) => {
+                value("sasl", "it is needed with `user` and `password`: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+            }
             (Some(_), ..) => value("sasl", "it needs `user` and `password`"),
         }
     }

@@ -87,8 +87,8 @@ impl NatsLogin {
             (None, None, Some(user), Some(password)) => Ok(Self::Password(user, password)),
             (None, None, Some(_), None) => value("user", "it needs `password`"),
             (None, None, None, Some(_)) => value("password", "it needs `user`"),
-            (Some(_), ..) => value("token", "it goes without `credentials`, `user` and `password`"),
-            (None, Some(_), ..) => value("credentials", "it goes without `user` and `password`"),
+            (Some(_), ..) => value("token", "it excludes `credentials`, `user` and `password`"),
+            (None, Some(_), ..) => value("credentials", "it excludes `user` and `password`"),
         }
     }
 }

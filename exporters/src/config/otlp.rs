@@ -10,7 +10,7 @@ use super::table::Table;
 use super::tls::server_name;
 use super::{ConfigError, HttpConfig};
 
-/// How often metrics are sent unless it is said otherwise: OpenTelemetry's default.
+/// The default interval of metrics, which is OpenTelemetry's.
 const METRIC_INTERVAL: Duration = Duration::from_secs(60);
 
 /// An exporter to an OpenTelemetry receiver.

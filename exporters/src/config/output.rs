@@ -32,7 +32,7 @@ pub(super) struct KindEntry {
 }
 
 impl KindEntry {
-    /// The one that the key `kind` says.
+    /// The kind that the key `kind` names.
     pub(super) fn take(keys: &mut toml::Table) -> Result<Self, ConfigError> {
         let allowed = || KINDS.map(|kind| kind.name).join(", ");
         let given = keys.remove("kind").and_then(|k| k.as_str().map(str::to_owned));

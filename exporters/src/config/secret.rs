@@ -68,7 +68,7 @@ fn from_file(path: &Path) -> Result<Secret, String> {
 fn from_variable(name: &str) -> Result<Secret, String> {
     std::env::var(name).map(Secret).map_err(|e| match e {
         VarError::NotPresent => format!("environment variable {name} is not set"),
-        VarError::NotUnicode(_) => format!("environment variable {name} is not text"),
+        VarError::NotUnicode(_) => format!("environment variable {name} is not UTF-8"),
     })
 }
 

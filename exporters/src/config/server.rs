@@ -24,10 +24,10 @@ pub(super) fn server<'a>(url: &'a str, schemes: [&str; 2], usual: u16) -> Result
     };
     let (scheme, host) = url.split_once("://").ok_or_else(|| error("it has no scheme"))?;
     if !schemes.contains(&scheme) {
-        return Err(error("its scheme is another one"));
+        return Err(error("its scheme is not supported here"));
     }
     if host.contains('@') {
-        return Err(error("user and password have keys of their own"));
+        return Err(error("set user and password with the keys `user` and `password`"));
     }
     let (host, rest) = host.split_once('/').unwrap_or((host, ""));
     Ok(Server { address: address(host, Some(usual)).map_err(error)?, tls: scheme == tls, rest })
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn says_what_is_wrong_without_a_password() {
         let wrong = read("redis://me:hush@a").unwrap_err();
-        assert!(wrong.starts_with("`url`: \"…@a\" is not a server (user and password"), "{wrong}");
+        assert!(wrong.starts_with("`url`: \"…@a\" is not a server (set user and password"), "{wrong}");
         assert!(read("http://a").unwrap_err().contains("write redis://HOST:PORT or rediss://HOST:PORT"));
         assert!(read("a:6379").unwrap_err().contains("it has no scheme"));
     }

@@ -64,7 +64,7 @@ impl Target {
             Some(("udp", rest)) => (Self::Udp, rest),
             Some(("tcp", rest)) => (Self::Tcp, rest),
             Some(("tls", rest)) => (Self::Tls, rest),
-            Some(_) => return Err(error("its scheme is none of udp, tcp, tls and file")),
+            Some(_) => return Err(error("its scheme is not udp, tcp, tls or file")),
             None => (Self::Udp, url),
         };
         let usual = match (ipfix, url.starts_with("tls:")) {
@@ -107,7 +107,7 @@ fn host_and_port(text: &str) -> Result<(&str, Option<u16>), &'static str> {
         None => text.split_once(':').map_or((text, None), |(h, p)| (h, Some(p))),
     };
     let port = port.map(|p| p.parse().map_err(|_| "its port is not a number up to 65535")).transpose()?;
-    if port == Some(0) { Err("port 0 cannot be sent to") } else { Ok((host, port)) }
+    if port == Some(0) { Err("port 0 is not a valid destination") } else { Ok((host, port)) }
 }
 
 impl fmt::Display for Address {
@@ -150,10 +150,10 @@ mod tests {
 
     #[test]
     fn refuses_what_is_none() {
-        assert_eq!(shown("sctp://a:1"), "its scheme is none of udp, tcp, tls and file");
+        assert_eq!(shown("sctp://a:1"), "its scheme is not udp, tcp, tls or file");
         assert_eq!(shown("file://"), "it names no file");
         assert_eq!(shown("udp://a:70000"), "its port is not a number up to 65535");
-        assert_eq!(shown("udp://a:0"), "port 0 cannot be sent to");
+        assert_eq!(shown("udp://a:0"), "port 0 is not a valid destination");
         assert_eq!(shown("udp://:1"), "its host is not a name or an address");
         assert_eq!(shown("udp://[::1]x"), "the ] is not followed by :PORT");
         assert_eq!(shown("udp://user@host:1"), "its host is not a name or an address");

@@ -68,10 +68,10 @@ fn every_kind_is_read() {
 fn mistakes_name_key_line_and_what_is_allowed() {
     let table = |rest: &str| parse(&format!("[[exporter]]\n{rest}")).unwrap_err();
     let unknown = table("kind = \"json\"\nfile = \"-\"\ncolour = 1\n");
-    assert!(unknown.contains("`colour` means nothing") && unknown.contains("queue-records"), "{unknown}");
+    assert!(unknown.contains("`colour` is not a key") && unknown.contains("queue-records"), "{unknown}");
     let foreign = table("kind = \"json\"\nfile = \"-\"\ndomain = 1\n");
     assert!(
-        foreign.contains("`domain` means nothing to an exporter of kind \"json\"; it has file, url, keys"),
+        foreign.contains("`domain` is not a key of an exporter of kind \"json\"; allowed are file, url, keys"),
         "{foreign}"
     );
     let missing = table("kind = \"ipfix\"\n");
@@ -94,8 +94,8 @@ fn mistakes_name_key_line_and_what_is_allowed() {
     let none = table(&format!("{otlp}signals = []\n"));
     assert!(none.contains("`signals`: name at least one of logs, metrics, traces"), "{none}");
     let name = table(&format!("{otlp}protocol = \"http/protobuf\"\ntls-server-name = \"b\"\n"));
-    assert!(name.contains("`tls-server-name` means nothing"), "{name}");
-    assert!(table("kind = \"netflow9\"\nurl = \"tcp://a\"\n").contains("NetFlow v9 goes over UDP only"));
+    assert!(name.contains("`tls-server-name` is not a key"), "{name}");
+    assert!(table("kind = \"netflow9\"\nurl = \"tcp://a\"\n").contains("NetFlow v9 is sent over UDP only"));
 }
 
 #[test]
@@ -168,14 +168,14 @@ fn mistakes_of_brokers_name_their_key() {
         ("kind = \"redis\"\nurl = \"redis://a\"\nmax-length = 0", "`max-length` is 0; allowed are 1 to"),
         ("kind = \"redis\"\nurl = \"redis://a\"\nuser = \"u\"", "`user`: it needs `password`"),
         ("kind = \"nats\"\nurl = \"nats://a\"\nsubject = \"a.*\"", "`subject`: allowed are words with dots"),
-        ("kind = \"nats\"\nurl = \"nats://a\"\ntoken = \"t\"\nuser = \"u\"", "`token`: it goes without"),
+        ("kind = \"nats\"\nurl = \"nats://a\"\ntoken = \"t\"\nuser = \"u\"", "`token`: it excludes"),
         ("kind = \"zmq\"\nurl = \"ipc://a\"", "`url`: \"ipc://a\" is not an endpoint (its scheme is not tcp)"),
         ("kind = \"zmq\"\nurl = \"tcp://*:1\"\nsource-id = 256", "`source-id` is 256; allowed are 0 to 255"),
-        ("kind = \"zmq\"\nurl = \"tcp://*:1\"\ngive-up-seconds = 1", "`give-up-seconds` means nothing"),
+        ("kind = \"zmq\"\nurl = \"tcp://*:1\"\ngive-up-seconds = 1", "`give-up-seconds` is not a key"),
         ("kind = \"kafka\"", "needs the key `brokers`"),
         ("kind = \"kafka\"\nbrokers = [\"a\"]\ntopic = \"a b\"", "`topic`: allowed are up to 249 letters"),
         ("kind = \"kafka\"\nbrokers = [\"a\"]\nacks = \"most\"", "`acks`: allowed are all, leader, none"),
-        ("kind = \"kafka\"\nbrokers = [\"a\"]\npassword = \"p\"", "`sasl`: missing beside"),
+        ("kind = \"kafka\"\nbrokers = [\"a\"]\npassword = \"p\"", "`sasl`: it is needed with"),
         (
             "kind = \"kafka\"\nbrokers = [\"a\"]\nsettings = { \"message.timeout.ms\" = 1 }",
             "`settings`: message.timeout.ms is set by pidflow itself",
@@ -188,7 +188,7 @@ fn mistakes_of_brokers_name_their_key() {
 }
 
 #[test]
-fn who_may_read_is_a_key_of_what_makes_files() {
+fn mode_is_a_key_of_exporters_that_write_files() {
     let read = |rest: &str| parse(&format!("[[exporter]]\n{rest}\n")).map(|all| all[0].output.clone());
     let mode = Some(FileMode::try_from("0640".to_owned()).unwrap());
     let json = read("kind = \"json\"\nfile = \"a\"\nmode = \"0640\"").unwrap();
@@ -201,11 +201,11 @@ fn who_may_read_is_a_key_of_what_makes_files() {
     let cases = [
         ("kind = \"json\"\nfile = \"a\"\nmode = \"0777\"", "`mode`: write three or four octal digits"),
         ("kind = \"json\"\nfile = \"a\"\nmode = 640", "`mode`: "),
-        ("kind = \"json\"\nfile = \"-\"\nmode = \"0640\"", "`mode` means nothing to an exporter of kind \"json\""),
+        ("kind = \"json\"\nfile = \"-\"\nmode = \"0640\"", "`mode` is not a key of an exporter of kind \"json\""),
         ("kind = \"ipfix\"\nurl = \"file:a\"\nmode = \"0400\"", "`mode`: write three or four octal digits"),
         (
             "kind = \"ipfix\"\nurl = \"udp://a\"\nmode = \"0640\"",
-            "`mode` means nothing to an exporter of kind \"ipfix\"",
+            "`mode` is not a key of an exporter of kind \"ipfix\"",
         ),
     ];
     for (table, wanted) in cases {
@@ -215,7 +215,7 @@ fn who_may_read_is_a_key_of_what_makes_files() {
 }
 
 #[test]
-fn exporters_of_one_name_are_told_apart_also_over_a_reload() {
+fn exporters_of_one_name_are_distinguished_across_reloads() {
     let loki = |tenant: &str| {
         let text = format!("kind = \"loki\"\nurl = \"http://a\"\nheaders = {{ X-Scope-OrgID = \"{tenant}\" }}");
         ExporterConfig::from_table(toml::from_str(&text).unwrap()).unwrap()

@@ -1,4 +1,4 @@
-//! TLS towards a receiver: whom to trust, and who we are.
+//! TLS towards a receiver: trusted authorities and own certificate.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ impl TlsConfig {
         let ca = pem(table, "tls-ca")?;
         let (cert, key) = (pem(table, "tls-cert")?, pem(table, "tls-key")?);
         let missing = if cert.is_some() { "tls-key" } else { "tls-cert" };
-        let reason = "tls-cert and tls-key go together";
+        let reason = "tls-cert and tls-key are needed together";
         let identity = identity(cert, key).map_err(|()| ConfigError::Value { key: missing, reason: reason.into() })?;
         let insecure = table.take("tls-insecure")?.unwrap_or(false);
         let config = Self { ca, identity, server_name: None, insecure };
@@ -45,7 +45,7 @@ impl TlsConfig {
 pub(super) fn server_name(table: &mut Table) -> Result<Option<String>, ConfigError> {
     table.read("tls-server-name", |name| match ServerName::try_from(name) {
         Ok(_) => Ok(name.to_owned()),
-        Err(_) => Err(format!("\"{name}\" is no name of a TLS server; allowed are a host's name and an address")),
+        Err(_) => Err(format!("\"{name}\" is not a valid TLS server name; allowed are a host name and an address")),
     })
 }
 

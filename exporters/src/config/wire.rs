@@ -28,7 +28,7 @@ pub struct WireConfig {
     pub target: Target,
     /// Observation domain or source id; none: that of the run.
     pub domain: Option<u32>,
-    /// Largest message, octets; none: as usual for the target, over UDP no more than the path takes in one piece.
+    /// Largest message, bytes; none: as usual for the target, over UDP no more than the path takes in one piece.
     pub max_message: Option<usize>,
     /// How IPFIX sends both directions of a flow.
     pub direction: Direction,

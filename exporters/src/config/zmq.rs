@@ -13,10 +13,10 @@ const PORT: u16 = 5556;
 /// Which header is before the records (ntopng, `include/ntop_typedefs.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ZmqHeader {
-    /// `zmq_msg_hdr_v1`, 24 octets, which every ntopng since 2016 reads.
+    /// `zmq_msg_hdr_v1`, 24 bytes, which every ntopng since 2016 reads.
     #[default]
     V1,
-    /// `zmq_msg_hdr_v2`, 28 octets, with a source of 32 bits.
+    /// `zmq_msg_hdr_v2`, 28 bytes, with a source of 32 bits.
     V2,
 }
 

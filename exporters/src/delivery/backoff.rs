@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::random::random;
 
-const FIRST: Duration = Duration::from_millis(250);
-const LONGEST: Duration = Duration::from_secs(30);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// A receiver that asks for a longer pause is asked again after this.
-const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+const MAX_REQUESTED_PAUSE: Duration = Duration::from_secs(3600);
 
 /// Pauses that double from attempt to attempt, spread by chance so that many agents do not come back at once (as the
 /// OTLP specification asks, section "OTLP/gRPC Throttling").
@@ -18,14 +18,14 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) const fn new() -> Self {
-        Self { next: FIRST }
+        Self { next: FIRST_PAUSE }
     }
 
-    /// The next pause, not shorter than the receiver asked for, up to [`LONGEST_ASKED`]: what it asks for may be any number.
+    /// The next pause, not shorter than the receiver asked for, up to [`MAX_REQUESTED_PAUSE`]: what it asks for may be any number.
     pub(crate) fn pause(&mut self, asked: Option<Duration>) -> Duration {
         let pause = self.next.mul_f64(0.5 + chance());
-        self.next = (self.next * 2).min(LONGEST);
-        asked.map_or(pause, |asked| asked.min(LONGEST_ASKED).max(pause))
+        self.next = (self.next * 2).min(MAX_PAUSE);
+        asked.map_or(pause, |asked| asked.min(MAX_REQUESTED_PAUSE).max(pause))
     }
 }
 
@@ -42,9 +42,9 @@ mod tests {
     fn pauses_grow_to_a_bound_and_heed_the_receiver() {
         let mut backoff = Backoff::new();
         let pauses: Vec<_> = (0..12).map(|_| backoff.pause(None)).collect();
-        assert!(pauses[0] <= FIRST * 2 && pauses[11] >= LONGEST / 2 && pauses[11] <= LONGEST * 2);
+        assert!(pauses[0] <= FIRST_PAUSE * 2 && pauses[11] >= MAX_PAUSE / 2 && pauses[11] <= MAX_PAUSE * 2);
         assert_eq!(Backoff::new().pause(Some(Duration::from_secs(7))), Duration::from_secs(7));
-        assert_eq!(Backoff::new().pause(Some(Duration::MAX)), LONGEST_ASKED);
-        assert!(Backoff::new().pause(Some(Duration::ZERO)) >= FIRST / 2);
+        assert_eq!(Backoff::new().pause(Some(Duration::MAX)), MAX_REQUESTED_PAUSE);
+        assert!(Backoff::new().pause(Some(Duration::ZERO)) >= FIRST_PAUSE / 2);
     }
 }

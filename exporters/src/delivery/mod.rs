@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pidflow_schema::FlowRecord;
 
 use crate::config::DeliveryConfig;
-use crate::sink::{Kept, Link, Loss, Parts, Sink, StartError};
+use crate::sink::{Link, Loss, Parts, Sink, StartError, Undelivered};
 
 pub(crate) use backoff::Backoff;
 pub(crate) use receiver::{Failure, Receiver, Retry, Sent};
@@ -35,7 +35,7 @@ impl<R: Receiver> Delivery<R> {
         self.receiver.begin(records, now_ns);
         let end = self.repeat(records, now_ns, &mut tally);
         let counters = &self.link.counters;
-        if matches!(end, End::Stopped) && self.give_up.is_none() {
+        if matches!(end, AttemptsEnd::Stopped) && self.give_up.is_none() {
             // All of them stay in the spool and are delivered again: none counts as exported, and what the encoder has
             // counted as lost is there once more.
             counters.accepted(tally.left_out);
@@ -44,14 +44,14 @@ impl<R: Receiver> Delivery<R> {
         counters.exported(tally.taken);
         counters.lost(Loss::Rejected, tally.rejected);
         match end {
-            End::Done => counters.lost(Loss::Rejected, tally.left),
-            End::GivenUp => counters.lost(Loss::Unreachable, tally.left),
-            End::Stopped => return Err(Stopped { left: tally.left }),
+            AttemptsEnd::Done => counters.lost(Loss::Rejected, tally.left),
+            AttemptsEnd::GivenUp => counters.lost(Loss::Unreachable, tally.left),
+            AttemptsEnd::Stopped => return Err(Stopped { left: tally.left }),
         }
         Ok(())
     }
 
-    fn repeat(&mut self, records: &[FlowRecord], now_ns: u64, tally: &mut Tally) -> End {
+    fn repeat(&mut self, records: &[FlowRecord], now_ns: u64, tally: &mut Tally) -> AttemptsEnd {
         let (give_up, mut backoff) = (self.give_up.map(|t| Instant::now() + t), Backoff::new());
         loop {
             let limit = self.link.control.remaining().map_or(self.timeout, |r| r.min(self.timeout));
@@ -68,10 +68,10 @@ impl<R: Receiver> Delivery<R> {
             };
             self.link.failed(&failure.message, "trying again, records wait");
             if give_up.is_some_and(|t| Instant::now() >= t) {
-                break End::GivenUp;
+                break AttemptsEnd::GivenUp;
             }
             if !self.link.control.pause(pause) {
-                break End::Stopped;
+                break AttemptsEnd::Stopped;
             }
             self.link.counters.retry();
         }
@@ -85,19 +85,19 @@ impl<R: Receiver> Delivery<R> {
     }
 
     /// A receiver that took everything has an answer for each record; what it has none for was refused.
-    fn worked(&mut self) -> End {
+    fn worked(&mut self) -> AttemptsEnd {
         self.link.notice.worked();
-        End::Done
+        AttemptsEnd::Done
     }
 
-    fn refused(&mut self, message: &str) -> End {
-        self.link.failed(&message, "the receiver refused records for good, they are lost");
-        End::Done
+    fn refused(&mut self, message: &str) -> AttemptsEnd {
+        self.link.failed(&message, "the receiver refused records permanently, they are lost");
+        AttemptsEnd::Done
     }
 }
 
 /// How the attempts ended.
-enum End {
+enum AttemptsEnd {
     /// The receiver has had all that it takes.
     Done,
     /// It stayed away for too long.
@@ -112,7 +112,7 @@ struct Stopped {
     left: usize,
 }
 
-/// What became of some records over all attempts.
+/// The outcome of some records over all attempts.
 struct Tally {
     taken: usize,
     rejected: usize,
@@ -149,11 +149,11 @@ pub(crate) fn reliable<R: Receiver + 'static>(
 }
 
 impl<R: Receiver> Sink for Delivery<R> {
-    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered> {
         let mut from = 0;
         for part in records.chunks(self.batch_records) {
             let after = records.len() - from - part.len();
-            self.deliver(part, now_ns).map_err(|Stopped { left }| Kept { from, left: left + after })?;
+            self.deliver(part, now_ns).map_err(|Stopped { left }| Undelivered { from, left: left + after })?;
             from += part.len();
         }
         Ok(())

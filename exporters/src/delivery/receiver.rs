@@ -9,9 +9,9 @@ use pidflow_schema::FlowRecord;
 pub(crate) struct Sent {
     /// Records that the receiver took.
     pub(crate) records: usize,
-    /// Octets of them, as sent; 0: there was no message.
+    /// Bytes of them, as sent; 0: there was no message.
     pub(crate) octets: usize,
-    /// Records that the receiver refused for good.
+    /// Records that the receiver refused permanently.
     pub(crate) rejected: usize,
     /// Records that the encoder left out, and has counted itself.
     pub(crate) left_out: usize,
@@ -45,7 +45,7 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What to do.
     pub(crate) retry: Retry,
-    /// What was brought all the same.
+    /// What was brought anyway.
     pub(crate) sent: Sent,
 }
 

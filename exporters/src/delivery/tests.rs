@@ -36,14 +36,14 @@ fn run(script: Vec<Result<Sent, Failure>>, config: &DeliveryConfig, stop: Option
 }
 
 #[test]
-fn what_was_taken_is_counted_once_over_attempts() {
+fn accepted_records_are_counted_once_over_attempts() {
     let script = vec![Err(Failure::passing("no")), Err(partly(4, Retry::Backoff)), Ok(sent(5, 1))];
     let (done, s) = run(script, &DeliveryConfig::default(), None);
     assert_eq!((done, s.exported, s.lost_total(), s.retries, s.errors, s.messages), (true, 9, 1, 2, 2, 2));
 }
 
 #[test]
-fn what_will_not_get_better_is_not_repeated() {
+fn permanent_failures_are_not_repeated() {
     let (done, s) = run(vec![Err(partly(4, Retry::Never))], &DeliveryConfig::default(), None);
     assert_eq!((done, s.exported, s.lost[Loss::Rejected as usize], s.retries), (true, 4, (Loss::Rejected, 6), 0));
 }

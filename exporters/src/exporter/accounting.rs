@@ -18,7 +18,7 @@ const RECORDS: usize = 60;
 const LIMITS: Limits = Limits { records: RECORDS, bytes: 1 << 30 };
 
 /// Takes, refuses and leaves out some of what is left, by chance; stops the exporter in the middle of an attempt.
-struct Moody {
+struct FlakySink {
     chance: u64,
     left: usize,
     attempts_to_stop: u64,
@@ -26,7 +26,7 @@ struct Moody {
     control: Arc<Control>,
 }
 
-impl Moody {
+impl FlakySink {
     /// A number below `limit`.
     fn draw(&mut self, limit: usize) -> usize {
         // Marsaglia, "Xorshift RNGs", 2003.
@@ -44,7 +44,7 @@ impl Moody {
     }
 }
 
-impl Receiver for Moody {
+impl Receiver for FlakySink {
     fn begin(&mut self, records: &[FlowRecord], _: u64) {
         self.left = records.len();
     }
@@ -65,7 +65,7 @@ impl Receiver for Moody {
     }
 }
 
-/// What became of all records, where chance begins with that.
+/// The outcome of all records, for this seed of the random choices.
 fn run(seed: u64, spool: Option<SpoolConfig>) -> Snapshot {
     let (counters, control, queue) = (Arc::new(Counters::default()), Arc::default(), Arc::new(Queue::new(LIMITS)));
     let opened = spool.as_ref().map(|s| Arc::new(Spool::open(s).unwrap().0));
@@ -79,7 +79,7 @@ fn run(seed: u64, spool: Option<SpoolConfig>) -> Snapshot {
         None => _ = queue.push_waiting(&Batch::new(records.into())).unwrap(),
     }
     queue.close();
-    let moody = Moody {
+    let moody = FlakySink {
         chance: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
         left: 0,
         attempts_to_stop: seed % 7,

@@ -132,7 +132,10 @@ fn open_spool(config: &ExporterConfig, counters: &Arc<Counters>) -> Result<Optio
         tracing::info!("{name}: {} records wait in the spool {folder}", found.waiting);
     }
     if found.lost > 0 {
-        tracing::warn!("{name}: an earlier run took {} records that are not in the spool {folder}", found.lost);
+        tracing::warn!(
+            "{name}: {} records that an earlier run accepted are missing from the spool {folder}",
+            found.lost
+        );
     }
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     counters.accepted(count(found.waiting + found.lost));

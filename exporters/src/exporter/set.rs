@@ -13,9 +13,9 @@ use super::single::Exporter;
 use super::{Control, Exclusive, ExportContext, Mode, Snapshot, StartError};
 
 /// How long an exporter that is taken out may go on delivering what it has.
-const RETIREMENT: Duration = Duration::from_secs(30);
-/// How long a thread may take, past the deadline, to notice it.
-const GRACE: Duration = Duration::from_millis(500);
+const RETIREMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long after the deadline a thread may take to notice it.
+const DEADLINE_TOLERANCE: Duration = Duration::from_millis(500);
 /// Between two looks whether an exporter has gone.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Records of a batch in queues: of larger ones, what is left of a batch would keep the memory of the whole for long.
@@ -105,7 +105,7 @@ impl ExporterSet {
         Ok(Reloaded { kept, started, stopped })
     }
 
-    /// Starts an exporter, after another one that has what it needs.
+    /// Starts an exporter that takes over a resource from another one.
     fn start_one(
         &self,
         config: &ExporterConfig,
@@ -135,7 +135,7 @@ impl ExporterSet {
         for retiring in in_the_way {
             let Some(exporter) = retiring.upgrade() else { continue };
             exporter.stop_by(Instant::now());
-            let end = Instant::now() + exporter.config.delivery.timeout + GRACE;
+            let end = Instant::now() + exporter.config.delivery.timeout + DEADLINE_TOLERANCE;
             drop(exporter);
             while retiring.strong_count() > 0 && Instant::now() < end {
                 thread::sleep(POLL_INTERVAL);
@@ -145,19 +145,19 @@ impl ExporterSet {
         }
     }
 
-    /// Lets exporters that are no longer wanted deliver what they have, and says what became of it.
+    /// Lets exporters that are no longer wanted deliver what they have, and reports the outcome.
     fn retire(&self, exporters: Exporters) {
         for exporter in exporters {
             self.retiring().push(Arc::downgrade(&exporter));
-            let deadline = Instant::now() + RETIREMENT;
+            let deadline = Instant::now() + RETIREMENT_TIMEOUT;
             exporter.stop_by(deadline);
             let work = move || {
                 // Whoever comes after it waits for as long as an attempt may take.
-                let s = exporter.finish(exporter.config.delivery.timeout + GRACE);
+                let s = exporter.finish(exporter.config.delivery.timeout + DEADLINE_TOLERANCE);
                 tracing::info!("{}: stopped; {} records delivered, {} lost", s.exporter, s.exported, s.lost_total());
             };
             if let Err(e) = thread::Builder::new().name("export-retire".into()).spawn(work) {
-                tracing::warn!("an exporter that was taken out ends without a last word: {e}");
+                tracing::warn!("a removed exporter ended without reporting its counters: {e}");
             }
         }
     }
@@ -174,7 +174,7 @@ impl ExporterSet {
         self.exporters().is_empty()
     }
 
-    /// What became of the records so far, one entry per exporter.
+    /// The outcome of the records so far, one entry per exporter.
     #[must_use]
     pub fn counters(&self) -> Vec<Snapshot> {
         self.exporters().iter().map(|e| e.snapshot()).collect()
@@ -198,7 +198,7 @@ impl ExporterSet {
     pub fn shutdown(&self, limit: Duration) -> Vec<Snapshot> {
         let (deadline, exporters) = (Instant::now() + limit, self.exporters());
         exporters.iter().for_each(|e| e.stop_by(deadline));
-        exporters.iter().map(|e| e.finish(GRACE)).collect()
+        exporters.iter().map(|e| e.finish(DEADLINE_TOLERANCE)).collect()
     }
 }
 

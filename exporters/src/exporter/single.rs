@@ -14,7 +14,7 @@ use super::queue::Batch;
 use super::worker::Worker;
 use super::{Control, Counters, Exclusive, ExportContext, Link, Loss, Mode, Snapshot, StartError};
 
-/// Between two looks of one that waits for another whether it is still wanted.
+/// How often an exporter that waits for its predecessor checks whether it was stopped.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long to wait before an output is opened again that could not be.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
@@ -40,8 +40,8 @@ impl Drop for Exporter {
     }
 }
 
-/// What the thread that delivers begins with.
-struct Beginning {
+/// What the delivering thread starts with.
+struct WorkerSetup {
     config: ExporterConfig,
     context: ExportContext,
     intake: Arc<Intake>,
@@ -72,7 +72,7 @@ impl Exporter {
         let sink = open(&Parts { config, context, counters: &counters, control: &control })?;
         let intake = Arc::new(Intake::open(config, share_bytes, &counters)?);
         let (config, context) = (config.clone(), context.clone());
-        Self::deliver(Beginning { config, context, intake, control, sink: Some(sink), open, before: None })
+        Self::deliver(WorkerSetup { config, context, intake, control, sink: Some(sink), open, before: None })
     }
 
     /// Another one for what that one takes in. It begins to deliver when that one has let go, which until
@@ -86,11 +86,11 @@ impl Exporter {
         };
         let (config, context) = (config.clone(), context.clone());
         let before = Some(self.ended.clone());
-        Self::deliver(Beginning { config, context, intake, control, sink, open: kinds::open, before })
+        Self::deliver(WorkerSetup { config, context, intake, control, sink, open: kinds::open, before })
     }
 
-    fn deliver(beginning: Beginning) -> Result<Self, StartError> {
-        let Beginning { config, intake, control, .. } = &beginning;
+    fn deliver(beginning: WorkerSetup) -> Result<Self, StartError> {
+        let WorkerSetup { config, intake, control, .. } = &beginning;
         let (config, intake, control) = (config.clone(), intake.clone(), control.clone());
         let ended = Arc::new(Latch::default());
         let working = ended.working();
@@ -120,7 +120,7 @@ impl Exporter {
         !self.ended.has_ended()
     }
 
-    /// Leaves what it takes in to the one that succeeds it. What it has at hand it delivers, or leaves in the spool.
+    /// Leaves its queue to its successor. The records at hand are delivered, or stay in the spool.
     pub(super) fn hand_over(&self) {
         self.control.hand_over();
         if self.intake.is_spooled() {
@@ -134,7 +134,7 @@ impl Exporter {
         self.intake.queue.close();
     }
 
-    /// Waits for the threads until their deadline and a grace behind it; one that hangs in a system call is left behind. What
+    /// Waits for the threads until their deadline and a tolerance; a thread that hangs in a system call is abandoned. What
     /// is neither delivered nor in the spool is lost then.
     pub(super) fn finish(&self, grace: Duration) -> Snapshot {
         // The deadline may come while it is waited for.
@@ -159,12 +159,12 @@ impl Exporter {
     }
 }
 
-impl Beginning {
+impl WorkerSetup {
     /// Waits for the exporter before; false: this one is not wanted any more.
     fn wait(&self) -> bool {
         let Some(before) = &self.before else { return true };
         while !before.wait_until(Instant::now() + POLL_INTERVAL) {
-            // One that was itself handed over waits all the same: whoever comes after it takes its end for that of all.
+            // One that was itself handed over waits anyway: its successor takes its end for the end of all before it.
             if self.control.is_over() && !self.control.is_handed_over() {
                 return false;
             }

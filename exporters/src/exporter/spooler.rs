@@ -44,7 +44,7 @@ impl Spooler {
 
     fn sync(&mut self) {
         if let Err(e) = self.spool.sync_if_due() {
-            self.link.failed(&e, "what was written last does not survive the machine's death");
+            self.link.failed(&e, "the last records written would not survive a crash of the machine");
         }
     }
 
@@ -55,7 +55,7 @@ impl Spooler {
         self.link.counters.lost(Loss::SpoolFull, dropped);
         self.link.counters.lost(Loss::WriteFailed, failed);
         match result {
-            Err(e) => self.link.failed(&e, "records are lost until it can be written again"),
+            Err(e) => self.link.failed(&e, "records are lost until it is writable again"),
             Ok(()) if dropped > 0 => self.link.notice.failed(&"it is full", "its oldest records are lost"),
             Ok(()) => self.link.notice.worked(),
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pidflow_schema::FlowRecord;
 
-use crate::sink::{Kept, Sink};
-use crate::spool::{Next, Spool};
+use crate::sink::{Sink, Undelivered};
+use crate::spool::{Spool, SpoolRead};
 use crate::time::wall_ns;
 
 use super::queue::{Popped, Queue};
@@ -14,7 +14,7 @@ use super::{Control, Counters, Link, Loss, Mode};
 
 /// How long what is buffered may wait while nothing comes.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
-/// Records taken from a spool at once; whoever writes to it waits for as long as they are read.
+/// Records taken from a spool at once; writers of the spool wait while they are read.
 const MAX_SPOOL_READ: usize = 512;
 /// How long to wait before a spool is read again that could not be.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub(super) struct Worker {
     mode: Mode,
     /// The clock of the last records.
     clock_ns: u64,
-    /// Records handed to sinks so far, and of how many of those it was known before what became of them.
+    /// Records handed to sinks so far, and the number of those whose outcome was known before.
     handed: u64,
     settled_before: u64,
     /// Of the records handed over, those that the spool still has.
@@ -62,7 +62,7 @@ impl Worker {
             match queue.pop(FLUSH_INTERVAL) {
                 Popped::Records(part) if self.control().is_over() => self.counters().lost(Loss::Shutdown, part.len()),
                 Popped::Records(part) => {
-                    if let Err(Kept { left, .. }) = self.hand_over(&part, sink) {
+                    if let Err(Undelivered { left, .. }) = self.hand_over(&part, sink) {
                         self.handed -= left as u64;
                         self.counters().lost(Loss::Shutdown, left);
                     }
@@ -78,24 +78,24 @@ impl Worker {
         while !self.control().is_over() {
             let limit = if self.suspects > 0 { 1 } else { MAX_SPOOL_READ };
             match spool.next(limit, FLUSH_INTERVAL) {
-                Next::Records { records, damaged } => {
+                SpoolRead::Records { records, damaged } => {
                     self.counters().lost(Loss::Damaged, usize::try_from(damaged).unwrap_or(usize::MAX));
                     self.at_hand = records.len();
                     let exported = self.hand_over(&records, sink);
-                    self.delivered(spool, exported.map_or_else(|Kept { from, .. }| from, |()| records.len()));
+                    self.delivered(spool, exported.map_or_else(|Undelivered { from, .. }| from, |()| records.len()));
                     self.suspects = self.suspects.saturating_sub(records.len());
                 }
-                Next::Failed(e) => {
+                SpoolRead::Failed(e) => {
                     self.link.failed(&format!("the spool cannot be read: {e}"), "trying again, records wait");
                     self.control().pause(UNREADABLE_PAUSE);
                 }
-                Next::Empty => sink.flush(),
-                Next::Closed => break,
+                SpoolRead::Empty => sink.flush(),
+                SpoolRead::Closed => break,
             }
         }
     }
 
-    fn hand_over(&mut self, records: &[FlowRecord], sink: &mut dyn Sink) -> Result<(), Kept> {
+    fn hand_over(&mut self, records: &[FlowRecord], sink: &mut dyn Sink) -> Result<(), Undelivered> {
         self.clock_ns = self.now_ns(records);
         self.handed += records.len() as u64;
         sink.export(records, self.clock_ns)

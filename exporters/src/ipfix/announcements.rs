@@ -60,13 +60,13 @@ impl Piece {
     }
 }
 
-/// What a receiver is told beside the flows, and what it has been told.
+/// What is sent to a receiver beside the flows, and what was already sent.
 pub(super) struct Announcements {
     /// Everything is due.
     all: bool,
     statistics: ResendClock,
     types: Vec<Type>,
-    /// Interfaces that records came from.
+    /// Interfaces of the records.
     interfaces: BTreeMap<u32, Arc<str>>,
     /// The ledger as it was told last.
     ledger: Told,
@@ -88,7 +88,7 @@ impl Announcements {
         }
     }
 
-    /// The receiver may have started anew.
+    /// The receiver may have started again.
     pub(super) const fn again(&mut self) {
         self.all = true;
     }

@@ -20,7 +20,7 @@ const MAX_WITHDRAWALS: usize = 1024;
 const OPTIONS_MESSAGE: usize = 256;
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// What an [`IpfixEncoder`] is told.
+/// Options of an [`IpfixEncoder`].
 #[derive(Debug, Clone)]
 pub struct IpfixOptions {
     /// Observation domain id (RFC 7011 section 3.1).
@@ -72,7 +72,7 @@ pub struct IpfixEncoder {
     resend: ResendClock,
     /// Options records; none: none are sent.
     announcements: Option<Announcements>,
-    /// The record under way is the way back of one that was counted.
+    /// The record being written is the reverse direction of a record that was counted.
     is_way_back: bool,
     /// Flow records that never reached the encoder or the network, as its owner counts them.
     not_sent: u64,
@@ -109,7 +109,7 @@ impl IpfixEncoder {
         self.stats
     }
 
-    /// Sends every template again before its next record: the receiver may have started anew.
+    /// Sends every template again before its next record: the receiver may have started again.
     pub fn announce_again(&mut self) {
         self.variants.forget();
         if let Some(announcements) = &mut self.announcements {

@@ -13,9 +13,9 @@ use super::{Exclusive, open, writable};
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Unusable {
-    /// Which of the exporters.
+    /// Index of the exporter in the configuration.
     pub index: usize,
-    /// Why.
+    /// The reason.
     #[source]
     pub error: StartError,
 }

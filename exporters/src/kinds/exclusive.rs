@@ -35,7 +35,7 @@ impl Exclusive {
     pub(crate) fn check(config: &ExporterConfig, before: &[ExporterConfig]) -> Result<(), StartError> {
         let Some(own) = Self::of(config) else { return Ok(()) };
         let Some(other) = before.iter().find(|c| Self::of(c).as_ref() == Some(&own)) else { return Ok(()) };
-        let reason = format!("{own} is that of {}; each exporter needs one of its own", other.name());
+        let reason = format!("{own} is also used by {}; each exporter needs its own", other.name());
         Err(StartError::Client { exporter: config.name(), reason })
     }
 

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_be_made_is_told_from_what_could_not() {
+    fn outputs_that_can_be_created_are_accepted_and_others_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (is, sub) = (dir.path().join("is"), dir.path().join("a/b/c"));
         fs::write(&is, "").unwrap();

@@ -66,7 +66,7 @@ impl Datagrams {
         }
     }
 
-    /// What became of an earlier datagram, when it was bad.
+    /// The error of an earlier datagram, if any.
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
         match self {
             Self::Udp(socket) => socket.take_error(),
@@ -74,7 +74,7 @@ impl Datagrams {
         }
     }
 
-    /// Whether the socket stays useless when its receiver has gone: a Unix socket is bound to the one that was there.
+    /// Whether the socket stays unusable when its receiver has closed: a Unix socket is bound to that receiver.
     pub(crate) const fn ends_with_receiver(&self) -> bool {
         matches!(self, Self::Unix(_))
     }
@@ -91,7 +91,7 @@ impl Datagrams {
         sent.and(self.forbid_fragments())
     }
 
-    /// Octets that a datagram may have to pass the path in one piece, as far as the kernel knows (`IP_MTU`).
+    /// Bytes that a datagram may have to pass the path in one piece, as far as the kernel knows (`IP_MTU`).
     pub(crate) fn path_payload(&self) -> Option<usize> {
         let Self::Udp(socket) = self else { return None };
         let (level, name, headers) = match socket.local_addr().ok()? {
@@ -100,7 +100,7 @@ impl Datagrams {
         };
         let mut mtu: libc::c_int = 0;
         let mut length = size_of::<libc::c_int>() as libc::socklen_t;
-        // SAFETY: the descriptor is open for as long as `socket` lives; `mtu` has the length that is told.
+        // SAFETY: the descriptor is open for as long as `socket` lives; `mtu` has the length that is passed.
         let answer =
             unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, (&raw mut mtu).cast(), &raw mut length) };
         let known = (answer == 0).then_some(mtu)?;
@@ -114,7 +114,7 @@ impl Datagrams {
             SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, v6),
         };
         let length = size_of::<libc::c_int>() as libc::socklen_t;
-        // SAFETY: the descriptor is open for as long as `socket` lives; `value` has the length that is told.
+        // SAFETY: the descriptor is open for as long as `socket` lives; `value` has the length that is passed.
         let answer = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), length) };
         if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }

@@ -13,10 +13,10 @@ use ureq::{Agent, Body};
 use crate::config::{HttpConfig, TlsConfig, request_headers};
 use crate::delivery::{Failure, Retry};
 
-use super::{Refusal, Why, retry_after, tls};
+use super::{Refusal, RefusalReason, retry_after, tls};
 
 /// Of an answer's body, at most this much is read: answers to requests of a few megabytes are smaller.
-const LARGEST_ANSWER: u64 = 16 << 20;
+const MAX_ANSWER_BYTES: u64 = 16 << 20;
 /// How much of an answer is shown to the operator.
 const SHOWN: usize = 200;
 
@@ -77,7 +77,7 @@ impl Answer {
         let retry_after =
             parts.headers.get(RETRY_AFTER).and_then(|v| retry_after::wait(v.to_str().ok()?.trim(), SystemTime::now()));
         let mut text = Vec::new();
-        body.into_with_config().limit(LARGEST_ANSWER).reader().read_to_end(&mut text)?;
+        body.into_with_config().limit(MAX_ANSWER_BYTES).reader().read_to_end(&mut text)?;
         Ok(Self { status: parts.status.as_u16(), body: text, retry_after })
     }
 
@@ -87,12 +87,12 @@ impl Answer {
     }
 
     /// What a status other than success means. Too many requests and the server's troubles pass (RFC 9110 section 15),
-    /// and so does what [`Why::Denied`] is; other statuses do not.
+    /// and so does what [`RefusalReason::Denied`] is; other statuses do not.
     pub(crate) fn refusal(&self) -> Refusal {
         self.refusal_unless(&[408, 425, 429, 500, 502, 503, 504], &self.excerpt())
     }
 
-    /// As [`Self::refusal`], where only these statuses and [`Why::Denied`] pass, with what the receiver said of it.
+    /// As [`Self::refusal`], where only these statuses and [`RefusalReason::Denied`] pass, with what the receiver said of it.
     pub(crate) fn refusal_unless(&self, passing: &[u16], said: &str) -> Refusal {
         let denied = denial(self.status);
         let retry = match passing.contains(&self.status) || denied.is_some() {
@@ -100,9 +100,9 @@ impl Answer {
             false => Retry::Never,
         };
         let why = match self.status {
-            413 => Why::TooLarge,
-            _ if denied.is_some() => Why::Denied,
-            _ => Why::Other,
+            413 => RefusalReason::TooLarge,
+            _ if denied.is_some() => RefusalReason::Denied,
+            _ => RefusalReason::Other,
         };
         let hint = denied.map(|hint| format!(" ({hint})")).unwrap_or_default();
         let message = format!("HTTP {}{hint}: {said}", self.status);
@@ -120,9 +120,9 @@ impl Answer {
 const fn denial(status: u16) -> Option<&'static str> {
     match status {
         401 | 407 => Some("check the credentials"),
-        402 | 403 => Some("check the rights of who sends"),
-        404 => Some("check the address, and that what it names is there"),
-        300..=399 => Some("check the address, it leads elsewhere"),
+        402 | 403 => Some("check the permissions of the sender"),
+        404 => Some("check the address, and that its target exists"),
+        300..=399 => Some("check the address, it redirects elsewhere"),
         _ => None,
     }
 }

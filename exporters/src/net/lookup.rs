@@ -8,10 +8,10 @@ use crate::config::Address;
 
 use super::resolver::{self, Answer, Resolve};
 
-/// After this much time it is looked up again.
-const PERIOD: Duration = Duration::from_secs(60);
+/// How often a name is looked up again.
+const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
 /// Not before, when there is reason to.
-const MIN_PERIOD: Duration = Duration::from_secs(5);
+const MIN_LOOKUP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Looks a name up on a thread of its own, so that a name server that is away holds up nobody.
 pub(crate) struct Lookup {
@@ -44,7 +44,7 @@ impl Lookup {
     /// is not found is no news.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Vec<SocketAddr>> {
         let Some(under_way) = &self.under_way else {
-            let pause = if self.hurry { MIN_PERIOD } else { PERIOD };
+            let pause = if self.hurry { MIN_LOOKUP_INTERVAL } else { LOOKUP_INTERVAL };
             if now.saturating_duration_since(self.last) >= pause {
                 self.begin(now);
             }
@@ -100,22 +100,26 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_once_a_minute_and_sooner_with_reason() {
         let (mut lookup, start) = (Lookup::with(name(7), here), Instant::now());
-        assert_eq!(poll(&mut lookup, start + PERIOD / 2), None);
+        assert_eq!(poll(&mut lookup, start + LOOKUP_INTERVAL / 2), None);
         let found = Some(here(&name(7)).unwrap());
-        assert_eq!(poll(&mut lookup, start + PERIOD + MIN_PERIOD), found);
+        assert_eq!(poll(&mut lookup, start + LOOKUP_INTERVAL + MIN_LOOKUP_INTERVAL), found);
         lookup.hurry();
-        assert_eq!(poll(&mut lookup, start + PERIOD + MIN_PERIOD), None, "it was just now");
-        assert_eq!(poll(&mut lookup, start + PERIOD + MIN_PERIOD * 2), found);
-        assert_eq!(poll(&mut lookup, start + PERIOD + MIN_PERIOD * 4), None, "there is no reason any more");
+        assert_eq!(poll(&mut lookup, start + LOOKUP_INTERVAL + MIN_LOOKUP_INTERVAL), None, "it was just now");
+        assert_eq!(poll(&mut lookup, start + LOOKUP_INTERVAL + MIN_LOOKUP_INTERVAL * 2), found);
+        assert_eq!(
+            poll(&mut lookup, start + LOOKUP_INTERVAL + MIN_LOOKUP_INTERVAL * 4),
+            None,
+            "there is no reason any more"
+        );
     }
 
     #[test]
-    fn a_name_that_is_not_found_is_no_news_and_looked_for_again() {
+    fn an_unknown_name_is_no_change_and_is_looked_up_again() {
         let (mut lookup, start) = (Lookup::with(name(8), nowhere), Instant::now());
         lookup.hurry();
-        assert_eq!(poll(&mut lookup, start + MIN_PERIOD * 2), None);
+        assert_eq!(poll(&mut lookup, start + MIN_LOOKUP_INTERVAL * 2), None);
         lookup.resolve = here;
-        assert!(poll(&mut lookup, start + MIN_PERIOD * 4).is_some());
+        assert!(poll(&mut lookup, start + MIN_LOOKUP_INTERVAL * 4).is_some());
     }
 
     #[test]

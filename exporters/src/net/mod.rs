@@ -16,8 +16,8 @@ pub(crate) use datagrams::{DatagramTarget, Datagrams};
 pub(crate) use dial::dial;
 pub(crate) use http::{Answer, HttpClient, one_line, percent_encoded};
 pub(crate) use lookup::Lookup;
-pub(crate) use refusal::{Refusal, Why};
-pub(crate) use stream::{Heard, Stream, StreamTarget};
+pub(crate) use refusal::{Refusal, RefusalReason};
+pub(crate) use stream::{PeerState, Stream, StreamTarget};
 pub(crate) use tls::TlsClient;
 #[cfg(feature = "otlp")]
 pub(crate) use tls::takes_any;

@@ -19,11 +19,11 @@ pub(super) type Resolve = fn(&Address) -> io::Result<Vec<SocketAddr>>;
 /// Host and port, and who waits for their addresses.
 type Waiting = BTreeMap<(String, u16), Vec<Sender<Answer>>>;
 
-/// Look-ups under way.
-static UNDER_WAY: Mutex<Waiting> = Mutex::new(BTreeMap::new());
+/// Pending look-ups.
+static PENDING_LOOKUPS: Mutex<Waiting> = Mutex::new(BTreeMap::new());
 
 fn under_way() -> MutexGuard<'static, Waiting> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+    PENDING_LOOKUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The addresses of a host, with the port, in the resolver's order; as long as the system takes for it.
@@ -77,7 +77,7 @@ pub(super) fn ask(of: &Address, resolve: Resolve) -> io::Result<Receiver<Answer>
     Ok(answered)
 }
 
-/// A look-up under way. Dropped, whoever waits gets the answer, or learns that there is none.
+/// A pending look-up. When it is dropped, waiting threads get the answer, or learn that there is none.
 struct Pending {
     key: (String, u16),
     answer: Option<Answer>,

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 /// The socket, and until when it may wait.
 pub(super) struct Socket {
-    kind: Kind,
+    kind: SocketKind,
     pub(super) end: Instant,
 }
 
-enum Kind {
+enum SocketKind {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
@@ -22,11 +22,11 @@ pub(super) struct Now<'a>(&'a Socket);
 
 impl Socket {
     pub(super) const fn tcp(stream: TcpStream, end: Instant) -> Self {
-        Self { kind: Kind::Tcp(stream), end }
+        Self { kind: SocketKind::Tcp(stream), end }
     }
 
     pub(super) const fn unix(stream: UnixStream, end: Instant) -> Self {
-        Self { kind: Kind::Unix(stream), end }
+        Self { kind: SocketKind::Unix(stream), end }
     }
 
     /// Time that is left, as the system's calls take it: zero would be no limit at all.
@@ -40,19 +40,19 @@ impl Socket {
         Now(self)
     }
 
-    /// Reads what is there; `WouldBlock` when that is nothing.
+    /// Reads available bytes; `WouldBlock` when there are none.
     pub(super) fn read_now(&self, octets: &mut [u8]) -> io::Result<usize> {
-        // SAFETY: the socket is open for as long as `self` lives, and at most the slice's octets are written to.
+        // SAFETY: the socket is open for as long as `self` lives, and at most the slice's bytes are written to.
         let read =
             unsafe { libc::recv(self.descriptor(), octets.as_mut_ptr().cast(), octets.len(), libc::MSG_DONTWAIT) };
         usize::try_from(read).map_err(|_| io::Error::last_os_error())
     }
 
-    /// What has happened to the connection and was not told yet.
+    /// The connection's pending error.
     pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
         match &self.kind {
-            Kind::Tcp(stream) => stream.take_error(),
-            Kind::Unix(stream) => stream.take_error(),
+            SocketKind::Tcp(stream) => stream.take_error(),
+            SocketKind::Unix(stream) => stream.take_error(),
         }
     }
 
@@ -66,14 +66,14 @@ impl Socket {
 
     fn descriptor(&self) -> RawFd {
         match &self.kind {
-            Kind::Tcp(stream) => stream.as_raw_fd(),
-            Kind::Unix(stream) => stream.as_raw_fd(),
+            SocketKind::Tcp(stream) => stream.as_raw_fd(),
+            SocketKind::Unix(stream) => stream.as_raw_fd(),
         }
     }
 }
 
 fn timed_out() -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, "the receiver takes nothing")
+    io::Error::new(ErrorKind::TimedOut, "the receiver does not read")
 }
 
 /// A socket's own limit ends in `WouldBlock` (Linux `socket(7)`, `SO_RCVTIMEO`).
@@ -91,8 +91,8 @@ impl Read for Socket {
     fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
         let left = self.left()?;
         let read = match &mut self.kind {
-            Kind::Tcp(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(octets)),
-            Kind::Unix(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(octets)),
+            SocketKind::Tcp(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(octets)),
+            SocketKind::Unix(stream) => stream.set_read_timeout(left).and_then(|()| stream.read(octets)),
         };
         read.map_err(plainly)
     }
@@ -102,8 +102,8 @@ impl Write for Socket {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         let left = self.left()?;
         let written = match &mut self.kind {
-            Kind::Tcp(stream) => stream.set_write_timeout(left).and_then(|()| stream.write(octets)),
-            Kind::Unix(stream) => stream.set_write_timeout(left).and_then(|()| stream.write(octets)),
+            SocketKind::Tcp(stream) => stream.set_write_timeout(left).and_then(|()| stream.write(octets)),
+            SocketKind::Unix(stream) => stream.set_write_timeout(left).and_then(|()| stream.write(octets)),
         };
         written.map_err(plainly)
     }

@@ -11,8 +11,8 @@ use crate::config::Address;
 use super::socket::Socket;
 use super::{TlsClient, dial, unix};
 
-/// Reads in a row at most, so that a receiver that talks without end is not listened to without end.
-const MOST_READS: usize = 64;
+/// Maximum of reads in a row, so that a receiver that sends without end does not block the exporter.
+const MAX_READS_IN_A_ROW: usize = 64;
 
 /// Whom to connect to.
 pub(crate) enum StreamTarget {
@@ -27,9 +27,9 @@ pub(crate) struct Stream {
     tls: Option<Box<ClientConnection>>,
 }
 
-/// Whether the receiver goes on listening, as far as can be told.
+/// Whether the receiver still reads, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum PeerState {
     Open,
     /// It has closed its side, in order.
     Closed,
@@ -58,19 +58,19 @@ impl Stream {
     /// Whether there is no connection any more.
     #[cfg(feature = "redis")]
     pub(crate) fn is_closed(&mut self) -> bool {
-        !matches!(self.hear(), Ok(Heard::Open))
+        !matches!(self.hear(), Ok(PeerState::Open))
     }
 
     /// Takes in what the receiver has said, without waiting. Nothing of it is of meaning but TLS's own messages.
     ///
     /// # Errors
     /// The connection was reset, as that of a receiver is that closes or dies before it has read everything, or TLS's alert.
-    pub(crate) fn hear(&mut self) -> io::Result<Heard> {
+    pub(crate) fn hear(&mut self) -> io::Result<PeerState> {
         let heard = match &mut self.tls {
             None => hear_plain(&self.socket)?,
             Some(tls) => hear_tls(tls, &mut self.socket)?,
         };
-        // Who closes and then resets is heard of as one that has closed only.
+        // A receiver that closes and then resets is seen as closed only.
         self.socket.take_error()?.map_or(Ok(heard), Err)
     }
 
@@ -82,7 +82,7 @@ impl Stream {
         Some(tls.protocol_version() != Some(ProtocolVersion::TLSv1_3) || tls.tls13_tickets_received() > 0)
     }
 
-    /// Octets written that the other side's kernel has not acknowledged yet (Linux `tcp(7)`, `SIOCOUTQ`); those of a Unix
+    /// Bytes written that the other side's kernel has not acknowledged yet (Linux `tcp(7)`, `SIOCOUTQ`); those of a Unix
     /// socket count until they are read.
     pub(crate) fn unacknowledged(&self) -> io::Result<usize> {
         self.socket.unacknowledged()
@@ -98,23 +98,23 @@ fn shake_hands(tls: &TlsClient, mut socket: Socket) -> io::Result<Stream> {
 }
 
 /// What is left unread would hide the end, or that the connection was reset.
-fn hear_plain(socket: &Socket) -> io::Result<Heard> {
+fn hear_plain(socket: &Socket) -> io::Result<PeerState> {
     let mut scratch = [0; 1024];
-    for _ in 0..MOST_READS {
+    for _ in 0..MAX_READS_IN_A_ROW {
         match socket.read_now(&mut scratch) {
-            Ok(0) => return Ok(Heard::Closed),
+            Ok(0) => return Ok(PeerState::Closed),
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock => break,
             Err(e) => return Err(e),
         }
     }
-    Ok(Heard::Open)
+    Ok(PeerState::Open)
 }
 
-fn hear_tls(session: &mut ClientConnection, socket: &mut Socket) -> io::Result<Heard> {
-    for _ in 0..MOST_READS {
+fn hear_tls(session: &mut ClientConnection, socket: &mut Socket) -> io::Result<PeerState> {
+    for _ in 0..MAX_READS_IN_A_ROW {
         match session.read_tls(&mut socket.now()) {
-            Ok(0) => return Ok(Heard::Closed),
+            Ok(0) => return Ok(PeerState::Closed),
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::WouldBlock => break,
             Err(e) => return Err(e),
@@ -123,10 +123,10 @@ fn hear_tls(session: &mut ClientConnection, socket: &mut Socket) -> io::Result<H
         let mut plain = session.reader().take(state.plaintext_bytes_to_read() as u64);
         io::copy(&mut plain, &mut io::sink())?;
         if state.peer_has_closed() {
-            return Ok(Heard::Closed);
+            return Ok(PeerState::Closed);
         }
     }
-    Ok(Heard::Open)
+    Ok(PeerState::Open)
 }
 
 #[cfg(feature = "redis")]

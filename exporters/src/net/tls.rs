@@ -23,7 +23,7 @@ impl TlsClient {
     pub(crate) fn new(config: &TlsConfig, host: &str) -> Result<Self, String> {
         let name = config.server_name.as_deref().unwrap_or(host);
         let name =
-            ServerName::try_from(name.to_owned()).map_err(|_| format!("\"{name}\" is no name of a TLS server"))?;
+            ServerName::try_from(name.to_owned()).map_err(|_| format!("\"{name}\" is not a valid TLS server name"))?;
         Ok(Self { config: Arc::new(client(config)?), name })
     }
 
@@ -33,7 +33,7 @@ impl TlsClient {
         ClientConfig::clone(&self.config)
     }
 
-    /// A session; the handshake is done with the first octets.
+    /// A session; the handshake is done with the first bytes.
     pub(super) fn session(&self) -> io::Result<ClientConnection> {
         ClientConnection::new(self.config.clone(), self.name.clone()).map_err(io::Error::other)
     }
@@ -71,7 +71,7 @@ fn roots(config: &TlsConfig) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(authorities(config)?);
     match added {
-        0 => Err("no certificate authority to trust; name one with tls-ca, or install ca-certificates".into()),
+        0 => Err("no trusted certificate authority; set tls-ca, or install ca-certificates".into()),
         _ => Ok(roots),
     }
 }
@@ -89,14 +89,14 @@ pub(crate) fn identity(config: &TlsConfig) -> Result<Option<Identity>, String> {
 
 /// Takes any certificate: `tls-insecure`.
 pub(crate) fn takes_any() -> Arc<dyn ServerCertVerifier> {
-    Arc::new(TakesAny(provider()))
+    Arc::new(AcceptAnyCertificate(provider()))
 }
 
 /// Verifies no more than that the receiver has the certificate's key.
 #[derive(Debug)]
-struct TakesAny(Arc<CryptoProvider>);
+struct AcceptAnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for TakesAny {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,

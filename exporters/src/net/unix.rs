@@ -41,7 +41,7 @@ fn address(path: &Path) -> io::Result<(libc::sockaddr_un, libc::socklen_t)> {
     let octets = path.as_os_str().as_bytes();
     let mut address = libc::sockaddr_un { sun_family: libc::AF_UNIX as libc::sa_family_t, sun_path: [0; 108] };
     if octets.len() >= address.sun_path.len() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket's path is longer than 107 octets"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket's path is longer than 107 bytes"));
     }
     for (to, from) in address.sun_path.iter_mut().zip(octets) {
         *to = from.cast_signed() as libc::c_char;

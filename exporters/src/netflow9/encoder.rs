@@ -9,12 +9,12 @@ use super::{ALIGN, FORMAT, HEADER, VERSION, largest, put_template};
 
 const MILLISECOND_NS: u64 = 1_000_000;
 const SECOND_MS: u64 = 1000;
-/// How long before the oldest record the system is said to have started.
+/// How long before the oldest record the system's start is placed.
 const HEAD_START_MS: u64 = 24 * 3600 * SECOND_MS;
-/// After how much uptime the system is said to have started anew: 40 days, of the 49.7 that 32 bits of milliseconds have.
+/// After how much uptime the system's start is moved: 40 days, of the 49.7 that 32 bits of milliseconds have.
 const MAX_UPTIME_MS: u64 = 40 * 24 * 3600 * SECOND_MS;
 
-/// What a [`Netflow9Encoder`] is told.
+/// Options of a [`Netflow9Encoder`].
 #[derive(Debug, Clone)]
 pub struct Netflow9Options {
     /// Source id (RFC 3954 section 5.1).
@@ -78,7 +78,7 @@ impl Netflow9Encoder {
         self.stats
     }
 
-    /// Sends every template again before its next record: the receiver may have started anew.
+    /// Sends every template again before its next record: the receiver may have started again.
     pub fn announce_again(&mut self) {
         self.variants.forget();
     }
@@ -142,7 +142,7 @@ impl Netflow9Encoder {
     }
 
     /// Each packet says by itself when the system started, so that a record from before that moves it, and so does a
-    /// clock that comes near to where the uptime would begin anew.
+    /// clock that comes near to where the uptime would begin again.
     fn set_boot(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         let (now_ms, first_ms) = (now_ns / MILLISECOND_NS, record.flow.first_ns.min(now_ns) / MILLISECOND_NS);
         if self.boot_ms.is_none_or(|boot| first_ms < boot || now_ms.saturating_sub(boot) > MAX_UPTIME_MS) {
@@ -189,7 +189,7 @@ impl Netflow9Encoder {
         self.draft.clear();
     }
 
-    /// RFC 3954 section 5.1. Seconds and uptime name the same moment, also where one of them could not tell the time.
+    /// RFC 3954 section 5.1. Seconds and uptime name the same moment, also where one of them could not represent the time.
     fn put_header(&mut self, now_ns: u64) {
         let count = u16::try_from(self.draft.records() + self.templates).unwrap_or(u16::MAX);
         let (boot_ms, longest) = (self.boot_ms.unwrap_or(0), u64::from(u32::MAX));

@@ -1,4 +1,4 @@
-//! What receivers answer: octets from outside. What cannot be read says nothing, and is no failure.
+//! What receivers answer: bytes from outside. What cannot be read says nothing, and is no failure.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ struct ProtoDuration {
 /// What a receiver says of a request that it took (OTLP specification, "Partial Success").
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Taken {
-    /// Log records, spans or data points that it refused for good.
+    /// Log records, spans or data points that it refused permanently.
     pub(super) rejected: usize,
     /// Why; without any refused, a warning. Empty: nothing to say.
     pub(super) message: String,
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_nothing() {
+    fn unreadable_values_are_unknown() {
         assert_eq!(Taken::decode(b""), Taken::default());
         assert_eq!(Taken::decode(b"<html>fine</html>"), Taken::default());
         let negative = PartialSuccess { rejected: -1, error_message: String::new() };

@@ -11,7 +11,7 @@ pub(super) fn trace(record: &FlowRecord) -> [u8; 16] {
 }
 
 /// Span id of a record: of the same, the last packet's time, and the host that saw it. The same record sent twice has
-/// the same ids, so that receivers can tell a repetition from another flow.
+/// the same ids, so that receivers can distinguish a repetition from another flow.
 pub(super) fn span(record: &FlowRecord, host: &str) -> [u8; 8] {
     flow(record, &(2_u8, record.flow.last_ns, host)).max(1).to_be_bytes()
 }

@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     ScopeMetrics, Sum,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample, attribute_name};
+use pidflow_schema::metric::{Attributes, Family, MetricKind, MetricSample, Point, attribute_name};
 
 use super::attributes::text;
 use super::resource::scope;
@@ -66,7 +66,7 @@ impl MetricEncoder {
     fn metric(
         &mut self,
         family: &Family,
-        samples: &[Sample],
+        samples: &[MetricSample],
         before: &HashMap<(&'static str, Attributes), u64>,
         now_ns: u64,
     ) -> Metric {
@@ -75,7 +75,7 @@ impl MetricEncoder {
         let started: Vec<_> = keys.map(|key| (start(&key), key)).collect();
         let timed = samples.iter().zip(&started).map(|(sample, (start_ns, _))| (sample, *start_ns));
         let data = data(family.kind, timed, now_ns);
-        if family.kind != Kind::Gauge {
+        if family.kind != MetricKind::Gauge {
             self.started.extend(started.into_iter().map(|(start_ns, key)| (key, start_ns)));
         }
         Metric {
@@ -90,22 +90,22 @@ impl MetricEncoder {
 
 /// An info is a sum that is not monotonic, as the OpenTelemetry specification has it ("Prometheus and OpenMetrics
 /// Compatibility", section "Info").
-fn data<'a>(kind: Kind, samples: impl Iterator<Item = (&'a Sample, u64)>, now_ns: u64) -> Data {
+fn data<'a>(kind: MetricKind, samples: impl Iterator<Item = (&'a MetricSample, u64)>, now_ns: u64) -> Data {
     let sum =
         |data_points, is_monotonic| Data::Sum(Sum { data_points, aggregation_temporality: CUMULATIVE, is_monotonic });
     match kind {
-        Kind::Counter => sum(numbers(samples, now_ns), true),
-        Kind::Info => sum(numbers(samples, now_ns), false),
-        Kind::Gauge => Data::Gauge(Gauge { data_points: numbers(samples.map(|(s, _)| (s, 0)), now_ns) }),
-        Kind::Histogram => {
+        MetricKind::Counter => sum(numbers(samples, now_ns), true),
+        MetricKind::Info => sum(numbers(samples, now_ns), false),
+        MetricKind::Gauge => Data::Gauge(Gauge { data_points: numbers(samples.map(|(s, _)| (s, 0)), now_ns) }),
+        MetricKind::Histogram => {
             let data_points = samples.filter_map(|(s, start_ns)| histogram(s, start_ns, now_ns)).collect();
             Data::Histogram(Histogram { data_points, aggregation_temporality: CUMULATIVE })
         }
     }
 }
 
-fn numbers<'a>(samples: impl Iterator<Item = (&'a Sample, u64)>, now_ns: u64) -> Vec<NumberDataPoint> {
-    let point = |(sample, start_ns): (&Sample, u64)| {
+fn numbers<'a>(samples: impl Iterator<Item = (&'a MetricSample, u64)>, now_ns: u64) -> Vec<NumberDataPoint> {
+    let point = |(sample, start_ns): (&MetricSample, u64)| {
         let value = match sample.point {
             Point::Whole(n) => Value::AsInt(i64::try_from(n).unwrap_or(i64::MAX)),
             Point::Real(x) => Value::AsDouble(x),
@@ -122,7 +122,7 @@ fn numbers<'a>(samples: impl Iterator<Item = (&'a Sample, u64)>, now_ns: u64) ->
     samples.filter_map(point).collect()
 }
 
-fn histogram(sample: &Sample, start_ns: u64, now_ns: u64) -> Option<HistogramDataPoint> {
+fn histogram(sample: &MetricSample, start_ns: u64, now_ns: u64) -> Option<HistogramDataPoint> {
     let Point::Histogram(h) = &sample.point else { return None };
     Some(HistogramDataPoint {
         attributes: attributes(sample),
@@ -136,8 +136,8 @@ fn histogram(sample: &Sample, start_ns: u64, now_ns: u64) -> Option<HistogramDat
     })
 }
 
-/// An empty one is one that is not there.
-fn attributes(sample: &Sample) -> Vec<KeyValue> {
+/// An empty family is left out.
+fn attributes(sample: &MetricSample) -> Vec<KeyValue> {
     let known = sample.attributes.iter().filter(|(_, value)| !value.is_empty());
     known.map(|(key, value)| text(attribute_name(key), value)).collect()
 }
@@ -160,13 +160,13 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_shape() {
-        let info = Sample::new([("version", "1".to_owned()), ("none", String::new())], Point::Whole(1));
+        let info = MetricSample::new([("version", "1".to_owned()), ("none", String::new())], Point::Whole(1));
         let seconds = metric::Histogram { bounds: &[0.1, 1.0], counts: vec![1, 2, 3], sum: 9.5 };
         let families = [
-            Family::counter("a.packets", "{packet}", "Packets.", Sample::alone(u64::MAX)),
-            Family::gauge("a.load", "1", "Load.", vec![Sample::new([], Point::Real(0.5))]),
+            Family::counter("a.packets", "{packet}", "Packets.", MetricSample::alone(u64::MAX)),
+            Family::gauge("a.load", "1", "Load.", vec![MetricSample::new([], Point::Real(0.5))]),
             Family::info("a.build.info", "Build.", vec![info]),
-            Family::histogram("a.duration", "s", "Time.", vec![Sample::new([], Point::Histogram(seconds))]),
+            Family::histogram("a.duration", "s", "Time.", vec![MetricSample::new([], Point::Histogram(seconds))]),
         ];
         let all = metrics(&MetricEncoder::new(Resource::default(), 7).requests(&families, 9));
         let (counter, info) = (sum(&all[0]), sum(&all[2]));
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_series_that_comes_later_began_after_the_last_request() {
-        let edge = |name: &str, n| Sample::new([("id", name.to_owned())], Point::Whole(n));
+        let edge = |name: &str, n| MetricSample::new([("id", name.to_owned())], Point::Whole(n));
         let family = |samples| [Family::counter("a.bytes", "By", "Octets.", samples)];
         let mut encoder = MetricEncoder::new(Resource::default(), 100);
         let mut starts = |samples, now_ns| -> Vec<u64> {
@@ -203,8 +203,9 @@ mod tests {
 
     #[test]
     fn many_series_are_several_requests() {
-        let samples = (0..4500).map(|n| Sample::new([("n", n.to_string())], Point::Whole(n))).collect();
-        let families = [Family::counter("a.x", "", "X.", samples), Family::gauge("a.y", "", "Y.", Sample::alone(1))];
+        let samples = (0..4500).map(|n| MetricSample::new([("n", n.to_string())], Point::Whole(n))).collect();
+        let families =
+            [Family::counter("a.x", "", "X.", samples), Family::gauge("a.y", "", "Y.", MetricSample::alone(1))];
         let requests = MetricEncoder::new(Resource::default(), 0).requests(&families, 1);
         assert_eq!(requests.len(), 3);
         let points = metrics(&requests).into_iter().map(|m| match m.data {

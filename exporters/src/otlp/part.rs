@@ -1,4 +1,4 @@
-//! Records that are sent in one request of each signal, and what became of them.
+//! Records that are sent in one request of each signal, and their outcome.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use prost::bytes::Bytes;
 
 use crate::config::Signal;
 use crate::delivery::{Retry, Sent};
-use crate::net::{Refusal, Why, one_line};
+use crate::net::{Refusal, RefusalReason, one_line};
 use crate::sink::Notice;
 
 use super::answer::Taken;
@@ -27,7 +27,7 @@ pub(super) struct Part {
     pub(super) missing: usize,
     /// Whether the receiver took a request of it.
     taken: bool,
-    /// Signals that the receiver refused as a whole and for good, and why.
+    /// Signals that the receiver refused as a whole and permanently, and why.
     refused: Vec<(Signal, String)>,
 }
 
@@ -53,8 +53,8 @@ impl Part {
                     sent.add(self.answered(&taken, octets.len()));
                     warn(&taken, notice);
                 }
-                Err(refusal) if refusal.why == Why::Denied => denied.push_back(((signal, octets), refusal)),
-                Err(refusal) if refusal.why == Why::TooLarge && self.can_be_halved() => return Err(refusal),
+                Err(refusal) if refusal.why == RefusalReason::Denied => denied.push_back(((signal, octets), refusal)),
+                Err(refusal) if refusal.why == RefusalReason::TooLarge && self.can_be_halved() => return Err(refusal),
                 Err(refusal) if refusal.failure.retry == Retry::Never => {
                     self.refused.push((signal, refusal.failure.message));
                 }
@@ -93,7 +93,7 @@ impl Part {
         !self.taken && self.of.len() > 1
     }
 
-    /// Why the receiver refused all of it for good, if it did.
+    /// Why the receiver refused all of it permanently, if it did.
     pub(super) fn refusal(&self) -> Option<&str> {
         self.refused.first().filter(|_| !self.taken).map(|(_, message)| message.as_str())
     }
@@ -108,7 +108,7 @@ fn warn(Taken { rejected, message }: &Taken, notice: &mut Notice) {
     let message = one_line(message);
     match (*rejected, message.is_empty()) {
         (0, true) => {}
-        (0, false) => notice.failed(&message, "the receiver took everything, and warns"),
-        (n, _) => notice.failed(&format!("the receiver refused {n} records: {message}"), "the others were taken"),
+        (0, false) => notice.failed(&message, "the receiver accepted everything with a warning"),
+        (n, _) => notice.failed(&format!("the receiver refused {n} records: {message}"), "the others were accepted"),
     }
 }

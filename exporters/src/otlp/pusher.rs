@@ -49,7 +49,7 @@ impl Pusher {
         })
     }
 
-    /// Sends the metrics when it is time, and once more when the exporter is told to stop and has no records left.
+    /// Sends the metrics when it is time, and once more when the exporter is stopped and has no records left.
     pub(super) fn idle(&mut self, client: &mut Client) {
         let remaining = self.link.control.remaining();
         let last = remaining.is_some() && !std::mem::replace(&mut self.ended, remaining.is_some());
@@ -85,7 +85,7 @@ impl Pusher {
             return self.link.notice.worked();
         }
         let what = format!("the receiver refused {} data points: {}", taken.rejected, one_line(&taken.message));
-        self.link.failed(&what, "they come again with the next metrics");
+        self.link.failed(&what, "they are sent again with the next metrics");
     }
 
     /// A failure that may pass is no reason to wait for a whole interval, unless the receiver asks for more than that.
@@ -96,6 +96,6 @@ impl Pusher {
             Retry::After(asked) => self.backoff.pause(Some(asked)),
         };
         self.next = Instant::now() + pause;
-        self.link.failed(&failure.message, "the metrics are sent again later, as they are then");
+        self.link.failed(&failure.message, "the next export sends the metrics with their values of then");
     }
 }

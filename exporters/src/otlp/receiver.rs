@@ -10,7 +10,7 @@ use prost::bytes::Bytes;
 
 use crate::config::{OtlpConfig, Signal};
 use crate::delivery::{Failure, Receiver, Retry, Sent};
-use crate::net::{Refusal, Why};
+use crate::net::{Refusal, RefusalReason};
 use crate::sink::Link;
 use crate::sink::Parts;
 use crate::template::Template;
@@ -21,7 +21,7 @@ use super::part::Part;
 use super::pusher::Pusher;
 use super::{LogEncoder, SpanEncoder, resource};
 
-/// Octets of a request at most: receivers take 4 MiB over gRPC unless told otherwise. A single record may be larger.
+/// Bytes of a request at most: receivers accept 4 MiB over gRPC by default. A single record may be larger.
 const MAX_REQUEST: usize = 3 << 20;
 
 /// One receiver.
@@ -33,7 +33,7 @@ pub(crate) struct OtlpReceiver {
     waiting: VecDeque<Part>,
     /// When the records under way became log records, nanoseconds since the epoch.
     observed_ns: u64,
-    /// Why the receiver refused parts of these records for good.
+    /// Why the receiver refused parts of these records permanently.
     refused: Option<String>,
     link: Link,
 }
@@ -80,7 +80,8 @@ impl OtlpReceiver {
     fn finish(&mut self, part: &Part, sent: &mut Sent) {
         sent.rejected += part.missing;
         for (signal, message) in part.half_refusals() {
-            let consequence = format!("the receiver refuses {} for good; it has the records otherwise", signal.name());
+            let consequence =
+                format!("the receiver refuses {} permanently; it gets the records by another signal", signal.name());
             self.link.failed(message, &consequence);
         }
         if let Some(message) = part.refusal() {
@@ -108,7 +109,7 @@ impl Receiver for OtlpReceiver {
         while let Some(mut part) = self.waiting.pop_front() {
             match part.send(&mut self.client, end, &mut sent, &mut self.link.notice) {
                 Ok(()) => self.finish(&part, &mut sent),
-                Err(Refusal { why: Why::TooLarge, .. }) => self.prepare_halves(records, &part.of),
+                Err(Refusal { why: RefusalReason::TooLarge, .. }) => self.prepare_halves(records, &part.of),
                 Err(Refusal { failure, .. }) => {
                     self.waiting.push_front(part);
                     return Err(Failure { sent, ..failure });

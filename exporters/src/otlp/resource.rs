@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unknown_is_left_out_and_what_is_given_goes_first() {
+    fn unknown_attributes_are_omitted_and_given_ones_have_precedence() {
         let keys = |r: &Resource| r.attributes.iter().map(|a| a.key.clone()).collect::<Vec<_>>();
         assert_eq!(keys(&resource("host-a", "", [])), ["host.name", "service.name", "service.version"]);
         let given = BTreeMap::from([("service.name".to_owned(), "edge".to_owned())]);

@@ -10,7 +10,7 @@ use std::error::Error;
 use tonic::{Code, Status};
 
 use crate::delivery::{Failure, Retry};
-use crate::net::{Answer, Refusal, Why, one_line};
+use crate::net::{Answer, Refusal, RefusalReason, one_line};
 
 use super::answer::{asked_for, reason};
 
@@ -34,12 +34,12 @@ fn is_too_large(status: &Status) -> bool {
         && ["larger than max", "message length too large", "exceeds maximum size"].iter().any(|s| said.contains(s))
 }
 
-fn why(status: &Status) -> Why {
+fn why(status: &Status) -> RefusalReason {
     match status.code() {
-        _ if status.source().is_some() => Why::Other,
-        Code::Unauthenticated | Code::PermissionDenied | Code::NotFound => Why::Denied,
-        _ if is_too_large(status) => Why::TooLarge,
-        _ => Why::Other,
+        _ if status.source().is_some() => RefusalReason::Other,
+        Code::Unauthenticated | Code::PermissionDenied | Code::NotFound => RefusalReason::Denied,
+        _ if is_too_large(status) => RefusalReason::TooLarge,
+        _ => RefusalReason::Other,
     }
 }
 
@@ -47,11 +47,11 @@ fn why(status: &Status) -> Why {
 pub(super) fn of_grpc(status: &Status) -> Refusal {
     let why = why(status);
     let retry = match asked_for(status.details()) {
-        _ if why == Why::TooLarge || (why == Why::Other && !may_pass(status)) => Retry::Never,
+        _ if why == RefusalReason::TooLarge || (why == RefusalReason::Other && !may_pass(status)) => Retry::Never,
         Some(asked) => Retry::After(asked),
         None => Retry::Backoff,
     };
-    let hint = if why == Why::Denied { " (check credentials, rights and address)" } else { "" };
+    let hint = if why == RefusalReason::Denied { " (check credentials, rights and address)" } else { "" };
     let cause = innermost(status).map(|cause| format!(": {cause}")).unwrap_or_default();
     let message = one_line(&format!("{:?}{hint}: {}{cause}", status.code(), status.message()));
     Refusal { why, failure: Failure { retry, ..Failure::passing(message) } }
@@ -104,7 +104,7 @@ mod tests {
         let rust = "Error, decoded message length too large: found 5000000 bytes, the limit is: 4194304 bytes";
         for (code, said) in [(Code::ResourceExhausted, go), (Code::OutOfRange, rust)] {
             let refusal = of_grpc(&Status::new(code, said));
-            assert_eq!((refusal.why, refusal.failure.retry), (Why::TooLarge, Retry::Never));
+            assert_eq!((refusal.why, refusal.failure.retry), (RefusalReason::TooLarge, Retry::Never));
         }
     }
 
@@ -139,9 +139,9 @@ mod tests {
             assert_eq!(retry(status, Some(3)), Retry::After(Duration::from_secs(3)));
         }
         for status in [401, 403, 404] {
-            assert_eq!((answer(status, None).why, retry(status, None)), (Why::Denied, Retry::Backoff));
+            assert_eq!((answer(status, None).why, retry(status, None)), (RefusalReason::Denied, Retry::Backoff));
         }
-        assert_eq!(answer(413, None).why, Why::TooLarge);
+        assert_eq!(answer(413, None).why, RefusalReason::TooLarge);
         for status in [400, 408, 413, 500, 501] {
             assert_eq!(retry(status, Some(3)), Retry::Never);
         }

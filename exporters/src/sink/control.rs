@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Shared by an exporter's thread and the one that stops it.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
-    /// Set when the exporter is told to stop: until when it may go on trying.
+    /// Set when the exporter is stopped: until when it may continue to try.
     deadline: Mutex<Option<Instant>>,
     stopping: Condvar,
     /// Set when another exporter goes on with what this one takes in.
@@ -19,14 +19,14 @@ impl Control {
         self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the thread to be done by `deadline`, unless it was told to be done sooner.
+    /// Sets the thread's deadline to `deadline`, unless it already has an earlier one.
     pub(crate) fn stop_by(&self, deadline: Instant) {
         let mut current = self.lock();
         *current = Some(current.map_or(deadline, |c| c.min(deadline)));
         self.stopping.notify_all();
     }
 
-    /// Until when it is to be done; none: nobody has told it to end.
+    /// The deadline; none: it was not stopped.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         *self.lock()
     }

@@ -1,4 +1,4 @@
-//! What became of the records given to an exporter.
+//! Counters of the records given to an exporter.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -29,7 +29,7 @@ pub enum Loss {
     Damaged,
     /// Every template number was taken.
     NoTemplate,
-    /// Its time is one that the receiver's format cannot tell.
+    /// The receiver's format cannot represent one of its times.
     TimeOutOfRange,
     /// The exporter's thread panicked while it had the record at hand.
     Panic,
@@ -87,7 +87,7 @@ pub struct Snapshot {
     pub exported: u64,
     /// Messages, requests or writes.
     pub messages: u64,
-    /// Octets of them.
+    /// Bytes of them.
     pub octets: u64,
     /// Records whose texts were cut to fit into a message.
     pub shortened: u64,
@@ -143,7 +143,7 @@ impl Counters {
         self.exported.fetch_add(records as u64, Relaxed);
     }
 
-    /// One message of `octets` has gone out; what became of its records is not known yet.
+    /// One message of `octets` has gone out; the outcome of its records is not known yet.
     pub(crate) fn message(&self, octets: usize) {
         self.messages.fetch_add(1, Relaxed);
         self.octets.fetch_add(octets as u64, Relaxed);
@@ -167,7 +167,7 @@ impl Counters {
         }
     }
 
-    /// Records of which the thread that delivers has said what became of them.
+    /// Records whose outcome the delivering thread has reported.
     pub(crate) fn settled(&self) -> u64 {
         let elsewhere = [Loss::QueueFull, Loss::Shutdown, Loss::SpoolFull, Loss::Crash, Loss::Damaged, Loss::Panic];
         let lost = LOSSES.iter().zip(&self.lost).filter(|(why, _)| !elsewhere.contains(why));

@@ -32,7 +32,7 @@ pub enum StartError {
         exporter: String,
         /// As configured.
         max_message: usize,
-        /// Octets of the largest record's fixed part, or of the largest template.
+        /// Bytes of the largest record's fixed part, or of the largest template.
         needed: usize,
     },
     /// The OTLP client.

@@ -7,11 +7,11 @@ use super::{Control, Counters, Notice};
 
 /// One exporter's counters, end and warnings.
 pub(crate) struct Link {
-    /// What became of the records.
+    /// The outcome of the records.
     pub(crate) counters: Arc<Counters>,
     /// When to stop.
     pub(crate) control: Arc<Control>,
-    /// What the operator is told.
+    /// Messages to the operator.
     pub(crate) notice: Notice,
 }
 

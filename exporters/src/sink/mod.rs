@@ -23,9 +23,9 @@ pub use error::StartError;
 pub(crate) use link::Link;
 pub(crate) use notice::Notice;
 
-/// Time was up before all records were delivered.
+/// The deadline passed before all records were delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Kept {
+pub(crate) struct Undelivered {
     /// With a spool: those from this index on stay there, and are counted nowhere else.
     pub(crate) from: usize,
     /// Without: so many were not delivered, and are counted nowhere yet.
@@ -35,7 +35,7 @@ pub(crate) struct Kept {
 /// Where one exporter's records go.
 pub(crate) trait Sink: Send {
     /// Delivers the records, or counts them as lost. `now_ns` is the clock of the messages, nanoseconds since the epoch.
-    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept>;
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered>;
 
     /// Writes what is buffered, hears of what went wrong; called when there is nothing to export, and at the end.
     fn flush(&mut self) {}
@@ -63,6 +63,8 @@ impl Parts<'_> {
     /// Of a kind that was left out when the program was built.
     #[allow(dead_code, reason = "with every feature there is no such kind")]
     pub(crate) fn not_built(&self, feature: &str) -> StartError {
-        self.error(format!("`kind`: this build has no {feature}; build it with the feature `{feature}`"))
+        self.error(format!(
+            "`kind`: this build does not support {feature}; build pidflow with the cargo feature `{feature}`"
+        ))
     }
 }

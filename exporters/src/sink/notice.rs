@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// Between two warnings; a line that it works again may follow each.
-const PERIOD: Duration = Duration::from_secs(60);
+/// Minimum time between two warnings; each may be followed by one line about the recovery.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// It works again when nothing has failed for so long: that one datagram or one connection went out proves nothing.
-const PROOF: Duration = Duration::from_secs(10);
+const RECOVERY_TIME: Duration = Duration::from_secs(10);
 
 /// One exporter's warnings.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Notice {
     warned: Option<Instant>,
     /// Failures since then.
     unsaid: u64,
-    /// The operator was told last that it fails.
+    /// The last message was about a failure.
     told_failing: bool,
     /// Since when nothing has failed; none: the last that was heard is a failure.
     working_since: Option<Instant>,
@@ -37,7 +37,7 @@ impl Notice {
     /// Says that something has changed, which counts as a warning: a name that leads to and fro is no more worth a line.
     pub(crate) fn changed(&mut self, what: &str) {
         let now = Instant::now();
-        if self.warned.is_none_or(|t| now.duration_since(t) >= PERIOD) {
+        if self.warned.is_none_or(|t| now.duration_since(t) >= WARNING_INTERVAL) {
             self.warned = Some(now);
             tracing::info!("{}: {what}", self.exporter);
         } else {
@@ -45,7 +45,7 @@ impl Notice {
         }
     }
 
-    /// Takes note that something worked. That it works again is said when nothing has failed for a while.
+    /// Notes a success. The recovery is logged when nothing has failed for a while.
     pub(crate) fn worked(&mut self) {
         self.working_since.get_or_insert_with(Instant::now);
         self.look();
@@ -60,21 +60,21 @@ impl Notice {
 
     fn warning(&mut self, what: &dyn Display, consequence: &str, now: Instant) -> Option<String> {
         self.working_since = None;
-        if self.warned.is_some_and(|t| now.duration_since(t) < PERIOD) {
+        if self.warned.is_some_and(|t| now.duration_since(t) < WARNING_INTERVAL) {
             self.unsaid += 1;
             return None;
         }
         (self.warned, self.told_failing) = (Some(now), true);
         let unsaid = match std::mem::take(&mut self.unsaid) {
             0 => String::new(),
-            n => format!(" (and {n} more failures since the last such line)"),
+            n => format!(" (and {n} more failures since the last warning)"),
         };
         Some(format!("{}: {what}; {consequence}{unsaid}", self.exporter))
     }
 
     fn recovery(&mut self, now: Instant) -> Option<String> {
         let since = self.working_since.filter(|_| self.told_failing)?;
-        let proven = now.duration_since(since) >= PROOF;
+        let proven = now.duration_since(since) >= RECOVERY_TIME;
         proven.then(|| {
             self.told_failing = false;
             format!("{}: works again", self.exporter)
@@ -99,10 +99,10 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_that_is_away_is_told_of_once_a_minute() {
+    fn an_unreachable_collector_is_logged_once_a_minute() {
         let (mut notice, start) = notice();
         let mut lines = Vec::new();
-        // Over UDP every other send is Ok: the error of one datagram is told to the next one.
+        // Over UDP every other send is Ok: the error of one datagram is reported by the next one.
         for half_second in 0..360 {
             let now = start + 500 * MS * half_second;
             lines.extend(notice.warning(&"refused", "records are lost", now));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_and_goes_gets_two_lines_a_minute() {
+    fn an_unstable_receiver_gets_two_lines_a_minute() {
         for up in [1, 9, 11, 14] {
             let (mut notice, start) = notice();
             let mut lines = 0;
@@ -142,6 +142,6 @@ mod tests {
     fn a_failure_that_nothing_came_after_is_not_over() {
         let (mut notice, start) = notice();
         notice.warning(&"refused", "", start);
-        assert_eq!(notice.recovery(start + PERIOD), None);
+        assert_eq!(notice.recovery(start + WARNING_INTERVAL), None);
     }
 }

@@ -7,7 +7,7 @@ use super::record::Header;
 use super::*;
 use crate::sample;
 
-/// Octets of a segment's header.
+/// Bytes of a segment's header.
 const SEGMENT_HEADER: usize = 24;
 
 struct Damaged {
@@ -57,7 +57,7 @@ impl Damaged {
         places
     }
 
-    /// What comes out after `change` of that file: indices of the records, and how many are told as damaged and as lost by a
+    /// What comes out after `change` of that file: indices of the records, and how many are reported as damaged and as lost by a
     /// crash.
     fn after(&self, file: &Path, change: impl Fn(&mut Vec<u8>)) -> (Vec<usize>, u64, u64) {
         let mut octets = fs::read(file).unwrap();
@@ -65,7 +65,7 @@ impl Damaged {
         fs::write(file, octets).unwrap();
         let (spool, found) = self.open();
         let (mut indices, mut damaged) = (Vec::new(), 0);
-        while let Next::Records { records, damaged: more } = spool.next(7, Duration::ZERO) {
+        while let SpoolRead::Records { records, damaged: more } = spool.next(7, Duration::ZERO) {
             damaged += more;
             spool.delivered(records.len());
             let index = |r: &FlowRecord| self.records.iter().position(|known| known == r).unwrap();
@@ -126,7 +126,7 @@ fn a_block_of_zeros_costs_the_records_that_it_touches() {
 }
 
 #[test]
-fn what_is_cut_out_of_the_middle_costs_the_records_that_it_touches() {
+fn a_gap_in_the_middle_costs_only_the_records_in_it() {
     for length in [1, 30, 1000, 5000] {
         let spool = Damaged::new();
         let places = spool.places(&spool.first());
@@ -139,7 +139,7 @@ fn what_is_cut_out_of_the_middle_costs_the_records_that_it_touches() {
 }
 
 #[test]
-fn what_is_there_twice_comes_once() {
+fn duplicates_are_returned_once() {
     let spool = Damaged::new();
     let places = spool.places(&spool.first());
     let twice = places[10].start..places[20].end;
@@ -162,7 +162,7 @@ fn a_cut_end_is_damage_after_an_orderly_stop_and_a_crash_after_none() {
 }
 
 #[test]
-fn a_segment_that_is_gone_is_damage() {
+fn a_missing_segment_is_damage() {
     for gone in 0..2 {
         let spool = Damaged::new();
         let path = [spool.first(), spool.last()][gone].clone();

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::record::{self, Header};
 use super::segment;
 
-/// Takes any octets for the records of a segment in that folder, which is made and removed: the first `framed` of them get a
+/// Takes any bytes for the records of a segment in that folder, which is made and removed: the first `framed` of them get a
 /// right header, which chance would not find.
 ///
 /// # Panics

@@ -25,7 +25,7 @@ pub(super) struct Inner {
     writer: Option<Writer>,
     /// Since when there is something that may not be on the disk yet; none: there is nothing.
     unsynced: Option<Instant>,
-    /// Files came or went that the folder on the disk may not have yet.
+    /// Files were created or deleted, and the folder on the disk may not have that yet.
     folder_changed: bool,
     /// Sequence number of the first record that is not known to be delivered.
     delivered: u64,
@@ -105,7 +105,7 @@ impl Inner {
         }
         appended.failed = rest.len();
         if result.is_err() {
-            // The error that is told is the first one; what was written before may well be whole.
+            // The reported error is the first one; what was written before may well be whole.
             let _ = self.writer.take().map(|w| w.sync());
         }
         self.has_changed();

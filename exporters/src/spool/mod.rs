@@ -1,7 +1,7 @@
 //! Records that wait on disk: while the receiver is away, and while the agent is not running.
 //!
 //! A folder of segments, each a file of records one after the other with length and checksum, and a small file that says
-//! how far delivery came. Records have a sequence number, which is in no record: a segment's header has that of its first. So what
+//! how far delivery has progressed. Records have a sequence number, which is in no record: a segment's header has that of its first. So what
 //! is missing after a crash is known to the record.
 //!
 //! What has been written survives the agent's death at once, the machine's after [`SYNC_PERIOD`] at most, and the time that
@@ -50,13 +50,13 @@ pub(crate) fn is_own_file(path: &Path) -> bool {
 /// What was found when a spool was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Found {
-    /// Records that wait from earlier runs; those of them that cannot be read are told when their turn comes.
+    /// Records that wait from earlier runs; those of them that cannot be read are reported when their turn comes.
     pub(crate) waiting: u64,
     /// Records that an earlier run had taken, and of which the end of the spool knows nothing.
     pub(crate) lost: u64,
 }
 
-/// What became of records that were to be written.
+/// The outcome of records that were to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Appended {
     /// Older records that had to go to make room.
@@ -67,10 +67,10 @@ pub(crate) struct Appended {
 
 /// What a reader gets.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub(crate) enum SpoolRead {
     /// The oldest records that were not delivered. `damaged` are missing before them.
     Records { records: Vec<FlowRecord>, damaged: u64 },
-    /// Nothing came in time.
+    /// No record arrived in time.
     Empty,
     /// The oldest records cannot be read now; they are still there.
     Failed(io::Error),
@@ -79,7 +79,7 @@ pub(crate) enum Next {
 }
 
 /// The spool of one exporter, shared by who writes to it and who reads. The lock is held while the disk works, which may take
-/// any time: those who may not wait ask and tell with [`Self::expect`], [`Self::expect_less`] and [`Self::waiting`] only.
+/// any time: threads that may not wait use only [`Self::expect`], [`Self::expect_less`] and [`Self::waiting`].
 pub(crate) struct Spool {
     inner: Mutex<Inner>,
     changed: Condvar,
@@ -123,7 +123,7 @@ impl Spool {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note that this many records are on their way here, so that after a crash it is known how many never came.
+    /// Notes that this many records are about to arrive, so that after a crash the number of missing ones is known.
     pub(crate) fn expect(&self, records: usize) {
         self.state.add_accepted(records as u64);
         self.wake_noter();
@@ -139,8 +139,8 @@ impl Spool {
         self.noter.get().inspect(|thread| thread.unpark());
     }
 
-    /// Brings to the disk what was expected, until the spool is closed: the work of a thread of its own, because whoever
-    /// expects may not wait for the disk, and whoever appends may be waiting for it.
+    /// Brings to the disk what was expected, until the spool is closed: the work of its own thread, because a thread that
+    /// expects may not wait for the disk, and one that appends may be waiting for it.
     pub(crate) fn keep_notes(&self) {
         let _ = self.noter.set(thread::current());
         while !self.closed.load(Relaxed) {
@@ -196,7 +196,7 @@ impl Spool {
     }
 
     /// The oldest records, at most `limit`, waiting for some at most this long. The same ones until they are [`Self::delivered`].
-    pub(crate) fn next(&self, limit: usize, timeout: Duration) -> Next {
+    pub(crate) fn next(&self, limit: usize, timeout: Duration) -> SpoolRead {
         let idle = |inner: &mut Inner| inner.waiting() == 0 && !self.closed.load(Relaxed);
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, idle);
         let mut inner = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -204,11 +204,11 @@ impl Spool {
         loop {
             damaged += inner.skip_gap();
             let Some(place) = inner.place() else { return self.nothing(&inner, damaged) };
-            // Without the lock: whoever appends must not wait for the disk and the decoder.
+            // Without the lock: a thread that appends must not wait for the disk and the decoder.
             drop(inner);
             let read = match place.read(limit) {
                 Ok(read) => read,
-                Err(e) => return Next::Failed(e),
+                Err(e) => return SpoolRead::Failed(e),
             };
             inner = self.lock();
             // To make room, what was read may have been given up meanwhile.
@@ -219,17 +219,17 @@ impl Spool {
             damaged += more_damaged;
             if !records.is_empty() {
                 self.publish(&inner);
-                return Next::Records { records, damaged };
+                return SpoolRead::Records { records, damaged };
             }
         }
     }
 
-    fn nothing(&self, inner: &Inner, damaged: u64) -> Next {
+    fn nothing(&self, inner: &Inner, damaged: u64) -> SpoolRead {
         self.publish(inner);
         match (damaged, self.closed.load(Relaxed)) {
-            (0, false) => Next::Empty,
-            (0, true) => Next::Closed,
-            _ => Next::Records { records: Vec::new(), damaged },
+            (0, false) => SpoolRead::Empty,
+            (0, true) => SpoolRead::Closed,
+            _ => SpoolRead::Records { records: Vec::new(), damaged },
         }
     }
 
@@ -246,7 +246,7 @@ impl Spool {
         given_up
     }
 
-    /// From now on at most so many octets.
+    /// From now on at most so many bytes.
     pub(crate) fn resize(&self, max_octets: u64) {
         self.lock().resize(max_octets);
     }
@@ -257,7 +257,7 @@ impl Spool {
     }
 }
 
-/// A folder that is new is nowhere until the one that it is in has been written.
+/// A new folder is not on the disk until its parent folder has been synced.
 fn sync_parent(folder: &Path) -> io::Result<()> {
     let folder = folder.canonicalize()?;
     folder.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())

@@ -8,12 +8,12 @@ use pidflow_schema::FlowRecord;
 
 use super::record::{self, Header};
 
-/// Octets read at once.
+/// Bytes read at once.
 const READ_CHUNK: usize = 256 << 10;
-/// Octets of a segment that are read to find the next record behind damage.
+/// Bytes of a segment that are read to find the next record behind damage.
 const MAX_SEARCHED: usize = 64 << 20;
 
-/// A record's header, whose place in the segment is known, and what became of the record.
+/// A record's header, whose place in the segment is known, and the outcome of the record.
 pub(super) struct Entry {
     /// Place among the records of the segment, from 0.
     pub(super) index: u32,
@@ -23,8 +23,8 @@ pub(super) struct Entry {
     pub(super) record: Option<FlowRecord>,
 }
 
-/// What stands at the reader's place.
-enum Here {
+/// What is at the reader's position.
+enum AtPlace {
     /// A header whose record is all there; whether that one's checksum is right.
     Record(Header, bool),
     /// No header, or one whose record is not all there, although there is more to read.
@@ -59,14 +59,14 @@ impl Reader {
     pub(super) fn next(&mut self, decode_from: u32) -> Option<Entry> {
         loop {
             match self.place() {
-                Here::Record(header, true) => return Some(self.take(&header, header.index >= decode_from)),
-                Here::Record(header, false) => {
+                AtPlace::Record(header, true) => return Some(self.take(&header, header.index >= decode_from)),
+                AtPlace::Record(header, false) => {
                     if let Some(entry) = self.pass_damaged(&header) {
                         return Some(entry);
                     }
                 }
-                Here::Damaged => {}
-                Here::End => return None,
+                AtPlace::Damaged => {}
+                AtPlace::End => return None,
             }
             if !self.search() {
                 return None;
@@ -74,18 +74,18 @@ impl Reader {
         }
     }
 
-    /// What is next, reading on for as long as the octets at hand may be too few.
-    fn place(&mut self) -> Here {
+    /// What is next, reading on for as long as the bytes at hand may be too few.
+    fn place(&mut self) -> AtPlace {
         loop {
             let header = Header::read(self.rest());
             let needed = header.map_or(record::HEADER, |h| h.octets());
             match header {
-                Some(h) if self.rest().len() >= needed => return Here::Record(h, h.body(self.rest()).is_some()),
-                None if self.rest().len() >= needed => return Here::Damaged,
+                Some(h) if self.rest().len() >= needed => return AtPlace::Record(h, h.body(self.rest()).is_some()),
+                None if self.rest().len() >= needed => return AtPlace::Damaged,
                 _ => {}
             }
             if self.fill(READ_CHUNK) == 0 {
-                return if self.rest().is_empty() { Here::End } else { Here::Damaged };
+                return if self.rest().is_empty() { AtPlace::End } else { AtPlace::Damaged };
             }
         }
     }
@@ -97,7 +97,7 @@ impl Reader {
         Entry { index: header.index, position, record }
     }
 
-    /// Passes a record whose checksum is wrong by its length, where that leads to a header or to the end: octets may be
+    /// Passes a record whose checksum is wrong by its length, where that leads to a header or to the end: bytes may be
     /// missing in the middle of it.
     fn pass_damaged(&mut self, header: &Header) -> Option<Entry> {
         while self.rest().len() < header.octets() + record::HEADER {
@@ -138,7 +138,7 @@ impl Reader {
         self.buffer.get(self.at..).unwrap_or_default()
     }
 
-    /// Reads on. Returns how many octets came: none at the end, or where the file cannot be read.
+    /// Reads on. Returns the number of bytes read: 0 at the end, or where the file cannot be read.
     fn fill(&mut self, octets: usize) -> usize {
         self.buffer.drain(..self.at);
         self.at = 0;

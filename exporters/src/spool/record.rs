@@ -9,11 +9,11 @@ use pidflow_schema::FlowRecord;
 /// To be raised when records look different: a segment of another format is not read.
 pub(super) const FORMAT: u32 = 5;
 
-/// Octets before each record.
+/// Bytes before each record.
 pub(super) const HEADER: usize = 20;
-/// Octets of a header that its own checksum covers.
+/// Bytes of a header that its own checksum covers.
 const CHECKED: usize = 16;
-/// Longer ones are damage: texts of a record are a few thousand octets.
+/// Longer ones are damage: texts of a record are a few thousand bytes.
 const MAX_BODY: usize = 16 << 20;
 /// Higher ones are damage: a segment has 16 MiB at most.
 const MAX_INDEX: u32 = 1 << 20;
@@ -26,13 +26,13 @@ const MARKER: [u8; 4] = (0xf1_70_77_00 | FORMAT).to_be_bytes();
 pub(super) struct Header {
     /// The record's place in its segment, from 0.
     pub(super) index: u32,
-    /// Octets of the record, without the header.
+    /// Bytes of the record, without the header.
     pub(super) length: usize,
     sum: u32,
 }
 
 impl Header {
-    /// The header with which the octets begin; none: they begin with none, or it is damaged or not all there.
+    /// The header with which the bytes begin; none: they begin with none, or it is damaged or not all there.
     pub(super) fn read(octets: &[u8]) -> Option<Self> {
         let rest = octets.strip_prefix(&MARKER)?;
         let (index, rest) = rest.split_first_chunk::<4>()?;
@@ -45,12 +45,12 @@ impl Header {
         plausible.then_some(Self { index, length, sum: u32::from_le_bytes(*sum) })
     }
 
-    /// Octets of header and record.
+    /// Bytes of header and record.
     pub(super) const fn octets(&self) -> usize {
         HEADER + self.length
     }
 
-    /// The record behind the header with which the octets begin; none: it is damaged or not all there.
+    /// The record behind the header with which the bytes begin; none: it is damaged or not all there.
     pub(super) fn body<'a>(&self, octets: &'a [u8]) -> Option<&'a [u8]> {
         let body = octets.get(HEADER..self.octets())?;
         (crc32fast::hash(body) == self.sum).then_some(body)
@@ -77,7 +77,7 @@ pub(super) fn put(record: &FlowRecord, index: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// The octets of a right header for these of a record.
+/// The bytes of a right header for these of a record.
 fn header_of(body: &[u8], index: u32) -> impl Iterator<Item = u8> + use<> {
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
     let checked = [MARKER, index.to_le_bytes(), length, crc32fast::hash(body).to_le_bytes()].concat();
@@ -85,7 +85,7 @@ fn header_of(body: &[u8], index: u32) -> impl Iterator<Item = u8> + use<> {
     checked.into_iter().chain(sum)
 }
 
-/// These octets as a record's, with a right header.
+/// These bytes as a record's, with a right header.
 #[cfg(feature = "fuzz")]
 pub(super) fn frame(body: &[u8], index: u32) -> Vec<u8> {
     header_of(body, index).chain(body.iter().copied()).collect()

@@ -17,7 +17,7 @@ const MAGIC: [u8; 8] = *b"pidflow\x1e";
 /// Magic, format, the sequence number of the first record, and the CRC-32 of these.
 const HEADER: u64 = 8 + 4 + 8 + 4;
 /// Where the sequence number stands in it.
-const FIRST_AT: usize = 8 + 4;
+const SEQUENCE_OFFSET: usize = 8 + 4;
 const SUFFIX: &str = ".records";
 /// Digits of a sequence number in a name: as many as the largest number has, so that names sort as numbers do.
 const DIGITS: usize = 20;
@@ -30,7 +30,7 @@ pub(super) struct Segment {
     pub(super) first: u64,
     /// Records, those that are damaged included.
     pub(super) records: u64,
-    /// Octets, header included.
+    /// Bytes, header included.
     pub(super) octets: u64,
 }
 
@@ -145,7 +145,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Octets of the segment.
+    /// Bytes of the segment.
     pub(super) const fn octets(&self) -> u64 {
         self.octets
     }
@@ -180,7 +180,7 @@ impl Writer {
     }
 }
 
-/// The segments of a folder, oldest first. What is no segment of this format is said and left alone.
+/// The segments of a folder, oldest first. Other files are logged and ignored.
 pub(super) fn scan(folder: &Path) -> io::Result<VecDeque<Segment>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -189,7 +189,10 @@ pub(super) fn scan(folder: &Path) -> io::Result<VecDeque<Segment>> {
             match examine(&path) {
                 Some(segment) => found.push(segment),
                 None => {
-                    tracing::warn!("{} is of another version of pidflow or damaged, it is not read", path.display())
+                    tracing::warn!(
+                        "{} was written by another version of pidflow or is damaged; it is not read",
+                        path.display()
+                    )
                 }
             }
         }
@@ -221,7 +224,7 @@ fn first_by_name(path: &Path) -> Option<u64> {
 fn examine(path: &Path) -> Option<Segment> {
     let mut octets = [0; HEADER as usize];
     let read = File::open(path).ok()?.read_exact(&mut octets);
-    let stored = octets.get(FIRST_AT..)?.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+    let stored = octets.get(SEQUENCE_OFFSET..)?.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
     let is_right = read.is_ok() && octets.as_slice() == header(stored);
     let first = if is_right { stored } else { first_by_name(path)? };
     let (mut reader, mut records) = (Reader::open(path, HEADER).ok()?, 0);

@@ -1,4 +1,4 @@
-//! How far delivery came, how many records were taken, and whether the spool was closed in order: three numbers in a file,
+//! How far delivery has progressed, how many records were accepted, and whether the spool was closed in order: three numbers in a file,
 //! each with its checksum.
 
 use std::fs::File;
@@ -31,7 +31,7 @@ pub(super) struct Notes {
     pub(super) was_closed: bool,
 }
 
-/// Written in place: 12 octets within one block reach the file together.
+/// Written in place: 12 bytes within one block reach the file together.
 pub(super) struct StateFile {
     file: File,
     accepted: AtomicU64,
@@ -45,13 +45,13 @@ impl StateFile {
         Ok(Self { file, accepted: AtomicU64::new(0), noted: Mutex::new(0) })
     }
 
-    /// What earlier runs noted. What cannot be read is said.
+    /// The numbers of earlier runs. Unreadable ones are logged.
     pub(super) fn read(&self) -> Notes {
         let [delivered, accepted, closed] = [DELIVERED, ACCEPTED, CLOSED].map(|slot| self.slot(slot));
         let is_new = self.file.metadata().is_ok_and(|m| m.len() == 0);
         if !is_new && (delivered.is_none() || accepted.is_none()) {
             tracing::warn!(
-                "the file `state` of a spool is damaged: records may be delivered again, and what a crash cost is not known"
+                "the file `state` of a spool is damaged: records may be delivered twice, and the losses of a crash are unknown"
             );
         }
         let accepted = accepted.unwrap_or(0);

@@ -39,7 +39,7 @@ fn append(spool: &Spool, records: &[FlowRecord]) -> Appended {
 /// All records in the order in which they come, at most `limit` at a time.
 fn drain(spool: &Spool, limit: usize) -> (Vec<FlowRecord>, u64) {
     let (mut all, mut missing) = (Vec::new(), 0);
-    while let Next::Records { records, damaged } = spool.next(limit, NOW) {
+    while let SpoolRead::Records { records, damaged } = spool.next(limit, NOW) {
         missing += damaged;
         spool.delivered(records.len());
         all.extend(records);
@@ -55,18 +55,18 @@ fn records_come_back_in_order_and_once() {
     records.chunks(37).for_each(|part| assert_eq!(append(&spool, part), Appended::default()));
     assert_eq!(spool.waiting(), 1000);
     assert_eq!(drain(&spool, 64), (records, 0));
-    assert!(matches!(spool.next(1, NOW), Next::Empty));
+    assert!(matches!(spool.next(1, NOW), SpoolRead::Empty));
     spool.close();
-    assert!(matches!(spool.next(1, NOW), Next::Closed));
+    assert!(matches!(spool.next(1, NOW), SpoolRead::Closed));
 }
 
 #[test]
-fn what_was_not_delivered_is_there_in_the_next_run() {
+fn undelivered_records_are_kept_for_the_next_run() {
     let (folder, records) = (Folder::new(), sample::records(300));
     {
         let (spool, _) = folder.open();
         append(&spool, &records);
-        let Next::Records { records, .. } = spool.next(100, NOW) else { panic!("nothing there") };
+        let SpoolRead::Records { records, .. } = spool.next(100, NOW) else { panic!("nothing there") };
         spool.delivered(70);
         assert_eq!(records.len(), 100);
     }
@@ -121,7 +121,7 @@ fn records_given_up_while_they_are_delivered_are_not_counted_twice() {
     let (folder, records) = (Folder::new(), sample::records(500));
     let (spool, _) = folder.with(1 << 20);
     append(&spool, &records);
-    let Next::Records { records: at_hand, .. } = spool.next(100, NOW) else { panic!("nothing there") };
+    let SpoolRead::Records { records: at_hand, .. } = spool.next(100, NOW) else { panic!("nothing there") };
     let dropped: usize = (0..40).map(|_| append(&spool, &records).dropped).sum();
     let (brought, left) = (60, at_hand.len() - 60);
     assert_eq!(spool.delivered(brought), left);
@@ -197,7 +197,7 @@ fn records_that_will_not_come_are_not_missed() {
 
 /// The disk is taken to hang where it is asked: while segments or notes are written.
 #[test]
-fn whoever_hands_records_over_does_not_wait_for_the_disk() {
+fn handing_over_records_does_not_wait_for_the_disk() {
     let (folder, records) = (Folder::new(), sample::records(20));
     let (spool, _) = folder.open();
     append(&spool, &records);
@@ -219,7 +219,7 @@ fn whoever_hands_records_over_does_not_wait_for_the_disk() {
 }
 
 #[test]
-fn what_is_expected_is_noted_at_once() {
+fn expected_records_are_noted_at_once() {
     let folder = Folder::new();
     {
         let (spool, _) = folder.open();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pidflow_schema::FlowRecord;
 
 use crate::delivery::{Failure, Receiver, Retry, Sent};
-use crate::net::{Refusal, Why};
+use crate::net::{Refusal, RefusalReason};
 
 /// A store that takes records in requests.
 pub(crate) trait Store: Send {
@@ -23,7 +23,7 @@ pub(crate) struct Halving<S> {
     store: S,
     /// What is yet to be sent, the first part at the end.
     parts: Vec<RecordRange>,
-    /// Why the store refused some of these records for good.
+    /// Why the store refused some of these records permanently.
     refused: Option<String>,
 }
 
@@ -85,7 +85,7 @@ impl<S: Store> Halving<S> {
         part.answered(failure.sent);
         sent.add(failure.sent);
         match failure.retry {
-            _ if why == Why::TooLarge && part.can_be_halved() => self.halve(part.of),
+            _ if why == RefusalReason::TooLarge && part.can_be_halved() => self.halve(part.of),
             Retry::Never => {
                 sent.rejected += part.left;
                 self.refused = Some(failure.message);

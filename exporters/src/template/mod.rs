@@ -19,7 +19,7 @@ pub struct Template {
 /// `cflow.max_template_fields`); it does not decode the records of larger ones at all.
 pub const WIRESHARK_FIELDS: usize = 60;
 
-/// What IPFIX and NetFlow v9 add to `@FLOW@ @PROCESS@` unless told otherwise: as much as leaves a template with
+/// What IPFIX and NetFlow v9 add to `@FLOW@ @PROCESS@` by default: as much as leaves a template with
 /// [`WIRESHARK_FIELDS`]. No command lines, which may hold secrets and travel unencrypted.
 const COLLECTOR_EXTRA: [&str; 12] = [
     "SRC_PROC_ATTRIBUTION",
@@ -88,7 +88,7 @@ impl PartialEq for Template {
 }
 
 impl Default for Template {
-    /// `@FLOW@ @PROCESS@ @PIDFLOW@`: every element that pidflow knows, as JSON and OTLP have it unless told otherwise.
+    /// `@FLOW@ @PROCESS@ @PIDFLOW@`: every element that pidflow knows, the default of JSON and OTLP.
     fn default() -> Self {
         Self { elements: ELEMENTS.iter().collect() }
     }

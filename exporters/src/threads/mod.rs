@@ -1,5 +1,5 @@
-//! Threads that are watched: one that panics, or returns although nobody asked it to end, is counted, named to the operator,
-//! and started again. Where that makes no sense the program is told to end.
+//! Supervised threads: a thread that panics, or returns without having been stopped, is counted, named to the operator,
+//! and restarted. Where a restart is useless, the program is stopped.
 //!
 //! Threads belong to the process, and so does the list of those that failed: [`Threads::of_process`].
 
@@ -54,19 +54,19 @@ impl Failed {
 #[derive(Default)]
 pub struct Threads {
     failed: Mutex<BTreeMap<String, Failed>>,
-    vital: Mutex<Vital>,
+    vital: Mutex<FailureHook>,
 }
 
-/// What is to happen when a thread fails without which the program makes no sense.
+/// What happens when a thread fails that the program cannot do without.
 #[derive(Default)]
-struct Vital {
+struct FailureHook {
     reason: Option<String>,
     end: Option<Box<dyn Fn() + Send>>,
 }
 
 impl Threads {
     const fn new() -> Self {
-        Self { failed: Mutex::new(BTreeMap::new()), vital: Mutex::new(Vital { reason: None, end: None }) }
+        Self { failed: Mutex::new(BTreeMap::new()), vital: Mutex::new(FailureHook { reason: None, end: None }) }
     }
 
     /// Those of this process.
@@ -80,7 +80,7 @@ impl Threads {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_vital(&self) -> MutexGuard<'_, Vital> {
+    fn lock_vital(&self) -> MutexGuard<'_, FailureHook> {
         self.vital.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_panics_or_returns_unasked_is_named_and_started_again() {
+    fn a_thread_that_panics_or_returns_is_named_and_restarted() {
         let threads = Threads::default();
         let (mut turn, mut pauses) = (0, Vec::new());
         let pause = |time| {

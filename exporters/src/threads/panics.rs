@@ -21,10 +21,10 @@ fn line(info: &PanicHookInfo<'_>) -> String {
 /// The panic's message in one line.
 fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("for a reason that is no text").lines().collect::<Vec<_>>().join("; ")
+    text.unwrap_or("the reason is not text").lines().collect::<Vec<_>>().join("; ")
 }
 
-/// Does the work; a panic is an error. What the work had at hand may be half done: whoever begins it again has to begin with
+/// Does the work; a panic is an error. The work may be half done: a caller that repeats it has to start with
 /// a state that is whole.
 pub(super) fn caught(work: &mut impl FnMut() -> Outcome) -> Outcome {
     let done = panic::catch_unwind(AssertUnwindSafe(work));

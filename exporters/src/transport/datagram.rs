@@ -3,7 +3,7 @@
 use pidflow_schema::FlowRecord;
 
 use super::datagram_link::DatagramLink;
-use crate::sink::{Kept, Sink};
+use crate::sink::{Sink, Undelivered};
 
 use super::Encoder;
 
@@ -39,7 +39,7 @@ impl DatagramSink {
 }
 
 impl Sink for DatagramSink {
-    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered> {
         if self.link.connect() {
             self.send(records, now_ns);
         } else {

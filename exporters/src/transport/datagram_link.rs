@@ -41,7 +41,7 @@ pub(super) struct DatagramLink {
 }
 
 impl DatagramLink {
-    /// At most `packets_per_second`, if that is said.
+    /// At most `packets_per_second`, if set.
     pub(super) fn new(target: DatagramTarget, packets_per_second: Option<u32>, parts: &Parts<'_>) -> Self {
         let usual = (parts.context.mode == Mode::Offline).then_some(OFFLINE_PACKETS_PER_SECOND);
         let lookup = match &target {
@@ -110,7 +110,7 @@ impl DatagramLink {
     fn move_to(&mut self, address: SocketAddr) {
         match Datagrams::udp(address).and_then(|socket| self.prepared(socket)) {
             Ok(socket) => {
-                self.link.notice.changed(&format!("sends to {address} from now on"));
+                self.link.notice.changed(&format!("now sending to {address}"));
                 (self.socket, self.moved) = (Some(socket), true);
             }
             Err(e) => self.failed(&e),
@@ -134,7 +134,7 @@ impl DatagramLink {
         Ok(socket)
     }
 
-    /// Octets that pass the path in one piece, where that matters and is known.
+    /// Bytes that pass the path in one piece, where that matters and is known.
     pub(super) fn path_payload(&self) -> Option<usize> {
         self.socket.as_ref().filter(|_| self.whole)?.path_payload()
     }
@@ -165,7 +165,7 @@ impl DatagramLink {
         }
     }
 
-    /// A socket that stays useless is made anew.
+    /// An unusable socket is created again.
     fn let_go(&mut self) {
         if self.socket.as_ref().is_some_and(Datagrams::ends_with_receiver) {
             self.socket = None;
@@ -188,12 +188,12 @@ impl DatagramLink {
         }
     }
 
-    /// Whether whoever listens there next knows nothing of what was sent before this was last asked.
+    /// Whether the receiver may have been replaced since this was last called, and lacks what was sent before.
     pub(super) const fn begins_anew(&mut self) -> bool {
         std::mem::replace(&mut self.refused, false) | std::mem::replace(&mut self.moved, false)
     }
 
-    /// A pending ICMP error is reported instead of sending (Linux `ip(7)`, `SO_ERROR`): it tells of an earlier datagram,
+    /// A pending ICMP error is reported instead of sending (Linux `ip(7)`, `SO_ERROR`): it is about an earlier datagram,
     /// so that this one gets a second attempt. So does one for which the path has just become too narrow.
     fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let socket = self.socket.as_ref().ok_or(ErrorKind::NotConnected)?;

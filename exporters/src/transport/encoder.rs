@@ -21,7 +21,7 @@ fn say_if_large(exporter: &str, template: &Template) {
 /// Either encoder.
 pub(crate) struct Encoder {
     kind: WireEncoder,
-    /// The smallest and the largest that messages may be limited to, octets.
+    /// The smallest and the largest that messages may be limited to, bytes.
     sizes: (usize, usize),
     /// What it had done before the last records.
     before: EncoderStats,
@@ -94,7 +94,7 @@ impl Encoder {
         }
     }
 
-    /// Counts what the last records lacked, once however often they were encoded: when it is known what became of them.
+    /// Counts what the last records lacked, once however often they were encoded: when their outcome is known.
     pub(crate) fn count(&self, counters: &Counters) {
         count_left_out(&self.before, &self.stats(), counters);
     }
@@ -141,7 +141,7 @@ mod tests {
 
     /// Two of seven of the made-up records have no process at their source, and so nothing of this template.
     #[test]
-    fn what_is_left_out_counts_once_however_often_it_is_encoded() {
+    fn omitted_records_count_once_however_often_they_are_encoded() {
         let table = "kind = \"ipfix\"\nurl = \"tcp://a\"\ntemplate = \"%SRC_PROC_PID\"";
         let config = ExporterConfig::from_table(toml::from_str(table).unwrap()).unwrap();
         let Output::Ipfix(wire) = &config.output else { panic!("{config:?}") };

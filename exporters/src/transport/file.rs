@@ -15,12 +15,12 @@ use crate::sink::{Counters, Loss, StartError};
 use crate::wire::Message;
 
 use super::lines::NOT_OPENED;
-use super::named_file::{NamedFile, Whereabouts};
-use crate::sink::{Kept, Notice, Sink};
+use super::named_file::{FileState, NamedFile};
+use crate::sink::{Notice, Sink, Undelivered};
 
 use super::Encoder;
 
-/// Appends whole messages; one that cannot be written is cut off again, counted, and the next ones tried.
+/// Appends whole messages; one that cannot be written is truncated and counted, and the next ones are tried.
 pub(crate) struct MessageFile {
     encoder: Encoder,
     writer: Writer,
@@ -31,7 +31,7 @@ struct Writer {
     mode: Option<FileMode>,
     /// What bears the file's name is another file, and cannot be opened.
     is_displaced: bool,
-    /// Octets up to the end of the last whole message.
+    /// Bytes up to the end of the last whole message.
     length: u64,
     /// A message was lost since this was last asked.
     failed: bool,
@@ -54,7 +54,7 @@ impl MessageFile {
         Ok(Self { encoder, writer })
     }
 
-    /// Begins the session anew where the file is not the one that it was.
+    /// Starts a new session when the file was replaced.
     ///
     /// # Errors
     /// The file was deleted and cannot be made again.
@@ -83,7 +83,7 @@ impl MessageFile {
 }
 
 impl Sink for MessageFile {
-    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered> {
         match self.follow() {
             Ok(()) => self.send(records, now_ns),
             Err(e) => self.writer.count_lost(&e, records.len()),
@@ -94,7 +94,7 @@ impl Sink for MessageFile {
     /// A file that was moved is there again also where nothing is written.
     fn flush(&mut self) {
         if let Err(e) = self.follow() {
-            self.writer.notice.failed(&e, "the file was deleted and cannot be made again");
+            self.writer.notice.failed(&e, "the file was deleted and cannot be created again");
         }
         self.writer.notice.look();
     }
@@ -121,25 +121,25 @@ fn move_aside(path: &Path) -> io::Result<()> {
     });
     let free = numbered.into_iter().find(|to| to.symlink_metadata().is_err()).ok_or(io::ErrorKind::AlreadyExists)?;
     std::fs::rename(path, &free)?;
-    tracing::info!("{}: what an earlier run wrote is in {}", path.display(), free.display());
+    tracing::info!("{}: the output of an earlier run was moved to {}", path.display(), free.display());
     Ok(())
 }
 
 impl Writer {
-    /// Looks whether the file was moved, deleted or cut short since. Returns whether what comes begins a file.
+    /// Checks whether the file was moved, deleted or truncated. Returns whether a new file begins.
     fn follow(&mut self) -> io::Result<bool> {
         match self.named.whereabouts()? {
-            Whereabouts::Moved => {
+            FileState::Moved => {
                 (self.named, self.length) = begin(&self.named.path, self.mode)?;
-                tracing::info!("{}: was moved or deleted, and is begun again", self.named.path.display());
+                tracing::info!("{}: was moved or deleted; a new file is started", self.named.path.display());
                 Ok(true)
             }
             // Cut short, as by logrotate's `copytruncate`. What was written before that was noticed lacks its templates.
-            Whereabouts::InPlace(Some(now)) if now < self.length => {
+            FileState::InPlace(Some(now)) if now < self.length => {
                 (self.named, self.length) = begin(&self.named.path, self.mode)?;
                 Ok(true)
             }
-            Whereabouts::InPlace(_) => Ok(false),
+            FileState::InPlace(_) => Ok(false),
         }
     }
 
@@ -147,7 +147,7 @@ impl Writer {
         self.failed = true;
         self.counters.error();
         self.counters.lost(Loss::WriteFailed, records);
-        self.notice.failed(e, "records are lost until it can be written again");
+        self.notice.failed(e, "records are lost until it is writable again");
     }
 
     fn append(&mut self, message: Message<'_>) {

@@ -6,7 +6,7 @@ use crate::json::JsonEncoder;
 use crate::wire::Message;
 
 use super::datagram_link::DatagramLink;
-use crate::sink::{Kept, Sink};
+use crate::sink::{Sink, Undelivered};
 
 /// Sends to one receiver; a record larger than a datagram is counted and lost.
 pub(crate) struct LineDatagrams {
@@ -22,7 +22,7 @@ impl LineDatagrams {
 }
 
 impl Sink for LineDatagrams {
-    fn export(&mut self, records: &[FlowRecord], _now_ns: u64) -> Result<(), Kept> {
+    fn export(&mut self, records: &[FlowRecord], _now_ns: u64) -> Result<(), Undelivered> {
         for record in records {
             if !self.link.connect() {
                 self.link.unreachable(1);

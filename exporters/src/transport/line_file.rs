@@ -1,4 +1,4 @@
-//! Files of lines: appended to, compressed, begun anew by size and time, the oldest deleted.
+//! Files of lines: appended to, compressed, begun again by size and time, the oldest deleted.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 use crate::config::{FileCompression, LineFileConfig};
 
-use super::named_file::{NamedFile, Whereabouts};
+use super::named_file::{FileState, NamedFile};
 use super::write::{Written, lines, write_counting};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -21,7 +21,7 @@ const MAX_FILES_OF_A_NAME: u32 = 10_000;
 pub(super) struct LineFile {
     config: LineFileConfig,
     named: NamedFile,
-    /// Octets up to the end of its last whole line or compressed part; none: not a regular file.
+    /// Bytes up to the end of its last whole line or compressed part; none: not a regular file.
     length: Option<u64>,
     /// Multiples of the rotation's time since the epoch when it was begun.
     turn: u64,
@@ -43,7 +43,7 @@ impl LineFile {
         }
     }
 
-    /// Whether what comes now belongs into the next file.
+    /// Whether the next lines belong to the next file.
     pub(super) fn is_due(&self, now_ns: u64) -> bool {
         let is_full = self.length.zip(self.config.rotate_octets).is_some_and(|(length, most)| length >= most);
         is_full || self.turn != turn(&self.config, now_ns)
@@ -52,16 +52,16 @@ impl LineFile {
     /// Looks whether the file was moved, deleted or cut short since, and makes the best of it: opens what bears its name now.
     ///
     /// # Errors
-    /// What bears the name cannot be opened; this file stays the one that is written.
+    /// The file of this name cannot be opened; this file is written to instead.
     pub(super) fn follow(&mut self) -> io::Result<()> {
         match self.named.whereabouts()? {
-            Whereabouts::Moved => {
+            FileState::Moved => {
                 let again = self.named.again()?;
                 (self.length, self.named) = (again.length()?, again);
-                tracing::info!("{}: was moved or deleted, and is opened again", self.named.path.display());
+                tracing::info!("{}: was moved or deleted; it is opened again", self.named.path.display());
             }
             // Cut short, as by logrotate's `copytruncate`: to go by the old length would fill the file with zeros.
-            Whereabouts::InPlace(now) => self.length = self.length.min(now),
+            FileState::InPlace(now) => self.length = self.length.min(now),
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ impl LineFile {
     /// Begins the next file and deletes the oldest; when it cannot, it stays with this one.
     pub(super) fn rotate(&mut self, now_ns: u64) -> io::Result<()> {
         let next = self.create(now_ns)?;
-        if self.length == Some(0) && self.named.whereabouts()? != Whereabouts::Moved {
+        if self.length == Some(0) && self.named.whereabouts()? != FileState::Moved {
             fs::remove_file(&self.named.path)?;
         }
         (self.named, self.length) = (next, Some(0));
@@ -92,7 +92,7 @@ impl LineFile {
         Err(io::Error::new(ErrorKind::AlreadyExists, "too many files of one name"))
     }
 
-    /// Files made by the same name, beside the one that is written.
+    /// Other files of the same name pattern.
     fn others(&self) -> io::Result<Vec<PathBuf>> {
         let mut others = Vec::new();
         for entry in fs::read_dir(self.config.name.folder())? {

@@ -7,7 +7,7 @@ use pidflow_schema::FlowRecord;
 
 use crate::config::{FileCompression, JsonConfig, JsonOutput, LineFileConfig};
 use crate::json::JsonEncoder;
-use crate::sink::{Control, Counters, Kept, Loss, Notice, Parts, Sink, StartError};
+use crate::sink::{Control, Counters, Loss, Notice, Parts, Sink, StartError, Undelivered};
 use crate::time::wall_ns;
 
 use super::line_file::{LineFile, compressed};
@@ -20,7 +20,7 @@ const BUFFER: usize = 64 * 1024;
 const COMPRESSED_BUFFER: usize = 256 * 1024;
 
 /// The file that is written was moved and still exists.
-pub(super) const NOT_OPENED: &str = "what bears the file's name cannot be opened, and the moved file is written to";
+pub(super) const NOT_OPENED: &str = "the file of this name cannot be opened; records still go to the moved file";
 
 /// Appends lines; when they cannot be written they are counted and the next ones tried.
 pub(crate) struct LineSink {
@@ -73,7 +73,7 @@ impl LineSink {
                 && let Err(e) = file.rotate(now_ns)
             {
                 self.counters.error();
-                self.notice.failed(&e, "the next file cannot be begun, or the oldest not be deleted");
+                self.notice.failed(&e, "cannot start the next file or delete the oldest");
             }
         }
     }
@@ -114,7 +114,7 @@ impl LineSink {
             Ok(()) => self.notice.worked(),
             Err(e) => {
                 self.counters.error();
-                self.notice.failed(&e, "records are lost until it can be written again");
+                self.notice.failed(&e, "records are lost until it is writable again");
             }
         }
         self.buffer.clear();
@@ -122,7 +122,7 @@ impl LineSink {
 }
 
 impl Sink for LineSink {
-    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered> {
         self.now_ns = now_ns;
         self.rotate_if_due();
         for record in records {
@@ -140,7 +140,7 @@ impl Sink for LineSink {
         if self.buffer.is_empty()
             && let Err(e) = self.follow()
         {
-            self.notice.failed(&e, "the file was deleted and cannot be made again");
+            self.notice.failed(&e, "the file was deleted and cannot be created again");
         }
         self.write();
         self.notice.look();

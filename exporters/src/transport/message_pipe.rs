@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use pidflow_schema::FlowRecord;
 
-use crate::sink::{Kept, Link, Loss, Sink};
+use crate::sink::{Link, Loss, Sink, Undelivered};
 use crate::wire::Message;
 
 use super::Encoder;
@@ -30,7 +30,7 @@ impl MessagePipe {
 }
 
 impl Sink for MessagePipe {
-    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Kept> {
+    fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered> {
         let writer = &mut self.writer;
         let counters = writer.link.counters.clone();
         self.encoder.encode(records, now_ns, &counters, &mut |message| writer.append(message));
@@ -63,6 +63,6 @@ impl Writer {
         self.failed = true;
         let why = if e.kind() == ErrorKind::TimedOut { Loss::Shutdown } else { Loss::WriteFailed };
         self.link.counters.lost(why, records);
-        self.link.failed(e, "records are lost until somebody reads it");
+        self.link.failed(e, "records are lost until it has a reader");
     }
 }

@@ -17,10 +17,10 @@ pub(super) struct NamedFile {
     identity: Option<(u64, u64)>,
 }
 
-/// What has become of the file.
+/// The file's current state.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Whereabouts {
-    /// It is where it was, and so many octets long; none: it is not a regular file.
+pub(super) enum FileState {
+    /// It is where it was, and so many bytes long; none: it is not a regular file.
     InPlace(Option<u64>),
     /// Its name leads to another file, or to none.
     Moved,
@@ -48,18 +48,18 @@ impl NamedFile {
         Self::append(&self.path, self.mode)
     }
 
-    /// Octets; none: not a regular file.
+    /// Bytes; none: not a regular file.
     pub(super) fn length(&self) -> io::Result<Option<u64>> {
         self.file.metadata().map(|m| m.is_file().then_some(m.len()))
     }
 
     /// Looks where the file is.
-    pub(super) fn whereabouts(&self) -> io::Result<Whereabouts> {
-        let Some(own) = self.identity else { return Ok(Whereabouts::InPlace(None)) };
+    pub(super) fn whereabouts(&self) -> io::Result<FileState> {
+        let Some(own) = self.identity else { return Ok(FileState::InPlace(None)) };
         match fs::metadata(&self.path) {
-            Ok(found) if identity(&found) == own => Ok(Whereabouts::InPlace(Some(found.len()))),
-            Ok(_) => Ok(Whereabouts::Moved),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Whereabouts::Moved),
+            Ok(found) if identity(&found) == own => Ok(FileState::InPlace(Some(found.len()))),
+            Ok(_) => Ok(FileState::Moved),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(FileState::Moved),
             Err(e) => Err(e),
         }
     }

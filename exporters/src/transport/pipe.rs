@@ -19,7 +19,7 @@ pub(super) struct Pipe {
     file: Option<File>,
     /// None: standard output.
     path: Option<PathBuf>,
-    /// Octets that can be written at once without waiting when there is room for any.
+    /// Bytes that can be written at once without waiting when there is room for any.
     piece: usize,
     control: Arc<Control>,
 }
@@ -31,7 +31,7 @@ impl Pipe {
     /// There is no descriptor left.
     pub(super) fn stdout(control: &Arc<Control>) -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-        // Others have the descriptor too, so that it cannot be made one that never waits.
+        // Other processes share the descriptor, so it cannot be made non-blocking.
         let piece = if file.metadata()?.is_file() { usize::MAX } else { libc::PIPE_BUF };
         Ok(Self { file: Some(file), path: None, piece, control: control.clone() })
     }
@@ -48,7 +48,7 @@ impl Pipe {
         }
         let mut pipe = Self { file: None, path: Some(path.into()), piece: usize::MAX, control: control.clone() };
         if !pipe.has_reader()? {
-            tracing::info!("{}: nobody reads the pipe yet, records wait", path.display());
+            tracing::info!("{}: the pipe has no reader yet; records wait", path.display());
         }
         Ok(Some(pipe))
     }
@@ -72,7 +72,7 @@ impl Pipe {
         // SAFETY: the pointer is of one pollfd that lives through the call, and the descriptor is open for as long as `file` is.
         match unsafe { libc::poll(&raw mut poll, 1, wait.as_millis() as libc::c_int) } {
             0 => Ok(false),
-            // An error of the output is told by writing to it.
+            // A write reports an error of the output.
             1.. => Ok(true),
             _ => match io::Error::last_os_error() {
                 e if e.kind() == ErrorKind::Interrupted => Ok(false),
@@ -89,7 +89,7 @@ impl Pipe {
                 return Ok(());
             }
             if self.control.is_over() {
-                return Err(io::Error::new(ErrorKind::TimedOut, "nobody reads it"));
+                return Err(io::Error::new(ErrorKind::TimedOut, "it has no reader"));
             }
             if self.file.is_none() {
                 self.control.pause(POLL_INTERVAL);

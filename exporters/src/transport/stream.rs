@@ -1,4 +1,4 @@
-//! Octets over a connection (TCP, TLS, Unix socket): connects again by itself, and begins anew.
+//! Bytes over a connection (TCP, TLS, Unix socket): reconnects by itself, and starts a new session.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use pidflow_schema::FlowRecord;
 use crate::config::{Address, TlsConfig};
 use crate::delivery::{Failure, Receiver, Sent};
 use crate::json::JsonEncoder;
-use crate::net::{Heard, Stream, StreamTarget, TlsClient};
+use crate::net::{PeerState, Stream, StreamTarget, TlsClient};
 use crate::sink::Counters;
 
 use crate::sink::Parts;
 
 use super::Encoder;
 
-/// Makes octets of records for a connection.
+/// Makes bytes of records for a connection.
 pub(crate) trait StreamEncoder: Send {
     /// A new connection begins.
     fn restart(&mut self);
@@ -106,12 +106,9 @@ impl<E: StreamEncoder> StreamReceiver<E> {
     fn connect(&mut self, limit: Duration) -> io::Result<Connection> {
         if let Some(mut kept) = self.connection.take() {
             let heard = kept.stream.hear().map_err(|e| {
-                io::Error::new(
-                    e.kind(),
-                    format!("the connection broke, and may have taken the last records with it: {e}"),
-                )
+                io::Error::new(e.kind(), format!("the connection broke; the last records may be lost: {e}"))
             })?;
-            if heard == Heard::Open {
+            if heard == PeerState::Open {
                 kept.stream.limit(limit)?;
                 return Ok(kept);
             }
@@ -146,7 +143,7 @@ impl Connection {
     /// Waits until the other side's kernel has all of it.
     fn wait_for_acknowledgement(&mut self, end: Instant) -> io::Result<()> {
         let is_done = |stream: &Stream, _| Ok(stream.unacknowledged()? == 0);
-        if self.wait_until(end, is_done)? { Ok(()) } else { Err(timed_out("the receiver takes nothing")) }
+        if self.wait_until(end, is_done)? { Ok(()) } else { Err(timed_out("the receiver does not read")) }
     }
 
     /// Waits until it is known, or likely, that the receiver wants the connection.
@@ -159,17 +156,21 @@ impl Connection {
             let alert = begin + without_ticket;
             let is_accepted = self.wait_until(alert.min(end), |stream, _| Ok(stream.is_accepted() == Some(true)))?;
             if !is_accepted && alert > end {
-                return Err(timed_out("the receiver has not said that it accepts the TLS session"));
+                return Err(timed_out("the receiver has not confirmed the TLS session"));
             }
         }
         // One that closes in order has read everything, or reads on.
-        self.wait_until((begin + SETTLING_TIME).min(end), |_, heard| Ok(heard == Heard::Closed))?;
+        self.wait_until((begin + SETTLING_TIME).min(end), |_, heard| Ok(heard == PeerState::Closed))?;
         self.is_settled = true;
         Ok(())
     }
 
     /// Waits until `is_done` says so, for as long as the connection stands; false: it did not by `end`.
-    fn wait_until(&mut self, end: Instant, is_done: impl Fn(&Stream, Heard) -> io::Result<bool>) -> io::Result<bool> {
+    fn wait_until(
+        &mut self,
+        end: Instant,
+        is_done: impl Fn(&Stream, PeerState) -> io::Result<bool>,
+    ) -> io::Result<bool> {
         let mut pause = Duration::from_micros(50);
         loop {
             let heard = self.still_stands()?;
@@ -185,9 +186,9 @@ impl Connection {
     }
 
     /// A receiver may close its side of a plain connection and read on, as `nc -N` does; of a TLS session it may not.
-    fn still_stands(&mut self) -> io::Result<Heard> {
+    fn still_stands(&mut self) -> io::Result<PeerState> {
         match self.stream.hear()? {
-            Heard::Closed if self.stream.is_accepted().is_some() => {
+            PeerState::Closed if self.stream.is_accepted().is_some() => {
                 Err(io::Error::new(ErrorKind::ConnectionAborted, "the receiver closed the connection"))
             }
             heard => Ok(heard),

@@ -2,11 +2,11 @@
 
 use std::io::{self, ErrorKind, Write};
 
-/// What became of lines.
+/// The outcome of lines.
 pub(super) struct Written {
     /// Lines that stay.
     pub(super) lines: usize,
-    /// Octets of them, as written.
+    /// Bytes of them, as written.
     pub(super) octets: usize,
     pub(super) result: io::Result<()>,
 }
@@ -22,7 +22,7 @@ pub(super) fn lines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|b| **b == b'\n').count()
 }
 
-/// As `write_all`, but says how far it came.
+/// As `write_all`, but returns how much was written.
 pub(super) fn write_counting(out: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|r| !r.is_empty()) {

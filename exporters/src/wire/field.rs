@@ -10,10 +10,10 @@ const MILLISECOND_NS: u64 = 1_000_000;
 const NTP_EPOCH: u64 = 2_208_988_800;
 /// The last of 32 bits, in 2106.
 const LAST_SECOND: u64 = u32::MAX as u64;
-/// Half of the time after which NTP's seconds begin anew (2036, and every 136 years).
+/// Half of the time after which NTP's seconds begin again (2036, and every 136 years).
 const HALF_ERA_S: u64 = 1 << 31;
 /// Strings of at least this many octets have a three-octet length (RFC 7011 section 7, figure S).
-const LONG_TEXT: usize = 255;
+const MIN_LONG_TEXT: usize = 255;
 /// NetFlow v9 `LAST_SWITCHED` and `FIRST_SWITCHED` (RFC 3954 section 8).
 const UPTIME_TYPES: [u16; 2] = [21, 22];
 
@@ -196,7 +196,7 @@ fn text<'a>(value: &'a Option<Value<'_>>) -> &'a str {
 fn put_text(text: &str, out: &mut Vec<u8>) {
     let text = utf8::prefix(text, usize::from(u16::MAX));
     match u8::try_from(text.len()) {
-        Ok(n) if text.len() < LONG_TEXT => out.push(n),
+        Ok(n) if text.len() < MIN_LONG_TEXT => out.push(n),
         _ => {
             out.push(u8::MAX);
             out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());

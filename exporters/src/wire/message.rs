@@ -59,7 +59,7 @@ impl Draft {
         self.ways_back
     }
 
-    /// One more record stands in the message, the second half of one that was counted.
+    /// One more record is in the message, the second half of a record that was counted.
     pub(crate) const fn count_way_back(&mut self) {
         self.ways_back += 1;
     }
@@ -108,7 +108,7 @@ impl Draft {
         Mark { len: self.bytes.len(), open: self.open }
     }
 
-    /// Takes away what came after `mark`; the set that was open then is open again.
+    /// Removes everything after `mark`; the set that was open then is open again.
     pub(crate) fn rewind(&mut self, mark: Mark) {
         self.bytes.truncate(mark.len);
         self.open = mark.open;

@@ -42,7 +42,7 @@ pub struct EncoderStats {
     pub oversized: u64,
     /// Records left out because no template number was free for their kind.
     pub no_template: u64,
-    /// Records left out because the format cannot tell one of their times.
+    /// Records left out because the format cannot represent one of their times.
     pub time_out_of_range: u64,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct ResendClock {
 }
 
 impl ResendClock {
-    /// Whether templates are due at `now_ns`, after `messages` in all; starts anew when they are.
+    /// Whether templates are due at `now_ns`, after `messages` in all; starts again when they are.
     pub(crate) fn due(&mut self, rule: Resend, now_ns: u64, messages: u64) -> bool {
         let by_time = rule.interval_ns != 0 && now_ns.saturating_sub(self.at_ns) >= rule.interval_ns;
         let by_count = rule.messages != 0 && messages - self.messages >= rule.messages;

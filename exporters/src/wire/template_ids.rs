@@ -16,11 +16,11 @@ const LIFETIME_INTERVALS: u64 = 3;
 
 /// Ids that are free, and those that will be.
 pub(super) struct TemplateIds {
-    /// The next one that was never used; none: there is no such.
+    /// The next id that was never used; none: all were used.
     fresh: Option<u16>,
     /// Ids out of use, and from when on they may mean something else.
     resting: VecDeque<(u16, u64)>,
-    /// How long they rest: no time where the receiver is told.
+    /// How long an id waits before reuse; 0 where templates are withdrawn.
     rest_ns: u64,
 }
 
@@ -35,7 +35,7 @@ impl TemplateIds {
         Self { fresh: Some(FIRST_ID), resting: VecDeque::new(), rest_ns }
     }
 
-    /// Whether receivers are told that a template is not used any more (RFC 7011 section 8.1).
+    /// Whether unused templates are withdrawn (RFC 7011 section 8.1).
     pub(super) const fn are_withdrawn(&self) -> bool {
         self.rest_ns == 0
     }
@@ -54,7 +54,7 @@ impl TemplateIds {
         self.resting.push_back((id, now_ns.saturating_add(self.rest_ns)));
     }
 
-    /// The receiver begins anew, and knows no id.
+    /// The receiver begins again, and knows no id.
     pub(super) fn restart(&mut self) {
         self.resting.iter_mut().for_each(|(_, from_ns)| *from_ns = 0);
     }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_id_comes_once_and_again_after_its_rest() {
+    fn every_id_is_used_once_and_again_after_its_wait() {
         let mut ids = TemplateIds::resting(100);
         let all: Vec<_> = std::iter::from_fn(|| ids.take(0)).collect();
         assert!(all.into_iter().eq(FIRST_ID..=LAST_ID));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_rest_where_nobody_can_be_told() {
+    fn ids_wait_where_templates_cannot_be_withdrawn() {
         let lifetime =
             |seconds: u64| TemplateIds::new(Resend { interval_ns: seconds * 1_000_000_000, messages: 9 }).rest_ns;
         assert_eq!([30, 3600].map(lifetime), [1800, 10_800].map(|s| s * 1_000_000_000));

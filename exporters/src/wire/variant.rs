@@ -6,7 +6,7 @@ use crate::template::Template;
 
 use super::{Clock, Field, Op};
 
-/// What tells IPFIX from NetFlow v9 in a plan.
+/// The differences of IPFIX and NetFlow v9 in a plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Format {
     /// Whether the format can carry the element at all.
@@ -21,7 +21,7 @@ pub(crate) struct Variant {
     pub(crate) id: u16,
     /// What it sends, in order.
     pub(crate) elements: Vec<&'static Element>,
-    /// Whether the receiver has been told of it.
+    /// Whether it was sent to the receiver.
     pub(crate) announced: bool,
     /// Groups of its records.
     pub(super) groups: GroupSet,
@@ -41,7 +41,7 @@ impl Variant {
         Self { id, elements, announced: false, groups, used: (0, 0), plan, limited }
     }
 
-    /// Whether every time of the record can be told.
+    /// Whether the format can represent every time of the record.
     pub(crate) fn can_tell(&self, record: &FlowRecord, clock: Clock) -> bool {
         self.limited.iter().all(|field| field.can_tell(record, clock))
     }

@@ -129,7 +129,7 @@ impl Variants {
         self.all.get_mut(index)
     }
 
-    /// Ids of templates that the receiver is to be told to forget, before anything else.
+    /// Ids of templates to withdraw, before anything else is sent.
     pub(crate) fn take_withdrawn(&mut self) -> Vec<u16> {
         std::mem::take(&mut self.withdrawn)
     }

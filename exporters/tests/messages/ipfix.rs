@@ -6,7 +6,7 @@ use netflow_parser::variable_versions::ipfix::{FlowSetBody, IPFix};
 use netflow_parser::{NetflowPacket, NetflowParser};
 use pidflow_exporters::ipfix::{IpfixEncoder, IpfixOptions};
 use pidflow_exporters::{MetricSource, Resend, Template, sample};
-use pidflow_schema::metric::{Family, Point, Sample};
+use pidflow_schema::metric::{Family, MetricSample, Point};
 use pidflow_schema::{Enterprise, FlowRecord};
 use proptest::prelude::*;
 
@@ -177,7 +177,7 @@ fn options_records_explain_every_enterprise_element_and_count() {
 
 /// The agent's figures as they are when they are sent.
 fn figures() -> MetricSource {
-    let by = |key, value| Sample::by(key, [(value, 7)]);
+    let by = |key, value| MetricSample::by(key, [(value, 7)]);
     MetricSource::new(move || {
         vec![
             Family::counter("pidflow.packets.discarded", "{packet}", "", by("reason", "not_ip")),
@@ -222,7 +222,7 @@ fn statistics_come_again_by_time_with_the_agents_figures() {
 fn ledger(intervals: u64) -> Vec<Family> {
     let sample = |attributes: &[(&'static str, &str)], n: u64| {
         let attributes: Vec<_> = attributes.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
-        Sample::new(attributes, Point::Whole(n * intervals))
+        MetricSample::new(attributes, Point::Whole(n * intervals))
     };
     let accounts = |of: u64| {
         let account = |account| [("interface", "eth0"), ("account", account)];

@@ -48,7 +48,7 @@ fn through_netflow9(encoder: &mut Netflow9Encoder, record: &FlowRecord, now_ms: 
 }
 
 #[test]
-fn netflow9_tells_a_time_as_it_is_or_not_at_all() {
+fn netflow9_sends_a_time_exactly_or_not_at_all() {
     let times = [
         0,
         1,
@@ -121,7 +121,7 @@ fn ipfix_tells_milliseconds_always_and_seconds_until_2106() {
 
 /// One-way records: the second half of one that is left out is not counted again.
 #[test]
-fn what_is_left_out_is_counted_once() {
+fn omitted_records_are_counted_once() {
     let options = IpfixOptions { direction: pidflow_exporters::ipfix::Direction::Uniflow, ..IpfixOptions::default() };
     let mut encoder = IpfixEncoder::new(Template::parse("%LAST_SWITCHED").unwrap(), options);
     let record = at(LAST_MS, LAST_MS);

@@ -85,19 +85,19 @@ pub(super) const FLOW: &[Element] = &[
         .doc("Packets from source to destination since the flow's last record."),
     octets(row("IN_BYTES", "octetDeltaCount", (Iana, 1), T::Unsigned64, |r| Some(r.flow.forward.octets.into())).writes(|r, v| set(v.number(), |n| r.flow.forward.octets = n)))
         .otel("pidflow.flow.bytes")
-        .doc("Octets from source to destination, IP header included, link layer excluded."),
+        .doc("Bytes from source to destination, IP header included, link layer excluded."),
     packets(row("OUT_PKTS", "reversePacketDeltaCount", (Reverse, 2), T::Unsigned64, |r| Some(r.flow.reverse.packets.into())).writes(|r, v| set(v.number(), |n| r.flow.reverse.packets = n)))
         .v9(24, 8).otel("pidflow.flow.reverse.packets")
         .doc("Packets from destination to source (RFC 5103; NetFlow v9: type 24, as nProbe)."),
     octets(row("OUT_BYTES", "reverseOctetDeltaCount", (Reverse, 1), T::Unsigned64, |r| Some(r.flow.reverse.octets.into())).writes(|r, v| set(v.number(), |n| r.flow.reverse.octets = n)))
         .v9(23, 8).otel("pidflow.flow.reverse.bytes")
-        .doc("Octets from destination to source, IP header included (RFC 5103; NetFlow v9: type 23, as nProbe)."),
+        .doc("Bytes from destination to source, IP header included (RFC 5103; NetFlow v9: type 23, as nProbe)."),
     octets(row("IN_FRAME_BYTES", "layer2OctetDeltaCount", (Iana, 352), T::Unsigned64, |r| Some(r.flow.forward.frame_octets.into())).writes(|r, v| set(v.number(), |n| r.flow.forward.frame_octets = n)))
         .otel("pidflow.flow.frame.bytes")
-        .doc("Octets of whole frames from source to destination, link layer included, CRC excluded."),
+        .doc("Bytes of whole frames from source to destination, link layer included, CRC excluded."),
     octets(row("OUT_FRAME_BYTES", "reverseLayer2OctetDeltaCount", (Reverse, 352), T::Unsigned64, |r| Some(r.flow.reverse.frame_octets.into())).writes(|r, v| set(v.number(), |n| r.flow.reverse.frame_octets = n)))
         .otel("pidflow.flow.reverse.frame.bytes")
-        .doc("Octets of whole frames from destination to source (RFC 5103; not in NetFlow v9, which has no type for it)."),
+        .doc("Bytes of whole frames from destination to source (RFC 5103; not in NetFlow v9, which has no type for it)."),
     row("FIRST_SWITCHED", "flowStartSeconds", (Iana, 150), T::DateTimeSeconds, |r| Some(Value::Time(r.flow.first_ns))).writes(|r, v| set(v.time_ns(), |n| r.flow.first_ns = n))
         .v9(22, 4).unit(Unit::Seconds, Semantics::Default).aliases(&["flowStartSysUpTime"])
         .doc("Time of the first packet: seconds since the epoch; NetFlow v9: milliseconds of system uptime (type 22)."),

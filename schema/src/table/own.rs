@@ -34,11 +34,11 @@ macro_rules! end {
             memory(row(concat!($end, "_PROC_ACTUAL_MEMORY_64"), concat!($side, "ProcActualMemory64"), (Pidflow, $base + 1), T::Unsigned64,
                 |r| usage(&r.$f, |u| u.memory_actual)).writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).memory_actual = Some(n))))
                 .group(Group::$usage).otel(concat!("pidflow.", $otel, ".process.memory.usage"))
-                .doc(concat!("Resident memory of the process at the ", $otel, " end at the flow's end, octets, full range.")),
+                .doc(concat!("Resident memory of the process at the ", $otel, " end at the flow's end, bytes, full range.")),
             memory(row(concat!($end, "_PROC_PEAK_MEMORY_64"), concat!($side, "ProcPeakMemory64"), (Pidflow, $base + 2), T::Unsigned64,
                 |r| usage(&r.$f, |u| u.memory_peak)).writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).memory_peak = Some(n))))
                 .group(Group::$usage).otel(concat!("pidflow.", $otel, ".process.memory.peak"))
-                .doc(concat!("Peak resident memory of the process at the ", $otel, " end up to the flow's end, octets, full range.")),
+                .doc(concat!("Peak resident memory of the process at the ", $otel, " end up to the flow's end, bytes, full range.")),
             row(concat!($end, "_PROC_START_TIME"), concat!($side, "ProcStartTime"), (Pidflow, $base + 3), T::DateTimeMilliseconds,
                 |r| process(&r.$f).map(|p| Value::Time(p.start_ns))).writes(|r, v| set(v.time_ns(), |n| process_mut(&mut r.$f).start_ns = n))
                 .group(Group::$known).unit(Unit::Milliseconds, Semantics::Default).otel(concat!($otel, ".process.creation.time"))

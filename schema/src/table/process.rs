@@ -16,7 +16,7 @@ pub(super) fn process(end: &ProcessEnd) -> Option<&Process> {
     end.process.as_deref()
 }
 
-/// A user's number, where it is known and may be told.
+/// A user id, where it is known and may be exported.
 fn known_user(uid: u32) -> Option<u32> {
     (uid != Process::UNKNOWN_UID).then_some(uid)
 }
@@ -113,7 +113,7 @@ macro_rules! ten {
             .doc(concat!(
                 "Resident memory of the process at the ",
                 $otel,
-                " end at the flow's end, octets; saturates at 4294967295."
+                " end at the flow's end, bytes; saturates at 4294967295."
             )),
             memory(
                 row(
@@ -129,7 +129,7 @@ macro_rules! ten {
             .doc(concat!(
                 "Peak resident memory of the process at the ",
                 $otel,
-                " end up to the flow's end, octets; saturates at 4294967295."
+                " end up to the flow's end, bytes; saturates at 4294967295."
             )),
             percent(
                 row(

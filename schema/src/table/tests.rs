@@ -47,7 +47,7 @@ fn every_element_is_documented_and_attributes_are_unique() {
 }
 
 #[test]
-fn process_macro_is_the_talks_twenty() {
+fn process_macro_has_the_twenty_elements_of_the_talks() {
     assert_eq!(PROCESS_MACRO.len(), 20);
     assert_eq!(PROCESS_MACRO.first(), Some(&"SRC_PROC_PID"));
     assert_eq!(PROCESS_MACRO.last(), Some(&"DST_PROC_PCTG_IOWAIT"));

@@ -1,4 +1,4 @@
-//! Frames: the first two octets choose the link type and how much of the frame the capture cut off. What etherparse makes
+//! Frames: the first two bytes choose the link type and how much of the frame the capture cut off. What etherparse makes
 //! of a whole frame must be what pidflow makes of it.
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Steps of four octets: packets of few ends, time that goes on, back and ahead, changes of owners, expiry. What goes in
+//! Steps of four bytes: packets of few ends, time that goes on, back and ahead, changes of owners, expiry. What goes in
 //! comes out once.
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What OTLP receivers answer: any octets are a number of records, a message and a pause, or nothing.
+//! What OTLP receivers answer: any bytes are a number of records, a message and a pause, or nothing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Spool segments of another time: any octets are records, or damage that costs what it is in.
+//! Spool segments of another time: any bytes are records, or damage that costs what it is in.
 #![no_main]
 
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What stores answer: any octets are an account of every document, or not understood.
+//! What stores answer: any bytes are an account of every document, or not understood.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -38,7 +38,7 @@ fn line(thread: Option<&str>, name: &str, reason: &str) -> String {
     }
 }
 
-/// True, with a skip reported, when the test may not run for want of root.
+/// True, with a skip reported, when the test may not run for lack of root.
 #[must_use]
 pub fn without_root(name: &str) -> bool {
     let skipped = !rustix::process::geteuid().is_root();

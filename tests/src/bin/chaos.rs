@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Says at the start and at the end what became of records, and before and after each batch up to which number they were
+/// Prints at the start and at the end the outcome of records, and before and after each batch up to which number they were
 /// handed over. `sent` is said when the spool has its note of the batch, so that a crash from then on is counted.
 fn export(url: &str, spool: &str, from: u64, to: u64) -> Result<()> {
     let table = format!(

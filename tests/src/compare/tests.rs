@@ -44,7 +44,7 @@ fn every_field_of_both_ends_counts() {
 }
 
 #[test]
-fn what_is_not_said_is_missing_and_not_wrong() {
+fn missing_ends_are_missing_and_not_wrong() {
     let mut silent = record();
     silent.as_object_mut().unwrap().remove("DST_PROC_PID");
     for records in [vec![], vec![silent], vec![with("FLOW_START_MILLISECONDS", 5000)]] {

@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 use super::args::Args;
 use super::wire::{self, Closer, LOOPBACKS, Plan, TCP};
 use crate::sys;
-use crate::truth::{End, Exchange, Expected};
+use crate::truth::{Exchange, Expected, TrueEnd};
 
 /// Longer than an event may be told after its packet.
 const APART: Duration = Duration::from_millis(50);
@@ -72,7 +72,7 @@ fn across(target: SocketAddr, truth: &File, change: impl Fn() -> Result<()>) -> 
     let mut stream = TcpStream::connect(target)?;
     exchange.set_source(stream.local_addr()?);
     exchange.destination_end = Expected::Process(wire::tcp_talk(&mut stream, Closer::Client.request())?);
-    exchange.source_end = Expected::Process(End::current()?);
+    exchange.source_end = Expected::Process(TrueEnd::current()?);
     change()?;
     thread::sleep(APART);
     drop(stream);

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::args::Args;
 use super::wire::{self, LOOPBACKS, TCP};
 use crate::sys;
-use crate::truth::{End, Exchange, Expected};
+use crate::truth::{Exchange, Expected, TrueEnd};
 
 /// Until what the client sent has come.
 const ARRIVAL: Duration = Duration::from_millis(5);
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 
 fn close_all(listener: &TcpListener, ending: Ending, mut tell: &io::PipeWriter) -> Result<()> {
     sys::set_own_name("pf-closer")?;
-    let mut line = serde_json::to_vec(&End::current()?)?;
+    let mut line = serde_json::to_vec(&TrueEnd::current()?)?;
     line.push(b'\n');
     loop {
         let (stream, _) = listener.accept()?;
@@ -83,7 +83,7 @@ fn meet(target: SocketAddr, ending: Ending) -> Result<Exchange> {
         // The end of the stream or a reset.
         let _ = stream.read(&mut [0; 8]);
     }
-    exchange.source_end = Expected::Process(End::current()?);
+    exchange.source_end = Expected::Process(TrueEnd::current()?);
     drop(stream);
     exchange.end_ns = sys::now_ns();
     Ok(exchange)

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use super::args::Args;
 use super::wire::{self, LOOPBACKS, UDP};
 use crate::sys::{self, Forked};
-use crate::truth::{End, Exchange, Expected};
+use crate::truth::{Exchange, Expected, TrueEnd};
 
 /// Where the kernel says which process number it gave last; what is written there is taken for it.
 const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
@@ -60,7 +60,7 @@ pub(super) fn given_up(args: &Args) -> Result<()> {
 fn send_once(scenario: &str, port: u16, target: SocketAddr) -> Result<Exchange> {
     let source = SocketAddr::new(target.ip(), port);
     let mut exchange = Exchange::begin(scenario, UDP, source, target);
-    exchange.source_end = Expected::Process(End::current()?);
+    exchange.source_end = Expected::Process(TrueEnd::current()?);
     let socket = UdpSocket::bind(source).context("take the port")?;
     exchange.set_source(socket.local_addr()?);
     socket.send_to(b"x", target)?;

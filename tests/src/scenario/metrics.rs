@@ -16,7 +16,7 @@ use super::args::Args;
 use super::disk;
 use super::wire::{self, Closer, LOOPBACKS, Plan, TCP};
 use crate::sys;
-use crate::truth::{End, Exchange, Expected, Usage};
+use crate::truth::{Exchange, Expected, TrueEnd, Usage};
 
 /// Longer than it takes to sample a process of many threads on a busy machine.
 const SETTLING: Duration = Duration::from_millis(200);
@@ -86,11 +86,11 @@ fn against_worker(address: IpAddr, task: &Task) -> Result<Exchange> {
     stream.write_all(Closer::Server.request())?;
     let mut line = String::new();
     BufReader::new(&mut stream).read_line(&mut line)?;
-    let (end, usage): (End, Usage) = serde_json::from_str(&line)?;
+    let (end, usage): (TrueEnd, Usage) = serde_json::from_str(&line)?;
     drop(stream);
     exchange.end_ns = sys::now_ns();
     server.join()?;
-    exchange.source_end = Expected::Process(End::current()?);
+    exchange.source_end = Expected::Process(TrueEnd::current()?);
     exchange.destination_end = Expected::Process(end);
     exchange.destination_usage = Some(usage);
     Ok(exchange)
@@ -102,7 +102,7 @@ fn serve_work(listener: &TcpListener, task: &Task) -> Result<()> {
     let before = Snapshot::take()?;
     let _size = stream.read(&mut [0; 64])?;
     let memory = task.perform(&crew)?;
-    let mut line = serde_json::to_vec(&(End::current()?, before.until_now()?))?;
+    let mut line = serde_json::to_vec(&(TrueEnd::current()?, before.until_now()?))?;
     line.push(b'\n');
     stream.write_all(&line).context("answer")?;
     drop(stream);

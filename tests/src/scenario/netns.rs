@@ -29,12 +29,12 @@ const ABSENT: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)), IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 9))];
 
 /// What host and container tell each other, line by line.
-struct Talk {
+struct LineChannel {
     from: BufReader<PipeReader>,
     to: PipeWriter,
 }
 
-impl Talk {
+impl LineChannel {
     fn pair() -> Result<(Self, Self)> {
         let (a, b) = (io::pipe()?, io::pipe()?);
         Ok((Self { from: BufReader::new(a.0), to: b.1 }, Self { from: BufReader::new(b.0), to: a.1 }))
@@ -58,7 +58,7 @@ type Servers = (Vec<SocketAddr>, Vec<SocketAddr>);
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let count = args.get("count", 5_u32)?;
-    let (mut ours, theirs) = Talk::pair()?;
+    let (mut ours, theirs) = LineChannel::pair()?;
     let container = sys::fork(|| container(theirs, &truth, count))?;
     let _unshared: bool = ours.hear()?;
     ip(&format!("link add {HOST_LINK} type veth peer name {INSIDE_LINK} netns {}", container.pid()))?;
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 /// ever leaves.
 pub(super) fn unreachable(args: &Args) -> Result<()> {
     let truth = args.truth()?;
-    let (mut ours, theirs) = Talk::pair()?;
+    let (mut ours, theirs) = LineChannel::pair()?;
     // The peer's namespace ends with its process, and the link with it: however this scenario ends, no link is left behind.
     let absent = sys::fork(|| silent_peer(theirs))?;
     let _unshared: bool = ours.hear()?;
@@ -92,7 +92,7 @@ pub(super) fn unreachable(args: &Args) -> Result<()> {
 }
 
 /// The other end of the link on which nobody answers: up, without addresses.
-fn silent_peer(mut talk: Talk) -> Result<()> {
+fn silent_peer(mut talk: LineChannel) -> Result<()> {
     sys::unshare(libc::CLONE_NEWNET).context("make a network namespace")?;
     talk.tell(&true)?;
     let _linked: bool = talk.hear()?;
@@ -113,7 +113,7 @@ fn connect_to_absent(truth: &File) -> Result<()> {
 }
 
 /// The first process of the container's side. It stays in the host's PID namespace itself; its children do not.
-fn container(mut talk: Talk, truth: &File, count: u32) -> Result<()> {
+fn container(mut talk: LineChannel, truth: &File, count: u32) -> Result<()> {
     sys::unshare(libc::CLONE_NEWNET).context("make a network namespace")?;
     talk.tell(&true)?;
     let outside: Servers = talk.hear()?;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use super::args::Args;
 use super::wire::{self, LOOPBACKS};
 use crate::sys;
-use crate::truth::{End, Exchange, Expected};
+use crate::truth::{Exchange, Expected, TrueEnd};
 
 const GROUPS: &str = "/proc/sys/net/ipv4/ping_group_range";
 
@@ -64,7 +64,7 @@ fn echo(address: IpAddr) -> Result<Exchange> {
     let source = socket.local_addr()?;
     exchange.set_source(source);
     exchange.destination_port = source.port();
-    exchange.source_end = Expected::Process(End::current()?);
+    exchange.source_end = Expected::Process(TrueEnd::current()?);
     exchange.destination_end = Expected::Nobody;
     drop(socket);
     exchange.end_ns = sys::now_ns();

@@ -14,7 +14,7 @@ use anyhow::{Result, bail, ensure};
 use super::args::Args;
 use super::wire::{self, Closer, LOOPBACKS, Plan, TCP};
 use crate::sys;
-use crate::truth::{End, Exchange, Expected};
+use crate::truth::{Exchange, Expected, TrueEnd};
 
 /// A listener whose forked workers accept; the owner is the worker.
 pub(super) fn prefork(args: &Args) -> Result<()> {
@@ -77,7 +77,7 @@ pub(super) fn preexisting(args: &Args) -> Result<()> {
             let server = wire::tcp_talk(&mut stream, Closer::Client.request())?;
             exchange.destination_end = Expected::Process(server);
         }
-        exchange.source_end = Expected::Process(End::current()?);
+        exchange.source_end = Expected::Process(TrueEnd::current()?);
         drop(stream);
         exchange.end_ns = sys::now_ns();
         exchange.append_to(&truth)?;
@@ -201,7 +201,7 @@ impl Failing<'_> {
         }
         drop(fd);
         exchange.end_ns = sys::now_ns();
-        exchange.source_end = Expected::Process(End::current()?);
+        exchange.source_end = Expected::Process(TrueEnd::current()?);
         // Who holds a listener whose queue is full may be named or not.
         let silent = error == libc::ETIMEDOUT;
         exchange.destination_end = if silent { Expected::Unchecked } else { Expected::Nobody };

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::args::Args;
 use super::wire::{self, LOOPBACKS, Plan, UDP};
 use crate::sys;
-use crate::truth::{End, Exchange, Expected};
+use crate::truth::{Exchange, Expected, TrueEnd};
 
 /// A server that never sends.
 pub(super) fn receive_only(args: &Args) -> Result<()> {
@@ -32,7 +32,7 @@ fn send_three(address: IpAddr, connected: bool) -> Result<Exchange> {
         }
         tell.write_all(b".").context("tell")
     })?;
-    let receiving_end = End::of(receiver.pid())?;
+    let receiving_end = TrueEnd::of(receiver.pid())?;
     let mut exchange = Exchange::begin("udp-recv-only", UDP, wire::unspecified(address, 0), target);
     let socket = wire::udp_socket(address, 0)?;
     if connected {
@@ -44,7 +44,7 @@ fn send_three(address: IpAddr, connected: bool) -> Result<Exchange> {
     told.read_exact(&mut [0]).context("the receiver did not get all")?;
     receiver.join()?;
     exchange.set_source(SocketAddr::new(address, socket.local_addr()?.port()));
-    exchange.source_end = Expected::Process(End::current()?);
+    exchange.source_end = Expected::Process(TrueEnd::current()?);
     exchange.destination_end = Expected::Process(receiving_end);
     exchange.end_ns = sys::now_ns();
     Ok(exchange)
@@ -79,7 +79,7 @@ fn read_and_write(target: SocketAddr) -> Result<Exchange> {
     let size = file.read(&mut buffer).context("await the answer")?;
     let answer = buffer.get(..size).unwrap_or_default();
     exchange.destination_end = Expected::Process(serde_json::from_slice(answer)?);
-    exchange.source_end = Expected::Process(End::current()?);
+    exchange.source_end = Expected::Process(TrueEnd::current()?);
     drop(file);
     exchange.end_ns = sys::now_ns();
     Ok(exchange)

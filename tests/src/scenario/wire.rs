@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::sys::{self, Forked};
-use crate::truth::{End, Exchange, Expected};
+use crate::truth::{Exchange, Expected, TrueEnd};
 
 /// IP protocol numbers.
 pub(super) const TCP: u8 = 6;
@@ -100,7 +100,7 @@ pub(super) fn tcp_exchange(plan: Plan<'_>) -> Result<Exchange> {
 pub(super) fn tcp_finish(mut exchange: Exchange, mut stream: TcpStream, plan: Plan<'_>) -> Result<Exchange> {
     let server = tcp_talk(&mut stream, plan.closer.request())?;
     exchange.destination_end = Expected::Process(server);
-    exchange.source_end = Expected::Process(End::current()?);
+    exchange.source_end = Expected::Process(TrueEnd::current()?);
     thread::sleep(plan.hold);
     if plan.closer == Closer::Server {
         stream.read_to_end(&mut Vec::new()).context("await the server's close")?;
@@ -111,7 +111,7 @@ pub(super) fn tcp_finish(mut exchange: Exchange, mut stream: TcpStream, plan: Pl
 }
 
 /// Sends a request and reads who answered.
-pub(super) fn tcp_talk(stream: &mut TcpStream, request: &[u8]) -> Result<End> {
+pub(super) fn tcp_talk(stream: &mut TcpStream, request: &[u8]) -> Result<TrueEnd> {
     stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(request).context("send request")?;
     let mut line = String::new();
@@ -121,7 +121,7 @@ pub(super) fn tcp_talk(stream: &mut TcpStream, request: &[u8]) -> Result<End> {
 
 /// The calling process as an answer line.
 pub(super) fn answer() -> Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(&End::current()?)?;
+    let mut line = serde_json::to_vec(&TrueEnd::current()?)?;
     line.push(b'\n');
     Ok(line)
 }
@@ -217,7 +217,7 @@ pub(super) fn udp_exchange(plan: Plan<'_>, connected: bool) -> Result<Exchange> 
     exchange.set_source(SocketAddr::new(address, bound.port()));
     let answer = buffer.get(..size).unwrap_or_default();
     exchange.destination_end = Expected::Process(serde_json::from_slice(answer).context("UDP answer")?);
-    exchange.source_end = Expected::Process(End::current()?);
+    exchange.source_end = Expected::Process(TrueEnd::current()?);
     thread::sleep(plan.hold);
     drop(socket);
     exchange.end_ns = sys::now_ns();

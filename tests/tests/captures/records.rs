@@ -11,9 +11,9 @@ use serde_json::Value;
 use crate::walk::Total;
 
 /// One end of a flow.
-pub(crate) type End = (IpAddr, u64);
+pub(crate) type AddressAndPort = (IpAddr, u64);
 /// Protocol and both ends, the lower one first.
-pub(crate) type Key = (u64, End, End);
+pub(crate) type Key = (u64, AddressAndPort, AddressAndPort);
 /// Packets and frame bytes of the lower and of the higher end.
 pub(crate) type Sent = [Total; 2];
 
@@ -82,7 +82,12 @@ impl Read {
 }
 
 /// Enters what both ends sent.
-pub(crate) fn add(flows: &mut BTreeMap<Key, Sent>, protocol: u64, one: (End, Total), other: (End, Total)) {
+pub(crate) fn add(
+    flows: &mut BTreeMap<Key, Sent>,
+    protocol: u64,
+    one: (AddressAndPort, Total),
+    other: (AddressAndPort, Total),
+) {
     let (low, high) = if one.0 <= other.0 { (one, other) } else { (other, one) };
     let sums = flows.entry((protocol, low.0, high.0)).or_default();
     for (sum, more) in sums.iter_mut().zip([low.1, high.1]) {

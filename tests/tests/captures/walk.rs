@@ -1,6 +1,6 @@
 //! An independent count of a capture file's packets: nothing but the framing of pcap and pcapng.
 
-/// Packets and octets on the wire.
+/// Packets and bytes on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Total {
     pub(crate) packets: u64,

@@ -15,9 +15,9 @@ use serde_json::Value;
 use super::{pcap, pcap_at};
 
 /// How soon something must happen that should happen at once, on a busy machine.
-const SOON: Duration = Duration::from_secs(5);
+const WAIT_LIMIT: Duration = Duration::from_secs(5);
 /// How long nothing must happen.
-const QUIET: Duration = Duration::from_millis(700);
+const SILENCE_CHECK: Duration = Duration::from_millis(700);
 /// The first packet of every capture here, seconds since the epoch.
 const START: u32 = 1_700_000_000;
 /// After this many seconds of the packets' time a flow is idle.
@@ -48,18 +48,18 @@ impl Reader {
     /// The source port of the next record, which must come soon.
     #[track_caller]
     fn next_port(&self) -> u64 {
-        self.records.recv_timeout(SOON).unwrap()["L4_SRC_PORT"].as_u64().unwrap()
+        self.records.recv_timeout(WAIT_LIMIT).unwrap()["L4_SRC_PORT"].as_u64().unwrap()
     }
 
     #[track_caller]
     fn says_nothing(&self) {
-        assert_eq!(self.records.recv_timeout(QUIET), Err(RecvTimeoutError::Timeout));
+        assert_eq!(self.records.recv_timeout(SILENCE_CHECK), Err(RecvTimeoutError::Timeout));
     }
 
     /// Its exit code or signal, which must come soon, the ports of its last records, and what it said.
     #[track_caller]
     fn ended(mut self) -> (Option<i32>, Vec<u64>, String) {
-        let status = self.process.wait(SOON).unwrap();
+        let status = self.process.wait(WAIT_LIMIT).unwrap();
         let ports = self.records.iter().map(|r| r["L4_SRC_PORT"].as_u64().unwrap()).collect();
         (status.code().or(status.signal()), ports, self.errors.iter().collect::<Vec<_>>().join("\n"))
     }
@@ -172,7 +172,7 @@ fn a_signal_ends_it_while_nothing_comes() {
 }
 
 #[test]
-fn what_was_read_before_the_signal_is_told() {
+fn records_read_before_the_signal_are_exported() {
     let (reader, mut stdin) = Reader::start("-", &[]);
     stdin.write_all(&pcap(&[5, 6, 7])).unwrap();
     reader.says_nothing();
@@ -185,7 +185,7 @@ fn what_was_read_before_the_signal_is_told() {
 
 /// One exporter's receiver hangs, so that the orderly end takes long.
 #[test]
-fn a_second_signal_ends_it_at_once_and_nothing_is_lost_that_was_told_before() {
+fn a_second_signal_ends_it_at_once_and_loses_no_earlier_record() {
     let hung = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", hung.local_addr().unwrap());
     let (reader, mut stdin) = Reader::start("-", &["--elastic", &url]);
@@ -196,7 +196,7 @@ fn a_second_signal_ends_it_at_once_and_nothing_is_lost_that_was_told_before() {
     assert_eq!(told, [5, 6]);
     reader.process.signal(libc::SIGTERM).unwrap();
     assert_eq!(reader.next_port(), 7, "the first signal has it told");
-    std::thread::sleep(QUIET);
+    std::thread::sleep(SILENCE_CHECK);
     let second = Instant::now();
     reader.process.signal(libc::SIGTERM).unwrap();
     let (code, ports, errors) = reader.ended();
@@ -218,5 +218,5 @@ fn a_receiver_that_hangs_delays_the_end_after_a_signal_by_the_drain_timeout() {
     assert_eq!(ports, [5, 6]);
     let (code, _, errors) = reader.ended();
     assert_eq!(code, Some(1), "{errors}");
-    assert!(errors.contains("lost 2 records") && told.elapsed() < SOON, "{:?}: {errors}", told.elapsed());
+    assert!(errors.contains("lost 2 records") && told.elapsed() < WAIT_LIMIT, "{:?}: {errors}", told.elapsed());
 }

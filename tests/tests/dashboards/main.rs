@@ -23,7 +23,7 @@ use pidflow_tests::skip;
 use serde_json::Value;
 
 /// Emulated machines and first scrapes take their time.
-const PATIENCE: Duration = Duration::from_secs(90);
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(90);
 const HOST: &str = "testhost";
 /// What serves and asks.
 const PROGRAM: &str = "python3";
@@ -44,8 +44,8 @@ client = socket.create_connection(listener.getsockname())
 server, _ = listener.accept()
 client.sendall(b'x' * 4096)
 server.recv(4096, socket.MSG_WAITALL)";
-/// Octets.
-const SAID: f64 = 4096.0;
+/// Bytes.
+const SENT_BYTES: f64 = 4096.0;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -108,14 +108,14 @@ fn results(answer: &Value) -> &[Value] {
 
 #[track_caller]
 fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + SCRAPE_TIMEOUT;
     while Instant::now() < until {
         if let Some(found) = found() {
             return found;
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    panic!("{what}: not within {PATIENCE:?}");
+    panic!("{what}: not within {SCRAPE_TIMEOUT:?}");
 }
 
 fn free_port() -> u16 {
@@ -400,8 +400,8 @@ fn lint(page: &str) {
 }
 
 #[test]
-fn what_happened_once_is_seen_by_prometheus() {
-    let name = "what_happened_once_is_seen_by_prometheus";
+fn a_single_event_is_seen_by_prometheus() {
+    let name = "a_single_event_is_seen_by_prometheus";
     if skip::without_root(name) {
         return;
     }
@@ -423,10 +423,10 @@ fn what_happened_once_is_seen_by_prometheus() {
     assert!(Command::new(dir.path().join(&program)).args(["-c", ONCE]).status().unwrap().success());
     let node = format!("{HOST}/{program}");
     for (series, at_least) in [
-        (format!("pidflow_edge_bytes_total{{id=\"{node}->{node}\"}}"), SAID),
+        (format!("pidflow_edge_bytes_total{{id=\"{node}->{node}\"}}"), SENT_BYTES),
         (format!("pidflow_edge_connect_seconds_count{{id=\"{node}->{node}\"}}"), 1.0),
         (format!("traces_service_graph_request_total{{client=\"{node}\",server=\"{node}\"}}"), 1.0),
-        (format!("pidflow_service_bytes_total{{id=\"{node}\",role=\"server\"}}"), SAID),
+        (format!("pidflow_service_bytes_total{{id=\"{node}\",role=\"server\"}}"), SENT_BYTES),
         (format!("process_cpu_time_seconds_total{{id=\"{node}\"}}"), 0.001),
     ] {
         let expr = format!("increase({series}[1m])");

@@ -47,7 +47,7 @@ fn export_over_a_restart(
     end
 }
 
-/// What becomes of one record that cannot be delivered within a moment.
+/// How to handle one record that cannot be delivered within a moment.
 fn refused(config: ExporterConfig) -> Snapshot {
     let set = ExporterSet::start(&[config], &capture::context()).unwrap();
     set.send(&Arc::from(sample::records(1)));
@@ -159,8 +159,8 @@ fn nats_over_tls_with_user_password_and_certificate() {
 }
 
 #[test]
-fn a_nats_server_that_takes_no_messages_of_the_subject_is_heard() {
-    let test = "a_nats_server_that_takes_no_messages_of_the_subject_is_heard";
+fn a_nats_server_that_refuses_the_subject_is_reported() {
+    let test = "a_nats_server_that_refuses_the_subject_is_reported";
     let rights = "publish: [\"other\", \"_INBOX.>\"], subscribe: \"_INBOX.>\"";
     let users = format!("authorization {{ users: [{{ user: u, password: p, permissions: {{ {rights} }} }}] }}");
     let Some(server) = nats::Server::start(test, &users) else {

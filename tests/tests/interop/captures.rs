@@ -22,7 +22,7 @@ fn datagrams(captures: &[PathBuf]) -> (Vec<Object>, [Vec<Vec<u8>>; 2]) {
     (objects, receivers.map(capture::Receiver::finish))
 }
 
-/// Every octet of every field, and sequence numbers without a gap.
+/// Every byte of every field, and sequence numbers without a gap.
 fn parser_agrees(objects: &[Object], messages: &[Vec<u8>], version: WireVersion) {
     let (mut objects, mut sequence) = (objects.iter(), None);
     for (n, message) in netflow_parser::decode(messages).iter().enumerate() {
@@ -73,7 +73,7 @@ fn address<'a>(object: &'a Object, end: &str) -> &'a str {
 }
 
 /// What nfdump should show. It takes an ICMP flow's type and code for its destination port; in IPFIX, where they are 0 (echo
-/// reply), the destination port, octets swapped, for them.
+/// reply), the destination port, bytes swapped, for them.
 fn stored(object: &Object, version: WireVersion) -> Vec<String> {
     let icmp = ["ICMP_TYPE", "IPV6_ICMP_TYPE"].iter().find_map(|name| object.get(*name)).and_then(Value::as_u64);
     let identifier = object["L4_DST_PORT"].as_u64().unwrap() as u16;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::{capture, expected, netflow_parser, nfacctd, nfcapd, python_ipfix, tools, tshark};
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, MetricSource, Output, WireVersion, sample};
-use pidflow_schema::metric::{Family, Point, Sample};
+use pidflow_schema::metric::{Family, MetricSample, Point};
 
 /// Every field of 300 records, one per message, is what the JSON says.
 fn tshark_fields(test: &str, version: WireVersion, port: u16) {
@@ -108,9 +108,10 @@ fn tshark_reads_options_records_without_a_warning() {
 #[test]
 fn tshark_and_netflow_parser_read_the_ledger() {
     let by = |account: &str, n| {
-        Sample::new([("interface", "eth0".to_owned()), ("account", account.to_owned())], Point::Whole(n))
+        MetricSample::new([("interface", "eth0".to_owned()), ("account", account.to_owned())], Point::Whole(n))
     };
-    let end = |n| Sample::new([("end", "source".to_owned()), ("attribution", "no-socket".to_owned())], Point::Whole(n));
+    let end =
+        |n| MetricSample::new([("end", "source".to_owned()), ("attribution", "no-socket".to_owned())], Point::Whole(n));
     let metrics = MetricSource::new(move || {
         vec![
             Family::counter("pidflow.ledger.packets", "{packet}", "", vec![by("kernel", 12), by("captured", 11)]),

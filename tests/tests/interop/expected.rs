@@ -23,7 +23,7 @@ pub(crate) fn groups(object: &Object) -> GroupSet {
     known.fold(GroupSet::EMPTY.with(Group::Always, true), |set, e| set.with(e.group, true))
 }
 
-/// The octets that are sent.
+/// The bytes that are sent.
 pub(crate) fn octets(e: &Element, object: &Object, version: WireVersion) -> Vec<u8> {
     let shown = object.get(e.name).and_then(Value::as_str);
     match e.data_type {
@@ -60,7 +60,7 @@ pub(crate) fn text(e: &Element, object: &Object, version: WireVersion) -> String
     text
 }
 
-/// Octets in hexadecimal, as tshark shows elements that it has no name for.
+/// Bytes in hexadecimal, as tshark shows elements that it has no name for.
 pub(crate) fn hex(e: &Element, object: &Object, version: WireVersion) -> String {
     octets(e, object, version).iter().map(|b| format!("{b:02x}")).collect()
 }

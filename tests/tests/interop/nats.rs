@@ -11,7 +11,7 @@ use crate::expected::Object;
 use crate::nginx;
 use crate::tools::{self, Running};
 
-const SOON: Duration = Duration::from_secs(30);
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// A server on loopback with streams on disk.
 pub(crate) struct Server {
@@ -69,7 +69,7 @@ impl Server {
             .unwrap();
         self.running = Some(Running(child));
         let log = || std::fs::read_to_string(self.dir.path().join("log")).unwrap();
-        tools::wait_for("nats-server's start", SOON, || log().contains("Server is ready"));
+        tools::wait_for("nats-server's start", WAIT_LIMIT, || log().contains("Server is ready"));
     }
 
     /// With SIGINT.
@@ -95,7 +95,7 @@ impl Server {
         command.stdout(File::create(&output).unwrap()).stderr(File::create(&log).unwrap());
         let running = Running(command.spawn().unwrap());
         let ready = || std::fs::read_to_string(&log).unwrap().contains("ready");
-        tools::wait_for("the subscriber's start", SOON, ready);
+        tools::wait_for("the subscriber's start", WAIT_LIMIT, ready);
         Subscriber { running, output }
     }
 
@@ -112,7 +112,7 @@ impl Server {
 impl Subscriber {
     /// What it got, when it has got as many as it wanted.
     pub(crate) fn finish(mut self) -> Vec<Object> {
-        tools::wait_for("the subscriber's end", SOON, || self.running.0.try_wait().unwrap().is_some());
+        tools::wait_for("the subscriber's end", WAIT_LIMIT, || self.running.0.try_wait().unwrap().is_some());
         objects(&std::fs::read_to_string(&self.output).unwrap())
     }
 }

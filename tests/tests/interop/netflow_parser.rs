@@ -1,4 +1,4 @@
-//! The crate `netflow_parser` as a decoder: every octet of every field.
+//! The crate `netflow_parser` as a decoder: every byte of every field.
 
 use netflow_parser::variable_versions::field_value::FieldValue;
 use netflow_parser::variable_versions::{ipfix, v9};
@@ -8,7 +8,7 @@ use pidflow_schema::Element;
 
 use crate::expected::{self, Object};
 
-/// The octets of each field of one record.
+/// The bytes of each field of one record.
 type Record = Vec<Vec<u8>>;
 
 /// One message.

@@ -111,7 +111,7 @@ pub(crate) fn assert_row(rows: &[Value], object: &Object, version: WireVersion) 
     }
 }
 
-/// Packets and octets by key.
+/// Packets and bytes by key.
 pub(crate) fn sums<'a, K: Ord>(rows: impl Iterator<Item = (K, [&'a Value; 2])>) -> BTreeMap<K, [u64; 2]> {
     let mut sums = BTreeMap::new();
     for (key, [packets, octets]) in rows {

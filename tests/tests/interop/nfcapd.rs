@@ -10,7 +10,7 @@ use pidflow_schema::FlowRecord;
 use crate::tools::Running;
 use crate::{capture, tools};
 
-/// Addresses, ports, protocol, packets and octets.
+/// Addresses, ports, protocol, packets and bytes.
 const FORMAT: &str = "fmt:%sa;%da;%sp;%dp;%pr;%pkt;%byt";
 
 /// What nfcapd has stored and said.

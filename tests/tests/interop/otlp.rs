@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pidflow_exporters::config::{OtlpConfig, OtlpProtocol, Signal};
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, MetricSource, Mode, Output, Snapshot};
-use pidflow_schema::metric::{Family, Histogram, Point, Sample};
+use pidflow_schema::metric::{Family, Histogram, MetricSample, Point};
 use pidflow_schema::{DataType, ELEMENTS, Element, FlowRecord};
 use serde_json::Value;
 
@@ -112,13 +112,13 @@ pub(crate) fn exporter(url: &str, protocol: OtlpProtocol, signals: &[Signal]) ->
 
 /// One family of each kind.
 pub(crate) fn families() -> Vec<Family> {
-    let edge = |id: &str, n| Sample::new([("pidflow.test.edge", id.to_owned())], Point::Whole(n));
+    let edge = |id: &str, n| MetricSample::new([("pidflow.test.edge", id.to_owned())], Point::Whole(n));
     let times = Histogram { bounds: &[0.1, 1.0], counts: vec![1, 2, 3], sum: 9.5 };
     vec![
         Family::counter("pidflow.test.bytes", "By", "Octets.", vec![edge("a", 1), edge("b", 1 << 40)]),
-        Family::gauge("pidflow.test.load", "1", "Load.", vec![Sample::new([], Point::Real(0.25))]),
+        Family::gauge("pidflow.test.load", "1", "Load.", vec![MetricSample::new([], Point::Real(0.25))]),
         Family::info("pidflow.test.info", "Info.", vec![edge("a", 1)]),
-        Family::histogram("pidflow.test.duration", "s", "Time.", vec![Sample::new([], Point::Histogram(times))]),
+        Family::histogram("pidflow.test.duration", "s", "Time.", vec![MetricSample::new([], Point::Histogram(times))]),
     ]
 }
 

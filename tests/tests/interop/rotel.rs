@@ -11,7 +11,7 @@ use crate::tools;
 use crate::tools::Running;
 
 /// Where the Python package keeps the program.
-const WHERE: &str = "import rotel, os; print(os.path.join(os.path.dirname(rotel.__file__), 'rotel-agent'))";
+const PRINT_AGENT_PATH: &str = "import rotel, os; print(os.path.join(os.path.dirname(rotel.__file__), 'rotel-agent'))";
 
 /// The program at work.
 pub(crate) struct Rotel {
@@ -24,7 +24,7 @@ pub(crate) struct Rotel {
 
 impl Rotel {
     pub(crate) fn start(python: &Path) -> Self {
-        let program = tools::text(&Command::new(python).args(["-c", WHERE]).output().unwrap());
+        let program = tools::text(&Command::new(python).args(["-c", PRINT_AGENT_PATH]).output().unwrap());
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out");
         let (grpc, http) = (tools::tcp_port(), tools::tcp_port());

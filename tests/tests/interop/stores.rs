@@ -133,7 +133,7 @@ fn nginx_lets_through_who_shows_a_certificate() {
         document
     });
     assert_same(documents.collect(), &records);
-    // Without a certificate nginx says no for good; a server that the wrong authority vouches for is not spoken to.
+    // Without a certificate nginx says no permanently; a server that the wrong authority vouches for is not spoken to.
     let end = run(exporter(json!({})), &records);
     assert_eq!((end.exported, lost(&end, Loss::Rejected)), (0, 300), "{end:?}");
     let end = run(exporter(json!({"tls-ca": file("other.pem"), "give-up-seconds": 1})), &records);

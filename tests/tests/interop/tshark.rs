@@ -96,7 +96,7 @@ fn plain(e: &Element, object: &Object, version: WireVersion) -> String {
     }
 }
 
-/// Wireshark's NetFlow dissector takes texts for ASCII and replaces each other octet.
+/// Wireshark's NetFlow dissector takes texts for ASCII and replaces each other byte.
 fn ascii(text: &str) -> String {
     text.bytes().map(|b| if b.is_ascii() { char::from(b) } else { char::REPLACEMENT_CHARACTER }).collect()
 }
@@ -139,7 +139,7 @@ fn add(fields: &mut Fields, object: &Object, version: WireVersion, asked: fn(&st
     let sent = |e: &&&Element| version == WireVersion::Ipfix || e.v9.is_some();
     for e in template.elements().iter().filter(|e| groups.contains(e.group)).filter(sent) {
         let name = field_of(e, version);
-        // tshark shows nothing for an unnamed element of no octets.
+        // tshark shows nothing for an unnamed element of no bytes.
         let value = if asked(&name) { shown(e, object, version) } else { String::new() };
         if !value.is_empty() {
             fields.entry(name).or_default().push(value);

@@ -18,7 +18,7 @@ use crate::tools::{self, Running};
 /// One message as the subscriber saw it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Message {
-    /// Octets of the header.
+    /// Bytes of the header.
     pub(crate) header: usize,
     pub(crate) topic: String,
     pub(crate) version: u8,

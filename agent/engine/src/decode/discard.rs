@@ -109,7 +109,7 @@ impl Discard {
         }
     }
 
-    /// The same for all numbers of the reason that are not told apart.
+    /// The same for all numbers of the reason that are not counted separately.
     const fn other_protocols(self) -> Option<&'static str> {
         match self {
             Self::UnknownLinkType(_) => Some("other link types"),
@@ -132,7 +132,7 @@ pub struct DiscardCounters {
 }
 
 impl DiscardCounters {
-    /// Numbers that are told apart per reason. Anybody may send frames with any EtherType, so there is a bound.
+    /// Maximum of numbers counted separately per reason. Anybody may send frames with any EtherType, so there is a bound.
     pub const MAX_NUMBERS: usize = 32;
 
     /// Counts one frame.
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_told_apart_up_to_a_bound_and_add_up() {
+    fn numbers_are_counted_separately_up_to_a_bound_and_add_up() {
         let mut counters = DiscardCounters::default();
         counters.count(Discard::UnknownLinkType(147), 60);
         (0..100).for_each(|n| counters.count(Discard::NonIp(0x9000 + n), 60));

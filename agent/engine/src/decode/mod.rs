@@ -1,4 +1,4 @@
-//! From the bytes of a frame to a [`Packet`], or to the reason why it is none.
+//! Decodes the bytes of a frame to a [`Packet`], or to the reason why it is discarded.
 
 mod discard;
 mod fragment;
@@ -30,7 +30,7 @@ pub struct Frame<'a> {
     pub data: &'a [u8],
 }
 
-/// What becomes of IP fragments behind the first one, which have no ports of their own.
+/// How to handle IP fragments behind the first one, which have no ports of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fragments {
     /// They get the ports of the first fragment where that was seen before, else 0; the flow table gives them those of

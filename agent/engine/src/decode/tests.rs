@@ -107,7 +107,7 @@ fn other_link_types() {
 }
 
 #[test]
-fn what_is_no_ip_has_its_kind() {
+fn discards_that_are_not_ip_have_their_kind() {
     let kinds = [
         (0x0806, Discard::Arp),
         (0x0026, Discard::Llc),

@@ -15,7 +15,7 @@ pub(super) const SAME_OWNER_GAP_NS: u64 = 50_000;
 pub(super) const LATE_ANSWER_NS: u64 = 5_000_000_000;
 /// Changes in each of the two generations (about 80 bytes each where every endpoint changes once).
 const MAX_CHANGES: usize = 65_536;
-/// Changes per endpoint: those up to a batch's last packet are told before the batch is counted, so many may be pending.
+/// Changes per endpoint: those up to a batch's last packet are reported before the batch is counted, so many may be pending.
 const MAX_CHANGES_PER_ENDPOINT: usize = 1024;
 /// Places of the coarse filter.
 const COARSE_PLACES: usize = 4096;
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_many_owners_within_a_batch_is_told_from_the_next() {
+    fn each_of_many_owners_within_a_batch_is_distinguished() {
         let mut changes = Changes::new();
         (1..=50).rev().for_each(|n| changes.note(endpoint(9, 5000), n * 1000));
         for n in 1..=50 {

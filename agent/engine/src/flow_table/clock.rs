@@ -31,20 +31,20 @@ pub(super) struct TableClock {
     /// The one before the last step: of packets that are late, or of a clock that is set to what it was before.
     previous_shift: u64,
     tolerance_ns: u64,
-    doubt: Doubt,
+    doubt: DivergingTimes,
     caller: Caller,
     has_stepped_back: bool,
 }
 
 /// Packets whose times are far off, and agree with each other.
 #[derive(Debug, Default)]
-struct Doubt {
+struct DivergingTimes {
     /// 0: there is no doubt.
     votes: u32,
     is_ahead: bool,
     /// Of the latest of these packets.
     time_ns: u64,
-    /// Theirs.
+    /// Their shift.
     shift: u64,
 }
 
@@ -66,7 +66,7 @@ impl TableClock {
             shift: 0,
             previous_shift: 0,
             tolerance_ns,
-            doubt: Doubt::default(),
+            doubt: DivergingTimes::default(),
             caller: Caller::default(),
             has_stepped_back: false,
         }
@@ -114,13 +114,13 @@ impl TableClock {
     /// A packet far off. Until the doubt is over, one behind is taken for as recent as the packets before it.
     fn doubt(&mut self, time_ns: u64) -> u64 {
         let is_ahead = self.ahead(time_ns, self.shift) > 0;
-        let Doubt { votes, is_ahead: was_ahead, time_ns: before_ns, .. } = self.doubt;
+        let DivergingTimes { votes, is_ahead: was_ahead, time_ns: before_ns, .. } = self.doubt;
         if votes > 0 && was_ahead == is_ahead && time_ns.saturating_add(self.tolerance_ns) >= before_ns {
             self.doubt.time_ns = time_ns;
             self.set_votes(votes + 1);
         } else {
             let shift = if is_ahead { self.shift } else { self.now_ns.wrapping_sub(time_ns) };
-            self.doubt = Doubt { is_ahead, time_ns, shift, ..self.doubt };
+            self.doubt = DivergingTimes { is_ahead, time_ns, shift, ..self.doubt };
             self.set_votes(1);
         }
         let shift = self.doubt.shift;
@@ -176,7 +176,7 @@ impl TableClock {
 
     /// The table's time at the end: what the last packets say counts, though too few follow that could confirm it.
     pub(super) fn last_ns(&self) -> u64 {
-        let Doubt { votes, is_ahead, time_ns, shift } = self.doubt;
+        let DivergingTimes { votes, is_ahead, time_ns, shift } = self.doubt;
         if votes > 0 && is_ahead { self.now_ns.max(time_ns.wrapping_add(shift)) } else { self.now_ns }
     }
 

@@ -1,4 +1,4 @@
-//! What the flow table can be told, and what it counts.
+//! Options of the flow table, and its counters.
 
 use pidflow_schema::Flow;
 
@@ -77,9 +77,9 @@ impl Default for FlowTableConfig {
 pub struct FlowTableCounters {
     /// Packets put in.
     pub packets: u64,
-    /// Their octets from the IP header on.
+    /// Their bytes from the IP header on.
     pub octets: u64,
-    /// Octets of their whole frames.
+    /// Bytes of their whole frames.
     pub frame_octets: u64,
     /// Flows begun.
     pub flows: u64,

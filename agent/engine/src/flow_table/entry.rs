@@ -24,7 +24,7 @@ pub(super) struct Sent {
     /// TCP: sequence number of its SYN, where `has_syn`. Else: the microsecond of its last packet, in 32 bits.
     mark: u32,
     tcp_flags: u8,
-    /// Of the whole flow, unlike `tcp_flags`, which begins anew with each record.
+    /// Of the whole flow, unlike `tcp_flags`, which begins again with each record.
     pub(super) has_syn: bool,
     pub(super) has_fin: bool,
     /// Of the whole flow, unlike `packets`.
@@ -315,7 +315,7 @@ impl Entry {
     }
 }
 
-/// Who began the flow as far as this packet tells.
+/// Who began the flow, as far as this packet shows.
 const fn initiator(from: KeySide, packet: &Packet) -> (KeySide, InitiatorBasis) {
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK) {
         TcpFlags::SYN => (from, InitiatorBasis::Syn),

@@ -1,4 +1,4 @@
-//! Fragments that came before the first one of their datagram, which has the ports.
+//! Fragments that arrived before the first one of their datagram, which has the ports.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use crate::packet::{Fragment, Packet};
 
 /// How long they are held, nanoseconds by the table's time: packets overtake each other by milliseconds.
 const HOLD_NS: u64 = 500_000_000;
-/// How many are held; then the one that came first is counted as it is.
+/// Maximum of fragments held; beyond it the oldest is counted without ports.
 const MAX_HELD_FRAGMENTS: usize = 256;
 
 /// A fragment that is not in a flow yet.
@@ -21,7 +21,7 @@ struct Held {
     packet: Packet,
 }
 
-/// Those that are held, in the order in which they came.
+/// Held fragments, in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct HeldFragments(VecDeque<Held>);
 
@@ -71,7 +71,7 @@ impl FlowTable {
         self.release_fragments(self.held_fragments.0.len() - late, out);
     }
 
-    /// Leaves at most so many, those that came last. The others go to flows of their addresses alone.
+    /// Keeps at most so many, the latest. The others go to flows of their addresses alone.
     pub(super) fn release_fragments(&mut self, leave: usize, out: &mut Vec<Flow>) {
         while self.held_fragments.0.len() > leave
             && let Some(held) = self.held_fragments.0.pop_front()

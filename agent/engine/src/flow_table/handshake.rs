@@ -23,7 +23,7 @@ enum HandshakeStep {
     Over,
 }
 
-/// One flow's handshake. Packed, because ten octets are what an entry has left in its three cache lines.
+/// One flow's handshake. Packed, because ten bytes are what an entry has left in its three cache lines.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C, packed(2))]
 pub(super) struct HandshakeWatch {

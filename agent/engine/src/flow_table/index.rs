@@ -101,7 +101,7 @@ impl Index {
         self.resize(self.places.len() * 2);
     }
 
-    /// Gives memory back where there is room for many times what is there.
+    /// Gives memory back when the capacity is many times the number of entries.
     pub(super) fn shrink(&mut self) {
         let places = (self.used * 2).next_power_of_two().max(MIN_PLACES);
         if places < self.places.len() / 2 {

@@ -1,6 +1,6 @@
 //! Asks the processor to fetch memory that will be needed soon. Without effect where there is no such instruction.
 
-/// Octets of a cache line.
+/// Bytes of a cache line.
 const CACHE_LINE: usize = 64;
 
 /// Fetches the line at `address`, which need not be valid.

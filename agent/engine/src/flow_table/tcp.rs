@@ -30,7 +30,7 @@ pub(super) fn reopens(entry: &Entry, from: KeySide, packet: &Packet) -> bool {
 ///
 /// A SYN that comes after RST in the same flow goes on with the attempt: a server that still held the connection before
 /// answers the first SYN with an ACK, is reset, and gets the same SYN again (RFC 9293 sections 3.5.2 and 3.10.7.4).
-/// A FIN that came before its sender's SYN was the connection's before.
+/// A FIN that arrived before its sender's SYN belongs to the previous connection.
 pub(super) fn note(entry: &mut Entry, from: KeySide, packet: &Packet) {
     if packet.tcp_flags & TcpFlags::SYN != 0 {
         entry.note_syn(from, packet);

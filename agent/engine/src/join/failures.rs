@@ -9,7 +9,7 @@ use crate::socket_index::{FlowEnd, Tuple};
 
 /// Attempts known at the most (about 400 bytes each); with more the oldest go out as records at once.
 const MAX_FAILED_CONNECTS: usize = 65_536;
-/// How far a connect may be told after its first packet.
+/// How long after its first packet a connect may be reported.
 const CONNECT_DELAY_NS: u64 = 1_000_000;
 
 /// A failed attempt.
@@ -45,7 +45,7 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// An attempt that the process gave up itself is no failure to be told, but explains its flow.
+    /// An attempt that the process itself aborted is not reported as a failure, but explains its flow.
     pub(super) fn add(&mut self, failed: FailedConnect) {
         self.last_number += 1;
         let place = (failed.time_ns, self.last_number);
@@ -66,7 +66,7 @@ impl Failures {
         }
     }
 
-    /// Attempts that are never told because there were too many at once.
+    /// Attempts that are never reported because there were too many at once.
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -109,7 +109,7 @@ impl Failures {
         due
     }
 
-    /// Forgets what failed before `before_ns` and has been told.
+    /// Forgets attempts that failed before `before_ns` and were reported.
     pub(super) fn expire(&mut self, before_ns: u64) {
         while self.by_time.first_key_value().is_some_and(|((time_ns, _), a)| *time_ns < before_ns && a.is_told) {
             self.take_oldest();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_once_and_explains_every_record_of_its_flow() {
+    fn a_failure_is_reported_once_and_explains_every_record_of_its_flow() {
         let mut all = Failures::default();
         all.add(failed(1, 1000));
         all.add(failed(2, 500));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_failed_in_another_namespace_explains_nothing() {
+    fn an_attempt_that_failed_in_another_namespace_explains_nothing() {
         let mut all = Failures::default();
         all.add(failed(1, 1000));
         assert_eq!(all.explain(&source(&failed(1, 1000)), Some(8)), None);

@@ -88,7 +88,7 @@ impl Joiner {
     }
 
     /// An interface that is captured leads to this network namespace (inode number): its connects to others that fail
-    /// without packets are told. The agent's own is known, and so are those that flows name.
+    /// without packets are reported. The agent's own is known, and so are those that flows name.
     pub fn captures(&mut self, netns: u32) {
         if self.captured.len() < MAX_CAPTURED_NAMESPACES {
             self.captured.insert(netns);
@@ -220,9 +220,9 @@ impl Joiner {
         }
     }
 
-    /// Tells what the processes of flows used since the last time; see [`ProcessTable::tell_usage`].
-    pub fn tell_usage(&mut self, tell: impl FnMut(&Usage)) {
-        self.processes.tell_usage(tell);
+    /// Reports what the processes of flows used since the last call; see [`ProcessTable::report_usage`].
+    pub fn report_usage(&mut self, tell: impl FnMut(&Usage)) {
+        self.processes.report_usage(tell);
     }
 
     /// Records of connection attempts that failed before `before_ns` and of which no packet was seen, in namespaces that are

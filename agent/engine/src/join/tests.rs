@@ -131,7 +131,7 @@ fn a_refused_connect_to_another_namespace_carries_its_error() {
 }
 
 #[test]
-fn what_the_kernel_says_by_itself_is_the_kernels() {
+fn packets_of_the_kernel_itself_are_attributed_to_it() {
     let mut j = Joiner::new(60 * SECOND, 7);
     j.apply(&Fact::Addresses { time_ns: 0, netns: 7, addresses: vec!["10.0.0.1".parse().unwrap()] });
     let ends = (("10.0.0.1".parse().unwrap(), 0), ("10.0.0.9".parse().unwrap(), 0));

@@ -8,7 +8,7 @@ use super::limits::{MAX_ANCESTORS_BYTES, cut};
 use super::{Entry, ProcessTable, chain};
 use crate::fact::ProcessId;
 
-/// Ancestors told at the most; PID 1 is nearer on any sane host.
+/// Maximum number of ancestors in a record; chains to PID 1 are shorter on usual hosts.
 const MAX_ANCESTORS: usize = 32;
 /// An odd number without pattern (2^64 over the golden ratio).
 const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;

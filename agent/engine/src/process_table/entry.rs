@@ -1,18 +1,18 @@
-//! What is kept of one process.
+//! The table's entry of one process.
 
 use std::sync::Arc;
 
 use pidflow_schema::Process;
 
 use super::samples::Samples;
-use super::told::Told;
+use super::usage_report::UsageReported;
 use crate::fact::{ProcessId, Task};
 
 /// `TASK_COMM_LEN` - 1: a comm of this length may have been cut.
 const COMM_CUT: usize = 15;
 /// States of a process that are remembered.
 const MAX_IMAGES: usize = 8;
-/// An event may be told so long after its packet.
+/// How long after its packet an event may be reported.
 const EVENT_DELAY_NS: u64 = 5_000_000;
 /// Share of the maps that hold an entry.
 const MAP_BYTES: usize = 80;
@@ -59,13 +59,13 @@ pub(super) struct Entry {
     pub(super) container_id: Arc<str>,
     pub(super) images: Vec<Image>,
     pub(super) samples: Samples,
-    pub(super) told: Told,
-    /// When it was first heard of.
+    pub(super) told: UsageReported,
+    /// When it was first reported.
     pub(super) known_ns: u64,
     pub(super) exited_ns: Option<u64>,
     pub(super) seen_ns: u64,
     pub(super) children: u32,
-    /// Differs between any two states of any processes, as far as records tell them.
+    /// Differs between any two states of any processes, as far as records show them.
     pub(super) version: u64,
     /// The latest description, and what it was made of.
     pub(super) described: Option<(u64, Arc<Process>)>,
@@ -82,7 +82,7 @@ impl Entry {
             container_id: Arc::default(),
             images: vec![image],
             samples: Samples::since(task.start_ns),
-            told: Told::default(),
+            told: UsageReported::default(),
             known_ns: time_ns,
             exited_ns: None,
             seen_ns: time_ns,
@@ -101,7 +101,7 @@ impl Entry {
     }
 
     /// When a change began that was seen at `time_ns`: the process was seen without it before, and the packets of the event
-    /// that tells it may have come a little earlier.
+    /// that shows it may have arrived a little earlier.
     pub(super) fn changed_since(&self, time_ns: u64) -> u64 {
         let unseen_ns = time_ns.saturating_sub(self.seen_ns.max(self.known_ns));
         time_ns - (unseen_ns / 2).min(EVENT_DELAY_NS)

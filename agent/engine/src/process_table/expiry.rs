@@ -1,10 +1,10 @@
-//! What the table forgets, and in which order where there is too much.
+//! Expiry of the table, and the order of eviction when memory is short.
 
 use super::{Entry, ProcessTable};
 use crate::fact::ProcessId;
 
 /// Samples that a process keeps where memory is short.
-const FEW_SAMPLES: usize = 16;
+const MIN_KEPT_SAMPLES: usize = 16;
 
 impl ProcessTable {
     /// A complete poll that began at `begun_ns` is done: processes that it did not show have ended.
@@ -15,7 +15,7 @@ impl ProcessTable {
     }
 
     /// Forgets processes that ended before `before_ns` and have no children left in the table; where memory is still short
-    /// then: most samples, the chains of ancestors of what ended, what ended, and those that were not heard of for longest.
+    /// then: most samples, the ancestor chains of ended processes, ended processes, and the least recently seen.
     pub fn expire(&mut self, before_ns: u64) {
         self.forget_ended(before_ns);
         self.measure();
@@ -33,13 +33,13 @@ impl ProcessTable {
         }
     }
 
-    /// Whether three quarters of the memory are in use: what is old should go early.
+    /// Whether three quarters of the memory are in use: old entries are evicted early.
     #[must_use]
     pub const fn is_crowded(&self) -> bool {
         self.bytes() > self.max_bytes / 4 * 3
     }
 
-    /// Whether there is no room for more, even without most samples.
+    /// Whether the limit is reached, even without most samples.
     pub(super) fn is_full(&mut self) -> bool {
         if self.bytes() > self.max_bytes && !self.has_thinned {
             self.thin_samples();
@@ -49,7 +49,7 @@ impl ProcessTable {
 
     fn thin_samples(&mut self) {
         self.has_thinned = true;
-        self.entries.values_mut().for_each(|e| e.samples.thin(FEW_SAMPLES));
+        self.entries.values_mut().for_each(|e| e.samples.thin(MIN_KEPT_SAMPLES));
         self.measure();
     }
 
@@ -64,7 +64,7 @@ impl ProcessTable {
         self.entry_bytes = self.entries.values().map(Entry::bytes).sum();
     }
 
-    /// How many it forgot.
+    /// How many entries it evicted.
     fn forget_ended(&mut self, before_ns: u64) -> u64 {
         let mut count = 0;
         loop {

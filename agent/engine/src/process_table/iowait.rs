@@ -5,43 +5,43 @@
 
 use crate::fact::Sample;
 
-/// So many threads have the kernel's events summed up; of those with more, /proc says how many they are.
-const FEW_THREADS: u64 = 24;
-/// Clocks and ticks differ by less.
-const SLACK_NS: u64 = 100_000_000;
+/// The probes sum up at most so many threads; of a process with more, /proc gives the number of threads.
+const MAX_SUMMED_THREADS: u64 = 24;
+/// Upper bound of the difference between clocks and ticks.
+const CLOCK_TOLERANCE_NS: u64 = 100_000_000;
 
-/// Of one process.
+/// I/O wait of one process.
 #[derive(Debug)]
 pub(super) struct Iowait {
     /// Time and total of the latest sample that had one, nanoseconds.
     last: (u64, u64),
     threads: u64,
-    /// What the total has too much, nanoseconds.
+    /// The excess in the total, nanoseconds.
     excess_ns: u64,
 }
 
 impl Iowait {
     /// Of a process that starts then.
     pub(super) const fn since(start_ns: u64) -> Self {
-        Self { last: (start_ns, 0), threads: FEW_THREADS, excess_ns: 0 }
+        Self { last: (start_ns, 0), threads: MAX_SUMMED_THREADS, excess_ns: 0 }
     }
 
     /// The sample's total without every step by more than all threads can have waited since the one before.
     pub(super) fn plausible(&mut self, sample: &Sample) -> Option<u64> {
         if let Some(threads) = sample.threads {
-            self.threads = u64::from(threads).max(FEW_THREADS);
+            self.threads = u64::from(threads).max(MAX_SUMMED_THREADS);
         }
         let total = sample.iowait_ns?;
         let (time_ns, before) = self.last;
         let elapsed_ns = sample.time_ns.saturating_sub(time_ns);
         let grown = total.saturating_sub(before);
-        if grown > elapsed_ns.saturating_mul(self.threads).saturating_add(SLACK_NS) {
+        if grown > elapsed_ns.saturating_mul(self.threads).saturating_add(CLOCK_TOLERANCE_NS) {
             self.excess_ns += grown;
         }
         if sample.time_ns >= time_ns {
             self.last = (sample.time_ns, total);
         }
-        // One that is smaller was told late, or the thread that had it too large has ended.
+        // A smaller value was reported late, or the thread whose value was too large has ended.
         Some(total.checked_sub(self.excess_ns).unwrap_or(total))
     }
 }

@@ -1,10 +1,10 @@
-//! How much the process table keeps of what comes from outside: a local user chooses names, arguments and paths.
+//! Limits of the process table for untrusted input: a local user chooses names, arguments and paths.
 
 /// Bytes kept of a process's name.
 pub const MAX_NAME_BYTES: usize = 256;
 /// Bytes kept of an executable's path (`PATH_MAX` of Linux).
 pub const MAX_PATH_BYTES: usize = 4096;
-/// Bytes kept of a command line unless told otherwise.
+/// Bytes kept of a command line by default.
 pub const DEFAULT_COMMAND_LINE_BYTES: usize = 4096;
 /// Bytes kept of a container id; those of runtimes have 64.
 pub const MAX_CONTAINER_ID_BYTES: usize = 128;
@@ -20,7 +20,7 @@ pub const MAX_USERS: usize = 65_536;
 /// Pods known at the most.
 pub const MAX_PODS: usize = 16_384;
 
-/// Bytes that processes, their samples and their texts may take unless told otherwise. From three quarters of it on what is old is forgotten
+/// Bytes that processes, their samples and their texts may take by default. From three quarters of it on, old entries are evicted
 /// early, and at the limit nothing new is taken.
 pub const MAX_PROCESS_BYTES: usize = 64 << 20;
 

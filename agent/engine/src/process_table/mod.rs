@@ -1,4 +1,4 @@
-//! Who ran, as whose child, under which names, and what it used.
+//! Processes: identity, parents, names over time, and resource usage.
 //!
 //! Keyed by (PID, start time). An ended process stays while a flow can still refer to it and while it has
 //! children in the table: a parent chain survives the parents.
@@ -14,7 +14,7 @@ pub mod limits;
 mod names;
 mod samples;
 mod texts;
-mod told;
+mod usage_report;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::fact::{ProcessId, ProcessSeen, Sample, Task};
 use entry::{Entry, Image};
 use limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_CONTAINER_ID_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROCESS_BYTES};
 use texts::Texts;
-pub use told::Usage;
+pub use usage_report::Usage;
 
 /// The table.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct ProcessTable {
     pods: HashMap<Box<str>, Arc<Pod>, RandomState>,
     texts: Texts,
     max_command_line_bytes: usize,
-    /// Of all of it.
+    /// Maximum memory of the table.
     max_bytes: usize,
     /// Changes with users and pods.
     names_version: u64,
@@ -252,7 +252,7 @@ impl ProcessTable {
 
     fn set_parent(&mut self, child: ProcessId, parent: ProcessId) {
         let Some(entry) = self.entries.get(&child) else { return };
-        // The parent of a process is older; a PID that came back is not it.
+        // The parent of a process is older; a reused PID is not the parent.
         if child == parent || parent.start > child.start || entry.parent == Some(parent) {
             return;
         }

@@ -8,7 +8,7 @@ use crate::fact::Sample;
 /// Samples kept; beyond, every other one of the older half goes, so that old times stay covered more thinly.
 const MAX_SAMPLES: usize = 256;
 /// A sample this near to a flow's end is taken for it: the kernel's events of connect, accept and close come
-/// within it, and a later sample would count what came after the flow.
+/// within it, and a later sample would include usage after the flow.
 const NEAR_NS: u64 = 20_000_000;
 
 /// One figure of a sample; none: the sample has it not.
@@ -126,7 +126,7 @@ impl Samples {
         if before.is_some_and(|b| b.time_ns < after.time_ns) {
             return Some((before?, after));
         }
-        // A flow shorter than what tells two samples apart: from the sample before.
+        // A flow shorter than the distance of two samples: from the sample before.
         let earlier = |s: &&Sample| s.time_ns < after.time_ns && figure(s).is_some();
         self.list.iter().rev().find(earlier).map(|b| (b, after))
     }

@@ -77,7 +77,7 @@ fn sample(s: u64, cpu_ns: u64) -> Sample {
 
 fn told(t: &mut ProcessTable) -> Vec<Usage> {
     let mut told = Vec::new();
-    t.tell_usage(|u| told.push(u.clone()));
+    t.report_usage(|u| told.push(u.clone()));
     told
 }
 
@@ -87,7 +87,7 @@ fn with_flow(t: &mut ProcessTable, id: ProcessId) {
 }
 
 #[test]
-fn usage_is_told_once_of_those_with_flows() {
+fn usage_is_reported_once_for_processes_with_flows() {
     let mut t = ProcessTable::default();
     let (young, quiet) = (task(10, 100, "young"), task(11, 100, "quiet"));
     for task in [&young, &quiet] {
@@ -108,7 +108,7 @@ fn usage_is_told_once_of_those_with_flows() {
 }
 
 #[test]
-fn what_was_used_before_anyone_looked_is_not_told() {
+fn usage_before_the_first_sight_is_not_reported() {
     let mut t = ProcessTable::default();
     let old = task(10, 100, "old");
     t.seen(500_000_000_000, &old, 1);
@@ -177,7 +177,7 @@ fn a_process_of_the_snapshot_is_the_one_that_events_name_and_no_other() {
 }
 
 #[test]
-fn what_is_described_after_its_end_is_another_process() {
+fn a_description_after_the_end_is_of_another_process() {
     let mut t = ProcessTable::default();
     let me = task(10, 5, "me");
     t.exited(&me, 1, Sample { time_ns: 70, ..Sample::default() });
@@ -295,7 +295,7 @@ fn a_megabyte_of_arguments_is_four_kilobytes_and_there_once() {
 }
 
 #[test]
-fn the_table_is_bounded_in_bytes_whatever_it_is_told() {
+fn the_table_is_bounded_in_bytes_for_any_input() {
     let mut t = ProcessTable::default();
     for n in 0..60_000_u32 {
         let me = task(n + 2, 5, "noise");

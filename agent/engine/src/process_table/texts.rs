@@ -30,7 +30,7 @@ impl Texts {
         new
     }
 
-    /// Forgets those that nobody has any more.
+    /// Drops texts that are no longer used.
     pub(super) fn forget_unused(&mut self) {
         let bytes = &mut self.bytes;
         self.known.retain(|text| {

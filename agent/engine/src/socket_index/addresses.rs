@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_gone_is_known_for_a_while() {
+    fn a_removed_address_is_known_for_a_while() {
         let mut all = Addresses::default();
         all.set(10, 1, &[ip(1), ip(2)]);
         all.set(20, 2, &[ip(1)]);

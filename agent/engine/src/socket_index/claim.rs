@@ -7,7 +7,7 @@ use pidflow_schema::Protocol;
 use super::User;
 use crate::fact::{ProcessId, Socket, SocketUse};
 
-/// Which side of a connection the process was, as far as the kernel said.
+/// Which side of a connection the process was, as far as the kernel reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// It called connect.
@@ -23,7 +23,7 @@ pub enum Role {
 pub(super) enum Peers {
     /// This one alone: the socket may be connected to it.
     One(IpAddr, u16),
-    /// Several, or not told.
+    /// Several, or unknown.
     Any,
 }
 
@@ -47,7 +47,7 @@ impl Peers {
 /// A claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
-    /// Who.
+    /// The process.
     pub(super) process: ProcessId,
     /// Inode number of the socket's network namespace.
     pub(super) netns: u32,
@@ -57,19 +57,19 @@ pub(super) struct Claim {
     pub(super) peers: Peers,
     /// A raw socket: it has no port, and receives copies of what others, or the kernel, answer.
     pub(super) is_raw: bool,
-    /// What was heard of first is that it received something.
+    /// Its first report was a receive.
     pub(super) began_by_receive: bool,
     /// It also takes IPv4.
     pub(super) dual_stack: bool,
     /// The socket's identity while it lives.
     pub(super) socket: u64,
-    /// Side.
+    /// Side of the connection.
     pub(super) role: Role,
     /// It cannot have begun before: when the process started; 0: not known.
     pub(super) from_ns: u64,
-    /// First heard of.
+    /// Time of the first report, nanoseconds.
     pub(super) first_ns: u64,
-    /// Last heard of.
+    /// Time of the last report, nanoseconds.
     pub(super) seen_ns: u64,
     /// Times at which it sent or received, the latest few, in order; of a raw socket, at which it sent.
     pub(super) uses: Vec<u64>,
@@ -79,10 +79,10 @@ pub(super) struct Claim {
     pub(super) snapshot: bool,
 }
 
-/// A first use may be told so long after its packet, when the sender was preempted by the receiver.
-const TOLD_LATE_NS: u64 = 5_000_000;
+/// How long after its packet a first use may be reported, when the sender was preempted by the receiver.
+const MAX_EVENT_DELAY_NS: u64 = 5_000_000;
 
-/// Times of use kept in one claim; repeated uses are told once a second.
+/// Times of use kept in one claim; repeated uses are reported once a second.
 const MAX_USES: usize = 64;
 
 impl Claim {
@@ -136,7 +136,7 @@ impl Claim {
     }
 
     /// Whether a new socket with this local address and port, in use since that time, means that this one's end was not
-    /// told: neither its close nor, by then, its process's end.
+    /// reported: neither its close nor, by then, its process's end.
     fn is_replaced_by(&self, new: &Socket, since_ns: u64) -> bool {
         let same_port = self.socket != new.id && self.netns == new.netns && do_collide(self.local, new.local);
         same_port && self.first_ns < since_ns && self.ended_ns.is_none_or(|t| t > since_ns)
@@ -162,7 +162,7 @@ impl Claim {
     }
 }
 
-/// What became of a use.
+/// How a use was noted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Noted {
     /// A claim goes on.
@@ -204,15 +204,15 @@ pub(super) fn note(
     if fresh { Noted::Fresh } else { Noted::Shared }
 }
 
-/// When a new socket, first used by `user` as told at `time_ns`, took the port over from those before; none: there was
-/// none, or its end was told: that was the change.
+/// When a new socket, first used by `user` as reported at `time_ns`, took the port over from those before; none: there was
+/// none, or its end was reported: that was the change.
 ///
-/// The use may be told after the packet: then it is known that the process's sockets are not older than itself, and that
+/// The use may be reported after the packet: then it is known that the process's sockets are not older than itself, and that
 /// what was used before it started was another one.
 pub(super) fn taken_over(list: &[Claim], time_ns: u64, user: User, new: &Socket) -> Option<u64> {
     let replaced = |since_ns| list.iter().filter(move |c| c.is_replaced_by(new, since_ns));
     let born = Some(user.start_ns).filter(|start_ns| replaced(*start_ns).any(|c| c.seen_ns < *start_ns));
-    born.or_else(|| replaced(time_ns).next().map(|_| time_ns.saturating_sub(TOLD_LATE_NS)))
+    born.or_else(|| replaced(time_ns).next().map(|_| time_ns.saturating_sub(MAX_EVENT_DELAY_NS)))
 }
 
 /// Events that only a new connection has.

@@ -1,4 +1,4 @@
-//! What the index forgets, and in which order where there is too much.
+//! Expiry of the index, and the order of eviction when memory is short.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -9,9 +9,9 @@ use pidflow_schema::Protocol;
 use super::claim::Claim;
 use super::{Place, SocketIndex};
 
-/// A connection of which nothing was heard for so long has lost its end (an event was lost): a day.
+/// A connection without reports for so long has ended unnoticed (an event was lost): a day.
 const IDLE_CONNECTION_NS: u64 = 86_400_000_000_000;
-/// What a claim takes without its uses: itself, its key, its list, its place in the list of its process.
+/// Memory of a claim without its uses: itself, its key, its list, its place in the list of its process.
 pub(super) const CLAIM_BYTES: usize = size_of::<Claim>() + 240;
 
 impl SocketIndex {
@@ -30,15 +30,15 @@ impl SocketIndex {
         self.tuples.values().chain(self.ports.values()).chain(self.listeners.values()).flatten()
     }
 
-    /// Whether three quarters of the memory are in use: what is old should go early.
+    /// Whether three quarters of the memory are in use: old entries are evicted early.
     #[must_use]
     pub const fn is_crowded(&self) -> bool {
         self.bytes > self.limit.0 / 4 * 3
     }
 
-    /// Forgets claims that ended before `before_ns`. The next use of a socket is told again, so that those of
+    /// Forgets claims that ended before `before_ns`. The next use of a socket is reported again, so that those of
     /// other protocols than TCP go when nothing was heard of them since; a TCP connection may be idle for long
-    /// and its end is told. Where memory is still short then, those that ended and those that were not heard of for longest
+    /// and its end is reported. Where memory is still short then, those that ended and the least recently reported
     /// go too.
     pub fn expire(&mut self, before_ns: u64) {
         let ended = |c: &Claim| c.ended_ns.is_some_and(|t| t < before_ns);
@@ -61,7 +61,7 @@ impl SocketIndex {
         self.bytes = self.all().map(|c| CLAIM_BYTES + c.uses.capacity() * size_of::<u64>()).sum();
     }
 
-    /// Forgets the quarter of all claims that matters least: ended ones first, then the longest not heard of.
+    /// Evicts the least valuable quarter of all claims: ended ones first, then the least recently reported.
     fn drop_quarter(&mut self) {
         let rank = |c: &Claim| (c.ended_ns.is_none(), c.seen_ns, c.socket);
         let mut ranks: Vec<_> = self.all().map(rank).collect();

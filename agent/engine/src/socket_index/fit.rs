@@ -7,15 +7,15 @@ use super::Role;
 use super::claim::Claim;
 use super::losses::Losses;
 
-/// The kernel side tells of a repeated use once in this time.
+/// The probes report a repeated use once in this time.
 pub(super) const REPEAT_NS: u64 = 1_000_000_000;
-/// A send is told just before or just after its packet, a receive after it.
+/// A send is reported just before or just after its packet, a receive after it.
 pub(super) const BEFORE_NS: u64 = 5_000_000;
 /// How far the kernel's clock and the packets' may be apart.
 pub(super) const CLOCK_ERROR_NS: u64 = 200_000;
-/// How long after the last packet a receive or close may still be told.
+/// How long after the last packet a receive or close may still be reported.
 pub(super) const AFTER_NS: u64 = 50_000_000;
-/// How long after the last packet a first use may be told, where the sender was preempted in the call.
+/// How long after the last packet a first use may be reported, where the sender was preempted in the call.
 const MAX_FIRST_USE_DELAY_NS: u64 = 1_000_000_000;
 /// How long the kernel may go on with a connection that its process closed: FIN_WAIT2, TIME_WAIT (60 s each).
 const LINGER_NS: u64 = 120_000_000_000;
@@ -29,7 +29,7 @@ pub(super) enum Fit {
     Covers,
     /// It was connected, accepted or closed within the flow's time.
     Touches,
-    /// It was used within a second before: repetition is not told.
+    /// It was used within a second before: repetition is not reported.
     JustUsed,
     /// It was used within the flow's time.
     Used,
@@ -59,8 +59,8 @@ pub(super) fn fit(claim: &Claim, end: &FlowEnd) -> Option<(Fit, u64)> {
     began.then_some((Fit::Covers, claim.first_ns))
 }
 
-/// Whether the claim's process was there when the flow began, and is told to use the socket within a second of the flow:
-/// whoever was last heard of before it started does not hold the port any more.
+/// Whether the claim's process existed when the flow began, and was reported to use the socket within a second of the flow:
+/// an owner last reported before the process started does not hold the port any more.
 pub(super) fn is_born_for(claim: &Claim, end: &FlowEnd) -> bool {
     let told = claim.first_ns <= end.last_ns.saturating_add(MAX_FIRST_USE_DELAY_NS) && claim.first_ns >= end.first_ns;
     end.protocol != Protocol::TCP && !claim.snapshot && claim.from_ns != 0 && claim.from_ns <= end.first_ns && told
@@ -72,7 +72,7 @@ pub(super) fn is_of_connection(claim: &Claim, end: &FlowEnd, losses: &Losses) ->
     if !end.began_with_syn || claim.first_ns.saturating_add(BEFORE_NS) >= end.first_ns {
         return true;
     }
-    // Its connect was told before: the caller was preempted before the SYN left, or the SYN is a repetition.
+    // Its connect was reported before: the caller was preempted before the SYN left, or the SYN is a repetition.
     let is_open = claim.ended_ns.is_none_or(|t| t >= end.first_ns);
     let is_unused = claim.uses.first().is_none_or(|t| t.saturating_add(BEFORE_NS) >= end.first_ns);
     claim.role == Role::Connects && is_open && is_unused && !losses.between(claim.first_ns, end.first_ns)

@@ -1,4 +1,4 @@
-//! The question: one end of a flow.
+//! A look-up in the socket index: one end of a flow, and its result.
 
 use std::net::IpAddr;
 
@@ -85,11 +85,11 @@ impl FlowEnd {
 /// What was found for an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
-    /// Who.
+    /// The process.
     pub process: ProcessId,
-    /// How sure.
+    /// How certain it is.
     pub attribution: Attribution,
-    /// Which side, as the kernel said.
+    /// Side of the connection, as the kernel reported it.
     pub role: Role,
     /// Inode number of the network namespace.
     pub netns: u32,
@@ -113,7 +113,7 @@ impl NotFound {
         Self { why: Attribution::Ambiguous, candidate }
     }
 
-    /// Events were lost that would tell whether it was this one.
+    /// Events were lost that would show whether it was this one.
     pub(super) const fn lost(candidate: ProcessId) -> Self {
         Self { why: Attribution::NoProcess, candidate: Some(candidate) }
     }

@@ -19,7 +19,7 @@ const UDP_LITE: u8 = 136;
 /// Well-known UDP ports of tunnels that the kernel ends: GTP-U, VXLAN, Geneve, and Linux' first VXLAN port.
 const TUNNEL_PORTS: [u16; 4] = [2152, 4789, 6081, 8472];
 
-/// Whether the kernel takes packets of the protocol itself, so that whoever receives them through a raw socket only listens.
+/// Whether the kernel takes packets of the protocol itself, so that a process that receives them through a raw socket only listens.
 pub(super) const fn handles(protocol: u8) -> bool {
     sends(protocol) || matches!(protocol, Protocol::TCP | Protocol::UDP | Protocol::SCTP | DCCP | UDP_LITE)
 }
@@ -47,7 +47,7 @@ const fn asks(end: &FlowEnd) -> bool {
     }
 }
 
-/// Whether the kernel makes messages of this type by itself: a process that sends one of its own cannot be told from it.
+/// Whether the kernel makes messages of this type by itself: one that a process sends cannot be distinguished from it.
 ///
 /// ICMP (RFC 792): echo reply, unreachable, redirect, time exceeded, parameter problem, time stamp and mask reply. ICMPv6:
 /// errors and echo reply (RFC 4443), listener reports (RFC 2710, RFC 3810), neighbour discovery but for what only routers'

@@ -9,7 +9,7 @@ use pidflow_schema::{Attribution, Protocol};
 use super::claim::Claim;
 use super::fit::{AFTER_NS, CLOCK_ERROR_NS, fit};
 use super::flow_end::{Found, NotFound};
-use super::ranking::{BY_PORT, BY_TUPLE, Ranking, Succession};
+use super::ranking::{BY_PORT, BY_TUPLE, ClosureCertainty, Ranking};
 use super::{FlowEnd, SocketIndex, Tuple, kernel, unspecified};
 use crate::fact::Socket;
 
@@ -44,8 +44,8 @@ impl SocketIndex {
     fn connected_or_bound(&self, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
         let (connected, bound) = (self.by_tuple(end), self.by_port(end));
         match bound.succeeds(&connected, end) {
-            Some(Succession::Certain) => bound.decide(&BY_PORT, end),
-            Some(Succession::Possible) => Some(Err(NotFound::ambiguous(bound.best()))),
+            Some(ClosureCertainty::Certain) => bound.decide(&BY_PORT, end),
+            Some(ClosureCertainty::Possible) => Some(Err(NotFound::ambiguous(bound.best()))),
             None => connected.decide(&BY_TUPLE, end).or_else(|| bound.decide(&BY_PORT, end)),
         }
     }

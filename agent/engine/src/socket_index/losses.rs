@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// Spans remembered; with more the oldest two become one.
 const MAX_SPANS: usize = 256;
 
-/// Spans of time, in the order in which they were told.
+/// Spans of time, in the order in which they were reported.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     spans: VecDeque<(u64, u64)>,

@@ -73,7 +73,7 @@ enum Place {
     Listener(u16),
 }
 
-/// Bytes that claims may take unless told otherwise. From three quarters of it on old ones are forgotten early, and at the limit no new ones are
+/// Bytes that claims may take by default. From three quarters of it on, old ones are evicted early, and at the limit no new ones are
 /// taken.
 pub const MAX_CLAIM_BYTES: usize = 96 << 20;
 

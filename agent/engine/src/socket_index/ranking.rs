@@ -66,7 +66,7 @@ impl<'a> Ranking<'a> {
     }
 
     /// The latest user of a connected socket has it. Where two sockets may be the flow's (with a local port alone, of
-    /// datagrams, raw ones, in several namespaces), two users at the same time cannot be told apart, but one after the other
+    /// datagrams, raw ones, in several namespaces), two users at the same time cannot be distinguished, but one after the other
     /// they can.
     pub(super) fn decide(&self, table: &Table, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
         let Some(best) = self.claims.first() else {
@@ -90,7 +90,7 @@ impl<'a> Ranking<'a> {
         Some(Ok(Found { process: first.process, attribution, role, netns: first.netns, other }))
     }
 
-    /// Whoever has the socket now, the one who got it from connect or accept tells the side.
+    /// Whichever process has the socket now, the one that got it from connect or accept determines the side.
     fn role_of_socket(&self, of: &Claim) -> Role {
         let same = self.claims.iter().map(|f| f.claim).filter(|c| c.socket == of.socket && c.overlaps(of));
         same.map(|c| c.role).find(|r| *r != Role::Unknown).unwrap_or(Role::Unknown)
@@ -98,25 +98,29 @@ impl<'a> Ranking<'a> {
 
     /// How the best bound socket came to the port of the best connected one of another process: with this flow, and after
     /// the last that was heard of the connected one.
-    pub(super) fn succeeds(&self, connected: &Ranking<'_>, end: &FlowEnd) -> Option<Succession> {
+    pub(super) fn succeeds(&self, connected: &Ranking<'_>, end: &FlowEnd) -> Option<ClosureCertainty> {
         let (new, old) = (self.claims.first()?, connected.claims.first()?);
         let came = new.claim.first_ns.abs_diff(end.first_ns) <= AFTER_NS && old.claim.seen_ns < new.claim.first_ns;
         let is_newcomer = new.claim.process != old.claim.process && new.fit == Fit::Used && came;
         let in_the_way = is_newcomer && new.claim.is_in_the_way_of(old.claim);
-        in_the_way.then_some(if old.fit <= Fit::Covers { Succession::Certain } else { Succession::Possible })
+        in_the_way.then_some(if old.fit <= Fit::Covers {
+            ClosureCertainty::Certain
+        } else {
+            ClosureCertainty::Possible
+        })
     }
 }
 
 /// How sure it is that a socket was closed although nobody said so.
-pub(super) enum Succession {
+pub(super) enum ClosureCertainty {
     /// It would have been heard of.
     Certain,
-    /// It may have been used since: repetition is not told.
+    /// It may have been used since: repetition is not reported.
     Possible,
 }
 
 /// Whether a raw socket may have to do with a flow: it sent it, or received what the kernel takes no notice of. The kernel
-/// gives a copy of what it handles itself to whoever has a raw socket.
+/// gives a copy of what it handles itself to each raw socket.
 fn speaks(fit: Fit, end: &FlowEnd) -> bool {
     match end.sent {
         true if kernel::may_send(end) => fit == Fit::Used,
@@ -137,7 +141,7 @@ const fn is_elsewhere(a: &Claim, b: &Claim) -> bool {
 }
 
 /// Whether another process's claim on the same port is as good. A use within the last second is as good as one
-/// within the flow: it may have gone on untold. So is a first use told late, where nobody is known to have used the port
+/// within the flow: it may have continued without a report. So is a first use reported late, where nobody is known to have used the port
 /// within the flow.
 fn is_rival(best: &Fitting<'_>, other: &Fitting<'_>, end: &FlowEnd) -> bool {
     let is_told_late = best.fit < Fit::Used && is_born_for(other.claim, end);

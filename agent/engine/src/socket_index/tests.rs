@@ -69,7 +69,7 @@ fn the_tuple_that_comes_back_belongs_to_its_time() {
 }
 
 #[test]
-fn whoever_uses_it_has_it_and_the_listener_is_second() {
+fn the_using_process_is_first_and_the_listener_second() {
     let mut x = SocketIndex::new(OWN);
     x.used(10 * MS, pid(1), SocketUse::Listen, &socket(5, 6, ("0.0.0.0", 80), NONE));
     x.used(1000 * MS, pid(2), SocketUse::Accept, &socket(6, 6, B, A));
@@ -79,7 +79,7 @@ fn whoever_uses_it_has_it_and_the_listener_is_second() {
 }
 
 #[test]
-fn a_listener_alone_is_said_to_be_one() {
+fn a_listener_without_accept_is_reported_as_listener_only() {
     let mut x = SocketIndex::new(OWN);
     x.used(10 * MS, pid(1), SocketUse::Listen, &socket(5, 6, ("::", 80), ("::", 0)));
     let found = x.find(&end(6, B, A, (1000, 1002))).unwrap();
@@ -142,9 +142,9 @@ fn a_port_that_goes_to_the_other_family_is_lost_to_the_one_before_when_it_ends()
     assert_eq!(changed, [(1495, "127.0.0.1".into()), (1600, "::".into())]);
 }
 
-/// The kernel told of the first use 300 ms after the packet: whoever was preempted in the call.
+/// The kernel reported the first use 300 ms after the packet, whichever side was preempted in the call.
 #[test]
-fn a_process_that_started_since_has_the_port_though_its_use_is_told_late() {
+fn a_process_that_started_since_has_the_port_though_its_use_is_reported_late() {
     for remote in [NONE, B] {
         let mut x = SocketIndex::new(OWN);
         let sends = |id| socket(id, 17, ("127.0.0.1", 5000), remote);
@@ -157,7 +157,7 @@ fn a_process_that_started_since_has_the_port_though_its_use_is_told_late() {
     }
 }
 
-/// The one before may have used the port for a second after it was told of, and nobody said that it closed it.
+/// The previous owner may have used the port for a second after it was reported, and no close was reported.
 #[test]
 fn a_port_that_may_have_changed_hands_within_a_second_is_ambiguous() {
     for remote in [NONE, B] {
@@ -210,7 +210,7 @@ fn what_ended_is_forgotten() {
     assert!(x.is_empty() && x.places.is_empty());
 }
 
-/// Both read in their first milliseconds: which of them got the flow's packet was not told.
+/// Both read in their first milliseconds: which of them got the flow's packet was not reported.
 #[test]
 fn workers_that_share_a_port_are_not_guessed_between() {
     for start_ns in [0, 1] {
@@ -228,7 +228,7 @@ fn workers_that_share_a_port_are_not_guessed_between() {
 }
 
 #[test]
-fn twenty_owners_of_a_port_in_a_moment_are_told_apart() {
+fn twenty_owners_of_a_port_in_a_moment_are_distinguished() {
     let mut x = SocketIndex::new(OWN);
     let us = MS / 1000;
     for n in 0..20_u32 {
@@ -396,7 +396,7 @@ fn syn(protocol: u8, local: (&str, u16), remote: (&str, u16), time: (u64, u64)) 
 }
 
 #[test]
-fn what_began_with_a_syn_is_not_the_connection_before() {
+fn a_flow_with_a_syn_is_not_the_previous_connection() {
     let mut x = SocketIndex::new(OWN);
     x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, B));
     x.used(1001 * MS, pid(1), SocketUse::Send, &socket(1, 6, A, B));

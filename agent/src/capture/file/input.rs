@@ -14,12 +14,12 @@ pub(super) const MAX_RECORD: usize = 64 * 1024 * 1024;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// What became of an attempt to read on.
+/// Result of an attempt to read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Filled {
     /// There is more in the buffer than before.
     More,
-    /// Nothing has come, or the wait was interrupted.
+    /// Nothing has arrived, or the wait was interrupted.
     Nothing,
     /// The file is at its end.
     End,
@@ -33,7 +33,7 @@ pub(super) struct Input {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Of what comes next, so many bytes belong to a record that was consumed.
+    /// How many of the next bytes belong to a record that was consumed.
     skip: u64,
     /// Of the start of `buffer`, in the decompressed data.
     base: u64,

@@ -23,7 +23,7 @@ use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface};
 use input::{Filled, Input};
 pub use interrupt::Interrupt;
 pub use opener::Opener;
-use records::Records;
+use records::RecordReader;
 use source::Source;
 use step::{BadBlock, Fault, Found, Record};
 
@@ -32,9 +32,9 @@ use step::{BadBlock, Fault, Found, Record};
 pub struct FileOptions {
     /// Only frames that pass.
     pub filter: Option<Filter>,
-    /// What becomes of later IP fragments.
+    /// How to handle later IP fragments.
     pub fragments: Fragments,
-    /// Ends a wait for input; none: reading waits as long as it takes.
+    /// Ends a wait for input; none: reading waits without limit.
     pub interrupt: Option<Interrupt>,
     /// Opens the files; none: whoever reads does.
     pub opener: Option<Opener>,
@@ -59,12 +59,12 @@ struct CaptureFile {
     path: PathBuf,
     name: Arc<str>,
     input: Input,
-    records: Records,
+    records: RecordReader,
     packets: u64,
     bad_blocks: BadBlocks,
 }
 
-/// Blocks that were passed over.
+/// Blocks that were skipped.
 #[derive(Default)]
 struct BadBlocks {
     number: u64,
@@ -128,7 +128,7 @@ impl CaptureFiles {
         error.map_or(Ok(true), Err)
     }
 
-    /// Whether the last batch has all that has come so far, and more may come: it should not wait for others.
+    /// Whether the last batch has all packets available so far and more may follow: it should be processed at once.
     pub const fn has_all_that_came(&self) -> bool {
         self.has_all_that_came
     }
@@ -216,7 +216,7 @@ impl CaptureFile {
             name: path.to_string_lossy().into(),
             path,
             input,
-            records: Records::Unrecognized,
+            records: RecordReader::Unrecognized,
             packets: 0,
             bad_blocks: BadBlocks::default(),
         }
@@ -238,7 +238,7 @@ impl CaptureFile {
         self.records.have_begun() && self.input.is_between_records()
     }
 
-    /// What is to be said of the file at its end, or where it cannot be read on.
+    /// The error to report at the file's end, or where it cannot be read on.
     fn error(self, fault: Option<Fault>) -> Option<CaptureError> {
         let (path, offset, packets) = (self.path, self.input.offset(), self.packets);
         Some(match fault {

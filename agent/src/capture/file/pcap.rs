@@ -10,7 +10,7 @@ const LINK_TYPE_BITS: u32 = 0x03ff_ffff;
 
 /// What the first four bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(super) struct PcapFormat {
     order: Order,
     /// Nanoseconds of a unit of the second number of time stamps.
     fraction_ns: u64,
@@ -18,7 +18,7 @@ pub(super) struct Kind {
     is_modified: bool,
 }
 
-impl Kind {
+impl PcapFormat {
     pub(super) const fn of(magic: [u8; 4]) -> Option<Self> {
         let (order, fraction_ns, is_modified) = match u32::from_be_bytes(magic) {
             0xa1b2_c3d4 => (Order::Big, 1000, false),
@@ -66,7 +66,7 @@ impl Lengths {
 
 /// Reads records of one file.
 pub(super) struct Pcap {
-    kind: Kind,
+    kind: PcapFormat,
     lengths: Lengths,
     link: u32,
     interface: u32,
@@ -78,11 +78,11 @@ impl Pcap {
 
     /// Fields of the header: magic number, major and minor version (16 bits each), two that nobody uses, greatest
     /// captured length, link type.
-    pub(super) fn open(header: &[u8; Self::HEADER], kind: Kind, interface: u32) -> Result<Self, Fault> {
+    pub(super) fn open(header: &[u8; Self::HEADER], kind: PcapFormat, interface: u32) -> Result<Self, Fault> {
         let [_, _, _, _, a, b, c, d, ..] = *header;
         let (major, minor) = (kind.order.u16([a, b]), kind.order.u16([c, d]));
         let lengths = Lengths::of_version(major, minor)
-            .ok_or_else(|| Fault::Version(format!("pcap version {major}.{minor}; 2.0 to 2.4 are read")))?;
+            .ok_or_else(|| Fault::Version(format!("pcap version {major}.{minor}; supported are 2.0 to 2.4")))?;
         let [.., link] = kind.order.numbers::<24, 6>(header);
         Ok(Self { kind, lengths, link: link & LINK_TYPE_BITS, interface })
     }
@@ -111,7 +111,7 @@ impl Pcap {
     }
 }
 
-/// A length that no record can have is damage, and nothing tells where the next record begins.
+/// A length that no record can have is damage, and where the next record begins is unknown.
 #[cold]
 fn too_long(captured: u32) -> Fault {
     Fault::Malformed(format!("captured length {captured}"))

@@ -8,13 +8,13 @@ use super::pcapng::PcapNg;
 use super::step::{Fault, Found, Step, register};
 
 /// A reader of one format.
-pub(super) enum Records {
+pub(super) enum RecordReader {
     Unrecognized,
     Pcap(Pcap),
     PcapNg(PcapNg),
 }
 
-impl Records {
+impl RecordReader {
     /// Whether the header of the file was read.
     pub(super) const fn have_begun(&self) -> bool {
         match self {
@@ -39,7 +39,7 @@ impl Records {
         }
     }
 
-    /// Tells the format by the first bytes.
+    /// Recognizes the format by the first bytes.
     #[cold]
     fn recognize<'a>(
         &mut self,
@@ -52,7 +52,7 @@ impl Records {
             // The header is a block like others.
             *self = Self::PcapNg(PcapNg::new(name));
             0
-        } else if let Some(kind) = super::pcap::Kind::of(magic) {
+        } else if let Some(kind) = super::pcap::PcapFormat::of(magic) {
             let header = data.first_chunk().ok_or(Fault::Incomplete)?;
             let interface = register(interfaces, Arc::clone(name));
             *self = Self::Pcap(Pcap::open(header, kind, interface)?);

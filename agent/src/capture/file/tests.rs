@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::*;
 
-/// Octets of an Ethernet frame with a UDP datagram to this port.
+/// Bytes of an Ethernet frame with a UDP datagram to this port.
 pub(super) fn frame(port: u16) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
     frame.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9]);
@@ -187,7 +187,7 @@ fn a_file_cut_in_the_middle_is_one_line_and_the_others_go_on() {
 }
 
 #[test]
-fn what_is_no_capture_is_refused() {
+fn files_that_are_not_captures_are_refused() {
     for content in [&b"GET / HTTP/1.1\r\n\r\n and so on and on"[..], &[0; 100], b"PK\x03\x04"] {
         let outcome = read(&[content]);
         assert!(outcome.errors[0].contains("not a capture file"), "{:?}", outcome.errors);
@@ -218,7 +218,7 @@ fn the_filter_is_counted() {
 }
 
 /// A file of each format with one byte changed: nothing panics, every frame that is counted is a packet or a discard, and at
-/// most one error is said of a file.
+/// most one error is reported for a file.
 #[test]
 fn damage_anywhere_is_accounted_for() {
     let files = [

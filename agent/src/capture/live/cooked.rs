@@ -1,12 +1,12 @@
-//! What the header of Linux cooked capture version 2 says beside the protocol.
+//! The header of Linux cooked capture version 2, apart from the protocol.
 
 /// `PACKET_OUTGOING` of linux/if_packet.h.
 const PACKET_OUTGOING: u8 = 4;
 /// linux/if_arp.h.
 const ARPHRD_ETHER: u16 = 1;
 const ARPHRD_LOOPBACK: u16 = 772;
-const SLL2_OCTETS: u32 = 20;
-const ETHERNET_OCTETS: u32 = 14;
+const SLL2_HEADER_BYTES: u32 = 20;
+const ETHERNET_HEADER_BYTES: u32 = 14;
 
 /// Of one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Cooked {
 
     /// Length of the frame as it was before the capture put its own header in place of the link layer's.
     pub(super) const fn frame_octets(self, cooked_octets: u32) -> u32 {
-        let link = if matches!(self.hardware, ARPHRD_ETHER | ARPHRD_LOOPBACK) { ETHERNET_OCTETS } else { 0 };
-        cooked_octets.saturating_sub(SLL2_OCTETS) + link
+        let link = if matches!(self.hardware, ARPHRD_ETHER | ARPHRD_LOOPBACK) { ETHERNET_HEADER_BYTES } else { 0 };
+        cooked_octets.saturating_sub(SLL2_HEADER_BYTES) + link
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Frames {
 struct Numbered {
     number: u32,
     name: Arc<str>,
-    /// Tells it from others that get its index later. None: its packets came before the kernel told of it.
+    /// Distinguishes it from others that get its index later. None: its packets arrived before the kernel reported it.
     appearance: Option<u64>,
     /// Since the last batch.
     counts: BatchCounts,
@@ -77,7 +77,7 @@ impl Frames {
         }
     }
 
-    /// When the last packet of the batch came.
+    /// When the last packet of the batch arrived.
     pub(super) fn last_ns(&self) -> Option<u64> {
         self.packets.last().map(|packet| packet.time_ns)
     }
@@ -90,7 +90,7 @@ impl Frames {
         &self.counters
     }
 
-    /// What libpcap counted since the start: packets that came, those that it dropped for want of room, and those that the
+    /// What libpcap counted since the start: packets that came, those that it dropped for lack of room, and those that the
     /// interface dropped.
     pub(super) fn count_statistics(&mut self, received: u32, dropped: u32, by_interface: u32) {
         let more = |now: u32, last: &mut u32| u64::from(now.wrapping_sub(std::mem::replace(last, now)));
@@ -181,7 +181,7 @@ fn enter(index: u32, name: Arc<str>, shared: &Shared, new: &mut Vec<Interface>) 
     Numbered { number, name, appearance, counts: BatchCounts { interface: number, ..BatchCounts::default() } }
 }
 
-/// False: it is gone.
+/// False: it has disappeared.
 fn follow(index: u32, numbered: &mut Numbered, names: &Names, new: &mut Vec<Interface>) -> bool {
     let Some((appearance, name)) = names.get(&index) else { return false };
     if numbered.appearance.is_some_and(|known| known != *appearance) {
@@ -206,7 +206,7 @@ fn time_ns(header: &PacketHeader) -> u64 {
 #[cold]
 fn interface_name(index: u32) -> Arc<str> {
     let mut buffer: [libc::c_char; libc::IF_NAMESIZE] = [0; libc::IF_NAMESIZE];
-    // SAFETY: the buffer has the IF_NAMESIZE octets that the call may write.
+    // SAFETY: the buffer has the IF_NAMESIZE bytes that the call may write.
     let found = unsafe { libc::if_indextoname(index, buffer.as_mut_ptr()) };
     if found.is_null() {
         return format!("if{index}").into();

@@ -35,7 +35,7 @@ impl Interfaces {
         for name in names {
             match &all {
                 Some((all, _)) if name == all => {}
-                Some((all, _)) => tracing::info!("interface {name} is captured once: \"{all}\" has it"),
+                Some((all, _)) => tracing::info!("interface {name} is captured once: \"{all}\" includes it"),
                 None if once.contains(name) => tracing::info!("interface {name} is named twice and captured once"),
                 None => once.push(name.clone()),
             }
@@ -47,7 +47,7 @@ impl Interfaces {
         })
     }
 
-    /// Whether these names can be meant.
+    /// Whether these names are valid together.
     ///
     /// # Errors
     /// As [`Interfaces::from_names`].
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_twice_is_meant_once() {
+    fn duplicate_names_count_once() {
         let named = |names: &[&str]| Interfaces::Named(names.iter().map(ToString::to_string).collect());
         for (names, expected) in [
             (&[][..], Interfaces::Any),

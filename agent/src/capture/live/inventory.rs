@@ -1,16 +1,16 @@
-//! Keeps the interfaces that there are as the kernel tells them.
+//! Keeps the list of interfaces, as the kernel reports them.
 
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::links::{Event, Links};
-use super::netlink::{LinkMonitor, Said};
+use super::netlink::{LinkMonitor, LinkNotice};
 
-/// How long a wait for news takes at most.
+/// The longest wait for notices.
 const MAX_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// How long the kernel's first answer is waited for.
-const MAX_LEARN: Duration = Duration::from_secs(2);
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two questions for all interfaces.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -27,14 +27,14 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
-    /// The interfaces that there are now. Where the kernel does not tell, that is logged, and none are known.
+    /// The current interfaces. Where the kernel does not report them, that is logged, and none are known.
     pub(super) fn learn() -> Self {
-        let monitor = LinkMonitor::open()
-            .inspect_err(|e| tracing::warn!("interfaces that come, go or are renamed are not followed: {e}"));
+        let monitor =
+            LinkMonitor::open().inspect_err(|e| tracing::warn!("changes of interfaces are not followed: {e}"));
         let (links, asked) = (Links::default(), Instant::now());
         let mut this = Self { monitor: monitor.ok(), links, is_complete: false, was_disturbed: false, asked };
         this.ask();
-        while this.monitor.is_some() && !this.is_complete && asked.elapsed() < MAX_LEARN {
+        while this.monitor.is_some() && !this.is_complete && asked.elapsed() < FIRST_ANSWER_TIMEOUT {
             this.wait();
             this.hear();
         }
@@ -45,7 +45,7 @@ impl Inventory {
         &self.links
     }
 
-    /// Waits for news, for a tenth of a second at most.
+    /// Waits for notices, for a tenth of a second at most.
     pub(super) fn wait(&self) {
         match &self.monitor {
             // A signal that interrupts it ends the wait early.
@@ -54,12 +54,12 @@ impl Inventory {
         }
     }
 
-    /// Takes over what the kernel said, and tells what that changed.
+    /// Applies the kernel's notices, and reports the changes.
     pub(super) fn hear(&mut self) -> Vec<Event> {
         let (mut said, mut events) = (Vec::new(), Vec::new());
         let Some(monitor) = &mut self.monitor else { return events };
         if let Err(e) = monitor.receive(&mut said) {
-            tracing::warn!("interfaces that come, go or are renamed are not followed any more: {e}");
+            tracing::warn!("changes of interfaces are not followed any more: {e}");
             self.monitor = None;
         }
         said.into_iter().for_each(|said| self.take(said, &mut events));
@@ -69,13 +69,13 @@ impl Inventory {
         events
     }
 
-    fn take(&mut self, said: Said, events: &mut Vec<Event>) {
+    fn take(&mut self, said: LinkNotice, events: &mut Vec<Event>) {
         match said {
-            Said::Lost => (self.is_complete, self.was_disturbed) = (false, true),
-            // It is not all: what was not said may be there all the same.
-            Said::All if self.was_disturbed => return,
-            Said::All => self.is_complete = true,
-            Said::Is(_) | Said::Counted(..) | Said::Gone(_) => {}
+            LinkNotice::Lost => (self.is_complete, self.was_disturbed) = (false, true),
+            // It is not all: what was not said may be there anyway.
+            LinkNotice::All if self.was_disturbed => return,
+            LinkNotice::All => self.is_complete = true,
+            LinkNotice::Is(_) | LinkNotice::Counted(..) | LinkNotice::Gone(_) => {}
         }
         self.links.take(said, events);
     }
@@ -86,7 +86,7 @@ impl Inventory {
         if let Some(monitor) = &self.monitor
             && let Err(e) = monitor.ask_for_all()
         {
-            tracing::debug!("cannot ask for the interfaces: {e}");
+            tracing::debug!("cannot list the interfaces: {e}");
         }
     }
 }
@@ -96,15 +96,15 @@ mod tests {
     use super::super::link::Link;
     use super::*;
 
-    fn is(index: u32) -> Said {
-        Said::Is(Link::unknown(index, &format!("eth{index}")))
+    fn is(index: u32) -> LinkNotice {
+        LinkNotice::Is(Link::unknown(index, &format!("eth{index}")))
     }
 
     #[test]
     fn an_answer_in_which_something_is_missing_takes_nothing_away() {
         let (links, asked) = (Links::default(), Instant::now());
         let mut inventory = Inventory { monitor: None, links, is_complete: false, was_disturbed: false, asked };
-        let mut take = |said: Vec<Said>| {
+        let mut take = |said: Vec<LinkNotice>| {
             let mut events = Vec::new();
             said.into_iter().for_each(|said| inventory.take(said, &mut events));
             let complete = inventory.is_complete;
@@ -113,9 +113,9 @@ mod tests {
             }
             (events.len(), complete)
         };
-        assert_eq!(take(vec![is(1), is(2), Said::All]), (2, true));
-        assert_eq!(take(vec![Said::Lost]), (0, false));
-        assert_eq!(take(vec![is(1), Said::Lost, Said::All]), (0, false));
-        assert_eq!(take(vec![is(1), Said::All]), (1, true), "the second one is gone");
+        assert_eq!(take(vec![is(1), is(2), LinkNotice::All]), (2, true));
+        assert_eq!(take(vec![LinkNotice::Lost]), (0, false));
+        assert_eq!(take(vec![is(1), LinkNotice::Lost, LinkNotice::All]), (0, false));
+        assert_eq!(take(vec![is(1), LinkNotice::All]), (1, true), "the second one is gone");
     }
 }

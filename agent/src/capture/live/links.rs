@@ -1,13 +1,13 @@
-//! The interfaces that there are, and what became of them.
+//! The current interfaces, and changes of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::link::Link;
-use super::netlink::Said;
+use super::netlink::LinkNotice;
 use super::shared::Names;
 
-/// What became of an interface.
+/// A change of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     Appeared(Link),
@@ -30,9 +30,9 @@ pub(super) struct Links {
 #[derive(Debug, Clone)]
 struct Known {
     link: Link,
-    /// Tells it from others that had its index before.
+    /// Distinguishes it from others that had its index before.
     appearance: u64,
-    /// Whether it was said since everything was asked for.
+    /// Whether it was listed since the list was requested.
     is_confirmed: bool,
 }
 
@@ -54,21 +54,21 @@ impl Links {
         self.known.iter().map(|(index, known)| (*index, (known.appearance, Arc::clone(&known.link.name)))).collect()
     }
 
-    /// Everything was asked for: what is not said until [`Said::All`] is gone.
+    /// The list was requested: interfaces not listed until [`LinkNotice::All`] have disappeared.
     pub(super) fn expect_all(&mut self) {
         self.known.values_mut().for_each(|known| known.is_confirmed = false);
     }
 
-    /// Takes over what was said.
-    pub(super) fn take(&mut self, said: Said, events: &mut Vec<Event>) {
+    /// Applies notices.
+    pub(super) fn take(&mut self, said: LinkNotice, events: &mut Vec<Event>) {
         match said {
-            Said::Is(link) => self.set(link, events),
-            Said::Gone(index) => events.extend(self.remove(index)),
-            Said::All => {
+            LinkNotice::Is(link) => self.set(link, events),
+            LinkNotice::Gone(index) => events.extend(self.remove(index)),
+            LinkNotice::All => {
                 let gone: Vec<u32> = self.known.values().filter(|k| !k.is_confirmed).map(|k| k.link.index).collect();
                 events.extend(gone.into_iter().filter_map(|index| self.remove(index)));
             }
-            Said::Counted(..) | Said::Lost => {}
+            LinkNotice::Counted(..) | LinkNotice::Lost => {}
         }
     }
 
@@ -102,7 +102,7 @@ mod tests {
         Link { index, name: name.into(), other_names: vec![format!("{name}-too")], is_up: true, is_loopback: false }
     }
 
-    fn events(links: &mut Links, said: impl IntoIterator<Item = Said>) -> Vec<Event> {
+    fn events(links: &mut Links, said: impl IntoIterator<Item = LinkNotice>) -> Vec<Event> {
         let mut events = Vec::new();
         said.into_iter().for_each(|said| links.take(said, &mut events));
         events
@@ -111,34 +111,45 @@ mod tests {
     #[test]
     fn an_index_that_is_taken_over_is_another_appearance_and_a_new_name_is_not() {
         let mut links = Links::default();
-        let first = events(&mut links, [Said::Is(link(7, "eth7")), Said::Is(link(7, "eth7"))]);
+        let first = events(&mut links, [LinkNotice::Is(link(7, "eth7")), LinkNotice::Is(link(7, "eth7"))]);
         assert_eq!(first, [Event::Appeared(link(7, "eth7"))]);
         let appearance =
             |links: &Links| links.names().into_values().map(|(appearance, _)| appearance).collect::<Vec<_>>();
         let before = appearance(&links);
-        let renamed = events(&mut links, [Said::Is(link(7, "lan0"))]);
+        let renamed = events(&mut links, [LinkNotice::Is(link(7, "lan0"))]);
         assert_eq!(renamed, [Event::Renamed { before: "eth7".into(), now: link(7, "lan0") }]);
         assert_eq!(appearance(&links), before);
         let down = Link { is_up: false, ..link(7, "lan0") };
-        assert_eq!(events(&mut links, [Said::Is(down), Said::Is(link(7, "lan0"))]), [Event::CameUp(link(7, "lan0"))]);
-        let taken = events(&mut links, [Said::Gone(7), Said::Gone(7), Said::Is(link(7, "eth9"))]);
+        assert_eq!(
+            events(&mut links, [LinkNotice::Is(down), LinkNotice::Is(link(7, "lan0"))]),
+            [Event::CameUp(link(7, "lan0"))]
+        );
+        let taken = events(&mut links, [LinkNotice::Gone(7), LinkNotice::Gone(7), LinkNotice::Is(link(7, "eth9"))]);
         assert_eq!(taken, [Event::Disappeared(link(7, "lan0")), Event::Appeared(link(7, "eth9"))]);
         assert_ne!(appearance(&links), before);
         assert!(links.called("eth9-too").is_some() && links.called("lan0").is_none());
     }
 
     #[test]
-    fn what_was_missed_is_made_up_for() {
+    fn missed_changes_are_recovered() {
         let mut links = Links::default();
-        events(&mut links, [Said::Is(link(1, "lo")), Said::Is(link(2, "eth0")), Said::Is(link(3, "eth1"))]);
+        events(
+            &mut links,
+            [LinkNotice::Is(link(1, "lo")), LinkNotice::Is(link(2, "eth0")), LinkNotice::Is(link(3, "eth1"))],
+        );
         links.expect_all();
-        let all = [Said::Is(link(1, "lo")), Said::Is(link(3, "wan")), Said::Is(link(4, "eth2")), Said::All];
+        let all = [
+            LinkNotice::Is(link(1, "lo")),
+            LinkNotice::Is(link(3, "wan")),
+            LinkNotice::Is(link(4, "eth2")),
+            LinkNotice::All,
+        ];
         let expected = [
             Event::Renamed { before: "eth1".into(), now: link(3, "wan") },
             Event::Appeared(link(4, "eth2")),
             Event::Disappeared(link(2, "eth0")),
         ];
         assert_eq!(events(&mut links, all), expected);
-        assert_eq!(events(&mut links, [Said::Lost]), []);
+        assert_eq!(events(&mut links, [LinkNotice::Lost]), []);
     }
 }

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::super::LinkCounts;
 use super::links::Links;
-use super::netlink::{LinkMonitor, Said};
+use super::netlink::{LinkMonitor, LinkNotice};
 
 /// Between two readings.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -122,15 +122,15 @@ impl Meter {
         said.clear();
         socket.ask_for_all().ok()?;
         let end = Instant::now() + MAX_ANSWER;
-        while !said.contains(&Said::All) && Instant::now() < end {
+        while !said.contains(&LinkNotice::All) && Instant::now() < end {
             let _ = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&POLL));
             socket.receive(&mut said).ok()?;
         }
         let counted = said.iter().filter_map(|said| match said {
-            Said::Counted(index, counts) => Some((*index, *counts)),
+            LinkNotice::Counted(index, counts) => Some((*index, *counts)),
             _ => None,
         });
-        let is_whole = said.contains(&Said::All) && !said.contains(&Said::Lost);
+        let is_whole = said.contains(&LinkNotice::All) && !said.contains(&LinkNotice::Lost);
         is_whole.then(|| counted.collect())
     }
 }
@@ -146,7 +146,7 @@ mod tests {
 
     fn links(indices: impl IntoIterator<Item = u32>) -> Links {
         let mut links = Links::default();
-        let all = indices.into_iter().map(|index| Said::Is(Link::unknown(index, &format!("eth{index}"))));
+        let all = indices.into_iter().map(|index| LinkNotice::Is(Link::unknown(index, &format!("eth{index}"))));
         all.for_each(|said| links.take(said, &mut Vec::new()));
         links
     }

@@ -40,7 +40,7 @@ const MAX_SOURCES: usize = 1024;
 /// How interfaces are captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveOptions {
-    /// Which.
+    /// Interfaces to capture on.
     pub interfaces: Interfaces,
     /// Only packets that pass (pcap-filter(7)); the kernel filters.
     pub filter: Option<String>,
@@ -50,7 +50,7 @@ pub struct LiveOptions {
     pub promiscuous: bool,
     /// Kernel buffer per interface, bytes. It is smaller where there are many interfaces.
     pub buffer_bytes: u32,
-    /// What becomes of later IP fragments.
+    /// How to handle later IP fragments.
     pub fragments: Fragments,
 }
 

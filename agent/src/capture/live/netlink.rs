@@ -1,4 +1,4 @@
-//! What the kernel says of network interfaces: rtnetlink(7).
+//! The kernel's notices about network interfaces: rtnetlink(7).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,7 +16,7 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv,
 use super::super::LinkCounts;
 use super::link::Link;
 
-/// `RTMGRP_LINK` of linux/rtnetlink.h: the group that is told of each change of an interface.
+/// `RTMGRP_LINK` of linux/rtnetlink.h: the group that is notified of each change of an interface.
 const LINK_GROUP: u32 = 1;
 /// Message types and attributes of linux/rtnetlink.h and linux/if_link.h.
 const RTM_NEWLINK: u16 = 16;
@@ -32,22 +32,22 @@ const LINK_HEADER: usize = 16;
 /// The kernel sends no longer messages unless asked to; what is longer is cut, which is noticed.
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// One thing that was said.
+/// One notice.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
-    /// The interface is so now.
+pub(super) enum LinkNotice {
+    /// The interface's current state.
     Is(Link),
     /// The interface with this index has counted so much.
     Counted(u32, LinkCounts),
-    /// The interface with this index is gone.
+    /// The interface with this index was deleted.
     Gone(u32),
-    /// Every interface that there is was said since [`LinkMonitor::ask_for_all`].
+    /// Every interface was listed since [`LinkMonitor::ask_for_all`].
     All,
     /// Something was lost or changed meanwhile: ask again.
     Lost,
 }
 
-/// A socket that is told of changes of the interfaces of the network namespace in which it was opened.
+/// A socket that is notified of changes of the interfaces of the network namespace in which it was opened.
 #[derive(Debug)]
 pub(super) struct LinkMonitor {
     socket: OwnedFd,
@@ -76,15 +76,15 @@ impl LinkMonitor {
         Ok(())
     }
 
-    /// Takes everything that was said and not taken yet; does not wait.
-    pub(super) fn receive(&mut self, said: &mut Vec<Said>) -> io::Result<()> {
+    /// Receives all pending notices; does not wait.
+    pub(super) fn receive(&mut self, said: &mut Vec<LinkNotice>) -> io::Result<()> {
         loop {
             match recv(&self.socket, self.buffer.as_mut_slice(), RecvFlags::TRUNC) {
-                Ok((length, whole)) if length < whole => said.push(Said::Lost),
+                Ok((length, whole)) if length < whole => said.push(LinkNotice::Lost),
                 Ok((length, _)) => parse(self.buffer.get(..length).unwrap_or_default(), said),
                 Err(Errno::AGAIN) => return Ok(()),
                 // More was said than the socket's buffer holds.
-                Err(Errno::NOBUFS) => said.push(Said::Lost),
+                Err(Errno::NOBUFS) => said.push(LinkNotice::Lost),
                 Err(Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
             }
@@ -99,11 +99,11 @@ impl AsFd for LinkMonitor {
 }
 
 /// Messages follow each other, each padded to four bytes.
-fn parse(mut bytes: &[u8], said: &mut Vec<Said>) {
+fn parse(mut bytes: &[u8], said: &mut Vec<LinkNotice>) {
     while let Ok(message) = NetlinkBuffer::new_checked(bytes) {
         let (length, kind) = (message.length() as usize, message.message_type());
         if message.flags() & NLM_F_DUMP_INTR != 0 {
-            said.push(Said::Lost);
+            said.push(LinkNotice::Lost);
         }
         said.extend(one(kind, message.payload()));
         said.extend(counted(kind, message.payload()));
@@ -111,23 +111,23 @@ fn parse(mut bytes: &[u8], said: &mut Vec<Said>) {
     }
 }
 
-fn one(kind: u16, payload: &[u8]) -> Option<Said> {
+fn one(kind: u16, payload: &[u8]) -> Option<LinkNotice> {
     match kind {
-        NLMSG_DONE => Some(Said::All),
-        NLMSG_ERROR => Some(Said::Lost),
-        RTM_NEWLINK => link(payload).map(Said::Is),
-        RTM_DELLINK => header(payload).map(|header| Said::Gone(header.index)),
+        NLMSG_DONE => Some(LinkNotice::All),
+        NLMSG_ERROR => Some(LinkNotice::Lost),
+        RTM_NEWLINK => link(payload).map(LinkNotice::Is),
+        RTM_DELLINK => header(payload).map(|header| LinkNotice::Gone(header.index)),
         _ => None,
     }
 }
 
-/// None: it is not the interface itself of which this is said, but its part in a bridge (family `AF_BRIDGE`).
+/// None: the notice is not about the interface itself, but about its port of a bridge (family `AF_BRIDGE`).
 fn header(payload: &[u8]) -> Option<LinkHeader> {
     let header = LinkHeader::parse(payload).ok()?;
     (u8::from(header.interface_family) == 0).then_some(header)
 }
 
-/// None where there is no name: news of wireless interfaces have none.
+/// None where there is no name: notices about wireless interfaces have none.
 fn link(payload: &[u8]) -> Option<Link> {
     let header = header(payload)?;
     let attributes = attributes(payload.get(LINK_HEADER..)?);
@@ -152,12 +152,12 @@ fn link(payload: &[u8]) -> Option<Link> {
 }
 
 /// What an interface has counted; none: this is about something else.
-fn counted(kind: u16, payload: &[u8]) -> Option<Said> {
+fn counted(kind: u16, payload: &[u8]) -> Option<LinkNotice> {
     let header = header(payload).filter(|_| kind == RTM_NEWLINK)?;
     let mut attributes = attributes(payload.get(LINK_HEADER..)?);
     let statistics = attributes.find(|attribute| attribute.kind() == IFLA_STATS64)?;
     let is_loopback = header.flags.contains(LinkFlags::Loopback);
-    Some(Said::Counted(header.index, counts(statistics.value(), is_loopback)?))
+    Some(LinkNotice::Counted(header.index, counts(statistics.value(), is_loopback)?))
 }
 
 /// The first fields of `struct rtnl_link_stats64`: packets, bytes, errors and drops, each received and then sent.
@@ -205,7 +205,7 @@ mod tests {
         message
     }
 
-    fn said(bytes: &[u8]) -> Vec<Said> {
+    fn said(bytes: &[u8]) -> Vec<LinkNotice> {
         let mut said = Vec::new();
         parse(bytes, &mut said);
         said
@@ -230,7 +230,7 @@ mod tests {
             is_up: true,
             is_loopback: false,
         };
-        assert_eq!(said(&[up, of_bridge, gone].concat()), [Said::Is(expected), Said::Gone(7)]);
+        assert_eq!(said(&[up, of_bridge, gone].concat()), [LinkNotice::Is(expected), LinkNotice::Gone(7)]);
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         let statistics: Vec<u8> = (1..=24_u64).flat_map(u64::to_ne_bytes).collect();
         let attributes = [attribute(IFLA_IFNAME, b"eth0\0"), attribute(IFLA_STATS64, &statistics)].concat();
         let counted = |flags, attributes: &[u8]| match &said(&message(RTM_NEWLINK, 0, flags, attributes))[..] {
-            [Said::Is(_), Said::Counted(7, counts)] => Some(*counts),
+            [LinkNotice::Is(_), LinkNotice::Counted(7, counts)] => Some(*counts),
             _ => None,
         };
         let both = LinkCounts { packets: 3, octets: 7, errors: 11, dropped: 15 };

@@ -12,7 +12,7 @@ pub struct SeenUntil {
 }
 
 impl SeenUntil {
-    /// What the last batch of a source says: nothing comes any more.
+    /// The value in the last batch of a source: no packets follow.
     pub(super) const ALL_NS: u64 = u64::MAX;
 
     pub(crate) fn new(sources: usize) -> Self {

@@ -61,7 +61,7 @@ impl Shared {
         }
     }
 
-    /// Takes over what became of one thread's packets: the kernel's index of its interface, its socket, and frames read.
+    /// Takes over the outcome of one thread's packets: the kernel's index of its interface, its socket, and frames read.
     pub(super) fn publish_socket(&self, thread: usize, (index, socket, read): (u32, SocketCounts, u64)) {
         lock(&self.accounts).publish(thread, index, socket, read);
     }
@@ -80,7 +80,7 @@ impl Shared {
         }
     }
 
-    /// Takes over what became of interfaces.
+    /// Takes over changes of interfaces.
     pub(super) fn publish_changes(&self, changes: &InterfaceChanges) {
         lock(&self.counters).ended.interfaces.clone_from(changes);
     }

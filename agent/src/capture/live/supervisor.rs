@@ -1,4 +1,4 @@
-//! The thread that opens interfaces as they come, and says what became of them.
+//! The thread that opens interfaces as they appear, and logs their changes.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) struct Supervisor {
     running: Vec<Option<Running>>,
     /// Interfaces that are there and were opened, by index, as they were then: they are captured under any name.
     opened: BTreeMap<u32, Link>,
-    /// What cannot be captured at present, by index.
+    /// Interfaces that cannot be captured at present, by index.
     failing: BTreeMap<u32, Failing>,
     /// Names of interfaces for which there is no room.
     left_out: Vec<String>,
@@ -47,7 +47,7 @@ pub(super) struct Supervisor {
 /// A packet thread.
 struct Running {
     target: Target,
-    /// Tells the thread that its interface is gone.
+    /// Signals the thread that its interface has disappeared.
     is_gone: Arc<AtomicBool>,
     thread: JoinHandle<Ended>,
 }
@@ -115,7 +115,7 @@ impl Supervisor {
             let known = self.inventory.links().called(name).cloned();
             let link = known.unwrap_or_else(|| Link::unknown(interface_index(name), name));
             match links.iter().find(|other| other.index == link.index && link.index != 0) {
-                Some(other) => tracing::info!("interface {name} is {} and captured once", other.name),
+                Some(other) => tracing::info!("interface {name} is the same as {} and is captured once", other.name),
                 None => links.push(link),
             }
         }
@@ -158,7 +158,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Until it is asked to stop.
+    /// Runs until it is stopped.
     pub(super) fn run(mut self) {
         Role::Interfaces.enter_or_warn();
         while !self.shared.is_stopping() {
@@ -184,7 +184,7 @@ impl Supervisor {
         }
     }
 
-    /// Logs and counts what became of an interface.
+    /// Logs and counts a change of an interface.
     fn note(&mut self, event: &Event) {
         match event {
             Event::Appeared(link) if self.concerns(link) => {
@@ -201,7 +201,7 @@ impl Supervisor {
             Event::CameUp(link) => drop(self.failing.remove(&link.index)),
             Event::Renamed { now, before } if self.concerns(now) => {
                 self.changes.renamed += 1;
-                tracing::info!("interface {before} is called {} now, also in records from now on", now.name);
+                tracing::info!("interface {before} was renamed to {}; records have the new name from now on", now.name);
             }
             _ => {}
         }
@@ -218,7 +218,7 @@ impl Supervisor {
         running.filter(move |running| running.target.index() == index && !running.is_gone())
     }
 
-    /// Takes leave of the threads that have ended.
+    /// Removes the threads that have ended.
     fn reap(&mut self) {
         for (source, place) in self.running.iter_mut().enumerate() {
             let Some(running) = place.take_if(|running| running.thread.is_finished()) else { continue };
@@ -296,7 +296,7 @@ impl Supervisor {
         let room = MAX_SOURCES.saturating_sub(self.running.iter().flatten().count());
         let left_out = wanted.split_off(room.min(wanted.len()));
         if self.left_out.is_empty() && !left_out.is_empty() {
-            tracing::warn!("{MAX_SOURCES} interfaces are captured, more are not; \"-i any\" captures all of them");
+            tracing::warn!("only {MAX_SOURCES} interfaces are captured; \"-i any\" captures all of them");
         }
         self.left_out = left_out.iter().map(|target| target.name().to_owned()).collect();
         wanted

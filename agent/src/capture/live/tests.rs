@@ -91,7 +91,7 @@ fn a_packet_over_loopback_is_counted_once() {
         let (packets, counters) = live.end();
         assert_eq!(packets, only("lo", 2 * SENT), "{interfaces:?}");
         assert_eq!((counters.packets, counters.kernel_drops), (2 * SENT, 0), "{interfaces:?}");
-        // Ethernet, IPv4 or IPv6, UDP and seven octets, whichever way it was captured.
+        // Ethernet, IPv4 or IPv6, UDP and seven bytes, whichever way it was captured.
         assert_eq!(counters.frame_octets, SENT * (14 + 20 + 8 + 7) + SENT * (14 + 40 + 8 + 7), "{interfaces:?}");
     }
 }
@@ -145,9 +145,9 @@ impl Live {
 }
 
 /// Another network namespace, in which the far ends of interfaces are. It is gone when dropped.
-struct Far(Child);
+struct FarNamespace(Child);
 
-impl Far {
+impl FarNamespace {
     fn new() -> Self {
         let mut child = Command::new("unshare").args(["-n", "sleep", "600"]).spawn().unwrap();
         let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
@@ -175,7 +175,7 @@ impl Far {
     }
 }
 
-impl Drop for Far {
+impl Drop for FarNamespace {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -218,7 +218,7 @@ fn packets_are_counted_once_however_an_interface_is_named() {
     if !isolated("capture/once") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     far.up("pf0", 70, "192.0.2.1");
     ip("link property add dev pf0 altname a-name-that-is-longer-than-fifteen-bytes");
     ip("link property add dev pf0 altname pf-too");
@@ -242,11 +242,11 @@ fn packets_are_counted_once_however_an_interface_is_named() {
 }
 
 #[test]
-fn one_that_is_made_again_is_captured_again() {
+fn a_recreated_interface_is_captured_again() {
     if !isolated("capture/again") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     far.up("pf0", 70, "192.0.2.1");
     let live = start(named(&["pf0"]));
     send_out("192.0.2.1");
@@ -264,11 +264,11 @@ fn one_that_is_made_again_is_captured_again() {
 }
 
 #[test]
-fn one_that_is_renamed_has_its_new_name_from_then_on() {
+fn a_renamed_interface_has_its_new_name_from_then_on() {
     if !isolated("capture/renamed") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     for interfaces in [named(&["pf0"]), named(&["any"]), named(&["all"])] {
         far.up("pf0", 70, "192.0.2.1");
         let live = start(interfaces.clone());
@@ -292,11 +292,11 @@ fn one_that_is_renamed_has_its_new_name_from_then_on() {
 }
 
 #[test]
-fn one_that_is_renamed_while_it_is_up_has_its_new_name_too() {
+fn an_interface_renamed_while_up_has_its_new_name_too() {
     if !isolated("capture/renamed-up") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     for interfaces in [named(&["pf0"]), named(&["any"]), named(&["all"])] {
         far.up("pf0", 70, "192.0.2.1");
         let live = start(interfaces.clone());
@@ -319,7 +319,7 @@ fn an_index_that_is_taken_over_is_of_another_interface() {
     if !isolated("capture/taken-over") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     for (interfaces, second) in [(named(&["any"]), SENT), (named(&["all"]), SENT), (named(&["pf0"]), 0)] {
         far.up("pf0", 70, "192.0.2.1");
         let live = start(interfaces.clone());
@@ -350,7 +350,7 @@ fn all_captures_those_that_come_up_later() {
     if !isolated("capture/all-later") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     let live = start(named(&["all"]));
     far.up("pf0", 70, "192.0.2.1");
     far.down("pf1", 71);
@@ -391,7 +391,7 @@ fn a_bridge_port_that_leaves_its_bridge_is_not_gone() {
     if !isolated("capture/bridge") {
         return;
     }
-    let far = Far::new();
+    let far = FarNamespace::new();
     far.up("pf0", 70, "192.0.2.1");
     let live = start(named(&["pf0"]));
     ip("link add br0 type bridge");
@@ -425,7 +425,7 @@ fn threads_that_read_packets_hold_no_capability() {
 }
 
 #[test]
-fn what_cannot_be_opened_is_said() {
+fn a_capture_that_cannot_start_gives_the_reason() {
     let (sender, _batches) = crossbeam_channel::bounded(1);
     let start = |interface: &str, filter: Option<&str>| {
         let interfaces = Interfaces::Named(vec![interface.to_owned()]);

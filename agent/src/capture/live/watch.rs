@@ -15,17 +15,17 @@ use super::{PacketBatch, SeenUntil, Shared};
 use crate::clock::wall_ns;
 use crate::privileges::Role;
 
-/// How long the thread sleeps at most before it looks whether it shall stop.
+/// How often the thread checks whether it should stop.
 const POLL_MS: i32 = 100;
-/// Packets that the kernel had so long ago have come: it hands over a block of its buffer after the read timeout, and
+/// How late the kernel may hand over a packet: it hands over a block of its buffer after the read timeout, and
 /// may be late by as much.
-const HANDED_OVER_NS: u64 = 2 * READ_TIMEOUT_MS as u64 * 1_000_000;
-/// How long what is left in the kernel's buffer is read at the end. More comes all the time where there is much traffic.
+const MAX_HANDOVER_DELAY_NS: u64 = 2 * READ_TIMEOUT_MS as u64 * 1_000_000;
+/// How long the kernel's buffer is drained at the end. Under load more packets arrive all the time.
 const MAX_DRAIN: Duration = Duration::from_secs(1);
 /// How often the kernel is asked what it dropped.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads one interface until it is told to stop, the interface is gone or fails, or nobody listens.
+/// Reads one interface until it is stopped, the interface disappears or fails, or the receiver is dropped.
 pub(super) struct Watch {
     /// The kernel's index, 0: `any`.
     index: u32,
@@ -41,14 +41,14 @@ pub(super) struct Watch {
 /// Why a thread ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// It was told to, or nobody listens.
+    /// It was stopped, or the receiver was dropped.
     Asked,
     /// The interface cannot be read any more: it is down, gone, or something else is wrong.
     Failed(String),
 }
 
 /// Whether the thread goes on.
-enum Next {
+enum LoopStep {
     Go,
     End(Ended),
 }
@@ -81,7 +81,7 @@ impl Watch {
             if self.is_to_end() {
                 break Ended::Asked;
             }
-            if let Next::End(ended) = self.round() {
+            if let LoopStep::End(ended) = self.round() {
                 break ended;
             }
         };
@@ -91,14 +91,14 @@ impl Watch {
         ended
     }
 
-    /// Sends what is left in the kernel's buffer, which came before the end.
+    /// Sends the packets left in the kernel's buffer, which arrived before the end.
     fn drain(&mut self) {
-        std::thread::sleep(Duration::from_nanos(HANDED_OVER_NS));
+        std::thread::sleep(Duration::from_nanos(MAX_HANDOVER_DELAY_NS));
         let end = Instant::now() + MAX_DRAIN;
         while Instant::now() < end {
             let next = self.read();
             let Some(last_ns) = self.frames.last_ns() else { break };
-            if matches!(self.send(last_ns), Next::End(_)) || matches!(next, Next::End(_)) {
+            if matches!(self.send(last_ns), LoopStep::End(_)) || matches!(next, LoopStep::End(_)) {
                 break;
             }
         }
@@ -109,19 +109,19 @@ impl Watch {
     }
 
     /// Waits for packets and hands them on.
-    fn round(&mut self) -> Next {
+    fn round(&mut self) -> LoopStep {
         let begun_ns = wall_ns();
         self.wait();
         self.frames.follow_names();
         let read = self.read();
-        let seen_until_ns = self.frames.seen_until_ns(begun_ns.saturating_sub(HANDED_OVER_NS));
-        if let Next::End(ended) = self.send(seen_until_ns) {
-            return Next::End(ended);
+        let seen_until_ns = self.frames.seen_until_ns(begun_ns.saturating_sub(MAX_HANDOVER_DELAY_NS));
+        if let LoopStep::End(ended) = self.send(seen_until_ns) {
+            return LoopStep::End(ended);
         }
         if self.last_statistics.elapsed() >= STATISTICS_INTERVAL {
             self.statistics();
             if !self.is_bound() {
-                return Next::End(Ended::Failed("it is gone".to_owned()));
+                return LoopStep::End(Ended::Failed("it is gone".to_owned()));
             }
         }
         self.shared.publish(self.thread, self.frames.counters());
@@ -140,22 +140,22 @@ impl Watch {
     }
 
     /// Decodes what the kernel has, at most one batch.
-    fn read(&mut self) -> Next {
+    fn read(&mut self) -> LoopStep {
         while self.frames.has_room() {
             match self.capture.next_packet() {
                 Ok(packet) => self.frames.take(packet.header, packet.data),
                 Err(pcap::Error::TimeoutExpired) => break,
-                Err(error) => return Next::End(Ended::Failed(error.to_string())),
+                Err(error) => return LoopStep::End(Ended::Failed(error.to_string())),
             }
         }
-        Next::Go
+        LoopStep::Go
     }
 
     /// Waits where the channel is full: then the kernel's buffer fills, and the kernel counts what it drops.
-    fn send(&mut self, seen_until_ns: u64) -> Next {
+    fn send(&mut self, seen_until_ns: u64) -> LoopStep {
         match self.batches.send(self.frames.take_batch(self.thread, seen_until_ns)) {
-            Ok(()) => Next::Go,
-            Err(_) => Next::End(Ended::Asked),
+            Ok(()) => LoopStep::Go,
+            Err(_) => LoopStep::End(Ended::Asked),
         }
     }
 

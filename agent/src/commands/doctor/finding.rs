@@ -1,4 +1,4 @@
-//! One thing that was looked at, and how findings are printed.
+//! One finding, and how findings are printed.
 
 use crate::failure::one_line;
 use crate::figures::wrapped;
@@ -9,7 +9,7 @@ use crate::printable::{clean_line, width};
 pub(super) enum Verdict {
     /// As it should be.
     Fine,
-    /// It works, and something is lost.
+    /// It works, but some data is missing.
     Less,
     /// It will not work.
     Fails,
@@ -25,7 +25,7 @@ impl Verdict {
     }
 }
 
-/// One line of the report, and what hangs below it.
+/// One line of the report, with details below it.
 #[derive(Debug, Clone)]
 pub(super) struct Finding {
     pub(super) verdict: Verdict,

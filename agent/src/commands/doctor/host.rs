@@ -1,4 +1,4 @@
-//! The kernel and what it allows.
+//! The kernel and what it supports.
 
 use std::fs;
 use std::path::Path;
@@ -43,8 +43,10 @@ fn kernel() -> Finding {
 fn btf() -> Finding {
     match fs::metadata(BTF) {
         Ok(_) => Finding::new(Verdict::Fine, "BTF", BTF),
-        Err(e) => Finding::new(Verdict::Less, "BTF", &format!("{BTF}: {e}"))
-            .with("lost", "eBPF, which finds struct members with it; a kernel built with CONFIG_DEBUG_INFO_BTF has it"),
+        Err(e) => Finding::new(Verdict::Less, "BTF", &format!("{BTF}: {e}")).with(
+            "lost",
+            "eBPF, which needs BTF for the offsets of struct members; use a kernel built with CONFIG_DEBUG_INFO_BTF",
+        ),
     }
 }
 
@@ -60,13 +62,13 @@ const CAPABILITIES: [(&str, &str); 5] = [
 fn capabilities() -> Finding {
     let missing = privileges::missing(&CAPABILITIES.map(|(name, _)| name)).unwrap_or_default();
     if missing.is_empty() {
-        return Finding::new(Verdict::Fine, "capabilities", "all that are needed");
+        return Finding::new(Verdict::Fine, "capabilities", "all needed ones are present");
     }
     let lost = CAPABILITIES.iter().filter(|(name, _)| missing.contains(name));
     let lost: Vec<_> = lost.map(|(name, what)| format!("{what} ({name})")).collect();
     Finding::new(Verdict::Less, "capabilities", &format!("missing {}", missing.join(", ")))
         .with("lost", &lost.join(", "))
-        .with("remedy", "run as root, or give them to the service (deploy/systemd/pidflow.service)")
+        .with("remedy", "run as root, or grant them to the service (deploy/systemd/pidflow.service)")
 }
 
 fn lockdown() -> Finding {
@@ -74,9 +76,8 @@ fn lockdown() -> Finding {
     let mode = state.split(['[', ']']).nth(1).unwrap_or("none").to_owned();
     match mode.as_str() {
         "none" => Finding::new(Verdict::Fine, "lockdown", "none"),
-        _ => {
-            Finding::new(Verdict::Less, "lockdown", &mode).with("lost", "kernel functions as hooks; tracepoints remain")
-        }
+        _ => Finding::new(Verdict::Less, "lockdown", &mode)
+            .with("lost", "hooks on kernel functions; tracepoints still work"),
     }
 }
 
@@ -90,7 +91,7 @@ fn tracefs() -> Finding {
     match mounted("tracefs") {
         Some(path) => Finding::new(Verdict::Fine, "tracefs", &path),
         None => Finding::new(Verdict::Fine, "tracefs", "not mounted")
-            .with("note", "only system call tracepoints need it: mount -t tracefs tracefs /sys/kernel/tracing"),
+            .with("note", "needed by system call tracepoints only: mount -t tracefs tracefs /sys/kernel/tracing"),
     }
 }
 
@@ -99,9 +100,9 @@ fn delay_accounting() -> Finding {
     match read(DELAY_ACCOUNTING).as_deref() {
         Some("1") => Finding::new(Verdict::Fine, what, "on"),
         Some(_) => Finding::new(Verdict::Less, what, "off")
-            .with("lost", "iowait of processes")
+            .with("lost", "I/O wait of processes")
             .with("remedy", "run with --delay-accounting on, or sysctl kernel.task_delayacct=1"),
-        None => Finding::new(Verdict::Less, what, "not in this kernel").with("lost", "iowait of processes"),
+        None => Finding::new(Verdict::Less, what, "not supported by this kernel").with("lost", "I/O wait of processes"),
     }
 }
 
@@ -109,7 +110,7 @@ fn cgroup() -> Finding {
     match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
         true => Finding::new(Verdict::Fine, "cgroup", "version 2"),
         false => Finding::new(Verdict::Fine, "cgroup", "version 1 or none")
-            .with("note", "container ids come from /proc/PID/cgroup all the same"),
+            .with("note", "container ids are read from /proc/PID/cgroup"),
     }
 }
 
@@ -119,6 +120,6 @@ fn pods(folder: &Path) -> Finding {
     match fs::read_dir(folder) {
         Ok(_) => Finding::new(Verdict::Fine, what, &format!("named by {}", folder.display())),
         Err(e) => Finding::new(Verdict::Fine, what, &format!("{}: {e}", folder.display()))
-            .with("note", "containers are known by their ids alone"),
+            .with("note", "containers have ids but no pod names"),
     }
 }

@@ -1,4 +1,4 @@
-//! `pidflow doctor`: what this host allows, and what is lost by what it does not.
+//! `pidflow doctor`: what this host supports, and what data is missing without it.
 
 mod finding;
 mod host;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::probes::{self, HookReport};
 use finding::{Finding, Verdict, render};
 
-/// Looks, prints, and fails when `pidflow run` would.
+/// Checks, prints the report, and fails when `pidflow run` would.
 pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let backend = args.probes.backend.unwrap_or(Backend::Auto);
     let sections = [
@@ -27,9 +27,9 @@ pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let fails = all().any(|f| f.verdict == Verdict::Fails);
     let mut out = render(&sections);
     out += match (fails, all().any(|f| f.verdict == Verdict::Less)) {
-        (true, _) => "\nVerdict: pidflow run will fail here; mend what FAILS above.\n",
-        (_, true) => "\nVerdict: pidflow run works here, with the losses named above.\n",
-        _ => "\nVerdict: pidflow run works here, in full.\n",
+        (true, _) => "\nVerdict: pidflow run will fail here; correct the findings marked FAILS above.\n",
+        (_, true) => "\nVerdict: pidflow run works here, without the data named above as lost.\n",
+        _ => "\nVerdict: pidflow run works here without restrictions.\n",
     };
     print(out.as_bytes())?;
     Ok(if fails { ExitCode::from(1) } else { ExitCode::SUCCESS })

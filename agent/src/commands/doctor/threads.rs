@@ -13,7 +13,7 @@ fn landlock() -> Finding {
         Some(version) => Finding::new(Verdict::Fine, "Landlock", &format!("version {version}")),
         None => Finding::new(Verdict::Fine, "Landlock", "not available").with(
             "note",
-            "threads may open whatever the agent's user may; kernels since 5.13 with lsm=landlock restrict",
+            "threads may open all files that the agent's user may open; kernels from 5.13 with lsm=landlock restrict this",
         ),
     }
 }

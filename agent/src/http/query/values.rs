@@ -71,7 +71,7 @@ pub(in crate::http) struct Limit(usize);
 impl Limit {
     /// What was asked for, or the usual.
     pub(in crate::http) fn or_usual(asked: Option<Self>) -> usize {
-        asked.map_or(limits::USUAL_PAGE, |limit| limit.0)
+        asked.map_or(limits::DEFAULT_PAGE_ENTRIES, |limit| limit.0)
     }
 }
 
@@ -79,8 +79,8 @@ impl TryFrom<String> for Limit {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let limit = digits(&text).filter(|n| (1..=limits::PAGE).contains(n));
-        limit.map(Self).ok_or_else(|| is_not(&text, &format!("a number of entries, 1 to {}", limits::PAGE)))
+        let limit = digits(&text).filter(|n| (1..=limits::MAX_PAGE_ENTRIES).contains(n));
+        limit.map(Self).ok_or_else(|| is_not(&text, &format!("a number of entries, 1 to {}", limits::MAX_PAGE_ENTRIES)))
     }
 }
 
@@ -128,6 +128,6 @@ schemas! {
     Pid: integer(0, u32::MAX as usize);
     Port: integer(0, u16::MAX.into());
     Address: OneOfBuilder::new().item(text(Some(KnownFormat::Ipv4))).item(text(Some(KnownFormat::Ipv6)));
-    Limit: integer(1, limits::PAGE);
+    Limit: integer(1, limits::MAX_PAGE_ENTRIES);
     AtCursor: text(None).pattern(Some(cursor::PATTERN));
 }

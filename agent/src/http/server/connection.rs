@@ -21,7 +21,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::super::budget::{Budget, thread_time};
 use super::super::client::Client;
-use super::super::counts::Cut;
+use super::super::counts::CloseReason;
 use super::super::limits;
 use super::Server;
 use super::body::Guarded;
@@ -64,13 +64,13 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     let pages = Pages { routes, client, has_asked: AtomicBool::new(false), progress: progress.clone() };
     let stream = TokioIo::new(Watched::new(stream, progress.clone()));
     let mut http = http1::Builder::new();
-    http.header_read_timeout(None).max_buf_size(limits::HEAD);
+    http.header_read_timeout(None).max_buf_size(limits::MAX_HEAD_BYTES);
     let mut connection = http.serve_connection(stream, pages);
     let served = in_time(pin!(metered(&mut connection, &server.budget, client.group())), &progress).await;
     match served {
         Ok(Ok(())) => {}
         Ok(Err(e)) if e.is_parse() => {
-            counts.cut(Cut::Malformed);
+            counts.cut(CloseReason::Malformed);
             // Hyper answers everything else that is malformed.
             if e.is_parse_version_h2() {
                 let line = "this is HTTP/1.1, and no HTTP/2";
@@ -80,10 +80,10 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
         // The client went away.
         Ok(Err(_)) => {}
         Err(Phase::Idle) => {}
-        Err(Phase::Answering(_)) => counts.cut(Cut::SlowReader),
+        Err(Phase::Answering(_)) => counts.cut(CloseReason::SlowReader),
         Err(Phase::Arriving) => {
-            counts.cut(Cut::SlowRequest);
-            let line = format!("the request did not arrive in {} s", limits::ARRIVAL.as_secs());
+            counts.cut(CloseReason::SlowRequest);
+            let line = format!("the request did not arrive in {} s", limits::REQUEST_TIMEOUT.as_secs());
             refuse(connection.into_parts().io.into_inner(), "408 Request Timeout", &line).await;
         }
     }

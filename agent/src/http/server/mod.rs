@@ -1,6 +1,6 @@
 //! A listener: few connections, each within its limits, so that slow clients cost little.
 //!
-//! A connection is held in one of two rooms: until something arrives on it in a large one, where it costs a descriptor and
+//! A connection is in one of two sets of slots: until something arrives on it in a large one, where it costs a descriptor and
 //! nothing else, and then in a small one. So a client that only connects, however often, displaces what is as silent as
 //! itself, and one that asks is answered.
 
@@ -23,13 +23,13 @@ use tokio_rustls::TlsAcceptor;
 
 use super::budget::Budget;
 use super::client::{Client, group};
-use super::counts::{Counts, Cut};
+use super::counts::{CloseReason, Counts};
 use super::limits;
 use progress::Progress;
-use room::{Held, Room};
+use room::{ConnectionSlot, ConnectionSlots};
 
-/// After `accept` failed for want of something (descriptors, memory).
-const PAUSE: Duration = Duration::from_millis(100);
+/// Pause after `accept` failed for lack of descriptors or memory.
+const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// What every connection of a listener is served with.
 #[derive(Clone)]
@@ -38,18 +38,24 @@ pub(super) struct Server {
     tls: Option<TlsAcceptor>,
     budget: Budget,
     counts: Arc<Counts>,
-    asking: Arc<Mutex<Room>>,
+    asking: Arc<Mutex<ConnectionSlots>>,
 }
 
 impl Server {
     /// Over these pages; without an acceptor plain HTTP.
     pub(super) fn new(routes: Router, tls: Option<TlsAcceptor>, budget: Budget, counts: Arc<Counts>) -> Self {
-        Self { routes, tls, budget, counts, asking: Arc::new(Mutex::new(Room::new(limits::CONNECTIONS))) }
+        Self {
+            routes,
+            tls,
+            budget,
+            counts,
+            asking: Arc::new(Mutex::new(ConnectionSlots::new(limits::MAX_CONNECTIONS))),
+        }
     }
 
     /// Serves until the program ends.
     pub(super) async fn run(self, listener: TcpListener) {
-        let mut silent = Room::new(silent_places());
+        let mut silent = ConnectionSlots::new(silent_places());
         loop {
             let Some((stream, address)) = accept(&listener).await else { continue };
             if silent.is_full() {
@@ -61,22 +67,22 @@ impl Server {
             let listening = self.clone().listen(stream, address, progress.clone(), Arc::clone(&handle));
             let task = tokio::spawn(listening).abort_handle();
             let _ = handle.set(task.clone());
-            self.displaced(silent.admit(Held { client: group(address.ip()), progress, task }));
+            self.displaced(silent.admit(ConnectionSlot { client: group(address.ip()), progress, task }));
         }
     }
 
     fn displaced(&self, count: usize) {
-        (0..count).for_each(|_| self.counts.cut(Cut::Displaced));
+        (0..count).for_each(|_| self.counts.cut(CloseReason::Displaced));
     }
 
-    fn asking(&self) -> MutexGuard<'_, Room> {
+    fn asking(&self) -> MutexGuard<'_, ConnectionSlots> {
         self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the first byte, and then serves at once: a request that is there as a whole is answered before another
     /// connection can displace this one.
     async fn listen(self, stream: TcpStream, address: SocketAddr, silent: Progress, task: Arc<OnceLock<AbortHandle>>) {
-        let arrived = timeout(limits::IDLE, stream.peek(&mut [0])).await;
+        let arrived = timeout(limits::IDLE_TIMEOUT, stream.peek(&mut [0])).await;
         if !matches!(arrived, Ok(Ok(1))) {
             return;
         }
@@ -86,7 +92,7 @@ impl Server {
         let (client, progress) = (Client::new(address, local), Progress::new());
         let Some(task) = task.get().cloned() else { return };
         silent.leave();
-        let closed = self.asking().admit(Held { client: client.group(), progress: progress.clone(), task });
+        let closed = self.asking().admit(ConnectionSlot { client: client.group(), progress: progress.clone(), task });
         self.displaced(closed);
         self.serve(stream, client, progress).await;
     }
@@ -99,12 +105,12 @@ impl Server {
         let wait = self.budget.wait(client.group(), Instant::now());
         tokio::time::sleep(wait.min(limits::MAX_DELAY)).await;
         let handshake = connection::metered(tls.accept(stream), &self.budget, client.group());
-        match timeout(limits::ARRIVAL, handshake).await {
+        match timeout(limits::REQUEST_TIMEOUT, handshake).await {
             Ok(Ok(stream)) => {
                 client.has_certificate = stream.get_ref().1.peer_certificates().is_some_and(|c| !c.is_empty());
                 connection::serve(stream, &self, client, progress).await;
             }
-            Ok(Err(_)) | Err(_) => self.counts.cut(Cut::Handshake),
+            Ok(Err(_)) | Err(_) => self.counts.cut(CloseReason::Handshake),
         }
     }
 }
@@ -112,7 +118,7 @@ impl Server {
 /// Places for silent connections: no more than a quarter of the files that this process may open, because others need some.
 fn silent_places() -> usize {
     let files = getrlimit(Resource::Nofile).current.and_then(|n| usize::try_from(n).ok());
-    files.map_or(limits::SILENT_CONNECTIONS, |n| (n / 4).clamp(1, limits::SILENT_CONNECTIONS))
+    files.map_or(limits::MAX_SILENT_CONNECTIONS, |n| (n / 4).clamp(1, limits::MAX_SILENT_CONNECTIONS))
 }
 
 /// A connection; none: it is gone already, or there is no place for it. Whatever is done here is done for every connection
@@ -122,7 +128,7 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
         Ok(accepted) => Some(accepted),
         Err(e) => {
             tracing::debug!("cannot accept an HTTP connection: {e}");
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(ACCEPT_RETRY_PAUSE).await;
             None
         }
     }

@@ -70,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// The connection has left the room in which it has this progress.
+    /// The connection has left its slot.
     pub(super) fn leave(&self) {
         self.lock().has_left = true;
     }
@@ -102,9 +102,9 @@ impl Progress {
         let state = *self.lock();
         state.since
             + match state.phase {
-                Phase::Idle => limits::IDLE,
-                Phase::Arriving => limits::ARRIVAL,
-                Phase::Answering(_) => limits::ANSWER,
+                Phase::Idle => limits::IDLE_TIMEOUT,
+                Phase::Arriving => limits::REQUEST_TIMEOUT,
+                Phase::Answering(_) => limits::ANSWER_TIMEOUT,
             }
     }
 }

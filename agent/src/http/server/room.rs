@@ -1,4 +1,4 @@
-//! Connections that are held at once, and which of them go when there are too many.
+//! Slots of concurrent connections, and which of them are closed when there are too many.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use super::progress::{Phase, Progress};
 
-/// An answer that is being taken counts as so many times younger than what is idle or arrives slowly.
-const ANSWERING: u32 = 64;
+/// When choosing a connection to close, the idle time of one that is reading an answer is divided by this.
+const ANSWERING_WEIGHT: u32 = 64;
 
 /// One connection.
-pub(super) struct Held {
-    /// What limits per client go by.
+pub(super) struct ConnectionSlot {
+    /// The client, for limits per client.
     pub(super) client: IpAddr,
     /// How far it is.
     pub(super) progress: Progress,
@@ -22,14 +22,14 @@ pub(super) struct Held {
     pub(super) task: AbortHandle,
 }
 
-/// A bounded number of connections. Where there is no place left, whoever has most loses those on which nothing has happened
+/// A bounded number of connections. When it is reached, the client with the most loses those on which nothing has happened
 /// for longest: no client can take the places of another, and slow connections cannot take those of quick ones.
-pub(super) struct Room {
+pub(super) struct ConnectionSlots {
     places: usize,
-    held: Vec<Held>,
+    held: Vec<ConnectionSlot>,
 }
 
-impl Room {
+impl ConnectionSlots {
     /// Empty.
     pub(super) const fn new(places: usize) -> Self {
         Self { places, held: Vec::new() }
@@ -44,7 +44,7 @@ impl Room {
     }
 
     /// Takes one in, and returns how many others were closed for it: an eighth at once, because choosing looks at all.
-    pub(super) fn admit(&mut self, held: Held) -> usize {
+    pub(super) fn admit(&mut self, held: ConnectionSlot) -> usize {
         let closed = if self.is_full() { self.close(self.places.div_ceil(8)) } else { 0 };
         self.held.push(held);
         closed
@@ -66,10 +66,10 @@ impl Room {
     /// decided.
     fn ranked(&self) -> Vec<((usize, Duration), usize)> {
         let now = Instant::now();
-        let state = |(place, h): (usize, &Held)| {
+        let state = |(place, h): (usize, &ConnectionSlot)| {
             let (phase, since) = h.progress.state();
             let age = now.saturating_duration_since(since);
-            (if matches!(phase, Phase::Answering(_)) { age / ANSWERING } else { age }, age, place)
+            (if matches!(phase, Phase::Answering(_)) { age / ANSWERING_WEIGHT } else { age }, age, place)
         };
         let mut by_right: Vec<_> = self.held.iter().enumerate().map(state).collect();
         by_right.sort_unstable();
@@ -87,18 +87,18 @@ impl Room {
 mod tests {
     use super::*;
 
-    fn held(client: u8) -> Held {
+    fn held(client: u8) -> ConnectionSlot {
         let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
-        Held { client: [192, 0, 2, client].into(), progress: Progress::new(), task }
+        ConnectionSlot { client: [192, 0, 2, client].into(), progress: Progress::new(), task }
     }
 
-    fn clients(room: &Room) -> Vec<usize> {
+    fn clients(room: &ConnectionSlots) -> Vec<usize> {
         (0..4).map(|n| room.held.iter().filter(|h| h.client == IpAddr::from([192, 0, 2, n])).count()).collect()
     }
 
     #[tokio::test]
-    async fn whoever_has_most_makes_room_and_loses_the_oldest() {
-        let mut room = Room::new(16);
+    async fn the_client_with_most_connections_loses_the_oldest() {
+        let mut room = ConnectionSlots::new(16);
         room.admit(held(1));
         room.admit(held(2));
         for n in 0..14 {
@@ -117,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_answered_stays_before_who_is_idle() {
-        let mut room = Room::new(8);
+        let mut room = ConnectionSlots::new(8);
         let reader = held(1);
         reader.progress.arrived();
         let answering = reader.progress.clone();
@@ -140,8 +140,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_has_ended_leaves_its_place() {
-        let mut room = Room::new(4);
+    async fn ended_connections_free_their_slots() {
+        let mut room = ConnectionSlots::new(4);
         (0..4).for_each(|_| _ = room.admit(held(1)));
         room.held.iter().for_each(|h| h.task.abort());
         tokio::task::yield_now().await;

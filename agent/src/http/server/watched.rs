@@ -1,4 +1,4 @@
-//! A stream that tells its connection's progress what goes through it.
+//! A stream that reports its reads and writes to its connection's progress.
 
 use std::io;
 use std::pin::Pin;

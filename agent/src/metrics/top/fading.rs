@@ -3,7 +3,7 @@
 /// Seconds in which the weight of old traffic halves when keys compete for a series.
 const HALF_LIFE_S: f64 = 120.0;
 /// Half-lives that new weights may be raised by, so that they stay finite: 17 hours, and [`Fading::rebase`] comes sooner.
-const MOST: f64 = 512.0;
+const MAX_HALF_LIVES: f64 = 512.0;
 
 /// Instead of all old weights fading, new ones are raised (Cormode et al., "Forward Decay", 2009): so two weights are
 /// in the same order at any time, and none is touched but those that grow.
@@ -24,7 +24,7 @@ impl Fading {
     pub(super) fn gain(&mut self, now_s: u64) -> f64 {
         if self.now_s != now_s {
             self.now_s = now_s;
-            self.gain = (now_s.saturating_sub(self.base_s) as f64 / HALF_LIFE_S).min(MOST).exp2();
+            self.gain = (now_s.saturating_sub(self.base_s) as f64 / HALF_LIFE_S).min(MAX_HALF_LIVES).exp2();
         }
         self.gain
     }

@@ -20,7 +20,7 @@ pub(super) fn mask<'a>(arguments: &[&'a str], depth: usize) -> Vec<Cow<'a, str>>
 
 /// What the next argument is the value of.
 #[derive(Debug, Clone, Copy)]
-enum Owed {
+enum ExpectedValue {
     /// An option of that name.
     Named(Secrecy),
     /// An option, or a word, of that program.
@@ -61,7 +61,7 @@ struct Walk<'s, 'a> {
     context: Context,
     depth: usize,
     program: Option<Program>,
-    owed: Option<Owed>,
+    owed: Option<ExpectedValue>,
     before: &'a str,
     /// Arguments of the program so far that are no options.
     words: usize,
@@ -106,12 +106,12 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
         match self.flag(argument) {
             Some(Flag::Next(holds)) => {
-                self.owed = Some(Owed::Known(holds));
+                self.owed = Some(ExpectedValue::Known(holds));
                 return Cow::Borrowed(argument);
             }
             Some(Flag::Here(at, holds)) => {
                 // `-pass` may be `-p` with its value, or an option of its own.
-                self.owed = secrecy(argument).filter(|_| is_option).map(Owed::Named);
+                self.owed = secrecy(argument).filter(|_| is_option).map(ExpectedValue::Named);
                 return self.behind(argument, at, holds);
             }
             None => {}
@@ -123,13 +123,13 @@ impl<'s, 'a> Walk<'s, 'a> {
     }
 
     /// The value of an option that came before; none: it is no value.
-    fn pay(&self, owed: Owed, argument: &'a str) -> Option<Cow<'a, str>> {
+    fn pay(&self, owed: ExpectedValue, argument: &'a str) -> Option<Cow<'a, str>> {
         match owed {
-            Owed::Known(holds) => Some(self.behind(argument, 0, holds)),
-            Owed::Named(Secrecy::Secret) if is_option(argument) => None,
-            Owed::Named(secrecy) if secrecy != Secrecy::Secret && argument.starts_with('-') => None,
-            Owed::Named(secrecy) if secrecy.masks(argument) => Some(Cow::Borrowed(MASK)),
-            Owed::Named(_) => None,
+            ExpectedValue::Known(holds) => Some(self.behind(argument, 0, holds)),
+            ExpectedValue::Named(Secrecy::Secret) if is_option(argument) => None,
+            ExpectedValue::Named(secrecy) if secrecy != Secrecy::Secret && argument.starts_with('-') => None,
+            ExpectedValue::Named(secrecy) if secrecy.masks(argument) => Some(Cow::Borrowed(MASK)),
+            ExpectedValue::Named(_) => None,
         }
     }
 
@@ -138,7 +138,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         let takes_words = matches!(self.program, Some(Program::Words | Program::Ipmi));
         let is_number = argument.len() <= 2 && argument.bytes().all(|b| b.is_ascii_digit());
         if takes_words && (is_number || secrecy(argument) == Some(Secrecy::Secret)) {
-            self.owed = Some(Owed::Named(Secrecy::Secret));
+            self.owed = Some(ExpectedValue::Named(Secrecy::Secret));
         }
     }
 
@@ -192,12 +192,12 @@ impl<'s, 'a> Walk<'s, 'a> {
         // `docker run --user nobody:nogroup`.
         let secrecy = secrecy.filter(|s| *s != Secrecy::Login || self.program != Some(Program::Registry));
         let Some(value) = value else {
-            self.owed = secrecy.filter(|s| takes_value(name, *s)).map(Owed::Named);
+            self.owed = secrecy.filter(|s| takes_value(name, *s)).map(ExpectedValue::Named);
             return self.text(argument);
         };
         let before = argument.get(..=name.len()).unwrap_or_default();
         if value.is_empty() {
-            self.owed = secrecy.filter(|s| *s == Secrecy::Secret).map(Owed::Named);
+            self.owed = secrecy.filter(|s| *s == Secrecy::Secret).map(ExpectedValue::Named);
         }
         let masked = match secrecy {
             Some(secrecy) if secrecy.masks(value) => Cow::Borrowed(MASK),
@@ -224,7 +224,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             .strip_suffix(['=', ':'])
             .filter(|n| n.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
         if name.and_then(secrecy) == Some(Secrecy::Secret) {
-            self.owed = Some(Owed::Named(Secrecy::Secret));
+            self.owed = Some(ExpectedValue::Named(Secrecy::Secret));
             return Cow::Borrowed(argument);
         }
         match self.positional(argument) {
@@ -268,7 +268,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         let is_path = values::is_path(argument) && !argument.starts_with("//");
         let secrecy =
             secrecy(argument).filter(|s| is_name && !is_path && matches!(s, Secrecy::Secret | Secrecy::Auth))?;
-        self.owed = Some(Owed::Named(secrecy));
+        self.owed = Some(ExpectedValue::Named(secrecy));
         Some(Cow::Borrowed(argument))
     }
 

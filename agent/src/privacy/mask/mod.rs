@@ -27,7 +27,7 @@ use pairs::Nature;
 pub(super) const MASK: &str = "***";
 /// Strings in strings that are looked into; deeper ones are masked.
 const MAX_DEPTH: usize = 4;
-/// Shorter texts without a separator hold no secret that can be told from a word.
+/// Shorter texts without a separator hold no secret that can be distinguished from a word.
 const MIN_TOKEN: usize = 14;
 
 /// The arguments with every secret in them masked.

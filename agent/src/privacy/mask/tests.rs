@@ -415,7 +415,7 @@ fn secrets_are_known_by_their_form_wherever_they_stand() {
             vec!["sh", "-c", &command],
             vec![&format!("prog --x={secret}")],
             vec!["prog", &format!("a={secret}")],
-            // One with a slash in it cannot be told from a path.
+            // A token with a slash in it cannot be distinguished from a path.
             vec!["prog", &format!("https://h/hook/{}", secret.replace('/', "x"))],
         ] {
             let masked = masked(&arguments);

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_password_is_left() {
+    fn arguments_without_a_password_are_unchanged() {
         for text in [
             "https://host:8443/@scope/pkg",
             "ssh://git@github.com/a/b",

@@ -10,7 +10,7 @@ pub(super) use tables::addresses_fact;
 use std::time::{Duration, Instant};
 
 /// Of its time, a reader may spend this share with reading: one part in so many.
-const SHARE: u32 = 100;
+const PAUSE_PER_READ: u32 = 100;
 
 /// When something that may be costly is read again.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ impl Pace {
     }
 
     fn done_within(&mut self, begun: Instant, cost: Duration) {
-        self.due = Some(begun + self.at_least.max(cost * SHARE));
+        self.due = Some(begun + self.at_least.max(cost * PAUSE_PER_READ));
     }
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_long_is_read_less_often() {
+    fn slow_reads_are_repeated_less_often() {
         let mut pace = Pace::new(Duration::from_secs(1));
         let start = Instant::now();
         assert!(pace.is_due(start));

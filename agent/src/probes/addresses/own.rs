@@ -12,7 +12,7 @@ use crate::probes::own_network_namespace;
 
 /// Where the kernel does not say that an address has changed: shorter than the time that a flow waits for its join.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Where it does: addresses that are routes of the local table and no interface's are not told.
+/// Where it does: the kernel sends no notices of addresses that are routes of the local table and no interface's.
 const INTERVAL_WITH_NOTICES: Duration = Duration::from_secs(10);
 
 /// The addresses, as they were read last.
@@ -26,7 +26,8 @@ pub(in super::super) struct OwnAddresses {
 impl OwnAddresses {
     /// None yet.
     pub(in super::super) fn new() -> Self {
-        let changes = AddressChanges::listen().inspect_err(|e| tracing::debug!("no notices of addresses: {e}")).ok();
+        let changes =
+            AddressChanges::listen().inspect_err(|e| tracing::debug!("cannot subscribe to address changes: {e}")).ok();
         let interval = if changes.is_some() { INTERVAL_WITH_NOTICES } else { INTERVAL };
         Self { changes, pace: Pace::new(interval), known: Vec::new() }
     }

@@ -1,22 +1,22 @@
 //! From sums by key to metrics: for each column a family with one series per key, and one of what withdrawn series had
 //! counted, so that shown + other + retired is all there was of everything that is counted.
 
-use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample};
+use pidflow_schema::metric::{Attributes, Family, MetricKind, MetricSample, Point};
 
 use super::view::{LazyFamily, View};
-use crate::metrics::talk::TalkShown;
+use crate::metrics::talk::ShownTraffic;
 use crate::metrics::top::Shown;
 
 /// The word for what has no series of its own.
 pub(super) const OTHER: &str = "other";
 /// Number of the first status, in which `other` and `retired` are.
-const FIRST: u64 = 1;
-const RETIRED: &str = "What withdrawn series of the family without `retired` in its name had counted.";
+const FIRST_STATUS: u64 = 1;
+const RETIRED: &str = "Counts of withdrawn series of the family without `retired` in its name.";
 
 /// Sums, and how their series are labelled.
 pub(super) struct Subject<K: 'static, V: 'static> {
     /// Where they are.
-    pub(super) shown: fn(&TalkShown) -> &Shown<K, V>,
+    pub(super) shown: fn(&ShownTraffic) -> &Shown<K, V>,
     /// Labels of a key on the host of this name; none: of `other`.
     pub(super) attributes: fn(Option<&K>, &str) -> Attributes,
 }
@@ -37,7 +37,7 @@ pub(super) struct Column<V> {
     /// As in [`Family`].
     pub(super) unit: &'static str,
     /// As in [`Family`].
-    pub(super) kind: Kind,
+    pub(super) kind: MetricKind,
     /// As in [`Family`].
     pub(super) help: &'static str,
     /// What its series say.
@@ -49,7 +49,7 @@ pub(super) struct Column<V> {
 pub(super) enum Read<V> {
     /// One; none: not known.
     One(fn(&V) -> Option<Point>),
-    /// Two that this label tells apart.
+    /// Two series that this label distinguishes.
     Two(&'static str, fn(&V) -> [(&'static str, u64); 2]),
 }
 
@@ -71,7 +71,7 @@ pub(super) const fn counter<V>(
     help: &'static str,
     read: fn(&V) -> Option<Point>,
 ) -> Column<V> {
-    Column { names, unit, kind: Kind::Counter, help, read: Read::One(read) }
+    Column { names, unit, kind: MetricKind::Counter, help, read: Read::One(read) }
 }
 
 /// The families of some columns.
@@ -89,12 +89,12 @@ pub(super) fn families<K, V>(
 }
 
 /// Of all keys that have a series, and of all others together.
-fn samples<K, V>(view: View, subject: Subject<K, V>, column: &'static Column<V>) -> impl Iterator<Item = Sample> {
+fn samples<K, V>(view: View, subject: Subject<K, V>, column: &'static Column<V>) -> impl Iterator<Item = MetricSample> {
     let keys = (subject.shown)(&view.status.talk).series.len();
     (0..=keys).flat_map(move |i| {
         let shown = (subject.shown)(&view.status.talk);
         let (key, since, sums) =
-            shown.series.get(i).map_or((None, FIRST, &shown.other), |s| (Some(&s.key), s.since, &s.sums));
+            shown.series.get(i).map_or((None, FIRST_STATUS, &shown.other), |s| (Some(&s.key), s.since, &s.sums));
         column.samples((subject.attributes)(key, &view.host), sums, view.is_new(since))
     })
 }
@@ -104,18 +104,23 @@ impl<V> Column<V> {
         Family { name, unit: self.unit, kind: self.kind, help, samples: Vec::new() }
     }
 
-    fn retired<K>(&self, view: &View, subject: Subject<K, V>) -> Vec<Sample> {
-        self.samples(Attributes::from([]), &(subject.shown)(&view.status.talk).retired, view.is_new(FIRST))
+    fn retired<K>(&self, view: &View, subject: Subject<K, V>) -> Vec<MetricSample> {
+        self.samples(Attributes::from([]), &(subject.shown)(&view.status.talk).retired, view.is_new(FIRST_STATUS))
     }
 
-    fn samples(&self, attributes: Attributes, sums: &V, is_new: bool) -> Vec<Sample> {
+    fn samples(&self, attributes: Attributes, sums: &V, is_new: bool) -> Vec<MetricSample> {
         let begun = |point: Point| if is_new { point.beginning() } else { point };
         match self.read {
-            Read::One(read) => read(sums).map(|point| Sample::new(attributes, begun(point))).into_iter().collect(),
+            Read::One(read) => {
+                read(sums).map(|point| MetricSample::new(attributes, begun(point))).into_iter().collect()
+            }
             Read::Two(key, read) => {
                 let sample = |(value, n): (&str, u64)| {
                     let more = [(key, value.to_owned())];
-                    Sample::new(attributes.iter().cloned().chain(more).collect::<Vec<_>>(), begun(Point::Whole(n)))
+                    MetricSample::new(
+                        attributes.iter().cloned().chain(more).collect::<Vec<_>>(),
+                        begun(Point::Whole(n)),
+                    )
                 };
                 read(sums).map(sample).into()
             }

@@ -1,9 +1,9 @@
 //! The host's own figures as metric families, under OpenTelemetry's `system.*` names where it has them (semantic conventions,
 //! model/system); what it has no name for is `pidflow.host.*`.
 
-use pidflow_schema::metric::{Family, Point, Sample};
+use pidflow_schema::metric::{Family, MetricSample, Point};
 
-use crate::host::{HostFigures, InterfaceCounters, Stalled};
+use crate::host::{HostFigures, InterfaceCounters, PressureStall};
 
 /// All of them.
 pub(super) fn families(host: &HostFigures) -> Vec<Family> {
@@ -25,7 +25,11 @@ fn info(host: &HostFigures) -> Family {
         ("os.description", a.os.clone()),
         ("os.version", a.kernel.clone()),
     ];
-    Family::info("pidflow.host.info", "The machine and its kernel.", vec![Sample::new(attributes, Point::Whole(1))])
+    Family::info(
+        "pidflow.host.info",
+        "The machine and its kernel.",
+        vec![MetricSample::new(attributes, Point::Whole(1))],
+    )
 }
 
 fn seconds(ns: u64) -> Point {
@@ -33,16 +37,22 @@ fn seconds(ns: u64) -> Point {
 }
 
 fn processors(host: &HostFigures) -> [Family; 6] {
-    let time = host.cpu.modes().map(|(mode, ns)| Sample::new([("cpu.mode", mode.to_owned())], seconds(ns)));
-    let load = |name, help, value| Family::gauge(name, "{thread}", help, vec![Sample::new([], Point::Real(value))]);
+    let time = host.cpu.modes().map(|(mode, ns)| MetricSample::new([("cpu.mode", mode.to_owned())], seconds(ns)));
+    let load =
+        |name, help, value| Family::gauge(name, "{thread}", help, vec![MetricSample::new([], Point::Real(value))]);
     let [one, five, fifteen] = host.load;
     [
-        Family::counter("system.cpu.time", "s", "Time that all processors spent, by mode.", time.into()),
-        Family::gauge("pidflow.host.processors", "{cpu}", "Logical processors.", Sample::alone(host.about.cpus as u64)),
+        Family::counter("system.cpu.time", "s", "CPU time of all processors, by mode.", time.into()),
+        Family::gauge(
+            "pidflow.host.processors",
+            "{cpu}",
+            "Logical processors.",
+            MetricSample::alone(host.about.cpus as u64),
+        ),
         load("system.cpu.load_average.1m", "Load average of one minute.", one),
         load("system.cpu.load_average.5m", "Load average of five minutes.", five),
         load("system.cpu.load_average.15m", "Load average of fifteen minutes.", fifteen),
-        Family::gauge("system.uptime", "s", "Time since the host started.", Sample::alone(host.uptime_s)),
+        Family::gauge("system.uptime", "s", "Time since the host started.", MetricSample::alone(host.uptime_s)),
     ]
 }
 
@@ -53,26 +63,36 @@ fn memory(host: &HostFigures) -> [Family; 6] {
     let moved = [("in", p.swapped_in), ("out", p.swapped_out)];
     let faults = [("minor", p.minor_faults), ("major", p.major_faults)];
     [
-        Family::gauge("system.memory.usage", "By", "Memory, by state.", Sample::by("system.memory.state", states)),
-        Family::gauge("system.memory.limit", "By", "Memory of the host.", Sample::alone(m.total)),
+        Family::gauge(
+            "system.memory.usage",
+            "By",
+            "Memory, by state.",
+            MetricSample::by("system.memory.state", states),
+        ),
+        Family::gauge("system.memory.limit", "By", "Memory of the host.", MetricSample::alone(m.total)),
         Family::gauge(
             "system.memory.linux.available",
             "By",
-            "Memory that new processes could have without swapping.",
-            Sample::alone(m.available),
+            "Memory available to new processes without swapping.",
+            MetricSample::alone(m.available),
         ),
-        Family::gauge("system.paging.usage", "By", "Swap space, by state.", Sample::by("system.paging.state", swap)),
+        Family::gauge(
+            "system.paging.usage",
+            "By",
+            "Swap space, by state.",
+            MetricSample::by("system.paging.state", swap),
+        ),
         Family::counter(
             "system.paging.operations",
             "{operation}",
             "Pages moved to and from swap space.",
-            Sample::by("system.paging.direction", moved),
+            MetricSample::by("system.paging.direction", moved),
         ),
         Family::counter(
             "system.paging.faults",
             "{fault}",
             "Page faults of all processes.",
-            Sample::by("system.paging.fault.type", faults),
+            MetricSample::by("system.paging.fault.type", faults),
         ),
     ]
 }
@@ -82,10 +102,10 @@ fn by_device<'a, T: 'a>(
     devices: impl IntoIterator<Item = &'a T>,
     (device, direction): (&'static str, &'static str),
     of: impl Fn(&'a T) -> (&'a str, [(&'static str, Point); 2]),
-) -> Vec<Sample> {
+) -> Vec<MetricSample> {
     let samples = devices.into_iter().flat_map(|d| {
         let (name, values) = of(d);
-        values.map(|(way, point)| Sample::new([(device, name.to_owned()), (direction, way.to_owned())], point))
+        values.map(|(way, point)| MetricSample::new([(device, name.to_owned()), (direction, way.to_owned())], point))
     });
     samples.collect()
 }
@@ -98,7 +118,8 @@ fn disks(host: &HostFigures) -> [Family; 4] {
     let count = by_device(&host.disks, KEYS, |d| (&d.name, ways(Point::Whole(d.reads), Point::Whole(d.writes))));
     let milliseconds = |ms: u64| Point::Real(ms as f64 / 1e3);
     let time = by_device(&host.disks, KEYS, |d| (&d.name, ways(milliseconds(d.read_ms), milliseconds(d.write_ms))));
-    let busy = host.disks.iter().map(|d| Sample::new([("system.device", d.name.clone())], milliseconds(d.busy_ms)));
+    let busy =
+        host.disks.iter().map(|d| MetricSample::new([("system.device", d.name.clone())], milliseconds(d.busy_ms)));
     [
         Family::counter("system.disk.io", "By", "Bytes read and written, by disk.", bytes),
         Family::counter("system.disk.operations", "{operation}", "Reads and writes completed, by disk.", count),
@@ -117,13 +138,13 @@ fn interfaces(all: &[InterfaceCounters]) -> [Family; 4] {
         Family::counter(name, unit, help, samples)
     };
     [
-        family("system.network.io", "By", "Bytes of each interface, as its driver counts them.", |i| {
+        family("system.network.io", "By", "Bytes of each interface, as counted by its driver.", |i| {
             (i.received_bytes, i.sent_bytes)
         }),
         family(
             "system.network.packet.count",
             "{packet}",
-            "Packets of each interface, as its driver counts them.",
+            "Packets of each interface, as counted by its driver.",
             |i| (i.received_packets, i.sent_packets),
         ),
         family("system.network.errors", "{error}", "Errors of each interface.", |i| (i.received_errors, i.sent_errors)),
@@ -134,10 +155,13 @@ fn interfaces(all: &[InterfaceCounters]) -> [Family; 4] {
 }
 
 /// None where the kernel does not count it.
-fn pressure(all: &[Stalled]) -> Option<Family> {
+fn pressure(all: &[PressureStall]) -> Option<Family> {
     let samples = all.iter().flat_map(|p| {
         [("some", p.some_us), ("full", p.full_us)].map(|(who, us)| {
-            Sample::new([("resource", p.resource.to_owned()), ("tasks", who.to_owned())], Point::Real(us as f64 / 1e6))
+            MetricSample::new(
+                [("resource", p.resource.to_owned()), ("tasks", who.to_owned())],
+                Point::Real(us as f64 / 1e6),
+            )
         })
     });
     let help = "Time in which some or all tasks waited for a resource (pressure stall information).";
@@ -154,7 +178,7 @@ fn file_systems(host: &HostFigures) -> Family {
                 ("system.filesystem.type", f.kind.clone()),
                 ("system.filesystem.state", state.to_owned()),
             ];
-            Sample::new(attributes, Point::Whole(bytes))
+            MetricSample::new(attributes, Point::Whole(bytes))
         })
     });
     Family::gauge("system.filesystem.usage", "By", "Space of file systems, by state.", samples.collect())

@@ -1,6 +1,6 @@
 //! The ledger as metric families: each account of each interface, each end, what waits, and what does not balance.
 
-use pidflow_schema::metric::{Attributes, Family, Point, Sample};
+use pidflow_schema::metric::{Attributes, Family, MetricSample, Point};
 
 use crate::ledger::{Amount, Check, InterfaceAccount, Ledger};
 
@@ -15,7 +15,10 @@ pub(super) fn families(ledger: &Ledger) -> Vec<Family> {
 /// Two series, with the same attributes, of each amount.
 fn pair(amounts: Vec<(Attributes, Amount)>, packets: Family, bytes: Family) -> Pair {
     let samples = |of: fn(&Amount) -> u64| {
-        amounts.iter().map(|(attributes, amount)| Sample::new(attributes.clone(), Point::Whole(of(amount)))).collect()
+        amounts
+            .iter()
+            .map(|(attributes, amount)| MetricSample::new(attributes.clone(), Point::Whole(of(amount))))
+            .collect()
     };
     [
         Family { samples: samples(|amount| amount.packets), ..packets },
@@ -144,7 +147,7 @@ mod tests {
         let families = families(&ledger);
         let of = |name: &str| -> Vec<_> {
             let family = families.iter().find(|f| f.name == name).unwrap();
-            let text = |s: &Sample| s.attributes.iter().map(|(_, v)| v.as_str()).collect::<Vec<_>>().join(" ");
+            let text = |s: &MetricSample| s.attributes.iter().map(|(_, v)| v.as_str()).collect::<Vec<_>>().join(" ");
             family.samples.iter().map(|s| (text(s), s.point.clone())).collect()
         };
         let expected = [("dropped", 2), ("unread", 0), ("captured", 7), ("flows", 6), ("discarded non-ip-arp", 1)];

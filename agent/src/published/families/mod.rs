@@ -9,7 +9,7 @@ mod talk;
 mod tests;
 pub(crate) mod view;
 
-use pidflow_schema::metric::{Family, Point, Sample};
+use pidflow_schema::metric::{Family, MetricSample, Point};
 
 use super::status::{Exporter, Status};
 use view::{LazyFamily, View};
@@ -34,7 +34,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
 
 fn waiting(s: &Status) -> [Family; 2] {
     [
-        Family::gauge("pidflow.queue.depth", "{item}", "Items that wait, by queue.", labelled("queue", &s.queues)),
+        Family::gauge("pidflow.queue.depth", "{item}", "Waiting items, by queue.", labelled("queue", &s.queues)),
         Family::gauge("pidflow.table.entries", "{entry}", "Entries of tables, by table.", labelled("table", &s.tables)),
     ]
 }
@@ -43,19 +43,19 @@ fn health(s: &Status) -> [Family; 3] {
     let losses = s
         .losses
         .iter()
-        .map(|l| Sample::new([("stage", l.stage.clone()), ("reason", l.reason.clone())], Point::Whole(l.total)));
+        .map(|l| MetricSample::new([("stage", l.stage.clone()), ("reason", l.reason.clone())], Point::Whole(l.total)));
     [
         Family::gauge(
             "pidflow.ready",
             "",
             "1 when everything is attached and running.",
-            Sample::alone(u64::from(s.not_ready.is_empty())),
+            MetricSample::alone(u64::from(s.not_ready.is_empty())),
         ),
         Family::gauge(
             "pidflow.degraded",
             "{reason}",
             "Reasons for which the agent is degraded, as /readyz names them; losses count for a minute.",
-            Sample::alone(s.degraded.len() as u64),
+            MetricSample::alone(s.degraded.len() as u64),
         ),
         Family::counter(
             "pidflow.losses",
@@ -71,8 +71,8 @@ fn own_state(s: &Status) -> [Family; 3] {
         Family::gauge(
             "pidflow.export.queue.size",
             "By",
-            "Memory that records in exporters' queues keep; what several queues hold counts in each.",
-            Sample::alone(s.queue_bytes),
+            "Memory of records in exporters' queues; a record in several queues counts in each.",
+            MetricSample::alone(s.queue_bytes),
         ),
         Family::counter(
             "pidflow.thread.restarts",
@@ -84,28 +84,33 @@ fn own_state(s: &Status) -> [Family; 3] {
             "pidflow.log.lines.lost",
             "{line}",
             "Log lines that could not be written to standard error.",
-            Sample::alone(s.log_lines_lost),
+            MetricSample::alone(s.log_lines_lost),
         ),
     ]
 }
 
 fn build() -> Family {
-    let version = Sample::new([("version", env!("CARGO_PKG_VERSION").to_owned())], Point::Whole(1));
+    let version = MetricSample::new([("version", env!("CARGO_PKG_VERSION").to_owned())], Point::Whole(1));
     Family::info("pidflow.build.info", "Version of the agent.", vec![version])
 }
 
-fn labelled(label: &'static str, values: &[(String, u64)]) -> Vec<Sample> {
-    Sample::by(label, values.iter().map(|(l, n)| (l, *n)))
+fn labelled(label: &'static str, values: &[(String, u64)]) -> Vec<MetricSample> {
+    MetricSample::by(label, values.iter().map(|(l, n)| (l, *n)))
 }
 
 fn packets(s: &Status) -> [Family; 5] {
     [
-        Family::counter("pidflow.packets", "{packet}", "Packets that became part of a flow.", Sample::alone(s.packets)),
+        Family::counter(
+            "pidflow.packets",
+            "{packet}",
+            "Packets that became part of a flow.",
+            MetricSample::alone(s.packets),
+        ),
         Family::counter(
             "pidflow.captured.bytes",
             "By",
-            "Octets of all packets seen, whole frames.",
-            Sample::alone(s.octets),
+            "Bytes of all packets seen, whole frames.",
+            MetricSample::alone(s.octets),
         ),
         Family::counter(
             "pidflow.packets.discarded",
@@ -133,14 +138,14 @@ fn interfaces(s: &Status) -> [Family; 2] {
         Family::counter(
             "pidflow.interface.changes",
             "{interface}",
-            "Interfaces that appeared, disappeared or were renamed while they are captured or should be.",
+            "Captured or configured interfaces that appeared, disappeared or were renamed.",
             labelled("change", &s.interface_changes),
         ),
         Family::gauge(
             "pidflow.interfaces.missing",
             "{interface}",
-            "Interfaces that should be captured and are gone or cannot be opened.",
-            Sample::alone(s.missing_interfaces),
+            "Interfaces that should be captured but have disappeared or cannot be opened.",
+            MetricSample::alone(s.missing_interfaces),
         ),
     ]
 }
@@ -149,39 +154,39 @@ fn flows(s: &Status) -> [Family; 4] {
     let (found, all) = s.records.attributed();
     let ends = s.records.attributions().filter(|(_, _, n)| *n > 0);
     let ends = ends.map(|(end, a, n)| {
-        Sample::new([("end", end.to_owned()), ("attribution", a.name().to_owned())], Point::Whole(n))
+        MetricSample::new([("end", end.to_owned()), ("attribution", a.name().to_owned())], Point::Whole(n))
     });
     [
-        Family::gauge("pidflow.flows.active", "{flow}", "Flows in the table.", Sample::alone(s.active)),
+        Family::gauge("pidflow.flows.active", "{flow}", "Flows in the table.", MetricSample::alone(s.active)),
         Family::counter(
             "pidflow.records",
             "{record}",
             "Flow records made, by the reason for the end.",
-            Sample::by("reason", s.records.reasons()),
+            MetricSample::by("reason", s.records.reasons()),
         ),
         Family::counter(
             "pidflow.record.ends",
             "{end}",
-            "Ends of records, by how they were attributed to a process or why not.",
+            "Ends of records, by how they were attributed to a process or why they were not.",
             ends.collect(),
         ),
         Family::counter(
             "pidflow.local.ends",
             "{end}",
             "Ends on this host that can have a process, by whether it was found.",
-            Sample::by("outcome", [("found", found), ("missing", all - found)]),
+            MetricSample::by("outcome", [("found", found), ("missing", all - found)]),
         ),
     ]
 }
 
 fn events(s: &Status) -> [Family; 4] {
     let hooks =
-        s.hooks.iter().map(|h| Sample::new([("hook", h.hook.clone()), ("way", h.way.clone())], Point::Whole(1)));
+        s.hooks.iter().map(|h| MetricSample::new([("hook", h.hook.clone()), ("way", h.way.clone())], Point::Whole(1)));
     [
         Family::counter(
             "pidflow.probe.events",
             "{event}",
-            "What the probes did, by outcome.",
+            "Operations of the probes, by outcome.",
             labelled("outcome", &s.probes),
         ),
         Family::counter(
@@ -193,43 +198,43 @@ fn events(s: &Status) -> [Family; 4] {
         Family::counter(
             "pidflow.join",
             "{record}",
-            "What the join of flows and processes did, by outcome.",
+            "Operations of the join of flows and processes, by outcome.",
             labelled("outcome", &s.join),
         ),
-        Family::info("pidflow.hook.info", "The way that each hook into the kernel took.", hooks.collect()),
+        Family::info("pidflow.hook.info", "How each kernel hook is attached.", hooks.collect()),
     ]
 }
 
 fn exporters(all: &[Exporter]) -> [Family; 4] {
     let lost = all.iter().flat_map(|e| {
-        e.lost
-            .iter()
-            .map(|(why, n)| Sample::new([("exporter", e.name.clone()), ("reason", why.clone())], Point::Whole(*n)))
+        e.lost.iter().map(|(why, n)| {
+            MetricSample::new([("exporter", e.name.clone()), ("reason", why.clone())], Point::Whole(*n))
+        })
     });
     [
         Family::counter(
             "pidflow.exported.records",
             "{record}",
-            "Records handed on, by exporter.",
-            Sample::by("exporter", all.iter().map(|e| (&e.name, e.records))),
+            "Exported records, by exporter.",
+            MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.records))),
         ),
         Family::counter(
             "pidflow.export.lost.records",
             "{record}",
-            "Records lost on the way out, by exporter and reason.",
+            "Records lost in export, by exporter and reason.",
             lost.collect(),
         ),
         Family::gauge(
             "pidflow.export.queue.depth",
             "{record}",
-            "Records on their way, in memory, by exporter.",
-            Sample::by("exporter", all.iter().map(|e| (&e.name, e.queue))),
+            "Records waiting in memory, by exporter.",
+            MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.queue))),
         ),
         Family::gauge(
             "pidflow.export.spooled.records",
             "{record}",
-            "Records that wait on disk, by exporter.",
-            Sample::by("exporter", all.iter().map(|e| (&e.name, e.spooled))),
+            "Records waiting on disk, by exporter.",
+            MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.spooled))),
         ),
     ]
 }

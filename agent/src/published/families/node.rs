@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::metric::{Attributes, Family, Kind, Point, Sample};
+use pidflow_schema::metric::{Attributes, Family, MetricKind, MetricSample, Point};
 use pidflow_schema::{Pod, Process};
 
 use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
 use super::view::{LazyFamily, View};
-use crate::metrics::nodes::{NodeKey, Present};
+use crate::metrics::nodes::{NodeKey, NodeUsage};
 use crate::metrics::sums::Used;
 use crate::metrics::workload::short_id;
 
 /// All of them.
 pub(super) fn all(view: &View) -> Vec<LazyFamily> {
     let nodes = Subject { shown: |talk| &talk.nodes, attributes: labels };
-    let instances = "Processes of a node that live.";
-    let memory = "Resident memory of the processes of a node that live.";
-    let peak = "The most resident memory that processes of a node had together, or one of them alone.";
-    let described = "One process of each node; when it has ended another one is chosen, at most once a minute.";
+    let instances = "Running processes of a node.";
+    let memory = "Resident memory of the running processes of a node.";
+    let peak = "Peak resident memory of the processes of a node together, or of one of them alone.";
+    let described = "One process of each node; after its exit another one is chosen, at most once a minute.";
     let gauge = |name, unit, help| Family::gauge(name, unit, help, Vec::new());
     families(view, nodes, &USED)
         .chain([
@@ -31,12 +31,12 @@ pub(super) fn all(view: &View) -> Vec<LazyFamily> {
         .collect()
 }
 
-fn of(labels: Attributes, value: u64) -> Sample {
-    Sample::new(labels, Point::Whole(value))
+fn of(labels: Attributes, value: u64) -> MetricSample {
+    MetricSample::new(labels, Point::Whole(value))
 }
 
 /// What nodes have now.
-fn present(view: &View, head: Family, sample: fn(Attributes, &Present) -> Sample) -> LazyFamily {
+fn present(view: &View, head: Family, sample: fn(Attributes, &NodeUsage) -> MetricSample) -> LazyFamily {
     let view = view.clone();
     let samples = (0..view.status.talk.present.len()).filter_map(move |i| {
         let talk = &view.status.talk;
@@ -66,7 +66,7 @@ static USED: [Column<Used>; 3] = [
     Column {
         names: ["process.paging.faults", "pidflow.process.retired.paging.faults"],
         unit: "{fault}",
-        kind: Kind::Counter,
+        kind: MetricKind::Counter,
         help: "Page faults of the processes of a node, by type.",
         read: Read::Two("system.paging.fault.type", |u| [("minor", u.minor_faults), ("major", u.major_faults)]),
     },

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pidflow_schema::Protocol;
-use pidflow_schema::metric::{Attributes, Kind, Point};
+use pidflow_schema::metric::{Attributes, MetricKind, Point};
 
 use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
 use super::view::{LazyFamily, View};
@@ -39,25 +39,20 @@ const fn whole(n: u64) -> Option<Point> {
 }
 
 const fn histogram<V>(names: [&'static str; 2], help: &'static str, read: fn(&V) -> Option<Point>) -> Column<V> {
-    Column { names, unit: "s", kind: Kind::Histogram, help, read: Read::One(read) }
+    Column { names, unit: "s", kind: MetricKind::Histogram, help, read: Read::One(read) }
 }
 
-const BYTES_OF_EDGES: &str = "Octets between two nodes, both directions, IP header included.";
+const BYTES_OF_EDGES: &str = "Bytes between two nodes, both directions, IP header included.";
 
 static EDGES: [Column<EdgeSums>; 4] = [
     counter(names!("pidflow.edge", "bytes"), "By", BYTES_OF_EDGES, |s| whole(s.traffic.bytes)),
     counter(names!("pidflow.edge", "packets"), "{packet}", "Packets between two nodes, both directions.", |s| {
         whole(s.traffic.packets)
     }),
-    counter(names!("pidflow.edge", "flows"), "{flow}", "Flows between two nodes that ended.", |s| {
-        whole(s.traffic.flows)
+    counter(names!("pidflow.edge", "flows"), "{flow}", "Ended flows between two nodes.", |s| whole(s.traffic.flows)),
+    counter(names!("pidflow.edge", "failures"), "{attempt}", "Failed connection attempts between two nodes.", |s| {
+        whole(s.traffic.failures)
     }),
-    counter(
-        names!("pidflow.edge", "failures"),
-        "{attempt}",
-        "Connection attempts between two nodes that failed.",
-        |s| whole(s.traffic.failures),
-    ),
 ];
 
 static CONNECTS: [Column<EdgeSums>; 1] = [histogram(
@@ -71,34 +66,32 @@ static SERVICE_GRAPH: [Column<EdgeSums>; 3] = [
     counter(
         names!("traces_service_graph", "_", "request"),
         "",
-        "Flows between two nodes that ended, for service graphs.",
+        "Ended flows between two nodes, for service graphs.",
         |s| whole(s.traffic.flows),
     ),
     counter(
         names!("traces_service_graph", "_", "request_failed"),
         "",
-        "Connection attempts that failed, for service graphs.",
+        "Failed connection attempts, for service graphs.",
         |s| whole(s.traffic.failures),
     ),
-    histogram(
-        names!("traces_service_graph", "_", "request_server"),
-        "How long flows lasted, for service graphs.",
-        |s| Some(Point::Histogram(s.served.histogram(&SERVED_BOUNDS))),
-    ),
+    histogram(names!("traces_service_graph", "_", "request_server"), "Duration of flows, for service graphs.", |s| {
+        Some(Point::Histogram(s.served.histogram(&SERVED_BOUNDS)))
+    }),
 ];
 
 /// What is counted of a subject.
 macro_rules! traffic {
     ($subject:literal, $of:literal) => {
         [
-            counter(names!($subject, "bytes"), "By", concat!("Octets of both directions, ", $of, "."), |s| {
+            counter(names!($subject, "bytes"), "By", concat!("Bytes of both directions, ", $of, "."), |s| {
                 whole(s.bytes)
             }),
-            counter(names!($subject, "flows"), "{flow}", concat!("Flows that ended, ", $of, "."), |s| whole(s.flows)),
+            counter(names!($subject, "flows"), "{flow}", concat!("Ended flows, ", $of, "."), |s| whole(s.flows)),
             counter(
                 names!($subject, "failures"),
                 "{attempt}",
-                concat!("Connection attempts that failed, ", $of, "."),
+                concat!("Failed connection attempts, ", $of, "."),
                 |s| whole(s.failures),
             ),
         ]
@@ -140,7 +133,7 @@ fn edge(key: Option<&Ends>, host: &str) -> Attributes {
 fn service_graph(key: Option<&Ends>, host: &str) -> Attributes {
     let label = |n: Option<&Node>| n.map_or_else(|| OTHER.to_owned(), |n| n.label(host));
     let is_address = |n: &Node| matches!(n, Node::Address(_));
-    // Tempo's word for an end that tells nothing of itself.
+    // Tempo's name for an end without telemetry of its own.
     let virtual_node = key.is_some_and(|k| is_address(&k.0) || is_address(&k.1));
     Arc::new([
         ("client", label(key.map(|k| &k.0))),

@@ -5,14 +5,14 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use pidflow_engine::process_table::Usage;
-use pidflow_schema::metric::{Family, Kind, Point, Sample};
+use pidflow_schema::metric::{Family, MetricKind, MetricSample, Point};
 use pidflow_schema::{Attribution, FlowRecord, Handshake, Pod, Process};
 
 use super::families;
 use super::view::{self, LazyFamily, View};
 use crate::allocated;
 use crate::exposition::Format;
-use crate::metrics::talk::{Talk, TalkShown};
+use crate::metrics::talk::{ShownTraffic, TrafficSums};
 use crate::published::status::Status;
 
 const LIMIT: usize = 100;
@@ -20,11 +20,11 @@ const PROCESSES: u32 = 10_000;
 const PEERS: u32 = 100_000;
 /// Pairs that carry much more than any other.
 const HEAVY: u32 = 50;
-/// What the sums may take in memory for each series asked for (`--max-edges`), octets.
+/// What the sums may take in memory for each series asked for (`--max-edges`), bytes.
 const MEMORY_PER_SERIES: usize = 16_384;
-/// What a status may take for each, octets.
+/// What a status may take for each, bytes.
 const STATUS_PER_SERIES: usize = 2_048;
-/// What `/metrics` may have for each, octets, with names of 8 to 15 octets in pods on a host of 24.
+/// What `/metrics` may have for each, bytes, with names of 8 to 15 bytes in pods on a host of 24.
 const PAGE_PER_SERIES: usize = 10_240;
 
 /// A process in a Deployment's pod, as there are three thousand.
@@ -121,11 +121,11 @@ impl Truth {
 }
 
 struct Fed {
-    shown: TalkShown,
+    shown: ShownTraffic,
     truth: Truth,
-    /// Octets.
+    /// Bytes.
     sums: isize,
-    /// Octets.
+    /// Bytes.
     status: isize,
 }
 
@@ -133,7 +133,7 @@ struct Fed {
 static FED: LazyLock<Fed> = LazyLock::new(|| {
     let before = allocated::octets();
     let processes: Vec<_> = (0..PROCESSES).map(process).collect();
-    let (mut talk, mut truth) = (Talk::new(LIMIT), Truth::default());
+    let (mut talk, mut truth) = (TrafficSums::new(LIMIT), Truth::default());
     for i in 0..2 * PEERS {
         let (r, now_s) = (record(&processes, i), u64::from(i) / 100);
         truth.count(&r);
@@ -152,7 +152,7 @@ static FED: LazyLock<Fed> = LazyLock::new(|| {
     Fed { truth, sums, status: allocated::octets() - before - sums, shown }
 });
 
-fn page(talk: &TalkShown, seen: u64) -> Vec<Family> {
+fn page(talk: &ShownTraffic, seen: u64) -> Vec<Family> {
     let status = Status { talk: talk.clone(), ..Status::default() };
     view::whole(families(&View { status: status.into(), host: "a-host-of-24-characters.".into(), seen }))
 }
@@ -165,11 +165,11 @@ fn is_by_key(f: &Family) -> bool {
 }
 
 fn grows(f: &Family) -> bool {
-    matches!(f.kind, Kind::Counter | Kind::Histogram)
+    matches!(f.kind, MetricKind::Counter | MetricKind::Histogram)
 }
 
-fn sum(samples: &[Sample]) -> [f64; 2] {
-    let of = |s: &Sample| match &s.point {
+fn sum(samples: &[MetricSample]) -> [f64; 2] {
+    let of = |s: &MetricSample| match &s.point {
         Point::Whole(n) => [*n as f64, 0.0],
         Point::Real(x) => [*x, 0.0],
         Point::Histogram(h) => [h.count() as f64, h.sum],
@@ -179,7 +179,7 @@ fn sum(samples: &[Sample]) -> [f64; 2] {
 
 #[test]
 fn a_great_many_talkers_are_bounded() {
-    let families = page(&FED.shown, View::EVERYTHING).into_iter().map(LazyFamily::from);
+    let families = page(&FED.shown, View::ALL_SERIES).into_iter().map(LazyFamily::from);
     let page = Format::OpenMetrics.pieces(families.collect()).map(|p| p.len()).sum::<usize>();
     println!("{LIMIT} series: {} octets of memory, {} of a status, {page} of /metrics", FED.sums, FED.status);
     assert!(FED.sums < (LIMIT * MEMORY_PER_SERIES).cast_signed(), "{}", FED.sums);
@@ -198,8 +198,8 @@ fn the_heaviest_pairs_are_shown() {
 }
 
 #[test]
-fn what_is_shown_and_the_rest_and_the_retired_are_all_there_was() {
-    let page = page(&FED.shown, View::EVERYTHING);
+fn shown_other_and_retired_add_up_to_all() {
+    let page = page(&FED.shown, View::ALL_SERIES);
     let is_retired = |f: &&Family| f.name.contains("retired");
     let shown: Vec<_> = page.iter().filter(|f| grows(f) && is_by_key(f) && !is_retired(f)).collect();
     let retired: Vec<_> = page.iter().filter(is_retired).collect();
@@ -225,7 +225,7 @@ fn what_is_shown_and_the_rest_and_the_retired_are_all_there_was() {
 #[test]
 fn the_same_names_and_labels_never_stand_twice() {
     let mut seen = HashSet::new();
-    for f in page(&FED.shown, View::EVERYTHING) {
+    for f in page(&FED.shown, View::ALL_SERIES) {
         assert!(seen.insert(f.prometheus_name()), "{} stands twice", f.name);
         let mut series = HashSet::new();
         for s in &f.samples {
@@ -245,9 +245,9 @@ fn differing(a: &[Family], b: &[Family]) -> BTreeSet<(&'static str, String)> {
 }
 
 #[test]
-fn what_is_new_to_a_reader_is_told_as_zero() {
+fn new_series_are_reported_to_a_reader_as_zero() {
     let processes: Vec<_> = (0..PROCESSES).map(process).collect();
-    let mut talk = Talk::new(LIMIT);
+    let mut talk = TrafficSums::new(LIMIT);
     let mut tell = |i: u32, octets_from| {
         let mut r = record(&processes, i);
         r.flow.forward.octets = octets_from;
@@ -257,7 +257,7 @@ fn what_is_new_to_a_reader_is_told_as_zero() {
     };
     let (first, second) = (tell(30, 100), tell(60, 200));
     assert_eq!((first.number, second.number), (1, 2));
-    let truth = page(&second, View::EVERYTHING);
+    let truth = page(&second, View::ALL_SERIES);
     assert_eq!(page(&second, 2), truth, "seen already");
 
     let told = page(&second, 1);
@@ -274,7 +274,7 @@ fn what_is_new_to_a_reader_is_told_as_zero() {
 fn counting_is_cheap() {
     let processes: Vec<_> = (0..PROCESSES).map(process).collect();
     let records: Vec<_> = (0..20_000).map(|i| record(&processes, i)).collect();
-    let mut talk = Talk::new(LIMIT);
+    let mut talk = TrafficSums::new(LIMIT);
     let begun = Instant::now();
     records.iter().for_each(|r| talk.count(r, 1));
     println!("{} ns per record", begun.elapsed().as_nanos() / records.len() as u128);

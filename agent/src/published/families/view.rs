@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::metric::{Family, Sample};
+use pidflow_schema::metric::{Family, MetricSample};
 
 use crate::published::status::Status;
 
-/// One status, as it is told to one reader.
+/// One status, as one reader gets it.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     /// The status.
     pub(crate) status: Arc<Status>,
     /// The name of this host in labels.
     pub(crate) host: Arc<str>,
-    /// Number of the last status that the reader has seen: counters by key that are younger are told as zero.
+    /// Number of the last status that the reader has seen: newer counters by key are reported as zero.
     pub(crate) seen: u64,
 }
 
 impl View {
-    /// [`View::seen`] of a reader who wants to know how it is.
-    pub(crate) const EVERYTHING: u64 = u64::MAX;
+    /// [`View::seen`] of a reader that gets the current values of all series.
+    pub(crate) const ALL_SERIES: u64 = u64::MAX;
 
     /// Whether the reader sees for the first time what the status of this number had first.
     pub(super) const fn is_new(&self, since: u64) -> bool {
@@ -32,12 +32,12 @@ pub(crate) struct LazyFamily {
     /// Without samples.
     pub(crate) head: Family,
     /// The samples.
-    pub(crate) samples: Box<dyn Iterator<Item = Sample> + Send>,
+    pub(crate) samples: Box<dyn Iterator<Item = MetricSample> + Send>,
 }
 
 impl LazyFamily {
     /// With these samples.
-    pub(crate) fn new(head: Family, samples: impl Iterator<Item = Sample> + Send + 'static) -> Self {
+    pub(crate) fn new(head: Family, samples: impl Iterator<Item = MetricSample> + Send + 'static) -> Self {
         Self { head, samples: Box::new(samples) }
     }
 
@@ -66,7 +66,7 @@ pub(crate) fn whole(families: Vec<LazyFamily>) -> Vec<Family> {
     all
 }
 
-fn share(before: &[Sample], samples: &mut [Sample]) {
+fn share(before: &[MetricSample], samples: &mut [MetricSample]) {
     for (before, sample) in before.iter().zip(samples).filter(|(b, s)| b.attributes == s.attributes) {
         sample.attributes = Arc::clone(&before.attributes);
     }

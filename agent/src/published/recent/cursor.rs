@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A place in the order in which things came, newest last. Everything before it is meant.
+/// A position in the order of arrival, newest last. It stands for everything before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(pub(crate) u64);
 
@@ -37,8 +37,8 @@ pub(crate) struct Cursor {
     mark: u64,
 }
 
-/// Tells this run of the program from others.
-static RUN: LazyLock<u32> = LazyLock::new(|| {
+/// Distinguishes this run of the program from others.
+static RUN_ID: LazyLock<u32> = LazyLock::new(|| {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_epoch.subsec_nanos() ^ std::process::id() ^ (since_epoch.as_secs() as u32).rotate_left(16)
 });
@@ -46,12 +46,12 @@ static RUN: LazyLock<u32> = LazyLock::new(|| {
 impl Cursor {
     /// For a place of this run, and the mark of the walk.
     pub(crate) fn new(place: Place, mark: u64) -> Self {
-        Self { run: *RUN, place, mark }
+        Self { run: *RUN_ID, place, mark }
     }
 
     /// The walk; none: it is of another run.
     pub(crate) fn walk(self) -> Option<Walk> {
-        (self.run == *RUN).then_some(Walk { before: self.place, mark: Some(self.mark) })
+        (self.run == *RUN_ID).then_some(Walk { before: self.place, mark: Some(self.mark) })
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
         let cursor = Cursor::new(Place(77), 5);
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
         assert_eq!(cursor.walk(), Some(Walk { before: Place(77), mark: Some(5) }));
-        assert_eq!(Cursor { run: *RUN ^ 1, ..cursor }.walk(), None);
+        assert_eq!(Cursor { run: *RUN_ID ^ 1, ..cursor }.walk(), None);
     }
 
     #[test]

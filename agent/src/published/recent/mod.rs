@@ -24,11 +24,11 @@ pub(crate) use ring::RecordSnapshot;
 #[derive(Debug)]
 pub(crate) struct Recent {
     capacity: usize,
-    kept: Mutex<Kept>,
+    kept: Mutex<RecentState>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct RecentState {
     ring: Ring,
     processes: Processes,
 }
@@ -36,11 +36,11 @@ struct Kept {
 impl Recent {
     /// Keeps the latest `capacity` records, and processes as [`Processes`] says; with 0 nothing at all.
     pub(crate) fn new(capacity: usize) -> Self {
-        let kept = Kept { ring: Ring::new(capacity), processes: Processes::new() };
+        let kept = RecentState { ring: Ring::new(capacity), processes: Processes::new() };
         Self { capacity, kept: Mutex::new(kept) }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, RecentState> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -20,9 +20,9 @@ pub(crate) struct Sums {
     pub(crate) flows: u64,
     /// Connection attempts of it that failed.
     pub(crate) failures: u64,
-    /// Octets it sent, from the IP header on.
+    /// Bytes it sent, from the IP header on.
     pub(crate) octets_sent: u64,
-    /// Octets it received.
+    /// Bytes it received.
     pub(crate) octets_received: u64,
     /// Packets it sent.
     pub(crate) packets_sent: u64,

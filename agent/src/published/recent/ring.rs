@@ -1,4 +1,4 @@
-//! The latest records, in the batches in which they came: nothing is copied.
+//! The latest records, in the batches in which they arrived: nothing is copied.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use pidflow_schema::FlowRecord;
 
 use super::cursor::Place;
 
-/// A batch of more records is cut, so that not much more is kept than was asked for.
-const CHUNK: usize = 1024;
+/// A larger batch is split, so that not many more records are kept than configured.
+const MAX_BATCH_RECORDS: usize = 1024;
 
-/// Records that came together, and the place of the first.
+/// Records that arrived together, and the position of the first.
 #[derive(Debug, Clone)]
 struct Batch {
     first: u64,
     records: Arc<[FlowRecord]>,
 }
 
-/// At least the latest `capacity` records, and at most [`CHUNK`] more.
+/// At least the latest `capacity` records, and at most [`MAX_BATCH_RECORDS`] more.
 #[derive(Debug)]
 pub(super) struct Ring {
     capacity: usize,
@@ -34,14 +34,14 @@ impl Ring {
 
     /// Adds a batch, and lets go of those that are too old.
     pub(super) fn push(&mut self, records: &Arc<[FlowRecord]>) {
-        if records.len() <= CHUNK {
+        if records.len() <= MAX_BATCH_RECORDS {
             return self.push_chunk(Arc::clone(records));
         }
         // Of a large batch the older part would only come to be let go.
         let skipped = records.len().saturating_sub(self.capacity);
         self.next += skipped as u64;
         let kept = records.get(skipped..).unwrap_or_default();
-        kept.chunks(CHUNK).for_each(|chunk| self.push_chunk(chunk.into()));
+        kept.chunks(MAX_BATCH_RECORDS).for_each(|chunk| self.push_chunk(chunk.into()));
     }
 
     fn push_chunk(&mut self, records: Arc<[FlowRecord]>) {
@@ -139,7 +139,8 @@ mod tests {
         for _ in 0..20 {
             ring.push(&batch(0..1500));
             assert!(
-                ring.held <= 3000 + CHUNK && ring.held == ring.records().newest_first(Place::NEWEST, |_| true).count()
+                ring.held <= 3000 + MAX_BATCH_RECORDS
+                    && ring.held == ring.records().newest_first(Place::NEWEST, |_| true).count()
             );
         }
         assert!(ring.held >= 3000);

@@ -19,7 +19,7 @@ pub(crate) struct Closed(pub(crate) usize);
 /// What a waiting consumer gets.
 pub(crate) enum Popped {
     Records(Part),
-    /// Nothing came in time.
+    /// No record arrived in time.
     Empty,
     /// Nothing is left and nothing will come.
     Closed,

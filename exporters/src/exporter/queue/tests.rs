@@ -16,7 +16,7 @@ fn batch(n: usize) -> Batch {
     Batch::new(sample::records(n).into())
 }
 
-/// The first times of what a queue hands out, by which records can be told.
+/// The first times of what a queue hands out, by which records can be distinguished.
 fn rest(queue: &Queue) -> Vec<u64> {
     let mut all = Vec::new();
     while let Popped::Records(part) = queue.pop(Duration::ZERO) {
@@ -135,7 +135,7 @@ fn waits_for_room_and_goes_in_part_by_part() {
 }
 
 #[test]
-fn what_waits_for_room_when_the_queue_closes_is_told() {
+fn a_push_waiting_for_room_returns_when_the_queue_closes() {
     let queue = Arc::new(queue(4));
     let producer = std::thread::spawn({
         let queue = queue.clone();

@@ -18,7 +18,7 @@ struct Panicking(Arc<Counters>);
 static GOT: AtomicUsize = AtomicUsize::new(0);
 
 impl Sink for Panicking {
-    fn export(&mut self, records: &[FlowRecord], _: u64) -> Result<(), crate::sink::Kept> {
+    fn export(&mut self, records: &[FlowRecord], _: u64) -> Result<(), crate::sink::Undelivered> {
         for _ in records {
             assert_ne!(GOT.fetch_add(1, Relaxed) % 100, 99, "the hundredth");
             self.0.sent(1, 1);
@@ -108,13 +108,13 @@ fn with_a_spool_only_the_record_that_makes_it_panic_is_lost() {
 struct Hopeless;
 
 impl Sink for Hopeless {
-    fn export(&mut self, _: &[FlowRecord], _: u64) -> Result<(), crate::sink::Kept> {
+    fn export(&mut self, _: &[FlowRecord], _: u64) -> Result<(), crate::sink::Undelivered> {
         panic!("hopeless")
     }
 }
 
 #[test]
-fn one_that_always_panics_ends_when_it_is_told_to() {
+fn an_exporter_that_always_panics_ends_when_it_is_stopped() {
     let open: Open = |_| Ok(Box::new(Hopeless));
     let mut config = config();
     config.number = 2;
@@ -131,10 +131,10 @@ fn one_that_always_panics_ends_when_it_is_told_to() {
 }
 
 #[test]
-fn one_that_hangs_is_left_behind() {
+fn a_thread_that_hangs_is_abandoned() {
     struct Hanging;
     impl Sink for Hanging {
-        fn export(&mut self, _: &[FlowRecord], _: u64) -> Result<(), crate::sink::Kept> {
+        fn export(&mut self, _: &[FlowRecord], _: u64) -> Result<(), crate::sink::Undelivered> {
             std::thread::sleep(LIMIT * 10);
             Ok(())
         }

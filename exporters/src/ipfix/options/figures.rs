@@ -1,7 +1,7 @@
-//! The agent's own figures, for which IANA has no elements: by name, what tells the series apart, and total.
+//! The agent's own figures, for which IANA has no elements: name, labels of the series, and total.
 
 use pidflow_schema::DataType;
-use pidflow_schema::metric::{Family, Point, Sample};
+use pidflow_schema::metric::{Family, MetricSample, Point};
 
 use crate::wire::Draft;
 
@@ -40,7 +40,7 @@ pub(in crate::ipfix) fn ignored_packets(families: &[Family]) -> u64 {
     ignored.flat_map(|f| &f.samples).filter_map(whole).sum()
 }
 
-pub(super) fn whole(sample: &Sample) -> Option<u64> {
+pub(super) fn whole(sample: &MetricSample) -> Option<u64> {
     match sample.point {
         Point::Whole(n) => Some(n),
         Point::Real(_) | Point::Histogram(_) => None,
@@ -58,7 +58,7 @@ impl Figure {
     /// Those of the families that are sent, the series as `key=value` joined by commas.
     pub(in crate::ipfix) fn of(families: &[Family]) -> Vec<Self> {
         let sent = families.iter().filter(|f| FIGURES.contains(&f.name));
-        let figure = |f: &Family, s: &Sample| {
+        let figure = |f: &Family, s: &MetricSample| {
             let series: Vec<_> = s.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
             Some(Self { name: f.name, series: series.join(","), total: whole(s)? })
         };

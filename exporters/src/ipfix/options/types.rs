@@ -25,7 +25,7 @@ const LAYOUT: Layout = Layout {
 /// Octets of a record's fields but the name.
 const FIXED: usize = 26;
 
-/// What is said of one element.
+/// The description of one element.
 #[derive(Clone, Copy)]
 pub(in crate::ipfix) struct Type {
     enterprise: u32,

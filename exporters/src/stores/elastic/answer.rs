@@ -1,4 +1,4 @@
-//! Answers to `_bulk` requests: what became of each document.
+//! Answers to `_bulk` requests: the outcome of each document.
 
 use serde::Deserialize;
 
@@ -27,28 +27,28 @@ struct Cause {
     reason: Option<String>,
 }
 
-/// What became of one document.
+/// The result of one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum DocumentOutcome {
     /// It is in the index.
     Taken,
-    /// Not now: to be sent again.
+    /// Deferred: to be sent again.
     Later,
-    /// Never.
+    /// Refused permanently.
     Refused,
 }
 
-/// What became of all documents of a request.
+/// The outcome of all documents of a request.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     /// One for each document, in their order.
-    pub(crate) fates: Vec<Fate>,
+    pub(crate) fates: Vec<DocumentOutcome>,
     /// Status and reason of the first document that was refused, or else of the first to be sent again.
     pub(crate) reason: Option<String>,
 }
 
 impl Verdict {
-    pub(crate) fn count(&self, fate: Fate) -> usize {
+    pub(crate) fn count(&self, fate: DocumentOutcome) -> usize {
         self.fates.iter().filter(|f| **f == fate).count()
     }
 }
@@ -58,24 +58,24 @@ pub(crate) fn read(body: &[u8], documents: usize) -> Result<Verdict, String> {
     let answer: BulkAnswer = serde_json::from_slice(body).map_err(|e| format!("not an answer to _bulk: {e}"))?;
     let outcomes: Vec<_> = answer.items.into_iter().map(|i| i.create).collect();
     if outcomes.len() != documents {
-        return Err(format!("it speaks of {} documents where {documents} were sent", outcomes.len()));
+        return Err(format!("it covers {} documents, but {documents} were sent", outcomes.len()));
     }
     let fates: Vec<_> = outcomes.iter().map(|o| fate(o.status)).collect();
-    if !answer.errors && fates.iter().any(|f| *f != Fate::Taken) {
-        return Err("it says that there are no errors, and has one".into());
+    if !answer.errors && fates.iter().any(|f| *f != DocumentOutcome::Taken) {
+        return Err("it reports no errors, but contains one".into());
     }
     let first = |fate| fates.iter().zip(&outcomes).find(|(f, _)| **f == fate).map(|(_, o)| reason(o));
-    let reason = first(Fate::Refused).or_else(|| first(Fate::Later));
+    let reason = first(DocumentOutcome::Refused).or_else(|| first(DocumentOutcome::Later));
     Ok(Verdict { fates, reason })
 }
 
-/// A document whose id is there already is one that an earlier attempt brought. An index that may not be written to (also
+/// A document whose id exists already was stored by an earlier attempt. An index that may not be written to (also
 /// by a cluster whose disks are full) or is not there says nothing about the document, which waits.
-const fn fate(status: u16) -> Fate {
+const fn fate(status: u16) -> DocumentOutcome {
     match status {
-        200..=299 | 409 => Fate::Taken,
-        401 | 403 | 404 | 429 | 500..=599 => Fate::Later,
-        _ => Fate::Refused,
+        200..=299 | 409 => DocumentOutcome::Taken,
+        401 | 403 | 404 | 429 | 500..=599 => DocumentOutcome::Later,
+        _ => DocumentOutcome::Refused,
     }
 }
 
@@ -99,19 +99,22 @@ mod tests {
             {"create":{"status":429,"error":{"type":"es_rejected_execution_exception","reason":"queue full"}}},
             {"create":{"status":400,"error":{"type":"document_parsing_exception","reason":"bad","caused_by":{}}}}]}"#;
         let verdict = read(body.as_bytes(), 4).unwrap();
-        assert_eq!(verdict.fates, [Fate::Taken, Fate::Taken, Fate::Later, Fate::Refused]);
+        assert_eq!(
+            verdict.fates,
+            [DocumentOutcome::Taken, DocumentOutcome::Taken, DocumentOutcome::Later, DocumentOutcome::Refused]
+        );
         assert_eq!(verdict.reason.as_deref(), Some("status 400, document_parsing_exception: bad"));
     }
 
     #[test]
-    fn what_is_no_answer_is_not_understood() {
+    fn a_malformed_answer_is_an_error() {
         let error = |body: &str| read(body.as_bytes(), 1).unwrap_err();
         for body in ["", "{}", "[]", "OK", r#"{"items":[]}"#, r#"{"errors":false,"items":[{"index":{"status":201}}]}"#]
         {
             assert!(error(body).starts_with("not an answer"), "{body}");
         }
         assert!(error(r#"{"errors":false,"items":[{"create":{"status":201}}]} x"#).starts_with("not an answer"));
-        assert!(error(r#"{"errors":false,"items":[]}"#).contains("0 documents where 1"));
+        assert!(error(r#"{"errors":false,"items":[]}"#).contains("0 documents, but 1"));
         assert!(error(r#"{"errors":false,"items":[{"create":{"status":500}}]}"#).contains("no errors"));
     }
 }

@@ -17,7 +17,7 @@ use crate::template::Template;
 use super::Store;
 
 use action::Actions;
-use answer::{Fate, Verdict};
+use answer::{DocumentOutcome, Verdict};
 
 /// What is not looked at need not be sent.
 const PATH: &str = "/_bulk?filter_path=errors,items.*.status,items.*.error";
@@ -46,11 +46,11 @@ impl Elastic {
     }
 
     /// Keeps what is to be sent again.
-    fn keep(&mut self, fates: &[Fate]) {
+    fn keep(&mut self, fates: &[DocumentOutcome]) {
         let (body, ends) = (std::mem::take(&mut self.body), std::mem::take(&mut self.ends));
         let mut start = 0;
         for (end, fate) in ends.into_iter().zip(fates) {
-            if *fate == Fate::Later {
+            if *fate == DocumentOutcome::Later {
                 self.body.extend_from_slice(body.get(start..end).unwrap_or_default());
                 self.ends.push(self.body.len());
             }
@@ -60,13 +60,13 @@ impl Elastic {
 
     fn judge(&mut self, verdict: &Verdict) -> Result<Sent, Failure> {
         let sent = Sent {
-            records: verdict.count(Fate::Taken),
+            records: verdict.count(DocumentOutcome::Taken),
             octets: self.body.len(),
-            rejected: verdict.count(Fate::Refused),
+            rejected: verdict.count(DocumentOutcome::Refused),
             left_out: 0,
         };
         let reason = verdict.reason.as_deref().map(one_line).unwrap_or_default();
-        let (all, later, refused) = (verdict.fates.len(), verdict.count(Fate::Later), sent.rejected);
+        let (all, later, refused) = (verdict.fates.len(), verdict.count(DocumentOutcome::Later), sent.rejected);
         self.keep(&verdict.fates);
         match (later, refused) {
             (0, 0) => Ok(sent),
@@ -76,11 +76,13 @@ impl Elastic {
                 ..Failure::passing(format!("{refused} of {all} documents refused: {reason}"))
             }),
             (_, 0) => {
-                Err(Failure { sent, ..Failure::passing(format!("{later} of {all} documents put off: {reason}")) })
+                Err(Failure { sent, ..Failure::passing(format!("{later} of {all} documents deferred: {reason}")) })
             }
             _ => Err(Failure {
                 sent,
-                ..Failure::passing(format!("of {all} documents {refused} refused for good, {later} put off: {reason}"))
+                ..Failure::passing(format!(
+                    "of {all} documents {refused} refused permanently, {later} deferred: {reason}"
+                ))
             }),
         }
     }
@@ -103,7 +105,7 @@ impl Store for Elastic {
             return Err(answer.refusal());
         }
         let verdict = answer::read(&answer.body, self.ends.len());
-        let verdict = verdict.map_err(|e| Failure::passing(format!("the answer is not understood: {e}")))?;
+        let verdict = verdict.map_err(|e| Failure::passing(format!("cannot parse the answer: {e}")))?;
         Ok(self.judge(&verdict)?)
     }
 }

@@ -102,8 +102,8 @@ impl Store for Loki {
     }
 }
 
-/// Loki stores the lines it can, and tells how many it ignored (`total ignored: 2 out of 10 for stream …`); where it does
-/// not tell, all count as refused.
+/// Loki stores the lines it can, and reports how many it ignored (`total ignored: 2 out of 10 for stream …`); where it does
+/// not report it, all count as refused.
 fn partial(answer: &Answer, all: Sent) -> Failure {
     let ignored = answer::ignored(&answer.body).filter(|(_, of)| *of == all.records);
     let rejected = ignored.map_or(all.records, |(n, _)| n.min(all.records));

@@ -270,7 +270,7 @@ fn changes_elsewhere_or_at_other_times_split_nothing() {
 }
 
 #[test]
-fn an_answer_to_an_owner_that_has_gone_is_still_its_flow() {
+fn an_answer_to_an_owner_that_exited_is_still_its_flow() {
     let mut run = Run::with([udp(0, CLIENT, SERVER)]);
     run.table.endpoint_changed(Protocol::UDP, CLIENT.0, CLIENT.1, MS);
     run.put(udp(2 * MS, SERVER, CLIENT));
@@ -281,7 +281,7 @@ fn an_answer_to_an_owner_that_has_gone_is_still_its_flow() {
 }
 
 #[test]
-fn a_handshake_is_timed_from_the_first_syn_and_told_once() {
+fn a_handshake_is_timed_from_the_first_syn_and_reported_once() {
     let packets = [
         request(0, SYN, 5),
         request(SECOND, SYN, 5),
@@ -311,7 +311,7 @@ fn a_handshake_of_which_a_part_is_missing_has_no_time() {
 
 #[test]
 fn an_entry_is_small() {
-    // Beside it the index takes 11 to 22 octets.
+    // Beside it the index takes 11 to 22 bytes.
     assert_eq!((size_of::<Entry>(), align_of::<Entry>()), (192, 64));
 }
 

@@ -49,7 +49,7 @@ fn a_packet_on_its_way_through_bridge_and_nic_stays_in_one_flow() {
 }
 
 #[test]
-fn what_may_be_of_either_is_of_neither() {
+fn packets_of_a_shared_interface_belong_to_no_namespace() {
     let flows = seen_on(&[VETH_OF_ONE, VETH_OF_TWO, BRIDGE, BRIDGE, VETH_OF_ONE, VETH_OF_TWO], true);
     assert_eq!(told(&flows), [(Some(4026532001), 2), (Some(4026532002), 2), (None, 2)]);
 }

@@ -1,4 +1,4 @@
-//! What an interface description block says that is needed.
+//! The needed contents of an interface description block.
 
 use std::sync::Arc;
 

@@ -106,7 +106,7 @@ impl PcapNg {
         Ok(Found::Other)
     }
 
-    /// A bad block costs itself: the section begins all the same, and later interfaces keep their numbers.
+    /// A bad block costs itself: the section begins anyway, and later interfaces keep their numbers.
     fn pass_over(&mut self, kind: u32, order: Order) {
         match kind {
             kind::SECTION_HEADER => self.begin_section(order),
@@ -177,7 +177,7 @@ fn section_order(data: &[u8]) -> Result<Order, Fault> {
     };
     match (order.u16([a, b]), order.u16([c, d])) {
         (1, 0 | 2) => Ok(order),
-        (major, minor) => Err(Fault::Version(format!("pcapng version {major}.{minor}; 1.0 is read"))),
+        (major, minor) => Err(Fault::Version(format!("pcapng version {major}.{minor}; supported is 1.0"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the processes of flows use as time goes on, each bit told once.
+//! Usage of the processes of flows over time; each amount is reported once.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use super::{Entry, ProcessTable};
 use crate::fact::{ProcessId, Sample};
 
 /// A process that was there this much before it was heard of has used what it used before anyone looked.
-const HEARD_OF_NS: u64 = 1_000_000_000;
+const FIRST_SEEN_TOLERANCE_NS: u64 = 1_000_000_000;
 
-/// What a process used since it was last told of, and what it has now.
+/// What a process used since it was last reported, and what it has now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// Who it is, as of its latest flow.
@@ -27,29 +27,29 @@ pub struct Usage {
     pub memory: Option<u64>,
     /// Peak resident memory, bytes.
     pub memory_peak: Option<u64>,
-    /// It has ended; it is not told of again unless another of its flows is joined.
+    /// It has ended; it is not reported again unless another of its flows is joined.
     pub has_ended: bool,
 }
 
-/// Beside each process: what was told of it.
+/// For each process: what was reported of it.
 #[derive(Debug, Default)]
-pub(super) struct Told {
-    /// Of the latest flow; none: it has had none since it was told that the process ended.
+pub(super) struct UsageReported {
+    /// Of the latest flow; none: it has had no flow since its end was reported.
     process: Option<Arc<Process>>,
-    /// Up to here.
+    /// The usage that was reported last.
     until: Option<Sample>,
 }
 
 impl ProcessTable {
-    /// A flow of the process is joined: from now on its usage is told.
+    /// A flow of the process is joined: from now on its usage is reported.
     pub fn has_flow(&mut self, id: ProcessId, process: &Arc<Process>) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.told.process = Some(Arc::clone(process));
         }
     }
 
-    /// Tells the usage of every process that had a flow, since the last time.
-    pub fn tell_usage(&mut self, mut tell: impl FnMut(&Usage)) {
+    /// Reports the usage of every process that had a flow, since the last call.
+    pub fn report_usage(&mut self, mut tell: impl FnMut(&Usage)) {
         for entry in self.entries.values_mut() {
             if let Some(usage) = usage(entry) {
                 tell(&usage);
@@ -61,7 +61,7 @@ impl ProcessTable {
 fn usage(entry: &mut Entry) -> Option<Usage> {
     let process = Arc::clone(entry.told.process.as_ref()?);
     let now = entry.samples.latest()?;
-    let is_old = entry.known_ns.saturating_sub(entry.start_ns) > HEARD_OF_NS;
+    let is_old = entry.known_ns.saturating_sub(entry.start_ns) > FIRST_SEEN_TOLERANCE_NS;
     let before = entry.told.until.or_else(|| entry.samples.first_real().filter(|_| is_old)).unwrap_or_default();
     let since = |f: fn(&Sample) -> Option<u64>| Some(f(&now)?.saturating_sub(f(&before).unwrap_or_default()));
     let usage = Usage {
