@@ -31,11 +31,10 @@ impl Cgroup {
             // Version 2 gives the controller to groups below only if it was told to.
             let _ = fs::write(root.join("cgroup.subtree_control"), "+memory");
             let group = Self(root.join(name));
-            if root.join("cgroup.procs").exists() && fs::create_dir_all(&group.0).is_ok() {
-                if group.0.join(limit).exists() {
-                    fs::write(group.0.join(limit), bytes.to_string()).context("set the memory limit")?;
-                    return Ok(Some(group));
-                }
+            let is_made = root.join("cgroup.procs").exists() && fs::create_dir_all(&group.0).is_ok();
+            if is_made && group.0.join(limit).exists() {
+                fs::write(group.0.join(limit), bytes.to_string()).context("set the memory limit")?;
+                return Ok(Some(group));
             }
         }
         Ok(None)

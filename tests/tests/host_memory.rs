@@ -29,8 +29,9 @@ use pidflow_tests::{skip, sys};
 const LIMIT: u64 = 512 << 20;
 /// How long the agent may take to give memory back.
 const RETURN_TIME: Duration = Duration::from_secs(60);
-/// What it may keep of it, beside what it had before.
-const KEPT: u64 = 96 << 20;
+/// What it may keep of it, beside what it had before: full queues, because the receivers still hang (16 % of the limit), the
+/// recent records, and what the allocator cannot give back.
+const KEPT: u64 = LIMIT / 100 * 16 + (96 << 20);
 
 /// Takes connections and reads nothing.
 fn hung_receiver() -> String {

@@ -105,7 +105,7 @@ fn a_process_of_milliseconds_is_reported_from_fork_to_exit() {
 /// Processes that are gone before /proc could be asked.
 #[test]
 fn the_executable_is_the_file_however_it_was_named() {
-    if !is_root() {
+    if without_root("the_executable_is_the_file_however_it_was_named") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -131,7 +131,7 @@ fn the_executable_is_the_file_however_it_was_named() {
 /// The peak of the program before an exec is not the next one's.
 #[test]
 fn the_peak_of_memory_is_the_programs_own() {
-    if !is_root() {
+    if without_root("the_peak_of_memory_is_the_programs_own") {
         return;
     }
     let ballast = std::hint::black_box(vec![1_u8; 64 << 20]);

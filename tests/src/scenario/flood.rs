@@ -31,7 +31,11 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let sent = thread::scope(|scope| {
         let packets = scope.spawn(|| send_packets(&is_over));
         for _ in 0..2 {
-            scope.spawn(|| while !is_over.load(Relaxed) {});
+            scope.spawn(|| {
+                while !is_over.load(Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let storm = storm(target, until);
         is_over.store(true, Relaxed);
