@@ -1,18 +1,22 @@
 //! SIGTERM and SIGINT: the first asks for an orderly end, the second ends at once. SIGHUP: a reload, or as those.
+//!
+//! They are blocked in every thread and one thread waits for them. A handler, as signal-hook installs one, would run in any
+//! thread: it would end that one's waiting system calls early (EINTR), and make calls that the thread's seccomp filter denies.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use crossbeam_channel::Sender;
+use nix::sys::signal::{SigSet, Signal};
 use pidflow_exporters::threads::Threads;
 
 use crate::live_view::terminal;
 use crate::privileges::Role;
 use crate::threads;
 
-const WATCHED: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+const WATCHED: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 
 /// timeout(1), and others that pass signals on, send the same one to the process and to its group: a signal so soon
 /// after the first is not a second request.
@@ -36,12 +40,14 @@ impl Stop {
 
 /// The signals, held back from the moment it was made; to be made before any other thread starts, because threads
 /// inherit the mask.
-pub(crate) struct HeldSignals(libc::sigset_t);
+pub(crate) struct HeldSignals(SigSet);
 
 impl HeldSignals {
     /// Holds them back.
     pub(crate) fn new() -> Result<Self> {
-        blocked().map(Self)
+        let set = SigSet::from_iter(WATCHED);
+        set.thread_block().context("cannot block signals")?;
+        Ok(Self(set))
     }
 
     /// Watches from a thread of its own: at the first signal [`Stop`] is set and `then` is done; it is set too when a vital
@@ -57,7 +63,7 @@ impl HeldSignals {
             then();
             let signal = wait_longer(&self.0, first, reload.as_ref());
             terminal::leave();
-            std::process::exit(128 + signal);
+            std::process::exit(128 + signal as i32);
         };
         threads::spawn_vital("signals", wait)?;
         let theirs = stop.clone();
@@ -67,7 +73,7 @@ impl HeldSignals {
 }
 
 /// Waits for a signal that is not the first one's echo.
-fn wait_longer(set: &libc::sigset_t, first: Instant, reload: Option<&Sender<()>>) -> libc::c_int {
+fn wait_longer(set: &SigSet, first: Instant, reload: Option<&Sender<()>>) -> Signal {
     loop {
         let signal = wait_for_end(set, reload);
         if first.elapsed() > REPEAT_WINDOW {
@@ -76,35 +82,21 @@ fn wait_longer(set: &libc::sigset_t, first: Instant, reload: Option<&Sender<()>>
     }
 }
 
-fn blocked() -> Result<libc::sigset_t> {
-    // SAFETY: sigset_t is plain numbers; sigemptyset sets it up before it is used.
-    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a sigset_t that outlives the call.
-    unsafe { libc::sigemptyset(&raw mut set) };
-    for signal in WATCHED {
-        // SAFETY: as above, and the signal numbers are the C library's own.
-        unsafe { libc::sigaddset(&raw mut set, signal) };
-    }
-    // SAFETY: set was initialised above; the old mask is not asked for.
-    let error = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
-    anyhow::ensure!(error == 0, "cannot block signals: {}", std::io::Error::from_raw_os_error(error));
-    Ok(set)
-}
-
 /// Waits for a signal that is to end the program.
-fn wait_for_end(set: &libc::sigset_t, reload: Option<&Sender<()>>) -> libc::c_int {
+fn wait_for_end(set: &SigSet, reload: Option<&Sender<()>>) -> Signal {
     loop {
         match (wait_for(set), reload) {
             // One that waits already will see what this one is about.
-            (libc::SIGHUP, Some(reload)) => drop(reload.try_send(())),
+            (Signal::SIGHUP, Some(reload)) => drop(reload.try_send(())),
             (signal, _) => return signal,
         }
     }
 }
 
-fn wait_for(set: &libc::sigset_t) -> libc::c_int {
-    let mut signal = 0;
-    // SAFETY: both pointers are of values that live through the call.
-    while unsafe { libc::sigwait(set, &raw mut signal) } != 0 {}
-    signal
+fn wait_for(set: &SigSet) -> Signal {
+    loop {
+        if let Ok(signal) = set.wait() {
+            return signal;
+        }
+    }
 }

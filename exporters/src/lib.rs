@@ -48,5 +48,8 @@ pub use wire::{EncoderStats, Message, Resend};
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub mod fuzz {
+    #[cfg(feature = "otlp")]
+    pub use crate::otlp::fuzz::otlp_answer_of_any_octets;
     pub use crate::spool::fuzz::segment_of_any_octets;
+    pub use crate::stores::fuzz::store_answer_of_any_octets;
 }

@@ -12,9 +12,10 @@ pub mod process;
 pub mod records;
 pub mod scenario;
 pub mod serving;
-pub mod skip;
 pub mod sys;
 pub mod trial;
 pub mod truth;
 pub mod vm;
 pub mod xdp;
+
+pub use pidflow_skip as skip;

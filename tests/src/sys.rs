@@ -240,13 +240,6 @@ pub fn unshare(namespaces: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Effective user is root.
-#[must_use]
-pub fn is_root() -> bool {
-    // SAFETY: cannot fail, no pointers.
-    unsafe { libc::geteuid() == 0 }
-}
-
 /// Sends a signal to a process that the caller started.
 pub fn signal(pid: u32, signal: i32) -> io::Result<()> {
     let pid = i32::try_from(pid).map_err(io::Error::other)?;

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use pidflow_tests::process;
 use pidflow_tests::serving::{Serving, eventually};
-use pidflow_tests::skip::without_root;
+use pidflow_tests::skip::{skip, without_root};
 use pidflow_tests::trial;
 use serde_json::Value;
 
@@ -114,7 +114,7 @@ fn the_doctor_names_every_namespace() -> Result<()> {
     ];
     for (by, wanted) in cases {
         if by.contains(&"--net") && std::fs::read_link("/proc/1/ns/net").is_err() {
-            println!("SKIP {by:?}: process 1 may not be looked at");
+            skip("the_doctor_names_every_namespace", &format!("{by:?}: process 1 may not be looked at"));
             continue;
         }
         let said = doctor(by)?;

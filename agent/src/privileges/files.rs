@@ -115,7 +115,7 @@ mod tests {
     fn has_landlock(test: &str) -> bool {
         let has = landlock_version().is_some();
         if !has {
-            println!("SKIP {test}: this kernel has no Landlock");
+            pidflow_skip::skip(test, "this kernel has no Landlock");
         }
         has
     }

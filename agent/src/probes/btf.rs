@@ -215,8 +215,7 @@ mod tests {
     #[test]
     fn running_kernel_has_every_member() {
         if !std::path::Path::new(KERNEL_BTF).exists() {
-            println!("SKIP running_kernel_has_every_member: no {KERNEL_BTF}");
-            return;
+            return pidflow_skip::skip("running_kernel_has_every_member", &format!("no {KERNEL_BTF}"));
         }
         let started = std::time::Instant::now();
         let layout = KernelLayout::of_running_kernel().unwrap();

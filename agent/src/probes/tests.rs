@@ -1,4 +1,4 @@
-//! On the running kernel: needs root, says so when it is not.
+//! On the running kernel: needs root, else the tests are skipped.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -11,19 +11,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pidflow_engine::fact::{Fact, SocketUse};
+use pidflow_skip::without_root;
 
 use crate::privacy::Privacy;
 
 use super::{Backend, ProbeOptions, Probes, start};
-
-fn is_root() -> bool {
-    // SAFETY: no preconditions.
-    let root = unsafe { libc::geteuid() } == 0;
-    if !root {
-        println!("SKIP probes: not root");
-    }
-    root
-}
 
 /// Probes and all facts that they reported.
 struct Watch {
@@ -57,7 +49,7 @@ fn mine(e: &Fact, wanted: SocketUse, port: u16) -> bool {
 
 #[test]
 fn tracepoints_report_this_process() {
-    if !is_root() {
+    if without_root("tracepoints_report_this_process") {
         return;
     }
     let mut probes = Watch::new(Backend::Tracepoint);
@@ -88,7 +80,7 @@ fn tracepoints_report_this_process() {
 
 #[test]
 fn a_process_of_milliseconds_is_reported_from_fork_to_exit() {
-    if !is_root() {
+    if without_root("a_process_of_milliseconds_is_reported_from_fork_to_exit") {
         return;
     }
     let mut probes = Watch::new(Backend::Tracepoint);
@@ -159,7 +151,7 @@ fn the_peak_of_memory_is_the_programs_own() {
 /// From the kernel's event and from /proc.
 #[test]
 fn no_fact_holds_a_secret_of_a_command_line() {
-    if !is_root() {
+    if without_root("no_fact_holds_a_secret_of_a_command_line") {
         return;
     }
     let mut probes = Watch::new(Backend::Tracepoint);

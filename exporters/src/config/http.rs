@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use url::Url;
+
 use super::table::Table;
 use super::{ConfigError, Secret, TlsConfig};
 
@@ -34,14 +36,8 @@ impl HttpConfig {
     /// # Errors
     /// When the address cannot be read, or has a user or password in it: these have keys of their own.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let readable = ["http", "https"].contains(&scheme) && !host.is_empty() && !url.contains(char::is_whitespace);
-        if !readable || host.contains('@') || rest.contains(['?', '#']) {
-            return Err(ConfigError::HttpUrl { url: without_secrets(url) });
-        }
-        let (url, tls) = (url.trim_end_matches('/').to_owned(), TlsConfig::default());
-        Ok(Self { url, headers: BTreeMap::new(), basic: None, gzip: true, tls })
+        let url = receiver(url).ok_or_else(|| ConfigError::HttpUrl { url: without_secrets(url) })?;
+        Ok(Self { url, headers: BTreeMap::new(), basic: None, gzip: true, tls: TlsConfig::default() })
     }
 
     /// The keys `url`, `headers`, `user`, `password`, `compression` and those of TLS.
@@ -73,6 +69,19 @@ impl HttpConfig {
     }
 }
 
+/// The address as it is given, with its scheme in small letters; none: it cannot be sent to as it stands. The parser mends
+/// more than the clients do, hence what is asked of the text itself.
+fn receiver(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let is_plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    let authority = rest.split('/').next()?;
+    let has_host_alone = !authority.is_empty() && !authority.contains('@');
+    let url = Url::parse(text).ok().filter(|_| is_plain && has_host_alone)?;
+    let is_http = ["http", "https"].contains(&url.scheme()) && url.scheme().eq_ignore_ascii_case(scheme);
+    let is_whole = url.port() != Some(0) && url.query().is_none() && url.fragment().is_none();
+    (is_http && is_whole).then(|| format!("{}://{}", url.scheme(), rest.trim_end_matches('/')))
+}
+
 /// The address without what stands before an `@`, or behind a `?` or `#`, so that no password and no token reaches a
 /// message.
 pub(super) fn without_secrets(url: &str) -> String {
@@ -100,5 +109,28 @@ mod tests {
         assert!(error.contains("…@host") && !error.contains("secret"), "{error}");
         let shown = ["http://a?t=hush", "http://a#hush", "u:hu?sh@a", "http://me:hush@a/?t=hush"].map(without_secrets);
         assert_eq!(shown, ["http://a…", "http://a…", "…@a", "…@a/"]);
+    }
+
+    /// What a client could never send to is said at the start, not with each attempt.
+    #[test]
+    fn addresses_that_cannot_be_sent_to_are_refused() {
+        let ports = ["http://a:99999", "http://a:0", "http://a:b", "http://::1"];
+        let hosts = [
+            "http://[::1",
+            "http://a[b",
+            "http:///a",
+            "http:a",
+            "http:\\\\a",
+            "http://1.2.3.999",
+            "http://bücher.example",
+        ];
+        let rest = ["http://@a", "http://:hush@a", "http://a/ü", "http://a\t", "http://a/ b"];
+        for wrong in ports.iter().chain(&hosts).chain(&rest) {
+            assert!(HttpConfig::new(wrong).is_err(), "{wrong}");
+        }
+        for right in ["http://a_b:80", "http://[::1]:1/x", "https://a/x@y"] {
+            assert_eq!(HttpConfig::new(right).unwrap().url, right);
+        }
+        assert_eq!(HttpConfig::new("HTTPS://A/X").unwrap().url, "https://A/X");
     }
 }

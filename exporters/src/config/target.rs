@@ -87,7 +87,8 @@ impl Target {
     }
 }
 
-/// Reads `HOST:PORT`, and `HOST` when there is a usual port.
+/// Reads `HOST:PORT`, and `HOST` when there is a usual port. Not the crate `url`, which has no addresses without a scheme and
+/// no zones of IPv6 (`fe80::1%eth0`), and writes hosts in another way than they were given.
 pub(super) fn address(text: &str, usual: Option<u16>) -> Result<Address, &'static str> {
     let (host, port) = host_and_port(text.trim_end_matches('/'))?;
     if host.is_empty() || host.contains(['/', '@', ' ', '[', ']']) {

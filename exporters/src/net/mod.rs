@@ -6,7 +6,7 @@ mod http;
 mod lookup;
 mod refusal;
 mod resolver;
-mod retry_after;
+pub(crate) mod retry_after;
 mod socket;
 mod stream;
 mod tls;

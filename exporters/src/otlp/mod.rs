@@ -5,6 +5,8 @@
 mod answer;
 mod attributes;
 mod client;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod grpc;
 mod http;
 mod ids;

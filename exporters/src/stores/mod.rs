@@ -2,6 +2,8 @@
 
 mod clickhouse;
 mod elastic;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod halving;
 mod influx;
 mod loki;

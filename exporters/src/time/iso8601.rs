@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Civil, MILLISECOND_NS, SECOND_NS};
+use super::timestamp;
 
 /// Nanoseconds since 1970, shown as `2026-01-31T12:34:56.789Z`.
 #[derive(Debug, Clone, Copy)]
@@ -10,9 +10,8 @@ pub struct Iso8601(pub u64);
 
 impl fmt::Display for Iso8601 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Civil { year, month, day, hour, minute, second } = Civil::new(self.0);
-        let millisecond = self.0 % SECOND_NS / MILLISECOND_NS;
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
+        // Digits beyond the third are cut off, not rounded.
+        write!(f, "{:.3}", timestamp(self.0))
     }
 }
 

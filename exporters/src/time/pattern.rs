@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Write};
 
-use super::{Civil, SECOND_NS};
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
+use super::{SECOND_NS, timestamp};
 
 /// A text with `%Y %m %d %H %M %S` in it, which stand for a moment in UTC as in strftime(3); `%%` is one `%`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +44,12 @@ impl TimePattern {
     /// The text for the moment, in nanoseconds since 1970.
     #[must_use]
     pub fn render(&self, ns: u64) -> String {
-        let (t, mut out) = (Civil::new(ns), String::new());
+        let (moment, mut out) = (Offset::UTC.to_datetime(timestamp(ns)), String::new());
         for part in &self.parts {
             match part {
                 PatternPart::Text(text) => out.push_str(text),
                 // Writing to a string cannot fail.
-                PatternPart::Placeholder(c) => _ = write!(out, "{:0width$}", t.number(*c), width = width(*c)),
+                PatternPart::Placeholder(c) => _ = write!(out, "{:0width$}", number(moment, *c), width = width(*c)),
             }
         }
         out
@@ -83,17 +86,15 @@ impl TimePattern {
     }
 }
 
-impl Civil {
-    /// What a placeholder stands for.
-    const fn number(&self, placeholder: char) -> u64 {
-        match placeholder {
-            'Y' => self.year,
-            'm' => self.month,
-            'd' => self.day,
-            'H' => self.hour,
-            'M' => self.minute,
-            _ => self.second,
-        }
+/// What a placeholder stands for.
+fn number(moment: DateTime, placeholder: char) -> i16 {
+    match placeholder {
+        'Y' => moment.year(),
+        'm' => moment.month().into(),
+        'd' => moment.day().into(),
+        'H' => moment.hour().into(),
+        'M' => moment.minute().into(),
+        _ => moment.second().into(),
     }
 }
 

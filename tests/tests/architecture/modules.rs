@@ -57,6 +57,61 @@ fn first_word(text: &str) -> Option<String> {
     (!word.is_empty()).then_some(word)
 }
 
+/// Every file's module, as in `capture::file::pcap`, to those of other files that its `crate::` and `super::` paths name. A
+/// module may name those around it, and they their parts: that is no arrow.
+pub(crate) fn uses_of_files(src: &Path) -> Uses {
+    let texts: BTreeMap<String, String> =
+        files(src).iter().map(|f| (path_of(src, f), std::fs::read_to_string(f).unwrap())).collect();
+    let known: BTreeSet<_> = texts.keys().filter(|path| !path.is_empty()).cloned().collect();
+    let used = |(path, text): (&String, &String)| {
+        let named = paths_in(without_tests(text), path).into_iter().filter_map(|to| longest_known(to, &known));
+        (path.clone(), named.filter(|to| !is_around(to, path) && !is_around(path, to)).collect())
+    };
+    texts.iter().map(used).collect()
+}
+
+/// Empty: the crate's root.
+fn path_of(src: &Path, file: &Path) -> String {
+    let inner = file.strip_prefix(src).unwrap().with_extension("");
+    let names = inner.iter().map(|name| name.to_str().unwrap()).filter(|name| !["mod", "lib", "main"].contains(name));
+    names.collect::<Vec<_>>().join("::")
+}
+
+/// What the paths in a module's text mean, seen from the crate's root; names within braces each for themselves.
+fn paths_in(text: &str, own: &str) -> Vec<String> {
+    let code: String =
+        text.lines().filter(|l| !l.trim_start().starts_with("//")).flat_map(|l| [l.trim(), " "]).collect();
+    let starts = code.match_indices("crate::").chain(code.match_indices("super::"));
+    let is_first = |at: usize| !code[..at].ends_with("::") && !code[..at].ends_with(|c: char| c.is_alphanumeric());
+    let mut found = Vec::new();
+    for (at, _) in starts.filter(|(at, _)| is_first(*at)) {
+        let (mut rest, mut base) = (&code[at..], own);
+        while let Some(outer) = rest.strip_prefix("super::") {
+            (rest, base) = (outer, base.rsplit_once("::").map_or("", |(outer, _)| outer));
+        }
+        (rest, base) = rest.strip_prefix("crate::").map_or((rest, base), |inner| (inner, ""));
+        let end = rest.find(|c: char| !c.is_alphanumeric() && !"_:".contains(c)).unwrap_or(rest.len());
+        let (path, behind) = rest.split_at(end);
+        let group = behind.strip_prefix('{').and_then(|g| g.split('}').next()).unwrap_or_default();
+        found.extend(
+            group.split(',').map(|name| format!("{base}::{path}{}", name.trim()).trim_start_matches(':').to_owned()),
+        );
+    }
+    found
+}
+
+/// The path without what is no module at its end.
+fn longest_known(mut path: String, known: &BTreeSet<String>) -> Option<String> {
+    while !known.contains(&path) {
+        path.truncate(path.rfind("::")?);
+    }
+    Some(path)
+}
+
+fn is_around(outer: &str, inner: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || outer.is_empty() || rest.starts_with("::"))
+}
+
 /// A way from a module back to itself; none: there is none.
 pub(crate) fn circle(uses: &Uses) -> Option<Vec<String>> {
     uses.keys().find_map(|start| way(uses, start, start, &mut BTreeSet::new()))

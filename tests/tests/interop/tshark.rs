@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use jiff::Timestamp;
 use pidflow_exporters::{Template, WireVersion};
 use pidflow_schema::{DataType, ELEMENTS, Element, Enterprise};
 
@@ -100,31 +101,8 @@ fn ascii(text: &str) -> String {
     text.bytes().map(|b| if b.is_ascii() { char::from(b) } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
 fn moment(ms: u64) -> String {
-    let (seconds, millisecond) = (ms / 1000, ms % 1000);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    let (year, month, day) = date(seconds / 86_400);
-    let (month, nanosecond) = (MONTHS[month], millisecond * 1_000_000);
-    format!("{month} {day:2}, {year} {hour:02}:{minute:02}:{second:02}.{nanosecond:09} UTC")
-}
-
-/// Year, month from 0 and day of the month.
-fn date(mut days: u64) -> (u64, usize, u64) {
-    let leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
-    let mut year = 1970;
-    while days >= 365 + u64::from(leap(year)) {
-        days -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 0;
-    while days >= lengths[month] {
-        days -= lengths[month];
-        month += 1;
-    }
-    (year, month, days + 1)
+    Timestamp::from_millisecond(ms.try_into().unwrap()).unwrap().strftime("%b %e, %Y %H:%M:%S.%9f UTC").to_string()
 }
 
 /// When the made-up flows begin.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Protocol};
 
-use super::handshake::HandshakeWatch;
+use super::handshake::{HandshakeWatch, micros};
 use super::key::{FlowKey, KeySide};
 use crate::packet::{Packet, TcpFlags, address};
 
@@ -58,11 +58,6 @@ impl Sent {
         self.frame_octets = 0;
         self.tcp_flags = 0;
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "32 bits of microseconds last longer than any idle flow")]
-pub(super) const fn micros(time_ns: u64) -> u32 {
-    (time_ns / 1000) as u32
 }
 
 /// Whether a TCP connection has ended, and whether the slot is in use at all.

@@ -2,7 +2,6 @@
 
 use pidflow_schema::record::Handshake;
 
-use super::entry::micros;
 use crate::packet::{Packet, TcpFlags};
 
 /// Up to which difference packets that came in the wrong order are taken for simultaneous, microseconds.
@@ -83,6 +82,12 @@ impl HandshakeWatch {
             self.step = HandshakeStep::Over;
         }
     }
+}
+
+/// The microsecond of a moment, in 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "32 bits of microseconds last longer than any idle flow")]
+pub(super) const fn micros(time_ns: u64) -> u32 {
+    (time_ns / 1000) as u32
 }
 
 /// Packets of two interfaces may be a little out of order: then no time has passed. None: the clock was set back.

@@ -8,6 +8,7 @@ mod pcap;
 mod pcapng;
 mod records;
 mod source;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +23,9 @@ use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface};
 use input::{Filled, Input};
 pub use interrupt::Interrupt;
 pub use opener::Opener;
-use records::{BadBlock, Fault, Found, Record, RecordReader};
+use records::RecordReader;
 use source::Source;
+use step::{BadBlock, Fault, Found, Record};
 
 /// How files are read.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 
 use super::input::MAX_RECORD;
 use super::order::Order;
-use super::records::{Fault, Found, Record, Step};
+use super::step::{Fault, Found, Record, Step};
 
 /// The upper bits of the link type say whether frames have a CRC (section 4 of the draft).
 const LINK_TYPE_BITS: u32 = 0x03ff_ffff;

@@ -1,7 +1,8 @@
 //! Which interfaces are captured.
 
 use super::super::CaptureError;
-use super::links::{Link, Links};
+use super::link::Link;
+use super::links::Links;
 
 /// Stands for all interfaces, also in libpcap.
 pub(crate) const ANY: &str = "any";

@@ -93,7 +93,7 @@ impl Inventory {
 
 #[cfg(test)]
 mod tests {
-    use super::super::links::Link;
+    use super::super::link::Link;
     use super::*;
 
     fn is(index: u32) -> LinkNotice {

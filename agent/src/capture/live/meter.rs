@@ -137,7 +137,7 @@ impl Meter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::links::Link;
+    use super::super::link::Link;
     use super::*;
 
     fn counts(packets: u64) -> LinkCounts {

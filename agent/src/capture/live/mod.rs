@@ -6,6 +6,7 @@ mod cooked;
 mod frames;
 mod interfaces;
 mod inventory;
+mod link;
 mod links;
 mod meter;
 mod netlink;

@@ -14,7 +14,7 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, send, socket_with};
 
 use super::super::LinkCounts;
-use super::links::Link;
+use super::link::Link;
 
 /// `RTMGRP_LINK` of linux/rtnetlink.h: the group that is notified of each change of an interface.
 const LINK_GROUP: u32 = 1;

@@ -9,7 +9,7 @@ use pcap::{Active, Capture, Device, Direction, Linktype, Precision};
 use super::super::CaptureError;
 use super::LiveOptions;
 use super::interfaces::ANY;
-use super::links::Link;
+use super::link::Link;
 
 /// `LINKTYPE_LINUX_SLL2`: unlike version 1 it names the interface of each packet.
 const LINUX_SLL2: Linktype = Linktype(276);

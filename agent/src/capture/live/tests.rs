@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use pidflow_skip::skip;
 
 use super::super::InterfaceChanges;
 use super::*;
@@ -24,16 +25,6 @@ fn isolated(test: &str) -> bool {
     }
     ip("link set lo up");
     true
-}
-
-/// As the other tests' `skip`, which the program cannot depend on.
-fn skip(test: &str, reason: &str) {
-    let line = format!("SKIP {test}: {reason}");
-    eprintln!("{line}");
-    if let Some(path) = std::env::var_os("PIDFLOW_SKIPS") {
-        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
-        writeln!(file.unwrap(), "{line}").unwrap();
-    }
 }
 
 fn ip(arguments: &str) {

@@ -1,7 +1,7 @@
 //! Elasticsearch and OpenSearch: documents over `_bulk`.
 
 mod action;
-mod answer;
+pub(super) mod answer;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! InfluxDB: line protocol over HTTP.
 
-mod answer;
+pub(super) mod answer;
 mod line;
 
 use std::sync::Arc;

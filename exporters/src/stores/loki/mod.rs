@@ -1,6 +1,6 @@
 //! Grafana Loki: JSON lines over its push API.
 
-mod answer;
+pub(super) mod answer;
 
 use std::io::Write;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::order::Order;
-use super::super::records::BadBlock;
+use super::super::step::BadBlock;
 use super::resolution::Resolution;
 
 /// The longest name that is kept, bytes. Windows' names have 50, those of Linux 15.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::Interface;
 use super::input::MAX_RECORD;
 use super::order::Order;
-use super::records::{BadBlock, Fault, Found, Record, Step, register};
+use super::step::{BadBlock, Fault, Found, Record, Step, register};
 use interface::{Described, NgInterface};
 
 /// Block types, section 11.1.

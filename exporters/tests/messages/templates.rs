@@ -1,24 +1,15 @@
 //! More kinds of records than there are template numbers.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "in a test a failure is a panic"
-)]
-
-#[path = "common/decode.rs"]
-mod decode;
 
 use std::sync::Arc;
 
-use decode::Decoder;
 use pidflow_exporters::ipfix::{Direction, IpfixEncoder, IpfixOptions};
 use pidflow_exporters::netflow9::{Netflow9Encoder, Netflow9Options};
 use pidflow_exporters::{EncoderStats, Message, Resend, Template, sample};
 use pidflow_schema::{Candidate, ELEMENTS, Element, FlowRecord, Handshake, ProcessEnd, Protocol};
 
-const NOW_NS: u64 = 1_767_230_000_000_000_000;
+use crate::NOW_NS;
+use crate::decode::Decoder;
+
 /// Of the records that [`record`] makes, each with groups of its own.
 const KINDS: u64 = 2 * 2 * 2 * 2 * 2 * 2 * 2 * 24 * 24;
 /// Numbers of data templates.

@@ -1,20 +1,11 @@
 //! Times that 32 bits of seconds or milliseconds cannot tell: counted, and never another time.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "in a test a failure is a panic"
-)]
 
-#[path = "common/decode.rs"]
-mod decode;
-
-use decode::{Decoder, Key};
 use pidflow_exporters::ipfix::{IpfixEncoder, IpfixOptions};
 use pidflow_exporters::netflow9::{Netflow9Encoder, Netflow9Options};
 use pidflow_exporters::{Template, sample};
 use pidflow_schema::FlowRecord;
+
+use crate::decode::{Decoder, Key};
 
 const DAY_MS: u64 = 86_400_000;
 /// 2026-01-01T00:00:00Z.

@@ -1,11 +1,10 @@
-//! Tests that cannot run here say so, and the runner counts them.
+//! Tests that cannot run here say so, and the runner counts them. A crate of its own, so that the unit tests of every crate
+//! report as the whole-system tests do.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread;
-
-use crate::sys;
 
 /// Environment variable: the file to which every skip is appended.
 pub const SKIPS: &str = "PIDFLOW_SKIPS";
@@ -42,7 +41,7 @@ fn line(thread: Option<&str>, name: &str, reason: &str) -> String {
 /// True, with a skip reported, when the test may not run for lack of root.
 #[must_use]
 pub fn without_root(name: &str) -> bool {
-    let skipped = !sys::is_root();
+    let skipped = !rustix::process::geteuid().is_root();
     if skipped {
         skip(name, "needs root");
     }
@@ -52,8 +51,8 @@ pub fn without_root(name: &str) -> bool {
 #[test]
 fn a_skip_names_the_test_once() {
     let of = |thread, name| line(thread, name, "why");
-    assert_eq!(of(Some("a::b"), "b"), "SKIP pidflow_tests::a::b: why");
-    assert_eq!(of(Some("a::b"), "promtool check metrics"), "SKIP pidflow_tests::a::b: promtool check metrics: why");
-    assert_eq!(of(Some("main"), "b"), "SKIP pidflow_tests::b: why");
-    assert_eq!(of(None, "b"), "SKIP pidflow_tests::b: why");
+    assert_eq!(of(Some("a::b"), "b"), "SKIP pidflow_skip::a::b: why");
+    assert_eq!(of(Some("a::b"), "promtool check metrics"), "SKIP pidflow_skip::a::b: promtool check metrics: why");
+    assert_eq!(of(Some("main"), "b"), "SKIP pidflow_skip::b: why");
+    assert_eq!(of(None, "b"), "SKIP pidflow_skip::b: why");
 }

@@ -1,21 +1,13 @@
 //! NetFlow v9 packets decoded by a decoder of the tests and by the crate `netflow_parser`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "in a test a failure is a panic"
-)]
 
-mod common;
-
-use common::decode::Decoder;
 use netflow_parser::variable_versions::v9::FlowSetBody;
 use netflow_parser::{NetflowPacket, NetflowParser};
 use pidflow_exporters::netflow9::{Netflow9Encoder, Netflow9Options};
 use pidflow_exporters::{Template, sample};
 use pidflow_schema::{DataType, Element, FlowRecord, Length, Value};
 use proptest::prelude::*;
+
+use crate::decode::Decoder;
 
 const NOW_NS: u64 = 1_767_230_000_123_456_789;
 
@@ -37,7 +29,7 @@ fn octets(e: &Element, record: &FlowRecord, boot_ms: u64) -> Vec<u8> {
             ((ns / 1_000_000 - boot_ms) as u32).to_be_bytes().to_vec()
         }
         (_, Length::Variable { v9 }) => {
-            let mut text = String::from_utf8(common::octets(e, record)).unwrap();
+            let mut text = String::from_utf8(crate::expected::octets(e, record)).unwrap();
             while text.len() >= usize::from(v9) {
                 text.pop();
             }
@@ -46,7 +38,7 @@ fn octets(e: &Element, record: &FlowRecord, boot_ms: u64) -> Vec<u8> {
             octets
         }
         _ => {
-            let wide = common::octets(e, record);
+            let wide = crate::expected::octets(e, record);
             let cut = wide.len().saturating_sub(width);
             let saturated = wide[..cut].iter().any(|b| *b != 0);
             if saturated { vec![255; width] } else { wide[cut..].to_vec() }

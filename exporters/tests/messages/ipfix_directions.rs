@@ -1,21 +1,12 @@
 //! The ways in which IPFIX sends both directions of a flow.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "in a test a failure is a panic"
-)]
 
-#[path = "common/decode.rs"]
-mod decode;
-
-use decode::{Decoder, Key, Record};
 use pidflow_exporters::ipfix::{Direction, IpfixEncoder, IpfixOptions};
 use pidflow_exporters::{EncoderStats, Template, sample};
 use pidflow_schema::FlowRecord;
 
-const NOW_NS: u64 = 1_767_230_000_000_000_000;
+use crate::NOW_NS;
+use crate::decode::{Decoder, Key, Record};
+
 const SOURCE_PID: Key = (Some(35632), 168);
 const DESTINATION_PID: Key = (Some(35632), 375);
 

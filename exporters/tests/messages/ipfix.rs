@@ -1,15 +1,5 @@
 //! IPFIX messages decoded by the crate `netflow_parser`, which shares no code with the encoder.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "in a test a failure is a panic"
-)]
 
-mod common;
-
-use common::decode::Decoder;
 use netflow_parser::variable_versions::field_value::FieldValue;
 use netflow_parser::variable_versions::ipfix::lookup::IPFixField;
 use netflow_parser::variable_versions::ipfix::{FlowSetBody, IPFix};
@@ -20,7 +10,8 @@ use pidflow_schema::metric::{Family, MetricSample, Point};
 use pidflow_schema::{Enterprise, FlowRecord};
 use proptest::prelude::*;
 
-const NOW_NS: u64 = 1_767_230_000_000_000_000;
+use crate::NOW_NS;
+use crate::decode::Decoder;
 
 fn encode(encoder: &mut IpfixEncoder, records: &[FlowRecord], now_ns: u64) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
@@ -74,7 +65,7 @@ fn assert_decodes(messages: &[Vec<u8>], records: &[FlowRecord], template: &Templ
             let record = expected.next().expect("more records than were sent");
             let elements = template.elements().iter().filter(|e| record.groups().contains(e.group));
             let wanted: Vec<_> =
-                elements.map(|e| ((e.enterprise.number(own_pen), e.id), common::octets(e, record))).collect();
+                elements.map(|e| ((e.enterprise.number(own_pen), e.id), crate::expected::octets(e, record))).collect();
             assert_eq!(got, wanted);
         }
     }
@@ -85,7 +76,7 @@ fn assert_decodes(messages: &[Vec<u8>], records: &[FlowRecord], template: &Templ
 fn has_no_empty_string(record: &FlowRecord) -> bool {
     let mut present = Template::default().elements().to_vec();
     present.retain(|e| record.groups().contains(e.group));
-    present.iter().all(|e| !common::octets(e, record).is_empty())
+    present.iter().all(|e| !crate::expected::octets(e, record).is_empty())
 }
 
 #[test]
@@ -104,7 +95,10 @@ fn netflow_parser_reads_the_same_values() {
         let elements = elements.into_iter().filter(|e| record.groups().contains(e.group));
         let wanted: Vec<_> = elements
             .map(|e| {
-                (IPFixField::new(e.id, e.enterprise.number(Enterprise::DEFAULT_OWN_PEN)), common::octets(e, record))
+                (
+                    IPFixField::new(e.id, e.enterprise.number(Enterprise::DEFAULT_OWN_PEN)),
+                    crate::expected::octets(e, record),
+                )
             })
             .collect();
         let got: Vec<_> = fields.iter().map(|(f, v)| (*f, decoded(v))).collect();

@@ -1,7 +1,5 @@
 //! What the wire should hold, derived from the table without the encoders.
 
-pub(crate) mod decode;
-
 use pidflow_schema::{DataType, Element, FlowRecord, Value};
 
 /// Octets of `e` in `record` as RFC 7011 section 6.1 has them; text without length or padding.

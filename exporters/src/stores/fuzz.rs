@@ -1,0 +1,24 @@
+//! What the fuzz target `store_answer` drives.
+
+use std::time::SystemTime;
+
+use super::elastic::answer::{self as elastic, Fate};
+use super::{influx, loki};
+use crate::net::retry_after;
+
+/// Takes any octets for what a store answers to so many documents.
+///
+/// # Panics
+/// The answer is not an account of every document, and was understood all the same.
+pub fn store_answer_of_any_octets(documents: usize, body: &[u8]) {
+    if let Ok(verdict) = elastic::read(body, documents) {
+        let fates = [Fate::Taken, Fate::Later, Fate::Refused].map(|f| verdict.count(f));
+        assert_eq!((verdict.fates.len(), fates.iter().sum()), (documents, documents));
+        assert_eq!(verdict.reason.is_some(), fates[0] < documents);
+    }
+    assert_ne!(influx::answer::dropped(body), Some(0));
+    let _ = loki::answer::ignored(body);
+    if let Ok(header) = std::str::from_utf8(body) {
+        let _ = retry_after::wait(header, SystemTime::UNIX_EPOCH);
+    }
+}

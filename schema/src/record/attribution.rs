@@ -1,0 +1,68 @@
+//! How sure it is which process owns an end.
+
+use serde::{Deserialize, Serialize};
+
+/// How one end of a flow was attributed to a process, or why it was not.
+///
+/// From surest to least sure; what comes after [`Attribution::ListenerOnly`] has no process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Attribution {
+    /// A kernel event of a socket with exactly this tuple within the flow's time.
+    SocketEvent = 1,
+    /// A kernel event of an unconnected socket bound to this local address and port within the flow's time.
+    LocalPortEvent = 2,
+    /// The exact tuple was in a snapshot of sockets (at start or by polling).
+    SnapshotTuple = 3,
+    /// An unconnected socket bound to this local port was in a snapshot.
+    SnapshotPort = 4,
+    /// Only the owner of a listening socket that covers the port is known, not who accepted.
+    ListenerOnly = 5,
+    /// None: the address belongs to no network namespace of this host.
+    Remote = 16,
+    /// None: several processes fit equally well and nothing tells them apart.
+    Ambiguous = 17,
+    /// None: the address is this host's and no socket was seen.
+    NoSocket = 18,
+    /// None: a socket was seen, its process is gone and unknown (events lost).
+    NoProcess = 19,
+    /// None: the flow was read from a file, where there are no kernel events.
+    Offline = 20,
+    /// None: the protocol is handled by the kernel itself (ICMP echo replies, IGMP, …).
+    Kernel = 21,
+}
+
+impl Attribution {
+    /// As exported.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SocketEvent => "socket-event",
+            Self::LocalPortEvent => "local-port-event",
+            Self::SnapshotTuple => "snapshot-tuple",
+            Self::SnapshotPort => "snapshot-port",
+            Self::ListenerOnly => "listener-only",
+            Self::Remote => "remote",
+            Self::Ambiguous => "ambiguous",
+            Self::NoSocket => "no-socket",
+            Self::NoProcess => "no-process",
+            Self::Offline => "offline",
+            Self::Kernel => "kernel",
+        }
+    }
+
+    /// All of them, in order of their numbers.
+    pub const ALL: [Self; 11] = [
+        Self::SocketEvent,
+        Self::LocalPortEvent,
+        Self::SnapshotTuple,
+        Self::SnapshotPort,
+        Self::ListenerOnly,
+        Self::Remote,
+        Self::Ambiguous,
+        Self::NoSocket,
+        Self::NoProcess,
+        Self::Offline,
+        Self::Kernel,
+    ];
+}

@@ -1,0 +1,159 @@
+//! What packets alone say: a flow, what it carried, and what carried it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{FlowEndDetail, FlowEndReason, Handshake, InitiatorBasis};
+
+/// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Protocol;
+
+impl Protocol {
+    /// Internet Control Message Protocol.
+    pub const ICMP: u8 = 1;
+    /// Transmission Control Protocol.
+    pub const TCP: u8 = 6;
+    /// User Datagram Protocol.
+    pub const UDP: u8 = 17;
+    /// ICMP for IPv6.
+    pub const ICMPV6: u8 = 58;
+    /// Stream Control Transmission Protocol.
+    pub const SCTP: u8 = 132;
+}
+
+/// What one direction of a flow carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// Packets.
+    pub packets: u64,
+    /// Octets from the IP header on, without link-layer padding (IANA octetDeltaCount).
+    pub octets: u64,
+    /// Octets of the whole frames as on the wire, without CRC (IANA layer2OctetDeltaCount).
+    pub frame_octets: u64,
+    /// Union of the TCP flags seen (RFC 9293 section 3.1, low 8 bits); 0 for other protocols.
+    pub tcp_flags: u8,
+}
+
+impl Counters {
+    /// Adds `other` to this.
+    pub const fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.octets += other.octets;
+        self.frame_octets += other.frame_octets;
+        self.tcp_flags |= other.tcp_flags;
+    }
+}
+
+/// A flow as built from packets alone. `source` is the initiator as far as the packets tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Flow {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Innermost 802.1Q/802.1ad VLAN id, 0 to 4095; none: no tag.
+    pub vlan: Option<u16>,
+    /// Source (initiator) address.
+    pub source: IpAddr,
+    /// Destination address; of the same family as `source`.
+    pub destination: IpAddr,
+    /// Source port, 0 where the protocol has none. ICMP echo: the identifier.
+    pub source_port: u16,
+    /// Destination port, 0 where the protocol has none. ICMP echo: the identifier.
+    pub destination_port: u16,
+    /// ICMP type and code of the first packet as `type * 256 + code`; none for other protocols.
+    pub icmp_type_code: Option<u16>,
+    /// Time of the first packet, nanoseconds since the epoch.
+    pub first_ns: u64,
+    /// Time of the last packet, nanoseconds since the epoch.
+    pub last_ns: u64,
+    /// From source to destination.
+    pub forward: Counters,
+    /// From destination to source.
+    pub reverse: Counters,
+    /// IP type of service / traffic class of the first packet of the source.
+    pub ip_class_of_service: u8,
+    /// MAC addresses of the first packet (source, destination); none where the link layer has none.
+    pub macs: Option<([u8; 6], [u8; 6])>,
+    /// Interface index of the first packet, 0: unknown (files).
+    pub interface_index: u32,
+    /// Interface name or capture file of the first packet.
+    pub interface: Arc<str>,
+    /// Why the record was made.
+    pub end_reason: FlowEndReason,
+    /// More precise than `end_reason`.
+    pub end_detail: FlowEndDetail,
+    /// How the initiator is known.
+    pub initiator: InitiatorBasis,
+    /// The handshake, in the record during which it ended; none: not seen, or not TCP.
+    pub handshake: Option<Handshake>,
+    /// Inode number of the network namespace to which the interfaces lead that saw the flow; none: not known.
+    pub network_namespace: Option<u32>,
+    /// What was spoken; none: not known.
+    pub application: Option<Box<Application>>,
+    /// What carried the flow; none: no tunnel, or it was not opened.
+    pub tunnel: Option<Box<Tunnel>>,
+}
+
+/// What a flow's ends spoke with each other.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Application {
+    /// The protocol's name, as nDPI has it (`TLS`, `DNS`, `Redis`).
+    pub protocol: Arc<str>,
+    /// The name that the client asked the server for (SNI, HTTP host, DNS query); empty: not known.
+    pub server_name: Arc<str>,
+}
+
+/// The tunnel around a flow: packets of the flow were inside of packets between these addresses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunnel {
+    /// `vxlan`, `geneve`, `gre`, `gtp-u`, …
+    pub kind: Arc<str>,
+    /// VNI, key or TEID; none: the kind has none.
+    pub id: Option<u32>,
+    /// Address that the packets of the flow's source came from.
+    pub source: IpAddr,
+    /// Address that they went to.
+    pub destination: IpAddr,
+}
+
+impl Flow {
+    /// A flow of which no more than protocol, both ends (address and port) and times (first and last packet, nanoseconds
+    /// since the epoch) are known: no packet, first seen from `source`, ended by the idle timeout.
+    #[must_use]
+    pub fn new(protocol: u8, source: (IpAddr, u16), destination: (IpAddr, u16), time: (u64, u64)) -> Self {
+        Self {
+            protocol,
+            vlan: None,
+            source: source.0,
+            destination: destination.0,
+            source_port: source.1,
+            destination_port: destination.1,
+            icmp_type_code: None,
+            first_ns: time.0,
+            last_ns: time.1,
+            forward: Counters::default(),
+            reverse: Counters::default(),
+            ip_class_of_service: 0,
+            macs: None,
+            interface_index: 0,
+            interface: Arc::default(),
+            end_reason: FlowEndReason::IdleTimeout,
+            end_detail: FlowEndDetail::None,
+            initiator: InitiatorBasis::FirstPacket,
+            handshake: None,
+            network_namespace: None,
+            application: None,
+            tunnel: None,
+        }
+    }
+
+    /// Swaps the ends: what was destination becomes source.
+    pub fn turn_round(&mut self) {
+        std::mem::swap(&mut self.source, &mut self.destination);
+        std::mem::swap(&mut self.source_port, &mut self.destination_port);
+        std::mem::swap(&mut self.forward, &mut self.reverse);
+        self.macs = self.macs.map(|(s, d)| (d, s));
+    }
+}

@@ -1,0 +1,30 @@
+//! How the client end of a flow is known.
+
+use serde::{Deserialize, Serialize};
+
+/// How it is known which end is the source (the client).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum InitiatorBasis {
+    /// Only that it sent the first packet seen.
+    FirstPacket = 1,
+    /// It sent a SYN without ACK (or received a SYN with ACK).
+    Syn = 2,
+    /// The kernel said which side connected or accepted.
+    Socket = 3,
+}
+
+impl InitiatorBasis {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::FirstPacket, Self::Syn, Self::Socket];
+
+    /// As exported.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FirstPacket => "first-packet",
+            Self::Syn => "syn",
+            Self::Socket => "socket",
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The flow record: what the packets said, and the process at each end.
+
+mod attribution;
+mod end;
+mod end_reason;
+mod flow;
+mod handshake;
+mod initiator;
+mod process;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use attribution::Attribution;
+pub use end::{Candidate, Endpoint, ProcessEnd};
+pub use end_reason::{FlowEndDetail, FlowEndReason};
+pub use flow::{Application, Counters, Flow, Protocol, Tunnel};
+pub use handshake::Handshake;
+pub use initiator::InitiatorBasis;
+pub use process::{Pod, Process, ProcessUsage};
+
+/// How busy the host was during one flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HostUsage {
+    /// Time in which processors were busy, of the time of all processors, percent × 100.
+    pub cpu_load: u32,
+    /// Time in which processors had nothing to do while block I/O was under way, of the time of all, percent × 100.
+    pub iowait: u32,
+}
+
+/// What goes out: the flow and the process at both ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowRecord {
+    /// Name of the host on which it was observed; empty: from a capture file.
+    pub host: Arc<str>,
+    /// How busy that host was meanwhile; none: not known.
+    pub host_usage: Option<HostUsage>,
+    /// What the packets said.
+    pub flow: Flow,
+    /// The source (client) end.
+    pub source: ProcessEnd,
+    /// The destination (server) end.
+    pub destination: ProcessEnd,
+    /// The error of a failed connect as errno (`ECONNREFUSED` 111, `ETIMEDOUT` 110, …); none: no failure seen.
+    pub connect_error: Option<u16>,
+}
+
+impl FlowRecord {
+    /// A record of a flow whose ends are not known.
+    #[must_use]
+    pub fn without_processes(flow: Flow, why: Attribution) -> Self {
+        let (source, destination) = (ProcessEnd::unknown(why), ProcessEnd::unknown(why));
+        Self { host: Arc::default(), host_usage: None, flow, source, destination, connect_error: None }
+    }
+}

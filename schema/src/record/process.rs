@@ -1,0 +1,84 @@
+//! A process, what it used, and the pod that it belongs to.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The Kubernetes pod that a container belongs to, as the kubelet names the links to its logs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Pod {
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// The pod's name.
+    pub name: Arc<str>,
+    /// The container's name within the pod.
+    pub container: Arc<str>,
+}
+
+/// Who a process is. Shared by all records of the process; strings are UTF-8 (lossily converted).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Process {
+    /// Thread group id in the host's (the initial) PID namespace.
+    pub pid: u32,
+    /// Start time, nanoseconds since the epoch. With `pid` the identity of the process.
+    pub start_ns: u64,
+    /// Name: the leader's comm, or the executable's base name where that is longer and comm is cut at 15 octets.
+    pub name: Arc<str>,
+    /// Effective user id, [`Self::UNKNOWN_UID`] where it is not kept.
+    pub uid: u32,
+    /// User name from the host's passwd file, else the number.
+    pub user: Arc<str>,
+    /// Executable path; empty: unknown.
+    pub executable: Arc<str>,
+    /// Command line, arguments joined by blanks; empty: unknown.
+    pub command_line: Arc<str>,
+    /// Container id (64 hexadecimal digits) from the cgroup path; empty: none.
+    pub container_id: Arc<str>,
+    /// The Kubernetes pod of that container; none: in no pod, or the kubelet has not named it yet.
+    pub pod: Option<Arc<Pod>>,
+    /// Parent's PID, 0: none or in another PID namespace.
+    pub parent_pid: u32,
+    /// Parent's name; empty: unknown.
+    pub parent_name: Arc<str>,
+    /// Parent's effective user id.
+    pub parent_uid: Option<u32>,
+    /// Parent's user name; empty: unknown.
+    pub parent_user: Arc<str>,
+    /// The chain of parents as `name(pid)` joined by `<`, nearest first, to PID 1; empty: unknown. In names, `<`, `(`, `)`
+    /// and `\` follow a `\`; control and formatting characters are `\u{hexadecimal}`.
+    pub ancestors: Arc<str>,
+}
+
+impl Process {
+    /// `(uid_t) -1`, which no user can have (Linux `uid_valid`): the user is not known or not kept.
+    pub const UNKNOWN_UID: u32 = u32::MAX;
+}
+
+/// What a process used, for the time of one flow. Absent: not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ProcessUsage {
+    /// Resident memory at the sample nearest to the flow's end, octets.
+    pub memory_actual: Option<u64>,
+    /// Peak resident memory of the process up to then, octets.
+    pub memory_peak: Option<u64>,
+    /// CPU time over elapsed time between the samples that enclose the flow, percent of one core × 100.
+    pub cpu_load: Option<u32>,
+    /// Time waiting for block I/O over elapsed time, percent × 100; absent without delay accounting.
+    pub iowait: Option<u32>,
+    /// User and system CPU time used between the samples that enclose the flow, nanoseconds.
+    pub cpu_time_ns: Option<u64>,
+    /// Minor page faults between those samples.
+    pub minor_faults: Option<u64>,
+    /// Major page faults between those samples.
+    pub major_faults: Option<u64>,
+    /// Time waiting for block I/O between those samples, nanoseconds; absent without delay accounting.
+    pub iowait_ns: Option<u64>,
+}
+
+impl ProcessUsage {
+    /// Minor and major faults together.
+    #[must_use]
+    pub fn page_faults(&self) -> Option<u64> {
+        Some(self.minor_faults? + self.major_faults?)
+    }
+}
