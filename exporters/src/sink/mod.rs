@@ -64,7 +64,7 @@ impl Parts<'_> {
     #[allow(dead_code, reason = "with every feature there is no such kind")]
     pub(crate) fn not_built(&self, feature: &str) -> StartError {
         self.error(format!(
-            "`kind`: this build does not support {feature}; build pidflow with the cargo feature `{feature}`"
+            "`kind`: this build has no {feature}; build it with the feature `{feature}`"
         ))
     }
 }

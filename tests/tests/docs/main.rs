@@ -91,7 +91,7 @@ fn every_command_and_flag_in_the_text_exists() {
 }
 
 /// Flags of cargo, and of programs whose command lines are masked.
-const FLAGS_OF_OTHERS: [&str; 3] = ["--api-key", "--features", "--password"];
+const FLAGS_OF_OTHERS: [&str; 4] = ["--api-key", "--features", "--password", "--user"];
 
 const SUBCOMMANDS: [&str; 7] = ["audit", "run", "read", "fields", "check", "doctor", "generate"];
 
