@@ -63,8 +63,6 @@ impl Parts<'_> {
     /// Of a kind that was left out when the program was built.
     #[allow(dead_code, reason = "with every feature there is no such kind")]
     pub(crate) fn not_built(&self, feature: &str) -> StartError {
-        self.error(format!(
-            "`kind`: this build has no {feature}; build it with the feature `{feature}`"
-        ))
+        self.error(format!("`kind`: this build has no {feature}; build it with the feature `{feature}`"))
     }
 }
