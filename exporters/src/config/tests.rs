@@ -249,3 +249,16 @@ fn no_secret_is_in_what_debug_shows() {
         assert!(!shown.contains("hush"), "{shown}");
     }
 }
+
+/// The compiler does not miss them there.
+#[test]
+fn every_kind_stands_in_the_example_and_in_the_docs() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let [example, docs] =
+        ["deploy/pidflow.toml", "docs/exporters.md"].map(|f| std::fs::read_to_string(root.join(f)).unwrap());
+    for kind in output::KINDS {
+        let name = kind.name;
+        assert!(example.contains(&format!("# kind = \"{name}\"")), "deploy/pidflow.toml has no `{name}`");
+        assert!(docs.contains(&format!("`{name}`")), "docs/exporters.md has no `{name}`");
+    }
+}
