@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::{InterfaceCounts, SocketCounts};
-use super::interfaces::ANY;
+use super::link::ANY;
 use super::meter::{LinkTotal, LinkTotals};
 
 /// What the kernel counted so long before a socket was asked has come to the socket: the queues between them hold

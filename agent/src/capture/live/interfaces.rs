@@ -1,11 +1,9 @@
 //! Which interfaces are captured.
 
 use super::super::CaptureError;
-use super::link::Link;
+use super::link::{ANY, Link};
 use super::links::Links;
 
-/// Stands for all interfaces, also in libpcap.
-pub(crate) const ANY: &str = "any";
 /// Stands for each that is up.
 const ALL: &str = "all";
 

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+/// Stands for all interfaces, also in libpcap.
+pub(crate) const ANY: &str = "any";
+
 /// An interface of this network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {

@@ -26,8 +26,8 @@ use pidflow_engine::decode::Fragments;
 use pidflow_engine::packet::Packet;
 
 use super::{BatchCounts, CaptureCounters, CaptureError, Interface};
-pub(crate) use interfaces::ANY;
 pub use interfaces::Interfaces;
+pub(crate) use link::ANY;
 pub use seen::SeenUntil;
 use shared::Shared;
 use supervisor::Supervisor;

@@ -8,7 +8,7 @@ use pcap::{Active, Capture, Device, Direction, Linktype, Precision};
 
 use super::super::CaptureError;
 use super::LiveOptions;
-use super::interfaces::ANY;
+use super::link::ANY;
 use super::link::Link;
 
 /// `LINKTYPE_LINUX_SLL2`: unlike version 1 it names the interface of each packet.
