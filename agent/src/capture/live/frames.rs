@@ -10,7 +10,7 @@ use pidflow_engine::packet::Packet;
 
 use super::super::{BATCH, BatchCounts, CaptureCounters, Interface, SocketCounts};
 use super::cooked::Cooked;
-use super::shared::Names;
+use super::link::Names;
 use super::{PacketBatch, Shared};
 
 /// Frames to packets.

@@ -1,9 +1,14 @@
 //! One interface, as the kernel describes it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Stands for all interfaces, also in libpcap.
 pub(crate) const ANY: &str = "any";
+
+/// The names of the interfaces of this network namespace by index, each with the number of its appearance, which another
+/// interface that gets the same index does not share.
+pub(super) type Names = HashMap<u32, (u64, Arc<str>)>;
 
 /// An interface of this network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::link::Link;
+use super::link::Names;
 use super::netlink::LinkNotice;
-use super::shared::Names;
 
 /// A change of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]

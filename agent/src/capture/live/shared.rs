@@ -1,17 +1,13 @@
 //! What all threads of a live capture share.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::counters::InterfaceChanges;
 use super::super::{CaptureCounters, SocketCounts};
 use super::accounts::Accounts;
+use super::link::Names;
 use super::meter::LinkTotals;
-
-/// The names of the interfaces of this network namespace by index, each with the number of its appearance, which another
-/// interface that gets the same index does not share.
-pub(super) type Names = HashMap<u32, (u64, Arc<str>)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {
