@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::names::{Secrecy, secrecy, takes_value};
 use super::pairs::Nature;
+use super::program_names::program_named;
 use super::programs::{Flag, Holds, Program};
 use super::verbs::Places;
 use super::{MASK, Text, values};
@@ -145,7 +146,7 @@ impl<'s, 'a> Walk<'s, 'a> {
     fn notice_program(&mut self, argument: &str) -> bool {
         // A hyphen is before the name of a login shell, and before options.
         let may_be_one = !NAMING.contains(&self.before) && (!argument.starts_with('-') || self.before.is_empty());
-        let program = Program::named(argument).filter(|_| may_be_one);
+        let program = program_named(argument).filter(|_| may_be_one);
         if program.is_some() {
             (self.program, self.words) = (program, 0);
         }

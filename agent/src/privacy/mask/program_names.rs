@@ -2,8 +2,17 @@
 
 use super::programs::Program;
 
+/// The program that an argument names, with or without its folder.
+pub(super) fn program_named(argument: &str) -> Option<Program> {
+    let name = argument.rsplit('/').next()?.trim_start_matches('-');
+    // Names are short, and most arguments are none of them.
+    let is_short = (2..=24).contains(&name.len());
+    let found = is_short.then(|| NAMES.iter().find(|(n, _)| *n == name)).flatten();
+    found.map(|(_, program)| *program)
+}
+
 /// Each name, and how that program takes secrets.
-pub(super) const NAMES: &[(&str, Program)] = &[
+const NAMES: &[(&str, Program)] = &[
     ("mysql", Program::Mysql),
     ("mariadb", Program::Mysql),
     ("mysqldump", Program::Mysql),

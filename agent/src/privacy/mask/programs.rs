@@ -1,7 +1,5 @@
 //! How well-known programs take secrets where no name says so.
 
-use super::program_names::NAMES;
-
 /// A program, or several that take their options the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
@@ -207,15 +205,6 @@ impl Program {
         let letters = SWITCHES.iter().find(|(program, _)| *program == self).map_or("", |(_, letters)| letters);
         let rest = argument.strip_prefix('-').unwrap_or_default();
         rest.find(|c| !letters.contains(c)).unwrap_or(0)
-    }
-
-    /// The program that an argument names, with or without its folder.
-    pub(super) fn named(argument: &str) -> Option<Self> {
-        let name = argument.rsplit('/').next()?.trim_start_matches('-');
-        // Names are short, and most arguments are none of them.
-        let is_short = (2..=24).contains(&name.len());
-        let found = is_short.then(|| NAMES.iter().find(|(n, _)| *n == name)).flatten();
-        found.map(|(_, program)| *program)
     }
 
     /// What of an argument, or of the one behind it, is a value that this program takes as a secret.
