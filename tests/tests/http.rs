@@ -172,8 +172,12 @@ fn slow_clients_and_too_many_of_them_cost_nothing() {
     };
     let slow: Vec<_> = (0..CONNECTIONS + TOO_MANY).map(|_| begin()).collect();
     assert_eq!(agent.get("/livez").unwrap().body, "ok\n", "one who asks gets an answer all the same");
-    let open = sockets(agent.pid());
-    assert!(open <= before + CONNECTIONS as usize + 1, "{before} {open}");
+    // On a busy machine the last ones that were displaced are still being closed; the slow ones stay for longer than that.
+    let until = Instant::now() + Duration::from_secs(3);
+    while sockets(agent.pid()) > before + CONNECTIONS as usize + 1 {
+        assert!(Instant::now() < until, "{before} {}", sockets(agent.pid()));
+        std::thread::sleep(Duration::from_millis(20));
+    }
     assert!(cut("displaced") > TOO_MANY);
     let answers: Vec<_> = slow.into_iter().map(|stream| serving::read(stream).unwrap()).collect();
     let told = answers.iter().filter(|a| a.status == 408).count() as u64;
@@ -448,11 +452,27 @@ fn periods_are_kept_to(agent: &Serving, question: &str) {
     assert!(some >= 6, "periods that take some flows and leave others: {some}");
 }
 
+/// A process and its flows with no record between: the other tests of this program make some too.
+#[track_caller]
+fn of_one_moment(agent: &Serving, pid: u32, name: &str) -> (Value, Value) {
+    let process = || {
+        let page = agent.json(&format!("/api/processes?pid={pid}&process={name}"))?;
+        let [process] = array(&page, "processes").as_slice() else { panic!("{page}") };
+        Ok::<_, anyhow::Error>(process.clone())
+    };
+    let mut found = (Value::Null, Value::Null);
+    eventually("no record comes between the pages", || {
+        found = (process()?, agent.json(&format!("/api/flows?pid={pid}&limit=500"))?);
+        let after = process()?;
+        Ok(["records_as_source", "records_as_destination"].iter().all(|n| found.0[n] == after[n]))
+    })
+    .unwrap();
+    found
+}
+
 #[track_caller]
 fn processes_are_as_their_flows(agent: &Serving, pid: u32, name: &str) {
-    let page = agent.json(&format!("/api/processes?pid={pid}&process={name}")).unwrap();
-    let [process] = array(&page, "processes").as_slice() else { panic!("{page}") };
-    let flows = agent.json(&format!("/api/flows?pid={pid}&limit=500")).unwrap();
+    let (process, flows) = of_one_moment(agent, pid, name);
     let side =
         |side: &str| array(&flows, "flows").iter().filter(|f| f[format!("{side}_PROC_PID")] == pid).count() as u64;
     assert_eq!(process["records_as_source"], side("SRC"), "{process}");

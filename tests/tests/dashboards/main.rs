@@ -137,7 +137,9 @@ fn agent(dir: &Path, port: u16) -> Guarded {
     let listen = format!("127.0.0.1:{port}");
     let arguments = ["run", "-i", "lo", "-t", "1s", "-d", "1s", "--no-view", "--host", HOST, "--listen", &listen];
     let mut command = Command::new(process::binary("pidflow").unwrap());
-    command.args(arguments).args(["--delay-accounting", "on", "--json"]).arg(dir.join("flows.jsonl"));
+    // Whatever else is said on this machine meanwhile takes no series away.
+    command.args(arguments).args(["--max-edges", "10000"]);
+    command.args(["--delay-accounting", "on", "--json"]).arg(dir.join("flows.jsonl"));
     command.arg("--pod-logs").arg(pod_logs(dir));
     let agent = spawn(&mut command);
     eventually("the agent is ready", || get(port, "/readyz").filter(|(status, _)| *status == 200));
