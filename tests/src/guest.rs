@@ -8,6 +8,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, Ended};
+use crate::clock_steps;
 use crate::compare;
 use crate::trial::{self, Running};
 use crate::truth::Exchange;
@@ -30,6 +31,9 @@ const SCENARIOS: [&str; 14] = [
     "ping",
 ];
 
+/// Stands for a backend in the list of them: the steps of the wall clock instead of the scenarios.
+pub const CLOCK: &str = "clock";
+
 /// The last line: everything was tried.
 pub const DONE: &str = "PIDFLOW-DONE";
 
@@ -49,6 +53,12 @@ pub struct Verdict {
 /// Runs everything under each of `backends` (separated by commas).
 pub fn run(backends: &str) -> Result<()> {
     for backend in backends.split(',') {
+        if backend == CLOCK {
+            let outcome = clock_steps::run();
+            let passed = outcome.is_ok();
+            say(&Verdict::new(backend, CLOCK, passed, outcome.unwrap_or_else(|error| format!("{error:#}"))))?;
+            continue;
+        }
         match trials(backend) {
             Ok(verdicts) => verdicts.iter().try_for_each(say)?,
             Err(error) => say(&Verdict::new(backend, "agent", false, format!("{error:#}")))?,

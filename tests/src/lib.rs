@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod bpf;
 pub mod cgroup;
+pub mod clock_steps;
 pub mod compare;
 pub mod guest;
 pub mod process;

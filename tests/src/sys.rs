@@ -314,3 +314,15 @@ pub fn send_frame(socket: &impl AsRawFd, frame: &[u8]) -> io::Result<()> {
     let sent = unsafe { libc::send(socket.as_raw_fd(), frame.as_ptr().cast(), frame.len(), 0) };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+/// Sets the wall clock that many seconds ahead, or back.
+pub fn step_wall_clock(seconds: i64) -> io::Result<()> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` outlives both calls.
+    unsafe {
+        check(libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time))?;
+        time.tv_sec += seconds;
+        check(libc::clock_settime(libc::CLOCK_REALTIME, &raw const time))?;
+    }
+    Ok(())
+}

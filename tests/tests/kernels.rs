@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use anyhow::{Result, bail, ensure};
-use pidflow_tests::guest::Verdict;
+use anyhow::{Context, Result, bail, ensure};
+use pidflow_tests::guest::{CLOCK, Verdict};
 use pidflow_tests::skip::skip;
 use pidflow_tests::vm::{Availability, Kernel};
 
@@ -14,11 +14,14 @@ type Boot = std::result::Result<Availability<Vec<Verdict>>, String>;
 /// Machines run one after the other: an emulated processor each for two machines of two would starve what is measured.
 static BOOT_LOCK: Mutex<()> = Mutex::new(());
 
-/// One boot per kernel serves the tests of all backends.
-static LINUX_6_1: LazyLock<Boot> = LazyLock::new(|| boot("6.1"));
-static LINUX_6_12: LazyLock<Boot> = LazyLock::new(|| boot("6.12"));
+/// Every way of attaching that these kernels offer.
+const BACKENDS: &str = "kprobe,fentry,tracepoint";
 
-fn boot(version: &str) -> Boot {
+/// One boot per kernel serves the tests of all backends.
+static LINUX_6_1: LazyLock<Boot> = LazyLock::new(|| boot("6.1", BACKENDS));
+static LINUX_6_12: LazyLock<Boot> = LazyLock::new(|| boot("6.12", BACKENDS));
+
+fn boot(version: &str, backends: &str) -> Boot {
     if Command::new("qemu-system-x86_64").arg("--version").output().is_err() {
         let reason = "no qemu-system-x86_64 (package qemu-system-x86)".to_owned();
         // There, only a package that is not available excuses from this test.
@@ -29,7 +32,7 @@ fn boot(version: &str) -> Boot {
         Availability::Unavailable(reason) => Ok(Availability::Unavailable(reason)),
         Availability::Available(kernel) => {
             let _turn = BOOT_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
-            kernel.run("kprobe,fentry,tracepoint").map(Availability::Available).map_err(|error| format!("{error:#}"))
+            kernel.run(backends).map(Availability::Available).map_err(|error| format!("{error:#}"))
         }
     }
 }
@@ -83,4 +86,19 @@ fn linux_6_12_fentry() -> Result<()> {
 #[test]
 fn linux_6_12_tracepoint() -> Result<()> {
     assert_backend("linux_6_12_tracepoint", &LINUX_6_12, "tracepoint")
+}
+
+/// Records go on, with the new clock's times, and nothing is counted twice or lost.
+#[test]
+fn the_wall_clock_goes_an_hour_ahead_and_back() -> Result<()> {
+    match boot("6.12", CLOCK) {
+        Err(error) => bail!("{error}"),
+        Ok(Availability::Unavailable(reason)) => skip("the_wall_clock_goes_an_hour_ahead_and_back", &reason),
+        Ok(Availability::Available(verdicts)) => {
+            let verdict = verdicts.first().context("no result came out of the guest")?;
+            ensure!(verdict.passed, "{}", verdict.text);
+            println!("{}", verdict.text);
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,101 @@
+//! The wall clock set an hour ahead and back again while the agent captures. It runs inside a virtual machine alone.
+
+use std::net::UdpSocket;
+use std::ops::RangeInclusive;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::agent::Agent;
+use crate::records::{Record, Side};
+use crate::{sys, trial};
+
+/// How far the clock is set, seconds.
+const STEP_SECONDS: i64 = 3600;
+/// How long each clock is kept: several timeouts of the agent.
+const PHASE: Duration = Duration::from_secs(12);
+/// Between two datagrams.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How far outside the time of its clock a record may begin or end, milliseconds: the active timeout and one second.
+const TOLERANCE_MS: u64 = 3_000;
+/// A flow under way gives one every two seconds, and every tenth datagram is a flow of its own.
+const MIN_RECORDS: usize = 8;
+
+/// What happened, in a few lines.
+///
+/// # Errors
+/// Datagrams counted twice or not at all, times of no clock that was set, or no records for a while.
+pub fn run() -> Result<String> {
+    let dir = trial::folder()?;
+    let agent = Agent::start(dir.path(), &["--probes", "poll", "-i", "lo", "-t", "2s", "-d", "2s"])?;
+    let sink = UdpSocket::bind("127.0.0.1:0")?;
+    let port = sink.local_addr()?.port();
+    let steady = UdpSocket::bind("127.0.0.1:0")?;
+    let (mut sent, mut clocks) = (0, Vec::new());
+    for step in [0, STEP_SECONDS, -STEP_SECONDS] {
+        set_clock(step)?;
+        let begun_ms = sys::now_ns() / 1_000_000;
+        sent += send(&steady, port)?;
+        clocks.push(begun_ms..=sys::now_ns() / 1_000_000);
+    }
+    let ended = agent.stop()?;
+    let records: Vec<_> = ended.records.iter().filter(|r| r.destination.1 == port).collect();
+    judge(&records, sent, &clocks).with_context(|| format!("the agent said:\n{}", ended.log))
+}
+
+/// Sends for the length of a phase: how many datagrams. Every tenth comes from a socket of its own.
+fn send(steady: &UdpSocket, port: u16) -> Result<u64> {
+    let (begun, mut sent) = (Instant::now(), 0);
+    while begun.elapsed() < PHASE {
+        let other = (sent % 10 == 9).then(|| UdpSocket::bind("127.0.0.1:0")).transpose()?;
+        other.as_ref().unwrap_or(steady).send_to(b"steady", ("127.0.0.1", port))?;
+        sent += 1;
+        thread::sleep(PAUSE);
+    }
+    Ok(sent)
+}
+
+fn judge(records: &[&Record], sent: u64, clocks: &[RangeInclusive<u64>]) -> Result<String> {
+    let counted: u64 = records.iter().filter_map(|r| r.number("IN_PKTS")).sum();
+    ensure!(counted == sent, "{sent} datagrams were sent, the records have {counted}");
+    let of_clock = |time_ms: u64| {
+        let is_of = |clock: &&RangeInclusive<u64>| {
+            time_ms + TOLERANCE_MS >= *clock.start() && time_ms <= *clock.end() + TOLERANCE_MS
+        };
+        clocks.iter().position(|clock| is_of(&clock))
+    };
+    let ahead = |r: &&&Record| of_clock(r.last_ms) == Some(1);
+    for record in records {
+        let times = (record.first_ms, record.last_ms);
+        ensure!(times.0 <= times.1, "a record begins after its end: {times:?}");
+        let clocks = (of_clock(times.0), of_clock(times.1));
+        ensure!(clocks.0.is_some() && clocks.1.is_some(), "a record at no clock's time: {times:?} of {clocks:?}");
+    }
+    let (there, back) = (records.iter().filter(ahead).count(), records.iter().filter(|r| !ahead(r)).count());
+    ensure!(there >= MIN_RECORDS && back >= 2 * MIN_RECORDS, "{there} records an hour ahead, {back} before and after");
+    let longest = longest_silence(records, clocks);
+    ensure!(longest <= 2 * TOLERANCE_MS, "no record ends for {longest} ms");
+    let ends = records.iter().filter(|r| r.end_number(Side::Source, "PROC_PID").is_some()).count();
+    Ok(format!(
+        "{sent} datagrams, {} records, {ends} with a source process, longest silence {longest} ms",
+        records.len()
+    ))
+}
+
+/// The longest time within one clock, or between the ends of the first and the last, in which no record ends; milliseconds.
+fn longest_silence(records: &[&Record], clocks: &[RangeInclusive<u64>]) -> u64 {
+    let within = |clock: &RangeInclusive<u64>| {
+        let mut ends: Vec<_> = records.iter().map(|r| r.last_ms).filter(|t| clock.contains(t)).collect();
+        ends.extend([*clock.start(), *clock.end()]);
+        ends.sort_unstable();
+        ends.windows(2).filter_map(|pair| Some(pair.get(1)? - pair.first()?)).max().unwrap_or_default()
+    };
+    clocks.iter().map(within).max().unwrap_or_default()
+}
+
+/// Sets the wall clock that many seconds ahead.
+fn set_clock(step: i64) -> Result<()> {
+    ensure!(std::path::Path::new("/modules").exists(), "the clock is set in a virtual machine alone");
+    sys::step_wall_clock(step).context("set the clock")
+}
