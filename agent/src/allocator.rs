@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 /// The smallest decrease that is worth the walk over all heaps, bytes.
 const MIN_SHRUNK: u64 = 16 << 20;
+/// The part of the peak that is worth it.
+const MIN_SHRUNK_PART: u64 = 8;
 /// Between two such walks, which take some ten milliseconds each.
 const MIN_INTERVAL: Duration = Duration::from_secs(20);
 
@@ -17,11 +19,12 @@ pub(crate) struct Trimmer {
 }
 
 impl Trimmer {
-    /// Notes the memory that tables and queues hold now, bytes, and gives free memory back when that is at most half of what they
-    /// held before and at least 16 MiB less. Other threads may wait for memory meanwhile. Returns whether it did.
+    /// Takes note of what tables and queues hold now, bytes, and gives free memory back when that is at least an eighth and
+    /// 16 MiB less than they held at most since it was given back last. A flood ends bit by bit: with a larger part, what
+    /// shrinks after the first time would be kept. Other threads may wait for memory meanwhile. Returns whether it did.
     pub(crate) fn look(&mut self, held: u64, now: Instant) -> bool {
         self.peak = self.peak.max(held);
-        let has_shrunk = held <= self.peak / 2 && self.peak - held >= MIN_SHRUNK;
+        let has_shrunk = self.peak - held >= MIN_SHRUNK.max(self.peak / MIN_SHRUNK_PART);
         let is_early = self.trimmed.is_some_and(|t| now.saturating_duration_since(t) < MIN_INTERVAL);
         if !has_shrunk || is_early {
             return false;
@@ -112,12 +115,21 @@ mod tests {
     fn small_changes_and_quick_ones_are_not_worth_it() {
         let (mut trimmer, now) = (Trimmer::default(), Instant::now());
         assert!(!trimmer.look(20 * MB, now));
-        assert!(!trimmer.look(11 * MB, now), "more than half of it is held");
         assert!(!trimmer.look(5 * MB, now), "that is little");
         assert!(!trimmer.look(400 * MB, now));
+        assert!(!trimmer.look(360 * MB, now), "that is a small part of it");
         assert!(trimmer.look(100 * MB, now));
         assert!(!trimmer.look(10 * MB, now + MIN_INTERVAL / 2), "it was just now");
         assert!(trimmer.look(10 * MB, now + MIN_INTERVAL));
         assert!(!trimmer.look(10 * MB, now + MIN_INTERVAL * 2));
+    }
+
+    #[test]
+    fn what_a_flood_leaves_bit_by_bit_is_given_back_too() {
+        let (mut trimmer, now) = (Trimmer::default(), Instant::now());
+        assert!(!trimmer.look(230 * MB, now));
+        assert!(trimmer.look(115 * MB, now));
+        assert!(!trimmer.look(85 * MB, now + MIN_INTERVAL / 2));
+        assert!(trimmer.look(85 * MB, now + MIN_INTERVAL), "less than half of it is gone");
     }
 }

@@ -109,14 +109,19 @@ impl Timeline {
         Some(by_ns)
     }
 
-    /// What is to be added to a packet's time stamp to make it the engine's time. After a step some packets still come
-    /// that were stamped before it: whichever clock makes the stamp nearer to now has made it.
-    pub(crate) fn to_engine(self, stamp_ns: u64, engine_ns: u64) -> i64 {
-        let off = |ahead_ns: i64| stamp_ns.saturating_add_signed(ahead_ns.saturating_neg()).abs_diff(engine_ns);
-        let is_recent = |since_ns: u64| engine_ns.saturating_sub(since_ns) < LATE_PACKETS_NS;
-        let old =
-            self.before.filter(|(ahead_ns, since_ns)| is_recent(*since_ns) && off(*ahead_ns) < off(self.ahead_ns));
-        old.map_or(self.ahead_ns, |(ahead_ns, _)| ahead_ns).saturating_neg()
+    /// Whether packets' time stamps may differ from the engine's time.
+    pub(crate) const fn was_set(self) -> bool {
+        self.before.is_some()
+    }
+
+    /// A packet's time stamp as the engine's time. After a step some packets still come that were stamped before it:
+    /// whichever clock makes the stamp nearer to now has made it.
+    pub(crate) fn engine_time(self, stamp_ns: u64, now_ns: u64) -> u64 {
+        let time = |ahead_ns: i64| stamp_ns.saturating_add_signed(ahead_ns.saturating_neg());
+        let new_ns = time(self.ahead_ns);
+        let is_recent = |since_ns: u64| now_ns.saturating_sub(since_ns) < LATE_PACKETS_NS;
+        let old_ns = self.before.filter(|(_, since_ns)| is_recent(*since_ns)).map(|(ahead_ns, _)| time(ahead_ns));
+        old_ns.filter(|old_ns| old_ns.abs_diff(now_ns) < new_ns.abs_diff(now_ns)).unwrap_or(new_ns)
     }
 
     /// What is to be added to the engine's time to make it the wall clock's.
@@ -159,11 +164,11 @@ mod tests {
     fn packets_of_either_clock_get_the_same_time() {
         let mut timeline = Timeline::new(clock(10 * HOUR));
         let now = 11 * HOUR;
-        assert_eq!(timeline.to_engine(now, now), 0);
+        assert_eq!(timeline.engine_time(now, now), now);
         timeline.follow(clock(9 * HOUR), now);
-        assert_eq!(timeline.to_engine(now - HOUR, now), HOUR as i64, "the new clock's");
-        assert_eq!(timeline.to_engine(now - S, now), 0, "stamped before the step");
-        assert_eq!(timeline.to_engine(now + 30 * S, now + 61 * S), HOUR as i64, "too late for that");
+        assert_eq!(timeline.engine_time(now - HOUR, now), now, "the new clock's");
+        assert_eq!(timeline.engine_time(now - S, now), now - S, "stamped before the step");
+        assert_eq!(timeline.engine_time(now + 30 * S, now + 61 * S), now + HOUR + 30 * S, "too late for that");
     }
 
     #[test]

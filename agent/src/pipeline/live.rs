@@ -157,13 +157,12 @@ impl Live {
         }
     }
 
-    /// Lets a batch wait until the facts of its time have come; its packets get the engine's time.
+    /// Lets a batch wait until the facts of its time have come; its packets get the engine's time. Each by itself: the clock
+    /// may have been set in the middle of a batch.
     fn hold(&mut self, mut batch: PacketBatch, now: Moment) {
         self.books.count(&batch.interfaces, &batch.counts);
-        let stamp_ns = batch.packets.first().map_or(batch.seen_until_ns, |p| p.time_ns);
-        let by_ns = self.timeline.to_engine(stamp_ns, now.engine_ns);
-        if by_ns != 0 {
-            batch.shift(by_ns);
+        if self.timeline.was_set() {
+            batch.convert_times(|stamp_ns| self.timeline.engine_time(stamp_ns, now.engine_ns));
         }
         self.held.push(batch, now.instant);
     }

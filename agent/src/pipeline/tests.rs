@@ -330,6 +330,29 @@ fn a_clock_set_forward_by_an_hour_ends_nothing() {
 }
 
 #[test]
+fn a_clock_set_in_the_middle_of_a_batch_splits_no_flow() {
+    for step in [-HOUR, HOUR] {
+        let mut b = bench(100);
+        b.packets([4000]);
+        b.pass(S);
+        let mut across = b.batch(b.now_ns, [4000, 4001]);
+        b.ahead_ns = step;
+        let after = b.batch(b.now_ns, [4000, 4002]);
+        after.packets.iter().for_each(|packet| across.counts[0].see(packet.frame_octets));
+        across.packets.extend(after.packets);
+        across.seen_until_ns = after.seen_until_ns;
+        b.live.turn(Some(across), b.moment());
+        b.pass(17 * S);
+        let mut records = b.records();
+        records.sort_by_key(|r| r.flow.source_port);
+        let told: Vec<_> = records.iter().map(|r| (r.flow.source_port, r.flow.forward.packets)).collect();
+        assert_eq!(told, [(4000, 3), (4001, 1), (4002, 1)], "{step}");
+        assert_near(records[0].flow.last_ns - records[0].flow.first_ns, S);
+        records[1..].iter().for_each(|r| assert_near(r.flow.first_ns, b.wall_ns(S)));
+    }
+}
+
+#[test]
 fn of_a_flood_the_oldest_are_joined_at_once_and_none_is_lost() {
     let mut b = bench(500);
     for ports in [1000..3000, 3000..5000] {

@@ -90,12 +90,11 @@ pub struct PacketBatch {
 }
 
 impl PacketBatch {
-    /// Adds `by_ns` (nanoseconds, negative: earlier) to every time in it.
-    pub(crate) fn shift(&mut self, by_ns: i64) {
-        let add = |time_ns: &mut u64| *time_ns = time_ns.saturating_add_signed(by_ns);
-        self.packets.iter_mut().for_each(|p| add(&mut p.time_ns));
+    /// Replaces every time in it.
+    pub(crate) fn convert_times(&mut self, convert: impl Fn(u64) -> u64) {
+        self.packets.iter_mut().for_each(|p| p.time_ns = convert(p.time_ns));
         if self.seen_until_ns != SeenUntil::ALL_NS {
-            add(&mut self.seen_until_ns);
+            self.seen_until_ns = convert(self.seen_until_ns);
         }
     }
 }
