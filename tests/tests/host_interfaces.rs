@@ -77,7 +77,7 @@ fn an_interface_is_followed_through_names_and_lives() {
     agent.stop().unwrap();
 
     let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
-    for said in ["pf0 is named twice", "pf0 disappeared", "pf0 appeared", "pf0 is called pf9 now"] {
+    for said in ["pf0 is named twice", "pf0 disappeared", "pf0 appeared", "pf0 was renamed to pf9"] {
         assert_eq!(log.matches(said).count(), 1, "{said}: {log}");
     }
     let json = std::fs::read_to_string(json).unwrap();

@@ -86,7 +86,11 @@ fn schemathesis_finds_nothing_that_the_description_does_not_say() {
     // All but the description itself.
     let others = described_operations(&agent) - 1;
     assert!(others > 8, "only {others} operations are described");
-    assert!(said.contains(&format!("Tested: {others}\n")) && !said.contains("WARNINGS"), "of {others}: {said}");
+    assert!(said.contains(&format!("Tested: {others}\n")), "of {others}: {said}");
+    // Schemathesis does not decode protobuf; Prometheus itself is asked to in another test.
+    let warnings: Vec<_> = said.lines().filter(|line| line.contains("⚠")).collect();
+    let is_about_protobuf = |line: &&str| line.contains("1 operation cannot validate application/vnd.google.protobuf");
+    assert!(warnings.iter().all(is_about_protobuf) && warnings.len() <= 1, "{warnings:?}");
     assert_eq!(agent.get("/livez").unwrap().body, "ok\n", "it is still there");
     agent.stop().unwrap();
 }

@@ -84,7 +84,8 @@ fn quick(id: ProcessId) -> Option<(Process, Stat, Sample)> {
         cpu_ns: Some(cpu_time(clock, (stat.utime + stat.stime) * TICK_NS)),
         minor_faults: Some(stat.minflt),
         major_faults: Some(stat.majflt),
-        rss: Some(stat.rss * procfs::page_size()),
+        // A process that is ending has given its memory back already: nothing is known of what it had.
+        rss: (stat.rss > 0).then(|| stat.rss * procfs::page_size()),
         threads: u32::try_from(stat.num_threads).ok(),
         ..Sample::default()
     };
