@@ -11,8 +11,8 @@
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,9 @@ const KEPT: usize = 400;
 /// milliseconds where the flood has not taken the processors from everybody.
 const QUESTIONS: u32 = 50;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Each test measures CPU and latency: none floods beside another.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// So that the agent does little else than serve.
 const CAPTURE_NOTHING: [&str; 4] = ["-f", "port 1", "--probes", "poll"];
@@ -149,6 +152,7 @@ fn health_is_answered(agent: &Serving, to: SocketAddr, manner: FloodKind, asked:
 
 #[test]
 fn a_flood_of_connections_does_not_starve_health() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if without_root("a_flood_of_connections_does_not_starve_health") {
         return;
     }
@@ -164,6 +168,7 @@ fn a_flood_of_connections_does_not_starve_health() {
 
 #[test]
 fn a_flood_of_one_port_does_not_affect_the_other() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if without_root("a_flood_of_one_port_does_not_affect_the_other") {
         return;
     }
@@ -205,6 +210,7 @@ fn serving_time(pid: u32) -> f64 {
 fn a_client_that_pipelines_pages_gets_a_share_of_a_core() {
     const CONNECTIONS: usize = 60;
     const WINDOW: Duration = Duration::from_secs(20);
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if without_root("a_client_that_pipelines_pages_gets_a_share_of_a_core") {
         return;
     }
