@@ -111,15 +111,15 @@ impl Observers {
             host: Some(self.host.latest()),
             ledger: Some(Arc::new(f.ledger.clone())),
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
-            degraded: [
-                self.unseen(f),
-                self.losses.update(seconds, &losses),
-                threads::troubles(),
-                stderr::trouble().into_iter().collect(),
-            ]
-            .concat(),
+            degraded: self.degraded(f, seconds, &losses),
             losses,
         }
+    }
+
+    /// What is wrong, a line each.
+    fn degraded(&mut self, f: &Figures, seconds: u64, losses: &[Loss]) -> Vec<String> {
+        let troubles = [threads::troubles(), stderr::trouble().into_iter().collect()].concat();
+        [self.unseen(f), self.losses.update(seconds, losses), troubles].concat()
     }
 
     /// What the hooks do not see.

@@ -289,7 +289,8 @@ pub fn packet_socket(interface: &str) -> io::Result<OwnedFd> {
     let name = std::ffi::CString::new(interface)?;
     // SAFETY: the name outlives the call.
     let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
-    let mut address: libc::sockaddr_ll = no_link_address();
+    // SAFETY: plain numbers, which may all be zero.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_ifindex = i32::try_from(index).unwrap_or(0);
     let size = size_of_val(&address) as libc::socklen_t;
@@ -300,12 +301,6 @@ pub fn packet_socket(interface: &str) -> io::Result<OwnedFd> {
         check(libc::bind(fd, (&raw const address).cast(), size))?;
         Ok(socket)
     }
-}
-
-/// An address of which every member may be zero.
-fn no_link_address() -> libc::sockaddr_ll {
-    // SAFETY: plain numbers.
-    unsafe { mem::zeroed() }
 }
 
 /// Sends one frame.

@@ -53,6 +53,15 @@ pub struct SocketCounts {
     pub unread: u64,
 }
 
+impl SocketCounts {
+    /// Adds all of `more`.
+    pub const fn add(&mut self, more: Self) {
+        self.received += more.received;
+        self.dropped += more.dropped;
+        self.unread += more.unread;
+    }
+}
+
 /// One interface, or all through one socket.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InterfaceCounts {
@@ -98,6 +107,14 @@ impl BatchCounts {
     pub fn see(&mut self, frame_octets: u32) {
         self.captured.count(frame_octets);
         self.long_frames += u64::from(frame_octets > Self::ORDINARY_FRAME);
+    }
+
+    /// Adds all of `more` but its interface.
+    pub fn add(&mut self, more: &Self) {
+        self.captured += more.captured;
+        self.long_frames += more.long_frames;
+        self.discards.add(&more.discards);
+        self.loopback_copies += more.loopback_copies;
     }
 
     /// Those that are packets of the batch.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use pidflow_engine::decode::{DiscardCounters, FrameCount};
+use pidflow_engine::decode::FrameCount;
 use pidflow_engine::flow_table::{FlowTable, Traffic};
 use pidflow_schema::Flow;
 
@@ -22,28 +22,19 @@ const OTHER_INDEX: u32 = u32::MAX;
 #[derive(Debug, Clone, Default)]
 struct Account {
     name: Arc<str>,
-    captured: FrameCount,
-    discards: DiscardCounters,
-    loopback_copies: FrameCount,
-    long_frames: u64,
+    frames: BatchCounts,
     /// As the capture said last.
     counts: InterfaceCounts,
 }
 
 impl Account {
     fn add(&mut self, other: &Self) {
-        self.captured += other.captured;
-        self.discards.add(&other.discards);
-        self.loopback_copies += other.loopback_copies;
-        self.long_frames += other.long_frames;
+        self.frames.add(&other.frames);
         if let Some(more) = other.counts.kernel {
             self.counts.kernel.get_or_insert_default().add(more);
         }
         if let Some(more) = other.counts.socket {
-            let sum = self.counts.socket.get_or_insert_default();
-            sum.received += more.received;
-            sum.dropped += more.dropped;
-            sum.unread += more.unread;
+            self.counts.socket.get_or_insert_default().add(more);
         }
     }
 
@@ -54,8 +45,9 @@ impl Account {
             errors: k.errors,
             dropped: k.dropped,
         };
-        let named = self.discards.iter().map(|(reason, n)| (reason.name(), n));
-        let copies = [("loopback-copy", self.loopback_copies)].into_iter().filter(|(_, n)| n.packets > 0);
+        let frames = &self.frames;
+        let named = frames.discards.iter().map(|(reason, n)| (reason.name(), n));
+        let copies = [("loopback-copy", frames.loopback_copies)].into_iter().filter(|(_, n)| n.packets > 0);
         let settled = self.counts.settled.map(|k| Amount { packets: k.packets, bytes: k.octets });
         InterfaceAccount {
             is_captured: self.counts.is_captured,
@@ -64,8 +56,8 @@ impl Account {
             received: socket.map(|s| s.received),
             dropped: socket.unwrap_or_default().dropped,
             unread: socket.unwrap_or_default().unread,
-            captured: self.captured.into(),
-            long_frames: self.long_frames,
+            captured: frames.captured.into(),
+            long_frames: frames.long_frames,
             discarded: named.chain(copies).map(|(reason, n)| (reason.to_owned(), n.into())).collect(),
             ..InterfaceAccount::new(&self.name)
         }
@@ -115,11 +107,7 @@ impl Books {
             }
         }
         for more in counts {
-            let account = self.account(self.index(more.interface));
-            account.captured += more.captured;
-            account.discards.add(&more.discards);
-            account.loopback_copies += more.loopback_copies;
-            account.long_frames += more.long_frames;
+            self.account(self.index(more.interface)).frames.add(more);
         }
     }
 
@@ -132,9 +120,14 @@ impl Books {
         self.indices.get(number as usize).copied().unwrap_or(OTHER_INDEX)
     }
 
+    /// The index under which an interface has its account: that of all others where its own was closed.
+    fn account_index(&self, index: u32) -> u32 {
+        if self.closed.contains(&index) { OTHER_INDEX } else { index }
+    }
+
     /// The account of an interface, or that of all others where its own was closed.
     fn account(&mut self, index: u32) -> &mut Account {
-        let index = if self.closed.contains(&index) { OTHER_INDEX } else { index };
+        let index = self.account_index(index);
         self.accounts.entry(index).or_insert_with(|| match index {
             OTHER_INDEX => Account { name: OTHER.into(), ..Account::default() },
             _ => Account::default(),
@@ -172,8 +165,7 @@ impl Books {
         let (table, ends) = (standing.table, standing.ends);
         let mut shown: BTreeMap<u32, InterfaceAccount> = self.accounts.iter().map(|(i, a)| (*i, a.shown())).collect();
         let mut at = |number: u32, add: &dyn Fn(&mut InterfaceAccount)| {
-            let index = self.index(number);
-            let index = if self.closed.contains(&index) { OTHER_INDEX } else { index };
+            let index = self.account_index(self.index(number));
             add(shown.entry(index).or_insert_with(|| InterfaceAccount::new(OTHER)));
         };
         for (number, counted) in (0..).zip(table.counted_by_interface()) {

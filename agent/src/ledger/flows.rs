@@ -44,7 +44,7 @@ impl EndAccount {
     fn of(by_attribution: &[Amount; Attribution::ALL.len()]) -> Self {
         let mut account = Self::default();
         for (attribution, amount) in Attribution::ALL.into_iter().zip(by_attribution) {
-            let side = if has_process(attribution) { &mut account.attributed } else { &mut account.not_attributed };
+            let side = if attribution.has_process() { &mut account.attributed } else { &mut account.not_attributed };
             if *amount != Amount::default() {
                 side.insert(attribution.name().to_owned(), *amount);
             }
@@ -56,11 +56,6 @@ impl EndAccount {
     pub(crate) fn total(&self) -> Amount {
         self.attributed.values().chain(self.not_attributed.values()).copied().sum()
     }
-}
-
-const fn has_process(attribution: Attribution) -> bool {
-    use pidflow_schema::Attribution::{ListenerOnly, LocalPortEvent, SnapshotPort, SnapshotTuple, SocketEvent};
-    matches!(attribution, SocketEvent | LocalPortEvent | SnapshotTuple | SnapshotPort | ListenerOnly)
 }
 
 /// Source and destination.

@@ -51,6 +51,12 @@ impl Attribution {
         }
     }
 
+    /// Whether the end has a process.
+    #[must_use]
+    pub const fn has_process(self) -> bool {
+        self as u8 <= Self::ListenerOnly as u8
+    }
+
     /// All of them, in order of their numbers.
     pub const ALL: [Self; 11] = [
         Self::SocketEvent,

@@ -49,7 +49,7 @@ impl Accounts {
     pub(super) fn retire(&mut self, thread: usize) {
         let Some(Running { index, socket, read, .. }) = self.running.remove(&thread) else { return };
         let unread = socket.received.saturating_sub(socket.dropped).saturating_sub(read);
-        add(self.ended.entry(index).or_default(), SocketCounts { unread, ..socket });
+        self.ended.entry(index).or_default().add(SocketCounts { unread, ..socket });
         while self.ended.len() > MAX_ENDED {
             self.ended.pop_first();
         }
@@ -62,7 +62,7 @@ impl Accounts {
             let none = || InterfaceCounts { index, name: name(index), ..InterfaceCounts::default() };
             let interface = all.entry(index).or_insert_with(none);
             interface.is_captured |= is_captured;
-            add(interface.socket.get_or_insert_default(), counts);
+            interface.socket.get_or_insert_default().add(counts);
         };
         self.ended.iter().for_each(|(index, counts)| socket(*index, *counts, false));
         self.running.values().for_each(|running| socket(running.index, running.socket, true));
@@ -89,10 +89,4 @@ impl Accounts {
 /// Of an interface of which the kernel says nothing.
 fn name(index: u32) -> Arc<str> {
     if index == 0 { ANY.into() } else { format!("if{index}").into() }
-}
-
-const fn add(sum: &mut SocketCounts, more: SocketCounts) {
-    sum.received += more.received;
-    sum.dropped += more.dropped;
-    sum.unread += more.unread;
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::link::Link;
-use super::link::Names;
+use super::link::{Link, Names};
 use super::netlink::LinkNotice;
 
 /// A change of an interface.

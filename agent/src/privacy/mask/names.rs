@@ -41,21 +41,15 @@ const STEMS: &[&str] = &[
     "pass", "pwd", "pswd", "pw", "secret", "token", "key", "auth", "cred", "priv", "bearer", "cookie", "sess", "psk",
     "otp", "user", "login", "pin", "pat",
 ];
-const RARE_STEMS: &[&str] = &[
-    "jwt",
-    "sig",
-    "phrase",
-    "connectionstring",
-    "nkey",
-    "community",
-    "mnemonic",
-    "seed",
-    "code",
-    "hmac",
+const RARE_STEMS: &[&str] =
+    &["jwt", "sig", "phrase", "connectionstring", "nkey", "community", "mnemonic", "seed", "code", "hmac", "mdp"];
+
+/// "Password" in other languages: ends of words, and stems too.
+const FOREIGN_PASSWORDS: &[&str] = &[
     "kennwort",
     "motdepasse",
-    "mdp",
-    "contrase",
+    "contrasena",
+    "contraseña",
     "senha",
     "wachtwoord",
     "haslo",
@@ -86,20 +80,6 @@ const SECRET_ENDS: &[&str] = &[
     "pwd",
     "masterauth",
     "proxyauth",
-    "kennwort",
-    "motdepasse",
-    "contrasena",
-    "contraseña",
-    "senha",
-    "wachtwoord",
-    "haslo",
-    "heslo",
-    "parola",
-    "пароль",
-    "密码",
-    "密碼",
-    "パスワード",
-    "비밀번호",
 ];
 /// Whole words that mean a secret.
 const SECRET_WORDS: &[&str] = &[
@@ -252,7 +232,7 @@ pub(super) fn secrecy(name: &str) -> Option<Secrecy> {
     }
     let lower = name.to_ascii_lowercase();
     let has = |stem: &&str| lower.contains(*stem);
-    if !STEMS.iter().any(has) && !RARE_STEMS.iter().any(has) {
+    if ![STEMS, RARE_STEMS, FOREIGN_PASSWORDS].into_iter().flatten().any(has) {
         return None;
     }
     match lower.trim_matches(|c: char| !c.is_alphanumeric()) {
@@ -289,7 +269,8 @@ fn of_words(words: &[String]) -> Option<Secrecy> {
 fn is_secret_word(word: &str) -> bool {
     let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
     let word = word.strip_suffix('s').filter(|w| !w.ends_with('s')).unwrap_or(word);
-    let ends = SECRET_ENDS.iter().any(|end| word.ends_with(end)) || SECRET_WORDS.contains(&word);
+    let mut ends = SECRET_ENDS.iter().chain(FOREIGN_PASSWORDS);
+    let ends = ends.any(|end| word.ends_with(end)) || SECRET_WORDS.contains(&word);
     ends && !INNOCENT_WORDS.iter().any(|w| word.ends_with(w))
 }
 
