@@ -3,18 +3,14 @@
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::ring_buf::RingBufEntry;
-use aya_ebpf::maps::{LruHashMap, PerCpuArray, RingBuf};
-use pidflow_schema::abi::KERNEL_COUNTERS;
-pub use pidflow_schema::abi::KernelCounter;
+use aya_ebpf::maps::{LruHashMap, RingBuf};
 
+use crate::counters::{KernelCounter, count};
 use crate::kernel::{Peer, Sock};
 
 /// The loader may set another size.
 #[map]
 static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
-
-#[map]
-static COUNTERS: PerCpuArray<u64> = PerCpuArray::with_max_entries(KERNEL_COUNTERS, 0);
 
 /// Last delivery of "this process uses this socket (with this peer)".
 #[map]
@@ -41,14 +37,6 @@ pub struct Use {
     time_ns: u64,
     /// A `struct sock` is used again after close; its inode number is not.
     inode: u64,
-}
-
-#[inline(always)]
-pub fn count(counter: KernelCounter) {
-    if let Some(value) = COUNTERS.get_ptr_mut(counter as u32) {
-        // SAFETY: a per-CPU slot; programs of one CPU do not interrupt each other here.
-        unsafe { *value += 1 };
-    }
 }
 
 #[inline(always)]

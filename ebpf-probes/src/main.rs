@@ -7,6 +7,7 @@
 #![allow(missing_docs, reason = "entry points are named after their hooks")]
 
 mod cgroup;
+mod counters;
 mod emit;
 mod kernel;
 mod memory;

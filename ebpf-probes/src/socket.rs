@@ -5,7 +5,8 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 use pidflow_schema::abi::{EventKind, SocketEvent, SocketOp, TaskRef, Usage};
 
-use crate::emit::{KernelCounter, count, is_repeated, now, reserve, submit};
+use crate::counters::{KernelCounter, count};
+use crate::emit::{is_repeated, now, reserve, submit};
 use crate::kernel::{Peer, Sock, Task};
 
 /// Who called connect, while the attempt is under way: its result is reported in softirq, where

@@ -1,0 +1,77 @@
+//! The other end of a datagram, from a message or from the headers.
+
+use pidflow_schema::abi::SocketRef;
+
+use super::{AF_INET, AF_INET6, read_at};
+
+/// The other end of one datagram of a socket that may not be connected; family 0: the socket itself knows.
+///
+/// Not an `Option`: the compiler copies the payload of a `None` too, and the verifier refuses to read what
+/// was never written.
+#[derive(Clone, Copy, Default)]
+pub struct Peer {
+    pub family: u16,
+    pub remote_port: u16,
+    pub remote: [u8; 16],
+    /// Where the datagram was sent to; all zero: not known.
+    pub local: [u8; 16],
+}
+
+impl Peer {
+    /// The destination in a `struct msghdr`, where one is given.
+    #[inline(always)]
+    pub fn of_message(msg: u64) -> Self {
+        let mut peer = Self::default();
+        let name: u64 = read!(msg, msg_name).unwrap_or(0);
+        if name == 0 {
+            return peer;
+        }
+        // struct sockaddr_in: family, port, address; sockaddr_in6: family, port, flow info, address.
+        peer.family = read_at(name, 0).unwrap_or(0);
+        peer.remote_port = u16::from_be(read_at(name, 2).unwrap_or(0));
+        match peer.family {
+            AF_INET => peer.remote[..4].copy_from_slice(&read_at::<[u8; 4]>(name, 4).unwrap_or([0; 4])),
+            AF_INET6 => peer.remote = read_at(name, 8).unwrap_or([0; 16]),
+            _ => peer.family = 0,
+        }
+        peer
+    }
+
+    /// The sender of a received UDP datagram, from its headers.
+    #[inline(always)]
+    pub fn of_datagram(skb: u64) -> Self {
+        let mut peer = Self::default();
+        let head: u64 = read!(skb, skb_head).unwrap_or(0);
+        let ip = head + u64::from(read!(skb, skb_network).unwrap_or(0u16));
+        let udp = head + u64::from(read!(skb, skb_transport).unwrap_or(0u16));
+        peer.remote_port = u16::from_be(read_at(udp, 0).unwrap_or(0));
+        match read_at::<u8>(ip, 0).unwrap_or(0) >> 4 {
+            4 => {
+                peer.family = AF_INET;
+                peer.remote[..4].copy_from_slice(&read_at::<[u8; 4]>(ip, 12).unwrap_or([0; 4]));
+                peer.local[..4].copy_from_slice(&read_at::<[u8; 4]>(ip, 16).unwrap_or([0; 4]));
+            }
+            6 => {
+                peer.family = AF_INET6;
+                peer.remote = read_at(ip, 8).unwrap_or([0; 16]);
+                peer.local = read_at(ip, 24).unwrap_or([0; 16]);
+            }
+            _ => {}
+        }
+        peer
+    }
+
+    /// Puts the datagram's ends into `out`, keeping what the socket itself knows better.
+    #[inline(always)]
+    pub fn describe(&self, out: &mut SocketRef) {
+        if self.family == 0 {
+            return;
+        }
+        out.family = self.family;
+        out.remote = self.remote;
+        out.remote_port = self.remote_port;
+        if self.local != [0; 16] {
+            out.local = self.local;
+        }
+    }
+}

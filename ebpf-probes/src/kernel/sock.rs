@@ -1,0 +1,113 @@
+//! A socket: identity, addresses and state.
+
+use aya_ebpf::programs::SockContext;
+use pidflow_schema::abi::SocketRef;
+
+use super::read_at;
+
+/// `SHUTDOWN_MASK` of `include/net/sock.h`: both directions are shut.
+const SHUT: u8 = 3;
+
+/// A `struct sock`.
+#[derive(Clone, Copy)]
+pub struct Sock(pub u64);
+
+/// `IPPROTO_TCP`.
+pub const IPPROTO_TCP: u16 = 6;
+/// `AF_INET`.
+pub const AF_INET: u16 = 2;
+/// `AF_INET6`.
+pub const AF_INET6: u16 = 10;
+
+impl Sock {
+    /// The socket of a cgroup program: its context is the address of the `struct sock`. It is read as a number, because the
+    /// verifier does not allow reading through a context beyond `struct bpf_sock`.
+    #[inline(always)]
+    pub fn of_context(ctx: &SockContext) -> Option<Self> {
+        read_at((&raw const ctx.sock) as u64, 0).filter(|&sk| sk != 0).map(Self)
+    }
+
+    /// The `struct sock` of a `struct socket`.
+    #[inline(always)]
+    pub fn of_socket(socket: u64) -> Option<Self> {
+        read!(socket, socket_sk).filter(|&sk| sk != 0).map(Self)
+    }
+
+    #[inline(always)]
+    pub fn family(self) -> u16 {
+        read!(self.0, sock_family).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn is_inet(self) -> bool {
+        matches!(self.family(), AF_INET | AF_INET6)
+    }
+
+    #[inline(always)]
+    pub fn state(self) -> u8 {
+        read!(self.0, sock_state).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn protocol(self) -> u16 {
+        read!(self.0, sock_protocol).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn error(self) -> u32 {
+        read!(self.0, sock_err).unwrap_or(0)
+    }
+
+    /// Whether this side has shut both directions. The peer's reset does so only after the change of state (`tcp_done`).
+    #[inline(always)]
+    pub fn is_shut(self) -> bool {
+        read!(self.0, sock_shutdown).unwrap_or(0u8) == SHUT
+    }
+
+    /// Inode number as in /proc/PID/fd; 0 before the socket has a file.
+    #[inline(always)]
+    pub fn inode(self) -> u64 {
+        let socket: u64 = read!(self.0, sock_socket).unwrap_or(0);
+        if socket == 0 {
+            return 0;
+        }
+        read!(socket + u64::from(offset!(socket_inode)), inode_ino).unwrap_or(0)
+    }
+
+    /// Fills in the socket's identity and addresses.
+    #[inline(always)]
+    pub fn describe(self, out: &mut SocketRef) {
+        out.sk = self.0;
+        out.inode = self.inode();
+        out.family = self.family();
+        out.protocol = self.protocol();
+        out.socket_type = u32::from(read!(self.0, sock_type).unwrap_or(0u16));
+        out.local = [0; 16];
+        out.remote = [0; 16];
+        out.local_port = self.local_port();
+        out.remote_port = u16::from_be(read!(self.0, sock_dport).unwrap_or(0));
+        let net: u64 = read!(self.0, sock_net).unwrap_or(0);
+        out.netns = read!(net, net_inum).unwrap_or(0);
+        self.addresses(out);
+    }
+
+    /// `skc_num` is 0 again once the kernel has taken the port back, before the state change is reported.
+    #[inline(always)]
+    fn local_port(self) -> u16 {
+        let held: u16 = read!(self.0, sock_num).unwrap_or(0);
+        if held != 0 { held } else { u16::from_be(read!(self.0, inet_sport).unwrap_or(0)) }
+    }
+
+    #[inline(always)]
+    fn addresses(self, out: &mut SocketRef) {
+        if out.family == AF_INET {
+            let (local, remote): (Option<[u8; 4]>, Option<[u8; 4]>) =
+                (read!(self.0, sock_saddr), read!(self.0, sock_daddr));
+            out.local[..4].copy_from_slice(&local.unwrap_or([0; 4]));
+            out.remote[..4].copy_from_slice(&remote.unwrap_or([0; 4]));
+        } else {
+            out.local = read!(self.0, sock_saddr6).unwrap_or([0; 16]);
+            out.remote = read!(self.0, sock_daddr6).unwrap_or([0; 16]);
+        }
+    }
+}
