@@ -41,6 +41,10 @@ pub struct TaskRef {
     pub comm: [u8; COMM_LEN],
 }
 
+/// The probes sum up the usage of at most so many threads of a process; one with more is sampled from /proc. Each one more
+/// makes every program longer for the verifier.
+pub const MAX_SUMMED_THREADS: u32 = 24;
+
 /// [`Usage::flags`]: the CPU time and faults cover all threads (else only the current and the ended ones).
 pub const USAGE_WHOLE: u32 = 1;
 /// [`Usage::flags`]: `rss` is set.

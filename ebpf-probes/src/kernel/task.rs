@@ -1,14 +1,13 @@
 //! A thread and its process: who it is, and what it has used.
 
 use aya_ebpf::helpers::generated::bpf_get_current_task;
-use pidflow_schema::abi::{ABSENT, COMM_LEN, TaskRef, USAGE_DELAY, USAGE_PEAK, USAGE_RSS, USAGE_WHOLE, Usage};
+use pidflow_schema::abi::{
+    ABSENT, COMM_LEN, MAX_SUMMED_THREADS, TaskRef, USAGE_DELAY, USAGE_PEAK, USAGE_RSS, USAGE_WHOLE, Usage,
+};
 
 use super::{FilePath, Sock, page_size, read_at};
 use crate::memory::inherited_peak;
 
-/// Threads whose usage is summed in the kernel; a process with more is sampled from /proc. Each one more makes every
-/// program longer for the verifier.
-const MAX_THREADS: usize = 24;
 /// `PF_KTHREAD` of `include/linux/sched.h`.
 const KERNEL_THREAD: u32 = 0x0020_0000;
 /// Kinds of resident pages: file, anonymous, swap entries (not resident), shared memory (`include/linux/mm_types_task.h`).
@@ -101,7 +100,7 @@ impl Task {
         out.threads = read!(signal, signal_nr_threads).unwrap_or(0);
         let head = signal + u64::from(offset!(signal_threads));
         let mut node: u64 = read!(signal, signal_threads).unwrap_or(0);
-        for _ in 0..MAX_THREADS {
+        for _ in 0..MAX_SUMMED_THREADS as usize {
             if node == head || node == 0 {
                 break;
             }

@@ -3,10 +3,12 @@
 //! Where delay accounting is switched on while a task waits for its disk, the kernel takes that wait to have begun at zero
 //! of its clock and adds the host's whole uptime (`kernel/delayacct.c`, `delayacct_end`).
 
+use pidflow_schema::abi;
+
 use crate::fact::Sample;
 
-/// The probes sum up at most so many threads; of a process with more, /proc gives the number of threads.
-const MAX_SUMMED_THREADS: u64 = 24;
+/// Of a process with more, /proc gives the number of threads.
+const MAX_SUMMED_THREADS: u64 = abi::MAX_SUMMED_THREADS as u64;
 /// Upper bound of the difference between clocks and ticks.
 const CLOCK_TOLERANCE_NS: u64 = 100_000_000;
 
