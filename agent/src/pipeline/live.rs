@@ -215,8 +215,8 @@ impl Live {
         let joined_ns = self.grace.joined_until_ns();
         let failed = joiner.take_failed_attempts(joined_ns.saturating_sub(wait_ns));
         outlet.hand_on(failed.into_iter());
-        if let Some(onlooker) = outlet.onlooker() {
-            onlooker.usage(&mut |tell| joiner.report_usage(tell));
+        if let Some(observer) = outlet.observer() {
+            observer.usage(&mut |tell| joiner.report_usage(tell));
         }
         joiner.expire(joined_ns);
     }
@@ -230,8 +230,8 @@ impl Live {
 
     fn observe(&mut self) {
         let figures = self.figures();
-        if let Some(onlooker) = self.parts.outlet.onlooker() {
-            onlooker.publish(&figures);
+        if let Some(observer) = self.parts.outlet.observer() {
+            observer.publish(&figures);
         }
     }
 
@@ -268,8 +268,8 @@ impl Live {
 
     /// Stops the sources, empties every channel, ends every flow, joins all, and lets the exporters finish.
     pub(super) fn finish(mut self, why: &'static str) -> Ended {
-        if let Some(onlooker) = self.parts.outlet.onlooker() {
-            onlooker.stopping(why);
+        if let Some(observer) = self.parts.outlet.observer() {
+            observer.stopping(why);
         }
         self.parts.sources.packets.stop();
         while let Ok(batch) = self.parts.sources.batches.recv() {

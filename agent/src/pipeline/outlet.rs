@@ -33,7 +33,7 @@ pub(crate) struct Outlet {
     enrichers: Vec<Enricher>,
     wall_ahead_ns: i64,
     ends: Ends,
-    onlooker: Option<Box<dyn PipelineObserver>>,
+    observer: Option<Box<dyn PipelineObserver>>,
     /// A reload changes them while they work.
     exporters: Arc<ExporterSet>,
 }
@@ -41,12 +41,12 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// To exporters alone.
     pub(crate) fn new(exporters: Arc<ExporterSet>) -> Self {
-        Self { enrichers: Vec::new(), wall_ahead_ns: 0, ends: Ends::default(), onlooker: None, exporters }
+        Self { enrichers: Vec::new(), wall_ahead_ns: 0, ends: Ends::default(), observer: None, exporters }
     }
 
-    /// Also to an onlooker.
-    pub(crate) fn with_onlooker(self, onlooker: Box<dyn PipelineObserver>) -> Self {
-        Self { onlooker: Some(onlooker), ..self }
+    /// Also to an observer.
+    pub(crate) fn with_observer(self, observer: Box<dyn PipelineObserver>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// Every record passes `enricher` before anybody reads it; several do so in the order in which they were added.
@@ -78,8 +78,8 @@ impl Outlet {
                 return;
             }
             self.enrich(Arc::make_mut(&mut batch));
-            if let Some(onlooker) = &mut self.onlooker {
-                onlooker.records(&batch);
+            if let Some(observer) = &mut self.observer {
+                observer.records(&batch);
             }
             pace(&self.exporters);
             self.exporters.send(&batch);
@@ -105,9 +105,9 @@ impl Outlet {
         &self.ends
     }
 
-    /// The onlooker, if there is one.
-    pub(super) fn onlooker(&mut self) -> Option<&mut (dyn PipelineObserver + 'static)> {
-        self.onlooker.as_deref_mut()
+    /// The observer, if there is one.
+    pub(super) fn observer(&mut self) -> Option<&mut (dyn PipelineObserver + 'static)> {
+        self.observer.as_deref_mut()
     }
 
     /// The exporters.

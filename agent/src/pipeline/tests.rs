@@ -27,7 +27,7 @@ const NETNS: u32 = 7;
 const CLIENT: [u8; 4] = [10, 0, 0, 1];
 const SERVER: [u8; 4] = [10, 0, 0, 2];
 
-/// Shared between a made source or onlooker and the test.
+/// Shared between a made source or observer and the test.
 type Shared<T> = Arc<Mutex<T>>;
 
 fn with<T, R>(shared: &Shared<T>, f: impl FnOnce(&mut T) -> R) -> R {
@@ -137,7 +137,7 @@ fn bench(max_waiting: usize) -> Bench {
         sources,
         table: FlowTable::new(FlowTableConfig::default()),
         joiner,
-        outlet: Outlet::new(Arc::new(exporters)).with_onlooker(Box::new(seen.clone())),
+        outlet: Outlet::new(Arc::new(exporters)).with_observer(Box::new(seen.clone())),
         max_waiting,
         drain_timeout: Duration::from_secs(1),
     });
@@ -384,7 +384,7 @@ fn a_record_passes_every_enricher_before_anybody_reads_it() {
     let mut outlet = Outlet::new(Arc::new(exporters))
         .with_enricher(Box::new(|r| r.host = "first".into()))
         .with_enricher(Box::new(|r| r.host = format!("{} then second", r.host).into()))
-        .with_onlooker(Box::new(seen.clone()));
+        .with_observer(Box::new(seen.clone()));
     outlet.hand_on((0..2500).map(|n| crate::sample::record(n, 1, 1)));
     let records = with(&seen.records, std::mem::take);
     assert_eq!(records.len(), 2500);
