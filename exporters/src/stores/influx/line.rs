@@ -77,9 +77,11 @@ impl InfluxEncoder {
         Ok(())
     }
 
+    /// None: InfluxDB does not have the whole millisecond, whichever nanosecond of it would be the record's.
     fn time(&self, record: &FlowRecord) -> Option<i64> {
         let millisecond = record.flow.last_ns / MILLISECOND_NS * MILLISECOND_NS;
-        signed_ns(millisecond.checked_add(self.next % MILLISECOND_NS)?).filter(|time| *time < i64::MAX)
+        signed_ns(millisecond.checked_add(MILLISECOND_NS)?)?;
+        signed_ns(millisecond + self.next % MILLISECOND_NS)
     }
 }
 
@@ -176,9 +178,9 @@ mod tests {
             Ok(line.trim_end().rsplit_once(' ').unwrap().1.parse::<i64>().unwrap())
         };
         assert_eq!(at(0), Ok(7));
-        // 2262-04-11T23:47:16.854Z and one millisecond later.
-        assert_eq!(at(9_223_372_036_854_000_000), Ok(9_223_372_036_854_000_007));
-        assert_eq!(at(9_223_372_036_855_000_000), Err(NoPoint::TimeOutOfRange));
+        // 2262-04-11T23:47:16.853Z is the last millisecond that InfluxDB has as a whole.
+        assert_eq!(at(9_223_372_036_853_000_000), Ok(9_223_372_036_853_000_007));
+        assert_eq!(at(9_223_372_036_854_000_000), Err(NoPoint::TimeOutOfRange));
         assert_eq!(at(u64::MAX), Err(NoPoint::TimeOutOfRange));
     }
 
