@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::elastic::answer::{self as elastic, Fate};
+use super::elastic::answer::{self as elastic, DocumentOutcome};
 use super::{influx, loki};
 use crate::net::retry_after;
 
@@ -12,7 +12,8 @@ use crate::net::retry_after;
 /// The answer is not an account of every document, and was understood all the same.
 pub fn store_answer_of_any_octets(documents: usize, body: &[u8]) {
     if let Ok(verdict) = elastic::read(body, documents) {
-        let fates = [Fate::Taken, Fate::Later, Fate::Refused].map(|f| verdict.count(f));
+        let fates =
+            [DocumentOutcome::Taken, DocumentOutcome::Later, DocumentOutcome::Refused].map(|f| verdict.count(f));
         assert_eq!((verdict.fates.len(), fates.iter().sum()), (documents, documents));
         assert_eq!(verdict.reason.is_some(), fates[0] < documents);
     }
