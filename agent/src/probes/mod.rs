@@ -7,8 +7,8 @@
 mod addresses;
 #[cfg(feature = "probes")]
 mod attach;
-#[cfg(feature = "probes")]
 mod between;
+#[cfg(feature = "probes")]
 mod btf;
 #[cfg(feature = "probes")]
 mod btf_reader;
