@@ -82,6 +82,7 @@ fn report(when: &str, s: &Snapshot) {
 /// Answers when the records are in the file.
 fn receive(address: &str, file: &str) -> Result<()> {
     let mut out = OpenOptions::new().append(true).create(true).open(file)?;
+    cut_torn_line(Path::new(file), &out)?;
     let listener = TcpListener::bind(address)?;
     println!("ready");
     for stream in listener.incoming() {
@@ -89,6 +90,14 @@ fn receive(address: &str, file: &str) -> Result<()> {
         let _ = serve(&mut BufReader::new(stream?), &mut out);
     }
     Ok(())
+}
+
+/// A receiver that was killed in the middle of a write leaves part of a line. It has not answered for that request, so its
+/// records come again.
+fn cut_torn_line(path: &Path, file: &File) -> Result<()> {
+    let whole = std::fs::read(path)?;
+    let end = whole.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    Ok(file.set_len(u64::try_from(end)?)?)
 }
 
 fn serve(stream: &mut BufReader<TcpStream>, out: &mut File) -> Result<()> {
