@@ -6,6 +6,7 @@ mod end_reason;
 mod flow;
 mod handshake;
 mod initiator;
+mod kept;
 mod process;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use end_reason::{FlowEndDetail, FlowEndReason};
 pub use flow::{Application, Counters, Flow, Protocol, Tunnel};
 pub use handshake::Handshake;
 pub use initiator::InitiatorBasis;
+pub use kept::kept_bytes;
 pub use process::{Pod, Process, ProcessUsage};
 
 /// How busy the host was during one flow.

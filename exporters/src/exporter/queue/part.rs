@@ -1,10 +1,9 @@
 //! What a queue holds: records of a batch that others hold too.
 
-use std::collections::HashSet;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use pidflow_schema::{FlowRecord, Process};
+use pidflow_schema::{FlowRecord, kept_bytes};
 
 /// Records that were handed on together, and the memory that they keep.
 #[derive(Debug, Clone)]
@@ -64,20 +63,4 @@ impl Part {
         self.range.start += left_out;
         left_out
     }
-}
-
-/// Memory that records keep, bytes: their own, and that of the processes and of the texts that can be long, each once. Some of
-/// it others keep too, so that this is rather too much than too little.
-pub(super) fn kept_bytes(records: &[FlowRecord]) -> usize {
-    let mut seen = HashSet::new();
-    let mut bytes = size_of_val(records);
-    for process in records.iter().flat_map(|r| [&r.source, &r.destination]).filter_map(|end| end.process.as_ref()) {
-        if seen.insert(Arc::as_ptr(process).cast::<u8>()) {
-            bytes += size_of::<Process>();
-            for text in [&process.command_line, &process.executable, &process.ancestors, &process.container_id] {
-                bytes += if seen.insert(text.as_ptr()) { text.len() } else { 0 };
-            }
-        }
-    }
-    bytes
 }

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
-use pidflow_schema::Process;
+use pidflow_schema::{Process, kept_bytes};
 
-use super::part::kept_bytes;
 use super::*;
 use crate::sample;
 

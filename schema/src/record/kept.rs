@@ -1,0 +1,170 @@
+//! Memory that records keep in queues and stores.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Candidate, Endpoint, FlowRecord, Pod, Process, ProcessEnd};
+
+/// A shorter text is counted with each of its holders, which costs less than to find out who shares it, bytes.
+const MIN_SHARED_TEXT: usize = 64;
+/// The two counts in front of what is shared, bytes.
+const SHARED_OVERHEAD: usize = 2 * size_of::<usize>();
+
+/// Memory that records keep, bytes: their own and that of everything they refer to. What they share is counted once. Others may
+/// keep some of it too, so this is rather too much than too little.
+#[must_use]
+pub fn kept_bytes(records: &[FlowRecord]) -> usize {
+    let mut kept = Kept::default();
+    records.iter().for_each(|record| kept.record(record));
+    size_of_val(records) + kept.bytes
+}
+
+impl Process {
+    /// Memory that it keeps, bytes, with all its texts.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        let mut kept = Kept::default();
+        kept.process(self);
+        kept.bytes
+    }
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Addresses of what is counted already.
+    seen: HashSet<*const u8>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn record(&mut self, record: &FlowRecord) {
+        self.end(&record.source);
+        self.end(&record.destination);
+        let flow = &record.flow;
+        self.texts(&[&record.host, &flow.interface]);
+        if let Some(application) = &flow.application {
+            self.bytes += size_of_val(&**application);
+            self.texts(&[&application.protocol, &application.server_name]);
+        }
+        if let Some(tunnel) = &flow.tunnel {
+            self.bytes += size_of_val(&**tunnel);
+            self.texts(&[&tunnel.kind]);
+        }
+    }
+
+    /// Names all members, so that a new one is not forgotten here.
+    fn end(&mut self, end: &ProcessEnd) {
+        let ProcessEnd { process, candidate, endpoint, attribution: _, usage: _, network_namespace: _ } = end;
+        if let Some(process) = process.as_ref().filter(|process| self.is_new(process)) {
+            self.process(process);
+        }
+        if let Some(Candidate { name, pid: _ }) = candidate {
+            self.texts(&[name]);
+        }
+        if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| self.is_new(endpoint)) {
+            let Endpoint { pod, name } = &**endpoint;
+            self.bytes += SHARED_OVERHEAD + size_of::<Endpoint>();
+            self.texts(&[name]);
+            self.pod(pod.as_ref());
+        }
+    }
+
+    fn process(&mut self, process: &Process) {
+        let Process { pid: _, start_ns: _, uid: _, parent_pid: _, parent_uid: _, name, user, executable, .. } = process;
+        let Process { command_line, container_id, pod, parent_name, parent_user, ancestors, .. } = process;
+        self.bytes += SHARED_OVERHEAD + size_of::<Process>();
+        self.texts(&[name, user, executable, command_line, container_id, parent_name, parent_user, ancestors]);
+        self.pod(pod.as_ref());
+    }
+
+    fn pod(&mut self, pod: Option<&Arc<Pod>>) {
+        if let Some(pod) = pod.filter(|pod| self.is_new(pod)) {
+            let Pod { namespace, name, container } = &**pod;
+            self.bytes += SHARED_OVERHEAD + size_of::<Pod>();
+            self.texts(&[namespace, name, container]);
+        }
+    }
+
+    fn texts(&mut self, texts: &[&str]) {
+        for text in texts.iter().filter(|text| !text.is_empty()) {
+            if text.len() < MIN_SHARED_TEXT || self.seen.insert(text.as_ptr()) {
+                self.bytes += SHARED_OVERHEAD + text.len();
+            }
+        }
+    }
+
+    fn is_new<T>(&mut self, shared: &Arc<T>) -> bool {
+        self.seen.insert(Arc::as_ptr(shared).cast())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Application, Attribution, Flow, Tunnel};
+
+    const LONG: usize = 5000;
+
+    fn text(letter: char) -> Arc<str> {
+        letter.to_string().repeat(LONG).into()
+    }
+
+    fn pod(letter: char) -> Arc<Pod> {
+        Arc::new(Pod { namespace: text(letter), name: text(letter), container: text(letter) })
+    }
+
+    /// Eleven long texts.
+    fn process() -> Process {
+        Process {
+            name: text('a'),
+            user: text('b'),
+            executable: text('c'),
+            command_line: text('d'),
+            container_id: text('e'),
+            pod: Some(pod('f')),
+            parent_name: text('g'),
+            parent_user: text('h'),
+            ancestors: text('i'),
+            ..Process::default()
+        }
+    }
+
+    fn record() -> FlowRecord {
+        let ends = std::net::IpAddr::from([127, 0, 0, 1]);
+        let mut record = FlowRecord::without_processes(Flow::new(6, (ends, 1), (ends, 2), (0, 0)), Attribution::Remote);
+        record.source.process = Some(Arc::new(process()));
+        record.source.candidate = Some(Candidate { pid: 1, name: text('j') });
+        record.destination.endpoint = Some(Arc::new(Endpoint { pod: Some(pod('k')), name: text('l') }));
+        (record.host, record.flow.interface) = (text('m'), text('n'));
+        let (protocol, server_name) = (text('o'), text('p'));
+        record.flow.application = Some(Box::new(Application { protocol, server_name }));
+        record.flow.tunnel = Some(Box::new(Tunnel { kind: text('q'), id: None, source: ends, destination: ends }));
+        record
+    }
+
+    /// Whichever member has one.
+    fn long_texts(record: &FlowRecord) -> usize {
+        format!("{record:?}").split('"').filter(|text| text.len() == LONG).count()
+    }
+
+    #[test]
+    fn every_text_of_a_record_counts() {
+        let record = record();
+        let texts = long_texts(&record);
+        assert_eq!(texts, 11 + 1 + 4 + 2 + 3);
+        let bytes = kept_bytes(std::slice::from_ref(&record));
+        assert!((texts * LONG..texts * LONG + 3000).contains(&bytes), "{bytes}");
+        let bytes = process().kept_bytes();
+        assert!((11 * LONG..11 * LONG + 1000).contains(&bytes), "{bytes}");
+    }
+
+    #[test]
+    fn what_is_shared_counts_once() {
+        let one = record();
+        let copy = Process::clone(one.source.process.as_ref().unwrap());
+        let mut other = one.clone();
+        other.source.process = Some(Arc::new(copy));
+        let (alone, both) = (kept_bytes(std::slice::from_ref(&one)), kept_bytes(&[one, other]));
+        assert!(both < alone + 3000, "{alone} {both}");
+    }
+}
