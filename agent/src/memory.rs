@@ -26,6 +26,7 @@ impl Share {
     const WAITING_FLOWS: u64 = 4;
     const PROCESSES_AND_SOCKETS: u64 = 20;
     const EXPORT_QUEUES: u64 = 16;
+    const RECENT: u64 = 5;
 }
 
 /// What tables and queues may take together.
@@ -69,6 +70,11 @@ impl Budget {
     /// Records in all exporters' queues with what they keep, bytes.
     pub(crate) fn queues_bytes(self) -> usize {
         usize::try_from(self.share(Share::EXPORT_QUEUES)).unwrap_or(usize::MAX)
+    }
+
+    /// The latest records and the processes in them, which are kept for those who ask over HTTP, bytes.
+    pub(crate) fn recent_bytes(self) -> usize {
+        usize::try_from(self.share(Share::RECENT)).unwrap_or(usize::MAX)
     }
 
     /// Flows that wait for their join.
@@ -156,7 +162,8 @@ mod tests {
             let budget = Budget::new(limit);
             let flows = (budget.max_flows() * FlowTable::BYTES_PER_FLOW) as u64
                 + budget.max_waiting_flows() as u64 * WAITING_FLOW_BYTES;
-            let all = flows + (budget.queues_bytes() + budget.processes_and_sockets_bytes()) as u64;
+            let held = budget.queues_bytes() + budget.processes_and_sockets_bytes() + budget.recent_bytes();
+            let all = flows + held as u64;
             assert!(all <= budget.bytes() * 7 / 10, "{limit:?}: {all} of {}", budget.bytes());
         }
         assert_eq!(Budget::new(None).max_flows(), FlowTableConfig::MAX_FLOWS);

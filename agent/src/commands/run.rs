@@ -86,7 +86,9 @@ struct Attached {
 fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<Attached> {
     let ports = http::Ports::open(port)?;
     let probes = start_probes(options)?;
-    let recent = Recent::new(if ports.serves_records() { options.http.recent_flows() } else { 0 });
+    let budget = Budget::of_this_process();
+    let kept = if ports.serves_records() { options.http.recent_flows() } else { 0 };
+    let recent = Recent::new(kept, budget.recent_bytes());
     let published = Published::new(&outputs.context.host_name, outputs.context.own_pen, recent);
     let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
@@ -97,7 +99,6 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     ports.serve(&published)?;
     tracing::info!("{ready}");
     let view = if view { Some(LiveView::start()?) } else { None };
-    let budget = Budget::of_this_process();
     let table = flow_table(&options.flows, budget);
     let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
         .with_memory_limit(budget.processes_and_sockets_bytes())

@@ -90,7 +90,7 @@ mod tests {
 
     #[tokio::test]
     async fn readers_that_take_nothing_hold_up_little() {
-        let published = Published::new("host", 32473, Recent::new(0));
+        let published = Published::new("host", 32473, Recent::new(0, 0));
         let mut talk = TrafficSums::new(EDGES as usize);
         (0..2 * EDGES).for_each(|i| talk.count(&crate::sample::record(i, i as u16, 1000), 1));
         let (before, mut readers, mut page) = (allocated::octets(), Vec::new(), 0);

@@ -21,7 +21,7 @@ use crate::published::{MAX_SILENCE, Published};
 const LOCAL: &str = "localhost:9435";
 
 fn published(recent_flows: usize) -> Published {
-    Published::new("host", 32473, Recent::new(recent_flows))
+    Published::new("host", 32473, Recent::new(recent_flows, 1 << 30))
 }
 
 async fn answer(published: &Published, by_address: bool, request: Request<Body>) -> (StatusCode, String) {

@@ -20,6 +20,9 @@ use ring::Ring;
 pub(crate) use processes::{Known, Sums};
 pub(crate) use ring::RecordSnapshot;
 
+/// The part of the memory that is for processes; the rest is for records.
+const PROCESSES_PART: usize = 5;
+
 /// What is kept, between the pipeline and HTTP.
 #[derive(Debug)]
 pub(crate) struct Recent {
@@ -34,9 +37,12 @@ struct RecentState {
 }
 
 impl Recent {
-    /// Keeps the latest `capacity` records, and processes as [`Processes`] says; with 0 nothing at all.
-    pub(crate) fn new(capacity: usize) -> Self {
-        let kept = RecentState { ring: Ring::new(capacity), processes: Processes::new() };
+    /// Keeps the latest `capacity` records, and processes as [`Processes`] says; with 0 nothing at all. Fewer of both where
+    /// they would keep more than `bytes` together.
+    pub(crate) fn new(capacity: usize, bytes: usize) -> Self {
+        let for_processes = bytes / PROCESSES_PART;
+        let kept =
+            RecentState { ring: Ring::new(capacity, bytes - for_processes), processes: Processes::new(for_processes) };
         Self { capacity, kept: Mutex::new(kept) }
     }
 
@@ -89,5 +95,83 @@ impl Recent {
             }
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pidflow_schema::{Candidate, Pod, Process, kept_bytes};
+
+    use super::*;
+
+    const MAX_BYTES: usize = 8 << 20;
+    const CONNECTIONS: u32 = 600;
+
+    fn kept(recent: &Recent) -> usize {
+        let records: Vec<FlowRecord> =
+            recent.records().newest_first(Place::NEWEST, |_| true).map(|(_, r)| r.clone()).collect();
+        kept_bytes(&records) + recent.all_processes().0.iter().map(|k| k.process.kept_bytes()).sum::<usize>()
+    }
+
+    /// Each connection of a process of its own, which `describe` gives texts.
+    fn after(batch: u32, describe: impl Fn(u32) -> Process) -> Recent {
+        let recent = Recent::new(10_000, MAX_BYTES);
+        for first in (0..CONNECTIONS).step_by(batch as usize) {
+            let records = (first..first + batch).map(|pid| {
+                let mut record = crate::sample::record(pid, 443, u64::from(pid));
+                let process = Process { pid, ..describe(pid) };
+                record.source.candidate = Some(Candidate { pid, name: Arc::clone(&process.name) });
+                record.source.process = Some(Arc::new(process));
+                record
+            });
+            recent.add(&records.collect());
+        }
+        recent
+    }
+
+    fn newest(recent: &Recent) -> u64 {
+        recent.records().newest_first(Place::NEWEST, |_| true).map(|(_, r)| r.flow.forward.octets).next().unwrap()
+    }
+
+    #[test]
+    fn long_command_lines_do_not_exceed_the_limit() {
+        let of_a_megabyte = |n: u32| Process {
+            command_line: n.to_string().repeat(1_000_000).get(..1_000_000).unwrap().into(),
+            ..Process::default()
+        };
+        let recent = after(3, of_a_megabyte);
+        assert!((2 << 20..=MAX_BYTES).contains(&kept(&recent)), "{}", kept(&recent));
+        assert_eq!(newest(&recent), u64::from(CONNECTIONS) - 1);
+        let (processes, forgotten) = recent.all_processes();
+        assert_eq!(processes.len() + forgotten as usize, CONNECTIONS as usize);
+    }
+
+    #[test]
+    fn long_names_in_every_field_do_not_exceed_the_limit() {
+        let long_names = |n: u32| {
+            let text = |field: &str| -> Arc<str> { format!("{field}{n:04000}").into() };
+            let pod = Pod { namespace: text("namespace"), name: text("pod"), container: text("container") };
+            Process {
+                name: text("name"),
+                user: text("user"),
+                executable: text("executable"),
+                container_id: text("container id"),
+                pod: Some(Arc::new(pod)),
+                parent_name: text("parent"),
+                parent_user: text("user"),
+                ancestors: text("ancestors"),
+                ..Process::default()
+            }
+        };
+        let recent = after(20, long_names);
+        assert!((MAX_BYTES / 2..=MAX_BYTES).contains(&kept(&recent)), "{}", kept(&recent));
+    }
+
+    #[test]
+    fn usual_records_are_kept_as_many_as_configured() {
+        let usual = |n: u32| Process { command_line: format!("/usr/bin/curl {n}").into(), ..Process::default() };
+        let recent = after(1, usual);
+        assert_eq!(recent.records().newest_first(Place::NEWEST, |_| true).count(), CONNECTIONS as usize);
+        assert_eq!(recent.all_processes().0.len(), CONNECTIONS as usize);
     }
 }

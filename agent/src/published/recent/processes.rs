@@ -1,13 +1,12 @@
 //! The processes seen in records, each with what its records said; the one longest not seen goes first.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lru::LruCache;
 use pidflow_schema::{FlowEndReason, FlowRecord, Process, ProcessEnd, ProcessUsage};
 
 /// Processes that are known at once.
-const MAX_PROCESSES: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+const MAX_PROCESSES: usize = 10_000;
 
 /// Sums over the records of one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,17 +72,24 @@ fn identity(end: &ProcessEnd) -> Option<Identity> {
     end.process.as_ref().map(|p| (p.pid, p.start_ns))
 }
 
-/// At most [`MAX_PROCESSES`] processes.
+/// What a known process takes, bytes; the map's own entry is about as large as its key and four pointers.
+fn entry_bytes(process: &Process) -> usize {
+    process.kept_bytes() + size_of::<Known>() + size_of::<Identity>() + 4 * size_of::<usize>()
+}
+
+/// At most [`MAX_PROCESSES`] processes; fewer where these would keep more than `max_bytes`, but always the last one.
 #[derive(Debug)]
 pub(super) struct Processes {
+    max_bytes: usize,
+    bytes: usize,
     known: LruCache<Identity, Arc<Known>>,
     next: u64,
 }
 
 impl Processes {
     /// None known.
-    pub(super) fn new() -> Self {
-        Self { known: LruCache::new(MAX_PROCESSES), next: 0 }
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, bytes: 0, known: LruCache::unbounded(), next: 0 }
     }
 
     /// Takes over both ends of a record.
@@ -94,9 +100,10 @@ impl Processes {
 
     fn count_end(&mut self, r: &FlowRecord, end: &ProcessEnd, is_source: bool) {
         let Some(process) = &end.process else { return };
-        let next = &mut self.next;
+        let (next, bytes) = (&mut self.next, &mut self.bytes);
         let known = self.known.get_or_insert_mut((process.pid, process.start_ns), || {
             *next += 1;
+            *bytes += entry_bytes(process);
             Arc::new(Known {
                 place: *next,
                 process: Arc::clone(process),
@@ -113,7 +120,19 @@ impl Processes {
         if r.flow.last_ns >= known.last_ns {
             known.last_ns = r.flow.last_ns;
             known.usage = end.usage.or(known.usage);
+            self.bytes = self.bytes + entry_bytes(process) - entry_bytes(&known.process);
             known.process.clone_from(process);
+        }
+        self.forget_surplus();
+    }
+
+    fn forget_surplus(&mut self) {
+        let is_too_much = |p: &Self| p.known.len() > MAX_PROCESSES || p.bytes > p.max_bytes;
+        while self.known.len() > 1
+            && is_too_much(self)
+            && let Some((_, known)) = self.known.pop_lru()
+        {
+            self.bytes -= entry_bytes(&known.process);
         }
     }
 
@@ -147,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_process_has_the_sums_of_both_ends_and_the_latest_usage() {
-        let mut processes = Processes::new();
+        let mut processes = Processes::new(1 << 30);
         processes.count(&record(7, 1000, Some(5)));
         let mut both = record(7, 3000, None);
         both.destination = both.source.clone();
@@ -161,13 +180,31 @@ mod tests {
     }
 
     #[test]
+    fn processes_that_keep_much_are_fewer_and_what_is_kept_is_added_up() {
+        let mut processes = Processes::new(1 << 20);
+        for pid in 0..3000 {
+            let mut r = record(pid, 1, None);
+            // Known with a short command line first, and with a long one after its exec.
+            processes.count(&r);
+            let command_line = "x".repeat(4096).into();
+            r.source.process = Some(Arc::new(Process { pid, command_line, ..Process::default() }));
+            processes.count(&r);
+            assert!(processes.bytes <= 1 << 20);
+        }
+        let kept: usize = processes.iter().map(|k| entry_bytes(&k.process)).sum();
+        assert_eq!(processes.bytes, kept);
+        assert!((100..256).contains(&processes.iter().count()), "{}", processes.iter().count());
+        assert_eq!(processes.forgotten() as usize + processes.iter().count(), 3000);
+    }
+
+    #[test]
     fn the_one_longest_not_seen_is_forgotten() {
-        let mut processes = Processes::new();
-        (0..=MAX_PROCESSES.get() as u32).for_each(|pid| {
+        let mut processes = Processes::new(1 << 30);
+        (0..=MAX_PROCESSES as u32).for_each(|pid| {
             processes.count(&record(pid, 1, None));
             processes.count(&record(0, 1, None));
         });
-        assert_eq!((processes.iter().count(), processes.forgotten()), (MAX_PROCESSES.get(), 1));
+        assert_eq!((processes.iter().count(), processes.forgotten()), (MAX_PROCESSES, 1));
         let has = |pid| processes.iter().any(|k| k.process.pid == pid);
         assert!(has(0) && !has(1) && has(2));
     }

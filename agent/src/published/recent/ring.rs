@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pidflow_schema::FlowRecord;
+use pidflow_schema::{FlowRecord, kept_bytes};
 
 use super::cursor::Place;
 
@@ -15,21 +15,26 @@ const MAX_BATCH_RECORDS: usize = 1024;
 struct Batch {
     first: u64,
     records: Arc<[FlowRecord]>,
+    /// Memory that they keep.
+    bytes: usize,
 }
 
-/// At least the latest `capacity` records, and at most [`MAX_BATCH_RECORDS`] more.
+/// At least the latest `capacity` records, and at most [`MAX_BATCH_RECORDS`] more; fewer where these would keep more than `max_bytes`, but
+/// always the last batch.
 #[derive(Debug)]
 pub(super) struct Ring {
     capacity: usize,
+    max_bytes: usize,
     held: usize,
+    held_bytes: usize,
     next: u64,
     batches: VecDeque<Batch>,
 }
 
 impl Ring {
     /// Empty.
-    pub(super) const fn new(capacity: usize) -> Self {
-        Self { capacity, held: 0, next: 0, batches: VecDeque::new() }
+    pub(super) const fn new(capacity: usize, max_bytes: usize) -> Self {
+        Self { capacity, max_bytes, held: 0, held_bytes: 0, next: 0, batches: VecDeque::new() }
     }
 
     /// Adds a batch, and lets go of those that are too old.
@@ -45,16 +50,21 @@ impl Ring {
     }
 
     fn push_chunk(&mut self, records: Arc<[FlowRecord]>) {
+        let (first, bytes) = (self.next, kept_bytes(&records));
         self.held += records.len();
-        let first = self.next;
+        self.held_bytes += bytes;
         self.next += records.len() as u64;
-        self.batches.push_back(Batch { first, records });
-        while let Some(oldest) = self.batches.front().map(|b| b.records.len())
-            && self.held - oldest >= self.capacity
-        {
-            self.held -= oldest;
-            self.batches.pop_front();
+        self.batches.push_back(Batch { first, records, bytes });
+        while self.batches.len() > 1 && self.oldest_is_too_much() {
+            let Some(oldest) = self.batches.pop_front() else { break };
+            self.held -= oldest.records.len();
+            self.held_bytes -= oldest.bytes;
         }
+    }
+
+    fn oldest_is_too_much(&self) -> bool {
+        let oldest = self.batches.front().map_or(0, |b| b.records.len());
+        self.held - oldest >= self.capacity || self.held_bytes > self.max_bytes
     }
 
     /// What is kept now.
@@ -95,7 +105,11 @@ impl RecordSnapshot {
 
 #[cfg(test)]
 mod tests {
+    use pidflow_schema::Process;
+
     use super::*;
+
+    const MAX_BYTES: usize = 1 << 30;
 
     fn batch(octets: std::ops::Range<u64>) -> Arc<[FlowRecord]> {
         octets.map(|n| crate::sample::record(1, 443, n)).collect()
@@ -107,14 +121,14 @@ mod tests {
 
     #[test]
     fn the_latest_are_kept_and_the_newest_comes_first() {
-        let mut ring = Ring::new(5);
+        let mut ring = Ring::new(5, MAX_BYTES);
         (0..10).for_each(|i| ring.push(&batch(i * 2..i * 2 + 2)));
         assert_eq!(seen(&ring, Place::NEWEST), [19, 18, 17, 16, 15, 14]);
     }
 
     #[test]
     fn pages_go_on_where_they_ended_whatever_came_meanwhile() {
-        let mut ring = Ring::new(100);
+        let mut ring = Ring::new(100, MAX_BYTES);
         ring.push(&batch(0..7));
         let (place, _) = ring.records().newest_first(Place::NEWEST, |_| true).nth(2).map(|(p, _)| (p, ())).unwrap();
         ring.push(&batch(7..20));
@@ -123,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_batch_larger_than_everything_leaves_its_end() {
-        let mut ring = Ring::new(10);
+        let mut ring = Ring::new(10, MAX_BYTES);
         ring.push(&batch(0..3));
         ring.push(&batch(3..5000));
         assert_eq!(seen(&ring, Place::NEWEST), (4990..5000).rev().collect::<Vec<_>>());
@@ -134,8 +148,30 @@ mod tests {
     }
 
     #[test]
+    fn records_that_keep_much_are_fewer() {
+        let with_command_line = |n: u64, bytes: usize| -> Arc<[FlowRecord]> {
+            let command_line = n.to_string().repeat(bytes).into();
+            let mut records = [crate::sample::record(1, 443, n)];
+            records[0].source.process = Some(Arc::new(Process { command_line, ..Process::default() }));
+            records.into()
+        };
+        let mut ring = Ring::new(10_000, 1 << 20);
+        for n in 0..9000 {
+            ring.push(&with_command_line(n % 10, 4096));
+            assert!(ring.held_bytes <= 1 << 20, "{}", ring.held_bytes);
+        }
+        assert!((150..256).contains(&ring.held), "{}", ring.held);
+        assert_eq!(ring.held_bytes, ring.batches.iter().map(|b| b.bytes).sum::<usize>());
+        // One that is too large alone is kept all the same, and gone with the next.
+        ring.push(&with_command_line(7, 2 << 20));
+        assert_eq!(ring.held, 1);
+        ring.push(&with_command_line(8, 1));
+        assert_eq!((ring.held, seen(&ring, Place::NEWEST)), (1, vec![8]));
+    }
+
+    #[test]
     fn no_more_is_held_than_was_asked_for_and_a_chunk() {
-        let mut ring = Ring::new(3000);
+        let mut ring = Ring::new(3000, MAX_BYTES);
         for _ in 0..20 {
             ring.push(&batch(0..1500));
             assert!(
