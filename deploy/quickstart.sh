@@ -1,6 +1,6 @@
 #!/bin/sh
-# From a fresh clone to flows with processes: installs what the build needs, builds, runs.
-# Arguments go to `pidflow run`; without any it shows the live view.
+# Installs the build dependencies, builds pidflow, and starts it. Run it in a fresh clone.
+# Arguments are passed to `pidflow run`; without arguments it shows the live view.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,7 +11,7 @@ pkg-config --exists libpcap 2>/dev/null || missing="$missing libpcap-dev"
 root=
 [ "$(id -u)" -eq 0 ] || root=sudo
 if [ -n "$missing" ]; then
-  command -v apt-get >/dev/null || { echo "install first:$missing" >&2; exit 1; }
+  command -v apt-get >/dev/null || { echo "install these packages first:$missing" >&2; exit 1; }
   $root apt-get -qq update
   # shellcheck disable=SC2086 # the list is meant to be split
   $root apt-get -qq install -y --no-install-recommends $missing

@@ -28,42 +28,42 @@ complete -c pidflow -n "__fish_pidflow_needs_command" -s h -l help -d 'Print hel
 complete -c pidflow -n "__fish_pidflow_needs_command" -s V -l version -d 'Print version'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "run" -d 'Capture live traffic and kernel events; on a terminal, show the live view'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "read" -d 'Read capture files (pcap, pcapng; gzip or zstd; - is standard input)'
-complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "fields" -d 'List the elements that records are made of'
-complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "check" -d 'Check a configuration file without running'
-complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "audit" -d 'Ask a running agent where every packet is, from the kernel\'s counters to the records'
-complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "doctor" -d 'Report what this host supports (kernel, hooks, interfaces) and what data is missing without it'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "fields" -d 'List the elements of flow records'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "check" -d 'Check a configuration file, without starting anything'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "audit" -d 'Ask a running agent where every packet went, from the kernel\'s counters to the records'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "doctor" -d 'Check this host (kernel, hooks, interfaces) and report which data pidflow cannot collect on it'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "generate" -d 'Print the man page or shell completions'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l config -d 'Configuration file (TOML); variables and flags override it' -r -F
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s i -l interface -d 'Interface to capture on, repeatable. An interface that disappears is captured again when it returns. "any": all interfaces through one socket, loopback included; "all": a socket for each interface that is up now or later, with MAC addresses of both ends [default: any]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s i -l interface -d 'Interface to capture on, repeatable. "any": all interfaces through one socket, including loopback; "all": a socket for each interface that is up now or later, with the MAC addresses of both ends. An interface that disappears is captured again when it returns [default: any]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s f -l filter -d 'Capture only packets that match this BPF filter (tcpdump syntax)' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l snaplen -d 'Bytes captured of each packet, 64 to 262144; only the headers are needed [default: 256]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l promiscuous -d 'Also capture packets that are not addressed to this host' -r -f -a "true\t''
 false\t''"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s t -l active-timeout -d 'Export a record of a flow that continues at this interval, 0: never [default: 60s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s t -l active-timeout -d 'Interval at which a record of a flow that continues is exported, 0: never [default: 60s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s d -l idle-timeout -d 'End a flow after this long without a packet, 0: never [default: 15s]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-flows -d 'Maximum number of flows in the table; when it is full, the least recently active is exported early [default: as the memory budget allows, at most 1048576]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'How IP fragments after the first one are handled [default: join]' -r -f -a "join\t'They are counted in the flow of the first fragment'
-separate\t'They are discarded and counted as discarded'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-flows -d 'Maximum number of flows in the table; when it is full, the least recently active flow is exported early [default: as the memory budget allows, at most 1048576]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'How IP fragments after the first one are handled [default: join]' -r -f -a "join\t'Count them in the flow of the first fragment'
+separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
 tracepoint\t'Tracepoints only'
 poll\t'No eBPF: /proc is read at intervals'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l delay-accounting -d 'The kernel\'s delay accounting, which I/O wait needs [default: keep]' -r -f -a "on\t'Switch it on while running, and restore it at the end'
-off\t'Switch it off'
+off\t'Switch it off while running, and restore it at the end'
 keep\t'Leave it as it is'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-logs -d 'Folder of the kubelet\'s links to container logs; their names say which pod a container belongs to [default: /var/log/containers]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-logs -d 'Folder with the kubelet\'s links to container logs; their names tell which pod a container belongs to [default: /var/log/containers]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l command-lines -d 'How much of command lines is kept, exported and served [default: masked]' -r -f -a "off\t'Nothing'
-masked\t'The arguments; secrets in them are replaced by ***'
-full\t'The arguments, secrets included'
+masked\t'The arguments, with secrets replaced by ***'
+full\t'The arguments unchanged, including secrets'
 hash\t'A keyed hash'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-command-line -d 'Bytes kept of each command line, 64 to 131072; the rest is cut off [default: 4096]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l users -d 'How much of user ids and names is kept, exported and served [default: keep]' -r -f -a "keep\t'User id and name'
 omit\t'Nothing'
 hash\t'Keyed hashes of both'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l executables -d 'How much of the paths of executables is kept, exported and served [default: keep]' -r -f -a "keep\t'The path'
-name\t'The file\'s name without its folder'
+name\t'The file name without the folder'
 omit\t'Nothing'
 hash\t'A keyed hash of the path'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l hash-key-file -d 'File with the key of the hashes, readable by its owner only; without it the key is random and new at each start' -r
@@ -72,13 +72,13 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-vers
 9\t'NetFlow v9 (RFC 3954)'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
-ntop\t'One record with OUT_BYTES and OUT_PKTS as 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default: all of them; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
 pen-numbers\t'8, 35632.168, …'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp -d 'Send OpenTelemetry data to this OTLP receiver; "env": to the one in OTEL_EXPORTER_OTLP_ENDPOINT. The other OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) apply to it' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp -d 'Send OpenTelemetry data to this OTLP receiver; "env": to the address in OTEL_EXPORTER_OTLP_ENDPOINT. The other OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) apply too' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l otlp-signals -d 'What to send over OTLP [default: logs]' -r -f -a "logs\t'A log record per flow record'
 metrics\t'The metrics, at intervals'
 traces\t'A span per flow record'"
@@ -86,19 +86,19 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l elastic -d 'Send
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l clickhouse -d 'Insert rows into the table `flows` of this ClickHouse server' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kafka -d 'Send messages to a topic of this Kafka broker [default topic: pidflow.flows]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l nats -d 'Publish messages with the subject `pidflow.flows` to this NATS server' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis server server' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis server' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l zmq -d 'Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l drain-timeout -d 'How long exporters may take to deliver the remaining records when the agent stops [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve metrics, health, recent flows, processes and the graph on this address (the page / lists them), or "off". Off loopback this needs a token or client certificates; on loopback without them only root and the agent\'s own user may read flows and processes [default: 127.0.0.1:9435]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l metrics-listen -d 'Serve only /metrics, /livez and /readyz on this address, to everybody, or "off" [default: off]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve metrics, health, recent flows, processes and the graph on this address (the page / lists them), or "off". An address other than loopback needs a token or client certificates; on loopback without them only root and the agent\'s own user may read flows and processes [default: 127.0.0.1:9435]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l metrics-listen -d 'Serve only /metrics, /livez and /readyz on this additional address, to every client, or "off" [default: off]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-cert -d 'Serve HTTPS with this certificate (PEM, followed by its chain)' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-key -d 'The certificate\'s private key (PEM)' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-client-ca -d 'Accept clients with a certificate of these authorities (PEM); if a token is set too, either suffices' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l token-file -d 'Require the bearer token in this file, except for /livez and /readyz; the variable PIDFLOW_TOKEN can hold the token itself' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l recent-flows -d 'Latest flow records kept for /api/flows, about 1 kB each; 0: none, and no processes [default: 10000]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Maximum number of series of each kind of traffic metric (edges, users, addresses); the rest is summed up as "other" [default: 100]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-client-ca -d 'Accept clients with a certificate issued by these authorities (PEM); if a token is set too, either suffices' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l token-file -d 'Require the bearer token in this file, except for /livez and /readyz; the variable PIDFLOW_TOKEN can contain the token itself' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l recent-flows -d 'Number of latest flow records kept for /api/flows, about 1 kB each; 0: no records and no processes [default: 10000]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Maximum number of series of each kind of traffic metric (edges, users, addresses, …); the rest is summed up as "other" [default: 100]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l no-view -d 'Do not show the live view, even on a terminal' -r -f -a "true\t''
 false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-format -d 'Format of log lines [default: text]' -r -f -a "text\t'For people'
@@ -111,23 +111,23 @@ trace\t'Everything'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l config -d 'Configuration file (TOML); variables and flags override it' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s f -l filter -d 'Read only packets that match this BPF filter (tcpdump syntax)' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s t -l active-timeout -d 'Export a record of a flow that continues at this interval, 0: never [default: 60s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s t -l active-timeout -d 'Interval at which a record of a flow that continues is exported, 0: never [default: 60s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s d -l idle-timeout -d 'End a flow after this long without a packet, 0: never [default: 15s]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l max-flows -d 'Maximum number of flows in the table; when it is full, the least recently active is exported early [default: as the memory budget allows, at most 1048576]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'How IP fragments after the first one are handled [default: join]' -r -f -a "join\t'They are counted in the flow of the first fragment'
-separate\t'They are discarded and counted as discarded'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l max-flows -d 'Maximum number of flows in the table; when it is full, the least recently active flow is exported early [default: as the memory budget allows, at most 1048576]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'How IP fragments after the first one are handled [default: join]' -r -f -a "join\t'Count them in the flow of the first fragment'
+separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
 9\t'NetFlow v9 (RFC 3954)'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
-ntop\t'One record with OUT_BYTES and OUT_PKTS as 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default: all of them; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
 pen-numbers\t'8, 35632.168, …'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp -d 'Send OpenTelemetry data to this OTLP receiver; "env": to the one in OTEL_EXPORTER_OTLP_ENDPOINT. The other OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) apply to it' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp -d 'Send OpenTelemetry data to this OTLP receiver; "env": to the address in OTEL_EXPORTER_OTLP_ENDPOINT. The other OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) apply too' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l otlp-signals -d 'What to send over OTLP [default: logs]' -r -f -a "logs\t'A log record per flow record'
 metrics\t'The metrics, at intervals'
 traces\t'A span per flow record'"
@@ -135,7 +135,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l elastic -d 'Sen
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l clickhouse -d 'Insert rows into the table `flows` of this ClickHouse server' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l kafka -d 'Send messages to a topic of this Kafka broker [default topic: pidflow.flows]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l nats -d 'Publish messages with the subject `pidflow.flows` to this NATS server' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis server server' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis server' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l zmq -d 'Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l drain-timeout -d 'How long exporters may take to deliver the remaining records when the agent stops [default: 10s]' -r
@@ -148,15 +148,15 @@ info\t'Also informational messages'
 debug\t'Also debugging messages'
 trace\t'Everything'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l markdown -d 'As a Markdown page'
-complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l json -d 'As JSON lines'
+complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l markdown -d 'Print a Markdown page'
+complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l json -d 'Print JSON lines'
 complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand check" -l config -d 'Configuration file (TOML)' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand check" -s h -l help -d 'Print help'
-complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l listen -d 'Where the agent serves HTTP, as it was told itself [default: 127.0.0.1:9435]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l token-file -d 'The file with the agent\'s bearer token; the variable PIDFLOW_TOKEN may hold the token itself' -r -F
-complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l tls-ca -d 'Ask over HTTPS, and trust these authorities (PEM); the agent\'s certificate must name the host of --listen' -r -F
-complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l json -d 'As JSON, as /api/ledger has it'
+complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l listen -d 'Address on which the agent serves HTTP: the value of its own --listen [default: 127.0.0.1:9435]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l token-file -d 'File with the agent\'s bearer token; the variable PIDFLOW_TOKEN can contain the token itself' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l tls-ca -d 'Use HTTPS, and trust the certificate authorities in this file (PEM); the agent\'s certificate must name the host of --listen' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l json -d 'Print JSON, as /api/ledger does'
 complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
@@ -164,9 +164,9 @@ kprobe\t'kprobe and kretprobe only'
 tracepoint\t'Tracepoints only'
 poll\t'No eBPF: /proc is read at intervals'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l delay-accounting -d 'The kernel\'s delay accounting, which I/O wait needs [default: keep]' -r -f -a "on\t'Switch it on while running, and restore it at the end'
-off\t'Switch it off'
+off\t'Switch it off while running, and restore it at the end'
 keep\t'Leave it as it is'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-logs -d 'Folder of the kubelet\'s links to container logs; their names say which pod a container belongs to [default: /var/log/containers]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-logs -d 'Folder with the kubelet\'s links to container logs; their names tell which pod a container belongs to [default: /var/log/containers]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -f -a "man" -d 'The man page, in roff'
@@ -179,10 +179,10 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_see
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "run" -d 'Capture live traffic and kernel events; on a terminal, show the live view'
 complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "read" -d 'Read capture files (pcap, pcapng; gzip or zstd; - is standard input)'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "fields" -d 'List the elements that records are made of'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "check" -d 'Check a configuration file without running'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "audit" -d 'Ask a running agent where every packet is, from the kernel\'s counters to the records'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "doctor" -d 'Report what this host supports (kernel, hooks, interfaces) and what data is missing without it'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "fields" -d 'List the elements of flow records'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "check" -d 'Check a configuration file, without starting anything'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "audit" -d 'Ask a running agent where every packet went, from the kernel\'s counters to the records'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "doctor" -d 'Check this host (kernel, hooks, interfaces) and report which data pidflow cannot collect on it'
 complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "generate" -d 'Print the man page or shell completions'
 complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c pidflow -n "__fish_pidflow_using_subcommand help; and __fish_seen_subcommand_from generate" -f -a "man" -d 'The man page, in roff'

@@ -102,14 +102,14 @@ fn the_doctor_names_every_namespace() -> Result<()> {
     }
     let cases: [(&[&str], &str); 7] = [
         (&["env"], "ok namespaces the host's"),
-        (OWN_PROC, "less PID namespace /proc shows a PID namespace of the agent's own"),
+        (OWN_PROC, "partial PID namespace /proc shows a PID namespace of the agent's own"),
         (HOSTS_PROC, "ok namespaces the host's"),
-        (&["unshare", "--net"], "less network namespace not that of process 1"),
+        (&["unshare", "--net"], "partial network namespace not that of process 1"),
         (&["unshare", "--cgroup"], "ok cgroup namespace the agent's own"),
-        (&["unshare", "--user", "--map-root-user"], "less user namespace the agent's own"),
+        (&["unshare", "--user", "--map-root-user"], "partial user namespace the agent's own"),
         (
             &["unshare", "--fork", "--time", "--boottime=86400"],
-            "less time namespace the time since boot is shifted by 86400 s",
+            "partial time namespace the time since boot is shifted by 86400 s",
         ),
     ];
     for (by, wanted) in cases {
@@ -122,6 +122,6 @@ fn the_doctor_names_every_namespace() -> Result<()> {
     }
     let hidden = "mount -o remount,hidepid=2 /proc && exec \"$0\" \"$@\"";
     let said = doctor(&["unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c", hidden])?;
-    ensure!(said.contains("less /proc mounted with") && said.contains("hidepid="), "{said}");
+    ensure!(said.contains("partial /proc mounted with") && said.contains("hidepid="), "{said}");
     Ok(())
 }

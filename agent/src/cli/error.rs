@@ -7,11 +7,11 @@ use clap::error::ErrorKind;
 use crate::failure::one_line;
 use crate::stderr;
 
-/// Prints help where that was asked for, else the error on one line; gives the exit code.
+/// Prints the help if the user asked for it, otherwise the error on one line. Returns the exit code.
 pub(crate) fn report(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A reader that went away (`pidflow --help | head -1`) is no failure.
+            // A reader that closes the pipe early (`pidflow --help | head -1`) is not an error.
             let _ = error.print();
             ExitCode::SUCCESS
         }
@@ -27,7 +27,7 @@ fn complain(message: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The message without the usage and the pointer to the help that clap adds to it.
+/// The message without the usage and the hint to the help that clap adds.
 fn line(rendered: &str) -> String {
     let said = rendered.lines().filter(|l| !l.starts_with("Usage:") && !l.starts_with("For more information"));
     let text = one_line(&said.collect::<Vec<_>>().join("\n"));

@@ -15,7 +15,7 @@ pub(crate) use error::report;
 /// Every network flow of a Linux host, with the processes at both ends.
 #[derive(Debug, Parser)]
 #[command(name = "pidflow", version, about, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.")]
+#[command(after_help = "Exit codes: 0 success, 1 failure while running, 2 wrong usage or configuration.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -28,13 +28,13 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Read capture files (pcap, pcapng; gzip or zstd; - is standard input)
     Read(Box<ReadArgs>),
-    /// List the elements that records are made of
+    /// List the elements of flow records
     Fields(FieldsArgs),
-    /// Check a configuration file without running
+    /// Check a configuration file, without starting anything
     Check(CheckArgs),
-    /// Ask a running agent where every packet is, from the kernel's counters to the records
+    /// Ask a running agent where every packet went, from the kernel's counters to the records
     Audit(AuditArgs),
-    /// Report what this host supports (kernel, hooks, interfaces) and what data is missing without it
+    /// Check this host (kernel, hooks, interfaces) and report which data pidflow cannot collect on it
     Doctor(DoctorArgs),
     /// Print the man page or shell completions
     #[command(hide = true)]
@@ -74,10 +74,10 @@ pub(crate) struct ReadArgs {
 /// `pidflow fields`.
 #[derive(Debug, Args)]
 pub(crate) struct FieldsArgs {
-    /// As a Markdown page
+    /// Print a Markdown page
     #[arg(long, conflicts_with = "json")]
     pub(crate) markdown: bool,
-    /// As JSON lines
+    /// Print JSON lines
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -92,18 +92,20 @@ pub(crate) struct CheckArgs {
 
 /// `pidflow audit`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 it balances, 1 it does not, 2 the agent cannot be asked.")]
+#[command(
+    after_help = "Exit codes: 0 every packet is accounted for, 1 packets are missing, 2 the agent does not answer or denies access."
+)]
 pub(crate) struct AuditArgs {
-    /// Where the agent serves HTTP, as it was told itself [default: 127.0.0.1:9435]
+    /// Address on which the agent serves HTTP: the value of its own --listen [default: 127.0.0.1:9435]
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_LISTEN")]
     pub(crate) listen: Option<Listen>,
-    /// The file with the agent's bearer token; the variable PIDFLOW_TOKEN may hold the token itself
+    /// File with the agent's bearer token; the variable PIDFLOW_TOKEN can contain the token itself
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TOKEN_FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Ask over HTTPS, and trust these authorities (PEM); the agent's certificate must name the host of --listen
+    /// Use HTTPS, and trust the certificate authorities in this file (PEM); the agent's certificate must name the host of --listen
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,
-    /// As JSON, as /api/ledger has it
+    /// Print JSON, as /api/ledger does
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -11,13 +11,13 @@ use crate::config::outputs::{Outputs, start_error};
 use crate::failure::{Failure, OrUsage};
 use crate::privileges::Role;
 
-/// Says that the file is fine, or what is wrong with it and where.
+/// Reports that the file is valid, or what is wrong with it and where.
 pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
     let options = config::load(&args.config).or_usage()?;
     let outputs = Outputs::new(&options, Mode::Live).with_context(|| args.config.display().to_string()).or_usage()?;
     check_exporters(args, &options, &outputs).or_usage()?;
     preflight::check(&options).with_context(|| args.config.display().to_string()).or_usage()?;
-    print(format!("{}: fine\n", args.config.display()).as_bytes())
+    print(format!("{}: valid\n", args.config.display()).as_bytes())
 }
 
 /// What the file says is in order; whether exporters can be made of it is another question.

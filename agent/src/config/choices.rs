@@ -1,4 +1,4 @@
-//! Options with a fixed set of answers, the same words on the command line and in the file.
+//! Options with a fixed set of values, spelt the same on the command line and in the file.
 
 use clap::ValueEnum;
 use pidflow_engine::decode::Fragments;
@@ -35,13 +35,13 @@ impl From<Backend> for probes::Backend {
     }
 }
 
-/// Whether the kernel's delay accounting is switched on, without which there is no iowait.
+/// What is done with the kernel's delay accounting, which I/O wait needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DelayAccounting {
     /// Switch it on while running, and restore it at the end
     On,
-    /// Switch it off
+    /// Switch it off while running, and restore it at the end
     Off,
     /// Leave it as it is
     Keep,
@@ -99,7 +99,7 @@ pub(crate) enum Direction {
     Biflow,
     /// Two records, each with its own source and destination
     Uniflow,
-    /// One record with OUT_BYTES and OUT_PKTS as 23 and 24
+    /// One record with OUT_BYTES and OUT_PKTS as elements 23 and 24
     Ntop,
 }
 
@@ -171,13 +171,13 @@ impl From<JsonKeys> for json::JsonKeys {
     }
 }
 
-/// How IP fragments after the first one are handled, which have no ports of their own.
+/// How IP fragments after the first one are handled. They carry no ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum FragmentRule {
-    /// They are counted in the flow of the first fragment
+    /// Count them in the flow of the first fragment
     Join,
-    /// They are discarded and counted as discarded
+    /// Discard them, and count them as discarded
     Separate,
 }
 
@@ -196,9 +196,9 @@ impl From<FragmentRule> for Fragments {
 pub(crate) enum CommandLines {
     /// Nothing
     Off,
-    /// The arguments; secrets in them are replaced by ***
+    /// The arguments, with secrets replaced by ***
     Masked,
-    /// The arguments, secrets included
+    /// The arguments unchanged, including secrets
     Full,
     /// A keyed hash
     Hash,
@@ -243,7 +243,7 @@ impl From<UserRule> for privacy::Rule {
 pub(crate) enum ExecutableRule {
     /// The path
     Keep,
-    /// The file's name without its folder
+    /// The file name without the folder
     Name,
     /// Nothing
     Omit,

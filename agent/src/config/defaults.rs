@@ -10,9 +10,9 @@ use super::options::{ExportOptions, FlowOptions, HttpOptions, PrivacyOptions, Pr
 use super::timeout::Timeout;
 use crate::privacy::{self, Privacy};
 
-/// The longest time for which processes are kept for a flow that never ends by itself.
+/// The longest time for which processes are kept for a flow that does not end.
 const MAX_FLOW_AGE_NS: u64 = 3_600_000_000_000;
-/// Margin for the delay of the join and other lateness.
+/// Margin for the delay of the join and for late events.
 const LATENESS_MARGIN_NS: u64 = 10_000_000_000;
 
 impl FlowOptions {
@@ -26,7 +26,7 @@ impl FlowOptions {
             idle_timeout_ns: self.idle_timeout.unwrap_or(Self::IDLE).nanoseconds(),
             active_timeout_ns,
             max_flows: self.max_flows.map_or(FlowTableConfig::MAX_FLOWS, |n| n.get() as usize),
-            // A connection that was closed is reported as such, not by an active timeout that comes first.
+            // So that a connection that was closed is reported as closed, not as ended by an active timeout shortly before.
             linger_ns: active_timeout_ns.map_or(u64::MAX, |a| a / 2).min(FlowTableConfig::LINGER_NS),
         }
     }
@@ -47,7 +47,7 @@ impl FlowOptions {
 impl ProbeOptions {
     const POD_LOGS: &str = "/var/log/containers";
 
-    /// Where the kubelet keeps its links to the logs of containers.
+    /// Folder with the kubelet's links to container logs.
     pub(crate) fn pod_logs(&self) -> PathBuf {
         self.pod_logs.as_deref().map_or_else(|| Self::POD_LOGS.into(), Into::into)
     }

@@ -1,4 +1,4 @@
-//! The configuration file: TOML into [`Options`], with the line number of what is wrong.
+//! Reads the configuration file: TOML into [`Options`]. Errors have the line number.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,7 +11,7 @@ use super::options::Options;
 use super::outputs;
 use crate::failure::one_line;
 
-/// Longest configuration, bytes; longer files are refused.
+/// Maximum size of a configuration file, bytes; larger files are refused.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Reads and parses the file.
@@ -61,7 +61,7 @@ pub(crate) fn line_of_option(path: &Path, key: Option<&str>) -> Option<usize> {
 const OPTIONS: &str = "[export]";
 const EXPORTER: &str = "[[exporter]]";
 
-/// The line of a mistake in an exporter's table. The parser knows only that it is in one of them.
+/// The line of an error in an exporter's table. The parser knows only that it is in one of them.
 fn exporter_line(text: &str, message: &str) -> Option<usize> {
     let file: toml::Table = toml::from_str(text).ok()?;
     let wrong = |table: &toml::Value| {
@@ -72,13 +72,13 @@ fn exporter_line(text: &str, message: &str) -> Option<usize> {
     line_in_table(text, (EXPORTER, index), key_of(message))
 }
 
-/// Messages begin with the key, where they are about one.
+/// The key at the beginning of a message, if the message is about one.
 fn key_of(message: &str) -> Option<&str> {
     message.strip_prefix('`').and_then(|m| m.split_once('`')).map(|(key, _)| key)
 }
 
-/// The line of the key in the table of that header, of several with the same header in that of that number; where the key
-/// does not stand there, the header's.
+/// The line of the key in the table with that header. Among several tables with the same header, `number` (counted from 0)
+/// selects one. If the key is not in the table, the line of the header.
 fn line_in_table(text: &str, (header, number): (&str, usize), key: Option<&str>) -> Option<usize> {
     let lines = || text.lines().enumerate().map(|(n, line)| (n + 1, line.trim_start()));
     let (header, _) = lines().filter(|(_, line)| line.starts_with(header)).nth(number)?;

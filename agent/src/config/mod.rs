@@ -1,4 +1,4 @@
-//! Configuration: file, then `PIDFLOW_*` variables, then flags; the later one holds.
+//! Configuration: file, then `PIDFLOW_*` variables, then flags; a later one overrides the earlier ones.
 
 pub(crate) mod choices;
 mod defaults;
@@ -16,7 +16,7 @@ use crate::failure::{Failure, OrUsage};
 
 pub(crate) use file::{line_of_exporter, line_of_option, load};
 
-/// Flags and variables over the file, where one was named.
+/// The options from flags and variables, and from the file if one was given.
 pub(crate) fn resolve(given: Options, file: Option<&Path>) -> Result<Options, Failure> {
     match file {
         Some(path) => Ok(given.over(load(path).or_usage()?)),

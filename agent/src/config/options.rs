@@ -1,6 +1,6 @@
-//! Every option, once: the same struct is a group of flags, of `PIDFLOW_*` variables and a table of the file.
+//! The table of options. Each struct defines a group of flags, their `PIDFLOW_*` variables and a table of the configuration file.
 //!
-//! A member that is none (or an empty list) was not given in that layer.
+//! A member that is `None` (or an empty list) was not given in that layer.
 
 use clap::Args;
 use pidflow_exporters::config::ExporterConfig;
@@ -33,9 +33,9 @@ macro_rules! layers {
 #[command(next_help_heading = "Packets")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct CaptureOptions {
-    /// Interface to capture on, repeatable. An interface that disappears is captured again when it returns. "any":
-    /// all interfaces through one socket, loopback included; "all": a socket for each interface that is up now or later, with MAC
-    /// addresses of both ends [default: any]
+    /// Interface to capture on, repeatable. "any": all interfaces through one socket, including loopback; "all": a socket for
+    /// each interface that is up now or later, with the MAC addresses of both ends. An interface that disappears is captured
+    /// again when it returns [default: any]
     #[arg(short = 'i', long = "interface", value_name = "IFACE", env = "PIDFLOW_INTERFACES", value_delimiter = ',')]
     pub(crate) interfaces: Vec<InterfaceName>,
     /// Capture only packets that match this BPF filter (tcpdump syntax)
@@ -55,13 +55,14 @@ layers!(CaptureOptions { options: filter, snaplen, promiscuous; lists: interface
 #[command(next_help_heading = "Flows")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct FlowOptions {
-    /// Export a record of a flow that continues at this interval, 0: never [default: 60s]
+    /// Interval at which a record of a flow that continues is exported, 0: never [default: 60s]
     #[arg(short = 't', long, value_name = "DURATION", env = "PIDFLOW_ACTIVE_TIMEOUT")]
     pub(crate) active_timeout: Option<Timeout>,
     /// End a flow after this long without a packet, 0: never [default: 15s]
     #[arg(short = 'd', long, value_name = "DURATION", env = "PIDFLOW_IDLE_TIMEOUT")]
     pub(crate) idle_timeout: Option<Timeout>,
-    /// Maximum number of flows in the table; when it is full, the least recently active is exported early [default: as the memory budget allows, at most 1048576]
+    /// Maximum number of flows in the table; when it is full, the least recently active flow is exported early [default: as
+    /// the memory budget allows, at most 1048576]
     #[arg(long, value_name = "N", env = "PIDFLOW_MAX_FLOWS")]
     pub(crate) max_flows: Option<Ranged<1, { u32::MAX }>>,
     /// How IP fragments after the first one are handled [default: join]
@@ -81,7 +82,7 @@ pub(crate) struct ProbeOptions {
     /// The kernel's delay accounting, which I/O wait needs [default: keep]
     #[arg(long, value_name = "SWITCH", env = "PIDFLOW_DELAY_ACCOUNTING")]
     pub(crate) delay_accounting: Option<DelayAccounting>,
-    /// Folder of the kubelet's links to container logs; their names say which pod a container belongs to
+    /// Folder with the kubelet's links to container logs; their names tell which pod a container belongs to
     /// [default: /var/log/containers]
     #[arg(long, value_name = "FOLDER", env = "PIDFLOW_POD_LOGS")]
     pub(crate) pod_logs: Option<FilePath>,
@@ -137,8 +138,8 @@ pub(crate) struct ExportOptions {
     /// How IPFIX sends both directions of a flow [default: biflow]
     #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
     pub(crate) ipfix_direction: Option<Direction>,
-    /// Elements to send, as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default:
-    /// all of them; to collectors @FLOW@ @PROCESS@ and the most useful others]
+    /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@ and @PIDFLOW@ stand for groups [default:
+    /// all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
     /// Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH
@@ -147,8 +148,8 @@ pub(crate) struct ExportOptions {
     /// Keys of JSON records [default: names]
     #[arg(long, value_name = "KEYS", env = "PIDFLOW_JSON_KEYS")]
     pub(crate) json_keys: Option<JsonKeys>,
-    /// Send OpenTelemetry data to this OTLP receiver; "env": to the one in OTEL_EXPORTER_OTLP_ENDPOINT. The other
-    /// OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) apply to it
+    /// Send OpenTelemetry data to this OTLP receiver; "env": to the address in OTEL_EXPORTER_OTLP_ENDPOINT. The other
+    /// OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) apply too
     #[arg(long, value_name = "URL|env", env = "PIDFLOW_OTLP")]
     pub(crate) otlp: Option<String>,
     /// What to send over OTLP [default: logs]
@@ -166,7 +167,7 @@ pub(crate) struct ExportOptions {
     /// Publish messages with the subject `pidflow.flows` to this NATS server
     #[arg(long, value_name = "URL", env = "PIDFLOW_NATS")]
     pub(crate) nats: Option<String>,
-    /// Append entries to the list `pidflow.flows` of this Redis server server
+    /// Append entries to the list `pidflow.flows` of this Redis server
     #[arg(long, value_name = "URL", env = "PIDFLOW_REDIS")]
     pub(crate) redis: Option<String>,
     /// Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT
@@ -189,12 +190,12 @@ layers!(ExportOptions { options: version, ipfix_direction, template, json, json_
 #[command(next_help_heading = "HTTP")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct HttpOptions {
-    /// Serve metrics, health, recent flows, processes and the graph on this address (the page / lists them), or "off". Off
-    /// loopback this needs a token or client certificates; on loopback without them only root and the agent's own user
-    /// may read flows and processes [default: 127.0.0.1:9435]
+    /// Serve metrics, health, recent flows, processes and the graph on this address (the page / lists them), or "off". An
+    /// address other than loopback needs a token or client certificates; on loopback without them only root and the
+    /// agent's own user may read flows and processes [default: 127.0.0.1:9435]
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_LISTEN")]
     pub(crate) listen: Option<Listen>,
-    /// Serve only /metrics, /livez and /readyz on this address, to everybody, or "off" [default: off]
+    /// Serve only /metrics, /livez and /readyz on this additional address, to every client, or "off" [default: off]
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_METRICS_LISTEN")]
     pub(crate) metrics_listen: Option<Listen>,
     /// Serve HTTPS with this certificate (PEM, followed by its chain)
@@ -203,17 +204,18 @@ pub(crate) struct HttpOptions {
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_KEY")]
     pub(crate) tls_key: Option<FilePath>,
-    /// Accept clients with a certificate of these authorities (PEM); if a token is set too, either suffices
+    /// Accept clients with a certificate issued by these authorities (PEM); if a token is set too, either suffices
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TLS_CLIENT_CA")]
     pub(crate) tls_client_ca: Option<FilePath>,
-    /// Require the bearer token in this file, except for /livez and /readyz; the variable PIDFLOW_TOKEN can
-    /// hold the token itself
+    /// Require the bearer token in this file, except for /livez and /readyz; the variable PIDFLOW_TOKEN can contain the
+    /// token itself
     #[arg(long, value_name = "FILE", env = "PIDFLOW_TOKEN_FILE")]
     pub(crate) token_file: Option<FilePath>,
-    /// Latest flow records kept for /api/flows, about 1 kB each; 0: none, and no processes [default: 10000]
+    /// Number of latest flow records kept for /api/flows, about 1 kB each; 0: no records and no processes [default: 10000]
     #[arg(long, value_name = "N", env = "PIDFLOW_RECENT_FLOWS")]
     pub(crate) recent_flows: Option<Ranged<0, 10_000_000>>,
-    /// Maximum number of series of each kind of traffic metric (edges, users, addresses); the rest is summed up as "other" [default: 100]
+    /// Maximum number of series of each kind of traffic metric (edges, users, addresses, …); the rest is summed up as
+    /// "other" [default: 100]
     #[arg(long, value_name = "N", env = "PIDFLOW_MAX_EDGES")]
     pub(crate) max_edges: Option<Ranged<1, 100_000>>,
 }
@@ -244,7 +246,7 @@ pub(crate) struct LogOptions {
 }
 layers!(LogOptions { options: format, level; lists: });
 
-/// All of them, as `run` takes them and as the configuration file holds them.
+/// All options, as flags of `run` and as tables of the configuration file.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Options {
@@ -264,7 +266,7 @@ pub(crate) struct Options {
     pub(crate) view: ViewOptions,
     #[command(flatten)]
     pub(crate) log: LogOptions,
-    /// Exporters with every detail, as `[[exporter]]` tables; in the file only.
+    /// Exporters with all their keys, as `[[exporter]]` tables; in the file only.
     #[arg(skip)]
     #[serde(rename = "exporter")]
     pub(crate) exporters: Vec<ExporterConfig>,

@@ -1,4 +1,4 @@
-//! From options to exporters.
+//! Makes exporters from options.
 
 use std::io;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ impl Outputs {
         Ok(Self { exporters, context: context(&options.export, mode)? })
     }
 
-    /// Logs that OpenTelemetry's variable alone starts no export: it may be meant for another program.
+    /// Logs that OpenTelemetry's variable starts no export without `--otlp`: it may be meant for another program.
     pub(crate) fn say_what_is_not_used(&self) {
         use pidflow_exporters::Output;
         let name = "OTEL_EXPORTER_OTLP_ENDPOINT";
@@ -52,7 +52,7 @@ impl Outputs {
         self.exporters.iter().flat_map(ExporterConfig::written).collect()
     }
 
-    /// Says which of the exporters could not be started where threads of that role start them.
+    /// Tries the exporters with the rights of threads in that role, and reports those that could not be started.
     ///
     /// # Errors
     /// No thread can be started.
@@ -60,7 +60,7 @@ impl Outputs {
         in_role(role, &self.written(), || pidflow_exporters::check(&self.exporters, &self.context))
     }
 
-    /// As [`Self::try_out`], for who says no more than that.
+    /// Like [`Self::try_out`], for callers that need only the error.
     ///
     /// # Errors
     /// An exporter could not be started.
@@ -86,16 +86,16 @@ pub(crate) fn start_error(error: StartError) -> anyhow::Error {
     let error = anyhow::Error::new(error);
     let says_so = error.to_string().contains(&io::Error::from_raw_os_error(libc::EACCES).to_string());
     if says_so || error.chain().any(is_denied) {
-        let why = "exporters hold no capabilities, so that even root needs files and folders that it owns or has permission to write";
+        let why = "exporters have no capabilities, so even root needs files and folders that it owns or has permission to write";
         return anyhow!("{error}; {why}");
     }
     error
 }
 
-/// Makes an exporter of what a short option says.
+/// Makes an exporter from the value of an output flag.
 type Make = fn(&str) -> Result<ExporterConfig, ConfigError>;
 
-/// Those of the short options. An error names the option, or OpenTelemetry's variable.
+/// The exporters of the output flags. An error names the option, or OpenTelemetry's variable.
 fn given(o: &ExportOptions) -> Result<Vec<ExporterConfig>, ConfigError> {
     let version = o.version.unwrap_or(WireVersion::Ipfix).into();
     let keys = o.json_keys.unwrap_or(JsonKeys::Names).into();
@@ -125,7 +125,7 @@ fn given(o: &ExportOptions) -> Result<Vec<ExporterConfig>, ConfigError> {
     Ok(all)
 }
 
-/// Says which of the options cannot be what it is.
+/// Adds the name of the invalid option to the error.
 pub(super) fn check(o: &ExportOptions) -> Result<(), ConfigError> {
     template(o)?;
     given(o).map(drop)
@@ -141,7 +141,7 @@ fn signals(o: &ExportOptions) -> Vec<Signal> {
     if given.is_empty() { vec![Signal::Logs] } else { given }
 }
 
-/// One that is not text is none.
+/// A variable that is not valid text counts as not set.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -161,7 +161,7 @@ fn context(o: &ExportOptions, mode: Mode) -> anyhow::Result<ExportContext> {
     })
 }
 
-/// The name that was given, else this host's.
+/// The name given by the option, otherwise this host's name.
 fn host(o: &ExportOptions) -> String {
     o.host.as_deref().map_or_else(|| read("/proc/sys/kernel/hostname"), str::to_owned)
 }

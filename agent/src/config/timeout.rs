@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[serde(try_from = "Text")]
 pub(crate) struct Timeout(pub(crate) Duration);
 
-/// What a configuration file may say: `"15s"`, or a bare number of seconds.
+/// A duration in the configuration file: `"15s"`, or a bare number of seconds.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a duration is written as \"500ms\", \"15s\", \"2m\", \"1h\" or \"0\"")]
 enum Text {
@@ -19,7 +19,7 @@ enum Text {
     Seconds(u64),
 }
 
-/// Longest duration: a year. Longer ones are mistakes, and would not fit into the kernel's times.
+/// The longest duration: a year. Longer ones are mistakes, and would overflow the kernel's times.
 const MAX: Duration = Duration::from_secs(366 * 86_400);
 
 impl TryFrom<Text> for Timeout {

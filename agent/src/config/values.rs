@@ -1,4 +1,4 @@
-//! Values that are checked where they are read, so that flags, variables and the file take the same.
+//! Values that are checked when they are read, so that flags, variables and the file accept the same values.
 
 use std::fmt;
 use std::ops::Deref;
@@ -96,9 +96,8 @@ impl FromStr for InterfaceName {
     fn from_str(text: &str) -> Result<Self, String> {
         let is_name = !text.is_empty() && text.len() <= MAX_INTERFACE_NAME && text != "." && text != "..";
         let is_plain = !text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/');
-        let wrong = || {
-            format!("{text:?} cannot be an interface: a name has 1 to {MAX_INTERFACE_NAME} bytes, no blanks and no /")
-        };
+        let wrong =
+            || format!("{text:?} is not an interface name: it has 1 to {MAX_INTERFACE_NAME} bytes, no blanks and no /");
         if is_name && is_plain { Ok(Self(text.to_owned())) } else { Err(wrong()) }
     }
 }
@@ -165,7 +164,7 @@ impl FromStr for Listen {
         let is_v6 = inner.contains(':');
         match (is_host, is_v6 == (inner.len() < host.len())) {
             (false, _) => Err(wrong("the host is not a name or an address")),
-            (true, false) => Err(wrong("an IPv6 address stands in [ ]")),
+            (true, false) => Err(wrong("an IPv6 address needs brackets: [::1]:9435")),
             (true, true) => Ok(Self::At(text.to_owned())),
         }
     }

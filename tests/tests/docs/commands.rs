@@ -102,7 +102,8 @@ pub(crate) fn try_other(command: &[String]) -> Result<(), String> {
         ["cargo", sub, options @ ..] => cargo(sub, options),
         ["sh" | "bash", file, ..] | ["kubectl", "apply", "-f", file] => absent(file),
         [file, ..] if file.contains('/') => absent(file),
-        ["curl" | "grep" | "kubectl", ..] => None,
+        ["install", .., file, _] if !file.starts_with("target/") => absent(file),
+        ["curl" | "grep" | "install" | "kubectl" | "systemctl", ..] => None,
         _ => Some("a program that the test does not know; teach it how to try this one".to_owned()),
     };
     missing.map_or(Ok(()), |what| Err(format!("{}: {what}", words.join(" "))))
@@ -156,6 +157,7 @@ fn wrong_commands_are_found() {
         "cargo test -p pidflow-none",
         "cargo run -p pidflow-exporters --example none",
         "sh deploy/none.sh",
+        "install -D -m 644 deploy/none /etc/none",
     ] {
         assert!(try_other(&commands(wrong)[0]).is_err(), "{wrong}");
     }

@@ -27,9 +27,9 @@ fn gap(gap: &Gap) -> String {
     let of = clean_line(&gap.of);
     match gap.check {
         Check::Kernel => format!(
-            "{of}: the kernel counted {packets} packets that the capture never got, and they were not dropped by its buffer. \
-             Look for XDP programs and hardware offload on the interface (\"ip -details link show\"), which take packets past \
-             every capture, tcpdump's too, and for a full backlog of the kernel (second column of /proc/net/softnet_stat)."
+            "{of}: the kernel counted {packets} packets that the capture never received, and its buffer did not drop them. \
+             Look for XDP programs and hardware offload on the interface (\"ip -details link show\"), which bypass every \
+             capture, including tcpdump's, and for a full backlog of the kernel (second column of /proc/net/softnet_stat)."
         ),
         Check::Capture => format!(
             "{of}: {packets} packets, {bytes} bytes, were captured and are neither in a flow nor discarded. This is a fault \
@@ -40,7 +40,7 @@ fn gap(gap: &Gap) -> String {
              with this output."
         ),
         Check::Ends => format!(
-            "{of} end: {packets} packets, {bytes} bytes, of records are neither attributed nor not. This is a fault of \
+            "{of} end: {packets} packets, {bytes} bytes, in records have no attribution. This is a fault of \
              pidflow: please report it with this output."
         ),
     }
@@ -48,10 +48,11 @@ fn gap(gap: &Gap) -> String {
 
 fn notes(ledger: &Ledger) -> impl Iterator<Item = String> {
     let filtered = ledger.is_filtered.then(|| {
-        "The agent has a filter (--filter): what the kernel counts and what is captured cannot be compared.".to_owned()
+        "The agent has a filter (--filter), so the kernel's counts and the captured packets cannot be compared."
+            .to_owned()
     });
     let interfaces = ledger.interfaces.iter().flat_map(interface);
-    // What is merged on an interface that is compared by itself is said there.
+    // If an interface is compared by itself, its own lines mention merged packets.
     let is_of_all = ledger.total.is_merged && !ledger.interfaces.iter().any(|i| i.is_merged);
     let merged = is_of_all.then(|| merged(&ledger.total));
     filtered.into_iter().chain(interfaces).chain(merged).chain(events_missed(ledger))
@@ -62,27 +63,30 @@ fn interface(i: &InterfaceAccount) -> impl Iterator<Item = String> {
     let dropped = (i.dropped > 0).then(|| {
         format!(
             "{name}: {} packets were dropped because the capture's buffer was full: they came faster than the agent could \
-             count them. Their flows are short of them. Capture fewer interfaces or less (--interface, --filter), or give \
-             the agent more CPU.",
+             count them, and are missing in their flows. Capture fewer interfaces or fewer packets (--interface, --filter), \
+             or give the agent more CPU.",
             grouped(i.dropped)
         )
     });
     let unread = (i.unread > 0).then(|| {
-        format!("{name}: {} packets were left in the buffer when the interface went down or away.", grouped(i.unread))
+        format!(
+            "{name}: {} packets were left in the buffer when the interface went down or disappeared.",
+            grouped(i.unread)
+        )
     });
     dropped.into_iter().chain(unread).chain(i.is_merged.then(|| merged(i)))
 }
 
 fn merged(i: &InterfaceAccount) -> String {
     format!(
-        "{}: the kernel counted {} packets more than came to the capture, and their bytes are there: the kernel merges packets \
-         before a capture sees them (GRO), and the card cuts long ones after (TSO). Nothing is missing.",
+        "{}: the kernel counted {} packets more than the capture, but no bytes are missing: the kernel merges packets before \
+         a capture sees them (GRO), and the card splits long ones after it (TSO).",
         clean_line(&i.name),
         grouped(i.missed)
     )
 }
 
-/// Ends whose process was missed because events were.
+/// Ends that have no process because kernel events were missed.
 fn events_missed(ledger: &Ledger) -> Option<String> {
     let of = |why: &str| -> u64 {
         let ends = ledger.ends.values().filter_map(|end| end.not_attributed.get(why));
@@ -91,8 +95,8 @@ fn events_missed(ledger: &Ledger) -> Option<String> {
     let (no_socket, no_process) = (of("no-socket"), of("no-process"));
     (no_socket + no_process > 0).then(|| {
         format!(
-            "{} bytes at ends on this host have no process, though one may have been there (no-socket {}, no-process {}). \
-             \"pidflow doctor\" says which events of the kernel are not seen; /metrics counts those that were lost \
+            "{} bytes at ends on this host have no process, although there may have been one (no-socket {}, no-process {}). \
+             \"pidflow doctor\" reports which kernel events pidflow cannot see; /metrics counts those that were lost \
              (pidflow_probe_events_lost_total).",
             grouped(no_socket + no_process),
             grouped(no_socket),

@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) fn ledger(args: &AuditArgs) -> Result<String> {
     let address = match &args.listen {
         Some(Listen::At(address)) => address.as_str(),
-        Some(Listen::Off) => bail!("the agent serves no HTTP (--listen off), so that it cannot be asked"),
+        Some(Listen::Off) => bail!("--listen off: an agent without HTTP cannot be asked"),
         None => HttpOptions::LISTEN,
     };
     let scheme = if args.tls_ca.is_some() { "https" } else { "http" };
@@ -38,12 +38,14 @@ pub(super) fn ledger(args: &AuditArgs) -> Result<String> {
     }
     let mut answer = request.call().map_err(|e| no_answer(address, &e))?;
     let (status, body) = (answer.status(), answer.body_mut().read_to_string());
-    let body = body.with_context(|| format!("the answer of {address} broke off"))?;
+    let body = body.with_context(|| format!("the answer of {address} ended early"))?;
     match status {
         StatusCode::OK => Ok(body),
-        StatusCode::NOT_FOUND => bail!("{address} has no ledger: it is an older pidflow, or another program"),
+        StatusCode::NOT_FOUND => {
+            bail!("{address} has no ledger: it is an older version of pidflow, or another program")
+        }
         StatusCode::UNAUTHORIZED => {
-            bail!("{address} asks for the agent's token, which --token-file FILE or PIDFLOW_TOKEN gives")
+            bail!("{address} requires the agent's token; give it with --token-file FILE or PIDFLOW_TOKEN")
         }
         _ => bail!("{address} refuses ({status}): {}", one_line(&body)),
     }
@@ -53,15 +55,15 @@ pub(super) fn ledger(args: &AuditArgs) -> Result<String> {
 fn no_answer(address: &str, e: &ureq::Error) -> anyhow::Error {
     match e {
         ureq::Error::Io(e) if e.kind() == ErrorKind::InvalidData => anyhow!(
-            "no trust in {address} ({e}); its certificate must be of an authority in --tls-ca and name the host of --listen"
+            "cannot verify {address} ({e}); an authority in --tls-ca must have issued its certificate, which must name the host of --listen"
         ),
         ureq::Error::Protocol(e) => {
-            anyhow!("{address} does not speak HTTP ({e}); an agent that serves HTTPS is asked with --tls-ca FILE")
+            anyhow!("{address} does not answer in HTTP ({e}); for an agent that serves HTTPS, add --tls-ca FILE")
         }
         e => {
             let why = if let ureq::Error::Io(e) = e { e.to_string() } else { e.to_string() };
             anyhow!(
-                "no agent answers at {address} ({why}); is \"pidflow run\" running, and its --listen the address asked?"
+                "no agent answers at {address} ({why}); check that \"pidflow run\" is running, and that its --listen is this address"
             )
         }
     }

@@ -25,6 +25,6 @@ pub(crate) fn execute(args: &AuditArgs) -> Result<ExitCode, Failure> {
 
 fn read(text: &str) -> anyhow::Result<Ledger> {
     let ledger: Option<Ledger> = serde_json::from_str(text)
-        .context("the answer is no ledger; is the agent of another version than this program?")?;
-    ledger.ok_or_else(|| anyhow!("the agent has only just started and has counted nothing yet; ask again in a second"))
+        .context("cannot parse the answer as a ledger; check that the agent has the same version as this program")?;
+    ledger.ok_or_else(|| anyhow!("the agent has just started and has not counted anything yet; try again in a second"))
 }

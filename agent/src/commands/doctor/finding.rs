@@ -1,16 +1,16 @@
-//! One finding, and how findings are printed.
+//! One finding of the report, and how findings are printed.
 
 use crate::failure::one_line;
 use crate::figures::wrapped;
 use crate::printable::{clean_line, width};
 
-/// What it means for `pidflow run`.
+/// What a finding means for `pidflow run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// As it should be.
     Fine,
     /// It works, but some data is missing.
-    Less,
+    Partial,
     /// It will not work.
     Fails,
 }
@@ -19,7 +19,7 @@ impl Verdict {
     const fn word(self) -> &'static str {
         match self {
             Self::Fine => "ok",
-            Self::Less => "less",
+            Self::Partial => "partial",
             Self::Fails => "FAILS",
         }
     }
@@ -39,7 +39,7 @@ impl Finding {
         Self { verdict, what: clean_line(what), found: one_line(found), below: Vec::new() }
     }
 
-    /// With a further line, where there is something to say.
+    /// Adds a line of detail, unless the text is empty.
     pub(super) fn with(mut self, label: &'static str, text: &str) -> Self {
         if !text.is_empty() {
             self.below.push((label, one_line(text)));
@@ -48,8 +48,8 @@ impl Finding {
     }
 }
 
-/// Columns before what was found: verdict and name.
-const INDENT: usize = 30;
+/// Width of the first two columns: verdict and name.
+const INDENT: usize = 32;
 
 /// The report, readable at 80 columns.
 pub(super) fn render(sections: &[(&str, Vec<Finding>)]) -> String {
@@ -60,8 +60,8 @@ pub(super) fn render(sections: &[(&str, Vec<Finding>)]) -> String {
 }
 
 fn lines(f: &Finding) -> String {
-    let head = format!("  {:<5} {:<21} ", f.verdict.word(), f.what);
-    // A long name has the line for itself.
+    let head = format!("  {:<7} {:<21} ", f.verdict.word(), f.what);
+    // A long name gets a line of its own.
     let head = if width(&head) > INDENT { format!("{}\n{}", head.trim_end(), " ".repeat(INDENT)) } else { head };
     let found = wrapped(&f.found, &" ".repeat(INDENT));
     let below = f.below.iter().map(|(label, text)| wrapped(&format!("{label}: {text}"), &" ".repeat(INDENT + 2)));
@@ -75,13 +75,13 @@ mod tests {
     #[test]
     fn a_report_fits_eighty_columns() {
         let long = "a reason that goes on and on ".repeat(9);
-        let finding = Finding::new(Verdict::Less, "TCP connect", &long).with("lost", &long).with("why", "");
+        let finding = Finding::new(Verdict::Partial, "TCP connect", &long).with("missing", &long).with("reason", "");
         let text = render(&[("Hooks", vec![finding])]);
         assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
         assert!(
-            text.contains("  less  TCP connect           a reason")
-                && text.contains("lost: a reason")
-                && !text.contains("why")
+            text.contains("  partial TCP connect           a reason")
+                && text.contains("missing: a reason")
+                && !text.contains("reason:")
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The kernel and what it supports.
+//! The kernel and its features, and the namespaces that the agent runs in.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(super) fn findings(pod_logs: &Path, by_polling: bool) -> Vec<Finding> {
     kernel.into_iter().chain(namespaces(by_polling)).collect()
 }
 
-/// Where the agent runs, and what it cannot see from there.
+/// The namespaces that the agent runs in, and what it cannot see from there.
 fn namespaces(by_polling: bool) -> Vec<Finding> {
     let limits = Surroundings::look().limits(by_polling);
     if limits.is_empty() {
@@ -27,8 +27,8 @@ fn namespaces(by_polling: bool) -> Vec<Finding> {
 }
 
 fn limit(limit: &Limit) -> Finding {
-    let verdict = if limit.lost.is_empty() { Verdict::Fine } else { Verdict::Less };
-    Finding::new(verdict, limit.what, &limit.found).with("lost", limit.lost).with("remedy", limit.remedy)
+    let verdict = if limit.lost.is_empty() { Verdict::Fine } else { Verdict::Partial };
+    Finding::new(verdict, limit.what, &limit.found).with("missing", limit.lost).with("remedy", limit.remedy)
 }
 
 fn read(path: &str) -> Option<String> {
@@ -43,14 +43,13 @@ fn kernel() -> Finding {
 fn btf() -> Finding {
     match fs::metadata(BTF) {
         Ok(_) => Finding::new(Verdict::Fine, "BTF", BTF),
-        Err(e) => Finding::new(Verdict::Less, "BTF", &format!("{BTF}: {e}")).with(
-            "lost",
-            "eBPF, which needs BTF for the offsets of struct members; use a kernel built with CONFIG_DEBUG_INFO_BTF",
-        ),
+        Err(e) => Finding::new(Verdict::Partial, "BTF", &format!("{BTF}: {e}"))
+            .with("missing", "all that eBPF collects; the programs need BTF for the offsets of struct members")
+            .with("remedy", "use a kernel built with CONFIG_DEBUG_INFO_BTF"),
     }
 }
 
-/// What is lost without each capability.
+/// What is missing without each capability.
 const CAPABILITIES: [(&str, &str); 5] = [
     ("CAP_BPF", "eBPF"),
     ("CAP_PERFMON", "eBPF"),
@@ -66,8 +65,8 @@ fn capabilities() -> Finding {
     }
     let lost = CAPABILITIES.iter().filter(|(name, _)| missing.contains(name));
     let lost: Vec<_> = lost.map(|(name, what)| format!("{what} ({name})")).collect();
-    Finding::new(Verdict::Less, "capabilities", &format!("missing {}", missing.join(", ")))
-        .with("lost", &lost.join(", "))
+    Finding::new(Verdict::Partial, "capabilities", &format!("{} not granted", missing.join(", ")))
+        .with("missing", &lost.join(", "))
         .with("remedy", "run as root, or grant them to the service (deploy/systemd/pidflow.service)")
 }
 
@@ -76,8 +75,8 @@ fn lockdown() -> Finding {
     let mode = state.split(['[', ']']).nth(1).unwrap_or("none").to_owned();
     match mode.as_str() {
         "none" => Finding::new(Verdict::Fine, "lockdown", "none"),
-        _ => Finding::new(Verdict::Less, "lockdown", &mode)
-            .with("lost", "hooks on kernel functions; tracepoints still work"),
+        _ => Finding::new(Verdict::Partial, "lockdown", &mode)
+            .with("missing", "hooks on kernel functions; tracepoints still work"),
     }
 }
 
@@ -91,7 +90,7 @@ fn tracefs() -> Finding {
     match mounted("tracefs") {
         Some(path) => Finding::new(Verdict::Fine, "tracefs", &path),
         None => Finding::new(Verdict::Fine, "tracefs", "not mounted")
-            .with("note", "needed by system call tracepoints only: mount -t tracefs tracefs /sys/kernel/tracing"),
+            .with("note", "only system call tracepoints need it: mount -t tracefs tracefs /sys/kernel/tracing"),
     }
 }
 
@@ -99,10 +98,11 @@ fn delay_accounting() -> Finding {
     let what = "delay accounting";
     match read(DELAY_ACCOUNTING).as_deref() {
         Some("1") => Finding::new(Verdict::Fine, what, "on"),
-        Some(_) => Finding::new(Verdict::Less, what, "off")
-            .with("lost", "I/O wait of processes")
+        Some(_) => Finding::new(Verdict::Partial, what, "off")
+            .with("missing", "I/O wait of processes")
             .with("remedy", "run with --delay-accounting on, or sysctl kernel.task_delayacct=1"),
-        None => Finding::new(Verdict::Less, what, "not supported by this kernel").with("lost", "I/O wait of processes"),
+        None => Finding::new(Verdict::Partial, what, "not supported by this kernel")
+            .with("missing", "I/O wait of processes"),
     }
 }
 
@@ -114,11 +114,11 @@ fn cgroup() -> Finding {
     }
 }
 
-/// A host that is no node of Kubernetes lacks nothing.
+/// A host that is not a Kubernetes node lacks nothing.
 fn pods(folder: &Path) -> Finding {
     let what = "Kubernetes pods";
     match fs::read_dir(folder) {
-        Ok(_) => Finding::new(Verdict::Fine, what, &format!("named by {}", folder.display())),
+        Ok(_) => Finding::new(Verdict::Fine, what, &format!("names from {}", folder.display())),
         Err(e) => Finding::new(Verdict::Fine, what, &format!("{}: {e}", folder.display()))
             .with("note", "containers have ids but no pod names"),
     }

@@ -1,4 +1,4 @@
-//! `pidflow doctor`: what this host supports, and what data is missing without it.
+//! `pidflow doctor`: checks this host, and reports which data pidflow cannot collect on it.
 
 mod finding;
 mod host;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::probes::{self, HookReport};
 use finding::{Finding, Verdict, render};
 
-/// Checks, prints the report, and fails when `pidflow run` would.
+/// Checks the host and prints the report. The exit code is 1 if `pidflow run` would fail.
 pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let backend = args.probes.backend.unwrap_or(Backend::Auto);
     let sections = [
@@ -26,9 +26,9 @@ pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let all = || sections.iter().flat_map(|(_, findings)| findings);
     let fails = all().any(|f| f.verdict == Verdict::Fails);
     let mut out = render(&sections);
-    out += match (fails, all().any(|f| f.verdict == Verdict::Less)) {
+    out += match (fails, all().any(|f| f.verdict == Verdict::Partial)) {
         (true, _) => "\nVerdict: pidflow run will fail here; correct the findings marked FAILS above.\n",
-        (_, true) => "\nVerdict: pidflow run works here, without the data named above as lost.\n",
+        (_, true) => "\nVerdict: pidflow run works here, but without the data listed above as missing.\n",
         _ => "\nVerdict: pidflow run works here without restrictions.\n",
     };
     print(out.as_bytes())?;
@@ -38,12 +38,12 @@ pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
 fn hooks(backend: Backend) -> Vec<Finding> {
     match probes::probe_hooks(backend.into()) {
         Ok(reports) => reports.iter().map(hook).collect(),
-        Err(e) => vec![Finding::new(Verdict::Fails, "all hooks", "none").with("why", &format!("{e:#}"))],
+        Err(e) => vec![Finding::new(Verdict::Fails, "all hooks", "none").with("reason", &format!("{e:#}"))],
     }
 }
 
 fn hook(r: &HookReport) -> Finding {
-    let verdict = if r.lost.is_empty() { Verdict::Fine } else { Verdict::Less };
+    let verdict = if r.lost.is_empty() { Verdict::Fine } else { Verdict::Partial };
     let way = r.way.as_deref().unwrap_or("none");
-    Finding::new(verdict, r.fact, way).with("why not a better hook", &r.reason).with("lost", r.lost)
+    Finding::new(verdict, r.fact, way).with("better hooks failed", &r.reason).with("missing", r.lost)
 }

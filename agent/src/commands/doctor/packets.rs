@@ -4,17 +4,19 @@ use pcap::{Capture, Device};
 
 use super::finding::{Finding, Verdict};
 
-/// The interfaces and a try to capture.
+/// Whether a capture can be opened, and the interfaces.
 pub(super) fn findings() -> Vec<Finding> {
     let mut all = vec![capture()];
     match Device::list() {
         Ok(devices) => all.extend(devices.iter().filter(|d| is_network(d)).map(interface)),
-        Err(e) => all.push(Finding::new(Verdict::Less, "interfaces", "cannot be listed").with("why", &e.to_string())),
+        Err(e) => {
+            all.push(Finding::new(Verdict::Partial, "interfaces", "cannot be listed").with("reason", &e.to_string()));
+        }
     }
     all
 }
 
-/// libpcap also lists buses and queues that carry no network packets of ours.
+/// libpcap also lists buses and queues that are not network interfaces.
 fn is_network(device: &Device) -> bool {
     std::path::Path::new("/sys/class/net").join(&device.name).exists()
 }
@@ -23,7 +25,7 @@ fn capture() -> Finding {
     match Capture::from_device("any").and_then(Capture::open) {
         Ok(_) => Finding::new(Verdict::Fine, "capture", "all interfaces (any)"),
         Err(e) => Finding::new(Verdict::Fails, "capture", "not allowed")
-            .with("why", &e.to_string())
+            .with("reason", &e.to_string())
             .with("remedy", "run as root or with CAP_NET_RAW"),
     }
 }

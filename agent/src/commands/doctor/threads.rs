@@ -1,9 +1,9 @@
-//! What the agent's threads may do, and what of that this kernel enforces.
+//! What each thread of the agent may do, and which of these restrictions this kernel can enforce.
 
 use super::finding::{Finding, Verdict};
 use crate::privileges::{self, RIGHTS, Rights};
 
-/// What the kernel enforces, then every thread.
+/// What the kernel can enforce, then every thread.
 pub(super) fn findings() -> Vec<Finding> {
     [landlock(), seccomp()].into_iter().chain(RIGHTS.iter().map(thread)).collect()
 }
