@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use crossbeam_channel::{Receiver, bounded};
-use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
+use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketClock};
 use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
 
@@ -122,7 +122,8 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
 
 /// The flow table's settings; without `--max-flows` it holds as many flows as the memory budget allows.
 fn flow_table(options: &FlowOptions, budget: Budget) -> FlowTableConfig {
-    let mut table = options.table();
+    // The pipeline converts stamps to the engine's time, which nobody sets.
+    let mut table = FlowTableConfig { packet_clock: PacketClock::Steady, ..options.table() };
     if options.max_flows.is_none() {
         table.max_flows = budget.max_flows();
     }

@@ -158,11 +158,13 @@ impl Live {
     }
 
     /// Lets a batch wait until the facts of its time have come; its packets get the engine's time. Each by itself: the clock
-    /// may have been set in the middle of a batch.
+    /// may have been set in the middle of a batch. None has a time to come, which would hold back what is idle.
     fn hold(&mut self, mut batch: PacketBatch, now: Moment) {
         self.books.count(&batch.interfaces, &batch.counts);
-        if self.timeline.was_set() {
-            batch.convert_times(|stamp_ns| self.timeline.engine_time(stamp_ns, now.engine_ns));
+        let (timeline, now_ns) = (self.timeline, now.engine_ns);
+        match timeline.was_set() {
+            true => batch.convert_times(|stamp_ns| timeline.engine_time(stamp_ns, now_ns).min(now_ns)),
+            false => batch.convert_times(|stamp_ns| stamp_ns.min(now_ns)),
         }
         self.held.push(batch, now.instant);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, unbounded};
 use pidflow_engine::decode::{Decoder, Fragments, Frame};
 use pidflow_engine::fact::{Fact, ProcessId, Socket, SocketUse, Task};
-use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
+use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketClock};
 use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExportContext, ExporterSet};
 use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord};
@@ -135,7 +135,7 @@ fn bench(max_waiting: usize) -> Bench {
     joiner.apply(&Fact::Addresses { time_ns: 0, netns: NETNS, addresses: vec![CLIENT.into()] });
     let live = Live::new(LiveParts {
         sources,
-        table: FlowTable::new(FlowTableConfig::default()),
+        table: FlowTable::new(FlowTableConfig { packet_clock: PacketClock::Steady, ..FlowTableConfig::default() }),
         joiner,
         outlet: Outlet::new(Arc::new(exporters)).with_observer(Box::new(seen.clone())),
         max_waiting,
@@ -350,6 +350,53 @@ fn a_clock_set_in_the_middle_of_a_batch_splits_no_flow() {
         assert_near(records[0].flow.last_ns - records[0].flow.first_ns, S);
         records[1..].iter().for_each(|r| assert_near(r.flow.first_ns, b.wall_ns(S)));
     }
+}
+
+/// On a busy machine the thread of an interface may wait for a processor longer than packets are ever out of order.
+#[test]
+fn an_interface_that_is_read_late_splits_no_flow() {
+    for late in [11, 60] {
+        let mut b = bench(100);
+        b.packets([4000]);
+        b.pass(300 * MS);
+        let late_packets: Vec<_> = (1..=late * 4).map(|n| packet(b.wall_ns(n * S / 4), 4000)).collect();
+        // The other interface is read all the time; only together do they say how far packets were read.
+        let waiting = PacketBatch { source: 1, ..b.batch(0, []) };
+        b.live.turn(Some(waiting), b.moment());
+        (0..late).for_each(|_| {
+            b.packets([4001]);
+            b.pass(S);
+        });
+        for packet in late_packets {
+            let mut counts = BatchCounts::default();
+            counts.see(packet.frame_octets);
+            let (time_ns, counts) = (packet.time_ns, vec![counts]);
+            let batch =
+                PacketBatch { source: 1, seen_until_ns: time_ns, counts, packets: vec![packet], ..b.batch(0, []) };
+            b.live.turn(Some(batch), b.moment());
+        }
+        let gone = PacketBatch { source: 1, seen_until_ns: u64::MAX, ..b.batch(0, []) };
+        b.live.turn(Some(gone), b.moment());
+        b.pass(20 * S);
+        let told: Vec<_> = b.records().iter().map(|r| (r.flow.source_port, r.flow.end_detail)).collect();
+        assert!(told.iter().all(|(_, detail)| *detail == FlowEndDetail::None), "{late} s: {told:?}");
+    }
+}
+
+#[test]
+fn a_stamp_of_a_time_to_come_holds_no_flow_back() {
+    let mut b = bench(100);
+    for (ahead, port) in [(HOUR as u64, 4000), (20 * S, 4001), (0, 4002)] {
+        let mut batch = b.batch(b.now_ns + ahead, [port]);
+        batch.seen_until_ns = b.wall_ns(b.now_ns);
+        b.live.turn(Some(batch), b.moment());
+    }
+    b.pass(17 * S);
+    let mut records = b.records();
+    records.sort_by_key(|r| r.flow.source_port);
+    let told: Vec<_> = records.iter().map(|r| r.flow.source_port).collect();
+    assert_eq!(told, [4000, 4001, 4002]);
+    records.iter().for_each(|r| assert_near(r.flow.last_ns, b.wall_ns(0)));
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub enum InitiatorBasis {
     FirstPacket = 1,
     /// It sent a SYN without ACK (or received a SYN with ACK).
     Syn = 2,
-    /// The kernel said which side connected or accepted.
+    /// The kernel said which side connected, accepted, listens, or sent before the first packet that was seen.
     Socket = 3,
 }
 

@@ -5,7 +5,7 @@
 //! clock is not set back, another one after. Few packets never decide: a stamp far off is a step only when the packets
 //! that follow agree with it.
 
-use super::FlowTableConfig;
+use super::{FlowTableConfig, PacketClock};
 
 /// Packets in a row that must say so before the clock is taken for set back.
 const VOTES_FOR_STEP_BACK: u32 = 8;
@@ -58,10 +58,11 @@ struct Caller {
 impl TableClock {
     pub(super) fn new(config: &FlowTableConfig) -> Self {
         let disorder_ns = config.idle_timeout_ns.unwrap_or(u64::MAX).clamp(MIN_DISORDER_NS, MAX_DISORDER_NS);
+        let is_steady = config.packet_clock == PacketClock::Steady;
         // Without timeouts, time ends no flow, and one record may span any times.
-        let tolerance_ns = if config.is_whole_capture() { u64::MAX } else { disorder_ns };
+        let tolerance_ns = if is_steady || config.is_whole_capture() { u64::MAX } else { disorder_ns };
         Self {
-            now_ns: NOT_BEGUN_NS,
+            now_ns: if is_steady { 0 } else { NOT_BEGUN_NS },
             usual_span_ns: tolerance_ns.saturating_mul(2),
             shift: 0,
             previous_shift: 0,
@@ -178,6 +179,12 @@ impl TableClock {
     pub(super) fn last_ns(&self) -> u64 {
         let DivergingTimes { votes, is_ahead, time_ns, shift } = self.doubt;
         if votes > 0 && is_ahead { self.now_ns.max(time_ns.wrapping_add(shift)) } else { self.now_ns }
+    }
+
+    /// Whether it is open if a time (of the table) is one to come or the next packets will confirm it.
+    pub(super) fn may_confirm(&self, table_ns: u64) -> bool {
+        let DivergingTimes { votes, is_ahead, time_ns, shift } = self.doubt;
+        votes > 0 && is_ahead && time_ns.wrapping_add(shift).abs_diff(table_ns) <= self.tolerance_ns
     }
 
     /// The packets' own time now, once after their clock was set.

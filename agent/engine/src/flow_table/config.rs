@@ -4,6 +4,16 @@ use pidflow_schema::Flow;
 
 use super::Traffic;
 
+/// The clock by which packets are stamped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PacketClock {
+    /// It may have been set between two packets, and stamps may be wrong: the table looks for steps.
+    #[default]
+    MayBeSet,
+    /// Nobody sets it, and no packet has a time to come: one that is far behind others has come late.
+    Steady,
+}
+
 /// Settings of a flow table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowTableConfig {
@@ -17,11 +27,21 @@ pub struct FlowTableConfig {
     /// How long a TCP connection stays in the table after FIN or RST, for retransmissions and late
     /// acknowledgements, nanoseconds of packet time.
     pub linger_ns: u64,
+    /// Whether a step of the packets' time is one of their clock.
+    pub packet_clock: PacketClock,
 }
 
 impl FlowTableConfig {
     /// See [`FlowTableConfig::linger_ns`]: ten times the least retransmission timeout of Linux (200 ms).
     pub const LINGER_NS: u64 = 2_000_000_000;
+    /// 15 s idle and 60 s active.
+    const DEFAULT: Self = Self {
+        idle_timeout_ns: Some(15_000_000_000),
+        active_timeout_ns: Some(60_000_000_000),
+        max_flows: Self::MAX_FLOWS,
+        linger_ns: Self::LINGER_NS,
+        packet_clock: PacketClock::MayBeSet,
+    };
     /// About 240 MB of flows at the most.
     pub const MAX_FLOWS: usize = 1_048_576;
 
@@ -35,7 +55,7 @@ impl FlowTableConfig {
     /// One record per flow for the whole capture: no timeouts, no split at FIN, RST or SYN.
     #[must_use]
     pub const fn whole_capture(max_flows: usize) -> Self {
-        Self { idle_timeout_ns: None, active_timeout_ns: None, max_flows, linger_ns: Self::LINGER_NS }
+        Self { idle_timeout_ns: None, active_timeout_ns: None, max_flows, ..Self::DEFAULT }
     }
 
     /// With none for timeouts of 0, which no flow could outlast.
@@ -61,14 +81,8 @@ impl FlowTableConfig {
 }
 
 impl Default for FlowTableConfig {
-    /// 15 s idle and 60 s active.
     fn default() -> Self {
-        Self {
-            idle_timeout_ns: Some(15_000_000_000),
-            active_timeout_ns: Some(60_000_000_000),
-            max_flows: Self::MAX_FLOWS,
-            linger_ns: Self::LINGER_NS,
-        }
+        Self::DEFAULT
     }
 }
 

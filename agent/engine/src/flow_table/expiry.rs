@@ -85,9 +85,13 @@ impl FlowTable {
         }
     }
 
-    /// A packet was stamped with a time to come, and those that followed did not confirm it: it came now.
+    /// A packet was stamped with a time to come, and those that followed did not confirm it: it came now. While others may
+    /// still confirm it, that is not known.
     fn correct_shift(&mut self, slot: u32) {
         let entry = self.slab.get_mut(slot);
+        if self.clock.may_confirm(entry.seen_ns()) {
+            return;
+        }
         // A record without a packet yet began later than the last packet.
         entry.shift = self.clock.now_ns().wrapping_sub(entry.last_ns.max(entry.first_ns));
     }

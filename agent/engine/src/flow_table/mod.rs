@@ -35,7 +35,7 @@ use crate::decode::FrameCount;
 use crate::packet::{Fragment, Packet, TcpFlags};
 use changes::{Changes, SAME_OWNER_GAP_NS};
 use clock::TableClock;
-pub use config::{FlowTableConfig, FlowTableCounters};
+pub use config::{FlowTableConfig, FlowTableCounters, PacketClock};
 use entry::{Entry, State};
 use fragments::HeldFragments;
 use index::Index;

@@ -29,7 +29,7 @@ pub struct JoinCounters {
     pub records: u64,
     /// Ends by attribution, in the order of [`Attribution::ALL`].
     pub ends: [u64; Attribution::ALL.len()],
-    /// Records turned round because the kernel said that the other side connected.
+    /// Records turned round because the kernel said that the other side began.
     pub turned: u64,
     /// Records of connection attempts that sent no packet.
     pub without_packets: u64,
@@ -155,8 +155,8 @@ impl Joiner {
         }
         let mut source = self.sockets.find(&FlowEnd::source(&flow));
         let mut destination = self.answering(&flow);
-        if let Some(source_connects) = side(&source, &destination) {
-            if !source_connects {
+        if let Some(source_began) = side(&source, &destination).or_else(|| self.source_began(&flow)) {
+            if !source_began {
                 flow.turn_round();
                 std::mem::swap(&mut source, &mut destination);
                 self.counters.turned += 1;
@@ -170,6 +170,12 @@ impl Joiner {
         let destination = self.end(destination, &ends.1);
         self.count(&source, &destination);
         FlowRecord { source, destination, connect_error, ..FlowRecord::without_processes(flow, Attribution::NoSocket) }
+    }
+
+    /// Whether the source began a flow of which no packet says so; none: nobody can say.
+    fn source_began(&self, flow: &Flow) -> Option<bool> {
+        let is_open = flow.initiator == InitiatorBasis::FirstPacket;
+        is_open.then(|| self.sockets.source_began(&FlowEnd::source(flow), &FlowEnd::destination(flow))).flatten()
     }
 
     /// ICMP is answered by the kernel: the socket with the echo's identifier is the asking one's.

@@ -163,6 +163,83 @@ fn where_events_were_lost_the_listener_is_a_candidate() {
     assert_eq!(lost.candidate.map(|c| c.pid), Some(20));
 }
 
+/// The other way round, as it is seen where the first packets were lost.
+fn answer_only(client: &str, port: u16, server: &str) -> Flow {
+    let mut flow = flow(client, port, server);
+    (flow.forward.tcp_flags, flow.reverse.tcp_flags) = (0x10, 0x10);
+    flow.turn_round();
+    flow
+}
+
+#[test]
+fn without_the_syn_the_end_that_listens_is_the_server() {
+    let told = |facts: &[Fact], flow: Flow| {
+        let mut j = Joiner::new(60 * SECOND, 7);
+        facts.iter().for_each(|fact| j.apply(fact));
+        let r = j.join(flow);
+        (r.flow.source_port, r.flow.initiator, j.counters().turned)
+    };
+    let listens = |used, port| event(20, used, ("0.0.0.0", port), ("0.0.0.0", 0));
+    let backwards = || answer_only("10.0.0.1", 40000, "10.0.0.2");
+    let turned = (40000, InitiatorBasis::Socket, 1);
+    let as_seen = (80, InitiatorBasis::FirstPacket, 0);
+    assert_eq!(told(&[listens(SocketUse::Listen, 80)], backwards()), turned);
+    assert_eq!(told(&[listens(SocketUse::HeldListening, 80)], backwards()), turned, "from a snapshot");
+    let lost = Fact::Lost { from_ns: 0, until_ns: 2 * SECOND };
+    assert_eq!(told(&[listens(SocketUse::Listen, 80), lost], backwards()), turned, "who accepted is not known");
+    assert_eq!(told(&[], backwards()), as_seen);
+    let both = [listens(SocketUse::Listen, 80), listens(SocketUse::Listen, 40000)];
+    assert_eq!(told(&both, backwards()), as_seen, "ends of one kind");
+    let elsewhere = event(20, SocketUse::Listen, ("10.0.0.9", 80), ("0.0.0.0", 0));
+    assert_eq!(told(&[elsewhere], backwards()), as_seen, "at another address");
+    let mut close = listens(SocketUse::Close, 80);
+    if let Fact::Socket { time_ns, .. } = &mut close {
+        *time_ns = SECOND + MS;
+    }
+    let mut later = backwards();
+    (later.first_ns, later.last_ns) = (3 * SECOND, 4 * SECOND);
+    assert_eq!(told(&[listens(SocketUse::Listen, 80), close], later), as_seen, "it had been closed");
+    let syn = Flow { initiator: InitiatorBasis::Syn, ..backwards() };
+    assert_eq!(told(&[listens(SocketUse::Listen, 80)], syn), (80, InitiatorBasis::Syn, 0), "packets say so");
+}
+
+#[test]
+fn an_answer_whose_question_was_not_captured_does_not_begin_the_flow() {
+    let (client, server) = (("10.0.0.1", 40000), ("10.0.0.2", 80));
+    let at = |at_ns: u64, pid, used, local, remote| {
+        let mut fact = event(pid, used, local, remote);
+        if let Fact::Socket { time_ns, socket, .. } = &mut fact {
+            *time_ns = at_ns;
+            socket.protocol = 17;
+        }
+        fact
+    };
+    let told = |facts: &[Fact]| {
+        let mut j = Joiner::new(60 * SECOND, 7);
+        facts.iter().for_each(|fact| j.apply(fact));
+        let r = j.join(Flow { protocol: 17, ..answer_only("10.0.0.1", 40000, "10.0.0.2") });
+        (r.flow.source_port, r.flow.initiator)
+    };
+    let (turned, as_seen) = ((40000, InitiatorBasis::Socket), (80, InitiatorBasis::FirstPacket));
+    let asks = |time_ns| at(time_ns, 10, SocketUse::Send, client, server);
+    assert_eq!(told(&[asks(SECOND - MS)]), turned, "the server may be another host");
+    let server_port = at(SECOND - 100, 20, SocketUse::Receive, server, ("0.0.0.0", 0));
+    assert_eq!(told(&[asks(SECOND - MS), server_port]), turned);
+    let answers = |time_ns| at(time_ns, 20, SocketUse::Send, server, client);
+    assert_eq!(told(&[asks(SECOND - MS), answers(SECOND)]), turned, "both are connected");
+    assert_eq!(told(&[asks(SECOND - MS), answers(SECOND - 2 * MS)]), as_seen, "the other one had sent before");
+    assert_eq!(told(&[asks(SECOND + MS)]), as_seen, "it sent after the first packet");
+    let heard = at(SECOND - 2 * MS, 10, SocketUse::Receive, client, server);
+    assert_eq!(told(&[heard, asks(SECOND - MS)]), as_seen, "it had received before");
+    let many = at(SECOND - MS, 10, SocketUse::Send, client, ("0.0.0.0", 0));
+    assert_eq!(told(&[many]), as_seen, "to whom it sent is not known");
+    let mut j = Joiner::new(60 * SECOND, 7);
+    j.apply(&asks(SECOND));
+    let mut late = Flow { protocol: 17, ..answer_only("10.0.0.1", 40000, "10.0.0.2") };
+    (late.first_ns, late.last_ns) = (7 * SECOND, 8 * SECOND);
+    assert_eq!(j.join(late).flow.source_port, 80, "a conversation of its own");
+}
+
 #[test]
 fn two_processes_with_one_pid_within_a_tick_have_a_flow_each() {
     let mut j = Joiner::new(60 * SECOND, 7);

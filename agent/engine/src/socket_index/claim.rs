@@ -59,6 +59,8 @@ pub(super) struct Claim {
     pub(super) is_raw: bool,
     /// Its first report was a receive.
     pub(super) began_by_receive: bool,
+    /// Its first report was a send.
+    pub(super) began_by_send: bool,
     /// It also takes IPv4.
     pub(super) dual_stack: bool,
     /// The socket's identity while it lives.
@@ -94,6 +96,7 @@ impl Claim {
             peers: Peers::of(socket),
             is_raw: socket.protocol != Protocol::TCP && socket.local_port == 0,
             began_by_receive: used == SocketUse::Receive,
+            began_by_send: used == SocketUse::Send,
             dual_stack: socket.dual_stack,
             socket: socket.id,
             role: Role::Unknown,

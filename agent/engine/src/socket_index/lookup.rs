@@ -117,14 +117,14 @@ impl SocketIndex {
     }
 
     /// Whether a socket bound so takes packets to this end.
-    fn serves(&self, claim: &Claim, end: &FlowEnd) -> bool {
+    pub(super) fn serves(&self, claim: &Claim, end: &FlowEnd) -> bool {
         let family = claim.local.is_ipv4() == end.local.is_ipv4() || claim.dual_stack;
         let bound = claim.local == end.local || claim.local.is_unspecified() || is_group(end.local);
         family && bound && self.may_see(claim, end)
     }
 
     /// Whether packets with this local address reach the claim's network namespace at all.
-    fn may_see(&self, claim: &Claim, end: &FlowEnd) -> bool {
+    pub(super) fn may_see(&self, claim: &Claim, end: &FlowEnd) -> bool {
         if let Some(netns) = self.namespace_of(end) {
             return netns == claim.netns || claim.netns == 0;
         }

@@ -9,6 +9,7 @@ mod claim;
 mod expiry;
 mod fit;
 mod flow_end;
+mod initiator;
 mod kernel;
 mod lookup;
 mod losses;

@@ -351,7 +351,7 @@ fn any_config() -> impl Strategy<Value = FlowTableConfig> {
         idle_timeout_ns,
         active_timeout_ns,
         max_flows,
-        linger_ns: FlowTableConfig::LINGER_NS,
+        ..FlowTableConfig::default()
     })
 }
 

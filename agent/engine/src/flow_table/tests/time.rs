@@ -126,6 +126,69 @@ fn a_long_gap_at_the_end_of_a_file_is_believed() {
     assert_eq!((flows.len(), idle(&flows)), (11, 10));
 }
 
+/// A reader that got no processor for a while shows one or two packets, before it has said that time went on.
+#[test]
+fn a_connection_that_begins_after_a_gap_is_not_split() {
+    for (idle_s, gap) in [(1, 1100 * MS), (15, 11 * SECOND), (15, HOUR), (5, 20 * SECOND)] {
+        for before in 1..6 {
+            let config = FlowTableConfig { idle_timeout_ns: Some(idle_s * SECOND), ..FlowTableConfig::default() };
+            let mut run = Run::new(config);
+            run.put(udp(START, client(1), SERVER));
+            for s in 0..40 {
+                run.table.expire(START + s * SECOND, &mut run.out);
+            }
+            assert_eq!(run.out.len(), 1);
+            for (packet, n) in connection(START + 39 * SECOND + gap, 5).into_iter().zip(1..) {
+                run.put(packet);
+                run.table.expire(START + 39 * SECOND + if n > before { gap } else { 0 }, &mut run.out);
+            }
+            let told: Vec<_> = run.finish().iter().map(|f| (f.forward.packets, f.end_detail)).collect();
+            let whole = (4, FlowEndDetail::Fin);
+            assert_eq!(told, [(1, FlowEndDetail::None), whole], "idle {idle_s} s, gap {gap} ns, {before} before");
+        }
+    }
+}
+
+fn steady(idle_s: u64) -> FlowTableConfig {
+    let idle_timeout_ns = Some(idle_s * SECOND);
+    FlowTableConfig { idle_timeout_ns, packet_clock: PacketClock::Steady, ..FlowTableConfig::default() }
+}
+
+/// Two interfaces, of which one is read in long intervals: its packets come long after those of the other.
+#[test]
+fn by_a_steady_clock_packets_that_come_late_are_of_no_other_clock() {
+    for interval in [3, 12, 70].map(|s| s * SECOND) {
+        let mut run = Run::new(steady(80));
+        for n in 0..3 {
+            let begun = START + n * interval;
+            let times = || (begun..begun + interval).step_by(50 * MS as usize);
+            times().for_each(|now| run.put(udp(now, client(1), SERVER)));
+            times().for_each(|now| run.put(request(now, ACK, 5)));
+            connection(begun, 7 + n as u32).into_iter().for_each(|p| run.put(Packet { vlan_id: 9, ..p }));
+            run.table.expire(begun + interval, &mut run.out);
+        }
+        let flows = run.finish();
+        assert!(flows.iter().all(|f| f.end_detail != FlowEndDetail::ClockStep), "{interval} ns: {flows:?}");
+        let whole = flows.iter().filter(|f| f.end_detail == FlowEndDetail::Fin && f.forward.packets == 4);
+        assert_eq!(whole.count(), 3, "{interval} ns");
+    }
+}
+
+#[test]
+fn by_a_steady_clock_flows_end_when_they_are_idle() {
+    let mut run = Run::new(steady(15));
+    for s in 0..100 {
+        run.put(udp(START + s * SECOND, client(s), SERVER));
+        run.table.expire(START + s * SECOND, &mut run.out);
+    }
+    assert!((14..=17).contains(&run.table.len()), "{} under way", run.table.len());
+    run.table.expire(START + HOUR, &mut run.out);
+    assert_eq!(idle(&run.out), 100, "no packet is needed");
+    run.put(udp(START + HOUR, CLIENT, SERVER));
+    run.table.expire(START + HOUR + 14 * SECOND, &mut run.out);
+    assert_eq!(run.table.len(), 1, "one that begins after a long silence");
+}
+
 #[test]
 fn sparse_traffic_ends_flows_all_the_time() {
     let run = read((0..50).map(|n| udp(START + n * 120 * SECOND, client(n), SERVER)));
