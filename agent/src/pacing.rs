@@ -47,6 +47,16 @@ impl Pacer {
         crowded
     }
 
+    /// No time is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// Up to when it waits.
+    pub(crate) const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// What is left until the deadline.
     pub(crate) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

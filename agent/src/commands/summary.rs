@@ -1,5 +1,7 @@
 //! The summary at the end: what was read, exported, discarded and lost.
 
+use std::fmt::Write;
+
 use pidflow_exporters::Snapshot;
 
 use crate::capture::CaptureCounters;
@@ -19,7 +21,15 @@ pub(crate) fn reading(e: &Ended) -> String {
 /// After live traffic.
 pub(crate) fn running(e: &Ended) -> String {
     let drops = e.capture.kernel_drops + e.capture.interface_drops;
-    format!("{}\ndropped by the kernel: {} packets", reading(e), grouped(drops))
+    let mut said = format!("{}\ndropped by the kernel: {} packets", reading(e), grouped(drops));
+    if e.left_over > 0 {
+        let _ = write!(
+            said,
+            "\nin no record: {} packets; the time for the end was over (--drain-timeout)",
+            grouped(e.left_over)
+        );
+    }
+    said
 }
 
 fn totals(e: &Ended) -> String {

@@ -68,10 +68,11 @@ impl Grace {
         })
     }
 
-    /// All of them.
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Flow> + use<> {
-        self.traffic = Traffic::default();
-        std::mem::take(&mut self.waiting).into_iter().map(|w| w.flow)
+    /// The oldest, at the end.
+    pub(super) fn pop(&mut self) -> Option<Flow> {
+        let Waiting { flow, .. } = self.waiting.pop_front()?;
+        self.traffic = self.traffic - Traffic::of(&flow);
+        Some(flow)
     }
 
     /// Every flow that ended before this time of the packets has been joined.

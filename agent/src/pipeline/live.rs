@@ -277,32 +277,51 @@ impl Live {
         while let Ok(batch) = self.parts.sources.batches.recv() {
             self.turn(Some(batch), Moment::now());
         }
+        let mut pacer = Pacer::new(Instant::now() + self.parts.drain_timeout.max(MIN_DRAIN));
         self.take_facts();
         thread::sleep(MAX_FACT_DRAIN);
         self.take_facts();
-        while let Some(batch) = self.held.pop() {
-            self.count_packets(&batch);
-            self.grace.take(self.flows.drain(..), Instant::now());
-            self.join_due(Moment::now());
-        }
-        let pacer = self.join_rest();
+        self.count_held(&pacer);
+        self.join_rest(&mut pacer);
         self.observe();
+        let left_over = self.left_over();
         let LiveParts { sources, table, outlet, .. } = self.parts;
         Ended {
             capture: sources.packets.join(),
             table: table.counters(),
             exporters: outlet.exporters().shutdown(pacer.left().max(MIN_DRAIN)),
+            left_over,
         }
     }
 
-    /// Joins and sends everything in flight, not faster than the exporters take it.
-    fn join_rest(&mut self) -> Pacer {
-        let LiveParts { table, joiner, outlet, drain_timeout, .. } = &mut self.parts;
-        let mut pacer = Pacer::new(Instant::now() + *drain_timeout);
-        let flows = self.grace.take_all().chain(table.drain(FlowEndReason::ForcedEnd, FlowEndDetail::Shutdown));
-        outlet.hand_on_paced(flows.map(|flow| joiner.join(flow)), |exporters| pacer.wait(exporters));
+    /// Counts the packets that wait, as long as there is time.
+    fn count_held(&mut self, pacer: &Pacer) {
+        while !pacer.is_over()
+            && let Some(batch) = self.held.pop()
+        {
+            self.count_packets(&batch);
+            self.grace.take(self.flows.drain(..), Instant::now());
+            self.join_due(Moment::now());
+        }
+    }
+
+    /// Joins and sends everything in flight, not faster than the exporters take it, and not longer than they may take.
+    fn join_rest(&mut self, pacer: &mut Pacer) {
+        let LiveParts { table, joiner, outlet, .. } = &mut self.parts;
+        let deadline = pacer.deadline();
+        let has_time = || Instant::now() < deadline;
+        let waiting = std::iter::from_fn(|| if has_time() { self.grace.pop() } else { None });
+        outlet.hand_on_paced(waiting.map(|flow| joiner.join(flow)), |exporters| pacer.wait(exporters));
+        let mut flows = table.drain(FlowEndReason::ForcedEnd, FlowEndDetail::Shutdown);
+        let in_time = std::iter::from_fn(|| if has_time() { flows.next() } else { None });
+        outlet.hand_on_paced(in_time.map(|flow| joiner.join(flow)), |exporters| pacer.wait(exporters));
+        drop(flows);
         let failed = joiner.take_failed_attempts(u64::MAX);
         outlet.hand_on_paced(failed.into_iter(), |exporters| pacer.wait(exporters));
-        pacer
+    }
+
+    /// Packets that are in no record.
+    fn left_over(&self) -> u64 {
+        self.held.packets() as u64 + self.grace.traffic().packets + self.parts.table.unrecorded().packets
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Ended {
     pub(crate) table: FlowTableCounters,
     /// The outcome of the records.
     pub(crate) exporters: Vec<Snapshot>,
+    /// Packets that are in no record, because the time for the end was over.
+    pub(crate) left_over: u64,
 }
 
 fn name_interfaces(table: &mut FlowTable, interfaces: &[Interface]) {

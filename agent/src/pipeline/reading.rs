@@ -74,7 +74,7 @@ impl Reading {
         }
         drop(rest);
         let exporters = self.outlet.exporters().shutdown(max_drain);
-        Ended { capture: self.files.counters().clone(), table: self.table.counters(), exporters }
+        Ended { capture: self.files.counters().clone(), table: self.table.counters(), exporters, left_over: 0 }
     }
 }
 

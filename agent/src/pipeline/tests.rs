@@ -82,10 +82,13 @@ struct Seen {
     clock_steps: Shared<u64>,
     why: Shared<&'static str>,
     ledger: Shared<Ledger>,
+    /// What it takes for each batch.
+    pause: Shared<Duration>,
 }
 
 impl PipelineObserver for Seen {
     fn records(&mut self, records: &Arc<[FlowRecord]>) {
+        std::thread::sleep(with(&self.pause, |pause| *pause));
         with(&self.records, |seen| seen.extend(records.iter().cloned()));
     }
 
@@ -290,6 +293,34 @@ fn at_the_end_open_flows_are_exported_with_their_facts() {
     assert!(records.iter().all(|r| r.flow.end_detail == FlowEndDetail::Shutdown));
     let attributed: Vec<_> = records.iter().filter_map(|r| Some((r.flow.source_port, pid(r)?))).collect();
     assert_eq!(attributed, [(4003, 9)]);
+}
+
+/// Where every record takes long, the time for the end is kept all the same, and what is in no record is told.
+#[test]
+fn the_end_takes_no_longer_than_it_may() {
+    for (batch, after_turns) in [(0..60_000, false), (0..60_000, true), (0..3000, false)] {
+        let mut b = bench(100_000);
+        let (all, seen) = (batch.len() as u64, b.seen.clone());
+        b.packets(batch);
+        if after_turns {
+            // Packets wait, flows wait for their join, and flows are under way.
+            b.pass(15 * S + 300 * MS);
+            b.packets(0..500);
+            b.pass(300 * MS);
+            b.packets(500..700);
+        }
+        let all = if after_turns { all + 700 } else { all };
+        with(&seen.pause, |pause| *pause = Duration::from_millis(100));
+        let begun = std::time::Instant::now();
+        let ended = b.live.finish("stopping");
+        let (took, told) = (begun.elapsed(), with(&seen.records, |records| records.len() as u64));
+        assert!(took < Duration::from_secs(4), "{took:?}");
+        assert_eq!(told + ended.left_over, all, "each packet is in one record, or left over");
+        assert_eq!(ended.left_over > 0, all > 3000, "{} left over", ended.left_over);
+        let ledger = with(&seen.ledger, |ledger| ledger.clone());
+        let rest = ledger.total.to_count.packets + ledger.flows.to_join.packets + ledger.flows.in_table.packets;
+        assert_eq!((rest, ledger.flows.in_records.packets), (ended.left_over, told));
+    }
 }
 
 #[test]

@@ -21,8 +21,8 @@ pub struct FlowTableConfig {
     pub idle_timeout_ns: Option<u64>,
     /// A flow that goes on longer gives a record each time, nanoseconds; none or 0: one record.
     pub active_timeout_ns: Option<u64>,
-    /// Most flows at the same time; the least recently seen is evicted first. [`super::FlowTable::BYTES_PER_FLOW`] says
-    /// what each takes.
+    /// Most flows at the same time; one that nobody answered is evicted first, then the least recently seen.
+    /// [`super::FlowTable::BYTES_PER_FLOW`] says what each takes.
     pub max_flows: usize,
     /// How long a TCP connection stays in the table after FIN or RST, for retransmissions and late
     /// acknowledgements, nanoseconds of packet time.

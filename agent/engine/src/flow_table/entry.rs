@@ -66,6 +66,8 @@ impl Sent {
 pub(super) enum State {
     /// There is no flow in the slot.
     Free,
+    /// One packet came, or SYNs alone, and no answer.
+    Unanswered,
     Open,
     /// Both ends have sent FIN.
     Finished,
@@ -73,9 +75,14 @@ pub(super) enum State {
 }
 
 impl State {
+    /// The flow goes on.
+    pub(super) const fn is_open(self) -> bool {
+        matches!(self, Self::Unanswered | Self::Open)
+    }
+
     pub(super) const fn detail(self) -> FlowEndDetail {
         match self {
-            Self::Free | Self::Open => FlowEndDetail::None,
+            Self::Free | Self::Unanswered | Self::Open => FlowEndDetail::None,
             Self::Finished => FlowEndDetail::Fin,
             Self::Reset => FlowEndDetail::Rst,
         }
@@ -162,7 +169,7 @@ impl Entry {
             facts,
             tos: packet.tos,
             basis,
-            state: State::Open,
+            state: State::Unanswered,
             source_mac: packet.source_mac,
             destination_mac: packet.destination_mac,
             handshake: HandshakeWatch::default(),
@@ -242,6 +249,12 @@ impl Entry {
             self.add_special(from, packet, is_first);
         }
         self.last_ns = self.last_ns.max(packet.time_ns);
+    }
+
+    /// Whether `packet`, which is not the first, shows that somebody answers, or that there is more than an attempt.
+    #[inline]
+    pub(super) const fn is_answered_by(&self, packet: &Packet) -> bool {
+        (self.low.has_sent && self.high.has_sent) || packet.tcp_flags & TcpFlags::SYN == 0
     }
 
     /// What only the first packet of a record or of an end changes, or the end of a handshake, or one out of order.

@@ -3,6 +3,7 @@
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
 use super::FlowTable;
+use super::entry::State;
 
 /// Most records that one call of [`FlowTable::expire`] gives out.
 const MAX_EXPIRED_RECORDS: usize = 8192;
@@ -21,7 +22,8 @@ impl FlowTable {
         self.release_late_fragments(out);
         let limit = out.len() + MAX_EXPIRED_RECORDS;
         self.expire_closing(until_ns, limit, out);
-        self.expire_idle(until_ns, limit, out);
+        self.expire_idle(State::Unanswered, until_ns, limit, out);
+        self.expire_idle(State::Open, until_ns, limit, out);
         self.expire_old(until_ns, limit, out);
         self.return_memory();
         out.len() >= limit
@@ -29,7 +31,7 @@ impl FlowTable {
 
     fn expire_closing(&mut self, until_ns: u64, limit: usize, out: &mut Vec<Flow>) {
         let mut corrections = self.slab.len();
-        while let Some(slot) = self.closing.first().filter(|_| out.len() < limit) {
+        while let Some(slot) = self.lists.first(State::Finished).filter(|_| out.len() < limit) {
             let entry = self.slab.get(slot);
             if is_ahead(entry.listed_ns, self.clock.now_ns()) {
                 if !take_one(&mut corrections) {
@@ -44,10 +46,10 @@ impl FlowTable {
         }
     }
 
-    fn expire_idle(&mut self, until_ns: u64, limit: usize, out: &mut Vec<Flow>) {
+    fn expire_idle(&mut self, state: State, until_ns: u64, limit: usize, out: &mut Vec<Flow>) {
         let Some(idle_ns) = self.config.idle_timeout_ns else { return };
         let mut corrections = self.slab.len();
-        while let Some(slot) = self.idle.first().filter(|_| out.len() < limit) {
+        while let Some(slot) = self.lists.first(state).filter(|_| out.len() < limit) {
             let seen_ns = self.slab.get(slot).seen_ns();
             if is_ahead(seen_ns, self.clock.now_ns()) {
                 if !take_one(&mut corrections) {
@@ -99,8 +101,8 @@ impl FlowTable {
     /// The same for a closing flow, which otherwise would hold back those that closed after it.
     fn correct_listing(&mut self, slot: u32) {
         self.slab.get_mut(slot).listed_ns = self.clock.now_ns();
-        self.closing.remove(&mut self.slab, slot);
-        self.closing.push(&mut self.slab, slot);
+        self.lists.remove(&mut self.slab, slot);
+        self.lists.push(&mut self.slab, slot);
     }
 }
 

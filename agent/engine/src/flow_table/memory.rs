@@ -1,7 +1,7 @@
 //! How much memory the table takes, and how it gives it back.
 
 use super::FlowTable;
-use super::entry::{Entry, State};
+use super::entry::Entry;
 use super::index::Index;
 use super::slab::Slab;
 
@@ -33,11 +33,7 @@ impl FlowTable {
         let entry = *self.slab.get(from);
         *self.slab.get_mut(to) = entry;
         self.index.replace(self.hash(&entry.key), from, to);
-        match entry.state {
-            State::Free => {}
-            State::Open => self.idle.relink(&mut self.slab, to),
-            State::Finished | State::Reset => self.closing.relink(&mut self.slab, to),
-        }
+        self.lists.relink(&mut self.slab, to);
         if self.config.active_timeout_ns.is_some() {
             self.by_age.relink(&mut self.slab, to);
         }

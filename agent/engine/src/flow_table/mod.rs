@@ -1,8 +1,8 @@
 //! Packets to bidirectional flows.
 //!
-//! Flows lie in a slab and are found through a table of hashes ([`index`]). Three lists run through them: the idle
-//! ones by time of their last packet, the closing ones (after FIN or RST) by time of closing, and, where there is
-//! an active timeout, all by time of the first packet of their record. The lists are in order of the table's own time
+//! Flows lie in a slab and are found through a table of hashes ([`index`]). Lists run through them ([`lists`]): those that
+//! nobody answered and the other open ones by time of their last packet, the closing ones (after FIN or RST) by time of
+//! closing, and, where there is an active timeout, all by time of the first packet of their record. The lists are in order of the table's own time
 //! ([`clock`]), which goes on when the packets' clock is set back; records carry the packets' times. Nothing is allocated
 //! per packet.
 
@@ -15,6 +15,7 @@ mod fragments;
 mod handshake;
 mod index;
 mod key;
+mod lists;
 mod memory;
 mod owners;
 mod prefetch;
@@ -40,7 +41,8 @@ use entry::{Entry, State};
 use fragments::HeldFragments;
 use index::Index;
 use key::{FlowKey, KeySide};
-use slab::{Activity, Age, List, Slab};
+use lists::Lists;
+use slab::{Age, List, Slab};
 pub use traffic::Traffic;
 
 /// How many packets ahead of the one that is counted [`FlowTable::update_all`] fetches a flow; twice as many ahead it
@@ -55,8 +57,7 @@ pub struct FlowTable {
     clock: TableClock,
     index: Index,
     slab: Slab,
-    idle: List<Activity>,
-    closing: List<Activity>,
+    lists: Lists,
     by_age: List<Age>,
     changes: Changes,
     hasher: RandomState,
@@ -83,8 +84,7 @@ impl FlowTable {
             clock: TableClock::new(&config),
             index: Index::new(),
             slab: Slab::default(),
-            idle: List::default(),
-            closing: List::default(),
+            lists: Lists::default(),
             by_age: List::default(),
             changes: Changes::new(),
             hasher: RandomState::default(),
@@ -265,7 +265,9 @@ impl FlowTable {
     fn add(&mut self, slot: u32, from: KeySide, packet: &Packet) {
         let entry = self.slab.get_mut(slot);
         entry.add(from, packet);
-        if entry.seen_ns().saturating_sub(entry.listed_ns) > self.relist_ns && entry.state == State::Open {
+        if entry.state == State::Unanswered && entry.is_answered_by(packet) {
+            self.set_state(slot, State::Open);
+        } else if entry.seen_ns().saturating_sub(entry.listed_ns) > self.relist_ns && entry.state.is_open() {
             self.relist(slot);
         }
         if packet.tcp_flags & tcp::EVENTS != 0 {
@@ -273,41 +275,29 @@ impl FlowTable {
         }
     }
 
-    /// Puts an open flow to the end of the list of idle ones.
+    /// Puts an open flow to the end of its list.
     #[inline(never)]
     fn relist(&mut self, slot: u32) {
+        self.set_state(slot, self.slab.get(slot).state);
+    }
+
+    /// Puts a flow to the end of the list of this state.
+    fn set_state(&mut self, slot: u32, state: State) {
+        self.lists.remove(&mut self.slab, slot);
         let entry = self.slab.get_mut(slot);
+        entry.state = state;
         entry.listed_ns = entry.seen_ns();
-        self.idle.remove(&mut self.slab, slot);
-        self.idle.push(&mut self.slab, slot);
+        self.lists.push(&mut self.slab, slot);
     }
 
     fn tcp_event(&mut self, slot: u32, from: KeySide, packet: &Packet) {
         let entry = self.slab.get_mut(slot);
-        let was_open = entry.state == State::Open;
-        tcp::note(entry, from, packet);
-        if self.config.is_whole_capture() {
-            entry.state = State::Open;
+        let next = tcp::note(entry, from, packet);
+        if entry.state.is_open() == next.is_open() {
+            entry.state = next;
+        } else if !self.config.is_whole_capture() {
+            self.set_state(slot, next);
         }
-        match (was_open, entry.state == State::Open) {
-            (true, false) => self.close(slot),
-            (false, true) => self.reopen(slot),
-            _ => {}
-        }
-    }
-
-    fn close(&mut self, slot: u32) {
-        let entry = self.slab.get_mut(slot);
-        entry.listed_ns = entry.seen_ns();
-        self.idle.remove(&mut self.slab, slot);
-        self.closing.push(&mut self.slab, slot);
-    }
-
-    fn reopen(&mut self, slot: u32) {
-        let entry = self.slab.get_mut(slot);
-        entry.listed_ns = entry.seen_ns();
-        self.closing.remove(&mut self.slab, slot);
-        self.idle.push(&mut self.slab, slot);
     }
 
     #[inline(never)]
@@ -318,7 +308,7 @@ impl FlowTable {
         self.counters.flows += 1;
         let slot = self.slab.insert(Entry::new(key, from, shift, packet));
         self.index.insert(hash, slot);
-        self.idle.push(&mut self.slab, slot);
+        self.lists.push(&mut self.slab, slot);
         if self.config.active_timeout_ns.is_some() {
             self.by_age.push(&mut self.slab, slot);
         }
@@ -329,10 +319,10 @@ impl FlowTable {
         }
     }
 
-    /// Makes room: a closing flow is evicted first, then the least recently seen.
+    /// Makes room.
     #[cold]
     fn evict(&mut self, out: &mut Vec<Flow>) {
-        let Some(slot) = self.closing.first().or_else(|| self.idle.first()) else { return };
+        let Some(slot) = self.lists.least_valuable(self.config.max_flows) else { return };
         let (reason, detail) = end_of(self.slab.get(slot), FlowEndReason::LackOfResources);
         self.counters.evicted += u64::from(reason == FlowEndReason::LackOfResources);
         self.end(slot, reason, detail, out);
@@ -342,13 +332,9 @@ impl FlowTable {
     fn end(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
         self.counters.socket_changes += u64::from(detail == FlowEndDetail::SocketChanged);
         self.record(slot, reason, detail, out);
-        let Entry { key, state, .. } = *self.slab.get(slot);
+        let key = self.slab.get(slot).key;
         self.index.remove(self.hash(&key), slot);
-        match state {
-            State::Free => return,
-            State::Open => self.idle.remove(&mut self.slab, slot),
-            State::Finished | State::Reset => self.closing.remove(&mut self.slab, slot),
-        }
+        self.lists.remove(&mut self.slab, slot);
         if self.config.active_timeout_ns.is_some() {
             self.by_age.remove(&mut self.slab, slot);
         }
@@ -384,7 +370,7 @@ impl FlowTable {
 const fn end_of(entry: &Entry, reason: FlowEndReason) -> (FlowEndReason, FlowEndDetail) {
     match entry.state {
         State::Finished | State::Reset => (FlowEndReason::EndOfFlow, entry.state.detail()),
-        State::Free | State::Open => (reason, FlowEndDetail::None),
+        State::Free | State::Unanswered | State::Open => (reason, FlowEndDetail::None),
     }
 }
 
@@ -392,6 +378,6 @@ const fn end_of(entry: &Entry, reason: FlowEndReason) -> (FlowEndReason, FlowEnd
 const fn reopened_detail(entry: &Entry) -> FlowEndDetail {
     match entry.state {
         State::Finished | State::Reset => entry.state.detail(),
-        State::Free | State::Open => FlowEndDetail::NewConnection,
+        State::Free | State::Unanswered | State::Open => FlowEndDetail::NewConnection,
     }
 }

@@ -2,8 +2,9 @@
 
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
-use super::entry::{Entry, State};
+use super::entry::Entry;
 use super::index::Index;
+use super::lists::Lists;
 use super::slab::List;
 use super::{FlowTable, end_of};
 
@@ -32,7 +33,7 @@ impl FlowTable {
         self.record(slot, reason, detail, out);
         let entry = self.slab.get_mut(slot);
         entry.set_clock(shift, now_ns);
-        if entry.state == State::Open {
+        if entry.state.is_open() {
             self.relist(slot);
         }
         if self.config.active_timeout_ns.is_some() {
@@ -58,7 +59,7 @@ impl FlowTable {
         let mut evicted = Vec::new();
         self.release_fragments(0, &mut evicted);
         self.index = Index::new();
-        (self.idle, self.closing, self.by_age) = (List::default(), List::default(), List::default());
+        (self.lists, self.by_age) = (Lists::default(), List::default());
         let slab = std::mem::take(&mut self.slab);
         let Self { interfaces, no_interface, counters, clock, config, .. } = self;
         // No packet confirms any more that time jumped ahead: the last ones are believed.
@@ -66,9 +67,9 @@ impl FlowTable {
         let is_idle = move |e: &Entry| idle_ns.is_some_and(|idle| clock.last_ns().saturating_sub(e.seen_ns()) >= idle);
         let rest = slab.into_live().filter(|entry| entry.packets() > 0).map(move |entry| {
             let interface = interfaces.get(entry.interface() as usize).unwrap_or(no_interface);
-            let (reason, detail) = match entry.state {
-                State::Open if !is_idle(&entry) => (reason, detail),
-                _ => end_of(&entry, FlowEndReason::IdleTimeout),
+            let (reason, detail) = match entry.state.is_open() && !is_idle(&entry) {
+                true => (reason, detail),
+                false => end_of(&entry, FlowEndReason::IdleTimeout),
             };
             let flow = entry.flow(reason, detail, interface);
             counters.count_record(&flow);

@@ -147,12 +147,13 @@ impl Chain for Age {
 pub(super) struct List<C> {
     first: u32,
     last: u32,
+    len: usize,
     chain: std::marker::PhantomData<C>,
 }
 
 impl<C> Default for List<C> {
     fn default() -> Self {
-        Self { first: NO_SLOT, last: NO_SLOT, chain: std::marker::PhantomData }
+        Self { first: NO_SLOT, last: NO_SLOT, len: 0, chain: std::marker::PhantomData }
     }
 }
 
@@ -165,7 +166,13 @@ impl<C: Chain> List<C> {
         }
     }
 
+    /// How many slots are in it.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
     pub(super) fn push(&mut self, slab: &mut Slab, slot: u32) {
+        self.len += 1;
         *C::link(slab.get_mut(slot)) = Neighbours { before: self.last, after: NO_SLOT };
         match self.last {
             NO_SLOT => self.first = slot,
@@ -176,6 +183,7 @@ impl<C: Chain> List<C> {
 
     /// Takes out a slot that is in this list.
     pub(super) fn remove(&mut self, slab: &mut Slab, slot: u32) {
+        self.len = self.len.saturating_sub(1);
         let Neighbours { before, after } = C::peek(slab.get(slot));
         match before {
             NO_SLOT => self.first = after,
@@ -186,6 +194,7 @@ impl<C: Chain> List<C> {
             after => C::link(slab.get_mut(after)).before = before,
         }
     }
+
     /// An entry of this list has been moved to the slot `to`, its neighbours with it.
     pub(super) fn relink(&mut self, slab: &mut Slab, to: u32) {
         let Neighbours { before, after } = C::peek(slab.get(to));

@@ -16,22 +16,22 @@ pub(super) fn reopens(entry: &Entry, from: KeySide, packet: &Packet) -> bool {
     let repeated = sent.syn_sequence() == Some(packet.tcp_sequence);
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) {
         TcpFlags::SYN if sent.has_syn => !repeated,
-        TcpFlags::SYN => entry.state != State::Open || sent.has_sent,
+        TcpFlags::SYN => !entry.state.is_open() || sent.has_sent,
         // The SYN before it was not seen. One that was seen and not answered yet is answered now.
         flags if flags == TcpFlags::SYN | TcpFlags::ACK => {
             let answers = entry.sent(from.other()).has_syn && !sent.has_syn;
-            entry.state != State::Open && !repeated && !answers
+            !entry.state.is_open() && !repeated && !answers
         }
         _ => false,
     }
 }
 
-/// Takes note of SYN, FIN and RST.
+/// Takes note of SYN, FIN and RST, and gives the state that follows.
 ///
 /// A SYN that comes after RST in the same flow goes on with the attempt: a server that still held the connection before
 /// answers the first SYN with an ACK, is reset, and gets the same SYN again (RFC 9293 sections 3.5.2 and 3.10.7.4).
 /// A FIN that arrived before its sender's SYN belongs to the previous connection.
-pub(super) fn note(entry: &mut Entry, from: KeySide, packet: &Packet) {
+pub(super) fn note(entry: &mut Entry, from: KeySide, packet: &Packet) -> State {
     if packet.tcp_flags & TcpFlags::SYN != 0 {
         entry.note_syn(from, packet);
         entry.sent_mut(from).has_fin = false;
@@ -40,14 +40,16 @@ pub(super) fn note(entry: &mut Entry, from: KeySide, packet: &Packet) {
         entry.sent_mut(from).has_fin = true;
     }
     let attempts_again = entry.state == State::Reset && packet.tcp_flags & TcpFlags::SYN != 0;
-    if entry.state != State::Open && !attempts_again {
-        return;
+    if !entry.state.is_open() && !attempts_again {
+        return entry.state;
     }
-    entry.state = if packet.tcp_flags & TcpFlags::RST != 0 {
+    if packet.tcp_flags & TcpFlags::RST != 0 {
         State::Reset
     } else if entry.sent(KeySide::Low).has_fin && entry.sent(KeySide::High).has_fin {
         State::Finished
-    } else {
+    } else if attempts_again {
         State::Open
-    };
+    } else {
+        entry.state
+    }
 }
