@@ -22,6 +22,7 @@ pub mod netflow9;
 pub mod otlp;
 mod private_files;
 mod random;
+pub mod regular_file;
 #[cfg(feature = "sample")]
 pub mod sample;
 mod sink;

@@ -39,10 +39,10 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(FILE_MODE).open(path)
 }
 
-/// Makes the folder and those that it is in. One that exists keeps its mode.
-pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+/// Makes the folder and those that it is in. One that exists keeps its mode; false: it exists.
+pub(crate) fn create_folder(path: &Path) -> io::Result<bool> {
     if fs::metadata(path).is_ok_and(|m| m.is_dir()) {
-        return Ok(());
+        return Ok(false);
     }
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map(|()| true)
 }

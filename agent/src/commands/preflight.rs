@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::capture::{Filter, Interfaces, LiveCapture};
 use crate::config::options::{CaptureOptions, Options};
 use crate::http;
+use crate::privileges::{Role, in_role};
 
 /// Everything but exporters, which `pidflow_exporters::check` tries.
 ///
@@ -14,7 +15,9 @@ pub(super) fn check(options: &Options) -> Result<()> {
     options.capture.filter.as_deref().map(Filter::new).transpose()?;
     LiveCapture::check_there(&interfaces(&options.capture)?)?;
     options.privacy.policy()?;
-    http::Settings::read(&options.http)?.try_addresses()
+    let settings = http::Settings::read(&options.http)?;
+    // Ports below 1024 need a capability that a running agent does not have.
+    in_role(Role::Exporters, &[], || settings.try_addresses())?
 }
 
 /// The interfaces that are asked for.

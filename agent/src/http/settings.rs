@@ -99,6 +99,8 @@ fn addresses(o: &HttpOptions) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>)> {
     let metrics_listen = resolve(o.metrics_listen.as_ref().unwrap_or(&Listen::Off), "--metrics-listen")?;
     let has_credentials = o.token_file.is_some() || token::is_in_environment() || o.tls_client_ca.is_some();
     check_addresses(&listen, has_credentials).map_err(|line| anyhow!("--listen: {line}"))?;
+    let shared = listen.iter().find(|a| a.port() != 0 && metrics_listen.contains(a));
+    ensure!(shared.is_none(), "--metrics-listen needs an address and port other than those of --listen");
     Ok((listen, metrics_listen))
 }
 

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use pidflow_exporters::regular_file;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -141,14 +142,16 @@ fn client_verifier(file: &Path) -> Result<Arc<dyn ClientCertVerifier>> {
 }
 
 fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let read = || CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
-    let chain = read().with_context(|| format!("cannot read the TLS certificate {}", file.display()))?;
+    let failed = || format!("cannot read the TLS certificate {}", file.display());
+    let pem = regular_file::read(file).with_context(failed)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().with_context(failed)?;
     ensure!(!chain.is_empty(), "{}: no certificate; a PEM file is needed", file.display());
     Ok(chain)
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(file).with_context(|| format!("cannot read the TLS key {}", file.display()))
+    let failed = || format!("cannot read the TLS key {}", file.display());
+    PrivateKeyDer::from_pem_slice(&regular_file::read(file).with_context(failed)?).with_context(failed)
 }
 
 #[cfg(test)]

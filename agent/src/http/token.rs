@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use pidflow_exporters::regular_file;
 use subtle::ConstantTimeEq;
 
 /// The variable that may hold it. Not an option: everybody who may list processes sees flags.
@@ -29,7 +30,8 @@ impl Token {
     }
 
     fn read(file: &Path) -> Result<Self> {
-        let text = std::fs::read(file).with_context(|| format!("cannot read the token file {}", file.display()))?;
+        let text =
+            regular_file::read(file).with_context(|| format!("cannot read the token file {}", file.display()))?;
         Self::new(text.trim_ascii_end()).with_context(|| file.display().to_string())
     }
 

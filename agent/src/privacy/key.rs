@@ -1,11 +1,11 @@
 //! The key of keyed hashes (HMAC-SHA-256, RFC 2104), of which 64 bits are shown.
 
-use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use pidflow_exporters::regular_file;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -36,9 +36,8 @@ impl Key {
     /// The file's bytes, without blanks and line ends behind them.
     pub(super) fn read(file: &Path) -> Result<Self> {
         let shown = file.display();
-        let open = File::open(file).with_context(|| format!("cannot read the key file {shown}"))?;
+        let open = regular_file::open(file).with_context(|| format!("cannot read the key file {shown}"))?;
         let about = open.metadata().with_context(|| format!("cannot read the key file {shown}"))?;
-        ensure!(about.is_file(), "{shown} is not a regular file; --hash-key-file needs one");
         ensure!(about.mode() & 0o077 == 0, "{shown} may be read by others than its owner; chmod 600 {shown}");
         let mut bytes = Vec::new();
         open.take(MAX_KEY).read_to_end(&mut bytes).with_context(|| format!("cannot read the key file {shown}"))?;

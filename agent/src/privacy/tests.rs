@@ -145,6 +145,15 @@ fn no_arguments_take_long() {
         "é",
         "; ",
         "token token ",
+        "password:[",
+        "token=[]",
+        "password:\n -",
+        "%41=",
+        "\"token\", ",
+        "environ['token']=",
+        "identified by ",
+        "<<E\npasswd ",
+        "DB_PASSWORD x ",
     ] {
         let long = part.repeat(8_000 / part.len());
         let arguments = raw(&[&long]);

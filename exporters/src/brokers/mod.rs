@@ -25,5 +25,5 @@ pub(crate) use self::nats::Nats;
 #[cfg(feature = "redis")]
 pub(crate) use self::redis::RedisList;
 #[cfg(feature = "zmq")]
-pub(crate) use self::zmq::ZmqPublisher;
+pub(crate) use self::zmq::{ZmqPublisher, check_zmq};
 use objects::Objects;

@@ -3,15 +3,18 @@
 //! A publisher keeps nothing for subscribers that are not there, and nobody acknowledges anything.
 
 use std::collections::HashSet;
+use std::io;
+use std::net::ToSocketAddrs;
 use std::time::{Duration, Instant};
 
 use pidflow_schema::FlowRecord;
+use tokio::net::TcpSocket;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 use zeromq::util::PeerIdentity;
 use zeromq::{PubSocket, Socket, SocketEvent, SocketOptions, SocketSend, ZmqMessage};
 
-use crate::config::ZmqConfig;
+use crate::config::{Address, ZmqConfig};
 use crate::sink::{Link, Loss};
 use crate::sink::{Parts, Sink, Undelivered};
 
@@ -26,6 +29,23 @@ const SUBSCRIBER_TIMEOUT: Duration = Duration::from_secs(1);
 const QUEUE_POLL_INTERVAL: Duration = Duration::from_micros(200);
 /// What the kernel has not taken yet gets this long when the exporter ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Says why it could not be listened there, without doing so. A port that is taken may be this agent's own.
+pub(crate) fn check_zmq(config: &ZmqConfig) -> Result<(), String> {
+    let Address { host, port } = &config.endpoint;
+    let failed = |e: io::Error| format!("cannot listen at {}: {e}", config.url());
+    if config.connect {
+        return Ok(());
+    }
+    let mut addresses = (host.as_str(), *port).to_socket_addrs().map_err(failed)?;
+    let address =
+        addresses.next().ok_or_else(|| format!("cannot listen at {}: the name has no address", config.url()))?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    match socket.and_then(|s| s.bind(address)) {
+        Err(e) if e.kind() != io::ErrorKind::AddrInUse => Err(failed(e)),
+        _ => Ok(()),
+    }
+}
 
 /// One publisher.
 pub(crate) struct ZmqPublisher {

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::regular_file;
+
 /// A text that is not to be seen. Read when the configuration is: `"text"`, `{ file = "/run/secrets/token" }` (without
 /// the line feed at its end) or `{ env = "TOKEN" }`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -59,10 +61,10 @@ impl TryFrom<Source> for Secret {
 }
 
 fn from_file(path: &Path) -> Result<Secret, String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Secret(text.trim_end_matches(['\r', '\n']).to_owned())),
-        Err(e) => Err(format!("cannot read {}: {e}", path.display())),
-    }
+    let failed = |e: &dyn fmt::Display| format!("cannot read {}: {e}", path.display());
+    let bytes = regular_file::read(path).map_err(|e| failed(&e))?;
+    let text = String::from_utf8(bytes).map_err(|_| failed(&"the text is not UTF-8"))?;
+    Ok(Secret(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn from_variable(name: &str) -> Result<Secret, String> {

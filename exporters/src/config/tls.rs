@@ -64,7 +64,7 @@ pub(super) fn identity(cert: Option<Vec<u8>>, key: Option<Vec<u8>>) -> Result<Op
 }
 
 pub(super) fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
-    let text = std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let text = crate::regular_file::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let is_pem = text.windows(11).any(|w| w == b"-----BEGIN ");
     if is_pem { Ok(text) } else { Err(format!("{} is not PEM", path.display())) }
 }

@@ -54,7 +54,7 @@ pub(crate) fn try_out(parts: &Parts<'_>) -> Result<(), StartError> {
         }
         // It listens.
         #[cfg(feature = "zmq")]
-        Output::Zmq(_) => Ok(()),
+        Output::Zmq(zmq) => crate::brokers::check_zmq(zmq).map_err(|reason| parts.error(reason)),
         // Its client connects by itself.
         #[cfg(feature = "kafka")]
         Output::Kafka(kafka) => crate::brokers::check_kafka(kafka).map_err(|reason| parts.error(reason)),

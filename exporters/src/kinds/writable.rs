@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::config::{ExporterConfig, JsonOutput, Output, Target};
@@ -41,6 +41,9 @@ fn file(path: &Path) -> io::Result<()> {
     match path.metadata() {
         Ok(about) if about.is_dir() => Err(ErrorKind::IsADirectory.into()),
         Ok(about) if about.is_file() => OpenOptions::new().append(true).open(path).map(drop),
+        Ok(about) if about.file_type().is_socket() => {
+            Err(io::Error::new(ErrorKind::InvalidInput, "it is a socket; write unix://PATH or unixgram://PATH"))
+        }
         // To open a device or a pipe may do something.
         Ok(_) => access(path, libc::W_OK),
         Err(e) if e.kind() == ErrorKind::NotFound => existing_folder(parent(path)),

@@ -99,14 +99,18 @@ impl Spool {
     pub(crate) fn open(config: &SpoolConfig) -> Result<(Self, Found), SpoolError> {
         let folder: Arc<Path> = config.folder.clone().into();
         let error = |source| SpoolError::Folder { folder: folder.to_path_buf(), source };
-        private_files::create_folder(&folder).map_err(error)?;
+        let is_new = private_files::create_folder(&folder).map_err(error)?;
         let lock = lock(&folder)?;
         let state = StateFile::open(&folder).map_err(error)?;
         let segments = segment::scan(&folder).map_err(error)?;
         let (mut inner, found) = Inner::new(folder.clone(), config.max_octets, segments, &state);
         state.set_open().and_then(|()| state.set_delivered(inner.delivered())).map_err(error)?;
         state.set_accepted(inner.next_sequence()).map_err(error)?;
-        inner.sync().and_then(|()| sync_parent(&folder)).map_err(error)?;
+        inner.sync().map_err(error)?;
+        // A run of the agent that finds the folder may not open the one above it.
+        if is_new {
+            sync_parent(&folder).map_err(error)?;
+        }
         let spool = Self {
             waiting: AtomicU64::new(inner.waiting()),
             inner: Mutex::new(inner),

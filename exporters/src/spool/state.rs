@@ -35,14 +35,14 @@ pub(super) struct Notes {
 pub(super) struct StateFile {
     file: File,
     accepted: AtomicU64,
-    /// What the file says of that.
-    noted: Mutex<u64>,
+    /// What the file says of that; none: it was not written yet.
+    noted: Mutex<Option<u64>>,
 }
 
 impl StateFile {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         let file = private_files::open(&folder.join(NAME))?;
-        Ok(Self { file, accepted: AtomicU64::new(0), noted: Mutex::new(0) })
+        Ok(Self { file, accepted: AtomicU64::new(0), noted: Mutex::new(None) })
     }
 
     /// The numbers of earlier runs. Unreadable ones are logged.
@@ -106,16 +106,16 @@ impl StateFile {
     pub(super) fn note_accepted(&self) -> io::Result<()> {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let accepted = self.accepted.load(Relaxed);
-        if *noted != accepted {
+        if *noted != Some(accepted) {
             self.write(ACCEPTED, accepted)?;
-            *noted = accepted;
+            *noted = Some(accepted);
         }
         Ok(())
     }
 
     /// For as long as the guard lives, the disk takes no note.
     #[cfg(test)]
-    pub(super) fn hang(&self) -> std::sync::MutexGuard<'_, u64> {
+    pub(super) fn hang(&self) -> std::sync::MutexGuard<'_, Option<u64>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

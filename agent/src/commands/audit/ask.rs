@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use pidflow_exporters::regular_file;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -82,7 +83,8 @@ fn agent(args: &AuditArgs) -> Result<ureq::Agent> {
 
 fn trusting(file: &Path) -> Result<TlsConfig> {
     let failed = || format!("cannot read certificates from {}", file.display());
-    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).with_context(failed)?.collect();
+    let all: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(&regular_file::read(file).with_context(failed)?).collect();
     let all: Vec<_> = all.with_context(failed)?.iter().map(|c| Certificate::from_der(c).to_owned()).collect();
     ensure!(!all.is_empty(), "{} holds no certificate", file.display());
     let config = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&all));

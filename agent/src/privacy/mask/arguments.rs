@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::names::{Secrecy, secrecy, takes_value};
+use super::commands;
+use super::names::{Secrecy, is_password_command, is_password_name, secrecy, takes_value};
 use super::pairs::Nature;
 use super::program_names::program_named;
 use super::programs::{Flag, Holds, Program};
 use super::verbs::Places;
-use super::{MASK, Text, values};
+use super::{MASK, Text, neighbours, values};
 
 /// Options whose value is the name of something, and no program that runs.
 const NAMING: [&str; 10] =
@@ -26,6 +27,8 @@ enum ExpectedValue {
     Named(Secrecy),
     /// An option, or a word, of that program.
     Known(Holds),
+    /// An option that takes a command that prints a password.
+    PasswordCommand,
 }
 
 /// Words anywhere in the arguments that change what others mean.
@@ -41,6 +44,8 @@ struct Context {
     configures: bool,
     /// `redis-cli AUTH`.
     authenticates: bool,
+    /// `-n node.session.auth.password -v VALUE`.
+    names_password: bool,
 }
 
 impl Context {
@@ -48,11 +53,14 @@ impl Context {
         let has = |words: &[&str]| arguments.iter().any(|a| words.contains(a));
         Self {
             logs_in: has(&["login"]),
-            stores_secrets: has(&["secret", "secrets"]) && has(&["create", "set", "put", "import", "patch"])
+            stores_secrets: has(&["secret", "secrets"]) && has(&["create", "set", "put", "import", "patch", "add"])
                 || has(&["put-parameter", "create-secret", "put-secret-value"]),
             writes: has(&["put", "write", "patch", "login"]),
             configures: has(&["config", "configure", "nmcli", "/usr/bin/nmcli", "wpa_cli", "/usr/sbin/wpa_cli"]),
             authenticates: has(&["auth", "AUTH"]),
+            names_password: arguments
+                .windows(2)
+                .any(|w| matches!(w, [option, name] if ["-n", "--name"].contains(option) && is_password_name(name))),
         }
     }
 }
@@ -90,11 +98,17 @@ impl<'s, 'a> Walk<'s, 'a> {
     }
 
     fn masked(&mut self, argument: &'a str) -> Cow<'a, str> {
+        if neighbours::is_particle(argument) {
+            self.owed = None;
+        }
+        if self.owed.is_some() && neighbours::is_link(argument) {
+            return Cow::Borrowed(argument);
+        }
         if let Some(masked) = self.owed.take().and_then(|owed| self.pay(owed, argument)) {
             self.owe_again(argument);
             return masked;
         }
-        let is_option = argument.starts_with('-') && argument.len() > 1;
+        let is_option = argument.starts_with(['-', '–', '—']) && argument.len() > 1;
         if !is_option
             && self.places.is_secret(argument)
             && !values::is_harmless(argument)
@@ -127,6 +141,7 @@ impl<'s, 'a> Walk<'s, 'a> {
     fn pay(&self, owed: ExpectedValue, argument: &'a str) -> Option<Cow<'a, str>> {
         match owed {
             ExpectedValue::Known(holds) => Some(self.behind(argument, 0, holds)),
+            ExpectedValue::PasswordCommand => Some(self.password_command(argument)),
             ExpectedValue::Named(Secrecy::Secret) if is_option(argument) => None,
             ExpectedValue::Named(secrecy) if secrecy != Secrecy::Secret && argument.starts_with('-') => None,
             ExpectedValue::Named(secrecy) if secrecy.masks(argument) => Some(Cow::Borrowed(MASK)),
@@ -173,7 +188,8 @@ impl<'s, 'a> Walk<'s, 'a> {
                 .rfind(mark)
                 .map_or(Cow::Borrowed(value), |at| format!("{}{MASK}", value.get(..=at).unwrap_or_default()).into()),
             Holds::Hash if values::is_known_method(value) => Cow::Borrowed(value),
-            Holds::Hash => Cow::Borrowed(MASK),
+            Holds::Word if values::is_number(value) || values::is_path(value) => Cow::Borrowed(value),
+            Holds::Hash | Holds::Word => Cow::Borrowed(MASK),
             Holds::AfterOrAll(mark) => after(value, mark).unwrap_or(Cow::Borrowed(MASK)),
             Holds::OpensslSource => openssl_source(value),
             Holds::Cookies if value.contains('=') => Cow::Borrowed(MASK),
@@ -186,6 +202,8 @@ impl<'s, 'a> Walk<'s, 'a> {
     /// `--name=value`, `--name` with its value in the next argument, `-Dname=value`, or anything else with a hyphen before it.
     fn option(&mut self, argument: &'a str) -> Cow<'a, str> {
         let (name, value) = argument.split_once('=').map_or((argument, None), |(n, v)| (n, Some(v)));
+        // Dashes that a word processor made of hyphens.
+        let name = name.trim_start_matches(['–', '—']).trim_end_matches(':');
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
             return self.text(argument);
         }
@@ -194,14 +212,17 @@ impl<'s, 'a> Walk<'s, 'a> {
         let secrecy = secrecy.filter(|s| *s != Secrecy::Login || self.program != Some(Program::Registry));
         let Some(value) = value else {
             self.owed = secrecy.filter(|s| takes_value(name, *s)).map(ExpectedValue::Named);
+            self.owed = self.owed.or_else(|| is_password_command(name).then_some(ExpectedValue::PasswordCommand));
             return self.text(argument);
         };
-        let before = argument.get(..=name.len()).unwrap_or_default();
+        let before = argument.strip_suffix(value).unwrap_or_default();
         if value.is_empty() {
             self.owed = secrecy.filter(|s| *s == Secrecy::Secret).map(ExpectedValue::Named);
         }
         let masked = match secrecy {
             Some(secrecy) if secrecy.masks(value) => Cow::Borrowed(MASK),
+            _ if is_password_command(name) => self.password_command(value),
+            _ if self.is_in_secret_store() && value.starts_with('{') => Cow::Borrowed(MASK),
             _ if is_literal(name) && self.context.stores_secrets => {
                 after(value, '=').unwrap_or_else(|| self.text(value))
             }
@@ -238,6 +259,7 @@ impl<'s, 'a> Walk<'s, 'a> {
     fn secrecy_here(&self, name: &str) -> Option<Secrecy> {
         match name {
             "--value" | "--body" | "-b" if self.context.stores_secrets => Some(Secrecy::Secret),
+            "-v" | "--value" if self.context.names_password => Some(Secrecy::Secret),
             "-u" => Some(Secrecy::Login),
             _ => None,
         }
@@ -250,7 +272,8 @@ impl<'s, 'a> Walk<'s, 'a> {
     /// Arguments that are secrets by their place.
     fn positional(&mut self, argument: &'a str) -> Option<Cow<'a, str>> {
         let secret = Some(Cow::Borrowed(MASK));
-        match self.program? {
+        let Some(program) = self.program else { return self.owe_to_any_word(argument) };
+        match program {
             Program::Oracle => oracle_logon(argument),
             Program::Htpasswd if self.is_last() && self.words > 1 && self.has_flag_letter('b') => secret,
             Program::WpaPassphrase if self.words == 2 => secret,
@@ -259,13 +282,26 @@ impl<'s, 'a> Walk<'s, 'a> {
             Program::Redis if self.context.authenticates && !argument.eq_ignore_ascii_case("auth") => secret,
             Program::Redis | Program::Mysql | Program::Ipmi | Program::Words => self.owe_to_word(argument),
             _ if self.context.configures => self.owe_to_word(argument),
-            _ => None,
+            _ => self.owe_to_any_word(argument),
         }
+    }
+
+    /// A word behind which every program would have a password: `set -x DB_PASSWORD VALUE`. Where text is searched it is a pattern.
+    fn owe_to_any_word(&mut self, argument: &'a str) -> Option<Cow<'a, str>> {
+        if self.places.has_begun() {
+            return None;
+        }
+        let is_first = self.before.is_empty() && !argument.contains('_');
+        if is_first || !is_password_name(argument) || neighbours::leave_it_alone(self.before, self.all) {
+            return None;
+        }
+        self.owed = Some(ExpectedValue::Named(Secrecy::Secret));
+        Some(Cow::Borrowed(argument))
     }
 
     /// A word that is a secret's name has its value in the next one.
     fn owe_to_word(&mut self, argument: &'a str) -> Option<Cow<'a, str>> {
-        let is_name = argument.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b));
+        let is_name = argument.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+".contains(&b));
         let is_path = values::is_path(argument) && !argument.starts_with("//");
         let secrecy =
             secrecy(argument).filter(|s| is_name && !is_path && matches!(s, Secrecy::Secret | Secrecy::Auth))?;
@@ -281,6 +317,11 @@ impl<'s, 'a> Walk<'s, 'a> {
         self.all.iter().any(|a| a.starts_with('-') && !a.starts_with("--") && a.contains(letter))
     }
 
+    /// The value of `--password-command`: what it prints is the secret.
+    fn password_command(&self, value: &'a str) -> Cow<'a, str> {
+        commands::mask_printed(value).map_or_else(|| self.text(value), Cow::Owned)
+    }
+
     fn text(&self, text: &'a str) -> Cow<'a, str> {
         Text { nature: Nature::Argument, depth: self.depth }.mask(text)
     }
@@ -293,7 +334,10 @@ fn is_option(argument: &str) -> bool {
 
 /// `-Dname` and `-Pname` define a property.
 fn define(name: &str) -> Option<&str> {
-    name.strip_prefix("-D").or_else(|| name.strip_prefix("-P")).or_else(|| name.strip_prefix("-e"))
+    name.strip_prefix("-D")
+        .or_else(|| name.strip_prefix("-o"))
+        .or_else(|| name.strip_prefix("-P"))
+        .or_else(|| name.strip_prefix("-e"))
 }
 
 /// Takes the members of a Kubernetes secret.

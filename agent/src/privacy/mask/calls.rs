@@ -17,12 +17,14 @@ const FUNCTIONS: [&str; 10] = [
 ];
 /// Statements, in lower case, whose strings behind it are masked, up to a semicolon.
 const STATEMENTS: [&str; 3] = ["set password", "pragma key", "convertto-securestring"];
+/// Before a password in Oracle's SQL, which needs no quotes.
+const IDENTIFIED: &str = "identified by ";
 /// Longest text in which statements are looked for; longer ones are data.
 const MAX_TEXT: usize = 64 * 1024;
 
 /// Strings in such calls and statements, in order.
 pub(super) fn find(text: &str) -> Vec<Range<usize>> {
-    if text.len() > MAX_TEXT || !text.contains(['\'', '"']) {
+    if text.len() > MAX_TEXT {
         return Vec::new();
     }
     let lower = text.to_ascii_lowercase();
@@ -30,7 +32,17 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
     let calls = calls.map(|(at, _)| part(text, at, ')'));
     let statements =
         STATEMENTS.iter().flat_map(|s| lower.match_indices(s)).map(|(at, s)| part(text, at + s.len(), ';'));
-    calls.chain(statements).flat_map(|part| strings(text, part)).collect()
+    let words = lower.match_indices(IDENTIFIED).filter_map(|(at, s)| bare_word(text, at + s.len()));
+    calls.chain(statements).flat_map(|part| strings(text, part)).chain(words).collect()
+}
+
+/// What stands there, up to a blank or a semicolon, and is in no quotes.
+fn bare_word(text: &str, start: usize) -> Option<Range<usize>> {
+    let rest = text.get(start..)?;
+    let end = rest.find(|c: char| c.is_whitespace() || ";\"'".contains(c)).unwrap_or(rest.len());
+    let is_keyword =
+        ["values", "externally", "password"].iter().any(|w| rest.get(..end).is_some_and(|r| r.eq_ignore_ascii_case(w)));
+    (end > 0 && !is_keyword).then_some(start..start + end)
 }
 
 fn is_function(before: &str) -> bool {

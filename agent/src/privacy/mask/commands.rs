@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use super::names::{Secrecy, secrecy};
 use super::shell::{Split, Word, has_operators, words};
 use super::{MASK, arguments};
 
 /// Print the words behind them.
-const PRINTERS: [&str; 4] = ["echo", "printf", "yes", "send"];
+const PRINTERS: [&str; 5] = ["echo", "printf", "yes", "send", "print"];
 /// Read a secret from their standard input, or from what `expect` sends.
-const READERS: [&str; 11] = [
+const READERS: [&str; 14] = [
     "-S",
     "--password-stdin",
     "--stdin",
@@ -20,6 +21,9 @@ const READERS: [&str; 11] = [
     "spawn",
     "expect",
     "debconf-set-selections",
+    "stdin",
+    "--pass-stdin",
+    "--passphrase-stdin",
 ];
 
 /// The text with the secrets of its commands masked; none: it has none.
@@ -37,11 +41,32 @@ fn split(text: &str, depth: usize, at: Split) -> Option<String> {
     for command in all.split(Word::ends_command) {
         masked(command, depth, &mut changes);
     }
-    if all.iter().any(|w| READERS.contains(&w.text.as_str()) || w.text.contains("passphrase-fd")) {
+    if reads_secret(&all) {
         printed(&all, &mut changes);
+        here_document(text, &all, &mut changes);
     }
     here_strings(&all, &mut changes);
     (!changes.is_empty()).then(|| replaced(text, changes))
+}
+
+/// The text of a command that prints a secret, without what it prints; none: it prints nothing.
+pub(super) fn mask_printed(text: &str) -> Option<String> {
+    let mut changes = Vec::new();
+    printed(&words(text, Split::Blanks), &mut changes);
+    (!changes.is_empty()).then(|| replaced(text, changes))
+}
+
+/// Whether one of the commands reads a secret from what another prints, or the shell writes it to a file of such a name.
+fn reads_secret(all: &[Word]) -> bool {
+    let is_reader = |w: &Word| READERS.contains(&w.text.as_str()) || w.text.contains("passphrase-fd");
+    let writes =
+        |mark: &Word, file: &Word| [">", ">>", "tee"].contains(&mark.text.as_str()) && is_secret_file(&file.text);
+    let joined = |w: &Word| w.text.trim_start_matches('>').len() < w.text.len() && is_secret_file(&w.text);
+    all.iter().any(|w| is_reader(w) || joined(w)) || all.iter().zip(all.iter().skip(1)).any(|(mark, w)| writes(mark, w))
+}
+
+fn is_secret_file(path: &str) -> bool {
+    path.rsplit(['/', '>']).next().and_then(secrecy) == Some(Secrecy::Secret)
 }
 
 fn masked(command: &[Word], depth: usize, changes: &mut Vec<(Range<usize>, String)>) {
@@ -65,6 +90,18 @@ fn printed(all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
             changes.extend(secrets.map(|w| (w.range.clone(), MASK.to_owned())));
         }
     }
+}
+
+/// `<<END`, lines with the secret, `END`.
+fn here_document(text: &str, all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
+    let mark = |w: &Word| w.text.strip_prefix("<<").filter(|end| !end.starts_with('<')).map(str::to_owned);
+    let Some((at, end)) = all.iter().enumerate().find_map(|(at, w)| Some((at, mark(w)?))) else { return };
+    let mut behind = all.iter().skip(at + 1);
+    let end = end.trim_start_matches('-').to_owned();
+    let end = if end.is_empty() { behind.next().map_or(end, |w| w.text.clone()) } else { end };
+    let line_end = all.get(at).and_then(|w| Some(w.range.end + text.get(w.range.end..)?.find('\n')?));
+    let lines = behind.filter(|w| line_end.is_some_and(|line_end| w.range.start > line_end));
+    changes.extend(lines.take_while(|w| w.text != end).map(|w| (w.range.clone(), MASK.to_owned())));
 }
 
 /// `<<< SECRET`.

@@ -28,13 +28,18 @@ fn content(text: &str, at: usize) -> Option<Range<usize>> {
 
 /// What the name beside it says of a `value`: `{"name": "PASSWORD", "value": "x"}`, `env[0].name=PASSWORD,env[0].value=x`.
 pub(super) fn secrecy_of_value(text: &str, start: usize, name: &str) -> Option<Secrecy> {
-    let is_value = name.rsplit('.').next().is_some_and(|n| n.eq_ignore_ascii_case("value"));
+    // QEMU: `-object secret,id=x,data=VALUE`.
+    if name == "data" && text.get(..start).is_some_and(|before| before.starts_with("secret,")) {
+        return Some(Secrecy::Secret);
+    }
+    let is_value = name.rsplit('.').next().is_some_and(|n| n.to_ascii_lowercase().ends_with("value"));
     if !is_value {
         return None;
     }
     let before = text.get(text.floor_char_boundary(start.saturating_sub(MAX_LOOK_BACK))..start)?;
     let before = before.rsplit_once('{').map_or(before, |(_, object)| object);
-    let (_, named) = before.rsplit_once("name").or_else(|| before.rsplit_once("Name"))?;
+    let (_, named) =
+        ["name", "Name", "key=", "Key=", "\"key\"", "\"Key\""].iter().find_map(|n| before.rsplit_once(n))?;
     let named = named.trim_start_matches(|c: char| !c.is_alphanumeric());
     let end = named.find(|c: char| !c.is_alphanumeric() && !"_-.".contains(c))?;
     secrecy(named.get(..end)?)

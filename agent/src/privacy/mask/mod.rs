@@ -8,6 +8,7 @@ mod calls;
 mod commands;
 mod markup;
 mod names;
+mod neighbours;
 mod pairs;
 mod program_names;
 mod programs;
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use pairs::Nature;
+use percent_encoding::percent_decode_str;
 
 /// Stands where a secret was.
 pub(super) const MASK: &str = "***";
@@ -43,6 +45,11 @@ struct Text {
 
 impl Text {
     fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let masked = self.as_it_is(text);
+        self.decoded(&masked).map_or(masked, Cow::Owned)
+    }
+
+    fn as_it_is<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(has_separator) = is_worth_a_look(text) else { return Cow::Borrowed(text) };
         if self.nature == Nature::Argument
             && let Some(value) = pairs::whole(text)
@@ -52,7 +59,21 @@ impl Text {
         if !text.contains(char::is_whitespace) {
             return self.in_one_piece(text, has_separator);
         }
-        // Words first: only they are without the quotes and backslashes of the string that they stand in.
+        match self.of_data(text, has_separator) {
+            Some(data) => self.of_words(&data, has_separator).into_owned().into(),
+            None => self.of_words(text, has_separator),
+        }
+    }
+
+    /// Data, which has its own quotes, brackets and line ends, before words are made of it; none: there is nothing to mask in it.
+    fn of_data(&self, text: &str, has_separator: bool) -> Option<String> {
+        let is_data = text.starts_with(['<', '{', '[']) || text.contains('\n') || text.contains("=(");
+        let masked = is_data.then(|| self.in_one_piece(text, has_separator).into_owned())?;
+        (masked != text).then_some(masked)
+    }
+
+    /// Words first: only they are without the quotes and backslashes of the string that they stand in.
+    fn of_words<'a>(&self, text: &'a str, has_separator: bool) -> Cow<'a, str> {
         if self.depth >= MAX_DEPTH {
             return Cow::Borrowed(MASK);
         }
@@ -60,6 +81,13 @@ impl Text {
             Some(masked) => Cow::Owned(self.in_one_piece(&masked, has_separator).into_owned()),
             None => self.in_one_piece(text, has_separator),
         }
+    }
+
+    /// What is percent-encoded is shown decoded where there is a secret in it; none: there is not.
+    fn decoded(&self, masked: &str) -> Option<String> {
+        let plain = masked.contains('%').then(|| percent_decode_str(masked).decode_utf8_lossy())?;
+        let again = (plain != masked).then(|| self.in_one_piece(&plain, true))?;
+        (again != plain).then(|| again.into_owned())
     }
 
     fn in_one_piece<'a>(&self, text: &'a str, has_separator: bool) -> Cow<'a, str> {

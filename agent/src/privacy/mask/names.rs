@@ -39,10 +39,24 @@ impl Secrecy {
 /// Parts of every name that [`secrecy`] knows: what has none of them is passed over quickly.
 const STEMS: &[&str] = &[
     "pass", "pwd", "pswd", "pw", "secret", "token", "key", "auth", "cred", "priv", "bearer", "cookie", "sess", "psk",
-    "otp", "user", "login", "pin", "pat",
+    "otp", "user", "login", "pin", "pat", "basic",
 ];
-const RARE_STEMS: &[&str] =
-    &["jwt", "sig", "phrase", "connectionstring", "nkey", "community", "mnemonic", "seed", "code", "hmac", "mdp"];
+const RARE_STEMS: &[&str] = &[
+    "jwt",
+    "sig",
+    "phrase",
+    "connectionstring",
+    "nkey",
+    "community",
+    "mnemonic",
+    "seed",
+    "code",
+    "hmac",
+    "mdp",
+    "mfa",
+    "2fa",
+    "twofactor",
+];
 
 /// "Password" in other languages: ends of words, and stems too.
 const FOREIGN_PASSWORDS: &[&str] = &[
@@ -77,13 +91,13 @@ const SECRET_ENDS: &[&str] = &[
     "bearer",
     "authorization",
     "pass",
+    "pw",
     "pwd",
     "masterauth",
     "proxyauth",
 ];
 /// Whole words that mean a secret.
 const SECRET_WORDS: &[&str] = &[
-    "pw",
     "psk",
     "jwt",
     "otp",
@@ -110,6 +124,11 @@ const SECRET_WORDS: &[&str] = &[
     "community",
     "mnemonic",
     "hmac",
+    "pincode",
+    "otpcode",
+    "mfa",
+    "twofactor",
+    "2fa",
 ];
 /// Words that end like a secret's name, and are none.
 const INNOCENT_WORDS: &[&str] =
@@ -129,7 +148,10 @@ const KEY_OWNERS: &[&str] = &[
     "license",
     "app",
     "decryption",
+    "wep",
 ];
+/// Before `key` in one word, as in `authkey`; with something between, such a key may be public, or a file.
+const JOINED_KEY_OWNERS: &[&str] = &["priv", "enc", "hmac", "sign", "psk", "consumer", "recovery", "unlock"];
 /// At the end of a name: it is about a secret, and is none.
 const ABOUT: &[&str] = &[
     "file",
@@ -214,12 +236,30 @@ const KEY_VERBS: &[&str] = &[
 ];
 /// Names of files and switches that look like secrets.
 const INNOCENT_NAMES: &[&str] = &["auth-user-pass"];
+/// Names of secrets that do not look like one; before them may be `-D`.
+const SECRET_NAMES: &[&str] = &["sonar.login", "dsonar.login"];
+/// Ends of the names of passwords, as words.
+const PASSWORD_ENDS: &[&str] = &["password", "passwd", "passphrase", "passwort", "pwd", "pswd"];
+/// Words like a password's name that are programs, or commands of programs.
+const PROGRAMS: &[&str] = &[
+    "passwd",
+    "pwd",
+    "gpasswd",
+    "chpasswd",
+    "smbpasswd",
+    "htpasswd",
+    "vncpasswd",
+    "ldappasswd",
+    "changepassword",
+    "setpassword",
+    "resetpassword",
+];
 /// Names of the folder that a program works in, and of passwords.
 const FOLDER_NAMES: &[&str] = &["pwd", "oldpwd"];
 /// Words of names of users.
-const LOGIN_WORDS: &[&str] = &["user", "username", "login", "userpass", "basicauth", "userpwd", "rpcauth"];
+const LOGIN_WORDS: &[&str] = &["user", "username", "login", "userpass", "basicauth", "userpwd", "rpcauth", "basic"];
 
-/// Longest name that is looked at; longer ones are no names.
+/// Bytes at the end of a name that are looked at.
 const MAX_NAME: usize = 128;
 /// Words of a name that are looked at.
 const MAX_WORDS: usize = 16;
@@ -227,9 +267,8 @@ const MAX_WORDS: usize = 16;
 /// What the name says of the value behind it; none: nothing. Upper and lower case are the same, words may be joined by
 /// `-`, `_`, `.` and the like or by capitals.
 pub(super) fn secrecy(name: &str) -> Option<Secrecy> {
-    if name.len() > MAX_NAME {
-        return None;
-    }
+    // What a name stands for is at its end.
+    let name = name.get(name.ceil_char_boundary(name.len().saturating_sub(MAX_NAME))..).unwrap_or_default();
     let lower = name.to_ascii_lowercase();
     let has = |stem: &&str| lower.contains(*stem);
     if ![STEMS, RARE_STEMS, FOREIGN_PASSWORDS].into_iter().flatten().any(has) {
@@ -237,9 +276,34 @@ pub(super) fn secrecy(name: &str) -> Option<Secrecy> {
     }
     match lower.trim_matches(|c: char| !c.is_alphanumeric()) {
         plain if INNOCENT_NAMES.contains(&plain) => None,
+        plain if SECRET_NAMES.contains(&plain) => Some(Secrecy::Secret),
         plain if FOLDER_NAMES.contains(&plain) => Some(Secrecy::Folder),
         _ => of_words(&words(name)),
     }
+}
+
+/// Whether a word is the name of a password or of a secret variable, and nothing else: `db.password`, `API_TOKEN`, `/pwd`.
+pub(super) fn is_password_name(word: &str) -> bool {
+    let name = word.strip_prefix(['/', '+']).unwrap_or(word);
+    let name = name.strip_suffix(':').unwrap_or(name);
+    let is_name = name.len() <= MAX_NAME && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let is_variable = name.contains('_') && !name.bytes().any(|b| b.is_ascii_lowercase());
+    is_name
+        && !PROGRAMS.contains(&name)
+        && secrecy(name) == Some(Secrecy::Secret)
+        && (is_variable || ends_as_password(name))
+}
+
+fn ends_as_password(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    PASSWORD_ENDS.iter().any(|end| lower.ends_with(end))
+}
+
+/// Whether the value of an option is a command that prints a password: `--password-command`, `--passwordeval`.
+pub(super) fn is_password_command(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    ["pass", "secret", "token"].iter().any(|stem| lower.contains(stem))
+        && ["command", "cmd", "eval", "program", "helper"].iter().any(|end| lower.ends_with(end))
 }
 
 /// Whether the next argument is the value of an option of that name: of `--ask-password` it is not.
@@ -258,8 +322,11 @@ fn of_words(words: &[String]) -> Option<Secrecy> {
     if ABOUT.contains(&last.as_str()) && !is_session_id(words) {
         return None;
     }
-    let secret =
-        words.iter().any(|w| is_secret_word(w)) || is_session_id(words) || names_a_key(words) || is_code(words);
+    let secret = words.iter().any(|w| is_secret_word(w))
+        || is_session_id(words)
+        || names_a_key(words)
+        || is_code(words)
+        || is_phrase(words);
     if secret {
         return Some(Secrecy::Secret);
     }
@@ -270,12 +337,22 @@ fn is_secret_word(word: &str) -> bool {
     let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
     let word = word.strip_suffix('s').filter(|w| !w.ends_with('s')).unwrap_or(word);
     let mut ends = SECRET_ENDS.iter().chain(FOREIGN_PASSWORDS);
-    let ends = ends.any(|end| word.ends_with(end)) || SECRET_WORDS.contains(&word);
+    let ends = ends.any(|end| word.ends_with(end)) || SECRET_WORDS.contains(&word) || is_joined_key(word);
     ends && !INNOCENT_WORDS.iter().any(|w| word.ends_with(w))
+}
+
+fn is_joined_key(word: &str) -> bool {
+    let owner = word.strip_suffix("key").unwrap_or_default();
+    KEY_OWNERS.contains(&owner) || JOINED_KEY_OWNERS.contains(&owner)
 }
 
 fn is_session_id(words: &[String]) -> bool {
     matches!(words, [.., s, id] if id == "id" && (s == "session" || s == "sess"))
+}
+
+/// Words from which a wallet's keys are made.
+fn is_phrase(words: &[String]) -> bool {
+    matches!(words, [.., owner, phrase] if phrase == "phrase" && ["seed", "pass", "recovery", "secret"].contains(&owner.as_str()))
 }
 
 /// A code that somebody types in.
@@ -286,7 +363,7 @@ fn is_code(words: &[String]) -> bool {
 
 fn names_a_key(words: &[String]) -> bool {
     let pairs = words.iter().zip(words.iter().skip(1));
-    let mut keys = pairs.filter(|(_, w)| *w == "key" || *w == "keys");
+    let mut keys = pairs.filter(|(_, w)| ["key", "keys"].contains(&w.trim_end_matches(|c: char| c.is_ascii_digit())));
     keys.any(|(owner, _)| KEY_OWNERS.contains(&owner.as_str()))
 }
 

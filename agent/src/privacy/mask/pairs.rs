@@ -38,7 +38,7 @@ pub(super) fn whole(argument: &str) -> Option<Range<usize>> {
 /// Values of secret names in a text.
 pub(super) fn find(text: &str, nature: Nature) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
-    for (at, separator) in text.match_indices(['=', ':']) {
+    for (at, separator) in text.match_indices(['=', ':', ',']) {
         if found.last().is_some_and(|last| at < last.end) {
             continue;
         }
@@ -61,6 +61,7 @@ fn value(text: &str, at: usize, separator: &str, nature: Nature) -> Option<Range
     let secrecy = secrecy(name.text).or_else(|| markup::secrecy_of_value(text, name.start, name.text))?;
     let range = match separator {
         "=" => after_equals(text, at, &name, nature),
+        "," => after_comma(text, at, &name).filter(|_| secrecy == Secrecy::Secret)?,
         _ if matches!(secrecy, Secrecy::Secret | Secrecy::Folder) || is_header(name.text) => {
             after_colon(text, at, &name, nature)?
         }
@@ -74,11 +75,45 @@ fn name_before(text: &str, at: usize) -> Option<Name<'_>> {
     // A name has a bound, and so has the time that a text may take.
     let from = text.floor_char_boundary(at.saturating_sub(MAX_LOOK_BACK));
     let before = text.get(from..at)?.trim_end_matches([' ', '+', ':']);
-    let bare = before.trim_end_matches(|c| QUOTES.contains(&c) || c == '\\');
+    let bare = without_closing(before);
     let is_name = |c: char| c.is_alphanumeric() || "_-.[]".contains(c);
     let start = bare.rfind(|c| !is_name(c)).map_or(0, |p| p + bare.get(p..).map_or(1, first_length));
     let name = bare.get(start..).filter(|n| !n.is_empty())?;
     Some(Name { text: name, start: from + start, is_quoted: bare.len() < before.len() })
+}
+
+/// Without the quotes and backslashes behind a name, and the brackets behind these: `environ['NAME']`, `$h{name}`.
+fn without_closing(before: &str) -> &str {
+    let is_quote = |c: char| QUOTES.contains(&c) || c == '\\';
+    let inner = before.trim_end_matches([']', '}']);
+    let is_index = inner.ends_with(is_quote) || before.ends_with('}');
+    if is_index { inner } else { before }.trim_end_matches(is_quote)
+}
+
+/// Where a string is that begins there, maybe behind letters that say how to read it: `N'…'`, `u'…'`, `b"…"`, `q{…}`.
+fn in_prefixed_quotes(text: &str, from: usize) -> Option<Range<usize>> {
+    let rest = text.get(from..)?;
+    let inner = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic() || c == '&');
+    (rest.len() - inner.len() <= 2).then(|| in_quotes(text, text.len() - inner.len()))?
+}
+
+/// What is between brackets, from one to its partner.
+fn in_brackets(text: &str, from: usize) -> Option<Range<usize>> {
+    let rest = text.get(from..)?;
+    let open = rest.chars().next()?;
+    let (_, close) = [('[', ']'), ('{', '}'), ('(', ')')].into_iter().find(|(o, _)| *o == open)?;
+    let mut depth = 0_usize;
+    let end = rest.char_indices().find(|(_, c)| {
+        depth = if *c == open { depth + 1 } else { depth - usize::from(*c == close) };
+        depth == 0
+    });
+    Some(from + 1..end.map_or(text.len(), |(end, _)| from + end))
+}
+
+/// `setenv("NAME", "x")`, `["NAME", "x"]`.
+fn after_comma(text: &str, at: usize, name: &Name<'_>) -> Option<Range<usize>> {
+    let rest = text.get(at + 1..).filter(|_| name.is_quoted)?;
+    in_prefixed_quotes(text, text.len() - rest.trim_start().len())
 }
 
 fn first_length(text: &str) -> usize {
@@ -110,8 +145,15 @@ fn after_equals(text: &str, at: usize, name: &Name<'_>, nature: Nature) -> Range
     let before = text.get(..name.start).and_then(|t| t.chars().next_back());
     match (before, nature) {
         (None, Nature::Argument) if !name.is_quoted => start..text.len(),
-        _ => in_quotes(text, start).unwrap_or_else(|| start..unquoted_end(text, start, before)),
+        _ => in_prefixed_quotes(text, start)
+            .or_else(|| in_brackets(text, start).filter(|_| !is_odbc(text, start, before)))
+            .unwrap_or_else(|| start..unquoted_end(text, start, before)),
     }
+}
+
+/// `Pwd={x};`: any character may be between the braces but `}`.
+fn is_odbc(text: &str, start: usize, before: Option<char>) -> bool {
+    before == Some(';') && text.get(start..).is_some_and(|t| t.starts_with('{'))
 }
 
 fn is_blank_before(text: &str, at: usize) -> bool {
@@ -138,8 +180,21 @@ fn unquoted_end(text: &str, start: usize, before: Option<char>) -> usize {
     start + end.map_or(rest.len(), |(end, _)| end)
 }
 
+/// YAML: the lines below a name that stand further to the right than others, behind `|`, `>` or nothing.
+fn in_block(text: &str, start: usize) -> Option<Range<usize>> {
+    let (first, below) = text.get(start..)?.split_once('\n')?;
+    if !first.trim_start_matches(['|', '>', '-', '+']).trim().is_empty() || !below.starts_with([' ', '-', '\t']) {
+        return None;
+    }
+    let lines = below.split_inclusive('\n').take_while(|line| line.starts_with([' ', '-', '\t', '\n']));
+    let from = start + first.len() + 1;
+    Some(from..from + lines.map(str::len).sum::<usize>())
+}
+
 fn is_header(name: &str) -> bool {
-    ["authorization", "proxy-authorization", "cookie", "set-cookie"].iter().any(|h| name.eq_ignore_ascii_case(h))
+    ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-auth", "x-session"]
+        .iter()
+        .any(|h| name.eq_ignore_ascii_case(h))
 }
 
 /// A header's value, a member of JSON or YAML; none: it is the name of a file, or of something else.
@@ -152,7 +207,10 @@ fn after_colon(text: &str, at: usize, name: &Name<'_>, nature: Nature) -> Option
     }
     let value = rest.trim_start_matches([' ', '=']);
     let start = text.len() - value.len();
-    if let Some(range) = in_quotes(text, start) {
+    if let Some(range) = in_prefixed_quotes(text, start).or_else(|| in_brackets(text, start)) {
+        return Some(range);
+    }
+    if let Some(range) = in_block(text, start) {
         return Some(range);
     }
     let is_whole = name.start == 0 && nature == Nature::Argument;
@@ -168,13 +226,15 @@ fn after_colon(text: &str, at: usize, name: &Name<'_>, nature: Nature) -> Option
 /// `PASSWORD 'x'`, `password "x"`, `PASSWORD('x')`, `IDENTIFIED BY 'x'`.
 fn quoted_after_word(text: &str, at: usize) -> Option<Range<usize>> {
     let before = text.get(text.floor_char_boundary(at.saturating_sub(MAX_LOOK_BACK))..at)?;
-    // SQL: E'…', N'…'.
-    let before = before.strip_suffix(['E', 'N', 'e', 'n']).filter(|b| b.ends_with(' ')).unwrap_or(before);
-    let word_end = before.trim_end_matches([' ', '(', '\\']);
+    // SQL: E'…', N'…', U&'…'.
+    let plain = before.trim_end_matches('&');
+    let before =
+        plain.strip_suffix(['E', 'N', 'U', 'e', 'n', 'u']).filter(|b| b.ends_with([' ', '\n'])).unwrap_or(before);
+    let word_end = before.trim_end_matches([' ', '\n', '\t', '(', '\\']);
     if word_end.len() == before.len() {
         return None;
     }
-    let (rest, word) = word_end.rsplit_once([' ', '(']).unwrap_or(("", word_end));
+    let (rest, word) = word_end.rsplit_once([' ', '\n', '(']).unwrap_or(("", word_end));
     let is_sql = word.eq_ignore_ascii_case("by") && rest.to_ascii_lowercase().contains("identified");
     let is_word = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     let is_secret = is_sql || (is_word && secrecy(word) == Some(Secrecy::Secret));

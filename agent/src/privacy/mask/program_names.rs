@@ -2,14 +2,52 @@
 
 use super::programs::Program;
 
-/// The program that an argument names, with or without its folder.
+/// Longest name of a program that is looked for, with its version and its ending.
+const MAX_NAME: usize = 32;
+/// Endings of names, in lower case, that say nothing about the program.
+const ENDINGS: [&str; 6] = [".exe", ".real", ".bin", ".py", ".pl", ".sh"];
+
+/// The program that an argument names, with or without its folder, its version (`mysql8.0`) and its ending.
 pub(super) fn program_named(argument: &str) -> Option<Program> {
-    let name = argument.rsplit('/').next()?.trim_start_matches('-');
+    let name = argument.rsplit(['/', '\\']).next()?.trim_start_matches('-');
     // Names are short, and most arguments are none of them.
-    let is_short = (2..=24).contains(&name.len());
-    let found = is_short.then(|| NAMES.iter().find(|(n, _)| *n == name)).flatten();
-    found.map(|(_, program)| *program)
+    if !(2..=MAX_NAME).contains(&name.len()) || !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let lower = name.to_ascii_lowercase();
+    let plain = ENDINGS.iter().find_map(|end| lower.strip_suffix(end)).unwrap_or(&lower);
+    let unversioned = plain.trim_end_matches(|c: char| c.is_ascii_digit() || ".-_".contains(c));
+    exactly(plain).or_else(|| exactly(unversioned)).or_else(|| of_family(plain))
 }
+
+fn exactly(name: &str) -> Option<Program> {
+    NAMES.iter().find(|(n, _)| *n == name).map(|(_, program)| *program)
+}
+
+/// A program that is named like its relatives, and takes the same options.
+fn of_family(name: &str) -> Option<Program> {
+    let is_word = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+    let family = FAMILIES.iter().find(|(start, _)| name.len() > start.len() && name.starts_with(start));
+    family.filter(|_| is_word && !SERVERS.contains(&name)).map(|(_, program)| *program)
+}
+
+/// Named like clients, with other options.
+const SERVERS: [&str; 6] = ["mysqld", "mysqld_safe", "mongod", "mongos", "snmpd", "snmptrapd"];
+
+/// Begins of names, and how programs with such names take secrets.
+const FAMILIES: &[(&str, Program)] = &[
+    ("mysql", Program::Mysql),
+    ("mariadb", Program::Mysql),
+    ("ldap", Program::Ldap),
+    ("snmp", Program::Snmp),
+    ("fence_", Program::LowerP),
+    ("check_", Program::Check),
+    ("tpm2_", Program::Tpm),
+    ("ipmi-", Program::LowerP),
+    ("bmc-", Program::LowerP),
+    ("mosquitto_", Program::Mosquitto),
+    ("xfreerdp", Program::Rdp),
+];
 
 /// Each name, and how that program takes secrets.
 const NAMES: &[(&str, Program)] = &[
@@ -188,7 +226,7 @@ const NAMES: &[(&str, Program)] = &[
     ("librespot", Program::LowerP),
     ("spotifyd", Program::LowerP),
     ("xmrig", Program::LowerP),
-    ("influx", Program::LowerP),
+    ("influx", Program::Influx),
     ("security", Program::LowerP),
     ("ibmcloud", Program::LowerP),
     ("cf", Program::LowerP),
@@ -235,7 +273,6 @@ const NAMES: &[(&str, Program)] = &[
     ("swaks", Program::Mail),
     ("sipp", Program::Mail),
     ("sendemail", Program::Mail),
-    ("sendEmail", Program::Mail),
     ("vmrun", Program::Vmrun),
     ("dig", Program::Dns),
     ("nsupdate", Program::Dns),
@@ -255,4 +292,62 @@ const NAMES: &[(&str, Program)] = &[
     ("rclone", Program::Words),
     ("open", Program::Lftp),
     ("net", Program::SmbTools),
+    ("csh", Program::Shell),
+    ("tcsh", Program::Shell),
+    ("mksh", Program::Shell),
+    ("rbash", Program::Shell),
+    ("memtier_benchmark", Program::Redis),
+    ("redli", Program::Redis),
+    ("iredis", Program::Redis),
+    ("hdbsql", Program::LowerP),
+    ("testsaslauthd", Program::LowerP),
+    ("unar", Program::LowerP),
+    ("lsar", Program::LowerP),
+    ("mutool", Program::LowerP),
+    ("bdemount", Program::LowerP),
+    ("smbmap", Program::LowerP),
+    ("bloodhound-python", Program::LowerP),
+    ("ldapdomaindump", Program::LowerP),
+    ("medusa", Program::LowerP),
+    ("brook", Program::LowerP),
+    ("zulucrypt-cli", Program::LowerP),
+    ("cntlm", Program::LowerP),
+    ("rcon", Program::LowerP),
+    ("mcrcon", Program::LowerP),
+    ("rcon-cli", Program::LowerP),
+    ("pdbedit", Program::LowerP),
+    ("signtool", Program::Rdp),
+    ("vsql", Program::LowerW),
+    ("dsconf", Program::LowerW),
+    ("dsidm", Program::LowerW),
+    ("ldclt", Program::LowerW),
+    ("smbpasswd", Program::LowerW),
+    ("aql", Program::UpperP),
+    ("asadm", Program::UpperP),
+    ("asinfo", Program::UpperP),
+    ("asbackup", Program::UpperP),
+    ("asrestore", Program::UpperP),
+    ("freebcp", Program::SqlServer),
+    ("defncopy", Program::SqlServer),
+    ("swift", Program::UpperP),
+    ("yubico-piv-tool", Program::Piv),
+    ("eapol_test", Program::LowerS),
+    ("mqttx", Program::UpperP),
+    ("sipsak", Program::LowerA),
+    ("fly", Program::Registry),
+    ("lxc", Program::Configured),
+    ("incus", Program::Configured),
+    ("srcds_run", Program::Words),
+    ("srcds_linux", Program::Words),
+    ("tccli", Program::Configured),
+    ("proxytunnel", Program::Proxytunnel),
+    ("act", Program::Act),
+    ("dislocker", Program::Dislocker),
+    ("dislocker-fuse", Program::Dislocker),
+    ("mariabackup", Program::Mysql),
+    ("cbq", Program::LowerP),
+    ("cbexport", Program::LowerP),
+    ("cbimport", Program::LowerP),
+    ("redis-benchmark", Program::Redis),
+    ("valkey-benchmark", Program::Redis),
 ];

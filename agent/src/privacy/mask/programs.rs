@@ -57,6 +57,20 @@ pub(super) enum Program {
     Nagios,
     Jmx,
     Matrix,
+    /// A plugin for monitoring: what is behind `-p` may be a port or a folder.
+    Check,
+    Tpm,
+    Piv,
+    /// Takes a password behind `-a`.
+    LowerA,
+    /// Takes a password behind `-s`.
+    LowerS,
+    Proxytunnel,
+    /// Takes `NAME=SECRET` behind `-s`.
+    Act,
+    Dislocker,
+    /// Takes a password behind `-p`, and a token behind `-t`.
+    Influx,
 }
 
 /// Where the value of an option is.
@@ -83,6 +97,8 @@ pub(super) enum Holds {
     AfterLast(char),
     /// All of it, unless it names a method of hashing.
     Hash,
+    /// All of it, unless it is a number or the name of a file.
+    Word,
     /// OpenSSL's `pass:SECRET`; `env:`, `file:`, `fd:` and `stdin` name a place.
     OpensslSource,
     /// Cookies, or the name of a file.
@@ -92,7 +108,7 @@ pub(super) enum Holds {
 }
 
 use Form::{Attached, Both, Separate};
-use Holds::{After, AfterLast, AfterOrAll, Command, Cookies, Hash, OpensslSource, Secret};
+use Holds::{After, AfterLast, AfterOrAll, Command, Cookies, Hash, OpensslSource, Secret, Word};
 
 const FLAGS: &[(Program, &str, Form, Holds)] = &[
     (Program::Mysql, "-p", Attached, Secret),
@@ -182,6 +198,27 @@ const FLAGS: &[(Program, &str, Form, Holds)] = &[
     (Program::Doveadm, "-p", Both, Secret),
     (Program::Doveadm, "-s", Both, Hash),
     (Program::Consul, "-encrypt", Both, Secret),
+    (Program::Influx, "-p", Both, Secret),
+    (Program::Influx, "-t", Both, Secret),
+    (Program::Mail, "--ap", Separate, Secret),
+    (Program::Check, "-p", Both, Word),
+    (Program::Check, "-P", Both, Word),
+    (Program::Check, "-s", Both, Word),
+    (Program::Tpm, "-p", Both, Secret),
+    (Program::Tpm, "-P", Both, Secret),
+    (Program::Piv, "-k", Both, Secret),
+    (Program::Piv, "-P", Both, Secret),
+    (Program::Piv, "-N", Both, Secret),
+    (Program::LowerA, "-a", Both, Secret),
+    (Program::LowerS, "-s", Both, Secret),
+    (Program::Proxytunnel, "-P", Both, After(':')),
+    (Program::Proxytunnel, "-R", Both, After(':')),
+    (Program::Proxytunnel, "-s", Both, Secret),
+    (Program::Act, "-s", Both, After('=')),
+    (Program::Dislocker, "-u", Attached, Secret),
+    (Program::Dislocker, "-p", Attached, Secret),
+    (Program::Rdp, "/pth:", Attached, Secret),
+    (Program::Rdp, "/p", Separate, Secret),
     (Program::Nagios, "-C", Both, Secret),
     (Program::Nagios, "-a", Both, Secret),
 ];

@@ -51,6 +51,11 @@ pub(super) fn is_path(value: &str) -> bool {
     begins || FILE_ENDS.iter().any(|end| value.len() > end.len() && value.ends_with(end))
 }
 
+/// A number, such as that of a port.
+pub(super) fn is_number(value: &str) -> bool {
+    value.len() <= 5 && value.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// Numbers of columns, as `sort --key=2,3n` has them.
 pub(super) fn is_numbers(value: &str) -> bool {
     let begins = value.starts_with(|c: char| c.is_ascii_digit());

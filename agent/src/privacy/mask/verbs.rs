@@ -52,6 +52,31 @@ const VERBS: &[(&str, &str, usize)] = &[
     ("consul", "put", 1),
     ("isql", "", 2),
     ("salt", "shadow.set_password", 1),
+    ("net", "password", 1),
+    ("etcdctl", "put", 1),
+    ("iw", "key", 0),
+    ("iwconfig", "key", 0),
+    ("composer", "http-basic.", 1),
+    ("poetry", "http-basic.", 1),
+    ("keyctl", "add", 2),
+    ("keyctl", "update", 1),
+    ("oathtool", "", 0),
+    ("b2", "authorize-account", 1),
+    ("b2", "authorize", 1),
+    ("teamviewer", "passwd", 0),
+    ("chamber", "write", 2),
+    ("pg_md5", "", 0),
+    ("salt", "user.setpassword", 1),
+    ("salt-call", "shadow.set_password", 1),
+    ("salt-call", "user.setpassword", 1),
+    ("lncli", "unlock", 0),
+    ("doppler", "set", 1),
+    ("samba-tool", "add", 1),
+    ("create_ap", "", 3),
+    ("drush", "upwd", 1),
+    ("nuget", "push", 1),
+    ("zkCli.sh", "digest", 0),
+    ("gcloud", "activate-refresh-token", 1),
 ];
 
 /// Counts the words of a program up to its secrets.
@@ -78,8 +103,14 @@ impl Places {
         }
     }
 
+    /// Whether the command has come, so that it is known where its secrets are.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.until.is_some()
+    }
+
     fn notice(&mut self, word: &str) {
-        if let Some((_, _, words)) = VERBS.iter().find(|(program, verb, _)| *program == self.program && *verb == word) {
+        let is_verb = |verb: &str| verb == word || (verb.ends_with('.') && word.starts_with(verb));
+        if let Some((_, _, words)) = VERBS.iter().find(|(program, verb, _)| *program == self.program && is_verb(verb)) {
             self.until = Some(*words);
             return;
         }
