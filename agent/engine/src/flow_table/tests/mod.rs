@@ -8,6 +8,7 @@ use proptest::prelude::*;
 mod namespaces;
 mod time;
 mod traffic;
+mod tunnels;
 
 use super::*;
 use crate::packet::TcpFlags;
