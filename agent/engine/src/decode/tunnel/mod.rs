@@ -108,7 +108,8 @@ fn in_udp<'a>(packet: &Packet, payload: Rest<'a>) -> Option<Found<'a>> {
         port::VXLAN | port::VXLAN_GPE | port::OLD_VXLAN => vxlan::find(payload),
         port::GENEVE => geneve::find(payload),
         port::GTP_U => gtp::find(payload),
-        _ => teredo::find(payload),
+        _ if packet.source_port == port::TEREDO || packet.destination_port == port::TEREDO => teredo::find(payload),
+        _ => None,
     }
 }
 

@@ -21,8 +21,9 @@ pub(super) fn find(mut rest: Rest<'_>) -> Option<Found<'_>> {
         rest = rest.after(ORIGIN);
     }
     let [first, ..] = rest.data else { return None };
-    let is_whole = IPV6_HEADER + u32::from(rest.be16(4)?) == rest.on_the_wire();
-    (first >> 4 == 6 && (is_whole || rest.goes_on)).then_some(Found {
+    let octets = IPV6_HEADER + u32::from(rest.be16(4)?);
+    let fits = octets == rest.on_the_wire() || (rest.goes_on && octets > rest.on_the_wire());
+    (first >> 4 == 6 && fits).then_some(Found {
         kind: TunnelKind::Teredo,
         id: None,
         inside: Inside::EtherType(ether_type::IPV6),

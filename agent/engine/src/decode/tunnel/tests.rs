@@ -305,7 +305,8 @@ fn what_does_not_fit_inside_is_not_opened() {
 /// A header with a bit set that must not be, and other messages of the same protocols.
 #[test]
 fn what_is_not_certain_is_a_plain_flow() {
-    let plain: [(&str, Vec<u8>); 21] = [
+    let plain: [(&str, Vec<u8>); 22] = [
+        ("what looks like Teredo on another port", in_udp(3545, &[], &inner6())),
         ("VXLAN without VNI", in_udp(4789, &[0, 0, 0, 0, 0, 1, 2, 0], &inner_frame())),
         ("VXLAN, reserved flag", in_udp(4789, &[0x18, 0, 0, 0, 0, 1, 2, 0], &inner_frame())),
         ("VXLAN, reserved octet in front", in_udp(4789, &[8, 0, 1, 0, 0, 1, 2, 0], &inner_frame())),
@@ -371,6 +372,18 @@ fn the_innermost_tunnel_is_the_packets() {
     let outer = Packet::new(1, 0, (OUTER[0].into(), 0), (OUTER[1].into(), 0));
     assert!(is_inner(&inner));
     assert_eq!(tunnel, Some(PacketTunnel::around(&outer, TunnelKind::Gre, Some(6))));
+}
+
+/// Ports are those of the packet that is looked into, not of the one around it.
+#[test]
+fn inside_of_a_tunnel_recognition_is_as_strict() {
+    let lookalike = |port: u16| ipv4(INNER, Protocol::UDP, &udp(port, &inner6()));
+    for port in [53, 3545, 4789, 6081, 2152] {
+        let (inner, tunnel) = decode(&in_udp(4789, &VXLAN, &ethernet(0x0800, &lookalike(port)))).unwrap();
+        assert_eq!((inner.destination_port, tunnel.is_some()), (port, true));
+        let [first, _] = fragments(&in_udp(4789, &VXLAN, &ethernet(0x0800, &lookalike(port))), 64);
+        assert_eq!(decode(&first).unwrap().0.destination_port, port);
+    }
 }
 
 /// What is not a tunnel but stands between the frame and the IP header.
