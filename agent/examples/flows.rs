@@ -45,6 +45,7 @@ fn files(paths: &[String], table: &mut FlowTable, output: &mut Output) -> Captur
         for interface in files.new_interfaces() {
             table.set_interface(interface.number, interface.index, &interface.name);
         }
+        table.set_tunnels(&files.take_tunnels());
         table.update_all(&packets, &mut flows);
         if let Some(last) = packets.last() {
             table.expire(last.time_ns, &mut flows);
@@ -78,6 +79,7 @@ fn count(batch: &PacketBatch, table: &mut FlowTable, output: &mut Output) {
     for interface in &batch.interfaces {
         table.set_interface(interface.number, interface.index, &interface.name);
     }
+    table.set_tunnels(&batch.tunnels);
     table.update_all(&batch.packets, &mut flows);
     flows.iter().for_each(|flow| output.take(flow));
 }

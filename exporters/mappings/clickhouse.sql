@@ -104,6 +104,14 @@ CREATE TABLE IF NOT EXISTS flows
     `DST_K8S_NAMESPACE` LowCardinality(Nullable(String)) COMMENT 'Kubernetes namespace of the pod of the process at the destination end, from the kubelet''s links to container logs.',
     `DST_K8S_POD` LowCardinality(Nullable(String)) COMMENT 'Kubernetes pod of the process at the destination end, from the kubelet''s links to container logs.',
     `DST_K8S_CONTAINER` LowCardinality(Nullable(String)) COMMENT 'Name within its Kubernetes pod of the container of the process at the destination end.',
+    `TUNNEL_KIND` LowCardinality(Nullable(String)) COMMENT 'Kind of the innermost tunnel that carried the flow: ip-in-ip, gre, nvgre, pptp, erspan, vxlan, vxlan-gpe, geneve, gtp-u, teredo, pim-register.',
+    `UPSTREAM_TUNNEL_ID` Nullable(UInt64) COMMENT 'Id of the tunnel in packets of the source: VNI, virtual subnet, GRE key, ERSPAN session, GTP TEID, PPTP call id (ntop 106).',
+    `DOWNSTREAM_TUNNEL_ID` Nullable(UInt64) COMMENT 'Id of the tunnel in packets of the destination; another one than the source''s for GTP and PPTP (ntop 120).',
+    `LAYER2_SEGMENT_ID` Nullable(UInt64) COMMENT 'Encapsulation in the most significant octet (1 VXLAN, 2 NVGRE), VNI or virtual subnet in the three least significant ones.',
+    `TUNNEL_IPV4_SRC_ADDR` Nullable(IPv4) COMMENT 'IPv4 address from which the tunnel''s packets with those of the source came.',
+    `TUNNEL_IPV4_DST_ADDR` Nullable(IPv4) COMMENT 'IPv4 address to which the tunnel''s packets with those of the source went.',
+    `TUNNEL_IPV6_SRC_ADDR` Nullable(IPv6) COMMENT 'IPv6 address from which the tunnel''s packets with those of the source came.',
+    `TUNNEL_IPV6_DST_ADDR` Nullable(IPv6) COMMENT 'IPv6 address to which the tunnel''s packets with those of the source went.',
     `flow_start` DateTime64(3) ALIAS fromUnixTimestamp64Milli(assumeNotNull(toInt64(`FLOW_START_MILLISECONDS`))),
     `flow_end` DateTime64(3) ALIAS fromUnixTimestamp64Milli(assumeNotNull(toInt64(`FLOW_END_MILLISECONDS`)))
 )

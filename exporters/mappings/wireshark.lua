@@ -78,6 +78,13 @@ own[60] = { field = ProtoField.string("pidflow.dst_candidate_proc_name", "DST_CA
 own[61] = { field = ProtoField.string("pidflow.dst_k8s_namespace", "DST_K8S_NAMESPACE"), text = true }
 own[62] = { field = ProtoField.string("pidflow.dst_k8s_pod", "DST_K8S_POD"), text = true }
 own[63] = { field = ProtoField.string("pidflow.dst_k8s_container", "DST_K8S_CONTAINER"), text = true }
+own[8] = { field = ProtoField.string("pidflow.tunnel_kind", "TUNNEL_KIND"), text = true }
+ntop[106] = { field = ProtoField.uint32("pidflow.upstream_tunnel_id", "UPSTREAM_TUNNEL_ID"), text = false }
+ntop[120] = { field = ProtoField.uint32("pidflow.downstream_tunnel_id", "DOWNSTREAM_TUNNEL_ID"), text = false }
+own[9] = { field = ProtoField.uint64("pidflow.tunnel_ipv4_src_addr", "TUNNEL_IPV4_SRC_ADDR"), text = false }
+own[10] = { field = ProtoField.uint64("pidflow.tunnel_ipv4_dst_addr", "TUNNEL_IPV4_DST_ADDR"), text = false }
+own[11] = { field = ProtoField.uint64("pidflow.tunnel_ipv6_src_addr", "TUNNEL_IPV6_SRC_ADDR"), text = false }
+own[12] = { field = ProtoField.uint64("pidflow.tunnel_ipv6_dst_addr", "TUNNEL_IPV6_DST_ADDR"), text = false }
 
 pidflow.fields = {}
 for _, of in ipairs({ ntop, own }) do

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pidflow_schema::{
     Attribution, Candidate, Counters, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage,
-    InitiatorBasis, Pod, Process, ProcessEnd, ProcessUsage, Protocol,
+    InitiatorBasis, Pod, Process, ProcessEnd, ProcessUsage, Protocol, Tunnel, TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -94,8 +94,19 @@ fn flow(n: u64) -> Flow {
         initiator: if n % 4 == 3 { InitiatorBasis::FirstPacket } else { InitiatorBasis::Socket },
         handshake: (protocol == Protocol::TCP)
             .then_some(Handshake { server_us: (n % 90_000) as u32, client_us: (n % 5_000) as u32 }),
+        tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
         ..Flow::new(protocol, (source, source_port), (destination, destination_port), (first_ns, last_ns))
     }
+}
+
+/// Of each kind in turn, over IPv4 and IPv6.
+fn tunnel(n: u64) -> Tunnel {
+    let index = n / 17;
+    let kind = TunnelKind::ALL.get((index % TunnelKind::ALL.len() as u64) as usize).copied().unwrap_or_default();
+    let id = (!matches!(kind, TunnelKind::IpInIp | TunnelKind::Teredo | TunnelKind::PimRegister)).then_some(n as u32);
+    let reverse_id = if kind.has_id_per_direction() { Some(n as u32 + 1) } else { id };
+    let (source, destination) = addresses(n, index % 3 == 2);
+    Tunnel { kind, id, reverse_id, source, destination }
 }
 
 const fn counters(n: u64, tcp_flags: u8) -> Counters {

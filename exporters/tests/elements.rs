@@ -10,7 +10,8 @@ fn blank() -> FlowRecord {
 }
 
 /// Elements that follow from others, or say less than the record has.
-const DERIVED: [&str; 8] = [
+const DERIVED: [&str; 9] = [
+    "LAYER2_SEGMENT_ID",
     "IP_PROTOCOL_VERSION",
     "TCP_FLAGS",
     "CLIENT_NW_LATENCY_MS",

@@ -1,6 +1,6 @@
 //! Which records have which elements.
 
-use crate::record::{FlowRecord, ProcessEnd, Protocol};
+use crate::record::{FlowRecord, ProcessEnd, Protocol, Tunnel};
 
 /// Which records have an element.
 ///
@@ -54,6 +54,16 @@ pub enum Group {
     Host = 1 << 19,
     /// The host's load during the flow is known.
     HostUsage = 1 << 20,
+    /// The flow was in a tunnel that was opened.
+    Tunnel = 1 << 21,
+    /// That tunnel's packets are IPv4.
+    TunnelIpv4 = 1 << 22,
+    /// That tunnel's packets are IPv6.
+    TunnelIpv6 = 1 << 23,
+    /// That tunnel has an id.
+    TunnelId = 1 << 24,
+    /// That tunnel is a layer 2 segment of a kind that IANA has a number for.
+    Layer2Segment = 1 << 25,
 }
 
 /// The groups of one record.
@@ -95,6 +105,7 @@ impl FlowRecord {
     pub fn groups(&self) -> GroupSet {
         let icmp = |protocol| self.flow.protocol == protocol && self.flow.icmp_type_code.is_some();
         let (src, dst) = (&self.source, &self.destination);
+        let tunnel = |has: fn(&Tunnel) -> bool| self.flow.tunnel.as_deref().is_some_and(has);
         let iowait = |e: &ProcessEnd| e.usage.is_some_and(|u| u.iowait.is_some());
         GroupSet::EMPTY
             .with(Group::Always, true)
@@ -108,6 +119,11 @@ impl FlowRecord {
             .with(Group::Host, !self.host.is_empty())
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
+            .with(Group::Tunnel, self.flow.tunnel.is_some())
+            .with(Group::TunnelIpv4, tunnel(|t| t.source.is_ipv4()))
+            .with(Group::TunnelIpv6, tunnel(|t| t.source.is_ipv6()))
+            .with(Group::TunnelId, tunnel(|t| t.id.is_some() || t.reverse_id.is_some()))
+            .with(Group::Layer2Segment, tunnel(|t| t.layer2_segment().is_some()))
             .with(Group::Source, src.process.is_some())
             .with(Group::SourceUsage, src.usage.is_some())
             .with(Group::SourceIowait, iowait(src))

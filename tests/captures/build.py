@@ -2,8 +2,9 @@
 """Writes the captures own-*.pcap[ng], and flows.jsonl: the flows of every capture in this folder.
 
 The flows are counted here by a small decoder that shares nothing with pidflow. Rules: bytes are whole frames on the wire;
-one flow per protocol and pair of address and port for the whole capture, whichever end came first; tunnels are not opened;
-frames that are not IP, and later fragments, are in no flow; ports are 0 where a protocol has none, and for ICMP.
+one flow per protocol, pair of address and port, and tunnel for the whole capture, whichever end came first; up to four tunnels
+are opened, and the innermost packet is the flow's; frames that are not IP, and later fragments, are in no flow; ports are 0 where
+a protocol has none, and for ICMP.
 """
 import glob
 import ipaddress
@@ -81,6 +82,61 @@ def mixed():
     return frames
 
 
+def vxlan(vni, frame, first=b"\x08\0\0\0"):
+    return udp(49152 + vni % 100, 4789, first + struct.pack("!I", vni << 8) + frame)
+
+
+def geneve(vni, frame, options=b""):
+    return udp(50000, 6081, struct.pack("!BBHI", len(options) // 4, 0, 0x6558, vni << 8) + options + frame)
+
+
+def gtp(teid, packet, flags=0x30, rest=b""):
+    return udp(2152, 2152, struct.pack("!BBHI", flags, 255, len(rest + packet), teid) + rest + packet)
+
+
+def gre(kind, payload, key=None, flags=0):
+    key = b"" if key is None else struct.pack("!I", key)
+    return struct.pack("!HH", flags | (0x2000 if key else 0), kind) + key + payload
+
+
+def tunnels():
+    """The same two hosts talk inside of every tunnel; the tunnels' ends are others."""
+    def both(wrap, back=None):
+        """A question and its answer, each in the tunnel's packet that goes its way."""
+        there = ip4("10.0.0.1", "10.0.0.2", 17, udp(5000, 53))
+        answer = ip4("10.0.0.2", "10.0.0.1", 17, udp(53, 5000, b"answer" * 9))
+        out = lambda proto, payload: ethernet(ip4("192.0.2.1", "192.0.2.2", proto, payload))
+        home = lambda proto, payload: ethernet(ip4("192.0.2.2", "192.0.2.1", proto, payload))
+        return [out(*wrap(there)), home(*(back or wrap)(answer))]
+
+    frames = []
+    for vni in (1, 2, 2, 0xFFFFFF):
+        frames += both(lambda p: (17, vxlan(vni, ethernet(p))))
+    frames += both(lambda p: (17, vxlan(3, ethernet(p, tags=[(0x8100, 9)]), b"\x88\x08\0\x05")))
+    frames += both(lambda p: (17, geneve(4, ethernet(p), b"\1\2\x80\1abcd")), lambda p: (17, geneve(5, ethernet(p))))
+    frames += both(lambda p: (17, gtp(100, p)), lambda p: (17, gtp(200, p, 0x34, b"\0\0\0\x85\1\x10\x09\0")))
+    frames += both(lambda p: (47, gre(0x0800, p))) + both(lambda p: (47, gre(0x0800, p, 77)))
+    frames += both(lambda p: (47, gre(0x6558, ethernet(p), 5001 << 8 | 7))) + both(lambda p: (4, p))
+    frames += both(lambda p: (47, gre(0x88BE, struct.pack("!IHHI", 1, 0x1005, 42, 7) + ethernet(p), None, 0x1000)))
+    # A tunnel in a tunnel, and more of them than are opened.
+    frames += both(lambda p: (17, vxlan(6, ethernet(ip4("172.16.0.1", "172.16.0.2", 47, gre(0x0800, p, 8))))))
+    deep = ip4("10.9.9.1", "10.9.9.2", 17, udp(1, 2))
+    for level in range(6):
+        deep = ip4(f"10.{level}.0.1", f"10.{level}.0.2", 4, deep)
+    frames.append(ethernet(deep))
+    # 6in4, PPPoE, and what looks like a tunnel and is not: reserved bits, another message, ARP inside.
+    frames.append(ethernet(ip4("192.0.2.1", "192.0.2.2", 41, ip6("2001:db8::1", "2001:db8::2", 17, udp(5, 6)))))
+    frames.append(ethernet(b"\x11\0\0\x07\0\x32\0\x21" + ip4("10.0.0.1", "10.0.0.2", 17, udp(7, 8)), 0x8864))
+    for plain in (udp(1, 4789, b"\x0c\1\0\1\0\0\1\0" + deep), vxlan(7, ethernet(b"\0\1" + b"\0" * 26, 0x0806)),
+                  udp(2, 2152, b"\x32\1\0\4\0\0\0\0\0\1\0\0"), udp(3, 6081, b"\x40\0\x65\x58\0\0\1\0" + ethernet(deep))):
+        frames.append(ethernet(ip4("192.0.2.1", "192.0.2.2", 17, plain)))
+    # A tunnel's packet in two fragments, each a fifth of what is inside.
+    whole = vxlan(8, ethernet(ip4("10.0.0.3", "10.0.0.4", 17, udp(9, 10, b"f" * 900))))
+    for offset, more, part in [(0, 0x2000, whole[:480]), (60, 0, whole[480:])]:
+        frames.append(ethernet(ip4("192.0.2.1", "192.0.2.2", 17, part, more | offset, 77)))
+    return frames
+
+
 def pcap(name, frames, magic=0xA1B2C3D4, snap=65535):
     with open(os.path.join(HERE, name), "wb") as f:
         f.write(struct.pack("<IHHiIII", magic, 2, 4, 0, 0, snap, 1))
@@ -150,6 +206,8 @@ def network(link, data, wire):
     while kind in (0x8100, 0x88A8, 0x9100):
         kind = struct.unpack("!H", data[at + 2:at + 4])[0]
         at += 4
+    if kind == 0x8864 and data[at:at + 2] == b"\x11\0":
+        at, kind = at + 8, {0x21: 0x0800, 0x57: 0x86DD}.get(struct.unpack("!H", data[at + 6:at + 8])[0])
     if kind == 0x8847:
         while not data[at + 2] & 1:
             at += 4
@@ -157,37 +215,113 @@ def network(link, data, wire):
     return (data[at:], wire - at) if kind in (0x0800, 0x86DD) else None
 
 
-def tuple_of(packet, room):
-    """Protocol and both ends, or nothing where the packet is in no flow."""
+def inside(link, data, wire):
+    """The innermost IP packet of a frame, its room, and the innermost tunnel's kind and id; or nothing."""
+    found, tunnel = network(link, data, wire), (None, None)
+    for _ in range(4):
+        inner = found and fields_of(*found) and opened(*found)
+        if not inner:
+            break
+        found, tunnel = inner
+    return found and (*found, tunnel)
+
+
+def opened(packet, room):
+    """The packet in the tunnel that begins behind the IP header, and the tunnel."""
+    proto, _, _, rest, is_first = fields_of(packet, room)
+    room -= len(packet) - len(rest)
+    kind, number, link, payload = None, None, 101, b""
+    if proto in (4, 41):
+        kind, payload = "ip-in-ip", rest
+    elif proto == 47:
+        kind, number, link, payload = opened_gre(rest)
+    elif proto == 17 and len(rest) >= 16:
+        kind, number, link, payload = opened_udp(struct.unpack("!HH", rest[:4]), rest[8:], room - 8)
+    inner = kind and network(link, payload, room - (len(rest) - len(payload)))
+    if not inner or not inner[0] or inner[0][0] >> 4 not in (4, 6) or not (is_first or fields_of(*inner)):
+        return None
+    return inner, (kind, number)
+
+
+def opened_gre(rest):
+    flags, kind = struct.unpack("!HH", rest[:4])
+    if flags & ~0xB000:
+        return None, None, 1, b""
+    at = 4 + (4 if flags & 0x8000 else 0)
+    number = struct.unpack("!I", rest[at:at + 4])[0] if flags & 0x2000 else None
+    at += (4 if flags & 0x2000 else 0) + (4 if flags & 0x1000 else 0)
+    if kind == 0x88BE:
+        if not flags & 0x1000:
+            return "erspan", None, 1, rest[at:]
+        return "erspan", struct.unpack("!H", rest[at + 2:at + 4])[0] & 1023, 1, rest[at + 8:]
+    if kind == 0x6558:
+        is_segment = flags == 0x2000 and 0x1000 <= number >> 8 < 0xFFFFFF
+        return ("nvgre", number >> 8, 1, rest[at:]) if is_segment else ("gre", number, 1, rest[at:])
+    return ("gre", number, 101, rest[at:]) if kind in (0x0800, 0x86DD) else (None, None, 1, b"")
+
+
+def opened_udp(ports, data, room):
+    port = ports[1]
+    first, number = struct.unpack("!II", data[:8])
+    if port == 4789 and not number & 255 and (first == 8 << 24 or first >> 24 == 0x88 and not first & 0xB70000):
+        return "vxlan", number >> 8, 1, data[8:]
+    if port == 6081 and first >> 30 == 0 and not first & 0x3F0000 and not number & 255 and first & 0xFFFF == 0x6558:
+        return "geneve", number >> 8, 1, data[8 + (first >> 24) * 4:]
+    if port == 2152 and first >> 16 & 0xFF == 255 and first >> 27 == 6 and (first & 0xFFFF) + 8 <= room:
+        at = 12 if first & 7 << 24 else 8
+        following = data[11] if first & 4 << 24 else 0
+        while following:
+            at, following = at + data[at] * 4, data[at + data[at] * 4 - 1]
+        return "gtp-u", number, 101, data[at:]
+    if 3544 in ports:
+        at = data[2] + data[3] + 13 if data[:2] == b"\0\1" else 0
+        at += 8 if data[at:at + 2] == b"\0\0" else 0
+        if data[at] >> 4 == 6 and struct.unpack("!H", data[at + 4:at + 6])[0] + 40 == room - at:
+            return "teredo", None, 101, data[at:]
+    return None, None, 1, b""
+
+
+def fields_of(packet, room):
+    """Protocol, addresses, what is behind the header, and whether it is a first fragment; or nothing where it is in no flow."""
     if packet[0] >> 4 == 4:
         total, fragment = struct.unpack("!H", packet[2:4])[0], struct.unpack("!H", packet[6:8])[0]
         if total > room or fragment & 0x1FFF:
             return None
-        proto, source, destination, rest = packet[9], packet[12:16], packet[16:20], packet[(packet[0] & 15) * 4:]
-    else:
-        if struct.unpack("!H", packet[4:6])[0] + 40 > room:
+        header = (packet[0] & 15) * 4
+        return packet[9], packet[12:16], packet[16:20], packet[header:total or None], bool(fragment & 0x2000)
+    if struct.unpack("!H", packet[4:6])[0] + 40 > room:
+        return None
+    proto, source, destination, rest, is_first = packet[6], packet[8:24], packet[24:40], packet[40:], False
+    while proto in (0, 43, 44, 51, 60):
+        if proto == 44 and struct.unpack("!H", rest[2:4])[0] & 0xFFF8:
             return None
-        proto, source, destination, rest = packet[6], packet[8:24], packet[24:40], packet[40:]
-        while proto in (0, 43, 44, 51, 60):
-            if proto == 44 and struct.unpack("!H", rest[2:4])[0] & 0xFFF8:
-                return None
-            length = {44: 8, 51: (rest[1] + 2) * 4}.get(proto, (rest[1] + 1) * 8)
-            proto, rest = rest[0], rest[length:]
+        is_first = is_first or proto == 44 and bool(rest[3] & 1)
+        length = {44: 8, 51: (rest[1] + 2) * 4}.get(proto, (rest[1] + 1) * 8)
+        proto, rest = rest[0], rest[length:]
+    return proto, source, destination, rest, is_first
+
+
+def tuple_of(packet, room, tunnel):
+    """Protocol, both ends and the tunnel, or nothing where the packet is in no flow."""
+    fields = fields_of(packet, room if not tunnel[0] else 65535)
+    if not fields:
+        return None
+    proto, source, destination, rest, _ = fields
     ports = struct.unpack("!HH", rest[:4]) if proto in (6, 17, 33, 132, 136) and len(rest) >= 4 else (0, 0)
     ends = [(str(ipaddress.ip_address(a)), p) for a, p in zip((source, destination), ports)]
-    return proto, ends[0], ends[1]
+    return proto, ends[0], ends[1], tunnel
 
 
 def flows_of(path):
     flows = {}
     for link, data, wire in frames_of(path):
-        inside = network(link, data, wire)
-        key = inside and tuple_of(*inside)
+        innermost = inside(link, data, wire)
+        key = innermost and tuple_of(*innermost)
         if not key:
             continue
-        proto, source, destination = key
-        known = (proto, destination, source) in flows
-        counts = flows.setdefault((proto, destination, source) if known else key, [0, 0, 0, 0])
+        proto, source, destination, tunnel = key
+        known = (proto, destination, source, tunnel) in flows
+        counts = flows.setdefault((proto, destination, source, tunnel) if known else key, [0, 0, 0, 0])
         counts[2 if known else 0] += 1
         counts[3 if known else 1] += wire
     return flows
@@ -197,13 +331,16 @@ def main():
     pcap("own-mixed.pcap", mixed())
     pcap("own-nanoseconds-cut.pcap", mixed(), 0xA1B23C4D, 64)
     pcapng("own-mixed.pcapng", mixed())
+    pcap("own-tunnels.pcap", tunnels())
     with open(os.path.join(HERE, "flows.jsonl"), "w") as out:
         for path in sorted(glob.glob(os.path.join(HERE, "*.pcap*"))):
-            for (proto, client, server), (packets, size, packets_back, size_back) in flows_of(path).items():
+            for (proto, client, server, (kind, number)), (packets, size, packets_back, size_back) in flows_of(path).items():
                 flow = {"capture": os.path.basename(path), "proto_num": proto, "client": client[0],
                         "client_port": client[1], "server": server[0], "server_port": server[1],
                         "c2s_packets": packets, "c2s_bytes": size,
                         "s2c_packets": packets_back, "s2c_bytes": size_back}
+                if kind:
+                    flow.update(tunnel=kind, tunnel_id=number)
                 out.write(json.dumps(flow) + "\n")
 
 

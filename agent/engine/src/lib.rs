@@ -9,3 +9,4 @@ pub mod join;
 pub mod packet;
 pub mod process_table;
 pub mod socket_index;
+pub mod tunnel;

@@ -76,6 +76,8 @@ pub struct Packet {
     pub tcp_sequence: u32,
     /// IP identification of a fragment; 0 for whole datagrams.
     pub fragment_id: u32,
+    /// The tunnel that it was in, as its decoder numbered it: see [`crate::decode::Decoder::take_tunnels`]. 0: none.
+    pub(crate) tunnel: u32,
     /// Source port, 0 where there is none. ICMP queries: the identifier.
     pub source_port: u16,
     /// Destination port, 0 where there is none. ICMP queries: the identifier.
@@ -149,6 +151,36 @@ impl Packet {
         self.protocol = first.protocol;
     }
 
+    /// What is known of the packet inside this one before its own headers are decoded. Without MAC addresses: those of the
+    /// frame belong to the tunnel.
+    pub(crate) const fn inside(&self) -> Self {
+        Self {
+            source_port: 0,
+            destination_port: 0,
+            fragment: Fragment::Whole,
+            fragment_id: 0,
+            has_more_fragments: false,
+            has_macs: false,
+            source_mac: [0; 6],
+            destination_mac: [0; 6],
+            ..*self
+        }
+    }
+
+    /// The rest of this packet, which a later fragment of the packet around it carries in so many bytes.
+    pub(crate) const fn continued(&self, later: &Self, octets: u32) -> Self {
+        Self {
+            time_ns: later.time_ns,
+            frame_octets: later.frame_octets,
+            interface: later.interface,
+            octets,
+            tcp_flags: 0,
+            tcp_sequence: 0,
+            fragment: Fragment::Whole,
+            ..*self
+        }
+    }
+
     /// A packet without transport header, for generators and tests.
     ///
     /// Addresses of different families give an IPv6 packet.
@@ -166,6 +198,7 @@ impl Packet {
             interface: 0,
             tcp_sequence: 0,
             fragment_id: 0,
+            tunnel: 0,
             source_port: source.1,
             destination_port: destination.1,
             icmp: 0,
@@ -212,6 +245,13 @@ impl Packet {
     pub const fn with_fragment(mut self, fragment: Fragment, id: u32) -> Self {
         self.fragment = fragment;
         self.fragment_id = id;
+        self
+    }
+
+    /// The same packet in the tunnel of this number, which the flow table was told before.
+    #[must_use]
+    pub const fn with_tunnel(mut self, number: u32) -> Self {
+        self.tunnel = number;
         self
     }
 

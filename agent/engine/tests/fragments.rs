@@ -67,7 +67,7 @@ impl Outcome {
 
 /// Frames of raw IP, each so many nanoseconds after the one before.
 fn run_every(gap_ns: u64, frames: &[Vec<u8>]) -> Outcome {
-    let mut decoder = Decoder::new(Fragments::Join);
+    let mut decoder = Decoder::new(Fragments::Join.into());
     let mut table = FlowTable::new(FlowTableConfig::default());
     let mut outcome = Outcome::default();
     for (data, n) in frames.iter().zip(0..) {

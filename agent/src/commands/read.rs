@@ -41,8 +41,8 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let signals = HeldSignals::new()?;
     let bar = progress_bar(&captures);
     let interrupt = Interrupt::new().context("cannot make an event descriptor")?;
-    let (fragments, opener) = (options.flows.fragments(), Opener::spawn().context("cannot start a thread")?);
-    let file_options = FileOptions { filter, fragments, interrupt: Some(interrupt.clone()), opener: Some(opener) };
+    let (rules, opener) = (options.flows.rules(), Opener::spawn().context("cannot start a thread")?);
+    let file_options = FileOptions { filter, rules, interrupt: Some(interrupt.clone()), opener: Some(opener) };
     let files = CaptureFiles::new(captures, file_options);
     let start = || ExporterSet::start(&outputs.exporters, &outputs.context);
     let exporters = in_role(Role::Results, &outputs.written(), start)?.map_err(anyhow::Error::from)?;

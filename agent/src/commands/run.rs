@@ -171,7 +171,7 @@ fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Re
         filter: c.filter.clone(),
         snap_length: c.snaplen.map_or(LiveOptions::SNAP_LENGTH, Ranged::get),
         promiscuous: c.promiscuous.unwrap_or(false),
-        fragments: f.fragments(),
+        rules: f.rules(),
         ..LiveOptions::default()
     };
     let (sender, batches) = bounded(BATCHES);

@@ -1,7 +1,7 @@
 //! Options with a fixed set of values, spelt the same on the command line and in the file.
 
 use clap::ValueEnum;
-use pidflow_engine::decode::Fragments;
+use pidflow_engine::decode::{Fragments, Tunnels};
 use pidflow_exporters::{config as exporters, ipfix, json};
 use serde::Deserialize;
 
@@ -186,6 +186,25 @@ impl From<FragmentRule> for Fragments {
         match f {
             FragmentRule::Join => Self::Join,
             FragmentRule::Separate => Self::Separate,
+        }
+    }
+}
+
+/// Which packet is counted where one carries another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TunnelRule {
+    /// Count the one inside, in a flow of its own addresses and of this tunnel
+    Inner,
+    /// Count the one outside
+    Outer,
+}
+
+impl From<TunnelRule> for Tunnels {
+    fn from(t: TunnelRule) -> Self {
+        match t {
+            TunnelRule::Inner => Self::Inner,
+            TunnelRule::Outer => Self::Outer,
         }
     }
 }

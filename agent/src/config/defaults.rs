@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pidflow_engine::decode::Fragments;
+use pidflow_engine::decode::DecodeRules;
 use pidflow_engine::flow_table::FlowTableConfig;
 
 use super::options::{ExportOptions, FlowOptions, HttpOptions, PrivacyOptions, ProbeOptions};
@@ -39,9 +39,12 @@ impl FlowOptions {
         longest(table.active_timeout_ns).max(longest(table.idle_timeout_ns)) + LATENESS_MARGIN_NS
     }
 
-    /// The decoder's rule.
-    pub(crate) fn fragments(&self) -> Fragments {
-        self.fragments.map_or_else(Fragments::default, Into::into)
+    /// The decoder's rules.
+    pub(crate) fn rules(&self) -> DecodeRules {
+        DecodeRules {
+            fragments: self.fragments.map_or_else(Default::default, Into::into),
+            tunnels: self.tunnels.map_or_else(Default::default, Into::into),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::choices::{
     Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys, LogFormat, LogLevel,
-    OtlpSignal, UserRule, WireVersion,
+    OtlpSignal, TunnelRule, UserRule, WireVersion,
 };
 use super::timeout::Timeout;
 use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged};
@@ -68,8 +68,11 @@ pub(crate) struct FlowOptions {
     /// How IP fragments after the first one are handled [default: join]
     #[arg(long, value_name = "RULE", env = "PIDFLOW_FRAGMENTS")]
     pub(crate) fragments: Option<FragmentRule>,
+    /// Which packet is counted where one carries another (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]
+    #[arg(long, value_name = "RULE", env = "PIDFLOW_TUNNELS")]
+    pub(crate) tunnels: Option<TunnelRule>,
 }
-layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragments; lists: });
+layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragments, tunnels; lists: });
 
 /// Where processes come from.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

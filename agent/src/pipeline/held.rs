@@ -63,12 +63,13 @@ mod tests {
         // IPv4 without options, no payload, a protocol without ports; link type 101 (LINKTYPE_RAW).
         let data = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 253, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
         let frame = Frame { time_ns: 1, wire_octets: 20, interface: 0, data: &data };
-        let packet = Decoder::new(Fragments::Join).decode(101.into(), &frame).unwrap();
+        let packet = Decoder::new(Fragments::Join.into()).decode(101.into(), &frame).unwrap();
         PacketBatch {
             source,
             seen_until_ns: 0,
             interfaces: Vec::new(),
             counts: Vec::new(),
+            tunnels: Vec::new(),
             packets: vec![packet; packets],
         }
     }

@@ -187,6 +187,7 @@ impl Live {
             table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
         }
         name_interfaces(table, &batch.interfaces);
+        table.set_tunnels(&batch.tunnels);
         table.update_all(&batch.packets, &mut self.flows);
     }
 

@@ -35,6 +35,7 @@ impl Reading {
         self.packets.clear();
         let more = self.files.next_batch(&mut self.packets);
         name_interfaces(&mut self.table, self.files.new_interfaces());
+        self.table.set_tunnels(&self.files.take_tunnels());
         self.table.update_all(&self.packets, &mut self.flows);
         let waits = self.files.has_all_that_came();
         if let Some(last_ns) = self.packets.last().map(|p| p.time_ns) {

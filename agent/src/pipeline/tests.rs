@@ -170,7 +170,14 @@ impl Bench {
         packets.iter().for_each(|packet| counts.see(packet.frame_octets));
         let interface = Interface { number: 0, index: 1, name: "made0".into() };
         let interfaces = if std::mem::replace(&mut self.named, true) { Vec::new() } else { vec![interface] };
-        PacketBatch { source: 0, seen_until_ns: time_ns, interfaces, counts: vec![counts], packets }
+        PacketBatch {
+            source: 0,
+            seen_until_ns: time_ns,
+            interfaces,
+            counts: vec![counts],
+            tunnels: Vec::new(),
+            packets,
+        }
     }
 
     /// A turn with a batch of packets stamped now.
@@ -221,7 +228,7 @@ fn packet(time_ns: u64, port: u16) -> pidflow_engine::packet::Packet {
     data.extend([0, 53, 0, 12, 0, 0, 1, 2, 3, 4]);
     let frame = Frame { time_ns, wire_octets: 32, interface: 0, data: &data };
     // Link type 101: LINKTYPE_RAW.
-    Decoder::new(Fragments::Join).decode(101.into(), &frame).unwrap()
+    Decoder::new(Fragments::Join.into()).decode(101.into(), &frame).unwrap()
 }
 
 /// As far as clocks can be measured.

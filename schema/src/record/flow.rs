@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FlowEndDetail, FlowEndReason, Handshake, InitiatorBasis};
+use super::{FlowEndDetail, FlowEndReason, Handshake, InitiatorBasis, Tunnel};
 
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,7 +92,7 @@ pub struct Flow {
     pub network_namespace: Option<u32>,
     /// What was spoken; none: not known.
     pub application: Option<Box<Application>>,
-    /// What carried the flow; none: no tunnel, or it was not opened.
+    /// The innermost tunnel that carried the flow; none: no tunnel, or it was not opened.
     pub tunnel: Option<Box<Tunnel>>,
 }
 
@@ -103,19 +103,6 @@ pub struct Application {
     pub protocol: Arc<str>,
     /// The name that the client asked the server for (SNI, HTTP host, DNS query); empty: not known.
     pub server_name: Arc<str>,
-}
-
-/// The tunnel around a flow: packets of the flow were inside of packets between these addresses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tunnel {
-    /// `vxlan`, `geneve`, `gre`, `gtp-u`, …
-    pub kind: Arc<str>,
-    /// VNI, key or TEID; none: the kind has none.
-    pub id: Option<u32>,
-    /// Address that the packets of the flow's source came from.
-    pub source: IpAddr,
-    /// Address that they went to.
-    pub destination: IpAddr,
 }
 
 impl Flow {
@@ -155,5 +142,8 @@ impl Flow {
         std::mem::swap(&mut self.source_port, &mut self.destination_port);
         std::mem::swap(&mut self.forward, &mut self.reverse);
         self.macs = self.macs.map(|(s, d)| (d, s));
+        if let Some(tunnel) = &mut self.tunnel {
+            tunnel.turn_round();
+        }
     }
 }

@@ -8,6 +8,7 @@ mod handshake;
 mod initiator;
 mod kept;
 mod process;
+mod tunnel;
 
 use std::sync::Arc;
 
@@ -16,11 +17,12 @@ use serde::{Deserialize, Serialize};
 pub use attribution::Attribution;
 pub use end::{Candidate, Endpoint, ProcessEnd};
 pub use end_reason::{FlowEndDetail, FlowEndReason};
-pub use flow::{Application, Counters, Flow, Protocol, Tunnel};
+pub use flow::{Application, Counters, Flow, Protocol};
 pub use handshake::Handshake;
 pub use initiator::InitiatorBasis;
 pub use kept::kept_bytes;
 pub use process::{Pod, Process, ProcessUsage};
+pub use tunnel::{Tunnel, TunnelKind};
 
 /// How busy the host was during one flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -12,14 +12,14 @@ use crate::value::Value;
 use super::build::row;
 use super::write::{macs_mut, set};
 
-fn v4(a: IpAddr) -> Option<Value<'static>> {
+pub(super) fn v4(a: IpAddr) -> Option<Value<'static>> {
     match a {
         IpAddr::V4(a) => Some(Value::Ipv4(a)),
         IpAddr::V6(_) => None,
     }
 }
 
-fn v6(a: IpAddr) -> Option<Value<'static>> {
+pub(super) fn v6(a: IpAddr) -> Option<Value<'static>> {
     match a {
         IpAddr::V6(a) => Some(Value::Ipv6(a)),
         IpAddr::V4(_) => None,

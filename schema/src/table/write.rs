@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::record::{Candidate, FlowRecord, HostUsage, Pod, Process, ProcessEnd, ProcessUsage};
+use crate::record::{Candidate, FlowRecord, HostUsage, Pod, Process, ProcessEnd, ProcessUsage, Tunnel};
 
 /// Puts the value into the record, if there is one.
 pub(super) fn set<T>(value: Option<T>, put: impl FnOnce(T)) -> Option<()> {
@@ -37,4 +37,9 @@ pub(super) fn host_usage_mut(record: &mut FlowRecord) -> &mut HostUsage {
 /// Both MAC addresses, made where there were none.
 pub(super) fn macs_mut(record: &mut FlowRecord) -> &mut ([u8; 6], [u8; 6]) {
     record.flow.macs.get_or_insert_default()
+}
+
+/// The tunnel, made where there was none.
+pub(super) fn tunnel_mut(record: &mut FlowRecord) -> &mut Tunnel {
+    record.flow.tunnel.get_or_insert_default()
 }

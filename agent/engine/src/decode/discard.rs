@@ -24,9 +24,12 @@ pub enum Discard {
     /// Link Layer Discovery Protocol (0x88cc).
     #[error("not IP: LLDP")]
     Lldp,
-    /// PPP over Ethernet, discovery or session (0x8863, 0x8864).
+    /// PPP over Ethernet (0x8863, 0x8864): discovery, or a session's control packet.
     #[error("not IP: PPPoE")]
     Pppoe,
+    /// A PPP link's frame of another protocol, which is given.
+    #[error("not IP: PPP protocol {0:#06x}")]
+    Ppp(u16),
     /// Behind the last MPLS label is no IP header.
     #[error("not IP: MPLS with another payload")]
     MplsPayload,
@@ -58,13 +61,14 @@ pub enum Discard {
 
 impl Discard {
     /// All of them, each once; where a number belongs to the reason it is 0 here.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownLinkType(0),
         Self::TruncatedLink,
         Self::Arp,
         Self::Llc,
         Self::Lldp,
         Self::Pppoe,
+        Self::Ppp(0),
         Self::MplsPayload,
         Self::NonIp(0),
         Self::NonIpFamily(0),
@@ -86,6 +90,7 @@ impl Discard {
             Self::Llc => "non-ip-llc",
             Self::Lldp => "non-ip-lldp",
             Self::Pppoe => "non-ip-pppoe",
+            Self::Ppp(_) => "non-ip-ppp",
             Self::MplsPayload => "non-ip-mpls-payload",
             Self::NonIp(_) => "non-ip-other",
             Self::NonIpFamily(_) => "non-ip-family",
@@ -105,6 +110,7 @@ impl Discard {
             Self::UnknownLinkType(number) => Some(format!("link type {number}")),
             Self::NonIp(ether_type) => Some(format!("EtherType {ether_type:#06x}")),
             Self::NonIpFamily(family) => Some(format!("address family {family}")),
+            Self::Ppp(protocol) => Some(format!("PPP protocol {protocol:#06x}")),
             _ => None,
         }
     }
@@ -115,6 +121,7 @@ impl Discard {
             Self::UnknownLinkType(_) => Some("other link types"),
             Self::NonIp(_) => Some("other EtherTypes"),
             Self::NonIpFamily(_) => Some("other address families"),
+            Self::Ppp(_) => Some("other PPP protocols"),
             _ => None,
         }
     }

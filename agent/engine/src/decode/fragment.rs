@@ -2,7 +2,9 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use super::open::Layer;
 use crate::packet::{Family, Packet};
+use crate::tunnel::PacketTunnel;
 
 /// How long the fragments of one datagram may be under way: Linux `net.ipv4.ipfrag_time`, nanoseconds.
 const FRAGMENT_LIFETIME_NS: u64 = 30_000_000_000;
@@ -24,10 +26,12 @@ pub(crate) struct Datagram {
     protocol: u8,
     family: Family,
     vlan: u16,
+    tunnel: Option<PacketTunnel>,
 }
 
 impl Datagram {
-    pub(crate) const fn of(packet: &Packet) -> Self {
+    /// The datagram of a fragment that was in this tunnel.
+    pub(crate) const fn of(packet: &Packet, tunnel: Option<PacketTunnel>) -> Self {
         Self {
             source: packet.source_bits,
             destination: packet.destination_bits,
@@ -38,15 +42,21 @@ impl Datagram {
             },
             family: packet.family,
             vlan: packet.vlan_id,
+            tunnel,
         }
     }
 }
+
+/// A packet that was inside of another one, and the tunnel around it.
+pub(super) type Opened = (Packet, Option<PacketTunnel>);
 
 /// A datagram whose first fragment was seen.
 #[derive(Debug, Clone, Copy)]
 struct Begun {
     datagram: Datagram,
     first: Packet,
+    /// What that one carries, if it is a tunnel's.
+    opened: Option<Opened>,
     last_came_ns: Option<u64>,
 }
 
@@ -56,9 +66,11 @@ impl Begun {
             && self.last_came_ns.is_none_or(|last_ns| now_ns.abs_diff(last_ns) <= LIFETIME_AFTER_LAST_NS)
     }
 
-    /// Whether `again`, which is of the same datagram, has other ports than its first fragment.
-    const fn differs(&self, again: &Packet) -> bool {
-        self.first.source_port != again.source_port || self.first.destination_port != again.destination_port
+    /// Whether `again`, which is of the same datagram, has other ports than its first fragment, or something else inside.
+    fn differs(&self, again: &Self) -> bool {
+        let ports = |packet: &Packet| (packet.source_port, packet.destination_port);
+        let inside = |begun: &Self| begun.opened.map(|(inner, tunnel)| (ports(&inner), Datagram::of(&inner, tunnel)));
+        ports(&self.first) != ports(&again.first) || inside(self) != inside(again)
     }
 }
 
@@ -70,36 +82,41 @@ pub(super) struct FragmentTable {
 }
 
 impl FragmentTable {
-    /// Keeps the ports of a first fragment.
+    /// Keeps the ports of a first fragment, and what it carries.
     ///
-    /// A second one of the same datagram with other ports leaves unknown which are those of the later fragments: receivers
+    /// A second one of the same datagram with others leaves unknown which are those of the later fragments: receivers
     /// drop what overlaps (RFC 5722), or take either.
-    pub(super) fn remember(&mut self, packet: &Packet) {
+    pub(super) fn remember(&mut self, datagram: Datagram, first: &Packet, opened: Option<Opened>) {
         if self.buckets.is_empty() {
             self.buckets = vec![[None; PLACES_PER_BUCKET]; BUCKETS];
         }
-        let datagram = Datagram::of(packet);
-        let mut begun = Begun { datagram, first: *packet, last_came_ns: None };
+        let mut begun = Begun { datagram, first: *first, opened, last_came_ns: None };
         let Some(place) = self.place_for(&datagram) else { return };
-        if let Some(before) = place.filter(|b| b.datagram == datagram && b.is_alive(packet.time_ns)) {
-            let is_other = before.differs(packet);
+        if let Some(before) = place.filter(|b| b.datagram == datagram && b.is_alive(first.time_ns)) {
+            let is_other = before.differs(&begun);
             if is_other && before.last_came_ns.is_none() {
                 (begun.first.source_port, begun.first.destination_port) = (0, 0);
+                begun.opened = None;
             }
             begun.last_came_ns = before.last_came_ns.filter(|_| !is_other);
         }
         *place = Some(begun);
     }
 
-    /// Gives a later fragment the ports of its first one, where that is known.
-    pub(super) fn complete(&mut self, packet: &mut Packet) {
-        let datagram = Datagram::of(packet);
-        let mut begun = self.bucket(&datagram).into_iter().flatten().flatten();
-        if let Some(begun) = begun.find(|b| b.datagram == datagram && b.is_alive(packet.time_ns)) {
-            packet.join(&begun.first);
-            if !packet.has_more_fragments {
-                begun.last_came_ns = begun.last_came_ns.or(Some(packet.time_ns));
+    /// Gives a later fragment the ports of its first one, where that is known; it goes on with what that one carries.
+    pub(super) fn complete(&mut self, datagram: &Datagram, later: &mut Layer<'_>) {
+        let packet = later.packet;
+        let mut begun = self.bucket(datagram).into_iter().flatten().flatten();
+        let Some(begun) = begun.find(|b| b.datagram == *datagram && b.is_alive(packet.time_ns)) else { return };
+        match begun.opened {
+            None => later.packet.join(&begun.first),
+            Some((inner, tunnel)) => {
+                later.packet = inner.continued(&packet, later.behind.on_the_wire());
+                later.tunnel = tunnel;
             }
+        }
+        if !packet.has_more_fragments {
+            begun.last_came_ns = begun.last_came_ns.or(Some(packet.time_ns));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use etherparse::{Ethernet2Header, Ethernet2HeaderSlice, LinuxSllHeader, SingleVlanHeader, SingleVlanHeaderSlice};
 
-use super::{Discard, Rest, ip};
+use super::{Discard, Rest, ip, ppp};
 use crate::packet::Packet;
 
 /// Link types that can be decoded; numbers are those of capture files
@@ -19,6 +19,8 @@ pub enum LinkType {
     LinuxSll,
     /// `LINKTYPE_LINUX_SLL2` 276, Linux cooked capture version 2.
     LinuxSll2,
+    /// `LINKTYPE_PPP` 9 and `LINKTYPE_PPP_HDLC` 50.
+    Ppp,
     /// Any other.
     Unknown(u32),
 }
@@ -28,6 +30,7 @@ impl From<u32> for LinkType {
         match number {
             0 | 108 => Self::Loopback,
             1 => Self::Ethernet,
+            9 | 50 => Self::Ppp,
             12 | 14 | 101 | 228 | 229 => Self::RawIp,
             113 => Self::LinuxSll,
             276 => Self::LinuxSll2,
@@ -37,18 +40,22 @@ impl From<u32> for LinkType {
 }
 
 /// EtherTypes (IEEE 802 numbers, IANA registry).
-mod ether_type {
-    pub(super) const IPV4: u16 = 0x0800;
+pub(super) mod ether_type {
+    pub(in super::super) const IPV4: u16 = 0x0800;
     pub(super) const ARP: u16 = 0x0806;
     pub(super) const REVERSE_ARP: u16 = 0x8035;
     pub(super) const VLAN: u16 = 0x8100;
-    pub(super) const IPV6: u16 = 0x86dd;
-    pub(super) const MPLS: u16 = 0x8847;
+    pub(in super::super) const IPV6: u16 = 0x86dd;
+    pub(in super::super) const MPLS: u16 = 0x8847;
     pub(super) const MPLS_MULTICAST: u16 = 0x8848;
     pub(super) const PPPOE_DISCOVERY: u16 = 0x8863;
     pub(super) const PPPOE_SESSION: u16 = 0x8864;
     pub(super) const PROVIDER_VLAN: u16 = 0x88a8;
     pub(super) const LLDP: u16 = 0x88cc;
+    pub(super) const FABRIC_PATH: u16 = 0x8903;
+    pub(super) const CISCO_METADATA: u16 = 0x8909;
+    /// Ethernet inside of another protocol (RFC 1701; IANA "Transparent Ethernet Bridging").
+    pub(in super::super) const ETHERNET: u16 = 0x6558;
     /// Used for stacked tags before IEEE 802.1ad.
     pub(super) const OLD_QINQ: u16 = 0x9100;
     /// Values below are lengths (IEEE 802.3 section 3.2.6).
@@ -57,34 +64,41 @@ mod ether_type {
 
 /// Fills `packet` from a frame of a link of type `link`.
 #[inline]
-pub(super) fn decode(link: LinkType, rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+pub(super) fn decode<'a>(link: LinkType, rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
     match link {
         LinkType::Ethernet => ethernet(rest, packet),
         LinkType::RawIp => by_version(rest, packet),
         LinkType::Loopback => loopback(rest, packet),
         LinkType::LinuxSll => linux_sll(rest, packet),
         LinkType::LinuxSll2 => linux_sll2(rest, packet),
+        LinkType::Ppp => ppp::ppp(rest, packet),
         LinkType::Unknown(number) => Err(Discard::UnknownLinkType(number)),
     }
 }
 
 #[inline]
-fn ethernet(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+pub(super) fn ethernet<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+    let (ether_type, rest) = ethernet_header(rest, packet)?;
+    network(ether_type, rest, packet)
+}
+
+#[inline]
+fn ethernet_header<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<(u16, Rest<'a>), Discard> {
     let header = Ethernet2HeaderSlice::from_slice(rest.data).map_err(|_| Discard::TruncatedLink)?;
     packet.source_mac = header.source();
     packet.destination_mac = header.destination();
     packet.has_macs = true;
-    network(header.ether_type().0, rest.after(Ethernet2Header::LEN), packet)
+    Ok((header.ether_type().0, rest.after(Ethernet2Header::LEN)))
 }
 
 /// Header: packet type, ARPHRD type, address length, address (8), protocol: two octets each.
-fn linux_sll(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+fn linux_sll<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
     let protocol = rest.be16(LinuxSllHeader::LEN - 2).ok_or(Discard::TruncatedLink)?;
     network(protocol, rest.after(LinuxSllHeader::LEN), packet)
 }
 
 /// Header: protocol, reserved, interface index, ARPHRD type, packet type, address length, address.
-fn linux_sll2(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+fn linux_sll2<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
     const LEN: usize = 20;
     let header = rest.data.first_chunk::<LEN>().ok_or(Discard::TruncatedLink)?;
     let [high, low, ..] = *header;
@@ -92,7 +106,7 @@ fn linux_sll2(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
 }
 
 /// The family is in the byte order of the machine that wrote the capture (NULL) or big-endian (LOOP).
-fn loopback(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+fn loopback<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
     let family = rest.data.first_chunk::<4>().ok_or(Discard::TruncatedLink)?;
     let family = u32::from_be_bytes(*family);
     match family.min(family.swap_bytes()) {
@@ -103,7 +117,7 @@ fn loopback(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
 }
 
 /// What follows is IP of the version that its first four bits say.
-fn by_version(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+pub(super) fn by_version<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
     match rest.data.first().ok_or(Discard::TruncatedIp)? >> 4 {
         4 => ip::ipv4(rest, packet),
         6 => ip::ipv6(rest, packet),
@@ -111,9 +125,9 @@ fn by_version(rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
     }
 }
 
-/// Dispatches on an EtherType. Tunnels will come back here with the inner frame.
+/// Dispatches on an EtherType. Tunnels come back here with the inner frame.
 #[inline]
-fn network(mut ether_type: u16, mut rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+pub(super) fn network<'a>(mut ether_type: u16, mut rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
     loop {
         match ether_type {
             ether_type::IPV4 => return ip::ipv4(rest, packet),
@@ -122,6 +136,9 @@ fn network(mut ether_type: u16, mut rest: Rest<'_>, packet: &mut Packet) -> Resu
                 (ether_type, rest) = vlan(rest, packet)?;
             }
             ether_type::MPLS | ether_type::MPLS_MULTICAST => return mpls(rest, packet),
+            ether_type::PPPOE_SESSION => return ppp::over_ethernet(rest, packet),
+            ether_type::FABRIC_PATH => (ether_type, rest) = fabric_path(rest, packet)?,
+            ether_type::CISCO_METADATA => (ether_type, rest) = cisco_metadata(rest)?,
             other => return Err(not_ip(other)),
         }
     }
@@ -148,8 +165,22 @@ fn vlan<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<(u16, Rest<'a>), Disc
     Ok((tag.ether_type().0, rest.after(SingleVlanHeader::LEN)))
 }
 
+/// Cisco FabricPath: forwarding tag and TTL in two octets, and the whole frame of the host.
+fn fabric_path<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<(u16, Rest<'a>), Discard> {
+    ethernet_header(rest.after(2), packet)
+}
+
+/// Cisco metadata: version, length, and one option of four octets with the security group tag; the EtherType follows.
+fn cisco_metadata(rest: Rest<'_>) -> Result<(u16, Rest<'_>), Discard> {
+    const LEN: usize = 8;
+    match rest.front::<LEN>().ok_or(Discard::TruncatedLink)? {
+        [1, 1, _, _, _, _, high, low] => Ok((u16::from_be_bytes([*high, *low]), rest.after(LEN))),
+        _ => Err(Discard::NonIp(ether_type::CISCO_METADATA)),
+    }
+}
+
 /// Label stack (RFC 3032 section 2.1): 20 bits label, 3 traffic class, 1 bottom of stack, 8 TTL.
-fn mpls(mut rest: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
+pub(super) fn mpls<'a>(mut rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
     loop {
         let label = *rest.data.first_chunk::<4>().ok_or(Discard::TruncatedLink)?;
         rest = rest.after(4);

@@ -5,15 +5,19 @@ mod fragment;
 mod frame_count;
 mod ip;
 mod link;
+mod open;
+mod ppp;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod tunnel;
 
 pub use discard::{Discard, DiscardCounters};
 pub use frame_count::FrameCount;
 pub use link::LinkType;
 
 use crate::packet::{Family, Fragment, Packet};
+use crate::tunnel::PacketTunnel;
 pub(crate) use fragment::Datagram;
 use fragment::FragmentTable;
 
@@ -41,18 +45,46 @@ pub enum Fragments {
     Separate,
 }
 
-/// Decodes frames. Keeps only a small bounded table of IP datagrams whose fragments are under way.
+/// Which packet a tunnel's packets are counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tunnels {
+    /// As the packet inside, which is in a flow of its own addresses and of this tunnel.
+    #[default]
+    Inner,
+    /// As the packet outside; nothing is opened.
+    Outer,
+}
+
+/// How to decode what may be decoded in several ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DecodeRules {
+    /// Later IP fragments.
+    pub fragments: Fragments,
+    /// Tunnels.
+    pub tunnels: Tunnels,
+}
+
+impl From<Fragments> for DecodeRules {
+    /// All else as it is by default.
+    fn from(fragments: Fragments) -> Self {
+        Self { fragments, ..Self::default() }
+    }
+}
+
+/// Decodes frames. Keeps only a small bounded table of IP datagrams whose fragments are under way, and the tunnels of
+/// one batch.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    rule: Fragments,
+    rules: DecodeRules,
     fragments: FragmentTable,
+    tunnels: Vec<PacketTunnel>,
 }
 
 impl Decoder {
-    /// A decoder with this rule for later IP fragments.
+    /// A decoder with these rules.
     #[must_use]
-    pub fn new(rule: Fragments) -> Self {
-        Self { rule, fragments: FragmentTable::default() }
+    pub fn new(rules: DecodeRules) -> Self {
+        Self { rules, ..Self::default() }
     }
 
     /// Decodes one frame of a link of type `link`.
@@ -62,22 +94,11 @@ impl Decoder {
     #[inline]
     pub fn decode(&mut self, link: LinkType, frame: &Frame<'_>) -> Result<Packet, Discard> {
         let mut packet = blank(frame);
-        link::decode(link, Rest::new(frame), &mut packet)?;
-        if packet.fragment != Fragment::Whole {
-            self.fragment(&mut packet)?;
+        let behind = link::decode(link, Rest::new(frame), &mut packet)?;
+        if packet.fragment != Fragment::Whole || tunnel::may_begin(&packet) {
+            self.look_inside(behind, &mut packet)?;
         }
         Ok(packet)
-    }
-
-    #[cold]
-    fn fragment(&mut self, packet: &mut Packet) -> Result<(), Discard> {
-        match (packet.fragment, self.rule) {
-            (Fragment::Later, Fragments::Separate) => return Err(Discard::LaterFragment),
-            (Fragment::Later, Fragments::Join) => self.fragments.complete(packet),
-            (Fragment::First, Fragments::Join) => self.fragments.remember(packet),
-            _ => {}
-        }
-        Ok(())
     }
 }
 
@@ -87,18 +108,20 @@ struct Rest<'a> {
     data: &'a [u8],
     /// How many octets the capture cut off at the end of the frame.
     cut: u32,
+    /// Whether it goes on in later fragments of a datagram.
+    goes_on: bool,
 }
 
 impl<'a> Rest<'a> {
     #[inline]
     fn new(frame: &Frame<'a>) -> Self {
-        Self { data: frame.data, cut: frame.wire_octets.saturating_sub(length(frame.data)) }
+        Self { data: frame.data, cut: frame.wire_octets.saturating_sub(length(frame.data)), goes_on: false }
     }
 
     /// Without the first `octets`; empty where there are fewer.
     #[inline]
     fn after(self, octets: usize) -> Self {
-        Self { data: self.data.get(octets..).unwrap_or_default(), cut: self.cut }
+        Self { data: self.data.get(octets..).unwrap_or_default(), ..self }
     }
 
     /// How many octets this was on the wire, link-layer padding included.
@@ -107,11 +130,18 @@ impl<'a> Rest<'a> {
         length(self.data).saturating_add(self.cut)
     }
 
-    /// What was captured of the first `octets`, behind a header of `header_octets`.
+    /// The first `octets`, behind a header of `header_octets`.
     #[inline]
-    fn within(self, header_octets: usize, octets: u32) -> &'a [u8] {
+    fn within(self, header_octets: usize, octets: u32) -> Self {
         let end = self.data.len().min(octets as usize);
-        self.data.get(header_octets..end).unwrap_or_default()
+        let data = self.data.get(header_octets..end).unwrap_or_default();
+        Self { data, cut: octets.saturating_sub(end as u32), goes_on: self.goes_on }
+    }
+
+    /// The octets at the front, if there are so many.
+    #[inline]
+    fn front<const N: usize>(self) -> Option<&'a [u8; N]> {
+        self.data.first_chunk()
     }
 
     /// The big-endian number at `offset`.
@@ -135,6 +165,7 @@ const fn blank(frame: &Frame<'_>) -> Packet {
         interface: frame.interface,
         tcp_sequence: 0,
         fragment_id: 0,
+        tunnel: 0,
         source_port: 0,
         destination_port: 0,
         icmp: 0,

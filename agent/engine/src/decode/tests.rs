@@ -211,7 +211,7 @@ fn fragment6(offset_and_more: u16) -> Vec<u8> {
 fn later_fragments_join_the_first_one() {
     for (first, later) in [(fragment4(9, 0x2000), fragment4(9, 2)), (fragment6(1), fragment6(8))] {
         let frame = |data| Frame { time_ns: 1, wire_octets: 100, interface: 0, data };
-        let mut decoder = Decoder::new(Fragments::Join);
+        let mut decoder = Decoder::new(Fragments::Join.into());
         let orphan = decoder.decode(LinkType::Ethernet, &frame(&later)).unwrap();
         assert_eq!((orphan.fragment, orphan.source_port), (Fragment::Later, 0));
         let first = decoder.decode(LinkType::Ethernet, &frame(&first)).unwrap();
@@ -221,7 +221,7 @@ fn later_fragments_join_the_first_one() {
         let mut late = frame(&later);
         late.time_ns = 31_000_000_000;
         assert_eq!(decoder.decode(LinkType::Ethernet, &late).unwrap().source_port, 0);
-        let separate = Decoder::new(Fragments::Separate).decode(LinkType::Ethernet, &frame(&later));
+        let separate = Decoder::new(Fragments::Separate.into()).decode(LinkType::Ethernet, &frame(&later));
         assert_eq!(separate, Err(Discard::LaterFragment));
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Protocol};
+use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Protocol, Tunnel};
 
 use super::handshake::{HandshakeWatch, micros};
 use super::key::{FlowKey, KeySide};
+use super::tunnels::TunnelTable;
 use crate::packet::{Packet, TcpFlags, address};
+use crate::tunnel::PacketTunnel;
 
 /// The neighbours of an entry in a [`super::slab::List`].
 #[derive(Debug, Clone, Copy)]
@@ -21,17 +23,39 @@ pub(super) struct Sent {
     packets: u64,
     octets: u64,
     frame_octets: u64,
-    /// TCP: sequence number of its SYN, where `has_syn`. Else: the microsecond of its last packet, in 32 bits.
+    /// TCP: sequence number of its SYN, where [`Sent::has_syn`]. Else: the microsecond of its last packet, in 32 bits.
     mark: u32,
     tcp_flags: u8,
-    /// Of the whole flow, unlike `tcp_flags`, which begins again with each record.
-    pub(super) has_syn: bool,
-    pub(super) has_fin: bool,
-    /// Of the whole flow, unlike `packets`.
-    pub(super) has_sent: bool,
+    /// Of the whole flow, unlike `tcp_flags` and `packets`, which begin again with each record.
+    facts: Facts,
+    /// The tunnel that its packets were in, a number of [`TunnelTable`]; 0: none, or it has sent nothing.
+    pub(super) tunnel: u16,
 }
 
 impl Sent {
+    const HAS_SYN: u8 = 1;
+    const HAS_FIN: u8 = 2;
+    const HAS_SENT: u8 = 4;
+
+    /// It sent a SYN.
+    pub(super) const fn has_syn(&self) -> bool {
+        self.facts.has(Self::HAS_SYN)
+    }
+
+    /// It sent a FIN since its last SYN.
+    pub(super) const fn has_fin(&self) -> bool {
+        self.facts.has(Self::HAS_FIN)
+    }
+
+    /// It sent anything.
+    pub(super) const fn has_sent(&self) -> bool {
+        self.facts.has(Self::HAS_SENT)
+    }
+
+    pub(super) const fn set_fin(&mut self, has_fin: bool) {
+        self.facts.set(Self::HAS_FIN, has_fin);
+    }
+
     const fn counters(&self) -> Counters {
         Counters {
             packets: self.packets,
@@ -43,13 +67,13 @@ impl Sent {
 
     /// Sequence number of its SYN; none: it sent none.
     pub(super) fn syn_sequence(&self) -> Option<u32> {
-        self.has_syn.then_some(self.mark)
+        self.has_syn().then_some(self.mark)
     }
 
     /// When it sent last, seen from `now_ns` not more than an hour later; none: it has not. Not for TCP.
     pub(super) fn last_sent_ns(&self, now_ns: u64) -> Option<u64> {
         let ago = u64::from(micros(now_ns).wrapping_sub(self.mark)) * 1000;
-        self.has_sent.then(|| now_ns.saturating_sub(ago))
+        self.has_sent().then(|| now_ns.saturating_sub(ago))
     }
 
     const fn begin_record(&mut self) {
@@ -90,7 +114,7 @@ impl State {
 }
 
 /// Small facts about a flow, one bit each.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Facts(u8);
 
 impl Facts {
@@ -100,6 +124,8 @@ impl Facts {
     const INITIATOR_IS_HIGH: u8 = 4;
     /// The high side sent the first packet of the flow.
     const FIRST_IS_HIGH: u8 = 8;
+    /// The tunnel around the first packet went from the higher to the lower address.
+    const TUNNEL_IS_FROM_HIGH: u8 = 16;
 
     const fn has(self, fact: u8) -> bool {
         self.0 & fact != 0
@@ -210,7 +236,8 @@ impl Entry {
         self.handshake.give_up();
     }
 
-    const fn initiator(&self) -> KeySide {
+    /// The side that began the flow, as far as is known.
+    pub(super) const fn initiator(&self) -> KeySide {
         self.facts.side(Facts::INITIATOR_IS_HIGH)
     }
 
@@ -245,7 +272,7 @@ impl Entry {
         if packet.protocol != Protocol::TCP {
             sent.mark = micros(packet.time_ns);
         }
-        if is_first || !sent.has_sent || packet.time_ns < self.last_ns || self.handshake.is_answered() {
+        if is_first || !sent.has_sent() || packet.time_ns < self.last_ns || self.handshake.is_answered() {
             self.add_special(from, packet, is_first);
         }
         self.last_ns = self.last_ns.max(packet.time_ns);
@@ -254,14 +281,15 @@ impl Entry {
     /// Whether `packet`, which is not the first, shows that somebody answers, or that there is more than an attempt.
     #[inline]
     pub(super) const fn is_answered_by(&self, packet: &Packet) -> bool {
-        (self.low.has_sent && self.high.has_sent) || packet.tcp_flags & TcpFlags::SYN == 0
+        (self.low.has_sent() && self.high.has_sent()) || packet.tcp_flags & TcpFlags::SYN == 0
     }
 
     /// What only the first packet of a record or of an end changes, or the end of a handshake, or one out of order.
     fn add_special(&mut self, from: KeySide, packet: &Packet, is_first: bool) {
         let earliest = if is_first { packet.time_ns } else { self.first_ns };
         self.first_ns = earliest.min(packet.time_ns);
-        let is_its_first = !std::mem::replace(&mut self.sent_mut(from).has_sent, true);
+        let is_its_first = !self.sent(from).has_sent();
+        self.sent_mut(from).facts.set(Sent::HAS_SENT, true);
         if is_its_first && from == self.initiator() {
             self.tos = packet.tos;
         }
@@ -278,7 +306,7 @@ impl Entry {
             self.basis = basis;
         }
         let sent = self.sent_mut(from);
-        sent.has_syn = true;
+        sent.facts.set(Sent::HAS_SYN, true);
         sent.mark = packet.tcp_sequence;
         self.handshake.syn(packet);
     }
@@ -321,6 +349,20 @@ impl Entry {
         let turned = (self.destination_mac, self.source_mac);
         let is_as_sent = self.facts.side(Facts::FIRST_IS_HIGH) == self.initiator();
         self.facts.has(Facts::HAS_MACS).then_some(if is_as_sent { as_sent } else { turned })
+    }
+
+    /// The first packet was in this tunnel.
+    pub(super) fn set_tunnel(&mut self, tunnel: &PacketTunnel) {
+        self.facts.set(Facts::TUNNEL_IS_FROM_HIGH, tunnel.is_from_high());
+    }
+
+    /// The tunnel around the flow, as seen from its source.
+    pub(super) fn tunnel(&self, tunnels: &TunnelTable) -> Option<Box<Tunnel>> {
+        let tunnel = tunnels.get(self.key.tunnel)?;
+        let first_is_source = self.facts.side(Facts::FIRST_IS_HIGH) == self.initiator();
+        let is_from_high = self.facts.has(Facts::TUNNEL_IS_FROM_HIGH) == first_is_source;
+        let id = |side: KeySide| tunnels.get(self.sent(side).tunnel).and_then(PacketTunnel::id);
+        Some(Box::new(tunnel.record(is_from_high, [id(self.initiator()), id(self.initiator().other())])))
     }
 
     pub(super) const fn interface(&self) -> u32 {

@@ -7,6 +7,7 @@ use pidflow_schema::record::Flow;
 use super::FlowTable;
 use crate::decode::Datagram;
 use crate::packet::{Fragment, Packet};
+use crate::tunnel::PacketTunnel;
 
 /// How long they are held, nanoseconds by the table's time: packets overtake each other by milliseconds.
 const HOLD_NS: u64 = 500_000_000;
@@ -19,6 +20,7 @@ struct Held {
     since_ns: u64,
     datagram: Datagram,
     packet: Packet,
+    tunnel: Option<PacketTunnel>,
 }
 
 /// Held fragments, in order of arrival.
@@ -47,11 +49,13 @@ impl FlowTable {
     /// Puts a fragment in its flow, or holds it until it is known which flow that is.
     #[cold]
     pub(super) fn put_fragment(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
-        let datagram = Datagram::of(packet);
+        let tunnel = self.tunnels.of_packet(packet.tunnel);
+        let datagram = Datagram::of(packet, tunnel);
         let has_ports = packet.source_port != 0 || packet.destination_port != 0 || packet.has_icmp;
         if packet.fragment == Fragment::Later && !has_ports {
             self.clock.follow(packet.time_ns);
-            self.held_fragments.0.push_back(Held { since_ns: self.clock.now_ns(), datagram, packet: *packet });
+            let since_ns = self.clock.now_ns();
+            self.held_fragments.0.push_back(Held { since_ns, datagram, packet: *packet, tunnel });
             self.release_fragments(MAX_HELD_FRAGMENTS, out);
             return;
         }
@@ -59,6 +63,7 @@ impl FlowTable {
         if packet.fragment == Fragment::First && self.held_fragments.has(&datagram) {
             for mut later in self.held_fragments.take(&datagram) {
                 later.join(packet);
+                later.tunnel = packet.tunnel;
                 self.put_in_flow(&later, out);
             }
         }
@@ -74,9 +79,11 @@ impl FlowTable {
     /// Keeps at most so many, the latest. The others go to flows of their addresses alone.
     pub(super) fn release_fragments(&mut self, leave: usize, out: &mut Vec<Flow>) {
         while self.held_fragments.0.len() > leave
-            && let Some(held) = self.held_fragments.0.pop_front()
+            && let Some(Held { mut packet, tunnel, .. }) = self.held_fragments.0.pop_front()
         {
-            self.put_in_flow(&held.packet, out);
+            // Its batch is over, or will be.
+            packet.tunnel = tunnel.map_or(0, |tunnel| self.tunnels.add_to_batch(tunnel));
+            self.put_in_flow(&packet, out);
         }
     }
 

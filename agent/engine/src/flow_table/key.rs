@@ -19,6 +19,8 @@ pub(super) struct FlowKey {
     icmp: u16,
     pub(super) protocol: u8,
     pub(super) family: Family,
+    /// Number in the table's [`super::tunnels::TunnelTable`]; 0: none.
+    pub(super) tunnel: u16,
     /// See [`super::FlowTable::set_network_namespace`]; 0: unknown. Not in the hash.
     pub(super) namespace: u32,
 }
@@ -47,7 +49,8 @@ impl Hash for FlowKey {
         state.write_u128(self.low);
         state.write_u128(self.high);
         let ports = u64::from(self.low_port) << 48 | u64::from(self.high_port) << 32;
-        let rest = u64::from(self.vlan) << 16 | u64::from(self.protocol) << 8 | u64::from(self.family as u8);
+        let rest =
+            u64::from(self.vlan ^ self.tunnel) << 16 | u64::from(self.protocol) << 8 | u64::from(self.family as u8);
         state.write_u64(ports | rest ^ u64::from(self.icmp));
     }
 }
@@ -78,6 +81,7 @@ impl FlowKey {
             icmp,
             protocol: packet.protocol,
             family: packet.family,
+            tunnel: 0,
             namespace: 0,
         };
         (key, from)

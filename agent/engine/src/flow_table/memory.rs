@@ -13,7 +13,7 @@ impl FlowTable {
     /// Bytes that flows take now, room for more included.
     #[must_use]
     pub fn allocated_bytes(&self) -> usize {
-        self.slab.allocated_bytes() + self.index.allocated_bytes()
+        self.slab.allocated_bytes() + self.index.allocated_bytes() + self.tunnels.allocated_bytes()
     }
 
     /// Gives memory back when most of it is unused, as after a flood: flows move together, and what is behind is freed.
@@ -27,6 +27,7 @@ impl FlowTable {
         }
         self.slab.truncate();
         self.index.shrink();
+        self.tunnels.shrink();
     }
 
     fn move_flow(&mut self, from: u32, to: u32) {

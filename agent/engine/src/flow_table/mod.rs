@@ -13,6 +13,7 @@ mod entry;
 mod expiry;
 mod fragments;
 mod handshake;
+mod in_tunnel;
 mod index;
 mod key;
 mod lists;
@@ -25,6 +26,7 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod tunnels;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -44,6 +46,7 @@ use key::{FlowKey, KeySide};
 use lists::Lists;
 use slab::{Age, List, Slab};
 pub use traffic::Traffic;
+use tunnels::TunnelTable;
 
 /// How many packets ahead of the one that is counted [`FlowTable::update_all`] fetches a flow; twice as many ahead it
 /// fetches the place in the index.
@@ -70,6 +73,7 @@ pub struct FlowTable {
     /// By interface; empty as long as none is known.
     namespaces: Vec<u32>,
     no_interface: (u32, Arc<str>),
+    tunnels: TunnelTable,
     counters: FlowTableCounters,
 }
 
@@ -94,6 +98,7 @@ impl FlowTable {
             held_fragments: HeldFragments::default(),
             namespaces: Vec::new(),
             no_interface: (0, Arc::from("")),
+            tunnels: TunnelTable::default(),
             counters: FlowTableCounters::default(),
         }
     }
@@ -131,7 +136,7 @@ impl FlowTable {
 
     /// Counts a packet in its flow. Records of flows that this packet ends go to `out`.
     pub fn update(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
-        let (mut key, from) = FlowKey::of(packet);
+        let (mut key, from) = self.key(packet);
         let hash = self.hash(&key);
         self.update_hashed(&mut key, (from, hash), packet, out);
     }
@@ -141,7 +146,7 @@ impl FlowTable {
     pub fn update_all(&mut self, packets: &[Packet], out: &mut Vec<Flow>) {
         let mut hashes = std::mem::take(&mut self.hashes);
         hashes.clear();
-        hashes.extend(packets.iter().map(|packet| self.hash(&FlowKey::of(packet).0)));
+        hashes.extend(packets.iter().map(|packet| self.hash(&self.key(packet).0)));
         for (at, (packet, hash)) in packets.iter().zip(&hashes).enumerate() {
             if let Some(later) = hashes.get(at + 2 * PREFETCH_DISTANCE) {
                 prefetch::line(self.index.line(*later));
@@ -149,7 +154,7 @@ impl FlowTable {
             if let Some(slot) = hashes.get(at + PREFETCH_DISTANCE).and_then(|later| self.index.candidate(*later)) {
                 prefetch::three_lines(self.slab.line(slot));
             }
-            let (mut key, from) = FlowKey::of(packet);
+            let (mut key, from) = self.key(packet);
             self.update_hashed(&mut key, (from, *hash), packet, out);
         }
         self.hashes = hashes;
@@ -157,7 +162,13 @@ impl FlowTable {
 
     /// Not inlined, so that what it calls for each packet is inlined here, once.
     #[inline(never)]
-    fn update_hashed(&mut self, key: &mut FlowKey, (from, hash): (KeySide, u32), packet: &Packet, out: &mut Vec<Flow>) {
+    fn update_hashed(
+        &mut self,
+        key: &mut FlowKey,
+        (from, mut hash): (KeySide, u32),
+        packet: &Packet,
+        out: &mut Vec<Flow>,
+    ) {
         if packet.fragment != Fragment::Whole {
             return self.put_fragment(packet, out);
         }
@@ -166,11 +177,15 @@ impl FlowTable {
             key.namespace = self.namespaces.get(packet.interface as usize).copied().unwrap_or_default();
         }
         let shift = self.clock.follow(packet.time_ns);
-        let known = self.find(key, hash);
+        let known =
+            if key.tunnel == 0 { self.find(key, hash) } else { self.find_in_tunnel((key, &mut hash), from, packet) };
         if let Some(slot) = known.filter(|slot| {
             self.is_ordinary(*slot, (from, shift), packet) || self.goes_on(*slot, (from, shift), packet, out)
         }) {
             self.add(slot, from, packet);
+            if key.tunnel != 0 {
+                self.note_tunnel(slot, from, packet, key.namespace);
+            }
         } else {
             self.insert((*key, from, hash), shift, packet, out);
         }
@@ -290,16 +305,6 @@ impl FlowTable {
         self.lists.push(&mut self.slab, slot);
     }
 
-    fn tcp_event(&mut self, slot: u32, from: KeySide, packet: &Packet) {
-        let entry = self.slab.get_mut(slot);
-        let next = tcp::note(entry, from, packet);
-        if entry.state.is_open() == next.is_open() {
-            entry.state = next;
-        } else if !self.config.is_whole_capture() {
-            self.set_state(slot, next);
-        }
-    }
-
     #[inline(never)]
     fn insert(&mut self, (key, from, hash): (FlowKey, KeySide, u32), shift: u64, packet: &Packet, out: &mut Vec<Flow>) {
         if self.slab.len() >= self.config.max_flows.clamp(1, u32::MAX as usize - 1) {
@@ -307,6 +312,11 @@ impl FlowTable {
         }
         self.counters.flows += 1;
         let slot = self.slab.insert(Entry::new(key, from, shift, packet));
+        if let Some(tunnel) = self.tunnels.of_packet(packet.tunnel) {
+            self.slab.get_mut(slot).set_tunnel(&tunnel);
+            self.tunnels.retain(key.tunnel);
+            self.note_tunnel(slot, from, packet, key.namespace);
+        }
         self.index.insert(hash, slot);
         self.lists.push(&mut self.slab, slot);
         if self.config.active_timeout_ns.is_some() {
@@ -332,11 +342,15 @@ impl FlowTable {
     fn end(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
         self.counters.socket_changes += u64::from(detail == FlowEndDetail::SocketChanged);
         self.record(slot, reason, detail, out);
-        let key = self.slab.get(slot).key;
+        let entry = *self.slab.get(slot);
+        let key = entry.key;
         self.index.remove(self.hash(&key), slot);
         self.lists.remove(&mut self.slab, slot);
         if self.config.active_timeout_ns.is_some() {
             self.by_age.remove(&mut self.slab, slot);
+        }
+        if key.tunnel != 0 {
+            self.release_tunnels(&entry);
         }
         self.slab.remove(slot);
     }

@@ -14,7 +14,8 @@ impl FlowTable {
         let entry = self.slab.get(slot);
         if entry.packets() > 0 {
             let interface = self.interfaces.get(entry.interface() as usize).unwrap_or(&self.no_interface);
-            let flow = entry.flow(reason, detail, interface);
+            let mut flow = entry.flow(reason, detail, interface);
+            flow.tunnel = entry.tunnel(&self.tunnels);
             self.counters.count_record(&flow);
             out.push(flow);
         }
@@ -60,7 +61,7 @@ impl FlowTable {
         self.release_fragments(0, &mut evicted);
         self.index = Index::new();
         (self.lists, self.by_age) = (Lists::default(), List::default());
-        let slab = std::mem::take(&mut self.slab);
+        let (slab, tunnels) = (std::mem::take(&mut self.slab), std::mem::take(&mut self.tunnels));
         let Self { interfaces, no_interface, counters, clock, config, .. } = self;
         // No packet confirms any more that time jumped ahead: the last ones are believed.
         let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());
@@ -71,7 +72,8 @@ impl FlowTable {
                 true => (reason, detail),
                 false => end_of(&entry, FlowEndReason::IdleTimeout),
             };
-            let flow = entry.flow(reason, detail, interface);
+            let mut flow = entry.flow(reason, detail, interface);
+            flow.tunnel = entry.tunnel(&tunnels);
             counters.count_record(&flow);
             flow
         });

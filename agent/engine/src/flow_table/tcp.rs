@@ -1,5 +1,6 @@
 //! Where a TCP connection begins and ends (RFC 9293 section 3.3.2), seen from outside.
 
+use super::FlowTable;
 use super::entry::{Entry, State};
 use super::key::KeySide;
 use crate::packet::{Packet, TcpFlags};
@@ -15,11 +16,11 @@ pub(super) fn reopens(entry: &Entry, from: KeySide, packet: &Packet) -> bool {
     let sent = entry.sent(from);
     let repeated = sent.syn_sequence() == Some(packet.tcp_sequence);
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) {
-        TcpFlags::SYN if sent.has_syn => !repeated,
-        TcpFlags::SYN => !entry.state.is_open() || sent.has_sent,
+        TcpFlags::SYN if sent.has_syn() => !repeated,
+        TcpFlags::SYN => !entry.state.is_open() || sent.has_sent(),
         // The SYN before it was not seen. One that was seen and not answered yet is answered now.
         flags if flags == TcpFlags::SYN | TcpFlags::ACK => {
-            let answers = entry.sent(from.other()).has_syn && !sent.has_syn;
+            let answers = entry.sent(from.other()).has_syn() && !sent.has_syn();
             !entry.state.is_open() && !repeated && !answers
         }
         _ => false,
@@ -34,10 +35,10 @@ pub(super) fn reopens(entry: &Entry, from: KeySide, packet: &Packet) -> bool {
 pub(super) fn note(entry: &mut Entry, from: KeySide, packet: &Packet) -> State {
     if packet.tcp_flags & TcpFlags::SYN != 0 {
         entry.note_syn(from, packet);
-        entry.sent_mut(from).has_fin = false;
+        entry.sent_mut(from).set_fin(false);
     }
     if packet.tcp_flags & TcpFlags::FIN != 0 {
-        entry.sent_mut(from).has_fin = true;
+        entry.sent_mut(from).set_fin(true);
     }
     let attempts_again = entry.state == State::Reset && packet.tcp_flags & TcpFlags::SYN != 0;
     if !entry.state.is_open() && !attempts_again {
@@ -45,11 +46,24 @@ pub(super) fn note(entry: &mut Entry, from: KeySide, packet: &Packet) -> State {
     }
     if packet.tcp_flags & TcpFlags::RST != 0 {
         State::Reset
-    } else if entry.sent(KeySide::Low).has_fin && entry.sent(KeySide::High).has_fin {
+    } else if entry.sent(KeySide::Low).has_fin() && entry.sent(KeySide::High).has_fin() {
         State::Finished
     } else if attempts_again {
         State::Open
     } else {
         entry.state
+    }
+}
+
+impl FlowTable {
+    /// Takes note of a packet with one of [`EVENTS`].
+    pub(super) fn tcp_event(&mut self, slot: u32, from: KeySide, packet: &Packet) {
+        let entry = self.slab.get_mut(slot);
+        let next = note(entry, from, packet);
+        if entry.state.is_open() == next.is_open() {
+            entry.state = next;
+        } else if !self.config.is_whole_capture() {
+            self.set_state(slot, next);
+        }
     }
 }

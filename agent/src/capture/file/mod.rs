@@ -16,8 +16,9 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pidflow_engine::decode::{Decoder, Fragments, Frame};
+use pidflow_engine::decode::{DecodeRules, Decoder, Frame};
 use pidflow_engine::packet::Packet;
+use pidflow_engine::tunnel::PacketTunnel;
 
 use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface};
 use input::{Filled, Input};
@@ -32,8 +33,8 @@ use step::{BadBlock, Fault, Found, Record};
 pub struct FileOptions {
     /// Only frames that pass.
     pub filter: Option<Filter>,
-    /// How to handle later IP fragments.
-    pub fragments: Fragments,
+    /// How to decode packets.
+    pub rules: DecodeRules,
     /// Ends a wait for input; none: reading waits without limit.
     pub interrupt: Option<Interrupt>,
     /// Opens the files; none: whoever reads does.
@@ -89,7 +90,7 @@ impl CaptureFiles {
             waiting: paths.into_iter().collect(),
             current: None,
             filter: options.filter,
-            decoder: Decoder::new(options.fragments),
+            decoder: Decoder::new(options.rules),
             interrupt: options.interrupt,
             opener: options.opener,
             counters: CaptureCounters::default(),
@@ -131,6 +132,11 @@ impl CaptureFiles {
     /// Whether the last batch has all packets available so far and more may follow: it should be processed at once.
     pub const fn has_all_that_came(&self) -> bool {
         self.has_all_that_came
+    }
+
+    /// The tunnels that the packets of the batches since the last call were in.
+    pub fn take_tunnels(&mut self) -> Vec<PacketTunnel> {
+        self.decoder.take_tunnels()
     }
 
     /// The interfaces that the packets of the last batches came from and that were not reported yet.

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use pcap::PacketHeader;
-use pidflow_engine::decode::{Decoder, Fragments, Frame, LinkType};
+use pidflow_engine::decode::{DecodeRules, Decoder, Frame, LinkType};
 use pidflow_engine::packet::Packet;
 
 use super::super::{BATCH, BatchCounts, CaptureCounters, Interface, SocketCounts};
@@ -56,12 +56,12 @@ impl Numbered {
 
 impl Frames {
     /// Of an interface with this link type, index and name.
-    pub(super) fn new((link, index, name): (u32, u32, &Arc<str>), fragments: Fragments, shared: Arc<Shared>) -> Self {
+    pub(super) fn new((link, index, name): (u32, u32, &Arc<str>), rules: DecodeRules, shared: Arc<Shared>) -> Self {
         let mut interfaces = Vec::new();
         let own = enter(index, Arc::clone(name), &shared, &mut interfaces);
         Self {
             link: link.into(),
-            decoder: Decoder::new(fragments),
+            decoder: Decoder::new(rules),
             counters: CaptureCounters::default(),
             packets: Vec::with_capacity(BATCH),
             interfaces,
@@ -121,7 +121,8 @@ impl Frames {
         let mut counts = std::mem::take(&mut self.counts_left);
         counts.extend(self.own.take_counts());
         counts.extend(self.numbers.values_mut().filter_map(Numbered::take_counts));
-        PacketBatch { source, seen_until_ns, interfaces, counts, packets }
+        let tunnels = self.decoder.take_tunnels();
+        PacketBatch { source, seen_until_ns, interfaces, counts, tunnels, packets }
     }
 
     /// Takes over other names of interfaces, and forgets those that are gone: the next packet with the index of one is of

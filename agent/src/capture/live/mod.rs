@@ -22,8 +22,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
-use pidflow_engine::decode::Fragments;
+use pidflow_engine::decode::DecodeRules;
 use pidflow_engine::packet::Packet;
+use pidflow_engine::tunnel::PacketTunnel;
 
 use super::{BatchCounts, CaptureCounters, CaptureError, Interface};
 pub use interfaces::Interfaces;
@@ -50,8 +51,8 @@ pub struct LiveOptions {
     pub promiscuous: bool,
     /// Kernel buffer per interface, bytes. It is smaller where there are many interfaces.
     pub buffer_bytes: u32,
-    /// How to handle later IP fragments.
-    pub fragments: Fragments,
+    /// How to decode packets.
+    pub rules: DecodeRules,
 }
 
 impl LiveOptions {
@@ -69,7 +70,7 @@ impl Default for LiveOptions {
             snap_length: Self::SNAP_LENGTH,
             promiscuous: false,
             buffer_bytes: Self::BUFFER_BYTES,
-            fragments: Fragments::Join,
+            rules: DecodeRules::default(),
         }
     }
 }
@@ -85,6 +86,8 @@ pub struct PacketBatch {
     pub interfaces: Vec<Interface>,
     /// What was counted since the thread's last batch, by interface; those of which nothing came are absent.
     pub counts: Vec<BatchCounts>,
+    /// The tunnels that the packets were in.
+    pub tunnels: Vec<PacketTunnel>,
     /// The packets; none: there were none until then.
     pub packets: Vec<Packet>,
 }

@@ -42,7 +42,14 @@ mod tests {
     use super::*;
 
     fn batch(source: usize, seen_until_ns: u64) -> PacketBatch {
-        PacketBatch { source, seen_until_ns, interfaces: Vec::new(), counts: Vec::new(), packets: Vec::new() }
+        PacketBatch {
+            source,
+            seen_until_ns,
+            interfaces: Vec::new(),
+            counts: Vec::new(),
+            tunnels: Vec::new(),
+            packets: Vec::new(),
+        }
     }
 
     #[test]

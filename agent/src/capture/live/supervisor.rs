@@ -142,8 +142,8 @@ impl Supervisor {
     fn spawn(&mut self, target: Target, handle: Handle) -> Result<(), CaptureError> {
         let free = self.running.iter().position(Option::is_none).unwrap_or(self.running.len());
         let is_gone = Arc::new(AtomicBool::new(false));
-        let fragments = self.options.fragments;
-        let watch = Watch::new(handle, (free, &is_gone), &self.shared, self.batches.clone(), fragments);
+        let rules = self.options.rules;
+        let watch = Watch::new(handle, (free, &is_gone), &self.shared, self.batches.clone(), rules);
         // The kernel cuts thread names at 15 bytes.
         let thread = std::thread::Builder::new().name(format!("packets {}", target.name()));
         let thread = thread.spawn(move || watch.run()).map_err(CaptureError::Thread)?;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use pcap::{Active, Capture};
-use pidflow_engine::decode::Fragments;
+use pidflow_engine::decode::DecodeRules;
 
 use super::frames::Frames;
 use super::open::{Handle, READ_TIMEOUT_MS, bound_to};
@@ -59,9 +59,9 @@ impl Watch {
         (thread, is_gone): (usize, &Arc<AtomicBool>),
         shared: &Arc<Shared>,
         batches: Sender<PacketBatch>,
-        fragments: Fragments,
+        rules: DecodeRules,
     ) -> Self {
-        let frames = Frames::new((handle.link, handle.index, &handle.name), fragments, Arc::clone(shared));
+        let frames = Frames::new((handle.link, handle.index, &handle.name), rules, Arc::clone(shared));
         Self {
             index: handle.index,
             is_gone: Arc::clone(is_gone),

@@ -9,6 +9,7 @@ mod flood;
 mod namespaces;
 mod time;
 mod traffic;
+mod tunnels;
 
 use super::*;
 use crate::packet::TcpFlags;

@@ -1,0 +1,47 @@
+//! GTP-U, version 1 (3GPP TS 29.281 section 5).
+
+use pidflow_schema::record::TunnelKind;
+
+use super::{Found, Inside};
+use crate::decode::Rest;
+
+const HEADER: usize = 8;
+/// Sequence number, N-PDU number and type of the first extension header: there together if any of them is used.
+const OPTIONAL: usize = 4;
+/// Version 1, GTP rather than GTP', and the bit that is 0.
+const FIXED_MASK: u8 = 0xf8;
+const FIXED: u8 = 0x30;
+/// Extension header, sequence number, N-PDU number.
+const HAS_OPTIONAL: u8 = 0x07;
+const HAS_EXTENSION: u8 = 0x04;
+/// A user's packet, the only message that carries one.
+const G_PDU: u8 = 0xff;
+
+/// Flags, message type, length of what follows the eight octets, TEID.
+pub(super) fn find(rest: Rest<'_>) -> Option<Found<'_>> {
+    let [flags, G_PDU, length_high, length_low, teid @ ..] = *rest.front::<HEADER>()? else { return None };
+    let length = u32::from(u16::from_be_bytes([length_high, length_low]));
+    let room = rest.on_the_wire().saturating_sub(HEADER as u32);
+    let fits = if rest.goes_on { length >= room } else { length <= room };
+    if flags & FIXED_MASK != FIXED || !fits {
+        return None;
+    }
+    let rest = user_packet(flags, rest.after(HEADER))?;
+    Some(Found { kind: TunnelKind::GtpU, id: Some(u32::from_be_bytes(teid)), inside: Inside::Ip, rest })
+}
+
+/// What is behind the optional members and the extension headers. Each of these states its length in units of four octets
+/// and the type of the next one at its end.
+fn user_packet(flags: u8, mut rest: Rest<'_>) -> Option<Rest<'_>> {
+    if flags & HAS_OPTIONAL == 0 {
+        return Some(rest);
+    }
+    let [.., mut next] = *rest.front::<OPTIONAL>()?;
+    rest = rest.after(OPTIONAL);
+    while flags & HAS_EXTENSION != 0 && next != 0 {
+        let octets = 4 * usize::from(*rest.data.first()?);
+        next = *rest.data.get(..octets)?.last()?;
+        rest = rest.after(octets);
+    }
+    Some(rest)
+}

@@ -1,0 +1,135 @@
+//! Which flow a packet that was in a tunnel belongs to.
+//!
+//! Equal addresses and ports under two ids are two flows. But the two directions of one flow often have different ids: a TEID is
+//! the receiver's, and Geneve and VXLAN networks (OVN, Cilium) name the receiver's segment or the sender's identity there. So a
+//! flow has an id per direction. The first packet of the other direction goes to the flow with its own id, if there is one,
+//! else to the only one whose other direction has sent nothing.
+
+use std::cmp::Ordering;
+
+use super::key::{FlowKey, KeySide};
+use super::tunnels::Numbers;
+use super::{Entry, FlowTable};
+use crate::packet::{Packet, TcpFlags};
+use crate::tunnel::PacketTunnel;
+
+/// Flows that differ only in the ids of their tunnels are compared one by one; more than so many are kept apart by the id,
+/// which then must be the same in both directions.
+const MAX_COMPARED: usize = 64;
+
+/// How a flow suits a packet, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// The packet's sender has sent with this id before.
+    Same,
+    /// Only the other end has sent yet, with this id.
+    Answers,
+    /// Only the other end has sent yet, with another id.
+    AnswersOther,
+}
+
+fn fit(entry: &Entry, from: KeySide, own_id: u16, packet: &Packet) -> Option<Fit> {
+    let is_request = packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK) == TcpFlags::SYN;
+    match (entry.sent(from).tunnel, entry.sent(from.other()).tunnel) {
+        (known, _) if known == own_id => Some(Fit::Same),
+        (0, other) if other == own_id => Some(Fit::Answers),
+        // A SYN answers nothing; it may have been overtaken by its answer, which says who began.
+        (0, _) if !is_request || entry.initiator() == from => Some(Fit::AnswersOther),
+        _ => None,
+    }
+}
+
+/// The flows that were compared.
+#[derive(Debug, Default)]
+struct Compared {
+    count: usize,
+    best: Option<(Fit, u32)>,
+    is_ambiguous: bool,
+}
+
+impl Compared {
+    /// Takes note of one more. True: there is no need to go on.
+    fn see(&mut self, slot: u32, fit: Option<Fit>) -> bool {
+        self.count += 1;
+        if let Some(fit) = fit {
+            match self.best.map(|(best, _)| fit.cmp(&best)) {
+                Some(Ordering::Greater) => {}
+                Some(Ordering::Equal) => self.is_ambiguous = true,
+                Some(Ordering::Less) | None => (self.best, self.is_ambiguous) = (Some((fit, slot)), false),
+            }
+        }
+        fit == Some(Fit::Same) || self.count >= MAX_COMPARED
+    }
+
+    fn slot(&self) -> Option<u32> {
+        self.best.filter(|_| !self.is_ambiguous).map(|(_, slot)| slot)
+    }
+}
+
+impl FlowTable {
+    /// Says which tunnels the next packets were in, by the numbers that their decoder gave them
+    /// ([`crate::decode::Decoder::take_tunnels`]). Those said before no longer count.
+    ///
+    /// Equal addresses and ports in tunnels of another kind, other addresses or another id are different flows; but see
+    /// [`Tunnel::reverse_id`](pidflow_schema::Tunnel::reverse_id): the two directions of a flow may have different ids.
+    pub fn set_tunnels(&mut self, tunnels: &[PacketTunnel]) {
+        self.tunnels.set_batch(tunnels);
+    }
+
+    /// The key of a packet's flow, but for the namespace, and which side sent the packet.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "64 octets are returned, for each packet")]
+    pub(super) fn key(&self, packet: &Packet) -> (FlowKey, KeySide) {
+        let (mut key, from) = FlowKey::of(packet);
+        if packet.tunnel != 0 {
+            key.tunnel = self.tunnels.numbers(packet.tunnel).any_id;
+        }
+        (key, from)
+    }
+
+    /// The flow of a packet that was in a tunnel. Where there is none, `key` and `hash` become those of a new one.
+    #[cold]
+    pub(super) fn find_in_tunnel(
+        &self,
+        (key, hash): (&mut FlowKey, &mut u32),
+        from: KeySide,
+        packet: &Packet,
+    ) -> Option<u32> {
+        let Numbers { own_id, .. } = self.tunnels.numbers(packet.tunnel);
+        let mut compared = Compared::default();
+        self.index.find(*hash, |slot| {
+            let entry = self.slab.get(slot);
+            let is_it = entry.key == *key || entry.key.is_compatible(key);
+            is_it && compared.see(slot, fit(entry, from, own_id, packet))
+        });
+        compared.slot().or_else(|| {
+            let mut by_id = *key;
+            by_id.tunnel = own_id;
+            let hash_by_id = self.hash(&by_id);
+            let known = self.index.find(hash_by_id, |slot| self.slab.get(slot).key == by_id);
+            if known.is_some() || compared.count >= MAX_COMPARED {
+                (*key, *hash) = (by_id, hash_by_id);
+            }
+            known
+        })
+    }
+
+    /// Takes note of the tunnel around a packet that `from` sent, in the flow that it belongs to.
+    #[cold]
+    pub(super) fn note_tunnel(&mut self, slot: u32, from: KeySide, packet: &Packet, namespace: u32) {
+        let own_id = self.tunnels.numbers(packet.tunnel).own_id;
+        let entry = self.slab.get_mut(slot);
+        entry.key.namespace = entry.key.namespace.max(namespace);
+        let sent = entry.sent_mut(from);
+        if sent.tunnel == 0 {
+            sent.tunnel = own_id;
+            self.tunnels.retain(own_id);
+        }
+    }
+
+    /// The flow that had this entry has ended.
+    pub(super) fn release_tunnels(&mut self, entry: &Entry) {
+        let sides = [KeySide::Low, KeySide::High].map(|side| entry.sent(side).tunnel);
+        [entry.key.tunnel, sides[0], sides[1]].into_iter().for_each(|number| self.tunnels.release(number));
+    }
+}

@@ -1,0 +1,149 @@
+//! The tunnels that flows are in, each once, by a small number that fits in a flow's key.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::tunnel::PacketTunnel;
+
+/// No tunnel.
+const NO_TUNNEL: u16 = 0;
+/// All tunnels for which there is no number left: their flows are kept apart from those of no tunnel, but not from each other.
+const OTHER: u16 = u16::MAX;
+
+/// A tunnel with a number.
+#[derive(Debug)]
+struct Known {
+    tunnel: PacketTunnel,
+    /// Flows, and entries of the batch.
+    references: u32,
+}
+
+/// A tunnel of the batch.
+#[derive(Debug, Clone, Copy)]
+struct InBatch {
+    tunnel: PacketTunnel,
+    numbers: Numbers,
+}
+
+/// The numbers of a packet's tunnel, which are those of its other direction too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Numbers {
+    /// Of all tunnels that differ only in their ids.
+    pub(super) any_id: u16,
+    /// Of those with its id; the same number where it has none.
+    pub(super) own_id: u16,
+}
+
+/// Tunnels of flows under way, and of the batch that is counted.
+#[derive(Debug, Default)]
+pub(super) struct TunnelTable {
+    /// At the number less one.
+    known: Vec<Known>,
+    free: Vec<u16>,
+    numbers: HashMap<PacketTunnel, u16, RandomState>,
+    /// At the packets' numbers less one.
+    batch: Vec<InBatch>,
+}
+
+impl TunnelTable {
+    /// Begins a batch.
+    pub(super) fn set_batch(&mut self, tunnels: &[PacketTunnel]) {
+        let mut batch = std::mem::take(&mut self.batch);
+        for InBatch { numbers, .. } in batch.drain(..) {
+            self.release(numbers.any_id);
+            self.release(numbers.own_id);
+        }
+        self.batch = batch;
+        tunnels.iter().for_each(|tunnel| _ = self.add_to_batch(*tunnel));
+    }
+
+    /// Adds a tunnel to the batch, and gives the number that packets have for it.
+    pub(super) fn add_to_batch(&mut self, tunnel: PacketTunnel) -> u32 {
+        let both_ways = tunnel.both_ways();
+        let numbers = Numbers { any_id: self.acquire(both_ways.without_id()), own_id: self.acquire(both_ways) };
+        self.batch.push(InBatch { tunnel, numbers });
+        u32::try_from(self.batch.len()).unwrap_or(0)
+    }
+
+    /// The tunnel of a packet with this number.
+    pub(super) fn of_packet(&self, number: u32) -> Option<PacketTunnel> {
+        self.in_batch(number).map(|known| known.tunnel)
+    }
+
+    /// The numbers that flows have for the tunnel of a packet with this number.
+    pub(super) fn numbers(&self, number: u32) -> Numbers {
+        self.in_batch(number).map_or(Numbers { any_id: NO_TUNNEL, own_id: NO_TUNNEL }, |known| known.numbers)
+    }
+
+    fn in_batch(&self, number: u32) -> Option<&InBatch> {
+        self.batch.get((number as usize).checked_sub(1)?)
+    }
+
+    /// The tunnel of a number; none: there is none, or there was no number left for it.
+    pub(super) fn get(&self, number: u16) -> Option<&PacketTunnel> {
+        Some(&self.known.get(usize::from(number).checked_sub(1)?)?.tunnel)
+    }
+
+    fn acquire(&mut self, tunnel: PacketTunnel) -> u16 {
+        let known = self.numbers.get(&tunnel).copied();
+        let number = known.unwrap_or_else(|| self.enter(tunnel));
+        self.retain(number);
+        number
+    }
+
+    #[cold]
+    fn enter(&mut self, tunnel: PacketTunnel) -> u16 {
+        let entry = Known { tunnel, references: 0 };
+        let next = u16::try_from(self.known.len() + 1).unwrap_or(OTHER);
+        let number = self.free.pop().unwrap_or(next);
+        match self.known.get_mut(usize::from(number) - 1) {
+            Some(place) => *place = entry,
+            None if number < OTHER => self.known.push(entry),
+            None => return OTHER,
+        }
+        self.numbers.insert(tunnel, number);
+        number
+    }
+
+    /// One more has this number.
+    #[inline]
+    pub(super) fn retain(&mut self, number: u16) {
+        if number != NO_TUNNEL
+            && let Some(known) = self.known.get_mut(usize::from(number) - 1)
+        {
+            known.references += 1;
+        }
+    }
+
+    /// One less has it.
+    #[inline]
+    pub(super) fn release(&mut self, number: u16) {
+        if number != NO_TUNNEL
+            && let Some(known) = self.known.get_mut(usize::from(number) - 1)
+        {
+            known.references = known.references.saturating_sub(1);
+            if known.references == 0 {
+                self.numbers.remove(&known.tunnel);
+                self.free.push(number);
+            }
+        }
+    }
+
+    /// No flow has a tunnel, and no packet of the batch.
+    pub(super) fn is_unused(&self) -> bool {
+        self.numbers.is_empty() && self.batch.is_empty()
+    }
+
+    /// Gives memory back where no tunnel is left.
+    pub(super) fn shrink(&mut self) {
+        if self.is_unused() {
+            *self = Self::default();
+        }
+    }
+
+    pub(super) fn allocated_bytes(&self) -> usize {
+        self.known.capacity() * size_of::<Known>()
+            + self.free.capacity() * size_of::<u16>()
+            + self.numbers.allocation_size()
+    }
+}
