@@ -3,7 +3,7 @@
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
-use pidflow_schema::abi::{EventKind, SocketEvent, SocketOp, TaskRef, Usage};
+use pidflow_schema::abi::{EventKind, SocketEvent, SocketOp, TaskRef, UnacceptedEvent, Usage};
 
 use crate::counters::{KernelCounter, count};
 use crate::emit::{is_repeated, now, reserve, submit};
@@ -63,6 +63,18 @@ pub fn closed(sk: Sock) {
     if !Task::current().is_kernel_thread() {
         happened(SocketOp::Close, sk);
     }
+}
+
+/// A connection ends that nobody has accepted. The current process is anybody.
+#[inline(always)]
+pub fn unaccepted(sk: Sock) {
+    let Some(mut entry) = reserve::<UnacceptedEvent>() else { return };
+    let event = unsafe { &mut *entry.as_mut_ptr() };
+    event.kind = EventKind::Unaccepted as u32;
+    event.reserved = 0;
+    event.time_ns = now();
+    sk.describe(&mut event.socket);
+    submit(entry);
 }
 
 #[inline(always)]

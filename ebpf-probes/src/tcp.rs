@@ -5,7 +5,7 @@ use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RawTracePoin
 use pidflow_schema::abi::SocketOp;
 
 use crate::kernel::{IPPROTO_TCP, Sock};
-use crate::socket::{attempted, closed, connecting, failed, forget, happened};
+use crate::socket::{attempted, closed, connecting, failed, forget, happened, unaccepted};
 
 /// `include/net/tcp_states.h`.
 const ESTABLISHED: u32 = 1;
@@ -27,7 +27,11 @@ pub fn tcp_state(ctx: RawTracePointContext) -> i32 {
     let sk = Sock(ctx.arg(0));
     let (old, new): (u32, u32) = (ctx.arg(1), ctx.arg(2));
     // Most changes are irrelevant: checked before anything is read.
-    let tells = old == SYN_SENT || new == SYN_SENT || old == LISTEN || new == LISTEN;
+    let tells = match (old, new) {
+        (SYN_SENT, _) | (_, SYN_SENT | LISTEN) | (LISTEN, CLOSE) => true,
+        (ESTABLISHED, CLOSE_WAIT | CLOSE) => !sk.has_socket(),
+        _ => false,
+    };
     if tells && sk.is_inet() && sk.protocol() == IPPROTO_TCP {
         state_changed(sk, old, new);
     }
@@ -45,6 +49,8 @@ fn state_changed(sk: Sock, old: u32, new: u32) {
         (SYN_SENT, CLOSE) => failed(sk),
         (_, LISTEN) => happened(SocketOp::Listen, sk),
         (LISTEN, CLOSE) => happened(SocketOp::Close, sk),
+        // The client ends it, or the listener is closed.
+        (ESTABLISHED, _) => unaccepted(sk),
         _ => {}
     }
 }

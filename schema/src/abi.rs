@@ -16,6 +16,8 @@ pub enum EventKind {
     Exit = 3,
     /// [`SocketEvent`].
     Socket = 4,
+    /// [`UnacceptedEvent`].
+    Unaccepted = 5,
 }
 
 /// Octets of a comm, `TASK_COMM_LEN` of `include/linux/sched.h`.
@@ -210,6 +212,20 @@ pub struct SocketEvent {
     pub usage: Usage,
 }
 
+/// A connection that came to a listener began to end before any process had accepted it.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct UnacceptedEvent {
+    /// [`EventKind::Unaccepted`].
+    pub kind: u32,
+    /// Padding, 0.
+    pub reserved: u32,
+    /// Time since boot (`CLOCK_BOOTTIME`), nanoseconds.
+    pub time_ns: u64,
+    /// The connection's socket.
+    pub socket: SocketRef,
+}
+
 const _: () = {
     assert!(size_of::<TaskRef>() == 32);
     assert!(size_of::<Usage>() == 56);
@@ -218,6 +234,7 @@ const _: () = {
     assert!(size_of::<ExecEvent>() == 16 + 32 + 16 + PATH_LEN + ARGS_LEN);
     assert!(size_of::<ExitEvent>() == 16 + 32 + 8 + 56);
     assert!(size_of::<SocketEvent>() == 16 + 32 + 16 + 64 + 56);
+    assert!(size_of::<UnacceptedEvent>() == 16 + 64);
 };
 
 /// Indices of the kernel side's per-CPU counters (map `COUNTERS`).

@@ -43,8 +43,19 @@ pub struct Ended {
 impl Agent {
     /// Starts `pidflow run` with records going to a file in `dir`, and waits until it says that it is ready.
     pub fn start(dir: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::spawn(dir, Command::new(process::binary("pidflow")?), arguments)
+    }
+
+    /// As [`Agent::start`], in the network namespace of that process.
+    pub fn start_beside(pid: u32, dir: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &pid.to_string(), "--net"]).arg(process::binary("pidflow")?);
+        Self::spawn(dir, command, arguments)
+    }
+
+    fn spawn(dir: &Path, mut command: Command, arguments: &[&str]) -> Result<Self> {
         let json = dir.join("records.jsonl");
-        let child = Command::new(process::binary("pidflow")?)
+        let child = command
             .args(["run", "--listen", "127.0.0.1:0", "--json"])
             .arg(&json)
             .args(arguments)

@@ -123,6 +123,16 @@ pub fn observe_later(scenario: &str, arguments: &[&str]) -> Result<Trial> {
     Ok(judge(truth, agent.stop()?))
 }
 
+/// As [`observe_later`], with the agent in the network namespace that the scenario made.
+pub fn observe_within(scenario: &str, arguments: &[&str]) -> Result<Trial> {
+    let dir = folder()?;
+    let running = Running::prepare(dir.path(), scenario)?;
+    let agent = Agent::start_beside(running.process.pid(), dir.path(), arguments)?;
+    running.go()?;
+    let truth = running.finish()?;
+    Ok(judge(truth, agent.stop()?))
+}
+
 /// A folder for one trial.
 pub fn folder() -> Result<TempDir> {
     tempfile::Builder::new().prefix("pidflow-trial").tempdir().context("make a folder for the trial")

@@ -2,11 +2,12 @@
 //!
 //! Needs root. The backend is `PIDFLOW_TEST_PROBES` (default `tracepoint`, the one that every kernel offers).
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use pidflow_tests::records::{Record, Side};
-use pidflow_tests::skip::without_root;
+use pidflow_tests::skip::{skip, without_root};
 use pidflow_tests::trial::{self, Trial};
 use pidflow_tests::truth::{Exchange, Expected};
 
@@ -108,6 +109,28 @@ fn an_unreachable_host_says_so_without_any_packet() -> Result<()> {
 #[test]
 fn a_namespaced_process_over_veth() -> Result<()> {
     assert_perfect("a_namespaced_process_over_veth", "netns --count 5")
+}
+
+/// A process that only listens at the port that packets name is not the one that gets them.
+#[test]
+fn a_listener_at_a_translated_port_is_not_named() -> Result<()> {
+    const NAME: &str = "a_listener_at_a_translated_port_is_not_named";
+    if without_root(NAME) {
+        return Ok(());
+    }
+    if Command::new("nft").arg("--version").output().is_err() {
+        skip(NAME, "no nft (package nftables)");
+        return Ok(());
+    }
+    let trial = trial::observe_within("translated", &["--probes", &backend()])?;
+    println!("{}", trial.outcome);
+    let is_before = |e: &&Exchange| e.scenario == "translated-before";
+    let unknown = trial.truth.iter().filter(is_before).count();
+    let (all, outcome) = (trial.truth.len(), &trial.outcome);
+    // Who is behind the translation is not known by the packets before it; all else is.
+    ensure!((outcome.wrong, outcome.missing) == (0, unknown), "{outcome}\n{}", trial.ended.log);
+    ensure!(unknown > 0 && outcome.right == all - unknown && outcome.surplus == 0, "{outcome}");
+    Ok(())
 }
 
 #[test]

@@ -127,6 +127,8 @@ pub struct Socket {
     /// Identity while it lives: for TCP the address of `struct sock`, or the inode number in a snapshot; for other
     /// protocols the inode number.
     pub id: u64,
+    /// Inode number of its file, which no other socket gets again soon; 0: it has none yet, or it is not known.
+    pub file: u64,
     /// Inode number of its network namespace.
     pub netns: u32,
     /// IP protocol number.
@@ -228,6 +230,14 @@ pub enum Fact {
         socket: Socket,
         /// Usage at that time; none: not known.
         sample: Option<Sample>,
+    },
+    /// A connection that came to a listener began to end, and no process had accepted it by then. Its socket's identity and the
+    /// process are not known.
+    Unaccepted {
+        /// Time, nanoseconds of the engine's clock.
+        time_ns: u64,
+        /// The connection's socket; its remote end is the client.
+        socket: Socket,
     },
     /// Usage sampled from /proc.
     Sampled {

@@ -209,6 +209,7 @@ impl Bench {
         let task = Task { id: ProcessId::from_ticks(pid, 1), start_ns: time_ns - S, uid: 0, comm: "client".into() };
         let socket = Socket {
             id: u64::from(pid),
+            file: 0,
             netns: NETNS,
             protocol: 17,
             local: CLIENT.into(),

@@ -18,6 +18,7 @@ pub(crate) fn event(bytes: &[u8], clock: BootClock, privacy: &Privacy) -> Option
         k if k == abi::EventKind::Exec as u32 => read(bytes).map(|e| exec(&e, clock, privacy)),
         k if k == abi::EventKind::Exit as u32 => read(bytes).map(|e| exit(&e, clock, privacy)),
         k if k == abi::EventKind::Socket as u32 => read(bytes).and_then(|e| socket(&e, clock, privacy)),
+        k if k == abi::EventKind::Unaccepted as u32 => read(bytes).map(|e| unaccepted(&e, clock)),
         _ => None,
     }
 }
@@ -28,6 +29,7 @@ impl Plain for abi::ForkEvent {}
 impl Plain for abi::ExecEvent {}
 impl Plain for abi::ExitEvent {}
 impl Plain for abi::SocketEvent {}
+impl Plain for abi::UnacceptedEvent {}
 
 fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
     // SAFETY: long enough, and `Plain` types take any bytes; the read needs no alignment.
@@ -85,6 +87,10 @@ fn socket(e: &abi::SocketEvent, clock: BootClock, privacy: &Privacy) -> Option<F
     })
 }
 
+fn unaccepted(e: &abi::UnacceptedEvent, clock: BootClock) -> Fact {
+    Fact::Unaccepted { time_ns: clock.at(e.time_ns), socket: socket_ref(&e.socket) }
+}
+
 fn socket_use(e: &abi::SocketEvent, clock: BootClock) -> Option<SocketUse> {
     Some(match e.op {
         1 => SocketUse::Connect,
@@ -135,6 +141,7 @@ fn socket_ref(s: &abi::SocketRef) -> Socket {
         // A datagram socket's `struct sock` is used again at once, and in tracepoint mode its close is not reported; its inode
         // is not used again, but a connection has none before accept.
         id: if s.protocol == u16::from(Protocol::TCP) || s.inode == 0 { s.sk } else { s.inode },
+        file: s.inode,
         netns: s.netns,
         protocol: s.protocol as u8,
         local: same_family(local, remote),

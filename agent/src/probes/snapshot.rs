@@ -81,6 +81,7 @@ fn socket(inode: u64, netns: u32, protocol: u8, (local, remote): (SocketAddr, So
     let dual_stack = local.is_ipv6() && local.ip().is_unspecified();
     Socket {
         id: inode,
+        file: inode,
         netns,
         protocol,
         local: canonical(local.ip()),

@@ -64,6 +64,12 @@ impl Sock {
         read!(self.0, sock_shutdown).unwrap_or(0u8) == SHUT
     }
 
+    /// Whether it has a `struct socket`: a connection gets one as a process accepts it, and keeps it until it is closed.
+    #[inline(always)]
+    pub fn has_socket(self) -> bool {
+        read!(self.0, sock_socket).unwrap_or(1u64) != 0
+    }
+
     /// Inode number as in /proc/PID/fd; 0 before the socket has a file.
     #[inline(always)]
     pub fn inode(self) -> u64 {

@@ -10,17 +10,19 @@ use serde::{Deserialize, Serialize};
 pub enum Attribution {
     /// A kernel event of a socket with exactly this tuple within the flow's time.
     SocketEvent = 1,
-    /// A kernel event of an unconnected socket bound to this local address and port within the flow's time.
+    /// A kernel event of a socket with this local address and port within the flow's time: unconnected, or connected to a
+    /// destination that was translated.
     LocalPortEvent = 2,
     /// The exact tuple was in a snapshot of sockets (at start or by polling).
     SnapshotTuple = 3,
     /// An unconnected socket bound to this local port was in a snapshot.
     SnapshotPort = 4,
-    /// Only the owner of a listening socket that covers the port is known, not who accepted.
+    /// The connection waited at a listening socket of this process until its end began, and nobody accepted it.
     ListenerOnly = 5,
     /// None: the address belongs to no network namespace of this host.
     Remote = 16,
-    /// None: several processes fit equally well and nothing tells them apart.
+    /// None: several processes fit equally well and nothing tells them apart, or a process listens on the port and nothing
+    /// proves that the connection came to it.
     Ambiguous = 17,
     /// None: the address is this host's and no socket was seen.
     NoSocket = 18,

@@ -14,6 +14,7 @@ mod netns;
 mod ping;
 mod server;
 mod tcp;
+mod translated;
 mod udp;
 mod wire;
 
@@ -51,6 +52,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "pid-reuse" => contested::pid_reuse(&args),
         "refused-elsewhere" => contested::refused_elsewhere(&args),
         "netns" => netns::run(&args),
+        "translated" => translated::run(&args),
         "unreachable" => netns::unreachable(&args),
         "ping" => ping::run(&args),
         "metrics" => metrics::run(&args),

@@ -29,22 +29,22 @@ const ABSENT: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)), IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 9))];
 
 /// What host and container tell each other, line by line.
-struct LineChannel {
+pub(super) struct LineChannel {
     from: BufReader<PipeReader>,
     to: PipeWriter,
 }
 
 impl LineChannel {
-    fn pair() -> Result<(Self, Self)> {
+    pub(super) fn pair() -> Result<(Self, Self)> {
         let (a, b) = (io::pipe()?, io::pipe()?);
         Ok((Self { from: BufReader::new(a.0), to: b.1 }, Self { from: BufReader::new(b.0), to: a.1 }))
     }
 
-    fn tell(&mut self, what: &impl serde::Serialize) -> Result<()> {
+    pub(super) fn tell(&mut self, what: &impl serde::Serialize) -> Result<()> {
         writeln!(self.to, "{}", serde_json::to_string(what)?).context("tell the other side")
     }
 
-    fn hear<T: serde::de::DeserializeOwned>(&mut self) -> Result<T> {
+    pub(super) fn hear<T: serde::de::DeserializeOwned>(&mut self) -> Result<T> {
         let mut line = String::new();
         self.from.read_line(&mut line)?;
         serde_json::from_str(&line).with_context(|| format!("the other side said {line:?}"))

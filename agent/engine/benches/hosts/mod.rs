@@ -80,6 +80,7 @@ fn described(task: &Task, parent_pid: u32) -> Fact {
 fn event(task: &Task, used: SocketUse, (local, remote): ((IpAddr, u16), (IpAddr, u16)), time_ns: u64) -> Fact {
     let socket = Socket {
         id: u64::from(task.id.pid) << 32 | u64::from(local.1),
+        file: 0,
         netns: NETNS,
         protocol: Protocol::TCP,
         local: local.0,

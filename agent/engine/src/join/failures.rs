@@ -128,6 +128,7 @@ mod tests {
     fn failed(number: u32, time_ns: u64) -> FailedConnect {
         let socket = Socket {
             id: u64::from(number),
+            file: 0,
             netns: 7,
             protocol: Protocol::TCP,
             local: IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -119,6 +119,7 @@ impl Joiner {
                 }
                 self.used(*time_ns, User { process, start_ns: task.start_ns }, *used, socket);
             }
+            Fact::Unaccepted { time_ns, socket } => self.sockets.unaccepted(*time_ns, socket),
             Fact::Sampled { id, sample } => self.processes.sampled(*id, *sample),
             Fact::Process(seen) => self.processes.described(seen),
             Fact::Addresses { time_ns, netns, addresses } => self.sockets.set_addresses(*time_ns, *netns, addresses),
@@ -164,8 +165,7 @@ impl Joiner {
             flow.initiator = InitiatorBasis::Socket;
         }
         let ends = (FlowEnd::source(&flow), FlowEnd::destination(&flow));
-        let netns = source.as_ref().ok().map(|found| found.netns).filter(|netns| *netns != 0);
-        let connect_error = self.failures.explain(&ends.0, netns).filter(|errno| *errno != 0);
+        let connect_error = self.connect_error(&ends.0, source.as_ref().ok());
         let source = self.end(source, &ends.0);
         let destination = self.end(destination, &ends.1);
         self.count(&source, &destination);
@@ -176,6 +176,14 @@ impl Joiner {
     fn source_began(&self, flow: &Flow) -> Option<bool> {
         let is_open = flow.initiator == InitiatorBasis::FirstPacket;
         is_open.then(|| self.sockets.source_began(&FlowEnd::source(flow), &FlowEnd::destination(flow))).flatten()
+    }
+
+    /// Why the connect failed that made the flow, if it did.
+    fn connect_error(&mut self, end: &FlowEnd, source: Option<&Found>) -> Option<u16> {
+        let netns = source.map(|found| found.netns).filter(|netns| *netns != 0);
+        let called = source.and_then(|found| found.translated_from).unwrap_or((end.remote, end.remote_port));
+        let made_by = FlowEnd { remote: called.0, remote_port: called.1, ..*end };
+        self.failures.explain(&made_by, netns).filter(|errno| *errno != 0)
     }
 
     /// ICMP is answered by the kernel: the socket with the echo's identifier is the asking one's.
@@ -248,6 +256,7 @@ impl Joiner {
             role: Role::Connects,
             netns: failed.socket.netns,
             other: None,
+            translated_from: None,
         };
         let source = self.known(&process, (flow.first_ns, flow.last_ns));
         let destination = ProcessEnd::unknown(self.why(&FlowEnd::destination(&flow)));

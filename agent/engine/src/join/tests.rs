@@ -30,6 +30,7 @@ fn event(pid: u32, used: SocketUse, local: (&str, u16), remote: (&str, u16)) -> 
     let ip = |s: &str| -> IpAddr { s.parse().unwrap() };
     let socket = Socket {
         id: u64::from(pid),
+        file: 0,
         netns: 7,
         protocol: 6,
         local: ip(local.0),
@@ -155,6 +156,11 @@ fn packets_of_the_kernel_itself_are_attributed_to_it() {
 fn where_events_were_lost_the_listener_is_a_candidate() {
     let mut j = Joiner::new(60 * SECOND, 7);
     j.apply(&event(20, SocketUse::Listen, ("127.0.0.1", 80), ("0.0.0.0", 0)));
+    let Fact::Socket { time_ns, socket, .. } = event(0, SocketUse::Held, ("127.0.0.1", 80), ("127.0.0.1", 40000))
+    else {
+        unreachable!()
+    };
+    j.apply(&Fact::Unaccepted { time_ns, socket });
     let told = j.join(flow("127.0.0.1", 40000, "127.0.0.1")).destination;
     assert_eq!((told.attribution, told.process.map(|p| p.pid)), (Attribution::ListenerOnly, Some(20)));
     j.apply(&Fact::Lost { from_ns: SECOND, until_ns: SECOND });
@@ -238,6 +244,17 @@ fn an_answer_whose_question_was_not_captured_does_not_begin_the_flow() {
     let mut late = Flow { protocol: 17, ..answer_only("10.0.0.1", 40000, "10.0.0.2") };
     (late.first_ns, late.last_ns) = (7 * SECOND, 8 * SECOND);
     assert_eq!(j.join(late).flow.source_port, 80, "a conversation of its own");
+}
+
+#[test]
+fn a_refused_connect_to_a_translated_destination_carries_its_error_once() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    let used = SocketUse::ConnectFailed { errno: 111, since_ns: SECOND };
+    j.apply(&event(10, used, ("127.0.0.1", 40000), ("10.96.0.1", 443)));
+    let seen = Flow { initiator: InitiatorBasis::Syn, ..flow("127.0.0.1", 40000, "127.0.0.1") };
+    let r = j.join(seen);
+    assert_eq!((r.connect_error, r.source.process.map(|p| p.pid)), (Some(111), Some(10)));
+    assert!(j.take_failed_attempts(100 * SECOND).is_empty());
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub(super) struct Claim {
     pub(super) dual_stack: bool,
     /// The socket's identity while it lives.
     pub(super) socket: u64,
+    /// Inode number of its file; 0: not known yet.
+    pub(super) file: u64,
     /// Side of the connection.
     pub(super) role: Role,
     /// It cannot have begun before: when the process started; 0: not known.
@@ -99,6 +101,7 @@ impl Claim {
             began_by_send: used == SocketUse::Send,
             dual_stack: socket.dual_stack,
             socket: socket.id,
+            file: socket.file,
             role: Role::Unknown,
             from_ns: user.start_ns,
             first_ns: if let SocketUse::ConnectFailed { since_ns, .. } = used { since_ns } else { time_ns },
@@ -111,6 +114,7 @@ impl Claim {
 
     fn note(&mut self, time_ns: u64, used: SocketUse, socket: &Socket) {
         self.peers.add(socket);
+        self.file = if socket.file == 0 { self.file } else { socket.file };
         self.seen_ns = self.seen_ns.max(time_ns);
         match used {
             SocketUse::Connect => self.role = Role::Connects,
@@ -157,11 +161,13 @@ impl Claim {
     }
 
     /// The same socket of the same process, still open as far as is known. A snapshot's identity is the inode
-    /// number, an event's the address: a claim of a snapshot is taken over by the first event.
+    /// number, an event's the address: a claim of a snapshot is taken over by the first event. The address is used again for
+    /// the next connection, often for one with the same tuple, which has another file.
     fn is_of(&self, process: ProcessId, used: SocketUse, socket: &Socket) -> bool {
         let held = matches!(used, SocketUse::Held | SocketUse::HeldListening);
         let same = self.socket == socket.id || self.snapshot != held;
-        self.process == process && self.netns == socket.netns && same
+        let may_be_same_file = self.file == socket.file || self.file == 0 || socket.file == 0;
+        self.process == process && self.netns == socket.netns && same && may_be_same_file
     }
 }
 

@@ -45,11 +45,13 @@ impl SocketIndex {
         let idle = before_ns.saturating_sub(IDLE_CONNECTION_NS);
         self.addresses.expire(before_ns);
         self.losses.expire(before_ns);
+        self.unaccepted.expire(before_ns);
         keep(&mut self.tuples, |t, c| {
             !ended(c) && (c.seen_ns >= idle || c.snapshot) && was_heard(t.protocol, c, before_ns)
         });
         keep(&mut self.ports, |p, c| !ended(c) && was_heard(p.0, c, before_ns));
         keep(&mut self.listeners, |_, c| !ended(c));
+        self.connects.keep(|tuple| self.tuples.contains_key(tuple));
         self.measure();
         if self.is_crowded() {
             self.drop_quarter();
@@ -58,7 +60,8 @@ impl SocketIndex {
     }
 
     fn measure(&mut self) {
-        self.bytes = self.all().map(|c| CLAIM_BYTES + c.uses.capacity() * size_of::<u64>()).sum();
+        let claims: usize = self.all().map(|c| CLAIM_BYTES + c.uses.capacity() * size_of::<u64>()).sum();
+        self.bytes = claims + self.connects.bytes();
     }
 
     /// Evicts the least valuable quarter of all claims: ended ones first, then the least recently reported.
@@ -71,6 +74,7 @@ impl SocketIndex {
         keep(&mut self.ports, |_, c| rank(c) > cutoff);
         keep(&mut self.listeners, |_, c| rank(c) > cutoff);
         self.dropped += (count - self.len()) as u64;
+        self.connects.keep(|tuple| self.tuples.contains_key(tuple));
         self.measure();
     }
 

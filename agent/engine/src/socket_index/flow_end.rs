@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use pidflow_schema::{Attribution, Flow, Protocol};
+use pidflow_schema::{Attribution, Flow, InitiatorBasis, Protocol};
 
 use super::kernel::is_icmp;
 use super::{Role, Tuple};
@@ -30,6 +30,8 @@ pub struct FlowEnd {
     pub last_ns: u64,
     /// A SYN is among the packets: the connection began with this flow.
     pub began_with_syn: bool,
+    /// This end sent the SYN that began it.
+    pub opened: bool,
     /// This end sent packets.
     pub sent: bool,
     /// This end received packets.
@@ -43,7 +45,8 @@ impl FlowEnd {
     #[must_use]
     pub fn source(flow: &Flow) -> Self {
         let ends = [(flow.source, flow.source_port), (flow.destination, flow.destination_port)];
-        Self::new(flow, ends, [flow.forward.packets, flow.reverse.packets])
+        let opened = flow.protocol == Protocol::TCP && flow.initiator == InitiatorBasis::Syn;
+        Self { opened, ..Self::new(flow, ends, [flow.forward.packets, flow.reverse.packets]) }
     }
 
     /// The destination's end of a flow.
@@ -65,6 +68,7 @@ impl FlowEnd {
             first_ns: flow.first_ns,
             last_ns: flow.last_ns,
             began_with_syn: flow.protocol == Protocol::TCP && flags & TcpFlags::SYN != 0,
+            opened: false,
             sent: sent > 0,
             received: received > 0,
             netns: flow.network_namespace,
@@ -95,6 +99,8 @@ pub struct Found {
     pub netns: u32,
     /// Another process with a claim: who accepted, or the listener's owner.
     pub other: Option<ProcessId>,
+    /// Where the process connected to, if its packets' destination was translated.
+    pub translated_from: Option<(IpAddr, u16)>,
 }
 
 /// Why nobody was found for an end.

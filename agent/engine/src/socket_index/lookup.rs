@@ -4,10 +4,8 @@
 
 use std::net::IpAddr;
 
-use pidflow_schema::{Attribution, Protocol};
-
 use super::claim::Claim;
-use super::fit::{AFTER_NS, CLOCK_ERROR_NS, fit};
+use super::fit::CLOCK_ERROR_NS;
 use super::flow_end::{Found, NotFound};
 use super::ranking::{BY_PORT, BY_TUPLE, ClosureCertainty, Ranking};
 use super::{FlowEnd, SocketIndex, Tuple, kernel, unspecified};
@@ -29,7 +27,7 @@ impl SocketIndex {
                 Ok(Found { other: owner.filter(|p| *p != found.process).or(found.other), ..found })
             }
             Some(not_found) => not_found,
-            None => listener.unwrap_or(Err(NotFound::NO_SOCKET)),
+            None => self.translated(end).or(listener).unwrap_or(Err(NotFound::NO_SOCKET)),
         }
     }
 
@@ -84,29 +82,9 @@ impl SocketIndex {
         Ranking::of(of(0).iter().filter(|c| self.serves(c, end)), end, &self.losses)
     }
 
-    fn listener(&self, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
-        let claims = self.listeners.get(&end.local_port).filter(|_| end.protocol == Protocol::TCP)?;
-        // Strictly: what came after the listener was closed was refused.
-        let open = |c: &&Claim| fit(c, end).is_some() && c.ended_ns.is_none_or(|t| t >= end.first_ns);
-        let mut serving =
-            claims.iter().filter(|c| self.serves(c, end) && !self.is_shadowed(c, claims, end)).filter(open);
-        let first = serving.next()?;
-        // Workers that share a listener by fork hold the same socket; which one accepts is not known.
-        let is_same = |c: &Claim| c.process == first.process || (c.socket == first.socket && c.netns == first.netns);
-        if !serving.all(is_same) {
-            return Some(Err(NotFound::ambiguous(Some(first.process))));
-        }
-        // Another process's accept may be among what was lost.
-        if self.losses.between(end.first_ns, end.last_ns.saturating_add(AFTER_NS)) {
-            return Some(Err(NotFound::lost(first.process)));
-        }
-        let (process, role, netns) = (first.process, first.role, first.netns);
-        Some(Ok(Found { process, attribution: Attribution::ListenerOnly, role, netns, other: None }))
-    }
-
     /// Whether another socket among these takes what comes to this end before the claim's: the kernel prefers the one that
     /// is bound to the address itself (`compute_score` of net/ipv4/udp.c and inet_hashtables.c).
-    fn is_shadowed(&self, claim: &Claim, among: &[Claim], end: &FlowEnd) -> bool {
+    pub(super) fn is_shadowed(&self, claim: &Claim, among: &[Claim], end: &FlowEnd) -> bool {
         let takes_before = |other: &Claim| {
             let was_there = other.snapshot || other.first_ns <= end.first_ns.saturating_add(CLOCK_ERROR_NS);
             let is_there = was_there && other.ended_ns.is_none_or(|t| t >= end.last_ns);
@@ -134,7 +112,7 @@ impl SocketIndex {
     /// The namespace in which this end must be; none: not known. Loopback is captured in the agent's own alone, unless the
     /// flow says otherwise. An interface leads to a namespace, so that one of the flow's ends is there: the one of which it
     /// has the address.
-    fn namespace_of(&self, end: &FlowEnd) -> Option<u32> {
+    pub(super) fn namespace_of(&self, end: &FlowEnd) -> Option<u32> {
         if end.local.is_loopback() {
             return end.netns.or((self.own_netns != 0).then_some(self.own_netns));
         }

@@ -11,9 +11,12 @@ mod fit;
 mod flow_end;
 mod initiator;
 mod kernel;
+mod listener;
 mod lookup;
 mod losses;
 mod ranking;
+mod translated;
+mod unaccepted;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -27,6 +30,8 @@ pub use claim::Role;
 use claim::{Claim, Noted};
 pub use flow_end::{FlowEnd, Found, NotFound};
 use losses::Losses;
+use translated::Connects;
+use unaccepted::Unaccepted;
 
 /// One end's view of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,6 +99,8 @@ pub struct SocketIndex {
     tuples: HashMap<Tuple, Vec<Claim>, RandomState>,
     ports: HashMap<(u8, u16), Vec<Claim>, RandomState>,
     listeners: HashMap<u16, Vec<Claim>, RandomState>,
+    connects: Connects,
+    unaccepted: Unaccepted,
     addresses: Addresses,
     losses: Losses,
     own_netns: u32,
@@ -136,10 +143,10 @@ impl SocketIndex {
         self.bytes
     }
 
-    /// Claims and addresses that were not taken, or forgotten early, because there was no room.
+    /// Claims, addresses and connections that nobody accepted that were not taken, or forgotten early, because there was no room.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
-        self.dropped + self.addresses.dropped()
+        self.dropped + self.addresses.dropped() + self.unaccepted.dropped()
     }
 
     /// Replaces the addresses of a network namespace. Those that it had before are forgotten by
@@ -228,6 +235,9 @@ impl SocketIndex {
         let (tuple, has_room) = (Tuple::of(socket), self.has_room());
         let list = self.tuples.entry(tuple).or_default();
         let noted = claim::note(list, (time_ns, user), used, socket, has_room);
+        if noted != Noted::Refused {
+            self.bytes += self.connects.note(used, tuple);
+        }
         self.place(user.process, Place::Tuple(tuple), noted);
     }
 

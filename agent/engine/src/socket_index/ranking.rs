@@ -87,7 +87,8 @@ impl<'a> Ranking<'a> {
         let other = others().map(|f| f.claim).find(|c| c.overlaps(first)).map(|c| c.process);
         let attribution = if first.snapshot { table.snapshot } else { table.event };
         let role = if first.role == Role::Unknown { self.role_of_socket(first) } else { first.role };
-        Some(Ok(Found { process: first.process, attribution, role, netns: first.netns, other }))
+        let (process, netns) = (first.process, first.netns);
+        Some(Ok(Found { process, attribution, role, netns, other, translated_from: None }))
     }
 
     /// Whichever process has the socket now, the one that got it from connect or accept determines the side.

@@ -25,6 +25,7 @@ fn pid(pid: u32) -> ProcessId {
 fn socket(id: u64, protocol: u8, local: (&str, u16), remote: (&str, u16)) -> Socket {
     Socket {
         id,
+        file: 0,
         netns: OWN,
         protocol,
         local: ip(local.0),
@@ -46,6 +47,7 @@ fn end(protocol: u8, local: (&str, u16), remote: (&str, u16), (from, to): (u64, 
         last_ns: to * MS,
         icmp_type: None,
         began_with_syn: false,
+        opened: false,
         sent: true,
         received: true,
         netns: None,
@@ -79,11 +81,45 @@ fn the_using_process_is_first_and_the_listener_second() {
 }
 
 #[test]
-fn a_listener_without_accept_is_reported_as_listener_only() {
+fn a_listener_whose_connection_nobody_accepted_is_reported_as_listener_only() {
     let mut x = SocketIndex::new(OWN);
     x.used(10 * MS, pid(1), SocketUse::Listen, &socket(5, 6, ("::", 80), ("::", 0)));
+    x.unaccepted(1002 * MS, &socket(6, 6, B, A));
     let found = x.find(&end(6, B, A, (1000, 1002))).unwrap();
     assert_eq!((found.process, found.attribution), (pid(1), Attribution::ListenerOnly));
+}
+
+/// The kernel takes the same `struct sock` again, and who closed the first connection serves the second.
+#[test]
+fn a_socket_that_is_used_again_with_the_same_tuple_is_another_connection() {
+    for closes in [true, false] {
+        let mut x = SocketIndex::new(OWN);
+        let served = |file| Socket { file, ..socket(6, 6, B, A) };
+        for (t, file) in [(1000, 77), (5000, 78)] {
+            x.used((t + 1) * MS, pid(1), SocketUse::Receive, &served(file));
+            x.used((t + 2) * MS, pid(1), SocketUse::Send, &served(0));
+            if closes {
+                x.used((t + 3) * MS, pid(1), SocketUse::Close, &served(file));
+            }
+        }
+        for t in [1000, 5000] {
+            let found = x.find(&syn(6, B, A, (t, t + 3)));
+            assert_eq!(found.map(|f| (f.process, f.attribution)), Ok((pid(1), Attribution::SocketEvent)), "at {t} ms");
+        }
+        assert_eq!(x.find(&syn(6, B, A, (3000, 3001))), Err(NotFound::NO_SOCKET), "in between");
+    }
+}
+
+/// Closed for writing, it is read on.
+#[test]
+fn a_socket_that_is_used_after_the_begin_of_its_end_is_the_same() {
+    let mut x = SocketIndex::new(OWN);
+    let used = Socket { file: 77, ..socket(6, 6, B, A) };
+    for (t, what) in [(1001, SocketUse::Send), (1002, SocketUse::Close), (1500, SocketUse::Receive)] {
+        x.used(t * MS, pid(1), what, &used);
+    }
+    assert_eq!(x.find(&syn(6, B, A, (1000, 1500))).map(|f| f.process), Ok(pid(1)));
+    assert_eq!(x.len(), 1);
 }
 
 #[test]
@@ -255,6 +291,7 @@ fn the_socket_bound_to_the_address_comes_before_the_one_bound_to_all() {
     }
     assert_eq!(x.find(&end(17, ("127.0.0.1", 53), A, (1000, 1001))).unwrap().process, pid(2));
     assert_eq!(x.find(&end(17, ("127.0.0.2", 53), A, (1000, 1001))).unwrap().process, pid(1));
+    x.unaccepted(1001 * MS, &socket(6, 6, B, A));
     assert_eq!(x.find(&end(6, B, A, (1000, 1001))).unwrap().process, pid(2));
     // What only went out may be either's: one bound to all addresses sends from any.
     let sent = FlowEnd { received: false, ..end(17, ("127.0.0.1", 53), A, (1000, 1001)) };
@@ -373,6 +410,7 @@ fn bound_and_listening_sockets_of_two_namespaces_are_ambiguous() {
         x.set_addresses(0, netns, &[ip("10.0.0.1")]);
         x.used(1000 * MS, pid(p), SocketUse::Receive, &in_namespace(netns, socket(5, 17, ("0.0.0.0", 53), NONE)));
         x.used(900 * MS, pid(p), SocketUse::Listen, &in_namespace(netns, socket(5, 6, ("0.0.0.0", 80), NONE)));
+        x.unaccepted(1001 * MS, &in_namespace(netns, socket(6, 6, ("10.0.0.1", 80), A)));
     }
     for (protocol, port) in [(17, 53), (6, 80)] {
         let flow = end(protocol, ("10.0.0.1", port), A, (1000, 1001));
@@ -433,11 +471,117 @@ fn a_listener_is_only_a_candidate_where_an_accept_may_be_lost() {
     let mut x = SocketIndex::new(OWN);
     x.used(10 * MS, pid(1), SocketUse::Listen, &socket(5, 6, ("0.0.0.0", 80), NONE));
     x.lost(1990 * MS, 2000 * MS);
+    for t in [1002, 1992] {
+        x.unaccepted(t * MS, &socket(6, 6, B, A));
+    }
     assert_eq!(x.find(&syn(6, B, A, (1000, 1002))).map(|f| f.process), Ok(pid(1)));
     assert_eq!(x.find(&syn(6, B, A, (1980, 1992))), Err(NotFound::lost(pid(1))));
     x.used(1985 * MS, pid(2), SocketUse::Accept, &socket(6, 6, B, A));
     let found = x.find(&syn(6, B, A, (1980, 1992))).unwrap();
     assert_eq!((found.process, found.other), (pid(2), Some(pid(1))), "the accept was not lost");
+}
+
+/// The packets' destination may be translated to another one, another process may have accepted, or nobody answered.
+#[test]
+fn a_listener_is_only_a_candidate_without_proof() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(10 * MS, pid(1), SocketUse::Listen, &socket(5, 6, ("0.0.0.0", 80), NONE));
+    let candidate = Err(NotFound::ambiguous(Some(pid(1))));
+    assert_eq!(x.find(&syn(6, B, A, (1000, 1002))), candidate, "nothing");
+    x.unaccepted(900 * MS, &socket(6, 6, B, A));
+    x.unaccepted(1100 * MS, &socket(6, 6, B, A));
+    assert_eq!(x.find(&syn(6, B, A, (1000, 1002))), candidate, "other connections with this tuple");
+    x.unaccepted(1002 * MS, &in_namespace(8, socket(6, 6, B, A)));
+    assert_eq!(x.find(&syn(6, B, A, (1000, 1002))), candidate, "of another namespace's loopback");
+    x.unaccepted(1002 * MS, &socket(6, 6, ("127.0.0.1", 8080), A));
+    assert_eq!(x.find(&syn(6, B, A, (1000, 1002))), candidate, "of another port");
+    assert_eq!(
+        x.find(&FlowEnd { opened: true, ..syn(6, B, A, (1000, 1002)) }),
+        Err(NotFound::NO_SOCKET),
+        "it connects"
+    );
+    x.unaccepted(1002 * MS, &socket(6, 6, B, A));
+    assert_eq!(x.find(&syn(6, B, A, (1000, 1002))).map(|f| f.process), Ok(pid(1)));
+    x.used(1200 * MS, pid(2), SocketUse::Close, &socket(6, 6, B, A));
+    assert_eq!(
+        x.find(&syn(6, B, A, (1000, 1002))),
+        Err(NotFound::ambiguous(Some(pid(2)))),
+        "a worker took it from the queue when the client was gone"
+    );
+}
+
+/// The same address in two namespaces, a listener on one port in each.
+#[test]
+fn the_namespace_of_the_connection_tells_listeners_apart() {
+    let (server, client) = (("10.0.0.1", 80), ("10.0.0.9", 40000));
+    let mut x = SocketIndex::new(OWN);
+    for (p, netns) in [(1, OWN), (2, 8), (3, 9)] {
+        x.used(10 * MS, pid(p), SocketUse::Listen, &in_namespace(netns, socket(5, 6, ("0.0.0.0", 80), NONE)));
+    }
+    let flow = syn(6, server, client, (1000, 1002));
+    assert_eq!(x.find(&flow), Err(NotFound::NO_SOCKET), "nobody is known to have the address");
+    x.unaccepted(1002 * MS, &in_namespace(8, socket(6, 6, server, client)));
+    assert_eq!(x.find(&flow).map(|f| f.process), Ok(pid(2)));
+    x.unaccepted(1002 * MS, &in_namespace(9, socket(7, 6, server, client)));
+    assert_eq!(x.find(&flow).map_err(|e| e.why), Err(Attribution::Ambiguous), "two at once");
+    assert_eq!(x.find(&FlowEnd { netns: Some(9), ..flow }).map(|f| f.process), Ok(pid(3)));
+    let elsewhere = syn(6, server, client, (2000, 2002));
+    x.unaccepted(2002 * MS, &in_namespace(10, socket(8, 6, server, client)));
+    assert_eq!(x.find(&elsewhere), Err(NotFound::NO_SOCKET), "the listener of that namespace is not known");
+}
+
+const SERVICE: (&str, u16) = ("10.96.0.1", 443);
+
+fn opened(local: (&str, u16), remote: (&str, u16), time: (u64, u64)) -> FlowEnd {
+    FlowEnd { opened: true, ..syn(6, local, remote, time) }
+}
+
+#[test]
+fn who_connects_to_a_translated_destination_has_the_flow() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, SERVICE));
+    x.used(1001 * MS, pid(1), SocketUse::Send, &socket(1, 6, A, SERVICE));
+    let found = x.find(&opened(A, B, (1000, 1050))).unwrap();
+    assert_eq!((found.process, found.attribution), (pid(1), Attribution::LocalPortEvent));
+    assert_eq!(found.translated_from, Some((ip(SERVICE.0), SERVICE.1)));
+    // Not who has only the port, who answers, or what began at another time.
+    assert_eq!(x.find(&opened(("127.0.0.2", A.1), B, (1000, 1050))), Err(NotFound::NO_SOCKET));
+    assert_eq!(x.find(&syn(6, A, B, (1000, 1050))), Err(NotFound::NO_SOCKET));
+    for t in [800, 1500] {
+        assert_eq!(x.find(&opened(A, B, (t, t + 50))), Err(NotFound::NO_SOCKET), "at {t} ms");
+    }
+    x.lost(1000 * MS, 1002 * MS);
+    assert_eq!(x.find(&opened(A, B, (1000, 1050))), Err(NotFound::lost(pid(1))), "another one's connect may be lost");
+}
+
+#[test]
+fn of_two_that_connect_from_one_port_at_once_neither_is_guessed() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, SERVICE));
+    x.used(1000 * MS, pid(2), SocketUse::Connect, &socket(2, 6, A, ("10.96.0.2", 443)));
+    assert_eq!(x.find(&opened(A, B, (1000, 1050))).map_err(|e| e.why), Err(Attribution::Ambiguous));
+    assert_eq!(x.find(&opened(A, SERVICE, (1000, 1050))).map(|f| f.process), Ok(pid(1)), "this one's is its own");
+    // One that stands since long and one that begins.
+    let mut x = SocketIndex::new(OWN);
+    x.used(100 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, SERVICE));
+    x.used(101 * MS, pid(1), SocketUse::Send, &socket(1, 6, A, SERVICE));
+    x.used(1000 * MS, pid(2), SocketUse::Connect, &socket(2, 6, A, ("10.96.0.2", 443)));
+    assert_eq!(x.find(&opened(A, B, (1000, 1050))).map(|f| f.process), Ok(pid(2)));
+    // In another namespace.
+    x.used(2000 * MS, pid(3), SocketUse::Connect, &in_namespace(8, socket(3, 6, A, SERVICE)));
+    assert_eq!(x.find(&opened(A, B, (2000, 2050))), Err(NotFound::NO_SOCKET));
+}
+
+#[test]
+fn connects_are_forgotten_with_their_claims() {
+    let mut x = SocketIndex::new(OWN);
+    for port in 1..1000 {
+        x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, ("127.0.0.1", port), SERVICE));
+    }
+    assert!(x.connects.bytes() > 0);
+    x.exited(pid(1), 1001 * MS);
+    x.expire(5000 * MS);
+    assert_eq!((x.len(), x.bytes()), (0, 0));
 }
 
 #[test]
