@@ -7,6 +7,7 @@ mod flow;
 mod handshake;
 mod initiator;
 mod kept;
+mod placement;
 mod process;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use flow::{Application, Counters, Flow, Protocol, Tunnel};
 pub use handshake::Handshake;
 pub use initiator::InitiatorBasis;
 pub use kept::kept_bytes;
+pub use placement::{Login, Placement};
 pub use process::{Pod, Process, ProcessUsage};
 
 /// How busy the host was during one flow.

@@ -6,6 +6,7 @@
 
 mod build;
 mod flow;
+mod identity;
 mod own;
 mod process;
 mod write;
@@ -23,8 +24,16 @@ pub const OWN_V9_BASE: u16 = 61000;
 /// What `@PROCESS@` stands for.
 const PROCESS: [&[Element]; 2] = [process::SOURCE, process::DESTINATION];
 /// What `@PIDFLOW@` stands for.
-const PIDFLOW: [&[Element]; 6] =
-    [flow::MORE, process::SOURCE_MORE, process::DESTINATION_MORE, own::FLOW, own::SOURCE, own::DESTINATION];
+const PIDFLOW: [&[Element]; 8] = [
+    flow::MORE,
+    process::SOURCE_MORE,
+    process::DESTINATION_MORE,
+    own::FLOW,
+    own::SOURCE,
+    own::DESTINATION,
+    identity::SOURCE,
+    identity::DESTINATION,
+];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> =
