@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pidflow_schema::{
     Attribution, Candidate, Counters, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage,
-    InitiatorBasis, Pod, Process, ProcessEnd, ProcessUsage, Protocol, Tunnel, TunnelKind,
+    InitiatorBasis, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Protocol, Tunnel, TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -135,21 +135,43 @@ const fn namespace_only(n: u64) -> ProcessEnd {
 fn process(n: u64) -> Process {
     let name = NAMES.get((n % 6) as usize).copied().unwrap_or_default();
     let container = if n % 3 == 1 { format!("{n:064x}") } else { String::new() };
+    let has_login = n % 4 == 1;
+    let pid = 1000 + (n % 30_000) as u32;
     Process {
-        pid: 1000 + (n % 30_000) as u32,
+        pid,
         start_ns: START_NS - 3_600_000 * MILLISECOND_NS + n * MILLISECOND_NS,
         name: Arc::from(name),
         uid: 1000,
         user: Arc::from("alice"),
+        real_uid: (n % 5 != 4).then_some(1001),
+        real_user: Arc::from(if n % 5 == 4 { "" } else { "bob" }),
+        login: has_login.then_some(Login { uid: 1001, session: 3 + (n % 40) as u32 }),
+        login_user: Arc::from(if has_login { "bob" } else { "" }),
+        inner_pid: (n % 7 != 6).then_some(if container.is_empty() { pid } else { 1 + (n % 40) as u32 }),
+        is_deleted: n % 6 == 3,
         executable: Arc::from(format!("/usr/bin/{name}")),
-        command_line: Arc::from(format!("{name} --tab '\t' --quote \"\\\" {}", "x".repeat((n % 300) as usize))),
+        command_line: Arc::from(format!("{name} --tab '\t' --quote \"\\\" {}", "x".repeat((n % 200) as usize))),
         pod: (!container.is_empty()).then(|| Arc::new(pod(n))),
-        container_id: Arc::from(container),
+        placement: placement(n, &container),
         parent_pid: if n % 9 == 8 { 0 } else { 900 },
         parent_name: Arc::from("bash"),
         parent_uid: Some(0),
         parent_user: Arc::from("root"),
         ancestors: Arc::from("bash(900)<sshd(700)<systemd(1)"),
+    }
+}
+
+fn placement(n: u64, container: &str) -> Placement {
+    let (runtime, unit) = match container {
+        "" => ("", format!("app@{}\\x2d1.service", n % 3)),
+        id => ("containerd", format!("cri-containerd-{id}.scope")),
+    };
+    Placement {
+        container_id: container.into(),
+        container_runtime: runtime.into(),
+        unit: unit.into(),
+        user_unit: if n % 8 == 5 { Arc::default() } else { "browser.service".into() },
+        slice: "system-app.slice".into(),
     }
 }
 

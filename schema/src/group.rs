@@ -1,6 +1,6 @@
 //! Which records have which elements.
 
-use crate::record::{FlowRecord, ProcessEnd, Protocol, Tunnel};
+use crate::record::{FlowRecord, Process, ProcessEnd, Protocol, Tunnel};
 
 /// Which records have an element.
 ///
@@ -64,6 +64,14 @@ pub enum Group {
     TunnelId = 1 << 24,
     /// That tunnel is a layer 2 segment of a kind that IANA has a number for.
     Layer2Segment = 1 << 25,
+    /// The real user of the source end's process is known.
+    SourceRealUser = 1 << 26,
+    /// The real user of the destination end's process is known.
+    DestinationRealUser = 1 << 27,
+    /// Somebody logged in to start the source end's process.
+    SourceLogin = 1 << 28,
+    /// Somebody logged in to start the destination end's process.
+    DestinationLogin = 1 << 29,
 }
 
 /// The groups of one record.
@@ -106,6 +114,7 @@ impl FlowRecord {
         let icmp = |protocol| self.flow.protocol == protocol && self.flow.icmp_type_code.is_some();
         let (src, dst) = (&self.source, &self.destination);
         let tunnel = |has: fn(&Tunnel) -> bool| self.flow.tunnel.as_deref().is_some_and(has);
+        let process = |e: &ProcessEnd, has: fn(&Process) -> bool| e.process.as_deref().is_some_and(has);
         let iowait = |e: &ProcessEnd| e.usage.is_some_and(|u| u.iowait.is_some());
         GroupSet::EMPTY
             .with(Group::Always, true)
@@ -129,9 +138,13 @@ impl FlowRecord {
             .with(Group::SourceIowait, iowait(src))
             .with(Group::SourceNamespace, src.network_namespace.is_some())
             .with(Group::SourceCandidate, src.candidate.is_some())
+            .with(Group::SourceRealUser, process(src, |p| p.real_uid.is_some()))
+            .with(Group::SourceLogin, process(src, |p| p.login.is_some()))
             .with(Group::Destination, dst.process.is_some())
             .with(Group::DestinationUsage, dst.usage.is_some())
             .with(Group::DestinationIowait, iowait(dst))
+            .with(Group::DestinationRealUser, process(dst, |p| p.real_uid.is_some()))
+            .with(Group::DestinationLogin, process(dst, |p| p.login.is_some()))
             .with(Group::DestinationNamespace, dst.network_namespace.is_some())
             .with(Group::DestinationCandidate, dst.candidate.is_some())
     }

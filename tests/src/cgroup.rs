@@ -12,8 +12,17 @@ pub struct Cgroup(PathBuf);
 impl Cgroup {
     /// Makes it; needs root.
     pub fn new(name: &str) -> Result<Self> {
-        let roots = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(PathBuf::from);
-        let root = roots.into_iter().find(|r| r.join("cgroup.procs").exists()).context("no cgroups")?;
+        Self::below(&["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"], name)
+    }
+
+    /// Makes one as systemd has them, with version 1 of cgroups in its own hierarchy; needs root.
+    pub fn of_systemd(name: &str) -> Result<Self> {
+        Self::below(&["/sys/fs/cgroup/systemd", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"], name)
+    }
+
+    /// Below the first of these that is the root of a hierarchy.
+    fn below(roots: &[&str], name: &str) -> Result<Self> {
+        let root = roots.iter().map(Path::new).find(|r| r.join("cgroup.procs").exists()).context("no cgroups")?;
         let path = root.join(name);
         fs::create_dir_all(&path).with_context(|| format!("make {}", path.display()))?;
         Ok(Self(path))

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use pidflow_schema::Pod;
+use pidflow_schema::{Login, Placement, Pod};
 
 /// Clock ticks of /proc (`USER_HZ` 100) since boot at which a process started.
 pub type StartTicks = u64;
@@ -145,6 +145,15 @@ pub struct Socket {
     pub dual_stack: bool,
 }
 
+/// The file that a process runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Executable {
+    /// Path, without the kernel's mark of a deleted file; empty: not known.
+    pub path: Box<str>,
+    /// The file was seen to be deleted or replaced.
+    pub is_deleted: bool,
+}
+
 /// A process as /proc shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessSeen {
@@ -154,12 +163,18 @@ pub struct ProcessSeen {
     pub task: Task,
     /// Parent's PID; 0: none.
     pub parent_pid: u32,
-    /// Executable path; empty: not readable.
-    pub executable: Box<str>,
+    /// Real user id; none: not kept.
+    pub real_uid: Option<u32>,
+    /// Who logged in; none: nobody, or not known.
+    pub login: Option<Login>,
+    /// PID in the innermost PID namespace; none: not known.
+    pub inner_pid: Option<u32>,
+    /// Executable.
+    pub executable: Executable,
     /// Command line; empty: none.
     pub command_line: Box<str>,
-    /// Container id; empty: none.
-    pub container_id: Box<str>,
+    /// Its container and units; none: the path of its control group could not be read.
+    pub placement: Option<Placement>,
 }
 
 /// The sockets that a network namespace has, as the kernel lists them (`sock_diag` or /proc/net).
@@ -202,8 +217,8 @@ pub enum Fact {
         task: Task,
         /// Parent's PID.
         parent_pid: u32,
-        /// Executable path.
-        path: Box<str>,
+        /// Executable.
+        executable: Executable,
         /// Arguments joined by blanks.
         command_line: Box<str>,
     },

@@ -137,12 +137,37 @@ struct Process<'a> {
     user: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<u32>,
+    /// Real user id, as /proc showed it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    real_uid: Option<u32>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    real_user: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<Login<'a>>,
+    /// Process number in the innermost PID namespace that it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inner_pid: Option<u32>,
     #[serde(skip_serializing_if = "str::is_empty")]
     executable: &'a str,
+    /// The executable was seen to be deleted or replaced while the process ran.
+    #[serde(skip_serializing_if = "is_false")]
+    executable_deleted: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
     command_line: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     container_id: &'a str,
+    /// `containerd`, `cri-o`, `docker` or `podman`.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    container_runtime: &'a str,
+    /// systemd's system unit.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    unit: &'a str,
+    /// Unit of a user's service manager.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    user_unit: &'a str,
+    /// Slice of `unit`.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    slice: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pod: Option<Pod<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +183,15 @@ struct Process<'a> {
     usage: Usage,
     #[serde(flatten)]
     sums: Totals,
+}
+
+/// Who logged in to start it. It stays behind sudo and su.
+#[derive(Debug, Serialize, ToSchema)]
+struct Login<'a> {
+    uid: u32,
+    user: &'a str,
+    /// Audit session, numbered since boot.
+    session: u32,
 }
 
 /// The Kubernetes pod of its container.
@@ -234,9 +268,18 @@ impl<'a> Process<'a> {
             name: &p.name,
             user: &p.user,
             uid: known_user(p.uid),
+            real_uid: p.real_uid,
+            real_user: &p.real_user,
+            login: p.login.map(|l| Login { uid: l.uid, user: &p.login_user, session: l.session }),
+            inner_pid: p.inner_pid,
             executable: &p.executable,
+            executable_deleted: p.is_deleted,
             command_line: &p.command_line,
-            container_id: &p.container_id,
+            container_id: &p.placement.container_id,
+            container_runtime: &p.placement.container_runtime,
+            unit: &p.placement.unit,
+            user_unit: &p.placement.user_unit,
+            slice: &p.placement.slice,
             pod: p.pod.as_deref().map(Pod::from),
             father: Father::of(p),
             ancestors: &p.ancestors,
@@ -246,6 +289,11 @@ impl<'a> Process<'a> {
             sums: Totals::from(known.sums),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A user's number, where it is kept.

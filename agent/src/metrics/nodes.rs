@@ -98,7 +98,7 @@ impl Nodes {
 }
 
 fn key(p: &Process) -> NodeKey {
-    (Arc::clone(&p.name), Arc::clone(&p.user), Arc::clone(&p.container_id), p.pod.clone())
+    (Arc::clone(&p.name), Arc::clone(&p.user), Arc::clone(&p.placement.container_id), p.pod.clone())
 }
 
 impl NodeUsage {

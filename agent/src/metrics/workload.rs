@@ -47,9 +47,9 @@ impl Workload {
 
     fn of(end: &ProcessEnd, address: IpAddr) -> Self {
         match (&end.process, end.attribution) {
-            (Some(p), _) if !p.container_id.is_empty() => match &p.pod {
+            (Some(p), _) if !p.placement.container_id.is_empty() => match &p.pod {
                 Some(pod) => Self::Pods(Arc::clone(&pod.namespace), owner(&pod.name).into()),
-                None => Self::Container(Arc::clone(&p.container_id)),
+                None => Self::Container(Arc::clone(&p.placement.container_id)),
             },
             (None, Attribution::Remote | Attribution::Offline) => Self::Address(address),
             _ => Self::Host,

@@ -120,6 +120,11 @@ impl Privacy {
         }
     }
 
+    /// As [`Privacy::uid`]; none: it is not kept.
+    pub(crate) fn known_uid(&self, uid: u32) -> Option<u32> {
+        Some(self.uid(uid)).filter(|uid| *uid != UNKNOWN_UID)
+    }
+
     /// What is kept of the names of users, by the numbers that are kept of them.
     pub(crate) fn users(&self, names: HashMap<u32, Arc<str>>) -> HashMap<u32, Arc<str>> {
         match self.users {

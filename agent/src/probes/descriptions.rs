@@ -34,6 +34,13 @@ impl Descriptions {
         if self.waiting.len() > MAX_WAITING { self.give_up_half() } else { 0 }
     }
 
+    /// Asks for another look at a process: after all that were not looked at yet.
+    pub(super) fn ask_again(&mut self, id: ProcessId) {
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.entry(id).or_default();
+        }
+    }
+
     /// The process owns a socket: it is looked at before those that do not.
     pub(super) fn promote(&mut self, id: ProcessId) {
         if let Some((owns, _)) = self.waiting.get_mut(&id) {
@@ -97,6 +104,19 @@ mod tests {
         assert!(d.take().is_empty(), "the round is over");
         d.begin_round();
         assert_eq!(d.take()[0], id(2 * MAX_PER_ROUND + 1), "those that were left wait for the next one");
+    }
+
+    #[test]
+    fn another_look_comes_after_all_first_ones() {
+        let mut d = Descriptions::default();
+        d.ask_again(id(1));
+        assert!((2..=MAX_PER_ROUND).all(|pid| d.ask(id(pid)) == 0));
+        d.ask_again(id(2));
+        d.begin_round();
+        let all = d.take();
+        assert_eq!((all.len(), all.last()), (MAX_PER_ROUND, Some(&id(1))));
+        (1..=2 * MAX_WAITING).for_each(|pid| d.ask_again(id(pid)));
+        assert_eq!(d.waiting.len(), MAX_WAITING);
     }
 
     #[test]

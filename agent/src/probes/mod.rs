@@ -14,11 +14,14 @@ mod btf;
 mod btf_reader;
 #[cfg(feature = "probes")]
 mod cgroup;
+mod cgroup_path;
 mod delay;
 mod descriptions;
+mod executable;
 #[cfg(feature = "probes")]
 mod hooks;
 pub(crate) mod host_files;
+mod login;
 mod losses;
 #[cfg(feature = "probes")]
 mod parse;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use pidflow_engine::fact::{Fact, ProcessId, Sample, Socket, SocketUse, Task};
+use pidflow_engine::fact::{Executable, Fact, ProcessId, Sample, Socket, SocketUse, Task};
 use pidflow_schema::{Protocol, abi};
 
 use crate::clock::BootClock;
@@ -47,21 +47,26 @@ fn fork(e: &abi::ForkEvent, clock: BootClock, privacy: &Privacy) -> Fact {
 fn exec(e: &abi::ExecEvent, clock: BootClock, privacy: &Privacy) -> Fact {
     let path = e.path.get(..e.path_len as usize).unwrap_or_default();
     let path = if e.path_is_chain == 0 { String::from_utf8_lossy(path) } else { path_of_chain(path).into() };
+    let is_deleted = e.path_is_chain != 0 && is_in_memory(&path);
     let args = e.args.get(..e.args_len as usize).unwrap_or_default();
     Fact::Exec {
         time_ns: clock.at(e.time_ns),
         task: task(&e.task, clock, privacy),
         parent_pid: e.parent_tgid,
-        path: privacy.executable(&path),
+        executable: Executable { path: privacy.executable(&path), is_deleted },
         command_line: privacy.command_line(args, args.len() == abi::ARGS_LEN),
     }
 }
 
-/// The path whose names a chain has, the last one first. A file in memory alone is said to be deleted, as /proc does.
+/// The path whose names a chain has, the last one first.
 fn path_of_chain(chain: &[u8]) -> String {
     let names: Vec<_> = chain.split(|b| *b == 0).filter(|name| !name.is_empty()).map(String::from_utf8_lossy).collect();
-    let path: String = names.iter().rev().flat_map(|name| ["/", name]).collect();
-    if names.len() == 1 && path.starts_with("/memfd:") { path + " (deleted)" } else { path }
+    names.iter().rev().flat_map(|name| ["/", name]).collect()
+}
+
+/// A file in memory alone (memfd_create(2)) is in no folder, and deleted from the start, as /proc says.
+fn is_in_memory(path: &str) -> bool {
+    path.strip_prefix("/memfd:").is_some_and(|name| !name.contains('/'))
 }
 
 fn exit(e: &abi::ExitEvent, clock: BootClock, privacy: &Privacy) -> Fact {
@@ -174,15 +179,21 @@ fn same_family(a: IpAddr, other: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::path_of_chain;
+    use super::{is_in_memory, path_of_chain};
 
     #[test]
     fn a_chain_of_names_is_a_path() {
         assert_eq!(path_of_chain(b"prog\0bin\0usr\0"), "/usr/bin/prog");
         assert_eq!(path_of_chain(b"init\0"), "/init");
-        assert_eq!(path_of_chain(b"memfd:x\0"), "/memfd:x (deleted)");
+        assert_eq!(path_of_chain(b"memfd:x\0"), "/memfd:x");
         assert_eq!(path_of_chain(b"memfd:x\0tmp\0"), "/tmp/memfd:x", "a file of that name");
         assert_eq!(path_of_chain(b"\xff\0d\0"), "/d/\u{fffd}");
         assert_eq!(path_of_chain(b""), "");
+    }
+
+    #[test]
+    fn a_file_in_memory_has_no_folder() {
+        assert!(is_in_memory("/memfd:x") && is_in_memory("/memfd:"));
+        assert!(!is_in_memory("/tmp/memfd:x") && !is_in_memory("/memfd:d/x") && !is_in_memory("/bin/sh"));
     }
 }

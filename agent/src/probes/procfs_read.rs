@@ -3,63 +3,58 @@
 use std::fs;
 use std::io::Read;
 
-use pidflow_engine::fact::{ProcessId, ProcessSeen, Sample, TICK_NS, Task};
+use pidflow_engine::fact::{Executable, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
 use procfs::FromRead;
 use procfs::process::{Process, Stat, Status};
 
 use super::surroundings::namespace;
-use super::{host_files, process_id};
+use super::{cgroup_path, executable, host_files, login, process_id};
 use crate::clock::{BootClock, engine_ns};
 use crate::privacy::Privacy;
 
 /// Reads who a process is; none: it is gone.
 pub(crate) fn process(p: &Process, clock: BootClock, privacy: &Privacy) -> Option<ProcessSeen> {
     let stat = p.stat().ok()?;
+    // The owner of /proc/PID is the effective user only if the process is dumpable.
+    let status = status(p)?;
     let task = Task {
         id: process_id(stat.pid, stat.starttime),
         start_ns: clock.at(stat.starttime * TICK_NS),
-        uid: privacy.uid(effective_uid(p)?),
+        uid: privacy.uid(status.euid),
         comm: stat.comm.as_str().into(),
     };
     Some(ProcessSeen {
         time_ns: engine_ns(),
         task,
         parent_pid: u32::try_from(stat.ppid).unwrap_or(0),
-        executable: p.exe().map_or_else(|_| "".into(), |path| privacy.executable(&path.to_string_lossy())),
+        real_uid: privacy.known_uid(status.ruid),
+        login: login::of(p, privacy),
+        inner_pid: status.nspid.and_then(|pids| u32::try_from(*pids.last()?).ok()),
+        executable: executable::of(p).map(|(path, is_deleted)| kept(&path, is_deleted, privacy)).unwrap_or_default(),
         // One byte more shows whether the file is longer.
         command_line: privacy.command_line(&read(p, "cmdline", privacy.readable() + 1).unwrap_or_default(), false),
-        container_id: container_id(&host_files::lossy(read(p, "cgroup", MAX_FILE).unwrap_or_default())),
+        placement: read(p, "cgroup", MAX_FILE).map(|lines| cgroup_path::placement(&host_files::lossy(lines))),
     })
+}
+
+/// What is kept of an executable.
+pub(super) fn kept(path: &str, is_deleted: bool, privacy: &Privacy) -> Executable {
+    Executable { path: privacy.executable(path), is_deleted }
 }
 
 /// Bytes read of another file of a process.
 const MAX_FILE: usize = 64 * 1024;
 
 /// The first bytes of one of a process's files; none: it may not be read, or the process is gone.
-fn read(p: &Process, file: &str, max: usize) -> Option<Vec<u8>> {
+pub(super) fn read(p: &Process, file: &str, max: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     p.open_relative(file).ok()?.take(max as u64).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 
-/// The owner of /proc/PID is the effective user, unless the process is not dumpable: then it is read from status.
-fn effective_uid(p: &Process) -> Option<u32> {
-    status(p).map(|s| s.euid)
-}
-
 /// The name in it may have any bytes.
 fn status(p: &Process) -> Option<Status> {
     Status::from_read(host_files::lossy(read(p, "status", MAX_FILE)?).as_bytes()).ok()
-}
-
-/// The last run of 64 hexadecimal digits in the cgroup paths, as container runtimes name their cgroups.
-fn container_id(cgroups: &str) -> Box<str> {
-    find_container_id(cgroups).unwrap_or_default().into()
-}
-
-fn find_container_id(cgroups: &str) -> Option<&str> {
-    let mut words = cgroups.split(|c: char| !c.is_ascii_alphanumeric());
-    words.rfind(|w| w.len() == 64 && w.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Usage of a process now; none: it is gone or its PID is another process's.
@@ -144,19 +139,6 @@ mod tests {
     use std::os::unix::process::CommandExt;
 
     use super::*;
-
-    #[test]
-    fn container_ids_of_the_usual_runtimes() {
-        let id = "0123456789abcdef".repeat(4);
-        for path in [
-            format!("0::/system.slice/docker-{id}.scope\n"),
-            format!("12:cpu:/kubepods/burstable/pod1b2c/{id}\n"),
-            format!("0::/kubepods.slice/kubepods-pod1.slice/cri-containerd-{id}.scope"),
-        ] {
-            assert_eq!(find_container_id(&path), Some(id.as_str()));
-        }
-        assert_eq!(find_container_id("0::/user.slice/user-0.slice\n"), None);
-    }
 
     /// Ticks of 10 ms told of a process with threads nothing that a short flow could be measured by.
     #[test]

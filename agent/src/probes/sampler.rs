@@ -40,6 +40,11 @@ pub(crate) enum Request {
 
 /// Processes sampled in one round at most; with more, rounds take turns.
 const MAX_SAMPLES_PER_ROUND: usize = 500;
+/// Rounds in which each process that is sampled is described again: its real user, its control group, and whether its file
+/// was deleted may change without an event.
+const ROUNDS_PER_DESCRIPTION: usize = 16;
+/// Processes described again in one round at most.
+const MAX_DESCRIBED_AGAIN: usize = 32;
 /// Between two looks at the addresses of other namespaces, of which the kernel gives no notice.
 const NAMESPACES_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two looks at what may have changed (addresses, pods, users): shorter than the time that a flow waits for its join.
@@ -104,6 +109,8 @@ struct SamplerState {
     descriptions: Descriptions,
     between: Between,
     turn: usize,
+    /// Whose turn it is to be described again.
+    again: usize,
 }
 
 impl SamplerState {
@@ -120,6 +127,7 @@ impl SamplerState {
             descriptions: Descriptions::default(),
             between: Between::default(),
             turn: 0,
+            again: 0,
         }
     }
 
@@ -232,6 +240,8 @@ impl SamplerState {
             facts.extend(snapshot::take(&sampler.privacy));
             facts.push(Fact::Polled { begun_ns });
             self.watch_polled(facts);
+        } else {
+            self.describe_again();
         }
         self.sample(facts);
         let now = Instant::now();
@@ -262,6 +272,13 @@ impl SamplerState {
                 None => self.forget(id),
             }
         }
+    }
+
+    fn describe_again(&mut self) {
+        let count = self.watched.len().div_ceil(ROUNDS_PER_DESCRIPTION).min(MAX_DESCRIBED_AGAIN);
+        let next = self.watched.iter().cycle().skip(self.again).take(count);
+        next.for_each(|id| self.descriptions.ask_again(*id));
+        self.again = (self.again + count) % self.watched.len().max(1);
     }
 
     fn look_into_namespaces(&mut self, facts: &mut Vec<Fact>) {

@@ -92,8 +92,8 @@ fn a_process_of_milliseconds_is_reported_from_fork_to_exit() {
         if child.id.pid == pid && parent.id.pid == std::process::id())
     });
     let exec = probes.wait_for("exec", |e| matches!(e, Fact::Exec { task, .. } if task.id.pid == pid));
-    let Fact::Exec { path, command_line, .. } = exec else { unreachable!() };
-    assert_eq!(Path::new(&*path), fs::canonicalize("/bin/sleep").unwrap());
+    let Fact::Exec { executable, command_line, .. } = exec else { unreachable!() };
+    assert_eq!(Path::new(&*executable.path), fs::canonicalize("/bin/sleep").unwrap());
     assert_eq!(&*command_line, "/bin/sleep 0.003");
     let exit = probes.wait_for("exit", |e| matches!(e, Fact::Exit { task, .. } if task.id.pid == pid));
     let Fact::Exit { task, sample, .. } = exit else { unreachable!() };
@@ -124,7 +124,10 @@ fn the_executable_is_the_file_however_it_was_named() {
         let pid = child.id();
         child.wait().unwrap();
         let exec = probes.wait_for("exec", |e| matches!(e, Fact::Exec { task, .. } if task.id.pid == pid));
-        assert!(matches!(&exec, Fact::Exec { path, .. } if Path::new(&**path) == program), "{named}: {exec:?}");
+        assert!(
+            matches!(&exec, Fact::Exec { executable, .. } if Path::new(&*executable.path) == program),
+            "{named}: {exec:?}"
+        );
     }
 }
 

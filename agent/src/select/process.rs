@@ -36,7 +36,7 @@ impl ProcessFilter {
         self.name.as_ref().is_none_or(|name| **name == *p.name)
             && self.pid.is_none_or(|pid| pid == p.pid)
             && self.user.as_ref().is_none_or(|user| **user == *p.user || *user == p.uid.to_string())
-            && self.container.as_ref().is_none_or(|id| p.container_id.starts_with(id))
+            && self.container.as_ref().is_none_or(|id| p.placement.container_id.starts_with(id))
             && self.namespace.as_ref().is_none_or(|name| pod.is_some_and(|pod| **name == *pod.namespace))
             && self.pod.as_ref().is_none_or(|name| pod.is_some_and(|pod| **name == *pod.name))
     }

@@ -44,7 +44,7 @@ impl RecordFilter {
 mod tests {
     use std::sync::Arc;
 
-    use pidflow_schema::{Pod, Process};
+    use pidflow_schema::{Placement, Pod, Process};
 
     use super::super::{Moment, protocol_number};
     use super::*;
@@ -55,7 +55,12 @@ mod tests {
         (r.flow.first_ns, r.flow.last_ns) = (10_000_000_000, 20_000_000_000);
         let pod = Pod { namespace: "shop".into(), name: "web-0".into(), container: "main".into() };
         let client = Process { pid: 7, name: "psql".into(), uid: 1000, user: "ann".into(), ..Process::default() };
-        let server = Process { pid: 8, name: "postgres".into(), container_id: "abcdef".into(), ..Process::default() };
+        let server = Process {
+            pid: 8,
+            name: "postgres".into(),
+            placement: Placement { container_id: "abcdef".into(), ..Placement::default() },
+            ..Process::default()
+        };
         r.source.process = Some(Arc::new(Process { pod: Some(pod.into()), ..client }));
         r.destination.process = Some(Arc::new(server));
         r

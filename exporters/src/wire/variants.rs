@@ -9,7 +9,7 @@ use crate::template::Template;
 use super::template_ids::TemplateIds;
 use super::{Format, Resend, Variant};
 
-/// Templates in use at a time. There are some nine thousand combinations of groups, of which a host has a few dozen; of the
+/// Templates in use at a time. There are tens of thousands of combinations of groups, of which a host has a few dozen; of the
 /// others each may come from a packet that a stranger made.
 const MAX_TEMPLATES: usize = 4096;
 /// When there are too many, this part of them is given up.

@@ -138,7 +138,7 @@ fn nodes_have_domains_of_their_own() {
 fn templates_come_again_by_time_by_count_and_when_asked() {
     let resend = Resend { interval_ns: 10, messages: 3 };
     let options = IpfixOptions { resend, ..IpfixOptions::default() };
-    let mut encoder = IpfixEncoder::new(Template::default(), options);
+    let mut encoder = IpfixEncoder::new(Template::for_collectors(), options);
     let record = [sample::full(1)];
     let mut templates = |now_ns| {
         encode(&mut encoder, &record, now_ns);

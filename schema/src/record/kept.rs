@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Candidate, Endpoint, FlowRecord, Pod, Process, ProcessEnd};
+use super::{Candidate, Endpoint, FlowRecord, Placement, Pod, Process, ProcessEnd};
 
 /// A shorter text is counted with each of its holders, which costs less than to find out who shares it, bytes.
 const MIN_SHARED_TEXT: usize = 64;
@@ -69,11 +69,18 @@ impl Kept {
     }
 
     fn process(&mut self, process: &Process) {
-        let Process { pid: _, start_ns: _, uid: _, parent_pid: _, parent_uid: _, name, user, executable, .. } = process;
-        let Process { command_line, container_id, pod, parent_name, parent_user, ancestors, .. } = process;
+        let Process { pid: _, start_ns: _, uid: _, real_uid: _, login: _, inner_pid: _, is_deleted: _, .. } = process;
+        let Process { parent_pid: _, parent_uid: _, name, user, real_user, login_user, executable, .. } = process;
+        let Process { command_line, placement, pod, parent_name, parent_user, ancestors, .. } = process;
         self.bytes += SHARED_OVERHEAD + size_of::<Process>();
-        self.texts(&[name, user, executable, command_line, container_id, parent_name, parent_user, ancestors]);
+        self.texts(&[name, user, real_user, login_user, executable, command_line, parent_name, parent_user, ancestors]);
+        self.placement(placement);
         self.pod(pod.as_ref());
+    }
+
+    fn placement(&mut self, placement: &Placement) {
+        let Placement { container_id, container_runtime, unit, user_unit, slice } = placement;
+        self.texts(&[container_id, container_runtime, unit, user_unit, slice]);
     }
 
     fn pod(&mut self, pod: Option<&Arc<Pod>>) {
@@ -112,14 +119,21 @@ mod tests {
         Arc::new(Pod { namespace: text(letter), name: text(letter), container: text(letter) })
     }
 
-    /// Eleven long texts.
+    fn placement() -> Placement {
+        let [container_id, container_runtime, unit, user_unit, slice] = ['e', 't', 'u', 'v', 'w'].map(text);
+        Placement { container_id, container_runtime, unit, user_unit, slice }
+    }
+
+    /// Seventeen long texts.
     fn process() -> Process {
         Process {
             name: text('a'),
             user: text('b'),
             executable: text('c'),
             command_line: text('d'),
-            container_id: text('e'),
+            real_user: text('r'),
+            login_user: text('s'),
+            placement: placement(),
             pod: Some(pod('f')),
             parent_name: text('g'),
             parent_user: text('h'),
@@ -150,11 +164,11 @@ mod tests {
     fn every_text_of_a_record_counts() {
         let record = record();
         let texts = long_texts(&record);
-        assert_eq!(texts, 11 + 1 + 4 + 2 + 2);
+        assert_eq!(texts, 17 + 1 + 4 + 2 + 2);
         let bytes = kept_bytes(std::slice::from_ref(&record));
         assert!((texts * LONG..texts * LONG + 3000).contains(&bytes), "{bytes}");
         let bytes = process().kept_bytes();
-        assert!((11 * LONG..11 * LONG + 1000).contains(&bytes), "{bytes}");
+        assert!((17 * LONG..17 * LONG + 1000).contains(&bytes), "{bytes}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod flow;
 mod handshake;
 mod initiator;
 mod kept;
+mod placement;
 mod process;
 mod tunnel;
 
@@ -21,6 +22,7 @@ pub use flow::{Application, Counters, Flow, Protocol};
 pub use handshake::Handshake;
 pub use initiator::InitiatorBasis;
 pub use kept::kept_bytes;
+pub use placement::{Login, Placement};
 pub use process::{Pod, Process, ProcessUsage};
 pub use tunnel::{Tunnel, TunnelKind};
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Login, Placement};
+
 /// The Kubernetes pod that a container belongs to, as the kubelet names the links to its logs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Pod {
@@ -28,12 +30,24 @@ pub struct Process {
     pub uid: u32,
     /// User name from the host's passwd file, else the number.
     pub user: Arc<str>,
+    /// Real user id; none: not known, or not kept.
+    pub real_uid: Option<u32>,
+    /// The real user's name, else the number; empty: not known.
+    pub real_user: Arc<str>,
+    /// Who logged in; none: nobody did (a service), or it is not known.
+    pub login: Option<Login>,
+    /// Name of the user who logged in, else the number; empty: not known.
+    pub login_user: Arc<str>,
+    /// PID in the innermost PID namespace that the process is in; none: not known.
+    pub inner_pid: Option<u32>,
     /// Executable path; empty: unknown.
     pub executable: Arc<str>,
+    /// The executable's file was seen to be deleted or replaced while the process ran.
+    pub is_deleted: bool,
     /// Command line, arguments joined by blanks; empty: unknown.
     pub command_line: Arc<str>,
-    /// Container id (64 hexadecimal digits) from the cgroup path; empty: none.
-    pub container_id: Arc<str>,
+    /// Its container and units.
+    pub placement: Placement,
     /// The Kubernetes pod of that container; none: in no pod, or the kubelet has not named it yet.
     pub pod: Option<Arc<Pod>>,
     /// Parent's PID, 0: none or in another PID namespace.

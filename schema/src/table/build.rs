@@ -99,6 +99,12 @@ impl Element {
         self
     }
 
+    /// Not sent in NetFlow v9.
+    pub(super) const fn not_in_v9(mut self) -> Self {
+        self.v9 = None;
+        self
+    }
+
     /// Octets of a string in NetFlow v9.
     pub(super) const fn v9_text(mut self, octets: u16) -> Self {
         self.length = Length::Variable { v9: octets };

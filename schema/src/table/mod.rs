@@ -6,6 +6,7 @@
 
 mod build;
 mod flow;
+mod identity;
 mod own;
 mod process;
 mod tunnel;
@@ -24,7 +25,7 @@ pub const OWN_V9_BASE: u16 = 61000;
 /// What `@PROCESS@` stands for.
 const PROCESS: [&[Element]; 2] = [process::SOURCE, process::DESTINATION];
 /// What `@PIDFLOW@` stands for.
-const PIDFLOW: [&[Element]; 7] = [
+const PIDFLOW: [&[Element]; 9] = [
     flow::MORE,
     process::SOURCE_MORE,
     process::DESTINATION_MORE,
@@ -32,6 +33,8 @@ const PIDFLOW: [&[Element]; 7] = [
     own::SOURCE,
     own::DESTINATION,
     tunnel::TUNNEL,
+    identity::SOURCE,
+    identity::DESTINATION,
 ];
 
 /// Every element that pidflow knows.

@@ -231,9 +231,9 @@ macro_rules! more {
                 concat!($side, "ProcContainerId"),
                 (Ntop, $ids[2]),
                 T::String,
-                |r| process(&r.$f).and_then(|p| text(&p.container_id)),
+                |r| process(&r.$f).and_then(|p| text(&p.placement.container_id)),
             )
-            .writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).container_id = n))
+            .writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).placement.container_id = n))
             .group(Group::$known)
             .otel(concat!($otel, ".container.id"))
             .doc(concat!("Container id of the process at the ", $otel, " end, from its cgroup path.")),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::record::{Candidate, FlowRecord, HostUsage, Pod, Process, ProcessEnd, ProcessUsage, Tunnel};
+use crate::record::{
+    Candidate, FlowRecord, HostUsage, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Tunnel,
+};
 
 /// Puts the value into the record, if there is one.
 pub(super) fn set<T>(value: Option<T>, put: impl FnOnce(T)) -> Option<()> {
@@ -12,6 +14,16 @@ pub(super) fn set<T>(value: Option<T>, put: impl FnOnce(T)) -> Option<()> {
 /// The process of an end, made where there was none.
 pub(super) fn process_mut(end: &mut ProcessEnd) -> &mut Process {
     Arc::make_mut(end.process.get_or_insert_default())
+}
+
+/// Where an end's process is placed; the process is made where there was none.
+pub(super) fn placement_mut(end: &mut ProcessEnd) -> &mut Placement {
+    &mut process_mut(end).placement
+}
+
+/// The login of an end's process, made where there was none.
+pub(super) fn login_mut(end: &mut ProcessEnd) -> &mut Login {
+    process_mut(end).login.get_or_insert(Login { uid: Process::UNKNOWN_UID, session: 0 })
 }
 
 /// The pod of an end's process, made where there was none.

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use pidflow_engine::fact::{Fact, ProcessId, ProcessSeen, Sample, Socket, SocketUse, Task};
+use pidflow_engine::fact::{Executable, Fact, ProcessId, ProcessSeen, Sample, Socket, SocketUse, Task};
 use pidflow_engine::join::Joiner;
-use pidflow_schema::{Counters, Flow, Protocol};
+use pidflow_schema::{Counters, Flow, Placement, Protocol};
 
 const MS: u64 = 1_000_000;
 const NETNS: u32 = 7;
@@ -71,9 +71,12 @@ fn described(task: &Task, parent_pid: u32) -> Fact {
         time_ns: 100 * MS,
         task: task.clone(),
         parent_pid,
-        executable: format!("/usr/lib/package/bin/{}", task.comm).into(),
+        real_uid: Some(task.uid),
+        login: None,
+        inner_pid: Some(task.id.pid),
+        executable: Executable { path: format!("/usr/lib/package/bin/{}", task.comm).into(), is_deleted: false },
         command_line: format!("/usr/lib/package/bin/{} --config /etc/package/main.conf --verbose", task.comm).into(),
-        container_id: "".into(),
+        placement: Some(Placement { unit: "package.service".into(), ..Placement::default() }),
     }))
 }
 

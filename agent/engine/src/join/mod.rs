@@ -105,8 +105,8 @@ impl Joiner {
     pub fn apply(&mut self, event: &Fact) {
         match event {
             Fact::Fork { time_ns, child, parent } => self.processes.forked(*time_ns, child, parent),
-            Fact::Exec { time_ns, task, parent_pid, path, command_line } => {
-                self.processes.execed(*time_ns, task, *parent_pid, (path, command_line));
+            Fact::Exec { time_ns, task, parent_pid, executable, command_line } => {
+                self.processes.execed(*time_ns, task, *parent_pid, (executable, command_line));
             }
             Fact::Exit { task, parent_pid, sample } => {
                 let id = self.processes.exited(task, *parent_pid, *sample);

@@ -55,20 +55,28 @@ impl ProcessTable {
         let parent = self.ancestors(id, first_ns).next().and_then(|p| p.image_at(last_ns));
         let uid = image.map_or(0, |i| i.uid);
         let text = |of: Option<&Arc<str>>| of.cloned().unwrap_or_default();
+        let user = |uid: Option<u32>| uid.map(|uid| self.user(uid)).unwrap_or_default();
+        let real_uid = image.and_then(|i| i.real_uid);
         Process {
             pid: id.pid,
             start_ns: entry.start_ns,
             name: text(image.map(|i| &i.name)),
             uid,
             user: self.user(uid),
+            real_uid,
+            real_user: user(real_uid),
+            login: entry.login,
+            login_user: user(entry.login.map(|l| l.uid)),
+            inner_pid: entry.inner_pid,
             executable: text(image.map(|i| &i.executable)),
+            is_deleted: image.is_some_and(|i| i.is_deleted),
             command_line: text(image.map(|i| &i.command_line)),
-            container_id: Arc::clone(&entry.container_id),
-            pod: self.pods.get(&*entry.container_id).cloned(),
+            placement: entry.placement.clone(),
+            pod: self.pods.get(&*entry.placement.container_id).cloned(),
             parent_pid: entry.parent_at(first_ns).1,
             parent_name: text(parent.map(|p| &p.name)),
             parent_uid: parent.map(|p| p.uid),
-            parent_user: parent.map(|p| self.user(p.uid)).unwrap_or_default(),
+            parent_user: user(parent.map(|p| p.uid)),
             ancestors: self.chain(id, (first_ns, last_ns)),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::Process;
+use pidflow_schema::{Login, Placement, Process};
 
 use super::samples::Samples;
 use super::usage_report::UsageReported;
@@ -18,19 +18,29 @@ const EVENT_DELAY_NS: u64 = 5_000_000;
 const MAP_BYTES: usize = 80;
 
 /// The program, name and user that a process had from some time on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Image {
     pub(super) since_ns: u64,
     /// Effective user id.
     pub(super) uid: u32,
+    /// Real user id; none: not known.
+    pub(super) real_uid: Option<u32>,
     pub(super) comm: Arc<str>,
     pub(super) executable: Arc<str>,
+    /// The executable's file was seen to be deleted.
+    pub(super) is_deleted: bool,
     pub(super) command_line: Arc<str>,
     /// The comm, or the executable's base name where the kernel cut it short.
     pub(super) name: Arc<str>,
 }
 
 impl Image {
+    /// The real user id of the program that follows, whose effective one is `uid`. A process that has two users may have
+    /// changed the real one without an event; a process of one user has no other to change to.
+    pub(super) fn real_uid_with(&self, uid: u32) -> Option<u32> {
+        self.real_uid.filter(|&real| real == self.uid && real == uid)
+    }
+
     /// The name that an image with this comm and executable has.
     pub(super) fn name_of<'a>(comm: &'a str, executable: &'a str) -> &'a str {
         let base = executable.rsplit('/').next().unwrap_or_default();
@@ -56,7 +66,12 @@ pub(super) struct Entry {
     pub(super) parent_pid: u32,
     /// Whose child it is since its parent ended, each with the time; mostly empty.
     pub(super) adopted: Vec<Adoption>,
-    pub(super) container_id: Arc<str>,
+    pub(super) placement: Placement,
+    /// Whether the placement was read of this process itself.
+    pub(super) is_placed: bool,
+    pub(super) login: Option<Login>,
+    /// PID in the innermost PID namespace; none: not known.
+    pub(super) inner_pid: Option<u32>,
     pub(super) images: Vec<Image>,
     pub(super) samples: Samples,
     pub(super) told: UsageReported,
@@ -79,7 +94,10 @@ impl Entry {
             parent: None,
             parent_pid,
             adopted: Vec::new(),
-            container_id: Arc::default(),
+            placement: Placement::default(),
+            is_placed: false,
+            login: None,
+            inner_pid: None,
             images: vec![image],
             samples: Samples::since(task.start_ns),
             told: UsageReported::default(),

@@ -18,6 +18,7 @@ impl ProcessTable {
     /// then: most samples, the ancestor chains of ended processes, ended processes, and the least recently seen.
     pub fn expire(&mut self, before_ns: u64) {
         self.forget_ended(before_ns);
+        self.forget_movers();
         self.measure();
         self.has_thinned = false;
         if self.is_crowded() {

@@ -8,6 +8,8 @@ pub const MAX_PATH_BYTES: usize = 4096;
 pub const DEFAULT_COMMAND_LINE_BYTES: usize = 4096;
 /// Bytes kept of a container id; those of runtimes have 64.
 pub const MAX_CONTAINER_ID_BYTES: usize = 128;
+/// Bytes kept of the name of a systemd unit (`UNIT_NAME_MAX`).
+pub const MAX_UNIT_BYTES: usize = 256;
 /// Bytes kept of a user's name.
 pub const MAX_USER_NAME_BYTES: usize = 256;
 /// Bytes kept of the name of a pod, its namespace or its container; Kubernetes allows 253.

@@ -8,7 +8,9 @@ mod chain;
 mod describe;
 mod entry;
 mod expiry;
+mod from_proc;
 mod identity;
+mod inheritance;
 mod iowait;
 pub mod limits;
 mod names;
@@ -22,9 +24,10 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use pidflow_schema::{Pod, ProcessUsage};
 
-use crate::fact::{ProcessId, ProcessSeen, Sample, Task};
+use crate::fact::{Executable, ProcessId, Sample, Task};
 use entry::{Entry, Image};
-use limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_CONTAINER_ID_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROCESS_BYTES};
+use inheritance::Movers;
+use limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROCESS_BYTES};
 use texts::Texts;
 pub use usage_report::Usage;
 
@@ -38,6 +41,7 @@ pub struct ProcessTable {
     /// By container id.
     pods: HashMap<Box<str>, Arc<Pod>, RandomState>,
     texts: Texts,
+    movers: Movers,
     max_command_line_bytes: usize,
     /// Maximum memory of the table.
     max_bytes: usize,
@@ -60,6 +64,7 @@ impl Default for ProcessTable {
             users: HashMap::default(),
             pods: HashMap::default(),
             texts: Texts::default(),
+            movers: Movers::default(),
             max_command_line_bytes: DEFAULT_COMMAND_LINE_BYTES,
             max_bytes: MAX_PROCESS_BYTES,
             names_version: 0,
@@ -109,14 +114,13 @@ impl ProcessTable {
     /// A process was forked: until it execs it is its parent's copy.
     pub fn forked(&mut self, time_ns: u64, child: &Task, parent: &Task) {
         let parent_id = self.seen(time_ns, parent, 0);
-        let copied = self.entries.get(&parent_id).map(|p| (p.images.last().cloned(), p.container_id.clone()));
+        let copied = self.entries.get(&parent_id).map(|p| (p.images.last().cloned(), self.inherited_from(p)));
         let child_id = self.seen(time_ns, child, parent.id.pid);
         self.set_parent(child_id, parent_id);
-        let Some((image, container)) = copied else { return };
-        let (executable, command_line) = image.map(|i| (i.executable, i.command_line)).unwrap_or_default();
-        let new = self.image((0, child.uid), &child.comm, &executable, &command_line);
+        let Some((Some(image), inherited)) = copied else { return };
+        let new = self.successor(&image, (0, child.uid), &child.comm);
         self.change(child_id, |entry| {
-            entry.container_id = container;
+            entry.inherit(inherited);
             if let Some(own) = entry.images.last_mut() {
                 *own = Image { since_ns: own.since_ns, ..new };
             }
@@ -124,13 +128,15 @@ impl ProcessTable {
     }
 
     /// A process became another program.
-    pub fn execed(&mut self, time_ns: u64, task: &Task, parent_pid: u32, image: (&str, &str)) {
+    pub fn execed(&mut self, time_ns: u64, task: &Task, parent_pid: u32, image: (&Executable, &str)) {
         let id = self.resolve(task.id);
         if !self.contains(id) {
             self.insert(id, time_ns, task, parent_pid);
         }
         self.is_child_of(id, parent_pid, time_ns);
-        let new = self.image((time_ns, task.uid), &task.comm, image.0, image.1);
+        let real_uid = self.entries.get(&id).and_then(|e| e.images.last()?.real_uid_with(task.uid));
+        let new = self.image((time_ns, task.uid), &task.comm, &image.0.path, image.1);
+        let new = Image { real_uid, is_deleted: image.0.is_deleted, ..new };
         self.change(id, |entry| {
             entry.seen_ns = entry.seen_ns.max(time_ns);
             entry.become_image(new);
@@ -145,28 +151,6 @@ impl ProcessTable {
         }
         self.add_sample(id, sample);
         id
-    }
-
-    /// /proc described a process.
-    pub fn described(&mut self, seen: &ProcessSeen) {
-        let id = self.resolve(seen.task.id);
-        if self.entries.get(&id).is_some_and(|e| e.exited_ns.is_some_and(|t| t < seen.time_ns)) {
-            // It is described after its end: that is another one with its PID.
-            return;
-        }
-        self.seen(seen.time_ns, &seen.task, seen.parent_pid);
-        let Some(before) = self.entries.get(&id).and_then(|e| e.images.last()).cloned() else { return };
-        // A process that began to exec is seen with its old image or none: an event knows better then.
-        let executable = if seen.executable.is_empty() { &before.executable } else { &*seen.executable };
-        let command_line = if seen.command_line.is_empty() { &before.command_line } else { &*seen.command_line };
-        let new = self.image((before.since_ns, before.uid), &before.comm, executable, command_line);
-        let container_id = self.texts.share(&seen.container_id, MAX_CONTAINER_ID_BYTES);
-        self.change(id, |entry| {
-            entry.container_id = container_id;
-            if let Some(image) = entry.images.last_mut() {
-                *image = new;
-            }
-        });
     }
 
     /// A process did something: makes it known, and its name and user current. Under which identity the table has it.
@@ -192,16 +176,22 @@ impl ProcessTable {
     fn rename(&mut self, id: ProcessId, task: &Task, time_ns: u64) {
         let Some(entry) = self.entries.get(&id) else { return };
         let since_ns = entry.changed_since(time_ns);
-        let (executable, command_line) =
-            entry.images.last().map(|i| (Arc::clone(&i.executable), Arc::clone(&i.command_line))).unwrap_or_default();
-        let new = self.image((since_ns, task.uid), &task.comm, &executable, &command_line);
+        let Some(before) = entry.images.last().cloned() else { return };
+        let new = self.successor(&before, (since_ns, task.uid), &task.comm);
         self.change(id, |entry| {
             entry.seen_ns = entry.seen_ns.max(time_ns);
             entry.become_image(new);
         });
     }
 
-    /// An image of bounded and shared texts. A full table has no room for another command line.
+    /// The same program with another name or user.
+    fn successor(&mut self, of: &Image, (since_ns, uid): (u64, u32), comm: &str) -> Image {
+        let new = self.image((since_ns, uid), comm, &of.executable, &of.command_line);
+        let real_uid = if uid == of.uid { of.real_uid } else { None };
+        Image { real_uid, is_deleted: of.is_deleted, ..new }
+    }
+
+    /// An image of bounded and shared texts, of which nothing else is known. A full table has no room for another command line.
     fn image(&mut self, (since_ns, uid): (u64, u32), comm: &str, executable: &str, command_line: &str) -> Image {
         let is_dropped = self.is_full() && !command_line.is_empty();
         self.dropped += u64::from(is_dropped);
@@ -209,6 +199,8 @@ impl ProcessTable {
         Image {
             since_ns,
             uid,
+            real_uid: None,
+            is_deleted: false,
             comm: self.texts.share(comm, MAX_NAME_BYTES),
             executable: self.texts.share(executable, MAX_PATH_BYTES),
             command_line: self.texts.share(command_line, self.max_command_line_bytes),
@@ -262,6 +254,7 @@ impl ProcessTable {
         if let Some(before) = before {
             self.count_child(before, -1);
         }
+        self.learn_from(child);
     }
 
     fn count_child(&mut self, parent: ProcessId, by: i32) {

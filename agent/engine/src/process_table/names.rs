@@ -25,7 +25,7 @@ impl ProcessTable {
 
     /// Replaces the pods, but for those of containers of which a process is known: a flow may still refer to it.
     pub fn set_pods(&mut self, pods: &HashMap<Box<str>, Arc<Pod>>) {
-        let held: HashSet<&str> = self.entries.values().map(|e| &*e.container_id).collect();
+        let held: HashSet<&str> = self.entries.values().map(|e| &*e.placement.container_id).collect();
         self.pods.retain(|id, _| held.contains(&**id));
         for (id, pod) in pods {
             let id = cut(id, MAX_CONTAINER_ID_BYTES);

@@ -1,15 +1,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pidflow_schema::Pod;
+use pidflow_schema::{Placement, Pod};
 
 use super::ProcessTable;
 use super::limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_PROCESS_BYTES};
-use crate::fact::{ProcessId, ProcessSeen, Sample, Task};
+use crate::fact::{Executable, ProcessId, ProcessSeen, Sample, Task};
 use crate::process_table::Usage;
 
 fn task(pid: u32, start: u64, comm: &str) -> Task {
     Task { id: ProcessId::from_ticks(pid, start), start_ns: start * 10_000_000, uid: 0, comm: comm.into() }
+}
+
+fn program(path: &str) -> Executable {
+    Executable { path: path.into(), is_deleted: false }
 }
 
 #[test]
@@ -45,7 +49,7 @@ fn the_program_is_the_one_of_the_time() {
         200,
         &Task { comm: "a-very-long-nam".into(), ..me.clone() },
         1,
-        ("/usr/bin/a-very-long-name-indeed", "x y"),
+        (&program("/usr/bin/a-very-long-name-indeed"), "x y"),
     );
     assert_eq!(&*t.describe(me.id, 150, 150).unwrap().name, "sh");
     let after = t.describe(me.id, 250, 250).unwrap();
@@ -122,14 +126,8 @@ fn usage_before_the_first_sight_is_not_reported() {
 fn a_pod_is_known_from_the_link_on_and_while_its_container_is() {
     let mut t = ProcessTable::default();
     let (parent, child) = (task(10, 5, "sh"), task(11, 6, "web"));
-    let seen = ProcessSeen {
-        time_ns: 10,
-        task: parent.clone(),
-        parent_pid: 1,
-        executable: "".into(),
-        command_line: "".into(),
-        container_id: "c1".into(),
-    };
+    let placement = Placement { container_id: "c1".into(), ..Placement::default() };
+    let seen = ProcessSeen { placement: Some(placement), ..seen(10, parent.clone(), "", "") };
     t.described(&seen);
     t.forked(20, &child, &parent);
     let pod = |t: &mut ProcessTable| t.describe(child.id, 30, 30).unwrap().pod.clone();
@@ -223,7 +221,7 @@ fn a_subreaper_takes_children_with_an_exec_too() {
     t.forked(20, &shell, &reaper);
     t.forked(30, &job, &shell);
     // The end of the shell was not told: the change is somewhere between.
-    t.execed(20_000_000, &job, 9, ("/bin/job", "job"));
+    t.execed(20_000_000, &job, 9, (&program("/bin/job"), "job"));
     let parent = |t: &mut ProcessTable, time| t.describe(job.id, time, time).unwrap().parent_pid;
     assert_eq!((parent(&mut t, 40), parent(&mut t, 20_000_000)), (10, 9));
     let newer = task(12, 7, "newer");
@@ -237,9 +235,12 @@ fn seen(time_ns: u64, task: Task, executable: &str, command_line: &str) -> Proce
         time_ns,
         task,
         parent_pid: 1,
-        executable: executable.into(),
+        real_uid: None,
+        login: None,
+        inner_pid: None,
+        executable: program(executable),
         command_line: command_line.into(),
-        container_id: "".into(),
+        placement: None,
     }
 }
 
@@ -258,13 +259,13 @@ fn a_process_is_described_once_until_something_changes() {
         assert!(!Arc::ptr_eq(&last, &now) && last != now, "{what}");
         last = now;
     };
-    t.execed(200, &me, 10, ("/bin/me", "me -x"));
+    t.execed(200, &me, 10, (&program("/bin/me"), "me -x"));
     changed(&mut t, "exec");
     t.seen(210, &Task { comm: "other".into(), ..me.clone() }, 10);
     changed(&mut t, "prctl");
     t.seen(220, &Task { uid: 7, comm: "other".into(), ..me.clone() }, 10);
     changed(&mut t, "setuid");
-    t.execed(230, &parent, 1, ("/bin/p2", "p2"));
+    t.execed(230, &parent, 1, (&program("/bin/p2"), "p2"));
     t.seen(231, &Task { comm: "p2".into(), ..parent.clone() }, 1);
     changed(&mut t, "the parent");
     t.set_users(&[(7, "seven".into())].into());
@@ -290,7 +291,7 @@ fn a_megabyte_of_arguments_is_four_kilobytes_and_there_once() {
     assert!(t.bytes() < 1 << 20, "{} bytes", t.bytes());
     let (mut t, me) = (ProcessTable::default(), task(100, 5, "long"));
     t.limit_command_lines(10);
-    t.execed(1, &me, 1, ("/bin/long", &long));
+    t.execed(1, &me, 1, (&program("/bin/long"), &long));
     assert_eq!(&*t.describe(me.id, 2, 2).unwrap().command_line, "äääää");
 }
 
@@ -309,7 +310,7 @@ fn the_table_is_bounded_in_bytes_for_any_input() {
     t.expire(0);
     assert!(!t.is_crowded() && t.len() > 5000, "{} bytes, {} processes", t.bytes(), t.len());
     let me = task(1_000_000, 9, "after");
-    t.execed(1_000_000, &me, 1, ("/bin/after", "after the flood"));
+    t.execed(1_000_000, &me, 1, (&program("/bin/after"), "after the flood"));
     assert_eq!(&*t.describe(me.id, 2_000_000, 2_000_000).unwrap().command_line, "after the flood");
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use pidflow_engine::process_table::Usage;
 use pidflow_schema::metric::{Family, MetricKind, MetricSample, Point};
-use pidflow_schema::{Attribution, FlowRecord, Handshake, Pod, Process};
+use pidflow_schema::{Attribution, FlowRecord, Handshake, Placement, Pod, Process};
 
 use super::families;
 use super::view::{self, LazyFamily, View};
@@ -42,7 +42,10 @@ fn process(n: u32) -> Arc<Process> {
         executable: format!("/usr/lib/{program}/bin/{program}{n:04}").into(),
         parent_name: "containerd-shim".into(),
         ancestors: "containerd-shim(812)<systemd(1)".into(),
-        container_id: format!("{:064}", n % 3000).chars().rev().collect::<String>().into(),
+        placement: Placement {
+            container_id: format!("{:064}", n % 3000).chars().rev().collect::<String>().into(),
+            ..Placement::default()
+        },
         pod: Some(pod.into()),
         ..Process::default()
     })

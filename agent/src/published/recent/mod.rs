@@ -100,7 +100,7 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    use pidflow_schema::{Candidate, Pod, Process, kept_bytes};
+    use pidflow_schema::{Candidate, Placement, Pod, Process, kept_bytes};
 
     use super::*;
 
@@ -150,12 +150,19 @@ mod tests {
     fn long_names_in_every_field_do_not_exceed_the_limit() {
         let long_names = |n: u32| {
             let text = |field: &str| -> Arc<str> { format!("{field}{n:04000}").into() };
+            let placement = Placement {
+                container_id: text("container id"),
+                container_runtime: text("runtime"),
+                unit: text("unit"),
+                user_unit: text("user unit"),
+                slice: text("slice"),
+            };
             let pod = Pod { namespace: text("namespace"), name: text("pod"), container: text("container") };
             Process {
                 name: text("name"),
                 user: text("user"),
                 executable: text("executable"),
-                container_id: text("container id"),
+                placement,
                 pod: Some(Arc::new(pod)),
                 parent_name: text("parent"),
                 parent_user: text("user"),
