@@ -27,6 +27,7 @@ impl FlowOptions {
             active_timeout_ns,
             max_flows: self.max_flows.map_or(FlowTableConfig::MAX_FLOWS, |n| n.get() as usize),
             // A connection that was closed is reported as such, not by an active timeout that comes first.
+            counts_once: false,
             linger_ns: active_timeout_ns.map_or(u64::MAX, |a| a / 2).min(FlowTableConfig::LINGER_NS),
         }
     }

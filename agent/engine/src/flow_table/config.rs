@@ -3,6 +3,7 @@
 use pidflow_schema::Flow;
 
 use super::Traffic;
+use crate::decode::FrameCount;
 
 /// Settings of a flow table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub struct FlowTableConfig {
     /// How long a TCP connection stays in the table after FIN or RST, for retransmissions and late
     /// acknowledgements, nanoseconds of packet time.
     pub linger_ns: u64,
+    /// Whether a packet that several interfaces see is counted at one of them alone: that which saw its direction of the flow
+    /// first. Not for capture files, whose interfaces may be those of several hosts or times.
+    pub counts_once: bool,
 }
 
 impl FlowTableConfig {
@@ -35,7 +39,13 @@ impl FlowTableConfig {
     /// One record per flow for the whole capture: no timeouts, no split at FIN, RST or SYN.
     #[must_use]
     pub const fn whole_capture(max_flows: usize) -> Self {
-        Self { idle_timeout_ns: None, active_timeout_ns: None, max_flows, linger_ns: Self::LINGER_NS }
+        Self {
+            idle_timeout_ns: None,
+            active_timeout_ns: None,
+            max_flows,
+            linger_ns: Self::LINGER_NS,
+            counts_once: false,
+        }
     }
 
     /// With none for timeouts of 0, which no flow could outlast.
@@ -68,6 +78,7 @@ impl Default for FlowTableConfig {
             active_timeout_ns: Some(60_000_000_000),
             max_flows: Self::MAX_FLOWS,
             linger_ns: Self::LINGER_NS,
+            counts_once: false,
         }
     }
 }
@@ -81,6 +92,8 @@ pub struct FlowTableCounters {
     pub octets: u64,
     /// Bytes of their whole frames.
     pub frame_octets: u64,
+    /// Packets that were not counted because another interface was counted for them, with their whole frames.
+    pub seen_elsewhere: FrameCount,
     /// Flows begun.
     pub flows: u64,
     /// Records given out.

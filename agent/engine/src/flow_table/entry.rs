@@ -93,6 +93,8 @@ impl Facts {
     const INITIATOR_IS_HIGH: u8 = 4;
     /// The high side sent the first packet of the flow.
     const FIRST_IS_HIGH: u8 = 8;
+    /// Several interfaces see it: see [`super::paths`].
+    const HAS_PATHS: u8 = 16;
 
     const fn has(self, fact: u8) -> bool {
         self.0 & fact != 0
@@ -312,6 +314,14 @@ impl Entry {
 
     pub(super) const fn interface(&self) -> u32 {
         self.interface
+    }
+
+    pub(super) const fn has_paths(&self) -> bool {
+        self.facts.has(Facts::HAS_PATHS)
+    }
+
+    pub(super) const fn set_has_paths(&mut self) {
+        self.facts.set(Facts::HAS_PATHS, true);
     }
 }
 

@@ -30,6 +30,7 @@ impl FlowTable {
             _ => (FlowEndReason::ActiveTimeout, FlowEndDetail::ClockStep),
         };
         self.record(slot, reason, detail, out);
+        self.paths.set_clock(slot, now_ns);
         let entry = self.slab.get_mut(slot);
         entry.set_clock(shift, now_ns);
         if entry.state == State::Open {
@@ -58,6 +59,7 @@ impl FlowTable {
         let mut evicted = Vec::new();
         self.release_fragments(0, &mut evicted);
         self.index = Index::new();
+        self.paths.clear();
         (self.idle, self.closing, self.by_age) = (List::default(), List::default(), List::default());
         let slab = std::mem::take(&mut self.slab);
         let Self { interfaces, no_interface, counters, clock, config, .. } = self;

@@ -6,6 +6,7 @@ use pidflow_schema::record::InitiatorBasis;
 use proptest::prelude::*;
 
 mod namespaces;
+mod paths;
 mod time;
 mod traffic;
 
@@ -348,6 +349,7 @@ fn any_packet() -> impl Strategy<Value = (u64, Packet)> {
 fn any_config() -> impl Strategy<Value = FlowTableConfig> {
     let timeout = || prop::option::of(1..50_u64).prop_map(|s| s.map(|s| s * SECOND));
     (timeout(), timeout(), 1..20_usize).prop_map(|(idle_timeout_ns, active_timeout_ns, max_flows)| FlowTableConfig {
+        counts_once: false,
         idle_timeout_ns,
         active_timeout_ns,
         max_flows,
