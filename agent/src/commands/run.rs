@@ -122,7 +122,7 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
 
 /// The flow table's settings; without `--max-flows` it holds as many flows as the memory budget allows.
 fn flow_table(options: &FlowOptions, budget: Budget) -> FlowTableConfig {
-    let mut table = options.table();
+    let mut table = FlowTableConfig { counts_once: true, ..options.table() };
     if options.max_flows.is_none() {
         table.max_flows = budget.max_flows();
     }
