@@ -9,6 +9,7 @@ use pidflow_schema::FlowRecord;
 
 use crate::capture::{CaptureCounters, InterfaceChanges};
 use crate::host::Host;
+use crate::ledger::SEEN_ELSEWHERE;
 use crate::live_view::{LiveView, Totals};
 use crate::metrics::talk::TrafficSums;
 use crate::pipeline::{Figures, PipelineObserver, ReportUsage};
@@ -86,7 +87,7 @@ impl Observers {
             seconds,
             packets: f.table.packets,
             octets: f.capture.frame_octets,
-            discards: discards(&f.capture),
+            discards: discards(&f.capture, f.table.seen_elsewhere.packets),
             undecoded: f.capture.discards.by_protocol().collect(),
             kernel_drops: kernel_drops(&f.capture),
             interface_changes: interface_changes(&f.capture.interfaces),
@@ -207,9 +208,11 @@ fn labelled<const N: usize>(values: [(&str, u64); N]) -> Labelled {
     values.map(|(name, n)| (name.to_owned(), n)).into()
 }
 
-fn discards(c: &CaptureCounters) -> Labelled {
+fn discards(c: &CaptureCounters, seen_elsewhere: u64) -> Labelled {
     let decoded = c.discards.iter().map(|(reason, d)| (reason.name().to_owned(), d.packets));
-    let others = labelled([("filtered", c.filtered.packets), ("loopback-copy", c.loopback_copies.packets)]);
+    let copies = c.loopback_copies.packets;
+    let others =
+        labelled([("filtered", c.filtered.packets), ("loopback-copy", copies), (SEEN_ELSEWHERE, seen_elsewhere)]);
     decoded.chain(others.into_iter().filter(|(_, n)| *n > 0)).collect()
 }
 

@@ -9,6 +9,7 @@ pub mod cgroup;
 pub mod clock_steps;
 pub mod compare;
 pub mod guest;
+pub mod namespace;
 pub mod process;
 pub mod records;
 pub mod scenario;

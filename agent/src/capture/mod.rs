@@ -9,6 +9,8 @@ mod live;
 
 use std::sync::Arc;
 
+pub use pidflow_engine::flow_table::Observation;
+
 pub use counters::{CaptureCounters, InterfaceChanges};
 pub use error::CaptureError;
 pub use file::{CaptureFiles, FileOptions, Interrupt, Opener};
@@ -29,4 +31,24 @@ pub struct Interface {
     pub index: u32,
     /// Its name, or the capture file.
     pub name: Arc<str>,
+    /// The network namespace to which it leads; none: this one, or it is not known.
+    pub leads_to: Option<PeerNamespace>,
+    /// At which interface its packets are counted.
+    pub observation: Observation,
+}
+
+impl Interface {
+    /// One that leads nowhere in particular.
+    pub fn new(number: u32, index: u32, name: &Arc<str>) -> Self {
+        Self { number, index, name: Arc::clone(name), leads_to: None, observation: Observation::ByItself }
+    }
+}
+
+/// The network namespace of the other end of a pair of interfaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerNamespace {
+    /// The number that the kernel gave it in this namespace (`RTM_GETNSID`); another one may have it later.
+    pub id: i32,
+    /// Since when, in the engine's time; at most so long after the fact as the kernel's notice took.
+    pub since_ns: u64,
 }

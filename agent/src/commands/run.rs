@@ -123,7 +123,7 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
 /// The flow table's settings; without `--max-flows` it holds as many flows as the memory budget allows.
 fn flow_table(options: &FlowOptions, budget: Budget) -> FlowTableConfig {
     // The pipeline converts stamps to the engine's time, which nobody sets.
-    let mut table = FlowTableConfig { packet_clock: PacketClock::Steady, ..options.table() };
+    let mut table = FlowTableConfig { packet_clock: PacketClock::Steady, counts_once: true, ..options.table() };
     if options.max_flows.is_none() {
         table.max_flows = budget.max_flows();
     }

@@ -2,16 +2,18 @@
 
 use std::fmt::Write;
 
+use pidflow_engine::decode::FrameCount;
 use pidflow_exporters::Snapshot;
 
 use crate::capture::CaptureCounters;
 use crate::figures::grouped;
+use crate::ledger::SEEN_ELSEWHERE;
 use crate::pipeline::Ended;
 
 /// After capture files.
 pub(crate) fn reading(e: &Ended) -> String {
     let mut parts = vec![totals(e)];
-    parts.extend(without_flow(&e.capture));
+    parts.extend(without_flow(&e.capture, e.table.seen_elsewhere));
     parts.extend(undecoded(&e.capture));
     parts.extend(bad_blocks(&e.capture));
     parts.extend(e.exporters.iter().map(exporter));
@@ -44,12 +46,11 @@ fn totals(e: &Ended) -> String {
 }
 
 /// Packets that are in no flow, by reason.
-fn without_flow(c: &CaptureCounters) -> Option<String> {
+fn without_flow(c: &CaptureCounters, seen_elsewhere: FrameCount) -> Option<String> {
     let decoded = c.discards.iter().map(|(reason, d)| (reason.name(), d));
-    let others =
-        [("filtered", c.filtered), ("loopback-copy", c.loopback_copies)].into_iter().filter(|(_, d)| d.packets > 0);
+    let others = [("filtered", c.filtered), ("loopback-copy", c.loopback_copies), (SEEN_ELSEWHERE, seen_elsewhere)];
     let all: Vec<_> = decoded
-        .chain(others)
+        .chain(others.into_iter().filter(|(_, d)| d.packets > 0))
         .map(|(name, d)| format!("{name} {} ({} bytes)", grouped(d.packets), grouped(d.frame_octets)))
         .collect();
     (!all.is_empty()).then(|| format!("in no flow: {}", all.join(", ")))

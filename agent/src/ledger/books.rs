@@ -15,6 +15,8 @@ use crate::capture::{BatchCounts, CaptureCounters, Interface, InterfaceCounts};
 const MAX_ACCOUNTS: usize = 256;
 /// The name of the account of those without one of their own.
 const OTHER: &str = "other";
+/// Why packets are in no flow that another interface was counted for.
+pub(crate) const SEEN_ELSEWHERE: &str = "seen-elsewhere";
 /// The index of that account, which no interface has.
 const OTHER_INDEX: u32 = u32::MAX;
 
@@ -170,6 +172,9 @@ impl Books {
         };
         for (number, counted) in (0..).zip(table.counted_by_interface()) {
             at(number, &|account| account.in_flows += (*counted).into());
+        }
+        for (number, seen) in (0..).zip(table.seen_elsewhere_by_interface()).filter(|(_, seen)| seen.packets > 0) {
+            at(number, &|account| *account.discarded.entry(SEEN_ELSEWHERE.to_owned()).or_default() += (*seen).into());
         }
         let fragments = table
             .held_fragments()

@@ -35,7 +35,7 @@ impl Run {
     /// A batch of interface `number`, of which so many packets are counted and so many discarded.
     fn batch(&mut self, number: u32, packets: u64, discards: u64) {
         let name = format!("eth{number}").into();
-        let interface = Interface { number, index: number + 1, name };
+        let interface = Interface::new(number, number + 1, &name);
         let mut counts = BatchCounts { interface: number, ..BatchCounts::default() };
         (0..packets + discards).for_each(|_| counts.captured.count(FRAME));
         (0..discards).for_each(|_| counts.discards.count(Discard::Arp, FRAME));

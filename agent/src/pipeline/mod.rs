@@ -42,5 +42,8 @@ pub(crate) struct Ended {
 }
 
 fn name_interfaces(table: &mut FlowTable, interfaces: &[Interface]) {
-    interfaces.iter().for_each(|i| table.set_interface(i.number, i.index, &i.name));
+    for interface in interfaces {
+        table.set_interface(interface.number, interface.index, &interface.name);
+        table.set_observation(interface.number, interface.observation);
+    }
 }

@@ -168,7 +168,7 @@ impl Bench {
         let packets: Vec<_> = ports.into_iter().map(|port| packet(time_ns, port)).collect();
         let mut counts = BatchCounts::default();
         packets.iter().for_each(|packet| counts.see(packet.frame_octets));
-        let interface = Interface { number: 0, index: 1, name: "made0".into() };
+        let interface = Interface::new(0, 1, &"made0".into());
         let interfaces = if std::mem::replace(&mut self.named, true) { Vec::new() } else { vec![interface] };
         PacketBatch {
             source: 0,

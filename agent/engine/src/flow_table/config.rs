@@ -3,6 +3,7 @@
 use pidflow_schema::Flow;
 
 use super::Traffic;
+use crate::decode::FrameCount;
 
 /// The clock by which packets are stamped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,6 +30,9 @@ pub struct FlowTableConfig {
     pub linger_ns: u64,
     /// Whether a step of the packets' time is one of their clock.
     pub packet_clock: PacketClock,
+    /// Whether a packet that several interfaces see is counted at one of them alone: that which saw its direction of the flow
+    /// first. Not for capture files, whose interfaces may be those of several hosts or times.
+    pub counts_once: bool,
 }
 
 impl FlowTableConfig {
@@ -41,6 +45,7 @@ impl FlowTableConfig {
         max_flows: Self::MAX_FLOWS,
         linger_ns: Self::LINGER_NS,
         packet_clock: PacketClock::MayBeSet,
+        counts_once: false,
     };
     /// About 240 MB of flows at the most.
     pub const MAX_FLOWS: usize = 1_048_576;
@@ -95,6 +100,8 @@ pub struct FlowTableCounters {
     pub octets: u64,
     /// Bytes of their whole frames.
     pub frame_octets: u64,
+    /// Packets that were not counted because another interface was counted for them, with their whole frames.
+    pub seen_elsewhere: FrameCount,
     /// Flows begun.
     pub flows: u64,
     /// Records given out.

@@ -126,6 +126,8 @@ impl Facts {
     const FIRST_IS_HIGH: u8 = 8;
     /// The tunnel around the first packet went from the higher to the lower address.
     const TUNNEL_IS_FROM_HIGH: u8 = 16;
+    /// Several interfaces see it: see [`super::paths`].
+    const HAS_PATHS: u8 = 32;
 
     const fn has(self, fact: u8) -> bool {
         self.0 & fact != 0
@@ -367,6 +369,14 @@ impl Entry {
 
     pub(super) const fn interface(&self) -> u32 {
         self.interface
+    }
+
+    pub(super) const fn has_paths(&self) -> bool {
+        self.facts.has(Facts::HAS_PATHS)
+    }
+
+    pub(super) const fn set_has_paths(&mut self) {
+        self.facts.set(Facts::HAS_PATHS, true);
     }
 }
 

@@ -19,6 +19,7 @@ mod key;
 mod lists;
 mod memory;
 mod owners;
+mod paths;
 mod prefetch;
 mod records;
 mod slab;
@@ -44,6 +45,8 @@ use fragments::HeldFragments;
 use index::Index;
 use key::{FlowKey, KeySide};
 use lists::Lists;
+pub use paths::Observation;
+use paths::Paths;
 use slab::{Age, List, Slab};
 pub use traffic::Traffic;
 use tunnels::TunnelTable;
@@ -69,6 +72,11 @@ pub struct FlowTable {
     interfaces: Vec<(u32, Arc<str>)>,
     /// What was counted, at the number of the interface.
     by_interface: Vec<FrameCount>,
+    /// What was not, because another interface was counted for it; at the number of the interface.
+    seen_elsewhere: Vec<FrameCount>,
+    paths: Paths,
+    /// By interface; empty as long as each is observed by itself.
+    observations: Vec<Observation>,
     held_fragments: HeldFragments,
     /// By interface; empty as long as none is known.
     namespaces: Vec<u32>,
@@ -95,6 +103,9 @@ impl FlowTable {
             hashes: Vec::new(),
             interfaces: Vec::new(),
             by_interface: Vec::new(),
+            seen_elsewhere: Vec::new(),
+            paths: Paths::default(),
+            observations: Vec::new(),
             held_fragments: HeldFragments::default(),
             namespaces: Vec::new(),
             no_interface: (0, Arc::from("")),
@@ -110,6 +121,7 @@ impl FlowTable {
         if self.interfaces.len() <= number {
             self.interfaces.resize_with(number + 1, || (0, Arc::from("")));
             self.by_interface.resize(number + 1, FrameCount::default());
+            self.seen_elsewhere.resize(number + 1, FrameCount::default());
         }
         if let Some(known) = self.interfaces.get_mut(number)
             && *known != (index, Arc::clone(name))
@@ -172,13 +184,16 @@ impl FlowTable {
         if packet.fragment != Fragment::Whole {
             return self.put_fragment(packet, out);
         }
-        self.count(packet);
         if !self.namespaces.is_empty() {
             key.namespace = self.namespaces.get(packet.interface as usize).copied().unwrap_or_default();
         }
         let shift = self.clock.follow(packet.time_ns);
         let known =
             if key.tunnel == 0 { self.find(key, hash) } else { self.find_in_tunnel((key, &mut hash), from, packet) };
+        if self.is_of_another(packet) || known.is_some_and(|slot| self.is_seen_elsewhere(slot, from, packet)) {
+            return self.count_elsewhere(packet);
+        }
+        self.count(packet);
         if let Some(slot) = known.filter(|slot| {
             self.is_ordinary(*slot, (from, shift), packet) || self.goes_on(*slot, (from, shift), packet, out)
         }) {
@@ -246,6 +261,13 @@ impl FlowTable {
         self.counters.octets += u64::from(packet.octets);
         self.counters.frame_octets += u64::from(packet.frame_octets);
         if let Some(counted) = self.by_interface.get_mut(packet.interface as usize) {
+            counted.count(packet.frame_octets);
+        }
+    }
+
+    fn count_elsewhere(&mut self, packet: &Packet) {
+        self.counters.seen_elsewhere.count(packet.frame_octets);
+        if let Some(counted) = self.seen_elsewhere.get_mut(packet.interface as usize) {
             counted.count(packet.frame_octets);
         }
     }
@@ -344,6 +366,9 @@ impl FlowTable {
         self.record(slot, reason, detail, out);
         let entry = *self.slab.get(slot);
         let key = entry.key;
+        if entry.has_paths() {
+            self.paths.remove(slot);
+        }
         self.index.remove(self.hash(&key), slot);
         self.lists.remove(&mut self.slab, slot);
         if self.config.active_timeout_ns.is_some() {

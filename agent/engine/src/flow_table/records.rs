@@ -32,6 +32,7 @@ impl FlowTable {
             _ => (FlowEndReason::ActiveTimeout, FlowEndDetail::ClockStep),
         };
         self.record(slot, reason, detail, out);
+        self.paths.set_clock(slot, now_ns);
         let entry = self.slab.get_mut(slot);
         entry.set_clock(shift, now_ns);
         if entry.state.is_open() {
@@ -60,6 +61,7 @@ impl FlowTable {
         let mut evicted = Vec::new();
         self.release_fragments(0, &mut evicted);
         self.index = Index::new();
+        self.paths.clear();
         (self.lists, self.by_age) = (Lists::default(), List::default());
         let (slab, tunnels) = (std::mem::take(&mut self.slab), std::mem::take(&mut self.tunnels));
         let Self { interfaces, no_interface, counters, clock, config, .. } = self;

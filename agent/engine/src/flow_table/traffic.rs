@@ -48,6 +48,13 @@ impl FlowTable {
         &self.by_interface
     }
 
+    /// Packets that were not counted because another interface was counted for them, at the number of their interface; only of
+    /// interfaces that were named.
+    #[must_use]
+    pub fn seen_elsewhere_by_interface(&self) -> &[FrameCount] {
+        &self.seen_elsewhere
+    }
+
     /// Fragments that wait for the first one of their datagram and are in no flow yet: number of the interface, and bytes of
     /// the whole frame.
     pub fn held_fragments(&self) -> impl Iterator<Item = (u32, u32)> + '_ {

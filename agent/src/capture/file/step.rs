@@ -81,6 +81,6 @@ pub(super) struct Step<'a> {
 /// Enters an interface and gives its number.
 pub(super) fn register(interfaces: &mut Vec<Interface>, name: Arc<str>) -> u32 {
     let number = u32::try_from(interfaces.len()).unwrap_or(u32::MAX);
-    interfaces.push(Interface { number, index: 0, name });
+    interfaces.push(Interface::new(number, 0, &name));
     number
 }

@@ -10,7 +10,7 @@ use pidflow_engine::packet::Packet;
 
 use super::super::{BATCH, BatchCounts, CaptureCounters, Interface, SocketCounts};
 use super::cooked::Cooked;
-use super::link::Names;
+use super::links::{NamedLink, Names};
 use super::{PacketBatch, Shared};
 
 /// Frames to packets.
@@ -40,9 +40,8 @@ pub(super) struct Frames {
 #[derive(Debug)]
 struct Numbered {
     number: u32,
-    name: Arc<str>,
-    /// Distinguishes it from others that get its index later. None: its packets arrived before the kernel reported it.
-    appearance: Option<u64>,
+    /// As it was announced. None: its packets arrived before the kernel reported it.
+    known: Option<NamedLink>,
     /// Since the last batch.
     counts: BatchCounts,
 }
@@ -177,21 +176,22 @@ impl Frames {
 #[cold]
 fn enter(index: u32, name: Arc<str>, shared: &Shared, new: &mut Vec<Interface>) -> Numbered {
     let number = shared.interface_number();
-    let appearance = shared.names().get(&index).filter(|(_, known)| *known == name).map(|(n, _)| *n);
-    new.push(Interface { number, index, name: Arc::clone(&name) });
-    Numbered { number, name, appearance, counts: BatchCounts { interface: number, ..BatchCounts::default() } }
+    let known = shared.names().get(&index).filter(|known| known.name == name).cloned();
+    new.push(
+        known.as_ref().map_or_else(|| Interface::new(number, index, &name), |known| known.interface(number, index)),
+    );
+    Numbered { number, known, counts: BatchCounts { interface: number, ..BatchCounts::default() } }
 }
 
 /// False: it has disappeared.
 fn follow(index: u32, numbered: &mut Numbered, names: &Names, new: &mut Vec<Interface>) -> bool {
-    let Some((appearance, name)) = names.get(&index) else { return false };
-    if numbered.appearance.is_some_and(|known| known != *appearance) {
+    let Some(now) = names.get(&index) else { return false };
+    if numbered.known.as_ref().is_some_and(|known| known.appearance != now.appearance) {
         return false;
     }
-    numbered.appearance = Some(*appearance);
-    if numbered.name != *name {
-        numbered.name = Arc::clone(name);
-        new.push(Interface { number: numbered.number, index, name: Arc::clone(name) });
+    if numbered.known.as_ref() != Some(now) {
+        numbered.known = Some(now.clone());
+        new.push(now.interface(numbered.number, index));
     }
     true
 }

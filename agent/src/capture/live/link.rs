@@ -1,14 +1,9 @@
 //! One interface, as the kernel describes it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Stands for all interfaces, also in libpcap.
 pub(crate) const ANY: &str = "any";
-
-/// The names of the interfaces of this network namespace by index, each with the number of its appearance, which another
-/// interface that gets the same index does not share.
-pub(super) type Names = HashMap<u32, (u64, Arc<str>)>;
 
 /// An interface of this network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +15,27 @@ pub(super) struct Link {
     pub(super) other_names: Vec<String>,
     pub(super) is_up: bool,
     pub(super) is_loopback: bool,
+    pub(super) wiring: Wiring,
+}
+
+/// What an interface is connected to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Wiring {
+    /// The kind of driver, as ip-link(8) names it (`bridge`, `veth`, `bond`); empty: a device, or not known.
+    pub(super) kind: Arc<str>,
+    /// Index of the bridge, bond or team that it is part of.
+    pub(super) master: Option<u32>,
+    /// Index of the interface below (VLAN, macvlan) or of the other end (veth), where that is in this network namespace.
+    pub(super) lower: Option<u32>,
+    /// The namespace of the other end of a pair, by the number that the kernel gave it in this one.
+    pub(super) peer_namespace: Option<i32>,
 }
 
 impl Link {
     /// One of which nothing is known but its name and index: the kernel could not be asked.
     pub(super) fn unknown(index: u32, name: &str) -> Self {
-        Self { index, name: name.into(), other_names: Vec::new(), is_up: false, is_loopback: name == "lo" }
+        let wiring = Wiring::default();
+        Self { index, name: name.into(), other_names: Vec::new(), is_up: false, is_loopback: name == "lo", wiring }
     }
 
     pub(super) fn is_called(&self, name: &str) -> bool {

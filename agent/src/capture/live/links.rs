@@ -1,10 +1,36 @@
 //! The current interfaces, and changes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::link::{Link, Names};
+use super::super::{Interface, Observation, PeerNamespace};
+use super::link::Link;
 use super::netlink::LinkNotice;
+use crate::clock::engine_ns;
+
+/// The interfaces of this network namespace by index.
+pub(super) type Names = HashMap<u32, NamedLink>;
+
+/// What packet threads need to know of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NamedLink {
+    /// Distinguishes it from another interface that gets the same index.
+    pub(super) appearance: u64,
+    pub(super) name: Arc<str>,
+    pub(super) leads_to: Option<PeerNamespace>,
+    pub(super) observation: Observation,
+}
+
+impl NamedLink {
+    /// As it is announced.
+    pub(super) fn interface(&self, number: u32, index: u32) -> Interface {
+        let (leads_to, observation) = (self.leads_to, self.observation);
+        Interface { leads_to, observation, ..Interface::new(number, index, &self.name) }
+    }
+}
+
+/// Kinds of interfaces that send each packet through one of their lines.
+const BUNDLES: [&str; 2] = ["bond", "team"];
 
 /// A change of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +42,8 @@ pub(super) enum Event {
     },
     /// It was down before.
     CameUp(Link),
+    /// It is connected to something else.
+    Rewired(Link),
     Disappeared(Link),
 }
 
@@ -31,6 +59,8 @@ struct Known {
     link: Link,
     /// Distinguishes it from others that had its index before.
     appearance: u64,
+    /// Since when it leads to the namespace to which it does now.
+    leads_since_ns: u64,
     /// Whether it was listed since the list was requested.
     is_confirmed: bool,
 }
@@ -48,9 +78,38 @@ impl Links {
         self.iter().find(|link| link.is_called(name))
     }
 
-    /// By index, the number of its appearance and the name of each.
-    pub(super) fn names(&self) -> Names {
-        self.known.iter().map(|(index, known)| (*index, (known.appearance, Arc::clone(&known.link.name)))).collect()
+    /// What packet threads need to know. `is_captured` says whether an interface is captured, now or when it is up.
+    pub(super) fn names(&self, is_captured: impl Fn(&Link) -> bool) -> Names {
+        let named = |known: &Known| NamedLink {
+            appearance: known.appearance,
+            name: Arc::clone(&known.link.name),
+            leads_to: known.link.wiring.peer_namespace.map(|id| PeerNamespace { id, since_ns: known.leads_since_ns }),
+            observation: self.observation(&known.link, &is_captured),
+        };
+        self.known.iter().map(|(index, known)| (*index, named(known))).collect()
+    }
+
+    /// The lines of a bond or team see different packets of the same flows, and it sees what they see.
+    fn observation(&self, link: &Link, is_captured: impl Fn(&Link) -> bool) -> Observation {
+        let master = link.wiring.master.and_then(|index| self.get(index));
+        match master.filter(|master| BUNDLES.contains(&&*master.wiring.kind)) {
+            Some(master) if is_captured(master) => Observation::ByAnother,
+            Some(master) => Observation::TogetherAs(master.index),
+            None => Observation::ByItself,
+        }
+    }
+
+    /// Those of these interfaces that see what others among them see, each with that other one.
+    pub(super) fn overlapping(&self, is_captured: impl Fn(&Link) -> bool) -> Vec<(&str, &str)> {
+        let captured = |index: Option<u32>| index.and_then(|index| self.get(index)).filter(|link| is_captured(link));
+        let others = |link: &Link| [captured(link.wiring.master), captured(link.wiring.lower)];
+        let pairs = self
+            .iter()
+            .filter(|link| is_captured(link))
+            .flat_map(|link| others(link).into_iter().flatten().map(|other| (&*link.name, &*other.name)));
+        // Both ends of a pair name each other.
+        let mut seen = HashSet::new();
+        pairs.filter(|(a, b)| seen.insert((*a.min(b), *a.max(b)))).collect()
     }
 
     /// The list was requested: interfaces not listed until [`LinkNotice::All`] have disappeared.
@@ -74,12 +133,19 @@ impl Links {
     fn set(&mut self, link: Link, events: &mut Vec<Event>) {
         let Some(known) = self.known.get_mut(&link.index) else {
             self.appearances += 1;
-            let known = Known { link: link.clone(), appearance: self.appearances, is_confirmed: true };
+            let (appearance, leads_since_ns) = (self.appearances, engine_ns());
+            let known = Known { link: link.clone(), appearance, leads_since_ns, is_confirmed: true };
             self.known.insert(link.index, known);
             return events.push(Event::Appeared(link));
         };
         known.is_confirmed = true;
         let before = std::mem::replace(&mut known.link, link.clone());
+        if before.wiring.peer_namespace != link.wiring.peer_namespace {
+            known.leads_since_ns = engine_ns();
+        }
+        if before.wiring != link.wiring {
+            events.push(Event::Rewired(link.clone()));
+        }
         if link.is_up && !before.is_up {
             events.push(Event::CameUp(link.clone()));
         }
@@ -95,10 +161,18 @@ impl Links {
 
 #[cfg(test)]
 mod tests {
+    use super::super::link::Wiring;
     use super::*;
 
     fn link(index: u32, name: &str) -> Link {
-        Link { index, name: name.into(), other_names: vec![format!("{name}-too")], is_up: true, is_loopback: false }
+        Link {
+            index,
+            name: name.into(),
+            other_names: vec![format!("{name}-too")],
+            is_up: true,
+            is_loopback: false,
+            wiring: Wiring::default(),
+        }
     }
 
     fn events(links: &mut Links, said: impl IntoIterator<Item = LinkNotice>) -> Vec<Event> {
@@ -113,7 +187,7 @@ mod tests {
         let first = events(&mut links, [LinkNotice::Is(link(7, "eth7")), LinkNotice::Is(link(7, "eth7"))]);
         assert_eq!(first, [Event::Appeared(link(7, "eth7"))]);
         let appearance =
-            |links: &Links| links.names().into_values().map(|(appearance, _)| appearance).collect::<Vec<_>>();
+            |links: &Links| links.names(|_| true).into_values().map(|named| named.appearance).collect::<Vec<_>>();
         let before = appearance(&links);
         let renamed = events(&mut links, [LinkNotice::Is(link(7, "lan0"))]);
         assert_eq!(renamed, [Event::Renamed { before: "eth7".into(), now: link(7, "lan0") }]);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader, NetlinkMessage,
@@ -14,7 +15,7 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, send, socket_with};
 
 use super::super::LinkCounts;
-use super::link::Link;
+use super::link::{Link, Wiring};
 
 /// `RTMGRP_LINK` of linux/rtnetlink.h: the group that is notified of each change of an interface.
 const LINK_GROUP: u32 = 1;
@@ -22,9 +23,16 @@ const LINK_GROUP: u32 = 1;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const IFLA_IFNAME: u16 = 3;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
 const IFLA_STATS64: u16 = 23;
+const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
+/// Kinds of interfaces of which two are a pair: what goes into one comes out of the other.
+const PAIRS: [&str; 2] = ["veth", "netkit"];
 /// The link-layer header of loopback, which the kernel does not count there.
 const ETHERNET_OCTETS: u64 = 14;
 /// Bytes of `struct ifinfomsg`.
@@ -137,6 +145,7 @@ fn link(payload: &[u8]) -> Option<Link> {
         other_names: Vec::new(),
         is_up: header.flags.contains(LinkFlags::Up),
         is_loopback: header.flags.contains(LinkFlags::Loopback),
+        wiring: wiring(payload.get(LINK_HEADER..)?, header.index),
     };
     for attribute in attributes {
         match attribute.kind() {
@@ -149,6 +158,33 @@ fn link(payload: &[u8]) -> Option<Link> {
         }
     }
     (!link.name.is_empty()).then_some(link)
+}
+
+fn wiring(attributes: &[u8], own: u32) -> Wiring {
+    let mut wiring = Wiring::default();
+    let mut namespace = None;
+    for attribute in self::attributes(attributes) {
+        match attribute.kind() {
+            IFLA_MASTER => wiring.master = number(attribute.value()),
+            IFLA_LINK => wiring.lower = number(attribute.value()).filter(|index| *index != own && *index != 0),
+            IFLA_LINK_NETNSID => namespace = number(attribute.value()).map(u32::cast_signed),
+            IFLA_LINKINFO => {
+                let kind = self::attributes(attribute.value()).find(|a| a.kind() == IFLA_INFO_KIND);
+                wiring.kind = kind.map_or_else(Arc::default, |kind| name(kind.value()).into());
+            }
+            _ => {}
+        }
+    }
+    if let Some(id) = namespace {
+        // The index is one of the other namespace.
+        wiring.lower = None;
+        wiring.peer_namespace = (id >= 0 && PAIRS.contains(&&*wiring.kind)).then_some(id);
+    }
+    wiring
+}
+
+fn number(value: &[u8]) -> Option<u32> {
+    value.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
 }
 
 /// What an interface has counted; none: this is about something else.
@@ -229,8 +265,35 @@ mod tests {
             other_names: vec!["uplink".into(), "enp3s0".into()],
             is_up: true,
             is_loopback: false,
+            wiring: Wiring::default(),
         };
         assert_eq!(said(&[up, of_bridge, gone].concat()), [LinkNotice::Is(expected), LinkNotice::Gone(7)]);
+    }
+
+    #[test]
+    fn what_an_interface_is_connected_to_is_read() {
+        let wired = |kind: &[u8], more: &[(u16, i32)]| {
+            let more = more.iter().flat_map(|(kind, n)| attribute(*kind, &n.to_ne_bytes()));
+            let info = attribute(IFLA_LINKINFO | 0x8000, &attribute(IFLA_INFO_KIND, kind));
+            let attributes = [attribute(IFLA_IFNAME, b"eth0\0"), more.collect(), info].concat();
+            match &said(&message(RTM_NEWLINK, 0, 1, &attributes))[..] {
+                [LinkNotice::Is(link)] => link.wiring.clone(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let port = wired(b"veth\0", &[(IFLA_MASTER, 3), (IFLA_LINK, 2), (IFLA_LINK_NETNSID, 5)]);
+        let expected = Wiring { kind: "veth".into(), master: Some(3), lower: None, peer_namespace: Some(5) };
+        assert_eq!(port, expected);
+        assert_eq!(
+            wired(b"vlan\0", &[(IFLA_LINK, 2)]),
+            Wiring { lower: Some(2), kind: "vlan".into(), ..Wiring::default() }
+        );
+        // An interface of its own has its own index; of a macvlan the line below may be in another namespace, but not
+        // those that use it.
+        let none = |kind: &str| Wiring { kind: kind.into(), ..Wiring::default() };
+        assert_eq!(wired(b"dummy\0", &[(IFLA_LINK, 7)]), none("dummy"));
+        assert_eq!(wired(b"macvlan\0", &[(IFLA_LINK, 2), (IFLA_LINK_NETNSID, 0)]), none("macvlan"));
+        assert_eq!(wired(b"veth\0", &[(IFLA_LINK, 2), (IFLA_LINK_NETNSID, -1)]), none("veth"));
     }
 
     #[test]

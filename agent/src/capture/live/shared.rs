@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::super::counters::InterfaceChanges;
 use super::super::{CaptureCounters, SocketCounts};
 use super::accounts::Accounts;
-use super::link::Names;
+use super::links::Names;
 use super::meter::LinkTotals;
 
 #[derive(Debug, Default)]

@@ -27,6 +27,11 @@ const MAX_BUFFERS: u32 = 256 * 1024 * 1024;
 /// The smallest buffer of one interface, bytes.
 const MIN_BUFFER: u32 = 1024 * 1024;
 
+/// Lines in the log about interfaces that see the same packets.
+const MAX_OVERLAPS: usize = 64;
+/// Interfaces that such a line names.
+const MAX_OVERLAPPING_NAMES: usize = 5;
+
 pub(super) struct Supervisor {
     options: LiveOptions,
     shared: Arc<Shared>,
@@ -42,6 +47,8 @@ pub(super) struct Supervisor {
     /// Names of interfaces for which there is no room.
     left_out: Vec<String>,
     changes: InterfaceChanges,
+    /// Interfaces of which was said that they see what others see.
+    overlaps: HashSet<String>,
 }
 
 /// A packet thread.
@@ -79,8 +86,21 @@ impl Supervisor {
         let (running, opened, failing) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         let left_out = Vec::new();
         let meter = Meter::new();
-        let mut this = Self { options, shared, batches, inventory, meter, running, opened, failing, left_out, changes };
+        let mut this = Self {
+            options,
+            shared,
+            batches,
+            inventory,
+            meter,
+            running,
+            opened,
+            failing,
+            left_out,
+            changes,
+            overlaps: HashSet::new(),
+        };
         this.publish_names();
+        this.tell_overlaps();
         let targets = this.targets()?;
         let buffer = this.buffer(targets.len());
         let handles: Result<Vec<_>, _> = targets.iter().map(|target| this.open(target, buffer)).collect();
@@ -167,6 +187,7 @@ impl Supervisor {
             events.iter().for_each(|event| self.note(event));
             if !events.is_empty() {
                 self.publish_names();
+                self.tell_overlaps();
             }
             self.reap();
             let is_opened = self.open_wanted();
@@ -312,7 +333,27 @@ impl Supervisor {
     }
 
     fn publish_names(&self) {
-        self.shared.set_names(self.inventory.links().names());
+        self.shared.set_names(self.inventory.links().names(|link| self.concerns(link)));
+    }
+
+    /// Logs which interfaces see the same packets, once for each that several share.
+    fn tell_overlaps(&mut self) {
+        let mut shared: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, other) in self.inventory.links().overlapping(|link| self.concerns(link)) {
+            shared.entry(other).or_default().push(name);
+        }
+        for (other, names) in shared {
+            if self.overlaps.len() < MAX_OVERLAPS && !self.overlaps.contains(other) {
+                let (shown, more) = names.split_at(names.len().min(MAX_OVERLAPPING_NAMES));
+                let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+                tracing::info!(
+                    "interface {other} sees packets that {}{more} see too; each flow is counted at the interface that sees \
+                     it first",
+                    shown.join(", ")
+                );
+                self.overlaps.insert(other.to_owned());
+            }
+        }
     }
 
     fn publish_changes(&mut self) {

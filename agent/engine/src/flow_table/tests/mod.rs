@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 mod flood;
 mod namespaces;
+mod paths;
 mod time;
 mod traffic;
 mod tunnels;
@@ -350,6 +351,7 @@ fn any_packet() -> impl Strategy<Value = (u64, Packet)> {
 fn any_config() -> impl Strategy<Value = FlowTableConfig> {
     let timeout = || prop::option::of(1..50_u64).prop_map(|s| s.map(|s| s * SECOND));
     (timeout(), timeout(), 1..20_usize).prop_map(|(idle_timeout_ns, active_timeout_ns, max_flows)| FlowTableConfig {
+        counts_once: false,
         idle_timeout_ns,
         active_timeout_ns,
         max_flows,
