@@ -11,7 +11,7 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, S
     CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|e| e.to_string())
 }
 
-/// Says which key's file holds what cannot be used.
+/// Checks the files, and names the key whose file is not usable.
 pub(super) fn check_tls(config: &TlsConfig) -> Result<(), (&'static str, String)> {
     let what = "PEM of certificates, -----BEGIN CERTIFICATE-----";
     let has_certificates = |key, pem: &[u8]| match certificates(pem) {

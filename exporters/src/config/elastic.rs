@@ -18,7 +18,7 @@ pub struct ElasticConfig {
 }
 
 const INDEX: &str = "pidflow-%Y.%m.%d";
-/// What cannot be in the name of an index (Elasticsearch reference, "Create index").
+/// Characters not allowed in the name of an index (Elasticsearch reference, "Create index").
 const FORBIDDEN: [char; 11] = ['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ',', '#'];
 
 impl OutputConfig for ElasticConfig {
@@ -28,10 +28,10 @@ impl OutputConfig for ElasticConfig {
 }
 
 impl ElasticConfig {
-    /// To `url`, with everything else as usual.
+    /// An exporter to `url`, with defaults for everything else.
     ///
     /// # Errors
-    /// As [`HttpConfig::new`].
+    /// As for [`HttpConfig::new`].
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         Ok(Self { http: HttpConfig::new(url)?, index: index(INDEX)? })
     }

@@ -36,7 +36,7 @@ impl fmt::Display for InfluxBucket {
     }
 }
 
-/// Each combination of values is a series of its own, which the server keeps in memory.
+/// Few elements, because each combination of values is a separate series, which the server keeps in memory.
 const DEFAULT_TAGS: &str = "%PROTOCOL %SRC_PROC_NAME %DST_PROC_NAME";
 
 impl OutputConfig for InfluxConfig {

@@ -11,8 +11,8 @@ use super::{ConfigError, HttpConfig};
 pub struct LokiConfig {
     /// The server.
     pub http: HttpConfig,
-    /// Labels of the stream beside `host`. They are the same for all records: what differs from flow to flow would make
-    /// a stream of each.
+    /// Labels of the stream in addition to `host`. They are the same for all records, because labels that differ from
+    /// flow to flow would create a stream for each flow.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -36,7 +36,7 @@ impl LokiConfig {
     }
 }
 
-/// As Prometheus has them.
+/// Label names follow Prometheus' rules.
 fn is_label(name: &str) -> bool {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     plain && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.starts_with("__")

@@ -1,4 +1,4 @@
-//! OTLP/gRPC, on a runtime that runs only while a request is under way.
+//! OTLP/gRPC, on a runtime that runs only during a request.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Grpc {
         });
         let mut request = Request::new(request.clone());
         *request.metadata_mut() = self.headers.clone();
-        // So that the receiver knows it too.
+        // Tells the receiver the time limit too.
         request.set_timeout(limit);
         let service = &mut self.service;
         let exchange = async {
@@ -81,7 +81,7 @@ fn secure(endpoint: Endpoint, config: &TlsConfig) -> Result<Endpoint, String> {
     secured.map_err(|e| format!("TLS: {}", cause(&e)))
 }
 
-/// tonic's own message is "transport error".
+/// tonic's own message is only "transport error".
 fn cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), cause)
 }
