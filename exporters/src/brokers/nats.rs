@@ -51,7 +51,8 @@ struct Connection {
 impl Nats {
     pub(crate) fn new(config: &NatsConfig, parts: &Parts<'_>) -> Result<Self, String> {
         let complaint = Arc::default();
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| format!("no runtime: {e}"))?;
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(|e| format!("cannot start a runtime: {e}"))?;
         Ok(Self {
             options: options(config, &complaint)?,
             server: config.url().parse().map_err(|e| format!("not an address: {e}"))?,

@@ -69,7 +69,7 @@ pub(crate) struct ZmqPublisher {
 impl ZmqPublisher {
     pub(crate) fn open(config: &ZmqConfig, parts: &Parts<'_>) -> Result<Self, String> {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("export-zmq").enable_all().build();
-        let runtime = runtime.map_err(|e| format!("no runtime: {e}"))?;
+        let runtime = runtime.map_err(|e| format!("cannot start a runtime: {e}"))?;
         let mut options = SocketOptions::default();
         options.connect_timeout(SUBSCRIBER_TIMEOUT);
         let inside = runtime.enter();

@@ -61,7 +61,7 @@ impl HttpConfig {
     /// Sets the header `authorization` from that key. It is an error to set it in another way too.
     pub(super) fn authorize(&mut self, key: &'static str, value: &str) -> Result<(), ConfigError> {
         if self.basic.is_some() || self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
-            let reason = "it, `user`, and the header authorization exclude each other".into();
+            let reason = "only one of this key, `user` and the header authorization can be set".into();
             return Err(ConfigError::Value { key, reason });
         }
         self.headers.insert("authorization".into(), Secret::new(value));

@@ -118,7 +118,7 @@ impl KafkaConfig {
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let (brokers, name) = text.split_once('/').unwrap_or((text, TOPIC));
         if !brokers.split(',').all(|broker| address(broker, Some(PORT)).is_ok()) {
-            return value("kafka", "write HOST:PORT, further ones after commas, and /TOPIC if it is another one");
+            return value("kafka", "write HOST:PORT[,HOST:PORT…][/TOPIC]");
         }
         let name = topic(name).map_err(|reason| ConfigError::Value { key: "kafka", reason: reason.into() })?;
         Ok(Self::new(brokers, &name))
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(read("a:1,[::1]:2/flows"), Ok(("a:1,[::1]:2".into(), "flows".into())));
         for wrong in ["", "a:1,", "a:b", "kafka://a:1", "me:hush@a:1"] {
             let said = read(wrong).unwrap_err();
-            assert!(said.starts_with("`kafka`: write HOST:PORT, further ones after commas"), "{said}");
+            assert!(said.starts_with("`kafka`: write HOST:PORT[,HOST:PORT…][/TOPIC]"), "{said}");
         }
         assert!(read("a:1/").unwrap_err().contains("249 letters"));
     }

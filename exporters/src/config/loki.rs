@@ -28,7 +28,9 @@ impl LokiConfig {
         let http = HttpConfig::read(table)?;
         let mut labels: BTreeMap<String, String> = table.take("labels")?.unwrap_or_default();
         if let Some(name) = labels.keys().find(|name| !is_label(name)) {
-            let reason = format!("\"{name}\" is not a label's name: letters, digits and _, no digit first, not __");
+            let reason = format!(
+                "\"{name}\" is not a valid label name: use letters, digits and _, and begin with neither a digit nor __"
+            );
             return Err(ConfigError::Value { key: "labels", reason });
         }
         labels.entry("job".into()).or_insert_with(|| "pidflow".into());

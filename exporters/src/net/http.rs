@@ -123,7 +123,7 @@ const fn denial(status: u16) -> Option<&'static str> {
         401 | 407 => Some("check the credentials"),
         402 | 403 => Some("check the permissions of the sender"),
         404 => Some("check the address, and that its target exists"),
-        300..=399 => Some("check the address, it redirects elsewhere"),
+        300..=399 => Some("check the address; it redirects to another one"),
         _ => None,
     }
 }

@@ -47,11 +47,7 @@ fn wait(of: &Address, resolve: Resolve, limit: Duration) -> io::Result<Vec<Socke
         Ok(answer) => answer.map_err(|(kind, message)| io::Error::new(kind, message)),
         Err(RecvTimeoutError::Timeout) => Err(io::Error::new(
             ErrorKind::TimedOut,
-            format!(
-                "the name {} was not resolved within {:.1} s; is the name server there?",
-                of.host,
-                limit.as_secs_f64()
-            ),
+            format!("the name {} was not resolved within {:.1} s; check the name server", of.host, limit.as_secs_f64()),
         )),
         Err(RecvTimeoutError::Disconnected) => Err(io::Error::other(format!("looking up {} failed", of.host))),
     }

@@ -28,7 +28,8 @@ pub(super) struct Grpc {
 impl Grpc {
     /// Connects with the first request, and again whenever the connection is lost.
     pub(super) fn new(config: &HttpConfig) -> Result<Self, String> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| format!("no runtime: {e}"))?;
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(|e| format!("cannot start a runtime: {e}"))?;
         let endpoint = Endpoint::from_shared(config.url.clone()).map_err(|e| format!("not an address: {e}"))?;
         let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
         let endpoint = if config.url.starts_with("https:") { secure(endpoint, &config.tls)? } else { endpoint };

@@ -97,6 +97,6 @@ impl Pusher {
             Retry::After(asked) => self.backoff.pause(Some(asked)),
         };
         self.next = Instant::now() + pause;
-        self.link.failed(&failure.message, "the next export sends the metrics with their values of then");
+        self.link.failed(&failure.message, "the next export sends the current values");
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn of_grpc(status: &Status) -> Refusal {
         Some(asked) => Retry::After(asked),
         None => Retry::Backoff,
     };
-    let hint = if why == RefusalReason::Denied { " (check credentials, rights and address)" } else { "" };
+    let hint = if why == RefusalReason::Denied { " (check credentials, permissions and address)" } else { "" };
     let cause = innermost(status).map(|cause| format!(": {cause}")).unwrap_or_default();
     let message = one_line(&format!("{:?}{hint}: {}{cause}", status.code(), status.message()));
     Refusal { why, failure: Failure { retry, ..Failure::passing(message) } }

@@ -25,7 +25,7 @@ pub enum StartError {
     },
     /// The largest record of a template does not fit into a message.
     #[error(
-        "{exporter}: `max-message` {max_message} is too small for the template, which needs {needed} octets; name fewer elements or raise it"
+        "{exporter}: `max-message` {max_message} is too small for the template, which needs {needed} bytes; remove elements or raise `max-message`"
     )]
     MessageTooSmall {
         /// Kind and target.

@@ -36,7 +36,7 @@ pub enum TemplateError {
         column: usize,
     },
     /// The template names no element.
-    #[error("the template names no element; leave it out for the default")]
+    #[error("the template contains no element; omit it to use the default")]
     Empty,
 }
 

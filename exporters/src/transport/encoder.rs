@@ -13,7 +13,7 @@ fn say_if_large(exporter: &str, template: &Template) {
     let fields = template.most_fields();
     if fields > WIRESHARK_FIELDS {
         tracing::info!(
-            "{exporter}: the template has up to {fields} fields; Wireshark decodes {WIRESHARK_FIELDS} unless told more (-o cflow.max_template_fields:{fields})"
+            "{exporter}: the template has up to {fields} fields; Wireshark decodes {WIRESHARK_FIELDS} by default (raise the limit with -o cflow.max_template_fields:{fields})"
         );
     }
 }
