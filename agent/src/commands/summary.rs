@@ -25,7 +25,7 @@ pub(crate) fn running(e: &Ended) -> String {
     if e.left_over > 0 {
         let _ = write!(
             said,
-            "\nin no record: {} packets; the time for the end was over (--drain-timeout)",
+            "\nin no record: {} packets; the time limit for the end (--drain-timeout) had passed",
             grouped(e.left_over)
         );
     }

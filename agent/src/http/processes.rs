@@ -137,19 +137,19 @@ struct Process<'a> {
     user: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<u32>,
-    /// Real user id, as /proc showed it last.
+    /// Real user id, as last read from /proc.
     #[serde(skip_serializing_if = "Option::is_none")]
     real_uid: Option<u32>,
     #[serde(skip_serializing_if = "str::is_empty")]
     real_user: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     login: Option<Login<'a>>,
-    /// Process number in the innermost PID namespace that it is in.
+    /// Process number in its innermost PID namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     inner_pid: Option<u32>,
     #[serde(skip_serializing_if = "str::is_empty")]
     executable: &'a str,
-    /// The executable was seen to be deleted or replaced while the process ran.
+    /// Whether the executable was deleted or replaced while the process ran.
     #[serde(skip_serializing_if = "is_false")]
     executable_deleted: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -185,7 +185,7 @@ struct Process<'a> {
     sums: Totals,
 }
 
-/// Who logged in to start it. It stays behind sudo and su.
+/// The login that started it. sudo and su do not change it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Login<'a> {
     uid: u32,

@@ -30,19 +30,19 @@ pub struct Process {
     pub uid: u32,
     /// User name from the host's passwd file, otherwise the number.
     pub user: Arc<str>,
-    /// Real user id; none: not known, or not kept.
+    /// Real user id; none: unknown, or not kept.
     pub real_uid: Option<u32>,
-    /// The real user's name, else the number; empty: not known.
+    /// The real user's name, otherwise the number; empty: unknown.
     pub real_user: Arc<str>,
-    /// Who logged in; none: nobody did (a service), or it is not known.
+    /// The login; none: there is none (a service), or it is unknown.
     pub login: Option<Login>,
-    /// Name of the user who logged in, else the number; empty: not known.
+    /// Name of the user who logged in, otherwise the number; empty: unknown.
     pub login_user: Arc<str>,
-    /// PID in the innermost PID namespace that the process is in; none: not known.
+    /// PID in the innermost PID namespace of the process; none: unknown.
     pub inner_pid: Option<u32>,
     /// Executable path; empty: unknown.
     pub executable: Arc<str>,
-    /// The executable's file was seen to be deleted or replaced while the process ran.
+    /// Whether the executable's file was deleted or replaced while the process ran.
     pub is_deleted: bool,
     /// Command line, arguments joined by blanks; empty: unknown.
     pub command_line: Arc<str>,
