@@ -1,4 +1,4 @@
-//! How much memory this thread's allocations hold, for tests of bounds.
+//! Counts the memory of this thread's allocations, for tests of bounds.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

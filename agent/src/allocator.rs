@@ -1,27 +1,29 @@
-//! Returns memory that the C library's allocator keeps after a flood: it gives pages back only at the end of its heaps, and
-//! allocations that outlive the flood are spread over all of them.
+//! Returns memory that the C library's allocator keeps after a flood. The allocator returns pages only at the end of
+//! its heaps, and allocations that outlive the flood are spread over all of them.
 
 use std::time::{Duration, Instant};
 
-/// The smallest decrease that is worth the walk over all heaps, bytes.
+/// The smallest decrease for which a walk over all heaps is worthwhile, bytes.
 const MIN_SHRUNK: u64 = 16 << 20;
-/// The part of the peak that is worth it.
+/// The same as a fraction of the peak.
 const MIN_SHRUNK_PART: u64 = 8;
-/// Between two such walks, which take some ten milliseconds each.
+/// Minimum interval between two such walks, each of which takes some ten milliseconds.
 const MIN_INTERVAL: Duration = Duration::from_secs(20);
 
-/// Gives memory back when the program has come to use much less of it. Belongs to one thread, which looks now and then.
+/// Returns memory to the system when the program uses much less of it than before. It belongs to one thread, which
+/// checks from time to time.
 #[derive(Debug, Default)]
 pub(crate) struct Trimmer {
-    /// The most that tables and queues have held since memory was given back last, bytes.
+    /// Peak size of tables and queues since memory was last returned, bytes.
     peak: u64,
     trimmed: Option<Instant>,
 }
 
 impl Trimmer {
-    /// Takes note of what tables and queues hold now, bytes, and gives free memory back when that is at least an eighth and
-    /// 16 MiB less than they held at most since it was given back last. A flood ends bit by bit: with a larger part, what
-    /// shrinks after the first time would be kept. Other threads may wait for memory meanwhile. Returns whether it did.
+    /// Notes the current size of tables and queues in bytes. Returns free memory to the system if the size is at least
+    /// an eighth and 16 MiB below the peak since the last time. A flood ends gradually: with a larger fraction, memory
+    /// freed after the first time would be kept. Other threads may have to wait for memory meanwhile. Returns true if
+    /// memory was returned.
     pub(crate) fn look(&mut self, held: u64, now: Instant) -> bool {
         self.peak = self.peak.max(held);
         let has_shrunk = self.peak - held >= MIN_SHRUNK.max(self.peak / MIN_SHRUNK_PART);
@@ -35,7 +37,7 @@ impl Trimmer {
     }
 }
 
-/// Gives the kernel all pages in which nothing is.
+/// Returns all empty pages to the kernel.
 #[cfg(target_env = "gnu")]
 fn give_back() {
     // SAFETY: it takes the allocator's own locks, and touches nothing that is in use.

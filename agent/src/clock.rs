@@ -1,6 +1,7 @@
-//! Clocks. The engine's time is the wall clock's as it was when the agent started, going on evenly with the kernel's time
-//! since boot: nobody sets it, so that it never goes back and never jumps. What the kernel says in boot time is turned into
-//! it once, at the source; packets, which carry wall time, by [`Timeline`], which also turns it back in records.
+//! Clocks. The engine's time is the wall clock's time when the agent started, plus the time that has passed since then
+//! on the kernel's boot clock. Nobody can set that clock, so the engine's time never goes back and never jumps. Boot
+//! times from the kernel are converted once, at the source. Packets carry wall time; [`Timeline`] converts it, and
+//! converts times in records back.
 
 use std::sync::OnceLock;
 
@@ -17,7 +18,7 @@ pub(crate) fn wall_ns() -> u64 {
     read(libc::CLOCK_REALTIME)
 }
 
-/// CLOCK_BOOTTIME now, the clock of process start times. It goes on while the machine sleeps.
+/// CLOCK_BOOTTIME now, the clock of process start times. It continues while the machine sleeps.
 pub(crate) fn boot_ns() -> u64 {
     read(libc::CLOCK_BOOTTIME)
 }
@@ -33,10 +34,10 @@ pub(crate) fn engine_ns() -> u64 {
     engine_clock().at(boot_ns())
 }
 
-/// Tries of one measurement; the one least disturbed counts.
+/// Number of tries of one measurement; the most precise one counts.
 const MEASUREMENT_ATTEMPTS: usize = 8;
 
-/// Turns CLOCK_BOOTTIME into time since the epoch.
+/// Converts CLOCK_BOOTTIME to time since the epoch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BootClock {
     offset_ns: u64,
@@ -45,7 +46,7 @@ pub(crate) struct BootClock {
 }
 
 impl BootClock {
-    /// What the wall clock is ahead of boot time now.
+    /// Measures how far the wall clock is ahead of boot time now.
     pub(crate) fn measured() -> Self {
         let tries = (0..MEASUREMENT_ATTEMPTS).map(|_| Self::measure());
         tries.min_by_key(|m| m.error_ns).unwrap_or(Self { offset_ns: 0, error_ns: u64::MAX })
@@ -57,7 +58,7 @@ impl BootClock {
         Self { offset_ns: wall.saturating_sub(before + error_ns), error_ns }
     }
 
-    /// The same clock set by so much.
+    /// The same clock, set by that amount.
     #[cfg(test)]
     pub(crate) const fn shifted(self, by_ns: i64) -> Self {
         Self { offset_ns: self.offset_ns.saturating_add_signed(by_ns), ..self }
@@ -68,7 +69,7 @@ impl BootClock {
         self.offset_ns.saturating_add(boot_ns)
     }
 
-    /// How far this one is ahead of `other`, nanoseconds; none: no further than either may be off.
+    /// How far this clock is ahead of `other`, nanoseconds; none: the difference is within the error of both.
     fn ahead_of(self, other: Self) -> Option<i64> {
         let by_ns = i128::from(self.offset_ns) - i128::from(other.offset_ns);
         let is_sure = by_ns.unsigned_abs() > u128::from(self.error_ns.saturating_add(other.error_ns));
@@ -76,7 +77,7 @@ impl BootClock {
     }
 }
 
-/// How long after a step packets may still come that were stamped before it.
+/// How long after a step of the clock packets with older timestamps may still arrive.
 const LATE_PACKETS_NS: u64 = 60_000_000_000;
 
 /// How far the wall clock, with which the kernel stamps packets, is ahead of the engine's time.
@@ -90,16 +91,16 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    /// With the wall clock as it was when the engine's was measured.
+    /// Starts with the wall clock as it was when the engine's clock was measured.
     pub(crate) const fn new(wall: BootClock) -> Self {
         Self { wall, ahead_ns: 0, before: None }
     }
 
-    /// Takes a new measurement of the wall clock; reports how far it was set since the last one (settimeofday, NTP's first
-    /// correction, a hardware clock in local time). None: it was not.
+    /// Measures the wall clock again. Returns how far it was set since the last measurement (by settimeofday, NTP's
+    /// first correction, a hardware clock in local time). None: it was not set.
     pub(crate) fn follow(&mut self, wall: BootClock, engine_ns: u64) -> Option<i64> {
         let Some(by_ns) = wall.ahead_of(self.wall) else {
-            // The surer of two that agree stays.
+            // If two measurements agree, the more precise one is kept.
             self.wall = if wall.error_ns < self.wall.error_ns { wall } else { self.wall };
             return None;
         };
@@ -109,13 +110,13 @@ impl Timeline {
         Some(by_ns)
     }
 
-    /// Whether packets' time stamps may differ from the engine's time.
+    /// Whether the timestamps of packets may differ from the engine's time.
     pub(crate) const fn was_set(self) -> bool {
         self.before.is_some()
     }
 
-    /// A packet's time stamp as the engine's time. After a step some packets still come that were stamped before it:
-    /// whichever clock makes the stamp nearer to now has made it.
+    /// Converts a packet's timestamp to the engine's time. After a step, packets with older timestamps still arrive.
+    /// The clock under which the timestamp is nearer to now is taken to be the one that made it.
     pub(crate) fn engine_time(self, stamp_ns: u64, now_ns: u64) -> u64 {
         let time = |ahead_ns: i64| stamp_ns.saturating_add_signed(ahead_ns.saturating_neg());
         let new_ns = time(self.ahead_ns);
@@ -124,7 +125,7 @@ impl Timeline {
         old_ns.filter(|old_ns| old_ns.abs_diff(now_ns) < new_ns.abs_diff(now_ns)).unwrap_or(new_ns)
     }
 
-    /// What is to be added to the engine's time to make it the wall clock's.
+    /// The difference to add to the engine's time to get the wall clock's time.
     pub(crate) const fn to_wall(self) -> i64 {
         self.ahead_ns
     }

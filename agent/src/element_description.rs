@@ -31,7 +31,7 @@ pub(crate) struct ElementDescription {
     unit: &'static str,
     /// RFC 7012 semantics.
     semantics: &'static str,
-    /// OpenTelemetry attribute; null: a field of the log record itself says it.
+    /// OpenTelemetry attribute; null: a field of the log record itself has the value.
     otel: Option<&'static str>,
     /// Meaning.
     description: &'static str,

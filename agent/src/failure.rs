@@ -15,7 +15,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// 2 for wrong usage or configuration, else 1.
+    /// 2 for wrong usage or configuration, otherwise 1.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
@@ -29,7 +29,7 @@ impl Failure {
         }
     }
 
-    /// Whether the reader of our standard output went away, which is no failure (`pidflow fields | head`).
+    /// Whether the reader of standard output closed the pipe, which is not a failure (`pidflow fields | head`).
     pub(crate) fn is_broken_pipe(&self) -> bool {
         let mut io = self.cause().chain().filter_map(|e| e.downcast_ref::<std::io::Error>());
         io.any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
@@ -41,7 +41,7 @@ impl fmt::Display for Failure {
         let causes = self.cause().chain().map(ToString::to_string);
         let said = causes.fold(String::new(), |said, cause| match said.as_str() {
             "" => cause,
-            // Many errors say their cause themselves.
+            // Many errors already contain their cause.
             s if s.contains(&cause) => said,
             s => format!("{s}: {cause}"),
         });
@@ -73,7 +73,7 @@ impl<T, E: Into<anyhow::Error>> OrUsage<T> for Result<T, E> {
     }
 }
 
-/// Puts a message of several lines onto one, without what steers terminals.
+/// Joins a message of several lines into one, without control characters.
 pub(crate) fn one_line(message: &str) -> String {
     let message = clean(message);
     let lines = message.lines().map(str::trim).filter(|l| !l.is_empty());

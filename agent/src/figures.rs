@@ -1,4 +1,4 @@
-//! Figures and names as people read them.
+//! Formats figures and names for people.
 
 use crate::printable::{self, clean_line};
 
@@ -25,7 +25,7 @@ fn scaled(mut v: f64, units: &[&str]) -> String {
     format!("{v:.decimals$} {unit}")
 }
 
-/// `1 234 567` with the comma that English readers expect.
+/// `1,234,567`.
 pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -43,8 +43,8 @@ pub(crate) fn clock(seconds: u64) -> String {
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// Exactly `width` columns of a terminal: padded at the end, or cut in the middle with an ellipsis. What a process can put
-/// into its name to steer or deceive is replaced.
+/// Exactly `width` columns of a terminal: padded at the end, or cut in the middle with an ellipsis. Characters with
+/// which a process name could control the terminal or deceive the reader are replaced.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     let clean = clean_line(text);
     let wide = printable::width(&clean);
@@ -56,11 +56,11 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     let head = first_columns(&clean, room - room / 2);
     let used = printable::width(head) + printable::width(tail);
     let ellipsis = if width > 0 { "…" } else { "" };
-    // A wide character that fits only by half leaves a blank.
+    // A wide character that does not fit completely is replaced by a blank.
     format!("{head}{ellipsis}{tail}{}", " ".repeat(room.saturating_sub(used)))
 }
 
-/// The beginning of a text, at most so many columns.
+/// The beginning of a text, at most that many columns.
 pub(crate) fn first_columns(text: &str, width: usize) -> &str {
     let mut used = 0;
     let end = text.char_indices().find(|(_, c)| {
@@ -70,7 +70,7 @@ pub(crate) fn first_columns(text: &str, width: usize) -> &str {
     text.get(..end.map_or(text.len(), |(at, _)| at)).unwrap_or_default()
 }
 
-/// The end of a text, at most so many columns.
+/// The end of a text, at most that many columns.
 fn last_columns(text: &str, width: usize) -> &str {
     let mut used = 0;
     let before = text.char_indices().rev().find(|(_, c)| {
@@ -80,7 +80,7 @@ fn last_columns(text: &str, width: usize) -> &str {
     text.get(before.map_or(0, |(at, c)| at + c.len_utf8())..).unwrap_or_default()
 }
 
-/// Columns of what is printed for people.
+/// Width of printed text in columns.
 pub(crate) const WIDTH: usize = 80;
 
 /// Breaks text at blanks so that no line is wider than [`WIDTH`].

@@ -1,6 +1,7 @@
 //! The pidflow agent: every network flow of a Linux host, with the processes at both ends.
 //!
-//! The binary only calls [`run`]. What examples, fuzz targets and tests drive by themselves is public; the rest is not.
+//! The binary only calls [`run`]. Items that examples, fuzz targets and tests use directly are public; all others are
+//! private.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 #[cfg(test)]

@@ -11,13 +11,14 @@ use crate::config::options::LogOptions;
 use crate::printable::clean;
 use crate::stderr;
 
-/// Lines held back at most; the oldest go first.
+/// Maximum number of lines held back; the oldest are dropped first.
 const MAX_HELD: usize = 100;
 
 /// None: lines are written at once.
 static HOLDING: Mutex<Option<VecDeque<String>>> = Mutex::new(None);
 
-/// The libraries of receivers trace what they send, byte by byte, with every password in it: theirs ends at `debug`.
+/// The client libraries of receivers trace everything that they send, including passwords. So their messages are logged
+/// up to `debug` only.
 const fn directive(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Error => "error",
@@ -31,7 +32,8 @@ const fn directive(level: LogLevel) -> &'static str {
 /// Starts logging; a second call changes nothing.
 pub(crate) fn start(options: &LogOptions) {
     let filter = EnvFilter::new(directive(options.level.unwrap_or(LogLevel::Info)));
-    // Without the library's own complaints about lines that it could not write: they panic where standard error is gone.
+    // Disables the library's own messages about lines that it could not write, because they panic if standard error is
+    // closed.
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Lines).with_target(false);
     let lines = lines.log_internal_errors(false);
     let done = match options.format.unwrap_or(LogFormat::Text) {
@@ -43,19 +45,19 @@ pub(crate) fn start(options: &LogOptions) {
     }
 }
 
-/// From now on, lines wait, if standard error is the terminal that the view draws on.
+/// From now on, lines are held back if standard error is the terminal on which the view draws.
 pub(crate) fn hold() {
     if io::stderr().is_terminal() {
         *HOLDING.lock().unwrap_or_else(PoisonError::into_inner) = Some(VecDeque::new());
     }
 }
 
-/// The latest line that waits.
+/// The latest line held back.
 pub(crate) fn last_held() -> Option<String> {
     HOLDING.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.back().cloned()
 }
 
-/// Writes the lines that waited.
+/// Writes the lines held back.
 pub(crate) fn release() {
     let held = HOLDING.lock().unwrap_or_else(PoisonError::into_inner).take();
     held.into_iter().flatten().for_each(|line| stderr::say(&line));
@@ -70,8 +72,8 @@ pub(crate) fn say_panic(line: &str) {
     }
 }
 
-/// Where the log goes: standard error, or the lines that wait. It never fails: a log that cannot be written is no reason for
-/// anything else to end.
+/// The output of the log: standard error, or the lines held back. It never fails, because a log that cannot be written
+/// must not stop anything else.
 struct Lines;
 
 impl Write for Lines {

@@ -1,4 +1,4 @@
-//! The `pidflow` binary; everything is in the library beside it.
+//! The `pidflow` binary; all code is in the library.
 
 fn main() -> std::process::ExitCode {
     pidflow_agent::run()

@@ -1,24 +1,24 @@
 //! The memory budget of the agent, and its shares for tables and queues.
 //!
-//! The limit is that of the memory cgroup which the agent is in, so that a container's limit or systemd's `MemoryMax=` is
-//! respected without configuration. Where there is none, [`DEFAULT_BUDGET`] holds.
+//! The limit is that of the agent's memory cgroup, so that a container's limit or systemd's `MemoryMax=` is respected
+//! without configuration. Without such a limit, [`DEFAULT_BUDGET`] applies.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use pidflow_engine::flow_table::FlowTableConfig;
 
-/// The budget of tables and queues where no cgroup limits it, bytes.
+/// The budget of tables and queues if no cgroup limits it, bytes.
 pub(crate) const DEFAULT_BUDGET: u64 = 1 << 30;
-/// Less than this makes no sense as a budget, bytes: the program itself needs about 40 MB.
+/// The smallest useful budget, bytes: the program itself needs about 40 MB.
 const MIN_BUDGET: u64 = 48 << 20;
-/// A cgroup v1 without a limit says a number near 2^63, rounded to pages.
+/// A cgroup v1 without a limit reports a number near 2^63, rounded to pages.
 const NO_LIMIT: u64 = 1 << 60;
 /// One flow that waits for its join, bytes.
 pub(crate) const WAITING_FLOW_BYTES: u64 = 320;
 
-/// Shares of the limit, percent. What is missing to a hundred is for the program itself, its threads, what the allocator
-/// cannot give back, and answers of the HTTP server.
+/// Shares of the limit, percent. The rest is for the program itself, its threads, memory that the allocator cannot
+/// return, and answers of the HTTP server.
 struct Share;
 
 impl Share {
@@ -29,14 +29,14 @@ impl Share {
     const RECENT: u64 = 5;
 }
 
-/// What tables and queues may take together.
+/// The memory that tables and queues may use together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget {
     bytes: u64,
 }
 
 impl Budget {
-    /// That of the agent's memory cgroup, else the default.
+    /// The budget from the agent's memory cgroup, otherwise the default.
     pub(crate) fn of_this_process() -> Self {
         let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let roots = [Path::new("/sys/fs/cgroup"), Path::new("/sys/fs/cgroup/unified")];
@@ -47,7 +47,7 @@ impl Budget {
         Self { bytes: limit.map_or(DEFAULT_BUDGET, |limit| limit.clamp(MIN_BUDGET, DEFAULT_BUDGET)) }
     }
 
-    /// All of it, bytes.
+    /// The whole budget, bytes.
     pub(crate) const fn bytes(self) -> u64 {
         self.bytes
     }
@@ -56,18 +56,18 @@ impl Budget {
         self.bytes / 100 * percent
     }
 
-    /// Flows in the flow table.
+    /// Maximum number of flows in the flow table.
     pub(crate) fn max_flows(self) -> usize {
         let bytes = usize::try_from(self.share(Share::FLOWS)).unwrap_or(usize::MAX);
         FlowTableConfig::max_flows_within(bytes).min(FlowTableConfig::MAX_FLOWS)
     }
 
-    /// What is known of processes and sockets, bytes.
+    /// Memory for processes and sockets, bytes.
     pub(crate) fn processes_and_sockets_bytes(self) -> usize {
         usize::try_from(self.share(Share::PROCESSES_AND_SOCKETS)).unwrap_or(usize::MAX)
     }
 
-    /// Records in all exporters' queues with what they keep, bytes.
+    /// Memory for the records in all exporters' queues, bytes.
     pub(crate) fn queues_bytes(self) -> usize {
         usize::try_from(self.share(Share::EXPORT_QUEUES)).unwrap_or(usize::MAX)
     }
@@ -77,13 +77,13 @@ impl Budget {
         usize::try_from(self.share(Share::RECENT)).unwrap_or(usize::MAX)
     }
 
-    /// Flows that wait for their join.
+    /// Maximum number of flows that wait for their join.
     pub(crate) fn max_waiting_flows(self) -> usize {
         usize::try_from(self.share(Share::WAITING_FLOWS) / WAITING_FLOW_BYTES).unwrap_or(usize::MAX)
     }
 }
 
-/// The least limit of the memory cgroup and its parents, bytes; none: there is none, or it cannot be read.
+/// The smallest limit of the memory cgroup and its parents, bytes; none: there is no limit, or it cannot be read.
 fn cgroup_limit(membership: &str, roots: &[&Path]) -> Option<u64> {
     let limits = membership.lines().filter_map(|line| {
         // hierarchy-ID:controllers:path; cgroup v2 has 0 and no controllers (cgroups(7)).
@@ -96,8 +96,8 @@ fn cgroup_limit(membership: &str, roots: &[&Path]) -> Option<u64> {
     limits.min()
 }
 
-/// The limit of a cgroup and of those above it. In a container the path may be seen from outside, where it leads nowhere:
-/// the mount's own root is the container's cgroup then.
+/// The limit of a cgroup and its parents. In a container the path may be that of the host, which does not exist there;
+/// then the root of the mount is the container's cgroup.
 fn limit_of(path: &str, is_v2: bool, roots: &[&Path]) -> Option<u64> {
     let file = if is_v2 { "memory.max" } else { "memory.limit_in_bytes" };
     let mounts: Vec<PathBuf> = if is_v2 {

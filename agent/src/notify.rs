@@ -1,4 +1,4 @@
-//! Notifies systemd of start and stop (`sd_notify`(3)), when it asks for that.
+//! Notifies systemd of start and stop (`sd_notify`(3)), if systemd requests it.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -8,7 +8,7 @@ pub(crate) const READY: &str = "READY=1";
 /// The end has begun.
 pub(crate) const STOPPING: &str = "STOPPING=1";
 
-/// Sends a state to the socket that systemd named; without one, nothing.
+/// Sends a state to systemd's notification socket, if there is one.
 pub(crate) fn notify(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(e) = send(&path, state) {
@@ -18,13 +18,13 @@ pub(crate) fn notify(state: &str) {
 
 fn send(path: &std::ffi::OsStr, state: &str) -> std::io::Result<()> {
     let name = path.as_encoded_bytes();
-    // A leading @ stands for the abstract name space (sd_notify(3)).
+    // A leading @ means an abstract socket address (sd_notify(3)).
     let address = match name.strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,
         None => SocketAddr::from_pathname(path)?,
     };
     let socket = UnixDatagram::unbound()?;
-    // Whoever does not read must not hold up the thread of the signals.
+    // A reader that does not read must not block the signal thread.
     socket.set_nonblocking(true)?;
     socket.send_to_addr(state.as_bytes(), &address).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Collects what the live pipeline counts: writes it to the published state and the live view, and a line a minute to the
+//! Collects the counts of the live pipeline: publishes them, updates the live view, and writes one line a minute to the
 //! log.
 
 use std::sync::Arc;
@@ -19,15 +19,15 @@ use crate::published::losses::{Loss, LossWindow};
 use crate::published::status::{Exporter, Hook, Labelled, RecordCounts, Status};
 use crate::{figures, stderr, threads};
 
-/// Seconds between two choices of the series that are shown.
+/// Seconds between two selections of the series that are shown.
 const SELECTION_INTERVAL_S: u64 = 15;
 /// Seconds between two lines in the log.
 const SUMMARY_S: u64 = 60;
 
-/// Interfaces that are named where they are missing.
+/// Maximum number of missing interfaces that are named.
 const MAX_NAMED: usize = 10;
 
-/// What does not change while running.
+/// Properties that do not change while running.
 #[derive(Debug, Clone)]
 pub(crate) struct RunDescription {
     /// Interfaces, joined.
@@ -49,12 +49,12 @@ pub(crate) struct Observers {
     started: Instant,
     settled_s: u64,
     summed_up_s: u64,
-    /// Why it ends; none: it goes on.
+    /// Why the pipeline ends; none: it continues.
     stopping: Option<&'static str>,
 }
 
 impl Observers {
-    /// From now on.
+    /// Starts observing now.
     pub(crate) fn new(published: Published, about: RunDescription, host: Host, max_edges: usize) -> Self {
         Self {
             published,
@@ -71,7 +71,7 @@ impl Observers {
         }
     }
 
-    /// With a view on the terminal.
+    /// Adds a view on the terminal.
     pub(crate) fn with_view(mut self, view: Option<LiveView>) -> Self {
         self.view = view;
         self
@@ -117,13 +117,13 @@ impl Observers {
         }
     }
 
-    /// What is wrong, a line each.
+    /// Everything that is degraded, one line each.
     fn degraded(&mut self, f: &Figures, seconds: u64, losses: &[Loss]) -> Vec<String> {
         let troubles = [threads::troubles(), stderr::trouble().into_iter().collect()].concat();
         [self.unseen(f), self.losses.update(seconds, losses), troubles].concat()
     }
 
-    /// What the hooks do not see.
+    /// What the hooks cannot see.
     fn unseen(&self, f: &Figures) -> Vec<String> {
         let hooks = self.about.hooks.iter().filter(|h| !h.lost.is_empty());
         let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
@@ -196,7 +196,7 @@ impl PipelineObserver for Observers {
         self.published.publish(status);
     }
 
-    /// Published at once: exporting the remaining records may take long.
+    /// Publishes at once, because exporting the remaining records may take long.
     fn stopping(&mut self, why: &'static str) {
         self.stopping = Some(why);
         self.published.stopping(why);
@@ -216,7 +216,7 @@ fn discards(c: &CaptureCounters, seen_elsewhere: u64) -> Labelled {
     decoded.chain(others.into_iter().filter(|(_, n)| *n > 0)).collect()
 }
 
-/// Interfaces that are gone are waited for; as long as all are, nothing is seen.
+/// Missing interfaces may return. While all are missing, nothing is captured.
 fn nothing_captured(f: &Figures) -> Option<&'static str> {
     let interfaces = &f.capture.interfaces;
     (interfaces.captured == 0 && !interfaces.missing.is_empty())
@@ -231,7 +231,7 @@ fn kernel_drops(c: &CaptureCounters) -> Labelled {
     labelled([("kernel-buffer", c.kernel_drops), ("interface", c.interface_drops)])
 }
 
-/// Everything that counts as lost, by stage. What a stage begins to lose is added here, and so named in `/readyz`.
+/// Everything that counts as lost, by stage. New kinds of loss must be added here, so that `/readyz` names them.
 fn losses(f: &Figures) -> Vec<Loss> {
     let of = |stage: &str, what, values: Labelled| {
         let stage = stage.to_owned();

@@ -5,28 +5,28 @@ use std::time::{Duration, Instant};
 
 use pidflow_exporters::{ExporterSet, Snapshot};
 
-/// Records that may wait in one exporter's queue before the reader pauses; half of the smallest usual queue.
+/// Number of records in one exporter's queue above which the reader pauses; half of the default queue.
 const MAX_WAITING_RECORDS: u64 = 32_768;
-/// Between two checks.
+/// Interval between two checks.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// An exporter without progress for so long is not waited for any more.
+/// After this time without progress, an exporter is not waited for any more.
 const STALL_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Waits for room, until a deadline.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     deadline: Instant,
-    /// For each exporter: records that were done when it last did one, and when that was.
+    /// For each exporter: the number of finished records at the last progress, and its time.
     progress: Vec<(u64, Instant)>,
 }
 
 impl Pacer {
-    /// Until then.
+    /// A pacer with that deadline.
     pub(crate) const fn new(deadline: Instant) -> Self {
         Self { deadline, progress: Vec::new() }
     }
 
-    /// Waits while an exporter that works has too much before it.
+    /// Waits while the queue of a working exporter is too full.
     pub(crate) fn wait(&mut self, exporters: &ExporterSet) {
         while Instant::now() < self.deadline && self.is_crowded(&exporters.counters(), Instant::now()) {
             std::thread::sleep(POLL_INTERVAL);
@@ -37,7 +37,7 @@ impl Pacer {
         self.progress.resize(all.len(), (0, now));
         let mut crowded = false;
         for (snapshot, (done_before, since)) in all.iter().zip(&mut self.progress) {
-            // A spool that takes them is progress too.
+            // Records written to a spool count as progress too.
             let done = snapshot.accepted - snapshot.pending();
             if done != *done_before {
                 (*done_before, *since) = (done, now);
@@ -57,7 +57,7 @@ impl Pacer {
         self.deadline
     }
 
-    /// What is left until the deadline.
+    /// The time left until the deadline.
     pub(crate) fn left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }

@@ -1,17 +1,17 @@
-//! Text from elsewhere (names of processes, files and interfaces, messages of others) as it may go to a terminal or a log.
+//! Makes untrusted text (names of processes, files and interfaces, foreign messages) safe for a terminal or a log.
 
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar;
 
-/// Stands for a character that is not shown.
+/// The replacement for a character that is not shown.
 const REPLACEMENT: char = '?';
-/// Marks above and below one character; more of them hide the lines around it.
+/// Maximum number of combining marks on one character; more would cover the lines around it.
 const MAX_MARKS: usize = 2;
 
-/// The text without what steers terminals or deceives readers: control characters (of C0 and C1), marks that turn the
-/// direction of writing, invisible characters, variation selectors, and more than two marks on one character. Line ends
-/// and tabs stay.
+/// The text without characters that control terminals or deceive readers: control characters (C0 and C1), marks that
+/// change the direction of writing, invisible characters, variation selectors, and more than two marks on one
+/// character. Line ends and tabs are kept.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| (b' '..=b'~').contains(&b) || b == b'\n' || b == b'\t') {
         return Cow::Borrowed(text);
@@ -26,12 +26,12 @@ pub(crate) fn clean_line(text: &str) -> String {
     clean(text).replace(['\n', '\t'], "?")
 }
 
-/// Columns of a text that was cleaned.
+/// Width of a cleaned text in columns.
 pub(crate) fn width(text: &str) -> usize {
     text.chars().map(columns).sum()
 }
 
-/// Columns of a character that was cleaned.
+/// Width of a cleaned character in columns.
 pub(crate) fn columns(c: char) -> usize {
     c.width().unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! SIGHUP: goes over to the configuration file as it is now, exporters only.
+//! SIGHUP: reloads the configuration file, for exporters only.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,24 +13,24 @@ use crate::config::outputs::{self, Outputs};
 use crate::privileges::{Role, in_role};
 use crate::{config, threads};
 
-/// What a reload starts from.
+/// The state that a reload needs.
 pub(crate) struct Reloader {
-    /// Flags and variables, which stay what they were.
+    /// Flags and variables, which do not change.
     pub(crate) given: Options,
     /// The file; none: there is nothing to reload.
     pub(crate) file: Option<PathBuf>,
-    /// What the run began with.
+    /// The options at the start.
     pub(crate) began: Options,
-    /// The exporters as they are, which keep their names.
+    /// The current exporters, which keep their names.
     pub(crate) running: Vec<ExporterConfig>,
     /// For exporters that send metrics.
     pub(crate) metrics: MetricSource,
-    /// What is to change.
+    /// The set of exporters to change.
     pub(crate) exporters: Arc<ExporterSet>,
 }
 
 impl Reloader {
-    /// Reloads, on a thread of its own, each time that `asked` says so.
+    /// Reloads, in a separate thread, whenever `asked` receives a message.
     pub(crate) fn start(mut self, asked: Receiver<()>) -> Result<()> {
         let work = move || {
             asked.iter().for_each(|()| self.reload_and_say());

@@ -1,7 +1,9 @@
-//! SIGTERM and SIGINT: the first asks for an orderly end, the second ends at once. SIGHUP: a reload, or as those.
+//! SIGTERM and SIGINT: the first one requests an orderly end, the second one ends the program at once. SIGHUP: a
+//! reload, or the same as these.
 //!
-//! They are blocked in every thread and one thread waits for them. A handler, as signal-hook installs one, would run in any
-//! thread: it would end that one's waiting system calls early (EINTR), and make calls that the thread's seccomp filter denies.
+//! They are blocked in every thread, and one thread waits for them. A signal handler, such as signal-hook installs,
+//! would run in any thread: it would interrupt that thread's system calls (EINTR), and make calls that the thread's
+//! seccomp filter denies.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,20 +40,20 @@ impl Stop {
     }
 }
 
-/// The signals, held back from the moment it was made; to be made before any other thread starts, because threads
-/// inherit the mask.
+/// The signals, blocked from the creation of this value on. It must be created before any other thread starts, because
+/// threads inherit the mask.
 pub(crate) struct HeldSignals(SigSet);
 
 impl HeldSignals {
-    /// Holds them back.
+    /// Blocks the signals.
     pub(crate) fn new() -> Result<Self> {
         let set = SigSet::from_iter(WATCHED);
         set.thread_block().context("cannot block signals")?;
         Ok(Self(set))
     }
 
-    /// Watches from a thread of its own: at the first signal [`Stop`] is set and `then` is done; it is set too when a vital
-    /// thread fails. Where there is a `reload`, SIGHUP is passed on there instead.
+    /// Watches in a separate thread. At the first signal, [`Stop`] is set and `then` is called; [`Stop`] is also set
+    /// when a vital thread fails. If there is a `reload`, SIGHUP is passed to it instead.
     pub(crate) fn watch(self, reload: Option<Sender<()>>, then: impl FnOnce() + Send + 'static) -> Result<Stop> {
         let stop = Stop::default();
         let theirs = stop.clone();
@@ -72,7 +74,7 @@ impl HeldSignals {
     }
 }
 
-/// Waits for a signal that is not the first one's echo.
+/// Waits for a signal that is not a copy of the first one.
 fn wait_longer(set: &SigSet, first: Instant, reload: Option<&Sender<()>>) -> Signal {
     loop {
         let signal = wait_for_end(set, reload);
@@ -82,11 +84,11 @@ fn wait_longer(set: &SigSet, first: Instant, reload: Option<&Sender<()>>) -> Sig
     }
 }
 
-/// Waits for a signal that is to end the program.
+/// Waits for a signal that must end the program.
 fn wait_for_end(set: &SigSet, reload: Option<&Sender<()>>) -> Signal {
     loop {
         match (wait_for(set), reload) {
-            // One that waits already will see what this one is about.
+            // If a reload is already pending, it will read this change too.
             (Signal::SIGHUP, Some(reload)) => drop(reload.try_send(())),
             (signal, _) => return signal,
         }

@@ -1,18 +1,19 @@
-//! Standard error, written as well as it can be: its reader may have gone or not read, its disk may be full. Nobody waits for
-//! long or ends because of that; what could not be written is counted.
+//! Writes to standard error on a best-effort basis: its reader may be gone or not reading, and its disk may be full. No
+//! thread waits for long or ends because of that; lines that cannot be written are counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long a reader that does not read is waited for; the next lines are not, until it reads again.
+/// How long to wait for a reader that does not read. Further lines do not wait until it reads again.
 const MAX_WAIT: Duration = Duration::from_millis(100);
 /// How long a lost line is reported.
 const LOSS_REPORT_WINDOW: Duration = Duration::from_secs(60);
 
 static LOST_LINES: AtomicU64 = AtomicU64::new(0);
-/// When a line was lost last, and whether that was the last line. Held while a line is written, so that lines stay whole.
+/// When a line was last lost, and whether that was the last line. The lock is held while a line is written, so that
+/// lines are not mixed.
 static STATE: Mutex<State> = Mutex::new(State { lost: None, is_stuck: false });
 
 struct State {
@@ -44,13 +45,13 @@ pub(crate) fn lost_lines() -> u64 {
 
 /// One line for the operator when lines were lost within the last minute.
 pub(crate) fn trouble() -> Option<String> {
-    // Whoever writes holds it for a moment; that is no reason to wait.
+    // A writing thread holds the lock only briefly, so this does not wait for it.
     let lost = STATE.try_lock().ok()?.lost?;
     let is_recent = lost.elapsed() < LOSS_REPORT_WINDOW;
     is_recent.then(|| format!("log: {} lines could not be written to standard error", lost_lines()))
 }
 
-/// A pipe takes so much without waiting when it takes anything (`pipe(7)`, `PIPE_BUF`).
+/// A pipe that is ready accepts this many bytes without blocking (`pipe(7)`, `PIPE_BUF`).
 fn write_within(text: &[u8], wait: Duration) -> io::Result<()> {
     let end = Instant::now() + wait;
     let mut stderr = io::stderr();
@@ -63,7 +64,8 @@ fn write_within(text: &[u8], wait: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the descriptor can be written to within that time. One that is broken can: writing says why.
+/// Whether the descriptor can be written to within that time. A broken one counts as writable: the write then returns
+/// the error.
 pub(crate) fn is_ready(descriptor: libc::c_int, wait: Duration) -> bool {
     let mut poll = libc::pollfd { fd: descriptor, events: libc::POLLOUT, revents: 0 };
     // SAFETY: one valid structure, as the count says; a descriptor that is closed is an event.

@@ -1,4 +1,4 @@
-//! The agent's threads: none ends unnoticed.
+//! The agent's threads. Every unexpected end is noticed.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
@@ -8,13 +8,13 @@ use pidflow_exporters::threads::{Outcome, Threads};
 
 use crate::privileges::Role;
 
-/// Starts a thread that is started again when its work panics or fails.
+/// Starts a thread that is restarted when its work panics or fails.
 pub(crate) fn spawn(name: &str, mut work: impl FnMut() -> Outcome + Send + 'static) -> io::Result<JoinHandle<()>> {
     let known_as = name.to_owned();
     start(name, move || Threads::of_process().keep_running(&known_as, &mut work))
 }
 
-/// As [`spawn`], with the rights of that role and no others.
+/// Like [`spawn`], with the rights of that role only.
 pub(crate) fn spawn_as(
     role: Role,
     name: &str,
@@ -22,13 +22,13 @@ pub(crate) fn spawn_as(
 ) -> io::Result<JoinHandle<()>> {
     let known_as = name.to_owned();
     start(name, move || {
-        // Once: what is given up is gone when the work is begun again.
+        // Only once: rights that were given up are gone when the work is restarted.
         role.enter_or_warn();
         Threads::of_process().keep_running(&known_as, &mut work);
     })
 }
 
-/// Starts a thread without which the agent makes no sense: when its work panics or fails, the agent ends with an error.
+/// Starts a vital thread: when its work panics or fails, the agent ends with an error.
 pub(crate) fn spawn_vital(name: &str, work: impl FnOnce() -> Outcome + Send + 'static) -> io::Result<JoinHandle<()>> {
     let known_as = name.to_owned();
     start(name, move || Threads::of_process().run_vital(&known_as, work))
@@ -40,20 +40,20 @@ fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
     started.map_err(|e| io::Error::new(e.kind(), format!("cannot start the thread {name}: {e}")))
 }
 
-/// That no thread has failed without which the agent makes no sense.
+/// Checks that no vital thread has failed.
 ///
 /// # Errors
-/// One has.
+/// A vital thread has failed.
 pub(crate) fn check_vital() -> Result<()> {
     Threads::of_process().vital_failure().map_or(Ok(()), |reason| Err(anyhow!(reason)))
 }
 
-/// One line for each thread that does not run, or was started again within the last minute.
+/// One line for each thread that is not running, or was restarted within the last minute.
 pub(crate) fn troubles() -> Vec<String> {
     Threads::of_process().failed().iter().filter_map(pidflow_exporters::threads::Failed::trouble).collect()
 }
 
-/// How often threads were started again, by name; those that never failed are not among them.
+/// Number of restarts by thread name, without threads that never failed.
 pub(crate) fn restarts() -> Vec<(String, u64)> {
     Threads::of_process().failed().into_iter().map(|f| (f.thread, f.restarts)).collect()
 }

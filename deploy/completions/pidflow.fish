@@ -45,8 +45,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s d -l idle-timeou
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-flows -d 'Maximum number of flows in the table; when it is full, the least recently active flow is exported early [default: as the memory budget allows, at most 1048576]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'How IP fragments after the first one are handled [default: join]' -r -f -a "join\t'Count them in the flow of the first fragment'
 separate\t'Discard them, and count them as discarded'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tunnels -d 'Which packet is counted where one carries another (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'Count the one inside, in a flow of its own addresses and of this tunnel'
-outer\t'Count the one outside'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
+outer\t'The outer packets'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
@@ -118,8 +118,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s d -l idle-timeo
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l max-flows -d 'Maximum number of flows in the table; when it is full, the least recently active flow is exported early [default: as the memory budget allows, at most 1048576]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'How IP fragments after the first one are handled [default: join]' -r -f -a "join\t'Count them in the flow of the first fragment'
 separate\t'Discard them, and count them as discarded'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tunnels -d 'Which packet is counted where one carries another (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'Count the one inside, in a flow of its own addresses and of this tunnel'
-outer\t'Count the one outside'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
+outer\t'The outer packets'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
 9\t'NetFlow v9 (RFC 3954)'"

@@ -1,5 +1,5 @@
-//! Programs attached to the root of the cgroup2 hierarchy: they run in the process that makes the call, and need neither
-//! kprobes nor fentry.
+//! Programs attached to the root of the cgroup2 hierarchy. They run in the process that makes the call, and need
+//! neither kprobes nor fentry.
 
 use aya_ebpf::macros::cgroup_sock;
 use aya_ebpf::programs::SockContext;

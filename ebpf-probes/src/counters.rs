@@ -1,4 +1,4 @@
-//! Counters that the agent reads: what was delivered, suppressed, lost.
+//! Counters that the agent reads: delivered, suppressed and lost facts.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;

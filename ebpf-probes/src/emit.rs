@@ -1,4 +1,4 @@
-//! The way to user space: ring buffer, counters, suppression of repeated facts.
+//! Delivery to user space: ring buffer, counters, suppression of repeated facts.
 
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::map;
@@ -16,8 +16,8 @@ static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 #[map]
 static USES: LruHashMap<UseKey, Use> = LruHashMap::with_max_entries(65_536, 0);
 
-/// `BPF_RB_NO_WAKEUP`: user space looks by itself every few milliseconds; waking it for each event
-/// costs half a connection.
+/// `BPF_RB_NO_WAKEUP`: user space polls every few milliseconds. Waking it for each event would cost half as much as a
+/// connection.
 const NO_WAKEUP: u64 = 1;
 
 /// A use of a socket by the same process is reported again after this time.
@@ -35,7 +35,7 @@ pub struct UseKey {
 #[derive(Clone, Copy)]
 pub struct Use {
     time_ns: u64,
-    /// A `struct sock` is used again after close; its inode number is not.
+    /// A `struct sock` may be reused after close; its inode number is not.
     inode: u64,
 }
 
@@ -45,7 +45,7 @@ pub fn now() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
-/// Room for one event; counts the loss when there is none.
+/// Reserves room for one event. Counts the loss if there is none.
 #[inline(always)]
 pub fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
     let entry = EVENTS.reserve::<T>(0);
@@ -61,7 +61,7 @@ pub fn submit<T>(entry: RingBufEntry<T>) {
     count(KernelCounter::Delivered);
 }
 
-/// Whether this use has been reported within the last second; notes it when not.
+/// Whether this use has been reported within the last second. If not, it is noted as reported now.
 #[inline(always)]
 pub fn is_repeated(sk: Sock, tgid: u32, peer: &Peer, now: u64) -> bool {
     let key = UseKey { sk: sk.0, tgid, peer: fingerprint(peer) };

@@ -1,7 +1,7 @@
-//! The eBPF programs of pidflow: facts about processes and sockets, into one ring buffer.
+//! The eBPF programs of pidflow. They write facts about processes and sockets to one ring buffer.
 //!
-//! One handler for each fact, several entry points; which of them are attached is decided by the
-//! loader (`agent/src/probes`) by trying. Nothing here is policy: the agent joins.
+//! There is one handler for each fact, with several entry points. The loader (`agent/src/probes`) tries which of them
+//! can be attached. The programs contain no policy: the agent joins.
 #![no_std]
 #![no_main]
 #![allow(missing_docs, reason = "entry points are named after their hooks")]

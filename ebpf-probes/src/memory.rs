@@ -1,20 +1,20 @@
-//! Peaks of memory that a process took over from the programs that it was before.
+//! Memory peaks of the programs that a process executed before its current one.
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 
-/// Pages, by thread group, since its last exec.
+/// The peak before the last exec in pages, by thread group.
 #[map]
 static INHERITED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(16_384, 0);
 
-/// The process becomes another program; the peak so far is not that one's.
+/// The process executes another program; the peak so far is not that of the new program.
 #[inline(always)]
 pub fn inherit(tgid: u32, peak: u64) {
-    // Without room the peak is told as before the exec.
+    // If the map is full, the peak before the exec is reported.
     let _ = INHERITED.insert(&tgid, &peak, 0);
 }
 
-/// The highest peak of the programs before, pages.
+/// The highest peak of the earlier programs, pages.
 #[inline(always)]
 pub fn inherited_peak(tgid: u32) -> u64 {
     // SAFETY: a map value, valid for the program's run.
@@ -24,6 +24,6 @@ pub fn inherited_peak(tgid: u32) -> u64 {
 /// The process has ended.
 #[inline(always)]
 pub fn forget_peak(tgid: u32) {
-    // Absent is fine: it never was another program.
+    // There is no entry if it never executed another program.
     let _ = INHERITED.remove(&tgid);
 }

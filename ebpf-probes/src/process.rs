@@ -28,7 +28,7 @@ fn fork(parent: Task, child: Task) {
     event.reserved = 0;
     event.time_ns = now();
     child.describe(&mut event.child);
-    // CLONE_PARENT gives the caller's parent, not the caller.
+    // With CLONE_PARENT this is the caller's parent, not the caller.
     let real = child.parent();
     if real.tgid() == 0 {
         parent.describe(&mut event.parent)
@@ -40,14 +40,15 @@ fn fork(parent: Task, child: Task) {
 
 /// `sched_process_exec(task, old_pid, binprm)`.
 ///
-/// Tells the path as given to exec: for kernels that do not take [`process_exec_resolved`].
+/// Reports the path as given to exec: for kernels that do not accept [`process_exec_resolved`].
 #[raw_tracepoint]
 pub fn process_exec(ctx: RawTracePointContext) -> i32 {
     exec(Task::from_raw(ctx.arg(0)), ctx.arg(2), false);
     0
 }
 
-/// As [`process_exec`], with the file's own path: what was given may be relative, a link, or a script.
+/// Like [`process_exec`], with the file's own path, because the path given to exec may be relative, a link, or a
+/// script.
 #[raw_tracepoint]
 pub fn process_exec_resolved(ctx: RawTracePointContext) -> i32 {
     exec(Task::from_raw(ctx.arg(0)), ctx.arg(2), true);
@@ -103,14 +104,14 @@ fn read_arguments(task: Task, out: &mut [u8; ARGS_LEN]) -> u32 {
     if read == 0 { len } else { 0 }
 }
 
-/// `sched_process_exit(task)`: on kernels before 6.16 after the memory is given back.
+/// `sched_process_exit(task)`: on kernels before 6.16 it is called after the memory is released.
 #[raw_tracepoint]
 pub fn process_exit(ctx: RawTracePointContext) -> i32 {
     exit(Task::from_raw(ctx.arg(0)));
     0
 }
 
-/// `taskstats_exit(task, group_dead)`: called by `do_exit` while the memory is still there.
+/// `taskstats_exit(task, group_dead)`: `do_exit` calls it before the memory is released.
 #[fentry]
 pub fn fentry_taskstats_exit(ctx: FEntryContext) -> i32 {
     exit(Task::from_raw(ctx.arg(0)));

@@ -1,4 +1,4 @@
-//! One handler for each fact about sockets; the entry points are in the files beside this one.
+//! One handler for each fact about sockets. The entry points are in the other files of this folder.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::map;
@@ -9,8 +9,8 @@ use crate::counters::{KernelCounter, count};
 use crate::emit::{is_repeated, now, reserve, submit};
 use crate::kernel::{Peer, Sock, Task};
 
-/// Who called connect, while the attempt is under way: its result is reported in softirq, where
-/// the current process is anybody.
+/// The process that called connect, during the attempt: the result is reported in softirq, where the current process is
+/// arbitrary.
 #[map]
 static CONNECTING: LruHashMap<u64, Connecting> = LruHashMap::with_max_entries(16_384, 0);
 
@@ -29,13 +29,13 @@ fn current_tgid() -> u32 {
     (bpf_get_current_pid_tgid() >> 32) as u32
 }
 
-/// The current process did `op` with `sk`; `peer` for datagrams whose other end the socket does not hold.
+/// The current process did `op` with `sk`; `peer` is for datagrams whose other end is not in the socket.
 #[inline(always)]
 pub fn used(op: SocketOp, sk: Sock, peer: Peer) {
     used_since(op, sk, peer, 0);
 }
 
-/// As [`used`], in a call that began at that time; 0: it begins now.
+/// Like [`used`], in a call that began at that time; 0: it begins now.
 #[inline(always)]
 pub fn used_since(op: SocketOp, sk: Sock, peer: Peer, since: u64) {
     if !sk.is_inet() {
@@ -48,7 +48,7 @@ pub fn used_since(op: SocketOp, sk: Sock, peer: Peer, since: u64) {
     }
 }
 
-/// As [`used`], but never suppressed: happens once for each socket.
+/// Like [`used`], but never suppressed, because it happens once for each socket.
 #[inline(always)]
 pub fn happened(op: SocketOp, sk: Sock) {
     if sk.is_inet() && current_tgid() != 0 {
@@ -56,8 +56,8 @@ pub fn happened(op: SocketOp, sk: Sock) {
     }
 }
 
-/// The current process closes the socket. What a thread of the kernel closes, another process has given up: whose it was
-/// is not known any more.
+/// The current process closes the socket. If a kernel thread closes it, another process has given it up, and the owner
+/// is no longer known.
 #[inline(always)]
 pub fn closed(sk: Sock) {
     if !Task::current().is_kernel_thread() {
@@ -113,7 +113,7 @@ pub fn connecting(sk: Sock) {
     }
 }
 
-/// The attempt has a source port now: reports it, once.
+/// The attempt has a source port now. Reports it once.
 #[inline(always)]
 pub fn attempted(sk: Sock) {
     if let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) {
@@ -136,10 +136,10 @@ pub fn failed(sk: Sock) {
     }
 }
 
-/// The attempt is over.
+/// The attempt has ended.
 #[inline(always)]
 pub fn forget(sk: Sock) {
-    // Absent is fine: the attempt began before the programs were attached.
+    // There is no entry if the attempt began before the programs were attached.
     let _ = CONNECTING.remove(&sk.0);
 }
 

@@ -1,5 +1,5 @@
-//! The socket calls' own tracepoints, for kernels that have neither kprobes nor `sock_send_length`
-//! (before 6.3). Never all system calls: only these few are attached.
+//! Tracepoints of the socket calls, for kernels that have neither kprobes nor `sock_send_length` (before 6.3). Only
+//! these few system calls are traced, never all.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::{map, tracepoint};
@@ -22,7 +22,8 @@ pub struct Call {
     since_ns: u64,
 }
 
-/// First argument of `sys_enter_*`, result of `sys_exit_*`: both follow the common fields and the call's number.
+/// Offset of the first argument of `sys_enter_*` and the result of `sys_exit_*`: both follow the common fields and the
+/// call's number.
 const FIRST: usize = 16;
 
 fn first(ctx: &TracePointContext) -> i64 {
@@ -30,8 +31,8 @@ fn first(ctx: &TracePointContext) -> i64 {
     unsafe { ctx.read_at(FIRST) }.unwrap_or(-1)
 }
 
-/// Entering sendto, sendmsg, sendmmsg, recvfrom, recvmsg, recvmmsg or connect: the socket may get its port only in the
-/// call, so its descriptor is kept for the exit.
+/// Entry of sendto, sendmsg, sendmmsg, recvfrom, recvmsg, recvmmsg or connect. The socket may get its port only during
+/// the call, so its descriptor is kept for the exit.
 #[tracepoint]
 pub fn call_enter(ctx: TracePointContext) -> u32 {
     let call = Call { fd: first(&ctx) as u64, since_ns: now() };
@@ -39,21 +40,21 @@ pub fn call_enter(ctx: TracePointContext) -> u32 {
     0
 }
 
-/// Leaving sendto, sendmsg or sendmmsg.
+/// Exit of sendto, sendmsg or sendmmsg.
 #[tracepoint]
 pub fn call_sent(ctx: TracePointContext) -> u32 {
     leave(&ctx, SocketOp::Send);
     0
 }
 
-/// Leaving recvfrom, recvmsg or recvmmsg.
+/// Exit of recvfrom, recvmsg or recvmmsg.
 #[tracepoint]
 pub fn call_received(ctx: TracePointContext) -> u32 {
     leave(&ctx, SocketOp::Receive);
     0
 }
 
-/// Leaving connect: a datagram socket may be used through read and write from now on, which are not seen. TCP is
+/// Exit of connect: from now on a datagram socket may be used through read and write, which are not traced. TCP is
 /// reported by its state.
 #[tracepoint]
 pub fn call_connected(ctx: TracePointContext) -> u32 {
@@ -71,7 +72,7 @@ pub fn call_connected(ctx: TracePointContext) -> u32 {
     0
 }
 
-/// Leaving accept or accept4: the result is the connection's descriptor.
+/// Exit of accept or accept4: the result is the connection's descriptor.
 #[tracepoint]
 pub fn call_accepted(ctx: TracePointContext) -> u32 {
     let fd = first(&ctx);

@@ -1,4 +1,4 @@
-//! TCP: connect, accept, listen, the end.
+//! TCP: connect, accept, listen, and the end of connections.
 
 use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext};
@@ -19,9 +19,9 @@ const LISTEN: u32 = 10;
 
 /// `inet_sock_set_state(sk, old, new)`.
 ///
-/// The current process is the socket's only on the way into SYN_SENT, into and out of LISTEN (and when the end is begun
-/// from this side, see [`tcp_close_by_state`]): those are made by system calls. All others happen in
-/// softirq as well, where it is anybody.
+/// The current process owns the socket only when the new state is SYN_SENT, when LISTEN begins or ends, and when this
+/// side begins to close (see [`tcp_close_by_state`]), because system calls make these changes. All others also happen
+/// in softirq, where the current process is arbitrary.
 #[raw_tracepoint]
 pub fn tcp_state(ctx: RawTracePointContext) -> i32 {
     let sk = Sock(ctx.arg(0));
@@ -55,8 +55,8 @@ fn state_changed(sk: Sock, old: u32, new: u32) {
     }
 }
 
-/// The same tracepoint, attached beside [`tcp_state`] where no hook on `inet_release` is available: this
-/// side begins the end of the connection.
+/// The same tracepoint, attached in addition to [`tcp_state`] if no hook on `inet_release` is available: this side
+/// begins to close the connection.
 #[raw_tracepoint]
 pub fn tcp_close_by_state(ctx: RawTracePointContext) -> i32 {
     let sk = Sock(ctx.arg(0));
@@ -72,7 +72,7 @@ pub fn tcp_close_by_state(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// `tcp_retransmit_skb(sk, skb)`: the second SYN shows an attempt that nobody answers.
+/// `tcp_retransmit_skb(sk, skb)`: the second SYN shows an unanswered attempt.
 #[raw_tracepoint]
 pub fn tcp_retransmit(ctx: RawTracePointContext) -> i32 {
     let sk = Sock(ctx.arg(0));

@@ -1,4 +1,4 @@
-//! Sending and receiving: who uses a socket, in the process that does.
+//! Sending and receiving: these run in the process that uses the socket.
 
 use aya_ebpf::macros::{fentry, kprobe, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, ProbeContext, RawTracePointContext};
@@ -17,20 +17,20 @@ pub fn sock_send(ctx: RawTracePointContext) -> i32 {
 /// `sock_recv_length(sk, length, flags)`, since kernel 6.3: after a receive, all protocols.
 #[raw_tracepoint]
 pub fn sock_receive(ctx: RawTracePointContext) -> i32 {
-    // Nothing was received where the result is an error or the end of the stream.
+    // If the result is an error or the end of the stream, nothing was received.
     if ctx.arg::<i32>(1) > 0 {
         used(SocketOp::Receive, Sock(ctx.arg(0)), Peer::default());
     }
     0
 }
 
-/// `(sk, …)`: the socket holds both ends, or the call comes before the other end is known.
+/// `(sk, …)`: the socket has both ends, or the call comes before the other end is known.
 #[inline(always)]
 fn sent(sk: u64, _second: u64) {
     used(SocketOp::Send, Sock(sk), Peer::default());
 }
 
-/// `(sk, msg, …)`: the message may name the destination.
+/// `(sk, msg, …)`: the message may contain the destination.
 #[inline(always)]
 fn sent_to(sk: u64, msg: u64) {
     used(SocketOp::Send, Sock(sk), Peer::of_message(msg));
@@ -42,13 +42,13 @@ fn received(sk: u64, _second: u64) {
     used(SocketOp::Receive, Sock(sk), Peer::default());
 }
 
-/// `(sk, skb, …)`: the headers name the sender even where the process did not ask.
+/// `(sk, skb, …)`: the headers contain the sender even if the process did not request it.
 #[inline(always)]
 fn received_from(sk: u64, skb: u64) {
     used(SocketOp::Receive, Sock(sk), Peer::of_datagram(skb));
 }
 
-/// Both entry points of one kernel function; an fentry program serves one function only.
+/// Defines both entry points of one kernel function, because an fentry program serves one function only.
 macro_rules! entry {
     ($handler:ident: $fentry:ident, $kprobe:ident) => {
         #[fentry]

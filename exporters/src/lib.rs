@@ -1,10 +1,10 @@
-//! Encoders (records to bytes) and transports (bytes to the world).
+//! Encoders (records to bytes) and transports (bytes to receivers).
 //!
-//! An encoder is pure: it turns records into bytes in memory that it keeps, and never touches a socket, a file
-//! or a clock. A transport takes bytes and knows nothing of records.
+//! An encoder is pure: it converts records to bytes in a buffer of its own, and never uses a socket, a file or a clock.
+//! A transport sends bytes and knows nothing about records.
 //!
-//! Kinds of exporters: [`config::Output`]. How receivers are reached: `net`; how records are repeated until they are
-//! taken: `delivery`; threads and queues: `exporter`.
+//! Kinds of exporters: [`config::Output`]. Connections to receivers: `net`. Retries until records are accepted:
+//! `delivery`. Threads and queues: `exporter`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(any(feature = "kafka", feature = "nats", feature = "redis", feature = "zmq"))]
@@ -45,7 +45,7 @@ pub use stores::{InfluxEncoder, NoPoint};
 pub use template::{Template, TemplateError};
 pub use wire::{EncoderStats, Message, Resend};
 
-/// What fuzz targets drive that is nobody else's business.
+/// Entry points for fuzz targets only.
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub mod fuzz {

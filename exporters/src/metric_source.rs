@@ -6,7 +6,7 @@ use pidflow_schema::metric::Family;
 
 use crate::time::wall_ns;
 
-/// Whoever knows the run's metrics as they stand.
+/// A source of the run's current metrics.
 #[derive(Clone)]
 pub struct MetricSource {
     families: Arc<dyn Fn() -> Vec<Family> + Send + Sync>,
@@ -14,7 +14,7 @@ pub struct MetricSource {
 }
 
 impl MetricSource {
-    /// Asks `families` each time. The counters begin now.
+    /// A source that calls `families` each time. The counters begin now.
     pub fn new(families: impl Fn() -> Vec<Family> + Send + Sync + 'static) -> Self {
         Self { families: Arc::new(families), start_ns: wall_ns() }
     }
@@ -39,7 +39,7 @@ impl std::fmt::Debug for MetricSource {
 }
 
 impl PartialEq for MetricSource {
-    /// The very same one.
+    /// Whether both are the same source.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.families, &other.families)
     }

@@ -1,4 +1,4 @@
-//! Files and folders that only their owner may read: they hold command lines and addresses.
+//! Creates files and folders that only their owner may read, because they contain command lines and addresses.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
@@ -12,7 +12,7 @@ const FILE_MODE: u32 = 0o600;
 /// Permission bits of a new folder.
 const FOLDER_MODE: u32 = 0o700;
 
-/// Makes the file, which must not exist, and appends to it. A mode that was asked for holds whatever the umask is.
+/// Creates the file, which must not exist, for appending. A requested mode is set regardless of the umask.
 pub(crate) fn create_new(path: &Path, mode: Option<FileMode>) -> io::Result<File> {
     let file = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(path)?;
     if let Some(mode) = mode {
@@ -21,12 +21,12 @@ pub(crate) fn create_new(path: &Path, mode: Option<FileMode>) -> io::Result<File
     Ok(file)
 }
 
-/// Appends to the file, makes it when it is missing. One that exists keeps its mode.
+/// Opens the file for appending, and creates it if it is missing. An existing file keeps its mode.
 pub(crate) fn append(path: &Path, mode: Option<FileMode>) -> io::Result<File> {
     match create_new(path, mode) {
-        // A link that leads to no file is there too.
+        // A dangling link exists too.
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-            // A pipe that nobody reads, which may be there by now, is an error and not waited for.
+            // A pipe that nobody reads, which may have been created meanwhile, is an error; opening it must not block.
             let mode = mode.map_or(FILE_MODE, FileMode::bits);
             OpenOptions::new().append(true).create(true).mode(mode).custom_flags(libc::O_NONBLOCK).open(path)
         }
@@ -34,7 +34,7 @@ pub(crate) fn append(path: &Path, mode: Option<FileMode>) -> io::Result<File> {
     }
 }
 
-/// Opens the file to be read and written in place, makes it when it is missing.
+/// Opens the file for reading and writing in place, and creates it if it is missing.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(FILE_MODE).open(path)
 }

@@ -1,8 +1,8 @@
-//! Chance, for what must differ from run to run and need not be secret.
+//! Random numbers that must differ between runs but need not be secret.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// Any number; the standard library's hash seeds are random enough.
+/// A random number, from the hash seeds of the standard library.
 pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

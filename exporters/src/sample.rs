@@ -1,4 +1,4 @@
-//! Flow records of every kind, made up and the same in every run: for tests, benchmarks and demonstrations.
+//! Generated flow records of every kind, the same in every run: for tests, benchmarks and demonstrations.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -16,8 +16,8 @@ const HOST: &str = "host-a";
 const NAMES: [&str; 6] =
     ["curl", "nginx: worker", "postgres", "prüfdienst", "python3.11", "a-very-long-process-name-beyond-comm"];
 
-/// `count` records: every combination of address family, ends known, I/O wait known, VLAN and failed connect occurs
-/// within the first few dozen. Each has a flow key of its own.
+/// `count` records. Every combination of address family, known ends, known I/O wait, VLAN and failed connect occurs
+/// within the first few dozen. Each record has a unique flow key.
 #[must_use]
 pub fn records(count: usize) -> Vec<FlowRecord> {
     (0..count as u64).map(record).collect()
@@ -33,14 +33,14 @@ pub fn record(n: u64) -> FlowRecord {
         _ => (namespace_only(n), ProcessEnd::unknown(Attribution::Offline)),
     };
     let connect_error = (n % 11 == 10).then_some(111);
-    // Those of capture files are of no host.
+    // Records of capture files have no host.
     let host = if n % 7 == 6 { "" } else { HOST };
     let host_usage =
         (!host.is_empty() && !n.is_multiple_of(4)).then_some(HostUsage { cpu_load: (n % 10_001) as u32, iowait: 12 });
     FlowRecord { host: host.into(), host_usage, flow: flow(n), source, destination, connect_error }
 }
 
-/// A record of the commonest kind: TCP over IPv4 with everything known of both ends.
+/// A record of the most common kind: TCP over IPv4 with everything known about both ends.
 #[must_use]
 pub fn full(n: u64) -> FlowRecord {
     let mut flow = flow(n);
@@ -125,7 +125,7 @@ fn end(n: u64, with_usage: bool) -> ProcessEnd {
     }
 }
 
-/// A socket was seen whose process is gone.
+/// An end whose socket was seen but whose process is unknown.
 const fn namespace_only(n: u64) -> ProcessEnd {
     let mut end = ProcessEnd::unknown(Attribution::NoProcess);
     end.network_namespace = Some(0xf000_0000 + (n % 3) as u32);

@@ -1,8 +1,8 @@
 //! The structs that cross the kernel boundary through the ring buffer.
 //!
-//! `no_std`, `repr(C)`, no padding that is not named: the eBPF programs write them, the agent
-//! reads them as bytes. Times are CLOCK_BOOTTIME nanoseconds (`bpf_ktime_get_boot_ns`), the clock of
-//! `task_struct.start_boottime`, so that they compare with a process's start.
+//! They are `no_std` and `repr(C)`, and all padding is explicit: the eBPF programs write them, and the agent reads them
+//! as bytes. Times are CLOCK_BOOTTIME nanoseconds (`bpf_ktime_get_boot_ns`), the clock of `task_struct.start_boottime`,
+//! so that they can be compared with a process's start.
 
 /// First word of every event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +20,13 @@ pub enum EventKind {
     Unaccepted = 5,
 }
 
-/// Octets of a comm, `TASK_COMM_LEN` of `include/linux/sched.h`.
+/// Bytes of a comm, `TASK_COMM_LEN` of `include/linux/sched.h`.
 pub const COMM_LEN: usize = 16;
-/// Octets of a file's name with its end, `NAME_MAX` of `include/uapi/linux/limits.h` and one.
+/// Bytes of a file name with its zero byte: `NAME_MAX` of `include/uapi/linux/limits.h` plus one.
 pub const NAME_LEN: usize = 256;
-/// Octets kept of an executable's path: the last name begins within the first half.
+/// Bytes kept of an executable's path. The last name written begins within the first half.
 pub const PATH_LEN: usize = 2 * NAME_LEN;
-/// Octets kept of a command line.
+/// Bytes kept of a command line.
 pub const ARGS_LEN: usize = 512;
 
 /// Identity of a process: the thread group leader's.
@@ -43,11 +43,11 @@ pub struct TaskRef {
     pub comm: [u8; COMM_LEN],
 }
 
-/// The probes sum up the usage of at most so many threads of a process; one with more is sampled from /proc. Each one more
+/// Maximum number of threads whose usage the probes sum up. A process with more is sampled from /proc. A higher number
 /// makes every program longer for the verifier.
 pub const MAX_SUMMED_THREADS: u32 = 24;
 
-/// [`Usage::flags`]: the CPU time and faults cover all threads (else only the current and the ended ones).
+/// [`Usage::flags`]: CPU time and faults include all threads (otherwise only the current and the ended ones).
 pub const USAGE_WHOLE: u32 = 1;
 /// [`Usage::flags`]: `rss` is set.
 pub const USAGE_RSS: u32 = 2;
@@ -66,15 +66,15 @@ pub struct Usage {
     pub minor_faults: u64,
     /// Major page faults.
     pub major_faults: u64,
-    /// Resident memory, octets.
+    /// Resident memory, bytes.
     pub rss: u64,
-    /// Peak resident memory, octets.
+    /// Peak resident memory, bytes.
     pub peak_rss: u64,
-    /// Waiting for block I/O, nanoseconds (`task_delay_info.blkio_delay`).
+    /// Time waiting for block I/O, nanoseconds (`task_delay_info.blkio_delay`).
     pub blkio_delay_ns: u64,
     /// `USAGE_*`.
     pub flags: u32,
-    /// Threads alive.
+    /// Number of live threads.
     pub threads: u32,
 }
 
@@ -82,7 +82,7 @@ pub struct Usage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum SocketOp {
-    /// `connect` was called by this process (TCP: the attempt; UDP: seen at the first use).
+    /// This process called `connect` (TCP: the attempt; UDP: reported at the first use).
     Connect = 1,
     /// This process accepted the connection.
     Accept = 2,
@@ -94,7 +94,7 @@ pub enum SocketOp {
     Receive = 5,
     /// This process closed its last reference.
     Close = 6,
-    /// The connection attempt failed with `error`; the task is who called connect.
+    /// The connection attempt failed with `error`; the task is the one that called connect.
     ConnectFailed = 7,
 }
 
@@ -102,11 +102,11 @@ pub enum SocketOp {
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 pub struct SocketRef {
-    /// Address of `struct sock`, an identity while the socket lives.
+    /// Address of `struct sock`, which identifies the socket while it exists.
     pub sk: u64,
     /// Inode number of the socket as in `/proc/PID/fd`; 0: not yet attached to a file.
     pub inode: u64,
-    /// Local address; IPv4 in the first four octets.
+    /// Local address; an IPv4 address is in the first four bytes.
     pub local: [u8; 16],
     /// Remote address; all zero: not connected.
     pub remote: [u8; 16],
@@ -140,7 +140,7 @@ pub struct ForkEvent {
     pub parent: TaskRef,
 }
 
-/// A process became another program.
+/// A process executed another program.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct ExecEvent {
@@ -156,8 +156,8 @@ pub struct ExecEvent {
     pub parent_tgid: u32,
     /// Bytes used of `path`.
     pub path_len: u32,
-    /// 1: `path` holds the names on the way from the file up to the root of its mount namespace, each with a zero octet at
-    /// its end; 0: it is the path as given to exec.
+    /// 1: `path` contains the names from the file up to the root of its mount namespace, each followed by a zero byte;
+    /// 0: `path` is the path as given to exec.
     pub path_is_chain: u32,
     /// Padding, 0.
     pub reserved: u32,
@@ -173,7 +173,7 @@ pub struct ExecEvent {
 pub struct ExitEvent {
     /// [`EventKind::Exit`].
     pub kind: u32,
-    /// `task_struct.exit_code` as wait(2) gives it.
+    /// `task_struct.exit_code`, in the format of wait(2).
     pub exit_code: u32,
     /// Time since boot (`CLOCK_BOOTTIME`), nanoseconds.
     pub time_ns: u64,
@@ -203,8 +203,8 @@ pub struct SocketEvent {
     pub parent_tgid: u32,
     /// errno of a failed connect, positive; else 0.
     pub error: u32,
-    /// When connect was called, for [`SocketOp::ConnectFailed`]; when the call began, for events at a system call's
-    /// end; else 0.
+    /// For [`SocketOp::ConnectFailed`], the time when connect was called; for events at the end of a system call, the
+    /// time when the call began; otherwise 0.
     pub since_ns: u64,
     /// The socket.
     pub socket: SocketRef,
@@ -245,7 +245,7 @@ pub enum KernelCounter {
     Delivered = 0,
     /// Facts lost because the ring buffer was full.
     RingFull = 1,
-    /// Facts suppressed as repetition.
+    /// Facts suppressed as repetitions.
     Suppressed = 2,
     /// A kernel struct could not be read.
     ReadFailed = 3,
@@ -261,8 +261,8 @@ pub const ABSENT: u32 = u32::MAX;
 
 macro_rules! offsets {
     ($($(#[$doc:meta])* $name:ident = $path:literal),* $(,)?) => {
-        /// Octet offsets of kernel struct members, resolved from the running kernel's BTF at start and
-        /// given to the programs as a read-only global; [`ABSENT`] where the kernel lacks the member.
+        /// Byte offsets of kernel struct members, resolved from the running kernel's BTF at the start and passed to the
+        /// programs as a read-only global; [`ABSENT`] if the kernel lacks the member.
         #[derive(Debug, Clone, Copy)]
         #[repr(C)]
         pub struct Offsets {
@@ -273,7 +273,7 @@ macro_rules! offsets {
             /// Every member absent.
             pub const NONE: Self = Self { $($name: ABSENT,)* };
 
-            /// Member and its path as `struct.member.member`, in order.
+            /// The members with their paths as `struct.member.member`, in order.
             pub const PATHS: &[&str] = &[$($path),*];
 
             /// The members in order, for the loader.
@@ -282,7 +282,7 @@ macro_rules! offsets {
                 [$(self.$name),*]
             }
 
-            /// Sets each member to what `resolve` says of its path, [`ABSENT`] for none.
+            /// Sets each member to the offset that `resolve` returns for its path, or [`ABSENT`] for none.
             pub fn resolve(mut resolve: impl FnMut(&str) -> Option<u32>) -> Self {
                 Self { $($name: resolve($path).unwrap_or(ABSENT),)* }
             }
@@ -324,7 +324,7 @@ offsets! {
     file_mount = "file.f_path.mnt",
     dentry_parent = "dentry.d_parent",
     dentry_name = "dentry.d_name.name",
-    /// `struct vfsmount` is the part of `struct mount` that others see.
+    /// `struct vfsmount` is the public part of `struct mount`.
     vfsmount_root = "vfsmount.mnt_root",
     mount_vfsmount = "mount.mnt",
     mount_parent = "mount.mnt_parent",
@@ -340,7 +340,7 @@ offsets! {
     sock_shutdown = "sock.sk_shutdown",
     sock_family = "sock_common.skc_family",
     sock_state = "sock_common.skc_state",
-    /// Network order; stays when the kernel takes the port back from a socket that failed or closed.
+    /// In network byte order. It is kept when the kernel releases the port of a socket that failed or closed.
     inet_sport = "inet_sock.inet_sport",
     sock_daddr = "sock_common.skc_daddr",
     sock_saddr = "sock_common.skc_rcv_saddr",

@@ -1,19 +1,19 @@
-//! The description of one element: what a row of the table says.
+//! The description of one element: the contents of a row of the table.
 
 use crate::group::Group;
 use crate::record::FlowRecord;
 use crate::value::Value;
 
-/// Whose number space an element's id is in.
+/// The number space of an element's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Enterprise {
     /// IANA's "IPFIX Information Elements" registry.
     Iana,
     /// RFC 5103's reverse direction of an IANA element, private enterprise number 29305.
     Reverse,
-    /// ntop's, private enterprise number 35632.
+    /// ntop's elements, private enterprise number 35632.
     Ntop,
-    /// pidflow's own; the number is the user's to set, by default 32473 (RFC 5612's example number).
+    /// pidflow's own elements. The user can set the number; the default is 32473 (RFC 5612's example number).
     Pidflow,
 }
 
@@ -22,10 +22,10 @@ impl Enterprise {
     pub const REVERSE_PEN: u32 = 29305;
     /// ntop's private enterprise number.
     pub const NTOP_PEN: u32 = 35632;
-    /// RFC 5612's example number, which pidflow's own elements have unless the user sets another.
+    /// RFC 5612's example number, the default for pidflow's own elements.
     pub const DEFAULT_OWN_PEN: u32 = 32473;
 
-    /// The private enterprise number, none for IANA; `own` is the one set for pidflow.
+    /// The private enterprise number; none for IANA. `own` is the number set for pidflow's elements.
     #[must_use]
     pub const fn number(self, own: u32) -> Option<u32> {
         match self {
@@ -37,7 +37,7 @@ impl Enterprise {
     }
 }
 
-/// RFC 7012 section 3.1's abstract data types, those in use here.
+/// The abstract data types of RFC 7012 section 3.1 that are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are RFC 7012's own")]
 pub enum DataType {
@@ -55,7 +55,7 @@ pub enum DataType {
 }
 
 impl DataType {
-    /// The name as in RFC 7012 and the registry.
+    /// The name in RFC 7012 and in the registry.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -91,7 +91,7 @@ impl DataType {
         }
     }
 
-    /// Octets in IPFIX: RFC 7012's own size, none for strings.
+    /// Octets in IPFIX: the size in RFC 7012; none for strings.
     #[must_use]
     pub const fn octets(self) -> Option<u16> {
         match self {
@@ -106,23 +106,23 @@ impl DataType {
     }
 }
 
-/// How long the element is on the wire.
+/// The length of the element on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Length {
     /// The same number of octets in IPFIX and NetFlow v9.
     Fixed(u16),
-    /// IPFIX: variable length (RFC 7011 section 7). NetFlow v9, which has none: this many octets,
-    /// zero padded, at least one of them zero, the text cut at a character boundary.
+    /// IPFIX: variable length (RFC 7011 section 7). NetFlow v9 has no variable lengths: this many octets, zero padded
+    /// with at least one zero, and the text cut at a character boundary.
     Variable {
         /// Octets in NetFlow v9.
         v9: u16,
     },
 }
 
-/// RFC 7012 section 3.2 with the numbers of RFC 5610 section 3.6.
+/// The semantics of RFC 7012 section 3.2, with the numbers of RFC 5610 section 3.6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Semantics {
-    /// No arithmetic sense (0).
+    /// No arithmetic meaning (0).
     Default,
     /// An amount at one time (1).
     Quantity,
@@ -130,7 +130,7 @@ pub enum Semantics {
     TotalCounter,
     /// An amount since the last record (3).
     DeltaCounter,
-    /// A name in number's clothes (4).
+    /// A number used as a name (4).
     Identifier,
     /// Bits (5).
     Flags,
@@ -150,7 +150,7 @@ impl Semantics {
         }
     }
 
-    /// The registry's word.
+    /// The name in the registry.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -181,7 +181,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// As the element page and `pidflow fields` print it; empty for none.
+    /// As printed by the element page and `pidflow fields`; empty for none.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -197,8 +197,7 @@ impl Unit {
         }
     }
 
-    /// The number of RFC 5610 section 3.7 (IANA "IPFIX Information Element Units"); 0 where the
-    /// registry has none for it.
+    /// The number of RFC 5610 section 3.7 (IANA "IPFIX Information Element Units"); 0 if the registry has none.
     #[must_use]
     pub const fn number(self) -> u16 {
         match self {
@@ -220,7 +219,7 @@ pub struct Element {
     pub name: &'static str,
     /// Other names accepted in templates (nProbe's older ones, IANA's own).
     pub aliases: &'static [&'static str],
-    /// The IPFIX name: IANA's where IANA has the element, else in the same style.
+    /// The IPFIX name: IANA's if IANA has the element, otherwise one in the same style.
     pub ipfix_name: &'static str,
     /// Whose number space `id` is in.
     pub enterprise: Enterprise,
@@ -232,7 +231,7 @@ pub struct Element {
     pub data_type: DataType,
     /// Octets on the wire.
     pub length: Length,
-    /// Octets in NetFlow v9 where they differ from IPFIX's (TCP flags, system uptime times).
+    /// Octets in NetFlow v9, if they differ from IPFIX's (TCP flags, times of system uptime).
     pub v9_length: u16,
     /// Unit of the value.
     pub unit: Unit,
@@ -240,15 +239,15 @@ pub struct Element {
     pub semantics: Semantics,
     /// Which records have it.
     pub group: Group,
-    /// The OpenTelemetry attribute, none where a field of the log record itself says it.
+    /// The OpenTelemetry attribute; none if a field of the log record itself has the value.
     pub otel: Option<&'static str>,
     /// One sentence: meaning, range, source.
     pub doc: &'static str,
-    /// Reads the value; none: not known for this record.
+    /// Reads the value; none: unknown for this record.
     pub read: fn(&FlowRecord) -> Option<Value<'_>>,
-    /// Writes the value, for records that are made of values (a collector's, a history's); none: the element follows from
-    /// others, or says less than the record has. The function returns none, and leaves the record as it is, where the value
-    /// is of another type or out of range.
+    /// Writes the value, for records that are built from values (by a collector, a history); none: the element follows
+    /// from others, or contains less than the record. The function returns none, and does not change the record, if the
+    /// value has another type or is out of range.
     pub write: Option<Write>,
 }
 
@@ -256,8 +255,8 @@ pub struct Element {
 pub type Write = fn(&mut FlowRecord, &Value<'_>) -> Option<()>;
 
 impl Element {
-    /// nProbe's number notation for JSON keys: the NetFlow v9 field type where there is one
-    /// (`8`, `57640`), else `PEN.id`.
+    /// nProbe's number notation for JSON keys: the NetFlow v9 field type if there is one (`8`, `57640`), otherwise
+    /// `PEN.id`.
     #[must_use]
     pub fn numeric_key(&self, own_pen: u32) -> String {
         match (self.v9, self.enterprise.number(own_pen)) {

@@ -1,14 +1,13 @@
-//! Which records have which elements.
+//! Groups of elements that a record has together.
 
 use crate::record::{FlowRecord, Process, ProcessEnd, Protocol, Tunnel};
 
 /// Which records have an element.
 ///
-/// IPFIX and NetFlow v9 cannot say "absent" inside a record, so an encoder makes one template for
-/// each combination of groups that occurs and leaves the elements of missing groups out: what is
-/// not known is absent, not zero. Within a group that is present a member may still be unknown for one
-/// record (a process without a container, say); it is sent as 0 or as the empty string then, and
-/// is left out of JSON and OTLP.
+/// IPFIX and NetFlow v9 cannot mark a value as absent inside a record. So an encoder makes one template for each
+/// combination of groups that occurs, and leaves out the elements of missing groups: unknown values are absent, not
+/// zero. Within a group that is present, a value may still be unknown for a record (for example the container of a
+/// process); it is then sent as 0 or as the empty string, and left out of JSON and OTLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Group {
@@ -36,21 +35,21 @@ pub enum Group {
     DestinationIowait = 1 << 10,
     /// A connection attempt failed.
     ConnectError = 1 << 11,
-    /// The link layer has MAC addresses.
+    /// Flows with MAC addresses.
     Ethernet = 1 << 12,
-    /// The source end has a second candidate.
+    /// The source end has a candidate process.
     SourceCandidate = 1 << 13,
-    /// The destination end has a second candidate.
+    /// The destination end has a candidate process.
     DestinationCandidate = 1 << 14,
     /// ICMPv6 flows.
     Icmpv6 = 1 << 15,
-    /// The network namespace of the source end's socket is known (its process may not be).
+    /// The network namespace of the source end's socket is known, even if its process is not.
     SourceNamespace = 1 << 16,
     /// The network namespace of the destination end's socket is known.
     DestinationNamespace = 1 << 17,
     /// A TCP handshake was seen from its beginning to its end.
     Handshake = 1 << 18,
-    /// Observed live, so that the host's name is known.
+    /// Observed live, so the host's name is known.
     Host = 1 << 19,
     /// The host's load during the flow is known.
     HostUsage = 1 << 20,
@@ -82,7 +81,7 @@ impl GroupSet {
     /// No group at all.
     pub const EMPTY: Self = Self(0);
 
-    /// This set and `group`, when `present`.
+    /// This set, plus `group` if `present`.
     #[must_use]
     pub const fn with(self, group: Group, present: bool) -> Self {
         if present { Self(self.0 | group as u32) } else { self }
@@ -100,7 +99,7 @@ impl GroupSet {
         self.0
     }
 
-    /// What is in both sets.
+    /// The intersection of both sets.
     #[must_use]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)

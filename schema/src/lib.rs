@@ -1,9 +1,8 @@
-//! What every other crate of pidflow agrees on: the flow record, the one table of
-//! its elements, and the structs that cross the kernel boundary.
+//! The types shared by all other crates of pidflow: the flow record, the table of its elements, and the structs that
+//! cross the kernel boundary.
 //!
-//! A leaf crate without I/O. Encoders, the command line, the reference page and the
-//! dashboards' checks are walks over [`table::ELEMENTS`]; adding a field to the output is one
-//! entry there and one member of [`record::FlowRecord`].
+//! A leaf crate without I/O. Encoders, the command line, the reference page and the dashboards' checks iterate over
+//! [`table::ELEMENTS`]. Adding a field to the output takes one entry there and one member of [`record::FlowRecord`].
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(not(feature = "std"), no_std)]
 

@@ -1,40 +1,40 @@
-//! The metrics that the agent hands out, independent of how they are written down.
+//! The metrics that the agent publishes, independent of their format.
 //!
-//! A family has one name, OpenTelemetry's, and one unit, UCUM's. Prometheus' name is derived from the two by
-//! the rule of the OpenTelemetry specification ("Prometheus and OpenMetrics Compatibility", section "Metric
-//! metadata"), so no name is spelt twice. Attribute keys become labels the same way.
+//! A family has one name, OpenTelemetry's, and one unit, in UCUM. Prometheus' name is derived from both by the rule of
+//! the OpenTelemetry specification ("Prometheus and OpenMetrics Compatibility", section "Metric metadata"), so no name
+//! is defined twice. Attribute keys become labels in the same way.
 
 use std::sync::Arc;
 
-/// What kind of figure a family has.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MetricKind {
-    /// Only grows while its series lives.
+    /// A counter: it only grows while its series exists.
     Counter,
-    /// Goes up and down.
+    /// A gauge: it can rise and fall.
     Gauge,
-    /// The attributes are all there is to it; the value is 1. The name ends in `.info`.
+    /// An info: only the attributes matter, and the value is 1. The name ends in `.info`.
     Info,
-    /// How many observations fell into which range, and their sum; only grows.
+    /// A histogram: the number of observations in each range, and their sum; both only grow.
     Histogram,
 }
 
-/// Keys and values of a series. Shared, because the families of one subject have the same ones.
+/// Keys and values of a series. They are shared, because the families about one subject have the same ones.
 pub type Attributes = Arc<[(&'static str, String)]>;
 
 /// The latest value of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Point {
-    /// Of a counter, a gauge or an info.
+    /// The value of a counter, a gauge or an info.
     Whole(u64),
-    /// Of a counter or a gauge.
+    /// The value of a counter or a gauge.
     Real(f64),
-    /// Of a histogram.
+    /// The value of a histogram.
     Histogram(Histogram),
 }
 
 impl Point {
-    /// What a counter or histogram of this kind is at its beginning: zero in every part.
+    /// The initial value of a counter or histogram of this shape: zero in every part.
     #[must_use]
     pub fn beginning(&self) -> Self {
         match self {
@@ -52,15 +52,15 @@ impl Point {
 pub struct Histogram {
     /// Upper bounds, inclusive and ascending, without infinity; in the family's unit.
     pub bounds: &'static [f64],
-    /// Observations between each bound and the one before it, not cumulative; the last one, beyond the last
-    /// of `bounds`, has one place more.
+    /// Number of observations between each bound and the previous one, not cumulative. There is one more element than
+    /// `bounds`, for observations above the last bound.
     pub counts: Vec<u64>,
     /// Sum of all observations, in the family's unit.
     pub sum: f64,
 }
 
 impl Histogram {
-    /// All observations.
+    /// Number of all observations.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
@@ -70,7 +70,7 @@ impl Histogram {
 /// One series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricSample {
-    /// What distinguishes it from the others of its family.
+    /// The attributes that distinguish it from the other series of its family.
     pub attributes: Attributes,
     /// Its value.
     pub point: Point,
@@ -97,9 +97,9 @@ impl MetricSample {
 /// A metric of one name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Family {
-    /// OpenTelemetry's name: words joined by dots.
+    /// OpenTelemetry's name: words separated by dots.
     pub name: &'static str,
-    /// UCUM, as OpenTelemetry has it (`By`, `s`, `{packet}`); empty: none.
+    /// The unit in UCUM, as in OpenTelemetry (`By`, `s`, `{packet}`); empty: none.
     pub unit: &'static str,
     /// Kind.
     pub kind: MetricKind,
@@ -144,7 +144,7 @@ impl Family {
         Self { name, unit, kind: MetricKind::Histogram, help, samples }
     }
 
-    /// The unit as Prometheus spells it; none: Prometheus has no name for it (`{packet}`), or there is no unit.
+    /// Prometheus' name of the unit; none: Prometheus has no name for it (`{packet}`), or there is no unit.
     #[must_use]
     pub fn prometheus_unit(&self) -> Option<&'static str> {
         match self.unit {
@@ -155,7 +155,7 @@ impl Family {
         }
     }
 
-    /// Prometheus' name of the family, without the suffix that its kind gives to the samples.
+    /// Prometheus' name of the family, without the suffix that the samples of its kind have.
     #[must_use]
     pub fn prometheus_family(&self) -> String {
         let name = prometheus_label(self.name);
@@ -166,7 +166,7 @@ impl Family {
         }
     }
 
-    /// Prometheus' name of the samples; of a histogram what `_bucket`, `_sum` and `_count` are put after.
+    /// Prometheus' name of the samples; for a histogram the name before `_bucket`, `_sum` and `_count`.
     #[must_use]
     pub fn prometheus_name(&self) -> String {
         let suffix = match self.kind {
@@ -178,8 +178,8 @@ impl Family {
     }
 }
 
-/// Attributes for which OpenTelemetry's conventions have a name, by the shorter one that they have as a label, because
-/// labels are written by hand in every query.
+/// OpenTelemetry's names of attributes, by the shorter names that they have as labels. The labels are short because
+/// people type them in every query.
 const CONVENTIONS: [(&str, &str); 12] = [
     ("container", "container.id"),
     ("executable", "process.executable.path"),

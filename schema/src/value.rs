@@ -1,4 +1,4 @@
-//! The value of one element of one record, borrowed from the record where it can be.
+//! The value of one element of one record, borrowed from the record if possible.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,8 +7,8 @@ use std::sync::Arc;
 /// One value, in the abstract types of RFC 7012 section 3.1 that pidflow uses.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
-    /// unsigned8 to unsigned64; the element's length says how many octets are sent, and a
-    /// larger value is sent as the largest that fits (saturated), never wrapped.
+    /// unsigned8 to unsigned64. The element's length is the number of octets sent; a value that does not fit is sent as
+    /// the largest one that fits (saturated).
     Unsigned(u64),
     /// UTF-8 text without a terminator.
     Text(Cow<'a, str>),
@@ -18,8 +18,8 @@ pub enum Value<'a> {
     Ipv6(Ipv6Addr),
     /// macAddress.
     Mac([u8; 6]),
-    /// A point in time as nanoseconds since 1970-01-01T00:00:00Z; the element's data type says in
-    /// which unit it is sent.
+    /// A time in nanoseconds since 1970-01-01T00:00:00Z. The element's data type determines the unit in which it is
+    /// sent.
     Time(u64),
 }
 
@@ -37,7 +37,7 @@ impl<'a> Value<'a> {
         T::try_from(*n).ok()
     }
 
-    /// The text, if it is one, to be shared.
+    /// The text as a shared string, if it is one.
     #[must_use]
     pub fn shared_text(&self) -> Option<Arc<str>> {
         let Self::Text(s) = self else { return None };
@@ -68,7 +68,7 @@ impl<'a> Value<'a> {
         Some(*mac)
     }
 
-    /// Which of `all` has this text as its name.
+    /// The member of `all` with this text as its name.
     pub(crate) fn named<T: Copy>(&self, all: &[T], name: fn(T) -> &'static str) -> Option<T> {
         let Self::Text(s) = self else { return None };
         all.iter().copied().find(|one| name(*one) == s.as_ref())

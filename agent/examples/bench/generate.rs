@@ -1,4 +1,4 @@
-//! A capture as a busy network gives it, the same one every time.
+//! Generates a capture like that of a busy network, always the same one.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -24,7 +24,7 @@ fn main() {
     }
 }
 
-/// What any program on libpcap takes at least: `pcap_next_ex` for every packet, and nothing done with it.
+/// The minimum that any libpcap program needs: `pcap_next_ex` for every packet, and no further work.
 fn floor(file: &str) {
     let mut capture = pcap::Capture::from_file(file).expect("a capture file");
     let (mut packets, mut octets) = (0_u64, 0_u64);

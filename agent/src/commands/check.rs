@@ -20,7 +20,7 @@ pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
     print(format!("{}: valid\n", args.config.display()).as_bytes())
 }
 
-/// What the file says is in order; whether exporters can be made of it is another question.
+/// Checks whether the exporters could be started. An error names the file and the line.
 fn check_exporters(args: &CheckArgs, options: &Options, outputs: &Outputs) -> anyhow::Result<()> {
     outputs.try_out(Role::Exporters)?.map_err(|Unusable { index, error }| {
         let line = match index.checked_sub(outputs.exporters.len() - options.exporters.len()) {
@@ -32,7 +32,7 @@ fn check_exporters(args: &CheckArgs, options: &Options, outputs: &Outputs) -> an
     })
 }
 
-/// The short option that an exporter comes from.
+/// The output flag's key that an exporter comes from.
 fn option(exporter: Option<&ExporterConfig>) -> Option<&'static str> {
     match exporter?.output.kind() {
         "ipfix" | "netflow9" => Some("collectors"),

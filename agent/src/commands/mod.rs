@@ -18,7 +18,7 @@ use anyhow::Context;
 use crate::cli::Command;
 use crate::failure::Failure;
 
-/// Does what the command line says.
+/// Runs the command.
 pub(crate) fn execute(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Fields(args) => fields::execute(&args).map(fine),
@@ -31,7 +31,7 @@ pub(crate) fn execute(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What a command was asked for, to standard output.
+/// Writes the output of a command to standard output.
 fn print(text: &[u8]) -> Result<(), Failure> {
     Ok(std::io::stdout().write_all(text).context("cannot write to standard output")?)
 }

@@ -1,4 +1,4 @@
-//! Checks whether `run` could start, without starting anything: nothing is written, created or connected to.
+//! Checks whether `run` could start. It writes nothing, creates nothing and connects to nothing.
 
 use anyhow::Result;
 
@@ -7,10 +7,10 @@ use crate::config::options::{CaptureOptions, Options};
 use crate::http;
 use crate::privileges::{Role, in_role};
 
-/// Everything but exporters, which `pidflow_exporters::check` tries.
+/// Checks everything except exporters, which `pidflow_exporters::check` tries.
 ///
 /// # Errors
-/// Of the first thing that would fail: what, and what to do.
+/// The first thing that would fail, and what to do.
 pub(super) fn check(options: &Options) -> Result<()> {
     options.capture.filter.as_deref().map(Filter::new).transpose()?;
     LiveCapture::check_there(&interfaces(&options.capture)?)?;
@@ -20,7 +20,7 @@ pub(super) fn check(options: &Options) -> Result<()> {
     in_role(Role::Exporters, &[], || settings.try_addresses())?
 }
 
-/// The interfaces that are asked for.
+/// The requested interfaces.
 pub(super) fn interfaces(c: &CaptureOptions) -> Result<Interfaces> {
     let names: Vec<String> = c.interfaces.iter().map(|name| name.to_string()).collect();
     Ok(Interfaces::from_names(&names)?)

@@ -20,12 +20,12 @@ use crate::privileges::{self, Role, in_role};
 use crate::signals::{HeldSignals, Stop};
 use crate::{config, logging, stderr, threads};
 
-/// Batches between two updates of the progress bar.
+/// Number of batches between two updates of the progress bar.
 const PROGRESS_INTERVAL: u64 = 64;
-/// How long receivers that take records slowly may take at the end of the last file.
+/// How long slow receivers may take at the end of the last file.
 const MAX_DRAIN: Duration = Duration::from_secs(3600);
 
-/// Reads all files; a damaged one does not keep the others from being read.
+/// Reads all files. A damaged file does not prevent the others from being read.
 pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let ReadArgs { captures, config, filter, flows, export, log } = args;
     let capture = CaptureOptions { filter, ..CaptureOptions::default() };
@@ -57,8 +57,8 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     read_all(Reading::new(files, table, exporters), &bar, (&stop, drain_timeout))
 }
 
-/// Closes the exporters' queues when the time is up. Until then they take what was read; afterwards a thread that waits for
-/// room in one of them is let go.
+/// Closes the exporters' queues when the time is up. Until then they accept the records read. Closing releases a thread
+/// that waits for room in a queue.
 fn stop_after(drain_timeout: Duration, stopper: Stopper) {
     let now = stopper.clone();
     let wait = move || {
@@ -70,7 +70,7 @@ fn stop_after(drain_timeout: Duration, stopper: Stopper) {
     }
 }
 
-/// Reads until the end or a signal, after which exporters have so much time.
+/// Reads until the end or a signal. After a signal, exporters have `drain_timeout` to finish.
 fn read_all(mut reading: Reading, bar: &ProgressBar, (stop, drain_timeout): (&Stop, Duration)) -> Result<(), Failure> {
     let mut faults = Vec::new();
     for turn in 1_u64.. {
@@ -101,14 +101,14 @@ fn read_all(mut reading: Reading, bar: &ProgressBar, (stop, drain_timeout): (&St
     if faults.is_empty() { Ok(()) } else { Err(anyhow!(faults.join("; ")).into()) }
 }
 
-/// Shown on a terminal only, and only when the size of the whole is known.
+/// Shown on a terminal only, and only if the total size is known.
 fn progress_bar(captures: &[PathBuf]) -> ProgressBar {
     let size = |path: &PathBuf| std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| m.len());
     let total: Option<u64> = captures.iter().filter(|p| *p != Path::new("-")).map(size).sum();
     let has_stdin = captures.iter().any(|p| p == Path::new("-"));
     let (Some(total), false) = (total, has_stdin) else { return ProgressBar::hidden() };
     let style = ProgressStyle::with_template("reading [{bar:30}] {percent:>3} %  {decimal_bytes_per_sec}  {eta} left");
-    // The template is a constant; were it wrong, the usual bar would do.
+    // The template is a constant. If it were invalid, the default bar would be used.
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(total).with_style(style.progress_chars("=> "))
 }

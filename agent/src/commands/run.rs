@@ -33,9 +33,9 @@ use crate::reload::Reloader;
 use crate::signals::HeldSignals;
 use crate::{config, logging, stderr, threads};
 
-/// Batches of packets that may wait for the pipeline; more, and the kernel's buffers fill.
+/// Maximum number of packet batches that wait for the pipeline. Beyond it, packets wait in the kernel's buffers.
 const BATCHES: usize = 128;
-/// Without any other output, flows are shown on the terminal this often.
+/// The active timeout if the live view is the only output.
 const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
 
 /// Runs until it is stopped.
@@ -53,7 +53,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     }
     let view = shows_view(&options, &outputs);
     let (hang_up, hung_up) = bounded(1);
-    // Whoever closes the terminal wants the view's program to end.
+    // Closing the terminal ends the program if it shows the view.
     let stop = signals.watch((!view).then_some(hang_up), || notify(notify::STOPPING))?;
     let began = options.clone();
     if view && outputs.exporters.is_empty() {
@@ -75,14 +75,14 @@ fn shows_view(options: &Options, outputs: &Outputs) -> bool {
     std::io::stdout().is_terminal() && !outputs.uses_stdout() && options.view.off != Some(true)
 }
 
-/// What is attached and works from now on.
+/// The running parts.
 struct Attached {
     parts: LiveParts,
     exporters: Arc<ExporterSet>,
     metrics: MetricSource,
 }
 
-/// Everything that can fail at the start, in an order in which nothing is missed: first the probes, then the packets.
+/// Starts everything that can fail, in an order that misses nothing: first the probes, then the packets.
 fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<Attached> {
     let ports = http::Ports::open(port)?;
     let probes = start_probes(options)?;
@@ -147,7 +147,7 @@ fn metrics(published: &Published) -> MetricSource {
     MetricSource::new(move || published.families())
 }
 
-/// Starts them where their threads get no privileges.
+/// Starts the exporters in a role whose threads have no privileges.
 fn start_exporters(outputs: &Outputs, context: &ExportContext) -> Result<ExporterSet> {
     let start = || ExporterSet::start(&outputs.exporters, context);
     in_role(Role::Exporters, &outputs.written(), start)?.map_err(start_error)

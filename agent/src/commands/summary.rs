@@ -10,7 +10,7 @@ use crate::figures::grouped;
 use crate::ledger::SEEN_ELSEWHERE;
 use crate::pipeline::Ended;
 
-/// After capture files.
+/// The summary after capture files.
 pub(crate) fn reading(e: &Ended) -> String {
     let mut parts = vec![totals(e)];
     parts.extend(without_flow(&e.capture, e.table.seen_elsewhere));
@@ -20,14 +20,14 @@ pub(crate) fn reading(e: &Ended) -> String {
     parts.join("\n")
 }
 
-/// After live traffic.
+/// The summary after live traffic.
 pub(crate) fn running(e: &Ended) -> String {
     let drops = e.capture.kernel_drops + e.capture.interface_drops;
     let mut said = format!("{}\ndropped by the kernel: {} packets", reading(e), grouped(drops));
     if e.left_over > 0 {
         let _ = write!(
             said,
-            "\nin no record: {} packets; the time for the end was over (--drain-timeout)",
+            "\nin no record: {} packets; the time limit for the end (--drain-timeout) had passed",
             grouped(e.left_over)
         );
     }
@@ -56,7 +56,7 @@ fn without_flow(c: &CaptureCounters, seen_elsewhere: FrameCount) -> Option<Strin
     (!all.is_empty()).then(|| format!("in no flow: {}", all.join(", ")))
 }
 
-/// The numbers of what is not decoded.
+/// The protocols that are not decoded, by number.
 fn undecoded(c: &CaptureCounters) -> Option<String> {
     let all: Vec<_> = c.discards.by_protocol().map(|(name, n)| format!("{name}: {}", grouped(n))).collect();
     (!all.is_empty()).then(|| format!("not decoded: {}", all.join(", ")))
@@ -76,7 +76,7 @@ fn losses(s: &Snapshot) -> impl Iterator<Item = String> + '_ {
     s.lost.iter().filter(|(_, n)| *n > 0).map(|(why, n)| format!("{} {}", grouped(*n), why.name()))
 }
 
-/// What exporters lost, as an error says it.
+/// The records that exporters lost, for an error message.
 pub(crate) fn lost(exporters: &[Snapshot]) -> Option<String> {
     let lost = exporters.iter().filter(|s| s.lost_total() > 0);
     let said: Vec<_> = lost

@@ -190,13 +190,13 @@ impl From<FragmentRule> for Fragments {
     }
 }
 
-/// Which packet is counted where one carries another.
+/// Which packets are counted in tunnels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum TunnelRule {
-    /// Count the one inside, in a flow of its own addresses and of this tunnel
+    /// The inner packets, in flows with the inner addresses and this tunnel
     Inner,
-    /// Count the one outside
+    /// The outer packets
     Outer,
 }
 

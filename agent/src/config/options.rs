@@ -68,7 +68,7 @@ pub(crate) struct FlowOptions {
     /// How IP fragments after the first one are handled [default: join]
     #[arg(long, value_name = "RULE", env = "PIDFLOW_FRAGMENTS")]
     pub(crate) fragments: Option<FragmentRule>,
-    /// Which packet is counted where one carries another (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]
+    /// Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]
     #[arg(long, value_name = "RULE", env = "PIDFLOW_TUNNELS")]
     pub(crate) tunnels: Option<TunnelRule>,
 }

@@ -8,7 +8,7 @@ const OFFERED: [(Format, &str, &str, &str); 3] = [
     (Format::OpenMetrics, "application", "openmetrics-text", "1.0.0"),
     (Format::Protobuf, "application", "vnd.google.protobuf", ""),
 ];
-/// What else a range has to say for protobuf to be meant as it is offered.
+/// Further parameters that a media range must have to match the offered protobuf.
 const MESSAGE: &str = "io.prometheus.client.MetricFamily";
 const ENCODING: &str = "delimited";
 
@@ -25,8 +25,9 @@ struct Range<'a> {
     quality: u16,
 }
 
-/// The format with the highest quality; of the same quality the one that is named more closely, and then the text format. That
-/// is also the answer where nothing is acceptable, because a scraper that asks for something else mostly reads it.
+/// The format with the highest quality. Among equals, the more specific range wins, then the text format. The text
+/// format is also the answer if nothing is acceptable, because scrapers that request another format usually can read
+/// it.
 pub(crate) fn negotiate(accept: &str) -> Format {
     let ranges: Vec<Range<'_>> = split(accept, ',').filter_map(parse).collect();
     let rated = OFFERED.into_iter().rev().map(|(format, kind, subtype, version)| {
@@ -40,12 +41,12 @@ pub(crate) fn negotiate(accept: &str) -> Format {
 }
 
 impl Range<'_> {
-    /// Who reads anything mostly reads no protobuf, of which there are several kinds.
+    /// A client that accepts `*/*` usually cannot read protobuf, of which there are several kinds.
     fn means_protobuf(&self) -> bool {
         self.message.is_some_and(|m| m == MESSAGE) && self.encoding.is_some_and(|e| e.eq_ignore_ascii_case(ENCODING))
     }
 
-    /// How closely the range names a media type; none: not at all.
+    /// How specifically the range matches a media type; none: not at all.
     fn closeness(&self, kind: &str, subtype: &str, version: &str) -> Option<u8> {
         let is = |range: &str, offered: &str| range.eq_ignore_ascii_case(offered);
         match (self.kind, self.subtype, self.version) {
@@ -58,7 +59,7 @@ impl Range<'_> {
     }
 }
 
-/// `type/subtype;version=V;q=Q`; none: it is malformed. Other parameters say nothing about what is offered.
+/// `type/subtype;version=V;q=Q`; none: it is malformed. Other parameters are irrelevant to the offered formats.
 fn parse(range: &str) -> Option<Range<'_>> {
     let mut parts = split(range, ';').map(str::trim);
     let (kind, subtype) = parts.next()?.split_once('/')?;
@@ -83,7 +84,7 @@ fn quality(value: &str) -> Option<u16> {
     (is_plain && number <= 1.0).then(|| (number * 1000.0).round() as u16)
 }
 
-/// At every separator that is not within quotes.
+/// Splits at every separator outside quotes.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     text.split(move |c| {

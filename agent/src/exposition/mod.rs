@@ -10,10 +10,10 @@ use crate::published::families::view::LazyFamily;
 
 pub(crate) use accept::negotiate;
 
-/// Bytes after which a piece is handed out: a reader that takes nothing costs no more memory than one and a sample.
+/// Size of a piece in bytes. A client that does not read uses no more memory than one piece and one sample.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// A format of Prometheus' world.
+/// A format that Prometheus reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// Prometheus' own format, version 0.0.4.
@@ -36,7 +36,7 @@ impl Format {
         }
     }
 
-    /// The whole page in pieces, each made when it is asked for.
+    /// The page in pieces, each generated when it is requested.
     pub(crate) fn pieces(self, families: Vec<LazyFamily>) -> Box<dyn Iterator<Item = Vec<u8>> + Send> {
         let families = families.into_iter();
         let end = (self == Self::OpenMetrics).then(|| b"# EOF\n".to_vec());

@@ -1,7 +1,7 @@
 //! Prometheus' protobuf format: `io/prometheus/client/metrics.proto` of its client_model.
 //!
-//! Who scrapes so has the same histograms as the others, with the fixed bounds that they have. A family is one message and is
-//! made as a whole, because some readers keep one of each name; it is bounded by `--max-edges`.
+//! The histograms are the same as in the other formats, with fixed bounds. A family is one message and is generated as
+//! a whole, because some readers keep only one message of each name; its size is bounded by `--max-edges`.
 
 use pidflow_schema::metric::{MetricKind, MetricSample, Point, prometheus_label};
 use prost::Message;
@@ -73,7 +73,7 @@ struct Bucket {
     upper_bound: Option<f64>,
 }
 
-/// The message, with its length before it; none: the family has no series, which readers call an error.
+/// The message, preceded by its length; none: the family has no series, which readers treat as an error.
 pub(super) fn family(f: LazyFamily) -> Option<Vec<u8>> {
     let kind = match f.head.kind {
         MetricKind::Counter => MetricType::Counter,
@@ -109,7 +109,7 @@ fn metric(kind: MetricType, sample: MetricSample) -> Metric {
     metric
 }
 
-/// Buckets are cumulative; the one without a bound follows from the count.
+/// Buckets are cumulative. The last one, without a bound, follows from the count.
 fn histogram(of: &pidflow_schema::metric::Histogram) -> Histogram {
     let mut below = 0;
     let bucket = of.bounds.iter().zip(&of.counts).map(|(bound, count)| {

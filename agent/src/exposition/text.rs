@@ -1,4 +1,4 @@
-//! How families and samples are written: what the text formats share, and where they differ.
+//! Writes families and samples in both text formats: what they share, and where they differ.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use pidflow_schema::metric::{Attributes, Family, Histogram, MetricKind, MetricSa
 use super::Format;
 use crate::published::families::view::LazyFamily;
 
-/// A family's head and its samples.
+/// A family's header and its samples.
 pub(super) fn family(format: Format, f: LazyFamily) -> impl Iterator<Item = String> {
     let name = f.head.prometheus_name();
     let head = match format {
@@ -18,7 +18,7 @@ pub(super) fn family(format: Format, f: LazyFamily) -> impl Iterator<Item = Stri
 }
 
 /// OpenMetrics: a family has its own name, to which samples add a suffix.
-// Writing to a string cannot fail, hence every `let _`.
+// Writing to a string cannot fail, so results are ignored with `let _`.
 fn open_metrics_head(f: &Family) -> String {
     let kind = match f.kind {
         MetricKind::Counter => "counter",
@@ -35,7 +35,8 @@ fn open_metrics_head(f: &Family) -> String {
     out
 }
 
-/// Text 0.0.4: a family has the name of its samples, but for those of histograms; infos are gauges, and help may have quotes.
+/// Text 0.0.4: a family has the name of its samples, except for histograms. Infos are gauges, and help text may contain
+/// quotes.
 fn text_head(f: &Family, name: &str) -> String {
     let kind = match f.kind {
         MetricKind::Counter => "counter",

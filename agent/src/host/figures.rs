@@ -1,23 +1,23 @@
-//! What is known of the host at one moment. Totals count since the machine started.
+//! The host's figures at one moment. Totals count since the machine started.
 
 use serde::Serialize;
 
 /// Time that all processors together spent, by mode, nanoseconds (proc_stat(5)). The kernel counts in ticks of 10 ms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct CpuTime {
-    /// User mode, niced processes and guests not included.
+    /// User mode, without niced processes and guests.
     pub(crate) user_ns: u64,
     /// User mode of niced processes.
     pub(crate) nice_ns: u64,
     /// Kernel mode.
     pub(crate) system_ns: u64,
-    /// Nothing to do.
+    /// Idle.
     pub(crate) idle_ns: u64,
-    /// Nothing to do, and a block I/O under way.
+    /// Idle while block I/O was in progress.
     pub(crate) iowait_ns: u64,
     /// Interrupts and soft interrupts.
     pub(crate) interrupt_ns: u64,
-    /// Taken by other virtual machines.
+    /// Used by other virtual machines.
     pub(crate) steal_ns: u64,
 }
 
@@ -44,26 +44,26 @@ impl CpuTime {
 /// Memory, bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Memory {
-    /// All of it.
+    /// All memory.
     pub(crate) total: u64,
-    /// Neither free nor cached nor in buffers.
+    /// In use: neither free nor cached nor in buffers.
     pub(crate) used: u64,
-    /// In no use at all.
+    /// Not used at all.
     pub(crate) free: u64,
-    /// Page cache, reclaimable slabs included.
+    /// Page cache, including reclaimable slabs.
     pub(crate) cached: u64,
     /// Block device buffers.
     pub(crate) buffers: u64,
-    /// What new processes could have without swapping, as the kernel estimates it.
+    /// Available to new processes without swapping, as estimated by the kernel.
     pub(crate) available: u64,
 }
 
-/// Swap space and what moves through it.
+/// Swap space and paging.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Paging {
     /// Swap space, bytes.
     pub(crate) swap_total: u64,
-    /// Of it in use, bytes.
+    /// Swap space in use, bytes.
     pub(crate) swap_used: u64,
     /// Pages read from swap.
     pub(crate) swapped_in: u64,
@@ -86,31 +86,31 @@ pub(crate) struct PressureStall {
     pub(crate) full_us: u64,
 }
 
-/// Pressure by resource; empty where the kernel does not count it.
+/// Pressure by resource; empty if the kernel does not count it.
 pub(crate) type Pressure = Vec<PressureStall>;
 
 /// One block device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Disk {
-    /// As in /sys/block.
+    /// The name in /sys/block.
     pub(crate) name: String,
     /// Bytes read.
     pub(crate) read_bytes: u64,
     /// Bytes written.
     pub(crate) written_bytes: u64,
-    /// Reads that were completed.
+    /// Completed reads.
     pub(crate) reads: u64,
-    /// Writes that were completed.
+    /// Completed writes.
     pub(crate) writes: u64,
     /// Time that all reads took together, milliseconds.
     pub(crate) read_ms: u64,
     /// Time that all writes took together, milliseconds.
     pub(crate) write_ms: u64,
-    /// Time in which any I/O was under way, milliseconds.
+    /// Time in which any I/O was in progress, milliseconds.
     pub(crate) busy_ms: u64,
 }
 
-/// One network interface, as its driver counts (proc_net_dev(5)).
+/// One network interface, as counted by its driver (proc_net_dev(5)).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct InterfaceCounters {
     /// Its name.
@@ -136,7 +136,7 @@ pub(crate) struct InterfaceCounters {
 /// One mounted file system on a device of this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct FileSystem {
-    /// Where it is mounted.
+    /// The mount point.
     pub(crate) mount_point: String,
     /// Its device.
     pub(crate) device: String,
@@ -151,19 +151,19 @@ pub(crate) struct FileSystem {
 /// Properties that do not change while the machine runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct HostDescription {
-    /// Kernel release, as `uname -r` says it.
+    /// Kernel release, as printed by `uname -r`.
     pub(crate) kernel: String,
-    /// The distribution and its version; empty: not known.
+    /// The distribution and its version; empty: unknown.
     pub(crate) os: String,
     /// `x86_64`, `aarch64`, …
     pub(crate) architecture: String,
     /// Logical processors.
     pub(crate) cpus: usize,
-    /// Model name of the processor; empty: not known.
+    /// Model name of the processor; empty: unknown.
     pub(crate) cpu_model: String,
 }
 
-/// Everything.
+/// All figures of the host.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct HostFigures {
     /// The machine.
@@ -172,7 +172,7 @@ pub(crate) struct HostFigures {
     pub(crate) uptime_s: u64,
     /// Processor time.
     pub(crate) cpu: CpuTime,
-    /// Tasks that ran or wanted to run or waited for a disk, averaged over 1, 5 and 15 minutes.
+    /// Number of tasks that ran, were ready to run or waited for a disk, averaged over 1, 5 and 15 minutes.
     pub(crate) load: [f64; 3],
     /// Memory.
     pub(crate) memory: Memory,

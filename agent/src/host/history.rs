@@ -6,8 +6,8 @@ use pidflow_schema::HostUsage;
 
 use super::CpuTime;
 
-/// Readings kept, one a second: longer than flows usually take until their record. Of a longer flow the load since the
-/// oldest one is used.
+/// Number of readings kept, one per second: longer than flows usually last until their record. For a longer flow, the
+/// load since the oldest reading is used.
 const MAX_READINGS: usize = 600;
 
 /// One reading.
@@ -19,7 +19,7 @@ struct Reading {
     iowait_ns: u64,
 }
 
-/// The last readings, in order of time.
+/// The latest readings, in order of time.
 #[derive(Debug, Default)]
 pub(super) struct History(VecDeque<Reading>);
 
@@ -32,19 +32,20 @@ impl History {
         self.0.push_back(Reading { time_ns, total_ns: cpu.total_ns(), idle_ns: cpu.idle_ns, iowait_ns: cpu.iowait_ns });
     }
 
-    /// Between the last two readings; none: there are not two.
+    /// The load between the last two readings; none: there are fewer than two.
     pub(super) fn latest(&self) -> Option<HostUsage> {
         let newest = self.0.back()?;
         self.usage(newest.time_ns, newest.time_ns)
     }
 
-    /// Between the readings that enclose that time, else the nearest ones; none: there are not two.
+    /// The load between the readings that enclose that time, otherwise between the nearest ones; none: there are fewer
+    /// than two.
     pub(super) fn usage(&self, first_ns: u64, last_ns: u64) -> Option<HostUsage> {
         let newest = self.0.len().checked_sub(1)?;
         let after = self.0.partition_point(|r| r.time_ns < last_ns).clamp(1, newest.max(1));
         let before = self.0.partition_point(|r| r.time_ns <= first_ns).saturating_sub(1).min(after - 1);
         let (before, after) = (self.0.get(before)?, self.0.get(after)?);
-        // The kernel's idle and iowait may go back (proc_stat(5)).
+        // The kernel's idle and iowait may decrease (proc_stat(5)).
         let grown = |f: fn(&Reading) -> u64| f(after).saturating_sub(f(before));
         let (total, idle, iowait) = (grown(|r| r.total_ns), grown(|r| r.idle_ns), grown(|r| r.iowait_ns));
         let busy = total.saturating_sub(idle).saturating_sub(iowait);

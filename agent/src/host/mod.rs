@@ -1,5 +1,5 @@
-//! The host itself: processors, memory, pressure, disks, interfaces, file systems. The thread `host` reads them; everybody
-//! else takes the latest figures, and records take the host's load during their flow.
+//! The host itself: processors, memory, pressure, disks, interfaces, file systems. The thread `host` reads them. Other
+//! threads use the latest figures, and records contain the host's load during their flow.
 
 mod figures;
 mod history;
@@ -24,25 +24,25 @@ pub(crate) use now::HostNow;
 use now::LastTwo;
 use read::Reader;
 
-/// Between two readings: short against flows, long against what a reading costs (about 0.2 ms).
+/// Interval between readings: short compared with flows, long compared with the cost of a reading (about 0.2 ms).
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The latest figures, and what records need of earlier ones.
+/// The latest figures, and the earlier ones that records need.
 #[derive(Debug, Default)]
 struct State {
     latest: Arc<HostFigures>,
-    /// The reading before, and when both were made; none: there is one at the most.
+    /// The previous reading, and the times of both; none: there is at most one.
     before: Option<(Arc<HostFigures>, Instant)>,
     latest_at: Option<Instant>,
     history: History,
 }
 
-/// The host as its thread sees it.
+/// The state of the thread `host`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Host(Arc<Mutex<State>>);
 
 impl Host {
-    /// Reads the figures once, then in a thread of its own as long as anybody else has them.
+    /// Reads the figures once, then in a separate thread as long as they are used elsewhere.
     ///
     /// # Errors
     /// The thread cannot be started.
@@ -77,14 +77,14 @@ impl Host {
         Arc::clone(&self.state().latest)
     }
 
-    /// The host between the last two readings; none: there are not two.
+    /// The host between the last two readings; none: there are fewer than two.
     pub(crate) fn now(&self) -> Option<HostNow> {
         let state = self.state();
         let ((before, before_at), latest_at) = (state.before.as_ref()?, state.latest_at?);
         LastTwo { before: (before, *before_at), latest: (&state.latest, latest_at), history: &state.history }.now()
     }
 
-    /// Puts the host's load during a record's flow into it; its times are the engine's.
+    /// Writes the host's load during the flow into a record. The record's times must be the engine's.
     pub(crate) fn describe(&self, record: &mut FlowRecord) {
         record.host_usage = self.usage(record.flow.first_ns, record.flow.last_ns);
     }

@@ -1,15 +1,15 @@
-//! The host between its last two readings, for who looks at it now.
+//! The host between its last two readings, for display.
 
 use std::time::Instant;
 
 use super::{History, HostFigures};
 
-/// What a person wants to see of the host.
+/// The host's figures in the live view.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct HostNow {
-    /// Time in which processors were busy, of the time of all processors, percent.
+    /// Share of the time of all processors in which they were busy, percent.
     pub(crate) cpu_load: f64,
-    /// Time in which processors had nothing to do while block I/O was under way, of the time of all, percent.
+    /// Share of the time of all processors in which they were idle while block I/O was in progress, percent.
     pub(crate) iowait: f64,
     /// Memory in use, bytes.
     pub(crate) memory_used: u64,
@@ -30,7 +30,7 @@ pub(super) struct LastTwo<'a> {
 }
 
 impl LastTwo<'_> {
-    /// None: there are not two readings.
+    /// None: there are fewer than two readings.
     pub(super) fn now(&self) -> Option<HostNow> {
         let (before, latest) = (self.before.0, self.latest.0);
         let usage = self.history.latest()?;

@@ -7,15 +7,15 @@ use super::{
     CpuTime, Disk, FileSystem, HostDescription, HostFigures, InterfaceCounters, Memory, Paging, Pressure, PressureStall,
 };
 
-/// Readings between two readings of the file systems: asking each of them may wait for its device.
+/// File systems are read once in this many readings, because reading one may wait for its device.
 const READINGS_PER_FILE_SYSTEM_CHECK: u64 = 10;
 /// A sector of /proc/diskstats, bytes, whatever the device's own sectors are.
 const SECTOR: u64 = 512;
-/// Maximum of interfaces, disks and file systems reported; a host with more is a router or a storage server, and the rest
-/// would only fill pages.
+/// Maximum number of interfaces, disks and file systems reported. A host with more is a router or a storage server, and
+/// the rest would only fill pages.
 const MAX_DEVICES: usize = 256;
 
-/// Reads the host's figures; keeps what later readings need.
+/// Reads the host's figures, and keeps the state that later readings need.
 pub(super) struct Reader {
     about: HostDescription,
     file_systems: Vec<FileSystem>,
@@ -29,7 +29,7 @@ impl Reader {
         Self { about: about(), file_systems: Vec::new(), readings: 0, unreadable: Vec::new() }
     }
 
-    /// Everything as it is now. What cannot be read is absent or zero, and counted.
+    /// All current figures. Figures that cannot be read are absent or zero, and the failure is counted.
     pub(super) fn read(&mut self) -> HostFigures {
         if self.readings.is_multiple_of(READINGS_PER_FILE_SYSTEM_CHECK) {
             self.file_systems = file_systems();
@@ -83,7 +83,7 @@ fn cpu() -> ProcResult<CpuTime> {
     let all = procfs::KernelStats::current()?.total;
     let tick_ns = 1_000_000_000 / procfs::ticks_per_second().max(1);
     let ns = |ticks: u64| ticks.saturating_mul(tick_ns);
-    // Guests' time is in the user's as well.
+    // User time includes the time of guests.
     Ok(CpuTime {
         user_ns: ns(all.user),
         nice_ns: ns(all.nice),
@@ -120,7 +120,7 @@ fn memory() -> ProcResult<(Memory, Paging)> {
     Ok((memory, paging))
 }
 
-/// Kernels without PSI, or with it switched off, have none of the files.
+/// Kernels without PSI, or with PSI switched off, do not have these files.
 fn pressure() -> Pressure {
     let cpu = procfs::CpuPressure::current().ok().map(|p| ("cpu", p.some.total, p.full.total));
     let memory = procfs::MemoryPressure::current().ok().map(|p| ("memory", p.some.total, p.full.total));
@@ -163,7 +163,7 @@ fn interfaces() -> ProcResult<Vec<InterfaceCounters>> {
     Ok(all)
 }
 
-/// Without those of the network, of which the server may be away.
+/// Without network file systems, whose server may be unreachable.
 fn file_systems() -> Vec<FileSystem> {
     let Ok(disks) = Disks::new_with_refreshed_list() else { return Vec::new() };
     let text = |s: &std::ffi::OsStr| s.to_string_lossy().into_owned();

@@ -1,4 +1,4 @@
-//! Who may read which page.
+//! Access control: which client may read which page.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -11,34 +11,35 @@ use super::local_users::LocalUsers;
 use super::problem::Problem;
 use super::token::Token;
 
-/// Pages for everybody: health probes have no token.
+/// Pages that every client may read, because health probes have no token.
 pub(super) const HEALTH: [&str; 2] = ["/livez", "/readyz"];
-/// Pages with figures alone: names of programs, users and addresses as labels, and never a command line.
+/// Pages with metrics only. Their labels contain names of programs, users and addresses, but never command lines.
 const FIGURES: [&str; 2] = ["/", "/metrics"];
 
-/// The rule of one listener. Health is for everybody under each of them.
+/// The access rule of a listener. Every client may read health.
 pub(super) enum Access {
-    /// Everybody. The listener has no pages but figures and health.
+    /// Every client. The listener serves only metrics and health.
     Open,
     /// Clients with the token, or with a certificate of a trusted authority.
     Credentials {
-        /// None: only certificates will do.
+        /// None: only certificates give access.
         token: Option<Token>,
     },
-    /// Loopback without credentials: the agent's own user and root; others may read the figures.
+    /// Loopback without credentials: the agent's own user and root may read everything, others only metrics.
     Local {
         /// None: the kernel does not report the owner of the client's socket.
         users: Option<Mutex<LocalUsers>>,
-        /// Whether this host hides processes from other users, and so their names in the figures too.
+        /// Whether this host hides processes from other users; then the metrics, which contain their names, are hidden
+        /// too.
         hides_processes: bool,
     },
 }
 
 impl Access {
-    /// For loopback without credentials.
+    /// The rule for loopback without credentials.
     pub(super) fn local() -> Self {
         let users = LocalUsers::open().inspect_err(|e| {
-            tracing::warn!("cannot determine which user connects ({e}), so /api is refused to everybody; set --token-file FILE to allow clients with a token");
+            tracing::warn!("cannot determine which user connects ({e}), so /api is refused to all users; set --token-file FILE to allow clients with a token");
         });
         Self::Local { users: users.ok().map(Mutex::new), hides_processes: hides_processes() }
     }
@@ -92,11 +93,11 @@ fn hides_processes() -> bool {
     option.is_some_and(|level| level != "0" && level != "off")
 }
 
-/// Checked before anything is attached: the pages must not be readable by everybody who reaches this host.
+/// Checked before anything is attached, so that the pages are never readable by every client that reaches this host.
 pub(super) fn check_addresses(addresses: &[SocketAddr], has_credentials: bool) -> Result<(), String> {
     match addresses.iter().find(|a| !a.ip().to_canonical().is_loopback()) {
         Some(address) if !has_credentials => Err(format!(
-            "whoever reaches {address} could read flows and processes: give --token-file FILE or --tls-client-ca FILE, \
+            "every client that reaches {address} could read flows and processes: give --token-file FILE or --tls-client-ca FILE, \
              or serve only metrics and health there with --metrics-listen {address} and the rest on loopback"
         )),
         _ => Ok(()),

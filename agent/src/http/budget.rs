@@ -1,6 +1,8 @@
-//! CPU time as a token bucket, for each client and for all together: a client that asks without end is slowed down.
+//! CPU time as a token bucket, for each client and for all together, to slow down a client that sends requests without
+//! end.
 //!
-//! A connection's cost is charged after it was spent, so a balance may be negative; the client waits until it is not.
+//! A connection's CPU time is charged after it was used, so a balance may be negative. The client then waits until it
+//! is positive again.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -10,14 +12,15 @@ use std::time::{Duration, Instant};
 use lru::LruCache;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Clients that are remembered; one that is forgotten starts with a full bucket, but the bucket of all is shared.
+/// Maximum number of remembered clients. A forgotten one starts with a full bucket, but the common bucket still
+/// applies.
 const MAX_CLIENTS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-/// A quarter of a core for one client, and five seconds of CPU time that it did not use before.
+/// For one client: a quarter of a core, and up to five seconds of saved CPU time.
 const CLIENT_RATE: Rate = Rate { per_second: 0.25, burst_s: 5.0 };
 /// The same for all together.
 const TOTAL_RATE: Rate = Rate { per_second: 0.5, burst_s: 10.0 };
 
-/// How fast a bucket fills, in seconds of CPU time per second, and how much it holds.
+/// How fast a bucket fills, in seconds of CPU time per second, and its capacity.
 #[derive(Debug, Clone, Copy)]
 struct Rate {
     per_second: f64,
@@ -44,7 +47,7 @@ impl Bucket {
         self
     }
 
-    /// Until the balance is no debt any more.
+    /// Time until the balance is not negative any more.
     fn wait(&self) -> Duration {
         Duration::from_secs_f64((-self.balance_s / self.rate.per_second).max(0.0))
     }
@@ -80,14 +83,15 @@ impl Budget {
         buckets.both(client, now).into_iter().for_each(|bucket| bucket.balance_s -= used.as_secs_f64());
     }
 
-    /// How long the client must wait until it may have more; zero: it need not.
+    /// How long the client must wait for more CPU time; zero: it need not wait.
     pub(super) fn wait(&self, client: IpAddr, now: Instant) -> Duration {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buckets.both(client, now).map(|bucket| bucket.wait()).into_iter().max().unwrap_or_default()
     }
 }
 
-/// CPU time of this thread. Each listener has a thread of its own, so the difference is what was done in between.
+/// CPU time of this thread. Each listener has its own thread, so the difference between two values is what the listener
+/// used.
 pub(super) fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

@@ -1,15 +1,15 @@
-//! Who is at the other end of a connection.
+//! The client of a connection.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// In the extensions of every request.
+/// Stored in the extensions of every request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Client {
-    /// Its end of the connection.
+    /// The client's address.
     pub(super) address: SocketAddr,
-    /// Our end.
+    /// The agent's address.
     pub(super) local: SocketAddr,
-    /// Whether it has shown a certificate of an authority that is trusted (`--tls-client-ca`).
+    /// Whether it has a certificate of a trusted authority (`--tls-client-ca`).
     pub(super) has_certificate: bool,
     /// Whether this is the first request on the connection.
     pub(super) is_first: bool,
@@ -21,13 +21,13 @@ impl Client {
         Self { address, local, has_certificate: false, is_first: true }
     }
 
-    /// The client, for limits per client.
+    /// The key for limits per client.
     pub(super) fn group(&self) -> IpAddr {
         group(self.address.ip())
     }
 }
 
-/// One client may have many addresses: all of loopback, and an IPv6 network of 64 bits.
+/// Addresses that count as one client: all of loopback, and an IPv6 /64 network.
 pub(super) fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) if v4.is_loopback() => Ipv4Addr::LOCALHOST.into(),

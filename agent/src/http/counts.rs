@@ -6,16 +6,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::http::StatusCode;
 use pidflow_schema::metric::{Family, MetricSample};
 
-/// Why a connection was closed, other than by its client or because it was idle.
+/// Why the agent closed a connection, apart from idle ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum CloseReason {
-    /// Others needed its place.
+    /// Other connections needed its slot.
     Displaced,
     /// The request did not arrive in time.
     SlowRequest,
-    /// The answer was not taken in time.
+    /// The client did not read the answer in time.
     SlowReader,
-    /// What arrived is no HTTP.
+    /// The bytes received are not HTTP.
     Malformed,
     /// The TLS handshake failed.
     Handshake,

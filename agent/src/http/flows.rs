@@ -35,7 +35,7 @@ pub(super) struct Query {
     /// User of the process at one end, name or number.
     #[param(inline)]
     user: Option<Name>,
-    /// Container id of the process at one end, or how it begins.
+    /// Container id of the process at one end, or its beginning.
     #[param(inline)]
     container: Option<Name>,
     /// Namespace of the Kubernetes pod of the process at one end.
@@ -53,16 +53,16 @@ pub(super) struct Query {
     /// Protocol.
     #[param(inline)]
     protocol: Option<ProtocolName>,
-    /// Only flows that had a packet at this time or later: milliseconds since 1970, or RFC 3339.
+    /// Only flows with a packet at this time or later: milliseconds since 1970, or RFC 3339.
     #[param(inline)]
     since: Option<Moment>,
-    /// Only flows that had a packet at this time or earlier.
+    /// Only flows with a packet at this time or earlier.
     #[param(inline)]
     until: Option<Moment>,
-    /// Entries of a page; 100 when absent.
+    /// Maximum number of entries of a page. Default: 100.
     #[param(inline)]
     limit: Option<Limit>,
-    /// The `next_cursor` of an earlier answer: its next page.
+    /// The `next_cursor` of an earlier answer, to get its next page.
     #[param(inline)]
     cursor: Option<AtCursor>,
 }
@@ -88,9 +88,9 @@ impl Query {
 
 /// The latest flow records, newest first, as the JSON exporter writes them
 ///
-/// A flow that continues has a record at least once per active timeout. Pages stay the same while new records arrive:
-/// new records are placed before the first page. Records evicted meanwhile (`--recent-flows`) are missing from later pages,
-/// which report it: `forgotten` is true if they belonged to this page or a later one.
+/// A flow that continues has a record at least once per active timeout. New records do not change the pages, because
+/// they come before the first page. Records evicted meanwhile (`--recent-flows`) are missing from later pages:
+/// `forgotten` is true if they belonged to this page or a later one.
 #[utoipa::path(
     get,
     path = "/api/flows",
@@ -98,7 +98,7 @@ impl Query {
     params(Query),
     responses(
         (status = 200, description = "The records.", body = FlowPage),
-        (status = 410, description = "The cursor is of an earlier run of the agent.", body = String, content_type = "text/plain"),
+        (status = 410, description = "The cursor belongs to an earlier run of the agent.", body = String, content_type = "text/plain"),
         AnyRefusal
     )
 )]
@@ -112,7 +112,7 @@ pub(super) async fn page(
     let records = published.recent.records();
     let found = records.newest_first(walk.before, |r| filter.matches(r)).take(limit + 1);
     let found: Vec<(Place, FlowRecord)> = found.map(|(place, r)| (place, r.clone())).collect();
-    // The oldest are forgotten first: while the last one that the walk will come to is there, all are.
+    // The oldest are evicted first. So while the last record of the walk exists, all of its records do.
     let last = walk.mark.map(Place).or_else(|| records.oldest(|r| filter.matches(r)));
     let walked = Walked { mark: last.map_or(0, |place| place.0), forgotten: last.is_some_and(|l| records.lack(l)) };
     let encoder = Arc::new(JsonEncoder::new(&Template::default(), JsonKeys::Names, published.own_pen));
@@ -146,7 +146,7 @@ struct Flow;
 impl PartialSchema for Flow {
     fn schema() -> RefOr<Schema> {
         let object = ELEMENTS.iter().fold(ObjectBuilder::new(), |object, e| object.property(e.name, property(e)));
-        let about = "What is not known of a record is absent from it.";
+        let about = "Unknown values are left out of a record.";
         object.description(Some(about)).additional_properties(Some(AdditionalProperties::FreeForm(false))).into()
     }
 }

@@ -1,5 +1,4 @@
-//! `/api/graph`: nodes and edges with the field names of Grafana's node graph panel, as its
-//! Infinity data source takes them.
+//! `/api/graph`: nodes and edges with the field names of Grafana's node graph panel, for its Infinity data source.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,10 +22,10 @@ use crate::published::recent::Known;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Query {
-    /// Only the edges of processes of this name, and the nodes at their other ends.
+    /// Only the edges of processes with this name, and the nodes at their other ends.
     #[param(inline)]
     process: Option<Name>,
-    /// Maximum number of edges, those with the most bytes; 100 when absent.
+    /// Maximum number of edges; those with the most bytes are kept. Default: 100.
     #[param(inline)]
     limit: Option<Limit>,
 }
@@ -54,7 +53,7 @@ struct GraphNode {
 /// The node's process, the last seen if there are several; unknown values are absent.
 #[derive(Debug, Default, Serialize, ToSchema)]
 struct Details {
-    /// How many processes of the name are known.
+    /// Number of known processes with the name.
     #[serde(rename = "detail__processes", skip_serializing_if = "Option::is_none")]
     processes: Option<usize>,
     #[serde(rename = "detail__pid", skip_serializing_if = "Option::is_none")]
@@ -81,7 +80,7 @@ struct Details {
     page_faults: Option<u64>,
 }
 
-/// Who talked to whom.
+/// The edges: which nodes communicated.
 #[derive(Debug, Serialize, ToSchema)]
 struct GraphEdge {
     id: String,

@@ -35,9 +35,9 @@ pub(super) struct Guard {
     pub(super) by_address: bool,
     /// CPU time that clients may use.
     pub(super) budget: Budget,
-    /// Of one permit: whose turn it is.
+    /// A semaphore with one permit: the request whose turn it is.
     pub(super) turn: Arc<Semaphore>,
-    /// What happened.
+    /// Counters.
     pub(super) counts: Arc<Counts>,
 }
 
@@ -62,8 +62,8 @@ impl Guard {
         self.access.check(request)
     }
 
-    /// Lets requests wait for their turn, one at a time, so that health need never wait behind many. A client that has used
-    /// its share of CPU time waits longer, and is refused if that does not help.
+    /// Lets requests wait for their turn, one at a time, so that health requests never wait behind many. A client that
+    /// has used its share of CPU time waits longer, and is refused if that does not suffice.
     async fn pace(&self, client: Client, is_health: bool) -> Result<OwnedSemaphorePermit, Problem> {
         let wait = self.budget.wait(client.group(), Instant::now());
         tokio::time::sleep(wait.min(limits::MAX_DELAY)).await;
@@ -73,11 +73,12 @@ impl Guard {
         if wait.is_zero() || is_health { Ok(turn) } else { Err(Problem::too_much(wait)) }
     }
 
-    /// A page of any web site could read a port on loopback that asks for no credentials, in a browser on this host: its
-    /// name need only resolve to 127.0.0.1 (DNS rebinding). The browser sends that name, and nobody else needs one.
+    /// Protects against DNS rebinding: in a browser on this host, a page of any web site whose name resolves to
+    /// 127.0.0.1 could read a port on loopback that requires no credentials. The browser sends that name as `Host`;
+    /// other clients do not need a name.
     fn check_name(&self, request: &Request) -> Result<(), Problem> {
         let is_open = !self.by_address || HEALTH.contains(&request.uri().path());
-        // RFC 9112 section 3.2.2: what the target says, where it says it, goes before Host.
+        // RFC 9112 section 3.2.2: a host in the request target takes precedence over Host.
         let target = request.uri().authority().is_none_or(is_address);
         let host = |value: &HeaderValue| Authority::try_from(value.as_bytes()).is_ok_and(|host| is_address(&host));
         if is_open || (target && request.headers().get(header::HOST).is_none_or(host)) {
@@ -93,7 +94,7 @@ fn fields_length(request: &Request) -> usize {
     request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
-/// Or `localhost`, which is no other host's name (RFC 6761 section 6.3).
+/// Whether the host is an IP address, or `localhost`, which is no other host's name (RFC 6761 section 6.3).
 fn is_address(authority: &Authority) -> bool {
     let host = authority.host().strip_suffix('.').unwrap_or(authority.host());
     let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -116,7 +117,7 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let client = request.extensions().get::<Client>().copied();
     let is_health = HEALTH.contains(&request.uri().path());
     let paced = match client {
-        // The first question for health on a connection is never delayed: a supervisor's probe asks once.
+        // The first health request on a connection is never delayed, because a supervisor's probe sends only one.
         Some(client) if !(is_health && client.is_first) => guard.pace(client, is_health).await.map(Some),
         _ => Ok(None),
     };

@@ -13,7 +13,7 @@ use crate::published::Published;
     security(()),
     responses(
         (status = 200, description = "It does.", body = String, content_type = "text/plain"),
-        (status = 503, description = "Its pipeline hangs; the line says for how long.", body = String, content_type = "text/plain"),
+        (status = 503, description = "The pipeline hangs; the line states for how long.", body = String, content_type = "text/plain"),
         AnyRefusal
     )
 )]
@@ -26,15 +26,15 @@ pub(super) async fn live(State(published): State<Published>) -> (StatusCode, Str
 
 /// Whether everything is attached and running, with reasons
 ///
-/// What is degraded is named in both cases. Receivers that are away are no reason: records wait for them
-/// (`/metrics` says how many), and the agent sees flows and answers anyway.
+/// Both answers list what is degraded. Unreachable receivers do not count: records wait for them (`/metrics` has the
+/// number), and the agent still sees flows and answers.
 #[utoipa::path(
     get,
     path = "/readyz",
     security(()),
     responses(
-        (status = 200, description = "It is; lines with \"degraded:\" may follow.", body = String, content_type = "text/plain"),
-        (status = 503, description = "It is not, with a line for each reason.", body = String, content_type = "text/plain"),
+        (status = 200, description = "The agent is ready; lines with \"degraded:\" may follow.", body = String, content_type = "text/plain"),
+        (status = 503, description = "The agent is not ready; one line for each reason.", body = String, content_type = "text/plain"),
         AnyRefusal
     )
 )]

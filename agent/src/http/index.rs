@@ -12,7 +12,7 @@ use crate::published::Published;
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:50rem;padding:0 1rem}\
     td{padding:.1rem 2rem .1rem 0;vertical-align:top}";
 
-/// The list of pages, for people
+/// The list of pages, as HTML
 #[utoipa::path(
     get,
     path = "/",

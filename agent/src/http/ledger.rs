@@ -1,4 +1,4 @@
-//! `/api/ledger`: where every packet is.
+//! `/api/ledger`: where every packet went.
 
 use std::sync::Arc;
 

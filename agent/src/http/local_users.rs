@@ -1,4 +1,4 @@
-//! Which user a connection over loopback comes from, by the kernel's table of sockets.
+//! Finds the user of a connection over loopback in the kernel's table of sockets.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,13 +14,14 @@ use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 
 use super::client::Client;
 
-/// What the kernel shows for a user that the agent's user namespace does not have (`/proc/sys/kernel/overflowuid`).
+/// The user id that the kernel shows for users outside the agent's user namespace (`/proc/sys/kernel/overflowuid`).
 const UNMAPPED_UID: u32 = 65_534;
 const ROOT: u32 = 0;
 /// The answer has one socket, and attributes that were not requested.
 const ANSWER_BYTES: usize = 4096;
 
-/// Asks the kernel with sock_diag(7), for one socket at a time: it finds that by its hash, however many there are.
+/// Asks the kernel with sock_diag(7) for one socket at a time, which it finds by its hash, however many sockets there
+/// are.
 pub(super) struct LocalUsers {
     socket: Socket,
     own_uid: u32,
@@ -35,12 +36,12 @@ impl LocalUsers {
         let mut socket = Socket::new(NETLINK_SOCK_DIAG)?;
         socket.bind_auto()?;
         socket.connect(&netlink_sys::SocketAddr::new(0, 0))?;
-        // The kernel answers within `send`.
+        // The kernel answers during `send`, so this does not block.
         socket.set_non_blocking(true)?;
         Ok(Self { socket, own_uid: rustix::process::geteuid().as_raw() })
     }
 
-    /// Whether the client is the agent's own user or root. What cannot be found out is false.
+    /// Whether the client is the agent's own user or root; false if it cannot be determined.
     pub(super) fn is_trusted(&self, client: &Client) -> bool {
         let uid = self.uid(client.address, client.local);
         uid.is_ok_and(|uid| uid == ROOT || (uid == self.own_uid && uid != UNMAPPED_UID))
@@ -90,8 +91,8 @@ fn request(theirs: SocketAddr, ours: SocketAddr) -> Vec<u8> {
     bytes
 }
 
-/// The owner of what was found, if it is the very socket that was asked for and a process has it open: where there is none
-/// the kernel gives a listener of that port, and sockets that nobody has any more count as root's
+/// The owner of the socket found, if it is exactly the requested one and a process has it open. If there is no such
+/// socket, the kernel returns a listener of that port, and sockets that no process has open count as root's
 /// (`inet_diag_find_one_icsk` and `inet_diag_msg_common_fill` in net/ipv4/inet_diag.c).
 fn owner(found: &InetResponse, theirs: SocketAddr, ours: SocketAddr) -> Option<u32> {
     let (header, id) = (&found.header, &found.header.socket_id);

@@ -14,10 +14,10 @@ use crate::exposition::{Format, negotiate};
 use crate::published::Published;
 use crate::published::loops::Scraper;
 
-/// Prometheus and those that scrape as it does send this.
+/// Prometheus and compatible scrapers send this header.
 const SCRAPE: &str = "x-prometheus-scrape-timeout-seconds";
 
-/// The scraper that a request comes from; none: a client that wants the current values.
+/// The scraper that sends the request; none: another client, which wants the current values.
 fn scraper(request: &Parts) -> Option<Scraper> {
     request.headers.get(SCRAPE)?;
     let peer = request.extensions.get::<Client>()?.address.ip();
@@ -25,7 +25,7 @@ fn scraper(request: &Parts) -> Option<Scraper> {
     Some(Scraper { peer, user_agent })
 }
 
-/// Who asks, and for which format.
+/// The client, and the requested format.
 pub(super) struct MetricsRequest {
     scraper: Option<Scraper>,
     format: Format,
@@ -41,9 +41,9 @@ impl<S: Sync> FromRequestParts<S> for MetricsRequest {
     }
 }
 
-/// Metrics for Prometheus, in its text format, OpenMetrics 1.0 or protobuf, as `Accept` says
+/// Metrics for Prometheus, as text, OpenMetrics 1.0 or protobuf, according to the `Accept` header
 ///
-/// A scrape loop (a client that sends `X-Prometheus-Scrape-Timeout-Seconds`) sees zero once for each counter that
+/// A scrape loop (a client that sends `X-Prometheus-Scrape-Timeout-Seconds`) receives zero once for each counter that
 /// is new to it, so that `rate` and `increase` include what was counted before.
 #[utoipa::path(
     get,

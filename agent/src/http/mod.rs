@@ -1,4 +1,4 @@
-//! Metrics, health and records over HTTP and HTTPS, on threads that hold no privileges.
+//! Metrics, health and records over HTTP and HTTPS, on threads without privileges.
 
 mod access;
 mod budget;

@@ -1,4 +1,4 @@
-//! Every page, and their description (OpenAPI 3.1) made from the same functions.
+//! All pages, and their description (OpenAPI 3.1), which is generated from the same functions.
 
 use std::sync::LazyLock;
 
@@ -34,7 +34,7 @@ struct Token;
 impl Modify for Token {
     fn modify(&self, document: &mut Document) {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
-        let scheme = scheme.description(Some("Needed when the agent has --token-file FILE or PIDFLOW_TOKEN, unless the client has shown a certificate (--tls-client-ca)."));
+        let scheme = scheme.description(Some("Needed when the agent has --token-file FILE or PIDFLOW_TOKEN, unless the client has a certificate (--tls-client-ca)."));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
     }
@@ -61,7 +61,7 @@ pub(super) fn metrics_pages() -> OpenApiRouter<Published> {
     OpenApiRouter::new().routes(routes!(metrics::page)).routes(routes!(health::live)).routes(routes!(health::ready))
 }
 
-/// The description; it is the same for every agent of this version.
+/// The description, which is the same for every agent of this version.
 pub(super) static DOCUMENT: LazyLock<Document> = LazyLock::new(|| pages().into_openapi());
 
 static TEXT: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_json().unwrap_or_default());

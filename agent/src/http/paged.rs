@@ -11,14 +11,14 @@ use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, Type};
 use super::limits;
 use crate::published::recent::cursor::{Cursor, PATTERN, Place};
 
-/// Bytes after which a piece is handed out: a client that does not read costs no more memory than one and an entry.
+/// Size of a piece in bytes. A client that does not read uses no more memory than one piece and one entry.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// What there is to say of the walk that a page is part of.
+/// The state of the walk that a page belongs to.
 pub(super) struct Walked {
-    /// For the next page, as [`Walk`](crate::published::recent::cursor::Walk) says.
+    /// The cursor for the next page; see [`Walk`](crate::published::recent::cursor::Walk).
     pub(super) mark: u64,
-    /// Whether some of what there was when it began is missing.
+    /// Whether entries that existed when the walk began are missing.
     pub(super) forgotten: bool,
 }
 
@@ -31,14 +31,15 @@ pub(super) struct Page<T> {
 }
 
 impl<T: Send + 'static> Page<T> {
-    /// `found` are the entries with their places, one more than `limit` if there are more.
+    /// `found` are the entries with their positions, one more than `limit` if there are more.
     pub(super) fn new(name: &'static str, mut found: Vec<(Place, T)>, limit: usize, walked: Walked) -> Self {
         let has_more = found.len() > limit;
         found.truncate(limit);
         Self { name, entries: found.into(), has_more, walked }
     }
 
-    /// The answer; `encode` appends one line for an entry. It ends early once it has [`limits::MAX_PAGE_BYTES`].
+    /// The answer. `encode` appends one line for an entry. The page ends early when it reaches
+    /// [`limits::MAX_PAGE_BYTES`].
     pub(super) fn into_response(self, encode: impl Fn(&T, &mut Vec<u8>) + Send + 'static) -> Response {
         let pieces = Pieces { page: self, encode, bytes: 0, last: None, is_over: false };
         let body = Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, Infallible>)));
@@ -46,13 +47,13 @@ impl<T: Send + 'static> Page<T> {
     }
 }
 
-/// The answer's text, made while it is taken.
+/// The answer's text, generated while the client reads it.
 struct Pieces<T, F> {
     page: Page<T>,
     encode: F,
-    /// Made so far.
+    /// The text generated so far.
     bytes: usize,
-    /// The place of the last entry that was made.
+    /// The position of the last generated entry.
     last: Option<Place>,
     is_over: bool,
 }
@@ -100,16 +101,16 @@ impl<T, F: Fn(&T, &mut Vec<u8>)> Pieces<T, F> {
     }
 }
 
-/// The schema of a page with entries of the schema that is referred to.
+/// The schema of a page whose entries have the referenced schema.
 pub(super) fn schema(name: &str, entry: &str) -> RefOr<Schema> {
     let entries = ArrayBuilder::new().items(Ref::from_schema_name(entry));
     let cursor = ObjectBuilder::new()
         .schema_type(utoipa::openapi::schema::SchemaType::from_iter([Type::String, Type::Null]))
         .pattern(Some(PATTERN))
         .description(Some("For the parameter \"cursor\" of the next request; null: there are no more."));
-    let forgotten = ObjectBuilder::new().schema_type(Type::Boolean).description(Some(
-        "Whether entries that were there when the first page was asked for are forgotten, and missing.",
-    ));
+    let forgotten = ObjectBuilder::new()
+        .schema_type(Type::Boolean)
+        .description(Some("Whether entries that existed at the first page have been evicted since, and are missing."));
     ObjectBuilder::new()
         .property(name, entries)
         .property("next_cursor", cursor)

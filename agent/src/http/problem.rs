@@ -1,4 +1,4 @@
-//! Answers to requests that are refused: a status, and one line that says why.
+//! Answers to refused requests: a status, and one line with the reason.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr, Type};
 pub(super) struct Problem {
     status: StatusCode,
     line: String,
-    /// Of 429.
+    /// The header `Retry-After` of status 429.
     retry_after: Option<u64>,
 }
 
 impl Problem {
-    /// With this status.
+    /// A refusal with this status.
     pub(super) fn new(status: StatusCode, line: impl Into<String>) -> Self {
         Self { status, line: line.into(), retry_after: None }
     }
 
-    /// The client has used its share of CPU time, and has more after this time.
+    /// The client has used its share of CPU time, and gets more after this time.
     pub(super) fn too_much(wait: Duration) -> Self {
         let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
         let line = format!("too many expensive requests; retry in {seconds} s");
@@ -40,14 +40,14 @@ impl IntoResponse for Problem {
         }
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            // What was sent behind this request is not worth another refusal.
+            // Closes the connection, so that the requests sent after this one need no refusal.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 }
 
-/// The refusals of every page, for the description.
+/// The refusals common to all pages, for the description.
 pub(super) struct AnyRefusal;
 
 const COMMON_REFUSALS: [(&str, &str); 9] = [

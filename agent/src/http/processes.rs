@@ -34,7 +34,7 @@ pub(super) struct Query {
     /// User, name or number.
     #[param(inline)]
     user: Option<Name>,
-    /// Container id, or how it begins.
+    /// Container id, or its beginning.
     #[param(inline)]
     container: Option<Name>,
     /// Namespace of the Kubernetes pod.
@@ -49,10 +49,10 @@ pub(super) struct Query {
     /// Only processes with a flow at this time or earlier.
     #[param(inline)]
     until: Option<Moment>,
-    /// Entries of a page; 100 when absent.
+    /// Maximum number of entries of a page. Default: 100.
     #[param(inline)]
     limit: Option<Limit>,
-    /// The `next_cursor` of an earlier answer: its next page.
+    /// The `next_cursor` of an earlier answer, to get its next page.
     #[param(inline)]
     cursor: Option<AtCursor>,
 }
@@ -74,11 +74,11 @@ impl Query {
     }
 }
 
-/// The processes that have or had flows, the latest known first, with parents, resources and sums
+/// The processes that have or had flows, most recently known first, with parents, resources and sums
 ///
-/// At most 10000; the least recently seen is evicted first. Sums are those of the records since the process
-/// became known. `forgotten` is true when any process was evicted since the first of these pages was requested, so that
-/// some may be missing.
+/// At most 10000; the least recently seen is evicted first. Sums include the records since the process became known.
+/// `forgotten` is true if a process was evicted since the first of these pages was requested, so that some may be
+/// missing.
 #[utoipa::path(
     get,
     path = "/api/processes",
@@ -86,7 +86,7 @@ impl Query {
     params(Query),
     responses(
         (status = 200, description = "The processes.", body = ProcessPage),
-        (status = 410, description = "The cursor is of an earlier run of the agent.", body = String, content_type = "text/plain"),
+        (status = 410, description = "The cursor belongs to an earlier run of the agent.", body = String, content_type = "text/plain"),
         AnyRefusal
     )
 )]
@@ -126,7 +126,7 @@ impl ToSchema for ProcessPage {
     }
 }
 
-/// A process. What is not known of it is absent.
+/// A process. Unknown values are absent.
 #[derive(Debug, Serialize, ToSchema)]
 struct Process<'a> {
     /// Process number in the host's PID namespace.
@@ -137,19 +137,19 @@ struct Process<'a> {
     user: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<u32>,
-    /// Real user id, as /proc showed it last.
+    /// Real user id, as last read from /proc.
     #[serde(skip_serializing_if = "Option::is_none")]
     real_uid: Option<u32>,
     #[serde(skip_serializing_if = "str::is_empty")]
     real_user: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     login: Option<Login<'a>>,
-    /// Process number in the innermost PID namespace that it is in.
+    /// Process number in its innermost PID namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     inner_pid: Option<u32>,
     #[serde(skip_serializing_if = "str::is_empty")]
     executable: &'a str,
-    /// The executable was seen to be deleted or replaced while the process ran.
+    /// Whether the executable was deleted or replaced while the process ran.
     #[serde(skip_serializing_if = "is_false")]
     executable_deleted: bool,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -185,7 +185,7 @@ struct Process<'a> {
     sums: Totals,
 }
 
-/// Who logged in to start it. It stays behind sudo and su.
+/// The login that started it. sudo and su do not change it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Login<'a> {
     uid: u32,
@@ -215,7 +215,7 @@ struct Father<'a> {
     user: &'a str,
 }
 
-/// What it used, as of the latest flow for which that is known.
+/// Its resource usage during the latest flow for which it is known.
 #[derive(Debug, Serialize, ToSchema)]
 struct Usage {
     /// Resident memory, bytes.
@@ -247,7 +247,7 @@ struct Totals {
     records_as_source: u64,
     /// Records in which it is the destination (server).
     records_as_destination: u64,
-    /// Connection attempts of it that failed.
+    /// Its failed connection attempts.
     failures: u64,
     /// Bytes that it sent, from the IP header on.
     bytes_sent: u64,
@@ -319,7 +319,7 @@ impl<'a> From<&'a pidflow_schema::Pod> for Pod<'a> {
     }
 }
 
-/// From percent × 100.
+/// Converts percent × 100.
 pub(super) fn percent(hundredths: u32) -> f64 {
     f64::from(hundredths) / 100.0
 }

@@ -1,4 +1,4 @@
-//! From options to listeners and what guards them; files are read while that is still allowed.
+//! Makes listeners and access rules from options. Files are read while the process may still read them.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -14,14 +14,14 @@ use super::token::{self, Token};
 use crate::config::options::HttpOptions;
 use crate::config::values::Listen;
 
-/// Where HTTP is served, and what guards it.
+/// Addresses of HTTP, and their access rules.
 #[derive(Default)]
 pub(crate) struct Settings {
-    /// Empty: nowhere.
+    /// Addresses; empty: no HTTP.
     pub(super) listen: Vec<SocketAddr>,
-    /// Whether the address is only the usual one, so that the agent works without it.
+    /// Whether the address is the default, so that the agent also starts if it is in use.
     is_default: bool,
-    /// Where only metrics and health are served; empty: nowhere.
+    /// Addresses for metrics and health only; empty: none.
     pub(super) metrics_listen: Vec<SocketAddr>,
     pub(super) tls: Option<Tls>,
     pub(super) token: Option<Token>,
@@ -33,7 +33,7 @@ impl Settings {
     /// Resolves addresses, and reads certificate, key, authorities and token.
     ///
     /// # Errors
-    /// A file cannot be read or is not what it should be; there is a certificate without a key, or a key without a certificate.
+    /// A file cannot be read or is invalid, or there is a certificate without a key, or a key without a certificate.
     pub(crate) fn read(o: &HttpOptions) -> Result<Self> {
         let (listen, metrics_listen) = addresses(o)?;
         if listen.is_empty() && metrics_listen.is_empty() {
@@ -50,10 +50,11 @@ impl Settings {
         })
     }
 
-    /// Whether the addresses could be listened on, without doing so. One that is taken could be: it may be this agent's own.
+    /// Checks whether the agent could listen on the addresses, without doing so. An address in use is not an error,
+    /// because this agent may be using it.
     ///
     /// # Errors
-    /// One that was asked for is not this host's, or needs privileges.
+    /// A configured address is not this host's, or needs privileges.
     pub(crate) fn try_addresses(&self) -> Result<()> {
         let main = if self.is_default { &[][..] } else { &self.listen };
         for (addresses, option) in [(main, "--listen"), (&self.metrics_listen, "--metrics-listen")] {
@@ -135,8 +136,8 @@ fn bind(addresses: &[SocketAddr], option: &str) -> Result<Option<TcpListener>> {
     let listener = TcpListener::bind(addresses).with_context(|| {
         format!("cannot listen on {first} for HTTP; choose another with {option} ADDR or {option} off")
     })?;
-    // The standard library's queue is too short for a flood of connections.
-    rustix::net::listen(&listener, limits::ACCEPT_BACKLOG).context("cannot lengthen the queue of the HTTP socket")?;
+    // The standard library's backlog is too short for a flood of connections.
+    rustix::net::listen(&listener, limits::ACCEPT_BACKLOG).context("cannot increase the backlog of the HTTP socket")?;
     listener.set_nonblocking(true).context("cannot make the HTTP socket non-blocking")?;
     Ok(Some(listener))
 }

@@ -1,4 +1,4 @@
-//! The pages as they answer, without a port.
+//! Tests of the pages without a port.
 
 use std::time::{Duration, Instant};
 

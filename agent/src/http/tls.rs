@@ -1,4 +1,4 @@
-//! TLS from a certificate and a key in PEM files, which ACME clients or cert-manager replace now and then.
+//! TLS with a certificate and a key from PEM files, which ACME clients or cert-manager replace from time to time.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -21,18 +21,18 @@ use tokio_rustls::TlsAcceptor;
 use crate::privileges::Role;
 use crate::threads;
 
-/// Between two checks of the files. Certificates are renewed days before they end.
+/// Interval between checks of the files. Certificates are renewed days before they expire.
 const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The server's side of TLS, and where it comes from.
+/// The TLS server, and its files.
 pub(super) struct Tls {
     acceptor: TlsAcceptor,
     files: Files,
 }
 
 impl Tls {
-    /// TLS 1.2 and 1.3, HTTP/1.1. With authorities of clients a client may show a certificate, and need not: probes have
-    /// none, and which pages need one is not TLS's to know.
+    /// TLS 1.2 and 1.3, HTTP/1.1. With client authorities, a client may present a certificate but need not: health
+    /// probes have none, and TLS does not know which pages need one.
     pub(super) fn read(certificate: &Path, key: &Path, client_authorities: Option<&Path>) -> Result<Self> {
         let files = Files::read(certificate, key)?;
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -48,8 +48,7 @@ impl Tls {
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), files })
     }
 
-    /// The acceptor, which takes up what is in the files within a minute from now on. They are checked on a thread of
-    /// its own.
+    /// The acceptor. From now on it uses changes of the files within a minute; a separate thread checks them.
     pub(super) fn reloading(self) -> Result<TlsAcceptor> {
         let Self { acceptor, mut files } = self;
         let watch = move || {
@@ -63,7 +62,7 @@ impl Tls {
     }
 }
 
-/// What new connections are served with.
+/// The configuration for new connections.
 #[derive(Debug)]
 struct Current(RwLock<Arc<CertifiedKey>>);
 
@@ -73,7 +72,7 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// The two files, and what was in them.
+/// The two files, and their last state.
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
@@ -81,12 +80,12 @@ struct Files {
     current: Arc<Current>,
 }
 
-/// By which it is seen that a file was written or replaced: inode, length, and time of the last change in nanoseconds.
+/// Identifies the state of a file: inode, length, and time of the last change in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp(u64, u64, i64, i64);
 
 impl Stamp {
-    /// None: there is no such file, for the moment perhaps.
+    /// None: there is no such file at the moment.
     fn of(file: &Path) -> Option<Self> {
         let stamp = |m: Metadata| Self(m.ino(), m.len(), m.mtime(), m.mtime_nsec());
         file.metadata().ok().map(stamp)
@@ -95,14 +94,14 @@ impl Stamp {
 
 impl Files {
     fn read(certificate: &Path, key: &Path) -> Result<Self> {
-        // Before they are read: what is written meanwhile is seen as a change later.
+        // Taken before the files are read, so that what is written meanwhile is seen as a change later.
         let seen = [Stamp::of(certificate), Stamp::of(key)];
         let current = Arc::new(Current(RwLock::new(Arc::new(pair(certificate, key)?))));
         Ok(Self { certificate: certificate.into(), key: key.into(), seen, current })
     }
 
-    /// Loads files that changed since the last check; none: nothing has changed. A pair that does not match, or of which one half
-    /// is still to be written, leaves the old one in its place, and is an error once.
+    /// Loads files that changed since the last check; none: nothing has changed. If certificate and key do not match
+    /// (one of them may not be written yet), the old pair stays in use, and the error is reported once.
     fn reload(&mut self) -> Option<Result<()>> {
         let now = [Stamp::of(&self.certificate), Stamp::of(&self.key)];
         if now == self.seen {
@@ -124,7 +123,7 @@ impl Files {
 
 fn pair(certificate: &Path, key: &Path) -> Result<CertifiedKey> {
     CertifiedKey::from_der(chain(certificate)?, private_key(key)?, &ring::default_provider())
-        .with_context(|| format!("{} and {} do not make a TLS server", certificate.display(), key.display()))
+        .with_context(|| format!("{} and {} cannot be used for TLS", certificate.display(), key.display()))
 }
 
 /// Trusts certificates of these authorities, for clients (extended key usage `clientAuth`).

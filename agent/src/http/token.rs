@@ -1,4 +1,4 @@
-//! The bearer token (RFC 6750) that may be asked for.
+//! The bearer token (RFC 6750).
 
 use std::fmt;
 use std::path::Path;
@@ -7,20 +7,20 @@ use anyhow::{Context, Result, ensure};
 use pidflow_exporters::regular_file;
 use subtle::ConstantTimeEq;
 
-/// The variable that may hold it. Not an option: everybody who may list processes sees flags.
+/// The variable with the token. There is no flag for it, because every user who can list processes sees flags.
 const VARIABLE: &str = "PIDFLOW_TOKEN";
 
-/// Whether the variable holds something.
+/// Whether the variable is set and not empty.
 pub(super) fn is_in_environment() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-/// A secret: it is shown nowhere.
+/// A secret that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token(Box<[u8]>);
 
 impl Token {
-    /// From the file, else from the variable; none: neither was given.
+    /// The token from the file, otherwise from the variable; none: neither was given.
     pub(crate) fn given(file: Option<&Path>) -> Result<Option<Self>> {
         match (file, std::env::var_os(VARIABLE)) {
             (Some(file), _) => Self::read(file).map(Some),
@@ -45,12 +45,12 @@ impl Token {
         Ok(Self(text.into()))
     }
 
-    /// The value of the header `Authorization` with which a client brings it.
+    /// The value of the header `Authorization` that a client sends.
     pub(crate) fn header(&self) -> Vec<u8> {
         [b"Bearer ", &*self.0].concat()
     }
 
-    /// Whether the header's value brings it, in a time that does not depend on how much of it is right.
+    /// Whether the header's value contains the token. The time does not depend on how much of it is correct.
     pub(super) fn is_in(&self, authorization: &[u8]) -> bool {
         let given = authorization.split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
         given.is_some_and(|(_, token)| token.trim_ascii().ct_eq(&self.0).into())

@@ -17,7 +17,7 @@ use rows::Rows;
 use crate::privileges::Role;
 use crate::{logging, threads};
 
-/// Between two drawings.
+/// Interval between redraws.
 const REFRESH: Duration = Duration::from_secs(1);
 /// How long the thread may take to end.
 const END_TIMEOUT: Duration = Duration::from_millis(500);
@@ -28,7 +28,7 @@ struct Shown {
     rows: Rows,
 }
 
-/// The view: a thread that redraws the screen; dropping it gives the terminal back.
+/// The view: a thread that redraws the screen. Dropping it restores the terminal.
 #[derive(Debug)]
 pub(crate) struct LiveView {
     shown: Arc<Mutex<Shown>>,
@@ -38,7 +38,7 @@ pub(crate) struct LiveView {
 }
 
 impl LiveView {
-    /// Takes the terminal and begins to draw.
+    /// Switches the terminal to the view and begins to draw.
     ///
     /// # Errors
     /// The thread cannot be started.
@@ -60,13 +60,13 @@ impl LiveView {
         Ok(Self { shown, stop: Some(stop), ended })
     }
 
-    /// Takes over new records.
+    /// Adds new records.
     pub(crate) fn count(&self, records: &[FlowRecord], now_s: u64) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         records.iter().for_each(|r| shown.rows.count(r, now_s));
     }
 
-    /// Takes over the figures of the header.
+    /// Updates the figures of the header.
     pub(crate) fn totals(&self, totals: Totals) {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).totals = totals;
     }
@@ -83,7 +83,7 @@ fn draw(shown: &Mutex<Shown>) {
 impl Drop for LiveView {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // A terminal that takes nothing must not keep the program from ending.
+        // A terminal that accepts no output must not prevent the program from ending.
         let _ = self.ended.recv_timeout(END_TIMEOUT);
         terminal::leave();
         logging::release();

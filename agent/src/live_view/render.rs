@@ -1,4 +1,4 @@
-//! The live view as lines of text: a pure function of what is known and the size of the screen.
+//! The live view as lines of text: a pure function of its data and the size of the screen.
 
 use crate::figures::{bytes, clock, count, first_columns, fit, grouped};
 use crate::printable::clean_line;
@@ -9,7 +9,7 @@ use crate::host::HostNow;
 /// The figures of the header lines.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Totals {
-    /// Interfaces, joined.
+    /// Names of the interfaces, joined.
     pub(crate) interfaces: String,
     /// Seconds since the start.
     pub(crate) seconds: u64,
@@ -21,11 +21,11 @@ pub(crate) struct Totals {
     pub(crate) active: u64,
     /// Records made.
     pub(crate) records: u64,
-    /// Packets, events and records that were lost, all together.
+    /// Total of lost packets, events and records.
     pub(crate) lost: u64,
     /// Ends on this host with a process, and all ends on this host.
     pub(crate) attributed: (u64, u64),
-    /// The host; none: it was not read twice yet.
+    /// The host's figures; none: they have not been read twice yet.
     pub(crate) host: Option<HostNow>,
 }
 
@@ -39,7 +39,7 @@ impl Totals {
     }
 }
 
-/// Columns that do not depend on the width: service, bytes, rate, packets, and the blanks.
+/// Total width of the fixed columns: service, bytes, rate, packets, and the blanks.
 const FIXED_COLUMNS: usize = 10 + 7 + 9 + 6 + 4 + 3;
 
 /// The screen, at most `height` lines of at most `width` columns.
@@ -84,7 +84,7 @@ fn second_line(t: &Totals, width: usize) -> String {
     first_columns(&clean_line(&text), width).to_owned()
 }
 
-/// The host's processors, memory and load; what does not fit is left out as a whole.
+/// The host's processors, memory and load. A figure that does not fit is left out.
 fn host_line(host: &HostNow, width: usize) -> String {
     let memory = format!("mem {} of {}", bytes(host.memory_used), bytes(host.memory_total));
     let parts = [

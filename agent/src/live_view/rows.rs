@@ -1,4 +1,4 @@
-//! The rows of the live view: flows of the same two processes and service, added up.
+//! The rows of the live view: sums of the flows with the same two process names and service.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
@@ -8,12 +8,12 @@ use pidflow_schema::{FlowRecord, ProcessEnd, Protocol};
 
 /// Seconds over which a rate is shown.
 const WINDOW_S: u64 = 10;
-/// Rows held; the least recently seen are evicted first.
+/// Maximum number of rows; the least recently seen are evicted first.
 const MAX_ROWS: usize = 2000;
-/// Processes counted in one end of a row.
+/// Maximum number of processes counted at one end of a row.
 const MAX_PIDS: usize = 1000;
 
-/// What makes a row: names, not processes, so that a hundred short-lived ones do not fill the screen.
+/// The key of a row: names, not processes, so that a hundred short-lived processes do not fill the screen.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
     source: RowEnd,
@@ -63,7 +63,7 @@ impl Pids {
     }
 }
 
-/// What a row shows.
+/// The data of a row.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Row {
     /// Bytes of both directions so far.
@@ -73,7 +73,7 @@ pub(crate) struct Row {
     sources: Pids,
     destinations: Pids,
     last_s: u64,
-    /// Second of arrival, and bytes per second that hold for the window after it.
+    /// Second of arrival, and bytes per second, which apply for the window after it.
     recent: VecDeque<(u64, f64)>,
 }
 
@@ -132,7 +132,7 @@ impl Rows {
         }
     }
 
-    /// Drops the half that was idle longest.
+    /// Removes the half that was idle for longest.
     fn prune(&mut self) {
         let mut ages: Vec<u64> = self.0.values().map(|r| r.last_s).collect();
         ages.sort_unstable();

@@ -1,4 +1,4 @@
-//! The terminal itself: its size, and leaving it as it was found.
+//! The terminal: its size, and how it is restored.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,19 +10,20 @@ use crate::stderr::is_ready;
 
 /// Alternate screen, cursor hidden.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
-/// And back.
+/// Normal screen, cursor visible.
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// How long a terminal that takes nothing (stopped by Ctrl-S, or far away) is waited for: what ends the program comes this way.
+/// How long to wait for a terminal that accepts no output (stopped by Ctrl-S, or a slow connection). The end of the
+/// program waits too.
 const MAX_WAIT: Duration = Duration::from_millis(300);
-/// Between two looks whether another thread has written what it is writing.
+/// Interval at which to check whether another thread has finished writing.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
-/// Held while something is written. A thread that hangs there must not keep others from ending the program.
+/// Held while a thread writes. A thread that hangs there must not prevent others from ending the program.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// Columns and rows of standard output, 80 by 24 when it does not say.
+/// Columns and rows of standard output; 80 by 24 if unknown.
 pub(crate) fn size() -> (usize, usize) {
     // SAFETY: winsize is plain numbers, for which all zero is a value.
     let mut size: libc::winsize = unsafe { std::mem::zeroed() };
@@ -34,13 +35,13 @@ pub(crate) fn size() -> (usize, usize) {
     (size.ws_col.into(), size.ws_row.into())
 }
 
-/// Takes the screen.
+/// Switches to the alternate screen.
 pub(crate) fn enter() {
     ENTERED.store(true, Ordering::SeqCst);
     put(ENTER);
 }
 
-/// Gives the screen back, if it was taken. From any thread, also just before the process ends.
+/// Switches back to the normal screen, if necessary. May be called from any thread, also just before the process ends.
 pub(crate) fn leave() {
     if ENTERED.swap(false, Ordering::SeqCst) {
         put(LEAVE);
@@ -54,7 +55,7 @@ pub(crate) fn draw(lines: &[String]) {
     }
 }
 
-/// Writes the text, if the terminal takes it in time.
+/// Writes the text, if the terminal accepts it in time.
 fn put(text: &str) {
     let end = Instant::now() + MAX_WAIT;
     while Instant::now() < end {
@@ -68,7 +69,7 @@ fn put(text: &str) {
         };
         if is_ready(libc::STDOUT_FILENO, end.saturating_duration_since(Instant::now())) {
             let mut out = std::io::stdout().lock();
-            // A terminal that went away shows nothing; the signal that follows ends the program.
+            // A closed terminal shows nothing; the signal that follows ends the program.
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
         }
         drop(writing);

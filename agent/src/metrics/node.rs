@@ -8,16 +8,16 @@ use pidflow_schema::{Attribution, ProcessEnd};
 const KERNEL: &str = "[kernel]";
 const UNKNOWN: &str = "[unknown]";
 
-/// One end of an edge. Not a PID or a port: these would make a series of every connection.
+/// One end of an edge. It contains no PID or port, because every connection would then be a series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Node {
     /// Processes of this name on this host.
     Process(Arc<str>),
-    /// The kernel itself (ICMP echo replies and the like).
+    /// The kernel itself (ICMP echo replies and similar).
     Kernel,
     /// On this host, but no process was found.
     Unknown,
-    /// Not of this host, or not known whether.
+    /// Not on this host, or unknown.
     Address(IpAddr),
 }
 
@@ -25,7 +25,7 @@ impl Node {
     /// The node of one end of a record.
     pub(crate) fn of(end: &ProcessEnd, address: IpAddr) -> Self {
         match (&end.process, end.attribution) {
-            // A process may give itself any name, and no two nodes may have the same label.
+            // A process may choose any name, but no two nodes may have the same label.
             (Some(p), _) if [KERNEL, UNKNOWN].contains(&&*p.name) => Self::Unknown,
             (Some(p), _) => Self::Process(Arc::clone(&p.name)),
             (None, Attribution::Remote | Attribution::Offline) => Self::Address(address),

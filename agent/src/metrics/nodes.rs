@@ -1,4 +1,4 @@
-//! What the processes of the graph's nodes use: by process name, user, container and pod, bounded as edges are.
+//! Resource usage of the processes of the graph's nodes, by process name, user, container and pod; bounded like edges.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,11 +9,12 @@ use pidflow_schema::{Pod, Process, ProcessEnd};
 use super::sums::Used;
 use super::top::{Series, Shown, Top};
 
-/// Seconds for which a node is described by the same process, though it has ended: each one described is a series.
+/// Seconds for which a node is described by the same process, even if it has ended, because each described process is a
+/// series.
 const MIN_DESCRIPTION_S: u64 = 60;
 
-/// Process name, user, container id (empty outside of containers) and its pod. The pod follows from the container, but it
-/// may become known later: another series then, so that none changes its labels.
+/// Process name, user, container id (empty outside containers) and its pod. The pod follows from the container, but may
+/// become known later; this starts another series, so that no series changes its labels.
 pub(crate) type NodeKey = (Arc<str>, Arc<str>, Arc<str>, Option<Arc<Pod>>);
 
 /// Current resources of the node's processes.
@@ -23,15 +24,15 @@ pub(crate) struct NodeUsage {
     pub(crate) processes: u64,
     /// Their resident memory, bytes.
     pub(crate) memory: u64,
-    /// Peak of their memory together, or of one of them by the kernel's account, bytes.
+    /// Peak of their total memory, or of one of them as reported by the kernel, bytes.
     pub(crate) peak: u64,
     /// One of them: the oldest when it was chosen.
     pub(crate) described_by: Arc<Process>,
-    /// The first status that has it; none: it has been in none.
+    /// Number of the first status that contains it; none: no status contains it.
     since: Option<u64>,
     described_s: u64,
     describes_life: bool,
-    /// Would describe it next.
+    /// The process that will describe it next.
     candidate: Option<Arc<Process>>,
 }
 
@@ -43,19 +44,19 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// At most `limit` with series.
+    /// At most `limit` nodes with series.
     pub(super) fn new(limit: usize) -> Self {
         Self { used: Top::new(limit), present: HashMap::new() }
     }
 
-    /// A process stands at the end of a flow.
+    /// Notes that a process was at the end of a flow.
     pub(super) fn has_flow(&mut self, end: &ProcessEnd, weight: u64, now_s: u64) {
         if let Some(p) = &end.process {
             self.used.count(key(p), &Used::default(), weight, now_s);
         }
     }
 
-    /// Takes over what processes used.
+    /// Adds the usage of processes.
     pub(super) fn usage(&mut self, now_s: u64, tell: impl FnOnce(&mut dyn FnMut(&Usage))) {
         self.present.values_mut().for_each(NodeUsage::begin);
         tell(&mut |u| self.one(u, now_s));
@@ -78,13 +79,13 @@ impl Nodes {
         }
     }
 
-    /// Chooses again which are shown.
+    /// Chooses again which nodes are shown.
     pub(super) fn settle(&mut self, now_s: u64) {
         self.used.settle(now_s);
     }
 
-    /// Contents of the status of this number: nodes with a series and a report, their resources, and what
-    /// the others and the withdrawn ones used.
+    /// Contents of the status with this number: nodes with a series and a report, their resources, and the usage of the
+    /// other and the withdrawn ones.
     pub(super) fn shown(&mut self, number: u64) -> (Shown<NodeKey, Used>, Vec<NodeUsage>) {
         let shown = self.used.shown(number);
         let told = |one: Series<NodeKey, Used>| {

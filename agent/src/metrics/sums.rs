@@ -1,13 +1,14 @@
-//! What is summed up of flow records.
+//! Sums over flow records.
 
 use pidflow_schema::metric::Histogram;
 use pidflow_schema::{FlowEndReason, FlowRecord};
 
 use super::top::Sum;
 
-/// Upper bounds of [`Times`] in seconds: connects, from one on this host (tens of microseconds) to one whose SYN was repeated.
+/// Upper bounds of [`Times`] for connects in seconds: from one on this host (tens of microseconds) to one with a
+/// repeated SYN.
 pub(crate) const CONNECT_BOUNDS: [f64; 8] = [0.000_025, 0.000_05, 0.000_1, 0.000_5, 0.005, 0.05, 0.5, 2.5];
-/// Those of Tempo's service graphs (its default).
+/// The bounds of Tempo's service graphs (Tempo's default).
 pub(crate) const SERVED_BOUNDS: [f64; 8] = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8];
 
 /// A histogram of times.
@@ -27,7 +28,7 @@ impl Times {
         Self { counts, sum_us: us }
     }
 
-    /// As the metrics have it.
+    /// Converts it for the metrics.
     pub(crate) fn histogram(&self, bounds: &'static [f64; 8]) -> Histogram {
         Histogram { bounds, counts: self.counts.to_vec(), sum: self.sum_us as f64 / 1e6 }
     }
@@ -40,7 +41,7 @@ impl Sum for Times {
     }
 }
 
-/// What flows carried.
+/// Traffic of flows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Traffic {
     /// Bytes of both directions, IP header included.
@@ -54,7 +55,7 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Of one record.
+    /// The sums of one record.
     pub(crate) fn of(r: &FlowRecord) -> Self {
         let (a, b) = (&r.flow.forward, &r.flow.reverse);
         Self {
@@ -78,16 +79,16 @@ impl Sum for Traffic {
 /// Sums of an edge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct EdgeSums {
-    /// What its flows carried.
+    /// Traffic of its flows.
     pub(crate) traffic: Traffic,
-    /// How long TCP connections took to be established.
+    /// How long it took to establish TCP connections.
     pub(crate) connects: Times,
     /// How long flows that ended lasted.
     pub(crate) served: Times,
 }
 
 impl EdgeSums {
-    /// Of one record.
+    /// The sums of one record.
     pub(crate) fn of(r: &FlowRecord, traffic: Traffic) -> Self {
         let connects = r.flow.handshake.map(|h| Times::of(h.total_us().into(), &CONNECT_BOUNDS));
         let lasted_us = r.flow.last_ns.saturating_sub(r.flow.first_ns) / 1000;
@@ -104,12 +105,12 @@ impl Sum for EdgeSums {
     }
 }
 
-/// What processes used.
+/// Resource usage of processes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Used {
     /// CPU time, user and system, nanoseconds.
     pub(crate) cpu_ns: u64,
-    /// Waiting for block I/O, nanoseconds; none: not known.
+    /// Time waiting for block I/O, nanoseconds; none: unknown.
     pub(crate) iowait_ns: Option<u64>,
     /// Minor page faults.
     pub(crate) minor_faults: u64,

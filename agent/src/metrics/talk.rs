@@ -15,7 +15,7 @@ use super::workload::Workload;
 /// Source and target of an edge.
 pub(crate) type Ends = (Node, Node);
 
-/// Which end of a flow.
+/// An end of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Role {
     /// The source.
@@ -25,7 +25,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// As a label.
+    /// The label.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -34,10 +34,10 @@ impl Role {
     }
 }
 
-/// What a node uses or serves: IP protocol and the server's port, 0 where the protocol has none.
+/// The service that a node uses or provides: IP protocol and the server's port, 0 if the protocol has none.
 pub(crate) type Service = (Node, Role, u8, u16);
 
-/// All sums. Of those by [`Role`], each record is in one series of either role.
+/// All sums. In the sums by [`Role`], each record counts in one series for each role.
 #[derive(Debug)]
 pub(crate) struct TrafficSums {
     edges: Top<Ends, EdgeSums>,
@@ -50,22 +50,22 @@ pub(crate) struct TrafficSums {
     told: u64,
 }
 
-/// What `/metrics` and `/api/graph` print.
+/// The data for `/metrics` and `/api/graph`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ShownTraffic {
-    /// The status's number: 1, 2, …; 0: nothing is known yet.
+    /// The status's number: 1, 2, …; 0: there is no status yet.
     pub(crate) number: u64,
     /// Between nodes.
     pub(crate) edges: Shown<Ends, EdgeSums>,
     /// By node, role, protocol and port.
     pub(crate) services: Shown<Service, Traffic>,
-    /// By user; the empty one: no process was found, or the end is another host's.
+    /// By user; empty: no process was found, or the end is on another host.
     pub(crate) users: Shown<(Arc<str>, Role), Traffic>,
     /// By address.
     pub(crate) addresses: Shown<(IpAddr, Role), Traffic>,
     /// Between workloads.
     pub(crate) workloads: Shown<(Workload, Workload), Traffic>,
-    /// What the processes of nodes used.
+    /// Resource usage of the processes of nodes.
     pub(crate) nodes: Shown<NodeKey, Used>,
     /// Current resources of the nodes with a series, in the same order.
     pub(crate) present: Vec<NodeUsage>,
@@ -88,7 +88,7 @@ impl TrafficSums {
     /// Counts a record.
     pub(crate) fn count(&mut self, r: &FlowRecord, now_s: u64) {
         let traffic = Traffic::of(r);
-        // Attempts without a packet deserve their place too.
+        // Attempts without a packet have a weight too, so that they can get a series.
         let weight = traffic.bytes.max(1);
         let (source, target) = (Node::of(&r.source, r.flow.source), Node::of(&r.destination, r.flow.destination));
         let ends = [
@@ -96,7 +96,7 @@ impl TrafficSums {
             (Role::Server, &r.destination, r.flow.destination, &target),
         ];
         for (role, end, address, node) in ends {
-            // Of remote clients and servers the address is told by itself; here they are one.
+            // Remote clients and servers have sums by address; here they are one node.
             let node = if matches!(node, Node::Address(_)) { Node::Unknown } else { node.clone() };
             self.services.count((node, role, r.flow.protocol, port(r)), &traffic, weight, now_s);
             self.users.count((user(end), role), &traffic, weight, now_s);
@@ -109,12 +109,12 @@ impl TrafficSums {
         self.edges.count((source, target), &EdgeSums::of(r, traffic), weight, now_s);
     }
 
-    /// Adds what processes used. `tell` calls its argument for each process.
+    /// Adds the usage of processes. `tell` calls its argument for each process.
     pub(crate) fn usage(&mut self, now_s: u64, tell: impl FnOnce(&mut dyn FnMut(&Usage))) {
         self.nodes.usage(now_s, tell);
     }
 
-    /// Chooses again what is shown; to be called now and then.
+    /// Chooses again what is shown; to be called from time to time.
     pub(crate) fn settle(&mut self, now_s: u64) {
         self.edges.settle(now_s);
         self.services.settle(now_s);

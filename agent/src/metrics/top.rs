@@ -1,12 +1,12 @@
 //! Bounded sums by key: the busiest keys have their own series, the rest is summed up as "other".
 //!
-//! Counters must only grow, whichever keys are shown. So what a key counted while it was not shown is counted as
-//! `other` at that time and stays there; a key that is shown begins at zero; and when a series is withdrawn its sums
-//! go to `retired`. At any time shown + other + retired = everything.
+//! Counters must only grow, whichever keys are shown. So the counts of a key that is not shown are added to `other` and
+//! stay there, a key that gets a series begins at zero, and the sums of a withdrawn series move to `retired`. At any
+//! time shown + other + retired = everything.
 //!
 //! Keys without a series are candidates, as in Space-Saving (Metwally et al., "Efficient Computation of Frequent and
-//! Top-k Elements", 2005): when all places are taken a new key gets that of the lightest one and inherits its weight.
-//! So none that is heavy goes unnoticed among many that are light. For a series only counts what is a key's own.
+//! Top-k Elements", 2005): when all slots are in use, a new key gets the slot of the lightest one and inherits its
+//! weight. So a heavy key is found among many light ones. Only a key's own weight qualifies it for a series.
 
 mod fading;
 
@@ -23,13 +23,13 @@ pub(super) const IDLE_S: u64 = 600;
 /// Candidates held for each series.
 const CANDIDATES: usize = 3;
 
-/// What can be summed up.
+/// Values that can be added.
 pub(crate) trait Sum: Copy + Default {
     /// Adds `other`.
     fn add(&mut self, other: &Self);
 }
 
-/// What a key is given at once.
+/// What is added to a key at once.
 #[derive(Debug, Clone, Copy)]
 struct Addition<'a, V> {
     sums: &'a V,
@@ -39,27 +39,27 @@ struct Addition<'a, V> {
 
 #[derive(Debug, Default)]
 struct HeldSeries<V> {
-    /// What the series says; none: not shown.
+    /// The sums of the series; none: the key is not shown.
     shown: Option<V>,
-    /// The first status that says it; none: it has been in none.
+    /// Number of the first status that contains it; none: no status contains it.
     since: Option<u64>,
-    /// Weight of its own.
+    /// Its own weight.
     weight: f64,
-    /// Of those whose place it took; may be its own from before it was held.
+    /// Weight inherited from the keys whose slot it took; it may include its own earlier weight.
     inherited: f64,
     /// Second of the last addition.
     last_s: u64,
 }
 
 impl<V: Sum> HeldSeries<V> {
-    /// Adds to the series, or else to `other`.
+    /// Adds to the series, or to `other` if there is none.
     fn count(&mut self, a: Addition<'_, V>, other: &mut V) {
         self.weight += a.weight;
         self.last_s = a.now_s;
         self.shown.as_mut().unwrap_or(other).add(a.sums);
     }
 
-    /// Its claim to a series: a key keeps its series unless another is twice as heavy.
+    /// Its rank for a series: a key keeps its series unless another is twice as heavy.
     fn claim(&self, now_s: u64) -> f64 {
         match now_s.saturating_sub(self.last_s) {
             idle if idle > IDLE_S => 0.0,
@@ -68,7 +68,7 @@ impl<V: Sum> HeldSeries<V> {
         }
     }
 
-    /// Its claim to its place. The bits of floating point numbers that are not negative are in the numbers' order.
+    /// Its rank for a slot. The bits of non-negative floating-point numbers have the same order as the numbers.
     const fn rank(&self) -> u64 {
         (self.weight + self.inherited).to_bits()
     }
@@ -80,21 +80,21 @@ pub(crate) struct Top<K, V> {
     limit: usize,
     shown: usize,
     held: HashMap<K, HeldSeries<V>, RandomState>,
-    /// Every candidate once, with a rank that it had; it may have risen since.
+    /// Every candidate once, with an earlier rank; it may have risen since.
     lightest: BinaryHeap<Reverse<(u64, K)>>,
     fading: Fading,
     other: V,
     retired: V,
 }
 
-/// What one series says.
+/// The contents of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Series<K, V> {
     /// The key that it counts for.
     pub(crate) key: K,
-    /// Number of the first status that has it.
+    /// Number of the first status that contains it.
     pub(crate) since: u64,
-    /// What it has counted.
+    /// Its sums.
     pub(crate) sums: V,
 }
 
@@ -129,7 +129,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         }
     }
 
-    /// Adds to a key; `weight` is what keys compete by.
+    /// Adds to a key. Keys compete by `weight`.
     pub(crate) fn count(&mut self, key: K, sums: &V, weight: u64, now_s: u64) {
         let addition = Addition { sums, weight: weight as f64 * self.fading.gain(now_s), now_s };
         match self.held.get_mut(&key) {
@@ -147,7 +147,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         self.held.insert(key, held);
     }
 
-    /// A place for a new key; what weighs nothing takes none from another.
+    /// A slot for a new key. A key without weight does not displace another one.
     fn place(&mut self, weight: f64) -> Option<HeldSeries<V>> {
         if self.shown < self.limit {
             self.shown += 1;
@@ -160,8 +160,8 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         Some(HeldSeries { inherited: inherited?, ..HeldSeries::default() })
     }
 
-    /// Takes the place of the lightest candidate; its weight. Ranks are brought up to date as far as they are met: at
-    /// most once for each addition.
+    /// Frees the slot of the lightest candidate, and returns its weight. Outdated ranks met on the way are updated: at
+    /// most one for each addition.
     fn displace(&mut self) -> Option<f64> {
         loop {
             let mut lightest = self.lightest.peek_mut()?;
@@ -177,7 +177,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         }
     }
 
-    /// Chooses again which keys are shown; to be called now and then.
+    /// Chooses again which keys are shown; to be called from time to time.
     pub(crate) fn settle(&mut self, now_s: u64) {
         self.fade(now_s);
         let mut claims: Vec<(f64, K)> = self.held.iter().map(|(key, h)| (h.claim(now_s), key.clone())).collect();
@@ -219,7 +219,7 @@ impl<K: Hash + Ord + Clone, V: Sum> Top<K, V> {
         self.held.get(key).is_some_and(|h| h.shown.is_some())
     }
 
-    /// Contents of the status of this number.
+    /// Contents of the status with this number.
     pub(crate) fn shown(&mut self, number: u64) -> Shown<K, V> {
         let one = |(key, held): (&K, &mut HeldSeries<V>)| {
             let sums = held.shown?;

@@ -1,25 +1,25 @@
-//! Where the ends of container traffic are: a workload's pods, a container, this host outside of any, or another
-//! address.
+//! The ends of container traffic: a workload's pods, a container, this host outside containers, or another address.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use pidflow_schema::{Attribution, FlowRecord, ProcessEnd};
 
-/// Digits of a container id that are shown, as container tools do.
+/// Number of digits shown of a container id, as in container tools.
 const SHORT_ID_DIGITS: usize = 12;
-/// What Kubernetes makes suffixes of (`k8s.io/apimachinery/pkg/util/rand`).
+/// The characters of Kubernetes' random suffixes (`k8s.io/apimachinery/pkg/util/rand`).
 const SUFFIX: &str = "bcdfghjklmnpqrstvwxz2456789";
 /// Characters of a pod's own suffix.
 const SUFFIX_LENGTH: usize = 5;
-/// What a ReplicaSet's hash is made of: each digit of a 32-bit number is one of these (`SafeEncodeString` there).
+/// The characters of a ReplicaSet's hash: each digit of a 32-bit number becomes one of these (`SafeEncodeString`
+/// there).
 const HASH: &str = "456789bcdf";
-/// Characters of such a hash; shorter ones are one in 43,000, and might be a word of the name.
+/// Length of such a hash. Only one in 43,000 is shorter, and a shorter one might be a word of the name.
 const HASH_LENGTH: std::ops::RangeInclusive<usize> = 6..=10;
 /// Digits of the minute since 1970 that a CronJob gives its Jobs, until 2160.
 const MINUTE_LENGTH: usize = 8;
 
-/// A container id as far as it is shown.
+/// The shown part of a container id.
 pub(crate) fn short_id(id: &str) -> &str {
     id.get(..SHORT_ID_DIGITS).unwrap_or(id)
 }
@@ -29,11 +29,11 @@ pub(crate) fn short_id(id: &str) -> &str {
 pub(crate) enum Workload {
     /// The pods of this workload, by namespace and name.
     Pods(Arc<str>, Arc<str>),
-    /// The container of this id, of which no pod is known.
+    /// The container with this id, whose pod is unknown.
     Container(Arc<str>),
-    /// This host, outside of containers.
+    /// This host, outside containers.
     Host,
-    /// Not of this host, or not known whether: a pod elsewhere has the pod's address.
+    /// Not on this host, or unknown. A pod on another host has the pod's address.
     Address(IpAddr),
 }
 
@@ -67,9 +67,9 @@ impl Workload {
     }
 }
 
-/// The name of what made the pod, derived from the pod's as Kubernetes puts names together: a Deployment's is
+/// The name of the pod's owner, derived from the pod's name as Kubernetes builds it: a Deployment's pods are
 /// `NAME-HASH-SUFFIX`, a StatefulSet's `NAME-NUMBER`, a `DaemonSet`'s and a Job's `NAME-SUFFIX`, a `CronJob`'s
-/// `NAME-MINUTE-SUFFIX`. Any other name is its own; a name that only looks so is shortened too.
+/// `NAME-MINUTE-SUFFIX`. Any other name is kept. A name that only looks like one of these is shortened too.
 fn owner(pod: &str) -> &str {
     let consists_of = |part: &str, of: &str| part.chars().all(|c| of.contains(c));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());

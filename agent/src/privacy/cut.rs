@@ -1,9 +1,9 @@
-//! Bounds: where text ends that is longer than what is kept.
+//! Cuts text that is longer than what is kept.
 
-/// Ends text that was cut.
+/// The end of a text that was cut.
 pub(super) const ELLIPSIS: char = '…';
 
-/// At most `max` bytes of the text, on a character's boundary, with an ellipsis at the end where something is missing.
+/// At most `max` bytes of the text, cut at a character boundary, with an ellipsis at the end if anything was cut.
 pub(super) fn bounded(mut text: String, max: usize, is_cut: bool) -> String {
     if text.len() <= max && !is_cut {
         return text;

@@ -1,4 +1,4 @@
-//! The key of keyed hashes (HMAC-SHA-256, RFC 2104), of which 64 bits are shown.
+//! The key of keyed hashes (HMAC-SHA-256, RFC 2104). 64 bits of a hash are shown.
 
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -12,10 +12,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 /// Shortest and longest key, in bytes.
 const MIN_KEY: usize = 16;
 const MAX_KEY: u64 = 4096;
-/// Bytes of the hash that are shown.
+/// Number of bytes of the hash that are shown.
 const SHOWN_HASH_BYTES: usize = 8;
 
-/// A key; it is shown nowhere.
+/// A key, which is never shown.
 #[derive(Clone)]
 pub(super) struct Key(hmac::Key);
 
@@ -26,14 +26,14 @@ impl std::fmt::Debug for Key {
 }
 
 impl Key {
-    /// A key that nobody knows, and that is gone when the agent ends.
+    /// A random key that exists only while the agent runs.
     pub(super) fn random() -> Result<Self> {
         let mut bytes = [0; 32];
         SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow!("the system provides no random numbers for a key"))?;
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
 
-    /// The file's bytes, without blanks and line ends behind them.
+    /// The file's bytes, without trailing blanks and line ends.
     pub(super) fn read(file: &Path) -> Result<Self> {
         let shown = file.display();
         let open = regular_file::open(file).with_context(|| format!("cannot read the key file {shown}"))?;

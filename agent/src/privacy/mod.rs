@@ -1,5 +1,5 @@
-//! What is kept of personal data and secrets: decided once, where facts about processes are made, so that nothing behind
-//! them (tables, records, exporters, HTTP) ever holds what is not to be kept.
+//! Decides what is kept of personal data and secrets. It is decided once, where facts about processes are made, so that
+//! no later stage (tables, records, exporters, HTTP) contains what must not be kept.
 
 mod cut;
 mod key;
@@ -14,9 +14,9 @@ use key::Key;
 
 /// Bytes kept of each command line by default.
 pub const MAX_COMMAND_LINE: usize = 4096;
-/// Bytes that are read beyond those that are kept: masking makes text shorter.
+/// Number of bytes read beyond those that are kept, because masking makes text shorter.
 const READ_AHEAD: usize = 4096;
-/// A user's number that is not kept.
+/// The user id for a user that is not kept.
 const UNKNOWN_UID: u32 = pidflow_schema::Process::UNKNOWN_UID;
 
 /// How to handle command lines.
@@ -52,7 +52,7 @@ pub enum Rule {
 pub struct Privacy {
     /// Command lines.
     pub command_lines: CommandLines,
-    /// Bytes kept of each command line at most.
+    /// Maximum number of bytes kept of each command line.
     pub max_command_line: usize,
     /// Users: number and name.
     pub users: Rule,
@@ -62,10 +62,10 @@ pub struct Privacy {
 }
 
 impl Privacy {
-    /// With the key in the file, or without one with a random key that lasts as long as the agent runs.
+    /// Uses the key in the file, or, without a file, a random key that exists only while the agent runs.
     ///
     /// # Errors
-    /// The file cannot be read, may be read by others, or holds too little; the system has no random numbers.
+    /// The file cannot be read, is readable by others, or is too short; or the system has no random numbers.
     pub fn new(key_file: Option<&Path>) -> anyhow::Result<Self> {
         Ok(Self {
             command_lines: CommandLines::default(),
@@ -76,7 +76,7 @@ impl Privacy {
         })
     }
 
-    /// Bytes of a command line that are worth reading.
+    /// Maximum number of bytes to read of a command line.
     pub(crate) const fn readable(&self) -> usize {
         self.max_command_line.saturating_add(READ_AHEAD)
     }

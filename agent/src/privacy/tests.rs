@@ -110,7 +110,7 @@ fn hashes_depend_on_the_key() {
     assert!(Privacy::new(Some(Path::new("/no/such/key"))).is_err());
 }
 
-/// Whoever starts a process chooses its arguments; none may keep the agent busy.
+/// Anyone who starts a process chooses its arguments; they must not keep the agent busy.
 #[test]
 fn no_arguments_take_long() {
     let policy = policy();

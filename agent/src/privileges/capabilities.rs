@@ -1,11 +1,12 @@
-//! capabilities(7): what each thread may do that others of its user may not.
+//! capabilities(7): privileges of each thread beyond those of its user.
 
 use caps::{CapSet, Capability, CapsHashSet};
 
-/// What attaching and opening needs, and every thread's limit: other capabilities can never be gained again.
+/// The capabilities for attaching and opening. They are also the limit for every thread: others can never be gained
+/// again.
 ///
-/// CAP_SYS_RESOURCE is for maps before Linux 5.11, CAP_SYS_ADMIN for kprobes and system call tracepoints where
-/// `kernel.perf_event_paranoid` is above 2 (Debian, Ubuntu) and for the delay accounting switch.
+/// CAP_SYS_RESOURCE is for maps before Linux 5.11. CAP_SYS_ADMIN is for kprobes and system call tracepoints if
+/// `kernel.perf_event_paranoid` is above 2 (Debian, Ubuntu), and for the delay accounting switch.
 pub(super) const ATTACHING: &[Capability] = &[
     Capability::CAP_BPF,
     Capability::CAP_PERFMON,
@@ -16,10 +17,10 @@ pub(super) const ATTACHING: &[Capability] = &[
     Capability::CAP_DAC_READ_SEARCH,
 ];
 
-/// What reading captures and writing files needs where they are another user's.
+/// The capabilities for reading captures and writing files of other users.
 pub(super) const READING: &[Capability] = &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH];
 
-/// The names of those that are wanted and that this thread lacks.
+/// The names of the wanted capabilities that this thread lacks.
 ///
 /// # Errors
 /// The kernel does not report it.
@@ -29,17 +30,18 @@ pub(crate) fn missing(names: &[&'static str]) -> Result<Vec<&'static str>, caps:
     Ok(names.iter().copied().filter(lacks).collect())
 }
 
-/// Takes everything but these from this thread's bounding set, as far as that is allowed: only who has CAP_SETPCAP may.
+/// Removes all other capabilities from this thread's bounding set, as far as allowed: this needs CAP_SETPCAP.
 pub(super) fn bound(to: &[Capability]) {
     for capability in caps::read(None, CapSet::Bounding).unwrap_or_default() {
         if !to.contains(&capability) {
-            // One that stays in the bounding set can only be gained by executing a file, which `no_new_privs` rules out.
+            // A capability that stays in the bounding set can be gained only by executing a file, which `no_new_privs`
+            // prevents.
             let _ = caps::drop(None, CapSet::Bounding, capability);
         }
     }
 }
 
-/// Keeps, in this thread and those that it starts, these of the ones that it has.
+/// Reduces the capabilities of this thread, and of those that it starts, to these.
 pub(super) fn keep(wanted: &[Capability]) -> Result<(), caps::errors::CapsError> {
     let permitted = caps::read(None, CapSet::Permitted)?;
     let kept: CapsHashSet = wanted.iter().copied().filter(|c| permitted.contains(c)).collect();

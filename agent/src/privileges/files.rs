@@ -1,5 +1,5 @@
-//! landlock(7): below which folders a thread may read and write. Kernels before 5.13, and those that were started without
-//! it, restrict nothing.
+//! landlock(7): the folders below which a thread may read and write. Kernels before 5.13, and those without Landlock
+//! enabled, restrict nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use landlock::{
 /// Which files a thread may open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Files {
-    /// Whatever its user and its capabilities allow. Landlock would also take other processes out of sight in /proc.
+    /// All files that its user and its capabilities allow. Landlock would also hide other processes in /proc.
     Any,
     /// It reads the system's folders ([`SYSTEM`]) and writes nothing.
     System,
@@ -29,24 +29,25 @@ impl Files {
     }
 }
 
-/// What libraries read: name resolution, certificates, time zones, the C library itself. /run has systemd's resolver.
+/// Folders that libraries read: name resolution, certificates, time zones, the C library itself. /run contains
+/// systemd's resolver.
 const SYSTEM: &[&str] =
     &["/etc", "/usr", "/lib", "/lib64", "/opt", "/nix", "/gnu", "/sys", "/proc", "/dev", "/run", "/var/run"];
 
-/// Variables with which certificates of another folder are chosen (OpenSSL, rustls-native-certs).
+/// Variables that select another folder of certificates (OpenSSL, rustls-native-certs).
 const CERTIFICATES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// Written by everybody.
+/// Files that every thread may write.
 const NULL: &str = "/dev/null";
 
-/// The version of Landlock whose rights are handled; older kernels handle fewer. Later ones also restrict connecting to Unix
-/// sockets, which outputs may be.
+/// The Landlock version whose rights are used; older kernels support fewer. Later versions also restrict connections to
+/// Unix sockets, which outputs may be.
 const RIGHTS: ABI = ABI::V5;
 
 /// Restricts this thread and those that it starts, permanently. `outputs` are files, which may be not there yet, and folders.
 ///
 /// # Errors
-/// The kernel knows Landlock and does not do it.
+/// The kernel supports Landlock but refuses the rules.
 pub(super) fn restrict(to: Files, outputs: &[PathBuf]) -> Result<(), RulesetError> {
     let outputs = match to {
         Files::Any => return Ok(()),
@@ -86,7 +87,7 @@ fn nearest_folder(path: &Path) -> PathBuf {
     absolute.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned()
 }
 
-/// What the running kernel does with Landlock: its version; none: it has none, or it was not switched on.
+/// The Landlock version of the running kernel; none: it has none, or Landlock is not enabled.
 pub(crate) fn landlock_version() -> Option<i32> {
     let status = std::thread::scope(|scope| scope.spawn(|| apply(&[])).join());
     match status {

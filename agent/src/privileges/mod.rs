@@ -1,8 +1,9 @@
-//! What each thread may do: capabilities, system calls, files.
+//! The privileges of each thread: capabilities, system calls, files.
 //!
-//! [`RIGHTS`] is the one place that says so. All three belong to a thread and are inherited by those that it starts: what a
-//! library starts has what the thread has that called the library ([`in_role`]). Threads share memory, so that an attacker who runs
-//! code in one of them may come to what the others have; it is harder and louder than to have it already.
+//! [`RIGHTS`] is the only table that defines them. All three belong to a thread, and the threads that it starts inherit
+//! them: a thread that a library starts has the rights of the thread that called the library ([`in_role`]). Threads
+//! share memory, so an attacker who runs code in one thread may be able to use the rights of another; but this is
+//! harder and more noticeable than having them already.
 
 mod capabilities;
 mod files;
@@ -19,16 +20,16 @@ pub(crate) use capabilities::missing;
 pub(crate) use files::{Files, landlock_version};
 pub(crate) use system_calls::{Calls, seccomp_works};
 
-/// What a thread is for.
+/// The role of a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The main thread, once everything is attached: takes facts and packets, makes records.
+    /// The main thread, once everything is attached: processes facts and packets, and makes records.
     Pipeline,
     /// Reads /proc.
     Sampler,
     /// Reads the host's own figures.
     Host,
-    /// Puts delay accounting back at the end.
+    /// Restores the delay accounting switch at the end.
     DelaySwitch,
     /// Opens network interfaces.
     Interfaces,
@@ -40,24 +41,24 @@ pub(crate) enum Role {
     Certificates,
     /// Reads the configuration again and starts exporters.
     Reload,
-    /// Everything of exporters.
+    /// All threads of exporters.
     Exporters,
     /// Waits for signals.
     Signals,
     /// Draws the live view.
     View,
-    /// Of `pidflow read`: opens capture files.
+    /// In `pidflow read`: opens capture files.
     Inputs,
-    /// Of `pidflow read`: decodes them.
+    /// In `pidflow read`: decodes them.
     Reading,
-    /// Of `pidflow read`: everything of exporters.
+    /// In `pidflow read`: all threads of exporters.
     Results,
 }
 
-/// What a role may do.
+/// The rights of a role.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rights {
-    /// Whose.
+    /// The role.
     pub(crate) role: Role,
     /// Names of its threads.
     pub(crate) threads: &'static str,
@@ -79,39 +80,39 @@ const fn rights(
     Rights { role, threads, capabilities, calls, files }
 }
 
-/// Every role. Who reads what strangers send holds no capability at all.
+/// Every role. Threads that process untrusted input have no capabilities.
 pub(crate) const RIGHTS: [Rights; 15] = {
     use Capability::{CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE};
     [
-        // Counters of eBPF maps are read by a system call.
+        // Reading counters of eBPF maps needs a system call.
         rights(Role::Pipeline, "pidflow", &[CAP_BPF], Calls::Maps, Files::Any),
-        // Other users' processes.
+        // To read other users' processes.
         rights(Role::Sampler, "pidflow-sampler", &[CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
         rights(Role::Host, "host", &[], Calls::Usual, Files::System),
-        // The kernel asks for it at each write of the switch.
+        // The kernel requires it for each write of the switch.
         rights(Role::DelaySwitch, "delay-switch", &[CAP_SYS_ADMIN], Calls::Usual, Files::Any),
         rights(Role::Interfaces, "interfaces", &[CAP_NET_RAW], Calls::Usual, Files::System),
         rights(Role::Packets, "packets INTERFACE", &[], Calls::Answering, Files::System),
         rights(Role::Http, "http", &[], Calls::Answering, Files::System),
-        // Keys may be another user's.
+        // Keys may belong to another user.
         rights(Role::Certificates, "certificates", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
         rights(Role::Reload, "reload", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
         rights(Role::Exporters, "export-KIND, spool-KIND, note-KIND and others", &[], Calls::Usual, Files::Outputs),
         rights(Role::Signals, "signals", &[], Calls::Usual, Files::System),
         rights(Role::View, "view", &[], Calls::Usual, Files::System),
-        // Captures may be another user's.
+        // Captures may belong to another user.
         rights(Role::Inputs, "inputs (read)", &[CAP_DAC_READ_SEARCH], Calls::Answering, Files::Any),
         rights(Role::Reading, "pidflow (read)", &[], Calls::Answering, Files::System),
-        // Who asks for a file in another user's folder as root gets it; Landlock keeps it to that.
+        // Root may write an output in another user's folder; Landlock limits this to that folder.
         rights(Role::Results, "export-KIND and others (read)", &[CAP_DAC_OVERRIDE], Calls::Usual, Files::Outputs),
     ]
 };
 
 impl Role {
-    /// What it may do.
+    /// The rights of the role.
     fn rights(self) -> Rights {
         let found = RIGHTS.into_iter().find(|r| r.role == self);
-        // A test holds that there is an entry for each role.
+        // A test checks that there is an entry for each role.
         found.unwrap_or(rights(self, "", &[], Calls::Answering, Files::System))
     }
 
@@ -134,13 +135,13 @@ impl Role {
         kept
     }
 
-    /// As [`Self::enter`]; what stays is no reason not to work.
+    /// Like [`Self::enter`], but only logs a failure.
     pub(crate) fn enter_or_warn(self) {
         warn_of_kept(self, self.enter());
     }
 }
 
-/// Logged once: it holds for every thread on this kernel.
+/// Logged once, because it applies to every thread on this kernel.
 fn warn_of_unrestricted(error: &anyhow::Error) {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| tracing::warn!("threads are restricted by their capabilities only: {error:#}"));
@@ -152,8 +153,8 @@ fn warn_of_kept(role: Role, entered: Result<()>) {
     }
 }
 
-/// Does something in a thread of that role, so that the threads it starts have the role too. `outputs` are the files and
-/// folders that it writes.
+/// Runs a function in a thread of that role, so that the threads it starts have the role too. `outputs` are the files
+/// and folders that it writes.
 ///
 /// # Errors
 /// No thread can be started, or it panicked.
@@ -176,7 +177,7 @@ pub(crate) fn keep_for_attaching() -> Result<()> {
     keep(capabilities::ATTACHING)
 }
 
-/// As [`keep_for_attaching`], what opening capture files and outputs needs.
+/// Like [`keep_for_attaching`], for opening capture files and outputs.
 ///
 /// # Errors
 /// The kernel refuses.

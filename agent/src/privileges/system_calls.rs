@@ -1,8 +1,8 @@
 //! seccomp(2): system calls that a thread may not make.
 //!
-//! The lists name what is refused, with EPERM: a list of what is allowed would have to follow every C library, and a thread
-//! that is killed takes the whole agent with it. What is refused is what an attacker who runs code in a thread would need
-//! to leave it: other processes, other namespaces, other programs, the kernel.
+//! The lists contain the refused calls, which fail with EPERM. A list of allowed calls would have to follow every C
+//! library, and killing a thread would end the whole agent. The refused calls are those that an attacker who runs code
+//! in a thread would need to get further: to other processes, other namespaces, other programs, the kernel.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use seccompiler::{
 /// Which system calls a thread may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Calls {
-    /// None of the dangerous ones, but bpf(2): it reads eBPF maps.
+    /// No dangerous calls, except bpf(2), to read eBPF maps.
     Maps,
-    /// None of the dangerous ones.
+    /// No dangerous calls.
     Usual,
-    /// As [`Self::Usual`]; and it reaches nobody: it does not connect, and sends only to who has connected to it.
+    /// Like [`Self::Usual`], and no new peers: the thread cannot connect, and can send only on connected sockets.
     Answering,
 }
 
@@ -92,12 +92,12 @@ const DANGEROUS: &[libc::c_long] = &[
     libc::SYS_setdomainname,
     libc::SYS_fanotify_init,
     libc::SYS_vhangup,
-    // Keys, and what attacks on the kernel are built with.
+    // Keys, and calls used in attacks on the kernel.
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
     libc::SYS_userfaultfd,
-    // Does what other calls do, past this filter.
+    // Does the work of other calls, but bypasses this filter.
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
@@ -124,14 +124,14 @@ const DANGEROUS_HERE: &[libc::c_long] = &[];
 #[cfg(target_arch = "x86_64")]
 const X32: libc::c_long = 0x4000_0000;
 
-/// How a thread would reach somebody.
+/// Calls with which a thread could reach a new peer.
 const REACHING: &[libc::c_long] =
     &[libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_sendmsg, libc::SYS_sendmmsg];
 
 /// The argument of sendto(2) that is the destination; a connected socket needs none.
 const DESTINATION: u8 = 4;
 
-/// Refuses, in this thread and those that it starts, what these calls are not, permanently.
+/// Permanently refuses all calls except these in this thread and those that it starts.
 pub(super) fn restrict(to: Calls) -> Result<(), seccompiler::Error> {
     let arch = std::env::consts::ARCH.try_into()?;
     let refuse = SeccompAction::Errno(libc::EPERM as u32);
@@ -139,10 +139,10 @@ pub(super) fn restrict(to: Calls) -> Result<(), seccompiler::Error> {
     seccompiler::apply_filter(&BpfProgram::try_from(filter)?)
 }
 
-/// Whether the running kernel takes such a filter.
+/// Whether the running kernel accepts such a filter.
 ///
 /// # Errors
-/// It does not: why.
+/// Why the kernel does not accept it.
 pub(crate) fn seccomp_works() -> Result<(), seccompiler::Error> {
     std::thread::scope(|scope| scope.spawn(|| restrict(Calls::Usual)).join()).unwrap_or(Ok(()))
 }

@@ -1,7 +1,8 @@
 //! Scrape loops, and what each of them has seen: a counter must be seen at zero first.
 //!
-//! Prometheus takes the first value of a series as its beginning: `rate` and `increase` ignore what was counted before. A
-//! key often gets its series with its only record, so each scrape loop is shown zero once for every series that is new to it.
+//! Prometheus takes the first value of a series as its start: `rate` and `increase` ignore what was counted before. A
+//! key often gets its series with its only record, so each scrape loop receives zero once for every series that is new
+//! to it.
 
 use std::hash::BuildHasher;
 use std::net::IpAddr;
@@ -11,13 +12,14 @@ use foldhash::fast::RandomState;
 use super::families::view::View;
 use super::status::Status;
 
-/// Loops that are remembered: pairs of Prometheus servers, and tools beside them.
+/// Maximum number of remembered loops: pairs of Prometheus servers, and other tools.
 const MAX_LOOPS: usize = 16;
-/// Age of the agent, in seconds, up to which a new loop sees every series begin at zero. A loop that comes later may be one
-/// that returns, which must not see a jump from zero to days of traffic. Prometheus' default interval is one minute.
+/// Age of the agent in seconds up to which a new loop sees every series begin at zero. A loop that appears later may be
+/// one that returns, which must not see a jump from zero to days of traffic. Prometheus' default interval is one
+/// minute.
 const STARTUP_S: u64 = 120;
 
-/// Somebody who scrapes again and again, and keeps what he was shown.
+/// A client that scrapes repeatedly and stores the values.
 #[derive(Debug)]
 pub(crate) struct Scraper {
     /// Address it comes from.
@@ -35,7 +37,7 @@ pub(crate) struct Loops {
 }
 
 impl Loops {
-    /// A scraper is shown this status. Returns what it has seen before, as in [`View::seen`].
+    /// Notes that a scraper receives this status. Returns what it has seen before, as in [`View::seen`].
     pub(super) fn visit(&mut self, scraper: &Scraper, status: &Status) -> u64 {
         let who = self.hasher.hash_one((scraper.peer, &scraper.user_agent));
         let seen = match self.known.iter().position(|(known, _)| *known == who) {
@@ -46,7 +48,8 @@ impl Loops {
         seen
     }
 
-    /// Makes room for a loop. One for which another is forgotten may have been forgotten itself: no zero after the truth.
+    /// Makes room for a loop. If another loop must be forgotten, the new one may have been forgotten earlier itself, so
+    /// it must not see zeros again.
     fn seen_by_new(&mut self, status: &Status) -> u64 {
         if self.known.len() >= MAX_LOOPS {
             self.known.remove(0);

@@ -1,4 +1,4 @@
-//! Recent losses, by stage: totals since the start say little about the present.
+//! Recent losses, by stage, because totals since the start tell little about the present.
 
 use std::collections::VecDeque;
 
@@ -12,9 +12,9 @@ const WINDOW_S: u64 = 60;
 pub(crate) struct Loss {
     /// Where: a stage of the pipeline, or an exporter.
     pub(crate) stage: String,
-    /// What happened to what, such as `records lost`.
+    /// The kind of loss, such as `records lost`.
     pub(crate) what: &'static str,
-    /// Why, as in the metric of that stage.
+    /// The reason, as in the metric of that stage.
     pub(crate) reason: String,
     /// How many since the start.
     pub(crate) total: u64,
@@ -34,9 +34,9 @@ pub(crate) struct LossWindow {
 }
 
 impl LossWindow {
-    /// Takes over the totals of now, and returns a line for each kind of which there were more in the last minute.
+    /// Adds the current totals, and returns a line for each kind that has increased in the last minute.
     pub(crate) fn update(&mut self, now_s: u64, losses: &[Loss]) -> Vec<String> {
-        // The newest of those that are old enough stays: it is what the last minute began with.
+        // The newest entry that is old enough is kept: it has the totals at the beginning of the last minute.
         while self.totals.get(1).is_some_and(|(seconds, _)| seconds + WINDOW_S <= now_s) {
             self.totals.pop_front();
         }

@@ -1,5 +1,5 @@
-//! What the pipeline makes known about itself and its records: it writes here, and HTTP, the live view and exporters of
-//! metrics read. Nothing here knows who reads.
+//! The published state: the pipeline writes its status and records here; HTTP, the live view and exporters of metrics
+//! read them. This module does not depend on its readers.
 
 pub(crate) mod families;
 pub(crate) mod loops;

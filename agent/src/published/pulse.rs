@@ -1,19 +1,21 @@
-//! Whether the pipeline works, judged from outside: a pipeline that hangs cannot say so.
+//! Detects from outside whether the pipeline works, because a pipeline that hangs cannot report it.
 
 use std::time::{Duration, Instant};
 
-/// A pipeline that works publishes once a second, later only by the time of one turn: a second or two on a busy machine,
-/// since each step takes a bounded number of flows. Ten missed in a row are not caused by load. And ten seconds are less than
-/// the minute in which the kubelet asks three times, so that its verdict does not depend on chance.
+/// A working pipeline publishes once a second, delayed at most by the time of one turn: a second or two on a busy
+/// machine, because each step takes a bounded number of flows. So load does not cause ten missed publications in a row.
+/// And ten seconds are less than the minute in which the kubelet probes three times, so its verdict does not depend on
+/// chance.
 pub(crate) const MAX_SILENCE: Duration = Duration::from_secs(10);
 
-/// What is known of the pipeline.
+/// The state of the pipeline.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Pulse {
-    /// It has published nothing yet. The first turn takes all that the probes found since they were attached, however
-    /// long that takes: not ready, but not dead. To limit it, wait for `/readyz` as the kubelet's startup probe does.
+    /// It has not published yet. The first turn processes all facts since the probes were attached, however long that
+    /// takes: the agent is not ready, but not dead. To limit this time, wait for `/readyz`, as the kubelet's startup
+    /// probe does.
     Starting,
-    /// When it published last.
+    /// Time of the last publication.
     Beating(Instant),
     /// The end has begun. Nothing is published while exporters finish, for as long as `--drain-timeout` says.
     Stopping,
@@ -27,7 +29,7 @@ impl Pulse {
         }
     }
 
-    /// For how long it has been silent, in one line, where that is too long.
+    /// One line with the time since the last publication, if that is too long.
     pub(super) fn silence(self, now: Instant) -> Option<String> {
         let Self::Beating(last) = self else { return None };
         let silent = now.saturating_duration_since(last);

@@ -1,4 +1,4 @@
-//! What the pipeline says about itself, as of its last turn: plain values that readers format.
+//! The pipeline's status as of its last turn: plain values that readers format.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(crate) struct Exporter {
     pub(crate) spooled: u64,
 }
 
-/// Everything.
+/// The whole status.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Status {
     /// Seconds since the start.
@@ -49,11 +49,11 @@ pub(crate) struct Status {
     pub(crate) discards: Labelled,
     /// Those of them whose link type or network protocol is not decoded, by its number.
     pub(crate) undecoded: Labelled,
-    /// Packets that the kernel dropped before we saw them, by interface.
+    /// Packets that the kernel dropped before the agent saw them, by interface.
     pub(crate) kernel_drops: Labelled,
     /// State of the interfaces that are captured or should be.
     pub(crate) interface_changes: Labelled,
-    /// Interfaces that should be captured and are not.
+    /// Interfaces that should be captured but are not.
     pub(crate) missing_interfaces: u64,
     /// Flows in the table.
     pub(crate) active: u64,
@@ -73,23 +73,23 @@ pub(crate) struct Status {
     pub(crate) exporters: Vec<Exporter>,
     /// Waiting items, by queue.
     pub(crate) queues: Labelled,
-    /// Memory that records in exporters' queues keep, bytes.
+    /// Memory of records in exporters' queues, bytes.
     pub(crate) queue_bytes: u64,
-    /// How often threads that failed were started again, by thread.
+    /// Number of restarts of failed threads, by thread.
     pub(crate) thread_restarts: Labelled,
     /// Lines of the log that could not be written.
     pub(crate) log_lines_lost: u64,
     /// Sums of traffic.
     pub(crate) talk: ShownTraffic,
-    /// The host; none: nobody reads its figures.
+    /// The host's figures; none: they are not read.
     pub(crate) host: Option<Arc<HostFigures>>,
-    /// Where every packet is; none: nothing was counted yet.
+    /// The ledger; none: nothing has been counted yet.
     pub(crate) ledger: Option<Arc<Ledger>>,
     /// Everything that was lost, by stage and reason, since the start.
     pub(crate) losses: Vec<Loss>,
-    /// Why the agent is not ready, a line each; empty: it is.
+    /// Why the agent is not ready, one line each; empty: it is ready.
     pub(crate) not_ready: Vec<String>,
-    /// What works less well than it could, a line each: a restart would not help.
+    /// What is degraded, one line each; a restart would not help.
     pub(crate) degraded: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Selection of flow records and processes: conditions as plain values, independent of who asks and how.
+//! Selection of flow records and processes: conditions as plain values, independent of the caller.
 
 mod period;
 mod process;

@@ -2,7 +2,7 @@
 
 use pidflow_schema::{Process, ProcessEnd};
 
-/// All of them must hold for the same process; an absent one always holds.
+/// Conditions that must all hold for the same process; an absent one always holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ProcessFilter {
     /// Its name, in full.

@@ -6,7 +6,7 @@ use pidflow_schema::FlowRecord;
 
 use super::{Period, ProcessFilter};
 
-/// All of them must hold; an absent one always holds.
+/// Conditions that must all hold; an absent one always holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RecordFilter {
     /// Of the process at one end, either of them.

@@ -1,6 +1,6 @@
 //! The file that a process executes.
 
-/// A place on the way from a file up to the root (`prepend_path` of fs/d_path.c).
+/// A position on the path from a file up to the root (`prepend_path` of fs/d_path.c).
 #[derive(Clone, Copy)]
 pub struct FilePath {
     dentry: u64,
@@ -8,7 +8,7 @@ pub struct FilePath {
     mount: u64,
 }
 
-/// What there is on the way.
+/// What is found at a position.
 pub enum Step {
     /// A name, at this address.
     Name(u64),
@@ -21,7 +21,7 @@ pub enum Step {
 }
 
 impl FilePath {
-    /// Where the way from a `struct file` begins.
+    /// The first position for a `struct file`.
     #[inline(always)]
     pub fn of(file: u64) -> Self {
         Self { dentry: read!(file, file_dentry).unwrap_or(0), mount: read!(file, file_mount).unwrap_or(0) }
@@ -32,7 +32,7 @@ impl FilePath {
         self.dentry != 0 && self.mount != 0
     }
 
-    /// Goes up by one.
+    /// Moves up by one.
     #[inline(always)]
     pub fn step(&mut self) -> Step {
         let root: u64 = read!(self.mount, vfsmount_root).unwrap_or(0);

@@ -1,7 +1,7 @@
-//! Every read of a kernel struct, and nothing else.
+//! All reads of kernel structs, and nothing else.
 //!
-//! rustc emits no CO-RE relocations, so the offsets come from the loader, which resolved them
-//! from the running kernel's BTF. A member that the kernel lacks reads as `None`.
+//! rustc emits no CO-RE relocations, so the loader resolves the offsets from the running kernel's BTF. A member that
+//! the kernel lacks reads as `None`.
 
 use aya_ebpf::helpers::bpf_probe_read_kernel;
 use pidflow_schema::abi::{ABSENT, Offsets};

@@ -4,7 +4,7 @@ use pidflow_schema::abi::SocketRef;
 
 use super::{AF_INET, AF_INET6, read_at};
 
-/// The other end of one datagram of a socket that may not be connected; family 0: the socket itself knows.
+/// The other end of one datagram of a socket that may not be connected; family 0: the socket itself has it.
 ///
 /// Not an `Option`: the compiler copies the payload of a `None` too, and the verifier refuses to read what
 /// was never written.
@@ -13,7 +13,7 @@ pub struct Peer {
     pub family: u16,
     pub remote_port: u16,
     pub remote: [u8; 16],
-    /// Where the datagram was sent to; all zero: not known.
+    /// The destination of the datagram; all zero: unknown.
     pub local: [u8; 16],
 }
 
@@ -61,7 +61,7 @@ impl Peer {
         peer
     }
 
-    /// Puts the datagram's ends into `out`, keeping what the socket itself knows better.
+    /// Writes the datagram's ends into `out`, except for values that the socket itself has.
     #[inline(always)]
     pub fn describe(&self, out: &mut SocketRef) {
         if self.family == 0 {

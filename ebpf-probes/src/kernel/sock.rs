@@ -58,7 +58,8 @@ impl Sock {
         read!(self.0, sock_err).unwrap_or(0)
     }
 
-    /// Whether this side has shut both directions. The peer's reset does so only after the change of state (`tcp_done`).
+    /// Whether this side has shut both directions. After a reset by the peer, the kernel shuts them only after the
+    /// change of state (`tcp_done`).
     #[inline(always)]
     pub fn is_shut(self) -> bool {
         read!(self.0, sock_shutdown).unwrap_or(0u8) == SHUT
@@ -97,7 +98,7 @@ impl Sock {
         self.addresses(out);
     }
 
-    /// `skc_num` is 0 again once the kernel has taken the port back, before the state change is reported.
+    /// `skc_num` is 0 once the kernel has released the port, which happens before the state change is reported.
     #[inline(always)]
     fn local_port(self) -> u16 {
         let held: u16 = read!(self.0, sock_num).unwrap_or(0);

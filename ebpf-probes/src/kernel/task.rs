@@ -1,4 +1,4 @@
-//! A thread and its process: who it is, and what it has used.
+//! A thread and its process: identity and resource usage.
 
 use aya_ebpf::helpers::generated::bpf_get_current_task;
 use pidflow_schema::abi::{
@@ -63,14 +63,14 @@ impl Task {
         live == 0
     }
 
-    /// Whether it belongs to the kernel: what it closes, another one has given up.
+    /// Whether it is a kernel thread, which closes sockets that another process has given up.
     #[inline(always)]
     pub fn is_kernel_thread(self) -> bool {
         let flags: u32 = read!(self.0, task_flags).unwrap_or(0);
         flags & KERNEL_THREAD != 0
     }
 
-    /// Fills in who the process of this thread is.
+    /// Fills in the identity of this thread's process.
     #[inline(always)]
     pub fn describe(self, out: &mut TaskRef) {
         let leader = self.leader().0;
@@ -81,7 +81,7 @@ impl Task {
         out.comm = read!(leader, task_comm).unwrap_or([0; COMM_LEN]);
     }
 
-    /// Fills in what the process of this thread used since its start.
+    /// Fills in the resource usage of this thread's process since its start.
     #[inline(always)]
     pub fn usage(self, out: &mut Usage) {
         *out = Usage::default();
@@ -89,8 +89,8 @@ impl Task {
         self.memory(out);
     }
 
-    /// Ended threads are summed in `signal_struct`; those alive (and a leader that ended first) are
-    /// walked.
+    /// `signal_struct` contains the sums of ended threads. The live threads (and a leader that ended first) are added
+    /// one by one.
     #[inline(always)]
     fn cpu_and_faults(self, out: &mut Usage) {
         let signal: u64 = read!(self.0, task_signal).unwrap_or(0);
@@ -124,8 +124,8 @@ impl Task {
         }
     }
 
-    /// After `exit_mm` there is no `mm` any more, but the peak has been kept in `signal_struct`, unless that of a program
-    /// before the last exec was higher.
+    /// After `exit_mm` there is no `mm` any more, but `signal_struct` keeps the peak, unless a program before the last
+    /// exec had a higher one.
     #[inline(always)]
     fn memory(self, out: &mut Usage) {
         let mm: u64 = read!(self.0, task_mm).unwrap_or(0);
@@ -144,7 +144,7 @@ impl Task {
         }
     }
 
-    /// Pages: the highest peak of all programs that the process was before.
+    /// The highest peak of all programs that the process executed before, pages.
     #[inline(always)]
     pub fn kept_peak(self) -> u64 {
         let signal: u64 = read!(self.0, task_signal).unwrap_or(0);
@@ -177,14 +177,14 @@ impl Task {
         let file: u64 = read_at(array + (fd & 0xffff) * 8, 0)?;
         let socket: u64 = read!(file, file_private)?;
         let sk: u64 = read!(socket, socket_sk)?;
-        // Anything may be behind a descriptor: only a socket's own sk points back.
+        // A descriptor may be of any kind: only the sk of a socket points back to it.
         let back: u64 = read!(sk, sock_socket).unwrap_or(0);
         (back == socket).then_some(Sock(sk))
     }
 }
 
-/// Kernels since 6.2 count in `struct percpu_counter`s, whose shared part is read here; the parts not yet
-/// folded in are at most a batch of pages for each CPU, the same that /proc/PID/statm leaves out.
+/// Kernels since 6.2 count in `struct percpu_counter`s, whose shared part is read here. The parts not yet added to it
+/// are at most a batch of pages for each CPU; /proc/PID/statm leaves them out too.
 #[inline(always)]
 fn resident_pages(mm: u64) -> u64 {
     let base = mm + u64::from(offset!(mm_rss));
@@ -199,7 +199,7 @@ fn resident_pages(mm: u64) -> u64 {
     pages as u64
 }
 
-/// Size of `struct percpu_counter`, set by the loader; 0 on kernels that count otherwise.
+/// Size of `struct percpu_counter`, set by the loader; 0 on kernels without it.
 #[unsafe(no_mangle)]
 static PERCPU_COUNTER_SIZE: u64 = 0;
 

@@ -1,4 +1,4 @@
-//! What keeps one flow's records together.
+//! The key that puts all records of a flow into one partition.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ pub(super) fn put_flow_key(record: &FlowRecord, out: &mut Vec<u8>) {
     let flow = &record.flow;
     let ends = [(flow.source, flow.source_port), (flow.destination, flow.destination_port)];
     let [low, high] = if ends[0] <= ends[1] { ends } else { [ends[1], ends[0]] };
-    // Writing to a Vec cannot fail.
+    // Writing to a `Vec` cannot fail.
     let _ = write!(out, "{} {} {} {} {}", flow.protocol, low.0, low.1, high.0, high.1);
 }
 

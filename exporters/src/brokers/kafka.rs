@@ -1,4 +1,4 @@
-//! Kafka: each record is a message, those of one flow in one partition.
+//! Kafka: one message per record; all records of a flow go to one partition.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,10 +18,10 @@ use super::Objects;
 use super::flow_key::put_flow_key;
 use super::kafka_settings::{client_config, what_is_wrong};
 
-/// How long one look at what has been acknowledged takes at most.
+/// Maximum time of one poll for delivery reports.
 const POLL_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// One topic. librdkafka repeats by itself, in order; that a record was taken is known from its delivery report.
+/// One topic. librdkafka retries in order; its delivery report tells whether a record was accepted.
 pub(crate) struct Kafka {
     settings: ClientConfig,
     reports: Reports,
@@ -31,24 +31,24 @@ pub(crate) struct Kafka {
     /// The key of each object.
     keys: Vec<Vec<u8>>,
     states: Vec<RecordState>,
-    /// Number of the first of these messages. None is used twice, so that late reports of records that were given up are
-    /// known as such.
+    /// Number of the first of these messages. No number is used twice, so that late reports on records that were given
+    /// up are recognised.
     first: usize,
     counters: Arc<Counters>,
 }
 
-/// Where one message is.
+/// The state of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RecordState {
-    /// Not with librdkafka, or back from it.
+    /// Not handed to librdkafka, or returned by it.
     Here,
-    /// With librdkafka.
+    /// Handed to librdkafka.
     OnTheWay,
-    /// Taken, or left out.
+    /// Accepted, or left out.
     Done,
 }
 
-/// Reports of librdkafka, until they are collected.
+/// librdkafka's reports that have not been collected yet.
 #[derive(Clone, Default)]
 struct Reports {
     exporter: String,
@@ -57,9 +57,9 @@ struct Reports {
 
 #[derive(Default)]
 struct ReportState {
-    /// Numbers of messages with their results.
+    /// Message numbers with their results.
     delivered: Vec<(usize, Result<(), RDKafkaErrorCode>)>,
-    /// The last thing that went wrong.
+    /// The latest error.
     error: Option<String>,
 }
 
@@ -74,7 +74,7 @@ impl Reports {
 }
 
 impl ClientContext for Reports {
-    /// librdkafka's own lines carry no settings; the exporter says once a minute what keeps records waiting.
+    /// librdkafka's own lines contain no settings. The exporter logs once a minute why records wait.
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let exporter = &self.exporter;
         match level {
@@ -120,7 +120,7 @@ impl Kafka {
         })
     }
 
-    /// After an error that a producer does not survive, another one; what the old one had is sent again.
+    /// Replaces the producer after a fatal error; messages that the old one held are sent again.
     fn renew(&mut self) -> Result<(), Failure> {
         let Some((_, reason)) = self.producer.client().fatal_error() else { return Ok(()) };
         tracing::warn!("{}: {reason}; starting a new producer", self.reports.exporter);
@@ -131,7 +131,7 @@ impl Kafka {
         Ok(())
     }
 
-    /// Hands librdkafka what is here, in order, as far as it has room.
+    /// Hands waiting messages to librdkafka in order, as long as it has room.
     fn hand_over(&mut self, brought: &mut Sent) -> Result<(), RDKafkaErrorCode> {
         for (index, (object, key)) in self.objects.iter().zip(&self.keys).enumerate() {
             let Some(state) = self.states.get_mut(index).filter(|s| **s == RecordState::Here) else { continue };
@@ -151,7 +151,7 @@ impl Kafka {
         Ok(())
     }
 
-    /// Collects librdkafka's reports; the error is the last one of a message that was returned.
+    /// Collects librdkafka's reports. The error is that of the last message that was returned.
     fn take_in(&mut self, brought: &mut Sent) -> Result<(), String> {
         self.producer.poll(POLL_TIMEOUT);
         let told = self.reports.take();
@@ -185,8 +185,8 @@ impl Kafka {
         self.states.contains(&state)
     }
 
-    /// Until everything is done, time is up, or a message was returned; that is sent again when nothing else is on the way, so
-    /// that the order stays.
+    /// Waits until everything is done, time is up, or a message was returned. A returned message is sent again when no
+    /// other is in transit, to keep the order.
     fn bring(&mut self, brought: &mut Sent, limit: Duration) -> Result<(), String> {
         let end = Instant::now() + limit;
         let mut came_back = Ok(());
@@ -208,7 +208,7 @@ impl Kafka {
 impl Receiver for Kafka {
     fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
         if self.has(RecordState::OnTheWay) {
-            // Given up.
+            // The record was given up.
             self.producer.purge(PurgeConfig::default().queue().inflight());
         }
         self.first = self.first.wrapping_add(self.states.len());

@@ -1,20 +1,21 @@
-//! From configuration to librdkafka's settings.
+//! Converts the configuration to librdkafka's settings.
 
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 
 use crate::config::{KafkaAcks, KafkaCompression, KafkaConfig, Secret, TlsConfig};
 
-/// Settings for a producer that never gives up by itself: giving up is `delivery`'s.
+/// Settings for a producer that never gives up: `delivery` decides when to give up.
 pub(super) fn client_config(config: &KafkaConfig) -> Result<ClientConfig, String> {
     let mut out = ClientConfig::new();
     out.set("client.id", "pidflow").set("bootstrap.servers", &config.brokers);
     out.set("message.timeout.ms", "0").set("compression.codec", codec(config.compression));
-    // Batches come as a whole: there is nothing to wait for.
+    // Batches arrive as a whole, so there is nothing to wait for.
     out.set("linger.ms", "1");
-    // The partitions that Java's clients choose for the same keys.
+    // Chooses the same partitions for the same keys as Java's clients.
     out.set("partitioner", "murmur2_random");
-    // Idempotence keeps the order when librdkafka repeats, and brokers take it of producers that wait for all replicas.
+    // Idempotence keeps the order when librdkafka retries. Brokers accept it only from producers that wait for all
+    // replicas.
     let acks = match config.acks {
         KafkaAcks::All => "all",
         KafkaAcks::Leader => "1",
@@ -73,12 +74,12 @@ fn tls(tls: &TlsConfig, out: &mut ClientConfig) -> Result<(), String> {
     Ok(())
 }
 
-/// Says what is wrong with the settings, as far as librdkafka knows without a broker.
+/// Checks the settings, as far as librdkafka can without a broker.
 pub(crate) fn check(config: &KafkaConfig) -> Result<(), String> {
     client_config(config)?.create_native_config().map(drop).map_err(|e| what_is_wrong(config, &e))
 }
 
-/// What is wrong with the settings, without any value: it may be a secret.
+/// The error in the settings, without any value, because it may be a secret.
 pub(super) fn what_is_wrong(config: &KafkaConfig, error: &KafkaError) -> String {
     let KafkaError::ClientConfig(_, what, key, _) = error else { return error.to_string() };
     let password = config.login.as_ref().map(|login| &login.password);

@@ -1,4 +1,4 @@
-//! Message brokers and queues: each record is a JSON object of its own.
+//! Message brokers and queues: one JSON object per record.
 
 #[cfg(feature = "kafka")]
 mod flow_key;

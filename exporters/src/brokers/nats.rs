@@ -1,4 +1,4 @@
-//! NATS: each record is a message.
+//! NATS: one message per record.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::sink::{Counters, Loss};
 
 use super::Objects;
 
-/// Messages on their way to a stream at once.
+/// Maximum number of messages in transit to a stream.
 const MAX_UNACKNOWLEDGED: usize = 1000;
 /// How long the connection is polled while there is nothing to send.
 const IDLE_POLL: Duration = Duration::from_millis(1);
@@ -32,26 +32,27 @@ pub(crate) struct Nats {
     subject: String,
     jetstream: bool,
     objects: Objects,
-    /// How many of the objects were taken, or left out; and of these, what the present attempt brought.
+    /// How many objects were accepted or left out, in all attempts and in the current one.
     done: usize,
     sent: Sent,
     connection: Option<Connection>,
     counters: Arc<Counters>,
-    /// The last error that the server sent unrequested: a subject that we may not publish to.
+    /// The last error that the server sent unrequested, for example that the client may not publish to the subject.
     complaint: Arc<Mutex<Option<String>>>,
 }
 
 struct Connection {
     client: Client,
     stream: Option<jetstream::Context>,
-    /// Bytes of a message at most, as the server said.
+    /// Maximum message size in bytes, as announced by the server.
     largest: usize,
 }
 
 impl Nats {
     pub(crate) fn new(config: &NatsConfig, parts: &Parts<'_>) -> Result<Self, String> {
         let complaint = Arc::default();
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| format!("no runtime: {e}"))?;
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(|e| format!("cannot start a runtime: {e}"))?;
         Ok(Self {
             options: options(config, &complaint)?,
             server: config.url().parse().map_err(|e| format!("not an address: {e}"))?,
@@ -95,7 +96,7 @@ impl Nats {
         Ok(Connection { largest: client.max_payload(), client, stream })
     }
 
-    /// Lets the connection's task report errors that the server sent before it answered.
+    /// Lets the connection's task run, to report errors that the server sent before it answered.
     async fn heard(&self) -> Result<(), String> {
         for _ in 0..4 {
             tokio::task::yield_now().await;
@@ -106,7 +107,7 @@ impl Nats {
 }
 
 impl Connection {
-    /// Until the stream, or the server, has all of them.
+    /// Waits until the stream, or the server, has all messages.
     async fn publish(&self, subject: &str, objects: &[&[u8]]) -> Result<(), String> {
         match &self.stream {
             Some(stream) => store(stream, subject, objects).await,
@@ -114,8 +115,8 @@ impl Connection {
         }
     }
 
-    /// The client connects again by itself and then knows nothing of what was lost on the way, so that one connection has
-    /// to last from the first message to the answer.
+    /// The client reconnects on its own, and then does not know what was lost in transit. So one connection must last
+    /// from the first message to the answer.
     async fn hand_over(&self, subject: &str, objects: &[&[u8]]) -> Result<(), String> {
         let connects = || self.client.statistics().connects.load(Relaxed);
         let before = connects();
@@ -127,8 +128,8 @@ impl Connection {
         if connects() == before { Ok(()) } else { Err("the connection was lost while sending".into()) }
     }
 
-    /// Waits until the server has read everything so far. It reads in order, and answers a request to a subject that
-    /// nobody listens to by itself.
+    /// Waits until the server has read everything sent so far. The server reads in order, and itself answers a request
+    /// to a subject without subscribers.
     async fn answer(&self) -> Result<(), String> {
         match self.client.request(self.client.new_inbox(), Vec::new().into()).await {
             Err(e) if e.kind() != RequestErrorKind::NoResponders => Err(e.to_string()),
@@ -137,7 +138,7 @@ impl Connection {
     }
 }
 
-/// Messages for a stream; each is acknowledged on its own.
+/// Publishes messages to a stream, which acknowledges each of them.
 async fn store(stream: &jetstream::Context, subject: &str, objects: &[&[u8]]) -> Result<(), String> {
     let mut acknowledged = Vec::with_capacity(objects.len());
     for object in objects {
@@ -177,7 +178,7 @@ impl Receiver for Nats {
         self.done = 0;
     }
 
-    /// What was published to a connection that broke is published again: at least once.
+    /// Messages published on a connection that broke are published again: delivery is at least once.
     fn attempt(&mut self, _records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
         self.sent = Sent::default();
         let runtime = self.runtime.clone();

@@ -4,9 +4,9 @@ use crate::config::{ZmqConfig, ZmqHeader};
 
 /// The version of messages whose number is big-endian (`ZMQ_MSG_VERSION` in ntopng's `include/ntop_defines.h`).
 const VERSION: u8 = 2;
-/// Begins with what subscribers of flows subscribe to.
+/// Begins with the topic that subscribers of flows subscribe to.
 const TOPIC: [u8; 16] = *b"flow\0\0\0\0\0\0\0\0\0\0\0\0";
-/// The header counts them in 16 bits.
+/// Maximum message size: the header's length field has 16 bits.
 pub(super) const MAX_MESSAGE: usize = u16::MAX as usize;
 
 /// Makes headers.
@@ -21,8 +21,8 @@ impl Framing {
         Self { header: config.header, source_id: config.source_id, message: 0 }
     }
 
-    /// The header of the next message, which has `octets` bytes. C's layout on the machine that both run on: the
-    /// message's number is in network order, everything else in the machine's.
+    /// The header of the next message, which has `octets` bytes. The layout is that of the C struct on this machine:
+    /// the message's number is in network byte order, everything else in the machine's.
     pub(super) fn header(&mut self, octets: usize) -> Vec<u8> {
         self.message = self.message.wrapping_add(1);
         let [low, ..] = self.source_id.to_le_bytes();

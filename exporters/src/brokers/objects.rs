@@ -1,4 +1,4 @@
-//! Records as JSON objects, each on its own.
+//! Records as separate JSON objects.
 
 use pidflow_schema::FlowRecord;
 
@@ -6,7 +6,7 @@ use crate::json::{JsonEncoder, JsonKeys};
 use crate::sink::Parts;
 use crate::template::Template;
 
-/// The objects of some records, in their order, in memory that is kept.
+/// The JSON objects of some records, in order, in a buffer that is reused.
 pub(super) struct Objects {
     encoder: JsonEncoder,
     octets: Vec<u8>,
@@ -21,7 +21,7 @@ impl Objects {
         Self { encoder, octets: Vec::new(), ends: Vec::new() }
     }
 
-    /// Those of these records, instead of those before.
+    /// Replaces the objects by those of these records.
     pub(super) fn fill(&mut self, records: &[FlowRecord]) {
         self.octets.clear();
         self.ends.clear();
@@ -33,14 +33,14 @@ impl Objects {
         }
     }
 
-    /// One of them.
+    /// One object.
     #[cfg(feature = "kafka")]
     pub(super) fn get(&self, index: usize) -> Option<&[u8]> {
         let start = index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
         self.octets.get(start..*self.ends.get(index)?)
     }
 
-    /// How many they are.
+    /// Number of objects.
     #[cfg(feature = "nats")]
     pub(super) const fn len(&self) -> usize {
         self.ends.len()

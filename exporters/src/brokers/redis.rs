@@ -12,7 +12,7 @@ use crate::sink::Parts;
 
 use super::Objects;
 
-/// One list. The crate `redis` speaks the protocol, over connections that are made as all others are.
+/// One list. The crate `redis` implements the protocol; connections are opened like those of all other exporters.
 pub(crate) struct RedisList {
     config: RedisConfig,
     tls: Option<TlsClient>,
@@ -35,7 +35,7 @@ impl RedisList {
         Ok(Self { config: config.clone(), tls, objects, request, connection: None })
     }
 
-    /// One `RPUSH` of all records, which takes all of them or none; together with `LTRIM` where the list is bounded.
+    /// One `RPUSH` of all records, which stores all or none, together with an `LTRIM` if the list is bounded.
     fn push(&self) -> Request {
         let key = self.config.key.as_str();
         let mut push = cmd("RPUSH");
@@ -55,7 +55,7 @@ impl RedisList {
         }
     }
 
-    /// What comes first in a connection.
+    /// The first commands of a connection.
     fn greeting(&self) -> Request {
         let mut commands = pipe();
         if let Some(password) = &self.config.password {
@@ -97,12 +97,12 @@ impl Request {
 /// An open connection.
 struct Connection {
     stream: Stream,
-    /// Holds what was read beyond an answer.
+    /// Bytes that were read beyond an answer.
     parser: Parser,
 }
 
 impl Connection {
-    /// Sends the commands; the first error that is answered is the result.
+    /// Sends the commands. The result is the first error that the server answers.
     fn exchange(&mut self, request: &Request, limit: Duration) -> Result<(), RedisError> {
         use std::io::Write;
         self.stream.limit(limit)?;
@@ -123,7 +123,8 @@ impl Receiver for RedisList {
         self.request = self.push();
     }
 
-    /// Whatever Redis answers is about its own state (memory, rights, the key's type), never about a record: it may pass.
+    /// Errors of Redis are about its own state (memory, rights, the key's type), never about a record, so they may be
+    /// temporary.
     fn attempt(&mut self, records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
         self.send(limit).map_err(|e| Failure::passing(e.to_string()))?;
         Ok(Sent { records: records.len(), octets: self.request.octets.len(), ..Sent::default() })

@@ -1,6 +1,6 @@
 //! ZeroMQ: records for ntopng, as nProbe publishes them.
 //!
-//! A publisher keeps nothing for subscribers that are not there, and nobody acknowledges anything.
+//! A publisher stores nothing for absent subscribers, and nothing is acknowledged.
 
 use std::collections::HashSet;
 use std::io;
@@ -21,13 +21,14 @@ use crate::sink::{Parts, Sink, Undelivered};
 use super::Objects;
 use super::ntopng::{Framing, MAX_MESSAGE};
 
-/// Records handed to the library at once: far fewer messages than it silently drops (100,000).
+/// Maximum number of records handed to the library at once, far below the number of messages at which it drops them
+/// silently (100,000).
 const MAX_HANDED_OVER: usize = 1000;
-/// A subscriber that reads nothing for this long loses records, as libzmq has it too.
+/// A subscriber that reads nothing for this long loses records, as with libzmq.
 const SUBSCRIBER_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often it is looked whether subscribers have read.
+/// Interval at which to check whether subscribers have read.
 const QUEUE_POLL_INTERVAL: Duration = Duration::from_micros(200);
-/// What the kernel has not taken yet gets this long when the exporter ends.
+/// Time for the kernel to accept the remaining bytes when the exporter ends.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// Says why it could not be listened there, without doing so. A port that is taken may be this agent's own.
@@ -53,14 +54,14 @@ pub(crate) struct ZmqPublisher {
     /// The library's events about subscribers that connect and disconnect.
     events: Box<dyn FnMut() -> Option<SocketEvent> + Send>,
     subscribers: HashSet<PeerIdentity>,
-    /// Accepts subscribers and writes to them, all the time.
+    /// Runs the tasks that accept subscribers and write to them.
     runtime: Runtime,
     framing: Framing,
     objects: Objects,
     records_per_message: usize,
-    /// Where a subscriber listens, and not to be connected to before then.
+    /// Address of a subscriber that listens, and the time before which it is not tried again.
     remote: Option<(String, Instant)>,
-    /// The last message that was handed over; the library holds it until it was written to each subscriber.
+    /// The last message handed over. The library holds it until it has written it to every subscriber.
     last: Option<ZmqMessage>,
     link: Link,
 }
@@ -68,7 +69,7 @@ pub(crate) struct ZmqPublisher {
 impl ZmqPublisher {
     pub(crate) fn open(config: &ZmqConfig, parts: &Parts<'_>) -> Result<Self, String> {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("export-zmq").enable_all().build();
-        let runtime = runtime.map_err(|e| format!("no runtime: {e}"))?;
+        let runtime = runtime.map_err(|e| format!("cannot start a runtime: {e}"))?;
         let mut options = SocketOptions::default();
         options.connect_timeout(SUBSCRIBER_TIMEOUT);
         let inside = runtime.enter();
@@ -93,7 +94,7 @@ impl ZmqPublisher {
         })
     }
 
-    /// Whether anybody could be sent to.
+    /// Whether there is a subscriber to send to.
     fn has_subscribers(&mut self) -> bool {
         self.look();
         if let Some((url, again)) = &mut self.remote
@@ -166,7 +167,7 @@ struct Payload {
     records: usize,
 }
 
-/// One object as it is, several as an array; another message where they would be too large for one.
+/// A single object is sent as it is, several as an array. If they are too large for one message, another one is begun.
 fn payloads(group: &[&[u8]]) -> Vec<Payload> {
     if let [one] = group {
         return vec![Payload { octets: one.to_vec(), records: 1 }];

@@ -11,7 +11,7 @@ use super::{ConfigError, HttpConfig};
 pub struct ClickHouseConfig {
     /// The server.
     pub http: HttpConfig,
-    /// The table, maybe with its database before a dot.
+    /// The table, optionally as `DATABASE.TABLE`.
     pub table: String,
     /// Settings of the server for each insert, such as `async_insert`.
     pub settings: BTreeMap<String, String>,
@@ -26,10 +26,10 @@ impl OutputConfig for ClickHouseConfig {
 }
 
 impl ClickHouseConfig {
-    /// To `url`, with everything else as usual.
+    /// An exporter to `url`, with defaults for everything else.
     ///
     /// # Errors
-    /// As [`HttpConfig::new`].
+    /// As for [`HttpConfig::new`].
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         Ok(Self { http: HttpConfig::new(url)?, table: DEFAULT_TABLE.into(), settings: BTreeMap::new() })
     }
@@ -44,7 +44,7 @@ impl ClickHouseConfig {
     }
 }
 
-/// It becomes part of a statement.
+/// Checks the table's name, because it becomes part of a statement.
 fn identifier(name: &str) -> Result<String, &'static str> {
     let ok = name.split('.').count() <= 2 && name.split('.').all(is_plain);
     if ok { Ok(name.to_owned()) } else { Err("allowed are TABLE and DATABASE.TABLE of letters, digits and _") }
@@ -54,7 +54,7 @@ fn is_plain(part: &str) -> bool {
     !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// What the exporter itself puts into the request cannot be set.
+/// Refuses settings that the exporter itself sends.
 fn setting((name, value): (String, toml::Value)) -> Result<(String, String), ConfigError> {
     let wrong = |reason: String| ConfigError::Value { key: "settings", reason };
     if !is_plain(&name) || ["query", "user", "password", "insert_deduplication_token"].contains(&name.as_str()) {

@@ -1,4 +1,4 @@
-//! How hard an exporter tries.
+//! How an exporter retries.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::ConfigError;
 use super::table::Table;
 
-/// For receivers that say what they took: how much at once, how long, and where records wait meanwhile.
+/// Delivery to receivers that confirm what they accepted: batch size, times, and where records wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryConfig {
-    /// Records per request at most.
+    /// Maximum number of records per request.
     pub batch_records: usize,
     /// How long one attempt may take.
     pub timeout: Duration,
-    /// How long records are tried again before they are given up; without meaning when there is a spool.
+    /// How long records are retried before they are given up; no effect with a spool.
     pub give_up: Duration,
     /// Where records wait on disk; none: in memory only.
     pub spool: Option<SpoolConfig>,
@@ -22,9 +22,9 @@ pub struct DeliveryConfig {
 /// A spool on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolConfig {
-    /// Folder of its segments; made when it is missing. One exporter's own.
+    /// Folder of its segments, created if it is missing. Each exporter needs its own.
     pub folder: PathBuf,
-    /// Bytes on disk at most; the oldest segment is dropped (counted) when it is full.
+    /// Maximum bytes on disk; when the spool is full, the oldest segment is dropped and counted.
     pub max_octets: u64,
 }
 
@@ -50,7 +50,7 @@ impl DeliveryConfig {
     }
 }
 
-/// A folder has a name.
+/// The folder's name must not be empty.
 fn folder(path: &str) -> Result<PathBuf, &'static str> {
     if path.is_empty() || path.contains('\0') { Err("it names no folder") } else { Ok(path.into()) }
 }

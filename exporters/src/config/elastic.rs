@@ -18,7 +18,7 @@ pub struct ElasticConfig {
 }
 
 const INDEX: &str = "pidflow-%Y.%m.%d";
-/// What cannot be in the name of an index (Elasticsearch reference, "Create index").
+/// Characters not allowed in the name of an index (Elasticsearch reference, "Create index").
 const FORBIDDEN: [char; 11] = ['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ',', '#'];
 
 impl OutputConfig for ElasticConfig {
@@ -28,10 +28,10 @@ impl OutputConfig for ElasticConfig {
 }
 
 impl ElasticConfig {
-    /// To `url`, with everything else as usual.
+    /// An exporter to `url`, with defaults for everything else.
     ///
     /// # Errors
-    /// As [`HttpConfig::new`].
+    /// As for [`HttpConfig::new`].
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         Ok(Self { http: HttpConfig::new(url)?, index: index(INDEX)? })
     }
@@ -57,11 +57,11 @@ fn index(name: &str) -> Result<TimePattern, ConfigError> {
     let pattern = TimePattern::parse(name).map_err(wrong)?;
     let shown = pattern.render(0);
     if shown.is_empty() || shown.starts_with(['-', '_', '+', '.']) {
-        return Err(wrong("an index has a name, which does not begin with -, _, + or ."));
+        return Err(wrong("the name of an index must not be empty or begin with -, _, + or ."));
     }
     if shown.contains(FORBIDDEN) || shown.chars().any(|c| c.is_uppercase() || c.is_control() || c == ':') {
         return Err(wrong(
-            "an index has no capital letters in its name, no blank, and none of \\ / * ? \" < > | , # :",
+            "the name of an index must not contain capital letters, blanks or any of \\ / * ? \" < > | , # :",
         ));
     }
     Ok(pattern)

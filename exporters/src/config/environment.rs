@@ -18,7 +18,7 @@ const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 const RESOURCE_ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 const METRIC_EXPORT_INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
 
-/// What goes to the same receiver in the same way is one exporter.
+/// Signals with the same receiver and settings share one exporter.
 pub(super) fn exporters(
     url: Option<&str>,
     signals: &[Signal],
@@ -40,7 +40,7 @@ fn is_same(a: &OtlpConfig, b: &OtlpConfig) -> bool {
     !a.exact && *a == OtlpConfig { signals: a.signals.clone(), ..b.clone() }
 }
 
-/// The resource's attributes as the variables have them.
+/// The resource's attributes from the variables.
 pub(super) fn resource(lookup: Lookup<'_>) -> Result<BTreeMap<String, String>, ConfigError> {
     let given = |name: &str| lookup(name).filter(|v| !v.is_empty());
     let text = given(RESOURCE_ATTRIBUTES).unwrap_or_default();
@@ -75,7 +75,7 @@ impl Variables<'_> {
         Ok((OtlpConfig { protocol, signals: [self.signal].into(), metric_interval, exact, ..usual }, delivery))
     }
 
-    /// The receiver, and whether its address is that of the one signal.
+    /// The receiver, and whether its address is for one signal only.
     fn endpoint(&self, protocol: OtlpProtocol) -> Result<(HttpConfig, bool), ConfigError> {
         let (usual, is_http) = match protocol {
             OtlpProtocol::Grpc => ("http://localhost:4317", false),
@@ -88,7 +88,7 @@ impl Variables<'_> {
             (false, false) if !is_http => format!("https://{text}"),
             _ => text,
         };
-        // The address may have a password in it.
+        // The address is not shown, because it may contain a password.
         let http = HttpConfig::new(&url).map_err(|_| {
             wrong(&name, "it is not a receiver's address; write http://HOST:PORT or https://HOST:PORT".into())
         })?;
@@ -108,19 +108,19 @@ impl Variables<'_> {
         Ok(TlsConfig { ca: file("CERTIFICATE")?, identity, ..TlsConfig::default() })
     }
 
-    /// A setting through `read`, which says what is wrong with it.
+    /// Parses a setting with `read`, whose error describes what is wrong with it.
     fn read<T>(&self, setting: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, ConfigError> {
         let Some((name, text)) = self.find(setting) else { return Ok(None) };
         read(&text).map(Some).map_err(|reason| wrong(&name, reason))
     }
 
-    /// The signal's own variable, else that of all signals, with its name.
+    /// The signal's own variable, otherwise the one for all signals, with its name.
     fn find(&self, setting: &str) -> Option<(String, String)> {
         let names = [Some(self.signal), None].map(|s| variable(s, setting));
         names.into_iter().find_map(|name| Some((name.clone(), self.given(&name)?)))
     }
 
-    /// An empty variable is one that is not set.
+    /// An empty variable counts as not set.
     fn given(&self, name: &str) -> Option<String> {
         (self.lookup)(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
     }
@@ -162,7 +162,7 @@ fn headers(text: &str) -> Result<BTreeMap<String, Secret>, String> {
     Ok(pairs(text)?.into_iter().map(|(name, value)| (name, Secret::new(&value))).collect())
 }
 
-/// `KEY=VALUE,KEY=VALUE`, percent-encoded, as in W3C Baggage without its properties. The error shows no value.
+/// `KEY=VALUE,KEY=VALUE`, percent-encoded, as in W3C Baggage without properties. The error shows no value.
 fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     let members = text.split(',').map(str::trim).filter(|m| !m.is_empty());
     members.map(|member| pair(member).ok_or_else(|| "write KEY=VALUE,KEY=VALUE, percent-encoded".to_owned())).collect()

@@ -1,17 +1,18 @@
-//! What can be wrong with an exporter's configuration.
+//! Errors in an exporter's configuration.
 
 use super::TargetError;
 
-/// Why an exporter's configuration was refused. Begins with the key's name in backticks, by which the line is found.
+/// Why an exporter's configuration was refused. The message begins with the key's name in backticks, from which the
+/// line number is found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// It is not said what it is.
+    /// The key `kind` is missing.
     #[error("an exporter needs the key `kind`: {allowed}")]
     NoKind {
         /// The names of all kinds.
         allowed: String,
     },
-    /// No such kind.
+    /// There is no such kind.
     #[error("`kind` is \"{given}\"; allowed are {allowed}")]
     Kind {
         /// As given.
@@ -19,7 +20,7 @@ pub enum ConfigError {
         /// The names of all kinds.
         allowed: String,
     },
-    /// A key that the kind needs.
+    /// A required key is missing.
     #[error("an exporter of kind \"{kind}\" needs the key `{key}`")]
     Missing {
         /// The kind.
@@ -27,7 +28,7 @@ pub enum ConfigError {
         /// The key.
         key: &'static str,
     },
-    /// A key that the kind does not have.
+    /// The kind has no such key.
     #[error("`{key}` is not a key of an exporter of kind \"{kind}\"; allowed are {allowed}")]
     Unknown {
         /// The kind.
@@ -37,7 +38,7 @@ pub enum ConfigError {
         /// The kind's keys.
         allowed: String,
     },
-    /// A value that does not suit its key.
+    /// The value is not allowed for its key.
     #[error("`{key}`: {reason}")]
     Value {
         /// The key.
@@ -45,7 +46,7 @@ pub enum ConfigError {
         /// What is wrong with it, and what is allowed.
         reason: String,
     },
-    /// One of OpenTelemetry's variables.
+    /// The value of an OpenTelemetry variable is not allowed.
     #[error("`{name}`: {reason}")]
     Variable {
         /// The variable.
@@ -53,25 +54,25 @@ pub enum ConfigError {
         /// What is wrong with it, and what is allowed.
         reason: String,
     },
-    /// A number out of range.
+    /// A number is out of range.
     #[error("`{key}` is {value}; allowed are {min} to {max}")]
     Range {
         /// The key.
         key: &'static str,
         /// As given.
         value: i64,
-        /// Least value allowed.
+        /// Smallest allowed value.
         min: u64,
-        /// Greatest value allowed.
+        /// Largest allowed value.
         max: u64,
     },
-    /// A collector's address.
+    /// A collector's address is malformed.
     #[error("`url`: {0}")]
     Target(#[from] TargetError),
-    /// NetFlow v9 has no other transport here.
+    /// NetFlow v9 is supported over UDP only.
     #[error("`url`: NetFlow v9 is sent over UDP only; write udp://HOST:PORT")]
     OnlyUdp,
-    /// What a short option or its key says.
+    /// The value of an output flag or its key in `[export]` is not allowed.
     #[error("`{option}`: {reason}")]
     Option {
         /// Its name in the file.
@@ -79,16 +80,16 @@ pub enum ConfigError {
         /// What is wrong with it, and what is allowed.
         reason: String,
     },
-    /// The address of an HTTP or gRPC receiver.
+    /// The address of an HTTP or gRPC receiver is malformed.
     #[error("`url`: \"{url}\" is not a receiver's address; write http://HOST:PORT or https://HOST:PORT")]
     HttpUrl {
-        /// As given, without what might be a password.
+        /// The address as given, without parts that might be a password.
         url: String,
     },
 }
 
 impl ConfigError {
-    /// The same, of the option that stands for a whole exporter. A variable keeps its own name.
+    /// The same error for the flag that defines a whole exporter. A variable keeps its own name.
     #[must_use]
     pub fn of_option(self, option: &'static str) -> Self {
         let said = self.to_string();

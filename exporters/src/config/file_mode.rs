@@ -1,4 +1,4 @@
-//! Who may read the files that an exporter makes.
+//! Permissions of the files that an exporter creates.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! Names of files with the time in them.
+//! File names that contain the time.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::time::TimePattern;
 
-/// A file's path whose name may hold the time, as [`TimePattern`] has it.
+/// A file's path; its name may contain the time as a [`TimePattern`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileName {
     given: String,
@@ -18,7 +18,7 @@ impl FileName {
     /// Reads a path.
     ///
     /// # Errors
-    /// When it names no file, or has another placeholder, or one in its folder.
+    /// The path names no file, or has an unknown placeholder, or has a placeholder in its folder.
     pub fn parse(given: &str) -> Result<Self, &'static str> {
         let (folder, name) =
             given.rsplit_once('/').map_or(("", given), |(f, n)| (if f.is_empty() { "/" } else { f }, n));
@@ -31,12 +31,12 @@ impl FileName {
         Ok(Self { given: given.to_owned(), folder: folder.into(), name: TimePattern::parse(name)? })
     }
 
-    /// Whether the time stands in it.
+    /// Whether the name contains the time.
     pub(super) fn has_time(&self) -> bool {
         self.name.has_time()
     }
 
-    /// Where it lies; empty: the current one.
+    /// The folder; empty: the current one.
     pub(crate) fn folder(&self) -> &Path {
         if self.folder.as_os_str().is_empty() { Path::new(".") } else { &self.folder }
     }

@@ -1,4 +1,4 @@
-//! The common exporters from command line flags.
+//! Makes the common exporters from command line flags.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ impl ExporterConfig {
     /// `-n udp://HOST:PORT` with `-V 9|10`; IPFIX also `tcp://HOST:PORT`, `tls://HOST:PORT` and `file:PATH`.
     ///
     /// # Errors
-    /// When the address cannot be read.
+    /// The address is malformed.
     pub fn collector(url: &str, version: WireVersion) -> Result<Self, ConfigError> {
         let wire = WireConfig::new(WireConfig::target(url, version)?);
         Ok(match version {
@@ -24,7 +24,7 @@ impl ExporterConfig {
         })
     }
 
-    /// `--ipfix-direction`; without meaning to other kinds than IPFIX.
+    /// `--ipfix-direction`; other kinds than IPFIX ignore it.
     #[must_use]
     pub fn with_direction(mut self, direction: Direction) -> Self {
         if let Output::Ipfix(wire) = &mut self.output {
@@ -36,24 +36,25 @@ impl ExporterConfig {
     /// `--json FILE|-|URL` with `--json-keys names|numbers`.
     ///
     /// # Errors
-    /// When the file's name or the address cannot be read.
+    /// The file's name or the address is malformed.
     pub fn json(to: &str, keys: JsonKeys) -> Result<Self, ConfigError> {
         Ok(Output::Json(JsonConfig { output: JsonOutput::parse(to)?, keys, timestamp: false }).into())
     }
 
-    /// Log records over OTLP/gRPC to `url`, with everything else as usual.
+    /// Log records over OTLP/gRPC to `url`, with defaults for everything else.
     ///
     /// # Errors
-    /// When the address cannot be read, or has user and password in it.
+    /// The address is malformed, or contains a user and password.
     pub fn otlp(url: &str) -> Result<Self, ConfigError> {
         Ok(Output::Otlp(OtlpConfig::new(url)?).into())
     }
 
-    /// `--otlp URL|env` with `--otlp-signals …`: as OpenTelemetry's SDKs, so that what the flag does not say the
-    /// variables `OTEL_EXPORTER_OTLP_*` do. `url` none: the address too. Several, where signals go different ways.
+    /// `--otlp URL|env` with `--otlp-signals …`. As in OpenTelemetry's SDKs, the variables `OTEL_EXPORTER_OTLP_*` set
+    /// what the flag does not, including the address if `url` is none. Returns several exporters if the signals have
+    /// different settings.
     ///
     /// # Errors
-    /// When the address or a variable cannot be read; no value of a variable that may be a secret is in it.
+    /// The address or a variable is malformed. The error contains no value of a variable that may be a secret.
     pub fn otlp_with_variables(
         url: Option<&str>,
         signals: &[Signal],
@@ -65,7 +66,7 @@ impl ExporterConfig {
     /// Attributes of the resource, from `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`.
     ///
     /// # Errors
-    /// When one cannot be read.
+    /// An attribute is malformed.
     pub fn otlp_resource(lookup: Lookup<'_>) -> Result<BTreeMap<String, String>, ConfigError> {
         environment::resource(lookup)
     }
@@ -73,7 +74,7 @@ impl ExporterConfig {
     /// `--elastic URL`.
     ///
     /// # Errors
-    /// As [`Self::otlp`].
+    /// As for [`Self::otlp`].
     pub fn elastic(url: &str) -> Result<Self, ConfigError> {
         Ok(Output::Elastic(ElasticConfig::new(url)?).into())
     }
@@ -81,7 +82,7 @@ impl ExporterConfig {
     /// `--clickhouse URL`.
     ///
     /// # Errors
-    /// As [`Self::otlp`].
+    /// As for [`Self::otlp`].
     pub fn clickhouse(url: &str) -> Result<Self, ConfigError> {
         Ok(Output::ClickHouse(ClickHouseConfig::new(url)?).into())
     }
@@ -89,7 +90,7 @@ impl ExporterConfig {
     /// `--kafka HOST:PORT[,HOST:PORT…][/TOPIC]`.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// The value is malformed.
     pub fn kafka(to: &str) -> Result<Self, ConfigError> {
         Ok(Output::Kafka(KafkaConfig::parse(to)?).into())
     }
@@ -97,7 +98,7 @@ impl ExporterConfig {
     /// `--nats nats://HOST:PORT`.
     ///
     /// # Errors
-    /// As [`Self::otlp`].
+    /// As for [`Self::otlp`].
     pub fn nats(url: &str) -> Result<Self, ConfigError> {
         Ok(Output::Nats(NatsConfig::new(url)?).into())
     }
@@ -105,7 +106,7 @@ impl ExporterConfig {
     /// `--redis redis://HOST:PORT`.
     ///
     /// # Errors
-    /// As [`Self::otlp`].
+    /// As for [`Self::otlp`].
     pub fn redis(url: &str) -> Result<Self, ConfigError> {
         Ok(Output::Redis(RedisConfig::new(url)?).into())
     }
@@ -113,7 +114,7 @@ impl ExporterConfig {
     /// `--zmq tcp://ADDRESS:PORT`.
     ///
     /// # Errors
-    /// When the endpoint cannot be read.
+    /// The endpoint is malformed.
     pub fn zmq(url: &str) -> Result<Self, ConfigError> {
         Ok(Output::Zmq(ZmqConfig::new(url)?).into())
     }

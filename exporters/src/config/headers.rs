@@ -1,4 +1,4 @@
-//! Headers of requests, as they are sent.
+//! Headers of HTTP requests.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use ureq::http::{HeaderName, HeaderValue};
 
 use super::{HttpConfig, Secret};
 
-/// What is sent with each request. The values may be secrets, so that an error names the key only.
+/// Headers sent with each request. The values may be secrets, so errors name the key only.
 pub(crate) fn request_headers(config: &HttpConfig) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     let mut all = given_headers(&config.headers)?;
     if let Some((user, password)) = &config.basic {
@@ -16,7 +16,7 @@ pub(crate) fn request_headers(config: &HttpConfig) -> Result<Vec<(HeaderName, He
     Ok(all)
 }
 
-/// Says which of the headers cannot be sent.
+/// Checks the headers, and names the first invalid one.
 pub(super) fn check_headers(given: &BTreeMap<String, Secret>) -> Result<(), String> {
     given_headers(given).map(drop)
 }

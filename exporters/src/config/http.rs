@@ -1,4 +1,4 @@
-//! What all receivers that are spoken to over HTTP have in common.
+//! Settings shared by all HTTP receivers.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{ConfigError, Secret, TlsConfig};
 /// An HTTP receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpConfig {
-    /// `http://HOST:PORT` or `https://…`, maybe with a path; without `/` at its end.
+    /// `http://HOST:PORT` or `https://…`, optionally with a path; without a trailing `/`.
     pub url: String,
     /// Sent with each request.
     pub headers: BTreeMap<String, Secret>,
@@ -31,10 +31,10 @@ enum Compression {
 }
 
 impl HttpConfig {
-    /// To `url`, with everything else as usual.
+    /// An exporter to `url`, with defaults for everything else.
     ///
     /// # Errors
-    /// When the address cannot be read, or has a user or password in it: these have keys of their own.
+    /// The address is malformed, or contains a user or password, which have keys of their own.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let url = receiver(url).ok_or_else(|| ConfigError::HttpUrl { url: without_secrets(url) })?;
         Ok(Self { url, headers: BTreeMap::new(), basic: None, gzip: true, tls: TlsConfig::default() })
@@ -58,10 +58,10 @@ impl HttpConfig {
 }
 
 impl HttpConfig {
-    /// Sends `authorization` as the value of that key asks for, which excludes other ways to say it.
+    /// Sets the header `authorization` from that key. It is an error to set it in another way too.
     pub(super) fn authorize(&mut self, key: &'static str, value: &str) -> Result<(), ConfigError> {
         if self.basic.is_some() || self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization")) {
-            let reason = "it, `user`, and the header authorization exclude each other".into();
+            let reason = "only one of this key, `user` and the header authorization can be set".into();
             return Err(ConfigError::Value { key, reason });
         }
         self.headers.insert("authorization".into(), Secret::new(value));
@@ -69,8 +69,8 @@ impl HttpConfig {
     }
 }
 
-/// The address as it is given, with its scheme in small letters; none: it cannot be sent to as it stands. The parser mends
-/// more than the clients do, hence what is asked of the text itself.
+/// The address as given, with its scheme in lower case; none: the clients cannot use it. The parser accepts and
+/// corrects more than the clients do, so the text itself is checked too.
 fn receiver(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once("://")?;
     let is_plain = text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
@@ -82,12 +82,11 @@ fn receiver(text: &str) -> Option<String> {
     (is_http && is_whole).then(|| format!("{}://{}", url.scheme(), rest.trim_end_matches('/')))
 }
 
-/// The address without what stands before an `@`, or behind a `?` or `#`, so that no password and no token reaches a
-/// message.
+/// The address without the part before an `@` or after a `?` or `#`, so that messages contain no password or token.
 pub(super) fn without_secrets(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let (shown, hidden) = url.split_at(end);
-    // A password may have these characters in it.
+    // A password may contain these characters.
     let shown = if hidden.contains('@') { url } else { shown };
     match shown.rsplit_once('@') {
         Some((_, host)) => format!("…@{}", host.split(['?', '#']).next().unwrap_or_default()),

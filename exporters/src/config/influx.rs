@@ -36,7 +36,7 @@ impl fmt::Display for InfluxBucket {
     }
 }
 
-/// Each combination of values is a series of its own, which the server keeps in memory.
+/// Few elements, because each combination of values is a separate series, which the server keeps in memory.
 const DEFAULT_TAGS: &str = "%PROTOCOL %SRC_PROC_NAME %DST_PROC_NAME";
 
 impl OutputConfig for InfluxConfig {
@@ -59,8 +59,7 @@ impl InfluxConfig {
             (Some(database), None, None) => InfluxBucket::Database(database, policy),
             (None, Some(organization), Some(bucket)) if policy.is_none() => InfluxBucket::Bucket(organization, bucket),
             _ => {
-                let reason =
-                    "write it (InfluxDB 1, maybe with `retention-policy`), or `organization` and `bucket` (InfluxDB 2)";
+                let reason = "set it (InfluxDB 1, optionally with `retention-policy`), or `organization` and `bucket` (InfluxDB 2)";
                 return Err(ConfigError::Value { key: "database", reason: reason.into() });
             }
         };

@@ -24,7 +24,7 @@ pub enum JsonOutput {
     Udp(Address),
     /// Over TCP.
     Tcp(Address),
-    /// As `Tcp`, inside TLS.
+    /// Like `Tcp`, inside TLS.
     Tls(Address, TlsConfig),
     /// Over a Unix socket.
     Unix(PathBuf),
@@ -32,28 +32,28 @@ pub enum JsonOutput {
     UnixDatagram(PathBuf),
 }
 
-/// Files of lines, one after the other.
+/// A sequence of files of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineFileConfig {
-    /// Appended to, and made when it is missing.
+    /// The file is appended to, and created if it is missing.
     pub name: FileName,
-    /// After how many bytes the next file is begun; none: never by size.
+    /// Number of bytes after which the next file is begun; none: no rotation by size.
     pub rotate_octets: Option<u64>,
-    /// The next file is begun with each multiple of so many seconds since the epoch; none: never by time.
+    /// The next file is begun at each multiple of this many seconds since the epoch; none: no rotation by time.
     pub rotate_seconds: Option<u64>,
-    /// Files kept, the one that is written included; none: all.
+    /// Number of files kept, including the current one; none: all.
     pub keep: Option<usize>,
-    /// How they are compressed.
+    /// Compression of the files.
     pub compression: FileCompression,
-    /// Who may read those that are made; none: the owner alone. One that exists keeps its mode.
+    /// Mode of new files; none: accessible to the owner only. An existing file keeps its mode.
     pub mode: Option<FileMode>,
 }
 
-/// How a file is compressed: in parts that are complete in themselves, so that a crash spoils none that was written.
+/// How a file is compressed: in complete parts, so that a crash cannot damage the parts already written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileCompression {
-    /// Not at all.
+    /// Not compressed.
     #[default]
     None,
     /// gzip (RFC 1952), a member per part.
@@ -65,11 +65,11 @@ pub enum FileCompression {
 /// An exporter of JSON lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonConfig {
-    /// Where to.
+    /// The destination.
     pub output: JsonOutput,
     /// Names or numbers.
     pub keys: JsonKeys,
-    /// Whether each object has `@timestamp` and `@version`, as Elasticsearch's users expect.
+    /// Whether each object has the members `@timestamp` and `@version`, as Elasticsearch's users expect.
     pub timestamp: bool,
 }
 
@@ -98,7 +98,7 @@ impl JsonConfig {
 }
 
 impl LineFileConfig {
-    /// One file without an end.
+    /// One file that is never rotated.
     fn new(given: &str) -> Result<Self, ConfigError> {
         let name = FileName::parse(given).map_err(|reason| value("file", reason))?;
         let compression = FileCompression::None;
@@ -124,7 +124,7 @@ impl LineFileConfig {
 }
 
 impl JsonOutput {
-    /// A file, with `-` standard output, or a receiver's URL.
+    /// A file, `-` for standard output, or a receiver's URL.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         match text {
             "-" => Ok(Self::Stdout),

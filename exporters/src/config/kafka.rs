@@ -10,20 +10,20 @@ use super::target::address;
 use super::{ConfigError, Secret, TlsConfig};
 use crate::json::JsonKeys;
 
-/// Settings that pidflow's account of what was delivered rests upon.
+/// Settings that must not be changed, because pidflow's count of delivered records depends on them.
 const RESERVED_SETTINGS: [&str; 4] =
     ["bootstrap.servers", "metadata.broker.list", "message.timeout.ms", "delivery.timeout.ms"];
 
 /// Kafka's own port.
 const PORT: u16 = 9092;
-/// The topic, unless another one is given.
+/// The default topic.
 const TOPIC: &str = "pidflow.flows";
 
 /// How batches are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KafkaCompression {
-    /// Not at all.
+    /// Not compressed.
     None,
     /// Gzip.
     Gzip,
@@ -32,11 +32,11 @@ pub enum KafkaCompression {
     /// LZ4.
     #[default]
     Lz4,
-    /// Zstandard, from Kafka 2.1 on.
+    /// Zstandard; needs Kafka 2.1.
     Zstd,
 }
 
-/// Who has to have a record before it counts as taken.
+/// Which replicas must have a record before it counts as accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KafkaAcks {
     /// Every replica in sync.
@@ -44,7 +44,7 @@ pub enum KafkaAcks {
     All,
     /// The partition's leader.
     Leader,
-    /// Nobody: what was sent counts as taken.
+    /// None: a record counts as accepted when it was sent.
     None,
 }
 
@@ -62,25 +62,25 @@ pub struct KafkaLogin {
 /// An exporter to a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaConfig {
-    /// `HOST:PORT` of brokers that know the others, with commas between them.
+    /// `HOST:PORT` of some brokers, which know the others, separated by commas.
     pub brokers: String,
     /// The topic.
     pub topic: String,
     /// How batches are compressed.
     pub compression: KafkaCompression,
-    /// Who has to have a record.
+    /// Which replicas must have a record.
     pub acks: KafkaAcks,
     /// None: without TLS.
     pub tls: Option<TlsConfig>,
     /// None: without authentication.
     pub login: Option<KafkaLogin>,
-    /// Further settings of librdkafka, by its names. Any of them may be a secret.
+    /// Further settings of librdkafka, by librdkafka's names. Any of them may be a secret.
     pub settings: BTreeMap<String, Secret>,
-    /// What the objects' keys are.
+    /// Keys of the JSON objects.
     pub keys: JsonKeys,
 }
 
-/// A setting as TOML has it.
+/// A setting's value in TOML.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "write a number, true, false, \"text\", { file = \"PATH\" } or { env = \"VARIABLE\" }")]
 enum Setting {
@@ -96,7 +96,7 @@ impl OutputConfig for KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// To the topic by way of these brokers (`HOST:PORT,…`), with everything else as usual.
+    /// An exporter to the topic on these brokers (`HOST:PORT,…`), with defaults for everything else.
     #[must_use]
     pub fn new(brokers: &str, topic: &str) -> Self {
         Self {
@@ -111,14 +111,14 @@ impl KafkaConfig {
         }
     }
 
-    /// As [`Self::new`], from `HOST:PORT[,HOST:PORT…][/TOPIC]`.
+    /// Like [`Self::new`], from `HOST:PORT[,HOST:PORT…][/TOPIC]`.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// The value is malformed.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let (brokers, name) = text.split_once('/').unwrap_or((text, TOPIC));
         if !brokers.split(',').all(|broker| address(broker, Some(PORT)).is_ok()) {
-            return value("kafka", "write HOST:PORT, further ones after commas, and /TOPIC if it is another one");
+            return value("kafka", "write HOST:PORT[,HOST:PORT…][/TOPIC]");
         }
         let name = topic(name).map_err(|reason| ConfigError::Value { key: "kafka", reason: reason.into() })?;
         Ok(Self::new(brokers, &name))
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(read("a:1,[::1]:2/flows"), Ok(("a:1,[::1]:2".into(), "flows".into())));
         for wrong in ["", "a:1,", "a:b", "kafka://a:1", "me:hush@a:1"] {
             let said = read(wrong).unwrap_err();
-            assert!(said.starts_with("`kafka`: write HOST:PORT, further ones after commas"), "{said}");
+            assert!(said.starts_with("`kafka`: write HOST:PORT[,HOST:PORT…][/TOPIC]"), "{said}");
         }
         assert!(read("a:1/").unwrap_err().contains("249 letters"));
     }

@@ -11,8 +11,8 @@ use super::{ConfigError, HttpConfig};
 pub struct LokiConfig {
     /// The server.
     pub http: HttpConfig,
-    /// Labels of the stream beside `host`. They are the same for all records: what differs from flow to flow would make
-    /// a stream of each.
+    /// Labels of the stream in addition to `host`. They are the same for all records, because labels that differ from
+    /// flow to flow would create a stream for each flow.
     pub labels: BTreeMap<String, String>,
 }
 
@@ -28,7 +28,9 @@ impl LokiConfig {
         let http = HttpConfig::read(table)?;
         let mut labels: BTreeMap<String, String> = table.take("labels")?.unwrap_or_default();
         if let Some(name) = labels.keys().find(|name| !is_label(name)) {
-            let reason = format!("\"{name}\" is not a label's name: letters, digits and _, no digit first, not __");
+            let reason = format!(
+                "\"{name}\" is not a valid label name: use letters, digits and _, and begin with neither a digit nor __"
+            );
             return Err(ConfigError::Value { key: "labels", reason });
         }
         labels.entry("job".into()).or_insert_with(|| "pidflow".into());
@@ -36,7 +38,7 @@ impl LokiConfig {
     }
 }
 
-/// As Prometheus has them.
+/// Label names follow Prometheus' rules.
 fn is_label(name: &str) -> bool {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     plain && !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.starts_with("__")

@@ -1,4 +1,4 @@
-//! Which exporters there are, from the configuration file's tables and from command line flags.
+//! The configuration of exporters, from the configuration file's tables and from command line flags.
 //!
 //! A kind of exporter is one file here with its keys, one row of the table in `output.rs`, which is its variant of [`Output`],
 //! and one arm of [`crate::kinds::open`].
@@ -63,9 +63,9 @@ use crate::template::Template;
 use output::KindEntry;
 use table::Table;
 
-/// Records that wait for one exporter unless it says otherwise.
+/// Default number of records that may wait for one exporter.
 pub const DEFAULT_QUEUE: usize = 65_536;
-/// Memory that the records in all queues may keep together, unless the run says otherwise, bytes.
+/// Default memory of the records in all queues together, bytes.
 pub const DEFAULT_QUEUES_BYTES: usize = 256 << 20;
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -73,24 +73,25 @@ const MEBIBYTE: u64 = 1 << 20;
 /// an error that begins with the key's name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExporterConfig {
-    /// What it makes of records, and where they go.
+    /// The kind of exporter, and its settings.
     pub output: Output,
-    /// Which elements; none: those of the run.
+    /// Elements to export; none: those of the run.
     pub template: Option<Template>,
-    /// Records that may wait in memory, 1 to 100,000,000. Of more the oldest are dropped and counted as `queue_full`.
+    /// Number of records that may wait in memory, 1 to 100,000,000. Beyond it, the oldest are dropped and counted as
+    /// `queue_full`.
     pub queue_records: usize,
-    /// Memory that the records that wait may keep, with their processes and command lines, bytes: at least 1 MiB. Of more
-    /// the oldest are dropped too. Exporters share the memory of records that wait for several of them; each counts it. None:
-    /// an even share of what all queues may keep together.
+    /// Memory of the waiting records with their processes and command lines, bytes: at least 1 MiB. Beyond it, the
+    /// oldest are dropped too. Records that wait for several exporters are in memory once, but count for each exporter.
+    /// None: an equal share of the memory of all queues.
     pub queue_bytes: Option<usize>,
-    /// How hard it tries; of meaning where [`Output::is_reliable`].
+    /// How records are retried; used where [`Output::is_reliable`].
     pub delivery: DeliveryConfig,
-    /// Which one it is of those with the same kind and target, from 1; see [`name_apart`].
+    /// Number among exporters of the same kind and target, from 1; see [`name_apart`].
     pub number: u32,
 }
 
 impl From<Output> for ExporterConfig {
-    /// With everything else as usual.
+    /// An exporter with defaults for everything else.
     fn from(output: Output) -> Self {
         let delivery = DeliveryConfig::default();
         Self { output, template: None, queue_records: DEFAULT_QUEUE, queue_bytes: None, delivery, number: 1 }
@@ -98,7 +99,7 @@ impl From<Output> for ExporterConfig {
 }
 
 impl ExporterConfig {
-    /// Kind and target, and ` #2` for the second one of these, as metrics and messages call it. Holds no secret.
+    /// Kind and target, and ` #2` for the second one of these: the name in metrics and messages. It contains no secret.
     #[must_use]
     pub fn name(&self) -> String {
         let (kind, target) = (self.output.kind(), self.output.target());
@@ -108,7 +109,7 @@ impl ExporterConfig {
     /// Reads a table of the configuration file.
     ///
     /// # Errors
-    /// Of the first key that is wrong.
+    /// The error of the first invalid key.
     pub fn from_table(mut keys: toml::Table) -> Result<Self, ConfigError> {
         let kind = KindEntry::take(&mut keys)?;
         let mut table = Table::new(kind.name, keys);
@@ -129,8 +130,8 @@ impl<'de> Deserialize<'de> for ExporterConfig {
     }
 }
 
-/// Numbers exporters of the same kind and target, so that each has a name of its own. One that is the same among
-/// `before` keeps its number, so that a reload that takes out the first leaves the second one what it was.
+/// Numbers exporters of the same kind and target, so that each has a unique name. An exporter that is unchanged from
+/// `before` keeps its number, so that a reload that removes the first does not rename the second.
 pub fn name_apart(exporters: &mut [ExporterConfig], before: &[ExporterConfig]) {
     let mut old: Vec<_> = before.iter().collect();
     let mut names = BTreeSet::new();

@@ -9,10 +9,10 @@ use crate::json::JsonKeys;
 /// NATS's own port.
 const PORT: u16 = 4222;
 
-/// Who pidflow is to the server.
+/// How pidflow authenticates to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NatsLogin {
-    /// It does not ask.
+    /// No authentication.
     None,
     /// A token.
     Token(Secret),
@@ -27,15 +27,15 @@ pub enum NatsLogin {
 pub struct NatsConfig {
     /// The server.
     pub server: Address,
-    /// None: only where the server asks for it.
+    /// None: TLS only if the server requires it.
     pub tls: Option<TlsConfig>,
     /// Subject of the messages.
     pub subject: String,
-    /// Whether a stream (JetStream) has to acknowledge each message, rather than the server.
+    /// Whether a stream (JetStream) must acknowledge each message.
     pub jetstream: bool,
     /// User, token or credentials.
     pub login: NatsLogin,
-    /// What the objects' keys are.
+    /// Keys of the JSON objects.
     pub keys: JsonKeys,
 }
 
@@ -46,10 +46,10 @@ impl OutputConfig for NatsConfig {
 }
 
 impl NatsConfig {
-    /// To `nats://HOST[:PORT]` or `tls://…`, with everything else as usual.
+    /// An exporter to `nats://HOST[:PORT]` or `tls://…`, with defaults for everything else.
     ///
     /// # Errors
-    /// When the address cannot be read.
+    /// The address is malformed.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let read = server(url, ["nats", "tls"], PORT)?;
         let (tls, subject) = (read.tls.then(TlsConfig::default), "pidflow.flows".to_owned());
@@ -69,7 +69,7 @@ impl NatsConfig {
         Ok(Self { subject, jetstream, login, keys, tls: usual.tls.map(|_| tls), ..usual })
     }
 
-    /// The server's address as it is shown.
+    /// The server's address for display.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "tls" } else { "nats" };
         format!("{scheme}://{}", self.server)

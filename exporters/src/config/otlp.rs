@@ -18,16 +18,16 @@ const METRIC_INTERVAL: Duration = Duration::from_secs(60);
 pub struct OtlpConfig {
     /// The receiver.
     pub http: HttpConfig,
-    /// How it is spoken to.
+    /// The protocol.
     pub protocol: OtlpProtocol,
-    /// What is sent; at least one.
+    /// The signals that are sent; at least one.
     pub signals: BTreeSet<Signal>,
-    /// How often metrics are sent.
+    /// Interval at which metrics are sent.
     pub metric_interval: Duration,
-    /// Attributes of the resource besides the run's own, and instead of those of the same key.
+    /// Attributes of the resource, in addition to the run's own. They override those with the same key.
     pub resource: BTreeMap<String, String>,
-    /// The address is that of one signal, so that no path is put after it (`OTEL_EXPORTER_OTLP_LOGS_ENDPOINT` and its
-    /// like).
+    /// Whether the address is for one signal, so that no path is appended (`OTEL_EXPORTER_OTLP_LOGS_ENDPOINT` and
+    /// similar).
     pub exact: bool,
 }
 
@@ -43,7 +43,7 @@ pub enum OtlpProtocol {
     Http,
 }
 
-/// What OpenTelemetry calls its kinds of data.
+/// OpenTelemetry's kinds of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Signal {
@@ -59,7 +59,7 @@ impl Signal {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Logs, Self::Metrics, Self::Traces];
 
-    /// As in the configuration and in paths of OTLP/HTTP.
+    /// The name in the configuration and in paths of OTLP/HTTP.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -71,10 +71,10 @@ impl Signal {
 }
 
 impl OtlpConfig {
-    /// Log records to `url` over gRPC, with everything else as usual.
+    /// Log records to `url` over gRPC, with defaults for everything else.
     ///
     /// # Errors
-    /// When the address cannot be read, or has user and password in it.
+    /// The address is malformed, or contains a user and password.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         Ok(HttpConfig::new(url)?.into())
     }

@@ -6,26 +6,26 @@ use super::{
     OtlpConfig, RedisConfig, WireConfig, WireVersion, ZmqConfig,
 };
 
-/// What is asked of the configuration of any kind.
+/// Properties that every kind's configuration has.
 pub(super) trait OutputConfig {
-    /// Where it sends to, without any secret.
+    /// The destination, without any secret.
     fn target(&self) -> String;
 
-    /// Whether its receiver, or the connection to it, says what arrived, so that records can be sent again.
+    /// Whether the receiver, or the connection to it, confirms what arrived, so that records can be sent again.
     fn is_reliable(&self) -> bool {
         true
     }
 
-    /// Whether it makes something of flow records.
+    /// Whether it exports flow records.
     fn takes_records(&self) -> bool {
         true
     }
 }
 
-/// How a kind is found and read.
+/// A kind's name and reader.
 #[derive(Clone, Copy)]
 pub(super) struct KindEntry {
-    /// As the key `kind` takes it.
+    /// The value of the key `kind`.
     pub(super) name: &'static str,
     /// Reads the kind's keys.
     pub(super) read: fn(&mut Table) -> Result<Output, ConfigError>,
@@ -42,10 +42,10 @@ impl KindEntry {
     }
 }
 
-/// Makes of the table's rows the variants, the names and what is asked of all of them.
+/// Generates the variants, the names and the common properties from the rows of the table.
 macro_rules! outputs {
     ($($(#[$doc:meta])* $variant:ident($config:ident) = $name:literal, $read:expr;)*) => {
-        /// What an exporter makes of records, and where they go.
+        /// The kinds of exporters with their settings.
         #[derive(Debug, Clone, PartialEq)]
         pub enum Output {
             $($(#[$doc])* $variant($config),)*
@@ -101,18 +101,18 @@ outputs! {
 }
 
 impl Output {
-    /// Where it sends to, without any secret.
+    /// The destination, without any secret.
     pub(super) fn target(&self) -> String {
         self.config().target()
     }
 
-    /// Whether its receiver, or the connection to it, says what arrived, so that records can be sent again.
+    /// Whether the receiver, or the connection to it, confirms what arrived, so that records can be sent again.
     #[must_use]
     pub fn is_reliable(&self) -> bool {
         self.config().is_reliable()
     }
 
-    /// Whether it makes something of flow records.
+    /// Whether it exports flow records.
     #[must_use]
     pub fn takes_records(&self) -> bool {
         self.config().takes_records()

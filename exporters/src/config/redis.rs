@@ -24,9 +24,9 @@ pub struct RedisConfig {
     pub user: Option<String>,
     /// Password.
     pub password: Option<Secret>,
-    /// Entries that the list keeps, the newest ones; none: all.
+    /// Maximum length of the list, which keeps the newest entries; none: no limit.
     pub max_length: Option<u64>,
-    /// What the objects' keys are.
+    /// Keys of the JSON objects.
     pub keys: JsonKeys,
 }
 
@@ -37,10 +37,10 @@ impl OutputConfig for RedisConfig {
 }
 
 impl RedisConfig {
-    /// To `redis://HOST[:PORT][/DATABASE]` or `rediss://…`, with everything else as usual.
+    /// An exporter to `redis://HOST[:PORT][/DATABASE]` or `rediss://…`, with defaults for everything else.
     ///
     /// # Errors
-    /// When the address cannot be read.
+    /// The address is malformed.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let read = server(url, ["redis", "rediss"], PORT)?;
         let database = match read.rest {
@@ -81,7 +81,7 @@ impl RedisConfig {
         Ok(Self { key, user, password, max_length, keys, tls: usual.tls.map(|_| tls), ..usual })
     }
 
-    /// The server's address as it is shown.
+    /// The server's address for display.
     pub(super) fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "rediss" } else { "redis" };
         format!("{scheme}://{}/{}", self.server, self.database)

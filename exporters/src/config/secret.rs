@@ -1,4 +1,4 @@
-//! Passwords, tokens and keys: from a file, from the environment, or as they are; shown nowhere.
+//! Passwords, tokens and keys, read from a file, from the environment or from the text itself. They are never shown.
 
 use std::collections::BTreeMap;
 use std::env::VarError;
@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use crate::regular_file;
 
-/// A text that is not to be seen. Read when the configuration is: `"text"`, `{ file = "/run/secrets/token" }` (without
-/// the line feed at its end) or `{ env = "TOKEN" }`.
+/// A secret text. It is read together with the configuration: `"text"`, `{ file = "/run/secrets/token" }` (without a
+/// trailing line feed) or `{ env = "TOKEN" }`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Source")]
 pub struct Secret(String);
@@ -22,7 +22,7 @@ impl Secret {
         Self(text.to_owned())
     }
 
-    /// The text; not for messages.
+    /// The text. It must not be used in messages.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -35,7 +35,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where the text is. Anything else is not shown: it may be a secret in a wrong place.
+/// Where the text is. The error does not show any other value, because it may be a misplaced secret.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "write \"text\", { file = \"PATH\" } or { env = \"VARIABLE\" }")]
 enum Source {

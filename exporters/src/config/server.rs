@@ -1,4 +1,4 @@
-//! Addresses of servers that are spoken to in a protocol of their own.
+//! Addresses of servers with a protocol of their own.
 
 use super::http::without_secrets;
 use super::target::address;
@@ -7,14 +7,14 @@ use super::{Address, ConfigError};
 /// `SCHEME://HOST[:PORT][/REST]`.
 pub(super) struct Server<'a> {
     pub(super) address: Address,
-    /// Whether it is the scheme for TLS.
+    /// Whether the scheme is the one for TLS.
     pub(super) tls: bool,
-    /// What follows the `/`.
+    /// The part after the `/`.
     pub(super) rest: &'a str,
 }
 
-/// Reads the value of the key `url`. `schemes` are the plain one and the one for TLS, `usual` is the port when there is
-/// none. User and password have keys of their own.
+/// Parses the value of the key `url`. `schemes` are the one without TLS and the one with TLS; `usual` is the default
+/// port. User and password have keys of their own.
 pub(super) fn server<'a>(url: &'a str, schemes: [&str; 2], usual: u16) -> Result<Server<'a>, ConfigError> {
     let [plain, tls] = schemes;
     let error = |reason: &str| {

@@ -1,6 +1,6 @@
 //! An exporter's table of the configuration file, read key by key.
 //!
-//! The keys that were asked for are the keys that the kind has, so that no list of them can go stale.
+//! The keys that the reader asks for are the kind's keys, so that no separate list of them can become outdated.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::ConfigError;
 
-/// The keys that are left, and those that were asked for.
+/// The keys not read yet, and those that were asked for.
 pub(crate) struct Table {
     kind: &'static str,
     keys: toml::Table,
@@ -25,7 +25,7 @@ impl Table {
         self.asked.push(key);
         let Some(given) = self.keys.remove(key) else { return Ok(None) };
         let shown = given.as_str().map(|text| format!("{text:?}"));
-        // serde says what it found. Of what is to be a table the whole text may be a secret.
+        // serde's message contains the value that it found. If a table was expected, the whole text may be a secret.
         let is_secret = |message: &str| shown.as_ref().is_some_and(|s| message.contains(&format!("string {s}")));
         given.try_into().map(Some).map_err(|e: toml::de::Error| {
             let message = e.message();
@@ -37,13 +37,13 @@ impl Table {
         })
     }
 
-    /// The key's value, without which the kind is of no use.
+    /// The value of a required key.
     pub(crate) fn need<T: DeserializeOwned>(&mut self, key: &'static str) -> Result<T, ConfigError> {
         let kind = self.kind;
         self.take(key)?.ok_or(ConfigError::Missing { kind, key })
     }
 
-    /// The key's value through `read`, which says what is wrong with it.
+    /// The key's value, parsed by `read`, whose error describes what is wrong with it.
     pub(crate) fn read<T, E: ToString>(
         &mut self,
         key: &'static str,
@@ -59,7 +59,7 @@ impl Table {
         Ok(self.optional(key, range)?.unwrap_or(usual))
     }
 
-    /// As [`Self::number`], without a usual one.
+    /// Like [`Self::number`], without a default.
     pub(crate) fn optional(&mut self, key: &'static str, (min, max): (u64, u64)) -> Result<Option<u64>, ConfigError> {
         let reason = format!("it is not a whole number; allowed are {min} to {max}");
         let value = self.take::<i64>(key).map_err(|_| ConfigError::Value { key, reason })?;
@@ -70,13 +70,13 @@ impl Table {
         }
     }
 
-    /// As [`Self::number`], for a count of things in memory.
+    /// Like [`Self::number`], for a count of things in memory.
     pub(crate) fn count(&mut self, key: &'static str, usual: usize, range: (u64, u64)) -> Result<usize, ConfigError> {
         let value = self.number(key, usual as u64, range)?;
         Ok(usize::try_from(value).unwrap_or(usize::MAX))
     }
 
-    /// Whole seconds, a day at most.
+    /// Whole seconds, at most a day.
     pub(crate) fn seconds(&mut self, key: &'static str, usual: Duration) -> Result<Duration, ConfigError> {
         self.number(key, usual.as_secs(), (1, 86_400)).map(Duration::from_secs)
     }

@@ -1,4 +1,4 @@
-//! Where IPFIX and NetFlow v9 go: `udp://HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST:PORT`, `file:PATH`.
+//! Destinations of IPFIX and NetFlow v9: `udp://HOST:PORT`, `tcp://HOST:PORT`, `tls://HOST:PORT`, `file:PATH`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use super::http::without_secrets;
 const IPFIX_PORT: u16 = 4739;
 /// Port of IPFIX over TLS (IANA).
 const IPFIXS_PORT: u16 = 4740;
-/// Port that NetFlow v9 collectors listen on by custom.
+/// Port that NetFlow v9 collectors usually listen on.
 const NETFLOW_PORT: u16 = 2055;
-/// Passes an Ethernet path, with room for tunnels.
+/// Default message size over UDP, bytes: fits an Ethernet path, with room for tunnels.
 const UDP_MESSAGE: usize = 1420;
-/// Fewer, larger writes.
+/// Default message size over connections, bytes: larger messages need fewer writes.
 const STREAM_MESSAGE: usize = 16_384;
 
 /// A host and a port.
@@ -25,20 +25,20 @@ pub struct Address {
     pub port: u16,
 }
 
-/// Where messages go. Displays as the URL that it was read from.
+/// Destination of messages. Displays as the URL that it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// One message per datagram.
     Udp(Address),
-    /// Messages one after the other.
+    /// Messages in sequence.
     Tcp(Address),
-    /// As `Tcp`, inside TLS (RFC 7011 section 11.1).
+    /// Like `Tcp`, inside TLS (RFC 7011 section 11.1).
     Tls(Address),
     /// Appended to a file (RFC 5655).
     File(PathBuf),
 }
 
-/// A collector's address that cannot be read.
+/// A collector's address is malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{url}` is not a collector's address ({reason}); write udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or file:PATH"
@@ -53,7 +53,7 @@ impl Target {
     /// usual port is 4739 for IPFIX, 4740 with TLS, 2055 for NetFlow v9.
     ///
     /// # Errors
-    /// When it is none.
+    /// The text is not such an address.
     pub fn parse(url: &str, ipfix: bool) -> Result<Self, TargetError> {
         let error = |reason| TargetError { url: without_secrets(url), reason };
         if let Some(path) = url.strip_prefix("file:") {
@@ -87,8 +87,8 @@ impl Target {
     }
 }
 
-/// Reads `HOST:PORT`, and `HOST` when there is a usual port. Not the crate `url`, which has no addresses without a scheme and
-/// no zones of IPv6 (`fe80::1%eth0`), and writes hosts in another way than they were given.
+/// Parses `HOST:PORT`, and `HOST` if there is a default port. The crate `url` is not used, because it does not support
+/// addresses without a scheme or IPv6 zones (`fe80::1%eth0`), and rewrites hosts.
 pub(super) fn address(text: &str, usual: Option<u16>) -> Result<Address, &'static str> {
     let (host, port) = host_and_port(text.trim_end_matches('/'))?;
     if host.is_empty() || host.contains(['/', '@', ' ', '[', ']']) {

@@ -250,7 +250,7 @@ fn no_secret_is_in_what_debug_shows() {
     }
 }
 
-/// The compiler does not miss them there.
+/// The compiler would not notice a missing one.
 #[test]
 fn every_kind_stands_in_the_example_and_in_the_docs() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

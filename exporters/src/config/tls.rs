@@ -8,16 +8,16 @@ use super::certificates::check_tls;
 use super::table::Table;
 use super::{ConfigError, Secret};
 
-/// Settings of a client's TLS. The files are read with the configuration, so that a reload takes renewed ones.
+/// Settings of a TLS client. The files are read with the configuration, so that a reload reads renewed ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TlsConfig {
     /// Certificates (PEM) of the authorities to trust; none: the system's.
     pub ca: Option<Vec<u8>>,
-    /// Certificate chain (PEM) and private key (PEM) to show to the receiver; none: it gets none.
+    /// Certificate chain (PEM) and private key (PEM) of the client; none: no client certificate.
     pub identity: Option<(Vec<u8>, Secret)>,
     /// Name that the receiver's certificate must have; none: that of its address.
     pub server_name: Option<String>,
-    /// Takes any certificate: for trying things out, it protects against nobody.
+    /// Accepts any certificate. For tests only: it gives no protection.
     pub insecure: bool,
 }
 
@@ -35,7 +35,7 @@ impl TlsConfig {
         Ok(config)
     }
 
-    /// Those and `tls-server-name`, for receivers that are not spoken to over HTTP, where the name is the address's.
+    /// These keys and `tls-server-name`. Not for HTTP receivers, whose certificate must have the name of the address.
     pub(crate) fn read_with_name(table: &mut Table) -> Result<Self, ConfigError> {
         Ok(Self { server_name: server_name(table)?, ..Self::read(table)? })
     }
@@ -54,7 +54,7 @@ fn pem(table: &mut Table, key: &'static str) -> Result<Option<Vec<u8>>, ConfigEr
     path.map(|p| read_pem(&p)).transpose().map_err(|reason| ConfigError::Value { key, reason })
 }
 
-/// Certificate chain and key, which go together.
+/// Certificate chain and key, which must both be given.
 pub(super) fn identity(cert: Option<Vec<u8>>, key: Option<Vec<u8>>) -> Result<Option<(Vec<u8>, Secret)>, ()> {
     match (cert, key) {
         (Some(cert), Some(key)) => Ok(Some((cert, Secret::new(&String::from_utf8_lossy(&key))))),

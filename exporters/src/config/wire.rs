@@ -7,7 +7,7 @@ use crate::ipfix::Direction;
 use crate::wire::Resend;
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// Largest UDP payload over IPv4, and largest IPFIX message (RFC 7011 section 3.1), near enough.
+/// Largest UDP payload over IPv4; the largest IPFIX message (RFC 7011 section 3.1) is only slightly larger.
 const MAX_MESSAGE: u64 = 65_507;
 const MIN_MESSAGE: u64 = 128;
 
@@ -24,25 +24,25 @@ pub enum WireVersion {
 /// An exporter of IPFIX or NetFlow v9.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WireConfig {
-    /// Where to.
+    /// The destination.
     pub target: Target,
     /// Observation domain or source id; none: that of the run.
     pub domain: Option<u32>,
-    /// Largest message, bytes; none: as usual for the target, over UDP no more than the path takes in one piece.
+    /// Largest message, bytes; none: the default for the target, over UDP at most the path MTU.
     pub max_message: Option<usize>,
     /// How IPFIX sends both directions of a flow.
     pub direction: Direction,
     /// When templates are sent again over UDP.
     pub resend: Resend,
     /// Whether IPFIX options records are sent: types of enterprise elements (RFC 5610), statistics, interface names.
-    /// Not by default: nfdump 1.7 takes them for sequence errors.
+    /// Off by default, because nfdump 1.7 reports them as sequence errors.
     pub options_records: bool,
-    /// Packets sent per second at most, so that a collector's socket buffer does not run over; none: no limit
-    /// live, 10,000 when files are read.
+    /// Maximum number of packets sent per second, so that a collector's socket buffer does not overflow; none: no limit
+    /// for live traffic, 10,000 when files are read.
     pub packets_per_second: Option<u32>,
     /// For `tls://`.
     pub tls: TlsConfig,
-    /// For `file:`: who may read the file; none: the owner alone. One that exists keeps its mode.
+    /// For `file:`: mode of a new file; none: accessible to the owner only. An existing file keeps its mode.
     pub mode: Option<FileMode>,
 }
 
@@ -57,7 +57,7 @@ impl OutputConfig for WireConfig {
 }
 
 impl WireConfig {
-    /// To `target`, with everything else as usual.
+    /// An exporter to `target`, with defaults for everything else.
     #[must_use]
     pub fn new(target: Target) -> Self {
         Self {
@@ -85,14 +85,15 @@ impl WireConfig {
         config.read_transport(table)
     }
 
-    /// What NetFlow v9 does not have.
+    /// Refuses keys that NetFlow v9 does not support.
     fn read_ipfix(self, table: &mut Table) -> Result<Self, ConfigError> {
         let direction = table.take("direction")?.unwrap_or(self.direction);
         let options_records = table.take("options-records")?.unwrap_or(self.options_records);
         Ok(Self { direction, options_records, ..self })
     }
 
-    /// What only some transports have. Statistics are repeated with the templates' interval on all of them.
+    /// Refuses keys that the transport does not support. Statistics are repeated at the templates' interval on all
+    /// transports.
     fn read_transport(self, table: &mut Table) -> Result<Self, ConfigError> {
         let resend = resend(table)?;
         let packets_per_second = match self.target {
@@ -104,12 +105,12 @@ impl WireConfig {
         Ok(Self { resend, packets_per_second, tls, mode, ..self })
     }
 
-    /// The size that messages are begun with.
+    /// The initial message size.
     pub(crate) fn first_message(&self) -> usize {
         self.max_message.unwrap_or_else(|| self.target.default_message())
     }
 
-    /// Where `url` leads to, when that version of the protocol goes there.
+    /// The target of `url`, if that version of the protocol supports it.
     pub(super) fn target(url: &str, version: WireVersion) -> Result<Target, ConfigError> {
         let target = Target::parse(url, version == WireVersion::Ipfix)?;
         match (version, &target) {

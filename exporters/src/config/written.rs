@@ -1,12 +1,12 @@
-//! What exporters write on this host, for who decides what they may.
+//! The paths that exporters write on this host, for the code that restricts them.
 
 use std::path::PathBuf;
 
 use super::{ExporterConfig, JsonOutput, Output, Target};
 
 impl ExporterConfig {
-    /// The file that it writes (one of them, where their names have the time in them) and the folder of its spool. They need
-    /// not be there yet.
+    /// The file that it writes (one of them, if the names contain the time) and the folder of its spool. They need not
+    /// exist yet.
     #[must_use]
     pub fn written(&self) -> Vec<PathBuf> {
         let spool = self.delivery.spool.as_ref().map(|spool| spool.folder.clone());

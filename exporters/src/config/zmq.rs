@@ -10,7 +10,7 @@ use crate::json::JsonKeys;
 /// The port of ntopng's and nProbe's examples.
 const PORT: u16 = 5556;
 
-/// Which header is before the records (ntopng, `include/ntop_typedefs.h`).
+/// The header before the records (ntopng, `include/ntop_typedefs.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ZmqHeader {
     /// `zmq_msg_hdr_v1`, 24 bytes, which every ntopng since 2016 reads.
@@ -23,17 +23,17 @@ pub enum ZmqHeader {
 /// An exporter that publishes records the way nProbe does for ntopng.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZmqConfig {
-    /// Where subscribers connect to, or where one listens.
+    /// The address to listen on, or that of a subscriber that listens.
     pub endpoint: Address,
-    /// Whether pidflow connects to a subscriber that listens; else it listens itself.
+    /// Whether pidflow connects to a subscriber that listens; otherwise it listens itself.
     pub connect: bool,
     /// The header's form.
     pub header: ZmqHeader,
-    /// Number of this publisher, by which ntopng finds lost messages; up to 255 with [`ZmqHeader::V1`].
+    /// Number of this publisher, by which ntopng detects lost messages; at most 255 with [`ZmqHeader::V1`].
     pub source_id: u32,
     /// Records per message; more than one are an array.
     pub records_per_message: usize,
-    /// What the objects' keys are.
+    /// Keys of the JSON objects.
     pub keys: JsonKeys,
 }
 
@@ -48,10 +48,10 @@ impl OutputConfig for ZmqConfig {
 }
 
 impl ZmqConfig {
-    /// Listens at `tcp://ADDRESS:PORT` (`*` is any address), with everything else as usual.
+    /// Listens at `tcp://ADDRESS:PORT` (`*` is any address), with defaults for everything else.
     ///
     /// # Errors
-    /// When the endpoint cannot be read.
+    /// The endpoint is malformed.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let error = |reason: &str| ConfigError::Value {
             key: "url",
@@ -84,7 +84,7 @@ impl ZmqConfig {
         Ok(Self { connect, header, source_id, records_per_message, keys, ..usual })
     }
 
-    /// The endpoint as it is shown, and as the library takes it.
+    /// The endpoint for display, and for the library.
     pub(crate) fn url(&self) -> String {
         format!("tcp://{}", self.endpoint)
     }

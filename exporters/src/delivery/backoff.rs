@@ -6,11 +6,11 @@ use crate::random::random;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// A receiver that asks for a longer pause is asked again after this.
+/// Maximum pause that a receiver can request.
 const MAX_REQUESTED_PAUSE: Duration = Duration::from_secs(3600);
 
-/// Pauses that double from attempt to attempt, spread by chance so that many agents do not come back at once (as the
-/// OTLP specification asks, section "OTLP/gRPC Throttling").
+/// Pauses that double from attempt to attempt, with random jitter so that many agents do not come back at once (as the
+/// OTLP specification requires, section "OTLP/gRPC Throttling").
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,
@@ -21,7 +21,8 @@ impl Backoff {
         Self { next: FIRST_PAUSE }
     }
 
-    /// The next pause, not shorter than the receiver asked for, up to [`MAX_REQUESTED_PAUSE`]: what it asks for may be any number.
+    /// The next pause: at least what the receiver asked for, but not more than [`MAX_REQUESTED_PAUSE`], because it may
+    /// ask for any number.
     pub(crate) fn pause(&mut self, asked: Option<Duration>) -> Duration {
         let pause = self.next.mul_f64(0.5 + chance());
         self.next = (self.next * 2).min(MAX_PAUSE);

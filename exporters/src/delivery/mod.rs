@@ -1,4 +1,5 @@
-//! Delivery to receivers that say what they took: one way to repeat, to give up and to count for all of them.
+//! Delivery to receivers that confirm what they accepted. Retrying, giving up and counting are the same for all of
+//! them.
 
 mod backoff;
 mod receiver;
@@ -13,12 +14,12 @@ use crate::sink::{Link, Loss, Parts, Sink, StartError, Undelivered};
 pub(crate) use backoff::Backoff;
 pub(crate) use receiver::{Failure, Receiver, Retry, Sent};
 
-/// Brings records to one receiver, in order, repeating until it has taken or refused them.
+/// Delivers records to one receiver, in order, and retries until it has accepted or refused them.
 pub(crate) struct Delivery<R> {
     receiver: R,
     batch_records: usize,
     timeout: Duration,
-    /// None: records wait in a spool, so that there is no hurry.
+    /// None: records wait in a spool, so they are not given up.
     give_up: Option<Duration>,
     link: Link,
 }
@@ -29,15 +30,15 @@ impl<R: Receiver> Delivery<R> {
         Self { receiver, batch_records: config.batch_records.max(1), timeout: config.timeout, give_up, link }
     }
 
-    /// Until the receiver has taken or refused the records, they are given up (counted), or time is up.
+    /// Runs until the receiver has accepted or refused the records, they are given up (and counted), or time is up.
     fn deliver(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Stopped> {
         let mut tally = Tally::new(records.len());
         self.receiver.begin(records, now_ns);
         let end = self.repeat(records, now_ns, &mut tally);
         let counters = &self.link.counters;
         if matches!(end, AttemptsEnd::Stopped) && self.give_up.is_none() {
-            // All of them stay in the spool and are delivered again: none counts as exported, and what the encoder has
-            // counted as lost is there once more.
+            // All of them stay in the spool and will be delivered again. So none counts as exported, and those that the
+            // encoder has counted as lost will be counted again.
             counters.accepted(tally.left_out);
             return Err(Stopped { left: records.len() });
         }
@@ -84,7 +85,7 @@ impl<R: Receiver> Delivery<R> {
         tally.add(sent);
     }
 
-    /// A receiver that took everything has an answer for each record; what it has none for was refused.
+    /// If the receiver accepted everything, each record has an answer; a record without an answer was refused.
     fn worked(&mut self) -> AttemptsEnd {
         self.link.notice.worked();
         AttemptsEnd::Done
@@ -98,9 +99,9 @@ impl<R: Receiver> Delivery<R> {
 
 /// How the attempts ended.
 enum AttemptsEnd {
-    /// The receiver has had all that it takes.
+    /// The receiver has accepted or refused all records.
     Done,
-    /// It stayed away for too long.
+    /// The receiver was unreachable for too long.
     GivenUp,
     /// Time was up.
     Stopped,
@@ -108,7 +109,7 @@ enum AttemptsEnd {
 
 /// Time was up before the records were delivered.
 struct Stopped {
-    /// Those whose fate is open.
+    /// Records whose outcome is not known.
     left: usize,
 }
 
@@ -116,9 +117,9 @@ struct Stopped {
 struct Tally {
     taken: usize,
     rejected: usize,
-    /// As [`Sent::left_out`].
+    /// See [`Sent::left_out`].
     left_out: usize,
-    /// Nothing yet became of these.
+    /// Records without an outcome so far.
     left: usize,
 }
 
@@ -127,7 +128,7 @@ impl Tally {
         Self { taken: 0, rejected: 0, left_out: 0, left: records }
     }
 
-    /// A receiver that says more than it was asked is not believed.
+    /// Numbers in an answer that exceed what was sent are limited to it.
     fn add(&mut self, sent: Sent) {
         let told =
             [(&mut self.left_out, sent.left_out), (&mut self.taken, sent.records), (&mut self.rejected, sent.rejected)];
@@ -139,7 +140,7 @@ impl Tally {
     }
 }
 
-/// The sink of a receiver that says what it took; the error says what is wrong with its configuration.
+/// The sink for a receiver that confirms what it accepted. The error describes what is wrong with its configuration.
 pub(crate) fn reliable<R: Receiver + 'static>(
     parts: &Parts<'_>,
     receiver: Result<R, String>,

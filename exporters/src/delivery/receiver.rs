@@ -1,24 +1,24 @@
-//! What a receiver's client has to be able to do.
+//! The interface of a receiver's client.
 
 use std::time::Duration;
 
 use pidflow_schema::FlowRecord;
 
-/// What one attempt brought to the receiver.
+/// The result of one attempt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sent {
-    /// Records that the receiver took.
+    /// Records that the receiver accepted.
     pub(crate) records: usize,
-    /// Bytes of them, as sent; 0: there was no message.
+    /// Bytes sent; 0: there was no message.
     pub(crate) octets: usize,
     /// Records that the receiver refused permanently.
     pub(crate) rejected: usize,
-    /// Records that the encoder left out, and has counted itself.
+    /// Records that the encoder left out. The encoder has counted them.
     pub(crate) left_out: usize,
 }
 
 impl Sent {
-    /// Counts what another message brought.
+    /// Adds the result of another message.
     pub(crate) const fn add(&mut self, other: Self) {
         self.records += other.records;
         self.octets += other.octets;
@@ -30,27 +30,27 @@ impl Sent {
 /// Whether another attempt makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retry {
-    /// In a while.
+    /// Later, with backoff.
     Backoff,
-    /// When the receiver says.
+    /// After the time that the receiver asked for.
     After(Duration),
-    /// It will not get better: what is left of the records is refused.
+    /// Never: the remaining records are refused.
     Never,
 }
 
-/// Why an attempt did not bring everything to the receiver.
+/// Why an attempt did not deliver everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// For the operator; one line without secrets.
     pub(crate) message: String,
-    /// What to do.
+    /// Whether to retry.
     pub(crate) retry: Retry,
-    /// What was brought anyway.
+    /// What was delivered nevertheless.
     pub(crate) sent: Sent,
 }
 
 impl Failure {
-    /// Nothing was brought, and it may get better.
+    /// Nothing was delivered, and the failure may be temporary.
     pub(crate) fn passing(message: impl Into<String>) -> Self {
         Self { message: message.into(), retry: Retry::Backoff, sent: Sent::default() }
     }
@@ -58,12 +58,12 @@ impl Failure {
 
 /// A client of one receiver.
 pub(crate) trait Receiver: Send {
-    /// Gets these records ready, once before the first attempt. `now_ns` is nanoseconds since the epoch.
+    /// Prepares these records, once before the first attempt. `now_ns` is nanoseconds since the epoch.
     fn begin(&mut self, _records: &[FlowRecord], _now_ns: u64) {}
 
-    /// Sends what is left of these records, within `limit`. In a later attempt only what the earlier ones did not bring.
+    /// Sends the remaining records within `limit`. A later attempt sends only what the earlier ones did not deliver.
     fn attempt(&mut self, records: &[FlowRecord], now_ns: u64, limit: Duration) -> Result<Sent, Failure>;
 
-    /// Called now and then while there are no records.
+    /// Called from time to time while there are no records.
     fn idle(&mut self) {}
 }

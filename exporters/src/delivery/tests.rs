@@ -5,7 +5,7 @@ use super::*;
 use crate::sample;
 use crate::sink::{Control, Counters};
 
-/// Plays back what attempts bring.
+/// A receiver with scripted results.
 struct Script(VecDeque<Result<Sent, Failure>>);
 
 impl Receiver for Script {

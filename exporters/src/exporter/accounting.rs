@@ -1,4 +1,4 @@
-//! Whatever receivers do, and whenever they are stopped: every record taken is exported, lost or in the spool.
+//! Whatever receivers do, and whenever exporters are stopped: every accepted record is exported, lost or in the spool.
 
 use std::sync::Arc;
 use std::thread;
@@ -17,7 +17,8 @@ use crate::spool::Spool;
 const RECORDS: usize = 60;
 const LIMITS: Limits = Limits { records: RECORDS, bytes: 1 << 30 };
 
-/// Takes, refuses and leaves out some of what is left, by chance; stops the exporter in the middle of an attempt.
+/// Accepts, refuses and leaves out random parts of the remaining records; stops the exporter in the middle of an
+/// attempt.
 struct FlakySink {
     chance: u64,
     left: usize,
@@ -36,7 +37,7 @@ impl FlakySink {
         (self.chance % limit.max(1) as u64) as usize
     }
 
-    /// Some of what is left.
+    /// Some of the remaining records.
     fn some(&mut self) -> usize {
         let some = self.draw(self.left + 1);
         self.left -= some;

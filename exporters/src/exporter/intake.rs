@@ -1,5 +1,5 @@
-//! The way into an exporter: its queue and, where there is one, the spool behind that. It outlives the exporter where another
-//! one goes on with it.
+//! The input of an exporter: its queue and, if there is one, its spool. It outlives the exporter if another exporter
+//! takes it over.
 
 use std::sync::Arc;
 use std::thread;
@@ -15,12 +15,12 @@ use super::spooler::Spooler;
 use super::worker::Source;
 use super::{Control, Counters, Link, Loss, Mode, Snapshot, StartError};
 
-/// What takes records in, and counts what becomes of them. Dropped, it takes no more.
+/// Accepts records and counts their outcome. Once dropped, it accepts no more.
 pub(super) struct Intake {
     pub(super) queue: Arc<Queue>,
     spool: Option<Arc<Spool>>,
     pub(super) counters: Arc<Counters>,
-    /// The end of the threads between the two, where there are any.
+    /// Closes when the threads between queue and spool have ended, if there are any.
     spooler: Arc<Latch>,
 }
 
@@ -31,7 +31,8 @@ impl Drop for Intake {
 }
 
 impl Intake {
-    /// Opens the spool, where there is to be one. The queue may keep `share_bytes` where the configuration says nothing else.
+    /// Opens the spool, if one is configured. The queue may keep `share_bytes` unless the configuration sets another
+    /// limit.
     pub(super) fn open(
         config: &ExporterConfig,
         share_bytes: usize,
@@ -67,7 +68,7 @@ impl Intake {
         })
     }
 
-    /// Takes the batch, or counts it as lost. Waits for nothing but, when files are read, room.
+    /// Accepts the batch, or counts it as lost. Waits for room only when files are read.
     pub(super) fn take(&self, batch: &Batch, mode: Mode) {
         self.counters.accepted(batch.len());
         if let Some(spool) = &self.spool {
@@ -87,12 +88,12 @@ impl Intake {
         }
     }
 
-    /// Where its records are to be taken from.
+    /// The source of its records: the spool or the queue.
     pub(super) fn source(&self) -> Source {
         self.spool.as_ref().map_or_else(|| Source::Queue(self.queue.clone()), |s| Source::Spool(s.clone()))
     }
 
-    /// Whether what is not delivered stays.
+    /// Whether undelivered records are kept (in a spool).
     pub(super) const fn is_spooled(&self) -> bool {
         self.spool.is_some()
     }
@@ -101,12 +102,12 @@ impl Intake {
         self.counters.snapshot(name.to_owned(), self.spool.as_ref().map_or(0, |s| s.waiting()))
     }
 
-    /// Waits until then at most for what is in the queue to be in the spool; false: it is not.
+    /// Waits until the queue's records are in the spool, at most until the deadline; false: they are not.
     pub(super) fn wait_until(&self, end: Instant) -> bool {
         self.spooler.wait_until(end)
     }
 
-    /// Is to hold as much as that configuration says.
+    /// Changes the limits to those of that configuration.
     pub(super) fn resize(&self, config: &ExporterConfig, share_bytes: usize) {
         self.queue.resize(limits(config, share_bytes));
         if let Some((spool, settings)) = self.spool.as_ref().zip(config.delivery.spool.as_ref()) {
@@ -115,12 +116,12 @@ impl Intake {
     }
 }
 
-/// What an exporter's queue holds at most.
+/// The limits of an exporter's queue.
 fn limits(config: &ExporterConfig, share_bytes: usize) -> Limits {
     Limits { records: config.queue_records, bytes: config.queue_bytes.unwrap_or(share_bytes) }
 }
 
-/// Opens the spool, if there is to be one, and takes account of what earlier runs left.
+/// Opens the spool, if one is configured, and counts what earlier runs left.
 fn open_spool(config: &ExporterConfig, counters: &Arc<Counters>) -> Result<Option<Arc<Spool>>, StartError> {
     let Some(settings) = config.delivery.spool.as_ref().filter(|_| config.output.is_reliable()) else {
         return Ok(None);
@@ -143,7 +144,7 @@ fn open_spool(config: &ExporterConfig, counters: &Arc<Counters>) -> Result<Optio
     Ok(Some(Arc::new(spool)))
 }
 
-/// Starts a thread of an exporter's.
+/// Starts a thread of an exporter.
 pub(super) fn spawn(
     config: &ExporterConfig,
     task: &str,

@@ -1,9 +1,9 @@
-//! Whether threads have ended, for any number of those who wait for them.
+//! Lets any number of threads wait until other threads have ended.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Closed by the end of the last thread that holds a [`Working`].
+/// Closes when the last thread that holds a [`Working`] ends.
 #[derive(Default)]
 pub(super) struct Latch {
     working: Mutex<usize>,
@@ -14,7 +14,7 @@ pub(super) struct Latch {
 pub(super) struct Working(Arc<Latch>);
 
 impl Latch {
-    /// What a thread has to hold.
+    /// A handle for a thread to hold.
     pub(super) fn working(self: &Arc<Self>) -> Working {
         *self.lock() += 1;
         Working(self.clone())
@@ -28,7 +28,7 @@ impl Latch {
         *self.lock() == 0
     }
 
-    /// Waits until then at most; false: one works still.
+    /// Waits, at most until the deadline; false: a thread is still running.
     pub(super) fn wait_until(&self, end: Instant) -> bool {
         let left = end.saturating_duration_since(Instant::now());
         let waited = self.changed.wait_timeout_while(self.lock(), left, |working| *working > 0);

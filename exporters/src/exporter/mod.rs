@@ -1,5 +1,5 @@
-//! Exporters at work: each is a thread of its own behind a bounded queue, so that a slow or dead one
-//! slows neither the others nor the capture.
+//! Running exporters. Each has its own thread behind a bounded queue, so that a slow or dead receiver slows neither the
+//! other exporters nor the capture.
 
 mod intake;
 mod latch;

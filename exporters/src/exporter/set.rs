@@ -12,43 +12,43 @@ use super::queue::{Batch, Queue};
 use super::single::Exporter;
 use super::{Control, Exclusive, ExportContext, Mode, Snapshot, StartError};
 
-/// How long an exporter that is taken out may go on delivering what it has.
+/// How long a removed exporter may continue to deliver its records.
 const RETIREMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long after the deadline a thread may take to notice it.
+/// Tolerance for a thread to notice its deadline.
 const DEADLINE_TOLERANCE: Duration = Duration::from_millis(500);
-/// Between two looks whether an exporter has gone.
+/// Interval at which to check whether an exporter has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// Records of a batch in queues: of larger ones, what is left of a batch would keep the memory of the whole for long.
+/// Maximum number of records of a batch in queues, because the rest of a batch keeps the memory of the whole batch.
 const MAX_BATCH: usize = 1024;
 
 type Exporters = Vec<Arc<Exporter>>;
 
-/// The exporters of a run, each with threads and a queue of its own.
+/// The exporters of a run, each with its own threads and queue.
 #[must_use = "dropping it without `shutdown` loses what is queued"]
 pub struct ExporterSet {
     exporters: RwLock<Exporters>,
     context: RwLock<ExportContext>,
-    /// Those that were taken out, for as long as they deliver what they had.
+    /// Removed exporters that still deliver their records.
     retiring: Mutex<Vec<Weak<Exporter>>>,
     mode: Mode,
 }
 
-/// What a reload did: how many exporters there are of each kind.
+/// The result of a reload: the number of exporters by what happened to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reloaded {
-    /// Went on as if nothing had happened.
+    /// Unchanged; they kept running.
     pub kept: usize,
-    /// New, or changed.
+    /// Started: new or changed.
     pub started: usize,
-    /// Gone, or changed.
+    /// Stopped: removed or changed.
     pub stopped: usize,
 }
 
 impl ExporterSet {
-    /// Starts the exporters. A receiver that is away is no error; a file that cannot be opened is.
+    /// Starts the exporters. An unreachable receiver is not an error; a file that cannot be opened is.
     ///
     /// # Errors
-    /// As [`StartError`] says; none is left running then.
+    /// See [`StartError`]. No exporter keeps running then.
     pub fn start(configs: &[ExporterConfig], context: &ExportContext) -> Result<Self, StartError> {
         let exporters = start_all(configs, context)?;
         let (mode, context) = (context.mode, RwLock::new(context.clone()));
@@ -72,18 +72,18 @@ impl ExporterSet {
         self.exporters().iter().for_each(|exporter| exporter.send(batch, self.mode));
     }
 
-    /// Goes over to another configuration, all or nothing. Exporters that are the same in both do not notice; those that
-    /// are not wanted any more get half a minute to deliver what they have. Of one whose spool, listening socket or file
-    /// another one is to have, that one takes over the records too, those on their way in as well as the counters, and
-    /// delivers when the old one has let go. To be called by one thread at a time.
+    /// Changes to another configuration, all or nothing. Exporters that are the same in both keep running. Removed
+    /// exporters get half a minute to deliver their records. If a new exporter needs the spool, listening socket or
+    /// file of an old one, it also takes over the old one's records and counters, and delivers once the old one has
+    /// ended. Only one thread at a time may call this.
     ///
     /// # Errors
-    /// As [`StartError`] says; everything is as before then.
+    /// See [`StartError`]. Nothing is changed then.
     pub fn reload(&self, configs: &[ExporterConfig], context: &ExportContext) -> Result<Reloaded, StartError> {
         Exclusive::check_all(configs)?;
         let same_context = *self.context.read().unwrap_or_else(PoisonError::into_inner) == *context;
         let mut old = self.exporters().clone();
-        // One that has stopped is not the same as one that was asked for.
+        // An exporter that has stopped does not count as unchanged.
         let mut take_same =
             |config: &ExporterConfig| take(&mut old, |e| same_context && e.is_working() && e.config == *config);
         let same: Vec<_> = configs.iter().map(|config| (config, take_same(config))).collect();
@@ -127,7 +127,8 @@ impl ExporterSet {
         self.retiring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends exporters that were taken out earlier and have what that one needs; waits for as long as an attempt may take.
+    /// Ends exporters that were removed earlier and own a resource that the new one needs. Waits at most for the time
+    /// of an attempt.
     fn wait_for_retiring(&self, config: &ExporterConfig) {
         self.retiring().retain(|e| e.strong_count() > 0);
         let in_the_way: Vec<_> =
@@ -140,19 +141,19 @@ impl ExporterSet {
             while retiring.strong_count() > 0 && Instant::now() < end {
                 thread::sleep(POLL_INTERVAL);
             }
-            // What it had is let go of in the moment after.
+            // Its resources are released shortly after.
             thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// Lets exporters that are no longer wanted deliver what they have, and reports the outcome.
+    /// Lets removed exporters deliver their records, and reports the outcome.
     fn retire(&self, exporters: Exporters) {
         for exporter in exporters {
             self.retiring().push(Arc::downgrade(&exporter));
             let deadline = Instant::now() + RETIREMENT_TIMEOUT;
             exporter.stop_by(deadline);
             let work = move || {
-                // Whoever comes after it waits for as long as an attempt may take.
+                // Its successor waits at most for the time of an attempt.
                 let s = exporter.finish(exporter.config.delivery.timeout + DEADLINE_TOLERANCE);
                 tracing::info!("{}: stopped; {} records delivered, {} lost", s.exporter, s.exported, s.lost_total());
             };
@@ -162,7 +163,7 @@ impl ExporterSet {
         }
     }
 
-    /// For a signal handler's thread.
+    /// A handle for the thread that handles signals.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper(self.exporters().iter().map(|e| (e.intake.queue.clone(), e.control.clone())).collect())
@@ -186,14 +187,14 @@ impl ExporterSet {
         self.exporters().iter().map(|e| e.intake.queue.len()).sum()
     }
 
-    /// Memory that the records in the queues keep, bytes. What several queues hold counts in each.
+    /// Memory of the records in the queues, bytes. Records in several queues count in each.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
         self.exporters().iter().map(|e| e.intake.queue.bytes()).sum()
     }
 
-    /// Sends what is queued, for at most `limit`, less where a [`Stopper`] says so meanwhile; what is left then stays in the
-    /// spool, or is counted as lost. A thread that hangs in a system call is left behind.
+    /// Sends the queued records, for at most `limit` (a [`Stopper`] can shorten it meanwhile). The remaining records
+    /// stay in the spool, or are counted as lost. A thread that hangs in a system call is abandoned.
     #[must_use]
     pub fn shutdown(&self, limit: Duration) -> Vec<Snapshot> {
         let (deadline, exporters) = (Instant::now() + limit, self.exporters());
@@ -202,7 +203,7 @@ impl ExporterSet {
     }
 }
 
-/// Takes out the first exporter that is such a one.
+/// Removes and returns the first exporter that matches.
 fn take(from: &mut Exporters, is_such: impl Fn(&Exporter) -> bool) -> Option<Arc<Exporter>> {
     from.iter().position(|e| is_such(e)).map(|at| from.swap_remove(at))
 }
@@ -213,17 +214,17 @@ fn start_all(configs: &[ExporterConfig], context: &ExportContext) -> Result<Expo
     configs.iter().map(|c| Exporter::start(c, context, share_bytes).map(Arc::new)).collect()
 }
 
-/// What the queue of one of these exporters may keep where it does not say so itself, bytes.
+/// Memory limit for the queue of each of these exporters that sets none itself, bytes.
 fn share(context: &ExportContext, configs: &[ExporterConfig]) -> usize {
     context.queues_bytes / configs.len().max(1)
 }
 
-/// Ends an [`ExporterSet`]'s waiting from another thread, where the one that sends may itself be waiting for room.
+/// Stops an [`ExporterSet`] from another thread, because the sending thread may be waiting for room.
 #[derive(Clone)]
 pub struct Stopper(Vec<(Arc<Queue>, Arc<Control>)>);
 
 impl Stopper {
-    /// Takes no more records, and sends what is queued for at most `limit`.
+    /// Accepts no more records, and sends the queued ones for at most `limit`.
     pub fn stop_within(&self, limit: Duration) {
         for (queue, control) in &self.0 {
             control.stop_by(Instant::now() + limit);

@@ -1,4 +1,4 @@
-//! One exporter: what takes records in, and the thread that delivers them.
+//! One exporter: its input, and the thread that delivers its records.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,19 +16,19 @@ use super::{Control, Counters, Exclusive, ExportContext, Link, Loss, Mode, Snaps
 
 /// How often an exporter that waits for its predecessor checks whether it was stopped.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How long to wait before an output is opened again that could not be.
+/// Pause before an output that could not be opened is tried again.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
-/// How a sink is made; tests make others.
+/// Creates a sink; tests create their own.
 type Open = fn(&Parts<'_>) -> Result<Box<dyn Sink>, StartError>;
 
-/// An exporter at work. Dropped, it ends as soon as it notices.
+/// A running exporter. When dropped, it ends as soon as it notices.
 pub(super) struct Exporter {
     pub(super) config: ExporterConfig,
     name: String,
     pub(super) intake: Arc<Intake>,
     pub(super) control: Arc<Control>,
-    /// The end of the thread that delivers.
+    /// Closes when the delivering thread has ended.
     ended: Arc<Latch>,
 }
 
@@ -46,10 +46,10 @@ struct WorkerSetup {
     context: ExportContext,
     intake: Arc<Intake>,
     control: Arc<Control>,
-    /// None: it can be opened only when the one before has closed it.
+    /// None: it can be opened only after the predecessor has closed it.
     sink: Option<Box<dyn Sink>>,
     open: Open,
-    /// The end of the one before, if there was one.
+    /// Closes when the predecessor has ended, if there is one.
     before: Option<Arc<Latch>>,
 }
 
@@ -75,8 +75,8 @@ impl Exporter {
         Self::deliver(WorkerSetup { config, context, intake, control, sink: Some(sink), open, before: None })
     }
 
-    /// Another one for what that one takes in. It begins to deliver when that one has let go, which until
-    /// [`Self::hand_over`] it does not; dropped before, it leaves no trace.
+    /// A successor that takes over the input of that exporter. It begins to deliver when that exporter has ended, which
+    /// does not happen before [`Self::hand_over`]. If the successor is dropped before, nothing has changed.
     pub(super) fn succeed(&self, config: &ExporterConfig, context: &ExportContext) -> Result<Self, StartError> {
         let (intake, control) = (self.intake.clone(), Arc::new(Control::default()));
         let parts = Parts { config, context, counters: &intake.counters, control: &control };
@@ -103,8 +103,8 @@ impl Exporter {
         Ok(Self { name: config.name(), config, intake, control, ended })
     }
 
-    /// Takes the batch, or counts it as lost; not where it sends nothing that is made of records. Waits for room only when
-    /// files are read.
+    /// Accepts the batch, or counts it as lost. An exporter that does not export records ignores it. Waits for room
+    /// only when files are read.
     pub(super) fn send(&self, batch: &Batch, mode: Mode) {
         if self.config.output.takes_records() {
             self.intake.take(batch, mode);
@@ -115,12 +115,12 @@ impl Exporter {
         self.intake.snapshot(&self.name)
     }
 
-    /// Whether it delivers, or will.
+    /// Whether it is delivering, or will start to.
     pub(super) fn is_working(&self) -> bool {
         !self.ended.has_ended()
     }
 
-    /// Leaves its queue to its successor. The records at hand are delivered, or stay in the spool.
+    /// Hands its queue to its successor. The records that it has already taken are delivered, or stay in the spool.
     pub(super) fn hand_over(&self) {
         self.control.hand_over();
         if self.intake.is_spooled() {
@@ -128,23 +128,23 @@ impl Exporter {
         }
     }
 
-    /// Takes no more records, and has until then to deliver those that it has.
+    /// Accepts no more records, and delivers the remaining ones until the deadline.
     pub(super) fn stop_by(&self, deadline: Instant) {
         self.control.stop_by(deadline);
         self.intake.queue.close();
     }
 
-    /// Waits for the threads until their deadline and a tolerance; a thread that hangs in a system call is abandoned. What
-    /// is neither delivered nor in the spool is lost then.
+    /// Waits for the threads until their deadline plus a tolerance. A thread that hangs in a system call is abandoned;
+    /// records that are neither delivered nor in the spool are then lost.
     pub(super) fn finish(&self, grace: Duration) -> Snapshot {
-        // The deadline may come while it is waited for.
+        // The deadline may be moved while this waits.
         while !self.have_threads_ended(grace) && self.control.deadline().is_none_or(|d| Instant::now() < d + grace) {}
         let pending = usize::try_from(self.snapshot().pending()).unwrap_or(usize::MAX);
         self.intake.counters.lost(Loss::Shutdown, pending);
         self.snapshot()
     }
 
-    /// Waits for them for a moment.
+    /// Waits briefly for the threads.
     fn have_threads_ended(&self, grace: Duration) -> bool {
         let end = self.control.deadline().map(|d| d + grace);
         let moment = Instant::now() + POLL_INTERVAL;
@@ -152,7 +152,7 @@ impl Exporter {
         self.intake.wait_until(moment) && self.ended.wait_until(moment)
     }
 
-    /// Whether a new exporter of that configuration needs what this one has for itself.
+    /// Whether a new exporter of that configuration needs a resource that this one owns.
     pub(super) fn excludes(&self, other: &ExporterConfig) -> bool {
         let own = Exclusive::of(&self.config);
         own.is_some() && own == Exclusive::of(other)
@@ -160,11 +160,12 @@ impl Exporter {
 }
 
 impl WorkerSetup {
-    /// Waits for the exporter before; false: this one is not wanted any more.
+    /// Waits for the predecessor; false: this exporter was stopped meanwhile.
     fn wait(&self) -> bool {
         let Some(before) = &self.before else { return true };
         while !before.wait_until(Instant::now() + POLL_INTERVAL) {
-            // One that was itself handed over waits anyway: its successor takes its end for the end of all before it.
+            // An exporter that was handed over itself waits too, because its successor takes its end for the end of all
+            // predecessors.
             if self.control.is_over() && !self.control.is_handed_over() {
                 return false;
             }
@@ -172,15 +173,15 @@ impl WorkerSetup {
         true
     }
 
-    /// Delivers until there is nothing left or time is up. A sink that panics is replaced, with the queue kept.
+    /// Delivers until nothing is left or time is up. A sink that panics is replaced, and the queue is kept.
     fn deliver(self) {
         let (source, counters) = (self.intake.source(), self.intake.counters.clone());
         let Self { config, context, intake, control, mut sink, open, .. } = self;
-        // The thread must not keep the queue from being closed.
+        // The thread must not prevent the queue from being closed.
         drop(intake);
         let parts = Parts { config: &config, context: &context, counters: &counters, control: &control };
         let mut worker = Worker::new(source, parts.link(), context.mode);
-        // Set while a sink works; still set afterwards where it panicked.
+        // True while a sink works; still true afterwards if it panicked.
         let mut is_working = false;
         let name = format!("export {}", config.name());
         let pause = |time| control.pause(time) && !control.is_handed_over();
@@ -200,7 +201,7 @@ impl WorkerSetup {
     }
 }
 
-/// Opens the output for as long as that fails; none: it is not wanted any more.
+/// Tries to open the output until it succeeds; none: the exporter was stopped meanwhile.
 fn reopen(parts: &Parts<'_>, open: Open) -> Option<Box<dyn Sink>> {
     let mut link: Link = parts.link();
     while !parts.control.is_over() && !parts.control.is_handed_over() {

@@ -8,10 +8,10 @@ use crate::spool::{Appended, Spool};
 use super::queue::{Popped, Queue};
 use super::{Link, Loss};
 
-/// How long to wait for records before looking whether something has to be forced to the disk.
+/// How long to wait for records before checking whether anything must be synced to the disk.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// Writes records down as they come, however long the receiver takes.
+/// Writes records to the spool as they arrive, however slow the receiver is.
 pub(super) struct Spooler {
     queue: Arc<Queue>,
     spool: Arc<Spool>,
@@ -25,7 +25,7 @@ impl Spooler {
         Self { queue, spool, link, at_hand: 0 }
     }
 
-    /// Until the queue is closed and empty. Called again after a panic, what was at hand is lost.
+    /// Runs until the queue is closed and empty. When called again after a panic, the records taken before are lost.
     pub(super) fn run(&mut self) {
         let lost = std::mem::take(&mut self.at_hand);
         if lost > 0 {

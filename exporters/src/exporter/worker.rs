@@ -12,32 +12,32 @@ use crate::time::wall_ns;
 use super::queue::{Popped, Queue};
 use super::{Control, Counters, Link, Loss, Mode};
 
-/// How long what is buffered may wait while nothing comes.
+/// How long buffered data may wait while no records arrive.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
-/// Records taken from a spool at once; writers of the spool wait while they are read.
+/// Maximum number of records read from a spool at once; writers of the spool wait meanwhile.
 const MAX_SPOOL_READ: usize = 512;
-/// How long to wait before a spool is read again that could not be.
+/// Pause before a spool that could not be read is tried again.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(5);
 
-/// Where records come from.
+/// The source of records.
 pub(super) enum Source {
     Queue(Arc<Queue>),
     Spool(Arc<Spool>),
 }
 
-/// Hands records from their source to a sink. It outlives a sink that panics: see [`Self::recover`].
+/// Passes records from their source to a sink. It outlives a sink that panics: see [`Self::recover`].
 pub(super) struct Worker {
     source: Source,
     link: Link,
     mode: Mode,
-    /// The clock of the last records.
+    /// The clock at the last records.
     clock_ns: u64,
-    /// Records handed to sinks so far, and the number of those whose outcome was known before.
+    /// Number of records handed to sinks so far, and the number whose outcome was known before the current ones.
     handed: u64,
     settled_before: u64,
-    /// Of the records handed over, those that the spool still has.
+    /// Number of records handed over that the spool still has.
     at_hand: usize,
-    /// Records that are read from the spool one by one, since one of them made a sink panic.
+    /// Number of records to read from the spool one by one, because one of them made a sink panic.
     suspects: usize,
 }
 
@@ -47,7 +47,7 @@ impl Worker {
         Self { source, link, mode, clock_ns: 0, handed: 0, settled_before, at_hand: 0, suspects: 0 }
     }
 
-    /// Until nothing is left and nothing will come, or the deadline has passed.
+    /// Runs until the source is closed and empty, or the deadline has passed.
     pub(super) fn run(&mut self, sink: &mut dyn Sink) {
         match &self.source {
             Source::Queue(queue) => self.work_off_queue(&queue.clone(), sink),
@@ -56,7 +56,7 @@ impl Worker {
         sink.flush();
     }
 
-    /// What is not delivered is lost.
+    /// Undelivered records are lost.
     fn work_off_queue(&mut self, queue: &Queue, sink: &mut dyn Sink) {
         while !self.control().is_handed_over() {
             match queue.pop(FLUSH_INTERVAL) {
@@ -73,7 +73,7 @@ impl Worker {
         }
     }
 
-    /// What is not delivered stays.
+    /// Undelivered records stay in the spool.
     fn work_off_spool(&mut self, spool: &Spool, sink: &mut dyn Sink) {
         while !self.control().is_over() {
             let limit = if self.suspects > 0 { 1 } else { MAX_SPOOL_READ };
@@ -107,8 +107,8 @@ impl Worker {
         self.counters().lost(Loss::SpoolFull, given_up);
     }
 
-    /// Takes account of a sink that panicked, which must be gone. What it had at hand is lost, with a queue. With a spool
-    /// only a record that makes sinks panic by itself is: the others are read again, one by one.
+    /// Handles a sink that panicked, which must be dropped already. With a queue, the records that it had are lost.
+    /// With a spool, they are read again one by one, and only a record that makes a sink panic on its own is lost.
     pub(super) fn recover(&mut self) {
         let settled = self.counters().settled() - self.settled_before;
         let unsettled = usize::try_from(self.handed.saturating_sub(settled)).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! When which options records are due.
+//! Decides when options records are due.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::wire::{Draft, EncoderStats, Resend, ResendClock};
 use super::IpfixOptions;
 use super::options::{self, Account, Figure, Told, Totals, Type};
 
-/// One part of the options records, never split.
+/// One part of the options records, which is never split.
 pub(super) enum Piece {
     Statistics(u64),
     TypeTemplate,
@@ -60,7 +60,7 @@ impl Piece {
     }
 }
 
-/// What is sent to a receiver beside the flows, and what was already sent.
+/// What is sent to a receiver in addition to flows, and what has been sent already.
 pub(super) struct Announcements {
     /// Everything is due.
     all: bool,
@@ -68,14 +68,14 @@ pub(super) struct Announcements {
     types: Vec<Type>,
     /// Interfaces of the records.
     interfaces: BTreeMap<u32, Arc<str>>,
-    /// The ledger as it was told last.
+    /// The ledger's values that were sent last.
     ledger: Told,
 }
 
 impl Announcements {
     pub(super) fn new(template: &Template, o: &IpfixOptions) -> Self {
         let sent = template.elements().iter().filter(|e| (o.direction.format().carries)(e));
-        // RFC 5103's need no explanation: their types are IANA's.
+        // RFC 5103's elements need no type records, because their types are IANA's.
         let foreign = sent.filter(|e| e.enterprise != pidflow_schema::Enterprise::Reverse);
         let own = options::own_elements().filter(|_| o.metrics.is_some()).map(|e| Type::of_own(e, o.own_pen));
         let types = foreign.filter_map(|e| Type::of(e, o.own_pen)).chain(own).collect();
@@ -93,7 +93,7 @@ impl Announcements {
         self.all = true;
     }
 
-    /// What is to be sent before `record`.
+    /// The options records to send before `record`.
     pub(super) fn due(&mut self, record: &FlowRecord, o: &IpfixOptions, now_ns: u64, not_sent: u64) -> Vec<Piece> {
         let rule = Resend { interval_ns: o.statistics_ns, messages: 0 };
         let all = std::mem::take(&mut self.all);
@@ -123,7 +123,7 @@ impl Announcements {
         pieces.extend(accounts.into_iter().map(Piece::Account));
     }
 
-    /// The record's interface when it is new, or has another name now.
+    /// The record's interface, if it is new or has a new name.
     fn interface(&mut self, record: &FlowRecord) -> Option<Piece> {
         let (index, name) = (record.flow.interface_index, &record.flow.interface);
         let known = index == 0 || self.interfaces.get(&index) == Some(name);

@@ -4,21 +4,21 @@ use pidflow_schema::{Counters, Element, Enterprise, FlowRecord};
 
 use crate::wire::{Format, Op};
 
-/// How IPFIX carries what went from destination to source.
+/// How IPFIX carries the direction from destination to source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// RFC 5103: one record, reverse elements with the private enterprise number 29305.
     #[default]
     Biflow,
-    /// Two records, each with its own source and destination; the second one only when there were packets. Both have the
-    /// times, class of service and interface of the whole flow; a failed connect stands in the first one only.
+    /// Two records, each with its own source and destination; the second one only if it has packets. Both have the
+    /// times, class of service and interface of the whole flow. Only the first one contains a failed connect.
     Uniflow,
     /// One record, as nProbe: `OUT_BYTES` and `OUT_PKTS` as IANA's 23 and 24, for collectors without RFC 5103.
     Ntop,
 }
 
-/// What speaks of both directions at once and stands in no one-way record.
+/// Elements about both directions, which are in no unidirectional record.
 const OF_BOTH: [&str; 3] = ["BIFLOW_DIRECTION", "CLIENT_TCP_FLAGS", "SERVER_TCP_FLAGS"];
 
 impl Direction {
@@ -41,7 +41,7 @@ impl Direction {
     }
 }
 
-/// What went from source to destination, and the way back when there were packets.
+/// The direction from source to destination, and the reverse direction if it has packets.
 pub(super) fn one_way(record: &FlowRecord) -> (FlowRecord, Option<FlowRecord>) {
     let mut there = record.clone();
     there.flow.reverse = Counters::default();
@@ -49,7 +49,7 @@ pub(super) fn one_way(record: &FlowRecord) -> (FlowRecord, Option<FlowRecord>) {
     (there, back)
 }
 
-/// The first packet's ICMP type is not that of the answers.
+/// The ICMP type of the first packet is not that of the answers.
 fn way_back(record: &FlowRecord) -> FlowRecord {
     let mut back = record.clone();
     back.flow.turn_round();

@@ -12,11 +12,11 @@ use super::{Direction, HEADER, SET_HEADER, VERSION, WITHDRAWAL, largest, put_tem
 
 /// Longest text that a length of 16 bits allows.
 const WHOLE_TEXT: usize = u16::MAX as usize;
-/// Where a record's texts begin to be cut when the record is larger than a message.
+/// First limit for the texts of a record that is larger than a message.
 const FIRST_CUT: usize = 1024;
-/// Template withdrawals in a set at most.
+/// Maximum number of template withdrawals in a set.
 const MAX_WITHDRAWALS: usize = 1024;
-/// Enough for the statistics and one type, each with its options template.
+/// Smallest message for options records: the statistics and one type, each with its options template.
 const OPTIONS_MESSAGE: usize = 256;
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -39,7 +39,7 @@ pub struct IpfixOptions {
     pub options_records: bool,
     /// After how many nanoseconds the statistics are sent again; 0: only with the templates.
     pub statistics_ns: u64,
-    /// The agent's figures for the statistics; none: only the exporter's own.
+    /// The agent's metrics for the statistics; none: only the exporter's own.
     pub metrics: Option<MetricSource>,
 }
 
@@ -72,15 +72,15 @@ pub struct IpfixEncoder {
     resend: ResendClock,
     /// Options records; none: none are sent.
     announcements: Option<Announcements>,
-    /// The record being written is the reverse direction of a record that was counted.
+    /// Whether the current record is the reverse direction of a record that was counted.
     is_way_back: bool,
-    /// Flow records that never reached the encoder or the network, as its owner counts them.
+    /// Flow records that did not reach the encoder or the network, as counted by its owner.
     not_sent: u64,
     stats: EncoderStats,
 }
 
 impl IpfixEncoder {
-    /// An encoder that has announced nothing yet.
+    /// An encoder that has sent no template yet.
     #[must_use]
     pub fn new(template: Template, options: IpfixOptions) -> Self {
         Self {
@@ -96,14 +96,14 @@ impl IpfixEncoder {
         }
     }
 
-    /// The size of message that the template's largest record surely fits into, its texts cut if need be.
+    /// The message size into which the template's largest record fits, with its texts cut if necessary.
     #[must_use]
     pub fn least_message(template: &Template) -> usize {
         let (template, record) = largest(template, Enterprise::DEFAULT_OWN_PEN);
         (HEADER + SET_HEADER + template.max(record)).max(OPTIONS_MESSAGE)
     }
 
-    /// What has been done so far.
+    /// Statistics so far.
     #[must_use]
     pub const fn stats(&self) -> EncoderStats {
         self.stats
@@ -117,12 +117,12 @@ impl IpfixEncoder {
         }
     }
 
-    /// Later messages have at most that many octets, or as many as [`Self::least_message`] says.
+    /// Limits later messages to that many octets, but not below [`Self::least_message`].
     pub const fn set_max_message(&mut self, octets: usize) {
         self.options.max_message = octets;
     }
 
-    /// Says how many flow records were lost outside the encoder so far, for the statistics.
+    /// Sets how many flow records were lost outside the encoder so far, for the statistics.
     pub const fn set_not_sent(&mut self, records: u64) {
         self.not_sent = records;
     }
@@ -153,7 +153,7 @@ impl IpfixEncoder {
         self.flush(now_ns, sink);
     }
 
-    /// What is due of them before `record`.
+    /// Writes the options records that are due before `record`.
     fn options_records(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         let Some(announcements) = &mut self.announcements else { return };
         for piece in announcements.due(record, &self.options, now_ns, self.not_sent) {
@@ -166,7 +166,7 @@ impl IpfixEncoder {
         }
     }
 
-    /// A record for each direction. The second one is no flow record of its own to those who count them.
+    /// Writes a record for each direction. The second one does not count as a flow record.
     fn both_ways(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         let (there, back) = one_way(record);
         self.record(&there, now_ns, sink);
@@ -196,7 +196,7 @@ impl IpfixEncoder {
         }
     }
 
-    /// Tells the receiver which templates are not used any more, in sets of their own (RFC 7011 section 8.1).
+    /// Withdraws templates that are no longer used, in separate sets (RFC 7011 section 8.1).
     fn withdraw(&mut self, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         let withdrawn = self.variants.take_withdrawn();
         let room = self.options.max_message.saturating_sub(HEADER + SET_HEADER) / WITHDRAWAL;
@@ -209,7 +209,7 @@ impl IpfixEncoder {
         }
     }
 
-    /// Appends to an empty message. Where template and record do not fit into one, the template goes ahead.
+    /// Appends to an empty message. If template and record do not fit into one message, the template is sent first.
     fn append_first(&mut self, variant: usize, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         if !self.append(variant, record, WHOLE_TEXT) {
             self.announce(variant);
@@ -227,7 +227,7 @@ impl IpfixEncoder {
         }
     }
 
-    /// Appends behind an announced template to an empty message, cutting texts as far as needed.
+    /// Appends the record to an empty message after its template was sent, and cuts texts as far as needed.
     fn append_alone(&mut self, variant: usize, record: &FlowRecord) {
         if self.append(variant, record, WHOLE_TEXT) {
             return;
@@ -242,7 +242,8 @@ impl IpfixEncoder {
         self.stats.oversized += 1;
     }
 
-    /// Appends the record, its template first if that is due; false, and nothing appended, when there is no room.
+    /// Appends the record, preceded by its template if that is due. Returns false, and appends nothing, if there is no
+    /// room.
     fn append(&mut self, index: usize, record: &FlowRecord, text_limit: usize) -> bool {
         let Some(variant) = self.variants.get_mut(index) else { return false };
         let mark = self.draft.mark();
@@ -265,7 +266,7 @@ impl IpfixEncoder {
         true
     }
 
-    /// Completes the message and hands it out.
+    /// Completes the message and passes it to the sink.
     fn flush(&mut self, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         if self.draft.is_empty() {
             return;

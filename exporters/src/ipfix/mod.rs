@@ -53,7 +53,7 @@ fn put_template(variant: &Variant, options: &IpfixOptions, draft: &mut Draft) {
     }
 }
 
-/// Appends a set that withdraws templates (RFC 7011 section 8.1): field counts of 0, and no template beside them.
+/// Appends a set that withdraws templates (RFC 7011 section 8.1): field counts of 0, and no other templates in the set.
 fn put_withdrawals(ids: &[u16], draft: &mut Draft) {
     draft.close();
     draft.open(TEMPLATE_SET);

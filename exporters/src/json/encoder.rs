@@ -1,4 +1,4 @@
-//! Flow records to JSON lines, without an allocation per record.
+//! Converts flow records to JSON lines, without an allocation per record.
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -13,7 +13,7 @@ use super::escape::put_string;
 const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
 
-/// What an object's keys are.
+/// The keys of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JsonKeys {
@@ -22,18 +22,18 @@ pub enum JsonKeys {
     Names,
     /// nProbe's numbers: `8`, `57640`, and `PEN.id` where NetFlow v9 has no type.
     Numbers,
-    /// IPFIX's numbers: `8`, and `PEN.id` (`35632.168`) for all that are not IANA's.
+    /// IPFIX's numbers: `8`, and `PEN.id` (`35632.168`) for all elements that are not IANA's.
     PenNumbers,
 }
 
-/// One element with its key as it is written, `"KEY":`.
+/// One element with its encoded key, `"KEY":`.
 struct Member {
     key: Box<[u8]>,
     data_type: DataType,
     read: fn(&FlowRecord) -> Option<Value<'_>>,
 }
 
-/// Turns flow records into JSON lines. What is not known of a record is left out of its object.
+/// Converts flow records to JSON lines. Unknown values are left out of the object.
 pub struct JsonEncoder {
     members: Vec<Member>,
     timestamp: bool,
@@ -47,14 +47,14 @@ impl JsonEncoder {
         Self { members, timestamp: false }
     }
 
-    /// Each object begins with `@timestamp` (the flow's end, ISO 8601) and `@version` (`"1"`), by which Elasticsearch's and
-    /// Kibana's users find events, as Logstash writes them.
+    /// Each object begins with `@timestamp` (the flow's end, ISO 8601) and `@version` (`"1"`), as Logstash writes them;
+    /// users of Elasticsearch and Kibana search by them.
     #[must_use]
     pub fn with_timestamp(self) -> Self {
         Self { timestamp: true, ..self }
     }
 
-    /// Appends one line per record, its line feed included.
+    /// Appends one line per record, including its line feed.
     pub fn encode(&self, records: &[FlowRecord], out: &mut Vec<u8>) {
         for record in records {
             self.line(record, out);
@@ -64,7 +64,7 @@ impl JsonEncoder {
     fn line(&self, record: &FlowRecord, out: &mut Vec<u8>) {
         let start = out.len();
         if self.timestamp {
-            // Writing to a Vec cannot fail.
+            // Writing to a `Vec` cannot fail.
             let _ = write!(out, ",\"@timestamp\":\"{}\",\"@version\":\"1\"", Iso8601(record.flow.last_ns));
         }
         for member in &self.members {
@@ -104,7 +104,7 @@ pub(crate) fn put_value(value: Value<'_>, data_type: DataType, out: &mut Vec<u8>
         Value::Time(ns) => put_number(in_unit(ns, data_type), out),
         Value::Text(t) => put_string(&t, out),
         Value::Ipv4(a) => put_ipv4(a, out),
-        // Writing to a Vec cannot fail.
+        // Writing to a `Vec` cannot fail.
         Value::Ipv6(a) => drop(write!(out, "\"{a}\"")),
         Value::Mac(a) => put_mac(a, out),
     }
@@ -138,7 +138,7 @@ fn put_mac(a: [u8; 6], out: &mut Vec<u8>) {
     let mut before = b'"';
     for octet in a {
         out.push(before);
-        // Writing to a Vec cannot fail.
+        // Writing to a `Vec` cannot fail.
         drop(write!(out, "{octet:02x}"));
         before = b':';
     }

@@ -9,7 +9,7 @@ pub(crate) fn put_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Copies runs that need no escape whole: most strings are one such run.
+/// Copies runs without characters to escape as a whole; most strings are one such run.
 fn put_escaped(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|b| needs_escape(*b)) {

@@ -1,4 +1,4 @@
-//! Tries exporters out without starting them: nothing is connected to, nothing is written.
+//! Tries exporters without starting them: it connects to nothing and writes nothing.
 
 use std::sync::Arc;
 
@@ -20,10 +20,11 @@ pub struct Unusable {
     pub error: StartError,
 }
 
-/// Says which of these exporters could not be started, whatever its receiver does, and which two get into each other's way.
+/// Checks which of these exporters could not be started, whatever the receivers do, and which of them need the same
+/// resource.
 ///
 /// # Errors
-/// Of the first one.
+/// The error of the first such exporter.
 pub fn check(configs: &[ExporterConfig], context: &ExportContext) -> Result<(), Unusable> {
     for (index, config) in configs.iter().enumerate() {
         let (counters, control) = (Arc::new(Counters::default()), Arc::new(Control::default()));
@@ -39,7 +40,7 @@ fn can_write(parts: &Parts<'_>) -> Result<(), StartError> {
     writable::check(parts.config).map_err(|reason| parts.error(reason))
 }
 
-/// Says whether an exporter could be started that cannot be opened yet.
+/// Checks an exporter that must not be opened just to try it.
 pub(crate) fn try_out(parts: &Parts<'_>) -> Result<(), StartError> {
     match &parts.config.output {
         Output::Ipfix(wire) | Output::Netflow9(wire) => {

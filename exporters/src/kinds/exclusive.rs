@@ -1,4 +1,4 @@
-//! What only one exporter at a time can have.
+//! Resources that only one exporter at a time can own.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use crate::config::{ExporterConfig, JsonOutput, Output, Target};
 
 use crate::sink::StartError;
 
-/// An exporter that wants what another one has goes on after that one.
+/// A resource. An exporter that needs the resource of another one starts after that one has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Exclusive {
     /// The folder of a spool.
@@ -28,10 +28,10 @@ impl Display for Exclusive {
 }
 
 impl Exclusive {
-    /// That none of `before` has what `config` needs for itself.
+    /// Checks that no exporter in `before` owns a resource that `config` needs.
     ///
     /// # Errors
-    /// One has.
+    /// One of them does.
     pub(crate) fn check(config: &ExporterConfig, before: &[ExporterConfig]) -> Result<(), StartError> {
         let Some(own) = Self::of(config) else { return Ok(()) };
         let Some(other) = before.iter().find(|c| Self::of(c).as_ref() == Some(&own)) else { return Ok(()) };
@@ -39,22 +39,22 @@ impl Exclusive {
         Err(StartError::Client { exporter: config.name(), reason })
     }
 
-    /// That no two of them need the same.
+    /// Checks that no two exporters need the same resource.
     ///
     /// # Errors
-    /// Of the first one that does.
+    /// The error of the first one that does.
     pub(crate) fn check_all(configs: &[ExporterConfig]) -> Result<(), StartError> {
         let before = |place| configs.get(..place).unwrap_or_default();
         configs.iter().enumerate().try_for_each(|(place, config)| Self::check(config, before(place)))
     }
 
-    /// What an exporter of that configuration needs for itself.
+    /// The resources that an exporter of that configuration must own.
     pub(crate) fn of(config: &ExporterConfig) -> Option<Self> {
         let spool = config.delivery.spool.as_ref().filter(|_| config.output.is_reliable());
         spool.map(|s| Self::Spool(s.folder.clone())).or_else(|| Self::of_output(&config.output))
     }
 
-    /// What the output needs for itself, and cannot be opened while another one has it.
+    /// The resource that the output must own, and that cannot be opened while another exporter owns it.
     pub(crate) fn of_output(output: &Output) -> Option<Self> {
         match output {
             Output::Zmq(zmq) if !zmq.connect => Some(Self::Listener(zmq.url())),

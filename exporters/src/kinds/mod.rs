@@ -1,4 +1,4 @@
-//! The kinds of exporters: from a configuration to what delivers records.
+//! The kinds of exporters: makes a sink from a configuration.
 //!
 //! A kind is a file in `config` (its keys), a row of the table in `config/output.rs`, and an arm of [`open`].
 
@@ -16,7 +16,7 @@ pub(crate) use check::try_out;
 pub use check::{Unusable, check};
 pub(crate) use exclusive::Exclusive;
 
-/// Makes the sink that the configuration asks for.
+/// Makes the sink for the configuration.
 pub(crate) fn open(parts: &Parts<'_>) -> Result<Box<dyn Sink>, StartError> {
     match &parts.config.output {
         Output::Ipfix(wire) | Output::Netflow9(wire) => transport::wire(parts, wire),

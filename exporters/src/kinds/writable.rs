@@ -1,4 +1,5 @@
-//! Whether a file or a folder could be written: it is opened as it will be, and nothing is written, cut or left behind.
+//! Checks whether a file or a folder can be written. It is opened as it will be later, but nothing is written,
+//! truncated or left behind.
 
 use std::ffi::CString;
 use std::fs::{self, OpenOptions};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{ExporterConfig, JsonOutput, Output, Target};
 
-/// Says which of an exporter's files or folders it could not write; the reason begins with the key.
+/// Checks an exporter's files and folders. The reason begins with the key of the one that cannot be written.
 pub(super) fn check(config: &ExporterConfig) -> Result<(), String> {
     let spool = config.delivery.spool.as_ref().filter(|_| config.output.is_reliable());
     if let Some(spool) = spool {
@@ -36,7 +37,7 @@ fn wrong(key: &str, path: &Path, error: &io::Error) -> String {
     format!("`{key}`: cannot write {}: {error}", path.display())
 }
 
-/// A file that is there can be written, or one can be made in its folder.
+/// Checks that an existing file can be written, or that one can be created in its folder.
 fn file(path: &Path) -> io::Result<()> {
     match path.metadata() {
         Ok(about) if about.is_dir() => Err(ErrorKind::IsADirectory.into()),
@@ -44,14 +45,14 @@ fn file(path: &Path) -> io::Result<()> {
         Ok(about) if about.file_type().is_socket() => {
             Err(io::Error::new(ErrorKind::InvalidInput, "it is a socket; write unix://PATH or unixgram://PATH"))
         }
-        // To open a device or a pipe may do something.
+        // Opening a device or a pipe may have side effects.
         Ok(_) => access(path, libc::W_OK),
         Err(e) if e.kind() == ErrorKind::NotFound => existing_folder(parent(path)),
         Err(e) => Err(e),
     }
 }
 
-/// A folder that is there can be written, or one can be made in the nearest folder above it.
+/// Checks that an existing folder can be written, or that one can be created in the nearest existing folder above it.
 fn folder(path: &Path) -> io::Result<()> {
     let mut path = path;
     loop {
@@ -62,7 +63,7 @@ fn folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What is in a spool already is read and written on.
+/// An existing spool is read and appended to.
 fn spool_files(folder: &Path) -> Result<(), (PathBuf, io::Error)> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut own = files.filter(|path| path.is_file() && crate::spool::is_own_file(path));
@@ -77,7 +78,7 @@ fn existing_folder(path: &Path) -> io::Result<()> {
         return Err(ErrorKind::NotADirectory.into());
     }
     match make_nameless(path) {
-        // Not every file system has files without a name.
+        // Not every file system supports files without a name.
         Err(e) if [Some(libc::EOPNOTSUPP), Some(libc::EISDIR), Some(libc::EINVAL)].contains(&e.raw_os_error()) => {
             access(path, libc::W_OK | libc::X_OK)
         }
@@ -85,12 +86,12 @@ fn existing_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a file in the folder that nobody sees and that is gone at once.
+/// Creates a file in the folder that is invisible to others and removed at once.
 fn make_nameless(folder: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).custom_flags(libc::O_TMPFILE).mode(0o600).open(folder).map(drop)
 }
 
-/// The folder that a path is in; the one of a name alone is the working folder.
+/// The folder that contains a path; for a bare name, the working folder.
 fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),

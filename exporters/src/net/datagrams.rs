@@ -11,9 +11,9 @@ use crate::config::Address;
 
 use super::resolver::resolve_within;
 
-/// A receiver on a Unix socket that reads nothing for this long is taken for dead.
+/// A receiver on a Unix socket that reads nothing for this long counts as dead.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Headers of IP without options, and of UDP.
+/// Length of the headers of IP (without options) and UDP.
 const HEADERS_V4: usize = 20 + 8;
 const HEADERS_V6: usize = 40 + 8;
 
@@ -31,7 +31,7 @@ pub(crate) enum Datagrams {
 }
 
 impl Datagrams {
-    /// Of a name's addresses the first that can be connected to. Looking it up may take as long as `limit`.
+    /// Connects to the first of a name's addresses that accepts. Looking up the name may take as long as `limit`.
     pub(crate) fn connect(target: &DatagramTarget, limit: Duration) -> io::Result<Self> {
         match target {
             DatagramTarget::Udp(address) => connect(address, limit).map(Self::Udp),
@@ -43,18 +43,19 @@ impl Datagrams {
         }
     }
 
-    /// To a UDP receiver that has been looked up.
+    /// Connects to a UDP receiver whose address is known.
     pub(crate) fn udp(address: SocketAddr) -> io::Result<Self> {
         udp(address).map(Self::Udp)
     }
 
-    /// Where the UDP receiver is.
+    /// Address of the UDP receiver.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         let Self::Udp(socket) = self else { return None };
         socket.peer_addr().ok()
     }
 
-    /// Sends one datagram. A receiver on a Unix socket that does not read may hold it up for `limit`, ten seconds at most.
+    /// Sends one datagram. A receiver on a Unix socket that does not read may block it for `limit`, at most ten
+    /// seconds.
     pub(crate) fn send(&self, octets: &[u8], limit: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Udp(socket) => socket.send(octets).map(drop),
@@ -79,7 +80,8 @@ impl Datagrams {
         matches!(self, Self::Unix(_))
     }
 
-    /// Lets nothing be fragmented (Linux `ip(7)`, `IP_MTU_DISCOVER`): sending more than the path takes is an error.
+    /// Forbids fragmentation (Linux `ip(7)`, `IP_MTU_DISCOVER`): sending a datagram larger than the path MTU is an
+    /// error.
     pub(crate) fn forbid_fragments(&self) -> io::Result<()> {
         self.discover(libc::IP_PMTUDISC_DO, libc::IPV6_PMTUDISC_DO)
     }
@@ -91,7 +93,7 @@ impl Datagrams {
         sent.and(self.forbid_fragments())
     }
 
-    /// Bytes that a datagram may have to pass the path in one piece, as far as the kernel knows (`IP_MTU`).
+    /// Maximum size of a datagram that is not fragmented on the path, as far as the kernel knows (`IP_MTU`).
     pub(crate) fn path_payload(&self) -> Option<usize> {
         let Self::Udp(socket) = self else { return None };
         let (level, name, headers) = match socket.local_addr().ok()? {

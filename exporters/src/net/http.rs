@@ -15,12 +15,12 @@ use crate::delivery::{Failure, Retry};
 
 use super::{Refusal, RefusalReason, retry_after, tls};
 
-/// Of an answer's body, at most this much is read: answers to requests of a few megabytes are smaller.
+/// Maximum number of bytes read of an answer's body; answers to requests of a few megabytes are smaller.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
-/// How much of an answer is shown to the operator.
+/// Maximum length of an answer in messages to the operator.
 const SHOWN: usize = 200;
 
-/// A client of one receiver; keeps its connection open from request to request.
+/// A client of one receiver, which keeps its connection open between requests.
 pub(crate) struct HttpClient {
     agent: Agent,
     url: String,
@@ -32,14 +32,14 @@ pub(crate) struct HttpClient {
 pub(crate) struct Answer {
     /// Status code.
     pub(crate) status: u16,
-    /// Body, as far as it was read.
+    /// The part of the body that was read.
     pub(crate) body: Vec<u8>,
-    /// `Retry-After`, from now.
+    /// `Retry-After` as a duration from now.
     pub(crate) retry_after: Option<Duration>,
 }
 
 impl HttpClient {
-    /// Says what is wrong with the configuration; a receiver that is away is no error.
+    /// Fails only if the configuration is wrong; an unreachable receiver is not an error.
     pub(crate) fn new(config: &HttpConfig) -> Result<Self, String> {
         let https = config.url.starts_with("https:");
         let settings = Agent::config_builder().http_status_as_error(false).max_redirects(0);
@@ -49,8 +49,8 @@ impl HttpClient {
         Ok(Self { agent: settings.build().new_agent(), url: config.url.clone(), headers, gzip: config.gzip })
     }
 
-    /// One request with a body of that media type to `path` under the receiver's address. An answer of any status is no
-    /// failure; see [`Answer::refusal`].
+    /// Sends one request with a body of that media type to `path` under the receiver's address. An answer of any status
+    /// is not a failure; see [`Answer::refusal`].
     pub(crate) fn post(&self, path: &str, media: &str, body: &[u8], limit: Duration) -> Result<Answer, Failure> {
         let request = self.agent.post(format!("{}{path}", self.url)).config().timeout_global(Some(limit)).build();
         let request = self.headers.iter().fold(request, |r, (name, value)| r.header(name, value));
@@ -86,13 +86,14 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// What a status other than success means. Too many requests and the server's troubles pass (RFC 9110 section 15),
-    /// and so does what [`RefusalReason::Denied`] is; other statuses do not.
+    /// The meaning of a status other than success. Too many requests, errors of the server (RFC 9110 section 15) and
+    /// [`RefusalReason::Denied`] are temporary; other statuses are permanent.
     pub(crate) fn refusal(&self) -> Refusal {
         self.refusal_unless(&[408, 425, 429, 500, 502, 503, 504], &self.excerpt())
     }
 
-    /// As [`Self::refusal`], where only these statuses and [`RefusalReason::Denied`] pass, with what the receiver said of it.
+    /// Like [`Self::refusal`], but only these statuses and [`RefusalReason::Denied`] are temporary; with the receiver's
+    /// own message.
     pub(crate) fn refusal_unless(&self, passing: &[u16], said: &str) -> Refusal {
         let denied = denial(self.status);
         let retry = match passing.contains(&self.status) || denied.is_some() {
@@ -109,31 +110,31 @@ impl Answer {
         Refusal { why, failure: Failure { retry, ..Failure::passing(message) } }
     }
 
-    /// The body's beginning, in one line.
+    /// The beginning of the body, on one line.
     pub(crate) fn excerpt(&self) -> String {
         one_line(&String::from_utf8_lossy(self.body.get(..self.body.len().min(4 * SHOWN)).unwrap_or_default()))
     }
 }
 
-/// What to look at where the status is about who asks and where, and not about the records: a key that has expired, a
-/// right that was taken away, a table or a route that is gone. Records are no worse for it, and wait until it is mended.
+/// A hint for the operator if the status is about the sender or the destination, not about the records: an expired key,
+/// a revoked permission, a missing table or route. The records are valid, and wait until the problem is solved.
 const fn denial(status: u16) -> Option<&'static str> {
     match status {
         401 | 407 => Some("check the credentials"),
         402 | 403 => Some("check the permissions of the sender"),
         404 => Some("check the address, and that its target exists"),
-        300..=399 => Some("check the address, it redirects elsewhere"),
+        300..=399 => Some("check the address; it redirects to another one"),
         _ => None,
     }
 }
 
-/// The beginning of what a receiver said, in one line.
+/// The beginning of a receiver's message, on one line.
 pub(crate) fn one_line(text: &str) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
     line.trim().to_owned()
 }
 
-/// As part of a query (RFC 3986 section 2.1): all but unreserved characters percent-encoded.
+/// The text as part of a query (RFC 3986 section 2.1): all characters except the unreserved ones are percent-encoded.
 pub(crate) fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for octet in text.bytes() {

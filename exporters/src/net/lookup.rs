@@ -1,4 +1,4 @@
-//! The addresses of a name, looked up again now and then: what listens there may move.
+//! The addresses of a name, looked up again from time to time, because the receiver may move.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -8,24 +8,24 @@ use crate::config::Address;
 
 use super::resolver::{self, Answer, Resolve};
 
-/// How often a name is looked up again.
+/// Interval at which a name is looked up again.
 const LOOKUP_INTERVAL: Duration = Duration::from_secs(60);
-/// Not before, when there is reason to.
+/// Minimum interval between look-ups when there is a reason for one.
 const MIN_LOOKUP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Looks a name up on a thread of its own, so that a name server that is away holds up nobody.
+/// Looks up a name on a separate thread, so that an unreachable name server blocks nobody.
 pub(crate) struct Lookup {
     of: Address,
     resolve: Resolve,
-    /// When it was done last, or begun.
+    /// When the last look-up was made or begun.
     last: Instant,
-    /// There is reason to look again soon.
+    /// Whether there is a reason to look it up again soon.
     hurry: bool,
     under_way: Option<Receiver<Answer>>,
 }
 
 impl Lookup {
-    /// None for what is an address already. The name was looked up just now.
+    /// For a name that was just looked up; none for an address.
     pub(crate) fn new(of: &Address) -> Option<Self> {
         let is_name = of.host.parse::<IpAddr>().is_err();
         is_name.then(|| Self::with(of.clone(), resolver::addresses))
@@ -35,13 +35,13 @@ impl Lookup {
         Self { of, resolve, last: Instant::now(), hurry: false, under_way: None }
     }
 
-    /// What was known may be wrong.
+    /// Notes that the known addresses may be wrong.
     pub(crate) const fn hurry(&mut self) {
         self.hurry = true;
     }
 
-    /// The addresses, when they have been found since this was last asked; begins to look for them when it is time. One that
-    /// is not found is no news.
+    /// The addresses, if they were found since the last call. Begins a look-up when it is due. A name that is not found
+    /// leaves the known addresses unchanged.
     pub(crate) fn poll(&mut self, now: Instant) -> Option<Vec<SocketAddr>> {
         let Some(under_way) = &self.under_way else {
             let pause = if self.hurry { MIN_LOOKUP_INTERVAL } else { LOOKUP_INTERVAL };

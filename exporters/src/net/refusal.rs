@@ -1,23 +1,23 @@
-//! Why a request was not taken.
+//! Why a request was refused.
 
 use crate::delivery::Failure;
 
-/// What a receiver's answer is about.
+/// The cause of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RefusalReason {
-    /// Who asks, or what is asked for: no other records would have been taken either.
+    /// The sender or the destination: no other records would have been accepted either.
     Denied,
-    /// There is too much in the request.
+    /// The request is too large.
     TooLarge,
     /// Anything else.
     Other,
 }
 
-/// A request that was not taken.
+/// A refused request.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) why: RefusalReason,
-    /// What it means when nothing is done about it.
+    /// What the refusal means if nothing is done about it.
     pub(crate) failure: Failure,
 }
 

@@ -1,5 +1,5 @@
-//! Looking names up, for a limited time: the system's own call cannot be interrupted, and takes half a minute and more when
-//! name servers do not answer. So it is made on a thread of its own, one for each name at a time.
+//! Looks up names with a time limit. The system call cannot be interrupted, and takes half a minute or more when name
+//! servers do not answer. So it is made on a separate thread, one at a time for each name.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -13,10 +13,10 @@ use crate::config::Address;
 
 /// The addresses of a name, or why there are none.
 pub(super) type Answer = Result<Vec<SocketAddr>, (ErrorKind, String)>;
-/// How a name is looked up; tests do it otherwise.
+/// A function that looks up a name; tests use their own.
 pub(super) type Resolve = fn(&Address) -> io::Result<Vec<SocketAddr>>;
 
-/// Host and port, and who waits for their addresses.
+/// Host and port, and the threads that wait for their addresses.
 type Waiting = BTreeMap<(String, u16), Vec<Sender<Answer>>>;
 
 /// Pending look-ups.
@@ -26,15 +26,15 @@ fn under_way() -> MutexGuard<'static, Waiting> {
     PENDING_LOOKUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The addresses of a host, with the port, in the resolver's order; as long as the system takes for it.
+/// The addresses of a host, with the port, in the resolver's order. Takes as long as the system does.
 pub(super) fn addresses(of: &Address) -> io::Result<Vec<SocketAddr>> {
     Ok((of.host.as_str(), of.port).to_socket_addrs()?.collect())
 }
 
-/// As [`addresses`], within `limit`. What is an address already takes no time.
+/// Like [`addresses`], within `limit`. An address needs no look-up.
 ///
 /// # Errors
-/// The name is not known, or the limit has passed; the look-up goes on then, for the next one who asks.
+/// The name is not known, or the limit has passed. The look-up then continues, for the next caller.
 pub(super) fn resolve_within(of: &Address, limit: Duration) -> io::Result<Vec<SocketAddr>> {
     match of.host.parse::<IpAddr>() {
         Ok(address) => Ok(vec![SocketAddr::new(address, of.port)]),
@@ -47,20 +47,16 @@ fn wait(of: &Address, resolve: Resolve, limit: Duration) -> io::Result<Vec<Socke
         Ok(answer) => answer.map_err(|(kind, message)| io::Error::new(kind, message)),
         Err(RecvTimeoutError::Timeout) => Err(io::Error::new(
             ErrorKind::TimedOut,
-            format!(
-                "the name {} was not resolved within {:.1} s; is the name server there?",
-                of.host,
-                limit.as_secs_f64()
-            ),
+            format!("the name {} was not resolved within {:.1} s; check the name server", of.host, limit.as_secs_f64()),
         )),
         Err(RecvTimeoutError::Disconnected) => Err(io::Error::other(format!("looking up {} failed", of.host))),
     }
 }
 
-/// Has the name looked up. The answer of a look-up that is under way is that of all who ask meanwhile.
+/// Starts a look-up of the name. All callers that ask during a look-up share its answer.
 ///
 /// # Errors
-/// There can be no thread.
+/// The thread cannot be started.
 pub(super) fn ask(of: &Address, resolve: Resolve) -> io::Result<Receiver<Answer>> {
     let (answer, answered) = channel();
     let key = (of.host.clone(), of.port);
@@ -77,14 +73,14 @@ pub(super) fn ask(of: &Address, resolve: Resolve) -> io::Result<Receiver<Answer>
     Ok(answered)
 }
 
-/// A pending look-up. When it is dropped, waiting threads get the answer, or learn that there is none.
+/// A pending look-up. When it is dropped, waiting threads get the answer, or an error if there is none.
 struct Pending {
     key: (String, u16),
     answer: Option<Answer>,
 }
 
 impl Pending {
-    /// The whole of it goes with the look-up: dropped by a panic too.
+    /// The look-up owns it, so that it is dropped after a panic too.
     fn end(mut self, resolve: Resolve, of: &Address) {
         self.answer = Some(resolve(of).map_err(|e| (e.kind(), e.to_string())));
     }
@@ -94,7 +90,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         let waiting = under_way().remove(&self.key).unwrap_or_default();
         for one in waiting {
-            // Who waited may be gone.
+            // The waiting thread may have given up.
             let _ = self.answer.clone().map(|answer| one.send(answer));
         }
     }

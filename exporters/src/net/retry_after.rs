@@ -1,4 +1,4 @@
-//! `Retry-After`, by which a server says for how long to leave it alone.
+//! `Retry-After`, with which a server asks a client to wait.
 
 use std::time::{Duration, SystemTime};
 

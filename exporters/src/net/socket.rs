@@ -1,4 +1,4 @@
-//! A connected socket of which all reading and writing together has a limit.
+//! A connected socket with one time limit for all reading and writing together.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// The socket, and until when it may wait.
+/// The socket, and its deadline.
 pub(super) struct Socket {
     kind: SocketKind,
     pub(super) end: Instant,
@@ -29,13 +29,13 @@ impl Socket {
         Self { kind: SocketKind::Unix(stream), end }
     }
 
-    /// Time that is left, as the system's calls take it: zero would be no limit at all.
+    /// The remaining time for system calls; never zero, because zero would mean no limit.
     pub(super) fn left(&self) -> io::Result<Option<Duration>> {
         let left = self.end.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(timed_out()) } else { Ok(Some(left)) }
     }
 
-    /// For those that read from a [`Read`].
+    /// For callers that need a [`Read`].
     pub(super) const fn now(&self) -> Now<'_> {
         Now(self)
     }
@@ -56,7 +56,7 @@ impl Socket {
         }
     }
 
-    /// As [`super::Stream::unacknowledged`] says.
+    /// See [`super::Stream::unacknowledged`].
     pub(super) fn unacknowledged(&self) -> io::Result<usize> {
         let mut octets: libc::c_int = 0;
         // SAFETY: the descriptor is open for as long as `self` lives, and TIOCOUTQ writes one int.

@@ -11,10 +11,10 @@ use crate::config::Address;
 use super::socket::Socket;
 use super::{TlsClient, dial, unix};
 
-/// Maximum of reads in a row, so that a receiver that sends without end does not block the exporter.
+/// Maximum number of reads in a row, so that a receiver that sends without end does not block the exporter.
 const MAX_READS_IN_A_ROW: usize = 64;
 
-/// Whom to connect to.
+/// The receiver to connect to.
 pub(crate) enum StreamTarget {
     Tcp(Address),
     Tls(Address, TlsClient),
@@ -27,16 +27,16 @@ pub(crate) struct Stream {
     tls: Option<Box<ClientConnection>>,
 }
 
-/// Whether the receiver still reads, as far as is known.
+/// Whether the receiver still reads, as far as known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerState {
     Open,
-    /// It has closed its side, in order.
+    /// It has closed its side in an orderly way.
     Closed,
 }
 
 impl Stream {
-    /// Connects, and with TLS shakes hands, all within `limit`, which holds for what follows too.
+    /// Connects, including the TLS handshake, within `limit`. The limit also applies to what follows.
     pub(crate) fn open(target: &StreamTarget, limit: Duration) -> io::Result<Self> {
         let end = Instant::now() + limit;
         match target {
@@ -46,37 +46,37 @@ impl Stream {
         }
     }
 
-    /// How long reading and writing may take from now on, all together.
+    /// Sets how long all reading and writing together may take from now on.
     ///
     /// # Errors
-    /// There is no time.
+    /// The limit is zero.
     pub(crate) fn limit(&mut self, limit: Duration) -> io::Result<()> {
         self.socket.end = Instant::now() + limit;
         self.socket.left().map(drop)
     }
 
-    /// Whether there is no connection any more.
+    /// Whether the connection is gone.
     #[cfg(feature = "redis")]
     pub(crate) fn is_closed(&mut self) -> bool {
         !matches!(self.hear(), Ok(PeerState::Open))
     }
 
-    /// Takes in what the receiver has said, without waiting. Nothing of it is of meaning but TLS's own messages.
+    /// Reads what the receiver has sent, without waiting. Only TLS's own messages have a meaning.
     ///
     /// # Errors
-    /// The connection was reset, as that of a receiver is that closes or dies before it has read everything, or TLS's alert.
+    /// The connection was reset (a receiver closed or died before it had read everything), or a TLS alert was received.
     pub(crate) fn hear(&mut self) -> io::Result<PeerState> {
         let heard = match &mut self.tls {
             None => hear_plain(&self.socket)?,
             Some(tls) => hear_tls(tls, &mut self.socket)?,
         };
-        // A receiver that closes and then resets is seen as closed only.
+        // If a receiver closes and then resets, only the close is visible.
         self.socket.take_error()?.map_or(Ok(heard), Err)
     }
 
-    /// Whether the receiver has accepted the session; none: that is never said. With TLS 1.3 the client's handshake has ended
-    /// before the server has looked at the client's certificate (RFC 8446 section 2); the server's tickets come after that
-    /// (section 4.6.1).
+    /// Whether the receiver has accepted the session; none: the protocol does not tell. With TLS 1.3 the client's
+    /// handshake ends before the server has verified the client's certificate (RFC 8446 section 2); the server sends
+    /// its tickets after that (section 4.6.1).
     pub(crate) fn is_accepted(&self) -> Option<bool> {
         let tls = self.tls.as_ref()?;
         Some(tls.protocol_version() != Some(ProtocolVersion::TLSv1_3) || tls.tls13_tickets_received() > 0)
@@ -97,7 +97,7 @@ fn shake_hands(tls: &TlsClient, mut socket: Socket) -> io::Result<Stream> {
     Ok(Stream { socket, tls: Some(Box::new(session)) })
 }
 
-/// What is left unread would hide the end, or that the connection was reset.
+/// Unread bytes would hide the end or a reset of the connection.
 fn hear_plain(socket: &Socket) -> io::Result<PeerState> {
     let mut scratch = [0; 1024];
     for _ in 0..MAX_READS_IN_A_ROW {

@@ -1,4 +1,4 @@
-//! TLS as a client, with rustls.
+//! A TLS client, with rustls.
 
 use std::io;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(crate) struct TlsClient {
 }
 
 impl TlsClient {
-    /// `host` is the name or address that the receiver's certificate must be for, unless the configuration names another.
+    /// `host` is the name or address that the receiver's certificate must have, unless the configuration sets another.
     pub(crate) fn new(config: &TlsConfig, host: &str) -> Result<Self, String> {
         let name = config.server_name.as_deref().unwrap_or(host);
         let name =
@@ -27,19 +27,19 @@ impl TlsClient {
         Ok(Self { config: Arc::new(client(config)?), name })
     }
 
-    /// For clients that open their sessions themselves.
+    /// The TLS configuration, for clients that open their sessions themselves.
     #[cfg(feature = "nats")]
     pub(crate) fn config(&self) -> ClientConfig {
         ClientConfig::clone(&self.config)
     }
 
-    /// A session; the handshake is done with the first bytes.
+    /// A session. The handshake happens with the first bytes.
     pub(super) fn session(&self) -> io::Result<ClientConnection> {
         ClientConnection::new(self.config.clone(), self.name.clone()).map_err(io::Error::other)
     }
 }
 
-/// The one provider of cryptography.
+/// The provider of cryptography for all sessions.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
@@ -59,7 +59,7 @@ fn client(config: &TlsConfig) -> Result<ClientConfig, String> {
     }
 }
 
-/// The certificates to trust: those that were named, else the system's.
+/// The certificates to trust: the configured ones, otherwise the system's.
 pub(crate) fn authorities(config: &TlsConfig) -> Result<Vec<CertificateDer<'static>>, String> {
     match &config.ca {
         Some(pem) => certificates(pem).map_err(|e| format!("tls-ca: {e}")),
@@ -76,10 +76,10 @@ fn roots(config: &TlsConfig) -> Result<RootCertStore, String> {
     }
 }
 
-/// Certificate chain and private key to show.
+/// The client's certificate chain and private key.
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// What is shown to the receiver, if anything.
+/// The client certificate, if there is one.
 pub(crate) fn identity(config: &TlsConfig) -> Result<Option<Identity>, String> {
     let Some((chain, key)) = &config.identity else { return Ok(None) };
     let chain = certificates(chain).map_err(|e| format!("tls-cert: {e}"))?;
@@ -87,12 +87,12 @@ pub(crate) fn identity(config: &TlsConfig) -> Result<Option<Identity>, String> {
     Ok(Some((chain, key)))
 }
 
-/// Takes any certificate: `tls-insecure`.
+/// Accepts any certificate: `tls-insecure`.
 pub(crate) fn takes_any() -> Arc<dyn ServerCertVerifier> {
     Arc::new(AcceptAnyCertificate(provider()))
 }
 
-/// Verifies no more than that the receiver has the certificate's key.
+/// Verifies only that the receiver has the certificate's private key.
 #[derive(Debug)]
 struct AcceptAnyCertificate(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! A connection to a Unix socket, within a limit: `connect` waits for as long as the listener's backlog is full.
+//! A connection to a Unix socket with a time limit, because `connect` waits while the listener's backlog is full.
 
 use std::io;
 use std::mem::offset_of;
@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// Connects within `limit`, which is the socket's for writing from then on.
+/// Connects within `limit`, which is then also the socket's limit for writing.
 ///
 /// # Errors
 /// Nobody listens there, or the limit has passed.
@@ -21,7 +21,7 @@ pub(super) fn connect(path: &Path, limit: Duration) -> io::Result<UnixStream> {
     }
     // SAFETY: the descriptor is new and nobody else's.
     let stream = UnixStream::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
-    // The limit for sending holds for connecting too (Linux `net/unix/af_unix.c`, `unix_stream_connect`).
+    // The limit for sending applies to connecting too (Linux `net/unix/af_unix.c`, `unix_stream_connect`).
     stream.set_write_timeout(Some(limit.max(Duration::from_millis(1))))?;
     // SAFETY: the address lives until the call has ended, and is as long as `length` says.
     match unsafe { libc::connect(stream.as_raw_fd(), (&raw const address).cast(), length) } {

@@ -1,4 +1,4 @@
-//! Flow records to NetFlow v9 packets of bounded size.
+//! Converts flow records to NetFlow v9 packets of bounded size.
 
 use pidflow_schema::FlowRecord;
 
@@ -9,9 +9,9 @@ use super::{ALIGN, FORMAT, HEADER, VERSION, largest, put_template};
 
 const MILLISECOND_NS: u64 = 1_000_000;
 const SECOND_MS: u64 = 1000;
-/// How long before the oldest record the system's start is placed.
+/// How long before the oldest record the system's start is assumed.
 const HEAD_START_MS: u64 = 24 * 3600 * SECOND_MS;
-/// After how much uptime the system's start is moved: 40 days, of the 49.7 that 32 bits of milliseconds have.
+/// Uptime after which the system's start is moved: 40 of the 49.7 days that 32 bits of milliseconds can represent.
 const MAX_UPTIME_MS: u64 = 40 * 24 * 3600 * SECOND_MS;
 
 /// Options of a [`Netflow9Encoder`].
@@ -31,11 +31,11 @@ impl Default for Netflow9Options {
     }
 }
 
-/// Turns flow records into NetFlow v9 packets; templates as in [`crate::ipfix::IpfixEncoder`].
+/// Converts flow records to NetFlow v9 packets, with templates as in [`crate::ipfix::IpfixEncoder`].
 ///
-/// `FIRST_SWITCHED` and `LAST_SWITCHED` count from the start of a system: here from one day before the oldest
-/// record. The header's clock is rounded up to a whole second, since its seconds and its uptime must name the
-/// same moment for a receiver to find the flow's milliseconds again.
+/// `FIRST_SWITCHED` and `LAST_SWITCHED` count from the start of a system, which is assumed one day before the oldest
+/// record. The header's clock is rounded up to a whole second, because a receiver can compute the flow's milliseconds
+/// only if the header's seconds and its uptime are the same moment.
 pub struct Netflow9Encoder {
     options: Netflow9Options,
     variants: Variants,
@@ -51,7 +51,7 @@ pub struct Netflow9Encoder {
 }
 
 impl Netflow9Encoder {
-    /// An encoder that has announced nothing yet.
+    /// An encoder that has sent no template yet.
     #[must_use]
     pub fn new(template: Template, options: Netflow9Options) -> Self {
         Self {
@@ -66,13 +66,13 @@ impl Netflow9Encoder {
         }
     }
 
-    /// The size of packet that the template's largest record surely fits into.
+    /// The packet size into which the template's largest record fits.
     #[must_use]
     pub fn least_message(template: &Template) -> usize {
         HEADER + largest(template)
     }
 
-    /// What has been done so far.
+    /// Statistics so far.
     #[must_use]
     pub const fn stats(&self) -> EncoderStats {
         self.stats
@@ -83,7 +83,7 @@ impl Netflow9Encoder {
         self.variants.forget();
     }
 
-    /// Later packets have at most that many octets, or as many as [`Self::least_message`] says.
+    /// Limits later packets to that many octets, but not below [`Self::least_message`].
     pub const fn set_max_message(&mut self, octets: usize) {
         self.options.max_message = octets;
     }
@@ -123,7 +123,7 @@ impl Netflow9Encoder {
         Clock { now_ns, boot_ms: self.boot_ms.unwrap_or(0), text_limit: usize::MAX }
     }
 
-    /// Appends to an empty packet. Where template and record do not fit into one, the template goes ahead.
+    /// Appends to an empty packet. If template and record do not fit into one packet, the template is sent first.
     fn append_first(&mut self, variant: usize, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         if !self.append(variant, record) {
             self.announce(variant);
@@ -141,8 +141,8 @@ impl Netflow9Encoder {
         }
     }
 
-    /// Each packet says by itself when the system started, so that a record from before that moves it, and so does a
-    /// clock that comes near to where the uptime would begin again.
+    /// Each packet states when the system started. So the start can be moved when a record is older than it, or when
+    /// the uptime would soon overflow.
     fn set_boot(&mut self, record: &FlowRecord, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         let (now_ms, first_ms) = (now_ns / MILLISECOND_NS, record.flow.first_ns.min(now_ns) / MILLISECOND_NS);
         if self.boot_ms.is_none_or(|boot| first_ms < boot || now_ms.saturating_sub(boot) > MAX_UPTIME_MS) {
@@ -151,7 +151,8 @@ impl Netflow9Encoder {
         }
     }
 
-    /// Appends the record, its template first if that is due; false, and nothing appended, when there is no room.
+    /// Appends the record, preceded by its template if that is due. Returns false, and appends nothing, if there is no
+    /// room.
     fn append(&mut self, index: usize, record: &FlowRecord) -> bool {
         let Some(variant) = self.variants.get_mut(index) else { return false };
         let mark = self.draft.mark();
@@ -171,7 +172,7 @@ impl Netflow9Encoder {
         true
     }
 
-    /// Completes the packet and hands it out.
+    /// Completes the packet and passes it to the sink.
     fn flush(&mut self, now_ns: u64, sink: &mut impl FnMut(Message<'_>)) {
         if self.draft.is_empty() {
             return;
@@ -189,7 +190,7 @@ impl Netflow9Encoder {
         self.draft.clear();
     }
 
-    /// RFC 3954 section 5.1. Seconds and uptime name the same moment, also where one of them could not represent the time.
+    /// RFC 3954 section 5.1. Seconds and uptime are the same moment, even if one of them cannot represent the time.
     fn put_header(&mut self, now_ns: u64) {
         let count = u16::try_from(self.draft.records() + self.templates).unwrap_or(u16::MAX);
         let (boot_ms, longest) = (self.boot_ms.unwrap_or(0), u64::from(u32::MAX));

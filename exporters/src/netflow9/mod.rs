@@ -26,7 +26,7 @@ const SPECIFIER: usize = 4;
 
 const FORMAT: Format = Format { carries, op: Op::netflow9 };
 
-/// An element without a NetFlow v9 type, or of no octets, cannot be sent.
+/// An element without a NetFlow v9 type or with a length of 0 cannot be sent.
 const fn carries(e: &Element) -> bool {
     e.v9.is_some() && e.v9_length > 0
 }
@@ -43,7 +43,7 @@ fn put_template(variant: &Variant, draft: &mut Draft) {
     }
 }
 
-/// Octets of the largest template record or data record, the FlowSet's header and padding included.
+/// Octets of the largest template record or data record, including the FlowSet's header and padding.
 fn largest(template: &Template) -> usize {
     let specifiers = RECORD_HEADER + FORMAT.largest(template, |_| SPECIFIER);
     let record = FORMAT.largest(template, |e| usize::from(e.v9_length));

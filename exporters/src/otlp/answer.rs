@@ -1,4 +1,4 @@
-//! What receivers answer: bytes from outside. What cannot be read says nothing, and is no failure.
+//! Answers of receivers. The bytes are untrusted; an answer that cannot be parsed counts as empty, not as a failure.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use prost::Message;
 
 const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
-/// `ExportLogsServiceResponse` and its like: the same fields for every signal.
+/// `ExportLogsServiceResponse` and similar: the same fields for every signal.
 #[derive(Clone, PartialEq, Message)]
 struct ExportResponse {
     #[prost(message, optional, tag = "1")]
     partial_success: Option<PartialSuccess>,
 }
 
-/// `ExportLogsPartialSuccess` and its like.
+/// `ExportLogsPartialSuccess` and similar.
 #[derive(Clone, PartialEq, Message)]
 struct PartialSuccess {
     #[prost(int64, tag = "1")]
@@ -56,29 +56,29 @@ struct ProtoDuration {
     nanos: i32,
 }
 
-/// What a receiver says of a request that it took (OTLP specification, "Partial Success").
+/// The answer to an accepted request (OTLP specification, "Partial Success").
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Taken {
     /// Log records, spans or data points that it refused permanently.
     pub(super) rejected: usize,
-    /// Why; without any refused, a warning. Empty: nothing to say.
+    /// The reason, or a warning if none was refused; empty: no message.
     pub(super) message: String,
 }
 
 impl Taken {
-    /// Of an answer's body.
+    /// Parses the body of an answer.
     pub(super) fn decode(body: &[u8]) -> Self {
         let partial = ExportResponse::decode(body).ok().and_then(|r| r.partial_success).unwrap_or_default();
         Self { rejected: usize::try_from(partial.rejected).unwrap_or(0), message: partial.error_message }
     }
 }
 
-/// The message of a `google.rpc.Status`, which is how an OTLP/HTTP receiver says why it refused a request.
+/// The message of a `google.rpc.Status`, in which an OTLP/HTTP receiver gives the reason for a refusal.
 pub(super) fn reason(status: &[u8]) -> Option<String> {
     RpcStatus::decode(status).ok().map(|s| s.message).filter(|m| !m.is_empty())
 }
 
-/// How long the `google.rpc.Status` asks to wait, in its `RetryInfo`.
+/// The waiting time in the `RetryInfo` of the `google.rpc.Status`.
 pub(super) fn asked_for(status: &[u8]) -> Option<Duration> {
     let details = RpcStatus::decode(status).ok()?.details;
     let detail = details.into_iter().find(|d| d.type_url == RETRY_INFO)?;

@@ -13,7 +13,7 @@ struct Attribute {
     read: fn(&FlowRecord) -> Option<Value<'_>>,
 }
 
-/// The attributes of every record, as far as it has them.
+/// The attributes that a record has.
 pub(super) struct FlowAttributes(Vec<Attribute>);
 
 impl FlowAttributes {
@@ -22,7 +22,7 @@ impl FlowAttributes {
         Self(elements.filter_map(|e| Some(Attribute { key: e.otel?, read: e.read })).collect())
     }
 
-    /// Those of one record.
+    /// The attributes of one record.
     pub(super) fn of(&self, record: &FlowRecord) -> Vec<KeyValue> {
         let known = self.0.iter().filter_map(|a| Some(pair(a.key, any((a.read)(record)?))));
         known.chain(network(&record.flow)).collect()
@@ -49,18 +49,18 @@ fn any(value: Value<'_>) -> Any {
     }
 }
 
-/// The conventions' words for what the table has as numbers.
+/// Values that the table has as numbers and the conventions as words.
 fn network(flow: &Flow) -> impl Iterator<Item = KeyValue> {
     let transport = transport(flow.protocol).map(|t| text("network.transport", t));
     transport.into_iter().chain([text("network.type", family(flow))])
 }
 
-/// The conventions' word for the address family.
+/// The address family as a word of the conventions.
 pub(super) fn family(flow: &Flow) -> &'static str {
     if flow.source.is_ipv4() { "ipv4" } else { "ipv6" }
 }
 
-/// IANA's keyword of the protocol in small letters, which for TCP and UDP is the conventions' word too.
+/// IANA's keyword of the protocol in lower case, which for TCP and UDP is also the word of the conventions.
 pub(super) const fn transport(protocol: u8) -> Option<&'static str> {
     match protocol {
         Protocol::ICMP => Some("icmp"),

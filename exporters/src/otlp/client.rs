@@ -1,4 +1,4 @@
-//! Brings requests to the receiver, over gRPC or HTTP.
+//! Sends requests to the receiver, over gRPC or HTTP.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) enum Client {
 }
 
 impl Client {
-    /// Says what is wrong with the configuration; a receiver that is away is no error.
+    /// Fails only if the configuration is wrong; an unreachable receiver is not an error.
     pub(super) fn new(config: &OtlpConfig) -> Result<Self, String> {
         Ok(match config.protocol {
             OtlpProtocol::Grpc => Self::Grpc(Box::new(Grpc::new(&config.http)?)),

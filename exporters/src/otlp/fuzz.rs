@@ -1,11 +1,11 @@
-//! What the fuzz target `otlp_answer` drives.
+//! Entry point of the fuzz target `otlp_answer`.
 
 use super::answer::{Taken, asked_for, reason};
 
-/// Takes any octets for what an OTLP receiver answers.
+/// Parses any bytes as the answer of an OTLP receiver.
 ///
 /// # Panics
-/// More is read from them than there is.
+/// The parser returns more than the bytes contain.
 pub fn otlp_answer_of_any_octets(octets: &[u8]) {
     let taken = Taken::decode(octets);
     assert!(taken.message.len() <= octets.len());

@@ -1,4 +1,4 @@
-//! OTLP/gRPC, on a runtime that runs only while a request is under way.
+//! OTLP/gRPC, on a runtime that runs only during a request.
 
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ pub(super) struct Grpc {
 impl Grpc {
     /// Connects with the first request, and again whenever the connection is lost.
     pub(super) fn new(config: &HttpConfig) -> Result<Self, String> {
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| format!("no runtime: {e}"))?;
+        let runtime =
+            Builder::new_current_thread().enable_all().build().map_err(|e| format!("cannot start a runtime: {e}"))?;
         let endpoint = Endpoint::from_shared(config.url.clone()).map_err(|e| format!("not an address: {e}"))?;
         let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true);
         let endpoint = if config.url.starts_with("https:") { secure(endpoint, &config.tls)? } else { endpoint };
@@ -50,7 +51,7 @@ impl Grpc {
         });
         let mut request = Request::new(request.clone());
         *request.metadata_mut() = self.headers.clone();
-        // So that the receiver knows it too.
+        // Tells the receiver the time limit too.
         request.set_timeout(limit);
         let service = &mut self.service;
         let exchange = async {
@@ -81,7 +82,7 @@ fn secure(endpoint: Endpoint, config: &TlsConfig) -> Result<Endpoint, String> {
     secured.map_err(|e| format!("TLS: {}", cause(&e)))
 }
 
-/// tonic's own message is "transport error".
+/// tonic's own message is only "transport error".
 fn cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), cause)
 }

@@ -1,22 +1,22 @@
-//! Ids of traces and spans, made from what they name.
+//! Ids of traces and spans, computed from the record.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use pidflow_schema::FlowRecord;
 
-/// Trace id of a record: of protocol, VLAN, addresses, ports and the first packet's time.
+/// Trace id of a record: a hash of protocol, VLAN, addresses, ports and the first packet's time.
 pub(super) fn trace(record: &FlowRecord) -> [u8; 16] {
     let [high, low] = [0_u8, 1].map(|half| flow(record, &half));
     (u128::from(high) << 64 | u128::from(low)).max(1).to_be_bytes()
 }
 
-/// Span id of a record: of the same, the last packet's time, and the host that saw it. The same record sent twice has
-/// the same ids, so that receivers can distinguish a repetition from another flow.
+/// Span id of a record: a hash of the same values, the last packet's time, and the observing host. A record that is
+/// sent twice has the same ids, so that receivers can distinguish a repetition from another flow.
 pub(super) fn span(record: &FlowRecord, host: &str) -> [u8; 8] {
     flow(record, &(2_u8, record.flow.last_ns, host)).max(1).to_be_bytes()
 }
 
-/// SipHash with constant keys, spread as evenly as samplers by trace id expect.
+/// SipHash with constant keys. Its values are distributed evenly, as samplers by trace id expect.
 fn flow(record: &FlowRecord, more: &impl Hash) -> u64 {
     let flow = &record.flow;
     let mut hasher = DefaultHasher::new();

@@ -1,4 +1,4 @@
-//! Flow records to OTLP log records.
+//! Converts flow records to OTLP log records.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ use crate::template::Template;
 use super::attributes::{FlowAttributes, transport};
 use super::resource::scope;
 
-/// Tells flow records from other events of the same service.
+/// Event name, which distinguishes flow records from other events of the service.
 const EVENT_NAME: &str = "pidflow.flow";
 
 /// Makes export requests.
@@ -24,7 +24,7 @@ pub struct LogEncoder {
 }
 
 impl LogEncoder {
-    /// With the template's elements; `resource`: see [`super::resource()`].
+    /// An encoder for the template's elements. `resource`: see [`super::resource()`].
     #[must_use]
     pub fn new(template: &Template, resource: Resource) -> Self {
         Self { attributes: FlowAttributes::new(template), resource }

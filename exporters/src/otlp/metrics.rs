@@ -1,4 +1,4 @@
-//! The run's metrics as OTLP metrics, always cumulative.
+//! Converts the run's metrics to OTLP metrics, always cumulative.
 
 use std::collections::HashMap;
 
@@ -16,27 +16,28 @@ use pidflow_schema::metric::{Attributes, Family, MetricKind, MetricSample, Point
 use super::attributes::text;
 use super::resource::scope;
 
-/// Data points of one request at most, so that it is smaller than the 4 MiB that receivers take over gRPC.
+/// Maximum number of data points in a request, so that it is smaller than the 4 MiB that receivers accept over gRPC.
 const MAX_POINTS: usize = 2000;
 const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
 
-/// Makes export requests, and remembers since when each series has been counting.
+/// Makes export requests, and remembers the start time of each series.
 pub struct MetricEncoder {
     resource: Resource,
-    /// Of the series of the last requests: names and attributes, and the start, nanoseconds since the epoch.
+    /// The series of the last requests: names, attributes and start time, nanoseconds since the epoch.
     started: HashMap<(&'static str, Attributes), u64>,
-    /// A series that was not there before began after this, nanoseconds since the epoch.
+    /// A new series began after this time, nanoseconds since the epoch.
     last_ns: u64,
 }
 
 impl MetricEncoder {
-    /// Of counters that began at `start_ns`, nanoseconds since the epoch; `resource`: see [`super::resource()`].
+    /// An encoder for counters that began at `start_ns`, nanoseconds since the epoch. `resource`: see
+    /// [`super::resource()`].
     #[must_use]
     pub fn new(resource: Resource, start_ns: u64) -> Self {
         Self { resource, started: HashMap::new(), last_ns: start_ns }
     }
 
-    /// The families as they stand at `now_ns`, nanoseconds since the epoch; several requests, where there are many series.
+    /// The families at `now_ns`, nanoseconds since the epoch; several requests if there are many series.
     #[must_use]
     pub fn requests(&mut self, families: &[Family], now_ns: u64) -> Vec<ExportMetricsServiceRequest> {
         let before = std::mem::take(&mut self.started);

@@ -1,6 +1,6 @@
 //! OpenTelemetry over OTLP: a log record or a span per flow record, and the run's metrics, over gRPC or HTTP.
 //!
-//! Encoders (`logs`, `spans`, `metrics`) make requests, `client` brings them, `receiver` and `pusher` say when.
+//! Encoders (`logs`, `spans`, `metrics`) make requests, `client` sends them, `receiver` and `pusher` decide when.
 
 mod answer;
 mod attributes;

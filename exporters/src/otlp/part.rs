@@ -1,4 +1,4 @@
-//! Records that are sent in one request of each signal, and their outcome.
+//! Records that are sent in one request per signal, and their outcome.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -14,20 +14,20 @@ use crate::sink::Notice;
 use super::answer::Taken;
 use super::client::Client;
 
-/// A request that is yet to be sent.
+/// A request that has not been sent yet.
 pub(super) type Request = (Signal, Bytes);
 
 /// Records that are sent together.
 pub(super) struct Part {
-    /// Which of the records that delivery began with.
+    /// Range of the records within the delivery.
     pub(super) of: Range<usize>,
     requests: VecDeque<Request>,
-    /// How many of them no signal has brought so far: those that the receiver refused of the signal of which it refused
-    /// fewest. It says how many, not which.
+    /// How many of them no signal has delivered so far: the smallest number that the receiver refused of any signal. A
+    /// receiver tells how many it refused, not which.
     pub(super) missing: usize,
-    /// Whether the receiver took a request of it.
+    /// Whether the receiver has accepted a request of this part.
     taken: bool,
-    /// Signals that the receiver refused as a whole and permanently, and why.
+    /// Signals that the receiver refused entirely and permanently, and the reasons.
     refused: Vec<(Signal, String)>,
 }
 
@@ -36,9 +36,9 @@ impl Part {
         Self { missing: of.len(), of, requests, taken: false, refused: Vec::new() }
     }
 
-    /// Sends what is left, and adds to `sent` the records that it brings: a record counts as exported as soon as one signal
-    /// has brought it. What the receiver has an answer for is not sent again. The error is of what may pass, or that the
-    /// part is to be sent in halves.
+    /// Sends the remaining requests, and adds the delivered records to `sent`: a record counts as exported as soon as
+    /// one signal has delivered it. Requests that the receiver has answered are not sent again. The error is a
+    /// temporary failure, or means that the part must be halved.
     pub(super) fn send(
         &mut self,
         client: &mut Client,
@@ -68,8 +68,8 @@ impl Part {
         self.settle(denied)
     }
 
-    /// A receiver that takes one signal and denies another one has no place for that; where it denies all of them, it may
-    /// let them in later.
+    /// A receiver that accepts one signal and denies another one does not support the other. If it denies all of them,
+    /// it may accept them later.
     fn settle(&mut self, mut denied: VecDeque<(Request, Refusal)>) -> Result<(), Refusal> {
         if self.taken {
             self.refused.extend(denied.into_iter().map(|((signal, _), refusal)| (signal, refusal.failure.message)));
@@ -88,17 +88,17 @@ impl Part {
         Sent { records, octets, ..Sent::default() }
     }
 
-    /// What one signal has brought is not sent again for another one's sake.
+    /// A part that one signal has delivered is not halved because of another signal.
     fn can_be_halved(&self) -> bool {
         !self.taken && self.of.len() > 1
     }
 
-    /// Why the receiver refused all of it permanently, if it did.
+    /// Why the receiver refused the whole part permanently, if it did.
     pub(super) fn refusal(&self) -> Option<&str> {
         self.refused.first().filter(|_| !self.taken).map(|(_, message)| message.as_str())
     }
 
-    /// Signals that the receiver refused, and why, where it has the records by another one.
+    /// Signals that the receiver refused, and the reasons, if another signal has delivered the records.
     pub(super) fn half_refusals(&self) -> impl Iterator<Item = &(Signal, String)> {
         self.refused.iter().filter(|_| self.taken)
     }

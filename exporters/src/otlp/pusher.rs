@@ -1,4 +1,4 @@
-//! Metrics at intervals, beside the records and without a place in their accounts.
+//! Sends metrics at intervals. They do not count as records.
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,8 @@ use super::answer::Taken;
 use super::client::Client;
 use super::metrics::MetricEncoder;
 
-/// Says when metrics are due. What a push does not bring the next one does, sooner where the failure may pass: the
-/// numbers are cumulative, so that each attempt sends the newest alone.
+/// Decides when metrics are due. A failed push is not repeated; the next one, which comes sooner after a temporary
+/// failure, sends the newest values, because the metrics are cumulative.
 pub(super) struct Pusher {
     source: MetricSource,
     encoder: MetricEncoder,
@@ -33,7 +33,7 @@ pub(super) struct Pusher {
 }
 
 impl Pusher {
-    /// None, when no metrics are asked for, or nobody counts any.
+    /// None if no metrics are configured, or the run has none.
     pub(super) fn new(config: &OtlpConfig, resource: &Resource, parts: &Parts<'_>) -> Option<Self> {
         let wanted = config.signals.contains(&Signal::Metrics);
         let source = parts.context.metrics.clone().filter(|_| wanted)?;
@@ -49,7 +49,7 @@ impl Pusher {
         })
     }
 
-    /// Sends the metrics when it is time, and once more when the exporter is stopped and has no records left.
+    /// Sends the metrics when they are due, and once more when the exporter is stopped and has no records left.
     pub(super) fn idle(&mut self, client: &mut Client) {
         let remaining = self.link.control.remaining();
         let last = remaining.is_some() && !std::mem::replace(&mut self.ended, remaining.is_some());
@@ -58,7 +58,7 @@ impl Pusher {
         }
     }
 
-    /// Sends the metrics when it is time, within `limit`.
+    /// Sends the metrics when they are due, within `limit`.
     pub(super) fn push_if_due(&mut self, client: &mut Client, limit: Duration) {
         if Instant::now() >= self.next {
             self.push(client, limit);
@@ -88,7 +88,8 @@ impl Pusher {
         self.link.failed(&what, "they are sent again with the next metrics");
     }
 
-    /// A failure that may pass is no reason to wait for a whole interval, unless the receiver asks for more than that.
+    /// After a temporary failure the next push comes before the interval ends, unless the receiver asks for a longer
+    /// pause.
     fn failed(&mut self, failure: &Failure) {
         let pause = match failure.retry {
             Retry::Never => self.interval,
@@ -96,6 +97,6 @@ impl Pusher {
             Retry::After(asked) => self.backoff.pause(Some(asked)),
         };
         self.next = Instant::now() + pause;
-        self.link.failed(&failure.message, "the next export sends the metrics with their values of then");
+        self.link.failed(&failure.message, "the next export sends the current values");
     }
 }

@@ -21,7 +21,7 @@ use super::part::Part;
 use super::pusher::Pusher;
 use super::{LogEncoder, SpanEncoder, resource};
 
-/// Bytes of a request at most: receivers accept 4 MiB over gRPC by default. A single record may be larger.
+/// Maximum size of a request, bytes: receivers accept 4 MiB over gRPC by default. A single record may be larger.
 const MAX_REQUEST: usize = 3 << 20;
 
 /// One receiver.
@@ -31,7 +31,7 @@ pub(crate) struct OtlpReceiver {
     client: Client,
     metrics: Option<Pusher>,
     waiting: VecDeque<Part>,
-    /// When the records under way became log records, nanoseconds since the epoch.
+    /// When the current records were converted to log records, nanoseconds since the epoch.
     observed_ns: u64,
     /// Why the receiver refused parts of these records permanently.
     refused: Option<String>,
@@ -58,7 +58,7 @@ impl OtlpReceiver {
         })
     }
 
-    /// Encodes some of the records to be sent first, in halves where they are too many for one request.
+    /// Encodes the first of the records to be sent, in halves if they are too many for one request.
     fn prepare(&mut self, records: &[FlowRecord], of: Range<usize>) {
         let part = records.get(of.clone()).unwrap_or_default();
         let logs = self.logs.iter().map(|e| (Signal::Logs, e.request(part, self.observed_ns).encode_to_vec()));
@@ -76,7 +76,7 @@ impl OtlpReceiver {
         self.prepare(records, of.start..middle);
     }
 
-    /// Takes account of a part that the receiver has answered for all signals.
+    /// Counts a part that the receiver has answered for all signals.
     fn finish(&mut self, part: &Part, sent: &mut Sent) {
         sent.rejected += part.missing;
         for (signal, message) in part.half_refusals() {
@@ -91,7 +91,7 @@ impl OtlpReceiver {
 }
 
 impl Receiver for OtlpReceiver {
-    /// A log record is observed when it is made, also from a capture of last year.
+    /// The observed time of a log record is when it was made, even from an old capture.
     fn begin(&mut self, records: &[FlowRecord], _now_ns: u64) {
         self.waiting.clear();
         self.refused = None;
@@ -102,7 +102,7 @@ impl Receiver for OtlpReceiver {
     fn attempt(&mut self, records: &[FlowRecord], _now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
         let end = Instant::now() + limit;
         if let Some(metrics) = &mut self.metrics {
-            // Where metrics get no answer, the records still get half of the time.
+            // If the metrics get no answer, the records still get half of the time.
             metrics.push_if_due(&mut self.client, limit / 2);
         }
         let mut sent = Sent::default();

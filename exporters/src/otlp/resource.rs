@@ -1,4 +1,4 @@
-//! Who speaks: the resource and the scope of every request.
+//! The resource and the scope of every request.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use super::attributes::text;
 const SERVICE: &str = "pidflow";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The observing host, never a process of a flow. Empty names are left out; `given` goes before what is known anyway,
-/// later ones before earlier ones.
+/// The observing host, never a process of a flow. Empty names are left out. Attributes in `given` override the known
+/// ones, and later ones override earlier ones.
 #[must_use]
 pub fn resource<'a>(
     host_name: &'a str,
@@ -25,7 +25,7 @@ pub fn resource<'a>(
     Resource { attributes: all.into_iter().map(|(key, v)| text(key, v)).collect(), ..Resource::default() }
 }
 
-/// What made the records.
+/// The scope: the program that made the records.
 pub(super) fn scope() -> InstrumentationScope {
     InstrumentationScope { name: SERVICE.into(), version: VERSION.into(), ..InstrumentationScope::default() }
 }

@@ -1,9 +1,9 @@
-//! When and whether a failed request is repeated (OTLP specification, "Failures", "OTLP/gRPC Throttling" and "OTLP/HTTP
+//! Whether and when a failed request is repeated (OTLP specification, "Failures", "OTLP/gRPC Throttling" and "OTLP/HTTP
 //! Throttling").
 //!
-//! In one point it is not as the specification has it, by which a request that was not authenticated, not permitted or
-//! sent to a wrong address is dropped, as the OpenTelemetry collector does. There the records are not what is wrong, and
-//! a key that expires would empty a spool into nothing. They wait, at the pace of the usual backoff.
+//! This deviates from the specification in one point. The specification, and the OpenTelemetry collector, drop a
+//! request that was not authenticated, not permitted or sent to a wrong address. But the records of such a request are
+//! valid, and an expired key would lose a whole spool. So they wait and are retried with the usual backoff.
 
 use std::error::Error;
 
@@ -14,8 +14,8 @@ use crate::net::{Answer, Refusal, RefusalReason, one_line};
 
 use super::answer::{asked_for, reason};
 
-/// Whether the specification calls the failure one that may pass. A status with a source was not sent by the receiver:
-/// the connection broke.
+/// Whether the failure is temporary by the specification. A status with a source was not sent by the receiver: it means
+/// that the connection broke.
 fn may_pass(status: &Status) -> bool {
     match status.code() {
         _ if status.source().is_some() => true,
@@ -26,8 +26,8 @@ fn may_pass(status: &Status) -> bool {
     }
 }
 
-/// gRPC has no status of its own for requests larger than a server takes: these are what the libraries of Go, Java and C
-/// (`ResourceExhausted`) and of Rust (`OutOfRange`) say.
+/// gRPC has no separate status for requests that are too large. The libraries for Go, Java and C use
+/// `ResourceExhausted`, that for Rust uses `OutOfRange`.
 fn is_too_large(status: &Status) -> bool {
     let said = status.message();
     matches!(status.code(), Code::ResourceExhausted | Code::OutOfRange)
@@ -43,7 +43,7 @@ fn why(status: &Status) -> RefusalReason {
     }
 }
 
-/// What the answer means for another attempt.
+/// Whether to retry after this answer.
 pub(super) fn of_grpc(status: &Status) -> Refusal {
     let why = why(status);
     let retry = match asked_for(status.details()) {
@@ -51,13 +51,13 @@ pub(super) fn of_grpc(status: &Status) -> Refusal {
         Some(asked) => Retry::After(asked),
         None => Retry::Backoff,
     };
-    let hint = if why == RefusalReason::Denied { " (check credentials, rights and address)" } else { "" };
+    let hint = if why == RefusalReason::Denied { " (check credentials, permissions and address)" } else { "" };
     let cause = innermost(status).map(|cause| format!(": {cause}")).unwrap_or_default();
     let message = one_line(&format!("{:?}{hint}: {}{cause}", status.code(), status.message()));
     Refusal { why, failure: Failure { retry, ..Failure::passing(message) } }
 }
 
-/// The layers between say little.
+/// The messages of the layers in between say little.
 fn innermost(status: &Status) -> Option<&dyn Error> {
     let mut cause = status.source()?;
     while let Some(deeper) = cause.source() {
@@ -66,7 +66,7 @@ fn innermost(status: &Status) -> Option<&dyn Error> {
     Some(cause)
 }
 
-/// As [`of_grpc`]: the specification has fewer statuses that may pass than others who speak HTTP.
+/// Like [`of_grpc`]. The specification treats fewer statuses as temporary than is usual in HTTP.
 pub(super) fn of_http(answer: &Answer) -> Refusal {
     let body = reason(&answer.body).map_or_else(|| answer.excerpt(), |reason| one_line(&reason));
     answer.refusal_unless(&[429, 502, 503, 504], &body)

@@ -1,4 +1,4 @@
-//! Flow records to OTLP spans: one per record, from its first packet to its last.
+//! Converts flow records to OTLP spans: one per record, from its first packet to its last.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -21,7 +21,8 @@ pub struct SpanEncoder {
 }
 
 impl SpanEncoder {
-    /// With the template's elements; `resource`: see [`super::resource()`]. `host` is the observing one, for span ids.
+    /// An encoder for the template's elements. `resource`: see [`super::resource()`]. `host` is the observing host, for
+    /// span ids.
     #[must_use]
     pub fn new(template: &Template, resource: Resource, host: &str) -> Self {
         Self { attributes: FlowAttributes::new(template), resource, host: host.to_owned() }
@@ -52,7 +53,7 @@ impl SpanEncoder {
     }
 }
 
-/// `flow_ipv4_tcp`: as few names as there are protocols, and those that Mermin's spans have.
+/// `flow_ipv4_tcp`: one name per address family and protocol, the same names as Mermin's spans.
 fn name(flow: &Flow) -> String {
     match transport(flow.protocol) {
         Some(name) => format!("flow_{}_{name}", family(flow)),
@@ -60,8 +61,8 @@ fn name(flow: &Flow) -> String {
     }
 }
 
-/// Whose side was seen: the one that connected, else the one that was connected to. Neither, or nobody knows who
-/// connected: internal.
+/// The span kind: client if the side that connected is on this host, otherwise server if the other side is. Internal if
+/// neither is, or if it is unknown who connected.
 fn kind(record: &FlowRecord) -> SpanKind {
     let known = record.flow.initiator != InitiatorBasis::FirstPacket;
     match (known, is_here(&record.source), is_here(&record.destination)) {

@@ -21,12 +21,12 @@ pub enum Mode {
 /// What all exporters of a run have in common.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExportContext {
-    /// Elements of exporters that name none themselves; none: [`Template::for_collectors`] for IPFIX and NetFlow v9,
+    /// Elements for exporters that set none themselves; none: [`Template::for_collectors`] for IPFIX and NetFlow v9,
     /// every element for JSON and OTLP.
     pub template: Option<Template>,
     /// Private enterprise number of pidflow's own elements.
     pub own_pen: u32,
-    /// IPFIX observation domain and NetFlow v9 source id of exporters that name none themselves.
+    /// IPFIX observation domain and NetFlow v9 source id for exporters that set none themselves.
     pub domain: u32,
     /// The observing host's name, for OTLP's resource.
     pub host_name: String,
@@ -34,12 +34,12 @@ pub struct ExportContext {
     pub host_id: String,
     /// Further attributes of OTLP's resource.
     pub resource: BTreeMap<String, String>,
-    /// Memory that the records in all exporters' queues may keep together, bytes; exporters that do not say how much they
-    /// may keep get even shares.
+    /// Memory for the records in all exporters' queues together, bytes. Exporters that set no limit themselves get
+    /// equal shares.
     pub queues_bytes: usize,
     /// Live or from files.
     pub mode: Mode,
-    /// The agent's metrics; none: nobody counts them (files).
+    /// The agent's metrics; none: there are none (when files are read).
     pub metrics: Option<MetricSource>,
 }
 
@@ -60,7 +60,7 @@ impl Default for ExportContext {
 }
 
 impl ExportContext {
-    /// The exporter's own choice, else the run's, else `usual`.
+    /// The exporter's own template, otherwise the run's, otherwise `usual`.
     pub(crate) fn template(&self, own: Option<&Template>, usual: fn() -> Template) -> Template {
         own.or(self.template.as_ref()).cloned().unwrap_or_else(usual)
     }

@@ -1,4 +1,4 @@
-//! How a thread that waits for a receiver learns that time is up.
+//! Tells a thread that waits for a receiver that time is up.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 /// Shared by an exporter's thread and the one that stops it.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
-    /// Set when the exporter is stopped: until when it may continue to try.
+    /// The deadline, set when the exporter is stopped.
     deadline: Mutex<Option<Instant>>,
     stopping: Condvar,
-    /// Set when another exporter goes on with what this one takes in.
+    /// Set when another exporter takes over the input.
     handed_over: AtomicBool,
 }
 
@@ -26,17 +26,17 @@ impl Control {
         self.stopping.notify_all();
     }
 
-    /// The deadline; none: it was not stopped.
+    /// The deadline; none: the exporter was not stopped.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         *self.lock()
     }
 
-    /// Tells the thread to leave what it does not have at hand to another one.
+    /// Tells the thread to leave the records that it has not taken yet to another exporter.
     pub(crate) fn hand_over(&self) {
         self.handed_over.store(true, Relaxed);
     }
 
-    /// Whether another one goes on.
+    /// Whether another exporter takes over.
     pub(crate) fn is_handed_over(&self) -> bool {
         self.handed_over.load(Relaxed)
     }
@@ -51,7 +51,7 @@ impl Control {
         self.lock().map(|d| d.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits, less when the deadline comes first; false when it has passed.
+    /// Waits for that time, or until the deadline if that is earlier. Returns false when the deadline has passed.
     pub(crate) fn pause(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         let mut deadline = self.lock();

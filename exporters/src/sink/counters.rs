@@ -11,27 +11,27 @@ pub enum Loss {
     Unreachable,
     /// The file or pipe could not be written.
     WriteFailed,
-    /// The receiver took the message and refused the record.
+    /// The receiver accepted the message and refused the record.
     Rejected,
-    /// Not even the record's fixed part fits into a message.
+    /// Even the record's fixed part does not fit into a message.
     TooLarge,
     /// The record has none of the template's elements.
     NoElements,
-    /// Time was up while it waited to be sent.
+    /// The record was still waiting when the exporter's time was up.
     Shutdown,
-    /// Nobody had subscribed.
+    /// There was no subscriber.
     NoSubscriber,
-    /// The spool was full and it was among the oldest.
+    /// The spool was full, and the record was among the oldest.
     SpoolFull,
-    /// An earlier run had taken it and ended before it was in the spool.
+    /// An earlier run had accepted the record, and ended before it was in the spool.
     Crash,
-    /// It was in the spool and can be read no more.
+    /// The record was in the spool and cannot be read any more.
     Damaged,
     /// Every template number was taken.
     NoTemplate,
     /// The receiver's format cannot represent one of its times.
     TimeOutOfRange,
-    /// The exporter's thread panicked while it had the record at hand.
+    /// The exporter's thread panicked while it processed the record.
     Panic,
 }
 
@@ -54,7 +54,7 @@ pub const LOSSES: [Loss; 14] = [
 ];
 
 impl Loss {
-    /// As a label of a metric.
+    /// The name in labels of metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,18 +76,19 @@ impl Loss {
     }
 }
 
-/// An exporter's counters at one moment. `accepted` = `exported` + all of `lost` + `spooled` + what is still on its way.
+/// An exporter's counters at one moment. `accepted` = `exported` + all of `lost` + `spooled` + records still in
+/// transit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The exporter: its kind and where it sends to.
+    /// The exporter: its kind and destination.
     pub exporter: String,
-    /// Records given to it, those that an earlier run left in the spool among them.
+    /// Records given to it, including those that an earlier run left in the spool.
     pub accepted: u64,
     /// Records handed to the network or written.
     pub exported: u64,
-    /// Messages, requests or writes.
+    /// Number of messages, requests or writes.
     pub messages: u64,
-    /// Bytes of them.
+    /// Bytes of these messages.
     pub octets: u64,
     /// Records whose texts were cut to fit into a message.
     pub shortened: u64,
@@ -108,14 +109,14 @@ impl Snapshot {
         self.lost.iter().map(|(_, n)| n).sum()
     }
 
-    /// Records whose fate is open: in the queue, or on their way out or into the spool.
+    /// Records without an outcome yet: in the queue, or in transit to the receiver or the spool.
     #[must_use]
     pub fn pending(&self) -> u64 {
         self.accepted.saturating_sub(self.exported + self.lost_total() + self.spooled)
     }
 }
 
-/// Shared by an exporter's thread and those who ask.
+/// Counters shared by an exporter's thread and its readers.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     accepted: AtomicU64,
@@ -133,7 +134,7 @@ impl Counters {
         self.accepted.fetch_add(records as u64, Relaxed);
     }
 
-    /// One message of `octets` with `records` has gone out.
+    /// Counts a sent message of `octets` bytes with `records` records.
     pub(crate) fn sent(&self, records: usize, octets: usize) {
         self.exported(records);
         self.message(octets);
@@ -143,7 +144,7 @@ impl Counters {
         self.exported.fetch_add(records as u64, Relaxed);
     }
 
-    /// One message of `octets` has gone out; the outcome of its records is not known yet.
+    /// Counts a sent message of `octets` bytes; the outcome of its records is not known yet.
     pub(crate) fn message(&self, octets: usize) {
         self.messages.fetch_add(1, Relaxed);
         self.octets.fetch_add(octets as u64, Relaxed);

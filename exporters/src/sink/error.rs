@@ -10,27 +10,27 @@ pub enum StartError {
     /// The output file.
     #[error("cannot write {}: {source}", path.display())]
     Open {
-        /// As given.
+        /// The path as given.
         path: PathBuf,
-        /// The system's reason.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// No thread.
+    /// A thread cannot be started.
     #[error("cannot start a thread for {exporter}: {source}")]
     Thread {
         /// Kind and target.
         exporter: String,
-        /// The system's reason.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A template's largest record does not fit.
+    /// The largest record of a template does not fit into a message.
     #[error(
-        "{exporter}: `max-message` {max_message} is too small for the template, which needs {needed} octets; name fewer elements or raise it"
+        "{exporter}: `max-message` {max_message} is too small for the template, which needs {needed} bytes; remove elements or raise `max-message`"
     )]
     MessageTooSmall {
         /// Kind and target.
         exporter: String,
-        /// As configured.
+        /// The configured value.
         max_message: usize,
         /// Bytes of the largest record's fixed part, or of the largest template.
         needed: usize,
@@ -54,7 +54,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The key of the exporter's table that it is about, if it is about one.
+    /// The key of the exporter's table that the error is about, if any.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         match self {

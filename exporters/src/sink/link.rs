@@ -1,4 +1,4 @@
-//! What an exporter's transport shares with those who watch and stop it.
+//! What an exporter's transport shares with the threads that observe and stop it.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ impl Link {
         Self { counters: counters.clone(), control: control.clone(), notice: Notice::new(name) }
     }
 
-    /// Counts a failed attempt and says so.
+    /// Counts and logs a failed attempt.
     pub(crate) fn failed(&mut self, what: &dyn Display, consequence: &str) {
         self.counters.error();
         self.notice.failed(what, consequence);

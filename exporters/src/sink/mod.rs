@@ -1,6 +1,6 @@
-//! What all kinds of exporters are made of: where records go, what counts them, and who stops it.
+//! The parts of all kinds of exporters: sink, counters and control.
 //!
-//! Nothing here knows which kinds there are; see [`crate::kinds`].
+//! This module does not depend on the kinds; see [`crate::kinds`].
 
 mod context;
 mod control;
@@ -26,18 +26,19 @@ pub(crate) use notice::Notice;
 /// The deadline passed before all records were delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Undelivered {
-    /// With a spool: those from this index on stay there, and are counted nowhere else.
+    /// With a spool: the records from this index on stay there, and are not counted elsewhere.
     pub(crate) from: usize,
-    /// Without: so many were not delivered, and are counted nowhere yet.
+    /// Without a spool: this many records were not delivered, and are not counted yet.
     pub(crate) left: usize,
 }
 
-/// Where one exporter's records go.
+/// The destination of one exporter's records.
 pub(crate) trait Sink: Send {
-    /// Delivers the records, or counts them as lost. `now_ns` is the clock of the messages, nanoseconds since the epoch.
+    /// Delivers the records, or counts them as lost. `now_ns` is the time for the messages, nanoseconds since the
+    /// epoch.
     fn export(&mut self, records: &[FlowRecord], now_ns: u64) -> Result<(), Undelivered>;
 
-    /// Writes what is buffered, hears of what went wrong; called when there is nothing to export, and at the end.
+    /// Writes buffered data, and checks for errors. Called when there is nothing to export, and at the end.
     fn flush(&mut self) {}
 }
 
@@ -55,12 +56,12 @@ impl Parts<'_> {
         Link::new(self.config.name(), self.counters, self.control)
     }
 
-    /// What is wrong with the exporter's configuration.
+    /// An error in the exporter's configuration.
     pub(crate) fn error(&self, reason: String) -> StartError {
         StartError::Client { exporter: self.config.name(), reason }
     }
 
-    /// Of a kind that was left out when the program was built.
+    /// The error for a kind that this build does not contain.
     #[allow(dead_code, reason = "with every feature there is no such kind")]
     pub(crate) fn not_built(&self, feature: &str) -> StartError {
         self.error(format!("`kind`: this build has no {feature}; build it with the feature `{feature}`"))

@@ -1,24 +1,25 @@
-//! What an exporter says of its receiver: two lines a minute at most, whatever the receiver does.
+//! Log lines of an exporter about its receiver: at most two a minute, whatever the receiver does.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 /// Minimum time between two warnings; each may be followed by one line about the recovery.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
-/// It works again when nothing has failed for so long: that one datagram or one connection went out proves nothing.
+/// The receiver counts as recovered when nothing has failed for this long, because one sent datagram or one connection
+/// proves nothing.
 const RECOVERY_TIME: Duration = Duration::from_secs(10);
 
 /// One exporter's warnings.
 #[derive(Debug)]
 pub(crate) struct Notice {
     exporter: String,
-    /// When a warning was said last.
+    /// Time of the last warning.
     warned: Option<Instant>,
-    /// Failures since then.
+    /// Number of failures since then.
     unsaid: u64,
-    /// The last message was about a failure.
+    /// Whether the last message was about a failure.
     told_failing: bool,
-    /// Since when nothing has failed; none: the last that was heard is a failure.
+    /// Since when nothing has failed; none: the last result was a failure.
     working_since: Option<Instant>,
 }
 
@@ -27,14 +28,14 @@ impl Notice {
         Self { exporter, warned: None, unsaid: 0, told_failing: false, working_since: None }
     }
 
-    /// Says that something failed, unless a warning was said within the last minute.
+    /// Logs a failure, unless a warning was logged within the last minute.
     pub(crate) fn failed(&mut self, what: &dyn Display, consequence: &str) {
         if let Some(line) = self.warning(what, consequence, Instant::now()) {
             tracing::warn!("{line}");
         }
     }
 
-    /// Says that something has changed, which counts as a warning: a name that leads to and fro is no more worth a line.
+    /// Logs a change, which counts as a warning, so that a name whose address keeps changing is logged no more often.
     pub(crate) fn changed(&mut self, what: &str) {
         let now = Instant::now();
         if self.warned.is_none_or(|t| now.duration_since(t) >= WARNING_INTERVAL) {
@@ -51,7 +52,7 @@ impl Notice {
         self.look();
     }
 
-    /// Says that it works again, if that is proven by now; for those who have nothing to send.
+    /// Logs the recovery if it is due; for exporters that have nothing to send.
     pub(crate) fn look(&mut self) {
         if let Some(line) = self.recovery(Instant::now()) {
             tracing::info!("{line}");

@@ -1,4 +1,4 @@
-//! What damage of a spool's files costs: the records that it is in, and no others.
+//! Damage to a spool's files loses only the damaged records.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -57,8 +57,8 @@ impl Damaged {
         places
     }
 
-    /// What comes out after `change` of that file: indices of the records, and how many are reported as damaged and as lost by a
-    /// crash.
+    /// What is read after `change` of that file: the indices of the records, and how many are reported as damaged and
+    /// as lost by a crash.
     fn after(&self, file: &Path, change: impl Fn(&mut Vec<u8>)) -> (Vec<usize>, u64, u64) {
         let mut octets = fs::read(file).unwrap();
         change(&mut octets);

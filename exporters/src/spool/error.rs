@@ -1,9 +1,9 @@
-//! Why a spool cannot be used.
+//! Errors when a spool is opened.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Said at the start.
+/// Why a spool cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// The folder.
@@ -14,7 +14,7 @@ pub enum SpoolError {
         /// The system's reason.
         source: io::Error,
     },
-    /// Each exporter of each agent needs one of its own.
+    /// Another exporter or agent uses the folder; each needs its own.
     #[error("the spool {} is in use by another exporter; give each its own folder", folder.display())]
     InUse {
         /// As configured.

@@ -1,4 +1,4 @@
-//! What the fuzz target `spool_segment` drives.
+//! Entry point of the fuzz target `spool_segment`.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,11 +7,11 @@ use std::path::Path;
 use super::record::{self, Header};
 use super::segment;
 
-/// Takes any bytes for the records of a segment in that folder, which is made and removed: the first `framed` of them get a
-/// right header, which chance would not find.
+/// Reads any bytes as the records of a segment in that folder, which is created and removed. The first `framed` records
+/// get a valid header, which random bytes would not contain.
 ///
 /// # Panics
-/// Something is not as it should be.
+/// A property of the spool does not hold.
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "a surprise is what fuzzing looks for")]
 pub fn segment_of_any_octets(folder: &Path, framed: usize, octets: &[u8]) {
     let (body, rest) = octets.split_at(framed.min(octets.len()));
@@ -22,7 +22,7 @@ pub fn segment_of_any_octets(folder: &Path, framed: usize, octets: &[u8]) {
         let mut again = Vec::new();
         record::put(&found, 0, &mut again);
         let read = Header::read(&again).and_then(|h| record::decode(h.body(&again)?));
-        // NaN would not be equal, but no field has fractions.
+        // NaN would not equal itself, but no field is a floating-point number.
         assert_eq!(read.as_ref(), Some(&found));
     }
     std::fs::create_dir_all(folder).unwrap();

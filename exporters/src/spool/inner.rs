@@ -1,4 +1,4 @@
-//! What is done with a spool's segments, under its lock.
+//! The operations on a spool's segments, under its lock.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,38 +13,38 @@ use super::segment::{Read, Segment, Writer};
 use super::state::{Notes, StateFile};
 use super::{Appended, Found, SYNC_PERIOD};
 
-/// A full spool gives up this part of its size at a time.
+/// A full spool drops this fraction of its size at a time.
 const SEGMENTS_PER_SPOOL: u64 = 16;
 const MAX_SEGMENT: u64 = 16 << 20;
 
-/// Segments, and where reading and writing stand.
+/// The segments, and the positions of reading and writing.
 pub(super) struct Inner {
     folder: Arc<Path>,
     max_octets: u64,
     segments: VecDeque<Segment>,
     writer: Option<Writer>,
-    /// Since when there is something that may not be on the disk yet; none: there is nothing.
+    /// Since when there is data that may not be on the disk yet; none: all data is on the disk.
     unsynced: Option<Instant>,
-    /// Files were created or deleted, and the folder on the disk may not have that yet.
+    /// Whether files were created or deleted that the folder on the disk may not reflect yet.
     folder_changed: bool,
     /// Sequence number of the first record that is not known to be delivered.
     delivered: u64,
-    /// Where that record is in the first segment; none: to be looked for.
+    /// Offset of that record in the first segment; none: must be searched.
     offset: Option<u64>,
-    /// Where the record after those at hand is.
+    /// Position of the record after those last read.
     after: Option<(u64, u64)>,
-    /// Records at hand that had to make room.
+    /// Number of records last read that were dropped to make room.
     given_up: u64,
     /// Sequence number of the first record of this run.
     least_next: u64,
 }
 
-/// Where the oldest record is.
+/// Position of the oldest record.
 pub(super) struct OldestRecord {
     segment: Segment,
     /// Its sequence number.
     from: u64,
-    /// Where it is in the segment; none: to be looked for.
+    /// Offset in the segment; none: must be searched.
     offset: Option<u64>,
 }
 
@@ -63,12 +63,12 @@ impl Inner {
     ) -> (Self, Found) {
         let Notes { delivered, accepted, was_closed } = state.read();
         let found = segments.back().map_or(delivered.unwrap_or(0), Segment::end);
-        // After an orderly end, what the segments lack was there and is damaged.
+        // After an orderly end, records missing in the segments are damage.
         let next = if was_closed { found.max(accepted) } else { found };
         let first = segments.front().map_or(next, |s| s.first);
-        // A crash may have come between the end of a segment and the note of that.
+        // A crash may have happened after a segment was completed and before that was noted.
         let known = delivered.filter(|d| (was_closed || *d >= first) && *d <= next);
-        // A note that is gone, or that belongs to other segments.
+        // The note is missing, or belongs to other segments.
         let delivered = known.unwrap_or(first);
         let found = Found { waiting: next - delivered, lost: accepted.saturating_sub(next) };
         let inner = Self {
@@ -105,14 +105,14 @@ impl Inner {
         }
         appended.failed = rest.len();
         if result.is_err() {
-            // The reported error is the first one; what was written before may well be whole.
+            // The first error is reported. Data written before it may be complete.
             let _ = self.writer.take().map(|w| w.sync());
         }
         self.has_changed();
         (appended, result.and_then(|()| self.sync_if_due()))
     }
 
-    /// Writes as many as fit into the current segment. Returns how many.
+    /// Writes as many records as fit into the current segment. Returns how many.
     fn write(&mut self, records: &[FlowRecord]) -> (usize, io::Result<()>) {
         let largest = (self.max_octets / SEGMENTS_PER_SPOOL).min(MAX_SEGMENT);
         let writer = match self.current(largest) {
@@ -128,7 +128,7 @@ impl Inner {
         (written, result)
     }
 
-    /// The segment that is written to, a new one where the last is full.
+    /// The current segment for writing, or a new one if the last one is full.
     fn current(&mut self, largest: u64) -> io::Result<&mut Writer> {
         let writer = match self.writer.take() {
             Some(writer) if writer.octets() < largest => writer,
@@ -142,7 +142,7 @@ impl Inner {
 
     fn begin(&mut self) -> io::Result<Writer> {
         let first = self.next_sequence();
-        // One of the same number is one in which nothing could be read.
+        // If a segment with the same number exists, nothing in it could be read.
         while let Some(empty) = self.segments.pop_back_if(|s| s.first == first) {
             self.remove(&empty);
         }
@@ -158,7 +158,8 @@ impl Inner {
         self.has_changed();
     }
 
-    /// Returns how many records were given up, without those at hand: what becomes of them is not known yet.
+    /// Drops the oldest segment. Returns how many records were dropped, without those last read, whose outcome is not
+    /// known yet.
     fn make_room(&mut self) -> usize {
         let mut dropped = 0;
         while self.segments.len() > 1 && self.segments.iter().map(|s| s.octets).sum::<u64>() >= self.max_octets {
@@ -191,7 +192,7 @@ impl Inner {
         if self.sync_due().is_some_and(|due| due.is_zero()) { self.sync() } else { Ok(()) }
     }
 
-    /// Forces everything to the disk; what fails is tried again when more has been written.
+    /// Syncs everything to the disk. What fails is tried again when more has been written.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.unsynced = None;
         if std::mem::take(&mut self.folder_changed) {
@@ -200,24 +201,24 @@ impl Inner {
         self.writer.as_ref().map_or(Ok(()), Writer::sync)
     }
 
-    /// Passes what is missing before the oldest record. Returns how many those are.
+    /// Skips missing records before the oldest one. Returns how many they are.
     pub(super) fn skip_gap(&mut self) -> u64 {
         self.forget_delivered();
         let unread = self.segments.front().filter(|s| s.end() > self.delivered);
-        // Where segments do not follow one another, what was between them is gone, and so is what was behind the last one.
+        // If the numbers of segments have gaps, the records between them are lost, and so are those after the last one.
         let first = unread.map_or(self.next_sequence(), |s| s.first);
         let gap = first.saturating_sub(self.delivered);
         self.delivered += gap;
         gap
     }
 
-    /// Where the oldest record is; none: nothing waits.
+    /// Position of the oldest record; none: no record waits.
     pub(super) fn place(&self) -> Option<OldestRecord> {
         let segment = self.segments.front().filter(|_| self.waiting() > 0)?.clone();
         Some(OldestRecord { segment, from: self.delivered, offset: self.offset })
     }
 
-    /// Takes over what was read of the oldest records. Returns them, and how many could not be read.
+    /// Accepts the oldest records that were read. Returns them, and how many could not be read.
     pub(super) fn accept(&mut self, read: Read) -> (Vec<FlowRecord>, u64) {
         let Read { records, from, after, until } = read;
         self.offset = from;
@@ -230,7 +231,7 @@ impl Inner {
         (records, damaged)
     }
 
-    /// Whether what was read there is not the oldest any more.
+    /// Whether the records read at that position are no longer the oldest.
     pub(super) const fn is_past(&self, place: &OldestRecord) -> bool {
         self.delivered != place.from
     }
@@ -240,7 +241,7 @@ impl Inner {
         self.delivered
     }
 
-    /// Removes segments of which nothing is left to deliver; the last one is still written to.
+    /// Removes segments that are completely delivered, except the last one, which is still written to.
     fn forget_delivered(&mut self) {
         while self.segments.len() > 1 && self.segments.front().is_some_and(|s| s.end() <= self.delivered) {
             if let Some(segment) = self.segments.pop_front() {
@@ -250,9 +251,9 @@ impl Inner {
         }
     }
 
-    /// Returns how many of the records at hand were not delivered and are not there any more.
+    /// Returns how many of the records last read were not delivered and are no longer in the spool.
     pub(super) fn advance(&mut self, records: usize) -> usize {
-        // None when the records at hand were given up meanwhile.
+        // None if the records last read were dropped meanwhile.
         if let Some((end, offset)) = self.after.take() {
             let reached = self.delivered + records as u64;
             self.offset = (reached == end).then_some(offset);

@@ -1,11 +1,11 @@
-//! Records that wait on disk: while the receiver is away, and while the agent is not running.
+//! Records that wait on disk while the receiver is unreachable, and while the agent is not running.
 //!
-//! A folder of segments, each a file of records one after the other with length and checksum, and a small file that says
-//! how far delivery has progressed. Records have a sequence number, which is in no record: a segment's header has that of its first. So what
-//! is missing after a crash is known to the record.
+//! A spool is a folder of segments and a small file with the progress of delivery. A segment is a file of records, each
+//! with length and checksum. Records have sequence numbers. They are not in the records: a segment's header contains
+//! that of its first record. So the number of records missing after a crash is known exactly.
 //!
-//! What has been written survives the agent's death at once, the machine's after [`SYNC_PERIOD`] at most, and the time that
-//! the disk takes.
+//! Written records survive a crash of the agent at once, and a crash of the machine after at most [`SYNC_PERIOD`] plus
+//! the time that the disk takes.
 
 mod error;
 #[cfg(feature = "fuzz")]
@@ -33,15 +33,15 @@ pub use error::SpoolError;
 use inner::Inner;
 use state::StateFile;
 
-/// How often what was written is forced to the disk.
+/// Interval at which written data is synced to the disk.
 const SYNC_PERIOD: Duration = Duration::from_secs(1);
-/// How often it is looked whether the notes are right, where nobody says that they are not.
+/// Interval at which the notes are checked if no change is reported.
 const NOTE_PERIOD: Duration = Duration::from_secs(1);
 
-/// Held by who writes to the folder.
+/// The lock file, held by the agent that writes to the folder.
 const LOCK: &str = "lock";
 
-/// Whether a file in a spool's folder, by its name, is the spool's own.
+/// Whether a file in a spool's folder belongs to the spool, judged by its name.
 pub(crate) fn is_own_file(path: &Path) -> bool {
     let is = |name| path.file_name().is_some_and(|n| n == name);
     is(LOCK) || is(state::NAME) || segment::is_segment(path)
@@ -50,52 +50,52 @@ pub(crate) fn is_own_file(path: &Path) -> bool {
 /// What was found when a spool was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Found {
-    /// Records that wait from earlier runs; those of them that cannot be read are reported when their turn comes.
+    /// Records that wait from earlier runs. Unreadable ones are reported when they are reached.
     pub(crate) waiting: u64,
-    /// Records that an earlier run had taken, and of which the end of the spool knows nothing.
+    /// Records that an earlier run had accepted and that are not in the spool.
     pub(crate) lost: u64,
 }
 
 /// The outcome of records that were to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Appended {
-    /// Older records that had to go to make room.
+    /// Older records that were dropped to make room.
     pub(crate) dropped: usize,
     /// Records that could not be written.
     pub(crate) failed: usize,
 }
 
-/// What a reader gets.
+/// What a reader receives.
 #[derive(Debug)]
 pub(crate) enum SpoolRead {
-    /// The oldest records that were not delivered. `damaged` are missing before them.
+    /// The oldest undelivered records. `damaged` records are missing before them.
     Records { records: Vec<FlowRecord>, damaged: u64 },
     /// No record arrived in time.
     Empty,
-    /// The oldest records cannot be read now; they are still there.
+    /// The oldest records cannot be read now, but are still in the spool.
     Failed(io::Error),
-    /// Nothing is left and nothing will come.
+    /// The spool is closed and empty.
     Closed,
 }
 
-/// The spool of one exporter, shared by who writes to it and who reads. The lock is held while the disk works, which may take
-/// any time: threads that may not wait use only [`Self::expect`], [`Self::expect_less`] and [`Self::waiting`].
+/// The spool of one exporter, shared by its writer and its reader. The lock is held during disk operations, which may
+/// take any time. Threads that must not wait use only [`Self::expect`], [`Self::expect_less`] and [`Self::waiting`].
 pub(crate) struct Spool {
     inner: Mutex<Inner>,
     changed: Condvar,
     state: StateFile,
-    /// Records inside, as of the last change.
+    /// Number of records in the spool, as of the last change.
     waiting: AtomicU64,
-    /// Nothing more will be appended.
+    /// No more records will be appended.
     closed: AtomicBool,
     /// The thread that keeps the notes.
     noter: OnceLock<Thread>,
-    /// Locked for as long as the spool is in use.
+    /// Locked while the spool is in use.
     _lock: File,
 }
 
 impl Spool {
-    /// Opens the folder, makes it when it is missing, and looks at what earlier runs left there.
+    /// Opens the folder, creates it if it is missing, and examines what earlier runs left there.
     pub(crate) fn open(config: &SpoolConfig) -> Result<(Self, Found), SpoolError> {
         let folder: Arc<Path> = config.folder.clone().into();
         let error = |source| SpoolError::Folder { folder: folder.to_path_buf(), source };
@@ -133,7 +133,7 @@ impl Spool {
         self.wake_noter();
     }
 
-    /// Takes note that this many records that were expected will not come, for a reason that is counted elsewhere.
+    /// Notes that this many expected records will not arrive, for a reason that is counted elsewhere.
     pub(crate) fn expect_less(&self, records: usize) {
         self.state.subtract_accepted(records as u64);
         self.wake_noter();
@@ -143,8 +143,9 @@ impl Spool {
         self.noter.get().inspect(|thread| thread.unpark());
     }
 
-    /// Brings to the disk what was expected, until the spool is closed: the work of its own thread, because a thread that
-    /// expects may not wait for the disk, and one that appends may be waiting for it.
+    /// Writes the number of expected records to the disk, until the spool is closed. This is the work of a separate
+    /// thread, because the threads that expect must not wait for the disk, and the one that appends may be waiting for
+    /// it.
     pub(crate) fn keep_notes(&self) {
         let _ = self.noter.set(thread::current());
         while !self.closed.load(Relaxed) {
@@ -153,12 +154,12 @@ impl Spool {
         }
     }
 
-    /// A note that cannot be written costs the knowledge, not the record; writing the record will say what is wrong.
+    /// If the note cannot be written, only the count is lost, not the record. Writing the record will report the error.
     fn note(&self) {
         let _ = self.state.note_accepted();
     }
 
-    /// Writes the records, giving up the oldest ones where there is no room.
+    /// Writes the records, and drops the oldest ones if there is no room.
     pub(crate) fn append(&self, records: &[FlowRecord]) -> (Appended, io::Result<()>) {
         let mut inner = self.lock();
         let answer = inner.append(records);
@@ -171,26 +172,26 @@ impl Spool {
         answer
     }
 
-    /// For those who may not wait for the lock.
+    /// For threads that must not wait for the lock.
     fn publish(&self, inner: &Inner) {
         self.waiting.store(inner.waiting(), Relaxed);
     }
 
-    /// How soon what was written has to be forced to the disk; none: all of it is there.
+    /// How soon written data must be synced to the disk; none: all of it is there.
     pub(crate) fn sync_due(&self) -> Option<Duration> {
         self.lock().sync_due()
     }
 
-    /// Forces to the disk what is due.
+    /// Syncs to the disk what is due.
     pub(crate) fn sync_if_due(&self) -> io::Result<()> {
         self.lock().sync_if_due()
     }
 
-    /// Nothing more will be appended.
+    /// No more records will be appended.
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         self.closed.store(true, Relaxed);
-        // Nobody is left to hear of it; a machine that goes down now loses the last second.
+        // Nobody is left to report an error to. If the machine crashes now, the last second is lost.
         let (_, end) = (inner.sync(), inner.next_sequence());
         drop(inner);
         self.note();
@@ -199,7 +200,8 @@ impl Spool {
         self.changed.notify_all();
     }
 
-    /// The oldest records, at most `limit`, waiting for some at most this long. The same ones until they are [`Self::delivered`].
+    /// The oldest records, at most `limit`; waits at most this long for some. Returns the same records until they are
+    /// [`Self::delivered`].
     pub(crate) fn next(&self, limit: usize, timeout: Duration) -> SpoolRead {
         let idle = |inner: &mut Inner| inner.waiting() == 0 && !self.closed.load(Relaxed);
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, idle);
@@ -208,14 +210,14 @@ impl Spool {
         loop {
             damaged += inner.skip_gap();
             let Some(place) = inner.place() else { return self.nothing(&inner, damaged) };
-            // Without the lock: a thread that appends must not wait for the disk and the decoder.
+            // This reads without the lock, because a thread that appends must not wait for the disk and the decoder.
             drop(inner);
             let read = match place.read(limit) {
                 Ok(read) => read,
                 Err(e) => return SpoolRead::Failed(e),
             };
             inner = self.lock();
-            // To make room, what was read may have been given up meanwhile.
+            // The records read may have been dropped meanwhile to make room.
             if inner.is_past(&place) {
                 continue;
             }
@@ -237,20 +239,20 @@ impl Spool {
         }
     }
 
-    /// Takes note that this many of the records at hand need not be kept. Returns how many of the others are not kept
-    /// either, because they had to make room.
+    /// Notes that this many of the records last read need not be kept. Returns how many of the others are not kept
+    /// either, because they were dropped to make room.
     pub(crate) fn delivered(&self, records: usize) -> usize {
         let mut inner = self.lock();
         let given_up = inner.advance(records);
         let delivered = inner.delivered();
         self.publish(&inner);
         drop(inner);
-        // What is not noted is delivered again after a restart: at least once.
+        // Records whose delivery is not noted are delivered again after a restart: delivery is at least once.
         let _ = self.state.set_delivered(delivered);
         given_up
     }
 
-    /// From now on at most so many bytes.
+    /// Sets a new maximum size in bytes.
     pub(crate) fn resize(&self, max_octets: u64) {
         self.lock().resize(max_octets);
     }
@@ -267,7 +269,7 @@ fn sync_parent(folder: &Path) -> io::Result<()> {
     folder.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
-/// Two agents that write to one folder would spoil each other's segments.
+/// Two agents that write to one folder would damage each other's segments.
 fn lock(folder: &Path) -> Result<File, SpoolError> {
     let path = folder.join(LOCK);
     let error = |source| SpoolError::Folder { folder: folder.into(), source };

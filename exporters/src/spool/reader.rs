@@ -1,4 +1,4 @@
-//! Reads a segment's records one after the other, past what is damaged.
+//! Reads a segment's records in order, and skips damage.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek, SeekFrom};
@@ -8,38 +8,38 @@ use pidflow_schema::FlowRecord;
 
 use super::record::{self, Header};
 
-/// Bytes read at once.
+/// Number of bytes read at once.
 const READ_CHUNK: usize = 256 << 10;
-/// Bytes of a segment that are read to find the next record behind damage.
+/// Maximum number of bytes searched for the next record after damage.
 const MAX_SEARCHED: usize = 64 << 20;
 
-/// A record's header, whose place in the segment is known, and the outcome of the record.
+/// A record's header with its position in the segment, and the decoded record.
 pub(super) struct Entry {
-    /// Place among the records of the segment, from 0.
+    /// Index among the records of the segment, from 0.
     pub(super) index: u32,
-    /// Where it begins in the file.
+    /// Offset in the file.
     pub(super) position: u64,
-    /// None: its checksum is wrong, or it was not to be decoded.
+    /// None: the checksum is wrong, or decoding was not requested.
     pub(super) record: Option<FlowRecord>,
 }
 
 /// What is at the reader's position.
 enum AtPlace {
-    /// A header whose record is all there; whether that one's checksum is right.
+    /// A header with a complete record, and whether the record's checksum is correct.
     Record(Header, bool),
-    /// No header, or one whose record is not all there, although there is more to read.
+    /// No header, or one with an incomplete record, although there is more to read.
     Damaged,
-    /// Nothing more.
+    /// The end of the segment.
     End,
 }
 
 /// An open segment.
 pub(super) struct Reader {
     file: File,
-    /// Read and not yet taken, from `at` on.
+    /// Bytes read; those from `at` on have not been used yet.
     buffer: Vec<u8>,
     at: usize,
-    /// Of the next record in the file.
+    /// Offset of the next record in the file.
     position: u64,
 }
 
@@ -50,12 +50,12 @@ impl Reader {
         Ok(Self { file, buffer: Vec::new(), at: 0, position: offset })
     }
 
-    /// Where the next record begins, or the damage before it.
+    /// Offset of the next record, or of the damage before it.
     pub(super) const fn position(&self) -> u64 {
         self.position
     }
 
-    /// The next record, decoded if its index is `decode_from` or higher; none: no further one is found.
+    /// The next record, decoded if its index is `decode_from` or higher; none: there is no further record.
     pub(super) fn next(&mut self, decode_from: u32) -> Option<Entry> {
         loop {
             match self.place() {
@@ -74,7 +74,7 @@ impl Reader {
         }
     }
 
-    /// What is next, reading on for as long as the bytes at hand may be too few.
+    /// What is at the position. Reads more bytes while those read so far may be too few.
     fn place(&mut self) -> AtPlace {
         loop {
             let header = Header::read(self.rest());
@@ -97,8 +97,8 @@ impl Reader {
         Entry { index: header.index, position, record }
     }
 
-    /// Passes a record whose checksum is wrong by its length, where that leads to a header or to the end: bytes may be
-    /// missing in the middle of it.
+    /// Skips a record with a wrong checksum by its length, if that leads to a header or to the end; otherwise bytes may
+    /// be missing in the middle of it.
     fn pass_damaged(&mut self, header: &Header) -> Option<Entry> {
         while self.rest().len() < header.octets() + record::HEADER {
             if self.fill(READ_CHUNK) == 0 {
@@ -110,7 +110,7 @@ impl Reader {
         leads_on.then(|| Entry { record: None, ..self.take(header, false) })
     }
 
-    /// Goes to the next header behind the damage; false: there is none.
+    /// Moves to the next header after the damage; false: there is none.
     fn search(&mut self) -> bool {
         while self.buffer.len() < MAX_SEARCHED && self.fill(READ_CHUNK) > 0 {}
         let rest = self.rest();
@@ -138,7 +138,7 @@ impl Reader {
         self.buffer.get(self.at..).unwrap_or_default()
     }
 
-    /// Reads on. Returns the number of bytes read: 0 at the end, or where the file cannot be read.
+    /// Reads more bytes. Returns their number: 0 at the end, or if the file cannot be read.
     fn fill(&mut self, octets: usize) -> usize {
         self.buffer.drain(..self.at);
         self.at = 0;

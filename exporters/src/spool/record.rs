@@ -1,38 +1,39 @@
 //! One record in a segment: a header and the record in postcard's format.
 //!
-//! The header has a marker, the record's index in its segment, its length, its CRC-32, and the CRC-32 of these four, each 32
-//! bits in little endian. So damage in a record does not cost its length, and damage in a header does not cost the
-//! number of the records behind it.
+//! The header consists of a marker, the record's index in its segment, its length, its CRC-32, and the CRC-32 of these
+//! four, each 32 bits in little endian. So the length is known even if the record is damaged, and the numbers of the
+//! following records are known even if a header is damaged.
 
 use pidflow_schema::FlowRecord;
 
-/// To be raised when records look different: a segment of another format is not read.
+/// Must be increased when the encoding of records changes: a segment of another format is not read.
 pub(super) const FORMAT: u32 = 6;
 
 /// Bytes before each record.
 pub(super) const HEADER: usize = 20;
 /// Bytes of a header that its own checksum covers.
 const CHECKED: usize = 16;
-/// Longer ones are damage: texts of a record are a few thousand bytes.
+/// Maximum length of a record; a longer one is damage, because texts of a record have a few thousand bytes.
 const MAX_BODY: usize = 16 << 20;
-/// Higher ones are damage: a segment has 16 MiB at most.
+/// Maximum index of a record; a higher one is damage, because a segment has at most 16 MiB.
 const MAX_INDEX: u32 = 1 << 20;
 
-/// Begins each header. Records of another format have another one; no text in UTF-8 has it in it.
+/// The marker at the beginning of each header. Records of another format have another marker; UTF-8 text cannot contain
+/// it.
 const MARKER: [u8; 4] = (0xf1_70_77_00 | FORMAT).to_be_bytes();
 
-/// What stands before a record.
+/// The header of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
-    /// The record's place in its segment, from 0.
+    /// The record's index in its segment, from 0.
     pub(super) index: u32,
-    /// Bytes of the record, without the header.
+    /// Length of the record in bytes, without the header.
     pub(super) length: usize,
     sum: u32,
 }
 
 impl Header {
-    /// The header with which the bytes begin; none: they begin with none, or it is damaged or not all there.
+    /// The header at the beginning of the bytes; none: there is no header, or it is damaged or incomplete.
     pub(super) fn read(octets: &[u8]) -> Option<Self> {
         let rest = octets.strip_prefix(&MARKER)?;
         let (index, rest) = rest.split_first_chunk::<4>()?;
@@ -50,14 +51,14 @@ impl Header {
         HEADER + self.length
     }
 
-    /// The record behind the header with which the bytes begin; none: it is damaged or not all there.
+    /// The record after the header at the beginning of the bytes; none: it is damaged or incomplete.
     pub(super) fn body<'a>(&self, octets: &'a [u8]) -> Option<&'a [u8]> {
         let body = octets.get(HEADER..self.octets())?;
         (crc32fast::hash(body) == self.sum).then_some(body)
     }
 }
 
-/// Where a header may begin, at `from` or later.
+/// The first possible position of a header, at `from` or later.
 pub(super) fn find_marker(octets: &[u8], from: usize) -> Option<usize> {
     let rest = octets.get(from..)?;
     rest.windows(MARKER.len()).position(|w| w == MARKER).map(|at| from + at)
@@ -67,7 +68,8 @@ pub(super) fn find_marker(octets: &[u8], from: usize) -> Option<usize> {
 pub(super) fn put(record: &FlowRecord, index: u32, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
-    // Into memory it cannot fail, and every record can be written: its types have no map or unsized sequence.
+    // Writing to memory cannot fail, and every record can be serialized: its types contain no map or sequence of
+    // unknown length.
     if let Ok(rest) = postcard::to_extend(record, std::mem::take(out)) {
         *out = rest;
     }
@@ -77,7 +79,7 @@ pub(super) fn put(record: &FlowRecord, index: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// The bytes of a right header for these of a record.
+/// A valid header for these bytes of a record.
 fn header_of(body: &[u8], index: u32) -> impl Iterator<Item = u8> + use<> {
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
     let checked = [MARKER, index.to_le_bytes(), length, crc32fast::hash(body).to_le_bytes()].concat();
@@ -85,7 +87,7 @@ fn header_of(body: &[u8], index: u32) -> impl Iterator<Item = u8> + use<> {
     checked.into_iter().chain(sum)
 }
 
-/// These bytes as a record's, with a right header.
+/// These bytes of a record, with a valid header.
 #[cfg(feature = "fuzz")]
 pub(super) fn frame(body: &[u8], index: u32) -> Vec<u8> {
     header_of(body, index).chain(body.iter().copied()).collect()

@@ -16,10 +16,11 @@ use super::record;
 const MAGIC: [u8; 8] = *b"pidflow\x1e";
 /// Magic, format, the sequence number of the first record, and the CRC-32 of these.
 const HEADER: u64 = 8 + 4 + 8 + 4;
-/// Where the sequence number stands in it.
+/// Offset of the sequence number in the header.
 const SEQUENCE_OFFSET: usize = 8 + 4;
 const SUFFIX: &str = ".records";
-/// Digits of a sequence number in a name: as many as the largest number has, so that names sort as numbers do.
+/// Number of digits of a sequence number in a file name: as many as the largest number has, so that names sort like
+/// numbers.
 const DIGITS: usize = 20;
 
 /// What is known of a segment without reading it.
@@ -28,26 +29,27 @@ pub(super) struct Segment {
     path: Arc<Path>,
     /// Sequence number of its first record.
     pub(super) first: u64,
-    /// Records, those that are damaged included.
+    /// Number of records, including damaged ones.
     pub(super) records: u64,
-    /// Bytes, header included.
+    /// Size in bytes, including the header.
     pub(super) octets: u64,
 }
 
-/// What was read: records that follow one another.
+/// Records that were read, without gaps between them.
 pub(super) struct Read {
     pub(super) records: Vec<FlowRecord>,
-    /// Where they begin; without records, where the next one does that can be read, if there is one.
+    /// Where they begin. Without records: where the next readable record begins, if there is one.
     pub(super) from: Option<u64>,
     /// Where they end.
     pub(super) after: u64,
-    /// Without records: sequence number of the next one that can be read, or after the last one that the segment had then.
+    /// Without records: the sequence number of the next readable record, or the one after the segment's last record at
+    /// that time.
     pub(super) until: u64,
 }
 
 impl Read {
-    /// Takes the record where it is the one that is due. `before` and `after` are the reader's places. Returns whether
-    /// what follows is wanted.
+    /// Accepts the record if it is the next one. `before` and `after` are the reader's positions. Returns whether to
+    /// continue reading.
     fn take(&mut self, entry: Entry, sequence: u64, due: u64, (before, after): (u64, u64)) -> bool {
         match entry.record {
             Some(record) if sequence == due => {
@@ -61,7 +63,7 @@ impl Read {
                 false
             }
             None if self.records.is_empty() => true,
-            // What is read next begins with the gap.
+            // The next read begins with the gap.
             _ => {
                 self.after = before;
                 false
@@ -70,8 +72,8 @@ impl Read {
     }
 }
 
-/// A new file for records from that number on. A segment of another version of pidflow may have the name that it would have,
-/// and stays what it is.
+/// Creates a file for records from that number on. If a segment of another version of pidflow has the same name, it is
+/// kept, and another name is used.
 fn create(folder: &Path, first: u64) -> io::Result<(Arc<Path>, File)> {
     let name = |further: u64| match further {
         0 => format!("{first:0DIGITS$}{SUFFIX}"),
@@ -88,7 +90,7 @@ fn create(folder: &Path, first: u64) -> io::Result<(Arc<Path>, File)> {
 }
 
 impl Segment {
-    /// A new one, empty.
+    /// A new, empty segment.
     pub(super) fn create(folder: &Path, first: u64) -> io::Result<(Self, Writer)> {
         let (path, mut file) = create(folder, first)?;
         file.write_all(&header(first)).inspect_err(|_| _ = fs::remove_file(&path))?;
@@ -101,15 +103,15 @@ impl Segment {
         self.first + self.records
     }
 
-    /// One that cannot be removed is removed, or found to be delivered, by the next run.
+    /// If a segment cannot be removed, the next run removes it, or finds that it is delivered.
     pub(super) fn remove(&self) {
         if let Err(e) = fs::remove_file(&self.path) {
             tracing::warn!("cannot remove {}: {e}", self.path.display());
         }
     }
 
-    /// At most `limit` records from that sequence number on, which is at `offset`, if that is known. A file that is gone is
-    /// damage; one that cannot be opened for another reason may be later.
+    /// At most `limit` records from that sequence number on, which is at `offset` if known. A missing file is damage; a
+    /// file that cannot be opened for another reason is tried again later.
     pub(super) fn read(&self, from: u64, offset: Option<u64>, limit: usize) -> io::Result<Read> {
         let limit = limit.min(usize::try_from(self.end().saturating_sub(from)).unwrap_or(usize::MAX));
         let mut read = Read { records: Vec::with_capacity(limit), from: None, after: 0, until: self.end() };
@@ -150,8 +152,8 @@ impl Writer {
         self.octets
     }
 
-    /// Writes records until the segment has grown to `largest`. Returns how many are in it, which on an error are none:
-    /// a torn write is cut off, and if that fails too, is found by its checksum.
+    /// Writes records until the segment has reached the size `largest`. Returns how many were written, none on an
+    /// error: an incomplete write is truncated, and if that fails too, is detected by its checksum.
     pub(super) fn append(&mut self, records: &[FlowRecord], largest: u64) -> (usize, io::Result<()>) {
         self.buffer.clear();
         let mut count = 0;
@@ -202,25 +204,26 @@ pub(super) fn scan(folder: &Path) -> io::Result<VecDeque<Segment>> {
     Ok(found.into())
 }
 
-/// What a segment begins with.
+/// The header of a segment.
 fn header(first: u64) -> Vec<u8> {
     let checked = [MAGIC.as_slice(), &record::FORMAT.to_le_bytes(), &first.to_le_bytes()].concat();
     let sum = crc32fast::hash(&checked).to_le_bytes();
     [checked.as_slice(), &sum].concat()
 }
 
-/// Whether a file is called as segments are.
+/// Whether a file has the name of a segment.
 pub(super) fn is_segment(path: &Path) -> bool {
     path.extension().is_some_and(|e| SUFFIX.get(1..).is_some_and(|s| e == s))
 }
 
-/// Sequence number of the first record by the file's name; none: no segment has such a name.
+/// The sequence number of the first record from the file's name; none: it is not the name of a segment.
 fn first_by_name(path: &Path) -> Option<u64> {
     let digits = path.file_name()?.to_str()?.get(..DIGITS)?;
     digits.parse().ok().filter(|first| *first <= u64::MAX / 2)
 }
 
-/// A segment whose header is damaged is known by its name and its records: those of another format begin otherwise.
+/// A segment with a damaged header is recognised by its name and its records: records of another format have another
+/// marker.
 fn examine(path: &Path) -> Option<Segment> {
     let mut octets = [0; HEADER as usize];
     let read = File::open(path).ok()?.read_exact(&mut octets);

@@ -1,5 +1,5 @@
-//! How far delivery has progressed, how many records were accepted, and whether the spool was closed in order: three numbers in a file,
-//! each with its checksum.
+//! The progress of delivery, the number of accepted records, and whether the spool was closed in an orderly way: three
+//! numbers in a file, each with its checksum.
 
 use std::fs::File;
 use std::io;
@@ -12,26 +12,26 @@ use crate::private_files;
 
 /// The file.
 pub(super) const NAME: &str = "state";
-/// Octets of a number: the number, its CRC-32, and nothing.
+/// Bytes of an entry: a number and its CRC-32.
 const SLOT_BYTES: usize = 16;
 
-/// Places of the numbers.
+/// Positions of the numbers in the file.
 const DELIVERED: u64 = 0;
 const ACCEPTED: u64 = 1;
 const CLOSED: u64 = 2;
 
-/// What a state file says.
+/// The contents of a state file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Notes {
     /// Sequence number of the first record that was not delivered; none: unreadable.
     pub(super) delivered: Option<u64>,
-    /// Sequence number of the first record that was not taken.
+    /// Sequence number after the last accepted record.
     pub(super) accepted: u64,
-    /// All that had been taken was written down.
+    /// Whether all accepted records had been written.
     pub(super) was_closed: bool,
 }
 
-/// Written in place: 12 bytes within one block reach the file together.
+/// Writes in place: 12 bytes within one block are written together.
 pub(super) struct StateFile {
     file: File,
     accepted: AtomicU64,
@@ -76,12 +76,12 @@ impl StateFile {
         self.write(DELIVERED, sequence)
     }
 
-    /// Takes note that every record that was taken, up to that sequence number, is in a segment.
+    /// Notes that every accepted record up to that sequence number is in a segment.
     pub(super) fn set_closed(&self, sequence: u64) -> io::Result<()> {
         if self.accepted.load(Relaxed) == sequence { self.write(CLOSED, sequence) } else { Ok(()) }
     }
 
-    /// Takes note that a run has begun, which may end by a crash.
+    /// Notes that a run has begun, which may end in a crash.
     pub(super) fn set_open(&self) -> io::Result<()> {
         self.write(CLOSED, u64::MAX)
     }
@@ -91,18 +91,18 @@ impl StateFile {
         self.note_accepted()
     }
 
-    /// In memory, until it is noted.
+    /// Counts in memory, until the count is written to the file.
     pub(super) fn subtract_accepted(&self, records: u64) {
         self.accepted.fetch_sub(records, Relaxed);
     }
 
-    /// As that.
+    /// Counts in memory, like [`Self::subtract_accepted`].
     pub(super) fn add_accepted(&self, records: u64) {
         self.accepted.fetch_add(records, Relaxed);
     }
 
-    /// Writes down how many were taken, if that is not what the file says. One thread at a time, or an older number might
-    /// come last.
+    /// Writes the number of accepted records, if the file has another number. Only one thread at a time may call this,
+    /// because otherwise an older number could be written last.
     pub(super) fn note_accepted(&self) -> io::Result<()> {
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let accepted = self.accepted.load(Relaxed);
@@ -113,7 +113,7 @@ impl StateFile {
         Ok(())
     }
 
-    /// For as long as the guard lives, the disk takes no note.
+    /// While the guard lives, nothing is written to the file.
     #[cfg(test)]
     pub(super) fn hang(&self) -> std::sync::MutexGuard<'_, Option<u64>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)

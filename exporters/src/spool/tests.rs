@@ -36,7 +36,7 @@ fn append(spool: &Spool, records: &[FlowRecord]) -> Appended {
     appended
 }
 
-/// All records in the order in which they come, at most `limit` at a time.
+/// All records in order, read at most `limit` at a time.
 fn drain(spool: &Spool, limit: usize) -> (Vec<FlowRecord>, u64) {
     let (mut all, mut missing) = (Vec::new(), 0);
     while let SpoolRead::Records { records, damaged } = spool.next(limit, NOW) {
@@ -109,7 +109,7 @@ fn a_full_spool_gives_up_the_oldest() {
     }
     assert!(dropped > 0);
     assert_eq!(spool.waiting() + dropped, 20_000);
-    // Room is made before a batch is written.
+    // Old records are dropped before a batch is written.
     assert!(on_disk() <= (1 << 20) + batch, "{} {batch}", on_disk());
     let (all, missing) = drain(&spool, 512);
     assert_eq!((all.len() as u64, missing), (20_000 - dropped, 0));
@@ -175,7 +175,7 @@ fn nothing_waits_for_the_disk_longer_than_a_second() {
     thread::sleep(due);
     spool.sync_if_due().unwrap();
     assert_eq!(spool.sync_due(), None);
-    // A file that went is news for the folder, also where nothing is written any more.
+    // A deleted file changes the folder, even if nothing more is written.
     (0..20).for_each(|_| _ = append(&spool, &sample::records(500)));
     spool.lock().sync().unwrap();
     drain(&spool, 512);
@@ -195,7 +195,7 @@ fn records_that_will_not_come_are_not_missed() {
     assert_eq!(folder.open().1, Found { waiting: 20, lost: 0 });
 }
 
-/// The disk is taken to hang where it is asked: while segments or notes are written.
+/// The disk hangs while segments or notes are written.
 #[test]
 fn handing_over_records_does_not_wait_for_the_disk() {
     let (folder, records) = (Folder::new(), sample::records(20));

@@ -1,4 +1,4 @@
-//! ClickHouse over HTTP: `INSERT … FORMAT JSONEachRow`, the columns being those of `mappings/clickhouse.sql`.
+//! ClickHouse over HTTP: `INSERT … FORMAT JSONEachRow` into the columns of `mappings/clickhouse.sql`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +21,11 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// One table.
 pub(crate) struct ClickHouse {
     http: HttpClient,
-    /// All of it but the number of the batch.
+    /// The token of an insert without the number of the batch.
     path: String,
     batch: u64,
     encoder: JsonEncoder,
-    /// Elements that are in columns of type `DateTime`.
+    /// Elements in columns of type `DateTime`.
     seconds: Vec<&'static Element>,
     body: Vec<u8>,
     /// Rows in the body.
@@ -49,8 +49,9 @@ impl ClickHouse {
     }
 }
 
-/// A column that an older table lacks is skipped rather than the row refused. Where the table keeps tokens (replicated
-/// ones do, and that of `mappings/clickhouse.sql`), a batch that is sent again because its answer was lost is there once.
+/// If an older table lacks a column, the column is skipped instead of the row being refused. If the table keeps tokens
+/// (replicated tables do, and that of `mappings/clickhouse.sql`), a batch that is sent again because its answer was
+/// lost is stored once.
 fn path(config: &ClickHouseConfig) -> String {
     let insert = percent_encoded(&format!("INSERT INTO {} FORMAT JSONEachRow", config.table));
     let mut path = format!("/?query={insert}");
@@ -64,7 +65,7 @@ fn path(config: &ClickHouseConfig) -> String {
 }
 
 impl ClickHouse {
-    /// `DateTime` has 32 bits of seconds, and a later time would become another one without a word.
+    /// `DateTime` has 32 bits of seconds; a later time would silently become another time.
     fn has_its_times(&self, record: &FlowRecord) -> bool {
         self.seconds.iter().filter_map(|e| (e.read)(record)).all(|value| match value {
             Value::Time(ns) => ns / SECOND_NS <= u64::from(u32::MAX),
@@ -92,7 +93,7 @@ impl Store for ClickHouse {
         }
     }
 
-    /// An insert of one block is atomic: it is taken whole or not at all.
+    /// An insert of one block is atomic: it is stored completely or not at all.
     fn send(&mut self, records: &[FlowRecord], limit: Duration) -> Result<Sent, Refusal> {
         if self.rows == 0 {
             return Ok(self.sent(records));

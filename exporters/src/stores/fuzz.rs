@@ -1,4 +1,4 @@
-//! What the fuzz target `store_answer` drives.
+//! Entry point of the fuzz target `store_answer`.
 
 use std::time::SystemTime;
 
@@ -6,10 +6,10 @@ use super::elastic::answer::{self as elastic, DocumentOutcome};
 use super::{influx, loki};
 use crate::net::retry_after;
 
-/// Takes any octets for what a store answers to so many documents.
+/// Parses any bytes as a store's answer for that many documents.
 ///
 /// # Panics
-/// The answer is not an account of every document, and was understood all the same.
+/// The parser accepted an answer that does not cover every document.
 pub fn store_answer_of_any_octets(documents: usize, body: &[u8]) {
     if let Ok(verdict) = elastic::read(body, documents) {
         let fates =

@@ -1,4 +1,4 @@
-//! What is too large for one request is sent in halves.
+//! Halves requests that are too large.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -8,20 +8,20 @@ use pidflow_schema::FlowRecord;
 use crate::delivery::{Failure, Receiver, Retry, Sent};
 use crate::net::{Refusal, RefusalReason};
 
-/// A store that takes records in requests.
+/// A store that accepts records in requests.
 pub(crate) trait Store: Send {
-    /// Makes a request of the records, in place of the last one.
+    /// Makes a request from the records, and replaces the last one.
     fn fill(&mut self, records: &[FlowRecord]);
 
-    /// Sends what is left of the request, within `limit`. In a later attempt only what the earlier ones did not bring.
+    /// Sends the rest of the request within `limit`. A later attempt sends only what the earlier ones did not deliver.
     fn send(&mut self, records: &[FlowRecord], limit: Duration) -> Result<Sent, Refusal>;
 }
 
-/// Sends records to a store, fewer at once where it says that there are too many. A single one that is too large is
-/// refused, and the others go on.
+/// Sends records to a store, in smaller requests if it reports that one is too large. A single record that is too large
+/// counts as refused, and the others are sent.
 pub(crate) struct Halving<S> {
     store: S,
-    /// What is yet to be sent, the first part at the end.
+    /// The parts not sent yet; the first part is the last element.
     parts: Vec<RecordRange>,
     /// Why the store refused some of these records permanently.
     refused: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Halving<S> {
 /// Records of one request.
 struct RecordRange {
     of: Range<usize>,
-    /// How many of them have no answer yet.
+    /// Number of records without an answer.
     left: usize,
     filled: bool,
 }
@@ -40,7 +40,7 @@ impl RecordRange {
         Self { left: of.len(), of, filled: false }
     }
 
-    /// What has an answer is not sent again.
+    /// A part can be halved only if none of its records has an answer, because those would be sent again.
     fn can_be_halved(&self) -> bool {
         self.left == self.of.len() && self.left > 1
     }
@@ -62,7 +62,7 @@ impl<S> Halving<S> {
 }
 
 impl<S: Store> Halving<S> {
-    /// Sends the part. What is not to be sent again has an answer in `sent` then; the error is what may pass.
+    /// Sends the part. Records that need not be sent again are counted in `sent`; the error is a temporary failure.
     fn send(
         &mut self,
         mut part: RecordRange,

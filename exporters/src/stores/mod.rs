@@ -1,4 +1,4 @@
-//! Stores that take records over HTTP.
+//! Stores that accept records over HTTP.
 
 mod clickhouse;
 mod elastic;

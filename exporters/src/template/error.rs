@@ -1,4 +1,4 @@
-//! Why a template was refused, in one line for the operator.
+//! Why a template was refused, on one line for the operator.
 
 /// A template that cannot be used. Columns count characters from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -6,7 +6,7 @@ pub enum TemplateError {
     /// No element has this name.
     #[error("template, column {column}: no element is called %{name}{}; `pidflow fields` lists them all", hint(.nearest))]
     UnknownElement {
-        /// Where the name begins.
+        /// Column at which the name begins.
         column: usize,
         /// The name, without `%`, cut where it is very long.
         name: String,
@@ -16,7 +16,7 @@ pub enum TemplateError {
     /// No macro has this name.
     #[error("template, column {column}: no macro is called @{name}@; there are @FLOW@, @PROCESS@ and @PIDFLOW@")]
     UnknownMacro {
-        /// Where the macro begins.
+        /// Column at which the macro begins.
         column: usize,
         /// The name, without `@`, cut where it is very long.
         name: String,
@@ -24,7 +24,7 @@ pub enum TemplateError {
     /// A macro's second `@` is missing.
     #[error("template, column {column}: @{name} is not closed; write @{name}@")]
     OpenMacro {
-        /// Where the macro begins.
+        /// Column at which the macro begins.
         column: usize,
         /// The name, without `@`, cut where it is very long.
         name: String,
@@ -32,11 +32,11 @@ pub enum TemplateError {
     /// A `%` with nothing after it.
     #[error("template, column {column}: an element's name is missing after %")]
     NoName {
-        /// Where the `%` stands.
+        /// Column of the `%`.
         column: usize,
     },
-    /// Nothing named at all.
-    #[error("the template names no element; leave it out for the default")]
+    /// The template names no element.
+    #[error("the template contains no element; omit it to use the default")]
     Empty,
 }
 

@@ -1,4 +1,4 @@
-//! Which elements a record is exported with, as nProbe's `-T` says it.
+//! The elements with which a record is exported, in the syntax of nProbe's `-T`.
 
 mod error;
 mod nearest;
@@ -9,18 +9,19 @@ pub use error::TemplateError;
 use pidflow_schema::table::{FLOW_MACRO, PROCESS_MACRO, by_name};
 use pidflow_schema::{ELEMENTS, Element, Group, GroupSet};
 
-/// An ordered choice of elements, each at most once.
+/// An ordered selection of elements, each at most once.
 #[derive(Debug, Clone)]
 pub struct Template {
     elements: Vec<&'static Element>,
 }
 
-/// Wireshark's default for the most fields that a template may have (`packet-netflow.c`, preference
-/// `cflow.max_template_fields`); it does not decode the records of larger ones at all.
+/// Wireshark's default maximum number of fields in a template (`packet-netflow.c`, preference
+/// `cflow.max_template_fields`). It does not decode the records of larger templates.
 pub const WIRESHARK_FIELDS: usize = 60;
 
-/// What IPFIX and NetFlow v9 add to `@FLOW@ @PROCESS@` by default: as much as leaves a template with
-/// [`WIRESHARK_FIELDS`]. No command lines, which may hold secrets and travel unencrypted.
+/// The elements that IPFIX and NetFlow v9 send by default in addition to `@FLOW@ @PROCESS@`, as many as
+/// [`WIRESHARK_FIELDS`] allows. Command lines are not included, because they may contain secrets and are sent
+/// unencrypted.
 const COLLECTOR_EXTRA: [&str; 12] = [
     "SRC_PROC_ATTRIBUTION",
     "DST_PROC_ATTRIBUTION",
@@ -37,25 +38,25 @@ const COLLECTOR_EXTRA: [&str; 12] = [
 ];
 
 impl Template {
-    /// What goes to IPFIX and NetFlow v9 collectors when no template is named: `@FLOW@ @PROCESS@` and the most
-    /// telling of pidflow's own.
+    /// The default template for IPFIX and NetFlow v9 collectors: `@FLOW@ @PROCESS@` and the most useful of pidflow's
+    /// own elements.
     #[must_use]
     pub fn for_collectors() -> Self {
         let names = FLOW_MACRO.iter().chain(PROCESS_MACRO.iter()).chain(&COLLECTOR_EXTRA);
         Self { elements: names.filter_map(|n| by_name(n)).collect() }
     }
 
-    /// The most fields that one record's template has: none is IPv4 and IPv6 at once.
+    /// The maximum number of fields in one record's template: no record is both IPv4 and IPv6.
     #[must_use]
     pub fn most_fields(&self) -> usize {
         let without = |family: [Group; 2]| self.elements.iter().filter(|e| !family.contains(&e.group)).count();
         without([Group::Ipv4, Group::Icmp]).max(without([Group::Ipv6, Group::Icmpv6]))
     }
 
-    /// Reads `%NAME …` and `@MACRO@` tokens; an element named again keeps its first place.
+    /// Parses `%NAME …` and `@MACRO@` tokens. An element named twice keeps its first position.
     ///
     /// # Errors
-    /// When a name or macro is not known, or nothing is named at all.
+    /// A name or macro is unknown, or no element is named.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         parse::template(text)
     }
@@ -66,7 +67,7 @@ impl Template {
         &self.elements
     }
 
-    /// The groups that the elements belong to: other groups make no difference to the wire format.
+    /// The groups of the elements. Other groups do not affect the wire format.
     #[must_use]
     pub fn groups(&self) -> GroupSet {
         self.elements.iter().fold(GroupSet::EMPTY, |set, e| set.with(e.group, true))

@@ -1,4 +1,4 @@
-//! The known name that is closest to a misspelt one.
+//! Finds the known name that is closest to a misspelt one.
 
 use pidflow_schema::ELEMENTS;
 
@@ -7,7 +7,7 @@ fn names() -> impl Iterator<Item = &'static str> {
     ELEMENTS.iter().flat_map(|e| [e.name, e.ipfix_name].into_iter().chain(e.aliases.iter().copied()))
 }
 
-/// The closest known name, when at most a third of the letters differ.
+/// The closest known name, if at most a third of the letters differ.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let wanted = name.to_ascii_lowercase();
     let limit = wanted.chars().count().div_ceil(3);

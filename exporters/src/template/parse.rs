@@ -1,4 +1,4 @@
-//! Tokens of a template, tolerant of what word processors and web pages make of blanks and quotes.
+//! Splits a template into tokens. It tolerates the blanks and quotes that word processors and web pages produce.
 
 use pidflow_schema::Element;
 use pidflow_schema::table::{FLOW_MACRO, PIDFLOW_MACRO, PROCESS_MACRO, by_name};
@@ -6,7 +6,7 @@ use pidflow_schema::table::{FLOW_MACRO, PIDFLOW_MACRO, PROCESS_MACRO, by_name};
 use super::nearest::nearest;
 use super::{Template, TemplateError};
 
-/// Characters of a wrong name that an error message repeats.
+/// Maximum number of characters of a wrong name in an error message.
 const MAX_SHOWN_NAME: usize = 48;
 
 struct Token<'a> {
@@ -24,7 +24,7 @@ pub(super) fn template(text: &str) -> Result<Template, TemplateError> {
     if template.elements.is_empty() { Err(TemplateError::Empty) } else { Ok(template) }
 }
 
-/// What may stand between names: any Unicode blank, zero-width ones, and quotes of every style.
+/// Separators between names: any Unicode blank, zero-width blanks, and quotes of every style.
 fn is_separator(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()

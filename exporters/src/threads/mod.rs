@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 pub use panics::log_panics;
 
-/// The first pause before a thread is started again.
+/// The first pause before a thread is restarted.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest one; pauses double from failure to failure.
+/// The longest pause; pauses double from failure to failure.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
-/// A thread that has worked for so long begins with [`FIRST_PAUSE`] again, and is no trouble any more.
+/// A thread that has worked for this long counts as recovered, and begins with [`FIRST_PAUSE`] again.
 const STEADY: Duration = Duration::from_secs(60);
 
-/// How a thread's work ended; the error says why it ended although nobody asked it to.
+/// How a thread's work ended. The error is the reason for an end that was not requested.
 pub type Outcome = Result<(), String>;
 
 /// What is known of a thread that has failed at least once.
@@ -27,13 +27,13 @@ pub type Outcome = Result<(), String>;
 pub struct Failed {
     /// Its name.
     pub thread: String,
-    /// How often it was started again.
+    /// Number of restarts.
     pub restarts: u64,
-    /// Why it failed last.
+    /// The reason for the last failure.
     pub reason: String,
-    /// When that was.
+    /// Time of the last failure.
     pub at: Instant,
-    /// Whether it works again.
+    /// Whether it is running again.
     pub is_working: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct Threads {
     vital: Mutex<FailureHook>,
 }
 
-/// What happens when a thread fails that the program cannot do without.
+/// What to do when a vital thread fails.
 #[derive(Default)]
 struct FailureHook {
     reason: Option<String>,
@@ -69,7 +69,7 @@ impl Threads {
         Self { failed: Mutex::new(BTreeMap::new()), vital: Mutex::new(FailureHook { reason: None, end: None }) }
     }
 
-    /// Those of this process.
+    /// The threads of this process.
     #[must_use]
     pub fn of_process() -> &'static Self {
         static ALL: Threads = Threads::new();
@@ -84,7 +84,7 @@ impl Threads {
         self.vital.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does the work in this thread, again and again where it fails, until it ends as it should.
+    /// Does the work in this thread, and repeats it after failures, until it ends as requested.
     pub fn keep_running(&self, name: &str, work: impl FnMut() -> Outcome) {
         let sleep = |pause| {
             thread::sleep(pause);
@@ -93,7 +93,7 @@ impl Threads {
         self.keep_running_while(name, sleep, work);
     }
 
-    /// As [`Self::keep_running`]; `pause` waits before the work is begun again, and says whether it still should be.
+    /// Like [`Self::keep_running`]. `pause` waits before a restart, and returns whether to restart.
     pub fn keep_running_while(
         &self,
         name: &str,
@@ -117,7 +117,7 @@ impl Threads {
         }
     }
 
-    /// Does the work in this thread; where that fails, the program has to end with an error.
+    /// Does the work in this thread. If it fails, the program must end with an error.
     pub fn run_vital(&self, name: &str, work: impl FnOnce() -> Outcome) {
         let mut work = Some(work);
         let Err(reason) = panics::caught(&mut || work.take().map_or(Ok(()), |work| work())) else { return };
@@ -130,13 +130,13 @@ impl Threads {
         }
     }
 
-    /// Takes note of a thread that failed, where somebody else starts it again.
+    /// Notes the failure of a thread that other code restarts.
     pub fn count_restart(&self, name: &str, reason: &str) {
         self.note(name, reason.to_owned());
         self.note_restart(name);
     }
 
-    /// What to do when a vital thread fails; done at once where one has failed already.
+    /// Sets what to do when a vital thread fails. It is done at once if one has failed already.
     pub fn when_vital_fails(&self, end: impl Fn() + Send + 'static) {
         let mut vital = self.lock_vital();
         if vital.reason.is_some() {
@@ -145,7 +145,7 @@ impl Threads {
         vital.end = Some(Box::new(end));
     }
 
-    /// Why the program has to end with an error; none: it has not.
+    /// Why the program must end with an error; none: it need not.
     #[must_use]
     pub fn vital_failure(&self) -> Option<String> {
         self.lock_vital().reason.clone()

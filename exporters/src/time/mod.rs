@@ -12,7 +12,8 @@ pub use pattern::TimePattern;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// Nanoseconds since 1970 as receivers take them that count in 64 bits with sign: until 2262. None: a later moment.
+/// Nanoseconds since 1970 for receivers that use signed 64-bit integers, which last until 2262. None: the time is
+/// later.
 pub(crate) fn signed_ns(ns: u64) -> Option<i64> {
     i64::try_from(ns).ok()
 }
@@ -23,7 +24,7 @@ pub(crate) fn wall_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Nanoseconds since 1970 as a moment: all that 64 bits hold, until 2554.
+/// Converts nanoseconds since 1970 to a date. 64 bits last until 2554.
 fn timestamp(ns: u64) -> Timestamp {
     Timestamp::from_nanosecond(ns.into()).unwrap_or(Timestamp::MAX)
 }

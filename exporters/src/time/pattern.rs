@@ -7,7 +7,7 @@ use jiff::tz::Offset;
 
 use super::{SECOND_NS, timestamp};
 
-/// A text with `%Y %m %d %H %M %S` in it, which stand for a moment in UTC as in strftime(3); `%%` is one `%`.
+/// A text with the placeholders `%Y %m %d %H %M %S` for a time in UTC, as in strftime(3); `%%` is one `%`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimePattern {
     text: String,
@@ -21,10 +21,10 @@ enum PatternPart {
 }
 
 impl TimePattern {
-    /// Reads it.
+    /// Parses the text.
     ///
     /// # Errors
-    /// When a `%` is followed by anything else; the text says what is allowed.
+    /// A `%` is followed by anything else. The message lists what is allowed.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (mut parts, mut rest) = (Vec::new(), text);
         while let Some((before, after)) = rest.split_once('%') {
@@ -41,7 +41,7 @@ impl TimePattern {
         Ok(Self { text: text.to_owned(), parts })
     }
 
-    /// The text for the moment, in nanoseconds since 1970.
+    /// The text for a time, in nanoseconds since 1970.
     #[must_use]
     pub fn render(&self, ns: u64) -> String {
         let (moment, mut out) = (Offset::UTC.to_datetime(timestamp(ns)), String::new());
@@ -55,13 +55,13 @@ impl TimePattern {
         out
     }
 
-    /// Whether a moment stands in it.
+    /// Whether the text contains a placeholder.
     #[must_use]
     pub fn has_time(&self) -> bool {
         self.parts.iter().any(|p| matches!(p, PatternPart::Placeholder(_)))
     }
 
-    /// What follows in a text whose beginning [`Self::render`] may have made; none: it did not.
+    /// The rest of a text after a beginning that [`Self::render`] may have produced; none: there is no such beginning.
     pub(crate) fn strip<'a>(&self, text: &'a str) -> Option<&'a str> {
         self.parts.iter().try_fold(text, |rest, part| match part {
             PatternPart::Text(text) => rest.strip_prefix(text.as_str()),
@@ -72,7 +72,7 @@ impl TimePattern {
         })
     }
 
-    /// Moments of one period, each counted from 1970, give the same text.
+    /// The period, counted from 1970, within which all times give the same text.
     #[must_use]
     pub fn period_ns(&self) -> u64 {
         let seconds = |part: &PatternPart| match part {
@@ -104,7 +104,7 @@ const fn width(placeholder: char) -> usize {
 }
 
 impl fmt::Display for TimePattern {
-    /// As it was written.
+    /// The text as it was given.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }

@@ -30,7 +30,7 @@ impl DatagramSink {
         self.announce_if_new();
     }
 
-    /// Whoever listens there next knows no template.
+    /// The next receiver at this address knows no template.
     fn announce_if_new(&mut self) {
         if self.link.begins_anew() {
             self.encoder.announce_again();

@@ -1,4 +1,4 @@
-//! One receiver of datagrams: that it is away costs its own records and nothing else.
+//! One receiver of datagrams. If it is unreachable, only its own records are lost.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -11,37 +11,37 @@ use crate::wire::Message;
 
 use super::pace::Pace;
 
-/// How long to wait before a receiver is tried again that is not there.
+/// Pause before an unreachable receiver is tried again.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// How long records wait for the first look-up of a name; after that it is looked up beside the work.
+/// How long records wait for the first look-up of a name. Later look-ups run in the background.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Files are read faster than any collector reads its socket, and what UDP loses there nobody counts: about ten
-/// milliseconds' worth fit into a socket's buffer as Linux makes it.
+/// Default rate when files are read, packets per second. Files are read faster than any collector reads its socket, and
+/// nobody counts what UDP then loses. Linux's default socket buffer holds about ten milliseconds at this rate.
 const OFFLINE_PACKETS_PER_SECOND: u32 = 10_000;
 
-/// The socket and what is known about the other side.
+/// The socket and the state of the receiver.
 pub(super) struct DatagramLink {
     target: DatagramTarget,
     socket: Option<Datagrams>,
-    /// Datagrams are to pass the path in one piece.
+    /// Whether datagrams must fit the path MTU.
     whole: bool,
-    /// Not to be opened before.
+    /// The earliest time to open a socket.
     next_attempt: Option<Instant>,
-    /// Follows a name whose addresses may change.
+    /// Looks up a name whose addresses may change.
     lookup: Option<Lookup>,
     pace: Option<Pace>,
-    /// The other side said that nobody listens, since this was last asked.
+    /// Whether the other side has reported, since the last query, that nobody listens.
     refused: bool,
-    /// It is another one, since this was last asked.
+    /// Whether the receiver has changed since the last query.
     moved: bool,
-    /// The other side said so, since the name was last looked up.
+    /// Whether the other side has reported this since the name was last looked up.
     suspect: bool,
     link: Link,
 }
 
 impl DatagramLink {
-    /// At most `packets_per_second`, if set.
+    /// Sends at most `packets_per_second`, if set.
     pub(super) fn new(target: DatagramTarget, packets_per_second: Option<u32>, parts: &Parts<'_>) -> Self {
         let usual = (parts.context.mode == Mode::Offline).then_some(OFFLINE_PACKETS_PER_SECOND);
         let lookup = match &target {
@@ -62,7 +62,7 @@ impl DatagramLink {
         }
     }
 
-    /// Datagrams too large for the path are sent in fragments only where they were made before that was known.
+    /// Datagrams that exceed the path MTU are fragmented only if they were made before the MTU was known.
     pub(super) fn whole(self) -> Self {
         Self { whole: true, ..self }
     }
@@ -71,7 +71,7 @@ impl DatagramLink {
         &self.link.counters
     }
 
-    /// Whether there is a socket; makes one when there is none.
+    /// Whether there is a socket. Opens one if there is none.
     pub(super) fn connect(&mut self) -> bool {
         if self.socket.is_none() && self.may_be_opened() {
             match self.open() {
@@ -86,17 +86,17 @@ impl DatagramLink {
         self.socket.is_some()
     }
 
-    /// A name that was not found is looked for again beside the work.
+    /// A name that was not found is looked up again in the background.
     fn may_be_opened(&self) -> bool {
         self.next_attempt.is_none_or(|t| self.lookup.is_none() && Instant::now() >= t)
     }
 
-    /// Goes over to where the name leads now, when that has become known.
+    /// Changes to the name's new address, once it is known.
     fn follow(&mut self) {
         let Some(found) = self.lookup.as_mut().and_then(|l| l.poll(Instant::now())) else { return };
         let now_at = self.socket.as_ref().and_then(Datagrams::peer);
         let next = match now_at {
-            // Nobody listens there: maybe at another of its addresses.
+            // Nobody listens at this address, but maybe at another one of the name.
             Some(now_at) if self.suspect => found.iter().find(|a| **a != now_at),
             Some(now_at) if found.contains(&now_at) => None,
             _ => found.first(),
@@ -134,7 +134,7 @@ impl DatagramLink {
         Ok(socket)
     }
 
-    /// Bytes that pass the path in one piece, where that matters and is known.
+    /// The path MTU's limit for messages in bytes, if it matters and is known.
     pub(super) fn path_payload(&self) -> Option<usize> {
         self.socket.as_ref().filter(|_| self.whole)?.path_payload()
     }
@@ -165,7 +165,7 @@ impl DatagramLink {
         }
     }
 
-    /// An unusable socket is created again.
+    /// Replaces an unusable socket.
     fn let_go(&mut self) {
         if self.socket.as_ref().is_some_and(Datagrams::ends_with_receiver) {
             self.socket = None;
@@ -173,7 +173,7 @@ impl DatagramLink {
         }
     }
 
-    /// Hears of datagrams that nobody took, where no later one brings the news.
+    /// Checks for errors of earlier datagrams, in case no later datagram reports them.
     pub(super) fn check(&mut self) {
         self.follow();
         let Some(Ok(Some(e))) = self.socket.as_ref().map(Datagrams::take_error) else {
@@ -181,20 +181,20 @@ impl DatagramLink {
         };
         self.refused = true;
         if e.raw_os_error() == Some(libc::EMSGSIZE) {
-            // A router had no way to say so earlier: that datagram is lost, the next ones will fit.
+            // A router can report the MTU only after a datagram: that datagram is lost, the next ones will fit.
             self.link.counters.error();
         } else {
             self.failed(&e);
         }
     }
 
-    /// Whether the receiver may have been replaced since this was last called, and lacks what was sent before.
+    /// Whether the receiver may have been replaced since the last call, and so lacks what was sent before.
     pub(super) const fn begins_anew(&mut self) -> bool {
         std::mem::replace(&mut self.refused, false) | std::mem::replace(&mut self.moved, false)
     }
 
-    /// A pending ICMP error is reported instead of sending (Linux `ip(7)`, `SO_ERROR`): it is about an earlier datagram,
-    /// so that this one gets a second attempt. So does one for which the path has just become too narrow.
+    /// A pending ICMP error is reported instead of sending (Linux `ip(7)`, `SO_ERROR`). It is about an earlier
+    /// datagram, so this one gets a second attempt. So does a datagram that has just become too large for the path MTU.
     fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let socket = self.socket.as_ref().ok_or(ErrorKind::NotConnected)?;
         let limit = self.link.control.remaining();

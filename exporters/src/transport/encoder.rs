@@ -1,4 +1,4 @@
-//! IPFIX or NetFlow v9, chosen by configuration.
+//! The encoder for IPFIX or NetFlow v9, as configured.
 
 use pidflow_schema::FlowRecord;
 
@@ -13,17 +13,17 @@ fn say_if_large(exporter: &str, template: &Template) {
     let fields = template.most_fields();
     if fields > WIRESHARK_FIELDS {
         tracing::info!(
-            "{exporter}: the template has up to {fields} fields; Wireshark decodes {WIRESHARK_FIELDS} unless told more (-o cflow.max_template_fields:{fields})"
+            "{exporter}: the template has up to {fields} fields; Wireshark decodes {WIRESHARK_FIELDS} by default (raise the limit with -o cflow.max_template_fields:{fields})"
         );
     }
 }
 
-/// Either encoder.
+/// One of the two encoders.
 pub(crate) struct Encoder {
     kind: WireEncoder,
-    /// The smallest and the largest that messages may be limited to, bytes.
+    /// The smallest and the largest allowed message limit, bytes.
     sizes: (usize, usize),
-    /// What it had done before the last records.
+    /// Its statistics before the last records.
     before: EncoderStats,
 }
 
@@ -33,7 +33,7 @@ enum WireEncoder {
 }
 
 impl Encoder {
-    /// As `config` asks, when the template fits into its messages.
+    /// The encoder for `config`. Fails if the template's largest record does not fit into a message.
     pub(crate) fn new(config: &ExporterConfig, wire: &WireConfig, context: &ExportContext) -> Result<Self, StartError> {
         let template = context.template(config.template.as_ref(), Template::for_collectors);
         say_if_large(&config.name(), &template);
@@ -66,7 +66,7 @@ impl Encoder {
         Ok(Self { kind, sizes: (needed, max_message), before: EncoderStats::default() })
     }
 
-    /// Keeps messages within `octets` from now on, as far as the template allows and no larger than configured.
+    /// Limits messages to `octets` from now on, as far as the template allows and not above the configured size.
     pub(crate) fn fit(&mut self, octets: usize) {
         let (least, most) = self.sizes;
         let octets = octets.clamp(least, most);
@@ -76,7 +76,7 @@ impl Encoder {
         }
     }
 
-    /// Encodes; [`Self::count`] says what was left out.
+    /// Encodes the records. [`Self::count`] counts those that were left out.
     pub(crate) fn encode(
         &mut self,
         records: &[FlowRecord],
@@ -94,7 +94,8 @@ impl Encoder {
         }
     }
 
-    /// Counts what the last records lacked, once however often they were encoded: when their outcome is known.
+    /// Counts the records left out of the last batch. To be called once, when the outcome is known, because a batch may
+    /// be encoded several times.
     pub(crate) fn count(&self, counters: &Counters) {
         count_left_out(&self.before, &self.stats(), counters);
     }

@@ -1,8 +1,8 @@
-//! IPFIX messages in a file (RFC 5655): the messages one after the other, templates before their records.
+//! IPFIX messages in a file (RFC 5655): a sequence of messages, with templates before their records.
 //!
-//! A file is one transport session, which has its own templates and counts from 0 (RFC 5655 section 5): a second one behind
-//! it would give other meanings to the same template numbers, and readers such as ipfixDump and tshark take the end of
-//! one sequence and the beginning of the next for lost records. So what an earlier run wrote is moved aside.
+//! A file is one transport session with its own templates and a sequence from 0 (RFC 5655 section 5). A second session
+//! in the same file would give the same template numbers other meanings, and readers such as ipfixDump and tshark
+//! report lost records where the sequence starts again. So the file of an earlier run is renamed.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,8 @@ use crate::sink::{Notice, Sink, Undelivered};
 
 use super::Encoder;
 
-/// Appends whole messages; one that cannot be written is truncated and counted, and the next ones are tried.
+/// Appends whole messages. If a message cannot be written, its part is truncated, the loss is counted, and the next
+/// messages are tried.
 pub(crate) struct MessageFile {
     encoder: Encoder,
     writer: Writer,
@@ -29,11 +30,11 @@ pub(crate) struct MessageFile {
 struct Writer {
     named: NamedFile,
     mode: Option<FileMode>,
-    /// What bears the file's name is another file, and cannot be opened.
+    /// Whether the name now belongs to another file, which cannot be opened.
     is_displaced: bool,
-    /// Bytes up to the end of the last whole message.
+    /// Offset of the end of the last whole message.
     length: u64,
-    /// A message was lost since this was last asked.
+    /// Whether a message was lost since the last query.
     failed: bool,
     counters: Arc<Counters>,
     notice: Notice,
@@ -57,7 +58,7 @@ impl MessageFile {
     /// Starts a new session when the file was replaced.
     ///
     /// # Errors
-    /// The file was deleted and cannot be made again.
+    /// The file was deleted and cannot be created again.
     fn follow(&mut self) -> io::Result<()> {
         let followed = self.writer.follow();
         self.writer.is_displaced = followed.is_err();
@@ -76,7 +77,7 @@ impl MessageFile {
         self.encoder.encode(records, now_ns, &counters, &mut |message| writer.append(message));
         self.encoder.count(&counters);
         if std::mem::take(&mut writer.failed) {
-            // What was lost may have held templates.
+            // The lost messages may have contained templates.
             self.encoder.announce_again();
         }
     }
@@ -91,7 +92,7 @@ impl Sink for MessageFile {
         Ok(())
     }
 
-    /// A file that was moved is there again also where nothing is written.
+    /// A moved file is created again even if there is nothing to write.
     fn flush(&mut self) {
         if let Err(e) = self.follow() {
             self.writer.notice.failed(&e, "the file was deleted and cannot be created again");
@@ -108,7 +109,8 @@ fn begin(path: &Path, mode: Option<FileMode>) -> io::Result<(NamedFile, u64)> {
     Ok((named, length))
 }
 
-/// Gives a file with something in it the first number behind its name that is free; nothing else has a past.
+/// Renames a non-empty file, by appending the first free number to its name. Empty files and other outputs stay as they
+/// are.
 fn move_aside(path: &Path) -> io::Result<()> {
     let has_past = path.metadata().is_ok_and(|m| m.is_file() && m.len() > 0);
     if !has_past {
@@ -134,7 +136,8 @@ impl Writer {
                 tracing::info!("{}: was moved or deleted; a new file is started", self.named.path.display());
                 Ok(true)
             }
-            // Cut short, as by logrotate's `copytruncate`. What was written before that was noticed lacks its templates.
+            // The file was truncated, for example by logrotate's `copytruncate`. Messages written before this was
+            // noticed lack their templates.
             FileState::InPlace(Some(now)) if now < self.length => {
                 (self.named, self.length) = begin(&self.named.path, self.mode)?;
                 Ok(true)
@@ -163,7 +166,7 @@ impl Writer {
         }
     }
 
-    /// Shrinking works on a full disk too; what is not a regular file cannot be shrunk, and need not be.
+    /// Truncating works on a full disk too. An output that is not a regular file cannot be truncated, and need not be.
     fn lost(&mut self, e: &io::Error, records: usize) {
         self.count_lost(e, records);
         if let Err(e) = self.named.file.set_len(self.length) {

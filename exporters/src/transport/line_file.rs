@@ -1,4 +1,4 @@
-//! Files of lines: appended to, compressed, begun again by size and time, the oldest deleted.
+//! Files of lines: appending, compression, rotation by size and time, and deletion of the oldest.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -12,23 +12,23 @@ use super::named_file::{FileState, NamedFile};
 use super::write::{Written, lines, write_counting};
 
 const SECOND_NS: u64 = 1_000_000_000;
-/// zstd's own.
+/// zstd's default level.
 const ZSTD_LEVEL: i32 = 3;
-/// Files of the same second, before that is taken for a fault.
+/// Maximum number of files with the same time in their name; more are an error.
 const MAX_FILES_OF_A_NAME: u32 = 10_000;
 
-/// The file that is written.
+/// The current file.
 pub(super) struct LineFile {
     config: LineFileConfig,
     named: NamedFile,
-    /// Bytes up to the end of its last whole line or compressed part; none: not a regular file.
+    /// Offset of the end of its last whole line or compressed part; none: not a regular file.
     length: Option<u64>,
-    /// Multiples of the rotation's time since the epoch when it was begun.
+    /// Number of rotation periods since the epoch when the file was begun.
     turn: u64,
 }
 
 impl LineFile {
-    /// Goes on with the file of that name, or with the first of its numbers that is not full.
+    /// Continues the file with that name, or the first numbered one that is not full.
     pub(super) fn open(config: &LineFileConfig, now_ns: u64) -> Result<Self, (PathBuf, io::Error)> {
         let mut number = 0;
         loop {
@@ -49,10 +49,10 @@ impl LineFile {
         is_full || self.turn != turn(&self.config, now_ns)
     }
 
-    /// Looks whether the file was moved, deleted or cut short since, and makes the best of it: opens what bears its name now.
+    /// Checks whether the file was moved, deleted or truncated meanwhile, and opens the file that has the name now.
     ///
     /// # Errors
-    /// The file of this name cannot be opened; this file is written to instead.
+    /// The file with this name cannot be opened; the old file is written to instead.
     pub(super) fn follow(&mut self) -> io::Result<()> {
         match self.named.whereabouts()? {
             FileState::Moved => {
@@ -60,18 +60,19 @@ impl LineFile {
                 (self.length, self.named) = (again.length()?, again);
                 tracing::info!("{}: was moved or deleted; it is opened again", self.named.path.display());
             }
-            // Cut short, as by logrotate's `copytruncate`: to go by the old length would fill the file with zeros.
+            // The file was truncated, for example by logrotate's `copytruncate`. Writing at the old offset would fill
+            // the file with zeros.
             FileState::InPlace(now) => self.length = self.length.min(now),
         }
         Ok(())
     }
 
-    /// Whether what is written is lost.
+    /// Whether written data is lost, because the file was deleted.
     pub(super) fn is_deleted(&self) -> bool {
         self.named.is_deleted()
     }
 
-    /// Begins the next file and deletes the oldest; when it cannot, it stays with this one.
+    /// Begins the next file and deletes the oldest. If it cannot, it continues with the current file.
     pub(super) fn rotate(&mut self, now_ns: u64) -> io::Result<()> {
         let next = self.create(now_ns)?;
         if self.length == Some(0) && self.named.whereabouts()? != FileState::Moved {
@@ -114,7 +115,7 @@ impl LineFile {
         others.iter().take(surplus).try_for_each(fs::remove_file)
     }
 
-    /// Writes the lines, or as many of them as can be.
+    /// Writes the lines, or as many of them as possible.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Written {
         match compressed(self.config.compression, bytes) {
             Ok(None) => self.write_plain(bytes),
@@ -130,7 +131,7 @@ impl LineFile {
         Written { lines: whole, octets: end, result: result.and(self.keep(end, written)) }
     }
 
-    /// All of it or nothing.
+    /// Writes all of the data or nothing.
     fn write_part(&mut self, part: &[u8], lines: usize) -> Written {
         let (written, result) = write_counting(&mut self.named.file, part);
         let octets = if written == part.len() { written } else { 0 };
@@ -139,7 +140,7 @@ impl LineFile {
         Written { lines, octets, result: result.and(kept) }
     }
 
-    /// A torn line would spoil the one after it. Shrinking works on a full disk too.
+    /// Removes an incomplete line, which would damage the next one. Truncating works on a full disk too.
     fn keep(&mut self, octets: usize, written: usize) -> io::Result<()> {
         let Some(length) = &mut self.length else { return Ok(()) };
         *length += octets as u64;
@@ -157,7 +158,7 @@ fn append(path: &Path, config: &LineFileConfig) -> io::Result<(NamedFile, Option
     Ok((named, length))
 }
 
-/// A part that is complete in itself; none: nothing is compressed.
+/// A complete compressed part; none: no compression.
 pub(super) fn compressed(how: FileCompression, bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
     match how {
         FileCompression::None => Ok(None),

@@ -14,22 +14,22 @@ use super::line_file::{LineFile, compressed};
 use super::pipe::Pipe;
 use super::write::{Written, lines, write_counting};
 
-/// Written as soon as this much has come together.
+/// Size of buffered data at which it is written, bytes.
 const BUFFER: usize = 64 * 1024;
-/// As that, where it is compressed at once.
+/// The same for compressed data.
 const COMPRESSED_BUFFER: usize = 256 * 1024;
 
-/// The file that is written was moved and still exists.
+/// Whether the current file was moved and still exists.
 pub(super) const NOT_OPENED: &str = "the file of this name cannot be opened; records still go to the moved file";
 
-/// Appends lines; when they cannot be written they are counted and the next ones tried.
+/// Appends lines. Lines that cannot be written are counted as lost, and the next ones are tried.
 pub(crate) struct LineSink {
     encoder: JsonEncoder,
     buffer: Vec<u8>,
-    /// How much the buffer takes.
+    /// Capacity of the buffer.
     size: usize,
     output: Output,
-    /// What bears the file's name is another file, and cannot be opened.
+    /// Whether the name now belongs to another file, which cannot be opened.
     is_displaced: bool,
     /// The clock at the last records.
     now_ns: u64,
@@ -39,7 +39,7 @@ pub(crate) struct LineSink {
 }
 
 enum Output {
-    /// Also standard output.
+    /// Opens the output; also standard output.
     Pipe(Pipe, FileCompression),
     File(Box<LineFile>),
 }
@@ -64,7 +64,7 @@ impl LineSink {
         })
     }
 
-    /// The next file, when it is time for it.
+    /// Begins the next file if it is due.
     fn rotate_if_due(&mut self) {
         let now_ns = self.now_ns;
         if matches!(&self.output, Output::File(file) if file.is_due(now_ns)) {
@@ -78,10 +78,10 @@ impl LineSink {
         }
     }
 
-    /// Makes sure that what is written next stays: the file may have been moved or deleted.
+    /// Ensures that data written next is not lost, because the file may have been moved or deleted.
     ///
     /// # Errors
-    /// The file was deleted and cannot be made again.
+    /// The file was deleted and cannot be created again.
     fn follow(&mut self) -> io::Result<()> {
         let Output::File(file) = &mut self.output else { return Ok(()) };
         let followed = file.follow();
@@ -135,7 +135,7 @@ impl Sink for LineSink {
         Ok(())
     }
 
-    /// A file that was moved is there again also where nothing is written.
+    /// A moved file is created again even if there is nothing to write.
     fn flush(&mut self) {
         if self.buffer.is_empty()
             && let Err(e) = self.follow()
@@ -170,7 +170,7 @@ fn open(config: &LineFileConfig, now_ns: u64, control: &Arc<Control>) -> Result<
 }
 
 impl Output {
-    /// Writes all of it, or as many whole lines as can be.
+    /// Writes all of the data, or as many whole lines as possible.
     fn write(&mut self, bytes: &[u8]) -> Written {
         match self {
             Self::File(file) => file.write(bytes),
@@ -188,7 +188,7 @@ fn write_lines(pipe: &mut Pipe, bytes: &[u8]) -> Written {
     Written { lines: lines(bytes.get(..octets).unwrap_or_default()), octets, result }
 }
 
-/// A compressed part can be read as a whole or not at all.
+/// A compressed part can be read only as a whole.
 fn write_part(pipe: &mut Pipe, part: &[u8], lines: usize) -> Written {
     let (octets, result) = write_counting(pipe, part);
     if octets == part.len() { Written { lines, octets, result } } else { Written { lines: 0, octets: 0, result } }

@@ -1,4 +1,4 @@
-//! IPFIX messages to a pipe: each of its readers gets a session of its own, templates first.
+//! IPFIX messages to a pipe. Each reader gets a separate session, with templates first.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -10,7 +10,7 @@ use crate::wire::Message;
 use super::Encoder;
 use super::pipe::Pipe;
 
-/// Writes whole messages; those that nobody reads are counted as lost.
+/// Writes whole messages. Messages that nobody reads are counted as lost.
 pub(super) struct MessagePipe {
     encoder: Encoder,
     writer: Writer,
@@ -18,7 +18,7 @@ pub(super) struct MessagePipe {
 
 struct Writer {
     pipe: Pipe,
-    /// A message was lost since this was last asked.
+    /// Whether a message was lost since the last query.
     failed: bool,
     link: Link,
 }
@@ -48,7 +48,7 @@ impl Sink for MessagePipe {
 
 impl Writer {
     fn append(&mut self, message: Message<'_>) {
-        // What follows a message that was cut off would be read as its rest.
+        // A reader would take the next message for the rest of an incomplete one.
         let written = if self.failed { Err(ErrorKind::BrokenPipe.into()) } else { self.pipe.write_all(message.bytes) };
         match written {
             Ok(()) => {

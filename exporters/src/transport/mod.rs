@@ -1,4 +1,4 @@
-//! Flow records over datagrams, connections and into files: IPFIX, NetFlow v9 and JSON lines.
+//! Sends flow records as datagrams, over connections and to files: IPFIX, NetFlow v9 and JSON lines.
 
 mod datagram;
 mod datagram_link;

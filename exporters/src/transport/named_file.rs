@@ -1,4 +1,4 @@
-//! A file that others may move, delete or cut short under its writer, as logrotate does.
+//! A file that others may move, delete or truncate while it is written, as logrotate does.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
@@ -13,26 +13,26 @@ pub(super) struct NamedFile {
     pub(super) file: File,
     pub(super) path: PathBuf,
     mode: Option<FileMode>,
-    /// Device and inode; none: not a regular file, which nobody rotates.
+    /// Device and inode; none: not a regular file, so it is not rotated.
     identity: Option<(u64, u64)>,
 }
 
 /// The file's current state.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FileState {
-    /// It is where it was, and so many bytes long; none: it is not a regular file.
+    /// The name still belongs to the file, which has this many bytes; none: not a regular file.
     InPlace(Option<u64>),
-    /// Its name leads to another file, or to none.
+    /// The name belongs to another file, or to none.
     Moved,
 }
 
 impl NamedFile {
-    /// Appends to the file of that name; makes it, with that mode, when it is missing.
+    /// Opens the file with that name for appending, and creates it with that mode if it is missing.
     pub(super) fn append(path: &Path, mode: Option<FileMode>) -> io::Result<Self> {
         Self::of(private_files::append(path, mode)?, path, mode)
     }
 
-    /// Makes a file of that name, which there must not be.
+    /// Creates a file with that name, which must not exist.
     pub(super) fn create_new(path: &Path, mode: Option<FileMode>) -> io::Result<Self> {
         Self::of(private_files::create_new(path, mode)?, path, mode)
     }
@@ -43,17 +43,17 @@ impl NamedFile {
         Ok(Self { file, path: path.into(), mode, identity })
     }
 
-    /// Appends to what bears the name now.
+    /// Opens the file that has the name now.
     pub(super) fn again(&self) -> io::Result<Self> {
         Self::append(&self.path, self.mode)
     }
 
-    /// Bytes; none: not a regular file.
+    /// Size in bytes; none: not a regular file.
     pub(super) fn length(&self) -> io::Result<Option<u64>> {
         self.file.metadata().map(|m| m.is_file().then_some(m.len()))
     }
 
-    /// Looks where the file is.
+    /// Checks whether the name still belongs to the file.
     pub(super) fn whereabouts(&self) -> io::Result<FileState> {
         let Some(own) = self.identity else { return Ok(FileState::InPlace(None)) };
         match fs::metadata(&self.path) {
@@ -64,7 +64,7 @@ impl NamedFile {
         }
     }
 
-    /// Whether no name leads to the file any more, so that what is written to it is lost.
+    /// Whether the file has no name any more, so that data written to it is lost.
     pub(super) fn is_deleted(&self) -> bool {
         self.identity.is_some() && self.file.metadata().is_ok_and(|m| m.nlink() == 0)
     }

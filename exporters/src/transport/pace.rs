@@ -10,7 +10,7 @@ pub(super) struct Pace {
     next: Instant,
 }
 
-/// Sleeping for less than this costs more than it evens out.
+/// Shortest sleep; shorter ones cost more than they help.
 const MIN_SLEEP: Duration = Duration::from_millis(1);
 
 impl Pace {
@@ -18,7 +18,7 @@ impl Pace {
         Self { interval: Duration::from_secs(1) / per_second.max(1), next: Instant::now() }
     }
 
-    /// Waits until the next packet's turn, less when the exporter's time is up before.
+    /// Waits until the next packet is due, or the exporter's time is up.
     pub(super) fn wait(&mut self, control: &Control) {
         let now = Instant::now();
         let ahead = self.next.saturating_duration_since(now);

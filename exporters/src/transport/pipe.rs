@@ -1,4 +1,4 @@
-//! Pipes, terminals and other outputs that may take nothing for any time, because nobody reads them.
+//! Pipes, terminals and other outputs that may block for any time, because nobody reads them.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -10,25 +10,25 @@ use std::time::Duration;
 
 use crate::sink::Control;
 
-/// Between two looks whether the exporter's time is up.
+/// Interval at which to check whether the exporter's time is up.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// An output that is waited for as long as the exporter may wait, and no longer.
+/// An output on which writes wait only as long as the exporter may wait.
 pub(super) struct Pipe {
     /// None: nobody reads the pipe.
     file: Option<File>,
     /// None: standard output.
     path: Option<PathBuf>,
-    /// Bytes that can be written at once without waiting when there is room for any.
+    /// Number of bytes that can be written without blocking when poll(2) reports room.
     piece: usize,
     control: Arc<Control>,
 }
 
 impl Pipe {
-    /// Standard output, whatever it is.
+    /// Standard output of any kind.
     ///
     /// # Errors
-    /// There is no descriptor left.
+    /// No file descriptor is left.
     pub(super) fn stdout(control: &Arc<Control>) -> io::Result<Self> {
         let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         // Other processes share the descriptor, so it cannot be made non-blocking.
@@ -36,8 +36,8 @@ impl Pipe {
         Ok(Self { file: Some(file), path: None, piece, control: control.clone() })
     }
 
-    /// The output of that name; none: there is a file that can be written at any time, or nothing. A pipe that nobody reads
-    /// is opened later.
+    /// The output with that name; none: it is a regular file, which never blocks, or does not exist. A pipe that nobody
+    /// reads is opened later.
     ///
     /// # Errors
     /// It cannot be written.
@@ -53,7 +53,7 @@ impl Pipe {
         Ok(Some(pipe))
     }
 
-    /// Opens it, if that can be done now.
+    /// Opens it, if that is possible now.
     fn has_reader(&mut self) -> io::Result<bool> {
         let Some(path) = self.path.as_ref().filter(|_| self.file.is_none()) else { return Ok(true) };
         match OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path) {
@@ -65,7 +65,7 @@ impl Pipe {
         Ok(true)
     }
 
-    /// Waits for a moment until it takes something; false: it does not.
+    /// Waits briefly until it accepts data; false: it does not.
     fn is_ready(&self, wait: Duration) -> io::Result<bool> {
         let Some(file) = &self.file else { return Ok(false) };
         let mut poll = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
@@ -81,7 +81,7 @@ impl Pipe {
         }
     }
 
-    /// Waits until it takes something.
+    /// Waits until it accepts data.
     fn wait(&mut self) -> io::Result<()> {
         let mut wait = Duration::ZERO;
         loop {
@@ -103,7 +103,7 @@ impl Pipe {
         let mut file = self.file.as_ref().ok_or(ErrorKind::NotConnected)?;
         let written = file.write(piece);
         if self.path.is_some() && written.as_ref().is_err_and(|e| e.kind() == ErrorKind::BrokenPipe) {
-            // The next records wait for the next reader.
+            // The pipe is closed, so that the next records wait for the next reader.
             self.file = None;
         }
         written
@@ -111,7 +111,7 @@ impl Pipe {
 }
 
 impl Write for Pipe {
-    /// Waits until some of it is taken.
+    /// Waits until a part of the data is accepted.
     ///
     /// # Errors
     /// `TimedOut` when the exporter's time is up, `BrokenPipe` when the reader has gone.

@@ -1,4 +1,4 @@
-//! Bytes over a connection (TCP, TLS, Unix socket): reconnects by itself, and starts a new session.
+//! Sends bytes over a connection (TCP, TLS, Unix socket). It reconnects, and then starts a new session.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::sink::Parts;
 
 use super::Encoder;
 
-/// Makes bytes of records for a connection.
+/// Encodes records for a connection.
 pub(crate) trait StreamEncoder: Send {
     /// A new connection begins.
     fn restart(&mut self);
@@ -24,7 +24,7 @@ pub(crate) trait StreamEncoder: Send {
     /// Appends the records.
     fn encode(&mut self, records: &[FlowRecord], now_ns: u64, counters: &Counters, out: &mut Vec<u8>) -> Sent;
 
-    /// Counts those of the last records that it left out: the others have arrived.
+    /// Counts those of the last records that it left out. The others have arrived.
     fn count(&self, _counters: &Counters) {}
 }
 
@@ -63,28 +63,29 @@ impl StreamEncoder for LineStream {
     }
 }
 
-/// How often a connection is looked at while it is waited for, at least.
+/// Maximum interval at which a connection is checked while waiting for it.
 const MAX_POLL_INTERVAL: Duration = Duration::from_millis(5);
-/// A receiver that accepts connections only to cut them, as a proxy whose server is away, is taken to do it within this time.
+/// A receiver that accepts a connection only to close it, such as a proxy whose server is down, is assumed to close it
+/// within this time.
 const SETTLING_TIME: Duration = Duration::from_millis(250);
-/// As that, for a server of TLS 1.3 that sends no ticket, by which it would say that it accepts the client's certificate;
-/// half the time of an attempt where that is less.
+/// The same for a TLS 1.3 server that sends no ticket, which would show that it accepts the client's certificate; at
+/// most half the time of an attempt.
 const SETTLING_WITHOUT_TICKET: Duration = Duration::from_secs(2);
 
-/// One receiver. It never answers, so that records count as delivered when its kernel has acknowledged them: those that
-/// a receiver had not read when it was killed are lost without anyone's knowing. The first ones of a connection count only
-/// when it has stood for a while, and with TLS 1.3 when the server has accepted the client.
+/// One receiver. It never answers, so records count as delivered when its kernel has acknowledged them. Records that a
+/// receiver has not read when it is killed are lost without notice. The first records of a connection count only when
+/// it has stayed open for a while, and with TLS 1.3 when the server has accepted the client.
 pub(crate) struct StreamReceiver<E> {
     target: StreamTarget,
     encoder: E,
     connection: Option<Connection>,
     buffer: Vec<u8>,
-    /// How long a server that could send a ticket, and does not, has for its alert.
+    /// How long to wait for an alert of a server that could send a ticket, and does not.
     without_ticket: Duration,
     counters: Arc<Counters>,
 }
 
-/// A connection, and whether it has stood the time in which receivers cut those that they do not want.
+/// A connection, and whether it has outlasted the time within which receivers close unwanted connections.
 struct Connection {
     stream: Stream,
     is_settled: bool,
@@ -102,7 +103,7 @@ impl<E: StreamEncoder> StreamReceiver<E> {
         Ok(Self::new(StreamTarget::Tls(target.clone(), tls), encoder, parts))
     }
 
-    /// The connection that is there, or a new one where the receiver has closed that in order.
+    /// The current connection, or a new one if the receiver has closed it in an orderly way.
     fn connect(&mut self, limit: Duration) -> io::Result<Connection> {
         if let Some(mut kept) = self.connection.take() {
             let heard = kept.stream.hear().map_err(|e| {
@@ -127,20 +128,20 @@ impl<E: StreamEncoder> StreamReceiver<E> {
         connection.wait_for_acknowledgement(end)?;
         connection.settle(end, self.without_ticket)?;
         self.connection = Some(connection);
-        // What is left out of an attempt that fails is left out of the next one too.
+        // Records left out of a failed attempt will be left out of the next one too, so they are counted only once.
         self.encoder.count(&self.counters);
         Ok(sent)
     }
 }
 
 impl Connection {
-    /// Of a connection that breaks, what the receiver said last is the reason.
+    /// When a connection breaks, the last message of the receiver is the reason.
     fn write(&mut self, octets: &[u8]) -> io::Result<()> {
         let written = self.stream.write_all(octets).and_then(|()| self.stream.flush());
         written.map_err(|e| self.stream.hear().err().unwrap_or(e))
     }
 
-    /// Waits until the other side's kernel has all of it.
+    /// Waits until the other side's kernel has acknowledged everything.
     fn wait_for_acknowledgement(&mut self, end: Instant) -> io::Result<()> {
         let is_done = |stream: &Stream, _| Ok(stream.unacknowledged()? == 0);
         if self.wait_until(end, is_done)? { Ok(()) } else { Err(timed_out("the receiver does not read")) }
@@ -159,13 +160,13 @@ impl Connection {
                 return Err(timed_out("the receiver has not confirmed the TLS session"));
             }
         }
-        // One that closes in order has read everything, or reads on.
+        // A receiver that closes in an orderly way has read everything, or continues to read.
         self.wait_until((begin + SETTLING_TIME).min(end), |_, heard| Ok(heard == PeerState::Closed))?;
         self.is_settled = true;
         Ok(())
     }
 
-    /// Waits until `is_done` says so, for as long as the connection stands; false: it did not by `end`.
+    /// Waits until `is_done` returns true, while the connection is open. Returns false if that did not happen by `end`.
     fn wait_until(
         &mut self,
         end: Instant,
@@ -185,7 +186,8 @@ impl Connection {
         }
     }
 
-    /// A receiver may close its side of a plain connection and read on, as `nc -N` does; of a TLS session it may not.
+    /// A receiver may close its side of a plain connection and continue to read, as `nc -N` does. In a TLS session it
+    /// may not.
     fn still_stands(&mut self) -> io::Result<PeerState> {
         match self.stream.hear()? {
             PeerState::Closed if self.stream.is_accepted().is_some() => {
@@ -201,7 +203,7 @@ fn timed_out(what: &'static str) -> io::Error {
 }
 
 impl<E: StreamEncoder> Receiver for StreamReceiver<E> {
-    /// What was written to a connection that broke is sent again: at least once.
+    /// Records written to a connection that broke are sent again: delivery is at least once.
     fn attempt(&mut self, records: &[FlowRecord], now_ns: u64, limit: Duration) -> Result<Sent, Failure> {
         self.send(records, now_ns, limit).map_err(|e| Failure::passing(e.to_string()))
     }

@@ -1,12 +1,12 @@
-//! Writing lines and knowing how many of them stay.
+//! Writes lines, and counts how many were written completely.
 
 use std::io::{self, ErrorKind, Write};
 
-/// The outcome of lines.
+/// The result of writing lines.
 pub(super) struct Written {
-    /// Lines that stay.
+    /// Number of complete lines written.
     pub(super) lines: usize,
-    /// Bytes of them, as written.
+    /// Bytes written for them.
     pub(super) octets: usize,
     pub(super) result: io::Result<()>,
 }
@@ -17,12 +17,12 @@ impl Written {
     }
 }
 
-/// How many lines end in it.
+/// Number of lines that end in it.
 pub(super) fn lines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|b| **b == b'\n').count()
 }
 
-/// As `write_all`, but returns how much was written.
+/// Like `write_all`, but returns how much was written.
 pub(super) fn write_counting(out: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
     let mut written = 0;
     while let Some(rest) = bytes.get(written..).filter(|r| !r.is_empty()) {

@@ -1,4 +1,4 @@
-//! One element of a plan: how to read it and how to write it, decided once per template.
+//! One element of a plan: how it is read and written, decided once per template.
 
 use pidflow_schema::{DataType, Element, FlowRecord, Length, Value};
 
@@ -8,16 +8,16 @@ const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
 /// Seconds from the NTP epoch, 1900-01-01, to 1970-01-01 (RFC 7011 section 6.1.9).
 const NTP_EPOCH: u64 = 2_208_988_800;
-/// The last of 32 bits, in 2106.
+/// The last second that 32 bits can represent, in 2106.
 const LAST_SECOND: u64 = u32::MAX as u64;
-/// Half of the time after which NTP's seconds begin again (2036, and every 136 years).
+/// Half of the period after which NTP's seconds overflow (2036, and every 136 years).
 const HALF_ERA_S: u64 = 1 << 31;
 /// Strings of at least this many octets have a three-octet length (RFC 7011 section 7, figure S).
 const MIN_LONG_TEXT: usize = 255;
 /// NetFlow v9 `LAST_SWITCHED` and `FIRST_SWITCHED` (RFC 3954 section 8).
 const UPTIME_TYPES: [u16; 2] = [21, 22];
 
-/// How a value is put on the wire.
+/// The encoding of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
     U8,
@@ -37,14 +37,14 @@ pub(crate) enum Op {
     Uptime,
     /// Variable length, with a length prefix.
     Text,
-    /// This many octets, zero terminated and padded.
+    /// Fixed length: this many octets, zero terminated and padded.
     Padded(u16),
 }
 
-/// What a value's encoding may depend on beside the record.
+/// What a value's encoding may depend on in addition to the record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
-    /// When the message is made, nanoseconds since 1970.
+    /// Time of the message, nanoseconds since 1970.
     pub(crate) now_ns: u64,
     /// Milliseconds since 1970 at which the system uptime was 0.
     pub(crate) boot_ms: u64,
@@ -60,7 +60,7 @@ pub(crate) struct Field {
 }
 
 impl Op {
-    /// As in IPFIX (RFC 7011 section 6.1).
+    /// The field for IPFIX (RFC 7011 section 6.1).
     pub(crate) const fn ipfix(e: &Element) -> Self {
         match e.data_type {
             DataType::Unsigned8 => Self::U8,
@@ -77,7 +77,7 @@ impl Op {
         }
     }
 
-    /// As in NetFlow v9, which has other lengths for some and no variable ones.
+    /// The field for NetFlow v9, where some lengths differ and none is variable.
     pub(crate) fn netflow9(e: &Element) -> Self {
         match (e.length, e.v9) {
             (Length::Variable { v9 }, _) => Self::Padded(v9),
@@ -97,7 +97,7 @@ impl Op {
         }
     }
 
-    /// Octets on the wire, none where they vary.
+    /// Octets on the wire; none: the length varies.
     pub(crate) const fn octets(self) -> Option<u16> {
         match self {
             Self::U8 => Some(1),
@@ -118,19 +118,19 @@ impl Field {
         Self { read: e.read, op }
     }
 
-    /// Whether there are times that it cannot carry.
+    /// Whether there are times that it cannot represent.
     pub(crate) const fn is_limited(&self) -> bool {
         matches!(self.op, Op::Seconds | Op::Nanoseconds | Op::Uptime)
     }
 
-    /// Whether the receiver will read the record's time as it is.
+    /// Whether the receiver will decode the record's time correctly.
     pub(crate) fn can_tell(&self, record: &FlowRecord, clock: Clock) -> bool {
         let Some(Value::Time(ns)) = (self.read)(record) else { return true };
         match self.op {
             Op::Seconds => ns / SECOND_NS <= LAST_SECOND,
-            // The receiver takes the era that is nearest to its own time.
+            // The receiver chooses the NTP era that is nearest to its own time.
             Op::Nanoseconds => ns.abs_diff(clock.now_ns) / SECOND_NS < HALF_ERA_S,
-            // The receiver adds it to what the header's seconds say.
+            // The receiver adds it to the start time, which it computes from the header's seconds and uptime.
             Op::Uptime if ns / SECOND_NS > LAST_SECOND => false,
             Op::Uptime => {
                 let since_boot = (ns / MILLISECOND_NS).checked_sub(clock.boot_ms);
@@ -140,7 +140,7 @@ impl Field {
         }
     }
 
-    /// Appends the value; what is not known becomes 0 or the empty string.
+    /// Appends the value. An unknown value becomes 0 or the empty string.
     #[inline]
     pub(crate) fn write(&self, record: &FlowRecord, clock: Clock, out: &mut Vec<u8>) {
         let value = (self.read)(record);
@@ -157,7 +157,7 @@ impl Field {
     }
 }
 
-/// The largest `T` where `v` does not fit.
+/// `v` as `T`, or the largest `T` if `v` does not fit.
 trait Saturate: TryFrom<u64> {
     const MAX: Self;
 }
@@ -205,7 +205,7 @@ fn put_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// The last octet is always zero: collectors in C, pmacct for one, read on beyond a field without one.
+/// The last octet is always zero, because collectors in C, such as pmacct, read beyond a field without it.
 fn put_padded(text: &str, octets: usize, out: &mut Vec<u8>) {
     let end = out.len() + octets;
     out.extend_from_slice(utf8::prefix(text, octets.saturating_sub(1)).as_bytes());
@@ -236,7 +236,7 @@ const fn ntp(ns: u64) -> u64 {
     (seconds << 32) | (((ns % SECOND_NS) << 32) / SECOND_NS)
 }
 
-/// Of times that [`Field::can_tell`] none wraps.
+/// Times for which [`Field::can_tell`] is true do not overflow.
 const fn uptime(ns: u64, boot_ms: u64) -> u32 {
     ((ns / MILLISECOND_NS).saturating_sub(boot_ms) & 0xffff_ffff) as u32
 }

@@ -13,13 +13,13 @@ pub(crate) struct Draft {
     /// Id of the open set and where it begins.
     open: Option<(u16, usize)>,
     records: usize,
-    /// Data records that are the second half of a flow record.
+    /// Number of data records that are the second half of a flow record.
     ways_back: usize,
-    /// Data records that are not flow records.
+    /// Number of data records that are not flow records.
     options: usize,
 }
 
-/// A point to return to.
+/// A position in the message to return to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     len: usize,
@@ -34,12 +34,12 @@ impl Draft {
         Self { bytes, header, align, open: None, records: 0, ways_back: 0, options: 0 }
     }
 
-    /// Octets so far, the padding of the open set included.
+    /// Octets so far, including the padding of the open set.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() + self.padding()
     }
 
-    /// Nothing behind the header.
+    /// Whether there is nothing after the header.
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.len() == self.header
     }
@@ -49,7 +49,7 @@ impl Draft {
         self.records
     }
 
-    /// One more record stands in the message.
+    /// Counts one more record in the message.
     pub(crate) const fn count(&mut self) {
         self.records += 1;
     }
@@ -59,7 +59,7 @@ impl Draft {
         self.ways_back
     }
 
-    /// One more record is in the message, the second half of a record that was counted.
+    /// Counts one more data record, the second half of a record that was counted.
     pub(crate) const fn count_way_back(&mut self) {
         self.ways_back += 1;
     }
@@ -69,12 +69,12 @@ impl Draft {
         self.options
     }
 
-    /// One more options record stands in the message.
+    /// Counts one more options record in the message.
     pub(crate) const fn count_option(&mut self) {
         self.options += 1;
     }
 
-    /// Where appended octets go.
+    /// The buffer for appended octets.
     pub(crate) const fn body(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
@@ -103,7 +103,7 @@ impl Draft {
         self.open.map_or(0, |(_, start)| (self.bytes.len() - start).wrapping_neg() % self.align)
     }
 
-    /// Where the message stands now.
+    /// The current position.
     pub(crate) const fn mark(&self) -> Mark {
         Mark { len: self.bytes.len(), open: self.open }
     }

@@ -1,5 +1,5 @@
-//! What IPFIX and NetFlow v9 have in common: flat plans of how to write a record, one per
-//! combination of groups, and the message under construction.
+//! The common parts of IPFIX and NetFlow v9: flat plans for writing a record, one per combination of groups, and the
+//! message under construction.
 
 mod field;
 mod message;
@@ -17,45 +17,45 @@ pub(crate) use variants::Variants;
 /// One complete message, borrowed from its encoder until the next one is begun.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
-    /// As it goes on the wire.
+    /// The encoded message.
     pub bytes: &'a [u8],
-    /// Flow records in it; templates and options are not counted.
+    /// Number of flow records in it; templates and options records do not count.
     pub records: usize,
 }
 
-/// What an encoder has done since it was made.
+/// An encoder's statistics since it was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct EncoderStats {
     /// Flow records written.
     pub records: u64,
-    /// Messages handed out.
+    /// Messages passed to the sink.
     pub messages: u64,
-    /// Octets of them.
+    /// Octets of these messages.
     pub octets: u64,
-    /// Template records written, those sent again included.
+    /// Template records written, including repeated ones.
     pub templates: u64,
     /// Records whose strings were cut because the record alone was larger than a message may be.
     pub shortened: u64,
     /// Records left out because they have none of the template's elements.
     pub empty: u64,
-    /// Records left out because not even their fixed part fits into a message.
+    /// Records left out because even their fixed part does not fit into a message.
     pub oversized: u64,
-    /// Records left out because no template number was free for their kind.
+    /// Records left out because no template number was free for their combination of groups.
     pub no_template: u64,
     /// Records left out because the format cannot represent one of their times.
     pub time_out_of_range: u64,
 }
 
 impl EncoderStats {
-    /// These, but with the records that were left out as in `before`.
+    /// These statistics, but with the numbers of left-out records of `before`.
     pub(crate) const fn with_left_out_of(self, before: Self) -> Self {
         let Self { empty, oversized, no_template, time_out_of_range, .. } = before;
         Self { empty, oversized, no_template, time_out_of_range, ..self }
     }
 }
 
-/// An observation domain (RFC 7011 section 3.1) or source id (RFC 3954 section 5.1) that a node keeps: a CRC-32 of its
-/// machine id or name, never 0, which stands for no domain.
+/// An observation domain (RFC 7011 section 3.1) or source id (RFC 3954 section 5.1) that is constant for a node: a
+/// CRC-32 of its machine id or name. It is never 0, which means no domain.
 #[must_use]
 pub fn node_domain(node: &str) -> u32 {
     crc32fast::hash(node.as_bytes()).max(1)
@@ -71,7 +71,7 @@ pub struct Resend {
 }
 
 impl Resend {
-    /// For a connection that loses nothing: templates once.
+    /// For reliable connections: templates are sent once.
     pub const NEVER: Self = Self { interval_ns: 0, messages: 0 };
 }
 
@@ -90,7 +90,8 @@ pub(crate) struct ResendClock {
 }
 
 impl ResendClock {
-    /// Whether templates are due at `now_ns`, after `messages` in all; starts again when they are.
+    /// Whether templates are due at `now_ns`, after `messages` messages in total. If they are, the interval starts
+    /// again.
     pub(crate) fn due(&mut self, rule: Resend, now_ns: u64, messages: u64) -> bool {
         let by_time = rule.interval_ns != 0 && now_ns.saturating_sub(self.at_ns) >= rule.interval_ns;
         let by_count = rule.messages != 0 && messages - self.messages >= rule.messages;

@@ -1,4 +1,4 @@
-//! Numbers of templates: none has two meanings at a time.
+//! Template numbers: none has two meanings at the same time.
 
 use std::collections::VecDeque;
 
@@ -6,26 +6,26 @@ use super::Resend;
 
 /// First id of a data template (RFC 7011 section 3.4.1; RFC 3954 section 5.2).
 pub(super) const FIRST_ID: u16 = 256;
-/// Last one; those above are for options templates.
+/// Last id of a data template; those above are for options templates.
 pub(super) const LAST_ID: u16 = 64_999;
 
-/// How long, at least, a receiver may remember a template that is not repeated: 30 minutes is usual.
+/// Minimum time for which a receiver is assumed to remember a template that is not repeated: 30 minutes is usual.
 const MIN_LIFETIME_NS: u64 = 1_800_000_000_000;
-/// Of the intervals at which templates are repeated, so many (RFC 7011 section 8.4).
+/// A receiver is assumed to remember a template for this many resend intervals (RFC 7011 section 8.4).
 const LIFETIME_INTERVALS: u64 = 3;
 
-/// Ids that are free, and those that will be.
+/// The free ids, and those that will become free.
 pub(super) struct TemplateIds {
-    /// The next id that was never used; none: all were used.
+    /// The next unused id; none: all have been used.
     fresh: Option<u16>,
-    /// Ids out of use, and from when on they may mean something else.
+    /// Ids that are no longer used, and the time from which they may be reused.
     resting: VecDeque<(u16, u64)>,
     /// How long an id waits before reuse; 0 where templates are withdrawn.
     rest_ns: u64,
 }
 
 impl TemplateIds {
-    /// A transport where templates are never repeated loses nothing, and has withdrawals.
+    /// A transport on which templates are never repeated is reliable, and supports withdrawals.
     pub(super) fn new(resend: Resend) -> Self {
         let lifetime = MIN_LIFETIME_NS.max(resend.interval_ns.saturating_mul(LIFETIME_INTERVALS));
         Self::resting(if resend == Resend::NEVER { 0 } else { lifetime })
@@ -40,7 +40,7 @@ impl TemplateIds {
         self.rest_ns == 0
     }
 
-    /// A free id, that which has been free for longest; none: there is none now.
+    /// The id that has been free for longest; none: no id is free now.
     pub(super) fn take(&mut self, now_ns: u64) -> Option<u16> {
         if let Some(id) = self.fresh {
             self.fresh = (id < LAST_ID).then_some(id + 1);
@@ -49,12 +49,12 @@ impl TemplateIds {
         self.resting.pop_front_if(|(_, from_ns)| *from_ns <= now_ns).map(|(id, _)| id)
     }
 
-    /// The id means nothing any more.
+    /// Frees the id.
     pub(super) fn give_back(&mut self, id: u16, now_ns: u64) {
         self.resting.push_back((id, now_ns.saturating_add(self.rest_ns)));
     }
 
-    /// The receiver begins again, and knows no id.
+    /// Starts again for a new receiver, which knows no id.
     pub(super) fn restart(&mut self) {
         self.resting.iter_mut().for_each(|(_, from_ns)| *from_ns = 0);
     }

@@ -1,4 +1,5 @@
-//! One template per combination of groups that occurs: what a record does not have is left out of its template.
+//! One template per combination of groups that occurs: elements that a record does not have are left out of its
+//! template.
 
 use pidflow_schema::{Element, FlowRecord, Group, GroupSet};
 
@@ -6,12 +7,12 @@ use crate::template::Template;
 
 use super::{Clock, Field, Op};
 
-/// The differences of IPFIX and NetFlow v9 in a plan.
+/// The differences between IPFIX and NetFlow v9 in a plan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Format {
-    /// Whether the format can carry the element at all.
+    /// Whether the format supports the element.
     pub(crate) carries: fn(&Element) -> bool,
-    /// How it does.
+    /// How the format encodes it.
     pub(crate) op: fn(&Element) -> Op,
 }
 
@@ -19,16 +20,16 @@ pub(crate) struct Format {
 pub(crate) struct Variant {
     /// The template's id.
     pub(crate) id: u16,
-    /// What it sends, in order.
+    /// Its fields, in order.
     pub(crate) elements: Vec<&'static Element>,
-    /// Whether it was sent to the receiver.
+    /// Whether the template was sent to the receiver.
     pub(crate) announced: bool,
     /// Groups of its records.
     pub(super) groups: GroupSet,
-    /// When it was used last: the clock, and a number that grows with each use.
+    /// The last use: the time, and a number that grows with each use.
     pub(super) used: (u64, u64),
     plan: Vec<Field>,
-    /// Those of the plan that cannot carry every time.
+    /// Fields of the plan that cannot represent every time.
     limited: Vec<Field>,
 }
 
@@ -56,7 +57,7 @@ impl Variant {
 }
 
 impl Format {
-    /// The largest total of `octets` over the elements that one record can have: none is IPv4 and IPv6 at once.
+    /// The largest sum of `octets` over the elements that one record can have: no record is both IPv4 and IPv6.
     pub(crate) fn largest(self, template: &Template, octets: impl Fn(&Element) -> usize) -> usize {
         let without = |family: Group| -> usize {
             let elements = template.elements().iter().filter(|e| e.group != family && (self.carries)(e));

@@ -1,4 +1,4 @@
-//! The templates in use: a bounded number, and none of them for ever.
+//! The templates in use. Their number is bounded, and unused ones are removed.
 
 use std::collections::HashMap;
 
@@ -12,29 +12,29 @@ use super::{Format, Resend, Variant};
 /// Templates in use at a time. There are tens of thousands of combinations of groups, of which a host has a few dozen; of the
 /// others each may come from a packet that a stranger made.
 const MAX_TEMPLATES: usize = 4096;
-/// When there are too many, this part of them is given up.
+/// When there are too many, this fraction of them is removed.
 const EVICTED_PART: usize = 8;
-/// A template that was not used for so long is given up.
+/// A template that was not used for this long is removed.
 const UNUSED_NS: u64 = 1_800_000_000_000;
-/// How often it is looked for those.
+/// Interval at which to look for unused templates.
 const UNUSED_CHECK_INTERVAL_NS: u64 = 60_000_000_000;
 
-/// The variants that have occurred, found by the groups of a record. When there are too many, those that were not used for
-/// longest make room.
+/// The variants that have occurred, found by the groups of a record. When there are too many, the least recently used
+/// are removed.
 pub(crate) struct Variants {
     template: Template,
-    /// Groups that the template has elements of.
+    /// Groups of the template's elements.
     groups: GroupSet,
     format: Format,
     all: Vec<Variant>,
     places: HashMap<GroupSet, usize>,
-    /// Index of the one found last: records of a kind come together.
+    /// Index of the last variant found, because similar records often follow each other.
     last: usize,
     ids: TemplateIds,
-    /// Templates that receivers are to forget.
+    /// Templates to withdraw.
     withdrawn: Vec<u16>,
     uses: u64,
-    /// When it was last looked for unused ones.
+    /// Time of the last check for unused templates.
     looked_ns: u64,
 }
 
@@ -54,8 +54,9 @@ impl Variants {
         }
     }
 
-    /// The index of the variant for `record`, made when it is the first of its kind; none: every id is taken, or was until
-    /// so short a time ago that the receiver may remember another template of it. It holds until the next call.
+    /// The index of the variant for `record`, which is created if it is the first of its kind. It is valid until the
+    /// next call. None: every id is in use, or was used so recently that the receiver may remember another template for
+    /// it.
     pub(crate) fn of(&mut self, record: &FlowRecord, now_ns: u64) -> Option<usize> {
         self.of_groups(record.groups().intersection(self.groups), now_ns)
     }
@@ -82,7 +83,7 @@ impl Variants {
         Some(self.all.len() - 1)
     }
 
-    /// Takes out those that were not used for longest, many at a time, because one at a time would cost as much for each.
+    /// Removes the least recently used variants, many at a time, because removing one costs as much as removing many.
     fn make_room(&mut self, now_ns: u64) {
         let mut uses: Vec<_> = self.all.iter().map(|v| v.used.1).collect();
         uses.sort_unstable();
@@ -98,7 +99,7 @@ impl Variants {
         }
     }
 
-    /// Takes the variant out; the last one takes its place.
+    /// Removes the variant. The last one moves to its index.
     fn give_up(&mut self, index: usize, now_ns: u64) {
         let old = self.all.swap_remove(index);
         self.places.remove(&old.groups);
@@ -113,7 +114,7 @@ impl Variants {
     }
 
     fn give_up_unused(&mut self, now_ns: u64) {
-        // The clock may be set.
+        // The clock may have been set back.
         if now_ns.abs_diff(self.looked_ns) < UNUSED_CHECK_INTERVAL_NS {
             return;
         }
@@ -134,14 +135,14 @@ impl Variants {
         std::mem::take(&mut self.withdrawn)
     }
 
-    /// Every template is to be sent again before its next record.
+    /// Marks every template to be sent again before its next record.
     pub(crate) fn forget(&mut self) {
         for v in &mut self.all {
             v.announced = false;
         }
     }
 
-    /// A receiver begins that knows nothing.
+    /// Starts again for a new receiver, which knows no template.
     pub(crate) fn restart(&mut self) {
         self.forget();
         self.withdrawn.clear();

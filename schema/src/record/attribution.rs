@@ -1,10 +1,10 @@
-//! How sure it is which process owns an end.
+//! How an end was attributed to a process.
 
 use serde::{Deserialize, Serialize};
 
 /// How one end of a flow was attributed to a process, or why it was not.
 ///
-/// From surest to least sure; what comes after [`Attribution::ListenerOnly`] has no process.
+/// Ordered from most to least certain. Those after [`Attribution::ListenerOnly`] have no process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Attribution {
@@ -13,7 +13,7 @@ pub enum Attribution {
     /// A kernel event of a socket with this local address and port within the flow's time: unconnected, or connected to a
     /// destination that was translated.
     LocalPortEvent = 2,
-    /// The exact tuple was in a snapshot of sockets (at start or by polling).
+    /// The exact tuple was in a snapshot of sockets (at the start or by polling).
     SnapshotTuple = 3,
     /// An unconnected socket bound to this local port was in a snapshot.
     SnapshotPort = 4,
@@ -24,18 +24,18 @@ pub enum Attribution {
     /// None: several processes fit equally well and nothing tells them apart, or a process listens on the port and nothing
     /// proves that the connection came to it.
     Ambiguous = 17,
-    /// None: the address is this host's and no socket was seen.
+    /// None: the address is this host's, but no socket was seen.
     NoSocket = 18,
-    /// None: a socket was seen, its process is gone and unknown (events lost).
+    /// None: a socket was seen, but its process is unknown (events were lost).
     NoProcess = 19,
     /// None: the flow was read from a file, where there are no kernel events.
     Offline = 20,
-    /// None: the protocol is handled by the kernel itself (ICMP echo replies, IGMP, …).
+    /// None: the kernel itself handles the protocol (ICMP echo replies, IGMP, …).
     Kernel = 21,
 }
 
 impl Attribution {
-    /// As exported.
+    /// The exported name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

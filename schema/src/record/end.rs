@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Attribution, Pod, Process, ProcessUsage};
 
-/// A further process that may own an end (the listener's owner when another one accepted).
+/// Another process that may own an end (for example the listener's owner if another process accepted).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Candidate {
     /// Thread group id.
@@ -15,34 +15,35 @@ pub struct Candidate {
     pub name: Arc<str>,
 }
 
-/// What an end of a flow is besides a process: known also of ends on other hosts. Shared by all records of the end.
+/// Properties of an end other than its process, which may be known for ends on other hosts too. Shared by all records
+/// of the end.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// The Kubernetes pod that has the address; none: none has, or it is not known.
+    /// The Kubernetes pod with the address; none: no pod has it, or it is unknown.
     pub pod: Option<Arc<Pod>>,
-    /// The name by which the flow's other end asked for this one; empty: not known.
+    /// The name that the flow's other end used for this one; empty: unknown.
     pub name: Arc<str>,
 }
 
 /// One end of a flow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProcessEnd {
-    /// How sure, or why not.
+    /// How the end was attributed, or why not.
     pub attribution: Attribution,
     /// The process; none: see `attribution`.
     pub process: Option<Arc<Process>>,
-    /// Its usage; none: no sample of it.
+    /// Its usage; none: there is no sample.
     pub usage: Option<ProcessUsage>,
     /// Inode number of the network namespace of the socket; none: no socket was found.
     pub network_namespace: Option<u32>,
-    /// Second candidate.
+    /// The candidate: another process that may own the end.
     pub candidate: Option<Candidate>,
-    /// What else is known of this end; none: nothing.
+    /// Other properties of this end; none: nothing is known.
     pub endpoint: Option<Arc<Endpoint>>,
 }
 
 impl ProcessEnd {
-    /// The Kubernetes pod of this end: that of its process, else that which has its address.
+    /// The Kubernetes pod of this end: that of its process, otherwise the one with its address.
     #[must_use]
     pub fn pod(&self) -> Option<&Pod> {
         let of_process = self.process.as_ref().and_then(|p| p.pod.as_deref());

@@ -1,4 +1,4 @@
-//! Why a record was made, roughly as IPFIX has it and precisely.
+//! Why a record was made: as in IPFIX, and in more detail.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum FlowEndReason {
-    /// No packet for the idle timeout.
+    /// There was no packet for the idle timeout.
     IdleTimeout = 1,
-    /// Went on longer than the active timeout; more records of it may follow.
+    /// The flow lasted longer than the active timeout; more records of it may follow.
     ActiveTimeout = 2,
-    /// The end was seen: FIN or RST, or the socket was closed.
+    /// The flow ended: FIN or RST, or the socket was closed.
     EndOfFlow = 3,
-    /// The exporter was told to stop, or the capture file ended.
+    /// The agent was stopped, or the capture file ended.
     ForcedEnd = 4,
-    /// Evicted because the table was full.
+    /// The flow was evicted because the table was full.
     LackOfResources = 5,
 }
 
@@ -23,7 +23,7 @@ impl FlowEndReason {
     pub const ALL: [Self; 5] =
         [Self::IdleTimeout, Self::ActiveTimeout, Self::EndOfFlow, Self::ForcedEnd, Self::LackOfResources];
 
-    /// By its number in RFC 5102; none: there is no such reason.
+    /// The reason with that number in RFC 5102; none: there is none.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| *reason as u8 == number)
@@ -34,7 +34,7 @@ impl FlowEndReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum FlowEndDetail {
-    /// Nothing to add to the reason.
+    /// No further detail.
     #[default]
     None = 0,
     /// Both ends sent FIN.
@@ -43,15 +43,15 @@ pub enum FlowEndDetail {
     Rst = 2,
     /// A SYN with another sequence number began a new connection with the same ports.
     NewConnection = 3,
-    /// Another socket has the local port since.
+    /// Another socket has taken the local port.
     SocketChanged = 4,
-    /// The connect failed, and none of its packets was seen.
+    /// The connect failed, and none of its packets were seen.
     ConnectFailed = 5,
     /// The capture file ended.
     EndOfCapture = 6,
-    /// The agent was told to stop.
+    /// The agent was stopped.
     Shutdown = 7,
-    /// The clock was set back, or a packet was stamped with a wrong time; another record of the flow goes on.
+    /// The clock was set back, or a packet has a wrong timestamp; the flow continues in another record.
     ClockStep = 8,
 }
 
@@ -69,7 +69,7 @@ impl FlowEndDetail {
         Self::ClockStep,
     ];
 
-    /// As exported; empty: nothing to add.
+    /// The exported name; empty: nothing to add.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What packets alone say: a flow, what it carried, and what carried it.
+//! A flow as built from packets: its traffic, application and tunnel.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,14 +24,14 @@ impl Protocol {
     pub const SCTP: u8 = 132;
 }
 
-/// What one direction of a flow carried.
+/// The traffic of one direction of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Packets.
     pub packets: u64,
-    /// Octets from the IP header on, without link-layer padding (IANA octetDeltaCount).
+    /// Bytes from the IP header on, without link-layer padding (IANA octetDeltaCount).
     pub octets: u64,
-    /// Octets of the whole frames as on the wire, without CRC (IANA layer2OctetDeltaCount).
+    /// Bytes of the whole frames as on the wire, without CRC (IANA layer2OctetDeltaCount).
     pub frame_octets: u64,
     /// Union of the TCP flags seen (RFC 9293 section 3.1, low 8 bits); 0 for other protocols.
     pub tcp_flags: u8,
@@ -47,7 +47,7 @@ impl Counters {
     }
 }
 
-/// A flow as built from packets alone. `source` is the initiator as far as the packets tell.
+/// A flow as built from packets alone. `source` is the initiator, as far as the packets show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Flow {
     /// IP protocol number.
@@ -84,30 +84,30 @@ pub struct Flow {
     pub end_reason: FlowEndReason,
     /// More precise than `end_reason`.
     pub end_detail: FlowEndDetail,
-    /// How the initiator is known.
+    /// How the initiator was determined.
     pub initiator: InitiatorBasis,
-    /// The handshake, in the record during which it ended; none: not seen, or not TCP.
+    /// The handshake, in the record of the interval in which it ended; none: not seen, or not TCP.
     pub handshake: Option<Handshake>,
-    /// Inode number of the network namespace to which the interfaces lead that saw the flow; none: not known.
+    /// Inode number of the network namespace behind the interfaces that saw the flow; none: unknown.
     pub network_namespace: Option<u32>,
-    /// What was spoken; none: not known.
+    /// The application protocol; none: unknown.
     pub application: Option<Box<Application>>,
     /// The innermost tunnel that carried the flow; none: no tunnel, or it was not opened.
     pub tunnel: Option<Box<Tunnel>>,
 }
 
-/// What a flow's ends spoke with each other.
+/// The application protocol of a flow.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Application {
-    /// The protocol's name, as nDPI has it (`TLS`, `DNS`, `Redis`).
+    /// The protocol's name as in nDPI (`TLS`, `DNS`, `Redis`).
     pub protocol: Arc<str>,
-    /// The name that the client asked the server for (SNI, HTTP host, DNS query); empty: not known.
+    /// The name that the client requested from the server (SNI, HTTP host, DNS query); empty: unknown.
     pub server_name: Arc<str>,
 }
 
 impl Flow {
-    /// A flow of which no more than protocol, both ends (address and port) and times (first and last packet, nanoseconds
-    /// since the epoch) are known: no packet, first seen from `source`, ended by the idle timeout.
+    /// A flow of which only protocol, both ends (address and port) and times (first and last packet, nanoseconds since
+    /// the epoch) are known: without packets, first seen from `source`, ended by the idle timeout.
     #[must_use]
     pub fn new(protocol: u8, source: (IpAddr, u16), destination: (IpAddr, u16), time: (u64, u64)) -> Self {
         Self {
@@ -136,7 +136,7 @@ impl Flow {
         }
     }
 
-    /// Swaps the ends: what was destination becomes source.
+    /// Swaps the ends: the destination becomes the source.
     pub fn turn_round(&mut self) {
         std::mem::swap(&mut self.source, &mut self.destination);
         std::mem::swap(&mut self.source_port, &mut self.destination_port);

@@ -1,8 +1,8 @@
-//! The time that a TCP connection took to be established.
+//! The time in which a TCP connection was established.
 
 use serde::{Deserialize, Serialize};
 
-/// How long a TCP connection took to be established (RFC 9293 section 3.5), as seen where the packets were captured.
+/// How long it took to establish a TCP connection (RFC 9293 section 3.5), as seen at the capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Handshake {
     /// From the client's first SYN to the server's SYN with ACK, microseconds.

@@ -1,12 +1,12 @@
-//! How the client end of a flow is known.
+//! How the client end of a flow was determined.
 
 use serde::{Deserialize, Serialize};
 
-/// How it is known which end is the source (the client).
+/// How it was determined which end is the source (the client).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum InitiatorBasis {
-    /// Only that it sent the first packet seen.
+    /// It sent the first packet seen.
     FirstPacket = 1,
     /// It sent a SYN without ACK (or received a SYN with ACK).
     Syn = 2,
@@ -18,7 +18,7 @@ impl InitiatorBasis {
     /// All of them, in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::FirstPacket, Self::Syn, Self::Socket];
 
-    /// As exported.
+    /// The exported name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

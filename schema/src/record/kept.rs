@@ -1,17 +1,17 @@
-//! Memory that records keep in queues and stores.
+//! The memory of records in queues and stores.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{Candidate, Endpoint, FlowRecord, Placement, Pod, Process, ProcessEnd};
 
-/// A shorter text is counted with each of its holders, which costs less than to find out who shares it, bytes.
+/// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
 const MIN_SHARED_TEXT: usize = 64;
-/// The two counts in front of what is shared, bytes.
+/// Size of the two reference counts of a shared value, bytes.
 const SHARED_OVERHEAD: usize = 2 * size_of::<usize>();
 
-/// Memory that records keep, bytes: their own and that of everything they refer to. What they share is counted once. Others may
-/// keep some of it too, so this is rather too much than too little.
+/// Memory of records, bytes: their own and that of everything they refer to. Shared values are counted once. Some of
+/// them may be shared with others, so the result is an upper estimate.
 #[must_use]
 pub fn kept_bytes(records: &[FlowRecord]) -> usize {
     let mut kept = Kept::default();

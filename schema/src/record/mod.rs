@@ -1,4 +1,4 @@
-//! The flow record: what the packets said, and the process at each end.
+//! The flow record: the flow, and the process at each end.
 
 mod attribution;
 mod end;
@@ -26,23 +26,23 @@ pub use placement::{Login, Placement};
 pub use process::{Pod, Process, ProcessUsage};
 pub use tunnel::{Tunnel, TunnelKind};
 
-/// How busy the host was during one flow.
+/// The host's load during one flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HostUsage {
-    /// Time in which processors were busy, of the time of all processors, percent × 100.
+    /// Share of the time of all processors in which they were busy, percent × 100.
     pub cpu_load: u32,
-    /// Time in which processors had nothing to do while block I/O was under way, of the time of all, percent × 100.
+    /// Share of the time of all processors in which they were idle while block I/O was in progress, percent × 100.
     pub iowait: u32,
 }
 
-/// What goes out: the flow and the process at both ends.
+/// The exported record: the flow, and the process at both ends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlowRecord {
-    /// Name of the host on which it was observed; empty: from a capture file.
+    /// Name of the host on which the flow was observed; empty: the record is from a capture file.
     pub host: Arc<str>,
-    /// How busy that host was meanwhile; none: not known.
+    /// The load of that host during the flow; none: unknown.
     pub host_usage: Option<HostUsage>,
-    /// What the packets said.
+    /// The flow as built from packets.
     pub flow: Flow,
     /// The source (client) end.
     pub source: ProcessEnd,

@@ -1,16 +1,15 @@
-//! Where the kernel's control groups place a process, and who logged in.
+//! The container and units of a process, from its control group, and its login.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The container and the systemd units that a process belongs to, from the path of its control group. Empty texts: none, or not
-/// known.
+/// The container and the systemd units of a process, from the path of its control group. Empty texts: none, or unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Placement {
     /// Id of the innermost container, 64 hexadecimal digits.
     pub container_id: Arc<str>,
-    /// What runs that container: `containerd`, `cri-o`, `docker` or `podman`; empty: the path does not say it.
+    /// The runtime of that container: `containerd`, `cri-o`, `docker` or `podman`; empty: the path does not show it.
     pub container_runtime: Arc<str>,
     /// Unit of the system's service manager, as `systemctl` names it.
     pub unit: Arc<str>,
@@ -20,7 +19,7 @@ pub struct Placement {
     pub slice: Arc<str>,
 }
 
-/// Who logged in, as the kernel's audit keeps it: it stays when the user changes (sudo, su).
+/// The login of a process, as kept by the kernel's audit: it does not change with the user (sudo, su).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Login {
     /// User id with which the user logged in.

@@ -1,4 +1,4 @@
-//! A process, what it used, and the pod that it belongs to.
+//! A process, its resource usage, and its pod.
 
 use std::sync::Arc;
 
@@ -17,38 +17,39 @@ pub struct Pod {
     pub container: Arc<str>,
 }
 
-/// Who a process is. Shared by all records of the process; strings are UTF-8 (lossily converted).
+/// The identity of a process. Shared by all records of the process; strings are UTF-8 (lossily converted).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Process {
     /// Thread group id in the host's (the initial) PID namespace.
     pub pid: u32,
-    /// Start time, nanoseconds since the epoch. With `pid` the identity of the process.
+    /// Start time, nanoseconds since the epoch. Together with `pid` it identifies the process.
     pub start_ns: u64,
-    /// Name: the leader's comm, or the executable's base name where that is longer and comm is cut at 15 octets.
+    /// Name: the leader's comm, or the executable's base name if that is longer and comm was cut at 15 bytes.
     pub name: Arc<str>,
-    /// Effective user id, [`Self::UNKNOWN_UID`] where it is not kept.
+    /// Effective user id; [`Self::UNKNOWN_UID`] if it is not kept.
     pub uid: u32,
-    /// User name from the host's passwd file, else the number.
+    /// User name from the host's passwd file, otherwise the number.
     pub user: Arc<str>,
-    /// Real user id; none: not known, or not kept.
+    /// Real user id; none: unknown, or not kept.
     pub real_uid: Option<u32>,
-    /// The real user's name, else the number; empty: not known.
+    /// The real user's name, otherwise the number; empty: unknown.
     pub real_user: Arc<str>,
-    /// Who logged in; none: nobody did (a service), or it is not known.
+    /// The login; none: there is none (a service), or it is unknown.
     pub login: Option<Login>,
-    /// Name of the user who logged in, else the number; empty: not known.
+    /// Name of the user who logged in, otherwise the number; empty: unknown.
     pub login_user: Arc<str>,
-    /// PID in the innermost PID namespace that the process is in; none: not known.
+    /// PID in the innermost PID namespace of the process; none: unknown.
     pub inner_pid: Option<u32>,
     /// Executable path; empty: unknown.
     pub executable: Arc<str>,
-    /// The executable's file was seen to be deleted or replaced while the process ran.
+    /// Whether the executable's file was deleted or replaced while the process ran.
     pub is_deleted: bool,
     /// Command line, arguments joined by blanks; empty: unknown.
     pub command_line: Arc<str>,
     /// Its container and units.
     pub placement: Placement,
-    /// The Kubernetes pod of that container; none: in no pod, or the kubelet has not named it yet.
+    /// The Kubernetes pod of that container; none: the container is in no pod, or the kubelet has not created its link
+    /// yet.
     pub pod: Option<Arc<Pod>>,
     /// Parent's PID, 0: none or in another PID namespace.
     pub parent_pid: u32,
@@ -64,16 +65,16 @@ pub struct Process {
 }
 
 impl Process {
-    /// `(uid_t) -1`, which no user can have (Linux `uid_valid`): the user is not known or not kept.
+    /// `(uid_t) -1`, which no user can have (Linux `uid_valid`): the user is unknown or not kept.
     pub const UNKNOWN_UID: u32 = u32::MAX;
 }
 
-/// What a process used, for the time of one flow. Absent: not known.
+/// The resource usage of a process during one flow. Absent values are unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessUsage {
-    /// Resident memory at the sample nearest to the flow's end, octets.
+    /// Resident memory at the sample nearest to the flow's end, bytes.
     pub memory_actual: Option<u64>,
-    /// Peak resident memory of the process up to then, octets.
+    /// Peak resident memory of the process up to then, bytes.
     pub memory_peak: Option<u64>,
     /// CPU time over elapsed time between the samples that enclose the flow, percent of one core × 100.
     pub cpu_load: Option<u32>,

@@ -1,17 +1,17 @@
-//! What carried a flow's packets inside of other packets.
+//! Tunnels that carry a flow's packets inside other packets.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-/// Kinds of tunnels that are opened.
+/// Kinds of tunnels that are decapsulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum TunnelKind {
     /// IPv4 or IPv6 directly in IPv4 or IPv6 (RFC 2003, 2473, 4213).
     #[default]
     IpInIp,
-    /// Generic Routing Encapsulation (RFC 2784, 2890) that is none of the more precise kinds.
+    /// Generic Routing Encapsulation (RFC 2784, 2890), except for the more specific kinds.
     Gre,
     /// Ethernet in GRE with a virtual subnet id (RFC 7637).
     Nvgre,
@@ -49,7 +49,7 @@ impl TunnelKind {
         Self::PimRegister,
     ];
 
-    /// As in records.
+    /// The name in records.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,24 +74,24 @@ impl TunnelKind {
     }
 }
 
-/// The tunnel around a flow: packets of the flow were inside of packets between these addresses.
+/// The tunnel around a flow: the flow's packets were inside packets between these addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tunnel {
-    /// What kind of tunnel.
+    /// The kind of tunnel.
     pub kind: TunnelKind,
-    /// VNI, virtual subnet, key, session, TEID or call id in packets of the flow's source; none: they have none, or none was
-    /// seen.
+    /// VNI, virtual subnet, key, session, TEID or call id in packets of the flow's source; none: they have no id, or no
+    /// such packet was seen.
     pub id: Option<u32>,
     /// The same in packets of the flow's destination.
     pub reverse_id: Option<u32>,
-    /// Address that the packets of the flow's source came from.
+    /// Outer source address of packets from the flow's source.
     pub source: IpAddr,
-    /// Address that they went to.
+    /// Outer destination address of these packets.
     pub destination: IpAddr,
 }
 
 impl Default for Tunnel {
-    /// One of which nothing is known.
+    /// A tunnel with unknown properties.
     fn default() -> Self {
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         Self { kind: TunnelKind::default(), id: None, reverse_id: None, source: unknown, destination: unknown }

@@ -1,4 +1,4 @@
-//! Short constructors, so that a row of the table reads as a row.
+//! Short constructors for the rows of the table.
 
 use crate::element::{DataType, Element, Enterprise, Length, Semantics, Unit, Write};
 use crate::group::Group;
@@ -18,7 +18,7 @@ const fn v9_type(enterprise: Enterprise, id: u16) -> Option<u16> {
     }
 }
 
-/// A row: names, number and how to read it; the rest follows by the methods below.
+/// A row: names, number and read function. The methods below set the rest.
 pub(super) const fn row(
     name: &'static str,
     ipfix_name: &'static str,
@@ -92,7 +92,7 @@ impl Element {
         self
     }
 
-    /// NetFlow v9 type and length where they are not the IPFIX ones.
+    /// Sets NetFlow v9 type and length, if they differ from IPFIX's.
     pub(super) const fn v9(mut self, field_type: u16, length: u16) -> Self {
         self.v9 = Some(field_type);
         self.v9_length = length;
@@ -105,7 +105,7 @@ impl Element {
         self
     }
 
-    /// Octets of a string in NetFlow v9.
+    /// Sets the length of a string in NetFlow v9, octets.
     pub(super) const fn v9_text(mut self, octets: u16) -> Self {
         self.length = Length::Variable { v9: octets };
         self.v9_length = octets;

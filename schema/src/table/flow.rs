@@ -1,4 +1,4 @@
-//! Elements that packets alone give: IANA's, their RFC 5103 reverse twins, and ntop's TCP flags and latencies.
+//! Elements from packets alone: IANA's, their RFC 5103 reverse elements, and ntop's TCP flags and latencies.
 
 use std::net::IpAddr;
 
@@ -35,7 +35,7 @@ fn biflow_direction(r: &FlowRecord) -> u8 {
     u8::from(r.flow.initiator != InitiatorBasis::FirstPacket)
 }
 
-/// The other way; how the initiator was known is not said.
+/// Writes the element; it does not contain how the initiator was determined.
 const fn initiator_of(biflow_direction: u8) -> Option<InitiatorBasis> {
     match biflow_direction {
         0 => Some(InitiatorBasis::FirstPacket),
@@ -70,10 +70,10 @@ pub(super) const FLOW: &[Element] = &[
         .doc("IPv6 address of the destination."),
     row("L4_SRC_PORT", "sourceTransportPort", (Iana, 7), T::Unsigned16, |r| Some(r.flow.source_port.into())).writes(|r, v| set(v.number(), |n| r.flow.source_port = n))
         .identifier().otel("source.port")
-        .doc("Source port of TCP, UDP or SCTP; the identifier of an ICMP echo; 0 where there is none."),
+        .doc("Source port of TCP, UDP or SCTP; the identifier of an ICMP echo; 0 if there is none."),
     row("L4_DST_PORT", "destinationTransportPort", (Iana, 11), T::Unsigned16, |r| Some(r.flow.destination_port.into())).writes(|r, v| set(v.number(), |n| r.flow.destination_port = n))
         .identifier().otel("destination.port")
-        .doc("Destination port of TCP, UDP or SCTP; the identifier of an ICMP echo; 0 where there is none."),
+        .doc("Destination port of TCP, UDP or SCTP; the identifier of an ICMP echo; 0 if there is none."),
     row("PROTOCOL", "protocolIdentifier", (Iana, 4), T::Unsigned8, |r| Some(r.flow.protocol.into())).writes(|r, v| set(v.number(), |n| r.flow.protocol = n))
         .identifier().otel("pidflow.flow.protocol.number")
         .doc("IP protocol number (IANA Protocol Numbers)."),
@@ -139,7 +139,7 @@ pub(super) const FLOW: &[Element] = &[
         .doc("1 idle timeout, 2 active timeout, 3 end of flow, 4 forced end, 5 lack of resources (RFC 5102 section 5.11.3)."),
     row("BIFLOW_DIRECTION", "biflowDirection", (Iana, 239), T::Unsigned8, |r| Some(biflow_direction(r).into())).writes(|r, v| set(initiator_of(v.number()?), |n| r.flow.initiator = n))
         .identifier().otel("pidflow.flow.biflow_direction")
-        .doc("1: the source is the initiator, known from the kernel or the SYN; 0: arbitrary, it sent the first packet seen (RFC 5103)."),
+        .doc("1: the source is the initiator, known from the kernel or the SYN; 0: arbitrary, the source sent the first packet seen (RFC 5103)."),
     row("IN_SRC_MAC", "sourceMacAddress", (Iana, 56), T::MacAddress, |r| r.flow.macs.map(|m| Value::Mac(m.0))).writes(|r, v| set(v.mac(), |n| macs_mut(r).0 = n))
         .group(Group::Ethernet).identifier().otel("pidflow.flow.source.mac")
         .doc("Source MAC address of the flow's first packet."),
@@ -155,7 +155,7 @@ const fn latency(e: Element) -> Element {
     e.group(Group::Handshake).unit(Unit::Milliseconds, Semantics::Quantity)
 }
 
-/// Of a TCP connection's beginning.
+/// Elements of a TCP handshake.
 pub(super) const MORE: &[Element] = &[
     latency(row("CLIENT_NW_LATENCY_MS", "clientNwLatencyMs", (Ntop, 123), T::Unsigned32, |r| {
         half_ms(r, |h| h.client_us)
@@ -169,7 +169,7 @@ pub(super) const MORE: &[Element] = &[
     .doc("Half of the time from the client's SYN to the server's SYN with ACK, whole milliseconds (ntop 124)."),
 ];
 
-/// ntop's measure: one way is half of the way there and back.
+/// ntop's definition of latency: half of the round trip.
 fn half_ms(r: &FlowRecord, part: fn(&Handshake) -> u32) -> Option<Value<'static>> {
     r.flow.handshake.map(|h| (part(&h) / 2000).into())
 }

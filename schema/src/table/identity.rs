@@ -1,5 +1,5 @@
-//! pidflow's own elements of who a process is beyond its name: users, login, container, units. They are not in NetFlow v9: with its
-//! texts of fixed length, a record of all elements would not fit into a packet any more.
+//! pidflow's own elements of a process's identity beyond its name: users, login, container, units. They are not sent in
+//! NetFlow v9: with its texts of fixed length, a record of all elements would not fit into a packet.
 
 use crate::element::DataType as T;
 use crate::element::Element;
@@ -15,7 +15,7 @@ fn login(end: &ProcessEnd) -> Option<Login> {
     process(end)?.login
 }
 
-/// One end's elements, with the ids `$base` + 0 … 10.
+/// The elements of one end, with the ids `$base` + 0 … 10.
 macro_rules! end {
     ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $real:ident, $login:ident, $base:literal) => {
         [
@@ -30,7 +30,7 @@ macro_rules! end {
             .doc(concat!(
                 "Real user id of the process at the ",
                 $otel,
-                " end, in the initial user namespace, as /proc showed it last."
+                " end, in the initial user namespace, as last read from /proc."
             )),
             row(
                 concat!($end, "_PROC_REAL_USER_NAME"),
@@ -46,7 +46,7 @@ macro_rules! end {
             .doc(concat!(
                 "User name of the real user of the process at the ",
                 $otel,
-                " end; the number where the host has no name for it."
+                " end; the number if the host has no name for it."
             )),
             row(
                 concat!($end, "_PROC_LOGIN_UID"),
@@ -63,7 +63,7 @@ macro_rules! end {
             .doc(concat!(
                 "User id with which somebody logged in to start the process at the ",
                 $otel,
-                " end (/proc/PID/loginuid); it stays behind sudo and su; absent for services."
+                " end (/proc/PID/loginuid); sudo and su do not change it; absent for services."
             )),
             row(
                 concat!($end, "_PROC_LOGIN_USER_NAME"),
@@ -79,7 +79,7 @@ macro_rules! end {
             .doc(concat!(
                 "Name of the user who logged in to start the process at the ",
                 $otel,
-                " end; the number where the host has no name for it."
+                " end; the number if the host has no name for it."
             )),
             row(
                 concat!($end, "_PROC_LOGIN_SESSION"),
@@ -113,7 +113,7 @@ macro_rules! end {
             .doc(concat!(
                 "Id of the process at the ",
                 $otel,
-                " end in the innermost PID namespace that it is in, a container's for example; 0: not known."
+                " end in its innermost PID namespace, for example a container's; 0: unknown."
             )),
             row(
                 concat!($end, "_PROC_EXECUTABLE_DELETED"),
@@ -129,7 +129,7 @@ macro_rules! end {
             .doc(concat!(
                 "1: the executable of the process at the ",
                 $otel,
-                " end was seen to be deleted or replaced while it ran; 0 or absent: it was not."
+                " end was deleted or replaced while it ran; 0 or absent: it was not seen to be."
             )),
             row(
                 concat!($end, "_PROC_CONTAINER_RUNTIME"),
@@ -145,7 +145,7 @@ macro_rules! end {
             .doc(concat!(
                 "What runs the container of the process at the ",
                 $otel,
-                " end: containerd, cri-o, docker or podman; absent where the cgroup path does not say it."
+                " end: containerd, cri-o, docker or podman; absent if the cgroup path does not show it."
             )),
             row(concat!($end, "_PROC_UNIT"), concat!($side, "ProcUnit"), (Pidflow, $base + 8), T::String, |r| {
                 process(&r.$f).and_then(|p| text(&p.placement.unit))

@@ -19,7 +19,7 @@ use crate::element::Element;
 
 /// ntop's base in NetFlow v9: type = base + id (`NTOP_BASE_ID`, ntopng `include/ntop_flow.h`).
 pub const NTOP_V9_BASE: u16 = 57472;
-/// pidflow's base in NetFlow v9, above all of ntop's.
+/// pidflow's base in NetFlow v9, above all of ntop's types.
 pub const OWN_V9_BASE: u16 = 61000;
 
 /// What `@PROCESS@` stands for.

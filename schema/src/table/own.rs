@@ -23,7 +23,7 @@ const fn not_empty(s: &str) -> Option<&str> {
     if s.is_empty() { None } else { Some(s) }
 }
 
-/// One end's elements, with the ids `$base` + 0 … 15.
+/// The elements of one end, with the ids `$base` + 0 … 15.
 macro_rules! end {
     ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $usage:ident, $iowait:ident, $candidate:ident, $namespace:ident, $base:literal) => {
         [
@@ -42,11 +42,11 @@ macro_rules! end {
             row(concat!($end, "_PROC_START_TIME"), concat!($side, "ProcStartTime"), (Pidflow, $base + 3), T::DateTimeMilliseconds,
                 |r| process(&r.$f).map(|p| Value::Time(p.start_ns))).writes(|r, v| set(v.time_ns(), |n| process_mut(&mut r.$f).start_ns = n))
                 .group(Group::$known).unit(Unit::Milliseconds, Semantics::Default).otel(concat!($otel, ".process.creation.time"))
-                .doc(concat!("Start time of the process at the ", $otel, " end; with the PID its identity.")),
+                .doc(concat!("Start time of the process at the ", $otel, " end; together with the PID it identifies the process.")),
             row(concat!($end, "_PROC_ANCESTORS"), concat!($side, "ProcAncestors"), (Pidflow, $base + 4), T::String,
                 |r| process(&r.$f).and_then(|p| text(&p.ancestors))).writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).ancestors = n))
                 .group(Group::$known).v9_text(64).otel(concat!("pidflow.", $otel, ".process.ancestors"))
-                .doc(concat!("Parents of the process at the ", $otel, " end as name(pid) joined by <, nearest first, to PID 1; in names \\ stands before <, (, ) and \\.")),
+                .doc(concat!("Parents of the process at the ", $otel, " end as name(pid) joined by <, nearest first, to PID 1; in names <, (, ) and \\ are escaped with \\.")),
             row(concat!($end, "_PROC_EXECUTABLE"), concat!($side, "ProcExecutable"), (Pidflow, $base + 5), T::String,
                 |r| process(&r.$f).and_then(|p| text(&p.executable))).writes(|r, v| set(v.shared_text(), |n| process_mut(&mut r.$f).executable = n))
                 .group(Group::$known).v9_text(64).otel(concat!($otel, ".process.executable.path"))
@@ -74,11 +74,11 @@ macro_rules! end {
             row(concat!($end, "_CANDIDATE_PROC_PID"), concat!($side, "CandidateProcPid"), (Pidflow, $base + 11), T::Unsigned32,
                 |r| r.$f.candidate.as_ref().map(|c| c.pid.into())).writes(|r, v| set(v.number(), |n| candidate_mut(&mut r.$f).pid = n))
                 .group(Group::$candidate).identifier().otel(concat!("pidflow.", $otel, ".candidate.process.pid"))
-                .doc(concat!("Another process that may stand at the ", $otel, " end: the listening socket's owner where another process accepted; one of several that fit equally well; whose events were lost.")),
+                .doc(concat!("Another process that may own the ", $otel, " end: the listening socket's owner if another process accepted; one of several that fit equally well; or the only one if events were lost.")),
             row(concat!($end, "_CANDIDATE_PROC_NAME"), concat!($side, "CandidateProcName"), (Pidflow, $base + 12), T::String,
                 |r| r.$f.candidate.as_ref().and_then(|c| text(&c.name))).writes(|r, v| set(v.shared_text(), |n| candidate_mut(&mut r.$f).name = n))
                 .group(Group::$candidate).otel(concat!("pidflow.", $otel, ".candidate.process.executable.name"))
-                .doc(concat!("Name of the other process that may stand at the ", $otel, " end.")),
+                .doc(concat!("Name of the other process that may own the ", $otel, " end.")),
             row(concat!($end, "_K8S_NAMESPACE"), concat!($side, "K8sNamespace"), (Pidflow, $base + 13), T::String,
                 |r| r.$f.pod().and_then(|p| text(&p.namespace))).writes(|r, v| set(v.shared_text(), |n| pod_mut(&mut r.$f).namespace = n))
                 .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.namespace.name"))
@@ -90,15 +90,15 @@ macro_rules! end {
             row(concat!($end, "_K8S_CONTAINER"), concat!($side, "K8sContainer"), (Pidflow, $base + 15), T::String,
                 |r| r.$f.pod().and_then(|p| text(&p.container))).writes(|r, v| set(v.shared_text(), |n| pod_mut(&mut r.$f).container = n))
                 .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.container.name"))
-                .doc(concat!("Name within its Kubernetes pod of the container of the process at the ", $otel, " end.")),
+                .doc(concat!("Name, within its Kubernetes pod, of the container of the process at the ", $otel, " end.")),
         ]
     };
 }
 
-/// The source end's.
+/// The elements of the source end.
 pub(super) const SOURCE: &[Element] =
     &end!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, SourceCandidate, SourceNamespace, 16);
-/// The destination end's.
+/// The elements of the destination end.
 pub(super) const DESTINATION: &[Element] = &end!(
     destination,
     "DST",
@@ -112,14 +112,14 @@ pub(super) const DESTINATION: &[Element] = &end!(
     48
 );
 
-/// The flow's.
+/// The elements of the flow.
 pub(super) const FLOW: &[Element] = &[
     row("FLOW_END_DETAIL", "flowEndDetail", (Pidflow, 1), T::String, |r| not_empty(r.flow.end_detail.name()).map(Value::text)).writes(|r, v| set(v.named(&FlowEndDetail::ALL, FlowEndDetail::name), |n| r.flow.end_detail = n))
         .otel("pidflow.flow.end_detail")
         .doc("More precise than FLOW_END_REASON: fin, rst, new-connection, socket-changed, connect-failed, clock-step, end-of-capture, shutdown."),
     row("INITIATOR_BASIS", "initiatorBasis", (Pidflow, 2), T::String, |r| Some(Value::text(r.flow.initiator.name()))).writes(|r, v| set(v.named(&InitiatorBasis::ALL, InitiatorBasis::name), |n| r.flow.initiator = n))
         .otel("pidflow.flow.initiator_basis")
-        .doc("How the source is known to be the initiator: socket (the kernel said who connected), syn, first-packet."),
+        .doc("How the source was determined to be the initiator: socket (the kernel reported who connected), syn, first-packet."),
     row("CONNECT_ERROR", "connectError", (Pidflow, 3), T::Unsigned16, |r| r.connect_error.map(Into::into)).writes(|r, v| set(v.number(), |n| r.connect_error = Some(n)))
         .group(Group::ConnectError).identifier().otel("pidflow.flow.connect.errno")
         .doc("Why connect failed, as errno of the Linux generic ABI: 111 refused, 110 timed out, 113 no route to host, …"),
@@ -131,8 +131,8 @@ pub(super) const FLOW: &[Element] = &[
         .doc("Name of the host on which the flow was observed and whose processes are named (--host); absent for a capture file. In OTLP: host.name of the resource."),
     row("HOST_CPU_LOAD", "hostCpuLoad", (Pidflow, 6), T::Unsigned32, |r| r.host_usage.map(|u| u.cpu_load.into())).writes(|r, v| set(v.number(), |n| host_usage_mut(r).cpu_load = n))
         .group(Group::HostUsage).unit(Unit::HundredthsOfPercent, Semantics::Quantity).otel("pidflow.host.cpu.load")
-        .doc("Time in which the host's processors were busy during the flow, of the time of all of them, percent x 100 (0 to 10000); between the readings, one a second, that enclose the flow."),
+        .doc("Share of the time of all processors of the host in which they were busy during the flow, percent x 100 (0 to 10000); between the two readings, one per second, that enclose the flow."),
     row("HOST_PCTG_IOWAIT", "hostPctgIowait", (Pidflow, 7), T::Unsigned32, |r| r.host_usage.map(|u| u.iowait.into())).writes(|r, v| set(v.number(), |n| host_usage_mut(r).iowait = n))
         .group(Group::HostUsage).unit(Unit::HundredthsOfPercent, Semantics::Quantity).otel("pidflow.host.iowait")
-        .doc("Time in which the host's processors had nothing to do while block I/O was under way, during the flow, of the time of all of them, percent x 100 (0 to 10000)."),
+        .doc("Share of the time of all processors of the host in which they were idle while block I/O was in progress during the flow, percent x 100 (0 to 10000)."),
 ];

@@ -1,4 +1,4 @@
-//! ntop's process elements: the 20 of the talks, and the later ones.
+//! ntop's process elements: the 20 of ntop's talks, and the later ones.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn known_user(uid: u32) -> Option<u32> {
     (uid != Process::UNKNOWN_UID).then_some(uid)
 }
 
-/// Empty text is unknown text.
+/// An empty text means unknown.
 pub(super) fn text(s: &Arc<str>) -> Option<Value<'_>> {
     (!s.is_empty()).then(|| Value::text(s))
 }
@@ -38,7 +38,7 @@ const fn memory(e: Element) -> Element {
     e.unit(Unit::Octets, Semantics::Quantity)
 }
 
-/// The ten elements of one end; `$f` is the record's member, the numbers are ntop's ids.
+/// The ten elements of one end. `$f` is the member of the record, `$ids` are ntop's ids.
 macro_rules! ten {
     ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $usage:ident, $iowait:ident, $ids:expr) => {
         [
@@ -63,7 +63,7 @@ macro_rules! ten {
             .doc(concat!(
                 "Process name at the ",
                 $otel,
-                " end: the leader's comm, completed from the executable where the kernel cut it."
+                " end: the leader's comm, completed from the executable if the kernel cut it."
             )),
             row(concat!($end, "_PROC_USER_NAME"), concat!($side, "ProcUserName"), (Ntop, $ids[2]), T::String, |r| {
                 process(&r.$f).and_then(|p| text(&p.user))
@@ -74,7 +74,7 @@ macro_rules! ten {
             .doc(concat!(
                 "User name of the effective user of the process at the ",
                 $otel,
-                " end; the number where the host has no name for it."
+                " end; the number if the host has no name for it."
             )),
             row(
                 concat!($end, "_FATHER_PROC_PID"),
@@ -180,7 +180,7 @@ macro_rules! ten {
     };
 }
 
-/// The ten elements of the talks for the source end, in their order.
+/// The ten elements of ntop's talks for the source end, in their order.
 pub(super) const SOURCE: &[Element] = &ten!(
     source,
     "SRC",
@@ -191,7 +191,7 @@ pub(super) const SOURCE: &[Element] = &ten!(
     SourceIowait,
     [168, 169, 372, 373, 374, 383, 384, 385, 386, 393]
 );
-/// The ten elements of the talks for the destination end, in their order.
+/// The ten elements of ntop's talks for the destination end, in their order.
 pub(super) const DESTINATION: &[Element] = &ten!(
     destination,
     "DST",

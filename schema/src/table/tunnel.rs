@@ -1,4 +1,4 @@
-//! Elements of the tunnel around a flow: IANA's, ntop's ids, and pidflow's own where neither has one.
+//! Elements of the tunnel around a flow: IANA's, ntop's, and pidflow's own if neither has one.
 
 use std::net::IpAddr;
 
@@ -31,20 +31,20 @@ pub(super) const TUNNEL: &[Element] = &[
         .doc("Id of the tunnel in packets of the source: VNI, virtual subnet, GRE key, ERSPAN session, GTP TEID, PPTP call id (ntop 106)."),
     row("DOWNSTREAM_TUNNEL_ID", "downstreamTunnelId", (Ntop, 120), T::Unsigned32, |r| id(r, |t| t.reverse_id)).writes(|r, v| set(v.number(), |n| tunnel_mut(r).reverse_id = Some(n)))
         .group(Group::TunnelId).identifier().otel("pidflow.flow.tunnel.reverse.id")
-        .doc("Id of the tunnel in packets of the destination; another one than the source's for GTP and PPTP (ntop 120)."),
+        .doc("Id of the tunnel in packets of the destination; for GTP and PPTP it differs from the source's (ntop 120)."),
     row("LAYER2_SEGMENT_ID", "layer2SegmentId", (Iana, 351), T::Unsigned64, |r| r.flow.tunnel.as_ref().and_then(|t| t.layer2_segment()).map(Value::Unsigned))
         .group(Group::Layer2Segment).identifier()
         .doc("Encapsulation in the most significant octet (1 VXLAN, 2 NVGRE), VNI or virtual subnet in the three least significant ones."),
     row("TUNNEL_IPV4_SRC_ADDR", "tunnelSourceIPv4Address", (Pidflow, 9), T::Ipv4Address, |r| v4(address(r, |t| t.source)?)).writes(|r, v| set(v.address(), |n| tunnel_mut(r).source = n))
         .group(Group::TunnelIpv4).identifier().otel("pidflow.flow.tunnel.source.address")
-        .doc("IPv4 address from which the tunnel's packets with those of the source came."),
+        .doc("Outer IPv4 source address of packets from the flow's source."),
     row("TUNNEL_IPV4_DST_ADDR", "tunnelDestinationIPv4Address", (Pidflow, 10), T::Ipv4Address, |r| v4(address(r, |t| t.destination)?)).writes(|r, v| set(v.address(), |n| tunnel_mut(r).destination = n))
         .group(Group::TunnelIpv4).identifier().otel("pidflow.flow.tunnel.destination.address")
-        .doc("IPv4 address to which the tunnel's packets with those of the source went."),
+        .doc("Outer IPv4 destination address of packets from the flow's source."),
     row("TUNNEL_IPV6_SRC_ADDR", "tunnelSourceIPv6Address", (Pidflow, 11), T::Ipv6Address, |r| v6(address(r, |t| t.source)?)).writes(|r, v| set(v.address(), |n| tunnel_mut(r).source = n))
         .group(Group::TunnelIpv6).identifier().otel("pidflow.flow.tunnel.source.ipv6_address")
-        .doc("IPv6 address from which the tunnel's packets with those of the source came."),
+        .doc("Outer IPv6 source address of packets from the flow's source."),
     row("TUNNEL_IPV6_DST_ADDR", "tunnelDestinationIPv6Address", (Pidflow, 12), T::Ipv6Address, |r| v6(address(r, |t| t.destination)?)).writes(|r, v| set(v.address(), |n| tunnel_mut(r).destination = n))
         .group(Group::TunnelIpv6).identifier().otel("pidflow.flow.tunnel.destination.ipv6_address")
-        .doc("IPv6 address to which the tunnel's packets with those of the source went."),
+        .doc("Outer IPv6 destination address of packets from the flow's source."),
 ];

@@ -1,4 +1,4 @@
-//! What the rows of the table need to write a value into a record.
+//! Helpers with which the rows of the table write values into a record.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use crate::record::{
     Candidate, FlowRecord, HostUsage, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Tunnel,
 };
 
-/// Puts the value into the record, if there is one.
+/// Sets the value in the record, if there is one.
 pub(super) fn set<T>(value: Option<T>, put: impl FnOnce(T)) -> Option<()> {
     value.map(put)
 }
 
-/// The process of an end, made where there was none.
+/// The process of an end, created if missing.
 pub(super) fn process_mut(end: &mut ProcessEnd) -> &mut Process {
     Arc::make_mut(end.process.get_or_insert_default())
 }
@@ -26,27 +26,27 @@ pub(super) fn login_mut(end: &mut ProcessEnd) -> &mut Login {
     process_mut(end).login.get_or_insert(Login { uid: Process::UNKNOWN_UID, session: 0 })
 }
 
-/// The pod of an end's process, made where there was none.
+/// The pod of an end's process, created if missing.
 pub(super) fn pod_mut(end: &mut ProcessEnd) -> &mut Pod {
     Arc::make_mut(process_mut(end).pod.get_or_insert_default())
 }
 
-/// The usage of an end's process, made where there was none.
+/// The usage of an end's process, created if missing.
 pub(super) fn usage_mut(end: &mut ProcessEnd) -> &mut ProcessUsage {
     end.usage.get_or_insert_default()
 }
 
-/// The second candidate of an end, made where there was none.
+/// The candidate of an end, created if missing.
 pub(super) fn candidate_mut(end: &mut ProcessEnd) -> &mut Candidate {
     end.candidate.get_or_insert_default()
 }
 
-/// The host's load, made where there was none.
+/// The host's load, created if missing.
 pub(super) fn host_usage_mut(record: &mut FlowRecord) -> &mut HostUsage {
     record.host_usage.get_or_insert_default()
 }
 
-/// Both MAC addresses, made where there were none.
+/// Both MAC addresses, created if missing.
 pub(super) fn macs_mut(record: &mut FlowRecord) -> &mut ([u8; 6], [u8; 6]) {
     record.flow.macs.get_or_insert_default()
 }

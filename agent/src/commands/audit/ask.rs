@@ -18,7 +18,7 @@ use crate::config::values::Listen;
 use crate::failure::one_line;
 use crate::http::Token;
 
-/// The agent answers within milliseconds; a busy one within seconds.
+/// Time limit for the answer. The agent answers within milliseconds, a busy one within seconds.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The agent's ledger as JSON.
@@ -52,7 +52,7 @@ pub(super) fn ledger(args: &AuditArgs) -> Result<String> {
     }
 }
 
-/// What failed, and what to look at.
+/// The error, and what to check.
 fn no_answer(address: &str, e: &ureq::Error) -> anyhow::Error {
     match e {
         ureq::Error::Io(e) if e.kind() == ErrorKind::InvalidData => anyhow!(
@@ -72,7 +72,7 @@ fn no_answer(address: &str, e: &ureq::Error) -> anyhow::Error {
 
 fn agent(args: &AuditArgs) -> Result<ureq::Agent> {
     let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
-    // A proxy of the environment is for the network, and this is usually loopback.
+    // Proxies from the environment are ignored, because the agent is usually on loopback.
     let config = config.proxy(None).timeout_global(Some(TIMEOUT));
     let config = match args.tls_ca.as_deref() {
         Some(file) => config.tls_config(trusting(file)?),

@@ -18,7 +18,7 @@ pub(crate) fn execute(args: &AuditArgs) -> Result<ExitCode, Failure> {
     let text = ask::ledger(args).or_usage()?;
     let ledger = read(&text).or_usage()?;
     let out = if args.json { text + "\n" } else { table::render(&ledger) + "\n" + &advice::render(&ledger) };
-    // 1 says that the ledger does not balance, and nothing else.
+    // The exit code 1 has no other meaning.
     std::io::stdout().write_all(out.as_bytes()).or_usage()?;
     Ok(if ledger.is_balanced() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

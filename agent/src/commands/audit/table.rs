@@ -4,21 +4,21 @@ use crate::figures::grouped;
 use crate::ledger::{Amount, EndAccount, InterfaceAccount, Ledger};
 use crate::printable::{clean_line, width};
 
-/// What is not known, or does not apply.
+/// Shown for values that are unknown or do not apply.
 const NONE: &str = "-";
 
 /// A row: what it is about, and figures.
 type Row = Vec<String>;
 
-/// All of it.
+/// All tables.
 pub(super) fn render(ledger: &Ledger) -> String {
     let tables = [interfaces(ledger), interface_bytes(ledger), captured(&ledger.total), flows(ledger)].into_iter();
-    // The source stands before the destination.
+    // The source comes before the destination.
     let ends = ledger.ends.iter().rev().map(|(name, account)| end(name, account));
     tables.chain(ends).map(|rows| aligned(&rows)).collect::<Vec<_>>().join("\n")
 }
 
-/// Columns as wide as their widest figure; figures to the right.
+/// Aligns columns to their widest figure; figures are right-aligned.
 fn aligned(rows: &[Row]) -> String {
     let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max();
     let widths: Vec<usize> = (0..).map_while(widest).collect();
@@ -40,7 +40,8 @@ fn amount(name: &str, amount: Amount) -> Row {
     row(name, [grouped(amount.packets), grouped(amount.bytes)])
 }
 
-/// Each interface, and all together. The socket of all interfaces is no row of its own: what it did stands in the last one.
+/// A row for each interface, and one for all together. The socket for all interfaces has no row; its figures are in the
+/// last one.
 fn each(ledger: &Ledger) -> impl Iterator<Item = (&str, &InterfaceAccount)> {
     let is_shown = |i: &&InterfaceAccount| i.kernel.is_some() || i.captured.packets > 0;
     let interfaces = ledger.interfaces.iter().filter(is_shown).map(|i| (i.name.as_str(), i));

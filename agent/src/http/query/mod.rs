@@ -1,4 +1,4 @@
-//! Query parameters: typed, and refused with one line that says what is wrong.
+//! Typed query parameters. Errors are reported in one line.
 
 mod moment;
 mod protocol;
@@ -32,7 +32,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParameters<T> {
     }
 }
 
-/// Serde's message, which speaks of fields, with the word that the client knows: parameter.
+/// Serde's message with "field" replaced by "parameter", the term that clients know.
 fn parameter_error(said: &str) -> String {
     let why = said.split_once("query string: ").map_or(said, |(_, why)| why);
     match (why.split_once(": unknown field "), why.strip_prefix("duplicate field ")) {

@@ -69,7 +69,7 @@ impl TryFrom<String> for Address {
 pub(in crate::http) struct Limit(usize);
 
 impl Limit {
-    /// What was asked for, or the usual.
+    /// The requested number, or the default.
     pub(in crate::http) fn or_usual(asked: Option<Self>) -> usize {
         asked.map_or(limits::DEFAULT_PAGE_ENTRIES, |limit| limit.0)
     }
@@ -84,13 +84,13 @@ impl TryFrom<String> for Limit {
     }
 }
 
-/// Where an earlier page ended.
+/// The end of an earlier page.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(in crate::http) struct AtCursor(Cursor);
 
 impl AtCursor {
-    /// The walk that goes on there, or one that begins; none: it is of another run of the agent.
+    /// The walk that continues there, or a new one; none: the cursor belongs to another run of the agent.
     pub(in crate::http) fn or_start(asked: Option<Self>) -> Option<Walk> {
         asked.map_or(Some(Walk::START), |cursor| cursor.0.walk())
     }

@@ -1,4 +1,4 @@
-//! An answer's body that says when it has been handed out.
+//! An answer's body that reports when hyper has read all of it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use super::progress::Producing;
 #[derive(Debug)]
 pub(super) struct Guarded {
     body: Body,
-    /// Dropped with the body: hyper drops it once it has all of it.
+    /// Dropped together with the body, which hyper drops once it has read all of it.
     _producing: Producing,
 }
 

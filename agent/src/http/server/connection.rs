@@ -1,4 +1,4 @@
-//! One connection: HTTP/1 by hyper, within the limits of time, and its CPU time charged to its client.
+//! One connection: HTTP/1 by hyper, with time limits, and with its CPU time charged to its client.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -31,7 +31,7 @@ use super::watched::Watched;
 /// How long it may take to send a refusal before the connection is closed.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The pages; they follow the connection's progress.
+/// The pages, which report the connection's progress.
 struct Pages {
     routes: TowerToHyperService<Router>,
     client: Client,
@@ -53,7 +53,7 @@ impl Service<Request<Incoming>> for Pages {
     }
 }
 
-/// Serves until either side has enough of it.
+/// Serves until either side closes the connection.
 pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     stream: T,
     server: &Server,
@@ -73,11 +73,11 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
             counts.cut(CloseReason::Malformed);
             // Hyper answers everything else that is malformed.
             if e.is_parse_version_h2() {
-                let line = "this is HTTP/1.1, and no HTTP/2";
+                let line = "HTTP/2 is not supported; use HTTP/1.1";
                 refuse(connection.into_parts().io.into_inner(), "505 HTTP Version Not Supported", line).await;
             }
         }
-        // The client went away.
+        // The client closed the connection.
         Ok(Err(_)) => {}
         Err(Phase::Idle) => {}
         Err(Phase::Answering(_)) => counts.cut(CloseReason::SlowReader),
@@ -89,7 +89,8 @@ pub(super) async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// The same future, whose CPU time a client pays for. It must not run on a thread that does other work within a poll.
+/// Wraps a future so that its CPU time is charged to a client. It must not run on a thread that does other work within
+/// a poll.
 pub(super) async fn metered<F: Future + Unpin>(mut future: F, budget: &Budget, client: IpAddr) -> F::Output {
     poll_fn(|cx| {
         let before = thread_time();
@@ -100,7 +101,7 @@ pub(super) async fn metered<F: Future + Unpin>(mut future: F, budget: &Budget, c
     .await
 }
 
-/// The connection's end, or the phase that took too long.
+/// Waits for the connection's end, or for a phase that takes too long.
 async fn in_time<C: Future + Unpin>(mut connection: C, progress: &Progress) -> Result<C::Output, Phase> {
     let mut alarm = pin!(sleep_until(progress.deadline()));
     poll_fn(|cx| {
@@ -126,6 +127,6 @@ async fn refuse<T: AsyncWrite + Unpin>(mut stream: T, status: &str, line: &str) 
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await
     };
-    // A slow client may not be there any more.
+    // A slow client may have disconnected.
     let _ = timeout(REFUSAL_TIMEOUT, send).await;
 }

@@ -1,8 +1,8 @@
-//! A listener: few connections, each within its limits, so that slow clients cost little.
+//! A listener: few connections, each with limits, so that slow clients use few resources.
 //!
-//! A connection is in one of two sets of slots: until something arrives on it in a large one, where it costs a descriptor and
-//! nothing else, and then in a small one. So a client that only connects, however often, displaces what is as silent as
-//! itself, and one that asks is answered.
+//! A connection is in one of two sets of slots. Until something arrives on it, it is in a large set, where it costs
+//! only a descriptor; then it moves to a small set. So a client that only connects, however often, displaces only other
+//! silent connections, and a client that sends requests is answered.
 
 mod body;
 mod connection;
@@ -31,7 +31,7 @@ use room::{ConnectionSlot, ConnectionSlots};
 /// Pause after `accept` failed for lack of descriptors or memory.
 const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// What every connection of a listener is served with.
+/// The shared state of all connections of a listener.
 #[derive(Clone)]
 pub(super) struct Server {
     routes: Router,
@@ -42,7 +42,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Over these pages; without an acceptor plain HTTP.
+    /// A listener for these pages; plain HTTP without an acceptor.
     pub(super) fn new(routes: Router, tls: Option<TlsAcceptor>, budget: Budget, counts: Arc<Counts>) -> Self {
         Self {
             routes,
@@ -59,7 +59,7 @@ impl Server {
         loop {
             let Some((stream, address)) = accept(&listener).await else { continue };
             if silent.is_full() {
-                // What has arrived in the meantime is seen now, and no longer silent.
+                // Lets connections on which something has arrived meanwhile move out of the silent slots.
                 tokio::task::yield_now().await;
             }
             let progress = Progress::new();
@@ -79,14 +79,14 @@ impl Server {
         self.asking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the first byte, and then serves at once: a request that is there as a whole is answered before another
+    /// Waits for the first byte, and then serves at once, so that a complete request is answered before another
     /// connection can displace this one.
     async fn listen(self, stream: TcpStream, address: SocketAddr, silent: Progress, task: Arc<OnceLock<AbortHandle>>) {
         let arrived = timeout(limits::IDLE_TIMEOUT, stream.peek(&mut [0])).await;
         if !matches!(arrived, Ok(Ok(1))) {
             return;
         }
-        // Answers are written whole; without it the last segment may wait for an acknowledgement.
+        // Answers are written at once; without this option the last segment may wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
         let (client, progress) = (Client::new(address, local), Progress::new());
@@ -101,7 +101,7 @@ impl Server {
         let Some(tls) = self.tls.clone() else {
             return connection::serve(stream, &self, client, progress).await;
         };
-        // A handshake costs as much as many pages.
+        // A TLS handshake costs as much as many pages.
         let wait = self.budget.wait(client.group(), Instant::now());
         tokio::time::sleep(wait.min(limits::MAX_DELAY)).await;
         let handshake = connection::metered(tls.accept(stream), &self.budget, client.group());
@@ -115,14 +115,15 @@ impl Server {
     }
 }
 
-/// Places for silent connections: no more than a quarter of the files that this process may open, because others need some.
+/// Number of slots for silent connections: at most a quarter of the files that this process may open, because other
+/// code needs some.
 fn silent_places() -> usize {
     let files = getrlimit(Resource::Nofile).current.and_then(|n| usize::try_from(n).ok());
     files.map_or(limits::MAX_SILENT_CONNECTIONS, |n| (n / 4).clamp(1, limits::MAX_SILENT_CONNECTIONS))
 }
 
-/// A connection; none: it is gone already, or there is no place for it. Whatever is done here is done for every connection
-/// of a flood.
+/// A connection; none: it is already closed, or there is no slot for it. This code runs for every connection of a
+/// flood, so it must be cheap.
 async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
     match listener.accept().await {
         Ok(accepted) => Some(accepted),

@@ -1,4 +1,4 @@
-//! How far a connection is, and how long that may take.
+//! The phase of a connection, and how long it may take.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 use super::super::limits;
 
-/// What is waited for.
+/// The current phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The first byte of a request.
     Idle,
-    /// The rest of it.
+    /// The rest of the request.
     Arriving,
-    /// An answer to be made and taken; `true`: hyper has all of it.
+    /// The answer must be generated and read; `true`: hyper has all of it.
     Answering(bool),
 }
 
@@ -24,7 +24,7 @@ struct State {
     has_left: bool,
 }
 
-/// Published by those who see a part of it: the stream, the service, the body and the one who waits.
+/// Updated by the parts that see progress: the stream, the service, the body and the waiting task.
 #[derive(Debug, Clone)]
 pub(super) struct Progress(Arc<Mutex<State>>);
 
@@ -43,7 +43,7 @@ impl Progress {
         (state.phase, state.since) = (phase, Instant::now());
     }
 
-    /// Bytes came.
+    /// Bytes arrived.
     pub(super) fn received(&self) {
         if self.phase() == Phase::Idle {
             self.enter(Phase::Arriving);
@@ -63,7 +63,7 @@ impl Progress {
         }
     }
 
-    /// Everything that hyper has was given to the kernel.
+    /// Everything that hyper had was written to the kernel.
     pub(super) fn flushed(&self) {
         if self.phase() == Phase::Answering(true) {
             self.enter(Phase::Idle);
@@ -75,17 +75,17 @@ impl Progress {
         self.lock().has_left = true;
     }
 
-    /// Whether it has.
+    /// Whether the connection has left its slot.
     pub(super) fn has_left(&self) -> bool {
         self.lock().has_left
     }
 
-    /// What is waited for.
+    /// The current phase.
     pub(super) fn phase(&self) -> Phase {
         self.lock().phase
     }
 
-    /// The same, and since when.
+    /// The current phase, and when it began.
     pub(super) fn state(&self) -> (Phase, Instant) {
         let state = *self.lock();
         (state.phase, state.since)
@@ -97,7 +97,7 @@ impl Progress {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// When it must be over.
+    /// The deadline of the current phase.
     pub(super) fn deadline(&self) -> Instant {
         let state = *self.lock();
         state.since
@@ -109,7 +109,7 @@ impl Progress {
     }
 }
 
-/// Says that the body that holds it is at its end.
+/// Reports the end of the body that holds it.
 #[derive(Debug)]
 pub(super) struct Producing(pub(super) Progress);
 

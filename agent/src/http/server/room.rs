@@ -14,16 +14,16 @@ const ANSWERING_WEIGHT: u32 = 64;
 
 /// One connection.
 pub(super) struct ConnectionSlot {
-    /// The client, for limits per client.
+    /// The key for limits per client.
     pub(super) client: IpAddr,
-    /// How far it is.
+    /// Its progress.
     pub(super) progress: Progress,
     /// Its task.
     pub(super) task: AbortHandle,
 }
 
-/// A bounded number of connections. When it is reached, the client with the most loses those on which nothing has happened
-/// for longest: no client can take the places of another, and slow connections cannot take those of quick ones.
+/// A bounded number of connections. When the bound is reached, the client with the most connections loses those that
+/// were idle for longest. So no client can displace another, and slow connections cannot displace quick ones.
 pub(super) struct ConnectionSlots {
     places: usize,
     held: Vec<ConnectionSlot>,
@@ -35,7 +35,7 @@ impl ConnectionSlots {
         Self { places, held: Vec::new() }
     }
 
-    /// Whether one more needs another's place.
+    /// Whether one more connection needs the slot of another.
     pub(super) fn is_full(&mut self) -> bool {
         if self.held.len() >= self.places {
             self.held.retain(|h| !h.task.is_finished() && !h.progress.has_left());
@@ -43,7 +43,8 @@ impl ConnectionSlots {
         self.held.len() >= self.places
     }
 
-    /// Takes one in, and returns how many others were closed for it: an eighth at once, because choosing looks at all.
+    /// Adds a connection, and returns how many others were closed for it: an eighth at once, because choosing scans all
+    /// of them.
     pub(super) fn admit(&mut self, held: ConnectionSlot) -> usize {
         let closed = if self.is_full() { self.close(self.places.div_ceil(8)) } else { 0 };
         self.held.push(held);
@@ -55,15 +56,14 @@ impl ConnectionSlots {
         ranked.sort_unstable_by_key(|(rank, _)| std::cmp::Reverse(*rank));
         let mut places: Vec<usize> = ranked.into_iter().take(count).map(|(_, place)| place).collect();
         places.sort_unstable();
-        // From the end, so that the places before stay what they are.
+        // From the end, so that the indices before stay valid.
         for place in places.iter().rev() {
             self.held.swap_remove(*place).task.abort();
         }
         places.len()
     }
 
-    /// For each place the number of connections of the same client that come before it, and its age, by which ties are
-    /// decided.
+    /// For each slot, the number of earlier connections of the same client, and the age, which decides ties.
     fn ranked(&self) -> Vec<((usize, Duration), usize)> {
         let now = Instant::now();
         let state = |(place, h): (usize, &ConnectionSlot)| {

@@ -1,12 +1,13 @@
-//! Weights whose old part fades: it halves every two minutes.
+//! Weights that decay: they halve every two minutes.
 
 /// Seconds in which the weight of old traffic halves when keys compete for a series.
 const HALF_LIFE_S: f64 = 120.0;
-/// Half-lives that new weights may be raised by, so that they stay finite: 17 hours, and [`Fading::rebase`] comes sooner.
+/// Maximum number of half-lives by which new weights are scaled, so that they stay finite: 17 hours. [`Fading::rebase`]
+/// is called sooner.
 const MAX_HALF_LIVES: f64 = 512.0;
 
-/// Instead of all old weights fading, new ones are raised (Cormode et al., "Forward Decay", 2009): so two weights are
-/// in the same order at any time, and none is touched but those that grow.
+/// Instead of reducing all old weights, new ones are increased (Cormode et al., "Forward Decay", 2009). So the order of
+/// two weights does not change over time, and only weights that grow are updated.
 #[derive(Debug)]
 pub(super) struct Fading {
     base_s: u64,
@@ -15,12 +16,12 @@ pub(super) struct Fading {
 }
 
 impl Fading {
-    /// From second 0 on.
+    /// Starts at second 0.
     pub(super) const fn new() -> Self {
         Self { base_s: 0, now_s: 0, gain: 1.0 }
     }
 
-    /// What a weight of now is to be multiplied by.
+    /// The factor for a weight added now.
     pub(super) fn gain(&mut self, now_s: u64) -> f64 {
         if self.now_s != now_s {
             self.now_s = now_s;
@@ -29,7 +30,7 @@ impl Fading {
         self.gain
     }
 
-    /// Weights are those of now again; what all that are kept are to be multiplied by.
+    /// Resets the scale to now. Returns the factor for all existing weights.
     pub(super) fn rebase(&mut self, now_s: u64) -> f64 {
         let fade = self.gain(now_s).recip();
         (self.base_s, self.gain) = (now_s, 1.0);

@@ -1,4 +1,4 @@
-//! The arguments of one program, one after the other.
+//! Masks the arguments of one program in order.
 
 use std::borrow::Cow;
 
@@ -10,17 +10,17 @@ use super::programs::{Flag, Holds, Program};
 use super::verbs::Places;
 use super::{MASK, Text, neighbours, values};
 
-/// Options whose value is the name of something, and no program that runs.
+/// Options whose value is a name, not a program that is run.
 const NAMING: [&str; 10] =
     ["--name", "--hostname", "--network", "--link", "--volumes-from", "--user", "-u", "--database", "-t", "--tag"];
 
-/// Masks the arguments of one command. The depth says in how many strings it stands.
+/// Masks the arguments of one command. The depth is the number of strings around it.
 pub(super) fn mask<'a>(arguments: &[&'a str], depth: usize) -> Vec<Cow<'a, str>> {
     let mut walk = Walk::new(arguments, depth);
     arguments.iter().map(|argument| walk.step(argument)).collect()
 }
 
-/// What the next argument is the value of.
+/// What the next argument belongs to.
 #[derive(Debug, Clone, Copy)]
 enum ExpectedValue {
     /// An option of that name.
@@ -31,7 +31,7 @@ enum ExpectedValue {
     PasswordCommand,
 }
 
-/// Words anywhere in the arguments that change what others mean.
+/// Words in the arguments that change the meaning of others.
 #[derive(Debug, Clone, Copy)]
 struct Context {
     /// `docker login`.
@@ -72,7 +72,7 @@ struct Walk<'s, 'a> {
     program: Option<Program>,
     owed: Option<ExpectedValue>,
     before: &'a str,
-    /// Arguments of the program so far that are no options.
+    /// Number of arguments so far that are not options.
     words: usize,
     places: Places,
 }
@@ -137,7 +137,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
     }
 
-    /// The value of an option that came before; none: it is no value.
+    /// The masked value of the preceding option; none: the argument is not a value.
     fn pay(&self, owed: ExpectedValue, argument: &'a str) -> Option<Cow<'a, str>> {
         match owed {
             ExpectedValue::Known(holds) => Some(self.behind(argument, 0, holds)),
@@ -149,7 +149,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
     }
 
-    /// What was taken for a value may have been a name: `key-mgmt wpa-psk psk VALUE`, `set password 2 VALUE`.
+    /// A supposed value may be a name itself: `key-mgmt wpa-psk psk VALUE`, `set password 2 VALUE`.
     fn owe_again(&mut self, argument: &str) {
         let takes_words = matches!(self.program, Some(Program::Words | Program::Ipmi));
         let is_number = argument.len() <= 2 && argument.bytes().all(|b| b.is_ascii_digit());
@@ -170,12 +170,12 @@ impl<'s, 'a> Walk<'s, 'a> {
 
     fn flag(&self, argument: &str) -> Option<Flag> {
         let program = self.program?;
-        // `docker run -p 80:80` is another matter.
+        // `docker run -p 80:80` is not a password.
         let is_other = program == Program::Registry && !self.context.logs_in;
         program.flag(argument).filter(|_| !is_other)
     }
 
-    /// The argument with what it holds from there on masked.
+    /// The argument, masked from that position on.
     fn behind(&self, argument: &'a str, at: usize, holds: Holds) -> Cow<'a, str> {
         let (before, value) = argument.split_at_checked(at).unwrap_or(("", argument));
         if holds != Holds::Command && values::is_harmless(value) {
@@ -231,7 +231,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         joined(argument, before, masked, value)
     }
 
-    /// An argument that is no option.
+    /// An argument that is not an option.
     fn word(&mut self, argument: &'a str) -> Cow<'a, str> {
         self.words += 1;
         if self.is_in_secret_store() {
@@ -269,7 +269,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         self.context.stores_secrets || (self.program == Some(Program::Vault) && self.context.writes)
     }
 
-    /// Arguments that are secrets by their place.
+    /// Arguments that are secrets by their position.
     fn positional(&mut self, argument: &'a str) -> Option<Cow<'a, str>> {
         let secret = Some(Cow::Borrowed(MASK));
         let Some(program) = self.program else { return self.owe_to_any_word(argument) };
@@ -299,7 +299,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         Some(Cow::Borrowed(argument))
     }
 
-    /// A word that is a secret's name has its value in the next one.
+    /// If a word is a secret's name, the next word is its value.
     fn owe_to_word(&mut self, argument: &'a str) -> Option<Cow<'a, str>> {
         let is_name = argument.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/+".contains(&b));
         let is_path = values::is_path(argument) && !argument.starts_with("//");
@@ -345,7 +345,7 @@ fn is_literal(option: &str) -> bool {
     option == "--from-literal"
 }
 
-/// The value with what is behind the first mark masked; none: it has no mark.
+/// The value, masked after the first separator; none: it has no separator.
 fn after(value: &str, mark: char) -> Option<Cow<'_, str>> {
     let at = value.find(mark)? + mark.len_utf8();
     let (kept, secret) = value.split_at_checked(at)?;
@@ -369,7 +369,7 @@ fn oracle_logon(argument: &str) -> Option<Cow<'_, str>> {
     (is_user && !password.is_empty()).then(|| format!("{user}/{MASK}{service}").into())
 }
 
-/// The whole, where something was masked in its value.
+/// The whole argument, if something was masked in its value.
 fn joined<'a>(whole: &'a str, before: &str, masked: Cow<'a, str>, value: &str) -> Cow<'a, str> {
     match masked == value {
         true => Cow::Borrowed(whole),

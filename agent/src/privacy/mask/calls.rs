@@ -22,7 +22,7 @@ const IDENTIFIED: &str = "identified by ";
 /// Longest text in which statements are looked for; longer ones are data.
 const MAX_TEXT: usize = 64 * 1024;
 
-/// Strings in such calls and statements, in order.
+/// The strings in such calls and statements, in order.
 pub(super) fn find(text: &str) -> Vec<Range<usize>> {
     if text.len() > MAX_TEXT {
         return Vec::new();
@@ -56,7 +56,7 @@ fn part(text: &str, start: usize, end: char) -> Range<usize> {
     start..start + rest.find(end).unwrap_or(rest.len())
 }
 
-/// What is between quotes there.
+/// The texts between quotes there.
 fn strings(text: &str, part: Range<usize>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = part.start;

@@ -1,4 +1,4 @@
-//! Commands that stand in one argument: for a shell, for another host, or as the title that a program gave itself.
+//! Commands inside one argument: for a shell, for another host, or as a title that a program set itself.
 
 use std::ops::Range;
 
@@ -6,9 +6,9 @@ use super::names::{Secrecy, secrecy};
 use super::shell::{Split, Word, has_operators, words};
 use super::{MASK, arguments};
 
-/// Print the words behind them.
+/// Programs that print their arguments.
 const PRINTERS: [&str; 5] = ["echo", "printf", "yes", "send", "print"];
-/// Read a secret from their standard input, or from what `expect` sends.
+/// Programs that read a secret from standard input, or from `expect`.
 const READERS: [&str; 14] = [
     "-S",
     "--password-stdin",
@@ -30,7 +30,7 @@ const READERS: [&str; 14] = [
 pub(super) fn mask(text: &str, depth: usize) -> Option<String> {
     let masked = split(text, depth, Split::Blanks);
     let rest = masked.as_deref().unwrap_or(text);
-    // What looked like one word may be several.
+    // One word may turn out to be several.
     let again = has_operators(rest).then(|| split(rest, depth, Split::Operators)).flatten();
     again.or(masked)
 }
@@ -115,7 +115,7 @@ fn here_strings(all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
     }
 }
 
-/// Puts the changes in; of two of the same word the later one holds.
+/// Applies the changes. If two concern the same word, the later one wins.
 fn replaced(text: &str, mut changes: Vec<(Range<usize>, String)>) -> String {
     changes.sort_by_key(|(range, _)| range.start);
     let mut out = String::with_capacity(text.len());

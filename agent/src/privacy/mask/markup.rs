@@ -1,11 +1,11 @@
-//! Names that stand away from their values: elements of XML, and members `name` and `value` of one object.
+//! Names that are separate from their values: XML elements, and members `name` and `value` of one object.
 
 use std::ops::Range;
 
 use super::names::{Secrecy, secrecy};
 use super::values;
 
-/// Bytes before a value in which its name is looked for.
+/// Number of bytes before a value in which its name is searched.
 const MAX_LOOK_BACK: usize = 160;
 
 /// Contents of XML elements with secret names.

@@ -1,7 +1,7 @@
 //! Masks secrets in command lines: pure functions on lists of arguments.
 //!
-//! In doubt a value is masked when a name says that it is secret, and readable when nothing but its looks speaks for it.
-//! What a program takes without any name or form (a word typed as the third argument of an unknown program) cannot be known.
+//! In doubt, a value is masked if a name marks it as secret, and kept readable if only its form suggests it. A secret
+//! without name or form (the third argument of an unknown program) cannot be recognised.
 
 mod arguments;
 mod calls;
@@ -25,11 +25,11 @@ use std::ops::Range;
 use pairs::Nature;
 use percent_encoding::percent_decode_str;
 
-/// Stands where a secret was.
+/// The replacement for a secret.
 pub(super) const MASK: &str = "***";
-/// Strings in strings that are looked into; deeper ones are masked.
+/// Maximum nesting of strings that are examined; deeper ones are masked completely.
 const MAX_DEPTH: usize = 4;
-/// Shorter texts without a separator hold no secret that can be distinguished from a word.
+/// In shorter texts without a separator, a secret cannot be distinguished from a word.
 const MIN_TOKEN: usize = 14;
 
 /// The arguments with every secret in them masked.
@@ -72,7 +72,7 @@ impl Text {
         (masked != text).then_some(masked)
     }
 
-    /// Words first: only they are without the quotes and backslashes of the string that they stand in.
+    /// Words are masked first, because only they are free of the quotes and backslashes of the surrounding string.
     fn of_words<'a>(&self, text: &'a str, has_separator: bool) -> Cow<'a, str> {
         if self.depth >= MAX_DEPTH {
             return Cow::Borrowed(MASK);

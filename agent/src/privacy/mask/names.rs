@@ -2,10 +2,10 @@
 
 use super::values;
 
-/// How much a name says about its value.
+/// What a name tells about its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Secrecy {
-    /// The value is a secret, whatever it looks like.
+    /// The value is a secret, whatever its form.
     Secret,
     /// A key or credentials, or the file that holds them.
     Key,
@@ -36,7 +36,7 @@ impl Secrecy {
     }
 }
 
-/// Parts of every name that [`secrecy`] knows: what has none of them is passed over quickly.
+/// Every name that [`secrecy`] knows contains one of these parts. Other names are skipped quickly.
 const STEMS: &[&str] = &[
     "pass", "pwd", "pswd", "pw", "secret", "token", "key", "auth", "cred", "priv", "bearer", "cookie", "sess", "psk",
     "otp", "user", "login", "pin", "pat", "basic",
@@ -130,7 +130,7 @@ const SECRET_WORDS: &[&str] = &[
     "twofactor",
     "2fa",
 ];
-/// Words that end like a secret's name, and are none.
+/// Words that end like a secret's name, but are not.
 const INNOCENT_WORDS: &[&str] =
     &["bypass", "compass", "encompass", "overpass", "underpass", "trespass", "askpass", "multipass"];
 /// Before `key`: the key itself, not the file that it is in.
@@ -152,7 +152,7 @@ const KEY_OWNERS: &[&str] = &[
 ];
 /// Before `key` in one word, as in `authkey`; with something between, such a key may be public, or a file.
 const JOINED_KEY_OWNERS: &[&str] = &["priv", "enc", "hmac", "sign", "psk", "consumer", "recovery", "unlock"];
-/// At the end of a name: it is about a secret, and is none.
+/// At the end of a name: the value is about a secret, but is not one.
 const ABOUT: &[&str] = &[
     "file",
     "files",
@@ -261,7 +261,7 @@ const LOGIN_WORDS: &[&str] = &["user", "username", "login", "userpass", "basicau
 
 /// Bytes at the end of a name that are looked at.
 const MAX_NAME: usize = 128;
-/// Words of a name that are looked at.
+/// Maximum number of words of a name that are examined.
 const MAX_WORDS: usize = 16;
 
 /// What the name says of the value behind it; none: nothing. Upper and lower case are the same, words may be joined by
@@ -355,7 +355,7 @@ fn is_phrase(words: &[String]) -> bool {
     matches!(words, [.., owner, phrase] if phrase == "phrase" && ["seed", "pass", "recovery", "secret"].contains(&owner.as_str()))
 }
 
-/// A code that somebody types in.
+/// A code that a person types in.
 fn is_code(words: &[String]) -> bool {
     let owners = ["mfa", "unlock", "auth", "pin", "access", "security", "verification", "recovery"];
     matches!(words, [.., owner, code] if code == "code" && owners.contains(&owner.as_str()))

@@ -14,7 +14,7 @@ pub(super) enum Nature {
     Command,
 }
 
-/// Bytes before a separator in which a name is looked for.
+/// Number of bytes before a separator in which a name is searched.
 const MAX_LOOK_BACK: usize = 160;
 /// Characters that quote.
 const QUOTES: [char; 3] = ['"', '\'', '`'];
@@ -23,7 +23,7 @@ const QUOTES: [char; 3] = ['"', '\'', '`'];
 struct Name<'a> {
     text: &'a str,
     start: usize,
-    /// Quotes, and maybe backslashes, stand between it and the separator.
+    /// Whether quotes, and maybe backslashes, are between it and the separator.
     is_quoted: bool,
 }
 
@@ -72,7 +72,7 @@ fn value(text: &str, at: usize, separator: &str, nature: Nature) -> Option<Range
 
 /// The name that ends before the separator, maybe in quotes, maybe with blanks between.
 fn name_before(text: &str, at: usize) -> Option<Name<'_>> {
-    // A name has a bound, and so has the time that a text may take.
+    // The length of a name is bounded, and so is the time that a text takes.
     let from = text.floor_char_boundary(at.saturating_sub(MAX_LOOK_BACK));
     let before = text.get(from..at)?.trim_end_matches([' ', '+', ':']);
     let bare = without_closing(before);

@@ -1,4 +1,4 @@
-//! How well-known programs take secrets where no name says so.
+//! How well-known programs take secrets without a telling name.
 
 /// A program, or several that take their options the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,8 @@
-//! Strings that only a random generator makes.
+//! Strings that look randomly generated.
 //!
-//! What stays readable: numbers, UUIDs, and hexadecimal strings of 32, 40 and 64 digits (machine ids, commits, containers,
-//! images), which ordinary command lines are full of. A secret of that form is masked where a name says what it is.
+//! Numbers, UUIDs, and hexadecimal strings of 32, 40 and 64 digits (machine ids, commits, containers, images) stay
+//! readable, because they are common in ordinary command lines. A secret of that form is masked if a name marks it as
+//! secret.
 
 use std::ops::Range;
 

@@ -1,11 +1,11 @@
-//! Secrets that are known by their form: tokens of well-known services, JSON web tokens, keys in PEM.
+//! Secrets with a known form: tokens of well-known services, JSON web tokens, PEM keys.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-/// Begins of tokens, and the shortest length of such a token.
+/// Prefixes of tokens, and the minimum length of such a token.
 const TOKENS: [(&str, usize); 40] = [
     ("ghp_", 20),
     ("gho_", 20),
@@ -51,7 +51,7 @@ const TOKENS: [(&str, usize); 40] = [
 const PEM: &str = "-----BEGIN ";
 const PEM_END: &str = "-----END ";
 
-/// None: the table above is no pattern, which a test excludes.
+/// None: the table above is not a valid pattern, which a test excludes.
 static BEGINS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let begins = TOKENS.iter().map(|(begin, _)| *begin).chain([PEM]);
     AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(begins).ok()

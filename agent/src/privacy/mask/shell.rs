@@ -5,7 +5,7 @@ use std::ops::Range;
 /// A word of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Word {
-    /// Where it stands, with its quotes.
+    /// Its range, including its quotes.
     pub(super) range: Range<usize>,
     /// Without quotes and backslashes.
     pub(super) text: String,

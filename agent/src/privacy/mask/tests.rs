@@ -139,7 +139,7 @@ const SECRETS: &[(&[&str], &str)] = &[
     (&["useradd", "-p", "hunter2", "bob"], "-p *** bob"),
 ];
 
-/// Secrets that nothing but their form gives away.
+/// Secrets recognised only by their form.
 const FORMS: &[&str] = &[
     "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
     "github_pat_11ABCDEFG0aBcDeFgHiJkL_mNoPqRsTuVwXyZ",
@@ -156,7 +156,7 @@ const FORMS: &[&str] = &[
     "0x9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 ];
 
-/// What a Debian host with servers, containers and a desktop runs.
+/// Command lines of a Debian host with servers, containers and a desktop.
 const ORDINARY: &[&[&str]] = &[
     &["/sbin/init"],
     &["/lib/systemd/systemd", "--user"],

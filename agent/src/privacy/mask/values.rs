@@ -1,4 +1,4 @@
-//! Values that are no secrets although a name says so: files, switches, methods, placeholders.
+//! Values that are not secrets although their name suggests it: files, switches, methods, placeholders.
 
 /// Says yes or no, or where the secret is to be found.
 const SWITCH_WORDS: &[&str] = &[

@@ -1,4 +1,5 @@
-//! Secrets by their place: words behind a command of a program, as in `vault unseal KEY`, `rabbitmqctl add_user bob PASSWORD`.
+//! Secrets by their position: words after a command of a program, as in `vault unseal KEY`, `rabbitmqctl add_user bob
+//! PASSWORD`.
 
 /// A program, one of its commands, and the words between that and the first secret. What follows is masked to the end.
 const VERBS: &[(&str, &str, usize)] = &[

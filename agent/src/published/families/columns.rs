@@ -1,5 +1,5 @@
-//! From sums by key to metrics: for each column a family with one series per key, and one of what withdrawn series had
-//! counted, so that shown + other + retired is all there was of everything that is counted.
+//! Converts sums by key to metrics. For each column there is a family with one series per key, and one with the counts
+//! of withdrawn series, so that shown + other + retired = everything.
 
 use pidflow_schema::metric::{Attributes, Family, MetricKind, MetricSample, Point};
 
@@ -7,17 +7,17 @@ use super::view::{LazyFamily, View};
 use crate::metrics::talk::ShownTraffic;
 use crate::metrics::top::Shown;
 
-/// The word for what has no series of its own.
+/// The label for keys without a series.
 pub(super) const OTHER: &str = "other";
 /// Number of the first status, in which `other` and `retired` are.
 const FIRST_STATUS: u64 = 1;
 const RETIRED: &str = "Counts of withdrawn series of the family without `retired` in its name.";
 
-/// Sums, and how their series are labelled.
+/// A kind of sums, and the labels of their series.
 pub(super) struct Subject<K: 'static, V: 'static> {
-    /// Where they are.
+    /// Selects the sums.
     pub(super) shown: fn(&ShownTraffic) -> &Shown<K, V>,
-    /// Labels of a key on the host of this name; none: of `other`.
+    /// The labels of a key on the host with this name; none: the labels of `other`.
     pub(super) attributes: fn(Option<&K>, &str) -> Attributes,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Column<V> {
     pub(super) kind: MetricKind,
     /// As in [`Family`].
     pub(super) help: &'static str,
-    /// What its series say.
+    /// How its values are read.
     pub(super) read: Read<V>,
 }
 
@@ -53,7 +53,7 @@ pub(super) enum Read<V> {
     Two(&'static str, fn(&V) -> [(&'static str, u64); 2]),
 }
 
-/// The names of a column: `retired` stands after the subject.
+/// The names of a column: `retired` comes after the subject.
 macro_rules! names {
     ($subject:literal, $separator:literal, $what:literal) => {
         [concat!($subject, $separator, $what), concat!($subject, $separator, "retired", $separator, $what)]

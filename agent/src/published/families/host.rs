@@ -1,5 +1,5 @@
-//! The host's own figures as metric families, under OpenTelemetry's `system.*` names where it has them (semantic conventions,
-//! model/system); what it has no name for is `pidflow.host.*`.
+//! The host's own figures as metric families, with OpenTelemetry's `system.*` names if there are any (semantic
+//! conventions, model/system), otherwise with names in `pidflow.host.*`.
 
 use pidflow_schema::metric::{Family, MetricSample, Point};
 

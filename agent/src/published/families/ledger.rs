@@ -1,4 +1,4 @@
-//! The ledger as metric families: each account of each interface, each end, what waits, and what does not balance.
+//! The ledger as metric families: each account of each interface, each end, what waits, and the gaps.
 
 use pidflow_schema::metric::{Attributes, Family, MetricSample, Point};
 
@@ -32,13 +32,13 @@ fn accounts(ledger: &Ledger) -> Pair {
         Family::counter(
             "pidflow.ledger.packets",
             "{packet}",
-            "Packets of each captured interface by account: kernel = captured + dropped + unread + missed, captured = flows + discarded, but for what waits.",
+            "Packets of each captured interface by account: kernel = captured + dropped + unread + missed, captured = flows + discarded, except for waiting packets.",
             Vec::new(),
         ),
         Family::counter(
             "pidflow.ledger.bytes",
             "By",
-            "Bytes of whole frames of each captured interface by account; of dropped, unread and missed packets they are not known.",
+            "Bytes of whole frames of each captured interface by account; those of dropped, unread and missed packets are unknown.",
             Vec::new(),
         ),
     )
@@ -118,7 +118,7 @@ fn gaps(ledger: &Ledger) -> Pair {
         Family::gauge(
             "pidflow.ledger.gap.packets",
             "{packet}",
-            "Packets by which a balance of the ledger does not come out; `pidflow audit` says where. 0: it does.",
+            "Packets by which a balance of the ledger is off; 0 if it balances. `pidflow audit` reports where.",
             Vec::new(),
         ),
         Family::gauge("pidflow.ledger.gap.bytes", "By", "The same in bytes, where they are known.", Vec::new()),

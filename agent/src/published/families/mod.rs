@@ -1,4 +1,4 @@
-//! Every metric that `/metrics` has, as a walk over the status.
+//! All metric families of `/metrics`, generated from the status.
 
 mod columns;
 mod host;

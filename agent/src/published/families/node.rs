@@ -1,4 +1,4 @@
-//! The metrics of what the processes of nodes use.
+//! The metrics of the resource usage of nodes' processes.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ fn of(labels: Attributes, value: u64) -> MetricSample {
     MetricSample::new(labels, Point::Whole(value))
 }
 
-/// What nodes have now.
+/// The current resources of nodes.
 fn present(view: &View, head: Family, sample: fn(Attributes, &NodeUsage) -> MetricSample) -> LazyFamily {
     let view = view.clone();
     let samples = (0..view.status.talk.present.len()).filter_map(move |i| {
@@ -49,12 +49,12 @@ const fn seconds(ns: u64) -> Point {
     Point::Real(ns as f64 / 1e9)
 }
 
-/// Names of OpenTelemetry's conventions where they have one, though a node may be several processes.
+/// Names of OpenTelemetry's conventions if there are any, although a node may be several processes.
 static USED: [Column<Used>; 3] = [
     counter(
         ["process.cpu.time", "pidflow.process.retired.cpu.time"],
         "s",
-        "CPU time, user and system, of the processes of a node since it has a series.",
+        "CPU time, user and system, of the processes of a node, counted since the node has had a series.",
         |u| Some(seconds(u.cpu_ns)),
     ),
     counter(
@@ -72,7 +72,8 @@ static USED: [Column<Used>; 3] = [
     },
 ];
 
-/// `namespace` and `pod` would be those of the agent's own pod where Prometheus finds it by Kubernetes.
+/// The labels are not called `namespace` and `pod`, because Prometheus sets these to the agent's own pod when it
+/// discovers targets by Kubernetes.
 fn labels(key: Option<&NodeKey>, host: &str) -> Attributes {
     let Some((process, user, container, pod)) = key else { return other() };
     let of_pod = |name: fn(&Pod) -> &Arc<str>| pod.as_ref().map(|pod| name(pod).to_string()).unwrap_or_default();
@@ -99,7 +100,7 @@ fn other() -> Attributes {
     ])
 }
 
-/// No command line, which may hold secrets.
+/// Without the command line, which may contain secrets.
 fn description(labels: &Attributes, p: &Process) -> Attributes {
     let more = [
         ("pid", p.pid.to_string()),

@@ -1,7 +1,7 @@
 //! The metrics for graphs: edges, nodes, and sums by service, user, address and workload.
 //!
-//! What has no series of its own is `other`. What withdrawn series had counted is in the `retired` families: a counter
-//! may not jump, so it cannot be added to `other`.
+//! Keys without a series are summed up as `other`. The counts of withdrawn series are in the `retired` families; they
+//! cannot be added to `other`, because a counter must not jump.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::metrics::sums::{CONNECT_BOUNDS, EdgeSums, SERVED_BOUNDS, Traffic};
 use crate::metrics::talk::{Ends, Role, Service};
 use crate::metrics::workload::Workload;
 
-/// All but the nodes.
+/// All families except those of nodes.
 pub(super) fn all(view: &View) -> Vec<LazyFamily> {
     let edges = |attributes| Subject { shown: |talk| &talk.edges, attributes };
     let services = Subject { shown: |talk| &talk.services, attributes: service };
@@ -80,7 +80,7 @@ static SERVICE_GRAPH: [Column<EdgeSums>; 3] = [
     }),
 ];
 
-/// What is counted of a subject.
+/// The columns of a subject.
 macro_rules! traffic {
     ($subject:literal, $of:literal) => {
         [

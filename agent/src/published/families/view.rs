@@ -1,4 +1,4 @@
-//! What metrics are made of, and families that are made as they are read.
+//! The input of metric families, and families whose samples are generated while they are read.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use pidflow_schema::metric::{Family, MetricSample};
 
 use crate::published::status::Status;
 
-/// One status, as one reader gets it.
+/// One status, for one reader.
 #[derive(Debug, Clone)]
 pub(crate) struct View {
     /// The status.
@@ -18,16 +18,16 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// [`View::seen`] of a reader that gets the current values of all series.
+    /// The value of [`View::seen`] for a reader that gets the current values of all series.
     pub(crate) const ALL_SERIES: u64 = u64::MAX;
 
-    /// Whether the reader sees for the first time what the status of this number had first.
+    /// Whether the reader has not yet seen the series that appeared first in the status with this number.
     pub(super) const fn is_new(&self, since: u64) -> bool {
         since > self.seen
     }
 }
 
-/// A family whose samples are made one by one, so that a slow reader of many holds up few.
+/// A family whose samples are generated one by one, so that a slow reader keeps few in memory.
 pub(crate) struct LazyFamily {
     /// Without samples.
     pub(crate) head: Family,

@@ -1,8 +1,8 @@
-//! A queue of batches, bounded by the number of records in it and by the memory that they keep.
+//! A queue of batches, bounded by the number of records and by their memory.
 //!
-//! Channels bound the number of messages; batches differ in size by a factor of thousands and records by that of their
-//! command lines, so the bounds have to count records and bytes, and dropping the oldest needs the consumer's end on the
-//! producer's side.
+//! Channels bound the number of messages only. Batches differ in size by a factor of thousands, and records by the
+//! length of their command lines, so the bounds must count records and bytes. Also, the producer must be able to remove
+//! the oldest records.
 
 mod part;
 
@@ -12,25 +12,25 @@ use std::time::Duration;
 
 pub(crate) use part::{Batch, Part};
 
-/// The queue takes nothing any more: so many records of the batch were not taken.
+/// The queue is closed; this many records of the batch were not accepted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Closed(pub(crate) usize);
 
-/// What a waiting consumer gets.
+/// What a waiting consumer receives.
 pub(crate) enum Popped {
     Records(Part),
     /// No record arrived in time.
     Empty,
-    /// Nothing is left and nothing will come.
+    /// The queue is closed and empty.
     Closed,
 }
 
-/// What a queue holds at most.
+/// The limits of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) records: usize,
-    /// Memory of the batches that the records are in. A single batch is held even where it alone keeps more, so that
-    /// something can be exported at all.
+    /// Memory of the batches that contain the records. A single batch is accepted even if it alone exceeds the limit,
+    /// so that something can be exported at all.
     pub(crate) bytes: usize,
 }
 
@@ -53,14 +53,15 @@ impl State {
         let part = self.parts.pop_front()?;
         self.records -= part.len();
         self.bytes -= part.bytes();
-        // What a flood made it grow to is given back.
+        // Frees the memory that a flood made it grow to.
         if self.parts.is_empty() {
             self.parts = VecDeque::new();
         }
         Some(part)
     }
 
-    /// Gives up the oldest records until there is room for so many more that keep so much; returns how many it gave up.
+    /// Drops the oldest records until there is room for this many more with this much memory. Returns how many were
+    /// dropped.
     fn make_room(&mut self, records: usize, bytes: usize) -> usize {
         let mut dropped = 0;
         while self.bytes + bytes > self.limits.bytes
@@ -83,7 +84,7 @@ impl State {
         dropped
     }
 
-    /// Records for which there is room, of a batch that keeps so much.
+    /// Number of records for which there is room, of a batch with this much memory.
     fn room(&self, bytes: usize) -> usize {
         let has_bytes = self.parts.is_empty() || self.bytes + bytes <= self.limits.bytes;
         if has_bytes { self.limits.records.saturating_sub(self.records) } else { 0 }
@@ -102,7 +103,7 @@ impl Queue {
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// From now on so much at most; what is too much goes with the next batch.
+    /// Sets new limits. Records that exceed them are dropped with the next batch.
     pub(crate) fn resize(&self, limits: Limits) {
         self.lock().limits = limits;
         self.changed.notify_all();
@@ -112,8 +113,8 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends the batch, giving up the oldest records to make room, also those of the batch itself. Returns how many were
-    /// given up.
+    /// Appends the batch, and drops the oldest records to make room, if necessary those of the batch itself. Returns
+    /// how many were dropped.
     pub(crate) fn push_dropping(&self, batch: &Batch) -> Result<usize, Closed> {
         let mut state = self.lock();
         if state.closed {
@@ -126,7 +127,7 @@ impl Queue {
         Ok(dropped)
     }
 
-    /// Appends the batch, waiting for room, part by part where it is larger than the queue. Gives up none.
+    /// Appends the batch and waits for room, in parts if it is larger than the queue. Drops no records.
     pub(crate) fn push_waiting(&self, batch: &Batch) -> Result<usize, Closed> {
         let mut from = 0;
         while from < batch.len() {
@@ -143,7 +144,7 @@ impl Queue {
         Ok(0)
     }
 
-    /// Takes the oldest records, waiting for some at most this long.
+    /// Removes and returns the oldest records; waits at most this long for some.
     pub(crate) fn pop(&self, timeout: Duration) -> Popped {
         let idle = |s: &mut State| s.parts.is_empty() && !s.closed;
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, idle);
@@ -157,18 +158,18 @@ impl Queue {
         popped
     }
 
-    /// Takes no more batches; those inside are still handed out.
+    /// Closes the queue to new batches; the batches in it can still be taken.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Records inside.
+    /// Number of records in the queue.
     pub(crate) fn len(&self) -> usize {
         self.lock().records
     }
 
-    /// Memory that the records inside keep, bytes; what other queues hold too counts in each.
+    /// Memory of the records in the queue, bytes. Records in several queues count in each.
     pub(crate) fn bytes(&self) -> usize {
         self.lock().bytes
     }

@@ -1,11 +1,11 @@
-//! What a queue holds: records of a batch that others hold too.
+//! An entry of a queue: records of a batch that other queues may hold too.
 
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use pidflow_schema::{FlowRecord, kept_bytes};
 
-/// Records that were handed on together, and the memory that they keep.
+/// Records that were passed on together, and their memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Batch {
     records: Arc<[FlowRecord]>,
@@ -21,23 +21,23 @@ impl Batch {
         self.records.len()
     }
 
-    /// Memory that it keeps, bytes.
+    /// Memory of the batch, bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The last `records`, which are all where it has no more.
+    /// The last `records` records, or all if it has fewer.
     pub(super) fn last(&self, records: usize) -> Part {
         self.part(self.len().saturating_sub(records)..self.len())
     }
 
-    /// These of its records.
+    /// These records of the batch.
     pub(super) fn part(&self, range: Range<usize>) -> Part {
         Part { batch: self.clone(), range }
     }
 }
 
-/// Some records of a batch, which is kept whole for as long as any part of it is.
+/// Some records of a batch. The whole batch stays in memory as long as any part of it does.
 pub(crate) struct Part {
     batch: Batch,
     range: Range<usize>,
@@ -52,12 +52,12 @@ impl Deref for Part {
 }
 
 impl Part {
-    /// Memory that its batch keeps, bytes.
+    /// Memory of its batch, bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.batch.bytes()
     }
 
-    /// Leaves out the oldest ones, `records` at most; returns how many.
+    /// Drops the oldest records, at most `records`; returns how many.
     pub(super) fn leave_out(&mut self, records: usize) -> usize {
         let left_out = records.min(self.range.len());
         self.range.start += left_out;

@@ -15,7 +15,7 @@ fn batch(n: usize) -> Batch {
     Batch::new(sample::records(n).into())
 }
 
-/// The first times of what a queue hands out, by which records can be distinguished.
+/// The first times of the records taken from a queue, which identify the records.
 fn rest(queue: &Queue) -> Vec<u64> {
     let mut all = Vec::new();
     while let Popped::Records(part) = queue.pop(Duration::ZERO) {
@@ -91,7 +91,7 @@ fn what_is_shared_within_a_batch_counts_once() {
     let one = Arc::new(Process { command_line: "x".repeat(100_000).into(), ..Process::default() });
     let mut records = sample::records(100);
     for (place, record) in records.iter_mut().enumerate() {
-        // Of two processes by turns, one of which is a copy with the same texts.
+        // The records alternate between two processes, one of which is a copy with the same texts.
         let process = if place % 2 == 0 { one.clone() } else { Arc::new(Process::clone(&one)) };
         (record.source.process, record.destination.process) = (Some(process), None);
     }

@@ -1,4 +1,4 @@
-//! Sinks that panic: the thread goes on, with the queue kept and every record accounted for.
+//! Sinks that panic: the thread continues, the queue is kept, and every record is accounted for.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -12,7 +12,7 @@ use crate::{JsonKeys, sample};
 const SHARE: usize = 1 << 30;
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Delivers records one by one, and panics at every hundredth of all that it ever got.
+/// Delivers records one by one, and panics at every hundredth record.
 struct Panicking(Arc<Counters>);
 
 static GOT: AtomicUsize = AtomicUsize::new(0);
@@ -39,7 +39,7 @@ fn send(exporter: &Exporter, records: Vec<FlowRecord>) {
     exporter.send(&Batch::new(records.into()), Mode::Live);
 }
 
-/// Waits until the exporter has nothing on its way.
+/// Waits until the exporter has no records left.
 fn settle(exporter: &Exporter) {
     let end = Instant::now() + LIMIT;
     while exporter.snapshot().pending() > 0 {
@@ -104,7 +104,7 @@ fn with_a_spool_only_the_record_that_makes_it_panic_is_lost() {
     assert_eq!((end.accepted, end.exported, end.spooled), (100, 99, 0), "{end:?}");
 }
 
-/// Panics as soon as it is given anything.
+/// Panics at the first record.
 struct Hopeless;
 
 impl Sink for Hopeless {
@@ -144,7 +144,7 @@ fn a_thread_that_hangs_is_abandoned() {
     let open: Open = |_| Ok(Box::new(Hanging));
     let exporter = Exporter::start_with(&config, &ExportContext::default(), SHARE, open).unwrap();
     send(&exporter, sample::records(10));
-    // The one who shuts down would wait for an hour; a signal comes.
+    // The shutdown would wait for an hour; then a signal arrives.
     exporter.stop_by(Instant::now() + Duration::from_secs(3600));
     let begun = Instant::now();
     std::thread::scope(|scope| {

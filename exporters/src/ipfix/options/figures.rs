@@ -1,4 +1,4 @@
-//! The agent's own figures, for which IANA has no elements: name, labels of the series, and total.
+//! The agent's own metrics, for which IANA has no elements: name, labels of the series, and total.
 
 use pidflow_schema::DataType;
 use pidflow_schema::metric::{Family, MetricSample, Point};
@@ -8,8 +8,8 @@ use crate::wire::Draft;
 use super::super::SET_HEADER;
 use super::{Field, Layout, OBSERVATION_DOMAIN, OwnElement, put_short};
 
-/// The metrics that are sent, by their names: packets by fate, records by the reason for their end (evicted flows are
-/// `lack-of-resources`), ends by how they were attributed or why not, and kernel events lost.
+/// Names of the metrics that are sent: packets by outcome, records by the reason for their end (evicted flows are
+/// `lack-of-resources`), ends by how they were attributed or why not, and lost kernel events.
 pub const FIGURES: [&str; 6] = [
     "pidflow.packets",
     "pidflow.packets.discarded",
@@ -18,14 +18,14 @@ pub const FIGURES: [&str; 6] = [
     "pidflow.record.ends",
     "pidflow.probe.events.lost",
 ];
-/// Those of [`FIGURES`] that are packets in no flow.
+/// The metrics of [`FIGURES`] that count packets in no flow.
 const IGNORED: [&str; 2] = ["pidflow.packets.discarded", "pidflow.packets.dropped.by.kernel"];
 
 const NAME: OwnElement = OwnElement { id: 900, name: "figureName", data_type: DataType::String };
 const SERIES: OwnElement = OwnElement { id: 901, name: "figureSeries", data_type: DataType::String };
 const TOTAL: OwnElement = OwnElement { id: 902, name: "figureTotal", data_type: DataType::Unsigned64 };
 
-/// For their types (RFC 5610).
+/// The elements, for their type records (RFC 5610).
 pub(super) static OWN_ELEMENTS: [OwnElement; 3] = [NAME, SERIES, TOTAL];
 
 const LAYOUT: Layout = Layout {
@@ -47,7 +47,7 @@ pub(super) fn whole(sample: &MetricSample) -> Option<u64> {
     }
 }
 
-/// One record to come.
+/// A record to be written.
 pub(in crate::ipfix) struct Figure {
     name: &'static str,
     series: String,
@@ -55,7 +55,7 @@ pub(in crate::ipfix) struct Figure {
 }
 
 impl Figure {
-    /// Those of the families that are sent, the series as `key=value` joined by commas.
+    /// The records of the families that are sent; a series is its `key=value` pairs joined by commas.
     pub(in crate::ipfix) fn of(families: &[Family]) -> Vec<Self> {
         let sent = families.iter().filter(|f| FIGURES.contains(&f.name));
         let figure = |f: &Family, s: &MetricSample| {
@@ -70,7 +70,7 @@ impl Figure {
         SET_HEADER + 4 + 1 + self.name.len() + 1 + self.series.len() + 8
     }
 
-    /// Appends the record, behind its options template.
+    /// Appends the record. Its options template must precede it.
     pub(in crate::ipfix) fn put(&self, domain: u32, draft: &mut Draft) {
         draft.open(LAYOUT.id);
         let out = draft.body();

@@ -11,14 +11,14 @@ use super::super::{SET_HEADER, VARIABLE};
 use super::figures::whole;
 use super::{Field, Layout, OBSERVATION_DOMAIN, OwnElement, put_short};
 
-/// The metrics that are sent, packets and bytes of the same series.
+/// The metrics that are sent: packets and bytes of the same series.
 pub const LEDGER: [[&str; 2]; 2] =
     [["pidflow.ledger.packets", "pidflow.ledger.bytes"], ["pidflow.ledger.end.packets", "pidflow.ledger.end.bytes"]];
 
 const ACCOUNT: OwnElement = OwnElement { id: 903, name: "ledgerAccount", data_type: DataType::String };
 const REASON: OwnElement = OwnElement { id: 904, name: "ledgerReason", data_type: DataType::String };
 
-/// For their types (RFC 5610).
+/// The elements, for their type records (RFC 5610).
 pub(super) static OWN_ELEMENTS: [OwnElement; 2] = [ACCOUNT, REASON];
 
 const LAYOUT: Layout = Layout {
@@ -35,15 +35,15 @@ const LAYOUT: Layout = Layout {
         Field::Iana(1, 8),  // octetDeltaCount
     ],
 };
-/// Octets of a record's fields but the texts.
+/// Octets of a record's fields except the texts.
 const FIXED: usize = 4 + 4 * 8;
 
-/// The interface of an account that is of all of them.
+/// Interface name of an account for all interfaces together.
 const ALL_INTERFACES: &str = "all";
-/// The reason of an account that has none.
+/// Reason of an account without a reason.
 const NO_REASON: &str = "-";
 
-/// One record to come.
+/// A record to be written.
 pub(in crate::ipfix) struct Account {
     /// Interface, account and reason.
     texts: [String; 3],
@@ -51,12 +51,12 @@ pub(in crate::ipfix) struct Account {
     deltas: [u64; 2],
 }
 
-/// What was told last of each account, so that what came since can be told.
+/// The values of each account that were sent last, from which the differences are computed.
 #[derive(Default)]
 pub(in crate::ipfix) struct Told(HashMap<[String; 3], [u64; 2]>);
 
 impl Told {
-    /// All accounts of the families, with what came since the last time.
+    /// All accounts of the families, with the difference since the last time.
     pub(in crate::ipfix) fn accounts(&mut self, families: &[Family]) -> Vec<Account> {
         let before = std::mem::take(&mut self.0);
         let accounts = LEDGER.iter().flat_map(|names| series(families, names)).map(|(texts, totals)| {
@@ -69,7 +69,7 @@ impl Told {
     }
 }
 
-/// The series of a family of packets and one of bytes, which have the same ones.
+/// Pairs the series of a packets family with those of the bytes family, which has the same series.
 fn series(families: &[Family], names: &[&str; 2]) -> Vec<([String; 3], [u64; 2])> {
     let samples =
         |name: &str| families.iter().find(|f| f.name == name).map(|f| f.samples.as_slice()).unwrap_or_default();
@@ -78,7 +78,8 @@ fn series(families: &[Family], names: &[&str; 2]) -> Vec<([String; 3], [u64; 2])
     pairs.filter_map(|(p, b)| Some((texts(&p.attributes), [whole(p)?, whole(b)?]))).collect()
 }
 
-/// An end's account is that of all interfaces, named after the end. No text is empty: some receivers refuse such records.
+/// The account of an end covers all interfaces, and has the end's name. No text is empty, because some receivers refuse
+/// such records.
 fn texts(attributes: &Attributes) -> [String; 3] {
     let of = |keys: &[&str], none: &str| {
         let found = attributes.iter().find(|(key, value)| keys.contains(key) && !value.is_empty());
@@ -93,7 +94,7 @@ impl Account {
         SET_HEADER + FIXED + self.texts.iter().map(|text| 1 + text.len()).sum::<usize>()
     }
 
-    /// Appends the record, behind its options template.
+    /// Appends the record. Its options template must precede it.
     pub(in crate::ipfix) fn put(&self, domain: u32, draft: &mut Draft) {
         draft.open(LAYOUT.id);
         draft.body().extend_from_slice(&domain.to_be_bytes());

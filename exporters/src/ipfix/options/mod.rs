@@ -1,4 +1,4 @@
-//! Options records (RFC 7011 section 3.4.2.2): what is known beside the flows.
+//! Options records (RFC 7011 section 3.4.2.2): data other than flows.
 
 mod figures;
 mod interfaces;
@@ -22,14 +22,14 @@ use super::{ENTERPRISE_BIT, SET_HEADER, VARIABLE};
 
 /// Set id of options templates (RFC 7011 section 3.3.2).
 const OPTIONS_TEMPLATE_SET: u16 = 3;
-/// Element observationDomainId, the scope of what the exporter says about itself.
+/// Element observationDomainId, the scope of the exporter's statistics.
 const OBSERVATION_DOMAIN: Field = Field::Iana(149, 4);
 
 /// One field of an options template.
 enum Field {
-    /// IANA's element and its octets.
+    /// IANA's element id and its length in octets.
     Iana(u16, u16),
-    /// One of pidflow's own, which is in no flow record.
+    /// One of pidflow's elements for options records only.
     Own(&'static OwnElement),
 }
 
@@ -37,20 +37,20 @@ enum Field {
 pub(super) struct OwnElement {
     /// In pidflow's number space, above those of flow records.
     pub(super) id: u16,
-    /// As in [`pidflow_schema::Element::ipfix_name`].
+    /// See [`pidflow_schema::Element::ipfix_name`].
     pub(super) name: &'static str,
     /// Type.
     pub(super) data_type: DataType,
 }
 
-/// Those that stand in options records.
+/// pidflow's elements in options records.
 pub(super) fn own_elements() -> impl Iterator<Item = &'static OwnElement> {
     figures::OWN_ELEMENTS.iter().chain(&ledger::OWN_ELEMENTS)
 }
 
-/// An options template; its first `scopes` fields are its scope.
+/// An options template. Its first `scopes` fields are its scope.
 struct Layout {
-    /// Far above the ids of data templates.
+    /// The template id, far above those of data templates.
     id: u16,
     scopes: u16,
     fields: &'static [Field],

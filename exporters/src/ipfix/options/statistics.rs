@@ -25,7 +25,7 @@ const IGNORED: Layout = Layout {
     ],
 };
 
-/// What the exporter counts.
+/// The exporter's counters.
 pub(in crate::ipfix) struct Totals<'a> {
     pub(in crate::ipfix) domain: u32,
     pub(in crate::ipfix) stats: &'a EncoderStats,
@@ -38,7 +38,7 @@ pub(in crate::ipfix) fn put_statistics(t: &Totals<'_>, draft: &mut Draft) {
     put(&STATISTICS, t.domain, &totals, draft);
 }
 
-/// Appends how many packets became part of no flow, with its options template.
+/// Appends the number of packets that are in no flow, with its options template.
 pub(in crate::ipfix) fn put_ignored(domain: u32, packets: u64, draft: &mut Draft) {
     put(&IGNORED, domain, &[packets], draft);
 }

@@ -1,4 +1,4 @@
-//! What the elements that IANA does not know mean (RFC 5610).
+//! Type records for elements that are not IANA's (RFC 5610).
 
 use pidflow_schema::{DataType, Element};
 
@@ -22,7 +22,7 @@ const LAYOUT: Layout = Layout {
         Field::Iana(341, VARIABLE), // informationElementName
     ],
 };
-/// Octets of a record's fields but the name.
+/// Octets of a record's fields except the name.
 const FIXED: usize = 26;
 
 /// The description of one element.
@@ -37,14 +37,14 @@ pub(in crate::ipfix) struct Type {
 }
 
 impl Type {
-    /// Of an element of flow records; none where its meaning is IANA's.
+    /// The type of an element of flow records; none if IANA defines it.
     pub(in crate::ipfix) fn of(e: &'static Element, own_pen: u32) -> Option<Self> {
         let enterprise = e.enterprise.number(own_pen)?;
         let (semantics, unit) = (e.semantics.number(), e.unit.number());
         Some(Self { enterprise, id: e.id, data_type: e.data_type, semantics, unit, name: e.ipfix_name })
     }
 
-    /// Of an element of options records.
+    /// The type of an element of options records.
     pub(in crate::ipfix) const fn of_own(e: &'static OwnElement, own_pen: u32) -> Self {
         Self { enterprise: own_pen, id: e.id, data_type: e.data_type, semantics: 0, unit: 0, name: e.name }
     }
@@ -55,7 +55,7 @@ pub(in crate::ipfix) fn put_type_template(own_pen: u32, draft: &mut Draft) {
     LAYOUT.put(own_pen, draft);
 }
 
-/// Appends what kind of value the element has.
+/// Appends the element's type record.
 pub(in crate::ipfix) fn put_type(t: &Type, draft: &mut Draft) {
     draft.open(LAYOUT.id);
     let (begin, end) = range(t.data_type);
@@ -75,7 +75,7 @@ pub(in crate::ipfix) const fn type_octets(t: &Type) -> usize {
     SET_HEADER + FIXED + 1 + t.name.len()
 }
 
-/// The whole range of an integer; 0 to 0, which means no range (RFC 5610 section 3.7), of anything else.
+/// The whole range of an integer type. For other types 0 to 0, which means no range (RFC 5610 section 3.7).
 fn range(data_type: DataType) -> (u64, u64) {
     use pidflow_schema::DataType::{Unsigned8, Unsigned16, Unsigned32, Unsigned64};
     let end = match data_type {

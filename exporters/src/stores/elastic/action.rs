@@ -1,17 +1,17 @@
-//! The lines of a `_bulk` request that say what to do with each document.
+//! The action lines of a `_bulk` request.
 
 use std::io::Write;
 
 use crate::random::random;
 use crate::time::TimePattern;
 
-/// Makes `create` actions. Each has an id of its own, so that a document which is sent again because its answer was lost
-/// is there once only: the second attempt is answered with 409.
+/// Makes `create` actions. Each has a unique id, so that a document that is sent again because its answer was lost is
+/// stored once: the second attempt is answered with 409.
 pub(super) struct Actions {
     index: TimePattern,
-    /// Name of the index, and the period for which it holds.
+    /// Name of the index, and the period in which the name is valid.
     current: (u64, String),
-    /// Differs from run to run.
+    /// A number that differs from run to run.
     run: u64,
     next: u64,
 }
@@ -27,7 +27,7 @@ impl Actions {
         if self.current.0 != period {
             self.current = (period, self.index.render(time_ns));
         }
-        // Writing to memory cannot fail. Names of indices have nothing that JSON escapes; see the configuration.
+        // Writing to memory cannot fail. Index names contain no character that JSON must escape; see the configuration.
         let (index, run, n) = (&self.current.1, self.run, self.next);
         let _ = writeln!(out, "{{\"create\":{{\"_index\":\"{index}\",\"_id\":\"{run:016x}-{n:x}\"}}}}");
         self.next += 1;

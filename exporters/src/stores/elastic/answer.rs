@@ -2,14 +2,14 @@
 
 use serde::Deserialize;
 
-/// Of a whole answer.
+/// The whole answer.
 #[derive(Deserialize)]
 struct BulkAnswer {
     errors: bool,
     items: Vec<Item>,
 }
 
-/// Of one action, which is always `create` here.
+/// The answer for one action, which is always `create` here.
 #[derive(Deserialize)]
 struct Item {
     create: Outcome,
@@ -30,7 +30,7 @@ struct Cause {
 /// The result of one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DocumentOutcome {
-    /// It is in the index.
+    /// The document is in the index.
     Taken,
     /// Deferred: to be sent again.
     Later,
@@ -53,7 +53,7 @@ impl Verdict {
     }
 }
 
-/// Reads the answer to a request of that many documents. The error says what about it cannot be understood.
+/// Parses the answer to a request of that many documents. The error describes what cannot be parsed.
 pub(crate) fn read(body: &[u8], documents: usize) -> Result<Verdict, String> {
     let answer: BulkAnswer = serde_json::from_slice(body).map_err(|e| format!("not an answer to _bulk: {e}"))?;
     let outcomes: Vec<_> = answer.items.into_iter().map(|i| i.create).collect();
@@ -69,8 +69,8 @@ pub(crate) fn read(body: &[u8], documents: usize) -> Result<Verdict, String> {
     Ok(Verdict { fates, reason })
 }
 
-/// A document whose id exists already was stored by an earlier attempt. An index that may not be written to (also
-/// by a cluster whose disks are full) or is not there says nothing about the document, which waits.
+/// A document whose id already exists was stored by an earlier attempt. If the index is missing or not writable (also
+/// because the cluster's disks are full), the document itself is valid, and waits.
 const fn fate(status: u16) -> DocumentOutcome {
     match status {
         200..=299 | 409 => DocumentOutcome::Taken,

@@ -19,7 +19,7 @@ use super::Store;
 use action::Actions;
 use answer::{DocumentOutcome, Verdict};
 
-/// What is not looked at need not be sent.
+/// Asks the server to leave out the parts of the answer that are not used.
 const PATH: &str = "/_bulk?filter_path=errors,items.*.status,items.*.error";
 
 /// One cluster.
@@ -27,9 +27,9 @@ pub(crate) struct Elastic {
     http: HttpClient,
     actions: Actions,
     encoder: JsonEncoder,
-    /// Action and document of each record that the cluster is not done with.
+    /// Action and document of each record that the cluster has not yet accepted or refused.
     body: Vec<u8>,
-    /// Where each of them ends in the body.
+    /// The end of each of them in the body.
     ends: Vec<usize>,
 }
 
@@ -45,7 +45,7 @@ impl Elastic {
         })
     }
 
-    /// Keeps what is to be sent again.
+    /// Keeps the documents that must be sent again.
     fn keep(&mut self, fates: &[DocumentOutcome]) {
         let (body, ends) = (std::mem::take(&mut self.body), std::mem::take(&mut self.ends));
         let mut start = 0;

@@ -1,4 +1,4 @@
-//! InfluxDB's account of points that it did not take.
+//! InfluxDB's answer about points that it refused.
 
 use serde::Deserialize;
 
@@ -9,14 +9,14 @@ struct Problem {
     error: String,
 }
 
-/// How many points of a request were dropped where the others were written; none: nothing was written.
+/// Number of points of a request that were dropped while the others were written; none: nothing was written.
 pub(crate) fn dropped(body: &[u8]) -> Option<usize> {
     let problem: Problem = serde_json::from_slice(body).ok()?;
     problem.error.contains("partial write").then(|| {
         let unparsed = problem.error.matches("unable to parse '").count();
         let dropped = problem.error.rsplit_once("dropped=").map_or("", |(_, rest)| rest);
         let digits = dropped.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
-        // It would not speak of a partial write if all was well.
+        // A message about a partial write means that at least one point was dropped.
         digits.parse().unwrap_or(0_usize).saturating_add(unparsed).max(1)
     })
 }

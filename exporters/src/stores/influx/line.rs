@@ -16,17 +16,17 @@ const MILLISECOND_NS: u64 = 1_000_000;
 /// Longest string of a field (InfluxDB documentation, "Line protocol", "Data types").
 const MAX_STRING: usize = 64 * 1024 - 1;
 
-/// Why a record is no point.
+/// Why a record cannot become a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPoint {
-    /// It has none of the elements that are fields.
+    /// The record has none of the elements that are fields.
     NoField,
-    /// Its time is later than InfluxDB's last, 2262-04-11T23:47:16.854775806Z.
+    /// The time is later than InfluxDB's last, 2262-04-11T23:47:16.854775806Z.
     TimeOutOfRange,
 }
 
-/// Makes points. Two with the same tags and time would be one, the later: the time of a point is the flow's end in
-/// milliseconds, and the digits below count points.
+/// Makes points. InfluxDB would store two points with the same tags and time as one. So the time of a point is the
+/// flow's end in milliseconds, and the digits below are a sequence number.
 pub struct InfluxEncoder {
     /// Measurement and host.
     head: Vec<u8>,
@@ -37,7 +37,7 @@ pub struct InfluxEncoder {
 }
 
 impl InfluxEncoder {
-    /// Elements of `tags` are tags beside `host`, the others of `template` fields.
+    /// Elements of `tags` become tags in addition to `host`; the other elements of `template` become fields.
     #[must_use]
     pub fn new(template: &Template, tags: &Template, host: &str) -> Self {
         let is_tag = |e: &&'static Element| tags.elements().iter().any(|t| std::ptr::eq(*t, *e));
@@ -50,7 +50,7 @@ impl InfluxEncoder {
     /// Appends the record's line.
     ///
     /// # Errors
-    /// There is none: a point without a field is none, and a point's time is before 2262.
+    /// The record has no field, or its time is after InfluxDB's last.
     pub fn put(&mut self, record: &FlowRecord, out: &mut Vec<u8>) -> Result<(), NoPoint> {
         let start = out.len();
         let time = self.time(record).ok_or(NoPoint::TimeOutOfRange)?;
@@ -77,7 +77,7 @@ impl InfluxEncoder {
         Ok(())
     }
 
-    /// None: InfluxDB does not have the whole millisecond, whichever nanosecond of it would be the record's.
+    /// None: InfluxDB cannot represent the whole millisecond, of which any nanosecond may become the record's time.
     fn time(&self, record: &FlowRecord) -> Option<i64> {
         let millisecond = record.flow.last_ns / MILLISECOND_NS * MILLISECOND_NS;
         signed_ns(millisecond.checked_add(MILLISECOND_NS)?)?;
@@ -95,8 +95,8 @@ fn text<'a>(value: &'a Value<'_>, data_type: DataType, scratch: &'a mut Vec<u8>)
     std::str::from_utf8(scratch).unwrap_or_default().trim_matches('"')
 }
 
-/// Appends `,KEY=value`. Blanks, commas and equal signs are escaped; there is no escape for a backslash at the end, nor for
-/// line feeds, and no empty value.
+/// Appends `,KEY=value`. Blanks, commas and equal signs are escaped. The protocol has no escape for a trailing
+/// backslash or for line feeds, and no empty values.
 fn put_tag(key: &str, value: &str, out: &mut Vec<u8>) {
     let value = value.trim_end_matches('\\');
     if value.is_empty() {
@@ -112,7 +112,7 @@ fn put_tag(key: &str, value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `,KEY=value`, a number as an integer of 64 bits with sign, all else as a string.
+/// Appends `,KEY=value`: a number as a signed integer of 64 bits, everything else as a string.
 fn put_field(e: &Element, value: Value<'_>, out: &mut Vec<u8>) {
     let _ = write!(out, ",{}=", e.name);
     match value {
@@ -126,7 +126,7 @@ fn put_field(e: &Element, value: Value<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// Line protocol has no line feed in strings: it is written as `\n`, two characters.
+/// Line protocol allows no line feed in strings; it is written as the two characters `\n`.
 fn put_quoted(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     for octet in text.bytes() {

@@ -25,9 +25,9 @@ pub(crate) struct Influx {
     path: String,
     encoder: InfluxEncoder,
     body: Vec<u8>,
-    /// Lines in the body.
+    /// Number of lines in the body.
     points: usize,
-    /// Records that have no line because of their time.
+    /// Number of records without a line because of their time.
     out_of_time: usize,
     counters: Arc<Counters>,
 }
@@ -46,7 +46,7 @@ impl Influx {
         })
     }
 
-    /// All points were written but so many.
+    /// All points were written except this many.
     fn sent(&self, rejected: usize, records: usize) -> Sent {
         let (rejected, left_out) = (rejected.min(self.points), records - self.points);
         self.counters.lost(Loss::TimeOutOfRange, self.out_of_time);
@@ -82,7 +82,7 @@ impl Store for Influx {
         }
     }
 
-    /// A point that is sent again takes the place of the first.
+    /// A point that is sent again replaces the first one.
     fn send(&mut self, records: &[FlowRecord], limit: Duration) -> Result<Sent, Refusal> {
         if self.points == 0 {
             return Ok(self.sent(0, records.len()));

@@ -1,4 +1,4 @@
-//! Loki's account of lines that it did not take.
+//! Loki's answer about lines that it refused.
 
 /// The two numbers of `total ignored: N out of M`.
 pub(crate) fn ignored(body: &[u8]) -> Option<(usize, usize)> {

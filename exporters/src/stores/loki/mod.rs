@@ -23,11 +23,11 @@ use super::Store;
 pub(crate) struct Loki {
     http: HttpClient,
     encoder: JsonEncoder,
-    /// What a request begins with: the stream's labels.
+    /// The beginning of a request: the stream's labels.
     head: Vec<u8>,
     line: Vec<u8>,
     body: Vec<u8>,
-    /// Lines in it.
+    /// Number of lines in it.
     lines: usize,
     counters: Arc<Counters>,
 }
@@ -51,7 +51,8 @@ impl Loki {
         })
     }
 
-    /// Appends `["time","line"],`, unless Loki has no such time: it would refuse all lines of the request.
+    /// Appends `["time","line"],` unless Loki cannot represent the time, because it would then refuse all lines of the
+    /// request.
     fn put(&mut self, record: &FlowRecord) {
         let Some(time) = signed_ns(record.flow.last_ns) else { return };
         self.lines += 1;
@@ -65,7 +66,7 @@ impl Loki {
 }
 
 impl Loki {
-    /// The same; what is left out of a request that has an answer is counted.
+    /// The result; records left out of an answered request are counted.
     fn counted(&self, sent: Sent) -> Sent {
         self.counters.lost(Loss::TimeOutOfRange, sent.left_out);
         sent
@@ -73,7 +74,7 @@ impl Loki {
 }
 
 impl Store for Loki {
-    /// In the order of time, which older servers insist on within a stream.
+    /// Lines in the order of time, which older servers require within a stream.
     fn fill(&mut self, records: &[FlowRecord]) {
         self.body.clone_from(&self.head);
         self.lines = 0;
@@ -86,7 +87,7 @@ impl Store for Loki {
         self.body.extend_from_slice(b"]}]}");
     }
 
-    /// Lines that are sent again are stored once: same stream, same time, same text.
+    /// Lines that are sent again are stored once, because stream, time and text are the same.
     fn send(&mut self, records: &[FlowRecord], limit: Duration) -> Result<Sent, Refusal> {
         let left_out = records.len() - self.lines;
         if self.lines == 0 {
@@ -102,8 +103,8 @@ impl Store for Loki {
     }
 }
 
-/// Loki stores the lines it can, and reports how many it ignored (`total ignored: 2 out of 10 for stream …`); where it does
-/// not report it, all count as refused.
+/// Loki stores the lines it can, and reports how many it ignored (`total ignored: 2 out of 10 for stream …`). If it
+/// does not report the number, all lines count as refused.
 fn partial(answer: &Answer, all: Sent) -> Failure {
     let ignored = answer::ignored(&answer.body).filter(|(_, of)| *of == all.records);
     let rejected = ignored.map_or(all.records, |(n, _)| n.min(all.records));
