@@ -52,22 +52,71 @@ count_skips() { # LOG
     END { print n + 0 }' "$1" "$PIDFLOW_SKIPS"
 }
 
-# A step of many tests, counted by cargo, for which those that skipped themselves have passed.
-cargo_test() { # NAME ARGUMENTS...
-  local name=$1 start=$SECONDS log=$logs/${1//[ ,]/-} status=0 p f i s; shift
-  export PIDFLOW_SKIPS=$logs/skips
-  : >"$PIDFLOW_SKIPS"
-  cargo test --no-fail-fast "$@" >"$log" 2>&1 || status=$?
+# Counts what test programs said in the log, without those tests that skipped themselves, which to them have passed.
+count() { # NAME STARTED LOG STATUS
+  local name=$1 start=$2 log=$3 status=$4 p f i s
   read -r p f i < <(awk '/^test result:/ { p += $4; f += $6; i += $8 } END { print p + 0, f + 0, i + 0 }' "$log")
   s=$(count_skips "$log")
-  # No test failed and cargo did all the same: it did not compile, or a test program died. Without any test, none was run.
-  if [ "$f" -eq 0 ] && { [ $status -ne 0 ] || [ $((p + i)) -eq 0 ]; }; then f=1; fi
+  # No test failed and the step did all the same: it did not compile, or a test program died. Without any test, none was run.
+  if [ "$f" -eq 0 ] && { [ "$status" -ne 0 ] || [ $((p + i)) -eq 0 ]; }; then f=1; fi
   passed=$((passed + p - s)) failed=$((failed + f)) skipped=$((skipped + s + i))
   report "$([ "$f" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - start)) "$name: $((p - s)) passed, $f failed, $((s + i)) skipped"
   sed 's/^/                 /' "$PIDFLOW_SKIPS"
   [ "$f" -eq 0 ] && return
-  grep -aE '^(test .* FAILED|linux_.* FAILED|.* stdout ----|Error: |error|thread .* panicked)' "$log" | cut -c 1-200
+  grep -aE '^(test .* FAILED|linux_.* FAILED|.* stdout ----|Error: |error|thread .* panicked|== .* exit status ([^0]|0,))' "$log" | cut -c 1-200
   echo "(all of it: $log)"
+}
+
+# A step of tests that cargo builds and runs.
+cargo_test() { # NAME ARGUMENTS...
+  local name=$1 start=$SECONDS log=$logs/${1//[ ,]/-} status=0; shift
+  export PIDFLOW_SKIPS=$logs/skips
+  : >"$PIDFLOW_SKIPS"
+  cargo test --no-fail-fast "$@" >"$log" 2>&1 || status=$?
+  count "$name" "$start" "$log" $status
+}
+
+# Builds all programs, and leaves in $logs/programs a line "FOLDER|SOURCE|EXECUTABLE" for each test program. They are run
+# without cargo, so that cargo can build something else meanwhile.
+build() {
+  cargo build --workspace --bins &&
+    cargo test --workspace --tests --no-run --message-format json-render-diagnostics >"$logs/programs.json" || return 1
+  sed -nE 's,.*"manifest_path":"([^"]*)/Cargo.toml".*"src_path":"([^"]*)".*"profile":\{[^}]*"test":true\}.*"executable":"([^"]*)".*,\1|\2|\3,p' \
+    "$logs/programs.json" | sort -ru >"$logs/programs"
+  [ -s "$logs/programs" ]
+}
+
+# Runs one test program in the folder of its package, as cargo does. What it says is in one piece in the log. A program that
+# ends without its summary has not come to its end, whatever its status; one that hangs is ended.
+run_program() { # LOG ARGUMENTS FOLDER|SOURCE|EXECUTABLE
+  local log=$1 arguments=$2 folder source program own start=$SECONDS status=0
+  IFS='|' read -r folder source program <<<"$3"
+  own=$log.${program##*/}
+  # shellcheck disable=SC2086 # several arguments
+  (cd "$folder" && CARGO_MANIFEST_DIR=$folder exec timeout -k 30 1800 "$program" $arguments) >"$own" 2>&1 || status=$?
+  if [ $status -eq 0 ] && ! grep -aq '^test result:' "$own"; then status='0, without a summary'; fi
+  { echo "== ${source#"$PWD"/}: $((SECONDS - start)) s, exit status $status"; cat "$own"; } >"$own.whole"
+  flock "$log" cat "$own.whole" >>"$log"
+  rm "$own" "$own.whole"
+  echo "$3" >>"$logs/run"
+  [ "$status" = 0 ]
+}
+export -f run_program
+
+# A step of the test programs whose sources' `path` fulfils a condition of awk, some at a time.
+run_tests() { # NAME PROGRAMS-AT-A-TIME CONDITION ARGUMENTS...
+  local name=$1 jobs=$2 condition=$3 start=$SECONDS log=$logs/${1//[ ,]/-} status=0; shift 3
+  export PIDFLOW_SKIPS=$logs/skips logs
+  : >"$PIDFLOW_SKIPS"
+  : >"$log"
+  awk -F '|' -v top="$PWD/" "{ path = substr(\$2, length(top) + 1) } $condition" "$logs/programs" |
+    xargs -r -d '\n' -P "$jobs" -n 1 bash -c 'run_program "$@"' bash "$log" "$*" || status=$?
+  count "$name" "$start" "$log" $status
+}
+
+# Each once, and none that a step does not know.
+all_were_run() {
+  diff "$logs/programs" <(sort -r "$logs/run")
 }
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -120,18 +169,42 @@ formatting() {
   cargo fmt --all --check && cargo fmt --manifest-path ebpf-probes/Cargo.toml --check
 }
 
-# Takes minutes, so it goes on beside the first steps; both are made one after the other.
-install_cargo_tools() {
-  cargo deny --version || nice cargo install cargo-deny --locked --root "$PIDFLOW_CACHE/tools"
-  local status=$?
-  nice tests/fuzz/run.sh install
-  return $status
+# It runs for seconds: built without the last optimisations.
+install_cargo_deny() {
+  cargo deny --version && return 0
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    cargo install cargo-deny --locked --root "$PIDFLOW_CACHE/tools"
 }
 
 # What only waits for the network goes on beside the build. A kernel that cannot be had is told by its tests.
 fetch_kernels() {
   local version
   for version in 6.1 6.12; do tests/vm/kernel.sh "$version"; done
+}
+
+# What takes long and tests no behaviour goes on beside the tests, one after the other. It gets the processors only while
+# no test wants them.
+beside_the_tests() {
+  chrt --idle -p 0 "$BASHPID" || renice -n 19 -p "$BASHPID"
+  beside lints cargo clippy --workspace --all-targets -- -D warnings
+  beside Kafka cargo test --no-run "${kafka[@]}"
+  beside cargo-deny install_cargo_deny
+  beside fuzz-targets tests/fuzz/run.sh 0
+  beside eBPF-toolchain ebpf_toolchain
+  beside eBPF-object ebpf_object
+}
+
+# Leaves what it said, and its exit status.
+beside() { # NAME COMMAND...
+  local name=$1 status=0; shift
+  "$@" >"$logs/beside-$name" 2>&1 || status=$?
+  echo $status >"$logs/beside-$name.status"
+}
+
+# Says what a command beside the tests said, and ends as it ended. One that did not come to its end failed.
+said() { # NAME
+  cat "$logs/beside-$1"
+  return "$(cat "$logs/beside-$1.status" || echo 1)"
 }
 
 # Says what a job in the background said, and ends as it ended.
@@ -150,23 +223,10 @@ ebpf_object() {
   CARGO_TARGET_DIR=$PIDFLOW_CACHE/ebpf-target ebpf-probes/build.sh "$logs/rebuilt.o" && cmp "$logs/rebuilt.o" ebpf-probes/pidflow.bpf.o
 }
 
-# Options of cargo for the test targets FOLDER/NAME.rs and FOLDER/NAME/main.rs, those that match one of the patterns.
-targets() { # FOLDER PATTERN...
-  local folder=$1 file name pattern; shift
-  for file in "$folder"/*.rs "$folder"/*/main.rs; do
-    [ -e "$file" ] || continue
-    name=${file#"$folder"/} name=${name%/main.rs} name=${name%.rs}
-    for pattern; do
-      # shellcheck disable=SC2254 # it is a pattern
-      case $name in $pattern) printf -- '--test %s ' "$name"; break ;; esac
-    done
-  done
-}
+# The exporter to Kafka is not in the default features.
+kafka=(--workspace --features pidflow-exporters/kafka --test kafka)
 
 has cargo || { echo "cargo is missing: install Rust 1.95 or newer from rustup.rs"; exit 1; }
-shopt -s extglob
-install_cargo_tools >"$logs/tools" 2>&1 &
-tools=$!
 step "Debian packages" debian_packages
 python_packages >"$logs/python" 2>&1 &
 python=$!
@@ -174,37 +234,38 @@ fetch_kernels >"$logs/kernel-packages" 2>&1 &
 kernels=$!
 step "Rust components" rust_components
 step "formatting" formatting
-step "lints" cargo clippy --workspace --all-targets -- -D warnings
-# All steps build for the whole workspace and choose by targets: with other packages, features of dependencies differ, and cargo
-# builds these again.
-step "build" cargo build --workspace --bins --tests
-# shellcheck disable=SC2046 # several words
-cargo_test "unit tests" --workspace --lib --bins $(targets agent/engine/tests '*') $(targets exporters/tests '!(kafka|common)')
-step "examples in the documentation" cargo test --workspace --doc
-cargo_test "Kafka" --workspace --features pidflow-exporters/kafka --test kafka
+# All steps build for the whole workspace: with other packages, features of dependencies differ, and cargo builds these again.
+step "build" build
+beside_the_tests >"$logs/beside" 2>&1 &
+others=$!
+run_tests "unit tests" 2 'path !~ /^tests\/tests\//'
 step "Python packages" finish $python "$logs/python"
-# shellcheck disable=SC2046
-cargo_test "tests without privileges" --workspace $(targets tests/tests '!(host_*|interop*|kernels)')
-# shellcheck disable=SC2046
-cargo_test "tests on this host" --workspace $(targets tests/tests 'host_*' 'interop*') -- --test-threads=1
+run_tests "tests without privileges" 3 'path ~ /^tests\/tests\// && path !~ /\/(host_|interop|kernels|http_flood|dashboards)/'
+run_tests "receivers of others" 1 'path ~ /^tests\/tests\/interop/' --test-threads=2
+# What measures times and shares, and what a browser draws, is one at a time.
+run_tests "dashboards and floods" 1 'path ~ /^tests\/tests\/(dashboards|http_flood)/'
+run_tests "tests on this host" 1 'path ~ /^tests\/tests\/host_/' --test-threads=1
 wait $kernels
 # Every test at a time: each kernel boots once, for all its tests.
-cargo_test "kernels in virtual machines" --workspace --test kernels -- --test-threads=6
-wait $tools
-tools_status=$?
-tests/fuzz/run.sh 0 >"$logs/fuzz-build" 2>&1
+run_tests "kernels in virtual machines" 1 'path ~ /^tests\/tests\/kernels/' --test-threads=8
+step "every test program was run" all_were_run
+wait $others
+step "lints" said lints
+cargo_test "Kafka" "${kafka[@]}"
+step "examples in the documentation" cargo test --workspace --doc
+said fuzz-targets >"$logs/fuzz-build"
 case $? in
   77) skip "fuzzing" "$(tail -n 1 "$logs/fuzz-build")" ;;
   # Why they do not build is said again by the step itself.
   *) step "fuzzing" tests/fuzz/run.sh ;;
 esac
-if [ $tools_status -eq 0 ]; then
+if said cargo-deny >"$logs/tools"; then
   step "licences, sources, bans" cargo deny check licenses bans sources
 else
   skip "licences, sources, bans" "cargo-deny cannot be installed: $(tail -n 1 "$logs/tools")"
 fi
-if ebpf_toolchain >"$logs/ebpf" 2>&1; then
-  step "eBPF object equals its sources" ebpf_object
+if said eBPF-toolchain >"$logs/ebpf"; then
+  step "eBPF object equals its sources" said eBPF-object
 else
   skip "eBPF object equals its sources" "no toolchain: $(tail -n 1 "$logs/ebpf")"
 fi

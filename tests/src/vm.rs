@@ -18,6 +18,9 @@ const LIMIT: Duration = Duration::from_secs(1200);
 const MODULES: [&str; 4] = ["inet_diag", "tcp_diag", "udp_diag", "veth"];
 /// Without cmpxchg16b: qemu 7.2 restores the flags wrongly after it, on which Linux 6.12 panics in its allocator.
 const CPU: &str = "max,-cx16";
+/// Programs at the same addresses every time: qemu translates code anew for each virtual address, so that with random ones a
+/// short-lived process costs five times as much.
+const KERNEL_OPTIONS: &str = "console=ttyS0 panic=-1 quiet norandmaps";
 /// `kernel.sh`: the package is not available.
 const UNAVAILABLE: i32 = 77;
 
@@ -84,7 +87,7 @@ impl Kernel {
         let dir = tempfile::Builder::new().prefix("pidflow-vm").tempdir()?;
         let initramfs = self.initramfs(&dir)?;
         let (console, results) = (dir.path().join("console"), dir.path().join("results"));
-        let append = format!("console=ttyS0 panic=-1 quiet pidflow.backends={backends}");
+        let append = format!("{KERNEL_OPTIONS} pidflow.backends={backends}");
         let child = Command::new("qemu-system-x86_64")
             .args(["-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", "1024"])
             .args(["-nodefaults", "-display", "none", "-no-reboot", "-nic", "none", "-append", &append])
