@@ -9,22 +9,30 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{ExporterConfig, JsonOutput, Output, Target};
 
-/// Says which of an exporter's files or folders it could not write; the reason begins with the key.
-pub(super) fn check(config: &ExporterConfig) -> Result<(), String> {
+/// A file or folder that cannot be written.
+pub(super) struct Unwritable {
+    /// The key that names it.
+    pub(super) key: &'static str,
+    pub(super) path: PathBuf,
+    pub(super) source: io::Error,
+}
+
+/// Says which of an exporter's files or folders it could not write.
+pub(super) fn check(config: &ExporterConfig) -> Result<(), Unwritable> {
     let spool = config.delivery.spool.as_ref().filter(|_| config.output.is_reliable());
     if let Some(spool) = spool {
-        folder(&spool.folder).map_err(|e| wrong("spool", &spool.folder, &e))?;
-        spool_files(&spool.folder).map_err(|(path, e)| wrong("spool", &path, &e))?;
+        folder(&spool.folder).map_err(|e| wrong("spool", &spool.folder, e))?;
+        spool_files(&spool.folder).map_err(|(path, e)| wrong("spool", &path, e))?;
     }
     match &config.output {
         Output::Ipfix(wire) | Output::Netflow9(wire) => match &wire.target {
-            Target::File(path) => file(path).map_err(|e| wrong("url", path, &e)),
+            Target::File(path) => file(path).map_err(|e| wrong("url", path, e)),
             Target::Udp(_) | Target::Tcp(_) | Target::Tls(_) => Ok(()),
         },
         Output::Json(json) => match &json.output {
             JsonOutput::File(lines) => {
                 let path = lines.name.at(0, 0);
-                file(&path).map_err(|e| wrong("file", &path, &e))
+                file(&path).map_err(|e| wrong("file", &path, e))
             }
             _ => Ok(()),
         },
@@ -32,8 +40,8 @@ pub(super) fn check(config: &ExporterConfig) -> Result<(), String> {
     }
 }
 
-fn wrong(key: &str, path: &Path, error: &io::Error) -> String {
-    format!("`{key}`: cannot write {}: {error}", path.display())
+fn wrong(key: &'static str, path: &Path, source: io::Error) -> Unwritable {
+    Unwritable { key, path: path.to_owned(), source }
 }
 
 /// A file that is there can be written, or one can be made in its folder.
