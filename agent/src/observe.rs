@@ -239,11 +239,17 @@ fn losses(f: &Figures) -> Vec<Loss> {
     };
     let early = labelled([("table-full", f.table.evicted), ("too-many-wait", f.joined_early)]);
     let forgotten = labelled([("tables-full", f.join.crowded)]);
+    let no_room = labelled([
+        ("processes-dropped", f.join.processes_dropped),
+        ("claims-dropped", f.join.claims_dropped),
+        ("failed-dropped", f.join.failed_dropped),
+    ]);
     let exporters = f.exporters.iter().map(exporter);
     of("capture", "packets lost", kernel_drops(&f.capture))
         .chain(of("probes", "kernel events lost", events_lost(&f.kernel)))
         .chain(of("flows", "flows ended or joined early", early))
         .chain(of("join", "early evictions of processes and sockets", forgotten))
+        .chain(of("join", "facts without room", no_room))
         .chain(exporters.flat_map(|e| of(&format!("exporter {}", e.name), "records lost", e.lost)))
         .collect()
 }

@@ -84,8 +84,7 @@ pub(crate) fn start_error(error: StartError) -> anyhow::Error {
         e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
     };
     let error = anyhow::Error::new(error);
-    let says_so = error.to_string().contains(&io::Error::from_raw_os_error(libc::EACCES).to_string());
-    if says_so || error.chain().any(is_denied) {
+    if error.chain().any(is_denied) {
         let why = "exporters have no capabilities, so even root needs files and folders that it owns or has permission to write";
         return anyhow!("{error}; {why}");
     }
@@ -168,4 +167,26 @@ fn host(o: &ExportOptions) -> String {
 
 fn read(path: &str) -> String {
     host_files::read(path).unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advises(error: StartError) -> bool {
+        start_error(error).to_string().contains("capabilities")
+    }
+
+    #[test]
+    fn the_remedy_follows_from_the_kind_of_the_error_and_not_from_its_words() {
+        let denied = || io::Error::from_raw_os_error(libc::EACCES);
+        let path = || PathBuf::from("/srv/x");
+        let write = |source| StartError::Write { exporter: "json".into(), key: "file", path: path(), source };
+        assert!(advises(write(denied())) && advises(write(io::Error::new(io::ErrorKind::PermissionDenied, "no"))));
+        assert!(advises(StartError::Open { path: path(), source: denied() }));
+        assert!(!advises(write(io::ErrorKind::NotFound.into())));
+        let words = format!("cannot reach \"{}\"", denied());
+        assert!(!advises(StartError::Client { exporter: "otlp".into(), reason: words.clone() }));
+        assert!(!advises(StartError::Open { path: words.into(), source: io::ErrorKind::NotFound.into() }));
+    }
 }

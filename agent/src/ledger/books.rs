@@ -1,6 +1,6 @@
 //! Keeps account while the pipeline works.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use pidflow_engine::decode::FrameCount;
@@ -13,6 +13,9 @@ use crate::capture::{BatchCounts, CaptureCounters, Interface, InterfaceCounts};
 /// Interfaces with an account of their own: each is a series of every metric. Of more, the first that is not captured any
 /// more is closed, and what it had counts as [`OTHER`].
 const MAX_ACCOUNTS: usize = 256;
+/// Numbers of interfaces with an account of their own: each time that an interface comes back it gets another one. With more
+/// the account of the one that came back most often is closed.
+const MAX_NUMBERS: usize = 16_384;
 /// The name of the account of those without one of their own.
 const OTHER: &str = "other";
 /// Why packets are in no flow that another interface was counted for.
@@ -85,9 +88,9 @@ pub(crate) struct Standing<'a> {
 pub(crate) struct Books {
     /// By the kernel's index.
     accounts: BTreeMap<u32, Account>,
-    /// The index of each interface, at its number.
-    indices: Vec<u32>,
-    /// Those whose account was closed.
+    /// The index of each interface with an account of its own, by number.
+    indices: HashMap<u32, u32>,
+    /// Indices whose account was closed, as long as the capture knows the interface.
     closed: HashSet<u32>,
     from_others: Traffic,
     is_filtered: bool,
@@ -97,16 +100,14 @@ impl Books {
     /// Takes over what the packet threads counted with a batch, and the interfaces that it names.
     pub(crate) fn count(&mut self, interfaces: &[Interface], counts: &[BatchCounts]) {
         for interface in interfaces {
-            let number = interface.number as usize;
-            if self.indices.len() <= number {
-                self.indices.resize(number + 1, OTHER_INDEX);
-            }
-            if let Some(index) = self.indices.get_mut(number) {
-                *index = interface.index;
-            }
             if !self.closed.contains(&interface.index) {
+                self.indices.insert(interface.number, interface.index);
                 self.account(interface.index).name = Arc::clone(&interface.name);
             }
+        }
+        while self.indices.len() > MAX_NUMBERS {
+            let Some(index) = self.most_numbered() else { break };
+            self.close_account(index);
         }
         for more in counts {
             self.account(self.index(more.interface)).frames.add(more);
@@ -119,7 +120,7 @@ impl Books {
     }
 
     fn index(&self, number: u32) -> u32 {
-        self.indices.get(number as usize).copied().unwrap_or(OTHER_INDEX)
+        self.indices.get(&number).copied().unwrap_or(OTHER_INDEX)
     }
 
     /// The index under which an interface has its account: that of all others where its own was closed.
@@ -139,6 +140,8 @@ impl Books {
     /// What the capture counted of each interface; those that it has forgotten stay as they were.
     fn take_counts(&mut self, by_interface: &[InterfaceCounts]) {
         self.accounts.values_mut().for_each(|account| account.counts.is_captured = false);
+        let known: HashSet<u32> = by_interface.iter().map(|counts| counts.index).collect();
+        self.closed.retain(|index| known.contains(index));
         for counts in by_interface {
             self.is_filtered |= counts.is_filtered;
             if !self.closed.contains(&counts.index) {
@@ -155,10 +158,24 @@ impl Books {
         }
     }
 
+    /// The index that has most numbers.
+    fn most_numbered(&self) -> Option<u32> {
+        let mut counts: HashMap<u32, usize> = HashMap::new();
+        self.indices.values().for_each(|index| *counts.entry(*index).or_default() += 1);
+        counts.into_iter().max_by_key(|(_, count)| *count).map(|(index, _)| index)
+    }
+
     fn close_account(&mut self, index: u32) {
-        let Some(account) = self.accounts.remove(&index) else { return };
+        self.indices.retain(|_, other| *other != index);
         self.closed.insert(index);
+        let Some(account) = self.accounts.remove(&index) else { return };
         self.account(OTHER_INDEX).add(&account);
+    }
+
+    /// Accounts, numbers and closed accounts.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize, usize) {
+        (self.accounts.len(), self.indices.len(), self.closed.len())
     }
 
     /// The ledger as it stands.

@@ -215,6 +215,56 @@ fn interfaces_that_come_and_go_by_the_thousand_share_an_account_and_nothing_is_l
 }
 
 #[test]
+fn interfaces_ever_seen_take_no_memory_for_ever() {
+    let mut run = Run::new(Vec::new());
+    for number in 0..5000 {
+        run.batch(number, 1, 1);
+        // The capture remembers the latest hundred.
+        let known = number.saturating_sub(100)..=number;
+        run.capture.by_interface = known.map(|n| counted(n + 1, &format!("eth{n}"), 2, 0)).collect();
+        if number % 10 == 0 {
+            assert_eq!(run.close().gaps, []);
+        }
+    }
+    assert_eq!(run.close().gaps, []);
+    let sizes = run.books.sizes();
+    assert!(sizes.0 <= 257 && sizes.1 <= 300 && sizes.2 <= 101, "{sizes:?}");
+}
+
+#[test]
+fn an_interface_that_comes_back_for_ever_takes_no_memory_for_ever() {
+    let mut run = Run::new(Vec::new());
+    for number in 0..40_000 {
+        let interface = Interface { number, index: 1 + number % 2, name: "eth0".into() };
+        let mut counts = BatchCounts { interface: number, ..BatchCounts::default() };
+        counts.captured.count(FRAME);
+        counts.discards.count(Discard::Arp, FRAME);
+        run.books.count(&[interface], &[counts]);
+    }
+    let ledger = run.close();
+    assert_eq!((ledger.gaps.len(), ledger.total.captured.packets), (0, 40_000));
+    assert!(run.books.sizes().1 <= 16_384, "{:?}", run.books.sizes());
+}
+
+/// It got another name, and the batch before that one waits still.
+#[test]
+fn an_account_that_was_closed_stays_closed_while_the_interface_is_known() {
+    let mut run = Run::new(Vec::new());
+    run.batch(0, 3, 0);
+    let known = |n: u32| counted(n + 1, &format!("eth{n}"), if n == 0 { 6 } else { 1 }, 0);
+    for number in 1..400 {
+        run.batch(number, 1, 0);
+    }
+    run.capture.by_interface = (0..400).map(known).collect();
+    run.capture.by_interface[0].is_captured = false;
+    run.close();
+    run.batch(0, 3, 0);
+    let ledger = run.close();
+    assert_eq!((ledger.gaps, ledger.total.captured.packets), (vec![], 405));
+    assert!(ledger.interfaces.iter().all(|i| i.name != "eth0"));
+}
+
+#[test]
 fn it_comes_back_from_json_as_it_was() {
     let mut run = Run::new(vec![counted(1, "eth0", 11, 1)]);
     run.batch(0, 8, 2);

@@ -11,7 +11,7 @@ use crate::capture::PacketBatch;
 /// late to count the packet in another flow.
 const HOLD_TIME: Duration = Duration::from_millis(250);
 /// Packets that may wait (about 25 MB); of more the oldest are counted before their time.
-pub(super) const MAX_PACKETS: usize = 262_144;
+const MAX_PACKETS: usize = 262_144;
 
 /// Batches in order of arrival.
 #[derive(Debug, Default)]
@@ -30,8 +30,13 @@ impl HeldBatches {
     /// The oldest batch, if it has waited long enough.
     pub(super) fn due(&mut self, now: Instant) -> Option<PacketBatch> {
         let (came, _) = self.batches.front()?;
-        let is_due = self.packets > MAX_PACKETS || now.saturating_duration_since(*came) >= HOLD_TIME;
+        let is_due = self.is_full() || now.saturating_duration_since(*came) >= HOLD_TIME;
         if is_due { self.pop() } else { None }
+    }
+
+    /// No more packets may wait.
+    pub(super) const fn is_full(&self) -> bool {
+        self.packets > MAX_PACKETS
     }
 
     /// The oldest batch.

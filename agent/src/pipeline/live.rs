@@ -22,6 +22,8 @@ use crate::memory::WAITING_FLOW_BYTES;
 use crate::pacing::Pacer;
 use crate::signals::Stop;
 
+/// Batches that one turn counts: who asks for the end waits for no more, also where everything was late.
+const MAX_BATCHES_PER_TURN: usize = 16;
 /// How long the pipeline waits for packets before it looks at everything else.
 const RECV_TIMEOUT: Duration = Duration::from_millis(50);
 /// At the end, the longest wait for facts that were requested (a new namespace's addresses, an exit).
@@ -130,7 +132,8 @@ impl Live {
             self.hold(batch, now);
         }
         self.take_facts();
-        while let Some(batch) = self.held.due(now.instant) {
+        for _ in 0..MAX_BATCHES_PER_TURN {
+            let Some(batch) = self.held.due(now.instant) else { break };
             self.count_packets(&batch);
             self.grace.take(self.flows.drain(..), now.instant);
         }
@@ -275,8 +278,14 @@ impl Live {
             observer.stopping(why);
         }
         self.parts.sources.packets.stop();
+        // They are counted below, where the time is limited.
         while let Ok(batch) = self.parts.sources.batches.recv() {
-            self.turn(Some(batch), Moment::now());
+            let now = Moment::now();
+            self.follow_clock(now);
+            self.hold(batch, now);
+            if self.held.is_full() {
+                self.count_oldest();
+            }
         }
         let mut pacer = Pacer::new(Instant::now() + self.parts.drain_timeout.max(MIN_DRAIN));
         self.take_facts();
@@ -297,13 +306,17 @@ impl Live {
 
     /// Counts the packets that wait, as long as there is time.
     fn count_held(&mut self, pacer: &Pacer) {
-        while !pacer.is_over()
-            && let Some(batch) = self.held.pop()
-        {
-            self.count_packets(&batch);
-            self.grace.take(self.flows.drain(..), Instant::now());
+        while !pacer.is_over() && self.count_oldest() {
             self.join_due(Moment::now());
         }
+    }
+
+    /// Counts the batch that has waited longest. False: none waits.
+    fn count_oldest(&mut self) -> bool {
+        let Some(batch) = self.held.pop() else { return false };
+        self.count_packets(&batch);
+        self.grace.take(self.flows.drain(..), Instant::now());
+        true
     }
 
     /// Joins and sends everything in flight, not faster than the exporters take it, and not longer than they may take.

@@ -7,7 +7,8 @@ use crate::net::TlsClient;
 use crate::sink::{Control, Counters, ExportContext, Parts, StartError};
 use crate::transport::Encoder;
 
-use super::{Exclusive, open, writable};
+use super::writable::{self, Unwritable};
+use super::{Exclusive, open};
 
 /// An exporter that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +38,12 @@ pub fn check(configs: &[ExporterConfig], context: &ExportContext) -> Result<(), 
 }
 
 fn can_write(parts: &Parts<'_>) -> Result<(), StartError> {
-    writable::check(parts.config).map_err(|reason| parts.error(reason))
+    writable::check(parts.config).map_err(|Unwritable { key, path, source }| StartError::Write {
+        exporter: parts.config.name(),
+        key,
+        path,
+        source,
+    })
 }
 
 /// Checks an exporter that must not be opened just to try it.

@@ -10,22 +10,30 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{ExporterConfig, JsonOutput, Output, Target};
 
-/// Checks an exporter's files and folders. The reason begins with the key of the one that cannot be written.
-pub(super) fn check(config: &ExporterConfig) -> Result<(), String> {
+/// A file or folder that cannot be written.
+pub(super) struct Unwritable {
+    /// The key that names it.
+    pub(super) key: &'static str,
+    pub(super) path: PathBuf,
+    pub(super) source: io::Error,
+}
+
+/// Checks that an exporter's files and folders can be written.
+pub(super) fn check(config: &ExporterConfig) -> Result<(), Unwritable> {
     let spool = config.delivery.spool.as_ref().filter(|_| config.output.is_reliable());
     if let Some(spool) = spool {
-        folder(&spool.folder).map_err(|e| wrong("spool", &spool.folder, &e))?;
-        spool_files(&spool.folder).map_err(|(path, e)| wrong("spool", &path, &e))?;
+        folder(&spool.folder).map_err(|e| wrong("spool", &spool.folder, e))?;
+        spool_files(&spool.folder).map_err(|(path, e)| wrong("spool", &path, e))?;
     }
     match &config.output {
         Output::Ipfix(wire) | Output::Netflow9(wire) => match &wire.target {
-            Target::File(path) => file(path).map_err(|e| wrong("url", path, &e)),
+            Target::File(path) => file(path).map_err(|e| wrong("url", path, e)),
             Target::Udp(_) | Target::Tcp(_) | Target::Tls(_) => Ok(()),
         },
         Output::Json(json) => match &json.output {
             JsonOutput::File(lines) => {
                 let path = lines.name.at(0, 0);
-                file(&path).map_err(|e| wrong("file", &path, &e))
+                file(&path).map_err(|e| wrong("file", &path, e))
             }
             _ => Ok(()),
         },
@@ -33,8 +41,8 @@ pub(super) fn check(config: &ExporterConfig) -> Result<(), String> {
     }
 }
 
-fn wrong(key: &str, path: &Path, error: &io::Error) -> String {
-    format!("`{key}`: cannot write {}: {error}", path.display())
+fn wrong(key: &'static str, path: &Path, source: io::Error) -> Unwritable {
+    Unwritable { key, path: path.to_owned(), source }
 }
 
 /// Checks that an existing file can be written, or that one can be created in its folder.

@@ -15,6 +15,18 @@ pub enum StartError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// A file or folder that a key names.
+    #[error("{exporter}: `{key}`: cannot write {}: {source}", path.display())]
+    Write {
+        /// Kind and target.
+        exporter: String,
+        /// The key.
+        key: &'static str,
+        /// What cannot be written.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// A thread cannot be started.
     #[error("cannot start a thread for {exporter}: {source}")]
     Thread {
@@ -59,6 +71,7 @@ impl StartError {
     pub fn key(&self) -> Option<&str> {
         match self {
             Self::Open { .. } => Some("file"),
+            Self::Write { key, .. } => Some(key),
             Self::MessageTooSmall { .. } => Some("max-message"),
             Self::Spool { .. } => Some("spool"),
             Self::Client { reason, .. } => reason.strip_prefix('`')?.split_once('`').map(|(key, _)| key),
