@@ -1,6 +1,6 @@
 //! SIGHUP: reloads the configuration file, for exporters only.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -40,7 +40,12 @@ impl Reloader {
     }
 
     fn reload_and_say(&mut self) {
-        match self.reload() {
+        let Some(file) = self.file.clone() else {
+            return tracing::info!(
+                "there is no configuration file to reload (--config FILE); moved files are made again anyway"
+            );
+        };
+        match self.reload(&file) {
             Ok(Reloaded { kept, started, stopped }) => {
                 tracing::info!("reloaded: exporters: {kept} unchanged, {started} started, {stopped} stopped");
             }
@@ -48,8 +53,7 @@ impl Reloader {
         }
     }
 
-    fn reload(&mut self) -> Result<Reloaded> {
-        let file = self.file.as_deref().context("there is no configuration file; give one with --config FILE")?;
+    fn reload(&mut self, file: &Path) -> Result<Reloaded> {
         let options = self.given.clone().over(config::load(file)?);
         let mut outputs = Outputs::new(&options, Mode::Live).with_context(|| file.display().to_string())?;
         name_apart(&mut outputs.exporters, &self.running);

@@ -27,7 +27,7 @@ const LOKI: &str = "kind = \"loki\"\nurl = \"http://a:1\"\n";
 const INFLUX: &str = "kind = \"influx\"\nurl = \"http://a:1\"\ndatabase = \"d\"\n";
 const REDIS: &str = "kind = \"redis\"\nurl = \"redis://a:1\"\n";
 const NATS: &str = "kind = \"nats\"\nurl = \"nats://a:1\"\n";
-const ZMQ: &str = "kind = \"zmq\"\nurl = \"tcp://*:1\"\n";
+const ZMQ: &str = "kind = \"zmq\"\nurl = \"tcp://*:5556\"\n";
 const KAFKA: &str = "kind = \"kafka\"\nbrokers = [\"a:1\"]\n";
 
 /// Table, the line of it that is wrong (the last one when 0), and words that the message has.
@@ -239,6 +239,10 @@ const WRONG_WITH_SECRETS: &[&str] = &[
     "kind = \"influx\"\nurl = \"http://a:1\"\ndatabase = \"d\"\ntoken = [\"SECRET\"]",
     "kind = \"nats\"\nurl = \"nats://a:1\"\ncredentials = \"SECRET\"",
     "kind = \"nats\"\nurl = \"nats://a:1\"\ntoken = \"SECRET\"\nuser = \"u\"",
+    "kind = \"redis\"\nurl = \"redis://a/0?password=SECRET\"",
+    "kind = \"elastic\"\nurl = \"http://bob:SECRET\"",
+    "kind = \"ipfix\"\nurl = \"tcp://bob:SECRET\"",
+    "kind = \"otlp\"\nurl = \"http://a:1\"\nheaders = { \"authorization: Bearer SECRET\" = \"\" }",
 ];
 
 #[track_caller]

@@ -2,23 +2,36 @@
 //! cannot be understood takes nothing but that line.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use pidflow_exporters::regular_file;
 
 /// Lines that could not be understood, of all files.
 static SKIPPED: AtomicU64 = AtomicU64::new(0);
 /// Files for which that has been logged.
 static WARNED_FILES: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
 
-/// The text of a file; bytes that are not UTF-8 become U+FFFD.
+/// Bytes of a file that are read: a passwd file of half a million users.
+const MAX_BYTES: u64 = 32 << 20;
+/// Bytes of a name that are kept, which stands in every record: as many as a name of a user may have (`LOGIN_NAME_MAX`).
+const MAX_NAME: usize = 256;
+
+/// The text of a file, of a longer one its beginning; bytes that are not UTF-8 become U+FFFD.
 ///
 /// # Errors
-/// As [`fs::read`].
+/// It cannot be read, or is a pipe, a device or a folder.
 pub(crate) fn read(path: impl AsRef<Path>) -> io::Result<String> {
-    fs::read(path).map(lossy)
+    let mut bytes = Vec::new();
+    regular_file::open(path.as_ref())?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(lossy(bytes))
+}
+
+/// What is kept of a name.
+pub(super) fn name(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_NAME)).unwrap_or_default()
 }
 
 /// Bytes as text, without a copy where they are UTF-8.
@@ -40,7 +53,8 @@ pub(super) fn parse_lines<'a, T>(
 fn skip<T>(file: &'static str, line: &str) -> Option<T> {
     SKIPPED.fetch_add(1, Ordering::Relaxed);
     if WARNED_FILES.lock().unwrap_or_else(PoisonError::into_inner).insert(file) {
-        let begin: String = line.chars().take(MAX_LOGGED_CHARACTERS).collect();
+        // What is behind a colon may be the hash of a password.
+        let begin: String = line.chars().take_while(|c| *c != ':').take(MAX_LOGGED_CHARACTERS).collect();
         tracing::warn!("{file}: skipped a line that cannot be parsed: {begin:?}; further ones are only counted");
     }
     None
@@ -70,5 +84,17 @@ mod tests {
     fn bytes_that_are_not_utf8_take_nothing_else() {
         assert_eq!(lossy(b"m\xfcller\n".to_vec()), "m\u{fffd}ller\n");
         assert_eq!(lossy("müller".into()), "müller");
+    }
+
+    #[test]
+    fn no_file_keeps_anybody_waiting_and_no_name_is_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("passwd");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [&*pipe, dir.path(), Path::new("/dev/zero")] {
+            read(path).unwrap_err();
+        }
+        assert!(read("/proc/self/status").unwrap().contains("Name:"));
+        assert_eq!((name("bob"), name(&"é".repeat(200)).len(), name(&"x".repeat(1 << 20)).len()), ("bob", 256, 256));
     }
 }

@@ -24,11 +24,19 @@ pub(super) fn check_headers(given: &BTreeMap<String, Secret>) -> Result<(), Stri
 fn given_headers(given: &BTreeMap<String, Secret>) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     let read = |(name, value): (&String, &Secret)| {
         let key = HeaderName::try_from(name).map_err(|_| {
-            format!("\"{name}\" is not a header's name; allowed are letters, digits and !#$%&'*+-.^_`|~")
+            format!("\"{}\" is not a header's name; allowed are letters, digits and !#$%&'*+-.^_`|~", shown(name))
         })?;
         Ok((key, header_value(name, value.reveal())?))
     };
     given.iter().map(read).collect()
+}
+
+/// Without what is behind a colon or `=`: a whole header may have been written for its name.
+fn shown(name: &str) -> String {
+    match name.find([':', '=']) {
+        Some(at) if at + 1 < name.len() => format!("{}…", name.get(..=at).unwrap_or_default()),
+        _ => name.to_owned(),
+    }
 }
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue, String> {

@@ -90,8 +90,20 @@ pub(super) fn without_secrets(url: &str) -> String {
     let shown = if hidden.contains('@') { url } else { shown };
     match shown.rsplit_once('@') {
         Some((_, host)) => format!("…@{}", host.split(['?', '#']).next().unwrap_or_default()),
-        None if hidden.is_empty() => shown.to_owned(),
+        None if hidden.is_empty() => without_odd_port(shown),
         None => format!("{shown}…"),
+    }
+}
+
+/// `http://user:password`, without the host, has a password where a port should be.
+fn without_odd_port(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let authority = url.get(start..).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    match authority.split_once(':') {
+        Some((host, port)) if !host.starts_with('[') && !port.bytes().all(|b| b.is_ascii_digit()) && start > 0 => {
+            format!("{}{host}:…", url.get(..start).unwrap_or_default())
+        }
+        _ => url.to_owned(),
     }
 }
 
@@ -108,6 +120,9 @@ mod tests {
         assert!(error.contains("…@host") && !error.contains("secret"), "{error}");
         let shown = ["http://a?t=hush", "http://a#hush", "u:hu?sh@a", "http://me:hush@a/?t=hush"].map(without_secrets);
         assert_eq!(shown, ["http://a…", "http://a…", "…@a", "…@a/"]);
+        let odd =
+            ["http://bob:hush", "http://bob:hush/x", "http://a:80/b:c", "http://[::1]:80/", "a:b"].map(without_secrets);
+        assert_eq!(odd, ["http://bob:…", "http://bob:…", "http://a:80/b:c", "http://[::1]:80/", "a:b"]);
     }
 
     /// What a client could never send to is said at the start, not with each attempt.

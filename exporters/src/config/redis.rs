@@ -1,5 +1,6 @@
 //! Exporters to Redis.
 
+use super::http::without_secrets;
 use super::output::OutputConfig;
 use super::server::server;
 use super::table::Table;
@@ -47,7 +48,10 @@ impl RedisConfig {
             "" => 0,
             number => number.parse().map_err(|_| ConfigError::Value {
                 key: "url",
-                reason: format!("\"{number}\" is not a database's number; write redis://HOST:PORT/NUMBER"),
+                reason: format!(
+                    "\"{}\" is not a database's number; write redis://HOST:PORT/NUMBER",
+                    without_secrets(number)
+                ),
             })?,
         };
         Ok(Self {
