@@ -281,6 +281,7 @@ fn join(f: &Figures) -> Labelled {
         ("clock-steps", f.clock_steps),
         ("flows-evicted", f.table.evicted),
         ("flows-ended-by-socket-change", f.table.socket_changes),
+        ("tunnels-unnamed", f.table.unnamed_tunnels),
     ])
 }
 

@@ -29,11 +29,13 @@ else
   export RUSTC_BOOTSTRAP=1
 fi
 
-# The captures of other projects are good seeds for the target that reads files.
+# Captures are good seeds for the targets that read files and frames.
 mkdir -p corpus/capture_file
 for seeds in ../captures "${PIDFLOW_CAPTURES:-../../../shared/captures}"; do
   if [ -d "$seeds" ]; then cp -n "$seeds"/*.pcap "$seeds"/*.pcapng corpus/capture_file/ 2>/dev/null; fi
 done
+
+command -v python3 >/dev/null && python3 seeds.py corpus/decode ../captures/*.pcap
 
 cargo fuzz build || { echo "the fuzz targets do not build"; exit 1; }
 if [ "$seconds" -eq 0 ]; then exit 0; fi

@@ -14,7 +14,9 @@ pub enum TemplateError {
         nearest: Option<&'static str>,
     },
     /// No macro has this name.
-    #[error("template, column {column}: no macro is called @{name}@; there are @FLOW@, @PROCESS@ and @PIDFLOW@")]
+    #[error(
+        "template, column {column}: no macro is called @{name}@; there are @FLOW@, @PROCESS@, @PIDFLOW@ and @TUNNEL@"
+    )]
     UnknownMacro {
         /// Column at which the macro begins.
         column: usize,

@@ -89,7 +89,7 @@ impl PartialEq for Template {
 }
 
 impl Default for Template {
-    /// `@FLOW@ @PROCESS@ @PIDFLOW@`: every element that pidflow knows, the default of JSON and OTLP.
+    /// `@FLOW@ @PROCESS@ @PIDFLOW@ @TUNNEL@`: every element that pidflow knows, the default of JSON and OTLP.
     fn default() -> Self {
         Self { elements: ELEMENTS.iter().collect() }
     }

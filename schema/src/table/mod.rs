@@ -25,21 +25,22 @@ pub const OWN_V9_BASE: u16 = 61000;
 /// What `@PROCESS@` stands for.
 const PROCESS: [&[Element]; 2] = [process::SOURCE, process::DESTINATION];
 /// What `@PIDFLOW@` stands for.
-const PIDFLOW: [&[Element]; 9] = [
+const PIDFLOW: [&[Element]; 8] = [
     flow::MORE,
     process::SOURCE_MORE,
     process::DESTINATION_MORE,
     own::FLOW,
     own::SOURCE,
     own::DESTINATION,
-    tunnel::TUNNEL,
     identity::SOURCE,
     identity::DESTINATION,
 ];
+/// What `@TUNNEL@` stands for.
+const TUNNEL: [&[Element]; 1] = [tunnel::TUNNEL];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> =
-    LazyLock::new(|| [&[flow::FLOW], PROCESS.as_slice(), PIDFLOW.as_slice()].concat().concat());
+    LazyLock::new(|| [&[flow::FLOW], PROCESS.as_slice(), PIDFLOW.as_slice(), TUNNEL.as_slice()].concat().concat());
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
     let all = ELEMENTS.iter();
@@ -68,6 +69,10 @@ pub static FLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_name
 
 /// The names that `@PIDFLOW@` stands for: ntop's latencies and later process elements, and pidflow's own.
 pub static PIDFLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&PIDFLOW));
+
+/// The names that `@TUNNEL@` stands for: those of the tunnel around a flow. Not among the others, with which they would not fit
+/// into a NetFlow v9 message of the usual size.
+pub static TUNNEL_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&TUNNEL));
 
 #[cfg(test)]
 mod tests;

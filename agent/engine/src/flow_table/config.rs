@@ -114,6 +114,8 @@ pub struct FlowTableCounters {
     pub socket_changes: u64,
     /// Most flows at the same time.
     pub peak_flows: u64,
+    /// How often there was no number left for a tunnel of a batch: the records of its flows do not name it.
+    pub unnamed_tunnels: u64,
 }
 
 impl FlowTableCounters {

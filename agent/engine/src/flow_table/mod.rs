@@ -401,7 +401,9 @@ impl FlowTable {
     /// What the table did so far.
     #[must_use]
     pub const fn counters(&self) -> FlowTableCounters {
-        self.counters
+        let mut counters = self.counters;
+        counters.unnamed_tunnels = self.tunnels.unnamed();
+        counters
     }
 }
 

@@ -63,7 +63,7 @@ impl FlowTable {
         self.index = Index::new();
         self.paths.clear();
         (self.lists, self.by_age) = (Lists::default(), List::default());
-        let (slab, tunnels) = (std::mem::take(&mut self.slab), std::mem::take(&mut self.tunnels));
+        let (slab, tunnels) = (std::mem::take(&mut self.slab), self.tunnels.take());
         let Self { interfaces, no_interface, counters, clock, config, .. } = self;
         // No packet confirms any more that time jumped ahead: the last ones are believed.
         let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());

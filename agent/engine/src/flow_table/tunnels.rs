@@ -43,6 +43,8 @@ pub(super) struct TunnelTable {
     numbers: HashMap<PacketTunnel, u16, RandomState>,
     /// At the packets' numbers less one.
     batch: Vec<InBatch>,
+    /// Times that there was no number left.
+    unnamed: u64,
 }
 
 impl TunnelTable {
@@ -99,7 +101,10 @@ impl TunnelTable {
         match self.known.get_mut(usize::from(number) - 1) {
             Some(place) => *place = entry,
             None if number < OTHER => self.known.push(entry),
-            None => return OTHER,
+            None => {
+                self.unnamed += 1;
+                return OTHER;
+            }
         }
         self.numbers.insert(tunnel, number);
         number
@@ -129,6 +134,17 @@ impl TunnelTable {
         }
     }
 
+    /// How often there was no number left for a tunnel of a batch.
+    pub(super) const fn unnamed(&self) -> u64 {
+        self.unnamed
+    }
+
+    /// Leaves an empty one, with what was counted.
+    pub(super) fn take(&mut self) -> Self {
+        let empty = Self { unnamed: self.unnamed, ..Self::default() };
+        std::mem::replace(self, empty)
+    }
+
     /// No flow has a tunnel, and no packet of the batch.
     pub(super) fn is_unused(&self) -> bool {
         self.numbers.is_empty() && self.batch.is_empty()
@@ -137,7 +153,7 @@ impl TunnelTable {
     /// Gives memory back where no tunnel is left.
     pub(super) fn shrink(&mut self) {
         if self.is_unused() {
-            *self = Self::default();
+            self.take();
         }
     }
 
