@@ -272,6 +272,13 @@ pub enum Fact {
         /// Its addresses.
         addresses: Vec<IpAddr>,
     },
+    /// Numbers by which the kernel's messages about interfaces in the agent's network namespace name others (`RTM_GETNSID`).
+    NamespaceIds {
+        /// When they were asked for.
+        time_ns: u64,
+        /// Number, and inode number of the namespace.
+        ids: Vec<(i32, u32)>,
+    },
     /// The host's user names; replaces those known.
     Users(HashMap<u32, Arc<str>>),
     /// The pods of the host's containers by container id; those of deleted containers are known as long as a

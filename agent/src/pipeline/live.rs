@@ -13,6 +13,7 @@ use super::changes::PendingChanges;
 use super::figures::Figures;
 use super::grace::{Grace, JOIN_DELAY};
 use super::held::HeldBatches;
+use super::namespaces::Namespaces;
 use super::{Ended, Outlet, Sources, name_interfaces};
 use crate::allocator::Trimmer;
 use crate::capture::{PacketBatch, SeenUntil};
@@ -81,6 +82,7 @@ pub(crate) struct Live {
     /// Packets that are not counted yet.
     held: HeldBatches,
     seen_until: SeenUntil,
+    namespaces: Namespaces,
     facts: Vec<Fact>,
     flows: Vec<Flow>,
     changes: PendingChanges,
@@ -99,6 +101,7 @@ impl Live {
         Self {
             held: HeldBatches::default(),
             seen_until: parts.sources.packets.seen_until(),
+            namespaces: Namespaces::default(),
             facts: Vec::new(),
             flows: Vec::new(),
             changes: PendingChanges::default(),
@@ -178,6 +181,7 @@ impl Live {
         sources.take_facts(&mut self.facts);
         for fact in self.facts.drain(..) {
             tracing::trace!("{fact:?}");
+            self.namespaces.learn(&fact);
             joiner.apply(&fact);
         }
         self.changes.add(joiner.take_endpoint_changes());
@@ -185,11 +189,13 @@ impl Live {
 
     fn count_packets(&mut self, batch: &PacketBatch) {
         self.seen_until.note(batch);
-        let table = &mut self.parts.table;
+        let LiveParts { table, joiner, .. } = &mut self.parts;
         while let Some(c) = self.changes.next_until(batch.packets.last().map_or(0, |p| p.time_ns)) {
             table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
         }
         name_interfaces(table, &batch.interfaces);
+        self.namespaces.announce(&batch.interfaces, table);
+        self.namespaces.apply(joiner, table);
         table.set_tunnels(&batch.tunnels);
         table.update_all(&batch.packets, &mut self.flows);
     }
@@ -211,7 +217,8 @@ impl Live {
     /// Joins the flows whose grace is over.
     fn join_due(&mut self, now: Moment) {
         let LiveParts { joiner, outlet, .. } = &mut self.parts;
-        outlet.hand_on(self.grace.due(now.instant).map(|flow| joiner.join(flow)));
+        let namespaces = &self.namespaces;
+        outlet.hand_on(self.grace.due(now.instant).map(|flow| joiner.join(namespaces.named(flow))));
     }
 
     /// Tells what has no packets, and forgets what no flow will ask for.
@@ -322,13 +329,15 @@ impl Live {
     /// Joins and sends everything in flight, not faster than the exporters take it, and not longer than they may take.
     fn join_rest(&mut self, pacer: &mut Pacer) {
         let LiveParts { table, joiner, outlet, .. } = &mut self.parts;
-        let deadline = pacer.deadline();
+        let (namespaces, deadline) = (&self.namespaces, pacer.deadline());
         let has_time = || Instant::now() < deadline;
         let waiting = std::iter::from_fn(|| if has_time() { self.grace.pop() } else { None });
-        outlet.hand_on_paced(waiting.map(|flow| joiner.join(flow)), |exporters| pacer.wait(exporters));
+        outlet
+            .hand_on_paced(waiting.map(|flow| joiner.join(namespaces.named(flow))), |exporters| pacer.wait(exporters));
         let mut flows = table.drain(FlowEndReason::ForcedEnd, FlowEndDetail::Shutdown);
         let in_time = std::iter::from_fn(|| if has_time() { flows.next() } else { None });
-        outlet.hand_on_paced(in_time.map(|flow| joiner.join(flow)), |exporters| pacer.wait(exporters));
+        outlet
+            .hand_on_paced(in_time.map(|flow| joiner.join(namespaces.named(flow))), |exporters| pacer.wait(exporters));
         drop(flows);
         let failed = joiner.take_failed_attempts(u64::MAX);
         outlet.hand_on_paced(failed.into_iter(), |exporters| pacer.wait(exporters));

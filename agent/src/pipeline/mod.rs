@@ -8,6 +8,7 @@ mod figures;
 mod grace;
 mod held;
 mod live;
+mod namespaces;
 mod outlet;
 mod reading;
 mod source;

@@ -23,6 +23,9 @@ mod hooks;
 pub(crate) mod host_files;
 mod login;
 mod losses;
+mod namespace_ids;
+mod namespaces;
+mod notices;
 #[cfg(feature = "probes")]
 mod parse;
 mod pods;

@@ -1,5 +1,6 @@
 //! What /proc says of one process or one network namespace.
 
+use std::collections::HashMap;
 use std::fs;
 
 use pidflow_engine::fact::{Executable, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
@@ -124,6 +125,13 @@ fn has_delay_accounting() -> bool {
 /// Inode number of the network namespace of a process: a number, or `self`.
 pub(super) fn network_namespace(process: &str) -> Option<u32> {
     namespace(&format!("/proc/{process}/ns/net")).and_then(|inode| u32::try_from(inode).ok())
+}
+
+/// All network namespaces of processes, each with one that is in it.
+pub(super) fn network_namespaces() -> HashMap<u32, u32> {
+    let all = procfs::process::all_processes().into_iter().flatten().flatten();
+    let numbers = all.filter_map(|process| u32::try_from(process.pid()).ok());
+    numbers.filter_map(|process| Some((network_namespace(&process.to_string())?, process))).collect()
 }
 
 /// Inode number of this process's own network namespace, 0 when /proc is not there.

@@ -1,7 +1,7 @@
 //! The thread that reads /proc: the first snapshot, descriptions of new processes, samples of those that
 //! own flows, addresses, names of users and pods; without eBPF the whole snapshot at each interval.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,9 +11,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use pidflow_engine::fact::{Fact, ProcessId};
 use procfs::process::Process;
 
-use super::addresses::{OwnAddresses, Pace, addresses_fact};
+use super::addresses::OwnAddresses;
 use super::between::Between;
 use super::descriptions::Descriptions;
+use super::namespaces::Namespaces;
 use super::pods::Pods;
 use super::sampler_counts::SamplerCounts;
 use super::users::Users;
@@ -45,8 +46,6 @@ const MAX_SAMPLES_PER_ROUND: usize = 500;
 const ROUNDS_PER_DESCRIPTION: usize = 16;
 /// Processes described again in one round at most.
 const MAX_DESCRIBED_AGAIN: usize = 32;
-/// Between two looks at the addresses of other namespaces, of which the kernel gives no notice.
-const NAMESPACES_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two looks at what may have changed (addresses, pods, users): shorter than the time that a flow waits for its join.
 const CHANGES_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -78,6 +77,7 @@ impl Sampler {
         rounds.take_changes(&mut first);
         if self.looks_up {
             first.extend(snapshot::take(&self.privacy));
+            rounds.namespaces.take_snapshot(&mut first);
         }
         first.push(Fact::SnapshotDone);
         // The channel is new and empty.
@@ -99,9 +99,7 @@ fn deliver(sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
 struct SamplerState {
     watched: Vec<ProcessId>,
     known: HashSet<ProcessId>,
-    /// A process to look through into each network namespace.
-    namespaces: HashMap<u32, u32>,
-    namespaces_pace: Pace,
+    namespaces: Namespaces,
     own_addresses: OwnAddresses,
     pods: Pods,
     users: Users,
@@ -118,8 +116,7 @@ impl SamplerState {
         Self {
             watched: Vec::new(),
             known: HashSet::new(),
-            namespaces: HashMap::new(),
-            namespaces_pace: Pace::new(NAMESPACES_INTERVAL),
+            namespaces: Namespaces::new(),
             own_addresses: OwnAddresses::new(),
             pods: Pods::of(&sampler.pod_logs),
             users: Users::below(&sampler.host_root),
@@ -165,7 +162,9 @@ impl SamplerState {
             other => other,
         }));
         facts.extend(self.pods.poll());
-        facts.extend(self.own_addresses.poll(Instant::now()));
+        let now = Instant::now();
+        facts.extend(self.own_addresses.poll(now));
+        self.namespaces.poll(now, facts);
     }
 
     fn serve_until(&mut self, due: Instant, sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
@@ -216,14 +215,7 @@ impl SamplerState {
         if looks_up && self.known.insert(id) {
             self.watched.push(id);
         }
-        if netns == 0 || self.namespaces.contains_key(&netns) {
-            return;
-        }
-        let process = id.pid.to_string();
-        if procfs_read::network_namespace(&process) == Some(netns) {
-            self.namespaces.insert(netns, id.pid);
-            facts.extend(addresses_fact(netns, &process));
-        }
+        self.namespaces.add(netns, id.pid, facts);
     }
 
     fn forget(&mut self, id: ProcessId) {
@@ -238,17 +230,13 @@ impl SamplerState {
         if sampler.polls {
             let begun_ns = engine_ns();
             facts.extend(snapshot::take(&sampler.privacy));
+            self.namespaces.take_snapshot(facts);
             facts.push(Fact::Polled { begun_ns });
             self.watch_polled(facts);
         } else {
             self.describe_again();
         }
         self.sample(facts);
-        let now = Instant::now();
-        if self.namespaces_pace.is_due(now) {
-            self.look_into_namespaces(facts);
-            self.namespaces_pace.done(now);
-        }
     }
 
     /// Without eBPF nothing is requested: every process with a socket is sampled.
@@ -281,16 +269,11 @@ impl SamplerState {
         self.again = (self.again + count) % self.watched.len().max(1);
     }
 
-    fn look_into_namespaces(&mut self, facts: &mut Vec<Fact>) {
-        self.namespaces.retain(|&netns, pid| procfs_read::network_namespace(&pid.to_string()) == Some(netns));
-        facts.extend(self.namespaces.iter().filter_map(|(&netns, pid)| addresses_fact(netns, &pid.to_string())));
-    }
-
     /// Tells which sockets there are in every namespace that is known.
     fn recount(&self, facts: &mut Vec<Fact>) {
         let own = procfs_read::own_network_namespace();
-        let others = self.namespaces.iter().filter(|(netns, _)| **netns != own);
-        let others = others.filter_map(|(&netns, &pid)| Some((netns, Process::new(i32::try_from(pid).ok()?).ok()?)));
+        let others = self.namespaces.iter().filter(|(netns, _)| *netns != own);
+        let others = others.filter_map(|(netns, pid)| Some((netns, Process::new(i32::try_from(pid).ok()?).ok()?)));
         let own = Process::myself().ok().map(|p| (own, p));
         let alive = own.into_iter().chain(others).filter_map(|(netns, p)| sockets::alive(netns, &p));
         facts.extend(alive.map(|sockets| Fact::SocketsAlive(Box::new(sockets))));

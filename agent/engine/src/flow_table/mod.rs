@@ -265,13 +265,6 @@ impl FlowTable {
         }
     }
 
-    fn count_elsewhere(&mut self, packet: &Packet) {
-        self.counters.seen_elsewhere.count(packet.frame_octets);
-        if let Some(counted) = self.seen_elsewhere.get_mut(packet.interface as usize) {
-            counted.count(packet.frame_octets);
-        }
-    }
-
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "32 bits are what the index keeps")]
     fn hash(&self, key: &FlowKey) -> u32 {

@@ -130,6 +130,14 @@ impl FlowTable {
             && self.observation(packet.interface) == Observation::ByAnother
     }
 
+    /// Another interface is counted for this packet.
+    pub(super) fn count_elsewhere(&mut self, packet: &Packet) {
+        self.counters.seen_elsewhere.count(packet.frame_octets);
+        if let Some(counted) = self.seen_elsewhere.get_mut(packet.interface as usize) {
+            counted.count(packet.frame_octets);
+        }
+    }
+
     /// Whether another interface is counted for this packet of a known flow.
     #[inline]
     pub(super) fn is_seen_elsewhere(&mut self, slot: u32, from: KeySide, packet: &Packet) -> bool {

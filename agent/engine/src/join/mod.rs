@@ -95,6 +95,12 @@ impl Joiner {
         }
     }
 
+    /// Whether another network namespace has one of the addresses of this one too, so that equal tuples may be of both.
+    #[must_use]
+    pub fn shares_addresses(&self, netns: u32) -> bool {
+        self.sockets.shares_addresses(netns)
+    }
+
     /// Whether packets of a connect would be captured if it sent any.
     fn is_captured(&self, socket: &Socket) -> bool {
         let is_own = socket.netns == self.own_netns || socket.netns == 0 || self.own_netns == 0;
@@ -123,6 +129,8 @@ impl Joiner {
             Fact::Sampled { id, sample } => self.processes.sampled(*id, *sample),
             Fact::Process(seen) => self.processes.described(seen),
             Fact::Addresses { time_ns, netns, addresses } => self.sockets.set_addresses(*time_ns, *netns, addresses),
+            // Of interfaces, which are the flow table's.
+            Fact::NamespaceIds { .. } => {}
             Fact::Pods(pods) => self.processes.set_pods(pods),
             Fact::Users(users) => self.processes.set_users(users),
             Fact::SnapshotDone => self.processes.link_parents(),

@@ -72,6 +72,15 @@ impl Addresses {
         !self.by_namespace.contains_key(&netns) || self.has(netns, address)
     }
 
+    /// Whether another namespace has one of these addresses now, loopback apart, which each has for itself.
+    pub(super) fn are_shared(&self, netns: u32) -> bool {
+        let own = self.by_namespace.get(&netns).into_iter().flatten().filter(|address| !address.is_loopback());
+        own.filter_map(|address| self.by_address.get(address)).any(|holders| {
+            let now = || holders.iter().filter(|h| h.gone_ns.is_none());
+            now().any(|h| h.netns == netns) && now().any(|h| h.netns != netns)
+        })
+    }
+
     /// Forgets addresses that are gone since before `before_ns`.
     pub(super) fn expire(&mut self, before_ns: u64) {
         let Self { by_address, by_namespace, len, .. } = self;
@@ -115,6 +124,19 @@ mod tests {
         all.set(40, 2, &[]);
         all.expire(50);
         assert_eq!((all.is_local(ip(1)), all.by_namespace.len(), all.len), (false, 1, 1));
+    }
+
+    #[test]
+    fn addresses_of_two_namespaces_are_shared_as_long_as_both_have_them() {
+        let mut all = Addresses::default();
+        let loopback = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        all.set(10, 1, &[loopback, ip(1)]);
+        all.set(10, 2, &[loopback, ip(2)]);
+        assert!(!all.are_shared(1) && !all.are_shared(2) && !all.are_shared(9));
+        all.learn(3, ip(1));
+        assert!(all.are_shared(1) && all.are_shared(3) && !all.are_shared(2));
+        all.set(20, 3, &[]);
+        assert!(!all.are_shared(1) && !all.are_shared(3));
     }
 
     #[test]

@@ -155,6 +155,11 @@ impl SocketIndex {
         self.addresses.set(time_ns, netns, addresses);
     }
 
+    /// Whether another network namespace has one of its addresses too.
+    pub(crate) fn shares_addresses(&self, netns: u32) -> bool {
+        self.addresses.are_shared(netns)
+    }
+
     /// Whether the address is one of this host's, in any of its namespaces.
     #[must_use]
     pub fn is_local(&self, address: IpAddr) -> bool {

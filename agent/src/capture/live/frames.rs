@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pcap::PacketHeader;
 use pidflow_engine::decode::{DecodeRules, Decoder, Frame, LinkType};
@@ -12,6 +13,9 @@ use super::super::{BATCH, BatchCounts, CaptureCounters, Interface, SocketCounts}
 use super::cooked::Cooked;
 use super::links::{NamedLink, Names};
 use super::{PacketBatch, Shared};
+
+/// So long after an interface has gone its last packets may be read.
+const MAX_READ_DELAY: Duration = Duration::from_secs(2);
 
 /// Frames to packets.
 pub(super) struct Frames {
@@ -42,6 +46,8 @@ struct Numbered {
     number: u32,
     /// As it was announced. None: its packets arrived before the kernel reported it.
     known: Option<NamedLink>,
+    /// When it was noticed that there is no interface of this index any more.
+    gone: Option<Instant>,
     /// Since the last batch.
     counts: BatchCounts,
 }
@@ -124,8 +130,7 @@ impl Frames {
         PacketBatch { source, seen_until_ns, interfaces, counts, tunnels, packets }
     }
 
-    /// Takes over other names of interfaces, and forgets those that are gone: the next packet with the index of one is of
-    /// another interface.
+    /// Takes over other names of interfaces, and forgets those that are gone, whose index another interface may have later.
     pub(super) fn follow_names(&mut self) {
         let version = self.shared.names_version();
         if version == std::mem::replace(&mut self.names_version, version) {
@@ -180,12 +185,14 @@ fn enter(index: u32, name: Arc<str>, shared: &Shared, new: &mut Vec<Interface>) 
     new.push(
         known.as_ref().map_or_else(|| Interface::new(number, index, &name), |known| known.interface(number, index)),
     );
-    Numbered { number, known, counts: BatchCounts { interface: number, ..BatchCounts::default() } }
+    Numbered { number, known, gone: None, counts: BatchCounts { interface: number, ..BatchCounts::default() } }
 }
 
-/// False: it has disappeared.
+/// False: it has disappeared, and another one has its index, or its last packets have been read.
 fn follow(index: u32, numbered: &mut Numbered, names: &Names, new: &mut Vec<Interface>) -> bool {
-    let Some(now) = names.get(&index) else { return false };
+    let Some(now) = names.get(&index) else {
+        return numbered.gone.get_or_insert_with(Instant::now).elapsed() < MAX_READ_DELAY;
+    };
     if numbered.known.as_ref().is_some_and(|known| known.appearance != now.appearance) {
         return false;
     }

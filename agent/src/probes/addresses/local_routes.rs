@@ -10,41 +10,8 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
-/// `RTNLGRP_IPV4_IFADDR`, `RTNLGRP_IPV6_IFADDR`.
-const ADDRESS_GROUPS: [u32; 2] = [5, 9];
 /// Length of an IPv4 address.
 const WHOLE_ADDRESS: u8 = 32;
-
-/// Notices of changed addresses.
-#[derive(Debug)]
-pub(super) struct AddressChanges(Socket);
-
-impl AddressChanges {
-    /// From now on.
-    ///
-    /// # Errors
-    /// There is no netlink here.
-    pub(super) fn listen() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
-        socket.bind_auto()?;
-        ADDRESS_GROUPS.iter().try_for_each(|group| socket.add_membership(*group))?;
-        socket.set_non_blocking(true)?;
-        Ok(Self(socket))
-    }
-
-    /// Whether something has changed since the last time. That too many notices came is one too.
-    pub(super) fn take(&self) -> bool {
-        let mut has_changed = false;
-        loop {
-            match self.0.recv(&mut &mut [0; 64][..], libc::MSG_TRUNC) {
-                Ok(_) => has_changed = true,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return has_changed,
-                Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => has_changed = true,
-                Err(_) => return true,
-            }
-        }
-    }
-}
 
 /// Every IPv4 address that the kernel takes as its own.
 ///

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use pidflow_engine::fact::Fact;
 
-use super::local_routes::{AddressChanges, local_ipv4};
+use super::local_routes::local_ipv4;
 use super::{Pace, tables};
 use crate::clock::engine_ns;
+use crate::probes::notices::{ADDRESSES, Notices};
 use crate::probes::own_network_namespace;
 
 /// Where the kernel does not say that an address has changed: shorter than the time that a flow waits for its join.
@@ -18,7 +19,7 @@ const INTERVAL_WITH_NOTICES: Duration = Duration::from_secs(10);
 /// The addresses, as they were read last.
 #[derive(Debug)]
 pub(in super::super) struct OwnAddresses {
-    changes: Option<AddressChanges>,
+    changes: Option<Notices>,
     pace: Pace,
     known: Vec<IpAddr>,
 }
@@ -26,15 +27,16 @@ pub(in super::super) struct OwnAddresses {
 impl OwnAddresses {
     /// None yet.
     pub(in super::super) fn new() -> Self {
-        let changes =
-            AddressChanges::listen().inspect_err(|e| tracing::debug!("cannot subscribe to address changes: {e}")).ok();
+        let changes = Notices::listen(ADDRESSES)
+            .inspect_err(|e| tracing::debug!("cannot subscribe to address changes: {e}"))
+            .ok();
         let interval = if changes.is_some() { INTERVAL_WITH_NOTICES } else { INTERVAL };
         Self { changes, pace: Pace::new(interval), known: Vec::new() }
     }
 
     /// All of them, if they are not those of the last time. Costs one system call while nothing changes.
     pub(in super::super) fn poll(&mut self, now: Instant) -> Option<Fact> {
-        let is_told = self.changes.as_ref().is_some_and(AddressChanges::take);
+        let is_told = self.changes.as_ref().is_some_and(Notices::take);
         if !is_told && !self.pace.is_due(now) {
             return None;
         }

@@ -1,0 +1,106 @@
+//! The network namespaces of the processes that use sockets: their addresses and numbers.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use pidflow_engine::fact::Fact;
+
+use super::addresses::{Pace, addresses_fact};
+use super::namespace_ids::NamespaceIds;
+use super::procfs_read;
+use crate::clock::engine_ns;
+
+/// Between two looks at the addresses of other namespaces, of which the kernel gives no notice.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Those that are known.
+#[derive(Debug)]
+pub(super) struct Namespaces {
+    /// A process to look through into each, by inode number.
+    processes: HashMap<u32, u32>,
+    ids: NamespaceIds,
+    pace: Pace,
+}
+
+impl Namespaces {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self { processes: HashMap::new(), ids: NamespaceIds::new(), pace: Pace::new(INTERVAL) }
+    }
+
+    /// Each with a process in it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.processes.iter().map(|(netns, process)| (*netns, *process))
+    }
+
+    /// A process uses sockets in a namespace.
+    pub(super) fn add(&mut self, netns: u32, process: u32, facts: &mut Vec<Fact>) {
+        if netns == 0 || self.processes.contains_key(&netns) {
+            return;
+        }
+        let name = process.to_string();
+        if procfs_read::network_namespace(&name) == Some(netns) {
+            self.processes.insert(netns, process);
+            facts.extend(addresses_fact(netns, &name));
+            facts.extend(ids_fact(self.ids.of(process)));
+        }
+    }
+
+    /// Those of a snapshot, which has their addresses already.
+    pub(super) fn take_snapshot(&mut self, facts: &mut Vec<Fact>) {
+        let before = self.processes.len();
+        for fact in facts.iter() {
+            if let Fact::Socket { task, socket, .. } = fact
+                && socket.netns != 0
+            {
+                self.processes.entry(socket.netns).or_insert(task.id.pid);
+            }
+        }
+        if self.processes.len() > before {
+            facts.extend(self.all_ids());
+        }
+    }
+
+    /// Reports what may have changed.
+    pub(super) fn poll(&mut self, now: Instant, facts: &mut Vec<Fact>) {
+        if self.pace.is_due(now) {
+            self.replace_ended(facts);
+            facts.extend(self.iter().filter_map(|(netns, process)| addresses_fact(netns, &process.to_string())));
+            facts.extend(self.all_ids());
+            self.pace.done(now);
+        } else if self.ids.have_changed() {
+            // A namespace that is new may have the inode number of one that is gone.
+            self.replace_ended(facts);
+            facts.extend(self.all_ids());
+        }
+    }
+
+    fn all_ids(&self) -> Option<Fact> {
+        ids_fact(self.iter().filter_map(|(_, process)| self.ids.of(process)))
+    }
+
+    /// Looks into namespaces through another process where the one known has ended. Where there is none, the namespace has no
+    /// address any more.
+    fn replace_ended(&mut self, facts: &mut Vec<Fact>) {
+        let is_in = |netns, process: u32| procfs_read::network_namespace(&process.to_string()) == Some(netns);
+        let ended: Vec<u32> = self.iter().filter(|(netns, process)| !is_in(*netns, *process)).map(|(n, _)| n).collect();
+        if ended.is_empty() {
+            return;
+        }
+        let alive = procfs_read::network_namespaces();
+        for netns in ended {
+            match alive.get(&netns) {
+                Some(process) => drop(self.processes.insert(netns, *process)),
+                None => {
+                    self.processes.remove(&netns);
+                    facts.push(Fact::Addresses { time_ns: engine_ns(), netns, addresses: Vec::new() });
+                }
+            }
+        }
+    }
+}
+
+fn ids_fact(ids: impl IntoIterator<Item = (i32, u32)>) -> Option<Fact> {
+    let ids: Vec<_> = ids.into_iter().collect();
+    (!ids.is_empty()).then(|| Fact::NamespaceIds { time_ns: engine_ns(), ids })
+}
