@@ -7,7 +7,10 @@ mod changes;
 mod closing;
 mod contested;
 mod disk;
+mod equal_ports;
 mod flood;
+mod links;
+mod listeners;
 mod load;
 mod metrics;
 mod netns;
@@ -15,6 +18,8 @@ mod ping;
 mod server;
 mod tcp;
 mod translated;
+mod tunnel;
+mod twins;
 mod udp;
 mod wire;
 
@@ -47,17 +52,22 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "udp-unconnected" => udp::unconnected(&args),
         "udp-handover" => contested::handover(&args),
         "udp-given-up" => contested::given_up(&args),
-        "udp-reuseport" => contested::reuseport(&args),
+        "udp-reuseport" => equal_ports::reuseport(&args),
+        "udp-reuseport-silent" => equal_ports::reuseport_silent(&args),
+        "udp-equal-ports" => equal_ports::several_addresses(&args),
         "raw-holders" => contested::raw_holders(&args),
         "pid-reuse" => contested::pid_reuse(&args),
         "refused-elsewhere" => contested::refused_elsewhere(&args),
         "netns" => netns::run(&args),
         "translated" => translated::run(&args),
+        "tunnel" => tunnel::run(&args),
+        "twins" => twins::run(&args),
         "unreachable" => netns::unreachable(&args),
         "ping" => ping::run(&args),
         "metrics" => metrics::run(&args),
         "flood" => flood::run(&args),
         "flood-connect" => flood::connect(&args),
+        "listeners" => listeners::run(&args),
         "load" => load::run(&args),
         "guest" => crate::guest::run(&args.need::<String>("backends")?),
         other => bail!("unknown scenario {other:?}"),
