@@ -235,7 +235,7 @@ fn interfaces_ever_seen_take_no_memory_for_ever() {
 fn an_interface_that_comes_back_for_ever_takes_no_memory_for_ever() {
     let mut run = Run::new(Vec::new());
     for number in 0..40_000 {
-        let interface = Interface { number, index: 1 + number % 2, name: "eth0".into() };
+        let interface = Interface::new(number, 1 + number % 2, &"eth0".into());
         let mut counts = BatchCounts { interface: number, ..BatchCounts::default() };
         counts.captured.count(FRAME);
         counts.discards.count(Discard::Arp, FRAME);
