@@ -273,8 +273,9 @@ fn hung_receivers_share_the_time_at_the_end() {
     let set = ExporterSet::start(&(0..20).map(one).collect::<Vec<_>>(), &ExportContext::default()).unwrap();
     set.send(&batch(10));
     let _connections: Vec<_> = (0..20).map(|_| is_asked(&hung)).collect();
-    let start = Instant::now();
-    let end = set.shutdown(SHORT_TIMEOUT);
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    let (start, limit) = (Instant::now(), 5 * SHORT_TIMEOUT);
+    let end = set.shutdown(limit);
+    // One after the other they would take twenty times as long.
+    assert!(start.elapsed() < 10 * limit, "{:?}", start.elapsed());
     assert!(end.iter().all(|s| figures(s) == (10, 0, 10, 0)), "{end:?}");
 }

@@ -15,7 +15,7 @@ mod decode;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use authority::{Authority, Identity, receive};
 use decode::Decoder;
@@ -161,7 +161,9 @@ fn a_receiver_that_comes_back_gets_templates_and_a_new_sequence() {
     let ca = format!("tls-ca = \"{}\"\n", authority.ca().display());
     let set = start(config("ipfix", address.port(), &ca));
     set.send(&batch(5));
+    let until = Instant::now() + TEST_TIMEOUT;
     while set.counters()[0].exported < 5 {
+        assert!(Instant::now() < until, "{:?}", set.counters());
         std::thread::sleep(Duration::from_millis(10));
     }
     close.send(()).unwrap();

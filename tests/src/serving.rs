@@ -142,10 +142,15 @@ pub fn read(mut stream: TcpStream) -> Result<Answer> {
 }
 
 /// Waits for something to become so.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-    let until = Instant::now() + WAIT_LIMIT;
+pub fn eventually(what: &str, is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    within(WAIT_LIMIT, what, is_so)
+}
+
+/// As [`eventually`], with a limit for what takes long by itself.
+pub fn within(limit: Duration, what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let until = Instant::now() + limit;
     while !is_so()? {
-        ensure!(Instant::now() < until, "{what}: not within {WAIT_LIMIT:?}");
+        ensure!(Instant::now() < until, "{what}: not within {limit:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
     Ok(())

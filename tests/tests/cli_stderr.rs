@@ -16,12 +16,13 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pidflow_tests::process::{self, Guarded};
+use pidflow_tests::serving::eventually;
 
-/// What an orderly end may take on a busy machine, beside the drain timeout.
-const END_LIMIT: Duration = Duration::from_secs(20);
+/// What an orderly end may take on a busy machine, with the drain timeout.
+const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// A capture file with `flows` UDP flows, in order.
 fn pcap(dir: &Path, flows: u16) -> PathBuf {
@@ -67,7 +68,18 @@ fn fifo(dir: &Path) -> PathBuf {
     path
 }
 
-fn terminate(child: &Child) {
+/// Lets it come to where it hangs, and ends it. Before it waits for the signal, it would be killed by it.
+fn terminate_hanging(child: &Child) {
+    let status = format!("/proc/{}/status", child.id());
+    eventually("it waits for the signal", || {
+        let text = fs::read_to_string(&status)?;
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+        // Blocked for a thread that takes it, or caught.
+        let waits = ["SigBlk:", "SigCgt:"].map(|name| u64::from_str_radix(field(name), 16).unwrap_or_default());
+        Ok((waits[0] | waits[1]) >> (libc::SIGTERM - 1) & 1 == 1)
+    })
+    .unwrap();
+    thread::sleep(Duration::from_secs(1));
     pidflow_tests::sys::signal(child.id(), libc::SIGTERM).unwrap();
 }
 
@@ -160,8 +172,7 @@ fn a_pipe_without_a_reader_does_not_delay_the_end() {
     let (file, fifo) = (pcap(dir.path(), 50), fifo(dir.path()));
     for output in [format!("--json={}", fifo.display()), format!("--collector=file:{}", fifo.display())] {
         let child = pidflow().arg("read").arg(&file).arg(&output).spawn().unwrap();
-        thread::sleep(Duration::from_secs(1));
-        terminate(&child);
+        terminate_hanging(&child);
         // `read` lets exporters have ten seconds after a signal.
         let status = wait(child, END_LIMIT);
         assert_eq!(status.code(), Some(1), "{output}: records were lost, {status}");
@@ -183,8 +194,7 @@ fn a_full_standard_output_does_not_keep_it_from_ending() {
     let dir = tempfile::tempdir().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     let child = pidflow().arg("read").arg(pcap(dir.path(), 3000)).args(["--json", "-"]).stdout(writer).spawn().unwrap();
-    thread::sleep(Duration::from_secs(1));
-    terminate(&child);
+    terminate_hanging(&child);
     assert_eq!(wait(child, END_LIMIT).code(), Some(1));
     drop(reader);
 }
@@ -207,7 +217,6 @@ fn receivers_that_do_not_read_do_not_keep_it_from_ending() {
         ("ipfix", format!("tcp://{at}")),
         ("elastic", format!("http://{at}")),
     ];
-    let begun = Instant::now();
     let children: Vec<_> = outputs
         .iter()
         .enumerate()
@@ -217,9 +226,8 @@ fn receivers_that_do_not_read_do_not_keep_it_from_ending() {
             (&output.1, child.unwrap())
         })
         .collect();
-    thread::sleep(Duration::from_secs(2));
     for (_, child) in &children {
-        terminate(child);
+        terminate_hanging(child);
     }
     for (output, mut child) in children {
         let mut stderr = child.stderr.take().unwrap();
@@ -228,7 +236,6 @@ fn receivers_that_do_not_read_do_not_keep_it_from_ending() {
         stderr.read_to_string(&mut said).unwrap();
         assert_eq!(status.code(), Some(1), "{output}: {said}");
     }
-    assert!(begun.elapsed() < END_LIMIT * 2);
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use pidflow_tests::process;
@@ -119,12 +118,15 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     let arguments = ["--config", &config.to_string_lossy(), "--delay-accounting", "on"].map(str::to_owned);
     let agent = Serving::start(dir.path(), &arguments.each_ref().map(String::as_str))?;
     // Threads that are just being started have not given up anything yet.
-    let mut wrong = String::new();
-    let found = eventually("every thread is as in the table", || {
-        wrong = check(&threads(agent.pid())?).err().map(|e| e.to_string()).unwrap_or_default();
-        Ok(wrong.is_empty())
-    });
-    found.with_context(|| wrong.clone())?;
+    let as_in_the_table = || {
+        let mut wrong = String::new();
+        let found = eventually("every thread is as in the table", || {
+            wrong = check(&threads(agent.pid())?).err().map(|e| e.to_string()).unwrap_or_default();
+            Ok(wrong.is_empty())
+        });
+        found.with_context(|| wrong.clone())
+    };
+    as_in_the_table()?;
     for wanted in ["pidflow-sampler", "signals", "http", "reload", "packets lo", "export-ipfix", "spool-ipfix"] {
         ensure!(threads(agent.pid())?.iter().any(|t| t.name.starts_with(wanted)), "there is no thread {wanted}");
     }
@@ -132,8 +134,9 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     agent.get("/metrics")?;
     fs::write(&config, fs::read_to_string(&config)?.replace("tcp://127.0.0.1:9", "tcp://127.0.0.1:10"))?;
     agent.signal(libc::SIGHUP)?;
-    std::thread::sleep(Duration::from_secs(2));
-    check(&threads(agent.pid())?)?;
+    let log = dir.path().join("log");
+    eventually("it has reloaded", || Ok(fs::read_to_string(&log)?.contains(" reloaded: ")))?;
+    as_in_the_table()?;
     agent.stop()?;
     ensure!(fs::read_to_string(SWITCH).unwrap_or_default() == before, "the switch was not put back");
     Ok(())

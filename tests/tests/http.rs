@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use pidflow_tests::serving::{self, Serving, eventually};
+use pidflow_tests::serving::{self, Serving, eventually, within};
 use pidflow_tests::{process, skip};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::Value;
@@ -173,7 +173,7 @@ fn slow_clients_and_too_many_of_them_cost_nothing() {
     let slow: Vec<_> = (0..CONNECTIONS + TOO_MANY).map(|_| begin()).collect();
     assert_eq!(agent.get("/livez").unwrap().body, "ok\n", "one who asks gets an answer all the same");
     // On a busy machine the last ones that were displaced are still being closed; the slow ones stay for longer than that.
-    let until = Instant::now() + Duration::from_secs(3);
+    let until = Instant::now() + Duration::from_secs(8);
     while sockets(agent.pid()) > before + CONNECTIONS as usize + 1 {
         assert!(Instant::now() < until, "{before} {}", sockets(agent.pid()));
         std::thread::sleep(Duration::from_millis(20));
@@ -266,7 +266,7 @@ fn https_and_the_token_keep_others_out() {
 
 #[test]
 fn a_renewed_certificate_is_served_without_a_restart() {
-    const WAIT_LIMIT: Duration = Duration::from_secs(100);
+    const WAIT_LIMIT: Duration = Duration::from_secs(150);
     let name = "a_renewed_certificate_is_served_without_a_restart";
     if skip::without_root(name) {
         return;
@@ -292,11 +292,8 @@ fn a_renewed_certificate_is_served_without_a_restart() {
     assert!(is_served());
     renew();
     assert!(!is_served(), "it was looked at a moment ago");
-    let until = Instant::now() + WAIT_LIMIT;
-    while !is_served() {
-        assert!(Instant::now() < until, "{}", std::fs::read_to_string(file("log")).unwrap());
-        std::thread::sleep(Duration::from_secs(1));
-    }
+    let served = within(WAIT_LIMIT, "the new certificate is served", || Ok(is_served()));
+    assert!(served.is_ok(), "{served:?}: {}", std::fs::read_to_string(file("log")).unwrap());
     agent.stop().unwrap();
 }
 

@@ -12,10 +12,12 @@ use std::net::UdpSocket;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pidflow_tests::serving::{Serving, eventually};
+use pidflow_tests::serving::{Serving, eventually, within};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::sys::{self, Halted};
 
+/// How long losses are named.
+const MEMORY: Duration = Duration::from_secs(60);
 /// Of its pipeline, after which an agent counts as dead.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -110,7 +112,7 @@ fn an_agent_that_sees_nothing_any_more_is_not_ready_and_not_dead_while_it_finish
     own_network();
     let dir = tempfile::tempdir().unwrap();
     // Nobody is there to take records, so that the end takes all the time that it may.
-    let drain = SILENCE + Duration::from_secs(5);
+    let drain = SILENCE + Duration::from_secs(10);
     let drain_timeout = format!("{}s", drain.as_secs());
     let options = ["-i", "left", "--json", "tcp://127.0.0.1:9", "--drain-timeout", &drain_timeout];
     let agent = Serving::start(dir.path(), &options).unwrap();
@@ -159,7 +161,7 @@ fn recent_losses_are_named_and_no_reason_to_restart() {
     assert!(!page(&agent, "/readyz").1.contains("records lost"));
     let before = degraded();
 
-    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (receiver, lost) = (UdpSocket::bind("127.0.0.1:0").unwrap(), Instant::now());
     for _ in 0..600 {
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         sender.send_to(b"one of many flows", receiver.local_addr().unwrap()).unwrap();
@@ -177,7 +179,8 @@ fn recent_losses_are_named_and_no_reason_to_restart() {
     let series = "pidflow_losses_total{stage=\"flows\",reason=\"table-full\"}";
     assert!(agent.metric(series).unwrap() > 100);
     assert_eq!((page(&agent, "/livez").0, ready(&agent)), (200, 1));
-    std::thread::sleep(Duration::from_secs(40));
-    eventually("a minute later it is forgotten", || Ok(!page(&agent, "/readyz").1.contains("(table-full)"))).unwrap();
+    let is_forgotten = || Ok(!page(&agent, "/readyz").1.contains("(table-full)"));
+    within(2 * MEMORY, "a minute later it is forgotten", is_forgotten).unwrap();
+    assert!(lost.elapsed() > MEMORY - Duration::from_secs(5), "{:?}", lost.elapsed());
     agent.stop().unwrap();
 }
