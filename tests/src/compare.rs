@@ -12,8 +12,10 @@ mod surplus;
 
 /// Packet times and process times are both wall time, but records round to milliseconds.
 const SLACK_NS: u64 = 2_000_000;
-/// Mismatches shown in full.
+/// Incomplete exchanges shown in full.
 const SHOWN: usize = 5;
+/// Exchanges with something untrue shown in full: all of them, unless everything is wrong.
+const WRONG_SHOWN: usize = 50;
 /// Surplus records shown in full: all of them, unless everything is wrong.
 const SURPLUS_SHOWN: usize = 50;
 /// What of a record is shown: the parts of its keys.
@@ -48,6 +50,8 @@ pub struct Outcome {
     pub right: usize,
     /// Exchanges without a record, or with an end of which not all is said.
     pub missing: usize,
+    /// Of these without a record.
+    pub unrecorded: usize,
     /// Exchanges with something untrue.
     pub wrong: usize,
     /// Records of the exchanges' addresses and ports beyond one per exchange.
@@ -95,10 +99,12 @@ impl Outcome {
         self.right += usize::from(right);
         self.wrong += usize::from(wrong);
         self.missing += usize::from(!right && !wrong);
+        self.unrecorded += usize::from(record.is_none());
         for (what, verdict) in &verdicts {
             *self.counts.entry(format!("{what} {}", verdict.class())).or_default() += 1;
         }
-        if !right && self.examples.len() < SHOWN {
+        let others_shown = self.exchanges - self.right - self.wrong;
+        if (wrong && self.wrong <= WRONG_SHOWN) || (!right && !wrong && others_shown <= SHOWN) {
             self.examples.push(example(exchange, record, &verdicts));
         }
     }
@@ -118,10 +124,11 @@ impl Verdict {
 
 impl Display for Outcome {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self { exchanges, right, missing, wrong, surplus, .. } = self;
+        let Self { exchanges, right, missing, unrecorded, wrong, surplus, .. } = self;
         writeln!(
             f,
-            "{exchanges} exchanges: {right} right, {missing} missing, {wrong} wrong; {surplus} surplus records"
+            "{exchanges} exchanges: {right} right, {missing} missing ({unrecorded} of these without a record), {wrong} wrong; \
+             {surplus} surplus records"
         )?;
         let mut counts: Vec<_> = self.counts.iter().filter(|(what, _)| !what.ends_with(" right")).collect();
         counts.sort();
@@ -207,7 +214,13 @@ fn judge(exchange: &Exchange, record: Option<&Record>) -> Vec<(&'static str, Ver
         return vec![("flow", Verdict::Missing("record".to_owned()))];
     };
     let turned = record.source != (exchange.source, exchange.source_port);
-    let direction = if turned { Verdict::Wrong("direction".to_owned()) } else { Verdict::Right };
+    // With this basis the record says no more than who sent the first packet that was captured.
+    let is_sure = record.text("INITIATOR_BASIS") != Some("first-packet");
+    let direction = match (turned, is_sure) {
+        (false, _) => Verdict::Right,
+        (true, true) => Verdict::Wrong("direction".to_owned()),
+        (true, false) => Verdict::Missing("direction".to_owned()),
+    };
     let side = if turned { Side::Destination } else { Side::Source };
     vec![
         ("direction", direction),

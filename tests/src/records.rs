@@ -80,6 +80,12 @@ impl Record {
         number(&self.keys, key)
     }
 
+    /// A string of the record.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.keys.get(key)?.as_str()
+    }
+
     /// A number of one end: `PROC_PID` of the source is `SRC_PROC_PID`.
     #[must_use]
     pub fn end_number(&self, side: Side, key: &str) -> Option<u64> {
@@ -89,7 +95,7 @@ impl Record {
     /// A string of one end.
     #[must_use]
     pub fn end_text(&self, side: Side, key: &str) -> Option<&str> {
-        self.keys.get(&format!("{}_{key}", side.prefix()))?.as_str()
+        self.text(&format!("{}_{key}", side.prefix()))
     }
 
     /// The whole record.

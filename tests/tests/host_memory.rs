@@ -1,6 +1,13 @@
-//! The agent under the manifest's memory limit, with everything against it that takes memory, and receivers that take nothing.
+//! The agent under the manifest's memory limit, with everything against it that takes memory (`scenario flood`), and receivers
+//! that take nothing.
 //!
-//! `PIDFLOW_FLOOD_SECONDS` (default 15) says for how long; the figures are printed.
+//! What is required: it never exceeds the limit and gives the memory back; each kind of loss is counted and named in
+//! `/readyz` when it happens; the ledger balances. Of the honest exchanges beside the flood nothing untrue is said: where
+//! there is a record, each end has the right process or says that it is not known, and the direction is right or says that it
+//! is only that of the first packet captured. Exchanges without a record are those whose packets the kernel dropped before
+//! the capture, which the ledger counts. At the end a signal in the middle of a flood ends the agent within its drain time.
+//!
+//! `PIDFLOW_FLOOD_SECONDS` (default 12; the long form is 300) says for how long; the figures are printed.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,25 +17,35 @@
     reason = "whatever is not as expected ends the test"
 )]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use pidflow_tests::cgroup::Cgroup;
 use pidflow_tests::compare::{self, Outcome};
+use pidflow_tests::process::Guarded;
 use pidflow_tests::records::Record;
-use pidflow_tests::serving::Serving;
+use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::trial::Running;
 use pidflow_tests::{skip, sys};
+use serde_json::Value;
 
 /// That of the manifest's container.
 const LIMIT: u64 = 512 << 20;
 /// How long the agent may take to give memory back.
 const RETURN_TIME: Duration = Duration::from_secs(60);
+/// The agent's figures are a second old, and flows end after a second or two.
+const SETTLE: Duration = Duration::from_secs(2);
+/// What the exporters may take at the end.
+const DRAIN: Duration = Duration::from_secs(3);
+/// What the captures and a busy machine may take beside.
+const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 /// What it may keep of it, beside what it had before: full queues, because the receivers still hang (16 % of the limit), the
 /// recent records, and what the allocator cannot give back.
 const KEPT: u64 = LIMIT / 100 * 16 + (96 << 20);
@@ -64,22 +81,95 @@ fn memory_of(pid: u32) -> (u64, u64) {
     (value("VmRSS:").parse::<u64>().unwrap() << 10, value("VmHWM:").parse::<u64>().unwrap() << 10)
 }
 
-/// Honest exchanges for so long, and the records of them that came meanwhile and until `settle` later.
-fn honest(seconds: u64, settle: Duration, records: &Mutex<Vec<Record>>, beside: impl FnOnce()) -> Outcome {
+/// Waits until every packet that has come so far is in a record, or dropped: on a busy machine that takes long. Then the
+/// records are under way to their receivers.
+fn await_records(agent: &Serving) {
+    let ledger = || agent.json("/api/ledger").unwrap();
+    let count = |value: &Value| value.as_u64().unwrap_or_default();
+    thread::sleep(SETTLE);
+    let come = count(&ledger()["total"]["received"]);
+    eventually("every packet is in a record", || {
+        let ledger = ledger();
+        let (total, flows) = (&ledger["total"], &ledger["flows"]);
+        Ok(count(&total["dropped"]) + count(&flows["in_records"]["packets"]) >= come)
+    })
+    .unwrap();
+    thread::sleep(SETTLE);
+}
+
+/// Honest exchanges for so long, and their records.
+fn honest(seconds: u64, agent: &Serving, records: &Mutex<Vec<Record>>, beside: impl FnOnce()) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     let load = Running::start(dir.path(), &format!("load --pause-ms 100 --seconds {seconds}")).unwrap();
     beside();
     thread::sleep(Duration::from_secs(2));
     let truth = load.end().unwrap();
-    thread::sleep(settle);
+    await_records(agent);
     compare::compare(&truth, &records.lock().unwrap())
 }
 
-fn flood(seconds: u64) {
+fn start_flood(seconds: u64) -> Guarded {
     let scenario = pidflow_tests::process::binary("scenario").unwrap();
-    let output = Command::new(scenario).args(["flood", "--seconds", &seconds.to_string()]).output().unwrap();
-    print!("{}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Guarded::new(Command::new(scenario).args(["flood", "--seconds", &seconds.to_string()]).spawn().unwrap())
+}
+
+/// Floods for so long. What `/readyz` said meanwhile.
+fn flood(seconds: u64, agent: &Serving) -> String {
+    let (is_over, said) = (AtomicBool::new(false), Mutex::new(String::new()));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                *said.lock().unwrap() += &agent.get("/readyz").unwrap().body;
+                thread::sleep(Duration::from_secs(3));
+            }
+        });
+        let ended = start_flood(seconds).wait(Duration::from_secs(seconds + 60));
+        is_over.store(true, Relaxed);
+        assert!(ended.unwrap().success());
+    });
+    said.into_inner().unwrap()
+}
+
+/// What was lost since the start, by the words with which `/readyz` begins and ends its line about it.
+fn losses(agent: &Serving) -> BTreeMap<(String, String), u64> {
+    let page = agent.get("/metrics").unwrap().body;
+    let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
+    let named = samples.filter_map(|(series, value)| {
+        let (name, labels) = series.split_once('{')?;
+        let texts: Vec<_> = labels.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+        let (stage, reason) = match (name, texts.as_slice()) {
+            ("pidflow_packets_dropped_by_kernel_total", [reason]) => ("capture".to_owned(), reason),
+            ("pidflow_probe_events_lost_total", [reason]) => ("probes".to_owned(), reason),
+            ("pidflow_export_lost_records_total", [exporter, reason]) => (format!("exporter {exporter}"), reason),
+            _ => return None,
+        };
+        Some(((stage, reason.clone()), value.parse().unwrap()))
+    });
+    named.filter(|(_, count)| *count > 0).collect()
+}
+
+/// That nothing untrue is said, and that the exchanges of which nothing is said may be among what the ledger has as lost.
+fn check_honest(during: &Outcome, records: &[Record], losses: &BTreeMap<(String, String), u64>) {
+    assert_eq!(during.wrong, 0, "{during}");
+    assert!(during.right > 0, "{during}");
+    let step = records.iter().find(|record| record.text("FLOW_END_DETAIL") == Some("clock-step"));
+    assert!(step.is_none(), "nobody set the clock: {step:?}");
+    let lost = |of: &str| losses.iter().filter(|((stage, _), _)| stage.starts_with(of)).map(|(_, n)| n).sum::<u64>();
+    let (packets, lost_records) = (lost("capture"), lost("exporter json"));
+    // An exchange has at least two packets.
+    let possible = packets / 2 + lost_records;
+    assert!(during.unrecorded as u64 <= possible, "{packets} packets, {lost_records} records were lost, of {during}");
+}
+
+/// A signal in the middle of a flood.
+fn end_within_the_drain_time(agent: Serving) {
+    let mut flood = start_flood(5);
+    thread::sleep(Duration::from_secs(3));
+    let begun = Instant::now();
+    agent.stop().unwrap();
+    println!("ended {:?} after SIGTERM", begun.elapsed());
+    assert!(begun.elapsed() < DRAIN + DRAIN_MARGIN, "{:?}", begun.elapsed());
+    assert!(flood.wait(Duration::from_secs(60)).unwrap().success());
 }
 
 #[test]
@@ -93,24 +183,34 @@ fn a_flood_does_not_take_more_memory_than_the_manifest_allows() {
     };
     sys::unshare(libc::CLONE_NEWNET).unwrap();
     assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success());
-    let seconds = std::env::var("PIDFLOW_FLOOD_SECONDS").map_or(15, |text| text.parse().unwrap());
+    let seconds = std::env::var("PIDFLOW_FLOOD_SECONDS").map_or(12, |text| text.parse().unwrap());
     let (dir, (json, records)) = (tempfile::tempdir().unwrap(), reading_receiver());
     let enter = format!("echo $$ >{}/cgroup.procs; exec \"$@\"", group.path().display());
-    let (otlp, elastic) = (format!("http://{}", hung_receiver()), format!("http://{}", hung_receiver()));
-    let (clickhouse, redis) = (format!("http://{}", hung_receiver()), format!("redis://{}", hung_receiver()));
-    let outputs =
-        ["--json", &json, "--otlp", &otlp, "--elastic", &elastic, "--clickhouse", &clickhouse, "--redis", &redis];
+    let hung = [("--otlp", "http"), ("--elastic", "http"), ("--clickhouse", "http"), ("--redis", "redis")];
+    let hung: Vec<_> = hung.map(|(option, scheme)| (option, format!("{scheme}://{}", hung_receiver()))).into();
+    let drain = format!("{}s", DRAIN.as_secs());
+    let mut outputs = vec!["--json", &json, "--drain-timeout", &drain];
+    outputs.extend(hung.iter().flat_map(|(option, url)| [*option, url.as_str()]));
     let agent = Serving::start_by(&["sh", "-c", &enter, "sh"], dir.path(), &outputs).unwrap();
 
-    let before = memory_of(agent.pid()).0;
-    let during = honest(seconds, Duration::from_secs(15), &records, || flood(seconds));
-    let ready = agent.get("/readyz").unwrap().body;
-    let (after, peak) = memory_of(agent.pid());
-    println!("limit {LIMIT}, before {before}, peak {peak}, after {after} bytes\nduring: {during}\n/readyz:\n{ready}");
+    let (before, mut said) = (memory_of(agent.pid()).0, String::new());
+    let during = honest(seconds, &agent, &records, || said = flood(seconds, &agent));
+    let (losses, (after, peak)) = (losses(&agent), memory_of(agent.pid()));
+    said += &agent.get("/readyz").unwrap().body;
+    let ledger = agent.json("/api/ledger").unwrap();
+    println!("limit {LIMIT}, before {before}, peak {peak}, after {after} bytes\nduring: {during}\nlost: {losses:#?}");
+    println!("ledger: {} {}", ledger["total"], ledger["flows"]);
     assert_eq!(group.memory_kills().unwrap(), 0);
     assert!(peak < LIMIT, "{peak} bytes");
-    assert_eq!(during.wrong, 0, "{during}");
-    assert!(ready.contains("degraded") && ready.contains("lost"), "{ready}");
+    check_honest(&during, &records.lock().unwrap(), &losses);
+    assert_eq!(ledger["gaps"].as_array().map(Vec::len), Some(0), "{}", ledger["gaps"]);
+    for (stage, reason) in losses.keys() {
+        let is_named = |line: &str| line.contains(&format!(" {stage}: ")) && line.ends_with(&format!("({reason})"));
+        assert!(said.lines().any(is_named), "{stage}, {reason} is not in\n{said}");
+    }
+    for (_, url) in &hung {
+        assert!(losses.keys().any(|(stage, _)| stage.contains(url)), "{url} hangs: {losses:?}");
+    }
 
     let until = Instant::now() + RETURN_TIME;
     while memory_of(agent.pid()).0 > before + KEPT {
@@ -119,7 +219,8 @@ fn a_flood_does_not_take_more_memory_than_the_manifest_allows() {
     }
     println!("{} bytes {:?} after", memory_of(agent.pid()).0, RETURN_TIME - until.duration_since(Instant::now()));
     records.lock().unwrap().clear();
-    let later = honest(2, Duration::from_secs(8), &records, || ());
+    let later = honest(2, &agent, &records, || ());
+    println!("later: {later}");
     assert!(later.wrong == 0 && later.missing == 0, "{later}");
-    agent.stop().unwrap();
+    end_within_the_drain_time(agent);
 }

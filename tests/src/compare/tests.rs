@@ -78,5 +78,12 @@ fn a_turned_flow_is_wrong() {
     let mut turned = record();
     turned["L4_SRC_PORT"] = 80.into();
     turned["L4_DST_PORT"] = 1000.into();
-    assert_eq!(outcome(&[turned]).wrong, 1);
+    for basis in ["syn", "socket"] {
+        turned["INITIATOR_BASIS"] = basis.into();
+        assert_eq!(outcome(std::slice::from_ref(&turned)).wrong, 1, "{basis}");
+    }
+    turned["INITIATOR_BASIS"] = "first-packet".into();
+    let unsure = outcome(&[turned]);
+    assert_eq!((unsure.wrong, unsure.missing, unsure.unrecorded), (0, 1, 0), "it does not say that it is the client");
+    assert!(!unsure.perfect() && !unsure.passes());
 }
