@@ -314,6 +314,110 @@ fn an_interface_renamed_while_up_has_its_new_name_too() {
     }
 }
 
+/// Brings an interface up with an address, as [`FarNamespace::up`] does.
+fn bring_up(name: &str, address: &str) {
+    ip(&format!("addr add {address}/24 dev {name}"));
+    ip(&format!("link set {name} up"));
+    neighbour(name, address);
+}
+
+#[test]
+fn an_interface_that_goes_to_another_namespace_and_comes_back_is_captured_again() {
+    if !isolated("capture/moved") {
+        return;
+    }
+    let (far, other) = (FarNamespace::new(), FarNamespace::new());
+    for interfaces in [named(&["pf0"]), named(&["any"]), named(&["all"])] {
+        far.up("pf0", 70, "192.0.2.1");
+        let live = start(interfaces.clone());
+        let sockets = if interfaces == Interfaces::Up { 2 } else { 1 };
+        live.await_sockets(sockets);
+        send_out("192.0.2.1");
+        sleep(Duration::from_millis(300));
+        let pid = other.0.id();
+        ip(&format!("link set pf0 netns {pid}"));
+        let missing: &[&str] = if matches!(interfaces, Interfaces::Named(_)) { &["pf0"] } else { &[] };
+        live.await_changes(0, 1, 0, missing);
+        // SAFETY: the call has no preconditions.
+        let here = unsafe { libc::gettid() };
+        let back = ["-t", &pid.to_string(), "-n", "ip", "link", "set", "pf0", "netns", &here.to_string()];
+        assert!(Command::new("nsenter").args(back).status().unwrap().success());
+        bring_up("pf0", "192.0.2.1");
+        live.await_changes(1, 1, 0, &[]);
+        live.await_sockets(sockets);
+        send_out("192.0.2.1");
+        assert_eq!(live.end().0, only("pf0", 2 * SENT), "{interfaces:?}");
+        ip("link del pf0");
+    }
+}
+
+#[test]
+fn an_interface_that_goes_down_and_up_is_captured_again() {
+    if !isolated("capture/down-up") {
+        return;
+    }
+    let far = FarNamespace::new();
+    for interfaces in [named(&["pf0"]), named(&["any"]), named(&["all"])] {
+        far.up("pf0", 70, "192.0.2.1");
+        let live = start(interfaces.clone());
+        let sockets = if interfaces == Interfaces::Up { 2 } else { 1 };
+        live.await_sockets(sockets);
+        for times in 1..=3 {
+            send_out("192.0.2.1");
+            sleep(Duration::from_millis(300));
+            ip("link set pf0 down");
+            sleep(Duration::from_millis(if times == 2 { 0 } else { 300 }));
+            ip("link set pf0 up");
+            neighbour("pf0", "192.0.2.1");
+            sleep(Duration::from_millis(500));
+            live.await_sockets(sockets);
+        }
+        send_out("192.0.2.1");
+        live.await_changes(0, 0, 0, &[]);
+        assert_eq!(live.end().0, only("pf0", 4 * SENT), "{interfaces:?}");
+        ip("link del pf0");
+    }
+}
+
+#[test]
+fn two_interfaces_that_swap_their_names_are_not_mixed_up() {
+    if !isolated("capture/swapped") {
+        return;
+    }
+    let far = FarNamespace::new();
+    for interfaces in [named(&["pf0", "pf1"]), named(&["any"]), named(&["all"])] {
+        far.up("pf0", 70, "192.0.2.1");
+        far.up("pf1", 71, "198.51.100.1");
+        let live = start(interfaces.clone());
+        let sockets = match interfaces {
+            Interfaces::Any => 1,
+            Interfaces::Up => 3,
+            Interfaces::Named(_) => 2,
+        };
+        live.await_sockets(sockets);
+        send_out("192.0.2.1");
+        sleep(Duration::from_millis(300));
+        // Linux before 6.2 wants them down for that.
+        ip("link set pf0 down");
+        ip("link set pf1 down");
+        ip("link set pf0 name pf2");
+        ip("link set pf1 name pf0");
+        ip("link set pf2 name pf1");
+        ip("link set pf0 up");
+        ip("link set pf1 up");
+        neighbour("pf1", "192.0.2.1");
+        neighbour("pf0", "198.51.100.1");
+        sleep(Duration::from_millis(1500));
+        live.await_sockets(sockets);
+        (0..2).for_each(|_| send_out("192.0.2.1"));
+        (0..3).for_each(|_| send_out("198.51.100.1"));
+        let expected = BTreeMap::from([("pf0".to_owned(), SENT + 3 * SENT), ("pf1".to_owned(), 2 * SENT)]);
+        assert_eq!(live.end().0, expected, "{interfaces:?}");
+        ip("link del pf0");
+        ip("link del pf1");
+    }
+}
+
 #[test]
 fn an_index_that_is_taken_over_is_of_another_interface() {
     if !isolated("capture/taken-over") {
