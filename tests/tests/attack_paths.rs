@@ -74,6 +74,31 @@ fn sockets_and_addresses_of_others_are_no_outputs() {
     }
 }
 
+#[test]
+fn two_names_of_one_file_are_one_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    fs::create_dir(dir.path().join("folder")).unwrap();
+    fs::write(dir.path().join("is"), "").unwrap();
+    std::os::unix::fs::symlink("is", dir.path().join("link")).unwrap();
+    std::os::unix::fs::symlink("folder", dir.path().join("other")).unwrap();
+    let file = |name: &str| format!("[[exporter]]\nkind = \"json\"\nfile = \"{at}/{name}\"\n");
+    let ipfix = |name: &str| format!("[[exporter]]\nkind = \"ipfix\"\nurl = \"file:{at}/{name}\"\n");
+    let spool =
+        |name: &str| format!("[[exporter]]\nkind = \"ipfix\"\nurl = \"tcp://127.0.0.1:1\"\nspool = \"{at}/{name}\"\n");
+    for (one, other) in [
+        (file("new"), file("./new")),
+        (file("is"), file("link")),
+        (file("is"), ipfix("folder/../is")),
+        (ipfix("folder/new"), ipfix("other/new")),
+        (spool("folder"), spool("other")),
+        (spool("folder"), spool("other/.")),
+        (spool("folder/new"), spool("other/new")),
+    ] {
+        refuses_both(dir.path(), &(one + &other), "each exporter needs its own");
+    }
+}
+
 fn refuses_both(dir: &Path, text: &str, word: &str) {
     let file = dir.join("c.toml");
     fs::write(&file, text).unwrap();

@@ -1,7 +1,7 @@
 //! Resources that only one exporter at a time can own.
 
 use std::fmt::{self, Display, Formatter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::{ExporterConfig, JsonOutput, Output, Target};
 
@@ -51,7 +51,7 @@ impl Exclusive {
     /// The resources that an exporter of that configuration must own.
     pub(crate) fn of(config: &ExporterConfig) -> Option<Self> {
         let spool = config.delivery.spool.as_ref().filter(|_| config.output.is_reliable());
-        spool.map(|s| Self::Spool(s.folder.clone())).or_else(|| Self::of_output(&config.output))
+        spool.map(|s| Self::Spool(real(&s.folder))).or_else(|| Self::of_output(&config.output))
     }
 
     /// The resource that the output must own, and that cannot be opened while another exporter owns it.
@@ -59,14 +59,57 @@ impl Exclusive {
         match output {
             Output::Zmq(zmq) if !zmq.connect => Some(Self::Listener(zmq.url())),
             Output::Ipfix(wire) | Output::Netflow9(wire) => match &wire.target {
-                Target::File(path) => Some(Self::File(path.display().to_string())),
+                Target::File(path) => Some(Self::File(real(path).display().to_string())),
                 _ => None,
             },
             Output::Json(json) => match &json.output {
-                JsonOutput::File(file) => Some(Self::File(file.name.to_string())),
+                JsonOutput::File(file) => {
+                    Some(Self::File(real(Path::new(&file.name.to_string())).display().to_string()))
+                }
                 _ => None,
             },
             _ => None,
         }
+    }
+}
+
+/// The same for every way to write a path: by links, `.`, `..` and from the working folder. What is not there yet is named by
+/// the folder that it will be in.
+fn real(path: &Path) -> PathBuf {
+    let in_folder = || {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(parent.canonicalize().ok()?.join(path.file_name()?))
+    };
+    let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(absolute)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_the_same_however_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(at.join("a")).unwrap();
+        std::fs::write(at.join("is"), "").unwrap();
+        std::os::unix::fs::symlink("is", at.join("link")).unwrap();
+        std::os::unix::fs::symlink("a", at.join("b")).unwrap();
+        for (written, meant) in [
+            ("./is", "is"),
+            ("a/../is", "is"),
+            ("link", "is"),
+            ("a/../new-%Y", "new-%Y"),
+            (".//new", "new"),
+            ("b", "a"),
+            ("b/", "a"),
+            ("b/new", "a/new"),
+            ("none/new", "none/new"),
+        ] {
+            assert_eq!(real(&at.join(written)), at.join(meant), "{written}");
+        }
+        assert_eq!(real(Path::new("new")), std::env::current_dir().unwrap().canonicalize().unwrap().join("new"));
+        assert_eq!(real(Path::new("-")).file_name().unwrap(), "-");
     }
 }
