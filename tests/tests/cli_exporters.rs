@@ -88,7 +88,7 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     (LINES, "tls-cert = \"/etc/passwd\"", 0, &["`tls-cert`", "not PEM"]),
     (LINES, "spool = 5", 0, &["`spool`", "expected"]),
     // Right by themselves; an exporter cannot be made of them.
-    (UDP, "max-message = 200", 0, &["`max-message` 200 is too small", "octets"]),
+    (UDP, "max-message = 200", 0, &["`max-message` 200 is too small", "bytes"]),
     (TLS, "tls-server-name = \"a b\"", 0, &["`tls-server-name`", "a b"]),
     ("kind = \"otlp\"\n", "url = \"a:1\"", 0, &["`url`", "http://HOST:PORT"]),
     (OTLP, "headers = { \"a b\" = \"c\" }", 0, &["`headers`", "\"a b\" is not a header's name", "letters"]),
