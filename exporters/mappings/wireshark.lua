@@ -107,28 +107,6 @@ own[9] = { field = ProtoField.uint64("pidflow.tunnel_ipv4_src_addr", "TUNNEL_IPV
 own[10] = { field = ProtoField.uint64("pidflow.tunnel_ipv4_dst_addr", "TUNNEL_IPV4_DST_ADDR"), text = false }
 own[11] = { field = ProtoField.uint64("pidflow.tunnel_ipv6_src_addr", "TUNNEL_IPV6_SRC_ADDR"), text = false }
 own[12] = { field = ProtoField.uint64("pidflow.tunnel_ipv6_dst_addr", "TUNNEL_IPV6_DST_ADDR"), text = false }
-own[32] = { field = ProtoField.uint32("pidflow.src_proc_real_uid", "SRC_PROC_REAL_UID"), text = false }
-own[33] = { field = ProtoField.string("pidflow.src_proc_real_user_name", "SRC_PROC_REAL_USER_NAME"), text = true }
-own[34] = { field = ProtoField.uint32("pidflow.src_proc_login_uid", "SRC_PROC_LOGIN_UID"), text = false }
-own[35] = { field = ProtoField.string("pidflow.src_proc_login_user_name", "SRC_PROC_LOGIN_USER_NAME"), text = true }
-own[36] = { field = ProtoField.uint32("pidflow.src_proc_login_session", "SRC_PROC_LOGIN_SESSION"), text = false }
-own[37] = { field = ProtoField.uint32("pidflow.src_proc_inner_pid", "SRC_PROC_INNER_PID"), text = false }
-own[38] = { field = ProtoField.uint8("pidflow.src_proc_executable_deleted", "SRC_PROC_EXECUTABLE_DELETED"), text = false }
-own[39] = { field = ProtoField.string("pidflow.src_proc_container_runtime", "SRC_PROC_CONTAINER_RUNTIME"), text = true }
-own[40] = { field = ProtoField.string("pidflow.src_proc_unit", "SRC_PROC_UNIT"), text = true }
-own[41] = { field = ProtoField.string("pidflow.src_proc_user_unit", "SRC_PROC_USER_UNIT"), text = true }
-own[42] = { field = ProtoField.string("pidflow.src_proc_slice", "SRC_PROC_SLICE"), text = true }
-own[64] = { field = ProtoField.uint32("pidflow.dst_proc_real_uid", "DST_PROC_REAL_UID"), text = false }
-own[65] = { field = ProtoField.string("pidflow.dst_proc_real_user_name", "DST_PROC_REAL_USER_NAME"), text = true }
-own[66] = { field = ProtoField.uint32("pidflow.dst_proc_login_uid", "DST_PROC_LOGIN_UID"), text = false }
-own[67] = { field = ProtoField.string("pidflow.dst_proc_login_user_name", "DST_PROC_LOGIN_USER_NAME"), text = true }
-own[68] = { field = ProtoField.uint32("pidflow.dst_proc_login_session", "DST_PROC_LOGIN_SESSION"), text = false }
-own[69] = { field = ProtoField.uint32("pidflow.dst_proc_inner_pid", "DST_PROC_INNER_PID"), text = false }
-own[70] = { field = ProtoField.uint8("pidflow.dst_proc_executable_deleted", "DST_PROC_EXECUTABLE_DELETED"), text = false }
-own[71] = { field = ProtoField.string("pidflow.dst_proc_container_runtime", "DST_PROC_CONTAINER_RUNTIME"), text = true }
-own[72] = { field = ProtoField.string("pidflow.dst_proc_unit", "DST_PROC_UNIT"), text = true }
-own[73] = { field = ProtoField.string("pidflow.dst_proc_user_unit", "DST_PROC_USER_UNIT"), text = true }
-own[74] = { field = ProtoField.string("pidflow.dst_proc_slice", "DST_PROC_SLICE"), text = true }
 
 pidflow.fields = {}
 for _, of in ipairs({ ntop, own }) do

@@ -88,7 +88,7 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     (LINES, "tls-cert = \"/etc/passwd\"", 0, &["`tls-cert`", "not PEM"]),
     (LINES, "spool = 5", 0, &["`spool`", "expected"]),
     // Right by themselves; an exporter cannot be made of them.
-    (UDP, "max-message = 200", 0, &["`max-message` 200 is too small", "octets"]),
+    (UDP, "max-message = 200", 0, &["`max-message` 200 is too small", "bytes"]),
     (TLS, "tls-server-name = \"a b\"", 0, &["`tls-server-name`", "a b"]),
     ("kind = \"otlp\"\n", "url = \"a:1\"", 0, &["`url`", "http://HOST:PORT"]),
     (OTLP, "headers = { \"a b\" = \"c\" }", 0, &["`headers`", "\"a b\" is not a header's name", "letters"]),
@@ -101,7 +101,7 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     (OTLP, "metric-interval-seconds = 0", 0, &["`metric-interval-seconds` is 0", "1 to 86400"]),
     ("kind = \"elastic\"\n", "url = \"http://a/?b\"", 0, &["`url`", "http://HOST:PORT"]),
     (ELASTIC, "headers = { \"a:\" = \"c\" }", 0, &["`headers`", "a:"]),
-    (ELASTIC, "index = \"A\"", 0, &["`index`", "no capital letters"]),
+    (ELASTIC, "index = \"A\"", 0, &["`index`", "capital letters"]),
     (ELASTIC, "index = \"a-%q\"", 0, &["`index`", "Y, m, d, H, M, S"]),
     (ELASTIC, "password = \"x\"", 0, &["`password`", "`user`"]),
     (CLICKHOUSE, "table = \"a;b\"", 0, &["`table`", "DATABASE.TABLE"]),
