@@ -245,11 +245,9 @@ fn hung_and_slow_receivers_lose_their_oldest_and_slow_nobody() {
     let [hung, slow, quick] = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let (file, mut configs) = (dir.path().join("flows.json"), [&hung, &slow, &quick].map(over_tcp).to_vec());
     configs.iter_mut().take(2).for_each(|c| c.queue_records = 1000);
-    configs.iter_mut().skip(2).for_each(|c| c.queue_records = 40_000);
-    configs.push(ExporterConfig {
-        queue_records: 40_000,
-        ..ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Names).unwrap()
-    });
+    configs.push(ExporterConfig::json(file.to_str().unwrap(), JsonKeys::Names).unwrap());
+    // All of them fit, however large records are.
+    configs.iter_mut().skip(2).for_each(|c| (c.queue_records, c.queue_bytes) = (40_000, Some(1 << 30)));
     let set = ExporterSet::start(&configs, &ExportContext::default()).unwrap();
     let reader = std::thread::spawn(move || read_messages(&quick, usize::MAX).0);
     let slow_reader = std::thread::spawn(move || {
