@@ -3,7 +3,7 @@
 use pidflow_schema::Login;
 use procfs::process::Process;
 
-use super::procfs_read::read;
+use super::process_file::read;
 use crate::privacy::Privacy;
 
 /// `AUDIT_UID_UNSET` and `AUDIT_SID_UNSET` of `include/linux/audit.h`, `uapi/linux/audit.h`.

@@ -26,6 +26,7 @@ mod losses;
 #[cfg(feature = "probes")]
 mod parse;
 mod pods;
+mod process_file;
 mod procfs_read;
 mod ring;
 mod sampler;

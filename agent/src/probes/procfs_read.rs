@@ -1,12 +1,12 @@
 //! What /proc says of one process or one network namespace.
 
 use std::fs;
-use std::io::Read;
 
 use pidflow_engine::fact::{Executable, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
 use procfs::FromRead;
 use procfs::process::{Process, Stat, Status};
 
+use super::process_file::read;
 use super::surroundings::namespace;
 use super::{cgroup_path, executable, host_files, login, process_id};
 use crate::clock::{BootClock, engine_ns};
@@ -38,19 +38,12 @@ pub(crate) fn process(p: &Process, clock: BootClock, privacy: &Privacy) -> Optio
 }
 
 /// What is kept of an executable.
-pub(super) fn kept(path: &str, is_deleted: bool, privacy: &Privacy) -> Executable {
+fn kept(path: &str, is_deleted: bool, privacy: &Privacy) -> Executable {
     Executable { path: privacy.executable(path), is_deleted }
 }
 
 /// Bytes read of another file of a process.
 const MAX_FILE: usize = 64 * 1024;
-
-/// The first bytes of one of a process's files; none: it may not be read, or the process is gone.
-pub(super) fn read(p: &Process, file: &str, max: usize) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    p.open_relative(file).ok()?.take(max as u64).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
-}
 
 /// The name in it may have any bytes.
 fn status(p: &Process) -> Option<Status> {
