@@ -4,6 +4,7 @@
 mod cut;
 mod key;
 mod mask;
+mod unit;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use key::Key;
+use pidflow_schema::Placement;
 
 /// Bytes kept of each command line by default.
 pub const MAX_COMMAND_LINE: usize = 4096;
@@ -123,6 +125,18 @@ impl Privacy {
     /// As [`Privacy::uid`]; none: it is not kept.
     pub(crate) fn known_uid(&self, uid: u32) -> Option<u32> {
         Some(self.uid(uid)).filter(|uid| *uid != UNKNOWN_UID)
+    }
+
+    /// What is kept of a process's container and units: systemd's own units of a user have the user's number in their names.
+    pub(crate) fn placement(&self, mut placement: Placement) -> Placement {
+        if matches!(self.users, Rule::Omit | Rule::Hash) {
+            for name in [&mut placement.unit, &mut placement.user_unit, &mut placement.slice] {
+                if let Some(kept) = unit::with_user(name, |uid| self.known_uid(uid)) {
+                    *name = kept.into();
+                }
+            }
+        }
+        placement
     }
 
     /// What is kept of the names of users, by the numbers that are kept of them.

@@ -83,6 +83,16 @@ fn users_and_executables_follow_their_rules() {
     assert_eq!(omit.users(names()).get(&UNKNOWN_UID).map(|n| &**n), Some(""));
     let hash = Privacy { users: Rule::Hash, executables: Rule::Hash, ..policy() };
     assert!(hash.uid(7) != 7 && hash.uid(7) == hash.uid(7) && hash.uid(7) != hash.uid(8));
+    assert_eq!((omit.known_uid(7), hash.known_uid(7), policy().known_uid(7)), (None, Some(hash.uid(7)), Some(7)));
+    let units = || Placement { unit: "user@7.service".into(), slice: "user-7.slice".into(), ..Placement::default() };
+    let kept = |privacy: &Privacy| {
+        let kept = privacy.placement(units());
+        (kept.unit.to_string(), kept.slice.to_string())
+    };
+    let number = hash.uid(7);
+    assert_eq!(kept(&omit), ("user@.service".into(), "user-.slice".into()));
+    assert_eq!(kept(&hash), (format!("user@{number}.service"), format!("user-{number}.slice")));
+    assert_eq!(kept(&policy()), ("user@7.service".into(), "user-7.slice".into()));
     let hashed = hash.users(names());
     assert!(hashed.get(&hash.uid(7)).is_some_and(|n| n.starts_with("hash:")));
     assert!(hash.executable("/usr/bin/x").starts_with("hash:") && hash.executable("").is_empty());

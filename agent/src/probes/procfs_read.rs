@@ -3,6 +3,7 @@
 use std::fs;
 
 use pidflow_engine::fact::{Executable, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
+use pidflow_schema::Placement;
 use procfs::FromRead;
 use procfs::process::{Process, Stat, Status};
 
@@ -33,8 +34,12 @@ pub(crate) fn process(p: &Process, clock: BootClock, privacy: &Privacy) -> Optio
         executable: executable::of(p).map(|(path, is_deleted)| kept(&path, is_deleted, privacy)).unwrap_or_default(),
         // One byte more shows whether the file is longer.
         command_line: privacy.command_line(&read(p, "cmdline", privacy.readable() + 1).unwrap_or_default(), false),
-        placement: read(p, "cgroup", MAX_FILE).map(|lines| cgroup_path::placement(&host_files::lossy(lines))),
+        placement: placement(p).map(|placement| privacy.placement(placement)),
     })
+}
+
+fn placement(p: &Process) -> Option<Placement> {
+    read(p, "cgroup", MAX_FILE).map(|lines| cgroup_path::placement(&host_files::lossy(lines)))
 }
 
 /// What is kept of an executable.

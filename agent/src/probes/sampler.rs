@@ -296,3 +296,54 @@ impl SamplerState {
         facts.extend(alive.map(|sockets| Fact::SocketsAlive(Box::new(sockets))));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::process_id;
+    use super::*;
+
+    fn state(watched: usize) -> SamplerState {
+        let (_, incoming) = crossbeam_channel::bounded(1);
+        let (out, _) = crossbeam_channel::bounded(1);
+        let mut state = SamplerState::new(&Sampler {
+            interval: Duration::from_secs(1),
+            polls: false,
+            looks_up: true,
+            host_root: PathBuf::from("/nowhere"),
+            pod_logs: PathBuf::from("/nowhere"),
+            privacy: Arc::new(Privacy::new(None).unwrap()),
+            incoming,
+            out,
+            counts: Arc::default(),
+        });
+        state.watched = (1..=watched).map(|pid| process_id(pid as i32, 1)).collect();
+        state
+    }
+
+    /// How many are described again in each round.
+    fn rounds(state: &mut SamplerState, count: usize) -> Vec<HashSet<ProcessId>> {
+        let mut round = || {
+            state.descriptions.begin_round();
+            state.describe_again();
+            state.descriptions.take().into_iter().collect()
+        };
+        (0..count).map(|_| round()).collect()
+    }
+
+    #[test]
+    fn every_process_is_described_again_in_its_turn() {
+        let mut busy = state(100);
+        let again = rounds(&mut busy, ROUNDS_PER_DESCRIPTION);
+        assert!(again.iter().all(|round| round.len() == 7), "{again:?}");
+        assert_eq!(again.iter().flatten().collect::<HashSet<_>>().len(), 100);
+        assert_eq!(rounds(&mut state(0), 1), [HashSet::new()]);
+        assert_eq!(rounds(&mut state(1), 2), [[process_id(1, 1)].into(), [process_id(1, 1)].into()]);
+    }
+
+    #[test]
+    fn describing_again_is_bounded() {
+        let mut crowded = state(10_000);
+        let again = rounds(&mut crowded, 2);
+        assert!(again.iter().all(|round| round.len() == MAX_DESCRIBED_AGAIN) && again[0].is_disjoint(&again[1]));
+    }
+}
