@@ -136,6 +136,11 @@ impl Attacher {
                 // A link stands beside other programs without a flag, and is refused with one (`cgroup_bpf_link_attach`).
                 p.attach(root, CgroupAttachMode::Single)?;
             }
+            (Attach::Cgroup(..), Program::CgroupSockAddr(p)) => {
+                let root = cgroup::root()?;
+                load_once(p.fd().is_ok(), || p.load())?;
+                p.attach(root, CgroupAttachMode::Single)?;
+            }
             _ => return Err(anyhow!("program {name} is of another kind")),
         }
         Ok(())

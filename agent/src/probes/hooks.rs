@@ -193,6 +193,26 @@ pub(crate) const HOOKS: &[Hook] = &[
         missing: "UDP, except for sockets found in a snapshot",
     },
     Hook {
+        fact: "peers of unconnected UDP sockets",
+        ways: &[
+            // The same as for sending and receiving.
+            fentry(&[Fentry("udp_sendmsg"), Fentry("udpv6_sendmsg"), Fentry("skb_consume_udp")]),
+            kprobe(&[Kprobe("udp_sendmsg"), Kprobe("udpv6_sendmsg"), Kprobe("skb_consume_udp")]),
+            tracepoint(
+                &[
+                    Cgroup("cgroup_udp4_sendmsg", "udp4_sendmsg"),
+                    Cgroup("cgroup_udp6_sendmsg", "udp6_sendmsg"),
+                    Cgroup("cgroup_udp4_recvmsg", "udp4_recvmsg"),
+                    Cgroup("cgroup_udp6_recvmsg", "udp6_recvmsg"),
+                ],
+                "who sent a datagram to a receiver that does not ask for the sender (the local port decides)",
+            ),
+            tracepoint(ALL_TRAFFIC.attach, NO_PEERS),
+            tracepoint(CALLS.attach, NO_PEERS),
+        ],
+        missing: NO_PEERS,
+    },
+    Hook {
         fact: "ICMP and raw send and receive",
         ways: &[
             fentry(&[
@@ -213,7 +233,7 @@ pub(crate) const HOOKS: &[Hook] = &[
                 Kprobe("raw_recvmsg"),
                 Kprobe("rawv6_recvmsg"),
             ]),
-            ALL_TRAFFIC,
+            tracepoint(ALL_TRAFFIC.attach, NO_PEERS),
             CALLS,
         ],
         missing: "ICMP and raw sockets",
@@ -233,10 +253,10 @@ pub(crate) const HOOKS: &[Hook] = &[
     },
 ];
 
-const ALL_TRAFFIC: Attachment = tracepoint(
-    &[Raw("sock_send", "sock_send_length"), Raw("sock_receive", "sock_recv_length")],
-    "which peer an unconnected socket exchanged a datagram with (the local port decides)",
-);
+const ALL_TRAFFIC: Attachment =
+    tracepoint(&[Raw("sock_send", "sock_send_length"), Raw("sock_receive", "sock_recv_length")], "");
+
+const NO_PEERS: &str = "which peer an unconnected socket exchanged a datagram with (the local port decides)";
 
 const CALLS: Attachment = tracepoint(
     &[

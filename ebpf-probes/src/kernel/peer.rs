@@ -1,8 +1,17 @@
 //! The other end of a datagram, from a message or from the headers.
 
+use aya_ebpf::programs::SockAddrContext;
 use pidflow_schema::abi::SocketRef;
 
 use super::{AF_INET, AF_INET6, read_at};
+
+/// A member of `struct bpf_sock_addr`, read on its own: the kernel allows no other access.
+macro_rules! told {
+    ($ctx:ident, $($member:tt)+) => {
+        // SAFETY: the context is valid for the program's run.
+        unsafe { core::ptr::read_volatile(&raw const (*$ctx.sock_addr).$($member)+) }
+    };
+}
 
 /// The other end of one datagram of a socket that may not be connected; family 0: the socket itself has it.
 ///
@@ -34,6 +43,27 @@ impl Peer {
             AF_INET6 => peer.remote = read_at(name, 8).unwrap_or([0; 16]),
             _ => peer.family = 0,
         }
+        peer
+    }
+
+    /// The IPv4 address that a cgroup program is told.
+    #[inline(always)]
+    pub fn of_address4(ctx: &SockAddrContext) -> Self {
+        let mut peer = Self { family: AF_INET, ..Self::default() };
+        peer.remote_port = u16::from_be(told!(ctx, user_port) as u16);
+        peer.remote[..4].copy_from_slice(&told!(ctx, user_ip4).to_ne_bytes());
+        peer
+    }
+
+    /// The IPv6 address that a cgroup program is told.
+    #[inline(always)]
+    pub fn of_address6(ctx: &SockAddrContext) -> Self {
+        let mut peer = Self { family: AF_INET6, ..Self::default() };
+        peer.remote_port = u16::from_be(told!(ctx, user_port) as u16);
+        peer.remote[..4].copy_from_slice(&told!(ctx, user_ip6[0]).to_ne_bytes());
+        peer.remote[4..8].copy_from_slice(&told!(ctx, user_ip6[1]).to_ne_bytes());
+        peer.remote[8..12].copy_from_slice(&told!(ctx, user_ip6[2]).to_ne_bytes());
+        peer.remote[12..].copy_from_slice(&told!(ctx, user_ip6[3]).to_ne_bytes());
         peer
     }
 

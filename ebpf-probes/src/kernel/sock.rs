@@ -1,6 +1,6 @@
 //! A socket: identity, addresses and state.
 
-use aya_ebpf::programs::SockContext;
+use aya_ebpf::programs::{SockAddrContext, SockContext};
 use pidflow_schema::abi::SocketRef;
 
 use super::read_at;
@@ -25,6 +25,14 @@ impl Sock {
     #[inline(always)]
     pub fn of_context(ctx: &SockContext) -> Option<Self> {
         read_at((&raw const ctx.sock) as u64, 0).filter(|&sk| sk != 0).map(Self)
+    }
+
+    /// The socket of a cgroup program that is told an address. It is read as a number, as in [`Sock::of_context`].
+    #[inline(always)]
+    pub fn of_address(ctx: &SockAddrContext) -> Option<Self> {
+        // SAFETY: the context is valid for the program's run.
+        let sk = unsafe { core::ptr::read_volatile(&raw const (*ctx.sock_addr).__bindgen_anon_1.sk) };
+        read_at((&raw const sk) as u64, 0).filter(|&sk| sk != 0).map(Self)
     }
 
     /// The `struct sock` of a `struct socket`.
