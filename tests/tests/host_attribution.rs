@@ -181,16 +181,28 @@ fn process_of(exchange: &Exchange) -> Option<u32> {
     }
 }
 
-/// Nothing tells which worker had a datagram, where the backend does not know the other end: no name then, never a wrong one.
+/// The kernel tells the other end of a datagram, so that the worker which had it is known.
 #[test]
-fn udp_servers_that_share_a_port_are_never_mistaken() -> Result<()> {
-    if without_root("udp_servers_that_share_a_port_are_never_mistaken") {
+fn udp_servers_that_share_a_port_are_told_apart() -> Result<()> {
+    assert_perfect("udp_servers_that_share_a_port_are_told_apart", "udp-reuseport")
+}
+
+/// Nothing tells which worker had a datagram that does not ask who sent it: no name then, never a wrong one.
+#[test]
+fn udp_servers_that_share_a_port_and_only_receive_are_never_mistaken() -> Result<()> {
+    const NAME: &str = "udp_servers_that_share_a_port_and_only_receive_are_never_mistaken";
+    if without_root(NAME) {
         return Ok(());
     }
-    let trial = trial::observe("udp-reuseport", &["--probes", &backend()])?;
+    let trial = trial::observe("udp-reuseport-silent", &["--probes", &backend()])?;
     println!("{}", trial.outcome);
     ensure!(trial.truth.len() == 50 && trial.outcome.wrong == 0, "{}", trial.outcome);
     Ok(())
+}
+
+#[test]
+fn udp_ports_of_two_namespaces_and_of_two_addresses_are_told_apart() -> Result<()> {
+    assert_perfect("udp_ports_of_two_namespaces_and_of_two_addresses_are_told_apart", "udp-equal-ports")
 }
 
 #[test]

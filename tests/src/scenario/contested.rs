@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -66,34 +65,6 @@ fn send_once(scenario: &str, port: u16, target: SocketAddr) -> Result<Exchange> 
     socket.send_to(b"x", target)?;
     exchange.end_ns = sys::now_ns();
     Ok(exchange)
-}
-
-/// Servers that share a UDP port, from their first moment on; each client is answered by one of them.
-pub(super) fn reuseport(args: &Args) -> Result<()> {
-    let truth = args.truth()?;
-    let clients = args.get("count", 50_u32)?;
-    let (first, target) = shared_socket(SocketAddr::new(LOOPBACKS[0], 0))?;
-    let workers: Result<Vec<Forked>> = (0..4)
-        .map(|number| {
-            let socket = if number == 0 { first.try_clone()? } else { shared_socket(target)?.0 };
-            sys::fork(move || wire::answer_forever(&socket))
-        })
-        .collect();
-    drop(first);
-    for _ in 0..clients {
-        wire::udp_exchange(wire::Plan::plain("udp-reuseport", target), false)?.append_to(&truth)?;
-    }
-    drop(workers?);
-    Ok(())
-}
-
-fn shared_socket(address: SocketAddr) -> Result<(UdpSocket, SocketAddr)> {
-    let fd: OwnedFd = sys::socket(address.ip(), libc::SOCK_DGRAM, 0)?;
-    sys::set_option(&fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
-    sys::bind(&fd, address)?;
-    let socket = UdpSocket::from(fd);
-    let address = socket.local_addr()?;
-    Ok((socket, address))
 }
 
 /// Processes hold raw sockets of ICMP, ICMPv6, UDP and TCP and receive what they get, while the kernel answers datagrams to

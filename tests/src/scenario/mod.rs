@@ -7,6 +7,7 @@ mod changes;
 mod closing;
 mod contested;
 mod disk;
+mod equal_ports;
 mod flood;
 mod load;
 mod metrics;
@@ -47,7 +48,9 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "udp-unconnected" => udp::unconnected(&args),
         "udp-handover" => contested::handover(&args),
         "udp-given-up" => contested::given_up(&args),
-        "udp-reuseport" => contested::reuseport(&args),
+        "udp-reuseport" => equal_ports::reuseport(&args),
+        "udp-reuseport-silent" => equal_ports::reuseport_silent(&args),
+        "udp-equal-ports" => equal_ports::several_addresses(&args),
         "raw-holders" => contested::raw_holders(&args),
         "pid-reuse" => contested::pid_reuse(&args),
         "refused-elsewhere" => contested::refused_elsewhere(&args),
