@@ -133,6 +133,38 @@ fn a_listener_at_a_translated_port_is_not_named() -> Result<()> {
     Ok(())
 }
 
+/// Of several listeners nobody says which had a connection that nobody accepted, and a worker that takes one when its client
+/// has gone has none of its packets: no name then but a candidate, and never the listener's owner.
+#[test]
+fn a_listener_is_not_named_where_another_process_may_have_the_connection() -> Result<()> {
+    const NAME: &str = "a_listener_is_not_named_where_another_process_may_have_the_connection";
+    if without_root(NAME) {
+        return Ok(());
+    }
+    let Trial { truth, ended, outcome } = trial::observe("listeners", &["--probes", &backend()])?;
+    println!("{outcome}");
+    ensure!(outcome.wrong == 0 && outcome.surplus == 0, "{outcome}\n{}", ended.log);
+    let (mut late, mut waiting) = (0, 0);
+    for exchange in &truth {
+        let source = (exchange.source, exchange.source_port);
+        let record = ended.records.iter().find(|r| r.source == source && r.protocol == exchange.protocol);
+        let record = record.context("no record")?;
+        if record.end_text(Side::Destination, "PROC_ATTRIBUTION") != Some("ambiguous") {
+            continue;
+        }
+        let candidate = record.end_number(Side::Destination, "CANDIDATE_PROC_PID");
+        if let Expected::Process(worker) = &exchange.destination_end {
+            late += 1;
+            ensure!(candidate == Some(u64::from(worker.pid)), "not {worker:?}: {record:?}");
+        } else {
+            waiting += 1;
+            ensure!(candidate.is_some(), "no candidate: {record:?}");
+        }
+    }
+    ensure!(late == outcome.missing && (late, waiting) == (6, 6), "{late} late, {waiting} waiting: {outcome}");
+    Ok(())
+}
+
 #[test]
 fn threads_count_as_their_process() -> Result<()> {
     assert_perfect("threads_count_as_their_process", "threads")

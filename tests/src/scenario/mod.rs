@@ -9,6 +9,7 @@ mod contested;
 mod disk;
 mod equal_ports;
 mod flood;
+mod listeners;
 mod load;
 mod metrics;
 mod netns;
@@ -61,6 +62,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "metrics" => metrics::run(&args),
         "flood" => flood::run(&args),
         "flood-connect" => flood::connect(&args),
+        "listeners" => listeners::run(&args),
         "load" => load::run(&args),
         "guest" => crate::guest::run(&args.need::<String>("backends")?),
         other => bail!("unknown scenario {other:?}"),
