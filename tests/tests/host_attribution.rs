@@ -165,6 +165,48 @@ fn a_listener_is_not_named_where_another_process_may_have_the_connection() -> Re
     Ok(())
 }
 
+/// Two connections with one tuple are two records, or one in which nobody is named: never one of the two for both.
+#[test]
+fn one_tuple_in_two_namespaces_at_once_is_not_one_connection() -> Result<()> {
+    if without_root("one_tuple_in_two_namespaces_at_once_is_not_one_connection") {
+        return Ok(());
+    }
+    let Trial { truth, ended, outcome } = trial::observe_within("twins", &["--probes", &backend()])?;
+    let (sides, mut seen) = ([Side::Source, Side::Destination], 0);
+    let pids = |e: &Exchange| [&e.source_end, &e.destination_end].map(|end| process_of(end).map(u64::from));
+    for record in ended.records.iter().filter(|r| r.protocol == 6 && r.destination.1 == 7000) {
+        seen += 1;
+        let said = sides.map(|side| record.end_number(side, "PROC_PID"));
+        let is_open = sides.map(|side| {
+            let candidate = record.end_number(side, "CANDIDATE_PROC_PID");
+            record.end_text(side, "PROC_ATTRIBUTION") == Some("ambiguous") && candidate.is_some()
+        });
+        ensure!(is_open == [true; 2] || truth.iter().any(|e| pids(e) == said), "{said:?} of {outcome}: {record:?}");
+    }
+    ensure!(truth.len() == 2 && seen > 0, "{seen} records of {} connections", truth.len());
+    Ok(())
+}
+
+#[test]
+fn a_tunnels_outer_packets_are_the_kernels() -> Result<()> {
+    if without_root("a_tunnels_outer_packets_are_the_kernels") {
+        return Ok(());
+    }
+    let trial = trial::observe_within("tunnel", &["--probes", &backend()])?;
+    expect_perfect(&trial)?;
+    let is_kernels = |r: &&Record| r.destination.1 == 4789 || r.protocol == 1 || r.protocol == 2;
+    let (mut outer, mut icmp) = (0, 0);
+    for record in trial.ended.records.iter().filter(is_kernels) {
+        let said = [Side::Source, Side::Destination].map(|side| record.end_text(side, "PROC_ATTRIBUTION"));
+        ensure!(said.iter().all(|s| matches!(s, Some("kernel" | "remote"))), "{said:?}: {record:?}");
+        let is_known = said.contains(&Some("kernel"));
+        outer += usize::from(is_known && record.destination.1 == 4789);
+        icmp += usize::from(is_known && record.protocol == 1);
+    }
+    ensure!(outer > 0 && icmp > 0, "{outer} flows of outer packets, {icmp} of ICMP");
+    Ok(())
+}
+
 #[test]
 fn threads_count_as_their_process() -> Result<()> {
     assert_perfect("threads_count_as_their_process", "threads")
@@ -199,15 +241,15 @@ fn every_owner_has_its_record(scenario: &str) -> Result<()> {
     let (source, destination) = ((first.source, first.source_port), (first.destination, first.destination_port));
     let of_port = trial.ended.records.iter().filter(|r| r.source == source && r.destination == destination);
     let mut said: Vec<_> = of_port.map(|r| r.end_number(Side::Source, "PROC_PID")).collect();
-    let mut true_ones: Vec<_> = trial.truth.iter().map(|e| process_of(e).map(u64::from)).collect();
+    let mut true_ones: Vec<_> = trial.truth.iter().map(|e| process_of(&e.source_end).map(u64::from)).collect();
     said.sort_unstable();
     true_ones.sort_unstable();
     ensure!(said == true_ones, "said {said:?}\ntrue {true_ones:?}\n{}", trial.outcome);
     Ok(())
 }
 
-fn process_of(exchange: &Exchange) -> Option<u32> {
-    match &exchange.source_end {
+fn process_of(end: &Expected) -> Option<u32> {
+    match end {
         Expected::Process(end) => Some(end.pid),
         _ => None,
     }

@@ -9,6 +9,7 @@ mod contested;
 mod disk;
 mod equal_ports;
 mod flood;
+mod links;
 mod listeners;
 mod load;
 mod metrics;
@@ -17,6 +18,8 @@ mod ping;
 mod server;
 mod tcp;
 mod translated;
+mod tunnel;
+mod twins;
 mod udp;
 mod wire;
 
@@ -57,6 +60,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "refused-elsewhere" => contested::refused_elsewhere(&args),
         "netns" => netns::run(&args),
         "translated" => translated::run(&args),
+        "tunnel" => tunnel::run(&args),
+        "twins" => twins::run(&args),
         "unreachable" => netns::unreachable(&args),
         "ping" => ping::run(&args),
         "metrics" => metrics::run(&args),

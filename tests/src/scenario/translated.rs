@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::args::Args;
+use super::links::linked;
 use super::netns::{LineChannel, ip};
 use super::wire::{self, Plan, TCP};
 use crate::sys::{self, Forked};
@@ -117,35 +118,6 @@ fn rules() -> Result<()> {
     nft.stdin.take().context("no standard input")?.write_all(RULES.as_bytes())?;
     ensure!(nft.wait()?.success(), "nft refused the rules");
     Ok(())
-}
-
-/// A process in a namespace of its own with a link to this one.
-fn linked(
-    link: &str,
-    [ours, theirs]: [IpAddr; 2],
-    work: impl FnOnce(LineChannel) -> Result<()>,
-) -> Result<(Forked, LineChannel)> {
-    let (mut talk, other) = LineChannel::pair()?;
-    let process = sys::fork(|| {
-        let mut talk = other;
-        sys::unshare(libc::CLONE_NEWNET).context("make a network namespace")?;
-        talk.tell(&true)?;
-        let _linked: bool = talk.hear()?;
-        ip("link set lo up")?;
-        up(link, theirs)?;
-        ip(&format!("route add default via {ours}"))?;
-        work(talk)
-    })?;
-    let _unshared: bool = talk.hear()?;
-    ip(&format!("link add {link}-host type veth peer name {link} netns {}", process.pid()))?;
-    up(&format!("{link}-host"), ours)?;
-    talk.tell(&true)?;
-    Ok((process, talk))
-}
-
-fn up(link: &str, address: IpAddr) -> Result<()> {
-    ip(&format!("link set {link} up"))?;
-    ip(&format!("addr add {address}/24 dev {link}"))
 }
 
 /// Forks a process that listens there.
