@@ -122,7 +122,7 @@ impl Samples {
 
     fn bracket(&self, (first_ns, last_ns): (u64, u64), figure: Figure) -> Option<(&Sample, &Sample)> {
         let after = self.after(last_ns, figure)?;
-        let before = self.before(first_ns, figure);
+        let before = self.before((first_ns, last_ns), figure);
         if before.is_some_and(|b| b.time_ns < after.time_ns) {
             return Some((before?, after));
         }
@@ -131,11 +131,13 @@ impl Samples {
         self.list.iter().rev().find(earlier).map(|b| (b, after))
     }
 
-    /// The nearest within reach, else the latest before, else the earliest of all.
-    fn before(&self, time_ns: u64, figure: Figure) -> Option<&Sample> {
-        let at = self.list.partition_point(|s| s.time_ns <= time_ns);
+    /// The nearest within reach of the flow's begin, else the one that the begin itself asked for, else the latest before, else
+    /// the earliest of all.
+    fn before(&self, (first_ns, last_ns): (u64, u64), figure: Figure) -> Option<&Sample> {
+        let at = self.list.partition_point(|s| s.time_ns <= first_ns);
         let (before, after) = self.around(at, figure);
-        near(time_ns, before, after).or(before).or(after)
+        let asked_for = || after.filter(|late| is_of_begin(late.time_ns, before, (first_ns, last_ns)));
+        near(first_ns, before, after).or_else(asked_for).or(before).or(after)
     }
 
     /// The nearest within reach, else the earliest after, else the latest of all.
@@ -165,6 +167,12 @@ impl Samples {
 fn near<'a>(time_ns: u64, before: Option<&'a Sample>, after: Option<&'a Sample>) -> Option<&'a Sample> {
     let distance = |s: &&Sample| s.time_ns.abs_diff(time_ns);
     [before, after].into_iter().flatten().filter(|s| distance(s) <= NEAR_NS).min_by_key(distance)
+}
+
+/// Whether a sample was taken because the flow began, late: still early in it, and much nearer to its begin than the one before.
+fn is_of_begin(late_ns: u64, before: Option<&Sample>, (first_ns, last_ns): (u64, u64)) -> bool {
+    let (late_by, duration) = (late_ns.saturating_sub(first_ns), last_ns.saturating_sub(first_ns));
+    late_by <= duration / 4 && before.is_some_and(|b| first_ns.saturating_sub(b.time_ns) >= 2 * late_by)
 }
 
 fn hundredths_of_percent(used_ns: u64, elapsed_ns: u64) -> Option<u32> {
@@ -232,6 +240,20 @@ mod tests {
         assert_eq!(usage.memory_actual, Some(1190), "of the nearest that has it");
         let short = s.usage(1_500_000_000, 1_501_000_000).unwrap();
         assert_eq!((short.cpu_time_ns, short.cpu_load), (Some(300_000_000), Some(3750)));
+    }
+
+    /// A process of many threads is read from /proc when it uses a socket, which takes a moment on a busy machine.
+    #[test]
+    fn a_sample_that_came_late_for_the_begin_is_the_begins() {
+        let mut s = Samples::since(0);
+        for (t, cpu) in [(260, 20), (700, 80)] {
+            s.push(at(t, cpu));
+        }
+        let used =
+            |from: u64, to: u64| s.usage(from * 1_000_000, to * 1_000_000).unwrap().cpu_time_ns.unwrap() / 1_000_000;
+        assert_eq!(used(200, 640), 60, "not what the process used before the flow");
+        assert_eq!(used(200, 400), 80, "late for a flow as short as this");
+        assert_eq!(used(110, 710), 80, "the one before is about as near");
     }
 
     #[test]
