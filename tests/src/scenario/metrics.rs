@@ -65,6 +65,7 @@ fn working(address: IpAddr, task: &Task) -> Result<Exchange> {
         exchange.source_usage = Some(before.until_now()?);
         writer.write_all(&serde_json::to_vec(&exchange)?).context("tell")?;
         mem::forget(memory);
+        task.settle();
         Ok(())
     })?;
     client.join()?;
@@ -79,7 +80,14 @@ fn read_one(reader: &mut impl Read) -> Result<Exchange> {
 
 /// A client that asks a server process to work and is told what that cost.
 fn against_worker(address: IpAddr, task: &Task) -> Result<Exchange> {
-    let (server, target) = wire::fork_listener(address, |listener| serve_work(&listener, task))?;
+    let (mut is_ready, mut ready) = std::io::pipe()?;
+    let (server, target) = wire::fork_listener(address, move |listener| {
+        // What it costs to start them is not the flow's, which begins before it is accepted.
+        let crew = task.crew()?;
+        ready.write_all(b".")?;
+        serve_work(&listener, task, &crew)
+    })?;
+    is_ready.read_exact(&mut [0]).context("the server did not start")?;
     let mut exchange = Exchange::begin("metrics", TCP, wire::unspecified(address, 0), target);
     let mut stream = TcpStream::connect(target)?;
     exchange.set_source(stream.local_addr()?);
@@ -96,17 +104,17 @@ fn against_worker(address: IpAddr, task: &Task) -> Result<Exchange> {
     Ok(exchange)
 }
 
-fn serve_work(listener: &TcpListener, task: &Task) -> Result<()> {
-    let crew = task.crew()?;
+fn serve_work(listener: &TcpListener, task: &Task, crew: &[Sender<u64>]) -> Result<()> {
     let (mut stream, _) = listener.accept()?;
     let before = Snapshot::take()?;
     let _size = stream.read(&mut [0; 64])?;
-    let memory = task.perform(&crew)?;
+    let memory = task.perform(crew)?;
     let mut line = serde_json::to_vec(&(TrueEnd::current()?, before.until_now()?))?;
     line.push(b'\n');
     stream.write_all(&line).context("answer")?;
     drop(stream);
     mem::forget(memory);
+    task.settle();
     Ok(())
 }
 
@@ -120,7 +128,8 @@ impl Task {
         crew
     }
 
-    /// A process of many threads is idle where its flow begins and ends: it is sampled a little later.
+    /// A process of many threads is idle where its flow begins and ends: it is sampled a little later. The end of so many
+    /// costs about as much as a short flow.
     fn settle(&self) {
         if self.threads > 1 {
             thread::sleep(SETTLING);
