@@ -147,3 +147,19 @@ fn odd_captures_give_what_is_right_in_them() {
         assert_eq!(errors, usize::from(code == 1), "{what}: {said}");
     }
 }
+
+#[test]
+fn no_capture_is_written_to_while_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, link, hard) = (dir.path().join("capture"), dir.path().join("link"), dir.path().join("hard"));
+    let capture = pcap(Order::Little, 0xa1b2_c3d4, 65535, &[]);
+    fs::write(&file, &capture).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    fs::hard_link(&file, &hard).unwrap();
+    for output in [&file, &link, &hard] {
+        let mut command = Command::new(process::binary("pidflow").unwrap());
+        let said = command.arg("read").arg(&file).arg("--json").arg(output).output().unwrap();
+        assert_eq!(said.status.code(), Some(2), "{said:?}");
+        assert_eq!(fs::read(&file).unwrap(), capture);
+    }
+}

@@ -1,5 +1,7 @@
 //! `pidflow read`: capture files to flow records.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,6 +40,7 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Offline).or_usage()?;
     let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     outputs.check(Role::Results)?;
+    check_apart(&captures, &outputs.written()).or_usage()?;
     let signals = HeldSignals::new()?;
     let bar = progress_bar(&captures);
     let interrupt = Interrupt::new().context("cannot make an event descriptor")?;
@@ -55,6 +58,16 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     Role::Reading.enter_or_warn();
     let table = FlowTable::new(options.flows.table());
     read_all(Reading::new(files, table, exporters), &bar, (&stop, drain_timeout))
+}
+
+/// Records are not appended to the capture that they come from.
+fn check_apart(captures: &[PathBuf], outputs: &[PathBuf]) -> anyhow::Result<()> {
+    let file = |path: &PathBuf| path.metadata().ok().filter(Metadata::is_file).map(|m| (m.dev(), m.ino()));
+    let read: Vec<_> = captures.iter().filter_map(file).collect();
+    match outputs.iter().find(|output| file(output).is_some_and(|f| read.contains(&f))) {
+        Some(output) => Err(anyhow!("{} is read; write the records to another file", output.display())),
+        None => Ok(()),
+    }
 }
 
 /// Closes the exporters' queues when the time is up. Until then they accept the records read. Closing releases a thread
