@@ -59,6 +59,7 @@ pub(super) fn open(
 ) -> Result<Handle, CaptureError> {
     let name = target.name();
     let mut capture = activate(target, options, buffer).map_err(|e| interface_error(name, &e))?;
+    close_on_exec(capture.as_raw_fd());
     let mut excluded = None;
     match target {
         Target::Any => {
@@ -86,6 +87,12 @@ fn activate(target: &Target, options: &LiveOptions, buffer: u32) -> Result<Captu
         .timeout(READ_TIMEOUT_MS)
         .precision(Precision::Nano)
         .open()
+}
+
+/// No program that this one starts gets the socket, which libpcap leaves open to it.
+fn close_on_exec(socket: RawFd) {
+    // SAFETY: `socket` is open as long as the capture that it belongs to; the call changes nothing but its flag.
+    unsafe { libc::fcntl(socket, libc::F_SETFD, libc::FD_CLOEXEC) };
 }
 
 /// The index of the interface to which a packet socket is bound. 0: to none. -1 as a number without a sign: to one that
