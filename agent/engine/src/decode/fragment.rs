@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use super::open::Layer;
+use super::layer::Layer;
 use crate::packet::{Family, Packet};
 use crate::tunnel::PacketTunnel;
 

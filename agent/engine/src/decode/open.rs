@@ -2,7 +2,9 @@
 
 use super::fragment::Datagram;
 use super::ip::{AUTHENTICATION, authentication};
-use super::{Decoder, Discard, Fragments, Rest, Tunnels, transport, tunnel};
+use super::layer::Layer;
+use super::tunnel::{self, Payload};
+use super::{Decoder, Discard, Fragments, Frame, LinkType, Rest, Tunnels, blank, link, transport};
 use crate::packet::{Fragment, Packet};
 use crate::tunnel::PacketTunnel;
 
@@ -13,14 +15,6 @@ const MAX_TUNNELS: usize = 65_536;
 /// Among so many of the last ones a tunnel is looked for before it is entered again: traffic changes between few.
 const RECENT_TUNNELS: usize = 8;
 
-/// A packet, what carried it, and what is behind its IP header.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Layer<'a> {
-    pub(super) packet: Packet,
-    pub(super) tunnel: Option<PacketTunnel>,
-    pub(super) behind: Rest<'a>,
-}
-
 impl Decoder {
     /// The tunnels that the packets decoded since the last call were in, to be told to the flow table before these packets:
     /// [`crate::flow_table::FlowTable::set_tunnels`].
@@ -29,15 +23,15 @@ impl Decoder {
         std::mem::take(&mut self.tunnels)
     }
 
-    /// The packet inside where there is one, else the same, with the ports of a datagram whose fragment it is.
+    /// The packet inside where there is one, else the packet itself, with the ports of a datagram whose fragment it is.
     #[cold]
     #[inline(never)]
-    pub(super) fn look_inside(&mut self, behind: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
-        let inner = self.open(Layer { packet: *packet, tunnel: None, behind }, 0)?;
-        *packet = inner.packet;
-        if let Some(tunnel) = inner.tunnel {
-            packet.tunnel = self.number(tunnel);
-        }
+    pub(super) fn look_inside(&mut self, link: LinkType, frame: &Frame<'_>, out: &mut Packet) -> Result<(), Discard> {
+        let mut layer = Layer::new(blank(frame), None, false);
+        link::decode(link, Rest::new(frame), &mut layer)?;
+        let mut inner = self.open(layer, 0)?;
+        inner.packet.tunnel = inner.tunnel.map_or(0, |tunnel| self.number(tunnel));
+        *out = inner.packet;
         Ok(())
     }
 
@@ -69,11 +63,12 @@ impl Decoder {
             return None;
         }
         let outer = &layer.packet;
-        let goes_on = layer.behind.goes_on || outer.fragment == Fragment::First;
-        let found = tunnel::find(outer, Rest { goes_on, ..layer.behind })?;
-        let mut packet = outer.inside();
-        let behind = found.decode(&mut packet).ok()?;
-        Some(Layer { packet, tunnel: Some(PacketTunnel::around(outer, found.kind, found.id)), behind })
+        let payload = Payload { rest: layer.behind, goes_on: layer.goes_on || outer.fragment == Fragment::First };
+        let found = tunnel::find(outer, payload)?;
+        let tunnel = Some(PacketTunnel::around(outer, found.kind, found.id));
+        let mut inner = Layer::new(outer.inside(), tunnel, payload.goes_on);
+        found.decode(&mut inner).ok()?;
+        Some(inner)
     }
 
     /// The number of a tunnel in this batch.
@@ -95,6 +90,6 @@ fn authenticate(layer: &mut Layer<'_>) {
     {
         layer.packet.protocol = protocol;
         layer.behind = layer.behind.after(layer.behind.data.len() - data.len());
-        transport::decode(layer.behind, &mut layer.packet);
+        transport::decode(data, layer.behind.on_the_wire(), &mut layer.packet);
     }
 }

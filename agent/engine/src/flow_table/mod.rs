@@ -15,6 +15,7 @@ mod fragments;
 mod handshake;
 mod in_tunnel;
 mod index;
+mod interfaces;
 mod key;
 mod lists;
 mod memory;
@@ -43,7 +44,7 @@ pub use config::{FlowTableConfig, FlowTableCounters, PacketClock};
 use entry::{Entry, State};
 use fragments::HeldFragments;
 use index::Index;
-use key::{FlowKey, KeySide};
+use key::{FlowKey, KeySide, Keyed};
 use lists::Lists;
 pub use paths::Observation;
 use paths::Paths;
@@ -68,7 +69,7 @@ pub struct FlowTable {
     changes: Changes,
     hasher: RandomState,
     /// Of the packets of one batch; kept for its memory.
-    hashes: Vec<u32>,
+    keyed: Vec<Keyed>,
     interfaces: Vec<(u32, Arc<str>)>,
     /// What was counted, at the number of the interface.
     by_interface: Vec<FrameCount>,
@@ -100,7 +101,7 @@ impl FlowTable {
             by_age: List::default(),
             changes: Changes::new(),
             hasher: RandomState::default(),
-            hashes: Vec::new(),
+            keyed: Vec::new(),
             interfaces: Vec::new(),
             by_interface: Vec::new(),
             seen_elsewhere: Vec::new(),
@@ -114,38 +115,6 @@ impl FlowTable {
         }
     }
 
-    /// Says what the number in [`Packet::interface`] stands for: the kernel's index (0: a file) and the name.
-    /// Numbers begin at 0 and must be given out densely.
-    pub fn set_interface(&mut self, number: u32, index: u32, name: &Arc<str>) {
-        let number = number as usize;
-        if self.interfaces.len() <= number {
-            self.interfaces.resize_with(number + 1, || (0, Arc::from("")));
-            self.by_interface.resize(number + 1, FrameCount::default());
-            self.seen_elsewhere.resize(number + 1, FrameCount::default());
-        }
-        if let Some(known) = self.interfaces.get_mut(number)
-            && *known != (index, Arc::clone(name))
-        {
-            *known = (index, Arc::clone(name));
-        }
-    }
-
-    /// Says to which network namespace the interface of this number leads, by a number of the caller's (for example the
-    /// namespace's inode); 0: unknown, as it is for all at first.
-    ///
-    /// Equal addresses and ports on interfaces of different namespaces are different flows; an unknown one goes with any.
-    /// So a packet that is seen on its way through several interfaces stays in one flow if only one of them has a
-    /// namespace. Name those behind which addresses of other namespaces may be used again.
-    pub fn set_network_namespace(&mut self, interface: u32, namespace: u32) {
-        let interface = interface as usize;
-        if self.namespaces.len() <= interface && namespace != 0 {
-            self.namespaces.resize(interface + 1, 0);
-        }
-        if let Some(known) = self.namespaces.get_mut(interface) {
-            *known = namespace;
-        }
-    }
-
     /// Counts a packet in its flow. Records of flows that this packet ends go to `out`.
     pub fn update(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
         let (mut key, from) = self.key(packet);
@@ -156,31 +125,26 @@ impl FlowTable {
     /// The same as [`FlowTable::update`] for each packet in turn, faster: while one is counted, the memory that the
     /// next ones need is fetched.
     pub fn update_all(&mut self, packets: &[Packet], out: &mut Vec<Flow>) {
-        let mut hashes = std::mem::take(&mut self.hashes);
-        hashes.clear();
-        hashes.extend(packets.iter().map(|packet| self.hash(&self.key(packet).0)));
-        for (at, (packet, hash)) in packets.iter().zip(&hashes).enumerate() {
-            if let Some(later) = hashes.get(at + 2 * PREFETCH_DISTANCE) {
-                prefetch::line(self.index.line(*later));
+        let mut keyed = std::mem::take(&mut self.keyed);
+        keyed.clear();
+        keyed.extend(packets.iter().map(|packet| self.keyed(packet)));
+        for (at, packet) in packets.iter().enumerate() {
+            if let Some(later) = keyed.get(at + 2 * PREFETCH_DISTANCE) {
+                prefetch::line(self.index.line(later.hash));
             }
-            if let Some(slot) = hashes.get(at + PREFETCH_DISTANCE).and_then(|later| self.index.candidate(*later)) {
+            if let Some(slot) = keyed.get(at + PREFETCH_DISTANCE).and_then(|later| self.index.candidate(later.hash)) {
                 prefetch::three_lines(self.slab.line(slot));
             }
-            let (mut key, from) = self.key(packet);
-            self.update_hashed(&mut key, (from, *hash), packet, out);
+            if let Some(Keyed { key, from, hash }) = keyed.get_mut(at) {
+                self.update_hashed(key, (*from, *hash), packet, out);
+            }
         }
-        self.hashes = hashes;
+        self.keyed = keyed;
     }
 
     /// Not inlined, so that what it calls for each packet is inlined here, once.
     #[inline(never)]
-    fn update_hashed(
-        &mut self,
-        key: &mut FlowKey,
-        (from, mut hash): (KeySide, u32),
-        packet: &Packet,
-        out: &mut Vec<Flow>,
-    ) {
+    fn update_hashed(&mut self, key: &mut FlowKey, (from, hash): (KeySide, u32), packet: &Packet, out: &mut Vec<Flow>) {
         if packet.fragment != Fragment::Whole {
             return self.put_fragment(packet, out);
         }
@@ -188,22 +152,24 @@ impl FlowTable {
             key.namespace = self.namespaces.get(packet.interface as usize).copied().unwrap_or_default();
         }
         let shift = self.clock.follow(packet.time_ns);
-        let known =
-            if key.tunnel == 0 { self.find(key, hash) } else { self.find_in_tunnel((key, &mut hash), from, packet) };
-        if self.is_of_another(packet) || known.is_some_and(|slot| self.is_seen_elsewhere(slot, from, packet)) {
-            return self.count_elsewhere(packet);
+        if key.tunnel != 0 {
+            return self.update_in_tunnel((*key, from, hash), shift, packet, out);
         }
-        self.count(packet);
-        if let Some(slot) = known.filter(|slot| {
-            self.is_ordinary(*slot, (from, shift), packet) || self.goes_on(*slot, (from, shift), packet, out)
-        }) {
+        let known = self.find(key, hash);
+        if !self.is_counted_here(known, from, packet) {
+            return;
+        }
+        if let Some(slot) = known.filter(|slot| self.takes(*slot, (from, shift), packet, out)) {
             self.add(slot, from, packet);
-            if key.tunnel != 0 {
-                self.note_tunnel(slot, from, packet, key.namespace);
-            }
         } else {
             self.insert((*key, from, hash), shift, packet, out);
         }
+    }
+
+    /// Whether the packet goes to the flow in `slot`, which it may have ended.
+    #[inline]
+    fn takes(&mut self, slot: u32, (from, shift): (KeySide, u64), packet: &Packet, out: &mut Vec<Flow>) -> bool {
+        self.is_ordinary(slot, (from, shift), packet) || self.goes_on(slot, (from, shift), packet, out)
     }
 
     /// Whether the packet is simply one more in the record of the flow in `slot`.
@@ -254,15 +220,6 @@ impl FlowTable {
         let entry = self.slab.get_mut(last?);
         entry.key.namespace = entry.key.namespace.max(key.namespace);
         last
-    }
-
-    fn count(&mut self, packet: &Packet) {
-        self.counters.packets += 1;
-        self.counters.octets += u64::from(packet.octets);
-        self.counters.frame_octets += u64::from(packet.frame_octets);
-        if let Some(counted) = self.by_interface.get_mut(packet.interface as usize) {
-            counted.count(packet.frame_octets);
-        }
     }
 
     #[inline]

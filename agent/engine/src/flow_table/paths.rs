@@ -122,25 +122,28 @@ impl FlowTable {
         self.observations.get(interface as usize).copied().unwrap_or_default()
     }
 
+    /// Counts the packet, of the flow in this slot if it is known. False: another interface is counted for it.
+    #[inline]
+    pub(super) fn is_counted_here(&mut self, known: Option<u32>, from: KeySide, packet: &Packet) -> bool {
+        if self.is_of_another(packet) || known.is_some_and(|slot| self.is_seen_elsewhere(slot, from, packet)) {
+            self.count_elsewhere(packet);
+            return false;
+        }
+        self.count(packet);
+        true
+    }
+
     /// Whether all packets of its interface are counted at another one.
     #[inline]
-    pub(super) fn is_of_another(&self, packet: &Packet) -> bool {
+    fn is_of_another(&self, packet: &Packet) -> bool {
         !self.observations.is_empty()
             && self.config.counts_once
             && self.observation(packet.interface) == Observation::ByAnother
     }
 
-    /// Another interface is counted for this packet.
-    pub(super) fn count_elsewhere(&mut self, packet: &Packet) {
-        self.counters.seen_elsewhere.count(packet.frame_octets);
-        if let Some(counted) = self.seen_elsewhere.get_mut(packet.interface as usize) {
-            counted.count(packet.frame_octets);
-        }
-    }
-
     /// Whether another interface is counted for this packet of a known flow.
     #[inline]
-    pub(super) fn is_seen_elsewhere(&mut self, slot: u32, from: KeySide, packet: &Packet) -> bool {
+    fn is_seen_elsewhere(&mut self, slot: u32, from: KeySide, packet: &Packet) -> bool {
         let entry = self.slab.get(slot);
         let is_at_its_only_interface = entry.interface() == packet.interface && !entry.has_paths();
         !is_at_its_only_interface && self.config.counts_once && !self.follow(slot, from, packet)

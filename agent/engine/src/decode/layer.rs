@@ -1,0 +1,36 @@
+//! A packet with what carried it.
+
+use super::{Rest, Target, length};
+use crate::packet::Packet;
+use crate::tunnel::PacketTunnel;
+
+/// A packet, what carried it, and what is behind its IP header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layer<'a> {
+    pub(super) packet: Packet,
+    pub(super) tunnel: Option<PacketTunnel>,
+    pub(super) behind: Rest<'a>,
+    /// It, and what is behind, goes on in later fragments of the packet around it.
+    pub(super) goes_on: bool,
+}
+
+impl<'a> Layer<'a> {
+    pub(super) const fn new(packet: Packet, tunnel: Option<PacketTunnel>, goes_on: bool) -> Self {
+        Self { packet, tunnel, behind: Rest { data: &[], cut: 0 }, goes_on }
+    }
+}
+
+impl<'a> Target<'a> for Layer<'a> {
+    fn packet(&mut self) -> &mut Packet {
+        &mut self.packet
+    }
+
+    fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32) {
+        let captured = length(rest.data).min(octets);
+        self.behind = Rest { data, cut: octets - captured };
+    }
+}
