@@ -73,11 +73,18 @@ fn a_surplus_record_is_shown_beside_the_one_that_matches() {
     assert!(text.contains("matching: +0 to +9 ms"), "{text}");
 }
 
+/// The same member of the other end.
+fn turned_key(key: &str) -> String {
+    if key.contains("SRC") { key.replace("SRC", "DST") } else { key.replace("DST", "SRC") }
+}
+
 #[test]
 fn a_turned_flow_is_wrong() {
-    let mut turned = record();
-    turned["L4_SRC_PORT"] = 80.into();
-    turned["L4_DST_PORT"] = 1000.into();
+    let truth = record();
+    let mut turned = truth.clone();
+    for (key, value) in truth.as_object().unwrap() {
+        turned[turned_key(key)] = value.clone();
+    }
     for basis in ["syn", "socket"] {
         turned["INITIATOR_BASIS"] = basis.into();
         assert_eq!(outcome(std::slice::from_ref(&turned)).wrong, 1, "{basis}");

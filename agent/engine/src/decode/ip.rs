@@ -16,6 +16,15 @@ const MOBILITY: u8 = 135;
 const HIP: u8 = 139;
 const SHIM6: u8 = 140;
 
+/// What follows is IP of the version that its first four bits say.
+pub(super) fn by_version<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
+    match rest.data.first().ok_or(Discard::TruncatedIp)? >> 4 {
+        4 => ipv4(rest, out),
+        6 => ipv6(rest, out),
+        _ => Err(Discard::MalformedIp),
+    }
+}
+
 /// Fills `out` from an IPv4 header and what follows.
 #[inline]
 pub(super) fn ipv4<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {

@@ -2,7 +2,7 @@
 
 use etherparse::{Ethernet2Header, Ethernet2HeaderSlice, LinuxSllHeader, SingleVlanHeader, SingleVlanHeaderSlice};
 
-use super::{Discard, Rest, Target, ip, ppp};
+use super::{Discard, Rest, Target, ip, mpls, ppp};
 
 /// Link types that can be decoded; numbers are those of capture files
 /// (<https://www.tcpdump.org/linktypes.html>).
@@ -66,7 +66,7 @@ pub(super) mod ether_type {
 pub(super) fn decode<'a>(link: LinkType, rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     match link {
         LinkType::Ethernet => ethernet(rest, out),
-        LinkType::RawIp => by_version(rest, out),
+        LinkType::RawIp => ip::by_version(rest, out),
         LinkType::Loopback => loopback(rest, out),
         LinkType::LinuxSll => linux_sll(rest, out),
         LinkType::LinuxSll2 => linux_sll2(rest, out),
@@ -112,17 +112,8 @@ fn loopback<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard
     let family = u32::from_be_bytes(*family);
     match family.min(family.swap_bytes()) {
         // AF_INET everywhere; AF_INET6 of Linux, Windows, NetBSD, FreeBSD, Darwin.
-        2 | 10 | 23 | 24 | 28 | 30 => by_version(rest.after(4), out),
+        2 | 10 | 23 | 24 | 28 | 30 => ip::by_version(rest.after(4), out),
         other => Err(Discard::NonIpFamily(other)),
-    }
-}
-
-/// What follows is IP of the version that its first four bits say.
-pub(super) fn by_version<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
-    match rest.data.first().ok_or(Discard::TruncatedIp)? >> 4 {
-        4 => ip::ipv4(rest, out),
-        6 => ip::ipv6(rest, out),
-        _ => Err(Discard::MalformedIp),
     }
 }
 
@@ -136,7 +127,7 @@ pub(super) fn network<'a>(mut ether_type: u16, mut rest: Rest<'a>, out: &mut imp
             ether_type::VLAN | ether_type::PROVIDER_VLAN | ether_type::OLD_QINQ => {
                 (ether_type, rest) = vlan(rest, out)?;
             }
-            ether_type::MPLS | ether_type::MPLS_MULTICAST => return mpls(rest, out),
+            ether_type::MPLS | ether_type::MPLS_MULTICAST => return mpls::mpls(rest, out),
             ether_type::PPPOE_SESSION => return ppp::over_ethernet(rest, out),
             other => (ether_type, rest) = shim(other, rest, out)?,
         }
@@ -184,20 +175,5 @@ fn cisco_metadata(rest: Rest<'_>) -> Result<(u16, Rest<'_>), Discard> {
     match rest.front::<LEN>().ok_or(Discard::TruncatedLink)? {
         [1, 1, _, _, _, _, high, low] => Ok((u16::from_be_bytes([*high, *low]), rest.after(LEN))),
         _ => Err(Discard::NonIp(ether_type::CISCO_METADATA)),
-    }
-}
-
-/// Label stack (RFC 3032 section 2.1): 20 bits label, 3 traffic class, 1 bottom of stack, 8 TTL.
-pub(super) fn mpls<'a>(mut rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
-    loop {
-        let label = *rest.data.first_chunk::<4>().ok_or(Discard::TruncatedLink)?;
-        rest = rest.after(4);
-        if u32::from_be_bytes(label) & 0x100 != 0 {
-            break;
-        }
-    }
-    match rest.data.first().map(|octet| octet >> 4) {
-        Some(4 | 6) | None => by_version(rest, out),
-        Some(_) => Err(Discard::MplsPayload),
     }
 }

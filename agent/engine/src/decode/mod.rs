@@ -6,6 +6,7 @@ mod frame_count;
 mod ip;
 mod layer;
 mod link;
+mod mpls;
 mod open;
 mod ppp;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! PPP (RFC 1661), also over Ethernet (RFC 2516).
 
-use super::{Discard, Rest, Target, ip, link};
+use super::{Discard, Rest, Target, ip, mpls};
 
 /// PPP protocol numbers (IANA).
 mod protocol {
@@ -20,7 +20,7 @@ pub(super) fn ppp<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), D
     match protocol {
         protocol::IPV4 => ip::ipv4(rest, out),
         protocol::IPV6 => ip::ipv6(rest, out),
-        protocol::MPLS | protocol::MPLS_MULTICAST => link::mpls(rest, out),
+        protocol::MPLS | protocol::MPLS_MULTICAST => mpls::mpls(rest, out),
         other => Err(Discard::Ppp(other)),
     }
 }

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::commands;
 use super::names::{Secrecy, is_password_command, is_password_name, secrecy, takes_value};
 use super::pairs::Nature;
 use super::program_names::program_named;
 use super::programs::{Flag, Holds, Program};
 use super::verbs::Places;
-use super::{MASK, Text, neighbours, values};
+use super::{MASK, Text, neighbours, printed, values};
 
 /// Options whose value is a name, not a program that is run.
 const NAMING: [&str; 10] =
@@ -319,7 +318,7 @@ impl<'s, 'a> Walk<'s, 'a> {
 
     /// The value of `--password-command`: what it prints is the secret.
     fn password_command(&self, value: &'a str) -> Cow<'a, str> {
-        commands::mask_printed(value).map_or_else(|| self.text(value), Cow::Owned)
+        printed::mask(value).map_or_else(|| self.text(value), Cow::Owned)
     }
 
     fn text(&self, text: &'a str) -> Cow<'a, str> {

@@ -3,11 +3,10 @@
 use std::ops::Range;
 
 use super::names::{Secrecy, secrecy};
+use super::printed::{printed, replaced};
 use super::shell::{Split, Word, has_operators, words};
 use super::{MASK, arguments};
 
-/// Programs that print their arguments.
-const PRINTERS: [&str; 5] = ["echo", "printf", "yes", "send", "print"];
 /// Programs that read a secret from standard input, or from `expect`.
 const READERS: [&str; 14] = [
     "-S",
@@ -49,13 +48,6 @@ fn split(text: &str, depth: usize, at: Split) -> Option<String> {
     (!changes.is_empty()).then(|| replaced(text, changes))
 }
 
-/// The text of a command that prints a secret, without what it prints; none: it prints nothing.
-pub(super) fn mask_printed(text: &str) -> Option<String> {
-    let mut changes = Vec::new();
-    printed(&words(text, Split::Blanks), &mut changes);
-    (!changes.is_empty()).then(|| replaced(text, changes))
-}
-
 /// Whether one of the commands reads a secret from what another prints, or the shell writes it to a file of such a name.
 fn reads_secret(all: &[Word]) -> bool {
     let is_reader = |w: &Word| READERS.contains(&w.text.as_str()) || w.text.contains("passphrase-fd");
@@ -82,16 +74,6 @@ fn quoted(text: &str, quote: Option<char>) -> String {
     quote.map_or_else(|| text.to_owned(), |q| format!("{q}{text}{q}"))
 }
 
-/// `echo SECRET | sudo -S …`.
-fn printed(all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
-    for command in all.split(Word::ends_command) {
-        if command.first().is_some_and(|w| PRINTERS.contains(&w.text.as_str())) {
-            let secrets = command.iter().skip(1).filter(|w| !w.text.starts_with('-'));
-            changes.extend(secrets.map(|w| (w.range.clone(), MASK.to_owned())));
-        }
-    }
-}
-
 /// `<<END`, lines with the secret, `END`.
 fn here_document(text: &str, all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
     let mark = |w: &Word| w.text.strip_prefix("<<").filter(|end| !end.starts_with('<')).map(str::to_owned);
@@ -113,20 +95,4 @@ fn here_strings(all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
             changes.push((word.range.end - at.len().min(word.range.len())..word.range.end, MASK.to_owned()));
         }
     }
-}
-
-/// Applies the changes. If two concern the same word, the later one wins.
-fn replaced(text: &str, mut changes: Vec<(Range<usize>, String)>) -> String {
-    changes.sort_by_key(|(range, _)| range.start);
-    let mut out = String::with_capacity(text.len());
-    let mut from = 0;
-    for (range, new) in changes {
-        if range.start < from {
-            continue;
-        }
-        out += text.get(from..range.start).unwrap_or_default();
-        out += &new;
-        from = range.end;
-    }
-    out + text.get(from..).unwrap_or_default()
 }

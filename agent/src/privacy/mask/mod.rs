@@ -10,6 +10,7 @@ mod markup;
 mod names;
 mod neighbours;
 mod pairs;
+mod printed;
 mod program_names;
 mod programs;
 mod random;

@@ -13,7 +13,7 @@ mod vxlan;
 
 use pidflow_schema::record::{Protocol, TunnelKind};
 
-use super::ip::AUTHENTICATION;
+use super::ip::{self, AUTHENTICATION};
 use super::link::{self, ether_type};
 use super::{Discard, Rest, Target, ppp};
 use crate::packet::Packet;
@@ -67,7 +67,7 @@ impl<'a> Found<'a> {
     /// Fills `out` from the packet inside.
     pub(super) fn decode(&self, out: &mut impl Target<'a>) -> Result<(), Discard> {
         match self.inside {
-            Inside::Ip => link::by_version(self.rest, out),
+            Inside::Ip => ip::by_version(self.rest, out),
             Inside::ETHERNET => link::ethernet(self.rest, out),
             Inside::EtherType(ether_type) => link::network(ether_type, self.rest, out),
             Inside::Ppp => ppp::ppp(self.rest, out),
