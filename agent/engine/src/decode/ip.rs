@@ -2,7 +2,7 @@
 
 use etherparse::{Ipv4HeaderSlice, Ipv6Header, Ipv6HeaderSlice};
 
-use super::{Discard, Rest, transport};
+use super::{Discard, Rest, Target, transport};
 use crate::packet::{Family, Fragment, Packet};
 
 const HOP_BY_HOP: u8 = 0;
@@ -16,12 +16,14 @@ const MOBILITY: u8 = 135;
 const HIP: u8 = 139;
 const SHIM6: u8 = 140;
 
-/// Fills `packet` from an IPv4 header and what follows.
+/// Fills `out` from an IPv4 header and what follows.
 #[inline]
-pub(super) fn ipv4<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+pub(super) fn ipv4<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     let header = Ipv4HeaderSlice::from_slice(rest.data).map_err(|e| header_fault(&e))?;
     let header_octets = header.slice().len();
-    packet.octets = ipv4_octets(&header, rest)?;
+    let octets = ipv4_octets(&header, rest.on_the_wire(), out.goes_on())?;
+    let packet = out.packet();
+    packet.octets = octets;
     packet.family = Family::V4;
     packet.source_bits = u32::from_be_bytes(header.source()).into();
     packet.destination_bits = u32::from_be_bytes(header.destination()).into();
@@ -32,21 +34,22 @@ pub(super) fn ipv4<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, 
         packet.fragment_id = header.identification().into();
         packet.has_more_fragments = header.more_fragments();
     }
-    let behind = rest.within(header_octets, packet.octets);
-    transport::decode(behind, packet);
-    Ok(behind)
+    let behind = rest.within(header_octets, octets);
+    transport::decode(behind, octets.saturating_sub(header_octets as u32), packet);
+    out.behind(rest, behind, octets);
+    Ok(())
 }
 
 /// Octets of the whole datagram. Total length 0 stands for more than 65,535 (Linux BIG TCP) or for an
 /// offloaded segment whose header is not filled in yet: then the frame's own length counts. So it does where the rest of
 /// the datagram is in later fragments of the one around it.
 #[inline]
-fn ipv4_octets(header: &Ipv4HeaderSlice<'_>, rest: Rest<'_>) -> Result<u32, Discard> {
-    let (total, on_the_wire) = (header.total_len(), rest.on_the_wire());
+fn ipv4_octets(header: &Ipv4HeaderSlice<'_>, on_the_wire: u32, goes_on: bool) -> Result<u32, Discard> {
+    let total = header.total_len();
     match u32::from(total) {
         0 => Ok(on_the_wire),
         _ if usize::from(total) < header.slice().len() => Err(Discard::MalformedIp),
-        octets if octets > on_the_wire && !rest.goes_on => Err(Discard::LengthBeyondFrame),
+        octets if octets > on_the_wire && !goes_on => Err(Discard::LengthBeyondFrame),
         octets => Ok(octets.min(on_the_wire)),
     }
 }
@@ -59,43 +62,45 @@ fn header_fault(error: &etherparse::err::ipv4::HeaderSliceError) -> Discard {
     }
 }
 
-/// Fills `packet` from an IPv6 header and what follows.
+/// Fills `out` from an IPv6 header and what follows.
 #[inline]
-pub(super) fn ipv6<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+pub(super) fn ipv6<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     let header = Ipv6HeaderSlice::from_slice(rest.data).map_err(|e| match e {
         etherparse::err::ipv6::HeaderSliceError::Len(_) => Discard::TruncatedIp,
         etherparse::err::ipv6::HeaderSliceError::Content(_) => Discard::MalformedIp,
     })?;
-    packet.octets = ipv6_octets(&header, rest)?;
+    let octets = ipv6_octets(&header, rest.on_the_wire(), out.goes_on())?;
+    let packet = out.packet();
+    packet.octets = octets;
     packet.family = Family::V6;
     packet.source_bits = u128::from_be_bytes(header.source());
     packet.destination_bits = u128::from_be_bytes(header.destination());
     packet.tos = header.traffic_class();
-    let payload = rest.within(Ipv6Header::LEN, packet.octets);
-    let is_cut = rest.data.len() < packet.octets as usize;
-    let behind = match extensions(header.next_header().0, payload.data, packet) {
+    let all = rest.within(Ipv6Header::LEN, octets);
+    let is_cut = rest.data.len() < octets as usize;
+    let behind = match extensions(header.next_header().0, all, packet) {
         Ok([]) if !is_cut && packet.fragment == Fragment::First => return Err(Discard::HeaderChainIncomplete),
         Err(Discard::TruncatedExtension) if !is_cut && packet.fragment == Fragment::First => {
             return Err(Discard::HeaderChainIncomplete);
         }
         behind => behind?,
     };
-    let behind = payload.after(payload.data.len() - behind.len());
-    transport::decode(behind, packet);
-    Ok(behind)
+    let header_octets = Ipv6Header::LEN + all.len() - behind.len();
+    transport::decode(behind, octets.saturating_sub(header_octets as u32), packet);
+    out.behind(rest, behind, octets);
+    Ok(())
 }
 
 /// Octets of the whole datagram. Payload length 0 stands for a jumbogram (RFC 2675), for Linux BIG TCP, or for
 /// an offloaded segment: the frame's own length counts, unless nothing may follow. So it does where the rest of the datagram
 /// is in later fragments of the one around it.
 #[inline]
-fn ipv6_octets(header: &Ipv6HeaderSlice<'_>, rest: Rest<'_>) -> Result<u32, Discard> {
+fn ipv6_octets(header: &Ipv6HeaderSlice<'_>, on_the_wire: u32, goes_on: bool) -> Result<u32, Discard> {
     const HEADER: u32 = Ipv6Header::LEN as u32;
-    let on_the_wire = rest.on_the_wire();
     match u32::from(header.payload_length()) {
         0 if header.next_header().0 == NO_NEXT_HEADER => Ok(HEADER),
         0 => Ok(on_the_wire),
-        octets if octets + HEADER > on_the_wire && !rest.goes_on => Err(Discard::LengthBeyondFrame),
+        octets if octets + HEADER > on_the_wire && !goes_on => Err(Discard::LengthBeyondFrame),
         octets => Ok((octets + HEADER).min(on_the_wire)),
     }
 }

@@ -2,8 +2,7 @@
 
 use etherparse::{Ethernet2Header, Ethernet2HeaderSlice, LinuxSllHeader, SingleVlanHeader, SingleVlanHeaderSlice};
 
-use super::{Discard, Rest, ip, ppp};
-use crate::packet::Packet;
+use super::{Discard, Rest, Target, ip, ppp};
 
 /// Link types that can be decoded; numbers are those of capture files
 /// (<https://www.tcpdump.org/linktypes.html>).
@@ -62,29 +61,31 @@ pub(super) mod ether_type {
     pub(super) const MIN_ETHER_TYPE: u16 = 0x0600;
 }
 
-/// Fills `packet` from a frame of a link of type `link`.
+/// Fills `out` from a frame of a link of type `link`.
 #[inline]
-pub(super) fn decode<'a>(link: LinkType, rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+pub(super) fn decode<'a>(link: LinkType, rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     match link {
-        LinkType::Ethernet => ethernet(rest, packet),
-        LinkType::RawIp => by_version(rest, packet),
-        LinkType::Loopback => loopback(rest, packet),
-        LinkType::LinuxSll => linux_sll(rest, packet),
-        LinkType::LinuxSll2 => linux_sll2(rest, packet),
-        LinkType::Ppp => ppp::ppp(rest, packet),
+        LinkType::Ethernet => ethernet(rest, out),
+        LinkType::RawIp => by_version(rest, out),
+        LinkType::Loopback => loopback(rest, out),
+        LinkType::LinuxSll => linux_sll(rest, out),
+        LinkType::LinuxSll2 => linux_sll2(rest, out),
+        LinkType::Ppp => ppp::ppp(rest, out),
         LinkType::Unknown(number) => Err(Discard::UnknownLinkType(number)),
     }
 }
 
 #[inline]
-pub(super) fn ethernet<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
-    let (ether_type, rest) = ethernet_header(rest, packet)?;
-    network(ether_type, rest, packet)
+pub(super) fn ethernet<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
+    let (ether_type, rest) = ethernet_header(rest, out)?;
+    network(ether_type, rest, out)
 }
 
-#[inline]
-fn ethernet_header<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<(u16, Rest<'a>), Discard> {
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "for nearly each frame")]
+fn ethernet_header<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(u16, Rest<'a>), Discard> {
     let header = Ethernet2HeaderSlice::from_slice(rest.data).map_err(|_| Discard::TruncatedLink)?;
+    let packet = out.packet();
     packet.source_mac = header.source();
     packet.destination_mac = header.destination();
     packet.has_macs = true;
@@ -92,59 +93,66 @@ fn ethernet_header<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<(u16, Rest
 }
 
 /// Header: packet type, ARPHRD type, address length, address (8), protocol: two octets each.
-fn linux_sll<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+fn linux_sll<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     let protocol = rest.be16(LinuxSllHeader::LEN - 2).ok_or(Discard::TruncatedLink)?;
-    network(protocol, rest.after(LinuxSllHeader::LEN), packet)
+    network(protocol, rest.after(LinuxSllHeader::LEN), out)
 }
 
 /// Header: protocol, reserved, interface index, ARPHRD type, packet type, address length, address.
-fn linux_sll2<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+fn linux_sll2<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     const LEN: usize = 20;
     let header = rest.data.first_chunk::<LEN>().ok_or(Discard::TruncatedLink)?;
     let [high, low, ..] = *header;
-    network(u16::from_be_bytes([high, low]), rest.after(LEN), packet)
+    network(u16::from_be_bytes([high, low]), rest.after(LEN), out)
 }
 
 /// The family is in the byte order of the machine that wrote the capture (NULL) or big-endian (LOOP).
-fn loopback<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+fn loopback<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     let family = rest.data.first_chunk::<4>().ok_or(Discard::TruncatedLink)?;
     let family = u32::from_be_bytes(*family);
     match family.min(family.swap_bytes()) {
         // AF_INET everywhere; AF_INET6 of Linux, Windows, NetBSD, FreeBSD, Darwin.
-        2 | 10 | 23 | 24 | 28 | 30 => by_version(rest.after(4), packet),
+        2 | 10 | 23 | 24 | 28 | 30 => by_version(rest.after(4), out),
         other => Err(Discard::NonIpFamily(other)),
     }
 }
 
 /// What follows is IP of the version that its first four bits say.
-pub(super) fn by_version<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+pub(super) fn by_version<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     match rest.data.first().ok_or(Discard::TruncatedIp)? >> 4 {
-        4 => ip::ipv4(rest, packet),
-        6 => ip::ipv6(rest, packet),
+        4 => ip::ipv4(rest, out),
+        6 => ip::ipv6(rest, out),
         _ => Err(Discard::MalformedIp),
     }
 }
 
 /// Dispatches on an EtherType. Tunnels come back here with the inner frame.
 #[inline]
-pub(super) fn network<'a>(mut ether_type: u16, mut rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+pub(super) fn network<'a>(mut ether_type: u16, mut rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     loop {
         match ether_type {
-            ether_type::IPV4 => return ip::ipv4(rest, packet),
-            ether_type::IPV6 => return ip::ipv6(rest, packet),
+            ether_type::IPV4 => return ip::ipv4(rest, out),
+            ether_type::IPV6 => return ip::ipv6(rest, out),
             ether_type::VLAN | ether_type::PROVIDER_VLAN | ether_type::OLD_QINQ => {
-                (ether_type, rest) = vlan(rest, packet)?;
+                (ether_type, rest) = vlan(rest, out)?;
             }
-            ether_type::MPLS | ether_type::MPLS_MULTICAST => return mpls(rest, packet),
-            ether_type::PPPOE_SESSION => return ppp::over_ethernet(rest, packet),
-            ether_type::FABRIC_PATH => (ether_type, rest) = fabric_path(rest, packet)?,
-            ether_type::CISCO_METADATA => (ether_type, rest) = cisco_metadata(rest)?,
-            other => return Err(not_ip(other)),
+            ether_type::MPLS | ether_type::MPLS_MULTICAST => return mpls(rest, out),
+            ether_type::PPPOE_SESSION => return ppp::over_ethernet(rest, out),
+            other => (ether_type, rest) = shim(other, rest, out)?,
         }
     }
 }
 
+/// Takes off what few frames have.
 #[cold]
+fn shim<'a>(ether_type: u16, rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(u16, Rest<'a>), Discard> {
+    match ether_type {
+        ether_type::FABRIC_PATH => fabric_path(rest, out),
+        ether_type::CISCO_METADATA => cisco_metadata(rest),
+        other => Err(not_ip(other)),
+    }
+}
+
 const fn not_ip(ether_type: u16) -> Discard {
     match ether_type {
         ether_type::ARP | ether_type::REVERSE_ARP => Discard::Arp,
@@ -156,18 +164,18 @@ const fn not_ip(ether_type: u16) -> Discard {
 }
 
 /// Takes one tag off; the innermost that names a VLAN stays in the packet.
-fn vlan<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<(u16, Rest<'a>), Discard> {
+fn vlan<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(u16, Rest<'a>), Discard> {
     let tag = SingleVlanHeaderSlice::from_slice(rest.data).map_err(|_| Discard::TruncatedLink)?;
     match tag.vlan_identifier().value() {
         0 => {}
-        id => packet.vlan_id = id,
+        id => out.packet().vlan_id = id,
     }
     Ok((tag.ether_type().0, rest.after(SingleVlanHeader::LEN)))
 }
 
 /// Cisco FabricPath: forwarding tag and TTL in two octets, and the whole frame of the host.
-fn fabric_path<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<(u16, Rest<'a>), Discard> {
-    ethernet_header(rest.after(2), packet)
+fn fabric_path<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(u16, Rest<'a>), Discard> {
+    ethernet_header(rest.after(2), out)
 }
 
 /// Cisco metadata: version, length, and one option of four octets with the security group tag; the EtherType follows.
@@ -180,7 +188,7 @@ fn cisco_metadata(rest: Rest<'_>) -> Result<(u16, Rest<'_>), Discard> {
 }
 
 /// Label stack (RFC 3032 section 2.1): 20 bits label, 3 traffic class, 1 bottom of stack, 8 TTL.
-pub(super) fn mpls<'a>(mut rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+pub(super) fn mpls<'a>(mut rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     loop {
         let label = *rest.data.first_chunk::<4>().ok_or(Discard::TruncatedLink)?;
         rest = rest.after(4);
@@ -189,7 +197,7 @@ pub(super) fn mpls<'a>(mut rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'
         }
     }
     match rest.data.first().map(|octet| octet >> 4) {
-        Some(4 | 6) | None => by_version(rest, packet),
+        Some(4 | 6) | None => by_version(rest, out),
         Some(_) => Err(Discard::MplsPayload),
     }
 }

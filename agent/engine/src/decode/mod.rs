@@ -94,12 +94,38 @@ impl Decoder {
     #[inline]
     pub fn decode(&mut self, link: LinkType, frame: &Frame<'_>) -> Result<Packet, Discard> {
         let mut packet = blank(frame);
-        let behind = link::decode(link, Rest::new(frame), &mut packet)?;
+        link::decode(link, Rest::new(frame), &mut packet)?;
         if packet.fragment != Fragment::Whole || tunnel::may_begin(&packet) {
-            self.look_inside(behind, &mut packet)?;
+            self.look_inside(link, frame, &mut packet)?;
         }
         Ok(packet)
     }
+}
+
+/// Where decoded headers go.
+trait Target<'a> {
+    /// The packet that is filled.
+    fn packet(&mut self) -> &mut Packet;
+    /// Whether the datagram goes on in later fragments of the one around it.
+    fn goes_on(&self) -> bool;
+    /// The IP header at `rest`, of a datagram of so many octets, has `data` behind it.
+    fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32);
+}
+
+/// Most packets need nothing else.
+impl<'a> Target<'a> for Packet {
+    #[inline]
+    fn packet(&mut self) -> &mut Packet {
+        self
+    }
+
+    #[inline]
+    fn goes_on(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn behind(&mut self, _: Rest<'a>, _: &'a [u8], _: u32) {}
 }
 
 /// The rest of a frame behind the headers that are decoded.
@@ -108,14 +134,12 @@ struct Rest<'a> {
     data: &'a [u8],
     /// How many octets the capture cut off at the end of the frame.
     cut: u32,
-    /// Whether it goes on in later fragments of a datagram.
-    goes_on: bool,
 }
 
 impl<'a> Rest<'a> {
     #[inline]
     fn new(frame: &Frame<'a>) -> Self {
-        Self { data: frame.data, cut: frame.wire_octets.saturating_sub(length(frame.data)), goes_on: false }
+        Self { data: frame.data, cut: frame.wire_octets.saturating_sub(length(frame.data)) }
     }
 
     /// Without the first `octets`; empty where there are fewer.
@@ -130,12 +154,11 @@ impl<'a> Rest<'a> {
         length(self.data).saturating_add(self.cut)
     }
 
-    /// The first `octets`, behind a header of `header_octets`.
+    /// What was captured of the first `octets`, behind a header of `header_octets`.
     #[inline]
-    fn within(self, header_octets: usize, octets: u32) -> Self {
+    fn within(self, header_octets: usize, octets: u32) -> &'a [u8] {
         let end = self.data.len().min(octets as usize);
-        let data = self.data.get(header_octets..end).unwrap_or_default();
-        Self { data, cut: octets.saturating_sub(end as u32), goes_on: self.goes_on }
+        self.data.get(header_octets..end).unwrap_or_default()
     }
 
     /// The octets at the front, if there are so many.

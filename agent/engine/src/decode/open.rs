@@ -2,7 +2,8 @@
 
 use super::fragment::Datagram;
 use super::ip::{AUTHENTICATION, authentication};
-use super::{Decoder, Discard, Fragments, Rest, Tunnels, transport, tunnel};
+use super::tunnel::{self, Payload};
+use super::{Decoder, Discard, Fragments, Frame, LinkType, Rest, Target, Tunnels, blank, length, link, transport};
 use crate::packet::{Fragment, Packet};
 use crate::tunnel::PacketTunnel;
 
@@ -19,6 +20,29 @@ pub(super) struct Layer<'a> {
     pub(super) packet: Packet,
     pub(super) tunnel: Option<PacketTunnel>,
     pub(super) behind: Rest<'a>,
+    /// It, and what is behind, goes on in later fragments of the packet around it.
+    goes_on: bool,
+}
+
+impl<'a> Layer<'a> {
+    const fn new(packet: Packet, tunnel: Option<PacketTunnel>, goes_on: bool) -> Self {
+        Self { packet, tunnel, behind: Rest { data: &[], cut: 0 }, goes_on }
+    }
+}
+
+impl<'a> Target<'a> for Layer<'a> {
+    fn packet(&mut self) -> &mut Packet {
+        &mut self.packet
+    }
+
+    fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32) {
+        let captured = length(rest.data).min(octets);
+        self.behind = Rest { data, cut: octets - captured };
+    }
 }
 
 impl Decoder {
@@ -29,15 +53,15 @@ impl Decoder {
         std::mem::take(&mut self.tunnels)
     }
 
-    /// The packet inside where there is one, else the same, with the ports of a datagram whose fragment it is.
+    /// The packet inside where there is one, else the packet itself, with the ports of a datagram whose fragment it is.
     #[cold]
     #[inline(never)]
-    pub(super) fn look_inside(&mut self, behind: Rest<'_>, packet: &mut Packet) -> Result<(), Discard> {
-        let inner = self.open(Layer { packet: *packet, tunnel: None, behind }, 0)?;
-        *packet = inner.packet;
-        if let Some(tunnel) = inner.tunnel {
-            packet.tunnel = self.number(tunnel);
-        }
+    pub(super) fn look_inside(&mut self, link: LinkType, frame: &Frame<'_>, out: &mut Packet) -> Result<(), Discard> {
+        let mut layer = Layer::new(blank(frame), None, false);
+        link::decode(link, Rest::new(frame), &mut layer)?;
+        let mut inner = self.open(layer, 0)?;
+        inner.packet.tunnel = inner.tunnel.map_or(0, |tunnel| self.number(tunnel));
+        *out = inner.packet;
         Ok(())
     }
 
@@ -69,11 +93,12 @@ impl Decoder {
             return None;
         }
         let outer = &layer.packet;
-        let goes_on = layer.behind.goes_on || outer.fragment == Fragment::First;
-        let found = tunnel::find(outer, Rest { goes_on, ..layer.behind })?;
-        let mut packet = outer.inside();
-        let behind = found.decode(&mut packet).ok()?;
-        Some(Layer { packet, tunnel: Some(PacketTunnel::around(outer, found.kind, found.id)), behind })
+        let payload = Payload { rest: layer.behind, goes_on: layer.goes_on || outer.fragment == Fragment::First };
+        let found = tunnel::find(outer, payload)?;
+        let tunnel = Some(PacketTunnel::around(outer, found.kind, found.id));
+        let mut inner = Layer::new(outer.inside(), tunnel, payload.goes_on);
+        found.decode(&mut inner).ok()?;
+        Some(inner)
     }
 
     /// The number of a tunnel in this batch.
@@ -95,6 +120,6 @@ fn authenticate(layer: &mut Layer<'_>) {
     {
         layer.packet.protocol = protocol;
         layer.behind = layer.behind.after(layer.behind.data.len() - data.len());
-        transport::decode(layer.behind, &mut layer.packet);
+        transport::decode(data, layer.behind.on_the_wire(), &mut layer.packet);
     }
 }

@@ -1,7 +1,6 @@
 //! PPP (RFC 1661), also over Ethernet (RFC 2516).
 
-use super::{Discard, Rest, ip, link};
-use crate::packet::Packet;
+use super::{Discard, Rest, Target, ip, link};
 
 /// PPP protocol numbers (IANA).
 mod protocol {
@@ -15,13 +14,13 @@ mod protocol {
 const ADDRESS_AND_CONTROL: [u8; 2] = [0xff, 0x03];
 
 /// A PPP frame without its flags.
-pub(super) fn ppp<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+pub(super) fn ppp<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     let rest = if rest.front() == Some(&ADDRESS_AND_CONTROL) { rest.after(2) } else { rest };
     let (protocol, rest) = protocol_field(rest)?;
     match protocol {
-        protocol::IPV4 => ip::ipv4(rest, packet),
-        protocol::IPV6 => ip::ipv6(rest, packet),
-        protocol::MPLS | protocol::MPLS_MULTICAST => link::mpls(rest, packet),
+        protocol::IPV4 => ip::ipv4(rest, out),
+        protocol::IPV6 => ip::ipv6(rest, out),
+        protocol::MPLS | protocol::MPLS_MULTICAST => link::mpls(rest, out),
         other => Err(Discard::Ppp(other)),
     }
 }
@@ -36,9 +35,9 @@ fn protocol_field(rest: Rest<'_>) -> Result<(u16, Rest<'_>), Discard> {
 }
 
 /// A session's packet (RFC 2516 section 4): version and type 1, code 0, session id, length.
-pub(super) fn over_ethernet<'a>(rest: Rest<'a>, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+pub(super) fn over_ethernet<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     match rest.front::<6>().ok_or(Discard::TruncatedLink)? {
-        [0x11, 0, ..] => ppp(rest.after(6), packet).map_err(|reason| match reason {
+        [0x11, 0, ..] => ppp(rest.after(6), out).map_err(|reason| match reason {
             Discard::Ppp(_) => Discard::Pppoe,
             other => other,
         }),

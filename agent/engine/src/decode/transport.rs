@@ -2,24 +2,23 @@
 
 use pidflow_schema::record::Protocol;
 
-use super::Rest;
 use crate::packet::{Fragment, Packet};
 
 const DCCP: u8 = 33;
 const UDP_LITE: u8 = 136;
 
-/// Fills the transport members of `packet`; `rest` begins with the transport header and ends with the datagram.
+/// Fills the transport members of `packet`; `data` begins with the transport header, and is what was captured of
+/// `octets` that the datagram has from there on.
 ///
 /// A header that the capture cut off before the ports, or for which the datagram is too short, leaves the ports 0: the
 /// packet still belongs to a flow of its addresses. A first fragment has its ports in any case: eight octets is the
 /// least that it can carry, and the rest of the header may be in the next one.
 #[inline]
-pub(super) fn decode(rest: Rest<'_>, packet: &mut Packet) {
+pub(super) fn decode(data: &[u8], octets: u32, packet: &mut Packet) {
     if packet.fragment == Fragment::Later {
         return;
     }
-    let data = rest.data;
-    let octets = if packet.fragment == Fragment::First { u32::MAX } else { rest.on_the_wire() };
+    let octets = if packet.fragment == Fragment::First { u32::MAX } else { octets };
     match packet.protocol {
         Protocol::TCP if octets >= 20 => tcp(data, packet),
         Protocol::UDP | UDP_LITE if octets >= 8 => ports(data, packet),

@@ -7,7 +7,9 @@
 
 use std::cmp::Ordering;
 
-use super::key::{FlowKey, KeySide};
+use pidflow_schema::record::Flow;
+
+use super::key::{FlowKey, KeySide, Keyed};
 use super::tunnels::Numbers;
 use super::{Entry, FlowTable};
 use crate::packet::{Packet, TcpFlags};
@@ -87,14 +89,30 @@ impl FlowTable {
         (key, from)
     }
 
-    /// The flow of a packet that was in a tunnel. Where there is none, `key` and `hash` become those of a new one.
-    #[cold]
-    pub(super) fn find_in_tunnel(
-        &self,
-        (key, hash): (&mut FlowKey, &mut u32),
-        from: KeySide,
+    /// The same with its hash.
+    #[inline]
+    pub(super) fn keyed(&self, packet: &Packet) -> Keyed {
+        let (key, from) = self.key(packet);
+        Keyed { hash: self.hash(&key), key, from }
+    }
+
+    /// Counts a packet that was in a tunnel in its flow.
+    #[inline(never)]
+    pub(super) fn update_in_tunnel(
+        &mut self,
+        (mut key, from, mut hash): (FlowKey, KeySide, u32),
+        shift: u64,
         packet: &Packet,
-    ) -> Option<u32> {
+        out: &mut Vec<Flow>,
+    ) {
+        let known = self.find_in_tunnel((&mut key, &mut hash), from, packet);
+        if let Some(slot) = self.put((known, shift), (key, from, hash), packet, out) {
+            self.note_tunnel(slot, from, packet, key.namespace);
+        }
+    }
+
+    /// The flow of a packet that was in a tunnel. Where there is none, `key` and `hash` become those of a new one.
+    fn find_in_tunnel(&self, (key, hash): (&mut FlowKey, &mut u32), from: KeySide, packet: &Packet) -> Option<u32> {
         let Numbers { own_id, .. } = self.tunnels.numbers(packet.tunnel);
         let mut compared = Compared::default();
         self.index.find(*hash, |slot| {
@@ -115,7 +133,6 @@ impl FlowTable {
     }
 
     /// Takes note of the tunnel around a packet that `from` sent, in the flow that it belongs to.
-    #[cold]
     pub(super) fn note_tunnel(&mut self, slot: u32, from: KeySide, packet: &Packet, namespace: u32) {
         let own_id = self.tunnels.numbers(packet.tunnel).own_id;
         let entry = self.slab.get_mut(slot);

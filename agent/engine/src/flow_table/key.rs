@@ -42,6 +42,14 @@ impl KeySide {
     }
 }
 
+/// What is computed once for each packet of a batch.
+#[derive(Debug)]
+pub(super) struct Keyed {
+    pub(super) key: FlowKey,
+    pub(super) from: KeySide,
+    pub(super) hash: u32,
+}
+
 impl Hash for FlowKey {
     /// Three wide writes: the members one by one would cost nine.
     #[inline]

@@ -43,7 +43,7 @@ pub use config::{FlowTableConfig, FlowTableCounters, PacketClock};
 use entry::{Entry, State};
 use fragments::HeldFragments;
 use index::Index;
-use key::{FlowKey, KeySide};
+use key::{FlowKey, KeySide, Keyed};
 use lists::Lists;
 pub use paths::Observation;
 use paths::Paths;
@@ -68,7 +68,7 @@ pub struct FlowTable {
     changes: Changes,
     hasher: RandomState,
     /// Of the packets of one batch; kept for its memory.
-    hashes: Vec<u32>,
+    keyed: Vec<Keyed>,
     interfaces: Vec<(u32, Arc<str>)>,
     /// What was counted, at the number of the interface.
     by_interface: Vec<FrameCount>,
@@ -100,7 +100,7 @@ impl FlowTable {
             by_age: List::default(),
             changes: Changes::new(),
             hasher: RandomState::default(),
-            hashes: Vec::new(),
+            keyed: Vec::new(),
             interfaces: Vec::new(),
             by_interface: Vec::new(),
             seen_elsewhere: Vec::new(),
@@ -156,31 +156,26 @@ impl FlowTable {
     /// The same as [`FlowTable::update`] for each packet in turn, faster: while one is counted, the memory that the
     /// next ones need is fetched.
     pub fn update_all(&mut self, packets: &[Packet], out: &mut Vec<Flow>) {
-        let mut hashes = std::mem::take(&mut self.hashes);
-        hashes.clear();
-        hashes.extend(packets.iter().map(|packet| self.hash(&self.key(packet).0)));
-        for (at, (packet, hash)) in packets.iter().zip(&hashes).enumerate() {
-            if let Some(later) = hashes.get(at + 2 * PREFETCH_DISTANCE) {
-                prefetch::line(self.index.line(*later));
+        let mut keyed = std::mem::take(&mut self.keyed);
+        keyed.clear();
+        keyed.extend(packets.iter().map(|packet| self.keyed(packet)));
+        for (at, packet) in packets.iter().enumerate() {
+            if let Some(later) = keyed.get(at + 2 * PREFETCH_DISTANCE) {
+                prefetch::line(self.index.line(later.hash));
             }
-            if let Some(slot) = hashes.get(at + PREFETCH_DISTANCE).and_then(|later| self.index.candidate(*later)) {
+            if let Some(slot) = keyed.get(at + PREFETCH_DISTANCE).and_then(|later| self.index.candidate(later.hash)) {
                 prefetch::three_lines(self.slab.line(slot));
             }
-            let (mut key, from) = self.key(packet);
-            self.update_hashed(&mut key, (from, *hash), packet, out);
+            if let Some(Keyed { key, from, hash }) = keyed.get_mut(at) {
+                self.update_hashed(key, (*from, *hash), packet, out);
+            }
         }
-        self.hashes = hashes;
+        self.keyed = keyed;
     }
 
     /// Not inlined, so that what it calls for each packet is inlined here, once.
     #[inline(never)]
-    fn update_hashed(
-        &mut self,
-        key: &mut FlowKey,
-        (from, mut hash): (KeySide, u32),
-        packet: &Packet,
-        out: &mut Vec<Flow>,
-    ) {
+    fn update_hashed(&mut self, key: &mut FlowKey, (from, hash): (KeySide, u32), packet: &Packet, out: &mut Vec<Flow>) {
         if packet.fragment != Fragment::Whole {
             return self.put_fragment(packet, out);
         }
@@ -188,22 +183,35 @@ impl FlowTable {
             key.namespace = self.namespaces.get(packet.interface as usize).copied().unwrap_or_default();
         }
         let shift = self.clock.follow(packet.time_ns);
-        let known =
-            if key.tunnel == 0 { self.find(key, hash) } else { self.find_in_tunnel((key, &mut hash), from, packet) };
+        if key.tunnel != 0 {
+            return self.update_in_tunnel((*key, from, hash), shift, packet, out);
+        }
+        let known = self.find(key, hash);
+        self.put((known, shift), (*key, from, hash), packet, out);
+    }
+
+    /// Counts a packet in the flow in the slot `known`, or in a new one. Gives the slot if the flow goes on.
+    #[inline]
+    fn put(
+        &mut self,
+        (known, shift): (Option<u32>, u64),
+        (key, from, hash): (FlowKey, KeySide, u32),
+        packet: &Packet,
+        out: &mut Vec<Flow>,
+    ) -> Option<u32> {
         if self.is_of_another(packet) || known.is_some_and(|slot| self.is_seen_elsewhere(slot, from, packet)) {
-            return self.count_elsewhere(packet);
+            self.count_elsewhere(packet);
+            return None;
         }
         self.count(packet);
-        if let Some(slot) = known.filter(|slot| {
+        let goes_on = known.filter(|slot| {
             self.is_ordinary(*slot, (from, shift), packet) || self.goes_on(*slot, (from, shift), packet, out)
-        }) {
-            self.add(slot, from, packet);
-            if key.tunnel != 0 {
-                self.note_tunnel(slot, from, packet, key.namespace);
-            }
-        } else {
-            self.insert((*key, from, hash), shift, packet, out);
+        });
+        match goes_on {
+            Some(slot) => self.add(slot, from, packet),
+            None => self.insert((key, from, hash), shift, packet, out),
         }
+        goes_on
     }
 
     /// Whether the packet is simply one more in the record of the flow in `slot`.

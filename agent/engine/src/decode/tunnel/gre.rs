@@ -2,7 +2,7 @@
 
 use pidflow_schema::record::TunnelKind;
 
-use super::{Found, Inside, erspan, ether_type};
+use super::{Found, Inside, Payload, erspan, ether_type};
 use crate::decode::Rest;
 
 const HEADER: usize = 4;
@@ -18,12 +18,13 @@ const PPP: u16 = 0x880b;
 const VIRTUAL_SUBNETS: std::ops::RangeInclusive<u32> = 0x1000..=0xff_fffe;
 
 /// Flags and version, EtherType, and behind them checksum, key and sequence number where the flags say so.
-pub(super) fn find(rest: Rest<'_>) -> Option<Found<'_>> {
+pub(super) fn find(payload: Payload<'_>) -> Option<Found<'_>> {
+    let rest = payload.rest;
     let flags = rest.be16(0)?;
     let ether_type = rest.be16(2)?;
     match flags & VERSION {
         0 if flags & !(CHECKSUM | KEY | SEQUENCE) == 0 => version_0(flags, ether_type, rest),
-        1 if ether_type == PPP => pptp(flags, rest),
+        1 if ether_type == PPP => pptp(flags, payload),
         _ => None,
     }
 }
@@ -53,19 +54,18 @@ fn segment(flags: u16, ether_type: u16, key: Option<u32>) -> (TunnelKind, Option
 }
 
 /// The key is the length of what is inside and the receiver's call id.
-fn pptp(flags: u16, rest: Rest<'_>) -> Option<Found<'_>> {
+fn pptp(flags: u16, payload: Payload<'_>) -> Option<Found<'_>> {
     if flags & !(SEQUENCE | ACKNOWLEDGEMENT | VERSION) != KEY {
         return None;
     }
-    let (length, call) = (rest.be16(HEADER)?, rest.be16(HEADER + 2)?);
+    let (length, call) = (payload.rest.be16(HEADER)?, payload.rest.be16(HEADER + 2)?);
     let octets = |flag: u16| if flags & flag == 0 { 0 } else { 4 };
-    let rest = rest.after(HEADER + 4 + octets(SEQUENCE) + octets(ACKNOWLEDGEMENT));
-    let fits = rest.goes_on || u32::from(length) <= rest.on_the_wire();
-    (length > 0 && fits).then_some(Found {
+    let content = payload.after(HEADER + 4 + octets(SEQUENCE) + octets(ACKNOWLEDGEMENT));
+    (length > 0 && content.may_hold(length.into())).then_some(Found {
         kind: TunnelKind::Pptp,
         id: Some(u32::from(call)),
         inside: Inside::Ppp,
-        rest,
+        rest: content.rest,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use pidflow_schema::record::TunnelKind;
 
-use super::{Found, Inside};
+use super::{Found, Inside, Payload};
 use crate::decode::Rest;
 
 const HEADER: usize = 8;
@@ -18,15 +18,14 @@ const HAS_EXTENSION: u8 = 0x04;
 const G_PDU: u8 = 0xff;
 
 /// Flags, message type, length of what follows the eight octets, TEID.
-pub(super) fn find(rest: Rest<'_>) -> Option<Found<'_>> {
-    let [flags, G_PDU, length_high, length_low, teid @ ..] = *rest.front::<HEADER>()? else { return None };
+pub(super) fn find(payload: Payload<'_>) -> Option<Found<'_>> {
+    let [flags, G_PDU, length_high, length_low, teid @ ..] = *payload.rest.front::<HEADER>()? else { return None };
     let length = u32::from(u16::from_be_bytes([length_high, length_low]));
-    let room = rest.on_the_wire().saturating_sub(HEADER as u32);
-    let fits = if rest.goes_on { length >= room } else { length <= room };
-    if flags & FIXED_MASK != FIXED || !fits {
+    let content = payload.after(HEADER);
+    if flags & FIXED_MASK != FIXED || !content.may_hold(length) {
         return None;
     }
-    let rest = user_packet(flags, rest.after(HEADER))?;
+    let rest = user_packet(flags, content.rest)?;
     Some(Found { kind: TunnelKind::GtpU, id: Some(u32::from_be_bytes(teid)), inside: Inside::Ip, rest })
 }
 

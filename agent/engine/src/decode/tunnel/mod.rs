@@ -15,7 +15,7 @@ use pidflow_schema::record::{Protocol, TunnelKind};
 
 use super::ip::AUTHENTICATION;
 use super::link::{self, ether_type};
-use super::{Discard, Rest, ppp};
+use super::{Discard, Rest, Target, ppp};
 use crate::packet::Packet;
 
 /// IP protocol numbers of tunnels (IANA).
@@ -64,49 +64,76 @@ pub(super) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Fills `packet`, and gives what is behind its IP header.
-    pub(super) fn decode(&self, packet: &mut Packet) -> Result<Rest<'a>, Discard> {
+    /// Fills `out` from the packet inside.
+    pub(super) fn decode(&self, out: &mut impl Target<'a>) -> Result<(), Discard> {
         match self.inside {
-            Inside::Ip => link::by_version(self.rest, packet),
-            Inside::ETHERNET => link::ethernet(self.rest, packet),
-            Inside::EtherType(ether_type) => link::network(ether_type, self.rest, packet),
-            Inside::Ppp => ppp::ppp(self.rest, packet),
+            Inside::Ip => link::by_version(self.rest, out),
+            Inside::ETHERNET => link::ethernet(self.rest, out),
+            Inside::EtherType(ether_type) => link::network(ether_type, self.rest, out),
+            Inside::Ppp => ppp::ppp(self.rest, out),
         }
+    }
+}
+
+/// What is behind an IP header.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Payload<'a> {
+    pub(super) rest: Rest<'a>,
+    /// It goes on in later fragments.
+    pub(super) goes_on: bool,
+}
+
+impl Payload<'_> {
+    /// Without the first `octets`.
+    fn after(self, octets: usize) -> Self {
+        Self { rest: self.rest.after(octets), ..self }
+    }
+
+    /// Whether something of so many octets may be all of it, with what is in later fragments.
+    fn may_hold(self, octets: u32) -> bool {
+        self.goes_on || octets <= self.rest.on_the_wire()
     }
 }
 
 /// Whether it is worth a look if the packet begins a tunnel, or has an Authentication Header.
 #[inline]
-pub(super) const fn may_begin(packet: &Packet) -> bool {
+pub(super) fn may_begin(packet: &Packet) -> bool {
+    packet.protocol != Protocol::TCP && may_begin_without_tcp(packet)
+}
+
+/// Not inlined: most packets are TCP.
+#[inline(never)]
+fn may_begin_without_tcp(packet: &Packet) -> bool {
     match packet.protocol {
-        Protocol::TCP => false,
         Protocol::UDP => is_tunnel_port(packet.destination_port) || packet.source_port == port::TEREDO,
         protocol::IPV4 | protocol::IPV6 | protocol::GRE | protocol::PIM | AUTHENTICATION => true,
         _ => false,
     }
 }
 
-#[inline]
 const fn is_tunnel_port(port: u16) -> bool {
-    matches!(port, port::GTP_U | port::TEREDO | port::VXLAN | port::VXLAN_GPE | port::GENEVE | port::OLD_VXLAN)
+    // Neither a well-known port nor an ephemeral one is between these.
+    port >= port::GTP_U
+        && port <= port::OLD_VXLAN
+        && matches!(port, port::GTP_U | port::TEREDO | port::VXLAN | port::VXLAN_GPE | port::GENEVE | port::OLD_VXLAN)
 }
 
 /// The tunnel that begins behind the IP header of `packet`.
-pub(super) fn find<'a>(packet: &Packet, behind: Rest<'a>) -> Option<Found<'a>> {
+pub(super) fn find<'a>(packet: &Packet, behind: Payload<'a>) -> Option<Found<'a>> {
     match packet.protocol {
-        protocol::IPV4 => ip_in_ip(ether_type::IPV4, behind),
-        protocol::IPV6 => ip_in_ip(ether_type::IPV6, behind),
+        protocol::IPV4 => ip_in_ip(ether_type::IPV4, behind.rest),
+        protocol::IPV6 => ip_in_ip(ether_type::IPV6, behind.rest),
         protocol::GRE => gre::find(behind),
-        protocol::PIM => pim::find(behind),
+        protocol::PIM => pim::find(behind.rest),
         Protocol::UDP => in_udp(packet, behind.after(UDP_HEADER)),
         _ => None,
     }
 }
 
-fn in_udp<'a>(packet: &Packet, payload: Rest<'a>) -> Option<Found<'a>> {
+fn in_udp<'a>(packet: &Packet, payload: Payload<'a>) -> Option<Found<'a>> {
     match packet.destination_port {
-        port::VXLAN | port::VXLAN_GPE | port::OLD_VXLAN => vxlan::find(payload),
-        port::GENEVE => geneve::find(payload),
+        port::VXLAN | port::VXLAN_GPE | port::OLD_VXLAN => vxlan::find(payload.rest),
+        port::GENEVE => geneve::find(payload.rest),
         port::GTP_U => gtp::find(payload),
         _ if packet.source_port == port::TEREDO || packet.destination_port == port::TEREDO => teredo::find(payload),
         _ => None,

@@ -2,8 +2,7 @@
 
 use pidflow_schema::record::TunnelKind;
 
-use super::{Found, Inside, ether_type};
-use crate::decode::Rest;
+use super::{Found, Inside, Payload, ether_type};
 
 /// Indicator, length of client identification and authentication value; behind these nonce and confirmation.
 const AUTHENTICATION: usize = 4;
@@ -13,7 +12,7 @@ const ORIGIN: usize = 8;
 const IPV6_HEADER: u32 = 40;
 
 /// An IPv6 packet that ends with the datagram, behind an optional authentication header and origin indication.
-pub(super) fn find(mut rest: Rest<'_>) -> Option<Found<'_>> {
+pub(super) fn find(Payload { mut rest, goes_on }: Payload<'_>) -> Option<Found<'_>> {
     if let Some([0, 1, client, value]) = rest.front::<AUTHENTICATION>() {
         rest = rest.after(AUTHENTICATION + usize::from(*client) + usize::from(*value) + NONCE_AND_CONFIRMATION);
     }
@@ -22,7 +21,7 @@ pub(super) fn find(mut rest: Rest<'_>) -> Option<Found<'_>> {
     }
     let [first, ..] = rest.data else { return None };
     let octets = IPV6_HEADER + u32::from(rest.be16(4)?);
-    let fits = octets == rest.on_the_wire() || (rest.goes_on && octets > rest.on_the_wire());
+    let fits = octets == rest.on_the_wire() || (goes_on && octets > rest.on_the_wire());
     (first >> 4 == 6 && fits).then_some(Found {
         kind: TunnelKind::Teredo,
         id: None,
