@@ -165,34 +165,12 @@ fn a_listener_is_not_named_where_another_process_may_have_the_connection() -> Re
     Ok(())
 }
 
-/// Two connections with one tuple are two records, or one in which nobody is named: never one of the two for both.
-#[test]
-fn one_tuple_in_two_namespaces_at_once_is_not_one_connection() -> Result<()> {
-    if without_root("one_tuple_in_two_namespaces_at_once_is_not_one_connection") {
-        return Ok(());
-    }
-    let Trial { truth, ended, outcome } = trial::observe_within("twins", &["--probes", &backend()])?;
-    let (sides, mut seen) = ([Side::Source, Side::Destination], 0);
-    let pids = |e: &Exchange| [&e.source_end, &e.destination_end].map(|end| process_of(end).map(u64::from));
-    for record in ended.records.iter().filter(|r| r.protocol == 6 && r.destination.1 == 7000) {
-        seen += 1;
-        let said = sides.map(|side| record.end_number(side, "PROC_PID"));
-        let is_open = sides.map(|side| {
-            let candidate = record.end_number(side, "CANDIDATE_PROC_PID");
-            record.end_text(side, "PROC_ATTRIBUTION") == Some("ambiguous") && candidate.is_some()
-        });
-        ensure!(is_open == [true; 2] || truth.iter().any(|e| pids(e) == said), "{said:?} of {outcome}: {record:?}");
-    }
-    ensure!(truth.len() == 2 && seen > 0, "{seen} records of {} connections", truth.len());
-    Ok(())
-}
-
 #[test]
 fn a_tunnels_outer_packets_are_the_kernels() -> Result<()> {
     if without_root("a_tunnels_outer_packets_are_the_kernels") {
         return Ok(());
     }
-    let trial = trial::observe_within("tunnel", &["--probes", &backend()])?;
+    let trial = trial::observe_within("tunnel", &["--probes", &backend(), "--tunnels", "outer"])?;
     expect_perfect(&trial)?;
     let is_kernels = |r: &&Record| r.destination.1 == 4789 || r.protocol == 1 || r.protocol == 2;
     let (mut outer, mut icmp) = (0, 0);

@@ -13,33 +13,6 @@ pub(super) fn linked(
     [ours, theirs]: [IpAddr; 2],
     work: impl FnOnce(LineChannel) -> Result<()>,
 ) -> Result<(Forked, LineChannel)> {
-    apart(
-        link,
-        theirs,
-        || up(&format!("{link}-host"), ours),
-        |talk| {
-            ip(&format!("route add default via {ours}"))?;
-            work(talk)
-        },
-    )
-}
-
-/// A process in a namespace of its own, with a link to a bridge of this one.
-pub(super) fn bridged(
-    link: &str,
-    bridge: &str,
-    theirs: IpAddr,
-    work: impl FnOnce(LineChannel) -> Result<()>,
-) -> Result<(Forked, LineChannel)> {
-    apart(link, theirs, || ip(&format!("link set {link}-host up master {bridge}")), work)
-}
-
-fn apart(
-    link: &str,
-    theirs: IpAddr,
-    connect: impl FnOnce() -> Result<()>,
-    work: impl FnOnce(LineChannel) -> Result<()>,
-) -> Result<(Forked, LineChannel)> {
     let (mut talk, other) = LineChannel::pair()?;
     let process = sys::fork(|| {
         let mut talk = other;
@@ -48,11 +21,12 @@ fn apart(
         let _linked: bool = talk.hear()?;
         ip("link set lo up")?;
         up(link, theirs)?;
+        ip(&format!("route add default via {ours}"))?;
         work(talk)
     })?;
     let _unshared: bool = talk.hear()?;
     ip(&format!("link add {link}-host type veth peer name {link} netns {}", process.pid()))?;
-    connect()?;
+    up(&format!("{link}-host"), ours)?;
     talk.tell(&true)?;
     Ok((process, talk))
 }

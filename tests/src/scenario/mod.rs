@@ -19,7 +19,6 @@ mod server;
 mod tcp;
 mod translated;
 mod tunnel;
-mod twins;
 mod udp;
 mod wire;
 
@@ -61,7 +60,6 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "netns" => netns::run(&args),
         "translated" => translated::run(&args),
         "tunnel" => tunnel::run(&args),
-        "twins" => twins::run(&args),
         "unreachable" => netns::unreachable(&args),
         "ping" => ping::run(&args),
         "metrics" => metrics::run(&args),
