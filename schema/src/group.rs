@@ -9,7 +9,7 @@ use crate::record::{FlowRecord, Process, ProcessEnd, Protocol, Tunnel};
 /// zero. Within a group that is present, a value may still be unknown for a record (for example the container of a
 /// process); it is then sent as 0 or as the empty string, and left out of JSON and OTLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u32)]
+#[repr(u64)]
 pub enum Group {
     /// Every record.
     Always = 1,
@@ -71,11 +71,19 @@ pub enum Group {
     SourceLogin = 1 << 28,
     /// Somebody logged in to start the destination end's process.
     DestinationLogin = 1 << 29,
+    /// The effective user of the source end's process is known and may be exported.
+    SourceUser = 1 << 30,
+    /// The effective user of the destination end's process is known and may be exported.
+    DestinationUser = 1 << 31,
+    /// The user of the parent of the source end's process is known and may be exported.
+    SourceParentUser = 1 << 32,
+    /// The user of the parent of the destination end's process is known and may be exported.
+    DestinationParentUser = 1 << 33,
 }
 
 /// The groups of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct GroupSet(u32);
+pub struct GroupSet(u64);
 
 impl GroupSet {
     /// No group at all.
@@ -84,19 +92,13 @@ impl GroupSet {
     /// This set, plus `group` if `present`.
     #[must_use]
     pub const fn with(self, group: Group, present: bool) -> Self {
-        if present { Self(self.0 | group as u32) } else { self }
+        if present { Self(self.0 | group as u64) } else { self }
     }
 
     /// Whether `group` is in the set.
     #[must_use]
     pub const fn contains(self, group: Group) -> bool {
-        self.0 & group as u32 != 0
-    }
-
-    /// The bits, for use as a key.
-    #[must_use]
-    pub const fn bits(self) -> u32 {
-        self.0
+        self.0 & group as u64 != 0
     }
 
     /// The intersection of both sets.
@@ -104,6 +106,11 @@ impl GroupSet {
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
+}
+
+/// A user id, where it is known and may be exported.
+pub(crate) fn known_user(uid: u32) -> Option<u32> {
+    (uid != Process::UNKNOWN_UID).then_some(uid)
 }
 
 impl FlowRecord {
@@ -137,11 +144,15 @@ impl FlowRecord {
             .with(Group::SourceIowait, iowait(src))
             .with(Group::SourceNamespace, src.network_namespace.is_some())
             .with(Group::SourceCandidate, src.candidate.is_some())
+            .with(Group::SourceUser, process(src, |p| known_user(p.uid).is_some()))
+            .with(Group::SourceParentUser, process(src, |p| p.parent_uid.and_then(known_user).is_some()))
             .with(Group::SourceRealUser, process(src, |p| p.real_uid.is_some()))
             .with(Group::SourceLogin, process(src, |p| p.login.is_some()))
             .with(Group::Destination, dst.process.is_some())
             .with(Group::DestinationUsage, dst.usage.is_some())
             .with(Group::DestinationIowait, iowait(dst))
+            .with(Group::DestinationUser, process(dst, |p| known_user(p.uid).is_some()))
+            .with(Group::DestinationParentUser, process(dst, |p| p.parent_uid.and_then(known_user).is_some()))
             .with(Group::DestinationRealUser, process(dst, |p| p.real_uid.is_some()))
             .with(Group::DestinationLogin, process(dst, |p| p.login.is_some()))
             .with(Group::DestinationNamespace, dst.network_namespace.is_some())

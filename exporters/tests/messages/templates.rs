@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pidflow_exporters::ipfix::{Direction, IpfixEncoder, IpfixOptions};
 use pidflow_exporters::netflow9::{Netflow9Encoder, Netflow9Options};
 use pidflow_exporters::{EncoderStats, Message, Resend, Template, sample};
-use pidflow_schema::{Candidate, ELEMENTS, Element, FlowRecord, Handshake, ProcessEnd, Protocol};
+use pidflow_schema::{Candidate, ELEMENTS, Element, FlowRecord, Handshake, Process, ProcessEnd, Protocol};
 
 use crate::NOW_NS;
 use crate::decode::Decoder;
@@ -143,4 +143,21 @@ fn a_new_connection_knows_no_template_and_has_all_numbers() {
         records += decoder.message(message.bytes).records.len();
     });
     assert_eq!(records, 10_000);
+}
+
+/// A zero would be root.
+#[test]
+fn a_user_who_is_unknown_or_not_kept_is_absent() {
+    let template = Template::parse("%IN_BYTES %SRC_PROC_PID %SRC_PROC_UID %SRC_FATHER_PROC_UID").unwrap();
+    let kept = sample::full(1);
+    let mut omitted = kept.clone();
+    let process = Arc::make_mut(omitted.source.process.as_mut().unwrap());
+    (process.uid, process.parent_uid) = (Process::UNKNOWN_UID, None);
+    let mut encoder = IpfixEncoder::new(template, IpfixOptions::default());
+    let (mut decoder, mut numbers) = (Decoder::default(), Vec::new());
+    encoder.encode(&[kept, omitted], NOW_NS, &mut |message| {
+        let records = decoder.message(message.bytes).records;
+        numbers.extend(records.iter().map(|record| record.iter().filter(|(key, _)| key.0.is_some()).count()));
+    });
+    assert_eq!(numbers, [3, 1], "elements of ntop");
 }

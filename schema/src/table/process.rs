@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::element::DataType as T;
 use crate::element::Enterprise::Ntop;
 use crate::element::{Element, Semantics, Unit};
-use crate::group::Group;
+use crate::group::{Group, known_user};
 use crate::record::{Process, ProcessEnd, ProcessUsage};
 use crate::value::Value;
 
@@ -14,11 +14,6 @@ use super::write::{process_mut, set, usage_mut};
 
 pub(super) fn process(end: &ProcessEnd) -> Option<&Process> {
     end.process.as_deref()
-}
-
-/// A user id, where it is known and may be exported.
-fn known_user(uid: u32) -> Option<u32> {
-    (uid != Process::UNKNOWN_UID).then_some(uid)
 }
 
 /// An empty text means unknown.
@@ -204,13 +199,13 @@ pub(super) const DESTINATION: &[Element] = &ten!(
 );
 
 macro_rules! more {
-    ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $ids:expr) => {
+    ($f:ident, $end:literal, $side:literal, $otel:literal, ($known:ident, $user:ident, $parent_user:ident), $ids:expr) => {
         [
             row(concat!($end, "_PROC_UID"), concat!($side, "ProcUid"), (Ntop, $ids[0]), T::Unsigned32, |r| {
                 process(&r.$f).and_then(|p| known_user(p.uid)).map(Into::into)
             })
             .writes(|r, v| set(v.number(), |n| process_mut(&mut r.$f).uid = n))
-            .group(Group::$known)
+            .group(Group::$user)
             .identifier()
             .otel(concat!($otel, ".process.user.id"))
             .doc(concat!(
@@ -245,7 +240,7 @@ macro_rules! more {
                 |r| process(&r.$f).and_then(|p| p.parent_uid).and_then(known_user).map(Into::into),
             )
             .writes(|r, v| set(v.number(), |n| process_mut(&mut r.$f).parent_uid = Some(n)))
-            .group(Group::$known)
+            .group(Group::$parent_user)
             .identifier()
             .otel(concat!("pidflow.", $otel, ".process.parent.user.id"))
             .doc(concat!("Effective user id of the parent process at the ", $otel, " end.")),
@@ -265,7 +260,14 @@ macro_rules! more {
 }
 
 /// ntop's later elements for the source end.
-pub(super) const SOURCE_MORE: &[Element] = &more!(source, "SRC", "src", "source", Source, [425, 556, 558, 564, 565]);
+pub(super) const SOURCE_MORE: &[Element] =
+    &more!(source, "SRC", "src", "source", (Source, SourceUser, SourceParentUser), [425, 556, 558, 564, 565]);
 /// ntop's later elements for the destination end.
-pub(super) const DESTINATION_MORE: &[Element] =
-    &more!(destination, "DST", "dst", "destination", Destination, [426, 557, 559, 567, 568]);
+pub(super) const DESTINATION_MORE: &[Element] = &more!(
+    destination,
+    "DST",
+    "dst",
+    "destination",
+    (Destination, DestinationUser, DestinationParentUser),
+    [426, 557, 559, 567, 568]
+);

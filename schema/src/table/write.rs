@@ -11,9 +11,10 @@ pub(super) fn set<T>(value: Option<T>, put: impl FnOnce(T)) -> Option<()> {
     value.map(put)
 }
 
-/// The process of an end, created if missing.
+/// The process of an end, created if missing; then its user is unknown.
 pub(super) fn process_mut(end: &mut ProcessEnd) -> &mut Process {
-    Arc::make_mut(end.process.get_or_insert_default())
+    let unknown = || Arc::new(Process { uid: Process::UNKNOWN_UID, ..Process::default() });
+    Arc::make_mut(end.process.get_or_insert_with(unknown))
 }
 
 /// Where an end's process is placed; the process is made where there was none.
