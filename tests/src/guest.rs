@@ -15,9 +15,10 @@ use crate::trial::{self, Running};
 use crate::truth::Exchange;
 
 /// The scenarios, with the options that an emulated machine can do. `preexisting` comes first, before the agent. Those of
-/// one line run side by side: the last ones wait for the kernel most of the time.
+/// one line run side by side: the last ones wait for the kernel most of the time. A burst at 30 a
+/// second leaves some owners of UDP ports ambiguous there: sockets of two processes for one port are too close in time.
 const SCENARIOS: [&[&str]; 12] = [
-    &["burst --count 500 --rate 40 --ports 10 --at-a-time 4"],
+    &["burst --count 500 --rate 20 --ports 10 --at-a-time 4"],
     &["prefork"],
     &["fdpass"],
     &["exec-after-connect"],
