@@ -15,8 +15,9 @@ use crate::trial::{self, Running};
 use crate::truth::Exchange;
 
 /// The scenarios, with the options that an emulated machine can do. `preexisting` comes first, before the agent. Those of
-/// one line run side by side: the last ones wait for the kernel most of the time. A burst at 30 a
-/// second leaves some owners of UDP ports ambiguous there: sockets of two processes for one port are too close in time.
+/// one line run side by side: the last ones wait for the kernel most of the time.
+///
+/// A burst of 30 a second leaves some owners of UDP ports ambiguous there: two processes had the port at almost one time.
 const SCENARIOS: [&[&str]; 12] = [
     &["burst --count 500 --rate 20 --ports 10 --at-a-time 4"],
     &["prefork"],
