@@ -73,12 +73,13 @@ fn address<'a>(object: &'a Object, end: &str) -> &'a str {
 }
 
 /// What nfdump should show. It takes an ICMP flow's type and code for its destination port; in IPFIX, where they are 0 (echo
-/// reply), the destination port, bytes swapped, for them.
+/// reply), the destination port, bytes swapped, for them. In NetFlow v9 it knows no element for those of ICMPv6.
 fn stored(object: &Object, version: WireVersion) -> Vec<String> {
     let icmp = ["ICMP_TYPE", "IPV6_ICMP_TYPE"].iter().find_map(|name| object.get(*name)).and_then(Value::as_u64);
     let identifier = object["L4_DST_PORT"].as_u64().unwrap() as u16;
     let ports = match icmp {
         Some(0) if version == WireVersion::Ipfix => icmp_ports(identifier.swap_bytes()),
+        Some(_) if version == WireVersion::Netflow9 && object.contains_key("IPV6_ICMP_TYPE") => icmp_ports(0),
         Some(type_code) => icmp_ports(type_code as u16),
         None => [object["L4_SRC_PORT"].to_string(), object["L4_DST_PORT"].to_string()],
     };

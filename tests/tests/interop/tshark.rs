@@ -53,7 +53,9 @@ fn field_of(e: &Element, version: WireVersion) -> String {
         ("INTERFACE_NAME", _) => "if_name",
         ("SERVER_NW_LATENCY_MS", _) => "pie.server_nw_latency_ms",
         ("SRC_PROC_PID", _) => "pie.ntop.src_proc_id",
-        // Wireshark names this one unlike all the others of ntop.
+        // Wireshark names these unlike all the others of ntop.
+        ("UPSTREAM_TUNNEL_ID", _) => "pie.ntop.tunnel_id",
+        ("DOWNSTREAM_TUNNEL_ID", _) => "pie.ntop.downstram_tunnel_id",
         _ => return unlisted(e, version),
     };
     format!("cflow.{named}")
