@@ -357,7 +357,7 @@ fn a_ledger_that_does_not_balance_is_said_and_ends_with_1() {
     let said = audit(&["--listen", &answering(ledger.clone()).to_string()]);
     let text = String::from_utf8(said.stdout).unwrap();
     assert_eq!(said.status.code(), Some(1), "{text}");
-    assert!(text.contains("eth0: the kernel counted 7 packets that the capture never got"), "{text}");
+    assert!(text.contains("eth0: the kernel counted 7 packets that the capture never received"), "{text}");
     assert_eq!(audit(&["--json", "--listen", &answering(ledger).to_string()]).status.code(), Some(1));
 
     for answer in ["null", "[]", "{\"gaps\":[]}", "<html>"] {

@@ -45,7 +45,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// What the exporters may take at the end.
 const DRAIN: Duration = Duration::from_secs(3);
 /// What the captures and a busy machine may take beside.
-const DRAIN_MARGIN: Duration = Duration::from_secs(5);
+const DRAIN_MARGIN: Duration = Duration::from_secs(10);
 /// What it may keep of it, beside what it had before: full queues, because the receivers still hang (16 % of the limit), the
 /// recent records, and what the allocator cannot give back.
 const KEPT: u64 = LIMIT / 100 * 16 + (96 << 20);

@@ -1,6 +1,7 @@
-//! The network namespaces of the processes that use sockets: their addresses and numbers.
+//! The network namespaces that have a process: their addresses and numbers.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 use pidflow_engine::fact::Fact;
@@ -46,7 +47,7 @@ impl Namespaces {
         }
     }
 
-    /// Those of a snapshot, which has their addresses already.
+    /// Those of a snapshot, which has their addresses already, and those without sockets.
     pub(super) fn take_snapshot(&mut self, facts: &mut Vec<Fact>) {
         let before = self.processes.len();
         for fact in facts.iter() {
@@ -56,6 +57,7 @@ impl Namespaces {
                 self.processes.entry(socket.netns).or_insert(task.id.pid);
             }
         }
+        self.add_all(&procfs_read::network_namespaces(), facts);
         if self.processes.len() > before {
             facts.extend(self.all_ids());
         }
@@ -64,13 +66,13 @@ impl Namespaces {
     /// Reports what may have changed.
     pub(super) fn poll(&mut self, now: Instant, facts: &mut Vec<Fact>) {
         if self.pace.is_due(now) {
-            self.replace_ended(facts);
+            self.look(facts);
             facts.extend(self.iter().filter_map(|(netns, process)| addresses_fact(netns, &process.to_string())));
             facts.extend(self.all_ids());
             self.pace.done(now);
         } else if self.ids.have_changed() {
             // A namespace that is new may have the inode number of one that is gone.
-            self.replace_ended(facts);
+            self.look(facts);
             facts.extend(self.all_ids());
         }
     }
@@ -79,15 +81,27 @@ impl Namespaces {
         ids_fact(self.iter().filter_map(|(_, process)| self.ids.of(process)))
     }
 
+    fn look(&mut self, facts: &mut Vec<Fact>) {
+        let alive = procfs_read::network_namespaces();
+        self.replace_ended(&alive, facts);
+        self.add_all(&alive, facts);
+    }
+
+    /// Adds namespaces by themselves, because interfaces lead to those in which nobody uses a socket too.
+    fn add_all(&mut self, alive: &HashMap<u32, u32>, facts: &mut Vec<Fact>) {
+        for (netns, process) in alive {
+            if let Entry::Vacant(place) = self.processes.entry(*netns) {
+                place.insert(*process);
+                facts.extend(addresses_fact(*netns, &process.to_string()));
+            }
+        }
+    }
+
     /// Looks into namespaces through another process where the one known has ended. Where there is none, the namespace has no
     /// address any more.
-    fn replace_ended(&mut self, facts: &mut Vec<Fact>) {
+    fn replace_ended(&mut self, alive: &HashMap<u32, u32>, facts: &mut Vec<Fact>) {
         let is_in = |netns, process: u32| procfs_read::network_namespace(&process.to_string()) == Some(netns);
         let ended: Vec<u32> = self.iter().filter(|(netns, process)| !is_in(*netns, *process)).map(|(n, _)| n).collect();
-        if ended.is_empty() {
-            return;
-        }
-        let alive = procfs_read::network_namespaces();
         for netns in ended {
             match alive.get(&netns) {
                 Some(process) => drop(self.processes.insert(netns, *process)),

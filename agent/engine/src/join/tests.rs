@@ -232,7 +232,13 @@ fn an_answer_whose_question_was_not_captured_does_not_begin_the_flow() {
     let server_port = at(SECOND - 100, 20, SocketUse::Receive, server, ("0.0.0.0", 0));
     assert_eq!(told(&[asks(SECOND - MS), server_port]), turned);
     let answers = |time_ns| at(time_ns, 20, SocketUse::Send, server, client);
-    assert_eq!(told(&[asks(SECOND - MS), answers(SECOND)]), turned, "both are connected");
+    let bound = at(SECOND - 2 * MS, 20, SocketUse::Held, server, ("0.0.0.0", 0));
+    assert_eq!(told(&[bound, asks(SECOND - MS), answers(SECOND)]), turned, "both are connected");
+    let before = at(SECOND - 3 * MS, 21, SocketUse::Receive, server, client);
+    let closed = at(SECOND - 2 * MS, 21, SocketUse::Close, server, client);
+    let another = [before, asks(SECOND - 3 * MS), closed, answers(SECOND - 100)];
+    assert_eq!(told(&another), as_seen, "it sent to a process that had the port before");
+    assert_eq!(told(&[asks(SECOND - MS), answers(SECOND)]), as_seen, "the other one may have the port since then only");
     assert_eq!(told(&[asks(SECOND - MS), answers(SECOND - 2 * MS)]), as_seen, "the other one had sent before");
     assert_eq!(told(&[asks(SECOND + MS)]), as_seen, "it sent after the first packet");
     let heard = at(SECOND - 2 * MS, 10, SocketUse::Receive, client, server);

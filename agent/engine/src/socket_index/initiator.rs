@@ -11,7 +11,8 @@ const MAX_ANSWER_DELAY_NS: u64 = 5_000_000_000;
 
 impl SocketIndex {
     /// Whether the source began the flow; none: nobody can say. Of TCP, the end at which somebody listens did not begin it.
-    /// Of datagrams, the end whose socket had sent to the other one before the first packet that was seen did.
+    /// Of datagrams, the end whose socket had sent to the other one before the first packet that was seen did, if the other
+    /// end's socket was there to receive it: else that was to another one, which had the port before.
     #[must_use]
     pub fn source_began(&self, source: &FlowEnd, destination: &FlowEnd) -> Option<bool> {
         if source.protocol == Protocol::TCP {
@@ -20,7 +21,23 @@ impl SocketIndex {
         }
         let answered_ns = self.first_sent_ns(destination)?;
         let is_first = self.first_sent_ns(source).is_none_or(|sent_ns| answered_ns < sent_ns);
-        is_first.then_some(false)
+        (is_first && self.was_there(source, answered_ns)).then_some(false)
+    }
+
+    /// Whether this end had its socket at that time already, or the first that was heard of it is that it received. Of another
+    /// host nobody knows.
+    fn was_there(&self, end: &FlowEnd, time_ns: u64) -> bool {
+        let at_port = self.ports.get(&(end.protocol, end.local_port)).into_iter().flatten();
+        let mut claims = self.exchanging(end).chain(at_port).filter(|c| self.serves(c, end));
+        let receives = |c: &Claim| c.snapshot || c.began_by_receive || c.first_ns <= time_ns;
+        !self.is_local(end.local) || claims.any(|c| receives(c) && c.ended_ns.is_none_or(|t| t >= end.first_ns))
+    }
+
+    /// Claims of sockets that exchanged datagrams with the other end.
+    fn exchanging(&self, end: &FlowEnd) -> impl Iterator<Item = &Claim> {
+        let exact = end.tuple();
+        let tuples = [exact, Tuple { local: unspecified(end.local), ..exact }];
+        tuples.into_iter().filter_map(|tuple| self.tuples.get(&tuple)).flatten()
     }
 
     fn is_listened_at(&self, end: &FlowEnd) -> bool {
@@ -38,10 +55,7 @@ impl SocketIndex {
         if end.local_port == 0 || kernel::is_icmp(end.protocol) {
             return None;
         }
-        let exact = end.tuple();
-        let claims = [exact, Tuple { local: unspecified(end.local), ..exact }];
-        let claims = claims.iter().filter_map(|tuple| self.tuples.get(tuple)).flatten();
-        let began = claims.filter(|c| c.began_by_send && self.may_see(c, end)).map(|c| c.first_ns);
+        let began = self.exchanging(end).filter(|c| c.began_by_send && self.may_see(c, end)).map(|c| c.first_ns);
         began.filter(|t| *t <= end.first_ns && end.first_ns - t <= MAX_ANSWER_DELAY_NS).min()
     }
 }
