@@ -26,6 +26,8 @@ struct Used {
 pub(super) struct Samples {
     list: Vec<Sample>,
     iowait: Iowait,
+    /// Whether any but the start has I/O wait. Where delay accounting is off none has, and no flow looks through all of them.
+    has_iowait: bool,
 }
 
 impl Samples {
@@ -39,11 +41,12 @@ impl Samples {
             iowait_ns: Some(0),
             ..Sample::default()
         };
-        Self { list: vec![start], iowait: Iowait::since(start_ns) }
+        Self { list: vec![start], iowait: Iowait::since(start_ns), has_iowait: false }
     }
 
     pub(super) fn push(&mut self, mut sample: Sample) {
         sample.iowait_ns = self.iowait.plausible(&sample);
+        self.has_iowait |= sample.iowait_ns.is_some();
         let at = self.list.partition_point(|s| s.time_ns <= sample.time_ns);
         self.list.insert(at, sample);
         if self.list.len() > MAX_SAMPLES {
@@ -77,7 +80,8 @@ impl Samples {
     pub(super) fn usage(&self, first_ns: u64, last_ns: u64) -> Option<ProcessUsage> {
         let (_, end) = self.bracket((first_ns, last_ns), |s| Some(s.time_ns))?;
         let used = |figure: Figure| self.used((first_ns, last_ns), figure);
-        let (cpu, iowait) = (used(|s| s.cpu_ns), used(|s| s.iowait_ns));
+        let cpu = used(|s| s.cpu_ns);
+        let iowait = self.has_iowait.then(|| used(|s| s.iowait_ns)).flatten();
         let share = |used: Option<Used>| used.and_then(|u| hundredths_of_percent(u.amount, u.elapsed_ns));
         Some(ProcessUsage {
             memory_actual: self.nearest(end, |s| s.rss),
