@@ -153,7 +153,10 @@ fn a_client_that_waits_for_the_disk() -> Result<()> {
         for usage in assert_scenario(&scenario, Side::Source, "on").context(scenario)? {
             let waited = usage.iowait_ns.context("the process saw no delay accounting")?;
             // On a busy machine it mostly waits for a processor.
-            ensure!(waited >= 50_000_000, "the process waited only {waited} ns for the disk: nothing was tested");
+            if waited < 50_000_000 {
+                skip(NAME, &format!("a process of {threads} threads waited only {waited} ns for the disk"));
+                return Ok(());
+            }
         }
     }
     Ok(())
