@@ -113,16 +113,49 @@ pub(crate) fn known_user(uid: u32) -> Option<u32> {
     (uid != Process::UNKNOWN_UID).then_some(uid)
 }
 
+/// The groups of one end.
+struct EndGroups {
+    process: Group,
+    user: Group,
+    parent_user: Group,
+    real_user: Group,
+    login: Group,
+    usage: Group,
+    iowait: Group,
+    namespace: Group,
+    candidate: Group,
+}
+
+const SOURCE: EndGroups = EndGroups {
+    process: Group::Source,
+    user: Group::SourceUser,
+    parent_user: Group::SourceParentUser,
+    real_user: Group::SourceRealUser,
+    login: Group::SourceLogin,
+    usage: Group::SourceUsage,
+    iowait: Group::SourceIowait,
+    namespace: Group::SourceNamespace,
+    candidate: Group::SourceCandidate,
+};
+
+const DESTINATION: EndGroups = EndGroups {
+    process: Group::Destination,
+    user: Group::DestinationUser,
+    parent_user: Group::DestinationParentUser,
+    real_user: Group::DestinationRealUser,
+    login: Group::DestinationLogin,
+    usage: Group::DestinationUsage,
+    iowait: Group::DestinationIowait,
+    namespace: Group::DestinationNamespace,
+    candidate: Group::DestinationCandidate,
+};
+
 impl FlowRecord {
     /// The groups of elements that this record has.
     #[must_use]
     pub fn groups(&self) -> GroupSet {
         let icmp = |protocol| self.flow.protocol == protocol && self.flow.icmp_type_code.is_some();
-        let (src, dst) = (&self.source, &self.destination);
-        let tunnel = |has: fn(&Tunnel) -> bool| self.flow.tunnel.as_deref().is_some_and(has);
-        let process = |e: &ProcessEnd, has: fn(&Process) -> bool| e.process.as_deref().is_some_and(has);
-        let iowait = |e: &ProcessEnd| e.usage.is_some_and(|u| u.iowait.is_some());
-        GroupSet::EMPTY
+        let set = GroupSet::EMPTY
             .with(Group::Always, true)
             .with(Group::Ipv4, self.flow.source.is_ipv4())
             .with(Group::Ipv6, self.flow.source.is_ipv6())
@@ -133,29 +166,30 @@ impl FlowRecord {
             .with(Group::Handshake, self.flow.handshake.is_some())
             .with(Group::Host, !self.host.is_empty())
             .with(Group::HostUsage, self.host_usage.is_some())
-            .with(Group::ConnectError, self.connect_error.is_some())
-            .with(Group::Tunnel, self.flow.tunnel.is_some())
-            .with(Group::TunnelIpv4, tunnel(|t| t.source.is_ipv4()))
-            .with(Group::TunnelIpv6, tunnel(|t| t.source.is_ipv6()))
-            .with(Group::TunnelId, tunnel(|t| t.id.is_some() || t.reverse_id.is_some()))
-            .with(Group::Layer2Segment, tunnel(|t| t.layer2_segment().is_some()))
-            .with(Group::Source, src.process.is_some())
-            .with(Group::SourceUsage, src.usage.is_some())
-            .with(Group::SourceIowait, iowait(src))
-            .with(Group::SourceNamespace, src.network_namespace.is_some())
-            .with(Group::SourceCandidate, src.candidate.is_some())
-            .with(Group::SourceUser, process(src, |p| known_user(p.uid).is_some()))
-            .with(Group::SourceParentUser, process(src, |p| p.parent_uid.and_then(known_user).is_some()))
-            .with(Group::SourceRealUser, process(src, |p| p.real_uid.is_some()))
-            .with(Group::SourceLogin, process(src, |p| p.login.is_some()))
-            .with(Group::Destination, dst.process.is_some())
-            .with(Group::DestinationUsage, dst.usage.is_some())
-            .with(Group::DestinationIowait, iowait(dst))
-            .with(Group::DestinationUser, process(dst, |p| known_user(p.uid).is_some()))
-            .with(Group::DestinationParentUser, process(dst, |p| p.parent_uid.and_then(known_user).is_some()))
-            .with(Group::DestinationRealUser, process(dst, |p| p.real_uid.is_some()))
-            .with(Group::DestinationLogin, process(dst, |p| p.login.is_some()))
-            .with(Group::DestinationNamespace, dst.network_namespace.is_some())
-            .with(Group::DestinationCandidate, dst.candidate.is_some())
+            .with(Group::ConnectError, self.connect_error.is_some());
+        let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
+        with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }
+}
+
+fn with_tunnel(set: GroupSet, tunnel: &Tunnel) -> GroupSet {
+    set.with(Group::Tunnel, true)
+        .with(Group::TunnelIpv4, tunnel.source.is_ipv4())
+        .with(Group::TunnelIpv6, tunnel.source.is_ipv6())
+        .with(Group::TunnelId, tunnel.id.is_some() || tunnel.reverse_id.is_some())
+        .with(Group::Layer2Segment, tunnel.layer2_segment().is_some())
+}
+
+fn with_end(set: GroupSet, end: &ProcessEnd, groups: &EndGroups) -> GroupSet {
+    let set = set
+        .with(groups.usage, end.usage.is_some())
+        .with(groups.iowait, end.usage.is_some_and(|u| u.iowait.is_some()))
+        .with(groups.namespace, end.network_namespace.is_some())
+        .with(groups.candidate, end.candidate.is_some());
+    let Some(process) = end.process.as_deref() else { return set };
+    set.with(groups.process, true)
+        .with(groups.user, known_user(process.uid).is_some())
+        .with(groups.parent_user, process.parent_uid.and_then(known_user).is_some())
+        .with(groups.real_user, process.real_uid.is_some())
+        .with(groups.login, process.login.is_some())
 }

@@ -17,7 +17,7 @@ use crate::truth::Exchange;
 /// The scenarios, with the options that an emulated machine can do. `preexisting` comes first, before the agent. Those of
 /// one line run side by side: the last ones wait for the kernel most of the time.
 ///
-/// A burst of 30 a second leaves some owners of UDP ports ambiguous there: two processes had the port at almost one time.
+/// In bursts of 30 and 40 a second some owners of UDP ports were ambiguous there; why is not known.
 const SCENARIOS: [&[&str]; 12] = [
     &["burst --count 500 --rate 20 --ports 10 --at-a-time 4"],
     &["prefork"],

@@ -16,9 +16,6 @@ static WARNED_FILES: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
 
 /// Bytes of a file that are read: a passwd file of half a million users.
 const MAX_BYTES: u64 = 32 << 20;
-/// Bytes of a name that are kept, which stands in every record: as many as a name of a user may have (`LOGIN_NAME_MAX`).
-const MAX_NAME: usize = 256;
-
 /// The text of a file, of a longer one its beginning; bytes that are not UTF-8 become U+FFFD.
 ///
 /// # Errors
@@ -27,11 +24,6 @@ pub(crate) fn read(path: impl AsRef<Path>) -> io::Result<String> {
     let mut bytes = Vec::new();
     regular_file::open(path.as_ref())?.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(lossy(bytes))
-}
-
-/// What is kept of a name.
-pub(super) fn name(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MAX_NAME)).unwrap_or_default()
 }
 
 /// Bytes as text, without a copy where they are UTF-8.
@@ -87,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn no_file_keeps_anybody_waiting_and_no_name_is_long() {
+    fn no_file_keeps_anybody_waiting() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("passwd");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -95,6 +87,5 @@ mod tests {
             read(path).unwrap_err();
         }
         assert!(read("/proc/self/status").unwrap().contains("Name:"));
-        assert_eq!((name("bob"), name(&"é".repeat(200)).len(), name(&"x".repeat(1 << 20)).len()), ("bob", 256, 256));
     }
 }

@@ -14,11 +14,12 @@ const MAX_FILE: usize = 16;
 /// None: nobody did, the kernel has no audit, or users are not kept.
 pub(super) fn of(p: &Process, privacy: &Privacy) -> Option<Login> {
     let uid = number(read(p, "loginuid", MAX_FILE)?)?;
+    // Not read of a service, of which nobody has logged in.
     let session = number(read(p, "sessionid", MAX_FILE)?)?;
     Some(Login { uid: privacy.known_uid(uid)?, session })
 }
 
-/// A service's second file is not read.
+/// None: it is not set, or no number.
 fn number(file: Vec<u8>) -> Option<u32> {
     std::str::from_utf8(&file).ok()?.trim_end().parse().ok().filter(|n| *n != UNSET)
 }

@@ -47,7 +47,7 @@ impl Namespaces {
         }
     }
 
-    /// Those of a snapshot, which has their addresses already, and those without sockets.
+    /// Those of a snapshot, which has their addresses already.
     pub(super) fn take_snapshot(&mut self, facts: &mut Vec<Fact>) {
         let before = self.processes.len();
         for fact in facts.iter() {
@@ -57,7 +57,6 @@ impl Namespaces {
                 self.processes.entry(socket.netns).or_insert(task.id.pid);
             }
         }
-        self.add_all(&procfs_read::network_namespaces(), facts);
         if self.processes.len() > before {
             facts.extend(self.all_ids());
         }

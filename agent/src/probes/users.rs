@@ -78,13 +78,13 @@ fn is_entry(line: &str) -> bool {
 fn user(line: &str) -> Option<(u32, Arc<str>)> {
     let mut fields = line.split(':');
     let name = fields.next().filter(|name| !name.is_empty())?;
-    Some((fields.nth(1)?.parse().ok()?, host_files::name(name).into()))
+    Some((fields.nth(1)?.parse().ok()?, name.into()))
 }
 
 fn dynamic_users(folder: &Path) -> impl Iterator<Item = (u32, Arc<str>)> {
     fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|link| {
         let uid = link.file_name().to_str()?.strip_prefix("direct:")?.parse().ok()?;
-        Some((uid, host_files::name(&fs::read_link(link.path()).ok()?.to_string_lossy()).into()))
+        Some((uid, fs::read_link(link.path()).ok()?.to_string_lossy().into()))
     })
 }
 
@@ -129,7 +129,6 @@ mod tests {
 
     #[test]
     fn odd_files_name_the_users_that_they_can() {
-        let long = "x".repeat(1 << 20);
         for (passwd, expected) in [
             (b"anna:x:1:1:::".to_vec(), vec![(1, "anna".into())]),
             (b"anna:x:1:1:::\r\nbob:x:2\r\n".to_vec(), vec![(1, "anna".into()), (2, "bob".into())]),
@@ -138,7 +137,6 @@ mod tests {
                 vec![(1, "\u{feff}anna".into()), (2, "bob".into())],
             ),
             (b"\0\0\0:x:1:1\n\0\nbob:x:2:2:::\n".to_vec(), vec![(1, "\0\0\0".into()), (2, "bob".into())]),
-            (format!("{long}:x:1:1:::\n{long}\nbob:x:2:2").into_bytes(), vec![(1, "x".repeat(256)), (2, "bob".into())]),
             (
                 b"a:x:+1:1:::\nb:x: 2:2:::\nc:x:-3:3:::\nd:x:0x4:4:::\ne:x::5:::\nbob:x:2:2".to_vec(),
                 vec![(1, "a".into()), (2, "bob".into())],

@@ -150,9 +150,11 @@ impl FlowTable {
         }
     }
 
-    /// The flow that had this entry has ended.
-    pub(super) fn release_tunnels(&mut self, entry: &Entry) {
-        let sides = [KeySide::Low, KeySide::High].map(|side| entry.sent(side).tunnel);
-        [entry.key.tunnel, sides[0], sides[1]].into_iter().for_each(|number| self.tunnels.release(number));
+    /// The flow in the slot has ended.
+    #[cold]
+    pub(super) fn release_tunnels(&mut self, slot: u32) {
+        let entry = self.slab.get(slot);
+        let numbers = [entry.key.tunnel, entry.sent(KeySide::Low).tunnel, entry.sent(KeySide::High).tunnel];
+        numbers.into_iter().for_each(|number| self.tunnels.release(number));
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Flows lie in a slab and are found through a table of hashes ([`index`]). Lists run through them ([`lists`]): those that
 //! nobody answered and the other open ones by time of their last packet, the closing ones (after FIN or RST) by time of
-//! closing, and, where there is an active timeout, all by time of the first packet of their record. The lists are in order of the table's own time
-//! ([`clock`]), which goes on when the packets' clock is set back; records carry the packets' times. Nothing is allocated
-//! per packet.
+//! closing, and, where there is an active timeout, all by time of the first packet of their record. The lists are in order
+//! of the table's own time ([`clock`]), which goes on when the packets' clock is set back; records carry the packets' times.
+//! Nothing is allocated per packet.
 
 mod changes;
 mod clock;
@@ -314,18 +314,18 @@ impl FlowTable {
     fn end(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
         self.counters.socket_changes += u64::from(detail == FlowEndDetail::SocketChanged);
         self.record(slot, reason, detail, out);
-        let entry = *self.slab.get(slot);
+        let entry = self.slab.get(slot);
         let key = entry.key;
         if entry.has_paths() {
             self.paths.remove(slot);
+        }
+        if key.tunnel != 0 {
+            self.release_tunnels(slot);
         }
         self.index.remove(self.hash(&key), slot);
         self.lists.remove(&mut self.slab, slot);
         if self.config.active_timeout_ns.is_some() {
             self.by_age.remove(&mut self.slab, slot);
-        }
-        if key.tunnel != 0 {
-            self.release_tunnels(&entry);
         }
         self.slab.remove(slot);
     }

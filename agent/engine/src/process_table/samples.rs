@@ -11,8 +11,40 @@ const MAX_SAMPLES: usize = 256;
 /// within it, and a later sample would include usage after the flow.
 const NEAR_NS: u64 = 20_000_000;
 
-/// One figure of a sample; none: the sample has it not.
-type Figure = fn(&Sample) -> Option<u64>;
+/// One figure of a sample.
+#[derive(Debug, Clone, Copy)]
+enum Figure {
+    Time,
+    Cpu,
+    MinorFaults,
+    MajorFaults,
+    Iowait,
+    Rss,
+    PeakRss,
+}
+
+impl Figure {
+    /// Those that not every sample has.
+    const OPTIONAL: [Self; 6] =
+        [Self::Cpu, Self::MinorFaults, Self::MajorFaults, Self::Iowait, Self::Rss, Self::PeakRss];
+
+    /// None: the sample has it not.
+    const fn of(self, sample: &Sample) -> Option<u64> {
+        match self {
+            Self::Time => Some(sample.time_ns),
+            Self::Cpu => sample.cpu_ns,
+            Self::MinorFaults => sample.minor_faults,
+            Self::MajorFaults => sample.major_faults,
+            Self::Iowait => sample.iowait_ns,
+            Self::Rss => sample.rss,
+            Self::PeakRss => sample.peak_rss,
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
 
 /// What lies between two samples of a figure.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +58,8 @@ struct Used {
 pub(super) struct Samples {
     list: Vec<Sample>,
     iowait: Iowait,
-    /// Whether any but the start has I/O wait. Where delay accounting is off none has, and no flow looks through all of them.
-    has_iowait: bool,
+    /// Bits of the figures that any sample but the start has had: no flow looks through all samples for another one.
+    known: u8,
 }
 
 impl Samples {
@@ -41,12 +73,13 @@ impl Samples {
             iowait_ns: Some(0),
             ..Sample::default()
         };
-        Self { list: vec![start], iowait: Iowait::since(start_ns), has_iowait: false }
+        Self { list: vec![start], iowait: Iowait::since(start_ns), known: Figure::Time.bit() }
     }
 
     pub(super) fn push(&mut self, mut sample: Sample) {
         sample.iowait_ns = self.iowait.plausible(&sample);
-        self.has_iowait |= sample.iowait_ns.is_some();
+        let had = Figure::OPTIONAL.into_iter().filter(|figure| figure.of(&sample).is_some());
+        self.known = had.fold(self.known, |known, figure| known | figure.bit());
         let at = self.list.partition_point(|s| s.time_ns <= sample.time_ns);
         self.list.insert(at, sample);
         if self.list.len() > MAX_SAMPLES {
@@ -78,19 +111,19 @@ impl Samples {
     /// Between the samples that enclose the time from `first_ns` to `last_ns`, for each figure those that have it; none:
     /// there is only the start.
     pub(super) fn usage(&self, first_ns: u64, last_ns: u64) -> Option<ProcessUsage> {
-        let (_, end) = self.bracket((first_ns, last_ns), |s| Some(s.time_ns))?;
-        let used = |figure: Figure| self.used((first_ns, last_ns), figure);
-        let cpu = used(|s| s.cpu_ns);
-        let iowait = self.has_iowait.then(|| used(|s| s.iowait_ns)).flatten();
+        let time = (first_ns, last_ns);
+        let (_, end) = self.bracket(time, Figure::Time)?;
+        let used = |figure: Figure| self.used(time, figure);
+        let (cpu, iowait) = (used(Figure::Cpu), used(Figure::Iowait));
         let share = |used: Option<Used>| used.and_then(|u| hundredths_of_percent(u.amount, u.elapsed_ns));
         Some(ProcessUsage {
-            memory_actual: self.nearest(end, |s| s.rss),
-            memory_peak: self.nearest(end, |s| s.peak_rss),
+            memory_actual: self.nearest(end, Figure::Rss),
+            memory_peak: self.nearest(end, Figure::PeakRss),
             cpu_load: share(cpu),
             iowait: share(iowait),
             cpu_time_ns: cpu.map(|u| u.amount),
-            minor_faults: used(|s| s.minor_faults).map(|u| u.amount),
-            major_faults: used(|s| s.major_faults).map(|u| u.amount),
+            minor_faults: used(Figure::MinorFaults).map(|u| u.amount),
+            major_faults: used(Figure::MajorFaults).map(|u| u.amount),
             iowait_ns: iowait.map(|u| u.amount),
         })
     }
@@ -98,7 +131,7 @@ impl Samples {
     /// How much more of the figure there is at the end of the time than at its beginning.
     fn used(&self, time: (u64, u64), figure: Figure) -> Option<Used> {
         let (before, after) = self.bracket(time, figure)?;
-        let amount = figure(after)?.saturating_sub(figure(before)?);
+        let amount = figure.of(after)?.saturating_sub(figure.of(before)?);
         Some(Used { amount, elapsed_ns: after.time_ns.saturating_sub(before.time_ns) })
     }
 
@@ -124,14 +157,21 @@ impl Samples {
         self.list.get(1).copied()
     }
 
+    fn has(&self, figure: Figure) -> bool {
+        self.known & figure.bit() != 0
+    }
+
     fn bracket(&self, (first_ns, last_ns): (u64, u64), figure: Figure) -> Option<(&Sample, &Sample)> {
+        if !self.has(figure) {
+            return None;
+        }
         let after = self.after(last_ns, figure)?;
         let before = self.before((first_ns, last_ns), figure);
         if before.is_some_and(|b| b.time_ns < after.time_ns) {
             return Some((before?, after));
         }
         // A flow shorter than the distance of two samples: from the sample before.
-        let earlier = |s: &&Sample| s.time_ns < after.time_ns && figure(s).is_some();
+        let earlier = |s: &&Sample| s.time_ns < after.time_ns && figure.of(s).is_some();
         self.list.iter().rev().find(earlier).map(|b| (b, after))
     }
 
@@ -154,14 +194,17 @@ impl Samples {
     /// The samples nearest to a place in the list, on both sides, that have the figure.
     fn around(&self, at: usize, figure: Figure) -> (Option<&Sample>, Option<&Sample>) {
         let (before, after) = self.list.split_at_checked(at).unwrap_or_default();
-        let has = |s: &&Sample| figure(s).is_some();
+        let has = |s: &&Sample| figure.of(s).is_some();
         (before.iter().rev().find(has), after.iter().find(has))
     }
 
-    /// A member of the sample, or of the one nearest in time that has it.
-    fn nearest(&self, to: &Sample, member: Figure) -> Option<u64> {
+    /// A figure of the sample, or of the one nearest in time that has it.
+    fn nearest(&self, to: &Sample, figure: Figure) -> Option<u64> {
+        if !self.has(figure) {
+            return None;
+        }
         let (before, after) = self.list.split_at_checked(self.list.partition_point(|s| s.time_ns < to.time_ns))?;
-        let known = |s: &Sample| Some((s.time_ns.abs_diff(to.time_ns), member(s)?));
+        let known = |s: &Sample| Some((s.time_ns.abs_diff(to.time_ns), figure.of(s)?));
         let around = [before.iter().rev().find_map(known), after.iter().find_map(known)];
         around.into_iter().flatten().min_by_key(|k| k.0).map(|k| k.1)
     }
