@@ -2,20 +2,10 @@
 
 use pidflow_schema::Protocol;
 
-/// Names, and IANA's numbers.
-pub(crate) const PROTOCOLS: [(&str, u8); 5] = [
-    ("tcp", Protocol::TCP),
-    ("udp", Protocol::UDP),
-    ("icmp", Protocol::ICMP),
-    ("icmpv6", Protocol::ICMPV6),
-    ("sctp", Protocol::SCTP),
-];
-
-/// The number of a protocol that is given by one of [`PROTOCOLS`] or by a number from 0 to 255.
+/// The number of a protocol that is given by one of [`Protocol::NAMES`] or by a number from 0 to 255.
 pub(crate) fn protocol_number(text: &str) -> Option<u8> {
-    let named = PROTOCOLS.iter().find(|(name, _)| *name == text).map(|(_, number)| *number);
     let number = || text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
-    named.or_else(number)
+    Protocol::named(text).or_else(number)
 }
 
 #[cfg(test)]

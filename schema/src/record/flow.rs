@@ -22,6 +22,15 @@ impl Protocol {
     pub const ICMPV6: u8 = 58;
     /// Stream Control Transmission Protocol.
     pub const SCTP: u8 = 132;
+    /// The protocols that have a name where people write protocols, with their numbers.
+    pub const NAMES: [(&'static str, u8); 5] =
+        [("tcp", Self::TCP), ("udp", Self::UDP), ("icmp", Self::ICMP), ("icmpv6", Self::ICMPV6), ("sctp", Self::SCTP)];
+
+    /// The number of the protocol with one of [`Self::NAMES`].
+    #[must_use]
+    pub fn named(name: &str) -> Option<u8> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+    }
 }
 
 /// The traffic of one direction of a flow.

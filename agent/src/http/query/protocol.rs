@@ -1,11 +1,12 @@
 //! A transport protocol as a parameter: its name or number.
 
+use pidflow_schema::Protocol;
 use serde::Deserialize;
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::is_not;
-use crate::select::{PROTOCOLS, protocol_number};
+use crate::select::protocol_number;
 
 /// IANA's number.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -23,7 +24,7 @@ impl TryFrom<String> for ProtocolName {
 
 impl PartialSchema for ProtocolName {
     fn schema() -> RefOr<Schema> {
-        let names = PROTOCOLS.map(|(name, _)| name);
+        let names = Protocol::NAMES.map(|(name, _)| name);
         let names = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
         let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0_usize)).maximum(Some(255_usize));
         OneOfBuilder::new().item(names).item(number).into()

@@ -1,0 +1,122 @@
+//! A named value of a record: how it is read, and its type.
+
+use pidflow_schema::{DataType, Element, FlowRecord, Value};
+
+use crate::datum::Datum;
+
+/// The end at which a condition on either end is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Source,
+    Destination,
+}
+
+/// The type of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Number,
+    /// A number that may be written as a name.
+    Protocol,
+    Text,
+    Address,
+    Mac,
+    Time,
+    Duration,
+}
+
+impl Kind {
+    pub(crate) const fn of(data_type: DataType) -> Self {
+        match data_type {
+            DataType::Unsigned8 | DataType::Unsigned16 | DataType::Unsigned32 | DataType::Unsigned64 => Self::Number,
+            DataType::String => Self::Text,
+            DataType::Ipv4Address | DataType::Ipv6Address => Self::Address,
+            DataType::MacAddress => Self::Mac,
+            DataType::DateTimeSeconds | DataType::DateTimeMilliseconds | DataType::DateTimeNanoseconds => Self::Time,
+        }
+    }
+
+    /// With an example of a constant of this type.
+    pub(crate) const fn described(self) -> &'static str {
+        match self {
+            Self::Number => "a number such as 443 or 1e6",
+            Self::Protocol => "a protocol such as \"tcp\" or 6",
+            Self::Text => "a text such as \"nginx\"",
+            Self::Address => "an address such as \"10.0.0.1\"",
+            Self::Mac => "a MAC address such as \"02:00:00:00:00:01\"",
+            Self::Time => "a time such as \"2026-11-29T10:00:00Z\"",
+            Self::Duration => "a duration such as \"5s\"",
+        }
+    }
+
+    /// Whether values of both types can be compared.
+    pub(crate) fn fits(self, other: Self) -> bool {
+        let number = |kind| if kind == Self::Protocol { Self::Number } else { kind };
+        number(self) == number(other)
+    }
+}
+
+/// How a value follows from elements.
+#[derive(Debug, Clone)]
+pub(crate) enum Reading {
+    /// The first of them that is known.
+    First(Vec<&'static Element>),
+    /// The sum of those that are known.
+    Sum(Vec<&'static Element>),
+    /// The time from the first to the second.
+    Elapsed(&'static Element, &'static Element),
+}
+
+impl Reading {
+    fn read<'a>(&self, record: &'a FlowRecord) -> Option<Datum<'a>> {
+        match self {
+            Self::First(elements) => elements.iter().find_map(|e| (e.read)(record)).map(Datum::from),
+            Self::Sum(elements) => Some(Datum::Integer(sum(elements, record)?)),
+            Self::Elapsed(from, to) => {
+                let time = |e: &Element| (e.read)(record)?.time_ns().map(i128::from);
+                Some(Datum::Duration(time(to)? - time(from)?))
+            }
+        }
+    }
+}
+
+fn sum(elements: &[&'static Element], record: &FlowRecord) -> Option<i128> {
+    let known = elements.iter().filter_map(|e| (e.read)(record).as_ref().and_then(Value::number::<u64>));
+    known.map(i128::from).reduce(|a, b| a + b)
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    /// What it is at the source end, or for the flow.
+    pub(crate) source: Reading,
+    /// What it is at the destination end; none: it is no property of an end, or of one end only.
+    pub(crate) destination: Option<Reading>,
+    pub(crate) kind: Kind,
+    /// The value is this times the element's.
+    pub(crate) scale: Option<f64>,
+}
+
+impl Field {
+    /// An element as it is.
+    pub(crate) fn element(element: &'static Element) -> Self {
+        let kind = if element.name == "PROTOCOL" { Kind::Protocol } else { Kind::of(element.data_type) };
+        Self { source: Reading::First(vec![element]), destination: None, kind, scale: None }
+    }
+
+    /// Whether the value depends on the end.
+    pub(crate) const fn is_of_either_end(&self) -> bool {
+        self.destination.is_some()
+    }
+
+    pub(crate) fn read<'a>(&self, record: &'a FlowRecord, side: Side) -> Option<Datum<'a>> {
+        let reading = match (side, &self.destination) {
+            (Side::Destination, Some(reading)) => reading,
+            _ => &self.source,
+        };
+        let value = reading.read(record)?;
+        match self.scale {
+            Some(scale) => Some(Datum::Real(value.real()? * scale)),
+            None => Some(value),
+        }
+    }
+}
