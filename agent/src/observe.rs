@@ -278,6 +278,7 @@ fn join(f: &Figures) -> Labelled {
         ("claims-dropped", f.join.claims_dropped),
         ("failed-dropped", f.join.failed_dropped),
         ("joined-early", f.joined_early),
+        ("not-selected", f.not_selected),
         ("clock-steps", f.clock_steps),
         ("flows-evicted", f.table.evicted),
         ("flows-ended-by-socket-change", f.table.socket_changes),
@@ -294,6 +295,7 @@ fn exporter(s: &Snapshot) -> Exporter {
     Exporter {
         name: s.exporter.clone(),
         records: s.exported,
+        filtered: s.filtered,
         lost: lost.collect(),
         queue: s.pending(),
         spooled: s.spooled,

@@ -72,6 +72,7 @@ mod tests {
         Snapshot {
             exporter: String::new(),
             accepted,
+            filtered: 0,
             exported,
             messages: 0,
             octets: 0,

@@ -57,8 +57,8 @@ impl Reloader {
         let options = self.given.clone().over(config::load(file)?);
         let mut outputs = Outputs::new(&options, Mode::Live).with_context(|| file.display().to_string())?;
         name_apart(&mut outputs.exporters, &self.running);
-        for table in options.differs_beside_exporters(&self.began) {
-            tracing::warn!("changes in [{table}] take effect at the next start");
+        for place in options.differs_beside_exporters(&self.began) {
+            tracing::warn!("changes of {place} take effect at the next start");
         }
         let written = outputs.written();
         let context = ExportContext { metrics: Some(self.metrics.clone()), ..outputs.context };

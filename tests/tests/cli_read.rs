@@ -133,6 +133,32 @@ fn templates_keys_and_filters_are_obeyed() {
 }
 
 #[test]
+fn an_expression_selects_for_all_outputs_or_for_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "a.pcap", &pcap(&[5, 6, 7]));
+    let ports = |output: &Output| {
+        assert!(output.status.success(), "{}", said(output));
+        records(output).iter().map(|r| r["L4_SRC_PORT"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let config = |filter: &str| {
+        let text = format!("[[exporter]]\nkind = \"json\"\nfile = \"-\"\nfilter = '{filter}'\n");
+        write(dir.path(), "filter.toml", text.as_bytes()).to_str().unwrap().to_owned()
+    };
+    for (expression, expected) in
+        [("src.port >= 6", vec![6, 7]), ("port == 5 || src.port == 7", vec![5, 7]), ("process != null", vec![])]
+    {
+        assert_eq!(ports(&read(&["--json", "-", "--only", expression], &[&file])), expected, "{expression}");
+        assert_eq!(ports(&read(&["--config", &config(expression)], &[&file])), expected, "{expression}");
+    }
+    let wrong = read(&["--json", "-", "--only", "prot == 5"], &[&file]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(said(&wrong).contains("column 1: unknown name prot; did you mean port?"), "{}", said(&wrong));
+    let wrong = read(&["--config", &config("port = 5")], &[&file]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(said(&wrong).contains("filter.toml:4: `filter`: column 6: = is no operator"), "{}", said(&wrong));
+}
+
+#[test]
 fn a_variable_goes_before_the_file_and_a_flag_before_the_variable() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "a.pcap", &pcap(&[5]));

@@ -80,6 +80,9 @@ pub(crate) struct FieldsArgs {
     /// Print JSON lines
     #[arg(long)]
     pub(crate) json: bool,
+    /// List the short names for expressions (--only, filter) instead
+    #[arg(long, conflicts_with_all = ["markdown", "json"])]
+    pub(crate) short: bool,
 }
 
 /// `pidflow check`.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use pidflow_expression::SHORT_NAMES;
 use pidflow_schema::{ELEMENTS, Element, Enterprise, Length};
 use serde_json::json;
 
@@ -14,6 +15,7 @@ use crate::figures::wrapped;
 /// Prints the table.
 pub(crate) fn execute(args: &FieldsArgs) -> Result<(), Failure> {
     let text = match (args.markdown, args.json) {
+        _ if args.short => short(),
         (true, _) => markdown(),
         (_, true) => ELEMENTS.iter().map(|e| format!("{}\n", as_json(e))).collect(),
         _ => plain(),
@@ -49,6 +51,27 @@ fn plain() -> String {
     }
     out
 }
+
+/// The names that expressions know beside the elements.
+fn short() -> String {
+    const INDENT: &str = "                        ";
+    let mut out = String::from(SHORT_HEAD);
+    for name in SHORT_NAMES {
+        let ends = if name.is_of_an_end() { "end" } else { "" };
+        let text = wrapped(name.doc, INDENT);
+        out += &format!("{:<18} {ends:<4}", name.name);
+        out += text.get(INDENT.len() - 1..).unwrap_or_default();
+    }
+    out
+}
+
+const SHORT_HEAD: &str = "\
+Short names in expressions (--only, an exporter's filter, /api/flows?filter=).
+Those marked \"end\" mean either end; src.NAME and dst.NAME mean one.
+Every element of `pidflow fields` can be used by its own name too.
+Example: process == \"nginx\" && dst.port == 443 && bytes > 1e6
+
+";
 
 fn markdown() -> String {
     let mut out = String::from(concat!(
@@ -86,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_list_fits_eighty_columns() {
-        for line in plain().lines() {
+        for line in plain().lines().chain(short().lines()) {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
     }

@@ -57,7 +57,8 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let stop = signals.watch(None, on_signal)?;
     Role::Reading.enter_or_warn();
     let table = FlowTable::new(options.flows.table());
-    read_all(Reading::new(files, table, exporters), &bar, (&stop, drain_timeout))
+    let only = options.export.only.map(|only| only.0);
+    read_all(Reading::new(files, table, exporters, only), &bar, (&stop, drain_timeout))
 }
 
 /// Records are not appended to the capture that they come from.

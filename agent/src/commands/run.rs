@@ -108,6 +108,7 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let outlet = Outlet::new(exporters.clone())
         .with_enricher(host_name(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
+        .with_selection(options.export.only.as_ref().map(|only| only.0.clone()))
         .with_observer(Box::new(observers));
     let parts = LiveParts {
         sources: Sources::new(Box::new(capture), batches, Box::new(probes)),

@@ -11,7 +11,7 @@ use super::choices::{
     OtlpSignal, TunnelRule, UserRule, WireVersion,
 };
 use super::timeout::Timeout;
-use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged};
+use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged, Selection};
 
 /// Gives a struct of optional members `over`: a member that this layer does not set is taken from the lower one.
 macro_rules! layers {
@@ -120,6 +120,10 @@ layers!(PrivacyOptions { options: command_lines, max_command_line, users, execut
 #[command(next_help_heading = "Output")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ExportOptions {
+    /// Keep only records for which this expression is true, for example "process == \"nginx\" && dst.port == 443"; for
+    /// exporters, live view, HTTP and traffic metrics alike. `pidflow fields --short` lists the names
+    #[arg(long, value_name = "EXPRESSION", env = "PIDFLOW_ONLY")]
+    pub(crate) only: Option<Selection>,
     /// Send IPFIX or NetFlow v9 to this collector, repeatable
     #[arg(
         short = 'n',
@@ -186,7 +190,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "NAME", env = "PIDFLOW_HOST")]
     pub(crate) host: Option<HostName>,
 }
-layers!(ExportOptions { options: version, ipfix_direction, template, json, json_keys, otlp, elastic, clickhouse, kafka, nats, redis, zmq, own_pen, drain_timeout, host; lists: collectors, otlp_signals });
+layers!(ExportOptions { options: only, version, ipfix_direction, template, json, json_keys, otlp, elastic, clickhouse, kafka, nats, redis, zmq, own_pen, drain_timeout, host; lists: collectors, otlp_signals });
 
 /// Metrics, health and the data itself over HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -291,16 +295,17 @@ impl Options {
         }
     }
 
-    /// The tables, other than those of exporters, that are not as in `other`.
+    /// The tables and keys, other than those of exporters, that are not as in `other`.
     pub(crate) fn differs_beside_exporters(&self, other: &Self) -> Vec<&'static str> {
         let same = [
-            ("capture", self.capture == other.capture),
-            ("flows", self.flows == other.flows),
-            ("probes", self.probes == other.probes),
-            ("privacy", self.privacy == other.privacy),
-            ("http", self.http == other.http),
-            ("view", self.view == other.view),
-            ("log", self.log == other.log),
+            ("[capture]", self.capture == other.capture),
+            ("[flows]", self.flows == other.flows),
+            ("[probes]", self.probes == other.probes),
+            ("only in [export]", self.export.only == other.export.only),
+            ("[privacy]", self.privacy == other.privacy),
+            ("[http]", self.http == other.http),
+            ("[view]", self.view == other.view),
+            ("[log]", self.log == other.log),
         ];
         same.into_iter().filter(|(_, same)| !same).map(|(table, _)| table).collect()
     }

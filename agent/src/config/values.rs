@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
+use pidflow_expression::Expression;
 use serde::Deserialize;
 
 /// Longest name of a network interface (`IFNAMSIZ` without its zero byte).
@@ -55,6 +57,20 @@ macro_rules! text_value {
             }
         }
     };
+}
+
+/// An expression that selects records.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Selection(pub(crate) Arc<Expression>);
+text_value!(Selection);
+
+impl FromStr for Selection {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Expression::parse(text).map(|expression| Self(expression.into())).map_err(|e| e.to_string())
+    }
 }
 
 /// The name of a file or folder.

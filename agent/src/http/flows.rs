@@ -15,7 +15,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::paged::{self, Page, Walked};
 use super::problem::{AnyRefusal, Problem};
-use super::query::{Address, AtCursor, Limit, Moment, Name, Pid, Port, ProtocolName, QueryParameters};
+use super::query::{Address, AtCursor, Filter, Limit, Moment, Name, Pid, Port, ProtocolName, QueryParameters};
 use crate::published::Published;
 use crate::published::recent::cursor::Place;
 use crate::select::{Period, ProcessFilter, RecordFilter};
@@ -59,6 +59,10 @@ pub(super) struct Query {
     /// Only flows with a packet at this time or earlier.
     #[param(inline)]
     until: Option<Moment>,
+    /// Only records for which this expression is true; its names are the elements and the short names of
+    /// `pidflow fields --short`.
+    #[param(inline)]
+    filter: Option<Filter>,
     /// Maximum number of entries of a page. Default: 100.
     #[param(inline)]
     limit: Option<Limit>,
@@ -81,6 +85,7 @@ impl Query {
             address: self.address.map(|a| a.0),
             port: self.port.map(|p| p.0),
             protocol: self.protocol.map(|p| p.0),
+            expression: self.filter.map(|f| f.0),
             period: Period { since: self.since.map(|m| m.0), until: self.until.map(|m| m.0) },
         }
     }

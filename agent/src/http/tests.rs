@@ -141,6 +141,26 @@ async fn pods_and_namespaces_are_found() {
     assert_eq!(names(&published, "pod=web").await, [""; 0], "names are given in full");
 }
 
+#[tokio::test]
+async fn an_expression_selects_and_a_wrong_one_is_explained() {
+    let published = published(10);
+    let records = [record(1, "a", None), record(2, "b", Some(("shop", "web-0"))), record(3, "c", None)];
+    published.recent.add(&records.into());
+    let found = async |filter: &str| {
+        let page = json(&published, &format!("/api/flows?filter={}", encoded(filter))).await;
+        octets(&page)
+    };
+    assert_eq!(found("process == \"b\"").await, [2]);
+    assert_eq!(found("src.pod == null && bytes > 1").await, [3]);
+    assert_eq!(found("process in ['a', 'c']").await, [3, 1]);
+    let (status, said) = get(&published, &format!("/api/flows?filter={}", encoded("proces == \"b\""))).await;
+    assert_eq!((status, said.trim_end()), (400, "filter: column 1: unknown name proces; did you mean process?"));
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
 /// Bytes of the flows of a page.
 fn octets(page: &Value) -> Vec<u64> {
     page["flows"].as_array().unwrap().iter().map(|f| f["IN_BYTES"].as_u64().unwrap()).collect()

@@ -29,6 +29,8 @@ pub(crate) struct Figures {
     pub(crate) exporters: Vec<Snapshot>,
     /// Flows joined before their time, because too many waited.
     pub(crate) joined_early: u64,
+    /// Records that `--only` left out.
+    pub(crate) not_selected: u64,
     /// Times that the system clock was set while running.
     pub(crate) clock_steps: u64,
     /// Waiting items, by queue.

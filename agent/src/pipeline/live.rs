@@ -268,6 +268,7 @@ impl Live {
             kernel: sources.kernel.counts(),
             exporters: outlet.exporters().counters(),
             joined_early: self.grace.joined_early(),
+            not_selected: outlet.not_selected(),
             clock_steps: self.clock_steps,
             queues: [
                 ("packet-batches", sources.batches.len()),

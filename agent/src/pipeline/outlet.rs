@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pidflow_engine::process_table::Usage;
 use pidflow_exporters::ExporterSet;
+use pidflow_expression::Expression;
 use pidflow_schema::FlowRecord;
 
 use super::RECORD_BATCH;
@@ -33,6 +34,9 @@ pub(crate) struct Outlet {
     enrichers: Vec<Enricher>,
     wall_ahead_ns: i64,
     ends: Ends,
+    only: Option<Arc<Expression>>,
+    /// Records for which `only` was not true.
+    not_selected: u64,
     observer: Option<Box<dyn PipelineObserver>>,
     /// A reload changes them while they work.
     exporters: Arc<ExporterSet>,
@@ -41,12 +45,18 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// To exporters alone.
     pub(crate) fn new(exporters: Arc<ExporterSet>) -> Self {
-        Self { enrichers: Vec::new(), wall_ahead_ns: 0, ends: Ends::default(), observer: None, exporters }
+        let (ends, enrichers) = (Ends::default(), Vec::new());
+        Self { enrichers, wall_ahead_ns: 0, ends, only: None, not_selected: 0, observer: None, exporters }
     }
 
     /// Also to an observer.
     pub(crate) fn with_observer(self, observer: Box<dyn PipelineObserver>) -> Self {
         Self { observer: Some(observer), ..self }
+    }
+
+    /// Nobody reads a record for which the expression is not true.
+    pub(crate) fn with_selection(self, only: Option<Arc<Expression>>) -> Self {
+        Self { only, ..self }
     }
 
     /// Every record passes `enricher` before anybody reads it; several do so in the order in which they were added.
@@ -78,6 +88,7 @@ impl Outlet {
                 return;
             }
             self.enrich(Arc::make_mut(&mut batch));
+            self.select(&mut batch);
             if let Some(observer) = &mut self.observer {
                 observer.records(&batch);
             }
@@ -98,6 +109,21 @@ impl Outlet {
                 flow.last_ns = flow.last_ns.saturating_add_signed(by_ns);
             }
         }
+    }
+
+    /// Leaves out the records that were not selected.
+    fn select(&mut self, batch: &mut Arc<[FlowRecord]>) {
+        let Some(only) = &self.only else { return };
+        let selected: Vec<FlowRecord> = batch.iter().filter(|record| only.matches(record)).cloned().collect();
+        self.not_selected += (batch.len() - selected.len()) as u64;
+        if selected.len() < batch.len() {
+            *batch = selected.into();
+        }
+    }
+
+    /// Records for which the expression was not true.
+    pub(super) const fn not_selected(&self) -> u64 {
+        self.not_selected
     }
 
     /// Records handed on, by how their ends were attributed.

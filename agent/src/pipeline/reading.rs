@@ -6,6 +6,7 @@ use std::time::Duration;
 use pidflow_engine::flow_table::FlowTable;
 use pidflow_engine::packet::Packet;
 use pidflow_exporters::ExporterSet;
+use pidflow_expression::Expression;
 use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord};
 
 use super::{Ended, Outlet, RECORD_BATCH, name_interfaces};
@@ -22,8 +23,13 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// Nothing is opened yet.
-    pub(crate) fn new(files: CaptureFiles, table: FlowTable, exporters: ExporterSet) -> Self {
-        let outlet = Outlet::new(Arc::new(exporters));
+    pub(crate) fn new(
+        files: CaptureFiles,
+        table: FlowTable,
+        exporters: ExporterSet,
+        only: Option<Arc<Expression>>,
+    ) -> Self {
+        let outlet = Outlet::new(Arc::new(exporters)).with_selection(only);
         Self { files, table, outlet, packets: Vec::new(), flows: Vec::new() }
     }
 

@@ -9,6 +9,7 @@ use pidflow_engine::fact::{Fact, ProcessId, Socket, SocketUse, Task};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketClock};
 use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExportContext, ExporterSet};
+use pidflow_expression::Expression;
 use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord};
 
 use super::figures::Figures;
@@ -475,6 +476,21 @@ fn a_record_passes_every_enricher_before_anybody_reads_it() {
     let records = with(&seen.records, std::mem::take);
     assert_eq!(records.len(), 2500);
     assert!(records.iter().all(|r| &*r.host == "first then second"));
+}
+
+#[test]
+fn records_that_are_not_selected_are_read_by_nobody_and_counted() {
+    let seen = Seen::default();
+    let exporters = ExporterSet::start(&[], &ExportContext::default()).unwrap();
+    let only = Expression::parse("host == \"described\" && src.address < \"0.0.0.10\"").unwrap();
+    let mut outlet = Outlet::new(Arc::new(exporters))
+        .with_selection(Some(only.into()))
+        .with_enricher(Box::new(|r| r.host = "described".into()))
+        .with_observer(Box::new(seen.clone()));
+    outlet.hand_on((0..2500).map(|n| crate::sample::record(n, 1, 1)));
+    let sources: Vec<_> = with(&seen.records, std::mem::take).iter().map(|r| r.flow.source).collect();
+    assert_eq!(sources, (0..10).map(|n| std::net::Ipv4Addr::from_bits(n).into()).collect::<Vec<std::net::IpAddr>>());
+    assert_eq!(outlet.not_selected(), 2490);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub(crate) struct Exporter {
     pub(crate) name: String,
     /// Records handed to the receiver.
     pub(crate) records: u64,
+    /// Records that its filter left out.
+    pub(crate) filtered: u64,
     /// Records lost, by reason.
     pub(crate) lost: Labelled,
     /// Records on their way.

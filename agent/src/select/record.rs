@@ -1,7 +1,9 @@
 //! Conditions on a flow record.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use pidflow_expression::Expression;
 use pidflow_schema::FlowRecord;
 
 use super::{Period, ProcessFilter};
@@ -17,6 +19,8 @@ pub(crate) struct RecordFilter {
     pub(crate) port: Option<u16>,
     /// IANA's number of the protocol.
     pub(crate) protocol: Option<u8>,
+    /// True for the record.
+    pub(crate) expression: Option<Arc<Expression>>,
     /// The flow had a packet in this time.
     pub(crate) period: Period,
 }
@@ -29,6 +33,7 @@ impl RecordFilter {
             && self.period.overlaps(f.first_ns, f.last_ns)
             && (self.is_at(f.source, f.source_port) || self.is_at(f.destination, f.destination_port))
             && self.has_process(r)
+            && self.expression.as_ref().is_none_or(|e| e.matches(r))
     }
 
     fn is_at(&self, address: IpAddr, port: u16) -> bool {
@@ -42,8 +47,6 @@ impl RecordFilter {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use pidflow_schema::{Placement, Pod, Process};
 
     use super::super::{Moment, protocol_number};

@@ -56,7 +56,9 @@ pub use wire::{WireConfig, WireVersion};
 pub use zmq::{ZmqConfig, ZmqHeader};
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use pidflow_expression::Expression;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::template::Template;
@@ -77,6 +79,8 @@ pub struct ExporterConfig {
     pub output: Output,
     /// Elements to export; none: those of the run.
     pub template: Option<Template>,
+    /// Only records for which it is true are exported; none: all.
+    pub filter: Option<Arc<Expression>>,
     /// Number of records that may wait in memory, 1 to 100,000,000. Beyond it, the oldest are dropped and counted as
     /// `queue_full`.
     pub queue_records: usize,
@@ -94,7 +98,15 @@ impl From<Output> for ExporterConfig {
     /// An exporter with defaults for everything else.
     fn from(output: Output) -> Self {
         let delivery = DeliveryConfig::default();
-        Self { output, template: None, queue_records: DEFAULT_QUEUE, queue_bytes: None, delivery, number: 1 }
+        Self {
+            output,
+            template: None,
+            filter: None,
+            queue_records: DEFAULT_QUEUE,
+            queue_bytes: None,
+            delivery,
+            number: 1,
+        }
     }
 }
 
@@ -115,12 +127,14 @@ impl ExporterConfig {
         let mut table = Table::new(kind.name, keys);
         let usual = Self::from((kind.read)(&mut table)?);
         let template = table.read("template", Template::parse)?;
+        let filter = if usual.output.takes_records() { table.read("filter", Expression::parse)? } else { None };
         let queue_records = table.count("queue-records", usual.queue_records, (1, 100_000_000))?;
         let mebibytes = table.optional("queue-mebibytes", (1, 1 << 20))?;
         let queue_bytes = mebibytes.map(|n| usize::try_from(n * MEBIBYTE).unwrap_or(usize::MAX));
         let delivery = if usual.output.is_reliable() { DeliveryConfig::read(&mut table)? } else { usual.delivery };
         table.finish()?;
-        Ok(Self { output: usual.output, template, queue_records, queue_bytes, delivery, number: 1 })
+        let (output, filter) = (usual.output, filter.map(Arc::new));
+        Ok(Self { output, template, filter, queue_records, queue_bytes, delivery, number: 1 })
     }
 }
 

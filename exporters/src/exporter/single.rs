@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use pidflow_expression::Expression;
+
 use crate::config::ExporterConfig;
 use crate::kinds;
 use crate::sink::{Parts, Sink};
@@ -106,8 +108,20 @@ impl Exporter {
     /// Accepts the batch, or counts it as lost. An exporter that does not export records ignores it. Waits for room
     /// only when files are read.
     pub(super) fn send(&self, batch: &Batch, mode: Mode) {
-        if self.config.output.takes_records() {
-            self.intake.take(batch, mode);
+        if !self.config.output.takes_records() {
+            return;
+        }
+        match &self.config.filter {
+            Some(filter) => self.send_selected(batch, filter, mode),
+            None => self.intake.take(batch, mode),
+        }
+    }
+
+    fn send_selected(&self, batch: &Batch, filter: &Expression, mode: Mode) {
+        let selected = batch.selected(filter);
+        self.intake.counters.filtered(batch.len() - selected.as_ref().map_or(0, Batch::len));
+        if let Some(selected) = selected {
+            self.intake.take(&selected, mode);
         }
     }
 

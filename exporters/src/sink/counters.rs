@@ -84,6 +84,8 @@ pub struct Snapshot {
     pub exporter: String,
     /// Records given to it, including those that an earlier run left in the spool.
     pub accepted: u64,
+    /// Records that its filter left out; not among the accepted ones.
+    pub filtered: u64,
     /// Records handed to the network or written.
     pub exported: u64,
     /// Number of messages, requests or writes.
@@ -120,6 +122,7 @@ impl Snapshot {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     accepted: AtomicU64,
+    filtered: AtomicU64,
     exported: AtomicU64,
     messages: AtomicU64,
     octets: AtomicU64,
@@ -132,6 +135,10 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn accepted(&self, records: usize) {
         self.accepted.fetch_add(records as u64, Relaxed);
+    }
+
+    pub(crate) fn filtered(&self, records: usize) {
+        self.filtered.fetch_add(records as u64, Relaxed);
     }
 
     /// Counts a sent message of `octets` bytes with `records` records.
@@ -185,6 +192,7 @@ impl Counters {
         Snapshot {
             exporter,
             accepted: self.accepted.load(Relaxed),
+            filtered: self.filtered.load(Relaxed),
             exported: self.exported.load(Relaxed),
             messages: self.messages.load(Relaxed),
             octets: self.octets.load(Relaxed),

@@ -15,6 +15,14 @@ pub struct ShortName {
     pub doc: &'static str,
 }
 
+impl ShortName {
+    /// Whether it is a property of each end, so that it can follow `src.` and `dst.`.
+    #[must_use]
+    pub const fn is_of_an_end(&self) -> bool {
+        matches!(self.meaning, Meaning::End(..) | Meaning::EndPercent(..))
+    }
+}
+
 /// What a short name stands for, as names of elements.
 #[derive(Debug, Clone, Copy)]
 pub enum Meaning {
@@ -161,11 +169,9 @@ pub(crate) fn field_of(end: &str, name: &str) -> Option<Field> {
 pub(crate) fn nearest(name: &str) -> Option<String> {
     /// Below, names have little in common.
     const MIN_LIKENESS: f64 = 0.75;
-    let short = SHORT_NAMES.iter().flat_map(|short| match short.meaning {
-        Meaning::End(..) | Meaning::EndPercent(..) => {
-            vec![short.name.to_owned(), format!("src.{}", short.name), format!("dst.{}", short.name)]
-        }
-        _ => vec![short.name.to_owned()],
+    let short = SHORT_NAMES.iter().flat_map(|short| {
+        let of_end = |end| short.is_of_an_end().then(|| format!("{end}.{}", short.name));
+        [Some(short.name.to_owned()), of_end("src"), of_end("dst")].into_iter().flatten()
     });
     let elements = pidflow_schema::ELEMENTS.iter().map(|e| e.name.to_owned());
     let likeness = |known: &str| strsim::jaro_winkler(&name.to_ascii_lowercase(), &known.to_ascii_lowercase());

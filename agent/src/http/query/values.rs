@@ -1,7 +1,9 @@
 //! The simple values.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use pidflow_expression::Expression;
 use serde::Deserialize;
 use utoipa::openapi::schema::{KnownFormat, SchemaFormat};
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
@@ -23,6 +25,28 @@ impl TryFrom<String> for Name {
         if text.is_empty() { Err(is_not(&text, "a name")) } else { Ok(Self(text)) }
     }
 }
+
+/// An expression that selects records.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::http) struct Filter(pub(in crate::http) Arc<Expression>);
+
+impl TryFrom<String> for Filter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Expression::parse(&text).map(|expression| Self(expression.into())).map_err(|e| e.to_string())
+    }
+}
+
+impl PartialSchema for Filter {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(Expression::MAX_BYTES));
+        text.examples(["process == \"nginx\" && dst.port == 443"]).into()
+    }
+}
+
+impl ToSchema for Filter {}
 
 /// A process number.
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -205,7 +205,7 @@ fn events(s: &Status) -> [Family; 4] {
     ]
 }
 
-fn exporters(all: &[Exporter]) -> [Family; 4] {
+fn exporters(all: &[Exporter]) -> [Family; 5] {
     let lost = all.iter().flat_map(|e| {
         e.lost.iter().map(|(why, n)| {
             MetricSample::new([("exporter", e.name.clone()), ("reason", why.clone())], Point::Whole(*n))
@@ -217,6 +217,12 @@ fn exporters(all: &[Exporter]) -> [Family; 4] {
             "{record}",
             "Exported records, by exporter.",
             MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.records))),
+        ),
+        Family::counter(
+            "pidflow.export.filtered.records",
+            "{record}",
+            "Records that the exporter's filter left out, by exporter.",
+            MetricSample::by("exporter", all.iter().map(|e| (&e.name, e.filtered))),
         ),
         Family::counter(
             "pidflow.export.lost.records",

@@ -3,6 +3,7 @@
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
+use pidflow_expression::Expression;
 use pidflow_schema::{FlowRecord, kept_bytes};
 
 /// Records that were passed on together, and their memory.
@@ -19,6 +20,20 @@ impl Batch {
 
     pub(crate) fn len(&self) -> usize {
         self.records.len()
+    }
+
+    /// The records for which the filter is true; none: there are none. If it is all of them, the batch is shared.
+    pub(crate) fn selected(&self, filter: &Expression) -> Option<Self> {
+        let is_selected: Vec<bool> = self.records.iter().map(|record| filter.matches(record)).collect();
+        match is_selected.iter().filter(|is| **is).count() {
+            0 => None,
+            all if all == self.len() => Some(self.clone()),
+            _ => {
+                let records =
+                    self.records.iter().zip(is_selected).filter(|(_, is)| *is).map(|(record, _)| record.clone());
+                Some(Self::new(records.collect()))
+            }
+        }
     }
 
     /// Memory of the batch, bytes.

@@ -104,6 +104,33 @@ fn with_a_spool_only_the_record_that_makes_it_panic_is_lost() {
     assert_eq!((end.accepted, end.exported, end.spooled), (100, 99, 0), "{end:?}");
 }
 
+#[test]
+fn records_that_the_filter_leaves_out_are_counted_and_not_accepted() {
+    let mut config = config();
+    let expression = Expression::parse("protocol == \"udp\"").unwrap();
+    let records = sample::records(500);
+    let udp = records.iter().filter(|r| r.flow.protocol == 17).count() as u64;
+    config.filter = Some(expression.into());
+    let open: Open = |parts| Ok(Box::new(Counting(parts.counters.clone())));
+    let exporter = Exporter::start_with(&config, &ExportContext::default(), SHARE, open).unwrap();
+    send(&exporter, records);
+    settle(&exporter);
+    exporter.stop_by(Instant::now() + LIMIT);
+    let end = exporter.finish(Duration::ZERO);
+    assert!(udp > 0 && udp < 500);
+    assert_eq!((end.accepted, end.exported, end.filtered), (udp, udp, 500 - udp), "{end:?}");
+}
+
+/// Delivers everything.
+struct Counting(Arc<Counters>);
+
+impl Sink for Counting {
+    fn export(&mut self, records: &[FlowRecord], _: u64) -> Result<(), crate::sink::Undelivered> {
+        self.0.sent(records.len(), 1);
+        Ok(())
+    }
+}
+
 /// Panics at the first record.
 struct Hopeless;
 
