@@ -89,7 +89,7 @@ fn reads_all(blocks: &[Vec<u8>], expected: &[u16]) -> Outcome {
     outcome
 }
 
-/// Everything but bad blocks is read, and those are said.
+/// Everything but bad blocks is read, and the bad blocks are reported.
 #[track_caller]
 fn reads_around(blocks: &[Vec<u8>], expected: &[u16], bad: u64, said: &str) -> Outcome {
     let outcome = read_blocks(blocks);
