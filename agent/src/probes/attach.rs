@@ -41,7 +41,7 @@ pub(crate) fn attach(backend: Backend) -> Result<Attached> {
     Ok(Attached { ebpf: attacher.ebpf, reports })
 }
 
-/// Who forces a backend wants that one, not what is left without it.
+/// A backend that the user chose must be in use for at least one fact; otherwise starting fails.
 fn forced_is_there(backend: Backend, reports: &[HookReport]) -> Result<()> {
     let prefixes: &[&str] = match backend {
         Backend::Fentry => &["fentry:", "fexit:"],
@@ -77,7 +77,7 @@ fn page_size() -> u64 {
 struct Attacher {
     ebpf: Ebpf,
     btf: Btf,
-    /// Attachments that stand already: several facts may share one.
+    /// Attachments that exist already, because several facts may share one.
     attached: HashSet<String>,
 }
 
@@ -93,8 +93,8 @@ impl Attacher {
         report(hook, None, reasons)
     }
 
-    /// All or nothing. A part that stands when a later one fails stays attached: it delivers true facts,
-    /// and the way taken instead delivers the same ones, which are suppressed as repetition.
+    /// Attaches all hooks of a way. If one fails, those attached before it stay attached: their facts are correct, and
+    /// the same facts from the way used instead are suppressed as repetitions.
     fn attach_all(&mut self, way: &Attachment) -> Result<()> {
         for &attach in way.attach {
             let key = format!("{}@{}", attach.program(), attach.target());
@@ -133,7 +133,8 @@ impl Attacher {
             (Attach::Cgroup(..), Program::CgroupSock(p)) => {
                 let root = cgroup::root()?;
                 load_once(p.fd().is_ok(), || p.load())?;
-                // A link stands beside other programs without a flag, and is refused with one (`cgroup_bpf_link_attach`).
+                // A link coexists with other programs without a flag, and is refused with one
+                // (`cgroup_bpf_link_attach`).
                 p.attach(root, CgroupAttachMode::Single)?;
             }
             (Attach::Cgroup(..), Program::CgroupSockAddr(p)) => {
@@ -147,7 +148,7 @@ impl Attacher {
     }
 }
 
-/// The error without the verifier's log, of which the last word is the reason.
+/// The error with only the last line of the verifier's log, which has the reason.
 fn one_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     tracing::debug!("not attached: {text}");

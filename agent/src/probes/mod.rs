@@ -1,8 +1,7 @@
 //! The kernel's side: eBPF programs, snapshots of /proc, samples of resource usage.
 //!
-//! [`start`] attaches first and reads /proc then, so that nothing falls between the two. The
-//! pipeline pulls facts with [`Probes::drain`] whenever it is about to look at packets: what the
-//! kernel said before a packet is known before the packet is counted.
+//! [`start`] attaches the programs first and then reads /proc, so that nothing is missed in between. The pipeline calls
+//! [`Probes::drain`] before it counts packets, so that facts older than a packet are known by then.
 
 mod addresses;
 #[cfg(feature = "probes")]
@@ -82,7 +81,7 @@ pub(crate) struct ProbeOptions {
     pub(crate) backend: Backend,
     /// What to do with the kernel's delay accounting.
     pub(crate) delay_accounting: DelayAccounting,
-    /// Between two samples of a process, and between two polls.
+    /// Interval between two samples of a process, and between two polls.
     pub(crate) interval: Duration,
     /// The kubelet's links to the logs of containers; no folder: pods are not known.
     pub(crate) pod_logs: PathBuf,
@@ -91,7 +90,7 @@ pub(crate) struct ProbeOptions {
 }
 
 impl ProbeOptions {
-    /// The usual ones.
+    /// The default options.
     pub(crate) fn new(privacy: Arc<Privacy>) -> Self {
         Self {
             backend: Backend::Auto,
@@ -108,9 +107,9 @@ impl ProbeOptions {
 pub(crate) struct HookReport {
     /// The fact.
     pub(crate) fact: &'static str,
-    /// The hooks in use; none: there is no way.
+    /// The hooks in use; none: no way works.
     pub(crate) way: Option<String>,
-    /// Why better ways were not taken; empty: the best one was.
+    /// Why better ways are not in use; empty: the best one is.
     pub(crate) reason: String,
     /// What is not seen; empty: nothing.
     pub(crate) lost: &'static str,
@@ -128,12 +127,12 @@ pub(crate) struct Probes {
     _delay: delay::Guard,
 }
 
-/// Batches of facts that may wait for the pipeline.
+/// The greatest number of batches of facts that wait for the pipeline.
 const MAX_FACT_BATCHES: usize = 1024;
-/// Requests that may wait for the sampler; more are refused and counted.
+/// The greatest number of requests that wait for the sampler; further ones are refused and counted.
 const MAX_REQUESTS: usize = 16_384;
 
-/// Attaches the probes, reads the processes and sockets that are there already, starts sampling.
+/// Attaches the probes, reads the existing processes and sockets, and starts sampling.
 ///
 /// # Errors
 /// The backend is not available: which, why, and what to use instead.
@@ -147,7 +146,7 @@ pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
     let (out, facts) = bounded(MAX_FACT_BATCHES);
     let counts = Arc::<SamplerCounts>::default();
     let (interval, pod_logs, privacy) = (options.interval, options.pod_logs.clone(), options.privacy.clone());
-    // Without eBPF every number is of this /proc, whichever that is.
+    // Without eBPF, every process number comes from this /proc, so it can be looked up there.
     let looks_up = polls || surroundings.proc_is_hosts();
     let host_root = surroundings.host_root();
     Sampler { interval, polls, looks_up, host_root, pod_logs, privacy, incoming, out, counts: Arc::clone(&counts) }
@@ -156,13 +155,13 @@ pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
     Ok(Probes { ring, requests, facts, reports, refused_requests: 0, sampler: counts, losses, _delay: delay })
 }
 
-/// Says in the log what is limited, and for `/readyz` and metrics what is lost by it.
+/// Logs a limit, and reports for `/readyz` and metrics what is not seen because of it.
 fn report_limit(limit: &Limit) -> HookReport {
     tracing::warn!("{}: {}; not seen: {}; remedy: {}", limit.what, limit.found, limit.lost, limit.remedy);
     HookReport { fact: limit.what, way: None, reason: limit.found.clone(), lost: limit.lost }
 }
 
-/// What each fact would take, without staying attached; for `pidflow doctor`.
+/// The way that each fact would use, without staying attached; for `pidflow doctor`.
 ///
 /// # Errors
 /// As [`start`].
@@ -205,7 +204,7 @@ fn polling(reason: String) -> HookReport {
 }
 
 impl Probes {
-    /// Takes every fact there is, oldest first within each source.
+    /// Appends all available facts, oldest first within each source.
     pub(crate) fn drain(&mut self, out: &mut Vec<Fact>) {
         out.extend(self.facts.try_iter().flatten());
         let from = out.len();
@@ -228,7 +227,7 @@ impl Probes {
         }
     }
 
-    /// Which way each fact took.
+    /// How each fact is collected.
     pub(crate) fn reports(&self) -> &[HookReport] {
         &self.reports
     }
@@ -243,7 +242,7 @@ impl Probes {
     }
 }
 
-/// What an event gives the sampler to do.
+/// Sends the sampler the requests that follow from an event.
 fn ask(requests: &Sender<Request>, refused: &mut u64, event: &Fact) {
     let request = match event {
         Fact::Exec { task, .. } => Request::Describe(task.id),
@@ -258,12 +257,12 @@ fn ask(requests: &Sender<Request>, refused: &mut u64, event: &Fact) {
     *refused += u64::from(requests.try_send(request).is_err());
 }
 
-/// Whether the kernel side did not sum up what the process used.
+/// Whether the kernel side did not sum up the usage of the process's threads.
 fn has_many_threads(sample: Option<&Sample>) -> bool {
     sample.is_some_and(|s| s.cpu_ns.is_none())
 }
 
-/// Identity in the terms of /proc.
+/// The identity of a process from its PID and its start time in ticks, as in /proc.
 fn process_id(pid: i32, start: u64) -> ProcessId {
     ProcessId::from_ticks(u32::try_from(pid).unwrap_or(0), start)
 }
