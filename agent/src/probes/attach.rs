@@ -9,7 +9,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use super::btf::KernelLayout;
 use super::cgroup;
 use super::hooks::{Attach, Attachment, HOOKS, Hook, accept_hook, exit_hook};
-use super::{Backend, HookReport};
+use super::{Backend, HookReport, Refusal};
 
 /// The programs, compiled by `ebpf-probes/build.sh`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf-probes/pidflow.bpf.o");
@@ -32,7 +32,7 @@ pub(crate) fn attach(backend: Backend) -> Result<Attached> {
     let hooks = [exit, accept].into_iter().chain(HOOKS);
     let reports: Vec<_> = hooks.map(|hook| attacher.take(hook, backend)).collect();
     if reports.iter().all(|r| r.way.is_none()) {
-        let why = reports.first().map_or("", |r| r.reason.as_str());
+        let why = reports.first().map(HookReport::reason).unwrap_or_default();
         return Err(anyhow!(
             "no eBPF hook could be attached: {why}; run as root or with CAP_BPF and CAP_PERFMON, or use --probes poll"
         ));
@@ -52,7 +52,7 @@ fn forced_is_there(backend: Backend, reports: &[HookReport]) -> Result<()> {
     if reports.iter().any(taken) {
         return Ok(());
     }
-    let why = reports.iter().find(|r| r.way.is_none()).map_or("", |r| r.reason.as_str());
+    let why = reports.iter().find(|r| r.way.is_none()).map(HookReport::reason).unwrap_or_default();
     Err(anyhow!("this kernel refuses --probes {backend:?}: {why}; use --probes auto"))
 }
 
@@ -83,14 +83,14 @@ struct Attacher {
 
 impl Attacher {
     fn take(&mut self, hook: &Hook, backend: Backend) -> HookReport {
-        let mut reasons = Vec::new();
+        let mut refusals = Vec::new();
         for way in hook.ways.iter().filter(|w| allowed(w, backend)) {
             match self.attach_all(way) {
-                Ok(()) => return report(hook, Some(way), reasons),
-                Err(e) => reasons.push(one_line(&e)),
+                Ok(()) => return report(hook, Some(way), refusals),
+                Err(e) => refusals.push(refusal(&e)),
             }
         }
-        report(hook, None, reasons)
+        report(hook, None, refusals)
     }
 
     /// Attaches all hooks of a way. If one fails, those attached before it stay attached: their facts are correct, and
@@ -148,6 +148,13 @@ impl Attacher {
     }
 }
 
+/// The error of [`Attacher::attach_all`], whose context is the hook's name.
+fn refusal(error: &anyhow::Error) -> Refusal {
+    let (hook, line) = (error.to_string(), one_line(error));
+    let reason = line.strip_prefix(&format!("{hook}: ")).unwrap_or(&line).trim_end_matches('.').to_owned();
+    Refusal { hook: Some(hook), reason }
+}
+
 /// The error with only the last line of the verifier's log, which has the reason.
 fn one_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
@@ -170,10 +177,10 @@ fn allowed(way: &Attachment, backend: Backend) -> bool {
     way.backend.is_none_or(|b| backend == Backend::Auto || backend == b)
 }
 
-fn report(hook: &Hook, way: Option<&Attachment>, reasons: Vec<String>) -> HookReport {
+fn report(hook: &Hook, way: Option<&Attachment>, refusals: Vec<Refusal>) -> HookReport {
     let name = way.map(|w| w.attach.iter().map(|a| a.target()).collect::<Vec<_>>().join(", "));
     let lost = way.map_or(hook.missing, |w| w.lost);
-    HookReport { fact: hook.fact, way: name, reason: reasons.join("; "), lost }
+    HookReport { fact: hook.fact, way: name, refusals, lost }
 }
 
 #[cfg(test)]

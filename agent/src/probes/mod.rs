@@ -38,6 +38,7 @@ mod sockets;
 mod surroundings;
 mod users;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,9 +111,40 @@ pub(crate) struct HookReport {
     /// The hooks in use; none: no way works.
     pub(crate) way: Option<String>,
     /// Why better ways are not in use; empty: the best one is.
-    pub(crate) reason: String,
+    pub(crate) refusals: Vec<Refusal>,
     /// What is not seen; empty: nothing.
     pub(crate) lost: &'static str,
+}
+
+impl HookReport {
+    /// The refusals as one line.
+    fn reason(&self) -> String {
+        self.refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Why a better way to collect a fact is not in use.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    /// The hook that could not be attached, such as `fentry:tcp_connect`; none: the reason concerns no single hook.
+    pub(crate) hook: Option<String>,
+    /// The error.
+    pub(crate) reason: String,
+}
+
+impl Refusal {
+    const fn general(reason: String) -> Self {
+        Self { hook: None, reason }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hook {
+            Some(hook) => write!(f, "{hook}: {}", self.reason),
+            None => f.write_str(&self.reason),
+        }
+    }
 }
 
 /// Running probes; dropping them detaches everything.
@@ -158,7 +190,7 @@ pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
 /// Logs a limit, and reports for `/readyz` and metrics what is not seen because of it.
 fn report_limit(limit: &Limit) -> HookReport {
     tracing::warn!("{}: {}; not seen: {}; remedy: {}", limit.what, limit.found, limit.lost, limit.remedy);
-    HookReport { fact: limit.what, way: None, reason: limit.found.clone(), lost: limit.lost }
+    HookReport { fact: limit.what, way: None, refusals: vec![Refusal::general(limit.found.clone())], lost: limit.lost }
 }
 
 /// The way that each fact would use, without staying attached; for `pidflow doctor`.
@@ -171,13 +203,13 @@ pub(crate) fn probe_hooks(backend: Backend) -> Result<Vec<HookReport>> {
 
 fn kernel_side(backend: Backend, privacy: &Arc<Privacy>) -> Result<(Option<Ring>, Vec<HookReport>)> {
     if backend == Backend::Poll {
-        return Ok((None, vec![polling(String::new())]));
+        return Ok((None, vec![polling(Vec::new())]));
     }
     match attach_ebpf(backend, privacy) {
         Ok((ring, reports)) => Ok((Some(ring), reports)),
         Err(e) if backend == Backend::Auto => {
             tracing::warn!("eBPF is unavailable, polling /proc instead: {e:#}");
-            Ok((None, vec![polling(format!("{e:#}"))]))
+            Ok((None, vec![polling(vec![Refusal::general(format!("{e:#}"))])]))
         }
         Err(e) => Err(e),
     }
@@ -194,11 +226,11 @@ fn attach_ebpf(_: Backend, _: &Arc<Privacy>) -> Result<(Ring, Vec<HookReport>)> 
     Err(anyhow::anyhow!("this pidflow was built without eBPF (cargo feature `probes`); use --probes poll"))
 }
 
-fn polling(reason: String) -> HookReport {
+fn polling(refusals: Vec<Refusal>) -> HookReport {
     HookReport {
         fact: "processes and sockets",
         way: Some("polling /proc".to_owned()),
-        reason,
+        refusals,
         lost: "processes and sockets that live shorter than the polling interval",
     }
 }
