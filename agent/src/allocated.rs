@@ -12,12 +12,12 @@ struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Bytes allocated and not freed by this thread.
+/// Bytes that this thread has allocated and not freed. Negative if it freed more than it allocated.
 pub(crate) fn octets() -> isize {
     ALLOCATED_BYTES.get()
 }
 
-// SAFETY: everything is the system allocator's doing; counting allocates nothing (a const cell without a destructor).
+// SAFETY: all work is passed to the system allocator; counting allocates nothing (a const cell without a destructor).
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED_BYTES.set(ALLOCATED_BYTES.get() + layout.size().cast_signed());

@@ -67,8 +67,8 @@ mod tests {
         statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
     }
 
-    /// Records that were made by four threads, each with a heap of its own; one batch in fifty outlives the flood. Batches are
-    /// small, as live ones mostly are: large pieces of memory the allocator gives back by itself.
+    /// Records made by four threads, each with its own heap; one batch in fifty outlives the flood. Batches are small,
+    /// as most live ones are: the allocator returns large pieces of memory without help.
     fn flood() -> (Vec<Arc<[FlowRecord]>>, u64) {
         let (sender, receiver) = mpsc::channel::<Arc<[FlowRecord]>>();
         let make = |n: u32| {
@@ -88,7 +88,7 @@ mod tests {
         (all, peak)
     }
 
-    /// Other tests beside it would be measured too.
+    /// Runs in a separate process, because other tests in this one would be measured too.
     #[test]
     fn memory_is_given_back_after_a_flood() {
         let this = std::env::current_exe().unwrap();

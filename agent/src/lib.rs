@@ -45,8 +45,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use pidflow_exporters::threads::log_panics;
 
-/// The program: reads the command line, does what it says, and returns the exit code (0, 1 failed while running, 2 wrong
-/// usage or configuration). Every error has been written to standard error as one line.
+/// Runs the program: reads the command line, executes the command, and returns the exit code: 0 success, 1 failed while
+/// running, 2 wrong usage or configuration. Every error has been written to standard error as one line.
 #[must_use]
 pub fn run() -> ExitCode {
     log_panics(logging::say_panic);

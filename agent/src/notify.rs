@@ -3,9 +3,9 @@
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Everything is attached.
+/// The state to send once everything is attached.
 pub(crate) const READY: &str = "READY=1";
-/// The end has begun.
+/// The state to send when the agent begins to stop.
 pub(crate) const STOPPING: &str = "STOPPING=1";
 
 /// Sends a state to systemd's notification socket, if there is one.

@@ -1,5 +1,5 @@
-//! SIGTERM and SIGINT: the first one requests an orderly end, the second one ends the program at once. SIGHUP: a
-//! reload, or the same as these.
+//! SIGTERM and SIGINT: the first one requests an orderly end, the second one ends the program at once. SIGHUP requests
+//! a reload if there is anything to reload, and is otherwise handled like them.
 //!
 //! They are blocked in every thread, and one thread waits for them. A signal handler, such as signal-hook installs,
 //! would run in any thread: it would interrupt that thread's system calls (EINTR), and make calls that the thread's

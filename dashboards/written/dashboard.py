@@ -1,10 +1,10 @@
-"""A dashboard: panels on Grafana's grid, and what they are made of."""
+"""A dashboard: panels on Grafana's grid, and their queries."""
 
 import json
 
 from .promql import by_end, increase, top, total, without_loops
 
-# The busiest pairs are drawn; with more the picture is no longer readable (ARCHITECTURE.md, "How many are drawn").
+# The number of pairs in a graph; with more the picture is no longer readable (ARCHITECTURE.md, "How many are drawn").
 DRAWN = 60
 
 # What traffic is counted in: name in metrics, title, unit.
@@ -58,7 +58,7 @@ class Dashboard:
                           transformations=transformations, options=options, **more)
 
     def sums(self, title, description, metric, by, labels="", of=None, counts=SUMS, most=None, width=12, links=()):
-        """A table of what `metric` counted in the time shown, by the labels `by`; `of` makes the expression of a count
+        """A table of what `metric` counted in the time range, by the labels `by`; `of` makes the expression of a count
         where it is more than the sum, `most` keeps the rows with the most bytes."""
         of = of or (lambda what: total(", ".join(by), increase(f"{metric}_{what}_total", labels)))
         rows = {what: of(what) for what, *_ in counts}
@@ -83,7 +83,7 @@ class Dashboard:
 
         The panel looks at the names of fields, not at their display names, so "Organize fields" cannot rename the
         value to mainstat; a calculation makes a field that is called so. The nodes come from the same expression,
-        because the panel wants every end of an edge among them; what a node says to itself counts once.
+        because the panel needs every end of an edge among them; traffic of a node with itself counts once.
         """
         ends = " or ".join(by_end(end, total(end, e)) for end, e in [("source", edges), ("target", without_loops(edges))])
         nodes = f"sum by (id) ({ends})"
@@ -131,7 +131,7 @@ def instant(ref, expression):
 
 
 def mainstat(ref):
-    """The value of a query once more, as a field that is really called so. Each frame by itself: together, the
+    """Adds the value of a query as a field named mainstat, to each frame by itself: applied to all frames, the
     transformation would join them by time."""
     reduce = {"reducer": "sum", "include": [f"Value #{ref}"]}
     return {"id": "calculateField", "filter": {"id": "byRefId", "options": ref},

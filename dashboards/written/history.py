@@ -7,13 +7,13 @@ HOST = "ifNull(HOST_NAME, 'no host')"
 
 
 def node(end):
-    """As in the live dashboards: host/name of a process, else the address."""
+    """As in the live dashboards: host/name of a process, or the address."""
     process = f"concat({HOST}, '/', {end}_PROC_NAME)"
     return f"if({end}_PROC_NAME != '', {process}, coalesce(toString(IPV4_{end}_ADDR), toString(IPV6_{end}_ADDR), ''))"
 
 
 SOURCE, TARGET = node("SRC"), node("DST")
-OCTETS = "sum(ifNull(IN_BYTES, 0) + ifNull(OUT_BYTES, 0))"
+BYTES_SUM = "sum(ifNull(IN_BYTES, 0) + ifNull(OUT_BYTES, 0))"
 IN_TIME = f"$__timeFilter(LAST_SWITCHED) AND {HOST} IN (${{host:sqlstring}})"
 AT = "$__timeInterval(LAST_SWITCHED) AS time"
 # Quoted here: a name may have an apostrophe.
@@ -30,8 +30,8 @@ def sql(ref, text, over_time=False):
 
 
 def sql_graph(d, title, description, where, height=16):
-    """Columns are fields under their own names here, so nothing has to be renamed."""
-    edges = f"""SELECT concat(source, '->', target) AS id, {SOURCE} AS source, {TARGET} AS target, {OCTETS} AS mainstat,
+    """The columns are fields with their own names here, so that nothing has to be renamed."""
+    edges = f"""SELECT concat(source, '->', target) AS id, {SOURCE} AS source, {TARGET} AS target, {BYTES_SUM} AS mainstat,
         countIf(FLOW_END_REASON != 2) AS secondarystat, countIf(CONNECT_ERROR > 0) AS detail__failed,
         round(quantile(0.95)(CONNECT_MICROSECONDS) / 1000, 3) AS detail__connect_ms
         FROM flows WHERE {where} GROUP BY source, target ORDER BY mainstat DESC LIMIT {DRAWN}"""
@@ -49,20 +49,20 @@ def sql_graph(d, title, description, where, height=16):
 
 
 def history_process_flows():
-    d = Dashboard("history-process-flows", "History: process flows", "Flow records in ClickHouse: who talked to whom.",
+    d = Dashboard("history-process-flows", "History: process flows", "Flow records in ClickHouse, with the processes at both ends.",
                   source=CLICKHOUSE, variables=[HOSTS])
     sql_graph(d, "Process flows", f"The {DRAWN} pairs of processes and addresses with the most bytes.", IN_TIME)
-    d.lines("Bytes by client", "The ten clients with the most, bytes.",
+    d.lines("Bytes by client", "The ten clients with the most bytes.",
             [sql("A", f"""WITH top AS (SELECT {SOURCE} AS client FROM flows WHERE {IN_TIME} GROUP BY client
-                ORDER BY {OCTETS} DESC LIMIT 10)
-                SELECT {AT}, {SOURCE} AS client, {OCTETS} AS bytes FROM flows
+                ORDER BY {BYTES_SUM} DESC LIMIT 10)
+                SELECT {AT}, {SOURCE} AS client, {BYTES_SUM} AS bytes FROM flows
                 WHERE {IN_TIME} AND client IN top GROUP BY time, client ORDER BY time""", True)], "decbytes")
     d.lines("Failed attempts", "Failed connection attempts, by client.",
             [sql("A", f"""SELECT {AT}, {SOURCE} AS client, count() AS failed FROM flows
                 WHERE {IN_TIME} AND CONNECT_ERROR > 0 GROUP BY time, client ORDER BY time""", True)], "short")
     for end, side in [("SRC", "client"), ("DST", "server")]:
         d.table(f"Users as {side}s", f"Traffic of the processes of each user as {side}s.",
-                [sql("A", f"""SELECT {end}_PROC_USER_NAME AS user, {OCTETS} AS bytes, count() AS records,
+                [sql("A", f"""SELECT {end}_PROC_USER_NAME AS user, {BYTES_SUM} AS bytes, count() AS records,
                     uniq({end}_PROC_NAME) AS programs FROM flows WHERE {IN_TIME} AND {end}_PROC_USER_NAME != ''
                     GROUP BY user ORDER BY bytes DESC LIMIT 100""")], overrides=[named("bytes", "bytes", "decbytes")])
     d.table("Flows", "The thousand latest records.",
@@ -73,7 +73,7 @@ def history_process_flows():
 
 
 def history_process():
-    # The busiest ones, so that a list of all addresses of the world does not stop the browser.
+    # Only the busiest ones, so that a list of all remote addresses does not block the browser.
     nodes = f"""SELECT id FROM (SELECT {SOURCE} AS id FROM flows WHERE {IN_TIME} UNION ALL SELECT {TARGET} AS id FROM flows
         WHERE {IN_TIME}) GROUP BY id ORDER BY count() DESC LIMIT 5000"""
     d = Dashboard("history-process", "History: process", "Flow records in ClickHouse: one process name of one host, or an address.",
@@ -102,10 +102,10 @@ def history_process():
               "Faults during flows; a fault during two flows at once is counted by both.")]
     for title, unit, shown, columns, text in usage:
         d.lines(title, text, [sql("A", f"SELECT {AT}, {shown} FROM {ends(columns)} GROUP BY time ORDER BY time", True)], unit, 8)
-    sql_graph(d, "Peers", "Its peers.", f"{IN_TIME} AND {OF_THIS}", 12)
+    sql_graph(d, "Peers", "Peers of the process.", f"{IN_TIME} AND {OF_THIS}", 12)
     d.table("Protocols", "By role, IP protocol and the server's port.",
             [sql("A", f"""SELECT if({SOURCE} = {THIS}, 'client', 'server') AS role, PROTOCOL AS protocol,
-                L4_DST_PORT AS port, {OCTETS} AS bytes, count() AS records, countIf(CONNECT_ERROR > 0) AS failed
+                L4_DST_PORT AS port, {BYTES_SUM} AS bytes, count() AS records, countIf(CONNECT_ERROR > 0) AS failed
                 FROM flows WHERE {IN_TIME} AND {OF_THIS} GROUP BY role, protocol, port
                 ORDER BY bytes DESC LIMIT 100""")], width=24, overrides=[named("bytes", "bytes", "decbytes")])
     return d

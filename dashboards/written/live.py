@@ -11,23 +11,23 @@ WINDOW_VARIABLE = {
     "options": [{"text": "auto", "value": "$__auto_interval_window", "selected": True},
                 *({"text": t, "value": t, "selected": False} for t in ["1m", "2m", "5m", "10m", "30m", "1h", "6h", "1d"])],
 }
-# Every node of the graph in the time shown, so that a click on any of them leads to it.
+# Every node of the graph in the time range, so that the link of each node works.
 SEEN = [by_end(end, seen("pidflow_edge_flows_total", end + '!="other"')) for end in ("source", "target")]
 SEEN.append(seen("pidflow_process_info"))
 NODES = f"query_result(group by (id) ({' or '.join(SEEN)}))"
 
-# Axes that begin at nothing; those of shares show a percent of one even where there is less.
+# Axes start at 0; those of shares go up to at least one percent.
 FROM_ZERO = {"min": 0}
 SHARE = {"min": 0, "custom": {"axisSoftMax": 0.01}}
 
 
 def process_flows():
-    d = Dashboard("process-flows", "Process flows", "Who talks to whom: every flow with the processes at both ends.",
+    d = Dashboard("process-flows", "Process flows", "All flows with the processes at both ends.",
                   variables=[INSTANCE, WINDOW_VARIABLE])
     edge, pair = "pidflow_edge", ["source", "target"]
     d.graph("Process flows",
             f"The {DRAWN} busiest pairs of processes (host/name) and remote addresses, bytes per second of both "
-            "directions. Click a node, or an end of an edge, for the process.",
+            "directions. Click a node, or an end of an edge, to open the dashboard of the process.",
             f"({top(DRAWN, total('id, source, target', rate(edge + '_bytes_total', KNOWN)))} > 0)")
     d.lines("Busiest pairs", "Bytes per second of both directions; other is everything without a series of its own.",
             [series("A", top_lines(10, ", ".join(pair), edge + "_bytes_total"), "{{source}} → {{target}}")], "Bps")
@@ -35,7 +35,7 @@ def process_flows():
             [series("A", top_of(10, slowest(pair, rate(edge + "_connect_seconds_bucket")) + " > 0",
                                 slowest(pair, whole(edge + "_connect_seconds_bucket"))),
                     "{{source}} → {{target}}")], "s")
-    d.sums("Pairs in this time", "Traffic between each pair in the time chosen above.", edge, pair,
+    d.sums("Pairs in the time range", "Traffic between each pair in the selected time range.", edge, pair,
            counts=[SUMS[0], ("packets", "Packets", "short"), *SUMS[1:]], width=24, links=pair)
     return d
 
@@ -43,10 +43,10 @@ def process_flows():
 def process():
     this = 'id="$process"'
     is_end = ['source="$process"', 'target="$process"']
-    d = Dashboard("process", "Process", "One process name of one host: who it is, what it uses, whom it talks to.",
+    d = Dashboard("process", "Process", "The processes of one name on one host: their identity, resource usage and peers.",
                   variables=[INSTANCE, variable("process", "Process", NODES, many=False, regex='/id="([^"]+)"/'),
                              WINDOW_VARIABLE])
-    d.table("Identity", "One of its processes (another one when it has ended, at most once a minute), with its parents.",
+    d.table("Identity", "One of the processes and its parents. When it has ended, another one is shown, after a minute at most.",
             [instant("A", selected("pidflow_process_info", this))], width=24, height=5, hidden=["Value", "instance", "id"],
             order=["host", "process", "pid", "user", "executable", "parent", "parent_pid", "parent_user", "ancestors"])
     d.lines("Memory", "Resident memory of the running processes; peak: the maximum of all together, or of one of them.",
@@ -70,11 +70,11 @@ def process():
         return " or ".join(of(end) for end in is_end)
 
     edges = either(lambda end: total("id, source, target", rate("pidflow_edge_bytes_total", end)))
-    d.graph("Peers", "Its peers, bytes per second of both directions.", f"(({edges}) > 0)", height=12)
-    d.sums("Peers in this time", "Traffic between it and each peer.", "pidflow_edge", ["source", "target"],
+    d.graph("Peers", "Peers of the process; bytes per second of both directions.", f"(({edges}) > 0)", height=12)
+    d.sums("Peers in the time range", "Traffic between the process and each peer.", "pidflow_edge", ["source", "target"],
            of=lambda what: either(lambda end: total("source, target", increase(f"pidflow_edge_{what}_total", end))),
            links=["source", "target"])
-    d.sums("Protocols in this time", "Protocols that it used as a client and served, by protocol and the server's port.",
+    d.sums("Protocols in the time range", "Traffic of the process as client and as server, by protocol and the server's port.",
            "pidflow_service", ["role", "protocol", "port"], this)
     d.lines("Flows", "Ended flows per second, and failed attempts, as client and as server.",
             [series(ref, f"sum({rate(f'pidflow_edge_{what}_total', end)})", legend)
@@ -90,21 +90,21 @@ def hosts_and_top_talkers():
             [series("A", total("instance", rate("pidflow_edge_bytes_total")), "{{instance}}")], "Bps")
 
     def of_ends(of):
-        """Of processes, whichever end they are; what one of them says to itself counts twice."""
+        """Traffic of processes at either end; traffic of a process with itself counts twice."""
         ends = (by_end(end, total(end, of("pidflow_edge_bytes_total", end + '_process!=""'))) for end in ("source", "target"))
         return total("id", " or ".join(ends))
 
     d.lines("By process", "The ten processes (host/name) with the most bytes per second, as client and as server together.",
             [series("A", top_of(10, of_ends(rate), of_ends(whole)), "{{id}}")], "Bps")
-    d.lines("By address", "The ten busiest addresses, as client and as server; those of the host are among them.",
+    d.lines("By address", "The ten busiest addresses, as client and as server; addresses of the host are included.",
             [series("A", top_lines(10, "address, role", "pidflow_address_bytes_total", 'address!="other"'),
                     "{{address}} ({{role}})")], "Bps")
     service, served = ["process", "protocol", "port"], 'role="server"'
     d.lines("By service", "The ten busiest services: the server's process, protocol and port.",
             [series("A", top_lines(10, ", ".join(service), "pidflow_service_bytes_total", served),
                     "{{process}} {{protocol}}/{{port}}")], "Bps")
-    d.sums("Addresses in this time", "Fifty addresses with the most bytes, by role.", "pidflow_address", ["address", "role"], most=50)
-    d.sums("Services in this time", "Fifty services with the most bytes, at their server's end.", "pidflow_service", service, served,
+    d.sums("Addresses in the time range", "Fifty addresses with the most bytes, by role.", "pidflow_address", ["address", "role"], most=50)
+    d.sums("Services in the time range", "Fifty services with the most bytes, at their server's end.", "pidflow_service", service, served,
            most=50)
     return d
 
@@ -127,7 +127,7 @@ def users():
     columns = [("A", total(by, increase("process_cpu_time_seconds_total", known)), "CPU time", "s"),
                ("B", total(by, selected("process_memory_usage_bytes")), "Memory", "decbytes"),
                ("C", total(by, selected("pidflow_process_memory_peak_bytes")), "Peak memory", "decbytes")]
-    d.table("Processes of users", "Resources that each user's processes used in the time chosen above, and their current memory.",
+    d.table("Processes of users", "Resources that each user's processes used in the selected time range, and their current memory.",
             [instant(ref, expression) for ref, expression, _, _ in columns], width=24, order=["user", "process", "id"],
             sort="CPU time", overrides=[*(named(f"Value #{ref}", title, unit) for ref, _, title, unit in columns),
                                         *(named(label, label.capitalize()) for label in ("user", "process")), drill_down("id", "id")])
@@ -136,12 +136,12 @@ def users():
 
 def kubernetes_workloads():
     d = Dashboard("kubernetes-workloads", "Kubernetes workloads",
-                  "Workload to workload, and the processes in them. Pods are known by the kubelet's links to the logs of their "
+                  "Traffic between workloads, and the processes in them. Pods are found through the kubelet's links to the logs of their "
                   "containers, workloads are derived from the names of pods.", variables=[INSTANCE, WINDOW_VARIABLE])
     workload = "pidflow_workload"
     edges = top(DRAWN, total("id, source, target", rate(workload + "_bytes_total", KNOWN))) + " > 0"
     d.graph("Workloads", "Workloads as NAMESPACE/NAME (a container whose pod is not known: the first twelve digits of its id), "
-            "the host itself, and addresses, which are pods of other hosts or the world; bytes per second of both "
+            "the host itself, and addresses, which belong to pods on other hosts or to other systems; bytes per second of both "
             "directions.", f"({edges})", links=False)
     d.lines("Busiest pairs", "Bytes per second of both directions.",
             [series("A", top_lines(10, "source, target", workload + "_bytes_total"), "{{source}} → {{target}}")], "Bps", height=9)
@@ -154,21 +154,21 @@ def kubernetes_workloads():
                        *(named(label, label.capitalize()) for label in ("container", "process", "user")),
                        named("Value #A", "Memory", "decbytes"), named("Value #B", "CPU", "percentunit"),
                        drill_down("id", "id")])
-    d.sums("Pairs in this time", "Traffic between each pair in the time chosen above.", workload, ["source", "target"], KNOWN,
+    d.sums("Pairs in the time range", "Traffic between each pair in the selected time range.", workload, ["source", "target"], KNOWN,
            width=24)
     return d
 
 
 def timeline():
-    d = Dashboard("timeline", "Timeline", "Which process talked when.", variables=[INSTANCE, WINDOW_VARIABLE])
+    d = Dashboard("timeline", "Timeline", "When each process had traffic.", variables=[INSTANCE, WINDOW_VARIABLE])
     steps = [(None, "transparent"), (1, "#56A64B"), (10_000, "#F2CC0C"), (1_000_000, "#E02F44")]
     by_rate = {"custom": {"fillOpacity": 80, "lineWidth": 0}, "color": {"mode": "thresholds"},
                "thresholds": {"mode": "absolute", "steps": [{"value": v, "color": c} for v, c in steps]}}
     options = {"mergeValues": True, "showValue": "never", "rowHeight": 0.8, "legend": {"displayMode": "list"}}
-    for title, end, kind in [("Clients", "source", "began connections or sent first"), ("Servers", "target", "were talked to")]:
+    for title, end, kind in [("Clients", "source", "started connections or sent first"), ("Servers", "target", "received connections or the first packet")]:
         d.panel("state-timeline", title,
-                f"The forty processes and addresses that {kind} and moved most in the time chosen above: green from 1, yellow "
-                "from 10 k, red from 1 M bytes per second; empty: silent. Each point sums up the window before it.", (24, 14),
+                f"The forty processes and addresses that {kind} and moved most in the selected time range: green from 1, yellow "
+                "from 10 k, red from 1 M bytes per second; empty: no traffic. Each point is the sum over the window before it.", (24, 14),
                 [series("A", f"({top_lines(40, end, 'pidflow_edge_bytes_total', KNOWN)}) > 0", "{{%s}}" % end)],
                 "Bps", defaults=by_rate, options=options)
     d.panel("state-timeline", "Failed attempts", "Failed connection attempts per second, the twenty pairs with the most.", (24, 9),
@@ -180,7 +180,7 @@ def timeline():
 
 
 def host():
-    d = Dashboard("host", "Host", "The machine beneath the flows: processors, memory, pressure, disks, interfaces.",
+    d = Dashboard("host", "Host", "Resources of the hosts: processors, memory, pressure, disks, interfaces.",
                   variables=[INSTANCE])
     device, name = "system_device", "network_interface_name"
 
@@ -199,16 +199,16 @@ def host():
            f"sum({selected('system_cpu_load_average_1m')}) / sum({selected('pidflow_host_processors')})", "short", 4)
     d.stat("Flows active", "Flows in the agent's table.", f"sum({selected('pidflow_flows_active')})", "short", 4)
     d.stat("Traffic", "Bytes of all packets that the agent captured.", f"sum({per_second('pidflow_captured_bytes_total')})", "Bps", 4)
-    d.stat("Uptime", "Time since the host started; of several, the shortest.", f"min({selected('system_uptime_seconds')})", "s", 4)
+    d.stat("Uptime", "Time since the host started; with several hosts, the shortest.", f"min({selected('system_uptime_seconds')})", "s", 4)
     d.lines("CPU by mode", "Share of the time of all processors.",
             [series("A", f"{total('cpu_mode', cpu)} / on () group_left () sum({cpu})", "{{cpu_mode}}")], "percentunit", 8, defaults=SHARE)
     d.lines("Memory by state", "Used is neither free nor cached nor in buffers.",
             [series("A", total("system_memory_state", selected("system_memory_usage_bytes")), "{{system_memory_state}}")],
             "decbytes", 8, defaults=FROM_ZERO)
-    d.lines("Pressure", "Share of time in which some tasks waited for a resource; empty where the kernel does not count it.",
+    d.lines("Pressure", "Share of time in which some tasks waited for a resource (PSI); empty where the kernel does not measure it.",
             [series("A", total("resource", per_second("pidflow_host_pressure_time_seconds_total", 'tasks="some"')), "{{resource}}")],
             "percentunit", 8, defaults=SHARE)
-    d.lines("Interfaces", "Bytes per second, as the drivers count them.",
+    d.lines("Interfaces", "Bytes per second from the counters of the drivers.",
             [series("A", both_ways("system_network_io_bytes_total", name, "network_io_direction"),
                     "{{instance}} {{network_interface_name}} {{network_io_direction}}")], "Bps", 12, defaults=FROM_ZERO)
     d.lines("Interfaces: errors and drops", "Packets per second that an interface dropped or that had errors.",
@@ -219,16 +219,16 @@ def host():
     packets, ends = "pidflow_ledger_packets_total", "pidflow_ledger_end_packets_total"
     missing = 'attribution=~"ambiguous|no-socket|no-process"'
     d.lines("Ledger: packets", "Packets per second that were captured, that the kernel dropped because the capture's buffer was full, that "
-            "are in no flow, and that are in records without the process of an end on this host. pidflow audit has the whole.",
+            "are in no flow, and that are in records without the process of an end on this host. pidflow audit prints the whole ledger.",
             [series("A", total("account", per_second(packets, 'account=~"captured|dropped|discarded"')), "{{account}}"),
              series("B", total("end", per_second(ends, missing)), "unattributed, {{end}}")], "pps", 16, defaults=FROM_ZERO)
-    d.lines("Ledger: unaccounted for", "Packets by which a balance of the ledger does not come out. All are 0 where everything is "
-            "accounted for; pidflow audit says what is missing where.",
+    d.lines("Ledger: unaccounted for", "Difference of each balance of the ledger. All are 0 when every packet is "
+            "accounted for; pidflow audit reports where packets are missing.",
             [series("A", total("check", selected("pidflow_ledger_gap_packets")), "{{check}}")], "short", 8, defaults=FROM_ZERO)
     d.lines("Disks", "Bytes per second, by disk.",
             [series("A", both_ways("system_disk_io_bytes_total", device, "disk_io_direction"),
                     "{{instance}} {{system_device}} {{disk_io_direction}}")], "Bps", 8, defaults=FROM_ZERO)
-    d.lines("Disks: busy", "Share of time in which I/O was under way.",
+    d.lines("Disks: busy", "Share of time in which the disk had I/O in progress.",
             [series("A", total(f"instance, {device}", per_second("system_disk_io_time_seconds_total")),
                     "{{instance}} {{system_device}}")], "percentunit", 8, defaults=SHARE)
     d.lines("Page faults", "Per second, of all processes; a major fault needs I/O.",
@@ -258,7 +258,7 @@ def agent_health():
     found, ends = (f"sum({per_second('pidflow_local_ends_total', labels)})" for labels in ['outcome="found"', ""])
     lost = ["pidflow_packets_dropped_by_kernel_total", "pidflow_probe_events_lost_total", "pidflow_export_lost_records_total"]
     d.stat("Ready", "Agents that are ready, as /readyz reports.", f"sum({selected('pidflow_ready')})", width=4)
-    d.stat("Local ends with a process", "Ends on hosts with an agent for which the process was found, of those that can have one.",
+    d.stat("Local ends with a process", "Share of the local ends that can have a process for which the process was found.",
            f"{found} / {ends}", "percentunit", 5)
     d.stat("Packets", "Packets per second that became part of a flow.", f"sum({per_second('pidflow_packets_total')})", "pps", 5)
     d.stat("Flows active", "Flows in the tables.", f"sum({selected('pidflow_flows_active')})", "short", 5)
@@ -279,14 +279,14 @@ def agent_health():
             [series("A", total("reason", per_second("pidflow_records_total")), "{{reason}}")], "short", 8)
     d.lines("Exporters", "Exported records per second, by exporter.",
             [series("A", total("exporter", per_second("pidflow_exported_records_total")), "{{exporter}}")], "short", 8)
-    d.lines("Records that wait", "In memory and in spools on disk, by exporter.",
+    d.lines("Waiting records", "Records that wait for export, in memory and in spools on disk, by exporter.",
             [series("A", total("exporter", selected("pidflow_export_queue_depth")), "{{exporter}}"),
              series("B", total("exporter", selected("pidflow_export_spooled_records")), "{{exporter}}, on disk")], "short", 8)
     d.lines("Queues", "Waiting items within the agent, by queue.",
             [series("A", total("queue", selected("pidflow_queue_depth")), "{{queue}}")], "short", 8)
     d.lines("Kernel events", "Operations of the probes, per second.",
             [series("A", total("outcome", per_second("pidflow_probe_events_total")), "{{outcome}}")], "short", 8)
-    d.lines("Join", "Operations of the join of flows and processes, per second.",
+    d.lines("Join", "Operations of the join between flows and processes, per second.",
             [series("A", total("outcome", per_second("pidflow_join_total")), "{{outcome}}")], "short", 8)
     d.lines("Tables", "Entries held, by table.",
             [series("A", total("table", selected("pidflow_table_entries")), "{{table}}")], "short", 8)

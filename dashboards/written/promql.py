@@ -1,8 +1,8 @@
 """PromQL over the names of `/metrics` (agent/src/metrics/)."""
 
 SELECT = 'instance=~"$instance"'
-# A long flow is told once per active timeout (60 s), so traffic is summed up over at least two: $window is two minutes,
-# more where the time shown is long. What the agent samples each second can be shown in finer steps.
+# A long flow is reported once per active timeout (60 s), so traffic is summed up over at least two: $window is two minutes,
+# more for a long time range. Values that the agent samples each second can be shown in finer steps.
 WINDOW, STEP = "$window", "$__rate_interval"
 
 
@@ -15,7 +15,7 @@ def rate(metric, labels="", window=WINDOW):
 
 
 def increase(metric, labels=""):
-    """In the time shown."""
+    """The increase in the time range."""
     return f"increase({selected(metric, labels)}[$__range])"
 
 
@@ -28,7 +28,7 @@ def top(most, expression):
 
 
 def top_lines(most, by, metric, labels=""):
-    """Rates of those that had the most in the time shown: topk alone chooses anew at every point."""
+    """Rates of the series with the most in the time range: topk alone would choose again at every point."""
     return top_of(most, total(by, rate(metric, labels)), total(by, whole(metric, labels)))
 
 
@@ -47,11 +47,11 @@ def by_end(end, expression):
 
 
 def without_loops(edges):
-    """Edges but those from a node to itself."""
+    """Edges without those from a node to itself."""
     return f'{edges} unless on (id) label_join({edges}, "id", "->", "source", "source")'
 
 
-# Without what has no series of its own.
+# Excludes "other": everything without a series of its own.
 KNOWN = 'id!="other"'
 
 
@@ -60,5 +60,5 @@ def slowest(by, buckets):
 
 
 def seen(metric, labels=""):
-    """The last values in the time shown, of series that are gone too."""
+    """The last values in the time range, also of series that have ended."""
     return f"last_over_time({selected(metric, labels)}[$__range])"

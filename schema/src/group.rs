@@ -108,11 +108,6 @@ impl GroupSet {
     }
 }
 
-/// A user id, where it is known and may be exported.
-pub(crate) fn known_user(uid: u32) -> Option<u32> {
-    (uid != Process::UNKNOWN_UID).then_some(uid)
-}
-
 /// The groups of one end.
 struct EndGroups {
     process: Group,
@@ -188,8 +183,8 @@ fn with_end(set: GroupSet, end: &ProcessEnd, groups: &EndGroups) -> GroupSet {
         .with(groups.candidate, end.candidate.is_some());
     let Some(process) = end.process.as_deref() else { return set };
     set.with(groups.process, true)
-        .with(groups.user, known_user(process.uid).is_some())
-        .with(groups.parent_user, process.parent_uid.and_then(known_user).is_some())
+        .with(groups.user, Process::known_uid(process.uid).is_some())
+        .with(groups.parent_user, process.parent_uid.and_then(Process::known_uid).is_some())
         .with(groups.real_user, process.real_uid.is_some())
         .with(groups.login, process.login.is_some())
 }

@@ -3,8 +3,7 @@
 # in the same run, and memory per active flow. Usage: tests/bench/run.sh [PACKETS, 2000000] [RUNS, 5].
 #
 # Each line is the median of RUNS runs after one that warms the page cache; CPU seconds are user and system time of the
-# whole process as wait4(2) gives them. The ratio to the libpcap loop is the figure that can be carried to another
-# machine; CPU seconds of a busy machine are not.
+# whole process from wait4(2). The ratio to the libpcap loop can be compared between machines; CPU seconds cannot.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -32,7 +31,7 @@ measure() { # NAME COMMAND...
 one_capture() { # FLOWS SNAP-LENGTH
   local flows=$1 snap=$2 capture=$captures/capture.pcap result empty
   "$bench" generate "$capture" "$packets" "$flows" "$snap"
-  echo "$packets packets, $flows flows, at most $snap octets of each captured, $(du -m "$capture" | cut -f1) MiB:"
+  echo "$packets packets, $flows flows, at most $snap bytes of each captured, $(du -m "$capture" | cut -f1) MiB:"
   result=$(measure "libpcap loop (the floor)" "$bench" floor "$capture")
   floor=$(cut -f2 <<<"$result")
   line "$result"
@@ -40,12 +39,13 @@ one_capture() { # FLOWS SNAP-LENGTH
   line "$(measure "read, timeouts 15 s and 60 s" "$pidflow" read "$capture")"
   line "$(measure "read, JSON to /dev/null" "$pidflow" read --json /dev/null "$capture")"
   line "$(measure "read, IPFIX to UDP port 9" "$pidflow" read -n udp://127.0.0.1:9 "$capture")"
-  # Memory: all flows under way at the end, less what the program takes for a capture of one packet.
+  # Memory: all flows are active at the end; the memory that the program needs for a capture of one packet is
+  # subtracted.
   "$bench" generate "$captures/one.pcap" 1 1 "$snap"
   empty=$(measure empty "$pidflow" read --idle-timeout 0 --active-timeout 0 "$captures/one.pcap" | cut -f5)
   measure whole "$pidflow" read --idle-timeout 0 --active-timeout 0 --max-flows "$((flows + 1))" "$capture" |
     awk -F'\t' -v empty="$empty" -v flows="$flows" \
-      '{ printf "  peak memory per active flow: %.0f octets (%.1f MiB in all, %.1f MiB of it without flows)\n",
+      '{ printf "  peak memory per active flow: %.0f bytes (%.1f MiB in all, %.1f MiB of it without flows)\n",
          ($5 - empty) * 1024 / flows, $5 / 1024, empty / 1024 }'
 }
 
@@ -54,7 +54,7 @@ one_capture 10000 65535
 one_capture 250000 65535
 one_capture 250000 96
 
-# What the probes cost whoever is watched, by the kernel's own account; needs root.
+# CPU time that the probes cost the watched programs, measured by the kernel; needs root.
 if [ "$(id -u)" -eq 0 ]; then
   cargo build --release --quiet -p pidflow-tests --bin kernel-cost
   "$target/release/kernel-cost" "${PIDFLOW_PROBES:-auto}"

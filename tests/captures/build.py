@@ -76,7 +76,7 @@ def mixed():
     for order, ident in [((0, 1, 2), 21), ((2, 0, 1), 22)]:
         for n in order:
             frames.append(ethernet(ip4("192.0.2.6", "192.0.2.7", 17, pieces[n][1], pieces[n][0], ident)))
-    # In no flow: ARP, LLDP, spanning tree, an unknown type, an IP header that promises more than the frame has.
+    # Packets that belong to no flow: ARP, LLDP, spanning tree, an unknown type, an IP header that promises more than the frame has.
     frames += [ethernet(b"\0\x01" + b"\0" * 26, 0x0806), ethernet(b"\x02\x07", 0x88CC), ethernet(b"\x42\x42\x03", 38)]
     frames += [ethernet(b"iec", 0x88B8), ethernet(ip4("192.0.2.1", "192.0.2.8", 17, udp(1, 2), total=900))]
     return frames
@@ -100,9 +100,9 @@ def gre(kind, payload, key=None, flags=0):
 
 
 def tunnels():
-    """The same two hosts talk inside of every tunnel; the tunnels' ends are others."""
+    """The same two hosts talk inside of every tunnel; the tunnels' endpoints are other hosts."""
     def both(wrap, back=None):
-        """A question and its answer, each in the tunnel's packet that goes its way."""
+        """A request and its answer, each in a tunnel packet of the same direction."""
         there = ip4("10.0.0.1", "10.0.0.2", 17, udp(5000, 53))
         answer = ip4("10.0.0.2", "10.0.0.1", 17, udp(53, 5000, b"answer" * 9))
         out = lambda proto, payload: ethernet(ip4("192.0.2.1", "192.0.2.2", proto, payload))
@@ -118,19 +118,19 @@ def tunnels():
     frames += both(lambda p: (47, gre(0x0800, p))) + both(lambda p: (47, gre(0x0800, p, 77)))
     frames += both(lambda p: (47, gre(0x6558, ethernet(p), 5001 << 8 | 7))) + both(lambda p: (4, p))
     frames += both(lambda p: (47, gre(0x88BE, struct.pack("!IHHI", 1, 0x1005, 42, 7) + ethernet(p), None, 0x1000)))
-    # A tunnel in a tunnel, and more of them than are opened.
+    # A tunnel in a tunnel, and more nested tunnels than are decoded.
     frames += both(lambda p: (17, vxlan(6, ethernet(ip4("172.16.0.1", "172.16.0.2", 47, gre(0x0800, p, 8))))))
     deep = ip4("10.9.9.1", "10.9.9.2", 17, udp(1, 2))
     for level in range(6):
         deep = ip4(f"10.{level}.0.1", f"10.{level}.0.2", 4, deep)
     frames.append(ethernet(deep))
-    # 6in4, PPPoE, and what looks like a tunnel and is not: reserved bits, another message, ARP inside.
+    # 6in4, PPPoE, and packets that look like a tunnel but are none: reserved bits, another message, ARP inside.
     frames.append(ethernet(ip4("192.0.2.1", "192.0.2.2", 41, ip6("2001:db8::1", "2001:db8::2", 17, udp(5, 6)))))
     frames.append(ethernet(b"\x11\0\0\x07\0\x32\0\x21" + ip4("10.0.0.1", "10.0.0.2", 17, udp(7, 8)), 0x8864))
     for plain in (udp(1, 4789, b"\x0c\1\0\1\0\0\1\0" + deep), vxlan(7, ethernet(b"\0\1" + b"\0" * 26, 0x0806)),
                   udp(2, 2152, b"\x32\1\0\4\0\0\0\0\0\1\0\0"), udp(3, 6081, b"\x40\0\x65\x58\0\0\1\0" + ethernet(deep))):
         frames.append(ethernet(ip4("192.0.2.1", "192.0.2.2", 17, plain)))
-    # A tunnel's packet in two fragments, each a fifth of what is inside.
+    # A tunnel's packet in fragments.
     whole = vxlan(8, ethernet(ip4("10.0.0.3", "10.0.0.4", 17, udp(9, 10, b"f" * 900))))
     for offset, more, part in [(0, 0x2000, whole[:480]), (60, 0, whole[480:])]:
         frames.append(ethernet(ip4("192.0.2.1", "192.0.2.2", 17, part, more | offset, 77)))
@@ -151,7 +151,7 @@ def block(kind, body):
 
 
 def pcapng(name, frames):
-    """Two interfaces, the second one in nanoseconds; options, blocks and comments that nobody needs in between."""
+    """Two interfaces, the second one in nanoseconds; options, blocks and comments that readers skip in between."""
     section = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + struct.pack("<HH", 4, 3) + b"d\xe9m\0")
     file = section + block(1, struct.pack("<HHI", 1, 0, 0) + struct.pack("<HH", 2, 4) + b"eth0")
     file += block(1, struct.pack("<HHI", 1, 0, 0) + struct.pack("<HHHH", 9, 1, 9, 0) + struct.pack("<HH", 6, 3) + b"\1\2\3\0")
@@ -197,7 +197,7 @@ def frames_of(path):
 
 
 def network(link, data, wire):
-    """The IP packet in a frame and its room on the wire, or nothing."""
+    """The IP packet in a frame and its length on the wire, or None."""
     if link in (101, 12, 228, 229):
         return data, wire
     if link != 1 or len(data) < 14:
@@ -216,7 +216,7 @@ def network(link, data, wire):
 
 
 def inside(link, data, wire):
-    """The innermost IP packet of a frame, its room, and the innermost tunnel's kind and id; or nothing."""
+    """The innermost IP packet of a frame, its length on the wire, and the innermost tunnel's kind and id; or None."""
     found, tunnel = network(link, data, wire), (None, None)
     for _ in range(4):
         inner = found and fields_of(*found) and opened(*found)
@@ -227,7 +227,7 @@ def inside(link, data, wire):
 
 
 def opened(packet, room):
-    """The packet in the tunnel that begins behind the IP header, and the tunnel."""
+    """The packet in the tunnel that begins after the IP header, and the tunnel's kind and id."""
     proto, _, _, rest, is_first = fields_of(packet, room)
     room -= len(packet) - len(rest)
     kind, number, link, payload = None, None, 101, b""
@@ -302,7 +302,7 @@ def fields_of(packet, room):
 
 
 def tuple_of(packet, room, tunnel):
-    """Protocol, both ends and the tunnel, or nothing where the packet is in no flow."""
+    """Protocol, both endpoints and the tunnel, or None where the packet is in no flow."""
     fields = fields_of(packet, room if not tunnel[0] else 65535)
     if not fields:
         return None

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for a bounded time: tests/fuzz/run.sh [SECONDS PER TARGET, 20]; 0: builds them; install: cargo-fuzz only.
-# Needs cargo-fuzz, which it installs, a C++ compiler, and a nightly toolchain (or the installed one with
-# RUSTC_BOOTSTRAP=1). What is missing and cannot be had is its last line, and exit status 77.
+# Runs every fuzz target for a bounded time: tests/fuzz/run.sh [SECONDS PER TARGET, 20]; 0 only builds them; "install"
+# only installs cargo-fuzz. Needs cargo-fuzz, which it installs, a C++ compiler, and a nightly toolchain (or the
+# installed one with RUSTC_BOOTSTRAP=1). If one of these is missing and cannot be installed, its last line says so, and
+# the exit status is 77.
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 
@@ -9,7 +10,7 @@ seconds=${1:-20}
 cargo_fuzz_version=0.13.2
 cache=${PIDFLOW_CACHE:-$HOME/.cache/pidflow}
 export PATH=$PATH:$cache/tools/bin
-# Apart from the program's own: flags and toolchain differ.
+# A target folder of its own, because flags and toolchain differ from those of the program.
 export CARGO_TARGET_DIR=${PIDFLOW_FUZZ_TARGET:-$cache/fuzz-target}
 
 skip() {
@@ -42,7 +43,7 @@ if [ "$seconds" -eq 0 ]; then exit 0; fi
 fuzz() { # TARGET
   local log=$logs/$1 status=0
   cargo fuzz run "$1" -- -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 >"$log" 2>&1 || status=1
-  # At once, so that targets do not mix.
+  # Printed at once, so that the output of several targets does not mix.
   { echo "== $1, $seconds s"; if [ $status -eq 0 ]; then grep -E '^Done|number_of_executed_units' "$log"; else tail -n 40 "$log"; fi; } |
     { text=$(cat); echo "$text"; }
   return $status
@@ -50,7 +51,7 @@ fuzz() { # TARGET
 
 logs=$(mktemp -d)
 trap 'jobs -p | xargs -r kill 2>/dev/null; rm -rf "$logs"' EXIT
-# A target keeps one core busy.
+# Each target keeps one core busy.
 status=0 running=0
 for target in $(cargo fuzz list); do
   if [ $running -ge "$(nproc)" ]; then

@@ -17,7 +17,7 @@ for path in captures:
     at = 24
     while at + 16 <= len(data):
         captured = struct.unpack(order + "I", data[at + 8:at + 12])[0]
-        # Link type 1, nothing cut off.
+        # Link type 1, and the frame is captured in full.
         seed = b"\0\0" + data[at + 16:at + 16 + captured]
         with open(os.path.join(folder, hashlib.sha1(seed).hexdigest()), "wb") as out:
             out.write(seed)

@@ -48,7 +48,7 @@ class Program:
 
 
 def numbers(stderr):
-    """What the summary says in numbers: packets, bytes, flows and the packets of each reason."""
+    """The numbers of the summary: packets, bytes, flows and the discarded packets of each reason."""
     text = stderr.decode("utf-8", "replace").replace(",", "")
     said = {}
     for packets, octets, inside, flows in re.findall(r"(\d+) packets \((\d+) (?:octets|bytes)[^)]*\): (\d+) in (\d+) flows", text):

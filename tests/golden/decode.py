@@ -27,7 +27,7 @@ class Decoder:
             at += length
 
     def datagram(self, data):
-        """One message of NetFlow v9. Its times are since a start that each message may have another one of: they are made
+        """One message of NetFlow v9. Its times are relative to the system's start, which may differ between messages: they are made
         absolute."""
         known = len(self.records)
         self.sets(data[20:], ipfix=False)

@@ -3,7 +3,7 @@ import random
 
 
 def variants(name, data, count):
-    """(name, bytes) of the capture itself and of `count` copies of which a part is changed."""
+    """Yields (name, bytes) of the capture itself and of `count` copies that are changed or damaged."""
     yield name, data
     if len(data) < 2:
         return
@@ -14,7 +14,7 @@ def variants(name, data, count):
 
 
 def flip(rng, data):
-    """Bits, mostly behind the header of the file."""
+    """Flips bits, mostly after the header of the file."""
     for _ in range(rng.randint(1, 8)):
         data[rng.randrange(min(24, len(data) - 1) if rng.random() < 0.9 else 0, len(data))] ^= 1 << rng.randrange(8)
     return data
@@ -25,7 +25,7 @@ def cut(rng, data):
 
 
 def chunks(data):
-    """Where the records of a pcap or pcapng file of this machine's byte order are; none where it is another."""
+    """The offsets of the records of a pcap or pcapng file in this machine's byte order; none for the other byte order."""
     if data[:4] == b"\x0a\x0d\x0d\x0a":
         at, spans = 0, []
         while at + 12 <= len(data):
@@ -58,17 +58,17 @@ def ordered(rng, data, change):
 
 
 def repeat(rng, data):
-    """Some packets come twice, the second time late."""
+    """Duplicates some packets; the copy comes later."""
     return ordered(rng, data, lambda r, o: o + [r.choice(o) for _ in range(r.randint(1, 20))])
 
 
 def drop(rng, data):
-    """Some packets are missing."""
+    """Removes some packets."""
     return ordered(rng, data, lambda r, o: [i for i in o if r.random() > 0.2] or o)
 
 
 def swap(rng, data):
-    """Some neighbours have changed places."""
+    """Swaps some neighbouring packets."""
     def change(r, order):
         for _ in range(r.randint(1, 20)):
             i = r.randrange(len(order))

@@ -1,8 +1,8 @@
 // dashboards.mjs PROMETHEUS_URL OUT_FOLDER --process HOST/NAME [--seconds 900] [--scrape 15] [DASHBOARD...]
-// Draws the dashboards as a person would see them, as far as Grafana's parts can be had (page/panels.jsx), from the data of
-// a Prometheus that scrapes every `scrape` seconds, of the last `seconds`: OUT_FOLDER/NAME.png, and in OUT_FOLDER/shown.json
-// what each panel shows and where its links lead. The dashboard Process is of --process.
-// npm packages: package.json beside this file, installed with --legacy-peer-deps where PIDFLOW_NODE_MODULES says.
+// Draws the dashboards as a person would see them, with Grafana's own components as far as they are published
+// (page/panels.jsx), from the last `seconds` of data of a Prometheus that scrapes every `scrape` seconds. Writes
+// OUT_FOLDER/NAME.png and, in OUT_FOLDER/shown.json, what each panel shows and where its links lead. The dashboard Process
+// shows the process --process. Needs the npm packages of package.json beside this file, installed with --legacy-peer-deps in
 import { createServer } from 'node:http';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 const here = dirname(fileURLToPath(import.meta.url)), dashboards = join(here, '../../dashboards');
 const modules = process.env.PIDFLOW_NODE_MODULES ?? join(here, 'node_modules');
 const from = createRequire(join(modules, 'any.js'));
-// What the drawing itself asks comes later, and so is in no picture.
+// The requests of the drawing itself come after this time, and so appear in no picture.
 const to = Date.now();
 const { values: options, positionals: [prometheus, out, ...wanted] } = parseArgs({ allowPositionals: true, options: {
   process: { type: 'string' }, seconds: { type: 'string', default: '900' }, scrape: { type: 'string', default: '15' },

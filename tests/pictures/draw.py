@@ -23,7 +23,7 @@ def made_up(processes, most):
     octets = {}
     for name in names:
         for _ in range(random.choice([1, 1, 1, 2, 2, 3])):
-            # The first services have the most clients.
+            # The first servers get the most clients.
             peer = servers[min(int(random.paretovariate(1.1)) - 1, len(servers) - 1)]
             if peer != name:
                 octets["host/" + name, "host/" + peer] = random.paretovariate(0.6) * 1000

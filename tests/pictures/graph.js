@@ -1,6 +1,6 @@
-// Draws nodes and edges as Grafana's node graph panel gets them, about as large as the panel does (circles of 40 pixels,
-// number inside, title below), scaled to fit. The panel itself is in no package. Layout by forces from a fixed start, so
-// that a picture can be had again.
+// Draws nodes and edges as Grafana's node graph panel gets them, about as large as the panel does (circles of 40
+// pixels, number inside, title below), scaled to fit. The panel itself is in no package. Layout by forces from a fixed
+// start, so that the same graph gives the same picture.
 const RADIUS = 40, STEPS = 500;
 const TEXT = { fill: '#ccccdc', 'text-anchor': 'middle' };
 const units = ['B', 'kB', 'MB', 'GB', 'TB'];
@@ -13,7 +13,7 @@ export function octets(n) {
 function layout(nodes, edges) {
   const at = new Map(nodes.map((n, i) => [n.id, i]));
   const links = edges.map((e) => [at.get(e.source), at.get(e.target)]).filter(([a, b]) => a !== b);
-  // Begin on a sunflower, the busiest in the middle.
+  // Start with the nodes on a sunflower spiral, the busiest in the middle.
   const p = nodes.map((n, i) => [70 * Math.sqrt(i) * Math.cos(i * 2.4), 70 * Math.sqrt(i) * Math.sin(i * 2.4)]);
   for (let step = 0; step < STEPS; step++) {
     const f = p.map(([x, y]) => [-x * 0.012, -y * 0.03]);

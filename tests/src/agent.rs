@@ -1,4 +1,4 @@
-//! The agent as a test runs it.
+//! A running agent (`pidflow run`) for tests.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -27,14 +27,14 @@ pub struct Agent {
     json: PathBuf,
 }
 
-/// What an agent leaves that ended well.
+/// The output of an agent that ended with exit status 0.
 #[derive(Debug)]
 pub struct Ended {
     /// All its records.
     pub records: Vec<Record>,
     /// Its standard error.
     pub log: String,
-    /// Wall time at which it was told to stop, nanoseconds.
+    /// Wall time at which the signal to stop was sent, nanoseconds since the epoch.
     pub told_ns: u64,
     /// How long it took to end.
     pub took: Duration,
@@ -46,7 +46,7 @@ impl Agent {
         Self::spawn(dir, Command::new(process::binary("pidflow")?), arguments)
     }
 
-    /// As [`Agent::start`], in the network namespace of that process.
+    /// As [`Agent::start`], in the network namespace of the process `pid`.
     pub fn start_beside(pid: u32, dir: &Path, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new("nsenter");
         command.args(["--target", &pid.to_string(), "--net"]).arg(process::binary("pidflow")?);
@@ -71,7 +71,7 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Its process number.
+    /// The agent's process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()
@@ -88,12 +88,12 @@ impl Agent {
                         return Ok(());
                     }
                 }
-                Err(_) => bail!("pidflow is not ready; it said:\n{}", self.log.join("\n")),
+                Err(_) => bail!("pidflow did not become ready; its log:\n{}", self.log.join("\n")),
             }
         }
     }
 
-    /// Ends it with SIGTERM, which must succeed.
+    /// Ends the agent with SIGTERM.
     pub fn stop(mut self) -> Result<Ended> {
         let (told_ns, start) = (sys::now_ns(), Instant::now());
         self.process.signal(libc::SIGTERM)?;
@@ -102,12 +102,12 @@ impl Agent {
         self.log.extend(self.lines.iter());
         let log = self.log.join("\n");
         if !status.success() {
-            bail!("pidflow ended with {status}; it said:\n{log}");
+            bail!("pidflow ended with {status}; its log:\n{log}");
         }
         Ok(Ended { records: records::read(&self.json)?, log, told_ns, took })
     }
 
-    /// Ends it with SIGKILL.
+    /// Ends the agent with SIGKILL.
     pub fn kill(mut self) -> Result<()> {
         self.process.signal(libc::SIGKILL)?;
         self.process.wait(STOP_LIMIT)?;

@@ -1,4 +1,4 @@
-//! What eBPF programs and links are in the kernel, asked from the kernel itself (bpf(2)).
+//! Lists the eBPF programs, maps and links that are in the kernel (bpf(2)).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +20,7 @@ struct NextId {
     flags: u32,
 }
 
-/// Numbers of everything that is loaded. Numbers are not reused before they wrap.
+/// The ids of loaded eBPF objects. The kernel does not reuse ids before they wrap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     /// Programs.
@@ -32,12 +32,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// What is loaded now.
+    /// Everything that is loaded now.
     pub fn now() -> Result<Self> {
         Ok(Self { programs: all(PROG_GET_NEXT_ID)?, links: all(LINK_GET_NEXT_ID)?, maps: all(MAP_GET_NEXT_ID)? })
     }
 
-    /// What the process holds descriptors of: all that it loaded, and nothing that others load meanwhile.
+    /// The objects of which the process holds descriptors: all that it loaded, and nothing that others load meanwhile.
     pub fn held_by(pid: u32) -> Result<Self> {
         let mut held = Self { programs: BTreeSet::new(), links: BTreeSet::new(), maps: BTreeSet::new() };
         for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
@@ -58,7 +58,7 @@ impl Loaded {
         Ok(held)
     }
 
-    /// What is in both.
+    /// The objects that are in both.
     #[must_use]
     pub fn common(&self, other: &Self) -> Self {
         Self {
@@ -68,7 +68,7 @@ impl Loaded {
         }
     }
 
-    /// Nothing at all.
+    /// True when there is no object.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.programs.is_empty() && self.links.is_empty() && self.maps.is_empty()
@@ -87,7 +87,7 @@ fn all(command: libc::c_int) -> Result<BTreeSet<u32>> {
 
 fn next(command: libc::c_int, last: u32) -> io::Result<Option<u32>> {
     let mut attributes = NextId { start: last, ..NextId::default() };
-    // SAFETY: the structure is as long as said and lives until the call is over.
+    // SAFETY: the structure has the size that is passed and outlives the call.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut attributes, size_of::<NextId>()) };
     match result {
         0 => Ok(Some(attributes.next)),

@@ -1,26 +1,26 @@
-//! Cgroups as a container runtime makes them.
+//! Creates cgroups as a container runtime does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// A cgroup below the root; whoever was in it has to be gone before this is dropped.
+/// A cgroup below the root. It is removed when dropped, if its processes have ended.
 #[derive(Debug)]
 pub struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// Makes it; needs root.
+    /// Creates the cgroup `name`; needs root.
     pub fn new(name: &str) -> Result<Self> {
         Self::below(&["/sys/fs/cgroup/pids", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"], name)
     }
 
-    /// Makes one as systemd has them, with version 1 of cgroups in its own hierarchy; needs root.
+    /// Creates a cgroup in systemd's hierarchy (with cgroup v1 that is a hierarchy of its own); needs root.
     pub fn of_systemd(name: &str) -> Result<Self> {
         Self::below(&["/sys/fs/cgroup/systemd", "/sys/fs/cgroup", "/sys/fs/cgroup/unified"], name)
     }
 
-    /// Below the first of these that is the root of a hierarchy.
+    /// Creates the cgroup below the first of `roots` that exists.
     fn below(roots: &[&str], name: &str) -> Result<Self> {
         let root = roots.iter().map(Path::new).find(|r| r.join("cgroup.procs").exists()).context("no cgroups")?;
         let path = root.join(name);
@@ -28,7 +28,8 @@ impl Cgroup {
         Ok(Self(path))
     }
 
-    /// Makes one whose processes may use no more memory than that; none: this host lets nobody limit memory.
+    /// Creates a cgroup whose processes may use at most `bytes` of memory; none where this host has no memory
+    /// controller.
     pub fn with_memory_limit(name: &str, bytes: u64) -> Result<Option<Self>> {
         let versions = [
             ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
@@ -37,7 +38,7 @@ impl Cgroup {
         ];
         for (root, limit) in versions {
             let root = Path::new(root);
-            // Version 2 gives the controller to groups below only if it was told to.
+            // Cgroup v2 has the controller in child groups only if it is enabled in the parent.
             let _ = fs::write(root.join("cgroup.subtree_control"), "+memory");
             let group = Self(root.join(name));
             let is_made = root.join("cgroup.procs").exists() && fs::create_dir_all(&group.0).is_ok();
@@ -49,12 +50,12 @@ impl Cgroup {
         Ok(None)
     }
 
-    /// How often its processes were killed for memory.
+    /// How often the kernel killed a process of this cgroup because of the memory limit.
     pub fn memory_kills(&self) -> Result<u64> {
         let file = ["memory.events", "memory.oom_control"].map(|f| self.0.join(f)).into_iter().find(|f| f.exists());
-        let text = fs::read_to_string(file.context("no account of kills")?)?;
+        let text = fs::read_to_string(file.context("no number of kills in memory.events")?)?;
         let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
-        count.context("no account of kills")?.parse().context("kills are no number")
+        count.context("no number of kills in memory.events")?.parse().context("the number of kills is not a number")
     }
 
     /// Its folder.
@@ -66,7 +67,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // Fails while somebody is in it: then it stays, empty soon.
+        // This fails while a process is still in the cgroup; then the empty cgroup stays behind.
         let _ = fs::remove_dir(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! The wall clock set an hour ahead and back again while the agent captures. It runs inside a virtual machine alone.
+//! Sets the wall clock an hour ahead and back again while the agent captures. This runs only in a virtual machine.
 
 use std::net::UdpSocket;
 use std::ops::RangeInclusive;
@@ -13,19 +13,21 @@ use crate::{sys, trial};
 
 /// How far the clock is set, seconds.
 const STEP_SECONDS: i64 = 3600;
-/// How long each clock is kept: several timeouts of the agent.
+/// How long each setting of the clock is kept: several timeouts of the agent.
 const PHASE: Duration = Duration::from_secs(12);
-/// Between two datagrams.
-const PAUSE: Duration = Duration::from_millis(50);
-/// How far outside the time of its clock a record may begin or end, milliseconds: the active timeout and one second.
+/// Time between two datagrams.
+const DATAGRAM_PAUSE: Duration = Duration::from_millis(50);
+/// How far outside the period of its clock setting a record may begin or end, milliseconds: the active timeout and one
+/// second.
 const TOLERANCE_MS: u64 = 3_000;
-/// A flow under way gives one every two seconds, and every tenth datagram is a flow of its own.
+/// The least number of records of a phase: an active flow gives one every two seconds, and every tenth datagram is a
+/// flow of its own.
 const MIN_RECORDS: usize = 8;
 
-/// What happened, in a few lines.
+/// Runs the test and returns a summary of a few lines.
 ///
 /// # Errors
-/// Datagrams counted twice or not at all, times of no clock that was set, or no records for a while.
+/// Datagrams are counted twice or not at all, a record has a time of no clock setting, or no record came for too long.
 pub fn run() -> Result<String> {
     let dir = trial::folder()?;
     let agent = Agent::start(dir.path(), &["--probes", "poll", "-i", "lo", "-t", "2s", "-d", "2s"])?;
@@ -41,17 +43,17 @@ pub fn run() -> Result<String> {
     }
     let ended = agent.stop()?;
     let records: Vec<_> = ended.records.iter().filter(|r| r.destination.1 == port).collect();
-    judge(&records, sent, &clocks).with_context(|| format!("the agent said:\n{}", ended.log))
+    judge(&records, sent, &clocks).with_context(|| format!("the agent's log:\n{}", ended.log))
 }
 
-/// Sends for the length of a phase: how many datagrams. Every tenth comes from a socket of its own.
+/// Sends datagrams for the length of a phase and returns how many. Every tenth comes from a socket of its own.
 fn send(steady: &UdpSocket, port: u16) -> Result<u64> {
     let (begun, mut sent) = (Instant::now(), 0);
     while begun.elapsed() < PHASE {
         let other = (sent % 10 == 9).then(|| UdpSocket::bind("127.0.0.1:0")).transpose()?;
         other.as_ref().unwrap_or(steady).send_to(b"steady", ("127.0.0.1", port))?;
         sent += 1;
-        thread::sleep(PAUSE);
+        thread::sleep(DATAGRAM_PAUSE);
     }
     Ok(sent)
 }
@@ -70,7 +72,10 @@ fn judge(records: &[&Record], sent: u64, clocks: &[RangeInclusive<u64>]) -> Resu
         let times = (record.first_ms, record.last_ms);
         ensure!(times.0 <= times.1, "a record begins after its end: {times:?}");
         let clocks = (of_clock(times.0), of_clock(times.1));
-        ensure!(clocks.0.is_some() && clocks.1.is_some(), "a record at no clock's time: {times:?} of {clocks:?}");
+        ensure!(
+            clocks.0.is_some() && clocks.1.is_some(),
+            "a record at a time of no clock setting: {times:?} of {clocks:?}"
+        );
     }
     let (there, back) = (records.iter().filter(ahead).count(), records.iter().filter(|r| !ahead(r)).count());
     ensure!(there >= MIN_RECORDS && back >= 2 * MIN_RECORDS, "{there} records an hour ahead, {back} before and after");
@@ -83,7 +88,7 @@ fn judge(records: &[&Record], sent: u64, clocks: &[RangeInclusive<u64>]) -> Resu
     ))
 }
 
-/// The longest time within one clock, or between the ends of the first and the last, in which no record ends; milliseconds.
+/// The longest time within one clock setting in which no record ends, milliseconds.
 fn longest_silence(records: &[&Record], clocks: &[RangeInclusive<u64>]) -> u64 {
     let within = |clock: &RangeInclusive<u64>| {
         let mut ends: Vec<_> = records.iter().map(|r| r.last_ms).filter(|t| clock.contains(t)).collect();
@@ -94,8 +99,8 @@ fn longest_silence(records: &[&Record], clocks: &[RangeInclusive<u64>]) -> u64 {
     clocks.iter().map(within).max().unwrap_or_default()
 }
 
-/// Sets the wall clock that many seconds ahead.
+/// Sets the wall clock `step` seconds ahead.
 fn set_clock(step: i64) -> Result<()> {
-    ensure!(std::path::Path::new("/modules").exists(), "the clock is set in a virtual machine alone");
+    ensure!(std::path::Path::new("/modules").exists(), "the clock may be set only in a virtual machine");
     sys::step_wall_clock(step).context("set the clock")
 }

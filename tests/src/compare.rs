@@ -1,4 +1,4 @@
-//! Holds the agent's records against the truth.
+//! Compares the agent's records with the ground truth.
 
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter, Write};
@@ -10,15 +10,16 @@ use surplus::Taken;
 
 mod surplus;
 
-/// Packet times and process times are both wall time, but records round to milliseconds.
+/// Tolerance of times, nanoseconds: packet times and process times are both wall time, but records round to
+/// milliseconds.
 const SLACK_NS: u64 = 2_000_000;
-/// Incomplete exchanges shown in full.
+/// Number of incomplete exchanges that are shown in full.
 const SHOWN: usize = 5;
-/// Exchanges with something untrue shown in full: all of them, unless everything is wrong.
+/// Number of wrong exchanges that are shown in full: usually all of them.
 const WRONG_SHOWN: usize = 50;
-/// Surplus records shown in full: all of them, unless everything is wrong.
+/// Number of surplus records that are shown in full: usually all of them.
 const SURPLUS_SHOWN: usize = 50;
-/// What of a record is shown: the parts of its keys.
+/// Keys that contain one of these are shown of a record.
 const SHOWN_KEYS: [&str; 9] = [
     "IN_PKTS",
     "OUT_PKTS",
@@ -31,32 +32,32 @@ const SHOWN_KEYS: [&str; 9] = [
     "INITIATOR",
 ];
 
-/// How one end of one exchange came out.
+/// The result for one end of one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
     Right,
-    /// Nothing is said, or not all.
+    /// The record lacks this, or a part of it.
     Missing(String),
-    /// Something is said that is not true.
+    /// The record says something that is not true.
     Wrong(String),
 }
 
 /// The result over all exchanges.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Exchanges that the truth has.
+    /// Exchanges in the ground truth.
     pub exchanges: usize,
     /// Exchanges right at both ends.
     pub right: usize,
-    /// Exchanges without a record, or with an end of which not all is said.
+    /// Exchanges without a record, or whose record is incomplete for an end.
     pub missing: usize,
-    /// Of these without a record.
+    /// Those of `missing` that have no record.
     pub unrecorded: usize,
-    /// Exchanges with something untrue.
+    /// Exchanges whose record says something that is not true.
     pub wrong: usize,
     /// Records of the exchanges' addresses and ports beyond one per exchange.
     pub surplus: usize,
-    /// How ends came out: per side and verdict, with the fields concerned.
+    /// Number of ends per side, verdict and fields concerned.
     counts: HashMap<String, usize>,
     examples: Vec<String>,
 }
@@ -71,7 +72,7 @@ impl Outcome {
             && self.one_in_a_thousand(self.surplus)
     }
 
-    /// Everything right: the mark for scenarios of a few exchanges.
+    /// True when everything is right: the requirement for scenarios of a few exchanges.
     #[must_use]
     pub const fn perfect(&self) -> bool {
         self.exchanges > 0 && self.right == self.exchanges && self.surplus == 0
@@ -155,7 +156,7 @@ fn tuple(source: (IpAddr, u16), destination: (IpAddr, u16)) -> String {
     format!("{}:{} -> {}:{}", source.0, source.1, destination.0, destination.1)
 }
 
-/// What the record says, without what the exchange says too.
+/// The record's fields, without those that the exchange has too.
 fn said(record: &Record) -> String {
     let shown = |key: &str| SHOWN_KEYS.iter().any(|part| key.contains(part));
     let said = record.keys().iter().filter(|(key, _)| shown(key));
@@ -173,7 +174,7 @@ fn key_of(exchange: &Exchange) -> Key {
     key(exchange.protocol, (exchange.source, exchange.source_port), (exchange.destination, exchange.destination_port))
 }
 
-/// Finds for every exchange its record, each record for one exchange only, and judges both ends.
+/// Finds for every exchange its record (each record belongs to one exchange only) and compares both ends.
 #[must_use]
 pub fn compare(truth: &[Exchange], records: &[Record]) -> Outcome {
     let mut left: HashMap<Key, Vec<&Record>> = HashMap::new();
@@ -194,7 +195,7 @@ pub fn compare(truth: &[Exchange], records: &[Record]) -> Outcome {
     outcome
 }
 
-/// Takes the record that overlaps the exchange's time most.
+/// Takes the record whose time overlaps that of the exchange most.
 fn take_best<'a>(exchange: &Exchange, candidates: &mut Vec<&'a Record>) -> Option<&'a Record> {
     let overlaps = candidates.iter().enumerate().filter_map(|(index, record)| {
         overlap(record, exchange.start_ns, exchange.end_ns).map(|overlap| (overlap, index))

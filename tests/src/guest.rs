@@ -1,4 +1,4 @@
-//! What runs inside the virtual machine: every scenario under every backend, one line of result each on standard output.
+//! Runs every scenario under every backend inside the virtual machine; prints one line of result for each.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,10 +33,10 @@ const SCENARIOS: [&[&str]; 12] = [
     &["comeback", "timeout", "unreachable"],
 ];
 
-/// Stands for a backend in the list of them: the steps of the wall clock instead of the scenarios.
+/// Stands in the list of backends for the test of steps of the wall clock.
 pub const CLOCK: &str = "clock";
 
-/// The last line: everything was tried.
+/// The last line of output, printed when everything was tried.
 pub const DONE: &str = "PIDFLOW-DONE";
 
 /// One scenario under one backend.
@@ -44,13 +44,13 @@ pub const DONE: &str = "PIDFLOW-DONE";
 pub struct Verdict {
     /// Backend of the agent.
     pub backend: String,
-    /// Scenario, or `agent` for what concerns none.
+    /// Scenario, or `agent` for a result that concerns no scenario.
     pub scenario: String,
-    /// All that had to be right is right.
+    /// True when everything that had to be right is right.
     pub passed: bool,
     /// The comparison, or what failed.
     pub text: String,
-    /// How long it took; of `agent`, until it was ready.
+    /// How long the scenario took; for `agent`, the time until it was ready.
     pub took: Duration,
 }
 

@@ -21,12 +21,12 @@ fn run(command: &mut Command, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// A network namespace with its loopback interface up. It is gone when dropped, and its interfaces with it.
+/// A network namespace with its loopback interface up. It is removed when dropped, and its interfaces with it.
 #[derive(Debug)]
 pub struct Namespace(Child);
 
 impl Namespace {
-    /// An empty one.
+    /// Creates a namespace with no interface but loopback.
     pub fn new() -> Result<Self> {
         let own = std::fs::read_link("/proc/thread-self/ns/net")?;
         let this = Self(Command::new("unshare").args(["--net", "sleep", "600"]).spawn()?);
@@ -39,7 +39,7 @@ impl Namespace {
         Ok(this)
     }
 
-    /// The process by which it is known.
+    /// The id of the process that keeps the namespace.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.0.id()
@@ -62,7 +62,7 @@ impl Namespace {
         run(self.command("ip").args(arguments.split(' ')), arguments)
     }
 
-    /// Does something in it, in a thread of its own.
+    /// Calls `work` in the namespace, in a thread of its own.
     pub fn within<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         let namespace = File::open(self.path())?;
         let enter = || {
@@ -73,7 +73,7 @@ impl Namespace {
         thread::scope(|scope| scope.spawn(enter).join().ok().context("it panicked")?)
     }
 
-    /// A pair of interfaces: `name` in this thread's namespace, `inside` with this address in the other.
+    /// Creates a veth pair: `name` in this thread's namespace, `inside` with `address` in the other.
     pub fn pair(&self, name: &str, (inside, address): (&str, &str)) -> Result<()> {
         ip(&format!("link add {name} type veth peer name {inside} netns {}", self.pid()))?;
         self.ip(&format!("addr add {address} dev {inside}"))?;

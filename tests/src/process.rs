@@ -27,7 +27,7 @@ impl Guarded {
         &mut self.child
     }
 
-    /// Its process number.
+    /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -38,7 +38,7 @@ impl Guarded {
         sys::signal(self.child.id(), signal).with_context(|| format!("signal process {}", self.child.id()))
     }
 
-    /// Waits for its end, for `limit` at most.
+    /// Waits until it ends, at most `limit`.
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let start = Instant::now();
         loop {
@@ -55,7 +55,7 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        // Fails where it has already ended, which is fine.
+        // This fails if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

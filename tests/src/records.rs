@@ -1,4 +1,4 @@
-//! The agent's JSON records, as one who reads them from outside sees them.
+//! Reads the agent's JSON records.
 
 use std::fs;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! An agent that serves HTTP, and the plainest of clients.
+//! An agent that serves HTTP, and a simple HTTP client.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::process::{self, Guarded};
 
-/// Limit of every wait: attaching takes a second, and machines may be busy.
+/// The longest time of every wait: attaching takes a second, and machines may be busy.
 const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running agent that watches the loopback interface if no other is named, and where it serves.
@@ -23,19 +23,19 @@ pub struct Serving {
     pub address: SocketAddr,
     /// The port of `--metrics-listen`.
     pub metrics_address: Option<SocketAddr>,
-    /// What it said until it was ready.
+    /// Its log until it was ready.
     pub log: String,
     token: Option<String>,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug)]
 pub struct Answer {
-    /// Status; 0: nothing came.
+    /// HTTP status; 0 when no answer came.
     pub status: u16,
     /// Status line and header fields, in lower case.
     pub head: String,
-    /// The rest.
+    /// The body.
     pub body: String,
 }
 
@@ -45,7 +45,7 @@ impl Serving {
         Self::start_by(&[], dir, arguments)
     }
 
-    /// As [`Self::start`], by another program that takes the command as its last arguments, such as unshare(1).
+    /// As [`Self::start`], through another program that takes the command as its last arguments, such as unshare(1).
     pub fn start_by(by: &[&str], dir: &Path, arguments: &[&str]) -> Result<Self> {
         let (log, agent) = (dir.join("log"), process::binary("pidflow")?);
         let mut command = match by.split_first() {
@@ -72,41 +72,41 @@ impl Serving {
         Ok(Self { process, address, metrics_address, log: said, token: None })
     }
 
-    /// Asks with this bearer token from now on.
+    /// Sends this bearer token with every request from now on.
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
     }
 
-    /// Its process number.
+    /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.pid()
     }
 
     /// Sends bytes, and reads until the other side closes.
-    pub fn send(&self, octets: &[u8]) -> Result<Answer> {
+    pub fn send(&self, bytes: &[u8]) -> Result<Answer> {
         let mut stream = TcpStream::connect(self.address)?;
-        // Who refuses a request early may close before all of it is sent.
-        let _ = stream.write_all(octets);
+        // A server that refuses a request early may close the connection before all of it is sent.
+        let _ = stream.write_all(bytes);
         read(stream)
     }
 
-    /// A page. HTTP/1.0, so that the body ends with the connection.
+    /// Requests a page, with HTTP/1.0 so that the body ends with the connection.
     pub fn get(&self, path: &str) -> Result<Answer> {
         let token = self.token.iter().map(|t| format!("Authorization: Bearer {t}\r\n")).collect::<String>();
         self.send(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{token}\r\n").as_bytes())
     }
 
-    /// A page of JSON, which must be there.
+    /// Requests a page of JSON; an error unless the status is 200.
     pub fn json(&self, path: &str) -> Result<Value> {
         let answer = self.get(path)?;
         ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.body);
         serde_json::from_str(&answer.body).with_context(|| format!("{path}: {}", answer.body))
     }
 
-    /// The sample of `/metrics` that the line begins with; 0: there is none.
+    /// The value of the sample of `/metrics` whose line begins with `series`; 0 if there is none.
     pub fn metric(&self, series: &str) -> Result<u64> {
         let page = self.get("/metrics")?.body;
         let line = page.lines().find_map(|l| l.strip_prefix(series)?.strip_prefix(' '));
@@ -126,7 +126,7 @@ impl Serving {
     }
 }
 
-/// Reads what comes on a connection until it is closed, or reset.
+/// Reads the answer on a connection until it is closed or reset.
 pub fn read(mut stream: TcpStream) -> Result<Answer> {
     stream.set_read_timeout(Some(WAIT_LIMIT))?;
     let mut octets = Vec::new();
@@ -141,12 +141,12 @@ pub fn read(mut stream: TcpStream) -> Result<Answer> {
     Ok(Answer { status, head: head.to_lowercase(), body: body.to_owned() })
 }
 
-/// Waits for something to become so.
+/// Waits until `is_so` returns true.
 pub fn eventually(what: &str, is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     within(WAIT_LIMIT, what, is_so)
 }
 
-/// As [`eventually`], with a limit for what takes long by itself.
+/// As [`eventually`], with a limit of its own.
 pub fn within(limit: Duration, what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
     let until = Instant::now() + limit;
     while !is_so()? {

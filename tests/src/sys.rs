@@ -37,7 +37,7 @@ impl Forked {
         self.pid.unsigned_abs()
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits until it ends; an error unless its exit status is 0.
     pub fn join(mut self) -> Result<()> {
         self.reaped = true;
         let mut status = 0;
@@ -62,7 +62,7 @@ impl Drop for Forked {
     }
 }
 
-/// Forks; the child runs `work` and ends. To be called while this process has one thread.
+/// Forks; the child runs `work` and ends. The calling process must have only one thread.
 pub fn fork(work: impl FnOnce() -> Result<()>) -> Result<Forked> {
     // SAFETY: this process has one thread, so the child may do anything afterwards.
     let pid = check(unsafe { libc::fork() }).context("fork")?;
@@ -90,13 +90,13 @@ pub fn outlive_parent() {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, 0) };
 }
 
-/// Gives the calling process, of one thread, another user permanently.
+/// Changes the user of the calling process, which must have only one thread, permanently.
 pub fn set_user(uid: u32) -> Result<()> {
     // SAFETY: no pointers are involved.
     check(unsafe { libc::setresuid(uid, uid, uid) }).context("setresuid").map(drop)
 }
 
-/// The connection is reset when it is closed.
+/// Makes the kernel reset the connection when it is closed (`SO_LINGER` with 0).
 pub fn reset_on_close(stream: &impl AsRawFd) -> Result<()> {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let size = libc::socklen_t::try_from(size_of::<libc::linger>())?;
@@ -248,7 +248,7 @@ pub fn signal(pid: u32, signal: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// A thread of another process that stands still until this is dropped, while the others of its process go on.
+/// A stopped thread of another process. It goes on when this is dropped; the process's other threads are not stopped.
 #[derive(Debug)]
 pub struct Halted {
     thread: i32,
@@ -257,11 +257,11 @@ pub struct Halted {
 }
 
 impl Halted {
-    /// Halts it.
+    /// Stops the thread with this id.
     pub fn new(thread: u32) -> Result<Self> {
         let thread = i32::try_from(thread)?;
         ptrace(libc::PTRACE_SEIZE, thread)?;
-        // From here on it is let go of, whatever happens.
+        // From here on, dropping it detaches the thread.
         let halted = Self { thread, _not_send: PhantomData };
         ptrace(libc::PTRACE_INTERRUPT, thread)?;
         // SAFETY: waits for the thread that was attached; no status is asked for.
@@ -272,7 +272,7 @@ impl Halted {
 
 impl Drop for Halted {
     fn drop(&mut self) {
-        // Fails where the thread has ended, which is fine.
+        // This fails if the thread has ended.
         let _ = ptrace(libc::PTRACE_DETACH, self.thread);
     }
 }

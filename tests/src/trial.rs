@@ -1,4 +1,4 @@
-//! One scenario under the agent's eyes.
+//! Runs one scenario while an agent observes it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,15 +16,15 @@ use crate::truth::{self, Exchange};
 
 /// The longest scenario takes 15 s on an idle machine, and a minute in an emulated one that has two processors to
 /// itself.
-const LIMIT: Duration = Duration::from_secs(400);
+const SCENARIO_TIMEOUT: Duration = Duration::from_secs(400);
 
-/// A scenario that is under way, or waits for its go.
+/// A scenario that runs, or waits for [`Running::go`].
 #[derive(Debug)]
 pub struct Running {
     process: Guarded,
     truth: PathBuf,
     go: PathBuf,
-    /// Its standard error: why it failed, if it did.
+    /// The file with its standard error, which has the reason of a failure.
     log: PathBuf,
 }
 
@@ -34,7 +34,7 @@ impl Running {
         Self::spawn(dir, scenario, false)
     }
 
-    /// Starts `scenario` and returns when it stands ready and waits for [`Running::go`].
+    /// Starts `scenario` and returns when it is ready and waits for [`Running::go`].
     pub fn prepare(dir: &Path, scenario: &str) -> Result<Self> {
         let mut running = Self::spawn(dir, scenario, true)?;
         running.await_ready()?;
@@ -76,7 +76,7 @@ impl Running {
 
     /// Waits for its end and reads its truth.
     pub fn finish(mut self) -> Result<Vec<Exchange>> {
-        let status = self.process.wait(LIMIT)?;
+        let status = self.process.wait(SCENARIO_TIMEOUT)?;
         if !status.success() {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
             bail!("the scenario ended with {status}; it said:\n{log}");
@@ -88,11 +88,11 @@ impl Running {
 /// The outcome of a trial.
 #[derive(Debug)]
 pub struct Trial {
-    /// What happened.
+    /// The ground truth.
     pub truth: Vec<Exchange>,
-    /// What the agent says.
+    /// The agent's records and log.
     pub ended: Ended,
-    /// Both held against each other.
+    /// The comparison of both.
     pub outcome: Outcome,
 }
 
@@ -113,7 +113,7 @@ pub fn observe_longer(scenario: &str, arguments: &[&str], time: Duration) -> Res
     Ok(judge(truth, agent.stop()?))
 }
 
-/// As [`observe`], but what the scenario prepares is older than the agent.
+/// As [`observe`], but the scenario prepares its sockets before the agent starts.
 pub fn observe_later(scenario: &str, arguments: &[&str]) -> Result<Trial> {
     let dir = folder()?;
     let running = Running::prepare(dir.path(), scenario)?;

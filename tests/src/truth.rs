@@ -1,4 +1,4 @@
-//! The ground truth of one exchange, as the processes at its ends know it themselves.
+//! The ground truth of one exchange, reported by the processes at its ends.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -91,13 +91,13 @@ fn user_name(uid: u32) -> String {
     name.unwrap_or(number)
 }
 
-/// What is known about the process at one end.
+/// The expected process at one end.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Expected {
     /// This process.
     Process(TrueEnd),
-    /// No process stands there (the kernel answered, or nobody did): a record that names one is wrong.
+    /// No process is at this end (the kernel answered, or nobody did): a record that names one is wrong.
     Nobody,
     /// More than one answer would be right: not compared.
     #[default]

@@ -12,14 +12,16 @@ use tempfile::TempDir;
 use crate::guest::{DONE, Verdict};
 use crate::process::{self, Guarded};
 
-/// Boot takes some seconds and the scenarios a minute per backend; a hung guest must not hold up the whole run.
-const LIMIT: Duration = Duration::from_secs(1200);
-/// Modules that Debian does not build in, in the order of loading: what lists sockets, and the scenario's veth.
+/// Timeout of a guest: boot takes some seconds and the scenarios a minute per backend; a guest that hangs must not
+/// block the whole run.
+const GUEST_TIMEOUT: Duration = Duration::from_secs(1200);
+/// Modules that Debian does not build into the kernel, in the order of loading: those for sock_diag, and veth for a
+/// scenario.
 const MODULES: [&str; 4] = ["inet_diag", "tcp_diag", "udp_diag", "veth"];
 /// Without cmpxchg16b: qemu 7.2 restores the flags wrongly after it, on which Linux 6.12 panics in its allocator.
 const CPU: &str = "max,-cx16";
-/// Programs at the same addresses every time: qemu translates code anew for each virtual address, so that with random ones a
-/// short-lived process costs five times as much.
+/// `norandmaps` loads programs at the same addresses every time: qemu translates code again for each virtual address,
+/// so that with random addresses a short-lived process costs five times as much.
 const KERNEL_OPTIONS: &str = "console=ttyS0 panic=-1 quiet norandmaps";
 /// `kernel.sh`: the package is not available.
 const UNAVAILABLE: i32 = 77;
@@ -82,7 +84,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Boots, runs everything under each of `backends`, and gives the verdicts.
+    /// Boots the kernel, runs everything under each of `backends` (separated by commas), and returns the verdicts.
     pub fn run(&self, backends: &str) -> Result<Vec<Verdict>> {
         let dir = tempfile::Builder::new().prefix("pidflow-vm").tempdir()?;
         let initramfs = self.initramfs(&dir)?;
@@ -104,11 +106,11 @@ impl Kernel {
             .stdin(Stdio::null())
             .spawn()
             .context("start qemu-system-x86_64 (package qemu-system-x86)")?;
-        let ended = Guarded::new(child).wait(LIMIT);
+        let ended = Guarded::new(child).wait(GUEST_TIMEOUT);
         let said = fs::read_to_string(&results).unwrap_or_default();
         if ended.is_err() || !said.lines().any(|line| line.trim() == DONE) {
             let console = String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
-            bail!("the guest did not come to its end ({ended:?}); results:\n{said}\nconsole:\n{console}");
+            bail!("the guest did not finish ({ended:?}); results:\n{said}\nconsole:\n{console}");
         }
         said.lines().filter(|line| line.starts_with('{')).map(|line| Ok(serde_json::from_str(line)?)).collect()
     }

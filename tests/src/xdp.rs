@@ -1,4 +1,4 @@
-//! A program on an interface that drops all it receives, before anybody but the driver has seen it (bpf(2)).
+//! Attaches a program to an interface that drops every received packet before captures see it (bpf(2)).
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -50,7 +50,7 @@ pub fn drop_all(interface: &str) -> Result<OwnedFd> {
 
 fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<OwnedFd> {
     let size = size_of::<T>();
-    // SAFETY: `attributes` is `size` octets long, and what it points to lives until the call returns.
+    // SAFETY: `attributes` is `size` bytes long, and what it points to lives until the call returns.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size) };
     let fd = check(i32::try_from(fd).unwrap_or(-1))?;
     // SAFETY: a new descriptor that nobody else owns.

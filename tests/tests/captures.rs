@@ -1,5 +1,5 @@
-//! Captures of this project and of other projects' test suites: every packet is in one flow or in one discard reason, and
-//! the flows are those that somebody else counted.
+//! Captures of this project and of other projects' test suites: every packet is in one flow or in one discard reason,
+//! and the flows are those that an independent program counted.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -16,17 +16,17 @@ use records::{Key, Sent, add, read};
 use serde_json::Value;
 use walk::Total;
 
-/// First fragments of 8 bytes of TCP: nDPI wants a whole header and states one flow without ports; the ports are there, and
-/// garbage, so that each packet has its own.
+/// First fragments with 8 bytes of TCP: nDPI needs a whole header and counts one flow without ports. The fragments have
+/// ports, but random ones, so that pidflow counts a flow for each packet.
 const TINY_FRAGMENTS: &str = "ndpi-ip_fragmented_garbage.pcap";
 
-/// The captures that may be copied; their README says where each is from.
+/// The folder of captures that are in the repository; its README gives the source of each.
 fn own_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")
 }
 
-/// More captures, whose licences do not allow that: `PIDFLOW_CAPTURES`, else `../shared/captures`; none with a skip
-/// reported where that folder is absent.
+/// The folder of captures whose licences do not allow copies: `PIDFLOW_CAPTURES`, else `../shared/captures`. Returns
+/// none and reports a skip where that folder is absent.
 fn other_folder(test: &str) -> Option<PathBuf> {
     let given = std::env::var_os("PIDFLOW_CAPTURES").map(PathBuf::from);
     let folder = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"));
@@ -65,7 +65,7 @@ fn every_packet_is_in_one_flow_or_in_one_discard_reason() {
 }
 
 #[test]
-fn so_it_is_in_other_captures() {
+fn every_packet_of_other_captures_is_in_one_flow_or_in_one_discard_reason() {
     if let Some(folder) = other_folder("captures/conservation") {
         conserves_packets(&folder);
     }
@@ -90,7 +90,7 @@ fn stated(folder: &Path) -> BTreeMap<String, BTreeMap<Key, Sent>> {
     all
 }
 
-/// As `build.py` counts them, which shares no code with the program.
+/// `build.py` counts the flows; it shares no code with the program.
 #[test]
 fn flows_are_those_that_an_independent_decoder_counts() {
     let folder = own_folder();
@@ -103,7 +103,7 @@ fn flows_are_those_that_an_independent_decoder_counts() {
     assert!(stated.len() >= 8, "{:?}", stated.keys());
 }
 
-/// Packets by kind and id of the tunnel: none, a kind without ids, or both.
+/// Packets by the tunnel's kind and id; packets outside of tunnels have neither, and some kinds have no id.
 type ByTunnel = BTreeMap<(Option<String>, Option<u64>), u64>;
 
 fn count_in(tunnels: &mut ByTunnel, (kind, id): (&Value, &Value), packets: &Value) {
@@ -136,7 +136,7 @@ fn tunnels_are_those_that_an_independent_decoder_finds() {
     assert_eq!((lines, read.records.len()), (22, 20));
 }
 
-/// Each fragment of a tunnel's packet is in the flow inside.
+/// Each fragment of a tunnel's packet counts for the inner flow.
 #[test]
 fn fragments_of_a_tunnel_are_in_the_flow_inside() {
     let read = read(&own_folder().join("own-tunnels.pcap"), &[]);
@@ -214,7 +214,7 @@ fn faults_are_counted_by_their_reason_and_number() {
 }
 
 #[test]
-fn so_they_are_in_other_captures() {
+fn faults_of_other_captures_are_counted_by_their_reason_and_number() {
     if let Some(folder) = other_folder("captures/faults") {
         counts_faults(
             &folder,
@@ -227,7 +227,7 @@ fn so_they_are_in_other_captures() {
     }
 }
 
-/// Exactly the records that are there as a whole, and where one is cut, one line says so.
+/// Every complete record before the cut is read, and a cut inside of a record is reported in one line.
 #[test]
 fn a_capture_cut_anywhere_keeps_what_is_before() {
     let dir = tempfile::tempdir().unwrap();

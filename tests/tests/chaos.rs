@@ -1,6 +1,7 @@
-//! Receivers and the exporting program are killed again and again: with a spool on disk every record arrives, in order,
-//! but those that the program had not written down yet when it died. How many these are is counted: exactly, except for a
-//! batch that was being handed over at that moment, which may have been noted or not, and is handed over again.
+//! Receivers and the exporting program are killed repeatedly: with a spool on disk every record arrives, in order,
+//! except those that the program had not written to the spool when it was killed. The program counts these exactly,
+//! except for a batch that was being handed over at that moment: it may have been noted or not, and is handed over
+//! again.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -20,7 +21,7 @@ const RECORDS: u64 = 200_000;
 const RECEIVER_DEATHS: u64 = 5;
 const EXPORTER_DEATHS: [u64; 2] = [60_000, 130_000];
 /// Records of a batch of the exporting program.
-const BATCH: u64 = 100;
+const BATCH_RECORDS: u64 = 100;
 const RECEIVER_DOWNTIME: Duration = Duration::from_millis(300);
 
 /// A process that is killed when it is dropped.
@@ -47,12 +48,12 @@ fn receiver(address: &str, file: &Path) -> Killed {
     child
 }
 
-/// What the exporter said of lost records.
+/// The lost records that the exporter reported.
 #[derive(Debug, Default)]
 struct Lost {
-    /// Handed over to a run that was killed, and not in the spool.
+    /// Records that were handed over to a run that was killed, and are not in the spool.
     in_crashes: u64,
-    /// Anything else, or still in the spool at the end.
+    /// Records that were lost for other reasons, or are still in the spool at the end.
     otherwise: u64,
     /// The last run ended by itself.
     ended: bool,
@@ -66,7 +67,7 @@ impl Lost {
         let begins = words[0] == "begin";
         for at in (8..words.len()).step_by(2) {
             match words[at] {
-                // Told at the beginning of the run, and again at its end.
+                // The count is printed at the beginning of a run, and again at its end.
                 "crash" => self.in_crashes += if begins { number(at + 1) } else { 0 },
                 _ => self.otherwise += number(at + 1),
             }
@@ -95,7 +96,7 @@ fn run(address: &str, spool: &Path, file: &Path) -> Lost {
     for stop in EXPORTER_DEATHS.into_iter().chain([u64::MAX]) {
         let (killed, out) = chaos(&["export", &url, spool.to_str().unwrap(), &handed.to_string(), &to]);
         let mut killed = Some(killed);
-        // After its death too, to the end: what it sent is not sent again.
+        // Reads to the end, also after the kill: what the exporter has sent is not sent again.
         for line in out.lines().map(Result::unwrap) {
             if receiving.is_none() && away_since.elapsed() >= RECEIVER_DOWNTIME {
                 receiving = Some(receiver(address, file));
@@ -131,6 +132,6 @@ fn with_a_spool_all_records_survive_both_ends_deaths() {
     println!("{missing} of {RECORDS} records missing; the exporter says {lost:?}");
     assert!(lost.ended && lost.otherwise == 0, "{lost:?}");
     assert!(arrived.is_sorted(), "out of order");
-    let most = missing + BATCH * EXPORTER_DEATHS.len() as u64;
+    let most = missing + BATCH_RECORDS * EXPORTER_DEATHS.len() as u64;
     assert!((missing..=most).contains(&lost.in_crashes), "{missing} are missing and {} were counted", lost.in_crashes);
 }

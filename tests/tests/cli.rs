@@ -33,7 +33,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Fails with this code, and with one line on standard error that has all of `words`.
+/// Asserts that the program fails with this code, and with one line on standard error that has all of `words`.
 #[track_caller]
 fn refuses(arguments: &[&str], code: i32, words: &[&str]) {
     let output = pidflow(arguments);
@@ -84,7 +84,7 @@ fn the_example_configuration_is_fine_and_names_every_option() {
     let example = root().join("deploy/pidflow.toml");
     let output = pidflow(&["check", "--config", example.to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    // Options that are absent by default are comments: with these as settings it must be fine as well.
+    // Options without a default are comments: the file must also be valid with these as settings.
     let text_of = std::fs::read_to_string(&example).unwrap();
     let uncommented: String = text_of.lines().map(|l| format!("{}\n", setting(l).unwrap_or(l))).collect();
     let dir = tempfile::tempdir().unwrap();
@@ -100,7 +100,7 @@ fn the_example_configuration_is_fine_and_names_every_option() {
     assert_eq!(keys, options - 1, "every option but --config stands in the example");
 }
 
-/// Files that the example names are made in the folder, and the text names them there.
+/// Creates the files that the example names in the folder, and replaces their paths in the text.
 fn with_files_in(dir: &Path, text: &str) -> String {
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -118,7 +118,8 @@ fn with_files_in(dir: &Path, text: &str) -> String {
     text.replace("/etc/pidflow/", &folder).replace("/var/log/pidflow/", &folder).replace("/var/lib/pidflow/", &folder)
 }
 
-/// What `check` calls fine `run` can start with: neither is more tolerant than the other, and nothing is left behind.
+/// A configuration that `check` accepts is one that `run` starts with, and both refuse the same; `check` leaves no file
+/// behind.
 #[test]
 fn check_and_run_refuse_the_same() {
     let dir = tempfile::tempdir().unwrap();
@@ -152,7 +153,7 @@ fn check_and_run_refuse_the_same() {
         std::fs::write(&file, &text).unwrap();
         let path = file.to_str().unwrap();
         refuses(&["check", "--config", path], 2, &[word]);
-        // What is an exporter's fault has a line in `check` alone: `run` may have it from a flag.
+        // Only `check` names the line of an exporter's fault: `run` may have the value from a flag.
         let of_run = if word.starts_with("c.toml:") { "" } else { word };
         refuses(&["run", "--config", path], 2, &[of_run]);
     }
@@ -174,7 +175,7 @@ fn check_makes_nothing() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the configuration");
 }
 
-/// Exporters hold no capabilities in a running agent, so that root's word does not count there, nor in `check`.
+/// Exporters hold no capabilities in a running agent, so root may not write to others' folders there, nor in `check`.
 #[test]
 fn what_belongs_to_others_is_refused_by_check_too() {
     if skip::without_root("what_belongs_to_others_is_refused_by_check_too") {
@@ -230,7 +231,7 @@ fn a_file_that_is_not_a_configuration_is_refused() {
     }
 }
 
-/// Kafka is a choice at building.
+/// Kafka is an optional feature of the build.
 fn without_unbuilt_kinds(text: &str, dir: &Path) -> String {
     let kafka = dir.join("kafka.toml");
     std::fs::write(&kafka, "[export]\nkafka = \"a:1\"\n").unwrap();
@@ -244,7 +245,7 @@ fn without_unbuilt_kinds(text: &str, dir: &Path) -> String {
     tables.join("[[exporter]]").lines().filter(|line| !line.starts_with("kafka = ")).map(|l| format!("{l}\n")).collect()
 }
 
-/// The setting that a comment holds.
+/// The setting in a comment.
 fn setting(line: &str) -> Option<&str> {
     let inside = line.strip_prefix("# ")?;
     let is_key = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
@@ -277,7 +278,7 @@ fn fields_lists_every_element_three_ways() {
     );
 }
 
-/// A page that is made from the program and committed.
+/// Asserts that a committed page is what the program generates.
 #[track_caller]
 fn is_fresh(file: &str, arguments: &[&str]) {
     let output = pidflow(arguments);

@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 
 use pidflow_tests::process;
 
-/// Begins of tables; the mistakes come after them.
+/// The first keys of tables; the mistakes come after them.
 const UDP: &str = "kind = \"ipfix\"\nurl = \"udp://a:1\"\n";
 const TCP: &str = "kind = \"ipfix\"\nurl = \"tcp://a:1\"\n";
 const TLS: &str = "kind = \"ipfix\"\nurl = \"tls://a:1\"\n";
@@ -30,7 +30,7 @@ const NATS: &str = "kind = \"nats\"\nurl = \"nats://a:1\"\n";
 const ZMQ: &str = "kind = \"zmq\"\nurl = \"tcp://*:5556\"\n";
 const KAFKA: &str = "kind = \"kafka\"\nbrokers = [\"a:1\"]\n";
 
-/// Table, the line of it that is wrong (the last one when 0), and words that the message has.
+/// A table, a wrong line, its number in the table (0 for the last), and words that the message has.
 const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     ("", "url = \"udp://a:1\"", 1, &["needs the key `kind`", "ipfix, netflow9, json"]),
     ("", "kind = \"sflow\"", 0, &["`kind`", "sflow", "ipfix, netflow9, json"]),
@@ -87,7 +87,7 @@ const MISTAKES: &[(&str, &str, usize, &[&str])] = &[
     (LINES, "rotate-seconds = 5", 0, &["`rotate-seconds` is not a key"]),
     (LINES, "tls-cert = \"/etc/passwd\"", 0, &["`tls-cert`", "not PEM"]),
     (LINES, "spool = 5", 0, &["`spool`", "expected"]),
-    // Right by themselves; an exporter cannot be made of them.
+    // These keys are valid, but no exporter can be built from them.
     (UDP, "max-message = 200", 0, &["`max-message` 200 is too small", "bytes"]),
     (TLS, "tls-server-name = \"a b\"", 0, &["`tls-server-name`", "a b"]),
     ("kind = \"otlp\"\n", "url = \"a:1\"", 0, &["`url`", "http://HOST:PORT"]),
@@ -138,7 +138,7 @@ const OPTIONS: &[(&str, &[&str])] = &[
     ("otlp-signals = [\"profiles\"]", &["profiles", "logs"]),
 ];
 
-/// A configuration in a folder with files of keys and certificates, of which `KEY` and `BROKEN` stand for the paths.
+/// Checks a configuration in which `KEY` and `BROKEN` stand for the paths of a key and of a broken certificate.
 fn check(text: &str) -> Output {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
@@ -153,7 +153,7 @@ fn check(text: &str) -> Output {
         .unwrap()
 }
 
-/// It is refused with one line that has this line's number and all of the words.
+/// Asserts that the text is refused with one line that has this line number and all of the words.
 #[track_caller]
 fn refuses(text: &str, line: usize, words: &[&str]) {
     let output = check(text);
@@ -202,7 +202,7 @@ fn the_beginnings_of_these_tables_are_right() {
 
 const SECRET: &str = "hu5hHush";
 
-/// A table of each kind with a secret in every place where one can stand.
+/// A table of each kind with a secret in every key that may hold one.
 const WITH_SECRETS: &[&str] = &[
     "kind = \"otlp\"\nprotocol = \"grpc\"\nurl = \"http://ADDRESS\"\nheaders = { authorization = \"SECRET\", x-key = \"SECRET\" }",
     "kind = \"otlp\"\nprotocol = \"http/protobuf\"\nurl = \"http://ADDRESS\"\nuser = \"u\"\npassword = \"SECRET\"",
@@ -216,7 +216,7 @@ const WITH_SECRETS: &[&str] = &[
     "kind = \"nats\"\nurl = \"nats://ADDRESS\"\ntoken = \"SECRET\"",
 ];
 
-/// Tables that are wrong where a secret stands.
+/// Tables that are wrong in the value that holds a secret.
 const WRONG_WITH_SECRETS: &[&str] = &[
     "kind = \"ipfix\"\nurl = \"udp://me:SECRET@a:1\"",
     "kind = \"netflow9\"\nurl = \"udp://SECRET@a:1\"",
@@ -265,7 +265,7 @@ fn a_mistake_shows_no_secret() {
     }
 }
 
-/// Answers everybody that they may not come in, in HTTP's words; other clients take it for garbage.
+/// A server that answers every connection with HTTP status 401, which is invalid in other protocols.
 fn unfriendly() -> std::net::SocketAddr {
     use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -273,7 +273,7 @@ fn unfriendly() -> std::net::SocketAddr {
     // Ends with the process.
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            // Whoever is gone again need not be answered.
+            // A client that has gone needs no answer.
             let _ = stream.read(&mut [0; 65_536]);
             let _ = stream.write_all(b"HTTP/1.1 401 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         }

@@ -1,4 +1,4 @@
-//! `pidflow read`: what goes in comes out, and a damaged file keeps no other from being read.
+//! `pidflow read`: every packet is in a record, and the files after a damaged one are read.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ fn pcap(ports: &[u16]) -> Vec<u8> {
     pcap_at(1_700_000_000, ports)
 }
 
-/// The same from this second on.
+/// As [`pcap`], with the first packet at the second `start`.
 fn pcap_at(start: u32, ports: &[u16]) -> Vec<u8> {
     let mut out = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 1, 0, 0, 0];
     for (second, port) in (start..).zip(ports) {

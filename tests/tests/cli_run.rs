@@ -1,4 +1,4 @@
-//! `pidflow run` at its edges: what it says when it cannot begin, and how it ends.
+//! The start and end of `pidflow run`: its messages when it cannot start, and how it ends.
 
 #![allow(
     clippy::unwrap_used,
@@ -71,7 +71,7 @@ fn without_privileges_it_says_what_is_missing() {
     assert!(said.contains("CAP_"), "{said}");
 }
 
-/// An agent whose only receiver is away, after it has seen some packets.
+/// An agent whose only receiver is unreachable, after it has captured some packets.
 fn with_dead_receiver() -> Guarded {
     let mut command = Command::new(process::binary("pidflow").unwrap());
     command.args(["run", "-i", "lo", "--listen", "off", "-t", "1s", "--otlp", "http://127.0.0.1:1"]);
@@ -100,7 +100,8 @@ fn a_receiver_that_is_away_delays_the_end_by_ten_seconds_at_most() {
     let mut agent = with_dead_receiver();
     let start = Instant::now();
     agent.signal(libc::SIGTERM).unwrap();
-    // Without the limit it would go on until the receiver is back. On a busy machine the rest of the end takes seconds too.
+    // Without the limit it would wait until the receiver is back. On a busy machine the rest of the end takes seconds
+    // too.
     assert!(agent.wait(Duration::from_secs(20)).unwrap().success());
     assert!(start.elapsed() > Duration::from_secs(9), "it waited for the receiver: {:?}", start.elapsed());
 }

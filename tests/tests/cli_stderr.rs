@@ -1,5 +1,5 @@
-//! Standard error that cannot be written or is not read, outputs that nobody reads: the program goes on, and ends when it is
-//! told to.
+//! When standard error cannot be written or is not read, or outputs are not read, the program goes on and ends at a
+//! signal.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ use std::time::Duration;
 use pidflow_tests::process::{self, Guarded};
 use pidflow_tests::serving::eventually;
 
-/// What an orderly end may take on a busy machine, with the drain timeout.
+/// The longest orderly end on a busy machine, with the drain timeout.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// A capture file with `flows` UDP flows, in order.
@@ -68,13 +68,13 @@ fn fifo(dir: &Path) -> PathBuf {
     path
 }
 
-/// Lets it come to where it hangs, and ends it. Before it waits for the signal, it would be killed by it.
+/// Waits until the program hangs and handles SIGTERM, and sends it: an earlier signal would kill the program.
 fn terminate_hanging(child: &Child) {
     let status = format!("/proc/{}/status", child.id());
     eventually("it waits for the signal", || {
         let text = fs::read_to_string(&status)?;
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
-        // Blocked for a thread that takes it, or caught.
+        // The signal is blocked, for a thread that waits for it, or caught.
         let waits = ["SigBlk:", "SigCgt:"].map(|name| u64::from_str_radix(field(name), 16).unwrap_or_default());
         Ok((waits[0] | waits[1]) >> (libc::SIGTERM - 1) & 1 == 1)
     })
@@ -128,7 +128,7 @@ fn failures_keep_their_exit_codes() {
     }
 }
 
-/// The exporter's warnings go nowhere; the collector that comes late gets what is sent then.
+/// The exporter's warnings cannot be written; a collector that starts late gets what is sent from then on.
 #[test]
 fn exporters_outlive_standard_error() {
     let dir = tempfile::tempdir().unwrap();
@@ -137,7 +137,7 @@ fn exporters_outlive_standard_error() {
     let address = socket.local_addr().unwrap();
     drop(socket);
     let config = dir.path().join("pidflow.toml");
-    // Slow enough that the collector comes while it is sent to.
+    // Slow enough that the collector starts while records are sent.
     let table = format!("[[exporter]]\nkind = \"netflow9\"\nurl = \"udp://{address}\"\npackets-per-second = 200\n");
     fs::write(&config, table).unwrap();
     let mut command = pidflow();
@@ -173,7 +173,7 @@ fn a_pipe_without_a_reader_does_not_delay_the_end() {
     for output in [format!("--json={}", fifo.display()), format!("--collector=file:{}", fifo.display())] {
         let child = pidflow().arg("read").arg(&file).arg(&output).spawn().unwrap();
         terminate_hanging(&child);
-        // `read` lets exporters have ten seconds after a signal.
+        // After a signal, `read` gives exporters ten seconds.
         let status = wait(child, END_LIMIT);
         assert_eq!(status.code(), Some(1), "{output}: records were lost, {status}");
     }
@@ -199,7 +199,7 @@ fn a_full_standard_output_does_not_keep_it_from_ending() {
     drop(reader);
 }
 
-/// Receivers that are there and take nothing.
+/// Receivers that accept connections and read nothing.
 #[test]
 fn receivers_that_do_not_read_do_not_keep_it_from_ending() {
     let dir = tempfile::tempdir().unwrap();

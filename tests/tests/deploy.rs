@@ -1,4 +1,4 @@
-//! What is under `deploy/` is valid by the tools of those who take it.
+//! The files under `deploy/` are valid by the tools that read them.
 
 #![allow(
     clippy::unwrap_used,
@@ -52,7 +52,7 @@ fn the_manifest_validates_strictly() {
     let dir = tempfile::tempdir().unwrap();
     let wrong = dir.path().join("wrong.yaml");
     std::fs::write(&wrong, read("deploy/kubernetes/pidflow.yaml").replace("hostPID", "hostPIDD")).unwrap();
-    assert!(validate(&wrong).is_err(), "the validator must see what is wrong");
+    assert!(validate(&wrong).is_err(), "the validator must find the error");
 }
 
 /// The indented block below a line of YAML.
@@ -63,7 +63,7 @@ fn block<'a>(text: &'a str, key: &str) -> String {
     inside.map(|l| format!("{}\n", l.get(indent..).unwrap_or_default())).collect()
 }
 
-/// Where the manifest mounts the token.
+/// The path at which the manifest mounts the token.
 const SECRET: &str = "/etc/pidflow-token/token";
 
 #[test]
@@ -72,7 +72,7 @@ fn the_manifests_configuration_is_fine() {
     let file = dir.path().join("pidflow.toml");
     let text = block(&read("deploy/kubernetes/pidflow.yaml"), "pidflow.toml: |");
     assert!(text.contains("[http]") && text.contains(SECRET), "{text}");
-    // The Secret that the manifest mounts.
+    // A file in place of the Secret that the manifest mounts.
     let token = dir.path().join("token");
     std::fs::write(&token, "a-token-of-the-secret").unwrap();
     std::fs::write(&file, text.replace(SECRET, token.to_str().unwrap())).unwrap();
@@ -130,7 +130,7 @@ fn capabilities(text: &str) -> Vec<String> {
     known.iter().filter(given).map(|name| (*name).to_owned()).collect()
 }
 
-/// With no more than manifest and unit give, `pidflow doctor` finds everything that it needs.
+/// With only the capabilities of manifest and unit, `pidflow doctor` finds everything that it needs.
 #[test]
 fn the_capabilities_that_are_given_are_enough() {
     let name = "the_capabilities_that_are_given_are_enough";

@@ -1,4 +1,4 @@
-//! Real traffic on this host: every scenario's flows must name the processes that really stood at both ends.
+//! Real traffic on this host: the records of every scenario must name the processes that were at both ends.
 //!
 //! Needs root. The backend is `PIDFLOW_TEST_PROBES` (default `tracepoint`, the one that every kernel offers).
 
@@ -15,7 +15,7 @@ fn backend() -> String {
     std::env::var("PIDFLOW_TEST_PROBES").unwrap_or_else(|_| "tracepoint".to_owned())
 }
 
-/// All exchanges of `scenario` right at both ends, with one record each.
+/// Asserts that all exchanges of `scenario` are right at both ends, with one record each.
 fn assert_perfect(name: &str, scenario: &str) -> Result<()> {
     if without_root(name) {
         return Ok(());
@@ -62,8 +62,8 @@ fn workers_that_close_what_they_accept() -> Result<()> {
 }
 
 #[test]
-fn a_process_is_told_as_it_was_at_the_flow() -> Result<()> {
-    assert_perfect("a_process_is_told_as_it_was_at_the_flow", "changes")
+fn a_record_has_the_process_as_it_was_at_the_flow() -> Result<()> {
+    assert_perfect("a_record_has_the_process_as_it_was_at_the_flow", "changes")
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_refused_connection_says_so() -> Result<()> {
     assert_perfect("a_refused_connection_says_so", "refused")
 }
 
-/// The agent goes on until the flow of unanswered SYNs is idle: it must not tell of the failure twice.
+/// The agent runs until the flow of unanswered SYNs is idle: it must not report the failure twice.
 #[test]
 fn a_connection_that_times_out_says_so_once() -> Result<()> {
     if without_root("a_connection_that_times_out_says_so_once") {
@@ -111,7 +111,7 @@ fn a_namespaced_process_over_veth() -> Result<()> {
     assert_perfect("a_namespaced_process_over_veth", "netns --count 5")
 }
 
-/// A process that only listens at the port that packets name is not the one that gets them.
+/// A process that only listens on the port in the packets is not the one that receives them.
 #[test]
 fn a_listener_at_a_translated_port_is_not_named() -> Result<()> {
     const NAME: &str = "a_listener_at_a_translated_port_is_not_named";
@@ -127,14 +127,15 @@ fn a_listener_at_a_translated_port_is_not_named() -> Result<()> {
     let is_before = |e: &&Exchange| e.scenario == "translated-before";
     let unknown = trial.truth.iter().filter(is_before).count();
     let (all, outcome) = (trial.truth.len(), &trial.outcome);
-    // Who is behind the translation is not known by the packets before it; all else is.
+    // The packets before the translation do not show the process after it; everything else is known.
     ensure!((outcome.wrong, outcome.missing) == (0, unknown), "{outcome}\n{}", trial.ended.log);
     ensure!(unknown > 0 && outcome.right == all - unknown && outcome.surplus == 0, "{outcome}");
     Ok(())
 }
 
-/// Of several listeners nobody says which had a connection that nobody accepted, and a worker that takes one when its client
-/// has gone has none of its packets: no name then but a candidate, and never the listener's owner.
+/// The kernel does not report which of several listeners had a connection that was never accepted, and a worker that
+/// accepts one after its client has gone gets none of its packets: the record must name candidates at most, and never
+/// the listener's owner.
 #[test]
 fn a_listener_is_not_named_where_another_process_may_have_the_connection() -> Result<()> {
     const NAME: &str = "a_listener_is_not_named_where_another_process_may_have_the_connection";
@@ -195,7 +196,7 @@ fn ping_has_a_process_on_one_side() -> Result<()> {
     assert_perfect("ping_has_a_process_on_one_side", "ping")
 }
 
-/// Every process that had the port for a moment has its own record.
+/// Every process that had the port for a short time has its own record.
 #[test]
 fn twenty_owners_of_a_udp_port_in_turn() -> Result<()> {
     if without_root("twenty_owners_of_a_udp_port_in_turn") {
@@ -204,7 +205,7 @@ fn twenty_owners_of_a_udp_port_in_turn() -> Result<()> {
     every_owner_has_its_record("udp-handover")
 }
 
-/// The same, where no process ends: the kernel says when each closed its socket.
+/// The same, where no process ends: the kernel reports when each closed its socket.
 #[test]
 fn twenty_owners_of_a_udp_port_who_live_on() -> Result<()> {
     if without_root("twenty_owners_of_a_udp_port_who_live_on") {
@@ -233,13 +234,14 @@ fn process_of(end: &Expected) -> Option<u32> {
     }
 }
 
-/// The kernel tells the other end of a datagram, so that the worker which had it is known.
+/// The kernel reports the remote address of a datagram with its receiver, so that the worker is known.
 #[test]
 fn udp_servers_that_share_a_port_are_told_apart() -> Result<()> {
     assert_perfect("udp_servers_that_share_a_port_are_told_apart", "udp-reuseport")
 }
 
-/// Nothing tells which worker had a datagram that does not ask who sent it: no name then, never a wrong one.
+/// It is unknown which worker received a datagram if it does not ask for the sender: the record must name none, never a
+/// wrong one.
 #[test]
 fn udp_servers_that_share_a_port_and_only_receive_are_never_mistaken() -> Result<()> {
     const NAME: &str = "udp_servers_that_share_a_port_and_only_receive_are_never_mistaken";
@@ -287,7 +289,7 @@ fn refused_connects_of_another_namespace_are_not_reported() -> Result<()> {
     }
     let trial = trial::observe("refused-elsewhere", &["--probes", &backend()])?;
     expect_perfect(&trial)?;
-    // Others on this host may be refused something meanwhile.
+    // Connects of other programs on this host may be refused meanwhile.
     let is_of_scenario = |r: &&Record| r.protocol == 6 && (7200..7205).contains(&r.destination.1);
     let refused: Vec<_> = trial.ended.records.iter().filter(is_of_scenario).collect();
     ensure!(refused.is_empty(), "{refused:?}");

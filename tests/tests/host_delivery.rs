@@ -1,4 +1,4 @@
-//! A running agent whose receivers, log and name servers fail it: it says so, goes on, and ends in time.
+//! A running agent whose receivers, log and name servers fail: it reports that, goes on, and ends in time.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,14 +28,14 @@ fn run(program: &str, arguments: &str) {
     assert!(Command::new(program).args(arguments.split(' ')).status().unwrap().success(), "{program} {arguments}");
 }
 
-/// Network and mounts of this thread's own and of whom it starts.
+/// Moves this thread, and the programs that it starts, into network and mount namespaces of their own.
 fn own_world() {
     sys::unshare(libc::CLONE_NEWNET | libc::CLONE_NEWNS).unwrap();
     run("mount", "--make-rprivate /");
     run("ip", "link set lo up");
 }
 
-/// Sends from ever new ports until it is dropped, so that there are records.
+/// Sends from a new port each time until it is dropped, so that there are records.
 struct Traffic(Arc<AtomicBool>, Option<JoinHandle<()>>);
 
 impl Traffic {
@@ -49,7 +49,7 @@ impl Traffic {
                     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
                     let _ = socket.send_to(b"some octets", sink.local_addr().unwrap());
                 }
-                // Long enough for an exporter to learn the outcome of the records before.
+                // Long enough for an exporter to learn the result of the records before.
                 thread::sleep(Duration::from_millis(400));
             }
         };
@@ -102,7 +102,7 @@ fn an_agent_whose_log_is_on_a_full_disk_goes_on_and_says_so() {
     let agent = Serving::start(dir.path(), &[&AGENT[..], &["--collector", &url]].concat()).unwrap();
     let mut rest = File::create(dir.path().join("rest")).unwrap();
     while std::io::Write::write_all(&mut rest, &[b'x'; 512]).is_ok() {}
-    // The log's last page may take some lines still.
+    // The last page of the log file may have room for some lines.
     for _ in 0..100 {
         sys::signal(agent.pid(), libc::SIGHUP).unwrap();
         thread::sleep(Duration::from_millis(10));
@@ -110,7 +110,7 @@ fn an_agent_whose_log_is_on_a_full_disk_goes_on_and_says_so() {
     let _traffic = Traffic::start();
     eventually("lost lines are counted", || Ok(agent.metric("pidflow_log_lines_lost_total")? > 0)).unwrap();
     eventually("it says so", || Ok(agent.get("/readyz")?.body.contains("degraded: log: "))).unwrap();
-    // The exporter has had warnings to say; it is still there.
+    // The exporter has logged warnings; it still runs.
     let collector = UdpSocket::bind(address).unwrap();
     collector.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     assert!(collector.recv(&mut [0; 65_536]).unwrap() > 20);
@@ -123,14 +123,14 @@ fn fifo(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Exporters of which each waits for something that never comes.
+/// Exporters, each of which waits for something that never happens.
 fn hanging(dir: &Path) -> (Vec<String>, Vec<Box<dyn Send>>) {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = tcp.local_addr().unwrap();
     let stuck = dir.join("stuck");
     let (fifo_name, stuck_name) = (fifo(&dir.join("fifo")), fifo(&stuck));
     let ipfix_name = fifo(&dir.join("ipfix"));
-    // Open for both, and never read.
+    // The FIFO is opened for reading and writing, and never read.
     let reader = File::options().read(true).write(true).open(&stuck).unwrap();
     let stream = UnixListener::bind(dir.join("stream")).unwrap();
     let datagram = UnixDatagram::bind(dir.join("datagram")).unwrap();
@@ -156,7 +156,7 @@ fn hanging(dir: &Path) -> (Vec<String>, Vec<Box<dyn Send>>) {
     (tables.iter().map(text).collect(), vec![Box::new(reader), Box::new(stream), Box::new(datagram)])
 }
 
-/// A name server that takes questions and gives no answer.
+/// A name server that receives queries and does not answer.
 fn silent_name_server(dir: &Path) -> UdpSocket {
     let resolver = dir.join("resolv.conf");
     fs::write(&resolver, "nameserver 127.0.0.1\n").unwrap();
@@ -186,6 +186,7 @@ fn an_agent_ends_in_time_whatever_its_receivers_do() {
     drop(traffic);
     let begun = Instant::now();
     agent.stop().unwrap();
-    // One second for the exporters, a moment for late facts, and a busy machine; by itself it would be ten for the exporters.
+    // The exporters get one second, late facts a moment, and the machine is busy; the default would be ten seconds for
+    // the exporters.
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
 }

@@ -1,4 +1,4 @@
-//! Who a process is beyond its name: unit, container, login, real user, inner number, deleted executable.
+//! The identity of a process beyond its name: unit, container, login, real user, inner process id, deleted executable.
 //!
 //! Needs root. The backend is `PIDFLOW_TEST_PROBES`, as for `host_attribution`.
 
@@ -18,15 +18,15 @@ use pidflow_tests::skip::{skip, without_root};
 
 const CONTAINER: &str = "1d5e55ed1d5e55ed1d5e55ed1d5e55ed1d5e55ed1d5e55ed1d5e55ed1d5e55ed";
 const UNIT: &str = r"web@a\x2db.service";
-/// User 1234 logs in and runs as root with the real user 77 a shell that is the first process of its own namespace; its file
-/// is deleted. When told to, it connects, and a child that ends at once connects too.
+/// User 1234 logs in and runs as root with the real user 77 a shell that is the first process of its own namespace; its
+/// file is deleted. On a signal it connects, and a child that ends at once connects too.
 const CLIENT: &str = r#"echo $$ > "$0/cgroup.procs"
 echo 1234 > /proc/self/loginuid
 exec unshare --pid --fork --kill-child -- setpriv --ruid 77 -- "$1" -p -c '
     rm "$0"; echo; read
     exec 3<>/dev/tcp/127.0.0.1/$1; read -u 3
     (exec 3<>/dev/tcp/127.0.0.1/$1; read -u 3)' "$1" "$2""#;
-const LIMIT: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_record_says_who_a_process_is() -> Result<()> {
@@ -57,7 +57,7 @@ fn a_record_says_who_a_process_is() -> Result<()> {
     for end in ["shell", "child"] {
         eventually(&format!("the {end} connects"), || Ok(server.accept().is_ok()))?;
     }
-    client.wait(LIMIT)?;
+    client.wait(WAIT_LIMIT)?;
 
     let ended = agent.stop()?;
     let records: Vec<_> = ended.records.iter().filter(|r| r.destination.1 == port).collect();
@@ -80,7 +80,7 @@ fn check(record: &Record, program: &Path) -> Result<()> {
     ensure!(text("PROC_EXECUTABLE") == program.to_str() && number("PROC_EXECUTABLE_DELETED") == Some(1));
     ensure!(number("PROC_UID") == Some(0) && number("PROC_REAL_UID") == Some(77));
     let is_shell = text("FATHER_PROC_NAME") == Some("unshare");
-    // The child has a number of its own, which is known if /proc was read before its end.
+    // The child has an inner process id of its own, which is known if /proc was read before its end.
     ensure!(number("PROC_INNER_PID").map_or(!is_shell, |pid| (pid == 1) == is_shell), "the number within");
     let server = |key| record.end_text(Side::Destination, key);
     ensure!(server("PROC_UNIT") != Some(UNIT) && server("PROC_CONTAINER_ID").is_none(), "this test is in no container");

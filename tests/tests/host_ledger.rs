@@ -1,5 +1,5 @@
-//! The ledger of a running agent: every packet of two interfaces is accounted for, from the kernel's own counters to the ends
-//! of records, also those that were dropped. In a network namespace of its own, so root is needed.
+//! The ledger of a running agent accounts for every packet of two interfaces, also dropped ones, from the kernel's
+//! counters to the ends of records. The tests use a network namespace of their own and need root.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,8 @@ use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::{skip, sys, xdp};
 use serde_json::Value;
 
-/// After so long without packets, all flows are in records, and the kernel and the sockets have been asked again.
+/// After this time without packets, all flows are in records, and the counters of the kernel and the sockets have been
+/// read again.
 const QUIET: Duration = Duration::from_secs(5);
 /// More small packets than the capture's buffer holds.
 const FLOOD: usize = 600_000;
@@ -31,23 +32,23 @@ fn ip(arguments: &str) {
     assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
 }
 
-/// A network with `v0`, behind which 192.0.2.99 takes what it is sent, and loopback.
+/// Creates a network with loopback and `v0`, behind which 192.0.2.99 receives every packet.
 fn network() {
     sys::unshare(libc::CLONE_NEWNET).unwrap();
     ip("link set lo up");
     ip("link add v0 type veth peer name far");
-    // Without addresses of their own making they say nothing by themselves.
+    // Without link-local addresses the interfaces send nothing by themselves.
     ip("link set far addrgenmode none");
     ip("link set v0 addrgenmode none");
     ip("link set far up");
     ip("addr add 192.0.2.1/24 dev v0");
     ip("link set v0 up");
     ip("neigh replace 192.0.2.99 lladdr 02:00:00:00:00:63 dev v0");
-    // Loopback's addresses are settled.
+    // Time until the kernel has configured loopback's addresses.
     sleep(Duration::from_secs(2));
 }
 
-/// Packets and bytes of an interface, as /proc/net/dev has them: received and sent; of loopback received.
+/// Packets and bytes of an interface from /proc/net/dev: received and sent, for loopback only received.
 fn counted(interface: &str) -> [u64; 2] {
     let text = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
     let line = text.lines().find_map(|line| line.trim().strip_prefix(interface)?.strip_prefix(':')).unwrap();
@@ -75,7 +76,7 @@ fn parts(of: &Value) -> Vec<[u64; 2]> {
     of.as_object().unwrap().values().map(amount).collect()
 }
 
-/// Two processes that both have this port: nothing tells whose a datagram is.
+/// Two processes that share this port: it is unknown which of them gets a datagram.
 fn sharing(port: u16) -> [Guarded; 2] {
     let program = format!(
         "import socket,time\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n\
@@ -85,7 +86,8 @@ fn sharing(port: u16) -> [Guarded; 2] {
     [start(), start()].map(Guarded::new)
 }
 
-/// Ends of every kind that there can be: processes, other hosts, the kernel, nobody, and two that fit equally well.
+/// Makes flows with every kind of end: processes, other hosts, the kernel, nobody, and two processes that fit equally
+/// well.
 fn traffic(shared_port: u16) {
     let out = UdpSocket::bind("192.0.2.1:7001").unwrap();
     let own = UdpSocket::bind("127.0.0.1:7002").unwrap();
@@ -96,7 +98,7 @@ fn traffic(shared_port: u16) {
         own.send_to(&vec![0; n], ("127.0.0.1", shared_port)).unwrap();
         let _ = own.send_to(b"nobody", "127.0.0.1:9");
     }
-    // Nobody has the address: ARP asks in vain.
+    // No host has the address, so that ARP gets no answer.
     out.send_to(&[0; 100], "192.0.2.77:9").unwrap();
     sleep(Duration::from_secs(1));
 }
@@ -114,7 +116,7 @@ fn audit(arguments: &[&str]) -> Output {
     Command::new(process::binary("pidflow").unwrap()).arg("audit").args(arguments).output().unwrap()
 }
 
-/// The ledger when everything has come to rest, and what the kernel counted until then.
+/// Waits until nothing changes any more; returns the ledger and the kernel's counters.
 fn at_rest(agent: &Serving, interfaces: [&str; 2]) -> (Value, [[u64; 2]; 2]) {
     let begun = Instant::now();
     let last = loop {
@@ -131,7 +133,8 @@ fn at_rest(agent: &Serving, interfaces: [&str; 2]) -> (Value, [[u64; 2]; 2]) {
     last
 }
 
-/// What was captured is in flows or was discarded; what is in flows is in records; each end has all of it.
+/// Asserts that captured packets are in flows or discarded, that those in flows are in records, and that both ends add
+/// up to all of them.
 fn assert_flows(ledger: &Value) {
     for interface in ledger["interfaces"].as_array().unwrap() {
         let fates = parts(&interface["discarded"]).into_iter().chain([amount(&interface["in_flows"])]);
@@ -147,7 +150,7 @@ fn assert_flows(ledger: &Value) {
     }
 }
 
-/// The records themselves, added up by one end's attribution.
+/// The sums of the records by the attribution of one end.
 fn recorded(json: &Path, end: &str) -> BTreeMap<String, [u64; 2]> {
     let mut sums: BTreeMap<String, [u64; 2]> = BTreeMap::new();
     for line in std::fs::read_to_string(json).unwrap().lines() {
@@ -248,7 +251,7 @@ fn through_any_all_interfaces_together_are_accounted_for() {
     let [kernel, captured] = ["kernel", "captured"].map(|key| amount(&total[key])[0]);
     let dropped = total["dropped"].as_u64().unwrap();
     assert!(dropped > 0, "{total:#}");
-    // What came between the opening of the socket and the first reading of the counters is captured anyway.
+    // Packets between the opening of the socket and the first reading of the counters are captured too.
     assert_eq!(kernel, captured + dropped, "{ledger:#}");
     agent.stop().unwrap();
 }

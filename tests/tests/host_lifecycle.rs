@@ -1,4 +1,4 @@
-//! The agent's end: told to stop it loses nothing, killed it leaves nothing.
+//! The agent's end: after SIGTERM it loses nothing, after SIGKILL it leaves nothing in the kernel.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -75,12 +75,12 @@ fn sigkill_leaves_nothing_attached_and_a_new_start_works() -> Result<()> {
     Ok(())
 }
 
-/// Connections that end while their closes are lost.
+/// Connections that end while events of closes are lost.
 const HELD: usize = 300;
 /// Connections whose events fill the ring buffer of 8 MiB.
 const CHURN: u16 = 16_000;
 
-/// A connection over which one byte went.
+/// A connection over which one byte was sent.
 fn connection(listener: &TcpListener, to: Ipv4Addr) -> Result<(TcpStream, TcpStream)> {
     let mut client = TcpStream::connect(SocketAddr::from((to, listener.local_addr()?.port())))?;
     let (mut server, _) = listener.accept()?;

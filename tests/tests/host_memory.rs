@@ -1,13 +1,13 @@
-//! The agent under the manifest's memory limit, with everything against it that takes memory (`scenario flood`), and receivers
-//! that take nothing.
+//! The agent with the manifest's memory limit, under a load that costs memory (`scenario flood`), and with receivers
+//! that read nothing.
 //!
 //! What is required: it never exceeds the limit and gives the memory back; each kind of loss is counted and named in
-//! `/readyz` when it happens; the ledger balances. Of the honest exchanges beside the flood nothing untrue is said: where
-//! there is a record, each end has the right process or says that it is not known, and the direction is right or says that it
-//! is only that of the first packet captured. Exchanges without a record are those whose packets the kernel dropped before
-//! the capture, which the ledger counts. At the end a signal in the middle of a flood ends the agent within its drain time.
+//! `/readyz` when it happens; the ledger balances. The records of the regular exchanges beside the flood are true: each
+//! end has the right process or says that it is not known, and the direction is right or says that it is only that of
+//! the first packet captured. Exchanges without a record are those whose packets the kernel dropped before the capture,
+//! which the ledger counts. At the end a signal in the middle of a flood ends the agent within its drain time.
 //!
-//! `PIDFLOW_FLOOD_SECONDS` (default 12; the long form is 300) says for how long; the figures are printed.
+//! `PIDFLOW_FLOOD_SECONDS` (default 12; a long run uses 300) is the length of the floods; the test prints its figures.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,21 +36,21 @@ use pidflow_tests::trial::Running;
 use pidflow_tests::{skip, sys};
 use serde_json::Value;
 
-/// That of the manifest's container.
-const LIMIT: u64 = 512 << 20;
-/// How long the agent may take to give memory back.
+/// The memory limit of the manifest's container, bytes.
+const MEMORY_LIMIT: u64 = 512 << 20;
+/// The longest time until the agent has given memory back.
 const RETURN_TIME: Duration = Duration::from_secs(60);
 /// The agent's figures are a second old, and flows end after a second or two.
 const SETTLE: Duration = Duration::from_secs(2);
-/// What the exporters may take at the end.
+/// The drain timeout.
 const DRAIN: Duration = Duration::from_secs(3);
-/// What the captures and a busy machine may take beside.
+/// The time beyond the drain timeout that the captures need on a busy machine.
 const DRAIN_MARGIN: Duration = Duration::from_secs(10);
-/// What it may keep of it, beside what it had before: full queues, because the receivers still hang (16 % of the limit), the
-/// recent records, and what the allocator cannot give back.
-const KEPT: u64 = LIMIT / 100 * 16 + (96 << 20);
+/// The most memory, in bytes, that the agent may keep in addition to the memory that it had before: full queues,
+/// because the receivers still hang (16 % of the limit), the recent records, and what the allocator cannot give back.
+const MAX_KEPT_BYTES: u64 = MEMORY_LIMIT / 100 * 16 + (96 << 20);
 
-/// Takes connections and reads nothing.
+/// A receiver that accepts connections and reads nothing.
 fn hung_receiver() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -58,7 +58,7 @@ fn hung_receiver() -> String {
     address.to_string()
 }
 
-/// Takes records as JSON lines, and keeps those of the scenario's processes.
+/// A receiver of JSON lines that keeps the records of the scenario's processes.
 fn reading_receiver() -> (String, Arc<Mutex<Vec<Record>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, kept) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
@@ -81,8 +81,8 @@ fn memory_of(pid: u32) -> (u64, u64) {
     (value("VmRSS:").parse::<u64>().unwrap() << 10, value("VmHWM:").parse::<u64>().unwrap() << 10)
 }
 
-/// Waits until every packet that has come so far is in a record, or dropped: on a busy machine that takes long. Then the
-/// records are under way to their receivers.
+/// Waits until every packet so far is in a record, or dropped, which takes long on a busy machine. Then the records are
+/// on the way to their receivers.
 fn await_records(agent: &Serving) {
     let ledger = || agent.json("/api/ledger").unwrap();
     let count = |value: &Value| value.as_u64().unwrap_or_default();
@@ -97,7 +97,7 @@ fn await_records(agent: &Serving) {
     thread::sleep(SETTLE);
 }
 
-/// Honest exchanges for so long, and their records.
+/// Makes regular exchanges for `seconds` and compares their records.
 fn honest(seconds: u64, agent: &Serving, records: &Mutex<Vec<Record>>, beside: impl FnOnce()) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     let load = Running::start(dir.path(), &format!("load --pause-ms 100 --seconds {seconds}")).unwrap();
@@ -113,7 +113,7 @@ fn start_flood(seconds: u64) -> Guarded {
     Guarded::new(Command::new(scenario).args(["flood", "--seconds", &seconds.to_string()]).spawn().unwrap())
 }
 
-/// Floods for so long. What `/readyz` said meanwhile.
+/// Floods for `seconds`; returns the answers of `/readyz` meanwhile.
 fn flood(seconds: u64, agent: &Serving) -> String {
     let (is_over, said) = (AtomicBool::new(false), Mutex::new(String::new()));
     thread::scope(|scope| {
@@ -130,7 +130,7 @@ fn flood(seconds: u64, agent: &Serving) -> String {
     said.into_inner().unwrap()
 }
 
-/// What was lost since the start, by the words with which `/readyz` begins and ends its line about it.
+/// Losses since the start, by the words with which `/readyz` begins and ends its line about them.
 fn losses(agent: &Serving) -> BTreeMap<(String, String), u64> {
     let page = agent.get("/metrics").unwrap().body;
     let samples = page.lines().filter_map(|line| line.rsplit_once(' '));
@@ -148,7 +148,7 @@ fn losses(agent: &Serving) -> BTreeMap<(String, String), u64> {
     named.filter(|(_, count)| *count > 0).collect()
 }
 
-/// That nothing untrue is said, and that the exchanges of which nothing is said may be among what the ledger has as lost.
+/// Asserts that no record is wrong, and that the exchanges without a record may be among the losses in the ledger.
 fn check_honest(during: &Outcome, records: &[Record], losses: &BTreeMap<(String, String), u64>) {
     assert_eq!(during.wrong, 0, "{during}");
     assert!(during.right > 0, "{during}");
@@ -178,7 +178,7 @@ fn a_flood_does_not_take_more_memory_than_the_manifest_allows() {
     if skip::without_root(name) {
         return;
     }
-    let Some(group) = Cgroup::with_memory_limit("pidflow-memory", LIMIT).unwrap() else {
+    let Some(group) = Cgroup::with_memory_limit("pidflow-memory", MEMORY_LIMIT).unwrap() else {
         return skip::skip(name, "no memory cgroup can be made");
     };
     sys::unshare(libc::CLONE_NEWNET).unwrap();
@@ -198,10 +198,12 @@ fn a_flood_does_not_take_more_memory_than_the_manifest_allows() {
     let (losses, (after, peak)) = (losses(&agent), memory_of(agent.pid()));
     said += &agent.get("/readyz").unwrap().body;
     let ledger = agent.json("/api/ledger").unwrap();
-    println!("limit {LIMIT}, before {before}, peak {peak}, after {after} bytes\nduring: {during}\nlost: {losses:#?}");
+    println!(
+        "limit {MEMORY_LIMIT}, before {before}, peak {peak}, after {after} bytes\nduring: {during}\nlost: {losses:#?}"
+    );
     println!("ledger: {} {}", ledger["total"], ledger["flows"]);
     assert_eq!(group.memory_kills().unwrap(), 0);
-    assert!(peak < LIMIT, "{peak} bytes");
+    assert!(peak < MEMORY_LIMIT, "{peak} bytes");
     check_honest(&during, &records.lock().unwrap(), &losses);
     assert_eq!(ledger["gaps"].as_array().map(Vec::len), Some(0), "{}", ledger["gaps"]);
     for (stage, reason) in losses.keys() {
@@ -213,7 +215,7 @@ fn a_flood_does_not_take_more_memory_than_the_manifest_allows() {
     }
 
     let until = Instant::now() + RETURN_TIME;
-    while memory_of(agent.pid()).0 > before + KEPT {
+    while memory_of(agent.pid()).0 > before + MAX_KEPT_BYTES {
         assert!(Instant::now() < until, "{} bytes are kept after {RETURN_TIME:?}", memory_of(agent.pid()).0);
         thread::sleep(Duration::from_millis(200));
     }

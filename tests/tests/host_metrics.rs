@@ -1,4 +1,4 @@
-//! What a process consumed during a flow, as the record says it and as the process itself knows it.
+//! Compares the resource usage in a record with the process's own measurement.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use pidflow_tests::skip::{skip, without_root};
 use pidflow_tests::trial;
 use pidflow_tests::truth::{Exchange, Usage};
 
-/// Agreement that is promised, in percent.
+/// The largest difference that the project promises, in percent.
 const PERCENT: u64 = 5;
 
-/// `said` is within 5 % of `truth`; below `grain` the unit of measurement is coarser than that.
+/// Asserts that `said` is within 5 % of `truth`; differences below `grain`, the unit of measurement, are allowed.
 fn agrees(what: &str, said: Option<u64>, truth: u64, grain: u64) -> Result<()> {
     let said = said.with_context(|| format!("{what} is not said"))?;
     let allowed = (truth * PERCENT / 100).max(grain);
@@ -20,11 +20,13 @@ fn agrees(what: &str, said: Option<u64>, truth: u64, grain: u64) -> Result<()> {
     Ok(())
 }
 
-/// Of more threads the agent takes samples itself, which come some time after the flow's beginning and end: what was used
-/// is that of the flow where the process is idle before and after, and the load is that of the time between the samples.
+/// For processes with more threads the agent takes samples itself, some time after the flow's beginning and end: the
+/// usage is that of the flow if the process is idle before and after, and the load is that of the time between the
+/// samples.
 const FEW_THREADS: usize = 24;
 
-/// In less, what the machine takes to let the server accept is a part of the flow's time but not of the process's account.
+/// In shorter flows, the time until the server accepts is a noticeable part of the flow but not of the process's usage,
+/// nanoseconds.
 const SHORT_NS: u64 = 500_000_000;
 
 fn record_of<'a>(exchange: &Exchange, records: &'a [Record]) -> Result<&'a Record> {
@@ -37,7 +39,7 @@ fn assert_usage(side: Side, usage: &Usage, record: &Record) -> Result<()> {
     agrees("CPU time", said("FLOW_CPU_TIME"), usage.cpu_ns, 0)?;
     agrees("minor faults", said("FLOW_MINOR_FAULTS"), usage.minor_faults, 0)?;
     agrees("major faults", said("FLOW_MAJOR_FAULTS"), usage.major_faults, 2)?;
-    // Of many threads, shares of time hold for the time between two samples, which is longer than the process lived.
+    // For many threads, shares of time refer to the time between two samples, which is longer than the process lived.
     let has_shares = usage.threads <= FEW_THREADS && usage.wall_ns > SHORT_NS;
     if has_shares {
         agrees("CPU load", said("PROC_AVERAGE_CPU_LOAD"), usage.cpu_ns * 10_000 / usage.wall_ns, 100)?;
@@ -46,7 +48,7 @@ fn assert_usage(side: Side, usage: &Usage, record: &Record) -> Result<()> {
     agrees("peak memory", said("PROC_PEAK_MEMORY"), usage.peak_rss, 0)?;
     agrees("page faults", said("PROC_NUM_PAGE_FAULTS"), usage.minor_faults + usage.major_faults, 0)?;
     match usage.iowait_ns {
-        // A thread that is woken before the kernel notes that it waits has waited since the boot, by the kernel's own figure.
+        // If a thread is woken before the kernel has noted that it waits, the kernel counts a wait since the boot.
         Some(iowait_ns) if iowait_ns > usage.wall_ns * usage.threads as u64 => {
             let said = said("FLOW_IOWAIT_TIME").context("no iowait")?;
             ensure!(said <= usage.wall_ns * usage.threads as u64, "the kernel's wrong figure is repeated: {said}");
@@ -108,7 +110,7 @@ fn a_server_that_burns_and_faults() -> Result<()> {
     assert_scenario("metrics --side server", Side::Destination, "off").map(drop)
 }
 
-/// The kernel's events sum up few threads only.
+/// The kernel's events sum up the threads of processes with few threads only.
 #[test]
 fn processes_of_many_threads() -> Result<()> {
     if without_root("processes_of_many_threads") {
@@ -121,7 +123,7 @@ fn processes_of_many_threads() -> Result<()> {
     Ok(())
 }
 
-/// Flows of a moment; those of a second are above.
+/// Flows of milliseconds; the tests above have flows of a second.
 #[test]
 fn short_flows_of_few_and_many_threads() -> Result<()> {
     if without_root("short_flows_of_few_and_many_threads") {
@@ -152,7 +154,7 @@ fn a_client_that_waits_for_the_disk() -> Result<()> {
         let scenario = format!("metrics --threads {threads} --cpu-ms 200 --disk-ms 2000 --dir {dir}");
         for usage in assert_scenario(&scenario, Side::Source, "on").context(scenario)? {
             let waited = usage.iowait_ns.context("the process saw no delay accounting")?;
-            // On a busy machine it mostly waits for a processor.
+            // On a busy machine the process mostly waits for a processor.
             if waited < 50_000_000 {
                 skip(NAME, &format!("a process of {threads} threads waited only {waited} ns for the disk"));
                 return Ok(());

@@ -1,5 +1,5 @@
-//! IPFIX and NetFlow v9 over a path that takes smaller packets than Ethernet: the messages are as large as fit, and whole.
-//! In a network namespace of its own, so root is needed.
+//! IPFIX and NetFlow v9 over a path with a smaller MTU than Ethernet: the messages are as large as fit, and not
+//! fragmented. The test uses a network namespace of its own and needs root.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,7 +23,7 @@ fn ip(arguments: &str) {
     assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
 }
 
-/// Lengths of the messages that an exporter sends to this address, of which the headers have so many bytes.
+/// Lengths of the messages that an exporter sends to this address.
 fn lengths(address: &str, version: WireVersion) -> Vec<usize> {
     let socket = UdpSocket::bind(format!("{address}:0")).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
@@ -55,16 +55,16 @@ fn messages_fit_the_path() {
     if skip::without_root("messages_fit_the_path") {
         return;
     }
-    // This thread's alone, and that of the threads it starts.
+    // The namespace is that of this thread and of the threads it starts.
     sys::unshare(libc::CLONE_NEWNET).unwrap();
     ip(&format!("link set lo mtu {MTU} up"));
     for (address, headers) in [("127.0.0.1", 20 + UDP), ("[::1]", 40 + UDP)] {
         for version in [WireVersion::Ipfix, WireVersion::Netflow9] {
             let lengths = lengths(address, version);
             let (largest, sum) = (*lengths.iter().max().unwrap(), lengths.iter().sum::<usize>());
-            assert!(largest <= MTU - headers, "{largest} octets do not fit");
+            assert!(largest <= MTU - headers, "{largest} bytes do not fit");
             // Records of one template follow each other; a message is closed early where the next one does not fit.
-            assert!(sum / lengths.len() > MTU / 2, "{} messages for {sum} octets", lengths.len());
+            assert!(sum / lengths.len() > MTU / 2, "{} messages for {sum} bytes", lengths.len());
         }
     }
     assert_eq!(fragments(), 0);

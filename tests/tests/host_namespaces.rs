@@ -1,4 +1,4 @@
-//! An agent in namespaces of its own: what it says is right, and it says what it cannot see.
+//! An agent in namespaces of its own: its records are right, and it reports what it cannot see.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -34,7 +34,7 @@ impl Old {
         Ok(())
     }
 
-    /// A record of the connection in which the sender is known.
+    /// Waits for a record of the connection in which the sender is known.
     fn record(&mut self, agent: &Serving) -> Result<Value> {
         let port = self.client.local_addr()?.port();
         let mut found = Value::Null;
@@ -88,7 +88,7 @@ fn with_the_hosts_proc_everything_is_known() -> Result<()> {
     Ok(())
 }
 
-/// What `pidflow doctor` says there.
+/// The output of `pidflow doctor` there.
 fn doctor(by: &[&str]) -> Result<String> {
     let (program, arguments) = by.split_first().context("no program")?;
     let output = Command::new(program).args(arguments).arg(process::binary("pidflow")?).arg("doctor").output()?;

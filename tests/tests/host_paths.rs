@@ -1,4 +1,4 @@
-//! Packets that pass several interfaces of a host are counted once, at whichever of them is captured.
+//! Packets that pass several interfaces of a host are counted once, whichever of them are captured.
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -15,7 +15,7 @@ use serde_json::Value;
 const SENT: u64 = 20;
 const FLOWS: u16 = 3;
 
-/// What stands between sender and receiver.
+/// The interfaces between sender and receiver.
 struct Way {
     name: &'static str,
     /// Interfaces that see the same packets.
@@ -61,7 +61,7 @@ fn ports() -> Result<Way> {
     Ok(Way { name: "ports", interfaces: &["p1", "p2"], send })
 }
 
-/// Both ends of a pair are here.
+/// Both ends of a veth pair are in this namespace.
 fn pair() -> Result<Way> {
     ip("link add pf0 type veth peer name pf1")?;
     ["pf0", "pf1"].iter().try_for_each(|end| ip(&format!("link set {end} up")))?;
@@ -74,7 +74,7 @@ fn pair() -> Result<Way> {
     })
 }
 
-/// A macvlan device and the interface below, which leads to another namespace.
+/// A macvlan device and its lower interface, which leads to another namespace.
 fn macvlan() -> Result<Way> {
     let far = Namespace::new()?;
     far.pair("low0", ("eth0", "203.0.113.130/25"))?;
@@ -90,7 +90,7 @@ fn macvlan() -> Result<Way> {
 
 /// Routed from one namespace to another.
 fn routed() -> Result<Way> {
-    // That of this thread's namespace.
+    // The file is that of this thread's namespace.
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
     let (one, two) = (Namespace::new()?, Namespace::new()?);
     one.pair("r1", ("eth0", "10.77.1.2/24"))?;
@@ -154,7 +154,7 @@ fn counts_once(way: &Way, interfaces: &[&str], first_port: u16) -> Result<()> {
     Ok(())
 }
 
-/// Alone in a network namespace, with all the ways in it.
+/// Moves the thread into a network namespace of its own.
 fn isolated(test: &str) -> Result<bool> {
     if skip::without_root(test) {
         return Ok(false);

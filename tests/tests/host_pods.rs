@@ -1,4 +1,5 @@
-//! A process in a container whose link the kubelet makes after it has started: its records must name the pod.
+//! A process in a container whose link the kubelet creates after the process has started: its records must name the
+//! pod.
 //!
 //! Needs root. The backend is `PIDFLOW_TEST_PROBES`, as for `host_attribution`.
 
@@ -17,10 +18,10 @@ use pidflow_tests::serving::eventually;
 use pidflow_tests::skip::without_root;
 
 const CONTAINER: &str = "0b5e55ed0b5e55ed0b5e55ed0b5e55ed0b5e55ed0b5e55ed0b5e55ed0b5e55ed";
-/// Enters the cgroup, becomes another program, and connects when it is told to.
+/// A program that enters the cgroup, executes another program, and connects on a signal.
 const CLIENT: &str = "echo $$ > \"$0/cgroup.procs\"
 exec bash -c 'read; exec 3<>/dev/tcp/127.0.0.1/$0; read -u 3' \"$1\"";
-const LIMIT: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_record_names_the_pod() -> Result<()> {
@@ -48,7 +49,7 @@ fn a_record_names_the_pod() -> Result<()> {
     client.child().stdin.take().context("standard input")?.write_all(b"\n")?;
     server.set_nonblocking(true)?;
     eventually("the client connects", || Ok(server.accept().is_ok()))?;
-    client.wait(LIMIT)?;
+    client.wait(WAIT_LIMIT)?;
 
     let ended = agent.stop()?;
     let record = ended.records.iter().find(|r| r.destination.1 == port);

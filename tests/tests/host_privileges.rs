@@ -1,4 +1,4 @@
-//! What each thread of a running agent may do, as the kernel says.
+//! The privileges of each thread of a running agent, read from the kernel.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ const SYS_PTRACE: u64 = 1 << 19;
 const SYS_ADMIN: u64 = 1 << 21;
 const BPF: u64 = 1 << 39;
 
-/// How a thread's name begins, and all the capabilities that it may have; the table of the security page.
+/// The start of a thread's name, and the capabilities that it may have: the table of SECURITY.md.
 const TABLE: [(&str, u64); 16] = [
     ("pidflow-sampler", SYS_PTRACE | DAC_READ_SEARCH),
     ("pidflow", BPF),
@@ -35,7 +35,7 @@ const TABLE: [(&str, u64); 16] = [
     ("export-", 0),
     ("spool-", 0),
     ("note-", 0),
-    // Of libraries.
+    // Threads of libraries.
     ("tokio-", 0),
     ("otlp", 0),
 ];
@@ -66,7 +66,7 @@ fn threads(pid: u32) -> Result<Vec<Thread>> {
     Ok(threads)
 }
 
-/// Every thread has the capabilities of its line, a filter, and no way to get more.
+/// Asserts that every thread has the capabilities of its line, a seccomp filter, and no way to get more.
 fn check(threads: &[Thread]) -> Result<()> {
     for thread in threads {
         let line = TABLE.iter().find(|(begins, _)| thread.name.starts_with(begins));
@@ -82,7 +82,7 @@ fn check(threads: &[Thread]) -> Result<()> {
     Ok(())
 }
 
-/// Delay accounting, which is put back with the capability that one thread keeps.
+/// The sysctl for delay accounting, which the agent restores with a capability that one thread keeps.
 const SWITCH: &str = "/proc/sys/kernel/task_delayacct";
 
 const EVERYTHING: &str = r#"
@@ -130,7 +130,7 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     for wanted in ["pidflow-sampler", "signals", "http", "reload", "packets lo", "export-ipfix", "spool-ipfix"] {
         ensure!(threads(agent.pid())?.iter().any(|t| t.name.starts_with(wanted)), "there is no thread {wanted}");
     }
-    // What is started later has no more.
+    // Threads that are started later have no more capabilities.
     agent.get("/metrics")?;
     fs::write(&config, fs::read_to_string(&config)?.replace("tcp://127.0.0.1:9", "tcp://127.0.0.1:10"))?;
     agent.signal(libc::SIGHUP)?;
@@ -142,7 +142,8 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     Ok(())
 }
 
-/// `pidflow read` as root: who decodes holds nothing, who writes may write anybody's files and nothing else.
+/// `pidflow read` as root: the decoding thread has no capabilities, and those that write may write all users' files and
+/// nothing else.
 #[test]
 fn read_keeps_no_privileges_once_everything_is_open() -> Result<()> {
     if without_root("read_keeps_no_privileges_once_everything_is_open") {
@@ -166,7 +167,7 @@ fn read_keeps_no_privileges_once_everything_is_open() -> Result<()> {
         wrong = check_reading(&threads(child.id())?).err().map(|e| e.to_string()).unwrap_or_default();
         Ok(wrong.is_empty())
     });
-    // A writer that comes and goes ends the pipe.
+    // The pipe ends when its writer has closed it.
     drop(fs::OpenOptions::new().write(true).open(&pipe)?);
     child.wait()?;
     found.with_context(|| wrong.clone())?;

@@ -1,5 +1,5 @@
-//! Two network namespaces with the same address, in which processes use the same ports at the same time: each record has its own
-//! process.
+//! Two network namespaces with the same address, in which processes use the same ports at the same time: each record
+//! has the right process.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
@@ -18,18 +18,18 @@ use serde_json::Value;
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 /// In both namespaces.
 const THERE: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
-/// Of clients in the namespaces, and of what serves them here.
+/// Ports of clients in the namespaces, and of their servers here.
 const TO_HERE: [u16; 2] = [5001, 7001];
-/// Of clients here, and of servers in the namespaces.
+/// Ports of clients here, and of their servers in the namespaces.
 const TO_THERE: [u16; 2] = [5002, 7002];
 const MESSAGES: usize = 30;
-const PAUSE: Duration = Duration::from_millis(50);
+const MESSAGE_PAUSE: Duration = Duration::from_millis(50);
 const SETTLE: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// What a process of this program does when it was started for the sake of the test.
+/// Environment variable: the role of a process that the test starts from its own program.
 const ROLE: &str = "PIDFLOW_TEST_ROLE";
 
-/// The same of both protocols.
+/// A connection of either protocol.
 enum Talk {
     Udp(UdpSocket),
     Tcp(TcpStream),
@@ -48,7 +48,7 @@ impl Talk {
                     stream.read_exact(&mut [0; 7])?;
                 }
             }
-            sleep(PAUSE);
+            sleep(MESSAGE_PAUSE);
         }
         Ok(())
     }
@@ -104,7 +104,7 @@ fn client(kind: i32, interface: Option<&str>, from: SocketAddrV4, to: SocketAddr
     }
 }
 
-/// Serves one client. `ready` is called when one may come.
+/// Serves one client. `ready` is called when the server accepts clients.
 fn server(kind: i32, interface: Option<&str>, at: SocketAddrV4, ready: impl FnOnce()) -> Result<()> {
     let socket = bound(kind, interface, at)?;
     if kind == libc::SOCK_DGRAM {
@@ -133,7 +133,7 @@ fn kind(name: &str) -> i32 {
     if name == "udp" { libc::SOCK_DGRAM } else { libc::SOCK_STREAM }
 }
 
-/// What processes in the namespaces do; in the test's own process nothing.
+/// The work of processes in the namespaces; the test's own process does nothing here.
 #[test]
 fn a_process_in_a_namespace() -> Result<()> {
     let Ok(role) = std::env::var(ROLE) else { return Ok(()) };
@@ -156,7 +156,7 @@ fn start(namespace: &Namespace, role: &str) -> Result<Child> {
     Ok(command.stdout(Stdio::piped()).spawn()?)
 }
 
-/// A server that may be asked.
+/// Starts a server and waits until it is ready.
 fn start_server(namespace: &Namespace, protocol: &str) -> Result<Child> {
     let mut child = start(namespace, &format!("server {protocol}"))?;
     let (mut said, mut out) = (String::new(), child.stdout.take().context("no output")?);
@@ -166,12 +166,12 @@ fn start_server(namespace: &Namespace, protocol: &str) -> Result<Child> {
         ensure!(length > 0, "{said}");
         said += &String::from_utf8_lossy(octets.get(..length).unwrap_or_default());
     }
-    // It goes on writing, to nobody that reads.
+    // The server goes on writing to its standard output, which has to be read.
     thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
     Ok(child)
 }
 
-/// All clients and servers of a protocol at the same time; the numbers of the clients and servers in the namespaces.
+/// Runs all clients and servers of a protocol at the same time; returns the process ids of those in the namespaces.
 fn talk(protocol: &str, namespaces: &[(&str, Namespace); 2]) -> Result<[Vec<u32>; 2]> {
     let servers: Vec<Child> = namespaces.iter().map(|(_, n)| start_server(n, protocol)).collect::<Result<_>>()?;
     let pids = |children: &[Child]| children.iter().map(Child::id).collect::<Vec<_>>();
@@ -211,7 +211,7 @@ fn number(record: &Value, key: &str) -> u64 {
     record.get(key).and_then(Value::as_u64).unwrap_or_default()
 }
 
-/// What matters of records.
+/// The fields of records that matter in messages.
 fn shown(records: &[&Value]) -> String {
     let keys = ["INTERFACE_NAME", "SRC_PROC_PID", "SRC_PROC_ATTRIBUTION", "DST_PROC_PID", "DST_PROC_ATTRIBUTION"];
     let keys = keys.iter().chain(&["SRC_NETWORK_NAMESPACE", "IN_PKTS", "OUT_PKTS", "FLOW_START_MILLISECONDS"]);
@@ -253,7 +253,7 @@ fn records(json: &Path) -> Result<Vec<Value>> {
     std::fs::read_to_string(json)?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }
 
-/// One that this interface leads to, which has the same address there and here as all others.
+/// A namespace to which this interface leads, with the same addresses as all others.
 fn namespace(name: &'static str) -> Result<(&'static str, Namespace)> {
     let namespace = Namespace::new()?;
     namespace.pair(name, ("eth0", &format!("{THERE}/24")))?;
@@ -277,7 +277,7 @@ fn trial(interfaces: &[&str], change: impl Fn(&mut [(&'static str, Namespace); 2
     let mut all: Vec<(&str, [Vec<u32>; 2])> = Vec::new();
     for round in 0..2 {
         if round > 0 {
-            // The last packets are read before, and the first of the next round after the new interface was opened.
+            // Waits until the last packets are read, and until the new interface is captured before the next round.
             sleep(SETTLE);
             change(&mut namespaces)?;
             sleep(SETTLE);
@@ -324,7 +324,7 @@ fn a_namespace_that_takes_the_place_of_another_has_its_own_processes() -> Result
     trial(&["all"], replace)
 }
 
-/// The far end of an interface goes to another namespace, and to the first one again.
+/// The far end of an interface is moved to another namespace, and back to the first one.
 #[test]
 fn a_far_end_that_is_moved_is_where_it_was_moved_to() -> Result<()> {
     if skip::without_root("a_far_end_that_is_moved_is_where_it_was_moved_to") {

@@ -17,7 +17,7 @@ use pidflow_exporters::config::SpoolConfig;
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, JsonKeys, Loss, WireVersion, sample};
 use pidflow_tests::agent::Agent;
 
-/// A file system of 1 MiB, there for as long as this is.
+/// A file system of 1 MiB that is unmounted when this is dropped.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
@@ -69,7 +69,7 @@ fn a_full_disk_is_counted_and_what_was_written_is_delivered() {
     assert!(reader.join().unwrap().unwrap() > 0);
 }
 
-/// Attempts at a port at which nobody listens; each is a record of half a kilobyte.
+/// Attempts to connect to a port on which nobody listens; each makes a record of half a kilobyte.
 const ATTEMPTS: usize = 5_000;
 
 #[test]

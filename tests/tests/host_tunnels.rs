@@ -29,7 +29,7 @@ fn must(line: &str) -> Result<()> {
     Ok(())
 }
 
-/// A network namespace that lasts as long as its process.
+/// A process that holds a network namespace.
 fn far_namespace() -> Result<Guarded> {
     let child: Child = Command::new("unshare").args(["--net", "sleep", "300"]).spawn()?;
     let far = Guarded::new(child);
@@ -90,7 +90,7 @@ fn a_flow_in_a_tunnel_has_its_process() -> Result<()> {
     if without_root(test) {
         return Ok(());
     }
-    // This thread's alone, and that of the processes it starts.
+    // The namespace is that of this thread and of the processes it starts.
     sys::unshare(libc::CLONE_NEWNET)?;
     let far = far_namespace()?;
     if !connect(&far)? {
@@ -103,7 +103,7 @@ fn a_flow_in_a_tunnel_has_its_process() -> Result<()> {
     let record = inside[0];
     ensure!(record.end_number(Side::Source, "PROC_PID") == Some(std::process::id().into()), "{record:?}");
     ensure!(record.number("UPSTREAM_TUNNEL_ID") == Some(VNI) && record.keys()["TUNNEL_KIND"] == "vxlan", "{record:?}");
-    // Address resolution inside is not IP: those frames are of the packets outside, and nothing else is.
+    // ARP in the tunnel is not IP: those packets count as outer packets, and no others do.
     let outside = |r: &&Record| r.destination.1 == 4789;
     ensure!(opened.iter().filter(outside).all(|r| packets(r) < DATAGRAMS), "{opened:?}");
 

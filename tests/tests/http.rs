@@ -1,4 +1,4 @@
-//! What the agent answers over HTTP and HTTPS: the data, and whoever asks badly, slowly or too much.
+//! The agent's answers over HTTP and HTTPS, also to clients that send bad, slow or too many requests.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ use pidflow_tests::{process, skip};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::Value;
 
-/// Requests that are none, or are more than anybody needs, and the status of their answer.
+/// Requests that are invalid or too large, and the status of their answer.
 fn bad_requests() -> Vec<(&'static str, Vec<u8>, u16)> {
     let get = |more: &str| format!("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n").into_bytes();
     let post =
@@ -100,8 +100,8 @@ fn requests_that_cannot_be_met_get_their_status() {
     agent.stop().unwrap();
 }
 
-/// What comes of a connection on which this comes and then a request that is fine: the status, whether it has a line, and
-/// whether the connection goes on.
+/// What happens to a connection on which these bytes and then a valid request arrive: the status, whether the answer
+/// has a line of text, and whether the connection stays open.
 fn ends_of_connections() -> Vec<(&'static str, Vec<u8>, u16, bool, bool)> {
     let request = |first: &str, more: &str| format!("{first} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n").into_bytes();
     let long = |n| format!("GET /{}", "a".repeat(n));
@@ -146,7 +146,7 @@ fn sockets(pid: u32) -> usize {
     targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
 }
 
-/// Asks for a hundred times more than the kernel will hold, and takes none of it.
+/// Requests a hundred times more than the kernel's buffers hold, and reads none of it.
 fn greedy(agent: &Serving) -> TcpStream {
     let mut stream = TcpStream::connect(agent.address).unwrap();
     stream.write_all("GET /api/elements HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(500).as_bytes()).unwrap();
@@ -171,8 +171,9 @@ fn slow_clients_and_too_many_of_them_cost_nothing() {
         stream
     };
     let slow: Vec<_> = (0..CONNECTIONS + TOO_MANY).map(|_| begin()).collect();
-    assert_eq!(agent.get("/livez").unwrap().body, "ok\n", "one who asks gets an answer all the same");
-    // On a busy machine the last ones that were displaced are still being closed; the slow ones stay for longer than that.
+    assert_eq!(agent.get("/livez").unwrap().body, "ok\n", "a valid request gets an answer all the same");
+    // On a busy machine the last connections that were displaced are still being closed; the slow ones stay open longer
+    // than that.
     let until = Instant::now() + Duration::from_secs(8);
     while sockets(agent.pid()) > before + CONNECTIONS as usize + 1 {
         assert!(Instant::now() < until, "{before} {}", sockets(agent.pid()));
@@ -190,14 +191,14 @@ fn slow_clients_and_too_many_of_them_cost_nothing() {
     assert!((CONNECTIONS - 10..CONNECTIONS).contains(&told), "{told}");
 
     let (idle, reader) = (TcpStream::connect(agent.address).unwrap(), greedy(&agent));
-    eventually("the one who does not read is cut", || Ok(cut("slow-reader") == 1)).unwrap();
-    assert_eq!(serving::read(idle).unwrap().status, 0, "nothing is said to one who asks nothing");
+    eventually("the client that does not read is disconnected", || Ok(cut("slow-reader") == 1)).unwrap();
+    assert_eq!(serving::read(idle).unwrap().status, 0, "a client without a request gets no answer");
     drop(reader);
-    eventually("all is given back", || Ok(sockets(agent.pid()) <= before + 1)).unwrap();
+    eventually("all connections are closed", || Ok(sockets(agent.pid()) <= before + 1)).unwrap();
     agent.stop().unwrap();
 }
 
-/// An authority of our own with a certificate for this host, as PEM files.
+/// Creates a certificate authority and a certificate for this host, as PEM files.
 fn certificates(dir: &Path) {
     let mut authority = CertificateParams::new([]).unwrap();
     authority.distinguished_name.push(DnType::CommonName, "authority of a test");
@@ -276,7 +277,7 @@ fn a_renewed_certificate_is_served_without_a_restart() {
     }
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    // Others than root have keys too, and need not let root's processes without privileges read them.
+    // Keys may belong to other users, and root's processes without capabilities may not be able to read them.
     let renew = || {
         certificates(dir.path());
         std::fs::set_permissions(file("key"), Permissions::from_mode(0o600)).unwrap();
@@ -352,7 +353,7 @@ fn array<'a>(page: &'a Value, name: &str) -> &'a Vec<Value> {
     page[name].as_array().unwrap()
 }
 
-/// All pages of a question, following the cursor; `between` is done between them.
+/// Requests all pages of a query by following the cursor; calls `between` between them.
 fn pages(agent: &Serving, question: &str, name: &str, between: impl Fn()) -> Vec<Value> {
     let mut all = Vec::new();
     let mut page = agent.json(question).unwrap();
@@ -420,8 +421,8 @@ fn flows_and_processes_are_found_by_what_is_known_of_them() {
     assert!(shown.iter().all(|line| exported.contains(line)), "records are those of the JSON exporter");
 }
 
-/// For moments at, just before and just after the ends of flows, alone and together, exactly the flows are there that the
-/// whole list says.
+/// For periods that start or end at, just before and just after the ends of flows, the answer has exactly the flows of
+/// the whole list that are in the period.
 #[track_caller]
 fn periods_are_kept_to(agent: &Serving, question: &str) {
     let flows = agent.json(&format!("{question}&limit=500")).unwrap();
@@ -449,7 +450,8 @@ fn periods_are_kept_to(agent: &Serving, question: &str) {
     assert!(some >= 6, "periods that take some flows and leave others: {some}");
 }
 
-/// A process and its flows with no record between: the other tests of this program make some too.
+/// A process and its flows, requested without a new record in between: the other tests of this program make records
+/// too.
 #[track_caller]
 fn of_one_moment(agent: &Serving, pid: u32, name: &str) -> (Value, Value) {
     let process = || {

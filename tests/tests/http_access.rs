@@ -1,4 +1,4 @@
-//! Who may read what over HTTP: another user of the host, somebody from elsewhere, somebody with a certificate.
+//! Access control over HTTP: other users of the host, clients of other hosts, and clients with a certificate.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,9 +22,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Extend
 const STRANGER: u32 = 4321;
 const API: [&str; 5] = ["/api/flows", "/api/processes", "/api/graph", "/api/elements", "/api/openapi.json"];
 const HEALTH: [&str; 2] = ["/livez", "/readyz"];
-/// On the command line of a process that talks; no secret by its form, so that nothing masks it.
+/// An argument on the command line of a process with flows; it does not look like a secret, so it is not masked.
 const ARGUMENT: &str = "a word on a command line";
-/// Talks to itself until it is ended.
+/// A program that connects to itself and sends until it is killed.
 const TALK: &str = "import socket, time
 listener = socket.create_server(('127.0.0.1', 0))
 while True:
@@ -111,7 +111,7 @@ fn where_processes_are_hidden_from_other_users_their_names_are_too() {
     for path in HEALTH {
         assert_eq!(status(STRANGER, agent.address, path), 200, "{path}");
     }
-    // A port of its own is opened on purpose.
+    // The operator has opened the separate port explicitly.
     assert_eq!(status(STRANGER, agent.metrics_address.unwrap(), "/metrics"), 200);
     agent.stop().unwrap();
 }
@@ -136,7 +136,7 @@ fn off_loopback_the_start_is_refused_without_credentials() {
         std::fs::write(&file, format!("[http]\n{text}\n")).unwrap();
         let mut check = Command::new(process::binary("pidflow").unwrap());
         let output = check.args(["check", "--config"]).arg(&file).env_remove("PIDFLOW_TOKEN").output().unwrap();
-        // Whether the token's file is there is another question.
+        // The configuration is refused before the token file is read.
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(said.contains("listen"), !is_fine, "{text}: {said}");
     }

@@ -1,4 +1,5 @@
-//! Clients that connect or ask without end: health is answered anyway, and they get no more than their share of the CPU.
+//! Clients that connect or send requests without end: health checks are answered anyway, and the clients cost no more
+//! than their share of the CPU.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,39 +21,39 @@ use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::sys;
 
-/// New connections a second, all together.
+/// New connections per second of all threads together.
 const RATE: u64 = 11_000;
-/// Threads that make them.
+/// Threads that make connections.
 const THREADS: u64 = 2;
 /// Connections that a thread keeps open.
-const KEPT: usize = 400;
-/// How often health is asked for, and how long the answer may take: what the manifest's probes allow. An answer takes a few
-/// milliseconds where the flood has not taken the processors from everybody.
+const CONNECTIONS_PER_THREAD: usize = 400;
+/// The number of health checks and the longest answer, which is the timeout of the manifest's probes. An answer takes a
+/// few milliseconds unless the flood keeps all processors busy.
 const QUESTIONS: u32 = 50;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Each test measures CPU and latency: none floods beside another.
-static TURN: Mutex<()> = Mutex::new(());
+/// Each test measures CPU and latency, so floods run one after the other.
+static FLOOD_LOCK: Mutex<()> = Mutex::new(());
 
-/// So that the agent does little else than serve.
+/// Options with which the agent does little else than serve.
 const CAPTURE_NOTHING: [&str; 4] = ["-f", "port 1", "--probes", "poll"];
 
 /// What the flood does with its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FloodKind {
-    /// Nothing; they are kept as long as the other side keeps them.
+    /// They send nothing and stay open as long as the agent keeps them.
     Hold,
-    /// They are closed at once.
+    /// The client closes them at once.
     Close,
-    /// A request begins and does not go on.
+    /// They send the start of a request.
     SlowHeaders,
-    /// Nothing, from addresses all over 127.0.0.0/8.
+    /// They send nothing, and come from addresses all over 127.0.0.0/8.
     ManySources,
-    /// A question for health, which is not taken.
+    /// They request health and do not read the answer.
     Ask,
 }
 
-/// Works until it is dropped.
+/// A flood that runs until it is dropped.
 struct Flood {
     is_over: Arc<AtomicBool>,
     made: Arc<AtomicU64>,
@@ -82,7 +83,7 @@ fn flood(to: SocketAddr, manner: FloodKind, thread: u64, is_over: &AtomicBool, m
     let (begun, mut kept, mut own) = (Instant::now(), VecDeque::new(), 0_u64);
     while !is_over.load(Ordering::Relaxed) {
         let number = own * THREADS + thread;
-        // Out of ports for a moment, or refused: the next one.
+        // A connection fails if no port is free or the agent refuses it; the next one is tried.
         if let Ok(mut stream) = connect(to, manner, number) {
             made.fetch_add(1, Ordering::Relaxed);
             match manner {
@@ -95,7 +96,7 @@ fn flood(to: SocketAddr, manner: FloodKind, thread: u64, is_over: &AtomicBool, m
             }
         }
         own += 1;
-        if kept.len() > KEPT {
+        if kept.len() > CONNECTIONS_PER_THREAD {
             kept.pop_front();
         }
         let ahead = Duration::from_micros(own * 1_000_000 * THREADS / RATE).saturating_sub(begun.elapsed());
@@ -116,7 +117,7 @@ fn connect(to: SocketAddr, manner: FloodKind, number: u64) -> std::io::Result<Tc
     Ok(TcpStream::from(socket))
 }
 
-/// How long an answer took; none: there was none in time.
+/// How long an answer took; none if it did not come in time.
 fn probe(to: SocketAddr, path: &str) -> Option<Duration> {
     let begun = Instant::now();
     let mut stream = TcpStream::connect_timeout(&to, PROBE_TIMEOUT).ok()?;
@@ -152,7 +153,7 @@ fn health_is_answered(agent: &Serving, to: SocketAddr, manner: FloodKind, asked:
 
 #[test]
 fn a_flood_of_connections_does_not_starve_health() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = FLOOD_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     if without_root("a_flood_of_connections_does_not_starve_health") {
         return;
     }
@@ -168,7 +169,7 @@ fn a_flood_of_connections_does_not_starve_health() {
 
 #[test]
 fn a_flood_of_one_port_does_not_affect_the_other() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = FLOOD_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     if without_root("a_flood_of_one_port_does_not_affect_the_other") {
         return;
     }
@@ -182,7 +183,7 @@ fn a_flood_of_one_port_does_not_affect_the_other() {
     agent.stop().unwrap();
 }
 
-/// Asks for pages without end, a hundred requests at once, and connects again where it is closed.
+/// Requests pages without end, a hundred requests at once, and connects again when the connection is closed.
 fn pipeline(to: SocketAddr, path: &str, is_over: &AtomicBool) {
     let requests = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(100);
     while !is_over.load(Ordering::Relaxed) {
@@ -210,7 +211,7 @@ fn serving_time(pid: u32) -> f64 {
 fn a_client_that_pipelines_pages_gets_a_share_of_a_core() {
     const CONNECTIONS: usize = 60;
     const WINDOW: Duration = Duration::from_secs(20);
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = FLOOD_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     if without_root("a_client_that_pipelines_pages_gets_a_share_of_a_core") {
         return;
     }
@@ -229,7 +230,8 @@ fn a_client_that_pipelines_pages_gets_a_share_of_a_core() {
             let (spent, elapsed) = (serving_time(agent.pid()) - before, begun.elapsed().as_secs_f64());
             is_over.store(true, Ordering::Relaxed);
             println!("{path}: {spent:.2} s of CPU in {elapsed:.2} s, /livez {healthy} of 16");
-            // Five seconds at once, a quarter of a core, and what it costs to refuse and to accept.
+            // The client may use five seconds at once and then a quarter of a core; refusing and accepting connections
+            // costs extra.
             assert!(spent < 6.0 + 0.35 * elapsed, "{path}: {spent}");
             assert!(healthy >= 14, "{path}: {healthy}");
         });

@@ -1,4 +1,5 @@
-//! The HTTP pages by programs that were not written here: against their own description by schemathesis, metrics by Prometheus.
+//! Tests the HTTP pages with programs of other projects: schemathesis against the OpenAPI description, and Prometheus
+//! for the metrics.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +19,7 @@ use pidflow_tests::{process, skip};
 
 const TOKEN: &str = "0f3a.secret-of_the/test";
 
-/// Flows of several kinds: with and without an answer, of both families.
+/// Makes flows of several kinds: with and without an answer, over IPv4 and IPv6.
 fn talk() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let (tcp, udp) = (TcpListener::bind(address).unwrap(), UdpSocket::bind(address).unwrap());
@@ -34,7 +35,7 @@ fn talk() {
     }
 }
 
-/// How many operations the description has.
+/// The number of operations in the description.
 fn described_operations(agent: &Serving) -> usize {
     let description = agent.json("/api/openapi.json").unwrap();
     let methods = |path: &serde_json::Value| path.as_object().map_or(0, |m| m.keys().filter(|k| is_method(k)).count());
@@ -64,7 +65,8 @@ fn schemathesis_finds_nothing_that_the_description_does_not_say() {
     let flows = || anyhow::Ok(agent.json("/api/flows?limit=500")?["flows"].as_array().map_or(0, Vec::len));
     eventually("flows are there", || flows().map(|n| n > 40)).unwrap();
 
-    // Every cursor of 40 digits is as the description wants it, and all but those that the agent gave are gone.
+    // The description allows every cursor of 40 digits, but only those that the agent returned are valid; others get
+    // 410.
     let config = dir.path().join("schemathesis.toml");
     std::fs::write(&config, "[checks]\npositive_data_acceptance.expected-statuses = [\"2xx\", \"410\"]\n").unwrap();
     let description = format!("http://{}/api/openapi.json", agent.address);
@@ -83,11 +85,11 @@ fn schemathesis_finds_nothing_that_the_description_does_not_say() {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
-    // All but the description itself.
+    // The description itself is not among the operations.
     let others = described_operations(&agent) - 1;
     assert!(others > 8, "only {others} operations are described");
     assert!(said.contains(&format!("Tested: {others}\n")), "of {others}: {said}");
-    // Schemathesis does not decode protobuf; Prometheus itself is asked to in another test.
+    // Schemathesis does not decode protobuf; another test has Prometheus decode it.
     let warnings: Vec<_> = said.lines().filter(|line| line.contains("⚠")).collect();
     let is_about_protobuf = |line: &&str| line.contains("1 operation cannot validate application/vnd.google.protobuf");
     assert!(warnings.iter().all(is_about_protobuf) && warnings.len() <= 1, "{warnings:?}");
@@ -101,7 +103,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// What Prometheus answers to a query: the value of each series by its label `le`, or by nothing.
+/// Prometheus' answer to a query: the value of each series by its label `le`, which may be absent.
 fn query(port: u16, query: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let query = query.replace(' ', "%20");
     let request = format!("GET /api/v1/query?query={query} HTTP/1.0\r\nHost: localhost\r\n\r\n");
@@ -113,7 +115,7 @@ fn query(port: u16, query: &str) -> anyhow::Result<BTreeMap<String, String>> {
     Ok(series.iter().map(|s| (text(&s["metric"]["le"]), text(&s["value"][1]))).collect())
 }
 
-/// Prometheus decodes what it is sent, and finds there what the text says.
+/// Prometheus decodes protobuf and finds the same values as in the text format.
 #[test]
 fn prometheus_reads_protobuf_as_it_reads_text() {
     let name = "prometheus_reads_protobuf_as_it_reads_text";
@@ -141,7 +143,7 @@ fn prometheus_reads_protobuf_as_it_reads_text() {
     std::fs::write(&config, format!("scrape_configs: [{{job_name: pidflow, scrape_interval: 1s, {target}}}]\n"))
         .unwrap();
     let mut command = Command::new("prometheus");
-    // With these it asks for protobuf first.
+    // With native histograms enabled, Prometheus prefers protobuf.
     command.arg("--enable-feature=native-histograms").arg(format!("--config.file={}", config.display()));
     command.arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}"));

@@ -8,23 +8,23 @@ use pidflow_tests::guest::{CLOCK, Verdict};
 use pidflow_tests::skip::skip;
 use pidflow_tests::vm::{Availability, Kernel};
 
-/// What one boot gave: verdicts, why the kernel could not be had, or what failed.
+/// The result of one boot: verdicts, the reason why the kernel is not available, or an error.
 type Boot = std::result::Result<Availability<Vec<Verdict>>, String>;
 
-/// Machines run one after the other: an emulated processor each for two machines of two would starve what is measured.
+/// Machines run one after the other: two machines at the same time would need more processors than most hosts have.
 static BOOT_LOCK: Mutex<()> = Mutex::new(());
 
 /// Every way of attaching that these kernels offer.
 const BACKENDS: &str = "kprobe,fentry,tracepoint";
 
-/// One boot per kernel serves the tests of all backends, and one of them the steps of the clock, when all else is done.
+/// One boot per kernel serves the tests of all backends; one of them also runs the steps of the clock, at its end.
 static LINUX_6_1: LazyLock<Boot> = LazyLock::new(|| boot("6.1", BACKENDS));
 static LINUX_6_12: LazyLock<Boot> = LazyLock::new(|| boot("6.12", &format!("{BACKENDS},{CLOCK}")));
 
 fn boot(version: &str, backends: &str) -> Boot {
     if Command::new("qemu-system-x86_64").arg("--version").output().is_err() {
         let reason = "no qemu-system-x86_64 (package qemu-system-x86)".to_owned();
-        // There, only a package that is not available excuses from this test.
+        // In CI, the test is skipped only if the package is not available.
         let forgiven = std::env::var_os("PIDFLOW_CI").is_none();
         return if forgiven { Ok(Availability::Unavailable(reason)) } else { Err(reason) };
     }
@@ -88,7 +88,7 @@ fn linux_6_12_tracepoint() -> Result<()> {
     assert_backend("linux_6_12_tracepoint", &LINUX_6_12, "tracepoint")
 }
 
-/// Records go on, with the new clock's times, and nothing is counted twice or lost.
+/// Records continue with the times of the new clock, and nothing is counted twice or lost.
 #[test]
 fn the_wall_clock_goes_an_hour_ahead_and_back() -> Result<()> {
     match &*LINUX_6_12 {

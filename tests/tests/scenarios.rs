@@ -1,4 +1,4 @@
-//! The scenarios themselves, without an agent: a truth that is not true would make every other test worthless.
+//! Tests the scenarios without an agent: with a wrong ground truth every other test would be worthless.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # kernel.sh 6.1|6.12: prints a folder with that Debian cloud kernel (boot/, lib/modules/), fetched once into the cache.
-# Nothing is installed: apt works on lists and a cache of its own. Exit status 77: the package cannot be had here.
+# Nothing is installed: apt works on lists and a cache of its own. Exit status 77: the package is not available.
 set -eu
 version=$1
 case $version in

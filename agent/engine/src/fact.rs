@@ -1,7 +1,7 @@
-//! Facts from the kernel, whichever backend they come from.
+//! Facts from any source: what the kernel reports on processes and sockets, and what is known of them otherwise.
 //!
-//! All times are nanoseconds since the epoch: the source has converted the kernel's clock to wall
-//! time. Process identity is (PID, start time): to the nanosecond from eBPF, in clock ticks from /proc.
+//! All times are nanoseconds in the engine's time, to which the source has converted the kernel's boot clock. A process
+//! is identified by PID and start time: in nanoseconds from eBPF, in clock ticks from /proc.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,8 +17,8 @@ pub const TICK_NS: u64 = 10_000_000;
 
 /// Identity of a process.
 ///
-/// A PID may be used again within one clock tick, so that the ticks of /proc alone do not distinguish two processes. The
-/// process table finds the process that an identity from /proc means: the latest with that PID and tick.
+/// A PID may be reused within one clock tick, so the ticks of /proc do not always distinguish two processes. The
+/// process table maps an identity from /proc to the latest process with that PID and tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProcessId {
     /// Thread group id in the initial PID namespace.
@@ -33,13 +33,13 @@ impl ProcessId {
     /// No time within a tick.
     const UNKNOWN: u32 = u32::MAX;
 
-    /// As in /proc: start in clock ticks since boot.
+    /// An identity from /proc, with the start in clock ticks since boot.
     #[must_use]
     pub const fn from_ticks(pid: u32, start: StartTicks) -> Self {
         Self { pid, start_in_tick_ns: Self::UNKNOWN, start }
     }
 
-    /// As the kernel reports it: start in nanoseconds since boot.
+    /// An identity from the kernel, with the start in nanoseconds since boot.
     #[must_use]
     pub const fn from_boot_ns(pid: u32, start_ns: u64) -> Self {
         let start_in_tick_ns = (start_ns % TICK_NS) as u32;
@@ -59,16 +59,16 @@ impl ProcessId {
     }
 }
 
-/// A process as an event names it.
+/// The process in an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// Identity of the process.
     pub id: ProcessId,
-    /// Start time, nanoseconds since the epoch.
+    /// Start time, nanoseconds of the engine's clock.
     pub start_ns: u64,
     /// Effective user id.
     pub uid: u32,
-    /// The leader's comm.
+    /// The thread group leader's `comm`, at most 15 bytes.
     pub comm: Box<str>,
 }
 
@@ -89,51 +89,51 @@ pub struct Sample {
     pub peak_rss: Option<u64>,
     /// Waiting for block I/O, nanoseconds; absent without delay accounting.
     pub iowait_ns: Option<u64>,
-    /// Threads that it is the sum of, where they may be more than 24.
+    /// Number of threads; none: unknown.
     pub threads: Option<u32>,
 }
 
-/// What a process did with a socket.
+/// The use that a process made of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketUse {
-    /// Called connect.
+    /// The process called connect.
     Connect,
-    /// Accepted the connection.
+    /// The process accepted the connection.
     Accept,
-    /// Listens.
+    /// The process listens on the socket.
     Listen,
-    /// Sent.
+    /// The process sent data.
     Send,
-    /// Received.
+    /// The process received data.
     Receive,
-    /// Closed it, or began to.
+    /// The process closed the socket, or began to.
     Close,
-    /// Its connect failed.
+    /// The process's connect failed.
     ConnectFailed {
         /// errno; 0: the process aborted the attempt.
         errno: u16,
-        /// When connect was called.
+        /// When connect was called, nanoseconds of the engine's clock.
         since_ns: u64,
     },
-    /// Held it when a snapshot of /proc was taken; since when is unknown.
+    /// The process held the socket when a snapshot of /proc was taken. When it opened the socket is unknown.
     Held,
-    /// Held it listening when a snapshot was taken.
+    /// The process held the listening socket when a snapshot was taken.
     HeldListening,
 }
 
 /// A socket's addresses at the time of an event. IPv4-mapped IPv6 addresses are IPv4 here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Socket {
-    /// Identity while it lives: for TCP the address of `struct sock`, or the inode number in a snapshot; for other
-    /// protocols the inode number.
+    /// Identity while it exists: for TCP the address of `struct sock`, or the inode number in a snapshot; for other
+    /// protocols the inode number, or that address if there is no inode.
     pub id: u64,
-    /// Inode number of its file, which no other socket gets again soon; 0: it has none yet, or it is not known.
+    /// Inode number of its file, which is not reused soon; 0: none yet, or unknown.
     pub file: u64,
     /// Inode number of its network namespace.
     pub netns: u32,
     /// IP protocol number.
     pub protocol: u8,
-    /// Local address; unspecified: any of the namespace's.
+    /// Local address; unspecified: any address of the namespace.
     pub local: IpAddr,
     /// Local port; 0: none (raw sockets) or not yet chosen.
     pub local_port: u16,
@@ -157,15 +157,15 @@ pub struct Executable {
 /// A process as /proc shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessSeen {
-    /// When /proc was read, nanoseconds.
+    /// When /proc was read, nanoseconds of the engine's clock.
     pub time_ns: u64,
     /// The process.
     pub task: Task,
     /// Parent's PID; 0: none.
     pub parent_pid: u32,
-    /// Real user id; none: not kept.
+    /// Real user id; none: omitted for privacy.
     pub real_uid: Option<u32>,
-    /// Who logged in; none: nobody, or not known.
+    /// The user who logged in to start it; none: nobody, or unknown.
     pub login: Option<Login>,
     /// PID in the innermost PID namespace; none: not known.
     pub inner_pid: Option<u32>,
@@ -173,25 +173,26 @@ pub struct ProcessSeen {
     pub executable: Executable,
     /// Command line; empty: none.
     pub command_line: Box<str>,
-    /// Its container and units; none: the path of its control group could not be read.
+    /// Its container and units; none: its control groups could not be read.
     pub placement: Option<Placement>,
 }
 
-/// The sockets that a network namespace has, as the kernel lists them (`sock_diag` or /proc/net).
+/// The sockets of a network namespace, as listed by the kernel (/proc/net).
 ///
-/// It ends the claims on sockets that were last reported before it and are not in it: their close was lost. So it must
-/// hold every TCP socket that a file refers to, and every socket of each of `protocols`, in any state and of IPv4 and IPv6;
-/// the kernel's own and those in TIME_WAIT may be left out. A claim that was ended wrongly is valid again with its next use.
+/// It ends claims on sockets that were last reported earlier and are not in the list, because their close was lost. So
+/// it must contain every TCP socket that a file refers to, and every socket of each of `protocols`, in any state, for
+/// IPv4 and IPv6; the kernel's own sockets and those in TIME_WAIT may be omitted. A claim that was ended wrongly
+/// becomes valid again with the next use of its socket.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SocketsAlive {
     /// Inode number of the namespace.
     pub netns: u32,
-    /// When reading began: a socket that closes later may be in it or not.
+    /// When reading began, nanoseconds of the engine's clock. A socket that closes later may or may not be listed.
     pub taken_ns: u64,
     /// Local and remote end of each TCP socket; a listener's remote end is unspecified with port 0. IPv4-mapped addresses
     /// are IPv4, as in [`Socket`].
     pub tcp: Vec<(SocketAddr, SocketAddr)>,
-    /// IP protocol numbers of which `inodes` is complete.
+    /// IP protocol numbers for which `inodes` is complete.
     pub protocols: Vec<u8>,
     /// Inode number of each socket of those protocols.
     pub inodes: Vec<u64>,
@@ -200,7 +201,7 @@ pub struct SocketsAlive {
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
-    /// A process was forked; it is its parent's copy until it execs.
+    /// A process was forked. It is a copy of its parent until it execs.
     Fork {
         /// Time, nanoseconds of the engine's clock.
         time_ns: u64,
@@ -209,7 +210,7 @@ pub enum Fact {
         /// Its parent.
         parent: Task,
     },
-    /// A process became another program.
+    /// A process executed another program.
     Exec {
         /// Time, nanoseconds of the engine's clock.
         time_ns: u64,
@@ -228,10 +229,10 @@ pub enum Fact {
         task: Task,
         /// Parent's PID.
         parent_pid: u32,
-        /// Final usage, at the time of the end.
+        /// Final usage, at the time of the exit.
         sample: Sample,
     },
-    /// A process did something with a socket.
+    /// A process used a socket.
     Socket {
         /// Time, nanoseconds of the engine's clock.
         time_ns: u64,
@@ -246,8 +247,8 @@ pub enum Fact {
         /// Usage at that time; none: not known.
         sample: Option<Sample>,
     },
-    /// A connection that came to a listener began to end, and no process had accepted it by then. Its socket's identity and the
-    /// process are not known.
+    /// An incoming connection began to close before any process accepted it. The identity of its socket and the process
+    /// are unknown.
     Unaccepted {
         /// Time, nanoseconds of the engine's clock.
         time_ns: u64,
@@ -263,7 +264,7 @@ pub enum Fact {
     },
     /// A process seen in /proc.
     Process(Box<ProcessSeen>),
-    /// The addresses of a network namespace; replaces what was known of it.
+    /// The addresses of a network namespace. Replaces those known.
     Addresses {
         /// When they were read.
         time_ns: u64,
@@ -272,33 +273,33 @@ pub enum Fact {
         /// Its addresses.
         addresses: Vec<IpAddr>,
     },
-    /// Numbers by which the kernel's messages about interfaces in the agent's network namespace name others (`RTM_GETNSID`).
+    /// Ids of other network namespaces (`RTM_GETNSID`), by which the kernel's messages about interfaces in the agent's
+    /// network namespace identify them.
     NamespaceIds {
-        /// When they were asked for.
+        /// When they were read.
         time_ns: u64,
-        /// Number, and inode number of the namespace.
+        /// Id, and inode number of the namespace.
         ids: Vec<(i32, u32)>,
     },
     /// The host's user names; replaces those known.
     Users(HashMap<u32, Arc<str>>),
-    /// The pods of the host's containers by container id; those of deleted containers are known as long as a
-    /// process of theirs is.
+    /// The pods of the host's containers by container id. Those of deleted containers stay known as long as one of
+    /// their processes.
     Pods(HashMap<Box<str>, Arc<Pod>>),
     /// The snapshot of processes and sockets taken at start is complete.
     SnapshotDone,
-    /// A complete poll of processes and sockets began at `begun_ns` and is reported now: what it did not show
-    /// has ended.
+    /// A complete poll of processes and sockets was reported. Processes and sockets that it did not contain have ended.
     Polled {
-        /// When it began.
+        /// When it began, nanoseconds of the engine's clock.
         begun_ns: u64,
     },
-    /// Events of this time were lost: who opened, used or closed a socket in it may not be known.
+    /// Events of this period were lost, so uses of sockets in it may be unknown.
     Lost {
-        /// The last time up to which nothing was lost.
+        /// The latest time up to which nothing was lost.
         from_ns: u64,
         /// When the loss was found.
         until_ns: u64,
     },
-    /// The sockets of a namespace at a time; others have been closed.
+    /// All sockets of a namespace at one time. Others have been closed.
     SocketsAlive(Box<SocketsAlive>),
 }

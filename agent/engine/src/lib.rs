@@ -1,5 +1,5 @@
-//! The pure engine of pidflow: packets to flows, kernel events to processes and sockets, and the
-//! join of the two. No files, sockets, clock, async, aya or pcap: time is an argument.
+//! The pure engine of pidflow: it builds flows from packets, tracks processes and sockets from facts, and joins the
+//! two. It uses no files, sockets, clocks, async runtime, aya or pcap; time is an argument.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod decode;

@@ -27,7 +27,7 @@ pub enum Family {
     V6 = 6,
 }
 
-/// An IP address as one number: IPv4 in the low 32 bits, IPv6 whole. Its [`Family`] stands beside it.
+/// The IP address of a [`Family`] from its bits: IPv4 in the low 32 bits, IPv6 in all 128.
 pub(crate) const fn address(family: Family, bits: u128) -> IpAddr {
     match family {
         #[expect(clippy::cast_possible_truncation, reason = "an IPv4 address is in the low 32 bits")]
@@ -36,7 +36,7 @@ pub(crate) const fn address(family: Family, bits: u128) -> IpAddr {
     }
 }
 
-/// The opposite of [`address`].
+/// The inverse of [`address`].
 pub(crate) const fn address_bits(address: IpAddr) -> (Family, u128) {
     match address {
         IpAddr::V4(v4) => (Family::V4, v4.to_bits() as u128),
@@ -53,7 +53,7 @@ pub enum Fragment {
     Whole,
     /// The first fragment: it has the transport header.
     First,
-    /// A later fragment; its ports are those of the first one, where that was seen, else 0.
+    /// A later fragment; its ports are those of the first one if that was seen, otherwise 0.
     Later,
 }
 
@@ -76,11 +76,11 @@ pub struct Packet {
     pub tcp_sequence: u32,
     /// IP identification of a fragment; 0 for whole datagrams.
     pub fragment_id: u32,
-    /// The tunnel that it was in, as its decoder numbered it: see [`crate::decode::Decoder::take_tunnels`]. 0: none.
+    /// Number of its tunnel, assigned by its decoder; see [`crate::decode::Decoder::take_tunnels`]. 0: none.
     pub(crate) tunnel: u32,
-    /// Source port, 0 where there is none. ICMP queries: the identifier.
+    /// Source port; 0: none. ICMP queries: the identifier.
     pub source_port: u16,
-    /// Destination port, 0 where there is none. ICMP queries: the identifier.
+    /// Destination port; 0: none. ICMP queries: the identifier.
     pub destination_port: u16,
     /// ICMP type and code as `type * 256 + code`, see [`Packet::icmp_type_code`].
     pub(crate) icmp: u16,
@@ -96,9 +96,9 @@ pub struct Packet {
     pub tos: u8,
     /// Whether it is a fragment.
     pub fragment: Fragment,
-    /// Whether fragments of the same datagram follow behind this one.
+    /// Whether fragments of the same datagram with greater offsets exist (the more-fragments flag).
     pub(crate) has_more_fragments: bool,
-    /// Whether `icmp` holds something.
+    /// Whether `icmp` is valid.
     pub(crate) has_icmp: bool,
     /// Whether the link layer had MAC addresses.
     pub(crate) has_macs: bool,
@@ -142,7 +142,7 @@ impl Packet {
         if self.has_macs { Some((self.source_mac, self.destination_mac)) } else { None }
     }
 
-    /// Takes over what only the first fragment of its datagram says.
+    /// Takes over what only the first fragment of its datagram has.
     pub(crate) const fn join(&mut self, first: &Self) {
         self.source_port = first.source_port;
         self.destination_port = first.destination_port;
@@ -151,8 +151,8 @@ impl Packet {
         self.protocol = first.protocol;
     }
 
-    /// What is known of the packet inside this one before its own headers are decoded. Without MAC addresses: those of the
-    /// frame belong to the tunnel.
+    /// The inner packet before its headers are decoded. It has no MAC addresses, because those of the frame belong to
+    /// the tunnel.
     pub(crate) const fn inside(&self) -> Self {
         Self {
             source_port: 0,
@@ -167,7 +167,7 @@ impl Packet {
         }
     }
 
-    /// The rest of this packet, which a later fragment of the packet around it carries in so many bytes.
+    /// The part of this inner packet, `octets` bytes, that a later fragment of the outer packet carries.
     pub(crate) const fn continued(&self, later: &Self, octets: u32) -> Self {
         Self {
             time_ns: later.time_ns,
@@ -248,7 +248,7 @@ impl Packet {
         self
     }
 
-    /// The same packet in the tunnel of this number, which the flow table was told before.
+    /// The same packet in the tunnel with this number, which must be set in the flow table first.
     #[must_use]
     pub const fn with_tunnel(mut self, number: u32) -> Self {
         self.tunnel = number;

@@ -1,4 +1,4 @@
-//! The tunnel that a packet was in, as its headers say.
+//! The tunnel of a packet, from its headers.
 
 use pidflow_schema::record::{Tunnel, TunnelKind};
 
@@ -15,7 +15,7 @@ pub struct PacketTunnel {
 }
 
 impl PacketTunnel {
-    /// A tunnel of this kind and id in the packets of which `outer` is one.
+    /// The tunnel of this kind and id whose outer packet is `outer`.
     #[must_use]
     pub const fn around(outer: &Packet, kind: TunnelKind, id: Option<u32>) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl PacketTunnel {
         self
     }
 
-    /// As records have it: [`PacketTunnel::both_ways`] with the way and the ids of both directions.
+    /// The tunnel for a record, from [`PacketTunnel::both_ways`], its direction, and the ids of both directions.
     pub(crate) const fn record(&self, is_from_high: bool, [id, reverse_id]: [Option<u32>; 2]) -> Tunnel {
         let (low, high) = (address(self.family, self.source_bits), address(self.family, self.destination_bits));
         let (source, destination) = if is_from_high { (high, low) } else { (low, high) };

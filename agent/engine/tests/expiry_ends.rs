@@ -1,4 +1,4 @@
-//! What fuzzing found: expiry that did not end.
+//! Inputs found by fuzzing for which expiry did not end.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "in a test a failure is a panic")]
 
 use std::net::{IpAddr, Ipv4Addr};

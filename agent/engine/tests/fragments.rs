@@ -1,4 +1,4 @@
-//! From frames of IP fragments to flows: ports are not lost, and every frame is in a flow or has a reason.
+//! Flows from frames of IP fragments: ports are kept, and every frame is in a flow or has a discard reason.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
@@ -65,7 +65,7 @@ impl Outcome {
     }
 }
 
-/// Frames of raw IP, each so many nanoseconds after the one before.
+/// Runs frames of raw IP, each `gap_ns` after the one before.
 fn run_every(gap_ns: u64, frames: &[Vec<u8>]) -> Outcome {
     let mut decoder = Decoder::new(Fragments::Join.into());
     let mut table = FlowTable::new(FlowTableConfig::default());
@@ -90,7 +90,7 @@ fn run(frames: &[Vec<u8>]) -> Outcome {
 }
 
 #[test]
-fn the_first_eight_octets_have_the_ports() {
+fn the_first_eight_bytes_have_the_ports() {
     let rest = [0_u8; 16];
     for protocol in [TCP, UDP, 132, 33, 136] {
         let frames =
@@ -191,7 +191,8 @@ fn a_first_fragment_without_the_transport_header_has_a_reason() {
 }
 
 proptest! {
-    /// In any order, with duplicates and losses: each datagram with its first fragment is one flow, nothing is lost.
+    /// In any order, with duplicates and losses, each datagram with its first fragment is one flow, and no packet is
+    /// lost.
     #[test]
     fn any_order_and_any_loss(
         order in Just((0..24_usize).collect::<Vec<_>>()).prop_shuffle(),

@@ -1,4 +1,4 @@
-//! What the flow table takes of memory, measured at the allocator.
+//! Memory of the flow table, measured at the allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,7 +16,7 @@ struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: everything is the system allocator's doing; counting allocates nothing.
+// SAFETY: all work is passed to the system allocator; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let now = ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
@@ -49,7 +49,7 @@ fn memory_is_bounded_per_flow_and_given_back_after_a_flood() {
         let allocated = || ALLOCATED.load(Ordering::Relaxed) - before;
         PEAK.store(before, Ordering::Relaxed);
         let mut table = FlowTable::new(FlowTableConfig::default());
-        // What an empty table takes (the filter of changes and the smallest index), and half a chunk of flows.
+        // Memory of an empty table (the filter of changes and the smallest index), and half a chunk of flows.
         let fixed = allocated() + 200_000;
         (0..flood).for_each(|flow| table.update(&packet(u64::from(flow), flow), &mut out));
         let bound = FlowTable::BYTES_PER_FLOW * flood as usize + fixed;
@@ -60,7 +60,7 @@ fn memory_is_bounded_per_flow_and_given_back_after_a_flood() {
         assert!(inexact <= fixed, "{flood}: {inexact} bytes unknown");
         let at_flood = allocated();
 
-        // Every hundredth goes on; the others end.
+        // Every hundredth flow continues; the others end.
         let lasting: Vec<u32> = (0..flood).step_by(100).collect();
         for second in (5..60).step_by(5) {
             lasting.iter().for_each(|flow| table.update(&packet(second * SECOND, *flow), &mut out));
@@ -70,7 +70,7 @@ fn memory_is_bounded_per_flow_and_given_back_after_a_flood() {
             out.clear();
         }
         assert_eq!(table.len(), lasting.len());
-        // Of 8,192 slots or fewer nothing is given back.
+        // Memory of 8,192 slots or fewer is not returned.
         assert!(
             allocated() < at_flood / 10 + 8192 * FlowTable::BYTES_PER_FLOW,
             "{flood}: {} of {at_flood} kept",

@@ -1,4 +1,4 @@
-//! What the packet sources saw and lost.
+//! Counters of the packet sources: frames read, left out and dropped.
 
 use pidflow_engine::decode::{Discard, DiscardCounters, FrameCount};
 
@@ -8,7 +8,7 @@ use super::InterfaceCounts;
 /// what is in flows, plus `discards`, `filtered` and `loopback_copies`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CaptureCounters {
-    /// Frames read, counted in a flow or not.
+    /// Frames read, whether or not they are counted in a flow.
     pub packets: u64,
     /// Their bytes on the wire.
     pub frame_octets: u64,
@@ -16,7 +16,7 @@ pub struct CaptureCounters {
     pub discards: DiscardCounters,
     /// Frames of a file that the filter did not pass. Live, the kernel filters, and nothing is counted.
     pub filtered: FrameCount,
-    /// Second sightings of a packet on the loopback interface.
+    /// Second copies of packets on the loopback interface, where the kernel shows each as sent and as received.
     pub loopback_copies: FrameCount,
     /// Packets that the kernel dropped because its buffer was full.
     pub kernel_drops: u64,
@@ -24,9 +24,9 @@ pub struct CaptureCounters {
     pub interface_drops: u64,
     /// Changes of interfaces during the capture.
     pub interfaces: InterfaceChanges,
-    /// Live, each interface by itself.
+    /// Counters of each interface; empty for files.
     pub by_interface: Vec<InterfaceCounts>,
-    /// Capture files that could not be read to their end, or not all of them.
+    /// Capture files that could not be opened, could not be read to the end, or in which blocks were skipped.
     pub damaged_files: u64,
     /// Blocks of capture files that were left out because they are malformed.
     pub bad_blocks: u64,
@@ -41,7 +41,7 @@ pub struct InterfaceChanges {
     pub disappeared: u64,
     /// Interfaces that got another name.
     pub renamed: u64,
-    /// How many are captured now; all through one socket are one.
+    /// Number of interfaces captured now. The pseudo-interface `any` counts as one.
     pub captured: u64,
     /// Names of interfaces that should be captured but have disappeared or cannot be opened.
     pub missing: Vec<String>,

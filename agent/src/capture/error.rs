@@ -16,7 +16,7 @@ pub enum CaptureError {
         /// The reason.
         source: io::Error,
     },
-    /// The file begins like none of the formats.
+    /// The file begins with the magic number of no supported format.
     #[error(
         "{}: not a capture file (it begins with {magic}); pcap and pcapng are read, plain or as gzip or zstd",
         name(path)
@@ -79,7 +79,7 @@ pub enum CaptureError {
         /// Packets read from this file.
         packets: u64,
     },
-    /// The file cannot be read on.
+    /// Reading the file failed after it was opened.
     #[error("{}: cannot read on from byte {offset}: {source}{}", name(path), kept(*packets))]
     Read {
         /// The file.
@@ -107,7 +107,7 @@ pub enum CaptureError {
         /// libpcap's message.
         message: String,
     },
-    /// Two ways to capture the same packets.
+    /// `any` and `all` were both named, and each captures every packet.
     #[error("interfaces \"any\" and \"all\": both capture every packet; name one of them")]
     AnyAndAll,
     /// A thread cannot be started.

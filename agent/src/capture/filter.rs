@@ -4,7 +4,7 @@ use pcap::{BpfProgram, Capture, Linktype};
 
 use super::CaptureError;
 
-/// `LINKTYPE_RAW` in files is `DLT_RAW` in libpcap's calls.
+/// Raw IP has this number in files, and libpcap's functions know it by [`DLT_RAW`].
 const LINKTYPE_RAW: u32 = 101;
 const DLT_RAW: i32 = 12;
 
@@ -15,14 +15,14 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// A filter; an expression that fits no Ethernet frame is refused here already.
+    /// Compiles the expression for Ethernet, so that a wrong one is refused immediately.
     pub fn new(expression: &str) -> Result<Self, CaptureError> {
         compile(expression, Linktype::ETHERNET)
             .map_err(|e| CaptureError::Filter { expression: expression.to_owned(), message: e.to_string() })?;
         Ok(Self { expression: expression.to_owned(), programs: Vec::new() })
     }
 
-    /// Whether a frame passes. Frames of link types that libpcap cannot filter do.
+    /// Whether a frame passes. Frames of link types for which libpcap cannot compile the expression always pass.
     pub(super) fn passes(&mut self, link: u32, data: &[u8]) -> bool {
         if !self.programs.iter().any(|(known, _)| *known == link) {
             let number = if link == LINKTYPE_RAW { DLT_RAW } else { i32::try_from(link).unwrap_or(i32::MAX) };

@@ -1,16 +1,18 @@
-//! What is counted of each interface: by the kernel, by the socket that captures it, and by the thread that reads the socket.
+//! Counters of each interface: the kernel's, those of the socket that captures it, and those of the thread that reads
+//! the socket.
 
 use std::sync::Arc;
 
 use pidflow_engine::decode::{DiscardCounters, FrameCount};
 
-/// The kernel's own counters of an interface, received and sent together. Of loopback what it received: it counts each packet
-/// once as sent and once as received.
+/// The kernel's counters of an interface, received and sent together. For loopback only what was received: the kernel
+/// counts each packet there as sent and as received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LinkCounts {
     /// Packets received and sent.
     pub packets: u64,
-    /// Their bytes as the driver counts them; of loopback with the link-layer header, which the kernel leaves out there.
+    /// Their bytes as the driver counts them. For loopback the link-layer header is added, which the kernel does not
+    /// count there.
     pub octets: u64,
     /// Errors of receiving and sending.
     pub errors: u64,
@@ -19,7 +21,7 @@ pub struct LinkCounts {
 }
 
 impl LinkCounts {
-    /// Since an earlier reading; a counter that is smaller now began again at zero.
+    /// The increase since an earlier reading. A counter that is smaller now restarted at zero.
     #[must_use]
     pub const fn since(self, before: Self) -> Self {
         const fn grown(now: u64, before: u64) -> u64 {
@@ -42,14 +44,14 @@ impl LinkCounts {
     }
 }
 
-/// What the packet sockets of one interface did since the start.
+/// Counters of the packet sockets of one interface since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SocketCounts {
-    /// Packets that came to the socket and passed its filter, those that it dropped included.
+    /// Packets that reached the socket and passed its filter, including those that it dropped.
     pub received: u64,
     /// Packets dropped because the socket's buffer was full.
     pub dropped: u64,
-    /// Packets that came before a socket was closed and were never read from its buffer.
+    /// Packets still in the socket's buffer when it was closed.
     pub unread: u64,
 }
 
@@ -62,10 +64,10 @@ impl SocketCounts {
     }
 }
 
-/// One interface, or all through one socket.
+/// Counters of one interface, or of the socket that captures all (`any`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InterfaceCounts {
-    /// The kernel's index, 0: `any`.
+    /// The kernel's index; 0: `any`.
     pub index: u32,
     /// Its name now, or the last one.
     pub name: Arc<str>,
@@ -73,33 +75,33 @@ pub struct InterfaceCounts {
     pub is_captured: bool,
     /// Whether the socket's filter keeps packets from it.
     pub is_filtered: bool,
-    /// What the kernel counted while it was captured; none: it does not say, or it is no interface but `any`.
+    /// What the kernel counted while the interface was captured; none: the kernel does not report it, or this is `any`.
     pub kernel: Option<LinkCounts>,
-    /// The same at a reading long before the socket was asked, so that all of it must have come to the socket by then; none:
-    /// the socket has not been asked since.
+    /// The same at an earlier reading, taken so long before the socket's counters were read that all these packets had
+    /// reached the socket by then; none: the socket's counters have not been read since.
     pub settled: Option<LinkCounts>,
-    /// Its sockets; none: it is captured through `any`.
+    /// Counters of its sockets; none: it is captured through `any`.
     pub socket: Option<SocketCounts>,
 }
 
-/// What a thread counted of one interface since its last batch.
+/// Counters of one interface since the packet thread's last batch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BatchCounts {
     /// Number of the interface, as in packets.
     pub interface: u32,
-    /// Frames read, counted in a flow or not.
+    /// Frames read, whether or not they are counted in a flow.
     pub captured: FrameCount,
-    /// Of them longer than [`Self::ORDINARY_FRAME`].
+    /// Those of them that are longer than [`Self::ORDINARY_FRAME`].
     pub long_frames: u64,
-    /// Of them in no packet of the batch, by reason.
+    /// Those of them that were discarded, by reason, and so are not in the batch.
     pub discards: DiscardCounters,
-    /// Of them second sightings of a packet on loopback, in no packet of the batch either.
+    /// Those of them that were second copies of loopback packets, also not in the batch.
     pub loopback_copies: FrameCount,
 }
 
 impl BatchCounts {
-    /// Bytes of the longest frame of an ordinary Ethernet, with two VLAN tags. Longer ones were merged of several (GRO, LRO),
-    /// will be cut into several by the network card (TSO), or are jumbo frames.
+    /// Bytes of the longest Ethernet frame with an MTU of 1500 and two VLAN tags. Longer ones were merged from several
+    /// (GRO, LRO), will be split by the network card (TSO), or are jumbo frames.
     pub const ORDINARY_FRAME: u32 = 1522;
 
     /// Counts a frame.
@@ -117,7 +119,7 @@ impl BatchCounts {
         self.loopback_copies += more.loopback_copies;
     }
 
-    /// Those that are packets of the batch.
+    /// Those of the frames that are packets of the batch.
     #[must_use]
     pub fn in_packets(&self) -> FrameCount {
         let (all, left_out, copies) = (self.captured, self.discards.total(), self.loopback_copies);

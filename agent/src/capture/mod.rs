@@ -1,4 +1,4 @@
-//! Packet sources: capture files and network interfaces, both giving batches of decoded packets.
+//! Packet sources: capture files and network interfaces. Both return batches of decoded packets.
 
 mod counters;
 mod error;
@@ -25,20 +25,20 @@ const BATCH: usize = 1024;
 /// What a packet's interface number stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// As in `Packet::interface`; to be given to `FlowTable::set_interface`.
+    /// The number in `Packet::interface`, for `FlowTable::set_interface`.
     pub number: u32,
-    /// The kernel's index, 0: from a file.
+    /// The kernel's index; 0: read from a file.
     pub index: u32,
-    /// Its name, or the capture file.
+    /// Its name, or the name of the capture file.
     pub name: Arc<str>,
-    /// The network namespace to which it leads; none: this one, or it is not known.
+    /// The network namespace of its peer; none: this namespace, or unknown.
     pub leads_to: Option<PeerNamespace>,
     /// At which interface its packets are counted.
     pub observation: Observation,
 }
 
 impl Interface {
-    /// One that leads nowhere in particular.
+    /// An interface without a peer namespace.
     pub fn new(number: u32, index: u32, name: &Arc<str>) -> Self {
         Self { number, index, name: Arc::clone(name), leads_to: None, observation: Observation::ByItself }
     }
@@ -49,6 +49,6 @@ impl Interface {
 pub struct PeerNamespace {
     /// The number that the kernel gave it in this namespace (`RTM_GETNSID`); another one may have it later.
     pub id: i32,
-    /// Since when, in the engine's time; at most so long after the fact as the kernel's notice took.
+    /// Since when, nanoseconds in the engine's time; later than the actual change by the delay of the kernel's notice.
     pub since_ns: u64,
 }

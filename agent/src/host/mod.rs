@@ -131,7 +131,7 @@ mod tests {
         }
         let usage = host.usage(from_ns, engine_ns()).unwrap();
         let cpus = host.latest().about.cpus as u32;
-        // One of so many processors was busy nearly all of the time.
+        // One processor of `cpus` was busy nearly all of the time.
         assert!(usage.cpu_load >= 8_000 / cpus && usage.cpu_load <= 10_000, "{usage:?} of {cpus}");
         let now = host.now().unwrap();
         assert!(now.cpu_load >= 80.0 / f64::from(cpus) && now.cpu_load + now.iowait <= 100.1, "{now:?}");

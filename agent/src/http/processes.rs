@@ -267,7 +267,7 @@ impl<'a> Process<'a> {
             start_time: p.start_ns / MILLISECOND_NS,
             name: &p.name,
             user: &p.user,
-            uid: known_user(p.uid),
+            uid: pidflow_schema::Process::known_uid(p.uid),
             real_uid: p.real_uid,
             real_user: &p.real_user,
             login: p.login.map(|l| Login { uid: l.uid, user: &p.login_user, session: l.session }),
@@ -296,17 +296,12 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// A user's number, where it is kept.
-fn known_user(uid: u32) -> Option<u32> {
-    (uid != pidflow_schema::Process::UNKNOWN_UID).then_some(uid)
-}
-
 impl<'a> Father<'a> {
     fn of(p: &'a pidflow_schema::Process) -> Option<Self> {
         let father = Self {
             pid: p.parent_pid,
             name: &p.parent_name,
-            uid: p.parent_uid.and_then(known_user),
+            uid: p.parent_uid.and_then(pidflow_schema::Process::known_uid),
             user: &p.parent_user,
         };
         (p.parent_pid != 0).then_some(father)

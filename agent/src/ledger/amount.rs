@@ -1,4 +1,4 @@
-//! So many packets of so many bytes.
+//! An amount of traffic: packets and bytes.
 
 use std::ops::{Add, AddAssign};
 
@@ -6,8 +6,8 @@ use pidflow_engine::decode::FrameCount;
 use pidflow_engine::flow_table::Traffic;
 use serde::{Deserialize, Serialize};
 
-/// Packets and their bytes: of whole frames where interfaces and the capture are meant, from the IP header on in flows and
-/// records.
+/// Packets and their bytes: whole frames in accounts of interfaces and of the capture, from the IP header on in
+/// accounts of flows and records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Amount {
     /// Packets.
@@ -17,7 +17,7 @@ pub(crate) struct Amount {
 }
 
 impl Amount {
-    /// How far two amounts that should be the same are apart.
+    /// The absolute difference of two amounts that should be equal.
     pub(crate) const fn apart(self, other: Self) -> Self {
         Self { packets: self.packets.abs_diff(other.packets), bytes: self.bytes.abs_diff(other.bytes) }
     }

@@ -1,4 +1,4 @@
-//! Keeps account while the pipeline works.
+//! Keeps the accounts of the ledger while the pipeline runs.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use pidflow_schema::Flow;
 use super::{Amount, Ends, FlowAccount, InterfaceAccount, KernelAccount, Ledger, flows};
 use crate::capture::{BatchCounts, CaptureCounters, Interface, InterfaceCounts};
 
-/// Interfaces with an account of their own: each is a series of every metric. Of more, the first that is not captured any
-/// more is closed, and what it had counts as [`OTHER`].
+/// The greatest number of interfaces with an account of their own, each of which is a series of every metric. Beyond
+/// it, the account of an interface that is no longer captured is closed and added to [`OTHER`].
 const MAX_ACCOUNTS: usize = 256;
-/// Numbers of interfaces with an account of their own: each time that an interface comes back it gets another one. With more
-/// the account of the one that came back most often is closed.
+/// The greatest number of interface numbers kept. An interface gets a new number each time that it reappears; beyond
+/// the limit, the account of the one that reappeared most often is closed.
 const MAX_NUMBERS: usize = 16_384;
-/// The name of the account of those without one of their own.
+/// The name of the shared account of interfaces without one of their own.
 const OTHER: &str = "other";
-/// Why packets are in no flow that another interface was counted for.
+/// The reason for packets that are not counted because their flow is counted at another interface.
 pub(crate) const SEEN_ELSEWHERE: &str = "seen-elsewhere";
-/// The index of that account, which no interface has.
+/// The index of the account [`OTHER`], which no interface has.
 const OTHER_INDEX: u32 = u32::MAX;
 
 /// What the packet threads counted of one interface.
@@ -28,7 +28,7 @@ const OTHER_INDEX: u32 = u32::MAX;
 struct Account {
     name: Arc<str>,
     frames: BatchCounts,
-    /// As the capture said last.
+    /// The capture's latest counters.
     counts: InterfaceCounts,
 }
 
@@ -69,24 +69,24 @@ impl Account {
     }
 }
 
-/// Everything that is not the ledger's own, at the moment at which it is closed.
+/// Input from other modules that is needed to close the ledger.
 pub(crate) struct Standing<'a> {
-    /// What the capture counted.
+    /// The capture's counters.
     pub(crate) capture: &'a CaptureCounters,
-    /// Flows under way.
+    /// The flow table.
     pub(crate) table: &'a FlowTable,
     /// Packets that wait to be counted, by number of the interface.
     pub(crate) held: &'a [(u32, FrameCount)],
     /// Flows that wait for their join.
     pub(crate) to_join: Traffic,
-    /// Records that were made.
+    /// Sums of the records that were made.
     pub(crate) ends: &'a Ends,
 }
 
 /// The accounts of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
-    /// By the kernel's index.
+    /// Accounts by the kernel's index of the interface.
     accounts: BTreeMap<u32, Account>,
     /// The index of each interface with an account of its own, by number.
     indices: HashMap<u32, u32>,
@@ -97,7 +97,7 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    /// Takes over what the packet threads counted with a batch, and the interfaces that it names.
+    /// Takes over the packet threads' counters of a batch, and the interfaces that it announces.
     pub(crate) fn count(&mut self, interfaces: &[Interface], counts: &[BatchCounts]) {
         for interface in interfaces {
             if !self.closed.contains(&interface.index) {
@@ -114,7 +114,7 @@ impl Books {
         }
     }
 
-    /// Flows that other sources built.
+    /// Counts flows that other sources built.
     pub(crate) fn take_flows(&mut self, flows: &[Flow]) {
         flows.iter().for_each(|flow| self.from_others += Traffic::of(flow));
     }
@@ -123,12 +123,12 @@ impl Books {
         self.indices.get(&number).copied().unwrap_or(OTHER_INDEX)
     }
 
-    /// The index under which an interface has its account: that of all others where its own was closed.
+    /// The index of an interface's account: [`OTHER_INDEX`] if its own was closed.
     fn account_index(&self, index: u32) -> u32 {
         if self.closed.contains(&index) { OTHER_INDEX } else { index }
     }
 
-    /// The account of an interface, or that of all others where its own was closed.
+    /// The account of an interface, or the shared one if its own was closed.
     fn account(&mut self, index: u32) -> &mut Account {
         let index = self.account_index(index);
         self.accounts.entry(index).or_insert_with(|| match index {
@@ -137,7 +137,8 @@ impl Books {
         })
     }
 
-    /// What the capture counted of each interface; those that it has forgotten stay as they were.
+    /// Takes over the capture's counters of each interface. Accounts of interfaces that the capture has forgotten do
+    /// not change.
     fn take_counts(&mut self, by_interface: &[InterfaceCounts]) {
         self.accounts.values_mut().for_each(|account| account.counts.is_captured = false);
         let known: HashSet<u32> = by_interface.iter().map(|counts| counts.index).collect();
@@ -158,7 +159,7 @@ impl Books {
         }
     }
 
-    /// The index that has most numbers.
+    /// The index with the most interface numbers.
     fn most_numbered(&self) -> Option<u32> {
         let mut counts: HashMap<u32, usize> = HashMap::new();
         self.indices.values().for_each(|index| *counts.entry(*index).or_default() += 1);
@@ -172,13 +173,13 @@ impl Books {
         self.account(OTHER_INDEX).add(&account);
     }
 
-    /// Accounts, numbers and closed accounts.
+    /// Numbers of accounts, of interface numbers and of closed accounts.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize, usize) {
         (self.accounts.len(), self.indices.len(), self.closed.len())
     }
 
-    /// The ledger as it stands.
+    /// The ledger at this moment.
     pub(crate) fn close(&mut self, standing: &Standing<'_>) -> Ledger {
         self.take_counts(&standing.capture.by_interface);
         let (table, ends) = (standing.table, standing.ends);
@@ -212,7 +213,7 @@ impl Books {
     }
 }
 
-/// An interface that came back has another index and the same name.
+/// Merges accounts by name: an interface that reappeared has another index and the same name.
 fn by_name(accounts: impl Iterator<Item = InterfaceAccount>) -> Vec<InterfaceAccount> {
     let mut named: BTreeMap<String, InterfaceAccount> = BTreeMap::new();
     for account in accounts {

@@ -8,7 +8,7 @@ use super::Amount;
 /// The ends of a record, in the order in which they are counted.
 pub(super) const END_NAMES: [&str; 2] = ["source", "destination"];
 
-/// What was in records, and at each end by [`Attribution::ALL`].
+/// The traffic in records, in total and at each end in the order of [`Attribution::ALL`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ends {
     in_records: Amount,

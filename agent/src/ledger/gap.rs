@@ -1,20 +1,20 @@
-//! What does not balance.
+//! Differences between two sides of a balance that should be equal.
 
 use serde::{Deserialize, Serialize};
 
 use super::Amount;
 
-/// Which of the ledger's balances.
+/// One of the ledger's four balances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Check {
-    /// What the kernel counted on an interface has come to the capture.
+    /// Packets that the kernel counted on an interface reached the capture.
     Kernel,
-    /// What was captured is in flows, discarded or waits.
+    /// Captured packets are in flows, discarded or waiting.
     Capture,
-    /// What is in flows is in records, in the table or waits.
+    /// Packets in flows are in records, in the table or waiting.
     Flows,
-    /// What is in records is attributed at each end or not.
+    /// Packets in records are attributed at each end, or not attributed for a reason.
     Ends,
 }
 
@@ -22,7 +22,7 @@ impl Check {
     /// All of them.
     pub(crate) const ALL: [Self; 4] = [Self::Kernel, Self::Capture, Self::Flows, Self::Ends];
 
-    /// As in metrics.
+    /// The name in metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
@@ -33,19 +33,19 @@ impl Check {
     }
 }
 
-/// A balance that does not come out.
+/// A balance that is off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gap {
-    /// Which one.
+    /// Which balance.
     pub(crate) check: Check,
-    /// Of which interface or end; empty: of all together.
+    /// The interface or end; empty: all together.
     pub(crate) of: String,
-    /// By how much its two sides differ; bytes are 0 where they are not known.
+    /// The difference of its two sides; bytes are 0 where they are unknown.
     pub(crate) amount: Amount,
 }
 
 impl Gap {
-    /// None where both sides are the same.
+    /// None if both sides are equal.
     pub(super) fn between(check: Check, of: &str, sides: [Amount; 2]) -> Option<Self> {
         let [one, other] = sides;
         (one != other).then(|| Self { check, of: of.to_owned(), amount: one.apart(other) })

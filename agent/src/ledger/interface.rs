@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Amount, Check, Gap};
 
-/// Bytes of the headers that are there once where several packets are merged to one (GRO, LRO), at most: Ethernet, two VLAN
-/// tags, IPv6, TCP with options. A packet that is missed altogether has payload besides, nearly always.
+/// The greatest length of the headers that merging one packet into another removes (GRO, LRO), bytes: Ethernet, two
+/// VLAN tags, IPv6, TCP with options. A packet that is really missing nearly always has payload as well.
 const MAX_MERGED_HEADERS: u64 = 14 + 8 + 40 + 60;
 
-/// The kernel's own counters since the capture began, received and sent together; of loopback what it received.
+/// The kernel's counters since the capture began, received and sent together; for loopback only received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct KernelAccount {
     /// Packets and bytes.
@@ -22,58 +22,60 @@ pub(crate) struct KernelAccount {
     pub(crate) dropped: u64,
 }
 
-/// The outcome of the packets of one interface. Bytes are those of whole frames.
+/// What happened to the packets of one interface. Bytes are those of whole frames.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct InterfaceAccount {
-    /// Its name; `any` for the socket of all interfaces, `other` for those that have no account of their own.
+    /// Its name; `any` for the socket of all interfaces, `other` for interfaces without an account of their own.
     pub(crate) name: String,
     /// Whether it is captured now.
     pub(crate) is_captured: bool,
-    /// What the kernel counted; none: it does not say.
+    /// The kernel's counters; none: not reported.
     pub(crate) kernel: Option<KernelAccount>,
-    /// The same at an earlier reading, all of which must have come to the socket; none: not comparable now.
+    /// The same at an earlier reading, whose packets have all reached the socket; none: not comparable now.
     #[serde(skip)]
     pub(crate) settled: Option<Amount>,
-    /// Packets that came to the socket and passed its filter; none: the interface is captured through `any`.
+    /// Packets that reached the socket and passed its filter; none: the interface is captured through `any`.
     pub(crate) received: Option<u64>,
-    /// Of these dropped by the kernel, because the socket's buffer was full.
+    /// Part of `received` that the kernel dropped because the socket's buffer was full.
     pub(crate) dropped: u64,
-    /// Of these left in the buffer of a socket that was closed.
+    /// Part of `received` left in the buffer of a socket that was closed.
     pub(crate) unread: u64,
-    /// Read by the agent.
+    /// Frames read by the agent.
     pub(crate) captured: Amount,
-    /// Of these longer than a packet on an ordinary Ethernet: merged ones, or jumbo frames.
+    /// Part of `captured` longer than [`BatchCounts::ORDINARY_FRAME`](crate::capture::BatchCounts::ORDINARY_FRAME):
+    /// merged packets, or jumbo frames.
     pub(crate) long_frames: u64,
-    /// Of these in flows.
+    /// Part of `captured` in flows.
     pub(crate) in_flows: Amount,
-    /// Of these in no flow, by reason.
+    /// Part of `captured` in no flow, by reason.
     pub(crate) discarded: BTreeMap<String, Amount>,
-    /// Of these not counted yet: they wait for the kernel's events, or for the first fragment of their datagram.
+    /// Part of `captured` not counted yet: they wait for the kernel's events, or for the first fragment of their
+    /// datagram.
     pub(crate) to_count: Amount,
-    /// Packets that the kernel counted and the capture has not got, nor dropped.
+    /// Packets that the kernel counted but that never reached the socket.
     pub(crate) missed: u64,
-    /// Whether the bytes show that those are parts of packets that were merged before the capture saw them.
+    /// Whether the bytes show that the missed packets were merged into others before the capture saw them.
     pub(crate) is_merged: bool,
 }
 
 impl InterfaceAccount {
-    /// An empty one.
+    /// An empty account.
     pub(super) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// Packets that came to the socket and were not read yet, as far as the socket has told.
+    /// Packets that reached the socket and were not read yet, by the socket's latest counters.
     pub(crate) fn to_read(&self) -> u64 {
         let received = self.received.unwrap_or_default();
         received.saturating_sub(self.dropped).saturating_sub(self.unread).saturating_sub(self.captured.packets)
     }
 
-    /// All that was discarded.
+    /// The sum of all discarded packets.
     pub(crate) fn all_discarded(&self) -> Amount {
         self.discarded.values().copied().sum()
     }
 
-    /// Adds another interface's.
+    /// Adds another interface's account.
     pub(super) fn add(&mut self, other: &Self) {
         self.is_captured |= other.is_captured;
         if let Some(more) = other.kernel {
@@ -97,11 +99,11 @@ impl InterfaceAccount {
         }
     }
 
-    /// Finds out what the capture has missed of what the kernel counted.
+    /// Determines which packets that the kernel counted are missing in the capture.
     pub(super) fn compare(&mut self) {
         let (Some(settled), Some(received)) = (self.settled, self.received) else { return };
         self.missed = settled.packets.saturating_sub(received);
-        // What was dropped or waits is as long as what was read, on average.
+        // Dropped and waiting packets are assumed to be as long as those read, on average.
         let read = u128::from(self.captured.packets.max(1));
         let bytes = u128::from(self.captured.bytes) * u128::from(received) / read;
         let missing_bytes = settled.bytes.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
@@ -109,7 +111,7 @@ impl InterfaceAccount {
             self.missed > 0 && self.long_frames > 0 && missing_bytes <= self.missed.saturating_mul(MAX_MERGED_HEADERS);
     }
 
-    /// What does not come out.
+    /// The balances of this account that are off.
     pub(super) fn gaps(&self) -> impl Iterator<Item = Gap> {
         let missed = Amount { packets: self.missed, bytes: 0 };
         let missed = Gap { check: Check::Kernel, of: self.name.clone(), amount: missed };

@@ -1,10 +1,11 @@
-//! The ledger: where every packet is, from the kernel's own counters to the ends of records, so that whatever is missing
-//! shows.
+//! The ledger accounts for every packet, from the kernel's counters to the ends of records, so that missing packets are
+//! noticed.
 //!
-//! Four balances. Of each interface: what the kernel counted has come to the capture ([`Check::Kernel`]); what was captured is
-//! in flows, was discarded for a reason, or waits ([`Check::Capture`]). Of all together, because a flow may be seen on several
-//! interfaces: what is in flows is in records, in the table, or waits ([`Check::Flows`]); what is in records is, at each of
-//! their two ends, attributed to a process or not for a reason ([`Check::Ends`]).
+//! It has four balances. Two are per interface: packets that the kernel counted reached the capture
+//! ([`Check::Kernel`]); captured packets are in flows, were discarded for a reason, or wait ([`Check::Capture`]). Two
+//! are for all interfaces together, because a flow may be seen on several: packets in flows are in records, in the
+//! table, or wait ([`Check::Flows`]); packets in records are, at each of the two ends, attributed to a process or not
+//! attributed for a reason ([`Check::Ends`]).
 
 mod amount;
 mod books;
@@ -26,25 +27,26 @@ pub(crate) use flows::{EndAccount, FlowAccount};
 pub(crate) use gap::{Check, Gap};
 pub(crate) use interface::{InterfaceAccount, KernelAccount};
 
-/// Everything at one moment, since the start.
+/// The accounts at one moment, counted since the start.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Ledger {
-    /// Whether a filter (`--filter`) keeps packets from the capture, so that it cannot be compared with the kernel's counters.
+    /// Whether a filter (`--filter`) excludes packets, so that the capture cannot be compared with the kernel's
+    /// counters.
     pub(crate) is_filtered: bool,
-    /// By name. The socket of all interfaces is `any`.
+    /// Accounts by name. The socket of all interfaces is `any`.
     pub(crate) interfaces: Vec<InterfaceAccount>,
-    /// All of them together.
+    /// The sum of all interfaces.
     pub(crate) total: InterfaceAccount,
-    /// What is in flows.
+    /// The account of flows.
     pub(crate) flows: FlowAccount,
     /// `source` and `destination`.
     pub(crate) ends: BTreeMap<String, EndAccount>,
-    /// What does not balance; empty: everything does.
+    /// Balances that are off; empty: none is.
     pub(crate) gaps: Vec<Gap>,
 }
 
 impl Ledger {
-    /// Adds up, compares, and notes what does not come out.
+    /// Computes the total, and checks all balances.
     fn closed(mut self) -> Self {
         let mut total = InterfaceAccount::new("all");
         self.interfaces.iter().for_each(|interface| total.add(interface));
@@ -67,7 +69,7 @@ impl Ledger {
         self
     }
 
-    /// Whether nothing is missing.
+    /// Whether no balance is off.
     pub(crate) fn is_balanced(&self) -> bool {
         self.gaps.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The balances, with traffic that the tests make.
+//! The balances, checked with generated traffic.
 
 use pidflow_engine::decode::{Discard, FrameCount};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, Traffic};
@@ -10,7 +10,7 @@ use crate::capture::{ANY, BatchCounts, CaptureCounters, Interface, InterfaceCoun
 
 const FRAME: u32 = 74;
 
-/// A run of which the test says what each stage did.
+/// A run in which the test sets the counters of each stage.
 struct Run {
     books: Books,
     capture: CaptureCounters,
@@ -32,7 +32,7 @@ impl Run {
         }
     }
 
-    /// A batch of interface `number`, of which so many packets are counted and so many discarded.
+    /// A batch of interface `number` with `packets` counted and `discards` discarded packets.
     fn batch(&mut self, number: u32, packets: u64, discards: u64) {
         let name = format!("eth{number}").into();
         let interface = Interface::new(number, number + 1, &name);
@@ -55,7 +55,7 @@ impl Run {
     }
 }
 
-/// As many packets came to the socket as the kernel counted, and so many were dropped.
+/// Counters where all packets that the kernel counted reached the socket, which dropped `dropped` of them.
 fn counted(index: u32, name: &str, packets: u64, dropped: u64) -> InterfaceCounts {
     let kernel = LinkCounts { packets, octets: packets * u64::from(FRAME), ..LinkCounts::default() };
     InterfaceCounts {
@@ -157,7 +157,7 @@ fn packets_that_came_after_the_reading_or_were_merged_are_no_gap() {
         "the latest reading may be ahead of the socket"
     );
 
-    // 200 packets of the wire are 95 here; each of the 105 others had 66 bytes of headers.
+    // 200 packets on the wire were merged into 95; each of the 105 others had 66 bytes of headers.
     let merged = LinkCounts { packets: 200, octets: 95 * 74 + 105 * 66, ..LinkCounts::default() };
     run.capture.by_interface = vec![InterfaceCounts { settled: Some(merged), ..eth0.clone() }];
     assert_eq!(run.close().gaps.len(), 1, "no frame was long");
@@ -215,7 +215,7 @@ fn interfaces_that_come_and_go_by_the_thousand_share_an_account_and_nothing_is_l
 }
 
 #[test]
-fn interfaces_ever_seen_take_no_memory_for_ever() {
+fn memory_for_interfaces_ever_seen_is_bounded() {
     let mut run = Run::new(Vec::new());
     for number in 0..5000 {
         run.batch(number, 1, 1);
@@ -232,7 +232,7 @@ fn interfaces_ever_seen_take_no_memory_for_ever() {
 }
 
 #[test]
-fn an_interface_that_comes_back_for_ever_takes_no_memory_for_ever() {
+fn memory_for_an_interface_that_keeps_reappearing_is_bounded() {
     let mut run = Run::new(Vec::new());
     for number in 0..40_000 {
         let interface = Interface::new(number, 1 + number % 2, &"eth0".into());
@@ -246,7 +246,7 @@ fn an_interface_that_comes_back_for_ever_takes_no_memory_for_ever() {
     assert!(run.books.sizes().1 <= 16_384, "{:?}", run.books.sizes());
 }
 
-/// It got another name, and the batch before that one waits still.
+/// The interface was renamed while an earlier batch of it is still held.
 #[test]
 fn an_account_that_was_closed_stays_closed_while_the_interface_is_known() {
     let mut run = Run::new(Vec::new());
@@ -265,7 +265,7 @@ fn an_account_that_was_closed_stays_closed_while_the_interface_is_known() {
 }
 
 #[test]
-fn it_comes_back_from_json_as_it_was() {
+fn the_ledger_survives_json() {
     let mut run = Run::new(vec![counted(1, "eth0", 11, 1)]);
     run.batch(0, 8, 2);
     let mut ledger = run.close();

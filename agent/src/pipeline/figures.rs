@@ -8,26 +8,26 @@ use crate::capture::CaptureCounters;
 use crate::ledger::Ledger;
 use crate::probes::KernelCounts;
 
-/// Everything that counts, at one moment.
+/// All counters of the pipeline at one moment.
 #[derive(Debug)]
 pub(crate) struct Figures {
     /// Packet sources.
     pub(crate) capture: CaptureCounters,
     /// Flow table.
     pub(crate) table: FlowTableCounters,
-    /// Flows in it.
+    /// Flows in the table.
     pub(crate) active: usize,
-    /// Where every packet is.
+    /// The ledger: where every packet is.
     pub(crate) ledger: Ledger,
     /// The join.
     pub(crate) join: JoinCounters,
-    /// Processes and sockets held.
+    /// Number of processes and of socket claims in the tables.
     pub(crate) held: (usize, usize),
     /// The kernel side.
     pub(crate) kernel: KernelCounts,
     /// Exporters.
     pub(crate) exporters: Vec<Snapshot>,
-    /// Flows joined before their time, because too many waited.
+    /// Flows joined before [`grace`](super::grace) was over, because too many waited.
     pub(crate) joined_early: u64,
     /// Records that `--only` left out.
     pub(crate) not_selected: u64,

@@ -1,4 +1,4 @@
-//! Flows that have ended and wait for facts that are late.
+//! Ended flows that wait for late facts.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pidflow_engine::flow_table::Traffic;
 use pidflow_schema::Flow;
 
-/// How long ended flows wait for late facts before they are joined, by a clock that nobody can set.
+/// How long ended flows wait for late facts before they are joined, by the monotonic clock.
 pub(super) const JOIN_DELAY: Duration = Duration::from_millis(500);
 
 /// A waiting flow.
@@ -14,34 +14,34 @@ pub(super) const JOIN_DELAY: Duration = Duration::from_millis(500);
 struct Waiting {
     /// When it is joined.
     due: Instant,
-    /// When it ended, by the packets' time, at the earliest.
+    /// The earliest time at which it can have ended, in the packets' time.
     ended_from_ns: u64,
     flow: Flow,
 }
 
-/// The flows, and up to which time of the packets all others have been joined.
+/// The waiting flows, and the time up to which all other flows have been joined.
 ///
-/// Where packets were late and come all at once, their time jumps, and flows that ended long before wait still: what they
-/// need must not be forgotten by that time.
+/// When delayed packets arrive together, the packets' time jumps while flows that ended long before still wait. Facts
+/// that these need must not be expired by the new time.
 #[derive(Debug)]
 pub(super) struct Grace {
     waiting: VecDeque<Waiting>,
-    /// The table has given out every flow that ended before, by the packets' time.
+    /// The flow table has returned every flow that ended before this time of the packets.
     given_until_ns: u64,
-    /// Flows that may wait; of more the oldest are joined before their time.
+    /// The greatest number of waiting flows. Beyond it, the oldest are joined early.
     max_waiting: usize,
     joined_early: u64,
-    /// What is in those that wait.
+    /// Packets and bytes of the waiting flows.
     traffic: Traffic,
 }
 
 impl Grace {
-    /// None waits; at most so many will.
+    /// Empty; at most `max_waiting` flows will wait.
     pub(super) fn new(max_waiting: usize) -> Self {
         Self { waiting: VecDeque::new(), given_until_ns: 0, max_waiting, joined_early: 0, traffic: Traffic::default() }
     }
 
-    /// Takes the flows that the table gave at `now`.
+    /// Adds the flows that the table returned at `now`.
     pub(super) fn take(&mut self, flows: impl Iterator<Item = Flow>, now: Instant) {
         let (due, ended_from_ns) = (now + JOIN_DELAY, self.given_until_ns);
         let Self { waiting, traffic, .. } = self;
@@ -51,7 +51,7 @@ impl Grace {
         }));
     }
 
-    /// The table has given every flow that ended before this time of the packets.
+    /// Notes that the table has returned every flow that ended before this time of the packets.
     pub(super) const fn all_given_until(&mut self, seen_ns: u64) {
         self.given_until_ns = seen_ns;
     }
@@ -68,29 +68,29 @@ impl Grace {
         })
     }
 
-    /// The oldest, at the end.
+    /// Removes the oldest flow, before its delay is over; used when the agent stops.
     pub(super) fn pop(&mut self) -> Option<Flow> {
         let Waiting { flow, .. } = self.waiting.pop_front()?;
         self.traffic = self.traffic - Traffic::of(&flow);
         Some(flow)
     }
 
-    /// Every flow that ended before this time of the packets has been joined.
+    /// The time of the packets before which every ended flow has been joined.
     pub(super) fn joined_until_ns(&self) -> u64 {
         self.waiting.front().map_or(self.given_until_ns, |w| w.ended_from_ns)
     }
 
-    /// How many wait.
+    /// Number of waiting flows.
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// What is in those that wait.
+    /// Packets and bytes of the waiting flows.
     pub(super) const fn traffic(&self) -> Traffic {
         self.traffic
     }
 
-    /// How many were joined before their time since the start, because too many waited.
+    /// Number of flows joined early since the start, because too many waited.
     pub(super) const fn joined_early(&self) -> u64 {
         self.joined_early
     }

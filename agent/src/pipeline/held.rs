@@ -1,4 +1,4 @@
-//! Packets that wait until the kernel's events of their time have arrived.
+//! Packets held until the kernel's events of the same time have arrived.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use pidflow_engine::decode::FrameCount;
 
 use crate::capture::PacketBatch;
 
-/// How long batches wait. A sender that is preempted in its call is reported after its packet has arrived, and by then it is too
-/// late to count the packet in another flow.
+/// How long batches are held. A sender that is preempted in its system call is reported only after its packet has
+/// arrived, when the packet can no longer be counted in another flow.
 const HOLD_TIME: Duration = Duration::from_millis(250);
-/// Packets that may wait (about 25 MB); of more the oldest are counted before their time.
+/// The greatest number of held packets (about 25 MB). Beyond it, the oldest are counted early.
 const MAX_PACKETS: usize = 262_144;
 
 /// Batches in order of arrival.
@@ -21,38 +21,38 @@ pub(super) struct HeldBatches {
 }
 
 impl HeldBatches {
-    /// A batch has come.
+    /// Adds a batch that arrived at `now`.
     pub(super) fn push(&mut self, batch: PacketBatch, now: Instant) {
         self.packets += batch.packets.len();
         self.batches.push_back((now, batch));
     }
 
-    /// The oldest batch, if it has waited long enough.
+    /// Removes the oldest batch if it has been held long enough, or if too many packets are held.
     pub(super) fn due(&mut self, now: Instant) -> Option<PacketBatch> {
         let (came, _) = self.batches.front()?;
         let is_due = self.is_full() || now.saturating_duration_since(*came) >= HOLD_TIME;
         if is_due { self.pop() } else { None }
     }
 
-    /// No more packets may wait.
+    /// Whether more than [`MAX_PACKETS`] are held.
     pub(super) const fn is_full(&self) -> bool {
         self.packets > MAX_PACKETS
     }
 
-    /// The oldest batch.
+    /// Removes the oldest batch.
     pub(super) fn pop(&mut self) -> Option<PacketBatch> {
         let (_, batch) = self.batches.pop_front()?;
         self.packets -= batch.packets.len();
         Some(batch)
     }
 
-    /// What waits, by number of the interface, as the packet threads counted it.
+    /// Held packets by interface number, as the packet threads counted them.
     pub(super) fn waiting(&self) -> Vec<(u32, FrameCount)> {
         let all = self.batches.iter().flat_map(|(_, batch)| &batch.counts);
         all.map(|counts| (counts.interface, counts.in_packets())).collect()
     }
 
-    /// Packets that wait.
+    /// Number of held packets.
     pub(super) const fn packets(&self) -> usize {
         self.packets
     }

@@ -1,4 +1,4 @@
-//! Live traffic and kernel events.
+//! The pipeline for live traffic and kernel events.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,11 +23,11 @@ use crate::memory::WAITING_FLOW_BYTES;
 use crate::pacing::Pacer;
 use crate::signals::Stop;
 
-/// Batches that one turn counts: who asks for the end waits for no more, also where everything was late.
+/// The greatest number of batches counted per turn, so that a request to stop is served soon even after a backlog.
 const MAX_BATCHES_PER_TURN: usize = 16;
-/// How long the pipeline waits for packets before it looks at everything else.
+/// How long the pipeline waits for packets before it does its other work.
 const RECV_TIMEOUT: Duration = Duration::from_millis(50);
-/// At the end, the longest wait for facts that were requested (a new namespace's addresses, an exit).
+/// The wait at the end for facts that are still being collected (addresses of a new namespace, exits).
 const MAX_FACT_DRAIN: Duration = Duration::from_millis(300);
 /// Minimum time for exporters at the end.
 const MIN_DRAIN: Duration = Duration::from_secs(1);
@@ -35,42 +35,42 @@ const MIN_DRAIN: Duration = Duration::from_secs(1);
 pub(crate) const NOTHING_LEFT: &str = "every interface is gone, nothing is left to capture";
 /// Interval of expiry.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(1);
-/// Failed connects are reported by the records of their packets; those without packets come so long after the latest time at
-/// which such a record may be joined.
+/// Failed connects are reported in the records of their packets. A record without packets is made only this long after
+/// the idle timeout, when no such record can follow any more.
 const FAILED_NS: u64 = FlowTableConfig::LINGER_NS + JOIN_DELAY.as_nanos() as u64 + 1_000_000_000;
 
-/// Steps of the wall clock that are worth a line in the log.
+/// The smallest step of the wall clock that is logged and counted.
 const MIN_LOGGED_STEP_NS: u64 = 10_000_000;
 
-/// One moment, by every clock that matters.
+/// One moment on all clocks that the pipeline uses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     /// The engine's time, nanoseconds since the epoch.
     pub(crate) engine_ns: u64,
-    /// The wall clock, with which packets are stamped, as measured then.
+    /// The wall clock, which stamps packets, measured at that moment.
     pub(crate) wall: BootClock,
-    /// For intervals within the program.
+    /// The monotonic clock, for intervals within the program.
     pub(crate) instant: Instant,
 }
 
 impl Moment {
-    /// This one.
+    /// The current moment.
     pub(crate) fn now() -> Self {
         Self { engine_ns: engine_ns(), wall: BootClock::measured(), instant: Instant::now() }
     }
 }
 
-/// What the live pipeline works with.
+/// The parts from which the live pipeline is made.
 pub(crate) struct LiveParts {
     /// Where packets and facts come from.
     pub(crate) sources: Sources,
-    /// Flows.
+    /// The flow table.
     pub(crate) table: FlowTable,
-    /// Processes and sockets.
+    /// The join of flows with processes and sockets.
     pub(crate) joiner: Joiner,
     /// Where records go.
     pub(crate) outlet: Outlet,
-    /// Flows that may wait for their join at the same time.
+    /// The greatest number of flows that wait for their join at the same time.
     pub(crate) max_waiting: usize,
     /// How long the exporters may take at the end.
     pub(crate) drain_timeout: Duration,
@@ -96,7 +96,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Everything is attached already.
+    /// The parts must be started and attached already.
     pub(crate) fn new(parts: LiveParts) -> Self {
         Self {
             held: HeldBatches::default(),
@@ -115,7 +115,7 @@ impl Live {
         }
     }
 
-    /// Works until it is asked to stop, or no interface is left. Then everything in flight is exported.
+    /// Runs until a stop is requested or no interface is left. Then it exports everything in flight.
     pub(crate) fn run(mut self, stop: &Stop) -> Ended {
         while !stop.requested() && !self.parts.sources.packets.is_finished() {
             let batch = match self.parts.sources.batches.recv_timeout(RECV_TIMEOUT) {
@@ -128,7 +128,7 @@ impl Live {
         self.finish(if stop.requested() { "stopping" } else { NOTHING_LEFT })
     }
 
-    /// Takes a batch of packets, or the fact that there was none, and does what is due.
+    /// One turn: takes a batch of packets, if one arrived, and does all work that is due.
     pub(super) fn turn(&mut self, batch: Option<PacketBatch>, now: Moment) {
         self.follow_clock(now);
         if let Some(batch) = batch {
@@ -150,7 +150,8 @@ impl Live {
         }
     }
 
-    /// Notices a wall clock that was set. Nothing that is under way has to change: only packets and records carry its time.
+    /// Detects that the wall clock was set. Only packets and records carry wall time, so flows in progress need no
+    /// change.
     fn follow_clock(&mut self, now: Moment) {
         let Some(by_ns) = self.timeline.follow(now.wall, now.engine_ns) else { return };
         self.parts.outlet.set_wall_ahead(self.timeline.to_wall());
@@ -163,8 +164,9 @@ impl Live {
         }
     }
 
-    /// Lets a batch wait until the facts of its time have come; its packets get the engine's time. Each by itself: the clock
-    /// may have been set in the middle of a batch. None has a time to come, which would hold back what is idle.
+    /// Holds a batch until the facts of its time have arrived, and converts its times to the engine's time. Each packet
+    /// is converted separately, because the clock may have been set within the batch. Times in the future become `now`,
+    /// because they would delay the expiry of idle flows.
     fn hold(&mut self, mut batch: PacketBatch, now: Moment) {
         self.books.count(&batch.interfaces, &batch.counts);
         let (timeline, now_ns) = (self.timeline, now.engine_ns);
@@ -175,7 +177,7 @@ impl Live {
         self.held.push(batch, now.instant);
     }
 
-    /// Takes every fact there is: those older than the packets at hand are among them.
+    /// Applies all available facts. They include all facts older than the packets that are counted next.
     fn take_facts(&mut self) {
         let LiveParts { sources, joiner, .. } = &mut self.parts;
         sources.take_facts(&mut self.facts);
@@ -200,9 +202,10 @@ impl Live {
         table.update_all(&batch.packets, &mut self.flows);
     }
 
-    /// Takes out the flows that have ended, and those that other sources built.
+    /// Takes idle flows from the table, and flows that other sources built.
     fn end_idle_flows(&mut self, now: Moment) {
-        // Packets may wait, so that they, not the clock, decide which flows are idle and which facts no flow will need.
+        // Packets may be waiting, so their time, not the clock, decides which flows are idle and which facts can
+        // expire.
         let seen_ns = self.seen_until.time_ns(now.engine_ns);
         let has_more = self.parts.table.expire(seen_ns, &mut self.flows);
         let own = self.flows.len();
@@ -221,7 +224,7 @@ impl Live {
         outlet.hand_on(self.grace.due(now.instant).map(|flow| joiner.join(namespaces.named(flow))));
     }
 
-    /// Tells what has no packets, and forgets what no flow will ask for.
+    /// Reports failed connects without packets and the usage of processes, and expires facts that no flow can need.
     fn expire(&mut self) {
         let LiveParts { joiner, outlet, table, .. } = &mut self.parts;
         let wait_ns = table.config().idle_timeout_ns.unwrap_or_default() + FAILED_NS;
@@ -234,7 +237,7 @@ impl Live {
         joiner.expire(joined_ns);
     }
 
-    /// What can shrink after a flood, roughly, bytes.
+    /// Approximate size of what can shrink after a flood, bytes.
     fn held_bytes(&self) -> u64 {
         let flows = (self.parts.table.len() * FlowTable::BYTES_PER_FLOW) as u64;
         let flows = flows + self.grace.len() as u64 * WAITING_FLOW_BYTES;
@@ -286,7 +289,7 @@ impl Live {
             observer.stopping(why);
         }
         self.parts.sources.packets.stop();
-        // They are counted below, where the time is limited.
+        // The batches are counted below, within the time limit.
         while let Ok(batch) = self.parts.sources.batches.recv() {
             let now = Moment::now();
             self.follow_clock(now);
@@ -312,14 +315,14 @@ impl Live {
         }
     }
 
-    /// Counts the packets that wait, as long as there is time.
+    /// Counts held packets until the deadline.
     fn count_held(&mut self, pacer: &Pacer) {
         while !pacer.is_over() && self.count_oldest() {
             self.join_due(Moment::now());
         }
     }
 
-    /// Counts the batch that has waited longest. False: none waits.
+    /// Counts the oldest held batch. False: there is none.
     fn count_oldest(&mut self) -> bool {
         let Some(batch) = self.held.pop() else { return false };
         self.count_packets(&batch);
@@ -327,7 +330,7 @@ impl Live {
         true
     }
 
-    /// Joins and sends everything in flight, not faster than the exporters take it, and not longer than they may take.
+    /// Joins and sends everything in flight, no faster than the exporters accept it, until the deadline.
     fn join_rest(&mut self, pacer: &mut Pacer) {
         let LiveParts { table, joiner, outlet, .. } = &mut self.parts;
         let (namespaces, deadline) = (&self.namespaces, pacer.deadline());
@@ -344,7 +347,7 @@ impl Live {
         outlet.hand_on_paced(failed.into_iter(), |exporters| pacer.wait(exporters));
     }
 
-    /// Packets that are in no record.
+    /// Number of packets that are in no record.
     fn left_over(&self) -> u64 {
         self.held.packets() as u64 + self.grace.traffic().packets + self.parts.table.unrecorded().packets
     }

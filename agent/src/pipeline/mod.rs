@@ -1,7 +1,8 @@
-//! The order of things, here and nowhere else: packets and facts in, flows, the join, records out.
+//! The pipeline: packets and facts come in, flows are built and joined with processes, and records go out. Only this
+//! module defines that order.
 //!
-//! [`Live`] is driven by sources that it is handed ([`Sources`]) and hands its records to an [`Outlet`]; [`Reading`] does the
-//! same for capture files. Neither knows where packets and facts come from or who reads the records.
+//! [`Live`] gets its input from [`Sources`] and passes its records to an [`Outlet`]; [`Reading`] does the same for
+//! capture files. Neither depends on where packets and facts come from or on who reads the records.
 
 mod changes;
 mod figures;
@@ -26,19 +27,19 @@ pub(crate) use outlet::{Enricher, Outlet, PipelineObserver, ReportUsage};
 pub(crate) use reading::Reading;
 pub(crate) use source::Sources;
 
-/// Records handed on together when there are many.
+/// The greatest number of records passed on together.
 const RECORD_BATCH: usize = 1024;
 
-/// What is left when it is over.
+/// The final counters of a run.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// What the packet sources saw.
+    /// Counters of the packet sources.
     pub(crate) capture: CaptureCounters,
-    /// What the flow table did.
+    /// Counters of the flow table.
     pub(crate) table: FlowTableCounters,
-    /// The outcome of the records.
+    /// Counters of the exporters.
     pub(crate) exporters: Vec<Snapshot>,
-    /// Packets that are in no record, because the time for the end was over.
+    /// Number of packets in no record, because the drain timeout was over.
     pub(crate) left_over: u64,
 }
 

@@ -1,5 +1,6 @@
-//! Which network namespaces interfaces lead to, and where that matters: where addresses of one are those of another too. Elsewhere
-//! a packet from one namespace to another is one packet of one flow, at whichever of their interfaces it is seen.
+//! Maps interfaces to the network namespaces of their peers, and keeps flows of different namespaces apart if these use
+//! the same addresses. Otherwise a packet between two namespaces is one packet of one flow, no matter at which of their
+//! interfaces it is seen.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,28 +11,30 @@ use pidflow_schema::Flow;
 
 use crate::capture::{Interface, PeerNamespace};
 
-/// Ways to a namespace that are known: interfaces, and what they led to before; of more the oldest are forgotten.
+/// The greatest number of remembered leads, current and former. Beyond it, the oldest are dropped.
 const MAX_LEADS: usize = 65_536;
-/// Numbers of namespaces that are kept; the kernel gives the lowest that are free.
+/// The greatest number of namespace ids kept. The kernel assigns the lowest free id.
 const MAX_IDS: usize = 65_536;
-/// A number that was asked for so long before an interface appeared may be that of its namespace: the kernel's notices of both
-/// come by ways of their own. It holds until it was asked for later.
+/// An id that was read up to this long before an interface appeared may belong to its namespace, because the kernel's
+/// notices of both arrive separately. It is used until the id is read again.
 const MAX_NOTICE_DELAY_NS: u64 = 1_000_000_000;
 
-/// Inode numbers of namespaces are greater (`PROC_DYNAMIC_FIRST` and `PROC_NET_INIT_INO` of Linux), our own numbers are not.
+/// Numbers that pidflow assigns are at most this. Inode numbers of namespaces are greater (`PROC_DYNAMIC_FIRST` and
+/// `PROC_NET_INIT_INO` of Linux).
 const MAX_OWN_NUMBER: u32 = 1 << 31;
 
-/// Where an interface leads, or led.
+/// The peer namespace of an interface, current or former.
 #[derive(Debug)]
 struct Lead {
     to: PeerNamespace,
     /// Number of the interface.
     interface: u32,
-    /// Inode number of the namespace; none: not known yet.
+    /// Inode number of the namespace; none: unknown yet.
     inode: Option<u32>,
-    /// Whether that was asked for since it leads there: the kernel may give the number to another namespace later.
+    /// Whether the inode number was read after the interface got this peer. Later readings are ignored then, because
+    /// the kernel may give the id to another namespace.
     is_certain: bool,
-    /// Whether the flow table keeps its flows apart from those of other namespaces.
+    /// Whether the flow table keeps flows of this interface apart from those of other namespaces.
     is_apart: bool,
 }
 
@@ -44,21 +47,21 @@ impl Lead {
     }
 }
 
-/// What interfaces lead to.
+/// The peer namespaces of all interfaces.
 #[derive(Debug, Default)]
 pub(super) struct Namespaces {
-    /// By the kernel's number: inode number, and when that was asked for.
+    /// By the kernel's id (`RTM_GETNSID`): inode number, and when it was read.
     ids: HashMap<i32, (u32, u64)>,
-    /// By a number of our own, under which the flow table has the namespace; they are given in order, from 1.
+    /// By the number that pidflow assigns and the flow table uses; numbers are assigned in order, from 1.
     leads: BTreeMap<u32, Lead>,
-    /// Of interfaces that lead somewhere now, by their number.
+    /// By interface number: the key in `leads` of its current lead.
     current: HashMap<u32, u32>,
     last: u32,
     is_due: bool,
 }
 
 impl Namespaces {
-    /// Takes what concerns it.
+    /// Applies facts about namespaces; ignores all others.
     pub(super) fn learn(&mut self, fact: &Fact) {
         match fact {
             Fact::NamespaceIds { time_ns, ids } => {
@@ -74,7 +77,7 @@ impl Namespaces {
         }
     }
 
-    /// Interfaces are announced, or lead elsewhere.
+    /// Applies announcements of interfaces whose peer may have changed.
     pub(super) fn announce(&mut self, interfaces: &[Interface], table: &mut FlowTable) {
         for interface in interfaces {
             let before = self.current.get(&interface.number).and_then(|number| self.leads.get(number));
@@ -90,7 +93,8 @@ impl Namespaces {
         }
     }
 
-    /// An interface leads elsewhere from now on. Until it is known where, its flows are kept apart from all others.
+    /// Sets a new peer of an interface. Until its namespace is known, the interface's flows are kept apart from all
+    /// others.
     fn lead(&mut self, interface: &Interface, table: &mut FlowTable) {
         self.current.remove(&interface.number);
         table.set_network_namespace(interface.number, 0);
@@ -104,7 +108,7 @@ impl Namespaces {
         }
     }
 
-    /// Has the flow table keep apart what must be.
+    /// Updates in the flow table which interfaces are kept apart.
     pub(super) fn apply(&mut self, joiner: &Joiner, table: &mut FlowTable) {
         if !std::mem::take(&mut self.is_due) {
             return;
@@ -119,7 +123,7 @@ impl Namespaces {
         }
     }
 
-    /// The flow with the inode number of its namespace instead of our own number; none: it is not known.
+    /// Replaces pidflow's number of the namespace in a flow by its inode number, or by none if that is unknown.
     pub(super) fn named(&self, mut flow: Flow) -> Flow {
         if let Some(number) = flow.network_namespace.filter(|number| *number <= MAX_OWN_NUMBER) {
             flow.network_namespace = self.leads.get(&number).and_then(|lead| lead.inode);
@@ -167,7 +171,7 @@ mod tests {
             self.namespaces.announce(&[interface], &mut self.table);
         }
 
-        /// Packets of one tuple on these interfaces: namespace and packets of each flow.
+        /// Feeds one packet of the same five-tuple per interface, and returns namespace and packet count of each flow.
         fn flows(mut self, interfaces: &[u32]) -> Vec<(Option<u32>, u64)> {
             self.namespaces.apply(&self.joiner, &mut self.table);
             let mut out: Vec<Flow> = Vec::new();
@@ -227,7 +231,8 @@ mod tests {
         made.namespaces.apply(&made.joiner, &mut made.table);
         let ends = (("10.0.0.2".parse().unwrap(), 5), ("10.0.0.1".parse().unwrap(), 6));
         made.table.update(&Packet::new(20 * SECOND, Protocol::UDP, ends.0, ends.1), &mut flows);
-        // Just before the interface was noticed, then after it, and then of another namespace that has the number now.
+        // The id is read just before the interface was noticed, then after it, and then when another namespace has the
+        // id.
         for (time_ns, inode) in [(9_500_000_000, 70), (11 * SECOND, 71), (12 * SECOND, 73)] {
             made.tell(ids(time_ns, &[(4, inode)]));
             made.namespaces.apply(&made.joiner, &mut made.table);

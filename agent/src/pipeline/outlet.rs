@@ -1,4 +1,5 @@
-//! The one place where records leave the pipeline: first they are enriched, then everybody reads the same batch.
+//! The only place where records leave the pipeline: they are enriched first, then the observer and all exporters read
+//! the same batch.
 
 use std::sync::Arc;
 
@@ -14,19 +15,19 @@ use crate::ledger::Ends;
 /// Reports what each process used; see [`pidflow_engine::join::Joiner::report_usage`].
 pub(crate) type ReportUsage<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&Usage));
 
-/// Gets what the pipeline publishes: published state and the live view.
+/// Receives what the pipeline publishes, for the published state and the live view.
 pub(crate) trait PipelineObserver {
-    /// Records that have been handed on.
+    /// Records that leave the pipeline.
     fn records(&mut self, records: &Arc<[FlowRecord]>);
-    /// What processes used since the last time.
+    /// Resources that processes used since the last call.
     fn usage(&mut self, tell: ReportUsage<'_>);
-    /// Everything that counts, once a second.
+    /// All counters, once a second.
     fn publish(&mut self, figures: &Figures);
-    /// The end has begun, for this reason.
+    /// The pipeline is stopping, for this reason.
     fn stopping(&mut self, why: &'static str);
 }
 
-/// Adds to a record what is not the join's to know. The record's times are the engine's still.
+/// Adds fields that the join does not know. The record's times are still in the engine's time.
 pub(crate) type Enricher = Box<dyn FnMut(&mut FlowRecord)>;
 
 /// Where records go.
@@ -38,18 +39,18 @@ pub(crate) struct Outlet {
     /// Records for which `only` was not true.
     not_selected: u64,
     observer: Option<Box<dyn PipelineObserver>>,
-    /// A reload changes them while they work.
+    /// A reload changes this set while it is in use.
     exporters: Arc<ExporterSet>,
 }
 
 impl Outlet {
-    /// To exporters alone.
+    /// Sends records to exporters only.
     pub(crate) fn new(exporters: Arc<ExporterSet>) -> Self {
         let (ends, enrichers) = (Ends::default(), Vec::new());
         Self { enrichers, wall_ahead_ns: 0, ends, only: None, not_selected: 0, observer: None, exporters }
     }
 
-    /// Also to an observer.
+    /// Adds an observer.
     pub(crate) fn with_observer(self, observer: Box<dyn PipelineObserver>) -> Self {
         Self { observer: Some(observer), ..self }
     }
@@ -59,18 +60,19 @@ impl Outlet {
         Self { only, ..self }
     }
 
-    /// Every record passes `enricher` before anybody reads it; several do so in the order in which they were added.
+    /// Adds an enricher, which changes every record before it is read. Enrichers run in the order in which they were
+    /// added.
     pub(crate) fn with_enricher(mut self, enricher: Enricher) -> Self {
         self.enrichers.push(enricher);
         self
     }
 
-    /// The wall clock is so far ahead of the engine's (nanoseconds): records leave with its times.
+    /// Sets how far the wall clock is ahead of the engine's time, nanoseconds. Records leave in wall time.
     pub(super) const fn set_wall_ahead(&mut self, by_ns: i64) {
         self.wall_ahead_ns = by_ns;
     }
 
-    /// Hands on all of them, at most [`RECORD_BATCH`] together.
+    /// Enriches and sends all records, in batches of at most [`RECORD_BATCH`].
     pub(super) fn hand_on(&mut self, records: impl Iterator<Item = FlowRecord>) {
         self.hand_on_paced(records, |_| {});
     }
@@ -82,7 +84,7 @@ impl Outlet {
         mut pace: impl FnMut(&ExporterSet),
     ) {
         loop {
-            // From an iterator of known length the records are written to where they stay.
+            // From an iterator of known length, the records are written directly to their final place.
             let mut batch: Arc<[FlowRecord]> = records.by_ref().take(RECORD_BATCH).collect();
             if batch.is_empty() {
                 return;
@@ -126,7 +128,7 @@ impl Outlet {
         self.not_selected
     }
 
-    /// Records handed on, by how their ends were attributed.
+    /// Sums of all records sent, by how their ends were attributed.
     pub(super) const fn ends(&self) -> &Ends {
         &self.ends
     }

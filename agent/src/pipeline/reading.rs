@@ -1,4 +1,5 @@
-//! Capture files: files, flow table, exporters. One thread, and nothing is dropped: full exporters are waited for.
+//! The pipeline for capture files: files, flow table, exporters. It runs in one thread, and waits for full exporters,
+//! so that no record is dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Nothing is opened yet.
+    /// Opens no file yet.
     pub(crate) fn new(
         files: CaptureFiles,
         table: FlowTable,
@@ -36,7 +37,7 @@ impl Reading {
     /// Reads some packets. False: there are no more.
     ///
     /// # Errors
-    /// One file cannot be read, or not further; the next turn goes on with the next one.
+    /// One file cannot be read completely; the next turn continues with the next file.
     pub(crate) fn turn(&mut self) -> Result<bool, CaptureError> {
         self.packets.clear();
         let more = self.files.next_batch(&mut self.packets);
@@ -45,18 +46,19 @@ impl Reading {
         self.table.update_all(&self.packets, &mut self.flows);
         let waits = self.files.has_all_that_came();
         if let Some(last_ns) = self.packets.last().map(|p| p.time_ns) {
-            // In a file a time far ahead may be a wrong stamp until other packets confirm it. Where more input is waited for,
-            // others may not come for long: a time later than the last packet's is a clock's, which is believed.
+            // In a file, a time far ahead may be a wrong timestamp until other packets confirm it. While waiting for
+            // more input, these may not come soon: so one nanosecond more than the last packet's time is passed, which
+            // the table trusts like a clock.
             while self.table.expire(last_ns + u64::from(waits), &mut self.flows) {
                 self.hand_on(RECORD_BATCH);
             }
         }
-        // Whoever waits for more input does not keep back what is known already.
+        // While waiting for more input, finished flows are sent immediately.
         self.hand_on(if waits { 1 } else { RECORD_BATCH });
         more
     }
 
-    /// Hands on the flows that wait, when they are at least so many.
+    /// Sends the waiting flows if there are at least `min_waiting`.
     fn hand_on(&mut self, min_waiting: usize) {
         if self.flows.len() >= min_waiting {
             self.outlet.hand_on(self.flows.drain(..).map(offline));
@@ -68,7 +70,7 @@ impl Reading {
         self.files.bytes_read()
     }
 
-    /// Ends all flows and sends everything; receivers that take records slowly get so long at the end.
+    /// Ends all flows and sends everything. Slow receivers get `max_drain` to accept the rest.
     pub(crate) fn finish(mut self, detail: FlowEndDetail, max_drain: Duration) -> Ended {
         self.hand_on(1);
         let mut rest = self.table.drain(FlowEndReason::ForcedEnd, detail);
@@ -85,7 +87,7 @@ impl Reading {
     }
 }
 
-/// A capture file says nothing of processes.
+/// The record of a flow from a capture file, which has no information on processes.
 fn offline(flow: Flow) -> FlowRecord {
     FlowRecord::without_processes(flow, Attribution::Offline)
 }

@@ -1,4 +1,4 @@
-//! Where the live pipeline takes from.
+//! The sources of the live pipeline.
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use pidflow_engine::fact::Fact;
@@ -7,20 +7,21 @@ use pidflow_schema::Flow;
 use crate::capture::{CaptureCounters, LiveCapture, PacketBatch, SeenUntil};
 use crate::probes::{KernelCounts, Probes};
 
-/// Batches of facts or flows that may wait for the pipeline; a source that sends more waits for room.
+/// The greatest number of batches of facts or flows that wait for the pipeline. A source that sends more blocks.
 const WAITING_BATCHES: usize = 1024;
 
-/// A source of packets: it sends batches over a channel that the pipeline has, from threads of its own.
+/// A source of packets. It sends batches from its own threads over a channel to the pipeline.
 pub(crate) trait PacketSource {
-    /// What it saw so far.
+    /// Its counters up to now.
     fn counters(&self) -> CaptureCounters;
-    /// Up to which time its threads have been read: nothing yet.
+    /// A [`SeenUntil`] for its threads, of which nothing has been read yet.
     fn seen_until(&self) -> SeenUntil;
-    /// Whether nothing more will come although it was not stopped.
+    /// Whether it has ended without being stopped.
     fn is_finished(&self) -> bool;
-    /// Asks it to send what it has and to close the channel. Does not wait.
+    /// Asks it to send its remaining packets and close the channel. Does not wait.
     fn stop(&self);
-    /// Waits for its threads after [`PacketSource::stop`], when the channel was emptied, and gives the last counters.
+    /// Waits for its threads and returns the final counters. Call it after [`PacketSource::stop`], once the channel is
+    /// empty.
     fn join(self: Box<Self>) -> CaptureCounters;
 }
 
@@ -46,12 +47,12 @@ impl PacketSource for LiveCapture {
     }
 }
 
-/// A source of facts that is asked for them before packets are counted, so that what the kernel said before a packet is
-/// known then. It ends when it is dropped.
+/// A source of facts. It is drained before packets are counted, so that facts older than a packet are known by then.
+/// Dropping it ends it.
 pub(crate) trait FactSource {
-    /// Takes every fact there is, oldest first.
+    /// Appends all available facts, oldest first.
     fn drain(&mut self, out: &mut Vec<Fact>);
-    /// What the kernel's side counted; nothing where the source is another one.
+    /// Counters of the kernel side; all zero for other sources.
     fn counts(&self) -> KernelCounts;
 }
 
@@ -65,7 +66,7 @@ impl FactSource for Probes {
     }
 }
 
-/// What other sources (an API server, another agent) send from threads of their own, which are handed a sender and hold
+/// Receives what other sources (an API server, another agent) send from their own threads. These get a sender and hold
 /// no capabilities.
 #[derive(Debug)]
 pub(crate) struct Inbox<T> {
@@ -73,34 +74,34 @@ pub(crate) struct Inbox<T> {
 }
 
 impl<T> Inbox<T> {
-    /// The inbox, and the sender for its sources. The channel is bounded: a source that is too fast waits.
+    /// Creates an inbox and the sender for its sources. The channel is bounded: a source that is too fast blocks.
     pub(crate) fn new() -> (Sender<Vec<T>>, Self) {
         let (sender, receiver) = bounded(WAITING_BATCHES);
         (sender, Self { receiver })
     }
 
-    /// Takes everything there is.
+    /// Appends everything received.
     pub(super) fn drain(&self, out: &mut Vec<T>) {
         out.extend(self.receiver.try_iter().flatten());
     }
 }
 
-/// Everything that the live pipeline takes from.
+/// All sources of the live pipeline.
 pub(crate) struct Sources {
     /// Packets.
     pub(crate) packets: Box<dyn PacketSource>,
-    /// Their channel.
+    /// The channel on which they arrive.
     pub(crate) batches: Receiver<PacketBatch>,
-    /// Facts of the kernel.
+    /// Facts from the kernel.
     pub(crate) kernel: Box<dyn FactSource>,
-    /// Facts of others.
+    /// Facts from other sources.
     pub(crate) facts: Inbox<Fact>,
-    /// Flows that others built: they are joined like this host's own.
+    /// Flows built by other sources; they are joined like this host's flows.
     pub(crate) flows: Inbox<Flow>,
 }
 
 impl Sources {
-    /// Packets over a channel and facts of the kernel, nothing else.
+    /// Packets and kernel facts only.
     pub(crate) fn new(
         packets: Box<dyn PacketSource>,
         batches: Receiver<PacketBatch>,

@@ -1,4 +1,4 @@
-//! The live pipeline with sources that the test makes: packets, facts and flows come when it says so.
+//! Drives the live pipeline with sources made by the test, which decides when packets, facts and flows arrive.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -83,7 +83,7 @@ struct Seen {
     clock_steps: Shared<u64>,
     why: Shared<&'static str>,
     ledger: Shared<Ledger>,
-    /// What it takes for each batch.
+    /// How long it takes for each batch of records.
     pause: Shared<Duration>,
 }
 
@@ -158,12 +158,12 @@ impl Bench {
         }
     }
 
-    /// The wall clock so long after the start.
+    /// The wall clock's time `after_ns` after the start.
     fn wall_ns(&self, after_ns: u64) -> u64 {
         (self.start.engine_ns + after_ns).saturating_add_signed(self.ahead_ns)
     }
 
-    /// A batch that the packet thread sends now: UDP packets of these client ports, stamped so long after the start.
+    /// A batch that the packet thread sends now: UDP packets of these client ports, stamped `at_ns` after the start.
     fn batch(&mut self, at_ns: u64, ports: impl IntoIterator<Item = u16>) -> PacketBatch {
         let time_ns = self.wall_ns(at_ns);
         let packets: Vec<_> = ports.into_iter().map(|port| packet(time_ns, port)).collect();
@@ -187,7 +187,7 @@ impl Bench {
         self.live.turn(Some(batch), self.moment());
     }
 
-    /// Time goes on; the packet thread says each 100 ms that there was nothing.
+    /// Lets time pass; every 100 ms the packet thread sends an empty batch.
     fn pass(&mut self, ns: u64) {
         let until_ns = self.now_ns + ns;
         while self.now_ns < until_ns {
@@ -204,7 +204,7 @@ impl Bench {
         with(&self.seen.records, std::mem::take)
     }
 
-    /// A process sent from this port so long after the start.
+    /// The fact that a process sent from this port `at_ns` after the start.
     fn sent(&self, pid: u32, port: u16, at_ns: u64) -> Fact {
         let time_ns = self.start.engine_ns + at_ns;
         let task = Task { id: ProcessId::from_ticks(pid, 1), start_ns: time_ns - S, uid: 0, comm: "client".into() };
@@ -233,7 +233,7 @@ fn packet(time_ns: u64, port: u16) -> pidflow_engine::packet::Packet {
     Decoder::new(Fragments::Join.into()).decode(101.into(), &frame).unwrap()
 }
 
-/// As far as clocks can be measured.
+/// Asserts equality within the precision of clock measurements.
 #[track_caller]
 fn assert_near(time_ns: u64, wanted_ns: u64) {
     assert!(time_ns.abs_diff(wanted_ns) < MS, "{time_ns} is not {wanted_ns}");
@@ -260,7 +260,7 @@ fn a_fact_that_is_late_finds_its_flow() {
 fn packets_that_are_a_minute_late_find_the_facts_of_their_time() {
     let mut b = bench(100);
     b.fact(b.sent(9, 4000, 0));
-    // Its process has ended since, and the interface's thread has not been heard of for a minute.
+    // The process has exited, and the packet thread has sent nothing for a minute.
     let task = Task { id: ProcessId::from_ticks(9, 1), start_ns: 1, uid: 0, comm: "client".into() };
     let sample = pidflow_engine::fact::Sample { time_ns: b.start.engine_ns + MS, ..Default::default() };
     b.fact(Fact::Exit { task, parent_pid: 1, sample });
@@ -304,7 +304,7 @@ fn at_the_end_open_flows_are_exported_with_their_facts() {
     assert_eq!(attributed, [(4003, 9)]);
 }
 
-/// Where every record takes long, the time for the end is kept all the same, and what is in no record is told.
+/// Even if every record takes long, the drain timeout is kept, and packets in no record are reported.
 #[test]
 fn the_end_takes_no_longer_than_it_may() {
     for (batch, after_turns) in [(0..60_000, false), (0..60_000, true), (0..3000, false)] {
@@ -312,7 +312,7 @@ fn the_end_takes_no_longer_than_it_may() {
         let (all, seen) = (batch.len() as u64, b.seen.clone());
         b.packets(batch);
         if after_turns {
-            // Packets wait, flows wait for their join, and flows are under way.
+            // Some packets are held, some flows wait for their join, and some flows are active.
             b.pass(15 * S + 300 * MS);
             b.packets(0..500);
             b.pass(300 * MS);
@@ -392,7 +392,7 @@ fn a_clock_set_in_the_middle_of_a_batch_splits_no_flow() {
     }
 }
 
-/// On a busy machine the thread of an interface may wait for a processor longer than packets are ever out of order.
+/// On a busy machine, a packet thread may wait for a processor longer than the reordering window of packets.
 #[test]
 fn an_interface_that_is_read_late_splits_no_flow() {
     for late in [11, 60] {
@@ -400,7 +400,7 @@ fn an_interface_that_is_read_late_splits_no_flow() {
         b.packets([4000]);
         b.pass(300 * MS);
         let late_packets: Vec<_> = (1..=late * 4).map(|n| packet(b.wall_ns(n * S / 4), 4000)).collect();
-        // The other interface is read all the time; only together do they say how far packets were read.
+        // The other interface is read without delay; the slower of both decides up to when packets have been read.
         let waiting = PacketBatch { source: 1, ..b.batch(0, []) };
         b.live.turn(Some(waiting), b.moment());
         (0..late).for_each(|_| {

@@ -124,7 +124,7 @@ impl Privacy {
 
     /// As [`Privacy::uid`]; none: it is not kept.
     pub(crate) fn known_uid(&self, uid: u32) -> Option<u32> {
-        Some(self.uid(uid)).filter(|uid| *uid != UNKNOWN_UID)
+        pidflow_schema::Process::known_uid(self.uid(uid))
     }
 
     /// What is kept of a process's container and units: systemd's own units of a user have the user's number in their names.

@@ -44,7 +44,8 @@ const NULL: &str = "/dev/null";
 /// Unix sockets, which outputs may be.
 const RIGHTS: ABI = ABI::V5;
 
-/// Restricts this thread and those that it starts, permanently. `outputs` are files, which may be not there yet, and folders.
+/// Restricts this thread and those that it starts, permanently. `outputs` are files and folders, which need not exist
+/// yet.
 ///
 /// # Errors
 /// The kernel supports Landlock but refuses the rules.
@@ -68,14 +69,15 @@ fn apply(outputs: &[PathBuf]) -> Result<LandlockStatus, RulesetError> {
     Ok(rules.restrict_self()?.landlock)
 }
 
-/// What must be writable for this output: the file, unless it is a plain one, and its folder, where it is made again and
-/// renamed; of a folder that is not there yet, the one that it will be made in.
+/// The paths that must be writable for this output. For a folder, or a file that is not a regular one: itself. For a
+/// regular file: its folder, in which it is created and renamed. If it does not exist: the nearest existing parent
+/// folder.
 fn writable(path: &Path) -> Vec<PathBuf> {
-    // A link (/dev/stdout) leads to the file that is opened.
+    // A symbolic link (/dev/stdout) is resolved to the file that is opened.
     let found = std::fs::canonicalize(path);
     let path = found.as_deref().unwrap_or(path);
     match std::fs::metadata(path) {
-        // A pipe or socket behind /dev/stdout is in no folder; Landlock takes no rule for it, and lets it be opened.
+        // A pipe or socket behind /dev/stdout is in no folder. Landlock has no rule for it, and allows opening it.
         Ok(_) if found.is_err() => Vec::new(),
         Ok(is) if is.is_dir() || !is.is_file() => vec![path.to_owned()],
         Ok(_) | Err(_) => vec![nearest_folder(path)],
@@ -144,8 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn a_spool_that_is_not_there_yet_can_be_made() {
-        if !has_landlock("a_spool_that_is_not_there_yet_can_be_made") {
+    fn a_spool_folder_that_does_not_exist_yet_can_be_created() {
+        if !has_landlock("a_spool_folder_that_does_not_exist_yet_can_be_created") {
             return;
         }
         let dir = tempfile::tempdir().unwrap();
@@ -161,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn who_writes_nothing_writes_nothing() {
-        if !has_landlock("who_writes_nothing_writes_nothing") {
+    fn a_role_without_outputs_cannot_write() {
+        if !has_landlock("a_role_without_outputs_cannot_write") {
             return;
         }
         let dir = tempfile::tempdir().unwrap();

@@ -108,7 +108,7 @@ const DANGEROUS_HERE: &[libc::c_long] = &[
     libc::SYS_iopl,
     libc::SYS_ioperm,
     libc::SYS_modify_ldt,
-    // Those with numbers of their own in the x32 ABI (arch/x86/entry/syscalls/syscall_64.tbl): execve, ptrace, kexec_load,
+    // Calls with separate numbers in the x32 ABI (arch/x86/entry/syscalls/syscall_64.tbl): execve, ptrace, kexec_load,
     // process_vm_readv, process_vm_writev, execveat.
     X32 | 520,
     X32 | 521,
@@ -120,7 +120,7 @@ const DANGEROUS_HERE: &[libc::c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const DANGEROUS_HERE: &[libc::c_long] = &[];
 
-/// `__X32_SYSCALL_BIT`: the same calls once more, where the kernel has that ABI.
+/// `__X32_SYSCALL_BIT`: with it, a number selects the same call in the x32 ABI, if the kernel supports it.
 #[cfg(target_arch = "x86_64")]
 const X32: libc::c_long = 0x4000_0000;
 
@@ -147,7 +147,7 @@ pub(crate) fn seccomp_works() -> Result<(), seccompiler::Error> {
     std::thread::scope(|scope| scope.spawn(|| restrict(Calls::Usual)).join()).unwrap_or(Ok(()))
 }
 
-/// What is refused; a call without conditions: always.
+/// The refused calls; a call without conditions is always refused.
 fn rules(to: Calls) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Error> {
     let mut refused: Vec<_> = [DANGEROUS, DANGEROUS_HERE].concat();
     if to != Calls::Maps {
@@ -190,7 +190,7 @@ mod tests {
     fn restricted<T: Send + 'static>(to: Calls, f: impl FnOnce() -> T + Send + 'static) -> T {
         let body = move || {
             restrict(to).unwrap();
-            // A thread has what the one has that started it.
+            // A thread inherits the filter of the thread that started it.
             std::thread::spawn(f).join().unwrap()
         };
         std::thread::spawn(body).join().unwrap()

@@ -9,7 +9,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use super::btf::KernelLayout;
 use super::cgroup;
 use super::hooks::{Attach, Attachment, HOOKS, Hook, accept_hook, exit_hook};
-use super::{Backend, HookReport};
+use super::{Backend, HookReport, Refusal};
 
 /// The programs, compiled by `ebpf-probes/build.sh`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf-probes/pidflow.bpf.o");
@@ -32,7 +32,7 @@ pub(crate) fn attach(backend: Backend) -> Result<Attached> {
     let hooks = [exit, accept].into_iter().chain(HOOKS);
     let reports: Vec<_> = hooks.map(|hook| attacher.take(hook, backend)).collect();
     if reports.iter().all(|r| r.way.is_none()) {
-        let why = reports.first().map_or("", |r| r.reason.as_str());
+        let why = reports.first().map(HookReport::reason).unwrap_or_default();
         return Err(anyhow!(
             "no eBPF hook could be attached: {why}; run as root or with CAP_BPF and CAP_PERFMON, or use --probes poll"
         ));
@@ -41,7 +41,7 @@ pub(crate) fn attach(backend: Backend) -> Result<Attached> {
     Ok(Attached { ebpf: attacher.ebpf, reports })
 }
 
-/// Who forces a backend wants that one, not what is left without it.
+/// A backend that the user chose must be in use for at least one fact; otherwise starting fails.
 fn forced_is_there(backend: Backend, reports: &[HookReport]) -> Result<()> {
     let prefixes: &[&str] = match backend {
         Backend::Fentry => &["fentry:", "fexit:"],
@@ -52,7 +52,7 @@ fn forced_is_there(backend: Backend, reports: &[HookReport]) -> Result<()> {
     if reports.iter().any(taken) {
         return Ok(());
     }
-    let why = reports.iter().find(|r| r.way.is_none()).map_or("", |r| r.reason.as_str());
+    let why = reports.iter().find(|r| r.way.is_none()).map(HookReport::reason).unwrap_or_default();
     Err(anyhow!("this kernel refuses --probes {backend:?}: {why}; use --probes auto"))
 }
 
@@ -77,24 +77,24 @@ fn page_size() -> u64 {
 struct Attacher {
     ebpf: Ebpf,
     btf: Btf,
-    /// Attachments that stand already: several facts may share one.
+    /// Attachments that exist already, because several facts may share one.
     attached: HashSet<String>,
 }
 
 impl Attacher {
     fn take(&mut self, hook: &Hook, backend: Backend) -> HookReport {
-        let mut reasons = Vec::new();
+        let mut refusals = Vec::new();
         for way in hook.ways.iter().filter(|w| allowed(w, backend)) {
             match self.attach_all(way) {
-                Ok(()) => return report(hook, Some(way), reasons),
-                Err(e) => reasons.push(one_line(&e)),
+                Ok(()) => return report(hook, Some(way), refusals),
+                Err(e) => refusals.push(refusal(&e)),
             }
         }
-        report(hook, None, reasons)
+        report(hook, None, refusals)
     }
 
-    /// All or nothing. A part that stands when a later one fails stays attached: it delivers true facts,
-    /// and the way taken instead delivers the same ones, which are suppressed as repetition.
+    /// Attaches all hooks of a way. If one fails, those attached before it stay attached: their facts are correct, and
+    /// the same facts from the way used instead are suppressed as repetitions.
     fn attach_all(&mut self, way: &Attachment) -> Result<()> {
         for &attach in way.attach {
             let key = format!("{}@{}", attach.program(), attach.target());
@@ -133,7 +133,8 @@ impl Attacher {
             (Attach::Cgroup(..), Program::CgroupSock(p)) => {
                 let root = cgroup::root()?;
                 load_once(p.fd().is_ok(), || p.load())?;
-                // A link stands beside other programs without a flag, and is refused with one (`cgroup_bpf_link_attach`).
+                // A link coexists with other programs without a flag, and is refused with one
+                // (`cgroup_bpf_link_attach`).
                 p.attach(root, CgroupAttachMode::Single)?;
             }
             (Attach::Cgroup(..), Program::CgroupSockAddr(p)) => {
@@ -147,7 +148,14 @@ impl Attacher {
     }
 }
 
-/// The error without the verifier's log, of which the last word is the reason.
+/// The error of [`Attacher::attach_all`], whose context is the hook's name.
+fn refusal(error: &anyhow::Error) -> Refusal {
+    let (hook, line) = (error.to_string(), one_line(error));
+    let reason = line.strip_prefix(&format!("{hook}: ")).unwrap_or(&line).trim_end_matches('.').to_owned();
+    Refusal { hook: Some(hook), reason }
+}
+
+/// The error with only the last line of the verifier's log, which has the reason.
 fn one_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     tracing::debug!("not attached: {text}");
@@ -169,10 +177,10 @@ fn allowed(way: &Attachment, backend: Backend) -> bool {
     way.backend.is_none_or(|b| backend == Backend::Auto || backend == b)
 }
 
-fn report(hook: &Hook, way: Option<&Attachment>, reasons: Vec<String>) -> HookReport {
+fn report(hook: &Hook, way: Option<&Attachment>, refusals: Vec<Refusal>) -> HookReport {
     let name = way.map(|w| w.attach.iter().map(|a| a.target()).collect::<Vec<_>>().join(", "));
     let lost = way.map_or(hook.missing, |w| w.lost);
-    HookReport { fact: hook.fact, way: name, reason: reasons.join("; "), lost }
+    HookReport { fact: hook.fact, way: name, refusals, lost }
 }
 
 #[cfg(test)]

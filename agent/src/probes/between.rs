@@ -1,16 +1,17 @@
-//! Which processes of many threads are sampled between two rounds, when they do something.
+//! Limits the samples of multi-threaded processes that are taken between two rounds, when such a process uses a socket.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pidflow_engine::fact::ProcessId;
 
-/// Between two such samples of one process: one takes some 50 us, so that a process costs 0.1 % of a processor.
+/// Minimum interval between two such samples of one process: a sample takes about 50 us, so a process costs 0.1 % of a
+/// processor.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// Samples between two rounds at the most; beyond, the next round's have to do.
+/// The greatest number of samples between two rounds. Beyond it, processes are sampled only by the next round.
 const MAX_SAMPLES: usize = 500;
 
-/// Latest samples of the round, by process.
+/// The samples taken since the last round.
 #[derive(Debug, Default)]
 pub(super) struct Between {
     latest: HashMap<ProcessId, Instant>,
@@ -18,7 +19,7 @@ pub(super) struct Between {
 }
 
 impl Between {
-    /// Whether the process is to be sampled now; it is taken to be then.
+    /// Whether the process is to be sampled now. If so, the sample is counted as taken.
     pub(super) fn is_due(&mut self, id: ProcessId, now: Instant) -> bool {
         let is_recent = self.latest.get(&id).is_some_and(|t| now.saturating_duration_since(*t) < INTERVAL);
         if is_recent || self.taken >= MAX_SAMPLES {
@@ -34,7 +35,7 @@ impl Between {
         self.latest.remove(&id);
     }
 
-    /// All watched processes are sampled.
+    /// Starts again, because a round samples all watched processes.
     pub(super) fn begin_round(&mut self) {
         self.latest.clear();
         self.taken = 0;

@@ -1,7 +1,7 @@
 //! Reader of BTF, the kernel's description of its own types (Documentation/bpf/btf.rst).
 //!
-//! A kernel has over 100,000 types and a handful is wanted, so reading notes only where each type
-//! begins; names are compared while looking for them.
+//! A kernel has over 100,000 types, of which a handful is needed. So parsing only records where each type begins; names
+//! are compared when a type is looked up.
 
 use std::ops::Range;
 
@@ -16,10 +16,12 @@ const TYPE_LEN: usize = 12;
 /// Bytes of one struct member: name, type, offset.
 const MEMBER_LEN: usize = 12;
 
-/// Typedefs, qualifiers and pointers in a row; the kernel itself takes 32.
+/// The greatest number of consecutive typedefs, qualifiers and pointers that are followed; the kernel's own limit is
+/// 32.
 const MAX_CHAIN: usize = 32;
 
-/// Anonymous structs and unions searched for one member; of all structs of Linux 6.18 the largest number is 24.
+/// The greatest number of anonymous structs and unions searched for one member; Linux 6.18 has at most 24 in one
+/// struct.
 const MAX_NESTED: usize = 100;
 
 /// What a type is, as far as it matters here.

@@ -1,4 +1,4 @@
-//! The root of the cgroup2 hierarchy, where programs see the sockets of every process.
+//! Opens the root of the cgroup2 hierarchy. Programs attached there see the sockets of every process.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ pub(super) fn root() -> Result<File> {
     File::open(&path).with_context(|| format!("open {}", path.display()))
 }
 
-/// The mount that shows the whole hierarchy. In a container it may show the container's own group alone: its programs would
-/// miss the sockets of all others.
+/// The mount that shows the whole hierarchy. In a container, a mount may show only the container's own group, and
+/// programs attached there would miss the sockets of all others.
 fn root_of<'a>(mounts: impl Iterator<Item = (&'a str, &'a Path)>) -> Result<PathBuf> {
     let mut mounts = mounts.filter(|(kind, _)| *kind == "cgroup2").map(|(_, path)| path).peekable();
     if mounts.peek().is_none() {
@@ -28,7 +28,7 @@ fn root_of<'a>(mounts: impl Iterator<Item = (&'a str, &'a Path)>) -> Result<Path
     whole.ok_or_else(|| anyhow!("only a part of the cgroup2 hierarchy is mounted; mount the host's /sys/fs/cgroup"))
 }
 
-/// Every group has a type but the root (Documentation/admin-guide/cgroup-v2.rst, "Core Interface Files").
+/// Every group except the root has a type (Documentation/admin-guide/cgroup-v2.rst, "Core Interface Files").
 fn is_root(path: &Path) -> bool {
     path.join("cgroup.procs").exists() && !path.join("cgroup.type").exists()
 }

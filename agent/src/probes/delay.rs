@@ -1,4 +1,4 @@
-//! The kernel's delay accounting switch (`kernel.task_delayacct`, since 5.14): without it there is no I/O wait.
+//! The kernel's delay accounting switch (`kernel.task_delayacct`, since 5.14). While it is off, I/O wait is unknown.
 
 use std::fs;
 use std::thread::{self, JoinHandle};
@@ -27,10 +27,10 @@ pub(crate) fn is_on() -> Option<bool> {
     fs::read_to_string(SWITCH).ok().map(|s| s.trim() == "1")
 }
 
-/// Puts the switch back when dropped.
+/// Restores the switch when dropped.
 ///
-/// The kernel asks for `CAP_SYS_ADMIN` at each write, and the agent gives that up once it runs: a thread that waits for
-/// the end keeps it.
+/// The kernel requires `CAP_SYS_ADMIN` for each write, which the agent gives up once it runs. So a thread keeps this
+/// capability and waits until the guard is dropped.
 pub(crate) struct Guard {
     waiting: Option<(Sender<()>, JoinHandle<()>)>,
 }
@@ -61,7 +61,7 @@ fn put_back_at_end(before: bool) -> Result<(Sender<()>, JoinHandle<()>)> {
     let (end, ended) = bounded::<()>(0);
     let body = move || {
         Role::DelaySwitch.enter_or_warn();
-        // Nothing is ever sent: it returns when the guard is gone.
+        // Nothing is ever sent; this returns when the guard is dropped.
         let _ = ended.recv();
         if let Err(e) = set(before) {
             tracing::warn!("could not restore {SWITCH}: {e}");
@@ -75,7 +75,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if let Some((end, thread)) = self.waiting.take() {
             drop(end);
-            // A panic there has been said already.
+            // A panic in that thread has been reported already.
             let _ = thread.join();
         }
     }

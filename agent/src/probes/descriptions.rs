@@ -1,16 +1,16 @@
-//! Which processes are looked at next: those that own sockets first, then the newest. A storm of short-lived processes is not
-//! looked at one by one; what is left out is counted.
+//! Selects the processes to describe next: those that own sockets first, then the newest. In a storm of short-lived
+//! processes some are left out, and counted.
 
 use std::collections::HashMap;
 
 use pidflow_engine::fact::ProcessId;
 
-/// Processes looked at in one round at most.
+/// The greatest number of processes described in one round.
 const MAX_PER_ROUND: usize = 200;
-/// Processes that may wait; with more, half of them are given up.
+/// The greatest number of waiting requests. Beyond it, half of them are given up.
 const MAX_WAITING: usize = 4096;
 
-/// How much a process matters: whether it owns a socket, and when it was asked for.
+/// Priority of a request: whether the process owns a socket, and the number of the request.
 type Rank = (bool, u64);
 
 /// Requests that wait.
@@ -27,21 +27,21 @@ impl Descriptions {
         self.left_in_round = MAX_PER_ROUND;
     }
 
-    /// Asks for a look at a process; returns how many others are given up for it.
+    /// Requests the description of a process. Returns how many requests were given up.
     pub(super) fn ask(&mut self, id: ProcessId) -> u64 {
         self.asked += 1;
         self.waiting.insert(id, (false, self.asked));
         if self.waiting.len() > MAX_WAITING { self.give_up_half() } else { 0 }
     }
 
-    /// Asks for another look at a process: after all that were not looked at yet.
+    /// Requests another description of a process, with a lower priority than first descriptions.
     pub(super) fn ask_again(&mut self, id: ProcessId) {
         if self.waiting.len() < MAX_WAITING {
             self.waiting.entry(id).or_default();
         }
     }
 
-    /// The process owns a socket: it is looked at before those that do not.
+    /// Notes that the process owns a socket, which gives its request priority.
     pub(super) fn promote(&mut self, id: ProcessId) {
         if let Some((owns, _)) = self.waiting.get_mut(&id) {
             *owns = true;
@@ -53,7 +53,7 @@ impl Descriptions {
         self.waiting.remove(&id);
     }
 
-    /// Those whose turn it is in this round.
+    /// Takes the requests to serve now, up to the limit of the round.
     pub(super) fn take(&mut self) -> Vec<ProcessId> {
         if self.waiting.is_empty() || self.left_in_round == 0 {
             return Vec::new();
@@ -75,7 +75,7 @@ impl Descriptions {
         given_up.len() as u64
     }
 
-    /// Best first.
+    /// All requests, the highest priority first.
     fn ranked(&self) -> Vec<ProcessId> {
         let mut ids: Vec<_> = self.waiting.iter().map(|(id, rank)| (*rank, *id)).collect();
         ids.sort_unstable_by(|a, b| b.cmp(a));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use procfs::process::Process;
 
-/// At the end of a path: the file has no name any more (`d_path` of the kernel).
+/// The kernel's mark at the end of a path whose file was deleted (`d_path`).
 const DELETED: &str = " (deleted)";
 
 /// Path without the kernel's mark, and whether it had it; none: it may not be read, or the process has no executable.
@@ -20,7 +20,7 @@ pub(super) fn of(p: &Process) -> Option<(String, bool)> {
     })
 }
 
-/// Whether the process's own file has just this name: a name may end as the mark does.
+/// Whether the file of the process has exactly this name, because a file name may itself end with the mark.
 fn is_there(p: &Process, path: &Path) -> bool {
     let proc = PathBuf::from("/proc").join(p.pid().to_string());
     let below = path.strip_prefix("/").unwrap_or(path);

@@ -1,4 +1,4 @@
-//! Which facts are wanted, and the ways to each, best first. Chosen by trying, not by kernel version.
+//! The facts to collect, and the ways to collect each, best first. A way is chosen by trying it, not by kernel version.
 
 use super::Backend;
 
@@ -50,7 +50,7 @@ impl Attach {
 
 /// One way to a fact: every attachment must succeed, or the next way is tried.
 pub(crate) struct Attachment {
-    /// Taken only when this backend is wanted; none: whichever is.
+    /// The backend that this way belongs to; none: it is used with every backend.
     pub(crate) backend: Option<Backend>,
     /// What to attach.
     pub(crate) attach: &'static [Attach],

@@ -14,9 +14,9 @@ static SKIPPED: AtomicU64 = AtomicU64::new(0);
 /// Files for which that has been logged.
 static WARNED_FILES: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
 
-/// Bytes of a file that are read: a passwd file of half a million users.
+/// The greatest number of bytes read of a file: enough for a passwd file with half a million users.
 const MAX_BYTES: u64 = 32 << 20;
-/// The text of a file, of a longer one its beginning; bytes that are not UTF-8 become U+FFFD.
+/// The text of a file, at most its first [`MAX_BYTES`]; bytes that are not UTF-8 become U+FFFD.
 ///
 /// # Errors
 /// It cannot be read, or is a pipe, a device or a folder.
@@ -31,8 +31,8 @@ pub(crate) fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
-/// What each line says; lines that cannot be parsed are counted, and the first one of a file is logged. `file` is the
-/// name that people know.
+/// Parses each line. Lines that cannot be parsed are counted, and the first one of each file is logged. `file` is the
+/// name to log.
 pub(super) fn parse_lines<'a, T>(
     file: &'static str,
     text: &'a str,
@@ -45,7 +45,7 @@ pub(super) fn parse_lines<'a, T>(
 fn skip<T>(file: &'static str, line: &str) -> Option<T> {
     SKIPPED.fetch_add(1, Ordering::Relaxed);
     if WARNED_FILES.lock().unwrap_or_else(PoisonError::into_inner).insert(file) {
-        // What is behind a colon may be the hash of a password.
+        // The text after a colon may be the hash of a password.
         let begin: String = line.chars().take_while(|c| *c != ':').take(MAX_LOGGED_CHARACTERS).collect();
         tracing::warn!("{file}: skipped a line that cannot be parsed: {begin:?}; further ones are only counted");
     }

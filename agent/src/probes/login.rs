@@ -1,4 +1,5 @@
-//! Who logged in to start a process, as the kernel's audit keeps it (pam_loginuid(8)). It stays through sudo and su.
+//! The user who logged in to start a process, as recorded by the kernel's audit (pam_loginuid(8)). sudo and su do not
+//! change it.
 
 use pidflow_schema::Login;
 use procfs::process::Process;
@@ -8,13 +9,13 @@ use crate::privacy::Privacy;
 
 /// `AUDIT_UID_UNSET` and `AUDIT_SID_UNSET` of `include/linux/audit.h`, `uapi/linux/audit.h`.
 const UNSET: u32 = u32::MAX;
-/// Digits of a number.
+/// The greatest length of the file, bytes: the digits of a number.
 const MAX_FILE: usize = 16;
 
-/// None: nobody did, the kernel has no audit, or users are not kept.
+/// None: nobody logged in, the kernel has no audit, or users are omitted.
 pub(super) fn of(p: &Process, privacy: &Privacy) -> Option<Login> {
     let uid = number(read(p, "loginuid", MAX_FILE)?)?;
-    // Not read of a service, of which nobody has logged in.
+    // Not read for services, for which nobody has logged in.
     let session = number(read(p, "sessionid", MAX_FILE)?)?;
     Some(Login { uid: privacy.known_uid(uid)?, session })
 }

@@ -1,4 +1,4 @@
-//! Events that the probes could not deliver: when that was, and what must be read again afterwards.
+//! Detects lost events of the probes, and determines when sockets must be read again.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use pidflow_engine::fact::Fact;
 
 use super::KernelCounts;
 
-/// Between two looks at the counters.
+/// Interval between two checks of the counters.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// How long after a loss the kernel's sockets are read: a burst is over then, and they are not read more often.
 const RECOUNT_DELAY: Duration = Duration::from_secs(3);
-/// Between two lines in the log.
+/// Minimum interval between two log lines.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What was lost so far.
+/// The losses up to now.
 #[derive(Debug)]
 pub(super) struct Losses {
     checked: Instant,
@@ -32,12 +32,12 @@ impl Losses {
         Self { checked: now, total: 0, complete_until_ns: now_ns, recount_due: None, told: None, told_total: 0 }
     }
 
-    /// Whether the counters are to be looked at.
+    /// Whether the counters are to be checked.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.checked) >= CHECK_INTERVAL
     }
 
-    /// Takes the counters as they are now; a fact: events were lost since the last time. Says so in the log.
+    /// Checks the current counters. Returns a fact, and logs a line, if events were lost since the last check.
     pub(super) fn check(&mut self, counts: &KernelCounts, now: Instant, now_ns: u64) -> Option<Fact> {
         let (from_ns, total) = (self.complete_until_ns, counts.lost_events());
         let has_lost = total > self.total;

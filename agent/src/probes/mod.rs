@@ -1,8 +1,7 @@
 //! The kernel's side: eBPF programs, snapshots of /proc, samples of resource usage.
 //!
-//! [`start`] attaches first and reads /proc then, so that nothing falls between the two. The
-//! pipeline pulls facts with [`Probes::drain`] whenever it is about to look at packets: what the
-//! kernel said before a packet is known before the packet is counted.
+//! [`start`] attaches the programs first and then reads /proc, so that nothing is missed in between. The pipeline calls
+//! [`Probes::drain`] before it counts packets, so that facts older than a packet are known by then.
 
 mod addresses;
 #[cfg(feature = "probes")]
@@ -39,6 +38,7 @@ mod sockets;
 mod surroundings;
 mod users;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,7 +82,7 @@ pub(crate) struct ProbeOptions {
     pub(crate) backend: Backend,
     /// What to do with the kernel's delay accounting.
     pub(crate) delay_accounting: DelayAccounting,
-    /// Between two samples of a process, and between two polls.
+    /// Interval between two samples of a process, and between two polls.
     pub(crate) interval: Duration,
     /// The kubelet's links to the logs of containers; no folder: pods are not known.
     pub(crate) pod_logs: PathBuf,
@@ -91,7 +91,7 @@ pub(crate) struct ProbeOptions {
 }
 
 impl ProbeOptions {
-    /// The usual ones.
+    /// The default options.
     pub(crate) fn new(privacy: Arc<Privacy>) -> Self {
         Self {
             backend: Backend::Auto,
@@ -108,12 +108,43 @@ impl ProbeOptions {
 pub(crate) struct HookReport {
     /// The fact.
     pub(crate) fact: &'static str,
-    /// The hooks in use; none: there is no way.
+    /// The hooks in use; none: no way works.
     pub(crate) way: Option<String>,
-    /// Why better ways were not taken; empty: the best one was.
-    pub(crate) reason: String,
+    /// Why better ways are not in use; empty: the best one is.
+    pub(crate) refusals: Vec<Refusal>,
     /// What is not seen; empty: nothing.
     pub(crate) lost: &'static str,
+}
+
+impl HookReport {
+    /// The refusals as one line.
+    fn reason(&self) -> String {
+        self.refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Why a better way to collect a fact is not in use.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    /// The hook that could not be attached, such as `fentry:tcp_connect`; none: the reason concerns no single hook.
+    pub(crate) hook: Option<String>,
+    /// The error.
+    pub(crate) reason: String,
+}
+
+impl Refusal {
+    const fn general(reason: String) -> Self {
+        Self { hook: None, reason }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.hook {
+            Some(hook) => write!(f, "{hook}: {}", self.reason),
+            None => f.write_str(&self.reason),
+        }
+    }
 }
 
 /// Running probes; dropping them detaches everything.
@@ -128,12 +159,12 @@ pub(crate) struct Probes {
     _delay: delay::Guard,
 }
 
-/// Batches of facts that may wait for the pipeline.
+/// The greatest number of batches of facts that wait for the pipeline.
 const MAX_FACT_BATCHES: usize = 1024;
-/// Requests that may wait for the sampler; more are refused and counted.
+/// The greatest number of requests that wait for the sampler; further ones are refused and counted.
 const MAX_REQUESTS: usize = 16_384;
 
-/// Attaches the probes, reads the processes and sockets that are there already, starts sampling.
+/// Attaches the probes, reads the existing processes and sockets, and starts sampling.
 ///
 /// # Errors
 /// The backend is not available: which, why, and what to use instead.
@@ -147,7 +178,7 @@ pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
     let (out, facts) = bounded(MAX_FACT_BATCHES);
     let counts = Arc::<SamplerCounts>::default();
     let (interval, pod_logs, privacy) = (options.interval, options.pod_logs.clone(), options.privacy.clone());
-    // Without eBPF every number is of this /proc, whichever that is.
+    // Without eBPF, every process number comes from this /proc, so it can be looked up there.
     let looks_up = polls || surroundings.proc_is_hosts();
     let host_root = surroundings.host_root();
     Sampler { interval, polls, looks_up, host_root, pod_logs, privacy, incoming, out, counts: Arc::clone(&counts) }
@@ -156,13 +187,13 @@ pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
     Ok(Probes { ring, requests, facts, reports, refused_requests: 0, sampler: counts, losses, _delay: delay })
 }
 
-/// Says in the log what is limited, and for `/readyz` and metrics what is lost by it.
+/// Logs a limit, and reports for `/readyz` and metrics what is not seen because of it.
 fn report_limit(limit: &Limit) -> HookReport {
     tracing::warn!("{}: {}; not seen: {}; remedy: {}", limit.what, limit.found, limit.lost, limit.remedy);
-    HookReport { fact: limit.what, way: None, reason: limit.found.clone(), lost: limit.lost }
+    HookReport { fact: limit.what, way: None, refusals: vec![Refusal::general(limit.found.clone())], lost: limit.lost }
 }
 
-/// What each fact would take, without staying attached; for `pidflow doctor`.
+/// The way that each fact would use, without staying attached; for `pidflow doctor`.
 ///
 /// # Errors
 /// As [`start`].
@@ -172,13 +203,13 @@ pub(crate) fn probe_hooks(backend: Backend) -> Result<Vec<HookReport>> {
 
 fn kernel_side(backend: Backend, privacy: &Arc<Privacy>) -> Result<(Option<Ring>, Vec<HookReport>)> {
     if backend == Backend::Poll {
-        return Ok((None, vec![polling(String::new())]));
+        return Ok((None, vec![polling(Vec::new())]));
     }
     match attach_ebpf(backend, privacy) {
         Ok((ring, reports)) => Ok((Some(ring), reports)),
         Err(e) if backend == Backend::Auto => {
             tracing::warn!("eBPF is unavailable, polling /proc instead: {e:#}");
-            Ok((None, vec![polling(format!("{e:#}"))]))
+            Ok((None, vec![polling(vec![Refusal::general(format!("{e:#}"))])]))
         }
         Err(e) => Err(e),
     }
@@ -195,17 +226,17 @@ fn attach_ebpf(_: Backend, _: &Arc<Privacy>) -> Result<(Ring, Vec<HookReport>)> 
     Err(anyhow::anyhow!("this pidflow was built without eBPF (cargo feature `probes`); use --probes poll"))
 }
 
-fn polling(reason: String) -> HookReport {
+fn polling(refusals: Vec<Refusal>) -> HookReport {
     HookReport {
         fact: "processes and sockets",
         way: Some("polling /proc".to_owned()),
-        reason,
+        refusals,
         lost: "processes and sockets that live shorter than the polling interval",
     }
 }
 
 impl Probes {
-    /// Takes every fact there is, oldest first within each source.
+    /// Appends all available facts, oldest first within each source.
     pub(crate) fn drain(&mut self, out: &mut Vec<Fact>) {
         out.extend(self.facts.try_iter().flatten());
         let from = out.len();
@@ -228,7 +259,7 @@ impl Probes {
         }
     }
 
-    /// Which way each fact took.
+    /// How each fact is collected.
     pub(crate) fn reports(&self) -> &[HookReport] {
         &self.reports
     }
@@ -243,7 +274,7 @@ impl Probes {
     }
 }
 
-/// What an event gives the sampler to do.
+/// Sends the sampler the requests that follow from an event.
 fn ask(requests: &Sender<Request>, refused: &mut u64, event: &Fact) {
     let request = match event {
         Fact::Exec { task, .. } => Request::Describe(task.id),
@@ -258,12 +289,12 @@ fn ask(requests: &Sender<Request>, refused: &mut u64, event: &Fact) {
     *refused += u64::from(requests.try_send(request).is_err());
 }
 
-/// Whether the kernel side did not sum up what the process used.
+/// Whether the kernel side did not sum up the usage of the process's threads.
 fn has_many_threads(sample: Option<&Sample>) -> bool {
     sample.is_some_and(|s| s.cpu_ns.is_none())
 }
 
-/// Identity in the terms of /proc.
+/// The identity of a process from its PID and its start time in ticks, as in /proc.
 fn process_id(pid: i32, start: u64) -> ProcessId {
     ProcessId::from_ticks(u32::try_from(pid).unwrap_or(0), start)
 }

@@ -1,5 +1,5 @@
-//! The numbers that the kernel gave other network namespaces in this one: its messages about a veth interface name by them the
-//! namespace of the other end.
+//! The ids that the kernel assigned to other network namespaces in this one. Its messages about a veth interface
+//! identify the namespace of the other end by such an id.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use netlink_sys::{Socket, SocketAddr};
 
 use super::notices::{NAMESPACE_IDS, Notices};
 
-/// Asks for numbers.
+/// Reads the ids of namespaces.
 #[derive(Debug)]
 pub(super) struct NamespaceIds {
     changes: Option<Notices>,
@@ -23,23 +23,23 @@ pub(super) struct NamespaceIds {
 }
 
 impl NamespaceIds {
-    /// Nothing is asked yet.
+    /// Reads no id yet.
     pub(super) fn new() -> Self {
         let changes = Notices::listen(NAMESPACE_IDS);
         let socket = connected();
         if let Some(e) = changes.as_ref().err().or(socket.as_ref().err()) {
-            tracing::debug!("numbers of network namespaces are not known: {e}");
+            tracing::debug!("ids of network namespaces cannot be read: {e}");
         }
         Self { changes: changes.ok(), socket: socket.ok() }
     }
 
-    /// Whether the kernel gave numbers, or took some back, since the last time.
+    /// Whether the kernel assigned or released ids since the last call.
     pub(super) fn have_changed(&self) -> bool {
         self.changes.as_ref().is_some_and(Notices::take)
     }
 
-    /// The number of a process's namespace, and the namespace's inode number, both of the same moment. None: it has no number, or
-    /// the process may not be looked at.
+    /// The id and the inode number of a process's namespace, read through the same open file. None: the namespace has
+    /// no id, or the process cannot be read.
     pub(super) fn of(&self, process: u32) -> Option<(i32, u32)> {
         let namespace = File::open(format!("/proc/{process}/ns/net")).ok()?;
         let inode = u32::try_from(namespace.metadata().ok()?.ino()).ok()?;

@@ -1,4 +1,4 @@
-//! The network namespaces that have a process: their addresses and numbers.
+//! The network namespaces that have a process, with their addresses and ids.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,25 +11,25 @@ use super::namespace_ids::NamespaceIds;
 use super::procfs_read;
 use crate::clock::engine_ns;
 
-/// Between two looks at the addresses of other namespaces, of which the kernel gives no notice.
+/// Interval between two readings of the addresses of other namespaces, about which the kernel sends no notices here.
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Those that are known.
+/// The known namespaces.
 #[derive(Debug)]
 pub(super) struct Namespaces {
-    /// A process to look through into each, by inode number.
+    /// A process in each namespace, through which it is read, by inode number of the namespace.
     processes: HashMap<u32, u32>,
     ids: NamespaceIds,
     pace: Pace,
 }
 
 impl Namespaces {
-    /// None yet.
+    /// No namespace is known yet.
     pub(super) fn new() -> Self {
         Self { processes: HashMap::new(), ids: NamespaceIds::new(), pace: Pace::new(INTERVAL) }
     }
 
-    /// Each with a process in it.
+    /// Inode number of each namespace, and a process in it.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u32)> {
         self.processes.iter().map(|(netns, process)| (*netns, *process))
     }
@@ -47,7 +47,7 @@ impl Namespaces {
         }
     }
 
-    /// Those of a snapshot, which has their addresses already.
+    /// Adds the namespaces of a snapshot, which already contains their addresses.
     pub(super) fn take_snapshot(&mut self, facts: &mut Vec<Fact>) {
         let before = self.processes.len();
         for fact in facts.iter() {
@@ -70,7 +70,7 @@ impl Namespaces {
             facts.extend(self.all_ids());
             self.pace.done(now);
         } else if self.ids.have_changed() {
-            // A namespace that is new may have the inode number of one that is gone.
+            // A new namespace may have the inode number of one that is gone.
             self.look(facts);
             facts.extend(self.all_ids());
         }
@@ -86,7 +86,7 @@ impl Namespaces {
         self.add_all(&alive, facts);
     }
 
-    /// Adds namespaces by themselves, because interfaces lead to those in which nobody uses a socket too.
+    /// Adds all namespaces, because interfaces may lead to namespaces in which no process uses a socket.
     fn add_all(&mut self, alive: &HashMap<u32, u32>, facts: &mut Vec<Fact>) {
         for (netns, process) in alive {
             if let Entry::Vacant(place) = self.processes.entry(*netns) {
@@ -96,8 +96,8 @@ impl Namespaces {
         }
     }
 
-    /// Looks into namespaces through another process where the one known has ended. Where there is none, the namespace has no
-    /// address any more.
+    /// Replaces processes that have ended by others in the same namespace. A namespace without processes no longer has
+    /// addresses.
     fn replace_ended(&mut self, alive: &HashMap<u32, u32>, facts: &mut Vec<Fact>) {
         let is_in = |netns, process: u32| procfs_read::network_namespace(&process.to_string()) == Some(netns);
         let ended: Vec<u32> = self.iter().filter(|(netns, process)| !is_in(*netns, *process)).map(|(n, _)| n).collect();

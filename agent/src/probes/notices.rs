@@ -1,4 +1,4 @@
-//! Notices of rtnetlink(7): that something has changed, not what.
+//! Notices of rtnetlink(7). They only show that something has changed; their contents are ignored.
 
 use std::io;
 
@@ -10,15 +10,15 @@ pub(super) const ADDRESSES: &[u32] = &[5, 9];
 /// `RTNLGRP_NSID`: numbers of other network namespaces.
 pub(super) const NAMESPACE_IDS: &[u32] = &[28];
 
-/// Notices of some groups.
+/// A subscription to some multicast groups.
 #[derive(Debug)]
 pub(super) struct Notices(Socket);
 
 impl Notices {
-    /// From now on.
+    /// Subscribes to these groups.
     ///
     /// # Errors
-    /// There is no netlink here.
+    /// The kernel has no netlink, or refuses the subscription.
     pub(super) fn listen(groups: &[u32]) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
@@ -27,7 +27,7 @@ impl Notices {
         Ok(Self(socket))
     }
 
-    /// Whether something has changed since the last time. That too many notices came is one too.
+    /// Whether something has changed since the last call. Lost notices count as a change.
     pub(super) fn take(&self) -> bool {
         let mut has_changed = false;
         loop {

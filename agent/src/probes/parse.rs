@@ -1,4 +1,4 @@
-//! Bytes of the ring buffer to facts.
+//! Converts events of the ring buffer to facts.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +10,7 @@ use crate::privacy::Privacy;
 
 const SOCK_RAW: u32 = 3;
 
-/// One event; none: not of a kind or size that this agent knows.
+/// Parses one event; none: its kind or size is unknown.
 pub(crate) fn event(bytes: &[u8], clock: BootClock, privacy: &Privacy) -> Option<Fact> {
     let kind = u32::from_ne_bytes(bytes.first_chunk::<4>().copied()?);
     match kind {
@@ -58,13 +58,13 @@ fn exec(e: &abi::ExecEvent, clock: BootClock, privacy: &Privacy) -> Fact {
     }
 }
 
-/// The path whose names a chain has, the last one first.
+/// The path from a chain of its names, the last one first.
 fn path_of_chain(chain: &[u8]) -> String {
     let names: Vec<_> = chain.split(|b| *b == 0).filter(|name| !name.is_empty()).map(String::from_utf8_lossy).collect();
     names.iter().rev().flat_map(|name| ["/", name]).collect()
 }
 
-/// A file in memory alone (memfd_create(2)) is in no folder, and deleted from the start, as /proc says.
+/// Whether the path is that of a memfd (memfd_create(2)), which is in no folder and which /proc reports as deleted.
 fn is_in_memory(path: &str) -> bool {
     path.strip_prefix("/memfd:").is_some_and(|name| !name.contains('/'))
 }

@@ -15,29 +15,30 @@ use pidflow_schema::Pod;
 
 /// Hexadecimal digits of a container's id.
 const ID_DIGITS: usize = 64;
-/// Length of a DNS name at most, RFC 1123.
+/// The greatest length of a DNS name (RFC 1123), bytes.
 const MAX_NAME: usize = 253;
-/// The coarsest time that a file system keeps: what changed within one of it after it was read is not seen by the time.
+/// The coarsest timestamp of file systems. A change less than this long after a reading may not change the folder's
+/// timestamp.
 const MAX_TIMESTAMP_STEP: Duration = Duration::from_secs(1);
 
-/// The pods of this host's containers, as the names in a folder say.
+/// The pods of this host's containers, from the names of links in a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Pods {
     folder: PathBuf,
     known: HashMap<Box<str>, Arc<Pod>>,
-    /// When the folder was changed last; none: it is not there.
+    /// The folder's modification time; none: it does not exist.
     changed: Option<SystemTime>,
-    /// When it is read once more though it has the same time.
+    /// When to read the folder once more although its time has not changed.
     again: Option<Instant>,
 }
 
 impl Pods {
-    /// None yet.
+    /// The pods of a folder, none of which is known yet.
     pub(crate) fn of(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), ..Self::default() }
     }
 
-    /// All of them, if they are not those of the last time. Costs one `stat` while nothing changes.
+    /// All pods, if they have changed since the last call. Costs one `stat` while nothing changes.
     pub(crate) fn poll(&mut self) -> Option<Fact> {
         if !self.is_due(Instant::now()) {
             return None;
@@ -59,13 +60,13 @@ impl Pods {
     }
 }
 
-/// A folder that is not there has none.
+/// All pods of a folder; none if it does not exist.
 fn read(folder: &Path) -> HashMap<Box<str>, Arc<Pod>> {
     let links = fs::read_dir(folder).into_iter().flatten().flatten();
     links.filter_map(|l| parse(l.file_name().to_str()?)).collect()
 }
 
-/// Container id and pod. A name that the kubelet cut at 255 bytes has lost its id and says nothing.
+/// Container id and pod. A name that the kubelet cut at 255 bytes lacks its id and is ignored.
 fn parse(link: &str) -> Option<(Box<str>, Arc<Pod>)> {
     let (names, id) = link.strip_suffix(".log")?.rsplit_once('-')?;
     let mut names = names.split('_');

@@ -1,4 +1,4 @@
-//! What /proc says of one process or one network namespace.
+//! Reads one process or one network namespace from /proc.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,7 +14,7 @@ use super::{cgroup_path, executable, host_files, login, process_id};
 use crate::clock::{BootClock, engine_ns};
 use crate::privacy::Privacy;
 
-/// Reads who a process is; none: it is gone.
+/// Reads the description of a process; none: it is gone.
 pub(crate) fn process(p: &Process, clock: BootClock, privacy: &Privacy) -> Option<ProcessSeen> {
     let stat = p.stat().ok()?;
     // The owner of /proc/PID is the effective user only if the process is dumpable.
@@ -33,7 +33,7 @@ pub(crate) fn process(p: &Process, clock: BootClock, privacy: &Privacy) -> Optio
         login: login::of(p, privacy),
         inner_pid: status.nspid.and_then(|pids| u32::try_from(*pids.last()?).ok()),
         executable: executable::of(p).map(|(path, is_deleted)| kept(&path, is_deleted, privacy)).unwrap_or_default(),
-        // One byte more shows whether the file is longer.
+        // One additional byte shows whether the file is longer.
         command_line: privacy.command_line(&read(p, "cmdline", privacy.readable() + 1).unwrap_or_default(), false),
         placement: placement(p).map(|placement| privacy.placement(placement)),
     })
@@ -43,27 +43,27 @@ fn placement(p: &Process) -> Option<Placement> {
     read(p, "cgroup", MAX_FILE).map(|lines| cgroup_path::placement(&host_files::lossy(lines)))
 }
 
-/// What is kept of an executable.
+/// The executable as the privacy rules allow it.
 fn kept(path: &str, is_deleted: bool, privacy: &Privacy) -> Executable {
     Executable { path: privacy.executable(path), is_deleted }
 }
 
-/// Bytes read of another file of a process.
+/// The greatest number of bytes read of other files of a process.
 const MAX_FILE: usize = 64 * 1024;
 
-/// The name in it may have any bytes.
+/// The process name in this file may contain any bytes.
 fn status(p: &Process) -> Option<Status> {
     Status::from_read(host_files::lossy(read(p, "status", MAX_FILE)?).as_bytes()).ok()
 }
 
-/// Usage of a process now; none: it is gone or its PID is another process's.
+/// Current usage of a process; none: it is gone, or its PID belongs to another process.
 pub(crate) fn sample(id: ProcessId) -> Option<Sample> {
     let (p, stat, sample) = quick(id)?;
     let peak_rss = status(&p).and_then(|s| s.vmhwm).map(|kib| kib * 1024);
     Some(Sample { peak_rss, iowait_ns: iowait(&p, &stat), ..sample })
 }
 
-/// As [`sample`], what one file and one call tell: CPU time, faults, resident memory.
+/// Like [`sample`], but only what one file and one system call report: CPU time, faults, resident memory.
 pub(crate) fn quick_sample(id: ProcessId) -> Option<Sample> {
     quick(id).map(|(_, _, sample)| sample)
 }
@@ -78,7 +78,7 @@ fn quick(id: ProcessId) -> Option<(Process, Stat, Sample)> {
         cpu_ns: Some(cpu_time(clock, (stat.utime + stat.stime) * TICK_NS)),
         minor_faults: Some(stat.minflt),
         major_faults: Some(stat.majflt),
-        // A process that is ending has given its memory back already: nothing is known of what it had.
+        // A process that is exiting has already released its memory, so its size is unknown.
         rss: (stat.rss > 0).then(|| stat.rss * procfs::page_size()),
         threads: u32::try_from(stat.num_threads).ok(),
         ..Sample::default()
@@ -86,14 +86,15 @@ fn quick(id: ProcessId) -> Option<(Process, Stat, Sample)> {
     Some((p, stat, sample))
 }
 
-/// The clock counts nanoseconds, /proc ticks of the same. Where the two are far apart, the number means another process to
-/// the clock: this agent is in a PID namespace of its own.
+/// Prefers the clock, which counts nanoseconds, to the ticks in /proc. If the two differ much, the agent is in its own
+/// PID namespace, and the clock is that of another process.
 fn cpu_time(clock_ns: Option<u64>, ticks_ns: u64) -> u64 {
     let allowed = 4 * TICK_NS + ticks_ns / 20;
     clock_ns.filter(|ns| ns.abs_diff(ticks_ns) <= allowed).unwrap_or(ticks_ns)
 }
 
-/// `CPUCLOCK_SCHED` of `include/linux/posix-timers_types.h`: the run time of all threads, those that ended included.
+/// `CPUCLOCK_SCHED` of `include/linux/posix-timers_types.h`: the run time of all threads, including those that have
+/// ended.
 const RUN_TIME: i32 = 2;
 
 /// The clock of a process's CPU time, nanoseconds (`clock_getcpuclockid(3)`, which reads another one of the clocks).
@@ -106,8 +107,8 @@ fn cpu_clock(pid: u32) -> Option<u64> {
     (result == 0).then_some(seconds * 1_000_000_000 + nanoseconds)
 }
 
-/// Block I/O delay of all threads; none: delay accounting is off, or was when they started. The process's own file has only
-/// its leader's.
+/// Block I/O delay of all threads; none: it is zero, because delay accounting is off or was off when they started, or
+/// they never waited. The file of the process has only the delay of its leader.
 fn iowait(p: &Process, stat: &Stat) -> Option<u64> {
     let ticks = match stat.num_threads {
         1 => stat.delayacct_blkio_ticks,
@@ -117,7 +118,7 @@ fn iowait(p: &Process, stat: &Stat) -> Option<u64> {
     ticks.filter(|&t| t > 0).map(|t| t * TICK_NS)
 }
 
-/// Whether the kernel counts delays: without, nothing is worth a look at each thread.
+/// Whether the kernel counts delays. If it does not, reading every thread is useless.
 fn has_delay_accounting() -> bool {
     fs::read_to_string("/proc/sys/kernel/task_delayacct").is_ok_and(|switch| switch.trim() == "1")
 }
@@ -146,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    /// Ticks of 10 ms told of a process with threads nothing that a short flow could be measured by.
+    /// Ticks of 10 ms are too coarse to measure a process with threads during a short flow.
     #[test]
     fn the_time_of_many_threads_is_known_to_the_nanosecond() {
         let me = Process::myself().unwrap();
@@ -180,7 +181,7 @@ mod tests {
             .spawn()
             .unwrap();
         let argument = "6\u{fffd}0";
-        // Between execve and the program's first step there are no arguments.
+        // Between execve and the first instruction of the program, there are no arguments.
         let seen = (0..500).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
             let seen = process(

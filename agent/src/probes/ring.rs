@@ -18,7 +18,7 @@ use crate::clock::{BootClock, engine_clock};
 #[cfg(feature = "probes")]
 use crate::privacy::Privacy;
 
-/// What the kernel side counted since start.
+/// Counters of the kernel side and of the sampler since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct KernelCounts {
     /// Facts delivered.
@@ -29,15 +29,15 @@ pub(crate) struct KernelCounts {
     pub(crate) suppressed: u64,
     /// Kernel structs that could not be read.
     pub(crate) read_failed: u64,
-    /// Maps that had no room.
+    /// Insertions into a map that was full.
     pub(crate) map_full: u64,
     /// Facts of an unknown kind.
     pub(crate) unparsed: u64,
-    /// Requests for a look at /proc that were refused because too many waited.
+    /// Requests to the sampler that were refused because too many waited.
     pub(crate) sampler_refused: u64,
-    /// Processes that were not looked at, because too many began at once.
+    /// Processes that were not described, because too many started at once.
     pub(crate) sampler_given_up: u64,
-    /// Lines of the host's files that were not understood.
+    /// Lines of the host's files that could not be parsed.
     pub(crate) lines_skipped: u64,
 }
 
@@ -48,7 +48,7 @@ impl KernelCounts {
     }
 }
 
-/// Consumer of the ring buffer; owns the programs, which detach when it is dropped.
+/// Reads the ring buffer, and owns the programs, which are detached when this is dropped.
 #[cfg(feature = "probes")]
 pub(crate) struct Ring {
     events: RingBuf<MapData>,
@@ -78,7 +78,7 @@ impl Ring {
         })
     }
 
-    /// Takes every event there is.
+    /// Appends all available events.
     pub(crate) fn drain(&mut self, out: &mut Vec<Fact>) {
         let clock = self.clock;
         while let Some(item) = self.events.next() {

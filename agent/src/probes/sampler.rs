@@ -1,5 +1,5 @@
-//! The thread that reads /proc: the first snapshot, descriptions of new processes, samples of those that
-//! own flows, addresses, names of users and pods; without eBPF the whole snapshot at each interval.
+//! The thread that reads /proc: the first snapshot, descriptions of new processes, usage samples of processes that use
+//! sockets, addresses, names of users and pods. Without eBPF, it takes the whole snapshot at each interval.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -27,11 +27,11 @@ use crate::threads;
 /// What the pipeline asks for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Request {
-    /// Look at this process once: executable, command line, container.
+    /// Describe this process: executable, command line, container.
     Describe(ProcessId),
     /// This process uses sockets in this network namespace: sample it from now on.
     Watch(ProcessId, u32),
-    /// This process did something, and the kernel side did not tell its CPU time: it has many threads.
+    /// This process used a socket, and the kernel side did not report its CPU time, because it has many threads.
     Sample(ProcessId),
     /// This process has ended.
     Forget(ProcessId),
@@ -39,23 +39,24 @@ pub(crate) enum Request {
     Recount,
 }
 
-/// Processes sampled in one round at most; with more, rounds take turns.
+/// The greatest number of processes sampled in one round. If there are more, they take turns.
 const MAX_SAMPLES_PER_ROUND: usize = 500;
-/// Rounds in which each process that is sampled is described again: its real user, its control group, and whether its file
-/// was deleted may change without an event.
+/// Number of rounds within which each sampled process is described again: its real user, its control group, and whether
+/// its executable was deleted may change without an event.
 const ROUNDS_PER_DESCRIPTION: usize = 16;
-/// Processes described again in one round at most.
+/// The greatest number of processes described again in one round.
 const MAX_DESCRIBED_AGAIN: usize = 32;
-/// Between two looks at what may have changed (addresses, pods, users): shorter than the time that a flow waits for its join.
+/// Interval between two checks for changes of addresses, pods and users: shorter than the time that a flow waits for
+/// its join.
 const CHANGES_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(crate) struct Sampler {
     pub(crate) interval: Duration,
     /// No eBPF: everything comes from snapshots.
     pub(crate) polls: bool,
-    /// Process numbers mean in /proc what they mean elsewhere.
+    /// Process numbers of eBPF mean the same process in this /proc.
     pub(crate) looks_up: bool,
-    /// Below which folder the host's own files are.
+    /// The folder below which the host's files are.
     pub(crate) host_root: PathBuf,
     /// The kubelet's links to the logs of containers.
     pub(crate) pod_logs: PathBuf,
@@ -67,7 +68,7 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// Sends the first snapshot, then goes on in a thread of its own until the pipeline is gone.
+    /// Sends the first snapshot, then works in its own thread until the pipeline has ended.
     ///
     /// # Errors
     /// The thread cannot be started.
@@ -82,7 +83,7 @@ impl Sampler {
         first.push(Fact::SnapshotDone);
         // The channel is new and empty.
         let _ = self.out.send(first);
-        // What it knows outlives a panic.
+        // The state is kept when the work is restarted after a panic.
         let body = move || {
             rounds.run(&self);
             Ok(())
@@ -107,7 +108,7 @@ struct SamplerState {
     descriptions: Descriptions,
     between: Between,
     turn: usize,
-    /// Whose turn it is to be described again.
+    /// Index of the next process to describe again.
     again: usize,
 }
 
@@ -128,7 +129,7 @@ impl SamplerState {
         }
     }
 
-    /// Until the pipeline is gone.
+    /// Works until the pipeline has ended.
     fn run(&mut self, sampler: &Sampler) {
         loop {
             let mut facts = Vec::new();
@@ -169,7 +170,7 @@ impl SamplerState {
 
     fn serve_until(&mut self, due: Instant, sampler: &Sampler, facts: &mut Vec<Fact>) -> bool {
         loop {
-            // What a burst of requests found out is wanted before the round ends: flows are joined soon.
+            // After a burst of requests, the results are sent before the round ends, because flows are joined soon.
             if sampler.incoming.is_empty() {
                 self.describe(facts);
                 if !deliver(sampler, facts) {
@@ -269,7 +270,7 @@ impl SamplerState {
         self.again = (self.again + count) % self.watched.len().max(1);
     }
 
-    /// Tells which sockets there are in every namespace that is known.
+    /// Reports the existing sockets of every known namespace.
     fn recount(&self, facts: &mut Vec<Fact>) {
         let own = procfs_read::own_network_namespace();
         let others = self.namespaces.iter().filter(|(netns, _)| *netns != own);
@@ -303,7 +304,7 @@ mod tests {
         state
     }
 
-    /// How many are described again in each round.
+    /// The processes described again in each round.
     fn rounds(state: &mut SamplerState, count: usize) -> Vec<HashSet<ProcessId>> {
         let mut round = || {
             state.descriptions.begin_round();

@@ -12,7 +12,7 @@ impl SamplerCounts {
         self.0.fetch_add(processes, Ordering::Relaxed);
     }
 
-    /// Processes that were not looked at.
+    /// Processes that were not described.
     pub(super) fn total(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

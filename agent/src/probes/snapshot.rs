@@ -1,4 +1,4 @@
-//! Processes and sockets that are there already, in every network namespace.
+//! The existing processes and sockets of every network namespace.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,7 +13,7 @@ use super::{procfs_read, sockets};
 use crate::clock::{engine_clock, engine_ns};
 use crate::privacy::Privacy;
 
-/// Everything that /proc shows now: processes, parents first, then addresses, then sockets.
+/// Everything that /proc shows now: all processes, then the addresses and sockets of each network namespace.
 pub(crate) fn take(privacy: &Privacy) -> Vec<Fact> {
     let mut events = Vec::new();
     let mut owners: HashMap<u64, Vec<Owner>> = HashMap::new();
@@ -50,7 +50,7 @@ fn note_sockets(p: &Process, task: &Task, parent_pid: u32, owners: &mut HashMap<
     }
 }
 
-/// /proc/PID/net shows the tables of the process's namespace: no need to enter it.
+/// /proc/PID/net shows the tables of the process's namespace, which need not be entered.
 fn sockets_of(p: &Process, netns: u32, owners: &HashMap<u64, Vec<Owner>>, out: &mut Vec<Fact>) {
     let tcp = sockets::tcp(p).unwrap_or_default();
     for e in tcp.into_iter().filter(|e| e.inode != 0) {

@@ -1,4 +1,4 @@
-//! The sockets of a network namespace, as /proc/PID/net shows them: the namespace need not be entered.
+//! The sockets of a network namespace from /proc/PID/net, without entering the namespace.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::clock::engine_ns;
 
 /// TCP sockets; none: they cannot be read, because the process is gone.
 pub(super) fn tcp(of: &Process) -> Option<Vec<TcpNetEntry>> {
-    // Without IPv6 there is no such file; a process that is gone has neither.
+    // Without IPv6 this file does not exist; for a process that is gone neither file does.
     let mut all = rows::<TcpNetEntries>(of, "tcp6").unwrap_or_default();
     all.extend(rows::<TcpNetEntries>(of, "tcp")?);
     Some(all.into_iter().flat_map(|entries| entries.0).collect())
@@ -27,7 +27,7 @@ pub(super) fn udp(of: &Process) -> Option<Vec<UdpNetEntry>> {
     Some(all.into_iter().flat_map(|entries| entries.0).collect())
 }
 
-/// A table row by row, so that one that is not understood takes no other.
+/// Parses a table row by row, so that a row that cannot be parsed affects no other.
 fn rows<T: FromBufReadSI>(of: &Process, table: &'static str) -> Option<Vec<T>> {
     let mut bytes = Vec::new();
     of.open_relative(format!("net/{table}")).ok()?.read_to_end(&mut bytes).ok()?;
@@ -41,8 +41,8 @@ fn row<T: FromBufReadSI>(line: &str) -> Option<T> {
     T::from_buf_read(b"\n".chain(line.as_bytes()), current_system_info()).ok()
 }
 
-/// Everything that lives in the namespace `netns` now, seen through a process in it; none: that process is gone, or in another
-/// namespace by now.
+/// All sockets that exist in the namespace `netns` now, read through a process in it; none: that process is gone, or in
+/// another namespace now.
 pub(super) fn alive(netns: u32, of: &Process) -> Option<SocketsAlive> {
     let is_in_it = || procfs_read::network_namespace(&of.pid().to_string()) == Some(netns);
     let taken_ns = engine_ns();
@@ -51,7 +51,8 @@ pub(super) fn alive(netns: u32, of: &Process) -> Option<SocketsAlive> {
     Some(SocketsAlive {
         netns,
         taken_ns,
-        // No file refers to those without inode: they wait to be accepted, or for the last packets after their close.
+        // No file refers to sockets without an inode: they wait to be accepted, or for the last packets after their
+        // close.
         tcp: tcp.iter().filter(|e| e.inode != 0).map(ends).collect(),
         protocols: vec![Protocol::UDP],
         inodes: udp.iter().map(|e| e.inode).collect(),

@@ -1,7 +1,7 @@
-//! Where the agent runs: the host itself or namespaces of its own (namespaces(7)), and what it cannot see from there.
+//! Detects whether the agent runs in the host's namespaces or in its own (namespaces(7)), and what it cannot see there.
 //!
-//! eBPF reports the host's process numbers. What /proc says of a number is about the same process only if that /proc shows the
-//! host's PID namespace; a number looked up in another one would be a wrong process.
+//! eBPF reports the host's process numbers. A number means the same process in /proc only if that /proc shows the
+//! host's PID namespace; in another one it would be a wrong process.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -16,33 +16,33 @@ const FIRST_CGROUP: u64 = 0xEFFF_FFFB;
 const FIRST_PID: u64 = 0xEFFF_FFFC;
 const FIRST_USER: u64 = 0xEFFF_FFFD;
 
-/// What is limited, and what follows.
+/// A limit of what the agent can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Limit {
-    /// What, in a few words.
+    /// What is limited, in a few words.
     pub(crate) what: &'static str,
     /// What was found.
     pub(crate) found: String,
-    /// What is not seen, or wrong; empty: nothing.
+    /// What is not seen or is wrong because of it; empty: nothing.
     pub(crate) lost: &'static str,
     /// What to do about it.
     pub(crate) remedy: &'static str,
 }
 
-/// What was found of the agent's own surroundings.
+/// The namespaces and the /proc in which the agent runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Surroundings {
     /// This process's number in its own PID namespace.
     own_pid: u32,
-    /// Its number in the PID namespace that /proc shows; none: it is not in there.
+    /// Its number in the PID namespace that /proc shows; none: that namespace does not contain it.
     pid_in_proc: Option<u32>,
     /// Its own namespaces, by inode number; none: not known.
     own: Namespaces,
-    /// Those of process 1 of that /proc; it may not be looked at by everybody.
+    /// Those of process 1 of that /proc; unknown without the privilege to read them.
     first: Namespaces,
-    /// Whether process 2 of that /proc is a thread of the kernel: there are none but in the first PID namespace.
+    /// Whether process 2 of that /proc is a kernel thread, which only the first PID namespace has.
     has_kernel_threads: bool,
-    /// Offset of the time since boot in its time namespace, as `timens_offsets` has it.
+    /// Offset of the time since boot in its time namespace (`timens_offsets`); empty: 0.
     boot_offset: String,
     /// Options of the mount at /proc.
     proc_options: String,
@@ -73,7 +73,7 @@ pub(super) fn namespace(link: &str) -> Option<u64> {
 }
 
 impl Surroundings {
-    /// Looks around.
+    /// Detects them.
     pub(crate) fn look() -> Self {
         let own_pid = std::process::id();
         let pid_in_proc = fs::read_link("/proc/self").ok().and_then(|link| link.to_str()?.parse().ok());
@@ -90,20 +90,20 @@ impl Surroundings {
 
     /// Whether a process number and start time of eBPF mean the same process in /proc.
     pub(crate) fn proc_is_hosts(&self) -> bool {
-        // Where /proc hides other processes: this process's own namespace is the first one, and the one that is shown.
+        // If /proc hides other processes: whether the process's own namespace is both the first one and the one shown.
         let is_own = self.own.pid == Some(FIRST_PID) && self.pid_in_proc == Some(self.own_pid);
         let is_first = self.first.pid.map_or(self.has_kernel_threads || is_own, |pid| pid == FIRST_PID);
         is_first && self.boot_offset.is_empty()
     }
 
-    /// Below which folder the host's own files are: those of process 1, if it has others than this process.
+    /// The folder below which the host's files are: the root of process 1, if that is in another mount namespace.
     pub(crate) fn host_root(&self) -> PathBuf {
         let is_elsewhere = self.proc_is_hosts() && self.first.mnt.is_some() && self.first.mnt != self.own.mnt;
         let root = Path::new("/proc/1/root");
         if is_elsewhere && root.join("etc").is_dir() { root.to_owned() } else { Path::new("/").to_owned() }
     }
 
-    /// All limits, where eBPF reports processes or only /proc is polled.
+    /// All limits. `by_polling`: without eBPF, only /proc is polled.
     pub(crate) fn limits(&self, by_polling: bool) -> Vec<Limit> {
         [self.processes(by_polling), self.time(), self.proc_mount(), self.users(), self.cgroups(), self.packets()]
             .into_iter()
@@ -201,7 +201,7 @@ fn is_hiding(option: &str) -> bool {
     option.strip_prefix("hidepid=").is_some_and(|level| !matches!(level, "0" | "off"))
 }
 
-/// The options of the last mount at /proc: the one that is seen.
+/// The options of the last mount at /proc, which hides earlier ones.
 fn proc_options(mounts: &str) -> String {
     let fields = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let mut options = fields.filter(|f| f.get(1) == Some(&"/proc")).filter_map(|f| f.get(3).map(ToString::to_string));
@@ -252,7 +252,7 @@ mod tests {
         assert!(unprivileged.proc_is_hosts() && limited(&unprivileged).is_empty(), "{unprivileged:?}");
     }
 
-    /// Where /proc shows no thread of the kernel.
+    /// A /proc that shows no kernel threads.
     fn inside() -> Surroundings {
         Surroundings { has_kernel_threads: false, ..host() }
     }

@@ -1,4 +1,4 @@
-//! On the running kernel: needs root, else the tests are skipped.
+//! Tests on the running kernel. Without root they are skipped.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -98,11 +98,11 @@ fn a_process_of_milliseconds_is_reported_from_fork_to_exit() {
     let exit = probes.wait_for("exit", |e| matches!(e, Fact::Exit { task, .. } if task.id.pid == pid));
     let Fact::Exit { task, sample, .. } = exit else { unreachable!() };
     assert_eq!(&*task.comm, "sleep");
-    // It has slept in between: the kernel brings CPU time up to date when a process is switched, not at its end.
+    // The process has slept, because the kernel updates CPU time when a process is switched, not at its exit.
     assert!(sample.cpu_ns.unwrap() > 0 && sample.minor_faults.unwrap() > 0 && sample.peak_rss.unwrap() > 0);
 }
 
-/// Processes that are gone before /proc could be asked.
+/// These processes exit before /proc could be read.
 #[test]
 fn the_executable_is_the_file_however_it_was_named() {
     if without_root("the_executable_is_the_file_however_it_was_named") {
@@ -131,7 +131,7 @@ fn the_executable_is_the_file_however_it_was_named() {
     }
 }
 
-/// The peak of the program before an exec is not the next one's.
+/// The peak before an exec does not count for the next program.
 #[test]
 fn the_peak_of_memory_is_the_programs_own() {
     if without_root("the_peak_of_memory_is_the_programs_own") {
@@ -151,7 +151,7 @@ fn the_peak_of_memory_is_the_programs_own() {
     );
 }
 
-/// From the kernel's event and from /proc.
+/// Checks the kernel's event and the description from /proc.
 #[test]
 fn no_fact_holds_a_secret_of_a_command_line() {
     if without_root("no_fact_holds_a_secret_of_a_command_line") {

@@ -1,6 +1,6 @@
-//! Names of the host's users: those of its passwd file, and those that systemd makes up while a service runs
-//! (`DynamicUser=`). Users of directories (LDAP and the like, by way of NSS) are not asked for: a thread with capabilities
-//! loads no foreign code and asks no server. They have a number and no name.
+//! Names of the host's users: those of its passwd file, and those that systemd creates while a service runs
+//! (`DynamicUser=`). Users of directories (such as LDAP, through NSS) are not looked up, because a thread with
+//! capabilities must not load foreign code or contact a server. They have a number and no name.
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
@@ -24,7 +24,7 @@ pub(super) struct Users {
     stamps: [Option<Stamp>; 2],
 }
 
-/// By which it is seen that a file was written or replaced: device, inode, length, last change.
+/// Shows whether a file was written or replaced: device, inode, length, last change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp(u64, u64, u64, i64, i64);
 
@@ -35,12 +35,12 @@ impl From<Metadata> for Stamp {
 }
 
 impl Users {
-    /// Of the host whose files are below `root`; none is known yet.
+    /// The users of the host whose files are below `root`; none is known yet.
     pub(super) fn below(root: &Path) -> Self {
         Self { root: root.to_owned(), ..Self::default() }
     }
 
-    /// All of them, if they are not those of the last time. Costs two `stat` while nothing changes.
+    /// All users, if they have changed since the last call. Costs two `stat` while nothing changes.
     pub(super) fn poll(&mut self) -> Option<Fact> {
         let stamps = [PASSWD, DYNAMIC].map(|file| fs::metadata(self.root.join(file)).ok().map(Stamp::from));
         if self.known.is_some() && stamps == self.stamps {
@@ -70,7 +70,7 @@ impl Users {
     }
 }
 
-/// Comments, and lines that refer to NIS, are no entries.
+/// Whether the line is an entry: not a comment or a reference to NIS.
 fn is_entry(line: &str) -> bool {
     !line.starts_with(['#', '+', '-'])
 }

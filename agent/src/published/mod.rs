@@ -41,7 +41,7 @@ pub(crate) struct Published {
     more_families: Arc<Mutex<Vec<FamilySource>>>,
 }
 
-/// What the pipeline said last. The lock is held only to copy it, because the pipeline waits for it.
+/// The pipeline's latest status. The lock is held only to copy it, because the pipeline waits for it.
 #[derive(Debug, Clone)]
 struct Latest {
     status: Arc<Status>,

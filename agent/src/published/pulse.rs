@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// chance.
 pub(crate) const MAX_SILENCE: Duration = Duration::from_secs(10);
 
-/// The state of the pipeline.
+/// Whether the pipeline works, as seen from outside.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Pulse {
     /// It has not published yet. The first turn processes all facts since the probes were attached, however long that

@@ -15,7 +15,7 @@ pub(crate) type Labelled = Vec<(String, u64)>;
 /// How one fact is collected.
 #[derive(Debug, Clone)]
 pub(crate) struct Hook {
-    /// What it is for.
+    /// The fact.
     pub(crate) hook: String,
     /// The mechanism that is used, or "none".
     pub(crate) way: String,
@@ -32,7 +32,7 @@ pub(crate) struct Exporter {
     pub(crate) filtered: u64,
     /// Records lost, by reason.
     pub(crate) lost: Labelled,
-    /// Records on their way.
+    /// Records accepted and not finished yet, in memory.
     pub(crate) queue: u64,
     /// Records that wait on disk.
     pub(crate) spooled: u64,
@@ -63,13 +63,13 @@ pub(crate) struct Status {
     pub(crate) tables: Labelled,
     /// Records made and how their ends were attributed.
     pub(crate) records: RecordCounts,
-    /// Probes' counters.
+    /// Counters of the probes.
     pub(crate) probes: Labelled,
     /// Kernel events that were lost, by reason.
     pub(crate) events_lost: Labelled,
-    /// The join's counters.
+    /// Counters of the join.
     pub(crate) join: Labelled,
-    /// Hooks.
+    /// How each fact is collected.
     pub(crate) hooks: Vec<Hook>,
     /// Exporters.
     pub(crate) exporters: Vec<Exporter>,
@@ -114,7 +114,7 @@ pub(crate) struct RecordCounts {
     attributed: (u64, u64),
 }
 
-/// Of the Linux generic ABI.
+/// `ECONNREFUSED` of the Linux generic ABI (include/uapi/asm-generic/errno.h).
 const ECONNREFUSED: u16 = 111;
 
 /// The reasons in the order of their numbers, with the names of RFC 5102 section 5.11.3.
@@ -168,8 +168,7 @@ impl RecordCounts {
     }
 }
 
-/// Whether a process stands at the end; none: there can be none (another host, the kernel itself, or nobody
-/// listened).
+/// Whether the end has a process; none: it cannot have one (another host, a file, the kernel itself, or no listener).
 fn has_process(r: &FlowRecord, end: &ProcessEnd, is_destination: bool) -> Option<bool> {
     let refused = is_destination && r.connect_error == Some(ECONNREFUSED);
     match end.attribution {

@@ -67,6 +67,12 @@ pub struct Process {
 impl Process {
     /// `(uid_t) -1`, which no user can have (Linux `uid_valid`): the user is unknown or not kept.
     pub const UNKNOWN_UID: u32 = u32::MAX;
+
+    /// `uid`, or none if it is [`Self::UNKNOWN_UID`].
+    #[must_use]
+    pub fn known_uid(uid: u32) -> Option<u32> {
+        (uid != Self::UNKNOWN_UID).then_some(uid)
+    }
 }
 
 /// The resource usage of a process during one flow. Absent values are unknown.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::element::DataType as T;
 use crate::element::Enterprise::Ntop;
 use crate::element::{Element, Semantics, Unit};
-use crate::group::{Group, known_user};
+use crate::group::Group;
 use crate::record::{Process, ProcessEnd, ProcessUsage};
 use crate::value::Value;
 
@@ -202,7 +202,7 @@ macro_rules! more {
     ($f:ident, $end:literal, $side:literal, $otel:literal, ($known:ident, $user:ident, $parent_user:ident), $ids:expr) => {
         [
             row(concat!($end, "_PROC_UID"), concat!($side, "ProcUid"), (Ntop, $ids[0]), T::Unsigned32, |r| {
-                process(&r.$f).and_then(|p| known_user(p.uid)).map(Into::into)
+                process(&r.$f).and_then(|p| Process::known_uid(p.uid)).map(Into::into)
             })
             .writes(|r, v| set(v.number(), |n| process_mut(&mut r.$f).uid = n))
             .group(Group::$user)
@@ -237,7 +237,7 @@ macro_rules! more {
                 concat!($side, "FatherProcUid"),
                 (Ntop, $ids[3]),
                 T::Unsigned32,
-                |r| process(&r.$f).and_then(|p| p.parent_uid).and_then(known_user).map(Into::into),
+                |r| process(&r.$f).and_then(|p| p.parent_uid).and_then(Process::known_uid).map(Into::into),
             )
             .writes(|r, v| set(v.number(), |n| process_mut(&mut r.$f).parent_uid = Some(n)))
             .group(Group::$parent_user)

@@ -1,5 +1,5 @@
-//! Capture files of every format, compressed ones too: each packet is decoded or discarded, and at most
-//! one error is said of the file.
+//! Capture files of every format, compressed or not: each packet is decoded or discarded, and at most one error is
+//! reported for the file.
 #![no_main]
 
 use std::fs::File;
@@ -15,7 +15,7 @@ fn in_memory(content: &[u8]) -> (File, PathBuf) {
     // SAFETY: the name is a string that ends with a NUL.
     let descriptor = unsafe { libc::memfd_create(c"capture".as_ptr(), 0) };
     assert!(descriptor >= 0);
-    // SAFETY: the descriptor was just made and belongs to nobody else.
+    // SAFETY: the descriptor was just created and has no other owner.
     let mut file = unsafe { File::from_raw_fd(descriptor) };
     file.write_all(content).expect("memory takes it");
     (file, format!("/proc/self/fd/{descriptor}").into())

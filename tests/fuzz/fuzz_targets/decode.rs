@@ -1,5 +1,6 @@
-//! Frames: the first two bytes choose the link type and how much of the frame the capture cut off. What etherparse makes
-//! of a whole frame must be what pidflow makes of it when no tunnel is opened; with tunnels, no frame is lost.
+//! Frames: the first two bytes choose the link type and how much of the frame the capture cut off. etherparse and
+//! pidflow must decode a whole frame to the same fields when pidflow does not decode tunnels; with tunnels, every frame
+//! is decoded or discarded.
 #![no_main]
 
 use etherparse::{InternetSlice, SlicedPacket, TransportSlice};
@@ -9,9 +10,9 @@ use pidflow_engine::packet::{Fragment, Packet};
 
 /// Link types that are decoded, and one that is not.
 const LINKS: [u32; 10] = [1, 113, 276, 0, 108, 101, 228, 229, 147, 9];
-/// Extension headers at which etherparse stops: mobility, HIP, SHIM6, and any that is not where it should be.
+/// Extension headers at which etherparse stops: mobility, HIP, SHIM6, and every header that is out of order.
 const NOT_WALKED: [u8; 7] = [0, 43, 44, 60, 135, 139, 140];
-/// Walked by etherparse; pidflow takes it for the protocol.
+/// etherparse skips this header; pidflow takes it for the transport protocol.
 const AUTHENTICATION_HEADER: u8 = 51;
 
 fuzz_target!(|input: &[u8]| {
@@ -41,7 +42,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Only what etherparse is sure of is compared: it reads fewer tags, labels and link layers, and no fragments.
+/// Compares only the fields that etherparse decodes: it reads fewer tags, labels and link layers, and no fragments.
 fn agrees(ours: &Result<Packet, Discard>, other: &SlicedPacket<'_>) {
     match &other.net {
         Some(InternetSlice::Ipv4(ip)) if ip.extensions().auth.is_none() => {

@@ -1,5 +1,5 @@
-//! Steps of four bytes: packets of few ends, time that goes on, back and ahead, changes of owners, expiry. What goes in
-//! comes out once.
+//! Each step is four bytes: a packet between a few endpoints, a change of time (also backwards), a change of owner, or
+//! an expiry. Every packet that goes in must come out in exactly one record.
 #![no_main]
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -47,7 +47,7 @@ fuzz_target!(|input: &[u8]| {
     for step in steps.as_chunks::<4>().0 {
         now = now.wrapping_add(u64::from(step[0] >> 4) * u64::from(step[3]) * 10_000_000);
         match step[0] & 15 {
-            // The clock is set, to any time.
+            // The clock is set to an arbitrary time.
             13 => now = u64::from_be_bytes([step[1], step[2], step[3], 0, 0, 0, 0, 0]),
             12 => now = now.wrapping_sub(u64::from(step[1]) * 1_000_000_000),
             15 => while table.expire(now, &mut out) {},

@@ -1,4 +1,5 @@
-//! What OTLP receivers answer: any bytes are a number of records, a message and a pause, or nothing.
+//! Answers of OTLP receivers: any bytes must parse to a number of rejected records, a message and a delay, or to
+//! nothing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

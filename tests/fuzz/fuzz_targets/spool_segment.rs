@@ -1,4 +1,5 @@
-//! Spool segments of another time: any bytes are records, or damage that costs what it is in.
+//! Spool segments of an earlier run: any bytes are read as records, or as damage that loses only the records that it is
+//! in.
 #![no_main]
 
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 
-/// In memory where there is such a file system.
+/// A folder in memory (tmpfs) where the host has one.
 static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
     let base = Some(PathBuf::from("/dev/shm")).filter(|p| p.is_dir()).unwrap_or_else(std::env::temp_dir);
     base.join(format!("pidflow-fuzz-{}", std::process::id()))

@@ -1,4 +1,4 @@
-//! What stores answer: any bytes are an account of every document, or not understood.
+//! Answers of stores: any bytes must give a result for every document, or be reported as not understood.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

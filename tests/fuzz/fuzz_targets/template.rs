@@ -1,4 +1,5 @@
-//! The template parser: no text makes it panic, what it reads comes back from its own names, and its errors are one short line.
+//! The template parser: no text makes it panic, a parsed template printed with its own names parses to the same
+//! template, and its errors are one short line.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

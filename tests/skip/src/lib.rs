@@ -1,5 +1,5 @@
-//! Tests that cannot run here say so, and the runner counts them. A crate of its own, so that the unit tests of every crate
-//! report as the whole-system tests do.
+//! Reports tests that cannot run on this machine, so that the runner counts them as skipped. It is a crate of its own
+//! so that the unit tests of every crate can use it, like the whole-system tests.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -9,12 +9,12 @@ use std::thread;
 /// Environment variable: the file to which every skip is appended.
 pub const SKIPS: &str = "PIDFLOW_SKIPS";
 
-/// Reports that the running test is skipped, or the part `name` of it: to the runner it is the same, because what did not
-/// run did not pass. The caller returns afterwards.
+/// Reports that the running test, or the part `name` of it, is skipped for `reason`. The runner counts both alike,
+/// because a test of which a part did not run did not pass. The caller returns afterwards.
 ///
 /// # Panics
 ///
-/// When the skip cannot be written to the runner's file: it would count as passed.
+/// When the skip cannot be written to the runner's file, because the test would then count as passed.
 pub fn skip(name: &str, reason: &str) {
     let line = line(thread::current().name(), name, reason);
     eprintln!("{line}");
@@ -28,7 +28,7 @@ pub fn skip(name: &str, reason: &str) {
     }
 }
 
-/// `SKIP TEST: REASON`, with the program and the name by which libtest knows the test: that of its thread.
+/// The line `SKIP PROGRAM::TEST: REASON`. libtest gives the thread of a test the name of the test.
 fn line(thread: Option<&str>, name: &str, reason: &str) -> String {
     let program = std::env::args_os().next().map(PathBuf::from);
     let program = program.as_deref().and_then(Path::file_stem).unwrap_or_default().to_string_lossy();
@@ -41,7 +41,7 @@ fn line(thread: Option<&str>, name: &str, reason: &str) -> String {
     }
 }
 
-/// True, with a skip reported, when the test may not run for lack of root.
+/// Returns true, and reports a skip, when the test needs root and the user is not root.
 #[must_use]
 pub fn without_root(name: &str) -> bool {
     let skipped = !rustix::process::geteuid().is_root();

@@ -12,13 +12,13 @@ use anyhow::{Context, Result, bail, ensure};
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Snapshot, sample};
 use pidflow_schema::FlowRecord;
 
-const BATCH: u64 = 100;
-/// Slow enough to be killed in the middle of it.
-const PAUSE: Duration = Duration::from_millis(2);
+const BATCH_RECORDS: u64 = 100;
+/// Pause between batches: slow enough to be killed in the middle of the export.
+const BATCH_PAUSE: Duration = Duration::from_millis(2);
 const DRAIN: Duration = Duration::from_secs(120);
-/// Limit of the wait for the spool's note of a batch.
+/// How long to wait until the spool has noted a batch.
 const MAX_NOTE_WAIT: Duration = Duration::from_secs(30);
-/// Where the file `state` of a spool has the number of records that were taken.
+/// Offset in a spool's file `state` of the number of accepted records.
 const ACCEPTED_AT: u64 = 16;
 
 fn main() -> Result<()> {
@@ -30,8 +30,8 @@ fn main() -> Result<()> {
     }
 }
 
-/// Prints at the start and at the end the outcome of records, and before and after each batch up to which number they were
-/// handed over. `sent` is said when the spool has its note of the batch, so that a crash from then on is counted.
+/// Prints the exporter's counters at the start and at the end, and before and after each batch the number of the last
+/// record handed over. `sent` is printed when the spool has noted the batch, so that a crash from then on is counted.
 fn export(url: &str, spool: &str, from: u64, to: u64) -> Result<()> {
     let table = format!(
         "kind = \"clickhouse\"\nurl = {url:?}\nspool = {spool:?}\ncompression = \"none\"\ntemplate = \"%IN_BYTES @PROCESS@\"\n"
@@ -40,11 +40,11 @@ fn export(url: &str, spool: &str, from: u64, to: u64) -> Result<()> {
     let set = ExporterSet::start(&[config], &ExportContext::default())?;
     set.counters().iter().for_each(|s| report("begin", s));
     let before = accepted(Path::new(spool))?;
-    for start in (from..to).step_by(usize::try_from(BATCH)?) {
-        let end = to.min(start + BATCH);
+    for start in (from..to).step_by(usize::try_from(BATCH_RECORDS)?) {
+        let end = to.min(start + BATCH_RECORDS);
         println!("sending {end}");
         set.send(&(start..end).map(numbered).collect());
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(BATCH_PAUSE);
         wait_for_note(Path::new(spool), before + end - from)?;
         println!("sent {end}");
     }
@@ -67,7 +67,7 @@ fn wait_for_note(spool: &Path, number: u64) -> Result<()> {
     Ok(())
 }
 
-/// The number is what the source sent.
+/// A record that carries `number` as its number of bytes.
 fn numbered(number: u64) -> FlowRecord {
     let mut record = sample::record(number % 1000);
     record.flow.forward.octets = number;
@@ -79,21 +79,21 @@ fn report(when: &str, s: &Snapshot) {
     println!("{when} accepted {} exported {} spooled {} lost {}", s.accepted, s.exported, s.spooled, lost.join(" "));
 }
 
-/// Answers when the records are in the file.
+/// Answers each request when its records are in the file.
 fn receive(address: &str, file: &str) -> Result<()> {
     let mut out = OpenOptions::new().append(true).create(true).open(file)?;
     cut_torn_line(Path::new(file), &out)?;
     let listener = TcpListener::bind(address)?;
     println!("ready");
     for stream in listener.incoming() {
-        // One that is cut off is the exporter's to repeat.
+        // A request that was cut off is repeated by the exporter.
         let _ = serve(&mut BufReader::new(stream?), &mut out);
     }
     Ok(())
 }
 
-/// A receiver that was killed in the middle of a write leaves part of a line. It has not answered for that request, so its
-/// records come again.
+/// Removes the partial line that a receiver leaves when it is killed in the middle of a write. It has not answered that
+/// request, so the exporter sends its records again.
 fn cut_torn_line(path: &Path, file: &File) -> Result<()> {
     let whole = std::fs::read(path)?;
     let end = whole.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);

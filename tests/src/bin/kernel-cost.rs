@@ -1,4 +1,4 @@
-//! `kernel-cost [BACKEND]`: what the probes cost the programs that are watched, by the kernel's own account
+//! `kernel-cost [BACKEND]`: the CPU time that the probes cost the watched programs, measured by the kernel
 //! (`BPF_ENABLE_STATS`, `run_time_ns` and `run_cnt` of each program), under three loads over loopback.
 
 use std::collections::BTreeMap;
@@ -18,12 +18,12 @@ const PROCESSES: u32 = 500;
 
 fn main() -> Result<()> {
     let backend = std::env::args().nth(1).unwrap_or_else(|| "auto".to_owned());
-    // The kernel accounts for programs as long as this descriptor is open, however this program ends.
-    let _accounting = enable_stats(Stats::RunTime).context("switch on the kernel's account; run as root")?;
+    // The kernel measures programs only while this descriptor is open, so that it stops however this program ends.
+    let _accounting = enable_stats(Stats::RunTime).context("enable BPF statistics; run as root")?;
     measure(&backend)
 }
 
-/// A load and how many units of it.
+/// A load: its unit, how many units, and the function that makes them.
 type Load = (&'static str, u32, fn(u32) -> Result<()>);
 
 const LOADS: [Load; 4] = [

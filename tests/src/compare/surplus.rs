@@ -1,4 +1,4 @@
-//! What a surplus record says, beside the record that it should have been part of.
+//! Describes a surplus record beside the record that it should have been part of.
 
 use std::fmt::Write;
 
@@ -30,7 +30,8 @@ fn line(record: &Record, exchange: &Exchange) -> String {
     format!("{first:+} to {last:+} ms {}", said(record))
 }
 
-/// Overlapping ones first, the longer the nearer, then by the time between.
+/// Sort key: overlapping records come first, those that overlap longest before others; then the records by the time
+/// between.
 fn distance_ns(record: &Record, exchange: &Exchange) -> i64 {
     match overlap(record, exchange.start_ns, exchange.end_ns) {
         Some(overlap_ns) => -overlap_ns.cast_signed(),

@@ -61,8 +61,8 @@ impl Args {
         truth::open(&self.need::<PathBuf>("truth")?)
     }
 
-    /// Says `ready` on standard output and waits until the file named by `--go` exists (200 s at most); without that
-    /// option goes on at once.
+    /// Prints `ready` and waits until the file named by `--go` exists (200 s at most); without that option it returns
+    /// at once.
     pub(super) fn await_go(&self) -> Result<()> {
         let Some(go) = self.find::<PathBuf>("go")? else {
             return Ok(());

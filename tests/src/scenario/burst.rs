@@ -78,7 +78,7 @@ fn link(dir: &TempDir, name: &str) -> Command {
     Command::new(dir.path().join(name))
 }
 
-/// One client to be: which protocol, family, name, user and port follow from its number alone.
+/// A client to start. Its protocol, family, name, user and port follow from its number alone.
 struct Job {
     number: u32,
     ports: u16,
@@ -101,7 +101,8 @@ impl Job {
         SocketAddr::new(address, port)
     }
 
-    /// Ports go round in a small range, so that every pair comes back after `4 * ports` clients; 0 leaves it to the kernel.
+    /// Ports are taken in turn from a small range, so that every pair is used again after `4 * ports` clients; with a
+    /// range of 0 the kernel chooses.
     fn port(&self) -> u16 {
         let turn = (self.number / 4).checked_rem(u32::from(self.ports));
         turn.and_then(|turn| u16::try_from(turn).ok()).map_or(0, |turn| FIRST_PORT + turn)
@@ -154,14 +155,14 @@ pub(super) fn launch(args: &Args) -> Result<()> {
 
 #[derive(Default)]
 struct Running {
-    /// Children at a time.
+    /// The largest number of children at a time.
     most: usize,
     children: Vec<Child>,
     failed: u32,
 }
 
 impl Running {
-    /// Reaps what has ended, until `due` has come and there is room for one more.
+    /// Reaps children that have ended, until `due` has come and one more may be started.
     fn reap_until(&mut self, due: Instant) -> io::Result<()> {
         loop {
             self.reap()?;

@@ -14,12 +14,12 @@ use super::wire::{self, Closer, LOOPBACKS, Plan, TCP};
 use crate::sys;
 use crate::truth::{Exchange, Expected, TrueEnd};
 
-/// Longer than an event may be told after its packet.
+/// Longer than the delay between a packet and the kernel event that belongs to it.
 const APART: Duration = Duration::from_millis(50);
 /// `nobody`.
 const OTHER_USER: u32 = 65_534;
 
-/// Each process has a flow, changes, and has another one.
+/// Each process has a flow, changes, and has another flow.
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     for address in LOOPBACKS {
@@ -45,7 +45,7 @@ fn before_and_after(target: SocketAddr, truth: &File, change: impl Fn() -> Resul
     exchange()
 }
 
-/// A process whose parent ends between its flows; this one waits for it although it is no child any more.
+/// A process whose parent ends between its flows. The scenario waits for the process although it is not its child.
 fn orphaned(target: SocketAddr, truth: &File) -> Result<()> {
     let (mut ended, ends) = io::pipe()?;
     let (mut go, goes) = io::pipe()?;
@@ -55,7 +55,7 @@ fn orphaned(target: SocketAddr, truth: &File) -> Result<()> {
             let _held = &ends;
             across(target, truth, || await_orphan(&goes))
         })?;
-        // Its first flow is under way when it says so; then it is left alone.
+        // The child writes when its first flow is active; then its parent ends.
         go.read_exact(&mut [0])?;
         std::mem::forget(child);
         Ok(())
@@ -66,7 +66,8 @@ fn orphaned(target: SocketAddr, truth: &File) -> Result<()> {
     Ok(())
 }
 
-/// A flow over the change, in which the process is what it was at the beginning, and one after it.
+/// A flow during which the process changes, whose record must have the process as it was at the flow's start, and one
+/// after the change.
 fn across(target: SocketAddr, truth: &File, change: impl Fn() -> Result<()>) -> Result<()> {
     let mut exchange = Exchange::begin("changes", TCP, wire::unspecified(target.ip(), 0), target);
     let mut stream = TcpStream::connect(target)?;
@@ -81,7 +82,7 @@ fn across(target: SocketAddr, truth: &File, change: impl Fn() -> Result<()>) -> 
     wire::tcp_exchange(Plan::plain("changes", target))?.append_to(truth)
 }
 
-/// Tells the parent to end, and waits until it has.
+/// Signals the parent to end, and waits until it has ended.
 fn await_orphan(mut tell: &io::PipeWriter) -> Result<()> {
     let (parent, begun) = (parent_id(), Instant::now());
     tell.write_all(b".")?;

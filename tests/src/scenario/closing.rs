@@ -12,7 +12,7 @@ use super::wire::{self, LOOPBACKS, TCP};
 use crate::sys;
 use crate::truth::{Exchange, Expected, TrueEnd};
 
-/// Until what the client sent has come.
+/// Time until data of the client has arrived.
 const ARRIVAL: Duration = Duration::from_millis(5);
 
 /// How a worker ends a connection.
@@ -29,7 +29,8 @@ enum Ending {
 
 const ENDINGS: [Ending; 4] = [Ending::AtOnce, Ending::Unread, Ending::Reset, Ending::AfterClient];
 
-/// Workers share a listener whose owner is another process; each ends its connections in one of the ways.
+/// Workers share a listener whose owner is another process; each closes its connections in one of the ways of
+/// [`Ending`].
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let count = args.get("count", 6_u32)?;

@@ -1,4 +1,4 @@
-//! Ports, numbers and sockets that several processes have, one after the other or at once.
+//! Ports, process ids and sockets that several processes use, one after the other or at the same time.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -13,12 +13,12 @@ use super::wire::{self, LOOPBACKS, UDP};
 use crate::sys::{self, Forked};
 use crate::truth::{Exchange, Expected, TrueEnd};
 
-/// Where the kernel says which process number it gave last; what is written there is taken for it.
+/// The process id that the kernel assigned last in this namespace; the file is writable.
 const LAST_PID: &str = "/proc/sys/kernel/ns_last_pid";
-/// Ports at which nobody is.
+/// Ports on which no process listens.
 const CLOSED_PORTS: std::ops::Range<u16> = 7200..7205;
 
-/// One process after the other has the same UDP port for a moment, and sends one datagram from it to the same server.
+/// One process after the other binds the same UDP port and sends one datagram from it to the same server.
 pub(super) fn handover(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let count = args.get("count", 20_u32)?;
@@ -33,7 +33,8 @@ pub(super) fn handover(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// As [`handover`], and every process lives on after it has closed its socket: its end does not say that it gave the port up.
+/// As [`handover`], but every process lives on after it has closed its socket, so that only the close shows that it
+/// gave the port up.
 pub(super) fn given_up(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let (_server, target) = wire::fork_receiver(LOOPBACKS[0], |socket| {
@@ -67,8 +68,8 @@ fn send_once(scenario: &str, port: u16, target: SocketAddr) -> Result<Exchange> 
     Ok(exchange)
 }
 
-/// Processes hold raw sockets of ICMP, ICMPv6, UDP and TCP and receive what they get, while the kernel answers datagrams to
-/// closed ports: none of them is any flow's.
+/// Processes hold raw sockets of ICMP, ICMPv6, UDP and TCP and read from them, while the kernel answers datagrams to
+/// closed ports: none of these processes is the owner of a flow.
 pub(super) fn raw_holders(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let kinds = [(LOOPBACKS[0], 1), (LOOPBACKS[1], 58), (LOOPBACKS[0], 17), (LOOPBACKS[0], 6)];
@@ -81,7 +82,7 @@ pub(super) fn raw_holders(args: &Args) -> Result<()> {
             exchange.destination_end = Expected::Nobody;
             exchange.append_to(&truth)?;
             unreachable(address, &exchange).append_to(&truth)?;
-            // Each of the kernel's answers is a flow of its own only where another one is idle long since; one suffices.
+            // The kernel's answers to several datagrams are one flow.
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -89,7 +90,7 @@ pub(super) fn raw_holders(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What the kernel sends back, from the same address to itself.
+/// The ICMP error that the kernel sends back, from an address to itself.
 fn unreachable(address: IpAddr, of: &Exchange) -> Exchange {
     let protocol = if address.is_ipv4() { 1 } else { 58 };
     let end = SocketAddr::new(address, 0);
@@ -115,7 +116,7 @@ fn hold_raw(family: IpAddr, protocol: i32) -> Result<Forked> {
     Ok(holder)
 }
 
-/// Two processes in turn with the same number, the second born within the same hundredth of a second.
+/// Two processes in turn with the same process id, the second started within the same hundredth of a second.
 pub(super) fn pid_reuse(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let (_server, target) = wire::fork_receiver(LOOPBACKS[0], |socket| {
@@ -133,7 +134,7 @@ pub(super) fn pid_reuse(args: &Args) -> Result<()> {
         got += u32::from(second.pid() == pid);
         second.join()?;
     }
-    ensure!(got == wanted, "the kernel gave a number again only {got} times");
+    ensure!(got == wanted, "the kernel assigned an id again only {got} times");
     Ok(())
 }
 
@@ -142,7 +143,7 @@ fn send_as(name: &str, target: SocketAddr, truth: &File) -> Result<()> {
     send_once("pid-reuse", 0, target)?.append_to(truth)
 }
 
-/// A process of another network namespace whose connects are refused on its own loopback, which nobody captures.
+/// A process of another network namespace whose connects are refused on its own loopback, which is not captured.
 pub(super) fn refused_elsewhere(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     sys::fork(|| {
@@ -156,7 +157,7 @@ pub(super) fn refused_elsewhere(args: &Args) -> Result<()> {
         Ok(())
     })?
     .join()?;
-    // The agent looks up what it has to tell: one exchange that it must have.
+    // One exchange that the agent must report.
     let (_server, target) = wire::fork_receiver(LOOPBACKS[0], |socket| wire::answer_forever(&socket))?;
     wire::udp_exchange(wire::Plan::plain("refused-elsewhere", target), false)?.append_to(&truth)
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// What direct I/O must be aligned to on any disk of today.
+/// A buffer aligned as direct I/O needs it on today's disks.
 #[repr(C, align(4096))]
 struct Block([u8; 4096]);
 

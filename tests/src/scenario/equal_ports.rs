@@ -12,7 +12,7 @@ use super::wire::{self, LOOPBACKS, Plan, UDP};
 use crate::sys::{self, Forked};
 use crate::truth::{Exchange, Expected, TrueEnd};
 
-/// Servers that share a UDP port, from their first moment on; each client is answered by one of them.
+/// Servers that share a UDP port from their start (`SO_REUSEPORT`); each client is answered by one of them.
 pub(super) fn reuseport(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let (workers, target) = workers(|socket| wire::answer_forever(&socket))?;
@@ -23,7 +23,7 @@ pub(super) fn reuseport(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// As [`reuseport`], and the servers neither answer nor ask who sent the datagram.
+/// As [`reuseport`], but the servers neither answer nor ask for the sender's address.
 pub(super) fn reuseport_silent(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let (told, tell) = io::pipe()?;
@@ -99,8 +99,8 @@ fn exchange_with_both(port: u16, truth: &File) -> Result<()> {
     exchange_with_all(port, truth)
 }
 
-/// What is sent to another address is answered by the one that has all, and the kernel gives its answer the first address: it
-/// looks as if the one that has that address had sent it.
+/// A datagram to another address is answered by the server that is bound to all addresses. The kernel gives its answer
+/// the first address, so that it looks as if the server bound to that address had sent it.
 fn exchange_with_all(port: u16, truth: &File) -> Result<()> {
     let to = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), port);
     let socket = wire::udp_socket(LOOPBACKS[0], 0)?;
@@ -120,7 +120,7 @@ fn exchange_with_all(port: u16, truth: &File) -> Result<()> {
     Exchange { destination, destination_port, source_end, destination_end, ..answer }.append_to(truth)
 }
 
-/// A server of another namespace that is busy on its own loopback.
+/// A server of another namespace that has traffic on its own loopback.
 fn elsewhere(port: u16) -> Result<Forked> {
     let (mut ours, mut theirs) = LineChannel::pair()?;
     let process = sys::fork(|| {

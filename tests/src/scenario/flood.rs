@@ -1,5 +1,6 @@
-//! Everything at once that takes memory from an agent: SYNs and fragments of random sources as fast as one thread sends,
-//! processes that begin, connect and end with a megabyte of arguments, and two threads that keep the processors busy.
+//! Makes everything at once that costs an agent memory: SYNs and fragments of random sources as fast as one thread
+//! sends, processes that begin, connect and end with a megabyte of arguments, and two threads that keep the processors
+//! busy.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,12 +19,12 @@ use crate::sys;
 const ARGUMENT_LEN: usize = 124 << 10;
 /// Arguments of a process, together a megabyte.
 const ARGUMENTS: usize = 8;
-/// A process begins so often.
+/// Time between the starts of two processes.
 const STORM_PAUSE: Duration = Duration::from_millis(40);
-/// Processes of the storm at a time.
+/// The largest number of these processes at a time.
 const MAX_CHILDREN: usize = 8;
 
-/// Goes on for `--seconds`.
+/// Runs for `--seconds`.
 pub(super) fn run(args: &Args) -> Result<()> {
     let (_server, target) = wire::fork_listener(LOOPBACKS[0], |listener| wire::accept_forever(&listener))?;
     let until = Instant::now() + Duration::from_secs(args.get("seconds", 20)?);
@@ -47,13 +48,13 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// A process of the storm: connects once.
+/// One of these processes: connects once.
 pub(super) fn connect(args: &Args) -> Result<()> {
     std::net::TcpStream::connect(args.need::<SocketAddr>("target")?).context("connect")?;
     Ok(())
 }
 
-/// How many processes were started.
+/// Starts processes until `until` and returns how many.
 fn storm(target: SocketAddr, until: Instant) -> Result<u32> {
     let (mut children, mut count) = (Vec::<Child>::new(), 0);
     let padding = "x".repeat(ARGUMENT_LEN);
@@ -73,7 +74,7 @@ fn storm(target: SocketAddr, until: Instant) -> Result<u32> {
     Ok(count)
 }
 
-/// How many packets were sent: half of them SYNs, half of them first fragments that nothing follows.
+/// Sends packets, half of them SYNs and half of them first fragments without others, and returns how many.
 fn send_packets(is_over: &AtomicBool) -> io::Result<u64> {
     let socket = sys::packet_socket("lo")?;
     let (mut random, mut sent) = (Random(0x9e37_79b9_7f4a_7c15), 0);
@@ -81,7 +82,7 @@ fn send_packets(is_over: &AtomicBool) -> io::Result<u64> {
         let frame = if sent % 2 == 0 { syn(&mut random) } else { fragment(&mut random) };
         match sys::send_frame(&socket, &frame) {
             Ok(()) => sent += 1,
-            // The device's queue is full: what a flood meets.
+            // The device's queue is full, which is usual in a flood.
             Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => thread::yield_now(),
             Err(e) => return Err(e),
         }
@@ -121,7 +122,7 @@ fn syn(random: &mut Random) -> Vec<u8> {
     headers(random, 6, 0, &tcp)
 }
 
-/// More fragments follow (0x2000), as the header says.
+/// A first fragment: its header announces more fragments (0x2000).
 fn fragment(random: &mut Random) -> Vec<u8> {
     let r = random.next().to_be_bytes();
     let mut udp = vec![r[0], r[1], r[2], r[3], 1, 0, 0, 0];

@@ -1,4 +1,4 @@
-//! Connections of which the listener's owner is not the one who has them, or not known to be.
+//! Connections that do not belong to the owner of their listener, or may not.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,17 +13,17 @@ use super::wire::{self, LOOPBACKS, Plan, TCP};
 use crate::sys::{self, Forked};
 use crate::truth::{Exchange, Expected, TrueEnd};
 
-/// Until a connection is in the listener's queue.
+/// Time until a connection is in the listener's queue.
 const ARRIVAL: Duration = Duration::from_millis(20);
-/// Longer than a close may come after the last packet and still be of the flow.
-const LATE: Duration = Duration::from_millis(150);
+/// Longer than the time after the last packet in which a close still counts for the flow.
+const LATE_CLOSE: Duration = Duration::from_millis(150);
 
 /// What a worker does with a connection of a listener that belongs to another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Worker {
     /// Accepts, reads nothing, and closes after the client.
     Holds,
-    /// Accepts when the client has reset the connection long since.
+    /// Accepts long after the client has reset the connection.
     IsLate,
 }
 
@@ -47,7 +47,7 @@ fn sharing(any_port: SocketAddr, truth: &File) -> Result<()> {
     drop(servers);
     let (target, servers) = two_listeners(any_port, sleep_forever)?;
     let mut exchange = meet("reuseport-waiting", target, false)?;
-    // The kernel chose one, and does not say which.
+    // The kernel chose one of the two, and does not report which.
     exchange.destination_end = Expected::Nobody;
     drop(servers);
     exchange.append_to(truth)
@@ -63,7 +63,7 @@ fn two_listeners(
     Ok((target, [listening(&first, work)?, listening(&second, work)?]))
 }
 
-/// Bound, and not listening yet: that is for the process that is to own it.
+/// Binds without listening: the process that is to own the listener calls listen.
 fn reserve(at: SocketAddr) -> Result<TcpListener> {
     let fd = sys::socket(at.ip(), libc::SOCK_STREAM, 0)?;
     sys::set_option(&fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
@@ -84,7 +84,7 @@ fn listening(listener: &TcpListener, work: impl Fn(&TcpListener) -> Result<()>) 
 
 fn sleep_forever(_: &TcpListener) -> Result<()> {
     loop {
-        thread::sleep(LATE);
+        thread::sleep(LATE_CLOSE);
     }
 }
 
@@ -105,7 +105,7 @@ fn inherited(address: IpAddr, worker: Worker) -> Result<Exchange> {
 fn take(listener: &TcpListener, worker: Worker, mut tell: &io::PipeWriter) -> Result<()> {
     sys::set_own_name("pf-worker")?;
     if worker == Worker::IsLate {
-        thread::sleep(ARRIVAL + LATE);
+        thread::sleep(ARRIVAL + LATE_CLOSE);
     }
     let (stream, _) = listener.accept()?;
     if worker == Worker::Holds {

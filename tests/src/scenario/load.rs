@@ -12,7 +12,7 @@ use super::args::Args;
 use super::wire::{self, Closer, LOOPBACKS, Plan};
 use crate::sys;
 
-/// Every client makes one exchange after the other, `--pause-ms` apart, for `--seconds` at most.
+/// Every client makes one exchange every `--pause-ms`, for `--seconds` at most.
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let until = Instant::now() + Duration::from_secs(args.get("seconds", 120)?);
@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     }
     println!("ready");
     std::io::stdin().read_to_end(&mut Vec::new())?;
-    // Dropped clients are killed, wherever they are: only finished exchanges are in the truth.
+    // Clients are killed when dropped, at any point: only finished exchanges are in the truth.
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use super::wire::{self, Closer, LOOPBACKS, Plan, TCP};
 use crate::sys;
 use crate::truth::{Exchange, Expected, TrueEnd, Usage};
 
-/// Longer than it takes to sample a process of many threads on a busy machine.
+/// Longer than the time to sample a process of many threads on a busy machine.
 const SETTLING: Duration = Duration::from_millis(200);
 
 /// What a process does between connect and close.
@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// A client process that works; this one only collects what it says over a pipe.
+/// A client process that works; the scenario's process only reads its report from a pipe.
 fn working(address: IpAddr, task: &Task) -> Result<Exchange> {
     let (_server, target) = wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
     let (mut reader, mut writer) = std::io::pipe()?;
@@ -78,11 +78,12 @@ fn read_one(reader: &mut impl Read) -> Result<Exchange> {
     serde_json::from_slice(all.get(..size).unwrap_or_default()).context("what the worker says")
 }
 
-/// A client that asks a server process to work and is told what that cost.
+/// A client that asks a server process to work and gets the cost as the answer.
 fn against_worker(address: IpAddr, task: &Task) -> Result<Exchange> {
     let (mut is_ready, mut ready) = std::io::pipe()?;
     let (server, target) = wire::fork_listener(address, move |listener| {
-        // What it costs to start them is not the flow's, which begins before it is accepted.
+        // The threads are started before the flow, which begins before it is accepted, so that their cost is not part
+        // of it.
         let crew = task.crew()?;
         ready.write_all(b".")?;
         serve_work(&listener, task, &crew)
@@ -119,24 +120,25 @@ fn serve_work(listener: &TcpListener, task: &Task, crew: &[Sender<u64>]) -> Resu
 }
 
 impl Task {
-    /// All threads but this one, which live as long as the process; each burns CPU until the process has the total that it
-    /// is sent.
+    /// Starts all threads but this one. They live as long as the process; each burns CPU until the process has used the
+    /// total that is sent to it.
     fn crew(&self) -> Result<Vec<Sender<u64>>> {
         let crew: Result<Vec<_>> = (1..self.threads).map(|_| helper()).collect();
-        // What it costs to start them is not the flow's.
+        // The cost of their start is not part of the flow.
         self.settle();
         crew
     }
 
-    /// A process of many threads is idle where its flow begins and ends: it is sampled a little later. The end of so many
-    /// costs about as much as a short flow.
+    /// Waits, so that a process of many threads is idle where its flow begins and ends: the agent samples it a little
+    /// later. The end of so many threads costs about as much as a short flow.
     fn settle(&self) {
         if self.threads > 1 {
             thread::sleep(SETTLING);
         }
     }
 
-    /// Works. The caller keeps the memory to the end of the process, so that it is resident whenever the flow ends.
+    /// Does the task. The caller keeps the returned memory until the process ends, so that it is resident when the flow
+    /// ends.
     fn perform(&self, crew: &[Sender<u64>]) -> Result<Vec<u8>> {
         self.settle();
         let memory = hint::black_box(vec![1_u8; self.memory]);
@@ -225,7 +227,8 @@ fn memory(name: &str) -> Result<u64> {
     Ok(kib * 1024)
 }
 
-/// Block I/O delay so far (proc(5), `/proc/pid/stat` field 42, in clock ticks); none where the kernel does not account.
+/// Block I/O delay so far, nanoseconds (proc(5), `/proc/pid/stat` field 42, in clock ticks); none without delay
+/// accounting.
 fn iowait_ns() -> Result<Option<u64>> {
     if !delay_accounting(Path::new("/proc/sys/kernel/task_delayacct")) {
         return Ok(None);

@@ -28,7 +28,7 @@ const EMPTY: [IpAddr; 2] =
 const ABSENT: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)), IpAddr::V6(Ipv6Addr::new(0xfd78, 0, 0, 0, 0, 0, 0, 9))];
 
-/// What host and container tell each other, line by line.
+/// A channel between host and container, one line per message.
 pub(super) struct LineChannel {
     from: BufReader<PipeReader>,
     to: PipeWriter,
@@ -68,14 +68,15 @@ pub(super) fn run(args: &Args) -> Result<()> {
     ours.tell(&servers)?;
     let inside: Servers = ours.hear()?;
     exchange_with(&inside, &truth, count)?;
-    // While the container still lives: its end takes the link away at a time of the kernel's choosing.
+    // The link is deleted while the container still lives: after its end the kernel deletes the link at an unknown
+    // time.
     ip(&format!("link del {HOST_LINK}"))?;
     ours.tell(&true)?;
     container.join()
 }
 
-/// Connects to addresses at which nobody is: the kernel asks for the neighbour in vain for 3 seconds, and no IP packet
-/// ever leaves.
+/// Connects to addresses that no host has: the kernel asks for the neighbour for 3 seconds without an answer, and sends
+/// no IP packet.
 pub(super) fn unreachable(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let (mut ours, theirs) = LineChannel::pair()?;
@@ -112,14 +113,14 @@ fn connect_to_absent(truth: &File) -> Result<()> {
     Ok(())
 }
 
-/// The first process of the container's side. It stays in the host's PID namespace itself; its children do not.
+/// The first process of the container's side. It stays in the host's PID namespace; its children do not.
 fn container(mut talk: LineChannel, truth: &File, count: u32) -> Result<()> {
     sys::unshare(libc::CLONE_NEWNET).context("make a network namespace")?;
     talk.tell(&true)?;
     let outside: Servers = talk.hear()?;
     ip("link set lo up")?;
     configure(INSIDE_LINK, INSIDE)?;
-    // Only now: the next child becomes its process 1, whose end would end the namespace, and `ip` ends at once.
+    // This comes after the calls of `ip`: the next child becomes process 1, and the namespace ends with it.
     sys::unshare(libc::CLONE_NEWPID).context("make a PID namespace")?;
     let (mut running, servers) = serve(INSIDE)?;
     sys::fork(|| exchange_with(&outside, truth, count))?.join()?;

@@ -25,7 +25,7 @@ struct Server {
     connections: Vec<TcpStream>,
 }
 
-/// Says on standard output where it listens; serves until standard input ends.
+/// Prints its addresses and serves until standard input ends.
 pub(super) fn run() -> Result<()> {
     let mut server = Server::open()?;
     println!("{}", serde_json::to_string(&server.ports()?)?);
@@ -71,7 +71,7 @@ impl Server {
         }
         self.connections.retain_mut(|stream| !ready(stream.as_raw_fd()) || still_open(stream));
         for listener in self.listeners.iter().filter(|listener| ready(listener.as_raw_fd())) {
-            // A client may have given up meanwhile: that concerns nobody else.
+            // A client may have given up meanwhile; other clients are not affected.
             self.connections.extend(listener.accept().map(|(stream, _)| stream));
         }
         for socket in self.sockets.iter().filter(|socket| ready(socket.as_raw_fd())) {

@@ -1,4 +1,4 @@
-//! TCP connections whose owner is easily mistaken.
+//! TCP connections whose owner is easily mistaken for another process.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -52,7 +52,7 @@ pub(super) fn fdpass(args: &Args) -> Result<()> {
 }
 
 fn pass_on(listener: &TcpListener, give: &UnixStream) -> Result<()> {
-    // So that a mix-up with the worker shows in the name too.
+    // A name of its own shows when it is mistaken for the worker.
     sys::set_own_name("pf-acceptor")?;
     loop {
         let (stream, _) = listener.accept()?;
@@ -117,16 +117,17 @@ pub(super) fn exec_continue(args: &Args) -> Result<()> {
     wire::tcp_finish(exchange, stream, Plan::plain("exec-after-connect", target))?.append_to(&args.truth()?)
 }
 
-/// Below the kernel's ephemeral ports, and not one of `burst`.
+/// A port below the kernel's ephemeral ports that `burst` does not use.
 const COMEBACK_PORT: u16 = 21_000;
-/// On loopback the kernel gives a port out again whose connection ended over a second ago (`tcp_tw_reuse`), by a clock
-/// of whole seconds.
+/// On loopback the kernel reuses a port whose connection ended over a second ago (`tcp_tw_reuse`), by a clock of whole
+/// seconds.
 const COMEBACK: Duration = Duration::from_millis(2_100);
-/// Longer than the agent lingers over a connection that was reset.
+/// Longer than the agent keeps a connection that was reset.
 const OUTLAST: Duration = Duration::from_millis(2_500);
 
-/// A port comes back to a server that has not closed the connection before: it answers the SYN for that one, the client
-/// resets it and sends the SYN again. The owner is the same, and the second connection is one, however long it takes.
+/// A client connects again from the port of an earlier connection that the server has not closed: the server answers
+/// the SYN for the earlier connection, the client resets it and sends the SYN again. The owner is the same, and the
+/// second connection is one flow, however long it takes.
 pub(super) fn comeback(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let (_server, target) = wire::fork_listener(LOOPBACKS[0], |listener| {
@@ -139,7 +140,7 @@ pub(super) fn comeback(args: &Args) -> Result<()> {
     let first = wire::tcp_exchange(plan)?;
     thread::sleep(COMEBACK);
     let second = wire::tcp_exchange(Plan { hold: OUTLAST, ..plan })?;
-    ensure!(first.source_port == second.source_port, "port {COMEBACK_PORT} did not come back");
+    ensure!(first.source_port == second.source_port, "port {COMEBACK_PORT} could not be used again");
     first.append_to(&truth)?;
     second.append_to(&truth)
 }
@@ -202,7 +203,7 @@ impl Failing<'_> {
         drop(fd);
         exchange.end_ns = sys::now_ns();
         exchange.source_end = Expected::Process(TrueEnd::current()?);
-        // Who holds a listener whose queue is full may be named or not.
+        // The agent may name the owner of a listener whose queue is full, or not.
         let silent = error == libc::ETIMEDOUT;
         exchange.destination_end = if silent { Expected::Unchecked } else { Expected::Nobody };
         exchange.error = Some(error);

@@ -1,4 +1,4 @@
-//! Connections whose destination is translated (nftables) by the host that is watched, and listeners that do not get them.
+//! Connections whose destination the watched host translates (nftables), and listeners that do not get them.
 //!
 //! Three network namespaces: the watched host, a server and a client, each linked to the host.
 
@@ -24,10 +24,10 @@ const TO_CLIENT: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(198, 18, 2, 1)), IpAddr
 /// Addresses that nobody has: the host translates them to its own loopback.
 const SERVICES: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(198, 18, 9, 9)), IpAddr::V6(Ipv6Addr::new(0xfd79, 0, 0, 0, 0, 0, 0, 9))];
-/// Where clients connect to, and where it really goes.
+/// The port that clients connect to, and the port to which it is translated.
 const PUBLISHED: u16 = 8080;
 const SERVED: u16 = 8081;
-/// A port at which host and server listen both.
+/// A port on which both host and server listen.
 const COMMON: u16 = 7000;
 /// Until a listener's queue has a connection.
 const ARRIVAL: Duration = Duration::from_millis(20);
@@ -107,7 +107,7 @@ impl Network {
     }
 }
 
-/// The exchange as packets show it whose destination is translated.
+/// The exchange with the destination that its packets show before translation.
 fn seen_as(exchange: Exchange, destination: SocketAddr) -> Exchange {
     Exchange { destination: destination.ip(), destination_port: destination.port(), ..exchange }
 }
@@ -144,7 +144,7 @@ fn server(mut talk: LineChannel) -> Result<()> {
     Ok(())
 }
 
-/// Connects to what is translated, and to the listener that never accepts, as often as it is told to.
+/// Connects to the translated addresses and to the listener that never accepts, whenever the host asks for it.
 fn client(mut talk: LineChannel, silent: &TrueEnd, truth: &File) -> Result<()> {
     while talk.hear()? {
         let published = SocketAddr::new(TO_CLIENT[0], PUBLISHED);

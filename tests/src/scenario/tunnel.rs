@@ -1,4 +1,5 @@
-//! A tunnel (VXLAN) between two network namespaces: processes stand at what goes through it, the kernel at its outer packets.
+//! A tunnel (VXLAN) between two network namespaces: the inner packets belong to processes, the outer packets to the
+//! kernel.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::thread;
@@ -15,7 +16,7 @@ use crate::sys;
 /// A benchmarking network (RFC 2544): outside of the tunnel, and through it.
 const OUTSIDE: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(198, 18, 6, 1)), IpAddr::V4(Ipv4Addr::new(198, 18, 6, 2))];
 const INSIDE: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(198, 18, 7, 1)), IpAddr::V4(Ipv4Addr::new(198, 18, 7, 2))];
-/// Until the agent knows the addresses of a new namespace.
+/// Time until the agent knows the addresses of a new namespace.
 const SETTLING: Duration = Duration::from_secs(2);
 const PORT: u16 = 7000;
 
@@ -34,7 +35,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         wire::tcp_exchange(Plan::plain("tunnel", target))?.append_to(&truth)?;
         wire::udp_exchange(Plan::plain("tunnel", target), true)?.append_to(&truth)?;
     }
-    // A port at which nobody is: the kernel there answers.
+    // No process listens on this port: the kernel there answers.
     wire::udp_socket(target.ip(), 0)?.send_to(b"x", (target.ip(), PORT + 1))?;
     talk.tell(&true)?;
     process.join()

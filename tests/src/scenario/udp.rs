@@ -22,7 +22,7 @@ pub(super) fn receive_only(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Sends three datagrams to a process of its own that tells over a pipe when it has them.
+/// Sends three datagrams to a forked process that reports over a pipe when it has them.
 fn send_three(address: IpAddr, connected: bool) -> Result<Exchange> {
     let (mut told, mut tell) = io::pipe()?;
     let (receiver, target) = wire::fork_receiver(address, |socket| {

@@ -1,4 +1,5 @@
-//! What travels: the client sends one line that says who closes first, the server answers with a line that says who it is.
+//! The protocol of exchanges: the client sends one line that says who closes first, and the server answers with a line
+//! that describes its process.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -18,8 +19,8 @@ pub(super) const UDP: u8 = 17;
 /// Both loopback addresses.
 pub(super) const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
-/// No exchange takes longer, unless something is broken.
-const LIMIT: Duration = Duration::from_secs(10);
+/// Timeout of reads; no exchange takes longer unless something is broken.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Who closes a TCP connection first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +113,7 @@ pub(super) fn tcp_finish(mut exchange: Exchange, mut stream: TcpStream, plan: Pl
 
 /// Sends a request and reads who answered.
 pub(super) fn tcp_talk(stream: &mut TcpStream, request: &[u8]) -> Result<TrueEnd> {
-    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_read_timeout(Some(READ_TIMEOUT))?;
     stream.write_all(request).context("send request")?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).context("read answer")?;
@@ -193,7 +194,7 @@ pub(super) fn answer_forever(socket: &UdpSocket) -> Result<()> {
 pub(super) fn udp_socket(target: IpAddr, port: u16) -> io::Result<UdpSocket> {
     let bound = UdpSocket::bind(unspecified(target, port)).or_else(|_| UdpSocket::bind(unspecified(target, 0)));
     let socket = bound?;
-    socket.set_read_timeout(Some(LIMIT))?;
+    socket.set_read_timeout(Some(READ_TIMEOUT))?;
     Ok(socket)
 }
 

@@ -15,7 +15,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Crate, what of ours it may use, and what of others it may not.
+/// Crate, the crates of this workspace that it may use, and the crates of others that it must not use.
 const ARROWS: [(&str, &[&str], &[&str]); 6] = [
     ("pidflow-schema", &[], &["tokio", "aya", "pcap", "procfs", "anyhow", "libc"]),
     (
@@ -26,7 +26,7 @@ const ARROWS: [(&str, &[&str], &[&str]); 6] = [
     ("pidflow-expression", &["pidflow-schema"], &["tokio", "aya", "pcap", "procfs", "anyhow", "libc"]),
     ("pidflow-exporters", &["pidflow-schema", "pidflow-expression"], &["aya", "pcap", "procfs", "anyhow"]),
     ("pidflow", &["pidflow-schema", "pidflow-expression", "pidflow-engine", "pidflow-exporters"], &[]),
-    // Of tests alone: a dependency of none but them.
+    // Only tests depend on it.
     ("pidflow-skip", &[], &["anyhow", "libc"]),
 ];
 
@@ -78,7 +78,7 @@ fn no_module_uses_one_that_uses_it() {
     }
 }
 
-/// Files that use each other for a reason that ARCHITECTURE.md gives.
+/// Files that may use each other, for a reason given in ARCHITECTURE.md.
 const ALLOWED: [(&str, &str); 1] = [("http::index", "http::openapi")];
 
 #[test]
@@ -95,7 +95,7 @@ fn no_file_uses_one_that_uses_it() {
     }
 }
 
-/// The agent's modules from the ground up: each may use those that stand before it.
+/// The agent's modules, the lowest first: each may use those before it.
 const AGENT: [&str; 33] = [
     "allocated",
     "sample",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Module to the modules that it uses, tests left out.
 pub(crate) type Uses = BTreeMap<String, BTreeSet<String>>;
 
-/// Of the crate whose sources are in `src`.
+/// The uses within the crate whose sources are in `src`.
 pub(crate) fn uses(src: &Path) -> Uses {
     let mut uses = Uses::new();
     for file in files(src) {
@@ -38,7 +38,7 @@ fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
 }
 
-/// Names behind `crate::`, also in braces, and, in a top-level file, behind `super::`.
+/// Names after `crate::`, also in braces, and, in a top-level file, after `super::`.
 fn used_in(text: &str) -> BTreeSet<String> {
     let code: String = text.lines().filter(|l| !l.trim_start().starts_with("//")).flat_map(|l| [l, "\n"]).collect();
     let mut found = BTreeSet::new();
@@ -57,8 +57,8 @@ fn first_word(text: &str) -> Option<String> {
     (!word.is_empty()).then_some(word)
 }
 
-/// Every file's module, as in `capture::file::pcap`, to those of other files that its `crate::` and `super::` paths name. A
-/// module may name those around it, and they their parts: that is no arrow.
+/// Every file's module, as in `capture::file::pcap`, to those of other files that its `crate::` and `super::` paths
+/// name. A module may name its parents, and they may name their children: these uses do not count.
 pub(crate) fn uses_of_files(src: &Path) -> Uses {
     let texts: BTreeMap<String, String> =
         files(src).iter().map(|f| (path_of(src, f), std::fs::read_to_string(f).unwrap())).collect();
@@ -77,7 +77,7 @@ fn path_of(src: &Path, file: &Path) -> String {
     names.collect::<Vec<_>>().join("::")
 }
 
-/// What the paths in a module's text mean, seen from the crate's root; names within braces each for themselves.
+/// The paths in a module's text, relative to the crate's root; each name within braces gives a path of its own.
 fn paths_in(text: &str, own: &str) -> Vec<String> {
     let code: String =
         text.lines().filter(|l| !l.trim_start().starts_with("//")).flat_map(|l| [l.trim(), " "]).collect();
@@ -100,7 +100,7 @@ fn paths_in(text: &str, own: &str) -> Vec<String> {
     found
 }
 
-/// The path without what is no module at its end.
+/// The path without the names at its end that are not modules.
 fn longest_known(mut path: String, known: &BTreeSet<String>) -> Option<String> {
     while !known.contains(&path) {
         path.truncate(path.rfind("::")?);
@@ -112,7 +112,7 @@ fn is_around(outer: &str, inner: &str) -> bool {
     inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || outer.is_empty() || rest.starts_with("::"))
 }
 
-/// A way from a module back to itself; none: there is none.
+/// A circle of modules that use each other, if there is one.
 pub(crate) fn circle(uses: &Uses) -> Option<Vec<String>> {
     uses.keys().find_map(|start| way(uses, start, start, &mut BTreeSet::new()))
 }

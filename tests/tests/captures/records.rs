@@ -1,4 +1,4 @@
-//! What `pidflow read` says about a capture.
+//! Reads a capture with `pidflow read` and parses its output.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -59,7 +59,7 @@ fn discard(part: &str) -> (String, Total) {
 }
 
 impl Read {
-    /// All flows and all discard reasons together.
+    /// The total of all flows and all discard reasons.
     pub(crate) fn total(&self) -> Total {
         let flows = self.records.iter().flat_map(|r| [sent(r, "IN"), sent(r, "OUT")]);
         flows
@@ -67,7 +67,8 @@ impl Read {
             .fold(Total::default(), |sum, t| Total { packets: sum.packets + t.packets, octets: sum.octets + t.octets })
     }
 
-    /// The flows by the rules of `flows.jsonl`: ICMP has no ports there, so its flows of a pair of addresses are one.
+    /// The flows in the form of `flows.jsonl`, in which ICMP has no ports, so that all ICMP flows of a pair of
+    /// addresses are one.
     pub(crate) fn flows(&self) -> BTreeMap<Key, Sent> {
         let mut flows: BTreeMap<Key, Sent> = BTreeMap::new();
         for record in &self.records {
@@ -81,7 +82,7 @@ impl Read {
     }
 }
 
-/// Enters what both ends sent.
+/// Adds the packets and bytes of both ends.
 pub(crate) fn add(
     flows: &mut BTreeMap<Key, Sent>,
     protocol: u64,

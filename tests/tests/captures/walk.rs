@@ -1,4 +1,4 @@
-//! An independent count of a capture file's packets: nothing but the framing of pcap and pcapng.
+//! Counts the packets of a capture file independently, by the framing of pcap and pcapng alone.
 
 /// Packets and bytes on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,17 +14,18 @@ impl Total {
     }
 }
 
-/// Of a file, plain pcap or pcapng, written by a little-endian machine; what it ends in the middle of does not count.
+/// Counts the packets of an uncompressed little-endian pcap or pcapng file; an incomplete record at its end does not
+/// count.
 pub(crate) fn count(file: &[u8]) -> Total {
     records(file).0
 }
 
-/// Whether the file ends where a record does.
+/// Whether the file ends at the end of a record.
 pub(crate) fn is_whole(file: &[u8]) -> bool {
     records(file).1
 }
 
-/// What it holds, and whether it ends where a record does.
+/// The packets of a file, and whether it ends at the end of a record.
 fn records(file: &[u8]) -> (Total, bool) {
     if file.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) { pcapng(file) } else { pcap(file) }
 }

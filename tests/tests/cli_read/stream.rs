@@ -1,4 +1,4 @@
-//! A capture that is still being written: what is known is told, and signals are obeyed.
+//! A capture that is still being written: records are written when they are due, and signals end the program.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
@@ -14,15 +14,15 @@ use serde_json::Value;
 
 use super::{pcap, pcap_at};
 
-/// How soon something must happen that should happen at once, on a busy machine.
+/// The longest wait for something that should happen at once, on a busy machine.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
-/// As long as the drain timeout, without which an end comes at once, if nothing else holds it up.
+/// The drain timeout of `read` after a signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long nothing must happen.
+/// How long no output must come.
 const SILENCE_CHECK: Duration = Duration::from_millis(700);
 /// The first packet of every capture here, seconds since the epoch.
 const START: u32 = 1_700_000_000;
-/// After this many seconds of the packets' time a flow is idle.
+/// The idle timeout, in seconds of the packets' time.
 const IDLE: u32 = 20;
 /// `pcap` without the file's header.
 const HEADER: usize = 24;
@@ -58,7 +58,7 @@ impl Reader {
         assert_eq!(self.records.recv_timeout(SILENCE_CHECK), Err(RecvTimeoutError::Timeout));
     }
 
-    /// Its exit code or signal, which must come soon, the ports of its last records, and what it said.
+    /// Waits for its end; returns its exit code or signal, the ports of its last records, and its log.
     #[track_caller]
     fn ended(mut self) -> (Option<i32>, Vec<u64>, String) {
         let status = self.process.wait(WAIT_LIMIT).unwrap();
@@ -78,12 +78,12 @@ fn lines<T: Send + 'static>(
     receiver
 }
 
-/// A packet of this port, as it stands in a file.
+/// A packet from this port, as a record of a pcap file.
 fn packet(second: u32, port: u16) -> Vec<u8> {
     pcap_at(second, &[port])[HEADER..].to_vec()
 }
 
-/// Writes, one after the other, the start of a file, two flows and a packet that makes them idle.
+/// Writes in steps the start of a file, two flows and a packet that makes them idle.
 fn write_steps(reader: &Reader, mut write: impl FnMut(&[u8])) {
     write(&pcap(&[]));
     reader.says_nothing();
@@ -112,7 +112,7 @@ fn records_of_a_slow_pipe_come_when_they_are_due() {
 }
 
 #[test]
-fn so_do_those_of_compressed_ones() {
+fn records_of_a_slow_compressed_pipe_come_when_they_are_due() {
     let (reader, stdin) = Reader::start("-", &[]);
     let mut gzip = flate2::write::GzEncoder::new(stdin, flate2::Compression::fast());
     write_steps(&reader, |bytes| {
@@ -122,7 +122,7 @@ fn so_do_those_of_compressed_ones() {
     drop(gzip.finish().unwrap());
     assert_eq!(reader.ended().0, Some(0));
 
-    // Each step is a member, or a frame, of its own.
+    // Each step is a gzip member, or a zstd frame, of its own.
     let (reader, mut stdin) = Reader::start("-", &[]);
     write_steps(&reader, |bytes| {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -156,7 +156,8 @@ fn a_signal_ends_it_while_nothing_comes() {
     let dir = tempfile::tempdir().unwrap();
     let fifo = fifo(dir.path());
     let gzip_start = [0x1f, 0x8b, 8, 0, 0];
-    // Nothing yet; part of a file's header; a file without packets; part of a packet; compressed data; a FIFO without a writer.
+    // The cases: nothing; a part of the file's header; a file without packets; a part of a packet; compressed data; a
+    // FIFO without a writer.
     let part = [&pcap(&[])[..], &packet(START, 7)[..30]].concat();
     for (input, start) in
         [("-", &[][..]), ("-", &pcap(&[])[..10]), ("-", &pcap(&[])), ("-", &part), ("-", &gzip_start), (&fifo, &[])]
@@ -185,7 +186,7 @@ fn records_read_before_the_signal_are_exported() {
     assert!(errors.contains("3 packets"), "{errors}");
 }
 
-/// One exporter's receiver hangs, so that the orderly end takes long.
+/// The receiver of one exporter hangs, so that an orderly end takes long.
 #[test]
 fn a_second_signal_ends_it_at_once_and_loses_no_earlier_record() {
     let hung = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -197,7 +198,7 @@ fn a_second_signal_ends_it_at_once_and_loses_no_earlier_record() {
     told.sort_unstable();
     assert_eq!(told, [5, 6]);
     reader.process.signal(libc::SIGTERM).unwrap();
-    assert_eq!(reader.next_port(), 7, "the first signal has it told");
+    assert_eq!(reader.next_port(), 7, "the first signal flushes it");
     std::thread::sleep(SILENCE_CHECK);
     let second = Instant::now();
     reader.process.signal(libc::SIGTERM).unwrap();

@@ -1,4 +1,4 @@
-//! Grafana's published parts (npm), and the dashboards as they draw them (`tests/pictures/dashboards.mjs`).
+//! Draws the dashboards with the parts of Grafana that are published on npm (`tests/pictures/dashboards.mjs`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ fn pictures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("pictures")
 }
 
-/// The folder of the packages, installed where they are not those that `tests/pictures/package.json` names.
+/// The folder of the npm packages; installs them where they differ from `tests/pictures/package.json`.
 pub(crate) fn packages() -> Result<PathBuf, String> {
     let dir = process::cache().join("npm");
     let wanted = std::fs::read_to_string(pictures().join("package.json")).map_err(|e| e.to_string())?;
@@ -31,20 +31,20 @@ pub(crate) fn packages() -> Result<PathBuf, String> {
 
 /// One panel as a person sees it.
 pub(crate) struct Panel {
-    /// Its dashboard's and its own title.
+    /// The titles of its dashboard and of the panel.
     pub(crate) name: String,
-    /// What it shows: `series`, `rows` or `graph`, `links`; `empty` or `error` where it shows nothing.
+    /// Its content: `series`, `rows` or `graph`, and `links`; `empty` or `error` if it shows nothing.
     pub(crate) shown: Value,
 }
 
 impl Panel {
-    /// Where clicks lead.
+    /// The targets of its links.
     pub(crate) fn links(&self) -> Vec<&str> {
         self.shown["links"].as_array().map_or_else(Vec::new, |l| l.iter().filter_map(Value::as_str).collect())
     }
 }
 
-/// Draws all dashboards from what the Prometheus at `port` has of the last minute; their pictures stay in `out`.
+/// Draws all dashboards from the last minute of the Prometheus at `port`; the pictures stay in `out`.
 pub(crate) fn drawn(port: u16, process: &str, out: &Path) -> Vec<Panel> {
     let mut command = Command::new("node");
     command.env("PIDFLOW_NODE_MODULES", packages().unwrap()).arg(pictures().join("dashboards.mjs"));

@@ -1,5 +1,5 @@
-//! The dashboards on a real Prometheus that scrapes a real agent under traffic, and Grafana's own transformations; what
-//! Prometheus makes of the agent's page.
+//! Tests the dashboards with a real Prometheus that scrapes a real agent under traffic, and with Grafana's own
+//! transformations; tests the agent's page with Prometheus.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,26 +25,26 @@ use serde_json::Value;
 /// Emulated machines and first scrapes take their time.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(90);
 const HOST: &str = "testhost";
-/// What serves and asks.
+/// The program of server and client.
 const PROGRAM: &str = "python3";
-/// Where the web server is: the pod `web-7d4b9c6f54-x2kq8` of the Deployment `web`, and its container's id.
+/// The workload of the web server: the pod `web-7d4b9c6f54-x2kq8` of the Deployment `web`, and its container's id.
 const WORKLOAD: &str = "shop/web";
 const CONTAINER: &str = "5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a";
-/// Asks a port for ever, and another one at which nobody listens.
+/// A client that requests a page from one port repeatedly, and connects to another port on which nobody listens.
 const CLIENT: &str = "import sys, time, urllib.request
 while True:
     for port in sys.argv[1:]:
         try: urllib.request.urlopen('http://127.0.0.1:' + port).read()
         except OSError: pass
     time.sleep(0.05)";
-/// Is connected to itself once, says so much, and is gone.
+/// A program that connects to itself once, sends [`SENT_BYTES`], and ends.
 const ONCE: &str = "import socket
 listener = socket.create_server(('127.0.0.1', 0))
 client = socket.create_connection(listener.getsockname())
 server, _ = listener.accept()
 client.sendall(b'x' * 4096)
 server.recv(4096, socket.MSG_WAITALL)";
-/// Bytes.
+/// Bytes that [`ONCE`] sends.
 const SENT_BYTES: f64 = 4096.0;
 
 fn root() -> PathBuf {
@@ -126,7 +126,7 @@ fn spawn(command: &mut Command) -> Guarded {
     Guarded::new(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
 }
 
-/// The folder in which the kubelet would make its links, made here where it is not there.
+/// The folder in which the kubelet makes its links, created if it is absent.
 fn pod_logs(dir: &Path) -> PathBuf {
     let links = dir.join("containers");
     std::fs::create_dir_all(&links).unwrap();
@@ -137,7 +137,7 @@ fn agent(dir: &Path, port: u16) -> Guarded {
     let listen = format!("127.0.0.1:{port}");
     let arguments = ["run", "-i", "lo", "-t", "1s", "-d", "1s", "--no-view", "--host", HOST, "--listen", &listen];
     let mut command = Command::new(process::binary("pidflow").unwrap());
-    // Whatever else is said on this machine meanwhile takes no series away.
+    // Other traffic of this machine must not use up the series.
     command.args(arguments).args(["--max-edges", "10000"]);
     command.args(["--delay-accounting", "on", "--json"]).arg(dir.join("flows.jsonl"));
     command.arg("--pod-logs").arg(pod_logs(dir));
@@ -159,7 +159,7 @@ fn prometheus(dir: &Path, agent: u16, port: u16) -> Guarded {
     spawn(command.stderr(Stdio::null()))
 }
 
-/// A web server in a container's cgroup, and a client that asks it again and again; some attempts go to a closed port.
+/// A web server in a container's cgroup, and a client that sends it requests; some attempts go to a closed port.
 struct Traffic {
     _server: Guarded,
     _client: Guarded,
@@ -217,11 +217,11 @@ fn every_query_has_an_answer_and_the_graph_is_as_grafana_wants_it() {
     }
     names_exist(agent_port);
     history_answers(dir.path());
-    people_see_them(prometheus_port);
+    every_panel_shows_data(prometheus_port);
 }
 
-/// Every panel draws something, and clicks on processes lead to the dashboard of that process.
-fn people_see_them(prometheus: u16) {
+/// Every panel shows data, and links of processes lead to the dashboard of that process.
+fn every_panel_shows_data(prometheus: u16) {
     let process = format!("{HOST}/{PROGRAM}");
     let panels = grafana::drawn(prometheus, &process, &root().join("target/pictures"));
     for panel in &panels {
@@ -233,7 +233,7 @@ fn people_see_them(prometheus: u16) {
     let leads = format!("/d/pidflow-process/process?var-datasource=prometheus&var-process={process}&from=");
     for name in [
         "process-flows: Process flows",
-        "process-flows: Pairs in this time",
+        "process-flows: Pairs in the time range",
         "process: Peers",
         "users: Processes of users",
     ] {
@@ -250,7 +250,7 @@ fn graphs(dashboard: &Value) -> Vec<String> {
     panels.filter(|p| p["type"] == "nodeGraph").map(|p| word(p, "title")).collect()
 }
 
-/// The panel's nodes and edges as of one moment go through Grafana's own transformations.
+/// Applies Grafana's own transformations to the panel's nodes and edges of one moment.
 fn check_graph(prometheus: u16, (file, dashboard): (&Path, &Value), title: &str, dir: &Path) {
     let server = if title == "Workloads" { WORKLOAD.to_owned() } else { format!("{HOST}/{PROGRAM}") };
     let expr = |wanted| queries(dashboard).into_iter().find(|(t, r, _)| t == title && r == wanted).unwrap().2;
@@ -277,14 +277,14 @@ fn check_graph(prometheus: u16, (file, dashboard): (&Path, &Value), title: &str,
     );
 }
 
-/// The ClickHouse dashboards' queries on the records that the agent wrote.
+/// Runs the queries of the ClickHouse dashboards on the records that the agent wrote.
 fn history_answers(dir: &Path) {
     let python = process::cache().join("venv/bin/python");
     let imported = Command::new(&python).args(["-c", "import chdb"]).output();
     if !imported.is_ok_and(|o| o.status.success()) {
         return skip::skip("the ClickHouse dashboards' queries", "chdb is not installed");
     }
-    // What is being written may end in the middle of a line.
+    // The agent is still writing: the file may end in the middle of a line.
     let written = std::fs::read_to_string(dir.join("flows.jsonl")).unwrap();
     let whole = dir.join("whole.jsonl");
     std::fs::write(&whole, &written[..=written.rfind('\n').unwrap()]).unwrap();
@@ -310,10 +310,10 @@ fn the_dashboards_are_those_that_build_py_writes() {
     }
 }
 
-/// How names of metrics begin.
+/// Prefixes of the agent's metrics.
 const OURS: [&str; 3] = ["pidflow_", "process_", "traces_"];
 
-/// Every metric and label that a query names.
+/// Asserts that every metric and label in the queries exists.
 fn names_exist(agent: u16) {
     let (_, page) = get(agent, "/metrics").unwrap();
     let metrics: Vec<String> = page.lines().filter_map(|l| l.strip_prefix("# TYPE ")).flat_map(sample_names).collect();
@@ -335,7 +335,7 @@ fn words(expr: &str) -> impl Iterator<Item = &str> {
     expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| !w.is_empty())
 }
 
-/// Those to sum by and those to match.
+/// The labels that an expression sums by or matches.
 fn labels_of(expr: &str) -> Vec<String> {
     let sums = expr.split("by (").skip(1).filter_map(|rest| rest.split_once(')')).flat_map(|(list, _)| words(list));
     let selectors = expr.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
@@ -379,7 +379,7 @@ fn metrics_pass_the_lint_and_the_health_pages_answer() {
         "{page}"
     );
     assert!(!page.contains("NaN"), "{page}");
-    // What Grafana's Tempo data source asks for.
+    // The series that Grafana's Tempo data source queries.
     for series in
         ["request_total", "request_failed_total", "request_server_seconds_sum", "request_server_seconds_bucket"]
     {
@@ -389,7 +389,7 @@ fn metrics_pass_the_lint_and_the_health_pages_answer() {
     lint(&page);
 }
 
-/// Prometheus' own lint, of the page as a client gets it that asks for no format.
+/// Checks the page with Prometheus' lint, as a client gets it that requests no format.
 fn lint(page: &str) {
     let Ok(mut promtool) =
         Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()
@@ -419,7 +419,7 @@ fn a_single_event_is_seen_by_prometheus() {
         results(&answer).first()?["value"][1].as_str()?.parse::<f64>().ok()
     };
     eventually("the agent is scraped", || value("pidflow_packets_total").filter(|n| *n > 0.0));
-    // Of a name that no other process has: others may be at work on this machine.
+    // The name is unique, because other programs may run on this machine.
     let program = format!("once-{}", std::process::id());
     std::os::unix::fs::symlink("/usr/bin/python3", dir.path().join(&program)).unwrap();
     assert!(Command::new(dir.path().join(&program)).args(["-c", ONCE]).status().unwrap().success());

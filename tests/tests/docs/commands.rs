@@ -1,4 +1,4 @@
-//! Commands of shell blocks: split as a shell would, and tried as far as that does no harm.
+//! Splits commands of shell blocks as a shell would, and tries them as far as that has no side effects.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -7,10 +7,11 @@ use pidflow_tests::process;
 
 use crate::pages::root;
 
-/// No host has it, so that `pidflow run` ends when all of its arguments have been understood.
+/// An interface that no host has, so that `pidflow run` ends after it has parsed its arguments.
 const NO_INTERFACE: &str = "pidflow-none";
 
-/// The simple commands of a line, each as words: without comment, `sudo`, variables before it, and redirections.
+/// The simple commands of a line, each as words, without comment, `sudo`, variables before the command, and
+/// redirections.
 pub(crate) fn commands(line: &str) -> Vec<Vec<String>> {
     let mut all = vec![Vec::new()];
     for word in words(line) {
@@ -72,9 +73,9 @@ pub(crate) fn try_pidflow(dir: &Path, arguments: &[String]) -> Result<(), String
         Some(&"run") if !is_help => {
             code != Some(0) && said.contains(&format!("interface {NO_INTERFACE}: cannot capture"))
         }
-        // No agent runs here; that it was to be asked well is the page's.
+        // No agent runs here; only the arguments are checked.
         Some(&"audit") => code.is_some_and(|code| code != 2) || said.contains("no agent answers"),
-        // What it finds is the host's; that it was asked well is the page's.
+        // The findings depend on the host; only the arguments are checked.
         Some(&"doctor") => code.is_some_and(|code| code != 2),
         _ => code == Some(0),
     };
@@ -95,7 +96,7 @@ fn run_nowhere<'a>(options: &[&'a str]) -> Vec<&'a str> {
     all
 }
 
-/// What is wrong with a command of this repository's developers, if anything: packages, programs, files that are not there.
+/// What is wrong with a command for developers, if anything: packages, programs or files that do not exist.
 pub(crate) fn try_other(command: &[String]) -> Result<(), String> {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     let missing = match words.as_slice() {
@@ -104,7 +105,7 @@ pub(crate) fn try_other(command: &[String]) -> Result<(), String> {
         [file, ..] if file.contains('/') => absent(file),
         ["install", .., file, _] if !file.starts_with("target/") => absent(file),
         ["curl" | "grep" | "install" | "kubectl" | "systemctl", ..] => None,
-        _ => Some("a program that the test does not know; teach it how to try this one".to_owned()),
+        _ => Some("an unknown program: add to this test how to check it".to_owned()),
     };
     missing.map_or(Ok(()), |what| Err(format!("{}: {what}", words.join(" "))))
 }
@@ -113,7 +114,7 @@ fn absent(file: &str) -> Option<String> {
     (!root().join(file).exists()).then(|| format!("{file} does not exist"))
 }
 
-/// A subcommand that is none, a package that is none of ours, an example without its file.
+/// Finds unknown subcommands, packages that are not in this workspace, and examples without a file.
 fn cargo(sub: &str, options: &[&str]) -> Option<String> {
     if !["bench", "build", "clippy", "deny", "fmt", "metadata", "run", "test"].contains(&sub) {
         return Some(format!("cargo {sub}?"));

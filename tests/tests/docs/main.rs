@@ -1,4 +1,4 @@
-//! README and docs are true as far as a program can tell: commands are understood, links lead somewhere, options exist.
+//! Checks README and docs as far as a program can: commands are valid, links have targets, options exist.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,7 +21,7 @@ use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::skip;
 use tempfile::TempDir;
 
-/// The length of README that its readers still read.
+/// The most lines that README may have.
 const MAX_README_LINES: usize = 150;
 
 /// A folder with the files that commands of the docs name.
@@ -62,7 +62,8 @@ fn every_command_of_the_shell_blocks_is_understood() {
     assert!(tried > 15, "only {tried} commands were found");
 }
 
-/// Commands in running text hold placeholders: those of pidflow are held against its help, those of cargo are tried.
+/// Commands in running text contain placeholders: those of pidflow are compared with its help, those of cargo are
+/// tried.
 #[test]
 fn every_command_and_flag_in_the_text_exists() {
     let (dir, mut faults, mut tried) = (tempfile::tempdir().unwrap(), Vec::new(), 0);
@@ -90,7 +91,7 @@ fn every_command_and_flag_in_the_text_exists() {
     assert!(tried > 40, "only {tried} were found");
 }
 
-/// Flags of cargo, and of programs whose command lines are masked.
+/// Flags in the text that belong to cargo, or to programs whose command lines are masked.
 const FLAGS_OF_OTHERS: [&str; 4] = ["--api-key", "--features", "--password", "--user"];
 
 const SUBCOMMANDS: [&str; 7] = ["audit", "run", "read", "fields", "check", "doctor", "generate"];
@@ -155,7 +156,7 @@ fn readme_is_short() {
     assert!(lines <= MAX_README_LINES, "{lines} lines, at most {MAX_README_LINES}");
 }
 
-/// Requests of the docs, sent to an agent.
+/// Sends the requests of the docs to an agent.
 #[test]
 fn every_curl_command_is_answered() {
     if skip::without_root("every_curl_command_is_answered") {
@@ -170,7 +171,7 @@ fn every_curl_command_is_answered() {
         let url = curl.last().unwrap();
         let path =
             url.strip_prefix("http://127.0.0.1:9435").unwrap_or_else(|| panic!("{url}: not the default address"));
-        // `/readyz` refuses until all of it has started.
+        // `/readyz` fails until every part of the agent has started.
         eventually(&curl.join(" "), || Ok(agent.get(path)?.status == 200)).unwrap();
     }
     agent.stop().unwrap();

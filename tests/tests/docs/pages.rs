@@ -1,8 +1,8 @@
-//! The pages that people read, taken apart: code blocks, code in lines, links, headings.
+//! Parses the Markdown pages: code blocks, code in lines, links, headings.
 
 use std::path::{Path, PathBuf};
 
-/// Pages beside `docs/*.md`. `CHANGELOG.md` is left out: it also names what is gone.
+/// Pages besides `docs/*.md`. `CHANGELOG.md` is left out, because it also names removed things.
 const TOP: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 /// A Markdown page.
@@ -26,7 +26,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// All pages that exist; a link to one that does not is a dead link.
+/// All pages that exist.
 pub(crate) fn all() -> Vec<Page> {
     let in_docs = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().file_name());
     let in_docs = in_docs.map(|name| format!("docs/{}", name.to_str().unwrap())).filter(|name| name.ends_with(".md"));
@@ -36,10 +36,10 @@ pub(crate) fn all() -> Vec<Page> {
     names.into_iter().map(|name| page(name.clone(), &std::fs::read_to_string(root().join(name)).unwrap())).collect()
 }
 
-/// Takes `text` apart.
+/// Parses `text`.
 pub(crate) fn page(name: String, text: &str) -> Page {
     let (shell, prose) = fences(text);
-    // A backslash keeps a bar from ending the cell of a table; in the code it is none.
+    // In tables, code has a backslash before each bar.
     let spans = code(&prose).map(|span| span.replace("\\|", "|").split_whitespace().collect::<Vec<_>>().join(" "));
     let headings = prose.lines().filter(|line| line.starts_with('#')).map(anchor);
     let (spans, anchors) = (spans.collect(), headings.collect());

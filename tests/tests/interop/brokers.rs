@@ -23,8 +23,8 @@ fn without_repetitions(objects: Vec<Object>) -> Vec<Object> {
     objects.into_iter().filter(|o| seen.insert(Value::from(o.clone()).to_string())).collect()
 }
 
-/// Sends a third, takes the server away with `stop`, sends another third, brings it back with `start` when that has
-/// failed at least once, and sends the rest.
+/// Sends a third, stops the server with `stop`, sends another third, restarts the server with `start` after an attempt
+/// has failed, and sends the rest.
 fn export_over_a_restart(
     config: ExporterConfig,
     records: &[FlowRecord],
@@ -36,22 +36,22 @@ fn export_over_a_restart(
     let send = |part: &[FlowRecord]| part.chunks(100).for_each(|batch| set.send(&Arc::from(batch)));
     let now = || set.counters().remove(0);
     send(thirds[0]);
-    tools::wait_for("the first third", capture::LIMIT, || now().exported == thirds[0].len() as u64);
+    tools::wait_for("the first third", capture::EXPORT_TIMEOUT, || now().exported == thirds[0].len() as u64);
     stop();
     send(thirds[1]);
-    tools::wait_for("an error", capture::LIMIT, || now().errors > 0);
+    tools::wait_for("an error", capture::EXPORT_TIMEOUT, || now().errors > 0);
     start();
     send(thirds[2]);
-    let end = set.shutdown(capture::LIMIT).remove(0);
+    let end = set.shutdown(capture::EXPORT_TIMEOUT).remove(0);
     assert_eq!((end.exported, end.lost_total()), (records.len() as u64, 0), "{end:?}");
     end
 }
 
-/// How to handle one record that cannot be delivered within a moment.
+/// Exports one record that cannot be delivered, with a short limit.
 fn refused(config: ExporterConfig) -> Snapshot {
     let set = ExporterSet::start(&[config], &capture::context()).unwrap();
     set.send(&Arc::from(sample::records(1)));
-    tools::wait_for("an error", capture::LIMIT, || set.counters()[0].errors > 0);
+    tools::wait_for("an error", capture::EXPORT_TIMEOUT, || set.counters()[0].errors > 0);
     let end = set.shutdown(Duration::ZERO).remove(0);
     assert_eq!((end.exported, end.lost_total()), (0, 1), "{end:?}");
     end
@@ -150,7 +150,7 @@ fn nats_over_tls_with_user_password_and_certificate() {
     capture::export(&[config(table("hush"))], &records, 100);
     assert_eq!(subscriber.finish(), expected::objects(&records));
     refused(config(table("wrong")));
-    // A server whose authority is not known, and a client without a certificate.
+    // The cases: a server whose authority the client does not know, and a client without a certificate.
     for missing in [&["tls-ca"][..], &["tls-cert", "tls-key"]] {
         let mut other = table("hush");
         missing.iter().for_each(|key| _ = other.as_object_mut().unwrap().remove(*key));
@@ -220,6 +220,6 @@ fn without_a_zmq_subscriber_records_are_counted_as_lost() {
     );
     let set = set.unwrap();
     set.send(&Arc::from(sample::records(50)));
-    let end = set.shutdown(capture::LIMIT).remove(0);
+    let end = set.shutdown(capture::EXPORT_TIMEOUT).remove(0);
     assert_eq!((end.exported, end.lost_total()), (0, 50), "{end:?}");
 }

@@ -1,4 +1,4 @@
-//! What an exporter really sends over UDP, and a capture file of it for tshark.
+//! Receives the datagrams of an exporter, and writes them to a capture file for tshark.
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -10,28 +10,28 @@ use std::time::Duration;
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, Mode, Output, Snapshot, WireVersion};
 use pidflow_schema::FlowRecord;
 
-/// Long enough for any of the exporters here.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+/// The longest wait for an exporter.
+pub(crate) const EXPORT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is common to the exporters of these tests.
+/// The context of the exporters of these tests.
 pub(crate) fn context() -> ExportContext {
     ExportContext { mode: Mode::Offline, domain: 42, host_name: "interop".into(), ..ExportContext::default() }
 }
 
-/// Sends the records in batches of `batch` and waits until they are gone.
+/// Sends the records in batches of `batch` and waits until they are exported.
 pub(crate) fn export(configs: &[ExporterConfig], records: &[FlowRecord], batch: usize) -> Vec<Snapshot> {
     let set = ExporterSet::start(configs, &context()).unwrap();
     for part in records.chunks(batch) {
         set.send(&Arc::from(part));
     }
-    let end = set.shutdown(LIMIT);
+    let end = set.shutdown(EXPORT_TIMEOUT);
     for snapshot in &end {
         assert_eq!((snapshot.exported, snapshot.lost_total()), (records.len() as u64, 0), "{snapshot:?}");
     }
     end
 }
 
-/// An exporter to a port on loopback, slow enough for any collector.
+/// The configuration of an exporter to a port on loopback, slow enough for any collector.
 pub(crate) fn collector(port: u16, version: WireVersion) -> ExporterConfig {
     let mut config = ExporterConfig::collector(&format!("udp://127.0.0.1:{port}"), version).unwrap();
     if let Output::Ipfix(wire) | Output::Netflow9(wire) = &mut config.output {
@@ -84,7 +84,7 @@ impl Receiver {
     }
 }
 
-/// Until `done` is set and nothing more comes.
+/// Reads until `done` is set and no more datagrams arrive.
 fn read_all(socket: &UdpSocket, done: &AtomicBool) -> Vec<Vec<u8>> {
     let (mut all, mut buffer) = (Vec::new(), vec![0; 65_536]);
     loop {

@@ -1,5 +1,5 @@
-//! A run of the real program over several captures, against receivers that were not written here: every record is there, and
-//! every field is what the JSON of the same run says.
+//! A run of the real program over several captures, against receivers of other projects: every record arrives, and
+//! every field equals the JSON of the same run.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::{capture, netflow_parser, nfacctd, nfcapd, nginx_stream, program, pyt
 const VERSIONS: [(WireVersion, &str, u16); 2] =
     [(WireVersion::Ipfix, "ipfix", 4739), (WireVersion::Netflow9, "netflow9", 2055)];
 
-/// What the run sent over UDP in each version, and the records.
+/// The records of a run, and the datagrams that it sent in each version.
 fn datagrams(captures: &[PathBuf]) -> (Vec<Object>, [Vec<Vec<u8>>; 2]) {
     let receivers = VERSIONS.map(|_| capture::Receiver::new());
     let tables = VERSIONS.iter().zip(&receivers).map(|((_, kind, _), receiver)| {
@@ -22,7 +22,7 @@ fn datagrams(captures: &[PathBuf]) -> (Vec<Object>, [Vec<Vec<u8>>; 2]) {
     (objects, receivers.map(capture::Receiver::finish))
 }
 
-/// Every byte of every field, and sequence numbers without a gap.
+/// Asserts that every byte of every field is right, and that sequence numbers have no gap.
 fn parser_agrees(objects: &[Object], messages: &[Vec<u8>], version: WireVersion) {
     let (mut objects, mut sequence) = (objects.iter(), None);
     for (n, message) in netflow_parser::decode(messages).iter().enumerate() {
@@ -37,7 +37,8 @@ fn parser_agrees(objects: &[Object], messages: &[Vec<u8>], version: WireVersion)
     assert!(objects.next().is_none(), "records are missing");
 }
 
-/// Every field that tshark has a name for, and most of the others in hexadecimal; no warning, which a sequence error is.
+/// Asserts that every field that tshark has a name for is right, and most of the others in hexadecimal, and that there
+/// is no warning; a sequence error gives a warning.
 fn tshark_agrees(objects: &[Object], messages: &[Vec<u8>], version: WireVersion, (folder, port): (&Path, u16)) {
     let pcap = folder.join(format!("{port}.pcap"));
     capture::write_pcap(&pcap, messages, port);
@@ -72,8 +73,9 @@ fn address<'a>(object: &'a Object, end: &str) -> &'a str {
     ["IPV4", "IPV6"].iter().find_map(|v| object.get(&format!("{v}_{end}_ADDR"))).unwrap().as_str().unwrap()
 }
 
-/// What nfdump should show. It takes an ICMP flow's type and code for its destination port; in IPFIX, where they are 0 (echo
-/// reply), the destination port, bytes swapped, for them. In NetFlow v9 it knows no element for those of ICMPv6.
+/// The row that nfdump should show. It shows an ICMP flow's type and code as its destination port; in IPFIX, where they
+/// are 0 (echo reply), it shows the destination port with swapped bytes. In NetFlow v9 it knows no element for type and
+/// code of ICMPv6.
 fn stored(object: &Object, version: WireVersion) -> Vec<String> {
     let icmp = ["ICMP_TYPE", "IPV6_ICMP_TYPE"].iter().find_map(|name| object.get(*name)).and_then(Value::as_u64);
     let identifier = object["L4_DST_PORT"].as_u64().unwrap() as u16;
@@ -115,7 +117,8 @@ fn nfcapd_stores_the_standard_elements_as_json_has_them() {
     }
 }
 
-/// nfacctd adds up what has the same keys, times in seconds among them: totals by addresses, ports and protocol are compared.
+/// nfacctd adds up records with equal keys, which include times in seconds: totals by addresses, ports and protocol are
+/// compared.
 #[test]
 fn nfacctd_adds_up_what_json_has() {
     let test = "nfacctd_adds_up_what_json_has";
@@ -141,7 +144,7 @@ fn nfacctd_adds_up_what_json_has() {
     }
 }
 
-/// Every record with every standard element but the times, which python-ipfix has in a form of its own.
+/// Asserts that every record has every standard element, except the times, which python-ipfix formats differently.
 fn assert_rows(rows: &[Value], objects: &[Object]) {
     assert_eq!(rows.len(), objects.len());
     for (row, object) in rows.iter().zip(objects) {

@@ -1,4 +1,4 @@
-# Runs the statements of a JSON file (a list of [statement, data]) in ClickHouse's engine, and prints what the last gives.
+# Runs the statements of a JSON file (a list of [statement, data]) in ClickHouse's engine, and prints the result of the last one.
 import json, sys
 from chdb import session
 

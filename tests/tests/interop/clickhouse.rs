@@ -1,4 +1,4 @@
-//! ClickHouse's engine, as the Python module `chdb` has it: the shipped table, and what the exporter really sends.
+//! ClickHouse's engine from the Python module `chdb`, with the shipped table and the requests of the exporter.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,11 +12,11 @@ use crate::{capture, tools};
 
 const SCRIPT: &str = include_str!("chdb.py");
 const TABLE: &str = include_str!("../../../exporters/mappings/clickhouse.sql");
-/// As the exporter writes them: large numbers are numbers, times are seconds.
+/// Selects rows as the exporter writes them: large numbers are numbers, times are seconds.
 const SELECT: &str = "SELECT * FROM flows SETTINGS output_format_json_quote_64bit_integers = 0, \
     date_time_output_format = 'unix_timestamp', asterisk_include_alias_columns = 0 FORMAT JSONEachRow";
 
-/// Records of now: older ones than a month the table does not keep.
+/// Records of the current time, because the table deletes records after a month.
 pub(crate) fn recent(count: usize) -> Vec<FlowRecord> {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let mut records = sample::records(count);
@@ -28,7 +28,7 @@ pub(crate) fn recent(count: usize) -> Vec<FlowRecord> {
     records
 }
 
-/// The requests that an exporter of that configuration makes for the records.
+/// The requests that an exporter with this template sends for the records.
 pub(crate) fn requests(records: &[FlowRecord], template: Option<&str>) -> Vec<Request> {
     let server = Server::start(None, |_| Reply::status(200));
     let mut config = json!({"kind": "clickhouse", "url": server.url(), "batch-records": 100});
@@ -40,7 +40,7 @@ pub(crate) fn requests(records: &[FlowRecord], template: Option<&str>) -> Vec<Re
     server.requests()
 }
 
-/// What is in the table after these requests.
+/// The rows of the table after these requests.
 pub(crate) fn rows(python: &Path, requests: &[Request]) -> Vec<Value> {
     let inserts = requests.iter().map(|r| json!([statement(&r.path), String::from_utf8(r.body.clone()).unwrap()]));
     let all: Vec<_> = [json!([TABLE, ""])].into_iter().chain(inserts).chain([json!([SELECT, ""])]).collect();
@@ -61,7 +61,7 @@ fn statement(path: &str) -> String {
     format!("{insert} SETTINGS {} FORMAT {format}", settings.join(", "))
 }
 
-/// Without what is not known, and times as numbers.
+/// The row without unknown values, and with times as numbers.
 fn row(line: &str) -> Value {
     let mut row: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
     row.retain(|_, value| !value.is_null());

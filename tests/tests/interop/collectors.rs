@@ -1,4 +1,4 @@
-//! Every exporter against receivers that were not written here: tshark, nfacctd, nfcapd and python-ipfix.
+//! Exporters against collectors of other projects: tshark, nfacctd, nfcapd and python-ipfix.
 //!
 //! The records are made up (`pidflow_exporters::sample`) or those of captures, so that these tests need neither root nor
 //! traffic.
@@ -9,7 +9,7 @@ use crate::{capture, expected, netflow_parser, nfacctd, nfcapd, python_ipfix, to
 use pidflow_exporters::{ExportContext, ExporterConfig, ExporterSet, MetricSource, Output, WireVersion, sample};
 use pidflow_schema::metric::{Family, MetricSample, Point};
 
-/// Every field of 300 records, one per message, is what the JSON says.
+/// Asserts that every field of 300 records, one per message, equals the JSON.
 fn tshark_fields(test: &str, version: WireVersion, port: u16) {
     if !tools::programs(test, &["tshark"]) {
         return;
@@ -35,7 +35,8 @@ fn tshark_shows_every_netflow9_field_as_json_does() {
     tshark_fields("tshark_shows_every_netflow9_field_as_json_does", WireVersion::Netflow9, 2055);
 }
 
-/// Full messages: every record is there, in order, without a warning, and the shared check finds the 20 elements.
+/// Asserts that tshark reads every record of full messages, in order and without a warning, and that the shared check
+/// finds the 20 elements.
 fn tshark_packed(test: &str, version: WireVersion, port: u16) {
     let Some(check) = tools::shared(test, "check_ipfix_tshark.sh") else {
         return;
@@ -124,7 +125,7 @@ fn tshark_and_netflow_parser_read_the_ledger() {
     let context = ExportContext { metrics: Some(metrics), ..capture::context() };
     let set = ExporterSet::start(&[capture::with_options(receiver.port)], &context).unwrap();
     set.send(&sample::records(3).into());
-    assert_eq!(set.shutdown(capture::LIMIT)[0].exported, 3);
+    assert_eq!(set.shutdown(capture::EXPORT_TIMEOUT)[0].exported, 3);
     let messages = receiver.finish();
     netflow_parser::decode(&messages);
     if !tools::programs("tshark_and_netflow_parser_read_the_ledger", &["tshark"]) {
@@ -196,8 +197,8 @@ fn nfcapd_counts_every_netflow9_record_without_a_sequence_error() {
     nfcapd_counts("nfcapd_counts_every_netflow9_record_without_a_sequence_error", WireVersion::Netflow9);
 }
 
-/// A collector that comes back knows no template until it is sent again, and then misses nothing: one process of the
-/// exporter sends to two of nfcapd, one after the other, on the same port.
+/// A restarted collector knows no template until the exporter sends it again, and misses nothing from then on: one
+/// exporter sends to two processes of nfcapd, one after the other, on the same port.
 fn nfcapd_restarts(test: &str, version: WireVersion) {
     if !tools::programs(test, &["nfcapd", "nfdump"]) {
         return;
@@ -214,12 +215,12 @@ fn nfcapd_restarts(test: &str, version: WireVersion) {
         let wanted = set.counters()[0].exported + part.len() as u64;
         let collected = nfcapd::collect_at(port, |_| {
             set.send(&part.to_vec().into());
-            tools::wait_for("the last record", capture::LIMIT, || set.counters()[0].exported == wanted);
+            tools::wait_for("the last record", capture::EXPORT_TIMEOUT, || set.counters()[0].exported == wanted);
         });
         assert_eq!(collected.rows.len(), part.len());
         assert!(collected.log.contains("Sequence Errors: 0, Bad Packets: 0"), "{}", collected.log);
     }
-    assert_eq!(set.shutdown(capture::LIMIT)[0].lost_total(), 0);
+    assert_eq!(set.shutdown(capture::EXPORT_TIMEOUT)[0].lost_total(), 0);
 }
 
 #[test]

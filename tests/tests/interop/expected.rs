@@ -1,4 +1,4 @@
-//! What a receiver should show, from the JSON of the same records.
+//! The values that a receiver should show, from the JSON of the same records.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -4,8 +4,8 @@ use std::io::{self, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-/// A port that passes on to another; of the first `broken` connections nothing is passed on, they break off in the middle
-/// of the request.
+/// Opens a port that forwards to another; the first `broken` connections are not forwarded but reset in the middle of
+/// the request.
 pub(crate) fn bad_connection(to: u16, broken: usize) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

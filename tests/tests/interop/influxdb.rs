@@ -17,7 +17,7 @@ pub(crate) struct InfluxDb {
 }
 
 impl InfluxDb {
-    /// With the database `flows` and the user `admin`, whose password is `secret`.
+    /// Starts it with the database `flows` and the user `admin`, whose password is `secret`.
     pub(crate) fn start() -> Self {
         let (dir, port) = (tempfile::tempdir().unwrap(), tools::tcp_port());
         let path = |name: &str| dir.path().join(name);
@@ -44,7 +44,7 @@ impl InfluxDb {
         influx
     }
 
-    /// To its database, with these keys beside.
+    /// The configuration of an exporter to its database, with these additional keys.
     pub(crate) fn exporter(&self, more: &Value) -> ExporterConfig {
         let mut config = json!({"kind": "influx", "url": format!("http://127.0.0.1:{}", self.port), "database": "flows",
             "user": "admin", "password": "secret", "batch-records": 100});
@@ -57,7 +57,7 @@ impl InfluxDb {
         assert_eq!(self.post("/write?db=flows&u=admin&p=secret", line), Value::Null);
     }
 
-    /// All points of the measurement `flow`, without what is not known.
+    /// All points of the measurement `flow`, without unknown values.
     pub(crate) fn points(&self) -> Vec<Map<String, Value>> {
         let answer = self.query("SELECT * FROM flow");
         let Some(series) = answer.pointer("/results/0/series/0") else { return vec![] };
@@ -74,7 +74,8 @@ impl InfluxDb {
         answer
     }
 
-    /// The answer's body, which is JSON or empty. HTTP 1.0: the body ends with the connection.
+    /// Sends a request and returns the answer's body, which is JSON or empty. With HTTP/1.0 the body ends with the
+    /// connection.
     fn post(&self, target: &str, body: &str) -> Value {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         write!(stream, "POST {target} HTTP/1.0\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();

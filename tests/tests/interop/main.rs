@@ -1,5 +1,5 @@
-//! Every exporter against receivers that were not written here. One test program: what starts and asks these receivers is
-//! common to all.
+//! Every exporter against receivers of other projects. It is one test program, because the code that starts and queries
+//! these receivers is common to all.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! nats-server, and its own Python client as the one who reads.
+//! nats-server, read with the official Python client.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub(crate) struct Server {
     running: Option<Running>,
 }
 
-/// A subscriber at work.
+/// A running subscriber.
 pub(crate) struct Subscriber {
     running: Running,
     output: PathBuf,
@@ -34,7 +34,8 @@ impl Server {
         Some(Self::configured(python, tempfile::tempdir().unwrap(), settings))
     }
 
-    /// As [`Self::start`], with TLS for `localhost`, where clients show a certificate; all certificates are in its folder.
+    /// As [`Self::start`], with TLS for `localhost` and required client certificates; all certificates are in its
+    /// folder.
     pub(crate) fn start_with_tls(test: &str, settings: &str) -> Option<Self> {
         let python = tools::programs(test, &["nats-server"]).then(|| tools::python(test, "nats")).flatten()?;
         let dir = tempfile::tempdir().unwrap();
@@ -88,7 +89,7 @@ impl Server {
         command
     }
 
-    /// Reads so many messages; has subscribed when this returns.
+    /// Starts a subscriber that reads `messages` messages; it has subscribed when this returns.
     pub(crate) fn subscriber(&self, login: &str, subject: &str, messages: usize) -> Subscriber {
         let (output, log) = (self.dir.path().join("out"), self.dir.path().join("client"));
         let mut command = self.client(login, &["subscribe", subject, &messages.to_string()]);
@@ -103,14 +104,14 @@ impl Server {
         tools::text(&self.client("", &["create", name, subject]).output().unwrap());
     }
 
-    /// Every message of the stream of that subject.
+    /// Every message of the stream with this subject.
     pub(crate) fn read_stream(&self, subject: &str) -> Vec<Object> {
         objects(&tools::text(&self.client("", &["read", subject]).output().unwrap()))
     }
 }
 
 impl Subscriber {
-    /// What it got, when it has got as many as it wanted.
+    /// Waits until it has got as many messages as requested, and returns them.
     pub(crate) fn finish(mut self) -> Vec<Object> {
         tools::wait_for("the subscriber's end", WAIT_LIMIT, || self.running.0.try_wait().unwrap().is_some());
         objects(&std::fs::read_to_string(&self.output).unwrap())

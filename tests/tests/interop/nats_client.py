@@ -1,4 +1,4 @@
-"""What a NATS server hands out, one message per line, with the official client.
+"""Prints the messages of a NATS server, one per line, with the official client.
 
 nats_client.py URL subscribe SUBJECT COUNT   says "ready" on standard error, then prints COUNT messages
 nats_client.py URL create STREAM SUBJECT     makes a stream on disk
@@ -44,7 +44,7 @@ async def main(url, verb, *arguments):
     context = None
     if os.path.exists(ca):
         context = ssl.create_default_context(cafile=ca)
-        # It is spoken to by its address.
+        # The client connects to the address, not to the name.
         context.check_hostname = False
         context.load_cert_chain(ca.replace("ca.pem", "client.pem"), ca.replace("ca.pem", "client.key"))
     client = await nats.connect(url, tls=context)

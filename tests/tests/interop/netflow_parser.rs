@@ -67,7 +67,7 @@ fn octets(value: &FieldValue) -> Vec<u8> {
     out
 }
 
-/// What the JSON says that the record's fields are.
+/// The expected bytes of the record's fields, from the JSON.
 pub(crate) fn wanted(object: &Object, version: WireVersion, message: &Decoded) -> Record {
     let (template, groups) = (Template::for_collectors(), expected::groups(object));
     let present = template.elements().iter().filter(|e| groups.contains(e.group));
@@ -90,7 +90,7 @@ fn field(e: &Element, object: &Object, version: WireVersion, boot_ms: u64) -> Op
     Some(expected::octets(e, object, version))
 }
 
-/// Equal but for the zeros at a field's end, which the parser cuts off a text.
+/// Asserts that the records are equal, except zeros at a field's end, which the parser removes from strings.
 pub(crate) fn assert_equal(got: &Record, wanted: &Record, object: &Object) {
     let trimmed = |record: &Record| -> Vec<Vec<u8>> { record.iter().map(|f| trim(f)).collect() };
     assert_eq!(trimmed(got), trimmed(wanted), "{object:?}");

@@ -14,7 +14,7 @@ use crate::expected::{self, Object};
 use crate::tools::Running;
 use crate::{capture, tools};
 
-/// Standard keys of a row; the process elements come behind them.
+/// Standard keys of a row; the process elements follow them.
 const KEYS: &str = "src_host,dst_host,src_port,dst_port,proto,tcpflags,timestamp_start,timestamp_end";
 
 /// One JSON line per flow that nfacctd saw.
@@ -24,7 +24,8 @@ pub(crate) fn rows(version: WireVersion, records: &[FlowRecord]) -> Vec<Value> {
     })
 }
 
-/// What arrives while `send` sends to the port. It knows the elements by the generated file for pmacct.
+/// The rows of what arrives while `send` sends to the port. nfacctd reads the elements from the generated file for
+/// pmacct.
 pub(crate) fn rows_from(version: WireVersion, send: impl FnOnce(u16)) -> Vec<Value> {
     let (dir, port) = (tempfile::tempdir().unwrap(), tools::udp_port());
     let [config, log, out] = ["conf", "log", "out"].map(|name| dir.path().join(name));
@@ -74,7 +75,7 @@ impl Nfacctd {
         String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
     }
 
-    /// SIGINT, on which it writes what it has.
+    /// Sends SIGINT, on which it writes all data.
     fn stop(&mut self) {
         self.plugins = self.children();
         let pid = self.running.0.id().to_string();
@@ -87,7 +88,7 @@ impl Drop for Nfacctd {
     fn drop(&mut self) {
         let plugins = [self.children(), std::mem::take(&mut self.plugins)].concat();
         if !plugins.is_empty() {
-            // Already gone is as good.
+            // This fails if they have ended already.
             let _ = Command::new("kill").arg("-KILL").args(plugins).stderr(Stdio::null()).status();
         }
     }
@@ -98,7 +99,7 @@ fn name(element: &str) -> String {
     element.to_ascii_lowercase()
 }
 
-/// The row with the record's address and port has its process elements, as far as they are known.
+/// Asserts that the row with the record's address and port has its known process elements.
 pub(crate) fn assert_row(rows: &[Value], object: &Object, version: WireVersion) {
     let source = object.get("IPV4_SRC_ADDR").or_else(|| object.get("IPV6_SRC_ADDR")).unwrap();
     let row = rows.iter().find(|r| &r["ip_src"] == source).unwrap_or_else(|| panic!("no row for {source}"));

@@ -13,11 +13,11 @@ use crate::{capture, tools};
 /// Addresses, ports, protocol, packets and bytes.
 const FORMAT: &str = "fmt:%sa;%da;%sp;%dp;%pr;%pkt;%byt";
 
-/// What nfcapd has stored and said.
+/// The stored flows and the log of nfcapd.
 pub(crate) struct Collected {
-    /// The flows stored: what [`FORMAT`] names of each, sorted.
+    /// The stored flows with the fields of [`FORMAT`], sorted.
     pub(crate) rows: Vec<Vec<String>>,
-    /// Everything it said.
+    /// Its log.
     pub(crate) log: String,
 }
 
@@ -28,12 +28,12 @@ pub(crate) fn collect(version: WireVersion, records: &[FlowRecord]) -> Collected
     })
 }
 
-/// What arrives while `send` sends to the port.
+/// Collects what arrives while `send` sends to a free port.
 pub(crate) fn collect_from(send: impl FnOnce(u16)) -> Collected {
     collect_at(tools::udp_port(), send)
 }
 
-/// What arrives at the port while `send` sends there.
+/// Collects what arrives at the port while `send` sends there.
 pub(crate) fn collect_at(port: u16, send: impl FnOnce(u16)) -> Collected {
     let dir = tempfile::tempdir().unwrap();
     let (flows, log) = (dir.path().join("flows"), dir.path().join("log"));

@@ -1,4 +1,4 @@
-//! nginx as the TLS end in front of a server: it asks for a client's certificate.
+//! nginx terminates TLS in front of a server and requires a client certificate.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! nginx in front of a receiver as its end of TLS, for streams; it asks for our certificate.
+//! nginx terminates TLS in front of a receiver of streams and requires a client certificate.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,7 +17,7 @@ pub(crate) struct TlsEnd {
 }
 
 impl TlsEnd {
-    /// In front of a port on loopback.
+    /// Starts nginx in front of a port on loopback.
     pub(crate) fn new(receiver: u16) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), tools::tcp_port());
         nginx::certificates(folder.path());
@@ -35,7 +35,7 @@ impl TlsEnd {
         end
     }
 
-    /// The keys of an exporter's table by which both trust each other.
+    /// The keys of an exporter's table with which exporter and nginx trust each other.
     pub(crate) fn keys(&self) -> String {
         let file = |name: &str| self.folder.path().join(name).display().to_string();
         format!(

@@ -18,7 +18,7 @@ use crate::{capture, tools};
 /// Both transports.
 pub(crate) const PROTOCOLS: [OtlpProtocol; 2] = [OtlpProtocol::Grpc, OtlpProtocol::Http];
 
-/// The program at work.
+/// The running program.
 pub(crate) struct Sink {
     port: u16,
     dir: tempfile::TempDir,
@@ -31,7 +31,7 @@ impl Sink {
         Self::run(python, sink, &["--fail", &fail.to_string()])
     }
 
-    /// One that takes requests over gRPC and refuses 3 log records, 2 spans and a data point of each.
+    /// Starts a receiver that accepts requests over gRPC and rejects 3 log records, 2 spans and a data point of each.
     pub(crate) fn partial(python: &Path) -> Self {
         Self::run(python, Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/otlp_partial.py")), &[])
     }
@@ -60,7 +60,7 @@ impl Sink {
         self.port + u16::from(protocol == OtlpProtocol::Http)
     }
 
-    /// The requests of a signal that it has taken, in order.
+    /// The requests of a signal that it has accepted, in order.
     pub(crate) fn taken(&self, signal: Signal, protocol: OtlpProtocol) -> Vec<Value> {
         let via = if protocol == OtlpProtocol::Grpc { "grpc" } else { "http" };
         let text = std::fs::read_to_string(self.dir.path().join("out")).unwrap();
@@ -69,29 +69,29 @@ impl Sink {
         mine.map(|mut l| l["body"].take()).collect()
     }
 
-    /// The log records that it has taken, in order.
+    /// The log records that it has accepted, in order.
     pub(crate) fn logs(&self, protocol: OtlpProtocol) -> Vec<Value> {
         items(&self.taken(Signal::Logs, protocol), ["resourceLogs", "scopeLogs", "logRecords"])
     }
 
-    /// The spans that it has taken, in order.
+    /// The spans that it has accepted, in order.
     pub(crate) fn spans(&self, protocol: OtlpProtocol) -> Vec<Value> {
         items(&self.taken(Signal::Traces, protocol), ["resourceSpans", "scopeSpans", "spans"])
     }
 
-    /// The metrics that it has taken, in order.
+    /// The metrics that it has accepted, in order.
     pub(crate) fn metrics(&self, protocol: OtlpProtocol) -> Vec<Value> {
         items(&self.taken(Signal::Metrics, protocol), ["resourceMetrics", "scopeMetrics", "metrics"])
     }
 }
 
-/// A free port with a free one behind it.
+/// A free port whose next port is free too.
 fn pair_of_ports() -> u16 {
     let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", port + 1)).is_ok();
     std::iter::repeat_with(tools::tcp_port).take(100).filter(|p| *p < u16::MAX).find(free).unwrap()
 }
 
-/// Everything in the requests, each of which must say who sent it.
+/// All items in the requests, each of which must have the resource that sent it.
 fn items(requests: &[Value], [resources, scopes, items]: [&str; 3]) -> Vec<Value> {
     let each = |request: &Value| {
         let resource = &request[resources][0];
@@ -129,7 +129,7 @@ pub(crate) fn export(config: ExporterConfig, records: &[FlowRecord]) -> Snapshot
     end
 }
 
-/// As [`export`], whatever becomes of the records.
+/// As [`export`], without asserting that the records are exported.
 pub(crate) fn try_export(config: ExporterConfig, records: &[FlowRecord]) -> Snapshot {
     let context = ExportContext { metrics: Some(MetricSource::new(families)), ..capture::context() };
     assert_eq!(context.mode, Mode::Offline);
@@ -137,23 +137,23 @@ pub(crate) fn try_export(config: ExporterConfig, records: &[FlowRecord]) -> Snap
     for part in records.chunks(400) {
         set.send(&part.to_vec().into());
     }
-    set.shutdown(capture::LIMIT).remove(0)
+    set.shutdown(capture::EXPORT_TIMEOUT).remove(0)
 }
 
-/// protobuf's JSON has 64-bit numbers as strings.
+/// The value of an attribute; protobuf's JSON has 64-bit numbers as strings.
 fn attribute<'a>(item: &'a Value, key: &str) -> Option<&'a str> {
     let found = item["attributes"].as_array().unwrap().iter().find(|a| a["key"] == key)?;
     found["value"].as_object().unwrap().values().next().unwrap().as_str()
 }
 
-/// The log record says what the JSON says.
+/// Asserts that the log record equals the JSON.
 pub(crate) fn assert_log(log: &Value, record: &FlowRecord, object: &Object) {
     assert_eq!(log["timeUnixNano"], record.flow.last_ns.to_string());
     assert_eq!(log["eventName"], "pidflow.flow");
     assert_attributes(log, object);
 }
 
-/// The span says what the JSON says.
+/// Asserts that the span equals the JSON.
 pub(crate) fn assert_span(span: &Value, record: &FlowRecord, object: &Object) {
     assert_eq!(span["startTimeUnixNano"], record.flow.first_ns.to_string());
     assert_eq!(span["endTimeUnixNano"], record.flow.last_ns.to_string());
@@ -165,7 +165,7 @@ pub(crate) fn assert_span(span: &Value, record: &FlowRecord, object: &Object) {
     assert_attributes(span, object);
 }
 
-/// Each kind of family is the shape that OpenTelemetry has for it, cumulative, with its numbers.
+/// Asserts that each kind of family has its OpenTelemetry data type, is cumulative, and has the right numbers.
 pub(crate) fn assert_metrics(metrics: &[Value]) {
     let names: Vec<_> = metrics.iter().map(|m| m["name"].as_str().unwrap().to_owned()).collect();
     assert_eq!(names, families().iter().map(|f| f.name.to_owned()).collect::<Vec<_>>());
@@ -183,8 +183,8 @@ pub(crate) fn assert_metrics(metrics: &[Value]) {
     assert_eq!(metrics[0]["unit"], "By");
 }
 
-/// Every attribute of the table is there and says what the JSON says, or is absent where the JSON has nothing; none is
-/// there that is neither in the table nor one of the two that the conventions have words for.
+/// Asserts that every attribute of the table equals the JSON, or is absent where the JSON has no value, and that every
+/// other attribute is one of the two that the conventions define values for.
 fn assert_attributes(item: &Value, object: &Object) {
     let table: BTreeSet<_> =
         ELEMENTS.iter().filter_map(|e| e.otel).chain(["network.transport", "network.type"]).collect();
@@ -204,13 +204,13 @@ fn assert_attributes(item: &Value, object: &Object) {
     }
 }
 
-/// IPv4 and IPv6 elements share their attributes: only the one that the record has says what it should be.
+/// IPv4 and IPv6 elements share their attributes: only the element that the record has determines the value.
 fn other_family_has_none(e: &Element, object: &Object) -> bool {
     let twins = ELEMENTS.iter().filter(|o| o.otel == e.otel);
     object.contains_key(e.name) || twins.into_iter().all(|o| !object.contains_key(o.name))
 }
 
-/// The program and the Python that runs it, none with a skip reported.
+/// The program and its Python; returns none and reports a skip where they are absent.
 pub(crate) fn tools(test: &str) -> Option<(PathBuf, PathBuf)> {
     let sink = tools::shared(test, "otlp_sink.py")?;
     let python = tools::python(test, "opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc")?;

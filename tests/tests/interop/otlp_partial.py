@@ -1,4 +1,4 @@
-"""An OTLP/gRPC receiver that takes requests and refuses some of what is in them, with the official bindings.
+"""An OTLP/gRPC receiver that accepts requests and rejects some of their items, with the official bindings.
 
 otlp_partial.py PORT   says "ready" on standard error; 3 log records, 2 spans and 1 data point of each request are refused
 """

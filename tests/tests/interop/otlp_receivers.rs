@@ -7,7 +7,7 @@ use pidflow_exporters::config::{OtlpProtocol, Signal};
 use pidflow_exporters::{ExporterConfig, ExporterSet, sample};
 use pidflow_schema::FlowRecord;
 
-/// Every record is there once as a log record and once as a span, and every metric.
+/// Asserts that every record arrived once as a log record and once as a span, and every metric.
 fn assert_otlp(sink: &otlp::Sink, protocol: OtlpProtocol, records: &[FlowRecord]) {
     let (logs, spans) = (sink.logs(protocol), sink.spans(protocol));
     assert_eq!((logs.len(), spans.len()), (records.len(), records.len()));
@@ -39,7 +39,7 @@ fn otlp_loses_and_doubles_nothing_with_a_receiver_that_fails_at_first() {
     let Some((python, sink)) = otlp::tools("otlp_loses_and_doubles_nothing_with_a_receiver_that_fails_at_first") else {
         return;
     };
-    // The program itself fails over gRPC only.
+    // The receiver itself can fail over gRPC only.
     for (protocol, fail, broken) in [(OtlpProtocol::Grpc, 2, 1), (OtlpProtocol::Http, 0, 3)] {
         let (records, sink) = (sample::records(1200), otlp::Sink::start(&python, &sink, fail));
         let url = format!("http://127.0.0.1:{}", front::bad_connection(sink.port(protocol), broken));
@@ -56,7 +56,8 @@ fn otlp_counts_what_a_receiver_takes_in_part_over_grpc() {
     };
     let sink = otlp::Sink::partial(&python);
     let url = format!("http://127.0.0.1:{}", sink.port(OtlpProtocol::Grpc));
-    // Of the one request: each signal refuses some, all signals together the fewest, and metrics have no part in it.
+    // Of one request: each signal has rejected items; with all signals a record is lost only if both rejected it, and
+    // metrics do not count.
     for (signals, lost, errors) in [
         (&[Signal::Logs][..], 3, 0),
         (&[Signal::Traces], 2, 0),
@@ -97,7 +98,8 @@ fn otlp_over_tls_with_a_client_certificate_arrives() {
         };
         otlp::export(exporter("localhost", "ca.pem", true, ""), &records);
         assert_otlp(&sink, protocol, &records);
-        // Without a certificate, with a name that is not in the server's, and with an authority that did not sign it.
+        // The cases: no client certificate, a name that is not in the server's certificate, and an authority that did
+        // not sign it.
         for config in [
             exporter("localhost", "ca.pem", false, ""),
             exporter("127.0.0.1", "ca.pem", true, ""),
@@ -105,7 +107,7 @@ fn otlp_over_tls_with_a_client_certificate_arrives() {
         ] {
             let set = ExporterSet::start(&[config], &capture::context()).unwrap();
             set.send(&sample::records(10).into());
-            assert_eq!(set.shutdown(capture::LIMIT)[0].lost_total(), 10);
+            assert_eq!(set.shutdown(capture::EXPORT_TIMEOUT)[0].lost_total(), 10);
         }
         assert_eq!(sink.logs(protocol).len(), records.len());
         otlp::export(exporter("localhost", "other.pem", true, "tls-insecure = true\n"), &records);
@@ -131,7 +133,7 @@ fn rotel_prints_every_log_record_span_and_metric() {
             let start = format!("-> {attribute}: Int(");
             let lines = printed.lines().filter_map(|l| l.trim().strip_prefix(&start));
             let mut got: Vec<_> = lines.map(|l| l.trim_end_matches(')').to_owned()).collect();
-            // Once in a log record, once in a span.
+            // Each record appears once in a log record and once in a span.
             let objects = expected::objects(&records).into_iter().chain(expected::objects(&records));
             let mut wanted: Vec<_> = objects.filter_map(|o| Some(o.get(element)?.to_string())).collect();
             got.sort();

@@ -1,4 +1,4 @@
-//! The real program reads captures and sends to the exporters under test; what it writes as JSON is the measure.
+//! The real program reads captures and sends to the exporters under test; its JSON is the reference.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,7 @@ const CAPTURES: [&str; 11] = [
     "zeek-Teredo.pcap",
 ];
 
-/// The captures, none with a skip reported where they are absent.
+/// The captures; returns none and reports a skip where they are absent.
 pub(crate) fn captures(test: &str) -> Option<Vec<PathBuf>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures");
     let all: Vec<_> = CAPTURES.iter().map(|name| folder.join(name)).collect();

@@ -21,7 +21,7 @@ pub(crate) fn receive(python: &Path, sink: &Path, records: &[FlowRecord]) -> Vec
     })
 }
 
-/// What arrives while `send` sends to the port.
+/// The records that arrive while `send` sends to the port.
 pub(crate) fn receive_from(python: &Path, sink: &Path, send: impl FnOnce(u16)) -> Vec<Value> {
     let dir = tempfile::tempdir().unwrap();
     let (out, log) = (dir.path().join("out"), dir.path().join("log"));
@@ -43,7 +43,7 @@ pub(crate) fn receive_from(python: &Path, sink: &Path, send: impl FnOnce(u16)) -
     std::fs::read_to_string(&out).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
 }
 
-/// The row's process elements and addresses are the record's.
+/// Asserts that the row's process elements and addresses equal the record's.
 pub(crate) fn assert_row(row: &Value, object: &Object) {
     let port = |name: &str, key: &str| assert_eq!(row[name], object[key], "{row}");
     port("sourceTransportPort", "L4_SRC_PORT");
@@ -57,7 +57,8 @@ pub(crate) fn assert_row(row: &Value, object: &Object) {
     }
 }
 
-/// The row's elements that IANA knows are the record's, but for times and MAC addresses, which have a form of their own there.
+/// Asserts that the row's IANA elements equal the record's, except times and MAC addresses, which python-ipfix formats
+/// differently.
 pub(crate) fn assert_standard(row: &Value, object: &Object) {
     let (template, groups) = (Template::for_collectors(), expected::groups(object));
     let other = [DataType::DateTimeSeconds, DataType::DateTimeMilliseconds, DataType::MacAddress];

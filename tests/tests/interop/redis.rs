@@ -1,4 +1,4 @@
-//! redis-server, which writes everything to disk before it answers.
+//! redis-server, configured to write everything to disk before it answers.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -13,7 +13,7 @@ use crate::tools::Running;
 /// Where the Python package keeps the program.
 const PRINT_AGENT_PATH: &str = "import rotel, os; print(os.path.join(os.path.dirname(rotel.__file__), 'rotel-agent'))";
 
-/// The program at work.
+/// The running program.
 pub(crate) struct Rotel {
     grpc: u16,
     http: u16,
@@ -49,7 +49,7 @@ impl Rotel {
         format!("http://127.0.0.1:{port}")
     }
 
-    /// What it has printed, as soon as there are so many log records and spans.
+    /// Its output, as soon as it has that many log records and spans.
     pub(crate) fn printed(&self, records: usize) -> String {
         let said = || std::fs::read_to_string(&self.out).unwrap();
         let has = |said: &str, what: &str| said.matches(what).count() >= records;

@@ -1,4 +1,5 @@
-//! Exporters to stores against the real ones: ClickHouse's engine, InfluxDB, and nginx as the TLS end before a strict server.
+//! Exporters to stores against the real ones: ClickHouse's engine, InfluxDB, and nginx that terminates TLS before a
+//! strict server.
 
 use crate::http::{Reply, Server};
 use crate::influxdb::InfluxDb;
@@ -17,11 +18,11 @@ fn assert_same(mut found: Vec<Value>, records: &[FlowRecord]) {
     }
 }
 
-/// Sends the records, whatever becomes of them.
+/// Sends the records, without asserting that they are exported.
 fn run(config: ExporterConfig, records: &[FlowRecord]) -> Snapshot {
     let set = ExporterSet::start(&[config], &capture::context()).unwrap();
     set.send(&records.to_vec().into());
-    let end = set.shutdown(capture::LIMIT).remove(0);
+    let end = set.shutdown(capture::EXPORT_TIMEOUT).remove(0);
     assert_eq!(end.accepted, end.exported + end.lost_total(), "{end:?}");
     end
 }
@@ -38,7 +39,7 @@ fn clickhouse_has_in_its_table_what_json_says() {
     let records = clickhouse::recent(300);
     let requests = clickhouse::requests(&records, None);
     assert_eq!(requests.len(), 3);
-    // One of them is sent again, as after a lost answer.
+    // One request is sent again, as after a lost answer.
     let again = [&requests[..], &requests[1..2]].concat();
     assert_same(clickhouse::rows(&python, &again), &records);
 }
@@ -61,7 +62,7 @@ fn influxdb_has_in_its_points_what_json_says() {
         return;
     }
     let (influx, mut records) = (InfluxDb::start(), sample::records(300));
-    // No point may take the place of another of the same time.
+    // No point must overwrite another one of the same time.
     let time = records[0].flow.last_ns;
     records.iter_mut().take(150).for_each(|r| r.flow.last_ns = time);
     capture::export(&[influx.exporter(&json!({}))], &records, 1000);
@@ -83,7 +84,7 @@ fn influxdb_refuses_and_what_it_refuses_is_counted() {
         return;
     }
     let (influx, records) = (InfluxDb::start(), sample::records(100));
-    // A text there: numbers of that name are refused, and the other points taken.
+    // The field is a string in the database: numbers of that name are rejected, and the other points accepted.
     influx.write(&format!("flow ICMP_TYPE=\"x\" {}", records[0].flow.last_ns));
     let template = json!({"template": "%ICMP_TYPE %IN_BYTES", "tags": "%PROTOCOL"});
     let end = run(influx.exporter(&template), &records);
@@ -91,7 +92,7 @@ fn influxdb_refuses_and_what_it_refuses_is_counted() {
     assert!(refused > 0);
     assert_eq!((end.exported, lost(&end, Loss::Rejected)), (100 - refused, refused), "{end:?}");
     assert_eq!(influx.points().len() as u64, 100 - refused + 1);
-    // A wrong password or a database that is not there says nothing about the records: they wait.
+    // With a wrong password, or a database that does not exist, the records wait.
     for mut wrong in [json!({"password": "guess"}), json!({"database": "none"})] {
         wrong["give-up-seconds"] = 1.into();
         let end = run(influx.exporter(&wrong), &records);
@@ -100,7 +101,7 @@ fn influxdb_refuses_and_what_it_refuses_is_counted() {
     }
 }
 
-/// As Elasticsearch answers when it has taken every document.
+/// The answer of Elasticsearch when it has accepted every document.
 fn taken(request: &http::Request) -> Reply {
     let documents = request.body.split_inclusive(|b| *b == b'\n').count() / 2;
     let items = vec![json!({"create": {"status": 201}}); documents];
@@ -133,7 +134,8 @@ fn nginx_lets_through_who_shows_a_certificate() {
         document
     });
     assert_same(documents.collect(), &records);
-    // Without a certificate nginx says no permanently; a server that the wrong authority vouches for is not spoken to.
+    // Without a client certificate nginx refuses permanently; a server certificate of the wrong authority fails the
+    // handshake.
     let end = run(exporter(json!({})), &records);
     assert_eq!((end.exported, lost(&end, Loss::Rejected)), (0, 300), "{end:?}");
     let end = run(exporter(json!({"tls-ca": file("other.pem"), "give-up-seconds": 1})), &records);

@@ -1,4 +1,4 @@
-//! Foreign programs: where they are, whether they are there, and how they are stopped.
+//! Finds, runs and stops the programs of other projects.
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pidflow_tests::skip::skip;
 
-/// A script of `../shared/tools`, none with a skip reported where that folder is absent.
+/// A script of `../shared/tools`; returns none and reports a skip where that folder is absent.
 pub(crate) fn shared(test: &str, name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools").join(name);
     if !path.exists() {
@@ -17,7 +17,7 @@ pub(crate) fn shared(test: &str, name: &str) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// Whether every program is there; a skip is reported for the first that is not.
+/// Whether every program is installed; reports a skip for the first that is not.
 pub(crate) fn programs(test: &str, names: &[&str]) -> bool {
     let missing = names.iter().find(|name| !on_path(name));
     if let Some(name) = missing {
@@ -31,7 +31,7 @@ fn on_path(name: &str) -> bool {
     std::env::split_paths(&path).chain(["/usr/sbin".into()]).any(|dir| dir.join(name).exists())
 }
 
-/// Python with `module`, from the tests' virtual environment; none with a skip reported.
+/// Python with `module`, from the tests' virtual environment; returns none and reports a skip without the module.
 pub(crate) fn python(test: &str, module: &str) -> Option<PathBuf> {
     let python = pidflow_tests::process::cache().join("venv/bin/python");
     let loads = Command::new(&python).args(["-c", &format!("import {module}")]).output();
@@ -42,7 +42,7 @@ pub(crate) fn python(test: &str, module: &str) -> Option<PathBuf> {
     usable.then_some(python)
 }
 
-/// A UDP port that nobody uses.
+/// A free UDP port.
 pub(crate) fn udp_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -54,7 +54,7 @@ pub(crate) fn is_bound(port: u16) -> bool {
     tables.iter().flat_map(|t| t.lines()).any(|l| l.contains(&bound))
 }
 
-/// Whether everything that came to the UDP port has been read (`/proc/net/udp`: the queue is behind the state).
+/// Whether every datagram to the UDP port has been read (`/proc/net/udp`: the queue follows the state).
 pub(crate) fn is_read(port: u16) -> bool {
     let bound = format!(":{port:04X} ");
     let table = std::fs::read_to_string("/proc/net/udp").unwrap();
@@ -68,7 +68,7 @@ pub(crate) fn is_listening(port: u16) -> bool {
     std::fs::read_to_string("/proc/net/tcp").unwrap_or_default().lines().any(listens)
 }
 
-/// A TCP port that nobody uses.
+/// A free TCP port.
 pub(crate) fn tcp_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -89,11 +89,11 @@ pub(crate) fn wait_for(what: &str, limit: Duration, mut check: impl FnMut() -> b
     }
 }
 
-/// A program that is killed, if need be, when the test ends in any way.
+/// A program that is killed when this is dropped.
 pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
-    /// Asks it to end, and waits until it has.
+    /// Sends SIGINT, and waits until it has ended.
     pub(crate) fn interrupt(&mut self) {
         let pid = self.0.id().to_string();
         Command::new("kill").args(["-INT", &pid]).status().unwrap();
@@ -103,7 +103,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Already gone is as good.
+        // This fails if it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

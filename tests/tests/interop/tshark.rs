@@ -11,7 +11,7 @@ use pidflow_schema::{DataType, ELEMENTS, Element, Enterprise};
 use crate::expected::{self, Object};
 use crate::tools;
 
-/// Highest of ntop's ids that Wireshark 4.0 has a name for.
+/// The highest of ntop's ids that Wireshark 4.0 has a name for.
 const LAST_NTOP: u16 = 471;
 /// tshark splits `icmpTypeCodeIPv6` into two fields.
 const ICMPV6_CODE: &str = "cflow.icmp_ipv6_code";
@@ -53,7 +53,7 @@ fn field_of(e: &Element, version: WireVersion) -> String {
         ("INTERFACE_NAME", _) => "if_name",
         ("SERVER_NW_LATENCY_MS", _) => "pie.server_nw_latency_ms",
         ("SRC_PROC_PID", _) => "pie.ntop.src_proc_id",
-        // Wireshark names these unlike all the others of ntop.
+        // Wireshark's names of these elements do not follow the pattern of ntop's others.
         ("UPSTREAM_TUNNEL_ID", _) => "pie.ntop.tunnel_id",
         ("DOWNSTREAM_TUNNEL_ID", _) => "pie.ntop.downstram_tunnel_id",
         _ => return unlisted(e, version),
@@ -98,7 +98,7 @@ fn plain(e: &Element, object: &Object, version: WireVersion) -> String {
     }
 }
 
-/// Wireshark's NetFlow dissector takes texts for ASCII and replaces each other byte.
+/// Wireshark's NetFlow dissector decodes strings as ASCII and replaces every other byte.
 fn ascii(text: &str) -> String {
     text.bytes().map(|b| if b.is_ascii() { char::from(b) } else { char::REPLACEMENT_CHARACTER }).collect()
 }
@@ -107,7 +107,7 @@ fn moment(ms: u64) -> String {
     Timestamp::from_millisecond(ms.try_into().unwrap()).unwrap().strftime("%b %e, %Y %H:%M:%S.%9f UTC").to_string()
 }
 
-/// When the made-up flows begin.
+/// The start of the generated flows, milliseconds since the epoch.
 const NEW_YEAR_MS: u64 = 1_767_225_600_000;
 
 /// Seconds since the system started, which is one day before the first flow.
@@ -124,7 +124,8 @@ pub(crate) fn wanted(object: &Object, version: WireVersion) -> Fields {
     fields
 }
 
-/// What tshark should show for a message of these records. NetFlow v9's times of uptime are left out, which need the header.
+/// What tshark should show for a message of these records. NetFlow v9's uptimes are left out, because they depend on
+/// the header.
 pub(crate) fn wanted_of_message(objects: &[Object], version: WireVersion) -> Fields {
     let mut fields = Fields::new();
     for object in objects {
@@ -153,7 +154,7 @@ fn add(fields: &mut Fields, object: &Object, version: WireVersion, asked: fn(&st
     }
 }
 
-/// What tshark does show, packet by packet.
+/// The fields that tshark shows, packet by packet.
 pub(crate) fn decode(pcap: &Path, version: WireVersion) -> Vec<Fields> {
     let mut names: Vec<_> = ELEMENTS.iter().map(|e| field_of(e, version)).collect();
     names.push(ICMPV6_CODE.into());

@@ -1,4 +1,4 @@
-//! A subscriber on libzmq that takes ntopng's framing apart.
+//! A subscriber with libzmq that parses ntopng's framing.
 
 use std::fs::File;
 use std::process::Command;
@@ -29,7 +29,7 @@ pub(crate) struct Message {
     pub(crate) objects: Vec<Object>,
 }
 
-/// What a subscriber got of the records, from an exporter with these keys besides the usual ones: nothing is missing.
+/// The messages that a subscriber got from an exporter with these additional keys; asserts that none is missing.
 pub(crate) fn exchange(test: &str, keys: Value, records: &[FlowRecord], wanted: &[Object]) -> Option<Vec<Message>> {
     let python = tools::python(test, "zmq")?;
     let url = format!("tcp://127.0.0.1:{}", tools::tcp_port());
@@ -44,17 +44,18 @@ pub(crate) fn exchange(test: &str, keys: Value, records: &[FlowRecord], wanted: 
         Command::new(python).args([script, &url, way]).stdout(File::create(&out).unwrap()).spawn().unwrap();
     let subscriber = Running(subscriber);
     let messages = || read(&std::fs::read_to_string(&out).unwrap());
-    // A publisher does not know when a subscriber is ready: until then it gets single records that are none of these.
-    tools::wait_for("the first message", capture::LIMIT, || {
+    // A publisher does not know when a subscriber is ready: until then the test sends single records that are not
+    // counted.
+    tools::wait_for("the first message", capture::EXPORT_TIMEOUT, || {
         set.send(&Arc::from([sample::full(1_000_000)]));
         !messages().is_empty()
     });
     let before = set.counters()[0].accepted;
     records.chunks(100).for_each(|batch| set.send(&Arc::from(batch)));
-    let end = set.shutdown(capture::LIMIT).remove(0);
+    let end = set.shutdown(capture::EXPORT_TIMEOUT).remove(0);
     assert_eq!(end.accepted, before + records.len() as u64);
     let last = || messages().last().and_then(|m| m.objects.last().cloned());
-    tools::wait_for("the last record", capture::LIMIT, || last().as_ref() == wanted.last());
+    tools::wait_for("the last record", capture::EXPORT_TIMEOUT, || last().as_ref() == wanted.last());
     drop(subscriber);
     let got = messages();
     assert_complete(&got, wanted);
@@ -65,7 +66,8 @@ fn read(lines: &str) -> Vec<Message> {
     lines.split_inclusive('\n').filter_map(|l| serde_json::from_str(l.strip_suffix('\n')?).ok()).collect()
 }
 
-/// The messages are numbered without a gap, say how large they are, and end with all that is wanted, in order.
+/// Asserts that the messages are numbered without a gap, have the right size in their header, and end with all expected
+/// records, in order.
 fn assert_complete(messages: &[Message], wanted: &[Object]) {
     let first = messages[0].message_id;
     for (message, number) in messages.iter().zip(first..) {

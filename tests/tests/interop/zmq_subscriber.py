@@ -24,7 +24,7 @@ def parse(header):
     elif len(header) == V2.size:
         topic, version, size, number, source = V2.unpack(header)
     else:
-        raise ValueError(f"a header of {len(header)} octets")
+        raise ValueError(f"a header of {len(header)} bytes")
     if version not in (1, 2):
         raise ValueError(f"version {version}")
     number = number if version == 1 else socket.ntohl(number)

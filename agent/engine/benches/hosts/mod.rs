@@ -1,4 +1,4 @@
-//! A host with one server and many clients, as facts and as flows.
+//! Facts and flows of a host with one server and many clients.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Why a frame is in no flow. Every reason is counted.
+//! The reasons why a frame is in no flow. Every reason is counted.
 
 use std::mem::discriminant;
 
@@ -9,7 +9,7 @@ use super::FrameCount;
 /// Why a frame is in no flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 pub enum Discard {
-    /// The link type, which is given by its number in capture files, is none of those that can be decoded.
+    /// The link type, given by its number in capture files, cannot be decoded.
     #[error("link type {0} is not decoded")]
     UnknownLinkType(u32),
     /// The frame ends within its link-layer header, a VLAN tag or an MPLS label.
@@ -30,7 +30,7 @@ pub enum Discard {
     /// A PPP link's frame of another protocol, which is given.
     #[error("not IP: PPP protocol {0:#06x}")]
     Ppp(u16),
-    /// Behind the last MPLS label is no IP header.
+    /// The last MPLS label is not followed by an IP header.
     #[error("not IP: MPLS with another payload")]
     MplsPayload,
     /// A frame with another EtherType, which is given.
@@ -51,7 +51,7 @@ pub enum Discard {
     /// The IP version or the header length contradicts the link layer or itself.
     #[error("IP header malformed")]
     MalformedIp,
-    /// The IP header states more octets than the frame had on the wire.
+    /// The IP header states more bytes than the frame had on the wire.
     #[error("IP length greater than the frame")]
     LengthBeyondFrame,
     /// A later IP fragment, where these are kept apart ([`super::Fragments::Separate`]).
@@ -60,7 +60,7 @@ pub enum Discard {
 }
 
 impl Discard {
-    /// All of them, each once; where a number belongs to the reason it is 0 here.
+    /// All reasons. Numbers that belong to a reason are 0 here.
     pub const ALL: [Self; 16] = [
         Self::UnknownLinkType(0),
         Self::TruncatedLink,
@@ -80,7 +80,7 @@ impl Discard {
         Self::LaterFragment,
     ];
 
-    /// As in metrics and summaries.
+    /// The name in metrics and summaries.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -103,7 +103,7 @@ impl Discard {
         }
     }
 
-    /// What was not decoded, as people name it: `EtherType 0x88b8`. None where the reason has no number.
+    /// A readable name of what was not decoded, such as `EtherType 0x88b8`. None: the reason has no number.
     #[must_use]
     pub fn protocol(self) -> Option<String> {
         match self {
@@ -115,7 +115,7 @@ impl Discard {
         }
     }
 
-    /// The same for all numbers of the reason that are not counted separately.
+    /// The name for all numbers of the reason that are not counted separately.
     const fn other_protocols(self) -> Option<&'static str> {
         match self {
             Self::UnknownLinkType(_) => Some("other link types"),
@@ -139,7 +139,8 @@ pub struct DiscardCounters {
 }
 
 impl DiscardCounters {
-    /// Maximum of numbers counted separately per reason. Anybody may send frames with any EtherType, so there is a bound.
+    /// Maximum of numbers counted separately per reason. It is bounded because any host may send frames with any
+    /// EtherType.
     pub const MAX_NUMBERS: usize = 32;
 
     /// Counts one frame.
@@ -173,13 +174,13 @@ impl DiscardCounters {
         }
     }
 
-    /// The counters that are not zero, by reason.
+    /// The reasons with nonzero counters.
     pub fn iter(&self) -> impl Iterator<Item = (Discard, FrameCount)> + '_ {
         Discard::ALL.into_iter().zip(self.by_reason).filter(|(_, counter)| counter.packets > 0)
     }
 
-    /// What was not decoded and how many packets of it, by number: the first 32 numbers of each reason, then all others
-    /// together. Their sum is that of the reasons that have a number.
+    /// Packets that were not decoded, by protocol: the first 32 numbers of each reason, then all others together. They
+    /// add up to the counters of the reasons that have a number.
     pub fn by_protocol(&self) -> impl Iterator<Item = (String, u64)> + '_ {
         let told_apart = self.by_number.iter().filter_map(|(reason, n)| Some((reason.protocol()?, n.packets)));
         let others = self.iter().filter_map(|(reason, all)| {

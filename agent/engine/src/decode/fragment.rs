@@ -1,4 +1,4 @@
-//! Ports of IP datagrams whose fragments are under way.
+//! Remembers the ports of IP datagrams until their later fragments have arrived.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -6,14 +6,14 @@ use super::layer::Layer;
 use crate::packet::{Family, Packet};
 use crate::tunnel::PacketTunnel;
 
-/// How long the fragments of one datagram may be under way: Linux `net.ipv4.ipfrag_time`, nanoseconds.
+/// How long later fragments may follow the first one, nanoseconds; the default of Linux `net.ipv4.ipfrag_time`.
 const FRAGMENT_LIFETIME_NS: u64 = 30_000_000_000;
-/// The same once the last fragment has come: others may have been overtaken, but then the number is free for the next
-/// datagram, nanoseconds.
+/// The same after the last fragment, nanoseconds: others may have been reordered, but then the sender may reuse the
+/// identification for the next datagram.
 const LIFETIME_AFTER_LAST_NS: u64 = 1_000_000_000;
-/// Datagrams at the same time are at most this many times [`PLACES_PER_BUCKET`].
+/// Number of buckets. At most this many times [`PLACES_PER_BUCKET`] datagrams are remembered at the same time.
 const BUCKETS: usize = 512;
-/// Datagrams whose hashes fall together. One more replaces the oldest of them.
+/// Number of datagrams with the same bucket. A further one replaces the oldest of them.
 const PLACES_PER_BUCKET: usize = 4;
 
 /// What the fragments of one datagram have in common (RFC 791 section 3.2, RFC 8200 section 4.5).
@@ -22,7 +22,8 @@ pub(crate) struct Datagram {
     source: u128,
     destination: u128,
     id: u32,
-    /// IPv4 only. In IPv6 later fragments name the header at which the fragmentable part begins, which may be an extension.
+    /// IPv4 only; 0 for IPv6, where later fragments name the first header of the fragmentable part, which may be an
+    /// extension.
     protocol: u8,
     family: Family,
     vlan: u16,
@@ -30,7 +31,7 @@ pub(crate) struct Datagram {
 }
 
 impl Datagram {
-    /// The datagram of a fragment that was in this tunnel.
+    /// The datagram of a fragment that this tunnel carried.
     pub(crate) const fn of(packet: &Packet, tunnel: Option<PacketTunnel>) -> Self {
         Self {
             source: packet.source_bits,
@@ -47,7 +48,7 @@ impl Datagram {
     }
 }
 
-/// A packet that was inside of another one, and the tunnel around it.
+/// A packet inside another one, and the tunnel around it.
 pub(super) type Opened = (Packet, Option<PacketTunnel>);
 
 /// A datagram whose first fragment was seen.
@@ -55,7 +56,7 @@ pub(super) type Opened = (Packet, Option<PacketTunnel>);
 struct Begun {
     datagram: Datagram,
     first: Packet,
-    /// What that one carries, if it is a tunnel's.
+    /// The packet inside the first fragment, if it belongs to a tunnel.
     opened: Option<Opened>,
     last_came_ns: Option<u64>,
 }
@@ -66,7 +67,7 @@ impl Begun {
             && self.last_came_ns.is_none_or(|last_ns| now_ns.abs_diff(last_ns) <= LIFETIME_AFTER_LAST_NS)
     }
 
-    /// Whether `again`, which is of the same datagram, has other ports than its first fragment, or something else inside.
+    /// Whether `again`, another first fragment of the same datagram, has different ports or a different packet inside.
     fn differs(&self, again: &Self) -> bool {
         let ports = |packet: &Packet| (packet.source_port, packet.destination_port);
         let inside = |begun: &Self| begun.opened.map(|(inner, tunnel)| (ports(&inner), Datagram::of(&inner, tunnel)));
@@ -74,7 +75,7 @@ impl Begun {
     }
 }
 
-/// First fragments seen lately: a table of fixed size, made when the first fragment comes.
+/// Recent first fragments: a table of fixed size, allocated when the first fragment arrives.
 #[derive(Debug, Default)]
 pub(super) struct FragmentTable {
     buckets: Vec<[Option<Begun>; PLACES_PER_BUCKET]>,
@@ -82,10 +83,10 @@ pub(super) struct FragmentTable {
 }
 
 impl FragmentTable {
-    /// Keeps the ports of a first fragment, and what it carries.
+    /// Remembers the ports of a first fragment, and the packet inside it.
     ///
-    /// A second one of the same datagram with others leaves unknown which are those of the later fragments: receivers
-    /// drop what overlaps (RFC 5722), or take either.
+    /// If a second first fragment of the same datagram differs, the ports of the later fragments become unknown:
+    /// receivers drop overlapping fragments (RFC 5722), or use either.
     pub(super) fn remember(&mut self, datagram: Datagram, first: &Packet, opened: Option<Opened>) {
         if self.buckets.is_empty() {
             self.buckets = vec![[None; PLACES_PER_BUCKET]; BUCKETS];
@@ -103,7 +104,8 @@ impl FragmentTable {
         *place = Some(begun);
     }
 
-    /// Gives a later fragment the ports of its first one, where that is known; it goes on with what that one carries.
+    /// Gives a later fragment the ports of its first one, if known. If the first one belongs to a tunnel, the fragment
+    /// becomes a part of the packet inside.
     pub(super) fn complete(&mut self, datagram: &Datagram, later: &mut Layer<'_>) {
         let packet = later.packet;
         let mut begun = self.bucket(datagram).into_iter().flatten().flatten();
@@ -120,7 +122,7 @@ impl FragmentTable {
         }
     }
 
-    /// The datagram's own place, else a free one, else that of the oldest.
+    /// The datagram's own place, otherwise a free one, otherwise that of the oldest.
     fn place_for(&mut self, datagram: &Datagram) -> Option<&mut Option<Begun>> {
         let order = |place: &&mut Option<Begun>| match place {
             Some(begun) if begun.datagram == *datagram => (0, 0),

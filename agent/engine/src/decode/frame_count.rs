@@ -1,8 +1,8 @@
-//! How many frames, and how long they were.
+//! A count of frames and their bytes.
 
 use std::ops::AddAssign;
 
-/// Some frames and their bytes.
+/// Number of frames and of their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FrameCount {
     /// Frames.
@@ -12,7 +12,7 @@ pub struct FrameCount {
 }
 
 impl FrameCount {
-    /// Counts one frame of so many bytes.
+    /// Counts one frame of `frame_octets` bytes.
     #[inline]
     pub fn count(&mut self, frame_octets: u32) {
         *self += Self { packets: 1, frame_octets: u64::from(frame_octets) };

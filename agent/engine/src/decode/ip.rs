@@ -8,7 +8,7 @@ use crate::packet::{Family, Fragment, Packet};
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
-/// Authentication Header (RFC 4302), which hides nothing of what follows.
+/// Authentication Header (RFC 4302), which does not encrypt what follows.
 pub(super) const AUTHENTICATION: u8 = 51;
 const NO_NEXT_HEADER: u8 = 59;
 const DESTINATION_OPTIONS: u8 = 60;
@@ -16,7 +16,7 @@ const MOBILITY: u8 = 135;
 const HIP: u8 = 139;
 const SHIM6: u8 = 140;
 
-/// What follows is IP of the version that its first four bits say.
+/// Decodes an IP packet whose version is in its first four bits.
 pub(super) fn by_version<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     match rest.data.first().ok_or(Discard::TruncatedIp)? >> 4 {
         4 => ipv4(rest, out),
@@ -49,9 +49,9 @@ pub(super) fn ipv4<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), 
     Ok(())
 }
 
-/// Octets of the whole datagram. Total length 0 stands for more than 65,535 (Linux BIG TCP) or for an
-/// offloaded segment whose header is not filled in yet: then the frame's own length counts. So it does where the rest of
-/// the datagram is in later fragments of the one around it.
+/// Bytes of the whole datagram. Total length 0 means more than 65,535 (Linux BIG TCP), or an offloaded segment whose
+/// header is not filled in yet: then the frame's length counts. It also counts if the rest of the datagram is in later
+/// fragments of the outer one (`goes_on`).
 #[inline]
 fn ipv4_octets(header: &Ipv4HeaderSlice<'_>, on_the_wire: u32, goes_on: bool) -> Result<u32, Discard> {
     let total = header.total_len();
@@ -100,9 +100,9 @@ pub(super) fn ipv6<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), 
     Ok(())
 }
 
-/// Octets of the whole datagram. Payload length 0 stands for a jumbogram (RFC 2675), for Linux BIG TCP, or for
-/// an offloaded segment: the frame's own length counts, unless nothing may follow. So it does where the rest of the datagram
-/// is in later fragments of the one around it.
+/// Bytes of the whole datagram. Payload length 0 means a jumbogram (RFC 2675), Linux BIG TCP, or an offloaded segment:
+/// then the frame's length counts, unless there is no next header. It also counts if the rest of the datagram is in
+/// later fragments of the outer one (`goes_on`).
 #[inline]
 fn ipv6_octets(header: &Ipv6HeaderSlice<'_>, on_the_wire: u32, goes_on: bool) -> Result<u32, Discard> {
     const HEADER: u32 = Ipv6Header::LEN as u32;
@@ -114,7 +114,7 @@ fn ipv6_octets(header: &Ipv6HeaderSlice<'_>, on_the_wire: u32, goes_on: bool) ->
     }
 }
 
-/// Walks over the extension headers; what is left begins with the transport header.
+/// Skips the extension headers. Returns the data from the transport header on.
 fn extensions<'a>(mut next: u8, mut data: &'a [u8], packet: &mut Packet) -> Result<&'a [u8], Discard> {
     loop {
         match next {
@@ -137,13 +137,13 @@ fn extensions<'a>(mut next: u8, mut data: &'a [u8], packet: &mut Packet) -> Resu
     Ok(data)
 }
 
-/// RFC 4302 section 2.2: its length is in units of four octets, two of them less. What protocol follows, and it.
+/// RFC 4302 section 2.2: the length is in units of four bytes, minus two. Returns the next protocol and its data.
 pub(super) fn authentication(data: &[u8]) -> Option<(u8, &[u8])> {
     let [following, units, ..] = data else { return None };
     Some((*following, data.get(4 * (usize::from(*units) + 2)..)?))
 }
 
-/// RFC 8200 section 4.5; one that is neither followed nor preceded by others is an atomic fragment (RFC 6946).
+/// RFC 8200 section 4.5. A header with offset 0 and no more fragments is an atomic fragment (RFC 6946).
 fn fragment_header<'a>(data: &'a [u8], packet: &mut Packet) -> Result<(u8, &'a [u8]), Discard> {
     let (header, rest) = data.split_first_chunk::<8>().ok_or(Discard::TruncatedExtension)?;
     let [next, _, offset_high, offset_low, id @ ..] = header;

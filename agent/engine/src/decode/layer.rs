@@ -1,16 +1,16 @@
-//! A packet with what carried it.
+//! A packet with the tunnel around it.
 
 use super::{Rest, Target, length};
 use crate::packet::Packet;
 use crate::tunnel::PacketTunnel;
 
-/// A packet, what carried it, and what is behind its IP header.
+/// A packet, the tunnel around it, and the data after its IP header.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layer<'a> {
     pub(super) packet: Packet,
     pub(super) tunnel: Option<PacketTunnel>,
     pub(super) behind: Rest<'a>,
-    /// It, and what is behind, goes on in later fragments of the packet around it.
+    /// Whether the packet continues in later fragments of the outer one.
     pub(super) goes_on: bool,
 }
 

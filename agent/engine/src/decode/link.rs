@@ -4,15 +4,14 @@ use etherparse::{Ethernet2Header, Ethernet2HeaderSlice, LinuxSllHeader, SingleVl
 
 use super::{Discard, Rest, Target, ip, mpls, ppp};
 
-/// Link types that can be decoded; numbers are those of capture files
-/// (<https://www.tcpdump.org/linktypes.html>).
+/// Link types that can be decoded. Numbers are those in capture files (<https://www.tcpdump.org/linktypes.html>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkType {
     /// `LINKTYPE_ETHERNET` 1.
     Ethernet,
     /// `LINKTYPE_RAW` 101, also `DLT_RAW` 12 and 14, `LINKTYPE_IPV4` 228, `LINKTYPE_IPV6` 229.
     RawIp,
-    /// `LINKTYPE_NULL` 0 and `LINKTYPE_LOOP` 108: an address family in four octets.
+    /// `LINKTYPE_NULL` 0 and `LINKTYPE_LOOP` 108: an address family in four bytes.
     Loopback,
     /// `LINKTYPE_LINUX_SLL` 113, Linux cooked capture.
     LinuxSll,
@@ -55,7 +54,7 @@ pub(super) mod ether_type {
     pub(super) const CISCO_METADATA: u16 = 0x8909;
     /// Ethernet inside of another protocol (RFC 1701; IANA "Transparent Ethernet Bridging").
     pub(in super::super) const ETHERNET: u16 = 0x6558;
-    /// Used for stacked tags before IEEE 802.1ad.
+    /// Stacked tags before IEEE 802.1ad.
     pub(super) const OLD_QINQ: u16 = 0x9100;
     /// Values below are lengths (IEEE 802.3 section 3.2.6).
     pub(super) const MIN_ETHER_TYPE: u16 = 0x0600;
@@ -92,7 +91,7 @@ fn ethernet_header<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(u16
     Ok((header.ether_type().0, rest.after(Ethernet2Header::LEN)))
 }
 
-/// Header: packet type, ARPHRD type, address length, address (8), protocol: two octets each.
+/// Header: packet type, ARPHRD type, address length, address (8 bytes), protocol; all others have two bytes.
 fn linux_sll<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     let protocol = rest.be16(LinuxSllHeader::LEN - 2).ok_or(Discard::TruncatedLink)?;
     network(protocol, rest.after(LinuxSllHeader::LEN), out)
@@ -117,7 +116,7 @@ fn loopback<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard
     }
 }
 
-/// Dispatches on an EtherType. Tunnels come back here with the inner frame.
+/// Dispatches on an EtherType. Tunnels call this again for the inner frame.
 #[inline]
 pub(super) fn network<'a>(mut ether_type: u16, mut rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     loop {
@@ -134,7 +133,7 @@ pub(super) fn network<'a>(mut ether_type: u16, mut rest: Rest<'a>, out: &mut imp
     }
 }
 
-/// Takes off what few frames have.
+/// Removes headers that few frames have.
 #[cold]
 fn shim<'a>(ether_type: u16, rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(u16, Rest<'a>), Discard> {
     match ether_type {
@@ -154,7 +153,7 @@ const fn not_ip(ether_type: u16) -> Discard {
     }
 }
 
-/// Takes one tag off; the innermost that names a VLAN stays in the packet.
+/// Removes one tag. The packet keeps the VLAN id of the innermost tag that has one.
 fn vlan<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(u16, Rest<'a>), Discard> {
     let tag = SingleVlanHeaderSlice::from_slice(rest.data).map_err(|_| Discard::TruncatedLink)?;
     match tag.vlan_identifier().value() {
@@ -164,12 +163,12 @@ fn vlan<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(u16, Rest<'a>)
     Ok((tag.ether_type().0, rest.after(SingleVlanHeader::LEN)))
 }
 
-/// Cisco FabricPath: forwarding tag and TTL in two octets, and the whole frame of the host.
+/// Cisco FabricPath: forwarding tag and TTL in two bytes, then the whole frame of the host.
 fn fabric_path<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(u16, Rest<'a>), Discard> {
     ethernet_header(rest.after(2), out)
 }
 
-/// Cisco metadata: version, length, and one option of four octets with the security group tag; the EtherType follows.
+/// Cisco metadata: version, length, and one option of four bytes with the security group tag, then the EtherType.
 fn cisco_metadata(rest: Rest<'_>) -> Result<(u16, Rest<'_>), Discard> {
     const LEN: usize = 8;
     match rest.front::<LEN>().ok_or(Discard::TruncatedLink)? {

@@ -28,53 +28,52 @@ use fragment::FragmentTable;
 pub struct Frame<'a> {
     /// When it was captured, nanoseconds since the epoch.
     pub time_ns: u64,
-    /// Its length on the wire, octets; may be more than was captured.
+    /// Its length on the wire, bytes; may be more than was captured.
     pub wire_octets: u32,
     /// Number of the interface, copied to the packet.
     pub interface: u32,
-    /// What was captured of it, from the link-layer header on.
+    /// The captured data, from the link-layer header on.
     pub data: &'a [u8],
 }
 
-/// How to handle IP fragments behind the first one, which have no ports of their own.
+/// How to handle later IP fragments, which have no ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fragments {
-    /// They get the ports of the first fragment where that was seen before, else 0; the flow table gives them those of
-    /// one that comes soon after.
+    /// They get the ports of the first fragment if it was seen before, otherwise 0. The flow table assigns the ports if
+    /// the first fragment arrives soon after.
     #[default]
     Join,
     /// They are discarded as [`Discard::LaterFragment`].
     Separate,
 }
 
-/// Which packet a tunnel's packets are counted as.
+/// Whether a tunnel's packet is counted as the inner or the outer packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tunnels {
-    /// As the packet inside, which is in a flow of its own addresses and of this tunnel.
+    /// As the inner packet, in a flow of its addresses and of this tunnel.
     #[default]
     Inner,
-    /// As the packet outside; nothing is opened.
+    /// As the outer packet. No tunnel is opened.
     Outer,
 }
 
-/// How to decode what may be decoded in several ways.
+/// Options of the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DecodeRules {
-    /// Later IP fragments.
+    /// How to handle later IP fragments.
     pub fragments: Fragments,
-    /// Tunnels.
+    /// How to count packets in tunnels.
     pub tunnels: Tunnels,
 }
 
 impl From<Fragments> for DecodeRules {
-    /// All else as it is by default.
+    /// These fragments with defaults for everything else.
     fn from(fragments: Fragments) -> Self {
         Self { fragments, ..Self::default() }
     }
 }
 
-/// Decodes frames. Keeps only a small bounded table of IP datagrams whose fragments are under way, and the tunnels of
-/// one batch.
+/// Decodes frames. Keeps only a small bounded table of fragmented IP datagrams, and the tunnels of one batch.
 #[derive(Debug, Default)]
 pub struct Decoder {
     rules: DecodeRules,
@@ -104,17 +103,17 @@ impl Decoder {
     }
 }
 
-/// Where decoded headers go.
+/// The output of decoding.
 trait Target<'a> {
     /// The packet that is filled.
     fn packet(&mut self) -> &mut Packet;
-    /// Whether the datagram goes on in later fragments of the one around it.
+    /// Whether the datagram continues in later fragments of the outer one.
     fn goes_on(&self) -> bool;
-    /// The IP header at `rest`, of a datagram of so many octets, has `data` behind it.
+    /// Notes that the IP header at `rest`, of a datagram of `octets` bytes, is followed by `data`.
     fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32);
 }
 
-/// Most packets need nothing else.
+/// The output for most packets, which need no [`Layer`](layer::Layer).
 impl<'a> Target<'a> for Packet {
     #[inline]
     fn packet(&mut self) -> &mut Packet {
@@ -130,11 +129,11 @@ impl<'a> Target<'a> for Packet {
     fn behind(&mut self, _: Rest<'a>, _: &'a [u8], _: u32) {}
 }
 
-/// The rest of a frame behind the headers that are decoded.
+/// The rest of a frame after the headers that have been decoded.
 #[derive(Debug, Clone, Copy)]
 struct Rest<'a> {
     data: &'a [u8],
-    /// How many octets the capture cut off at the end of the frame.
+    /// Bytes that the capture cut off at the end of the frame.
     cut: u32,
 }
 
@@ -144,26 +143,26 @@ impl<'a> Rest<'a> {
         Self { data: frame.data, cut: frame.wire_octets.saturating_sub(length(frame.data)) }
     }
 
-    /// Without the first `octets`; empty where there are fewer.
+    /// Without the first `octets` bytes; empty if there are fewer.
     #[inline]
     fn after(self, octets: usize) -> Self {
         Self { data: self.data.get(octets..).unwrap_or_default(), ..self }
     }
 
-    /// How many octets this was on the wire, link-layer padding included.
+    /// Length on the wire, bytes, including link-layer padding.
     #[inline]
     fn on_the_wire(self) -> u32 {
         length(self.data).saturating_add(self.cut)
     }
 
-    /// What was captured of the first `octets`, behind a header of `header_octets`.
+    /// The captured part of the first `octets` bytes, without a header of `header_octets` bytes.
     #[inline]
     fn within(self, header_octets: usize, octets: u32) -> &'a [u8] {
         let end = self.data.len().min(octets as usize);
         self.data.get(header_octets..end).unwrap_or_default()
     }
 
-    /// The octets at the front, if there are so many.
+    /// The first `N` bytes; none: there are fewer.
     #[inline]
     fn front<const N: usize>(self) -> Option<&'a [u8; N]> {
         self.data.first_chunk()

@@ -1,4 +1,4 @@
-//! What only some packets need: tunnels are opened, later fragments get what the first one of their datagram says.
+//! Handles packets that are not ordinary: opens tunnels, and gives later fragments the ports of the first one.
 
 use super::fragment::Datagram;
 use super::ip::{AUTHENTICATION, authentication};
@@ -8,22 +8,23 @@ use super::{Decoder, Discard, Fragments, Frame, LinkType, Rest, Tunnels, blank, 
 use crate::packet::{Fragment, Packet};
 use crate::tunnel::PacketTunnel;
 
-/// Tunnels that are opened inside of each other. What is deeper is counted as the packet of the next tunnel.
+/// The greatest number of nested tunnels that are opened. Deeper packets are counted as the packet of the next tunnel.
 pub(super) const MAX_DEPTH: usize = 4;
-/// Tunnels of one batch; with more, packets are not opened. A batch of a capture has fewer packets.
+/// The greatest number of tunnels of one batch; beyond it, tunnels are not opened. A batch of a capture has fewer
+/// packets.
 const MAX_TUNNELS: usize = 65_536;
-/// Among so many of the last ones a tunnel is looked for before it is entered again: traffic changes between few.
+/// A tunnel is searched among this many latest ones before it is added again, because traffic alternates between few.
 const RECENT_TUNNELS: usize = 8;
 
 impl Decoder {
-    /// The tunnels that the packets decoded since the last call were in, to be told to the flow table before these packets:
-    /// [`crate::flow_table::FlowTable::set_tunnels`].
+    /// The tunnels of the packets decoded since the last call. Pass them to
+    /// [`crate::flow_table::FlowTable::set_tunnels`] before these packets.
     #[must_use]
     pub fn take_tunnels(&mut self) -> Vec<PacketTunnel> {
         std::mem::take(&mut self.tunnels)
     }
 
-    /// The packet inside where there is one, else the packet itself, with the ports of a datagram whose fragment it is.
+    /// Replaces `out` by the inner packet, if it belongs to a tunnel, and completes the ports of fragments.
     #[cold]
     #[inline(never)]
     pub(super) fn look_inside(&mut self, link: LinkType, frame: &Frame<'_>, out: &mut Packet) -> Result<(), Discard> {
@@ -57,7 +58,8 @@ impl Decoder {
         Ok(layer)
     }
 
-    /// The packet inside of one that begins a tunnel. None: it does not, or not certainly, or what is inside is not IP.
+    /// The packet inside a packet of a tunnel. None: it does not certainly belong to a tunnel, or what is inside is not
+    /// IP.
     fn inside<'a>(&self, layer: &Layer<'a>, depth: usize) -> Option<Layer<'a>> {
         if self.rules.tunnels == Tunnels::Outer || depth >= MAX_DEPTH || self.tunnels.len() >= MAX_TUNNELS {
             return None;
@@ -83,7 +85,7 @@ impl Decoder {
     }
 }
 
-/// Takes an Authentication Header off; IPv6 has done so with its other extension headers.
+/// Removes an Authentication Header. For IPv6 this was done with the other extension headers.
 fn authenticate(layer: &mut Layer<'_>) {
     if layer.packet.protocol == AUTHENTICATION
         && let Some((protocol, data)) = authentication(layer.behind.data)

@@ -10,10 +10,10 @@ mod protocol {
     pub(super) const MPLS_MULTICAST: u16 = 0x0283;
 }
 
-/// Address and control field of a frame, which both ends may agree to leave out (RFC 1662 section 3.1).
+/// Address and control field of a frame, which both ends may agree to omit (RFC 1662 section 3.1).
 const ADDRESS_AND_CONTROL: [u8; 2] = [0xff, 0x03];
 
-/// A PPP frame without its flags.
+/// Decodes a PPP frame without its flags.
 pub(super) fn ppp<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     let rest = if rest.front() == Some(&ADDRESS_AND_CONTROL) { rest.after(2) } else { rest };
     let (protocol, rest) = protocol_field(rest)?;
@@ -25,7 +25,7 @@ pub(super) fn ppp<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), D
     }
 }
 
-/// Two octets, or one where both ends agreed on that: only the last one is odd (RFC 1661 section 2).
+/// Two bytes, or one if both ends agreed on that: only the last byte is odd (RFC 1661 section 2).
 fn protocol_field(rest: Rest<'_>) -> Result<(u16, Rest<'_>), Discard> {
     match rest.data {
         [short, ..] if short & 1 == 1 => Ok((u16::from(*short), rest.after(1))),

@@ -22,7 +22,7 @@ fn ethernet(data: &[u8]) -> Result<Packet, Discard> {
     decode_as(LinkType::Ethernet, data, data.len())
 }
 
-/// An IPv4 and UDP header with `payload` octets behind.
+/// An IPv4 and UDP header followed by `payload` bytes.
 fn udp4(payload: usize) -> Vec<u8> {
     let mut data = Vec::new();
     PacketBuilder::ipv4(SOURCE, DESTINATION, 64).udp(5000, 53).write(&mut data, &vec![0; payload]).unwrap();
@@ -233,7 +233,7 @@ fn an_atomic_fragment_is_a_whole_datagram() {
 }
 
 proptest! {
-    /// Any octets on any link, cut anywhere: an answer, and lengths within the frame.
+    /// Any bytes on any link, cut anywhere, give a result, and lengths are within the frame.
     #[test]
     fn never_panics(link in 0..300_u32, data in prop::collection::vec(any::<u8>(), 0..200), more in 0..2000_usize) {
         let wire = data.len() + more;
@@ -242,7 +242,7 @@ proptest! {
         }
     }
 
-    /// The same with a head that gets further.
+    /// The same with valid first bytes, so that decoding gets further.
     #[test]
     fn never_panics_behind_ethernet(
         ether_type in prop::sample::select(vec![0x0800_u16, 0x86dd, 0x8100, 0x8847]),

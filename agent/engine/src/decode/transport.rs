@@ -7,12 +7,12 @@ use crate::packet::{Fragment, Packet};
 const DCCP: u8 = 33;
 const UDP_LITE: u8 = 136;
 
-/// Fills the transport members of `packet`; `data` begins with the transport header, and is what was captured of
-/// `octets` that the datagram has from there on.
+/// Fills the transport members of `packet`. `data` is the captured data from the transport header on, of which the
+/// datagram has `octets` bytes.
 ///
-/// A header that the capture cut off before the ports, or for which the datagram is too short, leaves the ports 0: the
-/// packet still belongs to a flow of its addresses. A first fragment has its ports in any case: eight octets is the
-/// least that it can carry, and the rest of the header may be in the next one.
+/// If the capture cut the header before the ports, or the datagram is too short for it, the ports are 0: the packet
+/// still belongs to a flow of its addresses. A first fragment always has its ports: it carries at least eight bytes,
+/// and the rest of the header may be in the next fragment.
 #[inline]
 pub(super) fn decode(data: &[u8], octets: u32, packet: &mut Packet) {
     if packet.fragment == Fragment::Later {

@@ -1,4 +1,4 @@
-//! When local endpoints got another owner: what a SYN is for TCP, for protocols that have none.
+//! Times at which local endpoints got another owner. For protocols without a SYN, such a change begins a new flow.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -8,25 +8,26 @@ use hashbrown::HashMap;
 
 use crate::packet::Family;
 
-/// Packets of a flow that follow each other faster than this belong to one owner; no change is looked up, nanoseconds.
+/// Packets of a flow that are closer together than this belong to one owner, so no change is looked up, nanoseconds.
 pub(super) const SAME_OWNER_GAP_NS: u64 = 50_000;
-/// A packet to an endpoint that changed is a late answer to its owner before, unless it comes so much later: longer
-/// than resolvers wait (5 s, resolv.conf(5)).
+/// A packet to an endpoint that changed is taken as a late answer to the previous owner, unless the gap before it is
+/// longer than this, nanoseconds: the time that resolvers wait (resolv.conf(5)).
 pub(super) const LATE_ANSWER_NS: u64 = 5_000_000_000;
-/// Changes in each of the two generations (about 80 bytes each where every endpoint changes once).
+/// The greatest number of changes in each of the two generations (about 80 bytes each if every endpoint changes once).
 const MAX_CHANGES: usize = 65_536;
-/// Changes per endpoint: those up to a batch's last packet are reported before the batch is counted, so many may be pending.
+/// The greatest number of changes per endpoint. Changes up to a batch's last packet are reported before the batch is
+/// counted, so many may be pending.
 const MAX_CHANGES_PER_ENDPOINT: usize = 1024;
-/// Places of the coarse filter.
+/// Number of places of the coarse filter.
 const COARSE_PLACES: usize = 4096;
 
-/// An address and port of this host; address 0 stands for all addresses of all families.
+/// An address and port of this host. Address 0 means all addresses of all families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LocalEndpoint {
     pub(super) address: u128,
     pub(super) port: u16,
     pub(super) protocol: u8,
-    /// None with an unspecified address: a socket bound to `::` takes IPv4 packets too.
+    /// None with an unspecified address, because a socket bound to `::` also receives IPv4 packets.
     pub(super) family: Option<Family>,
 }
 
@@ -40,15 +41,15 @@ impl LocalEndpoint {
     }
 }
 
-/// The latest times at which endpoints changed. Bounded: the older of two generations is forgotten.
+/// The latest times at which endpoints changed. Memory is bounded: the older of two generations is dropped.
 #[derive(Debug)]
 pub(super) struct Changes {
-    /// Times in order.
+    /// The newer generation, times in ascending order.
     young: HashMap<LocalEndpoint, VecDeque<u64>, RandomState>,
     old: HashMap<LocalEndpoint, VecDeque<u64>, RandomState>,
-    /// Times in the young generation.
+    /// Number of times in the newer generation.
     count: usize,
-    /// Latest change per hash of protocol and port: answers most questions with "no" from one line.
+    /// Latest change per hash of protocol and port. Most lookups without a result need only one cache line of it.
     coarse: Box<[u64]>,
     hasher: RandomState,
 }
@@ -87,7 +88,7 @@ impl Changes {
         }
     }
 
-    /// Forgets changes at later times than `now_ns`: the clock was set back since, and they would hide those to come.
+    /// Drops changes later than `now_ns`: the clock was set back since, and they would hide new ones.
     pub(super) fn forget_after(&mut self, now_ns: u64) {
         let forget = |time: &mut u64| *time = if *time > now_ns { 0 } else { *time };
         self.young.values_mut().chain(self.old.values_mut()).flatten().for_each(forget);

@@ -1,34 +1,34 @@
-//! The table's own time, which never goes back.
+//! The flow table's time, which never goes back.
 //!
-//! Times of packets may go back or jump: a clock is set, a machine was suspended, a packet is stamped wrongly. The
-//! table adds a *shift* to each packet's time, so that its own time goes on: the same shift as long as the packets'
-//! clock is not set back, another one after. Few packets never decide: a stamp far off is a step only when the packets
-//! that follow agree with it.
+//! Times of packets may go back or jump: a clock is set, a machine was suspended, a packet has a wrong timestamp. The
+//! table adds a *shift* to each packet's time so that its own time is monotonic. The shift changes when the packets'
+//! clock is set back. A single wrong timestamp does not count as a step: later packets must agree with it.
 
 use super::{FlowTableConfig, PacketClock};
 
-/// Packets in a row that must say so before the clock is taken for set back.
+/// Number of consecutive packets that must agree before the clock counts as set back.
 const VOTES_FOR_STEP_BACK: u32 = 8;
-/// The same for a jump ahead. Fewer, because in sparse traffic a long gap is far more likely than a wrong stamp.
+/// The same for a jump ahead. It is smaller, because in sparse traffic a long gap is far more likely than a wrong
+/// timestamp.
 const VOTES_FOR_JUMP_AHEAD: u32 = 3;
-/// Packets of several interfaces arrive out of order by up to so much, nanoseconds; less where the idle timeout is.
+/// Maximum by which packets of several interfaces may be out of order, nanoseconds. It is less if the idle timeout is.
 const MAX_DISORDER_NS: u64 = 10_000_000_000;
-/// See [`MAX_DISORDER_NS`]: with an idle timeout shorter than this, nanoseconds.
+/// The same with an idle timeout shorter than this, nanoseconds.
 const MIN_DISORDER_NS: u64 = 1_000_000_000;
 
 /// The table's time before the first packet: far from all times of packets (the year 2262).
 const NOT_BEGUN_NS: u64 = 1 << 63;
 
-/// Turns times of packets into the table's time. Sums are modulo 2^64: a shift may stand for a negative number.
+/// Converts times of packets to the table's time. Sums are modulo 2^64, so a shift may represent a negative number.
 #[derive(Debug)]
 pub(super) struct TableClock {
     now_ns: u64,
-    /// How wide the span of usual times is, which begins the tolerance before `now_ns`: twice the tolerance. 0 while there
-    /// is a doubt, so that each packet is looked at.
+    /// Width of the range of usual times, which begins `tolerance_ns` before `now_ns`: twice the tolerance. 0 while
+    /// there are diverging times, so that every packet is checked.
     usual_span_ns: u64,
     /// Table time = packet time + shift.
     shift: u64,
-    /// The one before the last step: of packets that are late, or of a clock that is set to what it was before.
+    /// The shift before the last step, for late packets, and for a clock that is set to what it was before.
     previous_shift: u64,
     tolerance_ns: u64,
     doubt: DivergingTimes,
@@ -36,19 +36,20 @@ pub(super) struct TableClock {
     has_stepped_back: bool,
 }
 
-/// Packets whose times are far off, and agree with each other.
+/// Consecutive packets whose times are far off and agree with each other.
 #[derive(Debug, Default)]
 struct DivergingTimes {
-    /// 0: there is no doubt.
+    /// Number of these packets; 0: there are none.
     votes: u32,
     is_ahead: bool,
-    /// Of the latest of these packets.
+    /// Time of the latest of these packets.
     time_ns: u64,
     /// Their shift.
     shift: u64,
 }
 
-/// The clock of who calls [`super::FlowTable::expire`]: it may be set before or after the packets show it, and lag behind.
+/// The clock of the caller of [`super::FlowTable::expire`]. It may be set earlier or later than the packets show, and
+/// may be behind them.
 #[derive(Debug, Default)]
 struct Caller {
     shift: u64,
@@ -78,13 +79,13 @@ impl TableClock {
         self.now_ns
     }
 
-    /// By how much packets may be out of order without their clock being another, nanoseconds.
+    /// By how much packets of one clock may be out of order, nanoseconds.
     #[inline]
     pub(super) const fn tolerance_ns(&self) -> u64 {
         self.tolerance_ns
     }
 
-    /// Takes note of a packet's time and gives its shift.
+    /// Takes a packet's time into account, and returns its shift.
     #[inline]
     pub(super) fn follow(&mut self, time_ns: u64) -> u64 {
         let table_ns = time_ns.wrapping_add(self.shift);
@@ -112,7 +113,8 @@ impl TableClock {
         self.shift
     }
 
-    /// A packet far off. Until the doubt is over, one behind is taken for as recent as the packets before it.
+    /// Handles a time that is far off. Until it is confirmed, a packet from the past counts as recent as the packets
+    /// before it.
     fn doubt(&mut self, time_ns: u64) -> u64 {
         let is_ahead = self.ahead(time_ns, self.shift) > 0;
         let DivergingTimes { votes, is_ahead: was_ahead, time_ns: before_ns, .. } = self.doubt;
@@ -146,7 +148,7 @@ impl TableClock {
         }
     }
 
-    /// The table time before which no packet is to come, where the caller says that none before `now_ns` is.
+    /// The table time before which no packet will arrive, given the caller's time before which none will.
     pub(super) fn until(&mut self, now_ns: u64) -> u64 {
         if self.now_ns != NOT_BEGUN_NS {
             self.caller.until_ns = self.callers_time(now_ns);
@@ -166,28 +168,28 @@ impl TableClock {
         let told_ns = now_ns.wrapping_add(shift);
         let step = told_ns.wrapping_sub(until_ns).cast_signed();
         if step < 0 && step.unsigned_abs() > self.tolerance_ns {
-            // Its clock was set back: its time goes on from here.
+            // The caller's clock was set back: its time continues from here.
             self.caller.shift = until_ns.wrapping_sub(now_ns);
             return until_ns;
         }
-        // Nobody but a clock knows a time later than all packets'; one that is not later may come from a wrong stamp.
+        // A time later than all packets must come from a clock; one that is not later may come from a wrong timestamp.
         let is_of_packet = self.doubt.votes > 0 && self.doubt.is_ahead && now_ns <= self.doubt.time_ns;
         if is_of_packet && told_ns > self.now_ns { self.now_ns } else { told_ns }
     }
 
-    /// The table's time at the end: what the last packets say counts, though too few follow that could confirm it.
+    /// The table's time at the end. The last packets count even without others that confirm them.
     pub(super) fn last_ns(&self) -> u64 {
         let DivergingTimes { votes, is_ahead, time_ns, shift } = self.doubt;
         if votes > 0 && is_ahead { self.now_ns.max(time_ns.wrapping_add(shift)) } else { self.now_ns }
     }
 
-    /// Whether it is open if a time (of the table) is one to come or the next packets will confirm it.
+    /// Whether the next packets may still confirm this table time, which is ahead of all others.
     pub(super) fn may_confirm(&self, table_ns: u64) -> bool {
         let DivergingTimes { votes, is_ahead, time_ns, shift } = self.doubt;
         votes > 0 && is_ahead && time_ns.wrapping_add(shift).abs_diff(table_ns) <= self.tolerance_ns
     }
 
-    /// The packets' own time now, once after their clock was set.
+    /// The packets' own current time, once after each step of their clock.
     pub(super) fn take_step_back(&mut self) -> Option<u64> {
         std::mem::take(&mut self.has_stepped_back).then(|| self.now_ns.wrapping_sub(self.shift))
     }

@@ -5,40 +5,40 @@ use pidflow_schema::Flow;
 use super::Traffic;
 use crate::decode::FrameCount;
 
-/// The clock by which packets are stamped.
+/// Properties of the clock that stamps packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PacketClock {
-    /// It may have been set between two packets, and stamps may be wrong: the table looks for steps.
+    /// It may be set between two packets, and timestamps may be wrong, so the table detects steps.
     #[default]
     MayBeSet,
-    /// Nobody sets it, and no packet has a time to come: one that is far behind others has come late.
+    /// It is never set, and no packet has a time in the future. A packet far behind others is late.
     Steady,
 }
 
 /// Settings of a flow table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowTableConfig {
-    /// A flow without packets for so long has ended, nanoseconds; none or 0: never.
+    /// A flow without packets for this long ends, nanoseconds; none or 0: never.
     pub idle_timeout_ns: Option<u64>,
-    /// A flow that goes on longer gives a record each time, nanoseconds; none or 0: one record.
+    /// A longer flow gets a record each time this has passed, nanoseconds; none or 0: one record per flow.
     pub active_timeout_ns: Option<u64>,
-    /// Most flows at the same time; one that nobody answered is evicted first, then the least recently seen.
-    /// [`super::FlowTable::BYTES_PER_FLOW`] says what each takes.
+    /// The greatest number of flows at the same time. Beyond it, unanswered flows are evicted first, then closing ones,
+    /// then the least recently seen; see [`super::FlowTable::BYTES_PER_FLOW`] for the memory of each.
     pub max_flows: usize,
     /// How long a TCP connection stays in the table after FIN or RST, for retransmissions and late
     /// acknowledgements, nanoseconds of packet time.
     pub linger_ns: u64,
-    /// Whether a step of the packets' time is one of their clock.
+    /// The clock that stamps packets.
     pub packet_clock: PacketClock,
-    /// Whether a packet that several interfaces see is counted at one of them alone: that which saw its direction of the flow
-    /// first. Not for capture files, whose interfaces may be those of several hosts or times.
+    /// Whether a packet that several interfaces see is counted only at the interface that saw its direction of the flow
+    /// first. Not for capture files, whose interfaces may belong to several hosts or times.
     pub counts_once: bool,
 }
 
 impl FlowTableConfig {
-    /// See [`FlowTableConfig::linger_ns`]: ten times the least retransmission timeout of Linux (200 ms).
+    /// Default of [`FlowTableConfig::linger_ns`]: ten times the minimum retransmission timeout of Linux (200 ms).
     pub const LINGER_NS: u64 = 2_000_000_000;
-    /// 15 s idle and 60 s active.
+    /// Defaults: 15 s idle and 60 s active timeout.
     const DEFAULT: Self = Self {
         idle_timeout_ns: Some(15_000_000_000),
         active_timeout_ns: Some(60_000_000_000),
@@ -47,10 +47,10 @@ impl FlowTableConfig {
         packet_clock: PacketClock::MayBeSet,
         counts_once: false,
     };
-    /// About 240 MB of flows at the most.
+    /// Default of [`FlowTableConfig::max_flows`]: about 240 MB.
     pub const MAX_FLOWS: usize = 1_048_576;
 
-    /// As many flows as fit in so many bytes, at least one.
+    /// The number of flows that fit in `bytes` bytes, at least 1.
     #[must_use]
     pub const fn max_flows_within(bytes: usize) -> usize {
         let flows = bytes / super::FlowTable::BYTES_PER_FLOW;
@@ -63,7 +63,7 @@ impl FlowTableConfig {
         Self { idle_timeout_ns: None, active_timeout_ns: None, max_flows, ..Self::DEFAULT }
     }
 
-    /// With none for timeouts of 0, which no flow could outlast.
+    /// Replaces timeouts of 0 by none.
     pub(super) fn normal(self) -> Self {
         Self {
             idle_timeout_ns: self.idle_timeout_ns.filter(|ns| *ns > 0),
@@ -72,13 +72,13 @@ impl FlowTableConfig {
         }
     }
 
-    /// Both timeouts are off.
+    /// Whether both timeouts are off.
     pub(super) const fn is_whole_capture(&self) -> bool {
         self.idle_timeout_ns.is_none() && self.active_timeout_ns.is_none()
     }
 
-    /// A flow is put to the end of the list of idle ones when its last packet came so long after the last time it
-    /// was put there: not at each packet, because that touches two other flows. Expiry may be late by as much.
+    /// A flow is moved to the end of the list of idle flows only if its last packet came this long after it was last
+    /// moved, because each move touches two other flows. Expiry may be late by as much.
     pub(super) fn relist_ns(&self) -> u64 {
         const MAX_RELIST_NS: u64 = 10_000_000_000;
         self.idle_timeout_ns.map_or(MAX_RELIST_NS, |idle| (idle / 8).min(MAX_RELIST_NS))
@@ -91,10 +91,10 @@ impl Default for FlowTableConfig {
     }
 }
 
-/// What a flow table did.
+/// Counters of a flow table since it was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FlowTableCounters {
-    /// Packets put in.
+    /// Packets counted in flows.
     pub packets: u64,
     /// Their bytes from the IP header on.
     pub octets: u64,
@@ -102,24 +102,24 @@ pub struct FlowTableCounters {
     pub frame_octets: u64,
     /// Packets that were not counted because another interface was counted for them, with their whole frames.
     pub seen_elsewhere: FrameCount,
-    /// Flows begun.
+    /// Flows that began.
     pub flows: u64,
-    /// Records given out.
+    /// Records returned.
     pub records: u64,
-    /// What is in them.
+    /// Traffic in these records.
     pub recorded: Traffic,
     /// Flows ended early because the table was full.
     pub evicted: u64,
     /// Flows ended because an endpoint got another owner.
     pub socket_changes: u64,
-    /// Most flows at the same time.
+    /// The greatest number of flows at the same time so far.
     pub peak_flows: u64,
-    /// How often there was no number left for a tunnel of a batch: the records of its flows do not name it.
+    /// How often a tunnel of a batch got no number because none was left. The records of its flows do not contain it.
     pub unnamed_tunnels: u64,
 }
 
 impl FlowTableCounters {
-    /// A record is given out.
+    /// Counts a record that is returned.
     pub(super) fn count_record(&mut self, flow: &Flow) {
         self.records += 1;
         self.recorded += Traffic::of(flow);

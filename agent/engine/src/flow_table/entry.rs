@@ -17,18 +17,19 @@ pub(super) struct Neighbours {
     pub(super) after: u32,
 }
 
-/// What one side of the key sent.
+/// Counters and state of what one side of the key sent.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sent {
     packets: u64,
     octets: u64,
     frame_octets: u64,
-    /// TCP: sequence number of its SYN, where [`Sent::has_syn`]. Else: the microsecond of its last packet, in 32 bits.
+    /// TCP: sequence number of its SYN, valid if [`Sent::has_syn`]. Otherwise: time of its last packet, microseconds
+    /// modulo 2^32.
     mark: u32,
     tcp_flags: u8,
-    /// Of the whole flow, unlike `tcp_flags` and `packets`, which begin again with each record.
+    /// Facts about the whole flow, unlike `tcp_flags` and `packets`, which restart with each record.
     facts: Facts,
-    /// The tunnel that its packets were in, a number of [`TunnelTable`]; 0: none, or it has sent nothing.
+    /// The tunnel that carried its packets, a number of [`TunnelTable`]; 0: none, or nothing was sent.
     pub(super) tunnel: u16,
 }
 
@@ -37,17 +38,17 @@ impl Sent {
     const HAS_FIN: u8 = 2;
     const HAS_SENT: u8 = 4;
 
-    /// It sent a SYN.
+    /// Whether it sent a SYN.
     pub(super) const fn has_syn(&self) -> bool {
         self.facts.has(Self::HAS_SYN)
     }
 
-    /// It sent a FIN since its last SYN.
+    /// Whether it sent a FIN since its last SYN.
     pub(super) const fn has_fin(&self) -> bool {
         self.facts.has(Self::HAS_FIN)
     }
 
-    /// It sent anything.
+    /// Whether it sent anything.
     pub(super) const fn has_sent(&self) -> bool {
         self.facts.has(Self::HAS_SENT)
     }
@@ -70,7 +71,7 @@ impl Sent {
         self.has_syn().then_some(self.mark)
     }
 
-    /// When it sent last, seen from `now_ns` not more than an hour later; none: it has not. Not for TCP.
+    /// When it sent last, if `now_ns` is at most an hour later; none: it sent nothing. Not for TCP.
     pub(super) fn last_sent_ns(&self, now_ns: u64) -> Option<u64> {
         let ago = u64::from(micros(now_ns).wrapping_sub(self.mark)) * 1000;
         self.has_sent().then(|| now_ns.saturating_sub(ago))
@@ -84,22 +85,22 @@ impl Sent {
     }
 }
 
-/// Whether a TCP connection has ended, and whether the slot is in use at all.
+/// The state of a flow, or that its slot is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum State {
-    /// There is no flow in the slot.
+    /// The slot has no flow.
     Free,
-    /// One packet came, or SYNs alone, and no answer.
+    /// Only one packet or only SYNs were seen, and no answer.
     Unanswered,
     Open,
-    /// Both ends have sent FIN.
+    /// Both ends sent FIN.
     Finished,
     Reset,
 }
 
 impl State {
-    /// The flow goes on.
+    /// Whether the flow has not ended.
     pub(super) const fn is_open(self) -> bool {
         matches!(self, Self::Unanswered | Self::Open)
     }
@@ -126,7 +127,7 @@ impl Facts {
     const FIRST_IS_HIGH: u8 = 8;
     /// The tunnel around the first packet went from the higher to the lower address.
     const TUNNEL_IS_FROM_HIGH: u8 = 16;
-    /// Several interfaces see it: see [`super::paths`].
+    /// Several interfaces see the flow; see [`super::paths`].
     const HAS_PATHS: u8 = 32;
 
     const fn has(self, fact: u8) -> bool {
@@ -147,20 +148,21 @@ impl Facts {
 #[repr(C, align(64))]
 pub(super) struct Entry {
     pub(super) key: FlowKey,
-    /// Of the last packet, by the packets' own time.
+    /// Time of the last packet, in the packets' own time.
     pub(super) last_ns: u64,
-    /// When it was put at the end of the list of idle flows, by the table's time; its last packet came then or up to a
-    /// relisting interval later. Of a connection that has ended: when its end was seen.
+    /// When the flow was moved to the end of its list, in the table's time; its last packet came then or up to a
+    /// relisting interval later. For a closing connection: when its end was seen.
     pub(super) listed_ns: u64,
     low: Sent,
     high: Sent,
-    /// Of the first packet of the record, by the packets' own time.
+    /// Time of the first packet of the record, in the packets' own time.
     pub(super) first_ns: u64,
-    /// The table's time less the packets' own, modulo 2^64. The same for all packets of a record: see [`super::clock`].
+    /// The table's time minus the packets' own time, modulo 2^64. It is the same for all packets of a record; see
+    /// [`super::clock`].
     pub(super) shift: u64,
-    /// In the list of idle or of closing flows.
+    /// Links in the list of idle or of closing flows.
     pub(super) activity: Neighbours,
-    /// In the list by time of the first packet of the record; used where there is an active timeout.
+    /// Links in the list by time of the first packet of the record; used with an active timeout.
     pub(super) age: Neighbours,
     interface: u32,
     icmp: u16,
@@ -204,33 +206,33 @@ impl Entry {
         }
     }
 
-    /// When its last packet came, by the table's time.
+    /// When its last packet came, in the table's time.
     #[inline]
     pub(super) const fn seen_ns(&self) -> u64 {
         self.last_ns.wrapping_add(self.shift)
     }
 
-    /// When its record began, by the table's time.
+    /// When its record began, in the table's time.
     pub(super) const fn record_from_ns(&self) -> u64 {
         self.first_ns.wrapping_add(self.shift)
     }
 
-    /// Whether a packet at `time_ns` is the first of a record: because there is none since the last record, or because that
+    /// Whether a packet at `time_ns` begins a record: there was no packet since the last record, or the current record
     /// is older than the active timeout.
     #[inline]
     pub(super) const fn begins_record(&self, time_ns: u64, active_timeout_ns: u64) -> bool {
         self.packets() == 0 || time_ns.saturating_sub(self.first_ns) >= active_timeout_ns
     }
 
-    /// Whether a packet that has this shift is not of the time that the record is in: the clock was set, or one of the
-    /// stamps is wrong.
+    /// Whether a packet with this shift belongs to another clock than the record: the clock was set, or a timestamp is
+    /// wrong.
     #[inline]
     pub(super) const fn is_of_other_clock(&self, shift: u64, time_ns: u64, tolerance_ns: u64) -> bool {
         self.shift != shift || (time_ns < self.last_ns && self.last_ns - time_ns > tolerance_ns)
     }
 
-    /// Goes on by another clock, by which its last packet came when it came by the table's time; at `time_ns` at the
-    /// latest. What the handshake took can no longer be known.
+    /// Switches to another clock. The last packet keeps its table time, but is at most `time_ns`. The handshake's
+    /// duration becomes unknown.
     pub(super) fn set_clock(&mut self, shift: u64, time_ns: u64) {
         self.last_ns = self.seen_ns().wrapping_sub(shift).min(time_ns);
         self.shift = shift;
@@ -238,7 +240,7 @@ impl Entry {
         self.handshake.give_up();
     }
 
-    /// The side that began the flow, as far as is known.
+    /// The side that probably began the flow.
     pub(super) const fn initiator(&self) -> KeySide {
         self.facts.side(Facts::INITIATOR_IS_HIGH)
     }
@@ -280,13 +282,14 @@ impl Entry {
         self.last_ns = self.last_ns.max(packet.time_ns);
     }
 
-    /// Whether `packet`, which is not the first, shows that somebody answers, or that there is more than an attempt.
+    /// Whether `packet`, which is not the first, shows that the flow is answered or is more than an attempt.
     #[inline]
     pub(super) const fn is_answered_by(&self, packet: &Packet) -> bool {
         (self.low.has_sent() && self.high.has_sent()) || packet.tcp_flags & TcpFlags::SYN == 0
     }
 
-    /// What only the first packet of a record or of an end changes, or the end of a handshake, or one out of order.
+    /// Updates for special packets: the first one of a record or of a side, the end of a handshake, or one out of
+    /// order.
     fn add_special(&mut self, from: KeySide, packet: &Packet, is_first: bool) {
         let earliest = if is_first { packet.time_ns } else { self.first_ns };
         self.first_ns = earliest.min(packet.time_ns);
@@ -300,7 +303,7 @@ impl Entry {
         }
     }
 
-    /// Takes note of a SYN: its sequence number, and who the initiator is.
+    /// Handles a SYN: notes its sequence number and the initiator.
     pub(super) fn note_syn(&mut self, from: KeySide, packet: &Packet) {
         if self.basis != InitiatorBasis::Syn {
             let (initiator, basis) = initiator(from, packet);
@@ -313,14 +316,14 @@ impl Entry {
         self.handshake.syn(packet);
     }
 
-    /// After a record of a flow that goes on.
+    /// Resets the counters after a record of a flow that continues.
     pub(super) const fn begin_record(&mut self) {
         self.low.begin_record();
         self.high.begin_record();
         self.handshake.begin_record();
     }
 
-    /// The record of what was counted.
+    /// The record with the current counters.
     pub(super) fn flow(&self, reason: FlowEndReason, detail: FlowEndDetail, interface: &(u32, Arc<str>)) -> Flow {
         let key = &self.key;
         let low = (address(key.family, key.low), key.low_port);
@@ -345,7 +348,7 @@ impl Entry {
         }
     }
 
-    /// Those of the first packet, turned round where its sender turned out not to be the initiator.
+    /// The MAC addresses of the first packet, swapped if its sender is not the initiator.
     fn macs(&self) -> Option<([u8; 6], [u8; 6])> {
         let as_sent = (self.source_mac, self.destination_mac);
         let turned = (self.destination_mac, self.source_mac);
@@ -353,7 +356,7 @@ impl Entry {
         self.facts.has(Facts::HAS_MACS).then_some(if is_as_sent { as_sent } else { turned })
     }
 
-    /// The first packet was in this tunnel.
+    /// Notes the tunnel of the first packet.
     pub(super) fn set_tunnel(&mut self, tunnel: &PacketTunnel) {
         self.facts.set(Facts::TUNNEL_IS_FROM_HIGH, tunnel.is_from_high());
     }
@@ -380,7 +383,7 @@ impl Entry {
     }
 }
 
-/// Who began the flow, as far as this packet shows.
+/// The initiator according to this packet.
 const fn initiator(from: KeySide, packet: &Packet) -> (KeySide, InitiatorBasis) {
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK) {
         TcpFlags::SYN => (from, InitiatorBasis::Syn),

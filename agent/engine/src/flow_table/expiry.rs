@@ -1,19 +1,20 @@
-//! Flows that end because time passes.
+//! Ends flows by timeouts.
 
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
 use super::FlowTable;
 use super::entry::State;
 
-/// Most records that one call of [`FlowTable::expire`] gives out.
+/// The greatest number of records that one call of [`FlowTable::expire`] returns, approximately.
 const MAX_EXPIRED_RECORDS: usize = 8192;
 
 impl FlowTable {
-    /// Gives the records of all flows that have ended by `now_ns`, at most some thousands per call. True: there are more.
+    /// Appends the records of all flows that have ended by `now_ns`, at most some thousands per call. True: there are
+    /// more.
     ///
-    /// `now_ns` is the packets' time before which none is to come. It may go back, before or after the packets' times do:
-    /// then the table's time goes on from where it was. It may be the time of the last packet: when that is far ahead of
-    /// those before it, it ends no flow until other packets confirm it.
+    /// `now_ns` is the time, on the packets' clock, before which no packet will arrive. It may go back, earlier or
+    /// later than the packets' times do; the table's time then continues from where it was. It may be the time of the
+    /// last packet; if that is far ahead of the others, it ends no flow until other packets confirm it.
     pub fn expire(&mut self, now_ns: u64, out: &mut Vec<Flow>) -> bool {
         let until_ns = self.clock.until(now_ns);
         if let Some(own_ns) = self.clock.take_step_back() {
@@ -87,18 +88,18 @@ impl FlowTable {
         }
     }
 
-    /// A packet was stamped with a time to come, and those that followed did not confirm it: it came now. While others may
-    /// still confirm it, that is not known.
+    /// Corrects a flow whose packet had a time in the future that later packets did not confirm: it counts as arrived
+    /// now. Nothing is changed while others may still confirm it.
     fn correct_shift(&mut self, slot: u32) {
         let entry = self.slab.get_mut(slot);
         if self.clock.may_confirm(entry.seen_ns()) {
             return;
         }
-        // A record without a packet yet began later than the last packet.
+        // A record without packets yet began after the last packet.
         entry.shift = self.clock.now_ns().wrapping_sub(entry.last_ns.max(entry.first_ns));
     }
 
-    /// The same for a closing flow, which otherwise would hold back those that closed after it.
+    /// The same for a closing flow, which would otherwise delay those that closed after it.
     fn correct_listing(&mut self, slot: u32) {
         self.slab.get_mut(slot).listed_ns = self.clock.now_ns();
         self.lists.remove(&mut self.slab, slot);
@@ -106,20 +107,20 @@ impl FlowTable {
     }
 }
 
-/// Whether a time is later than `now_ns`. The table's times are modulo 2^64: those before the first packet of a capture that
-/// begins near 1970 are very large numbers.
+/// Whether a time is later than `now_ns`. The table's times are modulo 2^64: in a capture that begins near 1970, times
+/// before the first packet are very large numbers.
 const fn is_ahead(time_ns: u64, now_ns: u64) -> bool {
     time_ns.wrapping_sub(now_ns).cast_signed() > 0
 }
 
-/// Each flow is corrected once in a call at the most, so that a call ends whatever the packets' times are.
+/// Each flow is corrected at most once per call, so that a call always ends.
 const fn take_one(corrections: &mut usize) -> bool {
     let has_one = *corrections > 0;
     *corrections = corrections.saturating_sub(1);
     has_one
 }
 
-/// How long before `until_ns` that time was; 0: it was not.
+/// How long before `until_ns` this time was; 0 if it was later.
 const fn age(until_ns: u64, since_ns: u64) -> u64 {
     if is_ahead(since_ns, until_ns) { 0 } else { until_ns.wrapping_sub(since_ns) }
 }

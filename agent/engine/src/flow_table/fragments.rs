@@ -9,9 +9,9 @@ use crate::decode::Datagram;
 use crate::packet::{Fragment, Packet};
 use crate::tunnel::PacketTunnel;
 
-/// How long they are held, nanoseconds by the table's time: packets overtake each other by milliseconds.
+/// How long they are held, nanoseconds of the table's time. Packets overtake each other by milliseconds.
 const HOLD_NS: u64 = 500_000_000;
-/// Maximum of fragments held; beyond it the oldest is counted without ports.
+/// The greatest number of held fragments. Beyond it, the oldest is counted without ports.
 const MAX_HELD_FRAGMENTS: usize = 256;
 
 /// A fragment that is not in a flow yet.
@@ -28,14 +28,14 @@ struct Held {
 pub(super) struct HeldFragments(VecDeque<Held>);
 
 impl HeldFragments {
-    /// The ones of the datagram, which are no longer held.
+    /// Removes and returns the fragments of the datagram.
     fn take(&mut self, datagram: &Datagram) -> Vec<Packet> {
         let (of_it, others) = std::mem::take(&mut self.0).into_iter().partition(|held| held.datagram == *datagram);
         self.0 = others;
         VecDeque::into_iter(of_it).map(|held| held.packet).collect()
     }
 
-    /// All of them.
+    /// All held fragments.
     pub(super) fn packets(&self) -> impl Iterator<Item = &Packet> {
         self.0.iter().map(|held| &held.packet)
     }
@@ -46,7 +46,7 @@ impl HeldFragments {
 }
 
 impl FlowTable {
-    /// Puts a fragment in its flow, or holds it until it is known which flow that is.
+    /// Counts a fragment in its flow, or holds it until the flow is known.
     #[cold]
     pub(super) fn put_fragment(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
         let tunnel = self.tunnels.of_packet(packet.tunnel);
@@ -69,19 +69,19 @@ impl FlowTable {
         }
     }
 
-    /// Puts the fragments in flows whose first one has not come for too long.
+    /// Counts fragments whose first one has not arrived in time.
     pub(super) fn release_late_fragments(&mut self, out: &mut Vec<Flow>) {
         let now_ns = self.clock.now_ns();
         let late = self.held_fragments.0.partition_point(|held| now_ns.saturating_sub(held.since_ns) >= HOLD_NS);
         self.release_fragments(self.held_fragments.0.len() - late, out);
     }
 
-    /// Keeps at most so many, the latest. The others go to flows of their addresses alone.
+    /// Keeps the latest `leave` fragments. The others are counted in flows of their addresses without ports.
     pub(super) fn release_fragments(&mut self, leave: usize, out: &mut Vec<Flow>) {
         while self.held_fragments.0.len() > leave
             && let Some(Held { mut packet, tunnel, .. }) = self.held_fragments.0.pop_front()
         {
-            // Its batch is over, or will be.
+            // The numbers of tunnels are valid only within one batch, so the tunnel is added again.
             packet.tunnel = tunnel.map_or(0, |tunnel| self.tunnels.add_to_batch(tunnel));
             self.put_in_flow(&packet, out);
         }

@@ -1,13 +1,13 @@
-//! How long a TCP handshake took (RFC 9293 section 3.5), seen from outside.
+//! Measures the duration of a TCP handshake (RFC 9293 section 3.5) from its packets.
 
 use pidflow_schema::record::Handshake;
 
 use crate::packet::{Packet, TcpFlags};
 
-/// Up to which difference packets that came in the wrong order are taken for simultaneous, microseconds.
+/// Packets out of order by up to this count as simultaneous, microseconds.
 const MAX_DISORDER_US: u32 = 100_000;
 
-/// How far it is.
+/// The progress of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 enum HandshakeStep {
@@ -15,15 +15,15 @@ enum HandshakeStep {
     None,
     /// The client's SYN was seen at microsecond `first`.
     Syn,
-    /// It was answered `server` microseconds later.
+    /// The SYN was answered `server` microseconds later.
     Answered,
     /// The answer was acknowledged `first` microseconds after it.
     Done,
-    /// It was in a record, or cannot be known.
+    /// The duration was in a record, or cannot be known.
     Over,
 }
 
-/// One flow's handshake. Packed, because ten bytes are what an entry has left in its three cache lines.
+/// One flow's handshake. Packed, because an entry has only ten bytes left in its three cache lines.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C, packed(2))]
 pub(super) struct HandshakeWatch {
@@ -33,7 +33,7 @@ pub(super) struct HandshakeWatch {
 }
 
 impl HandshakeWatch {
-    /// Whether the next packet of the client may end it.
+    /// Whether the next packet of the client may complete the handshake.
     #[inline]
     pub(super) fn is_answered(self) -> bool {
         self.step == HandshakeStep::Answered
@@ -64,14 +64,14 @@ impl HandshakeWatch {
         }
     }
 
-    /// The clock was set while it was under way, so that how long it took is not known.
+    /// Gives up because the clock was set during the handshake.
     pub(super) const fn give_up(&mut self) {
         if !matches!(self.step, HandshakeStep::None | HandshakeStep::Done) {
             self.step = HandshakeStep::Over;
         }
     }
 
-    /// For the record of the time in which it ended.
+    /// The durations, for the record in which the handshake completed.
     pub(super) fn handshake(self) -> Option<Handshake> {
         (self.step == HandshakeStep::Done).then_some(Handshake { server_us: self.server, client_us: self.first })
     }
@@ -84,13 +84,14 @@ impl HandshakeWatch {
     }
 }
 
-/// The microsecond of a moment, in 32 bits.
+/// A time in microseconds modulo 2^32.
 #[expect(clippy::cast_possible_truncation, reason = "32 bits of microseconds last longer than any idle flow")]
 pub(super) const fn micros(time_ns: u64) -> u32 {
     (time_ns / 1000) as u32
 }
 
-/// Packets of two interfaces may be a little out of order: then no time has passed. None: the clock was set back.
+/// Time between two packets; 0 if they are slightly out of order, as those of two interfaces may be. None: the clock
+/// was set back.
 const fn micros_between(then: u32, now: u32) -> Option<u32> {
     let passed = now.wrapping_sub(then);
     match then.wrapping_sub(now) {

@@ -1,9 +1,9 @@
-//! Which flow a packet that was in a tunnel belongs to.
+//! Finds the flow of a packet in a tunnel.
 //!
-//! Equal addresses and ports under two ids are two flows. But the two directions of one flow often have different ids: a TEID is
-//! the receiver's, and Geneve and VXLAN networks (OVN, Cilium) name the receiver's segment or the sender's identity there. So a
-//! flow has an id per direction. The first packet of the other direction goes to the flow with its own id, if there is one,
-//! else to the only one whose other direction has sent nothing.
+//! Equal addresses and ports with two tunnel ids are two flows. But the two directions of one flow often have different
+//! ids: a TEID belongs to the receiver, and networks with Geneve or VXLAN (OVN, Cilium) encode the receiver's segment
+//! or the sender's identity. So a flow has one id per direction. The first packet of the other direction is counted in
+//! the flow with the same id, if there is one, otherwise in the only flow of which that direction has sent nothing.
 
 use std::cmp::Ordering;
 
@@ -15,18 +15,18 @@ use super::{Entry, FlowTable};
 use crate::packet::{Packet, TcpFlags};
 use crate::tunnel::PacketTunnel;
 
-/// Flows that differ only in the ids of their tunnels are compared one by one; more than so many are kept apart by the id,
-/// which then must be the same in both directions.
+/// The greatest number of flows that differ only in their tunnel ids and are compared one by one. Further ones are
+/// distinguished by the id, which then must be the same in both directions.
 const MAX_COMPARED: usize = 64;
 
-/// How a flow suits a packet, best first.
+/// How well a flow matches a packet, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
     /// The packet's sender has sent with this id before.
     Same,
-    /// Only the other end has sent yet, with this id.
+    /// Only the other end has sent so far, with this id.
     Answers,
-    /// Only the other end has sent yet, with another id.
+    /// Only the other end has sent so far, with another id.
     AnswersOther,
 }
 
@@ -35,13 +35,13 @@ fn fit(entry: &Entry, from: KeySide, own_id: u16, packet: &Packet) -> Option<Fit
     match (entry.sent(from).tunnel, entry.sent(from.other()).tunnel) {
         (known, _) if known == own_id => Some(Fit::Same),
         (0, other) if other == own_id => Some(Fit::Answers),
-        // A SYN answers nothing; it may have been overtaken by its answer, which says who began.
+        // A SYN is no answer, but its answer may have overtaken it; that shows who began.
         (0, _) if !is_request || entry.initiator() == from => Some(Fit::AnswersOther),
         _ => None,
     }
 }
 
-/// The flows that were compared.
+/// The result of comparing flows.
 #[derive(Debug, Default)]
 struct Compared {
     count: usize,
@@ -50,7 +50,7 @@ struct Compared {
 }
 
 impl Compared {
-    /// Takes note of one more. True: there is no need to go on.
+    /// Adds a flow. True: no further flow needs to be compared.
     fn see(&mut self, slot: u32, fit: Option<Fit>) -> bool {
         self.count += 1;
         if let Some(fit) = fit {
@@ -69,16 +69,17 @@ impl Compared {
 }
 
 impl FlowTable {
-    /// Says which tunnels the next packets were in, by the numbers that their decoder gave them
-    /// ([`crate::decode::Decoder::take_tunnels`]). Those said before no longer count.
+    /// Sets the tunnels of the next packets, by the numbers that their decoder assigned
+    /// ([`crate::decode::Decoder::take_tunnels`]). Replaces the previous ones.
     ///
-    /// Equal addresses and ports in tunnels of another kind, other addresses or another id are different flows; but see
-    /// [`Tunnel::reverse_id`](pidflow_schema::Tunnel::reverse_id): the two directions of a flow may have different ids.
+    /// Packets with equal addresses and ports in tunnels with another kind, other addresses or another id are in
+    /// different flows. The two directions of a flow may have different ids; see
+    /// [`Tunnel::reverse_id`](pidflow_schema::Tunnel::reverse_id).
     pub fn set_tunnels(&mut self, tunnels: &[PacketTunnel]) {
         self.tunnels.set_batch(tunnels);
     }
 
-    /// The key of a packet's flow, but for the namespace, and which side sent the packet.
+    /// The key of a packet's flow without the namespace, and the side that sent the packet.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "64 octets are returned, for each packet")]
     pub(super) fn key(&self, packet: &Packet) -> (FlowKey, KeySide) {
@@ -89,14 +90,14 @@ impl FlowTable {
         (key, from)
     }
 
-    /// The same with its hash.
+    /// The same with the hash of the key.
     #[inline]
     pub(super) fn keyed(&self, packet: &Packet) -> Keyed {
         let (key, from) = self.key(packet);
         Keyed { hash: self.hash(&key), key, from }
     }
 
-    /// Counts a packet that was in a tunnel in its flow.
+    /// Counts a packet in a tunnel in its flow.
     #[inline(never)]
     pub(super) fn update_in_tunnel(
         &mut self,
@@ -117,7 +118,7 @@ impl FlowTable {
         }
     }
 
-    /// The flow of a packet that was in a tunnel. Where there is none, `key` and `hash` become those of a new one.
+    /// The flow of a packet in a tunnel. If there is none, `key` and `hash` become those of a new one.
     fn find_in_tunnel(&self, (key, hash): (&mut FlowKey, &mut u32), from: KeySide, packet: &Packet) -> Option<u32> {
         let Numbers { own_id, .. } = self.tunnels.numbers(packet.tunnel);
         let mut compared = Compared::default();
@@ -138,7 +139,7 @@ impl FlowTable {
         })
     }
 
-    /// Takes note of the tunnel around a packet that `from` sent, in the flow that it belongs to.
+    /// Notes in its flow the tunnel of a packet that `from` sent.
     pub(super) fn note_tunnel(&mut self, slot: u32, from: KeySide, packet: &Packet, namespace: u32) {
         let own_id = self.tunnels.numbers(packet.tunnel).own_id;
         let entry = self.slab.get_mut(slot);
@@ -150,7 +151,7 @@ impl FlowTable {
         }
     }
 
-    /// The flow in the slot has ended.
+    /// Releases the tunnels of a flow that has ended.
     #[cold]
     pub(super) fn release_tunnels(&mut self, slot: u32) {
         let entry = self.slab.get(slot);

@@ -1,9 +1,9 @@
-//! From a flow's hash to its slot: open addressing with linear probing, one cache line per lookup.
+//! Maps a flow's hash to its slot: open addressing with linear probing, one cache line per lookup.
 //!
-//! A table of `(hash, slot)` pairs and nothing else: growing and removing never touch the flows themselves, and
-//! the line of a lookup that will come can be fetched ahead.
+//! The table contains only `(hash, slot)` pairs, so growing and removing never touch the flows, and the cache line of a
+//! later lookup can be prefetched.
 
-/// A place holds the hash in its high and `slot + 1` in its low half; 0: empty.
+/// A place holds the hash in its high half and `slot + 1` in its low half; 0: empty.
 const EMPTY: u64 = 0;
 const MIN_PLACES: usize = 1024;
 
@@ -14,14 +14,14 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// After growing there are eight places for three slots; while it grows, half as many more.
+    /// After growing there are eight places per three slots; while growing, half as many in addition.
     pub(super) const MAX_BYTES_PER_FLOW: usize = (8 + 4) * size_of::<u64>() / 3;
 
     pub(super) fn new() -> Self {
         Self { places: vec![EMPTY; MIN_PLACES].into_boxed_slice(), used: 0 }
     }
 
-    /// The slot for which `is_it` holds among those entered with this hash.
+    /// The slot with this hash for which `is_it` holds.
     #[inline]
     pub(super) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let mut at = self.home(hash);
@@ -37,19 +37,19 @@ impl Index {
         }
     }
 
-    /// The first slot with this hash, to be fetched ahead; it may turn out to be another flow's.
+    /// The first slot with this hash, for prefetching. It may belong to another flow.
     #[inline]
     pub(super) fn candidate(&self, hash: u32) -> Option<u32> {
         self.find(hash, |_| true)
     }
 
-    /// Where a lookup of this hash begins.
+    /// The address where a lookup of this hash begins.
     #[inline]
     pub(super) fn line(&self, hash: u32) -> *const u64 {
         self.places.as_ptr().wrapping_add(self.home(hash))
     }
 
-    /// Enters a slot that is not yet there.
+    /// Adds a slot that is not in the table.
     #[inline]
     pub(super) fn insert(&mut self, hash: u32, slot: u32) {
         if (self.used + 1) * 4 > self.places.len() * 3 {
@@ -59,7 +59,7 @@ impl Index {
         self.used += 1;
     }
 
-    /// Takes a slot out, and closes the gap so that lookups need no tombstones (Knuth 6.4, algorithm R).
+    /// Removes a slot, and closes the gap so that lookups need no tombstones (Knuth 6.4, algorithm R).
     pub(super) fn remove(&mut self, hash: u32, slot: u32) {
         let wanted = pair(hash, slot);
         let mut gap = self.home(hash);
@@ -85,7 +85,7 @@ impl Index {
         self.set(gap, EMPTY);
     }
 
-    /// The slot `from` has become the slot `to`.
+    /// Replaces the slot `from` by the slot `to`.
     pub(super) fn replace(&mut self, hash: u32, from: u32, to: u32) {
         let mut at = self.home(hash);
         while self.get(at) != EMPTY {
@@ -101,7 +101,7 @@ impl Index {
         self.resize(self.places.len() * 2);
     }
 
-    /// Gives memory back when the capacity is many times the number of entries.
+    /// Returns memory if the capacity is many times the number of entries.
     pub(super) fn shrink(&mut self) {
         let places = (self.used * 2).next_power_of_two().max(MIN_PLACES);
         if places < self.places.len() / 2 {
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Few hashes, so that long runs of places arise and wrap round the end.
+        /// Few hashes, so that long runs of places arise and wrap around the end.
         #[test]
         fn behaves_as_a_map(steps in prop::collection::vec((any::<bool>(), 0_u32..60), 0..400)) {
             let mut index = Index::new();

@@ -1,4 +1,4 @@
-//! The interfaces that packets come from, and what was counted at each.
+//! The interfaces of packets, and the counters of each.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use crate::decode::FrameCount;
 use crate::packet::Packet;
 
 impl FlowTable {
-    /// Says what the number in [`Packet::interface`] stands for: the kernel's index (0: a file) and the name.
-    /// Numbers begin at 0 and must be given out densely.
+    /// Sets the kernel's index (0: a file) and the name of an interface, identified by the number in
+    /// [`Packet::interface`]. Numbers begin at 0 and must be assigned densely.
     pub fn set_interface(&mut self, number: u32, index: u32, name: &Arc<str>) {
         let number = number as usize;
         if self.interfaces.len() <= number {
@@ -23,12 +23,12 @@ impl FlowTable {
         }
     }
 
-    /// Says to which network namespace the interface of this number leads, by a number of the caller's (for example the
-    /// namespace's inode); 0: unknown, as it is for all at first.
+    /// Sets the network namespace to which the interface with this number leads, as a number of the caller's choice
+    /// (for example the namespace's inode); 0: unknown, the initial value.
     ///
-    /// Equal addresses and ports on interfaces of different namespaces are different flows; an unknown one goes with any.
-    /// So a packet that is seen on its way through several interfaces stays in one flow if only one of them has a
-    /// namespace. Name those behind which addresses of other namespaces may be used again.
+    /// Packets with equal addresses and ports on interfaces of different namespaces are in different flows; an unknown
+    /// namespace matches any. So a packet seen at several interfaces stays in one flow if only one of them has a
+    /// namespace. Set it for interfaces to namespaces that may reuse addresses of others.
     pub fn set_network_namespace(&mut self, interface: u32, namespace: u32) {
         let interface = interface as usize;
         if self.namespaces.len() <= interface && namespace != 0 {
@@ -49,7 +49,7 @@ impl FlowTable {
         }
     }
 
-    /// Another interface is counted for this packet.
+    /// Counts a packet that is counted in its flow at another interface.
     pub(super) fn count_elsewhere(&mut self, packet: &Packet) {
         self.counters.seen_elsewhere.count(packet.frame_octets);
         if let Some(counted) = self.seen_elsewhere.get_mut(packet.interface as usize) {

@@ -1,4 +1,4 @@
-//! What makes two packets belong to one flow.
+//! The key by which packets belong to one flow.
 
 use std::hash::{Hash, Hasher};
 
@@ -6,7 +6,7 @@ use pidflow_schema::record::Protocol;
 
 use crate::packet::{Family, Packet};
 
-/// The same for both directions: the side with the lower address and port stands first.
+/// The key of a flow, equal for both directions: the side with the lower address and port is first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FlowKey {
     pub(super) low: u128,
@@ -15,7 +15,7 @@ pub(super) struct FlowKey {
     pub(super) high_port: u16,
     /// VLAN id, 0: none.
     pub(super) vlan: u16,
-    /// ICMP `type * 256 + code`, with the type of the query for a query's reply; 0 for other protocols.
+    /// ICMP `type * 256 + code`, for a reply with the type of the query; 0 for other protocols.
     icmp: u16,
     pub(super) protocol: u8,
     pub(super) family: Family,
@@ -25,7 +25,7 @@ pub(super) struct FlowKey {
     pub(super) namespace: u32,
 }
 
-/// Which side of the key sent a packet.
+/// A side of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum KeySide {
@@ -42,7 +42,7 @@ impl KeySide {
     }
 }
 
-/// What is computed once for each packet of a batch.
+/// The key and hash of a packet, computed once per packet of a batch.
 #[derive(Debug)]
 pub(super) struct Keyed {
     pub(super) key: FlowKey,
@@ -64,13 +64,13 @@ impl Hash for FlowKey {
 }
 
 impl FlowKey {
-    /// The same, but that either namespace may be unknown.
+    /// Whether both keys are equal, or differ only in that one namespace is unknown.
     pub(super) fn is_compatible(&self, other: &Self) -> bool {
         let is_unknown = self.namespace == 0 || other.namespace == 0;
         is_unknown && *self == Self { namespace: self.namespace, ..*other }
     }
 
-    /// The key of a packet's flow, and which side sent the packet.
+    /// The key of a packet's flow, and the side that sent the packet.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "64 octets are returned, for each packet")]
     pub(super) fn of(packet: &Packet) -> (Self, KeySide) {

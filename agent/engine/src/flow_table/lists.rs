@@ -1,9 +1,9 @@
-//! The lists of flows by activity, one for each kind.
+//! The lists of flows by activity, one for each group of states.
 
 use super::entry::State;
 use super::slab::{Activity, List, Slab};
 
-/// Each in order of the last packet, or of closing. A flow is in the list of its state.
+/// Each list is in order of the last packet, or of closing. A flow is in the list of its state.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     unanswered: List<Activity>,
@@ -26,30 +26,30 @@ impl Lists {
         self.of(state).and_then(|list| list.first())
     }
 
-    /// Puts a flow to the end.
+    /// Appends a flow.
     pub(super) fn push(&mut self, slab: &mut Slab, slot: u32) {
         if let Some(list) = self.of(slab.get(slot).state) {
             list.push(slab, slot);
         }
     }
 
-    /// Takes a flow out.
+    /// Removes a flow.
     pub(super) fn remove(&mut self, slab: &mut Slab, slot: u32) {
         if let Some(list) = self.of(slab.get(slot).state) {
             list.remove(slab, slot);
         }
     }
 
-    /// A flow has been moved to the slot `to`, its neighbours with it.
+    /// Updates the links after a flow was moved to the slot `to`.
     pub(super) fn relink(&mut self, slab: &mut Slab, to: u32) {
         if let Some(list) = self.of(slab.get(to).state) {
             list.relink(slab, to);
         }
     }
 
-    /// The flow that is worth least of a table that is full with `max_flows`: one that nobody answered (a flood, a scan), then
-    /// one that is closing, then the least recently seen. An eighth of the table is left to those that have just begun, so
-    /// that the next packet of an honest one finds it.
+    /// The flow to evict from a table that is full with `max_flows`: first an unanswered one (a flood, a scan), then a
+    /// closing one, then the least recently seen. An eighth of the table is reserved for unanswered flows, so that new
+    /// flows are not evicted before their answer arrives.
     pub(super) fn least_valuable(&self, max_flows: usize) -> Option<u32> {
         let unanswered = self.unanswered.first().filter(|_| self.unanswered.len() > max_flows.div_ceil(8));
         let others = self.closing.first().or_else(|| self.open.first());

@@ -1,4 +1,4 @@
-//! How much memory the table takes, and how it gives it back.
+//! Measures the table's memory, and returns unused memory.
 
 use super::FlowTable;
 use super::entry::Entry;
@@ -7,12 +7,12 @@ use super::paths::Paths;
 use super::slab::Slab;
 
 impl FlowTable {
-    /// Bytes that one flow takes at the most: its entry, its place in the index (also while that grows), its slot's
-    /// number when it is free, and its part of what is kept of flows that several interfaces see.
+    /// The greatest memory of one flow, bytes: its entry, its place in the index (also while that grows), the number of
+    /// its slot when free, and its share of what is kept of flows that several interfaces see.
     pub const BYTES_PER_FLOW: usize =
         size_of::<Entry>() + Index::MAX_BYTES_PER_FLOW + Slab::MAX_BYTES_PER_FREE_SLOT + Paths::MAX_BYTES_PER_FLOW;
 
-    /// Bytes that flows take now, room for more included.
+    /// Bytes allocated for flows now, including spare capacity.
     #[must_use]
     pub fn allocated_bytes(&self) -> usize {
         self.slab.allocated_bytes()
@@ -21,8 +21,8 @@ impl FlowTable {
             + self.paths.allocated_bytes()
     }
 
-    /// Gives memory back when most of it is unused, as after a flood: flows move together, and what is behind is freed.
-    /// That costs a time in proportion to the slots, which at least three quarters as many ended flows paid for.
+    /// Returns memory if most of it is unused, as after a flood: flows are moved to the first slots, and the rest is
+    /// freed. The cost is proportional to the number of slots, of which at least three quarters have become free since.
     pub(super) fn return_memory(&mut self) {
         if !self.slab.is_mostly_free() {
             return;

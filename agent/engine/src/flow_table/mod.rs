@@ -1,9 +1,9 @@
-//! Packets to bidirectional flows.
+//! Builds bidirectional flows from packets.
 //!
-//! Flows lie in a slab and are found through a table of hashes ([`index`]). Lists run through them ([`lists`]): those that
-//! nobody answered and the other open ones by time of their last packet, the closing ones (after FIN or RST) by time of
-//! closing, and, where there is an active timeout, all by time of the first packet of their record. The lists are in order
-//! of the table's own time ([`clock`]), which goes on when the packets' clock is set back; records carry the packets' times.
+//! Flows are stored in a slab and found through a table of hashes ([`index`]). They are linked in lists ([`lists`]):
+//! unanswered flows and other open ones by time of their last packet, closing ones (after FIN or RST) by time of
+//! closing, and, with an active timeout, all by time of the first packet of their record. The lists are in order of the
+//! table's own time ([`clock`]), which continues when the packets' clock is set back; records carry the packets' times.
 //! Nothing is allocated per packet.
 
 mod changes;
@@ -52,11 +52,11 @@ use slab::{Age, List, Slab};
 pub use traffic::Traffic;
 use tunnels::TunnelTable;
 
-/// How many packets ahead of the one that is counted [`FlowTable::update_all`] fetches a flow; twice as many ahead it
-/// fetches the place in the index.
+/// How many packets ahead [`FlowTable::update_all`] prefetches a flow. It prefetches the place in the index twice as
+/// many packets ahead.
 const PREFETCH_DISTANCE: usize = 8;
 
-/// The table of flows that are under way.
+/// The table of active flows.
 #[derive(Debug)]
 pub struct FlowTable {
     config: FlowTableConfig,
@@ -68,18 +68,18 @@ pub struct FlowTable {
     by_age: List<Age>,
     changes: Changes,
     hasher: RandomState,
-    /// Of the packets of one batch; kept for its memory.
+    /// Keys of the packets of one batch; kept to reuse its memory.
     keyed: Vec<Keyed>,
     interfaces: Vec<(u32, Arc<str>)>,
-    /// What was counted, at the number of the interface.
+    /// Packets counted in flows, indexed by interface number.
     by_interface: Vec<FrameCount>,
-    /// What was not, because another interface was counted for it; at the number of the interface.
+    /// Packets not counted because they are counted at another interface, indexed by interface number.
     seen_elsewhere: Vec<FrameCount>,
     paths: Paths,
-    /// By interface; empty as long as each is observed by itself.
+    /// Indexed by interface number; empty while all are [`Observation::ByItself`].
     observations: Vec<Observation>,
     held_fragments: HeldFragments,
-    /// By interface; empty as long as none is known.
+    /// Indexed by interface number; empty while none is known.
     namespaces: Vec<u32>,
     no_interface: (u32, Arc<str>),
     tunnels: TunnelTable,
@@ -115,15 +115,15 @@ impl FlowTable {
         }
     }
 
-    /// Counts a packet in its flow. Records of flows that this packet ends go to `out`.
+    /// Counts a packet in its flow. Records that this packet completes are appended to `out`.
     pub fn update(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
         let (mut key, from) = self.key(packet);
         let hash = self.hash(&key);
         self.update_hashed(&mut key, (from, hash), packet, out);
     }
 
-    /// The same as [`FlowTable::update`] for each packet in turn, faster: while one is counted, the memory that the
-    /// next ones need is fetched.
+    /// Does the same as [`FlowTable::update`] for each packet in turn, but faster: while one is counted, memory for the
+    /// next ones is prefetched.
     pub fn update_all(&mut self, packets: &[Packet], out: &mut Vec<Flow>) {
         let mut keyed = std::mem::take(&mut self.keyed);
         keyed.clear();
@@ -142,7 +142,7 @@ impl FlowTable {
         self.keyed = keyed;
     }
 
-    /// Not inlined, so that what it calls for each packet is inlined here, once.
+    /// Not inlined, so that the functions that it calls for each packet are inlined only here.
     #[inline(never)]
     fn update_hashed(&mut self, key: &mut FlowKey, (from, hash): (KeySide, u32), packet: &Packet, out: &mut Vec<Flow>) {
         if packet.fragment != Fragment::Whole {
@@ -166,13 +166,13 @@ impl FlowTable {
         }
     }
 
-    /// Whether the packet goes to the flow in `slot`, which it may have ended.
+    /// Whether the packet is counted in the flow in `slot`. If not, it may have ended that flow.
     #[inline]
     fn takes(&mut self, slot: u32, (from, shift): (KeySide, u64), packet: &Packet, out: &mut Vec<Flow>) -> bool {
         self.is_ordinary(slot, (from, shift), packet) || self.goes_on(slot, (from, shift), packet, out)
     }
 
-    /// Whether the packet is simply one more in the record of the flow in `slot`.
+    /// Whether the packet is just a further one in the current record of the flow in `slot`.
     #[inline]
     fn is_ordinary(&self, slot: u32, (from, shift): (KeySide, u64), packet: &Packet) -> bool {
         let entry = self.slab.get(slot);
@@ -182,7 +182,8 @@ impl FlowTable {
             && self.ended_before(entry, from, packet).is_none()
     }
 
-    /// Gives the record before a packet that is not ordinary. False: the flow in `slot` had ended with that record.
+    /// Appends the record that ends before a packet that is not ordinary. False: the flow in `slot` ended with that
+    /// record.
     #[cold]
     fn goes_on(&mut self, slot: u32, (from, shift): (KeySide, u64), packet: &Packet, out: &mut Vec<Flow>) -> bool {
         if self.slab.get(slot).is_of_other_clock(shift, packet.time_ns, self.clock.tolerance_ns()) {
@@ -208,7 +209,7 @@ impl FlowTable {
         if known.is_some() || self.namespaces.is_empty() { known } else { self.find_compatible(key, hash) }
     }
 
-    /// A flow that may be the packet's, though the namespace of one of them is unknown. None where two flows may be.
+    /// The flow that matches if an unknown namespace matches any. None if two flows match.
     #[cold]
     fn find_compatible(&mut self, key: &FlowKey, hash: u32) -> Option<u32> {
         let slab = &self.slab;
@@ -247,7 +248,7 @@ impl FlowTable {
         changed.then_some((FlowEndReason::EndOfFlow, FlowEndDetail::SocketChanged))
     }
 
-    /// Counts a packet in a flow that is there.
+    /// Counts a packet in an existing flow.
     #[inline]
     fn add(&mut self, slot: u32, from: KeySide, packet: &Packet) {
         let entry = self.slab.get_mut(slot);
@@ -262,13 +263,13 @@ impl FlowTable {
         }
     }
 
-    /// Puts an open flow to the end of its list.
+    /// Moves an open flow to the end of its list.
     #[inline(never)]
     fn relist(&mut self, slot: u32) {
         self.set_state(slot, self.slab.get(slot).state);
     }
 
-    /// Puts a flow to the end of the list of this state.
+    /// Sets the state of a flow, and moves it to the end of that state's list.
     fn set_state(&mut self, slot: u32, state: State) {
         self.lists.remove(&mut self.slab, slot);
         let entry = self.slab.get_mut(slot);
@@ -301,7 +302,7 @@ impl FlowTable {
         }
     }
 
-    /// Makes room.
+    /// Evicts one flow to make room.
     #[cold]
     fn evict(&mut self, out: &mut Vec<Flow>) {
         let Some(slot) = self.lists.least_valuable(self.config.max_flows) else { return };
@@ -310,7 +311,7 @@ impl FlowTable {
         self.end(slot, reason, detail, out);
     }
 
-    /// Takes a flow out and gives its record.
+    /// Removes a flow, and appends its record.
     fn end(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
         self.counters.socket_changes += u64::from(detail == FlowEndDetail::SocketChanged);
         self.record(slot, reason, detail, out);
@@ -330,25 +331,25 @@ impl FlowTable {
         self.slab.remove(slot);
     }
 
-    /// What it was made with.
+    /// The settings of the table.
     #[must_use]
     pub const fn config(&self) -> &FlowTableConfig {
         &self.config
     }
 
-    /// Flows under way.
+    /// Number of active flows.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.slab.len()
     }
 
-    /// No flow is under way.
+    /// Whether no flow is active.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.slab.len() == 0
     }
 
-    /// What the table did so far.
+    /// The counters up to now.
     #[must_use]
     pub const fn counters(&self) -> FlowTableCounters {
         let mut counters = self.counters;
@@ -357,7 +358,7 @@ impl FlowTable {
     }
 }
 
-/// A closing flow ends with its own reason, whatever moved it out.
+/// The reason for the end of a flow: a closing flow keeps its own reason, others get `reason`.
 const fn end_of(entry: &Entry, reason: FlowEndReason) -> (FlowEndReason, FlowEndDetail) {
     match entry.state {
         State::Finished | State::Reset => (FlowEndReason::EndOfFlow, entry.state.detail()),

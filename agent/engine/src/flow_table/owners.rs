@@ -1,4 +1,4 @@
-//! Flows that end because a port of this host has another owner.
+//! Ends flows when a local endpoint gets another owner.
 
 use std::net::IpAddr;
 
@@ -11,9 +11,9 @@ use super::key::{FlowKey, KeySide};
 use crate::packet::address_bits;
 
 impl FlowTable {
-    /// Says that a socket of this host with this address and port got another owner, or was made, at `time_ns`
-    /// (packet time). An unspecified address stands for all addresses. The next packet that the endpoint sends begins
-    /// another flow (one sent to it soon after may be a late answer and does not). TCP has its SYN for that.
+    /// Notes that a socket with this local address and port was created or got another owner at `time_ns` (packet
+    /// time). An unspecified address means all addresses. The next packet that the endpoint sends begins another flow;
+    /// a packet to it soon after may be a late answer and does not. Ignored for TCP, where a SYN begins another flow.
     pub fn endpoint_changed(&mut self, protocol: u8, address: IpAddr, port: u16, time_ns: u64) {
         if protocol != Protocol::TCP && !self.config.is_whole_capture() {
             let (family, bits) = address_bits(address);
@@ -21,8 +21,8 @@ impl FlowTable {
         }
     }
 
-    /// Whether the sender's endpoint changed hands since it sent last, or the receiver's so long ago that the packet
-    /// cannot be an answer to the owner before.
+    /// Whether the sender's endpoint got another owner since it sent last, or the receiver's did and the packet is too
+    /// late to be an answer to the previous owner.
     pub(super) fn socket_changed(&self, entry: &Entry, from: KeySide, now_ns: u64) -> bool {
         let FlowKey { low, high, low_port, high_port, protocol, family, .. } = entry.key;
         let low = LocalEndpoint::new(protocol, family, low, low_port);

@@ -1,9 +1,10 @@
-//! At which interface a flow is counted that several interfaces see.
+//! Selects the interface at which a flow that several interfaces see is counted.
 //!
-//! A packet passes several interfaces of a host: a bridge and its port, a bond and what it is made of, a VLAN or macvlan device
-//! and the one below, both ends of a veth pair, a container's interface and the network card. Each direction of a flow is counted
-//! where it was seen first, so that its counters are those of one observation point. When nothing comes there any more, because
-//! the route has changed, it is counted where packets come.
+//! A packet may pass several interfaces of a host: a bridge and its port, a bond and its members, a VLAN or macvlan
+//! device and its lower device, both ends of a veth pair, a container's interface and the network card. Each direction
+//! of a flow is counted at the interface that saw it first, so that its counters are those of one observation point
+//! (RFC 7011). If no more packets arrive there because the route has changed, it is counted at the interface where
+//! packets arrive.
 
 use std::collections::HashMap;
 
@@ -13,37 +14,37 @@ use super::FlowTable;
 use super::key::KeySide;
 use crate::packet::{Packet, address};
 
-/// A direction of which nothing came for so long at its interface is counted at another one, nanoseconds: longer than a packet
-/// waits between two interfaces, in the queue of a slow line.
+/// If no packet of a direction arrives at its interface for this long, the direction is counted at another one,
+/// nanoseconds. This is longer than a packet waits between two interfaces in the queue of a slow line.
 const MAX_PASSAGE_NS: u64 = 1_000_000_000;
-/// Flows that several interfaces see may be one of so many in the table.
+/// At most one in this many flows of the table may be seen by several interfaces.
 const PART_OF_FLOWS: usize = 8;
-/// The least bound of them.
+/// The smallest limit of such flows.
 const MIN_FLOWS: usize = 1024;
 /// No interface.
 const NOWHERE: u32 = u32::MAX;
 
-/// At which interface the packets are counted that an interface sees.
+/// The interface at which the packets that an interface sees are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Observation {
-    /// At this one, where it is the first that sees them.
+    /// At this one, if it sees them first.
     #[default]
     ByItself,
-    /// At this one, together with all others of this number (the kernel's index of a bond): each of them sees other packets of
-    /// the same flows.
+    /// At this one, together with all others with this number (the kernel's index of a bond): each sees different
+    /// packets of the same flows.
     TogetherAs(u32),
-    /// At another one, which sees all that this one sees (a bond, where this is a part of it).
+    /// At another one, which sees all packets that this one sees (a bond of which this is a member).
     ByAnother,
 }
 
-/// Where one direction of a flow is counted. Times are the packets' own.
+/// The interface at which one direction of a flow is counted. Times are in the packets' own time.
 #[derive(Debug, Clone, Copy)]
 struct Path {
     interface: u32,
-    /// Where it was counted before `since_ns`.
+    /// The interface at which it was counted before `since_ns`.
     before: u32,
     since_ns: u64,
-    /// Of the last packet there.
+    /// Time of the last packet there.
     last_ns: u64,
 }
 
@@ -52,8 +53,9 @@ impl Path {
         Self { interface, before: NOWHERE, since_ns: 0, last_ns }
     }
 
-    /// Whether a packet that this interface saw then is to be counted: it is one that no other interface has been counted for.
-    /// Interfaces are read by threads of their own, so that packets of one may come later than newer ones of another.
+    /// Whether a packet that this interface saw at this time is to be counted, because it was not counted at another
+    /// interface. Each interface is read by its own thread, so older packets of one may arrive after newer ones of
+    /// another.
     fn counts(&mut self, interface: u32, time_ns: u64) -> bool {
         if interface != self.interface {
             let is_late = interface == self.before && time_ns < self.since_ns;
@@ -67,14 +69,14 @@ impl Path {
     }
 }
 
-/// The flows that several interfaces see, by slot: low and high side of the key.
+/// The flows that several interfaces see, by slot, with a path for the low and the high side of the key.
 #[derive(Debug, Default)]
 pub(super) struct Paths {
     of_flow: HashMap<u32, [Path; 2], RandomState>,
 }
 
 impl Paths {
-    /// For each flow in the table, bytes: the map has room for up to twice as many.
+    /// Memory per flow in the table, bytes: the map has capacity for up to twice as many entries.
     pub(super) const MAX_BYTES_PER_FLOW: usize = 2 * (size_of::<(u32, [Path; 2])>() + 1) / PART_OF_FLOWS;
 
     pub(super) fn allocated_bytes(&self) -> usize {
@@ -99,7 +101,7 @@ impl Paths {
         self.of_flow.shrink_to_fit();
     }
 
-    /// The clock was set, and it is `now_ns` by the new one: times before are not comparable.
+    /// The clock was set, and the time is `now_ns` on the new one: earlier times are not comparable.
     pub(super) fn set_clock(&mut self, slot: u32, now_ns: u64) {
         let paths = self.of_flow.get_mut(&slot).into_iter().flatten();
         paths.for_each(|path| *path = Path::at(path.interface, now_ns));
@@ -107,7 +109,8 @@ impl Paths {
 }
 
 impl FlowTable {
-    /// Says at which interface the packets of the interface of this number are counted, where each is counted once.
+    /// Sets the interface at which the packets of the interface with this number are counted, if each packet is counted
+    /// once.
     pub fn set_observation(&mut self, interface: u32, observation: Observation) {
         let interface = interface as usize;
         if self.observations.len() <= interface && observation != Observation::ByItself {
@@ -122,7 +125,7 @@ impl FlowTable {
         self.observations.get(interface as usize).copied().unwrap_or_default()
     }
 
-    /// Counts the packet, of the flow in this slot if it is known. False: another interface is counted for it.
+    /// Counts the packet, of the flow in slot `known` if there is one. False: it is counted at another interface.
     #[inline]
     pub(super) fn is_counted_here(&mut self, known: Option<u32>, from: KeySide, packet: &Packet) -> bool {
         if self.is_of_another(packet) || known.is_some_and(|slot| self.is_seen_elsewhere(slot, from, packet)) {
@@ -133,7 +136,7 @@ impl FlowTable {
         true
     }
 
-    /// Whether all packets of its interface are counted at another one.
+    /// Whether all packets of the packet's interface are counted at another one.
     #[inline]
     fn is_of_another(&self, packet: &Packet) -> bool {
         !self.observations.is_empty()
@@ -141,7 +144,7 @@ impl FlowTable {
             && self.observation(packet.interface) == Observation::ByAnother
     }
 
-    /// Whether another interface is counted for this packet of a known flow.
+    /// Whether this packet of a known flow is counted at another interface.
     #[inline]
     fn is_seen_elsewhere(&mut self, slot: u32, from: KeySide, packet: &Packet) -> bool {
         let entry = self.slab.get(slot);
@@ -149,14 +152,14 @@ impl FlowTable {
         !is_at_its_only_interface && self.config.counts_once && !self.follow(slot, from, packet)
     }
 
-    /// Whether the packet is to be counted where it was seen.
+    /// Whether the packet is to be counted at its interface.
     #[inline(never)]
     fn follow(&mut self, slot: u32, from: KeySide, packet: &Packet) -> bool {
         let (here, first) = (self.point(packet.interface), self.point(self.slab.get(slot).interface()));
         if !self.slab.get(slot).has_paths() {
             let is_nobodys = address(packet.family, packet.source_bits).is_unspecified();
             if here == first || is_nobodys {
-                // Hosts without an address (DHCP) are not told apart by it.
+                // The unspecified address (DHCP) does not distinguish hosts.
                 return true;
             }
             if self.paths.of_flow.len() >= (self.config.max_flows / PART_OF_FLOWS).max(MIN_FLOWS) {
@@ -178,7 +181,8 @@ impl FlowTable {
         path.counts(here, packet.time_ns)
     }
 
-    /// The kernel's index of an interface, which stays when it gets another name or is opened again; or of what it is a part of.
+    /// The kernel's index of an interface, which stays when it is renamed or reopened; for a member of a bond, the
+    /// index of the bond.
     fn point(&self, number: u32) -> u32 {
         if let Observation::TogetherAs(index) = self.observation(number) {
             return index;

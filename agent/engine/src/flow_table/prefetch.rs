@@ -1,4 +1,4 @@
-//! Asks the processor to fetch memory that will be needed soon. Without effect where there is no such instruction.
+//! Prefetches memory that will be needed soon. Has no effect on processors other than x86-64.
 
 /// Bytes of a cache line.
 const CACHE_LINE: usize = 64;

@@ -1,4 +1,4 @@
-//! Records of flows: those of flows that go on, and the last ones.
+//! Creates records of flows that continue and of flows that end.
 
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
@@ -9,7 +9,7 @@ use super::slab::List;
 use super::{FlowTable, end_of};
 
 impl FlowTable {
-    /// Gives the record of what was counted since the last one, if anything was.
+    /// Appends a record with the packets since the last record, if there were any.
     pub(super) fn record(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
         let entry = self.slab.get(slot);
         if entry.packets() > 0 {
@@ -21,8 +21,7 @@ impl FlowTable {
         }
     }
 
-    /// Gives a record of a flow that goes on by another clock, if it had not been idle too long: no record mixes the times
-    /// of two.
+    /// Appends a record before a flow continues with another clock, so that no record mixes the times of two clocks.
     #[cold]
     pub(super) fn set_clock(&mut self, slot: u32, shift: u64, now_ns: u64, out: &mut Vec<Flow>) {
         let entry = self.slab.get(slot);
@@ -45,7 +44,7 @@ impl FlowTable {
         }
     }
 
-    /// Begins another record of a flow, at `now_ns` by the packets' own time or when the next packet comes.
+    /// Begins another record of a flow, at `now_ns` in the packets' own time or when the next packet comes.
     #[cold]
     pub(super) fn begin_record(&mut self, slot: u32, now_ns: u64) {
         let entry = self.slab.get_mut(slot);
@@ -55,8 +54,8 @@ impl FlowTable {
         self.by_age.push(&mut self.slab, slot);
     }
 
-    /// Ends all flows: closing ones with their own reason, those that were idle too long as such, the others with this
-    /// one. The records come one by one, so that a table of a million flows is not there twice.
+    /// Ends all flows: closing ones with their own reason, those past the idle timeout as idle, all others with
+    /// `reason`. The records are created one by one, so that a large table is not in memory twice.
     pub fn drain(&mut self, reason: FlowEndReason, detail: FlowEndDetail) -> impl Iterator<Item = Flow> + '_ {
         let mut evicted = Vec::new();
         self.release_fragments(0, &mut evicted);
@@ -65,7 +64,7 @@ impl FlowTable {
         (self.lists, self.by_age) = (Lists::default(), List::default());
         let (slab, tunnels) = (std::mem::take(&mut self.slab), self.tunnels.take());
         let Self { interfaces, no_interface, counters, clock, config, .. } = self;
-        // No packet confirms any more that time jumped ahead: the last ones are believed.
+        // No packet can confirm a jump ahead any more, so the last packets' times are accepted.
         let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());
         let is_idle = move |e: &Entry| idle_ns.is_some_and(|idle| clock.last_ns().saturating_sub(e.seen_ns()) >= idle);
         let rest = slab.into_live().filter(|entry| entry.packets() > 0).map(move |entry| {

@@ -1,18 +1,18 @@
-//! Where the flows are, and the lists that run through them.
+//! Stores the flows, and implements the lists that link them.
 
 use super::entry::{Entry, Neighbours, State};
 
-/// No slot. [`Slab`] never gives this number out.
+/// No slot. [`Slab`] never assigns this number.
 const NO_SLOT: u32 = u32::MAX;
 
 /// Flows per chunk, a power of two.
 const FLOWS_PER_CHUNK: usize = 1024;
 
-/// With fewer slots (1.5 MB) memory is not given back.
+/// With fewer slots (1.5 MB), memory is not returned.
 const MIN_SLOTS_TO_SHRINK: usize = 8 * FLOWS_PER_CHUNK;
 
-/// All flows, each in a slot whose number stays the same until the slab shrinks. They lie in chunks: a vector
-/// of all of them would be there twice while it grows.
+/// All flows, each in a slot whose number stays the same until the slab shrinks. They are stored in chunks, because a
+/// single vector would need twice the memory while it grows.
 #[derive(Debug, Default)]
 pub(super) struct Slab {
     chunks: Vec<Vec<Entry>>,
@@ -21,7 +21,7 @@ pub(super) struct Slab {
 }
 
 impl Slab {
-    /// A vector has room for up to twice as many numbers as it has.
+    /// A vector may have capacity for twice as many numbers as it contains.
     pub(super) const MAX_BYTES_PER_FREE_SLOT: usize = 2 * size_of::<u32>();
 
     pub(super) const fn len(&self) -> usize {
@@ -46,7 +46,7 @@ impl Slab {
         u32::try_from(self.used - 1).unwrap_or(NO_SLOT - 1)
     }
 
-    /// The slot may be given out again.
+    /// Frees a slot for reuse.
     pub(super) fn remove(&mut self, slot: u32) {
         self.get_mut(slot).state = State::Free;
         self.free.push(slot);
@@ -64,12 +64,12 @@ impl Slab {
         &mut self.chunks[slot as usize / FLOWS_PER_CHUNK][slot as usize % FLOWS_PER_CHUNK]
     }
 
-    /// Less than a quarter of the slots is in use, and it is worth a look.
+    /// Whether less than a quarter of the slots is in use and the slab is not small.
     pub(super) const fn is_mostly_free(&self) -> bool {
         self.used > MIN_SLOTS_TO_SHRINK && self.len() < self.used / 4
     }
 
-    /// Which entries have to move where (from, to), so that all are in the first slots: see [`Slab::truncate`].
+    /// The moves (from, to) after which all entries are in the first slots; see [`Slab::truncate`].
     pub(super) fn moves(&self) -> Vec<(u32, u32)> {
         let is_live = |slot: &u32| self.get(*slot).state != State::Free;
         let live = u32::try_from(self.len()).unwrap_or(NO_SLOT);
@@ -77,7 +77,7 @@ impl Slab {
         (live..used).filter(is_live).zip((0..live).filter(|slot| !is_live(slot))).collect()
     }
 
-    /// Frees all slots behind the first ones, in which all entries must be by now.
+    /// Frees all slots after the first ones, in which all entries must be.
     pub(super) fn truncate(&mut self) {
         self.used = self.len();
         self.free = Vec::new();
@@ -93,14 +93,14 @@ impl Slab {
         entries + self.chunks.capacity() * size_of::<Vec<Entry>>() + self.free.capacity() * size_of::<u32>()
     }
 
-    /// Where the entry of a slot is, to be fetched ahead.
+    /// The address of a slot's entry, for prefetching.
     #[inline]
     pub(super) fn line(&self, slot: u32) -> *const Entry {
         let chunk = self.chunks.get(slot as usize / FLOWS_PER_CHUNK);
         chunk.map_or(std::ptr::null(), |chunk| chunk.as_ptr().wrapping_add(slot as usize % FLOWS_PER_CHUNK))
     }
 
-    /// The flows in the order of their slots, which is the order in memory; chunks go as they are read.
+    /// The flows in the order of their slots, which is the order in memory. Chunks are freed as they are read.
     pub(super) fn into_live(self) -> impl Iterator<Item = Entry> {
         self.chunks.into_iter().flatten().filter(|entry| entry.state != State::Free)
     }
@@ -114,7 +114,7 @@ pub(super) trait Chain {
     fn peek(entry: &Entry) -> Neighbours;
 }
 
-/// By time of the last packet; or, for closing flows, by time of closing.
+/// Order by time of the last packet, or, for closing flows, by time of closing.
 #[derive(Debug)]
 pub(super) struct Activity;
 
@@ -128,7 +128,7 @@ impl Chain for Activity {
     }
 }
 
-/// By time of the first packet of the record.
+/// Order by time of the first packet of the record.
 #[derive(Debug)]
 pub(super) struct Age;
 
@@ -158,7 +158,7 @@ impl<C> Default for List<C> {
 }
 
 impl<C: Chain> List<C> {
-    /// The slot that was put in before all others.
+    /// The slot that was added first.
     pub(super) const fn first(&self) -> Option<u32> {
         match self.first {
             NO_SLOT => None,
@@ -166,7 +166,7 @@ impl<C: Chain> List<C> {
         }
     }
 
-    /// How many slots are in it.
+    /// Number of slots in the list.
     pub(super) const fn len(&self) -> usize {
         self.len
     }
@@ -181,7 +181,7 @@ impl<C: Chain> List<C> {
         self.last = slot;
     }
 
-    /// Takes out a slot that is in this list.
+    /// Removes a slot that is in this list.
     pub(super) fn remove(&mut self, slab: &mut Slab, slot: u32) {
         self.len = self.len.saturating_sub(1);
         let Neighbours { before, after } = C::peek(slab.get(slot));
@@ -195,7 +195,7 @@ impl<C: Chain> List<C> {
         }
     }
 
-    /// An entry of this list has been moved to the slot `to`, its neighbours with it.
+    /// Updates the links after an entry of this list was moved to the slot `to`.
     pub(super) fn relink(&mut self, slab: &mut Slab, to: u32) {
         let Neighbours { before, after } = C::peek(slab.get(to));
         match before {

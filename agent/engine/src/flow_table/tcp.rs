@@ -1,4 +1,4 @@
-//! Where a TCP connection begins and ends (RFC 9293 section 3.3.2), seen from outside.
+//! Determines from its packets where a TCP connection begins and ends (RFC 9293 section 3.3.2).
 
 use super::FlowTable;
 use super::entry::{Entry, State};
@@ -18,7 +18,8 @@ pub(super) fn reopens(entry: &Entry, from: KeySide, packet: &Packet) -> bool {
     match packet.tcp_flags & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN) {
         TcpFlags::SYN if sent.has_syn() => !repeated,
         TcpFlags::SYN => !entry.state.is_open() || sent.has_sent(),
-        // The SYN before it was not seen. One that was seen and not answered yet is answered now.
+        // A SYN-ACK opens another connection if its SYN was not seen. If it was, and was not answered yet, this is the
+        // answer.
         flags if flags == TcpFlags::SYN | TcpFlags::ACK => {
             let answers = entry.sent(from.other()).has_syn() && !sent.has_syn();
             !entry.state.is_open() && !repeated && !answers
@@ -27,11 +28,11 @@ pub(super) fn reopens(entry: &Entry, from: KeySide, packet: &Packet) -> bool {
     }
 }
 
-/// Takes note of SYN, FIN and RST, and gives the state that follows.
+/// Handles SYN, FIN and RST, and returns the state that follows.
 ///
-/// A SYN that comes after RST in the same flow goes on with the attempt: a server that still held the connection before
-/// answers the first SYN with an ACK, is reset, and gets the same SYN again (RFC 9293 sections 3.5.2 and 3.10.7.4).
-/// A FIN that arrived before its sender's SYN belongs to the previous connection.
+/// A SYN after an RST in the same flow continues the attempt: a server that still has the previous connection answers
+/// the first SYN with an ACK, is reset, and gets the same SYN again (RFC 9293 sections 3.5.2 and 3.10.7.4). A FIN that
+/// arrived before its sender's SYN belongs to the previous connection.
 pub(super) fn note(entry: &mut Entry, from: KeySide, packet: &Packet) -> State {
     if packet.tcp_flags & TcpFlags::SYN != 0 {
         entry.note_syn(from, packet);
@@ -56,7 +57,7 @@ pub(super) fn note(entry: &mut Entry, from: KeySide, packet: &Packet) -> State {
 }
 
 impl FlowTable {
-    /// Takes note of a packet with one of [`EVENTS`].
+    /// Handles a packet with one of [`EVENTS`].
     pub(super) fn tcp_event(&mut self, slot: u32, from: KeySide, packet: &Packet) {
         let entry = self.slab.get_mut(slot);
         let next = note(entry, from, packet);

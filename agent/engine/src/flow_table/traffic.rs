@@ -1,4 +1,4 @@
-//! What of the packets is where: in the table, in records given out, or held.
+//! Sums of packets: counted, in records, and held.
 
 use std::ops::{AddAssign, Sub};
 
@@ -7,7 +7,7 @@ use pidflow_schema::record::Flow;
 use super::FlowTable;
 use crate::decode::FrameCount;
 
-/// Packets and their bytes from the IP header on, as records have them.
+/// Packets and their bytes from the IP header on, as in records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
     /// Packets.
@@ -17,7 +17,7 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Both directions of a flow.
+    /// The traffic of both directions of a flow.
     #[must_use]
     pub const fn of(flow: &Flow) -> Self {
         let (forward, reverse) = (&flow.forward, &flow.reverse);
@@ -35,33 +35,34 @@ impl AddAssign for Traffic {
 impl Sub for Traffic {
     type Output = Self;
 
-    /// Nothing is less than zero.
+    /// Saturates at zero.
     fn sub(self, less: Self) -> Self {
         Self { packets: self.packets.saturating_sub(less.packets), octets: self.octets.saturating_sub(less.octets) }
     }
 }
 
 impl FlowTable {
-    /// Packets counted in flows since the start, at the number of their interface; only of interfaces that were named.
+    /// Packets counted in flows since the start, indexed by interface number; only interfaces set with
+    /// [`FlowTable::set_interface`].
     #[must_use]
     pub fn counted_by_interface(&self) -> &[FrameCount] {
         &self.by_interface
     }
 
-    /// Packets that were not counted because another interface was counted for them, at the number of their interface; only of
-    /// interfaces that were named.
+    /// Packets not counted because they are counted at another interface, indexed by interface number; only interfaces
+    /// set with [`FlowTable::set_interface`].
     #[must_use]
     pub fn seen_elsewhere_by_interface(&self) -> &[FrameCount] {
         &self.seen_elsewhere
     }
 
-    /// Fragments that wait for the first one of their datagram and are in no flow yet: number of the interface, and bytes of
+    /// Fragments that wait for the first one of their datagram and are in no flow yet: interface number, and bytes of
     /// the whole frame.
     pub fn held_fragments(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         self.held_fragments.packets().map(|packet| (packet.interface, packet.frame_octets))
     }
 
-    /// What is in flows and in no record yet.
+    /// Traffic counted in flows that is in no record yet.
     #[must_use]
     pub fn unrecorded(&self) -> Traffic {
         let counters = &self.counters;

@@ -1,4 +1,4 @@
-//! The tunnels that flows are in, each once, by a small number that fits in a flow's key.
+//! The tunnels of flows, each with a small number that fits in a flow's key.
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -7,14 +7,15 @@ use crate::tunnel::PacketTunnel;
 
 /// No tunnel.
 const NO_TUNNEL: u16 = 0;
-/// All tunnels for which there is no number left: their flows are kept apart from those of no tunnel, but not from each other.
+/// The number shared by all tunnels for which none is left. Their flows are distinguished from flows without a tunnel,
+/// but not from each other.
 const OTHER: u16 = u16::MAX;
 
 /// A tunnel with a number.
 #[derive(Debug)]
 struct Known {
     tunnel: PacketTunnel,
-    /// Flows, and entries of the batch.
+    /// Number of flows and of entries of the batch that use it.
     references: u32,
 }
 
@@ -25,30 +26,30 @@ struct InBatch {
     numbers: Numbers,
 }
 
-/// The numbers of a packet's tunnel, which are those of its other direction too.
+/// The numbers of a packet's tunnel; its other direction has the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Numbers {
-    /// Of all tunnels that differ only in their ids.
+    /// The number shared by all tunnels that differ only in their ids.
     pub(super) any_id: u16,
-    /// Of those with its id; the same number where it has none.
+    /// The number of the tunnel with its id; equal to `any_id` if it has none.
     pub(super) own_id: u16,
 }
 
-/// Tunnels of flows under way, and of the batch that is counted.
+/// The tunnels of active flows, and of the batch that is being counted.
 #[derive(Debug, Default)]
 pub(super) struct TunnelTable {
-    /// At the number less one.
+    /// Indexed by number minus one.
     known: Vec<Known>,
     free: Vec<u16>,
     numbers: HashMap<PacketTunnel, u16, RandomState>,
-    /// At the packets' numbers less one.
+    /// Indexed by the packets' numbers minus one.
     batch: Vec<InBatch>,
-    /// Times that there was no number left.
+    /// How often no number was left.
     unnamed: u64,
 }
 
 impl TunnelTable {
-    /// Begins a batch.
+    /// Replaces the tunnels of the batch.
     pub(super) fn set_batch(&mut self, tunnels: &[PacketTunnel]) {
         let mut batch = std::mem::take(&mut self.batch);
         for InBatch { numbers, .. } in batch.drain(..) {
@@ -59,7 +60,7 @@ impl TunnelTable {
         tunnels.iter().for_each(|tunnel| _ = self.add_to_batch(*tunnel));
     }
 
-    /// Adds a tunnel to the batch, and gives the number that packets have for it.
+    /// Adds a tunnel to the batch, and returns the number by which packets refer to it.
     pub(super) fn add_to_batch(&mut self, tunnel: PacketTunnel) -> u32 {
         let both_ways = tunnel.both_ways();
         let numbers = Numbers { any_id: self.acquire(both_ways.without_id()), own_id: self.acquire(both_ways) };
@@ -72,7 +73,7 @@ impl TunnelTable {
         self.in_batch(number).map(|known| known.tunnel)
     }
 
-    /// The numbers that flows have for the tunnel of a packet with this number.
+    /// The numbers by which flows refer to the tunnel of a packet with this number.
     pub(super) fn numbers(&self, number: u32) -> Numbers {
         self.in_batch(number).map_or(Numbers { any_id: NO_TUNNEL, own_id: NO_TUNNEL }, |known| known.numbers)
     }
@@ -81,7 +82,7 @@ impl TunnelTable {
         self.batch.get((number as usize).checked_sub(1)?)
     }
 
-    /// The tunnel of a number; none: there is none, or there was no number left for it.
+    /// The tunnel with this number; none: no tunnel, or [`OTHER`].
     pub(super) fn get(&self, number: u16) -> Option<&PacketTunnel> {
         Some(&self.known.get(usize::from(number).checked_sub(1)?)?.tunnel)
     }
@@ -110,7 +111,7 @@ impl TunnelTable {
         number
     }
 
-    /// One more has this number.
+    /// Adds a reference to this number.
     #[inline]
     pub(super) fn retain(&mut self, number: u16) {
         if number != NO_TUNNEL
@@ -120,7 +121,7 @@ impl TunnelTable {
         }
     }
 
-    /// One less has it.
+    /// Removes a reference to this number, which becomes free without references.
     #[inline]
     pub(super) fn release(&mut self, number: u16) {
         if number != NO_TUNNEL
@@ -134,23 +135,23 @@ impl TunnelTable {
         }
     }
 
-    /// How often there was no number left for a tunnel of a batch.
+    /// How often no number was left for a tunnel of a batch.
     pub(super) const fn unnamed(&self) -> u64 {
         self.unnamed
     }
 
-    /// Leaves an empty one, with what was counted.
+    /// Takes the table and leaves an empty one with the same counter.
     pub(super) fn take(&mut self) -> Self {
         let empty = Self { unnamed: self.unnamed, ..Self::default() };
         std::mem::replace(self, empty)
     }
 
-    /// No flow has a tunnel, and no packet of the batch.
+    /// Whether no flow and no packet of the batch has a tunnel.
     pub(super) fn is_unused(&self) -> bool {
         self.numbers.is_empty() && self.batch.is_empty()
     }
 
-    /// Gives memory back where no tunnel is left.
+    /// Returns memory if no tunnel is left.
     pub(super) fn shrink(&mut self) {
         if self.is_unused() {
             self.take();

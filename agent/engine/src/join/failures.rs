@@ -1,4 +1,5 @@
-//! Connection attempts that failed: until a flow explains them or none comes, and for the flows that they explain.
+//! Failed connection attempts. Each explains the records of its flow, or is reported without packets if no flow is
+//! seen.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,7 +8,8 @@ use foldhash::fast::RandomState;
 use crate::fact::{ProcessId, Socket};
 use crate::socket_index::{FlowEnd, Tuple};
 
-/// Attempts known at the most (about 400 bytes each); with more the oldest go out as records at once.
+/// The greatest number of attempts kept (about 400 bytes each). Beyond it, the oldest are reported as records
+/// immediately.
 const MAX_FAILED_CONNECTS: usize = 65_536;
 /// How long after its first packet a connect may be reported.
 const CONNECT_DELAY_NS: u64 = 1_000_000;
@@ -17,19 +19,19 @@ const CONNECT_DELAY_NS: u64 = 1_000_000;
 pub(super) struct FailedConnect {
     pub(super) since_ns: u64,
     pub(super) time_ns: u64,
-    /// Why; 0: the process gave the attempt up itself.
+    /// The error; 0: the process aborted the attempt.
     pub(super) errno: u16,
     pub(super) socket: Socket,
     pub(super) process: ProcessId,
 }
 
-/// When it failed, and a number that no other one has.
+/// When the attempt failed, and a unique number.
 type Place = (u64, u64);
 
 #[derive(Debug)]
 struct Attempt {
     failed: FailedConnect,
-    /// A flow carries it, or a record without packets was made of it.
+    /// It is in the record of a flow, or a record without packets was made of it.
     is_told: bool,
 }
 
@@ -39,7 +41,7 @@ pub(super) struct Failures {
     by_time: BTreeMap<Place, Attempt>,
     by_tuple: HashMap<Tuple, Vec<Place>, RandomState>,
     last_number: u64,
-    /// What had no room and goes out next.
+    /// Attempts that had no room and are reported next.
     displaced: Vec<FailedConnect>,
     dropped: u64,
 }
@@ -66,7 +68,7 @@ impl Failures {
         }
     }
 
-    /// Attempts that are never reported because there were too many at once.
+    /// Number of attempts that are never reported because there were too many at once.
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -83,8 +85,8 @@ impl Failures {
         Some(attempt)
     }
 
-    /// The errno of the attempt that made a flow, which then carries it: the flow began within the attempt. 0: the process
-    /// gave it up. `netns`: of the source's socket; none: not known.
+    /// The errno of the attempt that made a flow, which began during the attempt. The attempt then counts as reported.
+    /// 0: the process aborted it. `netns`: network namespace of the source's socket; none: unknown.
     pub(super) fn explain(&mut self, source: &FlowEnd, netns: Option<u32>) -> Option<u16> {
         let places = self.by_tuple.get(&source.tuple())?;
         let has_made = |f: &FailedConnect| {
@@ -98,7 +100,7 @@ impl Failures {
         Some(attempt.failed.errno)
     }
 
-    /// Those that failed before `before_ns`, of which no flow was seen.
+    /// Attempts that failed before `before_ns` and whose flow was not seen.
     pub(super) fn take_due(&mut self, before_ns: u64) -> Vec<FailedConnect> {
         let mut due = std::mem::take(&mut self.displaced);
         let waiting = self.by_time.range_mut(..(before_ns, 0)).map(|(_, a)| a).filter(|a| !a.is_told);
@@ -166,7 +168,7 @@ mod tests {
         assert_eq!(all.explain(&source(&failed(1, 1000)), Some(7)), Some(111));
     }
 
-    /// 200,000 attempts in a list that is searched for each took minutes.
+    /// With a list that is searched for each, 200,000 attempts took minutes.
     #[test]
     fn a_port_scan_is_looked_up_at_once_and_bounded() {
         let (mut all, scanned) = (Failures::default(), 3 * MAX_FAILED_CONNECTS as u32);

@@ -1,7 +1,7 @@
-//! The join: kernel facts on one side, flows on the other, records out.
+//! The join of facts and flows to records.
 //!
-//! Late on purpose: a flow is joined when it is exported, its time against the times of the sockets, so
-//! that a fact that arrives milliseconds after the packet still counts.
+//! A flow is joined late, when it is exported, by comparing its time with those of sockets. So a fact that arrives
+//! milliseconds after the packet still counts.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ mod failures;
 
 use failures::{FailedConnect, Failures};
 
-/// Captured namespaces known at the most.
+/// The greatest number of captured namespaces kept.
 const MAX_CAPTURED_NAMESPACES: usize = 65_536;
 
 /// How ends were attributed since start, by [`Attribution`].
@@ -29,13 +29,13 @@ pub struct JoinCounters {
     pub records: u64,
     /// Ends by attribution, in the order of [`Attribution::ALL`].
     pub ends: [u64; Attribution::ALL.len()],
-    /// Records turned round because the kernel said that the other side began.
+    /// Records whose source and destination were swapped because the kernel reported that the other side began.
     pub turned: u64,
     /// Records of connection attempts that sent no packet.
     pub without_packets: u64,
-    /// Times that processes and sockets were forgotten early because there were too many.
+    /// How often processes and sockets were evicted early because there were too many.
     pub crowded: u64,
-    /// Failed attempts without packets that were left out: in a network namespace that is not captured.
+    /// Failed attempts without packets that were omitted because their network namespace is not captured.
     pub failed_elsewhere: u64,
     /// Claims on sockets that ended because the kernel no longer has the socket: their close was lost.
     pub closes_missed: u64,
@@ -129,7 +129,7 @@ impl Joiner {
             Fact::Sampled { id, sample } => self.processes.sampled(*id, *sample),
             Fact::Process(seen) => self.processes.described(seen),
             Fact::Addresses { time_ns, netns, addresses } => self.sockets.set_addresses(*time_ns, *netns, addresses),
-            // Of interfaces, which are the flow table's.
+            // This fact concerns interfaces, which the pipeline maps.
             Fact::NamespaceIds { .. } => {}
             Fact::Pods(pods) => self.processes.set_pods(pods),
             Fact::Users(users) => self.processes.set_users(users),
@@ -156,7 +156,7 @@ impl Joiner {
         self.sockets.take_changes()
     }
 
-    /// Puts the processes to a flow's ends.
+    /// Makes the record of a flow with the processes at its ends.
     #[must_use]
     pub fn join(&mut self, mut flow: Flow) -> FlowRecord {
         if let Some(netns) = flow.network_namespace {
@@ -180,13 +180,13 @@ impl Joiner {
         FlowRecord { source, destination, connect_error, ..FlowRecord::without_processes(flow, Attribution::NoSocket) }
     }
 
-    /// Whether the source began a flow of which no packet says so; none: nobody can say.
+    /// Whether the source began a flow whose packets do not show it; none: unknown.
     fn source_began(&self, flow: &Flow) -> Option<bool> {
         let is_open = flow.initiator == InitiatorBasis::FirstPacket;
         is_open.then(|| self.sockets.source_began(&FlowEnd::source(flow), &FlowEnd::destination(flow))).flatten()
     }
 
-    /// Why the connect failed that made the flow, if it did.
+    /// The errno of the connect that made the flow, if it failed.
     fn connect_error(&mut self, end: &FlowEnd, source: Option<&Found>) -> Option<u16> {
         let netns = source.map(|found| found.netns).filter(|netns| *netns != 0);
         let called = source.and_then(|found| found.translated_from).unwrap_or((end.remote, end.remote_port));
@@ -232,7 +232,7 @@ impl Joiner {
         Some(Candidate { pid: process.pid, name: self.processes.name(process, time_ns)? })
     }
 
-    /// Why no process stands at an end for which no socket was found.
+    /// Why an end without a socket has no process.
     fn why(&self, end: &FlowEnd) -> Attribution {
         let has_sockets = matches!(end.protocol, Protocol::TCP | Protocol::UDP | Protocol::SCTP);
         match (self.sockets.is_local(end.local), has_sockets && !self.sockets.is_kernels(end)) {
@@ -284,8 +284,8 @@ impl Joiner {
         }
     }
 
-    /// Forgets what no flow that ends after `now_ns` can refer to any more. Where there are too many, what ended is kept
-    /// for a third of the time, which is longer than most flows wait for their join; counted.
+    /// Forgets processes and sockets to which no flow that ends after `now_ns` can refer. If there are too many, ended
+    /// ones are kept for a third of the time, which is longer than most flows wait for their join; this is counted.
     pub fn expire(&mut self, now_ns: u64) {
         let crowded = self.sockets.is_crowded() || self.processes.is_crowded();
         self.counters.crowded += u64::from(crowded);
@@ -316,7 +316,7 @@ impl Joiner {
     }
 }
 
-/// Whether the kernel said that the source connected; none: it said nothing.
+/// Whether the kernel reported that the source connected; none: it reported neither side.
 fn side(source: &Result<Found, NotFound>, destination: &Result<Found, NotFound>) -> Option<bool> {
     let role = |f: &Result<Found, NotFound>| f.as_ref().map_or(Role::Unknown, |f| f.role);
     match (role(source), role(destination)) {

@@ -1,14 +1,14 @@
-//! Processes whose parent ends become another one's children: init's, or a subreaper's (prctl(2)).
+//! Processes whose parent exits become children of another process: init or a subreaper (prctl(2)).
 
 use super::entry::Adoption;
 use super::{Entry, ProcessTable};
 use crate::fact::ProcessId;
 
-/// Adoptions of one process that are remembered: after that many its parents do not change any more.
+/// The greatest number of adoptions kept per process; further ones are ignored.
 const MAX_ADOPTIONS: usize = 4;
 
 impl ProcessTable {
-    /// At `time_ns` the process was a child of the one with this number; 0: not known.
+    /// Notes that at `time_ns` the process was a child of the process with this PID; 0: unknown.
     pub(super) fn is_child_of(&mut self, child: ProcessId, parent_pid: u32, time_ns: u64) {
         let Some(entry) = self.entries.get(&child) else { return };
         let (parent, known_pid) = entry.parent_at(u64::MAX);
@@ -16,7 +16,7 @@ impl ProcessTable {
             return;
         }
         let Some(&new) = self.by_pid.get(&parent_pid) else { return };
-        // What is told late, as a failed connect is, may name the parent that has ended meanwhile.
+        // An event reported late, such as a failed connect, may contain a parent that has exited since.
         let ended_ns = |id: ProcessId| self.entries.get(&id).and_then(|e| e.exited_ns);
         if ended_ns(new).is_some_and(|t| t <= time_ns) || new.start > child.start || new == child {
             return;

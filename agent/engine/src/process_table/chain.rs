@@ -12,7 +12,7 @@ pub(super) fn add(chain: &mut String, name: &str, pid: u32) {
     let _ = write!(chain, "({pid})");
 }
 
-/// A process chooses its name: it must not look like more than one, nor do anything to a terminal.
+/// A process chooses its name, which must not look like several names or control a terminal.
 fn add_escaped(chain: &mut String, c: char) {
     if matches!(c, '<' | '(' | ')' | '\\') {
         chain.push('\\');
@@ -24,7 +24,7 @@ fn add_escaped(chain: &mut String, c: char) {
     }
 }
 
-/// Characters that are not seen but change how others are shown: joiners, bidirectional marks (Unicode annex 9), line and
+/// Invisible characters that change how others are shown: joiners, bidirectional marks (Unicode annex 9), line and
 /// paragraph separators, byte order mark, tags.
 const fn is_formatting(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -1,4 +1,4 @@
-//! Who a process was at a time, made once and shared until something changes.
+//! Describes a process at a time. A description is made once and shared until something changes.
 
 use std::sync::Arc;
 
@@ -10,12 +10,13 @@ use crate::fact::ProcessId;
 
 /// Maximum number of ancestors in a record; chains to PID 1 are shorter on usual hosts.
 const MAX_ANCESTORS: usize = 32;
-/// An odd number without pattern (2^64 over the golden ratio).
+/// An odd number without pattern (2^64 divided by the golden ratio), for mixing hashes.
 const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl ProcessTable {
-    /// Who the process was at the end of a flow, and whose child at its beginning: where the parent is ended first, the
-    /// process often closes its connections only after it. None: not known. The same description is shared until it changes.
+    /// The process as it was at the end of a flow, with its parents at the beginning, because a process often closes
+    /// its connections after its parent has exited. None: the process is unknown. The same description is shared until
+    /// it changes.
     #[must_use]
     pub fn describe(&mut self, id: ProcessId, first_ns: u64, last_ns: u64) -> Option<Arc<Process>> {
         let time = (first_ns, last_ns);
@@ -29,8 +30,8 @@ impl ProcessTable {
         Some(process)
     }
 
-    /// A number for all that a description is made of: the versions and images of the process and its ancestors, and the
-    /// names of users and pods.
+    /// A hash of everything in a description: the versions and images of the process and its ancestors, and the names
+    /// of users and pods.
     fn state_at(&self, id: ProcessId, (first_ns, last_ns): (u64, u64)) -> u64 {
         let entries = std::iter::once(id).filter_map(|id| self.entries.get(&id)).chain(self.ancestors(id, first_ns));
         entries.fold(self.names_version, |state, entry| {
@@ -81,7 +82,7 @@ impl ProcessTable {
         }
     }
 
-    /// The name alone.
+    /// The name of the process at a time.
     #[must_use]
     pub fn name(&self, id: ProcessId, time_ns: u64) -> Option<Arc<str>> {
         self.entries.get(&id)?.image_at(time_ns).map(|i| Arc::clone(&i.name))

@@ -8,13 +8,13 @@ use super::samples::Samples;
 use super::usage_report::UsageReported;
 use crate::fact::{ProcessId, Task};
 
-/// `TASK_COMM_LEN` - 1: a comm of this length may have been cut.
+/// `TASK_COMM_LEN` - 1: the kernel may have cut a comm of this length.
 const COMM_CUT: usize = 15;
-/// States of a process that are remembered.
+/// The greatest number of images kept per process.
 const MAX_IMAGES: usize = 8;
-/// How long after its packet an event may be reported.
+/// How long after its packet an event may be reported, nanoseconds.
 const EVENT_DELAY_NS: u64 = 5_000_000;
-/// Share of the maps that hold an entry.
+/// Memory per entry of the maps that contain it, bytes.
 const MAP_BYTES: usize = 80;
 
 /// The program, name and user that a process had from some time on.
@@ -27,21 +27,21 @@ pub(super) struct Image {
     pub(super) real_uid: Option<u32>,
     pub(super) comm: Arc<str>,
     pub(super) executable: Arc<str>,
-    /// The executable's file was seen to be deleted.
+    /// Whether the executable's file was seen to be deleted.
     pub(super) is_deleted: bool,
     pub(super) command_line: Arc<str>,
-    /// The comm, or the executable's base name where the kernel cut it short.
+    /// The comm, or the executable's base name if the kernel cut the comm.
     pub(super) name: Arc<str>,
 }
 
 impl Image {
-    /// The real user id of the program that follows, whose effective one is `uid`. A process that has two users may have
-    /// changed the real one without an event; a process of one user has no other to change to.
+    /// The real user id after an exec with the effective user id `uid`. A process with different real and effective ids
+    /// may have changed the real one without an event; with equal ids it cannot.
     pub(super) fn real_uid_with(&self, uid: u32) -> Option<u32> {
         self.real_uid.filter(|&real| real == self.uid && real == uid)
     }
 
-    /// The name that an image with this comm and executable has.
+    /// The name of an image with this comm and executable.
     pub(super) fn name_of<'a>(comm: &'a str, executable: &'a str) -> &'a str {
         let base = executable.rsplit('/').next().unwrap_or_default();
         let is_cut = comm.len() >= COMM_CUT && base.len() > comm.len() && base.starts_with(comm);
@@ -49,7 +49,7 @@ impl Image {
     }
 }
 
-/// A process became another one's child: its parent ended.
+/// A change of parent, because the previous one exited.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Adoption {
     pub(super) since_ns: u64,
@@ -59,15 +59,15 @@ pub(super) struct Adoption {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) start_ns: u64,
-    /// Of a process known from /proc first: what an event said since.
+    /// For a process first known from /proc: its start time within the tick, from a later event.
     pub(super) start_in_tick_ns: Option<u32>,
-    /// Whose child it was when it was heard of first.
+    /// Its parent when it was first reported.
     pub(super) parent: Option<ProcessId>,
     pub(super) parent_pid: u32,
-    /// Whose child it is since its parent ended, each with the time; mostly empty.
+    /// Its parents after the first one exited, each with the time; mostly empty.
     pub(super) adopted: Vec<Adoption>,
     pub(super) placement: Placement,
-    /// Whether the placement was read of this process itself.
+    /// Whether the placement was read for this process, not inherited.
     pub(super) is_placed: bool,
     pub(super) login: Option<Login>,
     /// PID in the innermost PID namespace; none: not known.
@@ -80,9 +80,9 @@ pub(super) struct Entry {
     pub(super) exited_ns: Option<u64>,
     pub(super) seen_ns: u64,
     pub(super) children: u32,
-    /// Differs between any two states of any processes, as far as records show them.
+    /// Differs between any two states of any processes that records would show differently.
     pub(super) version: u64,
-    /// The latest description, and what it was made of.
+    /// The latest description, and the hash of its inputs.
     pub(super) described: Option<(u64, Arc<Process>)>,
 }
 
@@ -110,7 +110,7 @@ impl Entry {
         }
     }
 
-    /// From now on it is this program.
+    /// Adds an image that begins now.
     pub(super) fn become_image(&mut self, image: Image) {
         self.images.push(image);
         if self.images.len() > MAX_IMAGES {
@@ -118,26 +118,26 @@ impl Entry {
         }
     }
 
-    /// When a change began that was seen at `time_ns`: the process was seen without it before, and the packets of the event
-    /// that shows it may have arrived a little earlier.
+    /// When a change that was seen at `time_ns` probably began. It is after the last time that the process was seen
+    /// without it, and the packets of the event that shows it may have arrived a little earlier.
     pub(super) fn changed_since(&self, time_ns: u64) -> u64 {
         let unseen_ns = time_ns.saturating_sub(self.seen_ns.max(self.known_ns));
         time_ns - (unseen_ns / 2).min(EVENT_DELAY_NS)
     }
 
-    /// The latest image that began by then; the oldest when all began later.
+    /// The latest image that began at or before the time; the oldest if all began later.
     pub(super) fn image_at(&self, time_ns: u64) -> Option<&Image> {
         let begun = self.images.iter().rev().find(|i| i.since_ns <= time_ns);
         begun.or_else(|| self.images.first())
     }
 
-    /// Its parent at that time, and that one's number.
+    /// Its parent at that time, and the parent's PID.
     pub(super) fn parent_at(&self, time_ns: u64) -> (Option<ProcessId>, u32) {
         let adoption = self.adopted.iter().rev().find(|a| a.since_ns <= time_ns);
         adoption.map_or((self.parent, self.parent_pid), |a| (Some(a.parent), a.parent.pid))
     }
 
-    /// All that it counts as a child of.
+    /// All processes of which it counts as a child.
     pub(super) fn parents(&self) -> impl Iterator<Item = ProcessId> {
         self.parent.into_iter().chain(self.adopted.iter().map(|a| a.parent))
     }
@@ -146,7 +146,7 @@ impl Entry {
         self.children == 0 && self.exited_ns.is_some_and(|t| t < before_ns)
     }
 
-    /// Memory that it takes without its texts, which others may share.
+    /// Memory of the entry without its texts, which others may share, bytes.
     pub(super) fn bytes(&self) -> usize {
         let described = self.described.as_ref().map_or(0, |(_, p)| size_of::<Process>() + p.ancestors.len());
         size_of::<Self>()

@@ -3,19 +3,19 @@
 use super::{Entry, ProcessTable};
 use crate::fact::ProcessId;
 
-/// Samples that a process keeps where memory is short.
+/// The number of samples that a process keeps if memory is short.
 const MIN_KEPT_SAMPLES: usize = 16;
 
 impl ProcessTable {
-    /// A complete poll that began at `begun_ns` is done: processes that it did not show have ended.
+    /// A complete poll that began at `begun_ns` is done: processes that it did not contain have ended.
     pub fn polled(&mut self, begun_ns: u64) {
         for entry in self.entries.values_mut().filter(|e| e.exited_ns.is_none() && e.seen_ns < begun_ns) {
             entry.exited_ns = Some(entry.seen_ns);
         }
     }
 
-    /// Forgets processes that ended before `before_ns` and have no children left in the table; where memory is still short
-    /// then: most samples, the ancestor chains of ended processes, ended processes, and the least recently seen.
+    /// Removes processes that ended before `before_ns` and have no children in the table. If memory is still short, it
+    /// drops most samples, then all ended processes without children, then the least recently seen quarter.
     pub fn expire(&mut self, before_ns: u64) {
         self.forget_ended(before_ns);
         self.forget_movers();
@@ -65,7 +65,7 @@ impl ProcessTable {
         self.entry_bytes = self.entries.values().map(Entry::bytes).sum();
     }
 
-    /// How many entries it evicted.
+    /// Removes ended processes without children, and returns how many.
     fn forget_ended(&mut self, before_ns: u64) -> u64 {
         let mut count = 0;
         loop {

@@ -1,4 +1,4 @@
-//! What /proc tells of a process.
+//! Applies what /proc reports of a process.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::{Entry, ProcessTable};
 use crate::fact::{ProcessId, ProcessSeen};
 
 impl ProcessTable {
-    /// /proc described a process.
+    /// Applies a description from /proc.
     pub fn described(&mut self, seen: &ProcessSeen) {
         let id = self.resolve(seen.task.id);
         if self.entries.get(&id).is_some_and(|e| e.exited_ns.is_some_and(|t| t < seen.time_ns)) {
-            // It is described after its end: that is another one with its PID.
+            // The description is from after the exit, so it is of another process with the same PID.
             return;
         }
         self.seen(seen.time_ns, &seen.task, seen.parent_pid);
@@ -32,10 +32,11 @@ impl ProcessTable {
         self.learn_from(id);
     }
 
-    /// The process's image with what was seen; none: it is another program since, of which events know better.
+    /// The process's image completed from /proc; none: it has executed another program since, which events describe
+    /// better.
     fn image_seen(&mut self, id: ProcessId, seen: &ProcessSeen) -> Option<Image> {
         let before = self.entries.get(&id)?.images.last().filter(|i| i.since_ns <= seen.time_ns).cloned()?;
-        // A process that began to exec is seen with its old image or none: an event knows better then.
+        // During an exec, /proc shows the old image or none; the event is better then.
         let is_readable = !seen.executable.path.is_empty();
         let executable = if is_readable { &*seen.executable.path } else { &before.executable };
         let command_line = if seen.command_line.is_empty() { &before.command_line } else { &*seen.command_line };
@@ -56,7 +57,7 @@ impl ProcessTable {
         }
     }
 
-    /// As [`ProcessTable::change`], but what is as before makes no new description.
+    /// Like [`ProcessTable::change`], but without a new description if nothing has changed.
     fn change_if_new(&mut self, id: ProcessId, change: impl FnOnce(&mut Entry)) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let state = |e: &Entry| (e.login, e.inner_pid, e.placement.clone(), e.images.last().cloned());

@@ -1,13 +1,14 @@
-//! Which process an identity means.
+//! Resolves identities of processes.
 
 use super::ProcessTable;
 use crate::fact::ProcessId;
 
 impl ProcessTable {
-    /// The identity under which the table has, or will have, the process.
+    /// The identity by which the table identifies the process, now or once it is added.
     ///
-    /// One from /proc has no time within its tick: it is the latest process with that PID and tick. A process that was first
-    /// known from /proc gets its time within the tick with its first event; an event with another time is of another one.
+    /// An identity from /proc has no time within its tick: it means the latest process with that PID and tick. A
+    /// process first known from /proc gets its time within the tick from its first event; an event with another time is
+    /// of another process.
     pub fn resolve(&mut self, id: ProcessId) -> ProcessId {
         let Some(exact) = id.start_in_tick_ns() else {
             return self.latest(id).unwrap_or(id);

@@ -1,9 +1,9 @@
-//! What a forked process has from its parent as long as /proc was not read.
+//! What a forked process inherits from its parent until /proc is read.
 //!
-//! It starts in its parent's control group, and most stay there. Service managers and container runtimes move what they start
-//! before it runs its own program; such a process may end before /proc is read, and would be reported as a part of the
-//! manager. Where that happens is learned: once a process is seen in another group than its parent, children of
-//! the parent's group inherit none.
+//! A process starts in its parent's control group, and most stay there. Service managers and container runtimes move
+//! their children before these run their own program; such a process may exit before /proc is read, and would be
+//! reported as a part of the manager. Such groups are learned: once a process is seen in another group than its parent,
+//! children of processes in the parent's group inherit no group.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use pidflow_schema::{Login, Placement};
 use super::{Entry, ProcessTable};
 use crate::fact::ProcessId;
 
-/// Groups that are remembered. With more, nothing is inherited until some are no longer in use.
+/// The greatest number of groups kept. When it is reached, nothing is inherited until some are no longer in use.
 const MAX_MOVERS: usize = 1024;
 /// The unit of a service manager itself (systemd, `SPECIAL_INIT_SCOPE`).
 const MANAGER: &str = "init.scope";
@@ -35,7 +35,7 @@ impl Movers {
     }
 }
 
-/// What a child has from its parent.
+/// What a child inherits from its parent.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Inherited {
     placement: Placement,
@@ -43,7 +43,7 @@ pub(super) struct Inherited {
 }
 
 impl Entry {
-    /// Takes what the parent has, unless its own is known.
+    /// Inherits from the parent, unless its own placement is known.
     pub(super) fn inherit(&mut self, from: Inherited) {
         if !self.is_placed {
             (self.placement, self.login) = (from.placement, from.login);
@@ -58,7 +58,7 @@ impl ProcessTable {
         Inherited { placement, login: parent.login }
     }
 
-    /// Notes it where a process is in another group than its parent.
+    /// Notes the parent's group if a process is in another group than its parent.
     pub(super) fn learn_from(&mut self, child: ProcessId) {
         let Some(entry) = self.entries.get(&child) else { return };
         let Some(parent) = entry.parent.and_then(|id| self.entries.get(&id)) else { return };
@@ -67,7 +67,7 @@ impl ProcessTable {
         }
     }
 
-    /// Forgets groups of which no process is known any more.
+    /// Forgets groups without known processes.
     pub(super) fn forget_movers(&mut self) {
         if self.movers.0.len() < MAX_MOVERS / 2 {
             return;
@@ -106,7 +106,8 @@ mod tests {
         assert_eq!((p.login, p.inner_pid), (login, None), "the number in the container is its own");
     }
 
-    /// The health check of a container ends before /proc is read: it was told to be a part of the runtime's service.
+    /// The health check of a container exits before /proc is read. It must not be reported as a part of the runtime's
+    /// service.
     #[test]
     fn what_a_runtime_starts_is_not_in_the_runtimes_unit() {
         let mut t = ProcessTable::default();
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn service_managers_give_nothing_on_from_the_start() {
+    fn children_of_service_managers_inherit_nothing_from_the_start() {
         for manager in
             [group("init.scope", ""), Placement { user_unit: "init.scope".into(), ..group("user@1.service", "") }]
         {
@@ -143,7 +144,7 @@ mod tests {
         }
     }
 
-    /// /proc is not in order of descent, and a fork may be told after the child was read.
+    /// /proc is not in order of descent, and a fork may be reported after the child was read.
     #[test]
     fn what_was_read_is_not_replaced_by_what_is_inherited() {
         let mut t = ProcessTable::default();

@@ -1,13 +1,13 @@
-//! The kernel's total of I/O wait without what cannot be.
+//! Corrects impossible steps of the kernel's total of I/O wait.
 //!
-//! Where delay accounting is switched on while a task waits for its disk, the kernel takes that wait to have begun at zero
-//! of its clock and adds the host's whole uptime (`kernel/delayacct.c`, `delayacct_end`).
+//! If delay accounting is switched on while a task waits for a disk, the kernel assumes that the wait began at zero of
+//! its clock and adds the host's whole uptime (`kernel/delayacct.c`, `delayacct_end`).
 
 use pidflow_schema::abi;
 
 use crate::fact::Sample;
 
-/// Of a process with more, /proc gives the number of threads.
+/// For a process with more threads, /proc provides their number.
 const MAX_SUMMED_THREADS: u64 = abi::MAX_SUMMED_THREADS as u64;
 /// Upper bound of the difference between clocks and ticks.
 const CLOCK_TOLERANCE_NS: u64 = 100_000_000;
@@ -23,12 +23,12 @@ pub(super) struct Iowait {
 }
 
 impl Iowait {
-    /// Of a process that starts then.
+    /// I/O wait of a process that starts at `start_ns`.
     pub(super) const fn since(start_ns: u64) -> Self {
         Self { last: (start_ns, 0), threads: MAX_SUMMED_THREADS, excess_ns: 0 }
     }
 
-    /// The sample's total without every step by more than all threads can have waited since the one before.
+    /// The sample's total without steps greater than all threads can have waited since the previous sample.
     pub(super) fn plausible(&mut self, sample: &Sample) -> Option<u64> {
         if let Some(threads) = sample.threads {
             self.threads = u64::from(threads).max(MAX_SUMMED_THREADS);

@@ -17,16 +17,16 @@ pub const MAX_POD_TEXT_BYTES: usize = 256;
 /// Bytes kept of the text of a chain of ancestors.
 pub const MAX_ANCESTORS_BYTES: usize = 4096;
 
-/// User names known at the most.
+/// The greatest number of user names kept.
 pub const MAX_USERS: usize = 65_536;
-/// Pods known at the most.
+/// The greatest number of pods kept.
 pub const MAX_PODS: usize = 16_384;
 
-/// Bytes that processes, their samples and their texts may take by default. From three quarters of it on, old entries are evicted
-/// early, and at the limit nothing new is taken.
+/// Default memory limit of processes, their samples and their texts, bytes. From three quarters of it on, old entries
+/// are evicted early; at the limit nothing new is added.
 pub const MAX_PROCESS_BYTES: usize = 64 << 20;
 
-/// The first `max` bytes, or a few less where a character would be cut.
+/// The first `max` bytes, or a few less, so that no character is cut.
 pub(super) fn cut(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max)).unwrap_or(text)
 }

@@ -1,7 +1,7 @@
 //! Processes: identity, parents, names over time, and resource usage.
 //!
-//! Keyed by (PID, start time). An ended process stays while a flow can still refer to it and while it has
-//! children in the table: a parent chain survives the parents.
+//! The key is (PID, start time). An ended process is kept while a flow can still refer to it and while it has children
+//! in the table, so that chains of ancestors outlive them.
 
 mod adoption;
 mod chain;
@@ -35,7 +35,7 @@ pub use usage_report::Usage;
 #[derive(Debug)]
 pub struct ProcessTable {
     entries: HashMap<ProcessId, Entry, RandomState>,
-    /// The process that has a PID now, or had it last.
+    /// The process that has a PID now or had it last.
     by_pid: HashMap<u32, ProcessId, RandomState>,
     users: HashMap<u32, Arc<str>>,
     /// By container id.
@@ -45,13 +45,13 @@ pub struct ProcessTable {
     max_command_line_bytes: usize,
     /// Maximum memory of the table.
     max_bytes: usize,
-    /// Changes with users and pods.
+    /// Changes whenever users or pods change.
     names_version: u64,
     /// The last version given to an entry.
     last_version: u64,
-    /// Of the entries, without their texts.
+    /// Memory of the entries without their texts, bytes.
     entry_bytes: usize,
-    /// Most samples were given up since the latest expiry.
+    /// Whether samples were thinned since the latest expiry.
     has_thinned: bool,
     dropped: u64,
 }
@@ -82,18 +82,18 @@ impl ProcessTable {
         self.max_command_line_bytes = max_bytes;
     }
 
-    /// Takes no more than this for processes, their samples and their texts, bytes.
+    /// Limits the memory of processes, their samples and their texts, bytes.
     pub const fn limit_bytes(&mut self, max_bytes: usize) {
         self.max_bytes = max_bytes;
     }
 
-    /// Processes held, ended ones included.
+    /// Number of processes in the table, including ended ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether it holds none.
+    /// Whether the table has no processes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -105,13 +105,13 @@ impl ProcessTable {
         self.entries.contains_key(&id)
     }
 
-    /// Processes, command lines, users and pods that were not taken or forgotten because there was no room.
+    /// Number of processes, command lines, users and pods that were dropped because there was no room.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// A process was forked: until it execs it is its parent's copy.
+    /// Applies a fork. Until its exec the child is a copy of its parent.
     pub fn forked(&mut self, time_ns: u64, child: &Task, parent: &Task) {
         let parent_id = self.seen(time_ns, parent, 0);
         let copied = self.entries.get(&parent_id).map(|p| (p.images.last().cloned(), self.inherited_from(p)));
@@ -127,7 +127,7 @@ impl ProcessTable {
         });
     }
 
-    /// A process became another program.
+    /// Applies an exec.
     pub fn execed(&mut self, time_ns: u64, task: &Task, parent_pid: u32, image: (&Executable, &str)) {
         let id = self.resolve(task.id);
         if !self.contains(id) {
@@ -143,7 +143,7 @@ impl ProcessTable {
         });
     }
 
-    /// A process ended; under which identity the table has it.
+    /// Applies an exit. Returns the identity of the process in the table.
     pub fn exited(&mut self, task: &Task, parent_pid: u32, sample: Sample) -> ProcessId {
         let id = self.seen(sample.time_ns, task, parent_pid);
         if let Some(entry) = self.entries.get_mut(&id) {
@@ -153,7 +153,7 @@ impl ProcessTable {
         id
     }
 
-    /// A process did something: makes it known, and its name and user current. Under which identity the table has it.
+    /// Adds or updates a process seen in an event, with its name and user. Returns its identity in the table.
     pub fn seen(&mut self, time_ns: u64, task: &Task, parent_pid: u32) -> ProcessId {
         let id = self.resolve(task.id);
         let Some(entry) = self.entries.get(&id) else {
@@ -172,7 +172,7 @@ impl ProcessTable {
         id
     }
 
-    /// The process has another name or user since it was seen last (prctl, setuid).
+    /// Applies a change of name or user since the process was seen last (prctl, setuid).
     fn rename(&mut self, id: ProcessId, task: &Task, time_ns: u64) {
         let Some(entry) = self.entries.get(&id) else { return };
         let since_ns = entry.changed_since(time_ns);
@@ -184,14 +184,14 @@ impl ProcessTable {
         });
     }
 
-    /// The same program with another name or user.
+    /// An image of the same program with another name or user.
     fn successor(&mut self, of: &Image, (since_ns, uid): (u64, u32), comm: &str) -> Image {
         let new = self.image((since_ns, uid), comm, &of.executable, &of.command_line);
         let real_uid = if uid == of.uid { of.real_uid } else { None };
         Image { real_uid, is_deleted: of.is_deleted, ..new }
     }
 
-    /// An image of bounded and shared texts, of which nothing else is known. A full table has no room for another command line.
+    /// An image with bounded and shared texts. A full table has no room for another command line.
     fn image(&mut self, (since_ns, uid): (u64, u32), comm: &str, executable: &str, command_line: &str) -> Image {
         let is_dropped = self.is_full() && !command_line.is_empty();
         self.dropped += u64::from(is_dropped);
@@ -208,7 +208,7 @@ impl ProcessTable {
         }
     }
 
-    /// Links processes to parents that became known after them: /proc is not in order of descent.
+    /// Links processes to parents that became known later, because /proc is not in order of descent.
     pub fn link_parents(&mut self) {
         let orphans = self.entries.iter().filter(|(_, e)| e.parent.is_none() && e.parent_pid != 0);
         let links: Vec<_> = orphans.filter_map(|(&id, e)| Some((id, *self.by_pid.get(&e.parent_pid)?))).collect();
@@ -233,7 +233,7 @@ impl ProcessTable {
         }
     }
 
-    /// Changes what records say of a process.
+    /// Changes an entry in a way that records show.
     fn change(&mut self, id: ProcessId, change: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.entries.get_mut(&id) {
             self.last_version += 1;
@@ -269,7 +269,7 @@ impl ProcessTable {
         self.add_sample(id, sample);
     }
 
-    /// As [`ProcessTable::sampled`], with the identity that the table has.
+    /// Like [`ProcessTable::sampled`], with an identity already resolved.
     pub(crate) fn add_sample(&mut self, id: ProcessId, sample: Sample) {
         if let Some(entry) = self.entries.get_mut(&id) {
             let before = entry.samples.bytes();
@@ -278,7 +278,7 @@ impl ProcessTable {
         }
     }
 
-    /// What the process used between `first_ns` and `last_ns`; none: no sample of it.
+    /// Usage of the process between `first_ns` and `last_ns`; none: there is no sample.
     #[must_use]
     pub fn usage(&self, id: ProcessId, first_ns: u64, last_ns: u64) -> Option<ProcessUsage> {
         self.entries.get(&id)?.samples.usage(first_ns, last_ns)

@@ -23,7 +23,7 @@ impl ProcessTable {
         self.names_version = self.names_version.wrapping_add(1);
     }
 
-    /// Replaces the pods, but for those of containers of which a process is known: a flow may still refer to it.
+    /// Replaces the pods, except those of containers with a known process, to which a flow may still refer.
     pub fn set_pods(&mut self, pods: &HashMap<Box<str>, Arc<Pod>>) {
         let held: HashSet<&str> = self.entries.values().map(|e| &*e.placement.container_id).collect();
         self.pods.retain(|id, _| held.contains(&**id));
@@ -39,7 +39,7 @@ impl ProcessTable {
     }
 }
 
-/// The text itself, or a copy of its beginning.
+/// The text itself, or a copy of its beginning if it is too long.
 fn shortened(text: &Arc<str>, max: usize) -> Arc<str> {
     if text.len() <= max { Arc::clone(text) } else { cut(text, max).into() }
 }

@@ -1,14 +1,15 @@
-//! Usage samples of one process, and what lies between two of them.
+//! Usage samples of one process, and the usage between two of them.
 
 use pidflow_schema::ProcessUsage;
 
 use super::iowait::Iowait;
 use crate::fact::Sample;
 
-/// Samples kept; beyond, every other one of the older half goes, so that old times stay covered more thinly.
+/// The greatest number of samples kept. Beyond it, every other sample of the older half is dropped, so that old times
+/// stay covered less densely.
 const MAX_SAMPLES: usize = 256;
-/// A sample this near to a flow's end is taken for it: the kernel's events of connect, accept and close come
-/// within it, and a later sample would include usage after the flow.
+/// A sample this near to the begin or end of a flow counts as taken there, nanoseconds: the kernel's events of connect,
+/// accept and close come within this time, and a later sample would include usage after the flow.
 const NEAR_NS: u64 = 20_000_000;
 
 /// One figure of a sample.
@@ -24,11 +25,11 @@ enum Figure {
 }
 
 impl Figure {
-    /// Those that not every sample has.
+    /// The figures that a sample may lack.
     const OPTIONAL: [Self; 6] =
         [Self::Cpu, Self::MinorFaults, Self::MajorFaults, Self::Iowait, Self::Rss, Self::PeakRss];
 
-    /// None: the sample has it not.
+    /// The figure's value; none: the sample lacks it.
     const fn of(self, sample: &Sample) -> Option<u64> {
         match self {
             Self::Time => Some(sample.time_ns),
@@ -46,24 +47,25 @@ impl Figure {
     }
 }
 
-/// What lies between two samples of a figure.
+/// The difference between two samples of a figure.
 #[derive(Debug, Clone, Copy)]
 struct Used {
     amount: u64,
     elapsed_ns: u64,
 }
 
-/// In order of time.
+/// Samples in order of time.
 #[derive(Debug)]
 pub(super) struct Samples {
     list: Vec<Sample>,
     iowait: Iowait,
-    /// Bits of the figures that any sample but the start has had: no flow looks through all samples for another one.
+    /// Bits of the figures that any sample except the start has had, so that no flow searches all samples for another
+    /// figure.
     known: u8,
 }
 
 impl Samples {
-    /// A process starts with nothing used.
+    /// Samples of a process that starts at `start_ns` with no usage.
     pub(super) fn since(start_ns: u64) -> Self {
         let start = Sample {
             time_ns: start_ns,
@@ -87,7 +89,7 @@ impl Samples {
         }
     }
 
-    /// Keeps `max` at the most.
+    /// Keeps at most `max` samples, at least 2.
     pub(super) fn thin(&mut self, max: usize) {
         while self.list.len() > max.max(2) {
             self.thin_older_half();
@@ -103,13 +105,13 @@ impl Samples {
         });
     }
 
-    /// Memory beyond that of the struct itself.
+    /// Memory beyond that of the struct itself, bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.list.capacity() * size_of::<Sample>()
     }
 
-    /// Between the samples that enclose the time from `first_ns` to `last_ns`, for each figure those that have it; none:
-    /// there is only the start.
+    /// Usage between the samples that enclose the time from `first_ns` to `last_ns`; for each figure only samples that
+    /// have it count. None: there is only the start.
     pub(super) fn usage(&self, first_ns: u64, last_ns: u64) -> Option<ProcessUsage> {
         let time = (first_ns, last_ns);
         let (_, end) = self.bracket(time, Figure::Time)?;
@@ -128,14 +130,14 @@ impl Samples {
         })
     }
 
-    /// How much more of the figure there is at the end of the time than at its beginning.
+    /// The increase of a figure over the time.
     fn used(&self, time: (u64, u64), figure: Figure) -> Option<Used> {
         let (before, after) = self.bracket(time, figure)?;
         let amount = figure.of(after)?.saturating_sub(figure.of(before)?);
         Some(Used { amount, elapsed_ns: after.time_ns.saturating_sub(before.time_ns) })
     }
 
-    /// The latest value of everything; none: there is only the start.
+    /// The latest value of each figure; none: there is only the start.
     pub(super) fn latest(&self) -> Option<Sample> {
         let newest = self.list.last().filter(|_| self.list.len() > 1)?;
         let latest = |f: fn(&Sample) -> Option<u64>| self.list.iter().rev().find_map(f);
@@ -146,13 +148,13 @@ impl Samples {
             major_faults: latest(|s| s.major_faults),
             rss: latest(|s| s.rss),
             peak_rss: latest(|s| s.peak_rss),
-            // Absent where it is not counted: the zero of the start is no knowledge then.
+            // Absent if it is not counted: the zero at the start means nothing then.
             iowait_ns: newest.iowait_ns,
             threads: newest.threads,
         })
     }
 
-    /// The earliest one after the start.
+    /// The earliest sample after the start.
     pub(super) fn first_real(&self) -> Option<Sample> {
         self.list.get(1).copied()
     }
@@ -170,13 +172,13 @@ impl Samples {
         if before.is_some_and(|b| b.time_ns < after.time_ns) {
             return Some((before?, after));
         }
-        // A flow shorter than the distance of two samples: from the sample before.
+        // The flow is shorter than the interval between two samples: use the sample before.
         let earlier = |s: &&Sample| s.time_ns < after.time_ns && figure.of(s).is_some();
         self.list.iter().rev().find(earlier).map(|b| (b, after))
     }
 
-    /// The nearest within reach of the flow's begin, else the one that the begin itself asked for, else the latest before, else
-    /// the earliest of all.
+    /// The sample for the begin of a flow: the nearest within [`NEAR_NS`], otherwise the one that the begin itself
+    /// triggered, otherwise the latest before, otherwise the earliest after.
     fn before(&self, (first_ns, last_ns): (u64, u64), figure: Figure) -> Option<&Sample> {
         let at = self.list.partition_point(|s| s.time_ns <= first_ns);
         let (before, after) = self.around(at, figure);
@@ -184,7 +186,8 @@ impl Samples {
         near(first_ns, before, after).or_else(asked_for).or(before).or(after)
     }
 
-    /// The nearest within reach, else the earliest after, else the latest of all.
+    /// The sample for the end of a flow: the nearest within [`NEAR_NS`], otherwise the earliest after, otherwise the
+    /// latest before.
     fn after(&self, time_ns: u64, figure: Figure) -> Option<&Sample> {
         let at = self.list.partition_point(|s| s.time_ns < time_ns);
         let (before, after) = self.around(at, figure);
@@ -210,13 +213,14 @@ impl Samples {
     }
 }
 
-/// The nearer of two samples around a time, if it is within reach.
+/// The nearer of two samples around a time, if it is within [`NEAR_NS`].
 fn near<'a>(time_ns: u64, before: Option<&'a Sample>, after: Option<&'a Sample>) -> Option<&'a Sample> {
     let distance = |s: &&Sample| s.time_ns.abs_diff(time_ns);
     [before, after].into_iter().flatten().filter(|s| distance(s) <= NEAR_NS).min_by_key(distance)
 }
 
-/// Whether a sample was taken because the flow began, late: still early in it, and much nearer to its begin than the one before.
+/// Whether a sample was triggered by the begin of the flow and taken late: it is still early in the flow, and much
+/// nearer to its begin than the sample before.
 fn is_of_begin(late_ns: u64, before: Option<&Sample>, (first_ns, last_ns): (u64, u64)) -> bool {
     let (late_by, duration) = (late_ns.saturating_sub(first_ns), last_ns.saturating_sub(first_ns));
     late_by <= duration / 4 && before.is_some_and(|b| first_ns.saturating_sub(b.time_ns) >= 2 * late_by)
@@ -271,7 +275,8 @@ mod tests {
         assert!(Samples::since(5).usage(6, 7).is_none());
     }
 
-    /// The kernel's events of a process of many threads have no CPU time: those of the flow itself were taken, and nothing told.
+    /// The kernel's events of a process with many threads have no CPU time. Choosing those at the flow's begin and end
+    /// would give no figure.
     #[test]
     fn samples_without_a_figure_do_not_hide_those_that_have_it() {
         let mut s = Samples::since(0);
@@ -289,7 +294,7 @@ mod tests {
         assert_eq!((short.cpu_time_ns, short.cpu_load), (Some(300_000_000), Some(3750)));
     }
 
-    /// A process of many threads is read from /proc when it uses a socket, which takes a moment on a busy machine.
+    /// A process with many threads is read from /proc when it uses a socket, which may be late on a busy machine.
     #[test]
     fn a_sample_that_came_late_for_the_begin_is_the_begins() {
         let mut s = Samples::since(0);

@@ -183,7 +183,7 @@ fn a_description_after_the_end_is_of_another_process() {
     assert_eq!(&*t.name(me.id, 90).unwrap(), "me");
 }
 
-/// A daemon forks twice; told was always the shell that started it.
+/// A daemon forks twice. After the shell that started it exits, init is its parent.
 #[test]
 fn a_process_is_its_parents_child_until_that_one_ends() {
     let mut t = ProcessTable::default();
@@ -220,7 +220,7 @@ fn a_subreaper_takes_children_with_an_exec_too() {
     let (reaper, shell, job) = (task(9, 4, "systemd"), task(10, 5, "sh"), task(11, 6, "job"));
     t.forked(20, &shell, &reaper);
     t.forked(30, &job, &shell);
-    // The end of the shell was not told: the change is somewhere between.
+    // The exit of the shell was not reported: the change happened at an unknown time in between.
     t.execed(20_000_000, &job, 9, (&program("/bin/job"), "job"));
     let parent = |t: &mut ProcessTable, time| t.describe(job.id, time, time).unwrap().parent_pid;
     assert_eq!((parent(&mut t, 40), parent(&mut t, 20_000_000)), (10, 9));

@@ -1,4 +1,4 @@
-//! Texts of processes, each held once however many processes have it.
+//! Texts of processes. Each is stored once, even if many processes have it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use super::limits::cut;
 
-/// What a text takes besides its bytes: counts, and its place in the set.
+/// Memory of a text beyond its bytes: reference counts, and its place in the set.
 const OVERHEAD_BYTES: usize = 48;
 
 /// The texts in use.
@@ -18,7 +18,7 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    /// The first `max` bytes of a text.
+    /// The shared copy of the first `max` bytes of a text.
     pub(super) fn share(&mut self, text: &str, max: usize) -> Arc<str> {
         let text = cut(text, max);
         if let Some(known) = self.known.get(text) {

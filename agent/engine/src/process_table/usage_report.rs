@@ -7,13 +7,13 @@ use pidflow_schema::Process;
 use super::{Entry, ProcessTable};
 use crate::fact::{ProcessId, Sample};
 
-/// A process that was there this much before it was heard of has used what it used before anyone looked.
+/// If a process started longer than this before it was first seen, its usage before the first sample is not reported.
 const FIRST_SEEN_TOLERANCE_NS: u64 = 1_000_000_000;
 
-/// What a process used since it was last reported, and what it has now.
+/// Usage of a process since the last report, and its current memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
-    /// Who it is, as of its latest flow.
+    /// The process as described in its latest flow.
     pub process: Arc<Process>,
     /// CPU time, user and system, nanoseconds.
     pub cpu_ns: u64,
@@ -23,32 +23,32 @@ pub struct Usage {
     pub minor_faults: u64,
     /// Major page faults.
     pub major_faults: u64,
-    /// Resident memory, bytes; none: not known. What it had last where it has ended.
+    /// Resident memory, bytes; none: unknown. For an ended process, the last known value.
     pub memory: Option<u64>,
     /// Peak resident memory, bytes.
     pub memory_peak: Option<u64>,
-    /// It has ended; it is not reported again unless another of its flows is joined.
+    /// Whether it has ended. It is not reported again unless another of its flows is joined.
     pub has_ended: bool,
 }
 
-/// For each process: what was reported of it.
+/// The reporting state of a process.
 #[derive(Debug, Default)]
 pub(super) struct UsageReported {
-    /// Of the latest flow; none: it has had no flow since its end was reported.
+    /// The process in its latest flow; none: it has had no flow, or none since its end was reported.
     process: Option<Arc<Process>>,
     /// The usage that was reported last.
     until: Option<Sample>,
 }
 
 impl ProcessTable {
-    /// A flow of the process is joined: from now on its usage is reported.
+    /// Notes that a flow of the process was joined: from now on its usage is reported.
     pub fn has_flow(&mut self, id: ProcessId, process: &Arc<Process>) {
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.told.process = Some(Arc::clone(process));
         }
     }
 
-    /// Reports the usage of every process that had a flow, since the last call.
+    /// Reports the usage since the last call of every process that had a flow.
     pub fn report_usage(&mut self, mut tell: impl FnMut(&Usage)) {
         for entry in self.entries.values_mut() {
             if let Some(usage) = usage(entry) {

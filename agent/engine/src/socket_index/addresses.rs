@@ -1,21 +1,21 @@
-//! Which network namespaces have which addresses.
+//! The addresses of network namespaces.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-/// Pairs of address and namespace known at the most (about 130 bytes each).
+/// The greatest number of pairs of address and namespace (about 130 bytes each).
 const MAX_ADDRESSES: usize = 65_536;
-/// Of these, pairs known at the most when one is learnt from a socket: any user may bind sockets to any address
-/// (`IP_FREEBIND`).
+/// The greatest number of pairs up to which one is learned from a socket. It is lower because any user may bind sockets
+/// to any address (`IP_FREEBIND`).
 const MAX_LEARNT_ADDRESSES: usize = MAX_ADDRESSES / 2;
 
 /// A namespace that has an address.
 #[derive(Debug, Clone, Copy)]
 struct Holder {
     netns: u32,
-    /// Since when it has it no more.
+    /// When the namespace lost the address.
     gone_ns: Option<u64>,
 }
 
@@ -29,8 +29,8 @@ pub(super) struct Addresses {
 }
 
 impl Addresses {
-    /// Replaces the addresses of a namespace. Those that it had before are known until they expire: flows of theirs may
-    /// still be joined.
+    /// Replaces the addresses of a namespace. Previous ones are kept until they expire, because their flows may still
+    /// be joined.
     pub(super) fn set(&mut self, time_ns: u64, netns: u32, addresses: &[IpAddr]) {
         for address in self.by_namespace.get(&netns).into_iter().flatten() {
             let holders = self.by_address.get_mut(address).into_iter().flatten();
@@ -39,7 +39,7 @@ impl Addresses {
         addresses.iter().for_each(|address| self.add(netns, *address, MAX_ADDRESSES));
     }
 
-    /// A socket of the namespace is bound to the address, so that the namespace has it, however new.
+    /// Learns an address from a socket of the namespace that is bound to it.
     pub(super) fn learn(&mut self, netns: u32, address: IpAddr) {
         self.add(netns, address, MAX_LEARNT_ADDRESSES);
     }
@@ -62,17 +62,18 @@ impl Addresses {
         address.is_loopback() || self.by_address.contains_key(&address)
     }
 
-    /// Whether the namespace has the address, as far as is known.
+    /// Whether the namespace is known to have the address.
     pub(super) fn has(&self, netns: u32, address: IpAddr) -> bool {
         self.by_address.get(&address).is_some_and(|list| list.iter().any(|h| h.netns == netns))
     }
 
-    /// Whether the namespace may have the address: one of which nothing is known may have any.
+    /// Whether the namespace may have the address. A namespace without known addresses may have any.
     pub(super) fn may_have(&self, netns: u32, address: IpAddr) -> bool {
         !self.by_namespace.contains_key(&netns) || self.has(netns, address)
     }
 
-    /// Whether another namespace has one of these addresses now, loopback apart, which each has for itself.
+    /// Whether another namespace has one of the addresses of this one now, except loopback addresses, which are
+    /// separate in each namespace.
     pub(super) fn are_shared(&self, netns: u32) -> bool {
         let own = self.by_namespace.get(&netns).into_iter().flatten().filter(|address| !address.is_loopback());
         own.filter_map(|address| self.by_address.get(address)).any(|holders| {
@@ -81,7 +82,7 @@ impl Addresses {
         })
     }
 
-    /// Forgets addresses that are gone since before `before_ns`.
+    /// Removes addresses that were lost before `before_ns`.
     pub(super) fn expire(&mut self, before_ns: u64) {
         let Self { by_address, by_namespace, len, .. } = self;
         by_address.retain(|address, holders| {
@@ -98,7 +99,7 @@ impl Addresses {
         by_namespace.retain(|_, set| !set.is_empty());
     }
 
-    /// Addresses that were not taken because there were too many.
+    /// Number of addresses not added because there were too many.
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }

@@ -1,4 +1,4 @@
-//! Claims whose close was lost end with a list of the sockets that the kernel has.
+//! Ends claims whose close was lost, from a list of the existing sockets.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use super::{SocketIndex, Tuple};
 use crate::fact::SocketsAlive;
 
 impl SocketIndex {
-    /// Ends the claims on sockets that are not in the list and were last reported before it; returns how many.
+    /// Ends the claims on sockets that are not in the list and were last reported before it. Returns how many.
     pub fn reconcile(&mut self, alive: &SocketsAlive) -> u64 {
         let tcp: HashSet<(SocketAddr, SocketAddr), RandomState> = alive.tcp.iter().copied().collect();
         let listening: HashSet<SocketAddr, RandomState> =
@@ -51,7 +51,7 @@ fn is_older(claim: &Claim, alive: &SocketsAlive) -> bool {
     claim.netns == alive.netns && claim.ended_ns.is_none() && claim.seen_ns < alive.taken_ns
 }
 
-/// It may have been used without a report for as long as repetition is not reported.
+/// Ends a claim. Its socket may have been used without a report for up to [`REPEAT_NS`] after the last one.
 fn end_unseen(claim: &mut Claim, taken_ns: u64) {
     claim.ended_ns = Some(claim.seen_ns.saturating_add(REPEAT_NS).min(taken_ns));
 }

@@ -1,4 +1,4 @@
-//! One process's use of one socket over a time.
+//! A claim is the use of one socket by one process over a time.
 
 use std::net::IpAddr;
 
@@ -7,21 +7,21 @@ use pidflow_schema::Protocol;
 use super::User;
 use crate::fact::{ProcessId, Socket, SocketUse};
 
-/// Which side of a connection the process was, as far as the kernel reported it.
+/// The side of a connection that the process is on, if the kernel reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It called connect.
+    /// The process called connect.
     Connects,
-    /// It accepted.
+    /// The process accepted the connection.
     Accepts,
-    /// It only used the socket, or holds it.
+    /// The process only used or holds the socket.
     Unknown,
 }
 
 /// The other ends with which a socket was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peers {
-    /// This one alone: the socket may be connected to it.
+    /// Only this one; the socket may be connected to it.
     One(IpAddr, u16),
     /// Several, or unknown.
     Any,
@@ -38,7 +38,7 @@ impl Peers {
         }
     }
 
-    /// Whether packets of that end may be for the socket.
+    /// Whether packets from this remote end may be for the socket.
     pub(super) fn include(self, remote: IpAddr, port: u16) -> bool {
         self == Self::Any || self == Self::One(remote, port)
     }
@@ -55,38 +55,38 @@ pub(super) struct Claim {
     pub(super) local: IpAddr,
     /// Its other ends.
     pub(super) peers: Peers,
-    /// A raw socket: it has no port, and receives copies of what others, or the kernel, answer.
+    /// Whether it is a raw socket, which has no port and receives copies of packets that others or the kernel handle.
     pub(super) is_raw: bool,
     /// Its first report was a receive.
     pub(super) began_by_receive: bool,
     /// Its first report was a send.
     pub(super) began_by_send: bool,
-    /// It also takes IPv4.
+    /// Whether the IPv6 socket also accepts IPv4.
     pub(super) dual_stack: bool,
-    /// The socket's identity while it lives.
+    /// The socket's identity while it exists.
     pub(super) socket: u64,
     /// Inode number of its file; 0: not known yet.
     pub(super) file: u64,
     /// Side of the connection.
     pub(super) role: Role,
-    /// It cannot have begun before: when the process started; 0: not known.
+    /// When the process started, before which the claim cannot have begun; 0: unknown.
     pub(super) from_ns: u64,
     /// Time of the first report, nanoseconds.
     pub(super) first_ns: u64,
     /// Time of the last report, nanoseconds.
     pub(super) seen_ns: u64,
-    /// Times at which it sent or received, the latest few, in order; of a raw socket, at which it sent.
+    /// The latest times at which it sent or received, in order; for a raw socket only those at which it sent.
     pub(super) uses: Vec<u64>,
-    /// When it closed the socket or ended.
+    /// When the process closed the socket or exited.
     pub(super) ended_ns: Option<u64>,
-    /// Known from a snapshot alone.
+    /// Whether it is known only from a snapshot.
     pub(super) snapshot: bool,
 }
 
-/// How long after its packet a first use may be reported, when the sender was preempted by the receiver.
+/// How long after its packet a first use may be reported if the sender was preempted by the receiver, nanoseconds.
 const MAX_EVENT_DELAY_NS: u64 = 5_000_000;
 
-/// Times of use kept in one claim; repeated uses are reported once a second.
+/// The greatest number of times of use kept in one claim; repeated uses are reported once a second.
 const MAX_USES: usize = 64;
 
 impl Claim {
@@ -132,7 +132,7 @@ impl Claim {
     }
 
     fn use_at(&mut self, time_ns: u64) {
-        // Used again after its end was begun: shutdown of one direction, not close.
+        // It is used after its end began: that was a shutdown of one direction, not a close.
         if self.ended_ns.is_some_and(|t| t < time_ns) {
             self.ended_ns = None;
         }
@@ -142,14 +142,14 @@ impl Claim {
         self.uses.push(time_ns);
     }
 
-    /// Whether a new socket with this local address and port, in use since that time, means that this one's end was not
-    /// reported: neither its close nor, by then, its process's end.
+    /// Whether a new socket with this local address and port, in use since `since_ns`, shows that this one was closed
+    /// without a report.
     fn is_replaced_by(&self, new: &Socket, since_ns: u64) -> bool {
         let same_port = self.socket != new.id && self.netns == new.netns && do_collide(self.local, new.local);
         same_port && self.first_ns < since_ns && self.ended_ns.is_none_or(|t| t > since_ns)
     }
 
-    /// Whether a socket like the other claim's could not be bound beside this one's without both allowing it.
+    /// Whether the sockets of both claims could only be bound at the same time if both allowed it.
     pub(super) fn is_in_the_way_of(&self, other: &Self) -> bool {
         self.netns == other.netns && do_collide(self.local, other.local)
     }
@@ -160,9 +160,9 @@ impl Claim {
         !ends_before(self, other) && !ends_before(other, self)
     }
 
-    /// The same socket of the same process, still open as far as is known. A snapshot's identity is the inode
-    /// number, an event's the address: a claim of a snapshot is taken over by the first event. The address is used again for
-    /// the next connection, often for one with the same tuple, which has another file.
+    /// Whether a use is of the same socket and process. The identity in a snapshot is the inode number, in an event the
+    /// address: the first event takes over the claim of a snapshot. The address is reused for later connections, often
+    /// with the same tuple but another file.
     fn is_of(&self, process: ProcessId, used: SocketUse, socket: &Socket) -> bool {
         let held = matches!(used, SocketUse::Held | SocketUse::HeldListening);
         let same = self.socket == socket.id || self.snapshot != held;
@@ -171,20 +171,20 @@ impl Claim {
     }
 }
 
-/// How a use was noted.
+/// The result of noting a use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Noted {
-    /// A claim goes on.
+    /// An existing claim continues.
     Continued,
     /// A new claim on a socket that has others.
     Shared,
-    /// A new claim on a socket not known yet.
+    /// A new claim on a new socket.
     Fresh,
-    /// It would be a new claim, and there is no room.
+    /// A new claim would be needed, but there is no room.
     Refused,
 }
 
-/// Adds to the claim that it continues, or makes a new one if there is room.
+/// Adds a use to the claim that it continues, or makes a new claim if there is room.
 pub(super) fn note(
     list: &mut Vec<Claim>,
     (time_ns, user): (u64, User),
@@ -192,7 +192,7 @@ pub(super) fn note(
     socket: &Socket,
     has_room: bool,
 ) -> Noted {
-    // A socket's address is used again after close; what was closed stays closed unless it is used on.
+    // A socket's address is reused after close. A closed claim stays closed unless it is used further.
     let open = |c: &&mut Claim| c.is_of(user.process, used, socket) && (c.ended_ns.is_none() || !begins(used));
     if let Some(claim) = list.iter_mut().rev().find(open) {
         if claim.snapshot {
@@ -207,40 +207,40 @@ pub(super) fn note(
     let fresh = list.iter().all(|c| c.socket != socket.id || c.ended_ns.is_some());
     let mut claim = Claim::new(time_ns, user, used, socket);
     claim.note(time_ns, used, socket);
-    // Most lists hold one.
+    // Most lists have one claim.
     list.reserve_exact(1);
     list.push(claim);
     if fresh { Noted::Fresh } else { Noted::Shared }
 }
 
-/// When a new socket, first used by `user` as reported at `time_ns`, took the port over from those before; none: there was
-/// none, or its end was reported: that was the change.
+/// When a new socket, first used by `user` as reported at `time_ns`, took over the port from previous ones. None: there
+/// was none, or its close was reported, which was the change.
 ///
-/// The use may be reported after the packet: then it is known that the process's sockets are not older than itself, and that
-/// what was used before it started was another one.
+/// The use may be reported after the packet. But a process's sockets are not older than the process, so the port was
+/// taken over at its start if a previous socket was last reported before that.
 pub(super) fn taken_over(list: &[Claim], time_ns: u64, user: User, new: &Socket) -> Option<u64> {
     let replaced = |since_ns| list.iter().filter(move |c| c.is_replaced_by(new, since_ns));
     let born = Some(user.start_ns).filter(|start_ns| replaced(*start_ns).any(|c| c.seen_ns < *start_ns));
     born.or_else(|| replaced(time_ns).next().map(|_| time_ns.saturating_sub(MAX_EVENT_DELAY_NS)))
 }
 
-/// Events that only a new connection has.
+/// Whether the event only occurs at the begin of a claim.
 const fn begins(used: SocketUse) -> bool {
     matches!(used, SocketUse::Connect | SocketUse::Accept | SocketUse::Held | SocketUse::HeldListening)
 }
 
-/// The local address of a socket that the process just ended had, unless another process holds the same one, or has
-/// another one there already: that was the change.
+/// The local address of a socket of a process that just exited. None: another process holds the same socket, or already
+/// has another one at the port, which was the change.
 pub(super) fn released(list: &[Claim], process: ProcessId, time_ns: u64) -> Option<IpAddr> {
     let gone = list.iter().find(|c| c.process == process && c.ended_ns == Some(time_ns))?;
-    // Its change was noted for its own address, which must be this one's too.
+    // The change was noted for the address of that socket, which must include this one's.
     let covers = |c: &Claim| c.netns == gone.netns && (c.local == gone.local || c.local.is_unspecified());
     let came_after = |c: &Claim| covers(c) && c.first_ns > gone.seen_ns;
     let held = list.iter().any(|c| c.ended_ns.is_none() && (c.socket == gone.socket || came_after(c)));
     (!held).then_some(gone.local)
 }
 
-/// Whether sockets bound to these addresses would be in each other's way.
+/// Whether sockets bound to these addresses and the same port would conflict.
 fn do_collide(a: IpAddr, b: IpAddr) -> bool {
     a == b || a.is_unspecified() || b.is_unspecified()
 }

@@ -9,13 +9,13 @@ use pidflow_schema::Protocol;
 use super::claim::Claim;
 use super::{Place, SocketIndex};
 
-/// A connection without reports for so long has ended unnoticed (an event was lost): a day.
+/// A connection without reports for this long has ended unnoticed, because an event was lost: a day.
 const IDLE_CONNECTION_NS: u64 = 86_400_000_000_000;
-/// Memory of a claim without its uses: itself, its key, its list, its place in the list of its process.
+/// Memory of a claim without its uses, bytes: itself, its key, its list, its place in the list of its process.
 pub(super) const CLAIM_BYTES: usize = size_of::<Claim>() + 240;
 
 impl SocketIndex {
-    /// A complete poll that began at `begun_ns` is done: sockets that it did not show are closed.
+    /// A complete poll that began at `begun_ns` is done: sockets that it did not contain are closed.
     pub fn polled(&mut self, begun_ns: u64) {
         for claim in self.all_mut().filter(|c| c.ended_ns.is_none() && c.seen_ns < begun_ns) {
             claim.ended_ns = Some(claim.seen_ns);
@@ -36,10 +36,9 @@ impl SocketIndex {
         self.bytes > self.limit.0 / 4 * 3
     }
 
-    /// Forgets claims that ended before `before_ns`. The next use of a socket is reported again, so that those of
-    /// other protocols than TCP go when nothing was heard of them since; a TCP connection may be idle for long
-    /// and its end is reported. Where memory is still short then, those that ended and the least recently reported
-    /// go too.
+    /// Removes claims that ended before `before_ns`, and claims of protocols other than TCP that were not reported
+    /// since, because their next use is reported again. A TCP connection may be idle for long, and its end is reported.
+    /// If memory is still short, it evicts ended claims and the least recently reported ones.
     pub fn expire(&mut self, before_ns: u64) {
         let ended = |c: &Claim| c.ended_ns.is_some_and(|t| t < before_ns);
         let idle = before_ns.saturating_sub(IDLE_CONNECTION_NS);

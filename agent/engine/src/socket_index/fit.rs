@@ -1,4 +1,4 @@
-//! How a claim fits the time of a flow.
+//! Compares claims with the time of a flow.
 
 use pidflow_schema::Protocol;
 
@@ -7,35 +7,36 @@ use super::Role;
 use super::claim::Claim;
 use super::losses::Losses;
 
-/// The probes report a repeated use once in this time.
+/// The probes report repeated uses at most once in this time, nanoseconds.
 pub(super) const REPEAT_NS: u64 = 1_000_000_000;
-/// A send is reported just before or just after its packet, a receive after it.
+/// How long before its packet a send may be reported, nanoseconds.
 pub(super) const BEFORE_NS: u64 = 5_000_000;
-/// How far the kernel's clock and the packets' may be apart.
+/// The greatest difference between the kernel's clock and the packets' clock, nanoseconds.
 pub(super) const CLOCK_ERROR_NS: u64 = 200_000;
-/// How long after the last packet a receive or close may still be reported.
+/// How long after the last packet a receive or close may be reported, nanoseconds.
 pub(super) const AFTER_NS: u64 = 50_000_000;
-/// How long after the last packet a first use may be reported, where the sender was preempted in the call.
+/// How long after the last packet a first use may be reported if the sender was preempted in the call, nanoseconds.
 const MAX_FIRST_USE_DELAY_NS: u64 = 1_000_000_000;
-/// How long the kernel may go on with a connection that its process closed: FIN_WAIT2, TIME_WAIT (60 s each).
+/// How long the kernel may continue a connection that its process closed, nanoseconds: FIN_WAIT2 and TIME_WAIT (60 s
+/// each).
 const LINGER_NS: u64 = 120_000_000_000;
 
 /// How well a claim fits a flow's time, best last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fit {
-    /// It was closed before, and the kernel still ends the connection by itself.
+    /// It was closed before, and the kernel is still ending the connection.
     Lingers,
-    /// It is held over the flow's time, by a snapshot or an earlier event.
+    /// It was held during the flow, by a snapshot or an earlier event.
     Covers,
-    /// It was connected, accepted or closed within the flow's time.
+    /// It was connected, accepted or closed during the flow.
     Touches,
-    /// It was used within a second before: repetition is not reported.
+    /// It was used within [`REPEAT_NS`] before the flow, so a use during the flow may be unreported.
     JustUsed,
-    /// It was used within the flow's time.
+    /// It was used during the flow.
     Used,
 }
 
-/// How a claim fits the time of a flow, and since when; none: it is of another time.
+/// How a claim fits the time of a flow, and the time by which it does; none: it does not.
 pub(super) fn fit(claim: &Claim, end: &FlowEnd) -> Option<(Fit, u64)> {
     let (from, to) = (end.first_ns.saturating_sub(BEFORE_NS), end.last_ns.saturating_add(AFTER_NS));
     if let Some(ended) = claim.ended_ns.filter(|t| t.saturating_add(CLOCK_ERROR_NS) < end.first_ns) {
@@ -54,31 +55,32 @@ pub(super) fn fit(claim: &Claim, end: &FlowEnd) -> Option<(Fit, u64)> {
     if within(&&claim.first_ns) || claim.ended_ns.is_some_and(|t| t <= to) {
         return Some((Fit::Touches, claim.first_ns));
     }
-    // A snapshot was taken at some time of the socket's life, maybe after the flow began.
+    // A snapshot may have been taken after the flow began.
     let began = claim.first_ns <= to || claim.snapshot || is_born_for(claim, end);
     began.then_some((Fit::Covers, claim.first_ns))
 }
 
-/// Whether the claim's process existed when the flow began, and was reported to use the socket within a second of the flow:
-/// an owner last reported before the process started does not hold the port any more.
+/// Whether the claim's process existed when the flow began, and was first reported to use the socket during the flow or
+/// up to a second after it. An owner last reported before that process started no longer holds the port.
 pub(super) fn is_born_for(claim: &Claim, end: &FlowEnd) -> bool {
     let told = claim.first_ns <= end.last_ns.saturating_add(MAX_FIRST_USE_DELAY_NS) && claim.first_ns >= end.first_ns;
     end.protocol != Protocol::TCP && !claim.snapshot && claim.from_ns != 0 && claim.from_ns <= end.first_ns && told
 }
 
-/// Whether the claim may be one on the connection whose SYN the flow has: what began before was another connection with
-/// the same tuple.
+/// Whether the claim may be on the connection whose SYN the flow contains. A claim that began earlier is on a previous
+/// connection with the same tuple.
 pub(super) fn is_of_connection(claim: &Claim, end: &FlowEnd, losses: &Losses) -> bool {
     if !end.began_with_syn || claim.first_ns.saturating_add(BEFORE_NS) >= end.first_ns {
         return true;
     }
-    // Its connect was reported before: the caller was preempted before the SYN left, or the SYN is a repetition.
+    // Its connect may be reported earlier, if the caller was preempted before the SYN was sent, or the SYN is a
+    // retransmission.
     let is_open = claim.ended_ns.is_none_or(|t| t >= end.first_ns);
     let is_unused = claim.uses.first().is_none_or(|t| t.saturating_add(BEFORE_NS) >= end.first_ns);
     claim.role == Role::Connects && is_open && is_unused && !losses.between(claim.first_ns, end.first_ns)
 }
 
-/// Whether events were lost that would say that the socket was closed and another one has its address since.
+/// Whether events were lost that may have reported that the socket was closed and another one has its address.
 pub(super) fn is_doubtful(claim: &Claim, fit: Fit, end: &FlowEnd, losses: &Losses) -> bool {
     let heard_ns = claim.ended_ns.unwrap_or(0).max(claim.seen_ns);
     fit <= Fit::Covers && heard_ns < end.last_ns && losses.between(heard_ns, end.last_ns)

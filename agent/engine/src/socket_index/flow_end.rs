@@ -1,4 +1,4 @@
-//! A look-up in the socket index: one end of a flow, and its result.
+//! The input and the result of a lookup in the socket index.
 
 use std::net::IpAddr;
 
@@ -24,19 +24,19 @@ pub struct FlowEnd {
     pub remote_port: u16,
     /// ICMP type of the flow's first packet; none: other protocols.
     pub icmp_type: Option<u8>,
-    /// First packet.
+    /// Time of the first packet, nanoseconds.
     pub first_ns: u64,
-    /// Last packet.
+    /// Time of the last packet, nanoseconds.
     pub last_ns: u64,
-    /// A SYN is among the packets: the connection began with this flow.
+    /// Whether the packets include a SYN, so that the connection began with this flow.
     pub began_with_syn: bool,
-    /// This end sent the SYN that began it.
+    /// Whether this end sent the SYN that began it.
     pub opened: bool,
-    /// This end sent packets.
+    /// Whether this end sent packets.
     pub sent: bool,
-    /// This end received packets.
+    /// Whether this end received packets.
     pub received: bool,
-    /// Inode number of the network namespace to which the interfaces lead that saw the flow; none: not known.
+    /// Inode number of the network namespace of the interfaces that saw the flow; none: unknown.
     pub netns: Option<u32>,
 }
 
@@ -86,29 +86,29 @@ impl FlowEnd {
     }
 }
 
-/// What was found for an end.
+/// The process found for an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     /// The process.
     pub process: ProcessId,
-    /// How certain it is.
+    /// How it was found.
     pub attribution: Attribution,
     /// Side of the connection, as the kernel reported it.
     pub role: Role,
     /// Inode number of the network namespace.
     pub netns: u32,
-    /// Another process with a claim: who accepted, or the listener's owner.
+    /// Another process with a claim, such as the one that accepted, or the listener's owner.
     pub other: Option<ProcessId>,
-    /// Where the process connected to, if its packets' destination was translated.
+    /// The address and port to which the process connected, if the packets' destination was translated.
     pub translated_from: Option<(IpAddr, u16)>,
 }
 
-/// Why nobody was found for an end.
+/// Why no process was found for an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotFound {
     /// [`Attribution::NoSocket`], [`Attribution::Ambiguous`], or [`Attribution::NoProcess`]: events were lost.
     pub why: Attribution,
-    /// Who it may have been: of several, one that fits best.
+    /// A process that it may have been: one of those that fit best.
     pub candidate: Option<ProcessId>,
 }
 
@@ -119,7 +119,7 @@ impl NotFound {
         Self { why: Attribution::Ambiguous, candidate }
     }
 
-    /// Events were lost that would show whether it was this one.
+    /// Events were lost that would show whether it was this process.
     pub(super) const fn lost(candidate: ProcessId) -> Self {
         Self { why: Attribution::NoProcess, candidate: Some(candidate) }
     }

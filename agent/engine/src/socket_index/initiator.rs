@@ -1,18 +1,18 @@
-//! Which end of a flow began it, where no packet that was seen says so and the kernel reported neither connect nor accept.
+//! Determines which end began a flow if neither its packets nor a connect or accept show it.
 
 use pidflow_schema::Protocol;
 
 use super::claim::Claim;
 use super::{FlowEnd, SocketIndex, Tuple, kernel, unspecified};
 
-/// How long after a datagram its answer may come: longer than resolvers wait (5 s, resolv.conf(5)). What comes later is a
-/// conversation of its own.
+/// How long after a datagram its answer may come, nanoseconds: as long as resolvers wait (resolv.conf(5)). Later
+/// datagrams are a separate conversation.
 const MAX_ANSWER_DELAY_NS: u64 = 5_000_000_000;
 
 impl SocketIndex {
-    /// Whether the source began the flow; none: nobody can say. Of TCP, the end at which somebody listens did not begin it.
-    /// Of datagrams, the end whose socket had sent to the other one before the first packet that was seen did, if the other
-    /// end's socket was there to receive it: else that was to another one, which had the port before.
+    /// Whether the source began the flow; none: unknown. For TCP, the end with a listener did not begin it. For
+    /// datagrams, the end whose socket sent to the other one before the first captured packet began it, if the other
+    /// end's socket existed then; otherwise the datagram was for a previous owner of the port.
     #[must_use]
     pub fn source_began(&self, source: &FlowEnd, destination: &FlowEnd) -> Option<bool> {
         if source.protocol == Protocol::TCP {
@@ -24,8 +24,8 @@ impl SocketIndex {
         (is_first && self.was_there(source, answered_ns)).then_some(false)
     }
 
-    /// Whether this end had its socket at that time already, or the first that was heard of it is that it received. Of another
-    /// host nobody knows.
+    /// Whether this end may have had its socket at that time: its first report is a receive, or it was reported by
+    /// then. Always true for an end on another host.
     fn was_there(&self, end: &FlowEnd, time_ns: u64) -> bool {
         let at_port = self.ports.get(&(end.protocol, end.local_port)).into_iter().flatten();
         let mut claims = self.exchanging(end).chain(at_port).filter(|c| self.serves(c, end));
@@ -49,8 +49,8 @@ impl SocketIndex {
         claims.filter(|c| is_open(c)).any(|c| self.serves(c, end))
     }
 
-    /// When a socket of this end first sent to the other one, where that is the first that was heard of it, and the flow may
-    /// be the answer.
+    /// When a socket of this end first sent to the other one, if that was its first report and the flow may be the
+    /// answer.
     fn first_sent_ns(&self, end: &FlowEnd) -> Option<u64> {
         if end.local_port == 0 || kernel::is_icmp(end.protocol) {
             return None;

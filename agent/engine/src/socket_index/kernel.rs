@@ -1,4 +1,4 @@
-//! What the kernel does by itself, without any process.
+//! Packets that the kernel sends and receives itself, without any process.
 
 use pidflow_schema::Protocol;
 
@@ -16,20 +16,20 @@ const IPCOMP: u8 = 108;
 const L2TP: u8 = 115;
 const UDP_LITE: u8 = 136;
 
-/// Well-known UDP ports of tunnels that the kernel ends: GTP-U, VXLAN, Geneve, and Linux' first VXLAN port.
+/// Well-known UDP ports of tunnels that the kernel terminates: GTP-U, VXLAN, Geneve, and Linux' first VXLAN port.
 const TUNNEL_PORTS: [u16; 4] = [2152, 4789, 6081, 8472];
 
-/// Whether the kernel takes packets of the protocol itself, so that a process that receives them through a raw socket only listens.
+/// Whether the kernel handles packets of the protocol, so that a process with a raw socket only receives copies.
 pub(super) const fn handles(protocol: u8) -> bool {
     sends(protocol) || matches!(protocol, Protocol::TCP | Protocol::UDP | Protocol::SCTP | DCCP | UDP_LITE)
 }
 
-/// Whether the kernel also sends packets of the protocol without a process's call.
+/// Whether the kernel also sends packets of the protocol without a call of a process.
 const fn sends(protocol: u8) -> bool {
     is_icmp(protocol) || matches!(protocol, IGMP | IPIP | IPV6 | GRE | ESP | AH | IPCOMP | L2TP)
 }
 
-/// Whether packets like those of this flow's end may be the kernel's own.
+/// Whether packets like those of this end may have been sent by the kernel.
 pub(super) const fn may_send(end: &FlowEnd) -> bool {
     sends(end.protocol) && !asks(end)
 }
@@ -38,7 +38,7 @@ pub(super) const fn is_icmp(protocol: u8) -> bool {
     matches!(protocol, Protocol::ICMP | Protocol::ICMPV6)
 }
 
-/// Whether it is an ICMP query, which the kernel answers and does not ask (RFC 792, RFC 4443, RFC 8335).
+/// Whether it is an ICMP query, which the kernel answers but does not send (RFC 792, RFC 4443, RFC 8335).
 const fn asks(end: &FlowEnd) -> bool {
     match (end.protocol, end.icmp_type) {
         (Protocol::ICMP, Some(kind)) => matches!(kind, 8 | 13 | 15 | 17 | 42),
@@ -47,7 +47,7 @@ const fn asks(end: &FlowEnd) -> bool {
     }
 }
 
-/// Whether the kernel makes messages of this type by itself: one that a process sends cannot be distinguished from it.
+/// Whether the kernel itself sends messages of this type, so that one sent by a process cannot be distinguished.
 ///
 /// ICMP (RFC 792): echo reply, unreachable, redirect, time exceeded, parameter problem, time stamp and mask reply. ICMPv6:
 /// errors and echo reply (RFC 4443), listener reports (RFC 2710, RFC 3810), neighbour discovery but for what only routers'

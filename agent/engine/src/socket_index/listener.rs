@@ -1,4 +1,4 @@
-//! The listener to which a connection came, where no process is known to have it.
+//! Finds the listener of a connection for which no process is known.
 
 use pidflow_schema::{Attribution, Protocol};
 
@@ -10,28 +10,28 @@ use super::{FlowEnd, Role, SocketIndex};
 use crate::fact::ProcessId;
 
 impl SocketIndex {
-    /// The listener's owner, where the kernel said that the connection came to a listener of that namespace and nobody accepted
-    /// it; else it is only a candidate. Without that, the packets' destination may have been translated to another one, another
-    /// process may have accepted, or nobody may have got the connection.
+    /// The listener's owner, if the kernel reported that the connection reached a listener of that namespace and was
+    /// not accepted. Otherwise the owner is only a candidate: the packets' destination may have been translated,
+    /// another process may have accepted, or the connection may have been refused.
     pub(super) fn listener(&self, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
-        // Who connects has no listener.
+        // The connecting end has no listener.
         if end.protocol != Protocol::TCP || end.opened {
             return None;
         }
         let waited = self.waited(end);
-        // A listener of a namespace whose addresses are not known says nothing about addresses that may be remote.
+        // A listener in a namespace with unknown addresses proves nothing for an address that may be remote.
         if waited.is_empty() && !self.is_local(end.local) {
             return None;
         }
         let mut serving = self.listening(end, &waited);
         let first = serving.next()?;
-        // Workers that share a listener by fork hold the same socket; which one accepts is not known.
+        // Workers that share a listener through fork hold the same socket.
         let is_same = |c: &Claim| c.process == first.process || (c.socket == first.socket && c.netns == first.netns);
         let others = || Some(Err(NotFound::ambiguous(Some(first.process))));
         if !serving.all(is_same) {
             return others();
         }
-        // Another process's accept may be among what was lost.
+        // The accept of another process may have been lost.
         if self.losses.between(end.first_ns, end.last_ns.saturating_add(AFTER_NS)) {
             return Some(Err(NotFound::lost(first.process)));
         }
@@ -44,17 +44,18 @@ impl SocketIndex {
         }
     }
 
-    /// Listeners that take what comes to this end, of the namespaces in which the connection is known to have waited.
+    /// Listeners that accept connections to this end, in the namespaces in which the connection is known to have
+    /// waited.
     fn listening<'a>(&'a self, end: &'a FlowEnd, waited: &'a [Waited]) -> impl Iterator<Item = &'a Claim> {
         let claims = self.listeners.get(&end.local_port).map_or(&[][..], Vec::as_slice);
-        // Strictly: what came after the listener was closed was refused.
+        // Strict comparison: connections after the close of the listener were refused.
         let is_open = |c: &&Claim| fit(c, end).is_some() && c.ended_ns.is_none_or(|t| t >= end.first_ns);
         let is_there = |c: &&Claim| waited.is_empty() || c.netns == 0 || waited.iter().any(|w| w.netns == c.netns);
         let takes = |c: &&Claim| self.serves(c, end) && !self.is_shadowed(c, claims, end);
         claims.iter().filter(takes).filter(is_open).filter(is_there)
     }
 
-    /// Who took the connection after all, after its end had begun.
+    /// The process that accepted the connection after it began to close.
     fn accepted_later(&self, end: &FlowEnd, waited: &Waited) -> Option<ProcessId> {
         let claims = self.tuples.get(&end.tuple()).into_iter().flatten();
         let mut later = claims.filter(|c| c.netns == waited.netns && c.role != Role::Connects);

@@ -1,6 +1,6 @@
 //! Finding the process of one end of a flow.
 //!
-//! A guess is never made: where several processes fit equally well the answer says so.
+//! It never guesses: if several processes fit equally well, the result is ambiguous.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ impl SocketIndex {
     /// The process at `end`.
     ///
     /// # Errors
-    /// Why there is none, and who it may have been.
+    /// Why there is none, and a candidate.
     pub fn find(&self, end: &FlowEnd) -> Result<Found, NotFound> {
         if kernel::makes(end) {
             return Err(NotFound::NO_SOCKET);
@@ -31,8 +31,8 @@ impl SocketIndex {
         }
     }
 
-    /// Whether the flow is the kernel's own work although its protocol has sockets: a tunnel device's outer packets. Where
-    /// events were lost, a process's socket may only be unknown.
+    /// Whether the flow belongs to the kernel although its protocol has sockets: the outer packets of a tunnel device.
+    /// Not if events were lost, because a process's socket may then be unknown.
     #[must_use]
     pub fn is_kernels(&self, end: &FlowEnd) -> bool {
         let is_tunnel = kernel::is_tunnel(end.protocol, [end.local_port, end.remote_port]);
@@ -52,17 +52,17 @@ impl SocketIndex {
         let exact = end.tuple();
         let any = Tuple { local: unspecified(end.local), ..exact };
         let raw = [exact, any].map(|t| Tuple { local_port: 0, ..t });
-        // Only ICMP is sent through raw sockets and, with a port, through others as well.
+        // Only ICMP is sent both through raw sockets and through sockets with a port (identifier).
         let raw = raw.into_iter().filter(|_| kernel::is_icmp(end.protocol) && end.local_port != 0);
         let claims = [exact, any].into_iter().chain(raw).filter_map(|t| self.tuples.get(&t)).flatten();
-        // A socket bound to the address itself proves that its namespace has it.
+        // A socket bound to the address proves that its namespace has it.
         let is_bound = |c: &Claim| c.local == end.local && self.namespace_of(end).is_none();
         let seen = |c: &&Claim| self.may_see(c, end) || is_bound(c);
         Ranking::of(claims.filter(seen).filter(|c| !self.was_closed(c, end)), end, &self.losses)
     }
 
-    /// Whether the socket of a claim on a datagram's peer was closed before: its close names no peer and is noted with
-    /// the port alone.
+    /// Whether the socket of a claim on a datagram's peer was closed before the flow. Its close has no peer and is only
+    /// noted for the port.
     fn was_closed(&self, claim: &Claim, end: &FlowEnd) -> bool {
         let bound = self.ports.get(&(end.protocol, end.local_port)).into_iter().flatten();
         let mut same = bound.filter(|b| b.process == claim.process && b.socket == claim.socket).peekable();
@@ -82,8 +82,8 @@ impl SocketIndex {
         Ranking::of(of(0).iter().filter(|c| self.serves(c, end)), end, &self.losses)
     }
 
-    /// Whether another socket among these takes what comes to this end before the claim's: the kernel prefers the one that
-    /// is bound to the address itself (`compute_score` of net/ipv4/udp.c and inet_hashtables.c).
+    /// Whether the kernel prefers another of these sockets for packets to this end: one that is bound to the address
+    /// itself (`compute_score` in net/ipv4/udp.c and inet_hashtables.c).
     pub(super) fn is_shadowed(&self, claim: &Claim, among: &[Claim], end: &FlowEnd) -> bool {
         let takes_before = |other: &Claim| {
             let was_there = other.snapshot || other.first_ns <= end.first_ns.saturating_add(CLOCK_ERROR_NS);
@@ -94,7 +94,7 @@ impl SocketIndex {
         claim.local != end.local && among.iter().any(|other| is_preferred(&other))
     }
 
-    /// Whether a socket bound so takes packets to this end.
+    /// Whether the claim's socket receives packets to this end.
     pub(super) fn serves(&self, claim: &Claim, end: &FlowEnd) -> bool {
         let family = claim.local.is_ipv4() == end.local.is_ipv4() || claim.dual_stack;
         let bound = claim.local == end.local || claim.local.is_unspecified() || is_group(end.local);
@@ -109,9 +109,9 @@ impl SocketIndex {
         is_group(end.local) || self.addresses.may_have(claim.netns, end.local)
     }
 
-    /// The namespace in which this end must be; none: not known. Loopback is captured in the agent's own alone, unless the
-    /// flow says otherwise. An interface leads to a namespace, so that one of the flow's ends is there: the one of which it
-    /// has the address.
+    /// The namespace in which this end must be; none: unknown. Loopback is captured only in the agent's namespace,
+    /// unless the flow has another. If the flow's interface leads to a namespace, the end whose address that namespace
+    /// has is there.
     pub(super) fn namespace_of(&self, end: &FlowEnd) -> Option<u32> {
         if end.local.is_loopback() {
             return end.netns.or((self.own_netns != 0).then_some(self.own_netns));
@@ -119,8 +119,8 @@ impl SocketIndex {
         end.netns.filter(|netns| self.addresses.has(*netns, end.local))
     }
 
-    /// Whether an attempt to connect from this namespace makes packets that an interface sees which leads there: its own
-    /// addresses it reaches over its loopback.
+    /// Whether a connect from this namespace sends packets through an interface. It reaches its own addresses over its
+    /// loopback.
     #[must_use]
     pub fn leaves_namespace(&self, socket: &Socket) -> bool {
         !socket.remote.is_loopback() && !self.addresses.has(socket.netns, socket.remote)

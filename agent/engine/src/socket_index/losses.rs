@@ -1,11 +1,11 @@
-//! Times in which events were lost.
+//! Periods in which events were lost.
 
 use std::collections::VecDeque;
 
-/// Spans remembered; with more the oldest two become one.
+/// The greatest number of periods kept. Beyond it, the oldest two are merged.
 const MAX_SPANS: usize = 256;
 
-/// Spans of time, in the order in which they were reported.
+/// Periods (from, until), in the order in which they were reported.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     spans: VecDeque<(u64, u64)>,
@@ -25,7 +25,7 @@ impl Losses {
         }
     }
 
-    /// Whether anything of this time was lost.
+    /// Whether events of this period were lost.
     pub(super) fn between(&self, from_ns: u64, until_ns: u64) -> bool {
         self.spans.iter().any(|(from, last)| *from <= until_ns && from_ns <= *last)
     }

@@ -1,7 +1,7 @@
-//! Which process held or used which socket, and when.
+//! Tracks which process held or used which socket, and when.
 //!
-//! Three tables: connected sockets by their exact tuple, unconnected ones by protocol and local port,
-//! listeners by port. Each holds *claims*: one process's use of one socket over a time.
+//! It has three tables: connected sockets by their exact tuple, unconnected ones by protocol and local port, listeners
+//! by port. Each contains *claims*: the use of one socket by one process over a time.
 
 mod addresses;
 mod alive;
@@ -43,12 +43,12 @@ pub(crate) struct Tuple {
     pub(crate) remote_port: u16,
 }
 
-/// Who does something with a socket.
+/// The process that uses a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User {
     /// The process.
     pub process: ProcessId,
-    /// When it started, before which it had no socket, nanoseconds since the epoch; 0: not known.
+    /// When it started, before which it had no socket, nanoseconds of the engine's clock; 0: unknown.
     pub start_ns: u64,
 }
 
@@ -58,20 +58,20 @@ impl From<&Task> for User {
     }
 }
 
-/// A local port that got another socket or lost it at a time; in order of time.
+/// A local port whose socket changed or was closed; ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EndpointChange {
-    /// When, nanoseconds since the epoch.
+    /// When, nanoseconds of the engine's clock.
     pub time_ns: u64,
     /// IP protocol number.
     pub protocol: u8,
-    /// Local address; unspecified: any.
+    /// Local address; unspecified: all.
     pub address: IpAddr,
     /// Local port.
     pub port: u16,
 }
 
-/// Where a process's claims are, to close them when it ends.
+/// The place of a claim in the tables, to end it when its process exits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
     Tuple(Tuple),
@@ -79,11 +79,11 @@ enum Place {
     Listener(u16),
 }
 
-/// Bytes that claims may take by default. From three quarters of it on, old ones are evicted early, and at the limit no new ones are
-/// taken.
+/// Default memory limit of claims, bytes. From three quarters of it on, old ones are evicted early; at the limit no new
+/// ones are added.
 pub const MAX_CLAIM_BYTES: usize = 96 << 20;
 
-/// Bytes that claims may take.
+/// Memory limit of claims, bytes.
 #[derive(Debug, Clone, Copy)]
 struct ByteLimit(usize);
 
@@ -104,7 +104,7 @@ pub struct SocketIndex {
     addresses: Addresses,
     losses: Losses,
     own_netns: u32,
-    /// Memory of the claims, bytes; of uses only since the latest expiry.
+    /// Memory of the claims, bytes. Times of use are included only as of the latest expiry.
     bytes: usize,
     limit: ByteLimit,
     dropped: u64,
@@ -119,19 +119,19 @@ impl SocketIndex {
         Self { own_netns, ..Self::default() }
     }
 
-    /// Takes no more than this for claims, bytes.
+    /// Limits the memory of claims, bytes.
     pub const fn limit_bytes(&mut self, max_bytes: usize) {
         self.limit = ByteLimit(max_bytes);
     }
 
-    /// Claims held.
+    /// Number of claims.
     #[must_use]
     pub fn len(&self) -> usize {
         let lists = self.tuples.values().chain(self.ports.values()).chain(self.listeners.values());
         lists.map(Vec::len).sum()
     }
 
-    /// Whether it holds none.
+    /// Whether there are no claims.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.tuples.is_empty() && self.ports.is_empty() && self.listeners.is_empty()
@@ -143,14 +143,14 @@ impl SocketIndex {
         self.bytes
     }
 
-    /// Claims, addresses and connections that nobody accepted that were not taken, or forgotten early, because there was no room.
+    /// Number of claims, addresses and unaccepted connections dropped or evicted early because there was no room.
     #[must_use]
     pub const fn dropped(&self) -> u64 {
         self.dropped + self.addresses.dropped() + self.unaccepted.dropped()
     }
 
-    /// Replaces the addresses of a network namespace. Those that it had before are forgotten by
-    /// [`SocketIndex::expire`]: flows of theirs may still be joined.
+    /// Replaces the addresses of a network namespace. Previous ones are removed later by [`SocketIndex::expire`],
+    /// because their flows may still be joined.
     pub fn set_addresses(&mut self, time_ns: u64, netns: u32, addresses: &[IpAddr]) {
         self.addresses.set(time_ns, netns, addresses);
     }
@@ -166,17 +166,17 @@ impl SocketIndex {
         self.addresses.is_local(address)
     }
 
-    /// Events of this time were lost.
+    /// Notes that events of this period were lost.
     pub fn lost(&mut self, from_ns: u64, until_ns: u64) {
         self.losses.note(from_ns, until_ns);
     }
 
-    /// Local ports that changed hands since the last call.
+    /// Takes the changes of owners of local ports since the last call.
     pub fn take_changes(&mut self) -> Vec<EndpointChange> {
         std::mem::take(&mut self.changes)
     }
 
-    /// A process did something with a socket.
+    /// Applies the use of a socket by a process.
     pub fn used(&mut self, time_ns: u64, user: impl Into<User>, used: SocketUse, socket: &Socket) {
         let user = user.into();
         if !socket.local.is_unspecified() {
@@ -200,7 +200,7 @@ impl SocketIndex {
         self.bytes <= self.limit.0
     }
 
-    /// Remembers where a new claim is.
+    /// Remembers the place of a new claim.
     fn place(&mut self, process: ProcessId, place: Place, noted: Noted) {
         match noted {
             Noted::Continued => {}
@@ -222,7 +222,7 @@ impl SocketIndex {
 
     fn claims(&mut self, time_ns: u64, user: User, used: SocketUse, socket: &Socket) {
         if socket.protocol == Protocol::TCP {
-            // Without a port yet there is nothing to find it by.
+            // Without a port, it cannot be found yet.
             if socket.local_port != 0 && socket.remote_port != 0 {
                 self.claim_tuple(time_ns, user, used, socket);
             } else if used == SocketUse::Close {
@@ -251,7 +251,8 @@ impl SocketIndex {
         let has_room = self.has_room();
         let list = self.ports.entry((protocol, port)).or_default();
         let noted = claim::note(list, (time_ns, user), used, socket, has_room);
-        // One that receives first may be a server's that shares the port (SO_REUSEPORT): its answer is no new flow.
+        // A socket that receives first may belong to a server that shares the port (SO_REUSEPORT), whose answer is no
+        // new flow.
         let may_take_over = noted == Noted::Fresh && used != SocketUse::Receive;
         let change = if may_take_over { claim::taken_over(list, time_ns, user, socket) } else { None };
         let change = change.or((used == SocketUse::Close).then_some(time_ns)).filter(|_| port != 0);
@@ -259,7 +260,7 @@ impl SocketIndex {
         self.place(user.process, Place::Port(protocol, port), noted);
     }
 
-    /// A process ended: it holds nothing any more.
+    /// Ends all claims of a process that exited.
     pub fn exited(&mut self, process: ProcessId, time_ns: u64) {
         for place in self.places.remove(&process).unwrap_or_default() {
             match place {

@@ -14,7 +14,7 @@ use crate::fact::ProcessId;
 /// A claim that fits.
 struct Fitting<'a> {
     fit: Fit,
-    /// How far outside the flow's time the moment is by which it fits, nanoseconds.
+    /// Distance of the time by which it fits from the flow's time, nanoseconds; 0: within it.
     distance: u64,
     time: u64,
     claim: &'a Claim,
@@ -23,11 +23,11 @@ struct Fitting<'a> {
 /// The claims that fit, best first.
 pub(super) struct Ranking<'a> {
     claims: Vec<Fitting<'a>>,
-    /// Whose claim would fit if no events had been lost.
+    /// The process whose claim would fit if no events had been lost.
     doubtful: Option<ProcessId>,
 }
 
-/// What a table's answer is called, and whether its claims name the other end.
+/// The attributions of a table's results, and whether its claims contain the other end.
 pub(super) struct Table {
     event: Attribution,
     snapshot: Attribution,
@@ -55,19 +55,19 @@ impl<'a> Ranking<'a> {
         Self { claims, doubtful }
     }
 
-    /// Whose claim fits best.
+    /// The process whose claim fits best.
     pub(super) fn best(&self) -> Option<ProcessId> {
         self.claims.first().map(|f| f.claim.process)
     }
 
-    /// Whether nothing fits and nothing might.
+    /// Whether no claim fits or might fit.
     pub(super) const fn is_empty(&self) -> bool {
         self.claims.is_empty() && self.doubtful.is_none()
     }
 
-    /// The latest user of a connected socket has it. Where two sockets may be the flow's (with a local port alone, of
-    /// datagrams, raw ones, in several namespaces), two users at the same time cannot be distinguished, but one after the other
-    /// they can.
+    /// The latest user of a connected socket is the result. If two sockets may belong to the flow (only a local port is
+    /// known, datagrams, raw sockets, several namespaces), two users at the same time cannot be distinguished, but
+    /// successive ones can.
     pub(super) fn decide(&self, table: &Table, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
         let Some(best) = self.claims.first() else {
             return self.doubtful.map(|process| Err(NotFound::lost(process)));
@@ -91,14 +91,14 @@ impl<'a> Ranking<'a> {
         Some(Ok(Found { process, attribution, role, netns, other, translated_from: None }))
     }
 
-    /// Whichever process has the socket now, the one that got it from connect or accept determines the side.
+    /// The side is determined by the process that called connect or accept, even if another process has the socket now.
     fn role_of_socket(&self, of: &Claim) -> Role {
         let same = self.claims.iter().map(|f| f.claim).filter(|c| c.socket == of.socket && c.overlaps(of));
         same.map(|c| c.role).find(|r| *r != Role::Unknown).unwrap_or(Role::Unknown)
     }
 
-    /// How the best bound socket came to the port of the best connected one of another process: with this flow, and after
-    /// the last that was heard of the connected one.
+    /// Whether the best bound socket took the port over from the best connected one of another process: it appeared
+    /// with this flow, after the last report of the connected one.
     pub(super) fn succeeds(&self, connected: &Ranking<'_>, end: &FlowEnd) -> Option<ClosureCertainty> {
         let (new, old) = (self.claims.first()?, connected.claims.first()?);
         let came = new.claim.first_ns.abs_diff(end.first_ns) <= AFTER_NS && old.claim.seen_ns < new.claim.first_ns;
@@ -112,16 +112,16 @@ impl<'a> Ranking<'a> {
     }
 }
 
-/// How sure it is that a socket was closed although nobody said so.
+/// How certain it is that a socket was closed without a report.
 pub(super) enum ClosureCertainty {
-    /// It would have been heard of.
+    /// It would have been reported otherwise.
     Certain,
-    /// It may have been used since: repetition is not reported.
+    /// It may have been used since, because repeated uses are not reported.
     Possible,
 }
 
-/// Whether a raw socket may have to do with a flow: it sent it, or received what the kernel takes no notice of. The kernel
-/// gives a copy of what it handles itself to each raw socket.
+/// Whether a raw socket may belong to a flow: it sent the packets, or received packets that the kernel does not handle.
+/// Each raw socket gets a copy of packets that the kernel handles.
 fn speaks(fit: Fit, end: &FlowEnd) -> bool {
     match end.sent {
         true if kernel::may_send(end) => fit == Fit::Used,
@@ -130,8 +130,8 @@ fn speaks(fit: Fit, end: &FlowEnd) -> bool {
     }
 }
 
-/// Whether the new claim's process started after a time in which the old one would have been heard of again, if it still
-/// held the port.
+/// Whether the new claim's process started so late that the old claim would have been reported again if it still held
+/// the port.
 fn has_replaced(new: &Claim, old: &Claim) -> bool {
     new.socket != old.socket && old.seen_ns.saturating_add(REPEAT_NS) < new.from_ns && new.is_in_the_way_of(old)
 }
@@ -141,9 +141,9 @@ const fn is_elsewhere(a: &Claim, b: &Claim) -> bool {
     a.netns != b.netns && a.netns != 0 && b.netns != 0
 }
 
-/// Whether another process's claim on the same port is as good. A use within the last second is as good as one
-/// within the flow: it may have continued without a report. So is a first use reported late, where nobody is known to have used the port
-/// within the flow.
+/// Whether another process's claim on the same port is as good. A use within the last second is as good as one during
+/// the flow, because it may have continued without a report. So is a first use reported late, if no other process is
+/// known to have used the port during the flow.
 fn is_rival(best: &Fitting<'_>, other: &Fitting<'_>, end: &FlowEnd) -> bool {
     let is_told_late = best.fit < Fit::Used && is_born_for(other.claim, end);
     let as_good = other.fit >= Fit::JustUsed || other.fit == best.fit || is_told_late;
@@ -154,14 +154,14 @@ fn is_rival(best: &Fitting<'_>, other: &Fitting<'_>, end: &FlowEnd) -> bool {
     as_good && !came_after(best.claim, (other.claim, begun_ns), end) && !went_before(other.claim, best.claim, end)
 }
 
-/// Whether the other claim is known to have begun after the flow. A first receive does not say so: the socket may have
-/// waited for it, and one of the flow's own packets may be what it received.
+/// Whether the other claim is known to have begun after the flow. A first receive does not show that: the socket may
+/// have waited for it, and it may have received one of the flow's own packets.
 fn came_after(best: &Claim, (other, begun_ns): (&Claim, u64), end: &FlowEnd) -> bool {
     let follows = best.ended_ns.is_some_and(|t| t <= other.first_ns) && end.last_ns < other.first_ns;
     !other.snapshot && (begun_ns > end.last_ns.saturating_add(CLOCK_ERROR_NS) || follows)
 }
 
-/// Whether the old claim is known to have ended before the flow, as far as the clocks agree, and before the new one began.
+/// Whether the old claim is known to have ended before the flow, within the clock error, and before the new one began.
 fn went_before(old: &Claim, new: &Claim, end: &FlowEnd) -> bool {
     old.ended_ns.is_some_and(|t| t <= new.first_ns && t <= end.first_ns.saturating_add(CLOCK_ERROR_NS))
 }

@@ -89,7 +89,7 @@ fn a_listener_whose_connection_nobody_accepted_is_reported_as_listener_only() {
     assert_eq!((found.process, found.attribution), (pid(1), Attribution::ListenerOnly));
 }
 
-/// The kernel takes the same `struct sock` again, and who closed the first connection serves the second.
+/// The kernel reuses the same `struct sock`, and the process that closed the first connection serves the second.
 #[test]
 fn a_socket_that_is_used_again_with_the_same_tuple_is_another_connection() {
     for closes in [true, false] {
@@ -110,7 +110,7 @@ fn a_socket_that_is_used_again_with_the_same_tuple_is_another_connection() {
     }
 }
 
-/// Closed for writing, it is read on.
+/// The socket is shut down for writing and still read.
 #[test]
 fn a_socket_that_is_used_after_the_begin_of_its_end_is_the_same() {
     let mut x = SocketIndex::new(OWN);
@@ -246,7 +246,7 @@ fn what_ended_is_forgotten() {
     assert!(x.is_empty() && x.places.is_empty());
 }
 
-/// Both read in their first milliseconds: which of them got the flow's packet was not reported.
+/// All read in their first milliseconds, and it was not reported which of them got the flow's packet.
 #[test]
 fn workers_that_share_a_port_are_not_guessed_between() {
     for start_ns in [0, 1] {
@@ -293,14 +293,14 @@ fn the_socket_bound_to_the_address_comes_before_the_one_bound_to_all() {
     assert_eq!(x.find(&end(17, ("127.0.0.2", 53), A, (1000, 1001))).unwrap().process, pid(1));
     x.unaccepted(1001 * MS, &socket(6, 6, B, A));
     assert_eq!(x.find(&end(6, B, A, (1000, 1001))).unwrap().process, pid(2));
-    // What only went out may be either's: one bound to all addresses sends from any.
+    // Packets that were only sent may belong to either, because a socket bound to all addresses may send from any.
     let sent = FlowEnd { received: false, ..end(17, ("127.0.0.1", 53), A, (1000, 1001)) };
     assert_eq!(x.find(&sent).map_err(|e| e.why), Err(Attribution::Ambiguous));
     x.used(1002 * MS, pid(2), SocketUse::Close, &socket(2, 17, ("127.0.0.1", 53), NONE));
     assert_eq!(x.find(&end(17, ("127.0.0.1", 53), A, (1500, 1501))).unwrap().process, pid(1), "it is closed");
 }
 
-/// A resolver's socket is bound to its address by connect and takes nobody else's packets.
+/// A resolver's socket is bound to its address by connect and receives no other packets.
 #[test]
 fn a_connected_socket_takes_nothing_from_the_one_bound_to_all() {
     let mut x = SocketIndex::new(OWN);
@@ -316,7 +316,7 @@ fn icmp(protocol: u8, kind: u8, sent: bool, identifier: u16) -> FlowEnd {
 }
 
 #[test]
-fn who_listens_on_a_raw_socket_sends_nothing() {
+fn a_process_that_only_receives_on_a_raw_socket_sent_nothing() {
     let mut x = SocketIndex::new(OWN);
     for protocol in [1, 58, 17, 2] {
         x.used(990 * MS, pid(1), SocketUse::Receive, &socket(1, protocol, NONE, NONE));
@@ -335,7 +335,7 @@ fn who_listens_on_a_raw_socket_sends_nothing() {
 }
 
 #[test]
-fn who_sends_through_a_raw_socket_has_its_queries_and_not_the_kernels_errors() {
+fn a_sender_on_a_raw_socket_gets_its_queries_and_not_the_kernels_errors() {
     let mut x = SocketIndex::new(OWN);
     x.used(1000 * MS, pid(1), SocketUse::Send, &socket(1, 1, NONE, NONE));
     x.used(1000 * MS, pid(1), SocketUse::Send, &socket(1, 1, NONE, ("10.0.0.2", 0)));
@@ -387,7 +387,7 @@ fn one_tuple_in_two_namespaces_is_ambiguous_unless_the_flow_says_where() {
     }
 }
 
-/// The host's and another pod's end of a flow that was seen on the interface of one pod.
+/// The ends of the host and of another pod in flows seen on the interface of one pod.
 #[test]
 fn the_other_end_is_in_another_namespace_than_the_one_the_interface_leads_to() {
     let (pod, host, other) = (("10.0.0.2", 40000), ("10.0.0.1", 80), ("10.0.0.3", 80));
@@ -438,7 +438,7 @@ fn a_flow_with_a_syn_is_not_the_previous_connection() {
     let mut x = SocketIndex::new(OWN);
     x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, B));
     x.used(1001 * MS, pid(1), SocketUse::Send, &socket(1, 6, A, B));
-    // Its close is lost; so is everything that the next one does.
+    // Its close is lost, and so are all events of the next connection.
     x.used(1000 * MS, pid(3), SocketUse::Accept, &socket(3, 6, B, A));
     x.exited(pid(3), 1002 * MS);
     for (local, remote) in [(A, B), (B, A)] {
@@ -481,7 +481,8 @@ fn a_listener_is_only_a_candidate_where_an_accept_may_be_lost() {
     assert_eq!((found.process, found.other), (pid(2), Some(pid(1))), "the accept was not lost");
 }
 
-/// The packets' destination may be translated to another one, another process may have accepted, or nobody answered.
+/// The packets' destination may have been translated, another process may have accepted, or the connection was not
+/// answered.
 #[test]
 fn a_listener_is_only_a_candidate_without_proof() {
     let mut x = SocketIndex::new(OWN);
@@ -544,7 +545,7 @@ fn who_connects_to_a_translated_destination_has_the_flow() {
     let found = x.find(&opened(A, B, (1000, 1050))).unwrap();
     assert_eq!((found.process, found.attribution), (pid(1), Attribution::LocalPortEvent));
     assert_eq!(found.translated_from, Some((ip(SERVICE.0), SERVICE.1)));
-    // Not who has only the port, who answers, or what began at another time.
+    // Not found: another address with the same port, the answering end, and flows at other times.
     assert_eq!(x.find(&opened(("127.0.0.2", A.1), B, (1000, 1050))), Err(NotFound::NO_SOCKET));
     assert_eq!(x.find(&syn(6, A, B, (1000, 1050))), Err(NotFound::NO_SOCKET));
     for t in [800, 1500] {
@@ -561,7 +562,7 @@ fn of_two_that_connect_from_one_port_at_once_neither_is_guessed() {
     x.used(1000 * MS, pid(2), SocketUse::Connect, &socket(2, 6, A, ("10.96.0.2", 443)));
     assert_eq!(x.find(&opened(A, B, (1000, 1050))).map_err(|e| e.why), Err(Attribution::Ambiguous));
     assert_eq!(x.find(&opened(A, SERVICE, (1000, 1050))).map(|f| f.process), Ok(pid(1)), "this one's is its own");
-    // One that stands since long and one that begins.
+    // One connection is old, and one begins with the flow.
     let mut x = SocketIndex::new(OWN);
     x.used(100 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, SERVICE));
     x.used(101 * MS, pid(1), SocketUse::Send, &socket(1, 6, A, SERVICE));
@@ -612,7 +613,7 @@ fn claims_end_when_the_kernel_has_their_sockets_no_more() {
         protocols: vec![17],
         inodes: vec![11],
     };
-    // The datagram sockets' claims are two each: one on the port, one on the peer.
+    // Each datagram socket has two claims: one on the port, one on the peer.
     assert_eq!(x.reconcile(&alive), 1 + 1 + 2);
     assert_eq!(x.reconcile(&alive), 0, "each once");
     let at = |port, t| x.find(&end(6, ("127.0.0.1", port), B, (t, t))).map(|f| f.process);
@@ -645,7 +646,7 @@ fn claims_are_bounded_in_bytes_and_the_open_ones_stay_longest() {
     assert_eq!((first.local, x.find(&of_first).map(|f| f.process)), (of_first.local, Ok(pid(1))));
 }
 
-/// Nobody was named of those who share a port or a listener.
+/// Processes that share a port or a listener are ambiguous, and one of them is the candidate.
 #[test]
 fn what_is_ambiguous_has_a_candidate() {
     let is_candidate = |found: Result<Found, NotFound>, of: &[u32]| {

@@ -1,4 +1,4 @@
-//! Connections whose destination was translated on its way out (DNAT): the socket names another one than the packets.
+//! Connections whose destination was translated (DNAT), so that the socket has another one than the packets.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use crate::fact::SocketUse;
 /// Memory of one tuple here, bytes: itself, its key, its list.
 const CONNECT_BYTES: usize = 160;
 
-/// How long before its SYN a connect may have been called, where the caller was preempted in it.
+/// How long before its SYN a connect may be reported if the caller was preempted in it, nanoseconds.
 const MAX_SYN_DELAY_NS: u64 = 100_000_000;
 
 /// Tuples of connects by their local end.
@@ -26,7 +26,7 @@ pub(super) struct Connects {
 }
 
 impl Connects {
-    /// Remembers the tuple of a connect; how many bytes that took.
+    /// Remembers the tuple of a connect. Returns the memory that this takes, bytes.
     pub(super) fn note(&mut self, used: SocketUse, tuple: Tuple) -> usize {
         let is_connect = matches!(used, SocketUse::Connect | SocketUse::ConnectFailed { .. });
         if !is_connect || tuple.protocol != Protocol::TCP {
@@ -56,8 +56,8 @@ impl Connects {
 }
 
 impl SocketIndex {
-    /// The process of the end that opened the flow, where no socket has the flow's tuple: the only one that connected from that
-    /// address and port just then, wherever to.
+    /// The process at the end that opened the flow, if no socket has the flow's tuple: the only one that connected from
+    /// that address and port at that time, to any destination.
     pub(super) fn translated(&self, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
         let tuples = self.connects.by_local.get(&(end.local, end.local_port)).filter(|_| end.opened)?;
         let fitting =
@@ -69,7 +69,7 @@ impl SocketIndex {
         if fitting.next().is_some() || claims.any(|c| c.process != first.process || c.socket != first.socket) {
             return Some(Err(NotFound::ambiguous(Some(first.process))));
         }
-        // The connect of another process may be among what was lost.
+        // The connect of another process may have been lost.
         if self.losses.between(end.first_ns.saturating_sub(BEFORE_NS), end.first_ns.saturating_add(AFTER_NS)) {
             return Some(Err(NotFound::lost(first.process)));
         }

@@ -1,4 +1,4 @@
-//! Connections that came to a listener and that no process had accepted when they began to end.
+//! Incoming connections that no process had accepted when they began to close.
 
 use std::collections::HashMap;
 
@@ -8,19 +8,19 @@ use super::fit::{AFTER_NS, CLOCK_ERROR_NS};
 use super::{FlowEnd, SocketIndex, Tuple};
 use crate::fact::Socket;
 
-/// Connections known at the most (about 120 bytes each).
+/// The greatest number of connections kept (about 120 bytes each).
 const MAX_UNACCEPTED: usize = 65_536;
 
-/// When and where one waited.
+/// When and where a connection waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Waited {
-    /// When its end began, nanoseconds.
+    /// When it began to close, nanoseconds of the engine's clock.
     pub(super) until_ns: u64,
     /// Inode number of the listener's network namespace.
     pub(super) netns: u32,
 }
 
-/// All of them.
+/// All unaccepted connections.
 #[derive(Debug, Default)]
 pub(super) struct Unaccepted {
     by_tuple: HashMap<Tuple, Vec<Waited>, RandomState>,
@@ -38,7 +38,7 @@ impl Unaccepted {
         self.len += 1;
     }
 
-    /// Those that may be the flow's.
+    /// Connections that may be the flow's.
     fn of(&self, end: &FlowEnd) -> impl Iterator<Item = Waited> {
         let (from, to) = (end.first_ns.saturating_sub(CLOCK_ERROR_NS), end.last_ns.saturating_add(AFTER_NS));
         let all = self.by_tuple.get(&end.tuple()).into_iter().flatten();
@@ -53,20 +53,20 @@ impl Unaccepted {
         self.len = self.by_tuple.values().map(Vec::len).sum();
     }
 
-    /// Those that there was no room for.
+    /// Number of connections dropped because there was no room.
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }
 }
 
 impl SocketIndex {
-    /// A connection began to end and no process had accepted it.
+    /// Notes a connection that began to close before a process accepted it.
     pub fn unaccepted(&mut self, time_ns: u64, socket: &Socket) {
         self.addresses.learn(socket.netns, socket.local);
         self.unaccepted.note(Tuple::of(socket), Waited { until_ns: time_ns, netns: socket.netns });
     }
 
-    /// Where the flow's connection waited to be accepted, until its end began; more than one: it may be either.
+    /// Where the flow's connection waited to be accepted until it began to close. Several: it may be any of them.
     pub(super) fn waited(&self, end: &FlowEnd) -> Vec<Waited> {
         let is_there = |w: &Waited| self.namespace_of(end).is_none_or(|netns| netns == w.netns || w.netns == 0);
         self.unaccepted.of(end).filter(is_there).collect()

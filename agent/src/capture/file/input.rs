@@ -7,9 +7,10 @@ use flate2::read::MultiGzDecoder;
 use super::interrupt::Interrupt;
 use super::source::Source;
 
-/// Small enough to stay in the processor's cache, large enough that reading costs little.
+/// Initial buffer size, bytes: fits the processor's cache, and keeps the number of system calls low.
 const BUFFER: usize = 256 * 1024;
-/// The longest record that is read. libpcap's limit is 256 KiB per packet; blocks with secrets or comments are longer.
+/// The longest record that is read, bytes. libpcap's limit is 256 KiB per packet; blocks with secrets or comments are
+/// longer.
 pub(super) const MAX_RECORD: usize = 64 * 1024 * 1024;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -35,7 +36,7 @@ pub(super) struct Input {
     end: usize,
     /// How many of the next bytes belong to a record that was consumed.
     skip: u64,
-    /// Of the start of `buffer`, in the decompressed data.
+    /// Offset of the start of `buffer` in the decompressed data, bytes.
     base: u64,
 }
 
@@ -54,13 +55,13 @@ impl Input {
         }
     }
 
-    /// What is there behind the records that were consumed.
+    /// The buffered data that was not consumed yet.
     #[inline]
     pub(super) fn data(&self) -> &[u8] {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Goes on behind so many bytes, which need not be in the buffer yet.
+    /// Skips this many bytes. They need not be in the buffer yet.
     #[inline]
     pub(super) fn consume(&mut self, bytes: u64) {
         let here = (self.end - self.start) as u64;
@@ -68,12 +69,12 @@ impl Input {
         self.skip += bytes.saturating_sub(here);
     }
 
-    /// Whether nothing of a record was begun.
+    /// Whether all buffered data has been consumed and nothing is left to skip.
     pub(super) fn is_between_records(&self) -> bool {
         self.data().is_empty() && self.skip == 0
     }
 
-    /// Reads on. Where nothing has come it waits for it if it `may_wait`.
+    /// Reads more data into the buffer. If none is available, it waits for some when `may_wait` is set.
     pub(super) fn fill(&mut self, may_wait: bool) -> io::Result<Filled> {
         self.make_room()?;
         loop {
@@ -120,7 +121,7 @@ impl Input {
         Ok(())
     }
 
-    /// Drops what belongs to a record that was consumed.
+    /// Drops buffered bytes that belong to a consumed record.
     fn pass_over(&mut self) {
         let here = self.skip.min((self.end - self.start) as u64);
         self.start += here as usize;
@@ -131,7 +132,7 @@ impl Input {
         }
     }
 
-    /// Whether there is something to look at.
+    /// Whether the buffer has decompressed data to parse.
     fn is_ready(&mut self) -> io::Result<bool> {
         if self.is_recognized {
             return Ok(self.skip == 0 && self.end > self.start);
@@ -139,7 +140,7 @@ impl Input {
         Ok(self.end >= ZSTD.len() && !self.recognize()?)
     }
 
-    /// Looks, once, whether the first bytes are of compressed data. True: they are, and are to be read again through the
+    /// Checks once whether the first bytes are of compressed data. True: they are, and must be read again through the
     /// decompressor.
     fn recognize(&mut self) -> io::Result<bool> {
         if std::mem::replace(&mut self.is_recognized, true) {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// Shared by the one who waits for input and those who may end that wait. Once raised it stays so.
+/// Shared by the thread that waits for input and those that may end the wait. Once raised, it stays raised.
 #[derive(Debug, Clone)]
 pub struct Interrupt(Arc<OwnedFd>);
 
 impl Interrupt {
-    /// One that is not raised.
+    /// Creates an interrupt that is not raised.
     ///
     /// # Errors
     /// The process has no descriptors left.
@@ -19,9 +19,9 @@ impl Interrupt {
         Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
     }
 
-    /// Ends the wait under way, and each later one at once.
+    /// Ends the current wait. Every later wait ends immediately.
     pub fn raise(&self) {
-        // Fails only where it was raised 2^64 times before.
+        // Fails only when the counter of the eventfd is full, after nearly 2^64 calls.
         let _ = rustix::io::write(&*self.0, &1_u64.to_ne_bytes());
     }
 

@@ -31,13 +31,13 @@ use step::{BadBlock, Fault, Found, Record};
 /// How files are read.
 #[derive(Default)]
 pub struct FileOptions {
-    /// Only frames that pass.
+    /// Only frames that pass this filter are decoded; none: all are.
     pub filter: Option<Filter>,
     /// How to decode packets.
     pub rules: DecodeRules,
-    /// Ends a wait for input; none: reading waits without limit.
+    /// Ends a wait for input; none: reading waits until data arrives.
     pub interrupt: Option<Interrupt>,
-    /// Opens the files; none: whoever reads does.
+    /// The thread that opens the files; none: the reading thread opens them.
     pub opener: Option<Opener>,
 }
 
@@ -69,7 +69,7 @@ struct CaptureFile {
 #[derive(Default)]
 struct BadBlocks {
     number: u64,
-    /// Where the first one is, and what is wrong with it.
+    /// Byte offset of the first one, and what is wrong with it.
     first: Option<(u64, BadBlock)>,
 }
 
@@ -77,7 +77,7 @@ struct BadBlocks {
 enum Progress {
     /// It is full.
     Full,
-    /// Nothing more has come for now.
+    /// No more data is available yet.
     Waiting,
     /// The file is at its end.
     End,
@@ -101,12 +101,12 @@ impl CaptureFiles {
         }
     }
 
-    /// Appends the next packets, about a thousand at most, and fewer where no more have come yet (a pipe). Waits where
-    /// none have come; none are appended where that wait was interrupted. False: all files are read.
+    /// Appends the next packets: at most 1024, fewer if no more data is available yet (a pipe). Waits if there are
+    /// none; if that wait is interrupted, nothing is appended. False: all files have been read.
     ///
     /// # Errors
-    /// One file cannot be read, or not further, or not all of it. Packets before the fault are in `packets`; the next
-    /// call goes on with the next file.
+    /// One file cannot be opened or read to its end, or blocks of it were skipped. Packets before the fault are in
+    /// `packets`; the next call continues with the next file.
     pub fn next_batch(&mut self, packets: &mut Vec<Packet>) -> Result<bool, CaptureError> {
         self.has_all_that_came = false;
         if self.current.is_none() && !self.open_next()? {
@@ -129,12 +129,13 @@ impl CaptureFiles {
         error.map_or(Ok(true), Err)
     }
 
-    /// Whether the last batch has all packets available so far and more may follow: it should be processed at once.
+    /// Whether the last batch has all packets that are available now, so that it should be processed without waiting
+    /// for more.
     pub const fn has_all_that_came(&self) -> bool {
         self.has_all_that_came
     }
 
-    /// The tunnels that the packets of the batches since the last call were in.
+    /// The tunnels that carried packets of the batches since the last call.
     pub fn take_tunnels(&mut self) -> Vec<PacketTunnel> {
         self.decoder.take_tunnels()
     }
@@ -146,12 +147,12 @@ impl CaptureFiles {
         new
     }
 
-    /// What was read so far.
+    /// The counters of all files up to now.
     pub const fn counters(&self) -> &CaptureCounters {
         &self.counters
     }
 
-    /// Bytes of the files as they are on disk that were read so far.
+    /// Bytes read from the files so far, before decompression.
     pub fn bytes_read(&self) -> u64 {
         self.bytes_of_closed + self.current.as_ref().map_or(0, |file| file.input.bytes_read())
     }
@@ -173,7 +174,7 @@ impl CaptureFiles {
         while packets.len() < before + BATCH {
             let step = match file.records.next(file.input.data(), &file.name, &mut self.interfaces) {
                 Ok(step) => step,
-                // The fault as a whole, so that nothing has to be dropped for each packet that has none.
+                // The whole fault is passed on, so that the loop drops no error value for packets without one.
                 Err(fault) => match file.fill_after(fault, packets.len() == before)? {
                     None => continue,
                     Some(progress) => return Ok(progress),
@@ -228,7 +229,7 @@ impl CaptureFile {
         }
     }
 
-    /// Reads more where only that is amiss. None: there is more now.
+    /// Reads more data if the fault is only that the data is incomplete. None: there is more data now.
     #[cold]
     fn fill_after(&mut self, fault: Fault, may_wait: bool) -> Result<Option<Progress>, Fault> {
         let Fault::Incomplete = fault else { return Err(fault) };
@@ -244,7 +245,7 @@ impl CaptureFile {
         self.records.have_begun() && self.input.is_between_records()
     }
 
-    /// The error to report at the file's end, or where it cannot be read on.
+    /// The error to report when the file ends or reading it failed.
     fn error(self, fault: Option<Fault>) -> Option<CaptureError> {
         let (path, offset, packets) = (self.path, self.input.offset(), self.packets);
         Some(match fault {

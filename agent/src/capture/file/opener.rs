@@ -1,4 +1,5 @@
-//! A thread that opens capture files for one that may not: who decodes what strangers sent holds no capability.
+//! A thread that opens capture files for the thread that reads them, which decodes untrusted input and holds no
+//! capability.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,17 +9,17 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::source::Source;
 use crate::privileges::Role;
 
-/// Opens the files that it is asked for.
+/// Handle of the thread. Dropping it ends the thread.
 pub struct Opener {
     ask: Sender<PathBuf>,
     opened: Receiver<io::Result<Source>>,
 }
 
 impl Opener {
-    /// Starts the thread, which ends when this is dropped.
+    /// Starts the thread.
     ///
     /// # Errors
-    /// It cannot be started.
+    /// The thread cannot be started.
     pub fn spawn() -> io::Result<Self> {
         let (ask, asked) = bounded::<PathBuf>(1);
         let (answer, opened) = bounded(1);
@@ -35,7 +36,7 @@ impl Opener {
     }
 
     pub(super) fn open(&self, path: &Path) -> io::Result<Source> {
-        let is_gone = || io::Error::other("the thread that opens files is gone");
+        let is_gone = || io::Error::other("the thread that opens files has ended");
         self.ask.send(path.to_owned()).map_err(|_| is_gone())?;
         self.opened.recv().map_err(|_| is_gone())?
     }

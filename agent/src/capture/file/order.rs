@@ -1,6 +1,6 @@
 //! Byte orders of numbers in capture files.
 
-/// Of one file, or of one section of a pcapng file.
+/// The byte order of one pcap file, or of one section of a pcapng file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     Little,
@@ -31,7 +31,7 @@ impl Order {
         }
     }
 
-    /// Numbers of 32 bits that follow each other.
+    /// Consecutive 32-bit numbers.
     #[inline]
     pub(super) fn numbers<const BYTES: usize, const NUMBERS: usize>(self, bytes: &[u8; BYTES]) -> [u32; NUMBERS] {
         let mut numbers = [0; NUMBERS];

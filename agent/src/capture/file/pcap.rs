@@ -1,5 +1,5 @@
-//! The classic format (draft-ietf-opsawg-pcap), its older versions, and the "modified" one of Linux 2.2's time, as
-//! libpcap reads them (sf-pcap.c).
+//! The classic pcap format (draft-ietf-opsawg-pcap), its older versions, and the "modified" format of Linux 2.2, read
+//! as libpcap does (sf-pcap.c).
 
 use super::input::MAX_RECORD;
 use super::order::Order;
@@ -8,13 +8,13 @@ use super::step::{Fault, Found, Record, Step};
 /// The upper bits of the link type say whether frames have a CRC (section 4 of the draft).
 const LINK_TYPE_BITS: u32 = 0x03ff_ffff;
 
-/// What the first four bytes say.
+/// The format that the magic number in the first four bytes stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PcapFormat {
     order: Order,
-    /// Nanoseconds of a unit of the second number of time stamps.
+    /// Nanoseconds per unit of the fractional part of time stamps.
     fraction_ns: u64,
-    /// Whether records have headers of 24 bytes, which also name the interface's index, the protocol and the direction.
+    /// Whether record headers have 24 bytes, with the interface's index, the protocol and the direction.
     is_modified: bool,
 }
 
@@ -38,7 +38,7 @@ impl PcapFormat {
 enum Lengths {
     CapturedFirst,
     OriginalFirst,
-    /// The captured one is the smaller one.
+    /// The smaller one is the captured one.
     Either,
 }
 
@@ -53,7 +53,7 @@ impl Lengths {
         }
     }
 
-    /// Captured and original length.
+    /// Returns the captured length and the original length.
     #[inline]
     const fn sort(self, first: u32, second: u32) -> (u32, u32) {
         match self {
@@ -76,7 +76,7 @@ impl Pcap {
     /// Bytes of the file header.
     pub(super) const HEADER: usize = 24;
 
-    /// Fields of the header: magic number, major and minor version (16 bits each), two that nobody uses, greatest
+    /// Fields of the header: magic number, major and minor version (16 bits each), two reserved fields, greatest
     /// captured length, link type.
     pub(super) fn open(header: &[u8; Self::HEADER], kind: PcapFormat, interface: u32) -> Result<Self, Fault> {
         let [_, _, _, _, a, b, c, d, ..] = *header;
@@ -111,7 +111,7 @@ impl Pcap {
     }
 }
 
-/// A length that no record can have is damage, and where the next record begins is unknown.
+/// No record can have this length: the file is damaged, and the start of the next record is unknown.
 #[cold]
 fn too_long(captured: u32) -> Fault {
     Fault::Malformed(format!("captured length {captured}"))

@@ -1,4 +1,4 @@
-//! The records of a capture file, whichever its format.
+//! The records of a capture file of either format.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl RecordReader {
         }
     }
 
-    /// The next record at the start of `data`, of a file that is named so where its interfaces have no names.
+    /// The next record at the start of `data`. Interfaces without a name get `name`.
     #[inline]
     pub(super) fn next<'a>(
         &mut self,

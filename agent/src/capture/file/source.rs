@@ -1,4 +1,4 @@
-//! A file, pipe, FIFO or terminal that is read without ever blocking in a call that a signal could not end.
+//! A file, pipe, FIFO or terminal that is read without blocking; waiting is a separate call that can be interrupted.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -14,17 +14,17 @@ use super::interrupt::Interrupt;
 
 const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
-/// Reading gives [`io::ErrorKind::WouldBlock`] where nothing has come.
+/// Reading fails with [`io::ErrorKind::WouldBlock`] if no data is available.
 #[derive(Clone)]
 pub(super) struct Source {
     file: Arc<File>,
-    /// Whether reading may have to wait for somebody who writes.
+    /// Whether it is not a regular file, so that reading may have to wait for a writer.
     is_stream: bool,
     bytes_read: Arc<AtomicU64>,
 }
 
 impl Source {
-    /// Opens a file by name; `-` is standard input. A FIFO is opened at once, also where nobody writes to it yet.
+    /// Opens a file by name; `-` is standard input. Opening a FIFO does not wait for a writer.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = if path.as_os_str() == "-" {
             File::from(io::stdin().as_fd().try_clone_to_owned()?)
@@ -40,7 +40,7 @@ impl Source {
         self.bytes_read.load(Ordering::Relaxed)
     }
 
-    /// Waits until something has come or it is interrupted. False: interrupted.
+    /// Waits until data is available or the wait is interrupted. False: interrupted.
     pub(super) fn wait(&self, interrupt: Option<&Interrupt>) -> io::Result<bool> {
         let own = PollFd::new(&*self.file, PollFlags::IN);
         let Some(interrupt) = interrupt else {

@@ -1,4 +1,4 @@
-//! What a reader of one format finds at the start of the data.
+//! The outcome of reading one record of any format.
 
 use std::io;
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use thiserror::Error;
 use super::Interface;
 use super::input::MAX_RECORD;
 
-/// Why the file is not read on.
+/// Why reading does not continue.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// More bytes are needed.
     Incomplete,
-    /// Compressed data that lacks its end.
+    /// The compressed data ends early.
     CompressedCut,
-    /// It contradicts the format in a way that leaves unknown where the next record begins.
+    /// The data violates the format, and the start of the next record is unknown.
     Malformed(String),
     /// A version of the format that does not exist.
     Version(String),
     /// The file cannot be read.
     Read(io::Error),
-    /// The file begins with something else.
+    /// The file begins with an unknown magic number.
     Magic([u8; 4]),
 }
 
@@ -34,12 +34,12 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Why one block is of no use, where it is known how the file goes on behind it.
+/// Why one block is skipped although the start of the next one is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(super) enum BadBlock {
     #[error("its length is {first} at its start and {last} at its end")]
     Lengths { first: u32, last: u32 },
-    #[error("{0} bytes, where {MAX_RECORD} are read at most")]
+    #[error("{0} bytes, more than the {MAX_RECORD} bytes that are read of one block")]
     TooLong(u32),
     #[error("shorter than its fields")]
     TooShort,
@@ -51,7 +51,7 @@ pub(super) enum BadBlock {
     TooManyInterfaces,
 }
 
-/// A frame as the file has it.
+/// A frame as stored in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Record<'a> {
     pub(super) time_ns: u64,
@@ -62,7 +62,7 @@ pub(super) struct Record<'a> {
     pub(super) data: &'a [u8],
 }
 
-/// What stands at the start of the data.
+/// The kind of record at the start of the data.
 #[derive(Debug)]
 pub(super) enum Found<'a> {
     Frame(Record<'a>),
@@ -71,14 +71,14 @@ pub(super) enum Found<'a> {
     Bad(BadBlock),
 }
 
-/// What stands at the start of the data, and how many bytes it takes, which may be more than there are yet.
+/// The record at the start of the data, and its length in bytes, which may be more than are buffered.
 #[derive(Debug)]
 pub(super) struct Step<'a> {
     pub(super) used: u64,
     pub(super) found: Found<'a>,
 }
 
-/// Enters an interface and gives its number.
+/// Adds an interface and returns its number.
 pub(super) fn register(interfaces: &mut Vec<Interface>, name: Arc<str>) -> u32 {
     let number = u32::try_from(interfaces.len()).unwrap_or(u32::MAX);
     interfaces.push(Interface::new(number, 0, &name));

@@ -16,7 +16,8 @@ pub(super) fn frame(port: u16) -> Vec<u8> {
 
 type Write32 = fn(u32) -> [u8; 4];
 
-/// Of a classic file: magic number, 16-bit version, header bytes of a record, whether the captured length is the second.
+/// Parameters of a classic file: magic number, version, bytes of a record header, whether the captured length comes
+/// second.
 #[derive(Clone, Copy)]
 struct Classic {
     magic: u32,

@@ -1,4 +1,4 @@
-//! What the kernel, the sockets and the threads counted, put together by interface.
+//! Combines the counters of the kernel, the sockets and the packet threads by interface.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,13 +8,14 @@ use super::super::{InterfaceCounts, SocketCounts};
 use super::link::ANY;
 use super::meter::{LinkTotal, LinkTotals};
 
-/// What the kernel counted so long before a socket was asked has come to the socket: the queues between them hold
-/// milliseconds.
+/// Packets that the kernel counted this long before the socket's counters were read have reached the socket: the queues
+/// between them hold milliseconds.
 const SETTLE: Duration = Duration::from_millis(200);
-/// Interfaces of whose ended sockets the counts are kept; of more the lowest indices, which are the oldest, are forgotten.
+/// The greatest number of interfaces whose closed sockets' counters are kept. Beyond it the lowest indices, which are
+/// the oldest, are dropped.
 const MAX_ENDED: usize = 1024;
 
-/// What one thread last said.
+/// What one packet thread reported last.
 #[derive(Debug)]
 struct Running {
     index: u32,
@@ -31,12 +32,12 @@ pub(super) struct Accounts {
     is_filtered: bool,
     /// By thread.
     running: HashMap<usize, Running>,
-    /// Of threads that have ended, by the kernel's index of the interface.
+    /// Counters of threads that have ended, by the kernel's index of the interface.
     ended: BTreeMap<u32, SocketCounts>,
 }
 
 impl Accounts {
-    /// Of sockets that have a filter or not.
+    /// Empty; `is_filtered` says whether the sockets have a filter.
     pub(super) fn new(is_filtered: bool) -> Self {
         Self { is_filtered, ..Self::default() }
     }
@@ -86,7 +87,7 @@ impl Accounts {
     }
 }
 
-/// Of an interface of which the kernel says nothing.
+/// The name to show for an interface that the kernel does not report.
 fn name(index: u32) -> Arc<str> {
     if index == 0 { ANY.into() } else { format!("if{index}").into() }
 }

@@ -8,7 +8,7 @@ const ARPHRD_LOOPBACK: u16 = 772;
 const SLL2_HEADER_BYTES: u32 = 20;
 const ETHERNET_HEADER_BYTES: u32 = 14;
 
-/// Of one packet.
+/// The header of one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cooked {
     /// The kernel's index of the interface.
@@ -28,12 +28,12 @@ impl Cooked {
         })
     }
 
-    /// The sent copy of a packet that is seen again when it is received.
+    /// Whether this is the sent copy of a loopback packet, which is seen again when it is received.
     pub(super) const fn is_loopback_copy(self) -> bool {
         self.hardware == ARPHRD_LOOPBACK && self.packet_type == PACKET_OUTGOING
     }
 
-    /// Length of the frame as it was before the capture put its own header in place of the link layer's.
+    /// Length of the frame, bytes, before the kernel replaced its link-layer header with this one.
     pub(super) const fn frame_octets(self, cooked_octets: u32) -> u32 {
         let link = if matches!(self.hardware, ARPHRD_ETHER | ARPHRD_LOOPBACK) { ETHERNET_HEADER_BYTES } else { 0 };
         cooked_octets.saturating_sub(SLL2_HEADER_BYTES) + link

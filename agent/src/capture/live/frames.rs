@@ -1,4 +1,4 @@
-//! Frames of one packet thread, decoded, with the numbers of their interfaces.
+//! Decodes the frames of one packet thread and numbers their interfaces.
 
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -14,23 +14,23 @@ use super::cooked::Cooked;
 use super::links::{NamedLink, Names};
 use super::{PacketBatch, Shared};
 
-/// So long after an interface has gone its last packets may be read.
+/// The last packets of an interface may be read this long after it disappeared.
 const MAX_READ_DELAY: Duration = Duration::from_secs(2);
 
-/// Frames to packets.
+/// The decoder of one packet thread, with what it has collected since the last batch.
 pub(super) struct Frames {
     link: LinkType,
     decoder: Decoder,
     counters: CaptureCounters,
     packets: Vec<Packet>,
-    /// Interfaces that no batch named yet, or that have another name since.
+    /// Interfaces that no batch has announced yet, or whose names have changed since.
     interfaces: Vec<Interface>,
-    /// By the kernel's index, where frames name their interface.
+    /// By the kernel's index, where each frame names its interface (cooked capture).
     numbers: HashMap<u32, Numbered>,
-    /// The interface itself, of all other frames.
+    /// The captured interface, to which all other frames belong.
     own: Numbered,
     own_index: u32,
-    /// Of interfaces that are forgotten, since the last batch.
+    /// Counters since the last batch of interfaces that were forgotten.
     counts_left: Vec<BatchCounts>,
     socket: SocketCounts,
     /// libpcap's counters, which begin again at zero after 2^32.
@@ -40,15 +40,15 @@ pub(super) struct Frames {
     names_version: u64,
 }
 
-/// An interface with a number of ours.
+/// An interface to which pidflow has given a number.
 #[derive(Debug)]
 struct Numbered {
     number: u32,
-    /// As it was announced. None: its packets arrived before the kernel reported it.
+    /// Its last announced state. None: its packets arrived before the kernel reported it.
     known: Option<NamedLink>,
     /// When it was noticed that there is no interface of this index any more.
     gone: Option<Instant>,
-    /// Since the last batch.
+    /// Counters since the last batch.
     counts: BatchCounts,
 }
 
@@ -95,8 +95,8 @@ impl Frames {
         &self.counters
     }
 
-    /// What libpcap counted since the start: packets that came, those that it dropped for lack of room, and those that the
-    /// interface dropped.
+    /// Takes over libpcap's counters since the start: packets received, packets dropped because the buffer was full,
+    /// and packets dropped by the interface.
     pub(super) fn count_statistics(&mut self, received: u32, dropped: u32, by_interface: u32) {
         let more = |now: u32, last: &mut u32| u64::from(now.wrapping_sub(std::mem::replace(last, now)));
         self.socket.received += more(received, &mut self.last_received);
@@ -105,17 +105,17 @@ impl Frames {
         self.counters.interface_drops = by_interface.into();
     }
 
-    /// The socket, and frames read from it.
+    /// The interface's index, the socket's counters, and the number of frames read from it.
     pub(super) const fn socket(&self) -> (u32, SocketCounts, u64) {
         (self.own_index, self.socket, self.counters.packets)
     }
 
-    /// Up to when all packets have come: `all_ns` unless there may be more in the kernel's buffer.
+    /// The time up to which all packets have been read: `all_ns`, unless more may be in the kernel's buffer.
     pub(super) fn seen_until_ns(&self, all_ns: u64) -> u64 {
         self.last_ns().filter(|_| !self.has_room()).unwrap_or(all_ns)
     }
 
-    /// Everything since the last batch.
+    /// Takes everything collected since the last batch.
     pub(super) fn take_batch(&mut self, source: usize, seen_until_ns: u64) -> PacketBatch {
         let packets = if self.packets.is_empty() {
             Vec::new()
@@ -130,7 +130,7 @@ impl Frames {
         PacketBatch { source, seen_until_ns, interfaces, counts, tunnels, packets }
     }
 
-    /// Takes over other names of interfaces, and forgets those that are gone, whose index another interface may have later.
+    /// Takes over changed names of interfaces, and forgets interfaces that are gone, because their index may be reused.
     pub(super) fn follow_names(&mut self) {
         let version = self.shared.names_version();
         if version == std::mem::replace(&mut self.names_version, version) {
@@ -177,7 +177,7 @@ impl Frames {
     }
 }
 
-/// Gives an interface a number of ours, and has the next batch name it.
+/// Gives an interface a number, and announces it with the next batch.
 #[cold]
 fn enter(index: u32, name: Arc<str>, shared: &Shared, new: &mut Vec<Interface>) -> Numbered {
     let number = shared.interface_number();
@@ -188,7 +188,7 @@ fn enter(index: u32, name: Arc<str>, shared: &Shared, new: &mut Vec<Interface>) 
     Numbered { number, known, gone: None, counts: BatchCounts { interface: number, ..BatchCounts::default() } }
 }
 
-/// False: it has disappeared, and another one has its index, or its last packets have been read.
+/// Updates one interface. False: it is gone, and either another one has its index or its last packets have been read.
 fn follow(index: u32, numbered: &mut Numbered, names: &Names, new: &mut Vec<Interface>) -> bool {
     let Some(now) = names.get(&index) else {
         return numbered.gone.get_or_insert_with(Instant::now).elapsed() < MAX_READ_DELAY;
@@ -203,14 +203,14 @@ fn follow(index: u32, numbered: &mut Numbered, names: &Names, new: &mut Vec<Inte
     true
 }
 
-/// The capture was opened with nanoseconds, which stand in the place of microseconds.
+/// The capture was opened with nanosecond precision: `tv_usec` holds nanoseconds.
 fn time_ns(header: &PacketHeader) -> u64 {
     let seconds = u64::try_from(header.ts.tv_sec).unwrap_or(0);
     let nanoseconds = u64::try_from(header.ts.tv_usec).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }
 
-/// The name of an interface of this network namespace; `if7` where it is gone already.
+/// The name of an interface of this network namespace; `if` and the index if it is already gone.
 #[cold]
 fn interface_name(index: u32) -> Arc<str> {
     let mut buffer: [libc::c_char; libc::IF_NAMESIZE] = [0; libc::IF_NAMESIZE];

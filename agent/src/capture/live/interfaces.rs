@@ -4,28 +4,29 @@ use super::super::CaptureError;
 use super::link::{ANY, Link};
 use super::links::Links;
 
-/// Stands for each that is up.
+/// The name that stands for every interface that is up.
 const ALL: &str = "all";
 
 /// Which interfaces are captured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Interfaces {
-    /// All, also those that come later, through libpcap's pseudo-interface `any`: one thread. There are no
-    /// destination MAC addresses and no promiscuous mode there.
+    /// All interfaces, including later ones, through libpcap's pseudo-interface `any` and one thread. It offers no
+    /// destination MAC addresses and no promiscuous mode.
     #[default]
     Any,
-    /// Each that is up, by itself, also those that come up later.
+    /// Every interface that is up, including later ones, each with its own socket and thread.
     Up,
-    /// These, each by itself. One that disappears is captured again when there is one of that name again.
+    /// The named interfaces, each with its own socket and thread. One that disappears is captured again when an
+    /// interface of that name appears.
     Named(Vec<String>),
 }
 
 impl Interfaces {
-    /// What `-i` names: nothing or `any`: all through one socket; `all`: each that is up by itself. Whatever else is named
-    /// beside one of these is among it already, and what is named twice is meant once: packets are counted once.
+    /// Converts the names given with `-i`: none or `any` gives [`Self::Any`], `all` gives [`Self::Up`]. Other names
+    /// beside these two are already included, and repeated names count once, so that no packet is counted twice.
     ///
     /// # Errors
-    /// `any` and `all` together: two ways to capture the same packets.
+    /// `any` and `all` are both named.
     pub fn from_names(names: &[String]) -> Result<Self, CaptureError> {
         Self::check(names)?;
         let all = [(ANY, Self::Any), (ALL, Self::Up)].into_iter().find(|(all, _)| names.iter().any(|name| name == all));
@@ -54,7 +55,7 @@ impl Interfaces {
         if is_named(ANY) && is_named(ALL) { Err(CaptureError::AnyAndAll) } else { Ok(()) }
     }
 
-    /// Whether packets of the interface are to be captured, now or when it is up.
+    /// Whether the interface is to be captured, now or once it is up.
     pub(super) fn includes(&self, link: &Link) -> bool {
         match self {
             Self::Any | Self::Up => true,
@@ -62,7 +63,7 @@ impl Interfaces {
         }
     }
 
-    /// Names of which there is no interface.
+    /// Names for which there is no interface.
     pub(super) fn missing<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = &'a str> {
         let names = if let Self::Named(names) = self { names.as_slice() } else { &[] };
         names.iter().map(String::as_str).filter(|name| links.called(name).is_none())

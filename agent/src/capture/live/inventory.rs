@@ -7,27 +7,27 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::links::{Event, Links};
 use super::netlink::{LinkMonitor, LinkNotice};
 
-/// The longest wait for notices.
+/// The longest wait for notices in one call of [`Inventory::wait`].
 const MAX_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// How long the kernel's first answer is waited for.
+/// How long [`Inventory::learn`] waits for the kernel's first answer.
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Between two questions for all interfaces.
+/// The shortest time between two requests for all interfaces.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Inventory {
-    /// None: interfaces cannot be followed.
+    /// None: the kernel does not report changes of interfaces.
     monitor: Option<LinkMonitor>,
     links: Links,
-    /// Whether everything is known. Else it has to be asked for.
+    /// Whether all interfaces are known. If not, they have to be requested again.
     is_complete: bool,
-    /// Whether something was missed since it was asked for.
+    /// Whether a notice was lost since the last request.
     was_disturbed: bool,
     asked: Instant,
 }
 
 impl Inventory {
-    /// The current interfaces. Where the kernel does not report them, that is logged, and none are known.
+    /// Learns the current interfaces. If the kernel does not report them, this is logged, and the list is empty.
     pub(super) fn learn() -> Self {
         let monitor =
             LinkMonitor::open().inspect_err(|e| tracing::warn!("changes of interfaces are not followed: {e}"));
@@ -72,7 +72,7 @@ impl Inventory {
     fn take(&mut self, said: LinkNotice, events: &mut Vec<Event>) {
         match said {
             LinkNotice::Lost => (self.is_complete, self.was_disturbed) = (false, true),
-            // It is not all: what was not said may be there anyway.
+            // The list is incomplete: an interface that is not in it may exist.
             LinkNotice::All if self.was_disturbed => return,
             LinkNotice::All => self.is_complete = true,
             LinkNotice::Is(_) | LinkNotice::Counted(..) | LinkNotice::Gone(_) => {}
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_which_something_is_missing_takes_nothing_away() {
+    fn an_incomplete_answer_removes_no_interface() {
         let (links, asked) = (Links::default(), Instant::now());
         let mut inventory = Inventory { monitor: None, links, is_complete: false, was_disturbed: false, asked };
         let mut take = |said: Vec<LinkNotice>| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// Stands for all interfaces, also in libpcap.
+/// libpcap's name for the pseudo-interface that captures all interfaces.
 pub(crate) const ANY: &str = "any";
 
 /// An interface of this network namespace.
@@ -11,7 +11,7 @@ pub(super) struct Link {
     /// The kernel's index; another interface may have it later.
     pub(super) index: u32,
     pub(super) name: Arc<str>,
-    /// Alternative names, by which it can be asked for too.
+    /// Alternative names (`ip link property add altname`), which users may give instead.
     pub(super) other_names: Vec<String>,
     pub(super) is_up: bool,
     pub(super) is_loopback: bool,
@@ -21,9 +21,9 @@ pub(super) struct Link {
 /// What an interface is connected to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Wiring {
-    /// The kind of driver, as ip-link(8) names it (`bridge`, `veth`, `bond`); empty: a device, or not known.
+    /// The kind of virtual interface, as ip-link(8) names it (`bridge`, `veth`, `bond`); empty: a device, or unknown.
     pub(super) kind: Arc<str>,
-    /// Index of the bridge, bond or team that it is part of.
+    /// Index of the bridge, bond or team that the interface is part of.
     pub(super) master: Option<u32>,
     /// Index of the interface below (VLAN, macvlan) or of the other end (veth), where that is in this network namespace.
     pub(super) lower: Option<u32>,
@@ -32,7 +32,7 @@ pub(super) struct Wiring {
 }
 
 impl Link {
-    /// One of which nothing is known but its name and index: the kernel could not be asked.
+    /// An interface of which only name and index are known, because the kernel does not report it.
     pub(super) fn unknown(index: u32, name: &str) -> Self {
         let wiring = Wiring::default();
         Self { index, name: name.into(), other_names: Vec::new(), is_up: false, is_loopback: name == "lo", wiring }

@@ -22,14 +22,14 @@ pub(super) struct NamedLink {
 }
 
 impl NamedLink {
-    /// As it is announced.
+    /// The interface as announced to the pipeline.
     pub(super) fn interface(&self, number: u32, index: u32) -> Interface {
         let (leads_to, observation) = (self.leads_to, self.observation);
         Interface { leads_to, observation, ..Interface::new(number, index, &self.name) }
     }
 }
 
-/// Kinds of interfaces that send each packet through one of their lines.
+/// Kinds of interfaces that send each packet through one of several member interfaces.
 const BUNDLES: [&str; 2] = ["bond", "team"];
 
 /// A change of an interface.
@@ -59,7 +59,7 @@ struct Known {
     link: Link,
     /// Distinguishes it from others that had its index before.
     appearance: u64,
-    /// Since when it leads to the namespace to which it does now.
+    /// When it began to lead to its current peer namespace.
     leads_since_ns: u64,
     /// Whether it was listed since the list was requested.
     is_confirmed: bool,
@@ -89,7 +89,7 @@ impl Links {
         self.known.iter().map(|(index, known)| (*index, named(known))).collect()
     }
 
-    /// The lines of a bond or team see different packets of the same flows, and it sees what they see.
+    /// The members of a bond or team see different packets of the same flows, and the bond or team sees them all.
     fn observation(&self, link: &Link, is_captured: impl Fn(&Link) -> bool) -> Observation {
         let master = link.wiring.master.and_then(|index| self.get(index));
         match master.filter(|master| BUNDLES.contains(&&*master.wiring.kind)) {
@@ -99,7 +99,7 @@ impl Links {
         }
     }
 
-    /// Those of these interfaces that see what others among them see, each with that other one.
+    /// Pairs of captured interfaces that see the same packets.
     pub(super) fn overlapping(&self, is_captured: impl Fn(&Link) -> bool) -> Vec<(&str, &str)> {
         let captured = |index: Option<u32>| index.and_then(|index| self.get(index)).filter(|link| is_captured(link));
         let others = |link: &Link| [captured(link.wiring.master), captured(link.wiring.lower)];

@@ -1,4 +1,4 @@
-//! What the kernel counts of the interfaces while they are captured.
+//! Reads the kernel's counters of the interfaces while they are captured.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,14 +10,15 @@ use super::super::LinkCounts;
 use super::links::Links;
 use super::netlink::{LinkMonitor, LinkNotice};
 
-/// Between two readings.
+/// Time between two readings.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// How long the kernel's answer is waited for.
+/// The longest wait for the kernel's answer.
 const MAX_ANSWER: Duration = Duration::from_millis(500);
-/// Readings kept: a socket is asked once a second too, at other times.
+/// Readings kept. A socket's counters are also read once a second, at other times.
 const MAX_READINGS: usize = 4;
 const POLL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-/// Interfaces of which totals are kept; of more those that are gone are forgotten, the oldest first.
+/// The greatest number of interfaces whose totals are kept. Beyond it, interfaces that are no longer captured are
+/// dropped, the lowest index first.
 const MAX_TOTALS: usize = 1024;
 
 /// What an interface counted while it was captured.
@@ -27,11 +28,11 @@ pub(super) struct LinkTotal {
     pub(super) is_captured: bool,
     /// Up to the latest reading.
     pub(super) latest: LinkCounts,
-    /// Up to each of those before, the newest first.
+    /// Totals up to each earlier reading, the newest first.
     before: VecDeque<LinkCounts>,
 }
 
-/// All of them, by the kernel's index.
+/// The totals of all interfaces, by the kernel's index.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LinkTotals {
     pub(super) by_index: BTreeMap<u32, LinkTotal>,
@@ -40,10 +41,11 @@ pub(super) struct LinkTotals {
 }
 
 impl LinkTotals {
-    /// What an interface had counted up to the last reading at that time or before; none: all that are kept came later.
+    /// What an interface had counted up to the last reading at or before `time`; none: all readings that are kept are
+    /// later.
     pub(super) fn at(&self, total: &LinkTotal, time: Instant) -> Option<LinkCounts> {
         let place = self.read_at.iter().position(|read_at| *read_at <= time)?;
-        // Who was read for the first time after it had counted nothing then.
+        // An interface whose first reading is later had counted nothing at that time.
         Some(place.checked_sub(1).map_or(total.latest, |n| total.before.get(n).copied().unwrap_or_default()))
     }
 
@@ -80,9 +82,9 @@ impl LinkTotals {
     }
 }
 
-/// Reads the counters again and again.
+/// Reads the counters periodically.
 pub(super) struct Meter {
-    /// None: they cannot be read.
+    /// None: the counters cannot be read.
     socket: Option<LinkMonitor>,
     last: HashMap<u32, LinkCounts>,
     totals: LinkTotals,
@@ -101,8 +103,8 @@ impl Meter {
         self.read.elapsed() >= INTERVAL
     }
 
-    /// Reads the counters of the interfaces that are captured. What one counts before its first reading, or after it was not
-    /// captured any more, is not its capture's.
+    /// Reads the counters of the interfaces that are captured. What an interface counts before its first reading, or
+    /// while it is not captured, is not included.
     pub(super) fn read(&mut self, links: &Links, is_captured: impl Fn(u32) -> bool) -> &LinkTotals {
         self.read = Instant::now();
         if let Some(mut reading) = self.ask() {
@@ -113,11 +115,11 @@ impl Meter {
         &self.totals
     }
 
-    /// None: the kernel's answer was not whole.
+    /// None: the kernel's answer was incomplete.
     fn ask(&mut self) -> Option<HashMap<u32, LinkCounts>> {
         let socket = self.socket.as_mut()?;
         let mut said = Vec::new();
-        // What was said meanwhile of interfaces that changed is older.
+        // Discards notices from before the request, which have older counters.
         socket.receive(&mut said).ok()?;
         said.clear();
         socket.ask_for_all().ok()?;
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_before_the_capture_or_between_two_is_not_its() {
+    fn counts_before_and_between_captures_are_not_included() {
         assert_eq!(after(&[Some(1000)]).latest, counts(0));
         let total = after(&[Some(1000), Some(1005), Some(1008)]);
         assert_eq!((total.latest, &*total.name), (counts(8), "eth7"));
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_are_gone_are_forgotten_when_there_are_too_many() {
+    fn interfaces_no_longer_captured_are_dropped_beyond_the_limit() {
         let mut totals = LinkTotals::default();
         let reading = |from: u32, n: usize| -> HashMap<_, _> { (from..).take(n).map(|i| (i, counts(1))).collect() };
         totals.take(&reading(0, MAX_TOTALS), &HashMap::new(), &links([]));

@@ -1,5 +1,5 @@
-//! Packets of network interfaces, by libpcap: one thread per interface, batches over a bounded channel, and a thread that
-//! follows which interfaces there are.
+//! Captures packets of network interfaces with libpcap: one thread per interface, batches over a bounded channel, and a
+//! thread that follows changes of interfaces.
 
 mod accounts;
 mod cooked;
@@ -35,7 +35,7 @@ use supervisor::Supervisor;
 
 use crate::threads;
 
-/// The greatest number of interfaces that are captured by themselves at the same time.
+/// The greatest number of interfaces captured at the same time, each with its own socket and thread.
 const MAX_SOURCES: usize = 1024;
 
 /// How interfaces are captured.
@@ -43,22 +43,22 @@ const MAX_SOURCES: usize = 1024;
 pub struct LiveOptions {
     /// Interfaces to capture on.
     pub interfaces: Interfaces,
-    /// Only packets that pass (pcap-filter(7)); the kernel filters.
+    /// Filter expression (pcap-filter(7)), applied by the kernel; none: all packets.
     pub filter: Option<String>,
     /// Bytes captured of each packet.
     pub snap_length: u32,
-    /// Also packets that are for other machines.
+    /// Whether to capture packets for other machines too (promiscuous mode).
     pub promiscuous: bool,
-    /// Kernel buffer per interface, bytes. It is smaller where there are many interfaces.
+    /// Kernel buffer per interface, bytes. It is reduced if there are many interfaces.
     pub buffer_bytes: u32,
     /// How to decode packets.
     pub rules: DecodeRules,
 }
 
 impl LiveOptions {
-    /// Ethernet, two VLAN tags, IPv6 with some extension headers, and TCP.
+    /// Default of [`Self::snap_length`]: room for Ethernet, two VLAN tags, IPv6 with some extension headers, and TCP.
     pub const SNAP_LENGTH: u32 = 256;
-    /// About 100 ms of a million small packets per second.
+    /// Default of [`Self::buffer_bytes`]: about 100 ms at a million small packets per second.
     pub const BUFFER_BYTES: u32 = 32 * 1024 * 1024;
 }
 
@@ -78,22 +78,22 @@ impl Default for LiveOptions {
 /// Packets of one interface (of several where it is `any`), in the order in which the kernel saw them.
 #[derive(Debug)]
 pub struct PacketBatch {
-    /// Which thread sends it. They are numbered from 0; a thread may get the number of one that has ended.
+    /// Number of the packet thread that sent it, from 0. A new thread may get the number of one that has ended.
     pub source: usize,
     /// All packets before this time, nanoseconds since the epoch, have been sent with this batch.
     pub seen_until_ns: u64,
-    /// Interfaces of these packets that no batch named before, and those that have another name now.
+    /// Interfaces of these packets that no earlier batch announced, and those whose names have changed.
     pub interfaces: Vec<Interface>,
-    /// What was counted since the thread's last batch, by interface; those of which nothing came are absent.
+    /// Counters since the thread's last batch, by interface. Interfaces without frames are absent.
     pub counts: Vec<BatchCounts>,
-    /// The tunnels that the packets were in.
+    /// The tunnels that carried the packets.
     pub tunnels: Vec<PacketTunnel>,
-    /// The packets; none: there were none until then.
+    /// The packets; empty: there were none up to [`Self::seen_until_ns`].
     pub packets: Vec<Packet>,
 }
 
 impl PacketBatch {
-    /// Replaces every time in it.
+    /// Converts every time in the batch, except [`SeenUntil::ALL_NS`].
     pub(crate) fn convert_times(&mut self, convert: impl Fn(u64) -> u64) {
         self.packets.iter_mut().for_each(|p| p.time_ns = convert(p.time_ns));
         if self.seen_until_ns != SeenUntil::ALL_NS {
@@ -105,16 +105,16 @@ impl PacketBatch {
 /// Interfaces that are being captured.
 pub struct LiveCapture {
     shared: Arc<Shared>,
-    /// None: it was waited for.
+    /// None: it has been joined.
     supervisor: Option<JoinHandle<()>>,
     sources: usize,
 }
 
 impl LiveCapture {
-    /// Whether the interfaces that are named are there, without opening them.
+    /// Checks that the named interfaces exist, without opening them.
     ///
     /// # Errors
-    /// One is not.
+    /// One of them does not exist.
     pub(crate) fn check_there(interfaces: &Interfaces) -> Result<(), CaptureError> {
         let Interfaces::Named(names) = interfaces else { return Ok(()) };
         match names.iter().find(|name| !open::is_there(name)) {
@@ -123,12 +123,12 @@ impl LiveCapture {
         }
     }
 
-    /// Opens all interfaces, which takes CAP_NET_RAW, and then begins to read them. A thread that keeps this capability
-    /// follows which interfaces come, go and get other names.
+    /// Opens all interfaces, which needs CAP_NET_RAW, and starts to read them. A thread that keeps this capability
+    /// follows interfaces that appear, disappear and are renamed.
     ///
     /// # Errors
-    /// One of the interfaces cannot be opened, or the filter is wrong. Later faults of one interface are logged
-    /// and counted, and the others go on.
+    /// One of the interfaces cannot be opened, or the filter is wrong. Later faults of one interface are logged and
+    /// counted, and do not affect the others.
     pub fn start(options: &LiveOptions, batches: &Sender<PacketBatch>) -> Result<Self, CaptureError> {
         let shared = Arc::new(Shared::new(options.filter.is_some()));
         let supervisor = Supervisor::start(options.clone(), Arc::clone(&shared), batches.clone())?;
@@ -141,29 +141,29 @@ impl LiveCapture {
         Ok(Self { shared, supervisor, sources })
     }
 
-    /// What all interfaces saw so far.
+    /// The counters of all interfaces up to now.
     pub fn counters(&self) -> CaptureCounters {
         self.shared.counters()
     }
 
-    /// Nothing is seen yet.
+    /// The progress to keep up to date with the batches; nothing is seen yet.
     pub fn seen_until(&self) -> SeenUntil {
         SeenUntil::new(self.sources)
     }
 
-    /// Whether nothing is captured any more, nor will be. Interfaces that are gone may come back.
+    /// Whether capturing has ended for good. While it has not, interfaces that are gone may come back.
     pub fn is_finished(&self) -> bool {
         self.supervisor.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Asks the threads to end: each sends what it has, and the channel closes. Does not wait, because they may be
-    /// waiting for room in the channel.
+    /// Asks the threads to end: each sends the packets that it has, and the channel closes. Does not wait, because they
+    /// may be blocked on a full channel.
     pub fn stop(&self) {
         self.shared.stop();
     }
 
-    /// Waits for the threads, which were asked to stop and whose channel was emptied or dropped, and gives the
-    /// last counters.
+    /// Asks the threads to end, waits for them, and returns the final counters. The caller must have emptied or dropped
+    /// the channel, or the threads cannot end.
     pub fn join(mut self) -> CaptureCounters {
         self.stop();
         if self.supervisor.take().is_some_and(|supervisor| supervisor.join().is_err()) {

@@ -37,7 +37,8 @@ const PAIRS: [&str; 2] = ["veth", "netkit"];
 const ETHERNET_OCTETS: u64 = 14;
 /// Bytes of `struct ifinfomsg`.
 const LINK_HEADER: usize = 16;
-/// The kernel sends no longer messages unless asked to; what is longer is cut, which is noticed.
+/// Longest message received, bytes. The kernel sends no longer ones unless asked to; a truncated one is reported as
+/// lost.
 const MAX_MESSAGE: usize = 64 * 1024;
 
 /// One notice.
@@ -45,13 +46,13 @@ const MAX_MESSAGE: usize = 64 * 1024;
 pub(super) enum LinkNotice {
     /// The interface's current state.
     Is(Link),
-    /// The interface with this index has counted so much.
+    /// The kernel's counters of the interface with this index.
     Counted(u32, LinkCounts),
     /// The interface with this index was deleted.
     Gone(u32),
     /// Every interface was listed since [`LinkMonitor::ask_for_all`].
     All,
-    /// Something was lost or changed meanwhile: ask again.
+    /// A notice was lost, or the list changed while it was sent: it has to be requested again.
     Lost,
 }
 
@@ -71,7 +72,7 @@ impl LinkMonitor {
         Ok(Self { socket, buffer: vec![0; MAX_MESSAGE] })
     }
 
-    /// Asks for all interfaces; the answer is among what [`LinkMonitor::receive`] gives.
+    /// Requests all interfaces; [`LinkMonitor::receive`] returns the answer.
     pub(super) fn ask_for_all(&self) -> io::Result<()> {
         let mut header = NetlinkHeader::default();
         header.flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -91,7 +92,7 @@ impl LinkMonitor {
                 Ok((length, whole)) if length < whole => said.push(LinkNotice::Lost),
                 Ok((length, _)) => parse(self.buffer.get(..length).unwrap_or_default(), said),
                 Err(Errno::AGAIN) => return Ok(()),
-                // More was said than the socket's buffer holds.
+                // The socket's buffer overflowed.
                 Err(Errno::NOBUFS) => said.push(LinkNotice::Lost),
                 Err(Errno::INTR) => {}
                 Err(e) => return Err(e.into()),
@@ -187,7 +188,7 @@ fn number(value: &[u8]) -> Option<u32> {
     value.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
 }
 
-/// What an interface has counted; none: this is about something else.
+/// The counters of an interface; none: the message has none.
 fn counted(kind: u16, payload: &[u8]) -> Option<LinkNotice> {
     let header = header(payload).filter(|_| kind == RTM_NEWLINK)?;
     let mut attributes = attributes(payload.get(LINK_HEADER..)?);
@@ -288,8 +289,8 @@ mod tests {
             wired(b"vlan\0", &[(IFLA_LINK, 2)]),
             Wiring { lower: Some(2), kind: "vlan".into(), ..Wiring::default() }
         );
-        // An interface of its own has its own index; of a macvlan the line below may be in another namespace, but not
-        // those that use it.
+        // An interface without a lower one has its own index here. The lower interface of a macvlan may be in another
+        // namespace, but that is no peer.
         let none = |kind: &str| Wiring { kind: kind.into(), ..Wiring::default() };
         assert_eq!(wired(b"dummy\0", &[(IFLA_LINK, 7)]), none("dummy"));
         assert_eq!(wired(b"macvlan\0", &[(IFLA_LINK, 2), (IFLA_LINK_NETNSID, 0)]), none("macvlan"));

@@ -11,9 +11,9 @@ use super::LiveOptions;
 use super::link::ANY;
 use super::link::Link;
 
-/// `LINKTYPE_LINUX_SLL2`: unlike version 1 it names the interface of each packet.
+/// `LINKTYPE_LINUX_SLL2`: unlike version 1, it has the interface of each packet.
 const LINUX_SLL2: Linktype = Linktype(276);
-/// How long the kernel fills a block of its buffer before it hands it over, milliseconds.
+/// After this time the kernel hands over a block of its buffer that is not full, milliseconds.
 pub(super) const READ_TIMEOUT_MS: i32 = 50;
 
 /// An interface that is ready to be read.
@@ -26,7 +26,7 @@ pub(super) struct Handle {
     pub(super) link: u32,
 }
 
-/// What is opened: an interface, or all through one socket.
+/// What is opened: one interface, or all of them through one socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     Any,
@@ -50,7 +50,7 @@ impl Target {
     }
 }
 
-/// Opens it with a kernel buffer of so many bytes. `loopback` is the index of the loopback interface.
+/// Opens the target with a kernel buffer of `buffer` bytes. `loopback` is the index of the loopback interface.
 pub(super) fn open(
     target: &Target,
     loopback: Option<u32>,
@@ -89,14 +89,14 @@ fn activate(target: &Target, options: &LiveOptions, buffer: u32) -> Result<Captu
         .open()
 }
 
-/// No program that this one starts gets the socket, which libpcap leaves open to it.
+/// Sets close-on-exec, which libpcap does not, so that child processes do not inherit the socket.
 fn close_on_exec(socket: RawFd) {
     // SAFETY: `socket` is open as long as the capture that it belongs to; the call changes nothing but its flag.
     unsafe { libc::fcntl(socket, libc::F_SETFD, libc::FD_CLOEXEC) };
 }
 
-/// The index of the interface to which a packet socket is bound. 0: to none. -1 as a number without a sign: to one that
-/// is gone; the socket stays so when another interface gets the index.
+/// The index of the interface to which a packet socket is bound; 0: none; `u32::MAX` (-1): an interface that is gone,
+/// even if another interface has its index now.
 pub(super) fn bound_to(socket: RawFd) -> u32 {
     // SAFETY: an address of all zeros is a valid one.
     let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
@@ -106,8 +106,8 @@ pub(super) fn bound_to(socket: RawFd) -> u32 {
     if result == 0 { address.sll_ifindex.cast_unsigned() } else { 0 }
 }
 
-/// On loopback a packet socket sees each packet when it is sent and when it is received. This filter drops the
-/// first in the kernel, so that it costs no room in the buffer.
+/// On loopback a packet socket sees each packet when it is sent and when it is received. This filter drops the sent
+/// copy in the kernel, so that it takes no room in the buffer.
 fn loopback_copies(loopback: u32) -> String {
     format!("not (outbound and ifindex {loopback})")
 }
@@ -120,7 +120,7 @@ fn set_filter(capture: &mut Capture<Active>, given: Option<&str>, excluded: Opti
     if let Some(given) = given {
         capture.filter(given, true).map_err(|e| error(given, e))?;
     }
-    // What this filter lets through is dropped later by the packet type: it is no fault if libpcap is too old.
+    // Without this filter the copies are dropped later by packet type, so a libpcap that is too old for it is no error.
     if let Some(excluded) = excluded {
         let both = given.map_or_else(|| excluded.to_owned(), |given| format!("({given}) and {excluded}"));
         let _ = capture.filter(&both, true);
@@ -128,7 +128,7 @@ fn set_filter(capture: &mut Capture<Active>, given: Option<&str>, excluded: Opti
     Ok(())
 }
 
-/// Spares the kernel the outgoing copies. libpcap drops them too, after they took room in the buffer.
+/// Makes the kernel skip outgoing copies. libpcap drops them too, but only after they took room in the buffer.
 fn ignore_outgoing(socket: RawFd) {
     let on: libc::c_int = 1;
     let length = size_of_val(&on) as libc::socklen_t;

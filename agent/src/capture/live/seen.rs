@@ -2,26 +2,26 @@
 
 use super::{MAX_SOURCES, PacketBatch};
 
-/// The time before which no packet is still to come.
+/// The time before which all packets have been read.
 ///
-/// Under load packets wait, in the kernel or in the channel, and the wall clock runs ahead of them: a flow that is idle
-/// by that clock may have its next packet waiting.
+/// Under load, packets wait in the kernel or in the channel and are behind the wall clock: a flow that is idle by that
+/// clock may have its next packet in a queue.
 #[derive(Debug)]
 pub struct SeenUntil {
     of_source: Vec<u64>,
 }
 
 impl SeenUntil {
-    /// The value in the last batch of a source: no packets follow.
+    /// The value in the last batch of a source, after which no packets follow.
     pub(super) const ALL_NS: u64 = u64::MAX;
 
     pub(crate) fn new(sources: usize) -> Self {
         Self { of_source: vec![0; sources] }
     }
 
-    /// Takes over what a batch says; batches must come in the order in which they were sent. What the last one says
-    /// counts, also where that is earlier than before: the clock may have been set back. A source that comes later is
-    /// known from its first batch on.
+    /// Takes over the time of a batch. Batches must arrive in the order in which they were sent. The latest batch
+    /// counts even if its time is earlier than before, because the clock may have been set back. A source that is added
+    /// later is known from its first batch on.
     pub fn note(&mut self, batch: &PacketBatch) {
         if batch.source >= self.of_source.len() && batch.source < MAX_SOURCES {
             self.of_source.resize(batch.source + 1, Self::ALL_NS);
@@ -31,7 +31,7 @@ impl SeenUntil {
         }
     }
 
-    /// The time, nanoseconds since the epoch; at most `now_ns`.
+    /// The time, nanoseconds since the epoch: the earliest of all sources, at most `now_ns`.
     pub fn time_ns(&self, now_ns: u64) -> u64 {
         self.of_source.iter().fold(now_ns, |least, seen_ns| least.min(*seen_ns))
     }

@@ -1,4 +1,4 @@
-//! What all threads of a live capture share.
+//! State shared by all threads of a live capture.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ pub(super) struct Shared {
     counters: Mutex<Counters>,
     accounts: Mutex<Accounts>,
     names: Mutex<Names>,
-    /// Changes with the names.
+    /// Increases whenever the names change.
     names_version: AtomicU64,
 }
 
@@ -24,12 +24,12 @@ pub(super) struct Shared {
 struct Counters {
     /// One per thread, at its number.
     running: Vec<CaptureCounters>,
-    /// Of threads that have ended.
+    /// Sums of threads that have ended.
     ended: CaptureCounters,
 }
 
 impl Shared {
-    /// Of sockets that have a filter or not.
+    /// Empty; `is_filtered` says whether the sockets have a filter.
     pub(super) fn new(is_filtered: bool) -> Self {
         Self { accounts: Accounts::new(is_filtered).into(), ..Self::default() }
     }
@@ -57,12 +57,12 @@ impl Shared {
         }
     }
 
-    /// Takes over the outcome of one thread's packets: the kernel's index of its interface, its socket, and frames read.
+    /// Takes over the interface index, the socket's counters and the number of frames read of one thread.
     pub(super) fn publish_socket(&self, thread: usize, (index, socket, read): (u32, SocketCounts, u64)) {
         lock(&self.accounts).publish(thread, index, socket, read);
     }
 
-    /// Takes over what the kernel counted.
+    /// Takes over the kernel's counters.
     pub(super) fn publish_links(&self, links: &LinkTotals) {
         lock(&self.accounts).links.clone_from(links);
     }

@@ -20,16 +20,16 @@ use super::watch::{Ended, Watch};
 use super::{Interfaces, LiveOptions, MAX_SOURCES, PacketBatch, Shared};
 use crate::privileges::Role;
 
-/// Between two attempts to open an interface.
+/// Time between two attempts to open an interface.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// Kernel buffers of all interfaces together, bytes, where there are many.
+/// The greatest sum of the kernel buffers of all interfaces, bytes.
 const MAX_BUFFERS: u32 = 256 * 1024 * 1024;
 /// The smallest buffer of one interface, bytes.
 const MIN_BUFFER: u32 = 1024 * 1024;
 
-/// Lines in the log about interfaces that see the same packets.
+/// The greatest number of log lines about interfaces that see the same packets.
 const MAX_OVERLAPS: usize = 64;
-/// Interfaces that such a line names.
+/// The greatest number of interfaces that such a line names.
 const MAX_OVERLAPPING_NAMES: usize = 5;
 
 pub(super) struct Supervisor {
@@ -38,16 +38,16 @@ pub(super) struct Supervisor {
     batches: Sender<PacketBatch>,
     inventory: Inventory,
     meter: Meter,
-    /// At the number of their source.
+    /// Packet threads, indexed by source number.
     running: Vec<Option<Running>>,
-    /// Interfaces that are there and were opened, by index, as they were then: they are captured under any name.
+    /// Existing interfaces that were opened, by index, in their state at that time: they stay captured under any name.
     opened: BTreeMap<u32, Link>,
     /// Interfaces that cannot be captured at present, by index.
     failing: BTreeMap<u32, Failing>,
-    /// Names of interfaces for which there is no room.
+    /// Names of interfaces that are not captured because of [`MAX_SOURCES`].
     left_out: Vec<String>,
     changes: InterfaceChanges,
-    /// Interfaces of which was said that they see what others see.
+    /// Interfaces for which the log already has a line about overlaps.
     overlaps: HashSet<String>,
 }
 
@@ -63,7 +63,7 @@ struct Running {
 struct Failing {
     name: Arc<str>,
     next_try: Instant,
-    /// Why it is not.
+    /// Why it is not captured.
     message: String,
     /// Each message is logged once.
     is_logged: bool,
@@ -76,7 +76,7 @@ impl Running {
 }
 
 impl Supervisor {
-    /// Opens what there is and starts to read it.
+    /// Opens the interfaces that exist now and starts to read them.
     pub(super) fn start(
         options: LiveOptions,
         shared: Arc<Shared>,
@@ -128,7 +128,7 @@ impl Supervisor {
         Ok(links.into_iter().take(MAX_SOURCES).map(Target::One).collect())
     }
 
-    /// Each of them once, whichever of its names was given.
+    /// The named interfaces, each once, even if several of its names were given.
     fn named(&self, names: &[String]) -> Vec<Link> {
         let mut links: Vec<Link> = Vec::new();
         for name in names {
@@ -142,7 +142,7 @@ impl Supervisor {
         links
     }
 
-    /// The kernel buffer of one of so many interfaces, bytes.
+    /// The kernel buffer of each of `interfaces` interfaces, bytes.
     fn buffer(&self, interfaces: usize) -> u32 {
         let share = MAX_BUFFERS / u32::try_from(interfaces.max(1)).unwrap_or(u32::MAX);
         self.options.buffer_bytes.min(share.max(MIN_BUFFER))
@@ -154,8 +154,8 @@ impl Supervisor {
         if handle.index == target.index() {
             return Ok(handle);
         }
-        // It was opened by its name, which another one has got since.
-        let (name, message) = (target.name().to_owned(), "another interface has its name by now".to_owned());
+        // It was opened by name, and another interface has that name now.
+        let (name, message) = (target.name().to_owned(), "another interface has this name now".to_owned());
         Err(CaptureError::Interface { name, message })
     }
 
@@ -228,7 +228,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether the interface is captured, or shall be.
+    /// Whether the interface is captured or should be.
     fn concerns(&self, link: &Link) -> bool {
         self.options.interfaces.includes(link) || self.opened.contains_key(&link.index)
     }
@@ -264,7 +264,7 @@ impl Supervisor {
         }
     }
 
-    /// Opens what shall be captured and is not. True: something was opened.
+    /// Opens interfaces that should be captured and are not. True: at least one was opened.
     fn open_wanted(&mut self) -> bool {
         let mut is_opened = false;
         for target in self.wanted() {
@@ -284,7 +284,7 @@ impl Supervisor {
         is_opened
     }
 
-    /// Reads what the kernel counted of the interfaces that are captured.
+    /// Reads the kernel's counters of the interfaces that are captured.
     fn read_counters(&mut self) {
         let running = self.running.iter().flatten().filter(|running| !running.is_gone());
         let captured: HashSet<u32> = running.map(|running| running.target.index()).collect();
@@ -293,7 +293,7 @@ impl Supervisor {
         self.shared.publish_links(self.meter.read(self.inventory.links(), is_captured));
     }
 
-    /// When it is to be tried again. Logs what is wrong with it, once, when it is due and still there.
+    /// When to try the interface again; none: it is not failing. When the attempt is due, the reason is logged once.
     fn log_failing(&mut self, index: u32) -> Option<Instant> {
         let failing = self.failing.get_mut(&index)?;
         if failing.next_try <= Instant::now() && !std::mem::replace(&mut failing.is_logged, true) {
@@ -302,14 +302,14 @@ impl Supervisor {
         Some(failing.next_try)
     }
 
-    /// What shall be captured, can be, and is not.
+    /// Interfaces that should be captured, can be, and are not.
     fn wanted(&mut self) -> Vec<Target> {
         if self.options.interfaces == Interfaces::Any {
             let is_captured = self.capturing(0).next().is_some();
             return if is_captured { Vec::new() } else { vec![Target::Any] };
         }
         let is_captured = |index| self.capturing(index).next().is_some();
-        // The kernel may not have said yet that one is gone.
+        // The notice that an interface is gone may not have arrived yet.
         let is_there = |link: &Link| interface_index(&link.name) == link.index;
         let links = self.inventory.links().iter().filter(|link| link.is_up && self.concerns(link));
         let links = links.filter(|link| !is_captured(link.index) && is_there(link));
@@ -323,7 +323,7 @@ impl Supervisor {
         wanted
     }
 
-    /// Logs why it cannot be opened, once.
+    /// Logs once why the target cannot be opened.
     fn fail(&mut self, target: &Target, message: String) {
         if self.failing.get(&target.index()).is_none_or(|known| known.message != message) {
             tracing::warn!("{message}; trying again each second");
@@ -336,7 +336,7 @@ impl Supervisor {
         self.shared.set_names(self.inventory.links().names(|link| self.concerns(link)));
     }
 
-    /// Logs which interfaces see the same packets, once for each that several share.
+    /// Logs which interfaces see the same packets: one line for each interface that overlaps with others.
     fn tell_overlaps(&mut self) {
         let mut shared: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (name, other) in self.inventory.links().overlapping(|link| self.concerns(link)) {

@@ -1,4 +1,5 @@
-//! Real packets in a network namespace of the test's own thread. Needs root, else it is skipped with a line.
+//! Real packets in a network namespace of the test's thread. Without root the tests are skipped, and each skip is
+//! reported.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -39,11 +40,11 @@ fn pair_up() {
     ip("link set pf0 up");
 }
 
-/// Sends datagrams to the address, where nobody need listen.
+/// Sends datagrams to the address, where no listener is needed.
 fn send(from: &str, to: &str) {
     let socket = UdpSocket::bind(from).unwrap();
     for _ in 0..SENT {
-        // A refusal of an earlier one is reported by the next.
+        // An ICMP refusal of an earlier datagram is reported by the next call.
         let _ = socket.send_to(b"pidflow", to);
     }
 }
@@ -110,7 +111,7 @@ fn any_sees_interfaces_that_come_later() {
     assert_eq!(live.end().0, BTreeMap::from([("pf0".to_owned(), SENT), ("pf1".to_owned(), SENT)]));
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 #[track_caller]
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
@@ -144,7 +145,7 @@ impl Live {
     }
 }
 
-/// Another network namespace, in which the far ends of interfaces are. It is gone when dropped.
+/// Another network namespace with the far ends of interfaces. Dropping this deletes it.
 struct FarNamespace(Child);
 
 impl FarNamespace {
@@ -157,7 +158,7 @@ impl FarNamespace {
         Self(child)
     }
 
-    /// An interface with this index and address, up, by which one can send to the address's neighbour.
+    /// Creates an interface with this index and address, brings it up, and makes a neighbour known.
     fn up(&self, name: &str, index: u32, address: &str) {
         self.down(name, index);
         ip(&format!("addr add {address}/24 dev {name}"));
@@ -165,7 +166,7 @@ impl FarNamespace {
         neighbour(name, address);
     }
 
-    /// One that is not up yet.
+    /// Creates an interface that is not up yet.
     fn down(&self, name: &str, index: u32) {
         let pid = self.0.id();
         ip(&format!("link add {name} index {index} type veth peer name far{index} netns {pid}"));
@@ -182,13 +183,13 @@ impl Drop for FarNamespace {
     }
 }
 
-/// Makes the neighbour of an address known, which is forgotten when an interface goes down.
+/// Adds a neighbour entry; the kernel deletes it when the interface goes down.
 fn neighbour(name: &str, address: &str) {
     let (net, _) = address.rsplit_once('.').unwrap();
     ip(&format!("neigh replace {net}.99 lladdr 02:00:00:00:00:63 dev {name}"));
 }
 
-/// Sends out of the interface with this address.
+/// Sends through the interface with this address.
 fn send_out(address: &str) {
     let (net, _) = address.rsplit_once('.').unwrap();
     send(&format!("{address}:0"), &format!("{net}.99:9"));
@@ -284,7 +285,7 @@ fn a_renamed_interface_has_its_new_name_from_then_on() {
         sleep(Duration::from_millis(500));
         send_out("192.0.2.1");
         let (packets, _) = live.end();
-        // Where its own socket was opened again, the packets before keep the number that had the old name.
+        // If the interface's socket was reopened, earlier packets keep the interface number with the old name.
         assert_eq!(packets.values().sum::<u64>(), 2 * SENT, "{interfaces:?}: {packets:?}");
         assert!(packets["pf9"] >= SENT, "{interfaces:?}: {packets:?}");
         ip("link del pf9");
@@ -470,7 +471,7 @@ fn all_captures_those_that_come_up_later() {
     assert_eq!(live.end().0, expected);
 }
 
-/// More than the netlink socket's buffer holds: what was missed is asked for.
+/// More notices than the netlink socket's buffer holds: the full list is requested again.
 #[test]
 fn interfaces_that_come_and_go_by_the_hundred_are_followed() {
     if !isolated("capture/many") {

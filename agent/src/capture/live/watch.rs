@@ -1,4 +1,4 @@
-//! The thread of one interface.
+//! The packet thread of one interface.
 
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::privileges::Role;
 
 /// How often the thread checks whether it should stop.
 const POLL_MS: i32 = 100;
-/// How late the kernel may hand over a packet: it hands over a block of its buffer after the read timeout, and
-/// may be late by as much.
+/// The greatest delay with which the kernel hands over a packet: the read timeout after which it hands over a block,
+/// and as much again for lateness.
 const MAX_HANDOVER_DELAY_NS: u64 = 2 * READ_TIMEOUT_MS as u64 * 1_000_000;
-/// How long the kernel's buffer is drained at the end. Under load more packets arrive all the time.
+/// How long the kernel's buffer is drained at the end. Without a limit this would not end under load.
 const MAX_DRAIN: Duration = Duration::from_secs(1);
-/// How often the kernel is asked what it dropped.
+/// Time between two readings of the socket's counters.
 const STATISTICS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads one interface until it is stopped, the interface disappears or fails, or the receiver is dropped.
@@ -41,7 +41,7 @@ pub(super) struct Watch {
 /// Why a thread ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// It was stopped, or the receiver was dropped.
+    /// The thread was asked to stop, its interface disappeared, or the receiver was dropped.
     Asked,
     /// The interface cannot be read any more: it is down, gone, or something else is wrong.
     Failed(String),
@@ -75,7 +75,7 @@ impl Watch {
     }
 
     pub(super) fn run(mut self) -> Ended {
-        // What strangers send is read here, and reading takes none.
+        // Untrusted packets are decoded here, and reading needs no capability.
         Role::Packets.enter_or_warn();
         let ended = loop {
             if self.is_to_end() {
@@ -128,7 +128,7 @@ impl Watch {
         read
     }
 
-    /// libpcap looks whether an interface has the index, which may be another one by now.
+    /// libpcap only checks that some interface has the index, which may belong to another one now.
     fn is_bound(&self) -> bool {
         bound_to(self.capture.as_raw_fd()) == self.index
     }
@@ -151,7 +151,8 @@ impl Watch {
         LoopStep::Go
     }
 
-    /// Waits where the channel is full: then the kernel's buffer fills, and the kernel counts what it drops.
+    /// Blocks while the channel is full: then the kernel's buffer fills, and the kernel counts the packets that it
+    /// drops.
     fn send(&mut self, seen_until_ns: u64) -> LoopStep {
         match self.batches.send(self.frames.take_batch(self.thread, seen_until_ns)) {
             Ok(()) => LoopStep::Go,
@@ -159,7 +160,7 @@ impl Watch {
         }
     }
 
-    /// Asks what the kernel received and dropped.
+    /// Reads the socket's counters of packets received and dropped.
     fn statistics(&mut self) {
         self.last_statistics = Instant::now();
         if let Ok(statistics) = self.capture.stats() {

@@ -1,6 +1,7 @@
 //! The kernel and its features, and the namespaces that the agent runs in.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::finding::{Finding, Verdict};
@@ -119,7 +120,10 @@ fn pods(folder: &Path) -> Finding {
     let what = "Kubernetes pods";
     match fs::read_dir(folder) {
         Ok(_) => Finding::new(Verdict::Fine, what, &format!("names from {}", folder.display())),
-        Err(e) => Finding::new(Verdict::Fine, what, &format!("{}: {e}", folder.display()))
-            .with("note", "containers have ids but no pod names"),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            Finding::new(Verdict::Fine, what, &format!("not a Kubernetes node (no {})", folder.display()))
+        }
+        Err(e) => Finding::new(Verdict::Partial, what, &format!("{}: {e}", folder.display()))
+            .with("missing", "pod names; containers have only their ids"),
     }
 }

@@ -1,6 +1,7 @@
 //! `pidflow doctor`: checks this host, and reports which data pidflow cannot collect on it.
 
 mod finding;
+mod hooks;
 mod host;
 mod packets;
 mod threads;
@@ -11,15 +12,14 @@ use super::print;
 use crate::cli::DoctorArgs;
 use crate::config::choices::Backend;
 use crate::failure::Failure;
-use crate::probes::{self, HookReport};
-use finding::{Finding, Verdict, render};
+use finding::{Verdict, render};
 
 /// Checks the host and prints the report. The exit code is 1 if `pidflow run` would fail.
 pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let backend = args.probes.backend.unwrap_or(Backend::Auto);
     let sections = [
         ("Host", host::findings(&args.probes.pod_logs(), backend == Backend::Poll)),
-        ("Hooks", hooks(backend)),
+        ("Hooks", hooks::findings(backend.into())),
         ("Packets", packets::findings()),
         ("Threads", threads::findings()),
     ];
@@ -33,17 +33,4 @@ pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     };
     print(out.as_bytes())?;
     Ok(if fails { ExitCode::from(1) } else { ExitCode::SUCCESS })
-}
-
-fn hooks(backend: Backend) -> Vec<Finding> {
-    match probes::probe_hooks(backend.into()) {
-        Ok(reports) => reports.iter().map(hook).collect(),
-        Err(e) => vec![Finding::new(Verdict::Fails, "all hooks", "none").with("reason", &format!("{e:#}"))],
-    }
-}
-
-fn hook(r: &HookReport) -> Finding {
-    let verdict = if r.lost.is_empty() { Verdict::Fine } else { Verdict::Partial };
-    let way = r.way.as_deref().unwrap_or("none");
-    Finding::new(verdict, r.fact, way).with("better hooks failed", &r.reason).with("missing", r.lost)
 }

@@ -1,5 +1,5 @@
-//! IPv4 addresses of the own network namespace from rtnetlink(7): the kernel gives the local table alone, however many routes
-//! there are, and says when an interface's address has changed.
+//! IPv4 addresses of the own network namespace from rtnetlink(7): the kernel returns only the local table, however many
+//! routes there are, and notifies when an interface's address changes.
 
 use std::io;
 use std::net::IpAddr;
@@ -13,10 +13,10 @@ use netlink_sys::{Socket, SocketAddr};
 /// Length of an IPv4 address.
 const WHOLE_ADDRESS: u8 = 32;
 
-/// Every IPv4 address that the kernel takes as its own.
+/// Every IPv4 address that the kernel treats as local.
 ///
 /// # Errors
-/// The kernel has no netlink, or gives all tables only (before 4.20).
+/// The kernel has no netlink, or can only return all tables (before 4.20).
 pub(super) fn local_ipv4() -> io::Result<Vec<IpAddr>> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
@@ -47,7 +47,7 @@ fn request() -> Vec<u8> {
     bytes
 }
 
-/// Takes the addresses of an answer's messages; true: it was the last one.
+/// Collects the addresses of an answer's messages. True: the answer is complete.
 fn take(answer: &[u8], found: &mut Vec<IpAddr>) -> io::Result<bool> {
     let mut rest = answer;
     while !rest.is_empty() {

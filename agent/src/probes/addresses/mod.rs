@@ -1,4 +1,4 @@
-//! Addresses of network namespaces: those that their sockets may have.
+//! The local addresses of network namespaces, which their sockets may have.
 
 mod local_routes;
 mod own;
@@ -9,7 +9,7 @@ pub(super) use tables::addresses_fact;
 
 use std::time::{Duration, Instant};
 
-/// Of its time, a reader may spend this share with reading: one part in so many.
+/// A reader may spend one part in this many of its time on reading.
 const PAUSE_PER_READ: u32 = 100;
 
 /// When something that may be costly is read again.
@@ -20,7 +20,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// At once, and then no sooner than after `at_least`.
+    /// Due immediately, and then `at_least` after each reading.
     pub(super) const fn new(at_least: Duration) -> Self {
         Self { at_least, due: None }
     }
@@ -29,7 +29,7 @@ impl Pace {
         self.due.is_none_or(|due| due <= now)
     }
 
-    /// It was read, which began at `begun`: what takes long is read less often.
+    /// Notes that a reading that began at `begun` is done. The longer it took, the later the next one is due.
     pub(super) fn done(&mut self, begun: Instant) {
         self.done_within(begun, begun.elapsed());
     }

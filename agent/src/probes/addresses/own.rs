@@ -11,9 +11,9 @@ use crate::clock::engine_ns;
 use crate::probes::notices::{ADDRESSES, Notices};
 use crate::probes::own_network_namespace;
 
-/// Where the kernel does not say that an address has changed: shorter than the time that a flow waits for its join.
+/// Interval between readings if the kernel sends no notices: shorter than the time that a flow waits for its join.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// Where it does: the kernel sends no notices of addresses that are routes of the local table and no interface's.
+/// Interval with notices: the kernel sends none for local addresses that are only routes of the local table.
 const INTERVAL_WITH_NOTICES: Duration = Duration::from_secs(10);
 
 /// The addresses, as they were read last.
@@ -25,7 +25,7 @@ pub(in super::super) struct OwnAddresses {
 }
 
 impl OwnAddresses {
-    /// None yet.
+    /// No address is known yet.
     pub(in super::super) fn new() -> Self {
         let changes = Notices::listen(ADDRESSES)
             .inspect_err(|e| tracing::debug!("cannot subscribe to address changes: {e}"))
@@ -34,7 +34,7 @@ impl OwnAddresses {
         Self { changes, pace: Pace::new(interval), known: Vec::new() }
     }
 
-    /// All of them, if they are not those of the last time. Costs one system call while nothing changes.
+    /// All addresses, if they have changed since the last call. Costs one system call while nothing changes.
     pub(in super::super) fn poll(&mut self, now: Instant) -> Option<Fact> {
         let is_told = self.changes.as_ref().is_some_and(Notices::take);
         if !is_told && !self.pace.is_due(now) {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_told_once() {
+    fn unchanged_addresses_are_reported_once() {
         let mut own = OwnAddresses::new();
         let Some(Fact::Addresses { addresses, .. }) = own.poll(Instant::now()) else { panic!("no addresses") };
         assert!(addresses.iter().any(IpAddr::is_loopback), "{addresses:?}");

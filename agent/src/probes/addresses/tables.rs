@@ -1,4 +1,4 @@
-//! Addresses as a namespace's files in /proc show them: the namespace need not be entered.
+//! Reads addresses of a namespace from the files of one of its processes in /proc, without entering the namespace.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -18,7 +18,7 @@ pub(in super::super) fn addresses_fact(netns: u32, process: &str) -> Option<Fact
     (!addresses.is_empty()).then(|| Fact::Addresses { time_ns: engine_ns(), netns, addresses })
 }
 
-/// IPv4 addresses, by the routing tables: they may be long, and are read line by line.
+/// IPv4 addresses from the routing tables, which may be long and are read line by line.
 pub(super) fn ipv4(process: &str) -> Vec<IpAddr> {
     File::open(format!("/proc/{process}/net/fib_trie")).map(|file| local_ipv4(BufReader::new(file))).unwrap_or_default()
 }

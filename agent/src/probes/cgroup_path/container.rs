@@ -3,7 +3,7 @@
 /// Hexadecimal digits of a container's id.
 const ID_DIGITS: usize = 64;
 
-/// Runtime and id of the innermost container that a path is in; the runtime is empty where the path does not say it.
+/// Runtime and id of the innermost container in a path; the runtime is empty if the path does not name it.
 pub(super) fn innermost(path: &str) -> Option<(&'static str, &str)> {
     let mut above = path.rsplit('/').skip(1);
     path.rsplit('/').find_map(|name| container(name, above.next()))
@@ -25,7 +25,7 @@ fn container<'a>(name: &'a str, above: Option<&str>) -> Option<(&'static str, &'
     }
     let prefix = prefix.strip_suffix(['-', ':'])?;
     let kind = prefix.rsplit(':').next().unwrap_or(prefix);
-    // The process that watches over a container of CRI-O or Podman is not in it.
+    // The monitor process (conmon) of a container of CRI-O or Podman is not in the container.
     (!kind.ends_with("conmon")).then(|| (runtime(kind), id))
 }
 

@@ -1,4 +1,5 @@
-//! Which container and which systemd units the paths of a process's control groups name (`/proc/PID/cgroup`, cgroups(7)).
+//! Finds the container and the systemd units in the paths of a process's control groups (`/proc/PID/cgroup`,
+//! cgroups(7)).
 //!
 //! A line is `HIERARCHY:CONTROLLERS:PATH`. Version 2 has one hierarchy, 0, without controllers; of version 1 each
 //! controller may have one, and systemd has its own, `name=systemd`.
@@ -12,7 +13,7 @@ use units::Units;
 
 /// At the end of a path: the group was removed while the process ended (cgroups(7)).
 const REMOVED: &str = " (deleted)";
-/// Systemd's own hierarchy where version 1 is in use, with version 2 beside it or without.
+/// Systemd's own hierarchy if version 1 is in use, with or without version 2.
 const SYSTEMD: &str = "name=systemd";
 
 /// The container and units that the lines of `/proc/PID/cgroup` name.

@@ -1,9 +1,9 @@
-//! Units of systemd in the path of a control group, told as systemd itself does (`src/basic/cgroup-util.c`,
+//! Units of systemd in the path of a control group, determined as systemd does (`src/basic/cgroup-util.c`,
 //! `cg_path_get_unit`): slices first, then the unit; below a user's service manager the same again.
 
-/// Slice of units that are in no other one.
+/// The slice of units that are in no other slice.
 const ROOT_SLICE: &str = "-.slice";
-/// Kinds of units that have a control group of their own (systemd.unit(5)), but for slices.
+/// Kinds of units, except slices, that have a control group of their own (systemd.unit(5)).
 const KINDS: [&str; 5] = ["service", "scope", "mount", "socket", "swap"];
 /// The longest name of a unit (`UNIT_NAME_MAX`), bytes.
 const MAX_NAME: usize = 255;
@@ -20,7 +20,7 @@ impl<'a> Units<'a> {
     pub(super) fn of(path: &'a str) -> Self {
         let mut names = path.split('/').filter(|name| !name.is_empty()).peekable();
         let mut is_whole = true;
-        // Seen from a cgroup namespace of the agent's own: what is above its root is not shown.
+        // If the agent has its own cgroup namespace, groups above its root are not shown.
         while names.next_if_eq(&"..").is_some() {
             is_whole = false;
         }

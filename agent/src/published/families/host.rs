@@ -154,7 +154,7 @@ fn interfaces(all: &[InterfaceCounters]) -> [Family; 4] {
     ]
 }
 
-/// None where the kernel does not count it.
+/// None if the kernel does not count it.
 fn pressure(all: &[PressureStall]) -> Option<Family> {
     let samples = all.iter().flat_map(|p| {
         [("some", p.some_us), ("full", p.full_us)].map(|(who, us)| {

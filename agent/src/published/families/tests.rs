@@ -1,4 +1,5 @@
-//! Ten thousand process names and a hundred thousand peers: bounded, the heaviest shown, and every sum true.
+//! Ten thousand process names and a hundred thousand peers: memory is bounded, the heaviest are shown, and every sum is
+//! correct.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, LazyLock};
@@ -20,14 +21,15 @@ const PROCESSES: u32 = 10_000;
 const PEERS: u32 = 100_000;
 /// Pairs that carry much more than any other.
 const HEAVY: u32 = 50;
-/// What the sums may take in memory for each series asked for (`--max-edges`), bytes.
+/// The greatest memory of the sums per configured series (`--max-edges`), bytes.
 const MEMORY_PER_SERIES: usize = 16_384;
-/// What a status may take for each, bytes.
+/// The greatest memory of a status per series, bytes.
 const STATUS_PER_SERIES: usize = 2_048;
-/// What `/metrics` may have for each, bytes, with names of 8 to 15 bytes in pods on a host of 24.
+/// The greatest length of `/metrics` per series, bytes, with process names of 8 to 15 bytes in pods and a host name of
+/// 24 bytes.
 const PAGE_PER_SERIES: usize = 10_240;
 
-/// A process in a Deployment's pod, as there are three thousand.
+/// A process in one of three thousand pods of Deployments.
 fn process(n: u32) -> Arc<Process> {
     let program = ["node", "redis-", "postgres-", "kworker/u8-"][n as usize % 4];
     let pod = Pod {
@@ -51,7 +53,7 @@ fn process(n: u32) -> Arc<Process> {
     })
 }
 
-/// Every process and every peer in turn, between few that talk more often and fewer that talk much.
+/// Uses every process and every peer in turn, mixed with a few that talk often and fewer that transfer much.
 fn record(processes: &[Arc<Process>], i: u32) -> FlowRecord {
     let (process, peer, octets) = match i % 4 {
         0 | 2 => (i / 2 % PROCESSES, i / 2 % PEERS, i % 1400 + 40),
@@ -80,7 +82,7 @@ fn usage(process: &Arc<Process>) -> Usage {
     }
 }
 
-/// What everything was, counted apart from what is tested.
+/// The correct sums, counted independently of the tested code.
 #[derive(Debug, Default)]
 struct Truth {
     octets: u64,
@@ -100,11 +102,11 @@ impl Truth {
         self.lasted_us += r.flow.last_ns / 1000;
     }
 
-    /// Of a family's series together; of a histogram the observations and their sum.
+    /// The expected sum of a family's series; for a histogram the number of observations and their sum.
     fn of(&self, family: &str) -> [f64; 2] {
         let flows = u64::from(2 * PEERS) as f64;
         let usages = self.usages as f64;
-        // Both ends of each record, in series of two roles and in those of the rest.
+        // These families count both ends of each record, in series of two roles.
         let ends = if ["service.", "user.", "address."].iter().any(|s| family.contains(s)) { 2.0 } else { 1.0 };
         match family {
             "traces_service_graph_request" => [flows, 0.0],
@@ -118,7 +120,7 @@ impl Truth {
             name if name.ends_with(".bytes") => [ends * self.octets as f64, 0.0],
             name if name.ends_with(".flows") => [ends * flows, 0.0],
             name if name.ends_with(".failures") => [ends * self.failures as f64, 0.0],
-            name => panic!("{name} is new: what is it in all?"),
+            name => panic!("{name} is new: add its expected sum here"),
         }
     }
 }
@@ -132,7 +134,7 @@ struct Fed {
     status: isize,
 }
 
-/// Half an hour of it.
+/// The sums after half an hour of this traffic.
 static FED: LazyLock<Fed> = LazyLock::new(|| {
     let before = allocated::octets();
     let processes: Vec<_> = (0..PROCESSES).map(process).collect();
@@ -160,7 +162,7 @@ fn page(talk: &ShownTraffic, seen: u64) -> Vec<Family> {
     view::whole(families(&View { status: status.into(), host: "a-host-of-24-characters.".into(), seen }))
 }
 
-/// Of a subject, not of the agent itself.
+/// Whether the family has series by key, and is not about the agent itself.
 fn is_by_key(f: &Family) -> bool {
     let subjects = ["edge", "service", "user", "address", "workload", "process"];
     let subject = f.name.strip_prefix("pidflow.").unwrap_or(f.name).split('.').next();
@@ -215,7 +217,7 @@ fn shown_other_and_retired_add_up_to_all() {
             format!("pidflow.{subject}.retired.{what}")
         };
         let retired = retired.iter().find(|r| r.name == name).unwrap_or_else(|| panic!("no {name}"));
-        // Of the five hundred users the busiest stay so.
+        // The busiest of the five hundred users never change.
         assert!(sum(&retired.samples)[0] > 0.0 || f.name.contains(".user."), "{name}: nothing was withdrawn");
         let (shown, retired, all) = (sum(&f.samples), sum(&retired.samples), FED.truth.of(f.name));
         for i in 0..2 {

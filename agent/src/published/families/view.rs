@@ -29,7 +29,7 @@ impl View {
 
 /// A family whose samples are generated one by one, so that a slow reader keeps few in memory.
 pub(crate) struct LazyFamily {
-    /// Without samples.
+    /// The family without samples.
     pub(crate) head: Family,
     /// The samples.
     pub(crate) samples: Box<dyn Iterator<Item = MetricSample> + Send>,

@@ -1,4 +1,4 @@
-//! Where a page of an answer ends: an opaque word that the next question brings along.
+//! The end of a page of an answer: an opaque string that the next request contains.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,26 +10,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) struct Place(pub(crate) u64);
 
 impl Place {
-    /// Behind everything.
+    /// After the newest item.
     pub(crate) const NEWEST: Self = Self(u64::MAX);
 }
 
-/// How far somebody is who walks through the pages of an answer.
+/// The position of a client that reads an answer page by page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Walk {
-    /// What is still to come.
+    /// Items before this place are still to come.
     pub(crate) before: Place,
-    /// What there was when the walk began, as a number of the store's own, by which it sees whether some of it has been
-    /// forgotten since; none: it begins now.
+    /// A number of the store from when the walk began, with which it detects that items have been evicted since; none:
+    /// the walk begins now.
     pub(crate) mark: Option<u64>,
 }
 
 impl Walk {
-    /// At the newest.
+    /// The start of a walk, at the newest item.
     pub(crate) const START: Self = Self { before: Place::NEWEST, mark: None };
 }
 
-/// A walk's next step as it goes out: places of another run of the agent mean nothing.
+/// The next step of a walk, as sent to the client. Places are valid only within one run of the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cursor {
     run: u32,
@@ -44,12 +44,12 @@ static RUN_ID: LazyLock<u32> = LazyLock::new(|| {
 });
 
 impl Cursor {
-    /// For a place of this run, and the mark of the walk.
+    /// A cursor for a place of this run, with the mark of the walk.
     pub(crate) fn new(place: Place, mark: u64) -> Self {
         Self { run: *RUN_ID, place, mark }
     }
 
-    /// The walk; none: it is of another run.
+    /// The walk; none: the cursor is from another run.
     pub(crate) fn walk(self) -> Option<Walk> {
         (self.run == *RUN_ID).then_some(Walk { before: self.place, mark: Some(self.mark) })
     }

@@ -1,7 +1,7 @@
-//! The latest flow records and the processes seen in them, for those who ask over HTTP.
+//! The latest flow records and the processes seen in them, for requests over HTTP.
 //!
-//! The pipeline puts each batch in under a lock that is held for a moment; who asks copies references out under the
-//! same lock and does its work without it.
+//! The pipeline adds each batch under a lock that it holds only briefly. A reader copies references under the same
+//! lock, and works on them without it.
 
 pub(crate) mod cursor;
 mod processes;
@@ -20,10 +20,10 @@ use ring::Ring;
 pub(crate) use processes::{Known, Sums};
 pub(crate) use ring::RecordSnapshot;
 
-/// The part of the memory that is for processes; the rest is for records.
+/// One part in this many of the memory is for processes; the rest is for records.
 const PROCESSES_PART: usize = 5;
 
-/// What is kept, between the pipeline and HTTP.
+/// The records and processes that are kept for HTTP.
 #[derive(Debug)]
 pub(crate) struct Recent {
     capacity: usize,
@@ -37,8 +37,8 @@ struct RecentState {
 }
 
 impl Recent {
-    /// Keeps the latest `capacity` records, and processes as [`Processes`] says; with 0 nothing at all. Fewer of both where
-    /// they would keep more than `bytes` together.
+    /// Keeps the latest `capacity` records, and as many processes as [`Processes`] does; nothing if `capacity` is 0.
+    /// Fewer are kept if both together would exceed `bytes`.
     pub(crate) fn new(capacity: usize, bytes: usize) -> Self {
         let for_processes = bytes / PROCESSES_PART;
         let kept =
@@ -50,7 +50,7 @@ impl Recent {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over new records.
+    /// Adds new records.
     pub(crate) fn add(&self, records: &Arc<[FlowRecord]>) {
         if self.capacity == 0 {
             return;
@@ -65,8 +65,8 @@ impl Recent {
         self.kept().ring.records()
     }
 
-    /// The processes that are known now and match, the latest known first, from `before` on; at most `limit` and
-    /// one more, by which it is seen that there are more. And how many processes have been forgotten until now.
+    /// Returns the known processes before `before` that match, the latest known first, and how many processes have been
+    /// evicted so far. It returns up to `limit` + 1 processes; the additional one shows that there are more.
     pub(crate) fn processes(
         &self,
         before: Place,
@@ -80,13 +80,13 @@ impl Recent {
         (all, forgotten)
     }
 
-    /// The last seen first, and how many have been forgotten.
+    /// All processes, the most recently seen first, and how many have been evicted.
     fn all_processes(&self) -> (Vec<Arc<Known>>, u64) {
         let kept = self.kept();
         (kept.processes.iter().cloned().collect(), kept.processes.forgotten())
     }
 
-    /// For each of these process names how many processes have it, and the one that was seen last.
+    /// For each of these process names, the number of processes with it, and the one seen most recently.
     pub(crate) fn named<'a>(&self, names: &HashSet<&'a str>) -> HashMap<&'a str, (usize, Arc<Known>)> {
         let mut found = HashMap::new();
         for known in self.all_processes().0 {
@@ -113,7 +113,7 @@ mod tests {
         kept_bytes(&records) + recent.all_processes().0.iter().map(|k| k.process.kept_bytes()).sum::<usize>()
     }
 
-    /// Each connection of a process of its own, which `describe` gives texts.
+    /// Adds connections, each of its own process, which `describe` fills in.
     fn after(batch: u32, describe: impl Fn(u32) -> Process) -> Recent {
         let recent = Recent::new(10_000, MAX_BYTES);
         for first in (0..CONNECTIONS).step_by(batch as usize) {

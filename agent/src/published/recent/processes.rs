@@ -1,11 +1,11 @@
-//! The processes seen in records, each with what its records said; the one longest not seen goes first.
+//! The processes seen in records, each with sums over its records. The least recently seen one is evicted first.
 
 use std::sync::Arc;
 
 use lru::LruCache;
 use pidflow_schema::{FlowEndReason, FlowRecord, Process, ProcessEnd, ProcessUsage};
 
-/// Processes that are known at once.
+/// The greatest number of processes kept.
 const MAX_PROCESSES: usize = 10_000;
 
 /// Sums over the records of one process.
@@ -48,18 +48,18 @@ impl Sums {
     }
 }
 
-/// A process and what its records said.
+/// A process and the sums over its records.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
-    /// In the order in which processes became known.
+    /// Position in the order in which processes became known, from 1.
     pub(crate) place: u64,
-    /// As the latest record has it.
+    /// The process as described in its latest record.
     pub(crate) process: Arc<Process>,
-    /// Of the latest flow for which there is one; none: there was none.
+    /// Usage in the latest flow that has one; none: no flow had one.
     pub(crate) usage: Option<ProcessUsage>,
     /// Start of its earliest flow, nanoseconds since the epoch.
     pub(crate) first_ns: u64,
-    /// End of its latest flow.
+    /// End of its latest flow, nanoseconds since the epoch.
     pub(crate) last_ns: u64,
     /// Sums.
     pub(crate) sums: Sums,
@@ -72,12 +72,12 @@ fn identity(end: &ProcessEnd) -> Option<Identity> {
     end.process.as_ref().map(|p| (p.pid, p.start_ns))
 }
 
-/// What a known process takes, bytes; the map's own entry is about as large as its key and four pointers.
+/// Memory of a known process, bytes; an entry of the map is about as large as its key and four pointers.
 fn entry_bytes(process: &Process) -> usize {
     process.kept_bytes() + size_of::<Known>() + size_of::<Identity>() + 4 * size_of::<usize>()
 }
 
-/// At most [`MAX_PROCESSES`] processes; fewer where these would keep more than `max_bytes`, but always the last one.
+/// Keeps at most [`MAX_PROCESSES`] processes; fewer if they would exceed `max_bytes`, but always at least one.
 #[derive(Debug)]
 pub(super) struct Processes {
     max_bytes: usize,
@@ -87,7 +87,7 @@ pub(super) struct Processes {
 }
 
 impl Processes {
-    /// None known.
+    /// Empty.
     pub(super) fn new(max_bytes: usize) -> Self {
         Self { max_bytes, bytes: 0, known: LruCache::unbounded(), next: 0 }
     }
@@ -113,7 +113,7 @@ impl Processes {
                 sums: Sums::default(),
             })
         });
-        // Copied only while somebody who asked still holds it.
+        // Copied only while a reader still holds a reference.
         let known = Arc::make_mut(known);
         known.sums.add(r, is_source);
         known.first_ns = known.first_ns.min(r.flow.first_ns);
@@ -136,12 +136,12 @@ impl Processes {
         }
     }
 
-    /// How many have been forgotten.
+    /// Number of processes that have been evicted.
     pub(super) fn forgotten(&self) -> u64 {
         self.next - self.known.len() as u64
     }
 
-    /// All of them, the last seen first.
+    /// All processes, the most recently seen first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Known>> {
         self.known.iter().map(|(_, known)| known)
     }
@@ -184,7 +184,7 @@ mod tests {
         let mut processes = Processes::new(1 << 20);
         for pid in 0..3000 {
             let mut r = record(pid, 1, None);
-            // Known with a short command line first, and with a long one after its exec.
+            // The process is known with a short command line first, and with a long one after its exec.
             processes.count(&r);
             let command_line = "x".repeat(4096).into();
             r.source.process = Some(Arc::new(Process { pid, command_line, ..Process::default() }));
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_longest_not_seen_is_forgotten() {
+    fn the_least_recently_seen_process_is_evicted() {
         let mut processes = Processes::new(1 << 30);
         (0..=MAX_PROCESSES as u32).for_each(|pid| {
             processes.count(&record(pid, 1, None));

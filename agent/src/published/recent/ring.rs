@@ -1,4 +1,4 @@
-//! The latest records, in the batches in which they arrived: nothing is copied.
+//! The latest records, in the batches in which they arrived, so that no record is copied.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use pidflow_schema::{FlowRecord, kept_bytes};
 
 use super::cursor::Place;
 
-/// A larger batch is split, so that not many more records are kept than configured.
+/// Larger batches are split, so that at most this many more records are kept than configured.
 const MAX_BATCH_RECORDS: usize = 1024;
 
 /// Records that arrived together, and the position of the first.
@@ -15,12 +15,12 @@ const MAX_BATCH_RECORDS: usize = 1024;
 struct Batch {
     first: u64,
     records: Arc<[FlowRecord]>,
-    /// Memory that they keep.
+    /// Memory that they keep, bytes.
     bytes: usize,
 }
 
-/// At least the latest `capacity` records, and at most [`MAX_BATCH_RECORDS`] more; fewer where these would keep more than `max_bytes`, but
-/// always the last batch.
+/// Keeps at least the latest `capacity` records, and at most [`MAX_BATCH_RECORDS`] more; fewer if these would exceed
+/// `max_bytes`, but always the last batch.
 #[derive(Debug)]
 pub(super) struct Ring {
     capacity: usize,
@@ -37,12 +37,12 @@ impl Ring {
         Self { capacity, max_bytes, held: 0, held_bytes: 0, next: 0, batches: VecDeque::new() }
     }
 
-    /// Adds a batch, and lets go of those that are too old.
+    /// Adds a batch, and drops batches that are too old.
     pub(super) fn push(&mut self, records: &Arc<[FlowRecord]>) {
         if records.len() <= MAX_BATCH_RECORDS {
             return self.push_chunk(Arc::clone(records));
         }
-        // Of a large batch the older part would only come to be let go.
+        // The older part of a large batch would be dropped immediately.
         let skipped = records.len().saturating_sub(self.capacity);
         self.next += skipped as u64;
         let kept = records.get(skipped..).unwrap_or_default();
@@ -67,7 +67,7 @@ impl Ring {
         self.held - oldest >= self.capacity || self.held_bytes > self.max_bytes
     }
 
-    /// What is kept now.
+    /// A snapshot of the records kept now.
     pub(super) fn records(&self) -> RecordSnapshot {
         RecordSnapshot { batches: self.batches.iter().cloned().collect() }
     }
@@ -80,7 +80,7 @@ pub(crate) struct RecordSnapshot {
 }
 
 impl RecordSnapshot {
-    /// Those before a place that match, the newest first.
+    /// Matching records before a place, the newest first.
     pub(crate) fn newest_first<'a>(
         &'a self,
         before: Place,
@@ -91,13 +91,13 @@ impl RecordSnapshot {
         all.filter(move |(place, r)| *place < before.0 && matches(r)).map(|(place, r)| (Place(place), r))
     }
 
-    /// The place of the oldest that matches.
+    /// The place of the oldest matching record.
     pub(crate) fn oldest(&self, matches: impl Fn(&FlowRecord) -> bool) -> Option<Place> {
         let mut all = self.batches.iter().flat_map(|b| (b.first..).zip(b.records.iter()));
         all.find(|(_, r)| matches(r)).map(|(place, _)| Place(place))
     }
 
-    /// Whether the record of this place, which was kept once, has been forgotten.
+    /// Whether the record at this place has been dropped since.
     pub(crate) fn lack(&self, place: Place) -> bool {
         self.batches.first().is_none_or(|b| place.0 < b.first)
     }
@@ -162,7 +162,7 @@ mod tests {
         }
         assert!((150..256).contains(&ring.held), "{}", ring.held);
         assert_eq!(ring.held_bytes, ring.batches.iter().map(|b| b.bytes).sum::<usize>());
-        // One that is too large alone is kept all the same, and gone with the next.
+        // A single batch above the limit is kept, and dropped when the next one arrives.
         ring.push(&with_command_line(7, 2 << 20));
         assert_eq!(ring.held, 1);
         ring.push(&with_command_line(8, 1));

@@ -11,7 +11,7 @@ pub(super) const TYPE_3: u16 = 0x22eb;
 
 const HEADER_2: usize = 8;
 const HEADER_3: usize = 12;
-/// Behind the header of type 3 is one of the switch's platform.
+/// A header of the switch's platform, which may follow that of type 3.
 const PLATFORM_HEADER: usize = 8;
 const HAS_PLATFORM_HEADER: u16 = 0x0001;
 
@@ -24,7 +24,7 @@ pub(super) fn type_1_or_2(has_sequence: bool, rest: Rest<'_>) -> Option<Found<'_
     Some(Found { kind: TunnelKind::Erspan, id, inside: Inside::ETHERNET, rest: rest.after(HEADER_2) })
 }
 
-/// The last two octets: whether it is a frame, type of the frame, hardware, direction, unit of time, platform header.
+/// The last two bytes: whether it is a frame, frame type, hardware, direction, unit of time, platform header.
 pub(super) fn type_3(rest: Rest<'_>) -> Option<Found<'_>> {
     let id = Some(session(2, rest)?);
     let last = rest.be16(HEADER_3 - 2)?;

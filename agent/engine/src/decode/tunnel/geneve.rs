@@ -9,7 +9,7 @@ const HEADER: usize = 8;
 /// Reserved bits beside those for control packets and critical options.
 const RESERVED: u8 = 0x3f;
 
-/// Version 0 and length of the options in units of four octets, flags, EtherType, VNI, reserved.
+/// Version 0 and length of the options in units of four bytes, flags, EtherType, VNI, reserved.
 pub(super) fn find(rest: Rest<'_>) -> Option<Found<'_>> {
     let [version_and_options, flags, type_high, type_low, high, middle, low, 0] = *rest.front::<HEADER>()? else {
         return None;

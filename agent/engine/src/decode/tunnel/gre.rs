@@ -17,7 +17,7 @@ const PPP: u16 = 0x880b;
 /// Virtual subnet ids that a tenant may have (RFC 7637 section 3.3).
 const VIRTUAL_SUBNETS: std::ops::RangeInclusive<u32> = 0x1000..=0xff_fffe;
 
-/// Flags and version, EtherType, and behind them checksum, key and sequence number where the flags say so.
+/// Flags and version, EtherType, then checksum, key and sequence number if their flags are set.
 pub(super) fn find(payload: Payload<'_>) -> Option<Found<'_>> {
     let rest = payload.rest;
     let flags = rest.be16(0)?;
@@ -44,7 +44,8 @@ fn version_0(flags: u16, ether_type: u16, rest: Rest<'_>) -> Option<Found<'_>> {
     }
 }
 
-/// NVGRE has a key and nothing else; its upper three octets are the virtual subnet, the last one tells flows apart.
+/// NVGRE has a key and no other option. The upper three bytes of the key are the virtual subnet; the last one
+/// distinguishes flows.
 fn segment(flags: u16, ether_type: u16, key: Option<u32>) -> (TunnelKind, Option<u32>) {
     let subnet = key.map(|key| key >> 8).filter(|subnet| VIRTUAL_SUBNETS.contains(subnet));
     match subnet {
@@ -53,7 +54,7 @@ fn segment(flags: u16, ether_type: u16, key: Option<u32>) -> (TunnelKind, Option
     }
 }
 
-/// The key is the length of what is inside and the receiver's call id.
+/// The key consists of the payload length and the receiver's call id.
 fn pptp(flags: u16, payload: Payload<'_>) -> Option<Found<'_>> {
     if flags & !(SEQUENCE | ACKNOWLEDGEMENT | VERSION) != KEY {
         return None;

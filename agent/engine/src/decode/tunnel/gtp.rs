@@ -6,18 +6,18 @@ use super::{Found, Inside, Payload};
 use crate::decode::Rest;
 
 const HEADER: usize = 8;
-/// Sequence number, N-PDU number and type of the first extension header: there together if any of them is used.
+/// Bytes of sequence number, N-PDU number and type of the first extension header, which are all present if any is used.
 const OPTIONAL: usize = 4;
-/// Version 1, GTP rather than GTP', and the bit that is 0.
+/// Version 1, protocol type GTP (not GTP'), and the spare bit, which is 0.
 const FIXED_MASK: u8 = 0xf8;
 const FIXED: u8 = 0x30;
 /// Extension header, sequence number, N-PDU number.
 const HAS_OPTIONAL: u8 = 0x07;
 const HAS_EXTENSION: u8 = 0x04;
-/// A user's packet, the only message that carries one.
+/// G-PDU, the only message that carries a user's packet.
 const G_PDU: u8 = 0xff;
 
-/// Flags, message type, length of what follows the eight octets, TEID.
+/// Flags, message type, length of what follows these eight bytes, TEID.
 pub(super) fn find(payload: Payload<'_>) -> Option<Found<'_>> {
     let [flags, G_PDU, length_high, length_low, teid @ ..] = *payload.rest.front::<HEADER>()? else { return None };
     let length = u32::from(u16::from_be_bytes([length_high, length_low]));
@@ -29,8 +29,8 @@ pub(super) fn find(payload: Payload<'_>) -> Option<Found<'_>> {
     Some(Found { kind: TunnelKind::GtpU, id: Some(u32::from_be_bytes(teid)), inside: Inside::Ip, rest })
 }
 
-/// What is behind the optional members and the extension headers. Each of these states its length in units of four octets
-/// and the type of the next one at its end.
+/// The data after the optional members and the extension headers. Each extension header begins with its length in units
+/// of four bytes and ends with the type of the next one.
 fn user_packet(flags: u8, mut rest: Rest<'_>) -> Option<Rest<'_>> {
     if flags & HAS_OPTIONAL == 0 {
         return Some(rest);

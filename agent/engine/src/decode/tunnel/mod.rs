@@ -1,5 +1,5 @@
-//! Where a packet begins a tunnel: recognised by protocol or port, and only if every field of the tunnel's header that has
-//! fixed values has one of them.
+//! Detects packets of tunnels by protocol or port. A tunnel is accepted only if every field of its header that has
+//! fixed values has a valid one.
 
 mod erspan;
 mod geneve;
@@ -26,7 +26,7 @@ mod protocol {
     pub(super) const PIM: u8 = 103;
 }
 
-/// UDP ports of tunnels (IANA), and the one that Linux used for VXLAN before there was one.
+/// UDP ports of tunnels (IANA), and the port that Linux used for VXLAN before one was assigned.
 mod port {
     pub(super) const GTP_U: u16 = 2152;
     pub(super) const TEREDO: u16 = 3544;
@@ -36,15 +36,15 @@ mod port {
     pub(super) const OLD_VXLAN: u16 = 8472;
 }
 
-/// Octets of a UDP header.
+/// Bytes of a UDP header.
 const UDP_HEADER: usize = 8;
 
-/// What is inside of a tunnel's header.
+/// What follows a tunnel's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inside {
-    /// IPv4 or IPv6, as its version says.
+    /// IPv4 or IPv6, by its version field.
     Ip,
-    /// What this EtherType says.
+    /// The protocol of this EtherType.
     EtherType(u16),
     /// A PPP frame.
     Ppp,
@@ -54,7 +54,7 @@ impl Inside {
     const ETHERNET: Self = Self::EtherType(ether_type::ETHERNET);
 }
 
-/// A tunnel's header.
+/// A tunnel that was found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found<'a> {
     pub(super) kind: TunnelKind,
@@ -64,7 +64,7 @@ pub(super) struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Fills `out` from the packet inside.
+    /// Fills `out` from the inner packet.
     pub(super) fn decode(&self, out: &mut impl Target<'a>) -> Result<(), Discard> {
         match self.inside {
             Inside::Ip => ip::by_version(self.rest, out),
@@ -75,27 +75,27 @@ impl<'a> Found<'a> {
     }
 }
 
-/// What is behind an IP header.
+/// The data after an IP header.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Payload<'a> {
     pub(super) rest: Rest<'a>,
-    /// It goes on in later fragments.
+    /// Whether it continues in later fragments.
     pub(super) goes_on: bool,
 }
 
 impl Payload<'_> {
-    /// Without the first `octets`.
+    /// Without the first `octets` bytes.
     fn after(self, octets: usize) -> Self {
         Self { rest: self.rest.after(octets), ..self }
     }
 
-    /// Whether something of so many octets may be all of it, with what is in later fragments.
+    /// Whether `octets` bytes may fit, including what is in later fragments.
     fn may_hold(self, octets: u32) -> bool {
         self.goes_on || octets <= self.rest.on_the_wire()
     }
 }
 
-/// Whether it is worth a look if the packet begins a tunnel, or has an Authentication Header.
+/// Whether the packet may belong to a tunnel or have an Authentication Header.
 #[inline]
 pub(super) fn may_begin(packet: &Packet) -> bool {
     packet.protocol != Protocol::TCP && may_begin_without_tcp(packet)
@@ -112,13 +112,13 @@ fn may_begin_without_tcp(packet: &Packet) -> bool {
 }
 
 const fn is_tunnel_port(port: u16) -> bool {
-    // Neither a well-known port nor an ephemeral one is between these.
+    // All tunnel ports are in this range, which has no well-known port and no ephemeral port of Linux.
     port >= port::GTP_U
         && port <= port::OLD_VXLAN
         && matches!(port, port::GTP_U | port::TEREDO | port::VXLAN | port::VXLAN_GPE | port::GENEVE | port::OLD_VXLAN)
 }
 
-/// The tunnel that begins behind the IP header of `packet`.
+/// The tunnel whose header follows the IP header of `packet`.
 pub(super) fn find<'a>(packet: &Packet, behind: Payload<'a>) -> Option<Found<'a>> {
     match packet.protocol {
         protocol::IPV4 => ip_in_ip(ether_type::IPV4, behind.rest),
@@ -144,7 +144,7 @@ fn ip_in_ip(version: u16, rest: Rest<'_>) -> Option<Found<'_>> {
     Some(Found { kind: TunnelKind::IpInIp, id: None, inside: Inside::EtherType(version), rest })
 }
 
-/// The big-endian number in three octets.
+/// The big-endian number in three bytes.
 const fn be24(high: u8, middle: u8, low: u8) -> u32 {
     u32::from_be_bytes([0, high, middle, low])
 }

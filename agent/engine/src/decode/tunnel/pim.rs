@@ -8,7 +8,7 @@ use crate::decode::Rest;
 const HEADER: usize = 8;
 /// Version 2, type 1.
 const REGISTER: u8 = 0x21;
-/// There is only a header inside, to ask whether the receiver is still there.
+/// Null-Register flag: only a header is inside, to probe the receiver.
 const NULL: u8 = 0x40;
 
 /// Version and type, reserved, checksum, flags.

@@ -4,14 +4,15 @@ use pidflow_schema::record::TunnelKind;
 
 use super::{Found, Inside, Payload, ether_type};
 
-/// Indicator, length of client identification and authentication value; behind these nonce and confirmation.
+/// Bytes of indicator, length of client identification and length of authentication value; these are followed by nonce
+/// and confirmation.
 const AUTHENTICATION: usize = 4;
 const NONCE_AND_CONFIRMATION: usize = 9;
 /// Indicator, port and address.
 const ORIGIN: usize = 8;
 const IPV6_HEADER: u32 = 40;
 
-/// An IPv6 packet that ends with the datagram, behind an optional authentication header and origin indication.
+/// An optional authentication header and origin indication, then an IPv6 packet that ends with the datagram.
 pub(super) fn find(Payload { mut rest, goes_on }: Payload<'_>) -> Option<Found<'_>> {
     if let Some([0, 1, client, value]) = rest.front::<AUTHENTICATION>() {
         rest = rest.after(AUTHENTICATION + usize::from(*client) + usize::from(*value) + NONCE_AND_CONFIRMATION);

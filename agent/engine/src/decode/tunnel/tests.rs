@@ -61,7 +61,7 @@ fn in_gre(header: &[u8], inner: &[u8]) -> Vec<u8> {
 
 struct Case {
     name: &'static str,
-    /// From the outer IP header on.
+    /// The packet from the outer IP header on.
     packet: Vec<u8>,
     kind: TunnelKind,
     id: Option<u32>,
@@ -270,7 +270,8 @@ fn nothing_is_opened_where_the_rule_says_so() {
     }
 }
 
-/// Cut by the capture, or short on the wire: the packet inside, the packet outside, or a reason. Never another one.
+/// Whether cut by the capture or short on the wire, the result is the inner packet, the outer packet, or a discard
+/// reason, never another packet.
 #[test]
 fn cut_anywhere_it_is_one_of_both() {
     for Case { name, packet, .. } in cases() {
@@ -302,7 +303,7 @@ fn what_does_not_fit_inside_is_not_opened() {
     }
 }
 
-/// A header with a bit set that must not be, and other messages of the same protocols.
+/// Headers with a reserved bit set, and other messages of the same protocols.
 #[test]
 fn what_is_not_certain_is_a_plain_flow() {
     let plain: [(&str, Vec<u8>); 22] = [
@@ -339,10 +340,10 @@ fn what_is_not_certain_is_a_plain_flow() {
     }
 }
 
-/// Puts a packet in another one.
+/// Wraps a packet in another one.
 type Wrap = fn(&[u8]) -> Vec<u8>;
 
-/// Each level in the one before; the innermost is of the addresses `INNER`.
+/// Nested packets; the innermost has the addresses `INNER`.
 fn nested(levels: usize, wrap: Wrap) -> Vec<u8> {
     (0..levels).fold(inner4(), |inner, _| wrap(&inner))
 }
@@ -374,7 +375,7 @@ fn the_innermost_tunnel_is_the_packets() {
     assert_eq!(tunnel, Some(PacketTunnel::around(&outer, TunnelKind::Gre, Some(6))));
 }
 
-/// Ports are those of the packet that is looked into, not of the one around it.
+/// The ports that are checked are those of the inner packet, not of the outer one.
 #[test]
 fn inside_of_a_tunnel_recognition_is_as_strict() {
     let lookalike = |port: u16| ipv4(INNER, Protocol::UDP, &udp(port, &inner6()));
@@ -386,7 +387,7 @@ fn inside_of_a_tunnel_recognition_is_as_strict() {
     }
 }
 
-/// What is not a tunnel but stands between the frame and the IP header.
+/// Headers between the frame and the IP header that are not tunnels.
 #[test]
 fn shims_are_taken_off() {
     let ppp = [&[0x11, 0, 0, 7, 0, 34, 0, 0x21][..], &inner4()].concat();
@@ -436,7 +437,7 @@ fn ppp_links() {
     }
 }
 
-/// A packet as fragments: the flags and the offset, in units of eight bytes, stand in the header.
+/// Splits a packet into two fragments, the first with `first_octets` bytes of payload.
 fn fragments(packet: &[u8], first_octets: usize) -> [Vec<u8>; 2] {
     let (header, payload) = packet.split_at(20);
     let piece = |part: &[u8], flags_and_offset: u16| {
@@ -487,7 +488,7 @@ fn fragments_of_a_tunnels_packet_go_to_the_flow_inside() {
     }
 }
 
-/// Fragments inside of a tunnel get the ports of the first one in the same tunnel.
+/// Fragments inside a tunnel get the ports of the first one in the same tunnel.
 #[test]
 fn fragments_inside_of_two_tunnels_are_not_mixed() {
     let in_vni = |vni: u8, inner: &[u8]| framed(&in_udp(4789, &[8, 0, 0, 0, 0, 0, vni, 0], &ethernet(0x0800, inner)));

@@ -14,10 +14,10 @@ const POLICY: u8 = 0x80;
 const NEXT_PROTOCOL: u8 = 0x04;
 /// The packet inside is copied to several receivers.
 const COPIED: u8 = 0x02;
-/// Of the group policy's second octet: the receiver is not to learn, the policy was applied.
+/// Flags in the second byte with a group policy: do not learn, policy applied.
 const POLICY_FLAGS: u8 = 0x48;
 
-/// Flags, VNI and what is reserved; other flags are 0.
+/// Flags, reserved, VNI, reserved. All other flags must be 0.
 pub(super) fn find(rest: Rest<'_>) -> Option<Found<'_>> {
     let [flags, second, third, fourth, high, middle, low, 0] = *rest.front::<HEADER>()? else { return None };
     let (kind, inside) = match (flags, [second, third, fourth]) {

@@ -1,4 +1,4 @@
-//! Floods of packets that nobody answers, in a table that they fill.
+//! Floods of unanswered packets that fill the table.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn attacker(n: u32) -> (IpAddr, u16) {
     (IpAddr::V4(Ipv4Addr::from_bits(0x0b00_0000 + n)), 1234)
 }
 
-/// So many packets of as many senders, one each microsecond.
+/// Adds `packets` packets of as many senders, one each microsecond.
 fn flood(run: &mut Run, now: &mut u64, packets: u32, make: impl Fn(u64, u32) -> Packet) {
     for _ in 0..packets {
         *now += 1000;
@@ -21,7 +21,7 @@ fn syns(now: u64, n: u32) -> Packet {
     tcp(now, attacker(n), SERVER, SYN, n)
 }
 
-/// Each sends its SYN again at once.
+/// Each sender repeats its SYN immediately.
 fn repeated_syns(now: u64, n: u32) -> Packet {
     tcp(now, attacker(n / 2), SERVER, SYN, n / 2)
 }
@@ -52,7 +52,7 @@ fn a_flood_does_not_push_out_flows_that_were_answered() {
             run.put(tcp(now, SERVER, client(n), SYN | ACK, 2));
             run.put(udp(now, client(n), SERVER));
             run.put(udp(now, SERVER, client(n)));
-            // Nobody answers, but it is more than an attempt: a log, a stream.
+            // Unanswered, but more than an attempt: a log, a stream.
             (0..2).for_each(|_| run.put(udp(now, client(n), attacker(7))));
         }
         flood(&mut run, &mut now, 100_000, make);
@@ -82,7 +82,7 @@ fn connections_that_begin_and_end_during_a_flood_are_whole() {
     assert!(told.iter().all(|f| f.forward.packets == 4 && f.end_detail == FlowEndDetail::Fin));
 }
 
-/// A table full of flows that go on still takes in others.
+/// A table full of active flows still accepts others.
 #[test]
 fn a_table_full_of_answered_flows_lets_others_begin() {
     let (mut run, mut now) = (run(), SECOND);

@@ -1,4 +1,4 @@
-//! What the table promises: every packet in exactly one record, and where flows begin and end.
+//! Checks that every packet is in exactly one record, and where flows begin and end.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -314,7 +314,7 @@ fn a_handshake_of_which_a_part_is_missing_has_no_time() {
 
 #[test]
 fn an_entry_is_small() {
-    // Beside it the index takes 11 to 22 bytes.
+    // The index takes 11 to 22 bytes in addition.
     assert_eq!((size_of::<Entry>(), align_of::<Entry>()), (192, 64));
 }
 
@@ -329,7 +329,7 @@ fn interfaces_are_named_by_number() {
     assert_eq!((flows[0].interface_index, &*flows[0].interface), (7, "eth7"));
 }
 
-/// Few ends and much repetition, so that flows meet every rule.
+/// Few endpoints and many repetitions, so that every rule is exercised.
 fn any_packet() -> impl Strategy<Value = (u64, Packet)> {
     let end = || (0..3_u8, 1..4_u16).prop_map(|(a, p)| (IpAddr::V4(Ipv4Addr::new(10, 0, 0, a)), p));
     let flags = prop::sample::select(vec![SYN, SYN | ACK, ACK, ACK, ACK, FIN, RST]);
@@ -366,7 +366,7 @@ fn totals(flows: &[Flow]) -> (u64, u64, u64) {
 }
 
 proptest! {
-    /// Whatever the packets, changes of sockets and calls of `expire`: what goes in comes out, once.
+    /// For any packets, socket changes and calls of `expire`, every packet is in exactly one record.
     #[test]
     fn every_packet_is_in_exactly_one_record(
         packets in prop::collection::vec(any_packet(), 1..300),
@@ -416,7 +416,7 @@ proptest! {
         }
     }
 
-    /// One at a time or in batches is the same.
+    /// Batches give the same flows as single packets.
     #[test]
     fn batches_change_nothing(packets in prop::collection::vec(any_packet(), 1..200)) {
         let mut now = 0;
@@ -429,7 +429,7 @@ proptest! {
         prop_assert_eq!(batched.finish(), Run::with(packets).finish());
     }
 
-    /// Source and destination exchanged give the same key and the other end.
+    /// Swapping source and destination gives the same key and the other side.
     #[test]
     fn keys_are_symmetric((_, packet) in any_packet()) {
         let back = Packet {
@@ -480,7 +480,7 @@ fn a_syn_repeated_after_a_reset_of_time_wait_is_one_flow() {
     assert_eq!(run.finish().len(), 1);
 }
 
-/// The server still holds the connection before: it answers the new SYN for that one, is reset, and gets the SYN again.
+/// The server still has the previous connection: it answers the new SYN for that one, is reset, and gets the SYN again.
 #[test]
 fn a_connection_that_reset_its_predecessor_is_one_flow_however_long_it_takes() {
     let mut run = Run::with([request(0, SYN, 100), answer(MS, ACK, 7), request(2 * MS, RST, 8)]);

@@ -7,7 +7,7 @@ const BRIDGE: u32 = 1;
 const VETH_OF_ONE: u32 = 2;
 const VETH_OF_TWO: u32 = 3;
 
-/// Packets of one tuple, each seen on the interface of this number.
+/// Packets with the same five-tuple, each seen on one of these interfaces.
 fn seen_on(interfaces: &[u32], known: bool) -> Vec<Flow> {
     let mut run = Run::new(FlowTableConfig::default());
     if known {
@@ -35,7 +35,7 @@ fn equal_tuples_of_two_namespaces_are_two_flows() {
 }
 
 #[test]
-fn without_knowledge_all_is_as_it_was() {
+fn without_known_namespaces_flows_are_not_split() {
     let on = [VETH_OF_ONE, VETH_OF_TWO, BRIDGE, NIC, VETH_OF_ONE];
     assert_eq!(told(&seen_on(&on, false)), [(None, 5)]);
 }

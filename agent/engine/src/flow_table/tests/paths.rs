@@ -22,7 +22,7 @@ fn table(config: FlowTableConfig) -> Run {
     run
 }
 
-/// Packets there and back, and what was not counted.
+/// Packets in both directions, and packets that were not counted.
 fn counted(run: Run) -> ((u64, u64), u64) {
     let elsewhere = run.table.counters().seen_elsewhere.packets;
     let by_interface: u64 = run.table.seen_elsewhere_by_interface().iter().map(|n| n.packets).sum();
@@ -32,7 +32,7 @@ fn counted(run: Run) -> ((u64, u64), u64) {
     ((flows[0].forward.packets, flows[0].reverse.packets), elsewhere)
 }
 
-/// A connection whose requests pass the interfaces in this order and whose answers pass them the other way round.
+/// A connection whose requests pass the interfaces in this order and whose answers pass them in reverse order.
 fn passing(interfaces: &[u32]) -> Vec<Packet> {
     let passed = |packet: &Packet, order: Vec<u32>| -> Vec<Packet> {
         (0..).zip(order).map(|(n, i)| on(i, Packet { time_ns: packet.time_ns + n * 1000, ..*packet })).collect()
@@ -88,7 +88,7 @@ fn requests_and_answers_may_take_different_ways() {
 fn a_flow_whose_route_changes_goes_on_at_the_other_interface() {
     let mut run = table(once());
     (0..40).for_each(|n| run.put(on(NIC, udp(n * 100 * MS, CLIENT, SERVER))));
-    // The last one came at 3.9 s: what comes within a second after it may be what the first interface saw.
+    // The last packet came at 3.9 s: packets within a second after it may be those that the first interface saw.
     (40..80).for_each(|n| run.put(on(PORT, udp(n * 100 * MS, CLIENT, SERVER))));
     assert_eq!(counted(run), ((70, 0), 10));
 }
@@ -116,10 +116,10 @@ fn an_interface_that_gets_another_number_is_the_same_one() {
 }
 
 #[test]
-fn a_bond_is_counted_and_not_its_lines() {
+fn a_bond_is_counted_and_not_its_members() {
     for order in [[BRIDGE, PORT], [PORT, BRIDGE]] {
         let mut run = table(once());
-        // Packets by turns through two lines, each seen at the bond too.
+        // Packets go alternately through two members, and each is also seen at the bond.
         [PORT, NIC].into_iter().for_each(|line| run.table.set_observation(line, Observation::ByAnother));
         for n in 0..10 {
             let line = if n % 2 == 0 { PORT } else { NIC };
@@ -131,7 +131,7 @@ fn a_bond_is_counted_and_not_its_lines() {
 }
 
 #[test]
-fn lines_of_a_bond_that_is_not_captured_are_counted_together() {
+fn members_of_a_bond_that_is_not_captured_are_counted_together() {
     let mut run = table(once());
     [PORT, NIC].into_iter().for_each(|line| run.table.set_observation(line, Observation::TogetherAs(99)));
     for n in 0..10 {
@@ -165,7 +165,7 @@ fn a_clock_that_is_set_back_stops_no_interface() {
 }
 
 #[test]
-fn what_is_kept_of_ways_goes_with_the_flows_and_moves_with_them() {
+fn paths_move_with_their_flows_and_are_dropped_with_them() {
     let mut run = table(once());
     let client = |n: u64| (IpAddr::from(Ipv4Addr::from_bits(n as u32)), 1);
     let flows = 40_000_u64;
@@ -189,9 +189,9 @@ fn what_is_kept_of_ways_goes_with_the_flows_and_moves_with_them() {
 }
 
 proptest! {
-    /// Whatever comes where and when: counted or not, each packet is accounted for.
+    /// For any packets at any interfaces, each packet is either counted or reported as seen elsewhere.
     #[test]
-    fn every_packet_is_counted_or_told(
+    fn every_packet_is_counted_or_seen_elsewhere(
         steps in prop::collection::vec((0_u32..4, 0_u64..3000, any::<bool>(), 0_u16..3), 1..300),
         max_flows in 1_usize..6,
     ) {

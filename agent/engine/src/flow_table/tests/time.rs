@@ -1,4 +1,4 @@
-//! Clocks that are set, stamps that are wrong, machines that were suspended.
+//! Clocks that are set, wrong timestamps, and suspended machines.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn client(n: u64) -> (IpAddr, u16) {
     (IpAddr::V4(Ipv4Addr::new(10, 1, (n / 250) as u8, (n % 250) as u8)), 2000 + (n % 60_000) as u16)
 }
 
-/// A table that is asked to expire after each packet, as by one who reads a file.
+/// A table that is asked to expire after each packet, as when a file is read.
 fn read(packets: impl IntoIterator<Item = Packet>) -> Run {
     let mut run = Run::new(FlowTableConfig::default());
     packets.into_iter().for_each(|packet| read_one(&mut run, packet));
@@ -126,7 +126,7 @@ fn a_long_gap_at_the_end_of_a_file_is_believed() {
     assert_eq!((flows.len(), idle(&flows)), (11, 10));
 }
 
-/// A reader that got no processor for a while shows one or two packets, before it has said that time went on.
+/// A reader that was not scheduled for a while passes one or two packets before it reports the new time.
 #[test]
 fn a_connection_that_begins_after_a_gap_is_not_split() {
     for (idle_s, gap) in [(1, 1100 * MS), (15, 11 * SECOND), (15, HOUR), (5, 20 * SECOND)] {
@@ -154,7 +154,7 @@ fn steady(idle_s: u64) -> FlowTableConfig {
     FlowTableConfig { idle_timeout_ns, packet_clock: PacketClock::Steady, ..FlowTableConfig::default() }
 }
 
-/// Two interfaces, of which one is read in long intervals: its packets come long after those of the other.
+/// Of two interfaces, one is read in long intervals, so its packets arrive long after those of the other.
 #[test]
 fn by_a_steady_clock_packets_that_come_late_are_of_no_other_clock() {
     for interval in [3, 12, 70].map(|s| s * SECOND) {
@@ -196,7 +196,7 @@ fn sparse_traffic_ends_flows_all_the_time() {
     assert_eq!(run.finish().len(), 50);
 }
 
-/// A live host: packets, and a clock that is asked every half second whether packets come or not.
+/// A live host with packets, and a clock that is read every half second.
 #[test]
 fn a_quiet_host_whose_clock_is_set_ends_its_flows_in_time() {
     for offset in [HOUR.wrapping_neg(), (30 * SECOND).wrapping_neg(), HOUR, 0] {
@@ -299,15 +299,15 @@ fn the_whole_capture_stays_one_record_whatever_its_times() {
     assert_eq!((flows.len(), flows[0].first_ns, flows[0].last_ns), (1, START - DAY, START + DAY));
 }
 
-/// What happens to the packets' clock, and for how many packets it stays so.
+/// Steps of the packets' clock, each with the number of packets that follow.
 fn any_phases() -> impl Strategy<Value = Vec<(i64, usize)>> {
     let step = prop_oneof![-100 * DAY as i64..100 * DAY as i64, -100 * SECOND as i64..100 * SECOND as i64, Just(0)];
     prop::collection::vec((step, 1..60_usize), 1..6)
 }
 
 proptest! {
-    /// Whatever the clock does: nothing is lost, records are of one time, and after a while of traffic by any clock, only
-    /// flows of that while are under way.
+    /// For any steps of the clock, no packet is lost, no record mixes clocks, and after some time of traffic only flows
+    /// of that time are active.
     #[test]
     fn every_flow_ends_whatever_the_clock_does(
         phases in any_phases(),
@@ -335,7 +335,7 @@ proptest! {
                 put += 1;
             }
         }
-        // Idle for the timeout, the relisting interval, and the disorder that is tolerated.
+        // The idle timeout, the relisting interval, and the tolerated disorder.
         let longest_s = idle_s + idle_s / 8 + idle_s.clamp(1, 10) + 1;
         prop_assert!(run.table.len() as u64 <= longest_s * 1000 / gap_ms + 8, "{} under way", run.table.len());
         let flows = run.finish();
@@ -343,7 +343,7 @@ proptest! {
         prop_assert!(flows.iter().all(|f| f.first_ns <= f.last_ns));
     }
 
-    /// The same with a clock that is asked beside the packets.
+    /// The same with only a clock and no further packets.
     #[test]
     fn a_clock_alone_ends_every_flow(steps in prop::collection::vec(-100 * DAY as i64..100 * DAY as i64, 0..4)) {
         let mut run = read(one_each_second(1000 * DAY, 0..20));

@@ -1,4 +1,4 @@
-//! What was counted is in records, in the table or held, at every moment.
+//! At every moment, each counted packet is in a record, in the table or held.
 
 use super::*;
 use crate::decode::FrameCount;

@@ -20,7 +20,7 @@ fn back(id: u32) -> PacketTunnel {
     tunnel_between(FAR, NEAR, TunnelKind::Geneve, id)
 }
 
-/// Packets with their tunnels, in batches of one and all at once, which must be the same.
+/// Adds packets with their tunnels one by one and all at once, which must give the same flows.
 fn flows(packets: &[(Packet, Option<PacketTunnel>)]) -> Vec<Flow> {
     let mut one_by_one = Run::new(FlowTableConfig::default());
     for (packet, tunnel) in packets {
@@ -47,7 +47,7 @@ fn flows(packets: &[(Packet, Option<PacketTunnel>)]) -> Vec<Flow> {
     flows
 }
 
-/// Packets of both directions, ids, and the tunnel's source.
+/// Packets of both directions, ids of both directions, and the tunnel's source.
 type Told = (u64, u64, Option<u32>, Option<u32>, IpAddr);
 
 fn told(flows: &[Flow]) -> Vec<Told> {
@@ -58,7 +58,7 @@ fn told(flows: &[Flow]) -> Vec<Told> {
     flows.iter().map(tell).collect()
 }
 
-/// A connection in tunnels with these ids, there and back.
+/// A connection in tunnels with these ids, one for each direction.
 fn in_tunnels(start_ns: u64, id: u32, reverse_id: u32) -> Vec<(Packet, Option<PacketTunnel>)> {
     let tunnel = |p: &Packet| if p.source() == CLIENT.0 { there(id) } else { back(reverse_id) };
     connection(start_ns, 7 * id).into_iter().map(|p| (p, Some(tunnel(&p)))).collect()
@@ -80,7 +80,7 @@ fn equal_ends_in_two_tunnels_are_two_flows() {
 }
 
 #[test]
-fn so_they_are_when_they_mix() {
+fn interleaved_packets_of_two_tunnels_are_two_flows() {
     let (one, two) = (in_tunnels(SECOND, 1, 1), in_tunnels(SECOND + 10, 2, 2));
     let mixed: Vec<_> = one.into_iter().zip(two).flat_map(|(a, b)| [a, b]).collect();
     assert_eq!(told(&flows(&mixed)), [(4, 2, Some(1), Some(1), NEAR), (4, 2, Some(2), Some(2), NEAR)]);
@@ -105,7 +105,7 @@ fn other_addresses_or_another_kind_are_another_tunnel() {
 fn each_direction_may_have_an_id_of_its_own() {
     let packets = in_tunnels(SECOND, 10, 11);
     assert_eq!(told(&flows(&packets)), [(4, 2, Some(10), Some(11), NEAR)]);
-    // The answer came first; the SYN says who began.
+    // The answer came first; the SYN shows who began.
     let mut late = packets;
     late.swap(0, 1);
     assert_eq!(told(&flows(&late)), [(4, 2, Some(10), Some(11), NEAR)]);
@@ -144,7 +144,7 @@ fn thousands_of_ids_are_as_many_flows() {
     }
 }
 
-/// There is a number for so many tunnels only. Of more, packets are still counted, and numbers come back.
+/// The number of tunnels is limited. Packets of further tunnels are still counted, and numbers are reused.
 #[test]
 fn numbers_of_ended_flows_are_used_again() {
     let mut run = Run::new(FlowTableConfig { idle_timeout_ns: Some(SECOND), ..FlowTableConfig::default() });
@@ -172,7 +172,7 @@ fn a_number_that_was_not_said_is_no_tunnel() {
     assert_eq!(told(&flows), [(3, 0, None, None, Ipv4Addr::UNSPECIFIED.into())]);
 }
 
-/// Later fragments that come before the first one of their datagram, from two tunnels and over the end of a batch.
+/// Later fragments that arrive before the first one of their datagram, from two tunnels and across batches.
 #[test]
 fn held_fragments_stay_in_their_tunnel() {
     let mut run = Run::new(FlowTableConfig::default());
@@ -190,7 +190,7 @@ fn held_fragments_stay_in_their_tunnel() {
 }
 
 proptest! {
-    /// Whatever comes: every packet is in one record, and nothing of a tunnel is left when its flows are gone.
+    /// For any packets, every packet is in one record, and no tunnel is left when its flows have ended.
     #[test]
     fn every_packet_is_in_one_record(steps in prop::collection::vec((0_u32..6, 0_u16..3, any::<bool>(), 0_u8..4), 0..200)) {
         let mut run = Run::new(FlowTableConfig { max_flows: 7, ..FlowTableConfig::default() });

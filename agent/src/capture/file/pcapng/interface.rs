@@ -1,4 +1,4 @@
-//! The needed contents of an interface description block.
+//! The parts of an interface description block that packets need.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::super::order::Order;
 use super::super::step::BadBlock;
 use super::resolution::Resolution;
 
-/// The longest name that is kept, bytes. Windows' names have 50, those of Linux 15.
+/// The longest name that is kept, bytes. Names have 50 bytes on Windows and at most 15 on Linux.
 const MAX_NAME: usize = 256;
 
 /// What packets need of their interface.
@@ -24,16 +24,16 @@ impl NgInterface {
         Self { number, ..self }
     }
 
-    /// Nanoseconds since the epoch; what is out of range becomes the nearest number that is not.
+    /// Nanoseconds since the epoch. A time out of range becomes the nearest time in range.
     pub(super) fn time_ns(&self, units: u64) -> u64 {
         let ns = i128::from(self.resolution.nanoseconds(units)) + i128::from(self.offset_s) * 1_000_000_000;
         u64::try_from(ns.max(0)).unwrap_or(u64::MAX)
     }
 }
 
-/// A description.
+/// A parsed interface description block.
 pub(super) struct Described {
-    /// Its `number` is not known here.
+    /// Its `number` is not assigned yet.
     pub(super) interface: NgInterface,
     pub(super) name: Option<Arc<str>>,
 }
@@ -76,7 +76,7 @@ impl Described {
     }
 }
 
-/// The name up to a NUL, which some writers leave in; what is no UTF-8 is replaced.
+/// The name up to a NUL, which some writers include. Bytes that are not UTF-8 are replaced.
 fn name(value: &[u8]) -> Option<Arc<str>> {
     let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
     let name = String::from_utf8_lossy(name.get(..MAX_NAME).unwrap_or(name));

@@ -1,5 +1,5 @@
-//! pcapng (draft-ietf-opsawg-pcapng): blocks that each state their length at both ends. Only what tells the packets
-//! apart is read; options that nobody needs may hold anything.
+//! pcapng (draft-ietf-opsawg-pcapng): blocks that each state their length at both ends. Only packets and what they need
+//! of their interfaces are read; other blocks and options are not validated.
 
 mod interface;
 mod resolution;
@@ -32,21 +32,21 @@ const HEADER: usize = 8;
 const TRAILER: usize = 4;
 /// A section header without options.
 const SECTION_HEADER: usize = 28;
-/// Interfaces that are kept, of all files of a run.
+/// The greatest number of interfaces that are kept, over all files of a run.
 const MAX_INTERFACES: usize = 65_536;
 
 /// Reads blocks of one file.
 pub(super) struct PcapNg {
     /// Byte order of the section that is being read; none before the first one.
     order: Option<Order>,
-    /// Of the section that is being read; none: its description is of no use.
+    /// Interfaces of the section that is being read; none: its description block was malformed.
     interfaces: Vec<Option<NgInterface>>,
-    /// Simple packet blocks have no time of their own.
+    /// Time of the last packet, which simple packet blocks get, because they have none.
     last_ns: u64,
     file: Arc<str>,
 }
 
-/// A block that is there as a whole, but for its lengths.
+/// A complete block without its lengths.
 struct Block<'a> {
     kind: u32,
     order: Order,
@@ -106,7 +106,7 @@ impl PcapNg {
         Ok(Found::Other)
     }
 
-    /// A bad block costs itself: the section begins anyway, and later interfaces keep their numbers.
+    /// Only the bad block is lost: a section still begins, and later interfaces keep their numbers.
     fn pass_over(&mut self, kind: u32, order: Order) {
         match kind {
             kind::SECTION_HEADER => self.begin_section(order),
@@ -147,7 +147,7 @@ impl PcapNg {
         Ok(self.record(described, wire_octets, data))
     }
 
-    /// Section 4.4: original length, data; of the first interface.
+    /// Section 4.4: original length, data. The packet belongs to the first interface.
     fn simple_packet<'a>(&self, block: &Block<'a>) -> Result<Record<'a>, BadBlock> {
         let (fields, data) = block.body.split_first_chunk::<4>().ok_or(BadBlock::TooShort)?;
         let [wire_octets] = block.order.numbers(fields);
@@ -165,7 +165,8 @@ impl PcapNg {
     }
 }
 
-/// Type, length, byte-order magic, version (16 bits twice). Versions: libpcap too takes 1.2, which some wrote, for 1.0.
+/// Type, length, byte-order magic, version (16 bits twice). Version 1.2, which some programs wrote, is read as 1.0, as
+/// libpcap does.
 #[cold]
 fn section_order(data: &[u8]) -> Result<Order, Fault> {
     const FIELDS: usize = 16;
@@ -181,7 +182,7 @@ fn section_order(data: &[u8]) -> Result<Order, Fault> {
     }
 }
 
-/// The block at the start of the data, or why it is of no use though it is known where it ends.
+/// The block at the start of the data, or why it has to be skipped although its end is known.
 fn block(data: &[u8], (kind, length): (u32, u32), order: Order) -> Result<Result<Block<'_>, BadBlock>, Fault> {
     let length_bytes = length as usize;
     if length_bytes > MAX_RECORD {

@@ -10,14 +10,14 @@ pub(super) enum Resolution {
 }
 
 impl Resolution {
-    /// Where the interface does not say.
+    /// The default, where the interface description has no such option.
     pub(super) const MICROSECONDS: Self = Self::Decimal(6);
 
     pub(super) const fn of_option(value: u8) -> Self {
         if value & 0x80 == 0 { Self::Decimal(value) } else { Self::Binary(value & 0x7f) }
     }
 
-    /// Nanoseconds of a number of units; what is out of range becomes the greatest number.
+    /// Converts a number of units to nanoseconds. The result is `u64::MAX` where it would be greater.
     pub(super) fn nanoseconds(self, units: u64) -> u64 {
         const SECOND: u128 = 1_000_000_000;
         let wide = u128::from(units) * SECOND;
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn from_seconds_to_the_finest() {
+    fn units_from_seconds_to_the_smallest() {
         for (option, units, ns) in [
             (0, 3, 3_000_000_000),
             (6, 3, 3000),

@@ -89,7 +89,7 @@ fn reads_all(blocks: &[Vec<u8>], expected: &[u16]) -> Outcome {
     outcome
 }
 
-/// Everything but bad blocks is read, and those are said.
+/// Everything but bad blocks is read, and the bad blocks are reported.
 #[track_caller]
 fn reads_around(blocks: &[Vec<u8>], expected: &[u16], bad: u64, said: &str) -> Outcome {
     let outcome = read_blocks(blocks);
@@ -280,7 +280,7 @@ fn a_huge_block_is_passed_over_or_cut() {
     let start = [Little.section(), Little.interface(&[]), Little.enhanced(0, 1, 1)].concat();
     let huge = |kind| Little.block(kind, &vec![0; 70_000_000]);
     let good = Little.enhanced(0, 1, 2);
-    reads_around(&[start.clone(), huge(6), good.clone()], &[1, 2], 1, "70000012 bytes, where");
+    reads_around(&[start.clone(), huge(6), good.clone()], &[1, 2], 1, "70000012 bytes, more than");
     reads_all(&[start.clone(), huge(10), good.clone()], &[1, 2]);
     for length in [u32::MAX - 3, 0x7fff_fffc, 100_000_000, 1_000_000] {
         let cut = [&6_u32.to_le_bytes()[..], &length.to_le_bytes(), &[0; 1000]].concat();
