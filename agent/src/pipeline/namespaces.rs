@@ -76,7 +76,7 @@ impl Namespaces {
 
     /// Interfaces are announced, or lead elsewhere.
     pub(super) fn announce(&mut self, interfaces: &[Interface], table: &mut FlowTable) {
-        for interface in interfaces {
+        for interface in interfaces.iter().filter(|interface| !interface.is_gone) {
             let before = self.current.get(&interface.number).and_then(|number| self.leads.get(number));
             if before.map(|lead| lead.to) != interface.leads_to {
                 self.lead(interface, table);
@@ -88,6 +88,11 @@ impl Namespaces {
         {
             self.current.remove(&lead.interface);
         }
+    }
+
+    /// No packet of the interface of this number comes any more.
+    pub(super) fn forget_interface(&mut self, number: u32) {
+        self.current.remove(&number);
     }
 
     /// An interface leads elsewhere from now on. Until it is known where, its flows are kept apart from all others.

@@ -42,17 +42,14 @@ impl Sub for Traffic {
 }
 
 impl FlowTable {
-    /// Packets counted in flows since the start, at the number of their interface; only of interfaces that were named.
-    #[must_use]
-    pub fn counted_by_interface(&self) -> &[FrameCount] {
-        &self.by_interface
+    /// Number of each interface that was named and is not forgotten, and packets counted in flows there since the start.
+    pub fn counted_by_interface(&self) -> impl Iterator<Item = (u32, FrameCount)> + '_ {
+        self.interfaces.named().map(|(number, known)| (number, known.counted))
     }
 
-    /// Packets that were not counted because another interface was counted for them, at the number of their interface; only of
-    /// interfaces that were named.
-    #[must_use]
-    pub fn seen_elsewhere_by_interface(&self) -> &[FrameCount] {
-        &self.seen_elsewhere
+    /// Number of each such interface, and packets that were not counted there because another interface was counted for them.
+    pub fn seen_elsewhere_by_interface(&self) -> impl Iterator<Item = (u32, FrameCount)> + '_ {
+        self.interfaces.named().map(|(number, known)| (number, known.seen_elsewhere))
     }
 
     /// Fragments that wait for the first one of their datagram and are in no flow yet: number of the interface, and bytes of
