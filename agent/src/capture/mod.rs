@@ -35,12 +35,26 @@ pub struct Interface {
     pub leads_to: Option<PeerNamespace>,
     /// At which interface its packets are counted.
     pub observation: Observation,
+    /// No packet of this number comes behind those of the batch that says so.
+    pub is_gone: bool,
 }
 
 impl Interface {
     /// An interface without a peer namespace.
     pub fn new(number: u32, index: u32, name: &Arc<str>) -> Self {
-        Self { number, index, name: Arc::clone(name), leads_to: None, observation: Observation::ByItself }
+        Self {
+            number,
+            index,
+            name: Arc::clone(name),
+            leads_to: None,
+            observation: Observation::ByItself,
+            is_gone: false,
+        }
+    }
+
+    /// That it is gone.
+    pub fn gone(number: u32, index: u32) -> Self {
+        Self { is_gone: true, ..Self::new(number, index, &"".into()) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use pidflow_engine::decode::FrameCount;
-use pidflow_engine::flow_table::{FlowTable, Traffic};
+use pidflow_engine::flow_table::{FlowTable, ForgottenInterface, Traffic};
 use pidflow_schema::Flow;
 
 use super::{Amount, Ends, FlowAccount, InterfaceAccount, KernelAccount, Ledger, flows};
@@ -30,11 +30,16 @@ struct Account {
     frames: BatchCounts,
     /// The capture's latest counters.
     counts: InterfaceCounts,
+    /// What the flow table counted at numbers of it that are forgotten, here and at another interface.
+    in_flows: FrameCount,
+    seen_elsewhere: FrameCount,
 }
 
 impl Account {
     fn add(&mut self, other: &Self) {
         self.frames.add(&other.frames);
+        self.in_flows += other.in_flows;
+        self.seen_elsewhere += other.seen_elsewhere;
         if let Some(more) = other.counts.kernel {
             self.counts.kernel.get_or_insert_default().add(more);
         }
@@ -52,7 +57,8 @@ impl Account {
         };
         let frames = &self.frames;
         let named = frames.discards.iter().map(|(reason, n)| (reason.name(), n));
-        let copies = [("loopback-copy", frames.loopback_copies)].into_iter().filter(|(_, n)| n.packets > 0);
+        let copies = [("loopback-copy", frames.loopback_copies), (SEEN_ELSEWHERE, self.seen_elsewhere)];
+        let copies = copies.into_iter().filter(|(_, n)| n.packets > 0);
         let settled = self.counts.settled.map(|k| Amount { packets: k.packets, bytes: k.octets });
         InterfaceAccount {
             is_captured: self.counts.is_captured,
@@ -62,6 +68,7 @@ impl Account {
             dropped: socket.unwrap_or_default().dropped,
             unread: socket.unwrap_or_default().unread,
             captured: frames.captured.into(),
+            in_flows: self.in_flows.into(),
             long_frames: frames.long_frames,
             discarded: named.chain(copies).map(|(reason, n)| (reason.to_owned(), n.into())).collect(),
             ..InterfaceAccount::new(&self.name)
@@ -99,7 +106,7 @@ pub(crate) struct Books {
 impl Books {
     /// Takes over the packet threads' counters of a batch, and the interfaces that it announces.
     pub(crate) fn count(&mut self, interfaces: &[Interface], counts: &[BatchCounts]) {
-        for interface in interfaces {
+        for interface in interfaces.iter().filter(|interface| !interface.is_gone) {
             if !self.closed.contains(&interface.index) {
                 self.indices.insert(interface.number, interface.index);
                 self.account(interface.index).name = Arc::clone(&interface.name);
@@ -111,6 +118,16 @@ impl Books {
         }
         for more in counts {
             self.account(self.index(more.interface)).frames.add(more);
+        }
+    }
+
+    /// Interfaces that the flow table has forgotten: what it counted there is kept here.
+    pub(crate) fn take_forgotten(&mut self, interfaces: &[ForgottenInterface]) {
+        for forgotten in interfaces {
+            let account = self.account(self.index(forgotten.number));
+            account.in_flows += forgotten.counted;
+            account.seen_elsewhere += forgotten.seen_elsewhere;
+            self.indices.remove(&forgotten.number);
         }
     }
 
@@ -188,11 +205,11 @@ impl Books {
             let index = self.account_index(self.index(number));
             add(shown.entry(index).or_insert_with(|| InterfaceAccount::new(OTHER)));
         };
-        for (number, counted) in (0..).zip(table.counted_by_interface()) {
-            at(number, &|account| account.in_flows += (*counted).into());
+        for (number, counted) in table.counted_by_interface() {
+            at(number, &|account| account.in_flows += counted.into());
         }
-        for (number, seen) in (0..).zip(table.seen_elsewhere_by_interface()).filter(|(_, seen)| seen.packets > 0) {
-            at(number, &|account| *account.discarded.entry(SEEN_ELSEWHERE.to_owned()).or_default() += (*seen).into());
+        for (number, seen) in table.seen_elsewhere_by_interface().filter(|(_, seen)| seen.packets > 0) {
+            at(number, &|account| *account.discarded.entry(SEEN_ELSEWHERE.to_owned()).or_default() += seen.into());
         }
         let fragments = table
             .held_fragments()

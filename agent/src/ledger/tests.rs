@@ -274,3 +274,22 @@ fn the_ledger_survives_json() {
     ledger.interfaces.iter_mut().chain([&mut ledger.total]).for_each(|i| i.settled = None);
     assert_eq!(read, ledger);
 }
+
+#[test]
+fn the_ledger_balances_when_the_flow_table_forgets_a_hundred_thousand_interfaces() {
+    let mut run = Run::new(Vec::new());
+    for number in 0..100_000 {
+        run.batch(number, 1, 0);
+        run.table.interface_is_gone(number);
+        run.table.expire(u64::from(number) * 1_000_000_000, &mut Vec::new());
+        run.books.take_forgotten(&run.table.take_forgotten_interfaces());
+        let known = number.saturating_sub(100)..=number;
+        if number % 1000 == 0 {
+            run.capture.by_interface = known.map(|n| counted(n + 1, &format!("eth{n}"), 1, 0)).collect();
+            assert_eq!(run.close().gaps.iter().filter(|gap| gap.check == Check::Capture).count(), 0);
+        }
+    }
+    let ledger = run.close();
+    assert_eq!((ledger.total.captured.packets, ledger.total.in_flows.packets), (100_000, 100_000));
+    assert!(run.table.known_interfaces() < 1000 && run.books.sizes().1 <= 1000, "{:?}", run.books.sizes());
+}

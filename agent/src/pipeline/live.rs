@@ -200,6 +200,11 @@ impl Live {
         self.namespaces.apply(joiner, table);
         table.set_tunnels(&batch.tunnels);
         table.update_all(&batch.packets, &mut self.flows);
+        for gone in batch.interfaces.iter().filter(|interface| interface.is_gone) {
+            self.namespaces.forget_interface(gone.number);
+            table.interface_is_gone(gone.number);
+        }
+        self.books.take_forgotten(&table.take_forgotten_interfaces());
     }
 
     /// Takes idle flows from the table, and flows that other sources built.

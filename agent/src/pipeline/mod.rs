@@ -44,7 +44,7 @@ pub(crate) struct Ended {
 }
 
 fn name_interfaces(table: &mut FlowTable, interfaces: &[Interface]) {
-    for interface in interfaces {
+    for interface in interfaces.iter().filter(|interface| !interface.is_gone) {
         table.set_interface(interface.number, interface.index, &interface.name);
         table.set_observation(interface.number, interface.observation);
     }

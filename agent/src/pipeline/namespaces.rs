@@ -79,7 +79,7 @@ impl Namespaces {
 
     /// Applies announcements of interfaces whose peer may have changed.
     pub(super) fn announce(&mut self, interfaces: &[Interface], table: &mut FlowTable) {
-        for interface in interfaces {
+        for interface in interfaces.iter().filter(|interface| !interface.is_gone) {
             let before = self.current.get(&interface.number).and_then(|number| self.leads.get(number));
             if before.map(|lead| lead.to) != interface.leads_to {
                 self.lead(interface, table);
@@ -91,6 +91,11 @@ impl Namespaces {
         {
             self.current.remove(&lead.interface);
         }
+    }
+
+    /// No packet of the interface of this number comes any more.
+    pub(super) fn forget_interface(&mut self, number: u32) {
+        self.current.remove(&number);
     }
 
     /// Sets a new peer of an interface. Until its namespace is known, the interface's flows are kept apart from all

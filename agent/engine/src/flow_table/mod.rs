@@ -17,6 +17,7 @@ mod in_tunnel;
 mod index;
 mod interfaces;
 mod key;
+mod known_interfaces;
 mod lists;
 mod memory;
 mod owners;
@@ -36,7 +37,6 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason, Protocol};
 
-use crate::decode::FrameCount;
 use crate::packet::{Fragment, Packet, TcpFlags};
 use changes::{Changes, SAME_OWNER_GAP_NS};
 use clock::TableClock;
@@ -44,7 +44,10 @@ pub use config::{FlowTableConfig, FlowTableCounters, PacketClock};
 use entry::{Entry, State};
 use fragments::HeldFragments;
 use index::Index;
+pub use interfaces::ForgottenInterface;
+use interfaces::GoneInterfaces;
 use key::{FlowKey, KeySide, Keyed};
+use known_interfaces::KnownInterfaces;
 use lists::Lists;
 pub use paths::Observation;
 use paths::Paths;
@@ -70,17 +73,14 @@ pub struct FlowTable {
     hasher: RandomState,
     /// Keys of the packets of one batch; kept to reuse its memory.
     keyed: Vec<Keyed>,
-    interfaces: Vec<(u32, Arc<str>)>,
-    /// Packets counted in flows, indexed by interface number.
-    by_interface: Vec<FrameCount>,
-    /// Packets not counted because they are counted at another interface, indexed by interface number.
-    seen_elsewhere: Vec<FrameCount>,
+    interfaces: KnownInterfaces,
+    gone: GoneInterfaces,
     paths: Paths,
-    /// Indexed by interface number; empty while all are [`Observation::ByItself`].
-    observations: Vec<Observation>,
+    /// Whether any interface was observed otherwise than by itself.
+    has_observations: bool,
     held_fragments: HeldFragments,
-    /// Indexed by interface number; empty while none is known.
-    namespaces: Vec<u32>,
+    /// Whether the namespace of any interface was known.
+    has_namespaces: bool,
     no_interface: (u32, Arc<str>),
     tunnels: TunnelTable,
     counters: FlowTableCounters,
@@ -102,13 +102,12 @@ impl FlowTable {
             changes: Changes::new(),
             hasher: RandomState::default(),
             keyed: Vec::new(),
-            interfaces: Vec::new(),
-            by_interface: Vec::new(),
-            seen_elsewhere: Vec::new(),
+            interfaces: KnownInterfaces::default(),
+            gone: GoneInterfaces::default(),
             paths: Paths::default(),
-            observations: Vec::new(),
+            has_observations: false,
             held_fragments: HeldFragments::default(),
-            namespaces: Vec::new(),
+            has_namespaces: false,
             no_interface: (0, Arc::from("")),
             tunnels: TunnelTable::default(),
             counters: FlowTableCounters::default(),
@@ -148,8 +147,8 @@ impl FlowTable {
         if packet.fragment != Fragment::Whole {
             return self.put_fragment(packet, out);
         }
-        if !self.namespaces.is_empty() {
-            key.namespace = self.namespaces.get(packet.interface as usize).copied().unwrap_or_default();
+        if self.has_namespaces {
+            key.namespace = self.interfaces.get(packet.interface).map_or(0, |known| known.namespace);
         }
         let shift = self.clock.follow(packet.time_ns);
         if key.tunnel != 0 {
@@ -206,7 +205,7 @@ impl FlowTable {
     fn find(&mut self, key: &FlowKey, hash: u32) -> Option<u32> {
         let slab = &self.slab;
         let known = self.index.find(hash, |slot| slab.get(slot).key == *key);
-        if known.is_some() || self.namespaces.is_empty() { known } else { self.find_compatible(key, hash) }
+        if known.is_some() || !self.has_namespaces { known } else { self.find_compatible(key, hash) }
     }
 
     /// The flow that matches if an unknown namespace matches any. None if two flows match.

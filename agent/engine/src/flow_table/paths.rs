@@ -112,17 +112,16 @@ impl FlowTable {
     /// Sets the interface at which the packets of the interface with this number are counted, if each packet is counted
     /// once.
     pub fn set_observation(&mut self, interface: u32, observation: Observation) {
-        let interface = interface as usize;
-        if self.observations.len() <= interface && observation != Observation::ByItself {
-            self.observations.resize(interface + 1, Observation::ByItself);
-        }
-        if let Some(known) = self.observations.get_mut(interface) {
-            *known = observation;
+        if observation != Observation::ByItself {
+            self.has_observations = true;
+            self.interfaces.change(interface, |known| known.observation = observation);
+        } else if let Some(known) = self.interfaces.get_mut(interface) {
+            known.observation = observation;
         }
     }
 
     fn observation(&self, interface: u32) -> Observation {
-        self.observations.get(interface as usize).copied().unwrap_or_default()
+        self.interfaces.get(interface).map_or(Observation::ByItself, |known| known.observation)
     }
 
     /// Counts the packet, of the flow in slot `known` if there is one. False: it is counted at another interface.
@@ -139,9 +138,7 @@ impl FlowTable {
     /// Whether all packets of the packet's interface are counted at another one.
     #[inline]
     fn is_of_another(&self, packet: &Packet) -> bool {
-        !self.observations.is_empty()
-            && self.config.counts_once
-            && self.observation(packet.interface) == Observation::ByAnother
+        self.has_observations && self.config.counts_once && self.observation(packet.interface) == Observation::ByAnother
     }
 
     /// Whether this packet of a known flow is counted at another interface.
@@ -187,7 +184,7 @@ impl FlowTable {
         if let Observation::TogetherAs(index) = self.observation(number) {
             return index;
         }
-        let index = self.interfaces.get(number as usize).map(|interface| interface.0);
+        let index = self.interfaces.label(number).map(|(index, _)| *index);
         index.filter(|index| *index != 0).unwrap_or(NOWHERE - 1 - number)
     }
 }

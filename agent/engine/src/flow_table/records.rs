@@ -13,7 +13,7 @@ impl FlowTable {
     pub(super) fn record(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
         let entry = self.slab.get(slot);
         if entry.packets() > 0 {
-            let interface = self.interfaces.get(entry.interface() as usize).unwrap_or(&self.no_interface);
+            let interface = self.interfaces.label(entry.interface()).unwrap_or(&self.no_interface);
             let mut flow = entry.flow(reason, detail, interface);
             flow.tunnel = entry.tunnel(&self.tunnels);
             self.counters.count_record(&flow);
@@ -68,7 +68,7 @@ impl FlowTable {
         let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());
         let is_idle = move |e: &Entry| idle_ns.is_some_and(|idle| clock.last_ns().saturating_sub(e.seen_ns()) >= idle);
         let rest = slab.into_live().filter(|entry| entry.packets() > 0).map(move |entry| {
-            let interface = interfaces.get(entry.interface() as usize).unwrap_or(no_interface);
+            let interface = interfaces.label(entry.interface()).unwrap_or(no_interface);
             let (reason, detail) = match entry.state.is_open() && !is_idle(&entry) {
                 true => (reason, detail),
                 false => end_of(&entry, FlowEndReason::IdleTimeout),

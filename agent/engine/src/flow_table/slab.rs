@@ -100,6 +100,11 @@ impl Slab {
         chunk.map_or(std::ptr::null(), |chunk| chunk.as_ptr().wrapping_add(slot as usize % FLOWS_PER_CHUNK))
     }
 
+    /// The flows in the order of their slots.
+    pub(super) fn live(&self) -> impl Iterator<Item = &Entry> {
+        self.chunks.iter().flatten().filter(|entry| entry.state != State::Free)
+    }
+
     /// The flows in the order of their slots, which is the order in memory. Chunks are freed as they are read.
     pub(super) fn into_live(self) -> impl Iterator<Item = Entry> {
         self.chunks.into_iter().flatten().filter(|entry| entry.state != State::Free)

@@ -42,18 +42,14 @@ impl Sub for Traffic {
 }
 
 impl FlowTable {
-    /// Packets counted in flows since the start, indexed by interface number; only interfaces set with
-    /// [`FlowTable::set_interface`].
-    #[must_use]
-    pub fn counted_by_interface(&self) -> &[FrameCount] {
-        &self.by_interface
+    /// Number of each interface that was named and is not forgotten, and packets counted in flows there since the start.
+    pub fn counted_by_interface(&self) -> impl Iterator<Item = (u32, FrameCount)> + '_ {
+        self.interfaces.named().map(|(number, known)| (number, known.counted))
     }
 
-    /// Packets not counted because they are counted at another interface, indexed by interface number; only interfaces
-    /// set with [`FlowTable::set_interface`].
-    #[must_use]
-    pub fn seen_elsewhere_by_interface(&self) -> &[FrameCount] {
-        &self.seen_elsewhere
+    /// Number of each such interface, and packets that were not counted there because another interface was counted for them.
+    pub fn seen_elsewhere_by_interface(&self) -> impl Iterator<Item = (u32, FrameCount)> + '_ {
+        self.interfaces.named().map(|(number, known)| (number, known.seen_elsewhere))
     }
 
     /// Fragments that wait for the first one of their datagram and are in no flow yet: interface number, and bytes of

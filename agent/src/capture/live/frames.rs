@@ -130,6 +130,12 @@ impl Frames {
         PacketBatch { source, seen_until_ns, interfaces, counts, tunnels, packets }
     }
 
+    /// No more frames come: the last batch says that all interfaces are gone.
+    pub(super) fn finish(&mut self) {
+        let all = self.numbers.iter().map(|(index, numbered)| Interface::gone(numbered.number, *index));
+        self.interfaces.extend(all.chain([Interface::gone(self.own.number, self.own_index)]));
+    }
+
     /// Takes over changed names of interfaces, and forgets interfaces that are gone, because their index may be reused.
     pub(super) fn follow_names(&mut self) {
         let version = self.shared.names_version();
@@ -141,7 +147,10 @@ impl Frames {
         let (new, left) = (&mut self.interfaces, &mut self.counts_left);
         self.numbers.retain(|index, numbered| {
             let stays = follow(*index, numbered, &names, new);
-            left.extend(numbered.take_counts().filter(|_| !stays));
+            if !stays {
+                left.extend(numbered.take_counts());
+                new.push(Interface::gone(numbered.number, *index));
+            }
             stays
         });
         if self.own_index != 0 {

@@ -86,6 +86,7 @@ impl Watch {
             }
         };
         self.drain();
+        self.frames.finish();
         self.send(SeenUntil::ALL_NS);
         self.statistics();
         ended

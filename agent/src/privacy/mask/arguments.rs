@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::holds::{self, after, oracle_logon};
 use super::names::{Secrecy, is_password_command, is_password_name, secrecy, takes_value};
 use super::pairs::Nature;
 use super::program_names::program_named;
@@ -108,8 +109,9 @@ impl<'s, 'a> Walk<'s, 'a> {
             return masked;
         }
         let is_option = argument.starts_with(['-', '–', '—']) && argument.len() > 1;
-        if !is_option
-            && self.places.is_secret(argument)
+        if is_option {
+            self.places.pass_option(argument);
+        } else if self.places.is_secret(argument)
             && !values::is_harmless(argument)
             && !values::is_known_method(argument)
         {
@@ -169,37 +171,26 @@ impl<'s, 'a> Walk<'s, 'a> {
 
     fn flag(&self, argument: &str) -> Option<Flag> {
         let program = self.program?;
-        // `docker run -p 80:80` is not a password.
-        let is_other = program == Program::Registry && !self.context.logs_in;
+        // `docker run -p 80:80` is not a password, nor is `az webapp create -p PLAN`.
+        let is_other = match program {
+            Program::Registry => !self.context.logs_in,
+            Program::Azure => !self.context.logs_in && !self.all.contains(&"-u"),
+            _ => false,
+        };
         program.flag(argument).filter(|_| !is_other)
     }
 
     /// The argument, masked from that position on.
     fn behind(&self, argument: &'a str, at: usize, holds: Holds) -> Cow<'a, str> {
         let (before, value) = argument.split_at_checked(at).unwrap_or(("", argument));
-        if holds != Holds::Command && values::is_harmless(value) {
-            return Cow::Borrowed(argument);
-        }
-        let masked = match holds {
-            Holds::Secret => Cow::Borrowed(MASK),
-            Holds::After(mark) => after(value, mark).unwrap_or(Cow::Borrowed(value)),
-            Holds::AfterLast(mark) => value
-                .rfind(mark)
-                .map_or(Cow::Borrowed(value), |at| format!("{}{MASK}", value.get(..=at).unwrap_or_default()).into()),
-            Holds::Hash if values::is_known_method(value) => Cow::Borrowed(value),
-            Holds::Word if values::is_number(value) || values::is_path(value) => Cow::Borrowed(value),
-            Holds::Hash | Holds::Word => Cow::Borrowed(MASK),
-            Holds::AfterOrAll(mark) => after(value, mark).unwrap_or(Cow::Borrowed(MASK)),
-            Holds::OpensslSource => openssl_source(value),
-            Holds::Cookies if value.contains('=') => Cow::Borrowed(MASK),
-            Holds::Cookies => Cow::Borrowed(value),
-            Holds::Command => Text { nature: Nature::Command, depth: self.depth }.mask(value),
-        };
-        joined(argument, before, masked, value)
+        joined(argument, before, holds::masked(holds, value, self.depth), value)
     }
 
     /// `--name=value`, `--name` with its value in the next argument, `-Dname=value`, or anything else with a hyphen before it.
     fn option(&mut self, argument: &'a str) -> Cow<'a, str> {
+        if self.context.stores_secrets && argument.starts_with("-b") && argument.len() > 2 {
+            return format!("-b{MASK}").into();
+        }
         let (name, value) = argument.split_once('=').map_or((argument, None), |(n, v)| (n, Some(v)));
         // Dashes that a word processor made of hyphens.
         let name = name.trim_start_matches(['–', '—']).trim_end_matches(':');
@@ -212,6 +203,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         let Some(value) = value else {
             self.owed = secrecy.filter(|s| takes_value(name, *s)).map(ExpectedValue::Named);
             self.owed = self.owed.or_else(|| is_password_command(name).then_some(ExpectedValue::PasswordCommand));
+            self.owed = self.owed.or_else(|| takes_file(name).then_some(ExpectedValue::Known(Holds::Nothing)));
             return self.text(argument);
         };
         let before = argument.strip_suffix(value).unwrap_or_default();
@@ -221,6 +213,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         let masked = match secrecy {
             Some(secrecy) if secrecy.masks(value) => Cow::Borrowed(MASK),
             _ if is_password_command(name) => self.password_command(value),
+            _ if takes_file(name) => Cow::Borrowed(value),
             _ if self.is_in_secret_store() && value.starts_with('{') => Cow::Borrowed(MASK),
             _ if is_literal(name) && self.context.stores_secrets => {
                 after(value, '=').unwrap_or_else(|| self.text(value))
@@ -233,6 +226,9 @@ impl<'s, 'a> Walk<'s, 'a> {
     /// An argument that is not an option.
     fn word(&mut self, argument: &'a str) -> Cow<'a, str> {
         self.words += 1;
+        if let Some(masked) = self.windows_option(argument).or_else(|| self.value_of_member(argument)) {
+            return masked;
+        }
         if self.is_in_secret_store() {
             if argument.starts_with('{') {
                 return Cow::Borrowed(MASK);
@@ -248,10 +244,30 @@ impl<'s, 'a> Walk<'s, 'a> {
             self.owed = Some(ExpectedValue::Named(Secrecy::Secret));
             return Cow::Borrowed(argument);
         }
+        let is_other = self.program == Some(Program::Bundle) && !self.context.configures;
+        if let Some(holds) = self.program.filter(|_| !is_other).and_then(Program::word) {
+            let masked = self.text(argument);
+            return if masked == argument { self.behind(argument, 0, holds) } else { masked };
+        }
         match self.positional(argument) {
             Some(masked) => masked,
             None => self.text(argument),
         }
+    }
+
+    /// `/p:SECRET` as programs for Windows have it; not `/p:NAME=VALUE`, a property for MSBuild.
+    fn windows_option(&self, argument: &'a str) -> Option<Cow<'a, str>> {
+        let (name, value) = argument.split_at_checked(3).filter(|(name, _)| name.eq_ignore_ascii_case("/p:"))?;
+        let is_other = value.contains(['=', '/', ';']) || values::is_number(value) || values::is_harmless(value);
+        (!is_other).then(|| format!("{name}{MASK}").into())
+    }
+
+    /// `env[0].value=SECRET` behind `env[0].name=API_TOKEN`, each an argument of its own.
+    fn value_of_member(&self, argument: &'a str) -> Option<Cow<'a, str>> {
+        let (member, value) = argument.split_once(".value=")?;
+        let name = self.all.iter().find_map(|a| a.rsplit_once(".name=").filter(|(m, _)| m.ends_with(member)))?.1;
+        let is_secret = secrecy(name)?.masks(value);
+        is_secret.then(|| format!("{member}.value={MASK}").into())
     }
 
     /// `--value` and `--body` of a command that stores secrets; `-u user:password` of any.
@@ -290,7 +306,8 @@ impl<'s, 'a> Walk<'s, 'a> {
         if self.places.has_begun() {
             return None;
         }
-        let is_first = self.before.is_empty() && !argument.contains('_');
+        let is_linked = matches!(self.all, [_, link, ..] if neighbours::is_link(link));
+        let is_first = self.before.is_empty() && !argument.contains('_') && !is_linked;
         if is_first || !is_password_name(argument) || neighbours::leave_it_alone(self.before, self.all) {
             return None;
         }
@@ -339,33 +356,14 @@ fn define(name: &str) -> Option<&str> {
         .or_else(|| name.strip_prefix("-e"))
 }
 
+/// Takes `NAME=FILE`.
+fn takes_file(option: &str) -> bool {
+    ["--from-file", "--set-file"].contains(&option)
+}
+
 /// Takes the members of a Kubernetes secret.
 fn is_literal(option: &str) -> bool {
     option == "--from-literal"
-}
-
-/// The value, masked after the first separator; none: it has no separator.
-fn after(value: &str, mark: char) -> Option<Cow<'_, str>> {
-    let at = value.find(mark)? + mark.len_utf8();
-    let (kept, secret) = value.split_at_checked(at)?;
-    Some(if values::is_harmless(secret) { Cow::Borrowed(value) } else { format!("{kept}{MASK}").into() })
-}
-
-fn openssl_source(value: &str) -> Cow<'_, str> {
-    match value.strip_prefix("pass:") {
-        Some(_) => format!("pass:{MASK}").into(),
-        None if value == "stdin" || value.contains(':') => Cow::Borrowed(value),
-        None => Cow::Borrowed(MASK),
-    }
-}
-
-/// `user/password@service`, maybe behind `userid=`.
-fn oracle_logon(argument: &str) -> Option<Cow<'_, str>> {
-    let (user, rest) = argument.split_once('/')?;
-    let is_user = !user.is_empty() && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"_$#=".contains(&b));
-    let (password, service) = rest.rsplit_once('@').map_or((rest, None), |(p, s)| (p, Some(s)));
-    let service = service.map(|s| format!("@{s}")).unwrap_or_default();
-    (is_user && !password.is_empty()).then(|| format!("{user}/{MASK}{service}").into())
 }
 
 /// The whole argument, if something was masked in its value.

@@ -3,13 +3,16 @@
 use std::ops::Range;
 
 /// Functions, in lower case, whose arguments in quotes are masked.
-const FUNCTIONS: [&str; 10] = [
+const FUNCTIONS: [&str; 13] = [
     "auth",
     "login",
     "authenticate",
     "crypt",
     "changeuserpassword",
     "pdo",
+    "mysqli_connect",
+    "mysql_connect",
+    "mysqli",
     "pgp_sym_encrypt",
     "pgp_sym_decrypt",
     "aes_encrypt",
@@ -48,7 +51,8 @@ fn bare_word(text: &str, start: usize) -> Option<Range<usize>> {
 fn is_function(before: &str) -> bool {
     let name = before.trim_end();
     let start = name.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').map_or(0, |at| at + 1);
-    name.get(start..).is_some_and(|name| FUNCTIONS.contains(&name)) && name.is_char_boundary(start)
+    let is_known = name.get(start..).is_some_and(|name| FUNCTIONS.contains(&name)) && name.is_char_boundary(start);
+    is_known || name.ends_with("dbi->connect")
 }
 
 fn part(text: &str, start: usize, end: char) -> Range<usize> {

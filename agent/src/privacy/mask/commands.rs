@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::names::{Secrecy, secrecy};
 use super::printed::{printed, replaced};
+use super::program_names::{plain_name, program_named};
 use super::shell::{Split, Word, has_operators, words};
-use super::{MASK, arguments};
+use super::{MASK, arguments, ftp, values};
 
 /// Programs that read a secret from standard input, or from `expect`.
 const READERS: [&str; 14] = [
@@ -25,6 +26,32 @@ const READERS: [&str; 14] = [
     "--passphrase-stdin",
 ];
 
+/// Programs, and their commands, that mostly read a secret, or something confidential, from a pipe.
+const PIPE_READERS: [&str; 22] = [
+    "base64",
+    "md5sum",
+    "sha1sum",
+    "sha224sum",
+    "sha256sum",
+    "sha384sum",
+    "sha512sum",
+    "openssl",
+    "gpg",
+    "gpg2",
+    "age",
+    "kinit",
+    "su",
+    "openconnect",
+    "--passwd-on-stdin",
+    "load-key",
+    "secret",
+    "vault",
+    "bao",
+    "htpasswd",
+    "mkpasswd",
+    "wpa_passphrase",
+];
+
 /// The text with the secrets of its commands masked; none: it has none.
 pub(super) fn mask(text: &str, depth: usize) -> Option<String> {
     let masked = split(text, depth, Split::Blanks);
@@ -39,13 +66,46 @@ fn split(text: &str, depth: usize, at: Split) -> Option<String> {
     let mut changes: Vec<(Range<usize>, String)> = Vec::new();
     for command in all.split(Word::ends_command) {
         masked(command, depth, &mut changes);
+        set_by_printf(command, &mut changes);
     }
     if reads_secret(&all) {
         printed(&all, &mut changes);
         here_document(text, &all, &mut changes);
+    } else {
+        piped(&all, &mut changes);
+    }
+    if all.iter().any(|w| ftp::is_client(&w.text)) {
+        changes.extend(ftp::passwords(text).map(|range| (range, MASK.to_owned())));
     }
     here_strings(&all, &mut changes);
     (!changes.is_empty()).then(|| replaced(text, changes))
+}
+
+/// `echo SECRET | base64`: what goes through a pipe to a program that mostly takes secrets there.
+fn piped(all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
+    let is_reader = |w: &Word| PIPE_READERS.contains(&plain_name(&w.text));
+    for pipeline in all.split(|w| w.ends_command() && !["|", "|&"].contains(&w.text.as_str())) {
+        if let Some(reader) = pipeline.iter().rposition(is_reader) {
+            printed(pipeline.get(..reader).unwrap_or_default(), changes);
+        }
+    }
+}
+
+/// `printf -v PASSWORD %s SECRET`.
+fn set_by_printf(command: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
+    let [program, option, name, _, values @ ..] = command else { return };
+    if program.text == "printf" && option.text == "-v" && secrecy(&name.text) == Some(Secrecy::Secret) {
+        changes.extend(values.iter().map(|w| (w.range.clone(), MASK.to_owned())));
+    }
+}
+
+/// Where a command begins behind a name: `ProxyCommand=sshpass -p …`; none: the first word is no such thing.
+pub(super) fn behind_name(text: &str) -> Option<usize> {
+    let (name, command) = text.split_once('=')?;
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let takes_command = ["command", "cmd", "exec"].iter().any(|end| name.to_ascii_lowercase().ends_with(end));
+    let begins_with_program = || command.split_whitespace().next().is_some_and(|w| program_named(w).is_some());
+    (is_name && (takes_command || begins_with_program())).then_some(name.len() + 1)
 }
 
 /// Whether one of the commands reads a secret from what another prints, or the shell writes it to a file of such a name.
@@ -89,9 +149,13 @@ fn here_document(text: &str, all: &[Word], changes: &mut Vec<(Range<usize>, Stri
 /// `<<< SECRET`.
 fn here_strings(all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
     for (mark, word) in all.iter().zip(all.iter().skip(1)) {
-        if mark.text == "<<<" {
+        // `3<<<`: for another descriptor than standard input.
+        let is_descriptor = |c: char| c.is_ascii_digit();
+        if mark.text.trim_start_matches(is_descriptor) == "<<<" && !values::is_harmless(&word.text) {
             changes.push((word.range.clone(), MASK.to_owned()));
-        } else if let Some(at) = word.text.strip_prefix("<<<").filter(|rest| !rest.is_empty()) {
+        } else if let Some(at) =
+            word.text.trim_start_matches(is_descriptor).strip_prefix("<<<").filter(|rest| !values::is_harmless(rest))
+        {
             changes.push((word.range.end - at.len().min(word.range.len())..word.range.end, MASK.to_owned()));
         }
     }

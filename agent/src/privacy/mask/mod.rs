@@ -6,6 +6,8 @@
 mod arguments;
 mod calls;
 mod commands;
+mod ftp;
+mod holds;
 mod markup;
 mod names;
 mod neighbours;
@@ -16,6 +18,7 @@ mod programs;
 mod random;
 mod shapes;
 mod shell;
+mod url_tokens;
 mod urls;
 mod values;
 mod verbs;
@@ -60,6 +63,10 @@ impl Text {
         if !text.contains(char::is_whitespace) {
             return self.in_one_piece(text, has_separator);
         }
+        if let Some((name, command)) = commands::behind_name(text).and_then(|at| text.split_at_checked(at)) {
+            let masked = Self { nature: Nature::Command, depth: self.depth }.mask(command);
+            return if masked == command { Cow::Borrowed(text) } else { format!("{name}{masked}").into() };
+        }
         match self.of_data(text, has_separator) {
             Some(data) => self.of_words(&data, has_separator).into_owned().into(),
             None => self.of_words(text, has_separator),
@@ -95,6 +102,7 @@ impl Text {
         let mut masked = Cow::Borrowed(text);
         if has_separator {
             replace(&mut masked, urls::find);
+            replace(&mut masked, url_tokens::find);
             let nature = self.nature;
             replace(&mut masked, |text| pairs::find(text, nature));
         }

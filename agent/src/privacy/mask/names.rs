@@ -115,12 +115,9 @@ const SECRET_WORDS: &[&str] = &[
     "sessionid",
     "connectionstring",
     "sharedaccesskey",
-    "pin",
-    "pat",
     "mdp",
     "upw",
     "opw",
-    "nkey",
     "community",
     "mnemonic",
     "hmac",
@@ -130,9 +127,22 @@ const SECRET_WORDS: &[&str] = &[
     "twofactor",
     "2fa",
 ];
+/// Words that mean a secret at the end of a name: `card-pin`, not `pin_project`.
+const LAST_WORDS: &[&str] = &["pin", "pins", "pat", "pats"];
 /// Words that end like a secret's name, but are not.
-const INNOCENT_WORDS: &[&str] =
-    &["bypass", "compass", "encompass", "overpass", "underpass", "trespass", "askpass", "multipass"];
+const INNOCENT_WORDS: &[&str] = &[
+    "bypass",
+    "compass",
+    "encompass",
+    "overpass",
+    "underpass",
+    "trespass",
+    "askpass",
+    "multipass",
+    "onepass",
+    "singlepass",
+    "twopass",
+];
 /// Before `key`: the key itself, not the file that it is in.
 const KEY_OWNERS: &[&str] = &[
     "api",
@@ -151,7 +161,8 @@ const KEY_OWNERS: &[&str] = &[
     "wep",
 ];
 /// Before `key` in one word, as in `authkey`; with something between, such a key may be public, or a file.
-const JOINED_KEY_OWNERS: &[&str] = &["priv", "enc", "hmac", "sign", "psk", "consumer", "recovery", "unlock"];
+const JOINED_KEY_OWNERS: &[&str] =
+    &["priv", "enc", "hmac", "sign", "psk", "consumer", "recovery", "unlock", "security"];
 /// At the end of a name: the value is about a secret, but is not one.
 const ABOUT: &[&str] = &[
     "file",
@@ -221,6 +232,7 @@ const ABOUT: &[&str] = &[
     "agent",
     "usages",
     "encryption",
+    "kubeconfig",
 ];
 /// Anywhere in a name: it is a figure.
 const FIGURES: &[&str] = &["max", "min", "num", "count", "limit", "per"];
@@ -235,9 +247,13 @@ const KEY_VERBS: &[&str] = &[
     "refresh", "revoke", "check", "locate", "gen", "generate",
 ];
 /// Names of files and switches that look like secrets.
-const INNOCENT_NAMES: &[&str] = &["auth-user-pass"];
+const INNOCENT_NAMES: &[&str] = &["auth-user-pass", "initial-cluster-token"];
 /// Names of secrets that do not look like one; before them may be `-D`.
-const SECRET_NAMES: &[&str] = &["sonar.login", "dsonar.login"];
+const SECRET_NAMES: &[&str] = &["sonar.login", "dsonar.login", "sas"];
+/// As [`SECRET_NAMES`], but also switches and names of files.
+const KEY_NAMES: &[&str] = &["salt"];
+/// Names of users that mean something else as part of a name.
+const LOGIN_NAMES: &[&str] = &["digest", "identity"];
 /// Ends of the names of passwords, as words.
 const PASSWORD_ENDS: &[&str] = &["password", "passwd", "passphrase", "passwort", "pwd", "pswd"];
 /// Words like a password's name that are programs, or commands of programs.
@@ -271,12 +287,15 @@ pub(super) fn secrecy(name: &str) -> Option<Secrecy> {
     let name = name.get(name.ceil_char_boundary(name.len().saturating_sub(MAX_NAME))..).unwrap_or_default();
     let lower = name.to_ascii_lowercase();
     let has = |stem: &&str| lower.contains(*stem);
-    if ![STEMS, RARE_STEMS, FOREIGN_PASSWORDS].into_iter().flatten().any(has) {
+    let is_rare = [SECRET_NAMES, KEY_NAMES, LOGIN_NAMES].into_iter().flatten().any(|n| lower.ends_with(n));
+    if !is_rare && ![STEMS, RARE_STEMS, FOREIGN_PASSWORDS].into_iter().flatten().any(has) {
         return None;
     }
     match lower.trim_matches(|c: char| !c.is_alphanumeric()) {
         plain if INNOCENT_NAMES.contains(&plain) => None,
         plain if SECRET_NAMES.contains(&plain) => Some(Secrecy::Secret),
+        plain if KEY_NAMES.contains(&plain) => Some(Secrecy::Key),
+        plain if LOGIN_NAMES.contains(&plain) => Some(Secrecy::Login),
         plain if FOLDER_NAMES.contains(&plain) => Some(Secrecy::Folder),
         _ => of_words(&words(name)),
     }
@@ -322,7 +341,12 @@ fn of_words(words: &[String]) -> Option<Secrecy> {
     if ABOUT.contains(&last.as_str()) && !is_session_id(words) {
         return None;
     }
+    // Helm: the name of a Kubernetes secret.
+    if words.windows(2).any(|w| matches!(w, [existing, secret] if existing == "existing" && secret == "secret")) {
+        return None;
+    }
     let secret = words.iter().any(|w| is_secret_word(w))
+        || LAST_WORDS.contains(&last.trim_end_matches(|c: char| c.is_ascii_digit()))
         || is_session_id(words)
         || names_a_key(words)
         || is_code(words)
@@ -352,7 +376,12 @@ fn is_session_id(words: &[String]) -> bool {
 
 /// Words from which a wallet's keys are made.
 fn is_phrase(words: &[String]) -> bool {
-    matches!(words, [.., owner, phrase] if phrase == "phrase" && ["seed", "pass", "recovery", "secret"].contains(&owner.as_str()))
+    let is_of = |owner: &str, owners: &[&str]| owners.contains(&owner);
+    match words {
+        [.., owner, phrase] if phrase == "phrase" => is_of(owner, &["seed", "pass", "recovery", "secret"]),
+        [.., owner, seed] if seed == "seed" => is_of(owner, &["nonce", "wallet", "master", "hd", "key"]),
+        _ => false,
+    }
 }
 
 /// A code that a person types in.
@@ -369,7 +398,7 @@ fn names_a_key(words: &[String]) -> bool {
 
 fn weak(word: &str) -> Option<Secrecy> {
     match word {
-        "key" | "keys" | "credential" | "credentials" | "cred" | "creds" => Some(Secrecy::Key),
+        "key" | "keys" | "credential" | "credentials" | "cred" | "creds" | "nkey" | "nkeys" => Some(Secrecy::Key),
         "auth" | "oauth" | "oauth2" => Some(Secrecy::Auth),
         "session" => Some(Secrecy::Session),
         "private" => Some(Secrecy::Private),

@@ -57,6 +57,10 @@ pub(super) fn find(text: &str, nature: Nature) -> Vec<Range<usize>> {
 
 /// The secret value behind the separator.
 fn value(text: &str, at: usize, separator: &str, nature: Nature) -> Option<Range<usize>> {
+    // Paths of modules: `token::tests`.
+    if separator == ":" && text.get(..at).is_some_and(|before| before.ends_with(':')) {
+        return None;
+    }
     let name = name_before(text, at)?;
     let secrecy = secrecy(name.text).or_else(|| markup::secrecy_of_value(text, name.start, name.text))?;
     let range = match separator {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::MASK;
 use super::shell::{Split, Word, words};
+use super::{MASK, values};
 
 /// Programs that print their arguments.
 const PRINTERS: [&str; 5] = ["echo", "printf", "yes", "send", "print"];
@@ -18,7 +18,7 @@ pub(super) fn mask(text: &str) -> Option<String> {
 pub(super) fn printed(all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
     for command in all.split(Word::ends_command) {
         if command.first().is_some_and(|w| PRINTERS.contains(&w.text.as_str())) {
-            let secrets = command.iter().skip(1).filter(|w| !w.text.starts_with('-'));
+            let secrets = command.iter().skip(1).filter(|w| !w.text.starts_with('-') && !values::is_harmless(&w.text));
             changes.extend(secrets.map(|w| (w.range.clone(), MASK.to_owned())));
         }
     }

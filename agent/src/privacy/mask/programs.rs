@@ -71,6 +71,32 @@ pub(super) enum Program {
     Dislocker,
     /// Takes a password behind `-p`, and a token behind `-t`.
     Influx,
+    /// Takes `domain/user:password` as a word, and `LM:NT` hashes.
+    Impacket,
+    /// Takes `password@host` behind `-h`.
+    MusicPlayer,
+    /// Takes `user:password` as a word.
+    Bundle,
+    /// As [`Program::Registry`], and `-u user -p password` of its other commands.
+    Azure,
+    Netcat,
+    /// Takes `community@host` as a word.
+    CommunityWords,
+    Onesixtyone,
+    Wireguard,
+    Expect,
+    Maven,
+    Sops,
+    Sedutil,
+    Hdparm,
+    Vrrpd,
+    Tcpdump,
+    Miner,
+    TransmissionDaemon,
+    Squidclient,
+    Icinga,
+    /// Takes URLs whose host and path are secrets.
+    Apprise,
 }
 
 /// Where the value of an option is.
@@ -105,10 +131,27 @@ pub(super) enum Holds {
     Cookies,
     /// A command for a shell.
     Command,
+    /// What is before the last of these characters.
+    Before(char),
+    /// The member of a list that begins so.
+    Member(&'static str),
+    /// Statements of `expect`: what it sends.
+    Sent,
+    /// Statements of an FTP client: `user bob SECRET`.
+    Ftp,
+    /// `user:password`, and nothing of anything else.
+    Login,
+    /// All that is behind `://`.
+    Address,
+    /// Nothing, whatever it looks like.
+    Nothing,
 }
 
 use Form::{Attached, Both, Separate};
-use Holds::{After, AfterLast, AfterOrAll, Command, Cookies, Hash, OpensslSource, Secret, Word};
+use Holds::{
+    Address, After, AfterLast, AfterOrAll, Before, Command, Cookies, Ftp, Hash, Login, Member, Nothing, OpensslSource,
+    Secret, Sent, Word,
+};
 
 const FLAGS: &[(Program, &str, Form, Holds)] = &[
     (Program::Mysql, "-p", Attached, Secret),
@@ -221,6 +264,52 @@ const FLAGS: &[(Program, &str, Form, Holds)] = &[
     (Program::Rdp, "/p", Separate, Secret),
     (Program::Nagios, "-C", Both, Secret),
     (Program::Nagios, "-a", Both, Secret),
+    (Program::Impacket, "-hashes", Separate, After(':')),
+    (Program::MusicPlayer, "-h", Both, Before('@')),
+    (Program::MusicPlayer, "--host", Both, Before('@')),
+    (Program::Azure, "-p", Both, Secret),
+    (Program::Registry, "-t", Both, Secret),
+    (Program::Netcat, "-P", Both, After(':')),
+    (Program::Onesixtyone, "-c", Separate, Nothing),
+    (Program::Onesixtyone, "-i", Separate, Nothing),
+    (Program::Onesixtyone, "-o", Separate, Nothing),
+    (Program::Wireguard, "peer", Separate, Nothing),
+    (Program::Openssl, "-signature", Separate, Nothing),
+    (Program::Expect, "-c", Separate, Sent),
+    (Program::Maven, "-emp", Separate, Secret),
+    (Program::Maven, "-ep", Separate, Secret),
+    (Program::Sops, "--set", Both, AfterLast(']')),
+    (Program::Hdparm, "--security-set-pass", Both, Secret),
+    (Program::Hdparm, "--security-unlock", Both, Secret),
+    (Program::Hdparm, "--security-disable", Both, Secret),
+    (Program::Hdparm, "--security-erase", Both, Secret),
+    (Program::Hdparm, "--security-erase-enhanced", Both, Secret),
+    (Program::Vrrpd, "-a", Both, After('/')),
+    (Program::Tcpdump, "-E", Both, After(':')),
+    (Program::Miner, "-O", Both, After(':')),
+    (Program::Miner, "-p", Both, Secret),
+    (Program::TransmissionDaemon, "-v", Both, Secret),
+    (Program::Squidclient, "-w", Both, Secret),
+    (Program::Squidclient, "-W", Both, Secret),
+    (Program::Icinga, "--ticket", Both, Secret),
+    (Program::Curl, "--ftp-account", Both, Secret),
+    (Program::Curl, "--ftp-alternative-to-user", Both, Secret),
+    (Program::Snmp, "-3m", Separate, Secret),
+    (Program::Snmp, "-3M", Separate, Secret),
+    (Program::Snmp, "-3k", Separate, Secret),
+    (Program::Snmp, "-3K", Separate, Secret),
+    (Program::Rdp, "/gateway:", Attached, Member("p:")),
+    (Program::Lftp, "-e", Separate, Ftp),
+    (Program::Lftp, "-c", Separate, Ftp),
+];
+
+/// What of every word that is no option is a secret.
+const WORDS: &[(Program, Holds)] = &[
+    (Program::Impacket, After(':')),
+    (Program::Bundle, Login),
+    (Program::CommunityWords, Before('@')),
+    (Program::Sedutil, Word),
+    (Program::Apprise, Address),
 ];
 
 /// Letters of options without a value, which may stand before one of [`FLAGS`] in the same argument: `curl -sSu bob:x`.
@@ -242,6 +331,11 @@ impl Program {
         let letters = SWITCHES.iter().find(|(program, _)| *program == self).map_or("", |(_, letters)| letters);
         let rest = argument.strip_prefix('-').unwrap_or_default();
         rest.find(|c| !letters.contains(c)).unwrap_or(0)
+    }
+
+    /// What of a word that is no option is a secret; none: nothing.
+    pub(super) fn word(self) -> Option<Holds> {
+        WORDS.iter().find(|(program, _)| *program == self).map(|(_, holds)| *holds)
     }
 
     /// What of an argument, or of the one behind it, is a value that this program takes as a secret.

@@ -67,12 +67,15 @@ fn word(text: &str, start: usize, split: Split) -> Word {
                 break;
             }
             (None, '"' | '\'') => open = Some(c),
+            // `$'…'`, `$"…"`.
+            (None, '$') if matches!(chars.peek(), Some((_, '"' | '\''))) => {}
             (Some(quote), c) if c == quote => open = None,
             (None | Some('"'), '\\') => plain.extend(chars.next().map(|(_, c)| c)),
             (_, c) => plain.push(c),
         }
     }
     let raw = rest.get(..end).unwrap_or_default();
+    let raw = raw.strip_prefix('$').filter(|r| r.starts_with(['"', '\''])).unwrap_or(raw);
     Word { range: start..start + end, text: plain, quote: whole_quote(raw) }
 }
 

@@ -78,6 +78,8 @@ fn before_at(text: &str, at: usize) -> Option<Range<usize>> {
     let (before, after) = (text.get(from..at)?, text.get(at + 1..)?);
     let is_edge = |c: char| c.is_whitespace() || "\"'`=,;<>|".contains(c);
     let edge = before.rfind(is_edge).map_or(0, |edge| edge + 1);
+    // `//user:password@host`.
+    let edge = edge + before.get(edge..)?.len() - before.get(edge..)?.trim_start_matches("//").len();
     let start = from + edge;
     let whole = before.get(edge..)?;
     let method = if whole.starts_with(':') { whole.match_indices(':').nth(1)?.0 + 1 } else { 0 };

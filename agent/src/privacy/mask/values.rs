@@ -22,6 +22,8 @@ const METHODS: &[&str] = &[
     "scram-sha-512",
     "rsa-sha2-512",
 ];
+/// Before a colon, and no users: kinds of names and of digests.
+const NAMESPACES: &[&str] = &["arn", "urn", "md5", "sha1", "sha256", "sha384", "sha512", "sip", "spiffe", "uri", "id"];
 /// Ends of names of files that hold keys and certificates.
 const FILE_ENDS: &[&str] =
     &[".pem", ".key", ".crt", ".cer", ".p12", ".pfx", ".jks", ".json", ".yaml", ".yml", ".conf", ".pub"];
@@ -29,7 +31,12 @@ const FILE_ENDS: &[&str] =
 /// Nothing, a switch, what was masked already, or a placeholder that a shell or a template fills in.
 pub(super) fn is_harmless(value: &str) -> bool {
     let word = value.trim_matches(['"', '\'']);
-    word.is_empty() || is_masked(word) || is_one_of(word, SWITCH_WORDS) || is_placeholder(word)
+    is_pattern(word) || is_masked(word) || is_one_of(word, SWITCH_WORDS) || is_placeholder(word)
+}
+
+/// Nothing, or a pattern that all names fit.
+fn is_pattern(word: &str) -> bool {
+    word.is_empty() || word == "*" || word == "**"
 }
 
 /// The mask, and nothing behind it that could be the rest of a secret.
@@ -40,7 +47,7 @@ fn is_masked(word: &str) -> bool {
 /// `user:password`, `user%password`; no URL, no `host:port`, no `user:group` in numbers.
 pub(super) fn is_login(value: &str) -> bool {
     let Some((user, password)) = value.split_once([':', '%']) else { return false };
-    let is_user = !user.is_empty() && !user.contains(['/', ' ', '=', '[']);
+    let is_user = !user.is_empty() && !user.contains(['/', ' ', '=', '[']) && !is_one_of(user, NAMESPACES);
     let is_number = password.bytes().all(|b| b.is_ascii_digit());
     is_user && !is_number && !password.starts_with('/') && !is_harmless(password)
 }
@@ -90,10 +97,15 @@ fn is_placeholder(word: &str) -> bool {
         return match name.strip_prefix('{').and_then(|n| n.strip_suffix('}')) {
             Some(inner) => !inner.is_empty() && inner.bytes().all(|b| is_name(b.to_ascii_uppercase())),
             None => {
-                name.starts_with('(')
+                (name.starts_with('(') && !prints(name))
                     || (name.starts_with(|c: char| c.is_ascii_uppercase()) && name.bytes().all(is_name))
             }
         };
     }
     word == "%s" || (word.starts_with("{{") && word.ends_with("}}"))
+}
+
+/// Whether a command in it prints what it is given: `$(echo SECRET)`.
+fn prints(command: &str) -> bool {
+    ["(echo ", "(printf ", " echo ", " printf "].iter().any(|p| command.contains(p))
 }

@@ -6,6 +6,7 @@ use pidflow_schema::record::InitiatorBasis;
 use proptest::prelude::*;
 
 mod flood;
+mod interfaces;
 mod namespaces;
 mod paths;
 mod time;

@@ -25,7 +25,7 @@ fn table(config: FlowTableConfig) -> Run {
 /// Packets in both directions, and packets that were not counted.
 fn counted(run: Run) -> ((u64, u64), u64) {
     let elsewhere = run.table.counters().seen_elsewhere.packets;
-    let by_interface: u64 = run.table.seen_elsewhere_by_interface().iter().map(|n| n.packets).sum();
+    let by_interface: u64 = run.table.seen_elsewhere_by_interface().map(|(_, n)| n.packets).sum();
     assert_eq!(elsewhere, by_interface);
     let flows = run.finish();
     assert_eq!(flows.len(), 1, "{flows:?}");
