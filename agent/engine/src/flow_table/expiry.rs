@@ -95,7 +95,7 @@ impl FlowTable {
             return;
         }
         // A record without a packet yet began later than the last packet.
-        entry.shift = self.clock.now_ns().wrapping_sub(entry.last_ns.max(entry.first_ns));
+        entry.shift = self.clock.shift_of_wrong_stamp(entry.last_ns.max(entry.first_ns));
     }
 
     /// The same for a closing flow, which otherwise would hold back those that closed after it.
