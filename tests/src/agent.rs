@@ -77,6 +77,11 @@ impl Agent {
         self.process.pid()
     }
 
+    /// How many bytes of records it has written so far.
+    pub fn written(&self) -> Result<u64> {
+        Ok(std::fs::metadata(&self.json)?.len())
+    }
+
     fn await_ready(&mut self) -> Result<()> {
         let until = Instant::now() + START_LIMIT;
         loop {

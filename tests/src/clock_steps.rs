@@ -20,6 +20,9 @@ const DATAGRAM_PAUSE: Duration = Duration::from_millis(50);
 /// How far outside the period of its clock setting a record may begin or end, milliseconds: the active timeout and one
 /// second.
 const TOLERANCE_MS: u64 = 3_000;
+/// The longest time in which no record may be written: two timeouts of the agent with the delay of an emulated machine,
+/// and less than a phase.
+const MAX_PAUSE: Duration = Duration::from_secs(8);
 /// The least number of records of a phase: an active flow gives one every two seconds, and every tenth datagram is a
 /// flow of its own.
 const MIN_RECORDS: usize = 8;
@@ -27,35 +30,46 @@ const MIN_RECORDS: usize = 8;
 /// Runs the test and returns a summary of a few lines.
 ///
 /// # Errors
-/// Datagrams are counted twice or not at all, a record has a time of no clock setting, or no record came for too long.
+/// Datagrams are counted twice or not at all, a record has a time of no clock setting, or no record was written for too
+/// long.
 pub fn run() -> Result<String> {
     let dir = trial::folder()?;
     let agent = Agent::start(dir.path(), &["--probes", "poll", "-i", "lo", "-t", "2s", "-d", "2s"])?;
     let sink = UdpSocket::bind("127.0.0.1:0")?;
     let port = sink.local_addr()?.port();
     let steady = UdpSocket::bind("127.0.0.1:0")?;
-    let (mut sent, mut clocks) = (0, Vec::new());
+    let (mut sent, mut clocks, mut pauses) = (0, Vec::new(), Vec::new());
     for step in [0, STEP_SECONDS, -STEP_SECONDS] {
         set_clock(step)?;
         let begun_ms = sys::now_ns() / 1_000_000;
-        sent += send(&steady, port)?;
+        let (datagrams, pause) = send(&steady, port, &agent)?;
+        sent += datagrams;
+        pauses.push(pause);
         clocks.push(begun_ms..=sys::now_ns() / 1_000_000);
     }
     let ended = agent.stop()?;
+    let slow = pauses.iter().any(|pause| *pause > MAX_PAUSE);
+    ensure!(!slow, "by each clock, nothing was written for {pauses:?}; the agent said:\n{}", ended.log);
     let records: Vec<_> = ended.records.iter().filter(|r| r.destination.1 == port).collect();
     judge(&records, sent, &clocks).with_context(|| format!("the agent's log:\n{}", ended.log))
 }
 
-/// Sends datagrams for the length of a phase and returns how many. Every tenth comes from a socket of its own.
-fn send(steady: &UdpSocket, port: u16) -> Result<u64> {
+/// Sends datagrams for the length of a phase. Returns how many, and the longest time in which no record was written. Every
+/// tenth comes from a socket of its own.
+fn send(steady: &UdpSocket, port: u16, agent: &Agent) -> Result<(u64, Duration)> {
     let (begun, mut sent) = (Instant::now(), 0);
+    let (mut written, mut written_at, mut longest) = (agent.written()?, begun, Duration::ZERO);
     while begun.elapsed() < PHASE {
         let other = (sent % 10 == 9).then(|| UdpSocket::bind("127.0.0.1:0")).transpose()?;
         other.as_ref().unwrap_or(steady).send_to(b"steady", ("127.0.0.1", port))?;
         sent += 1;
         thread::sleep(DATAGRAM_PAUSE);
+        longest = longest.max(written_at.elapsed());
+        if agent.written()? > written {
+            (written, written_at) = (agent.written()?, Instant::now());
+        }
     }
-    Ok(sent)
+    Ok((sent, longest))
 }
 
 fn judge(records: &[&Record], sent: u64, clocks: &[RangeInclusive<u64>]) -> Result<String> {

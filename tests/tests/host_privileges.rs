@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use pidflow_tests::process;
 use pidflow_tests::serving::{Serving, eventually};
-use pidflow_tests::skip::without_root;
+use pidflow_tests::skip::{skip, without_root};
 use pidflow_tests::trial;
 
 /// Bits of `include/uapi/linux/capability.h`.
@@ -66,11 +68,13 @@ fn threads(pid: u32) -> Result<Vec<Thread>> {
     Ok(threads)
 }
 
-/// Asserts that every thread has the capabilities of its line, a seccomp filter, and no way to get more.
-fn check(threads: &[Thread]) -> Result<()> {
+/// Asserts that every thread has the capabilities of its line, as far as the agent was started with them, a seccomp filter,
+/// and no way to get more.
+fn check(threads: &[Thread], given: u64) -> Result<()> {
     for thread in threads {
         let line = TABLE.iter().find(|(begins, _)| thread.name.starts_with(begins));
         let (_, allowed) = line.with_context(|| format!("{} is not in the table", thread.name))?;
+        let allowed = &(allowed & given);
         for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
             let excess = thread.number(set, 16)? & !allowed;
             ensure!(excess == 0, "{} has {excess:#x} too many in {set}", thread.name);
@@ -80,6 +84,16 @@ fn check(threads: &[Thread]) -> Result<()> {
         ensure!(thread.number("Seccomp", 10)? == 2, "{} has no filter", thread.name);
     }
     Ok(())
+}
+
+/// Waits, because threads that are just being started have not given up anything yet.
+fn as_in_the_table(agent: &Serving, given: u64) -> Result<()> {
+    let mut wrong = String::new();
+    let found = eventually("every thread is as in the table", || {
+        wrong = check(&threads(agent.pid())?, given).err().map(|e| e.to_string()).unwrap_or_default();
+        Ok(wrong.is_empty())
+    });
+    found.with_context(|| wrong.clone())
 }
 
 /// The sysctl for delay accounting, which the agent restores with a capability that one thread keeps.
@@ -117,15 +131,7 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     fs::write(&config, EVERYTHING.replace("SPOOL", &format!("{folder}/spool")).replace("FOLDER", &folder))?;
     let arguments = ["--config", &config.to_string_lossy(), "--delay-accounting", "on"].map(str::to_owned);
     let agent = Serving::start(dir.path(), &arguments.each_ref().map(String::as_str))?;
-    // Threads that are just being started have not given up anything yet.
-    let as_in_the_table = || {
-        let mut wrong = String::new();
-        let found = eventually("every thread is as in the table", || {
-            wrong = check(&threads(agent.pid())?).err().map(|e| e.to_string()).unwrap_or_default();
-            Ok(wrong.is_empty())
-        });
-        found.with_context(|| wrong.clone())
-    };
+    let as_in_the_table = || as_in_the_table(&agent, u64::MAX);
     as_in_the_table()?;
     for wanted in ["pidflow-sampler", "signals", "http", "reload", "packets lo", "export-ipfix", "spool-ipfix"] {
         ensure!(threads(agent.pid())?.iter().any(|t| t.name.starts_with(wanted)), "there is no thread {wanted}");
@@ -140,6 +146,131 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     agent.stop()?;
     ensure!(fs::read_to_string(SWITCH).unwrap_or_default() == before, "the switch was not put back");
     Ok(())
+}
+
+/// One exporter of every kind and transport, each with a spool where it may have one, and nobody at the other end.
+fn every_kind(folder: &str, free_port: u16) -> String {
+    let exporters = [
+        ("ipfix", "url = \"udp://127.0.0.1:9\""),
+        ("ipfix", "url = \"udp://localhost:9\""),
+        ("ipfix", "url = \"tls://localhost:9\"\nspool = \"FOLDER/spool-tls\""),
+        ("ipfix", "url = \"file:FOLDER/flows.ipfix\""),
+        ("netflow9", "url = \"udp://127.0.0.1:10\""),
+        ("json", "url = \"tcp://localhost:9\"\nspool = \"FOLDER/spool-json\""),
+        ("json", "url = \"udp://127.0.0.1:11\""),
+        ("json", "url = \"unix://FOLDER/stream\""),
+        ("json", "url = \"unixgram://FOLDER/datagram\""),
+        ("json", "file = \"FOLDER/flows-%Y.json.zst\""),
+        ("otlp", "url = \"http://localhost:9\"\nspool = \"FOLDER/spool-otlp\""),
+        ("otlp", "url = \"http://127.0.0.1:12\"\nprotocol = \"http/protobuf\""),
+        ("redis", "url = \"redis://localhost:9/0\"\nkey = \"flows\"\nspool = \"FOLDER/spool-redis\""),
+        ("nats", "url = \"nats://localhost:9\"\nsubject = \"flows\""),
+        ("zmq", "url = \"tcp://127.0.0.1:ZMQ\""),
+        ("elastic", "url = \"http://localhost:9\"\nspool = \"FOLDER/spool-elastic\""),
+        ("clickhouse", "url = \"http://localhost:9\""),
+        ("loki", "url = \"http://localhost:9\""),
+        ("influx", "url = \"http://localhost:9\"\ndatabase = \"flows\""),
+    ];
+    let table = |(kind, rest): &(&str, &str)| format!("[[exporter]]\nkind = \"{kind}\"\n{rest}\n");
+    exporters.iter().map(table).collect::<String>().replace("FOLDER", folder).replace("ZMQ", &free_port.to_string())
+}
+
+/// Sends what becomes records, so that exporters start all the threads that they ever have.
+fn talk() -> Result<()> {
+    let sink = UdpSocket::bind("127.0.0.1:0")?;
+    for _ in 0..50 {
+        UdpSocket::bind("127.0.0.1:0")?.send_to(b"x", sink.local_addr()?)?;
+    }
+    Ok(())
+}
+
+/// Starts that are told apart by who starts the agent and with what, and the capabilities that it then has.
+fn ways_to_start() -> [(&'static [&'static str], u64); 4] {
+    [
+        (&[], u64::MAX),
+        // As the unit and the manifest start it, without delay accounting: root with five capabilities.
+        (
+            &["setpriv", "--bounding-set=-all,+bpf,+perfmon,+net_raw,+sys_ptrace,+dac_read_search"],
+            BPF | NET_RAW | SYS_PTRACE | DAC_READ_SEARCH,
+        ),
+        (
+            &[
+                "setpriv",
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                "--inh-caps=+bpf,+perfmon,+net_raw,+sys_ptrace,+dac_read_search",
+                "--ambient-caps=+bpf,+perfmon,+net_raw,+sys_ptrace,+dac_read_search",
+            ],
+            BPF | NET_RAW | SYS_PTRACE | DAC_READ_SEARCH,
+        ),
+        // Nobody with the right to packets alone, and with many that no thread needs.
+        (
+            &[
+                "setpriv",
+                "--reuid=65534",
+                "--regid=65534",
+                "--clear-groups",
+                "--inh-caps=+net_raw,+net_admin,+sys_module,+chown,+setuid,+setpcap,+sys_chroot",
+                "--ambient-caps=+net_raw,+net_admin,+sys_module,+chown,+setuid,+setpcap,+sys_chroot",
+            ],
+            NET_RAW,
+        ),
+    ]
+}
+
+#[test]
+fn threads_of_every_exporter_have_no_more_whoever_starts_the_agent() -> Result<()> {
+    if without_root("threads_of_every_exporter_have_no_more_whoever_starts_the_agent") {
+        return Ok(());
+    }
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        skip("threads_of_every_exporter_have_no_more_whoever_starts_the_agent", "no setpriv");
+        return Ok(());
+    }
+    for (by, given) in ways_to_start() {
+        starts_and_reloads(by, given).with_context(|| by.join(" "))?;
+    }
+    Ok(())
+}
+
+fn starts_and_reloads(by: &[&str], given: u64) -> Result<()> {
+    let dir = trial::folder()?;
+    let (config, folder) = (dir.path().join("pidflow.toml"), dir.path().to_string_lossy().into_owned());
+    if by.contains(&"--reuid=65534") {
+        std::os::unix::fs::chown(dir.path(), Some(65534), Some(65534))?;
+    }
+    fs::write(&config, "")?;
+    let options = ["--config", &config.to_string_lossy(), "--probes", "poll", "--metrics-listen", "127.0.0.1:0"];
+    let agent = Serving::start_by(by, dir.path(), &options)?;
+    as_in_the_table(&agent, given)?;
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    fs::write(&config, every_kind(&folder, port))?;
+    reload(&agent, dir.path(), 1)?;
+    talk()?;
+    let has = |name: &str| threads(agent.pid()).is_ok_and(|all| all.iter().any(|t| t.name.starts_with(name)));
+    for kind in ["ipfix", "netflow9", "json", "otlp", "redis", "nats", "zmq", "elastic", "clickhouse", "loki", "influx"]
+    {
+        // The kernel cuts names at 15 bytes.
+        eventually(kind, || Ok(has(&format!("export-{kind:.8}"))))?;
+    }
+    eventually("records are tried", || {
+        Ok(agent.get("/metrics")?.body.contains("pidflow_export_lost_records_total"))
+    })?;
+    as_in_the_table(&agent, given)?;
+    // All of them once more: new threads, started by one that has read the configuration.
+    fs::write(&config, every_kind(&folder, port).replace("localhost:9", "localhost:19"))?;
+    reload(&agent, dir.path(), 2)?;
+    talk()?;
+    as_in_the_table(&agent, given)?;
+    agent.stop()
+}
+
+fn reload(agent: &Serving, folder: &Path, times: usize) -> Result<()> {
+    agent.signal(libc::SIGHUP)?;
+    let log = folder.join("log");
+    let said = || fs::read_to_string(&log).map(|text| text.matches(" reloaded: ").count());
+    eventually("it has reloaded", || Ok(said()? == times)).with_context(|| fs::read_to_string(&log).unwrap_or_default())
 }
 
 /// `pidflow read` as root: the decoding thread has no capabilities, and those that write may write all users' files and

@@ -215,3 +215,75 @@ proptest! {
         prop_assert_eq!(flows.iter().filter(|(_, source, ..)| *source != 0).count(), with_first);
     }
 }
+
+/// Ports stand in the first four octets behind whatever headers precede them; each case once in order, once backwards, and once
+/// with every frame twice.
+#[test]
+fn extension_headers_before_and_in_the_first_fragment_hide_no_ports() {
+    let rest = [0_u8; 8];
+    let options = |next: u8| [next, 0, 1, 4, 0, 0, 0, 0];
+    let routing = |next: u8| [next, 0, 0, 0, 0, 0, 0, 0];
+    let header = |next: u8, offset: u16, id: u8| {
+        let [high, low] = offset.to_be_bytes();
+        [next, 0, high, low, 0, 0, 0, id]
+    };
+    for (protocol, id) in [TCP, UDP, 132, 33, 136].into_iter().zip(1..) {
+        let first = ports(4000, 443);
+        let cases = [
+            // Hop-by-hop options and a routing header before the fragment header.
+            [
+                v6(0, &[&options(43)[..], &routing(FRAGMENT), &header(protocol, 1, id), &first].concat()),
+                v6(0, &[&options(43)[..], &routing(FRAGMENT), &header(protocol, 8, id), &rest].concat()),
+            ],
+            // Destination options behind it, in the first fragment alone.
+            [
+                v6_fragment(OPTIONS, id, 1, &[&options(protocol)[..], &first].concat()),
+                v6_fragment(OPTIONS, id, 16, &rest),
+            ],
+            // Options on both sides.
+            [
+                v6(OPTIONS, &[&options(FRAGMENT)[..], &header(OPTIONS, 1, id), &options(protocol), &first].concat()),
+                v6(OPTIONS, &[&options(FRAGMENT)[..], &header(OPTIONS, 16, id), &rest].concat()),
+            ],
+        ];
+        for (frames, n) in cases.into_iter().zip(0..) {
+            let [begins, ends] = frames.clone();
+            assert_eq!(run(&frames).told(), [(protocol, 4000, 443, 2)], "{n}");
+            assert_eq!(run(&[ends.clone(), begins.clone()]).told(), [(protocol, 4000, 443, 2)], "{n}, backwards");
+            let twice = [ends.clone(), ends, begins.clone(), begins];
+            assert_eq!(run(&twice).told(), [(protocol, 4000, 443, 4)], "{n}, twice");
+        }
+    }
+}
+
+/// IPv4 allows a first fragment of fewer than eight octets, though none that is sent has them: what is there is not invented.
+#[test]
+fn a_first_fragment_of_fewer_octets_than_the_ports_has_none() {
+    for protocol in [TCP, UDP, 132] {
+        for length in 0..8 {
+            let told = run(&[v4(protocol, 1, MORE, &ports(4000, 443)[..length])]).told();
+            let expected = if length < 4 { (0, 0) } else { (4000, 443) };
+            assert_eq!(told, [(protocol, expected.0, expected.1, 1)], "{length} octets of {protocol}");
+        }
+    }
+}
+
+/// Who hides ports behind a second first fragment: neither the one before it nor the one behind gets what is the other's.
+#[test]
+fn overlapping_first_fragments_do_not_move_ports_between_datagrams() {
+    let first = |port, id| v6_fragment(TCP, id, 1, &ports(4000, port));
+    let later = |id| v6_fragment(TCP, id, 8, &[0; 8]);
+    assert_eq!(
+        run(&[first(80, 1), first(22, 1), later(1)]).told(),
+        [(TCP, 0, 0, 1), (TCP, 4000, 22, 1), (TCP, 4000, 80, 1)]
+    );
+    assert_eq!(
+        run(&[first(80, 1), later(1), first(22, 2), later(2), first(80, 1)]).told(),
+        [(TCP, 4000, 22, 2), (TCP, 4000, 80, 3)]
+    );
+    // What came before both is the first one's: nobody can know of another yet.
+    assert_eq!(run(&[later(1), first(80, 1), first(22, 1)]).told(), [(TCP, 4000, 22, 1), (TCP, 4000, 80, 2)]);
+    // A fragment at offset 8 that would overwrite the flags changes no ports.
+    let overwrites = v4(TCP, 5, MORE | 1, &[0xff; 8]);
+    assert_eq!(run(&[v4(TCP, 5, MORE, &ports(4000, 80)), overwrites.clone(), overwrites]).told(), [(TCP, 4000, 80, 3)]);
+}

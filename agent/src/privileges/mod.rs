@@ -15,6 +15,7 @@ use std::sync::Once;
 
 use anyhow::{Context, Result, anyhow};
 use caps::Capability;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 pub(crate) use capabilities::missing;
 pub(crate) use files::{Files, landlock_version};
@@ -187,6 +188,7 @@ pub(crate) fn keep_for_reading() -> Result<()> {
 
 fn keep(wanted: &[Capability]) -> Result<()> {
     no_new_privileges().context("no_new_privs")?;
+    unreadable().context("dumpable")?;
     capabilities::bound(wanted);
     capabilities::keep(wanted).context("capabilities")
 }
@@ -197,6 +199,14 @@ fn no_new_privileges() -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Closes memory, environment and files of this process in /proc, and ptrace(2), to all who may not trace any process.
+///
+/// Without this, who has the same user may read them through a thread that holds no capability; and a core dump would have
+/// records and keys in it (`ptrace(2)`, "Ptrace access mode checking").
+fn unreadable() -> rustix::io::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! Times of packets may go back or jump: a clock is set, a machine was suspended, a packet has a wrong timestamp. The
 //! table adds a *shift* to each packet's time so that its own time is monotonic. The shift changes when the packets'
-//! clock is set back. A single wrong timestamp does not count as a step: later packets must agree with it.
+//! clock is set back. A single wrong timestamp does not count as a step: later packets must agree with it. If packets of
+//! several clocks mix, as in a capture of two hosts, each clock keeps its own shift.
 
 use super::{FlowTableConfig, PacketClock};
 
@@ -16,6 +17,9 @@ const MAX_DISORDER_NS: u64 = 10_000_000_000;
 /// The same with an idle timeout shorter than this, nanoseconds.
 const MIN_DISORDER_NS: u64 = 1_000_000_000;
 
+/// How many clocks' shifts are known beside the current one.
+const OTHER_CLOCKS: usize = 3;
+
 /// The table's time before the first packet: far from all times of packets (the year 2262).
 const NOT_BEGUN_NS: u64 = 1 << 63;
 
@@ -28,10 +32,13 @@ pub(super) struct TableClock {
     usual_span_ns: u64,
     /// Table time = packet time + shift.
     shift: u64,
-    /// The shift before the last step, for late packets, and for a clock that is set to what it was before.
-    previous_shift: u64,
+    /// The shifts before the last steps, the latest first: for late packets, for a clock that is set to what it was before,
+    /// and for other clocks beside the current one.
+    other_shifts: [u64; OTHER_CLOCKS],
     tolerance_ns: u64,
     doubt: DivergingTimes,
+    /// Of earlier doubts, the latest first: packets that agree with one again are of another clock.
+    doubted_shifts: [u64; OTHER_CLOCKS],
     caller: Caller,
     has_stepped_back: bool,
 }
@@ -44,7 +51,7 @@ struct DivergingTimes {
     is_ahead: bool,
     /// Time of the latest of these packets.
     time_ns: u64,
-    /// Their shift.
+    /// Their shift, also when the doubt is over.
     shift: u64,
 }
 
@@ -66,9 +73,10 @@ impl TableClock {
             now_ns: if is_steady { 0 } else { NOT_BEGUN_NS },
             usual_span_ns: tolerance_ns.saturating_mul(2),
             shift: 0,
-            previous_shift: 0,
+            other_shifts: [0; OTHER_CLOCKS],
             tolerance_ns,
             doubt: DivergingTimes::default(),
+            doubted_shifts: [0; OTHER_CLOCKS],
             caller: Caller::default(),
             has_stepped_back: false,
         }
@@ -103,9 +111,10 @@ impl TableClock {
             return self.shift;
         }
         if self.is_near(time_ns, self.shift) {
-            self.set_votes(self.doubt.votes.saturating_sub(1));
-        } else if self.is_near(time_ns, self.previous_shift) {
-            self.step_to(self.previous_shift);
+            self.contradict();
+        } else if let Some(shift) = self.known_shifts().find(|shift| self.is_near(time_ns, *shift)) {
+            self.contradict();
+            self.step_to(shift);
         } else {
             return self.doubt(time_ns);
         }
@@ -122,7 +131,11 @@ impl TableClock {
             self.doubt.time_ns = time_ns;
             self.set_votes(votes + 1);
         } else {
+            let contradicted = self.contradicted_shift();
             let shift = if is_ahead { self.shift } else { self.now_ns.wrapping_sub(time_ns) };
+            self.doubted_shifts.rotate_right(1);
+            let [latest, ..] = &mut self.doubted_shifts;
+            *latest = contradicted;
             self.doubt = DivergingTimes { is_ahead, time_ns, shift, ..self.doubt };
             self.set_votes(1);
         }
@@ -135,6 +148,31 @@ impl TableClock {
         shift
     }
 
+    /// A packet by a known clock after some that were far off.
+    fn contradict(&mut self) {
+        self.doubt.shift = self.contradicted_shift();
+        self.set_votes(self.doubt.votes.saturating_sub(1));
+    }
+
+    /// The shift of doubted packets that others contradict. If they were ahead, time did not jump: they are of another
+    /// clock, by which their latest came now.
+    fn contradicted_shift(&self) -> u64 {
+        let DivergingTimes { votes, is_ahead, time_ns, shift } = self.doubt;
+        if votes > 0 && is_ahead { self.now_ns.wrapping_sub(time_ns) } else { shift }
+    }
+
+    /// The shifts of other clocks, the likeliest first.
+    fn known_shifts(&self) -> impl Iterator<Item = u64> + use<> {
+        let doubted = (self.doubt.votes == 0).then_some(self.doubt.shift);
+        self.other_shifts.into_iter().chain(doubted).chain(self.doubted_shifts)
+    }
+
+    /// The shift of a packet that was stamped with a time to come and came by now.
+    pub(super) fn shift_of_wrong_stamp(&self, time_ns: u64) -> u64 {
+        let known = self.known_shifts().find(|shift| self.is_near(time_ns, *shift));
+        known.unwrap_or_else(|| self.now_ns.wrapping_sub(time_ns))
+    }
+
     fn set_votes(&mut self, votes: u32) {
         self.doubt.votes = votes;
         self.usual_span_ns = if votes == 0 { self.tolerance_ns.saturating_mul(2) } else { 0 };
@@ -142,9 +180,16 @@ impl TableClock {
 
     fn step_to(&mut self, shift: u64) {
         self.set_votes(0);
-        if shift != self.shift {
-            self.previous_shift = std::mem::replace(&mut self.shift, shift);
-            self.has_stepped_back = true;
+        if shift == self.shift {
+            return;
+        }
+        self.has_stepped_back = true;
+        let mut before = std::mem::replace(&mut self.shift, shift);
+        for other in &mut self.other_shifts {
+            std::mem::swap(other, &mut before);
+            if before == shift {
+                break;
+            }
         }
     }
 
@@ -158,7 +203,7 @@ impl TableClock {
     }
 
     fn callers_time(&mut self, now_ns: u64) -> u64 {
-        for shift in [self.shift, self.previous_shift] {
+        for shift in std::iter::once(self.shift).chain(self.other_shifts) {
             if self.is_near(now_ns, shift) {
                 self.caller.shift = shift;
                 return now_ns.wrapping_add(shift);
@@ -173,8 +218,9 @@ impl TableClock {
             return until_ns;
         }
         // A time later than all packets must come from a clock; one that is not later may come from a wrong timestamp.
-        let is_of_packet = self.doubt.votes > 0 && self.doubt.is_ahead && now_ns <= self.doubt.time_ns;
-        if is_of_packet && told_ns > self.now_ns { self.now_ns } else { told_ns }
+        let is_of_packet = self.doubt.votes > 0 && now_ns <= self.doubt.time_ns;
+        let may_be_ahead_ns = if self.doubt.is_ahead { 0 } else { self.tolerance_ns };
+        if is_of_packet && told_ns > self.now_ns.saturating_add(may_be_ahead_ns) { self.now_ns } else { told_ns }
     }
 
     /// The table's time at the end. The last packets count even without others that confirm them.

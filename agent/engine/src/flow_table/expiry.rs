@@ -96,7 +96,7 @@ impl FlowTable {
             return;
         }
         // A record without packets yet began after the last packet.
-        entry.shift = self.clock.now_ns().wrapping_sub(entry.last_ns.max(entry.first_ns));
+        entry.shift = self.clock.shift_of_wrong_stamp(entry.last_ns.max(entry.first_ns));
     }
 
     /// The same for a closing flow, which would otherwise delay those that closed after it.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use pidflow_schema::record::InitiatorBasis;
 use proptest::prelude::*;
 
+mod clocks;
 mod flood;
 mod interfaces;
 mod namespaces;
