@@ -19,6 +19,7 @@ impl FlowTable {
             + self.index.allocated_bytes()
             + self.tunnels.allocated_bytes()
             + self.paths.allocated_bytes()
+            + self.translations.allocated_bytes()
     }
 
     /// Gives memory back when most of it is unused, as after a flood: flows move together, and what is behind is freed.

@@ -10,6 +10,7 @@ mod namespaces;
 mod paths;
 mod time;
 mod traffic;
+mod translations;
 mod tunnels;
 
 use super::*;
