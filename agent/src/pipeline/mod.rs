@@ -24,7 +24,7 @@ pub(crate) use figures::Figures;
 pub(crate) use live::{Live, LiveParts, NOTHING_LEFT};
 pub(crate) use outlet::{Enricher, Outlet, PipelineObserver, ReportUsage};
 pub(crate) use reading::Reading;
-pub(crate) use source::Sources;
+pub(crate) use source::{Inbox, Sources};
 
 /// Records handed on together when there are many.
 const RECORD_BATCH: usize = 1024;

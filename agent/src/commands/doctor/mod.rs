@@ -12,6 +12,7 @@ use crate::cli::DoctorArgs;
 use crate::config::choices::Backend;
 use crate::failure::Failure;
 use crate::probes::{self, HookReport};
+use crate::translation;
 use finding::{Finding, Verdict, render};
 
 /// Checks the host and prints the report. The exit code is 1 if `pidflow run` would fail.
@@ -37,9 +38,14 @@ pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
 
 fn hooks(backend: Backend) -> Vec<Finding> {
     match probes::probe_hooks(backend.into()) {
-        Ok(reports) => reports.iter().map(hook).collect(),
+        Ok(reports) => reports.iter().map(hook).chain([translation()]).collect(),
         Err(e) => vec![Finding::new(Verdict::Fails, "all hooks", "none").with("reason", &format!("{e:#}"))],
     }
+}
+
+fn translation() -> Finding {
+    let (report, remedy) = translation::probe();
+    hook(&report).with("remedy", remedy)
 }
 
 fn hook(r: &HookReport) -> Finding {
