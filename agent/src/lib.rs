@@ -39,6 +39,7 @@ mod select;
 mod signals;
 mod stderr;
 mod threads;
+mod translation;
 
 use std::process::ExitCode;
 

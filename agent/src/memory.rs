@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pidflow_engine::flow_table::FlowTableConfig;
+use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
 
 /// The budget of tables and queues if no cgroup limits it, bytes.
 pub(crate) const DEFAULT_BUDGET: u64 = 1 << 30;
@@ -24,9 +24,10 @@ struct Share;
 impl Share {
     const FLOWS: u64 = 25;
     const WAITING_FLOWS: u64 = 4;
-    const PROCESSES_AND_SOCKETS: u64 = 20;
-    const EXPORT_QUEUES: u64 = 16;
+    const PROCESSES_AND_SOCKETS: u64 = 18;
+    const EXPORT_QUEUES: u64 = 14;
     const RECENT: u64 = 5;
+    const TRANSLATIONS: u64 = 4;
 }
 
 /// The memory that tables and queues may use together.
@@ -60,6 +61,12 @@ impl Budget {
     pub(crate) fn max_flows(self) -> usize {
         let bytes = usize::try_from(self.share(Share::FLOWS)).unwrap_or(usize::MAX);
         FlowTableConfig::max_flows_within(bytes).min(FlowTableConfig::MAX_FLOWS)
+    }
+
+    /// Maximum number of address translations that are known.
+    pub(crate) fn max_translations(self) -> usize {
+        let bytes = usize::try_from(self.share(Share::TRANSLATIONS)).unwrap_or(usize::MAX);
+        bytes / FlowTable::BYTES_PER_TRANSLATION
     }
 
     /// Memory for processes and sockets, bytes.
@@ -117,8 +124,6 @@ fn limit_in(file: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use pidflow_engine::flow_table::FlowTable;
-
     use super::*;
 
     fn write(root: &Path, file: &str, text: &str) {
@@ -163,7 +168,8 @@ mod tests {
             let flows = (budget.max_flows() * FlowTable::BYTES_PER_FLOW) as u64
                 + budget.max_waiting_flows() as u64 * WAITING_FLOW_BYTES;
             let held = budget.queues_bytes() + budget.processes_and_sockets_bytes() + budget.recent_bytes();
-            let all = flows + held as u64;
+            let translations = budget.max_translations() * FlowTable::BYTES_PER_TRANSLATION;
+            let all = flows + held as u64 + translations as u64;
             assert!(all <= budget.bytes() * 7 / 10, "{limit:?}: {all} of {}", budget.bytes());
         }
         assert_eq!(Budget::new(None).max_flows(), FlowTableConfig::MAX_FLOWS);

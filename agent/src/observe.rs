@@ -17,6 +17,7 @@ use crate::probes::{HookReport, KernelCounts};
 use crate::published::Published;
 use crate::published::losses::{Loss, LossWindow};
 use crate::published::status::{Exporter, Hook, Labelled, RecordCounts, Status};
+use crate::translation::{self, TranslationCounts};
 use crate::{figures, stderr, threads};
 
 /// Seconds between two selections of the series that are shown.
@@ -34,6 +35,8 @@ pub(crate) struct RunDescription {
     pub(crate) interfaces: String,
     /// Hooks and their attachments.
     pub(crate) hooks: Vec<HookReport>,
+    /// What the thread of address translations counts.
+    pub(crate) translation: Arc<translation::State>,
 }
 
 /// Observes the pipeline.
@@ -82,7 +85,8 @@ impl Observers {
     }
 
     fn status(&mut self, f: &Figures, seconds: u64) -> Status {
-        let losses = losses(f);
+        let translation = self.about.translation.counts();
+        let losses = losses(f, translation);
         Status {
             seconds,
             packets: f.table.packets,
@@ -97,10 +101,11 @@ impl Observers {
                 ("processes", f.held.0 as u64),
                 ("socket-claims", f.held.1 as u64),
                 ("flows-peak", f.table.peak_flows),
+                ("translations", f.table.translations),
             ]),
             records: self.records.clone(),
             probes: labelled([("delivered", f.kernel.delivered), ("suppressed", f.kernel.suppressed)]),
-            events_lost: events_lost(&f.kernel),
+            events_lost: events_lost(&f.kernel, translation),
             join: join(f),
             hooks: self.about.hooks.iter().map(hook).collect(),
             exporters: f.exporters.iter().map(exporter).collect(),
@@ -232,7 +237,7 @@ fn kernel_drops(c: &CaptureCounters) -> Labelled {
 }
 
 /// Everything that counts as lost, by stage. New kinds of loss must be added here, so that `/readyz` names them.
-fn losses(f: &Figures) -> Vec<Loss> {
+fn losses(f: &Figures, translation: TranslationCounts) -> Vec<Loss> {
     let of = |stage: &str, what, values: Labelled| {
         let stage = stage.to_owned();
         values.into_iter().map(move |(reason, total)| Loss { stage: stage.clone(), what, reason, total })
@@ -243,10 +248,11 @@ fn losses(f: &Figures) -> Vec<Loss> {
         ("processes-dropped", f.join.processes_dropped),
         ("claims-dropped", f.join.claims_dropped),
         ("failed-dropped", f.join.failed_dropped),
+        ("translations-dropped", f.table.translations_dropped),
     ]);
     let exporters = f.exporters.iter().map(exporter);
     of("capture", "packets lost", kernel_drops(&f.capture))
-        .chain(of("probes", "kernel events lost", events_lost(&f.kernel)))
+        .chain(of("probes", "kernel events lost", events_lost(&f.kernel, translation)))
         .chain(of("flows", "flows ended or joined early", early))
         .chain(of("join", "early evictions of processes and sockets", forgotten))
         .chain(of("join", "facts without room", no_room))
@@ -254,7 +260,7 @@ fn losses(f: &Figures) -> Vec<Loss> {
         .collect()
 }
 
-fn events_lost(k: &KernelCounts) -> Labelled {
+fn events_lost(k: &KernelCounts, t: TranslationCounts) -> Labelled {
     labelled([
         ("ring-full", k.ring_full),
         ("read-failed", k.read_failed),
@@ -263,6 +269,8 @@ fn events_lost(k: &KernelCounts) -> Labelled {
         ("sampler-refused", k.sampler_refused),
         ("sampler-given-up", k.sampler_given_up),
         ("line-skipped", k.lines_skipped),
+        ("translation-overrun", t.overruns),
+        ("translation-unparsed", t.unparsed),
     ])
 }
 
@@ -281,6 +289,8 @@ fn join(f: &Figures) -> Labelled {
         ("not-selected", f.not_selected),
         ("clock-steps", f.clock_steps),
         ("flows-evicted", f.table.evicted),
+        ("flows-merged", f.table.flows_merged),
+        ("translations-dropped", f.table.translations_dropped),
         ("flows-ended-by-socket-change", f.table.socket_changes),
         ("tunnels-unnamed", f.table.unnamed_tunnels),
     ])

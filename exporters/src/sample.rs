@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use pidflow_schema::{
     Attribution, Candidate, Counters, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage,
-    InitiatorBasis, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Protocol, Tunnel, TunnelKind,
+    InitiatorBasis, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Protocol, Translation, Tunnel,
+    TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -95,6 +96,7 @@ fn flow(n: u64) -> Flow {
         handshake: (protocol == Protocol::TCP)
             .then_some(Handshake { server_us: (n % 90_000) as u32, client_us: (n % 5_000) as u32 }),
         tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
+        translation: (n % 19 == 18).then(|| Box::new(translation(n))),
         ..Flow::new(protocol, (source, source_port), (destination, destination_port), (first_ns, last_ns))
     }
 }
@@ -107,6 +109,14 @@ fn tunnel(n: u64) -> Tunnel {
     let reverse_id = if kind.has_id_per_direction() { Some(n as u32 + 1) } else { id };
     let (source, destination) = addresses(n, index % 3 == 2);
     Tunnel { kind, id, reverse_id, source, destination }
+}
+
+/// To another destination, and every other one from another source.
+fn translation(n: u64) -> Translation {
+    let (source, _) = addresses(n, n % 2 == 1);
+    let (_, destination) = addresses(n + 2, n % 2 == 1);
+    let source_port = if n.is_multiple_of(4) { 1024 } else { 1024 + (n % 60_000) as u16 };
+    Translation { source, source_port, destination, destination_port: 8443, begun_by_source: true }
 }
 
 const fn counters(n: u64, tcp_flags: u8) -> Counters {

@@ -1,6 +1,6 @@
 //! Groups of elements that a record has together.
 
-use crate::record::{FlowRecord, Process, ProcessEnd, Protocol, Tunnel};
+use crate::record::{FlowRecord, Process, ProcessEnd, Protocol, Translation, Tunnel};
 
 /// Which records have an element.
 ///
@@ -79,6 +79,12 @@ pub enum Group {
     SourceParentUser = 1 << 32,
     /// The user of the parent of the destination end's process is known and may be exported.
     DestinationParentUser = 1 << 33,
+    /// This host translated the flow's addresses or ports.
+    Translation = 1 << 34,
+    /// They are IPv4.
+    TranslationIpv4 = 1 << 35,
+    /// They are IPv6.
+    TranslationIpv6 = 1 << 36,
 }
 
 /// The groups of one record.
@@ -163,6 +169,7 @@ impl FlowRecord {
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some());
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
+        let set = self.flow.translation.as_deref().map_or(set, |translation| with_translation(set, translation));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }
 }
@@ -173,6 +180,12 @@ fn with_tunnel(set: GroupSet, tunnel: &Tunnel) -> GroupSet {
         .with(Group::TunnelIpv6, tunnel.source.is_ipv6())
         .with(Group::TunnelId, tunnel.id.is_some() || tunnel.reverse_id.is_some())
         .with(Group::Layer2Segment, tunnel.layer2_segment().is_some())
+}
+
+fn with_translation(set: GroupSet, translation: &Translation) -> GroupSet {
+    set.with(Group::Translation, true)
+        .with(Group::TranslationIpv4, translation.source.is_ipv4())
+        .with(Group::TranslationIpv6, translation.source.is_ipv6())
 }
 
 fn with_end(set: GroupSet, end: &ProcessEnd, groups: &EndGroups) -> GroupSet {

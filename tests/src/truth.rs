@@ -127,6 +127,17 @@ pub struct Usage {
     pub faults_ever: u64,
 }
 
+/// What a client says of one conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Talk {
+    /// The client's end.
+    pub source: SocketAddr,
+    /// Bytes that it sent.
+    pub sent: usize,
+    /// Bytes that it received.
+    pub received: usize,
+}
+
 /// One exchange: a TCP connection, a UDP conversation, an ICMP echo.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exchange {

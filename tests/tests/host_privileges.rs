@@ -254,9 +254,7 @@ fn starts_and_reloads(by: &[&str], given: u64) -> Result<()> {
         // The kernel cuts names at 15 bytes.
         eventually(kind, || Ok(has(&format!("export-{kind:.8}"))))?;
     }
-    eventually("records are tried", || {
-        Ok(agent.get("/metrics")?.body.contains("pidflow_export_lost_records_total"))
-    })?;
+    eventually("records are tried", || Ok(agent.get("/metrics")?.body.contains("pidflow_export_lost_records_total")))?;
     as_in_the_table(&agent, given)?;
     // All of them once more: new threads, started by one that has read the configuration.
     fs::write(&config, every_kind(&folder, port).replace("localhost:9", "localhost:19"))?;

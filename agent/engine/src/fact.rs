@@ -198,6 +198,35 @@ pub struct SocketsAlive {
     pub inodes: Vec<u64>,
 }
 
+/// Source and destination of packets: address, and port or identifier of an ICMP echo.
+pub type PacketEnds = [(IpAddr, u16); 2];
+
+/// An address translation (NAT) as a network namespace's connection tracking has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressTranslation {
+    /// Inode number of the namespace.
+    pub netns: u32,
+    /// Conntrack zone: the same ends may be translated differently in each.
+    pub zone: u16,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Ends of the packets that began it, before translation.
+    pub before: PacketEnds,
+    /// Ends of the same packets after translation.
+    pub after: PacketEnds,
+}
+
+/// What is told of an address translation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TranslationChange {
+    /// It began.
+    Began,
+    /// It is there; since when is not known.
+    Found,
+    /// It has ended.
+    Ended,
+}
+
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
@@ -299,6 +328,22 @@ pub enum Fact {
         from_ns: u64,
         /// When the loss was found.
         until_ns: u64,
+    },
+    /// An address translation.
+    Translation {
+        /// When the kernel reported it, nanoseconds of the engine's clock: it may be later than the first packet.
+        time_ns: u64,
+        /// What happened to it.
+        change: TranslationChange,
+        /// The translation.
+        translation: Box<AddressTranslation>,
+    },
+    /// All address translations of a namespace were listed since `begun_ns`. Those that were not in the list have ended.
+    TranslationsListed {
+        /// Inode number of the namespace.
+        netns: u32,
+        /// When listing began.
+        begun_ns: u64,
     },
     /// All sockets of a namespace at one time. Others have been closed.
     SocketsAlive(Box<SocketsAlive>),

@@ -24,14 +24,14 @@ use crate::live_view::LiveView;
 use crate::memory::Budget;
 use crate::notify::{self, notify};
 use crate::observe::{Observers, RunDescription};
-use crate::pipeline::{Enricher, Live, LiveParts, NOTHING_LEFT, Outlet, Sources};
+use crate::pipeline::{Enricher, Inbox, Live, LiveParts, NOTHING_LEFT, Outlet, Sources};
 use crate::privileges::{self, Role, in_role};
 use crate::probes::{self, Probes};
 use crate::published::Published;
 use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::signals::HeldSignals;
-use crate::{config, logging, stderr, threads};
+use crate::{config, logging, stderr, threads, translation};
 
 /// Maximum number of packet batches that wait for the pipeline. Beyond it, packets wait in the kernel's buffers.
 const BATCHES: usize = 128;
@@ -86,6 +86,8 @@ struct Attached {
 fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<Attached> {
     let ports = http::Ports::open(port)?;
     let probes = start_probes(options)?;
+    let (facts, inbox) = Inbox::new();
+    let (translation, translation_state) = translation::start(facts)?;
     let budget = Budget::of_this_process();
     let kept = if ports.serves_records() { options.http.recent_flows() } else { 0 };
     let recent = Recent::new(kept, budget.recent_bytes());
@@ -94,7 +96,8 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
-    let about = RunDescription { interfaces: interface_names(&options.capture), hooks: probes.reports().to_vec() };
+    let hooks = probes.reports().iter().cloned().chain([translation]).collect();
+    let about = RunDescription { interfaces: interface_names(&options.capture), hooks, translation: translation_state };
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
@@ -111,7 +114,7 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
         .with_selection(options.export.only.as_ref().map(|only| only.0.clone()))
         .with_observer(Box::new(observers));
     let parts = LiveParts {
-        sources: Sources::new(Box::new(capture), batches, Box::new(probes)),
+        sources: Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) },
         table: FlowTable::new(table),
         joiner,
         outlet,
@@ -125,6 +128,7 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
 fn flow_table(options: &FlowOptions, budget: Budget) -> FlowTableConfig {
     // The pipeline converts stamps to the engine's time, which nobody sets.
     let mut table = FlowTableConfig { packet_clock: PacketClock::Steady, counts_once: true, ..options.table() };
+    table.max_translations = budget.max_translations();
     if options.max_flows.is_none() {
         table.max_flows = budget.max_flows();
     }

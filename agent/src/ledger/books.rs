@@ -219,7 +219,7 @@ impl Books {
         }
         let counters = table.counters();
         let flows = FlowAccount {
-            in_flows: Amount { packets: counters.packets, bytes: counters.octets },
+            in_flows: counters.in_flows().into(),
             from_others: self.from_others.into(),
             in_table: table.unrecorded().into(),
             to_join: standing.to_join.into(),

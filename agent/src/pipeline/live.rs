@@ -179,13 +179,15 @@ impl Live {
 
     /// Applies all available facts. They include all facts older than the packets that are counted next.
     fn take_facts(&mut self) {
-        let LiveParts { sources, joiner, .. } = &mut self.parts;
+        let LiveParts { sources, joiner, table, .. } = &mut self.parts;
         sources.take_facts(&mut self.facts);
         for fact in self.facts.drain(..) {
             tracing::trace!("{fact:?}");
             self.namespaces.learn(&fact);
             joiner.apply(&fact);
+            table.learn(&fact, &mut self.flows);
         }
+        self.grace.take(self.flows.drain(..), Instant::now());
         self.changes.add(joiner.take_endpoint_changes());
     }
 

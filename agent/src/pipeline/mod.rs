@@ -25,7 +25,7 @@ pub(crate) use figures::Figures;
 pub(crate) use live::{Live, LiveParts, NOTHING_LEFT};
 pub(crate) use outlet::{Enricher, Outlet, PipelineObserver, ReportUsage};
 pub(crate) use reading::Reading;
-pub(crate) use source::Sources;
+pub(crate) use source::{Inbox, Sources};
 
 /// The greatest number of records passed on together.
 const RECORD_BATCH: usize = 1024;

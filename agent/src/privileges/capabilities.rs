@@ -6,13 +6,15 @@ use caps::{CapSet, Capability, CapsHashSet};
 /// again.
 ///
 /// CAP_SYS_RESOURCE is for maps before Linux 5.11. CAP_SYS_ADMIN is for kprobes and system call tracepoints if
-/// `kernel.perf_event_paranoid` is above 2 (Debian, Ubuntu), and for the delay accounting switch.
+/// `kernel.perf_event_paranoid` is above 2 (Debian, Ubuntu), and for the delay accounting switch. CAP_NET_ADMIN is for address
+/// translation: without it the kernel does not tell of the connections that it tracks.
 pub(super) const ATTACHING: &[Capability] = &[
     Capability::CAP_BPF,
     Capability::CAP_PERFMON,
     Capability::CAP_SYS_RESOURCE,
     Capability::CAP_SYS_ADMIN,
     Capability::CAP_NET_RAW,
+    Capability::CAP_NET_ADMIN,
     Capability::CAP_SYS_PTRACE,
     Capability::CAP_DAC_READ_SEARCH,
 ];

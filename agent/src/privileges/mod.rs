@@ -30,6 +30,8 @@ pub(crate) enum Role {
     Sampler,
     /// Reads the host's own figures.
     Host,
+    /// Listens to the kernel's connection tracking.
+    Translation,
     /// Restores the delay accounting switch at the end.
     DelaySwitch,
     /// Opens network interfaces.
@@ -82,14 +84,18 @@ const fn rights(
 }
 
 /// Every role. Threads that process untrusted input have no capabilities.
-pub(crate) const RIGHTS: [Rights; 15] = {
-    use Capability::{CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE};
+pub(crate) const RIGHTS: [Rights; 16] = {
+    use Capability::{
+        CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE,
+    };
     [
         // Reading counters of eBPF maps needs a system call.
         rights(Role::Pipeline, "pidflow", &[CAP_BPF], Calls::Maps, Files::Any),
         // To read other users' processes.
         rights(Role::Sampler, "pidflow-sampler", &[CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
         rights(Role::Host, "host", &[], Calls::Usual, Files::System),
+        // The kernel requires it for each listing of its connections.
+        rights(Role::Translation, "translation", &[CAP_NET_ADMIN], Calls::Usual, Files::System),
         // The kernel requires it for each write of the switch.
         rights(Role::DelaySwitch, "delay-switch", &[CAP_SYS_ADMIN], Calls::Usual, Files::Any),
         rights(Role::Interfaces, "interfaces", &[CAP_NET_RAW], Calls::Usual, Files::System),
@@ -213,10 +219,11 @@ fn unreadable() -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 15] = [
+    const ROLES: [Role; 16] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,
+        Role::Translation,
         Role::DelaySwitch,
         Role::Interfaces,
         Role::Packets,

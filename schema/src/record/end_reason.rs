@@ -53,11 +53,13 @@ pub enum FlowEndDetail {
     Shutdown = 7,
     /// The clock was set back, or a packet has a wrong timestamp; the flow continues in another record.
     ClockStep = 8,
+    /// The packets of the same ends are translated to other addresses or ports from now on.
+    TranslationChanged = 9,
 }
 
 impl FlowEndDetail {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::None,
         Self::Fin,
         Self::Rst,
@@ -67,6 +69,7 @@ impl FlowEndDetail {
         Self::EndOfCapture,
         Self::Shutdown,
         Self::ClockStep,
+        Self::TranslationChanged,
     ];
 
     /// The exported name; empty: nothing to add.
@@ -82,6 +85,7 @@ impl FlowEndDetail {
             Self::EndOfCapture => "end-of-capture",
             Self::Shutdown => "shutdown",
             Self::ClockStep => "clock-step",
+            Self::TranslationChanged => "translation-changed",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FlowEndDetail, FlowEndReason, Handshake, InitiatorBasis, Tunnel};
+use super::{FlowEndDetail, FlowEndReason, Handshake, InitiatorBasis, Translation, Tunnel};
 
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,6 +103,8 @@ pub struct Flow {
     pub application: Option<Box<Application>>,
     /// The innermost tunnel that carried the flow; none: no tunnel, or it was not opened.
     pub tunnel: Option<Box<Tunnel>>,
+    /// What this host translated its addresses and ports to; none: nothing was translated, or it is not known.
+    pub translation: Option<Box<Translation>>,
 }
 
 /// The application protocol of a flow.
@@ -142,6 +144,7 @@ impl Flow {
             network_namespace: None,
             application: None,
             tunnel: None,
+            translation: None,
         }
     }
 
@@ -153,6 +156,9 @@ impl Flow {
         self.macs = self.macs.map(|(s, d)| (d, s));
         if let Some(tunnel) = &mut self.tunnel {
             tunnel.turn_round();
+        }
+        if let Some(translation) = &mut self.translation {
+            translation.turn_round();
         }
     }
 }

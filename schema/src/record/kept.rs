@@ -49,6 +49,9 @@ impl Kept {
         if let Some(tunnel) = &flow.tunnel {
             self.bytes += size_of_val(&**tunnel);
         }
+        if let Some(translation) = &flow.translation {
+            self.bytes += size_of_val(&**translation);
+        }
     }
 
     /// Names all members, so that a new one is not forgotten here.

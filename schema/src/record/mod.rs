@@ -9,6 +9,7 @@ mod initiator;
 mod kept;
 mod placement;
 mod process;
+mod translation;
 mod tunnel;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use initiator::InitiatorBasis;
 pub use kept::kept_bytes;
 pub use placement::{Login, Placement};
 pub use process::{Pod, Process, ProcessUsage};
+pub use translation::Translation;
 pub use tunnel::{Tunnel, TunnelKind};
 
 /// The host's load during one flow.

@@ -9,6 +9,7 @@ mod flow;
 mod identity;
 mod own;
 mod process;
+mod translation;
 mod tunnel;
 mod write;
 
@@ -22,6 +23,8 @@ pub const NTOP_V9_BASE: u16 = 57472;
 /// pidflow's base in NetFlow v9, above all of ntop's types.
 pub const OWN_V9_BASE: u16 = 61000;
 
+/// What `@FLOW@` stands for.
+const FLOW: [&[Element]; 2] = [flow::FLOW, translation::TRANSLATION];
 /// What `@PROCESS@` stands for.
 const PROCESS: [&[Element]; 2] = [process::SOURCE, process::DESTINATION];
 /// What `@PIDFLOW@` stands for.
@@ -40,7 +43,7 @@ const TUNNEL: [&[Element]; 1] = [tunnel::TUNNEL];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> =
-    LazyLock::new(|| [&[flow::FLOW], PROCESS.as_slice(), PIDFLOW.as_slice(), TUNNEL.as_slice()].concat().concat());
+    LazyLock::new(|| [FLOW.as_slice(), PROCESS.as_slice(), PIDFLOW.as_slice(), TUNNEL.as_slice()].concat().concat());
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
     let all = ELEMENTS.iter();
@@ -65,7 +68,7 @@ fn macro_names(rows: &[&'static [Element]]) -> Vec<&'static str> {
 pub static PROCESS_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&PROCESS));
 
 /// The names that `@FLOW@` stands for.
-pub static FLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&[flow::FLOW]));
+pub static FLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&FLOW));
 
 /// The names that `@PIDFLOW@` stands for: ntop's latencies and later process elements, and pidflow's own.
 pub static PIDFLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&PIDFLOW));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Candidate, FlowRecord, HostUsage, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Tunnel,
+    Candidate, FlowRecord, HostUsage, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Translation, Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -55,4 +55,9 @@ pub(super) fn macs_mut(record: &mut FlowRecord) -> &mut ([u8; 6], [u8; 6]) {
 /// The tunnel, made where there was none.
 pub(super) fn tunnel_mut(record: &mut FlowRecord) -> &mut Tunnel {
     record.flow.tunnel.get_or_insert_default()
+}
+
+/// The translation, made where there was none.
+pub(super) fn translation_mut(record: &mut FlowRecord) -> &mut Translation {
+    record.flow.translation.get_or_insert_default()
 }

@@ -14,6 +14,7 @@ mod listeners;
 mod load;
 mod metrics;
 mod netns;
+mod peers;
 mod ping;
 mod server;
 mod tcp;
@@ -59,6 +60,9 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "refused-elsewhere" => contested::refused_elsewhere(&args),
         "netns" => netns::run(&args),
         "translated" => translated::run(&args),
+        "peers-serve" => peers::serve(&args),
+        "peers-proxy" => peers::proxy(&args),
+        "peers-ask" => peers::ask(&args),
         "tunnel" => tunnel::run(&args),
         "unreachable" => netns::unreachable(&args),
         "ping" => ping::run(&args),

@@ -33,6 +33,8 @@ pub struct FlowTableConfig {
     /// Whether a packet that several interfaces see is counted only at the interface that saw its direction of the flow
     /// first. Not for capture files, whose interfaces may belong to several hosts or times.
     pub counts_once: bool,
+    /// Most address translations that are known at the same time; see [`super::FlowTable::BYTES_PER_TRANSLATION`].
+    pub max_translations: usize,
 }
 
 impl FlowTableConfig {
@@ -46,6 +48,7 @@ impl FlowTableConfig {
         linger_ns: Self::LINGER_NS,
         packet_clock: PacketClock::MayBeSet,
         counts_once: false,
+        max_translations: super::MAX_TRANSLATIONS,
     };
     /// Default of [`FlowTableConfig::max_flows`]: about 240 MB.
     pub const MAX_FLOWS: usize = 1_048_576;
@@ -110,6 +113,15 @@ pub struct FlowTableCounters {
     pub recorded: Traffic,
     /// Flows ended early because the table was full.
     pub evicted: u64,
+    /// Packets that were counted and are in no record: they turned out to be translated ones of a flow that was counted before
+    /// translation.
+    pub merged: Traffic,
+    /// Flows that were merged so.
+    pub flows_merged: u64,
+    /// Address translations known.
+    pub translations: u64,
+    /// Address translations that there was no room for.
+    pub translations_dropped: u64,
     /// Flows ended because an endpoint got another owner.
     pub socket_changes: u64,
     /// The greatest number of flows at the same time so far.
@@ -119,6 +131,12 @@ pub struct FlowTableCounters {
 }
 
 impl FlowTableCounters {
+    /// Packets and bytes counted in flows, each once.
+    #[must_use]
+    pub fn in_flows(&self) -> Traffic {
+        Traffic { packets: self.packets, octets: self.octets } - self.merged
+    }
+
     /// Counts a record that is returned.
     pub(super) fn count_record(&mut self, flow: &Flow) {
         self.records += 1;

@@ -6,6 +6,7 @@ use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, Initi
 
 use super::handshake::{HandshakeWatch, micros};
 use super::key::{FlowKey, KeySide};
+use super::translated::Side;
 use super::tunnels::TunnelTable;
 use crate::packet::{Packet, TcpFlags, address};
 use crate::tunnel::PacketTunnel;
@@ -57,7 +58,7 @@ impl Sent {
         self.facts.set(Self::HAS_FIN, has_fin);
     }
 
-    const fn counters(&self) -> Counters {
+    pub(super) const fn counters(&self) -> Counters {
         Counters {
             packets: self.packets,
             octets: self.octets,
@@ -129,6 +130,10 @@ impl Facts {
     const TUNNEL_IS_FROM_HIGH: u8 = 16;
     /// Several interfaces see the flow; see [`super::paths`].
     const HAS_PATHS: u8 = 32;
+    /// The first packet of the flow was seen after translation.
+    const FIRST_IS_AFTER: u8 = 64;
+    /// It was seen half translated.
+    const FIRST_IS_BETWEEN: u8 = 128;
 
     const fn has(self, fact: u8) -> bool {
         self.0 & fact != 0
@@ -376,6 +381,30 @@ impl Entry {
 
     pub(super) const fn has_paths(&self) -> bool {
         self.facts.has(Facts::HAS_PATHS)
+    }
+
+    /// On which side of an address translation its first packet was seen.
+    pub(super) const fn first_side(&self) -> Side {
+        match (self.facts.has(Facts::FIRST_IS_AFTER), self.facts.has(Facts::FIRST_IS_BETWEEN)) {
+            (true, _) => Side::After,
+            (_, true) => Side::Between,
+            _ => Side::Before,
+        }
+    }
+
+    pub(super) fn set_first_side(&mut self, side: Side) {
+        self.facts.set(Facts::FIRST_IS_AFTER, side == Side::After);
+        self.facts.set(Facts::FIRST_IS_BETWEEN, side == Side::Between);
+    }
+
+    /// Stands under another key from now on, whose sides may be the other way round.
+    pub(super) const fn set_key(&mut self, key: FlowKey, is_turned: bool) {
+        self.key = key;
+        if is_turned {
+            std::mem::swap(&mut self.low, &mut self.high);
+            self.facts =
+                Facts(self.facts.0 ^ (Facts::INITIATOR_IS_HIGH | Facts::FIRST_IS_HIGH | Facts::TUNNEL_IS_FROM_HIGH));
+        }
     }
 
     pub(super) const fn set_has_paths(&mut self) {

@@ -21,6 +21,7 @@ impl FlowTable {
             self.changes.forget_after(own_ns.saturating_add(self.clock.tolerance_ns()));
         }
         self.release_late_fragments(out);
+        self.translations.expire(now_ns);
         let limit = out.len() + MAX_EXPIRED_RECORDS;
         self.expire_closing(until_ns, limit, out);
         self.expire_idle(State::Unanswered, until_ns, limit, out);

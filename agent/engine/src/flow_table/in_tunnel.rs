@@ -11,7 +11,7 @@ use pidflow_schema::record::Flow;
 
 use super::key::{FlowKey, KeySide, Keyed};
 use super::tunnels::Numbers;
-use super::{Entry, FlowTable};
+use super::{Entry, FlowTable, Side};
 use crate::packet::{Packet, TcpFlags};
 use crate::tunnel::PacketTunnel;
 
@@ -107,7 +107,7 @@ impl FlowTable {
         out: &mut Vec<Flow>,
     ) {
         let known = self.find_in_tunnel((&mut key, &mut hash), from, packet);
-        if !self.is_counted_here(known, from, packet) {
+        if !self.is_counted_here(known, (from, Side::Before), packet) {
             return;
         }
         if let Some(slot) = known.filter(|slot| self.takes(*slot, (from, shift), packet, out)) {

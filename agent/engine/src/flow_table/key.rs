@@ -1,10 +1,12 @@
 //! The key by which packets belong to one flow.
 
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 
 use pidflow_schema::record::Protocol;
 
-use crate::packet::{Family, Packet};
+use crate::fact::PacketEnds;
+use crate::packet::{Family, Packet, address, address_bits};
 
 /// The key of a flow, equal for both directions: the side with the lower address and port is first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub(super) struct FlowKey {
     /// VLAN id, 0: none.
     pub(super) vlan: u16,
     /// ICMP `type * 256 + code`, for a reply with the type of the query; 0 for other protocols.
-    icmp: u16,
+    pub(super) icmp: u16,
     pub(super) protocol: u8,
     pub(super) family: Family,
     /// Number in the table's [`super::tunnels::TunnelTable`]; 0: none.
@@ -68,6 +70,46 @@ impl FlowKey {
     pub(super) fn is_compatible(&self, other: &Self) -> bool {
         let is_unknown = self.namespace == 0 || other.namespace == 0;
         is_unknown && *self == Self { namespace: self.namespace, ..*other }
+    }
+
+    /// The same for every interface, tunnel and kind of ICMP message: what address translation knows of it.
+    pub(super) const fn ends(&self) -> Self {
+        Self { vlan: 0, icmp: 0, tunnel: 0, namespace: 0, ..*self }
+    }
+
+    /// With the other key's kind of ICMP message.
+    pub(super) const fn with_icmp_of(self, other: &Self) -> Self {
+        Self { icmp: other.icmp, ..self }
+    }
+
+    /// The key of these ends, and which side is the first.
+    pub(super) fn of_ends(protocol: u8, ends: &PacketEnds) -> (Self, KeySide) {
+        let [source, destination] = ends.map(|(address, port)| (address_bits(address), port));
+        let ((family, source), (_, destination)) =
+            ((source.0.0, (source.0.1, source.1)), (destination.0.0, (destination.0.1, destination.1)));
+        let from = if source <= destination { KeySide::Low } else { KeySide::High };
+        let (low, high) = if from == KeySide::Low { (source, destination) } else { (destination, source) };
+        let key = Self {
+            low: low.0,
+            high: high.0,
+            low_port: low.1,
+            high_port: high.1,
+            vlan: 0,
+            icmp: 0,
+            protocol,
+            family,
+            tunnel: 0,
+            namespace: 0,
+        };
+        (key, from)
+    }
+
+    /// Address and port of one side.
+    pub(super) const fn end(&self, side: KeySide) -> (IpAddr, u16) {
+        match side {
+            KeySide::Low => (address(self.family, self.low), self.low_port),
+            KeySide::High => (address(self.family, self.high), self.high_port),
+        }
     }
 
     /// The key of a packet's flow, and the side that sent the packet.

@@ -19,6 +19,7 @@ impl FlowTable {
             + self.index.allocated_bytes()
             + self.tunnels.allocated_bytes()
             + self.paths.allocated_bytes()
+            + self.translations.allocated_bytes()
     }
 
     /// Returns memory if most of it is unused, as after a flood: flows are moved to the first slots, and the rest is

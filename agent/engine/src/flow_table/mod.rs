@@ -29,6 +29,8 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod translated;
+mod translations;
 mod tunnels;
 
 use std::hash::BuildHasher;
@@ -53,6 +55,9 @@ pub use paths::Observation;
 use paths::Paths;
 use slab::{Age, List, Slab};
 pub use traffic::Traffic;
+pub use translated::MAX_TRANSLATIONS;
+use translated::Side;
+use translations::Translations;
 use tunnels::TunnelTable;
 
 /// How many packets ahead [`FlowTable::update_all`] prefetches a flow. It prefetches the place in the index twice as
@@ -83,6 +88,7 @@ pub struct FlowTable {
     has_namespaces: bool,
     no_interface: (u32, Arc<str>),
     tunnels: TunnelTable,
+    translations: Translations,
     counters: FlowTableCounters,
 }
 
@@ -110,6 +116,7 @@ impl FlowTable {
             has_namespaces: false,
             no_interface: (0, Arc::from("")),
             tunnels: TunnelTable::default(),
+            translations: Translations::new(config.max_translations, config.idle_timeout_ns),
             counters: FlowTableCounters::default(),
         }
     }
@@ -155,13 +162,29 @@ impl FlowTable {
             return self.update_in_tunnel((*key, from, hash), shift, packet, out);
         }
         let known = self.find(key, hash);
-        if !self.is_counted_here(known, from, packet) {
+        if known.is_none() && !self.translations.is_empty() {
+            return self.update_translated((*key, from, hash), shift, packet, out);
+        }
+        self.put((*key, from, hash), (known, Side::Before), (shift, packet), out);
+    }
+
+    /// Counts a packet in the flow in `known`, or in a new one.
+    #[inline]
+    fn put(
+        &mut self,
+        (key, from, hash): (FlowKey, KeySide, u32),
+        (known, side): (Option<u32>, Side),
+        (shift, packet): (u64, &Packet),
+        out: &mut Vec<Flow>,
+    ) {
+        if !self.is_counted_here(known, (from, side), packet) {
             return;
         }
         if let Some(slot) = known.filter(|slot| self.takes(*slot, (from, shift), packet, out)) {
             self.add(slot, from, packet);
         } else {
-            self.insert((*key, from, hash), shift, packet, out);
+            let slot = self.insert((key, from, hash), shift, packet, out);
+            self.slab.get_mut(slot).set_first_side(side);
         }
     }
 
@@ -242,9 +265,14 @@ impl FlowTable {
             let reopened = packet.tcp_flags & TcpFlags::SYN != 0 && tcp::reopens(entry, from, packet);
             return reopened.then(|| (FlowEndReason::EndOfFlow, reopened_detail(entry)));
         }
-        let changed =
-            gap_ns > SAME_OWNER_GAP_NS && !self.changes.is_empty() && self.socket_changed(entry, from, packet.time_ns);
-        changed.then_some((FlowEndReason::EndOfFlow, FlowEndDetail::SocketChanged))
+        if gap_ns <= SAME_OWNER_GAP_NS {
+            return None;
+        }
+        if !self.changes.is_empty() && self.socket_changed(entry, from, packet.time_ns) {
+            return Some((FlowEndReason::EndOfFlow, FlowEndDetail::SocketChanged));
+        }
+        let changed = !self.translations.is_empty() && self.translations.have_changed(entry, packet.time_ns);
+        changed.then_some((FlowEndReason::EndOfFlow, FlowEndDetail::TranslationChanged))
     }
 
     /// Counts a packet in an existing flow.
@@ -278,7 +306,13 @@ impl FlowTable {
     }
 
     #[inline(never)]
-    fn insert(&mut self, (key, from, hash): (FlowKey, KeySide, u32), shift: u64, packet: &Packet, out: &mut Vec<Flow>) {
+    fn insert(
+        &mut self,
+        (key, from, hash): (FlowKey, KeySide, u32),
+        shift: u64,
+        packet: &Packet,
+        out: &mut Vec<Flow>,
+    ) -> u32 {
         if self.slab.len() >= self.config.max_flows.clamp(1, u32::MAX as usize - 1) {
             self.evict(out);
         }
@@ -299,6 +333,7 @@ impl FlowTable {
         if packet.tcp_flags & tcp::EVENTS != 0 {
             self.tcp_event(slot, from, packet);
         }
+        slot
     }
 
     /// Evicts one flow to make room.
@@ -314,6 +349,11 @@ impl FlowTable {
     fn end(&mut self, slot: u32, reason: FlowEndReason, detail: FlowEndDetail, out: &mut Vec<Flow>) {
         self.counters.socket_changes += u64::from(detail == FlowEndDetail::SocketChanged);
         self.record(slot, reason, detail, out);
+        self.take_out(slot);
+    }
+
+    /// Takes a flow out.
+    fn take_out(&mut self, slot: u32) {
         let entry = self.slab.get(slot);
         let key = entry.key;
         if entry.has_paths() {
@@ -353,6 +393,8 @@ impl FlowTable {
     pub const fn counters(&self) -> FlowTableCounters {
         let mut counters = self.counters;
         counters.unnamed_tunnels = self.tunnels.unnamed();
+        counters.translations = self.translations.len() as u64;
+        counters.translations_dropped = self.translations.dropped();
         counters
     }
 }

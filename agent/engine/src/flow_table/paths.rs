@@ -12,6 +12,7 @@ use foldhash::fast::RandomState;
 
 use super::FlowTable;
 use super::key::KeySide;
+use super::translated::Side;
 use crate::packet::{Packet, address};
 
 /// If no packet of a direction arrives at its interface for this long, the direction is counted at another one,
@@ -97,6 +98,17 @@ impl Paths {
         }
     }
 
+    /// The flow stands under the addresses before translation from now on: what was seen of it was on this side of it.
+    pub(super) fn turn_to_before(&mut self, slot: u32, side: Side, is_turned: bool) {
+        let Some(paths) = self.of_flow.get_mut(&slot) else { return };
+        if is_turned {
+            paths.reverse();
+        }
+        for place in paths.iter_mut().flat_map(|path| [&mut path.interface, &mut path.before]) {
+            *place = if *place == NOWHERE { NOWHERE } else { side.point(*place) };
+        }
+    }
+
     pub(super) fn shrink(&mut self) {
         self.of_flow.shrink_to_fit();
     }
@@ -126,8 +138,8 @@ impl FlowTable {
 
     /// Counts the packet, of the flow in slot `known` if there is one. False: it is counted at another interface.
     #[inline]
-    pub(super) fn is_counted_here(&mut self, known: Option<u32>, from: KeySide, packet: &Packet) -> bool {
-        if self.is_of_another(packet) || known.is_some_and(|slot| self.is_seen_elsewhere(slot, from, packet)) {
+    pub(super) fn is_counted_here(&mut self, known: Option<u32>, sight: (KeySide, Side), packet: &Packet) -> bool {
+        if self.is_of_another(packet) || known.is_some_and(|slot| self.is_seen_elsewhere(slot, sight, packet)) {
             self.count_elsewhere(packet);
             return false;
         }
@@ -143,17 +155,20 @@ impl FlowTable {
 
     /// Whether this packet of a known flow is counted at another interface.
     #[inline]
-    fn is_seen_elsewhere(&mut self, slot: u32, from: KeySide, packet: &Packet) -> bool {
+    fn is_seen_elsewhere(&mut self, slot: u32, (from, side): (KeySide, Side), packet: &Packet) -> bool {
         let entry = self.slab.get(slot);
-        let is_at_its_only_interface = entry.interface() == packet.interface && !entry.has_paths();
-        !is_at_its_only_interface && self.config.counts_once && !self.follow(slot, from, packet)
+        let is_at_its_only_interface =
+            entry.interface() == packet.interface && entry.first_side() == side && !entry.has_paths();
+        !is_at_its_only_interface && self.config.counts_once && !self.follow(slot, (from, side), packet)
     }
 
     /// Whether the packet is to be counted at its interface.
     #[inline(never)]
-    fn follow(&mut self, slot: u32, from: KeySide, packet: &Packet) -> bool {
-        let (here, first) = (self.point(packet.interface), self.point(self.slab.get(slot).interface()));
-        if !self.slab.get(slot).has_paths() {
+    fn follow(&mut self, slot: u32, (from, side): (KeySide, Side), packet: &Packet) -> bool {
+        let entry = self.slab.get(slot);
+        let here = side.point(self.point(packet.interface));
+        let first = entry.first_side().point(self.point(entry.interface()));
+        if !entry.has_paths() {
             let is_nobodys = address(packet.family, packet.source_bits).is_unspecified();
             if here == first || is_nobodys {
                 // The unspecified address (DHCP) does not distinguish hosts.

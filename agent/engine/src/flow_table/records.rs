@@ -16,6 +16,7 @@ impl FlowTable {
             let interface = self.interfaces.label(entry.interface()).unwrap_or(&self.no_interface);
             let mut flow = entry.flow(reason, detail, interface);
             flow.tunnel = entry.tunnel(&self.tunnels);
+            self.translations.describe(entry, &mut flow);
             self.counters.count_record(&flow);
             out.push(flow);
         }
@@ -63,7 +64,7 @@ impl FlowTable {
         self.paths.clear();
         (self.lists, self.by_age) = (Lists::default(), List::default());
         let (slab, tunnels) = (std::mem::take(&mut self.slab), self.tunnels.take());
-        let Self { interfaces, no_interface, counters, clock, config, .. } = self;
+        let Self { interfaces, no_interface, counters, clock, config, translations, .. } = self;
         // No packet can confirm a jump ahead any more, so the last packets' times are accepted.
         let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());
         let is_idle = move |e: &Entry| idle_ns.is_some_and(|idle| clock.last_ns().saturating_sub(e.seen_ns()) >= idle);
@@ -75,6 +76,7 @@ impl FlowTable {
             };
             let mut flow = entry.flow(reason, detail, interface);
             flow.tunnel = entry.tunnel(&tunnels);
+            translations.describe(&entry, &mut flow);
             counters.count_record(&flow);
             flow
         });

@@ -62,6 +62,6 @@ impl FlowTable {
     #[must_use]
     pub fn unrecorded(&self) -> Traffic {
         let counters = &self.counters;
-        Traffic { packets: counters.packets, octets: counters.octets } - counters.recorded
+        counters.in_flows() - counters.recorded
     }
 }

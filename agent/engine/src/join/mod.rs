@@ -4,10 +4,12 @@
 //! milliseconds after the packet still counts.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 use pidflow_schema::{
     Attribution, Candidate, Flow, FlowEndDetail, FlowEndReason, FlowRecord, InitiatorBasis, ProcessEnd, Protocol,
+    Translation,
 };
 
 use crate::fact::{Fact, ProcessId, Socket, SocketUse};
@@ -129,8 +131,8 @@ impl Joiner {
             Fact::Sampled { id, sample } => self.processes.sampled(*id, *sample),
             Fact::Process(seen) => self.processes.described(seen),
             Fact::Addresses { time_ns, netns, addresses } => self.sockets.set_addresses(*time_ns, *netns, addresses),
-            // This fact concerns interfaces, which the pipeline maps.
-            Fact::NamespaceIds { .. } => {}
+            // These facts concern interfaces and packets. The pipeline gives them to the flow table.
+            Fact::NamespaceIds { .. } | Fact::Translation { .. } | Fact::TranslationsListed { .. } => {}
             Fact::Pods(pods) => self.processes.set_pods(pods),
             Fact::Users(users) => self.processes.set_users(users),
             Fact::SnapshotDone => self.processes.link_parents(),
@@ -164,6 +166,10 @@ impl Joiner {
         }
         let mut source = self.sockets.find(&FlowEnd::source(&flow));
         let mut destination = self.answering(&flow);
+        let asked = source.as_ref().ok().and_then(|found| found.translated_from);
+        if let Some(asked) = asked.filter(|_| flow.translation.is_none()) {
+            translated_from(&mut flow, asked);
+        }
         if let Some(source_began) = side(&source, &destination).or_else(|| self.source_began(&flow)) {
             if !source_began {
                 flow.turn_round();
@@ -189,9 +195,7 @@ impl Joiner {
     /// The errno of the connect that made the flow, if it failed.
     fn connect_error(&mut self, end: &FlowEnd, source: Option<&Found>) -> Option<u16> {
         let netns = source.map(|found| found.netns).filter(|netns| *netns != 0);
-        let called = source.and_then(|found| found.translated_from).unwrap_or((end.remote, end.remote_port));
-        let made_by = FlowEnd { remote: called.0, remote_port: called.1, ..*end };
-        self.failures.explain(&made_by, netns).filter(|errno| *errno != 0)
+        self.failures.explain(end, netns).filter(|errno| *errno != 0)
     }
 
     /// ICMP is answered by the kernel: the socket with the echo's identifier is the asking one's.
@@ -314,6 +318,18 @@ impl Joiner {
     pub fn sizes(&self) -> (usize, usize) {
         (self.processes.len(), self.sockets.len())
     }
+}
+
+/// The process at the source connected to another destination than its packets have: they were translated before they were seen.
+fn translated_from(flow: &mut Flow, asked: (IpAddr, u16)) {
+    flow.translation = Some(Box::new(Translation {
+        source: flow.source,
+        source_port: flow.source_port,
+        destination: flow.destination,
+        destination_port: flow.destination_port,
+        begun_by_source: true,
+    }));
+    (flow.destination, flow.destination_port) = asked;
 }
 
 /// Whether the kernel reported that the source connected; none: it reported neither side.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use pidflow_schema::{Attribution, Flow, InitiatorBasis, Protocol};
+use pidflow_schema::{Attribution, Flow, InitiatorBasis, Protocol, Translation};
 
 use super::kernel::is_icmp;
 use super::{Role, Tuple};
@@ -44,7 +44,7 @@ impl FlowEnd {
     /// The source's end of a flow.
     #[must_use]
     pub fn source(flow: &Flow) -> Self {
-        let ends = [(flow.source, flow.source_port), (flow.destination, flow.destination_port)];
+        let ends = if is_after(flow, true) { after(flow) } else { before(flow) };
         let opened = flow.protocol == Protocol::TCP && flow.initiator == InitiatorBasis::Syn;
         Self { opened, ..Self::new(flow, ends, [flow.forward.packets, flow.reverse.packets]) }
     }
@@ -52,8 +52,8 @@ impl FlowEnd {
     /// The destination's end of a flow.
     #[must_use]
     pub fn destination(flow: &Flow) -> Self {
-        let ends = [(flow.destination, flow.destination_port), (flow.source, flow.source_port)];
-        Self::new(flow, ends, [flow.reverse.packets, flow.forward.packets])
+        let [source, destination] = if is_after(flow, false) { after(flow) } else { before(flow) };
+        Self::new(flow, [destination, source], [flow.reverse.packets, flow.forward.packets])
     }
 
     fn new(flow: &Flow, [local, remote]: [(IpAddr, u16); 2], [sent, received]: [u64; 2]) -> Self {
@@ -84,6 +84,20 @@ impl FlowEnd {
             remote_port: self.remote_port,
         }
     }
+}
+
+/// Whether the socket of this end has the ends after address translation: the one that did not begin it.
+fn is_after(flow: &Flow, is_source: bool) -> bool {
+    flow.translation.as_ref().is_some_and(|translation| translation.begun_by_source != is_source)
+}
+
+const fn before(flow: &Flow) -> [(IpAddr, u16); 2] {
+    [(flow.source, flow.source_port), (flow.destination, flow.destination_port)]
+}
+
+fn after(flow: &Flow) -> [(IpAddr, u16); 2] {
+    let after = |t: &Translation| [(t.source, t.source_port), (t.destination, t.destination_port)];
+    flow.translation.as_deref().map_or(before(flow), after)
 }
 
 /// The process found for an end.

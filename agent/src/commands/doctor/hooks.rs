@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::finding::{Finding, Verdict};
 use crate::probes::{self, Backend, HookReport, Refusal};
+use crate::translation;
 
 /// Every hook, and at the end the reasons of all refusals, each reason once.
 pub(super) fn findings(backend: Backend) -> Vec<Finding> {
     match probes::probe_hooks(backend) {
-        Ok(reports) => reports.iter().map(hook).chain(refusals(&reports)).collect(),
+        Ok(reports) => reports.iter().map(hook).chain(refusals(&reports)).chain([translation()]).collect(),
         Err(e) => vec![Finding::new(Verdict::Fails, "all hooks", "none").with("reason", &format!("{e:#}"))],
     }
 }
@@ -20,6 +21,12 @@ fn hook(r: &HookReport) -> Finding {
     let finding = finding.with("not available", &refused.join(", ")).with("missing", r.lost);
     let general = r.refusals.iter().filter(|refusal| refusal.hook.is_none());
     general.fold(finding, |finding, refusal| finding.with("reason", &refusal.reason))
+}
+
+/// Address translation, which needs no hook.
+fn translation() -> Finding {
+    let (report, remedy) = translation::probe();
+    hook(&report).with("remedy", remedy)
 }
 
 /// One finding with every reason, if a hook was refused.

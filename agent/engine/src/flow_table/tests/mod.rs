@@ -12,6 +12,7 @@ mod namespaces;
 mod paths;
 mod time;
 mod traffic;
+mod translations;
 mod tunnels;
 
 use super::*;

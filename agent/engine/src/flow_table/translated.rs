@@ -1,0 +1,188 @@
+//! Packets whose addresses or ports this host translates (NAT) on their way between two interfaces: what is seen before and what
+//! is seen after translation is one flow, counted once. It stands under its ends before translation.
+//!
+//! Packets are held until the facts of their time have come, so that the translation is usually known. Where it becomes known
+//! later, the flow that was begun under the ends after translation is moved, or merged with the other one.
+
+use pidflow_schema::record::{Flow, FlowEndReason, Protocol};
+
+use super::entry::Entry;
+use super::key::{FlowKey, KeySide};
+use super::translations::{Span, Translations};
+use super::{FlowTable, Traffic, end_of};
+use crate::decode::FrameCount;
+use crate::fact::{AddressTranslation, Fact, TranslationChange};
+use crate::packet::{Packet, TcpFlags};
+
+/// Address translations that are known at the same time by default.
+pub const MAX_TRANSLATIONS: usize = 65_536;
+
+/// Bits of a point of observation: the interface sees the packets after translation, or half translated. The kernel's indices of
+/// interfaces are smaller.
+const AFTER: u32 = 1 << 30;
+const BETWEEN: u32 = 1 << 29;
+
+/// On which side of an address translation a packet is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Before it, or there is none.
+    Before,
+    /// The destination is translated, and the source is not yet.
+    Between,
+    /// After it.
+    After,
+}
+
+impl Side {
+    /// One interface may see a packet on both sides (a bridge, a packet that returns to where it came from): these are two points.
+    pub(super) const fn point(self, interface: u32) -> u32 {
+        match self {
+            Self::Before => interface,
+            Self::Between => interface ^ BETWEEN,
+            Self::After => interface ^ AFTER,
+        }
+    }
+}
+
+impl FlowTable {
+    /// Bytes that one address translation takes at the most.
+    pub const BYTES_PER_TRANSLATION: usize = Translations::MAX_BYTES_EACH;
+
+    /// Takes what a fact says of address translations. Records of flows that end by it go to `out`.
+    pub fn learn(&mut self, fact: &Fact, out: &mut Vec<Flow>) {
+        match fact {
+            Fact::Translation { time_ns, change, translation } => self.learn_one(*time_ns, *change, translation, out),
+            Fact::TranslationsListed { netns, begun_ns } => self.translations.listed(*netns, *begun_ns),
+            _ => {}
+        }
+    }
+
+    fn learn_one(&mut self, time_ns: u64, change: TranslationChange, told: &AddressTranslation, out: &mut Vec<Flow>) {
+        let Some(span) = self.translations.learn(time_ns, change, told) else { return };
+        for side in [Side::After, Side::Between] {
+            let slots = [side, Side::Before].map(|side| self.slot_of(told.protocol, span.view(side).ends));
+            match slots {
+                [Some(later), Some(before)] if later != before => self.merge(before, later, (&span, side), out),
+                [Some(later), None] => self.move_to_before(later, (&span, side), out),
+                _ => {}
+            }
+        }
+    }
+
+    /// The flow that stands under these ends.
+    fn slot_of(&mut self, protocol: u8, ends: FlowKey) -> Option<u32> {
+        let key = FlowKey { icmp: echo_query(protocol), ..ends };
+        self.find(&key, self.hash(&key))
+    }
+
+    /// Counts a packet whose ends are not those of a known flow: they may be those after translation.
+    #[cold]
+    pub(super) fn update_translated(
+        &mut self,
+        (mut key, mut from, mut hash): (FlowKey, KeySide, u32),
+        shift: u64,
+        packet: &Packet,
+        out: &mut Vec<Flow>,
+    ) {
+        let mut side = Side::Before;
+        let mut known = None;
+        if let Some((span, seen)) = self.translations.find(&key.ends(), packet.time_ns) {
+            // Conntrack of one namespace has seen it on every interface: no other flow has these ends, with or without a VLAN tag.
+            let before = span.before.ends.with_icmp_of(&key);
+            let before_from = span.before.side(span.view(seen), from);
+            let before_hash = self.hash(&before);
+            known = self.find(&before, before_hash);
+            if seen != Side::Between || self.may_be_between(known, before_from, packet) {
+                (key, from, hash, side) = (before, before_from, before_hash, seen);
+            } else {
+                known = None;
+            }
+        }
+        self.put((key, from, hash), (known, side), (shift, packet), out);
+    }
+
+    /// Half translated packets may be those of another connection, from the same port to the translated destination itself: its
+    /// SYN has another sequence number.
+    fn may_be_between(&self, known: Option<u32>, from: KeySide, packet: &Packet) -> bool {
+        let is_syn = packet.tcp_flags & TcpFlags::SYN != 0;
+        let sequence = || known.and_then(|slot| self.slab.get(slot).sent(from).syn_sequence());
+        !is_syn || sequence().is_none_or(|sequence| sequence == packet.tcp_sequence)
+    }
+
+    /// Puts a flow that was begun under the ends after translation under those before it. One that had ended before ends.
+    fn move_to_before(&mut self, slot: u32, (span, side): (&Span, Side), out: &mut Vec<Flow>) {
+        let entry = self.slab.get(slot);
+        if !span.may_have(entry.last_ns) {
+            let (reason, detail) = end_of(entry, FlowEndReason::EndOfFlow);
+            return self.end(slot, reason, detail, out);
+        }
+        let (old, new) = (entry.key, span.before.ends.with_icmp_of(&entry.key));
+        let is_turned = span.before.is_turned(span.view(side));
+        self.index.remove(self.hash(&old), slot);
+        let entry = self.slab.get_mut(slot);
+        entry.set_key(new, is_turned);
+        entry.set_first_side(side);
+        if entry.has_paths() {
+            self.paths.turn_to_before(slot, side, is_turned);
+        }
+        self.index.insert(self.hash(&new), slot);
+    }
+
+    /// Two flows turn out to be one, of whose packets each was counted in both: of each direction that with more packets counts.
+    fn merge(&mut self, before: u32, later: u32, (span, side): (&Span, Side), out: &mut Vec<Flow>) {
+        if !span.may_have(self.slab.get(later).last_ns) {
+            return self.move_to_before(later, (span, side), out);
+        }
+        let mut other = *self.slab.get(later);
+        other.set_key(span.before.ends, span.before.is_turned(span.view(side)));
+        let lost = self.slab.get_mut(before).take_in(&other);
+        let interfaces = [self.slab.get(before).interface(), other.interface()];
+        for ((traffic, frames), interface) in lost.into_iter().zip(interfaces) {
+            self.uncount(traffic, frames, interface);
+        }
+        self.counters.flows_merged += 1;
+        self.take_out(later);
+    }
+
+    /// What was counted is in no flow any more.
+    fn uncount(&mut self, traffic: Traffic, frames: FrameCount, interface: u32) {
+        self.counters.merged += traffic;
+        self.counters.seen_elsewhere += frames;
+        if let Some(known) = self.interfaces.get_mut(interface) {
+            known.counted.packets = known.counted.packets.saturating_sub(frames.packets);
+            known.counted.frame_octets = known.counted.frame_octets.saturating_sub(frames.frame_octets);
+            known.seen_elsewhere += frames;
+        }
+    }
+}
+
+/// ICMP type and code, as in a key, of the messages that have an identifier to translate; 0: the protocol has none.
+const fn echo_query(protocol: u8) -> u16 {
+    match protocol {
+        Protocol::ICMP => 8 << 8,
+        Protocol::ICMPV6 => 128 << 8,
+        _ => 0,
+    }
+}
+
+impl Entry {
+    /// Takes over what another entry of the same flow has counted of each direction, where that is more. Gives what is in neither
+    /// any more: of this one, and of the other.
+    fn take_in(&mut self, other: &Self) -> [(Traffic, FrameCount); 2] {
+        let mut lost = [(Traffic::default(), FrameCount::default()); 2];
+        for side in [KeySide::Low, KeySide::High] {
+            let is_more = other.sent(side).counters().packets > self.sent(side).counters().packets;
+            let dropped = if is_more { *self.sent(side) } else { *other.sent(side) }.counters();
+            if is_more {
+                *self.sent_mut(side) = *other.sent(side);
+            }
+            let [of_this, of_other] = &mut lost;
+            let (traffic, frames) = if is_more { of_this } else { of_other };
+            *traffic += Traffic { packets: dropped.packets, octets: dropped.octets };
+            *frames += FrameCount { packets: dropped.packets, frame_octets: dropped.frame_octets };
+        }
+        self.first_ns = self.first_ns.min(other.first_ns);
+        self.last_ns = self.last_ns.max(other.last_ns);
+        lost
+    }
+}

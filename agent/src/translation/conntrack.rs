@@ -1,0 +1,140 @@
+//! The socket over which the kernel tells of connections that it tracks (ctnetlink).
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_netfilter::conntrack::ConntrackMessage;
+use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterProtoFamily};
+use netlink_sys::protocols::NETLINK_NETFILTER;
+use netlink_sys::{Socket, SocketAddr};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::message::{self, Notice};
+
+/// `NFNLGRP_CONNTRACK_NEW` and `NFNLGRP_CONNTRACK_DESTROY` of linux/netfilter/nfnetlink_compat.h. Updates are not needed: a
+/// translation stays as it began.
+const GROUPS: [u32; 2] = [1, 3];
+/// Buffer of the kernel for notices, bytes: some thousands, at about 1 KiB each.
+const BUFFER: usize = 8 << 20;
+/// How long the kernel may take to answer at the start.
+const MAX_ANSWER_TIME: Duration = Duration::from_secs(2);
+/// Longest message that is received, bytes; parts of a listing are the longest.
+const MAX_MESSAGE: usize = 64 * 1024;
+
+/// Why there are no notices.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unavailable {
+    /// The kernel refuses.
+    #[error("listening to conntrack is not permitted: {0}")]
+    NotPermitted(io::Error),
+    /// It cannot do it.
+    #[error("this kernel has no conntrack over netlink: {0}")]
+    Missing(io::Error),
+    /// It does not answer.
+    #[error("conntrack does not answer")]
+    Silent,
+}
+
+impl Unavailable {
+    /// What to do about it.
+    pub(super) const fn remedy(&self) -> &'static str {
+        match self {
+            Self::NotPermitted(_) => "run as root or with CAP_NET_ADMIN",
+            Self::Missing(_) => "load nf_conntrack_netlink, if this host translates addresses",
+            Self::Silent => "look for errors of nf_conntrack in the kernel's log",
+        }
+    }
+}
+
+impl From<io::Error> for Unavailable {
+    fn from(e: io::Error) -> Self {
+        match e.kind() {
+            io::ErrorKind::PermissionDenied => Self::NotPermitted(e),
+            _ => Self::Missing(e),
+        }
+    }
+}
+
+/// The socket; it listens from the moment at which it is there.
+#[derive(Debug)]
+pub(super) struct Conntrack {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+impl Conntrack {
+    /// Opens it, and asks for all connections once. The answer has begun to come.
+    pub(super) fn open() -> Result<Self, Unavailable> {
+        let mut socket = Socket::new(NETLINK_NETFILTER)?;
+        socket.bind_auto()?;
+        socket.set_non_blocking(true)?;
+        // Beyond the limit for all sockets, which the capability allows; else as much as there is.
+        let forced = rustix::net::sockopt::set_socket_recv_buffer_size_force(borrow(&socket), BUFFER);
+        forced
+            .or_else(|_| rustix::net::sockopt::set_socket_recv_buffer_size(borrow(&socket), BUFFER))
+            .map_err(io::Error::from)?;
+        GROUPS.iter().try_for_each(|group| socket.add_membership(*group))?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        let mut this = Self { socket, buffer: Vec::with_capacity(MAX_MESSAGE) };
+        this.ask_for_all()?;
+        if !this.wait(MAX_ANSWER_TIME)? {
+            return Err(Unavailable::Silent);
+        }
+        this.peek_refusal()?;
+        Ok(this)
+    }
+
+    /// Asks for all connections; the answer is among what [`Conntrack::receive`] gives.
+    pub(super) fn ask_for_all(&self) -> io::Result<()> {
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let question = NetfilterMessage::new(
+            NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, 0),
+            ConntrackMessage::Get(Vec::new()),
+        );
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(question));
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        self.socket.send(&bytes, 0).map(drop)
+    }
+
+    /// The kernel refuses a question by an answer.
+    fn peek_refusal(&mut self) -> io::Result<()> {
+        self.buffer.clear();
+        self.socket.recv(&mut self.buffer, libc::MSG_PEEK)?;
+        message::refusal(&self.buffer).map_or(Ok(()), Err)
+    }
+
+    /// Waits for something to receive. False: nothing came.
+    pub(super) fn wait(&self, at_most: Duration) -> io::Result<bool> {
+        let timeout = Timespec::try_from(at_most).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::from_borrowed_fd(borrow(&self.socket), PollFlags::IN)], Some(&timeout)) {
+            Ok(ready) => Ok(ready > 0),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Receives one datagram; false: there is none.
+    ///
+    /// # Errors
+    /// `ENOBUFS`: notices were lost. Others: the socket does not work any more.
+    pub(super) fn receive(&mut self, notices: &mut Vec<Notice>) -> io::Result<bool> {
+        self.buffer.clear();
+        match self.socket.recv(&mut self.buffer, 0) {
+            Ok(_) => message::parse(&self.buffer, notices),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+        Ok(true)
+    }
+}
+
+fn borrow(socket: &Socket) -> BorrowedFd<'_> {
+    // SAFETY: the socket is open as long as it is borrowed.
+    unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) }
+}

@@ -1,0 +1,156 @@
+//! What the kernel says of a connection that it tracks, as a translation.
+
+use std::io;
+use std::net::IpAddr;
+
+use netlink_packet_core::{NLM_F_DUMP_INTR, NLM_F_MULTIPART, NetlinkMessage, NetlinkPayload, Nla};
+use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
+use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner};
+use pidflow_engine::fact::{PacketEnds, TranslationChange};
+
+/// `CTA_ZONE`, `CTA_PROTO_ICMP_ID` and `CTA_PROTO_ICMPV6_ID` of linux/netfilter/nfnetlink_conntrack.h.
+const CTA_ZONE: u16 = 18;
+const CTA_PROTO_ICMP_ID: u16 = 4;
+const CTA_PROTO_ICMPV6_ID: u16 = 7;
+
+/// One notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// Of a connection whose addresses or ports are translated.
+    Translation(TranslationChange, Translated),
+    /// Every connection was listed since [`super::conntrack::Conntrack::ask_for_all`].
+    All,
+    /// The connections changed while they were listed: ask again.
+    Incomplete,
+    /// The kernel refused to list them now: ask again.
+    Refused,
+    /// It is not understood.
+    Unparsed,
+}
+
+/// The ends of a connection before and after translation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Translated {
+    pub(super) zone: u16,
+    pub(super) protocol: u8,
+    pub(super) before: PacketEnds,
+    pub(super) after: PacketEnds,
+}
+
+/// Protocol and ends of one direction.
+struct Direction {
+    protocol: u8,
+    ends: PacketEnds,
+}
+
+/// All messages of a datagram; they follow each other, each padded to four bytes.
+pub(super) fn parse(mut bytes: &[u8], notices: &mut Vec<Notice>) {
+    while !bytes.is_empty() {
+        let Ok(message) = NetlinkMessage::<NetfilterMessage>::deserialize(bytes) else {
+            return notices.push(Notice::Unparsed);
+        };
+        let length = (message.header.length as usize).next_multiple_of(4).max(4);
+        if message.header.flags & NLM_F_DUMP_INTR != 0 {
+            notices.push(Notice::Incomplete);
+        }
+        notices.extend(notice(message));
+        bytes = bytes.get(length..).unwrap_or_default();
+    }
+}
+
+/// What the kernel refused, if this says so.
+pub(super) fn refusal(bytes: &[u8]) -> Option<io::Error> {
+    match NetlinkMessage::<NetfilterMessage>::deserialize(bytes).ok()?.payload {
+        NetlinkPayload::Error(e) if e.code.is_some() => Some(e.to_io()),
+        _ => None,
+    }
+}
+
+/// None: the connection is not translated, or the message says nothing of one.
+fn notice(message: NetlinkMessage<NetfilterMessage>) -> Option<Notice> {
+    let is_listed = message.header.flags & NLM_F_MULTIPART != 0;
+    let inner = match message.payload {
+        NetlinkPayload::Done(_) => return Some(Notice::All),
+        NetlinkPayload::Error(e) => return e.code.map(|_| Notice::Refused),
+        NetlinkPayload::InnerMessage(inner) => inner.inner,
+        _ => return None,
+    };
+    let (change, attributes) = match inner {
+        NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) if is_listed => {
+            (TranslationChange::Found, attributes)
+        }
+        NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) => (TranslationChange::Began, attributes),
+        NetfilterMessageInner::Conntrack(ConntrackMessage::Delete(attributes)) => {
+            (TranslationChange::Ended, attributes)
+        }
+        _ => return None,
+    };
+    match translated(&attributes) {
+        Ok(translated) => translated.map(|translated| Notice::Translation(change, translated)),
+        Err(NotUnderstood) => Some(Notice::Unparsed),
+    }
+}
+
+struct NotUnderstood;
+
+fn translated(attributes: &[ConntrackAttribute]) -> Result<Option<Translated>, NotUnderstood> {
+    let (mut original, mut reply, mut zone) = (None, None, 0);
+    for attribute in attributes {
+        match attribute {
+            ConntrackAttribute::CtaTupleOrig(tuple) => original = direction(tuple),
+            ConntrackAttribute::CtaTupleReply(tuple) => reply = direction(tuple),
+            ConntrackAttribute::Other(other) if other.kind() == CTA_ZONE => zone = be16(other).unwrap_or_default(),
+            _ => {}
+        }
+    }
+    let (original, reply) = original.zip(reply).ok_or(NotUnderstood)?;
+    let [destination, source] = reply.ends;
+    let (before, after) = (original.ends, [source, destination]);
+    Ok((before != after).then_some(Translated { zone, protocol: original.protocol, before, after }))
+}
+
+fn direction(tuple: &[Tuple]) -> Option<Direction> {
+    let (mut addresses, mut ports, mut protocol) = ((None, None), (0, 0), None);
+    for part in tuple {
+        match part {
+            Tuple::Ip(parts) => addresses = ends_of(parts),
+            Tuple::Proto(parts) => (protocol, ports) = protocol_and_ports(parts),
+            _ => {}
+        }
+    }
+    let ends = [(addresses.0?, ports.0), (addresses.1?, ports.1)];
+    Some(Direction { protocol: protocol?, ends })
+}
+
+fn ends_of(parts: &[IPTuple]) -> (Option<IpAddr>, Option<IpAddr>) {
+    let source = parts.iter().find_map(|part| if let IPTuple::SourceAddress(a) = part { Some(*a) } else { None });
+    let destination =
+        parts.iter().find_map(|part| if let IPTuple::DestinationAddress(a) = part { Some(*a) } else { None });
+    (source, destination)
+}
+
+/// The identifier of an ICMP echo stands for both ports.
+fn protocol_and_ports(parts: &[ProtoTuple]) -> (Option<u8>, (u16, u16)) {
+    let (mut protocol, mut ports) = (None, (0, 0));
+    for part in parts {
+        match part {
+            ProtoTuple::Protocol(number) => protocol = Some(u8::from(*number)),
+            ProtoTuple::SourcePort(port) => ports.0 = *port,
+            ProtoTuple::DestinationPort(port) => ports.1 = *port,
+            ProtoTuple::Other(other) if matches!(other.kind(), CTA_PROTO_ICMP_ID | CTA_PROTO_ICMPV6_ID) => {
+                let id = be16(other).unwrap_or_default();
+                ports = (id, id);
+            }
+            _ => {}
+        }
+    }
+    (protocol, ports)
+}
+
+fn be16(attribute: &impl Nla) -> Option<u16> {
+    let mut value = [0; 2];
+    (attribute.value_len() == value.len()).then(|| {
+        attribute.emit_value(&mut value);
+        u16::from_be_bytes(value)
+    })
+}

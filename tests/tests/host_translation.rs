@@ -1,0 +1,428 @@
+//! Two nodes with pods, service addresses and masquerading, as Kubernetes has them: each conversation is one record on each node
+//! that it passes, with the processes at its ends, the address that was asked for and the one that answered, counted once.
+//!
+//! A node is a network namespace with a bridge, a pod one behind a port of it; between the nodes is a VXLAN overlay. Needs root
+//! and nftables. `PIDFLOW_TEST_TALKS` is the number of conversations of each kind, 50 by default.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use pidflow_tests::agent::{Agent, Ended};
+use pidflow_tests::namespace::{Namespace, ip};
+use pidflow_tests::process::{self, Guarded};
+use pidflow_tests::records::{Record, Side};
+use pidflow_tests::skip::{skip, without_root};
+use pidflow_tests::trial;
+use pidflow_tests::truth::Talk;
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+/// Ports of services and of what stands behind them.
+const ASKED: u16 = 80;
+const SERVED: u16 = 8080;
+/// Bytes of headers: IPv4 and TCP with timestamps, what a SYN has more, IPv4 and UDP.
+const TCP_HEADERS: u64 = 52;
+const SYN_OPTIONS: u64 = 8;
+const UDP_HEADERS: u64 = 28;
+/// Until the last packets are read.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// The rules of the first node: services, one with masquerading by the node and one whose backend is the client itself.
+const RULES: &str = "
+table ip nat {
+  chain services {
+    type nat hook prerouting priority -100
+    ip daddr 10.96.0.1 meta l4proto { tcp, udp } th dport 80 dnat to 10.1.1.12:8080
+    ip daddr 10.96.0.2 meta l4proto { tcp, udp } th dport 80 dnat to 10.1.2.11:8080
+    ip daddr 10.96.0.3 meta l4proto { tcp, udp } th dport 80 ct mark set 1 dnat to 10.1.2.11:8080
+    ip daddr 10.96.0.4 meta l4proto { tcp, udp } th dport 80 ct mark set 1 dnat to 10.1.1.11:8080
+  }
+  chain own {
+    type nat hook output priority -100
+    ip daddr 10.96.0.1 meta l4proto { tcp, udp } th dport 80 dnat to 10.1.1.12:8080
+  }
+  chain outgoing {
+    type nat hook postrouting priority 100
+    ct mark 1 masquerade
+    ip saddr 10.1.1.0/24 ip daddr != 10.0.0.0/8 masquerade
+  }
+}
+";
+
+/// What a client does, and what is to be seen of it.
+struct Case {
+    name: &'static str,
+    /// Whether the client is in the first pod; else it is a process of the node itself.
+    from_pod: bool,
+    to: &'static str,
+    /// Where it goes.
+    backend: &'static str,
+    /// The source's address after translation; none: it stays.
+    masqueraded: Option<&'static str>,
+    /// Whether the second node sees it.
+    crosses: bool,
+}
+
+const CASES: [Case; 6] = [
+    Case {
+        name: "same node",
+        from_pod: true,
+        to: "10.96.0.1:80",
+        backend: "10.1.1.12:8080",
+        masqueraded: None,
+        crosses: false,
+    },
+    Case {
+        name: "other node",
+        from_pod: true,
+        to: "10.96.0.2:80",
+        backend: "10.1.2.11:8080",
+        masqueraded: None,
+        crosses: true,
+    },
+    Case {
+        name: "masqueraded service",
+        from_pod: true,
+        to: "10.96.0.3:80",
+        backend: "10.1.2.11:8080",
+        masqueraded: Some("10.1.255.1"),
+        crosses: true,
+    },
+    Case {
+        name: "hairpin",
+        from_pod: true,
+        to: "10.96.0.4:80",
+        backend: "10.1.1.11:8080",
+        masqueraded: Some("10.1.1.1"),
+        crosses: false,
+    },
+    Case {
+        name: "outside",
+        from_pod: true,
+        to: "192.0.2.2:8080",
+        backend: "192.0.2.2:8080",
+        masqueraded: Some("192.0.2.1"),
+        crosses: true,
+    },
+    Case {
+        name: "from the node",
+        from_pod: false,
+        to: "10.96.0.1:80",
+        backend: "10.1.1.12:8080",
+        masqueraded: None,
+        crosses: false,
+    },
+];
+
+/// A node with two pods.
+struct Node {
+    namespace: Namespace,
+    pods: [Namespace; 2],
+}
+
+impl Node {
+    fn new(number: u8) -> Result<Self> {
+        let node = Self { namespace: Namespace::new()?, pods: [Namespace::new()?, Namespace::new()?] };
+        node.namespace.within(|| {
+            ip("link add cni0 type bridge")?;
+            ip(&format!("addr add 10.1.{number}.1/24 dev cni0"))?;
+            ip("link set cni0 up")?;
+            std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
+            for (pod, at) in node.pods.iter().zip(11..) {
+                let port = format!("pod{at}");
+                pod.pair(&port, ("eth0", &format!("10.1.{number}.{at}/24")))?;
+                ip(&format!("link set {port} master cni0"))?;
+                ip(&format!("link set {port} type bridge_slave hairpin on"))?;
+                pod.ip(&format!("route add default via 10.1.{number}.1"))?;
+            }
+            Ok(())
+        })?;
+        Ok(node)
+    }
+
+    /// The overlay to the other node.
+    fn overlay(&self, number: u8, other: u8) -> Result<()> {
+        self.namespace.within(|| {
+            ip(&format!(
+                "link add vx type vxlan id 42 dstport 4789 local 192.0.2.{number} remote 192.0.2.{other} dev uplink"
+            ))?;
+            ip(&format!("addr add 10.1.255.{number}/24 dev vx"))?;
+            ip("link set vx up")?;
+            ip(&format!("route add 10.1.{other}.0/24 via 10.1.255.{other}"))
+        })
+    }
+
+    fn rules(&self, rules: &str) -> Result<()> {
+        let mut nft = self.namespace.command("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn()?;
+        nft.stdin.take().context("no standard input")?.write_all(rules.as_bytes())?;
+        ensure!(nft.wait()?.success(), "nft refused the rules");
+        Ok(())
+    }
+
+    fn agent(&self, dir: &std::path::Path) -> Result<Agent> {
+        std::fs::create_dir(dir)?;
+        // The overlay's packets are seen on its device: the outer ones are the nodes' own.
+        Agent::start_beside(self.namespace.pid(), dir, &["-i", "any", "--tunnels", "outer", "-t", "0", "-d", "60s"])
+    }
+}
+
+/// Both nodes, and the link between them.
+fn nodes() -> Result<[Node; 2]> {
+    let nodes = [Node::new(1)?, Node::new(2)?];
+    let [first, second] = &nodes;
+    first.namespace.within(|| {
+        ip(&format!("link add uplink type veth peer name uplink netns {}", second.namespace.pid()))?;
+        ip("addr add 192.0.2.1/24 dev uplink")?;
+        ip("link set uplink up")
+    })?;
+    second.namespace.ip("addr add 192.0.2.2/24 dev uplink")?;
+    second.namespace.ip("link set uplink up")?;
+    first.overlay(1, 2)?;
+    second.overlay(2, 1)?;
+    first.rules(RULES)?;
+    first.namespace.ip("route add 10.96.0.0/16 dev cni0")?;
+    // Conntrack without translation.
+    second.rules("table ip nat {\n chain c {\n type nat hook postrouting priority 100\n }\n}")?;
+    Ok(nodes)
+}
+
+/// A program of the scenarios that says when it is ready.
+fn start(place: &Namespace, arguments: &[&str]) -> Result<Guarded> {
+    let scenario = process::binary("scenario")?;
+    let mut command = place.command(scenario.to_str().context("path")?);
+    let mut started = Guarded::new(command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
+    let stdout = started.child().stdout.take().context("no standard output")?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    ensure!(line.trim() == "ready", "{arguments:?} said {line:?}");
+    Ok(started)
+}
+
+/// A client that ran to its end.
+struct Asked {
+    case: usize,
+    protocol: u8,
+    pid: u32,
+    talks: Vec<Talk>,
+}
+
+fn ask(place: &Namespace, (case, protocol): (usize, u8), to: &str, count: u16) -> Result<Asked> {
+    let scenario = process::binary("scenario")?;
+    let ports = 20_000 + 1200 * u16::try_from(case)?;
+    let name = if protocol == TCP { "tcp" } else { "udp" };
+    let (count, ports) = (count.to_string(), ports.to_string());
+    let mut command = place.command(scenario.to_str().context("path")?);
+    command.args(["peers-ask", "--to", to, "--protocol", name, "--count", &count, "--ports", &ports]);
+    let client = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let pid = client.id();
+    let output = client.wait_with_output()?;
+    ensure!(output.status.success(), "client to {to} over {name}");
+    let talks = String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    Ok(Asked { case, protocol, pid, talks })
+}
+
+/// Records by protocol and source.
+type BySource<'a> = HashMap<(u8, IpAddr, u16, SocketAddr), Vec<&'a Record>>;
+
+fn by_source(records: &[Record]) -> BySource<'_> {
+    let mut all = BySource::new();
+    for r in records {
+        let to = SocketAddr::new(r.destination.0, r.destination.1);
+        all.entry((r.protocol, r.source.0, r.source.1, to)).or_default().push(r);
+    }
+    all
+}
+
+/// Source and destination after translation; none: the record has none.
+fn after(record: &Record) -> Option<[SocketAddr; 2]> {
+    let end = |side: Side| {
+        let address = record.text(&format!("POST_NAT_{}_IPV4_ADDR", side.prefix()))?.parse().ok()?;
+        let port = record.number(&format!("POST_NAPT_{}_TRANSPORT_PORT", side.prefix()))?;
+        Some(SocketAddr::new(address, u16::try_from(port).ok()?))
+    };
+    Some([end(Side::Source)?, end(Side::Destination)?])
+}
+
+/// Bytes that a direction has with its headers, if each was counted once.
+fn counts(record: &Record, talk: &Talk) -> Result<()> {
+    for (octets, packets, said) in [("IN_BYTES", "IN_PKTS", talk.sent), ("OUT_BYTES", "OUT_PKTS", talk.received)] {
+        let number = |key| record.number(key).unwrap_or_default();
+        let headers = match record.protocol {
+            TCP => TCP_HEADERS * number(packets) + SYN_OPTIONS,
+            _ => UDP_HEADERS * number(packets),
+        };
+        ensure!(number(octets) == said as u64 + headers, "{octets} {} for {said} bytes", number(octets));
+    }
+    Ok(())
+}
+
+fn process_at(record: &Record, side: Side) -> Option<u64> {
+    record.end_number(side, "PROC_PID")
+}
+
+/// Checks one conversation at the node of its client.
+fn check(record: &Record, case: &Case, talk: &Talk, pids: [u32; 2]) -> Result<()> {
+    counts(record, talk)?;
+    let backend: SocketAddr = case.backend.parse()?;
+    let is_translated = case.masqueraded.is_some() || case.backend != case.to;
+    match after(record) {
+        Some([source, destination]) => {
+            let address = case.masqueraded.map_or(Ok(talk.source.ip()), str::parse)?;
+            ensure!(is_translated && destination == backend && source.ip() == address, "after: {source} {destination}");
+            ensure!(case.masqueraded.is_some() || source.port() == talk.source.port(), "source port");
+        }
+        None => ensure!(!is_translated, "no translation"),
+    }
+    for (side, pid) in [Side::Source, Side::Destination].into_iter().zip(pids) {
+        ensure!(process_at(record, side) == Some(pid.into()), "{side:?}: not {pid}");
+    }
+    Ok(())
+}
+
+/// What was right, and everything that was not.
+#[derive(Default)]
+struct Outcome {
+    right: usize,
+    wrong: Vec<String>,
+}
+
+impl Outcome {
+    fn note(&mut self, what: &str, outcome: Result<()>, records: &[&Record]) {
+        match outcome {
+            Ok(()) => self.right += 1,
+            Err(e) => {
+                let shown: Vec<_> =
+                    records.iter().map(|r| serde_json::to_string(r.keys()).unwrap_or_default()).collect();
+                self.wrong.push(format!("{what}: {e:#}\n{}", shown.join("\n")));
+            }
+        }
+    }
+}
+
+fn judge(asked: &[Asked], nodes: &[Ended; 2], servers: &HashMap<&str, u32>) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let [first, second] = [0, 1].map(|at| nodes.get(at).map(|ended| by_source(&ended.records)).unwrap_or_default());
+    for a in asked {
+        let case = CASES.get(a.case).context("case")?;
+        let (to, backend): (SocketAddr, SocketAddr) = (case.to.parse()?, case.backend.parse()?);
+        let server = *servers.get(case.backend).context("server")?;
+        for talk in &a.talks {
+            let what = format!("{} {} from {}", case.name, a.protocol, talk.source);
+            let key = (a.protocol, talk.source.ip(), talk.source.port(), to);
+            let mine = first.get(&key).map_or(&[][..], Vec::as_slice);
+            let checked = match mine {
+                [one] => check(one, case, talk, [a.pid, server]),
+                _ => Err(anyhow::anyhow!("{} records", mine.len())),
+            };
+            outcome.note(&what, checked, mine);
+            if case.crosses {
+                let source = mine.first().and_then(|r| after(r)).map_or(talk.source, |[source, _]| source);
+                let key = |to| (a.protocol, source.ip(), source.port(), to);
+                let mut destinations = vec![backend, to];
+                destinations.dedup();
+                let there: Vec<&Record> =
+                    destinations.into_iter().filter_map(|to| second.get(&key(to))).flatten().copied().collect();
+                let checked = match there.as_slice() {
+                    [one] => check_there(one, talk, [source, backend], [a.pid, server]),
+                    _ => Err(anyhow::anyhow!("{} records at the second node", there.len())),
+                };
+                outcome.note(&what, checked, &there);
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// Checks one conversation at the node of its server alone, which translates nothing. The client is a process of the same kernel
+/// here, so that it may be named, and that it asked for another address, but nothing else.
+fn check_there(record: &Record, talk: &Talk, ends: [SocketAddr; 2], [client, server]: [u32; 2]) -> Result<()> {
+    counts(record, talk)?;
+    ensure!(after(record).is_none_or(|after| after == ends), "translated: {:?}", after(record));
+    ensure!(process_at(record, Side::Destination) == Some(server.into()), "not the server {server}");
+    let source = process_at(record, Side::Source);
+    ensure!(source.is_none_or(|pid| pid == u64::from(client)), "a client that is not {client}");
+    Ok(())
+}
+
+/// Records of pods and services that no conversation accounts for.
+fn surplus(asked: &[Asked], node: &Ended, others: usize) -> Result<()> {
+    let is_ours = |r: &&Record| [ASKED, SERVED].contains(&r.destination.1) || [ASKED, SERVED].contains(&r.source.1);
+    let ours = node.records.iter().filter(is_ours).count();
+    let talks: usize = asked.iter().map(|a| a.talks.len()).sum();
+    ensure!(ours == talks + others, "{ours} records of {talks} conversations and {others} of the proxy");
+    Ok(())
+}
+
+fn count() -> u16 {
+    std::env::var("PIDFLOW_TEST_TALKS").ok().and_then(|n| n.parse().ok()).unwrap_or(50)
+}
+
+#[test]
+fn each_conversation_through_translation_is_one_record_on_each_node() -> Result<()> {
+    let test = "each_conversation_through_translation_is_one_record_on_each_node";
+    if without_root(test) {
+        return Ok(());
+    }
+    if std::process::Command::new("nft").arg("--version").output().is_err() {
+        skip(test, "nft is not there (package nftables)");
+        return Ok(());
+    }
+    let dir = trial::folder()?;
+    let [first, second] = nodes()?;
+    let mut servers = Vec::new();
+    let places = [
+        (&first.pods[0], "10.1.1.11:8080"),
+        (&first.pods[1], "10.1.1.12:8080"),
+        (&second.pods[0], "10.1.2.11:8080"),
+        (&second.namespace, "192.0.2.2:8080"),
+    ];
+    for (place, at) in places {
+        servers.push((at, start(place, &["peers-serve", "--at", at])?));
+    }
+    let proxy = start(&first.namespace, &["peers-proxy", "--at", "10.1.1.1:7000", "--to", "10.1.1.12:8080"])?;
+    let agents = [first.agent(&dir.path().join("1"))?, second.agent(&dir.path().join("2"))?];
+    let mut asked = Vec::new();
+    for protocol in [TCP, UDP] {
+        for (number, case) in CASES.iter().enumerate() {
+            let place = if case.from_pod { &first.pods[0] } else { &first.namespace };
+            asked.push(ask(place, (number, protocol), case.to, count())?);
+        }
+    }
+    let proxied = ask(&first.pods[0], (0, TCP), "10.1.1.1:7000", count())?;
+    std::thread::sleep(SETTLE);
+    let [one, two] = agents.map(Agent::stop);
+    let ended = [one?, two?];
+    let pids: HashMap<&str, u32> = servers.iter().map(|(at, server)| (*at, server.pid())).collect();
+    let outcome = judge(&asked, &ended, &pids)?;
+    println!("{} right, {} wrong", outcome.right, outcome.wrong.len());
+    ensure!(
+        outcome.wrong.is_empty(),
+        "{} right, {} wrong:\n{}\n{}",
+        outcome.right,
+        outcome.wrong.len(),
+        outcome.wrong.iter().take(10).cloned().collect::<Vec<_>>().join("\n"),
+        ended[0].log
+    );
+    proxied_in_two(&proxied, &ended[0], [proxy.pid(), *pids.get("10.1.1.12:8080").context("server")?])?;
+    surplus(&asked, &ended[0], proxied.talks.len())
+}
+
+/// A proxy ends one connection and begins another: two records, with the proxy in the middle, and nothing is translated.
+fn proxied_in_two(asked: &Asked, node: &Ended, [proxy, server]: [u32; 2]) -> Result<()> {
+    let to_proxy: Vec<_> = node.records.iter().filter(|r| r.destination.1 == 7000).collect();
+    let from_proxy = |r: &&Record| process_at(r, Side::Source) == Some(proxy.into());
+    let to_server: Vec<_> = node.records.iter().filter(from_proxy).collect();
+    let ends = |r: &Record| [process_at(r, Side::Source), process_at(r, Side::Destination)];
+    let talks = asked.talks.len();
+    ensure!(to_proxy.len() == talks && to_server.len() == talks, "{} and {}", to_proxy.len(), to_server.len());
+    for (records, pids) in [(to_proxy, [asked.pid, proxy]), (to_server, [proxy, server])] {
+        let is_right = |r: &Record| ends(r) == pids.map(|pid| Some(pid.into())) && after(r).is_none();
+        let wrong = records.iter().find(|r| !is_right(r));
+        ensure!(wrong.is_none(), "not {pids:?}, or translated: {:?}", wrong.map(|r| r.keys()));
+    }
+    Ok(())
+}
