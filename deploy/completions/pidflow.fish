@@ -42,7 +42,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l promiscuous -d '
 false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s t -l active-timeout -d 'Interval at which a record of a flow that continues is exported, 0: never [default: 60s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s d -l idle-timeout -d 'End a flow after this long without a packet, 0: never [default: 15s]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-flows -d 'Maximum number of flows in the table; when it is full, the least recently active flow is exported early [default: as the memory budget allows, at most 1048576]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-flows -d 'Maximum number of flows in the table; when it is full, flows without an answer, then the least recently active ones, are exported early [default: as the memory budget allows, at most 1048576]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'How IP fragments after the first one are handled [default: join]' -r -f -a "join\t'Count them in the flow of the first fragment'
 separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
@@ -116,7 +116,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l config -d 'Conf
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s f -l filter -d 'Read only packets that match this BPF filter (tcpdump syntax)' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s t -l active-timeout -d 'Interval at which a record of a flow that continues is exported, 0: never [default: 60s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s d -l idle-timeout -d 'End a flow after this long without a packet, 0: never [default: 15s]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l max-flows -d 'Maximum number of flows in the table; when it is full, the least recently active flow is exported early [default: as the memory budget allows, at most 1048576]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l max-flows -d 'Maximum number of flows in the table; when it is full, flows without an answer, then the least recently active ones, are exported early [default: as the memory budget allows, at most 1048576]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'How IP fragments after the first one are handled [default: join]' -r -f -a "join\t'Count them in the flow of the first fragment'
 separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'

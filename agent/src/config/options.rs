@@ -61,8 +61,8 @@ pub(crate) struct FlowOptions {
     /// End a flow after this long without a packet, 0: never [default: 15s]
     #[arg(short = 'd', long, value_name = "DURATION", env = "PIDFLOW_IDLE_TIMEOUT")]
     pub(crate) idle_timeout: Option<Timeout>,
-    /// Maximum number of flows in the table; when it is full, the least recently active flow is exported early [default: as
-    /// the memory budget allows, at most 1048576]
+    /// Maximum number of flows in the table; when it is full, flows without an answer, then the least recently active ones,
+    /// are exported early [default: as the memory budget allows, at most 1048576]
     #[arg(long, value_name = "N", env = "PIDFLOW_MAX_FLOWS")]
     pub(crate) max_flows: Option<Ranged<1, { u32::MAX }>>,
     /// How IP fragments after the first one are handled [default: join]
