@@ -96,7 +96,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 33] = [
+const AGENT: [&str; 34] = [
     "allocated",
     "sample",
     "allocator",
@@ -125,6 +125,7 @@ const AGENT: [&str; 33] = [
     "live_view",
     "signals",
     "pipeline",
+    "output_folders",
     "observe",
     "http",
     "reload",
