@@ -25,6 +25,7 @@ mod memory;
 mod metrics;
 mod notify;
 mod observe;
+mod output_folders;
 mod pacing;
 mod pipeline;
 mod printable;

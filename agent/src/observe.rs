@@ -18,7 +18,7 @@ use crate::published::Published;
 use crate::published::losses::{Loss, LossWindow};
 use crate::published::status::{Exporter, Hook, Labelled, RecordCounts, Status};
 use crate::translation::{self, TranslationCounts};
-use crate::{figures, stderr, threads};
+use crate::{figures, output_folders, stderr, threads};
 
 /// Seconds between two selections of the series that are shown.
 const SELECTION_INTERVAL_S: u64 = 15;
@@ -124,7 +124,8 @@ impl Observers {
 
     /// Everything that is degraded, one line each.
     fn degraded(&mut self, f: &Figures, seconds: u64, losses: &[Loss]) -> Vec<String> {
-        let troubles = [threads::troubles(), stderr::trouble().into_iter().collect()].concat();
+        let others = stderr::trouble().into_iter().chain(output_folders::trouble());
+        let troubles = [threads::troubles(), others.collect()].concat();
         [self.unseen(f), self.losses.update(seconds, losses), troubles].concat()
     }
 

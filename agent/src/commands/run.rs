@@ -24,6 +24,7 @@ use crate::live_view::LiveView;
 use crate::memory::Budget;
 use crate::notify::{self, notify};
 use crate::observe::{Observers, RunDescription};
+use crate::output_folders::OutputFolders;
 use crate::pipeline::{Enricher, Inbox, Live, LiveParts, NOTHING_LEFT, Outlet, Sources};
 use crate::privileges::{self, Role, in_role};
 use crate::probes::{self, Probes};
@@ -61,7 +62,8 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     }
     let Attached { parts, exporters, metrics } = attach(&options, &outputs, port, view)?;
     let running = outputs.exporters;
-    Reloader { given: args.options, file: args.config, began, running, metrics, exporters }.start(hung_up)?;
+    let folders = OutputFolders::default();
+    Reloader { given: args.options, file: args.config, began, running, metrics, exporters, folders }.start(hung_up)?;
     let live = Live::new(parts);
     Role::Pipeline.enter_or_warn();
     notify(notify::READY);

@@ -10,7 +10,13 @@ impl ExporterConfig {
     #[must_use]
     pub fn written(&self) -> Vec<PathBuf> {
         let spool = self.delivery.spool.as_ref().map(|spool| spool.folder.clone());
-        self.output.written().into_iter().chain(spool).collect()
+        self.written_file().into_iter().chain(spool).collect()
+    }
+
+    /// The file that it writes; one of them, if the names contain the time.
+    #[must_use]
+    pub fn written_file(&self) -> Option<PathBuf> {
+        self.output.written()
     }
 }
 

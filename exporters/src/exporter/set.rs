@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use pidflow_schema::FlowRecord;
 
 use crate::config::ExporterConfig;
+use crate::kinds;
 
 use super::queue::{Batch, Queue};
 use super::single::Exporter;
@@ -80,12 +81,34 @@ impl ExporterSet {
     /// # Errors
     /// See [`StartError`]. Nothing is changed then.
     pub fn reload(&self, configs: &[ExporterConfig], context: &ExportContext) -> Result<Reloaded, StartError> {
+        self.change(configs, context, |_| false)
+    }
+
+    /// Starts exporters again that must not go on in the threads that they have. Each takes over the records and counters of
+    /// the one before. Only one thread at a time may call this or [`Self::reload`].
+    ///
+    /// # Errors
+    /// See [`StartError`]. Nothing is changed then.
+    pub fn renew(&self, is_stale: impl Fn(&ExporterConfig) -> bool) -> Result<Reloaded, StartError> {
+        let configs: Vec<_> = self.exporters().iter().map(|exporter| exporter.config.clone()).collect();
+        configs.iter().filter(|config| is_stale(config)).try_for_each(kinds::can_write)?;
+        let context = self.context.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.change(&configs, &context, is_stale)
+    }
+
+    fn change(
+        &self,
+        configs: &[ExporterConfig],
+        context: &ExportContext,
+        is_stale: impl Fn(&ExporterConfig) -> bool,
+    ) -> Result<Reloaded, StartError> {
         Exclusive::check_all(configs)?;
         let same_context = *self.context.read().unwrap_or_else(PoisonError::into_inner) == *context;
         let mut old = self.exporters().clone();
         // An exporter that has stopped does not count as unchanged.
-        let mut take_same =
-            |config: &ExporterConfig| take(&mut old, |e| same_context && e.is_working() && e.config == *config);
+        let mut take_same = |config: &ExporterConfig| {
+            take(&mut old, |e| same_context && e.is_working() && e.config == *config && !is_stale(config))
+        };
         let same: Vec<_> = configs.iter().map(|config| (config, take_same(config))).collect();
         let kept = same.iter().filter(|(_, same)| same.is_some()).count();
         let (started, stopped) = (configs.len() - kept, old.len());

@@ -31,15 +31,16 @@ pub fn check(configs: &[ExporterConfig], context: &ExportContext) -> Result<(), 
         let (counters, control) = (Arc::new(Counters::default()), Arc::new(Control::default()));
         let parts = Parts { config, context, counters: &counters, control: &control };
         let before = configs.get(..index).unwrap_or_default();
-        let tried = Exclusive::check(config, before).and_then(|()| try_out(&parts)).and_then(|()| can_write(&parts));
+        let tried = Exclusive::check(config, before).and_then(|()| try_out(&parts)).and_then(|()| can_write(config));
         tried.map_err(|error| Unusable { index, error })?;
     }
     Ok(())
 }
 
-fn can_write(parts: &Parts<'_>) -> Result<(), StartError> {
-    writable::check(parts.config).map_err(|Unwritable { key, path, source }| StartError::Write {
-        exporter: parts.config.name(),
+/// Checks that the files and folders of an exporter can be written.
+pub(crate) fn can_write(config: &ExporterConfig) -> Result<(), StartError> {
+    writable::check(config).map_err(|Unwritable { key, path, source }| StartError::Write {
+        exporter: config.name(),
         key,
         path,
         source,

@@ -12,8 +12,8 @@ use crate::sink::{Parts, Sink, StartError};
 use crate::stores::{ClickHouse, Elastic, Halving, Influx, Loki};
 use crate::transport;
 
-pub(crate) use check::try_out;
 pub use check::{Unusable, check};
+pub(crate) use check::{can_write, try_out};
 pub(crate) use exclusive::Exclusive;
 
 /// Makes the sink for the configuration.
