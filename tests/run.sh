@@ -61,7 +61,7 @@ count() { # NAME STARTED LOG STATUS
   if [ "$f" -eq 0 ] && { [ "$status" -ne 0 ] || [ $((p + i)) -eq 0 ]; }; then f=1; fi
   passed=$((passed + p - s)) failed=$((failed + f)) skipped=$((skipped + s + i))
   report "$([ "$f" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - start)) "$name: $((p - s)) passed, $f failed, $((s + i)) skipped"
-  sed 's/^/                 /' "$PIDFLOW_SKIPS"
+  { cat "$PIDFLOW_SKIPS"; grep -a '^kernel [0-9.]*: ' "$log"; } | sed 's/^/                 /'
   [ "$f" -eq 0 ] && return
   grep -aE '^(test .* FAILED|linux_.* FAILED|.* stdout ----|Error: |error|thread .* panicked|== .* exit status ([^0]|0,))' "$log" | cut -c 1-200
   echo "(all of it: $log)"
@@ -189,9 +189,10 @@ beside_the_tests() {
   beside lints cargo clippy --workspace --all-targets -- -D warnings
   beside Kafka cargo test --no-run "${kafka[@]}"
   beside cargo-deny install_cargo_deny
-  beside fuzz-targets tests/fuzz/run.sh 0
   beside eBPF-toolchain ebpf_toolchain
   beside eBPF-object ebpf_object
+  # Seconds by the wall, of which a target gets the larger part: tests mostly wait.
+  beside fuzzing tests/fuzz/run.sh 30
 }
 
 # Leaves what it said, and its exit status.
@@ -223,6 +224,9 @@ ebpf_object() {
   CARGO_TARGET_DIR=$PIDFLOW_CACHE/ebpf-target ebpf-probes/build.sh "$logs/rebuilt.o" && cmp "$logs/rebuilt.o" ebpf-probes/pidflow.bpf.o
 }
 
+# Tests on this host that do not disturb each other. One that is not named here is run alone.
+side_by_side='^tests\/tests\/host_(delivery|identity|interfaces|ledger|mtu|namespaces|pods|spool|tunnels)'
+
 # The exporter to Kafka is not in the default features.
 kafka=(--workspace --features pidflow-exporters/kafka --test kafka)
 
@@ -242,9 +246,11 @@ run_tests "unit tests" 2 'path !~ /^tests\/tests\//'
 step "Python packages" finish $python "$logs/python"
 run_tests "tests without privileges" 3 'path ~ /^tests\/tests\// && path !~ /\/(host_|interop|kernels|http_flood|dashboards)/'
 run_tests "receivers of others" 1 'path ~ /^tests\/tests\/interop/' --test-threads=2
-# What measures times and shares, and what a browser draws, is one at a time.
+# In namespaces or cgroups of their own, or with ports of their own on loopback; they wait most of the time.
+run_tests "tests on this host, side by side" 3 "path ~ /$side_by_side/" --test-threads=1
+# What measures times and shares, floods, or switches the kernel's accounting, and what a browser draws, is one at a time.
+run_tests "tests on this host, one at a time" 1 "path ~ /^tests\\/tests\\/host_/ && path !~ /$side_by_side/" --test-threads=1
 run_tests "dashboards and floods" 1 'path ~ /^tests\/tests\/(dashboards|http_flood)/'
-run_tests "tests on this host" 1 'path ~ /^tests\/tests\/host_/' --test-threads=1
 wait $kernels
 # Every test at a time: each kernel boots once, for all its tests.
 run_tests "kernels in virtual machines" 1 'path ~ /^tests\/tests\/kernels/' --test-threads=8
@@ -253,12 +259,11 @@ wait $others
 step "lints" said lints
 cargo_test "Kafka" "${kafka[@]}"
 step "examples in the documentation" cargo test --workspace --doc
-said fuzz-targets >"$logs/fuzz-build"
-case $? in
-  77) skip "fuzzing" "$(tail -n 1 "$logs/fuzz-build")" ;;
-  # Why they do not build is said again by the step itself.
-  *) step "fuzzing" tests/fuzz/run.sh ;;
-esac
+if said fuzzing >"$logs/fuzz" || [ $? -ne 77 ]; then
+  step "fuzzing" said fuzzing
+else
+  skip "fuzzing" "$(tail -n 1 "$logs/fuzz")"
+fi
 if said cargo-deny >"$logs/tools"; then
   step "licences, sources, bans" cargo deny check licenses bans sources
 else

@@ -36,6 +36,9 @@ const SCENARIOS: [&[&str]; 12] = [
 /// Stands in the list of backends for the test of steps of the wall clock.
 pub const CLOCK: &str = "clock";
 
+/// Stands in a verdict for the agent itself, where the result concerns no scenario.
+pub const AGENT: &str = "agent";
+
 /// The last line of output, printed when everything was tried.
 pub const DONE: &str = "PIDFLOW-DONE";
 
@@ -44,7 +47,7 @@ pub const DONE: &str = "PIDFLOW-DONE";
 pub struct Verdict {
     /// Backend of the agent.
     pub backend: String,
-    /// Scenario, or `agent` for a result that concerns no scenario.
+    /// Scenario, or [`AGENT`].
     pub scenario: String,
     /// True when everything that had to be right is right.
     pub passed: bool,
@@ -58,7 +61,7 @@ pub struct Verdict {
 pub fn run(backends: &str) -> Result<()> {
     for backend in backends.split(',') {
         let begun = Instant::now();
-        let failure = |error: anyhow::Error| Verdict::failed(backend, "agent", begun.elapsed(), &error);
+        let failure = |error: anyhow::Error| Verdict::failed(backend, AGENT, begun.elapsed(), &error);
         if backend == CLOCK {
             let outcome = clock_steps::run();
             say(&outcome.map_or_else(failure, |text| Verdict::new(backend, CLOCK, begun.elapsed(), true, text)))?;
@@ -109,7 +112,7 @@ fn trials(backend: &str) -> Result<Vec<Verdict>> {
         }
     }
     let ended = agent.stop()?;
-    verdicts.push(Verdict::new(backend, "agent", attached, true, ended.log.clone()));
+    verdicts.push(Verdict::new(backend, AGENT, attached, true, ended.log.clone()));
     verdicts.extend(truth.iter().map(|(name, (exchanges, took))| judge(backend, name, *took, exchanges, &ended)));
     Ok(verdicts)
 }

@@ -13,7 +13,11 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use pidflow_tests::process::{self, Guarded};
+use pidflow_tests::serving::eventually;
 use pidflow_tests::skip;
+
+/// A receiver that does not exist.
+const AWAY: &str = "http://127.0.0.1:1";
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(process::binary("pidflow").unwrap()).arg("run").args(arguments).output().unwrap()
@@ -71,24 +75,18 @@ fn without_privileges_it_says_what_is_missing() {
     assert!(said.contains("CAP_"), "{said}");
 }
 
-/// An agent whose only receiver is unreachable, after it has captured some packets.
+/// An agent whose only receiver is unreachable, after it has reported so for the first records.
 fn with_dead_receiver() -> Guarded {
     let mut command = Command::new(process::binary("pidflow").unwrap());
-    command.args(["run", "-i", "lo", "--listen", "off", "-t", "1s", "--otlp", "http://127.0.0.1:1"]);
+    command.args(["run", "-i", "lo", "--listen", "off", "-t", "1s", "--otlp", AWAY]);
     let mut agent = Guarded::new(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
     let mut log = std::io::BufReader::new(agent.child().stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("ready") {
-        line.clear();
-        assert!(std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0, "it ended");
-    }
+    await_line(&mut log, &[" ready: "]);
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let _ = socket.send_to(b"x", "127.0.0.1:9");
+    await_line(&mut log, &[AWAY]);
     // The rest of the log is read by nobody, and is short.
     std::mem::forget(log);
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    for _ in 0..10 {
-        let _ = socket.send_to(b"x", "127.0.0.1:9");
-        std::thread::sleep(Duration::from_millis(200));
-    }
     agent
 }
 
@@ -145,10 +143,10 @@ fn a_hang_up_takes_up_other_exporters() {
     assert!(line.contains("not reloaded, nothing was changed:") && line.contains("toml:4: `colour`"), "{line}");
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.send_to(b"x", "127.0.0.1:9").unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    let lines = |name| std::fs::read_to_string(dir.path().join(name)).unwrap().lines().count();
+    eventually("the packet is in a record", || Ok(lines("a") > 0 && lines("c") > 0)).unwrap();
     agent.signal(libc::SIGTERM).unwrap();
     assert!(agent.wait(Duration::from_secs(20)).unwrap().success());
-    let lines = |name| std::fs::read_to_string(dir.path().join(name)).unwrap().lines().count();
     assert!(lines("a") > 0 && lines("a") == lines("c") + lines("b"), "{} {} {}", lines("a"), lines("b"), lines("c"));
 }
 
@@ -159,7 +157,8 @@ fn a_second_signal_ends_it_at_once() {
     }
     let mut agent = with_dead_receiver();
     agent.signal(libc::SIGTERM).unwrap();
-    std::thread::sleep(Duration::from_millis(1000));
+    // Signals of one moment are one.
+    std::thread::sleep(Duration::from_secs(1));
     let start = Instant::now();
     agent.signal(libc::SIGINT).unwrap();
     let status = agent.wait(Duration::from_secs(5)).unwrap();

@@ -9,12 +9,14 @@
 )]
 
 use std::net::UdpSocket;
+use std::path::Path;
 use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
 
 use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::{skip, sys};
+use serde_json::Value;
+
+const PACKETS: u64 = 5;
 
 fn ip(arguments: &str) {
     assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
@@ -34,9 +36,24 @@ fn neighbour(name: &str) {
 
 fn send(from_port: u16) {
     let socket = UdpSocket::bind(("192.0.2.1", from_port)).unwrap();
-    for _ in 0..5 {
+    for _ in 0..PACKETS {
         socket.send_to(b"pidflow", "192.0.2.99:9").unwrap();
     }
+}
+
+/// Packets that came from this port, in records so far, and the interfaces that these name.
+fn recorded(json: &Path, from_port: u16) -> (u64, Vec<Value>) {
+    let text = std::fs::read_to_string(json).unwrap_or_default();
+    // The last line may be one that is being written.
+    let records = text.split_inclusive('\n').filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mine: Vec<_> = records.filter(|r| r["L4_SRC_PORT"] == from_port).collect();
+    let packets = mine.iter().map(|r| r["IN_PKTS"].as_u64().unwrap()).sum();
+    (packets, mine.iter().map(|r| r["INTERFACE_NAME"].clone()).collect())
+}
+
+/// What was sent is in records, so that the interface may go.
+fn await_records(json: &Path, from_port: u16) {
+    eventually("all packets are in records", || Ok(recorded(json, from_port).0 == PACKETS)).unwrap();
 }
 
 #[test]
@@ -49,29 +66,27 @@ fn an_interface_is_followed_through_names_and_lives() {
     ip("link set lo up");
     up("pf0");
     let dir = tempfile::tempdir().unwrap();
-    let json = dir.path().join("records.jsonl").display().to_string();
-    let arguments = ["-i", "pf0", "-i", "pf0", "--probes", "poll", "--json", &json];
+    let json = dir.path().join("records.jsonl");
+    let arguments = ["-i", "pf0", "-i", "pf0", "--probes", "poll", "--json", json.to_str().unwrap()];
     let agent = Serving::start(dir.path(), &arguments).unwrap();
     let missing = || Ok(agent.get("/readyz")?.body.contains("interface pf0 is not captured"));
     let changes = |change: &str| agent.metric(&format!("pidflow_interface_changes_total{{change=\"{change}\"}}"));
     assert!(!missing().unwrap());
 
     send(1001);
-    sleep(Duration::from_secs(3));
+    await_records(&json, 1001);
     ip("link del pf0");
     eventually("pf0 is missed", missing).unwrap();
     eventually("that is counted", || Ok(agent.metric("pidflow_interfaces_missing")? == 1)).unwrap();
     up("pf0");
     eventually("pf0 is captured again", || Ok(!missing()?)).unwrap();
-    sleep(Duration::from_millis(500));
     send(1002);
-    sleep(Duration::from_secs(3));
+    await_records(&json, 1002);
     ip("link set pf0 down");
     ip("link set pf0 name pf9");
     ip("link set pf9 up");
     neighbour("pf9");
     eventually("the name is heard", || Ok(changes("renamed")? == 1)).unwrap();
-    sleep(Duration::from_secs(1));
     send(1003);
     assert_eq!(["appeared", "disappeared"].map(|change| changes(change).unwrap()), [1, 1]);
     agent.stop().unwrap();
@@ -80,12 +95,9 @@ fn an_interface_is_followed_through_names_and_lives() {
     for said in ["pf0 is named twice", "pf0 disappeared", "pf0 appeared", "pf0 was renamed to pf9"] {
         assert_eq!(log.matches(said).count(), 1, "{said}: {log}");
     }
-    let json = std::fs::read_to_string(json).unwrap();
-    let records: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (port, interface) in [(1001, "pf0"), (1002, "pf0"), (1003, "pf9")] {
-        let mine: Vec<_> = records.iter().filter(|r| r["L4_SRC_PORT"] == port).collect();
-        let packets: u64 = mine.iter().map(|r| r["IN_PKTS"].as_u64().unwrap()).sum();
-        assert_eq!(packets, 5, "{mine:?}");
-        assert!(mine.iter().all(|r| r["INTERFACE_NAME"] == interface), "{mine:?}");
+        let (packets, interfaces) = recorded(&json, port);
+        assert_eq!(packets, PACKETS, "{port}");
+        assert!(interfaces.iter().all(|name| name == interface), "{port}: {interfaces:?}");
     }
 }

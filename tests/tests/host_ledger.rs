@@ -25,11 +25,22 @@ use serde_json::Value;
 /// After this time without packets, all flows are in records, and the counters of the kernel and the sockets have been
 /// read again.
 const QUIET: Duration = Duration::from_secs(5);
+/// How long an interface stays down: longer than the capture looks away.
+const DOWN_TIME: Duration = Duration::from_millis(700);
 /// More small packets than the capture's buffer holds.
 const FLOOD: usize = 600_000;
 
 fn ip(arguments: &str) {
     assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
+}
+
+fn said_by_ip(arguments: &str) -> String {
+    String::from_utf8(Command::new("ip").args(arguments.split(' ')).output().unwrap().stdout).unwrap()
+}
+
+/// Waits until `v0` is up; until then the kernel drops what is sent.
+fn await_carrier() {
+    eventually("v0 is up", || Ok(said_by_ip("link show v0").contains("state UP"))).unwrap();
 }
 
 /// Creates a network with loopback and `v0`, behind which 192.0.2.99 receives every packet.
@@ -44,8 +55,8 @@ fn network() {
     ip("addr add 192.0.2.1/24 dev v0");
     ip("link set v0 up");
     ip("neigh replace 192.0.2.99 lladdr 02:00:00:00:00:63 dev v0");
-    // Time until the kernel has configured loopback's addresses.
-    sleep(Duration::from_secs(2));
+    eventually("no address is tentative", || Ok(said_by_ip("-6 addr show tentative").is_empty())).unwrap();
+    await_carrier();
 }
 
 /// Packets and bytes of an interface from /proc/net/dev: received and sent, for loopback only received.
@@ -86,13 +97,25 @@ fn sharing(port: u16) -> [Guarded; 2] {
     [start(), start()].map(Guarded::new)
 }
 
+/// Sends from new ports until a snapshot of sockets reports their owners, and that both processes have this port.
+fn await_snapshot(agent: &Serving, shared_port: u16) {
+    let mut open = Vec::new();
+    let is_known = || {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        socket.send_to(b"whose?", ("127.0.0.1", shared_port))?;
+        open.push(socket);
+        let ends = &agent.json("/api/ledger")?["ends"];
+        let has_source = ends["source"]["attributed"].as_object().is_some_and(|by| !by.is_empty());
+        Ok(has_source && ends["destination"]["not_attributed"]["ambiguous"].is_object())
+    };
+    eventually("sockets are known", is_known).unwrap();
+}
+
 /// Makes flows with every kind of end: processes, other hosts, the kernel, nobody, and two processes that fit equally
 /// well.
-fn traffic(shared_port: u16) {
+fn traffic(agent: &Serving, shared_port: u16) {
     let out = UdpSocket::bind("192.0.2.1:7001").unwrap();
     let own = UdpSocket::bind("127.0.0.1:7002").unwrap();
-    // Long enough for a snapshot of sockets.
-    sleep(Duration::from_millis(2500));
     for n in 0..50 {
         out.send_to(&[0; 100], "192.0.2.99:9").unwrap();
         own.send_to(&vec![0; n], ("127.0.0.1", shared_port)).unwrap();
@@ -100,7 +123,12 @@ fn traffic(shared_port: u16) {
     }
     // No host has the address, so that ARP gets no answer.
     out.send_to(&[0; 100], "192.0.2.77:9").unwrap();
-    sleep(Duration::from_secs(1));
+    let is_read = || {
+        let total = &agent.json("/api/ledger")?["total"];
+        let [kernel, captured] = ["kernel", "captured"].map(|key| total[key]["packets"].as_u64());
+        Ok(captured > Some(150) && captured == kernel)
+    };
+    eventually("all of it is captured", is_read).unwrap();
 }
 
 /// Sends more than the buffer holds while the agent cannot read it.
@@ -187,7 +215,8 @@ fn every_packet_of_two_interfaces_is_accounted_for_also_those_dropped() {
     let arguments = ["-i", "v0", "-i", "lo", "--probes", "poll", "--json", json.to_str().unwrap()];
     let before = ["v0", "lo"].map(counted);
     let agent = Serving::start(dir.path(), &arguments).unwrap();
-    traffic(7004);
+    await_snapshot(&agent, 7004);
+    traffic(&agent, 7004);
     flood(&agent);
     let (ledger, now) = at_rest(&agent, ["v0", "lo"]);
 
@@ -240,7 +269,7 @@ fn through_any_all_interfaces_together_are_accounted_for() {
     let dir = tempfile::tempdir().unwrap();
     let before = ["v0", "lo"].map(counted);
     let agent = Serving::start(dir.path(), &["-i", "any", "--probes", "poll"]).unwrap();
-    traffic(7005);
+    traffic(&agent, 7005);
     flood(&agent);
     let (ledger, now) = at_rest(&agent, ["v0", "lo"]);
     assert_flows(&ledger);
@@ -272,21 +301,22 @@ fn an_interface_that_goes_down_and_comes_back_has_no_gap() {
     for _ in 0..3 {
         send();
         ip("link set v0 down");
-        sleep(Duration::from_millis(700));
+        sleep(DOWN_TIME);
         ip("link set v0 up");
         ip("neigh replace 192.0.2.99 lladdr 02:00:00:00:00:63 dev v0");
-        sleep(Duration::from_millis(700));
+        await_carrier();
         send();
     }
+    let is_missing = || Ok(agent.get("/readyz")?.body.contains("v0 is not captured"));
     ip("link del v0");
+    eventually("v0 is missed", is_missing).unwrap();
     ip("link add v0 type veth peer name far");
     ip("addr add 192.0.2.1/24 dev v0");
     ip("link set far up");
     ip("link set v0 up");
     ip("neigh replace 192.0.2.99 lladdr 02:00:00:00:00:63 dev v0");
-    let is_back = || Ok(!agent.get("/readyz")?.body.contains("v0 is not captured"));
-    eventually("v0 is captured again", is_back).unwrap();
-    sleep(Duration::from_secs(1));
+    await_carrier();
+    eventually("v0 is captured again", || Ok(!is_missing()?)).unwrap();
     send();
     let (ledger, _) = at_rest(&agent, ["v0", "lo"]);
     assert_flows(&ledger);

@@ -1,10 +1,12 @@
 //! The same scenarios on Debian's kernels in virtual machines, with each way of attaching that they offer.
 
+use std::io::Write;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use pidflow_tests::guest::{CLOCK, Verdict};
+use pidflow_tests::guest::{AGENT, CLOCK, Verdict};
 use pidflow_tests::skip::skip;
 use pidflow_tests::vm::{Availability, Kernel};
 
@@ -32,9 +34,23 @@ fn boot(version: &str, backends: &str) -> Boot {
         Availability::Unavailable(reason) => Ok(Availability::Unavailable(reason)),
         Availability::Available(kernel) => {
             let _turn = BOOT_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
-            kernel.run(backends).map(Availability::Available).map_err(|error| format!("{error:#}"))
+            let begun = Instant::now();
+            let verdicts = kernel.run(backends);
+            report_time(version, begun.elapsed().as_secs(), verdicts.as_deref().unwrap_or_default());
+            verdicts.map(Availability::Available).map_err(|error| format!("{error:#}"))
         }
     }
+}
+
+/// Says how long all of a kernel took, also when its tests pass (which is why this is not `println`), and of it until agents
+/// were ready.
+fn report_time(version: &str, seconds: u64, verdicts: &[Verdict]) {
+    let attaching = verdicts.iter().filter(|verdict| verdict.scenario == AGENT && verdict.backend != CLOCK);
+    let attaching: Vec<_> =
+        attaching.map(|verdict| format!("{} {} s", verdict.backend, verdict.took.as_secs())).collect();
+    let line = format!("kernel {version}: {seconds} s (attaching: {})\n", attaching.join(", "));
+    // Who cannot be told of it misses nothing else.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 fn assert_backend(name: &str, boot: &Boot, backend: &str) -> Result<()> {

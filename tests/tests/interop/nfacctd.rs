@@ -17,6 +17,8 @@ use crate::{capture, tools};
 /// Standard keys of a row; the process elements follow them.
 const KEYS: &str = "src_host,dst_host,src_port,dst_port,proto,tcpflags,timestamp_start,timestamp_end";
 
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// One JSON line per flow that nfacctd saw.
 pub(crate) fn rows(version: WireVersion, records: &[FlowRecord]) -> Vec<Value> {
     rows_from(version, |port| {
@@ -43,12 +45,14 @@ pub(crate) fn rows_from(version: WireVersion, send: impl FnOnce(u16)) -> Vec<Val
     std::fs::write(&config, text).unwrap();
     let said = || std::fs::read_to_string(&log).unwrap();
     let mut nfacctd = Nfacctd::start(&config, &log);
-    tools::wait_for("nfacctd's socket", Duration::from_secs(60), || tools::is_bound(port));
-    // It reads its primitives after it has bound its socket.
-    std::thread::sleep(Duration::from_secs(1));
+    let purges = || said().matches("Purging cache - START").count();
+    let is_ready = || tools::is_bound(port) && said().contains("waiting for NetFlow/IPFIX data") && purges() > 0;
+    tools::wait_for("nfacctd and its plugin", LIMIT, is_ready);
     send(port);
-    // It writes each second.
-    std::thread::sleep(Duration::from_secs(4));
+    tools::wait_for("that nfacctd has read everything", LIMIT, || tools::is_read(port));
+    // Each second. The plugin may be writing when the last of it comes.
+    let before = purges();
+    tools::wait_for("that the plugin has written it", LIMIT, || purges() >= before + 2);
     nfacctd.stop();
     assert!(!said().contains("ERROR"), "{}", said());
     let lines = std::fs::read_to_string(&out).unwrap_or_else(|e| panic!("{e}: {}", said()));
@@ -78,9 +82,9 @@ impl Nfacctd {
     /// Sends SIGINT, on which it writes all data.
     fn stop(&mut self) {
         self.plugins = self.children();
-        let pid = self.running.0.id().to_string();
-        Command::new("kill").args(["-INT", &pid]).status().unwrap();
-        std::thread::sleep(Duration::from_secs(1));
+        self.running.interrupt();
+        let are_gone = || !self.plugins.iter().any(|pid| Path::new("/proc").join(pid).exists());
+        tools::wait_for("the end of nfacctd's plugin", LIMIT, are_gone);
     }
 }
 
