@@ -272,7 +272,7 @@ impl Translations {
         let is_old = |span: &Option<Span>| span.is_some_and(|span| span.until_ns < before_ns);
         let old: Vec<u32> = (0..).zip(&self.spans).filter(|(_, span)| is_old(span)).map(|(number, _)| number).collect();
         old.into_iter().for_each(|number| self.remove(number));
-        if self.len() == 0 {
+        if self.is_empty() {
             (self.spans, self.free, self.by_ends) = (Vec::new(), Vec::new(), HashMap::default());
         }
     }
