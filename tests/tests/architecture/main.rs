@@ -96,7 +96,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 33] = [
+const AGENT: [&str; 34] = [
     "allocated",
     "sample",
     "allocator",
@@ -114,6 +114,7 @@ const AGENT: [&str; 33] = [
     "threads",
     "capture",
     "probes",
+    "translation",
     "host",
     "ledger",
     "config",

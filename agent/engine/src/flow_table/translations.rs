@@ -10,7 +10,7 @@ use pidflow_schema::record::{Flow, InitiatorBasis, Translation};
 
 use super::entry::Entry;
 use super::key::{FlowKey, KeySide};
-use super::translated::Side;
+use super::side::Side;
 use crate::fact::{AddressTranslation, PacketEnds, TranslationChange};
 
 /// A translation is told of after its first packet, and its end may be told before the last packet is counted.
