@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use pidflow_tests::records::{Record, Side};
 use pidflow_tests::skip::{skip, without_root};
 use pidflow_tests::trial::{self, Trial};
-use pidflow_tests::truth::{Exchange, Expected};
+use pidflow_tests::truth::Expected;
 
 fn backend() -> String {
     std::env::var("PIDFLOW_TEST_PROBES").unwrap_or_else(|_| "tracepoint".to_owned())
@@ -124,12 +124,7 @@ fn a_listener_at_a_translated_port_is_not_named() -> Result<()> {
     }
     let trial = trial::observe_within("translated", &["--probes", &backend()])?;
     println!("{}", trial.outcome);
-    let is_before = |e: &&Exchange| e.scenario == "translated-before";
-    let unknown = trial.truth.iter().filter(is_before).count();
-    let (all, outcome) = (trial.truth.len(), &trial.outcome);
-    // The packets before the translation do not show the process after it; everything else is known.
-    ensure!((outcome.wrong, outcome.missing) == (0, unknown), "{outcome}\n{}", trial.ended.log);
-    ensure!(unknown > 0 && outcome.right == all - unknown && outcome.surplus == 0, "{outcome}");
+    ensure!(trial.outcome.perfect(), "{}\n{}", trial.outcome, trial.ended.log);
     Ok(())
 }
 

@@ -16,19 +16,21 @@ use pidflow_tests::trial;
 /// Bits of `include/uapi/linux/capability.h`.
 const DAC_OVERRIDE: u64 = 1 << 1;
 const DAC_READ_SEARCH: u64 = 1 << 2;
+const NET_ADMIN: u64 = 1 << 12;
 const NET_RAW: u64 = 1 << 13;
 const SYS_PTRACE: u64 = 1 << 19;
 const SYS_ADMIN: u64 = 1 << 21;
 const BPF: u64 = 1 << 39;
 
 /// The start of a thread's name, and the capabilities that it may have: the table of SECURITY.md.
-const TABLE: [(&str, u64); 16] = [
+const TABLE: [(&str, u64); 17] = [
     ("pidflow-sampler", SYS_PTRACE | DAC_READ_SEARCH),
     ("pidflow", BPF),
     ("delay-switch", SYS_ADMIN),
     ("certificates", DAC_READ_SEARCH),
     ("reload", DAC_READ_SEARCH),
     ("interfaces", NET_RAW),
+    ("translation", NET_ADMIN),
     ("packets ", 0),
     ("host", 0),
     ("http", 0),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
@@ -23,6 +24,9 @@ const MAX_ANSWER_TIME: Duration = Duration::from_secs(2);
 /// Longest message that is received, bytes; parts of a listing are the longest.
 const MAX_MESSAGE: usize = 64 * 1024;
 
+/// It is there if this network namespace tracks connections.
+const TRACKING: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
+
 /// Why there are no notices.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unavailable {
@@ -38,6 +42,11 @@ pub(super) enum Unavailable {
 }
 
 impl Unavailable {
+    /// Whether there may be translations: a kernel that tracks no connections translates nothing.
+    pub(super) fn loses(&self) -> bool {
+        !matches!(self, Self::Missing(_)) || Path::new(TRACKING).exists()
+    }
+
     /// What to do about it.
     pub(super) const fn remedy(&self) -> &'static str {
         match self {
@@ -84,6 +93,13 @@ impl Conntrack {
         }
         this.peek_refusal()?;
         Ok(this)
+    }
+
+    /// With another buffer for notices, bytes.
+    #[cfg(test)]
+    pub(super) fn with_buffer(self, bytes: usize) -> Self {
+        self.socket.set_rx_buf_sz(i32::try_from(bytes).unwrap()).unwrap();
+        self
     }
 
     /// Asks for all connections; the answer is among what [`Conntrack::receive`] gives.

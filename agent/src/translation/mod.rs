@@ -7,6 +7,8 @@
 mod conntrack;
 mod message;
 mod state;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::sync::Arc;
@@ -26,6 +28,9 @@ use watch::Watch;
 /// What is collected, in reports.
 const WHAT: &str = "address translation";
 
+/// What is not seen without it.
+const LOST: &str = "which flows before and after translation (NAT, service addresses) are the same";
+
 /// Starts to report translations to `facts`. Where there is no way, the report says why.
 ///
 /// # Errors
@@ -39,7 +44,8 @@ pub(crate) fn start(facts: Sender<Vec<Fact>>) -> Result<(HookReport, Arc<State>)
             let mut watch = Watch::new(conntrack, own_network_namespace(), facts, Arc::clone(&state));
             spawn_as(Role::Translation, "translation", move || watch.run())?;
         }
-        Err(e) => tracing::warn!("{WHAT} is not known: {e}; not seen: {}", report.lost),
+        Err(e) if report.lost.is_empty() => tracing::info!("{WHAT}: {e}"),
+        Err(e) => tracing::warn!("{WHAT}: {e}; not seen: {}; remedy: {}", report.lost, e.remedy()),
     }
     Ok((report, state))
 }
@@ -53,11 +59,10 @@ pub(crate) fn probe() -> (HookReport, &'static str) {
 fn report(unavailable: Option<&Unavailable>) -> HookReport {
     match unavailable {
         None => HookReport { fact: WHAT, way: Some("conntrack".into()), refusals: Vec::new(), lost: "" },
-        Some(why) => HookReport {
-            fact: WHAT,
-            way: None,
-            refusals: vec![Refusal { hook: None, reason: why.to_string() }],
-            lost: "which flows before and after translation (NAT, service addresses) are the same",
-        },
+        Some(why) => {
+            let lost = if why.loses() { LOST } else { "" };
+            let refusals = vec![Refusal { hook: None, reason: why.to_string() }];
+            HookReport { fact: WHAT, way: None, refusals, lost }
+        }
     }
 }

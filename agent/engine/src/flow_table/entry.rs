@@ -6,7 +6,7 @@ use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, Initi
 
 use super::handshake::{HandshakeWatch, micros};
 use super::key::{FlowKey, KeySide};
-use super::translated::Side;
+use super::side::Side;
 use super::tunnels::TunnelTable;
 use crate::packet::{Packet, TcpFlags, address};
 use crate::tunnel::PacketTunnel;

@@ -24,6 +24,7 @@ mod owners;
 mod paths;
 mod prefetch;
 mod records;
+mod side;
 mod slab;
 mod tcp;
 #[cfg(test)]
@@ -53,10 +54,10 @@ use known_interfaces::KnownInterfaces;
 use lists::Lists;
 pub use paths::Observation;
 use paths::Paths;
+use side::Side;
 use slab::{Age, List, Slab};
 pub use traffic::Traffic;
 pub use translated::MAX_TRANSLATIONS;
-use translated::Side;
 use translations::Translations;
 use tunnels::TunnelTable;
 

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 
 use super::FlowTable;
 use super::key::KeySide;
-use super::translated::Side;
+use super::side::Side;
 use crate::packet::{Packet, address};
 
 /// If no packet of a direction arrives at its interface for this long, the direction is counted at another one,

@@ -8,6 +8,7 @@ use pidflow_schema::record::{Flow, FlowEndReason, Protocol};
 
 use super::entry::Entry;
 use super::key::{FlowKey, KeySide};
+use super::side::Side;
 use super::translations::{Span, Translations};
 use super::{FlowTable, Traffic, end_of};
 use crate::decode::FrameCount;
@@ -16,33 +17,6 @@ use crate::packet::{Packet, TcpFlags};
 
 /// Address translations that are known at the same time by default.
 pub const MAX_TRANSLATIONS: usize = 65_536;
-
-/// Bits of a point of observation: the interface sees the packets after translation, or half translated. The kernel's indices of
-/// interfaces are smaller.
-const AFTER: u32 = 1 << 30;
-const BETWEEN: u32 = 1 << 29;
-
-/// On which side of an address translation a packet is seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    /// Before it, or there is none.
-    Before,
-    /// The destination is translated, and the source is not yet.
-    Between,
-    /// After it.
-    After,
-}
-
-impl Side {
-    /// One interface may see a packet on both sides (a bridge, a packet that returns to where it came from): these are two points.
-    pub(super) const fn point(self, interface: u32) -> u32 {
-        match self {
-            Self::Before => interface,
-            Self::Between => interface ^ BETWEEN,
-            Self::After => interface ^ AFTER,
-        }
-    }
-}
 
 impl FlowTable {
     /// Bytes that one address translation takes at the most.

@@ -10,7 +10,7 @@ use pidflow_schema::record::{Flow, InitiatorBasis, Translation};
 
 use super::entry::Entry;
 use super::key::{FlowKey, KeySide};
-use super::translated::Side;
+use super::side::Side;
 use crate::fact::{AddressTranslation, PacketEnds, TranslationChange};
 
 /// A translation is told of after its first packet, and its end may be told before the last packet is counted.
@@ -272,7 +272,7 @@ impl Translations {
         let is_old = |span: &Option<Span>| span.is_some_and(|span| span.until_ns < before_ns);
         let old: Vec<u32> = (0..).zip(&self.spans).filter(|(_, span)| is_old(span)).map(|(number, _)| number).collect();
         old.into_iter().for_each(|number| self.remove(number));
-        if self.len() == 0 {
+        if self.is_empty() {
             (self.spans, self.free, self.by_ends) = (Vec::new(), Vec::new(), HashMap::default());
         }
     }

@@ -291,3 +291,47 @@ fn a_close_that_was_lost_is_found_by_the_kernels_own_list() {
     j.expire(100 * SECOND);
     assert_eq!(j.sizes().1, 0, "it does not stay for a day");
 }
+
+/// A client that asked for a service, and the server as it sees the client: its address is the node's after translation.
+#[test]
+fn each_end_of_a_translated_flow_is_found_by_the_addresses_of_its_own_socket() {
+    let after = ("10.1.0.1", 23456);
+    for is_turned in [false, true] {
+        let mut j = Joiner::new(60 * SECOND, 7);
+        j.apply(&event(10, SocketUse::Connect, ("10.1.0.11", 40000), ("10.96.0.1", 80)));
+        j.apply(&event(20, SocketUse::Accept, ("10.1.0.12", 8080), after));
+        j.apply(&event(21, SocketUse::Accept, ("10.96.0.1", 80), ("10.1.0.11", 40000)));
+        let mut seen = flow("10.1.0.11", 40000, "10.96.0.1");
+        seen.translation = Some(Box::new(pidflow_schema::Translation {
+            source: after.0.parse().unwrap(),
+            source_port: after.1,
+            destination: "10.1.0.12".parse().unwrap(),
+            destination_port: 8080,
+            begun_by_source: true,
+        }));
+        if is_turned {
+            seen.turn_round();
+        }
+        let r = j.join(seen);
+        let translation = r.flow.translation.unwrap();
+        assert_eq!(
+            (r.flow.source_port, translation.destination_port, translation.begun_by_source),
+            (40000, 8080, true)
+        );
+        let pid = |end: &pidflow_schema::ProcessEnd| end.process.as_ref().map(|p| p.pid);
+        assert_eq!((pid(&r.source), pid(&r.destination)), (Some(10), Some(20)), "{is_turned}");
+    }
+}
+
+/// Without connection tracking the client's socket says where it connected to.
+#[test]
+fn what_a_socket_asked_for_is_in_the_record_with_where_its_packets_went() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    j.apply(&event(10, SocketUse::Connect, ("10.0.0.1", 40000), ("10.96.0.1", 443)));
+    let r = j.join(Flow { initiator: InitiatorBasis::Syn, ..flow("10.0.0.1", 40000, "10.0.0.9") });
+    let translation = r.flow.translation.unwrap();
+    assert_eq!((r.flow.destination.to_string(), r.flow.destination_port), ("10.96.0.1".into(), 443));
+    assert_eq!((translation.destination.to_string(), translation.destination_port), ("10.0.0.9".into(), 80));
+    assert_eq!((translation.source, translation.source_port), (r.flow.source, 40000));
+    assert_eq!(r.source.process.map(|p| p.pid), Some(10));
+}

@@ -51,10 +51,11 @@ fn btf() -> Finding {
 }
 
 /// What is missing without each capability.
-const CAPABILITIES: [(&str, &str); 5] = [
+const CAPABILITIES: [(&str, &str); 6] = [
     ("CAP_BPF", "eBPF"),
     ("CAP_PERFMON", "eBPF"),
     ("CAP_NET_RAW", "packets"),
+    ("CAP_NET_ADMIN", "address translation"),
     ("CAP_SYS_PTRACE", "sockets of other users' processes older than the agent"),
     ("CAP_DAC_READ_SEARCH", "executables of other users' processes"),
 ];
