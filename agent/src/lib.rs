@@ -36,6 +36,7 @@ mod reload;
 #[cfg(test)]
 mod sample;
 mod select;
+mod self_test;
 mod signals;
 mod stderr;
 mod threads;

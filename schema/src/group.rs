@@ -79,6 +79,8 @@ pub enum Group {
     SourceParentUser = 1 << 32,
     /// The user of the parent of the destination end's process is known and may be exported.
     DestinationParentUser = 1 << 33,
+    /// The flow is the observing agent's own.
+    Own = 1 << 40,
 }
 
 /// The groups of one record.
@@ -166,7 +168,8 @@ impl FlowRecord {
             .with(Group::Handshake, self.flow.handshake.is_some())
             .with(Group::Host, !self.host.is_empty())
             .with(Group::HostUsage, self.host_usage.is_some())
-            .with(Group::ConnectError, self.connect_error.is_some());
+            .with(Group::ConnectError, self.connect_error.is_some())
+            .with(Group::Own, self.is_own);
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }

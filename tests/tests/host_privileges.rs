@@ -20,7 +20,7 @@ const SYS_ADMIN: u64 = 1 << 21;
 const BPF: u64 = 1 << 39;
 
 /// How a thread's name begins, and all the capabilities that it may have; the table of the security page.
-const TABLE: [(&str, u64); 16] = [
+const TABLE: [(&str, u64); 17] = [
     ("pidflow-sampler", SYS_PTRACE | DAC_READ_SEARCH),
     ("pidflow", BPF),
     ("delay-switch", SYS_ADMIN),
@@ -30,6 +30,7 @@ const TABLE: [(&str, u64); 16] = [
     ("packets ", 0),
     ("host", 0),
     ("http", 0),
+    ("self-test", 0),
     ("signals", 0),
     ("view", 0),
     ("export-", 0),

@@ -268,11 +268,13 @@ impl Live {
             kernel: sources.kernel.counts(),
             exporters: outlet.exporters().counters(),
             joined_early: self.grace.joined_early(),
+            own_hidden: outlet.own_hidden(),
             clock_steps: self.clock_steps,
             queues: [
                 ("packet-batches", sources.batches.len()),
                 ("packets-to-count", self.held.packets()),
                 ("flows-to-join", self.grace.len()),
+                ("own-records", outlet.own_waiting()),
                 ("records-to-export", outlet.exporters().queued()),
             ],
             queue_bytes: outlet.exporters().queued_bytes(),
@@ -341,6 +343,7 @@ impl Live {
         drop(flows);
         let failed = joiner.take_failed_attempts(u64::MAX);
         outlet.hand_on_paced(failed.into_iter(), |exporters| pacer.wait(exporters));
+        outlet.hand_on_own();
     }
 
     /// Packets that are in no record.

@@ -8,6 +8,7 @@ use pidflow_schema::FlowRecord;
 
 use super::RECORD_BATCH;
 use super::figures::Figures;
+use super::own_traffic::OwnTraffic;
 use crate::ledger::Ends;
 
 /// Reports what each process used; see [`pidflow_engine::join::Joiner::report_usage`].
@@ -33,6 +34,7 @@ pub(crate) struct Outlet {
     enrichers: Vec<Enricher>,
     wall_ahead_ns: i64,
     ends: Ends,
+    own: OwnTraffic,
     observer: Option<Box<dyn PipelineObserver>>,
     /// A reload changes them while they work.
     exporters: Arc<ExporterSet>,
@@ -41,7 +43,8 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// To exporters alone.
     pub(crate) fn new(exporters: Arc<ExporterSet>) -> Self {
-        Self { enrichers: Vec::new(), wall_ahead_ns: 0, ends: Ends::default(), observer: None, exporters }
+        let (ends, own) = (Ends::default(), OwnTraffic::default());
+        Self { enrichers: Vec::new(), wall_ahead_ns: 0, ends, own, observer: None, exporters }
     }
 
     /// Also to an observer.
@@ -53,6 +56,11 @@ impl Outlet {
     pub(crate) fn with_enricher(mut self, enricher: Enricher) -> Self {
         self.enrichers.push(enricher);
         self
+    }
+
+    /// What is done with the agent's own connections.
+    pub(crate) fn with_own_traffic(self, own: OwnTraffic) -> Self {
+        Self { own, ..self }
     }
 
     /// The wall clock is so far ahead of the engine's (nanoseconds): records leave with its times.
@@ -78,12 +86,34 @@ impl Outlet {
                 return;
             }
             self.enrich(Arc::make_mut(&mut batch));
+            let batch = self.own.shown(batch);
             if let Some(observer) = &mut self.observer {
                 observer.records(&batch);
             }
-            pace(&self.exporters);
-            self.exporters.send(&batch);
+            let batch = self.own.due(batch);
+            if !batch.is_empty() {
+                pace(&self.exporters);
+                self.exporters.send(&batch);
+            }
         }
+    }
+
+    /// Exports the records of the agent's own connections that wait; at the end, when that causes no more.
+    pub(super) fn hand_on_own(&mut self) {
+        let waiting = self.own.take();
+        if !waiting.is_empty() {
+            self.exporters.send(&waiting);
+        }
+    }
+
+    /// Records of the agent's own connections that were left out.
+    pub(super) const fn own_hidden(&self) -> u64 {
+        self.own.hidden()
+    }
+
+    /// Records of the agent's own connections that wait for others.
+    pub(super) const fn own_waiting(&self) -> usize {
+        self.own.waiting()
     }
 
     fn enrich(&mut self, records: &mut [FlowRecord]) {

@@ -6,6 +6,7 @@ use pidflow_schema::Flow;
 
 use crate::capture::{CaptureCounters, LiveCapture, PacketBatch, SeenUntil};
 use crate::probes::{KernelCounts, Probes};
+use crate::self_test::Tap;
 
 /// Batches of facts or flows that may wait for the pipeline; a source that sends more waits for room.
 const WAITING_BATCHES: usize = 1024;
@@ -93,6 +94,8 @@ pub(crate) struct Sources {
     pub(crate) batches: Receiver<PacketBatch>,
     /// Facts of the kernel.
     pub(crate) kernel: Box<dyn FactSource>,
+    /// Who tests whether those facts come.
+    pub(crate) tap: Tap,
     /// Facts of others.
     pub(crate) facts: Inbox<Fact>,
     /// Flows that others built: they are joined like this host's own.
@@ -106,12 +109,17 @@ impl Sources {
         batches: Receiver<PacketBatch>,
         kernel: Box<dyn FactSource>,
     ) -> Self {
-        Self { packets, batches, kernel, facts: Inbox::new().1, flows: Inbox::new().1 }
+        Self { packets, batches, kernel, tap: Tap::default(), facts: Inbox::new().1, flows: Inbox::new().1 }
+    }
+
+    /// The facts of the kernel are also for this one.
+    pub(crate) fn with_tap(self, tap: Tap) -> Self {
+        Self { tap, ..self }
     }
 
     /// Takes every fact there is: those older than the packets at hand are among them.
     pub(super) fn take_facts(&mut self, out: &mut Vec<Fact>) {
-        self.kernel.drain(out);
+        self.tap.pass(out, &mut *self.kernel, |k, out| k.drain(out), |k| k.counts().lost_events());
         self.facts.drain(out);
     }
 }

@@ -3,6 +3,7 @@
 mod finding;
 mod host;
 mod packets;
+mod self_test;
 mod threads;
 
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use super::print;
 use crate::cli::DoctorArgs;
 use crate::config::choices::Backend;
 use crate::failure::Failure;
-use crate::probes::{self, HookReport};
+use crate::probes::{HookReport, Trial};
 use finding::{Finding, Verdict, render};
 
 /// Checks the host and prints the report. The exit code is 1 if `pidflow run` would fail.
@@ -36,8 +37,11 @@ pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
 }
 
 fn hooks(backend: Backend) -> Vec<Finding> {
-    match probes::probe_hooks(backend.into()) {
-        Ok(reports) => reports.iter().map(hook).collect(),
+    match Trial::start(backend.into()) {
+        Ok(trial) => {
+            let reports: Vec<_> = trial.reports().iter().map(hook).collect();
+            reports.into_iter().chain(self_test::findings(trial, backend == Backend::Poll)).collect()
+        }
         Err(e) => vec![Finding::new(Verdict::Fails, "all hooks", "none").with("reason", &format!("{e:#}"))],
     }
 }
