@@ -2,7 +2,10 @@
 //!
 //! Needs root. The backend is `PIDFLOW_TEST_PROBES` (default `tracepoint`).
 
+use std::process::Command;
+
 use anyhow::{Result, ensure};
+use pidflow_tests::process::Guarded;
 use pidflow_tests::scenario::ways;
 use pidflow_tests::skip::{skip, without_root};
 use pidflow_tests::trial;
@@ -37,5 +40,32 @@ fn every_way_into_a_socket() -> Result<()> {
         }
     }
     ensure!(failed.is_empty(), "{failed:?}");
+    Ok(())
+}
+
+/// Bursts at 40 processes a second beside two that burn processors; `PIDFLOW_REPEAT` times, or once.
+#[test]
+fn bursts_at_forty_a_second_under_load() -> Result<()> {
+    if without_root("bursts_at_forty_a_second_under_load") {
+        return Ok(());
+    }
+    let backend = std::env::var("PIDFLOW_TEST_PROBES").unwrap_or_else(|_| "tracepoint".to_owned());
+    let times = std::env::var("PIDFLOW_REPEAT").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let burn = || Command::new("sh").args(["-c", "while :; do :; done"]).spawn().map(Guarded::new);
+    let _burners = [burn()?, burn()?];
+    let mut sum = [0; 5];
+    for _ in 0..times {
+        let trial = trial::observe("burst --count 200 --rate 40 --ports 10 --at-a-time 4", &["--probes", &backend])?;
+        let o = &trial.outcome;
+        for (sum, n) in sum.iter_mut().zip([o.exchanges, o.right, o.missing, o.wrong, o.surplus]) {
+            *sum += n;
+        }
+        if !o.perfect() {
+            println!("{o}");
+        }
+    }
+    let [exchanges, right, missing, wrong, surplus] = sum;
+    println!("{exchanges} exchanges: {right} right, {missing} missing, {wrong} wrong, {surplus} surplus");
+    ensure!(wrong == 0 && (exchanges - right) * 1000 <= exchanges, "{wrong} wrong, {missing} missing of {exchanges}");
     Ok(())
 }
