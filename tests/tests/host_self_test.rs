@@ -24,13 +24,13 @@ fn label<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 fn by_delivery(agent: &Serving) -> Result<[BTreeSet<String>; 2]> {
     let page = agent.get("/metrics")?.body;
     let lines = page.lines().filter(|l| l.starts_with("pidflow_hook_delivers{"));
-    let mut found = [BTreeSet::new(), BTreeSet::new()];
+    let (mut delivering, mut silent) = (BTreeSet::new(), BTreeSet::new());
     for line in lines {
         let program = label(line, "program").context("no program")?;
-        let place = if line.ends_with(" 1") { 0 } else { 1 };
-        found[place].insert(program.to_owned());
+        let place = if line.ends_with(" 1") { &mut delivering } else { &mut silent };
+        place.insert(program.to_owned());
     }
-    Ok(found)
+    Ok([delivering, silent])
 }
 
 fn start(dir: &std::path::Path, backend: &str) -> Result<Serving> {

@@ -81,7 +81,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
         _ => None,
     };
     for number in 0..args.get("count", 4_u8)? {
-        let target = LOOPBACKS[usize::from(number % 2)];
+        let [four, six] = LOOPBACKS;
+        let target = if number.is_multiple_of(2) { four } else { six };
         let exchange = match way.as_str() {
             "tcp-ktls" | "sctp-one-to-many" => bail!("{way}: {}", missing(&way).unwrap_or_default()),
             "mptcp" => streams(&way, target, (MPTCP, MPTCP), Mover::Plain)?,

@@ -64,10 +64,10 @@ fn frame(from: u16, to: u16) -> Vec<u8> {
     let mut frame = vec![0; 12];
     frame.extend([0x08, 0x00]);
     let mut ip = [0x45, 0, 0, 29, 0, 0, 0, 0, 64, UDP, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1];
-    let sum: u32 = ip.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    let sum: u32 = ip.as_chunks::<2>().0.iter().map(|pair| u32::from(u16::from_be_bytes(*pair))).sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     let checksum = !((folded & 0xffff) + (folded >> 16)) as u16;
-    ip[10..12].copy_from_slice(&checksum.to_be_bytes());
+    [ip[10], ip[11]] = checksum.to_be_bytes();
     frame.extend(ip);
     frame.extend([from.to_be_bytes(), to.to_be_bytes(), 9_u16.to_be_bytes(), [0, 0]].concat());
     frame.push(b'x');
