@@ -37,6 +37,7 @@ mod reload;
 #[cfg(test)]
 mod sample;
 mod select;
+mod self_test;
 mod signals;
 mod stderr;
 mod threads;

@@ -13,10 +13,11 @@ use crate::ledger::SEEN_ELSEWHERE;
 use crate::live_view::{LiveView, Totals};
 use crate::metrics::talk::TrafficSums;
 use crate::pipeline::{Figures, PipelineObserver, ReportUsage};
-use crate::probes::{HookReport, KernelCounts};
+use crate::probes::{AttachedHook, HookReport, KernelCounts};
 use crate::published::Published;
 use crate::published::losses::{Loss, LossWindow};
-use crate::published::status::{Exporter, Hook, Labelled, RecordCounts, Status};
+use crate::published::status::{Exporter, Hook, HookTest, Labelled, RecordCounts, Status};
+use crate::self_test;
 use crate::translation::{self, TranslationCounts};
 use crate::{figures, output_folders, stderr, threads};
 
@@ -49,6 +50,7 @@ pub(crate) struct Observers {
     talk: TrafficSums,
     records: RecordCounts,
     losses: LossWindow,
+    self_test: Option<self_test::Outcome>,
     started: Instant,
     settled_s: u64,
     summed_up_s: u64,
@@ -67,6 +69,7 @@ impl Observers {
             talk: TrafficSums::new(max_edges),
             records: RecordCounts::default(),
             losses: LossWindow::default(),
+            self_test: None,
             started: Instant::now(),
             settled_s: 0,
             summed_up_s: 0,
@@ -80,6 +83,12 @@ impl Observers {
         self
     }
 
+    /// Also publishes what the self-test finds.
+    pub(crate) fn with_self_test(mut self, outcome: Option<self_test::Outcome>) -> Self {
+        self.self_test = outcome;
+        self
+    }
+
     fn seconds(&self) -> u64 {
         self.started.elapsed().as_secs()
     }
@@ -87,6 +96,7 @@ impl Observers {
     fn status(&mut self, f: &Figures, seconds: u64) -> Status {
         let translation = self.about.translation.counts();
         let losses = losses(f, translation);
+        let tested = self.self_test.as_ref().map(self_test::Outcome::state).unwrap_or_default();
         Status {
             seconds,
             packets: f.table.packets,
@@ -108,6 +118,8 @@ impl Observers {
             events_lost: events_lost(&f.kernel, translation),
             join: join(f),
             hooks: self.about.hooks.iter().map(hook).collect(),
+            self_tests: tested.tests.iter().map(|(result, n)| ((*result).to_owned(), *n)).collect(),
+            hook_tests: hook_tests(&tested),
             exporters: f.exporters.iter().map(exporter).collect(),
             queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
             queue_bytes: f.queue_bytes as u64,
@@ -117,16 +129,17 @@ impl Observers {
             host: Some(self.host.latest()),
             ledger: Some(Arc::new(f.ledger.clone())),
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
-            degraded: self.degraded(f, seconds, &losses),
+            degraded: self.degraded(f, seconds, &losses, &tested),
             losses,
         }
     }
 
     /// Everything that is degraded, one line each.
-    fn degraded(&mut self, f: &Figures, seconds: u64, losses: &[Loss]) -> Vec<String> {
+    fn degraded(&mut self, f: &Figures, seconds: u64, losses: &[Loss], tested: &self_test::State) -> Vec<String> {
+        let silent = tested.silent.iter().map(self_test::Silent::line).collect();
         let others = stderr::trouble().into_iter().chain(output_folders::trouble());
         let troubles = [threads::troubles(), others.collect()].concat();
-        [self.unseen(f), self.losses.update(seconds, losses), troubles].concat()
+        [silent, self.unseen(f), self.losses.update(seconds, losses), troubles].concat()
     }
 
     /// What the hooks cannot see.
@@ -294,7 +307,17 @@ fn join(f: &Figures) -> Labelled {
         ("translations-dropped", f.table.translations_dropped),
         ("flows-ended-by-socket-change", f.table.socket_changes),
         ("tunnels-unnamed", f.table.unnamed_tunnels),
+        ("own-hidden", f.own_hidden),
     ])
+}
+
+fn hook_tests(tested: &self_test::State) -> Vec<HookTest> {
+    let test = |(hook, delivers): &(AttachedHook, bool)| HookTest {
+        program: hook.program.clone(),
+        target: hook.target.clone(),
+        delivers: *delivers,
+    };
+    tested.hooks.iter().map(test).collect()
 }
 
 fn hook(h: &HookReport) -> Hook {

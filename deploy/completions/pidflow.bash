@@ -153,7 +153,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__doctor)
-            opts="-h --probes --delay-accounting --pod-logs --help"
+            opts="-h --probes --delay-accounting --pod-logs --self-test-interval --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -168,6 +168,10 @@ _pidflow() {
                     return 0
                     ;;
                 --pod-logs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --self-test-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -625,6 +629,10 @@ _pidflow() {
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
+                --own-traffic)
+                    COMPREPLY=($(compgen -W "mark hide" -- "${cur}"))
+                    return 0
+                    ;;
                 --active-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -662,6 +670,10 @@ _pidflow() {
                     return 0
                     ;;
                 --pod-logs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --self-test-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

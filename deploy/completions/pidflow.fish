@@ -40,6 +40,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s f -l filter -d '
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l snaplen -d 'Bytes captured of each packet, 64 to 262144; only the headers are needed [default: 256]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l promiscuous -d 'Also capture packets that are not addressed to this host' -r -f -a "true\t''
 false\t''"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-traffic -d 'What is done with the agent\'s own connections (exports, HTTP, self-tests) [default: mark]' -r -f -a "mark\t'Their records have the element OWN_TRAFFIC, and are exported together with other records'
+hide\t'They have no records'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s t -l active-timeout -d 'Interval at which a record of a flow that continues is exported, 0: never [default: 60s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s d -l idle-timeout -d 'End a flow after this long without a packet, 0: never [default: 15s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-flows -d 'Maximum number of flows in the table; when it is full, flows without an answer, then the least recently active ones, are exported early [default: as the memory budget allows, at most 1048576]' -r
@@ -56,6 +58,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l delay-accounting
 off\t'Switch it off while running, and restore it at the end'
 keep\t'Leave it as it is'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-logs -d 'Folder with the kubelet\'s links to container logs; their names tell which pod a container belongs to [default: /var/log/containers]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l self-test-interval -d 'Interval at which the agent tests with small connections of its own whether all hooks deliver, 0: never [default: 1h]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l command-lines -d 'How much of command lines is kept, exported and served [default: masked]' -r -f -a "off\t'Nothing'
 masked\t'The arguments, with secrets replaced by ***'
 full\t'The arguments unchanged, including secrets'
@@ -174,6 +177,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l delay-account
 off\t'Switch it off while running, and restore it at the end'
 keep\t'Leave it as it is'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-logs -d 'Folder with the kubelet\'s links to container logs; their names tell which pod a container belongs to [default: /var/log/containers]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l self-test-interval -d 'Interval at which the agent tests with small connections of its own whether all hooks deliver, 0: never [default: 1h]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -f -a "man" -d 'The man page, in roff'

@@ -42,6 +42,7 @@ ntop[568] = { field = ProtoField.string("pidflow.dst_father_proc_user_name", "DS
 own[1] = { field = ProtoField.string("pidflow.flow_end_detail", "FLOW_END_DETAIL"), text = true }
 own[2] = { field = ProtoField.string("pidflow.initiator_basis", "INITIATOR_BASIS"), text = true }
 own[3] = { field = ProtoField.uint16("pidflow.connect_error", "CONNECT_ERROR"), text = false }
+own[15] = { field = ProtoField.uint8("pidflow.own_traffic", "OWN_TRAFFIC"), text = false }
 own[4] = { field = ProtoField.uint32("pidflow.connect_microseconds", "CONNECT_MICROSECONDS"), text = false }
 own[5] = { field = ProtoField.string("pidflow.host_name", "HOST_NAME"), text = true }
 own[6] = { field = ProtoField.uint32("pidflow.host_cpu_load", "HOST_CPU_LOAD"), text = false }

@@ -38,7 +38,15 @@ pub fn record(n: u64) -> FlowRecord {
     let host = if n % 7 == 6 { "" } else { HOST };
     let host_usage =
         (!host.is_empty() && !n.is_multiple_of(4)).then_some(HostUsage { cpu_load: (n % 10_001) as u32, iowait: 12 });
-    FlowRecord { host: host.into(), host_usage, flow: flow(n), source, destination, connect_error }
+    FlowRecord {
+        host: host.into(),
+        host_usage,
+        flow: flow(n),
+        source,
+        destination,
+        connect_error,
+        is_own: n % 13 == 12,
+    }
 }
 
 /// A record of the most common kind: TCP over IPv4 with everything known about both ends.
@@ -50,7 +58,7 @@ pub fn full(n: u64) -> FlowRecord {
     flow.icmp_type_code = None;
     let host_usage = Some(HostUsage { cpu_load: 1234, iowait: 56 });
     let (source, destination) = (end(1, true), end(6, true));
-    FlowRecord { host: HOST.into(), host_usage, flow, source, destination, connect_error: None }
+    FlowRecord { host: HOST.into(), host_usage, flow, source, destination, connect_error: None, is_own: false }
 }
 
 fn addresses(n: u64, v6: bool) -> (IpAddr, IpAddr) {

@@ -85,6 +85,8 @@ pub enum Group {
     TranslationIpv4 = 1 << 35,
     /// They are IPv6.
     TranslationIpv6 = 1 << 36,
+    /// The flow is the observing agent's own.
+    Own = 1 << 40,
 }
 
 /// The groups of one record.
@@ -167,7 +169,8 @@ impl FlowRecord {
             .with(Group::Handshake, self.flow.handshake.is_some())
             .with(Group::Host, !self.host.is_empty())
             .with(Group::HostUsage, self.host_usage.is_some())
-            .with(Group::ConnectError, self.connect_error.is_some());
+            .with(Group::ConnectError, self.connect_error.is_some())
+            .with(Group::Own, self.is_own);
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
         let set = self.flow.translation.as_deref().map_or(set, |translation| with_translation(set, translation));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)

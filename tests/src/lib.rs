@@ -8,6 +8,8 @@ pub mod bpf;
 pub mod cgroup;
 pub mod clock_steps;
 pub mod compare;
+#[cfg(target_arch = "x86_64")]
+pub mod detach;
 pub mod guest;
 pub mod namespace;
 pub mod process;

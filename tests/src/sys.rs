@@ -155,7 +155,21 @@ pub fn listen(fd: &impl AsRawFd, backlog: i32) -> io::Result<()> {
     Ok(())
 }
 
-fn with_raw<T>(address: SocketAddr, call: impl FnOnce(*const libc::sockaddr, libc::socklen_t) -> T) -> T {
+/// `sendto(2)`; all of it must be sent.
+pub fn send_to(fd: &impl AsRawFd, bytes: &[u8], address: SocketAddr, flags: i32) -> io::Result<()> {
+    let sent = with_raw(address, |raw, size| {
+        // SAFETY: `with_raw` gives a valid address and its length; `bytes` outlives the call.
+        unsafe { libc::sendto(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags, raw, size) }
+    });
+    match usize::try_from(sent) {
+        Ok(size) if size == bytes.len() => Ok(()),
+        Ok(size) => Err(io::Error::other(format!("{size} bytes sent"))),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Calls with the address as the kernel has it.
+pub fn with_raw<T>(address: SocketAddr, call: impl FnOnce(*const libc::sockaddr, libc::socklen_t) -> T) -> T {
     match address {
         SocketAddr::V4(v4) => {
             let raw = libc::sockaddr_in {
@@ -267,6 +281,42 @@ impl Halted {
         // SAFETY: waits for the thread that was attached; no status is asked for.
         check(unsafe { libc::waitpid(thread, std::ptr::null_mut(), libc::__WALL) }).context("waitpid")?;
         Ok(halted)
+    }
+
+    /// Its registers.
+    #[cfg(target_arch = "x86_64")]
+    pub fn registers(&self) -> Result<libc::user_regs_struct> {
+        // SAFETY: all zero is a set of registers.
+        let mut registers: libc::user_regs_struct = unsafe { mem::zeroed() };
+        let none = std::ptr::null_mut::<libc::c_void>();
+        // SAFETY: the kernel writes one set of registers.
+        let result = unsafe { libc::ptrace(libc::PTRACE_GETREGS, self.thread, none, &raw mut registers) };
+        if result < 0 { Err(io::Error::last_os_error()).context("PTRACE_GETREGS") } else { Ok(registers) }
+    }
+
+    /// Sets its registers.
+    #[cfg(target_arch = "x86_64")]
+    pub fn set_registers(&self, registers: &libc::user_regs_struct) -> Result<()> {
+        let none = std::ptr::null_mut::<libc::c_void>();
+        // SAFETY: the kernel reads one set of registers.
+        let result = unsafe { libc::ptrace(libc::PTRACE_SETREGS, self.thread, none, std::ptr::from_ref(registers)) };
+        if result < 0 { Err(io::Error::last_os_error()).context("PTRACE_SETREGS") } else { Ok(()) }
+    }
+
+    /// A word of its memory.
+    pub fn word(&self, address: u64) -> Result<i64> {
+        let none = std::ptr::null_mut::<libc::c_void>();
+        let address = address as *mut libc::c_void;
+        // SAFETY: the address is the other process's, and the kernel checks it.
+        Ok(unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, self.thread, address, none) })
+    }
+
+    /// Lets it execute one instruction.
+    pub fn step(&self) -> Result<()> {
+        ptrace(libc::PTRACE_SINGLESTEP, self.thread)?;
+        // SAFETY: waits for the thread that was attached; no status is asked for.
+        check(unsafe { libc::waitpid(self.thread, std::ptr::null_mut(), libc::__WALL) }).context("waitpid")?;
+        Ok(())
     }
 }
 

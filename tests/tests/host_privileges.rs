@@ -23,7 +23,7 @@ const SYS_ADMIN: u64 = 1 << 21;
 const BPF: u64 = 1 << 39;
 
 /// The start of a thread's name, and the capabilities that it may have: the table of SECURITY.md.
-const TABLE: [(&str, u64); 17] = [
+const TABLE: [(&str, u64); 18] = [
     ("pidflow-sampler", SYS_PTRACE | DAC_READ_SEARCH),
     ("pidflow", BPF),
     ("delay-switch", SYS_ADMIN),
@@ -34,6 +34,7 @@ const TABLE: [(&str, u64); 17] = [
     ("packets ", 0),
     ("host", 0),
     ("http", 0),
+    ("self-test", 0),
     ("signals", 0),
     ("view", 0),
     ("export-", 0),

@@ -25,12 +25,13 @@ use crate::memory::Budget;
 use crate::notify::{self, notify};
 use crate::observe::{Observers, RunDescription};
 use crate::output_folders::OutputFolders;
-use crate::pipeline::{Enricher, Inbox, Live, LiveParts, NOTHING_LEFT, Outlet, Sources};
+use crate::pipeline::{Enricher, Inbox, Live, LiveParts, NOTHING_LEFT, Outlet, OwnTraffic, Sources};
 use crate::privileges::{self, Role, in_role};
-use crate::probes::{self, Probes};
+use crate::probes::{self, Probes, Surroundings};
 use crate::published::Published;
 use crate::published::recent::Recent;
 use crate::reload::Reloader;
+use crate::self_test::{self, Bench, OwnProcess, Tap};
 use crate::signals::HeldSignals;
 use crate::{config, logging, stderr, threads, translation};
 
@@ -109,14 +110,20 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
         .with_memory_limit(budget.processes_and_sockets_bytes())
         .with_command_line_limit(options.privacy.max_command_line());
     let host = Host::start()?;
-    let observers = Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view);
+    let (tap, own) = (Tap::default(), own_process(&probes));
+    let tested = start_self_test(options, &probes, (&tap, &own))?;
+    let observers =
+        Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view).with_self_test(tested);
     let outlet = Outlet::new(exporters.clone())
         .with_enricher(host_name(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
+        .with_enricher(Box::new(move |record| record.is_own = own.is_in(record)))
         .with_selection(options.export.only.as_ref().map(|only| only.0.clone()))
+        .with_own_traffic(OwnTraffic::new(options.capture.hides_own_traffic()))
         .with_observer(Box::new(observers));
+    let sources = Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) };
     let parts = LiveParts {
-        sources: Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) },
+        sources: sources.with_tap(tap),
         table: FlowTable::new(table),
         joiner,
         outlet,
@@ -124,6 +131,22 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
         drain_timeout: options.export.drain_timeout(),
     };
     Ok(Attached { parts, exporters, metrics })
+}
+
+/// The agent itself, as records name it.
+fn own_process(probes: &Probes) -> OwnProcess {
+    OwnProcess::new(Surroundings::look().pid_in_facts(probes.polls()))
+}
+
+/// Tests the hooks at the interval that is configured; none: it is off, or there are no hooks.
+fn start_self_test(
+    options: &Options,
+    probes: &Probes,
+    (tap, own): (&Tap, &OwnProcess),
+) -> Result<Option<self_test::Outcome>> {
+    let Some(interval) = options.probes.self_test_interval().filter(|_| !probes.polls()) else { return Ok(None) };
+    let bench = Bench::new(tap.clone(), probes.attached().to_vec(), own.clone());
+    Ok(Some(self_test::start(bench, interval)?))
 }
 
 /// The flow table's settings; without `--max-flows` it holds as many flows as the memory budget allows.

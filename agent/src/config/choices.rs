@@ -57,6 +57,16 @@ impl From<DelayAccounting> for probes::DelayAccounting {
     }
 }
 
+/// What is done with the agent's own connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OwnTraffic {
+    /// Their records have the element OWN_TRAFFIC, and are exported together with other records
+    Mark,
+    /// They have no records
+    Hide,
+}
+
 /// What is sent over OTLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]

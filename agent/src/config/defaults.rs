@@ -6,7 +6,8 @@ use std::time::Duration;
 use pidflow_engine::decode::DecodeRules;
 use pidflow_engine::flow_table::FlowTableConfig;
 
-use super::options::{ExportOptions, FlowOptions, HttpOptions, PrivacyOptions, ProbeOptions};
+use super::choices::OwnTraffic;
+use super::options::{CaptureOptions, ExportOptions, FlowOptions, HttpOptions, PrivacyOptions, ProbeOptions};
 use super::timeout::Timeout;
 use crate::privacy::{self, Privacy};
 
@@ -14,6 +15,13 @@ use crate::privacy::{self, Privacy};
 const MAX_FLOW_AGE_NS: u64 = 3_600_000_000_000;
 /// Margin for the delay of the join and for late events.
 const LATENESS_MARGIN_NS: u64 = 10_000_000_000;
+
+impl CaptureOptions {
+    /// Whether the agent's own connections have no records.
+    pub(crate) fn hides_own_traffic(&self) -> bool {
+        self.own_traffic == Some(OwnTraffic::Hide)
+    }
+}
 
 impl FlowOptions {
     const ACTIVE: Timeout = Timeout::seconds(60);
@@ -50,6 +58,12 @@ impl FlowOptions {
 
 impl ProbeOptions {
     const POD_LOGS: &str = "/var/log/containers";
+    const SELF_TEST_INTERVAL: Timeout = Timeout::seconds(3600);
+
+    /// Interval of self-tests; none: there are none.
+    pub(crate) fn self_test_interval(&self) -> Option<Duration> {
+        Some(self.self_test_interval.unwrap_or(Self::SELF_TEST_INTERVAL).0).filter(|interval| !interval.is_zero())
+    }
 
     /// Folder with the kubelet's links to container logs.
     pub(crate) fn pod_logs(&self) -> PathBuf {

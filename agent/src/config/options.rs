@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::choices::{
     Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys, LogFormat, LogLevel,
-    OtlpSignal, TunnelRule, UserRule, WireVersion,
+    OtlpSignal, OwnTraffic, TunnelRule, UserRule, WireVersion,
 };
 use super::timeout::Timeout;
 use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged, Selection};
@@ -47,8 +47,11 @@ pub(crate) struct CaptureOptions {
     /// Also capture packets that are not addressed to this host
     #[arg(long, value_name = "BOOL", env = "PIDFLOW_PROMISCUOUS", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) promiscuous: Option<bool>,
+    /// What is done with the agent's own connections (exports, HTTP, self-tests) [default: mark]
+    #[arg(long, value_name = "RULE", env = "PIDFLOW_OWN_TRAFFIC")]
+    pub(crate) own_traffic: Option<OwnTraffic>,
 }
-layers!(CaptureOptions { options: filter, snaplen, promiscuous; lists: interfaces });
+layers!(CaptureOptions { options: filter, snaplen, promiscuous, own_traffic; lists: interfaces });
 
 /// When a flow becomes a record.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -89,8 +92,11 @@ pub(crate) struct ProbeOptions {
     /// [default: /var/log/containers]
     #[arg(long, value_name = "FOLDER", env = "PIDFLOW_POD_LOGS")]
     pub(crate) pod_logs: Option<FilePath>,
+    /// Interval at which the agent tests with small connections of its own whether all hooks deliver, 0: never [default: 1h]
+    #[arg(long, value_name = "DURATION", env = "PIDFLOW_SELF_TEST_INTERVAL")]
+    pub(crate) self_test_interval: Option<Timeout>,
 }
-layers!(ProbeOptions { options: backend, delay_accounting, pod_logs; lists: });
+layers!(ProbeOptions { options: backend, delay_accounting, pod_logs, self_test_interval; lists: });
 
 /// What is kept of personal data and secrets.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

@@ -31,10 +31,12 @@ pub(crate) struct Figures {
     pub(crate) joined_early: u64,
     /// Records that `--only` left out.
     pub(crate) not_selected: u64,
+    /// Records of the agent's own connections that were left out.
+    pub(crate) own_hidden: u64,
     /// Times that the system clock was set while running.
     pub(crate) clock_steps: u64,
     /// Waiting items, by queue.
-    pub(crate) queues: [(&'static str, usize); 4],
+    pub(crate) queues: [(&'static str, usize); 5],
     /// Memory that records in exporters' queues keep, bytes.
     pub(crate) queue_bytes: usize,
 }

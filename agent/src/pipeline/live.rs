@@ -279,11 +279,13 @@ impl Live {
             exporters: outlet.exporters().counters(),
             joined_early: self.grace.joined_early(),
             not_selected: outlet.not_selected(),
+            own_hidden: outlet.own_hidden(),
             clock_steps: self.clock_steps,
             queues: [
                 ("packet-batches", sources.batches.len()),
                 ("packets-to-count", self.held.packets()),
                 ("flows-to-join", self.grace.len()),
+                ("own-records", outlet.own_waiting()),
                 ("records-to-export", outlet.exporters().queued()),
             ],
             queue_bytes: outlet.exporters().queued_bytes(),
@@ -352,6 +354,7 @@ impl Live {
         drop(flows);
         let failed = joiner.take_failed_attempts(u64::MAX);
         outlet.hand_on_paced(failed.into_iter(), |exporters| pacer.wait(exporters));
+        outlet.hand_on_own();
     }
 
     /// Number of packets that are in no record.

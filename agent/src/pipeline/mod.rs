@@ -11,6 +11,7 @@ mod held;
 mod live;
 mod namespaces;
 mod outlet;
+mod own_traffic;
 mod reading;
 mod source;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use crate::capture::{CaptureCounters, Interface};
 pub(crate) use figures::Figures;
 pub(crate) use live::{Live, LiveParts, NOTHING_LEFT};
 pub(crate) use outlet::{Enricher, Outlet, PipelineObserver, ReportUsage};
+pub(crate) use own_traffic::OwnTraffic;
 pub(crate) use reading::Reading;
 pub(crate) use source::{Inbox, Sources};
 

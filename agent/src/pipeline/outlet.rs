@@ -10,6 +10,7 @@ use pidflow_schema::FlowRecord;
 
 use super::RECORD_BATCH;
 use super::figures::Figures;
+use super::own_traffic::OwnTraffic;
 use crate::ledger::Ends;
 
 /// Reports what each process used; see [`pidflow_engine::join::Joiner::report_usage`].
@@ -38,6 +39,7 @@ pub(crate) struct Outlet {
     only: Option<Arc<Expression>>,
     /// Records for which `only` was not true.
     not_selected: u64,
+    own: OwnTraffic,
     observer: Option<Box<dyn PipelineObserver>>,
     /// A reload changes this set while it is in use.
     exporters: Arc<ExporterSet>,
@@ -46,8 +48,8 @@ pub(crate) struct Outlet {
 impl Outlet {
     /// Sends records to exporters only.
     pub(crate) fn new(exporters: Arc<ExporterSet>) -> Self {
-        let (ends, enrichers) = (Ends::default(), Vec::new());
-        Self { enrichers, wall_ahead_ns: 0, ends, only: None, not_selected: 0, observer: None, exporters }
+        let (ends, own, enrichers) = (Ends::default(), OwnTraffic::default(), Vec::new());
+        Self { enrichers, wall_ahead_ns: 0, ends, only: None, not_selected: 0, own, observer: None, exporters }
     }
 
     /// Adds an observer.
@@ -65,6 +67,11 @@ impl Outlet {
     pub(crate) fn with_enricher(mut self, enricher: Enricher) -> Self {
         self.enrichers.push(enricher);
         self
+    }
+
+    /// Sets what is done with records of the agent's own connections.
+    pub(crate) fn with_own_traffic(self, own: OwnTraffic) -> Self {
+        Self { own, ..self }
     }
 
     /// Sets how far the wall clock is ahead of the engine's time, nanoseconds. Records leave in wall time.
@@ -91,12 +98,34 @@ impl Outlet {
             }
             self.enrich(Arc::make_mut(&mut batch));
             self.select(&mut batch);
+            let batch = self.own.shown(batch);
             if let Some(observer) = &mut self.observer {
                 observer.records(&batch);
             }
-            pace(&self.exporters);
-            self.exporters.send(&batch);
+            let batch = self.own.due(batch);
+            if !batch.is_empty() {
+                pace(&self.exporters);
+                self.exporters.send(&batch);
+            }
         }
+    }
+
+    /// Exports the records of the agent's own connections that wait; at the end, when that causes no more.
+    pub(super) fn hand_on_own(&mut self) {
+        let waiting = self.own.take();
+        if !waiting.is_empty() {
+            self.exporters.send(&waiting);
+        }
+    }
+
+    /// Records of the agent's own connections that were left out.
+    pub(super) const fn own_hidden(&self) -> u64 {
+        self.own.hidden()
+    }
+
+    /// Records of the agent's own connections that wait for others.
+    pub(super) const fn own_waiting(&self) -> usize {
+        self.own.waiting()
     }
 
     fn enrich(&mut self, records: &mut [FlowRecord]) {

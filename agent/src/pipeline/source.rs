@@ -6,6 +6,7 @@ use pidflow_schema::Flow;
 
 use crate::capture::{CaptureCounters, LiveCapture, PacketBatch, SeenUntil};
 use crate::probes::{KernelCounts, Probes};
+use crate::self_test::Tap;
 
 /// The greatest number of batches of facts or flows that wait for the pipeline. A source that sends more blocks.
 const WAITING_BATCHES: usize = 1024;
@@ -94,6 +95,8 @@ pub(crate) struct Sources {
     pub(crate) batches: Receiver<PacketBatch>,
     /// Facts from the kernel.
     pub(crate) kernel: Box<dyn FactSource>,
+    /// Gives these facts to the self-test, which checks that they arrive.
+    pub(crate) tap: Tap,
     /// Facts from other sources.
     pub(crate) facts: Inbox<Fact>,
     /// Flows built by other sources; they are joined like this host's flows.
@@ -107,12 +110,17 @@ impl Sources {
         batches: Receiver<PacketBatch>,
         kernel: Box<dyn FactSource>,
     ) -> Self {
-        Self { packets, batches, kernel, facts: Inbox::new().1, flows: Inbox::new().1 }
+        Self { packets, batches, kernel, tap: Tap::default(), facts: Inbox::new().1, flows: Inbox::new().1 }
+    }
+
+    /// The facts of the kernel are also for this one.
+    pub(crate) fn with_tap(self, tap: Tap) -> Self {
+        Self { tap, ..self }
     }
 
     /// Takes every fact there is: those older than the packets at hand are among them.
     pub(super) fn take_facts(&mut self, out: &mut Vec<Fact>) {
-        self.kernel.drain(out);
+        self.tap.pass(out, &mut *self.kernel, |k, out| k.drain(out), |k| k.counts().lost_events());
         self.facts.drain(out);
     }
 }

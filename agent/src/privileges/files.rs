@@ -14,6 +14,8 @@ pub(crate) enum Files {
     Any,
     /// It reads the system's folders ([`SYSTEM`]) and writes nothing.
     System,
+    /// It reads the system's folders, and executes this program.
+    Programs,
     /// It reads the system's folders, and writes below the folders of the configured outputs.
     Outputs,
 }
@@ -24,6 +26,7 @@ impl Files {
         match self {
             Self::Any => "any",
             Self::System => "system, read only",
+            Self::Programs => "system, read only; this program",
             Self::Outputs => "system, read only; outputs",
         }
     }
@@ -36,6 +39,10 @@ const SYSTEM: &[&str] =
 
 /// Variables that select another folder of certificates (OpenSSL, rustls-native-certs).
 const CERTIFICATES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// This program's file, also where it was replaced since, and the folders of the dynamic loader, which the kernel executes
+/// with it.
+const THIS_PROGRAM: &[&str] = &["/proc/self/exe", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/nix", "/gnu"];
 
 /// Files that every thread may write.
 const NULL: &str = "/dev/null";
@@ -50,21 +57,22 @@ const RIGHTS: ABI = ABI::V5;
 /// # Errors
 /// The kernel supports Landlock but refuses the rules.
 pub(super) fn restrict(to: Files, outputs: &[PathBuf]) -> Result<(), RulesetError> {
-    let outputs = match to {
-        Files::Any => return Ok(()),
-        Files::System => Vec::new(),
-        Files::Outputs => outputs.iter().flat_map(|path| writable(path)).collect(),
-    };
-    apply(&outputs).map(drop)
+    match to {
+        Files::Any => Ok(()),
+        Files::System => apply(&[], &[]).map(drop),
+        Files::Programs => apply(&[], THIS_PROGRAM).map(drop),
+        Files::Outputs => apply(&outputs.iter().flat_map(|path| writable(path)).collect::<Vec<_>>(), &[]).map(drop),
+    }
 }
 
-fn apply(outputs: &[PathBuf]) -> Result<LandlockStatus, RulesetError> {
+fn apply(outputs: &[PathBuf], programs: &[&str]) -> Result<LandlockStatus, RulesetError> {
     let rules = Ruleset::default().handle_access(AccessFs::from_all(RIGHTS))?.create()?;
     let write = AccessFs::from_all(RIGHTS) & !AccessFs::Execute;
     let read = AccessFs::from_read(RIGHTS) & !AccessFs::Execute;
     let certificates = CERTIFICATES.iter().filter_map(std::env::var_os);
     let rules = rules.add_rules(path_beneath_rules(SYSTEM, read))?.add_rules(path_beneath_rules(certificates, read))?;
     let rules = rules.add_rules(path_beneath_rules([NULL], write))?;
+    let rules = rules.add_rules(path_beneath_rules(programs, read | AccessFs::Execute))?;
     let rules = outputs.iter().try_fold(rules, |rules, path| rules.add_rules(path_beneath_rules([path], write)))?;
     Ok(rules.restrict_self()?.landlock)
 }
@@ -91,7 +99,7 @@ fn nearest_folder(path: &Path) -> PathBuf {
 
 /// The Landlock version of the running kernel; none: it has none, or Landlock is not enabled.
 pub(crate) fn landlock_version() -> Option<i32> {
-    let status = std::thread::scope(|scope| scope.spawn(|| apply(&[])).join());
+    let status = std::thread::scope(|scope| scope.spawn(|| apply(&[], &[])).join());
     match status {
         Ok(Ok(LandlockStatus::Available { effective_abi, kernel_abi })) => {
             Some(kernel_abi.unwrap_or(effective_abi as i32))

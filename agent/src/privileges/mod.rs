@@ -46,6 +46,8 @@ pub(crate) enum Role {
     Reload,
     /// All threads of exporters.
     Exporters,
+    /// Tests whether the hooks deliver.
+    SelfTest,
     /// Waits for signals.
     Signals,
     /// Draws the live view.
@@ -84,7 +86,7 @@ const fn rights(
 }
 
 /// Every role. Threads that process untrusted input have no capabilities.
-pub(crate) const RIGHTS: [Rights; 16] = {
+pub(crate) const RIGHTS: [Rights; 17] = {
     use Capability::{
         CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE,
     };
@@ -105,6 +107,8 @@ pub(crate) const RIGHTS: [Rights; 16] = {
         rights(Role::Certificates, "certificates", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
         rights(Role::Reload, "reload", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
         rights(Role::Exporters, "export-KIND, spool-KIND, note-KIND and others", &[], Calls::Usual, Files::Outputs),
+        // It starts one process, which is this program.
+        rights(Role::SelfTest, "self-test", &[], Calls::Programs, Files::Programs),
         rights(Role::Signals, "signals", &[], Calls::Usual, Files::System),
         rights(Role::View, "view", &[], Calls::Usual, Files::System),
         // Captures may belong to another user.
@@ -219,7 +223,7 @@ fn unreadable() -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 16] = [
+    const ROLES: [Role; 17] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,
@@ -231,6 +235,7 @@ mod tests {
         Role::Certificates,
         Role::Reload,
         Role::Exporters,
+        Role::SelfTest,
         Role::Signals,
         Role::View,
         Role::Inputs,

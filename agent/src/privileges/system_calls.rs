@@ -15,6 +15,8 @@ use seccompiler::{
 pub(crate) enum Calls {
     /// No dangerous calls, except bpf(2), to read eBPF maps.
     Maps,
+    /// No dangerous calls, except execve(2), to start a program.
+    Programs,
     /// No dangerous calls.
     Usual,
     /// Like [`Self::Usual`], and no new peers: the thread cannot connect, and can send only on connected sockets.
@@ -26,6 +28,7 @@ impl Calls {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Maps => "usual and bpf",
+            Self::Programs => "usual and execve",
             Self::Usual => "usual",
             Self::Answering => "usual, no new peers",
         }
@@ -152,6 +155,9 @@ fn rules(to: Calls) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Erro
     let mut refused: Vec<_> = [DANGEROUS, DANGEROUS_HERE].concat();
     if to != Calls::Maps {
         refused.push(libc::SYS_bpf);
+    }
+    if to == Calls::Programs {
+        refused.retain(|call| *call != libc::SYS_execve);
     }
     if to == Calls::Answering {
         refused.extend(REACHING);

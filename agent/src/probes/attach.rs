@@ -1,7 +1,5 @@
 //! Loading the programs and attaching each fact's hook by the first way that works.
 
-use std::collections::HashSet;
-
 use anyhow::{Context, Result, anyhow};
 use aya::programs::{CgroupAttachMode, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -9,7 +7,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use super::btf::KernelLayout;
 use super::cgroup;
 use super::hooks::{Attach, Attachment, HOOKS, Hook, accept_hook, exit_hook};
-use super::{Backend, HookReport, Refusal};
+use super::{AttachedHook, Backend, HookReport, Refusal};
 
 /// The programs, compiled by `ebpf-probes/build.sh`.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf-probes/pidflow.bpf.o");
@@ -18,6 +16,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf-probes/pidflow
 pub(crate) struct Attached {
     pub(crate) ebpf: Ebpf,
     pub(crate) reports: Vec<HookReport>,
+    pub(crate) attached: Vec<AttachedHook>,
 }
 
 /// Loads the object for the running kernel and attaches what `backend` allows.
@@ -26,7 +25,7 @@ pub(crate) struct Attached {
 /// No BTF, no permission to load programs, or no hook could be attached.
 pub(crate) fn attach(backend: Backend) -> Result<Attached> {
     let layout = KernelLayout::of_running_kernel()?;
-    let mut attacher = Attacher { ebpf: load(&layout)?, btf: Btf::from_sys_fs()?, attached: HashSet::new() };
+    let mut attacher = Attacher { ebpf: load(&layout)?, btf: Btf::from_sys_fs()?, attached: Vec::new() };
     let exit = exit_hook(layout.tracepoint_arguments("sched_process_exit"));
     let accept = accept_hook(layout.parameters("inet_csk_accept"));
     let hooks = [exit, accept].into_iter().chain(HOOKS);
@@ -38,7 +37,7 @@ pub(crate) fn attach(backend: Backend) -> Result<Attached> {
         ));
     }
     forced_is_there(backend, &reports)?;
-    Ok(Attached { ebpf: attacher.ebpf, reports })
+    Ok(Attached { ebpf: attacher.ebpf, reports, attached: attacher.attached })
 }
 
 /// A backend that the user chose must be in use for at least one fact; otherwise starting fails.
@@ -78,7 +77,7 @@ struct Attacher {
     ebpf: Ebpf,
     btf: Btf,
     /// Attachments that exist already, because several facts may share one.
-    attached: HashSet<String>,
+    attached: Vec<AttachedHook>,
 }
 
 impl Attacher {
@@ -97,10 +96,10 @@ impl Attacher {
     /// the same facts from the way used instead are suppressed as repetitions.
     fn attach_all(&mut self, way: &Attachment) -> Result<()> {
         for &attach in way.attach {
-            let key = format!("{}@{}", attach.program(), attach.target());
-            if !self.attached.contains(&key) {
+            let hook = AttachedHook { program: attach.program(), target: attach.target() };
+            if !self.attached.contains(&hook) {
                 self.attach_one(attach).with_context(|| attach.target())?;
-                self.attached.insert(key);
+                self.attached.push(hook);
             }
         }
         Ok(())

@@ -147,12 +147,22 @@ impl fmt::Display for Refusal {
     }
 }
 
+/// One program at one attach point.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AttachedHook {
+    /// The program's name.
+    pub(crate) program: String,
+    /// The attach point's name, as in [`HookReport::way`].
+    pub(crate) target: String,
+}
+
 /// Running probes; dropping them detaches everything.
 pub(crate) struct Probes {
     ring: Option<Ring>,
     requests: Sender<Request>,
     facts: Receiver<Vec<Fact>>,
     reports: Vec<HookReport>,
+    attached: Vec<AttachedHook>,
     refused_requests: u64,
     sampler: Arc<SamplerCounts>,
     losses: Losses,
@@ -170,7 +180,7 @@ const MAX_REQUESTS: usize = 16_384;
 /// The backend is not available: which, why, and what to use instead.
 pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
     let delay = delay::Guard::apply(options.delay_accounting)?;
-    let (ring, mut reports) = kernel_side(options.backend, &options.privacy)?;
+    let KernelSide { ring, mut reports, attached } = kernel_side(options.backend, &options.privacy)?;
     let surroundings = Surroundings::look();
     let polls = ring.is_none();
     reports.extend(surroundings.limits(polls).iter().filter(|limit| !limit.lost.is_empty()).map(report_limit));
@@ -184,7 +194,7 @@ pub(crate) fn start(options: &ProbeOptions) -> Result<Probes> {
     Sampler { interval, polls, looks_up, host_root, pod_logs, privacy, incoming, out, counts: Arc::clone(&counts) }
         .spawn()?;
     let losses = Losses::new(Instant::now(), engine_ns());
-    Ok(Probes { ring, requests, facts, reports, refused_requests: 0, sampler: counts, losses, _delay: delay })
+    Ok(Probes { ring, requests, facts, reports, attached, refused_requests: 0, sampler: counts, losses, _delay: delay })
 }
 
 /// Logs a limit, and reports for `/readyz` and metrics what is not seen because of it.
@@ -193,36 +203,76 @@ fn report_limit(limit: &Limit) -> HookReport {
     HookReport { fact: limit.what, way: None, refusals: vec![Refusal::general(limit.found.clone())], lost: limit.lost }
 }
 
-/// The way that each fact would use, without staying attached; for `pidflow doctor`.
-///
-/// # Errors
-/// As [`start`].
-pub(crate) fn probe_hooks(backend: Backend) -> Result<Vec<HookReport>> {
-    kernel_side(backend, &Arc::new(Privacy::new(None)?)).map(|(_, reports)| reports)
+/// What each fact would take, attached only as long as this lives; for `pidflow doctor`.
+pub(crate) struct Trial(KernelSide);
+
+impl Trial {
+    /// Attaches.
+    ///
+    /// # Errors
+    /// As [`start`].
+    pub(crate) fn start(backend: Backend) -> Result<Self> {
+        kernel_side(backend, &Arc::new(Privacy::new(None)?)).map(Self)
+    }
+
+    /// Which way each fact took.
+    pub(crate) fn reports(&self) -> &[HookReport] {
+        &self.0.reports
+    }
+
+    /// What is attached.
+    pub(crate) fn attached(&self) -> &[AttachedHook] {
+        &self.0.attached
+    }
+
+    /// Takes every fact that the kernel has reported.
+    pub(crate) fn drain(&mut self, out: &mut Vec<Fact>) {
+        if let Some(ring) = &mut self.0.ring {
+            ring.drain(out);
+        }
+    }
+
+    /// Events of the kernel that were lost.
+    pub(crate) fn lost_events(&self) -> u64 {
+        self.0.ring.as_ref().map_or(0, |ring| ring.counts().lost_events())
+    }
 }
 
-fn kernel_side(backend: Backend, privacy: &Arc<Privacy>) -> Result<(Option<Ring>, Vec<HookReport>)> {
+/// The programs and how they are attached.
+struct KernelSide {
+    /// None: /proc is polled instead.
+    ring: Option<Ring>,
+    reports: Vec<HookReport>,
+    attached: Vec<AttachedHook>,
+}
+
+impl KernelSide {
+    fn polling(refusals: Vec<Refusal>) -> Self {
+        Self { ring: None, reports: vec![polling(refusals)], attached: Vec::new() }
+    }
+}
+
+fn kernel_side(backend: Backend, privacy: &Arc<Privacy>) -> Result<KernelSide> {
     if backend == Backend::Poll {
-        return Ok((None, vec![polling(Vec::new())]));
+        return Ok(KernelSide::polling(Vec::new()));
     }
     match attach_ebpf(backend, privacy) {
-        Ok((ring, reports)) => Ok((Some(ring), reports)),
         Err(e) if backend == Backend::Auto => {
             tracing::warn!("eBPF is unavailable, polling /proc instead: {e:#}");
-            Ok((None, vec![polling(vec![Refusal::general(format!("{e:#}"))])]))
+            Ok(KernelSide::polling(vec![Refusal::general(format!("{e:#}"))]))
         }
-        Err(e) => Err(e),
+        attached => attached,
     }
 }
 
 #[cfg(feature = "probes")]
-fn attach_ebpf(backend: Backend, privacy: &Arc<Privacy>) -> Result<(Ring, Vec<HookReport>)> {
-    let attached = attach::attach(backend)?;
-    Ok((Ring::new(attached.ebpf, Arc::clone(privacy))?, attached.reports))
+fn attach_ebpf(backend: Backend, privacy: &Arc<Privacy>) -> Result<KernelSide> {
+    let attach::Attached { ebpf, reports, attached } = attach::attach(backend)?;
+    Ok(KernelSide { ring: Some(Ring::new(ebpf, Arc::clone(privacy))?), reports, attached })
 }
 
 #[cfg(not(feature = "probes"))]
-fn attach_ebpf(_: Backend, _: &Arc<Privacy>) -> Result<(Ring, Vec<HookReport>)> {
+fn attach_ebpf(_: Backend, _: &Arc<Privacy>) -> Result<KernelSide> {
     Err(anyhow::anyhow!("this pidflow was built without eBPF (cargo feature `probes`); use --probes poll"))
 }
 
@@ -262,6 +312,16 @@ impl Probes {
     /// How each fact is collected.
     pub(crate) fn reports(&self) -> &[HookReport] {
         &self.reports
+    }
+
+    /// What is attached.
+    pub(crate) fn attached(&self) -> &[AttachedHook] {
+        &self.attached
+    }
+
+    /// Whether /proc is polled instead of hooks.
+    pub(crate) const fn polls(&self) -> bool {
+        self.ring.is_none()
     }
 
     /// The kernel side's counters, and requests to the sampler that were refused.

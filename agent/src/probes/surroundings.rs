@@ -96,6 +96,12 @@ impl Surroundings {
         is_first && self.boot_offset.is_empty()
     }
 
+    /// The agent's process number in facts and records, where eBPF reports processes or only /proc is polled; none: eBPF's is
+    /// not known, because the agent is in a PID namespace of its own.
+    pub(crate) fn pid_in_facts(&self, by_polling: bool) -> Option<u32> {
+        if by_polling { self.pid_in_proc } else { (self.own.pid == Some(FIRST_PID)).then_some(self.own_pid) }
+    }
+
     /// The folder below which the host's files are: the root of process 1, if that is in another mount namespace.
     pub(crate) fn host_root(&self) -> PathBuf {
         let is_elsewhere = self.proc_is_hosts() && self.first.mnt.is_some() && self.first.mnt != self.own.mnt;

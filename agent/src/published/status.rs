@@ -21,6 +21,17 @@ pub(crate) struct Hook {
     pub(crate) way: String,
 }
 
+/// What the self-test says of one hook.
+#[derive(Debug, Clone)]
+pub(crate) struct HookTest {
+    /// The program.
+    pub(crate) program: String,
+    /// The attach point.
+    pub(crate) target: String,
+    /// Whether the facts of the last test came.
+    pub(crate) delivers: bool,
+}
+
 /// One exporter.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Exporter {
@@ -71,6 +82,10 @@ pub(crate) struct Status {
     pub(crate) join: Labelled,
     /// How each fact is collected.
     pub(crate) hooks: Vec<Hook>,
+    /// Self-tests, by result.
+    pub(crate) self_tests: Labelled,
+    /// Hooks that the last self-test tested.
+    pub(crate) hook_tests: Vec<HookTest>,
     /// Exporters.
     pub(crate) exporters: Vec<Exporter>,
     /// Waiting items, by queue.

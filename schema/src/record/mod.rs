@@ -52,6 +52,8 @@ pub struct FlowRecord {
     pub destination: ProcessEnd,
     /// The error of a failed connect as errno (`ECONNREFUSED` 111, `ETIMEDOUT` 110, …); none: no failure seen.
     pub connect_error: Option<u16>,
+    /// One of the ends is the observing agent itself.
+    pub is_own: bool,
 }
 
 impl FlowRecord {
@@ -59,6 +61,6 @@ impl FlowRecord {
     #[must_use]
     pub fn without_processes(flow: Flow, why: Attribution) -> Self {
         let (source, destination) = (ProcessEnd::unknown(why), ProcessEnd::unknown(why));
-        Self { host: Arc::default(), host_usage: None, flow, source, destination, connect_error: None }
+        Self { host: Arc::default(), host_usage: None, flow, source, destination, connect_error: None, is_own: false }
     }
 }

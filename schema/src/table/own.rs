@@ -123,6 +123,9 @@ pub(super) const FLOW: &[Element] = &[
     row("CONNECT_ERROR", "connectError", (Pidflow, 3), T::Unsigned16, |r| r.connect_error.map(Into::into)).writes(|r, v| set(v.number(), |n| r.connect_error = Some(n)))
         .group(Group::ConnectError).identifier().otel("pidflow.flow.connect.errno")
         .doc("Why connect failed, as errno of the Linux generic ABI: 111 refused, 110 timed out, 113 no route to host, …"),
+    row("OWN_TRAFFIC", "ownTraffic", (Pidflow, 15), T::Unsigned8, |r| r.is_own.then_some(Value::Unsigned(1))).writes(|r, v| set(v.number::<u8>(), |n| r.is_own = n != 0))
+        .group(Group::Own).identifier().otel("pidflow.flow.own_traffic")
+        .doc("1: the observing agent itself is at an end of the flow (exports, HTTP, self-tests); absent in other records."),
     row("CONNECT_MICROSECONDS", "connectMicroseconds", (Pidflow, 4), T::Unsigned32, |r| r.flow.handshake.map(|h| h.total_us().into()))
         .group(Group::Handshake).unit(Unit::Microseconds, Semantics::Quantity).otel("pidflow.flow.tcp.handshake.time")
         .doc("Time from the client's first SYN to the ACK that ended the TCP handshake, microseconds."),

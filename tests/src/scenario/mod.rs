@@ -17,10 +17,12 @@ mod netns;
 mod peers;
 mod ping;
 mod server;
+mod setting;
 mod tcp;
 mod translated;
 mod tunnel;
 mod udp;
+pub mod ways;
 mod wire;
 
 use anyhow::{Result, bail};
@@ -70,6 +72,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "flood" => flood::run(&args),
         "flood-connect" => flood::connect(&args),
         "listeners" => listeners::run(&args),
+        "ways" => ways::run(&args),
         "load" => load::run(&args),
         "guest" => crate::guest::run(&args.need::<String>("backends")?),
         other => bail!("unknown scenario {other:?}"),

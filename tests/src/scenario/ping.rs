@@ -1,42 +1,22 @@
 //! ICMP echo through ping sockets, which need no privilege and whose port is the echo identifier.
 
-use std::fs;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use anyhow::{Context, Result};
 
 use super::args::Args;
+use super::setting::Setting;
 use super::wire::{self, LOOPBACKS};
 use crate::sys;
 use crate::truth::{Exchange, Expected, TrueEnd};
 
 const GROUPS: &str = "/proc/sys/net/ipv4/ping_group_range";
 
-/// Lets every group use ping sockets, until dropped.
-struct PingAllowed {
-    before: String,
-}
-
-impl PingAllowed {
-    fn new() -> Result<Self> {
-        let before = fs::read_to_string(GROUPS)?;
-        fs::write(GROUPS, "0 2147483647").with_context(|| format!("write {GROUPS}"))?;
-        Ok(Self { before })
-    }
-}
-
-impl Drop for PingAllowed {
-    fn drop(&mut self) {
-        if let Err(error) = fs::write(GROUPS, &self.before) {
-            eprintln!("scenario: {GROUPS} stays changed: {error}");
-        }
-    }
-}
-
 /// A process of its own per echo.
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth = args.truth()?;
-    let _allowed = PingAllowed::new()?;
+    // Lets every group use ping sockets.
+    let _allowed = Setting::change(GROUPS, "0 2147483647")?;
     for number in 0..args.get("count", 6_u32)? {
         let address = if number.is_multiple_of(2) { LOOPBACKS[0] } else { LOOPBACKS[1] };
         sys::fork(|| echo(address)?.append_to(&truth))?.join()?;

@@ -158,7 +158,8 @@ pub(super) fn fork_receiver(
     fork_bound(|| UdpSocket::bind((address, 0)), UdpSocket::local_addr, work)
 }
 
-fn fork_bound<S>(
+/// Forks a process that opens a socket and does `work` with it.
+pub(super) fn fork_bound<S>(
     open: impl FnOnce() -> io::Result<S>,
     address: impl FnOnce(&S) -> io::Result<SocketAddr>,
     work: impl FnOnce(S) -> Result<()>,

@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::finding::{Finding, Verdict};
-use crate::probes::{self, Backend, HookReport, Refusal};
+use super::self_test;
+use crate::probes::{Backend, HookReport, Refusal, Trial};
 use crate::translation;
 
 /// Every hook, and at the end the reasons of all refusals, each reason once.
 pub(super) fn findings(backend: Backend) -> Vec<Finding> {
-    match probes::probe_hooks(backend) {
-        Ok(reports) => reports.iter().map(hook).chain(refusals(&reports)).chain([translation()]).collect(),
+    match Trial::start(backend) {
+        Ok(trial) => {
+            let reports = trial.reports();
+            let found: Vec<_> = reports.iter().map(hook).chain(refusals(reports)).chain([translation()]).collect();
+            found.into_iter().chain(self_test::findings(trial, backend == Backend::Poll)).collect()
+        }
         Err(e) => vec![Finding::new(Verdict::Fails, "all hooks", "none").with("reason", &format!("{e:#}"))],
     }
 }

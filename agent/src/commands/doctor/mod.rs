@@ -4,6 +4,7 @@ mod finding;
 mod hooks;
 mod host;
 mod packets;
+mod self_test;
 mod threads;
 
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ pub(crate) mod view;
 
 use pidflow_schema::metric::{Family, MetricSample, Point};
 
-use super::status::{Exporter, Status};
+use super::status::{Exporter, HookTest, Status};
 use view::{LazyFamily, View};
 
 /// All families.
@@ -22,6 +22,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     all.extend(interfaces(s));
     all.extend(flows(s));
     all.extend(events(s));
+    all.extend(self_test(s));
     all.extend(exporters(&s.exporters));
     all.extend(waiting(s));
     all.extend(health(s));
@@ -175,6 +176,27 @@ fn flows(s: &Status) -> [Family; 4] {
             "{end}",
             "Ends on this host that can have a process, by whether it was found.",
             MetricSample::by("outcome", [("found", found), ("missing", all - found)]),
+        ),
+    ]
+}
+
+fn self_test(s: &Status) -> [Family; 2] {
+    let hook = |h: &HookTest| {
+        let labels = [("hook", h.target.clone()), ("program", h.program.clone())];
+        MetricSample::new(labels, Point::Whole(h.delivers.into()))
+    };
+    [
+        Family::counter(
+            "pidflow.self.tests",
+            "{test}",
+            "Self-tests of the hooks, by result; inconclusive: nothing can be said.",
+            labelled("result", &s.self_tests),
+        ),
+        Family::gauge(
+            "pidflow.hook.delivers",
+            "",
+            "1 when the last self-test received what the hook must report, 0 when the hook is silent.",
+            s.hook_tests.iter().map(hook).collect(),
         ),
     ]
 }

@@ -1,0 +1,95 @@
+//! The self-test of a running agent: each hook that is taken off is named, and no other.
+#![cfg(target_arch = "x86_64")]
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use pidflow_tests::detach::Link;
+use pidflow_tests::serving::{Serving, eventually, within};
+use pidflow_tests::skip::without_root;
+use pidflow_tests::trial;
+
+/// Interval of the tests, and what finding a silent hook may take: the interval, two rounds with a repeated SYN each, and the
+/// pause between them.
+const INTERVAL: &str = "2s";
+const NAMED_WITHIN: Duration = Duration::from_secs(30);
+
+/// A hook as metrics name it.
+fn label<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split_once(&format!("{name}=\""))?.1.split('"').next()
+}
+
+/// Programs whose hooks deliver, and those whose hooks do not, by the metrics.
+fn by_delivery(agent: &Serving) -> Result<[BTreeSet<String>; 2]> {
+    let page = agent.get("/metrics")?.body;
+    let lines = page.lines().filter(|l| l.starts_with("pidflow_hook_delivers{"));
+    let (mut delivering, mut silent) = (BTreeSet::new(), BTreeSet::new());
+    for line in lines {
+        let program = label(line, "program").context("no program")?;
+        let place = if line.ends_with(" 1") { &mut delivering } else { &mut silent };
+        place.insert(program.to_owned());
+    }
+    Ok([delivering, silent])
+}
+
+fn start(dir: &std::path::Path, backend: &str) -> Result<Serving> {
+    let agent = Serving::start(dir, &["--probes", backend, "--self-test-interval", INTERVAL])?;
+    eventually("the first test is over", || Ok(!by_delivery(&agent)?[0].is_empty()))?;
+    Ok(agent)
+}
+
+#[test]
+fn each_hook_that_is_taken_off_is_named() -> Result<()> {
+    if without_root("each_hook_that_is_taken_off_is_named") {
+        return Ok(());
+    }
+    let dir = trial::folder()?;
+    let agent = start(dir.path(), "tracepoint")?;
+    let mut links = Link::held_by(agent.pid())?;
+    ensure!(links.len() >= 8, "{links:?}");
+    let [delivering, silent] = by_delivery(&agent)?;
+    ensure!(silent.is_empty() && delivering.len() == links.len(), "{delivering:?} {silent:?} {links:?}");
+    // While that one is silent, nothing can be said of unanswered connections.
+    links.sort_by_key(|link| link.program.starts_with("tcp_state"));
+    let mut off = BTreeSet::new();
+    for link in links {
+        link.take_off(agent.pid())?;
+        let begun = Instant::now();
+        let program = delivering.iter().find(|p| p.starts_with(&link.program)).context(link.program.clone())?;
+        off.insert(program.clone());
+        within(NAMED_WITHIN, &format!("{program} is named"), || Ok(by_delivery(&agent)?[1] == off))?;
+        let page = agent.get("/readyz")?.body;
+        let says = |line: &str| line.contains(&format!("(program {program}) is silent"));
+        ensure!(page.lines().any(says), "{program}: {page}");
+        println!("{program} ({}): named after {:.1} s", link.kind, begun.elapsed().as_secs_f64());
+    }
+    let log = std::fs::read_to_string(dir.path().join("log"))?;
+    for program in &off {
+        let lines = log.lines().filter(|l| l.contains(&format!("(program {program}) is silent"))).count();
+        ensure!(lines == 1, "{program}: {lines} lines\n{log}");
+    }
+    agent.stop()
+}
+
+/// `PIDFLOW_LONG` seconds, or 12: no hook is ever called silent.
+#[test]
+fn hooks_that_deliver_are_never_called_silent() -> Result<()> {
+    if without_root("hooks_that_deliver_are_never_called_silent") {
+        return Ok(());
+    }
+    let seconds = std::env::var("PIDFLOW_LONG").ok().and_then(|s| s.parse().ok()).unwrap_or(12);
+    let dir = trial::folder()?;
+    let agent = start(dir.path(), "auto")?;
+    let until = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < until {
+        let [_, silent] = by_delivery(&agent)?;
+        ensure!(silent.is_empty(), "{silent:?}: {}", std::fs::read_to_string(dir.path().join("log"))?);
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let result = |name: &str| agent.metric(&format!("pidflow_self_tests_total{{result=\"{name}\"}}"));
+    let (passed, failed, unclear) = (result("passed")?, result("failed")?, result("inconclusive")?);
+    println!("{passed} tests passed, {failed} failed, {unclear} inconclusive");
+    ensure!(failed == 0 && passed >= seconds / 5, "{passed} passed, {failed} failed, {unclear} inconclusive");
+    agent.stop()
+}
