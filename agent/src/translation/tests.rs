@@ -88,7 +88,10 @@ fn the_kernel_answers_or_it_is_said_why_not() {
         Ok(_) => assert_eq!(super::probe().0.way.as_deref(), Some("conntrack")),
         Err(e) => {
             let (report, remedy) = super::probe();
-            assert!(report.way.is_none() && !remedy.is_empty() && report.refusals.iter().any(|r| r.reason == e.to_string()), "{report:?}");
+            assert!(
+                report.way.is_none() && !remedy.is_empty() && report.refusals.iter().any(|r| r.reason == e.to_string()),
+                "{report:?}"
+            );
         }
     }
 }
