@@ -151,7 +151,7 @@ pub(crate) struct ExportOptions {
     /// How IPFIX sends both directions of a flow [default: biflow]
     #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
     pub(crate) ipfix_direction: Option<Direction>,
-    /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@ and @TUNNEL@ stand for groups [default:
+    /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@ and @NAT@ stand for groups [default:
     /// all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,

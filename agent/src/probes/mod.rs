@@ -118,6 +118,7 @@ pub(crate) struct HookReport {
 
 impl HookReport {
     /// The refusals as one line.
+    #[cfg(feature = "probes")]
     fn reason(&self) -> String {
         self.refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }

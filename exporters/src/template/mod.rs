@@ -22,15 +22,18 @@ pub const WIRESHARK_FIELDS: usize = 60;
 /// The elements that IPFIX and NetFlow v9 send by default in addition to `@FLOW@ @PROCESS@`, as many as
 /// [`WIRESHARK_FIELDS`] allows. Command lines are not included, because they may contain secrets and are sent
 /// unencrypted.
-const COLLECTOR_EXTRA: [&str; 9] = [
+const COLLECTOR_EXTRA: [&str; 12] = [
     "SRC_PROC_ATTRIBUTION",
     "DST_PROC_ATTRIBUTION",
     "SRC_PROC_START_TIME",
     "DST_PROC_START_TIME",
+    "SRC_PROC_UID",
+    "DST_PROC_UID",
     "SRC_PROC_CONTAINER_ID",
     "DST_PROC_CONTAINER_ID",
     "SRC_PROC_ANCESTORS",
     "DST_PROC_ANCESTORS",
+    "INITIATOR_BASIS",
     "CONNECT_ERROR",
 ];
 
@@ -43,17 +46,12 @@ impl Template {
         Self { elements: names.filter_map(|n| by_name(n)).collect() }
     }
 
-    /// The maximum number of fields in one record's template: no record is both IPv4 and IPv6, and none of ICMP has a process at
-    /// its destination.
+    /// The maximum number of fields in one record's template: no record is both IPv4 and IPv6.
     #[must_use]
     pub fn most_fields(&self) -> usize {
-        const V4: [Group; 3] = [Group::Ipv4, Group::Icmp, Group::TranslationIpv4];
-        const V6: [Group; 3] = [Group::Ipv6, Group::Icmpv6, Group::TranslationIpv6];
-        let without = |family: [Group; 3], more: &[Group]| {
-            self.elements.iter().filter(|e| !family.contains(&e.group) && !more.contains(&e.group)).count()
-        };
-        let most = |family| without(family, &[Group::Icmp, Group::Icmpv6]).max(without(family, &[Group::Destination]));
-        most(V4).max(most(V6))
+        let without = |family: [Group; 3]| self.elements.iter().filter(|e| !family.contains(&e.group)).count();
+        let v6 = without([Group::Ipv4, Group::Icmp, Group::TranslationIpv4]);
+        v6.max(without([Group::Ipv6, Group::Icmpv6, Group::TranslationIpv6]))
     }
 
     /// Parses `%NAME …` and `@MACRO@` tokens. An element named twice keeps its first position.
@@ -92,7 +90,7 @@ impl PartialEq for Template {
 }
 
 impl Default for Template {
-    /// `@FLOW@ @PROCESS@ @PIDFLOW@ @TUNNEL@`: every element that pidflow knows, the default of JSON and OTLP.
+    /// `@FLOW@ @PROCESS@ @PIDFLOW@ @TUNNEL@ @NAT@`: every element that pidflow knows, the default of JSON and OTLP.
     fn default() -> Self {
         Self { elements: ELEMENTS.iter().collect() }
     }

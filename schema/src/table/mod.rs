@@ -24,7 +24,7 @@ pub const NTOP_V9_BASE: u16 = 57472;
 pub const OWN_V9_BASE: u16 = 61000;
 
 /// What `@FLOW@` stands for.
-const FLOW: [&[Element]; 2] = [flow::FLOW, translation::TRANSLATION];
+const FLOW: [&[Element]; 1] = [flow::FLOW];
 /// What `@PROCESS@` stands for.
 const PROCESS: [&[Element]; 2] = [process::SOURCE, process::DESTINATION];
 /// What `@PIDFLOW@` stands for.
@@ -40,10 +40,12 @@ const PIDFLOW: [&[Element]; 8] = [
 ];
 /// What `@TUNNEL@` stands for.
 const TUNNEL: [&[Element]; 1] = [tunnel::TUNNEL];
+/// What `@NAT@` stands for.
+const NAT: [&[Element]; 1] = [translation::TRANSLATION];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> =
-    LazyLock::new(|| [FLOW.as_slice(), PROCESS.as_slice(), PIDFLOW.as_slice(), TUNNEL.as_slice()].concat().concat());
+    LazyLock::new(|| [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT].concat().concat());
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
     let all = ELEMENTS.iter();
@@ -76,6 +78,9 @@ pub static PIDFLOW_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_n
 /// The names that `@TUNNEL@` stands for: those of the tunnel around a flow. Not among the others, with which they would not fit
 /// into a NetFlow v9 message of the usual size.
 pub static TUNNEL_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&TUNNEL));
+
+/// The names that `@NAT@` stands for: addresses and ports after translation. Not among the others, for the same reason.
+pub static NAT_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&NAT));
 
 #[cfg(test)]
 mod tests;
