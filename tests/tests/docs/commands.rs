@@ -116,7 +116,7 @@ fn absent(file: &str) -> Option<String> {
 
 /// Finds unknown subcommands, packages that are not in this workspace, and examples without a file.
 fn cargo(sub: &str, options: &[&str]) -> Option<String> {
-    if !["bench", "build", "clippy", "deny", "fmt", "metadata", "run", "test"].contains(&sub) {
+    if !["bench", "build", "check", "clippy", "deny", "fmt", "metadata", "run", "test"].contains(&sub) {
         return Some(format!("cargo {sub}?"));
     }
     let after = |flags: &[&str]| options.windows(2).find(|pair| flags.contains(&pair[0])).map(|pair| pair[1]);
@@ -124,6 +124,7 @@ fn cargo(sub: &str, options: &[&str]) -> Option<String> {
         None => return None,
         Some("pidflow") => "agent".to_owned(),
         Some("pidflow-engine") => "agent/engine".to_owned(),
+        Some("pidflow-expression") => "schema/expression".to_owned(),
         Some(package) => package.strip_prefix("pidflow-").unwrap_or(package).to_owned(),
     };
     let is_example = |name: &str| {

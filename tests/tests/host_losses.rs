@@ -1,0 +1,139 @@
+//! Losses of each stage, forced: `/readyz` names them. Receivers that fail in every way: the log stays short.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "whatever is not as expected ends the test")]
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use pidflow_tests::serving::{Serving, eventually};
+use pidflow_tests::skip::without_root;
+use pidflow_tests::sys::{self, Halted};
+
+/// Sockets that are opened, used and closed while nobody reads the kernel's ring: several events each, more than it holds.
+const SOCKETS: usize = 300_000;
+/// Flows whose records exceed a spool of 16 MiB.
+const FLOWS: usize = 150_000;
+
+/// Moves this thread, and the programs that it starts, into a network namespace of their own.
+fn own_network() {
+    sys::unshare(libc::CLONE_NEWNET).unwrap();
+    assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success());
+}
+
+/// One datagram each from that many new sockets.
+fn send_from_new_sockets(count: usize, to: SocketAddr) {
+    for _ in 0..count {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let _ = socket.send_to(b"x", to);
+    }
+}
+
+fn closed_tcp_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn free_udp_port() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn events_that_found_no_room_in_the_ring_are_named() {
+    if without_root("events_that_found_no_room_in_the_ring_are_named") {
+        return;
+    }
+    own_network();
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Serving::start(dir.path(), &[]).unwrap();
+    let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
+    {
+        let _halted = Halted::new(agent.pid()).unwrap();
+        send_from_new_sockets(SOCKETS, sink.local_addr().unwrap());
+    }
+    eventually("the loss is named", || {
+        let page = agent.get("/readyz")?;
+        let is_named = |line: &str| line.contains("kernel events lost in the last minute (ring-full)");
+        Ok(page.status == 200 && page.body.lines().any(is_named))
+    })
+    .unwrap();
+    assert!(agent.metric("pidflow_probe_events_lost_total{reason=\"ring-full\"}").unwrap() > 0);
+    agent.stop().unwrap();
+}
+
+#[test]
+fn a_full_spool_is_named() {
+    if without_root("a_full_spool_is_named") {
+        return;
+    }
+    own_network();
+    let (dir, away) = (tempfile::tempdir().unwrap(), closed_tcp_port());
+    let spool = dir.path().join("spool");
+    let config = dir.path().join("pidflow.toml");
+    let table = format!(
+        "[[exporter]]\nkind = \"json\"\nurl = \"tcp://{away}\"\nspool = \"{}\"\nspool-mebibytes = 16\n",
+        spool.display()
+    );
+    fs::write(&config, table).unwrap();
+    let agent = Serving::start(dir.path(), &["--probes", "poll", "--config", &config.display().to_string()]).unwrap();
+    let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
+    send_from_new_sockets(FLOWS, sink.local_addr().unwrap());
+    let lost = "records lost in the last minute (spool_full)";
+    eventually("the loss is named", || {
+        let page = agent.get("/readyz")?;
+        Ok(page.status == 200 && page.body.lines().any(|l| l.contains(&away.to_string()) && l.contains(lost)))
+    })
+    .unwrap();
+    agent.stop().unwrap();
+}
+
+/// A receiver that is there and away in turn, for that time.
+fn flap(at: SocketAddr, time: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        let there = UdpSocket::bind(at);
+        std::thread::sleep(Duration::from_millis(300));
+        drop(there);
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+#[test]
+fn receivers_that_fail_in_every_way_are_few_lines_in_the_log() {
+    if without_root("receivers_that_fail_in_every_way_are_few_lines_in_the_log") {
+        return;
+    }
+    own_network();
+    let (dir, flapping) = (tempfile::tempdir().unwrap(), free_udp_port());
+    let [away, other, closed] = [free_udp_port(), free_udp_port(), closed_tcp_port()];
+    let receivers = [
+        format!("kind = \"ipfix\"\nurl = \"udp://{away}\""),
+        format!("kind = \"netflow9\"\nurl = \"udp://{other}\""),
+        format!("kind = \"json\"\nurl = \"udp://{flapping}\""),
+        format!("kind = \"json\"\nurl = \"tcp://{closed}\""),
+        "kind = \"ipfix\"\nurl = \"udp://nowhere.invalid:4739\"".to_owned(),
+        format!("kind = \"elastic\"\nurl = \"http://{closed}\""),
+    ];
+    let config = dir.path().join("pidflow.toml");
+    fs::write(&config, receivers.map(|r| format!("[[exporter]]\n{r}\n")).concat()).unwrap();
+    let agent = Serving::start(dir.path(), &["--probes", "poll", "--config", &config.display().to_string()]).unwrap();
+    let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = sink.local_addr().unwrap();
+    let traffic = std::thread::spawn(move || {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20) {
+            send_from_new_sockets(5, to);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    });
+    flap(flapping, Duration::from_secs(20));
+    traffic.join().unwrap();
+    let log = fs::read_to_string(dir.path().join("log")).unwrap();
+    for receiver in [away, other, flapping, closed].map(|a| a.to_string()).into_iter().chain(["nowhere.invalid".into()]) {
+        let lines = log.lines().filter(|l| l.contains(&receiver) && !l.contains(" ready: ")).count();
+        // Two exporters have the closed port. A warning and a recovery each.
+        let most = if receiver == closed.to_string() { 4 } else { 2 };
+        assert!((1..=most).contains(&lines), "{receiver}: {lines} lines:\n{log}");
+    }
+    agent.stop().unwrap();
+}
