@@ -191,10 +191,10 @@ fn talk() -> Result<()> {
 fn ways_to_start() -> [(&'static [&'static str], u64); 4] {
     [
         (&[], u64::MAX),
-        // As the unit and the manifest start it, without delay accounting: root with five capabilities.
+        // As the unit and the manifest start it, without delay accounting: root with six capabilities.
         (
-            &["setpriv", "--bounding-set=-all,+bpf,+perfmon,+net_raw,+sys_ptrace,+dac_read_search"],
-            BPF | NET_RAW | SYS_PTRACE | DAC_READ_SEARCH,
+            &["setpriv", "--bounding-set=-all,+bpf,+perfmon,+net_raw,+net_admin,+sys_ptrace,+dac_read_search"],
+            BPF | NET_RAW | NET_ADMIN | SYS_PTRACE | DAC_READ_SEARCH,
         ),
         (
             &[
@@ -202,12 +202,12 @@ fn ways_to_start() -> [(&'static [&'static str], u64); 4] {
                 "--reuid=65534",
                 "--regid=65534",
                 "--clear-groups",
-                "--inh-caps=+bpf,+perfmon,+net_raw,+sys_ptrace,+dac_read_search",
-                "--ambient-caps=+bpf,+perfmon,+net_raw,+sys_ptrace,+dac_read_search",
+                "--inh-caps=+bpf,+perfmon,+net_raw,+net_admin,+sys_ptrace,+dac_read_search",
+                "--ambient-caps=+bpf,+perfmon,+net_raw,+net_admin,+sys_ptrace,+dac_read_search",
             ],
-            BPF | NET_RAW | SYS_PTRACE | DAC_READ_SEARCH,
+            BPF | NET_RAW | NET_ADMIN | SYS_PTRACE | DAC_READ_SEARCH,
         ),
-        // Nobody with the right to packets alone, and with many that no thread needs.
+        // Nobody with the rights to packets and connection tracking alone, and with many that no thread needs.
         (
             &[
                 "setpriv",
@@ -217,7 +217,7 @@ fn ways_to_start() -> [(&'static [&'static str], u64); 4] {
                 "--inh-caps=+net_raw,+net_admin,+sys_module,+chown,+setuid,+setpcap,+sys_chroot",
                 "--ambient-caps=+net_raw,+net_admin,+sys_module,+chown,+setuid,+setpcap,+sys_chroot",
             ],
-            NET_RAW,
+            NET_RAW | NET_ADMIN,
         ),
     ]
 }

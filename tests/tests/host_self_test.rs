@@ -12,7 +12,7 @@ use pidflow_tests::trial;
 
 /// Interval of the tests, and what finding a silent hook may take: the interval, two rounds with a repeated SYN each, and the
 /// pause between them.
-const INTERVAL: &str = "2s";
+const INTERVAL: &str = "1s";
 const NAMED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A hook as metrics name it.

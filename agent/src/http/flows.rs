@@ -15,7 +15,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::paged::{self, Page, Walked};
 use super::problem::{AnyRefusal, Problem};
-use super::query::{Address, AtCursor, Filter, Limit, Moment, Name, Pid, Port, ProtocolName, QueryParameters};
+use super::query::{Address, AtCursor, FilterText, Limit, Moment, Name, Pid, Port, ProtocolName, QueryParameters};
 use crate::published::Published;
 use crate::published::recent::cursor::Place;
 use crate::select::{Period, ProcessFilter, RecordFilter};
@@ -62,7 +62,7 @@ pub(super) struct Query {
     /// Only records for which this expression is true; its names are the elements and the short names of
     /// `pidflow fields --short`.
     #[param(inline)]
-    filter: Option<Filter>,
+    filter: Option<FilterText>,
     /// Maximum number of entries of a page. Default: 100.
     #[param(inline)]
     limit: Option<Limit>,
@@ -72,8 +72,11 @@ pub(super) struct Query {
 }
 
 impl Query {
-    fn filter(self) -> RecordFilter {
-        RecordFilter {
+    /// The conditions; an error if the expression is wrong.
+    fn filter(self) -> Result<RecordFilter, Problem> {
+        let wrong = |e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("filter: {e}"));
+        let expression = self.filter.as_ref().map(FilterText::compile).transpose().map_err(wrong)?;
+        Ok(RecordFilter {
             process: ProcessFilter {
                 name: self.process.map(|n| n.0),
                 pid: self.pid.map(|p| p.0),
@@ -85,9 +88,9 @@ impl Query {
             address: self.address.map(|a| a.0),
             port: self.port.map(|p| p.0),
             protocol: self.protocol.map(|p| p.0),
-            expression: self.filter.map(|f| f.0),
+            expression,
             period: Period { since: self.since.map(|m| m.0), until: self.until.map(|m| m.0) },
-        }
+        })
     }
 }
 
@@ -103,6 +106,7 @@ impl Query {
     params(Query),
     responses(
         (status = 200, description = "The records.", body = FlowPage),
+        (status = 422, description = "The filter is no expression; the line has the place and the reason.", body = String, content_type = "text/plain"),
         (status = 410, description = "The cursor belongs to an earlier run of the agent.", body = String, content_type = "text/plain"),
         AnyRefusal
     )
@@ -113,7 +117,7 @@ pub(super) async fn page(
 ) -> Result<Response, Problem> {
     let walk = AtCursor::or_start(query.cursor).ok_or_else(gone)?;
     let limit = Limit::or_usual(query.limit);
-    let filter = query.filter();
+    let filter = query.filter()?;
     let records = published.recent.records();
     let found = records.newest_first(walk.before, |r| filter.matches(r)).take(limit + 1);
     let found: Vec<(Place, FlowRecord)> = found.map(|(place, r)| (place, r.clone())).collect();

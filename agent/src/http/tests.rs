@@ -154,7 +154,7 @@ async fn an_expression_selects_and_a_wrong_one_is_explained() {
     assert_eq!(found("src.pod == null && bytes > 1").await, [3]);
     assert_eq!(found("process in ['a', 'c']").await, [3, 1]);
     let (status, said) = get(&published, &format!("/api/flows?filter={}", encoded("proces == \"b\""))).await;
-    assert_eq!((status, said.trim_end()), (400, "filter: column 1: unknown name proces; did you mean process?"));
+    assert_eq!((status, said.trim_end()), (422, "filter: column 1: unknown name proces; did you mean process?"));
 }
 
 fn encoded(text: &str) -> String {

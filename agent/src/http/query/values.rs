@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use pidflow_expression::Expression;
+use pidflow_expression::{Expression, ExpressionError};
 use serde::Deserialize;
 use utoipa::openapi::schema::{KnownFormat, SchemaFormat};
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
@@ -26,27 +26,37 @@ impl TryFrom<String> for Name {
     }
 }
 
-/// An expression that selects records.
+/// The text of an expression that selects records. Whether it is one, its schema cannot say.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub(in crate::http) struct Filter(pub(in crate::http) Arc<Expression>);
+pub(in crate::http) struct FilterText(String);
 
-impl TryFrom<String> for Filter {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Expression::parse(&text).map(|expression| Self(expression.into())).map_err(|e| e.to_string())
+impl FilterText {
+    /// The expression. The error has the place and the reason.
+    pub(in crate::http) fn compile(&self) -> Result<Arc<Expression>, ExpressionError> {
+        Expression::parse(&self.0).map(Arc::new)
     }
 }
 
-impl PartialSchema for Filter {
+impl TryFrom<String> for FilterText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let allowed = || format!("an expression of 1 to {} bytes", Expression::MAX_BYTES);
+        if (1..=Expression::MAX_BYTES).contains(&text.len()) { Ok(Self(text)) } else { Err(is_not(&text, &allowed())) }
+    }
+}
+
+impl PartialSchema for FilterText {
     fn schema() -> RefOr<Schema> {
-        let text = ObjectBuilder::new().schema_type(Type::String).max_length(Some(Expression::MAX_BYTES));
+        let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+        // Bytes count; a character has at most four.
+        let text = text.max_length(Some(Expression::MAX_BYTES / 4));
         text.examples(["process == \"nginx\" && dst.port == 443"]).into()
     }
 }
 
-impl ToSchema for Filter {}
+impl ToSchema for FilterText {}
 
 /// A process number.
 #[derive(Debug, Clone, Copy, Deserialize)]
