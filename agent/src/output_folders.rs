@@ -1,4 +1,4 @@
-//! Finds folders of output files that are replaced while the agent runs: logrotate or an operator moves the folder and creates it anew.
+//! Finds folders of output files that are replaced while the agent runs: logrotate or an operator moves one and creates it anew.
 //!
 //! Landlock permits an output thread to write below the folders that existed when it started; the rule applies to the folder, not to
 //! its name. To write to a new folder of the same name, the exporter must be started again with new threads.

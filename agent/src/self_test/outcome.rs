@@ -41,7 +41,7 @@ impl Outcome {
         let result = match found {
             Ok(judgement) => state.update(hooks, judgement),
             Err(why) => {
-                tracing::warn!("self-test: nothing can be said about the hooks: {why}");
+                tracing::warn!("self-test: inconclusive, the hooks could not be tested: {why}");
                 "inconclusive"
             }
         };

@@ -47,7 +47,7 @@ struct Shared {
 pub(crate) struct Tap(Arc<Shared>);
 
 impl Tap {
-    /// Drains facts of `source` into `out` for the pipeline, and passes those of a test to it. `lost` reads the counter of lost events.
+    /// Drains facts of `source` into `out` for the pipeline, and passes those of a test on. `lost` reads the counter of lost events.
     pub(crate) fn pass<S: ?Sized>(
         &self,
         out: &mut Vec<Fact>,

@@ -31,7 +31,8 @@ const WHAT: &str = "address translation";
 /// What the agent cannot see without conntrack.
 const LOST: &str = "which flows before and after translation (NAT, service addresses) are the same";
 
-/// Starts the thread that sends translations to `facts`. If conntrack is unavailable, no thread is started and the report has the reason.
+/// Starts the thread that sends translations to `facts`. If conntrack is unavailable, no thread is started, and the report has
+/// the reason.
 ///
 /// # Errors
 /// The thread cannot be started.

@@ -27,8 +27,8 @@ const NAMES: [&str; 4] = ["pf-curl", "pf-dig", "pf-worker-12345", "pf.x"];
 const FIRST_PORT: u16 = 20_000;
 /// `nobody` on Debian.
 const NOBODY: u32 = 65_534;
-/// Default maximum number of clients at a time. If it is reached, the machine does not keep up, and the launcher waits for clients to
-/// end.
+/// Default maximum number of clients at a time. If it is reached, the machine does not keep up, and the launcher waits until
+/// clients end.
 const AT_A_TIME: usize = 200;
 
 /// The whole scenario.

@@ -145,7 +145,7 @@ pub(super) fn comeback(args: &Args) -> Result<()> {
     second.append_to(&truth)
 }
 
-/// Connects to ports on which nobody listens.
+/// Connects to ports on which no process listens.
 pub(super) fn refused(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     for number in 0..args.get("count", 10_u32)? {

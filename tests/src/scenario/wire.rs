@@ -191,7 +191,8 @@ pub(super) fn answer_forever(socket: &UdpSocket) -> Result<()> {
     }
 }
 
-/// A UDP socket for talking to `target`, bound to `port`, or to a port that the kernel chooses if `port` is 0 or taken. Reads have a time limit.
+/// A UDP socket for talking to `target`, bound to `port`, or to a port that the kernel chooses if `port` is 0 or taken. Reads have
+/// a time limit.
 pub(super) fn udp_socket(target: IpAddr, port: u16) -> io::Result<UdpSocket> {
     let bound = UdpSocket::bind(unspecified(target, port)).or_else(|_| UdpSocket::bind(unspecified(target, 0)));
     let socket = bound?;

@@ -62,7 +62,7 @@ impl FlowTable {
     /// to it; [`FlowTable::take_forgotten_interfaces`] returns its counters.
     pub fn interface_is_gone(&mut self, number: u32) {
         self.gone.numbers.push(number);
-        // A search visits all flows. So it waits until the number of removed interfaces has grown in proportion to those still in use.
+        // A search visits all flows. It waits until enough interfaces are removed, in proportion to those still in use.
         if self.gone.numbers.len() >= MIN_GONE + 2 * self.gone.referred {
             self.forget_interfaces();
         }

@@ -22,7 +22,9 @@ pub(super) fn findings(trial: Trial, polls: bool) -> Vec<Finding> {
     match test(trial, polls) {
         Ok(found) if found.silent.is_empty() => vec![passed(&found, hooks)],
         Ok(found) => found.silent.iter().map(silent).collect(),
-        Err(why) => vec![Finding::new(Verdict::Fine, WHAT, "nothing can be said").with("reason", &why)],
+        Err(why) => {
+            vec![Finding::new(Verdict::Fine, WHAT, "inconclusive, the hooks could not be tested").with("reason", &why)]
+        }
     }
 }
 

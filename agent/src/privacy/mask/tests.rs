@@ -508,7 +508,8 @@ fn ordinary_command_lines_of_the_list_stay_as_they_are() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Secrets that SECURITY.md lists as not recognised: their names do not indicate a secret, and only the program knows their position.
+/// Secrets that SECURITY.md lists as not recognised: their names do not indicate a secret, and only the program knows where
+/// they are.
 #[test]
 fn secrets_that_are_documented_as_unknown_are_shown() {
     let all = lines(include_str!("cases/unknown.jsonl"));

@@ -1,4 +1,4 @@
-//! Several clocks at once, and clocks that begin wrong.
+//! Several clocks at once, and clocks that are wrong at first.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn interleaved(order: &[usize], off: &[u64]) -> (usize, Vec<Flow>) {
     let packets = (0..600_u64).map(|n| {
         let clock = order[n as usize % order.len()];
         let time = START + n * 500 * MS + n * 7919 % 400 * MS;
-        // Each clock has a flow for five seconds at a time, and one that goes on.
+        // Each clock has a new flow every five seconds, and one that lasts.
         let number = clock as u64 * 10_000 + if n % 5 == 0 { 0 } else { 1 + n / 10 };
         udp(time.wrapping_add(off[clock]), client(number), SERVER)
     });
@@ -104,7 +104,7 @@ fn several_outliers_in_a_row_hold_nothing_back() {
     assert_eq!(run.finish().len(), sent);
 }
 
-/// Timestamps of a network card that go back by microseconds, all the time.
+/// Timestamps that deviate by up to 0.9 ms from packet to packet.
 #[test]
 fn jitter_of_microseconds_changes_nothing() {
     let jitter = |n: u64| (n * 7919 % 900) * 1000;

@@ -53,7 +53,7 @@ impl Run {
         self.put(Packet { interface, ..packet });
     }
 
-    /// A request and its answer. Each packet is seen with the ends before translation at [`ONE`], and with those after it at [`TWO`].
+    /// A request and its answer. Each packet is seen at [`ONE`] with the ends before translation, at [`TWO`] with those after it.
     fn exchange(&mut self, time_ns: u64, before: PacketEnds, after: PacketEnds, flags: u8) {
         let [(from, to), (sent_from, sent_to)] = [before, after].map(|[from, to]| (from, to));
         self.see(ONE, tcp(time_ns, from, to, flags, 5));
