@@ -1,22 +1,22 @@
-//! Folders of output files that are replaced while the agent runs: moved and created anew, as logrotate and operators do.
+//! Finds folders of output files that are replaced while the agent runs: logrotate or an operator moves one and creates it anew.
 //!
-//! A thread that writes outputs may write below the folders that were there when it started (Landlock holds a folder, not its
-//! name). A folder that has the name later takes new threads.
+//! Landlock permits an output thread to write below the folders that existed when it started; the rule applies to the folder, not to
+//! its name. To write to a new folder of the same name, the exporter must be started again with new threads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// What is wrong with a folder that took the place of another.
+/// Why a folder that replaced another one cannot be written.
 static TROUBLE: Mutex<Option<String>> = Mutex::new(None);
 
-/// One line for the operator where the new folder cannot be written; none: nothing is wrong.
+/// One line for the operator if a new folder cannot be written; none: all can be written.
 pub(crate) fn trouble() -> Option<String> {
     TROUBLE.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Sets what is wrong; true: something else than before.
+/// Sets the line that [`trouble`] returns; true: it is different from the one before.
 pub(crate) fn set_trouble(new: Option<String>) -> bool {
     let mut trouble = TROUBLE.lock().unwrap_or_else(PoisonError::into_inner);
     let is_other = *trouble != new;
@@ -27,15 +27,15 @@ pub(crate) fn set_trouble(new: Option<String>) -> bool {
 /// Device and inode.
 type Identity = (u64, u64);
 
-/// What had the name of each output file's folder when its exporter was started.
+/// The folder of each output file at the time when its exporter was started.
 #[derive(Debug, Default)]
 pub(crate) struct OutputFolders {
-    /// By the name of the file; none: there was no such folder.
+    /// By the path of the file; none: the folder did not exist.
     started: BTreeMap<PathBuf, Option<Identity>>,
 }
 
 impl OutputFolders {
-    /// Exporters of these files run; those that are new were started just now.
+    /// Sets the files that have exporters. Exporters of files that are new here were started just now.
     pub(crate) fn set(&mut self, files: &[PathBuf]) {
         self.started.retain(|file, _| files.contains(file));
         for file in files {
@@ -43,7 +43,7 @@ impl OutputFolders {
         }
     }
 
-    /// Files whose folder's name belongs to another folder by now.
+    /// Files whose folder has been replaced since their exporter was started.
     pub(crate) fn replaced(&self) -> BTreeSet<PathBuf> {
         let is_other = |(file, before): &(&PathBuf, &Option<Identity>)| {
             identity(folder(file)).is_some_and(|now| **before != Some(now))
@@ -51,7 +51,7 @@ impl OutputFolders {
         self.started.iter().filter(is_other).map(|(file, _)| file.clone()).collect()
     }
 
-    /// The exporters of these files were started again.
+    /// Records that the exporters of these files were started again.
     pub(crate) fn renewed(&mut self, files: &BTreeSet<PathBuf>) {
         self.started.iter_mut().filter(|(file, _)| files.contains(*file)).for_each(|(file, known)| {
             *known = identity(folder(file));
@@ -94,9 +94,9 @@ mod tests {
         assert!(folders.replaced().is_empty(), "its exporter was removed");
     }
 
-    /// As `/var/log/current -> /var/log/1`.
+    /// A link such as `/var/log/current -> /var/log/1`.
     #[test]
-    fn a_link_that_leads_elsewhere_is_another_folder_and_one_that_comes_is_one() {
+    fn a_changed_link_is_another_folder_and_so_is_a_new_link() {
         let dir = tempfile::tempdir().unwrap();
         let (link, file) = (dir.path().join("now"), dir.path().join("now/flows.json"));
         let mut folders = OutputFolders::default();

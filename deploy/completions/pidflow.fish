@@ -40,7 +40,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s f -l filter -d '
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l snaplen -d 'Bytes captured of each packet, 64 to 262144; only the headers are needed [default: 256]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l promiscuous -d 'Also capture packets that are not addressed to this host' -r -f -a "true\t''
 false\t''"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-traffic -d 'What is done with the agent\'s own connections (exports, HTTP, self-tests) [default: mark]' -r -f -a "mark\t'Their records have the element OWN_TRAFFIC, and are exported together with other records'
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-traffic -d 'How to treat flows of the agent itself (exports, HTTP, self-tests) [default: mark]' -r -f -a "mark\t'Their records have the element OWN_TRAFFIC, and are exported together with other records'
 hide\t'They have no records'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s t -l active-timeout -d 'Interval at which a record of a flow that continues is exported, 0: never [default: 60s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s d -l idle-timeout -d 'End a flow after this long without a packet, 0: never [default: 15s]' -r
@@ -58,7 +58,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l delay-accounting
 off\t'Switch it off while running, and restore it at the end'
 keep\t'Leave it as it is'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-logs -d 'Folder with the kubelet\'s links to container logs; their names tell which pod a container belongs to [default: /var/log/containers]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l self-test-interval -d 'Interval at which the agent tests with small connections of its own whether all hooks deliver, 0: never [default: 1h]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l self-test-interval -d 'Interval at which the agent makes small connections to test whether all hooks report events, 0: never [default: 1h]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l command-lines -d 'How much of command lines is kept, exported and served [default: masked]' -r -f -a "off\t'Nothing'
 masked\t'The arguments, with secrets replaced by ***'
 full\t'The arguments unchanged, including secrets'
@@ -72,7 +72,7 @@ name\t'The file name without the folder'
 omit\t'Nothing'
 hash\t'A keyed hash of the path'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l hash-key-file -d 'File with the key of the hashes, readable by its owner only; without it the key is random and new at each start' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l only -d 'Keep only records for which this expression is true, for example "process == \\"nginx\\" && dst.port == 443"; for exporters, live view, HTTP and traffic metrics alike. `pidflow fields --short` lists the names' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l only -d 'Keep only records for which this expression is true, for example "process == \\"nginx\\" && dst.port == 443", in exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
 9\t'NetFlow v9 (RFC 3954)'"
@@ -124,7 +124,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'H
 separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
 outer\t'The outer packets'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l only -d 'Keep only records for which this expression is true, for example "process == \\"nginx\\" && dst.port == 443"; for exporters, live view, HTTP and traffic metrics alike. `pidflow fields --short` lists the names' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l only -d 'Keep only records for which this expression is true, for example "process == \\"nginx\\" && dst.port == 443", in exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
 9\t'NetFlow v9 (RFC 3954)'"
@@ -177,7 +177,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l delay-account
 off\t'Switch it off while running, and restore it at the end'
 keep\t'Leave it as it is'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-logs -d 'Folder with the kubelet\'s links to container logs; their names tell which pod a container belongs to [default: /var/log/containers]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l self-test-interval -d 'Interval at which the agent tests with small connections of its own whether all hooks deliver, 0: never [default: 1h]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l self-test-interval -d 'Interval at which the agent makes small connections to test whether all hooks report events, 0: never [default: 1h]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -f -a "man" -d 'The man page, in roff'

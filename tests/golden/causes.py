@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
-"""Says why records of two builds of pidflow differ: a table of causes, each with what proves it.
+"""Explains why the records of two builds of pidflow differ: a table of causes, each with its proof.
 
     tests/golden/causes.py [--show N] OLD NEW PATH...
 
-As compare.py, without changed copies. Each capture, with each set of options and in each format, has its differing records
-put under one cause. A cause is accepted only with its proof, which comes from tshark (another reader of the same packets) where it
-concerns what is in the packets:
+Reads captures as compare.py does, but no altered copies of them. For each capture, set of options and format, the differing
+records are assigned to causes. A cause is accepted only with its proof. Proofs about the content of packets come from tshark, an
+independent reader of the same packets:
 
   refused before      OLD refuses the file; tshark reads as many packets as NEW.
-  decoded now         OLD counts so many packets as unknown; records that only NEW has contain exactly these.
-  fragments' ports    Per pair of addresses and protocol packets and bytes are equal; NEW's ports stand in first fragments, and only there
-                      do the two differ.
-  active before idle  Equal but for the end reason: start + active timeout is before end + idle timeout, so it was due first.
+  decoded now         The records that only NEW has contain exactly as many packets as OLD counts as unknown and NEW does not.
+  fragments' ports    Packets and bytes are equal for each pair of addresses and protocol; NEW's ports occur in first fragments, and
+                      the records differ nowhere else.
+  active before idle  Equal except for the end reason: start + active timeout is not after end + idle timeout, so the active
+                      timeout expired first.
   order               The same records in another order.
 
-Exit status 1: records are left over ("unexplained"), or tshark is missing.
+Exit status 1: some records are unexplained, or tshark is missing.
 """
 import argparse
 import collections
@@ -30,7 +31,7 @@ import compare
 
 ENDS = ("IPV4_SRC_ADDR", "IPV6_SRC_ADDR"), ("IPV4_DST_ADDR", "IPV6_DST_ADDR")
 SUMS = "IN_PKTS", "IN_BYTES", "OUT_PKTS", "OUT_BYTES"
-# RFC 5103: the same elements of the other direction.
+# RFC 5103: the same elements in the reverse direction.
 REVERSE = {"29305.1": "OUT_BYTES", "29305.2": "OUT_PKTS"}
 HEX = re.compile("([0-9a-f]{2})*")
 ACTIVE_MS = IDLE_MS = 1000
@@ -44,12 +45,12 @@ def tshark(capture, *arguments):
 
 
 def packets(capture):
-    """Blocks of pcapng that hold none are lines of tshark too."""
+    """Number of packets. tshark also prints a line for each pcapng block without a packet; those lines are not counted."""
     return sum(line != "PCAPNG" for line in tshark(capture, "-T", "fields", "-e", "_ws.col.Protocol"))
 
 
 def first_fragments(capture):
-    """(addresses, ports) of first fragments."""
+    """Pairs of (address, port) of all first fragments."""
     fields = [a for f in ("ip.src", "ip.dst", "ipv6.src", "ipv6.dst", "tcp.srcport", "tcp.dstport", "udp.srcport", "udp.dstport") for a in ("-e", f)]
     which = "(ip.flags.mf == 1 && ip.frag_offset == 0) || (ipv6.fraghdr.more == 1 && ipv6.fraghdr.offset == 0)"
     found = set()
@@ -85,7 +86,7 @@ def totals(records):
 
 
 def apart(old, new):
-    """The records of each that the other has not."""
+    """The records that only OLD has, and those that only NEW has."""
     count = lambda records: collections.Counter(json.dumps(r, sort_keys=True) for r in records)
     a, b = count(old), count(new)
     parse = lambda counter: [json.loads(text) for text in counter.elements()]
@@ -93,7 +94,7 @@ def apart(old, new):
 
 
 def take_active(old, new):
-    """Pairs that are equal but for an end reason that follows from the time rules."""
+    """Removes pairs that are equal except for an end reason that follows from the timeouts, and counts them."""
     taken = 0
     for record in list(old):
         start, last = record.get("FLOW_START_MILLISECONDS", 0), record.get("FLOW_END_MILLISECONDS", 0)
@@ -105,7 +106,7 @@ def take_active(old, new):
 
 
 def take_fragments(capture, old, new):
-    """Records of pairs of addresses whose first fragments have the ports that only NEW knows."""
+    """Removes records of address pairs whose first fragments have the ports that only NEW has, and counts them."""
     ports, sums = first_fragments(capture), (totals(old), totals(new))
     equal = {key for key in sums[0] if sums[0][key] == sums[1].get(key)}
     proven = {key for key in equal if all(endpoints(r) in ports for r in new if pair(r) == key)}
@@ -116,7 +117,7 @@ def take_fragments(capture, old, new):
 
 
 def causes(capture, form, label, old, new):
-    """Counter of causes for what differs in one form, and what is left over."""
+    """Number of differing records by cause for one format, and the records that are unexplained."""
     found = collections.Counter()
     before, after = old["records"], new["records"]
     left = apart(before, after)
@@ -138,11 +139,11 @@ def causes(capture, form, label, old, new):
 
 
 def value(name, raw):
-    """What stands in hexadecimal in a message: an address or a number."""
+    """Value of a field that the message has in hexadecimal: an address or a number."""
     if not HEX.fullmatch(raw):
         return raw
-    octets = bytes.fromhex(raw)
-    return str(ipaddress.ip_address(octets)) if name.endswith("_ADDR") and len(octets) in (4, 16) else int(raw or "0", 16)
+    data = bytes.fromhex(raw)
+    return str(ipaddress.ip_address(data)) if name.endswith("_ADDR") and len(data) in (4, 16) else int(raw or "0", 16)
 
 
 def named(fields, records, key):
@@ -162,7 +163,7 @@ def read(program, newer, capture, options, folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--show", type=int, default=3, help="examples of what is unexplained")
+    parser.add_argument("--show", type=int, default=3, help="number of unexplained records to print")
     parser.add_argument("old"), parser.add_argument("new"), parser.add_argument("path", nargs="+")
     arguments = parser.parse_args()
     programs = [compare.Program(arguments.old), compare.Program(arguments.new)]

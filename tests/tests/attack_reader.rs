@@ -1,4 +1,4 @@
-//! What a process of user nobody can find out about the agent: figures, and nothing of records, arguments, keys or memory.
+//! What a process of the user `nobody` can find out about the agent: figures, but no records, arguments, keys or memory.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,11 +17,11 @@ use pidflow_tests::process::Guarded;
 use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::{skip, trial};
 
-/// On the command line of a process that talks.
+/// A secret on the command line of a process that has connections.
 const ARGUMENT: &str = "words on a command line";
-/// In the agent's environment.
+/// A secret in the agent's environment.
 const TOKEN: &str = "token-of-the-agent";
-/// Talks to itself until it is ended.
+/// A program that sends to itself until it is ended.
 const TALK: &str = "import socket, time
 listener = socket.create_server(('127.0.0.1', 0))
 while True:
@@ -29,7 +29,7 @@ while True:
     server, _ = listener.accept()
     client.sendall(b'x'); server.recv(1); client.close(); server.close()
     time.sleep(0.2)";
-/// Prints what it can open of a process and below folders.
+/// A program that prints which files of a process and below folders it can open.
 const LOOK: &str = r#"
 import os, sys
 pid, folders = sys.argv[1], sys.argv[2:]
@@ -79,7 +79,7 @@ fn talker() -> Guarded {
     Guarded::new(talker.unwrap())
 }
 
-/// Status and answer.
+/// Status and body of the answer.
 fn get(url: &str) -> (u16, String) {
     let output = nobody("curl").args(["-s", "--max-time", "20", "-w", "\n%{http_code}", url]).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
@@ -87,19 +87,19 @@ fn get(url: &str) -> (u16, String) {
     (status.parse().unwrap(), body.to_owned())
 }
 
-/// One that everybody may execute.
+/// An interpreter that every user may execute.
 fn python() -> &'static str {
     if Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" }
 }
 
-/// What nobody can open of this process and below this folder.
+/// Files of this process and below this folder that the user `nobody` can open.
 fn opened(pid: u32, folder: &Path) -> String {
     let output = nobody(python()).args(["-c", LOOK, &pid.to_string()]).arg(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Files that an agent writes, and a spool.
+/// Configuration with output files and a spool.
 fn outputs(folder: &Path) -> String {
     let table = |rest: &str| format!("[[exporter]]\n{}\n", rest.replace("FOLDER", folder.to_str().unwrap()));
     [
@@ -112,7 +112,7 @@ fn outputs(folder: &Path) -> String {
     .concat()
 }
 
-/// Paths of the description, with something for what stands in braces.
+/// Paths of the OpenAPI description, with values for the parameters in braces.
 fn described(agent: &Serving) -> Vec<String> {
     let description = agent.json("/api/openapi.json").unwrap();
     let paths = description["paths"].as_object().unwrap().keys();
@@ -121,7 +121,7 @@ fn described(agent: &Serving) -> Vec<String> {
     paths
 }
 
-/// Nobody gets figures of these paths, and of all others a refusal of one line.
+/// Checks that the user `nobody` gets figures from these paths only, and a refusal of one line from all others.
 #[track_caller]
 fn gets_figures_alone(base: &str, paths: &[String]) {
     for path in paths {
@@ -149,13 +149,13 @@ fn by_default_nobody_gets_figures_alone() {
     eventually("there are files", || Ok(fs::metadata(dir.path().join("flows.json"))?.len() > 0)).unwrap();
     eventually("there is a spool", || Ok(fs::read_dir(dir.path().join("spool"))?.count() > 0)).unwrap();
     gets_figures_alone(&format!("http://{}", agent.address), &described(&agent));
-    // The log was made by this test, as its own umask wants it.
+    // This test created the log, with its own umask.
     let others: Vec<_> = opened(agent.pid(), dir.path()).lines().map(str::to_owned).collect();
     assert!(others.iter().all(|path| path.ends_with("/log")), "{others:?}");
     agent.stop().unwrap();
 }
 
-/// The configuration in the manifest, at other ports and with the token in a file that is there.
+/// The configuration of the manifest, with other ports and with the token in an existing file.
 fn manifests_configuration(folder: &Path) -> String {
     let manifest =
         fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/kubernetes/pidflow.yaml")).unwrap();
@@ -195,8 +195,8 @@ fn with_the_manifests_configuration_nobody_gets_figures_alone() {
     agent.stop().unwrap();
 }
 
-/// An agent that is no root: other processes of its own user do not get at its memory either, though most of its threads hold
-/// nothing that they lack.
+/// An agent that is not root: other processes of its user cannot read its memory either, although most of its threads have no more
+/// capabilities than they have.
 #[test]
 fn processes_of_the_agents_own_user_do_not_read_its_memory() {
     if is_skipped("processes_of_the_agents_own_user_do_not_read_its_memory") {

@@ -1,6 +1,6 @@
-//! A thread of a running agent that panics: it is named, and started again, or the agent ends with an error.
+//! A thread of a running agent panics: the agent names it and starts it again, or ends with an error.
 //!
-//! The panic is a real one: a library that is loaded before the C library gives one thread a time that cannot be.
+//! The panic is a real one: a preloaded library returns an impossible time to one thread.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use std::process::Command;
 use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::{skip, trial};
 
-/// The thread is `$BROKEN_THREAD`, as long as its name begins so; it fails once, when the file `$BROKEN_WHEN` is there.
+/// Threads whose name begins with `$BROKEN_THREAD` get the impossible time once, when the file `$BROKEN_WHEN` exists.
 const LIBRARY: &str = r#"
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -47,7 +47,7 @@ fn library(folder: &Path) -> Option<PathBuf> {
     status.success().then_some(built)
 }
 
-/// An agent with a thread that will fail, and what makes it fail.
+/// An agent with a thread that will fail, and the file that makes it fail.
 struct Broken {
     agent: Serving,
     when: PathBuf,
@@ -76,7 +76,7 @@ fn a_thread_that_panics_is_named_and_started_again() {
     if skip::without_root(name) {
         return;
     }
-    // The kernel's names of threads, and those that people read.
+    // The kernel's names of threads, and the names in messages.
     for (thread, named) in [("export-json", "export json "), ("host", "host")] {
         let dir = trial::folder().unwrap();
         let Some(Broken { agent, when, log }) = broken(dir.path(), thread) else {
@@ -101,7 +101,7 @@ fn a_thread_that_panics_is_named_and_started_again() {
             Ok(metrics.lines().any(|line| line.starts_with(&begins) && line.ends_with(" 1")))
         };
         eventually("the restart is counted", is_counted).unwrap();
-        // It works again.
+        // The thread works again.
         let written = || fs::metadata(dir.path().join("flows.json")).map_or(0, |file| file.len());
         let before = written();
         eventually("records go on", || {
@@ -131,13 +131,13 @@ fn an_agent_whose_vital_thread_panics_ends_with_an_error() {
     let said = fs::read_to_string(&log).unwrap();
     assert!(said.lines().any(|l| l.contains("interfaces") && l.contains("panicked")), "{said}");
     assert!(said.lines().last().unwrap().starts_with("pidflow: "), "{said}");
-    // What was under way is handed on.
+    // Flows that were active are exported.
     assert!(fs::metadata(dir.path().join("flows.json")).unwrap().len() > 0);
 }
 
 #[test]
-fn a_panic_while_a_page_is_made_ends_one_connection_at_the_most() {
-    let name = "a_panic_while_a_page_is_made_ends_one_connection_at_the_most";
+fn a_panic_while_a_page_is_made_ends_at_most_one_connection() {
+    let name = "a_panic_while_a_page_is_made_ends_at_most_one_connection";
     if skip::without_root(name) {
         return;
     }

@@ -155,7 +155,7 @@ fn an_expression_selects_for_all_outputs_or_for_one() {
     assert!(said(&wrong).contains("column 1: unknown name prot; did you mean port?"), "{}", said(&wrong));
     let wrong = read(&["--config", &config("port = 5")], &[&file]);
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(said(&wrong).contains("filter.toml:4: `filter`: column 6: = is no operator"), "{}", said(&wrong));
+    assert!(said(&wrong).contains("filter.toml:4: `filter`: column 6: = is not an operator"), "{}", said(&wrong));
 }
 
 #[test]

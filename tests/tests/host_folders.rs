@@ -1,4 +1,4 @@
-//! Folders of output files that are replaced while the agent runs: moved by logrotate, deleted and created anew by an operator.
+//! Folders of output files that are replaced while the agent runs: logrotate moves them, an operator deletes and creates them anew.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::sys;
 
-/// Sends from ever new ports until it is dropped, so that there are records.
+/// Sends datagrams from new ports until it is dropped, so that the agent has records.
 struct Traffic(Arc<AtomicBool>, Option<JoinHandle<()>>);
 
 impl Traffic {
@@ -48,7 +48,7 @@ impl Drop for Traffic {
     }
 }
 
-/// An agent in a network of its own that writes JSON lines and IPFIX to files in one folder.
+/// An agent in a network namespace of its own that writes JSON lines and IPFIX to files in one folder.
 struct Run {
     dir: tempfile::TempDir,
     agent: Serving,
@@ -60,7 +60,7 @@ impl Run {
         sys::unshare(libc::CLONE_NEWNET).unwrap();
         assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success());
         let dir = tempfile::tempdir().unwrap();
-        // Below a folder that is not the working folder of the agent.
+        // The output folder is not below the working folder of the agent.
         let out = dir.path().join("out");
         fs::create_dir(&out).unwrap();
         let json = out.join("flows.json").display().to_string();
@@ -150,7 +150,7 @@ fn a_folder_that_is_deleted_and_created_anew_is_written() {
     run.agent.stop().unwrap();
 }
 
-/// `now -> 1` becomes `now -> 2`.
+/// The link `now -> 1` becomes `now -> 2`.
 #[test]
 fn a_link_to_a_folder_that_leads_elsewhere_is_followed() {
     if without_root("a_link_to_a_folder_that_leads_elsewhere_is_followed") {
@@ -164,7 +164,7 @@ fn a_link_to_a_folder_that_leads_elsewhere_is_followed() {
     run.agent.stop().unwrap();
 }
 
-/// The file beside it stays out of reach: no thread may write more than it could before.
+/// The agent names the folder once in the log, and in `/readyz`. The old folder is written until the new one can be.
 #[test]
 fn a_folder_that_cannot_be_written_is_named_until_it_can() {
     if without_root("a_folder_that_cannot_be_written_is_named_until_it_can") {

@@ -22,7 +22,7 @@ const SYS_PTRACE: u64 = 1 << 19;
 const SYS_ADMIN: u64 = 1 << 21;
 const BPF: u64 = 1 << 39;
 
-/// The start of a thread's name, and the capabilities that it may have: the table of SECURITY.md.
+/// The start of a thread's name, and the capabilities that it must have: the table of SECURITY.md.
 const TABLE: [(&str, u64); 18] = [
     ("pidflow-sampler", SYS_PTRACE | DAC_READ_SEARCH),
     ("pidflow", BPF),
@@ -71,8 +71,8 @@ fn threads(pid: u32) -> Result<Vec<Thread>> {
     Ok(threads)
 }
 
-/// Asserts that every thread has the capabilities of its line, as far as the agent was started with them, a seccomp filter,
-/// and no way to get more.
+/// Checks that every thread has a seccomp filter, exactly those capabilities of its line in [`TABLE`] with which the agent was
+/// started, and no way to get more.
 fn check(threads: &[Thread], given: u64) -> Result<()> {
     for thread in threads {
         let line = TABLE.iter().find(|(begins, _)| thread.name.starts_with(begins));
@@ -89,7 +89,7 @@ fn check(threads: &[Thread], given: u64) -> Result<()> {
     Ok(())
 }
 
-/// Waits, because threads that are just being started have not given up anything yet.
+/// Waits until every thread is as in the table, because threads that are being started have not dropped their capabilities yet.
 fn as_in_the_table(agent: &Serving, given: u64) -> Result<()> {
     let mut wrong = String::new();
     let found = eventually("every thread is as in the table", || {
@@ -99,7 +99,7 @@ fn as_in_the_table(agent: &Serving, given: u64) -> Result<()> {
     found.with_context(|| wrong.clone())
 }
 
-/// The sysctl for delay accounting, which the agent restores with a capability that one thread keeps.
+/// The sysctl for delay accounting. One thread keeps the capability to restore it.
 const SWITCH: &str = "/proc/sys/kernel/task_delayacct";
 
 const EVERYTHING: &str = r#"
@@ -151,7 +151,7 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     Ok(())
 }
 
-/// One exporter of every kind and transport, each with a spool where it may have one, and nobody at the other end.
+/// One exporter of every kind and transport, with a spool if the kind supports one, and without a receiver.
 fn every_kind(folder: &str, free_port: u16) -> String {
     let exporters = [
         ("ipfix", "url = \"udp://127.0.0.1:9\""),
@@ -178,7 +178,7 @@ fn every_kind(folder: &str, free_port: u16) -> String {
     exporters.iter().map(table).collect::<String>().replace("FOLDER", folder).replace("ZMQ", &free_port.to_string())
 }
 
-/// Sends what becomes records, so that exporters start all the threads that they ever have.
+/// Makes traffic that becomes records, so that exporters start all their threads.
 fn talk() -> Result<()> {
     let sink = UdpSocket::bind("127.0.0.1:0")?;
     for _ in 0..50 {
@@ -187,7 +187,7 @@ fn talk() -> Result<()> {
     Ok(())
 }
 
-/// Starts that are told apart by who starts the agent and with what, and the capabilities that it then has.
+/// Commands that start the agent as different users and with different capabilities, and the capabilities that the agent then has.
 fn ways_to_start() -> [(&'static [&'static str], u64); 4] {
     [
         (&[], u64::MAX),
@@ -207,7 +207,7 @@ fn ways_to_start() -> [(&'static [&'static str], u64); 4] {
             ],
             BPF | NET_RAW | NET_ADMIN | SYS_PTRACE | DAC_READ_SEARCH,
         ),
-        // Nobody with the rights to packets and connection tracking alone, and with many that no thread needs.
+        // The user `nobody` with the capabilities for packets and connection tracking, and with others that the agent must not keep.
         (
             &[
                 "setpriv",
@@ -254,12 +254,12 @@ fn starts_and_reloads(by: &[&str], given: u64) -> Result<()> {
     let has = |name: &str| threads(agent.pid()).is_ok_and(|all| all.iter().any(|t| t.name.starts_with(name)));
     for kind in ["ipfix", "netflow9", "json", "otlp", "redis", "nats", "zmq", "elastic", "clickhouse", "loki", "influx"]
     {
-        // The kernel cuts names at 15 bytes.
+        // The kernel truncates names to 15 bytes.
         eventually(kind, || Ok(has(&format!("export-{kind:.8}"))))?;
     }
     eventually("records are tried", || Ok(agent.get("/metrics")?.body.contains("pidflow_export_lost_records_total")))?;
     as_in_the_table(&agent, given)?;
-    // All of them once more: new threads, started by one that has read the configuration.
+    // All exporters are started once more: their new threads are started by the thread that has read the configuration.
     fs::write(&config, every_kind(&folder, port).replace("localhost:9", "localhost:19"))?;
     reload(&agent, dir.path(), 2)?;
     talk()?;
@@ -274,8 +274,8 @@ fn reload(agent: &Serving, folder: &Path, times: usize) -> Result<()> {
     eventually("it has reloaded", || Ok(said()? == times)).with_context(|| fs::read_to_string(&log).unwrap_or_default())
 }
 
-/// `pidflow read` as root: the decoding thread has no capabilities, and those that write may write all users' files and
-/// nothing else.
+/// `pidflow read` as root: the decoding thread has no capabilities, and the writing threads have only the one to write all users'
+/// files.
 #[test]
 fn read_keeps_no_privileges_once_everything_is_open() -> Result<()> {
     if without_root("read_keeps_no_privileges_once_everything_is_open") {

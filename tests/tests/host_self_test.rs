@@ -1,4 +1,4 @@
-//! The self-test of a running agent: each hook that is taken off is named, and no other.
+//! The self-test of a running agent: it names each hook that is detached, and no other.
 #![cfg(target_arch = "x86_64")]
 
 use std::collections::BTreeSet;
@@ -10,17 +10,17 @@ use pidflow_tests::serving::{Serving, eventually, within};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::trial;
 
-/// Interval of the tests, and what finding a silent hook may take: the interval, two rounds with a repeated SYN each, and the
-/// pause between them.
+/// Interval of the self-tests.
 const INTERVAL: &str = "1s";
+/// Time limit for finding a silent hook: the interval, two rounds with a repeated SYN each, and the pause between them.
 const NAMED_WITHIN: Duration = Duration::from_secs(30);
 
-/// A hook as metrics name it.
+/// The value of a label in a line of the metrics.
 fn label<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     line.split_once(&format!("{name}=\""))?.1.split('"').next()
 }
 
-/// Programs whose hooks deliver, and those whose hooks do not, by the metrics.
+/// Programs whose hooks report events, and programs whose hooks do not, according to the metrics.
 fn by_delivery(agent: &Serving) -> Result<[BTreeSet<String>; 2]> {
     let page = agent.get("/metrics")?.body;
     let lines = page.lines().filter(|l| l.starts_with("pidflow_hook_delivers{"));
@@ -40,8 +40,8 @@ fn start(dir: &std::path::Path, backend: &str) -> Result<Serving> {
 }
 
 #[test]
-fn each_hook_that_is_taken_off_is_named() -> Result<()> {
-    if without_root("each_hook_that_is_taken_off_is_named") {
+fn each_detached_hook_is_named() -> Result<()> {
+    if without_root("each_detached_hook_is_named") {
         return Ok(());
     }
     let dir = trial::folder()?;
@@ -50,7 +50,7 @@ fn each_hook_that_is_taken_off_is_named() -> Result<()> {
     ensure!(links.len() >= 8, "{links:?}");
     let [delivering, silent] = by_delivery(&agent)?;
     ensure!(silent.is_empty() && delivering.len() == links.len(), "{delivering:?} {silent:?} {links:?}");
-    // While that one is silent, nothing can be said of unanswered connections.
+    // While that hook is silent, the hooks for unanswered connections cannot be judged.
     links.sort_by_key(|link| link.program.starts_with("tcp_state"));
     let mut off = BTreeSet::new();
     for link in links {
@@ -72,7 +72,7 @@ fn each_hook_that_is_taken_off_is_named() -> Result<()> {
     agent.stop()
 }
 
-/// `PIDFLOW_LONG` seconds, or 12: no hook is ever called silent.
+/// Runs for `PIDFLOW_LONG` seconds, or 12: the self-test never names a hook as silent.
 #[test]
 fn hooks_that_deliver_are_never_called_silent() -> Result<()> {
     if without_root("hooks_that_deliver_are_never_called_silent") {

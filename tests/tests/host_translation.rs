@@ -1,8 +1,9 @@
-//! Two nodes with pods, service addresses and masquerading, as Kubernetes has them: each conversation is one record on each node
-//! that it passes, with the processes at its ends, the address that was asked for and the one that answered, counted once.
+//! Two nodes with pods, service addresses and masquerading, as Kubernetes sets them up: each conversation is one record on each
+//! node that it passes. The record has the processes at both ends and the addresses before and after translation, and counts each
+//! packet once.
 //!
-//! A node is a network namespace with a bridge, a pod one behind a port of it; between the nodes is a VXLAN overlay. Needs root
-//! and nftables. `PIDFLOW_TEST_TALKS` is the number of conversations of each kind, 50 by default.
+//! A node is a network namespace with a bridge; a pod is a network namespace linked to the bridge. A VXLAN overlay connects the
+//! nodes. Needs root and nftables. `PIDFLOW_TEST_TALKS` is the number of conversations of each kind, 50 by default.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -21,17 +22,17 @@ use pidflow_tests::truth::Talk;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-/// Ports of services and of what stands behind them.
+/// Ports of services and of their backends.
 const ASKED: u16 = 80;
 const SERVED: u16 = 8080;
-/// Bytes of headers: IPv4 and TCP with timestamps, what a SYN has more, IPv4 and UDP.
+/// Header lengths, bytes: IPv4 and TCP with timestamps; the additional options of a SYN; IPv4 and UDP.
 const TCP_HEADERS: u64 = 52;
 const SYN_OPTIONS: u64 = 8;
 const UDP_HEADERS: u64 = 28;
-/// Until the last packets are read.
+/// Time until the agent has read the last packets.
 const SETTLE: Duration = Duration::from_secs(1);
 
-/// The rules of the first node: services, one with masquerading by the node and one whose backend is the client itself.
+/// The rules of the first node: several services, among them one with masquerading by the node and one whose backend is the client.
 const RULES: &str = "
 table ip nat {
   chain services {
@@ -53,17 +54,17 @@ table ip nat {
 }
 ";
 
-/// What a client does, and what is to be seen of it.
+/// A kind of conversation, and how the nodes see it.
 struct Case {
     name: &'static str,
-    /// Whether the client is in the first pod; else it is a process of the node itself.
+    /// Whether the client is in the first pod. Otherwise it is a process of the node itself.
     from_pod: bool,
     to: &'static str,
-    /// Where it goes.
+    /// The address to which the connection is translated.
     backend: &'static str,
-    /// The source's address after translation; none: it stays.
+    /// The source address after translation; none: it is not translated.
     masqueraded: Option<&'static str>,
-    /// Whether the second node sees it.
+    /// Whether the conversation passes the second node.
     crosses: bool,
 }
 
@@ -165,7 +166,7 @@ impl Node {
 
     fn agent(&self, dir: &std::path::Path) -> Result<Agent> {
         std::fs::create_dir(dir)?;
-        // The overlay's packets are seen on its device: the outer ones are the nodes' own.
+        // The overlay's packets are captured on its device; the outer packets belong to the nodes themselves.
         Agent::start_beside(self.namespace.pid(), dir, &["-i", "any", "--tunnels", "outer", "-t", "0", "-d", "60s"])
     }
 }
@@ -190,7 +191,7 @@ fn nodes() -> Result<[Node; 2]> {
     Ok(nodes)
 }
 
-/// A program of the scenarios that says when it is ready.
+/// Starts a scenario program and waits until it reports that it is ready.
 fn start(place: &Namespace, arguments: &[&str]) -> Result<Guarded> {
     let scenario = process::binary("scenario")?;
     let mut command = place.command(scenario.to_str().context("path")?);
@@ -202,7 +203,7 @@ fn start(place: &Namespace, arguments: &[&str]) -> Result<Guarded> {
     Ok(started)
 }
 
-/// A client that ran to its end.
+/// The conversations of a client that has ended.
 struct Asked {
     case: usize,
     protocol: u8,
@@ -247,15 +248,15 @@ fn after(record: &Record) -> Option<[SocketAddr; 2]> {
     Some([end(Side::Source)?, end(Side::Destination)?])
 }
 
-/// Bytes that a direction has with its headers, if each was counted once.
+/// Checks the byte counters of both directions, headers included: each packet must be counted once.
 fn counts(record: &Record, talk: &Talk) -> Result<()> {
-    for (octets, packets, said) in [("IN_BYTES", "IN_PKTS", talk.sent), ("OUT_BYTES", "OUT_PKTS", talk.received)] {
+    for (bytes, packets, expected) in [("IN_BYTES", "IN_PKTS", talk.sent), ("OUT_BYTES", "OUT_PKTS", talk.received)] {
         let number = |key| record.number(key).unwrap_or_default();
         let headers = match record.protocol {
             TCP => TCP_HEADERS * number(packets) + SYN_OPTIONS,
             _ => UDP_HEADERS * number(packets),
         };
-        ensure!(number(octets) == said as u64 + headers, "{octets} {} for {said} bytes", number(octets));
+        ensure!(number(bytes) == expected as u64 + headers, "{bytes} {} for {expected} bytes", number(bytes));
     }
     Ok(())
 }
@@ -283,7 +284,7 @@ fn check(record: &Record, case: &Case, talk: &Talk, pids: [u32; 2]) -> Result<()
     Ok(())
 }
 
-/// What was right, and everything that was not.
+/// The number of correct records, and all errors.
 #[derive(Default)]
 struct Outcome {
     right: usize,
@@ -337,8 +338,8 @@ fn judge(asked: &[Asked], nodes: &[Ended; 2], servers: &HashMap<&str, u32>) -> R
     Ok(outcome)
 }
 
-/// Checks one conversation at the node of its server alone, which translates nothing. The client is a process of the same kernel
-/// here, so that it may be named, and that it asked for another address, but nothing else.
+/// Checks one conversation at the server's node, which translates nothing. The client runs on the same kernel in this test, so its
+/// process and the address to which it connected may be in the record.
 fn check_there(record: &Record, talk: &Talk, ends: [SocketAddr; 2], [client, server]: [u32; 2]) -> Result<()> {
     counts(record, talk)?;
     ensure!(after(record).is_none_or(|after| after == ends), "translated: {:?}", after(record));
@@ -368,7 +369,7 @@ fn each_conversation_through_translation_is_one_record_on_each_node() -> Result<
         return Ok(());
     }
     if std::process::Command::new("nft").arg("--version").output().is_err() {
-        skip(test, "nft is not there (package nftables)");
+        skip(test, "no nft (package nftables)");
         return Ok(());
     }
     let dir = trial::folder()?;
@@ -411,7 +412,7 @@ fn each_conversation_through_translation_is_one_record_on_each_node() -> Result<
     surplus(&asked, &ended[0], proxied.talks.len())
 }
 
-/// A proxy ends one connection and begins another: two records, with the proxy in the middle, and nothing is translated.
+/// A proxy accepts one connection and makes another: two records with the proxy in the middle, without translation.
 fn proxied_in_two(asked: &Asked, node: &Ended, [proxy, server]: [u32; 2]) -> Result<()> {
     let to_proxy: Vec<_> = node.records.iter().filter(|r| r.destination.1 == 7000).collect();
     let from_proxy = |r: &&Record| process_at(r, Side::Source) == Some(proxy.into());
@@ -424,7 +425,7 @@ fn proxied_in_two(asked: &Asked, node: &Ended, [proxy, server]: [u32; 2]) -> Res
         let is_wrong = |r: &&&Record| !ends(r).into_iter().zip(pids).all(is_it) || after(r).is_some();
         let wrong = records.iter().find(is_wrong);
         ensure!(wrong.is_none(), "not {pids:?}, or translated: {:?}", wrong.map(|r| r.keys()));
-        // The proxy's port may be one that a client of the node has had just before.
+        // The proxy's port may be one that a client of the node used shortly before.
         let unknown = records.iter().filter(|r| ends(r).contains(&None)).count();
         ensure!(unknown <= (talks / 1000).max(1), "{unknown} of {talks} without a process");
     }

@@ -1,4 +1,4 @@
-//! Every way into a socket names the process that used it, at both ends.
+//! For every way into a socket, the record names the process that used it, at both ends.
 //!
 //! Needs root. The backend is `PIDFLOW_TEST_PROBES` (default `tracepoint`).
 
@@ -43,7 +43,7 @@ fn every_way_into_a_socket() -> Result<()> {
     Ok(())
 }
 
-/// Bursts at 40 processes a second beside two that burn processors; `PIDFLOW_REPEAT` times, or once.
+/// Bursts of 40 processes a second, while two processes keep the processors busy; repeated `PIDFLOW_REPEAT` times, or once.
 #[test]
 fn bursts_at_forty_a_second_under_load() -> Result<()> {
     if without_root("bursts_at_forty_a_second_under_load") {

@@ -47,7 +47,7 @@ pub(crate) struct CaptureOptions {
     /// Also capture packets that are not addressed to this host
     #[arg(long, value_name = "BOOL", env = "PIDFLOW_PROMISCUOUS", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) promiscuous: Option<bool>,
-    /// What is done with the agent's own connections (exports, HTTP, self-tests) [default: mark]
+    /// How to treat flows of the agent itself (exports, HTTP, self-tests) [default: mark]
     #[arg(long, value_name = "RULE", env = "PIDFLOW_OWN_TRAFFIC")]
     pub(crate) own_traffic: Option<OwnTraffic>,
 }
@@ -92,7 +92,7 @@ pub(crate) struct ProbeOptions {
     /// [default: /var/log/containers]
     #[arg(long, value_name = "FOLDER", env = "PIDFLOW_POD_LOGS")]
     pub(crate) pod_logs: Option<FilePath>,
-    /// Interval at which the agent tests with small connections of its own whether all hooks deliver, 0: never [default: 1h]
+    /// Interval at which the agent makes small connections to test whether all hooks report events, 0: never [default: 1h]
     #[arg(long, value_name = "DURATION", env = "PIDFLOW_SELF_TEST_INTERVAL")]
     pub(crate) self_test_interval: Option<Timeout>,
 }
@@ -126,8 +126,8 @@ layers!(PrivacyOptions { options: command_lines, max_command_line, users, execut
 #[command(next_help_heading = "Output")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ExportOptions {
-    /// Keep only records for which this expression is true, for example "process == \"nginx\" && dst.port == 443"; for
-    /// exporters, live view, HTTP and traffic metrics alike. `pidflow fields --short` lists the names
+    /// Keep only records for which this expression is true, for example "process == \"nginx\" && dst.port == 443", in
+    /// exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names
     #[arg(long, value_name = "EXPRESSION", env = "PIDFLOW_ONLY")]
     pub(crate) only: Option<Selection>,
     /// Send IPFIX or NetFlow v9 to this collector, repeatable

@@ -1,16 +1,16 @@
-//! Records of the agent's own connections, which must never cause themselves: each record that is sent makes packets, whose
-//! record would be sent, and so on. So they wait until other records are sent, or until so many wait that their own packets are
-//! few in comparison.
+//! Records of the agent's own connections. An export makes packets, whose record would be exported in turn, and so on without end.
+//! So these records wait until other records are exported, or until so many wait that exporting them makes few packets in
+//! comparison.
 
 use std::mem;
 use std::sync::Arc;
 
 use pidflow_schema::FlowRecord;
 
-/// Records that may wait.
+/// Number of waiting records at which they are exported without other records.
 const MAX_WAITING: usize = 1024;
 
-/// Decides when such a record is exported.
+/// Decides when records of the agent's own connections are exported.
 #[derive(Debug, Default)]
 pub(crate) struct OwnTraffic {
     is_hidden: bool,
@@ -19,12 +19,12 @@ pub(crate) struct OwnTraffic {
 }
 
 impl OwnTraffic {
-    /// They have no records, or are exported together with others.
+    /// If `is_hidden`, records of own connections are left out. Otherwise they are exported together with others.
     pub(crate) fn new(is_hidden: bool) -> Self {
         Self { is_hidden, ..Self::default() }
     }
 
-    /// The batch as observers read it.
+    /// The batch for observers (live view, HTTP, metrics): without hidden records.
     pub(super) fn shown(&mut self, batch: Arc<[FlowRecord]>) -> Arc<[FlowRecord]> {
         if !self.is_hidden || !batch.iter().any(|r| r.is_own) {
             return batch;
@@ -34,7 +34,7 @@ impl OwnTraffic {
         others.into()
     }
 
-    /// The batch as it is exported now.
+    /// The records to export now: none if the batch has only own records, otherwise the waiting ones and the batch.
     pub(super) fn due(&mut self, batch: Arc<[FlowRecord]>) -> Arc<[FlowRecord]> {
         if batch.iter().all(|r| r.is_own) {
             self.waiting.extend(batch.iter().cloned());
@@ -46,17 +46,17 @@ impl OwnTraffic {
         mem::take(&mut self.waiting).into_iter().chain(batch.iter().cloned()).collect()
     }
 
-    /// All that wait.
+    /// Takes all waiting records.
     pub(super) fn take(&mut self) -> Arc<[FlowRecord]> {
         mem::take(&mut self.waiting).into()
     }
 
-    /// Records left out so far.
+    /// Number of records left out so far.
     pub(super) const fn hidden(&self) -> u64 {
         self.hidden
     }
 
-    /// Records that wait.
+    /// Number of waiting records.
     pub(super) const fn waiting(&self) -> usize {
         self.waiting.len()
     }
@@ -85,13 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn so_many_that_their_own_records_are_few_are_sent() {
+    fn own_records_are_exported_alone_once_enough_wait() {
         let mut own = OwnTraffic::new(false);
         assert!((1..MAX_WAITING).all(|_| own.due(batch(&[true])).is_empty()));
         assert_eq!(own.waiting(), MAX_WAITING - 1);
         assert_eq!(own.due(batch(&[true])).len(), MAX_WAITING);
-        assert!(own.due(batch(&[true])).is_empty(), "what that makes waits again");
-        assert_eq!(own.take().len(), 1, "at the end nothing stays");
+        assert!(own.due(batch(&[true])).is_empty(), "the next own record waits again");
+        assert_eq!(own.take().len(), 1, "no record is left at the end");
     }
 
     #[test]

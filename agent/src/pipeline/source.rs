@@ -8,7 +8,7 @@ use crate::capture::{CaptureCounters, LiveCapture, PacketBatch, SeenUntil};
 use crate::probes::{KernelCounts, Probes};
 use crate::self_test::Tap;
 
-/// The greatest number of batches of facts or flows that wait for the pipeline. A source that sends more blocks.
+/// Maximum number of batches of facts or flows that wait for the pipeline. A source that sends more is blocked.
 const WAITING_BATCHES: usize = 1024;
 
 /// A source of packets. It sends batches from its own threads over a channel to the pipeline.
@@ -95,7 +95,7 @@ pub(crate) struct Sources {
     pub(crate) batches: Receiver<PacketBatch>,
     /// Facts from the kernel.
     pub(crate) kernel: Box<dyn FactSource>,
-    /// Gives these facts to the self-test, which checks that they arrive.
+    /// Passes the kernel's facts to the self-test, which checks that they arrive.
     pub(crate) tap: Tap,
     /// Facts from other sources.
     pub(crate) facts: Inbox<Fact>,
@@ -113,12 +113,12 @@ impl Sources {
         Self { packets, batches, kernel, tap: Tap::default(), facts: Inbox::new().1, flows: Inbox::new().1 }
     }
 
-    /// The facts of the kernel are also for this one.
+    /// Also passes the kernel's facts to the self-test, through this tap.
     pub(crate) fn with_tap(self, tap: Tap) -> Self {
         Self { tap, ..self }
     }
 
-    /// Takes every fact there is: those older than the packets at hand are among them.
+    /// Drains all available facts. They include all facts older than the packets that were received before this call.
     pub(super) fn take_facts(&mut self, out: &mut Vec<Fact>) {
         self.tap.pass(out, &mut *self.kernel, |k, out| k.drain(out), |k| k.counts().lost_events());
         self.facts.drain(out);

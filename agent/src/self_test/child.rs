@@ -1,4 +1,4 @@
-//! A process of the test: it begins, executes this program again, and ends.
+//! The test's child process: it is forked, executes this program again, and ends.
 
 use std::io;
 use std::process::{Child, Command, Stdio};
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use super::expected::{Act, Expected};
 
-/// Longest time that the process may take; it takes a few milliseconds.
+/// Maximum run time of the child process, which usually takes a few milliseconds.
 const LIMIT: Duration = Duration::from_secs(10);
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Runs it.
+/// Runs the child process and returns the facts that the hooks must report.
 ///
 /// # Errors
-/// It cannot be started, or does not end.
+/// The child process cannot be started, or does not end.
 pub(super) fn run() -> io::Result<[Expected; 3]> {
-    // This file also where it was replaced since. It says its version and nothing else.
+    // /proc/self/exe is the running program even if its file has been replaced. `--version` makes it end at once.
     let mut command = Command::new("/proc/self/exe");
     command.arg("--version").env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     end(command.spawn()?)?;

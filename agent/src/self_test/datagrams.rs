@@ -1,4 +1,4 @@
-//! The test's datagrams: UDP, and ICMP echo and raw IP where the agent may send them.
+//! The test's datagrams: UDP, and ICMP echo and raw IP if the agent is permitted to send them.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -11,10 +11,10 @@ use super::expected::{Act, Expected};
 use super::streams::{CALL_LIMIT, bound};
 use super::tap::Listening;
 
-/// For experiments and tests (RFC 3692): no other program gets these packets.
+/// IP protocol number for experiments and tests (RFC 3692), so that no other program receives these packets.
 const EXPERIMENT: u8 = 253;
 
-/// Programs and attach points of a family that tell of a datagram with its other end, or without it.
+/// Programs and attach points of an address family that report datagrams.
 struct Hooks {
     sent_to: &'static [&'static str],
     received_from: &'static [&'static str],
@@ -45,10 +45,10 @@ const fn hooks(address: IpAddr) -> &'static Hooks {
 
 const CLOSED_BY: &[&str] = &["cgroup_sock_release", "fentry_inet_release", "kprobe_inet_release"];
 
-/// One datagram between two sockets that are not connected, and a third one that is.
+/// Sends one datagram between two unconnected sockets, closes the sender, and connects a third socket.
 ///
 /// # Errors
-/// A step failed; those before it are in `done`.
+/// A step failed; the steps before it are in `done`.
 pub(super) fn exchange(tap: &Listening<'_>, address: IpAddr, done: &mut Vec<Expected>) -> io::Result<()> {
     let udp = |at: SocketAddr| (Protocol::UDP, address, at.port());
     let (receiver, to) = bound(tap, address, Type::DGRAM, Protocol::UDP)?;
@@ -69,7 +69,7 @@ pub(super) fn exchange(tap: &Listening<'_>, address: IpAddr, done: &mut Vec<Expe
     Ok(())
 }
 
-/// An ICMP echo over a ping socket.
+/// Sends an ICMP echo request over a ping socket and receives the reply.
 ///
 /// # Errors
 /// The agent's group may not use ping sockets (`net.ipv4.ping_group_range`), or a step failed.
@@ -91,12 +91,12 @@ pub(super) fn echo(tap: &Listening<'_>, address: IpAddr, done: &mut Vec<Expected
     Ok(())
 }
 
-/// Raw sockets, which the thread of the test may not open itself.
+/// Raw sockets, one for each address family. The test's thread lacks the capability to open them.
 #[derive(Debug, Default)]
 pub(crate) struct RawSockets(Vec<(IpAddr, Socket)>);
 
 impl RawSockets {
-    /// Needs CAP_NET_RAW; without it there are none.
+    /// Opens the raw sockets. Without CAP_NET_RAW there are none.
     pub(super) fn open() -> Self {
         let open = |address: IpAddr| {
             let kind = Some(i32::from(EXPERIMENT).into());
@@ -108,10 +108,10 @@ impl RawSockets {
         Self(LOOPBACKS.into_iter().filter_map(open).collect())
     }
 
-    /// One packet each, from the socket to itself.
+    /// Sends one packet from each socket to itself.
     ///
     /// # Errors
-    /// A step failed; those before it are in `done`.
+    /// A step failed; the steps before it are in `done`.
     pub(super) fn exchange(&self, tap: &Listening<'_>, done: &mut Vec<Expected>) -> io::Result<()> {
         tap.watch(EXPERIMENT, 0);
         for (address, socket) in &self.0 {
@@ -125,5 +125,5 @@ impl RawSockets {
     }
 }
 
-/// Where the test takes place.
+/// The addresses that the test uses.
 pub(super) const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];

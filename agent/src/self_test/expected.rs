@@ -1,4 +1,4 @@
-//! What a step of the test must be told as, and by which hooks.
+//! The facts that the steps of the test must cause, and the hooks that must report them.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ pub(super) enum Act {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) act: Act,
-    /// The process that used the socket, or the parent of the one that began, executed or ended.
+    /// The process that used the socket, or the parent of the process that was forked, executed a program or ended.
     pub(super) pid: u32,
     pub(super) protocol: u8,
     pub(super) local_port: u16,
@@ -31,7 +31,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// None: the test makes no such fact.
+    /// None: the test causes no facts of this kind.
     pub(super) fn of(fact: &Fact) -> Option<Self> {
         match fact {
             Fact::Fork { parent, .. } => Some(Self::of_process(Act::Fork, parent.id.pid)),
@@ -70,32 +70,32 @@ const fn act(used: SocketUse) -> Option<Act> {
     })
 }
 
-/// One fact that must come.
+/// A fact that hooks must report.
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
     pub(super) act: Act,
-    /// 0: of a process, not of a socket.
+    /// IP protocol; 0: the fact is about a process, not about a socket.
     pub(super) protocol: u8,
     pub(super) is_ipv4: bool,
     pub(super) local_port: u16,
-    /// None: any.
+    /// None: any port matches.
     pub(super) remote_port: Option<u16>,
-    /// In the words of a message.
+    /// What was done, for messages.
     pub(super) what: &'static str,
-    /// Programs and attach points, each of which alone must tell it where it is attached.
+    /// Programs and attach points; each one that is attached must report the fact.
     pub(super) told_by: &'static [&'static str],
-    /// A program without which the hook cannot tell it.
+    /// A program without which these hooks cannot report the fact.
     pub(super) needs: Option<&'static str>,
 }
 
 impl Expected {
-    /// Of a process.
+    /// A fact about the child process.
     pub(super) const fn of_child(act: Act, what: &'static str, told_by: &'static [&'static str]) -> Self {
         let (local_port, remote_port) = (0, None);
         Self { act, protocol: 0, is_ipv4: true, local_port, remote_port, what, told_by, needs: None }
     }
 
-    /// Of a socket; any remote end.
+    /// A fact about a socket with any remote port.
     pub(super) const fn of_socket(
         act: Act,
         (protocol, local, port): (u8, IpAddr, u16),
@@ -106,12 +106,12 @@ impl Expected {
         Self { act, protocol, is_ipv4, local_port: port, remote_port: None, what, told_by, needs: None }
     }
 
-    /// With this port at the other end; 0: none.
+    /// Requires this remote port; 0: the fact has none.
     pub(super) const fn to(self, remote_port: u16) -> Self {
         Self { remote_port: Some(remote_port), ..self }
     }
 
-    /// Whether this is it, where `own_pid` is the agent.
+    /// Whether `seen` is the expected fact, if `own_pid` is the agent's process id.
     pub(super) fn is(&self, seen: &Seen, own_pid: u32) -> bool {
         let is_same_act = self.act == seen.act && seen.pid == own_pid;
         let is_same_socket = self.protocol == seen.protocol
@@ -121,7 +121,7 @@ impl Expected {
         is_same_act && is_same_socket
     }
 
-    /// The family in a message.
+    /// The address family, for messages.
     pub(super) const fn family(&self) -> &'static str {
         match (self.protocol, self.is_ipv4) {
             (0, _) => "",

@@ -1,4 +1,4 @@
-//! The thread that tests a running agent.
+//! The self-test thread of a running agent.
 
 use std::io;
 use std::thread;
@@ -9,16 +9,16 @@ use super::round::Bench;
 use crate::privileges::Role;
 use crate::threads;
 
-/// Starts testing, at once and then at this interval.
+/// Starts a thread that tests all hooks at once and then at this interval.
 ///
 /// # Errors
-/// No thread can be started.
+/// The thread cannot be started.
 pub(crate) fn start(bench: Bench, interval: Duration) -> io::Result<Outcome> {
     let outcome = Outcome::default();
-    let told = outcome.clone();
+    let shared = outcome.clone();
     threads::spawn_as(Role::SelfTest, "self-test", move || {
         loop {
-            told.take(bench.hooks(), bench.test());
+            shared.take(bench.hooks(), bench.test());
             thread::sleep(interval);
         }
     })?;

@@ -1,9 +1,9 @@
-//! A test that the attached hooks deliver, at the start and at intervals.
+//! The self-test checks at the start and at intervals that the attached hooks report events.
 //!
-//! The agent makes small connections of its own (TCP and UDP, IPv4 and IPv6, in its own network namespace, over loopback) and
-//! starts one short process. Each step of it must come back as a fact of the hook that serves it. The pipeline hands the facts
-//! over through a [`Tap`]. A hook is silent only if its fact is missing twice in a row, after the pipeline took every fact that
-//! was there: how busy the host is does not matter.
+//! The agent makes small connections of its own (TCP, UDP, ICMP echo and raw IP, over IPv4 and IPv6, on loopback of its own
+//! network namespace) and starts one short process. Each attached hook that covers a step must report a fact of it. The
+//! pipeline passes the facts to the test through a [`Tap`]. A hook counts as silent only if facts of it are missing in two rounds
+//! in a row. A round is judged after the pipeline has drained all available facts, so a busy host causes no false alarm.
 
 mod child;
 mod datagrams;

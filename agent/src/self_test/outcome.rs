@@ -1,4 +1,4 @@
-//! What the self-test has found so far.
+//! The results of the self-test so far.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,25 +6,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::judgement::{Judgement, Silent};
 use crate::probes::AttachedHook;
 
-/// As of the last test.
+/// The results as of the last test.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct State {
-    /// Tests by result: all hooks delivered, a hook was silent, nothing could be said.
+    /// Number of tests by result, see [`RESULTS`].
     pub(crate) tests: BTreeMap<&'static str, u64>,
-    /// Hooks that were tested, and whether they deliver.
+    /// Hooks that were tested, and whether they report events.
     pub(crate) hooks: Vec<(AttachedHook, bool)>,
-    /// Hooks that do not deliver.
+    /// Hooks that do not report events.
     pub(crate) silent: Vec<Silent>,
 }
 
+/// All tested hooks report events; a hook is silent; the test could not be judged.
 const RESULTS: [&str; 3] = ["passed", "failed", "inconclusive"];
 
-/// Shared between the test and those who publish it.
+/// The results, shared between the self-test thread and the parts of the agent that publish them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome(Arc<Mutex<State>>);
 
 impl Outcome {
-    /// As of the last test.
+    /// The results as of the last test.
     pub(crate) fn state(&self) -> State {
         self.lock().clone()
     }
@@ -33,14 +34,14 @@ impl Outcome {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over what a test found, and says in the log what has changed.
+    /// Takes over the result of a test, and logs what has changed.
     pub(super) fn take(&self, hooks: &[AttachedHook], found: Result<Judgement, String>) {
         let mut state = self.lock();
         RESULTS.iter().for_each(|result| _ = state.tests.entry(result).or_default());
         let result = match found {
             Ok(judgement) => state.update(hooks, judgement),
             Err(why) => {
-                tracing::warn!("self-test: nothing can be said about the hooks: {why}");
+                tracing::warn!("self-test: inconclusive, the hooks could not be tested: {why}");
                 "inconclusive"
             }
         };
@@ -50,7 +51,7 @@ impl Outcome {
 
 impl State {
     fn update(&mut self, hooks: &[AttachedHook], mut found: Judgement) -> &'static str {
-        // What cannot be tested now is as it was.
+        // A silent hook that could not be tested this time remains silent.
         found.silent.extend(self.silent.iter().filter(|old| found.untested.contains(&old.hook)).cloned());
         found.untested.retain(|hook| !found.silent.iter().any(|s| s.hook == *hook));
         let is_new = |s: &&Silent| !self.silent.iter().any(|old| old.hook == s.hook);

@@ -1,21 +1,21 @@
-//! The agent's own process, as facts and records name it.
+//! The agent's own process id in facts and records.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use pidflow_schema::{FlowRecord, ProcessEnd};
 
-/// Shared: the self-test may find the number out later.
+/// The process id is shared, because the self-test may find it out later.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OwnProcess(Arc<AtomicU32>);
 
 impl OwnProcess {
-    /// With this number; none: not known yet, because the agent runs in a PID namespace of its own.
+    /// Creates it with this process id; none: not known yet, because the agent runs in a PID namespace of its own.
     pub(crate) fn new(pid: Option<u32>) -> Self {
         Self(Arc::new(pid.unwrap_or_default().into()))
     }
 
-    /// Its number; none: not known.
+    /// The process id; none: not known.
     pub(crate) fn pid(&self) -> Option<u32> {
         Some(self.0.load(Relaxed)).filter(|pid| *pid != 0)
     }

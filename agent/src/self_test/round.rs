@@ -1,4 +1,4 @@
-//! One round of the test: everything is done once, and what came back is held against it.
+//! One round of the test: all steps are done once, and the facts that arrive are compared with the expected ones.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,17 +15,17 @@ use super::tap::{Heard, Listening, Tap};
 
 use crate::probes::AttachedHook;
 
-/// Longest wait for the pipeline to take the facts; one that hangs for so long is reported as such.
+/// Maximum wait until the pipeline drains the facts. If it takes longer, the test is inconclusive.
 const PIPELINE_LIMIT: Duration = Duration::from_secs(10);
-/// Longest wait for an unanswered connection: the kernel repeats the SYN after one second.
+/// Maximum wait for the fact of an unanswered connection: the kernel repeats the SYN after one second.
 const RETRANSMIT_LIMIT: Duration = Duration::from_millis(2500);
 const RETRANSMIT_INTERVAL: Duration = Duration::from_millis(50);
-/// Between two rounds: repeated uses of a socket are not told within a second.
+/// Pause between two rounds: within a second, repeated uses of a socket are not reported again.
 const PAUSE: Duration = Duration::from_millis(1100);
-/// Facts of a hook that are named in a message.
+/// Maximum number of missing facts that a message names.
 const MAX_NAMED: usize = 4;
 
-/// What was done in a round.
+/// The steps of a round.
 #[derive(Debug, Default)]
 struct Done {
     expected: Vec<Expected>,
@@ -33,7 +33,7 @@ struct Done {
     pending: Option<Pending>,
 }
 
-/// What the rounds of all tests share.
+/// State that all tests share.
 pub(crate) struct Bench {
     tap: Tap,
     hooks: Vec<AttachedHook>,
@@ -42,7 +42,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// For these hooks. Opens what the thread of the test may not open itself.
+    /// Creates the tests for these hooks. Opens the raw sockets, which the test's thread is not permitted to open.
     pub(crate) fn new(tap: Tap, hooks: Vec<AttachedHook>, own: OwnProcess) -> Self {
         let is_raw = |hook: &AttachedHook| hook.program.contains("_raw");
         let raw = if hooks.iter().any(is_raw) { RawSockets::open() } else { RawSockets::default() };
@@ -54,10 +54,10 @@ impl Bench {
         &self.hooks
     }
 
-    /// A test: a hook is silent if two rounds say so.
+    /// Runs a test. A hook counts as silent if two rounds in a row find it silent.
     ///
     /// # Errors
-    /// Why nothing can be said.
+    /// The test cannot be judged; the error is the reason.
     pub(crate) fn test(&self) -> Result<Judgement, String> {
         let first = self.round()?;
         if first.silent.is_empty() {
@@ -113,15 +113,15 @@ impl Bench {
         Done { pending, ..done }
     }
 
-    /// Whether the unanswered connection is all that is missing.
+    /// Whether the fact of the unanswered connection is missing and a hook has to report it.
     fn awaits(&self, done: &Done, heard: &Heard) -> bool {
         let Some(pending) = &done.pending else { return false };
         let own = self.own_pid(&done.expected, heard);
-        let is_told = heard.seen.iter().any(|seen| pending.expected.is(seen, own));
-        !is_told && self.hooks.iter().any(|hook| tells(hook, &pending.expected))
+        let is_reported = heard.seen.iter().any(|seen| pending.expected.is(seen, own));
+        !is_reported && self.hooks.iter().any(|hook| tells(hook, &pending.expected))
     }
 
-    /// The agent's number in facts: as known, else that of most facts of the test's sockets.
+    /// The agent's process id in facts: the known one, or the one that most facts of the test's sockets have.
     fn own_pid(&self, expected: &[Expected], heard: &Heard) -> u32 {
         if let Some(pid) = self.own.pid() {
             return pid;
@@ -148,7 +148,7 @@ impl Bench {
                 Some(_) => {}
             }
         }
-        // A hook that another one needs to work says nothing while that one is silent.
+        // If a hook depends on another one that is silent, it cannot be judged.
         let is_silent = |program| silent.iter().any(|s: &Silent| s.hook.program == program);
         let unclear = |s: &Silent| done.expected.iter().any(|e| tells(&s.hook, e) && e.needs.is_some_and(is_silent));
         let unclear: Vec<_> = silent.iter().filter(|s| unclear(s)).map(|s| s.hook.clone()).collect();
@@ -161,13 +161,13 @@ impl Bench {
     }
 }
 
-/// Whether that hook alone must tell it.
+/// Whether this hook must report the fact.
 fn tells(hook: &AttachedHook, expected: &Expected) -> bool {
     let event = hook.target.rsplit(':').next().unwrap_or_default();
     expected.told_by.iter().any(|by| *by == hook.program || *by == event)
 }
 
-/// What the hook should have told and did not; none: nothing was to be told by it.
+/// The expected facts that the hook did not report; none: it had nothing to report.
 fn missed<'a>(hook: &AttachedHook, expected: &'a [Expected], seen: &[Seen], own_pid: u32) -> Option<Vec<&'a Expected>> {
     let mut of_hook = expected.iter().filter(|e| tells(hook, e)).peekable();
     of_hook.peek()?;
@@ -207,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_is_held_against_what_it_alone_must_tell() {
+    fn a_hook_is_compared_with_the_facts_that_it_must_report() {
         let (cgroup, send) = (hook("cgroup", "cgroup:udp4_sendmsg"), hook("sock_send", "raw_tp:sock_send_length"));
         let call = hook("call_sent", "tracepoint:syscalls:sys_exit_sendto");
         let count = |hook: &AttachedHook, seen: &[Seen]| missed(hook, &expected(), seen, 1).map(|m| m.len());
         let seen = [sent(1, 5, 0)];
         assert_eq!((count(&cgroup, &seen), count(&send, &seen), count(&call, &seen)), (Some(1), Some(0), Some(1)));
         assert_eq!(count(&send, &[sent(2, 5, 0)]), Some(1), "another process with that port in another namespace");
-        assert_eq!(count(&send, &[sent(1, 5, 7)]), Some(1), "told by another hook");
+        assert_eq!(count(&send, &[sent(1, 5, 7)]), Some(1), "reported by another hook");
         assert_eq!(count(&hook("other", "raw_tp:other"), &seen), None, "nothing was done for it");
     }
 
@@ -234,19 +234,19 @@ mod tests {
     }
 
     #[test]
-    fn without_a_pipeline_nothing_is_said() {
+    fn without_a_pipeline_there_is_no_answer() {
         let tap = Tap::default();
         let listening = tap.listen();
         assert!(listening.heard_within(Duration::from_millis(30)).is_none());
     }
 
     #[test]
-    fn facts_that_were_taken_before_the_question_are_no_answer() {
+    fn facts_that_were_drained_before_the_request_are_no_answer() {
         let tap = Tap::default();
         let lost = |lost: &u64| *lost;
         thread::scope(|scope| {
             let listening = tap.listen();
-            // It takes facts again and again, and loses some meanwhile.
+            // The pipeline drains facts repeatedly, and loses one event each time.
             let pipeline = scope.spawn(|| {
                 let mut source = 0_u64;
                 for _ in 0..20 {

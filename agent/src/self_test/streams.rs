@@ -11,10 +11,10 @@ use socket2::{Domain, Socket, Type};
 use super::expected::{Act, Expected};
 use super::tap::Listening;
 
-/// No call of the test waits longer: a firewall may drop packets of loopback.
+/// Time limit of each call of the test, because a firewall may drop packets on loopback.
 pub(super) const CALL_LIMIT: Duration = Duration::from_secs(1);
 
-/// Ways to call the kernel: where system calls are traced, each has a hook of its own.
+/// Families of system calls. Backends that trace system calls have a hook for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Calls {
     /// sendto(2), recvfrom(2) and accept4(2).
@@ -88,7 +88,7 @@ impl Calls {
             return Ok(listener.accept()?.0);
         }
         let none = std::ptr::null_mut();
-        // SAFETY: no address is asked for; the new descriptor is nobody else's.
+        // SAFETY: no address is requested; the new descriptor has no other owner.
         unsafe {
             match libc::accept(listener.as_raw_fd(), none, none.cast()) {
                 -1 => Err(io::Error::last_os_error()),
@@ -98,11 +98,11 @@ impl Calls {
     }
 }
 
-/// One message of one byte.
+/// Makes a call with one message of one byte.
 fn with_message(call: impl FnOnce(*mut libc::mmsghdr) -> libc::c_int) -> io::Result<usize> {
     let mut byte = [b'x'];
     let mut part = libc::iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 };
-    // SAFETY: all zero is an empty message.
+    // SAFETY: an all-zero mmsghdr is an empty message.
     let mut message: libc::mmsghdr = unsafe { std::mem::zeroed() };
     message.msg_hdr.msg_iov = &raw mut part;
     message.msg_hdr.msg_iovlen = 1;
@@ -113,17 +113,17 @@ fn with_message(call: impl FnOnce(*mut libc::mmsghdr) -> libc::c_int) -> io::Res
 }
 
 fn send_messages(socket: &Socket) -> io::Result<usize> {
-    // SAFETY: one message, which lives until the call is over.
+    // SAFETY: the one message lives until the call returns.
     with_message(|message| unsafe { libc::sendmmsg(socket.as_raw_fd(), message, 1, 0) })
 }
 
 fn receive_messages(socket: &Socket) -> io::Result<usize> {
     let no_limit = std::ptr::null_mut();
-    // SAFETY: as above; the time limit is the socket's.
+    // SAFETY: the one message lives until the call returns; no time limit is passed.
     with_message(|message| unsafe { libc::recvmmsg(socket.as_raw_fd(), message, 1, 0, no_limit) })
 }
 
-/// A socket with a port of its own, which the tap knows.
+/// Binds a socket to a port that the kernel chooses, and watches that port with the tap.
 pub(super) fn bound(
     tap: &Listening<'_>,
     address: IpAddr,
@@ -139,10 +139,10 @@ pub(super) fn bound(
     Ok((socket, bound))
 }
 
-/// One connection over which one byte is sent. Each step that was done is added to `done`.
+/// Makes one connection and sends one byte over it. Each completed step is added to `done`.
 ///
 /// # Errors
-/// A step failed; those before it are in `done`.
+/// A step failed; the steps before it are in `done`.
 pub(super) fn connection(
     tap: &Listening<'_>,
     address: IpAddr,
@@ -170,20 +170,20 @@ pub(super) fn connection(
     Ok(())
 }
 
-/// A connection that stays unanswered, because the listener's queue is full.
+/// A connection attempt that stays unanswered, because the listener's queue is full.
 #[derive(Debug)]
 pub(super) struct Pending {
     _sockets: [Socket; 3],
     pub(super) expected: Expected,
 }
 
-/// Begins such a connection.
+/// Begins a connection that stays unanswered.
 ///
 /// # Errors
-/// A socket cannot be opened.
+/// A socket cannot be opened, bound or connected.
 pub(super) fn pending(tap: &Listening<'_>, address: IpAddr) -> io::Result<Pending> {
     let (listener, server) = bound(tap, address, Type::STREAM, Protocol::TCP)?;
-    // A queue of 0 takes one connection, which nobody accepts.
+    // A queue of length 0 takes one connection, which is never accepted.
     listener.listen(0)?;
     let (filler, _) = bound(tap, address, Type::STREAM, Protocol::TCP)?;
     filler.connect(&server.into())?;

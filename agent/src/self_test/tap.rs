@@ -1,4 +1,4 @@
-//! Where the pipeline hands the facts of the test over.
+//! Passes facts from the pipeline to the self-test.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,24 +9,24 @@ use pidflow_engine::fact::Fact;
 
 use super::expected::Seen;
 
-/// Facts that are kept for one round; with more, nothing is judged.
+/// Maximum number of facts kept for one round. If there are more, the round may be inconclusive.
 const MAX_SEEN: usize = 65_536;
-/// Interval at which the answer of the pipeline is looked for.
+/// Interval at which the test checks for the pipeline's answer.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What was heard in a round.
+/// The facts of a round.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heard {
     /// Protocol and local port of the test's sockets.
     sockets: Vec<(u8, u16)>,
     pub(super) seen: Vec<Seen>,
-    /// The source's count of lost events when the round began and as of the last facts.
+    /// The source's counter of lost events at the first and at the last drain of the round.
     lost: Option<(u64, u64)>,
     is_overfull: bool,
 }
 
 impl Heard {
-    /// Whether a fact may be missing for another reason than a silent hook.
+    /// Whether a fact may be missing although its hook reported it.
     pub(super) fn is_incomplete(&self) -> bool {
         self.is_overfull || self.lost.is_some_and(|(first, last)| last > first)
     }
@@ -35,18 +35,19 @@ impl Heard {
 #[derive(Debug, Default)]
 struct Shared {
     is_listening: AtomicBool,
-    /// The number of the last request for all facts, and of the last one that was met.
+    /// Number of the last request to drain all facts.
     asked: AtomicU64,
+    /// Number of the last request that the pipeline has answered.
     answered: AtomicU64,
     heard: Mutex<Heard>,
 }
 
-/// Both ends: the pipeline's and the test's.
+/// The pipeline and the test each have a clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tap(Arc<Shared>);
 
 impl Tap {
-    /// The pipeline takes facts from `source` into `out`, and hands over those of a test; `lost` counts lost events.
+    /// Drains facts of `source` into `out` for the pipeline, and passes those of a test on. `lost` reads the counter of lost events.
     pub(crate) fn pass<S: ?Sized>(
         &self,
         out: &mut Vec<Fact>,
@@ -57,7 +58,7 @@ impl Tap {
         if !self.0.is_listening.load(SeqCst) {
             return drain(source, out);
         }
-        // What is asked for from now on may come after what is taken now.
+        // A request made after this line may concern facts that this drain misses, so it is not answered here.
         let (asked, from) = (self.0.asked.load(SeqCst), out.len());
         drain(source, out);
         self.take(out.get(from..).unwrap_or_default(), lost(source));
@@ -84,7 +85,7 @@ impl Tap {
         self.0.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on facts are handed over.
+    /// Starts passing facts to the test.
     pub(super) fn listen(&self) -> Listening<'_> {
         *self.heard() = Heard::default();
         self.0.is_listening.store(true, SeqCst);
@@ -92,16 +93,16 @@ impl Tap {
     }
 }
 
-/// A round under way.
+/// A round in progress. Dropping it ends the passing of facts.
 pub(super) struct Listening<'a>(&'a Tap);
 
 impl Listening<'_> {
-    /// Facts of the socket at this port belong to the test.
+    /// Marks a socket as the test's: facts about this local port are passed on.
     pub(super) fn watch(&self, protocol: u8, port: u16) {
         self.0.heard().sockets.push((protocol, port));
     }
 
-    /// All that was heard, once the pipeline has taken every fact that is there now; none: it did not do so within `limit`.
+    /// The facts of the round, after the pipeline has drained every fact that is available now; none: it took longer than `limit`.
     pub(super) fn heard_within(&self, limit: Duration) -> Option<Heard> {
         let number = self.0.0.asked.fetch_add(1, SeqCst) + 1;
         let begun = Instant::now();

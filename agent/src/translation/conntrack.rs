@@ -1,4 +1,4 @@
-//! The socket over which the kernel tells of connections that it tracks (ctnetlink).
+//! The netlink socket on which the kernel reports tracked connections (ctnetlink).
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -14,35 +14,35 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::message::{self, Notice};
 
-/// `NFNLGRP_CONNTRACK_NEW` and `NFNLGRP_CONNTRACK_DESTROY` of linux/netfilter/nfnetlink_compat.h. Updates are not needed: a
-/// translation stays as it began.
+/// `NFNLGRP_CONNTRACK_NEW` and `NFNLGRP_CONNTRACK_DESTROY` of linux/netfilter/nfnetlink_compat.h. Updates are not needed: the
+/// translation of a connection does not change.
 const GROUPS: [u32; 2] = [1, 3];
-/// Buffer of the kernel for notices, bytes: some thousands, at about 1 KiB each.
+/// The kernel's buffer for notices, bytes. A notice takes about 1 KiB.
 const BUFFER: usize = 8 << 20;
-/// How long the kernel may take to answer at the start.
+/// How long the kernel may take to answer the first request.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(2);
-/// Longest message that is received, bytes; parts of a listing are the longest.
+/// Maximum length of a datagram, bytes. The parts of a list are the longest.
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// It is there if this network namespace tracks connections.
+/// This file exists if the kernel tracks connections in this network namespace.
 const TRACKING: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
 
-/// Why there are no notices.
+/// Why the kernel reports no connections.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unavailable {
-    /// The kernel refuses.
+    /// The kernel denies access.
     #[error("listening to conntrack is not permitted: {0}")]
     NotPermitted(io::Error),
-    /// It cannot do it.
+    /// The kernel does not support it.
     #[error("this kernel has no conntrack over netlink: {0}")]
     Missing(io::Error),
-    /// It does not answer.
+    /// The kernel does not answer.
     #[error("conntrack does not answer")]
     Silent,
 }
 
 impl Unavailable {
-    /// Whether there may be translations: a kernel that tracks no connections translates nothing.
+    /// Whether translations may be missed: a kernel that tracks no connections translates no addresses.
     pub(super) fn loses(&self) -> bool {
         !matches!(self, Self::Missing(_)) || Path::new(TRACKING).exists()
     }
@@ -66,7 +66,7 @@ impl From<io::Error> for Unavailable {
     }
 }
 
-/// The socket; it listens from the moment at which it is there.
+/// The socket. It receives notices from the time it is opened.
 #[derive(Debug)]
 pub(super) struct Conntrack {
     socket: Socket,
@@ -74,12 +74,12 @@ pub(super) struct Conntrack {
 }
 
 impl Conntrack {
-    /// Opens it, and asks for all connections once. The answer has begun to come.
+    /// Opens the socket, requests the list of all connections, and waits until the kernel begins to answer.
     pub(super) fn open() -> Result<Self, Unavailable> {
         let mut socket = Socket::new(NETLINK_NETFILTER)?;
         socket.bind_auto()?;
         socket.set_non_blocking(true)?;
-        // Beyond the limit for all sockets, which the capability allows; else as much as there is.
+        // With CAP_NET_ADMIN the buffer may exceed net.core.rmem_max; otherwise the kernel limits it to that.
         let forced = rustix::net::sockopt::set_socket_recv_buffer_size_force(borrow(&socket), BUFFER);
         forced
             .or_else(|_| rustix::net::sockopt::set_socket_recv_buffer_size(borrow(&socket), BUFFER))
@@ -95,36 +95,36 @@ impl Conntrack {
         Ok(this)
     }
 
-    /// With another buffer for notices, bytes.
+    /// Changes the size of the buffer for notices, bytes.
     #[cfg(test)]
     pub(super) fn with_buffer(self, bytes: usize) -> Self {
         self.socket.set_rx_buf_sz(i32::try_from(bytes).unwrap()).unwrap();
         self
     }
 
-    /// Asks for all connections; the answer is among what [`Conntrack::receive`] gives.
+    /// Requests the list of all connections. [`Conntrack::receive`] returns the answer among other notices.
     pub(super) fn ask_for_all(&self) -> io::Result<()> {
         let mut header = NetlinkHeader::default();
         header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-        let question = NetfilterMessage::new(
+        let request = NetfilterMessage::new(
             NetfilterHeader::new(NetfilterProtoFamily::Unspec, 0, 0),
             ConntrackMessage::Get(Vec::new()),
         );
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(question));
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(request));
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
         self.socket.send(&bytes, 0).map(drop)
     }
 
-    /// The kernel refuses a question by an answer.
+    /// Returns an error if the first answer is a refusal. The answer stays in the buffer.
     fn peek_refusal(&mut self) -> io::Result<()> {
         self.buffer.clear();
         self.socket.recv(&mut self.buffer, libc::MSG_PEEK)?;
         message::refusal(&self.buffer).map_or(Ok(()), Err)
     }
 
-    /// Waits for something to receive. False: nothing came.
+    /// Waits until there is a datagram to receive. False: none arrived in this time, or a signal interrupted the wait.
     pub(super) fn wait(&self, at_most: Duration) -> io::Result<bool> {
         let timeout = Timespec::try_from(at_most).map_err(io::Error::other)?;
         match poll(&mut [PollFd::from_borrowed_fd(borrow(&self.socket), PollFlags::IN)], Some(&timeout)) {
@@ -134,10 +134,10 @@ impl Conntrack {
         }
     }
 
-    /// Receives one datagram; false: there is none.
+    /// Receives one datagram and appends its notices; false: there is none.
     ///
     /// # Errors
-    /// `ENOBUFS`: notices were lost. Others: the socket does not work any more.
+    /// `ENOBUFS`: notices were lost. Other errors: the socket cannot be used any more.
     pub(super) fn receive(&mut self, notices: &mut Vec<Notice>) -> io::Result<bool> {
         self.buffer.clear();
         match self.socket.recv(&mut self.buffer, 0) {
@@ -151,6 +151,6 @@ impl Conntrack {
 }
 
 fn borrow(socket: &Socket) -> BorrowedFd<'_> {
-    // SAFETY: the socket is open as long as it is borrowed.
+    // SAFETY: the borrow of the socket keeps it open.
     unsafe { BorrowedFd::borrow_raw(socket.as_raw_fd()) }
 }

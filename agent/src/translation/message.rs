@@ -1,4 +1,4 @@
-//! What the kernel says of a connection that it tracks, as a translation.
+//! Parses the kernel's messages about tracked connections into translations.
 
 use std::io;
 use std::net::IpAddr;
@@ -13,18 +13,18 @@ const CTA_ZONE: u16 = 18;
 const CTA_PROTO_ICMP_ID: u16 = 4;
 const CTA_PROTO_ICMPV6_ID: u16 = 7;
 
-/// One notice.
+/// A notice of the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// Of a connection whose addresses or ports are translated.
+    /// A connection whose addresses or ports are translated.
     Translation(TranslationChange, Translated),
-    /// Every connection was listed since [`super::conntrack::Conntrack::ask_for_all`].
+    /// The end of the list that [`super::conntrack::Conntrack::ask_for_all`] requested.
     All,
-    /// The connections changed while they were listed: ask again.
+    /// The connections changed while the kernel listed them: the list must be requested again.
     Incomplete,
-    /// The kernel refused to list them now: ask again.
+    /// The kernel refused to list the connections: the list must be requested again.
     Refused,
-    /// It is not understood.
+    /// The message cannot be parsed.
     Unparsed,
 }
 
@@ -37,13 +37,13 @@ pub(super) struct Translated {
     pub(super) after: PacketEnds,
 }
 
-/// Protocol and ends of one direction.
+/// The tuple of one direction: protocol, source and destination.
 struct Direction {
     protocol: u8,
     ends: PacketEnds,
 }
 
-/// All messages of a datagram; they follow each other, each padded to four bytes.
+/// Appends the notices of all messages in a datagram. Each message is padded to four bytes.
 pub(super) fn parse(mut bytes: &[u8], notices: &mut Vec<Notice>) {
     while !bytes.is_empty() {
         let Ok(message) = NetlinkMessage::<NetfilterMessage>::deserialize(bytes) else {
@@ -58,7 +58,7 @@ pub(super) fn parse(mut bytes: &[u8], notices: &mut Vec<Notice>) {
     }
 }
 
-/// What the kernel refused, if this says so.
+/// The error with which the kernel refused a request; none: the message is no refusal.
 pub(super) fn refusal(bytes: &[u8]) -> Option<io::Error> {
     match NetlinkMessage::<NetfilterMessage>::deserialize(bytes).ok()?.payload {
         NetlinkPayload::Error(e) if e.code.is_some() => Some(e.to_io()),
@@ -66,7 +66,7 @@ pub(super) fn refusal(bytes: &[u8]) -> Option<io::Error> {
     }
 }
 
-/// None: the connection is not translated, or the message says nothing of one.
+/// None: the connection is not translated, or the message is not about a connection.
 fn notice(message: NetlinkMessage<NetfilterMessage>) -> Option<Notice> {
     let is_listed = message.header.flags & NLM_F_MULTIPART != 0;
     let inner = match message.payload {
@@ -129,7 +129,7 @@ fn ends_of(parts: &[IPTuple]) -> (Option<IpAddr>, Option<IpAddr>) {
     (source, destination)
 }
 
-/// The identifier of an ICMP echo stands for both ports.
+/// Protocol, source port and destination port. The identifier of an ICMP echo takes the place of both ports.
 fn protocol_and_ports(parts: &[ProtoTuple]) -> (Option<u8>, (u16, u16)) {
     let (mut protocol, mut ports) = (None, (0, 0));
     for part in parts {

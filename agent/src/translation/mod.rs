@@ -1,8 +1,8 @@
-//! Address translation (NAT) of the host, from the kernel's connection tracking over netlink.
+//! Address translation (NAT) of the host, as the kernel's connection tracking reports it over netlink.
 //!
-//! The agent lists all translations at the start, and then receives the kernel's notices of new and ended ones, in the
-//! network namespace whose interfaces are captured. After lost notices, it lists everything again. Its thread keeps
-//! CAP_NET_ADMIN, because the kernel answers nobody else.
+//! The agent lists all translations at the start, and then receives the kernel's notices of new and ended ones, in its own
+//! network namespace. After notices were lost, it lists all translations again. The thread keeps CAP_NET_ADMIN, because the
+//! kernel lists and reports connections only to processes with this capability.
 
 mod conntrack;
 mod message;
@@ -25,16 +25,17 @@ use crate::threads::spawn_as;
 use conntrack::{Conntrack, Unavailable};
 use watch::Watch;
 
-/// What is collected, in reports.
+/// The name of this fact in reports.
 const WHAT: &str = "address translation";
 
-/// What is not seen without it.
+/// What the agent cannot see without conntrack.
 const LOST: &str = "which flows before and after translation (NAT, service addresses) are the same";
 
-/// Starts to report translations to `facts`. Where there is no way, the report says why.
+/// Starts the thread that sends translations to `facts`. If conntrack is unavailable, no thread is started, and the report has
+/// the reason.
 ///
 /// # Errors
-/// No thread can be started.
+/// The thread cannot be started.
 pub(crate) fn start(facts: Sender<Vec<Fact>>) -> Result<(HookReport, Arc<State>)> {
     let state = Arc::<State>::default();
     let opened = Conntrack::open();
@@ -50,7 +51,7 @@ pub(crate) fn start(facts: Sender<Vec<Fact>>) -> Result<(HookReport, Arc<State>)
     Ok((report, state))
 }
 
-/// What [`start`] would report; for `pidflow doctor`.
+/// The report that [`start`] would return, and the remedy; for `pidflow doctor`.
 pub(crate) fn probe() -> (HookReport, &'static str) {
     let unavailable = Conntrack::open().err();
     (report(unavailable.as_ref()), unavailable.as_ref().map_or("", Unavailable::remedy))

@@ -1,4 +1,4 @@
-//! What the thread of address translations counts.
+//! Counters of the thread that receives address translations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,9 +12,9 @@ pub(crate) struct State {
 /// The counters at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct TranslationCounts {
-    /// Times that the kernel had more notices than the socket's buffer could hold: some were lost, and all was listed again.
+    /// How often notices were lost because the socket's buffer was full. All connections are listed again after that.
     pub(crate) overruns: u64,
-    /// Notices that were not understood.
+    /// Messages that could not be parsed.
     pub(crate) unparsed: u64,
 }
 

@@ -42,14 +42,14 @@ fn attributes(original: PacketEnds, reply: PacketEnds) -> Vec<ConntrackAttribute
     vec![ConntrackAttribute::CtaTupleOrig(tuple(original)), ConntrackAttribute::CtaTupleReply(tuple(reply))]
 }
 
-fn said(bytes: &[u8]) -> Vec<Notice> {
-    let mut said = Vec::new();
-    parse(bytes, &mut said);
-    said
+fn notices(bytes: &[u8]) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    parse(bytes, &mut notices);
+    notices
 }
 
 #[test]
-fn what_begins_is_there_and_ends_is_told_and_what_is_not_translated_is_not() {
+fn new_listed_and_ended_translations_are_reported_and_other_connections_are_not() {
     let (pod, service, backend) = (end("10.1.0.11:40000"), end("10.96.0.1:80"), end("10.1.0.12:8080"));
     let translated = attributes([pod, service], [backend, pod]);
     let plain = attributes([pod, backend], [backend, pod]);
@@ -62,28 +62,28 @@ fn what_begins_is_there_and_ends_is_told_and_what_is_not_translated_is_not() {
         bytes(ConntrackMessage::Delete(translated), 0),
     ];
     let changes = [TranslationChange::Began, TranslationChange::Found, TranslationChange::Ended];
-    assert_eq!(said(&all.concat()), changes.map(|change| Notice::Translation(change, expected)));
+    assert_eq!(notices(&all.concat()), changes.map(|change| Notice::Translation(change, expected)));
 }
 
 #[test]
-fn messages_that_are_cut_or_lack_a_part_are_counted_and_nothing_panics() {
+fn truncated_and_incomplete_messages_are_counted_and_do_not_panic() {
     let (pod, service, backend) = (end("[fd00::1]:40000"), end("[fd00::9]:80"), end("[fd00::2]:8080"));
     let whole = bytes(ConntrackMessage::New(attributes([pod, service], [backend, pod])), 0);
-    assert!(matches!(said(&whole)[..], [Notice::Translation(..)]));
+    assert!(matches!(notices(&whole)[..], [Notice::Translation(..)]));
     for length in 1..whole.len() {
-        assert_eq!(said(&whole[..length]), [Notice::Unparsed], "cut at {length}");
+        assert_eq!(notices(&whole[..length]), [Notice::Unparsed], "cut at {length}");
     }
     for at in 0..whole.len() {
         let mut bad = whole.clone();
         bad[at] ^= 0xff;
-        let _ = (said(&bad), refusal(&bad));
+        let _ = (notices(&bad), refusal(&bad));
     }
     let half = vec![ConntrackAttribute::CtaTupleOrig(tuple([pod, service]))];
-    assert_eq!(said(&bytes(ConntrackMessage::New(half), 0)), [Notice::Unparsed]);
+    assert_eq!(notices(&bytes(ConntrackMessage::New(half), 0)), [Notice::Unparsed]);
 }
 
 #[test]
-fn the_kernel_answers_or_it_is_said_why_not() {
+fn the_kernel_answers_or_the_report_says_why_not() {
     match Conntrack::open() {
         Ok(_) => assert_eq!(super::probe().0.way.as_deref(), Some("conntrack")),
         Err(e) => {
@@ -96,9 +96,9 @@ fn the_kernel_answers_or_it_is_said_why_not() {
     }
 }
 
-/// In a network namespace of this thread's own, translates what is sent to port 9.
+/// Moves this thread to a new network namespace in which packets to UDP port 9 are translated. False: this is not possible.
 fn translating(test: &str) -> bool {
-    // SAFETY: changes nothing but the network namespace of this thread.
+    // SAFETY: the call changes only the network namespace of this thread.
     if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
         pidflow_skip::skip(test, "no network namespace of its own without root");
         return false;
@@ -114,24 +114,24 @@ fn translating(test: &str) -> bool {
     works
 }
 
-/// Datagrams from so many ports, each of which begins a translation.
+/// Sends a datagram from each of `count` ports and returns the ports. Each datagram begins a translation.
 fn send(count: u16) -> HashSet<u16> {
     let ports: HashSet<u16> = (20_000..20_000 + count).collect();
     for port in &ports {
         let socket = UdpSocket::bind(("127.0.0.1", *port)).unwrap();
-        // Nobody listens there.
+        // No process listens there, so the send may fail.
         let _ = socket.send_to(b"x", "127.0.0.9:9");
     }
     ports
 }
 
 #[test]
-fn what_an_overrun_lost_is_listed_again() {
-    if !translating("what_an_overrun_lost_is_listed_again") {
+fn notices_lost_in_an_overrun_are_listed_again() {
+    if !translating("notices_lost_in_an_overrun_are_listed_again") {
         return;
     }
     let (conntrack, state) = (Conntrack::open().unwrap().with_buffer(4096), Arc::<State>::default());
-    let (facts, told) = crossbeam_channel::unbounded();
+    let (facts, received) = crossbeam_channel::unbounded();
     let sent = send(2000);
     let mut watch = Watch::new(conntrack, 7, facts, Arc::clone(&state));
     std::thread::spawn(move || watch.run());
@@ -139,7 +139,7 @@ fn what_an_overrun_lost_is_listed_again() {
     let until = Instant::now() + Duration::from_secs(20);
     let mut listings = 0;
     while listings == 0 && Instant::now() < until {
-        for fact in told.recv_timeout(Duration::from_millis(1500)).unwrap_or_default() {
+        for fact in received.recv_timeout(Duration::from_millis(1500)).unwrap_or_default() {
             match fact {
                 Fact::Translation { translation, .. } => drop(known.insert(translation.before[0].1)),
                 Fact::TranslationsListed { netns: 7, .. } => listings += 1,

@@ -1,4 +1,4 @@
-//! The thread that receives the kernel's notices.
+//! The thread that receives the kernel's notices and sends them on as facts.
 
 use std::io;
 use std::sync::Arc;
@@ -13,35 +13,36 @@ use super::message::Notice;
 use super::state::State;
 use crate::clock::engine_ns;
 
-/// Facts handed on together at the most.
+/// From this number of notices on, their facts are sent before more notices are received.
 const MAX_BATCH: usize = 1024;
-/// Between two listings at the least: where the kernel always has more notices than there is room for, listing makes it worse.
+/// Minimum time between two requests for the list. If notices are lost all the time, lists add to the load.
 const MIN_LISTING_INTERVAL: Duration = Duration::from_secs(1);
-/// How long it waits for a notice before it looks whether a listing is due.
+/// How long the thread waits for a notice before it checks whether a list must be requested.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// Receives notices and hands on facts.
+/// Receives notices and sends facts.
 pub(super) struct Watch {
     conntrack: Conntrack,
     netns: u32,
     facts: Sender<Vec<Fact>>,
     state: Arc<State>,
     notices: Vec<Notice>,
-    /// When the listing that is under way began, by the engine's clock; none: none is.
+    /// When the current list was requested, by the engine's clock; none: no list is being received.
     listing: Option<u64>,
-    /// Something was lost since the latest listing began.
+    /// Notices were lost, or the list was incomplete or refused, since the last request for a list.
     is_incomplete: bool,
+    /// When the last list was requested.
     listed: Instant,
 }
 
 impl Watch {
-    /// A listing has been asked for already.
+    /// The list has already been requested by [`Conntrack::open`].
     pub(super) fn new(conntrack: Conntrack, netns: u32, facts: Sender<Vec<Fact>>, state: Arc<State>) -> Self {
         let (listing, listed) = (Some(engine_ns()), Instant::now());
         Self { conntrack, netns, facts, state, notices: Vec::new(), listing, is_incomplete: false, listed }
     }
 
-    /// Works until nobody takes facts any more.
+    /// Runs until the receiver of the facts is dropped.
     pub(super) fn run(&mut self) -> Outcome {
         loop {
             self.turn().map_err(|e| format!("conntrack: {e}"))?;
@@ -52,7 +53,7 @@ impl Watch {
         }
     }
 
-    /// Waits for notices and receives what there is.
+    /// Waits for notices and receives those that have arrived.
     fn turn(&mut self) -> io::Result<()> {
         self.list_again()?;
         if !self.conntrack.wait(WAIT)? {
@@ -72,7 +73,7 @@ impl Watch {
         Ok(())
     }
 
-    /// Asks for all connections where notices were lost.
+    /// Requests the list again if notices were lost.
     fn list_again(&mut self) -> io::Result<()> {
         if self.is_incomplete && self.listing.is_none() && self.listed.elapsed() >= MIN_LISTING_INTERVAL {
             self.is_incomplete = false;

@@ -14,7 +14,7 @@ use crate::operand::{Arithmetic, Operand};
 
 type Compiled<T> = Result<T, ExpressionError>;
 
-/// The whole program as a condition.
+/// Compiles a whole program to a condition.
 pub(crate) fn condition(program: &Program) -> Compiled<Condition> {
     Compiler { program }.condition(program.expression())
 }
@@ -130,7 +130,7 @@ impl Compiler<'_> {
             _ => return self.wrong(network, "expected a network such as cidr(\"10.0.0.0/8\")"),
         };
         let Ok(parsed) = text.parse::<IpNet>() else {
-            return self.wrong(network, format!("{text:?} is no network such as \"10.0.0.0/8\""));
+            return self.wrong(network, format!("{text:?} is not a network such as \"10.0.0.0/8\""));
         };
         let (operand, kind) = self.typed(address)?;
         if kind != Kind::Address {
@@ -156,14 +156,14 @@ impl Compiler<'_> {
     }
 
     fn regex(&self, at: &IdedExpr, pattern: &str) -> Compiled<Regex> {
-        /// Patterns come over HTTP too.
+        /// Limit of a compiled pattern, bytes, because patterns may come over HTTP.
         const MAX_REGEX_BYTES: usize = 1 << 20;
         let built =
             regex::RegexBuilder::new(pattern).size_limit(MAX_REGEX_BYTES).dfa_size_limit(MAX_REGEX_BYTES).build();
         built.or_else(|error| {
             let reason = error.to_string();
             let last = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            self.wrong(at, format!("{pattern:?} is no regular expression: {last}"))
+            self.wrong(at, format!("{pattern:?} is not a regular expression: {last}"))
         })
     }
 
@@ -277,7 +277,7 @@ const NOT_THERE: &str =
     "this part of CEL is not supported; supported are comparisons, in, &&, ||, !, + - * / % and functions";
 const FUNCTIONS: &str = "startsWith, endsWith, contains, matches, cidr, containsIP, timestamp and duration";
 
-/// Wraps a condition that depends on the end.
+/// Wraps a condition so that it is evaluated at both ends, if its value depends on the end.
 fn at_ends(condition: Condition) -> Condition {
     let depends = match &condition {
         Condition::Compare(_, a, b) => a.is_of_either_end() || b.is_of_either_end(),

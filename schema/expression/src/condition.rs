@@ -52,14 +52,14 @@ impl TextTest {
     }
 }
 
-/// See the module.
+/// A condition, see the module.
 #[derive(Debug, Clone)]
 pub(crate) enum Condition {
     Constant(bool),
     Not(Box<Self>),
     And(Box<Self>, Box<Self>),
     Or(Box<Self>, Box<Self>),
-    /// True if it is true at one end.
+    /// True if the condition is true at one end.
     AtEitherEnd(Box<Self>),
     Compare(Comparison, Operand, Operand),
     OneOf(Operand, Vec<Datum<'static>>),
@@ -98,7 +98,7 @@ impl Condition {
     }
 }
 
-/// `&&` and `||`: the value `decides` at one side makes the other irrelevant, also if that one is unknown.
+/// Evaluates `&&` and `||`. If one side has the value `decides`, the result is that value, even if the other side is unknown.
 fn decided(decides: bool, a: Option<bool>, b: impl FnOnce() -> Option<bool>) -> Option<bool> {
     if a == Some(decides) {
         return a;
@@ -110,7 +110,7 @@ fn decided(decides: bool, a: Option<bool>, b: impl FnOnce() -> Option<bool>) -> 
     }
 }
 
-/// An end at which it is unknown does not make the whole unknown.
+/// True if the condition is true at one end; unknown only if it is unknown at both.
 fn at_either_end(inner: &Condition, record: &FlowRecord) -> Option<bool> {
     let source = inner.evaluate(record, Side::Source);
     if source == Some(true) {

@@ -9,7 +9,7 @@ use pidflow_schema::Protocol;
 use crate::datum::Datum;
 use crate::field::Kind;
 
-/// A constant before its type is known from what it is compared with: a quoted text may be an address.
+/// A constant whose type is not known yet. It follows from the other side of the comparison: a quoted text may be an address.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Constant {
     Number(Datum<'static>),
@@ -30,7 +30,7 @@ impl Constant {
         })
     }
 
-    /// Its value as one of this type; none: it is none.
+    /// The constant as a value of this type; none: it is not a value of this type.
     pub(crate) fn as_kind(&self, kind: Kind) -> Option<Datum<'static>> {
         match (self, kind) {
             (Self::Number(n), Kind::Number | Kind::Protocol) => Some(n.clone()),
@@ -44,7 +44,7 @@ impl Constant {
         }
     }
 
-    /// As written in a message.
+    /// The constant as messages show it.
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Number(Datum::Real(x)) => x.to_string(),
@@ -55,17 +55,17 @@ impl Constant {
     }
 }
 
-/// RFC 3339.
+/// Parses a time of RFC 3339; nanoseconds since the epoch.
 fn time(text: &str) -> Option<i128> {
     text.parse::<Timestamp>().ok().map(Timestamp::as_nanosecond)
 }
 
-/// `5s`, `1h30m`, `250ms`, or ISO 8601.
+/// Parses a duration such as `5s`, `1h30m` or `250ms`, or one of ISO 8601.
 fn duration(text: &str) -> Option<i128> {
     text.parse::<SignedDuration>().ok().map(|d| d.as_nanos())
 }
 
-/// Six hexadecimal bytes with colons.
+/// Parses a MAC address: six hexadecimal bytes, separated by colons.
 fn mac(text: &str) -> Option<[u8; 6]> {
     let bytes = text.split(':').map(|byte| (byte.len() == 2).then(|| u8::from_str_radix(byte, 16).ok()).flatten());
     bytes.collect::<Option<Vec<u8>>>()?.try_into().ok()

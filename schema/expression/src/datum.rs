@@ -22,7 +22,7 @@ pub(crate) enum Datum<'a> {
 }
 
 impl<'a> Datum<'a> {
-    /// None: the types differ, or a number is not a number.
+    /// None: the types differ, or a double is NaN.
     pub(crate) fn compare(&self, other: &Datum<'_>) -> Option<Ordering> {
         match (self, other) {
             (Self::Integer(a), Datum::Integer(b))

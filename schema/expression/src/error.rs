@@ -2,11 +2,11 @@
 
 use thiserror::Error;
 
-/// A wrong expression.
+/// An error in an expression.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("column {column}: {message}")]
 pub struct ExpressionError {
-    /// The place, in characters from 1.
+    /// The column, counted in characters from 1.
     pub column: usize,
     /// What is wrong there, and what was expected.
     pub message: String,
@@ -17,10 +17,10 @@ impl ExpressionError {
         Self { column, message }
     }
 
-    /// From the reader of CEL, whose messages name the tokens of its grammar.
+    /// Converts an error of the CEL parser, whose messages name the tokens of its grammar.
     pub(crate) fn syntax(text: &str, errors: &cel::ParseErrors) -> Self {
         let Some(first) = errors.errors.first() else {
-            return Self::new(1, "this is no expression".into());
+            return Self::new(1, "this is not an expression".into());
         };
         let (line, column) = (usize::try_from(first.pos.0).unwrap_or(1), usize::try_from(first.pos.1).unwrap_or(1));
         let before: usize = text.lines().take(line.saturating_sub(1)).map(|line| line.chars().count() + 1).sum();
@@ -28,7 +28,7 @@ impl ExpressionError {
     }
 }
 
-/// The message of the grammar in words.
+/// The parser's message in plain words.
 fn explained(message: &str) -> String {
     let message = message.trim_start_matches("Syntax error: ");
     let (what, expected) = message.split_once(" expecting ").map_or((message, None), |(a, b)| (a, Some(b)));
@@ -42,7 +42,7 @@ fn explained(message: &str) -> String {
     let found = found.escape_debug().to_string().replace("\\\"", "\"");
     let word = match found.as_str() {
         "<EOF>" => "the expression ends here".into(),
-        "and" | "or" | "not" => return format!("{found} is no operator; write &&, || or !"),
+        "and" | "or" | "not" => return format!("{found} is not an operator; write &&, || or !"),
         _ => format!("{found} is unexpected here"),
     };
     match expected {
@@ -53,10 +53,10 @@ fn explained(message: &str) -> String {
     }
 }
 
-/// Letters that begin no token.
+/// The message for characters with which no token begins.
 fn unreadable(letters: &str) -> String {
     match letters.chars().next() {
-        Some('=') => "= is no operator; write == to compare".into(),
+        Some('=') => "= is not an operator; write == to compare".into(),
         Some('"' | '\'') => "the text has no closing quote".into(),
         Some(letter) => format!("{letter:?} is unexpected here"),
         None => "the expression cannot be read".into(),

@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// With an example of a constant of this type.
+    /// The type in words, with an example of a constant.
     pub(crate) const fn described(self) -> &'static str {
         match self {
             Self::Number => "a number such as 443 or 1e6",
@@ -55,14 +55,14 @@ impl Kind {
     }
 }
 
-/// How a value follows from elements.
+/// How a value is computed from elements.
 #[derive(Debug, Clone)]
 pub(crate) enum Reading {
-    /// The first of them that is known.
+    /// The first element that is known.
     First(Vec<&'static Element>),
-    /// The sum of those that are known.
+    /// The sum of the elements that are known.
     Sum(Vec<&'static Element>),
-    /// The time from the first to the second.
+    /// The time from the first element to the second.
     Elapsed(&'static Element, &'static Element),
 }
 
@@ -84,20 +84,20 @@ fn sum(elements: &[&'static Element], record: &FlowRecord) -> Option<i128> {
     known.map(i128::from).reduce(|a, b| a + b)
 }
 
-/// See the module.
+/// A named value, see the module.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
-    /// What it is at the source end, or for the flow.
+    /// The value at the source end, or of the flow.
     pub(crate) source: Reading,
-    /// What it is at the destination end; none: it is no property of an end, or of one end only.
+    /// The value at the destination end; none: `source` is the only value.
     pub(crate) destination: Option<Reading>,
     pub(crate) kind: Kind,
-    /// The value is this times the element's.
+    /// Factor by which the element's value is multiplied.
     pub(crate) scale: Option<f64>,
 }
 
 impl Field {
-    /// An element as it is.
+    /// A field with the value of one element.
     pub(crate) fn element(element: &'static Element) -> Self {
         let kind = if element.name == "PROTOCOL" { Kind::Protocol } else { Kind::of(element.data_type) };
         Self { source: Reading::First(vec![element]), destination: None, kind, scale: None }

@@ -8,8 +8,8 @@
 //! Semantics beyond CEL's:
 //!
 //! - **Unknown values.** A comparison with an element that the record does not have is neither true nor false. `&&`, `||`
-//!   and `!` follow three-valued logic. A record is selected only if the whole expression is true. `x == null` asks
-//!   whether the value is unknown.
+//!   and `!` follow three-valued logic. A record is selected only if the whole expression is true. `x == null` is true
+//!   if the value is unknown.
 //! - **Either end.** A short name of an end without `src.` or `dst.` means either end: the comparison is true if it is
 //!   true at one end. `!=` is the negation of `==`: `user != "root"` selects records at whose known ends no user is root.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -45,7 +45,7 @@ impl Expression {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// Returns the place, what is wrong there, and the nearest known name.
+    /// The expression is wrong; the error has the column, what is wrong there, and, for an unknown name, the most similar known one.
     pub fn parse(text: &str) -> Result<Self, ExpressionError> {
         if text.len() > Self::MAX_BYTES {
             return Err(ExpressionError::new(1, format!("the expression is longer than {} bytes", Self::MAX_BYTES)));

@@ -1,4 +1,4 @@
-//! Short names for the elements that people ask for most.
+//! Short names for the elements that are used most.
 
 use pidflow_schema::{Element, by_name};
 
@@ -7,16 +7,16 @@ use crate::field::{Field, Kind, Reading};
 /// A short name.
 #[derive(Debug, Clone, Copy)]
 pub struct ShortName {
-    /// The name; at an end also `src.NAME` and `dst.NAME`.
+    /// The name. A property of an end can also be written as `src.NAME` and `dst.NAME`.
     pub name: &'static str,
-    /// What it stands for.
+    /// The elements that the name stands for.
     pub meaning: Meaning,
-    /// One sentence: meaning and unit.
+    /// Meaning and unit, in one sentence.
     pub doc: &'static str,
 }
 
 impl ShortName {
-    /// Whether it is a property of each end, so that it can follow `src.` and `dst.`.
+    /// Whether the name is a property of each end, so that it can follow `src.` and `dst.`.
     #[must_use]
     pub const fn is_of_an_end(&self) -> bool {
         matches!(self.meaning, Meaning::End(..) | Meaning::EndPercent(..))
@@ -28,15 +28,15 @@ impl ShortName {
 pub enum Meaning {
     /// A property of each end: the first known element of those of the source, and of those of the destination.
     End(&'static [&'static str], &'static [&'static str]),
-    /// As [`Meaning::End`], in percent where the element is in hundredths of a percent.
+    /// Same as [`Meaning::End`], in percent; the element is in hundredths of a percent.
     EndPercent(&'static [&'static str], &'static [&'static str]),
     /// An element of the flow.
     Flow(&'static str),
-    /// As [`Meaning::Flow`], in percent where the element is in hundredths of a percent.
+    /// Same as [`Meaning::Flow`], in percent; the element is in hundredths of a percent.
     FlowPercent(&'static str),
     /// The sum of elements of the flow.
     Sum(&'static [&'static str]),
-    /// The time from one to another.
+    /// The time from one element to another.
     Elapsed(&'static str, &'static str),
 }
 
@@ -58,7 +58,7 @@ const fn short(name: &'static str, meaning: Meaning, doc: &'static str) -> Short
 
 const ADDRESSES: Meaning = Meaning::End(&["IPV4_SRC_ADDR", "IPV6_SRC_ADDR"], &["IPV4_DST_ADDR", "IPV6_DST_ADDR"]);
 
-/// Every short name.
+/// All short names.
 pub const SHORT_NAMES: &[ShortName] = &[
     end!("process", "PROC_NAME", "Name of the process."),
     end!("pid", "PROC_PID", "Process id on the host."),
@@ -149,7 +149,7 @@ fn short_name(name: &str) -> Option<Field> {
     SHORT_NAMES.iter().find(|short| short.name == name)?.meaning.field()
 }
 
-/// The field with a name of its own: a short name, or an element's name in any case.
+/// The field with this name: a short name, or an element's name in upper or lower case.
 pub(crate) fn field(name: &str) -> Option<Field> {
     short_name(name).or_else(|| by_name(name).map(Field::element))
 }
@@ -165,9 +165,9 @@ pub(crate) fn field_of(end: &str, name: &str) -> Option<Field> {
     }
 }
 
-/// The known name that is most like this one; none: no name is like it.
+/// The known name that is most similar to this one; none: no name is similar.
 pub(crate) fn nearest(name: &str) -> Option<String> {
-    /// Below, names have little in common.
+    /// Minimum similarity; names below it have little in common.
     const MIN_LIKENESS: f64 = 0.75;
     let short = SHORT_NAMES.iter().flat_map(|short| {
         let of_end = |end| short.is_of_an_end().then(|| format!("{end}.{}", short.name));

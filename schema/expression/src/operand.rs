@@ -1,4 +1,4 @@
-//! What is compared: fields, constants, and sums and products of them.
+//! The operands of comparisons: fields, constants, and arithmetic on them.
 
 use pidflow_schema::FlowRecord;
 
@@ -42,7 +42,7 @@ impl Arithmetic {
     }
 }
 
-/// See the module.
+/// An operand, see the module.
 #[derive(Debug, Clone)]
 pub(crate) enum Operand {
     Field(Field),
@@ -60,7 +60,7 @@ impl Operand {
         }
     }
 
-    /// Whether its value depends on the end.
+    /// Whether the operand's value depends on the end.
     pub(crate) fn is_of_either_end(&self) -> bool {
         match self {
             Self::Field(field) => field.is_of_either_end(),
@@ -70,7 +70,7 @@ impl Operand {
     }
 }
 
-/// Texts are not copied.
+/// The value as a borrowed one; texts are not copied.
 fn borrowed<'a>(datum: &'a Datum<'static>) -> Datum<'a> {
     match datum {
         Datum::Text(text) => Datum::Text(text.as_ref().into()),

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 const OPERATORS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
 
-/// As a constant of the language.
+/// The value as a constant of the language.
 fn constant(value: &Value<'_>) -> String {
     match value {
         Value::Unsigned(n) => n.to_string(),
@@ -101,7 +101,7 @@ fn times_and_durations_agree() {
     assert_eq!(count("duration > duration('1500ms')"), long);
 }
 
-/// One comparison, and what it is for a record.
+/// One comparison of an element with a constant.
 #[derive(Debug, Clone)]
 struct Leaf {
     element: usize,
@@ -197,7 +197,7 @@ proptest! {
         }
     }
 
-    /// Whatever is typed is an expression or an error with a place in it.
+    /// Any text is either an expression or an error with a column inside the text.
     #[test]
     fn nothing_typed_panics(text in "([a-z.]{1,8}|[0-9]{1,20}|\"[^\"]{0,4}\"|[-+*/%!=<>&|()\\[\\],.?:' ]{1,2}|\\PC){0,30}") {
         if let Err(error) = Expression::parse(&text) {

@@ -1,4 +1,4 @@
-//! What expressions mean: short names, either end, unknown values; and what is said of wrong ones.
+//! The meaning of expressions (short names, either end, unknown values), and the messages for wrong ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pidflow_expression::{Expression, SHORT_NAMES};
 use pidflow_schema::{Attribution, Flow, FlowRecord, Process, ProcessEnd, ProcessUsage, Protocol};
 
-/// 10.0.0.1:40000, `psql` (7) of ann, to 10.0.0.2:5432, which is on another host.
+/// A flow from 10.0.0.1:40000 (process `psql`, pid 7, user ann) to 10.0.0.2:5432 on another host.
 fn record() -> FlowRecord {
     let flow =
         Flow::new(Protocol::TCP, ([10, 0, 0, 1].into(), 40_000), ([10, 0, 0, 2].into(), 5432), (0, 3_000_000_000));
@@ -88,18 +88,18 @@ fn an_unknown_value_is_neither_equal_nor_different() {
         "vlan == null",
         "dst.process == \"x\" || port == 5432",
         "!(dst.process == \"x\" && port == 1)",
-        // At one end it is unknown, at the other it is another.
+        // The user is unknown at one end, and another one at the other end.
         "user != \"root\"",
         "process == null",
     ] {
         assert!(is_selected(yes), "{yes}");
     }
-    // At the known end it is this.
+    // The user at the known end is ann.
     assert!(!is_selected("user != \"ann\""));
     assert!(!is_selected("process != null"));
 }
 
-/// Each with the column and a part of the message.
+/// Wrong expressions, each with the column and a part of the message.
 const WRONG: &[(&str, usize, &str)] = &[
     ("", 1, "the expression ends here"),
     ("proces == \"x\"", 1, "unknown name proces; did you mean process?"),
@@ -122,8 +122,8 @@ const WRONG: &[(&str, usize, &str)] = &[
     ("port", 1, "this is a value, not a condition"),
     ("5", 1, "this is a constant, not a condition"),
     ("1 == 1", 3, "both sides are constants"),
-    ("port = 443", 6, "= is no operator; write =="),
-    ("port == 443 and bytes > 5", 13, "and is no operator; write &&"),
+    ("port = 443", 6, "= is not an operator; write =="),
+    ("port == 443 and bytes > 5", 13, "and is not an operator; write &&"),
     ("port == 443 &&", 15, "the expression ends here"),
     ("(port == 443", 13, "expected )"),
     ("port & 1 == 1", 6, "'&' is unexpected here"),
@@ -131,10 +131,10 @@ const WRONG: &[(&str, usize, &str)] = &[
     ("process == \"nginx", 12, "the text has no closing quote"),
     ("process.begins(\"n\")", 15, "unknown function \"begins\""),
     ("port.startsWith(\"4\")", 1, "startsWith needs a text"),
-    ("process.matches(\"(\")", 17, "is no regular expression"),
+    ("process.matches(\"(\")", 17, "is not a regular expression"),
     ("process in \"nginx\"", 12, "expected a list of constants"),
     ("port in [443, \"x\"]", 15, "expected a number"),
-    ("cidr(\"10.0.0.0/33\").containsIP(address)", 5, "is no network such as"),
+    ("cidr(\"10.0.0.0/33\").containsIP(address)", 5, "is not a network such as"),
     ("cidr(\"10.0.0.0/8\").containsIP(port)", 31, "expected an address"),
     ("process == port", 12, "the left side is a text"),
     ("process + 1 == 5", 1, "expected a number"),

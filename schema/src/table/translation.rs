@@ -1,6 +1,6 @@
 //! IANA's elements of a flow whose addresses or ports were translated (NAT).
 //!
-//! Not natEvent (230): it says of a record that it reports the making or ending of a translation. These records report flows.
+//! natEvent (230) is left out: it marks records that report the creation or deletion of a translation. These records report flows.
 
 use std::net::IpAddr;
 

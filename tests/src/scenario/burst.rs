@@ -27,8 +27,8 @@ const NAMES: [&str; 4] = ["pf-curl", "pf-dig", "pf-worker-12345", "pf.x"];
 const FIRST_PORT: u16 = 20_000;
 /// `nobody` on Debian.
 const NOBODY: u32 = 65_534;
-/// More clients than this at a time means that the machine does not keep up: wait for some to end.
-/// The usual number.
+/// Default maximum number of clients at a time. If it is reached, the machine does not keep up, and the launcher waits until
+/// clients end.
 const AT_A_TIME: usize = 200;
 
 /// The whole scenario.
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// A folder with this program under every name, that other users may enter.
+/// A folder that has this program under every name and that other users may enter.
 pub(super) fn executables() -> Result<TempDir> {
     let dir = tempfile::Builder::new().prefix("pidflow-scenario").tempdir()?;
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;

@@ -23,7 +23,7 @@ enum Ending {
     Unread,
     /// `SO_LINGER` 0: a reset as well.
     Reset,
-    /// The client closed first, with data that nobody reads.
+    /// The client closed first, with data that no process reads.
     AfterClient,
 }
 

@@ -33,8 +33,8 @@ pub(super) fn handover(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// As [`handover`], but every process lives on after it has closed its socket, so that only the close shows that it
-/// gave the port up.
+/// Same as [`handover`], but every process keeps running after it has closed its socket, so that only the close shows that it
+/// released the port.
 pub(super) fn given_up(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let (_server, target) = wire::fork_receiver(LOOPBACKS[0], |socket| {

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// A buffer aligned as direct I/O needs it on today's disks.
+/// A buffer with the alignment that direct I/O requires on today's disks.
 #[repr(C, align(4096))]
 struct Block([u8; 4096]);
 
-/// Writes around the page cache and flushes, for `time`, in a file of its own in `dir`.
+/// Writes to a new file in `dir` without the page cache and flushes it, repeatedly, for `time`.
 pub(super) fn wait_for_disk(dir: &Path, time: Duration) -> Result<()> {
     let path = dir.join(format!("pidflow-disk-{}", std::process::id()));
     let opened = OpenOptions::new().write(true).create(true).truncate(true).custom_flags(libc::O_DIRECT).open(&path);

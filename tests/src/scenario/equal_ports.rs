@@ -23,7 +23,7 @@ pub(super) fn reuseport(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// As [`reuseport`], but the servers neither answer nor ask for the sender's address.
+/// Same as [`reuseport`], but the servers neither answer nor request the sender's address.
 pub(super) fn reuseport_silent(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     let (told, tell) = io::pipe()?;

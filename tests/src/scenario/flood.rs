@@ -1,4 +1,4 @@
-//! Makes everything at once that costs an agent memory: SYNs and fragments of random sources as fast as one thread
+//! Causes at once everything that costs an agent memory: SYNs and fragments of random sources as fast as one thread
 //! sends, processes that begin, connect and end with a megabyte of arguments, and two threads that keep the processors
 //! busy.
 
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// One of these processes: connects once.
+/// One of the processes that [`storm`] starts: connects once.
 pub(super) fn connect(args: &Args) -> Result<()> {
     std::net::TcpStream::connect(args.need::<SocketAddr>("target")?).context("connect")?;
     Ok(())
@@ -74,7 +74,7 @@ fn storm(target: SocketAddr, until: Instant) -> Result<u32> {
     Ok(count)
 }
 
-/// Sends packets, half of them SYNs and half of them first fragments without others, and returns how many.
+/// Sends packets, half of them SYNs, half of them first fragments of incomplete datagrams, and returns their number.
 fn send_packets(is_over: &AtomicBool) -> io::Result<u64> {
     let socket = sys::packet_socket("lo")?;
     let (mut random, mut sent) = (Random(0x9e37_79b9_7f4a_7c15), 0);

@@ -20,7 +20,7 @@ const INSIDE: [IpAddr; 2] =
 const HOST_LINK: &str = "pf-host0";
 const INSIDE_LINK: &str = "pf-inside0";
 
-/// A link on which nobody answers (TEST-NET-3, RFC 5737).
+/// A link on which no host answers (TEST-NET-3, RFC 5737).
 const EMPTY_LINK: &str = "pf-empty0";
 const SILENT_LINK: &str = "pf-empty1";
 const EMPTY: [IpAddr; 2] =
@@ -92,7 +92,7 @@ pub(super) fn unreachable(args: &Args) -> Result<()> {
     outcome.and(absent.join())
 }
 
-/// The other end of the link on which nobody answers: up, without addresses.
+/// The other end of the link on which no host answers: up, without addresses.
 fn silent_peer(mut talk: LineChannel) -> Result<()> {
     sys::unshare(libc::CLONE_NEWNET).context("make a network namespace")?;
     talk.tell(&true)?;

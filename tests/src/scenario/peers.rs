@@ -1,5 +1,5 @@
-//! Two peers, for tests that put them into network namespaces of their own: a server and clients that keep account of what they
-//! send and receive, over TCP and UDP, and a proxy.
+//! Programs for tests that start them in network namespaces: a server, a client that reports what it sent and received, over TCP
+//! and UDP, and a proxy.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -11,11 +11,11 @@ use anyhow::{Context, Result, ensure};
 use super::args::Args;
 use crate::truth::Talk;
 
-/// What a server answers to a TCP connection, bytes.
+/// Length of the server's answer over TCP, bytes.
 const ANSWER: usize = 300;
-/// Datagrams of a conversation, each of which is answered by an equal one.
+/// Datagrams that a client sends in a conversation. The server sends each of them back.
 const DATAGRAMS: usize = 3;
-/// Longest wait for an answer.
+/// Maximum wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves at `--at`, until it is killed.
@@ -33,7 +33,7 @@ pub(super) fn serve(args: &Args) -> Result<()> {
 fn echo(socket: &UdpSocket) {
     let mut buffer = [0; 2048];
     while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
-        // The client says what it misses.
+        // A client that gets no answer reports that.
         let _ = socket.send_to(buffer.get(..length).unwrap_or_default(), peer);
     }
 }
@@ -46,7 +46,7 @@ fn answer(mut stream: TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// Takes connections at `--at` and makes one to `--to` for each.
+/// Accepts connections at `--at` and makes a connection to `--to` for each.
 pub(super) fn proxy(args: &Args) -> Result<()> {
     let (at, to): (SocketAddr, SocketAddr) = (args.need("at")?, args.need("to")?);
     let listener = TcpListener::bind(at)?;
@@ -64,8 +64,8 @@ fn relay(mut client: TcpStream, mut server: TcpStream) -> Result<()> {
     Ok(())
 }
 
-/// Talks `--count` times to `--to` over `--protocol`, and says of each what it sent and received. UDP sockets have the ports from
-/// `--ports` on.
+/// Makes `--count` conversations with `--to` over `--protocol`, and prints for each what was sent and received. UDP sockets use the
+/// ports from `--ports` on.
 pub(super) fn ask(args: &Args) -> Result<()> {
     let (to, count): (SocketAddr, u16) = (args.need("to")?, args.need("count")?);
     let (protocol, ports): (String, u16) = (args.need("protocol")?, args.get("ports", 0)?);

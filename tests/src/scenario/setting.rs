@@ -1,17 +1,17 @@
-//! A kernel setting that is changed for the time of a scenario.
+//! A kernel setting that is changed while a scenario runs.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 
-/// Has its former value again when this is dropped.
+/// Restores the former value when it is dropped.
 pub(super) struct Setting {
     path: &'static str,
     before: String,
 }
 
 impl Setting {
-    /// Gives the file below /proc/sys another value.
+    /// Changes the value of a file below /proc/sys.
     pub(super) fn change(path: &'static str, value: &str) -> Result<Self> {
         let before = fs::read_to_string(path).with_context(|| format!("read {path}"))?;
         fs::write(path, value).with_context(|| format!("write {path}"))?;

@@ -52,7 +52,7 @@ pub(super) fn fdpass(args: &Args) -> Result<()> {
 }
 
 fn pass_on(listener: &TcpListener, give: &UnixStream) -> Result<()> {
-    // A name of its own shows when it is mistaken for the worker.
+    // With a name of its own, a wrong attribution to this process is visible.
     sys::set_own_name("pf-acceptor")?;
     loop {
         let (stream, _) = listener.accept()?;
@@ -145,12 +145,12 @@ pub(super) fn comeback(args: &Args) -> Result<()> {
     second.append_to(&truth)
 }
 
-/// Connects to ports on which nobody listens.
+/// Connects to ports on which no process listens.
 pub(super) fn refused(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     for number in 0..args.get("count", 10_u32)? {
         let address = if number.is_multiple_of(2) { LOOPBACKS[0] } else { LOOPBACKS[1] };
-        // A port that was free a moment ago and that nobody else is given soon.
+        // This port was free a moment ago, and the kernel does not assign it again soon.
         let target = TcpListener::bind((address, 0))?.local_addr()?;
         Failing { scenario: "refused", source: address, target, error: libc::ECONNREFUSED }
             .connect()?
@@ -168,7 +168,7 @@ pub(super) fn timeout(args: &Args) -> Result<()> {
         sys::bind(&listener, SocketAddr::new(address, 0))?;
         sys::listen(&listener, 0)?;
         let target = TcpListener::from(listener.try_clone()?).local_addr()?;
-        // A queue of 0 takes one connection, which nobody accepts.
+        // A queue of length 0 takes one connection, which is never accepted.
         let _filler = TcpStream::connect(target)?;
         Failing { scenario: "timeout", source: address, target, error: libc::ETIMEDOUT }
             .connect()?
@@ -189,7 +189,7 @@ impl Failing<'_> {
     pub(super) fn connect(&self) -> Result<Exchange> {
         let (target, error) = (self.target, self.error);
         let fd = sys::socket(target.ip(), libc::SOCK_STREAM, 0)?;
-        // Bound beforehand: after a failed connect the socket no longer says which port it had.
+        // Bound before the connect: after a failed connect the socket no longer has its port.
         sys::bind(&fd, SocketAddr::new(self.source, 0))?;
         if error == libc::ETIMEDOUT {
             sys::set_option(&fd, libc::IPPROTO_TCP, libc::TCP_SYNCNT, 1)?;

@@ -1,4 +1,4 @@
-//! Connections whose destination the watched host translates (nftables), and listeners that do not get them.
+//! Connections whose destination the watched host translates (nftables), beside listeners that must not be taken for their owners.
 //!
 //! Three network namespaces: the watched host, a server and a client, each linked to the host.
 
@@ -21,7 +21,7 @@ use crate::truth::{Exchange, Expected, TrueEnd};
 /// A benchmarking network (RFC 2544): the host's side of each link, and the other side.
 const TO_SERVER: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(198, 18, 1, 1)), IpAddr::V4(Ipv4Addr::new(198, 18, 1, 2))];
 const TO_CLIENT: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(198, 18, 2, 1)), IpAddr::V4(Ipv4Addr::new(198, 18, 2, 2))];
-/// Addresses that nobody has: the host translates them to its own loopback.
+/// Addresses that no interface has: the host translates them to its own loopback.
 const SERVICES: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(198, 18, 9, 9)), IpAddr::V6(Ipv6Addr::new(0xfd79, 0, 0, 0, 0, 0, 0, 9))];
 /// The port that clients connect to, and the port to which it is translated.
@@ -29,7 +29,7 @@ const PUBLISHED: u16 = 8080;
 const SERVED: u16 = 8081;
 /// A port on which both host and server listen.
 const COMMON: u16 = 7000;
-/// Until a listener's queue has a connection.
+/// Time until a connection is in the listener's queue.
 const ARRIVAL: Duration = Duration::from_millis(20);
 
 /// The host's rules.
@@ -48,14 +48,14 @@ table inet scenario {
 }
 ";
 
-/// What runs for the whole scenario.
+/// The processes that run during the whole scenario.
 struct Network {
     server: (Forked, LineChannel),
     client: (Forked, LineChannel),
     _decoys: Vec<Forked>,
 }
 
-/// Prepares the host's namespace, and goes on when the agent runs in it.
+/// Prepares the host's namespace, and continues when the agent runs in it.
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     sys::unshare(libc::CLONE_NEWNET).context("make the host's namespace")?;
@@ -113,7 +113,7 @@ fn rules() -> Result<()> {
     Ok(())
 }
 
-/// Forks a process that listens there.
+/// Forks a process that listens at this address and does `work` with the listener.
 fn listening((address, port): (IpAddr, u16), work: impl FnOnce(TcpListener) -> Result<()>) -> Result<Forked> {
     let (mut has_begun, mut begun) = std::io::pipe()?;
     let process = sys::fork(move || {
@@ -126,7 +126,7 @@ fn listening((address, port): (IpAddr, u16), work: impl FnOnce(TcpListener) -> R
     Ok(process)
 }
 
-/// Serves what is translated to it; at the port that the host has too it listens and never accepts.
+/// Serves the connections that are translated to it. At the port on which the host listens too, it listens and never accepts.
 fn server(mut talk: LineChannel) -> Result<()> {
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     sys::set_own_name("pf-silent")?;
@@ -137,7 +137,7 @@ fn server(mut talk: LineChannel) -> Result<()> {
     Ok(())
 }
 
-/// Connects to the translated addresses and to the listener that never accepts, whenever the host asks for it.
+/// Connects to the translated addresses and to the listener that never accepts, each time the host requests it.
 fn client(mut talk: LineChannel, silent: &TrueEnd, truth: &File) -> Result<()> {
     while talk.hear()? {
         let published = SocketAddr::new(TO_CLIENT[0], PUBLISHED);

@@ -13,14 +13,14 @@ use super::netns::{LineChannel, ip};
 use super::wire::{self, Plan};
 use crate::sys;
 
-/// A benchmarking network (RFC 2544): outside of the tunnel, and through it.
+/// A benchmarking network (RFC 2544): the addresses outside and inside the tunnel.
 const OUTSIDE: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(198, 18, 6, 1)), IpAddr::V4(Ipv4Addr::new(198, 18, 6, 2))];
 const INSIDE: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(198, 18, 7, 1)), IpAddr::V4(Ipv4Addr::new(198, 18, 7, 2))];
 /// Time until the agent knows the addresses of a new namespace.
 const SETTLING: Duration = Duration::from_secs(2);
 const PORT: u16 = 7000;
 
-/// Prepares the host's namespace, and goes on when the agent runs in it.
+/// Prepares the host's namespace, and continues when the agent runs in it.
 pub(super) fn run(args: &Args) -> Result<()> {
     let truth = args.truth()?;
     sys::unshare(libc::CLONE_NEWNET).context("make the host's namespace")?;

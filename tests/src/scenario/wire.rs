@@ -57,7 +57,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// An address of the same family with nothing in it.
+/// The unspecified address of the same family.
 pub(super) const fn unspecified(like: IpAddr, port: u16) -> SocketAddr {
     let address = match like {
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
@@ -76,7 +76,7 @@ fn tcp_socket(target: SocketAddr, port: u16) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Connects; where the wanted port is still taken by an earlier exchange, from a port that the kernel chooses.
+/// Connects from the wanted port, or from one that the kernel chooses if an earlier exchange still has the wanted port.
 fn tcp_connect(target: SocketAddr, port: u16) -> io::Result<TcpStream> {
     let attempt = |port| {
         let fd = tcp_socket(target, port)?;
@@ -89,7 +89,7 @@ fn tcp_connect(target: SocketAddr, port: u16) -> io::Result<TcpStream> {
     })
 }
 
-/// One whole TCP exchange by the calling process.
+/// A complete TCP exchange by the calling process.
 pub(super) fn tcp_exchange(plan: Plan<'_>) -> Result<Exchange> {
     let mut exchange = Exchange::begin(plan.scenario, TCP, unspecified(plan.target.ip(), 0), plan.target);
     let stream = tcp_connect(plan.target, plan.port).with_context(|| format!("connect to {}", plan.target))?;
@@ -97,7 +97,7 @@ pub(super) fn tcp_exchange(plan: Plan<'_>) -> Result<Exchange> {
     tcp_finish(exchange, stream, plan)
 }
 
-/// The rest of an exchange whose connection stands.
+/// The rest of an exchange whose connection is established.
 pub(super) fn tcp_finish(mut exchange: Exchange, mut stream: TcpStream, plan: Plan<'_>) -> Result<Exchange> {
     let server = tcp_talk(&mut stream, plan.closer.request())?;
     exchange.destination_end = Expected::Process(server);
@@ -111,7 +111,7 @@ pub(super) fn tcp_finish(mut exchange: Exchange, mut stream: TcpStream, plan: Pl
     Ok(exchange)
 }
 
-/// Sends a request and reads who answered.
+/// Sends a request and reads which process answered.
 pub(super) fn tcp_talk(stream: &mut TcpStream, request: &[u8]) -> Result<TrueEnd> {
     stream.set_read_timeout(Some(READ_TIMEOUT))?;
     stream.write_all(request).context("send request")?;
@@ -142,7 +142,7 @@ pub(super) fn serve_connection(mut stream: TcpStream) -> Result<()> {
     }
 }
 
-/// Forks a process that listens on TCP port of its own at `address` and does `work` with it.
+/// Forks a process that listens on a TCP port of its own at `address` and does `work` with it.
 pub(super) fn fork_listener(
     address: IpAddr,
     work: impl FnOnce(TcpListener) -> Result<()>,
@@ -191,7 +191,8 @@ pub(super) fn answer_forever(socket: &UdpSocket) -> Result<()> {
     }
 }
 
-/// A UDP socket for talking to `target`, bound as wanted or as the kernel chooses, that does not wait for ever.
+/// A UDP socket for talking to `target`, bound to `port`, or to a port that the kernel chooses if `port` is 0 or taken. Reads have
+/// a time limit.
 pub(super) fn udp_socket(target: IpAddr, port: u16) -> io::Result<UdpSocket> {
     let bound = UdpSocket::bind(unspecified(target, port)).or_else(|_| UdpSocket::bind(unspecified(target, 0)));
     let socket = bound?;
@@ -214,7 +215,7 @@ pub(super) fn udp_exchange(plan: Plan<'_>, connected: bool) -> Result<Exchange> 
     };
     let size = size.context("await the answer")?;
     let bound = socket.local_addr()?;
-    // An unconnected socket does not know its address: only used on loopback, where it is the target's.
+    // An unconnected socket has no local address. These are only used on loopback, where it is the target's.
     let address = if connected { bound.ip() } else { plan.target.ip() };
     exchange.set_source(SocketAddr::new(address, bound.port()));
     let answer = buffer.get(..size).unwrap_or_default();

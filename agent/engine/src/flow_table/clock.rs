@@ -37,7 +37,7 @@ pub(super) struct TableClock {
     other_shifts: [u64; OTHER_CLOCKS],
     tolerance_ns: u64,
     doubt: DivergingTimes,
-    /// Of earlier doubts, the latest first: packets that agree with one again are of another clock.
+    /// The shifts of earlier diverging times, the latest first. Later packets that agree with one of them are of another clock.
     doubted_shifts: [u64; OTHER_CLOCKS],
     caller: Caller,
     has_stepped_back: bool,
@@ -51,12 +51,12 @@ struct DivergingTimes {
     is_ahead: bool,
     /// Time of the latest of these packets.
     time_ns: u64,
-    /// Their shift, also when the doubt is over.
+    /// Their shift. It is kept after `votes` has returned to 0.
     shift: u64,
 }
 
 /// The clock of the caller of [`super::FlowTable::expire`]. It may be set earlier or later than the packets show, and
-/// may be behind them.
+/// may lag behind them.
 #[derive(Debug, Default)]
 struct Caller {
     shift: u64,
@@ -122,8 +122,8 @@ impl TableClock {
         self.shift
     }
 
-    /// Handles a time that is far off. Until it is confirmed, a packet from the past counts as recent as the packets
-    /// before it.
+    /// Handles a time that is far off. Until other packets confirm it, a packet with a time in the past is treated as if it had the
+    /// table's current time.
     fn doubt(&mut self, time_ns: u64) -> u64 {
         let is_ahead = self.ahead(time_ns, self.shift) > 0;
         let DivergingTimes { votes, is_ahead: was_ahead, time_ns: before_ns, .. } = self.doubt;
@@ -148,26 +148,26 @@ impl TableClock {
         shift
     }
 
-    /// A packet by a known clock after some that were far off.
+    /// Takes back one vote, because a packet of a known clock followed packets whose times were far off.
     fn contradict(&mut self) {
         self.doubt.shift = self.contradicted_shift();
         self.set_votes(self.doubt.votes.saturating_sub(1));
     }
 
-    /// The shift of doubted packets that others contradict. If they were ahead, time did not jump: they are of another
-    /// clock, by which their latest came now.
+    /// The shift of diverging packets that others contradict. If their times were ahead, the clock did not jump: they are of
+    /// another clock, and the latest of them corresponds to the table's current time.
     fn contradicted_shift(&self) -> u64 {
         let DivergingTimes { votes, is_ahead, time_ns, shift } = self.doubt;
         if votes > 0 && is_ahead { self.now_ns.wrapping_sub(time_ns) } else { shift }
     }
 
-    /// The shifts of other clocks, the likeliest first.
+    /// The shifts of other clocks, the most likely first.
     fn known_shifts(&self) -> impl Iterator<Item = u64> + use<> {
         let doubted = (self.doubt.votes == 0).then_some(self.doubt.shift);
         self.other_shifts.into_iter().chain(doubted).chain(self.doubted_shifts)
     }
 
-    /// The shift of a packet that was stamped with a time to come and came by now.
+    /// The shift of a packet whose timestamp is in the future although it has already arrived.
     pub(super) fn shift_of_wrong_stamp(&self, time_ns: u64) -> u64 {
         let known = self.known_shifts().find(|shift| self.is_near(time_ns, *shift));
         known.unwrap_or_else(|| self.now_ns.wrapping_sub(time_ns))
@@ -235,7 +235,7 @@ impl TableClock {
         votes > 0 && is_ahead && time_ns.wrapping_add(shift).abs_diff(table_ns) <= self.tolerance_ns
     }
 
-    /// The packets' own current time, once after each step of their clock.
+    /// The current time by the packets' own clock, returned once after each step of that clock.
     pub(super) fn take_step_back(&mut self) -> Option<u64> {
         std::mem::take(&mut self.has_stepped_back).then(|| self.now_ns.wrapping_sub(self.shift))
     }

@@ -7,26 +7,26 @@ use super::FlowTable;
 use crate::decode::FrameCount;
 use crate::packet::Packet;
 
-/// Number of removed interfaces from which on the table looks for those that no flow refers to.
+/// Minimum number of removed interfaces before the table searches for those that no flow refers to.
 const MIN_GONE: usize = 256;
 
-/// What was counted at an interface that the table has forgotten.
+/// The counters of an interface that the table has forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ForgottenInterface {
-    /// Its number.
+    /// The number of the interface.
     pub number: u32,
-    /// As [`FlowTable::counted_by_interface`].
+    /// Same as in [`FlowTable::counted_by_interface`].
     pub counted: FrameCount,
-    /// As [`FlowTable::seen_elsewhere_by_interface`].
+    /// Same as in [`FlowTable::seen_elsewhere_by_interface`].
     pub seen_elsewhere: FrameCount,
 }
 
-/// Interfaces from which no packet comes any more.
+/// Interfaces from which no more packets arrive.
 #[derive(Debug, Default)]
 pub(super) struct GoneInterfaces {
-    /// Numbers to which a flow may refer.
+    /// Numbers of removed interfaces to which a flow may still refer.
     numbers: Vec<u32>,
-    /// Number of them that a flow referred to at the last look.
+    /// Number of these interfaces that a flow or a held fragment referred to at the last search.
     referred: usize,
     /// Forgotten interfaces that the caller has not taken yet.
     forgotten: Vec<ForgottenInterface>,
@@ -62,7 +62,7 @@ impl FlowTable {
     /// to it; [`FlowTable::take_forgotten_interfaces`] returns its counters.
     pub fn interface_is_gone(&mut self, number: u32) {
         self.gone.numbers.push(number);
-        // A look costs time in proportion to the flows. So it waits until twice as many are gone as were referred to last.
+        // A search visits all flows. It waits until enough interfaces are removed, in proportion to those still in use.
         if self.gone.numbers.len() >= MIN_GONE + 2 * self.gone.referred {
             self.forget_interfaces();
         }

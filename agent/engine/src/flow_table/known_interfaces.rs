@@ -1,30 +1,30 @@
-//! What is known of interfaces, by their number.
+//! The interfaces that the table knows, by number.
 
 use std::sync::Arc;
 
 use super::paths::Observation;
 use crate::decode::FrameCount;
 
-/// Interfaces per page. A page is freed when the last of its interfaces is forgotten; its place, 8 bytes, stays.
+/// Interfaces per page. A page is freed when the last of its interfaces is forgotten; its pointer, 8 bytes, remains.
 const PAGE: usize = 32;
 
-/// What is known of one interface.
+/// Properties and counters of one interface.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
-    /// The kernel's index and the name; none: it was not named.
+    /// The kernel's index and the name; none: the caller has not set them.
     pub(super) label: Option<(u32, Arc<str>)>,
-    /// What was counted.
+    /// Packets that were counted at this interface.
     pub(super) counted: FrameCount,
-    /// What was not, because another interface was counted for it.
+    /// Packets that were not counted here, because they were counted at another interface.
     pub(super) seen_elsewhere: FrameCount,
-    /// 0: unknown.
+    /// The network namespace to which the interface leads; 0: unknown.
     pub(super) namespace: u32,
     pub(super) observation: Observation,
 }
 
 type Page = Box<[Option<Known>; PAGE]>;
 
-/// Interfaces by number. Numbers are given out in order for as long as a process runs, so that they are no places in a vector.
+/// Interfaces by number. Numbers are never reused, so a plain vector would grow with every interface that ever existed.
 #[derive(Debug, Default)]
 pub(super) struct KnownInterfaces {
     pages: Vec<Option<Page>>,
@@ -53,7 +53,7 @@ impl KnownInterfaces {
         self.get(number)?.label.as_ref()
     }
 
-    /// Makes it known if it is not.
+    /// Changes an interface, which is added if it is not known.
     pub(super) fn change(&mut self, number: u32, change: impl FnOnce(&mut Known)) {
         let at = number as usize / PAGE;
         if self.pages.len() <= at {
@@ -76,7 +76,7 @@ impl KnownInterfaces {
         known
     }
 
-    /// Those that were named, with their numbers.
+    /// The interfaces that have a name, with their numbers.
     pub(super) fn named(&self) -> impl Iterator<Item = (u32, &Known)> {
         let pages = (0..).step_by(PAGE).zip(&self.pages).filter_map(|(first, page)| Some((first, page.as_ref()?)));
         let all = pages.flat_map(|(first, page)| (first..).zip(page.iter()));

@@ -1,8 +1,9 @@
-//! Packets whose addresses or ports this host translates (NAT) on their way between two interfaces: what is seen before and what
-//! is seen after translation is one flow, counted once. It stands under its ends before translation.
+//! Flows whose addresses or ports this host translates (NAT) between two interfaces. The packets before and after translation
+//! are one flow, and each is counted once. The flow's key has the ends before translation.
 //!
-//! Packets are held until the facts of their time have come, so that the translation is usually known. Where it becomes known
-//! later, the flow that was begun under the ends after translation is moved, or merged with the other one.
+//! Packets are held until the facts up to their timestamp have arrived, so the translation is usually known. If it becomes known
+//! later, the flow that has the ends after translation as its key gets the key before translation, or is merged with the flow that
+//! already has that key.
 
 use pidflow_schema::record::{Flow, FlowEndReason, Protocol};
 
@@ -15,14 +16,14 @@ use crate::decode::FrameCount;
 use crate::fact::{AddressTranslation, Fact, TranslationChange};
 use crate::packet::{Packet, TcpFlags};
 
-/// Address translations that are known at the same time by default.
+/// Default maximum number of address translations in the table.
 pub const MAX_TRANSLATIONS: usize = 65_536;
 
 impl FlowTable {
-    /// Bytes that one address translation takes at the most.
+    /// Maximum memory of one address translation, bytes.
     pub const BYTES_PER_TRANSLATION: usize = Translations::MAX_BYTES_EACH;
 
-    /// Takes what a fact says of address translations. Records of flows that end by it go to `out`.
+    /// Processes a fact about address translations; other facts are ignored. Records of flows that end because of it go to `out`.
     pub fn learn(&mut self, fact: &Fact, out: &mut Vec<Flow>) {
         match fact {
             Fact::Translation { time_ns, change, translation } => self.learn_one(*time_ns, *change, translation, out),
@@ -31,10 +32,16 @@ impl FlowTable {
         }
     }
 
-    fn learn_one(&mut self, time_ns: u64, change: TranslationChange, told: &AddressTranslation, out: &mut Vec<Flow>) {
-        let Some(span) = self.translations.learn(time_ns, change, told) else { return };
+    fn learn_one(
+        &mut self,
+        time_ns: u64,
+        change: TranslationChange,
+        reported: &AddressTranslation,
+        out: &mut Vec<Flow>,
+    ) {
+        let Some(span) = self.translations.learn(time_ns, change, reported) else { return };
         for side in [Side::After, Side::Between] {
-            let slots = [side, Side::Before].map(|side| self.slot_of(told.protocol, span.view(side).ends));
+            let slots = [side, Side::Before].map(|side| self.slot_of(reported.protocol, span.view(side).ends));
             match slots {
                 [Some(later), Some(before)] if later != before => self.merge(before, later, (&span, side), out),
                 [Some(later), None] => self.move_to_before(later, (&span, side), out),
@@ -43,13 +50,13 @@ impl FlowTable {
         }
     }
 
-    /// The flow that stands under these ends.
+    /// The slot of the flow that has these ends as its key.
     fn slot_of(&mut self, protocol: u8, ends: FlowKey) -> Option<u32> {
         let key = FlowKey { icmp: echo_query(protocol), ..ends };
         self.find(&key, self.hash(&key))
     }
 
-    /// Counts a packet whose ends are not those of a known flow: they may be those after translation.
+    /// Counts a packet whose ends are no key of a known flow. They may be the ends after translation.
     #[cold]
     pub(super) fn update_translated(
         &mut self,
@@ -61,7 +68,8 @@ impl FlowTable {
         let mut side = Side::Before;
         let mut known = None;
         if let Some((span, seen)) = self.translations.find(&key.ends(), packet.time_ns) {
-            // Conntrack of one namespace has seen it on every interface: no other flow has these ends, with or without a VLAN tag.
+            // One connection tracking table covers all interfaces here, so these ends belong to one flow on all of them, with or
+            // without a VLAN tag.
             let before = span.before.ends.with_icmp_of(&key);
             let before_from = span.before.side(span.view(seen), from);
             let before_hash = self.hash(&before);
@@ -75,15 +83,16 @@ impl FlowTable {
         self.put((key, from, hash), (known, side), (shift, packet), out);
     }
 
-    /// Half translated packets may be those of another connection, from the same port to the translated destination itself: its
-    /// SYN has another sequence number.
+    /// Whether a packet may be half translated. It may instead be of a direct connection from the same port to the translated
+    /// destination, whose SYN has another sequence number.
     fn may_be_between(&self, known: Option<u32>, from: KeySide, packet: &Packet) -> bool {
         let is_syn = packet.tcp_flags & TcpFlags::SYN != 0;
         let sequence = || known.and_then(|slot| self.slab.get(slot).sent(from).syn_sequence());
         !is_syn || sequence().is_none_or(|sequence| sequence == packet.tcp_sequence)
     }
 
-    /// Puts a flow that was begun under the ends after translation under those before it. One that had ended before ends.
+    /// Replaces a flow's key, the ends after or halfway through translation, by the ends before translation. If the flow's last
+    /// packet came before the translation began, it is another flow, which is ended instead.
     fn move_to_before(&mut self, slot: u32, (span, side): (&Span, Side), out: &mut Vec<Flow>) {
         let entry = self.slab.get(slot);
         if !span.may_have(entry.last_ns) {
@@ -102,7 +111,8 @@ impl FlowTable {
         self.index.insert(self.hash(&new), slot);
     }
 
-    /// Two flows turn out to be one, of whose packets each was counted in both: of each direction that with more packets counts.
+    /// Merges two flows that turn out to be one. Their packets were counted in both, so each direction keeps the counters of the flow
+    /// with more packets.
     fn merge(&mut self, before: u32, later: u32, (span, side): (&Span, Side), out: &mut Vec<Flow>) {
         if !span.may_have(self.slab.get(later).last_ns) {
             return self.move_to_before(later, (span, side), out);
@@ -118,7 +128,7 @@ impl FlowTable {
         self.take_out(later);
     }
 
-    /// What was counted is in no flow any more.
+    /// Takes traffic that was counted, and is in no flow any more, out of the counters.
     fn uncount(&mut self, traffic: Traffic, frames: FrameCount, interface: u32) {
         self.counters.merged += traffic;
         self.counters.seen_elsewhere += frames;
@@ -130,7 +140,7 @@ impl FlowTable {
     }
 }
 
-/// ICMP type and code, as in a key, of the messages that have an identifier to translate; 0: the protocol has none.
+/// ICMP type and code, as in a key, of the messages whose identifier is translated; 0: the protocol is not ICMP.
 const fn echo_query(protocol: u8) -> u16 {
     match protocol {
         Protocol::ICMP => 8 << 8,
@@ -140,8 +150,8 @@ const fn echo_query(protocol: u8) -> u16 {
 }
 
 impl Entry {
-    /// Takes over what another entry of the same flow has counted of each direction, where that is more. Gives what is in neither
-    /// any more: of this one, and of the other.
+    /// Takes over the counters of each direction from another entry of the same flow if they have more packets. Returns the
+    /// counters that were dropped: of this entry, and of the other.
     fn take_in(&mut self, other: &Self) -> [(Traffic, FrameCount); 2] {
         let mut lost = [(Traffic::default(), FrameCount::default()); 2];
         for side in [KeySide::Low, KeySide::High] {

@@ -1,7 +1,7 @@
-//! The address translations (NAT) of this host, and when they were there.
+//! The address translations (NAT) of this host, and the time in which each was in effect.
 //!
-//! Each is found by the ends that its packets have before translation and by those that they have after it. Ends are used
-//! again: a packet belongs to the translation that was there at its time.
+//! A translation is found by the ends that its packets have before, after and halfway through translation. The kernel reuses
+//! ends: a packet belongs to the translation that was in effect at the packet's timestamp.
 
 use std::collections::HashMap;
 
@@ -13,13 +13,15 @@ use super::key::{FlowKey, KeySide};
 use super::side::Side;
 use crate::fact::{AddressTranslation, PacketEnds, TranslationChange};
 
-/// A translation is told of after its first packet, and its end may be told before the last packet is counted.
-pub(super) const MAX_TELLING_DELAY_NS: u64 = 1_000_000_000;
-/// How much longer than the idle timeout an ended translation is known: its flow waits for its record so long.
+/// Maximum delay between a packet and the report on its translation: the kernel reports a translation after its first packet, and may
+/// report its end before the last packet is counted. Nanoseconds.
+pub(super) const MAX_REPORT_DELAY_NS: u64 = 1_000_000_000;
+/// How much longer than the idle timeout an ended translation is kept, nanoseconds. Its flow needs it until the flow's record is
+/// written.
 const MIN_RETENTION_NS: u64 = 10_000_000_000;
-/// Between two searches for translations that no flow refers to any more.
+/// Time between two searches for translations that can be forgotten, nanoseconds.
 const EXPIRE_INTERVAL_NS: u64 = 10_000_000_000;
-/// It goes on.
+/// End of a translation that is still in effect.
 const NEVER: u64 = u64::MAX;
 
 /// Ends as packets have them on one side of a translation.
@@ -36,57 +38,59 @@ impl View {
         Self { ends, origin }
     }
 
-    /// Whether the low side here is the high side there.
+    /// Whether the low side of this view is the high side of the other one.
     pub(super) fn is_turned(&self, other: &Self) -> bool {
         self.origin != other.origin
     }
 
-    /// The side here that is this side there.
+    /// The side of this view that corresponds to `side` of the other one.
     pub(super) fn side(&self, other: &Self, side: KeySide) -> KeySide {
         if self.is_turned(other) { side.other() } else { side }
     }
 }
 
-/// A translation, and its time.
+/// A translation, and the time in which it was in effect.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     pub(super) before: View,
     pub(super) after: View,
-    /// The destination is translated and the source not yet, as a bridge sees it; the same as `after` where the source is not.
+    /// Halfway, as a bridge sees it: the destination is translated, the source not yet. The same as `after` if the source is not
+    /// translated.
     pub(super) between: View,
     zone: u16,
     netns: u32,
     /// When it began; 0: not known.
     from_ns: u64,
+    /// When it ended; [`NEVER`]: it is still in effect.
     until_ns: u64,
-    /// When it was told of last.
-    told_ns: u64,
+    /// When it was last reported.
+    reported_ns: u64,
 }
 
 impl Span {
-    fn new(time_ns: u64, change: TranslationChange, told: &AddressTranslation) -> Self {
-        let view = |ends| View::new(told.protocol, ends);
-        let ([source, _], [_, destination]) = (told.before, told.after);
+    fn new(time_ns: u64, change: TranslationChange, reported: &AddressTranslation) -> Self {
+        let view = |ends| View::new(reported.protocol, ends);
+        let ([source, _], [_, destination]) = (reported.before, reported.after);
         Self {
-            before: view(&told.before),
-            after: view(&told.after),
+            before: view(&reported.before),
+            after: view(&reported.after),
             between: view(&[source, destination]),
-            zone: told.zone,
-            netns: told.netns,
+            zone: reported.zone,
+            netns: reported.netns,
             from_ns: if change == TranslationChange::Began { time_ns } else { 0 },
             until_ns: NEVER,
-            told_ns: time_ns,
+            reported_ns: time_ns,
         }
     }
 
-    /// The ends by which it is found, each once.
+    /// The ends by which the translation is found.
     fn keys(&self) -> impl Iterator<Item = FlowKey> + use<> {
         let (before, after, between) = (self.before.ends, self.after.ends, self.between.ends);
         let between = (between != before && between != after).then_some(between);
         [before, after].into_iter().chain(between)
     }
 
-    /// How packets on this side look.
+    /// The ends that packets have on this side.
     pub(super) const fn view(&self, side: Side) -> &View {
         match side {
             Side::Before => &self.before,
@@ -104,9 +108,9 @@ impl Span {
         }
     }
 
-    /// Whether its packets may still be counted in a flow that had its last packet then.
+    /// Whether a flow with its last packet at `last_ns` may contain packets of this translation.
     pub(super) const fn may_have(&self, last_ns: u64) -> bool {
-        last_ns.saturating_add(MAX_TELLING_DELAY_NS) >= self.from_ns
+        last_ns.saturating_add(MAX_REPORT_DELAY_NS) >= self.from_ns
     }
 
     fn is_same(&self, other: &Self) -> bool {
@@ -125,19 +129,19 @@ impl Span {
         self.before == other.before && self.after == other.after
     }
 
-    /// How far a moment is from the time of the translation, nanoseconds; none: too far.
+    /// Time between a timestamp and the time of the translation, nanoseconds; none: more than [`MAX_REPORT_DELAY_NS`].
     fn distance(&self, time_ns: u64) -> Option<u64> {
         let distance = time_ns.abs_diff(time_ns.clamp(self.from_ns, self.until_ns.max(self.from_ns)));
-        (distance <= MAX_TELLING_DELAY_NS).then_some(distance)
+        (distance <= MAX_REPORT_DELAY_NS).then_some(distance)
     }
 }
 
-/// Those that are known.
+/// The known translations.
 #[derive(Debug)]
 pub(super) struct Translations {
     spans: Vec<Option<Span>>,
     free: Vec<u32>,
-    /// By both kinds of ends.
+    /// Indices into `spans`, by the ends before, after and halfway through translation.
     by_ends: HashMap<FlowKey, Vec<u32>, RandomState>,
     max: usize,
     retention_ns: u64,
@@ -146,8 +150,8 @@ pub(super) struct Translations {
 }
 
 impl Translations {
-    /// Memory of one, bytes: itself, its number, and three places in the map, which has room for up to twice as many, each with a
-    /// list.
+    /// Maximum memory of one translation, bytes: the span, its index, and three map entries with a list each. The map may have
+    /// room for twice as many entries.
     pub(super) const MAX_BYTES_EACH: usize = size_of::<Option<Span>>()
         + size_of::<u32>()
         + 3 * (2 * (size_of::<(FlowKey, Vec<u32>)>() + 1) + 4 * size_of::<u32>());
@@ -172,7 +176,7 @@ impl Translations {
         self.spans.len() - self.free.len()
     }
 
-    /// Translations that there was no room for.
+    /// Translations that were not taken because the table was full.
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -185,9 +189,14 @@ impl Translations {
             + lists
     }
 
-    /// Takes what is told of one. Gives it if it is new.
-    pub(super) fn learn(&mut self, time_ns: u64, change: TranslationChange, told: &AddressTranslation) -> Option<Span> {
-        let mut new = Span::new(time_ns, change, told);
+    /// Processes a report. Returns the translation if it is new.
+    pub(super) fn learn(
+        &mut self,
+        time_ns: u64,
+        change: TranslationChange,
+        reported: &AddressTranslation,
+    ) -> Option<Span> {
+        let mut new = Span::new(time_ns, change, reported);
         let mut is_known = false;
         for number in self.numbers_like(&new) {
             let Some(span) = self.spans.get_mut(number as usize).and_then(Option::as_mut) else { continue };
@@ -195,21 +204,21 @@ impl Translations {
                 _ if !span.is_alive_in(new.netns, new.zone) => {}
                 TranslationChange::Ended if !span.is_same(&new) => {}
                 TranslationChange::Ended => span.until_ns = time_ns,
-                _ if span.is_same(&new) => (span.told_ns, is_known) = (time_ns, true),
+                _ if span.is_same(&new) => (span.reported_ns, is_known) = (time_ns, true),
                 TranslationChange::Began => span.until_ns = time_ns,
-                // Its end and the beginning of the new one were lost.
-                TranslationChange::Found => (span.until_ns, new.from_ns) = (span.told_ns, time_ns),
+                // The reports of its end and of the beginning of the new one were lost.
+                TranslationChange::Found => (span.until_ns, new.from_ns) = (span.reported_ns, time_ns),
             }
         }
         if is_known || change == TranslationChange::Ended {
             return None;
         }
-        // What was used before cannot have been this one at that time.
+        // Until the last translation with these ends ended, this one cannot have been in effect.
         new.from_ns = new.from_ns.max(self.last_end_ns(&new));
         self.insert(new).then_some(new)
     }
 
-    /// Those that have the same ends before or after translation.
+    /// Indices of translations with the same ends before translation, or the same ends after it.
     fn numbers_like(&self, new: &Span) -> Vec<u32> {
         let is_like = |number: &u32| {
             let span = self.spans.get(*number as usize).copied().flatten();
@@ -253,16 +262,16 @@ impl Translations {
         true
     }
 
-    /// All of a namespace were told since then: those that were not have ended.
+    /// The kernel has listed all translations of a namespace since `begun_ns`: those not reported since then have ended.
     pub(super) fn listed(&mut self, netns: u32, begun_ns: u64) {
         let of_it = self.spans.iter_mut().flatten().filter(|span| span.netns == netns);
-        for span in of_it.filter(|span| span.until_ns == NEVER && span.told_ns < begun_ns) {
-            // It may have ended at any time since.
+        for span in of_it.filter(|span| span.until_ns == NEVER && span.reported_ns < begun_ns) {
+            // Its end was somewhere between its last report and this time.
             span.until_ns = begun_ns;
         }
     }
 
-    /// Forgets those that no flow refers to any more.
+    /// Forgets translations that ended so long ago that no flow can refer to them.
     pub(super) fn expire(&mut self, now_ns: u64) {
         if now_ns.abs_diff(self.expired_ns) < EXPIRE_INTERVAL_NS {
             return;
@@ -290,11 +299,11 @@ impl Translations {
         self.free.push(number);
     }
 
-    /// The translation that packets with these ends belonged to at that time, and on which side of it they were. None where it may
-    /// be one of several.
+    /// The translation that packets with these ends belonged to at `time_ns`, and the side on which they were. None if there is no
+    /// such translation, or if different ones of several namespaces or zones match.
     pub(super) fn find(&self, ends: &FlowKey, time_ns: u64) -> Option<(&Span, Side)> {
         let fitting = || self.spans_of(ends).filter_map(|span| Some((span.distance(time_ns)?, span)));
-        // Of those that were there at the time, the latest: the end of the one before may be lost.
+        // If several were in effect at that time, the latest: the report of an earlier one's end may be lost.
         let (distance, best) = fitting().min_by_key(|(distance, span)| (*distance, NEVER - span.from_ns))?;
         let is_rival = |span: &Span| !span.is_of(best.netns, best.zone) && !span.translates_as(best);
         if fitting().filter(|(d, _)| *d == distance).any(|(_, span)| is_rival(span)) {
@@ -303,14 +312,14 @@ impl Translations {
         Some((best, best.side(ends)))
     }
 
-    /// Whether packets of a flow, which stands under its ends before translation, are translated otherwise now than its last
-    /// packet was.
+    /// Whether packets of this flow are translated differently now than its last packet was. The flow's key has the ends before
+    /// translation.
     pub(super) fn have_changed(&self, entry: &Entry, now_ns: u64) -> bool {
         let after = |time_ns| self.find(&entry.key.ends(), time_ns).map(|(span, _)| span.after);
         after(entry.last_ns) != after(now_ns)
     }
 
-    /// Puts the translation into the record of a flow, which stands under its ends before translation.
+    /// Adds the translation to the record of a flow whose key has the ends before translation.
     pub(super) fn describe(&self, entry: &Entry, flow: &mut Flow) {
         if self.is_empty() || entry.key.tunnel != 0 {
             return;
@@ -326,7 +335,7 @@ impl Translations {
             destination_port,
             begun_by_source: source == span.before.origin,
         }));
-        // Whose packet began the translation began the flow.
+        // The end whose packet began the translation is the originator of the flow.
         if source != span.before.origin && flow.initiator == InitiatorBasis::FirstPacket {
             flow.turn_round();
         }

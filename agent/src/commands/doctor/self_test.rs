@@ -1,4 +1,4 @@
-//! Whether the hooks that can be attached here also deliver.
+//! Tests whether the hooks that can be attached on this host report events.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
@@ -10,10 +10,10 @@ use crate::probes::{Surroundings, Trial};
 use crate::self_test::{Bench, Judgement, OwnProcess, Silent, Tap};
 
 const WHAT: &str = "self-test";
-/// Interval at which facts are taken, as the pipeline does.
+/// Interval at which facts are drained.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(20);
 
-/// One finding for all hooks, and one for each that is silent.
+/// One finding if all tested hooks report events; otherwise one for each silent hook.
 pub(super) fn findings(trial: Trial, polls: bool) -> Vec<Finding> {
     if trial.attached().is_empty() {
         return Vec::new();
@@ -22,7 +22,9 @@ pub(super) fn findings(trial: Trial, polls: bool) -> Vec<Finding> {
     match test(trial, polls) {
         Ok(found) if found.silent.is_empty() => vec![passed(&found, hooks)],
         Ok(found) => found.silent.iter().map(silent).collect(),
-        Err(why) => vec![Finding::new(Verdict::Fine, WHAT, "nothing can be said").with("reason", &why)],
+        Err(why) => {
+            vec![Finding::new(Verdict::Fine, WHAT, "inconclusive, the hooks could not be tested").with("reason", &why)]
+        }
     }
 }
 
@@ -40,7 +42,7 @@ fn silent(silent: &Silent) -> Finding {
         .with("remedy", "use another --probes backend; a security module or another program may stop this hook")
 }
 
-/// The test in a thread of its own, while this one takes the facts.
+/// Runs the test in a thread of its own, while this thread drains the facts.
 fn test(mut trial: Trial, polls: bool) -> Result<Judgement, String> {
     let tap = Tap::default();
     let own = OwnProcess::new(Surroundings::look().pid_in_facts(polls));

@@ -255,14 +255,14 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
     }
 
-    /// `/p:SECRET` as programs for Windows have it; not `/p:NAME=VALUE`, a property for MSBuild.
+    /// An option of Windows programs, `/p:SECRET`; not `/p:NAME=VALUE`, which is a property for MSBuild.
     fn windows_option(&self, argument: &'a str) -> Option<Cow<'a, str>> {
         let (name, value) = argument.split_at_checked(3).filter(|(name, _)| name.eq_ignore_ascii_case("/p:"))?;
         let is_other = value.contains(['=', '/', ';']) || values::is_number(value) || values::is_harmless(value);
         (!is_other).then(|| format!("{name}{MASK}").into())
     }
 
-    /// `env[0].value=SECRET` behind `env[0].name=API_TOKEN`, each an argument of its own.
+    /// `env[0].value=SECRET` after `env[0].name=API_TOKEN`, each as a separate argument.
     fn value_of_member(&self, argument: &'a str) -> Option<Cow<'a, str>> {
         let (member, value) = argument.split_once(".value=")?;
         let name = self.all.iter().find_map(|a| a.rsplit_once(".name=").filter(|(m, _)| m.ends_with(member)))?.1;
@@ -356,7 +356,7 @@ fn define(name: &str) -> Option<&str> {
         .or_else(|| name.strip_prefix("-e"))
 }
 
-/// Takes `NAME=FILE`.
+/// Whether the option takes `NAME=FILE`.
 fn takes_file(option: &str) -> bool {
     ["--from-file", "--set-file"].contains(&option)
 }

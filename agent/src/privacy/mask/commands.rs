@@ -26,7 +26,7 @@ const READERS: [&str; 14] = [
     "--passphrase-stdin",
 ];
 
-/// Programs, and their commands, that mostly read a secret, or something confidential, from a pipe.
+/// Programs and subcommands that usually read a secret, or something confidential, from a pipe.
 const PIPE_READERS: [&str; 22] = [
     "base64",
     "md5sum",
@@ -81,7 +81,7 @@ fn split(text: &str, depth: usize, at: Split) -> Option<String> {
     (!changes.is_empty()).then(|| replaced(text, changes))
 }
 
-/// `echo SECRET | base64`: what goes through a pipe to a program that mostly takes secrets there.
+/// Text that is piped to a program that usually reads secrets: `echo SECRET | base64`.
 fn piped(all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
     let is_reader = |w: &Word| PIPE_READERS.contains(&plain_name(&w.text));
     for pipeline in all.split(|w| w.ends_command() && !["|", "|&"].contains(&w.text.as_str())) {
@@ -91,7 +91,7 @@ fn piped(all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
     }
 }
 
-/// `printf -v PASSWORD %s SECRET`.
+/// Values that `printf` assigns to a variable with the name of a secret: `printf -v PASSWORD %s SECRET`.
 fn set_by_printf(command: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
     let [program, option, name, _, values @ ..] = command else { return };
     if program.text == "printf" && option.text == "-v" && secrecy(&name.text) == Some(Secrecy::Secret) {
@@ -99,7 +99,7 @@ fn set_by_printf(command: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
     }
 }
 
-/// Where a command begins behind a name: `ProxyCommand=sshpass -p …`; none: the first word is no such thing.
+/// Offset of a command after a name, as in `ProxyCommand=sshpass -p …`; none: the text does not begin with such a name.
 pub(super) fn behind_name(text: &str) -> Option<usize> {
     let (name, command) = text.split_once('=')?;
     let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
@@ -149,7 +149,7 @@ fn here_document(text: &str, all: &[Word], changes: &mut Vec<(Range<usize>, Stri
 /// `<<< SECRET`.
 fn here_strings(all: &[Word], changes: &mut Vec<(Range<usize>, String)>) {
     for (mark, word) in all.iter().zip(all.iter().skip(1)) {
-        // `3<<<`: for another descriptor than standard input.
+        // `3<<<` redirects another descriptor than standard input.
         let is_descriptor = |c: char| c.is_ascii_digit();
         if mark.text.trim_start_matches(is_descriptor) == "<<<" && !values::is_harmless(&word.text) {
             changes.push((word.range.clone(), MASK.to_owned()));

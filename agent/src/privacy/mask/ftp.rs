@@ -1,4 +1,4 @@
-//! Statements of FTP clients, which take passwords by their position.
+//! Statements of FTP clients, in which passwords are recognised by their position.
 
 use std::ops::Range;
 
@@ -6,21 +6,22 @@ use super::MASK;
 use super::printed::replaced;
 use super::shell::{Split, words};
 
-/// Programs that read such statements.
+/// FTP clients.
 const CLIENTS: [&str; 6] = ["ftp", "lftp", "tnftp", "ncftp", "/usr/bin/ftp", "/usr/bin/lftp"];
 
-/// Whether one of the words is the name of such a program.
+/// Whether the word is the name of an FTP client.
 pub(super) fn is_client(word: &str) -> bool {
     CLIENTS.contains(&word)
 }
 
-/// The text without the passwords of its statements `user NAME PASSWORD`, `pass PASSWORD` and `quote PASS PASSWORD`; none: it has none.
+/// The text without the passwords of its statements `user NAME PASSWORD`, `pass PASSWORD` and `quote PASS PASSWORD`;
+/// none: it has no such passwords.
 pub(super) fn mask(text: &str) -> Option<String> {
     let changes: Vec<_> = passwords(text).map(|range| (range, MASK.to_owned())).collect();
     (!changes.is_empty()).then(|| replaced(text, changes))
 }
 
-/// Where they are.
+/// The positions of the passwords.
 pub(super) fn passwords(text: &str) -> impl Iterator<Item = Range<usize>> {
     let statements = text.split_inclusive(['\n', ';']).scan(0, |start, statement| {
         *start += statement.len();

@@ -1,4 +1,4 @@
-//! Masks a value of which it is known what of it is secret.
+//! Masks values of which the secret part is known.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::pairs::Nature;
 use super::programs::Holds;
 use super::{MASK, Text, ftp, printed, values};
 
-/// The value with its secret masked. The depth is the number of strings around it.
+/// The value with its secret part masked. `depth` is the number of quoted strings around it.
 pub(super) fn masked(holds: Holds, value: &str, depth: usize) -> Cow<'_, str> {
     let is_text = matches!(holds, Holds::Command | Holds::Sent | Holds::Ftp);
     if holds == Holds::Nothing || (!is_text && values::is_harmless(value)) {
@@ -28,7 +28,7 @@ pub(super) fn masked(holds: Holds, value: &str, depth: usize) -> Cow<'_, str> {
     }
 }
 
-/// A value that is masked on one side of a mark; where the mark is missing it is as any other.
+/// The value masked on one side of a separator. Without the separator it is masked like any other text.
 fn in_parts(holds: Holds, value: &str, depth: usize) -> Cow<'_, str> {
     let masked = match holds {
         Holds::After(mark) => after(value, mark),
@@ -77,7 +77,7 @@ fn openssl_source(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// `user/password@service`, maybe behind `userid=`.
+/// `user/password@service`, optionally after `userid=`.
 pub(super) fn oracle_logon(argument: &str) -> Option<Cow<'_, str>> {
     let (user, rest) = argument.split_once('/')?;
     let is_user = !user.is_empty() && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"_$#=".contains(&b));

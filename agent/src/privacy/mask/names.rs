@@ -127,7 +127,7 @@ const SECRET_WORDS: &[&str] = &[
     "twofactor",
     "2fa",
 ];
-/// Words that mean a secret at the end of a name: `card-pin`, not `pin_project`.
+/// Words that indicate a secret only at the end of a name: `card-pin`, not `pin_project`.
 const LAST_WORDS: &[&str] = &["pin", "pins", "pat", "pats"];
 /// Words that end like a secret's name, but are not.
 const INNOCENT_WORDS: &[&str] = &[
@@ -250,9 +250,9 @@ const KEY_VERBS: &[&str] = &[
 const INNOCENT_NAMES: &[&str] = &["auth-user-pass", "initial-cluster-token"];
 /// Names of secrets that do not look like one; before them may be `-D`.
 const SECRET_NAMES: &[&str] = &["sonar.login", "dsonar.login", "sas"];
-/// As [`SECRET_NAMES`], but also switches and names of files.
+/// Same as [`SECRET_NAMES`], but these also occur as switches and as names of files.
 const KEY_NAMES: &[&str] = &["salt"];
-/// Names of users that mean something else as part of a name.
+/// Names of users that have another meaning as part of a longer name.
 const LOGIN_NAMES: &[&str] = &["digest", "identity"];
 /// Ends of the names of passwords, as words.
 const PASSWORD_ENDS: &[&str] = &["password", "passwd", "passphrase", "passwort", "pwd", "pswd"];
@@ -341,7 +341,7 @@ fn of_words(words: &[String]) -> Option<Secrecy> {
     if ABOUT.contains(&last.as_str()) && !is_session_id(words) {
         return None;
     }
-    // Helm: the name of a Kubernetes secret.
+    // Helm's name of a Kubernetes secret.
     if words.windows(2).any(|w| matches!(w, [existing, secret] if existing == "existing" && secret == "secret")) {
         return None;
     }

@@ -57,7 +57,7 @@ pub(super) fn find(text: &str, nature: Nature) -> Vec<Range<usize>> {
 
 /// The secret value behind the separator.
 fn value(text: &str, at: usize, separator: &str, nature: Nature) -> Option<Range<usize>> {
-    // Paths of modules: `token::tests`.
+    // Paths of modules such as `token::tests` are not pairs.
     if separator == ":" && text.get(..at).is_some_and(|before| before.ends_with(':')) {
         return None;
     }

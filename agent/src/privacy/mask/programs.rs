@@ -57,7 +57,7 @@ pub(super) enum Program {
     Nagios,
     Jmx,
     Matrix,
-    /// A plugin for monitoring: what is behind `-p` may be a port or a folder.
+    /// A monitoring plugin: the value of `-p` may be a port or a folder.
     Check,
     Tpm,
     Piv,
@@ -77,7 +77,7 @@ pub(super) enum Program {
     MusicPlayer,
     /// Takes `user:password` as a word.
     Bundle,
-    /// As [`Program::Registry`], and `-u user -p password` of its other commands.
+    /// Same as [`Program::Registry`]; its other commands take `-u user -p password`.
     Azure,
     Netcat,
     /// Takes `community@host` as a word.
@@ -131,19 +131,19 @@ pub(super) enum Holds {
     Cookies,
     /// A command for a shell.
     Command,
-    /// What is before the last of these characters.
+    /// The part before the last of these characters.
     Before(char),
-    /// The member of a list that begins so.
+    /// The list member that begins with this text.
     Member(&'static str),
     /// Statements of `expect`: what it sends.
     Sent,
     /// Statements of an FTP client: `user bob SECRET`.
     Ftp,
-    /// `user:password`, and nothing of anything else.
+    /// The password of `user:password`; no part of other values.
     Login,
-    /// All that is behind `://`.
+    /// The part after `://`.
     Address,
-    /// Nothing, whatever it looks like.
+    /// No part, even if it looks like a secret.
     Nothing,
 }
 
@@ -303,7 +303,7 @@ const FLAGS: &[(Program, &str, Form, Holds)] = &[
     (Program::Lftp, "-c", Separate, Ftp),
 ];
 
-/// What of every word that is no option is a secret.
+/// The part of words that are not options that is secret, by program.
 const WORDS: &[(Program, Holds)] = &[
     (Program::Impacket, After(':')),
     (Program::Bundle, Login),
@@ -333,7 +333,7 @@ impl Program {
         rest.find(|c| !letters.contains(c)).unwrap_or(0)
     }
 
-    /// What of a word that is no option is a secret; none: nothing.
+    /// The secret part of a word that is not an option; none: words have no secrets.
     pub(super) fn word(self) -> Option<Holds> {
         WORDS.iter().find(|(program, _)| *program == self).map(|(_, holds)| *holds)
     }

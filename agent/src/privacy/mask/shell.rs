@@ -67,7 +67,7 @@ fn word(text: &str, start: usize, split: Split) -> Word {
                 break;
             }
             (None, '"' | '\'') => open = Some(c),
-            // `$'…'`, `$"…"`.
+            // The `$` of `$'…'` and `$"…"` is not part of the word.
             (None, '$') if matches!(chars.peek(), Some((_, '"' | '\''))) => {}
             (Some(quote), c) if c == quote => open = None,
             (None | Some('"'), '\\') => plain.extend(chars.next().map(|(_, c)| c)),

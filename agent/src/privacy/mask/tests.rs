@@ -508,9 +508,10 @@ fn ordinary_command_lines_of_the_list_stay_as_they_are() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What SECURITY.md says cannot be recognised: a secret whose name says nothing, at a place that only the program knows.
+/// Secrets that SECURITY.md lists as not recognised: their names do not indicate a secret, and only the program knows where
+/// they are.
 #[test]
-fn what_is_said_to_be_unknown_is_shown() {
+fn secrets_that_are_documented_as_unknown_are_shown() {
     let all = lines(include_str!("cases/unknown.jsonl"));
     let masked: Vec<_> = all.iter().map(|a| masked_line(a)).filter(|m| !m.contains("hunter2")).collect();
     assert!(masked.is_empty() && all.len() == 16, "no longer unknown: {masked:#?}");

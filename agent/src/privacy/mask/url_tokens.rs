@@ -1,8 +1,8 @@
-//! Secrets in the path and the query of URLs that have no telling name: webhooks, stream keys, codes for a login.
+//! Secrets without a name in the path or query of URLs: webhooks, stream keys, login codes.
 
 use std::ops::Range;
 
-/// Part of a URL, and the segments of the path between it and the secret.
+/// A part of a URL, and the number of path segments between it and the secret.
 const PATHS: [(&str, usize); 8] = [
     ("hooks.slack.com/services/", 2),
     ("hooks.slack.com/workflows/", 3),
@@ -13,9 +13,9 @@ const PATHS: [(&str, usize); 8] = [
     ("hooks.zapier.com/hooks/catch/", 1),
     ("maker.ifttt.com/use/", 0),
 ];
-/// Schemes of streams, whose last segment may be the key.
+/// Schemes of streams. The last path segment of their URLs may be the stream key.
 const STREAMS: [&str; 3] = ["rtmp://", "rtmps://", "rtmpt://"];
-/// Shortest stream key that is told from a name.
+/// Minimum length of a stream key. Shorter segments are taken for names.
 const MIN_STREAM_KEY: usize = 12;
 
 /// Secrets in the URLs of a text.
@@ -40,7 +40,7 @@ fn url_end(text: &str, start: usize) -> usize {
     start + rest.find(|c: char| c.is_whitespace() || "\"'`<>|".contains(c)).unwrap_or(rest.len())
 }
 
-/// The path's segment that comes so many segments behind.
+/// The path segment after the next `skip` segments.
 fn segment(text: &str, start: usize, skip: usize) -> Option<Range<usize>> {
     let path = text.get(start..url_end(text, start))?;
     let path = path.get(..path.find(['?', '#']).unwrap_or(path.len()))?;
@@ -52,7 +52,7 @@ fn segment(text: &str, start: usize, skip: usize) -> Option<Range<usize>> {
     Some(start + from..start + from + length)
 }
 
-/// The last segment, if it is long and has a digit in it.
+/// The last path segment, if it is long and contains a digit.
 fn stream_key(text: &str, start: usize) -> Option<Range<usize>> {
     let url = text.get(start..url_end(text, start))?;
     let path = url.get(..url.find(['?', '#']).unwrap_or(url.len()))?;
@@ -61,7 +61,7 @@ fn stream_key(text: &str, start: usize) -> Option<Range<usize>> {
     is_key.then_some(start + before.len() + 1..start + path.len())
 }
 
-/// `?code=SECRET&state=…`, which OAuth sends back after a login.
+/// The code in `?code=SECRET&state=…`, which OAuth returns after a login.
 fn code(text: &str) -> Option<Range<usize>> {
     let at = ["?code=", "&code="].iter().find_map(|mark| text.find(mark))? + "?code=".len();
     let end = url_end(text, at);

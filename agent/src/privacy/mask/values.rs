@@ -22,7 +22,7 @@ const METHODS: &[&str] = &[
     "scram-sha-512",
     "rsa-sha2-512",
 ];
-/// Before a colon, and no users: kinds of names and of digests.
+/// Words before a colon that are not users: kinds of names and of digests.
 const NAMESPACES: &[&str] = &["arn", "urn", "md5", "sha1", "sha256", "sha384", "sha512", "sip", "spiffe", "uri", "id"];
 /// Ends of names of files that hold keys and certificates.
 const FILE_ENDS: &[&str] =
@@ -34,7 +34,7 @@ pub(super) fn is_harmless(value: &str) -> bool {
     is_pattern(word) || is_masked(word) || is_one_of(word, SWITCH_WORDS) || is_placeholder(word)
 }
 
-/// Nothing, or a pattern that all names fit.
+/// Whether the word is empty, or a pattern that matches all names.
 fn is_pattern(word: &str) -> bool {
     word.is_empty() || word == "*" || word == "**"
 }
@@ -105,7 +105,7 @@ fn is_placeholder(word: &str) -> bool {
     word == "%s" || (word.starts_with("{{") && word.ends_with("}}"))
 }
 
-/// Whether a command in it prints what it is given: `$(echo SECRET)`.
+/// Whether a command in the text prints its arguments: `$(echo SECRET)`.
 fn prints(command: &str) -> bool {
     ["(echo ", "(printf ", " echo ", " printf "].iter().any(|p| command.contains(p))
 }

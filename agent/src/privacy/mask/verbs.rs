@@ -3,10 +3,11 @@
 
 use super::program_names::plain_name;
 
-/// All words to the end.
+/// Number of secrets if all words to the end are secrets.
 const REST: usize = usize::MAX;
 
-/// A program, maybe with its command; a command or an option of that; the words between it and the first secret; the number of secrets.
+/// A program, optionally with a command; a subcommand or an option of it; the number of words between that and the first secret; the
+/// number of secrets.
 const VERBS: &[(&str, &str, usize, usize)] = &[
     ("vault", "unseal", 0, REST),
     ("vault", "unwrap", 0, REST),
@@ -113,14 +114,14 @@ const VERBS: &[(&str, &str, usize, usize)] = &[
 #[derive(Debug, Default)]
 pub(super) struct Places {
     program: &'static str,
-    /// Words until the first secret and secrets from there on, once the command has come.
+    /// Number of words before the first secret and number of secrets, once the command has been read.
     ahead: Option<(usize, usize)>,
 }
 
 impl Places {
     /// Takes the next word; true: it is a secret.
     pub(super) fn is_secret(&mut self, word: &str) -> bool {
-        // `+login bob PASSWORD +quit`.
+        // A word with `+` begins the next command: `+login bob PASSWORD +quit`.
         if word.starts_with('+') {
             self.ahead = self.ahead.filter(|(_, secrets)| *secrets == REST);
         }
@@ -137,7 +138,7 @@ impl Places {
         words == 0
     }
 
-    /// Takes an option, which may be what secrets stand behind: `qpdf --encrypt SECRET SECRET`.
+    /// Reads an option, after which secrets may follow: `qpdf --encrypt SECRET SECRET`.
     pub(super) fn pass_option(&mut self, option: &str) {
         if self.ahead.is_none() {
             self.ahead = self.behind(option);

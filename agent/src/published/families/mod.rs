@@ -189,7 +189,7 @@ fn self_test(s: &Status) -> [Family; 2] {
         Family::counter(
             "pidflow.self.tests",
             "{test}",
-            "Self-tests of the hooks, by result; inconclusive: nothing can be said.",
+            "Self-tests of the hooks, by result; inconclusive: the hooks could not be tested.",
             labelled("result", &s.self_tests),
         ),
         Family::gauge(

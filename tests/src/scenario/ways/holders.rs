@@ -1,4 +1,4 @@
-//! Ways to come by a socket that another process opened.
+//! Ways to get a socket that another process opened.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
@@ -11,7 +11,7 @@ use crate::scenario::wire::{self, Plan};
 use crate::sys;
 use crate::truth::Exchange;
 
-/// A process listens, and another one, which it starts, accepts (systemd's socket activation).
+/// A process listens and starts another process, which accepts (systemd's socket activation).
 pub(super) fn activated(way: &str, address: IpAddr) -> Result<Exchange> {
     let (_activator, target) = wire::fork_listener(address, |listener| {
         sys::set_own_name("pf-activator")?;
@@ -24,7 +24,7 @@ pub(super) fn activated(way: &str, address: IpAddr) -> Result<Exchange> {
     wire::tcp_exchange(Plan::plain(way, target))
 }
 
-/// The same with a UDP socket.
+/// Socket activation with a UDP socket.
 pub(super) fn activated_datagrams(way: &str, address: IpAddr) -> Result<Exchange> {
     let (_activator, target) = wire::fork_receiver(address, |socket| {
         sys::set_own_name("pf-activator")?;
@@ -37,7 +37,7 @@ pub(super) fn activated_datagrams(way: &str, address: IpAddr) -> Result<Exchange
     wire::udp_exchange(Plan::plain(way, target), false)
 }
 
-/// A UDP socket that is passed on (`SCM_RIGHTS`) before it is used.
+/// A UDP socket that is passed to another process (`SCM_RIGHTS`) before it is used.
 pub(super) fn passed_datagrams(way: &str, address: IpAddr) -> Result<Exchange> {
     let (give, take) = UnixStream::pair()?;
     let _user = sys::fork(|| {
@@ -52,14 +52,14 @@ pub(super) fn passed_datagrams(way: &str, address: IpAddr) -> Result<Exchange> {
     wire::udp_exchange(Plan::plain(way, target), true)
 }
 
-/// Keeps what it has open until it is killed.
+/// Keeps its descriptors open until it is killed.
 fn wait() -> Result<()> {
     loop {
         std::thread::sleep(std::time::Duration::from_secs(1));
     }
 }
 
-/// A connection that another process takes out of the one that accepted it (pidfd_getfd(2)).
+/// A connection that another process takes from the process that accepted it (pidfd_getfd(2)).
 pub(super) fn stolen(way: &str, address: IpAddr) -> Result<Exchange> {
     let (mut told, mut tell) = io::pipe()?;
     let (holder, target) = wire::fork_listener(address, |listener| {
@@ -81,7 +81,7 @@ pub(super) fn stolen(way: &str, address: IpAddr) -> Result<Exchange> {
 fn take_from(pid: u32, descriptor: i32) -> io::Result<OwnedFd> {
     let open = |result: libc::c_long| {
         let fd = sys::check(i32::try_from(result).unwrap_or(-1))?;
-        // SAFETY: a new descriptor that nobody else owns.
+        // SAFETY: the new descriptor has no other owner.
         io::Result::Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     };
     // SAFETY: no pointers are involved.
@@ -90,7 +90,7 @@ fn take_from(pid: u32, descriptor: i32) -> io::Result<OwnedFd> {
     open(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0) })
 }
 
-/// A process connects, and its child, which has the connection from it, talks.
+/// A process connects, and its child, which inherits the connection, uses it.
 pub(super) fn forked_client(way: &str, address: IpAddr) -> Result<Exchange> {
     let (_server, target) = wire::fork_listener(address, |listener| wire::accept_forever(&listener))?;
     let mut exchange = Exchange::begin(way, wire::TCP, wire::unspecified(address, 0), target);
@@ -112,7 +112,7 @@ pub(super) fn forked_client(way: &str, address: IpAddr) -> Result<Exchange> {
     serde_json::from_slice(&said).context("what the child did")
 }
 
-/// A server that forks for each connection: the child talks, the parent closes its copy.
+/// A server that forks for each connection: the child uses it, the parent closes its copy.
 pub(super) fn forked_server(way: &str, address: IpAddr) -> Result<Exchange> {
     let (_server, target) = wire::fork_listener(address, |listener: TcpListener| {
         sys::set_own_name("pf-forker")?;

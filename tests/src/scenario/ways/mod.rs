@@ -1,4 +1,4 @@
-//! Every way to move bytes into and out of a socket, and to come by one. In each the process that uses the socket is the owner.
+//! Every way to move bytes into and out of a socket, and to get a socket. In each, the process that uses the socket is the owner.
 
 mod holders;
 mod mover;
@@ -52,7 +52,7 @@ pub const ALL: [&str; 25] = [
     "fork-server",
 ];
 
-/// Why this kernel cannot do it; none: it can.
+/// Why this kernel does not support a way; none: it does.
 #[must_use]
 pub fn missing(way: &str) -> Option<String> {
     let opens = |kind, protocol| sys::socket(LOOPBACKS[0], kind, protocol).err().map(|e| e.to_string());
@@ -67,13 +67,13 @@ pub fn missing(way: &str) -> Option<String> {
     }
 }
 
-/// The kernel offers it as an upper layer protocol of TCP (`CONFIG_TLS`).
+/// Why there is no kernel TLS, which the kernel lists as an upper layer protocol of TCP (`CONFIG_TLS`); none: it is there.
 fn no_ktls() -> Option<String> {
     let offered = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_ulp").unwrap_or_default();
     (!offered.split_whitespace().any(|name| name == "tls")).then(|| format!("no kTLS, only {:?}", offered.trim()))
 }
 
-/// Runs `--way`, `--count` exchanges.
+/// Makes `--count` exchanges in the way `--way`.
 pub(super) fn run(args: &Args) -> Result<()> {
     let (truth, way) = (args.truth()?, args.need::<String>("way")?);
     let _fastopen = match way.as_str() {
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// A connection between a client and a server process, both of which move bytes that way.
+/// A connection between a client and a server process, both of which use `mover`.
 fn streams(
     way: &str,
     address: std::net::IpAddr,
@@ -163,7 +163,7 @@ fn datagrams(way: &str, (address, protocol): (std::net::IpAddr, u8), mover: Move
     };
     let (server, target) = wire::fork_bound(open, UdpSocket::local_addr, serve)?;
     let mut exchange = Exchange::begin(way, protocol, wire::unspecified(address, 0), target);
-    // Only read and written, which is the same for both kinds of sockets.
+    // The handle is only read and written, which works the same for both kinds of sockets.
     let mut socket = mover.connect(sys::socket(address, libc::SOCK_DGRAM, protocol.into())?, target)?;
     exchange.set_source(socket.local_addr()?);
     mover.send(&mut socket, b"c\n")?;
@@ -175,7 +175,7 @@ fn datagrams(way: &str, (address, protocol): (std::net::IpAddr, u8), mover: Move
     Ok(exchange)
 }
 
-/// Both ends, as the answer and this process say.
+/// Fills in both ends: this process, and the one that sent the answer.
 fn finish(exchange: &mut Exchange, answer: &[u8]) -> Result<()> {
     let server = serde_json::from_slice(answer);
     exchange.destination_end = Expected::Process(server.context("answer of the server")?);
@@ -183,7 +183,7 @@ fn finish(exchange: &mut Exchange, answer: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// At most this long for each step.
+/// Sets a time limit for reads and writes.
 fn limit(fd: &impl std::os::fd::AsRawFd) -> io::Result<()> {
     let limit = libc::timeval { tv_sec: 10, tv_usec: 0 };
     let size = size_of_val(&limit) as libc::socklen_t;

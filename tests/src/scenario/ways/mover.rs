@@ -78,7 +78,7 @@ impl Mover {
         let sent = match self {
             Self::Plain | Self::FastOpen => socket.write(bytes)?,
             Self::Messages => messages(bytes.to_vec().as_mut_slice(), |message| {
-                // SAFETY: one message, which lives until the call is over.
+                // SAFETY: the one message lives until the call returns.
                 unsafe { libc::sendmmsg(socket.as_raw_fd(), message, 1, 0) }
             })?,
             Self::SendFile => send_file(socket, bytes)?,
@@ -94,12 +94,12 @@ impl Mover {
         Ok(())
     }
 
-    /// What comes at once; requests and answers are short.
+    /// Receives once, which is enough for the short requests and answers.
     pub(super) fn receive(self, socket: &mut TcpStream) -> Result<Vec<u8>> {
         let mut buffer = vec![0; 1024];
         let size = match self {
             Self::Messages => messages(&mut buffer, |message| {
-                // SAFETY: as for sending; the time limit is the socket's.
+                // SAFETY: the one message lives until the call returns; no time limit is passed.
                 unsafe { libc::recvmmsg(socket.as_raw_fd(), message, 1, 0, std::ptr::null_mut()) }
             })?,
             Self::Splice => {
@@ -122,7 +122,7 @@ const TCP_FASTOPEN_NO_COOKIE: i32 = 34;
 
 fn messages(bytes: &mut [u8], call: impl FnOnce(*mut libc::mmsghdr) -> i32) -> Result<usize> {
     let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
-    // SAFETY: all zero is an empty message.
+    // SAFETY: an all-zero mmsghdr is an empty message.
     let mut message: libc::mmsghdr = unsafe { mem::zeroed() };
     message.msg_hdr.msg_iov = &raw mut part;
     message.msg_hdr.msg_iovlen = 1;
@@ -141,14 +141,14 @@ fn send_file(socket: &TcpStream, bytes: &[u8]) -> Result<usize> {
 
 fn splice(from: &impl AsRawFd, to: &impl AsRawFd, size: usize) -> Result<usize> {
     let none = std::ptr::null_mut();
-    // SAFETY: no offsets are given.
+    // SAFETY: both offsets are null.
     let moved = unsafe { libc::splice(from.as_raw_fd(), none, to.as_raw_fd(), none, size, 0) };
     usize::try_from(moved).map_err(|_| io::Error::last_os_error()).context("splice")
 }
 
 fn zero_copy(socket: &TcpStream, bytes: &[u8]) -> Result<usize> {
     sys::set_option(socket, libc::SOL_SOCKET, libc::SO_ZEROCOPY, 1).context("SO_ZEROCOPY")?;
-    // The kernel may read them until the connection ends.
+    // The kernel may read the bytes until the connection ends.
     let bytes: &'static [u8] = Box::leak(bytes.to_vec().into_boxed_slice());
     // SAFETY: the bytes live as long as the process.
     let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_ZEROCOPY) };

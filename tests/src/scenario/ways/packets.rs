@@ -1,4 +1,4 @@
-//! Packets that processes make themselves.
+//! Packets whose headers processes make themselves.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -11,12 +11,12 @@ use crate::scenario::wire::{LOOPBACKS, UDP};
 use crate::sys;
 use crate::truth::{Exchange, Expected, TrueEnd};
 
-/// For experiments and tests (RFC 3692).
+/// IP protocol number for experiments and tests (RFC 3692).
 const EXPERIMENT: u8 = 253;
-/// Below the kernel's ephemeral ports; no socket has it, and none those after it.
+/// First of the ports that no socket has, below the kernel's ephemeral ports.
 const NOBODYS_PORT: u16 = 23_456;
 
-/// Two processes with raw sockets, each bound to an address of its own: one flow for each number.
+/// Two processes with raw sockets, each bound to an address of its own. Each `number` gives other addresses, so another flow.
 pub(super) fn raw(way: &str, number: u8) -> Result<Exchange> {
     let [sender, receiver_at] = [2, 3].map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, number + 1, last)));
     let open = |address| {
@@ -47,7 +47,7 @@ pub(super) fn raw(way: &str, number: u8) -> Result<Exchange> {
     Ok(exchange)
 }
 
-/// A whole frame over a packet socket, between ports at which no socket is: no process is at either end.
+/// A whole frame over a packet socket, between ports that no socket has: no process is at either end.
 pub(super) fn framed(way: &str, number: u8) -> Result<Exchange> {
     let end = |port| SocketAddr::new(LOOPBACKS[0], port);
     let (from, to) = (end(NOBODYS_PORT), end(NOBODYS_PORT + 1 + u16::from(number)));
@@ -59,7 +59,7 @@ pub(super) fn framed(way: &str, number: u8) -> Result<Exchange> {
     Ok(exchange)
 }
 
-/// Ethernet, IPv4 and UDP without checksum, one byte.
+/// An Ethernet frame with IPv4, UDP without checksum, and one byte of payload.
 fn frame(from: u16, to: u16) -> Vec<u8> {
     let mut frame = vec![0; 12];
     frame.extend([0x08, 0x00]);

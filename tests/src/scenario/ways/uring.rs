@@ -1,4 +1,4 @@
-//! io_uring(7): the same calls through a ring.
+//! Accepts, connects, sends and receives through io_uring(7).
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,15 +12,15 @@ use crate::sys;
 /// How the ring is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Each request is submitted by a call.
+    /// Each request is submitted by a system call.
     Plain,
     /// One request accepts all connections.
     Multishot,
-    /// A thread of the kernel takes the requests (`IORING_SETUP_SQPOLL`).
+    /// A kernel thread takes the requests (`IORING_SETUP_SQPOLL`).
     KernelThread,
 }
 
-/// Why there is none here; none: there is.
+/// Why io_uring is not available; none: it is.
 pub(super) fn missing() -> Option<String> {
     IoUring::new(2).err().map(|e| format!("no io_uring: {e}"))
 }
@@ -35,7 +35,7 @@ fn ring(kind: Kind) -> io::Result<IoUring> {
 /// Submits one request and waits for its first result.
 fn call(kind: Kind, request: &squeue::Entry) -> Result<i32> {
     let mut ring = ring(kind).context("io_uring")?;
-    // SAFETY: callers keep what the request refers to until its result is there.
+    // SAFETY: callers keep the memory that the request refers to until its result has arrived.
     unsafe { ring.submission().push(request)? };
     ring.submit_and_wait(1)?;
     let result = ring.completion().next().context("no result")?.result();
@@ -49,7 +49,7 @@ pub(super) fn accept(listener: &TcpListener, kind: Kind) -> Result<TcpStream> {
         _ => opcode::Accept::new(fd, std::ptr::null_mut(), std::ptr::null_mut()).build(),
     };
     let accepted = call(kind, &request).context("accept")?;
-    // SAFETY: a new descriptor that nobody else owns.
+    // SAFETY: the new descriptor has no other owner.
     Ok(TcpStream::from(unsafe { OwnedFd::from_raw_fd(accepted) }))
 }
 

@@ -1,4 +1,4 @@
-//! Several clocks at once, and clocks that begin wrong.
+//! Several clocks at once, and clocks that are wrong at first.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn client(n: u64) -> (IpAddr, u16) {
     (IpAddr::V4(Ipv4Addr::new(10, 2, (n / 250) as u8, (n % 250) as u8)), 2000 + (n % 60_000) as u16)
 }
 
-/// As one who reads a file.
+/// Puts packets into a table as `pidflow read` does: expiry by the packets' own times.
 fn read(packets: impl IntoIterator<Item = Packet>) -> Run {
     let mut run = Run::new(FlowTableConfig::default());
     for packet in packets {
@@ -24,13 +24,12 @@ fn idle(flows: &[Flow]) -> usize {
     flows.iter().filter(|f| f.end_reason == FlowEndReason::IdleTimeout).count()
 }
 
-/// Captures of several hosts in one file, in the order of arrival: which packet is by which clock, and by how much each
-/// clock is off.
+/// Flows of a file with captures of several hosts. `order` has the clock of each packet in turn, `off` the error of each clock.
 fn interleaved(order: &[usize], off: &[u64]) -> (usize, Vec<Flow>) {
     let packets = (0..600_u64).map(|n| {
         let clock = order[n as usize % order.len()];
         let time = START + n * 500 * MS + n * 7919 % 400 * MS;
-        // Each clock has a flow for five seconds at a time, and one that goes on.
+        // Each clock has a new flow every five seconds, and one that lasts.
         let number = clock as u64 * 10_000 + if n % 5 == 0 { 0 } else { 1 + n / 10 };
         udp(time.wrapping_add(off[clock]), client(number), SERVER)
     });
@@ -69,7 +68,7 @@ fn interleaved_clocks_do_not_split_flows() {
     }
 }
 
-/// The clock is wrong until it is set for the first time, whichever way.
+/// The clock may be ahead or behind until it is set for the first time.
 #[test]
 fn a_capture_may_begin_at_any_time() {
     for off in [HOUR, DAY, 3 * DAY, 400 * DAY, 40 * SECOND].into_iter().flat_map(|off| [off, off.wrapping_neg()]) {
@@ -85,7 +84,7 @@ fn a_capture_may_begin_at_any_time() {
     }
 }
 
-/// As many wrong stamps in a row as may be, each elsewhere, again and again.
+/// Up to seven wrong timestamps in a row, each far from the others, repeatedly.
 #[test]
 fn several_outliers_in_a_row_hold_nothing_back() {
     let mut sent = 0;
@@ -105,7 +104,7 @@ fn several_outliers_in_a_row_hold_nothing_back() {
     assert_eq!(run.finish().len(), sent);
 }
 
-/// Timestamps of a network card that go back by microseconds, all the time.
+/// Timestamps that deviate by up to 0.9 ms from packet to packet.
 #[test]
 fn jitter_of_microseconds_changes_nothing() {
     let jitter = |n: u64| (n * 7919 % 900) * 1000;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::flow_table::ForgottenInterface;
 
-/// A short-lived interface: it is named, one packet comes there, and it is gone.
+/// A short-lived interface: it gets a name, one packet arrives there, and it is removed.
 fn come_and_go(run: &mut Run, number: u32, time_ns: u64) {
     run.table.set_interface(number, number + 1, &format!("veth{number:08x}").into());
     run.table.set_observation(number, Observation::TogetherAs(7));
@@ -30,12 +30,12 @@ fn a_hundred_thousand_interfaces_that_are_gone_take_no_memory() {
         known = known.max(run.table.known_interfaces());
         bytes = bytes.max(run.table.interfaces.allocated_bytes());
     }
-    // A hundred flows refer to interfaces at any time.
+    // At any time about a hundred flows refer to interfaces.
     assert!(known <= 700, "{known}");
     assert!(bytes < 200_000, "{bytes}");
     let kept: u64 = run.table.counted_by_interface().map(|(_, counted)| counted.packets).sum();
     assert_eq!(packets(&forgotten) + kept, 100_000, "no packet is lost");
-    assert!(run.table.counted_by_interface().any(|(number, _)| number == 0), "one that is there stays");
+    assert!(run.table.counted_by_interface().any(|(number, _)| number == 0), "an existing interface is kept");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn interfaces_of_flows_that_have_ended_are_forgotten() {
     assert!(forgotten.iter().all(|one| one.number < 2000));
 }
 
-/// Fragments wait for the first one of their datagram, and are in no flow yet.
+/// A held fragment waits for the first one of its datagram, and is in no flow yet.
 #[test]
 fn an_interface_of_a_held_fragment_is_not_forgotten() {
     let mut run = Run::new(FlowTableConfig { idle_timeout_ns: Some(SECOND), ..FlowTableConfig::default() });

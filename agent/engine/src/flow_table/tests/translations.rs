@@ -11,7 +11,7 @@ const fn end(a: [u8; 4], port: u16) -> End {
     (IpAddr::V4(Ipv4Addr::new(a[0], a[1], a[2], a[3])), port)
 }
 
-/// A pod, the service that it asks for, the pod behind it, and what masquerading makes of the first one.
+/// A pod, the service to which it connects, two backends of the service, and the pod's end after masquerading.
 const POD: End = end([10, 1, 0, 11], 40_000);
 const SERVICE: End = end([10, 96, 0, 1], 80);
 const BACKEND: End = end([10, 1, 0, 12], 8080);
@@ -45,7 +45,7 @@ fn run() -> Run {
 }
 
 impl Run {
-    fn tell(&mut self, fact: Fact) {
+    fn report(&mut self, fact: Fact) {
         self.table.learn(&fact, &mut self.out);
     }
 
@@ -53,8 +53,7 @@ impl Run {
         self.put(Packet { interface, ..packet });
     }
 
-    /// A request and its answer, each seen at first with the ends before translation at [`ONE`] and then with those after it at
-    /// [`TWO`].
+    /// A request and its answer. Each packet is seen at [`ONE`] with the ends before translation, at [`TWO`] with those after it.
     fn exchange(&mut self, time_ns: u64, before: PacketEnds, after: PacketEnds, flags: u8) {
         let [(from, to), (sent_from, sent_to)] = [before, after].map(|[from, to]| (from, to));
         self.see(ONE, tcp(time_ns, from, to, flags, 5));
@@ -63,7 +62,7 @@ impl Run {
         self.see(ONE, tcp(time_ns + 3000, to, from, flags | ACK, 9));
     }
 
-    /// The only flow: ends, ends after translation, packets there and back.
+    /// Ends, ends after translation, and packet counts of both directions. Panics unless there is exactly one flow.
     fn only(self) -> ([End; 2], Option<[End; 2]>, (u64, u64)) {
         let counters = self.table.counters();
         let by_interface: u64 = self.table.counted_by_interface().map(|(_, n)| n.packets).sum();
@@ -90,7 +89,7 @@ const BEGAN: TranslationChange = TranslationChange::Began;
 const FOUND: TranslationChange = TranslationChange::Found;
 const ENDED: TranslationChange = TranslationChange::Ended;
 
-/// What is translated: destination, source, both.
+/// Translation of the destination, of the source, and of both.
 const KINDS: [[PacketEnds; 2]; 3] =
     [[[POD, SERVICE], [POD, BACKEND]], [[POD, BACKEND], [NODE, BACKEND]], [[POD, SERVICE], [NODE, BACKEND]]];
 
@@ -98,7 +97,7 @@ const KINDS: [[PacketEnds; 2]; 3] =
 fn both_views_are_one_flow_and_each_packet_is_counted_once() {
     for [before, after] in KINDS {
         let mut run = run();
-        run.tell(fact(SECOND, BEGAN, before, after));
+        run.report(fact(SECOND, BEGAN, before, after));
         run.exchange(SECOND, before, after, SYN);
         (1..10).for_each(|n| run.exchange(SECOND + n * MS, before, after, ACK));
         assert_eq!(run.only(), (before, Some(after), (10, 10)), "{after:?}");
@@ -109,19 +108,19 @@ fn both_views_are_one_flow_and_each_packet_is_counted_once() {
 fn only_one_view_is_seen() {
     for [before, after] in KINDS {
         let mut run = run();
-        run.tell(fact(SECOND, BEGAN, before, after));
+        run.report(fact(SECOND, BEGAN, before, after));
         run.see(TWO, tcp(SECOND, after[0], after[1], SYN, 5));
         run.see(TWO, tcp(SECOND + MS, after[1], after[0], SYN | ACK, 9));
         assert_eq!(run.only(), (before, Some(after), (1, 1)), "after: {after:?}");
     }
 }
 
-/// Both views pass the same interface: a pod that is its own service's backend, or a bridge.
+/// One interface sees the packets before and after translation: a pod that is its own service's backend, or a bridge.
 #[test]
 fn a_packet_that_returns_to_its_interface_is_counted_once() {
     let (before, after) = ([POD, SERVICE], [NODE, (POD.0, 8080)]);
     let mut run = run();
-    run.tell(fact(SECOND, BEGAN, before, after));
+    run.report(fact(SECOND, BEGAN, before, after));
     for n in 0..10 {
         let at = SECOND + n * MS;
         run.see(ONE, tcp(at, before[0], before[1], ACK, 5));
@@ -132,12 +131,12 @@ fn a_packet_that_returns_to_its_interface_is_counted_once() {
     assert_eq!(run.only(), (before, Some(after), (10, 10)));
 }
 
-/// A bridge sees them with the destination translated and the source not yet.
+/// A bridge sees packets with the destination translated and the source not yet.
 #[test]
 fn half_translated_packets_are_the_same_flow_unless_their_syn_is_another() {
     let (before, after) = ([POD, SERVICE], [NODE, BACKEND]);
     let mut run = run();
-    run.tell(fact(SECOND, BEGAN, before, after));
+    run.report(fact(SECOND, BEGAN, before, after));
     run.see(ONE, tcp(SECOND, POD, SERVICE, SYN, 5));
     run.see(BRIDGE, tcp(SECOND + 500, POD, BACKEND, SYN, 5));
     run.see(TWO, tcp(SECOND + 1000, NODE, BACKEND, SYN, 5));
@@ -158,7 +157,7 @@ fn after_of(flow: &Flow) -> Option<[End; 2]> {
 }
 
 #[test]
-fn what_becomes_known_later_moves_or_merges_the_flow() {
+fn a_translation_that_becomes_known_later_moves_or_merges_the_flow() {
     for [before, after] in KINDS {
         for views in [&[TWO][..], &[ONE, TWO], &[TWO, ONE]] {
             let mut run = run();
@@ -168,7 +167,7 @@ fn what_becomes_known_later_moves_or_merges_the_flow() {
                 run.see(*view, tcp(SECOND + 2000, to, from, SYN | ACK, 9));
                 run.see(*view, tcp(SECOND + 4000, from, to, ACK, 6));
             }
-            run.tell(fact(SECOND + MS, BEGAN, before, after));
+            run.report(fact(SECOND + MS, BEGAN, before, after));
             assert_eq!(run.table.len(), 1);
             assert_eq!(run.table.counters().flows_merged, views.len() as u64 - 1);
             run.exchange(SECOND + 2 * MS, before, after, ACK);
@@ -182,7 +181,7 @@ fn a_flow_that_ended_before_is_another_one() {
     let (before, after) = ([POD, SERVICE], [POD, BACKEND]);
     let mut run = run();
     run.see(TWO, tcp(SECOND, POD, BACKEND, SYN, 1));
-    run.tell(fact(9 * SECOND, BEGAN, before, after));
+    run.report(fact(9 * SECOND, BEGAN, before, after));
     run.exchange(9 * SECOND, before, after, SYN);
     let flows = run.finish();
     let seen: Vec<_> = flows.iter().map(|f| (ends(f), after_of(f))).collect();
@@ -194,10 +193,10 @@ fn the_same_ends_belong_to_the_translation_of_their_time() {
     let before = [POD, SERVICE];
     let mut run = run();
     let udp_fact = |time_ns, change, to| fact_of(time_ns, change, (7, 0, Protocol::UDP), [before, [POD, to]]);
-    run.tell(udp_fact(SECOND, BEGAN, BACKEND));
-    run.tell(udp_fact(5 * SECOND, ENDED, BACKEND));
-    run.tell(udp_fact(5 * SECOND + MS, BEGAN, OTHER));
-    // Facts are told before the packets are counted.
+    run.report(udp_fact(SECOND, BEGAN, BACKEND));
+    run.report(udp_fact(5 * SECOND, ENDED, BACKEND));
+    run.report(udp_fact(5 * SECOND + MS, BEGAN, OTHER));
+    // The facts arrive before the packets are counted.
     for (time_ns, to) in [(SECOND, BACKEND), (4 * SECOND, BACKEND), (5 * SECOND + MS, OTHER), (7 * SECOND, OTHER)] {
         run.see(ONE, udp(time_ns, POD, SERVICE));
         run.see(TWO, udp(time_ns + 1000, POD, to));
@@ -209,22 +208,22 @@ fn the_same_ends_belong_to_the_translation_of_their_time() {
 }
 
 #[test]
-fn one_that_is_there_twice_in_different_ways_is_not_believed() {
+fn contradicting_translations_of_different_zones_or_namespaces_are_not_used() {
     let before = [POD, SERVICE];
     for other in [(7, 1, Protocol::TCP), (8, 0, Protocol::TCP)] {
         let mut run = run();
-        run.tell(fact(SECOND, BEGAN, before, [POD, BACKEND]));
-        run.tell(fact_of(SECOND, BEGAN, other, [before, [POD, OTHER]]));
+        run.report(fact(SECOND, BEGAN, before, [POD, BACKEND]));
+        run.report(fact_of(SECOND, BEGAN, other, [before, [POD, OTHER]]));
         run.see(ONE, tcp(SECOND, POD, SERVICE, SYN, 1));
         assert_eq!(run.only(), (before, None, (1, 0)));
     }
 }
 
 #[test]
-fn a_translation_that_began_before_the_agent_says_who_began() {
+fn a_translation_that_began_before_the_agent_gives_the_originator() {
     let (before, after) = ([POD, SERVICE], [NODE, BACKEND]);
     let mut run = run();
-    run.tell(fact(90 * SECOND, FOUND, before, after));
+    run.report(fact(90 * SECOND, FOUND, before, after));
     run.see(TWO, tcp(91 * SECOND, BACKEND, NODE, ACK, 9));
     run.see(ONE, tcp(91 * SECOND + 1000, SERVICE, POD, ACK, 9));
     run.see(ONE, tcp(91 * SECOND + 2000, POD, SERVICE, ACK, 5));
@@ -232,12 +231,12 @@ fn a_translation_that_began_before_the_agent_says_who_began() {
 }
 
 #[test]
-fn what_a_listing_does_not_name_has_ended() {
+fn a_translation_that_is_missing_from_the_list_has_ended() {
     let before = [POD, SERVICE];
     let mut run = run();
-    run.tell(fact(SECOND, BEGAN, before, [POD, BACKEND]));
-    run.tell(fact(30 * SECOND, FOUND, [NODE, SERVICE], [NODE, BACKEND]));
-    run.tell(Fact::TranslationsListed { netns: 7, begun_ns: 29 * SECOND });
+    run.report(fact(SECOND, BEGAN, before, [POD, BACKEND]));
+    run.report(fact(30 * SECOND, FOUND, [NODE, SERVICE], [NODE, BACKEND]));
+    run.report(Fact::TranslationsListed { netns: 7, begun_ns: 29 * SECOND });
     run.see(ONE, tcp(40 * SECOND, POD, SERVICE, SYN, 1));
     run.see(ONE, tcp(40 * SECOND, NODE, SERVICE, SYN, 1));
     let flows = run.finish();
@@ -255,11 +254,11 @@ fn an_echo_is_translated_by_its_identifier() {
     let (before, after) = ([(POD.0, 7), (BACKEND.0, 7)], [(NODE.0, 9), (BACKEND.0, 9)]);
     for is_late in [false, true] {
         let mut run = run();
-        let told = fact_of(SECOND, BEGAN, (7, 0, Protocol::ICMP), [before, after]);
-        (!is_late).then(|| run.tell(told.clone()));
+        let reported = fact_of(SECOND, BEGAN, (7, 0, Protocol::ICMP), [before, after]);
+        (!is_late).then(|| run.report(reported.clone()));
         run.see(ONE, echo(SECOND, before, 8));
         run.see(TWO, echo(SECOND + 1000, after, 8));
-        is_late.then(|| run.tell(told.clone()));
+        is_late.then(|| run.report(reported.clone()));
         run.see(TWO, echo(SECOND + 2000, [after[1], after[0]], 0));
         run.see(ONE, echo(SECOND + 3000, [before[1], before[0]], 0));
         assert_eq!(run.only(), (before, Some(after), (1, 1)), "{is_late}");
@@ -267,20 +266,20 @@ fn an_echo_is_translated_by_its_identifier() {
 }
 
 #[test]
-fn there_is_room_for_so_many_and_the_ended_ones_give_it_back() {
+fn the_number_of_translations_is_limited_and_ended_ones_free_their_memory() {
     let max_translations = 1000;
     let mut table =
         FlowTable::new(FlowTableConfig { counts_once: true, max_translations, ..FlowTableConfig::default() });
     let ends = |n: u16| [[(POD.0, n), SERVICE], [(NODE.0, n), BACKEND]];
-    let mut tell = |time_ns, change, n| {
+    let mut report = |time_ns, change, n| {
         let [before, after] = ends(n);
         table.learn(&fact(time_ns, change, before, after), &mut Vec::new());
         (table.counters().translations, table.counters().translations_dropped, table.translations.allocated_bytes())
     };
-    let (known, dropped, bytes) = (0..1500).map(|n| tell(SECOND, BEGAN, n)).last().unwrap();
+    let (known, dropped, bytes) = (0..1500).map(|n| report(SECOND, BEGAN, n)).last().unwrap();
     assert_eq!((known, dropped), (1000, 500));
     assert!(bytes <= 1000 * FlowTable::BYTES_PER_TRANSLATION, "{bytes}");
-    let (known, ..) = (0..1500).map(|n| tell(2 * SECOND, ENDED, n)).last().unwrap();
+    let (known, ..) = (0..1500).map(|n| report(2 * SECOND, ENDED, n)).last().unwrap();
     assert_eq!(known, 1000);
     table.expire(20 * SECOND, &mut Vec::new());
     assert_eq!(table.counters().translations, 1000, "flows may still refer to them");
@@ -290,12 +289,12 @@ fn there_is_room_for_so_many_and_the_ended_ones_give_it_back() {
 }
 
 #[test]
-fn vlans_and_namespaces_do_not_part_what_is_translated() {
+fn vlans_and_namespaces_do_not_split_translated_flows() {
     let (before, after) = ([POD, SERVICE], [POD, BACKEND]);
     let mut run = run();
     run.table.set_network_namespace(ONE, 4);
     run.table.set_network_namespace(TWO, 5);
-    run.tell(fact(SECOND, BEGAN, before, after));
+    run.report(fact(SECOND, BEGAN, before, after));
     for n in 0..5 {
         run.exchange(SECOND + n * MS, before, after, ACK);
         run.see(BRIDGE, Packet { vlan_id: 9, ..tcp(SECOND + n * MS + 1500, POD, BACKEND, ACK, 5) });
@@ -304,7 +303,7 @@ fn vlans_and_namespaces_do_not_part_what_is_translated() {
 }
 
 proptest! {
-    /// Whatever is told whenever: no packet is lost or counted twice by the table.
+    /// Whatever is reported, and in whatever order, the table neither loses a packet nor counts one twice.
     #[test]
     fn every_packet_is_counted_or_seen_elsewhere(
         steps in prop::collection::vec((0_u8..9, 0_u8..4, 0_u64..4000), 0..80)
@@ -315,12 +314,12 @@ proptest! {
             let time_ns = 10 * SECOND + ms * MS;
             let to = if which & 1 == 0 { BACKEND } else { OTHER };
             let source = if which & 2 == 0 { POD } else { NODE };
-            let told = |change| fact(time_ns, change, [POD, SERVICE], [source, to]);
+            let reported = |change| fact(time_ns, change, [POD, SERVICE], [source, to]);
             match what {
-                0 => run.tell(told(BEGAN)),
-                1 => run.tell(told(ENDED)),
-                2 => run.tell(told(FOUND)),
-                3 => run.tell(Fact::TranslationsListed { netns: 7, begun_ns: time_ns }),
+                0 => run.report(reported(BEGAN)),
+                1 => run.report(reported(ENDED)),
+                2 => run.report(reported(FOUND)),
+                3 => run.report(Fact::TranslationsListed { netns: 7, begun_ns: time_ns }),
                 _ => {
                     let (from, to) = if what % 2 == 0 { (POD, SERVICE) } else { (source, to) };
                     let (from, to) = if what > 6 { (to, from) } else { (from, to) };
