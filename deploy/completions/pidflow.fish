@@ -72,7 +72,7 @@ name\t'The file name without the folder'
 omit\t'Nothing'
 hash\t'A keyed hash of the path'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l hash-key-file -d 'File with the key of the hashes, readable by its owner only; without it the key is random and new at each start' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l only -d 'Keep only records for which this expression is true, for example "process == \\"nginx\\" && dst.port == 443", in exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
 9\t'NetFlow v9 (RFC 3954)'"
@@ -124,7 +124,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'H
 separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
 outer\t'The outer packets'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l only -d 'Keep only records for which this expression is true, for example "process == \\"nginx\\" && dst.port == 443", in exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
 9\t'NetFlow v9 (RFC 3954)'"

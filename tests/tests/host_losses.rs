@@ -129,7 +129,8 @@ fn receivers_that_fail_in_every_way_are_few_lines_in_the_log() {
     flap(flapping, Duration::from_secs(20));
     traffic.join().unwrap();
     let log = fs::read_to_string(dir.path().join("log")).unwrap();
-    for receiver in [away, other, flapping, closed].map(|a| a.to_string()).into_iter().chain(["nowhere.invalid".into()]) {
+    for receiver in [away, other, flapping, closed].map(|a| a.to_string()).into_iter().chain(["nowhere.invalid".into()])
+    {
         let lines = log.lines().filter(|l| l.contains(&receiver) && !l.contains(" ready: ")).count();
         // Two exporters have the closed port. A warning and a recovery each.
         let most = if receiver == closed.to_string() { 4 } else { 2 };

@@ -68,7 +68,8 @@ fn schemathesis_finds_nothing_that_the_description_does_not_say() {
     // The description allows every cursor of 40 digits, but only those that the agent returned are valid; others get
     // 410. Any text is allowed as filter; one that is no expression gets 422.
     let config = dir.path().join("schemathesis.toml");
-    std::fs::write(&config, "[checks]\npositive_data_acceptance.expected-statuses = [\"2xx\", \"410\", \"422\"]\n").unwrap();
+    std::fs::write(&config, "[checks]\npositive_data_acceptance.expected-statuses = [\"2xx\", \"410\", \"422\"]\n")
+        .unwrap();
     let description = format!("http://{}/api/openapi.json", agent.address);
     let output = Command::new(schemathesis)
         .args([

@@ -126,7 +126,7 @@ layers!(PrivacyOptions { options: command_lines, max_command_line, users, execut
 #[command(next_help_heading = "Output")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ExportOptions {
-    /// Keep only records for which this expression is true, for example "process == \"nginx\" && dst.port == 443", in
+    /// Keep only records for which this expression is true, such as 'process == "nginx" && dst.port == 443'. It applies to
     /// exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names
     #[arg(long, value_name = "EXPRESSION", env = "PIDFLOW_ONLY")]
     pub(crate) only: Option<Selection>,
