@@ -62,7 +62,8 @@ impl Thread {
 fn threads(pid: u32) -> Result<Vec<Thread>> {
     let mut threads = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let status = fs::read_to_string(task?.path().join("status"))?;
+        // A thread may end before its status is read.
+        let Ok(status) = fs::read_to_string(task?.path().join("status")) else { continue };
         let fields = status.lines().filter_map(|line| line.split_once(":\t"));
         let fields: BTreeMap<_, _> = fields.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
         let name = fields.get("Name").cloned().context("a thread without a name")?;

@@ -62,11 +62,23 @@ fn a_full_disk_is_counted_and_what_was_written_is_delivered() {
     drop(set);
     let listener = TcpListener::bind(address).unwrap();
     let reader = std::thread::spawn(move || std::io::copy(&mut listener.accept().unwrap().0, &mut std::io::sink()));
-    let set = ExporterSet::start(&[config], &ExportContext::default()).unwrap();
+    let set = start_again(&config);
     let again = set.shutdown(Duration::from_secs(20)).remove(0);
     drop(set);
     assert_eq!((again.exported, again.lost_total()), (end.spooled, 0), "{again:?}");
     assert!(reader.join().unwrap().unwrap() > 0);
+}
+
+/// Starts the exporter again. Its threads that still write to the spool have been told to end, which takes a moment.
+fn start_again(config: &ExporterConfig) -> ExporterSet {
+    let begun = Instant::now();
+    loop {
+        match ExporterSet::start(std::slice::from_ref(config), &ExportContext::default()) {
+            Ok(set) => return set,
+            Err(e) => assert!(begun.elapsed() < Duration::from_secs(20), "{e}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Attempts to connect to a port on which nobody listens; each makes a record of half a kilobyte.

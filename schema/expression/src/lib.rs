@@ -23,6 +23,8 @@ mod field;
 mod names;
 mod operand;
 
+use std::thread;
+
 use pidflow_schema::FlowRecord;
 
 pub use error::ExpressionError;
@@ -40,7 +42,13 @@ pub struct Expression {
 
 impl Expression {
     /// The maximum length of an expression, bytes.
-    pub const MAX_BYTES: usize = 4096;
+    pub const MAX_BYTES: usize = 2048;
+    /// The maximum number of opening brackets and question marks.
+    pub const MAX_BRACKETS: usize = 64;
+    /// Stack of the thread that reads an expression, bytes. The reader of CEL calls itself for each bracket and each operator of
+    /// a chain: without optimisation it needs about 60 kB for each bracket, and 3 kB for each operator. With the two limits
+    /// above, that is less than 8 MB.
+    const READER_STACK: usize = 64 << 20;
 
     /// Compiles an expression.
     ///
@@ -50,8 +58,28 @@ impl Expression {
         if text.len() > Self::MAX_BYTES {
             return Err(ExpressionError::new(1, format!("the expression is longer than {} bytes", Self::MAX_BYTES)));
         }
-        let program = cel::Program::compile(text).map_err(|errors| ExpressionError::syntax(text, &errors))?;
-        Ok(Self { text: text.into(), condition: compile::condition(&program)? })
+        // Those in texts count too, because only the reader knows where a text ends.
+        let mut opening = text.chars().enumerate().filter(|(_, c)| matches!(c, '(' | '[' | '{' | '?'));
+        if let Some((column, _)) = opening.nth(Self::MAX_BRACKETS) {
+            let message = format!("the expression has more than {} brackets and question marks", Self::MAX_BRACKETS);
+            return Err(ExpressionError::new(column + 1, message));
+        }
+        Ok(Self { text: text.into(), condition: Self::read(text)? })
+    }
+
+    /// Reads and compiles in a thread of its own, whose stack is large enough for every text within the limits.
+    fn read(text: &str) -> Result<Condition, ExpressionError> {
+        let compile = || {
+            let program = cel::Program::compile(text).map_err(|errors| ExpressionError::syntax(text, &errors))?;
+            compile::condition(&program)
+        };
+        let failed =
+            || ExpressionError::new(1, "the expression cannot be read: no thread could be started for it".into());
+        thread::scope(|scope| {
+            let reader = thread::Builder::new().name("expression".into()).stack_size(Self::READER_STACK);
+            let reader = reader.spawn_scoped(scope, compile).map_err(|_| failed())?;
+            reader.join().unwrap_or_else(|_| Err(failed()))
+        })
     }
 
     /// Whether the expression is true for the record.

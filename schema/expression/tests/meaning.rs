@@ -165,12 +165,21 @@ fn a_wrong_expression_is_explained_in_one_line() {
 fn long_and_deep_expressions_are_refused() {
     let long = format!("port == 1{}", " ".repeat(Expression::MAX_BYTES));
     assert!(Expression::parse(&long).unwrap_err().message.contains("longer than"));
-    for deep in
-        [format!("{}port == 1{}", "(".repeat(1500), ")".repeat(1500)), format!("{}(port == 1)", "!".repeat(3000))]
-    {
-        let _ = Expression::parse(&deep);
+    let most = Expression::MAX_BRACKETS;
+    let nested =
+        |open: &str, count: usize, close: &str| format!("{}port == 1{}", open.repeat(count), close.repeat(count));
+    assert!(Expression::parse(&nested("(", most, ")")).is_ok());
+    for deep in [nested("(", 900, ")"), nested("[", 900, "]"), nested("a?b:", 400, ""), nested("{1:", 400, "}")] {
+        assert!(Expression::parse(&deep).unwrap_err().message.contains("more than 64 brackets"), "{deep}");
     }
-    let wide = vec!["port == 1"; 300].join(" || ");
+    // Long chains without brackets may be wrong, but overflow the stack neither when they are read nor when they are evaluated.
+    for chain in ["!", "-", "1+", "a.", "port==1||", "port==1&&", "1- -", "1==", "1<", "bytes*"] {
+        let longest = (Expression::MAX_BYTES - "port == 1".len()) / chain.len();
+        let _ = Expression::parse(&nested(chain, longest, "")).map(|e| e.matches(&record()));
+    }
+    let sum = format!("{}bytes > 1000", "1+".repeat(1010));
+    assert!(Expression::parse(&sum).unwrap().matches(&record()));
+    let wide = vec!["port == 1"; 150].join(" || ");
     assert!(Expression::parse(&wide).is_ok_and(|e| !e.matches(&record())));
     let greedy = Expression::parse("process.matches(\"(((a{100}){100}){100})\")").unwrap_err();
     assert!(greedy.message.contains("size limit"), "{greedy}");
