@@ -106,20 +106,15 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     tracing::info!("{ready}");
     let view = if view { Some(LiveView::start()?) } else { None };
     let table = flow_table(&options.flows, budget);
-    let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
-        .with_memory_limit(budget.processes_and_sockets_bytes())
-        .with_command_line_limit(options.privacy.max_command_line());
+    let joiner = joiner(options, budget);
     let host = Host::start()?;
     let (tap, own) = (Tap::default(), own_process(&probes));
     let tested = start_self_test(options, &probes, (&tap, &own))?;
     let observers =
         Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view).with_self_test(tested);
-    let outlet = Outlet::new(exporters.clone())
+    let outlet = outlet(options, exporters.clone(), own)
         .with_enricher(host_name(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
-        .with_enricher(Box::new(move |record| record.is_own = own.is_in(record)))
-        .with_selection(options.export.only.as_ref().map(|only| only.0.clone()))
-        .with_own_traffic(OwnTraffic::new(options.capture.hides_own_traffic()))
         .with_observer(Box::new(observers));
     let sources = Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) };
     let parts = LiveParts {
@@ -131,6 +126,21 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
         drain_timeout: options.export.drain_timeout(),
     };
     Ok(Attached { parts, exporters, metrics })
+}
+
+/// The join, within its share of the memory.
+fn joiner(options: &Options, budget: Budget) -> Joiner {
+    Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
+        .with_memory_limit(budget.processes_and_sockets_bytes())
+        .with_command_line_limit(options.privacy.max_command_line())
+}
+
+/// The way out of the pipeline: which records leave it, and when those of the agent's own connections do.
+fn outlet(options: &Options, exporters: Arc<ExporterSet>, own: OwnProcess) -> Outlet {
+    Outlet::new(exporters)
+        .with_enricher(Box::new(move |record| record.is_own = own.is_in(record)))
+        .with_selection(options.export.only.as_ref().map(|only| only.0.clone()))
+        .with_own_traffic(OwnTraffic::new(options.capture.hides_own_traffic()))
 }
 
 /// The agent itself, as records name it.

@@ -25,8 +25,9 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const fn of(data_type: DataType) -> Self {
-        match data_type {
+    pub(crate) fn of(element: &Element) -> Self {
+        match element.data_type {
+            _ if element.name == "PROTOCOL" => Self::Protocol,
             DataType::Unsigned8 | DataType::Unsigned16 | DataType::Unsigned32 | DataType::Unsigned64 => Self::Number,
             DataType::String => Self::Text,
             DataType::Ipv4Address | DataType::Ipv6Address => Self::Address,
@@ -99,8 +100,7 @@ pub(crate) struct Field {
 impl Field {
     /// A field with the value of one element.
     pub(crate) fn element(element: &'static Element) -> Self {
-        let kind = if element.name == "PROTOCOL" { Kind::Protocol } else { Kind::of(element.data_type) };
-        Self { source: Reading::First(vec![element]), destination: None, kind, scale: None }
+        Self { source: Reading::First(vec![element]), destination: None, kind: Kind::of(element), scale: None }
     }
 
     /// Whether the value depends on the end.

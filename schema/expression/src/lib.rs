@@ -21,6 +21,7 @@ mod datum;
 mod error;
 mod field;
 mod names;
+mod nearest;
 mod operand;
 
 use std::thread;
@@ -29,6 +30,7 @@ use pidflow_schema::FlowRecord;
 
 pub use error::ExpressionError;
 pub use names::{SHORT_NAMES, ShortName};
+pub use nearest::nearest;
 
 use condition::Condition;
 use field::Side;

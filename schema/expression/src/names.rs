@@ -123,7 +123,7 @@ fn elements(names: &[&str]) -> Vec<&'static Element> {
 }
 
 fn kind(elements: &[&'static Element]) -> Option<Kind> {
-    elements.first().map(|e| if e.name == "PROTOCOL" { Kind::Protocol } else { Kind::of(e.data_type) })
+    elements.first().map(|e| Kind::of(e))
 }
 
 /// Hundredths of a percent to percent.
@@ -167,20 +167,12 @@ pub(crate) fn field_of(end: &str, name: &str) -> Option<Field> {
 
 /// The known name that is most similar to this one; none: no name is similar.
 pub(crate) fn nearest(name: &str) -> Option<String> {
-    /// Minimum similarity; names below it have little in common.
-    const MIN_LIKENESS: f64 = 0.75;
     let short = SHORT_NAMES.iter().flat_map(|short| {
         let of_end = |end| short.is_of_an_end().then(|| format!("{end}.{}", short.name));
         [Some(short.name.to_owned()), of_end("src"), of_end("dst")].into_iter().flatten()
     });
     let elements = pidflow_schema::ELEMENTS.iter().map(|e| e.name.to_owned());
-    let likeness = |known: &str| strsim::jaro_winkler(&name.to_ascii_lowercase(), &known.to_ascii_lowercase());
-    short
-        .chain(elements)
-        .map(|known| (likeness(&known), known))
-        .filter(|(likeness, _)| *likeness >= MIN_LIKENESS)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
+    crate::nearest::nearest(name, short.chain(elements))
 }
 
 #[cfg(test)]

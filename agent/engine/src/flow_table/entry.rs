@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Protocol, Tunnel};
 
+use super::entry_facts::Facts;
 use super::handshake::{HandshakeWatch, micros};
 use super::key::{FlowKey, KeySide};
 use super::side::Side;
@@ -115,39 +116,6 @@ impl State {
     }
 }
 
-/// Small facts about a flow, one bit each.
-#[derive(Debug, Clone, Copy, Default)]
-struct Facts(u8);
-
-impl Facts {
-    const HAS_ICMP: u8 = 1;
-    const HAS_MACS: u8 = 2;
-    /// The initiator is the high side of the key.
-    const INITIATOR_IS_HIGH: u8 = 4;
-    /// The high side sent the first packet of the flow.
-    const FIRST_IS_HIGH: u8 = 8;
-    /// The tunnel around the first packet went from the higher to the lower address.
-    const TUNNEL_IS_FROM_HIGH: u8 = 16;
-    /// Several interfaces see the flow; see [`super::paths`].
-    const HAS_PATHS: u8 = 32;
-    /// The first packet of the flow was seen after translation.
-    const FIRST_IS_AFTER: u8 = 64;
-    /// It was seen half translated.
-    const FIRST_IS_BETWEEN: u8 = 128;
-
-    const fn has(self, fact: u8) -> bool {
-        self.0 & fact != 0
-    }
-
-    const fn set(&mut self, fact: u8, holds: bool) {
-        self.0 = (self.0 & !fact) | if holds { fact } else { 0 };
-    }
-
-    const fn side(self, is_high: u8) -> KeySide {
-        if self.has(is_high) { KeySide::High } else { KeySide::Low }
-    }
-}
-
 /// One flow: three cache lines.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -184,7 +152,7 @@ impl Entry {
     pub(super) fn new(key: FlowKey, from: KeySide, shift: u64, packet: &Packet) -> Self {
         let none = Neighbours { before: 0, after: 0 };
         let (initiator, basis) = initiator(from, packet);
-        let mut facts = Facts(0);
+        let mut facts = Facts::default();
         facts.set(Facts::HAS_ICMP, packet.has_icmp);
         facts.set(Facts::HAS_MACS, packet.has_macs);
         facts.set(Facts::INITIATOR_IS_HIGH, initiator == KeySide::High);
@@ -402,8 +370,7 @@ impl Entry {
         self.key = key;
         if is_turned {
             std::mem::swap(&mut self.low, &mut self.high);
-            self.facts =
-                Facts(self.facts.0 ^ (Facts::INITIATOR_IS_HIGH | Facts::FIRST_IS_HIGH | Facts::TUNNEL_IS_FROM_HIGH));
+            self.facts = self.facts.turned();
         }
     }
 

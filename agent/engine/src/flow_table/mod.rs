@@ -10,6 +10,7 @@ mod changes;
 mod clock;
 mod config;
 mod entry;
+mod entry_facts;
 mod expiry;
 mod fragments;
 mod handshake;

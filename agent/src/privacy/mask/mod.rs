@@ -9,6 +9,7 @@ mod commands;
 mod ftp;
 mod holds;
 mod markup;
+mod name_words;
 mod names;
 mod neighbours;
 mod pairs;

@@ -1,0 +1,41 @@
+//! Facts of a flow that take one bit each.
+
+use super::key::KeySide;
+
+/// Small facts about a flow, one bit each.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Facts(u8);
+
+impl Facts {
+    pub(super) const HAS_ICMP: u8 = 1;
+    pub(super) const HAS_MACS: u8 = 2;
+    /// The initiator is the high side of the key.
+    pub(super) const INITIATOR_IS_HIGH: u8 = 4;
+    /// The high side sent the first packet of the flow.
+    pub(super) const FIRST_IS_HIGH: u8 = 8;
+    /// The tunnel around the first packet went from the higher to the lower address.
+    pub(super) const TUNNEL_IS_FROM_HIGH: u8 = 16;
+    /// Several interfaces see the flow; see [`super::paths`].
+    pub(super) const HAS_PATHS: u8 = 32;
+    /// The first packet of the flow was seen after translation.
+    pub(super) const FIRST_IS_AFTER: u8 = 64;
+    /// The first packet of the flow was seen half translated.
+    pub(super) const FIRST_IS_BETWEEN: u8 = 128;
+
+    pub(super) const fn has(self, fact: u8) -> bool {
+        self.0 & fact != 0
+    }
+
+    pub(super) const fn set(&mut self, fact: u8, holds: bool) {
+        self.0 = (self.0 & !fact) | if holds { fact } else { 0 };
+    }
+
+    pub(super) const fn side(self, is_high: u8) -> KeySide {
+        if self.has(is_high) { KeySide::High } else { KeySide::Low }
+    }
+
+    /// The facts of the same flow under a key whose sides are the other way round.
+    pub(super) const fn turned(self) -> Self {
+        Self(self.0 ^ (Self::INITIATOR_IS_HIGH | Self::FIRST_IS_HIGH | Self::TUNNEL_IS_FROM_HIGH))
+    }
+}
