@@ -17,6 +17,7 @@ pub mod records;
 pub mod scenario;
 pub mod serving;
 pub mod sys;
+pub mod traffic;
 pub mod trial;
 pub mod truth;
 pub mod vm;

@@ -15,20 +15,13 @@ use std::process::{Command, Stdio};
 
 use pidflow_tests::process::Guarded;
 use pidflow_tests::serving::{Serving, eventually};
+use pidflow_tests::traffic::TALK;
 use pidflow_tests::{skip, trial};
 
 /// A secret on the command line of a process that has connections.
 const ARGUMENT: &str = "words on a command line";
 /// A secret in the agent's environment.
 const TOKEN: &str = "token-of-the-agent";
-/// A program that sends to itself until it is ended.
-const TALK: &str = "import socket, time
-listener = socket.create_server(('127.0.0.1', 0))
-while True:
-    client = socket.create_connection(listener.getsockname())
-    server, _ = listener.accept()
-    client.sendall(b'x'); server.recv(1); client.close(); server.close()
-    time.sleep(0.2)";
 /// A program that prints which files of a process and below folders it can open.
 const LOOK: &str = r#"
 import os, sys

@@ -13,14 +13,13 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::sys;
+use pidflow_tests::traffic::Traffic;
 
 const AGENT: [&str; 4] = ["-i", "lo", "--probes", "poll"];
 
@@ -35,34 +34,8 @@ fn own_world() {
     run("ip", "link set lo up");
 }
 
-/// Sends from a new port each time until it is dropped, so that there are records.
-struct Traffic(Arc<AtomicBool>, Option<JoinHandle<()>>);
-
-impl Traffic {
-    fn start() -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let theirs = stop.clone();
-        let send = move || {
-            let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
-            while !theirs.load(Relaxed) {
-                for _ in 0..20 {
-                    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-                    let _ = socket.send_to(b"some octets", sink.local_addr().unwrap());
-                }
-                // Long enough for an exporter to learn the result of the records before.
-                thread::sleep(Duration::from_millis(400));
-            }
-        };
-        Self(stop, Some(thread::spawn(send)))
-    }
-}
-
-impl Drop for Traffic {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-        self.1.take().map(JoinHandle::join);
-    }
-}
+/// Time between two sends: long enough for an exporter to learn the result of the records before.
+const RESULT_TIME: Duration = Duration::from_millis(400);
 
 fn free_address() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
@@ -77,7 +50,7 @@ fn an_unreachable_collector_is_two_lines_in_the_log() {
     let (dir, address) = (tempfile::tempdir().unwrap(), free_address());
     let url = format!("udp://{address}");
     let agent = Serving::start(dir.path(), &[&AGENT[..], &["--collector", &url]].concat()).unwrap();
-    let _traffic = Traffic::start();
+    let _traffic = Traffic::start(20, RESULT_TIME);
     let log = || fs::read_to_string(dir.path().join("log")).unwrap();
     let about = |what: &str| log().lines().filter(|l| l.contains(&url) && l.contains(what)).count();
     eventually("it is refused", || Ok(about("refused") > 0)).unwrap();
@@ -107,7 +80,7 @@ fn an_agent_whose_log_is_on_a_full_disk_goes_on_and_says_so() {
         sys::signal(agent.pid(), libc::SIGHUP).unwrap();
         thread::sleep(Duration::from_millis(10));
     }
-    let _traffic = Traffic::start();
+    let _traffic = Traffic::start(20, RESULT_TIME);
     eventually("lost lines are counted", || Ok(agent.metric("pidflow_log_lines_lost_total")? > 0)).unwrap();
     eventually("it says so", || Ok(agent.get("/readyz")?.body.contains("degraded: log: "))).unwrap();
     // The exporter has logged warnings; it still runs.
@@ -180,7 +153,7 @@ fn an_agent_ends_in_time_whatever_its_receivers_do() {
         &[&AGENT[..], &["--drain-timeout", "1s", "--config", config.to_str().unwrap()]].concat(),
     )
     .unwrap();
-    let traffic = Traffic::start();
+    let traffic = Traffic::start(20, RESULT_TIME);
     thread::sleep(Duration::from_secs(5));
     assert_eq!(agent.metric("pidflow_ready").unwrap(), 1);
     drop(traffic);

@@ -9,44 +9,16 @@
 )]
 
 use std::fs::{self, Permissions};
-use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::sys;
-
-/// Sends datagrams from new ports until it is dropped, so that the agent has records.
-struct Traffic(Arc<AtomicBool>, Option<JoinHandle<()>>);
-
-impl Traffic {
-    fn start() -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let theirs = stop.clone();
-        let send = move || {
-            let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
-            while !theirs.load(Relaxed) {
-                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-                let _ = socket.send_to(b"some bytes", sink.local_addr().unwrap());
-                thread::sleep(Duration::from_millis(50));
-            }
-        };
-        Self(stop, Some(thread::spawn(send)))
-    }
-}
-
-impl Drop for Traffic {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-        let _ = self.1.take().map(JoinHandle::join);
-    }
-}
+use pidflow_tests::traffic::Traffic;
 
 /// An agent in a network namespace of its own that writes JSON lines and IPFIX to files in one folder.
 struct Run {
@@ -68,7 +40,7 @@ impl Run {
         let outputs = ["--json", &json, "--collector", &ipfix];
         let agent = ["-i", "lo", "--probes", "poll"];
         let agent = Serving::start(dir.path(), &[&agent[..], &outputs].concat()).unwrap();
-        let run = Self { dir, agent, _traffic: Traffic::start() };
+        let run = Self { dir, agent, _traffic: Traffic::start(1, Duration::from_millis(50)) };
         run.await_records(&out);
         run
     }

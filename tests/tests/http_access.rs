@@ -15,6 +15,7 @@ use std::process::{Child, Command, Stdio};
 
 use pidflow_tests::process::{self, Guarded};
 use pidflow_tests::serving::{Serving, eventually};
+use pidflow_tests::traffic::TALK;
 use pidflow_tests::{skip, sys};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 
@@ -24,14 +25,6 @@ const API: [&str; 5] = ["/api/flows", "/api/processes", "/api/graph", "/api/elem
 const HEALTH: [&str; 2] = ["/livez", "/readyz"];
 /// An argument on the command line of a process with flows; it does not look like a secret, so it is not masked.
 const ARGUMENT: &str = "a word on a command line";
-/// A program that connects to itself and sends until it is killed.
-const TALK: &str = "import socket, time
-listener = socket.create_server(('127.0.0.1', 0))
-while True:
-    client = socket.create_connection(listener.getsockname())
-    server, _ = listener.accept()
-    client.sendall(b'x'); server.recv(1); client.close(); server.close()
-    time.sleep(0.2)";
 
 /// Status and answer that a user gets with curl.
 fn curl(uid: u32, url: &str, more: &[&str]) -> (u16, String) {

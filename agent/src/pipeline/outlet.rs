@@ -144,10 +144,8 @@ impl Outlet {
 
     /// Leaves out the records that were not selected.
     fn select(&mut self, batch: &mut Arc<[FlowRecord]>) {
-        let Some(only) = &self.only else { return };
-        let selected: Vec<FlowRecord> = batch.iter().filter(|record| only.matches(record)).cloned().collect();
-        self.not_selected += (batch.len() - selected.len()) as u64;
-        if selected.len() < batch.len() {
+        if let Some(selected) = self.only.as_ref().and_then(|only| only.select(batch)) {
+            self.not_selected += (batch.len() - selected.len()) as u64;
             *batch = selected.into();
         }
     }

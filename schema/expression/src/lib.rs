@@ -90,6 +90,15 @@ impl Expression {
         self.condition.evaluate(record, Side::Source) == Some(true)
     }
 
+    /// The records for which it is true, in their order; none: all of them.
+    #[must_use]
+    pub fn select(&self, records: &[FlowRecord]) -> Option<Vec<FlowRecord>> {
+        let first_left_out = records.iter().position(|record| !self.matches(record))?;
+        let (selected, others) = records.split_at_checked(first_left_out)?;
+        let later = others.iter().skip(1).filter(|record| self.matches(record));
+        Some(selected.iter().chain(later).cloned().collect())
+    }
+
     /// The expression as written.
     #[must_use]
     pub const fn text(&self) -> &str {

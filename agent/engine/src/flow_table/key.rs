@@ -88,20 +88,16 @@ impl FlowKey {
         let ((family, source), (_, destination)) =
             ((source.0.0, (source.0.1, source.1)), (destination.0.0, (destination.0.1, destination.1)));
         let from = if source <= destination { KeySide::Low } else { KeySide::High };
-        let (low, high) = if from == KeySide::Low { (source, destination) } else { (destination, source) };
-        let key = Self {
-            low: low.0,
-            high: high.0,
-            low_port: low.1,
-            high_port: high.1,
-            vlan: 0,
-            icmp: 0,
-            protocol,
-            family,
-            tunnel: 0,
-            namespace: 0,
-        };
-        (key, from)
+        (Self::between(source, destination, from, (protocol, family)), from)
+    }
+
+    /// The key of these ends, of which the first is on that side, outside of tunnels, VLANs and namespaces.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "64 octets are returned, for each packet")]
+    const fn between(first: (u128, u16), second: (u128, u16), side: KeySide, (protocol, family): (u8, Family)) -> Self {
+        let (low, high) = if matches!(side, KeySide::Low) { (first, second) } else { (second, first) };
+        let ((low, low_port), (high, high_port)) = (low, high);
+        Self { low, high, low_port, high_port, vlan: 0, icmp: 0, protocol, family, tunnel: 0, namespace: 0 }
     }
 
     /// Address and port of one side.
@@ -121,20 +117,8 @@ impl FlowKey {
         let destination = (packet.destination_bits, packet.destination_port);
         let from =
             if source < destination || (source == destination && !is_reply) { KeySide::Low } else { KeySide::High };
-        let (low, high) = if from == KeySide::Low { (source, destination) } else { (destination, source) };
-        let key = Self {
-            low: low.0,
-            high: high.0,
-            low_port: low.1,
-            high_port: high.1,
-            vlan: packet.vlan_id,
-            icmp,
-            protocol: packet.protocol,
-            family: packet.family,
-            tunnel: 0,
-            namespace: 0,
-        };
-        (key, from)
+        let key = Self::between(source, destination, from, (packet.protocol, packet.family));
+        (Self { vlan: packet.vlan_id, icmp, ..key }, from)
     }
 }
 

@@ -9,11 +9,18 @@ const ENDINGS: [&str; 6] = [".exe", ".real", ".bin", ".py", ".pl", ".sh"];
 
 /// The name of a program without its folder and its ending.
 pub(super) fn plain_name(argument: &str) -> &str {
-    let name = argument.rsplit('/').next().unwrap_or(argument);
-    let ending =
-        |end: &&&str| name.get(name.len().saturating_sub(end.len())..).is_some_and(|e| e.eq_ignore_ascii_case(end));
-    let length = ENDINGS.iter().find(ending).map_or(0, |end| end.len());
-    name.get(..name.len() - length).filter(|n| !n.is_empty()).unwrap_or(name)
+    without_ending(argument.rsplit('/').next().unwrap_or(argument))
+}
+
+/// The name without an ending that says nothing about the program.
+fn without_ending(name: &str) -> &str {
+    let start = |end: &&str| name.len().checked_sub(end.len()).filter(|start| *start > 0);
+    let is_ending = |end: &&str| {
+        let last = start(end).and_then(|start| name.get(start..));
+        last.is_some_and(|last| last.eq_ignore_ascii_case(end))
+    };
+    let ending = ENDINGS.iter().find(|end| is_ending(end));
+    ending.and_then(|end| name.get(..start(end)?)).unwrap_or(name)
 }
 
 /// The program that an argument names, with or without its folder, its version (`mysql8.0`) and its ending.
@@ -24,7 +31,7 @@ pub(super) fn program_named(argument: &str) -> Option<Program> {
         return None;
     }
     let lower = name.to_ascii_lowercase();
-    let plain = ENDINGS.iter().find_map(|end| lower.strip_suffix(end)).unwrap_or(&lower);
+    let plain = without_ending(&lower);
     let unversioned = plain.trim_end_matches(|c: char| c.is_ascii_digit() || ".-_".contains(c));
     exactly(plain).or_else(|| exactly(unversioned)).or_else(|| of_family(plain))
 }

@@ -24,15 +24,10 @@ impl Batch {
 
     /// The records for which the filter is true; none: there are none. If it is all of them, the batch is shared.
     pub(crate) fn selected(&self, filter: &Expression) -> Option<Self> {
-        let is_selected: Vec<bool> = self.records.iter().map(|record| filter.matches(record)).collect();
-        match is_selected.iter().filter(|is| **is).count() {
-            0 => None,
-            all if all == self.len() => Some(self.clone()),
-            _ => {
-                let records =
-                    self.records.iter().zip(is_selected).filter(|(_, is)| *is).map(|(record, _)| record.clone());
-                Some(Self::new(records.collect()))
-            }
+        match filter.select(&self.records) {
+            None => Some(self.clone()),
+            Some(records) if records.is_empty() => None,
+            Some(records) => Some(Self::new(records.into())),
         }
     }
 
