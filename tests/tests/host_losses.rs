@@ -13,8 +13,10 @@ use pidflow_tests::sys::{self, Halted};
 
 /// Sockets that are opened, used and closed while nobody reads the kernel's ring: several events each, more than it holds.
 const SOCKETS: usize = 200_000;
-/// Flows whose records exceed a spool of 16 MiB.
-const FLOWS: usize = 120_000;
+/// Flows whose records exceed a spool of 16 MiB (a record takes at least 130 bytes), each to a port of its own at one of
+/// [`FLOW_ADDRESSES`].
+const PORTS_PER_ADDRESS: u16 = 60_000;
+const FLOW_ADDRESSES: [[u8; 4]; 3] = [[127, 0, 0, 2], [127, 0, 0, 3], [127, 0, 0, 4]];
 
 /// Moves this thread, and the programs that it starts, into a network namespace of their own.
 fn own_network() {
@@ -27,6 +29,16 @@ fn send_from_new_sockets(count: usize, to: SocketAddr) {
     for _ in 0..count {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let _ = socket.send_to(b"x", to);
+    }
+}
+
+/// One datagram to each of so many endpoints, so that the number of flows does not depend on how fast they begin.
+fn send_to_new_endpoints() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for address in FLOW_ADDRESSES {
+        for port in 1..=PORTS_PER_ADDRESS {
+            socket.send_to(b"x", SocketAddr::from((address, port))).unwrap();
+        }
     }
 }
 
@@ -76,14 +88,13 @@ fn a_full_spool_is_named() {
     );
     fs::write(&config, table).unwrap();
     let agent = Serving::start(dir.path(), &["--probes", "poll", "--config", &config.display().to_string()]).unwrap();
-    let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
-    send_from_new_sockets(FLOWS, sink.local_addr().unwrap());
+    send_to_new_endpoints();
     let lost = "records lost in the last minute (spool_full)";
     eventually("the loss is named", || {
         let page = agent.get("/readyz")?;
         Ok(page.status == 200 && page.body.lines().any(|l| l.contains(&away.to_string()) && l.contains(lost)))
     })
-    .unwrap();
+    .unwrap_or_else(|e| panic!("{e:#}: {}", agent.get("/readyz").unwrap().body));
     agent.stop().unwrap();
 }
 
