@@ -351,6 +351,12 @@ impl Entry {
         self.facts.has(Facts::HAS_PATHS)
     }
 
+    /// Whether only this interface sees the flow, and saw its first packet on this side of an address translation.
+    #[inline]
+    pub(super) const fn is_seen_only_at(&self, interface: u32, side: Side) -> bool {
+        self.interface == interface && self.facts.seen_on_one_side(side)
+    }
+
     /// On which side of an address translation its first packet was seen.
     pub(super) const fn first_side(&self) -> Side {
         match (self.facts.has(Facts::FIRST_IS_AFTER), self.facts.has(Facts::FIRST_IS_BETWEEN)) {

@@ -1,6 +1,7 @@
 //! Facts of a flow that take one bit each.
 
 use super::key::KeySide;
+use super::side::Side;
 
 /// Small facts about a flow, one bit each.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +33,17 @@ impl Facts {
 
     pub(super) const fn side(self, is_high: u8) -> KeySide {
         if self.has(is_high) { KeySide::High } else { KeySide::Low }
+    }
+
+    /// Whether the first packet was seen on this side of an address translation, and one interface sees the flow.
+    #[inline]
+    pub(super) const fn seen_on_one_side(self, side: Side) -> bool {
+        let expected = match side {
+            Side::Before => 0,
+            Side::After => Self::FIRST_IS_AFTER,
+            Side::Between => Self::FIRST_IS_BETWEEN,
+        };
+        self.0 & (Self::HAS_PATHS | Self::FIRST_IS_AFTER | Self::FIRST_IS_BETWEEN) == expected
     }
 
     /// The facts of the same flow under a key whose sides are the other way round.

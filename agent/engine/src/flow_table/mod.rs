@@ -182,12 +182,13 @@ impl FlowTable {
         if !self.is_counted_here(known, (from, side), packet) {
             return;
         }
-        if let Some(slot) = known.filter(|slot| self.takes(*slot, (from, shift), packet, out)) {
-            self.add(slot, from, packet);
-        } else {
-            let slot = self.insert((key, from, hash), shift, packet, out);
-            self.slab.get_mut(slot).set_first_side(side);
+        if let Some(slot) = known
+            && self.takes(slot, (from, shift), packet, out)
+        {
+            return self.add(slot, from, packet);
         }
+        let slot = self.insert((key, from, hash), shift, packet, out);
+        self.slab.get_mut(slot).set_first_side(side);
     }
 
     /// Whether the packet is counted in the flow in `slot`. If not, it may have ended that flow.
