@@ -53,6 +53,7 @@ use pidflow_exporters::threads::log_panics;
 #[must_use]
 pub fn run() -> ExitCode {
     log_panics(logging::say_panic);
+    signals::survive_file_size_limit();
     let command = match cli::Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(e) => return cli::report(&e),

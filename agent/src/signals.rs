@@ -24,6 +24,13 @@ const WATCHED: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 /// after the first is not a second request.
 const REPEAT_WINDOW: Duration = Duration::from_millis(300);
 
+/// Makes a write beyond the limit on the size of files (`RLIMIT_FSIZE`) fail like one to a full disk; by default the kernel
+/// ends the program. It must be called before any other thread starts.
+pub(crate) fn survive_file_size_limit() {
+    // This fails only for a number that is no signal.
+    let _ = SigSet::from_iter([Signal::SIGXFSZ]).thread_block();
+}
+
 /// Becomes true when the program is asked to end.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop(Arc<AtomicBool>);

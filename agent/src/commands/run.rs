@@ -45,6 +45,8 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let mut options = config::resolve(args.options.clone(), args.config.as_deref())?;
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
     preflight::check(&options).or_usage()?;
+    outputs.check_apart(args.config.iter()).or_usage()?;
+    outputs.check_apart(options.files_read()).or_usage()?;
     outputs.check(Role::Exporters)?;
     logging::start(&options.log);
     outputs.say_what_is_not_used();

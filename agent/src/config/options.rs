@@ -286,6 +286,12 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The files that `run` reads, without those of exporters.
+    pub(crate) fn files_read(&self) -> impl Iterator<Item = &FilePath> {
+        let HttpOptions { tls_cert, tls_key, tls_client_ca, token_file, .. } = &self.http;
+        [tls_cert, tls_key, tls_client_ca, token_file, &self.privacy.hash_key_file].into_iter().flatten()
+    }
+
     /// This layer over a lower one.
     pub(crate) fn over(self, lower: Self) -> Self {
         Self {
