@@ -20,6 +20,7 @@ impl FlowTable {
             + self.tunnels.allocated_bytes()
             + self.paths.allocated_bytes()
             + self.translations.allocated_bytes()
+            + self.watches.allocated_bytes()
     }
 
     /// Returns memory if most of it is unused, as after a flood: flows are moved to the first slots, and the rest is
@@ -35,6 +36,7 @@ impl FlowTable {
         self.index.shrink();
         self.tunnels.shrink();
         self.paths.shrink();
+        self.watches.shrink();
     }
 
     fn move_flow(&mut self, from: u32, to: u32) {
@@ -44,6 +46,9 @@ impl FlowTable {
         self.lists.relink(&mut self.slab, to);
         if entry.has_paths() {
             self.paths.relocate(from, to);
+        }
+        if entry.is_watched() {
+            self.watches.relocate(from, to);
         }
         if self.config.active_timeout_ns.is_some() {
             self.by_age.relink(&mut self.slab, to);

@@ -1,0 +1,67 @@
+//! A message of any protocol over TCP.
+
+use pidflow_schema::record::Http;
+
+use super::dns::DnsMessage;
+use super::tls::{ClientHello, ServerHello};
+use super::{dns, http, tls};
+
+/// What the first bytes of a message say.
+#[derive(Debug)]
+pub(super) enum Message {
+    ClientHello(ClientHello),
+    ServerHello(ServerHello),
+    Request(Http),
+    /// The status code of a response of HTTP.
+    Response(u16),
+    SshBanner,
+    Dns(DnsMessage),
+}
+
+/// The result of reading.
+#[derive(Debug)]
+pub(super) enum Reading<T> {
+    /// A message was read.
+    Found(T),
+    /// More bytes are needed.
+    Incomplete,
+    /// It is no message of a known protocol.
+    Other,
+}
+
+impl<T> Reading<T> {
+    pub(super) fn map<U>(self, to: impl FnOnce(T) -> U) -> Reading<U> {
+        match self {
+            Self::Found(found) => Reading::Found(to(found)),
+            Self::Incomplete => Reading::Incomplete,
+            Self::Other => Reading::Other,
+        }
+    }
+
+    /// Another value if this one is none.
+    pub(super) fn of(found: Option<T>) -> Self {
+        found.map_or(Self::Other, Self::Found)
+    }
+}
+
+/// Reads the message at the start of a TCP stream or of a segment.
+pub(super) fn read(bytes: &[u8]) -> Reading<Message> {
+    match bytes {
+        [22, 3, ..] => tls::read(bytes),
+        [b'H', b'T', b'T', b'P', b'/', ..] => Reading::of(http::status(bytes)).map(Message::Response),
+        [b'S', b'S', b'H', b'-', ..] => Reading::of(ssh_banner(bytes)),
+        [b'A'..=b'Z', b'A'..=b'Z' | b'-', ..] => http::request(bytes).map(Message::Request),
+        [_, _, message @ ..] => Reading::of(dns::read(message, false)).map(Message::Dns),
+        _ => Reading::Other,
+    }
+}
+
+/// RFC 4253 section 4.2: `SSH-`, the version of the protocol, `-`, the software, and a line end.
+fn ssh_banner(bytes: &[u8]) -> Option<Message> {
+    let end = bytes.iter().take(255).position(|byte| *byte == b'\n')?;
+    let line = bytes.get(..end)?;
+    let is_text = line.iter().all(|byte| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\r'));
+    let is_known =
+        [&b"SSH-2.0-"[..], b"SSH-1.99-", b"SSH-1.5-", b"SSH-1.3-"].iter().any(|known| line.starts_with(known));
+    (is_text && is_known).then_some(Message::SshBanner)
+}
