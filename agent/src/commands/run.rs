@@ -209,7 +209,7 @@ fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Re
     let options = LiveOptions {
         interfaces: preflight::interfaces(c)?,
         filter: c.filter.clone(),
-        snap_length: c.snaplen.map_or(LiveOptions::SNAP_LENGTH, Ranged::get),
+        snap_length: c.snaplen.map_or(LiveOptions::snap_length_for(&f.rules()), Ranged::get),
         promiscuous: c.promiscuous.unwrap_or(false),
         rules: f.rules(),
         ..LiveOptions::default()

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, unbounded};
+use pidflow_engine::application::Payloads;
 use pidflow_engine::decode::{Decoder, Fragments, Frame};
 use pidflow_engine::fact::{Fact, ProcessId, Socket, SocketUse, Task};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketClock};
@@ -177,6 +178,7 @@ impl Bench {
             interfaces,
             counts: vec![counts],
             tunnels: Vec::new(),
+            payloads: Payloads::default(),
             packets,
         }
     }
