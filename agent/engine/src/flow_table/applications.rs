@@ -22,6 +22,12 @@ impl FlowTable {
         self.watches.take_answers()
     }
 
+    /// Memory of what is known of the flows' applications, bytes; without texts, which records share.
+    #[must_use]
+    pub fn watched_bytes(&self) -> usize {
+        self.watches.allocated_bytes()
+    }
+
     /// Reads the payload of a packet that `from` sent.
     #[cold]
     #[inline(never)]
