@@ -12,6 +12,10 @@ impl FlowTable {
     pub const BYTES_PER_FLOW: usize =
         size_of::<Entry>() + Index::MAX_BYTES_PER_FLOW + Slab::MAX_BYTES_PER_FREE_SLOT + Paths::MAX_BYTES_PER_FLOW;
 
+    /// About the memory that a flow takes in addition when its payloads are read, bytes: its place among the watched flows, what is
+    /// known of its application, texts, and a message that is not complete.
+    pub const BYTES_PER_WATCHED_FLOW: usize = 240;
+
     /// Bytes allocated for flows now, including spare capacity.
     #[must_use]
     pub fn allocated_bytes(&self) -> usize {

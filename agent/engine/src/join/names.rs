@@ -174,3 +174,98 @@ impl AskedNames {
 fn bytes(known: &Known) -> usize {
     BYTES_PER_NAME + known.name.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    fn id(pid: u32) -> ProcessId {
+        ProcessId::from_ticks(pid, 1)
+    }
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn answer(name: &str, time_s: u64, ttl_s: u32, last: u8) -> NameAnswer {
+        NameAnswer {
+            time_ns: time_s * S,
+            protocol: 17,
+            client: (address(100), 1000),
+            server: (address(101), 53),
+            network_namespace: None,
+            name: name.into(),
+            addresses: vec![(address(last), ttl_s)],
+        }
+    }
+
+    #[test]
+    fn a_name_is_known_from_its_answer_until_its_time_to_live_or_a_minute_is_over() {
+        let mut names = AskedNames::default();
+        names.add(id(1), &answer("short", 100, 5, 1));
+        names.add(id(1), &answer("long", 100, 300, 2));
+        names.add(id(1), &answer("endless", 100, u32::MAX, 3));
+        let at = |last, time_s: u64| names.find((id(1), address(last)), time_s * S, None);
+        assert_eq!([at(1, 99), at(1, 161), at(2, 401), at(3, 86_501)], [None, None, None, None]);
+        assert_eq!(
+            [at(1, 160), at(2, 400), at(3, 86_500)],
+            [Some("short".into()), Some("long".into()), Some("endless".into())]
+        );
+        assert_eq!(names.find((id(2), address(1)), 100 * S, None), None, "another process");
+    }
+
+    #[test]
+    fn of_two_names_that_one_counts_which_the_flow_says() {
+        let mut names = AskedNames::default();
+        names.add(id(1), &answer("a", 100, 60, 1));
+        names.add(id(1), &answer("b", 110, 60, 1));
+        names.add(id(1), &answer("B", 120, 60, 1));
+        let find = |time_s: u64, said| names.find((id(1), address(1)), time_s * S, said);
+        assert_eq!(find(105, None), Some("a".into()), "before b was asked for");
+        assert_eq!(find(130, None), None);
+        assert_eq!(find(130, Some("B")), Some("b".into()));
+        assert_eq!(find(130, Some("c")), None);
+        assert_eq!(find(175, None), Some("b".into()), "a is over");
+    }
+
+    #[test]
+    fn a_flow_that_goes_on_keeps_its_name() {
+        let mut names = AskedNames::default();
+        names.add(id(1), &answer("a", 100, 5, 1));
+        names.prolong((id(1), address(1)), "a", 155 * S);
+        assert_eq!(names.find((id(1), address(1)), 200 * S, None), Some("a".into()));
+        names.expire(215 * S);
+        assert_eq!(names.bytes, bytes(&Known { name: "a".into(), from_ns: 0, until_ns: 0 }));
+        names.expire(216 * S);
+        assert_eq!((names.bytes, names.known.len(), names.order.len(), names.dropped()), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_oldest_go_first() {
+        let mut names = AskedNames::default();
+        names.limit_bytes(100 * (BYTES_PER_NAME + 20));
+        for pid in 0..10_000 {
+            for round in 0..3 {
+                names.add(id(pid), &answer(&format!("{round}-{pid}.example"), 100, 60, pid as u8));
+            }
+            assert!(names.bytes <= names.max_bytes && names.order.len() == names.known.len());
+        }
+        assert!(names.dropped() > 29_000);
+        let (old, new) = ((id(1), address(1)), (id(9999), address(9999_u32 as u8)));
+        assert_eq!(names.find(old, 100 * S, Some("0-1.example")), None);
+        assert_eq!(names.find(new, 100 * S, Some("0-9999.example")), Some("0-9999.example".into()));
+        (0..MAX_WAITING + 5).for_each(|_| names.wait(answer("x", 1, 1, 1)));
+        assert_eq!(names.waiting.len(), MAX_WAITING);
+    }
+
+    #[test]
+    fn many_names_of_one_address_are_bounded() {
+        let mut names = AskedNames::default();
+        (0..1000).for_each(|n| names.add(id(1), &answer(&format!("{n}.example"), 100 + n, 60, 1)));
+        assert_eq!(names.known[&(id(1), address(1))].len(), MAX_NAMES_OF_ADDRESS);
+        names.expire(u64::MAX);
+        assert_eq!(names.bytes, 0);
+    }
+}
