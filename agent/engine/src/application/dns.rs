@@ -111,7 +111,7 @@ fn is_netbios(query_type: Rtype, name: &ParsedName<&[u8]>) -> bool {
 fn is_whole(message: &Message<[u8]>) -> Option<usize> {
     let mut section = message.answer().ok()?;
     loop {
-        while let Some(record) = section.next() {
+        for record in section.by_ref() {
             record.ok()?;
         }
         let end = section.pos();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use httparse::{Error, Header, Request, Response, Status};
 use pidflow_schema::record::Http;
 
-use super::message::Reading;
+use super::reading::Reading;
 use super::text::visible;
 
 /// The greatest number of header fields that are read to find the host.

@@ -3,7 +3,8 @@
 use pidflow_schema::record::Http;
 
 use super::dns::DnsMessage;
-use super::tls::{ClientHello, ServerHello};
+use super::reading::Reading;
+use super::tls::{ClientHello, Hello, ServerHello};
 use super::{dns, http, tls};
 
 /// What the first bytes of a message say.
@@ -18,36 +19,13 @@ pub(super) enum Message {
     Dns(DnsMessage),
 }
 
-/// The result of reading.
-#[derive(Debug)]
-pub(super) enum Reading<T> {
-    /// A message was read.
-    Found(T),
-    /// More bytes are needed.
-    Incomplete,
-    /// It is no message of a known protocol.
-    Other,
-}
-
-impl<T> Reading<T> {
-    pub(super) fn map<U>(self, to: impl FnOnce(T) -> U) -> Reading<U> {
-        match self {
-            Self::Found(found) => Reading::Found(to(found)),
-            Self::Incomplete => Reading::Incomplete,
-            Self::Other => Reading::Other,
-        }
-    }
-
-    /// Another value if this one is none.
-    pub(super) fn of(found: Option<T>) -> Self {
-        found.map_or(Self::Other, Self::Found)
-    }
-}
-
 /// Reads the message at the start of a TCP stream or of a segment.
 pub(super) fn read(bytes: &[u8]) -> Reading<Message> {
     match bytes {
-        [22, 3, ..] => tls::read(bytes),
+        [22, 3, ..] => tls::read(bytes).map(|hello| match hello {
+            Hello::Client(hello) => Message::ClientHello(hello),
+            Hello::Server(hello) => Message::ServerHello(hello),
+        }),
         [b'H', b'T', b'T', b'P', b'/', ..] => Reading::of(http::status(bytes)).map(Message::Response),
         [b'S', b'S', b'H', b'-', ..] => Reading::of(ssh_banner(bytes)),
         [b'A'..=b'Z', b'A'..=b'Z' | b'-', ..] => http::request(bytes).map(Message::Request),

@@ -10,6 +10,7 @@ mod message;
 mod payloads;
 mod picker;
 mod quic;
+mod reading;
 mod signature;
 mod stream;
 #[cfg(test)]

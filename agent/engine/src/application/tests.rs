@@ -179,6 +179,9 @@ fn control_characters_in_names_do_not_get_into_records() {
     assert_eq!(server_name(&run.end()), Some("a\\027[2J\\010\\194\\155.example"));
 }
 
+/// Request, response, the method, host and path that are expected, and the status.
+type Case = (&'static [u8], &'static [u8], [&'static str; 3], Option<u16>);
+
 fn http(request: &[u8], response: &[u8]) -> Flow {
     let mut run = Run::new().connect();
     run.tcp(Client, ACK, 101, request);
@@ -188,7 +191,7 @@ fn http(request: &[u8], response: &[u8]) -> Flow {
 
 #[test]
 fn requests_and_responses_of_http() {
-    let cases: [(&[u8], &[u8], [&str; 3], Option<u16>); 6] = [
+    let cases: [Case; 6] = [
         (
             b"GET /a/b?token=secret#x HTTP/1.1\r\nHost: h.example:81\r\n\r\n",
             b"HTTP/1.1 404 Not Found\r\n\r\n",

@@ -9,7 +9,7 @@ use tls_parser::{
 };
 
 use super::MAX_MESSAGE;
-use super::message::{Message, Reading};
+use super::reading::Reading;
 use super::text::visible;
 
 const HANDSHAKE_RECORD: u8 = 22;
@@ -19,6 +19,13 @@ const SERVER_HELLO: u8 = 2;
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
+
+/// A hello message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Hello {
+    Client(ClientHello),
+    Server(ServerHello),
+}
 
 /// What a client says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,7 +46,7 @@ pub(super) struct ServerHello {
 }
 
 /// Reads the hello message in the records at the start of a stream.
-pub(super) fn read(bytes: &[u8]) -> Reading<Message> {
+pub(super) fn read(bytes: &[u8]) -> Reading<Hello> {
     match handshake(bytes) {
         Reading::Found(message) => Reading::of(hello(&message)),
         Reading::Incomplete => Reading::Incomplete,
@@ -77,10 +84,10 @@ fn message_octets(message: &[u8]) -> Option<usize> {
     Some(4 + (usize::from(*long) << 16 | usize::from(*high) << 8 | usize::from(*low)))
 }
 
-fn hello(message: &[u8]) -> Option<Message> {
-    match message.first()? {
-        &CLIENT_HELLO => client_hello(message).map(Message::ClientHello),
-        &SERVER_HELLO => server_hello(message).map(Message::ServerHello),
+fn hello(message: &[u8]) -> Option<Hello> {
+    match *message.first()? {
+        CLIENT_HELLO => client_hello(message).map(Hello::Client),
+        SERVER_HELLO => server_hello(message).map(Hello::Server),
         _ => None,
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use pidflow_schema::record::{Application, ApplicationProtocol as Kind, Dns, Http, Protocol};
 
 use super::dns::{self, DnsMessage, Waiting};
-use super::message::{self, Message, Reading};
+use super::message::{self, Message};
 use super::quic::Initials;
+use super::reading::Reading;
 use super::signature;
 use super::stream::Stream;
 use super::tls::{ClientHello, ServerHello};
