@@ -230,7 +230,11 @@ impl FlowTable {
         true
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "called for each packet; the compiler does it or not as other code changes"
+    )]
     fn find(&mut self, key: &FlowKey, hash: u32) -> Option<u32> {
         let slab = &self.slab;
         let known = self.index.find(hash, |slot| slab.get(slot).key == *key);
