@@ -179,6 +179,6 @@ mod tests {
         }
         assert_eq!(Budget::new(None).max_flows(PayloadRule::Ignore), FlowTableConfig::MAX_FLOWS);
         assert!((500_000..700_000).contains(&Budget::new(Some(512 << 20)).max_flows(PayloadRule::Ignore)));
-        assert!((500_000..700_000).contains(&Budget::new(None).max_flows(PayloadRule::Pick)));
+        assert!((400_000..700_000).contains(&Budget::new(None).max_flows(PayloadRule::Pick)));
     }
 }

@@ -1,7 +1,5 @@
 //! Requests and responses of HTTP/1 (RFC 9112).
 
-use std::sync::Arc;
-
 use httparse::{Error, Header, Request, Response, Status};
 use pidflow_schema::record::Http;
 
@@ -38,7 +36,7 @@ fn described(request: &Request<'_, '_>) -> Option<Http> {
     let host = authority.map(str::as_bytes).or_else(|| host_header(request.headers)).unwrap_or_default();
     let host = host.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
     Some(Http {
-        method: Arc::from(method),
+        method: visible(method.as_bytes()),
         host: visible(host.trim_ascii()),
         path: visible(path.as_bytes()),
         status: None,

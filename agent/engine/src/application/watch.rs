@@ -40,7 +40,7 @@ pub(crate) struct Piece<'a> {
 pub(crate) struct Watch {
     application: Option<Arc<Application>>,
     /// None before the first payload, and when no more is expected.
-    state: Option<Box<State>>,
+    state: Option<State>,
     pieces: u8,
     has_client_hello: bool,
 }
@@ -48,9 +48,9 @@ pub(crate) struct Watch {
 /// What is needed to read the next messages.
 #[derive(Debug)]
 enum State {
-    Streams([Option<Stream>; 2]),
-    Dns(Waiting),
-    Quic(Initials),
+    Streams([Option<Box<Stream>>; 2]),
+    Dns(Box<Waiting>),
+    Quic(Box<Initials>),
 }
 
 impl Watch {
@@ -70,8 +70,8 @@ impl Watch {
             return None;
         }
         self.pieces = self.pieces.saturating_add(1);
-        let state = self.state.get_or_insert_with(|| Box::new(State::begin(piece)));
-        let found = match &mut **state {
+        let state = self.state.get_or_insert_with(|| State::begin(piece));
+        let found = match state {
             State::Dns(_) => return self.dns_bytes(piece),
             State::Quic(initials) => Reading::of(initials.read(piece.bytes)).map(Found::Quic),
             State::Streams(streams) => read_stream(streams, piece).map(Found::Message),
@@ -84,7 +84,7 @@ impl Watch {
             }
             Reading::Incomplete | Reading::Other => None,
         };
-        let goes_on = matches!(self.state.as_deref(), Some(State::Dns(_)));
+        let goes_on = matches!(self.state, Some(State::Dns(_)));
         if !goes_on && (self.is_understood() || self.pieces >= MAX_PIECES) {
             self.state = None;
         }
@@ -101,7 +101,7 @@ impl Watch {
                 self.learn(Kind::Ssh);
             }
             Message::Dns(message) if self.application.is_none() && self.may_begin(piece) => {
-                self.state = Some(Box::new(State::Dns(Waiting::default())));
+                self.state = Some(State::Dns(Box::default()));
                 return self.dns(message, piece);
             }
             _ => {}
@@ -190,7 +190,7 @@ impl Watch {
         if let Some(answered) = message.response.as_ref().filter(|_| is_first && dns.response.is_none()) {
             dns.response = Some(answered.response());
         }
-        let Some(State::Dns(waiting)) = self.state.as_deref_mut() else { return None };
+        let Some(State::Dns(waiting)) = &mut self.state else { return None };
         if message.response.is_none() {
             waiting.add(&message);
             return None;
@@ -200,12 +200,14 @@ impl Watch {
 
     /// Memory beside its own, bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
-        let streams = |streams: &[Option<Stream>; 2]| streams.iter().flatten().map(Stream::kept_bytes).sum::<usize>();
-        let state = self.state.as_deref().map_or(0, |state| match state {
-            State::Streams(both) => size_of::<State>() + streams(both),
-            State::Dns(_) => size_of::<State>(),
-            State::Quic(initials) => size_of::<State>() + initials.kept_bytes(),
-        });
+        let state = match &self.state {
+            None => 0,
+            Some(State::Streams(both)) => {
+                both.iter().flatten().map(|stream| size_of::<Stream>() + stream.kept_bytes()).sum()
+            }
+            Some(State::Dns(_)) => size_of::<Waiting>(),
+            Some(State::Quic(initials)) => size_of::<Initials>() + initials.kept_bytes(),
+        };
         state + self.application.as_ref().map_or(0, |_| size_of::<Application>() + 2 * size_of::<usize>())
     }
 }
@@ -220,24 +222,24 @@ impl State {
     fn begin(piece: &Piece<'_>) -> Self {
         match (piece.protocol, piece.bytes) {
             (Protocol::TCP, _) => Self::Streams([None, None]),
-            (_, bytes) if signature::is_quic_initial(bytes) => Self::Quic(Initials::default()),
-            _ => Self::Dns(Waiting::default()),
+            (_, bytes) if signature::is_quic_initial(bytes) => Self::Quic(Box::default()),
+            _ => Self::Dns(Box::default()),
         }
     }
 }
 
 /// Reads a segment, together with those before it of the same message.
-fn read_stream(streams: &mut [Option<Stream>; 2], piece: &Piece<'_>) -> Reading<Message> {
+fn read_stream(streams: &mut [Option<Box<Stream>>; 2], piece: &Piece<'_>) -> Reading<Message> {
     let [low, high] = streams;
     let stream = if piece.is_from_high { high } else { low };
     let continues = stream.as_mut().is_some_and(|stream| stream.append(piece.sequence, piece.bytes));
     if !continues {
         *stream = None;
     }
-    let bytes = stream.as_ref().map_or(piece.bytes, Stream::bytes);
+    let bytes = stream.as_deref().map_or(piece.bytes, Stream::bytes);
     let reading = message::read(bytes);
     match (&reading, &stream) {
-        (Reading::Incomplete, None) => *stream = Some(Stream::new(piece.sequence, piece.bytes)),
+        (Reading::Incomplete, None) => *stream = Some(Box::new(Stream::new(piece.sequence, piece.bytes))),
         (Reading::Incomplete, Some(_)) => {}
         (Reading::Found(_) | Reading::Other, _) => *stream = None,
     }

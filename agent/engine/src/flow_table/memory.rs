@@ -14,7 +14,7 @@ impl FlowTable {
 
     /// About the memory that a flow takes in addition when its payloads are read, bytes: its place among the watched flows, what is
     /// known of its application, texts, and a message that is not complete.
-    pub const BYTES_PER_WATCHED_FLOW: usize = 240;
+    pub const BYTES_PER_WATCHED_FLOW: usize = 300;
 
     /// Bytes allocated for flows now, including spare capacity.
     #[must_use]
