@@ -263,6 +263,9 @@ fn losses(f: &Figures, translation: TranslationCounts) -> Vec<Loss> {
         ("claims-dropped", f.join.claims_dropped),
         ("failed-dropped", f.join.failed_dropped),
         ("translations-dropped", f.table.translations_dropped),
+        ("names-dropped", f.join.names_dropped),
+        ("answers-dropped", f.table.answers_dropped),
+        ("payloads-dropped", f.table.payloads_dropped),
     ]);
     let exporters = f.exporters.iter().map(exporter);
     of("capture", "packets lost", kernel_drops(&f.capture))
@@ -307,6 +310,8 @@ fn join(f: &Figures) -> Labelled {
         ("translations-dropped", f.table.translations_dropped),
         ("flows-ended-by-socket-change", f.table.socket_changes),
         ("tunnels-unnamed", f.table.unnamed_tunnels),
+        ("names-dropped", f.join.names_dropped),
+        ("names-without-process", f.join.names_without_process),
         ("own-hidden", f.own_hidden),
     ])
 }

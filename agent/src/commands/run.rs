@@ -167,7 +167,7 @@ fn flow_table(options: &FlowOptions, budget: Budget) -> FlowTableConfig {
     let mut table = FlowTableConfig { packet_clock: PacketClock::Steady, counts_once: true, ..options.table() };
     table.max_translations = budget.max_translations();
     if options.max_flows.is_none() {
-        table.max_flows = budget.max_flows();
+        table.max_flows = budget.max_flows(options.rules().payloads);
     }
     tracing::info!(
         "memory budget {}: at most {} flows at once",
@@ -211,7 +211,7 @@ fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Re
     let options = LiveOptions {
         interfaces: preflight::interfaces(c)?,
         filter: c.filter.clone(),
-        snap_length: c.snaplen.map_or(LiveOptions::SNAP_LENGTH, Ranged::get),
+        snap_length: c.snaplen.map_or(LiveOptions::snap_length_for(&f.rules()), Ranged::get),
         promiscuous: c.promiscuous.unwrap_or(false),
         rules: f.rules(),
         ..LiveOptions::default()

@@ -1,5 +1,6 @@
 //! One flow in the table.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Protocol, Tunnel};
@@ -39,6 +40,8 @@ impl Sent {
     const HAS_SYN: u8 = 1;
     const HAS_FIN: u8 = 2;
     const HAS_SENT: u8 = 4;
+    /// Payloads of the flow were read; set for both sides.
+    const IS_WATCHED: u8 = 8;
 
     /// Whether it sent a SYN.
     pub(super) const fn has_syn(&self) -> bool {
@@ -232,6 +235,24 @@ impl Entry {
         }
     }
 
+    /// Whether payloads of the flow were read.
+    pub(super) const fn is_watched(&self) -> bool {
+        self.low.facts.has(Sent::IS_WATCHED) || self.high.facts.has(Sent::IS_WATCHED)
+    }
+
+    pub(super) const fn set_watched(&mut self) {
+        self.low.facts.set(Sent::IS_WATCHED, true);
+        self.high.facts.set(Sent::IS_WATCHED, true);
+    }
+
+    /// Address and port of a side.
+    pub(super) const fn end(&self, side: KeySide) -> (IpAddr, u16) {
+        match side {
+            KeySide::Low => (address(self.key.family, self.key.low), self.key.low_port),
+            KeySide::High => (address(self.key.family, self.key.high), self.key.high_port),
+        }
+    }
+
     /// Packets since the last record.
     pub(super) const fn packets(&self) -> u64 {
         self.low.packets + self.high.packets
@@ -299,10 +320,7 @@ impl Entry {
     /// The record with the current counters.
     pub(super) fn flow(&self, reason: FlowEndReason, detail: FlowEndDetail, interface: &(u32, Arc<str>)) -> Flow {
         let key = &self.key;
-        let low = (address(key.family, key.low), key.low_port);
-        let high = (address(key.family, key.high), key.high_port);
-        let from_low = self.initiator() == KeySide::Low;
-        let (source, destination) = if from_low { (low, high) } else { (high, low) };
+        let (source, destination) = (self.end(self.initiator()), self.end(self.initiator().other()));
         Flow {
             vlan: (key.vlan != 0).then_some(key.vlan),
             icmp_type_code: self.facts.has(Facts::HAS_ICMP).then_some(self.icmp),

@@ -6,6 +6,7 @@
 //! table's own time ([`clock`]), which continues when the packets' clock is set back; records carry the packets' times.
 //! Nothing is allocated per packet.
 
+mod applications;
 mod changes;
 mod clock;
 mod config;
@@ -41,6 +42,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason, Protocol};
 
+use crate::application::Watches;
 use crate::packet::{Fragment, Packet, TcpFlags};
 use changes::{Changes, SAME_OWNER_GAP_NS};
 use clock::TableClock;
@@ -91,6 +93,7 @@ pub struct FlowTable {
     no_interface: (u32, Arc<str>),
     tunnels: TunnelTable,
     translations: Translations,
+    watches: Watches,
     counters: FlowTableCounters,
 }
 
@@ -119,6 +122,7 @@ impl FlowTable {
             no_interface: (0, Arc::from("")),
             tunnels: TunnelTable::default(),
             translations: Translations::new(config.max_translations, config.idle_timeout_ns),
+            watches: Watches::default(),
             counters: FlowTableCounters::default(),
         }
     }
@@ -227,7 +231,11 @@ impl FlowTable {
         true
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "called for each packet; the compiler does it or not as other code changes"
+    )]
     fn find(&mut self, key: &FlowKey, hash: u32) -> Option<u32> {
         let slab = &self.slab;
         let known = self.index.find(hash, |slot| slab.get(slot).key == *key);
@@ -291,6 +299,9 @@ impl FlowTable {
         if packet.tcp_flags & tcp::EVENTS != 0 {
             self.tcp_event(slot, from, packet);
         }
+        if packet.payload != 0 {
+            self.read_payload(slot, from, packet);
+        }
     }
 
     /// Moves an open flow to the end of its list.
@@ -336,6 +347,9 @@ impl FlowTable {
         if packet.tcp_flags & tcp::EVENTS != 0 {
             self.tcp_event(slot, from, packet);
         }
+        if packet.payload != 0 {
+            self.read_payload(slot, from, packet);
+        }
         slot
     }
 
@@ -364,6 +378,9 @@ impl FlowTable {
         }
         if key.tunnel != 0 {
             self.release_tunnels(slot);
+        }
+        if self.slab.get(slot).is_watched() {
+            self.watches.remove(slot);
         }
         self.index.remove(self.hash(&key), slot);
         self.lists.remove(&mut self.slab, slot);
@@ -398,6 +415,7 @@ impl FlowTable {
         counters.unnamed_tunnels = self.tunnels.unnamed();
         counters.translations = self.translations.len() as u64;
         counters.translations_dropped = self.translations.dropped();
+        (counters.payloads_dropped, counters.answers_dropped) = self.watches.dropped();
         counters
     }
 }

@@ -105,9 +105,9 @@ impl Slab {
         self.chunks.iter().flatten().filter(|entry| entry.state != State::Free)
     }
 
-    /// The flows in the order of their slots, which is the order in memory. Chunks are freed as they are read.
-    pub(super) fn into_live(self) -> impl Iterator<Item = Entry> {
-        self.chunks.into_iter().flatten().filter(|entry| entry.state != State::Free)
+    /// The flows and their slots, in the order of these, which is the order in memory. Chunks are freed as they are read.
+    pub(super) fn into_live(self) -> impl Iterator<Item = (u32, Entry)> {
+        (0..).zip(self.chunks.into_iter().flatten()).filter(|(_, entry)| entry.state != State::Free)
     }
 }
 

@@ -124,6 +124,10 @@ impl FlowTable {
         for ((traffic, frames), interface) in lost.into_iter().zip(interfaces) {
             self.uncount(traffic, frames, interface);
         }
+        if self.slab.get(before).is_watched() || other.is_watched() {
+            self.watches.merge(later, before);
+            self.slab.get_mut(before).set_watched();
+        }
         self.counters.flows_merged += 1;
         self.take_out(later);
     }
