@@ -107,8 +107,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-client-ca -d
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l token-file -d 'Require the bearer token in this file, except for /livez and /readyz; the variable PIDFLOW_TOKEN can contain the token itself' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l recent-flows -d 'Number of latest flow records kept for /api/flows, about 1 kB each; 0: no records and no processes [default: 10000]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Maximum number of series of each kind of traffic metric (edges, users, addresses, …); the rest is summed up as "other" [default: 100]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l no-view -d 'Do not show the live view, even on a terminal' -r -f -a "true\t''
-false\t''"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l view -d 'What is shown on a terminal; plain: lines, as without a terminal [default: terminal]' -r -f -a "terminal\t'The live view, with keys'
+plain\t'Lines, as without a terminal'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-format -d 'Format of log lines [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-level -d 'The lowest level that is logged [default: info]' -r -f -a "error\t'Errors only'

@@ -113,7 +113,7 @@ fn each_flow_has_the_name_that_its_own_process_asked_for() -> Result<()> {
     serve_dns()?;
     serve_tcp()?;
     let dir = trial::folder()?;
-    let agent = Agent::start(dir.path(), &["-i", "lo", "--no-view", "--application-names", "on"])?;
+    let agent = Agent::start(dir.path(), &["-i", "lo", "--view", "plain", "--application-names", "on"])?;
     let cases = [
         (client("first.example", "x")?, Some("first.example")),
         (client("second.example", "x")?, Some("second.example")),

@@ -12,6 +12,7 @@ use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
 use super::{preflight, summary};
 use crate::capture::{LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
+use crate::config::choices::ViewKind;
 use crate::config::options::{CaptureOptions, FlowOptions, Options};
 use crate::config::outputs::{Outputs, start_error};
 use crate::config::timeout::Timeout;
@@ -20,7 +21,7 @@ use crate::failure::{Failure, OrUsage};
 use crate::figures::{bytes, grouped};
 use crate::host::Host;
 use crate::http;
-use crate::live_view::LiveView;
+use crate::live_view::{self, LiveView};
 use crate::memory::Budget;
 use crate::notify::{self, notify};
 use crate::observe::{Observers, RunDescription};
@@ -39,6 +40,8 @@ use crate::{config, logging, stderr, threads, translation};
 const BATCHES: usize = 128;
 /// The active timeout if the live view is the only output.
 const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
+/// How many records the live view can read at once, at least.
+const VIEW_RECORDS: usize = 10_000;
 
 /// Runs until it is stopped.
 pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
@@ -77,7 +80,8 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
 }
 
 fn shows_view(options: &Options, outputs: &Outputs) -> bool {
-    std::io::stdout().is_terminal() && !outputs.uses_stdout() && options.view.off != Some(true)
+    let is_wanted = options.view.kind != Some(ViewKind::Plain) && !outputs.uses_stdout();
+    is_wanted && std::io::stdout().is_terminal() && live_view::terminal::is_foreground()
 }
 
 /// The running parts.
@@ -95,6 +99,7 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let (translation, translation_state) = translation::start(facts)?;
     let budget = Budget::of_this_process();
     let kept = if ports.serves_records() { options.http.recent_flows() } else { 0 };
+    let kept = if view { kept.max(VIEW_RECORDS) } else { kept };
     let recent = Recent::new(kept, budget.recent_bytes());
     let published = Published::new(&outputs.context.host_name, outputs.context.own_pen, recent);
     let metrics = metrics(&published);
@@ -106,11 +111,13 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
-    let view = if view { Some(LiveView::start()?) } else { None };
     let table = flow_table(&options.flows, budget);
     let joiner = joiner(options, budget);
     let host = Host::start()?;
     let (tap, own) = (Tap::default(), own_process(&probes));
+    let interfaces = about.interfaces.clone();
+    let sources = live_view::Sources { published: published.clone(), host: host.clone(), interfaces };
+    let view = view.then(|| LiveView::start(sources)).transpose()?;
     let tested = start_self_test(options, &probes, (&tap, &own))?;
     let observers =
         Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view).with_self_test(tested);

@@ -35,6 +35,16 @@ impl From<Backend> for probes::Backend {
     }
 }
 
+/// What `pidflow run` shows on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ViewKind {
+    /// The live view, with keys
+    Terminal,
+    /// Lines, as without a terminal
+    Plain,
+}
+
 /// What is done with the kernel's delay accounting, which I/O wait needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]

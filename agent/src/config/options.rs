@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::choices::{
     ApplicationNames, Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys,
-    LogFormat, LogLevel, OtlpSignal, OwnTraffic, TunnelRule, UserRule, WireVersion,
+    LogFormat, LogLevel, OtlpSignal, OwnTraffic, TunnelRule, UserRule, ViewKind, WireVersion,
 };
 use super::timeout::Timeout;
 use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged, Selection};
@@ -243,11 +243,11 @@ layers!(HttpOptions { options: listen, metrics_listen, tls_cert, tls_key, tls_cl
 #[command(next_help_heading = "Terminal")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ViewOptions {
-    /// Do not show the live view, even on a terminal
-    #[arg(long = "no-view", value_name = "BOOL", env = "PIDFLOW_NO_VIEW", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) off: Option<bool>,
+    /// What is shown on a terminal; plain: lines, as without a terminal [default: terminal]
+    #[arg(long = "view", value_name = "KIND", env = "PIDFLOW_VIEW")]
+    pub(crate) kind: Option<ViewKind>,
 }
-layers!(ViewOptions { options: off; lists: });
+layers!(ViewOptions { options: kind; lists: });
 
 /// The log on standard error.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

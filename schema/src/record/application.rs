@@ -91,6 +91,17 @@ impl Application {
     pub const fn of(protocol: ApplicationProtocol) -> Self {
         Self { protocol, tls: None, http: None, dns: None }
     }
+
+    /// The server's name according to the flow's own packets: of TLS, or of HTTP without the port.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        let tls = self.tls.as_deref().map(|tls| &*tls.server_name).filter(|name| !name.is_empty());
+        tls.or_else(|| {
+            let host = &*self.http.as_deref()?.host;
+            let with_port = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+            Some(with_port.map_or(host, |(name, _)| name)).filter(|name| !name.is_empty())
+        })
+    }
 }
 
 /// What the handshake of TLS says in clear.

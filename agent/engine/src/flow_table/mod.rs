@@ -171,14 +171,15 @@ impl FlowTable {
         if known.is_none() && !self.translations.is_empty() {
             return self.update_translated((*key, from, hash), shift, packet, out);
         }
-        self.put((*key, from, hash), (known, Side::Before), (shift, packet), out);
+        self.put((key, from, hash), (known, Side::Before), (shift, packet), out);
     }
 
     /// Counts a packet in the flow in `known`, or in a new one.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "for most packets, the side is known where this is called")]
     fn put(
         &mut self,
-        (key, from, hash): (FlowKey, KeySide, u32),
+        (key, from, hash): (&FlowKey, KeySide, u32),
         (known, side): (Option<u32>, Side),
         (shift, packet): (u64, &Packet),
         out: &mut Vec<Flow>,
@@ -191,7 +192,7 @@ impl FlowTable {
         {
             return self.add(slot, from, packet);
         }
-        let slot = self.insert((key, from, hash), shift, packet, out);
+        let slot = self.insert((*key, from, hash), shift, packet, out);
         self.slab.get_mut(slot).set_first_side(side);
     }
 

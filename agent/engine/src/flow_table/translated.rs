@@ -80,7 +80,7 @@ impl FlowTable {
                 known = None;
             }
         }
-        self.put((key, from, hash), (known, side), (shift, packet), out);
+        self.put((&key, from, hash), (known, side), (shift, packet), out);
     }
 
     /// Whether a packet may be half translated. It may instead be of a direct connection from the same port to the translated

@@ -30,22 +30,13 @@ impl Joiner {
 
     fn name_end(&mut self, flow: &Flow, (asking, address): (Option<ProcessId>, IpAddr), end: &mut ProcessEnd) {
         let Some(key) = asking.map(|process| (process, address)) else { return };
-        let said = flow.application.as_deref().and_then(said);
+        let said = flow.application.as_deref().and_then(Application::server_name);
         let Some(name) = self.names.find(key, flow.first_ns, said) else { return };
         if flow.end_reason == FlowEndReason::ActiveTimeout {
             self.names.prolong(key, &name, flow.last_ns);
         }
         Arc::make_mut(end.endpoint.get_or_insert_default()).name = name;
     }
-}
-
-/// The name of the server according to the flow's own packets.
-fn said(application: &Application) -> Option<&str> {
-    let tls = application.tls.as_deref().map(|tls| &*tls.server_name).filter(|name| !name.is_empty());
-    tls.or_else(|| {
-        let host = &*application.http.as_deref()?.host;
-        Some(host.rsplit_once(':').map_or(host, |(name, _)| name))
-    })
 }
 
 /// The query and the response as a flow of the asking socket.
