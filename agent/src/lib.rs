@@ -17,6 +17,7 @@ mod exposition;
 mod failure;
 mod figures;
 mod host;
+mod host_files;
 mod http;
 mod ledger;
 mod live_view;

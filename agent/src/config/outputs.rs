@@ -12,7 +12,7 @@ use pidflow_exporters::{ExportContext, Mode, StartError, Unusable};
 use pidflow_exporters::{Template, TemplateError};
 use pidflow_schema::Enterprise;
 
-use crate::probes::host_files;
+use crate::host_files;
 
 use super::choices::{Direction, JsonKeys, WireVersion};
 use super::options::{ExportOptions, Options};

@@ -7,7 +7,7 @@ use sysinfo::{CpuRefreshKind, Disks, RefreshKind, System};
 use super::{
     CpuTime, Disk, FileSystem, HostDescription, HostFigures, InterfaceCounters, Memory, Paging, Pressure, PressureStall,
 };
-use crate::probes::host_files;
+use crate::host_files;
 
 /// File systems are read once in this many readings, because reading one may wait for its device.
 const READINGS_PER_FILE_SYSTEM_CHECK: u64 = 10;

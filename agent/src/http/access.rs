@@ -12,7 +12,7 @@ use super::client::Client;
 use super::local_users::LocalUsers;
 use super::problem::Problem;
 use super::token::Token;
-use crate::probes::host_files;
+use crate::host_files;
 
 /// Pages that every client may read, because health probes have no token.
 pub(super) const HEALTH: [&str; 2] = ["/livez", "/readyz"];
