@@ -38,7 +38,8 @@ fuzz_target!(|input: &[u8]| {
         let data = frame(*kind, from & 1 != 0, *sequence, payload);
         *sequence = sequence.wrapping_add(octets as u32);
         put += 1;
-        let frame = Frame { time_ns: 1_000_000_000 + put * 1000, wire_octets: data.len() as u32, interface: 0, data: &data };
+        let frame =
+            Frame { time_ns: 1_000_000_000 + put * 1000, wire_octets: data.len() as u32, interface: 0, data: &data };
         let packet = decoder.decode(LinkType::RawIp, &frame).unwrap();
         table.set_payloads(decoder.take_payloads());
         table.update_all(&[packet], &mut out);
