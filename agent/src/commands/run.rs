@@ -98,10 +98,8 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let (facts, inbox) = Inbox::new();
     let (translation, translation_state) = translation::start(facts)?;
     let budget = Budget::of_this_process();
-    let kept = if ports.serves_records() { options.http.recent_flows() } else { 0 };
-    let kept = if view { kept.max(VIEW_RECORDS) } else { kept };
-    let recent = Recent::new(kept, budget.recent_bytes());
-    let published = Published::new(&outputs.context.host_name, outputs.context.own_pen, recent);
+    let served = if ports.serves_records() { options.http.recent_flows() } else { 0 };
+    let published = publish(outputs, budget, if view { served.max(VIEW_RECORDS) } else { served });
     let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
@@ -111,13 +109,9 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
-    let table = flow_table(&options.flows, budget);
-    let joiner = joiner(options, budget);
     let host = Host::start()?;
     let (tap, own) = (Tap::default(), own_process(&probes));
-    let interfaces = about.interfaces.clone();
-    let sources = live_view::Sources { published: published.clone(), host: host.clone(), interfaces };
-    let view = view.then(|| LiveView::start(sources)).transpose()?;
+    let view = view.then(|| start_view(&published, &about, &host)).transpose()?;
     let tested = start_self_test(options, &probes, (&tap, &own))?;
     let observers =
         Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view).with_self_test(tested);
@@ -128,13 +122,24 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let sources = Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) };
     let parts = LiveParts {
         sources: sources.with_tap(tap),
-        table: FlowTable::new(table),
-        joiner,
+        table: FlowTable::new(flow_table(&options.flows, budget)),
+        joiner: joiner(options, budget),
         outlet,
         max_waiting: budget.max_waiting_flows(),
         drain_timeout: options.export.drain_timeout(),
     };
     Ok(Attached { parts, exporters, metrics })
+}
+
+/// The published state, which keeps that many records.
+fn publish(outputs: &Outputs, budget: Budget, records: usize) -> Published {
+    let recent = Recent::new(records, budget.recent_bytes());
+    Published::new(&outputs.context.host_name, outputs.context.own_pen, recent)
+}
+
+fn start_view(published: &Published, about: &RunDescription, host: &Host) -> Result<LiveView> {
+    let (published, host) = (published.clone(), host.clone());
+    LiveView::start(live_view::Sources { published, host, interfaces: about.interfaces.clone() })
 }
 
 /// The join, within its share of the memory.

@@ -13,14 +13,14 @@ const MAX_FLOWS: usize = 10_000;
 
 /// The identity of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct ProcessId {
+pub(super) struct ProcessKey {
     /// PID on the host.
     pub(super) pid: u32,
     /// Start, nanoseconds since the epoch; 0: unknown, because only its name is known from its children.
     pub(super) start_ns: u64,
 }
 
-impl ProcessId {
+impl ProcessKey {
     /// Of a process.
     pub(super) const fn of(process: &Process) -> Self {
         Self { pid: process.pid, start_ns: process.start_ns }
@@ -103,8 +103,8 @@ impl KnownFlow {
     }
 
     /// Whether the process is at one of its ends.
-    pub(super) fn is_of(&self, id: ProcessId) -> bool {
-        self.processes().any(|(_, _, process)| ProcessId::of(process) == id)
+    pub(super) fn is_of(&self, id: ProcessKey) -> bool {
+        self.processes().any(|(_, _, process)| ProcessKey::of(process) == id)
     }
 }
 
@@ -123,7 +123,7 @@ pub(super) struct Book {
     flows: HashMap<u64, KnownFlow>,
     /// Flows that go on.
     active: HashMap<Ends, u64>,
-    processes: HashMap<ProcessId, KnownProcess>,
+    processes: HashMap<ProcessKey, KnownProcess>,
     next: u64,
 }
 
@@ -150,7 +150,7 @@ impl Book {
         let octets = r.flow.forward.octets + r.flow.reverse.octets;
         for end in [&r.source, &r.destination] {
             let Some(process) = &end.process else { continue };
-            let known = self.processes.entry(ProcessId::of(process)).or_default();
+            let known = self.processes.entry(ProcessKey::of(process)).or_default();
             known.usage = end.usage.or(known.usage);
             known.series.add(now_s, octets, end.usage);
         }
@@ -164,8 +164,8 @@ impl Book {
         self.flows.retain(|id, flow| (flow.last_s, *id) > middle);
         let flows = &self.flows;
         self.active.retain(|_, id| flows.contains_key(id));
-        let ends = flows.values().flat_map(|flow| flow.processes().map(|(_, _, p)| ProcessId::of(p)));
-        let left: HashSet<ProcessId> = ends.collect();
+        let ends = flows.values().flat_map(|flow| flow.processes().map(|(_, _, p)| ProcessKey::of(p)));
+        let left: HashSet<ProcessKey> = ends.collect();
         self.processes.retain(|id, _| left.contains(id));
     }
 
@@ -180,15 +180,15 @@ impl Book {
     }
 
     /// A process over time.
-    pub(super) fn process(&self, id: ProcessId) -> Option<&KnownProcess> {
+    pub(super) fn process(&self, id: ProcessKey) -> Option<&KnownProcess> {
         self.processes.get(&id)
     }
 
     /// The process as its latest flow describes it.
-    pub(super) fn description(&self, id: ProcessId) -> Option<&Process> {
+    pub(super) fn description(&self, id: ProcessKey) -> Option<&Process> {
         let of_it = self.flows.values().filter(|flow| flow.is_of(id));
         let latest = of_it.max_by_key(|flow| flow.record.flow.last_ns)?;
-        latest.processes().map(|(_, _, process)| process).find(|process| ProcessId::of(process) == id)
+        latest.processes().map(|(_, _, process)| process).find(|process| ProcessKey::of(process) == id)
     }
 }
 

@@ -120,7 +120,7 @@ fn of_usage(usage: &ProcessUsage) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::book::{Book, ProcessId};
+    use super::super::book::{Book, ProcessKey};
     use super::super::sample::active;
     use super::*;
 
@@ -132,7 +132,7 @@ mod tests {
     fn a_process_has_identity_parents_and_usage() {
         let mut book = Book::default();
         book.add(&active(443, 1000), 5);
-        let id = ProcessId { pid: 443, start_ns: 1 };
+        let id = ProcessKey { pid: 443, start_ns: 1 };
         let process = Process {
             real_user: "bob".into(),
             login_user: "ann".into(),

@@ -7,7 +7,7 @@ use pidflow_schema::FlowRecord;
 use ratatui::crossterm::event::KeyEvent;
 
 use super::action::Action;
-use super::book::{Book, KnownFlow, ProcessId};
+use super::book::{Book, KnownFlow, ProcessKey};
 use super::filter::{self, Input, Written};
 use super::listing::Listing;
 use super::rows::{RowId, Wanted, rows};
@@ -23,7 +23,7 @@ pub(super) enum Opened {
     /// A flow.
     Flow(u64),
     /// A process, its flows and its peers; of the lists, the first is shown.
-    Process(ProcessId, Box<[Listing; 2]>),
+    Process(ProcessKey, Box<[Listing; 2]>),
 }
 
 /// What the program has to do after a key.

@@ -49,8 +49,8 @@ impl FlowTable {
         self.watches.keep(NameAnswer {
             time_ns: packet.time_ns,
             protocol: packet.protocol,
-            client: entry.end(from.other()),
-            server: entry.end(from),
+            client: entry.key.end(from.other()),
+            server: entry.key.end(from),
             network_namespace: (entry.key.namespace != 0).then_some(entry.key.namespace),
             name,
             addresses,

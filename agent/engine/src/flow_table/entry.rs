@@ -1,6 +1,5 @@
 //! One flow in the table.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Protocol, Tunnel};
@@ -9,8 +8,9 @@ use super::entry_facts::Facts;
 use super::handshake::{HandshakeWatch, micros};
 use super::key::{FlowKey, KeySide};
 use super::side::Side;
+use super::state::State;
 use super::tunnels::TunnelTable;
-use crate::packet::{Packet, TcpFlags, address};
+use crate::packet::{Packet, TcpFlags};
 use crate::tunnel::PacketTunnel;
 
 /// The neighbours of an entry in a [`super::slab::List`].
@@ -87,35 +87,6 @@ impl Sent {
         self.octets = 0;
         self.frame_octets = 0;
         self.tcp_flags = 0;
-    }
-}
-
-/// The state of a flow, or that its slot is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum State {
-    /// The slot has no flow.
-    Free,
-    /// Only one packet or only SYNs were seen, and no answer.
-    Unanswered,
-    Open,
-    /// Both ends sent FIN.
-    Finished,
-    Reset,
-}
-
-impl State {
-    /// Whether the flow has not ended.
-    pub(super) const fn is_open(self) -> bool {
-        matches!(self, Self::Unanswered | Self::Open)
-    }
-
-    pub(super) const fn detail(self) -> FlowEndDetail {
-        match self {
-            Self::Free | Self::Unanswered | Self::Open => FlowEndDetail::None,
-            Self::Finished => FlowEndDetail::Fin,
-            Self::Reset => FlowEndDetail::Rst,
-        }
     }
 }
 
@@ -245,14 +216,6 @@ impl Entry {
         self.high.facts.set(Sent::IS_WATCHED, true);
     }
 
-    /// Address and port of a side.
-    pub(super) const fn end(&self, side: KeySide) -> (IpAddr, u16) {
-        match side {
-            KeySide::Low => (address(self.key.family, self.key.low), self.key.low_port),
-            KeySide::High => (address(self.key.family, self.key.high), self.key.high_port),
-        }
-    }
-
     /// Packets since the last record.
     pub(super) const fn packets(&self) -> u64 {
         self.low.packets + self.high.packets
@@ -320,7 +283,7 @@ impl Entry {
     /// The record with the current counters.
     pub(super) fn flow(&self, reason: FlowEndReason, detail: FlowEndDetail, interface: &(u32, Arc<str>)) -> Flow {
         let key = &self.key;
-        let (source, destination) = (self.end(self.initiator()), self.end(self.initiator().other()));
+        let (source, destination) = (key.end(self.initiator()), key.end(self.initiator().other()));
         Flow {
             vlan: (key.vlan != 0).then_some(key.vlan),
             icmp_type_code: self.facts.has(Facts::HAS_ICMP).then_some(self.icmp),
@@ -385,8 +348,7 @@ impl Entry {
     }
 
     pub(super) fn set_first_side(&mut self, side: Side) {
-        self.facts.set(Facts::FIRST_IS_AFTER, side == Side::After);
-        self.facts.set(Facts::FIRST_IS_BETWEEN, side == Side::Between);
+        self.facts.set_first_side(side);
     }
 
     /// Stands under another key from now on, whose sides may be the other way round.

@@ -23,6 +23,8 @@ impl Facts {
     /// The first packet of the flow was seen half translated.
     pub(super) const FIRST_IS_BETWEEN: u8 = 128;
 
+    const FIRST_SIDE: u8 = Self::FIRST_IS_AFTER | Self::FIRST_IS_BETWEEN;
+
     pub(super) const fn has(self, fact: u8) -> bool {
         self.0 & fact != 0
     }
@@ -38,12 +40,20 @@ impl Facts {
     /// Whether the first packet was seen on this side of an address translation, and one interface sees the flow.
     #[inline]
     pub(super) const fn seen_on_one_side(self, side: Side) -> bool {
-        let expected = match side {
+        self.0 & (Self::HAS_PATHS | Self::FIRST_SIDE) == Self::first_side(side)
+    }
+
+    pub(super) const fn set_first_side(&mut self, side: Side) {
+        self.0 = (self.0 & !Self::FIRST_SIDE) | Self::first_side(side);
+    }
+
+    /// How the side is written in [`Self::FIRST_SIDE`].
+    const fn first_side(side: Side) -> u8 {
+        match side {
             Side::Before => 0,
             Side::After => Self::FIRST_IS_AFTER,
             Side::Between => Self::FIRST_IS_BETWEEN,
-        };
-        self.0 & (Self::HAS_PATHS | Self::FIRST_IS_AFTER | Self::FIRST_IS_BETWEEN) == expected
+        }
     }
 
     /// The facts of the same flow under a key whose sides are the other way round.

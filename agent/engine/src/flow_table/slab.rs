@@ -1,6 +1,7 @@
 //! Stores the flows, and implements the lists that link them.
 
-use super::entry::{Entry, Neighbours, State};
+use super::entry::{Entry, Neighbours};
+use super::state::State;
 
 /// No slot. [`Slab`] never assigns this number.
 const NO_SLOT: u32 = u32::MAX;

@@ -10,7 +10,7 @@ use ratatui::widgets::{Paragraph, Sparkline, Wrap};
 
 use super::{PAST, table};
 use crate::figures::{bytes, first_columns};
-use crate::live_view::book::ProcessId;
+use crate::live_view::book::ProcessKey;
 use crate::live_view::cell::percent;
 use crate::live_view::detail::{self, Fact};
 use crate::live_view::listing::Listing;
@@ -39,7 +39,7 @@ pub(super) fn flow(frame: &mut Frame<'_>, model: &Model, id: u64, area: Rect) ->
 }
 
 /// A process with its usage, and the list of its flows or peers. Returns how many rows a page has.
-pub(super) fn process(frame: &mut Frame<'_>, model: &Model, id: ProcessId, list: &Listing, area: Rect) -> usize {
+pub(super) fn process(frame: &mut Frame<'_>, model: &Model, id: ProcessKey, list: &Listing, area: Rect) -> usize {
     let Some(process) = model.book.description(id) else { return gone(frame, area) };
     let known = model.book.process(id);
     let wall_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64);

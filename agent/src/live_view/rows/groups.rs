@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pidflow_schema::{FlowRecord, ProcessEnd};
 
 use super::{Row, RowId, Sums, requested_name, service};
-use crate::live_view::book::{KnownFlow, ProcessId};
+use crate::live_view::book::{KnownFlow, ProcessKey};
 use crate::live_view::cell::Cell;
 
 /// One end of a pair: names, not processes, so that a hundred short-lived processes do not fill the screen.
@@ -55,10 +55,10 @@ impl PairId {
 #[derive(Debug, Default)]
 struct Group {
     sums: Sums,
-    sources: HashSet<ProcessId>,
-    destinations: HashSet<ProcessId>,
+    sources: HashSet<ProcessKey>,
+    destinations: HashSet<ProcessKey>,
     /// Those at its own ends.
-    members: HashSet<ProcessId>,
+    members: HashSet<ProcessKey>,
     /// The latest flow in the sums: one with both ends in the group counts once.
     latest: u64,
     /// The name that others used for an address.
@@ -83,7 +83,7 @@ fn grouped<'a, K: Eq + Hash, I: IntoIterator<Item = Membership<K>>>(
             }
             let end = if is_source { &flow.record.source } else { &flow.record.destination };
             group.name = group.name.take().or_else(|| requested_name(end));
-            let ids = |end: &ProcessEnd| end.process.as_deref().map(ProcessId::of);
+            let ids = |end: &ProcessEnd| end.process.as_deref().map(ProcessKey::of);
             group.members.extend(ids(end));
             group.sources.extend(ids(&flow.record.source));
             group.destinations.extend(ids(&flow.record.destination));
@@ -118,7 +118,7 @@ fn named_service(r: &FlowRecord) -> ((u8, u16), String) {
 }
 
 /// `name(pid)`, `name ×3` for several processes, or the address.
-fn pair_label(end: &PairEnd, processes: &HashSet<ProcessId>) -> String {
+fn pair_label(end: &PairEnd, processes: &HashSet<ProcessKey>) -> String {
     match (end, processes.len()) {
         (PairEnd::Address(address), _) => address.to_string(),
         (PairEnd::Process(name), 1) => {

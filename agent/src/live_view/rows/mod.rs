@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use pidflow_schema::{FlowRecord, ProcessEnd, Protocol};
 
-use super::book::{Book, KnownFlow, ProcessId};
+use super::book::{Book, KnownFlow, ProcessKey};
 use super::cell::Cell;
 use super::tab::Tab;
 
@@ -24,7 +24,7 @@ pub(super) enum RowId {
     /// A flow, by its number.
     Flow(u64),
     /// A process.
-    Process(ProcessId),
+    Process(ProcessKey),
     /// Flows with the same names and service.
     Pair(PairId),
     /// An address.

@@ -5,22 +5,22 @@ use std::collections::HashMap;
 use pidflow_schema::Process;
 
 use super::{Row, RowId, Sums, Wanted};
-use crate::live_view::book::{KnownFlow, ProcessId};
+use crate::live_view::book::{KnownFlow, ProcessKey};
 use crate::live_view::cell::Cell;
 
 /// One row for each process with a flow.
 pub(super) fn rows(flows: &[&KnownFlow], wanted: Wanted<'_>) -> Vec<Row> {
-    let mut found: HashMap<ProcessId, (&Process, Sums)> = HashMap::new();
+    let mut found: HashMap<ProcessKey, (&Process, Sums)> = HashMap::new();
     for flow in flows {
         for (is_source, _, process) in flow.processes() {
-            let (_, sums) = found.entry(ProcessId::of(process)).or_insert_with(|| (process, Sums::default()));
+            let (_, sums) = found.entry(ProcessKey::of(process)).or_insert_with(|| (process, Sums::default()));
             sums.add(flow, is_source, wanted.now_s);
         }
     }
     found.into_iter().map(|(id, (process, sums))| row(id, process, &sums, wanted)).collect()
 }
 
-fn row(id: ProcessId, process: &Process, sums: &Sums, wanted: Wanted<'_>) -> Row {
+fn row(id: ProcessKey, process: &Process, sums: &Sums, wanted: Wanted<'_>) -> Row {
     let usage = wanted.book.process(id).and_then(|known| known.usage).unwrap_or_default();
     let units = [&process.placement.unit, &process.placement.user_unit];
     let unit = units.into_iter().find(|unit| !unit.is_empty());

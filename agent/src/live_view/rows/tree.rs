@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use pidflow_schema::Process;
 
 use super::{Row, RowId};
-use crate::live_view::book::{KnownFlow, ProcessId};
+use crate::live_view::book::{KnownFlow, ProcessKey};
 use crate::live_view::cell::Cell;
 use crate::live_view::tab::Tab;
 
@@ -16,8 +16,8 @@ type Ancestor = (String, u32);
 /// without figures.
 pub(super) fn below_parents(rows: Vec<Row>, flows: &[&KnownFlow]) -> Vec<Row> {
     let mut forest = Forest::default();
-    let processes: HashMap<ProcessId, &Process> =
-        flows.iter().flat_map(|flow| flow.processes()).map(|(_, _, p)| (ProcessId::of(p), p)).collect();
+    let processes: HashMap<ProcessKey, &Process> =
+        flows.iter().flat_map(|flow| flow.processes()).map(|(_, _, p)| (ProcessKey::of(p), p)).collect();
     forest.with_flows = rows.iter().filter_map(process_id).map(|id| (id.pid, id)).collect();
     for row in rows {
         let Some(id) = process_id(&row) else { continue };
@@ -26,7 +26,7 @@ pub(super) fn below_parents(rows: Vec<Row>, flows: &[&KnownFlow]) -> Vec<Row> {
     forest.drawn()
 }
 
-fn process_id(row: &Row) -> Option<ProcessId> {
+fn process_id(row: &Row) -> Option<ProcessKey> {
     match row.id {
         RowId::Process(id) => Some(id),
         _ => None,
@@ -35,19 +35,19 @@ fn process_id(row: &Row) -> Option<ProcessId> {
 
 #[derive(Debug, Default)]
 struct Forest {
-    rows: HashMap<ProcessId, Row>,
+    rows: HashMap<ProcessKey, Row>,
     /// In the order in which they were added, which is the order of the list.
-    children: HashMap<Option<ProcessId>, Vec<ProcessId>>,
-    has_parent: HashSet<ProcessId>,
-    with_flows: HashMap<u32, ProcessId>,
+    children: HashMap<Option<ProcessKey>, Vec<ProcessKey>>,
+    has_parent: HashSet<ProcessKey>,
+    with_flows: HashMap<u32, ProcessKey>,
 }
 
 impl Forest {
-    fn add(&mut self, id: ProcessId, row: Row, ancestors: &str) {
+    fn add(&mut self, id: ProcessKey, row: Row, ancestors: &str) {
         self.rows.insert(id, row);
         let mut child = id;
         for (name, pid) in parse(ancestors) {
-            let unknown = ProcessId { pid, start_ns: 0 };
+            let unknown = ProcessKey { pid, start_ns: 0 };
             let parent = self.with_flows.get(&pid).copied().unwrap_or(unknown);
             self.rows.entry(parent).or_insert_with(|| without_flows(parent, name));
             if !self.put_below(Some(parent), child) {
@@ -59,7 +59,7 @@ impl Forest {
     }
 
     /// False: it has a place already.
-    fn put_below(&mut self, parent: Option<ProcessId>, child: ProcessId) -> bool {
+    fn put_below(&mut self, parent: Option<ProcessKey>, child: ProcessKey) -> bool {
         let is_new = parent != Some(child) && self.has_parent.insert(child);
         if is_new {
             self.children.entry(parent).or_default().push(child);
@@ -69,7 +69,7 @@ impl Forest {
 
     fn drawn(mut self) -> Vec<Row> {
         let mut drawn = Vec::with_capacity(self.rows.len());
-        let mut stack: Vec<(ProcessId, usize)> = self.below(None, 0);
+        let mut stack: Vec<(ProcessKey, usize)> = self.below(None, 0);
         while let Some((id, depth)) = stack.pop() {
             drawn.extend(self.rows.remove(&id).map(|row| Row { depth, ..row }));
             stack.extend(self.below(Some(id), depth + 1));
@@ -80,12 +80,12 @@ impl Forest {
     }
 
     /// The last first.
-    fn below(&self, parent: Option<ProcessId>, depth: usize) -> Vec<(ProcessId, usize)> {
+    fn below(&self, parent: Option<ProcessKey>, depth: usize) -> Vec<(ProcessKey, usize)> {
         self.children.get(&parent).into_iter().flatten().rev().map(|id| (*id, depth)).collect()
     }
 }
 
-fn without_flows(id: ProcessId, name: String) -> Row {
+fn without_flows(id: ProcessKey, name: String) -> Row {
     let mut cells = vec![Cell::Unknown; Tab::Processes.columns().len()];
     for (cell, value) in cells.iter_mut().zip([Cell::Text(name), Cell::Number(id.pid.into())]) {
         *cell = value;
