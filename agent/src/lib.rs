@@ -18,6 +18,7 @@ mod failure;
 mod figures;
 mod host;
 mod http;
+mod kubernetes;
 mod ledger;
 mod live_view;
 mod logging;

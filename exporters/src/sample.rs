@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Candidate, Counters, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage,
-    InitiatorBasis, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Protocol, Translation, Tunnel,
-    TunnelKind,
+    Attribution, Candidate, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage,
+    InitiatorBasis, Login, Owner, OwnerBasis, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol,
+    Service, Translation, Tunnel, TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -29,8 +29,8 @@ pub fn records(count: usize) -> Vec<FlowRecord> {
 pub fn record(n: u64) -> FlowRecord {
     let (source, destination) = match n % 7 {
         0..=3 => (end(n, true), end(n + 1, true)),
-        4 => (end(n, true), ProcessEnd::unknown(Attribution::Remote)),
-        5 => (ProcessEnd::unknown(Attribution::Remote), end(n, false)),
+        4 => (end(n, true), remote(n)),
+        5 => (remote(n), end(n, false)),
         _ => (namespace_only(n), ProcessEnd::unknown(Attribution::Offline)),
     };
     let connect_error = (n % 11 == 10).then_some(111);
@@ -198,6 +198,35 @@ fn pod(n: u64) -> Pod {
         namespace: "shop".into(),
         name: format!("web-7c5ddbdf54-x{:04}", n % 10_000).into(),
         container: "nginx".into(),
+        details: (n % 2 == 1).then(|| Arc::new(pod_details(n))),
+    }
+}
+
+fn pod_details(n: u64) -> PodDetails {
+    let owner = |kind: &str, name: &str| Some(Owner { kind: kind.into(), name: name.into() });
+    PodDetails {
+        uid: format!("0b5e55ed-0000-4000-8000-{:012x}", n % 10_000).into(),
+        node: "node-1".into(),
+        labels: "app=web,version=2".into(),
+        controller: owner("ReplicaSet", "web-7c5ddbdf54"),
+        owner: owner("Deployment", "web"),
+        owner_basis: OwnerBasis::OwnerReference,
+    }
+}
+
+/// An end on another host; every third one is in Kubernetes.
+fn remote(n: u64) -> ProcessEnd {
+    let endpoint = n.is_multiple_of(3).then(|| Arc::new(endpoint(n)));
+    ProcessEnd { endpoint, ..ProcessEnd::unknown(Attribution::Remote) }
+}
+
+/// What is known of an end on another host: every other one is a service.
+fn endpoint(n: u64) -> Endpoint {
+    let service = Service { namespace: "shop".into(), name: "web".into() };
+    Endpoint {
+        pod: Some(Arc::new(Pod { container: Arc::default(), ..pod(n) })),
+        service: n.is_multiple_of(2).then(|| Arc::new(service)),
+        name: Arc::default(),
     }
 }
 

@@ -85,6 +85,10 @@ pub enum Group {
     TranslationIpv4 = 1 << 35,
     /// They are IPv6.
     TranslationIpv6 = 1 << 36,
+    /// The Kubernetes pod or service of the source end is known.
+    SourcePod = 1 << 48,
+    /// The Kubernetes pod or service of the destination end is known.
+    DestinationPod = 1 << 49,
     /// The flow is the observing agent's own.
     Own = 1 << 40,
 }
@@ -127,6 +131,7 @@ struct EndGroups {
     iowait: Group,
     namespace: Group,
     candidate: Group,
+    pod: Group,
 }
 
 const SOURCE: EndGroups = EndGroups {
@@ -139,6 +144,7 @@ const SOURCE: EndGroups = EndGroups {
     iowait: Group::SourceIowait,
     namespace: Group::SourceNamespace,
     candidate: Group::SourceCandidate,
+    pod: Group::SourcePod,
 };
 
 const DESTINATION: EndGroups = EndGroups {
@@ -151,6 +157,7 @@ const DESTINATION: EndGroups = EndGroups {
     iowait: Group::DestinationIowait,
     namespace: Group::DestinationNamespace,
     candidate: Group::DestinationCandidate,
+    pod: Group::DestinationPod,
 };
 
 impl FlowRecord {
@@ -196,7 +203,8 @@ fn with_end(set: GroupSet, end: &ProcessEnd, groups: &EndGroups) -> GroupSet {
         .with(groups.usage, end.usage.is_some())
         .with(groups.iowait, end.usage.is_some_and(|u| u.iowait.is_some()))
         .with(groups.namespace, end.network_namespace.is_some())
-        .with(groups.candidate, end.candidate.is_some());
+        .with(groups.candidate, end.candidate.is_some())
+        .with(groups.pod, end.kubernetes_namespace().is_some());
     let Some(process) = end.process.as_deref() else { return set };
     set.with(groups.process, true)
         .with(groups.user, Process::known_uid(process.uid).is_some())

@@ -27,8 +27,8 @@ pub use group::{Group, GroupSet};
 #[cfg(feature = "std")]
 pub use record::{
     Application, Attribution, Candidate, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake,
-    HostUsage, InitiatorBasis, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Protocol, Translation, Tunnel,
-    TunnelKind, kept_bytes,
+    HostUsage, InitiatorBasis, Login, Owner, OwnerBasis, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage,
+    Protocol, Service, Translation, Tunnel, TunnelKind, kept_bytes,
 };
 #[cfg(feature = "std")]
 pub use table::{ELEMENTS, by_name};

@@ -118,6 +118,8 @@ pub(crate) struct AuditArgs {
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) probes: crate::config::options::ProbeOptions,
+    #[command(flatten)]
+    pub(crate) kubernetes: crate::config::options::KubernetesOptions,
 }
 
 /// `pidflow generate`.

@@ -3,6 +3,7 @@
 pub(crate) mod choices;
 mod defaults;
 mod file;
+mod kubernetes;
 pub(crate) mod options;
 pub(crate) mod outputs;
 pub(crate) mod timeout;

@@ -7,6 +7,7 @@
 mod build;
 mod flow;
 mod identity;
+mod kubernetes;
 mod own;
 mod process;
 mod translation;
@@ -43,9 +44,12 @@ const TUNNEL: [&[Element]; 1] = [tunnel::TUNNEL];
 /// What `@NAT@` stands for.
 const NAT: [&[Element]; 1] = [translation::TRANSLATION];
 
+/// What `@K8S@` stands for.
+const K8S: [&[Element]; 2] = [kubernetes::SOURCE, kubernetes::DESTINATION];
+
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> =
-    LazyLock::new(|| [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT].concat().concat());
+    LazyLock::new(|| [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &K8S].concat().concat());
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
     let all = ELEMENTS.iter();
@@ -81,6 +85,10 @@ pub static TUNNEL_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_na
 
 /// The names that `@NAT@` stands for: addresses and ports after translation. Not among the others, for the same reason.
 pub static NAT_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&NAT));
+
+/// The names that `@K8S@` stands for: owner, node and labels of pods, and services. Not among the others, because they mean
+/// nothing on hosts without Kubernetes.
+pub static K8S_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&K8S));
 
 #[cfg(test)]
 mod tests;
