@@ -18,6 +18,8 @@ mod request;
 mod source;
 mod state;
 mod tenant;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod watch;
 
