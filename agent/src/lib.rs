@@ -17,6 +17,7 @@ mod exposition;
 mod failure;
 mod figures;
 mod host;
+mod host_files;
 mod http;
 mod kubernetes;
 mod ledger;
@@ -29,6 +30,7 @@ mod observe;
 mod output_folders;
 mod pacing;
 mod pipeline;
+mod pod_owner;
 mod printable;
 pub mod privacy;
 mod privileges;
@@ -54,6 +56,7 @@ use pidflow_exporters::threads::log_panics;
 #[must_use]
 pub fn run() -> ExitCode {
     log_panics(logging::say_panic);
+    signals::survive_file_size_limit();
     let command = match cli::Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(e) => return cli::report(&e),

@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Candidate, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage,
-    InitiatorBasis, Login, Owner, OwnerBasis, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol,
-    Service, Translation, Tunnel, TunnelKind,
+    Application, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint, Flow,
+    FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitiatorBasis, Login, Owner, OwnerBasis,
+    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service, Tls, Translation, Tunnel,
+    TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -103,9 +104,47 @@ fn flow(n: u64) -> Flow {
         initiator: if n % 4 == 3 { InitiatorBasis::FirstPacket } else { InitiatorBasis::Socket },
         handshake: (protocol == Protocol::TCP)
             .then_some(Handshake { server_us: (n % 90_000) as u32, client_us: (n % 5_000) as u32 }),
+        application: application(n, protocol).map(Arc::new),
         tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),
         ..Flow::new(protocol, (source, source_port), (destination, destination_port), (first_ns, last_ns))
+    }
+}
+
+/// TLS, HTTP, DNS, and SSH of which nothing else is known, with and without answers. Not where both ends are known: with these
+/// elements too, such a record would not fit into a message of the usual size.
+fn application(n: u64, protocol: u8) -> Option<Application> {
+    let name: Arc<str> = format!("host-{n}.example").into();
+    let is_answered = n.is_multiple_of(2);
+    match (protocol, n % 23) {
+        _ if n % 7 < 4 => None,
+        (Protocol::TCP, 1 | 2) => Some(Application {
+            tls: Some(Box::new(Tls {
+                server_name: name,
+                alpn: "h2,http/1.1".into(),
+                version: is_answered.then_some(0x0304),
+            })),
+            ..Application::of(ApplicationProtocol::Tls)
+        }),
+        (Protocol::TCP, 3..=5) => Some(Application {
+            http: Some(Box::new(Http {
+                method: "GET".into(),
+                host: name,
+                path: "/index".into(),
+                status: is_answered.then_some(200),
+            })),
+            ..Application::of(ApplicationProtocol::Http)
+        }),
+        (Protocol::TCP, 6) => Some(Application::of(ApplicationProtocol::Ssh)),
+        (Protocol::UDP, 6..=12) => Some(Application {
+            dns: Some(Box::new(Dns {
+                query: name,
+                query_type: 28,
+                response: is_answered.then(|| DnsResponse { code: 0, answers: 1, addresses: "2001:db8::1".into() }),
+            })),
+            ..Application::of(ApplicationProtocol::Dns)
+        }),
+        _ => None,
     }
 }
 
@@ -214,19 +253,20 @@ fn pod_details(n: u64) -> PodDetails {
     }
 }
 
-/// An end on another host; every third one is in Kubernetes.
+/// An end on another host: every other one has the name that was asked for, and every third one is in Kubernetes.
 fn remote(n: u64) -> ProcessEnd {
-    let endpoint = n.is_multiple_of(3).then(|| Arc::new(endpoint(n)));
-    ProcessEnd { endpoint, ..ProcessEnd::unknown(Attribution::Remote) }
+    let is_known = n.is_multiple_of(2) || n.is_multiple_of(3);
+    ProcessEnd { endpoint: is_known.then(|| Arc::new(endpoint(n))), ..ProcessEnd::unknown(Attribution::Remote) }
 }
 
-/// What is known of an end on another host: every other one is a service.
+/// What is known of an end on another host.
 fn endpoint(n: u64) -> Endpoint {
     let service = Service { namespace: "shop".into(), name: "web".into() };
+    let is_pod = n.is_multiple_of(3);
     Endpoint {
-        pod: Some(Arc::new(Pod { container: Arc::default(), ..pod(n) })),
-        service: n.is_multiple_of(2).then(|| Arc::new(service)),
-        name: Arc::default(),
+        pod: is_pod.then(|| Arc::new(Pod { container: Arc::default(), ..pod(n) })),
+        service: n.is_multiple_of(6).then(|| Arc::new(service)),
+        name: if n.is_multiple_of(2) { format!("name-{n}.example").into() } else { Arc::default() },
     }
 }
 

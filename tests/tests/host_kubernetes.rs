@@ -6,16 +6,14 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pidflow_tests::agent::Agent;
 use pidflow_tests::cgroup::Cgroup;
 use pidflow_tests::process::Guarded;
-use pidflow_tests::records::Side;
-use pidflow_tests::serving::eventually;
+use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::skip::without_root;
 use serde_json::{Value, json};
 
@@ -55,12 +53,16 @@ impl Fake {
         Ok(fake)
     }
 
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, path: &str, status: u16, body: &Value) {
-        self.answers.lock().unwrap().by_path.insert(path.to_owned(), (status, body.to_string()));
+        self.answers().by_path.insert(path.to_owned(), (status, body.to_string()));
     }
 
     fn asked(&self, path: &str) -> bool {
-        self.answers.lock().unwrap().asked.iter().any(|asked| asked.contains(path))
+        self.answers().asked.iter().any(|asked| asked.contains(path))
     }
 
     fn serve(&self, mut stream: TcpStream) -> Option<()> {
@@ -74,7 +76,7 @@ impl Fake {
     }
 
     fn answer(&self, target: &str, headers: &[String]) -> (u16, String) {
-        let mut answers = self.answers.lock().unwrap();
+        let mut answers = self.answers();
         answers.asked.push(target.to_owned());
         let token = format!("Bearer {}", answers.token);
         if !headers.iter().any(|h| h.split_once(": ").is_some_and(|(_, value)| value == token)) {
@@ -109,19 +111,33 @@ fn pods() -> Value {
     json!({"kind": "PodList", "metadata": {"resourceVersion": "7"}, "items": [pod()]})
 }
 
-/// The record of one connection of a process in the pod's container, for an agent with these servers.
+/// What a record says of the pod of its source: the elements `SRC_K8S_…` with these ends.
+const KEYS: [&str; 10] = [
+    "NAMESPACE",
+    "POD",
+    "CONTAINER",
+    "OWNER_KIND",
+    "OWNER",
+    "OWNER_BASIS",
+    "REPLICASET",
+    "NODE",
+    "POD_UID",
+    "POD_LABELS",
+];
+
+/// The record of a connection of a process in the pod's container, for an agent with these servers.
 fn record_keys(fake: &Fake, token: &str, is_ready: impl Fn() -> bool) -> Result<[Option<String>; 10]> {
     let backend = std::env::var("PIDFLOW_TEST_PROBES").unwrap_or_else(|_| "tracepoint".to_owned());
     let (dir, account) = (tempfile::tempdir()?, tempfile::tempdir()?);
     std::fs::write(account.path().join("token"), token)?;
     let folder = account.path().to_str().context("folder")?;
     let servers = ["--kubelet", &fake.url, "--kubernetes-api", &fake.url, "--kubernetes-credentials", folder];
-    let others = ["-i", "lo", "--probes", &backend, "--node-name", "node-1", "--pod-labels", "app"];
-    let agent = Agent::start(dir.path(), &[&others[..], &servers].concat())?;
-    if token != fake.answers.lock().unwrap().token {
+    let others = ["--probes", &backend, "--node-name", "node-1", "--pod-labels", "app"];
+    let agent = Serving::start(dir.path(), &[&others[..], &servers].concat())?;
+    let current = fake.answers().token.clone();
+    if token != current {
         eventually("the old token is refused", || Ok(fake.asked("/api/v1/pods")))?;
-        let new = fake.answers.lock().unwrap().token.clone();
-        std::fs::write(account.path().join("token"), new)?;
+        std::fs::write(account.path().join("token"), current)?;
     }
     eventually("the pods are read", || Ok(is_ready()))?;
 
@@ -136,18 +152,19 @@ fn record_keys(fake: &Fake, token: &str, is_ready: impl Fn() -> bool) -> Result<
         Ok(std::fs::read(&command_line)?.starts_with(b"bash\0-c\0read;"))
     })?;
     client.child().stdin.take().context("standard input")?.write_all(b"\n")?;
-    server.set_nonblocking(true)?;
-    eventually("the client connects", || Ok(server.accept().is_ok()))?;
+    let (mut connection, _) = server.accept()?;
+    let mut record = Value::Null;
+    // A connection with traffic has a record each second. The process lives until one of them names its container.
+    eventually("a record with the container", || {
+        connection.write_all(b".")?;
+        let page = agent.json(&format!("/api/flows?port={port}&limit=1"))?;
+        record = page.pointer("/flows/0").cloned().unwrap_or_default();
+        Ok(record.get("SRC_PROC_CONTAINER_ID").is_some_and(|id| id == CONTAINER))
+    })?;
+    drop(connection);
     client.wait(WAIT_LIMIT)?;
-    let ended = agent.stop()?;
-    let record = ended.records.iter().find(|r| r.destination.1 == port);
-    let record = record.with_context(|| format!("no record; the agent said:\n{}", ended.log))?;
-    ensure!(record.end_text(Side::Destination, "K8S_POD").is_none(), "this test is in no pod");
-    let text = |key| record.end_text(Side::Source, key).map(str::to_owned);
-    let keys = ["NAMESPACE", "POD", "CONTAINER", "OWNER_KIND", "OWNER", "OWNER_BASIS", "REPLICASET", "NODE", "POD_UID"];
-    let mut found = keys.map(|key| text(&*format!("K8S_{key}").leak())).to_vec();
-    found.push(text("K8S_POD_LABELS"));
-    found.try_into().map_err(|_| anyhow::anyhow!("ten keys"))
+    ensure!(record.get("DST_K8S_POD").is_none(), "this test is in no pod: {record}");
+    Ok(KEYS.map(|key| Some(record.get(format!("SRC_K8S_{key}"))?.as_str()?.to_owned())))
 }
 
 fn expected(owner: &str, basis: &str) -> [Option<String>; 10] {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::application::NameAnswer;
 use pidflow_schema::{Login, Placement, Pod};
 
 use crate::tenancy::Tenancy;
@@ -376,4 +377,6 @@ pub enum Fact {
     },
     /// All sockets of a namespace at one time. Others have been closed.
     SocketsAlive(Box<SocketsAlive>),
+    /// A response of DNS to a query that was seen on the wire.
+    Names(NameAnswer),
 }

@@ -1,12 +1,11 @@
-//! How Kubernetes is asked, from the options.
+//! Values of the options for Kubernetes.
 
 use std::str::FromStr;
 
 use serde::Deserialize;
 use url::Url;
 
-use super::options::KubernetesOptions;
-use crate::kubernetes::{Settings, is_loopback};
+use crate::kubernetes::is_loopback;
 
 /// Longest name of a label: a prefix of 253 bytes, a slash, and a name of 63.
 const MAX_LABEL: usize = 317;
@@ -14,7 +13,7 @@ const MAX_LABEL: usize = 317;
 /// The address of a kubelet or API server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct ServerUrl(Url);
+pub(crate) struct ServerUrl(pub(super) Url);
 
 impl TryFrom<String> for ServerUrl {
     type Error = String;
@@ -45,7 +44,7 @@ impl FromStr for ServerUrl {
 /// The name of a label.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) struct LabelName(String);
+pub(crate) struct LabelName(pub(super) String);
 
 impl TryFrom<String> for LabelName {
     type Error = String;
@@ -62,21 +61,6 @@ impl FromStr for LabelName {
         let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_./".contains(&b);
         let fits = (1..=MAX_LABEL).contains(&text.len()) && text.bytes().all(is_allowed);
         fits.then(|| Self(text.to_owned())).ok_or_else(|| format!("{text:?} is not the name of a label"))
-    }
-}
-
-impl KubernetesOptions {
-    /// How Kubernetes is asked.
-    pub(crate) fn settings(&self) -> Settings {
-        Settings {
-            wish: self.source.map_or_else(Default::default, Into::into),
-            kubelet: self.kubelet.clone().map(|url| url.0),
-            api: self.api.clone().map(|url| url.0),
-            credentials: self.credentials.as_deref().map(Into::into),
-            node: self.node_name.as_deref().unwrap_or_default().to_owned(),
-            labels: self.labels.iter().map(|label| label.0.clone()).collect(),
-            cluster: self.cluster.unwrap_or(false),
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::request::Failure;
+use super::failure::Failure;
 
 /// How long a server may pause within an answer that is not a watch.
 const MAX_PAUSE: Duration = Duration::from_secs(10);

@@ -4,10 +4,10 @@ use crossbeam_channel::Sender;
 use pidflow_engine::fact::Fact;
 use serde::de::DeserializeOwned;
 
+use super::failure::Failure;
 use super::inventory::{Inventory, Now};
 use super::object;
 use super::owners::Owners;
-use super::request::Failure;
 use super::tenant::Tenant;
 use super::texts::Texts;
 use super::watch::{Step, Watch};

@@ -6,8 +6,8 @@
 mod access;
 mod body;
 mod cluster;
+mod failure;
 mod follower;
-mod guess;
 mod inventory;
 mod kubelet;
 mod node;
@@ -32,7 +32,6 @@ use crossbeam_channel::Sender;
 use pidflow_engine::fact::Fact;
 
 pub(crate) use access::{Settings, Way, Wish, is_loopback};
-pub(crate) use guess::owner_of_pod;
 pub(crate) use state::State;
 
 use crate::privileges::Role;

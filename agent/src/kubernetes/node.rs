@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::access::{Access, Way, Wish};
+use super::failure::Failure;
 use super::follower::{Ended, Follower, Pods};
 use super::kubelet;
 use super::object;
 use super::pause::Pause;
-use super::request::{Failure, Server};
+use super::request::Server;
 use super::state::State;
 use super::watch::Watch;
 

@@ -7,11 +7,12 @@ use hyper::StatusCode;
 use lru::LruCache;
 use pidflow_schema::{Owner, OwnerBasis};
 
-use super::guess::owner_of_controller;
+use super::failure::Failure;
 use super::object::{List, OwnerReference, Partial};
-use super::request::{Failure, Server};
+use super::request::Server;
 use super::tenant::Ownership;
 use super::texts::Texts;
+use crate::pod_owner::owner_of_controller;
 
 /// Metadata alone: the specification of a ReplicaSet is long.
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";

@@ -26,6 +26,7 @@ use tokio_rustls::TlsConnector;
 use url::Url;
 
 use super::body::Body;
+use super::failure::Failure;
 
 /// How long connecting and the beginning of an answer may take.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(10);
@@ -35,36 +36,6 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
 /// The beginning of a refusal that is shown, bytes.
 const MAX_REFUSAL: usize = 4096;
-
-/// Why a request failed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    /// The server cannot be reached, or is not the right one.
-    #[error("{0}")]
-    Unreachable(String),
-    /// The server refused the request.
-    #[error("HTTP {0}: {1}")]
-    Refused(StatusCode, String),
-    /// What was asked for starts at a version that the server no longer has (410).
-    #[error("the version is no longer available")]
-    Gone,
-    /// The answer cannot be used.
-    #[error("{0}")]
-    Unusable(String),
-}
-
-impl From<io::Error> for Failure {
-    fn from(e: io::Error) -> Self {
-        Self::Unreachable(e.to_string())
-    }
-}
-
-impl From<hyper::Error> for Failure {
-    fn from(e: hyper::Error) -> Self {
-        let source = std::error::Error::source(&e).map(|s| format!(": {s}")).unwrap_or_default();
-        Self::Unreachable(format!("{e}{source}"))
-    }
-}
 
 /// A server and the credentials for it.
 #[derive(Debug, Clone)]

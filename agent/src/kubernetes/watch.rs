@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout};
 
 use super::body::Body;
+use super::failure::Failure;
 use super::object::{List, Metadata, Status};
-use super::request::{Failure, Server};
+use super::request::Server;
 
 /// Objects per page of a list.
 const PAGE: u32 = 250;

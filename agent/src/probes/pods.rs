@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use pidflow_engine::fact::{Fact, PodSource};
 use pidflow_schema::{Owner, OwnerBasis, Pod, PodDetails};
 
-use crate::kubernetes::owner_of_pod;
+use crate::pod_owner::owner_of_pod;
 
 /// Hexadecimal digits of a container's id.
 const ID_DIGITS: usize = 64;

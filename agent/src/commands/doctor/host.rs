@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::finding::{Finding, Verdict};
 use crate::cli::DoctorArgs;
-use crate::probes::{Limit, Surroundings, host_files};
-use crate::{kubernetes, privileges};
+use crate::probes::{Limit, Surroundings};
+use crate::{host_files, kubernetes, privileges};
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";

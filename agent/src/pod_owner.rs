@@ -42,7 +42,7 @@ pub(crate) fn owner_of_pod(pod: &str) -> &str {
 }
 
 /// The owner of a ReplicaSet (`DEPLOYMENT-HASH`) or Job (`CRONJOB-MINUTE`) by its name; none: the name shows none.
-pub(super) fn owner_of_controller(controller: &Owner) -> Option<Owner> {
+pub(crate) fn owner_of_controller(controller: &Owner) -> Option<Owner> {
     let (name, last) = controller.name.rsplit_once('-')?;
     let kind = match &*controller.kind {
         "ReplicaSet" if is_hash(last) => "Deployment",
