@@ -29,6 +29,8 @@ impl Share {
     const EXPORT_QUEUES: u64 = 14;
     const RECENT: u64 = 5;
     const TRANSLATIONS: u64 = 4;
+    const PODS: u64 = 3;
+    const TENANCIES: u64 = 3;
 }
 
 /// The memory that tables and queues may use together.
@@ -77,6 +79,16 @@ impl Budget {
     /// Memory for processes and sockets, bytes.
     pub(crate) fn processes_and_sockets_bytes(self) -> usize {
         usize::try_from(self.share(Share::PROCESSES_AND_SOCKETS)).unwrap_or(usize::MAX)
+    }
+
+    /// Memory for what the servers of Kubernetes told of pods and services, bytes.
+    pub(crate) fn pods_bytes(self) -> usize {
+        usize::try_from(self.share(Share::PODS)).unwrap_or(usize::MAX)
+    }
+
+    /// Memory for the addresses of pods and services, bytes.
+    pub(crate) fn tenancy_bytes(self) -> usize {
+        usize::try_from(self.share(Share::TENANCIES)).unwrap_or(usize::MAX)
     }
 
     /// Memory for the records in all exporters' queues, bytes.

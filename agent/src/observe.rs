@@ -19,7 +19,7 @@ use crate::published::losses::{Loss, LossWindow};
 use crate::published::status::{Exporter, Hook, HookTest, Labelled, RecordCounts, Status};
 use crate::self_test;
 use crate::translation::{self, TranslationCounts};
-use crate::{figures, output_folders, stderr, threads};
+use crate::{figures, kubernetes, output_folders, stderr, threads};
 
 /// Seconds between two selections of the series that are shown.
 const SELECTION_INTERVAL_S: u64 = 15;
@@ -38,6 +38,8 @@ pub(crate) struct RunDescription {
     pub(crate) hooks: Vec<HookReport>,
     /// What the thread of address translations counts.
     pub(crate) translation: Arc<translation::State>,
+    /// How pods are known, which may change while running.
+    pub(crate) kubernetes: Arc<kubernetes::State>,
 }
 
 /// Observes the pipeline.
@@ -95,7 +97,7 @@ impl Observers {
 
     fn status(&mut self, f: &Figures, seconds: u64) -> Status {
         let translation = self.about.translation.counts();
-        let losses = losses(f, translation);
+        let losses = losses(f, translation, self.about.kubernetes.dropped());
         let tested = self.self_test.as_ref().map(self_test::Outcome::state).unwrap_or_default();
         Status {
             seconds,
@@ -112,12 +114,13 @@ impl Observers {
                 ("socket-claims", f.held.1 as u64),
                 ("flows-peak", f.table.peak_flows),
                 ("translations", f.table.translations),
+                ("tenancies", f.tenancies as u64),
             ]),
             records: self.records.clone(),
             probes: labelled([("delivered", f.kernel.delivered), ("suppressed", f.kernel.suppressed)]),
             events_lost: events_lost(&f.kernel, translation),
             join: join(f),
-            hooks: self.about.hooks.iter().map(hook).collect(),
+            hooks: self.hooks().iter().map(hook).collect(),
             self_tests: tested.tests.iter().map(|(result, n)| ((*result).to_owned(), *n)).collect(),
             hook_tests: hook_tests(&tested),
             exporters: f.exporters.iter().map(exporter).collect(),
@@ -142,9 +145,15 @@ impl Observers {
         [silent, self.unseen(f), self.losses.update(seconds, losses), troubles].concat()
     }
 
+    /// How each fact is collected now.
+    fn hooks(&self) -> Vec<HookReport> {
+        self.about.hooks.iter().cloned().chain(self.about.kubernetes.reports()).collect()
+    }
+
     /// What the hooks cannot see.
     fn unseen(&self, f: &Figures) -> Vec<String> {
-        let hooks = self.about.hooks.iter().filter(|h| !h.lost.is_empty());
+        let hooks = self.hooks();
+        let hooks = hooks.iter().filter(|h| !h.lost.is_empty());
         let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
         let names = &f.capture.interfaces.missing;
         let missing = names.iter().take(MAX_NAMED).map(|name| format!("interface {name} is not captured"));
@@ -233,7 +242,7 @@ fn kernel_drops(c: &CaptureCounters) -> Labelled {
 }
 
 /// Everything that counts as lost, by stage. New kinds of loss must be added here, so that `/readyz` names them.
-fn losses(f: &Figures, translation: TranslationCounts) -> Vec<Loss> {
+fn losses(f: &Figures, translation: TranslationCounts, pods_dropped: u64) -> Vec<Loss> {
     let of = |stage: &str, what, values: Labelled| {
         let stage = stage.to_owned();
         values.into_iter().map(move |(reason, total)| Loss { stage: stage.clone(), what, reason, total })
@@ -245,6 +254,8 @@ fn losses(f: &Figures, translation: TranslationCounts) -> Vec<Loss> {
         ("claims-dropped", f.join.claims_dropped),
         ("failed-dropped", f.join.failed_dropped),
         ("translations-dropped", f.table.translations_dropped),
+        ("tenancies-dropped", f.join.tenancies_dropped),
+        ("pods-dropped", pods_dropped),
         ("names-dropped", f.join.names_dropped),
         ("answers-dropped", f.table.answers_dropped),
         ("payloads-dropped", f.table.payloads_dropped),
@@ -290,6 +301,7 @@ fn join(f: &Figures) -> Labelled {
         ("flows-evicted", f.table.evicted),
         ("flows-merged", f.table.flows_merged),
         ("translations-dropped", f.table.translations_dropped),
+        ("tenancies-dropped", f.join.tenancies_dropped),
         ("flows-ended-by-socket-change", f.table.socket_changes),
         ("tunnels-unnamed", f.table.unnamed_tunnels),
         ("names-dropped", f.join.names_dropped),

@@ -1,6 +1,7 @@
 //! The agent's threads. Every unexpected end is noticed.
 
 use std::io;
+use std::path::PathBuf;
 use std::thread::{Builder, JoinHandle};
 
 use anyhow::{Result, anyhow};
@@ -24,6 +25,20 @@ pub(crate) fn spawn_as(
     start(name, move || {
         // Only once: rights that were given up are gone when the work is restarted.
         role.enter_or_warn();
+        Threads::of_process().keep_running(&known_as, &mut work);
+    })
+}
+
+/// Like [`spawn_as`]; the thread may also read below that folder.
+pub(crate) fn spawn_reading(
+    role: Role,
+    name: &str,
+    folder: PathBuf,
+    mut work: impl FnMut() -> Outcome + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let known_as = name.to_owned();
+    start(name, move || {
+        role.enter_for_or_warn(&[folder]);
         Threads::of_process().keep_running(&known_as, &mut work);
     })
 }

@@ -61,6 +61,18 @@ off\t'Switch it off while running, and restore it at the end'
 keep\t'Leave it as it is'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-logs -d 'Folder with the kubelet\'s links to container logs; their names tell which pod a container belongs to [default: /var/log/containers]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l self-test-interval -d 'Interval at which the agent makes small connections to test whether all hooks report events, 0: never [default: 1h]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes -d 'Where the pods of this node are known from [default: auto]' -r -f -a "auto\t'In a pod, or where a server is given: the kubelet, else the API server; otherwise the links to logs'
+kubelet\t'The kubelet, and the links to logs'
+api\t'A watch of the API server, and the links to logs'
+logs\t'The kubelet\'s links to logs alone (--pod-logs)'
+off\t'Pods are not known'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubelet -d 'Address of the kubelet [default: https://NODE:10250]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes-api -d 'Address of the API server [default: as the environment of a pod names it]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes-credentials -d 'Folder with the files token and ca.crt for both [default: /var/run/secrets/kubernetes.io/serviceaccount]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l node-name -d 'Name of this node in Kubernetes' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-labels -d 'Labels of pods that records have, such as app,version' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes-cluster -d 'Also watch the pods and services of the whole cluster, so that remote ends are named; about 1 kB of memory for each' -r -f -a "true\t''
+false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l command-lines -d 'How much of command lines is kept, exported and served [default: masked]' -r -f -a "off\t'Nothing'
 masked\t'The arguments, with secrets replaced by ***'
 full\t'The arguments unchanged, including secrets'
@@ -81,7 +93,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-vers
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@ and @APPLICATION@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @APPLICATION@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
@@ -135,7 +147,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-ver
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@ and @APPLICATION@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @APPLICATION@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
@@ -182,6 +194,18 @@ off\t'Switch it off while running, and restore it at the end'
 keep\t'Leave it as it is'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-logs -d 'Folder with the kubelet\'s links to container logs; their names tell which pod a container belongs to [default: /var/log/containers]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l self-test-interval -d 'Interval at which the agent makes small connections to test whether all hooks report events, 0: never [default: 1h]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes -d 'Where the pods of this node are known from [default: auto]' -r -f -a "auto\t'In a pod, or where a server is given: the kubelet, else the API server; otherwise the links to logs'
+kubelet\t'The kubelet, and the links to logs'
+api\t'A watch of the API server, and the links to logs'
+logs\t'The kubelet\'s links to logs alone (--pod-logs)'
+off\t'Pods are not known'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubelet -d 'Address of the kubelet [default: https://NODE:10250]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes-api -d 'Address of the API server [default: as the environment of a pod names it]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes-credentials -d 'Folder with the files token and ca.crt for both [default: /var/run/secrets/kubernetes.io/serviceaccount]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l node-name -d 'Name of this node in Kubernetes' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-labels -d 'Labels of pods that records have, such as app,version' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes-cluster -d 'Also watch the pods and services of the whole cluster, so that remote ends are named; about 1 kB of memory for each' -r -f -a "true\t''
+false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -f -a "man" -d 'The man page, in roff'

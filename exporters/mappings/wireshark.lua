@@ -126,6 +126,32 @@ ntop[209] = { field = ProtoField.uint8("pidflow.dns_num_answers", "DNS_NUM_ANSWE
 ntop[398] = { field = ProtoField.string("pidflow.dns_response", "DNS_RESPONSE"), text = true }
 ntop[491] = { field = ProtoField.string("pidflow.src_host_name", "SRC_HOST_NAME"), text = true }
 ntop[492] = { field = ProtoField.string("pidflow.dst_host_name", "DST_HOST_NAME"), text = true }
+own[128] = { field = ProtoField.string("pidflow.src_k8s_owner_kind", "SRC_K8S_OWNER_KIND"), text = true }
+own[129] = { field = ProtoField.string("pidflow.src_k8s_owner", "SRC_K8S_OWNER"), text = true }
+own[130] = { field = ProtoField.string("pidflow.src_k8s_owner_basis", "SRC_K8S_OWNER_BASIS"), text = true }
+own[131] = { field = ProtoField.string("pidflow.src_k8s_deployment", "SRC_K8S_DEPLOYMENT"), text = true }
+own[132] = { field = ProtoField.string("pidflow.src_k8s_statefulset", "SRC_K8S_STATEFULSET"), text = true }
+own[133] = { field = ProtoField.string("pidflow.src_k8s_daemonset", "SRC_K8S_DAEMONSET"), text = true }
+own[134] = { field = ProtoField.string("pidflow.src_k8s_replicaset", "SRC_K8S_REPLICASET"), text = true }
+own[135] = { field = ProtoField.string("pidflow.src_k8s_job", "SRC_K8S_JOB"), text = true }
+own[136] = { field = ProtoField.string("pidflow.src_k8s_cronjob", "SRC_K8S_CRONJOB"), text = true }
+own[137] = { field = ProtoField.string("pidflow.src_k8s_node", "SRC_K8S_NODE"), text = true }
+own[138] = { field = ProtoField.string("pidflow.src_k8s_pod_uid", "SRC_K8S_POD_UID"), text = true }
+own[139] = { field = ProtoField.string("pidflow.src_k8s_pod_labels", "SRC_K8S_POD_LABELS"), text = true }
+own[140] = { field = ProtoField.string("pidflow.src_k8s_service", "SRC_K8S_SERVICE"), text = true }
+own[144] = { field = ProtoField.string("pidflow.dst_k8s_owner_kind", "DST_K8S_OWNER_KIND"), text = true }
+own[145] = { field = ProtoField.string("pidflow.dst_k8s_owner", "DST_K8S_OWNER"), text = true }
+own[146] = { field = ProtoField.string("pidflow.dst_k8s_owner_basis", "DST_K8S_OWNER_BASIS"), text = true }
+own[147] = { field = ProtoField.string("pidflow.dst_k8s_deployment", "DST_K8S_DEPLOYMENT"), text = true }
+own[148] = { field = ProtoField.string("pidflow.dst_k8s_statefulset", "DST_K8S_STATEFULSET"), text = true }
+own[149] = { field = ProtoField.string("pidflow.dst_k8s_daemonset", "DST_K8S_DAEMONSET"), text = true }
+own[150] = { field = ProtoField.string("pidflow.dst_k8s_replicaset", "DST_K8S_REPLICASET"), text = true }
+own[151] = { field = ProtoField.string("pidflow.dst_k8s_job", "DST_K8S_JOB"), text = true }
+own[152] = { field = ProtoField.string("pidflow.dst_k8s_cronjob", "DST_K8S_CRONJOB"), text = true }
+own[153] = { field = ProtoField.string("pidflow.dst_k8s_node", "DST_K8S_NODE"), text = true }
+own[154] = { field = ProtoField.string("pidflow.dst_k8s_pod_uid", "DST_K8S_POD_UID"), text = true }
+own[155] = { field = ProtoField.string("pidflow.dst_k8s_pod_labels", "DST_K8S_POD_LABELS"), text = true }
+own[156] = { field = ProtoField.string("pidflow.dst_k8s_service", "DST_K8S_SERVICE"), text = true }
 
 pidflow.fields = {}
 for _, of in ipairs({ ntop, own }) do

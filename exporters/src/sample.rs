@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use pidflow_schema::{
     Application, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint, Flow,
-    FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitiatorBasis, Login, Placement, Pod,
-    Process, ProcessEnd, ProcessUsage, Protocol, Tls, Translation, Tunnel, TunnelKind,
+    FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitiatorBasis, Login, Owner, OwnerBasis,
+    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service, Tls, Translation, Tunnel,
+    TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -181,12 +182,6 @@ fn end(n: u64, with_usage: bool) -> ProcessEnd {
     }
 }
 
-/// An end on another host, for every other one with the name that was asked for.
-fn remote(n: u64) -> ProcessEnd {
-    let name = || Arc::new(Endpoint { pod: None, name: format!("name-{n}.example").into() });
-    ProcessEnd { endpoint: n.is_multiple_of(2).then(name), ..ProcessEnd::unknown(Attribution::Remote) }
-}
-
 /// An end whose socket was seen but whose process is unknown.
 const fn namespace_only(n: u64) -> ProcessEnd {
     let mut end = ProcessEnd::unknown(Attribution::NoProcess);
@@ -242,6 +237,36 @@ fn pod(n: u64) -> Pod {
         namespace: "shop".into(),
         name: format!("web-7c5ddbdf54-x{:04}", n % 10_000).into(),
         container: "nginx".into(),
+        details: (n % 2 == 1).then(|| Arc::new(pod_details(n))),
+    }
+}
+
+fn pod_details(n: u64) -> PodDetails {
+    let owner = |kind: &str, name: &str| Some(Owner { kind: kind.into(), name: name.into() });
+    PodDetails {
+        uid: format!("0b5e55ed-0000-4000-8000-{:012x}", n % 10_000).into(),
+        node: "node-1".into(),
+        labels: "app=web,version=2".into(),
+        controller: owner("ReplicaSet", "web-7c5ddbdf54"),
+        owner: owner("Deployment", "web"),
+        owner_basis: OwnerBasis::OwnerReference,
+    }
+}
+
+/// An end on another host: every other one has the name that was asked for, and every third one is in Kubernetes.
+fn remote(n: u64) -> ProcessEnd {
+    let is_known = n.is_multiple_of(2) || n.is_multiple_of(3);
+    ProcessEnd { endpoint: is_known.then(|| Arc::new(endpoint(n))), ..ProcessEnd::unknown(Attribution::Remote) }
+}
+
+/// What is known of an end on another host.
+fn endpoint(n: u64) -> Endpoint {
+    let service = Service { namespace: "shop".into(), name: "web".into() };
+    let is_pod = n.is_multiple_of(3);
+    Endpoint {
+        pod: is_pod.then(|| Arc::new(Pod { container: Arc::default(), ..pod(n) })),
+        service: n.is_multiple_of(6).then(|| Arc::new(service)),
+        name: if n.is_multiple_of(2) { format!("name-{n}.example").into() } else { Arc::default() },
     }
 }
 

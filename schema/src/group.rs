@@ -101,6 +101,10 @@ pub enum Group {
     SourceName = 1 << 47,
     /// The name that the source's process used for the destination is known.
     DestinationName = 1 << 48,
+    /// The Kubernetes pod or service of the source end is known.
+    SourcePod = 1 << 49,
+    /// The Kubernetes pod or service of the destination end is known.
+    DestinationPod = 1 << 50,
     /// The flow is the observing agent's own.
     Own = 1 << 40,
 }
@@ -144,6 +148,7 @@ struct EndGroups {
     namespace: Group,
     candidate: Group,
     name: Group,
+    pod: Group,
 }
 
 const SOURCE: EndGroups = EndGroups {
@@ -157,6 +162,7 @@ const SOURCE: EndGroups = EndGroups {
     namespace: Group::SourceNamespace,
     candidate: Group::SourceCandidate,
     name: Group::SourceName,
+    pod: Group::SourcePod,
 };
 
 const DESTINATION: EndGroups = EndGroups {
@@ -170,6 +176,7 @@ const DESTINATION: EndGroups = EndGroups {
     namespace: Group::DestinationNamespace,
     candidate: Group::DestinationCandidate,
     name: Group::DestinationName,
+    pod: Group::DestinationPod,
 };
 
 impl FlowRecord {
@@ -227,7 +234,8 @@ fn with_end(set: GroupSet, end: &ProcessEnd, groups: &EndGroups) -> GroupSet {
         .with(groups.iowait, end.usage.is_some_and(|u| u.iowait.is_some()))
         .with(groups.namespace, end.network_namespace.is_some())
         .with(groups.candidate, end.candidate.is_some())
-        .with(groups.name, end.endpoint.as_ref().is_some_and(|endpoint| !endpoint.name.is_empty()));
+        .with(groups.name, end.endpoint.as_ref().is_some_and(|endpoint| !endpoint.name.is_empty()))
+        .with(groups.pod, end.kubernetes_namespace().is_some());
     let Some(process) = end.process.as_deref() else { return set };
     set.with(groups.process, true)
         .with(groups.user, Process::known_uid(process.uid).is_some())

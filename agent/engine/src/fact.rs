@@ -10,6 +10,8 @@ use std::sync::Arc;
 use crate::application::NameAnswer;
 use pidflow_schema::{Login, Placement, Pod};
 
+use crate::tenancy::Tenancy;
+
 /// Clock ticks of /proc (`USER_HZ` 100) since boot at which a process started.
 pub type StartTicks = u64;
 
@@ -228,6 +230,24 @@ pub enum TranslationChange {
     Ended,
 }
 
+/// Where the pods of containers are known from. Where both know a container, the later one in this list counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodSource {
+    /// The kubelet's links to the logs of containers.
+    Links,
+    /// The kubelet or the API server.
+    Kubernetes,
+}
+
+/// What may have an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantKind {
+    /// A pod.
+    Pod,
+    /// A service (its cluster address).
+    Service,
+}
+
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
@@ -313,9 +333,18 @@ pub enum Fact {
     },
     /// The host's user names; replaces those known.
     Users(HashMap<u32, Arc<str>>),
-    /// The pods of the host's containers by container id. Those of deleted containers stay known as long as one of
-    /// their processes.
-    Pods(HashMap<Box<str>, Arc<Pod>>),
+    /// The pods of the host's containers by container id; replaces what this source said before. Those of deleted containers
+    /// stay known as long as one of their processes.
+    Pods(PodSource, HashMap<Box<str>, Arc<Pod>>),
+    /// A pod or service had or has an address.
+    Tenancy(TenantKind, Box<Tenancy>),
+    /// The source of tenancies lost its connection: it knew all up to `since_ns`; none: it knows all again.
+    TenanciesLost {
+        /// Which ones.
+        kind: TenantKind,
+        /// Up to when all were known, nanoseconds.
+        since_ns: Option<u64>,
+    },
     /// The snapshot of processes and sockets taken at start is complete.
     SnapshotDone,
     /// A complete poll of processes and sockets was reported. Processes and sockets that it did not contain have ended.

@@ -10,4 +10,5 @@ pub mod join;
 pub mod packet;
 pub mod process_table;
 pub mod socket_index;
+pub mod tenancy;
 pub mod tunnel;

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     /// Ask a running agent where every packet went, from the kernel's counters to the records
     Audit(AuditArgs),
     /// Check this host (kernel, hooks, interfaces) and report which data pidflow cannot collect on it
-    Doctor(DoctorArgs),
+    Doctor(Box<DoctorArgs>),
     /// Print the man page or shell completions
     #[command(hide = true)]
     Generate(GenerateArgs),
@@ -118,6 +118,8 @@ pub(crate) struct AuditArgs {
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) probes: crate::config::options::ProbeOptions,
+    #[command(flatten)]
+    pub(crate) kubernetes: crate::config::options::KubernetesOptions,
 }
 
 /// `pidflow generate`.

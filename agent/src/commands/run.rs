@@ -1,6 +1,7 @@
 //! `pidflow run`: attaches everything, gives up privileges, and lets the pipeline work.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
@@ -34,7 +35,7 @@ use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::self_test::{self, Bench, OwnProcess, Tap};
 use crate::signals::HeldSignals;
-use crate::{config, logging, stderr, threads, translation};
+use crate::{config, kubernetes, logging, stderr, threads, translation};
 
 /// Maximum number of packet batches that wait for the pipeline. Beyond it, packets wait in the kernel's buffers.
 const BATCHES: usize = 128;
@@ -96,8 +97,9 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let ports = http::Ports::open(port)?;
     let probes = start_probes(options)?;
     let (facts, inbox) = Inbox::new();
-    let (translation, translation_state) = translation::start(facts)?;
+    let (translation, translation_state) = translation::start(facts.clone())?;
     let budget = Budget::of_this_process();
+    let kubernetes = kubernetes::start(&options.kubernetes.settings(), facts, budget.pods_bytes())?;
     let served = if ports.serves_records() { options.http.recent_flows() } else { 0 };
     let published = publish(outputs, budget, if view { served.max(VIEW_RECORDS) } else { served });
     let metrics = metrics(&published);
@@ -105,7 +107,8 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let exporters = Arc::new(start_exporters(outputs, &context)?);
     let (capture, batches) = start_capture(&options.capture, &options.flows)?;
     let hooks = probes.reports().iter().cloned().chain([translation]).collect();
-    let about = RunDescription { interfaces: interface_names(&options.capture), hooks, translation: translation_state };
+    let interfaces = interface_names(&options.capture);
+    let about = RunDescription { interfaces, hooks, translation: translation_state, kubernetes };
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
@@ -146,6 +149,7 @@ fn start_view(published: &Published, about: &RunDescription, host: &Host) -> Res
 fn joiner(options: &Options, budget: Budget) -> Joiner {
     Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
         .with_memory_limit(budget.processes_and_sockets_bytes())
+        .with_tenancy_limit(budget.tenancy_bytes())
         .with_command_line_limit(options.privacy.max_command_line())
 }
 
@@ -209,7 +213,9 @@ fn start_exporters(outputs: &Outputs, context: &ExportContext) -> Result<Exporte
 
 fn start_probes(options: &Options) -> Result<Probes> {
     let privacy = Arc::new(options.privacy.policy()?);
-    let mut wanted = probes::ProbeOptions { pod_logs: options.probes.pod_logs(), ..probes::ProbeOptions::new(privacy) };
+    let uses_links = options.kubernetes.settings().uses_links();
+    let pod_logs = if uses_links { options.probes.pod_logs() } else { PathBuf::new() };
+    let mut wanted = probes::ProbeOptions { pod_logs, ..probes::ProbeOptions::new(privacy) };
     if let Some(backend) = options.probes.backend {
         wanted.backend = backend.into();
     }

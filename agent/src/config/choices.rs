@@ -5,7 +5,7 @@ use pidflow_engine::decode::{Fragments, PayloadRule, Tunnels};
 use pidflow_exporters::{config as exporters, ipfix, json};
 use serde::Deserialize;
 
-use crate::{privacy, probes};
+use crate::{kubernetes, privacy, probes};
 
 /// How kernel events are collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -63,6 +63,34 @@ impl From<DelayAccounting> for probes::DelayAccounting {
             DelayAccounting::On => Self::On,
             DelayAccounting::Off => Self::Off,
             DelayAccounting::Keep => Self::Keep,
+        }
+    }
+}
+
+/// Where Kubernetes' pods are known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PodSource {
+    /// In a pod, or where a server is given: the kubelet, else the API server; otherwise the links to logs
+    Auto,
+    /// The kubelet, and the links to logs
+    Kubelet,
+    /// A watch of the API server, and the links to logs
+    Api,
+    /// The kubelet's links to logs alone (--pod-logs)
+    Logs,
+    /// Pods are not known
+    Off,
+}
+
+impl From<PodSource> for kubernetes::Wish {
+    fn from(source: PodSource) -> Self {
+        match source {
+            PodSource::Auto => Self::Auto,
+            PodSource::Kubelet => Self::Only(kubernetes::Way::Kubelet),
+            PodSource::Api => Self::Only(kubernetes::Way::Api),
+            PodSource::Logs => Self::Links,
+            PodSource::Off => Self::Off,
         }
     }
 }

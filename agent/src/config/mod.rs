@@ -3,6 +3,8 @@
 pub(crate) mod choices;
 mod defaults;
 mod file;
+mod kubernetes;
+mod kubernetes_settings;
 pub(crate) mod options;
 pub(crate) mod outputs;
 pub(crate) mod timeout;

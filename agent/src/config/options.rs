@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use super::choices::{
     ApplicationNames, Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys,
-    LogFormat, LogLevel, OtlpSignal, OwnTraffic, TunnelRule, UserRule, ViewKind, WireVersion,
+    LogFormat, LogLevel, OtlpSignal, OwnTraffic, PodSource, TunnelRule, UserRule, ViewKind, WireVersion,
 };
+use super::kubernetes::{LabelName, ServerUrl};
 use super::timeout::Timeout;
 use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged, Selection};
 
@@ -102,6 +103,35 @@ pub(crate) struct ProbeOptions {
 }
 layers!(ProbeOptions { options: backend, delay_accounting, pod_logs, self_test_interval; lists: });
 
+/// Where Kubernetes' pods come from.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Kubernetes")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct KubernetesOptions {
+    /// Where the pods of this node are known from [default: auto]
+    #[arg(long = "kubernetes", value_name = "SOURCE", env = "PIDFLOW_KUBERNETES")]
+    pub(crate) source: Option<PodSource>,
+    /// Address of the kubelet [default: https://NODE:10250]
+    #[arg(long, value_name = "https://HOST:PORT", env = "PIDFLOW_KUBELET")]
+    pub(crate) kubelet: Option<ServerUrl>,
+    /// Address of the API server [default: as the environment of a pod names it]
+    #[arg(long = "kubernetes-api", value_name = "https://HOST:PORT", env = "PIDFLOW_KUBERNETES_API")]
+    pub(crate) api: Option<ServerUrl>,
+    /// Folder with the files token and ca.crt for both [default: /var/run/secrets/kubernetes.io/serviceaccount]
+    #[arg(long = "kubernetes-credentials", value_name = "FOLDER", env = "PIDFLOW_KUBERNETES_CREDENTIALS")]
+    pub(crate) credentials: Option<FilePath>,
+    /// Name of this node in Kubernetes
+    #[arg(long, value_name = "NAME", env = "PIDFLOW_NODE_NAME")]
+    pub(crate) node_name: Option<HostName>,
+    /// Labels of pods that records have, such as app,version
+    #[arg(long = "pod-labels", value_name = "NAMES", env = "PIDFLOW_POD_LABELS", value_delimiter = ',')]
+    pub(crate) labels: Vec<LabelName>,
+    /// Also watch the pods and services of the whole cluster, so that remote ends are named; about 1 kB of memory for each
+    #[arg(long = "kubernetes-cluster", value_name = "BOOL", env = "PIDFLOW_KUBERNETES_CLUSTER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) cluster: Option<bool>,
+}
+layers!(KubernetesOptions { options: source, kubelet, api, credentials, node_name, cluster; lists: labels });
+
 /// What is kept of personal data and secrets.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Privacy")]
@@ -155,7 +185,7 @@ pub(crate) struct ExportOptions {
     /// How IPFIX sends both directions of a flow [default: biflow]
     #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
     pub(crate) ipfix_direction: Option<Direction>,
-    /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@ and @APPLICATION@ stand for groups [default:
+    /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @APPLICATION@ and @K8S@ stand for groups [default:
     /// all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
@@ -274,6 +304,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) probes: ProbeOptions,
     #[command(flatten)]
+    pub(crate) kubernetes: KubernetesOptions,
+    #[command(flatten)]
     pub(crate) privacy: PrivacyOptions,
     #[command(flatten)]
     pub(crate) export: ExportOptions,
@@ -302,6 +334,7 @@ impl Options {
             capture: self.capture.over(lower.capture),
             flows: self.flows.over(lower.flows),
             probes: self.probes.over(lower.probes),
+            kubernetes: self.kubernetes.over(lower.kubernetes),
             privacy: self.privacy.over(lower.privacy),
             export: self.export.over(lower.export),
             http: self.http.over(lower.http),
@@ -317,6 +350,7 @@ impl Options {
             ("[capture]", self.capture == other.capture),
             ("[flows]", self.flows == other.flows),
             ("[probes]", self.probes == other.probes),
+            ("[kubernetes]", self.kubernetes == other.kubernetes),
             ("only in [export]", self.export.only == other.export.only),
             ("[privacy]", self.privacy == other.privacy),
             ("[http]", self.http == other.http),

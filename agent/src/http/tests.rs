@@ -105,7 +105,7 @@ async fn an_end_that_takes_long_is_not_dead() {
 fn record(octets: u64, process: &str, pod: Option<(&str, &str)>) -> FlowRecord {
     let mut r = crate::sample::record(1, 443, octets);
     let pod = pod.map(|(namespace, name)| {
-        Arc::new(Pod { namespace: namespace.into(), name: name.into(), container: "main".into() })
+        Arc::new(Pod { namespace: namespace.into(), name: name.into(), container: "main".into(), details: None })
     });
     let pid = octets as u32;
     r.source.process = Some(Arc::new(Process { pid, name: process.into(), pod, ..Process::default() }));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pidflow_engine::process_table::Usage;
-use pidflow_schema::{Pod, Process, ProcessEnd};
+use pidflow_schema::{Process, ProcessEnd};
 
 use super::sums::Used;
 use super::top::{Series, Shown, Top};
@@ -13,9 +13,12 @@ use super::top::{Series, Shown, Top};
 /// series.
 const MIN_DESCRIPTION_S: u64 = 60;
 
+/// Namespace and name of a pod.
+pub(crate) type PodName = (Arc<str>, Arc<str>);
+
 /// Process name, user, container id (empty outside containers) and its pod. The pod follows from the container, but may
 /// become known later; this starts another series, so that no series changes its labels.
-pub(crate) type NodeKey = (Arc<str>, Arc<str>, Arc<str>, Option<Arc<Pod>>);
+pub(crate) type NodeKey = (Arc<str>, Arc<str>, Arc<str>, Option<PodName>);
 
 /// Current resources of the node's processes.
 #[derive(Debug, Clone)]
@@ -99,7 +102,8 @@ impl Nodes {
 }
 
 fn key(p: &Process) -> NodeKey {
-    (Arc::clone(&p.name), Arc::clone(&p.user), Arc::clone(&p.placement.container_id), p.pod.clone())
+    let pod = p.pod.as_ref().map(|pod| (Arc::clone(&pod.namespace), Arc::clone(&pod.name)));
+    (Arc::clone(&p.name), Arc::clone(&p.user), Arc::clone(&p.placement.container_id), pod)
 }
 
 impl NodeUsage {

@@ -7,18 +7,6 @@ use pidflow_schema::{Attribution, FlowRecord, ProcessEnd};
 
 /// Number of digits shown of a container id, as in container tools.
 const SHORT_ID_DIGITS: usize = 12;
-/// The characters of Kubernetes' random suffixes (`k8s.io/apimachinery/pkg/util/rand`).
-const SUFFIX: &str = "bcdfghjklmnpqrstvwxz2456789";
-/// Characters of a pod's own suffix.
-const SUFFIX_LENGTH: usize = 5;
-/// The characters of a ReplicaSet's hash: each digit of a 32-bit number becomes one of these (`SafeEncodeString`
-/// there).
-const HASH: &str = "456789bcdf";
-/// Length of such a hash. Only one in 43,000 is shorter, and a shorter one might be a word of the name.
-const HASH_LENGTH: std::ops::RangeInclusive<usize> = 6..=10;
-/// Digits of the minute since 1970 that a CronJob gives its Jobs, until 2160.
-const MINUTE_LENGTH: usize = 8;
-
 /// The shown part of a container id.
 pub(crate) fn short_id(id: &str) -> &str {
     id.get(..SHORT_ID_DIGITS).unwrap_or(id)
@@ -33,7 +21,7 @@ pub(crate) enum Workload {
     Container(Arc<str>),
     /// This host, outside containers.
     Host,
-    /// Not on this host, or unknown. A pod on another host has the pod's address.
+    /// Not on this host, or unknown. A pod on another host has its address, unless the pod is known.
     Address(IpAddr),
 }
 
@@ -46,11 +34,14 @@ impl Workload {
     }
 
     fn of(end: &ProcessEnd, address: IpAddr) -> Self {
+        if let Some(pod) = end.pod() {
+            let owner = pod.owner().map_or(&pod.name, |owner| &owner.name);
+            return Self::Pods(Arc::clone(&pod.namespace), Arc::clone(owner));
+        }
         match (&end.process, end.attribution) {
-            (Some(p), _) if !p.placement.container_id.is_empty() => match &p.pod {
-                Some(pod) => Self::Pods(Arc::clone(&pod.namespace), owner(&pod.name).into()),
-                None => Self::Container(Arc::clone(&p.placement.container_id)),
-            },
+            (Some(p), _) if !p.placement.container_id.is_empty() => {
+                Self::Container(Arc::clone(&p.placement.container_id))
+            }
             (None, Attribution::Remote | Attribution::Offline) => Self::Address(address),
             _ => Self::Host,
         }
@@ -67,46 +58,26 @@ impl Workload {
     }
 }
 
-/// The name of the pod's owner, derived from the pod's name as Kubernetes builds it: a Deployment's pods are
-/// `NAME-HASH-SUFFIX`, a StatefulSet's `NAME-NUMBER`, a `DaemonSet`'s and a Job's `NAME-SUFFIX`, a `CronJob`'s
-/// `NAME-MINUTE-SUFFIX`. Any other name is kept. A name that only looks like one of these is shortened too.
-fn owner(pod: &str) -> &str {
-    let consists_of = |part: &str, of: &str| part.chars().all(|c| of.contains(c));
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let is_suffix = |part: &str| part.len() == SUFFIX_LENGTH && consists_of(part, SUFFIX);
-    let is_hash = |part: &str| HASH_LENGTH.contains(&part.len()) && consists_of(part, HASH);
-    let is_minute = |part: &str| part.len() == MINUTE_LENGTH && is_number(part);
-    match pod.rsplit_once('-') {
-        Some((name, last)) if is_suffix(last) => match name.rsplit_once('-') {
-            Some((name, before)) if is_hash(before) || is_minute(before) => name,
-            _ => name,
-        },
-        Some((name, last)) if is_number(last) => name,
-        _ => pod,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use pidflow_schema::{Endpoint, Owner, OwnerBasis, Pod, PodDetails};
+
     use super::*;
 
     #[test]
-    fn pods_are_named_after_their_owners() {
-        for (pod, name) in [
-            ("web-7c5ddbdf54-x2k9p", "web"),
-            ("coredns-6d4b75cb6d-qwz7t", "coredns"),
-            ("my-web-api-5b96c4d-bcdfg", "my-web-api"),
-            ("db-0", "db"),
-            ("db-main-12", "db-main"),
-            ("kube-proxy-x2k9p", "kube-proxy"),
-            ("backup-29384756-zz2kl", "backup"),
-            ("kube-apiserver-node1", "kube-apiserver-node1"),
-            ("debug", "debug"),
-            ("web-7c5ddbdf54", "web-7c5ddbdf54"),
-            ("web-redis-x2k9p", "web-redis"),
-            ("a-b", "a-b"),
-        ] {
-            assert_eq!(owner(pod), name, "{pod}");
-        }
+    fn ends_with_a_pod_are_their_owners() {
+        let address = IpAddr::from([10, 1, 0, 5]);
+        let owner = Owner { kind: "Deployment".into(), name: "web".into() };
+        let details =
+            PodDetails { owner: Some(owner), owner_basis: OwnerBasis::OwnerReference, ..PodDetails::default() };
+        let pod = |details| Pod { namespace: "shop".into(), name: "web-1".into(), details, ..Pod::default() };
+        let end = |pod: Option<Pod>| {
+            let endpoint = Arc::new(Endpoint { pod: pod.map(Arc::new), ..Endpoint::default() });
+            ProcessEnd { endpoint: Some(endpoint), ..ProcessEnd::unknown(Attribution::Remote) }
+        };
+        let label = |pod| Workload::of(&end(pod), address).label("host");
+        assert_eq!(label(Some(pod(Some(Arc::new(details))))), "shop/web");
+        assert_eq!(label(Some(pod(None))), "shop/web-1");
+        assert_eq!(label(None), "10.1.0.5");
     }
 }

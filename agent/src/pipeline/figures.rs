@@ -23,6 +23,8 @@ pub(crate) struct Figures {
     pub(crate) join: JoinCounters,
     /// Number of processes and of socket claims in the tables.
     pub(crate) held: (usize, usize),
+    /// Number of addresses that belong or belonged to pods and services.
+    pub(crate) tenancies: usize,
     /// The kernel side.
     pub(crate) kernel: KernelCounts,
     /// Exporters.

@@ -279,6 +279,7 @@ impl Live {
             active: table.len(),
             join: joiner.counters(),
             held: joiner.sizes(),
+            tenancies: joiner.tenancies(),
             kernel: sources.kernel.counts(),
             exporters: outlet.exporters().counters(),
             joined_early: self.grace.joined_early(),

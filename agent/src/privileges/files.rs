@@ -14,6 +14,8 @@ pub(crate) enum Files {
     Any,
     /// It reads the system's folders ([`SYSTEM`]) and writes nothing.
     System,
+    /// It reads the system's folders, and the configured folder with credentials.
+    Credentials,
     /// It reads the system's folders, and executes this program.
     Programs,
     /// It reads the system's folders, and writes below the folders of the configured outputs.
@@ -26,6 +28,7 @@ impl Files {
         match self {
             Self::Any => "any",
             Self::System => "system, read only",
+            Self::Credentials => "system and credentials, read only",
             Self::Programs => "system, read only; this program",
             Self::Outputs => "system, read only; outputs",
         }
@@ -51,27 +54,28 @@ const NULL: &str = "/dev/null";
 /// Unix sockets, which outputs may be.
 const RIGHTS: ABI = ABI::V5;
 
-/// Restricts this thread and those that it starts, permanently. `outputs` are files and folders, which need not exist
-/// yet.
+/// Restricts this thread and those that it starts, permanently. `paths` are files and folders that it also writes, which need
+/// not exist yet, or reads.
 ///
 /// # Errors
 /// The kernel supports Landlock but refuses the rules.
-pub(super) fn restrict(to: Files, outputs: &[PathBuf]) -> Result<(), RulesetError> {
+pub(super) fn restrict(to: Files, paths: &[PathBuf]) -> Result<(), RulesetError> {
     match to {
         Files::Any => Ok(()),
-        Files::System => apply(&[], &[]).map(drop),
-        Files::Programs => apply(&[], THIS_PROGRAM).map(drop),
-        Files::Outputs => apply(&outputs.iter().flat_map(|path| writable(path)).collect::<Vec<_>>(), &[]).map(drop),
+        Files::System => apply(&[], &[], &[]).map(drop),
+        Files::Credentials => apply(paths, &[], &[]).map(drop),
+        Files::Programs => apply(&[], &[], THIS_PROGRAM).map(drop),
+        Files::Outputs => apply(&[], &paths.iter().flat_map(|path| writable(path)).collect::<Vec<_>>(), &[]).map(drop),
     }
 }
 
-fn apply(outputs: &[PathBuf], programs: &[&str]) -> Result<LandlockStatus, RulesetError> {
+fn apply(inputs: &[PathBuf], outputs: &[PathBuf], programs: &[&str]) -> Result<LandlockStatus, RulesetError> {
     let rules = Ruleset::default().handle_access(AccessFs::from_all(RIGHTS))?.create()?;
     let write = AccessFs::from_all(RIGHTS) & !AccessFs::Execute;
     let read = AccessFs::from_read(RIGHTS) & !AccessFs::Execute;
     let certificates = CERTIFICATES.iter().filter_map(std::env::var_os);
     let rules = rules.add_rules(path_beneath_rules(SYSTEM, read))?.add_rules(path_beneath_rules(certificates, read))?;
-    let rules = rules.add_rules(path_beneath_rules([NULL], write))?;
+    let rules = rules.add_rules(path_beneath_rules(inputs, read))?.add_rules(path_beneath_rules([NULL], write))?;
     let rules = rules.add_rules(path_beneath_rules(programs, read | AccessFs::Execute))?;
     let rules = outputs.iter().try_fold(rules, |rules, path| rules.add_rules(path_beneath_rules([path], write)))?;
     Ok(rules.restrict_self()?.landlock)
@@ -99,7 +103,7 @@ fn nearest_folder(path: &Path) -> PathBuf {
 
 /// The Landlock version of the running kernel; none: it has none, or Landlock is not enabled.
 pub(crate) fn landlock_version() -> Option<i32> {
-    let status = std::thread::scope(|scope| scope.spawn(|| apply(&[], &[])).join());
+    let status = std::thread::scope(|scope| scope.spawn(|| apply(&[], &[], &[])).join());
     match status {
         Ok(Ok(LandlockStatus::Available { effective_abi, kernel_abi })) => {
             Some(kernel_abi.unwrap_or(effective_abi as i32))
@@ -168,6 +172,23 @@ mod tests {
         std::os::unix::fs::symlink("elsewhere/file", dir.path().join("link")).unwrap();
         let real = fs::canonicalize(dir.path().join("elsewhere")).unwrap();
         assert_eq!(writable(&dir.path().join("link")), [real]);
+    }
+
+    #[test]
+    fn credentials_are_read_and_nothing_is_written() {
+        if !has_landlock("credentials_are_read_and_nothing_is_written") {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("account");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("token"), "t").unwrap();
+        fs::write(dir.path().join("other"), "o").unwrap();
+        let done = restricted(Files::Credentials, std::slice::from_ref(&folder), || {
+            let read = [folder.join("token"), dir.path().join("other")].map(|path| fs::read(path).is_ok());
+            (read, fs::write(folder.join("token"), "").is_ok())
+        });
+        assert_eq!(done, ([true, false], false));
     }
 
     #[test]

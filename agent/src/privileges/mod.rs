@@ -32,6 +32,8 @@ pub(crate) enum Role {
     Host,
     /// Listens to the kernel's connection tracking.
     Translation,
+    /// Asks the kubelet and the API server for pods.
+    Kubernetes,
     /// Restores the delay accounting switch at the end.
     DelaySwitch,
     /// Opens network interfaces.
@@ -86,7 +88,7 @@ const fn rights(
 }
 
 /// Every role. Threads that process untrusted input have no capabilities.
-pub(crate) const RIGHTS: [Rights; 17] = {
+pub(crate) const RIGHTS: [Rights; 18] = {
     use Capability::{
         CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE,
     };
@@ -98,6 +100,7 @@ pub(crate) const RIGHTS: [Rights; 17] = {
         rights(Role::Host, "host", &[], Calls::Usual, Files::System),
         // The kernel requires it for each listing of its connections.
         rights(Role::Translation, "translation", &[CAP_NET_ADMIN], Calls::Usual, Files::System),
+        rights(Role::Kubernetes, "kubernetes", &[], Calls::Usual, Files::Credentials),
         // The kernel requires it for each write of the switch.
         rights(Role::DelaySwitch, "delay-switch", &[CAP_SYS_ADMIN], Calls::Usual, Files::Any),
         rights(Role::Interfaces, "interfaces", &[CAP_NET_RAW], Calls::Usual, Files::System),
@@ -137,13 +140,18 @@ impl Role {
         self.enter_with(&[])
     }
 
-    fn enter_with(self, outputs: &[PathBuf]) -> Result<()> {
+    fn enter_with(self, paths: &[PathBuf]) -> Result<()> {
         let rights = self.rights();
-        let files = files::restrict(rights.files, outputs).context("Landlock");
+        let files = files::restrict(rights.files, paths).context("Landlock");
         let kept = capabilities::keep(rights.capabilities).context("capabilities");
         let calls = system_calls::restrict(rights.calls).context("seccomp");
         [files, calls].into_iter().filter_map(Result::err).for_each(|e| warn_of_unrestricted(&e));
         kept
+    }
+
+    /// Like [`Self::enter_or_warn`], for a role that also reads or writes below these paths.
+    pub(crate) fn enter_for_or_warn(self, paths: &[PathBuf]) {
+        warn_of_kept(self, self.enter_with(paths));
     }
 
     /// Like [`Self::enter`], but only logs a failure.
@@ -223,11 +231,12 @@ fn unreadable() -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 17] = [
+    const ROLES: [Role; 18] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,
         Role::Translation,
+        Role::Kubernetes,
         Role::DelaySwitch,
         Role::Interfaces,
         Role::Packets,

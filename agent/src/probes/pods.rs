@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use pidflow_engine::fact::Fact;
-use pidflow_schema::Pod;
+use pidflow_engine::fact::{Fact, PodSource};
+use pidflow_schema::{Owner, OwnerBasis, Pod, PodDetails};
+
+use crate::pod_owner::owner_of_pod;
 
 /// Hexadecimal digits of a container's id.
 const ID_DIGITS: usize = 64;
@@ -46,7 +48,7 @@ impl Pods {
         let found = read(&self.folder);
         (found != self.known).then(|| {
             self.known.clone_from(&found);
-            Fact::Pods(found)
+            Fact::Pods(PodSource::Links, found)
         })
     }
 
@@ -74,9 +76,20 @@ fn parse(link: &str) -> Option<(Box<str>, Arc<Pod>)> {
     let is_id = id.len() == ID_DIGITS && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let are_names = names.next().is_none() && [name, namespace, container].into_iter().all(is_dns_name);
     (is_id && are_names).then(|| {
-        let pod = Pod { namespace: namespace.into(), name: name.into(), container: container.into() };
+        let pod = Pod {
+            namespace: namespace.into(),
+            name: name.into(),
+            container: container.into(),
+            details: Some(Arc::new(guessed(name))),
+        };
         (id.into(), Arc::new(pod))
     })
+}
+
+/// What a pod's name says of its owner.
+fn guessed(pod: &str) -> PodDetails {
+    let owner = Owner { kind: Arc::default(), name: owner_of_pod(pod).into() };
+    PodDetails { owner: Some(owner), owner_basis: OwnerBasis::PodName, ..PodDetails::default() }
 }
 
 fn is_dns_name(name: &str) -> bool {
@@ -139,7 +152,7 @@ mod tests {
     }
 
     fn ids(event: Option<Fact>) -> Option<Vec<String>> {
-        let Some(Fact::Pods(pods)) = event else { return None };
+        let Some(Fact::Pods(_, pods)) = event else { return None };
         let mut ids: Vec<_> = pods.into_keys().map(String::from).collect();
         ids.sort();
         Some(ids)

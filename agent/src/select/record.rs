@@ -56,7 +56,7 @@ mod tests {
     fn record() -> FlowRecord {
         let mut r = crate::sample::record(0x0a00_0001, 5432, 100);
         (r.flow.first_ns, r.flow.last_ns) = (10_000_000_000, 20_000_000_000);
-        let pod = Pod { namespace: "shop".into(), name: "web-0".into(), container: "main".into() };
+        let pod = Pod { namespace: "shop".into(), name: "web-0".into(), container: "main".into(), details: None };
         let client = Process { pid: 7, name: "psql".into(), uid: 1000, user: "ann".into(), ..Process::default() };
         let server = Process {
             pid: 8,

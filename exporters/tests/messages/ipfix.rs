@@ -73,26 +73,27 @@ fn assert_decodes(messages: &[Vec<u8>], records: &[FlowRecord], template: &Templ
 }
 
 /// `netflow_parser` refuses sets with an empty string in them, which RFC 7011 section 7 allows.
-fn has_no_empty_string(record: &FlowRecord) -> bool {
-    let mut present = Template::default().elements().to_vec();
+fn has_no_empty_string(record: &FlowRecord, template: &Template) -> bool {
+    let mut present = template.elements().to_vec();
     present.retain(|e| record.groups().contains(e.group));
     present.iter().all(|e| !crate::expected::octets(e, record).is_empty())
 }
 
 #[test]
 fn netflow_parser_reads_the_same_values() {
+    // This parser cannot read empty strings, and each pod has owners of at most two kinds.
+    let template = Template::parse("@FLOW@ @PROCESS@ @PIDFLOW@ @TUNNEL@ @NAT@").unwrap();
     let mut records = sample::records(600);
-    records.retain(has_no_empty_string);
+    records.retain(|record| has_no_empty_string(record, &template));
     assert!(records.len() > 50);
-    let mut encoder = IpfixEncoder::new(Template::default(), IpfixOptions::default());
+    let mut encoder = IpfixEncoder::new(template.clone(), IpfixOptions::default());
     let messages = encode(&mut encoder, &records, NOW_NS);
     let mut parser = NetflowParser::default();
     let packets: Vec<_> = messages.iter().map(|m| parse(&mut parser, m)).collect();
     let got = packets.iter().flat_map(data);
     assert_eq!(got.clone().count(), records.len());
     for (fields, record) in got.zip(&records) {
-        let elements = Template::default().elements().to_vec();
-        let elements = elements.into_iter().filter(|e| record.groups().contains(e.group));
+        let elements = template.elements().iter().copied().filter(|e| record.groups().contains(e.group));
         let wanted: Vec<_> = elements
             .map(|e| {
                 (

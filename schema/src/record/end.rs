@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attribution, Pod, Process, ProcessUsage};
+use super::{Attribution, Pod, Process, ProcessUsage, Service};
 
 /// Another process that may own an end (for example the listener's owner if another process accepted).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -21,8 +21,20 @@ pub struct Candidate {
 pub struct Endpoint {
     /// The Kubernetes pod with the address; none: no pod has it, or it is unknown.
     pub pod: Option<Arc<Pod>>,
+    /// The Kubernetes service to whose address the flow goes; none: no service has it, or it is unknown.
+    pub service: Option<Arc<Service>>,
     /// The name that the flow's other end used for this one; empty: unknown.
     pub name: Arc<str>,
+}
+
+impl Endpoint {
+    /// The length of all its texts, bytes.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let pod = self.pod.as_deref().map_or(0, Pod::text_bytes);
+        let service = self.service.as_deref().map_or(0, |s| s.namespace.len() + s.name.len());
+        self.name.len() + pod + service
+    }
 }
 
 /// One end of a flow.
@@ -48,6 +60,18 @@ impl ProcessEnd {
     pub fn pod(&self) -> Option<&Pod> {
         let of_process = self.process.as_ref().and_then(|p| p.pod.as_deref());
         of_process.or_else(|| self.endpoint.as_ref()?.pod.as_deref())
+    }
+
+    /// The Kubernetes service of this end.
+    #[must_use]
+    pub fn service(&self) -> Option<&Service> {
+        self.endpoint.as_ref()?.service.as_deref()
+    }
+
+    /// The Kubernetes namespace of the pod of this end, otherwise of its service.
+    #[must_use]
+    pub fn kubernetes_namespace(&self) -> Option<&Arc<str>> {
+        self.pod().map(|pod| &pod.namespace).or_else(|| self.service().map(|service| &service.namespace))
     }
 
     /// An end without a process.

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Application, Candidate, Dns, Endpoint, FlowRecord, Http, Placement, Pod, Process, ProcessEnd, Tls};
+use super::{
+    Application, Candidate, Dns, Endpoint, FlowRecord, Http, Owner, Placement, Pod, PodDetails, Process, ProcessEnd,
+    Service, Tls,
+};
 
 /// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
 const MIN_SHARED_TEXT: usize = 64;
@@ -80,10 +83,11 @@ impl Kept {
             self.texts(&[name]);
         }
         if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| self.is_new(endpoint)) {
-            let Endpoint { pod, name } = &**endpoint;
+            let Endpoint { pod, service, name } = &**endpoint;
             self.bytes += SHARED_OVERHEAD + size_of::<Endpoint>();
             self.texts(&[name]);
             self.pod(pod.as_ref());
+            self.service(service.as_ref());
         }
     }
 
@@ -104,9 +108,29 @@ impl Kept {
 
     fn pod(&mut self, pod: Option<&Arc<Pod>>) {
         if let Some(pod) = pod.filter(|pod| self.is_new(pod)) {
-            let Pod { namespace, name, container } = &**pod;
+            let Pod { namespace, name, container, details } = &**pod;
             self.bytes += SHARED_OVERHEAD + size_of::<Pod>();
             self.texts(&[namespace, name, container]);
+            self.pod_details(details.as_ref());
+        }
+    }
+
+    fn pod_details(&mut self, details: Option<&Arc<PodDetails>>) {
+        if let Some(details) = details.filter(|details| self.is_new(details)) {
+            let PodDetails { uid, node, labels, controller, owner, owner_basis: _ } = &**details;
+            self.bytes += SHARED_OVERHEAD + size_of::<PodDetails>();
+            self.texts(&[uid, node, labels]);
+            for Owner { kind, name } in [controller, owner].into_iter().flatten() {
+                self.texts(&[kind, name]);
+            }
+        }
+    }
+
+    fn service(&mut self, service: Option<&Arc<Service>>) {
+        if let Some(service) = service.filter(|service| self.is_new(service)) {
+            let Service { namespace, name } = &**service;
+            self.bytes += SHARED_OVERHEAD + size_of::<Service>();
+            self.texts(&[namespace, name]);
         }
     }
 
@@ -126,7 +150,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Attribution, DnsResponse, Flow};
+    use crate::record::{Attribution, DnsResponse, Flow, OwnerBasis};
 
     const LONG: usize = 5000;
 
@@ -135,7 +159,17 @@ mod tests {
     }
 
     fn pod(letter: char) -> Arc<Pod> {
-        Arc::new(Pod { namespace: text(letter), name: text(letter), container: text(letter) })
+        let owner = || Some(Owner { kind: text(letter), name: text(letter) });
+        let details = PodDetails {
+            uid: text(letter),
+            node: text(letter),
+            labels: text(letter),
+            controller: owner(),
+            owner: owner(),
+            owner_basis: OwnerBasis::OwnerReference,
+        };
+        let details = Some(Arc::new(details));
+        Arc::new(Pod { namespace: text(letter), name: text(letter), container: text(letter), details })
     }
 
     fn placement() -> Placement {
@@ -143,7 +177,7 @@ mod tests {
         Placement { container_id, container_runtime, unit, user_unit, slice }
     }
 
-    /// Seventeen long texts.
+    /// Twenty-four long texts.
     fn process() -> Process {
         Process {
             name: text('a'),
@@ -177,7 +211,8 @@ mod tests {
         let mut record = FlowRecord::without_processes(Flow::new(6, (ends, 1), (ends, 2), (0, 0)), Attribution::Remote);
         record.source.process = Some(Arc::new(process()));
         record.source.candidate = Some(Candidate { pid: 1, name: text('j') });
-        record.destination.endpoint = Some(Arc::new(Endpoint { pod: Some(pod('k')), name: text('l') }));
+        let service = Some(Arc::new(Service { namespace: text('q'), name: text('q') }));
+        record.destination.endpoint = Some(Arc::new(Endpoint { pod: Some(pod('k')), service, name: text('l') }));
         (record.host, record.flow.interface) = (text('m'), text('n'));
         record.flow.application = Some(Arc::new(application()));
         record.flow.tunnel = Some(Box::default());
@@ -193,11 +228,11 @@ mod tests {
     fn every_text_of_a_record_counts() {
         let record = record();
         let texts = long_texts(&record);
-        assert_eq!(texts, 17 + 1 + 4 + 2 + 7);
+        assert_eq!(texts, 24 + 1 + 11 + 2 + 2 + 7);
         let bytes = kept_bytes(std::slice::from_ref(&record));
         assert!((texts * LONG..texts * LONG + 3000).contains(&bytes), "{bytes}");
         let bytes = process().kept_bytes();
-        assert!((17 * LONG..17 * LONG + 1000).contains(&bytes), "{bytes}");
+        assert!((24 * LONG..24 * LONG + 1500).contains(&bytes), "{bytes}");
     }
 
     #[test]

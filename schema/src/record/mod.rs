@@ -9,6 +9,7 @@ mod handshake;
 mod initiator;
 mod kept;
 mod placement;
+mod pod;
 mod process;
 mod translation;
 mod tunnel;
@@ -26,7 +27,8 @@ pub use handshake::Handshake;
 pub use initiator::InitiatorBasis;
 pub use kept::kept_bytes;
 pub use placement::{Login, Placement};
-pub use process::{Pod, Process, ProcessUsage};
+pub use pod::{Owner, OwnerBasis, Pod, PodDetails, Service};
+pub use process::{Process, ProcessUsage};
 pub use translation::Translation;
 pub use tunnel::{Tunnel, TunnelKind};
 

@@ -1,21 +1,10 @@
-//! A process, its resource usage, and its pod.
+//! A process and its resource usage.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Login, Placement};
-
-/// The Kubernetes pod that a container belongs to, as the kubelet names the links to its logs.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct Pod {
-    /// Namespace.
-    pub namespace: Arc<str>,
-    /// The pod's name.
-    pub name: Arc<str>,
-    /// The container's name within the pod.
-    pub container: Arc<str>,
-}
+use super::{Login, Placement, Pod};
 
 /// The identity of a process. Shared by all records of the process; strings are UTF-8 (lossily converted).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -48,8 +37,7 @@ pub struct Process {
     pub command_line: Arc<str>,
     /// Its container and units.
     pub placement: Placement,
-    /// The Kubernetes pod of that container; none: the container is in no pod, or the kubelet has not created its link
-    /// yet.
+    /// The Kubernetes pod of that container; none: the container is in no pod, or its pod is not known yet.
     pub pod: Option<Arc<Pod>>,
     /// Parent's PID, 0: none or in another PID namespace.
     pub parent_pid: u32,

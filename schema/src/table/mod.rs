@@ -8,6 +8,7 @@ mod application;
 mod build;
 mod flow;
 mod identity;
+mod kubernetes;
 mod own;
 mod process;
 mod translation;
@@ -47,9 +48,12 @@ const NAT: [&[Element]; 1] = [translation::TRANSLATION];
 /// What `@APPLICATION@` stands for.
 const APPLICATION: [&[Element]; 1] = [application::APPLICATION];
 
+/// What `@K8S@` stands for.
+const K8S: [&[Element]; 2] = [kubernetes::SOURCE, kubernetes::DESTINATION];
+
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> =
-    LazyLock::new(|| [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &APPLICATION].concat().concat());
+    LazyLock::new(|| [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &APPLICATION, &K8S].concat().concat());
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
     let all = ELEMENTS.iter();
@@ -89,6 +93,9 @@ pub static NAT_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names
 /// The names that `@APPLICATION@` stands for: the application protocol, and the names in it. Not among the others, for the same
 /// reason.
 pub static APPLICATION_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&APPLICATION));
+/// The names that `@K8S@` stands for: owner, node and labels of pods, and services. Not among the others, because they mean
+/// nothing on hosts without Kubernetes.
+pub static K8S_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&K8S));
 
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ const fn not_empty(s: &str) -> Option<&str> {
 
 /// The elements of one end, with the ids `$base` + 0 … 15.
 macro_rules! end {
-    ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $usage:ident, $iowait:ident, $candidate:ident, $namespace:ident, $base:literal) => {
+    ($f:ident, $end:literal, $side:literal, $otel:literal, $known:ident, $usage:ident, $iowait:ident, $candidate:ident, $namespace:ident, $pod:ident, $base:literal) => {
         [
             row(concat!($end, "_PROC_ATTRIBUTION"), concat!($side, "ProcAttribution"), (Pidflow, $base), T::String,
                 |r| Some(Value::text(r.$f.attribution.name()))).writes(|r, v| set(v.named(&Attribution::ALL, Attribution::name), |n| r.$f.attribution = n))
@@ -80,24 +80,35 @@ macro_rules! end {
                 .group(Group::$candidate).otel(concat!("pidflow.", $otel, ".candidate.process.executable.name"))
                 .doc(concat!("Name of the other process that may own the ", $otel, " end.")),
             row(concat!($end, "_K8S_NAMESPACE"), concat!($side, "K8sNamespace"), (Pidflow, $base + 13), T::String,
-                |r| r.$f.pod().and_then(|p| text(&p.namespace))).writes(|r, v| set(v.shared_text(), |n| pod_mut(&mut r.$f).namespace = n))
-                .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.namespace.name"))
-                .doc(concat!("Kubernetes namespace of the pod of the process at the ", $otel, " end, from the kubelet's links to container logs.")),
+                |r| text(r.$f.kubernetes_namespace()?)).writes(|r, v| set(v.shared_text(), |n| pod_mut(&mut r.$f).namespace = n))
+                .group(Group::$pod).v9_text(64).otel(concat!($otel, ".k8s.namespace.name"))
+                .doc(concat!("Kubernetes namespace of the pod at the ", $otel, " end, or of the service if the pod is unknown.")),
             row(concat!($end, "_K8S_POD"), concat!($side, "K8sPod"), (Pidflow, $base + 14), T::String,
                 |r| r.$f.pod().and_then(|p| text(&p.name))).writes(|r, v| set(v.shared_text(), |n| pod_mut(&mut r.$f).name = n))
-                .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.pod.name"))
-                .doc(concat!("Kubernetes pod of the process at the ", $otel, " end, from the kubelet's links to container logs.")),
+                .group(Group::$pod).v9_text(64).otel(concat!($otel, ".k8s.pod.name"))
+                .doc(concat!("Kubernetes pod of the process at the ", $otel, " end; without a process on this host, the pod that had the address at the time of the flow.")),
             row(concat!($end, "_K8S_CONTAINER"), concat!($side, "K8sContainer"), (Pidflow, $base + 15), T::String,
                 |r| r.$f.pod().and_then(|p| text(&p.container))).writes(|r, v| set(v.shared_text(), |n| pod_mut(&mut r.$f).container = n))
-                .group(Group::$known).v9_text(64).otel(concat!($otel, ".k8s.container.name"))
+                .group(Group::$pod).v9_text(64).otel(concat!($otel, ".k8s.container.name"))
                 .doc(concat!("Name, within its Kubernetes pod, of the container of the process at the ", $otel, " end.")),
         ]
     };
 }
 
 /// The elements of the source end.
-pub(super) const SOURCE: &[Element] =
-    &end!(source, "SRC", "src", "source", Source, SourceUsage, SourceIowait, SourceCandidate, SourceNamespace, 16);
+pub(super) const SOURCE: &[Element] = &end!(
+    source,
+    "SRC",
+    "src",
+    "source",
+    Source,
+    SourceUsage,
+    SourceIowait,
+    SourceCandidate,
+    SourceNamespace,
+    SourcePod,
+    16
+);
 /// The elements of the destination end.
 pub(super) const DESTINATION: &[Element] = &end!(
     destination,
@@ -109,6 +120,7 @@ pub(super) const DESTINATION: &[Element] = &end!(
     DestinationIowait,
     DestinationCandidate,
     DestinationNamespace,
+    DestinationPod,
     48
 );
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Application, Candidate, Dns, DnsResponse, Endpoint, FlowRecord, HostUsage, Http, Login, Placement, Pod, Process,
-    ProcessEnd, ProcessUsage, Tls, Translation, Tunnel,
+    Application, Candidate, Dns, DnsResponse, Endpoint, FlowRecord, HostUsage, Http, Login, Owner, Placement, Pod,
+    PodDetails, Process, ProcessEnd, ProcessUsage, Service, Tls, Translation, Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -28,9 +28,37 @@ pub(super) fn login_mut(end: &mut ProcessEnd) -> &mut Login {
     process_mut(end).login.get_or_insert(Login { uid: Process::UNKNOWN_UID, session: 0 })
 }
 
-/// The pod of an end's process, created if missing.
+/// The service of an end, created if missing.
+pub(super) fn service_mut(end: &mut ProcessEnd) -> &mut Service {
+    Arc::make_mut(endpoint_mut(end).service.get_or_insert_default())
+}
+
+/// What is known of the pod of an end, created if missing.
+pub(super) fn pod_details_mut(end: &mut ProcessEnd) -> &mut PodDetails {
+    Arc::make_mut(pod_mut(end).details.get_or_insert_default())
+}
+
+/// The topmost owner of the pod of an end, created if missing.
+pub(super) fn owner_mut(end: &mut ProcessEnd) -> &mut Owner {
+    pod_details_mut(end).owner.get_or_insert_default()
+}
+
+/// The owner of that kind, created if missing: the topmost one, or, where that is of another kind, the controller.
+pub(super) fn owner_of_kind_mut<'a>(end: &'a mut ProcessEnd, kind: &str) -> &'a mut Owner {
+    let details = pod_details_mut(end);
+    let is_other = |owner: &Owner| *owner.kind != *kind;
+    let place = if details.owner.as_ref().is_some_and(is_other) { &mut details.controller } else { &mut details.owner };
+    place.take_if(|owner| is_other(owner));
+    place.get_or_insert_with(|| Owner { kind: kind.into(), name: Arc::default() })
+}
+
+/// The pod of an end, created if missing: that of its process, or, where there is no process, the one with its address.
 pub(super) fn pod_mut(end: &mut ProcessEnd) -> &mut Pod {
-    Arc::make_mut(process_mut(end).pod.get_or_insert_default())
+    let pod = match end.process {
+        Some(_) => &mut process_mut(end).pod,
+        None => &mut endpoint_mut(end).pod,
+    };
+    Arc::make_mut(pod.get_or_insert_default())
 }
 
 /// The usage of an end's process, created if missing.

@@ -96,7 +96,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 37] = [
+const AGENT: [&str; 39] = [
     "allocated",
     "sample",
     "allocator",
@@ -114,8 +114,10 @@ const AGENT: [&str; 37] = [
     "privileges",
     "threads",
     "capture",
+    "pod_owner",
     "probes",
     "translation",
+    "kubernetes",
     "self_test",
     "host",
     "ledger",

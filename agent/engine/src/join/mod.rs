@@ -20,9 +20,11 @@ use crate::socket_index::{EndpointChange, FlowEnd, Found, MAX_CLAIM_BYTES, NotFo
 mod asked;
 mod failures;
 mod names;
+mod tenants;
 
 use failures::{FailedConnect, Failures};
 use names::{AskedNames, MAX_NAME_BYTES};
+use tenants::Tenants;
 
 /// The greatest number of captured namespaces kept.
 const MAX_CAPTURED_NAMESPACES: usize = 65_536;
@@ -50,6 +52,8 @@ pub struct JoinCounters {
     pub claims_dropped: u64,
     /// Failed attempts without packets that there was no room for.
     pub failed_dropped: u64,
+    /// Addresses of pods and services that there was no room for.
+    pub tenancies_dropped: u64,
     /// Names that processes asked for and that there was no room for.
     pub names_dropped: u64,
     /// Responses of DNS whose process is unknown, so that the names in them are not used.
@@ -62,6 +66,7 @@ pub struct Joiner {
     processes: ProcessTable,
     sockets: SocketIndex,
     failures: Failures,
+    tenants: Tenants,
     names: AskedNames,
     counters: JoinCounters,
     own_netns: u32,
@@ -96,6 +101,19 @@ impl Joiner {
         self.sockets.limit_bytes((max_bytes / 20 * 11).min(MAX_CLAIM_BYTES));
         self.names.limit_bytes((max_bytes / 20).min(MAX_NAME_BYTES));
         self
+    }
+
+    /// Takes no more than this for the addresses of pods and services, bytes, where that is less than by default (24 MiB).
+    #[must_use]
+    pub const fn with_tenancy_limit(mut self, max_bytes: usize) -> Self {
+        self.tenants.limit_bytes(max_bytes);
+        self
+    }
+
+    /// Addresses that belong or belonged to a pod or service.
+    #[must_use]
+    pub fn tenancies(&self) -> usize {
+        self.tenants.len()
     }
 
     /// An interface that is captured leads to this network namespace (inode number): its connects to others that fail
@@ -142,7 +160,9 @@ impl Joiner {
             Fact::Addresses { time_ns, netns, addresses } => self.sockets.set_addresses(*time_ns, *netns, addresses),
             // These facts concern interfaces and packets. The pipeline gives them to the flow table.
             Fact::NamespaceIds { .. } | Fact::Translation { .. } | Fact::TranslationsListed { .. } => {}
-            Fact::Pods(pods) => self.processes.set_pods(pods),
+            Fact::Pods(source, pods) => self.processes.set_pods(*source, pods),
+            Fact::Tenancy(kind, tenancy) => self.tenants.of_mut(*kind).set(tenancy),
+            Fact::TenanciesLost { kind, since_ns } => self.tenants.of_mut(*kind).set_lost(*since_ns),
             Fact::Users(users) => self.processes.set_users(users),
             Fact::SnapshotDone => self.processes.link_parents(),
             Fact::Polled { begun_ns } => {
@@ -194,6 +214,8 @@ impl Joiner {
         let connect_error = self.connect_error(&ends.0, source.as_ref().ok());
         let mut source = self.end(source, &ends.0);
         let mut destination = self.end(destination, &ends.1);
+        source.endpoint = self.tenants.endpoint(&ends.0, flow.source, source.process.as_deref());
+        destination.endpoint = self.tenants.endpoint(&ends.1, flow.destination, destination.process.as_deref());
         self.name_ends(&flow, asking, [&mut source, &mut destination]);
         self.count(&source, &destination);
         FlowRecord { source, destination, connect_error, ..FlowRecord::without_processes(flow, Attribution::NoSocket) }
@@ -284,7 +306,9 @@ impl Joiner {
             translated_from: None,
         };
         let source = self.known(&process, (flow.first_ns, flow.last_ns));
-        let destination = ProcessEnd::unknown(self.why(&FlowEnd::destination(&flow)));
+        let end = FlowEnd::destination(&flow);
+        let endpoint = self.tenants.endpoint(&end, flow.destination, None);
+        let destination = ProcessEnd { endpoint, ..ProcessEnd::unknown(self.why(&end)) };
         self.counters.without_packets += 1;
         self.count(&source, &destination);
         let connect_error = (failed.errno != 0).then_some(failed.errno);
@@ -312,6 +336,7 @@ impl Joiner {
         self.processes.expire(before);
         self.sockets.expire(before);
         self.failures.expire(before);
+        self.tenants.expire(before);
         self.names.expire(before);
     }
 
@@ -329,6 +354,7 @@ impl Joiner {
             processes_dropped,
             claims_dropped,
             failed_dropped: self.failures.dropped(),
+            tenancies_dropped: self.tenants.dropped(),
             names_dropped: self.names.dropped(),
             ..self.counters
         }

@@ -1,9 +1,13 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use pidflow_schema::{Attribution, Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis};
+use pidflow_schema::{
+    Attribution, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Pod, Service, Translation,
+};
 
 use super::Joiner;
-use crate::fact::{Fact, ProcessId, Sample, Socket, SocketUse, Task};
+use crate::fact::{Fact, ProcessId, Sample, Socket, SocketUse, Task, TenantKind};
+use crate::tenancy::Tenancy;
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1000 * MS;
@@ -302,7 +306,7 @@ fn each_end_of_a_translated_flow_is_found_by_the_addresses_of_its_own_socket() {
         j.apply(&event(20, SocketUse::Accept, ("10.1.0.12", 8080), after));
         j.apply(&event(21, SocketUse::Accept, ("10.96.0.1", 80), ("10.1.0.11", 40000)));
         let mut seen = flow("10.1.0.11", 40000, "10.96.0.1");
-        seen.translation = Some(Box::new(pidflow_schema::Translation {
+        seen.translation = Some(Box::new(Translation {
             source: after.0.parse().unwrap(),
             source_port: after.1,
             destination: "10.1.0.12".parse().unwrap(),
@@ -334,4 +338,54 @@ fn what_a_socket_asked_for_is_in_the_record_with_where_its_packets_went() {
     assert_eq!((translation.destination.to_string(), translation.destination_port), ("10.0.0.9".into(), 80));
     assert_eq!((translation.source, translation.source_port), (r.flow.source, 40000));
     assert_eq!(r.source.process.map(|p| p.pid), Some(10));
+}
+
+fn tenancy(kind: TenantKind, address: &str, name: &str) -> Fact {
+    let namespace: Arc<str> = "shop".into();
+    let endpoint = match kind {
+        TenantKind::Pod => {
+            let pod = Pod { namespace, name: name.into(), ..Pod::default() };
+            Endpoint { pod: Some(Arc::new(pod)), ..Endpoint::default() }
+        }
+        TenantKind::Service => {
+            Endpoint { service: Some(Arc::new(Service { namespace, name: name.into() })), ..Endpoint::default() }
+        }
+    };
+    let address = address.parse().unwrap();
+    let tenancy = Tenancy { address, tenant: name.into(), endpoint: endpoint.into(), from_ns: 0, until_ns: None };
+    Fact::Tenancy(kind, Box::new(tenancy))
+}
+
+#[test]
+fn ends_have_the_pods_of_their_own_addresses_and_the_service_that_was_asked_for() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    j.apply(&tenancy(TenantKind::Pod, "10.1.0.5", "client"));
+    j.apply(&tenancy(TenantKind::Pod, "10.1.0.6", "server"));
+    j.apply(&tenancy(TenantKind::Service, "10.96.0.1", "web"));
+    let direct = j.join(flow("10.1.0.5", 40000, "10.1.0.6"));
+    let pod = |end: &pidflow_schema::ProcessEnd| end.pod().map(|p| p.name.to_string());
+    assert_eq!((pod(&direct.source), pod(&direct.destination)), (Some("client".into()), Some("server".into())));
+    assert_eq!((direct.source.process, direct.destination.service()), (None, None));
+    let mut asked = flow("10.1.0.5", 40000, "10.96.0.1");
+    let service_only = j.join(asked.clone());
+    let named = |end: &pidflow_schema::ProcessEnd| end.service().map(|s| s.name.to_string());
+    assert_eq!((pod(&service_only.destination), named(&service_only.destination)), (None, Some("web".into())));
+    assert_eq!(service_only.destination.kubernetes_namespace().map(|n| &**n), Some("shop"));
+    let (source, destination) = ("192.168.0.1".parse().unwrap(), "10.1.0.6".parse().unwrap());
+    let translation =
+        Translation { source, source_port: 40000, destination, destination_port: 8080, begun_by_source: true };
+    asked.translation = Some(Box::new(translation));
+    let translated = j.join(asked);
+    assert_eq!((pod(&translated.source), pod(&translated.destination)), (Some("client".into()), Some("server".into())));
+    assert_eq!((named(&translated.source), named(&translated.destination)), (None, Some("web".into())));
+}
+
+#[test]
+fn a_process_outside_containers_is_in_no_pod() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    j.apply(&tenancy(TenantKind::Pod, "127.0.0.1", "client"));
+    j.apply(&event(10, SocketUse::Connect, ("127.0.0.1", 40000), ("127.0.0.1", 80)));
+    let record = j.join(flow("127.0.0.1", 40000, "127.0.0.1"));
+    assert!(record.source.process.is_some() && record.source.pod().is_none(), "{record:?}");
+    assert!(record.destination.pod().is_some(), "without a process, the address counts");
 }

@@ -73,7 +73,7 @@ impl ProcessTable {
             is_deleted: image.is_some_and(|i| i.is_deleted),
             command_line: text(image.map(|i| &i.command_line)),
             placement: entry.placement.clone(),
-            pod: self.pods.get(&*entry.placement.container_id).cloned(),
+            pod: self.pod(&entry.placement.container_id),
             parent_pid: entry.parent_at(first_ns).1,
             parent_name: text(parent.map(|p| &p.name)),
             parent_uid: parent.map(|p| p.uid),

@@ -31,6 +31,9 @@ use limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PRO
 use texts::Texts;
 pub use usage_report::Usage;
 
+/// Pods by the ids of their containers.
+type PodsByContainer = HashMap<Box<str>, Arc<Pod>, RandomState>;
+
 /// The table.
 #[derive(Debug)]
 pub struct ProcessTable {
@@ -38,8 +41,9 @@ pub struct ProcessTable {
     /// The process that has a PID now or had it last.
     by_pid: HashMap<u32, ProcessId, RandomState>,
     users: HashMap<u32, Arc<str>>,
-    /// By container id.
-    pods: HashMap<Box<str>, Arc<Pod>, RandomState>,
+    linked_pods: PodsByContainer,
+    /// What is known of pods beyond their names comes later than the links, but counts more.
+    described_pods: PodsByContainer,
     texts: Texts,
     movers: Movers,
     max_command_line_bytes: usize,
@@ -62,7 +66,8 @@ impl Default for ProcessTable {
             entries: HashMap::default(),
             by_pid: HashMap::default(),
             users: HashMap::default(),
-            pods: HashMap::default(),
+            linked_pods: HashMap::default(),
+            described_pods: HashMap::default(),
             texts: Texts::default(),
             movers: Movers::default(),
             max_command_line_bytes: DEFAULT_COMMAND_LINE_BYTES,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use pidflow_schema::Pod;
 
-use super::ProcessTable;
 use super::limits::{MAX_CONTAINER_ID_BYTES, MAX_POD_TEXT_BYTES, MAX_PODS, MAX_USER_NAME_BYTES, MAX_USERS, cut};
+use super::{PodsByContainer, ProcessTable};
+use crate::fact::PodSource;
 
 impl ProcessTable {
     /// Replaces the user names.
@@ -23,20 +24,36 @@ impl ProcessTable {
         self.names_version = self.names_version.wrapping_add(1);
     }
 
-    /// Replaces the pods, except those of containers with a known process, to which a flow may still refer.
-    pub fn set_pods(&mut self, pods: &HashMap<Box<str>, Arc<Pod>>) {
+    /// Replaces the pods that a source knows, except those of containers with a known process, to which a flow may still refer.
+    pub fn set_pods(&mut self, source: PodSource, pods: &HashMap<Box<str>, Arc<Pod>>) {
         let held: HashSet<&str> = self.entries.values().map(|e| &*e.placement.container_id).collect();
-        self.pods.retain(|id, _| held.contains(&**id));
-        for (id, pod) in pods {
-            let id = cut(id, MAX_CONTAINER_ID_BYTES);
-            if self.pods.len() >= MAX_PODS && !self.pods.contains_key(id) {
-                self.dropped += 1;
-            } else {
-                self.pods.insert(id.into(), bounded(pod));
-            }
-        }
+        let known = match source {
+            PodSource::Links => &mut self.linked_pods,
+            PodSource::Kubernetes => &mut self.described_pods,
+        };
+        self.dropped += replace(known, pods, &held);
         self.names_version = self.names_version.wrapping_add(1);
     }
+
+    /// The pod of a container.
+    pub(super) fn pod(&self, container_id: &str) -> Option<Arc<Pod>> {
+        self.described_pods.get(container_id).or_else(|| self.linked_pods.get(container_id)).cloned()
+    }
+}
+
+/// The number of pods that there was no room for.
+fn replace(known: &mut PodsByContainer, told: &HashMap<Box<str>, Arc<Pod>>, held: &HashSet<&str>) -> u64 {
+    known.retain(|id, _| held.contains(&**id));
+    let mut dropped = 0;
+    for (id, pod) in told {
+        let id = cut(id, MAX_CONTAINER_ID_BYTES);
+        if known.len() >= MAX_PODS && !known.contains_key(id) {
+            dropped += 1;
+        } else {
+            known.insert(id.into(), bounded(pod));
+        }
+    }
+    dropped
 }
 
 /// The text itself, or a copy of its beginning if it is too long.
@@ -50,5 +67,5 @@ fn bounded(pod: &Arc<Pod>) -> Arc<Pod> {
         return Arc::clone(pod);
     }
     let [namespace, name, container] = texts.map(|t| shortened(t, MAX_POD_TEXT_BYTES));
-    Arc::new(Pod { namespace, name, container })
+    Arc::new(Pod { namespace, name, container, details: pod.details.clone() })
 }

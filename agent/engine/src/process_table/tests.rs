@@ -5,7 +5,7 @@ use pidflow_schema::{Placement, Pod};
 
 use super::ProcessTable;
 use super::limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_PROCESS_BYTES};
-use crate::fact::{Executable, ProcessId, ProcessSeen, Sample, Task};
+use crate::fact::{Executable, PodSource, ProcessId, ProcessSeen, Sample, Task};
 use crate::process_table::Usage;
 
 fn task(pid: u32, start: u64, comm: &str) -> Task {
@@ -132,17 +132,18 @@ fn a_pod_is_known_from_the_link_on_and_while_its_container_is() {
     t.forked(20, &child, &parent);
     let pod = |t: &mut ProcessTable| t.describe(child.id, 30, 30).unwrap().pod.clone();
     assert_eq!(pod(&mut t), None);
-    let named = Arc::new(Pod { namespace: "shop".into(), name: "web-0".into(), container: "web".into() });
-    t.set_pods(&HashMap::from([("c1".into(), Arc::clone(&named)), ("c2".into(), Arc::default())]));
+    let named =
+        Arc::new(Pod { namespace: "shop".into(), name: "web-0".into(), container: "web".into(), details: None });
+    t.set_pods(PodSource::Links, &HashMap::from([("c1".into(), Arc::clone(&named)), ("c2".into(), Arc::default())]));
     assert_eq!(pod(&mut t), Some(Arc::clone(&named)), "the child's too");
-    t.set_pods(&HashMap::new());
-    assert_eq!((pod(&mut t), t.pods.len()), (Some(named), 1), "its flows may still be joined");
+    t.set_pods(PodSource::Links, &HashMap::new());
+    assert_eq!((pod(&mut t), t.linked_pods.len()), (Some(named), 1), "its flows may still be joined");
     for task in [&child, &parent] {
         t.exited(task, 1, Sample { time_ns: 40, ..Sample::default() });
     }
     t.expire(1_000);
-    t.set_pods(&HashMap::new());
-    assert!(t.pods.is_empty());
+    t.set_pods(PodSource::Links, &HashMap::new());
+    assert!(t.linked_pods.is_empty());
 }
 
 #[test]
@@ -337,11 +338,11 @@ fn users_and_pods_are_bounded() {
     let long: Arc<str> = "u".repeat(10_000).into();
     t.set_users(&(0..100_000).map(|uid| (uid, Arc::clone(&long))).collect());
     assert!(t.users.len() <= 65_536 && t.users.values().all(|u| u.len() == 256) && t.dropped() > 0);
-    let pod = Arc::new(Pod { namespace: Arc::clone(&long), name: Arc::clone(&long), container: long });
+    let pod = Arc::new(Pod { namespace: Arc::clone(&long), name: Arc::clone(&long), container: long, details: None });
     let before = t.dropped();
-    t.set_pods(&(0..20_000).map(|n| (format!("{n:0200}").into(), Arc::clone(&pod))).collect());
-    assert!(t.pods.values().all(|p| p.name.len() + p.container.len() + p.namespace.len() == 3 * 256));
-    assert!(t.pods.keys().all(|id| id.len() == 128) && t.pods.len() <= 16_384 && t.dropped() >= before);
+    t.set_pods(PodSource::Links, &(0..20_000).map(|n| (format!("{n:0200}").into(), Arc::clone(&pod))).collect());
+    assert!(t.linked_pods.values().all(|p| p.name.len() + p.container.len() + p.namespace.len() == 3 * 256));
+    assert!(t.linked_pods.keys().all(|id| id.len() == 128) && t.linked_pods.len() <= 16_384 && t.dropped() >= before);
 }
 
 #[test]

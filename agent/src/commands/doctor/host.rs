@@ -5,17 +5,18 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::finding::{Finding, Verdict};
-use crate::host_files;
-use crate::privileges;
+use crate::cli::DoctorArgs;
 use crate::probes::{Limit, Surroundings};
+use crate::{host_files, kubernetes, privileges};
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+const PODS: &str = "Kubernetes pods";
 const DELAY_ACCOUNTING: &str = "/proc/sys/kernel/task_delayacct";
 
 /// Everything about the host.
-pub(super) fn findings(pod_logs: &Path, by_polling: bool) -> Vec<Finding> {
-    let kernel = [kernel(), btf(), capabilities(), lockdown(), tracefs(), delay_accounting(), cgroup(), pods(pod_logs)];
+pub(super) fn findings(args: &DoctorArgs, by_polling: bool) -> Vec<Finding> {
+    let kernel = [kernel(), btf(), capabilities(), lockdown(), tracefs(), delay_accounting(), cgroup(), pods(args)];
     kernel.into_iter().chain(namespaces(by_polling)).collect()
 }
 
@@ -117,15 +118,31 @@ fn cgroup() -> Finding {
     }
 }
 
+fn pods(args: &DoctorArgs) -> Finding {
+    let settings = args.kubernetes.settings();
+    if !settings.uses_links() {
+        return Finding::new(Verdict::Fine, PODS, "off");
+    }
+    let links = linked_pods(&args.probes.pod_logs());
+    let Some(report) = kubernetes::probe(&settings) else { return links };
+    let verdict = if report.lost.is_empty() { Verdict::Fine } else { Verdict::Partial };
+    let way = report.way.as_deref().unwrap_or("neither kubelet nor API server");
+    let finding = Finding::new(verdict, PODS, way).with("missing", report.lost);
+    let finding = report.refusals.iter().fold(finding, |finding, refusal| finding.with("reason", &refusal.reason));
+    finding.with(
+        "remedy",
+        if report.lost.is_empty() { "" } else { "permissions, node name and certificates: docs/kubernetes.md" },
+    )
+}
+
 /// A host that is not a Kubernetes node lacks nothing.
-fn pods(folder: &Path) -> Finding {
-    let what = "Kubernetes pods";
+fn linked_pods(folder: &Path) -> Finding {
     match fs::read_dir(folder) {
-        Ok(_) => Finding::new(Verdict::Fine, what, &format!("names from {}", folder.display())),
+        Ok(_) => Finding::new(Verdict::Fine, PODS, &format!("names from {}", folder.display())),
         Err(e) if e.kind() == ErrorKind::NotFound => {
-            Finding::new(Verdict::Fine, what, &format!("not a Kubernetes node (no {})", folder.display()))
+            Finding::new(Verdict::Fine, PODS, &format!("not a Kubernetes node (no {})", folder.display()))
         }
-        Err(e) => Finding::new(Verdict::Partial, what, &format!("{}: {e}", folder.display()))
+        Err(e) => Finding::new(Verdict::Partial, PODS, &format!("{}: {e}", folder.display()))
             .with("missing", "pod names; containers have only their ids"),
     }
 }

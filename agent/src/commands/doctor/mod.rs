@@ -19,7 +19,7 @@ use finding::{Verdict, render};
 pub(crate) fn execute(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let backend = args.probes.backend.unwrap_or(Backend::Auto);
     let sections = [
-        ("Host", host::findings(&args.probes.pod_logs(), backend == Backend::Poll)),
+        ("Host", host::findings(args, backend == Backend::Poll)),
         ("Hooks", hooks::findings(backend.into())),
         ("Packets", packets::findings()),
         ("Threads", threads::findings()),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use pidflow_schema::Process;
 use pidflow_schema::metric::{Attributes, Family, MetricKind, MetricSample, Point};
-use pidflow_schema::{Pod, Process};
 
 use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
 use super::view::{LazyFamily, View};
@@ -76,15 +76,15 @@ static USED: [Column<Used>; 3] = [
 /// discovers targets by Kubernetes.
 fn labels(key: Option<&NodeKey>, host: &str) -> Attributes {
     let Some((process, user, container, pod)) = key else { return other() };
-    let of_pod = |name: fn(&Pod) -> &Arc<str>| pod.as_ref().map(|pod| name(pod).to_string()).unwrap_or_default();
+    let (namespace, pod) = pod.as_ref().map(|(n, p)| (n.to_string(), p.to_string())).unwrap_or_default();
     Arc::new([
         ("id", format!("{host}/{process}")),
         ("host", host.to_owned()),
         ("process", process.to_string()),
         ("user", user.to_string()),
         ("container", short_id(container).to_owned()),
-        ("k8s_namespace", of_pod(|p| &p.namespace)),
-        ("k8s_pod", of_pod(|p| &p.name)),
+        ("k8s_namespace", namespace),
+        ("k8s_pod", pod),
     ])
 }
 

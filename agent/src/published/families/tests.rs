@@ -36,6 +36,7 @@ fn process(n: u32) -> Arc<Process> {
         namespace: format!("team-{}", n % 30).into(),
         name: format!("service-{:04}-7c5ddbdf54-x2k9p", n % 3000).into(),
         container: "main".into(),
+        details: None,
     };
     Arc::new(Process {
         pid: n,

@@ -157,7 +157,8 @@ mod tests {
                 user_unit: text("user unit"),
                 slice: text("slice"),
             };
-            let pod = Pod { namespace: text("namespace"), name: text("pod"), container: text("container") };
+            let pod =
+                Pod { namespace: text("namespace"), name: text("pod"), container: text("container"), details: None };
             Process {
                 name: text("name"),
                 user: text("user"),

@@ -1,0 +1,136 @@
+//! What is kept of a pod or service.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pidflow_schema::{Endpoint, Owner, OwnerBasis, Pod, PodDetails, Service};
+
+use super::object;
+use super::texts::{Texts, cut};
+
+/// Hexadecimal digits of a container's id; other ids are not in cgroup paths.
+const ID_DIGITS: usize = 64;
+/// The chosen labels of a pod together, bytes.
+const MAX_LABELS: usize = 1024;
+
+/// A pod or service with its addresses.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Tenant {
+    pub(super) uid: Arc<str>,
+    /// Its own addresses; none: it shares those of the node, or has none yet.
+    pub(super) addresses: Vec<IpAddr>,
+    /// When it may have got them, nanoseconds since the epoch by the wall clock; none: unknown.
+    pub(super) since_ns: Option<u64>,
+    pub(super) endpoint: Arc<Endpoint>,
+    /// Its containers by id.
+    pub(super) containers: Vec<(Box<str>, Arc<Pod>)>,
+    /// It has ended, and gave up its addresses; its object still exists.
+    pub(super) has_ended: bool,
+}
+
+/// Who owns a pod.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ownership {
+    pub(super) controller: Option<Owner>,
+    pub(super) owner: Option<Owner>,
+    pub(super) basis: OwnerBasis,
+}
+
+impl Tenant {
+    /// Memory, bytes: an upper estimate.
+    pub(super) fn bytes(&self) -> usize {
+        const PER_CONTAINER: usize = ID_DIGITS + size_of::<Pod>() + 96;
+        size_of::<Self>() + 512 + self.endpoint.text_bytes() + self.containers.len() * PER_CONTAINER
+    }
+
+    /// None: the object has no identity.
+    pub(super) fn of_pod(pod: &object::Pod, owners: Ownership, labels: &[String], texts: &mut Texts) -> Option<Self> {
+        let (spec, status) = (pod.spec.as_ref(), pod.status.as_ref());
+        let uid = texts.shared(pod.metadata.uid.as_deref()?);
+        let is_host = spec.is_some_and(|s| s.host_network == Some(true));
+        let phase = status.and_then(|s| s.phase.as_deref());
+        let details = PodDetails {
+            uid: Arc::clone(&uid),
+            node: texts.shared(spec.and_then(|s| s.node_name.as_deref()).unwrap_or_default()),
+            labels: texts.shared_labels(&pod.metadata, labels),
+            controller: owners.controller,
+            owner: owners.owner,
+            owner_basis: owners.basis,
+        };
+        let named = Pod {
+            namespace: texts.shared(pod.metadata.namespace.as_deref()?),
+            name: texts.shared(pod.metadata.name.as_deref()?),
+            container: Arc::default(),
+            details: Some(Arc::new(details)),
+        };
+        let containers = status.map(|s| containers(s, &named, texts)).unwrap_or_default();
+        Some(Self {
+            uid,
+            addresses: if is_host { Vec::new() } else { status.map(addresses).unwrap_or_default() },
+            since_ns: status.and_then(|s| time_ns(s.start_time.as_deref()?)),
+            endpoint: Arc::new(Endpoint { pod: Some(Arc::new(named)), ..Endpoint::default() }),
+            containers,
+            has_ended: matches!(phase, Some("Succeeded" | "Failed")),
+        })
+    }
+
+    /// None: the object has no identity.
+    pub(super) fn of_service(service: &object::Service, texts: &mut Texts) -> Option<Self> {
+        let metadata = &service.metadata;
+        let named = Service {
+            namespace: texts.shared(metadata.namespace.as_deref()?),
+            name: texts.shared(metadata.name.as_deref()?),
+        };
+        let spec = service.spec.as_ref();
+        let many = spec.and_then(|s| s.cluster_ips.as_deref()).unwrap_or_default().iter().map(String::as_str);
+        // A headless service has `None` instead of an address.
+        let addresses = many.chain(spec.and_then(|s| s.cluster_ip.as_deref())).filter_map(|a| a.parse().ok());
+        Some(Self {
+            uid: texts.shared(metadata.uid.as_deref()?),
+            addresses: distinct(addresses),
+            since_ns: metadata.creation_timestamp.as_deref().and_then(time_ns),
+            endpoint: Arc::new(Endpoint { service: Some(Arc::new(named)), ..Endpoint::default() }),
+            containers: Vec::new(),
+            has_ended: false,
+        })
+    }
+}
+
+impl Texts {
+    fn shared_labels(&mut self, metadata: &object::Metadata, wanted: &[String]) -> Arc<str> {
+        let all = metadata.labels.as_ref();
+        let found = wanted.iter().filter_map(|name| Some((name, all?.get(name)?)));
+        let joined: Vec<_> = found.map(|(name, value)| format!("{name}={value}")).collect();
+        let joined = joined.join(",");
+        if joined.len() <= super::texts::MAX_NAME { self.shared(&joined) } else { cut(&joined, MAX_LABELS).into() }
+    }
+}
+
+fn containers(status: &object::PodStatus, pod: &Pod, texts: &mut Texts) -> Vec<(Box<str>, Arc<Pod>)> {
+    let lists = [&status.container_statuses, &status.init_container_statuses, &status.ephemeral_container_statuses];
+    let all = lists.into_iter().flatten().flatten();
+    let named = all.filter_map(|c| {
+        let id = c.container_id.as_deref()?.rsplit_once("://")?.1;
+        let is_id = id.len() == ID_DIGITS && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let container = texts.shared(c.name.as_deref()?);
+        is_id.then(|| (id.into(), Arc::new(Pod { container, ..pod.clone() })))
+    });
+    named.collect()
+}
+
+fn addresses(status: &object::PodStatus) -> Vec<IpAddr> {
+    let many = status.pod_ips.iter().flatten().filter_map(|a| a.ip.as_deref());
+    distinct(many.chain(status.pod_ip.as_deref()).filter_map(|a| a.parse().ok()))
+}
+
+fn distinct(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut all: Vec<IpAddr> = addresses.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn time_ns(text: &str) -> Option<u64> {
+    u64::try_from(text.parse::<Timestamp>().ok()?.as_nanosecond()).ok()
+}

@@ -1,0 +1,54 @@
+//! Texts that many pods share are kept once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The longest name in Kubernetes (a DNS subdomain, RFC 1123), bytes.
+pub(super) const MAX_NAME: usize = 253;
+/// From this number on, texts that nobody else holds are forgotten.
+const MIN_SWEEP: usize = 1024;
+
+/// Texts in use.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    known: HashSet<Arc<str>>,
+    sweep_at: usize,
+}
+
+impl Texts {
+    /// The text, cut where it is longer than a name may be.
+    pub(super) fn shared(&mut self, text: &str) -> Arc<str> {
+        let text = cut(text, MAX_NAME);
+        if let Some(known) = self.known.get(text) {
+            return Arc::clone(known);
+        }
+        if self.known.len() >= self.sweep_at.max(MIN_SWEEP) {
+            self.known.retain(|text| Arc::strong_count(text) > 1);
+            self.sweep_at = 2 * self.known.len();
+        }
+        let text: Arc<str> = text.into();
+        self.known.insert(Arc::clone(&text));
+        text
+    }
+}
+
+/// The first `max` bytes, or a few less, so that no character is cut.
+pub(super) fn cut(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_shared_bounded_and_forgotten() {
+        let mut texts = Texts::default();
+        let kept = texts.shared("shop");
+        assert!(Arc::ptr_eq(&kept, &texts.shared("shop")));
+        assert_eq!(texts.shared(&"ä".repeat(1000)).len(), 252);
+        (0..100_000).for_each(|n| drop(texts.shared(&format!("pod-{n}"))));
+        assert!(texts.known.len() <= MIN_SWEEP, "{}", texts.known.len());
+        assert!(Arc::ptr_eq(&kept, &texts.shared("shop")));
+    }
+}
