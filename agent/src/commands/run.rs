@@ -11,7 +11,7 @@ use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
 
 use super::{preflight, summary};
-use crate::capture::{LiveCapture, LiveOptions, PacketBatch};
+use crate::capture::{ConnectFilter, LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
 use crate::config::choices::ViewKind;
 use crate::config::options::{CaptureOptions, FlowOptions, Options};
@@ -126,7 +126,8 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let parts = LiveParts {
         sources: sources.with_tap(tap),
         table: FlowTable::new(flow_table(&options.flows, budget)),
-        joiner: joiner(options, budget),
+        joiner: joiner(options, budget)?,
+        connects: ConnectFilter::of(options.capture.filter.as_deref()),
         outlet,
         max_waiting: budget.max_waiting_flows(),
         drain_timeout: options.export.drain_timeout(),
@@ -146,11 +147,12 @@ fn start_view(published: &Published, about: &RunDescription, host: &Host) -> Res
 }
 
 /// The join, within its share of the memory.
-fn joiner(options: &Options, budget: Budget) -> Joiner {
-    Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
+fn joiner(options: &Options, budget: Budget) -> Result<Joiner> {
+    let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
         .with_memory_limit(budget.processes_and_sockets_bytes())
         .with_tenancy_limit(budget.tenancy_bytes())
-        .with_command_line_limit(options.privacy.max_command_line())
+        .with_command_line_limit(options.privacy.max_command_line());
+    Ok(joiner.with_paths(preflight::interfaces(&options.capture)?.paths()))
 }
 
 /// The way out of the pipeline: which records leave it, and when those of the agent's own connections do.

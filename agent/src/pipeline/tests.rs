@@ -17,7 +17,7 @@ use super::figures::Figures;
 use super::live::Moment;
 use super::source::{FactSource, Inbox, PacketSource};
 use super::{Live, LiveParts, NOTHING_LEFT, Outlet, PipelineObserver, ReportUsage, Sources};
-use crate::capture::{BatchCounts, CaptureCounters, Interface, PacketBatch, SeenUntil};
+use crate::capture::{BatchCounts, CaptureCounters, ConnectFilter, Interface, PacketBatch, SeenUntil};
 use crate::ledger::{Amount, Ledger};
 use crate::probes::KernelCounts;
 use crate::signals::Stop;
@@ -142,6 +142,7 @@ fn bench(max_waiting: usize) -> Bench {
         sources,
         table: FlowTable::new(FlowTableConfig { packet_clock: PacketClock::Steady, ..FlowTableConfig::default() }),
         joiner,
+        connects: ConnectFilter::All,
         outlet: Outlet::new(Arc::new(exporters)).with_observer(Box::new(seen.clone())),
         max_waiting,
         drain_timeout: Duration::from_secs(1),
