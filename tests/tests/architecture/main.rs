@@ -96,7 +96,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 37] = [
+const AGENT: [&str; 38] = [
     "allocated",
     "sample",
     "allocator",
@@ -127,6 +127,7 @@ const AGENT: [&str; 37] = [
     "exposition",
     "live_view",
     "signals",
+    "command_run",
     "pipeline",
     "output_folders",
     "observe",

@@ -5,11 +5,12 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use pidflow_schema::{
-    Attribution, Candidate, Flow, FlowEndDetail, FlowEndReason, FlowRecord, InitiatorBasis, ProcessEnd, Protocol,
-    Translation,
+    Attribution, Candidate, Flow, FlowEndDetail, FlowEndReason, FlowRecord, InitiatorBasis, Process, ProcessEnd,
+    Protocol, Translation,
 };
 
 use crate::fact::{Fact, ProcessId, Socket, SocketUse};
@@ -257,6 +258,11 @@ impl Joiner {
             (true, true) => Attribution::NoSocket,
             (true, false) => Attribution::Kernel,
         }
+    }
+
+    /// The process at a time, as records of that time describe it; none: it is unknown.
+    pub fn process(&mut self, id: ProcessId, time_ns: u64) -> Option<Arc<Process>> {
+        self.processes.describe_known(id, time_ns)
     }
 
     /// Reports what the processes of flows used since the last call; see [`ProcessTable::report_usage`].
