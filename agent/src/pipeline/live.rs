@@ -181,14 +181,18 @@ impl Live {
 
     /// Applies all available facts. They include all facts older than the packets that are counted next.
     fn take_facts(&mut self) {
-        let LiveParts { sources, joiner, table, .. } = &mut self.parts;
+        let LiveParts { sources, joiner, table, outlet, .. } = &mut self.parts;
         sources.take_facts(&mut self.facts);
-        for fact in self.facts.drain(..) {
+        for fact in &self.facts {
             tracing::trace!("{fact:?}");
-            self.namespaces.learn(&fact);
-            joiner.apply(&fact);
-            table.learn(&fact, &mut self.flows);
+            self.namespaces.learn(fact);
+            joiner.apply(fact);
+            table.learn(fact, &mut self.flows);
         }
+        if let Some(observer) = outlet.observer() {
+            observer.facts(&self.facts, &mut |id, time_ns| joiner.process(id, time_ns));
+        }
+        self.facts.clear();
         self.grace.take(self.flows.drain(..), Instant::now());
         self.changes.add(joiner.take_endpoint_changes());
     }

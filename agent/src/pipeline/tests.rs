@@ -16,7 +16,7 @@ use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord
 use super::figures::Figures;
 use super::live::Moment;
 use super::source::{FactSource, Inbox, PacketSource};
-use super::{Live, LiveParts, NOTHING_LEFT, Outlet, PipelineObserver, ReportUsage, Sources};
+use super::{DescribeProcess, Live, LiveParts, NOTHING_LEFT, Outlet, PipelineObserver, ReportUsage, Sources};
 use crate::capture::{BatchCounts, CaptureCounters, ConnectFilter, Interface, PacketBatch, SeenUntil};
 use crate::ledger::{Amount, Ledger};
 use crate::probes::KernelCounts;
@@ -89,6 +89,8 @@ struct Seen {
 }
 
 impl PipelineObserver for Seen {
+    fn facts(&mut self, _: &[Fact], _: DescribeProcess<'_>) {}
+
     fn records(&mut self, records: &Arc<[FlowRecord]>) {
         std::thread::sleep(with(&self.pause, |pause| *pause));
         with(&self.records, |seen| seen.extend(records.iter().cloned()));

@@ -5,9 +5,12 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use pidflow_schema::{Attribution, Candidate, Flow, FlowRecord, InitiatorBasis, ProcessEnd, Protocol, Translation};
+use pidflow_schema::{
+    Attribution, Candidate, Flow, FlowRecord, InitiatorBasis, Process, ProcessEnd, Protocol, Translation,
+};
 
 use crate::fact::{Fact, ProcessId, ProcessesAlive, Socket, SocketUse};
 use crate::process_table::limits::MAX_PROCESS_BYTES;
@@ -285,6 +288,11 @@ impl Joiner {
             (true, true) => Attribution::Kernel,
             (true, false) => Attribution::NoSocket,
         }
+    }
+
+    /// The process at a time, as records of that time describe it; none: it is unknown.
+    pub fn process(&mut self, id: ProcessId, time_ns: u64) -> Option<Arc<Process>> {
+        self.processes.describe_known(id, time_ns)
     }
 
     /// Reports what the processes of flows used since the last call; see [`ProcessTable::report_usage`].
