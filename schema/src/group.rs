@@ -101,6 +101,8 @@ pub enum Group {
     SourceName = 1 << 47,
     /// The name that the source's process used for the destination is known.
     DestinationName = 1 << 48,
+    /// The initial sequence numbers of a TCP connection are known.
+    TcpSequence = 1 << 51,
     /// The flow is the observing agent's own.
     Own = 1 << 40,
 }
@@ -186,6 +188,7 @@ impl FlowRecord {
             .with(Group::Vlan, self.flow.vlan.is_some())
             .with(Group::Ethernet, self.flow.macs.is_some())
             .with(Group::Handshake, self.flow.handshake.is_some())
+            .with(Group::TcpSequence, self.flow.initial_sequences.is_some())
             .with(Group::Host, !self.host.is_empty())
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
