@@ -135,10 +135,10 @@ fn while_the_server_is_away_nothing_is_made_up_and_then_everything_is_known() {
     // The server goes away. A pod ends, and another one gets its address.
     fake.go_down();
     run.wait_readyz("the loss", |said| said.starts_with("ok") && said.contains("Kubernetes pods"));
-    let said = doctor(&fake, &run);
-    assert!(said.contains("Kubernetes pods") && said.contains(&fake.url) && said.contains("remedy"), "{said}");
     fake.world(|world| world.delete(PODS, "a-1"));
     let during = [Datagram::send(first), Datagram::send(second)];
+    let said = doctor(&fake, &run);
+    assert!(said.contains("Kubernetes pods") && said.contains(&fake.url) && said.contains("remedy"), "{said}");
     assert_eq!(during.map(|sent| text(&sent.record(&run.agent), "DST_K8S_POD")), [None, None]);
     fake.world(|world| world.put(PODS, pod("c-1", NODE, "127.22.0.1", &now())));
     fake.come_up();
