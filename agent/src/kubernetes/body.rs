@@ -61,6 +61,11 @@ impl Body {
         self.buffer.contains(&b'\n')
     }
 
+    /// Whether the beginning of a line was received, and not yet its end.
+    pub(super) const fn is_within_line(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
     fn take_line(&mut self) -> Option<Vec<u8>> {
         let rest = self.buffer.get(self.searched..)?;
         let Some(length) = rest.iter().position(|b| *b == b'\n') else {

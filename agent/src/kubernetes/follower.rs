@@ -128,13 +128,14 @@ impl<R: Reader> Follower<R> {
         }
     }
 
-    /// Takes all objects that a server has now.
-    pub(super) async fn take_all(&mut self, objects: &[R::Object]) -> Result<&Inventory, Ended> {
+    /// Takes all objects that a server had at a time. It does not tell what happens from then on.
+    pub(super) async fn take_all(&mut self, objects: &[R::Object], asked: Now) -> Result<&Inventory, Ended> {
         self.inventory.begin_list();
         for object in objects {
             self.set(object).await;
         }
-        self.inventory.end_list(now());
+        self.inventory.end_list(asked);
+        self.inventory.lose();
         self.send()?;
         Ok(&self.inventory)
     }
@@ -151,6 +152,7 @@ impl<R: Reader> Follower<R> {
     }
 }
 
-fn now() -> Now {
+/// The current time.
+pub(super) fn now() -> Now {
     Now { engine_ns: engine_ns(), wall_ns: wall_ns() }
 }

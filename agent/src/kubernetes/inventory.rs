@@ -132,7 +132,12 @@ impl Inventory {
 
     /// The server has told that it is deleted, or has ended.
     pub(super) fn remove(&mut self, uid: &str, now: Now) {
-        self.forget(uid, now.engine_ns);
+        self.forget(uid, self.latest_ns(now));
+    }
+
+    /// The latest time at which what ends now is known to have been as before.
+    fn latest_ns(&self, now: Now) -> u64 {
+        self.confirmed_ns.filter(|_| self.is_lost).unwrap_or(now.engine_ns)
     }
 
     fn forget(&mut self, uid: &str, until_ns: u64) {
@@ -145,8 +150,9 @@ impl Inventory {
     }
 
     fn tell_addresses(&mut self, tenant: &Tenant, since: &[(IpAddr, u64)], earlier: Option<&Known>, now: Now) {
+        let until_ns = self.latest_ns(now);
         for (address, from_ns) in earlier.iter().flat_map(|k| &k.since).filter(|(a, _)| !tenant.addresses.contains(a)) {
-            self.tell(tenant, *address, (*from_ns, Some(now.engine_ns)));
+            self.tell(tenant, *address, (*from_ns, Some(until_ns)));
         }
         let is_same = earlier.is_some_and(|k| k.tenant.endpoint == tenant.endpoint && k.since == since);
         for (address, from_ns) in since.iter().filter(|_| !is_same) {

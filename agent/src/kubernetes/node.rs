@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::access::{Access, Way, Wish};
 use super::failure::Failure;
-use super::follower::{Ended, Follower, Pods};
+use super::follower::{Ended, Follower, Pods, now};
 use super::kubelet;
 use super::object;
 use super::pause::Pause;
@@ -73,9 +73,10 @@ impl Node {
     async fn poll(&mut self, server: &Server) -> Result<(Failure, bool), Ended> {
         let mut has_worked = false;
         loop {
+            let asked = now();
             match kubelet::pods(server).await {
                 Ok(pods) => {
-                    let inventory = self.follower.take_all(&pods).await?;
+                    let inventory = self.follower.take_all(&pods, asked).await?;
                     self.state.works(Way::Kubelet, inventory);
                     has_worked = true;
                 }

@@ -94,6 +94,26 @@ fn after_a_loss_what_is_gone_ended_when_it_was_seen_last() {
 }
 
 #[test]
+fn what_ends_unseen_ended_when_the_server_was_heard_last() {
+    let mut pods = inventory(1 << 20);
+    pods.begin_list();
+    pods.set(running("a", "10.1.0.5"), at(20));
+    pods.set(running("b", "10.1.0.6"), at(20));
+    pods.set(running("c", "10.1.0.7"), at(20));
+    pods.end_list(at(20));
+    // As between two readings of the kubelet's list.
+    pods.lose();
+    told(&mut pods);
+    pods.begin_list();
+    pods.set(running("a", "10.1.0.8"), at(25));
+    pods.set(tenant("b", "10.1.0.6", "Succeeded", false), at(25));
+    pods.remove("uid-c", at(25));
+    pods.end_list(at(25));
+    let said = told(&mut pods);
+    assert_eq!(said, ["a 10.1.0.5 10-20", "a 10.1.0.8 25-", "b 10.1.0.6 10-20", "c 10.1.0.7 10-20", "found"]);
+}
+
+#[test]
 fn ten_thousand_pods_with_churn_stay_within_the_memory() {
     let mut pods = inventory(1 << 20);
     pods.begin_list();

@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::body::Body;
 use super::failure::Failure;
@@ -25,6 +25,10 @@ const MAX_SILENCE: Duration = Duration::from_secs(75);
 /// How much later than promised the server may end a watch.
 const MAX_DELAY: Duration = Duration::from_secs(10);
 
+/// The shortest time between the beginnings of two lists, and of two watches, so that a server that ends each at once is not
+/// flooded with requests.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
+
 const JSON: &str = "application/json";
 
 /// What the server tells.
@@ -42,7 +46,7 @@ pub(super) enum Step<T> {
     Deleted(T),
     /// Nothing has changed.
     Unchanged,
-    /// The server is silent: it may have stopped to work.
+    /// The server is silent, or stopped within a line: it may know more.
     Silent,
 }
 
@@ -75,12 +79,14 @@ pub(super) struct Watch<T> {
     selector: String,
     version: String,
     phase: Phase<T>,
+    last_list: Option<Instant>,
+    last_watch: Option<Instant>,
 }
 
 impl<T: DeserializeOwned> Watch<T> {
     /// `selector`: a field selector; empty: everything.
     pub(super) const fn new(server: Server, path: &'static str, selector: String) -> Self {
-        Self { server, path, selector, version: String::new(), phase: Phase::Begin }
+        Self { server, path, selector, version: String::new(), phase: Phase::Begin, last_list: None, last_watch: None }
     }
 
     /// The next step. After a failure the watch cannot be used any more.
@@ -121,6 +127,7 @@ impl<T: DeserializeOwned> Watch<T> {
     }
 
     async fn begin(&mut self) -> Result<Option<Step<T>>, Failure> {
+        after_interval(&mut self.last_list).await;
         self.list("").await?;
         Ok(Some(Step::ListBegan))
     }
@@ -137,6 +144,7 @@ impl<T: DeserializeOwned> Watch<T> {
     }
 
     async fn watch(&mut self) -> Result<(), Failure> {
+        after_interval(&mut self.last_watch).await;
         let path = format!(
             "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={}{}",
             self.path,
@@ -155,8 +163,9 @@ impl<T: DeserializeOwned> Watch<T> {
         match timeout(wait, body.line()).await {
             Ok(Ok(Some(line))) => self.event(&line),
             Ok(Ok(None)) => {
+                let ended = if body.is_within_line() { Step::Silent } else { Step::Unchanged };
                 self.phase = Phase::Between;
-                Ok(Some(Step::Unchanged))
+                Ok(Some(ended))
             }
             Ok(Err(e)) => Err(e),
             Err(_) if Instant::now() < *ends => Ok(Some(Step::Silent)),
@@ -178,6 +187,14 @@ impl<T: DeserializeOwned> Watch<T> {
             _ => Step::Unchanged,
         }))
     }
+}
+
+/// Waits until the last time is long enough ago, which is now from then on.
+async fn after_interval(last: &mut Option<Instant>) {
+    if let Some(last) = *last {
+        sleep_until(last + MIN_INTERVAL).await;
+    }
+    *last = Some(Instant::now());
 }
 
 fn error(object: &[u8]) -> Failure {

@@ -2,10 +2,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Pod, Service, Translation,
+    Attribution, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, InitiatorBasis, Pod, Service,
+    Translation,
 };
 
 use super::{CapturedPaths, Joiner};
+use crate::application::NameAnswer;
 use crate::fact::{Fact, ProcessId, ProcessesAlive, Sample, Socket, SocketUse, Task, TenantKind};
 use crate::tenancy::Tenancy;
 
@@ -476,6 +478,29 @@ fn ends_have_the_pods_of_their_own_addresses_and_the_service_that_was_asked_for(
     let translated = j.join(asked);
     assert_eq!((pod(&translated.source), pod(&translated.destination)), (Some("client".into()), Some("server".into())));
     assert_eq!((named(&translated.source), named(&translated.destination)), (None, Some("web".into())));
+}
+
+#[test]
+fn an_end_has_both_its_pod_and_the_name_that_was_asked_for() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    j.apply(&tenancy(TenantKind::Pod, "10.1.0.6", "server"));
+    j.apply(&event(10, SocketUse::Connect, ("10.1.0.5", 40000), ("10.1.0.6", 80)));
+    let answer = NameAnswer {
+        time_ns: SECOND / 2,
+        protocol: 17,
+        client: ("10.1.0.5".parse().unwrap(), 5353),
+        server: ("10.96.0.10".parse().unwrap(), 53),
+        network_namespace: None,
+        name: "web.shop".into(),
+        addresses: vec![("10.1.0.6".parse().unwrap(), 30)],
+    };
+    j.names.add(ProcessId::from_ticks(10, 1), &answer);
+    let ends = |record: FlowRecord| {
+        record.destination.endpoint.map(|e| (e.pod.clone().unwrap().name.to_string(), e.name.to_string()))
+    };
+    assert_eq!(ends(j.join(flow("10.1.0.5", 40000, "10.1.0.6"))), Some(("server".into(), "web.shop".into())));
+    // Another process did not ask for it: the shared pod has no name.
+    assert_eq!(ends(j.join(flow("10.1.0.7", 40000, "10.1.0.6"))), Some(("server".into(), String::new())));
 }
 
 #[test]
