@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
+use pidflow_tests::namespace::Namespace;
 use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::{skip, sys};
 use serde_json::Value;
@@ -127,4 +128,59 @@ fn a_name_that_is_not_utf8_affects_no_other_interface() {
     let host = || Ok(agent.json("/api/host")?["interfaces"].as_array().is_some_and(|all| all.len() >= 3));
     eventually("figures of all interfaces", host).unwrap();
     agent.stop().unwrap();
+}
+
+/// `-i` may name an alternative name. The interface goes down and up, to another namespace and back, and its name to another one.
+#[test]
+fn an_interface_that_is_away_for_a_while_is_captured_again() {
+    if skip::without_root("an_interface_that_is_away_for_a_while_is_captured_again") {
+        return;
+    }
+    sys::unshare(libc::CLONE_NEWNET).unwrap();
+    ip("link set lo up");
+    up("pf0");
+    ip("link property add dev pf0 altname uplink");
+    let elsewhere = Namespace::new().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("records.jsonl");
+    let agent =
+        Serving::start(dir.path(), &["-i", "uplink", "--probes", "poll", "--json", json.to_str().unwrap()]).unwrap();
+    let is_missing = || Ok(agent.metric("pidflow_interfaces_missing")? == 1);
+    let is_captured = || Ok(agent.metric("pidflow_interfaces_missing")? == 0);
+    let back = || {
+        eventually("it is captured again", is_captured).unwrap();
+        neighbour("pf0");
+    };
+    send(2001);
+    await_records(&json, 2001);
+    ip("link set pf0 down");
+    ip("link set pf0 up");
+    back();
+    send(2002);
+    await_records(&json, 2002);
+    ip(&format!("link set pf0 netns {}", elsewhere.pid()));
+    eventually("it is missed while it is away", is_missing).unwrap();
+    // Only this thread is in the namespace.
+    let this_thread = std::fs::read_link("/proc/thread-self").unwrap();
+    elsewhere.ip(&format!("link set pf0 netns {}", this_thread.file_name().unwrap().display())).unwrap();
+    ip("addr add 192.0.2.1/24 dev pf0");
+    ip("link set pf0 up");
+    back();
+    send(2003);
+    await_records(&json, 2003);
+    ip("link del pf0");
+    eventually("it is missed when it is deleted", is_missing).unwrap();
+    ip("link add other type veth peer name far");
+    ip("link property add dev other altname uplink");
+    ip("link set far up");
+    ip("addr add 192.0.2.1/24 dev other");
+    ip("link set other up");
+    eventually("the other one is captured", is_captured).unwrap();
+    neighbour("other");
+    send(2004);
+    await_records(&json, 2004);
+    agent.stop().unwrap();
+    for (port, name) in [(2001, "pf0"), (2002, "pf0"), (2003, "pf0"), (2004, "other")] {
+        assert!(recorded(&json, port).1.iter().all(|interface| interface == name), "{port}");
+    }
 }

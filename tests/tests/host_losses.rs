@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "whatever is not as expected ends the test")]
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -167,6 +167,20 @@ fn flap(at: SocketAddr, time: Duration) {
     }
 }
 
+/// A server of HTTP that is overloaded for ever.
+fn overloaded() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let _ = stream.read(&mut [0; 65_536]);
+            let _ = stream.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    at
+}
+
 #[test]
 fn receivers_that_fail_in_every_way_are_few_lines_in_the_log() {
     if without_root("receivers_that_fail_in_every_way_are_few_lines_in_the_log") {
@@ -174,6 +188,7 @@ fn receivers_that_fail_in_every_way_are_few_lines_in_the_log() {
     }
     own_network();
     let (dir, flapping) = (tempfile::tempdir().unwrap(), free_udp_port());
+    let busy = overloaded();
     let [away, other, closed] = [free_udp_port(), free_udp_port(), closed_tcp_port()];
     let receivers = [
         format!("kind = \"ipfix\"\nurl = \"udp://{away}\""),
@@ -182,6 +197,11 @@ fn receivers_that_fail_in_every_way_are_few_lines_in_the_log() {
         format!("kind = \"json\"\nurl = \"tcp://{closed}\""),
         "kind = \"ipfix\"\nurl = \"udp://nowhere.invalid:4739\"".to_owned(),
         format!("kind = \"elastic\"\nurl = \"http://{closed}\""),
+        format!("kind = \"clickhouse\"\nurl = \"http://{busy}\""),
+        "kind = \"json\"\nurl = \"tcp://no-stream.invalid:10\"".to_owned(),
+        "kind = \"nats\"\nurl = \"nats://no-broker.invalid:4222\"".to_owned(),
+        "kind = \"json\"\nurl = \"unix:///no-folder/socket\"".to_owned(),
+        "kind = \"ipfix\"\nurl = \"udp://192.0.2.77:9\"".to_owned(),
     ];
     let config = dir.path().join("pidflow.toml");
     fs::write(&config, receivers.map(|r| format!("[[exporter]]\n{r}\n")).concat()).unwrap();
@@ -198,8 +218,9 @@ fn receivers_that_fail_in_every_way_are_few_lines_in_the_log() {
     flap(flapping, Duration::from_secs(12));
     traffic.join().unwrap();
     let log = fs::read_to_string(dir.path().join("log")).unwrap();
-    for receiver in [away, other, flapping, closed].map(|a| a.to_string()).into_iter().chain(["nowhere.invalid".into()])
-    {
+    let addresses = [away, other, flapping, closed, busy].map(|a| a.to_string());
+    let names = ["nowhere.invalid", "no-stream.invalid", "no-broker.invalid", "no-folder", "192.0.2.77"];
+    for receiver in addresses.into_iter().chain(names.map(String::from)) {
         let lines = log.lines().filter(|l| l.contains(&receiver) && !l.contains(" ready: ")).count();
         // Two exporters have the closed port. A warning and a recovery each.
         let most = if receiver == closed.to_string() { 4 } else { 2 };

@@ -38,7 +38,7 @@ pub(crate) struct Surroundings {
     pid_in_proc: Option<u32>,
     /// Its own namespaces, by inode number; none: not known.
     own: Namespaces,
-    /// Those of process 1 of that /proc; unknown without the privilege to read them.
+    /// Those of process 1 of that /proc, or of the kernel's threads; unknown without the privilege to read them.
     first: Namespaces,
     /// Whether process 2 of that /proc is a kernel thread, which only the first PID namespace has.
     has_kernel_threads: bool,
@@ -59,6 +59,19 @@ struct Namespaces {
 }
 
 impl Namespaces {
+    /// Those of the host. The first process may be unreadable (a security module, or it has more capabilities); the thread
+    /// that starts all others of the kernel never leaves the first namespaces.
+    fn of_host(has_kernel_threads: bool) -> Self {
+        let (first, kernel) = (Self::of("1"), if has_kernel_threads { Self::of("2") } else { Self::default() });
+        Self {
+            pid: first.pid.or(kernel.pid),
+            user: first.user.or(kernel.user),
+            net: first.net.or(kernel.net),
+            mnt: first.mnt,
+            cgroup: first.cgroup.or(kernel.cgroup),
+        }
+    }
+
     fn of(process: &str) -> Self {
         let inode = |kind| namespace(&format!("/proc/{process}/ns/{kind}"));
         Self { pid: inode("pid"), user: inode("user"), net: inode("net"), mnt: inode("mnt"), cgroup: inode("cgroup") }
@@ -76,13 +89,14 @@ impl Surroundings {
     /// Detects them.
     pub(crate) fn look() -> Self {
         let own_pid = std::process::id();
+        let has_kernel_threads = is_kernel_thread(2);
         let pid_in_proc = fs::read_link("/proc/self").ok().and_then(|link| link.to_str()?.parse().ok());
         Self {
             own_pid,
             pid_in_proc,
             own: Namespaces::of("self"),
-            first: Namespaces::of("1"),
-            has_kernel_threads: is_kernel_thread(2),
+            first: Namespaces::of_host(has_kernel_threads),
+            has_kernel_threads,
             boot_offset: boot_offset(&host_files::read("/proc/self/timens_offsets").unwrap_or_default()),
             proc_options: proc_options(&host_files::read("/proc/self/mounts").unwrap_or_default()),
         }
@@ -189,7 +203,8 @@ impl Surroundings {
             (Some(own), Some(first)) if self.proc_is_hosts() && own == first => return None,
             (Some(_), Some(_)) if self.proc_is_hosts() => "not that of process 1",
             // Without the host's process 1 it is unknown.
-            _ if self.proc_is_hosts() || self.own.pid == Some(FIRST_PID) => return None,
+            (Some(_), _) if self.proc_is_hosts() || self.own.pid == Some(FIRST_PID) => return None,
+            (None, _) => "unknown whether it is the host's: /proc is not mounted, or shows other processes",
             _ => "unknown whether it is the host's: the agent has its own PID namespace",
         };
         Some(Limit {
@@ -285,6 +300,31 @@ mod tests {
         assert!(!other_proc.proc_is_hosts(), "another number in /proc than its own");
         let hidden = Surroundings { own_pid: 1, own, first: Namespaces::default(), ..host() };
         assert!(hidden.proc_is_hosts() && limited(&hidden).is_empty(), "threads of the kernel are the host's");
+    }
+
+    #[test]
+    fn without_proc_nothing_is_claimed_about_namespaces() {
+        let none = Surroundings { own_pid: 77, ..Surroundings::default() };
+        assert!(!none.proc_is_hosts() && !none.shows_all_processes());
+        let limits = none.limits(false);
+        assert_eq!(limits.iter().map(|limit| limit.what).collect::<Vec<_>>(), ["PID namespace", "network namespace"]);
+        assert!(limits.iter().all(|limit| limit.found.contains("/proc is not mounted")), "{limits:?}");
+    }
+
+    /// The kernel's threads are in the first namespaces, also where nothing may be read of process 1.
+    #[test]
+    fn the_hosts_namespaces_are_known_without_process_1() {
+        let (kernel, read) = (Namespaces::of("2"), Namespaces::of_host(true));
+        if kernel.net.is_none() {
+            println!("skipped: no privilege to read the namespaces of kernel threads");
+            return;
+        }
+        assert_eq!((read.net, read.pid, read.user), (kernel.net, kernel.pid, kernel.user));
+        let all_own = Namespaces { net: Some(1), pid: Some(1), user: Some(1), ..Namespaces::default() };
+        assert_eq!(
+            limited(&Surroundings { own: all_own, pid_in_proc: Some(5), ..host() }),
+            ["user namespace", "network namespace"]
+        );
     }
 
     #[test]

@@ -86,6 +86,18 @@ pub struct Application {
 }
 
 impl Application {
+    /// Memory that it keeps, bytes, with all its texts; those that several flows share count for each.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        let Self { protocol: _, tls, http, dns } = self;
+        let tls = tls.as_deref().map_or(0, |tls| size_of::<Tls>() + tls.server_name.len() + tls.alpn.len());
+        let http =
+            http.as_deref().map_or(0, |http| size_of::<Http>() + http.method.len() + http.host.len() + http.path.len());
+        let addresses = |dns: &Dns| dns.response.as_ref().map_or(0, |response| response.addresses.len());
+        let dns = dns.as_deref().map_or(0, |dns| size_of::<Dns>() + dns.query.len() + addresses(dns));
+        size_of::<Self>() + tls + http + dns
+    }
+
     /// The protocol alone.
     #[must_use]
     pub const fn of(protocol: ApplicationProtocol) -> Self {

@@ -414,6 +414,35 @@ fn memory_is_returned_when_flows_end() {
     assert!(left < 4096, "{left}");
 }
 
+/// Many flows with one packet each: large messages that never end, or that end and leave long texts.
+#[test]
+fn a_flood_of_large_messages_takes_no_more_than_its_share() {
+    let unfinished = [b"GET /".to_vec(), vec![b'a'; 1900]].concat();
+    let long = [&b"GET /"[..], &[b'a'; 900], b" HTTP/1.1\r\nHost: ", &[b'b'; 900], b"\r\n\r\n"].concat();
+    const FLOWS: u16 = 10_000;
+    let limit = usize::from(FLOWS) * FlowTable::BYTES_PER_WATCHED_FLOW;
+    let send = |run: &mut Run, port: u16, message: &[u8]| {
+        let mut data = Vec::new();
+        let tcp = PacketBuilder::ipv4(CLIENT, SERVER, 64).tcp(port, 80, 101, 1000).ack(1);
+        tcp.write(&mut data, message).unwrap();
+        run.frame(&data);
+    };
+    for message in [&unfinished, &long] {
+        let mut run = Run::new();
+        run.table = FlowTable::new(FlowTableConfig { max_flows: usize::from(FLOWS), ..FlowTableConfig::default() });
+        (0..FLOWS).for_each(|n| send(&mut run, 1000 + n, message));
+        let (kept, left_out) = (run.table.watched_bytes(), run.table.counters().payloads_dropped);
+        // Beside it, the table of the watched flows.
+        assert!(kept < limit + 1_000_000, "{kept} of {limit}");
+        assert!(left_out > 5000, "{left_out}");
+        let mut out = Vec::new();
+        while run.table.expire(1 << 60, &mut out) {}
+        assert_eq!(out.len(), usize::from(FLOWS), "each flow has its record all the same");
+        send(&mut run, 999, message);
+        assert_eq!(run.table.counters().payloads_dropped, left_out, "there is room again");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -208,7 +208,7 @@ impl Watch {
             Some(State::Dns(_)) => size_of::<Waiting>(),
             Some(State::Quic(initials)) => size_of::<Initials>() + initials.kept_bytes(),
         };
-        state + self.application.as_ref().map_or(0, |_| size_of::<Application>() + 2 * size_of::<usize>())
+        state + self.application.as_ref().map_or(0, |known| known.kept_bytes() + 2 * size_of::<usize>())
     }
 }
 

@@ -22,12 +22,21 @@ pub(crate) struct Watches {
     /// Those of the batch that is being counted.
     payloads: Payloads,
     watched: HashMap<u32, Watch, RandomState>,
+    /// Memory of the messages and texts of the watched flows, bytes.
+    kept_bytes: usize,
+    /// Its limit. Beyond it, payloads are left out and counted.
+    max_kept_bytes: usize,
     answers: Vec<NameAnswer>,
     left_out: u64,
     answers_dropped: u64,
 }
 
 impl Watches {
+    /// Keeps no more than this of messages and texts, bytes.
+    pub(crate) fn with_limit(max_kept_bytes: usize) -> Self {
+        Self { max_kept_bytes, ..Self::default() }
+    }
+
     /// Replaces the payloads of the batch.
     pub(crate) fn set_payloads(&mut self, payloads: Payloads) {
         self.left_out += payloads.left_out();
@@ -37,7 +46,15 @@ impl Watches {
     /// Reads the payload with this number. Returns what it resolves, if it is the response of DNS to a query that was seen.
     pub(crate) fn see(&mut self, slot: u32, number: u16, piece: Piece<'_>) -> Option<Resolved> {
         let bytes = self.payloads.get(number)?;
-        self.watched.entry(slot).or_default().see(&Piece { bytes, ..piece })?.resolved()
+        if self.kept_bytes >= self.max_kept_bytes {
+            self.left_out += 1;
+            return None;
+        }
+        let watch = self.watched.entry(slot).or_default();
+        let before = watch.kept_bytes();
+        let found = watch.see(&Piece { bytes, ..piece });
+        self.kept_bytes = self.kept_bytes - before.min(self.kept_bytes) + watch.kept_bytes();
+        found?.resolved()
     }
 
     /// Keeps a response of DNS until it is taken.
@@ -61,13 +78,15 @@ impl Watches {
 
     /// The flow has ended.
     pub(crate) fn remove(&mut self, slot: u32) {
-        self.watched.remove(&slot);
+        let kept = self.watched.remove(&slot).map_or(0, |watch| watch.kept_bytes());
+        self.kept_bytes = self.kept_bytes.saturating_sub(kept);
     }
 
     /// The flow has another place.
     pub(crate) fn relocate(&mut self, from: u32, to: u32) {
         if let Some(watch) = self.watched.remove(&from) {
-            self.watched.insert(to, watch);
+            let replaced = self.watched.insert(to, watch).map_or(0, |watch| watch.kept_bytes());
+            self.kept_bytes = self.kept_bytes.saturating_sub(replaced);
         }
     }
 
@@ -80,6 +99,7 @@ impl Watches {
 
     /// Takes everything known of flows, and leaves nothing.
     pub(crate) fn take_watched(&mut self) -> Self {
+        self.kept_bytes = 0;
         Self { watched: mem::take(&mut self.watched), ..Self::default() }
     }
 
@@ -94,9 +114,8 @@ impl Watches {
         (self.left_out, self.answers_dropped)
     }
 
-    /// Memory, bytes. That of texts is not counted, because records share it.
+    /// Memory, bytes.
     pub(crate) fn allocated_bytes(&self) -> usize {
-        let kept: usize = self.watched.values().map(Watch::kept_bytes).sum();
-        kept + self.watched.allocation_size() + self.payloads.allocated_bytes()
+        self.kept_bytes + self.watched.allocation_size() + self.payloads.allocated_bytes()
     }
 }

@@ -22,7 +22,7 @@ impl FlowTable {
         self.watches.take_answers()
     }
 
-    /// Memory of what is known of the flows' applications, bytes; without texts, which records share.
+    /// Memory of what is known of the flows' applications, bytes.
     #[must_use]
     pub fn watched_bytes(&self) -> usize {
         self.watches.allocated_bytes()

@@ -5,6 +5,9 @@ use pidflow_schema::Flow;
 use super::Traffic;
 use crate::decode::FrameCount;
 
+/// The memory for messages and texts of a small table, bytes.
+const MIN_WATCHED_BYTES: usize = 1 << 20;
+
 /// Properties of the clock that stamps packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PacketClock {
@@ -52,6 +55,12 @@ impl FlowTableConfig {
     };
     /// Default of [`FlowTableConfig::max_flows`]: about 240 MB.
     pub const MAX_FLOWS: usize = 1_048_576;
+
+    /// The memory for messages and texts of all flows together, bytes.
+    pub(super) const fn max_watched_bytes(&self) -> usize {
+        let bytes = self.max_flows.saturating_mul(super::FlowTable::BYTES_PER_WATCHED_FLOW);
+        if bytes < MIN_WATCHED_BYTES { MIN_WATCHED_BYTES } else { bytes }
+    }
 
     /// The number of flows that fit in `bytes` bytes, at least 1.
     #[must_use]

@@ -12,8 +12,9 @@ impl FlowTable {
     pub const BYTES_PER_FLOW: usize =
         size_of::<Entry>() + Index::MAX_BYTES_PER_FLOW + Slab::MAX_BYTES_PER_FREE_SLOT + Paths::MAX_BYTES_PER_FLOW;
 
-    /// About the memory that a flow takes in addition when its payloads are read, bytes: its place among the watched flows, what is
-    /// known of its application, texts, and a message that is not complete.
+    /// The mean memory that a flow may take in addition when its payloads are read, bytes: its place among the watched flows,
+    /// what is known of its application, texts, and a message that is not complete. If all flows together take more, further
+    /// payloads are not read.
     pub const BYTES_PER_WATCHED_FLOW: usize = 300;
 
     /// Bytes allocated for flows now, including spare capacity.

@@ -124,7 +124,7 @@ impl FlowTable {
             no_interface: (0, Arc::from("")),
             tunnels: TunnelTable::default(),
             translations: Translations::new(config.max_translations, config.idle_timeout_ns),
-            watches: Watches::default(),
+            watches: Watches::with_limit(config.max_watched_bytes()),
             counters: FlowTableCounters::default(),
         }
     }
