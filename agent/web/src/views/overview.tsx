@@ -28,7 +28,7 @@ export function Overview({ live, place }: ViewProps): JSX.Element {
     <>
       <Tiles live={live} filtered={place.filter !== ''} />
       <div class="columns">
-        <Panel title="Processes talking to processes" kind="wide" note={place.filter ? note : 'since the agent started'}>
+        <Panel title="Processes talking to processes" kind="wide" note={place.filter ? note : 'since the agent started; rates of the last minute'}>
           <GraphView label="Processes talking to processes" graph={graph} selected={place.select} onSelect={(node) => go({ ...place, select: node?.id ?? '' }, true)} />
           <Selected graph={graph} place={place} />
         </Panel>
