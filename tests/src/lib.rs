@@ -12,6 +12,7 @@ pub mod compare;
 pub mod detach;
 pub mod guest;
 pub mod namespace;
+pub mod npm;
 pub mod process;
 pub mod records;
 pub mod scenario;

@@ -37,25 +37,27 @@ export interface ApiGraph {
   edges: { id: string; source: string; target: string; mainstat: number; secondarystat: number; detail__failures: number }[];
 }
 
-/** Rates from two answers of `/api/graph`. */
-export class Rates {
-  private before = new Map<string, number>();
-  private beforeAt = 0;
-  private latest: ApiGraph | undefined;
-  private rates = new Map<string, number>();
+/** Records of long flows may come a minute apart; over a shorter time their lines would blink. */
+const RATE_WINDOW_MS = 60_000;
 
-  /** Bytes per second by edge, as of the latest two answers. */
+/** Rates from answers of `/api/graph`. */
+export class Rates {
+  /** Bytes by edge at times in milliseconds, the oldest first. */
+  private readings: { at: number; bytes: Map<string, number> }[] = [];
+  private latest: ApiGraph | undefined;
+
+  /** Bytes per second by edge over the last minute, or since the first answer that has the edge. */
   update(answer: ApiGraph, now: number): Map<string, number> {
-    if (answer === this.latest) return this.rates;
-    const seconds = (now - this.beforeAt) / 1000;
-    const grown = (id: string, bytes: number): number => {
-      const before = this.before.get(id);
-      return before === undefined || seconds <= 0 ? 0 : Math.max(0, bytes - before) / seconds;
-    };
-    this.rates = new Map(answer.edges.map((e) => [e.id, grown(e.id, e.mainstat)]));
-    this.before = new Map(answer.edges.map((e) => [e.id, e.mainstat]));
-    [this.beforeAt, this.latest] = [now, answer];
-    return this.rates;
+    if (answer !== this.latest) this.readings.push({ at: now, bytes: new Map(answer.edges.map((e) => [e.id, e.mainstat])) });
+    this.latest = answer;
+    while (this.readings.length > 2 && this.readings[1]!.at <= now - RATE_WINDOW_MS) this.readings.shift();
+    return new Map(answer.edges.map((e) => [e.id, this.rate(e.id, e.mainstat)]));
+  }
+
+  private rate(id: string, bytes: number): number {
+    const first = this.readings.find((reading) => reading.bytes.has(id));
+    const seconds = first ? (this.readings.at(-1)!.at - first.at) / 1000 : 0;
+    return first && seconds > 0 ? Math.max(0, bytes - first.bytes.get(id)!) / seconds : 0;
   }
 }
 

@@ -3,11 +3,15 @@ import cytoscape from 'cytoscape';
 import { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { Graph, GraphEdge, GraphNode } from './graph';
-import { layout } from './layout';
+import { layout, Point } from './layout';
 import { bytes, rate, short } from './text';
 import { Theme, useTheme } from './theme';
 
 const MAX_TITLE = 22;
+const MAX_STRETCH = 2;
+
+// It warns developers of lines that are too short to be drawn, which is usual here.
+cytoscape.warnings(false);
 
 interface Props {
   label: string;
@@ -72,12 +76,24 @@ function arrange(cy: cytoscape.Core, graph: Graph): void {
   // In the order of their names, so that a change of traffic alone moves nothing.
   const ids = graph.nodes.map((n) => n.id).sort();
   const points = layout(ids, graph.edges.toSorted((a, b) => edgeId(a).localeCompare(edgeId(b))));
-  cy.nodes().positions((node) => points.get(node.id()) ?? { x: 0, y: 0 });
+  const stretch = stretchFor([...points.values()], cy.width() / Math.max(1, cy.height()));
+  cy.nodes().positions((node) => {
+    const { x, y } = points.get(node.id()) ?? { x: 0, y: 0 };
+    return { x, y: y * stretch };
+  });
   cy.fit(undefined, 16);
   if (cy.zoom() > 1.25) {
     cy.zoom(1.25);
     cy.center();
   }
+}
+
+/** How much higher the graph may be so that it fills its place. */
+function stretchFor(points: readonly Point[], ratio: number): number {
+  const extent = (all: number[]): number => Math.max(...all) - Math.min(...all);
+  if (points.length < 2) return 1;
+  const [width, height] = [extent(points.map((p) => p.x)) + 140, extent(points.map((p) => p.y)) + 40];
+  return Math.min(MAX_STRETCH, Math.max(1, width / ratio / height));
 }
 
 /** Only the neighbours of the selected node stay bright. */

@@ -7,7 +7,7 @@ export interface Edge {
 
 export type Point = { x: number; y: number };
 
-const COLUMN_WIDTH = 190;
+const COLUMN_WIDTH = 175;
 const ROW_HEIGHT = 44;
 /** The most nodes in one column; more begin another one beside it. */
 const MAX_ROWS = 12;

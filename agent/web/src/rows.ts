@@ -80,9 +80,9 @@ export function hosts(flows: readonly Flow[], now: number): HostRow[] {
     for (const [id, side] of ends) {
       const row = rows.get(id) ?? { ...none(), id, names: new Set(), processes: new Set(), services: new Set() };
       add(row, flow, side, now);
-      const name = side === 'DST' ? requestedName(flow.record) : '';
-      if (name) row.names.add(name);
-      if (side === 'DST') row.services.add(service(flow.record));
+      const isServer = address(flow.record, 'DST') === id;
+      if (isServer && requestedName(flow.record)) row.names.add(requestedName(flow.record));
+      if (isServer) row.services.add(service(flow.record));
       for (const end of ['SRC', 'DST'] as const) {
         const process = processName(flow.record, end);
         if (process !== undefined) row.processes.add(process);

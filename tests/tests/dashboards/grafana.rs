@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pidflow_tests::process;
+use pidflow_tests::npm;
 use serde_json::Value;
 
 fn pictures() -> PathBuf {
@@ -12,21 +12,7 @@ fn pictures() -> PathBuf {
 
 /// The folder of the npm packages; installs them where they differ from `tests/pictures/package.json`.
 pub(crate) fn packages() -> Result<PathBuf, String> {
-    let dir = process::cache().join("npm");
-    let wanted = std::fs::read_to_string(pictures().join("package.json")).map_err(|e| e.to_string())?;
-    let complete = dir.join("complete");
-    if std::fs::read_to_string(&complete).is_ok_and(|found| found == wanted) {
-        return Ok(dir.join("node_modules"));
-    }
-    std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
-    std::fs::write(dir.join("package.json"), &wanted).map_err(|e| e.to_string())?;
-    let quietly = ["--silent", "--no-fund", "--no-audit", "--legacy-peer-deps"];
-    let installed = Command::new("npm").arg("install").args(quietly).current_dir(&dir).status();
-    if !installed.map_err(|e| e.to_string())?.success() {
-        return Err("npm could not install them".into());
-    }
-    std::fs::write(complete, wanted).map_err(|e| e.to_string())?;
-    Ok(dir.join("node_modules"))
+    npm::packages(&pictures(), "npm").map_err(|e| format!("{e:#}"))
 }
 
 /// One panel as a person sees it.

@@ -104,10 +104,19 @@ pub(crate) fn try_other(command: &[String]) -> Result<(), String> {
         ["sh" | "bash", file, ..] | ["kubectl", "apply", "-f", file] => absent(file),
         [file, ..] if file.contains('/') => absent(file),
         ["install", .., file, _] if !file.starts_with("target/") => absent(file),
-        ["curl" | "grep" | "install" | "kubectl" | "systemctl", ..] => None,
+        ["cd", folder] => absent(folder),
+        ["npm", "install"] => absent("agent/web/package.json"),
+        ["npm", "run", script] => no_script(script),
+        ["curl" | "grep" | "install" | "kubectl" | "ssh" | "systemctl", ..] => None,
         _ => Some("an unknown program: add to this test how to check it".to_owned()),
     };
     missing.map_or(Ok(()), |what| Err(format!("{}: {what}", words.join(" "))))
+}
+
+/// The scripts of npm are those of the page.
+fn no_script(name: &str) -> Option<String> {
+    let package = std::fs::read_to_string(root().join("agent/web/package.json")).unwrap_or_default();
+    (!package.contains(&format!("\"{name}\": \""))).then(|| format!("{name} is no script of agent/web"))
 }
 
 fn absent(file: &str) -> Option<String> {

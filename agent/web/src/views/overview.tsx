@@ -26,9 +26,9 @@ export function Overview({ live, place }: ViewProps): JSX.Element {
   const note = `of the latest ${count(flows.length)} flows${place.filter ? ' that the filter selects' : ''}`;
   return (
     <>
-      <Tiles live={live} />
+      <Tiles live={live} filtered={place.filter !== ''} />
       <div class="columns">
-        <Panel title="Processes talking to processes" kind="wide" note={place.filter ? note : 'since the agent started'}>
+        <Panel title="Processes talking to processes" kind="wide" note={place.filter ? note : 'since the agent started; rates of the last minute'}>
           <GraphView label="Processes talking to processes" graph={graph} selected={place.select} onSelect={(node) => go({ ...place, select: node?.id ?? '' }, true)} />
           <Selected graph={graph} place={place} />
         </Panel>
@@ -77,7 +77,7 @@ function useGraph(live: Live, place: Place): Graph {
   return drawn ?? { nodes: [], edges: [] };
 }
 
-function Tiles({ live }: { live: Live }): JSX.Element {
+function Tiles({ live, filtered }: { live: Live; filtered: boolean }): JSX.Element {
   const figures = usePolled<HostFigures | null>('api/host', live, POLL_S);
   const before = useRef<{ latest?: HostFigures; before?: HostFigures }>({});
   if (figures && figures !== before.current.latest) before.current = { latest: figures, before: before.current.latest };
@@ -89,10 +89,10 @@ function Tiles({ live }: { live: Live }): JSX.Element {
     <ul class="tiles" aria-label="Figures">
       <Tile label="Traffic" value={rate(traffic.lately('bytes'))} note={`${about(traffic.lately('packets'))} packets/s`}><Sparkline values={shown('bytes')} label="Traffic of the last two minutes" /></Tile>
       <Tile label="Flows now" value={status ? count(status.active_flows) : '–'} note={`${about(traffic.lately('records'))} records/s`}><Sparkline values={shown('records')} label="Records of the last two minutes" /></Tile>
-      <Tile label="Failed, last minute" value={count(failed)} kind={failed > 0 ? 'bad' : ''} note="connection attempts" />
-      <Tile label="Attributed" value={status && status.attributable > 0 ? `${((100 * status.attributed) / status.attributable).toFixed(1)} %` : '–'} note="of local ends have a process" />
+      <Tile label="Failed, last minute" value={count(failed)} kind={failed > 0 ? 'bad' : ''} note={filtered ? 'that the filter selects' : 'connection attempts'} />
+      <Tile label="Attributed" value={status && status.attributable > 0 ? `${((100 * status.attributed) / status.attributable).toFixed(1)} %` : '–'} note="local ends with process" />
       <Tile label="Lost" value={status ? count(status.lost) : '–'} kind={status && status.lost > 0 ? 'warn' : ''} note={status ? `in ${duration(status.seconds * 1000)}` : ''} />
-      <Tile label="Host CPU" value={percent(usage?.cpu)} note={`I/O wait ${percent(usage?.iowait)}, load ${figures ? figures.load.map((l) => l.toFixed(1)).join(' ') : '–'}`} />
+      <Tile label="Host CPU" value={percent(usage?.cpu)} note={`load ${figures?.load[0]?.toFixed(1) ?? '–'}, I/O wait ${percent(usage?.iowait)}`} />
       <Tile label="Host memory" value={figures ? percent((100 * usage!.memoryUsed) / figures.memory.total) : '–'} note={figures ? `${bytes(usage!.memoryUsed)} of ${bytes(figures.memory.total)}` : ''} />
     </ul>
   );
