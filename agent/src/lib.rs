@@ -10,6 +10,7 @@ mod allocator;
 pub mod capture;
 mod cli;
 mod clock;
+mod command_run;
 mod commands;
 mod config;
 mod element_description;

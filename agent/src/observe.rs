@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use pidflow_engine::fact::Fact;
 use pidflow_exporters::Snapshot;
 use pidflow_schema::FlowRecord;
 
 use crate::capture::{CaptureCounters, InterfaceChanges};
+use crate::command_run::Watch;
 use crate::host::Host;
 use crate::ledger::SEEN_ELSEWHERE;
 use crate::live_view::LiveView;
 use crate::metrics::talk::TrafficSums;
-use crate::pipeline::{Figures, PipelineObserver, ReportUsage};
+use crate::pipeline::{DescribeProcess, Figures, PipelineObserver, ReportUsage};
 use crate::probes::{AttachedHook, HookReport, KernelCounts};
 use crate::published::Published;
 use crate::published::losses::{Loss, LossWindow};
@@ -47,6 +49,7 @@ pub(crate) struct RunDescription {
 pub(crate) struct Observers {
     published: Published,
     view: Option<LiveView>,
+    command: Option<Watch>,
     about: RunDescription,
     host: Host,
     talk: TrafficSums,
@@ -66,6 +69,7 @@ impl Observers {
         Self {
             published,
             view: None,
+            command: None,
             about,
             host,
             talk: TrafficSums::new(max_edges),
@@ -82,6 +86,12 @@ impl Observers {
     /// Keeps the view on the terminal, until the end begins.
     pub(crate) fn with_view(mut self, view: Option<LiveView>) -> Self {
         self.view = view;
+        self
+    }
+
+    /// Also shows everything to the watch over a command.
+    pub(crate) fn with_command(mut self, command: Option<Watch>) -> Self {
+        self.command = command;
         self
     }
 
@@ -180,11 +190,20 @@ impl Observers {
 }
 
 impl PipelineObserver for Observers {
+    fn facts(&mut self, facts: &[Fact], describe: DescribeProcess<'_>) {
+        if let Some(command) = &self.command {
+            command.facts(facts, describe);
+        }
+    }
+
     fn records(&mut self, records: &Arc<[FlowRecord]>) {
         let now_s = self.seconds();
         for r in records.iter() {
             self.records.count(r);
             self.talk.count(r, now_s);
+        }
+        if let Some(command) = &self.command {
+            command.records(records);
         }
         self.published.recent.add(records);
     }
@@ -291,7 +310,9 @@ fn join(f: &Figures) -> Labelled {
         ("without-packets", f.join.without_packets),
         ("forgotten-early", f.join.crowded),
         ("failed-in-other-namespaces", f.join.failed_elsewhere),
+        ("failed-filtered", f.join.failed_filtered),
         ("closes-missed", f.join.closes_missed),
+        ("exits-missed", f.join.exits_missed),
         ("processes-dropped", f.join.processes_dropped),
         ("claims-dropped", f.join.claims_dropped),
         ("failed-dropped", f.join.failed_dropped),

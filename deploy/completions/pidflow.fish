@@ -35,6 +35,12 @@ complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "doctor" -d 'Check t
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "generate" -d 'Print the man page or shell completions'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l config -d 'Configuration file (TOML); variables and flags override it' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l report -d 'Format of the report [default: text]' -r -f -a "text\t'Tables for a terminal'
+json\t'JSON, with everything'
+markdown\t'Markdown, for build summaries'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l report-file -d 'Write the report to this file instead of standard error' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l baseline -d 'Compare the destinations with those in this file; write the file if it does not exist' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l linger -d 'When the command has ended, wait this long for processes that it left in the background; 0: do not wait [default: 2s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s i -l interface -d 'Interface to capture on, repeatable. "any": all interfaces through one socket, including loopback; "all": a socket for each interface that is up now or later, with the MAC addresses of both ends. An interface that disappears is captured again when it returns [default: any]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s f -l filter -d 'Capture only packets that match this BPF filter (tcpdump syntax)' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l snaplen -d 'Bytes captured of each packet, 64 to 262144; only the headers are needed, and the payload where application names are read [default: 256; with application names 2048]' -r
@@ -111,7 +117,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l zmq -d 'Publish 
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l drain-timeout -d 'How long exporters may take to deliver the remaining records when the agent stops [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve metrics, health, recent flows, processes and the graph on this address (the page / lists them), or "off". An address other than loopback needs a token or client certificates; on loopback without them only root and the agent\'s own user may read flows and processes [default: 127.0.0.1:9435]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve a page for people, metrics, health, recent flows, processes and the graph on this address (/api lists the pages), or "off". An address other than loopback needs a token or client certificates; on loopback without them only root, the agent\'s own user and who started it with sudo may read flows and processes [default: 127.0.0.1:9435]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l metrics-listen -d 'Serve only /metrics, /livez and /readyz on this additional address, to every client, or "off" [default: off]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-cert -d 'Serve HTTPS with this certificate (PEM, followed by its chain)' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-key -d 'The certificate\'s private key (PEM)' -r
@@ -128,6 +134,7 @@ warn\t'Also warnings'
 info\t'Also informational messages'
 debug\t'Also debugging messages'
 trace\t'Everything'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fail-on-new -d 'End with code 3 if a destination is not in the baseline and the command ended with 0'
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l config -d 'Configuration file (TOML); variables and flags override it' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s f -l filter -d 'Read only packets that match this BPF filter (tcpdump syntax)' -r

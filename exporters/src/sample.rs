@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use pidflow_schema::{
     Application, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint, Flow,
-    FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitiatorBasis, Login, Owner, OwnerBasis,
-    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service, Tls, Translation, Tunnel,
-    TunnelKind,
+    FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitialSequences, InitiatorBasis, Login,
+    Owner, OwnerBasis, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service, Tls,
+    Translation, Tunnel, TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -104,6 +104,8 @@ fn flow(n: u64) -> Flow {
         initiator: if n % 4 == 3 { InitiatorBasis::FirstPacket } else { InitiatorBasis::Socket },
         handshake: (protocol == Protocol::TCP)
             .then_some(Handshake { server_us: (n % 90_000) as u32, client_us: (n % 5_000) as u32 }),
+        initial_sequences: (protocol == Protocol::TCP && n % 10 < 9)
+            .then_some(InitialSequences { source: (n as u32).wrapping_mul(2_654_435_761), destination: n as u32 }),
         application: application(n, protocol).map(Arc::new),
         tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),

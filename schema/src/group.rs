@@ -105,6 +105,8 @@ pub enum Group {
     SourcePod = 1 << 49,
     /// The Kubernetes pod or service of the destination end is known.
     DestinationPod = 1 << 50,
+    /// The initial sequence numbers of a TCP connection are known.
+    TcpSequence = 1 << 51,
     /// The flow is the observing agent's own.
     Own = 1 << 40,
 }
@@ -193,6 +195,7 @@ impl FlowRecord {
             .with(Group::Vlan, self.flow.vlan.is_some())
             .with(Group::Ethernet, self.flow.macs.is_some())
             .with(Group::Handshake, self.flow.handshake.is_some())
+            .with(Group::TcpSequence, self.flow.initial_sequences.is_some())
             .with(Group::Host, !self.host.is_empty())
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())

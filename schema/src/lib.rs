@@ -27,9 +27,9 @@ pub use group::{Group, GroupSet};
 #[cfg(feature = "std")]
 pub use record::{
     Application, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint, Flow,
-    FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitiatorBasis, Login, Owner, OwnerBasis,
-    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service, Tls, Translation, Tunnel,
-    TunnelKind, kept_bytes,
+    FlowEndDetail, FlowEndReason, FlowKey, FlowKeyBasis, FlowRecord, Handshake, HostUsage, Http, InitialSequences,
+    InitiatorBasis, Login, Owner, OwnerBasis, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol,
+    Service, Tls, Translation, Tunnel, TunnelKind, kept_bytes,
 };
 #[cfg(feature = "std")]
 pub use table::{ELEMENTS, by_name};

@@ -3,9 +3,9 @@
 
     tests/golden/causes.py [--show N] OLD NEW PATH...
 
-Reads captures as compare.py does, but no altered copies of them. For each capture, set of options and format, the differing
-records are assigned to causes. A cause is accepted only with its proof. Proofs about the content of packets come from tshark, an
-independent reader of the same packets:
+Reads captures as compare.py does, but no altered copies of them. If OLD cannot open tunnels, NEW leaves them closed. For each
+capture, set of options and format, the differing records are assigned to causes. A cause is accepted only with its proof. Proofs
+about the content of packets come from tshark, an independent reader of the same packets:
 
   refused before      OLD refuses the file; tshark reads as many packets as NEW.
   decoded now         The records that only NEW has contain exactly as many packets as OLD counts as unknown and NEW does not.
@@ -167,6 +167,7 @@ def main():
     parser.add_argument("old"), parser.add_argument("new"), parser.add_argument("path", nargs="+")
     arguments = parser.parse_args()
     programs = [compare.Program(arguments.old), compare.Program(arguments.new)]
+    programs[1].like(programs[0])
     newer = programs[1].names - programs[0].names
     found, where, left, files, same = collections.Counter(), collections.defaultdict(set), [], 0, 0
     with tempfile.TemporaryDirectory() as folder:

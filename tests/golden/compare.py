@@ -38,10 +38,16 @@ class Program:
         listed = subprocess.run([self.path, "fields", "--json"], capture_output=True, text=True, check=True).stdout
         self.fields = [json.loads(line) for line in listed.splitlines()]
         self.names = {field["name"] for field in self.fields}
+        self.flags = []
+
+    def like(self, old):
+        """Leaves tunnels closed if the other program cannot open them; else all inner flows would differ."""
+        if "TUNNEL_KIND" in self.names - old.names:
+            self.flags = ["--tunnels", "outer"]
 
     def run(self, arguments, cwd):
         try:
-            done = subprocess.run([self.path, "read", *arguments], capture_output=True, cwd=cwd, timeout=60)
+            done = subprocess.run([self.path, "read", *self.flags, *arguments], capture_output=True, cwd=cwd, timeout=60)
         except subprocess.TimeoutExpired:
             return 124, b"", b"timeout"
         return done.returncode, done.stdout, done.stderr
@@ -166,6 +172,7 @@ def main():
     parser.add_argument("old"), parser.add_argument("new"), parser.add_argument("path", nargs="+")
     arguments = parser.parse_args()
     programs = [Program(arguments.old), Program(arguments.new)]
+    programs[1].like(programs[0])
     new = [f for f in programs[1].fields if f["name"] not in programs[0].names]
     LEFT_OUT = ({f["name"] for f in new}, {f"{f['enterprise'] or 0}.{f['id']}" for f in new}, {f"0.{f['netflow9']}" for f in new})
     print("only NEW knows:", ", ".join(sorted(LEFT_OUT[0])) or "no element")

@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 use pidflow_tests::agent::Agent;
 use pidflow_tests::bpf::Loaded;
 use pidflow_tests::compare;
+use pidflow_tests::namespace::Namespace;
 use pidflow_tests::serving::{Serving, eventually};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::trial::{self, Running};
@@ -98,20 +99,25 @@ fn lost_events_are_reported_and_sockets_read_again() -> Result<()> {
     let agent = Serving::start(dir.path(), &["--probes", "tracepoint"])?;
     let claims = || agent.metric("pidflow_table_entries{table=\"socket-claims\"}");
     let missed = || agent.metric("pidflow_join_total{outcome=\"closes-missed\"}");
+    let vanished = || agent.metric("pidflow_join_total{outcome=\"exits-missed\"}");
     let before = claims()?;
     let listener = TcpListener::bind("0.0.0.0:0")?;
     let held = (0..HELD).map(|_| connection(&listener, Ipv4Addr::LOCALHOST)).collect::<Result<Vec<_>>>()?;
     eventually("the connections are known", || Ok(claims()? >= before + 2 * HELD as u64))?;
+    let namespace = Namespace::new()?;
     agent.signal(libc::SIGSTOP)?;
     for n in 0..CHURN {
         // Many addresses, so that ports are not used up by connections in TIME_WAIT.
         drop(connection(&listener, Ipv4Addr::new(127, 0, 1, (n % 250) as u8 + 1))?);
     }
     drop(held);
+    // Its last process is killed, and it is gone too.
+    drop(namespace);
     agent.signal(libc::SIGCONT)?;
     eventually("events were lost", || Ok(agent.metric("pidflow_probe_events_lost_total{reason=\"ring-full\"}")? > 0))?;
     let log = || Ok(fs::read_to_string(dir.path().join("log"))?.contains("kernel events were lost"));
     eventually("the log says so", log)?;
     eventually("sockets that were closed have no owner any more", || Ok(missed()? >= 2 * HELD as u64))?;
+    eventually("a process that was killed meanwhile is gone", || Ok(vanished()? >= 1))?;
     agent.stop()
 }

@@ -316,7 +316,7 @@ fn judge(asked: &[Asked], nodes: &[Ended; 2], servers: &HashMap<&str, u32>) -> R
             let key = (a.protocol, talk.source.ip(), talk.source.port(), to);
             let mine = first.get(&key).map_or(&[][..], Vec::as_slice);
             let checked = match mine {
-                [one] => check(one, case, talk, [a.pid, server]),
+                [one] => has_key(one).and_then(|()| check(one, case, talk, [a.pid, server])),
                 _ => Err(anyhow::anyhow!("{} records", mine.len())),
             };
             outcome.note(&what, checked, mine);
@@ -328,7 +328,9 @@ fn judge(asked: &[Asked], nodes: &[Ended; 2], servers: &HashMap<&str, u32>) -> R
                 let there: Vec<&Record> =
                     destinations.into_iter().filter_map(|to| second.get(&key(to))).flatten().copied().collect();
                 let checked = match there.as_slice() {
-                    [one] => check_there(one, talk, [source, backend], [a.pid, server]),
+                    [one] => {
+                        same_key(one, mine).and_then(|()| check_there(one, talk, [source, backend], [a.pid, server]))
+                    }
                     _ => Err(anyhow::anyhow!("{} records at the second node", there.len())),
                 };
                 outcome.note(&what, checked, &there);
@@ -336,6 +338,38 @@ fn judge(asked: &[Asked], nodes: &[Ended; 2], servers: &HashMap<&str, u32>) -> R
         }
     }
     Ok(outcome)
+}
+
+/// Checks from what the flow's key was made.
+fn has_key(record: &Record) -> Result<()> {
+    let (basis, expected) =
+        (record.text("FLOW_KEY_BASIS"), if record.protocol == TCP { "tcp-sequence" } else { "community-id" });
+    ensure!(basis == Some(expected), "key made from {basis:?}");
+    Ok(())
+}
+
+/// Checks that both nodes gave the flow the same key, although the first one translated it.
+fn same_key(there: &Record, here: &[&Record]) -> Result<()> {
+    let key = |r: &Record| [r.text("FLOW_KEY"), r.text("COMMUNITY_ID")].map(|text| text.map(str::to_owned));
+    let (here, there) = (here.first().map(|r| key(r)), key(there));
+    ensure!(there.iter().all(Option::is_some) && here.as_ref() == Some(&there), "keys {here:?} and {there:?}");
+    Ok(())
+}
+
+/// No two conversations of a node over TCP have the same key, the proxy's two connections included.
+fn keys_differ(node: &Ended) -> Result<()> {
+    let mut seen = HashMap::new();
+    for record in node.records.iter().filter(|r| r.text("FLOW_KEY_BASIS") == Some("tcp-sequence")) {
+        let before = seen.insert(record.text("FLOW_KEY"), record);
+        ensure!(
+            before.is_none(),
+            "two connections with one key: {:?} and {:?}",
+            before.map(|r| r.keys()),
+            record.keys()
+        );
+    }
+    ensure!(!seen.is_empty(), "no keys");
+    Ok(())
 }
 
 /// Checks one conversation at the server's node, which translates nothing. The client runs on the same kernel in this test, so its
@@ -409,6 +443,7 @@ fn each_conversation_through_translation_is_one_record_on_each_node() -> Result<
         ended[0].log
     );
     proxied_in_two(&proxied, &ended[0], [proxy.pid(), *pids.get("10.1.1.12:8080").context("server")?])?;
+    keys_differ(&ended[0])?;
     surplus(&asked, &ended[0], proxied.talks.len())
 }
 

@@ -24,6 +24,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Extend
 /// Some user who is neither root nor the agent's.
 const STRANGER: u32 = 4321;
 const API: [&str; 5] = ["/api/flows", "/api/processes", "/api/graph", "/api/elements", "/api/openapi.json"];
+/// The files of the page for people, which contain no data.
+const PAGE: [&str; 4] = ["/", "/page.js", "/page.css", "/icon.svg"];
 const HEALTH: [&str; 2] = ["/livez", "/readyz"];
 /// An argument on the command line of a process with flows; it does not look like a secret, so it is not masked.
 const ARGUMENT: &str = "a word on a command line";
@@ -73,13 +75,28 @@ fn another_user_of_the_host_reads_figures_alone() {
         assert_eq!((status, body.lines().count()), (403, 1), "{path}: {body}");
         assert!(body.contains("--token-file"), "{body}");
     }
-    for path in ["/", "/metrics"].iter().chain(&HEALTH) {
+    for path in ["/api", "/metrics"].iter().chain(&HEALTH).chain(&PAGE) {
         let (status, body) = curl(STRANGER, &format!("http://{}{path}", agent.address), &[]);
         assert!(status == 200 && !body.contains(ARGUMENT), "{path}: {status}");
     }
     for trick in ["//api/flows", "/api/../api/flows", "/metrics/../api/flows", "/%61pi/flows", "/api/flows?x=/metrics"]
     {
         assert_eq!(status_as_is(agent.address, trick), 403, "{trick}");
+    }
+    agent.stop().unwrap();
+}
+
+#[test]
+fn who_started_the_agent_with_sudo_reads_everything() {
+    if is_skipped("who_started_the_agent_with_sudo_reads_everything") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (invoker, another) = (STRANGER, STRANGER - 1);
+    let agent = Serving::start_by(&["env", &format!("SUDO_UID={invoker}")], dir.path(), &[]).unwrap();
+    for path in API {
+        let allowed = [invoker, 0, another].map(|uid| status(uid, agent.address, path));
+        assert_eq!(allowed, [200, 200, 403], "{path}");
     }
     agent.stop().unwrap();
 }
@@ -156,7 +173,7 @@ fn a_port_for_metrics_needs_no_token_and_has_nothing_else() {
     eventually("it is ready", || Ok(agent.get("/readyz")?.status == 200)).unwrap();
     let main = SocketAddr::from(([127, 0, 0, 1], agent.address.port()));
     let metrics = SocketAddr::from(([127, 0, 0, 1], agent.metrics_address.unwrap().port()));
-    for path in API.iter().chain(&["/", "/metrics"]) {
+    for path in API.iter().chain(&["/api", "/metrics"]) {
         assert_eq!(status(0, main, path), 401, "root too: {path}");
         let bearer = ["-H", "Authorization: Bearer s3cret"];
         assert_eq!(curl(STRANGER, &format!("http://{main}{path}"), &bearer).0, 200, "{path}");
@@ -164,6 +181,9 @@ fn a_port_for_metrics_needs_no_token_and_has_nothing_else() {
     }
     for path in HEALTH {
         assert_eq!([status(STRANGER, main, path), status(STRANGER, metrics, path)], [200; 2], "{path}");
+    }
+    for path in PAGE {
+        assert_eq!([status(STRANGER, main, path), status(STRANGER, metrics, path)], [200, 404], "{path}");
     }
     agent.stop().unwrap();
 }

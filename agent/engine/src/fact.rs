@@ -201,6 +201,15 @@ pub struct SocketsAlive {
     pub inodes: Vec<u64>,
 }
 
+/// All processes that exist at one time, to end those whose exit was lost.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProcessesAlive {
+    /// When reading began, nanoseconds of the engine's clock. A process that ends later may or may not be listed.
+    pub taken_ns: u64,
+    /// The processes, as /proc identifies them.
+    pub processes: Vec<ProcessId>,
+}
+
 /// Source and destination of packets: address, and port or identifier of an ICMP echo.
 pub type PacketEnds = [(IpAddr, u16); 2];
 
@@ -377,6 +386,8 @@ pub enum Fact {
     },
     /// All sockets of a namespace at one time. Others have been closed.
     SocketsAlive(Box<SocketsAlive>),
+    /// All processes at one time. Others have ended.
+    ProcessesAlive(ProcessesAlive),
     /// A response of DNS to a query that was seen on the wire.
     Names(NameAnswer),
 }

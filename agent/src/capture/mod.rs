@@ -1,5 +1,6 @@
 //! Packet sources: capture files and network interfaces. Both return batches of decoded packets.
 
+mod connect_filter;
 mod counters;
 mod error;
 mod file;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub use pidflow_engine::flow_table::Observation;
 
+pub(crate) use connect_filter::ConnectFilter;
 pub use counters::{CaptureCounters, InterfaceChanges};
 pub use error::CaptureError;
 pub use file::{CaptureFiles, FileOptions, Interrupt, Opener};

@@ -1,11 +1,14 @@
 //! Definition of the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::config::choices::ReportFormat;
 use crate::config::options::{ExportOptions, FlowOptions, LogOptions, Options};
+use crate::config::timeout::Timeout;
 use crate::config::values::Listen;
 
 mod error;
@@ -43,12 +46,43 @@ pub(crate) enum Command {
 
 /// `pidflow run`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes with a COMMAND: its own, 128 + N if signal N ended it, 126 it cannot be executed, 127 it is not found, 125 pidflow failed, 3 new destinations (--fail-on-new)."
+)]
 pub(crate) struct RunArgs {
     /// Configuration file (TOML); variables and flags override it
     #[arg(long, value_name = "FILE", env = "PIDFLOW_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) report: ReportArgs,
+    #[command(flatten)]
     pub(crate) options: Options,
+    /// Run this command, watch only its processes, and report what they talked to when it ends; pidflow ends with its exit
+    /// code
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// The report on a command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Report (with a COMMAND)")]
+pub(crate) struct ReportArgs {
+    /// Format of the report [default: text]
+    #[arg(long, value_name = "FORMAT", env = "PIDFLOW_REPORT", requires = "command")]
+    pub(crate) report: Option<ReportFormat>,
+    /// Write the report to this file instead of standard error
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_REPORT_FILE", requires = "command")]
+    pub(crate) report_file: Option<PathBuf>,
+    /// Compare the destinations with those in this file; write the file if it does not exist
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_BASELINE", requires = "command")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// End with code 3 if a destination is not in the baseline and the command ended with 0
+    #[arg(long, env = "PIDFLOW_FAIL_ON_NEW", requires = "baseline")]
+    pub(crate) fail_on_new: bool,
+    /// When the command has ended, wait this long for processes that it left in the background; 0: do not wait
+    /// [default: 2s]
+    #[arg(long, value_name = "DURATION", env = "PIDFLOW_LINGER", requires = "command")]
+    pub(crate) linger: Option<Timeout>,
 }
 
 /// `pidflow read`.
@@ -170,7 +204,7 @@ mod tests {
     fn every_option_has_a_variable_of_its_own() {
         let root = Cli::command();
         let run = root.find_subcommand("run").unwrap();
-        let options = || run.get_arguments().filter(|a| a.get_id() != "help");
+        let options = || run.get_arguments().filter(|a| a.get_id() != "help" && !a.is_positional());
         let names: std::collections::BTreeSet<_> = options().filter_map(clap::Arg::get_env).collect();
         assert_eq!(names.len(), options().count());
         assert!(names.iter().all(|n| n.to_str().is_some_and(|n| n.starts_with("PIDFLOW_"))));

@@ -8,6 +8,7 @@ mod generate;
 mod preflight;
 mod read;
 mod run;
+mod run_command;
 mod summary;
 
 use std::io::Write;
@@ -27,7 +28,8 @@ pub(crate) fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Audit(args) => audit::execute(&args),
         Command::Doctor(args) => doctor::execute(&args),
         Command::Read(args) => read::execute(*args).map(fine),
-        Command::Run(args) => run::execute(*args).map(fine),
+        Command::Run(args) if args.command.is_empty() => run::execute(*args).map(fine),
+        Command::Run(args) => Ok(run_command::execute(*args)),
     }
 }
 

@@ -11,8 +11,9 @@ use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
 
 use super::{preflight, summary};
-use crate::capture::{LiveCapture, LiveOptions, PacketBatch};
+use crate::capture::{ConnectFilter, LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
+use crate::command_run::Watch;
 use crate::config::choices::ViewKind;
 use crate::config::options::{CaptureOptions, FlowOptions, Options};
 use crate::config::outputs::{Outputs, start_error};
@@ -67,7 +68,8 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     if view && outputs.exporters.is_empty() {
         options.flows.active_timeout.get_or_insert(VIEW_TIMEOUT);
     }
-    let Attached { parts, exporters, metrics } = attach(&options, &outputs, port, view)?;
+    let front = Front { view, command: None };
+    let Attached { parts, exporters, metrics, .. } = attach(&options, &outputs, port, front)?;
     let running = outputs.exporters;
     let folders = OutputFolders::default();
     Reloader { given: args.options, file: args.config, began, running, metrics, exporters, folders }.start(hung_up)?;
@@ -85,15 +87,26 @@ fn shows_view(options: &Options, outputs: &Outputs) -> bool {
     is_wanted && std::io::stdout().is_terminal() && live_view::terminal::is_foreground()
 }
 
+/// What shows records to people.
+pub(super) struct Front {
+    /// The live view.
+    pub(super) view: bool,
+    /// The watch over a command.
+    pub(super) command: Option<Watch>,
+}
+
 /// The running parts.
-struct Attached {
-    parts: LiveParts,
+pub(super) struct Attached {
+    pub(super) parts: LiveParts,
     exporters: Arc<ExporterSet>,
     metrics: MetricSource,
+    pub(super) published: Published,
+    /// The agent's own process number in facts; none: not known.
+    pub(super) own: Option<u32>,
 }
 
 /// Starts everything that can fail, in an order that misses nothing: first the probes, then the packets.
-fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool) -> Result<Attached> {
+pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings, front: Front) -> Result<Attached> {
     let ports = http::Ports::open(port)?;
     let probes = start_probes(options)?;
     let (facts, inbox) = Inbox::new();
@@ -101,7 +114,7 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let budget = Budget::of_this_process();
     let kubernetes = kubernetes::start(&options.kubernetes.settings(), facts, budget.pods_bytes())?;
     let served = if ports.serves_records() { options.http.recent_flows() } else { 0 };
-    let published = publish(outputs, budget, if view { served.max(VIEW_RECORDS) } else { served });
+    let published = publish(outputs, budget, if front.view { served.max(VIEW_RECORDS) } else { served });
     let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
@@ -114,10 +127,11 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     tracing::info!("{ready}");
     let host = Host::start()?;
     let (tap, own) = (Tap::default(), own_process(&probes));
-    let view = view.then(|| start_view(&published, &about, &host)).transpose()?;
+    let view = front.view.then(|| start_view(&published, &about, &host)).transpose()?;
     let tested = start_self_test(options, &probes, (&tap, &own))?;
-    let observers =
-        Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view).with_self_test(tested);
+    let observers = Observers::new(published.clone(), about, host.clone(), options.http.max_edges()).with_view(view);
+    let observers = observers.with_command(front.command).with_self_test(tested);
+    let own_pid = own.pid();
     let outlet = outlet(options, exporters.clone(), own)
         .with_enricher(host_name(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
@@ -126,12 +140,13 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let parts = LiveParts {
         sources: sources.with_tap(tap),
         table: FlowTable::new(flow_table(&options.flows, budget)),
-        joiner: joiner(options, budget),
+        joiner: joiner(options, budget)?,
+        connects: ConnectFilter::of(options.capture.filter.as_deref()),
         outlet,
         max_waiting: budget.max_waiting_flows(),
         drain_timeout: options.export.drain_timeout(),
     };
-    Ok(Attached { parts, exporters, metrics })
+    Ok(Attached { parts, exporters, metrics, published, own: own_pid })
 }
 
 /// The published state, which keeps that many records.
@@ -146,11 +161,12 @@ fn start_view(published: &Published, about: &RunDescription, host: &Host) -> Res
 }
 
 /// The join, within its share of the memory.
-fn joiner(options: &Options, budget: Budget) -> Joiner {
-    Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
+fn joiner(options: &Options, budget: Budget) -> Result<Joiner> {
+    let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
         .with_memory_limit(budget.processes_and_sockets_bytes())
         .with_tenancy_limit(budget.tenancy_bytes())
-        .with_command_line_limit(options.privacy.max_command_line())
+        .with_command_line_limit(options.privacy.max_command_line());
+    Ok(joiner.with_paths(preflight::interfaces(&options.capture)?.paths()))
 }
 
 /// The way out of the pipeline: which records leave it, and when those of the agent's own connections do.

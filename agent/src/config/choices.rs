@@ -45,6 +45,17 @@ pub(crate) enum ViewKind {
     Plain,
 }
 
+/// Format of the report on a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// Tables for a terminal
+    Text,
+    /// JSON, with everything
+    Json,
+    /// Markdown, for build summaries
+    Markdown,
+}
+
 /// What is done with the kernel's delay accounting, which I/O wait needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]

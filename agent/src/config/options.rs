@@ -237,9 +237,9 @@ layers!(ExportOptions { options: only, version, ipfix_direction, template, json,
 #[command(next_help_heading = "HTTP")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct HttpOptions {
-    /// Serve metrics, health, recent flows, processes and the graph on this address (the page / lists them), or "off". An
-    /// address other than loopback needs a token or client certificates; on loopback without them only root and the
-    /// agent's own user may read flows and processes [default: 127.0.0.1:9435]
+    /// Serve a page for people, metrics, health, recent flows, processes and the graph on this address (/api lists the
+    /// pages), or "off". An address other than loopback needs a token or client certificates; on loopback without them
+    /// only root, the agent's own user and who started it with sudo may read flows and processes [default: 127.0.0.1:9435]
     #[arg(long, value_name = "ADDR", env = "PIDFLOW_LISTEN")]
     pub(crate) listen: Option<Listen>,
     /// Serve only /metrics, /livez and /readyz on this additional address, to every client, or "off" [default: off]

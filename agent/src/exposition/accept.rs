@@ -84,11 +84,14 @@ fn quality(value: &str) -> Option<u16> {
     (is_plain && number <= 1.0).then(|| (number * 1000.0).round() as u16)
 }
 
-/// Splits at every separator outside quotes.
+/// Splits at every separator outside quotes. Within quotes, a backslash quotes the next character (RFC 9110 section
+/// 5.6.4).
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
+    let (mut is_quoted, mut is_escaped) = (false, false);
     text.split(move |c| {
-        is_quoted ^= c == '"';
+        let was_escaped = is_escaped;
+        is_escaped = is_quoted && !was_escaped && c == '\\';
+        is_quoted ^= c == '"' && !was_escaped;
         c == separator && !is_quoted
     })
 }
@@ -150,6 +153,17 @@ mod tests {
             ("application/openmetrics-text;q=NaN", Text),
             ("application/openmetrics-text;q=-1;,;;=,\"", Text),
             ("application/openmetrics-text;x=\"a,text/plain;q=0.9\";q=0.5", OpenMetrics),
+            // Quotes and separators in quotes, and what is not ASCII.
+            ("text/plain;x=\"a\\\",b\";q=0.1, application/openmetrics-text", OpenMetrics),
+            ("text/plain;x=\"\\\\\";q=0.1, application/openmetrics-text", OpenMetrics),
+            ("text/x;y=\"\\", Text),
+            ("caf\u{fffd}/x, application/openmetrics-text;q=0.9", OpenMetrics),
+            // Zero in every way, a range twice, blanks and tabs.
+            ("*/*;q=0", Text),
+            ("application/openmetrics-text;q=0.000, text/plain;q=0.001", Text),
+            ("application/openmetrics-text;q=0.1, application/openmetrics-text;q=0.9, text/plain;q=0.5", OpenMetrics),
+            ("application/openmetrics-text\t;\tversion = 1.0.0 ; Q = 0.9 , text/plain;q=0.8", OpenMetrics),
+            ("TEXT/PLAIN;VERSION=0.0.4, application/*;q=0.9", Text),
         ] {
             assert_eq!(negotiate(accept), format, "{accept}");
         }

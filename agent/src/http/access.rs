@@ -10,16 +10,18 @@ use procfs::{FromBufRead, ProcError};
 
 use super::client::Client;
 use super::local_users::LocalUsers;
+use super::page;
 use super::problem::Problem;
 use super::token::Token;
 use crate::host_files;
 
 /// Pages that every client may read, because health probes have no token.
 pub(super) const HEALTH: [&str; 2] = ["/livez", "/readyz"];
-/// Pages with metrics only. Their labels contain names of programs, users and addresses, but never command lines.
-const FIGURES: [&str; 2] = ["/", "/metrics"];
+/// The list of pages, and the page with metrics only, whose labels contain names of programs, users and addresses, but
+/// never command lines.
+const FIGURES: [&str; 2] = ["/api", "/metrics"];
 
-/// The access rule of a listener. Every client may read health.
+/// The access rule of a listener. Every client may read health, and the files of the page, which contain no data.
 pub(super) enum Access {
     /// Every client. The listener serves only metrics and health.
     Open,
@@ -28,7 +30,8 @@ pub(super) enum Access {
         /// None: only certificates give access.
         token: Option<Token>,
     },
-    /// Loopback without credentials: the agent's own user and root may read everything, others only metrics.
+    /// Loopback without credentials: root, the agent's own user, and who started it with sudo may read everything, others
+    /// only metrics.
     Local {
         /// None: the kernel does not report the owner of the client's socket.
         users: Option<Mutex<LocalUsers>>,
@@ -50,7 +53,7 @@ impl Access {
     /// Refuses clients that may not read the page.
     pub(super) fn check(&self, request: &Request) -> Result<(), Problem> {
         let path = request.uri().path();
-        if HEALTH.contains(&path) {
+        if HEALTH.contains(&path) || page::PATHS.contains(&path) {
             return Ok(());
         }
         let client = request.extensions().get::<Client>();
@@ -82,7 +85,7 @@ fn check_user(users: Option<&Mutex<LocalUsers>>, client: Option<&Client>) -> Res
     if users.zip(client).is_some_and(is_trusted) {
         return Ok(());
     }
-    let line = "on loopback only root and the agent's own user may read this page; \
+    let line = "on loopback only root, the agent's own user and who started it with sudo may read this page; \
                 for others start pidflow with --token-file FILE";
     Err(Problem::new(StatusCode::FORBIDDEN, line))
 }

@@ -83,6 +83,13 @@ impl Budget {
         buckets.both(client, now).into_iter().for_each(|bucket| bucket.balance_s -= used.as_secs_f64());
     }
 
+    /// How long the client must wait because of what it used itself.
+    pub(super) fn wait_of_client(&self, client: IpAddr, now: Instant) -> Duration {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let [own, _] = buckets.both(client, now);
+        own.wait()
+    }
+
     /// How long the client must wait for more CPU time; zero: it need not wait.
     pub(super) fn wait(&self, client: IpAddr, now: Instant) -> Duration {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,6 +129,7 @@ mod tests {
     fn many_clients_share_what_all_may_have() {
         let (budget, now) = (Budget::new(), Instant::now());
         (0..=255_u8).for_each(|n| budget.charge([10, 0, 0, n].into(), seconds(0.05), now));
+        assert_eq!(budget.wait_of_client([10, 0, 1, 0].into(), now), Duration::ZERO, "it used nothing");
         let wait = budget.wait([10, 0, 1, 0].into(), now);
         assert!((wait.as_secs_f64() - 5.6).abs() < 0.01, "12.8 s of 10 s are spent: {wait:?}");
     }

@@ -21,6 +21,12 @@ impl Client {
         Self { address, local, has_certificate: false, is_first: true }
     }
 
+    /// Whether the client is on this host: it uses loopback, or the address that it asks.
+    pub(super) fn is_of_this_host(&self) -> bool {
+        let [from, to] = [self.address, self.local].map(|address| address.ip().to_canonical());
+        from.is_loopback() || from == to
+    }
+
     /// The key for limits per client.
     pub(super) fn group(&self) -> IpAddr {
         group(self.address.ip())
@@ -40,6 +46,15 @@ pub(super) fn group(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_of_this_host_uses_loopback_or_the_address_that_it_asks() {
+        let of = |from: &str, to: &str| Client::new(from.parse().unwrap(), to.parse().unwrap()).is_of_this_host();
+        assert!(of("127.0.0.9:1", "127.0.0.1:9435") && of("[::1]:1", "[::1]:9435"));
+        assert!(of("[::ffff:127.0.0.1]:1", "[::ffff:127.0.0.1]:9435"));
+        assert!(of("192.0.2.1:1", "192.0.2.1:9435") && of("[::ffff:192.0.2.1]:1", "192.0.2.1:9435"));
+        assert!(!of("192.0.2.2:1", "192.0.2.1:9435") && !of("[2001:db8::2]:1", "[2001:db8::1]:9435"));
+    }
 
     #[test]
     fn addresses_of_one_client_are_one_group() {

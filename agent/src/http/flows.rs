@@ -74,8 +74,7 @@ pub(super) struct Query {
 impl Query {
     /// The conditions; an error if the expression is wrong.
     fn filter(self) -> Result<RecordFilter, Problem> {
-        let wrong = |e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("filter: {e}"));
-        let expression = self.filter.as_ref().map(FilterText::compile).transpose().map_err(wrong)?;
+        let expression = self.filter.as_ref().map(FilterText::compile).transpose().map_err(Problem::wrong_filter)?;
         Ok(RecordFilter {
             process: ProcessFilter {
                 name: self.process.map(|n| n.0),

@@ -19,7 +19,7 @@ use super::counts::Counts;
 use super::limits;
 use super::problem::Problem;
 
-/// Headers of every answer: no caching, no content sniffing, no framing.
+/// Headers of every answer that has none of its own: no caching, no content sniffing, no framing.
 const HEADERS: [(HeaderName, &str); 3] = [
     (header::CACHE_CONTROL, "no-store"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -128,7 +128,7 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     };
     guard.counts.answered(response.status());
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -1,4 +1,4 @@
-//! `/`: the list of pages.
+//! `/api`: the list of pages.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;ma
 /// The list of pages, as HTML
 #[utoipa::path(
     get,
-    path = "/",
+    path = "/api",
     operation_id = "index",
     responses((status = 200, description = "HTML.", body = String, content_type = "text/html"), AnyRefusal)
 )]

@@ -33,3 +33,11 @@ pub(super) const MAX_PAGE_ENTRIES: usize = 500;
 pub(super) const DEFAULT_PAGE_ENTRIES: usize = 100;
 /// Maximum bytes of one page of an answer; the entry that exceeds the limit is the page's last.
 pub(super) const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Time between two events of a stream.
+pub(super) const STREAM_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a stream lasts: less than [`ANSWER_TIMEOUT`], and access is checked again when the client continues.
+pub(super) const STREAM_DURATION: Duration = Duration::from_secs(20);
+/// Maximum number of streams of one client.
+pub(super) const MAX_STREAMS_PER_CLIENT: usize = 6;
+/// Maximum number of streams of all clients; most connections are left for other requests.
+pub(super) const MAX_STREAMS: usize = 24;

@@ -25,6 +25,8 @@ const ANSWER_BYTES: usize = 4096;
 pub(super) struct LocalUsers {
     socket: Socket,
     own_uid: u32,
+    /// Who started the agent with sudo(8), which sets `SUDO_UID`; none: it was not started so.
+    invoker: Option<u32>,
 }
 
 impl LocalUsers {
@@ -38,13 +40,15 @@ impl LocalUsers {
         socket.connect(&netlink_sys::SocketAddr::new(0, 0))?;
         // The kernel answers during `send`, so this does not block.
         socket.set_non_blocking(true)?;
-        Ok(Self { socket, own_uid: rustix::process::geteuid().as_raw() })
+        let own_uid = rustix::process::geteuid().as_raw();
+        let invoker = std::env::var("SUDO_UID").ok().filter(|_| own_uid == ROOT).and_then(|uid| uid.parse().ok());
+        Ok(Self { socket, own_uid, invoker })
     }
 
-    /// Whether the client is the agent's own user or root; false if it cannot be determined.
+    /// Whether the client is the agent's own user, who started it with sudo, or root; false if it cannot be determined.
     pub(super) fn is_trusted(&self, client: &Client) -> bool {
         let uid = self.uid(client.address, client.local);
-        uid.is_ok_and(|uid| uid == ROOT || (uid == self.own_uid && uid != UNMAPPED_UID))
+        uid.is_ok_and(|uid| uid == ROOT || ((uid == self.own_uid || self.invoker == Some(uid)) && uid != UNMAPPED_UID))
     }
 
     /// The owner of the socket at `theirs` that is connected to `ours`.

@@ -35,7 +35,8 @@ impl<S: Sync> FromRequestParts<S> for MetricsRequest {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let accept = parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        // A field that is not ASCII takes no other with it.
+        let accept = parts.headers.get_all(ACCEPT).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         let format = negotiate(&accept.collect::<Vec<_>>().join(","));
         Ok(Self { scraper: scraper(parts), format })
     }

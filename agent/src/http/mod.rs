@@ -18,6 +18,7 @@ mod limits;
 mod local_users;
 mod metrics;
 mod openapi;
+mod page;
 mod paged;
 mod problem;
 #[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
@@ -25,6 +26,8 @@ mod processes;
 mod query;
 mod server;
 mod settings;
+#[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
+mod stream;
 mod tls;
 mod token;
 
@@ -35,8 +38,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use axum::Router;
 use axum::http::StatusCode;
+use axum::{Extension, Router};
 
 use crate::privileges::Role;
 use crate::published::Published;
@@ -47,6 +50,7 @@ use counts::Counts;
 use guard::Guard;
 use problem::Problem;
 use server::Server;
+use stream::Places;
 use tls::Tls;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -107,7 +111,7 @@ impl Ports {
                 true => Access::Credentials { token: self.settings.token },
                 false => Access::local(),
             };
-            let pages = openapi::pages().split_for_parts().0;
+            let pages = openapi::pages().split_for_parts().0.merge(page::files());
             start("http", Port { listener, pages, access, tls }, &counts, published)?;
         }
         Ok(())
@@ -157,9 +161,11 @@ fn block_on(listener: TcpListener, server: Server) -> Result<()> {
 }
 
 fn routes(pages: Router<Published>, published: Published, guard: Guard) -> Router {
+    let places = Places::new(guard.budget.clone());
     pages
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "read only: GET or HEAD"))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such page; / lists all pages"))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no such page; /api lists all pages"))
+        .layer(Extension(places))
         .layer(axum::middleware::from_fn_with_state(guard, guard::guard))
         .with_state(published)
 }

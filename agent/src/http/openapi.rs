@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::AnyRefusal;
-use super::{elements, flows, graph, health, host, index, ledger, metrics, processes};
+use super::{elements, flows, graph, health, host, index, ledger, metrics, page as web_page, processes, stream};
 use crate::published::Published;
 
 #[derive(OpenApi)]
@@ -43,11 +43,13 @@ impl Modify for Token {
 /// The pages and their description.
 pub(super) fn pages() -> OpenApiRouter<Published> {
     OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(web_page::page))
         .routes(routes!(index::page))
         .routes(routes!(metrics::page))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(flows::page))
+        .routes(routes!(stream::page))
         .routes(routes!(processes::page))
         .routes(routes!(graph::page))
         .routes(routes!(elements::page))
@@ -86,6 +88,7 @@ mod tests {
         let pages: Vec<_> = DOCUMENT.paths.paths.keys().map(String::as_str).collect();
         let wanted = [
             "/",
+            "/api",
             "/api/elements",
             "/api/flows",
             "/api/graph",
@@ -93,6 +96,7 @@ mod tests {
             "/api/ledger",
             "/api/openapi.json",
             "/api/processes",
+            "/api/stream",
             "/livez",
             "/metrics",
             "/readyz",

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::limits;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use pidflow_expression::ExpressionError;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr, Type};
 
@@ -28,6 +30,17 @@ impl Problem {
         let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
         let line = format!("too many expensive requests; retry in {seconds} s");
         Self { retry_after: Some(seconds), ..Self::new(StatusCode::TOO_MANY_REQUESTS, line) }
+    }
+
+    /// The client, or all clients together, have as many streams as they may have.
+    pub(super) fn too_many_streams(of_client: usize, of_all: usize) -> Self {
+        let line = format!("too many streams: at most {of_client} for each client and {of_all} for all; close one");
+        Self { retry_after: Some(limits::STREAM_DURATION.as_secs()), ..Self::new(StatusCode::TOO_MANY_REQUESTS, line) }
+    }
+
+    /// The parameter `filter` is no expression.
+    pub(super) fn wrong_filter(why: ExpressionError) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("filter: {why}"))
     }
 }
 
@@ -58,7 +71,10 @@ const COMMON_REFUSALS: [(&str, &str); 9] = [
     ("413", "The request's body is too large."),
     ("414", "The URI is too long."),
     ("421", "The Host is a name; on loopback without credentials it must be an IP address or localhost."),
-    ("429", "The client has used its share of CPU time; Retry-After says when it has more. The connection is closed."),
+    (
+        "429",
+        "The client has used its share of CPU time, or has too many streams; Retry-After says when it has more. The connection is closed.",
+    ),
     ("431", "The request's header fields are too large."),
 ];
 

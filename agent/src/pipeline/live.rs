@@ -16,7 +16,7 @@ use super::held::HeldBatches;
 use super::namespaces::Namespaces;
 use super::{Ended, Outlet, Sources, name_interfaces};
 use crate::allocator::Trimmer;
-use crate::capture::{PacketBatch, SeenUntil};
+use crate::capture::{ConnectFilter, PacketBatch, SeenUntil};
 use crate::clock::{BootClock, Timeline, engine_clock, engine_ns};
 use crate::ledger::{Books, Standing};
 use crate::memory::WAITING_FLOW_BYTES;
@@ -68,6 +68,8 @@ pub(crate) struct LiveParts {
     pub(crate) table: FlowTable,
     /// The join of flows with processes and sockets.
     pub(crate) joiner: Joiner,
+    /// Which failed connects without packets are reported.
+    pub(crate) connects: ConnectFilter,
     /// Where records go.
     pub(crate) outlet: Outlet,
     /// The greatest number of flows that wait for their join at the same time.
@@ -179,14 +181,18 @@ impl Live {
 
     /// Applies all available facts. They include all facts older than the packets that are counted next.
     fn take_facts(&mut self) {
-        let LiveParts { sources, joiner, table, .. } = &mut self.parts;
+        let LiveParts { sources, joiner, table, outlet, .. } = &mut self.parts;
         sources.take_facts(&mut self.facts);
-        for fact in self.facts.drain(..) {
+        for fact in &self.facts {
             tracing::trace!("{fact:?}");
-            self.namespaces.learn(&fact);
-            joiner.apply(&fact);
-            table.learn(&fact, &mut self.flows);
+            self.namespaces.learn(fact);
+            joiner.apply(fact);
+            table.learn(fact, &mut self.flows);
         }
+        if let Some(observer) = outlet.observer() {
+            observer.facts(&self.facts, &mut |id, time_ns| joiner.process(id, time_ns));
+        }
+        self.facts.clear();
         self.grace.take(self.flows.drain(..), Instant::now());
         self.changes.add(joiner.take_endpoint_changes());
     }
@@ -237,10 +243,10 @@ impl Live {
 
     /// Reports failed connects without packets and the usage of processes, and expires facts that no flow can need.
     fn expire(&mut self) {
-        let LiveParts { joiner, outlet, table, .. } = &mut self.parts;
+        let LiveParts { joiner, connects, outlet, table, .. } = &mut self.parts;
         let wait_ns = table.config().idle_timeout_ns.unwrap_or_default() + FAILED_NS;
         let joined_ns = self.grace.joined_until_ns();
-        let failed = joiner.take_failed_attempts(joined_ns.saturating_sub(wait_ns));
+        let failed = joiner.take_failed_attempts(joined_ns.saturating_sub(wait_ns), |connect| connects.passes(connect));
         outlet.hand_on(failed.into_iter());
         if let Some(observer) = outlet.observer() {
             observer.usage(&mut |tell| joiner.report_usage(tell));
@@ -346,7 +352,7 @@ impl Live {
 
     /// Joins and sends everything in flight, no faster than the exporters accept it, until the deadline.
     fn join_rest(&mut self, pacer: &mut Pacer) {
-        let LiveParts { table, joiner, outlet, .. } = &mut self.parts;
+        let LiveParts { table, joiner, connects, outlet, .. } = &mut self.parts;
         let (namespaces, deadline) = (&self.namespaces, pacer.deadline());
         let has_time = || Instant::now() < deadline;
         let waiting = std::iter::from_fn(|| if has_time() { self.grace.pop() } else { None });
@@ -357,7 +363,7 @@ impl Live {
         outlet
             .hand_on_paced(in_time.map(|flow| joiner.join(namespaces.named(flow))), |exporters| pacer.wait(exporters));
         drop(flows);
-        let failed = joiner.take_failed_attempts(u64::MAX);
+        let failed = joiner.take_failed_attempts(u64::MAX, |connect| connects.passes(connect));
         outlet.hand_on_paced(failed.into_iter(), |exporters| pacer.wait(exporters));
         outlet.hand_on_own();
     }

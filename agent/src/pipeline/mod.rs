@@ -24,7 +24,7 @@ use crate::capture::{CaptureCounters, Interface};
 
 pub(crate) use figures::Figures;
 pub(crate) use live::{Live, LiveParts, NOTHING_LEFT};
-pub(crate) use outlet::{Enricher, Outlet, PipelineObserver, ReportUsage};
+pub(crate) use outlet::{DescribeProcess, Enricher, Outlet, PipelineObserver, ReportUsage};
 pub(crate) use own_traffic::OwnTraffic;
 pub(crate) use reading::Reading;
 pub(crate) use source::{Inbox, Sources};

@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use pidflow_engine::fact::{Fact, ProcessId};
 use pidflow_engine::process_table::Usage;
 use pidflow_exporters::ExporterSet;
 use pidflow_expression::Expression;
-use pidflow_schema::FlowRecord;
+use pidflow_schema::{FlowRecord, Process};
 
 use super::RECORD_BATCH;
 use super::figures::Figures;
@@ -17,8 +18,13 @@ use crate::privacy::mask_url;
 /// Reports what each process used; see [`pidflow_engine::join::Joiner::report_usage`].
 pub(crate) type ReportUsage<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&Usage));
 
+/// Finds the description of a process at a time.
+pub(crate) type DescribeProcess<'a> = &'a mut dyn FnMut(ProcessId, u64) -> Option<Arc<Process>>;
+
 /// Receives what the pipeline publishes, for the published state and the live view.
 pub(crate) trait PipelineObserver {
+    /// Facts in their order, after they were applied to the process table, from which processes are described.
+    fn facts(&mut self, facts: &[Fact], describe: DescribeProcess<'_>);
     /// Records that leave the pipeline.
     fn records(&mut self, records: &Arc<[FlowRecord]>);
     /// Resources that processes used since the last call.

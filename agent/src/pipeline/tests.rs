@@ -16,8 +16,8 @@ use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord
 use super::figures::Figures;
 use super::live::Moment;
 use super::source::{FactSource, Inbox, PacketSource};
-use super::{Live, LiveParts, NOTHING_LEFT, Outlet, PipelineObserver, ReportUsage, Sources};
-use crate::capture::{BatchCounts, CaptureCounters, Interface, PacketBatch, SeenUntil};
+use super::{DescribeProcess, Live, LiveParts, NOTHING_LEFT, Outlet, PipelineObserver, ReportUsage, Sources};
+use crate::capture::{BatchCounts, CaptureCounters, ConnectFilter, Interface, PacketBatch, SeenUntil};
 use crate::ledger::{Amount, Ledger};
 use crate::probes::KernelCounts;
 use crate::signals::Stop;
@@ -89,6 +89,8 @@ struct Seen {
 }
 
 impl PipelineObserver for Seen {
+    fn facts(&mut self, _: &[Fact], _: DescribeProcess<'_>) {}
+
     fn records(&mut self, records: &Arc<[FlowRecord]>) {
         std::thread::sleep(with(&self.pause, |pause| *pause));
         with(&self.records, |seen| seen.extend(records.iter().cloned()));
@@ -142,6 +144,7 @@ fn bench(max_waiting: usize) -> Bench {
         sources,
         table: FlowTable::new(FlowTableConfig { packet_clock: PacketClock::Steady, ..FlowTableConfig::default() }),
         joiner,
+        connects: ConnectFilter::All,
         outlet: Outlet::new(Arc::new(exporters)).with_observer(Box::new(seen.clone())),
         max_waiting,
         drain_timeout: Duration::from_secs(1),

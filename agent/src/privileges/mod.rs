@@ -54,6 +54,8 @@ pub(crate) enum Role {
     Signals,
     /// Draws the live view.
     View,
+    /// Waits for a command, and passes signals on to it.
+    Command,
     /// In `pidflow read`: opens capture files.
     Inputs,
     /// In `pidflow read`: decodes them.
@@ -88,9 +90,10 @@ const fn rights(
 }
 
 /// Every role. Threads that process untrusted input have no capabilities.
-pub(crate) const RIGHTS: [Rights; 18] = {
+pub(crate) const RIGHTS: [Rights; 19] = {
     use Capability::{
-        CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_SYS_PTRACE,
+        CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN,
+        CAP_SYS_PTRACE,
     };
     [
         // Reading counters of eBPF maps needs a system call.
@@ -114,6 +117,8 @@ pub(crate) const RIGHTS: [Rights; 18] = {
         rights(Role::SelfTest, "self-test", &[], Calls::Programs, Files::Programs),
         rights(Role::Signals, "signals", &[], Calls::Usual, Files::System),
         rights(Role::View, "view", &[], Calls::Usual, Files::System),
+        // The command may belong to another user, who called sudo.
+        rights(Role::Command, "command, signals (run -- COMMAND)", &[CAP_KILL], Calls::Usual, Files::System),
         // Captures may belong to another user.
         rights(Role::Inputs, "inputs (read)", &[CAP_DAC_READ_SEARCH], Calls::Answering, Files::Any),
         rights(Role::Reading, "pidflow (read)", &[], Calls::Answering, Files::System),
@@ -196,6 +201,14 @@ pub(crate) fn keep_for_attaching() -> Result<()> {
     keep(capabilities::ATTACHING)
 }
 
+/// Like [`keep_for_attaching`], with a command that gets signals.
+///
+/// # Errors
+/// The kernel refuses.
+pub(crate) fn keep_for_command() -> Result<()> {
+    keep(capabilities::WITH_COMMAND)
+}
+
 /// Like [`keep_for_attaching`], for opening capture files and outputs.
 ///
 /// # Errors
@@ -231,7 +244,7 @@ fn unreadable() -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 18] = [
+    const ROLES: [Role; 19] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,
@@ -247,6 +260,7 @@ mod tests {
         Role::SelfTest,
         Role::Signals,
         Role::View,
+        Role::Command,
         Role::Inputs,
         Role::Reading,
         Role::Results,
@@ -264,7 +278,11 @@ mod tests {
     fn no_role_keeps_what_is_taken_from_all() {
         for r in RIGHTS {
             let is_read = matches!(r.role, Role::Inputs | Role::Reading | Role::Results);
-            let kept = if is_read { capabilities::READING } else { capabilities::ATTACHING };
+            let kept = match r.role {
+                Role::Command => capabilities::WITH_COMMAND,
+                _ if is_read => capabilities::READING,
+                _ => capabilities::ATTACHING,
+            };
             assert!(r.capabilities.iter().all(|c| kept.contains(c)), "{:?}", r.role);
         }
     }

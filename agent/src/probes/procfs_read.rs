@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::fs;
 
-use pidflow_engine::fact::{Executable, ProcessId, ProcessSeen, Sample, TICK_NS, Task};
+use pidflow_engine::fact::{Executable, ProcessId, ProcessSeen, ProcessesAlive, Sample, TICK_NS, Task};
 use pidflow_schema::Placement;
 use procfs::FromRead;
 use procfs::process::{Process, Stat, Status};
 
 use super::process_file::read;
-use super::surroundings::namespace;
+use super::surroundings::{Surroundings, namespace};
 use super::{cgroup_path, executable, login, process_id};
 use crate::clock::{BootClock, engine_ns};
 use crate::host_files;
@@ -124,6 +124,14 @@ fn has_delay_accounting() -> bool {
     fs::read_to_string("/proc/sys/kernel/task_delayacct").is_ok_and(|switch| switch.trim() == "1")
 }
 
+/// All processes; none: this /proc may not show all of them.
+pub(super) fn processes_alive() -> Option<ProcessesAlive> {
+    let taken_ns = engine_ns();
+    let all = Surroundings::look().shows_all_processes().then(procfs::process::all_processes)?.ok()?;
+    let id = |p: Process| p.stat().ok().map(|stat| process_id(stat.pid, stat.starttime));
+    Some(ProcessesAlive { taken_ns, processes: all.filter_map(|p| id(p.ok()?)).collect() })
+}
+
 /// Inode number of the network namespace of a process: a number, or `self`.
 pub(super) fn network_namespace(process: &str) -> Option<u32> {
     namespace(&format!("/proc/{process}/ns/net")).and_then(|inode| u32::try_from(inode).ok())
@@ -160,6 +168,23 @@ mod tests {
         assert!(after > before && !(after - before).is_multiple_of(TICK_NS), "{before} {after}");
         let own = cpu_clock(std::process::id()).unwrap();
         assert!(own >= after && own - after < 1_000_000_000, "{own} {after}");
+    }
+
+    /// A process that is not listed counts as ended.
+    #[test]
+    fn existing_processes_are_listed_and_ended_ones_are_not() {
+        if !Surroundings::look().shows_all_processes() {
+            println!("skipped: /proc does not show all processes");
+            return;
+        }
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let stat = Process::new(child.id() as i32).unwrap().stat().unwrap();
+        let id = process_id(stat.pid, stat.starttime);
+        let lists = |id: ProcessId| processes_alive().unwrap().processes.contains(&id);
+        assert!(lists(id));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!lists(id));
     }
 
     #[test]

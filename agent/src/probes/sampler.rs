@@ -270,7 +270,8 @@ impl SamplerState {
         self.again = (self.again + count) % self.watched.len().max(1);
     }
 
-    /// Reports the existing sockets of every known namespace.
+    /// Reports the existing sockets of every known namespace, and the existing processes: the sockets of one that was
+    /// killed may be in a namespace that is gone too.
     fn recount(&self, facts: &mut Vec<Fact>) {
         let own = procfs_read::own_network_namespace();
         let others = self.namespaces.iter().filter(|(netns, _)| *netns != own);
@@ -278,6 +279,7 @@ impl SamplerState {
         let own = Process::myself().ok().map(|p| (own, p));
         let alive = own.into_iter().chain(others).filter_map(|(netns, p)| sockets::alive(netns, &p));
         facts.extend(alive.map(|sockets| Fact::SocketsAlive(Box::new(sockets))));
+        facts.extend(procfs_read::processes_alive().map(Fact::ProcessesAlive));
     }
 }
 

@@ -96,6 +96,11 @@ impl Surroundings {
         is_first && self.boot_offset.is_empty()
     }
 
+    /// Whether every process that eBPF reports is in this /proc while it exists.
+    pub(crate) fn shows_all_processes(&self) -> bool {
+        self.proc_is_hosts() && !self.proc_options.split(',').any(is_hiding)
+    }
+
     /// The agent's process number in facts and records, where eBPF reports processes or only /proc is polled; none: eBPF's is
     /// not known, because the agent is in a PID namespace of its own.
     pub(crate) fn pid_in_facts(&self, by_polling: bool) -> Option<u32> {
@@ -295,6 +300,7 @@ mod tests {
         assert!(own(|n| n.mnt = Some(1)).is_empty());
         let hidden = Surroundings { proc_options: "rw,hidepid=invisible".into(), ..host() };
         assert_eq!(limited(&hidden), ["/proc"]);
+        assert!(hidden.proc_is_hosts() && !hidden.shows_all_processes() && host().shows_all_processes());
         assert!(limited(&Surroundings { proc_options: "rw,hidepid=off,gid=4".into(), ..host() }).is_empty());
         let shifted = Surroundings { boot_offset: "100 s".into(), ..host() };
         assert!(!shifted.proc_is_hosts());

@@ -7,5 +7,5 @@ mod record;
 
 pub(crate) use period::{Moment, Period};
 pub(crate) use process::ProcessFilter;
-pub(crate) use protocol::protocol_number;
+pub(crate) use protocol::{protocol_name, protocol_number};
 pub(crate) use record::RecordFilter;

@@ -8,6 +8,12 @@ pub(crate) fn protocol_number(text: &str) -> Option<u8> {
     Protocol::named(text).or_else(number)
 }
 
+/// The name of a protocol, otherwise its number.
+pub(crate) fn protocol_name(number: u8) -> String {
+    let named = Protocol::NAMES.iter().find(|(_, known)| *known == number);
+    named.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -15,6 +21,7 @@ mod tests {
     #[test]
     fn names_and_numbers_are_known() {
         assert_eq!([protocol_number("udp"), protocol_number("17")], [Some(17); 2]);
+        assert_eq!([6, 17, 89].map(protocol_name), ["tcp", "udp", "89"]);
         for wrong in ["", "UDP", "+6", "256", "tcp "] {
             assert_eq!(protocol_number(wrong), None, "{wrong}");
         }

@@ -15,7 +15,6 @@ use crate::sink::Parts;
 use crate::sink::{Counters, Loss};
 
 use super::Objects;
-use super::flow_key::put_flow_key;
 use super::kafka_settings::{client_config, what_is_wrong};
 
 /// Maximum time of one poll for delivery reports.
@@ -216,7 +215,7 @@ impl Receiver for Kafka {
         self.keys.resize_with(records.len(), Vec::new);
         for (record, key) in records.iter().zip(&mut self.keys) {
             key.clear();
-            put_flow_key(record, key);
+            key.extend_from_slice(record.flow.key().hex().as_bytes());
         }
         self.states.clear();
         self.states.resize(records.len(), RecordState::Here);

@@ -1,7 +1,6 @@
 //! Message brokers and queues: one JSON object per record.
 
 #[cfg(feature = "kafka")]
-mod flow_key;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "kafka")]

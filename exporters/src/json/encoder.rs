@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::net::Ipv4Addr;
 
-use pidflow_schema::{DataType, Element, FlowRecord, Value};
+use pidflow_schema::{DataType, Element, FlowRecord, Group, Value};
 
 use crate::template::Template;
 use crate::time::Iso8601;
 
-use super::escape::put_string;
+use super::escape::{put_hex, put_string};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
@@ -30,6 +30,8 @@ pub enum JsonKeys {
 struct Member {
     key: Box<[u8]>,
     data_type: DataType,
+    /// Which records can have it. Most records lack most elements, and the set of groups is cheaper than asking each.
+    group: Group,
     read: fn(&FlowRecord) -> Option<Value<'_>>,
 }
 
@@ -67,7 +69,8 @@ impl JsonEncoder {
             // Writing to a `Vec` cannot fail.
             let _ = write!(out, ",\"@timestamp\":\"{}\",\"@version\":\"1\"", Iso8601(record.flow.last_ns));
         }
-        for member in &self.members {
+        let groups = record.groups();
+        for member in self.members.iter().filter(|m| groups.contains(m.group)) {
             member.put(record, out);
         }
         match out.get_mut(start) {
@@ -85,7 +88,7 @@ impl Member {
             JsonKeys::Numbers => format!("\"{}\":", e.numeric_key(own_pen)),
             JsonKeys::PenNumbers => format!("\"{}\":", e.dotted_key(own_pen)),
         };
-        Self { key: key.into_bytes().into(), data_type: e.data_type, read: e.read }
+        Self { key: key.into_bytes().into(), data_type: e.data_type, group: e.group, read: e.read }
     }
 
     /// Appends `,"KEY":value`, or nothing.
@@ -138,8 +141,7 @@ fn put_mac(a: [u8; 6], out: &mut Vec<u8>) {
     let mut before = b'"';
     for octet in a {
         out.push(before);
-        // Writing to a `Vec` cannot fail.
-        drop(write!(out, "{octet:02x}"));
+        put_hex(octet, out);
         before = b':';
     }
     out.push(b'"');

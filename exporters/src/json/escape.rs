@@ -42,8 +42,14 @@ fn put_escape(octet: u8, out: &mut Vec<u8>) {
 }
 
 fn put_control(octet: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\\u00");
+    put_hex(octet, out);
+}
+
+/// Appends the two lower-case hexadecimal digits of `octet`.
+pub(super) fn put_hex(octet: u8, out: &mut Vec<u8>) {
     let digit = |n: u8| HEX.get(usize::from(n & 15)).copied().unwrap_or(b'0');
-    out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digit(octet >> 4), digit(octet)]);
+    out.extend_from_slice(&[digit(octet >> 4), digit(octet)]);
 }
 
 #[cfg(test)]

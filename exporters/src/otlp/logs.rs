@@ -47,6 +47,7 @@ impl LogEncoder {
             severity_number: SeverityNumber::Info.into(),
             body: Some(AnyValue { value: Some(Any::StringValue(body(record))) }),
             attributes: self.attributes.of(record),
+            trace_id: record.flow.key().octets.into(),
             event_name: EVENT_NAME.into(),
             ..LogRecord::default()
         }

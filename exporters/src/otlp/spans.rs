@@ -10,7 +10,7 @@ use pidflow_schema::{Attribution, Flow, FlowRecord, InitiatorBasis, ProcessEnd};
 use crate::template::Template;
 
 use super::attributes::{FlowAttributes, family, transport};
-use super::ids;
+use super::ids::{Ids, Role};
 use super::resource::scope;
 
 /// Makes export requests.
@@ -39,11 +39,14 @@ impl SpanEncoder {
     }
 
     fn span(&self, record: &FlowRecord) -> Span {
+        let kind = kind(record);
+        let ids = Ids::of(record, role(kind), &self.host);
         Span {
-            trace_id: ids::trace(record).into(),
-            span_id: ids::span(record, &self.host).into(),
+            trace_id: ids.trace.into(),
+            span_id: ids.span.into(),
+            parent_span_id: ids.parent.map(Into::into).unwrap_or_default(),
             name: name(&record.flow),
-            kind: kind(record).into(),
+            kind: kind.into(),
             start_time_unix_nano: record.flow.first_ns,
             end_time_unix_nano: record.flow.last_ns,
             attributes: self.attributes.of(record),
@@ -69,6 +72,14 @@ fn kind(record: &FlowRecord) -> SpanKind {
         (true, true, _) => SpanKind::Client,
         (true, false, true) => SpanKind::Server,
         _ => SpanKind::Internal,
+    }
+}
+
+const fn role(kind: SpanKind) -> Option<Role> {
+    match kind {
+        SpanKind::Client => Some(Role::Client),
+        SpanKind::Server => Some(Role::Server),
+        _ => None,
     }
 }
 

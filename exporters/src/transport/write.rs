@@ -19,7 +19,7 @@ impl Written {
 
 /// Number of lines that end in it.
 pub(super) fn lines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|b| **b == b'\n').count()
+    memchr::memchr_iter(b'\n', bytes).count()
 }
 
 /// Like `write_all`, but returns how much was written.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Application, FlowEndDetail, FlowEndReason, Handshake, InitiatorBasis, Translation, Tunnel};
+use super::{
+    Application, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis, Translation, Tunnel,
+};
 
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,6 +99,8 @@ pub struct Flow {
     pub initiator: InitiatorBasis,
     /// The handshake, in the record of the interval in which it ended; none: not seen, or not TCP.
     pub handshake: Option<Handshake>,
+    /// The initial sequence numbers of both ends of a TCP connection; none: a SYN was not seen, or not TCP.
+    pub initial_sequences: Option<InitialSequences>,
     /// Inode number of the network namespace behind the interfaces that saw the flow; none: unknown.
     pub network_namespace: Option<u32>,
     /// The application protocol, shared by all records of the flow; none: unknown.
@@ -132,6 +136,7 @@ impl Flow {
             end_detail: FlowEndDetail::None,
             initiator: InitiatorBasis::FirstPacket,
             handshake: None,
+            initial_sequences: None,
             network_namespace: None,
             application: None,
             tunnel: None,
@@ -145,6 +150,9 @@ impl Flow {
         std::mem::swap(&mut self.source_port, &mut self.destination_port);
         std::mem::swap(&mut self.forward, &mut self.reverse);
         self.macs = self.macs.map(|(s, d)| (d, s));
+        if let Some(sequences) = &mut self.initial_sequences {
+            sequences.turn_round();
+        }
         if let Some(tunnel) = &mut self.tunnel {
             tunnel.turn_round();
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Application, Candidate, Dns, DnsResponse, Endpoint, FlowRecord, HostUsage, Http, Login, Owner, Placement, Pod,
-    PodDetails, Process, ProcessEnd, ProcessUsage, Service, Tls, Translation, Tunnel,
+    Application, Candidate, Dns, DnsResponse, Endpoint, FlowRecord, HostUsage, Http, InitialSequences, Login, Owner,
+    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Service, Tls, Translation, Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -79,6 +79,11 @@ pub(super) fn host_usage_mut(record: &mut FlowRecord) -> &mut HostUsage {
 /// Both MAC addresses, created if missing.
 pub(super) fn macs_mut(record: &mut FlowRecord) -> &mut ([u8; 6], [u8; 6]) {
     record.flow.macs.get_or_insert_default()
+}
+
+/// Both initial sequence numbers, created if missing.
+pub(super) fn sequences_mut(record: &mut FlowRecord) -> &mut InitialSequences {
+    record.flow.initial_sequences.get_or_insert_default()
 }
 
 /// The tunnel, made where there was none.

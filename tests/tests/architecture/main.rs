@@ -96,7 +96,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 39] = [
+const AGENT: [&str; 40] = [
     "allocated",
     "sample",
     "allocator",
@@ -129,6 +129,7 @@ const AGENT: [&str; 39] = [
     "exposition",
     "live_view",
     "signals",
+    "command_run",
     "pipeline",
     "output_folders",
     "observe",

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::record::{Counters, Flow, FlowEndDetail, FlowEndReason, InitiatorBasis, Protocol, Tunnel};
+use pidflow_schema::record::{
+    Counters, Flow, FlowEndDetail, FlowEndReason, InitialSequences, InitiatorBasis, Protocol, Tunnel,
+};
 
 use super::entry_facts::Facts;
 use super::handshake::{HandshakeWatch, micros};
@@ -297,9 +299,16 @@ impl Entry {
             end_detail: detail,
             initiator: self.basis,
             handshake: self.handshake.handshake(),
+            initial_sequences: self.initial_sequences(),
             network_namespace: (key.namespace != 0).then_some(key.namespace),
             ..Flow::new(key.protocol, source, destination, (self.first_ns, self.last_ns))
         }
+    }
+
+    /// Sequence numbers of the SYNs of source and destination.
+    fn initial_sequences(&self) -> Option<InitialSequences> {
+        let of = |side: KeySide| self.sent(side).syn_sequence().filter(|_| self.key.protocol == Protocol::TCP);
+        Some(InitialSequences { source: of(self.initiator())?, destination: of(self.initiator().other())? })
     }
 
     /// The MAC addresses of the first packet, swapped if its sender is not the initiator.

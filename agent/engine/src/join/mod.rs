@@ -5,14 +5,14 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use pidflow_schema::{
-    Attribution, Candidate, Flow, FlowEndDetail, FlowEndReason, FlowRecord, InitiatorBasis, ProcessEnd, Protocol,
-    Translation,
+    Attribution, Candidate, Flow, FlowRecord, InitiatorBasis, Process, ProcessEnd, Protocol, Translation,
 };
 
-use crate::fact::{Fact, ProcessId, Socket, SocketUse};
+use crate::fact::{Fact, ProcessId, ProcessesAlive, Socket, SocketUse};
 use crate::process_table::limits::MAX_PROCESS_BYTES;
 use crate::process_table::{ProcessTable, Usage};
 use crate::socket_index::{EndpointChange, FlowEnd, Found, MAX_CLAIM_BYTES, NotFound, Role, SocketIndex, User};
@@ -21,10 +21,12 @@ mod asked;
 mod failures;
 mod names;
 mod tenants;
+mod without_packets;
 
 use failures::{FailedConnect, Failures};
 use names::{AskedNames, MAX_NAME_BYTES};
 use tenants::Tenants;
+pub use without_packets::CapturedPaths;
 
 /// The greatest number of captured namespaces kept.
 const MAX_CAPTURED_NAMESPACES: usize = 65_536;
@@ -42,10 +44,14 @@ pub struct JoinCounters {
     pub without_packets: u64,
     /// How often processes and sockets were evicted early because there were too many.
     pub crowded: u64,
-    /// Failed attempts without packets that were omitted because their network namespace is not captured.
+    /// Failed attempts without packets that were omitted because their network namespace or loopback is not captured.
     pub failed_elsewhere: u64,
+    /// Failed attempts without packets that were omitted because the capture's filter does not select them.
+    pub failed_filtered: u64,
     /// Claims on sockets that ended because the kernel no longer has the socket: their close was lost.
     pub closes_missed: u64,
+    /// Processes that ended because they no longer exist: their exit was lost.
+    pub exits_missed: u64,
     /// Processes, command lines, users and pods that there was no room for.
     pub processes_dropped: u64,
     /// Claims on sockets, and addresses, that there was no room for.
@@ -72,6 +78,7 @@ pub struct Joiner {
     own_netns: u32,
     /// Other namespaces to which captured interfaces lead.
     captured: HashSet<u32, RandomState>,
+    paths: CapturedPaths,
     /// How long ended processes and sockets are kept, nanoseconds.
     retention_ns: u64,
 }
@@ -130,12 +137,6 @@ impl Joiner {
         self.sockets.shares_addresses(netns)
     }
 
-    /// Whether packets of a connect would be captured if it sent any.
-    fn is_captured(&self, socket: &Socket) -> bool {
-        let is_own = socket.netns == self.own_netns || socket.netns == 0 || self.own_netns == 0;
-        is_own || (self.captured.contains(&socket.netns) && self.sockets.leaves_namespace(socket))
-    }
-
     /// Takes one fact.
     pub fn apply(&mut self, event: &Fact) {
         match event {
@@ -173,6 +174,15 @@ impl Joiner {
             Fact::Names(answer) => self.names.wait(answer.clone()),
             Fact::Lost { from_ns, until_ns } => self.sockets.lost(*from_ns, *until_ns),
             Fact::SocketsAlive(alive) => self.counters.closes_missed += self.sockets.reconcile(alive),
+            Fact::ProcessesAlive(alive) => self.reconcile_processes(alive),
+        }
+    }
+
+    /// Ends the processes that are not in the list, and their claims, also those in network namespaces that are gone.
+    fn reconcile_processes(&mut self, alive: &ProcessesAlive) {
+        for process in self.processes.reconcile(alive) {
+            self.counters.exits_missed += 1;
+            self.counters.closes_missed += self.sockets.vanished(process, alive.taken_ns);
         }
     }
 
@@ -273,46 +283,21 @@ impl Joiner {
 
     /// Why an end without a socket has no process.
     fn why(&self, end: &FlowEnd) -> Attribution {
-        let has_sockets = matches!(end.protocol, Protocol::TCP | Protocol::UDP | Protocol::SCTP);
-        match (self.sockets.is_local(end.local), has_sockets && !self.sockets.is_kernels(end)) {
+        match (self.sockets.is_local(end.local), self.sockets.is_kernels(end)) {
             (false, _) => Attribution::Remote,
-            (true, true) => Attribution::NoSocket,
-            (true, false) => Attribution::Kernel,
+            (true, true) => Attribution::Kernel,
+            (true, false) => Attribution::NoSocket,
         }
+    }
+
+    /// The process at a time, as records of that time describe it; none: it is unknown.
+    pub fn process(&mut self, id: ProcessId, time_ns: u64) -> Option<Arc<Process>> {
+        self.processes.describe_known(id, time_ns)
     }
 
     /// Reports what the processes of flows used since the last call; see [`ProcessTable::report_usage`].
     pub fn report_usage(&mut self, tell: impl FnMut(&Usage)) {
         self.processes.report_usage(tell);
-    }
-
-    /// Records of connection attempts that failed before `before_ns` and of which no packet was seen, in namespaces that are
-    /// captured.
-    pub fn take_failed_attempts(&mut self, before_ns: u64) -> Vec<FlowRecord> {
-        let due = self.failures.take_due(before_ns);
-        let (captured, elsewhere): (Vec<_>, Vec<_>) = due.iter().partition(|f| self.is_captured(&f.socket));
-        self.counters.failed_elsewhere += elsewhere.len() as u64;
-        captured.into_iter().map(|f| self.without_packets(f)).collect()
-    }
-
-    fn without_packets(&mut self, failed: &FailedConnect) -> FlowRecord {
-        let flow = failed.flow();
-        let process = Found {
-            process: failed.process,
-            attribution: Attribution::SocketEvent,
-            role: Role::Connects,
-            netns: failed.socket.netns,
-            other: None,
-            translated_from: None,
-        };
-        let source = self.known(&process, (flow.first_ns, flow.last_ns));
-        let end = FlowEnd::destination(&flow);
-        let endpoint = self.tenants.endpoint(&end, flow.destination, None);
-        let destination = ProcessEnd { endpoint, ..ProcessEnd::unknown(self.why(&end)) };
-        self.counters.without_packets += 1;
-        self.count(&source, &destination);
-        let connect_error = (failed.errno != 0).then_some(failed.errno);
-        FlowRecord { source, destination, connect_error, ..FlowRecord::without_processes(flow, Attribution::NoSocket) }
     }
 
     fn count(&mut self, source: &ProcessEnd, destination: &ProcessEnd) {
@@ -387,20 +372,6 @@ fn side(source: &Result<Found, NotFound>, destination: &Result<Found, NotFound>)
         (Role::Connects, _) | (_, Role::Accepts) => Some(true),
         (_, Role::Connects) | (Role::Accepts, _) => Some(false),
         (Role::Unknown, Role::Unknown) => None,
-    }
-}
-
-impl FailedConnect {
-    fn flow(&self) -> Flow {
-        let socket = &self.socket;
-        let (source, destination) = ((socket.local, socket.local_port), (socket.remote, socket.remote_port));
-        Flow {
-            end_reason: FlowEndReason::EndOfFlow,
-            end_detail: FlowEndDetail::ConnectFailed,
-            initiator: InitiatorBasis::Socket,
-            network_namespace: (socket.netns != 0).then_some(socket.netns),
-            ..Flow::new(socket.protocol, source, destination, (self.since_ns, self.time_ns))
-        }
     }
 }
 

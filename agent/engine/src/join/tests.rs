@@ -6,9 +6,9 @@ use pidflow_schema::{
     Translation,
 };
 
-use super::Joiner;
+use super::{CapturedPaths, Joiner};
 use crate::application::NameAnswer;
-use crate::fact::{Fact, ProcessId, Sample, Socket, SocketUse, Task, TenantKind};
+use crate::fact::{Fact, ProcessId, ProcessesAlive, Sample, Socket, SocketUse, Task, TenantKind};
 use crate::tenancy::Tenancy;
 
 const MS: u64 = 1_000_000;
@@ -79,7 +79,7 @@ fn a_refused_connect_carries_its_error_once() {
     j.apply(&refused);
     let r = j.join(flow("127.0.0.1", 40000, "127.0.0.1"));
     assert_eq!((r.connect_error, r.source.process.unwrap().pid), (Some(111), 10));
-    assert!(j.take_failed_attempts(100 * SECOND).is_empty());
+    assert!(j.take_failed_attempts(100 * SECOND, |_| true).is_empty());
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn an_attempt_without_packets_is_a_record_too() {
         ("10.0.0.1", 40000),
         ("10.0.0.9", 80),
     ));
-    assert!(j.take_failed_attempts(SECOND).is_empty(), "a flow may still come");
-    let records = j.take_failed_attempts(30 * SECOND);
+    assert!(j.take_failed_attempts(SECOND, |_| true).is_empty(), "a flow may still come");
+    let records = j.take_failed_attempts(30 * SECOND, |_| true);
     let r = records.first().unwrap();
     assert_eq!((r.connect_error, r.flow.forward.packets), (Some(113), 0));
 }
@@ -112,7 +112,7 @@ fn a_failed_attempt_of_a_namespace_that_is_not_captured_is_left_out() {
         ["10.0.0.1", "127.0.0.1", "10.0.0.9"].into_iter().for_each(|remote| j.apply(&failed(netns, remote)));
     }
     j.captures(9);
-    let records = j.take_failed_attempts(30 * SECOND);
+    let records = j.take_failed_attempts(30 * SECOND, |_| true);
     let told: Vec<_> =
         records.iter().map(|r| (r.flow.network_namespace.unwrap(), r.flow.destination.to_string())).collect();
     // A namespace reaches itself over its own loopback, which no interface that leads there sees.
@@ -122,7 +122,36 @@ fn a_failed_attempt_of_a_namespace_that_is_not_captured_is_left_out() {
     // Captures that see the namespace say so in their flows.
     let _ = j.join(Flow { network_namespace: Some(8), ..flow("127.0.0.1", 1, "127.0.0.1") });
     j.apply(&failed(8, "10.0.0.9"));
-    assert_eq!(j.take_failed_attempts(30 * SECOND).len(), 1);
+    assert_eq!(j.take_failed_attempts(30 * SECOND, |_| true).len(), 1);
+}
+
+/// `-i` and `-f` select failed connects without packets like packets.
+#[test]
+fn a_failed_attempt_that_no_captured_interface_would_see_is_left_out() {
+    let used = SocketUse::ConnectFailed { errno: 111, since_ns: SECOND };
+    let told = |paths, port: u16| {
+        let mut j = Joiner::new(60 * SECOND, 7).with_paths(paths);
+        j.apply(&Fact::Addresses { time_ns: 0, netns: 7, addresses: vec!["10.0.0.1".parse().unwrap()] });
+        for (local, remote) in [
+            ("127.0.0.1", "127.0.0.9"),
+            ("10.0.0.1", "10.0.0.1"),
+            ("10.0.0.1", "10.0.0.9"),
+            ("::1", "::1"),
+            ("2001:db8::1", "2001:db8::9"),
+        ] {
+            j.apply(&event(10, used, (local, 40000), (remote, 80)));
+        }
+        let records = j.take_failed_attempts(30 * SECOND, |socket| socket.remote_port == port);
+        let c = j.counters();
+        let told: Vec<_> = records.iter().map(|r| r.flow.destination.to_string()).collect();
+        (told, c.failed_elsewhere, c.failed_filtered)
+    };
+    let here = ["127.0.0.9", "10.0.0.1", "::1"].map(String::from).to_vec();
+    let beyond = ["10.0.0.9", "2001:db8::9"].map(String::from).to_vec();
+    assert_eq!(told(CapturedPaths::BeyondLoopback, 80), (beyond, 3, 0));
+    assert_eq!(told(CapturedPaths::Loopback, 80), (here, 2, 0));
+    assert_eq!(told(CapturedPaths::All, 80).0.len(), 5);
+    assert_eq!(told(CapturedPaths::All, 443), (vec![], 0, 5));
 }
 
 #[test]
@@ -156,6 +185,45 @@ fn packets_of_the_kernel_itself_are_attributed_to_it() {
         Attribution::NoSocket,
         "a process's socket may be among what was lost"
     );
+}
+
+/// Through raw sockets with their own headers and packet sockets, processes send what has no socket of theirs.
+#[test]
+fn what_only_processes_send_is_not_the_kernels() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    let own: Vec<IpAddr> = ["10.0.0.1", "2001:db8::1"].map(|a| a.parse().unwrap()).to_vec();
+    j.apply(&Fact::Addresses { time_ns: 0, netns: 7, addresses: own });
+    let one = Counters { packets: 1, octets: 56, frame_octets: 70, tcp_flags: 0 };
+    let mut sent = |protocol, (from, to): (&str, &str), icmp_type_code| {
+        let ends = ((from.parse().unwrap(), 0), (to.parse().unwrap(), 0));
+        let flow = Flow::new(protocol, ends.0, ends.1, (SECOND, SECOND));
+        j.join(Flow { icmp_type_code, forward: one, reverse: one, ..flow })
+    };
+    let (four, six) = (("10.0.0.1", "10.0.0.9"), ("2001:db8::1", "2001:db8::9"));
+    for (protocol, ends, icmp_type_code, attribution) in [
+        // Echo requests, time stamp requests; OSPF, VRRP, DCCP, UDP-Lite.
+        (1, four, Some(0x0800), Attribution::NoSocket),
+        (1, four, Some(0x0D00), Attribution::NoSocket),
+        (58, six, Some(0x8000), Attribution::NoSocket),
+        (89, four, None, Attribution::NoSocket),
+        (112, four, None, Attribution::NoSocket),
+        (33, four, None, Attribution::NoSocket),
+        (136, six, None, Attribution::NoSocket),
+        // Unreachable, neighbour solicitation, IGMP, GRE.
+        (1, four, Some(0x0303), Attribution::Kernel),
+        (58, six, Some(0x8700), Attribution::Kernel),
+        (2, four, None, Attribution::Kernel),
+        (47, four, None, Attribution::Kernel),
+    ] {
+        assert_eq!(
+            sent(protocol, ends, icmp_type_code).source.attribution,
+            attribution,
+            "{protocol} {icmp_type_code:?}"
+        );
+    }
+    // The kernel answers queries.
+    assert_eq!(sent(1, (four.1, four.0), Some(0x0800)).destination.attribution, Attribution::Kernel);
+    assert_eq!(sent(58, (six.1, six.0), Some(0x8000)).destination.attribution, Attribution::Kernel);
 }
 
 #[test]
@@ -266,7 +334,7 @@ fn a_refused_connect_to_a_translated_destination_carries_its_error_once() {
     let seen = Flow { initiator: InitiatorBasis::Syn, ..flow("127.0.0.1", 40000, "127.0.0.1") };
     let r = j.join(seen);
     assert_eq!((r.connect_error, r.source.process.map(|p| p.pid)), (Some(111), Some(10)));
-    assert!(j.take_failed_attempts(100 * SECOND).is_empty());
+    assert!(j.take_failed_attempts(100 * SECOND, |_| true).is_empty());
 }
 
 #[test]
@@ -285,6 +353,36 @@ fn two_processes_with_one_pid_within_a_tick_have_a_flow_each() {
     }
     let mut name = |port| j.join(flow("127.0.0.1", port, "127.0.0.1")).source.process.unwrap().name.to_string();
     assert_eq!((name(40000), name(40001)), ("one".into(), "two".into()));
+}
+
+/// A process was killed while events were lost: neither its exit nor its closes were reported, and its namespace may be
+/// gone, so that no list of sockets names it.
+#[test]
+fn a_process_whose_exit_was_lost_ends_with_its_claims_in_any_namespace() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    let connect = |pid, netns, port| {
+        let mut fact = event(pid, SocketUse::Connect, ("10.0.0.1", port), ("10.0.0.9", 80));
+        if let Fact::Socket { socket, .. } = &mut fact {
+            socket.netns = netns;
+        }
+        fact
+    };
+    for (pid, netns) in [(10, 7), (11, 8), (12, 9)] {
+        (0..3).for_each(|n| j.apply(&connect(pid, netns, 40_000 + (pid * 10 + n) as u16)));
+    }
+    j.apply(&event(12, SocketUse::Listen, ("10.0.0.1", 80), ("0.0.0.0", 0)));
+    let listed = |processes: &[u32], s: u64| {
+        let processes = processes.iter().map(|pid| task(*pid, "").id).collect();
+        Fact::ProcessesAlive(ProcessesAlive { taken_ns: s * SECOND, processes })
+    };
+    j.apply(&listed(&[10], 0));
+    assert_eq!(j.counters().exits_missed, 0, "they were reported since");
+    j.apply(&listed(&[10], 20));
+    assert_eq!((j.counters().exits_missed, j.counters().closes_missed), (2, 7));
+    j.apply(&listed(&[10], 30));
+    assert_eq!((j.counters().exits_missed, j.counters().closes_missed), (2, 7), "each once");
+    j.expire(300 * SECOND);
+    assert_eq!(j.sizes(), (1, 3), "process 10 and its connections");
 }
 
 #[test]

@@ -30,6 +30,13 @@ impl ProcessTable {
         Some(process)
     }
 
+    /// Like [`Self::describe`] at one time, with an identity from any source.
+    #[must_use]
+    pub fn describe_known(&mut self, id: ProcessId, time_ns: u64) -> Option<Arc<Process>> {
+        let id = self.resolve(id);
+        self.describe(id, time_ns, time_ns)
+    }
+
     /// A hash of everything in a description: the versions and images of the process and its ancestors, and the names
     /// of users and pods.
     fn state_at(&self, id: ProcessId, (first_ns, last_ns): (u64, u64)) -> u64 {

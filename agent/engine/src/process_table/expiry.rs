@@ -1,7 +1,11 @@
 //! Expiry of the table, and the order of eviction when memory is short.
 
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
 use super::{Entry, ProcessTable};
-use crate::fact::ProcessId;
+use crate::fact::{ProcessId, ProcessesAlive};
 
 /// The number of samples that a process keeps if memory is short.
 const MIN_KEPT_SAMPLES: usize = 16;
@@ -12,6 +16,20 @@ impl ProcessTable {
         for entry in self.entries.values_mut().filter(|e| e.exited_ns.is_none() && e.seen_ns < begun_ns) {
             entry.exited_ns = Some(entry.seen_ns);
         }
+    }
+
+    /// Ends the processes that are not in the list and were last reported before it, and returns them.
+    pub fn reconcile(&mut self, alive: &ProcessesAlive) -> Vec<ProcessId> {
+        let key = |id: &ProcessId| (id.pid, id.start);
+        let listed: HashSet<_, RandomState> = alive.processes.iter().map(key).collect();
+        let mut vanished = Vec::new();
+        for (id, entry) in self.entries.iter_mut().filter(|(id, _)| !listed.contains(&key(id))) {
+            if entry.exited_ns.is_none() && entry.seen_ns < alive.taken_ns {
+                entry.exited_ns = Some(alive.taken_ns);
+                vanished.push(*id);
+            }
+        }
+        vanished
     }
 
     /// Removes processes that ended before `before_ns` and have no children in the table. If memory is still short, it

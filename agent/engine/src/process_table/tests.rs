@@ -371,3 +371,32 @@ fn name_and_user_are_those_of_the_flows_time() {
     assert_eq!(at(child.id, 300), ("child".into(), 0, "daemon".into(), Some(0)));
     assert_eq!(at(child.id, 2000), ("child".into(), 0, "worker".into(), Some(33)));
 }
+
+/// A PID is used again within a clock tick, and each of the processes executes twice.
+#[test]
+fn programs_executed_within_a_tick_have_the_names_of_their_time() {
+    let mut t = ProcessTable::default();
+    let at = |offset_us: u32| Task {
+        id: ProcessId::from_boot_ns(50, 70_000_000 + u64::from(offset_us) * 1000),
+        ..task(50, 7, "sh")
+    };
+    let mut ids = Vec::new();
+    for (offset_us, programs) in [(100_u32, ["/bin/a", "/bin/b"]), (900, ["/bin/c", "/bin/d"])] {
+        let me = at(offset_us);
+        let begun = 1_000_000_000 + u64::from(offset_us) * 1000;
+        t.forked(begun, &me, &task(1, 1, "init"));
+        for (n, path) in (1..).zip(programs) {
+            let comm = path.trim_start_matches("/bin/");
+            t.execed(begun + n * 100_000, &Task { comm: comm.into(), ..me.clone() }, 1, (&program(path), ""));
+        }
+        t.exited(&me, 1, Sample { time_ns: begun + 300_000, ..Sample::default() });
+        ids.push((me.id, begun, programs));
+    }
+    for (id, begun, programs) in ids {
+        let id = t.resolve(id);
+        for (n, path) in (1..).zip(programs) {
+            let told = t.describe(id, begun + n * 100_000, begun + n * 100_000 + 50_000).unwrap();
+            assert_eq!(&*told.executable, path);
+        }
+    }
+}

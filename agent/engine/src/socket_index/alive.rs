@@ -7,8 +7,8 @@ use foldhash::fast::RandomState;
 
 use super::claim::Claim;
 use super::fit::REPEAT_NS;
-use super::{SocketIndex, Tuple};
-use crate::fact::SocketsAlive;
+use super::{Place, SocketIndex, Tuple};
+use crate::fact::{ProcessId, SocketsAlive};
 
 impl SocketIndex {
     /// Ends the claims on sockets that are not in the list and were last reported before it. Returns how many.
@@ -38,6 +38,24 @@ impl SocketIndex {
         }
         for (port, list) in &mut self.listeners {
             end(list, &|c| listening.contains(&SocketAddr::new(c.local, *port)));
+        }
+        ended
+    }
+
+    /// Ends all claims of a process that does not exist any more. Returns how many.
+    pub fn vanished(&mut self, process: ProcessId, taken_ns: u64) -> u64 {
+        let mut ended = 0;
+        for place in self.places.remove(&process).unwrap_or_default() {
+            let list = match place {
+                Place::Tuple(tuple) => self.tuples.get_mut(&tuple),
+                Place::Port(protocol, port) => self.ports.get_mut(&(protocol, port)),
+                Place::Listener(port) => self.listeners.get_mut(&port),
+            };
+            let is_its = |c: &&mut Claim| c.process == process && c.ended_ns.is_none() && c.seen_ns < taken_ns;
+            for claim in list.into_iter().flatten().filter(is_its) {
+                end_unseen(claim, taken_ns);
+                ended += 1;
+            }
         }
         ended
     }

@@ -160,6 +160,20 @@ impl Claim {
         !ends_before(self, other) && !ends_before(other, self)
     }
 
+    /// Whether two sockets with the same tuple were open at the same time: both are bound to an interface (link-local
+    /// addresses, VRFs). Successive connections with one tuple are not.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        let is_other_file = self.file != other.file || self.file == 0;
+        if self.socket == other.socket || !is_other_file || self.snapshot != other.snapshot {
+            return false;
+        }
+        let is_seen_after = |x: &Self, y: &Self| x.seen_ns > y.first_ns.saturating_add(MAX_EVENT_DELAY_NS);
+        match self.snapshot {
+            true => self.overlaps(other),
+            false => is_seen_after(self, other) && is_seen_after(other, self),
+        }
+    }
+
     /// Whether a use is of the same socket and process. The identity in a snapshot is the inode number, in an event the
     /// address: the first event takes over the claim of a snapshot. The address is reused for later connections, often
     /// with the same tuple but another file.

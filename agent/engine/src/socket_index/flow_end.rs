@@ -22,7 +22,7 @@ pub struct FlowEnd {
     pub remote: IpAddr,
     /// The other end's port; 0 for ICMP.
     pub remote_port: u16,
-    /// ICMP type of the flow's first packet; none: other protocols.
+    /// ICMP type of the first packet that this end sent; none: unknown, or another protocol.
     pub icmp_type: Option<u8>,
     /// Time of the first packet, nanoseconds.
     pub first_ns: u64,
@@ -53,7 +53,8 @@ impl FlowEnd {
     #[must_use]
     pub fn destination(flow: &Flow) -> Self {
         let [source, destination] = if is_after(flow, false) { after(flow) } else { before(flow) };
-        Self::new(flow, [destination, source], [flow.reverse.packets, flow.forward.packets])
+        let end = Self::new(flow, [destination, source], [flow.reverse.packets, flow.forward.packets]);
+        Self { icmp_type: None, ..end }
     }
 
     fn new(flow: &Flow, [local, remote]: [(IpAddr, u16); 2], [sent, received]: [u64; 2]) -> Self {

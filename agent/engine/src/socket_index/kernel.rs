@@ -4,7 +4,8 @@ use pidflow_schema::Protocol;
 
 use super::FlowEnd;
 
-/// IGMP, IP in IP, IPv6 in IP, GRE, ESP, AH, IPComp, L2TP, UDP-Lite (IANA "Protocol Numbers").
+/// IGMP, IP in IP, DCCP, IPv6 in IP, GRE, ESP, AH, IPComp, L2TP, UDP-Lite, MPLS in IP, Ethernet in IP (IANA "Protocol
+/// Numbers").
 const IGMP: u8 = 2;
 const IPIP: u8 = 4;
 const DCCP: u8 = 33;
@@ -15,6 +16,8 @@ const AH: u8 = 51;
 const IPCOMP: u8 = 108;
 const L2TP: u8 = 115;
 const UDP_LITE: u8 = 136;
+const MPLS_IN_IP: u8 = 137;
+const ETHERNET: u8 = 143;
 
 /// Well-known UDP ports of tunnels that the kernel terminates: GTP-U, VXLAN, Geneve, and Linux' first VXLAN port.
 const TUNNEL_PORTS: [u16; 4] = [2152, 4789, 6081, 8472];
@@ -26,7 +29,8 @@ pub(super) const fn handles(protocol: u8) -> bool {
 
 /// Whether the kernel also sends packets of the protocol without a call of a process.
 const fn sends(protocol: u8) -> bool {
-    is_icmp(protocol) || matches!(protocol, IGMP | IPIP | IPV6 | GRE | ESP | AH | IPCOMP | L2TP)
+    let is_tunnel = matches!(protocol, IPIP | IPV6 | GRE | ESP | AH | IPCOMP | L2TP | MPLS_IN_IP | ETHERNET);
+    is_icmp(protocol) || protocol == IGMP || is_tunnel
 }
 
 /// Whether packets like those of this end may have been sent by the kernel.

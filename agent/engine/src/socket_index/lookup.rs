@@ -31,10 +31,15 @@ impl SocketIndex {
         }
     }
 
-    /// Whether the flow belongs to the kernel although its protocol has sockets: the outer packets of a tunnel device.
-    /// Not if events were lost, because a process's socket may then be unknown.
+    /// Whether the packets of an end without a socket may be the kernel's own: their protocol is one that the kernel sends
+    /// without a call of a process, or they are the outer packets of a tunnel device. The latter not if events were lost,
+    /// because a process's socket may then be unknown. What only processes send may come from a raw socket with its own
+    /// headers (`IP_HDRINCL`) or a packet socket.
     #[must_use]
     pub fn is_kernels(&self, end: &FlowEnd) -> bool {
+        if kernel::may_send(end) {
+            return true;
+        }
         let is_tunnel = kernel::is_tunnel(end.protocol, [end.local_port, end.remote_port]);
         is_tunnel && !self.losses.between(end.first_ns, end.last_ns)
     }

@@ -75,7 +75,8 @@ impl<'a> Ranking<'a> {
         let first = best.claim;
         let others = || self.claims.iter().filter(|f| f.claim.process != first.process);
         let is_same = |f: &Fitting<'_>| {
-            table.exact && !first.is_raw && (end.protocol == Protocol::TCP || f.claim.socket == first.socket)
+            let is_one = f.claim.socket == first.socket;
+            table.exact && !first.is_raw && (is_one || (end.protocol == Protocol::TCP && !f.claim.is_beside(first)))
         };
         let is_rival = |f: &Fitting<'_>| match is_elsewhere(f.claim, first) {
             true => f.fit >= Fit::Touches || f.fit == best.fit,

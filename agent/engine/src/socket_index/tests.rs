@@ -668,3 +668,83 @@ fn what_is_ambiguous_has_a_candidate() {
     handed_on.used(1800 * MS, User { process: pid(6), start_ns: 1400 * MS }, SocketUse::Send, &socket(6, 17, B, A));
     is_candidate(handed_on.find(&end(17, B, A, (1500, 1501))), &[5, 6]);
 }
+
+/// Link-local addresses on two links, or one address in two VRFs: each socket is bound to its interface.
+#[test]
+fn one_tuple_of_two_sockets_in_one_namespace_is_ambiguous() {
+    for (local, remote) in [
+        (("fe80::1", 40000), ("fe80::2", 80)),
+        (("10.0.0.1", 40000), ("10.0.0.2", 80)),
+        (("fe80::1", 22), ("fe80::2", 5)),
+    ] {
+        let mut x = SocketIndex::new(OWN);
+        for (p, begun) in [(1, 1000), (2, 1200)] {
+            let s = Socket { file: 100 + u64::from(p), ..socket(u64::from(p), 6, local, remote) };
+            x.used(begun * MS, pid(p), SocketUse::Connect, &s);
+            x.used((begun + 500) * MS, pid(p), SocketUse::Send, &s);
+        }
+        let found = x.find(&end(6, local, remote, (1000, 2000)));
+        assert_eq!(found.map_err(|e| e.why), Err(Attribution::Ambiguous), "{local:?}");
+    }
+}
+
+#[test]
+fn successive_connections_with_one_tuple_and_shared_sockets_are_not_ambiguous() {
+    let mut x = SocketIndex::new(OWN);
+    for (p, begun) in [(1, 1000), (2, 1200)] {
+        let s = Socket { file: 100 + u64::from(p), ..socket(u64::from(p), 6, A, B) };
+        x.used(begun * MS, pid(p), SocketUse::Connect, &s);
+        x.used((begun + 100) * MS, pid(p), SocketUse::Send, &s);
+        x.used((begun + 150) * MS, pid(p), SocketUse::Close, &s);
+    }
+    assert_eq!(x.find(&syn(6, A, B, (1200, 1350))).map(|f| f.process), Ok(pid(2)));
+    let mut y = SocketIndex::new(OWN);
+    let shared = Socket { file: 9, ..socket(9, 6, A, B) };
+    y.used(1000 * MS, pid(1), SocketUse::Accept, &shared);
+    y.used(1100 * MS, pid(2), SocketUse::Send, &shared);
+    y.used(1200 * MS, pid(1), SocketUse::Send, &shared);
+    assert!(y.find(&end(6, A, B, (1000, 1300))).is_ok(), "one socket, two users");
+}
+
+#[test]
+fn datagrams_of_three_namespaces_with_one_tuple_are_ambiguous_unless_the_flow_says_where() {
+    let (local, remote) = (("2001:db8::1", 5000), ("2001:db8::2", 6000));
+    let mut x = SocketIndex::new(OWN);
+    for (p, netns) in [(1, 21), (2, 22), (3, 23)] {
+        x.set_addresses(0, netns, &[ip(local.0)]);
+        let s = in_namespace(netns, socket(u64::from(p), 17, local, remote));
+        x.used((1000 + u64::from(p)) * MS, pid(p), SocketUse::Send, &s);
+    }
+    let at = |x: &SocketIndex, netns, times| {
+        let found = x.find(&FlowEnd { netns, ..end(17, local, remote, times) });
+        found.map(|f| f.process).map_err(|e| e.why)
+    };
+    assert_eq!(at(&x, None, (1000, 1010)), Err(Attribution::Ambiguous));
+    for (p, netns) in [(1, 21), (2, 22), (3, 23)] {
+        assert_eq!(at(&x, Some(netns), (1000, 1010)), Ok(pid(p)));
+    }
+    // The second takes the place of the first: its namespace is made anew with the address of the other.
+    x.exited(pid(2), 1100 * MS);
+    x.exited(pid(3), 1100 * MS);
+    assert_eq!(at(&x, None, (2500, 2600)), Ok(pid(1)), "the others are gone");
+}
+
+/// `SO_REUSEPORT` or successive owners: more than any list of a few would hold.
+#[test]
+fn five_owners_of_an_ipv6_port_in_one_batch_have_their_own_datagrams() {
+    let mut x = SocketIndex::new(OWN);
+    let at = |p: u32| 1000 + 20 * u64::from(p);
+    for p in 1..=5 {
+        let s = socket(u64::from(p), 17, ("::", 5353), ("::", 0));
+        let user = User { process: pid(p), start_ns: (at(p) - 5) * MS };
+        x.used(at(p) * MS, user, SocketUse::Send, &s);
+        x.used((at(p) + 10) * MS, user, SocketUse::Close, &s);
+    }
+    for p in 1..=5 {
+        let found = x.find(&end(17, ("2001:db8::1", 5353), ("2001:db8::2", 53), (at(p), at(p) + 1)));
+        let told = found.map(|f| f.process);
+        assert!(told == Ok(pid(p)) || told.is_err_and(|e| e.why == Attribution::Ambiguous), "{p}: {told:?}");
+    }
+    let changes = x.take_changes();
+    assert!((1..=5).all(|p| changes.iter().any(|c| c.time_ns.abs_diff(at(p) * MS) <= 10 * MS)), "{changes:?}");
+}

@@ -1,9 +1,14 @@
 //! Which interfaces are captured.
 
+use pidflow_engine::join::CapturedPaths;
+
 use super::super::CaptureError;
 use super::link::{ANY, Link};
 use super::links::Links;
+use super::open::interface_index;
 
+/// Loopback is the first interface of each network namespace (`loopback_net_init` in drivers/net/loopback.c).
+const LOOPBACK_INDEX: u32 = 1;
 /// The name that stands for every interface that is up.
 const ALL: &str = "all";
 
@@ -63,6 +68,19 @@ impl Interfaces {
         }
     }
 
+    /// The packets of this network namespace that they see.
+    pub(crate) fn paths(&self) -> CapturedPaths {
+        let Self::Named(names) = self else { return CapturedPaths::All };
+        let indexes: Vec<u32> = names.iter().map(|name| interface_index(name)).collect();
+        match indexes.iter().filter(|index| **index == LOOPBACK_INDEX).count() {
+            // One that does not exist now may be any.
+            _ if indexes.contains(&0) => CapturedPaths::All,
+            0 => CapturedPaths::BeyondLoopback,
+            n if n == indexes.len() => CapturedPaths::Loopback,
+            _ => CapturedPaths::All,
+        }
+    }
+
     /// Names for which there is no interface.
     pub(super) fn missing<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = &'a str> {
         let names = if let Self::Named(names) = self { names.as_slice() } else { &[] };
@@ -92,6 +110,18 @@ mod tests {
             (&["eth0", "lo", "eth0"], named(&["eth0", "lo"])),
         ] {
             assert_eq!(of(names), expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_a_path_of_its_own() {
+        for (names, paths) in [
+            (&["any"][..], CapturedPaths::All),
+            (&["all"], CapturedPaths::All),
+            (&["lo"], CapturedPaths::Loopback),
+            (&["lo", "not-there"], CapturedPaths::All),
+        ] {
+            assert_eq!(of(names).paths(), paths, "{names:?}");
         }
     }
 

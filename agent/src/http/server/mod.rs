@@ -104,7 +104,18 @@ impl Server {
         Box::pin(self.serve(stream, client, progress)).await;
     }
 
+    /// Lets a connection wait if its client has used its share of CPU time, because even the head of a request costs some.
+    /// Not one from this host: a health check may come from the same address as a flood, and while it waits the flood
+    /// would displace it.
+    async fn delay(&self, client: Client) {
+        if !client.is_of_this_host() {
+            let wait = self.budget.wait_of_client(client.group(), Instant::now());
+            tokio::time::sleep(wait.min(limits::MAX_DELAY)).await;
+        }
+    }
+
     async fn serve(self, stream: TcpStream, mut client: Client, progress: Progress) {
+        self.delay(client).await;
         let Some(tls) = self.tls.clone() else {
             return connection::serve(stream, &self, client, progress).await;
         };
@@ -138,6 +149,28 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
             tracing::debug!("cannot accept an HTTP connection: {e}");
             tokio::time::sleep(ACCEPT_RETRY_PAUSE).await;
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reading the head of a request costs time, which is the client's.
+    #[tokio::test]
+    async fn a_connection_waits_if_its_client_has_used_its_share_unless_it_is_of_this_host() {
+        let client = |from: &str, to: &str| Client::new(from.parse().unwrap(), to.parse().unwrap());
+        let (flood, same_network) =
+            (client("[2001:db8::2]:1", "[2001:db8::1]:2"), client("[2001:db8::3]:1", "[2001:db8::1]:2"));
+        let others = [client("127.0.0.1:1", "127.0.0.1:2"), client("[2001:db8:1::2]:1", "[2001:db8::1]:2")];
+        let budget = Budget::new();
+        [flood, others[0]].iter().for_each(|c| budget.charge(c.group(), Duration::from_secs(60), Instant::now()));
+        let server = Server::new(Router::new(), None, budget, Arc::default());
+        for (waiting, waits) in [(flood, true), (same_network, true), (others[0], false), (others[1], false)] {
+            let begun = Instant::now();
+            server.delay(waiting).await;
+            assert_eq!(begun.elapsed() >= limits::MAX_DELAY, waits, "{waiting:?}");
         }
     }
 }

@@ -1,0 +1,99 @@
+//! The user who invoked the agent through sudo(8), as whom the command runs.
+
+use std::ffi::{CString, OsStr};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use nix::unistd::{Gid, Uid, User, getgrouplist, setfsgid, setfsuid, setgid, setgroups, setuid};
+
+/// Variables with which sudo describes its caller. The command does not see them, as if it had been run by hand.
+const OF_SUDO: [&str; 7] =
+    ["SUDO_COMMAND", "SUDO_GID", "SUDO_HOME", "SUDO_PROMPT", "SUDO_TTY", "SUDO_UID", "SUDO_USER"];
+
+/// The invoking user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Invoker {
+    uid: Uid,
+    gid: Gid,
+}
+
+impl Invoker {
+    /// Reads `SUDO_UID` and `SUDO_GID` if this process is root's. None: it was not started through sudo, or by root.
+    ///
+    /// # Errors
+    /// A variable is not a number. The command does not run then, because it would run as root.
+    pub(super) fn find(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Result<Option<Self>> {
+        let Some(uid) = variable("SUDO_UID").filter(|_| Uid::effective().is_root()) else { return Ok(None) };
+        let uid = Uid::from_raw(number("SUDO_UID", &uid)?);
+        let gid = variable("SUDO_GID").context("SUDO_UID is set, but SUDO_GID is not; unset both to run as root")?;
+        let gid = Gid::from_raw(number("SUDO_GID", &gid)?);
+        Ok((!uid.is_root()).then_some(Self { uid, gid }))
+    }
+
+    /// Becomes that user with all its groups, permanently, and gives the command the user's environment.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub(super) fn enter(&self, command: &mut Command) -> Result<()> {
+        // Without an entry in the database of users there are no further groups.
+        let user = User::from_uid(self.uid).ok().flatten();
+        let groups = user.as_ref().and_then(|user| groups(&user.name, self.gid)).unwrap_or_else(|| vec![self.gid]);
+        setgroups(&groups).context("setgroups")?;
+        setgid(self.gid).context("setgid")?;
+        setuid(self.uid).context("setuid")?;
+        for name in OF_SUDO {
+            command.env_remove(name);
+        }
+        if let Some(user) = user {
+            // sudo sets MAIL to root's.
+            command.env_remove("MAIL").env("USER", &user.name).env("LOGNAME", &user.name);
+            command.env("HOME", &user.dir).env("SHELL", &user.shell);
+        }
+        Ok(())
+    }
+
+    /// Opens files with that user's rights alone, where there is one; they then belong to it. Only this thread is affected.
+    pub(super) fn while_opening<T>(invoker: Option<&Self>, open: impl FnOnce() -> T) -> T {
+        let Some(Self { uid, gid }) = invoker else { return open() };
+        let (own_gid, own_uid) = (setfsgid(*gid), setfsuid(*uid));
+        let opened = open();
+        setfsuid(own_uid);
+        setfsgid(own_gid);
+        opened
+    }
+}
+
+fn groups(name: &str, gid: Gid) -> Option<Vec<Gid>> {
+    getgrouplist(&CString::new(name).ok()?, gid).ok()
+}
+
+fn number(name: &str, text: &OsStr) -> Result<u32> {
+    let number = text.to_str().and_then(|text| text.parse().ok()).filter(|n| *n != u32::MAX);
+    number.with_context(|| format!("{name} is not a user or group id: {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(pairs: &[(&str, &str)]) -> Result<Option<Invoker>> {
+        Invoker::find(|name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()))
+    }
+
+    #[test]
+    fn the_user_behind_sudo_is_found() {
+        if !Uid::effective().is_root() {
+            pidflow_skip::skip("the_user_behind_sudo_is_found", "needs root");
+            return;
+        }
+        let user = Invoker { uid: Uid::from_raw(1000), gid: Gid::from_raw(100) };
+        assert_eq!(found(&[("SUDO_UID", "1000"), ("SUDO_GID", "100")]).unwrap(), Some(user));
+        assert_eq!(found(&[("SUDO_UID", "0"), ("SUDO_GID", "0")]).unwrap(), None);
+        assert_eq!(found(&[]).unwrap(), None);
+        for wrong in ["", "-1", "4294967295", "x", "1000x"] {
+            assert!(found(&[("SUDO_UID", wrong), ("SUDO_GID", "100")]).is_err(), "{wrong}");
+            assert!(found(&[("SUDO_UID", "1000"), ("SUDO_GID", wrong)]).is_err(), "{wrong}");
+        }
+        assert!(found(&[("SUDO_UID", "1000")]).is_err());
+    }
+}
