@@ -142,7 +142,11 @@ fn process(member: &Member, own: Option<&Circumstances>) -> ProcessLine {
         command_line: text(|p| &p.command_line),
         user: text(|p| &p.user),
         started: time(start_ns),
-        seconds: member.ended_ns.map(|ended_ns| seconds(ended_ns.saturating_sub(start_ns))),
+        // Its end was waited for, even if the kernel's report of it was lost.
+        seconds: member
+            .ended_ns
+            .or(own.map(|about| about.ended_ns))
+            .map(|ended_ns| seconds(ended_ns.saturating_sub(start_ns))),
         exit_code: outcome.and_then(|outcome| outcome.exit_code),
         signal: outcome.and_then(|outcome| outcome.signal),
         cpu_seconds: member.used.cpu_ns.map(seconds),
@@ -165,7 +169,9 @@ fn incomplete(tree: &Tree, traffic: &Traffic, about: &Circumstances) -> Vec<Stri
 }
 
 fn still_running(tree: &Tree) -> Option<String> {
-    let running: Vec<_> = tree.members().iter().filter(|member| member.ended_ns.is_none()).collect();
+    let is_root = |member: &Member| tree.root().is_some_and(|root| root.id == member.id);
+    let running = tree.members().iter().filter(|member| member.ended_ns.is_none() && !is_root(member));
+    let running: Vec<_> = running.collect();
     let name = |member: &&Member| {
         let name = member.process.as_ref().map_or("?", |process| &process.name);
         format!("{name} ({})", member.id.pid)
