@@ -204,7 +204,7 @@ mod tests {
     fn a_destination_has_the_name_that_was_asked_for() {
         let watch = watch();
         let named = |address: [u8; 4]| {
-            let endpoint = Endpoint { name: "example.com".into(), pod: None };
+            let endpoint = Endpoint { name: "example.com".into(), ..Endpoint::default() };
             let destination = ProcessEnd { endpoint: Some(Arc::new(endpoint)), ..end(0, "") };
             let mut record = record(443, end(2, "curl"), destination);
             record.flow.destination = IpAddr::from(address);
