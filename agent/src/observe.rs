@@ -277,6 +277,7 @@ fn losses(f: &Figures, translation: TranslationCounts) -> Vec<Loss> {
 fn events_lost(k: &KernelCounts, t: TranslationCounts) -> Labelled {
     labelled([
         ("ring-full", k.ring_full),
+        ("ring-half-full", k.ring_half_full),
         ("read-failed", k.read_failed),
         ("map-full", k.map_full),
         ("unparsed", k.unparsed),

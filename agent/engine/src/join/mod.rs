@@ -141,7 +141,10 @@ impl Joiner {
                 self.sockets.polled(*begun_ns);
                 self.processes.polled(*begun_ns);
             }
-            Fact::Lost { from_ns, until_ns } => self.sockets.lost(*from_ns, *until_ns),
+            Fact::Lost { what, from_ns, until_ns } => {
+                self.sockets.lost(*what, *from_ns, *until_ns);
+                self.processes.lost(*what, *from_ns, *until_ns);
+            }
             Fact::SocketsAlive(alive) => self.counters.closes_missed += self.sockets.reconcile(alive),
         }
     }

@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use pidflow_schema::{Attribution, Protocol};
 
 use super::claim::Claim;
-use super::fit::{AFTER_NS, CLOCK_ERROR_NS, Fit, REPEAT_NS, fit, is_born_for, is_doubtful, is_of_connection};
+use super::fit::{AFTER_NS, CLOCK_ERROR_NS, Fit, REPEAT_NS, fit, is_born_for, is_of_connection};
 use super::flow_end::{Found, NotFound};
-use super::losses::Losses;
+use super::unseen::Unseen;
 use super::{FlowEnd, Role, kernel};
 use crate::fact::ProcessId;
 
@@ -40,15 +40,17 @@ pub(super) const BY_PORT: Table =
     Table { event: Attribution::LocalPortEvent, snapshot: Attribution::SnapshotPort, exact: false };
 
 impl<'a> Ranking<'a> {
-    pub(super) fn of(claims: impl Iterator<Item = &'a Claim>, end: &FlowEnd, losses: &Losses) -> Self {
+    pub(super) fn of(claims: impl Iterator<Item = &'a Claim>, end: &FlowEnd, unseen: &Unseen) -> Self {
         let fitting = |claim: &'a Claim| {
-            let (fit, time) = fit(claim, end).filter(|_| is_of_connection(claim, end, losses))?;
+            let (fit, time) = fit(claim, end).filter(|_| is_of_connection(claim, end, unseen))?;
             let distance = time.abs_diff(time.clamp(end.first_ns, end.last_ns));
             Some(Fitting { fit, distance, time, claim }).filter(|f| !f.claim.is_raw || speaks(f.fit, end))
         };
         let mut claims: Vec<_> = claims.filter_map(fitting).collect();
-        let doubtful = claims.iter().find(|f| is_doubtful(f.claim, f.fit, end, losses)).map(|f| f.claim.process);
-        claims.retain(|f| !is_doubtful(f.claim, f.fit, end, losses));
+        let is_shared = claims.iter().any(|f| claims.first().is_some_and(|one| one.claim.process != f.claim.process));
+        let is_doubtful = |f: &Fitting<'_>| unseen.is_doubtful((f.claim, f.fit), end, is_shared);
+        let doubtful = claims.iter().find(|f| is_doubtful(f)).map(|f| f.claim.process);
+        claims.retain(|f| !is_doubtful(f));
         let late: Vec<&Claim> = claims.iter().map(|f| f.claim).filter(|c| is_born_for(c, end)).collect();
         claims.retain(|f| !late.iter().any(|new| has_replaced(new, f.claim)));
         claims.sort_by_key(|f| (Reverse(f.fit), f.distance, Reverse(f.time)));

@@ -1,0 +1,47 @@
+//! What lost events may have reported, and the doubt that follows for a claim.
+
+use super::FlowEnd;
+use super::claim::Claim;
+use super::fit::{CLOCK_ERROR_NS, Fit};
+use crate::fact::Lost;
+use crate::losses::Losses;
+
+/// Periods in which events were lost.
+#[derive(Debug, Default)]
+pub(super) struct Unseen {
+    anything: Losses,
+    continuations: Losses,
+}
+
+impl Unseen {
+    pub(super) fn note(&mut self, what: Lost, (from_ns, until_ns): (u64, u64)) {
+        match what {
+            Lost::Anything => self.anything.note(from_ns, until_ns),
+            Lost::Continuation => self.continuations.note(from_ns, until_ns),
+        }
+    }
+
+    /// Whether another process may have got a socket in this period without a report.
+    pub(super) fn between(&self, from_ns: u64, until_ns: u64) -> bool {
+        self.anything.between(from_ns, until_ns)
+    }
+
+    pub(super) fn expire(&mut self, before_ns: u64) {
+        self.anything.expire(before_ns);
+        self.continuations.expire(before_ns);
+    }
+
+    /// Whether a lost event may have reported that the flow is not the claim's: its socket was closed before the flow,
+    /// or opened after it, and another one had the address meanwhile. `is_shared`: several processes have claims, so
+    /// that a lost report of a use may have been of another one.
+    pub(super) fn is_doubtful(&self, (claim, fit): (&Claim, Fit), end: &FlowEnd, is_shared: bool) -> bool {
+        let heard_ns = claim.seen_ns;
+        let is_before = heard_ns.saturating_add(CLOCK_ERROR_NS) < end.first_ns;
+        let is_after = claim.first_ns > end.last_ns.saturating_add(CLOCK_ERROR_NS) && !claim.snapshot;
+        if is_before || (fit <= Fit::Covers && heard_ns < end.last_ns) {
+            let is_used_unseen = is_shared && self.continuations.between(heard_ns, end.last_ns);
+            return self.between(heard_ns, end.last_ns) || is_used_unseen;
+        }
+        is_after && self.between(end.first_ns, claim.first_ns)
+    }
+}
