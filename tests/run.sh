@@ -127,7 +127,8 @@ missing_packages() {
     busybox:busybox-static qemu-system-x86_64:qemu-system-x86 tshark:tshark nfacctd:pmacct nfcapd:nfdump \
     influxd:influxdb nginx:nginx chromium:chromium \
     prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd \
-    redis-server:redis-server redis-cli:redis-tools nats-server:nats-server make:make g++:g++ curl:curl; do
+    redis-server:redis-server redis-cli:redis-tools nats-server:nats-server make:make g++:g++ curl:curl \
+    tmux:tmux; do
     has "${pair%%:*}" || echo "${pair#*:}"
   done
   pkg-config --exists libpcap 2>/dev/null || echo libpcap-dev
@@ -225,7 +226,7 @@ ebpf_object() {
 }
 
 # Tests on this host that do not disturb each other. One that is not named here is run alone.
-side_by_side='^tests\/tests\/host_(delivery|folders|identity|interfaces|ledger|mtu|namespaces|pods|privileges|self_test|spool|tunnels)'
+side_by_side='^tests\/tests\/host_(delivery|folders|identity|interfaces|ledger|mtu|names|namespaces|pods|privileges|self_test|spool|translation|tunnels|view)'
 
 # The exporter to Kafka is not in the default features.
 kafka=(--workspace --features pidflow-exporters/kafka --test kafka)

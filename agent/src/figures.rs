@@ -71,7 +71,7 @@ pub(crate) fn first_columns(text: &str, width: usize) -> &str {
 }
 
 /// The end of a text, at most that many columns.
-fn last_columns(text: &str, width: usize) -> &str {
+pub(crate) fn last_columns(text: &str, width: usize) -> &str {
     let mut used = 0;
     let before = text.char_indices().rev().find(|(_, c)| {
         used += printable::columns(*c);

@@ -17,6 +17,7 @@ mod exposition;
 mod failure;
 mod figures;
 mod host;
+mod host_files;
 mod http;
 mod ledger;
 mod live_view;
@@ -53,6 +54,7 @@ use pidflow_exporters::threads::log_panics;
 #[must_use]
 pub fn run() -> ExitCode {
     log_panics(logging::say_panic);
+    signals::survive_file_size_limit();
     let command = match cli::Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(e) => return cli::report(&e),

@@ -1,4 +1,4 @@
-//! Collects the counts of the live pipeline: publishes them, updates the live view, and writes one line a minute to the
+//! Collects the counts of the live pipeline: publishes them, and, without the live view, writes one line a minute to the
 //! log.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use pidflow_schema::FlowRecord;
 use crate::capture::{CaptureCounters, InterfaceChanges};
 use crate::host::Host;
 use crate::ledger::SEEN_ELSEWHERE;
-use crate::live_view::{LiveView, Totals};
+use crate::live_view::LiveView;
 use crate::metrics::talk::TrafficSums;
 use crate::pipeline::{Figures, PipelineObserver, ReportUsage};
 use crate::probes::{AttachedHook, HookReport, KernelCounts};
@@ -77,7 +77,7 @@ impl Observers {
         }
     }
 
-    /// Adds a view on the terminal.
+    /// Keeps the view on the terminal, until the end begins.
     pub(crate) fn with_view(mut self, view: Option<LiveView>) -> Self {
         self.view = view;
         self
@@ -153,20 +153,6 @@ impl Observers {
         hooks.chain(missing).chain(more).collect()
     }
 
-    fn totals(&self, f: &Figures, s: &Status) -> Totals {
-        Totals {
-            interfaces: self.about.interfaces.clone(),
-            seconds: s.seconds,
-            packets: f.capture.packets,
-            octets: f.capture.frame_octets,
-            active: s.active,
-            records: s.records.total(),
-            lost: s.lost(),
-            attributed: s.records.attributed(),
-            host: self.host.now(),
-        }
-    }
-
     fn sum_up(&mut self, s: &Status, now_s: u64) {
         if now_s < self.summed_up_s + SUMMARY_S {
             return;
@@ -191,9 +177,6 @@ impl PipelineObserver for Observers {
             self.records.count(r);
             self.talk.count(r, now_s);
         }
-        if let Some(view) = &self.view {
-            view.count(records, now_s);
-        }
         self.published.recent.add(records);
     }
 
@@ -208,9 +191,8 @@ impl PipelineObserver for Observers {
             self.talk.settle(now_s);
         }
         let status = self.status(figures, now_s);
-        match &self.view {
-            Some(view) => view.totals(self.totals(figures, &status)),
-            None => self.sum_up(&status, now_s),
+        if self.view.is_none() {
+            self.sum_up(&status, now_s);
         }
         self.published.publish(status);
     }
@@ -263,6 +245,9 @@ fn losses(f: &Figures, translation: TranslationCounts) -> Vec<Loss> {
         ("claims-dropped", f.join.claims_dropped),
         ("failed-dropped", f.join.failed_dropped),
         ("translations-dropped", f.table.translations_dropped),
+        ("names-dropped", f.join.names_dropped),
+        ("answers-dropped", f.table.answers_dropped),
+        ("payloads-dropped", f.table.payloads_dropped),
     ]);
     let exporters = f.exporters.iter().map(exporter);
     of("capture", "packets lost", kernel_drops(&f.capture))
@@ -308,6 +293,8 @@ fn join(f: &Figures) -> Labelled {
         ("translations-dropped", f.table.translations_dropped),
         ("flows-ended-by-socket-change", f.table.socket_changes),
         ("tunnels-unnamed", f.table.unnamed_tunnels),
+        ("names-dropped", f.join.names_dropped),
+        ("names-without-process", f.join.names_without_process),
         ("own-hidden", f.own_hidden),
     ])
 }

@@ -11,18 +11,29 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use crossbeam_channel::Sender;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
 use pidflow_exporters::threads::Threads;
 
 use crate::live_view::terminal;
 use crate::privileges::Role;
 use crate::threads;
 
-const WATCHED: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+/// SIGTSTP stops the program, after the terminal was restored.
+const WATCHED: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGTSTP];
+/// Blocked too: the thread of the view alone accepts SIGWINCH, and SIGCONT is waited for after a stop.
+const BLOCKED: [Signal; 2] = [Signal::SIGWINCH, Signal::SIGCONT];
 
 /// timeout(1), and others that pass signals on, send the same one to the process and to its group: a signal so soon
 /// after the first is not a second request.
 const REPEAT_WINDOW: Duration = Duration::from_millis(300);
+
+/// Makes a write beyond the limit on the size of files (`RLIMIT_FSIZE`) fail like one to a full disk; by default the kernel
+/// ends the program. It must be called before any other thread starts.
+pub(crate) fn survive_file_size_limit() {
+    // This fails only for a number that is no signal.
+    let _ = SigSet::from_iter([Signal::SIGXFSZ]).thread_block();
+}
 
 /// Becomes true when the program is asked to end.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +59,7 @@ impl HeldSignals {
     /// Blocks the signals.
     pub(crate) fn new() -> Result<Self> {
         let set = SigSet::from_iter(WATCHED);
-        set.thread_block().context("cannot block signals")?;
+        SigSet::from_iter(WATCHED.into_iter().chain(BLOCKED)).thread_block().context("cannot block signals")?;
         Ok(Self(set))
     }
 
@@ -64,7 +75,7 @@ impl HeldSignals {
             let first = Instant::now();
             then();
             let signal = wait_longer(&self.0, first, reload.as_ref());
-            terminal::leave();
+            let _ = terminal::leave();
             std::process::exit(128 + signal as i32);
         };
         threads::spawn_vital("signals", wait)?;
@@ -90,8 +101,22 @@ fn wait_for_end(set: &SigSet, reload: Option<&Sender<()>>) -> Signal {
         match (wait_for(set), reload) {
             // If a reload is already pending, it will read this change too.
             (Signal::SIGHUP, Some(reload)) => drop(reload.try_send(())),
+            (Signal::SIGTSTP, _) => suspend(),
             (signal, _) => return signal,
         }
+    }
+}
+
+/// Stops the process as Ctrl-Z does, with the terminal restored until it goes on.
+fn suspend() {
+    let had_view = terminal::leave();
+    // Other threads may take the signal, so this one may still run for a while: only SIGCONT says that it is over. The
+    // kernel forgets an earlier one when the process is stopped.
+    if kill(Pid::this(), Signal::SIGSTOP).is_ok() {
+        wait_for(&SigSet::from(Signal::SIGCONT));
+    }
+    if had_view {
+        terminal::enter();
     }
 }
 

@@ -37,7 +37,7 @@ complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "help" -d 'Print thi
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l config -d 'Configuration file (TOML); variables and flags override it' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s i -l interface -d 'Interface to capture on, repeatable. "any": all interfaces through one socket, including loopback; "all": a socket for each interface that is up now or later, with the MAC addresses of both ends. An interface that disappears is captured again when it returns [default: any]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s f -l filter -d 'Capture only packets that match this BPF filter (tcpdump syntax)' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l snaplen -d 'Bytes captured of each packet, 64 to 262144; only the headers are needed [default: 256]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l snaplen -d 'Bytes captured of each packet, 64 to 262144; only the headers are needed, and the payload where application names are read [default: 256; with application names 2048]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l promiscuous -d 'Also capture packets that are not addressed to this host' -r -f -a "true\t''
 false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-traffic -d 'How to treat flows of the agent itself (exports, HTTP, self-tests) [default: mark]' -r -f -a "mark\t'Their records have the element OWN_TRAFFIC, and are exported together with other records'
@@ -49,6 +49,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'Ho
 separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
 outer\t'The outer packets'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l application-names -d 'Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]' -r -f -a "on\t'Protocol and names from DNS, TLS, QUIC, HTTP and SSH'
+off\t'Payloads are not looked at'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
@@ -79,7 +81,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-vers
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@ and @NAT@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@ and @APPLICATION@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
@@ -105,8 +107,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-client-ca -d
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l token-file -d 'Require the bearer token in this file, except for /livez and /readyz; the variable PIDFLOW_TOKEN can contain the token itself' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l recent-flows -d 'Number of latest flow records kept for /api/flows, about 1 kB each; 0: no records and no processes [default: 10000]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Maximum number of series of each kind of traffic metric (edges, users, addresses, …); the rest is summed up as "other" [default: 100]' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l no-view -d 'Do not show the live view, even on a terminal' -r -f -a "true\t''
-false\t''"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l view -d 'What is shown on a terminal; plain: lines, as without a terminal [default: terminal]' -r -f -a "terminal\t'The live view, with keys'
+plain\t'Lines, as without a terminal'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-format -d 'Format of log lines [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-level -d 'The lowest level that is logged [default: info]' -r -f -a "error\t'Errors only'
@@ -124,6 +126,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'H
 separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
 outer\t'The outer packets'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l application-names -d 'Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]' -r -f -a "on\t'Protocol and names from DNS, TLS, QUIC, HTTP and SSH'
+off\t'Payloads are not looked at'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
@@ -131,7 +135,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-ver
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@ and @NAT@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@ and @APPLICATION@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'

@@ -108,6 +108,24 @@ own[9] = { field = ProtoField.uint64("pidflow.tunnel_ipv4_src_addr", "TUNNEL_IPV
 own[10] = { field = ProtoField.uint64("pidflow.tunnel_ipv4_dst_addr", "TUNNEL_IPV4_DST_ADDR"), text = false }
 own[11] = { field = ProtoField.uint64("pidflow.tunnel_ipv6_src_addr", "TUNNEL_IPV6_SRC_ADDR"), text = false }
 own[12] = { field = ProtoField.uint64("pidflow.tunnel_ipv6_dst_addr", "TUNNEL_IPV6_DST_ADDR"), text = false }
+ntop[118] = { field = ProtoField.uint16("pidflow.l7_proto", "L7_PROTO"), text = false }
+ntop[119] = { field = ProtoField.string("pidflow.l7_proto_name", "L7_PROTO_NAME"), text = true }
+own[80] = { field = ProtoField.string("pidflow.application_protocol", "APPLICATION_PROTOCOL"), text = true }
+ntop[188] = { field = ProtoField.string("pidflow.tls_server_name", "TLS_SERVER_NAME"), text = true }
+own[81] = { field = ProtoField.string("pidflow.tls_alpn", "TLS_ALPN"), text = true }
+own[82] = { field = ProtoField.string("pidflow.tls_version", "TLS_VERSION"), text = true }
+ntop[360] = { field = ProtoField.string("pidflow.http_method", "HTTP_METHOD"), text = true }
+ntop[187] = { field = ProtoField.string("pidflow.http_host", "HTTP_HOST"), text = true }
+ntop[180] = { field = ProtoField.string("pidflow.http_url", "HTTP_URL"), text = true }
+ntop[181] = { field = ProtoField.uint16("pidflow.http_ret_code", "HTTP_RET_CODE"), text = false }
+ntop[205] = { field = ProtoField.string("pidflow.dns_query", "DNS_QUERY"), text = true }
+ntop[207] = { field = ProtoField.uint8("pidflow.dns_query_type", "DNS_QUERY_TYPE"), text = false }
+own[83] = { field = ProtoField.uint16("pidflow.dns_query_type_16", "DNS_QUERY_TYPE_16"), text = false }
+ntop[208] = { field = ProtoField.uint8("pidflow.dns_ret_code", "DNS_RET_CODE"), text = false }
+ntop[209] = { field = ProtoField.uint8("pidflow.dns_num_answers", "DNS_NUM_ANSWERS"), text = false }
+ntop[398] = { field = ProtoField.string("pidflow.dns_response", "DNS_RESPONSE"), text = true }
+ntop[491] = { field = ProtoField.string("pidflow.src_host_name", "SRC_HOST_NAME"), text = true }
+ntop[492] = { field = ProtoField.string("pidflow.dst_host_name", "DST_HOST_NAME"), text = true }
 
 pidflow.fields = {}
 for _, of in ipairs({ ntop, own }) do

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Candidate, Counters, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage,
-    InitiatorBasis, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Protocol, Translation, Tunnel,
-    TunnelKind,
+    Application, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint, Flow,
+    FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitiatorBasis, Login, Placement, Pod,
+    Process, ProcessEnd, ProcessUsage, Protocol, Tls, Translation, Tunnel, TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -29,8 +29,8 @@ pub fn records(count: usize) -> Vec<FlowRecord> {
 pub fn record(n: u64) -> FlowRecord {
     let (source, destination) = match n % 7 {
         0..=3 => (end(n, true), end(n + 1, true)),
-        4 => (end(n, true), ProcessEnd::unknown(Attribution::Remote)),
-        5 => (ProcessEnd::unknown(Attribution::Remote), end(n, false)),
+        4 => (end(n, true), remote(n)),
+        5 => (remote(n), end(n, false)),
         _ => (namespace_only(n), ProcessEnd::unknown(Attribution::Offline)),
     };
     let connect_error = (n % 11 == 10).then_some(111);
@@ -103,9 +103,47 @@ fn flow(n: u64) -> Flow {
         initiator: if n % 4 == 3 { InitiatorBasis::FirstPacket } else { InitiatorBasis::Socket },
         handshake: (protocol == Protocol::TCP)
             .then_some(Handshake { server_us: (n % 90_000) as u32, client_us: (n % 5_000) as u32 }),
+        application: application(n, protocol).map(Arc::new),
         tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),
         ..Flow::new(protocol, (source, source_port), (destination, destination_port), (first_ns, last_ns))
+    }
+}
+
+/// TLS, HTTP, DNS, and SSH of which nothing else is known, with and without answers. Not where both ends are known: with these
+/// elements too, such a record would not fit into a message of the usual size.
+fn application(n: u64, protocol: u8) -> Option<Application> {
+    let name: Arc<str> = format!("host-{n}.example").into();
+    let is_answered = n.is_multiple_of(2);
+    match (protocol, n % 23) {
+        _ if n % 7 < 4 => None,
+        (Protocol::TCP, 1 | 2) => Some(Application {
+            tls: Some(Box::new(Tls {
+                server_name: name,
+                alpn: "h2,http/1.1".into(),
+                version: is_answered.then_some(0x0304),
+            })),
+            ..Application::of(ApplicationProtocol::Tls)
+        }),
+        (Protocol::TCP, 3..=5) => Some(Application {
+            http: Some(Box::new(Http {
+                method: "GET".into(),
+                host: name,
+                path: "/index".into(),
+                status: is_answered.then_some(200),
+            })),
+            ..Application::of(ApplicationProtocol::Http)
+        }),
+        (Protocol::TCP, 6) => Some(Application::of(ApplicationProtocol::Ssh)),
+        (Protocol::UDP, 6..=12) => Some(Application {
+            dns: Some(Box::new(Dns {
+                query: name,
+                query_type: 28,
+                response: is_answered.then(|| DnsResponse { code: 0, answers: 1, addresses: "2001:db8::1".into() }),
+            })),
+            ..Application::of(ApplicationProtocol::Dns)
+        }),
+        _ => None,
     }
 }
 
@@ -141,6 +179,12 @@ fn end(n: u64, with_usage: bool) -> ProcessEnd {
         candidate: (n % 6 == 5).then(|| Candidate { pid: 77, name: Arc::from("listener \"main\"") }),
         endpoint: None,
     }
+}
+
+/// An end on another host, for every other one with the name that was asked for.
+fn remote(n: u64) -> ProcessEnd {
+    let name = || Arc::new(Endpoint { pod: None, name: format!("name-{n}.example").into() });
+    ProcessEnd { endpoint: n.is_multiple_of(2).then(name), ..ProcessEnd::unknown(Attribution::Remote) }
 }
 
 /// An end whose socket was seen but whose process is unknown.

@@ -1,6 +1,6 @@
 //! Groups of elements that a record has together.
 
-use crate::record::{FlowRecord, Process, ProcessEnd, Protocol, Translation, Tunnel};
+use crate::record::{Application, FlowRecord, Process, ProcessEnd, Protocol, Translation, Tunnel};
 
 /// Which records have an element.
 ///
@@ -85,6 +85,22 @@ pub enum Group {
     TranslationIpv4 = 1 << 35,
     /// They are IPv6.
     TranslationIpv6 = 1 << 36,
+    /// The application protocol is known.
+    Application = 1 << 41,
+    /// A handshake of TLS was seen.
+    Tls = 1 << 42,
+    /// A request or response of HTTP was seen.
+    Http = 1 << 43,
+    /// The status of an HTTP response is known.
+    HttpStatus = 1 << 44,
+    /// A DNS query is known.
+    Dns = 1 << 45,
+    /// The response to it is known.
+    DnsResponse = 1 << 46,
+    /// The name that the destination's process used for the source is known.
+    SourceName = 1 << 47,
+    /// The name that the source's process used for the destination is known.
+    DestinationName = 1 << 48,
     /// The flow is the observing agent's own.
     Own = 1 << 40,
 }
@@ -127,6 +143,7 @@ struct EndGroups {
     iowait: Group,
     namespace: Group,
     candidate: Group,
+    name: Group,
 }
 
 const SOURCE: EndGroups = EndGroups {
@@ -139,6 +156,7 @@ const SOURCE: EndGroups = EndGroups {
     iowait: Group::SourceIowait,
     namespace: Group::SourceNamespace,
     candidate: Group::SourceCandidate,
+    name: Group::SourceName,
 };
 
 const DESTINATION: EndGroups = EndGroups {
@@ -151,6 +169,7 @@ const DESTINATION: EndGroups = EndGroups {
     iowait: Group::DestinationIowait,
     namespace: Group::DestinationNamespace,
     candidate: Group::DestinationCandidate,
+    name: Group::DestinationName,
 };
 
 impl FlowRecord {
@@ -173,8 +192,19 @@ impl FlowRecord {
             .with(Group::Own, self.is_own);
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
         let set = self.flow.translation.as_deref().map_or(set, |translation| with_translation(set, translation));
+        let set = self.flow.application.as_deref().map_or(set, |application| with_application(set, application));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }
+}
+
+fn with_application(set: GroupSet, application: &Application) -> GroupSet {
+    let response = application.dns.as_ref().and_then(|dns| dns.response.as_ref());
+    set.with(Group::Application, true)
+        .with(Group::Tls, application.tls.is_some())
+        .with(Group::Http, application.http.is_some())
+        .with(Group::HttpStatus, application.http.as_ref().is_some_and(|http| http.status.is_some()))
+        .with(Group::Dns, application.dns.is_some())
+        .with(Group::DnsResponse, response.is_some())
 }
 
 fn with_tunnel(set: GroupSet, tunnel: &Tunnel) -> GroupSet {
@@ -196,7 +226,8 @@ fn with_end(set: GroupSet, end: &ProcessEnd, groups: &EndGroups) -> GroupSet {
         .with(groups.usage, end.usage.is_some())
         .with(groups.iowait, end.usage.is_some_and(|u| u.iowait.is_some()))
         .with(groups.namespace, end.network_namespace.is_some())
-        .with(groups.candidate, end.candidate.is_some());
+        .with(groups.candidate, end.candidate.is_some())
+        .with(groups.name, end.endpoint.as_ref().is_some_and(|endpoint| !endpoint.name.is_empty()));
     let Some(process) = end.process.as_deref() else { return set };
     set.with(groups.process, true)
         .with(groups.user, Process::known_uid(process.uid).is_some())

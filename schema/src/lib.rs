@@ -26,9 +26,9 @@ pub use element::{DataType, Element, Enterprise, Length, Semantics, Unit};
 pub use group::{Group, GroupSet};
 #[cfg(feature = "std")]
 pub use record::{
-    Application, Attribution, Candidate, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake,
-    HostUsage, InitiatorBasis, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Protocol, Translation, Tunnel,
-    TunnelKind, kept_bytes,
+    Application, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint, Flow,
+    FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitiatorBasis, Login, Placement, Pod,
+    Process, ProcessEnd, ProcessUsage, Protocol, Tls, Translation, Tunnel, TunnelKind, kept_bytes,
 };
 #[cfg(feature = "std")]
 pub use table::{ELEMENTS, by_name};

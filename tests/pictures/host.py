@@ -97,7 +97,7 @@ def main(out, seconds="120", pidflow=ROOT / "target/debug/pidflow"):
             running.append(subprocess.Popen([str(c) for c in command], start_new_session=True, **quiet))
 
         try:
-            start(pidflow, "run", "-i", "lo", "-t", "5s", "-d", "2s", "--no-view", "--host", "web-1", "--delay-accounting", "on",
+            start(pidflow, "run", "-i", "lo", "-t", "5s", "-d", "2s", "--view", "plain", "--host", "web-1", "--delay-accounting", "on",
                   "--json", folder / "flows.jsonl", "--listen", f"127.0.0.1:{agent}")
             services(folder, start, ports)
             scrape = f"{{job_name: pidflow, scrape_interval: 2s, static_configs: [{{targets: ['127.0.0.1:{agent}']}}]}}"

@@ -56,7 +56,7 @@ impl Serving {
             }
             None => Command::new(agent),
         };
-        command.args(["run", "-t", "1s", "-d", "1s", "--no-view"]).args(arguments);
+        command.args(["run", "-t", "1s", "-d", "1s", "--view", "plain"]).args(arguments);
         if !arguments.contains(&"-i") {
             command.args(["-i", "lo"]);
         }

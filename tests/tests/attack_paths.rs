@@ -12,6 +12,7 @@
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -96,6 +97,29 @@ fn two_names_of_one_file_are_one_file() {
         (spool("folder/new"), spool("other/new")),
     ] {
         refuses_both(dir.path(), &(one + &other), "each exporter needs its own");
+    }
+}
+
+/// Records in a configuration, a token or a key would make it useless at the next start.
+#[test]
+fn no_file_that_is_read_is_an_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    for name in ["token", "hash.key"] {
+        let path = dir.path().join(name);
+        fs::write(&path, "0123456789abcdef").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    std::os::unix::fs::symlink("c.toml", dir.path().join("link")).unwrap();
+    let json = |name: &str| format!("[export]\njson = \"{at}/{name}\"\n");
+    for (text, name) in [
+        (json("c.toml"), "c.toml"),
+        (json("link"), "link"),
+        (format!("[export]\ncollectors = [\"file:{at}/./c.toml\"]\n"), "c.toml"),
+        (json("token") + &format!("[http]\ntoken-file = \"{at}/token\"\n"), "token"),
+        (json("hash.key") + &format!("[privacy]\nhash-key-file = \"{at}/hash.key\"\n"), "hash.key"),
+    ] {
+        refuses_both(dir.path(), &text, &format!("{name} is read; write the records to another file"));
     }
 }
 

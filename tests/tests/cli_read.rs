@@ -113,6 +113,23 @@ fn a_damaged_file_keeps_no_other_from_being_read() {
 }
 
 #[test]
+fn a_capture_that_is_named_twice_is_read_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "a.pcap", &pcap(&[1, 2, 3]));
+    let copy = write(dir.path(), "copy.pcap", &pcap(&[1, 2, 3]));
+    let (link, hard) = (dir.path().join("link.pcap"), dir.path().join("hard.pcap"));
+    std::os::unix::fs::symlink("a.pcap", &link).unwrap();
+    std::fs::hard_link(&file, &hard).unwrap();
+    let detour = dir.path().join("./a.pcap");
+    for (other, expected) in [(&file, 3), (&detour, 3), (&link, 3), (&hard, 3), (&copy, 6)] {
+        let output = read(&["--json", "-"], &[&file, other]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(packets(&records(&output)), expected, "{}", other.display());
+        assert_eq!(said(&output).contains("read once"), expected == 3, "{}", said(&output));
+    }
+}
+
+#[test]
 fn a_missing_file_is_one_line_and_code_1() {
     let output = read(&[], &[Path::new("/no/such/file.pcap")]);
     assert_eq!((output.status.code(), said(&output).lines().count()), (Some(1), 1), "{}", said(&output));

@@ -12,7 +12,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, UdpSocket};
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -100,6 +100,37 @@ fn a_capture_is_read_whatever_becomes_of_standard_error() {
         assert_eq!(wait(child, END_LIMIT).code(), Some(0), "{what}");
         assert_eq!(fs::read_to_string(json).unwrap().lines().count(), 50, "{what}");
     }
+}
+
+/// Where the other side of a socket has gone, writes fail in another way than on a pipe.
+#[test]
+fn a_socket_whose_reader_has_gone_ends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (stream, other) = UnixStream::pair().unwrap();
+    drop(other);
+    let (file, json) = (pcap(dir.path(), 50), dir.path().join("flows.json"));
+    let stderr = std::os::fd::OwnedFd::from(stream);
+    let child = pidflow().arg("read").arg(file).arg("--json").arg(&json).stderr(stderr).spawn().unwrap();
+    assert_eq!(wait(child, END_LIMIT).code(), Some(0));
+    assert_eq!(fs::read_to_string(json).unwrap().lines().count(), 50);
+}
+
+/// Beyond the limit on the size of files the kernel sends a signal that by default ends the program.
+#[test]
+fn a_limit_on_the_size_of_files_is_a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = process::binary("pidflow").unwrap();
+    let (program, file) = (program.display(), pcap(dir.path(), 50));
+    let limited = |output: &str, stderr: &str| {
+        let script = format!("ulimit -f 0; exec {program} read {} --json {output} {stderr}", file.display());
+        Command::new("sh").args(["-c", &script]).output().unwrap()
+    };
+    let log = limited("/dev/null", &format!("2>{}/log", dir.path().display()));
+    assert_eq!(log.status.code(), Some(0), "{log:?}");
+    let records = limited(&format!("{}/flows.json", dir.path().display()), "");
+    let said = String::from_utf8(records.stderr).unwrap();
+    assert_eq!(records.status.code(), Some(1), "{said}");
+    assert!(said.contains("File too large") && said.contains("lost 50 records"), "{said}");
 }
 
 #[test]

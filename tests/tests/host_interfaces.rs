@@ -8,7 +8,9 @@
     reason = "in a test a failure is a panic"
 )]
 
+use std::ffi::OsStr;
 use std::net::UdpSocket;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -100,4 +102,29 @@ fn an_interface_is_followed_through_names_and_lives() {
         assert_eq!(packets, PACKETS, "{port}");
         assert!(interfaces.iter().all(|name| name == interface), "{port}: {interfaces:?}");
     }
+}
+
+/// The kernel takes any bytes in a name. Such an interface cannot be captured, and takes neither others nor figures with it.
+#[test]
+fn a_name_that_is_not_utf8_affects_no_other_interface() {
+    if skip::without_root("a_name_that_is_not_utf8_affects_no_other_interface") {
+        return;
+    }
+    sys::unshare(libc::CLONE_NEWNET).unwrap();
+    let odd = OsStr::from_bytes(b"caf\xe9");
+    ip("link set lo up");
+    let add = Command::new("ip").args(["link", "add"]).arg(odd).args(["type", "veth", "peer", "name", "far"]).status();
+    let up = Command::new("ip").args(["link", "set"]).arg(odd).arg("up").status();
+    assert!(add.unwrap().success() && up.unwrap().success());
+    ip("link set far up");
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("records.jsonl");
+    let agent = Serving::start(dir.path(), &["-i", "all", "--json", json.to_str().unwrap()]).unwrap();
+    let sink = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = sink.local_addr().unwrap().port();
+    sink.send_to(b"pidflow", "127.0.0.1:9").unwrap();
+    eventually("a record of loopback", || Ok(recorded(&json, port).0 == 1)).unwrap();
+    let host = || Ok(agent.json("/api/host")?["interfaces"].as_array().is_some_and(|all| all.len() >= 3));
+    eventually("figures of all interfaces", host).unwrap();
+    agent.stop().unwrap();
 }

@@ -75,7 +75,7 @@ fn send() -> Result<()> {
 /// What an agent with this rule records on the link below.
 fn records(rule: &str) -> Result<Vec<Record>> {
     let dir = trial::folder()?;
-    let agent = Agent::start(dir.path(), &["-i", "near", "--no-view", "--tunnels", rule])?;
+    let agent = Agent::start(dir.path(), &["-i", "near", "--view", "plain", "--tunnels", rule])?;
     send()?;
     Ok(agent.stop()?.records)
 }

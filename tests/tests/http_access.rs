@@ -8,7 +8,9 @@
     reason = "whatever is not as expected ends the test"
 )]
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -98,6 +100,11 @@ fn where_processes_are_hidden_from_other_users_their_names_are_too() {
         return skip::skip(name, "/proc cannot be mounted with hidepid here");
     }
     let dir = tempfile::tempdir().unwrap();
+    // The name of a mount point may contain any bytes.
+    let odd = dir.path().join(OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&odd).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&odd).status().unwrap();
+    assert!(mounted.success());
     let agent = Serving::start(dir.path(), &["--metrics-listen", "127.0.0.1:0"]).unwrap();
     eventually("it is ready", || Ok(agent.get("/readyz")?.status == 200)).unwrap();
     assert_eq!([status(STRANGER, agent.address, "/metrics"), status(0, agent.address, "/metrics")], [403, 200]);
@@ -107,6 +114,7 @@ fn where_processes_are_hidden_from_other_users_their_names_are_too() {
     // The operator has opened the separate port explicitly.
     assert_eq!(status(STRANGER, agent.metrics_address.unwrap(), "/metrics"), 200);
     agent.stop().unwrap();
+    assert!(Command::new("umount").arg(&odd).status().unwrap().success());
 }
 
 #[test]

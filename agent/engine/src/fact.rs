@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use crate::application::NameAnswer;
 use pidflow_schema::{Login, Placement, Pod};
 
 /// Clock ticks of /proc (`USER_HZ` 100) since boot at which a process started.
@@ -358,4 +359,6 @@ pub enum Fact {
     },
     /// All sockets of a namespace at one time. Others have been closed.
     SocketsAlive(Box<SocketsAlive>),
+    /// A response of DNS to a query that was seen on the wire.
+    Names(NameAnswer),
 }

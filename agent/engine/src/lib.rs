@@ -2,6 +2,7 @@
 //! two. It uses no files, sockets, clocks, async runtime, aya or pcap; time is an argument.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod application;
 pub mod decode;
 pub mod fact;
 pub mod flow_table;

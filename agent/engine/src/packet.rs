@@ -86,6 +86,8 @@ pub struct Packet {
     pub(crate) icmp: u16,
     /// Innermost VLAN id; 0: no tag.
     pub(crate) vlan_id: u16,
+    /// Number of its payload in its batch, see [`crate::decode::Decoder::take_payloads`]; 0: none was picked.
+    pub(crate) payload: u16,
     /// Address family.
     pub family: Family,
     /// IP protocol number.
@@ -176,6 +178,7 @@ impl Packet {
             octets,
             tcp_flags: 0,
             tcp_sequence: 0,
+            payload: 0,
             fragment: Fragment::Whole,
             ..*self
         }
@@ -203,6 +206,7 @@ impl Packet {
             destination_port: destination.1,
             icmp: 0,
             vlan_id: 0,
+            payload: 0,
             family,
             protocol,
             tcp_flags: 0,

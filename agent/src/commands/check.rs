@@ -15,6 +15,9 @@ use crate::privileges::Role;
 pub(crate) fn execute(args: &CheckArgs) -> Result<(), Failure> {
     let options = config::load(&args.config).or_usage()?;
     let outputs = Outputs::new(&options, Mode::Live).with_context(|| args.config.display().to_string()).or_usage()?;
+    let apart =
+        outputs.check_apart([&args.config].into_iter()).and_then(|()| outputs.check_apart(options.files_read()));
+    apart.with_context(|| args.config.display().to_string()).or_usage()?;
     check_exporters(args, &options, &outputs).or_usage()?;
     preflight::check(&options).with_context(|| args.config.display().to_string()).or_usage()?;
     print(format!("{}: valid\n", args.config.display()).as_bytes())

@@ -1,7 +1,6 @@
 //! `pidflow read`: capture files to flow records.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use super::summary;
 use crate::capture::{CaptureFiles, FileOptions, Filter, Interrupt, Opener};
 use crate::cli::ReadArgs;
 use crate::config::options::{CaptureOptions, Options};
-use crate::config::outputs::Outputs;
+use crate::config::outputs::{Outputs, file_identity};
 use crate::failure::{Failure, OrUsage};
 use crate::pipeline::Reading;
 use crate::privileges::{self, Role, in_role};
@@ -40,7 +39,8 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let outputs = Outputs::new(&options, Mode::Offline).or_usage()?;
     let filter = options.capture.filter.as_deref().map(Filter::new).transpose().or_usage()?;
     outputs.check(Role::Results)?;
-    check_apart(&captures, &outputs.written()).or_usage()?;
+    outputs.check_apart(config.iter().chain(&captures)).or_usage()?;
+    let captures = distinct(captures);
     let signals = HeldSignals::new()?;
     let bar = progress_bar(&captures);
     let interrupt = Interrupt::new().context("cannot make an event descriptor")?;
@@ -61,14 +61,17 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     read_all(Reading::new(files, table, exporters, only), &bar, (&stop, drain_timeout))
 }
 
-/// Records are not appended to the capture that they come from.
-fn check_apart(captures: &[PathBuf], outputs: &[PathBuf]) -> anyhow::Result<()> {
-    let file = |path: &PathBuf| path.metadata().ok().filter(Metadata::is_file).map(|m| (m.dev(), m.ino()));
-    let read: Vec<_> = captures.iter().filter_map(file).collect();
-    match outputs.iter().find(|output| file(output).is_some_and(|f| read.contains(&f))) {
-        Some(output) => Err(anyhow!("{} is read; write the records to another file", output.display())),
-        None => Ok(()),
-    }
+/// Each file once, whatever its names, so that no packet is counted twice.
+fn distinct(captures: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut known = HashSet::new();
+    let is_new = |path: &PathBuf| {
+        let is_new = file_identity(path).is_none_or(|file| known.insert(file));
+        if !is_new {
+            tracing::warn!("{} is a file that is named before; it is read once", path.display());
+        }
+        is_new
+    };
+    captures.into_iter().filter(is_new).collect()
 }
 
 /// Closes the exporters' queues when the time is up. Until then they accept the records read. Closing releases a thread

@@ -12,6 +12,7 @@ use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
 use super::{preflight, summary};
 use crate::capture::{LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
+use crate::config::choices::ViewKind;
 use crate::config::options::{CaptureOptions, FlowOptions, Options};
 use crate::config::outputs::{Outputs, start_error};
 use crate::config::timeout::Timeout;
@@ -20,7 +21,7 @@ use crate::failure::{Failure, OrUsage};
 use crate::figures::{bytes, grouped};
 use crate::host::Host;
 use crate::http;
-use crate::live_view::LiveView;
+use crate::live_view::{self, LiveView};
 use crate::memory::Budget;
 use crate::notify::{self, notify};
 use crate::observe::{Observers, RunDescription};
@@ -39,12 +40,16 @@ use crate::{config, logging, stderr, threads, translation};
 const BATCHES: usize = 128;
 /// The active timeout if the live view is the only output.
 const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
+/// How many records the live view can read at once, at least.
+const VIEW_RECORDS: usize = 10_000;
 
 /// Runs until it is stopped.
 pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     let mut options = config::resolve(args.options.clone(), args.config.as_deref())?;
     let outputs = Outputs::new(&options, Mode::Live).or_usage()?;
     preflight::check(&options).or_usage()?;
+    outputs.check_apart(args.config.iter()).or_usage()?;
+    outputs.check_apart(options.files_read()).or_usage()?;
     outputs.check(Role::Exporters)?;
     logging::start(&options.log);
     outputs.say_what_is_not_used();
@@ -75,7 +80,8 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
 }
 
 fn shows_view(options: &Options, outputs: &Outputs) -> bool {
-    std::io::stdout().is_terminal() && !outputs.uses_stdout() && options.view.off != Some(true)
+    let is_wanted = options.view.kind != Some(ViewKind::Plain) && !outputs.uses_stdout();
+    is_wanted && std::io::stdout().is_terminal() && live_view::terminal::is_foreground()
 }
 
 /// The running parts.
@@ -92,9 +98,8 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let (facts, inbox) = Inbox::new();
     let (translation, translation_state) = translation::start(facts)?;
     let budget = Budget::of_this_process();
-    let kept = if ports.serves_records() { options.http.recent_flows() } else { 0 };
-    let recent = Recent::new(kept, budget.recent_bytes());
-    let published = Published::new(&outputs.context.host_name, outputs.context.own_pen, recent);
+    let served = if ports.serves_records() { options.http.recent_flows() } else { 0 };
+    let published = publish(outputs, budget, if view { served.max(VIEW_RECORDS) } else { served });
     let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
@@ -104,11 +109,9 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
-    let view = if view { Some(LiveView::start()?) } else { None };
-    let table = flow_table(&options.flows, budget);
-    let joiner = joiner(options, budget);
     let host = Host::start()?;
     let (tap, own) = (Tap::default(), own_process(&probes));
+    let view = view.then(|| start_view(&published, &about, &host)).transpose()?;
     let tested = start_self_test(options, &probes, (&tap, &own))?;
     let observers =
         Observers::new(published, about, host.clone(), options.http.max_edges()).with_view(view).with_self_test(tested);
@@ -119,13 +122,24 @@ fn attach(options: &Options, outputs: &Outputs, port: http::Settings, view: bool
     let sources = Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) };
     let parts = LiveParts {
         sources: sources.with_tap(tap),
-        table: FlowTable::new(table),
-        joiner,
+        table: FlowTable::new(flow_table(&options.flows, budget)),
+        joiner: joiner(options, budget),
         outlet,
         max_waiting: budget.max_waiting_flows(),
         drain_timeout: options.export.drain_timeout(),
     };
     Ok(Attached { parts, exporters, metrics })
+}
+
+/// The published state, which keeps that many records.
+fn publish(outputs: &Outputs, budget: Budget, records: usize) -> Published {
+    let recent = Recent::new(records, budget.recent_bytes());
+    Published::new(&outputs.context.host_name, outputs.context.own_pen, recent)
+}
+
+fn start_view(published: &Published, about: &RunDescription, host: &Host) -> Result<LiveView> {
+    let (published, host) = (published.clone(), host.clone());
+    LiveView::start(live_view::Sources { published, host, interfaces: about.interfaces.clone() })
 }
 
 /// The join, within its share of the memory.
@@ -165,7 +179,7 @@ fn flow_table(options: &FlowOptions, budget: Budget) -> FlowTableConfig {
     let mut table = FlowTableConfig { packet_clock: PacketClock::Steady, counts_once: true, ..options.table() };
     table.max_translations = budget.max_translations();
     if options.max_flows.is_none() {
-        table.max_flows = budget.max_flows();
+        table.max_flows = budget.max_flows(options.rules().payloads);
     }
     tracing::info!(
         "memory budget {}: at most {} flows at once",
@@ -209,7 +223,7 @@ fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Re
     let options = LiveOptions {
         interfaces: preflight::interfaces(c)?,
         filter: c.filter.clone(),
-        snap_length: c.snaplen.map_or(LiveOptions::SNAP_LENGTH, Ranged::get),
+        snap_length: c.snaplen.map_or(LiveOptions::snap_length_for(&f.rules()), Ranged::get),
         promiscuous: c.promiscuous.unwrap_or(false),
         rules: f.rules(),
         ..LiveOptions::default()

@@ -1,7 +1,7 @@
 //! Options with a fixed set of values, spelt the same on the command line and in the file.
 
 use clap::ValueEnum;
-use pidflow_engine::decode::{Fragments, Tunnels};
+use pidflow_engine::decode::{Fragments, PayloadRule, Tunnels};
 use pidflow_exporters::{config as exporters, ipfix, json};
 use serde::Deserialize;
 
@@ -33,6 +33,16 @@ impl From<Backend> for probes::Backend {
             Backend::Poll => Self::Poll,
         }
     }
+}
+
+/// What `pidflow run` shows on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ViewKind {
+    /// The live view, with keys
+    Terminal,
+    /// Lines, as without a terminal
+    Plain,
 }
 
 /// What is done with the kernel's delay accounting, which I/O wait needs.
@@ -215,6 +225,25 @@ impl From<TunnelRule> for Tunnels {
         match t {
             TunnelRule::Inner => Self::Inner,
             TunnelRule::Outer => Self::Outer,
+        }
+    }
+}
+
+/// Whether the first payload bytes of flows are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ApplicationNames {
+    /// Protocol and names from DNS, TLS, QUIC, HTTP and SSH
+    On,
+    /// Payloads are not looked at
+    Off,
+}
+
+impl From<ApplicationNames> for PayloadRule {
+    fn from(names: ApplicationNames) -> Self {
+        match names {
+            ApplicationNames::On => Self::Pick,
+            ApplicationNames::Off => Self::Ignore,
         }
     }
 }

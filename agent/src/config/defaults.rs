@@ -52,6 +52,7 @@ impl FlowOptions {
         DecodeRules {
             fragments: self.fragments.map_or_else(Default::default, Into::into),
             tunnels: self.tunnels.map_or_else(Default::default, Into::into),
+            payloads: self.application_names.map_or_else(Default::default, Into::into),
         }
     }
 }

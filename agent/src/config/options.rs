@@ -7,8 +7,8 @@ use pidflow_exporters::config::ExporterConfig;
 use serde::Deserialize;
 
 use super::choices::{
-    Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys, LogFormat, LogLevel,
-    OtlpSignal, OwnTraffic, TunnelRule, UserRule, WireVersion,
+    ApplicationNames, Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys,
+    LogFormat, LogLevel, OtlpSignal, OwnTraffic, TunnelRule, UserRule, ViewKind, WireVersion,
 };
 use super::timeout::Timeout;
 use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged, Selection};
@@ -41,7 +41,8 @@ pub(crate) struct CaptureOptions {
     /// Capture only packets that match this BPF filter (tcpdump syntax)
     #[arg(short, long, value_name = "BPF", env = "PIDFLOW_FILTER")]
     pub(crate) filter: Option<String>,
-    /// Bytes captured of each packet, 64 to 262144; only the headers are needed [default: 256]
+    /// Bytes captured of each packet, 64 to 262144; only the headers are needed, and the payload where application names are
+    /// read [default: 256; with application names 2048]
     #[arg(long, value_name = "BYTES", env = "PIDFLOW_SNAPLEN")]
     pub(crate) snaplen: Option<Ranged<64, 262_144>>,
     /// Also capture packets that are not addressed to this host
@@ -74,8 +75,11 @@ pub(crate) struct FlowOptions {
     /// Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]
     #[arg(long, value_name = "RULE", env = "PIDFLOW_TUNNELS")]
     pub(crate) tunnels: Option<TunnelRule>,
+    /// Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]
+    #[arg(long, value_name = "SWITCH", env = "PIDFLOW_APPLICATION_NAMES")]
+    pub(crate) application_names: Option<ApplicationNames>,
 }
-layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragments, tunnels; lists: });
+layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragments, tunnels, application_names; lists: });
 
 /// Where processes come from.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -151,7 +155,7 @@ pub(crate) struct ExportOptions {
     /// How IPFIX sends both directions of a flow [default: biflow]
     #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
     pub(crate) ipfix_direction: Option<Direction>,
-    /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@ and @NAT@ stand for groups [default:
+    /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@ and @APPLICATION@ stand for groups [default:
     /// all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
@@ -239,11 +243,11 @@ layers!(HttpOptions { options: listen, metrics_listen, tls_cert, tls_key, tls_cl
 #[command(next_help_heading = "Terminal")]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct ViewOptions {
-    /// Do not show the live view, even on a terminal
-    #[arg(long = "no-view", value_name = "BOOL", env = "PIDFLOW_NO_VIEW", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) off: Option<bool>,
+    /// What is shown on a terminal; plain: lines, as without a terminal [default: terminal]
+    #[arg(long = "view", value_name = "KIND", env = "PIDFLOW_VIEW")]
+    pub(crate) kind: Option<ViewKind>,
 }
-layers!(ViewOptions { options: off; lists: });
+layers!(ViewOptions { options: kind; lists: });
 
 /// The log on standard error.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -286,6 +290,12 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The files that `run` reads, without those of exporters.
+    pub(crate) fn files_read(&self) -> impl Iterator<Item = &FilePath> {
+        let HttpOptions { tls_cert, tls_key, tls_client_ca, token_file, .. } = &self.http;
+        [tls_cert, tls_key, tls_client_ca, token_file, &self.privacy.hash_key_file].into_iter().flatten()
+    }
+
     /// This layer over a lower one.
     pub(crate) fn over(self, lower: Self) -> Self {
         Self {

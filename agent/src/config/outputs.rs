@@ -1,7 +1,9 @@
 //! Makes exporters from options.
 
+use std::fs::Metadata;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use pidflow_exporters::config::{ConfigError, ExporterConfig, Signal, name_apart};
@@ -10,7 +12,7 @@ use pidflow_exporters::{ExportContext, Mode, StartError, Unusable};
 use pidflow_exporters::{Template, TemplateError};
 use pidflow_schema::Enterprise;
 
-use crate::probes::host_files;
+use crate::host_files;
 
 use super::choices::{Direction, JsonKeys, WireVersion};
 use super::options::{ExportOptions, Options};
@@ -52,6 +54,19 @@ impl Outputs {
         self.exporters.iter().flat_map(ExporterConfig::written).collect()
     }
 
+    /// Checks that no output is one of the files that the program reads, such as a capture, its configuration or a key.
+    ///
+    /// # Errors
+    /// One of them is.
+    pub(crate) fn check_apart<'a, P: AsRef<Path> + 'a>(&self, read: impl Iterator<Item = &'a P>) -> anyhow::Result<()> {
+        let read: Vec<_> = read.filter_map(|path| file_identity(path.as_ref())).collect();
+        let is_read = |output: &PathBuf| file_identity(output).is_some_and(|file| read.contains(&file));
+        match self.written().into_iter().find(is_read) {
+            Some(output) => Err(anyhow!("{} is read; write the records to another file", output.display())),
+            None => Ok(()),
+        }
+    }
+
     /// Tries the exporters with the rights of threads in that role, and reports those that could not be started.
     ///
     /// # Errors
@@ -76,6 +91,11 @@ impl Outputs {
         let is = |e: &ExporterConfig| matches!(e.output, Output::Json(JsonConfig { output: JsonOutput::Stdout, .. }));
         self.exporters.iter().any(is)
     }
+}
+
+/// Device and inode of a regular file.
+pub(crate) fn file_identity(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().filter(Metadata::is_file).map(|m| (m.dev(), m.ino()))
 }
 
 /// Why exporters do not start, with a remedy where root has no access without capabilities.

@@ -92,6 +92,12 @@ impl FromStr for FilePath {
     }
 }
 
+impl AsRef<Path> for FilePath {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
 impl Deref for FilePath {
     type Target = Path;
 

@@ -1,11 +1,13 @@
 //! Reading the host's figures from /proc and by sysinfo.
 
-use procfs::{Current, CurrentSI, ProcResult};
+use procfs::net::InterfaceDeviceStatus;
+use procfs::{Current, CurrentSI, FromBufRead, ProcResult};
 use sysinfo::{CpuRefreshKind, Disks, RefreshKind, System};
 
 use super::{
     CpuTime, Disk, FileSystem, HostDescription, HostFigures, InterfaceCounters, Memory, Paging, Pressure, PressureStall,
 };
+use crate::host_files;
 
 /// File systems are read once in this many readings, because reading one may wait for its device.
 const READINGS_PER_FILE_SYSTEM_CHECK: u64 = 10;
@@ -157,7 +159,10 @@ fn interfaces() -> ProcResult<Vec<InterfaceCounters>> {
         sent_errors: d.sent_errs,
         sent_dropped: d.sent_drop,
     };
-    let mut all: Vec<_> = procfs::net::dev_status()?.into_values().map(counters).collect();
+    // The name of an interface may contain any bytes.
+    let text = host_files::read("/proc/net/dev")?;
+    let InterfaceDeviceStatus(devices) = InterfaceDeviceStatus::from_buf_read(text.as_bytes())?;
+    let mut all: Vec<_> = devices.into_values().map(counters).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all.truncate(MAX_DEVICES);
     Ok(all)

@@ -5,11 +5,14 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
+use procfs::process::MountInfos;
+use procfs::{FromBufRead, ProcError};
 
 use super::client::Client;
 use super::local_users::LocalUsers;
 use super::problem::Problem;
 use super::token::Token;
+use crate::host_files;
 
 /// Pages that every client may read, because health probes have no token.
 pub(super) const HEALTH: [&str; 2] = ["/livez", "/readyz"];
@@ -84,10 +87,11 @@ fn check_user(users: Option<&Mutex<LocalUsers>>, client: Option<&Client>) -> Res
     Err(Problem::new(StatusCode::FORBIDDEN, line))
 }
 
-/// Whether /proc is mounted with `hidepid` (proc(5)).
+/// Whether /proc is mounted with `hidepid` (proc(5)), or that cannot be found out. Any user who may mount can name a mount
+/// point with bytes that are not UTF-8.
 fn hides_processes() -> bool {
-    let mounts = procfs::process::Process::myself().and_then(|me| me.mountinfo());
-    let mounts = mounts.map(|mounts| mounts.0).unwrap_or_default();
+    let text = host_files::read("/proc/self/mountinfo").map_err(ProcError::from);
+    let Ok(MountInfos(mounts)) = text.and_then(|text| MountInfos::from_buf_read(text.as_bytes())) else { return true };
     let proc = mounts.iter().rfind(|m| m.mount_point == std::path::Path::new("/proc"));
     let option = proc.and_then(|m| m.super_options.get("hidepid")?.as_deref());
     option.is_some_and(|level| level != "0" && level != "off")

@@ -7,8 +7,10 @@ use std::time::Duration;
 pub(super) const MAX_CONNECTIONS: usize = 64;
 /// Maximum number of connections on which nothing has arrived yet, unless the limit on open files is low.
 pub(super) const MAX_SILENT_CONNECTIONS: usize = 1024;
-/// Backlog: connections that wait in the kernel to be accepted. The kernel uses `net.core.somaxconn` if that is less.
-pub(super) const ACCEPT_BACKLOG: i32 = 4096;
+/// Backlog: connections that wait in the kernel to be accepted, in order of arrival. Few, because a health check waits behind
+/// all of them: on a host so busy that a thousand are accepted in a second, 4096 take four seconds. A client whose
+/// connection finds no room tries again after a second.
+pub(super) const ACCEPT_BACKLOG: i32 = 1024;
 /// Time limit for the TLS handshake, and for a request to arrive once it has begun.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may take, until the client has read it.

@@ -60,6 +60,7 @@ impl HeldBatches {
 
 #[cfg(test)]
 mod tests {
+    use pidflow_engine::application::Payloads;
     use pidflow_engine::decode::{Decoder, Fragments, Frame};
 
     use super::*;
@@ -75,6 +76,7 @@ mod tests {
             interfaces: Vec::new(),
             counts: Vec::new(),
             tunnels: Vec::new(),
+            payloads: Payloads::default(),
             packets: vec![packet; packets],
         }
     }

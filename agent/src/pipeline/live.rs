@@ -137,7 +137,7 @@ impl Live {
         self.take_facts();
         for _ in 0..MAX_BATCHES_PER_TURN {
             let Some(batch) = self.held.due(now.instant) else { break };
-            self.count_packets(&batch);
+            self.count_packets(batch);
             self.grace.take(self.flows.drain(..), now.instant);
         }
         self.end_idle_flows(now);
@@ -191,8 +191,8 @@ impl Live {
         self.changes.add(joiner.take_endpoint_changes());
     }
 
-    fn count_packets(&mut self, batch: &PacketBatch) {
-        self.seen_until.note(batch);
+    fn count_packets(&mut self, batch: PacketBatch) {
+        self.seen_until.note(&batch);
         let LiveParts { table, joiner, .. } = &mut self.parts;
         while let Some(c) = self.changes.next_until(batch.packets.last().map_or(0, |p| p.time_ns)) {
             table.endpoint_changed(c.protocol, c.address, c.port, c.time_ns);
@@ -201,7 +201,11 @@ impl Live {
         self.namespaces.announce(&batch.interfaces, table);
         self.namespaces.apply(joiner, table);
         table.set_tunnels(&batch.tunnels);
+        table.set_payloads(batch.payloads);
         table.update_all(&batch.packets, &mut self.flows);
+        for answer in table.take_name_answers() {
+            joiner.apply(&Fact::Names(answer));
+        }
         for gone in batch.interfaces.iter().filter(|interface| interface.is_gone) {
             self.namespaces.forget_interface(gone.number);
             table.interface_is_gone(gone.number);
@@ -334,7 +338,7 @@ impl Live {
     /// Counts the oldest held batch. False: there is none.
     fn count_oldest(&mut self) -> bool {
         let Some(batch) = self.held.pop() else { return false };
-        self.count_packets(&batch);
+        self.count_packets(batch);
         self.grace.take(self.flows.drain(..), Instant::now());
         true
     }

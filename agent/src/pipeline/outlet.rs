@@ -12,6 +12,7 @@ use super::RECORD_BATCH;
 use super::figures::Figures;
 use super::own_traffic::OwnTraffic;
 use crate::ledger::Ends;
+use crate::privacy::mask_url;
 
 /// Reports what each process used; see [`pidflow_engine::join::Joiner::report_usage`].
 pub(crate) type ReportUsage<'a> = &'a mut dyn FnMut(&mut dyn FnMut(&Usage));
@@ -130,6 +131,7 @@ impl Outlet {
 
     fn enrich(&mut self, records: &mut [FlowRecord]) {
         records.iter().for_each(|record| self.ends.count(record));
+        records.iter_mut().for_each(mask_url);
         for enrich in &mut self.enrichers {
             records.iter_mut().for_each(enrich);
         }

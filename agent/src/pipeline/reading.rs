@@ -43,7 +43,10 @@ impl Reading {
         let more = self.files.next_batch(&mut self.packets);
         name_interfaces(&mut self.table, self.files.new_interfaces());
         self.table.set_tunnels(&self.files.take_tunnels());
+        self.table.set_payloads(self.files.take_payloads());
         self.table.update_all(&self.packets, &mut self.flows);
+        // No process asked for the names in a file.
+        drop(self.table.take_name_answers());
         let waits = self.files.has_all_that_came();
         if let Some(last_ns) = self.packets.last().map(|p| p.time_ns) {
             // In a file, a time far ahead may be a wrong timestamp until other packets confirm it. While waiting for

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, unbounded};
+use pidflow_engine::application::Payloads;
 use pidflow_engine::decode::{Decoder, Fragments, Frame};
 use pidflow_engine::fact::{Fact, ProcessId, Socket, SocketUse, Task};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketClock};
@@ -177,6 +178,7 @@ impl Bench {
             interfaces,
             counts: vec![counts],
             tunnels: Vec::new(),
+            payloads: Payloads::default(),
             packets,
         }
     }
@@ -282,7 +284,7 @@ fn when_the_last_interface_vanishes_all_flows_are_exported() {
     b.packets([4000]);
     with(&b.gone, |gone| *gone = true);
     let waiting = b.batch(MS, [4001]);
-    with(&b.open, |open| open.as_ref().unwrap().send(waiting)).unwrap();
+    assert!(with(&b.open, |open| open.as_ref().unwrap().send(waiting).is_ok()));
     let seen = b.seen.clone();
     let ended = b.live.run(&Stop::default());
     assert_eq!((with(&seen.why, |w| *w), ended.table.packets), (NOTHING_LEFT, 2));

@@ -5,6 +5,7 @@ mod cut;
 mod key;
 mod mask;
 mod unit;
+mod url;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use key::Key;
 use pidflow_schema::Placement;
+pub(crate) use url::mask_url;
 
 /// Bytes kept of each command line by default.
 pub const MAX_COMMAND_LINE: usize = 4096;

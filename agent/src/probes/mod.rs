@@ -19,7 +19,6 @@ mod descriptions;
 mod executable;
 #[cfg(feature = "probes")]
 mod hooks;
-pub(crate) mod host_files;
 mod login;
 mod losses;
 mod namespace_ids;
@@ -53,6 +52,7 @@ pub(crate) use ring::KernelCounts;
 pub(crate) use surroundings::{Limit, Surroundings};
 
 use crate::clock::engine_ns;
+use crate::host_files;
 use crate::privacy::Privacy;
 use losses::Losses;
 use ring::Ring;

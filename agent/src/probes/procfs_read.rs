@@ -10,8 +10,9 @@ use procfs::process::{Process, Stat, Status};
 
 use super::process_file::read;
 use super::surroundings::namespace;
-use super::{cgroup_path, executable, host_files, login, process_id};
+use super::{cgroup_path, executable, login, process_id};
 use crate::clock::{BootClock, engine_ns};
+use crate::host_files;
 use crate::privacy::Privacy;
 
 /// Reads the description of a process; none: it is gone.

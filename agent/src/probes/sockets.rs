@@ -9,8 +9,9 @@ use procfs::net::{TcpNetEntries, TcpNetEntry, UdpNetEntries, UdpNetEntry};
 use procfs::process::Process;
 use procfs::{FromBufReadSI, current_system_info};
 
-use super::{host_files, procfs_read};
+use super::procfs_read;
 use crate::clock::engine_ns;
+use crate::host_files;
 
 /// TCP sockets; none: they cannot be read, because the process is gone.
 pub(super) fn tcp(of: &Process) -> Option<Vec<TcpNetEntry>> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use procfs::process::Process;
 
-use super::host_files;
+use crate::host_files;
 
 /// Inode numbers of the first namespaces (`include/linux/proc_ns.h`); that of the first network namespace is not fixed.
 const FIRST_CGROUP: u64 = 0xEFFF_FFFB;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use pidflow_engine::fact::Fact;
 
-use super::host_files;
+use crate::host_files;
 
 const PASSWD: &str = "etc/passwd";
 /// Links named `direct:UID` lead to the name (systemd, `src/core/dynamic-user.c`).

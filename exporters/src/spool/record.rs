@@ -7,7 +7,7 @@
 use pidflow_schema::FlowRecord;
 
 /// Must be increased when the encoding of records changes: a segment of another format is not read.
-pub(super) const FORMAT: u32 = 7;
+pub(super) const FORMAT: u32 = 8;
 
 /// Bytes before each record.
 pub(super) const HEADER: usize = 20;
@@ -142,6 +142,6 @@ mod tests {
     fn the_format_is_the_one_that_its_number_stands_for() {
         let mut out = Vec::new();
         put(&sample::full(1), 0, &mut out);
-        assert_eq!((FORMAT, crc32fast::hash(&out)), (7, 3_764_662_216));
+        assert_eq!((FORMAT, crc32fast::hash(&out)), (8, 3_764_662_216));
     }
 }

@@ -15,7 +15,7 @@ pub enum TemplateError {
     },
     /// No macro has this name.
     #[error(
-        "template, column {column}: no macro is called @{name}@; there are @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@ and @NAT@"
+        "template, column {column}: no macro is called @{name}@; there are @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@ and @APPLICATION@"
     )]
     UnknownMacro {
         /// Column at which the macro begins.

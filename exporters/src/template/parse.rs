@@ -1,7 +1,9 @@
 //! Splits a template into tokens. It tolerates the blanks and quotes that word processors and web pages produce.
 
 use pidflow_schema::Element;
-use pidflow_schema::table::{FLOW_MACRO, NAT_MACRO, PIDFLOW_MACRO, PROCESS_MACRO, TUNNEL_MACRO, by_name};
+use pidflow_schema::table::{
+    APPLICATION_MACRO, FLOW_MACRO, NAT_MACRO, PIDFLOW_MACRO, PROCESS_MACRO, TUNNEL_MACRO, by_name,
+};
 
 use super::nearest::nearest;
 use super::{Template, TemplateError};
@@ -90,6 +92,7 @@ impl Token<'_> {
             "PIDFLOW" => &PIDFLOW_MACRO,
             "TUNNEL" => &TUNNEL_MACRO,
             "NAT" => &NAT_MACRO,
+            "APPLICATION" => &APPLICATION_MACRO,
             _ => return Err(TemplateError::UnknownMacro { column, name: shown(name) }),
         };
         Ok(names.iter().filter_map(|n| by_name(n)).collect())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FlowEndDetail, FlowEndReason, Handshake, InitiatorBasis, Translation, Tunnel};
+use super::{Application, FlowEndDetail, FlowEndReason, Handshake, InitiatorBasis, Translation, Tunnel};
 
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,21 +99,12 @@ pub struct Flow {
     pub handshake: Option<Handshake>,
     /// Inode number of the network namespace behind the interfaces that saw the flow; none: unknown.
     pub network_namespace: Option<u32>,
-    /// The application protocol; none: unknown.
-    pub application: Option<Box<Application>>,
+    /// The application protocol, shared by all records of the flow; none: unknown.
+    pub application: Option<Arc<Application>>,
     /// The innermost tunnel that carried the flow; none: no tunnel, or it was not opened.
     pub tunnel: Option<Box<Tunnel>>,
     /// What this host translated its addresses and ports to; none: nothing was translated, or it is not known.
     pub translation: Option<Box<Translation>>,
-}
-
-/// The application protocol of a flow.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Application {
-    /// The protocol's name as in nDPI (`TLS`, `DNS`, `Redis`).
-    pub protocol: Arc<str>,
-    /// The name that the client requested from the server (SNI, HTTP host, DNS query); empty: unknown.
-    pub server_name: Arc<str>,
 }
 
 impl Flow {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Candidate, Endpoint, FlowRecord, Placement, Pod, Process, ProcessEnd};
+use super::{Application, Candidate, Dns, Endpoint, FlowRecord, Http, Placement, Pod, Process, ProcessEnd, Tls};
 
 /// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
 const MIN_SHARED_TEXT: usize = 64;
@@ -42,15 +42,31 @@ impl Kept {
         self.end(&record.destination);
         let flow = &record.flow;
         self.texts(&[&record.host, &flow.interface]);
-        if let Some(application) = &flow.application {
-            self.bytes += size_of_val(&**application);
-            self.texts(&[&application.protocol, &application.server_name]);
+        if let Some(application) = flow.application.as_ref().filter(|application| self.is_new(application)) {
+            self.application(application);
         }
         if let Some(tunnel) = &flow.tunnel {
             self.bytes += size_of_val(&**tunnel);
         }
         if let Some(translation) = &flow.translation {
             self.bytes += size_of_val(&**translation);
+        }
+    }
+
+    fn application(&mut self, application: &Application) {
+        let Application { protocol: _, tls, http, dns } = application;
+        self.bytes += SHARED_OVERHEAD + size_of::<Application>();
+        if let Some(Tls { server_name, alpn, version: _ }) = tls.as_deref() {
+            self.bytes += size_of::<Tls>();
+            self.texts(&[server_name, alpn]);
+        }
+        if let Some(Http { method, host, path, status: _ }) = http.as_deref() {
+            self.bytes += size_of::<Http>();
+            self.texts(&[method, host, path]);
+        }
+        if let Some(Dns { query, query_type: _, response }) = dns.as_deref() {
+            self.bytes += size_of::<Dns>();
+            self.texts(&[query, response.as_ref().map_or("", |response| &*response.addresses)]);
         }
     }
 
@@ -110,7 +126,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Application, Attribution, Flow};
+    use crate::record::{Attribution, DnsResponse, Flow};
 
     const LONG: usize = 5000;
 
@@ -145,6 +161,17 @@ mod tests {
         }
     }
 
+    /// Seven long texts.
+    fn application() -> Application {
+        let response = DnsResponse { addresses: text('6'), ..DnsResponse::default() };
+        Application {
+            tls: Some(Box::new(Tls { server_name: text('o'), alpn: text('p'), version: None })),
+            http: Some(Box::new(Http { method: text('1'), host: text('2'), path: text('3'), status: None })),
+            dns: Some(Box::new(Dns { query: text('5'), query_type: 1, response: Some(response) })),
+            ..Application::default()
+        }
+    }
+
     fn record() -> FlowRecord {
         let ends = std::net::IpAddr::from([127, 0, 0, 1]);
         let mut record = FlowRecord::without_processes(Flow::new(6, (ends, 1), (ends, 2), (0, 0)), Attribution::Remote);
@@ -152,8 +179,7 @@ mod tests {
         record.source.candidate = Some(Candidate { pid: 1, name: text('j') });
         record.destination.endpoint = Some(Arc::new(Endpoint { pod: Some(pod('k')), name: text('l') }));
         (record.host, record.flow.interface) = (text('m'), text('n'));
-        let (protocol, server_name) = (text('o'), text('p'));
-        record.flow.application = Some(Box::new(Application { protocol, server_name }));
+        record.flow.application = Some(Arc::new(application()));
         record.flow.tunnel = Some(Box::default());
         record
     }
@@ -167,7 +193,7 @@ mod tests {
     fn every_text_of_a_record_counts() {
         let record = record();
         let texts = long_texts(&record);
-        assert_eq!(texts, 17 + 1 + 4 + 2 + 2);
+        assert_eq!(texts, 17 + 1 + 4 + 2 + 7);
         let bytes = kept_bytes(std::slice::from_ref(&record));
         assert!((texts * LONG..texts * LONG + 3000).contains(&bytes), "{bytes}");
         let bytes = process().kept_bytes();

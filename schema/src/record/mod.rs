@@ -1,5 +1,6 @@
 //! The flow record: the flow, and the process at each end.
 
+mod application;
 mod attribution;
 mod end;
 mod end_reason;
@@ -16,10 +17,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use application::{Application, ApplicationProtocol, Dns, DnsResponse, Http, Tls};
 pub use attribution::Attribution;
 pub use end::{Candidate, Endpoint, ProcessEnd};
 pub use end_reason::{FlowEndDetail, FlowEndReason};
-pub use flow::{Application, Counters, Flow, Protocol};
+pub use flow::{Counters, Flow, Protocol};
 pub use handshake::Handshake;
 pub use initiator::InitiatorBasis;
 pub use kept::kept_bytes;

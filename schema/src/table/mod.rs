@@ -4,6 +4,7 @@
 //! the nProbe documentation and Wireshark's `packet-netflow.c` (NetFlow v9 type = 57472 + id);
 //! RFC 5103 for the reverse direction.
 
+mod application;
 mod build;
 mod flow;
 mod identity;
@@ -43,9 +44,12 @@ const TUNNEL: [&[Element]; 1] = [tunnel::TUNNEL];
 /// What `@NAT@` stands for.
 const NAT: [&[Element]; 1] = [translation::TRANSLATION];
 
+/// What `@APPLICATION@` stands for.
+const APPLICATION: [&[Element]; 1] = [application::APPLICATION];
+
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> =
-    LazyLock::new(|| [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT].concat().concat());
+    LazyLock::new(|| [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &APPLICATION].concat().concat());
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
     let all = ELEMENTS.iter();
@@ -81,6 +85,10 @@ pub static TUNNEL_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_na
 
 /// The names that `@NAT@` stands for: addresses and ports after translation. Not among the others, for the same reason.
 pub static NAT_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&NAT));
+
+/// The names that `@APPLICATION@` stands for: the application protocol, and the names in it. Not among the others, for the same
+/// reason.
+pub static APPLICATION_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&APPLICATION));
 
 #[cfg(test)]
 mod tests;

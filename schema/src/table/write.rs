@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Candidate, FlowRecord, HostUsage, Login, Placement, Pod, Process, ProcessEnd, ProcessUsage, Translation, Tunnel,
+    Application, Candidate, Dns, DnsResponse, Endpoint, FlowRecord, HostUsage, Http, Login, Placement, Pod, Process,
+    ProcessEnd, ProcessUsage, Tls, Translation, Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -60,4 +61,34 @@ pub(super) fn tunnel_mut(record: &mut FlowRecord) -> &mut Tunnel {
 /// The translation, made where there was none.
 pub(super) fn translation_mut(record: &mut FlowRecord) -> &mut Translation {
     record.flow.translation.get_or_insert_default()
+}
+
+/// The application, made where there was none.
+pub(super) fn application_mut(record: &mut FlowRecord) -> &mut Application {
+    Arc::make_mut(record.flow.application.get_or_insert_default())
+}
+
+/// The TLS handshake, made where there was none.
+pub(super) fn tls_mut(record: &mut FlowRecord) -> &mut Tls {
+    application_mut(record).tls.get_or_insert_default()
+}
+
+/// The HTTP exchange, made where there was none.
+pub(super) fn http_mut(record: &mut FlowRecord) -> &mut Http {
+    application_mut(record).http.get_or_insert_default()
+}
+
+/// The DNS query, made where there was none.
+pub(super) fn dns_mut(record: &mut FlowRecord) -> &mut Dns {
+    application_mut(record).dns.get_or_insert_default()
+}
+
+/// The response to the DNS query, made where there was none.
+pub(super) fn dns_response_mut(record: &mut FlowRecord) -> &mut DnsResponse {
+    dns_mut(record).response.get_or_insert_default()
+}
+
+/// The other properties of an end, made where there were none.
+pub(super) fn endpoint_mut(end: &mut ProcessEnd) -> &mut Endpoint {
+    Arc::make_mut(end.endpoint.get_or_insert_default())
 }

@@ -96,7 +96,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 36] = [
+const AGENT: [&str; 37] = [
     "allocated",
     "sample",
     "allocator",
@@ -109,6 +109,7 @@ const AGENT: [&str; 36] = [
     "pacing",
     "memory",
     "element_description",
+    "host_files",
     "privacy",
     "privileges",
     "threads",

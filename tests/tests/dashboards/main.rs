@@ -135,7 +135,7 @@ fn pod_logs(dir: &Path) -> PathBuf {
 
 fn agent(dir: &Path, port: u16) -> Guarded {
     let listen = format!("127.0.0.1:{port}");
-    let arguments = ["run", "-i", "lo", "-t", "1s", "-d", "1s", "--no-view", "--host", HOST, "--listen", &listen];
+    let arguments = ["run", "-i", "lo", "-t", "1s", "-d", "1s", "--view", "plain", "--host", HOST, "--listen", &listen];
     let mut command = Command::new(process::binary("pidflow").unwrap());
     // Other traffic of this machine must not use up the series.
     command.args(arguments).args(["--max-edges", "10000"]);

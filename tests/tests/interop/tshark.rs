@@ -56,6 +56,8 @@ fn field_of(e: &Element, version: WireVersion) -> String {
         // Wireshark's names of these elements do not follow the pattern of ntop's others.
         ("UPSTREAM_TUNNEL_ID", _) => "pie.ntop.tunnel_id",
         ("DOWNSTREAM_TUNNEL_ID", _) => "pie.ntop.downstram_tunnel_id",
+        // Wireshark has the former name of this element.
+        ("TLS_SERVER_NAME", _) => "pie.ntop.ssl_server_name",
         _ => return unlisted(e, version),
     };
     format!("cflow.{named}")

@@ -8,6 +8,7 @@ mod layer;
 mod link;
 mod mpls;
 mod open;
+mod payload;
 mod ppp;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ pub use discard::{Discard, DiscardCounters};
 pub use frame_count::FrameCount;
 pub use link::LinkType;
 
+use crate::application::Picker;
 use crate::packet::{Family, Fragment, Packet};
 use crate::tunnel::PacketTunnel;
 pub(crate) use fragment::Datagram;
@@ -57,6 +59,16 @@ pub enum Tunnels {
     Outer,
 }
 
+/// Whether payloads are picked for [`crate::application`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PayloadRule {
+    /// Payloads are not looked at.
+    #[default]
+    Ignore,
+    /// Payloads that may begin a message of a known protocol are picked.
+    Pick,
+}
+
 /// Options of the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DecodeRules {
@@ -64,6 +76,8 @@ pub struct DecodeRules {
     pub fragments: Fragments,
     /// How to count packets in tunnels.
     pub tunnels: Tunnels,
+    /// Whether payloads are picked.
+    pub payloads: PayloadRule,
 }
 
 impl From<Fragments> for DecodeRules {
@@ -79,13 +93,16 @@ pub struct Decoder {
     rules: DecodeRules,
     fragments: FragmentTable,
     tunnels: Vec<PacketTunnel>,
+    /// None: no payload is picked.
+    picker: Option<Box<Picker>>,
 }
 
 impl Decoder {
     /// A decoder with these rules.
     #[must_use]
     pub fn new(rules: DecodeRules) -> Self {
-        Self { rules, ..Self::default() }
+        let picker = (rules.payloads == PayloadRule::Pick).then(|| Box::new(Picker::new()));
+        Self { rules, picker, ..Self::default() }
     }
 
     /// Decodes one frame of a link of type `link`.
@@ -94,10 +111,13 @@ impl Decoder {
     /// The reason why the frame belongs to no flow; the caller counts it.
     #[inline]
     pub fn decode(&mut self, link: LinkType, frame: &Frame<'_>) -> Result<Packet, Discard> {
+        if self.picker.is_some() {
+            return self.decode_with_payload(link, frame);
+        }
         let mut packet = blank(frame);
         link::decode(link, Rest::new(frame), &mut packet)?;
         if packet.fragment != Fragment::Whole || tunnel::may_begin(&packet) {
-            self.look_inside(link, frame, &mut packet)?;
+            packet = self.look_inside(link, frame)?.packet;
         }
         Ok(packet)
     }
@@ -194,6 +214,7 @@ const fn blank(frame: &Frame<'_>) -> Packet {
         destination_port: 0,
         icmp: 0,
         vlan_id: 0,
+        payload: 0,
         family: Family::V4,
         protocol: 0,
         tcp_flags: 0,

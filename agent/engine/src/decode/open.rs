@@ -5,7 +5,7 @@ use super::ip::{AUTHENTICATION, authentication};
 use super::layer::Layer;
 use super::tunnel::{self, Payload};
 use super::{Decoder, Discard, Fragments, Frame, LinkType, Rest, Tunnels, blank, link, transport};
-use crate::packet::{Fragment, Packet};
+use crate::packet::Fragment;
 use crate::tunnel::PacketTunnel;
 
 /// The greatest number of nested tunnels that are opened. Deeper packets are counted as the packet of the next tunnel.
@@ -24,16 +24,15 @@ impl Decoder {
         std::mem::take(&mut self.tunnels)
     }
 
-    /// Replaces `out` by the inner packet, if it belongs to a tunnel, and completes the ports of fragments.
+    /// Decodes the frame again: the inner packet, if it belongs to a tunnel, and the ports of fragments.
     #[cold]
     #[inline(never)]
-    pub(super) fn look_inside(&mut self, link: LinkType, frame: &Frame<'_>, out: &mut Packet) -> Result<(), Discard> {
+    pub(super) fn look_inside<'a>(&mut self, link: LinkType, frame: &Frame<'a>) -> Result<Layer<'a>, Discard> {
         let mut layer = Layer::new(blank(frame), None, false);
         link::decode(link, Rest::new(frame), &mut layer)?;
         let mut inner = self.open(layer, 0)?;
         inner.packet.tunnel = inner.tunnel.map_or(0, |tunnel| self.number(tunnel));
-        *out = inner.packet;
-        Ok(())
+        Ok(inner)
     }
 
     fn open<'a>(&mut self, mut layer: Layer<'a>, depth: usize) -> Result<Layer<'a>, Discard> {

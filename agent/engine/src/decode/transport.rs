@@ -13,7 +13,8 @@ const UDP_LITE: u8 = 136;
 /// If the capture cut the header before the ports, or the datagram is too short for it, the ports are 0: the packet
 /// still belongs to a flow of its addresses. A first fragment always has its ports: it carries at least eight bytes,
 /// and the rest of the header may be in the next fragment.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "called for each packet, from two copies of the IP decoder")]
 pub(super) fn decode(data: &[u8], octets: u32, packet: &mut Packet) {
     if packet.fragment == Fragment::Later {
         return;

@@ -128,6 +128,10 @@ pub struct FlowTableCounters {
     pub peak_flows: u64,
     /// How often a tunnel of a batch got no number because none was left. The records of its flows do not contain it.
     pub unnamed_tunnels: u64,
+    /// Payloads that were not read because their batch had too many.
+    pub payloads_dropped: u64,
+    /// Responses of DNS that were not taken in time, so that the names in them are not known.
+    pub answers_dropped: u64,
 }
 
 impl FlowTableCounters {

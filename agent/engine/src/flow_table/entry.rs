@@ -8,8 +8,9 @@ use super::entry_facts::Facts;
 use super::handshake::{HandshakeWatch, micros};
 use super::key::{FlowKey, KeySide};
 use super::side::Side;
+use super::state::State;
 use super::tunnels::TunnelTable;
-use crate::packet::{Packet, TcpFlags, address};
+use crate::packet::{Packet, TcpFlags};
 use crate::tunnel::PacketTunnel;
 
 /// The neighbours of an entry in a [`super::slab::List`].
@@ -39,6 +40,8 @@ impl Sent {
     const HAS_SYN: u8 = 1;
     const HAS_FIN: u8 = 2;
     const HAS_SENT: u8 = 4;
+    /// Payloads of the flow were read; set for both sides.
+    const IS_WATCHED: u8 = 8;
 
     /// Whether it sent a SYN.
     pub(super) const fn has_syn(&self) -> bool {
@@ -84,35 +87,6 @@ impl Sent {
         self.octets = 0;
         self.frame_octets = 0;
         self.tcp_flags = 0;
-    }
-}
-
-/// The state of a flow, or that its slot is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum State {
-    /// The slot has no flow.
-    Free,
-    /// Only one packet or only SYNs were seen, and no answer.
-    Unanswered,
-    Open,
-    /// Both ends sent FIN.
-    Finished,
-    Reset,
-}
-
-impl State {
-    /// Whether the flow has not ended.
-    pub(super) const fn is_open(self) -> bool {
-        matches!(self, Self::Unanswered | Self::Open)
-    }
-
-    pub(super) const fn detail(self) -> FlowEndDetail {
-        match self {
-            Self::Free | Self::Unanswered | Self::Open => FlowEndDetail::None,
-            Self::Finished => FlowEndDetail::Fin,
-            Self::Reset => FlowEndDetail::Rst,
-        }
     }
 }
 
@@ -232,6 +206,16 @@ impl Entry {
         }
     }
 
+    /// Whether payloads of the flow were read.
+    pub(super) const fn is_watched(&self) -> bool {
+        self.low.facts.has(Sent::IS_WATCHED) || self.high.facts.has(Sent::IS_WATCHED)
+    }
+
+    pub(super) const fn set_watched(&mut self) {
+        self.low.facts.set(Sent::IS_WATCHED, true);
+        self.high.facts.set(Sent::IS_WATCHED, true);
+    }
+
     /// Packets since the last record.
     pub(super) const fn packets(&self) -> u64 {
         self.low.packets + self.high.packets
@@ -299,10 +283,7 @@ impl Entry {
     /// The record with the current counters.
     pub(super) fn flow(&self, reason: FlowEndReason, detail: FlowEndDetail, interface: &(u32, Arc<str>)) -> Flow {
         let key = &self.key;
-        let low = (address(key.family, key.low), key.low_port);
-        let high = (address(key.family, key.high), key.high_port);
-        let from_low = self.initiator() == KeySide::Low;
-        let (source, destination) = if from_low { (low, high) } else { (high, low) };
+        let (source, destination) = (key.end(self.initiator()), key.end(self.initiator().other()));
         Flow {
             vlan: (key.vlan != 0).then_some(key.vlan),
             icmp_type_code: self.facts.has(Facts::HAS_ICMP).then_some(self.icmp),
@@ -351,6 +332,12 @@ impl Entry {
         self.facts.has(Facts::HAS_PATHS)
     }
 
+    /// Whether only this interface sees the flow, and saw its first packet on this side of an address translation.
+    #[inline]
+    pub(super) const fn is_seen_only_at(&self, interface: u32, side: Side) -> bool {
+        self.interface == interface && self.facts.seen_on_one_side(side)
+    }
+
     /// On which side of an address translation its first packet was seen.
     pub(super) const fn first_side(&self) -> Side {
         match (self.facts.has(Facts::FIRST_IS_AFTER), self.facts.has(Facts::FIRST_IS_BETWEEN)) {
@@ -361,8 +348,7 @@ impl Entry {
     }
 
     pub(super) fn set_first_side(&mut self, side: Side) {
-        self.facts.set(Facts::FIRST_IS_AFTER, side == Side::After);
-        self.facts.set(Facts::FIRST_IS_BETWEEN, side == Side::Between);
+        self.facts.set_first_side(side);
     }
 
     /// Stands under another key from now on, whose sides may be the other way round.

@@ -1,6 +1,7 @@
 //! Facts of a flow that take one bit each.
 
 use super::key::KeySide;
+use super::side::Side;
 
 /// Small facts about a flow, one bit each.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,6 +23,8 @@ impl Facts {
     /// The first packet of the flow was seen half translated.
     pub(super) const FIRST_IS_BETWEEN: u8 = 128;
 
+    const FIRST_SIDE: u8 = Self::FIRST_IS_AFTER | Self::FIRST_IS_BETWEEN;
+
     pub(super) const fn has(self, fact: u8) -> bool {
         self.0 & fact != 0
     }
@@ -32,6 +35,25 @@ impl Facts {
 
     pub(super) const fn side(self, is_high: u8) -> KeySide {
         if self.has(is_high) { KeySide::High } else { KeySide::Low }
+    }
+
+    /// Whether the first packet was seen on this side of an address translation, and one interface sees the flow.
+    #[inline]
+    pub(super) const fn seen_on_one_side(self, side: Side) -> bool {
+        self.0 & (Self::HAS_PATHS | Self::FIRST_SIDE) == Self::first_side(side)
+    }
+
+    pub(super) const fn set_first_side(&mut self, side: Side) {
+        self.0 = (self.0 & !Self::FIRST_SIDE) | Self::first_side(side);
+    }
+
+    /// How the side is written in [`Self::FIRST_SIDE`].
+    const fn first_side(side: Side) -> u8 {
+        match side {
+            Side::Before => 0,
+            Side::After => Self::FIRST_IS_AFTER,
+            Side::Between => Self::FIRST_IS_BETWEEN,
+        }
     }
 
     /// The facts of the same flow under a key whose sides are the other way round.

@@ -3,7 +3,7 @@
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
 use super::FlowTable;
-use super::entry::State;
+use super::state::State;
 
 /// The greatest number of records that one call of [`FlowTable::expire`] returns, approximately.
 const MAX_EXPIRED_RECORDS: usize = 8192;

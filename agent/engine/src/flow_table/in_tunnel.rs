@@ -110,7 +110,9 @@ impl FlowTable {
         if !self.is_counted_here(known, (from, Side::Before), packet) {
             return;
         }
-        if let Some(slot) = known.filter(|slot| self.takes(*slot, (from, shift), packet, out)) {
+        if let Some(slot) = known
+            && self.takes(slot, (from, shift), packet, out)
+        {
             self.add(slot, from, packet);
             self.note_tunnel(slot, from, packet, key.namespace);
         } else {

@@ -1,7 +1,7 @@
 //! The lists of flows by activity, one for each group of states.
 
-use super::entry::State;
 use super::slab::{Activity, List, Slab};
+use super::state::State;
 
 /// Each list is in order of the last packet, or of closing. A flow is in the list of its state.
 #[derive(Debug, Default)]

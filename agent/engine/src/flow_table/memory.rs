@@ -12,6 +12,10 @@ impl FlowTable {
     pub const BYTES_PER_FLOW: usize =
         size_of::<Entry>() + Index::MAX_BYTES_PER_FLOW + Slab::MAX_BYTES_PER_FREE_SLOT + Paths::MAX_BYTES_PER_FLOW;
 
+    /// About the memory that a flow takes in addition when its payloads are read, bytes: its place among the watched flows, what is
+    /// known of its application, texts, and a message that is not complete.
+    pub const BYTES_PER_WATCHED_FLOW: usize = 300;
+
     /// Bytes allocated for flows now, including spare capacity.
     #[must_use]
     pub fn allocated_bytes(&self) -> usize {
@@ -20,6 +24,7 @@ impl FlowTable {
             + self.tunnels.allocated_bytes()
             + self.paths.allocated_bytes()
             + self.translations.allocated_bytes()
+            + self.watches.allocated_bytes()
     }
 
     /// Returns memory if most of it is unused, as after a flood: flows are moved to the first slots, and the rest is
@@ -35,6 +40,7 @@ impl FlowTable {
         self.index.shrink();
         self.tunnels.shrink();
         self.paths.shrink();
+        self.watches.shrink();
     }
 
     fn move_flow(&mut self, from: u32, to: u32) {
@@ -44,6 +50,9 @@ impl FlowTable {
         self.lists.relink(&mut self.slab, to);
         if entry.has_paths() {
             self.paths.relocate(from, to);
+        }
+        if entry.is_watched() {
+            self.watches.relocate(from, to);
         }
         if self.config.active_timeout_ns.is_some() {
             self.by_age.relink(&mut self.slab, to);

@@ -6,6 +6,7 @@
 //! table's own time ([`clock`]), which continues when the packets' clock is set back; records carry the packets' times.
 //! Nothing is allocated per packet.
 
+mod applications;
 mod changes;
 mod clock;
 mod config;
@@ -27,6 +28,7 @@ mod prefetch;
 mod records;
 mod side;
 mod slab;
+mod state;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -41,11 +43,12 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason, Protocol};
 
+use crate::application::Watches;
 use crate::packet::{Fragment, Packet, TcpFlags};
 use changes::{Changes, SAME_OWNER_GAP_NS};
 use clock::TableClock;
 pub use config::{FlowTableConfig, FlowTableCounters, PacketClock};
-use entry::{Entry, State};
+use entry::Entry;
 use fragments::HeldFragments;
 use index::Index;
 pub use interfaces::ForgottenInterface;
@@ -57,6 +60,7 @@ pub use paths::Observation;
 use paths::Paths;
 use side::Side;
 use slab::{Age, List, Slab};
+use state::State;
 pub use traffic::Traffic;
 pub use translated::MAX_TRANSLATIONS;
 use translations::Translations;
@@ -91,6 +95,7 @@ pub struct FlowTable {
     no_interface: (u32, Arc<str>),
     tunnels: TunnelTable,
     translations: Translations,
+    watches: Watches,
     counters: FlowTableCounters,
 }
 
@@ -119,6 +124,7 @@ impl FlowTable {
             no_interface: (0, Arc::from("")),
             tunnels: TunnelTable::default(),
             translations: Translations::new(config.max_translations, config.idle_timeout_ns),
+            watches: Watches::default(),
             counters: FlowTableCounters::default(),
         }
     }
@@ -167,14 +173,15 @@ impl FlowTable {
         if known.is_none() && !self.translations.is_empty() {
             return self.update_translated((*key, from, hash), shift, packet, out);
         }
-        self.put((*key, from, hash), (known, Side::Before), (shift, packet), out);
+        self.put((key, from, hash), (known, Side::Before), (shift, packet), out);
     }
 
     /// Counts a packet in the flow in `known`, or in a new one.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "for most packets, the side is known where this is called")]
     fn put(
         &mut self,
-        (key, from, hash): (FlowKey, KeySide, u32),
+        (key, from, hash): (&FlowKey, KeySide, u32),
         (known, side): (Option<u32>, Side),
         (shift, packet): (u64, &Packet),
         out: &mut Vec<Flow>,
@@ -182,16 +189,18 @@ impl FlowTable {
         if !self.is_counted_here(known, (from, side), packet) {
             return;
         }
-        if let Some(slot) = known.filter(|slot| self.takes(*slot, (from, shift), packet, out)) {
-            self.add(slot, from, packet);
-        } else {
-            let slot = self.insert((key, from, hash), shift, packet, out);
-            self.slab.get_mut(slot).set_first_side(side);
+        if let Some(slot) = known
+            && self.takes(slot, (from, shift), packet, out)
+        {
+            return self.add(slot, from, packet);
         }
+        let slot = self.insert((*key, from, hash), shift, packet, out);
+        self.slab.get_mut(slot).set_first_side(side);
     }
 
     /// Whether the packet is counted in the flow in `slot`. If not, it may have ended that flow.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the check that nearly every packet passes, from three places")]
     fn takes(&mut self, slot: u32, (from, shift): (KeySide, u64), packet: &Packet, out: &mut Vec<Flow>) -> bool {
         self.is_ordinary(slot, (from, shift), packet) || self.goes_on(slot, (from, shift), packet, out)
     }
@@ -226,7 +235,11 @@ impl FlowTable {
         true
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "called for each packet; the compiler does it or not as other code changes"
+    )]
     fn find(&mut self, key: &FlowKey, hash: u32) -> Option<u32> {
         let slab = &self.slab;
         let known = self.index.find(hash, |slot| slab.get(slot).key == *key);
@@ -290,6 +303,9 @@ impl FlowTable {
         if packet.tcp_flags & tcp::EVENTS != 0 {
             self.tcp_event(slot, from, packet);
         }
+        if packet.payload != 0 {
+            self.read_payload(slot, from, packet);
+        }
     }
 
     /// Moves an open flow to the end of its list.
@@ -335,6 +351,9 @@ impl FlowTable {
         if packet.tcp_flags & tcp::EVENTS != 0 {
             self.tcp_event(slot, from, packet);
         }
+        if packet.payload != 0 {
+            self.read_payload(slot, from, packet);
+        }
         slot
     }
 
@@ -363,6 +382,9 @@ impl FlowTable {
         }
         if key.tunnel != 0 {
             self.release_tunnels(slot);
+        }
+        if self.slab.get(slot).is_watched() {
+            self.watches.remove(slot);
         }
         self.index.remove(self.hash(&key), slot);
         self.lists.remove(&mut self.slab, slot);
@@ -397,6 +419,7 @@ impl FlowTable {
         counters.unnamed_tunnels = self.tunnels.unnamed();
         counters.translations = self.translations.len() as u64;
         counters.translations_dropped = self.translations.dropped();
+        (counters.payloads_dropped, counters.answers_dropped) = self.watches.dropped();
         counters
     }
 }

@@ -156,9 +156,7 @@ impl FlowTable {
     /// Whether this packet of a known flow is counted at another interface.
     #[inline]
     fn is_seen_elsewhere(&mut self, slot: u32, (from, side): (KeySide, Side), packet: &Packet) -> bool {
-        let entry = self.slab.get(slot);
-        let is_at_its_only_interface =
-            entry.interface() == packet.interface && entry.first_side() == side && !entry.has_paths();
+        let is_at_its_only_interface = self.slab.get(slot).is_seen_only_at(packet.interface, side);
         !is_at_its_only_interface && self.config.counts_once && !self.follow(slot, (from, side), packet)
     }
 

@@ -2,6 +2,7 @@
 
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
+use super::applications::application;
 use super::entry::Entry;
 use super::index::Index;
 use super::lists::Lists;
@@ -16,6 +17,7 @@ impl FlowTable {
             let interface = self.interfaces.label(entry.interface()).unwrap_or(&self.no_interface);
             let mut flow = entry.flow(reason, detail, interface);
             flow.tunnel = entry.tunnel(&self.tunnels);
+            flow.application = application(&self.watches, slot, entry);
             self.translations.describe(entry, &mut flow);
             self.counters.count_record(&flow);
             out.push(flow);
@@ -64,11 +66,12 @@ impl FlowTable {
         self.paths.clear();
         (self.lists, self.by_age) = (Lists::default(), List::default());
         let (slab, tunnels) = (std::mem::take(&mut self.slab), self.tunnels.take());
+        let watches = self.watches.take_watched();
         let Self { interfaces, no_interface, counters, clock, config, translations, .. } = self;
         // No packet can confirm a jump ahead any more, so the last packets' times are accepted.
         let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());
         let is_idle = move |e: &Entry| idle_ns.is_some_and(|idle| clock.last_ns().saturating_sub(e.seen_ns()) >= idle);
-        let rest = slab.into_live().filter(|entry| entry.packets() > 0).map(move |entry| {
+        let rest = slab.into_live().filter(|(_, entry)| entry.packets() > 0).map(move |(slot, entry)| {
             let interface = interfaces.label(entry.interface()).unwrap_or(no_interface);
             let (reason, detail) = match entry.state.is_open() && !is_idle(&entry) {
                 true => (reason, detail),
@@ -76,6 +79,7 @@ impl FlowTable {
             };
             let mut flow = entry.flow(reason, detail, interface);
             flow.tunnel = entry.tunnel(&tunnels);
+            flow.application = application(&watches, slot, &entry);
             translations.describe(&entry, &mut flow);
             counters.count_record(&flow);
             flow

@@ -1,6 +1,7 @@
 //! Stores the flows, and implements the lists that link them.
 
-use super::entry::{Entry, Neighbours, State};
+use super::entry::{Entry, Neighbours};
+use super::state::State;
 
 /// No slot. [`Slab`] never assigns this number.
 const NO_SLOT: u32 = u32::MAX;
@@ -105,9 +106,9 @@ impl Slab {
         self.chunks.iter().flatten().filter(|entry| entry.state != State::Free)
     }
 
-    /// The flows in the order of their slots, which is the order in memory. Chunks are freed as they are read.
-    pub(super) fn into_live(self) -> impl Iterator<Item = Entry> {
-        self.chunks.into_iter().flatten().filter(|entry| entry.state != State::Free)
+    /// The flows and their slots, in the order of these, which is the order in memory. Chunks are freed as they are read.
+    pub(super) fn into_live(self) -> impl Iterator<Item = (u32, Entry)> {
+        (0..).zip(self.chunks.into_iter().flatten()).filter(|(_, entry)| entry.state != State::Free)
     }
 }
 

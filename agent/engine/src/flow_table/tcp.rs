@@ -1,8 +1,9 @@
 //! Determines from its packets where a TCP connection begins and ends (RFC 9293 section 3.3.2).
 
 use super::FlowTable;
-use super::entry::{Entry, State};
+use super::entry::Entry;
 use super::key::KeySide;
+use super::state::State;
 use crate::packet::{Packet, TcpFlags};
 
 /// Flags that change a connection's state.

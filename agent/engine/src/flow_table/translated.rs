@@ -80,7 +80,7 @@ impl FlowTable {
                 known = None;
             }
         }
-        self.put((key, from, hash), (known, side), (shift, packet), out);
+        self.put((&key, from, hash), (known, side), (shift, packet), out);
     }
 
     /// Whether a packet may be half translated. It may instead be of a direct connection from the same port to the translated
@@ -123,6 +123,10 @@ impl FlowTable {
         let interfaces = [self.slab.get(before).interface(), other.interface()];
         for ((traffic, frames), interface) in lost.into_iter().zip(interfaces) {
             self.uncount(traffic, frames, interface);
+        }
+        if self.slab.get(before).is_watched() || other.is_watched() {
+            self.watches.merge(later, before);
+            self.slab.get_mut(before).set_watched();
         }
         self.counters.flows_merged += 1;
         self.take_out(later);

@@ -17,9 +17,12 @@ use crate::process_table::limits::MAX_PROCESS_BYTES;
 use crate::process_table::{ProcessTable, Usage};
 use crate::socket_index::{EndpointChange, FlowEnd, Found, MAX_CLAIM_BYTES, NotFound, Role, SocketIndex, User};
 
+mod asked;
 mod failures;
+mod names;
 
 use failures::{FailedConnect, Failures};
+use names::{AskedNames, MAX_NAME_BYTES};
 
 /// The greatest number of captured namespaces kept.
 const MAX_CAPTURED_NAMESPACES: usize = 65_536;
@@ -47,6 +50,10 @@ pub struct JoinCounters {
     pub claims_dropped: u64,
     /// Failed attempts without packets that there was no room for.
     pub failed_dropped: u64,
+    /// Names that processes asked for and that there was no room for.
+    pub names_dropped: u64,
+    /// Responses of DNS whose process is unknown, so that the names in them are not used.
+    pub names_without_process: u64,
 }
 
 /// Processes and sockets, and the join with flows.
@@ -55,6 +62,7 @@ pub struct Joiner {
     processes: ProcessTable,
     sockets: SocketIndex,
     failures: Failures,
+    names: AskedNames,
     counters: JoinCounters,
     own_netns: u32,
     /// Other namespaces to which captured interfaces lead.
@@ -80,12 +88,13 @@ impl Joiner {
         self
     }
 
-    /// Takes no more than this for processes and sockets together, bytes, where that is less than by default (64 MiB and
-    /// 96 MiB).
+    /// Takes no more than this for processes, sockets and names together, bytes, where that is less than by default (64 MiB,
+    /// 96 MiB and 8 MiB).
     #[must_use]
     pub fn with_memory_limit(mut self, max_bytes: usize) -> Self {
         self.processes.limit_bytes((max_bytes / 5 * 2).min(MAX_PROCESS_BYTES));
-        self.sockets.limit_bytes((max_bytes / 5 * 3).min(MAX_CLAIM_BYTES));
+        self.sockets.limit_bytes((max_bytes / 20 * 11).min(MAX_CLAIM_BYTES));
+        self.names.limit_bytes((max_bytes / 20).min(MAX_NAME_BYTES));
         self
     }
 
@@ -141,6 +150,7 @@ impl Joiner {
                 self.sockets.polled(*begun_ns);
                 self.processes.polled(*begun_ns);
             }
+            Fact::Names(answer) => self.names.wait(answer.clone()),
             Fact::Lost { what, from_ns, until_ns } => {
                 self.sockets.lost(*what, *from_ns, *until_ns);
                 self.processes.lost(*what, *from_ns, *until_ns);
@@ -167,6 +177,7 @@ impl Joiner {
         if let Some(netns) = flow.network_namespace {
             self.captures(netns);
         }
+        self.attribute_names(flow.first_ns);
         let mut source = self.sockets.find(&FlowEnd::source(&flow));
         let mut destination = self.answering(&flow);
         let asked = source.as_ref().ok().and_then(|found| found.translated_from);
@@ -181,10 +192,12 @@ impl Joiner {
             }
             flow.initiator = InitiatorBasis::Socket;
         }
+        let asking = [&source, &destination].map(|found| found.as_ref().ok().map(|found| found.process));
         let ends = (FlowEnd::source(&flow), FlowEnd::destination(&flow));
         let connect_error = self.connect_error(&ends.0, source.as_ref().ok());
-        let source = self.end(source, &ends.0);
-        let destination = self.end(destination, &ends.1);
+        let mut source = self.end(source, &ends.0);
+        let mut destination = self.end(destination, &ends.1);
+        self.name_ends(&flow, asking, [&mut source, &mut destination]);
         self.count(&source, &destination);
         FlowRecord { source, destination, connect_error, ..FlowRecord::without_processes(flow, Attribution::NoSocket) }
     }
@@ -294,6 +307,7 @@ impl Joiner {
     /// Forgets processes and sockets to which no flow that ends after `now_ns` can refer. If there are too many, ended
     /// ones are kept for a third of the time, which is longer than most flows wait for their join; this is counted.
     pub fn expire(&mut self, now_ns: u64) {
+        self.attribute_names(now_ns);
         let crowded = self.sockets.is_crowded() || self.processes.is_crowded();
         self.counters.crowded += u64::from(crowded);
         let kept_ns = if crowded { self.retention_ns / 3 } else { self.retention_ns };
@@ -301,6 +315,7 @@ impl Joiner {
         self.processes.expire(before);
         self.sockets.expire(before);
         self.failures.expire(before);
+        self.names.expire(before);
     }
 
     /// Memory of processes and socket claims, bytes.
@@ -313,7 +328,13 @@ impl Joiner {
     #[must_use]
     pub const fn counters(&self) -> JoinCounters {
         let (processes_dropped, claims_dropped) = (self.processes.dropped(), self.sockets.dropped());
-        JoinCounters { processes_dropped, claims_dropped, failed_dropped: self.failures.dropped(), ..self.counters }
+        JoinCounters {
+            processes_dropped,
+            claims_dropped,
+            failed_dropped: self.failures.dropped(),
+            names_dropped: self.names.dropped(),
+            ..self.counters
+        }
     }
 
     /// Processes and socket claims held.

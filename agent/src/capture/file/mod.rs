@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use pidflow_engine::application::Payloads;
 use pidflow_engine::decode::{DecodeRules, Decoder, Frame};
 use pidflow_engine::packet::Packet;
 use pidflow_engine::tunnel::PacketTunnel;
@@ -138,6 +139,11 @@ impl CaptureFiles {
     /// The tunnels that carried packets of the batches since the last call.
     pub fn take_tunnels(&mut self) -> Vec<PacketTunnel> {
         self.decoder.take_tunnels()
+    }
+
+    /// The payloads picked from packets of the batches since the last call.
+    pub fn take_payloads(&mut self) -> Payloads {
+        self.decoder.take_payloads()
     }
 
     /// The interfaces that the packets of the last batches came from and that were not reported yet.

@@ -127,7 +127,8 @@ impl Frames {
         counts.extend(self.own.take_counts());
         counts.extend(self.numbers.values_mut().filter_map(Numbered::take_counts));
         let tunnels = self.decoder.take_tunnels();
-        PacketBatch { source, seen_until_ns, interfaces, counts, tunnels, packets }
+        let payloads = self.decoder.take_payloads();
+        PacketBatch { source, seen_until_ns, interfaces, counts, tunnels, payloads, packets }
     }
 
     /// No more frames come: the last batch says that all interfaces are gone.

@@ -22,7 +22,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
-use pidflow_engine::decode::DecodeRules;
+use pidflow_engine::application::Payloads;
+use pidflow_engine::decode::{DecodeRules, PayloadRule};
 use pidflow_engine::packet::Packet;
 use pidflow_engine::tunnel::PacketTunnel;
 
@@ -58,8 +59,20 @@ pub struct LiveOptions {
 impl LiveOptions {
     /// Default of [`Self::snap_length`]: room for Ethernet, two VLAN tags, IPv6 with some extension headers, and TCP.
     pub const SNAP_LENGTH: u32 = 256;
+    /// The same if payloads are read: room for a ClientHello with a post-quantum key.
+    pub const SNAP_LENGTH_WITH_PAYLOAD: u32 = 2048;
     /// Default of [`Self::buffer_bytes`]: about 100 ms at a million small packets per second.
     pub const BUFFER_BYTES: u32 = 32 * 1024 * 1024;
+}
+
+impl LiveOptions {
+    /// How much of each packet these rules need, bytes.
+    pub fn snap_length_for(rules: &DecodeRules) -> u32 {
+        match rules.payloads {
+            PayloadRule::Ignore => Self::SNAP_LENGTH,
+            PayloadRule::Pick => Self::SNAP_LENGTH_WITH_PAYLOAD,
+        }
+    }
 }
 
 impl Default for LiveOptions {
@@ -88,6 +101,8 @@ pub struct PacketBatch {
     pub counts: Vec<BatchCounts>,
     /// The tunnels that carried the packets.
     pub tunnels: Vec<PacketTunnel>,
+    /// The payloads picked from the packets.
+    pub payloads: Payloads,
     /// The packets; empty: there were none up to [`Self::seen_until_ns`].
     pub packets: Vec<Packet>,
 }

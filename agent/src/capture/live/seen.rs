@@ -39,6 +39,8 @@ impl SeenUntil {
 
 #[cfg(test)]
 mod tests {
+    use pidflow_engine::application::Payloads;
+
     use super::*;
 
     fn batch(source: usize, seen_until_ns: u64) -> PacketBatch {
@@ -48,6 +50,7 @@ mod tests {
             interfaces: Vec::new(),
             counts: Vec::new(),
             tunnels: Vec::new(),
+            payloads: Payloads::default(),
             packets: Vec::new(),
         }
     }

@@ -103,12 +103,27 @@ impl Supervisor {
         this.tell_overlaps();
         let targets = this.targets()?;
         let buffer = this.buffer(targets.len());
-        let handles: Result<Vec<_>, _> = targets.iter().map(|target| this.open(target, buffer)).collect();
-        for (target, handle) in targets.into_iter().zip(handles?) {
+        for (target, handle) in this.open_first(targets, buffer)? {
             this.spawn(target, handle)?;
         }
         this.read_counters();
         Ok(this)
+    }
+
+    /// Opens the interfaces at the start. With `all`, one that cannot be opened keeps no other from being captured; it is
+    /// logged and tried again by [`Self::run`].
+    fn open_first(&self, targets: Vec<Target>, buffer: u32) -> Result<Vec<(Target, Handle)>, CaptureError> {
+        let (mut opened, mut failed) = (Vec::new(), None);
+        for target in targets {
+            match self.open(&target, buffer) {
+                Ok(handle) => opened.push((target, handle)),
+                Err(e) => failed = failed.or(Some(e)),
+            }
+        }
+        match failed {
+            Some(e) if opened.is_empty() || self.options.interfaces != Interfaces::Up => Err(e),
+            _ => Ok(opened),
+        }
     }
 
     /// How many threads there are.

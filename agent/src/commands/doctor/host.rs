@@ -5,8 +5,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::finding::{Finding, Verdict};
+use crate::host_files;
 use crate::privileges;
-use crate::probes::{Limit, Surroundings, host_files};
+use crate::probes::{Limit, Surroundings};
 
 const BTF: &str = "/sys/kernel/btf/vmlinux";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pidflow_engine::fact::Fact;
 
-use super::super::host_files;
 use crate::clock::engine_ns;
+use crate::host_files;
 
 /// The addresses of a namespace, seen through `process` (a number, or `self`); none: that process is gone, or the namespace
 /// has none.

@@ -79,6 +79,17 @@ pub(crate) struct RecordSnapshot {
     batches: Vec<Batch>,
 }
 
+/// The records after a place.
+#[derive(Debug)]
+pub(crate) struct NewRecords<'a> {
+    /// They, the oldest first.
+    pub(crate) records: Vec<&'a FlowRecord>,
+    /// The place of the newest; none: there are none.
+    pub(crate) newest: Option<Place>,
+    /// How many have been dropped before they could be read.
+    pub(crate) missed: u64,
+}
+
 impl RecordSnapshot {
     /// Matching records before a place, the newest first.
     pub(crate) fn newest_first<'a>(
@@ -89,6 +100,17 @@ impl RecordSnapshot {
         let batches = self.batches.iter().rev().filter(move |b| b.first < before.0);
         let all = batches.flat_map(|b| b.records.iter().enumerate().rev().map(|(i, r)| (b.first + i as u64, r)));
         all.filter(move |(place, r)| *place < before.0 && matches(r)).map(|(place, r)| (Place(place), r))
+    }
+
+    /// The records after a place; none: all of them.
+    pub(crate) fn since(&self, place: Option<Place>) -> NewRecords<'_> {
+        let next = place.map_or(0, |place| place.0 + 1);
+        let oldest = self.batches.first().map_or(next, |batch| batch.first);
+        let is_new = |record: &(Place, &FlowRecord)| record.0.0 >= next;
+        let newest_first = self.newest_first(Place::NEWEST, |_| true).take_while(is_new);
+        let (places, mut records): (Vec<_>, Vec<_>) = newest_first.unzip();
+        records.reverse();
+        NewRecords { records, newest: places.first().copied(), missed: oldest.saturating_sub(next) }
     }
 
     /// The place of the oldest matching record.
@@ -133,6 +155,25 @@ mod tests {
         let (place, _) = ring.records().newest_first(Place::NEWEST, |_| true).nth(2).map(|(p, _)| (p, ())).unwrap();
         ring.push(&batch(7..20));
         assert_eq!(seen(&ring, place), [3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn a_reader_gets_what_is_new_and_learns_what_it_missed() {
+        let mut ring = Ring::new(5, MAX_BYTES);
+        let mut place = None;
+        let mut read = |ring: &Ring| {
+            let snapshot = ring.records();
+            let new = snapshot.since(place);
+            place = new.newest.or(place);
+            (new.records.iter().map(|r| r.flow.forward.octets).collect::<Vec<_>>(), new.missed)
+        };
+        assert_eq!(read(&ring), (vec![], 0));
+        ring.push(&batch(0..2));
+        ring.push(&batch(2..3));
+        assert_eq!(read(&ring), (vec![0, 1, 2], 0));
+        assert_eq!(read(&ring), (vec![], 0));
+        (3..20).for_each(|n| ring.push(&batch(n..n + 1)));
+        assert_eq!(read(&ring), (vec![15, 16, 17, 18, 19], 12));
     }
 
     #[test]

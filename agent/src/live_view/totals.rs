@@ -1,10 +1,9 @@
-//! The live view as lines of text: a pure function of its data and the size of the screen.
+//! The lines at the top of the view: the agent's figures and the host's.
 
-use crate::figures::{bytes, clock, count, first_columns, fit, grouped};
-use crate::printable::clean_line;
-
-use super::rows::Rows;
+use crate::figures::{bytes, clock, first_columns, grouped};
 use crate::host::HostNow;
+use crate::printable::clean_line;
+use crate::published::status::Status;
 
 /// The figures of the header lines.
 #[derive(Debug, Clone, Default)]
@@ -39,27 +38,27 @@ impl Totals {
     }
 }
 
-/// Total width of the fixed columns: service, bytes, rate, packets, and the blanks.
-const FIXED_COLUMNS: usize = 10 + 7 + 9 + 6 + 4 + 3;
+impl Totals {
+    /// As of the published status.
+    pub(crate) fn of(status: &Status, interfaces: &str, host: Option<HostNow>) -> Self {
+        Self {
+            interfaces: interfaces.into(),
+            seconds: status.seconds,
+            packets: status.packets,
+            octets: status.octets,
+            active: status.active,
+            records: status.records.total(),
+            lost: status.lost(),
+            attributed: status.records.attributed(),
+            host,
+        }
+    }
 
-/// The screen, at most `height` lines of at most `width` columns.
-pub(crate) fn screen(totals: &Totals, rows: &Rows, (width, height): (usize, usize), note: &str) -> Vec<String> {
-    let mut lines = vec![first_line(totals, width), second_line(totals, width)];
-    lines.extend(totals.host.as_ref().map(|host| host_line(host, width)));
-    lines.push(heading(width));
-    let room = height.saturating_sub(lines.len() + 1);
-    let top = rows.top(room, totals.seconds);
-    if top.is_empty() {
-        lines.push(fit("No flow has ended or been reported yet.", width));
+    /// The lines, none wider than the screen.
+    pub(crate) fn lines(&self, width: usize) -> Vec<String> {
+        let host = self.host.as_ref().map(|host| host_line(host, width)).unwrap_or_default();
+        vec![first_line(self, width), second_line(self, width), host]
     }
-    for row in &top {
-        let figures = [bytes(row.bytes), format!("{}/s", bytes(row.rate)), count(row.packets)];
-        lines.push(line(width, row.texts.each_ref().map(String::as_str), &figures));
-    }
-    lines.resize(height.saturating_sub(1), String::new());
-    lines.push(fit(if note.is_empty() { "Ctrl-C ends it." } else { note }, width).trim_end().to_owned());
-    lines.truncate(height);
-    lines
 }
 
 fn first_line(t: &Totals, width: usize) -> String {
@@ -75,7 +74,7 @@ fn first_line(t: &Totals, width: usize) -> String {
 
 fn second_line(t: &Totals, width: usize) -> String {
     let text = format!(
-        "{} flows active  {} records  lost {}  attributed {} of local ends",
+        "{} flows now  {} records  lost {}  attributed {}",
         grouped(t.active),
         grouped(t.records),
         grouped(t.lost),
@@ -112,46 +111,30 @@ fn short(number: f64) -> String {
     format!("{number:.decimals$}")
 }
 
-fn heading(width: usize) -> String {
-    let titles = ["BYTES".to_owned(), "RATE".to_owned(), "PKTS".to_owned()];
-    // Reverse video; the escape sequences take no column.
-    format!("\x1b[7m{}\x1b[0m", line(width, ["SOURCE", "DESTINATION", "SERVICE"], &titles))
-}
-
-fn line(width: usize, [source, destination, service]: [&str; 3], [bytes, rate, packets]: &[String; 3]) -> String {
-    let ends = width.saturating_sub(FIXED_COLUMNS);
-    let (left, right) = (ends.div_ceil(2), ends / 2);
-    let text = format!(
-        "{} → {} {} {bytes:>7} {rate:>9} {packets:>6}",
-        fit(source, left),
-        fit(destination, right),
-        fit(service, 10)
-    );
-    fit(&text, width)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn columns(line: &str) -> usize {
-        line.replace("\x1b[7m", "").replace("\x1b[0m", "").chars().map(crate::printable::columns).sum()
+    #[test]
+    fn the_lines_fit_any_screen() {
+        let host = Some(host([100.0; 3]));
+        let interfaces = "veth日本語\x1b[2J".repeat(9);
+        let totals = Totals { interfaces, packets: u64::MAX, octets: u64::MAX, host, ..Totals::default() };
+        for width in [0, 1, 10, 60, 80, 200] {
+            let lines = totals.lines(width);
+            assert!(lines.len() == 3 && lines.iter().all(|l| crate::printable::width(l) <= width), "{lines:#?}");
+            assert!(lines.iter().all(|l| !l.contains('\x1b')));
+        }
     }
 
     #[test]
-    fn it_fits_any_screen() {
-        let host = Some(host([100.0; 3]));
+    fn sixty_columns_say_all() {
         let totals =
-            Totals { interfaces: "any".into(), packets: u64::MAX, octets: u64::MAX, host, ..Totals::default() };
-        for size in [(80, 24), (40, 10), (200, 50), (1, 1), (10, 3), (0, 0)] {
-            let lines = screen(
-                &totals,
-                &Rows::default(),
-                size,
-                "a note that is longer than the screen is wide, by far and away",
-            );
-            assert!(lines.len() <= size.1 && lines.iter().all(|l| columns(l) <= size.0), "{size:?}: {lines:#?}");
-        }
+            Totals { active: 1000, records: 12_345_678, lost: 3, attributed: (995, 1000), ..Totals::default() };
+        let line = "1,000 flows now  12,345,678 records  lost 3  attributed 99.5 %";
+        assert_eq!(second_line(&totals, 80), line);
+        let totals = Totals { records: 123_456, ..totals };
+        assert!(second_line(&totals, 60).ends_with("attributed 99.5 %"));
     }
 
     fn host(pressure: [f64; 3]) -> HostNow {
@@ -173,36 +156,6 @@ mod tests {
         let none = HostNow { pressure: Vec::new(), ..usual };
         assert_eq!(host_line(&none, 80), "CPU 100 %  I/O wait 0 %  mem 3.4 GB of 999 GB  load 0.52 1.50 9.99");
         assert_eq!((host_line(&none, 24), host_line(&none, 3)), ("CPU 100 %  I/O wait 0 %".into(), String::new()));
-        let shown = |host| screen(&Totals { host, ..Totals::default() }, &Rows::default(), (80, 24), "");
-        assert_eq!((shown(None).len(), shown(Some(none)).len()), (24, 24));
-    }
-
-    #[test]
-    fn a_row_at_eighty_columns_says_all() {
-        let figures = ["1.2 MB".to_owned(), "999 kB/s".to_owned(), "123 k".to_owned()];
-        let text = line(80, ["python3(12345)", "2001:db8:1:2:3:4:5:6", "tcp:8080"], &figures);
-        assert_eq!(text, "python3(12345)        → 2001:db8:1:2:3:4:5:6 tcp:8080    1.2 MB  999 kB/s  123 k");
-        assert_eq!(columns(&text), 80);
-    }
-
-    #[test]
-    fn names_are_measured_in_columns_and_cannot_steer_the_screen() {
-        let figures = ["1 B".to_owned(), "1 B/s".to_owned(), "1".to_owned()];
-        for name in [
-            "プロセスの名前がとても長い",
-            "a\u{202e}gpj.exe",
-            "x\u{200b}\u{fe0f}",
-            "\u{9b}2J",
-            "e\u{301}\u{301}\u{301}\u{301}\u{301}",
-        ] {
-            let text = line(80, [name, name, "tcp:80"], &figures);
-            assert_eq!(columns(&text), 80, "{text}");
-            assert!(
-                !text.contains(['\u{202e}', '\u{200b}', '\u{fe0f}', '\u{9b}'])
-                    && !text.contains("\u{301}\u{301}\u{301}"),
-                "{text:?}"
-            );
-        }
     }
 
     #[test]

@@ -1,0 +1,30 @@
+//! Makes text of foreign bytes that is safe to show.
+
+use std::fmt::Write;
+use std::sync::{Arc, LazyLock};
+
+/// The greatest length of a text, bytes; the rest is cut off.
+const MAX_TEXT: usize = 1024;
+
+/// Texts that most flows have: methods of HTTP and lists of ALPN. All flows share them.
+static COMMON: LazyLock<Vec<Arc<str>>> = LazyLock::new(|| {
+    ["GET", "POST", "HEAD", "PUT", "CONNECT", "OPTIONS", "h2,http/1.1", "http/1.1", "h2", "h3"].map(Arc::from).into()
+});
+
+/// The bytes as text: visible ASCII characters as they are, all others and backslashes as `\DDD` (RFC 1035 section 5.1), so that
+/// no control character, deceiving mark or invalid UTF-8 gets into a record.
+pub(super) fn visible(bytes: &[u8]) -> Arc<str> {
+    if let Some(common) = COMMON.iter().find(|common| common.as_bytes() == bytes) {
+        return Arc::clone(common);
+    }
+    let mut text = String::with_capacity(bytes.len().min(MAX_TEXT));
+    for byte in bytes.iter().take(MAX_TEXT) {
+        if byte.is_ascii_graphic() && *byte != b'\\' {
+            text.push(char::from(*byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\{byte:03}");
+        }
+    }
+    text.into()
+}

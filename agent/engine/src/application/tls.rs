@@ -1,0 +1,147 @@
+//! The hello messages of TLS, from records or from QUIC.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use tls_parser::{
+    SNIType, TlsExtension, parse_tls_extension_alpn_content, parse_tls_extension_sni_content,
+    parse_tls_extension_unknown, parse_tls_handshake_client_hello, parse_tls_handshake_server_hello,
+};
+
+use super::MAX_MESSAGE;
+use super::reading::Reading;
+use super::text::visible;
+
+const HANDSHAKE_RECORD: u8 = 22;
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
+/// Types of extensions (RFC 6066, RFC 7301, RFC 8446 section 4.2.1).
+const SERVER_NAME: u16 = 0;
+const ALPN: u16 = 16;
+const SUPPORTED_VERSIONS: u16 = 43;
+
+/// A hello message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Hello {
+    Client(ClientHello),
+    Server(ServerHello),
+}
+
+/// What a client says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct ClientHello {
+    /// Empty: none.
+    pub(super) server_name: Arc<str>,
+    /// Joined by commas; empty: none.
+    pub(super) alpn: Arc<str>,
+}
+
+/// What a server answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct ServerHello {
+    /// The chosen version.
+    pub(super) version: u16,
+    /// The chosen application protocol; empty: it does not say so in clear.
+    pub(super) alpn: Arc<str>,
+}
+
+/// Reads the hello message in the records at the start of a stream.
+pub(super) fn read(bytes: &[u8]) -> Reading<Hello> {
+    match handshake(bytes) {
+        Reading::Found(message) => Reading::of(hello(&message)),
+        Reading::Incomplete => Reading::Incomplete,
+        Reading::Other => Reading::Other,
+    }
+}
+
+/// The first handshake message in the records, with its header (RFC 8446 section 5.1: it may span several records).
+fn handshake(bytes: &[u8]) -> Reading<Cow<'_, [u8]>> {
+    let (mut message, mut rest) = (Cow::Borrowed(&[][..]), bytes);
+    loop {
+        let [HANDSHAKE_RECORD, 3, _, high, low, after @ ..] = rest else {
+            return if rest.len() < 5 { Reading::Incomplete } else { Reading::Other };
+        };
+        let octets = usize::from(u16::from_be_bytes([*high, *low]));
+        let content = after.get(..octets.min(after.len())).unwrap_or_default();
+        if message.is_empty() {
+            message = Cow::Borrowed(content)
+        } else {
+            message.to_mut().extend_from_slice(content)
+        }
+        match message_octets(&message) {
+            Some(whole) if whole > MAX_MESSAGE => return Reading::Other,
+            Some(whole) if whole <= message.len() => return Reading::Found(message),
+            _ if after.len() < octets => return Reading::Incomplete,
+            _ if octets == 0 => return Reading::Other,
+            _ => rest = after.get(octets..).unwrap_or_default(),
+        }
+    }
+}
+
+/// Length of a handshake message with its header of four bytes.
+fn message_octets(message: &[u8]) -> Option<usize> {
+    let [_, long, high, low, ..] = message else { return None };
+    Some(4 + (usize::from(*long) << 16 | usize::from(*high) << 8 | usize::from(*low)))
+}
+
+fn hello(message: &[u8]) -> Option<Hello> {
+    match *message.first()? {
+        CLIENT_HELLO => client_hello(message).map(Hello::Client),
+        SERVER_HELLO => server_hello(message).map(Hello::Server),
+        _ => None,
+    }
+}
+
+/// Reads a ClientHello with its header of four bytes.
+pub(super) fn client_hello(message: &[u8]) -> Option<ClientHello> {
+    let whole = message_octets(message)?;
+    let body = message.get(4..whole).filter(|_| message.first() == Some(&CLIENT_HELLO))?;
+    let (rest, contents) = parse_tls_handshake_client_hello(body).ok()?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let mut hello = ClientHello::default();
+    for (kind, data) in extensions(contents.ext) {
+        match kind {
+            SERVER_NAME => hello.server_name = host_name(data)?,
+            ALPN => hello.alpn = protocols(data)?,
+            _ => {}
+        }
+    }
+    Some(hello)
+}
+
+fn server_hello(message: &[u8]) -> Option<ServerHello> {
+    let body = message.get(4..message_octets(message)?)?;
+    let (_, contents) = parse_tls_handshake_server_hello(body).ok()?;
+    let mut hello = ServerHello { version: contents.version.0, alpn: Arc::default() };
+    for (kind, data) in extensions(contents.ext) {
+        match (kind, data) {
+            (SUPPORTED_VERSIONS, [high, low]) => hello.version = u16::from_be_bytes([*high, *low]),
+            (ALPN, _) => hello.alpn = protocols(data)?,
+            _ => {}
+        }
+    }
+    Some(hello)
+}
+
+/// Types and contents of extensions. Only those that are needed are parsed further, so that an unusual one hides no name.
+fn extensions(mut rest: Option<&[u8]>) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let Ok((after, TlsExtension::Unknown(kind, data))) = parse_tls_extension_unknown(rest?) else { return None };
+        rest = Some(after);
+        Some((kind.0, data))
+    })
+}
+
+/// RFC 6066 section 3: at most one name of each type.
+fn host_name(data: &[u8]) -> Option<Arc<str>> {
+    let (_, TlsExtension::SNI(names)) = parse_tls_extension_sni_content(data).ok()? else { return None };
+    let name = names.iter().find(|(kind, _)| *kind == SNIType::HostName);
+    Some(name.map(|(_, name)| visible(name)).unwrap_or_default())
+}
+
+fn protocols(data: &[u8]) -> Option<Arc<str>> {
+    let (_, TlsExtension::ALPN(protocols)) = parse_tls_extension_alpn_content(data).ok()? else { return None };
+    Some(visible(&protocols.join(&b',')))
+}

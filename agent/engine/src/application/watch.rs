@@ -1,0 +1,261 @@
+//! Reads the messages of one flow.
+
+use std::sync::Arc;
+
+use pidflow_schema::record::{Application, ApplicationProtocol as Kind, Dns, Http, Protocol};
+
+use super::dns::{self, DnsMessage, Waiting};
+use super::message::{self, Message};
+use super::quic::Initials;
+use super::reading::Reading;
+use super::signature;
+use super::stream::Stream;
+use super::tls::{ClientHello, ServerHello};
+
+/// After this many payloads, a flow that is not understood yet is left alone.
+const MAX_PIECES: u8 = 32;
+/// Ports by which variants of DNS are distinguished.
+const MDNS_PORT: u16 = 5353;
+const LLMNR_PORT: u16 = 5355;
+const DNS_PORT: u16 = 53;
+
+/// One payload of a flow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece<'a> {
+    /// IP protocol number.
+    pub(crate) protocol: u8,
+    /// Which of the flow's two ends sent it: the higher one in the order of keys.
+    pub(crate) is_from_high: bool,
+    /// The ports of both ends.
+    pub(crate) ports: [u16; 2],
+    /// TCP: sequence number of the first byte.
+    pub(crate) sequence: u32,
+    /// TCP: position of the first byte in its direction; none: unknown, because the SYN was not seen.
+    pub(crate) position: Option<u32>,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// What the messages of a flow have shown so far.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    application: Option<Arc<Application>>,
+    /// None before the first payload, and when no more is expected.
+    state: Option<State>,
+    pieces: u8,
+    has_client_hello: bool,
+}
+
+/// What is needed to read the next messages.
+#[derive(Debug)]
+enum State {
+    Streams([Option<Box<Stream>>; 2]),
+    Dns(Box<Waiting>),
+    Quic(Box<Initials>),
+}
+
+impl Watch {
+    /// What is known of the application.
+    pub(crate) const fn application(&self) -> Option<&Arc<Application>> {
+        self.application.as_ref()
+    }
+
+    /// Whether more payloads are of use.
+    fn is_over(&self) -> bool {
+        self.pieces > 0 && self.state.is_none()
+    }
+
+    /// Reads a payload. Returns a response of DNS to a query that was seen.
+    pub(crate) fn see(&mut self, piece: &Piece<'_>) -> Option<DnsMessage> {
+        if self.is_over() {
+            return None;
+        }
+        self.pieces = self.pieces.saturating_add(1);
+        let state = self.state.get_or_insert_with(|| State::begin(piece));
+        let found = match state {
+            State::Dns(_) => return self.dns_bytes(piece),
+            State::Quic(initials) => Reading::of(initials.read(piece.bytes)).map(Found::Quic),
+            State::Streams(streams) => read_stream(streams, piece).map(Found::Message),
+        };
+        let answer = match found {
+            Reading::Found(Found::Message(message)) => self.take_in(message, piece),
+            Reading::Found(Found::Quic(hello)) => {
+                self.client_hello(hello, Kind::Quic);
+                None
+            }
+            Reading::Incomplete | Reading::Other => None,
+        };
+        let goes_on = matches!(self.state, Some(State::Dns(_)));
+        if !goes_on && (self.is_understood() || self.pieces >= MAX_PIECES) {
+            self.state = None;
+        }
+        answer
+    }
+
+    fn take_in(&mut self, message: Message, piece: &Piece<'_>) -> Option<DnsMessage> {
+        match message {
+            Message::ClientHello(hello) if self.allows(Kind::Tls) => self.client_hello(hello, Kind::Tls),
+            Message::ServerHello(hello) if self.allows(Kind::Tls) => self.server_hello(&hello),
+            Message::Request(request) if self.allows(Kind::Http) && self.may_begin(piece) => self.request(request),
+            Message::Response(status) if self.allows(Kind::Http) && self.may_begin(piece) => self.response(status),
+            Message::SshBanner if self.allows(Kind::Ssh) && self.may_begin(piece) => {
+                self.learn(Kind::Ssh);
+            }
+            Message::Dns(message) if self.application.is_none() && self.may_begin(piece) => {
+                self.state = Some(State::Dns(Box::default()));
+                return self.dns(message, piece);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Whether a message of this protocol fits to what is known. A proxy's tunnel begins with HTTP and goes on with TLS.
+    fn allows(&self, kind: Kind) -> bool {
+        self.application.as_ref().is_none_or(|known| known.protocol == kind || (kind == Kind::Tls && is_tunnel(known)))
+    }
+
+    /// Whether a message that is not proven by itself may begin with this payload: it is the first one of its direction, or this
+    /// is unknown, or the protocol is known already.
+    fn may_begin(&self, piece: &Piece<'_>) -> bool {
+        self.application.is_some() || piece.position.is_none_or(|position| position == 0)
+    }
+
+    /// Whether nothing more is expected.
+    fn is_understood(&self) -> bool {
+        let Some(known) = &self.application else { return false };
+        let has_tls = self.has_client_hello && known.tls.as_ref().is_some_and(|tls| tls.version.is_some());
+        let has_http = known.http.as_ref().is_some_and(|http| http.status.is_some() && !http.method.is_empty());
+        known.protocol == Kind::Ssh || has_tls || (has_http && !is_tunnel(known))
+    }
+
+    fn learn(&mut self, kind: Kind) -> &mut Application {
+        Arc::make_mut(self.application.get_or_insert_with(|| Arc::new(Application::of(kind))))
+    }
+
+    fn client_hello(&mut self, hello: ClientHello, kind: Kind) {
+        self.has_client_hello = true;
+        let tls = self.learn(kind).tls.get_or_insert_default();
+        tls.server_name = hello.server_name;
+        if tls.alpn.is_empty() {
+            tls.alpn = hello.alpn;
+        }
+        if kind == Kind::Quic {
+            // RFC 9001 section 4.2: QUIC has TLS 1.3 or later, and there is no later one.
+            tls.version = Some(0x0304);
+        }
+    }
+
+    fn server_hello(&mut self, hello: &ServerHello) {
+        let tls = self.learn(Kind::Tls).tls.get_or_insert_default();
+        tls.version = Some(hello.version);
+        if !hello.alpn.is_empty() {
+            tls.alpn = Arc::clone(&hello.alpn);
+        }
+    }
+
+    fn request(&mut self, request: Http) {
+        let http = self.learn(Kind::Http).http.get_or_insert_default();
+        if http.method.is_empty() {
+            **http = Http { status: http.status, ..request };
+        }
+    }
+
+    /// Notes a response. Interim ones (1xx) do not count, except for the one that switches protocols (101).
+    fn response(&mut self, status: u16) {
+        let http = self.learn(Kind::Http).http.get_or_insert_default();
+        if status >= 200 || status == 101 {
+            http.status.get_or_insert(status);
+        }
+    }
+
+    fn dns_bytes(&mut self, piece: &Piece<'_>) -> Option<DnsMessage> {
+        let is_well_known = piece.ports.iter().any(|port| [DNS_PORT, MDNS_PORT, LLMNR_PORT].contains(port));
+        let message = match piece.protocol {
+            Protocol::TCP => dns::read(piece.bytes.get(2..)?, false),
+            _ => dns::read(piece.bytes, is_well_known),
+        };
+        if message.is_none() && self.application.is_none() && self.pieces >= MAX_PIECES {
+            self.state = None;
+        }
+        self.dns(message?, piece)
+    }
+
+    /// Notes a message of DNS, and returns it if it is the response to a query that was seen.
+    fn dns(&mut self, message: DnsMessage, piece: &Piece<'_>) -> Option<DnsMessage> {
+        let kind = dns_kind(piece.ports);
+        let dns = self.learn(kind).dns.get_or_insert_with(|| {
+            Box::new(Dns { query: Arc::clone(&message.name), query_type: message.query_type, response: None })
+        });
+        let is_first = dns.query.eq_ignore_ascii_case(&message.name) && dns.query_type == message.query_type;
+        if let Some(answered) = message.response.as_ref().filter(|_| is_first && dns.response.is_none()) {
+            dns.response = Some(answered.response());
+        }
+        let Some(State::Dns(waiting)) = &mut self.state else { return None };
+        if message.response.is_none() {
+            waiting.add(&message);
+            return None;
+        }
+        (waiting.answers(&message) && kind == Kind::Dns).then_some(message)
+    }
+
+    /// Memory beside its own, bytes.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        let state = match &self.state {
+            None => 0,
+            Some(State::Streams(both)) => {
+                both.iter().flatten().map(|stream| size_of::<Stream>() + stream.kept_bytes()).sum()
+            }
+            Some(State::Dns(_)) => size_of::<Waiting>(),
+            Some(State::Quic(initials)) => size_of::<Initials>() + initials.kept_bytes(),
+        };
+        state + self.application.as_ref().map_or(0, |_| size_of::<Application>() + 2 * size_of::<usize>())
+    }
+}
+
+/// What a payload contained.
+enum Found {
+    Message(Message),
+    Quic(ClientHello),
+}
+
+impl State {
+    fn begin(piece: &Piece<'_>) -> Self {
+        match (piece.protocol, piece.bytes) {
+            (Protocol::TCP, _) => Self::Streams([None, None]),
+            (_, bytes) if signature::is_quic_initial(bytes) => Self::Quic(Box::default()),
+            _ => Self::Dns(Box::default()),
+        }
+    }
+}
+
+/// Reads a segment, together with those before it of the same message.
+fn read_stream(streams: &mut [Option<Box<Stream>>; 2], piece: &Piece<'_>) -> Reading<Message> {
+    let [low, high] = streams;
+    let stream = if piece.is_from_high { high } else { low };
+    let continues = stream.as_mut().is_some_and(|stream| stream.append(piece.sequence, piece.bytes));
+    if !continues {
+        *stream = None;
+    }
+    let bytes = stream.as_deref().map_or(piece.bytes, Stream::bytes);
+    let reading = message::read(bytes);
+    match (&reading, &stream) {
+        (Reading::Incomplete, None) => *stream = Some(Box::new(Stream::new(piece.sequence, piece.bytes))),
+        (Reading::Incomplete, Some(_)) => {}
+        (Reading::Found(_) | Reading::Other, _) => *stream = None,
+    }
+    reading
+}
+
+/// Whether the client asked a proxy for a tunnel (RFC 9110 section 9.3.6).
+fn is_tunnel(known: &Application) -> bool {
+    known.http.as_ref().is_some_and(|http| &*http.method == "CONNECT")
+}
+
+/// Multicast DNS and LLMNR have DNS's messages.
+fn dns_kind(ports: [u16; 2]) -> Kind {
+    match ports {
+        ports if ports.contains(&MDNS_PORT) => Kind::Mdns,
+        ports if ports.contains(&LLMNR_PORT) => Kind::Llmnr,
+        _ => Kind::Dns,
+    }
+}

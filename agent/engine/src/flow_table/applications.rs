@@ -1,0 +1,64 @@
+//! Hands payloads to [`crate::application`].
+
+use std::sync::Arc;
+
+use pidflow_schema::record::{Application, Protocol};
+
+use super::FlowTable;
+use super::entry::Entry;
+use super::key::KeySide;
+use crate::application::{NameAnswer, Payloads, Piece, Watches};
+use crate::packet::{Packet, TcpFlags};
+
+impl FlowTable {
+    /// Sets the payloads of the next packets, which their decoder picked
+    /// ([`crate::decode::Decoder::take_payloads`]). Replaces the previous ones.
+    pub fn set_payloads(&mut self, payloads: Payloads) {
+        self.watches.set_payloads(payloads);
+    }
+
+    /// The responses of DNS since the last call.
+    pub fn take_name_answers(&mut self) -> Vec<NameAnswer> {
+        self.watches.take_answers()
+    }
+
+    /// Memory of what is known of the flows' applications, bytes; without texts, which records share.
+    #[must_use]
+    pub fn watched_bytes(&self) -> usize {
+        self.watches.allocated_bytes()
+    }
+
+    /// Reads the payload of a packet that `from` sent.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn read_payload(&mut self, slot: u32, from: KeySide, packet: &Packet) {
+        let entry = self.slab.get_mut(slot);
+        entry.set_watched();
+        let sequence = packet.tcp_sequence.wrapping_add(u32::from(packet.tcp_flags & TcpFlags::SYN != 0));
+        let syn = entry.sent(from).syn_sequence().filter(|_| packet.protocol == Protocol::TCP);
+        let piece = Piece {
+            protocol: packet.protocol,
+            is_from_high: from == KeySide::High,
+            ports: [packet.source_port, packet.destination_port],
+            sequence,
+            position: syn.map(|syn| sequence.wrapping_sub(syn.wrapping_add(1))),
+            bytes: &[],
+        };
+        let Some((name, addresses)) = self.watches.see(slot, packet.payload, piece) else { return };
+        let entry = self.slab.get(slot);
+        self.watches.keep(NameAnswer {
+            time_ns: packet.time_ns,
+            protocol: packet.protocol,
+            client: entry.key.end(from.other()),
+            server: entry.key.end(from),
+            network_namespace: (entry.key.namespace != 0).then_some(entry.key.namespace),
+            name,
+            addresses,
+        });
+    }
+}
+
+/// What is known of a flow's application.
+pub(super) fn application(watches: &Watches, slot: u32, entry: &Entry) -> Option<Arc<Application>> {
+    if entry.is_watched() { watches.application(slot) } else { None }
+}

@@ -1,0 +1,171 @@
+//! What the first payload bytes of a flow show: the application protocol, and the names in it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Application protocols that are recognised by the content of packets, never by a port alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum ApplicationProtocol {
+    /// Domain Name System (RFC 1035), over UDP or TCP.
+    #[default]
+    Dns,
+    /// Multicast DNS (RFC 6762): DNS messages between port 5353 and a multicast group.
+    Mdns,
+    /// Link-Local Multicast Name Resolution (RFC 4795): DNS messages with port 5355.
+    Llmnr,
+    /// Hypertext Transfer Protocol, version 1 (RFC 9112), in clear.
+    Http,
+    /// Transport Layer Security (RFC 8446, RFC 5246).
+    Tls,
+    /// QUIC, versions 1 and 2 (RFC 9000, RFC 9369).
+    Quic,
+    /// Secure Shell (RFC 4253).
+    Ssh,
+}
+
+impl ApplicationProtocol {
+    /// All of them.
+    pub const ALL: [Self; 7] = [Self::Dns, Self::Mdns, Self::Llmnr, Self::Http, Self::Tls, Self::Quic, Self::Ssh];
+
+    /// The name in nDPI.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dns => "DNS",
+            Self::Mdns => "MDNS",
+            Self::Llmnr => "LLMNR",
+            Self::Http => "HTTP",
+            Self::Tls => "TLS",
+            Self::Quic => "QUIC",
+            Self::Ssh => "SSH",
+        }
+    }
+
+    /// The same in lower case, as OpenTelemetry wants names of protocols.
+    #[must_use]
+    pub const fn lower_name(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Mdns => "mdns",
+            Self::Llmnr => "llmnr",
+            Self::Http => "http",
+            Self::Tls => "tls",
+            Self::Quic => "quic",
+            Self::Ssh => "ssh",
+        }
+    }
+
+    /// The number in nDPI (`ndpi_protocol_ids.h`).
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Dns => 5,
+            Self::Http => 7,
+            Self::Mdns => 8,
+            Self::Tls => 91,
+            Self::Ssh => 92,
+            Self::Llmnr => 154,
+            Self::Quic => 188,
+        }
+    }
+}
+
+/// The application protocol of a flow, and what its first messages say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Application {
+    /// The protocol.
+    pub protocol: ApplicationProtocol,
+    /// The handshake of TLS, alone or in QUIC; none: not seen.
+    pub tls: Option<Box<Tls>>,
+    /// The first request and response of HTTP; none: not seen.
+    pub http: Option<Box<Http>>,
+    /// The first query of DNS; none: not seen.
+    pub dns: Option<Box<Dns>>,
+}
+
+impl Application {
+    /// The protocol alone.
+    #[must_use]
+    pub const fn of(protocol: ApplicationProtocol) -> Self {
+        Self { protocol, tls: None, http: None, dns: None }
+    }
+
+    /// The server's name according to the flow's own packets: of TLS, or of HTTP without the port.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&str> {
+        let tls = self.tls.as_deref().map(|tls| &*tls.server_name).filter(|name| !name.is_empty());
+        tls.or_else(|| {
+            let host = &*self.http.as_deref()?.host;
+            let with_port = host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+            Some(with_port.map_or(host, |(name, _)| name)).filter(|name| !name.is_empty())
+        })
+    }
+}
+
+/// What the handshake of TLS says in clear.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tls {
+    /// The server name that the client asked for (SNI, RFC 6066); empty: none, or the ClientHello was not seen.
+    pub server_name: Arc<str>,
+    /// Application protocols (ALPN, RFC 7301) joined by commas: the one that the server chose if it says so in clear, otherwise
+    /// those that the client offers; empty: none.
+    pub alpn: Arc<str>,
+    /// The version that the server chose, as on the wire (0x0303 is TLS 1.2); none: its answer was not seen.
+    pub version: Option<u16>,
+}
+
+impl Tls {
+    /// The names of versions, with their numbers on the wire.
+    const VERSIONS: [(u16, &'static str); 5] =
+        [(0x0300, "ssl3"), (0x0301, "1.0"), (0x0302, "1.1"), (0x0303, "1.2"), (0x0304, "1.3")];
+
+    /// The name of the version; none: unknown.
+    #[must_use]
+    pub fn version_name(&self) -> Option<&'static str> {
+        let version = self.version?;
+        Self::VERSIONS.iter().find(|(number, _)| *number == version).map(|(_, name)| *name)
+    }
+
+    /// The number of a version by its name.
+    #[must_use]
+    pub fn version_number(name: &str) -> Option<u16> {
+        Self::VERSIONS.iter().find(|(_, known)| *known == name).map(|(number, _)| *number)
+    }
+}
+
+/// The first request and response of HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Http {
+    /// Method; empty: the request was not seen.
+    pub method: Arc<str>,
+    /// Host from the request's target or header, with the port if it names one; empty: none.
+    pub host: Arc<str>,
+    /// Path of the request's target, without query and fragment, with secrets masked; empty: none.
+    pub path: Arc<str>,
+    /// Status code of the first final response; none: not seen.
+    pub status: Option<u16>,
+}
+
+/// The first query of DNS, and its response.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Dns {
+    /// The name that was asked for, without the final dot.
+    pub query: Arc<str>,
+    /// Type of the query (IANA "DNS Resource Record Types"; 1 is A, 28 is AAAA).
+    pub query_type: u16,
+    /// The response; none: not seen.
+    pub response: Option<DnsResponse>,
+}
+
+/// The response to a DNS query.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DnsResponse {
+    /// Response code in the header (IANA "DNS RCODEs"; 0 is no error, 3 is no such name).
+    pub code: u8,
+    /// Number of records in the answer section, as the header says.
+    pub answers: u16,
+    /// Addresses in the answer section joined by commas; empty: none.
+    pub addresses: Arc<str>,
+}

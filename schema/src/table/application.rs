@@ -1,0 +1,101 @@
+//! Elements of the application protocol, and of the names that were asked for: ntop's, and pidflow's own where ntop has none.
+
+use std::sync::Arc;
+
+use crate::element::DataType as T;
+use crate::element::Element;
+use crate::element::Enterprise::{Ntop, Pidflow};
+use crate::group::Group;
+use crate::record::{ApplicationProtocol, Dns, DnsResponse, FlowRecord, Http, ProcessEnd, Tls};
+use crate::value::Value;
+
+use super::build::row;
+use super::process::text;
+use super::write::{application_mut, dns_mut, dns_response_mut, endpoint_mut, http_mut, set, tls_mut};
+
+fn protocol(r: &FlowRecord) -> Option<ApplicationProtocol> {
+    r.flow.application.as_deref().map(|application| application.protocol)
+}
+
+fn tls(r: &FlowRecord, of: fn(&Tls) -> &Arc<str>) -> Option<Value<'_>> {
+    text(of(r.flow.application.as_deref()?.tls.as_deref()?))
+}
+
+fn http(r: &FlowRecord) -> Option<&Http> {
+    r.flow.application.as_deref()?.http.as_deref()
+}
+
+fn http_text(r: &FlowRecord, of: fn(&Http) -> &Arc<str>) -> Option<Value<'_>> {
+    text(of(http(r)?))
+}
+
+fn dns(r: &FlowRecord) -> Option<&Dns> {
+    r.flow.application.as_deref()?.dns.as_deref()
+}
+
+fn response(r: &FlowRecord) -> Option<&DnsResponse> {
+    dns(r)?.response.as_ref()
+}
+
+/// The name by which the other end's process asked for the address of this end.
+fn asked_name(end: &ProcessEnd) -> Option<Value<'_>> {
+    text(&end.endpoint.as_deref()?.name)
+}
+
+/// The elements of the application protocol.
+pub(super) const APPLICATION: &[Element] = &[
+    row("L7_PROTO", "l7Proto", (Ntop, 118), T::Unsigned16, |r| protocol(r).map(|p| p.number().into())).writes(|r, v| set(v.number().and_then(|n: u16| ApplicationProtocol::ALL.into_iter().find(|p| p.number() == n)), |p| application_mut(r).protocol = p))
+        .group(Group::Application).identifier()
+        .doc("Number of the application protocol in nDPI: 5 DNS, 7 HTTP, 8 MDNS, 91 TLS, 92 SSH, 154 LLMNR, 188 QUIC (ntop 118)."),
+    row("L7_PROTO_NAME", "l7ProtoName", (Ntop, 119), T::String, |r| protocol(r).map(|p| Value::text(p.name()))).writes(|r, v| set(v.named(&ApplicationProtocol::ALL, ApplicationProtocol::name), |p| application_mut(r).protocol = p))
+        .group(Group::Application).v9_text(16).otel("pidflow.flow.application.name")
+        .doc("Application protocol with nDPI's name, recognised by the content of packets: DNS, MDNS, LLMNR, HTTP, TLS, QUIC, SSH (ntop 119)."),
+    row("APPLICATION_PROTOCOL", "applicationProtocol", (Pidflow, 80), T::String, |r| protocol(r).map(|p| Value::text(p.lower_name()))).writes(|r, v| set(v.named(&ApplicationProtocol::ALL, ApplicationProtocol::lower_name), |p| application_mut(r).protocol = p))
+        .group(Group::Application).not_in_v9().otel("network.protocol.name")
+        .doc("Application protocol in lower case, as OpenTelemetry writes it."),
+    row("TLS_SERVER_NAME", "tlsServerName", (Ntop, 188), T::String, |r| tls(r, |t| &t.server_name)).writes(|r, v| set(v.shared_text(), |n| tls_mut(r).server_name = n))
+        .group(Group::Tls).v9_text(64).aliases(&["SSL_SERVER_NAME"]).otel("tls.client.server_name")
+        .doc("Server name that the client of TLS or QUIC asked for (SNI) (ntop 188)."),
+    row("TLS_ALPN", "tlsAlpn", (Pidflow, 81), T::String, |r| tls(r, |t| &t.alpn)).writes(|r, v| set(v.shared_text(), |n| tls_mut(r).alpn = n))
+        .group(Group::Tls).v9_text(16).otel("tls.next_protocol")
+        .doc("Application protocols of TLS or QUIC (ALPN): the one that the server chose if it said so in clear, otherwise those offered by the client, joined by commas."),
+    row("TLS_VERSION", "tlsVersion", (Pidflow, 82), T::String, |r| r.flow.application.as_deref()?.tls.as_deref()?.version_name().map(Value::text)).writes(|r, v| set(v.shared_text().and_then(|name| Tls::version_number(&name)), |n| tls_mut(r).version = Some(n)))
+        .group(Group::Tls).v9_text(8).otel("tls.protocol.version")
+        .doc("Version of TLS that the server chose: ssl3, 1.0, 1.1, 1.2, 1.3."),
+    row("HTTP_METHOD", "httpMethod", (Ntop, 360), T::String, |r| http_text(r, |h| &h.method)).writes(|r, v| set(v.shared_text(), |n| http_mut(r).method = n))
+        .group(Group::Http).v9_text(8).otel("http.request.method")
+        .doc("Method of the first HTTP request (ntop 360)."),
+    row("HTTP_HOST", "httpHost", (Ntop, 187), T::String, |r| http_text(r, |h| &h.host)).writes(|r, v| set(v.shared_text(), |n| http_mut(r).host = n))
+        .group(Group::Http).v9_text(64).otel("http.request.header.host")
+        .doc("Host of the first HTTP request, with the port if it names one (ntop 187)."),
+    row("HTTP_URL", "httpUrl", (Ntop, 180), T::String, |r| http_text(r, |h| &h.path)).writes(|r, v| set(v.shared_text(), |n| http_mut(r).path = n))
+        .group(Group::Http).v9_text(64).otel("url.path")
+        .doc("Path of the first HTTP request, with secrets masked; never its query or fragment (ntop 180)."),
+    row("HTTP_RET_CODE", "httpRetCode", (Ntop, 181), T::Unsigned16, |r| http(r)?.status.map(Into::into)).writes(|r, v| set(v.number(), |n| http_mut(r).status = Some(n)))
+        .group(Group::HttpStatus).identifier().otel("http.response.status_code")
+        .doc("Status code of the first final HTTP response (ntop 181)."),
+    row("DNS_QUERY", "dnsQuery", (Ntop, 205), T::String, |r| dns(r).and_then(|d| text(&d.query))).writes(|r, v| set(v.shared_text(), |n| dns_mut(r).query = n))
+        .group(Group::Dns).v9_text(64).otel("dns.question.name")
+        .doc("Name of the first DNS query (ntop 205)."),
+    row("DNS_QUERY_TYPE", "dnsQueryType", (Ntop, 207), T::Unsigned8, |r| dns(r).and_then(|d| u8::try_from(d.query_type).ok()).map(Into::into)).writes(|r, v| set(v.number::<u8>(), |n| dns_mut(r).query_type = n.into()))
+        .group(Group::Dns).identifier()
+        .doc("Type of the first DNS query: 1 A, 28 AAAA, …; types above 255 do not fit (ntop 207)."),
+    row("DNS_QUERY_TYPE_16", "dnsQueryType16", (Pidflow, 83), T::Unsigned16, |r| dns(r).map(|d| d.query_type.into())).writes(|r, v| set(v.number(), |n| dns_mut(r).query_type = n))
+        .group(Group::Dns).identifier().otel("pidflow.flow.dns.question.type")
+        .doc("Type of the first DNS query, full range (65 is HTTPS, 257 is CAA)."),
+    row("DNS_RET_CODE", "dnsRetCode", (Ntop, 208), T::Unsigned8, |r| response(r).map(|a| a.code.into())).writes(|r, v| set(v.number(), |n| dns_response_mut(r).code = n))
+        .group(Group::DnsResponse).identifier().otel("pidflow.flow.dns.response_code")
+        .doc("Code of the response to that query: 0 no error, 2 server failure, 3 no such name, … (ntop 208)."),
+    row("DNS_NUM_ANSWERS", "dnsNumAnswers", (Ntop, 209), T::Unsigned8, |r| response(r).map(|a| a.answers.into())).writes(|r, v| set(v.number::<u8>(), |n| dns_response_mut(r).answers = n.into()))
+        .group(Group::DnsResponse).otel("pidflow.flow.dns.answer_count")
+        .doc("Number of answers in that response, at most 255 (ntop 209)."),
+    row("DNS_RESPONSE", "dnsResponse", (Ntop, 398), T::String, |r| response(r).and_then(|a| text(&a.addresses))).writes(|r, v| set(v.shared_text(), |n| dns_response_mut(r).addresses = n))
+        .group(Group::DnsResponse).v9_text(64).otel("pidflow.flow.dns.answers")
+        .doc("Addresses in that response, joined by commas (ntop 398)."),
+    row("SRC_HOST_NAME", "srcHostName", (Ntop, 491), T::String, |r| asked_name(&r.source)).writes(|r, v| set(v.shared_text(), |n| endpoint_mut(&mut r.source).name = n))
+        .group(Group::SourceName).v9_text(64).otel("pidflow.source.name")
+        .doc("Name for which the destination's process got the source's address from DNS before the flow began (ntop 491)."),
+    row("DST_HOST_NAME", "dstHostName", (Ntop, 492), T::String, |r| asked_name(&r.destination)).writes(|r, v| set(v.shared_text(), |n| endpoint_mut(&mut r.destination).name = n))
+        .group(Group::DestinationName).v9_text(64).otel("pidflow.destination.name")
+        .doc("Name for which the source's process got the destination's address from DNS before the flow began (ntop 492)."),
+];
