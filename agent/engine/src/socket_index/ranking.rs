@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use pidflow_schema::{Attribution, Protocol};
 
 use super::claim::Claim;
-use super::fit::{AFTER_NS, CLOCK_ERROR_NS, Fit, REPEAT_NS, fit, is_born_for, is_of_connection};
+use super::fit::{AFTER_NS, BEFORE_NS, CLOCK_ERROR_NS, Fit, REPEAT_NS, fit, is_born_for, is_of_connection};
 use super::flow_end::{Found, NotFound};
 use super::unseen::Unseen;
 use super::{FlowEnd, Role, kernel};
@@ -47,6 +47,9 @@ impl<'a> Ranking<'a> {
             Some(Fitting { fit, distance, time, claim }).filter(|f| !f.claim.is_raw || speaks(f.fit, end))
         };
         let mut claims: Vec<_> = claims.filter_map(fitting).collect();
+        if end.protocol == Protocol::TCP && claims.len() > 1 {
+            drop_predecessors(&mut claims, end);
+        }
         let is_shared = claims.iter().any(|f| claims.first().is_some_and(|one| one.claim.process != f.claim.process));
         let is_doubtful = |f: &Fitting<'_>| unseen.is_doubtful((f.claim, f.fit), end, is_shared);
         let doubtful = claims.iter().find(|f| is_doubtful(f)).map(|f| f.claim.process);
@@ -79,7 +82,8 @@ impl<'a> Ranking<'a> {
         let is_same = |f: &Fitting<'_>| {
             table.exact && !first.is_raw && (end.protocol == Protocol::TCP || f.claim.socket == first.socket)
         };
-        let is_rival = |f: &Fitting<'_>| match is_elsewhere(f.claim, first) {
+        let is_apart = |c: &Claim| is_elsewhere(c, first) || is_another_connection(c, first, end);
+        let is_rival = |f: &Fitting<'_>| match is_apart(f.claim) {
             true => f.fit >= Fit::Touches || f.fit == best.fit,
             false => !is_same(f) && is_rival(best, f, end),
         };
@@ -141,6 +145,24 @@ fn has_replaced(new: &Claim, old: &Claim) -> bool {
 /// Whether both are known to be in different namespaces.
 const fn is_elsewhere(a: &Claim, b: &Claim) -> bool {
     a.netns != b.netns && a.netns != 0 && b.netns != 0
+}
+
+/// Drops the claims on previous connections: a tuple has one connection at a time, and another one was opened before the
+/// flow began.
+fn drop_predecessors(claims: &mut Vec<Fitting<'_>>, end: &FlowEnd) {
+    let latest_ns = end.first_ns.saturating_add(CLOCK_ERROR_NS);
+    let opened = claims.iter().map(|f| f.claim).filter(|c| c.role != Role::Unknown && c.first_ns <= latest_ns);
+    let opened: Vec<&Claim> = opened.collect();
+    let is_before = |c: &Claim, new: &Claim| c.first_ns < new.first_ns && c.is_of_another_connection(new);
+    claims.retain(|f| !opened.iter().any(|new| is_before(f.claim, new)));
+}
+
+/// Whether the claims are on two connections, of which the later one began within the flow: packets between them were
+/// lost.
+fn is_another_connection(a: &Claim, b: &Claim, end: &FlowEnd) -> bool {
+    let later_ns = a.first_ns.max(b.first_ns);
+    let begins_within = later_ns > end.first_ns.saturating_add(BEFORE_NS) && later_ns <= end.last_ns;
+    end.may_be_several && begins_within && a.is_of_another_connection(b)
 }
 
 /// Whether another process's claim on the same port is as good. A use within the last second is as good as one during

@@ -38,6 +38,7 @@ fn socket(id: u64, protocol: u8, local: (&str, u16), remote: (&str, u16)) -> Soc
 
 fn end(protocol: u8, local: (&str, u16), remote: (&str, u16), (from, to): (u64, u64)) -> FlowEnd {
     FlowEnd {
+        may_be_several: false,
         protocol,
         local: ip(local.0),
         local_port: local.1,
@@ -748,4 +749,73 @@ fn a_connect_is_a_use() {
     assert_eq!(x.find(&end(6, A, B, (1500, 1600))).map(|f| f.process), Ok(pid(3)), "the latest user");
     x.used(3000 * MS, pid(1), SocketUse::Send, &socket(1, 6, A, B));
     assert_eq!(x.find(&end(6, A, B, (3500, 3600))).map(|f| f.process), Ok(pid(1)));
+}
+
+/// A flow that began with a SYN, of which packets were lost.
+fn torn(local: (&str, u16), remote: (&str, u16), time: (u64, u64)) -> FlowEnd {
+    FlowEnd { may_be_several: true, ..syn(6, local, remote, time) }
+}
+
+/// The packets between two connections of one tuple were lost, so that one flow contains both.
+#[test]
+fn two_connections_in_one_flow_are_ambiguous() {
+    for (used, is_reused) in [(SocketUse::Connect, true), (SocketUse::Connect, false), (SocketUse::Accept, true)] {
+        let mut x = SocketIndex::new(OWN);
+        x.used(1000 * MS, pid(1), used, &socket(1, 6, A, B));
+        x.used(2000 * MS, pid(3), used, &socket(if is_reused { 1 } else { 3 }, 6, A, B));
+        let told = |end| x.find(&end).map(|f| f.process).map_err(|e| (e.why, e.candidate.is_some()));
+        assert_eq!(told(torn(A, B, (1000, 2001))), Err((Attribution::Ambiguous, true)));
+        assert_eq!(
+            told(FlowEnd { began_with_syn: false, ..torn(A, B, (1400, 2001)) }),
+            Err((Attribution::Ambiguous, true))
+        );
+        assert_eq!(told(torn(A, B, (1000, 1001))), Ok(pid(1)), "packets were lost within the first");
+        assert_eq!(told(torn(A, B, (2000, 2001))), Ok(pid(3)), "or within the second");
+    }
+    let mut x = SocketIndex::new(OWN);
+    let with_file = |file| Socket { file, ..socket(1, 6, A, B) };
+    x.used(1000 * MS, pid(1), SocketUse::Accept, &socket(1, 6, A, B));
+    x.used(1050 * MS, pid(2), SocketUse::Receive, &with_file(70));
+    assert_eq!(x.find(&torn(A, B, (1000, 2001))).map(|f| f.process), Ok(pid(2)), "a worker of one that accepts");
+    x.used(2000 * MS, pid(3), SocketUse::Receive, &with_file(80));
+    assert_eq!(x.find(&torn(A, B, (1000, 2001))).map_err(|e| e.why), Err(Attribution::Ambiguous), "another file");
+    assert_eq!(
+        x.find(&syn(6, A, B, (1000, 2001))).map(|f| f.process),
+        Ok(pid(3)),
+        "one connection, whatever was reported"
+    );
+}
+
+/// Packets and events of one of two connections in a flow were lost.
+#[test]
+fn a_torn_flow_in_a_time_of_lost_events_may_be_of_another_connection_too() {
+    let told = |used_ms: u64, lost: (Lost, u64, u64), end: FlowEnd| {
+        let mut x = SocketIndex::new(OWN);
+        x.used(used_ms * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, B));
+        x.lost(lost.0, lost.1 * MS, lost.2 * MS);
+        x.find(&end).map(|f| f.process)
+    };
+    let [anything, continuation] = [Lost::Anything, Lost::Continuation];
+    let unknown = Err(NotFound::lost(pid(1)));
+    assert_eq!(told(1000, (anything, 1500, 2500), torn(A, B, (1000, 2000))), unknown, "the later one is unseen");
+    assert_eq!(told(2000, (anything, 900, 1500), torn(A, B, (1000, 2001))), unknown, "the earlier one is unseen");
+    assert_eq!(told(1000, (continuation, 1500, 2500), torn(A, B, (1000, 2000))), Ok(pid(1)), "connects were not lost");
+    assert_eq!(told(1000, (anything, 2100, 2500), torn(A, B, (1000, 2000))), Ok(pid(1)), "nothing was lost then");
+    assert_eq!(told(1000, (anything, 900, 2500), torn(A, B, (1000, 1040))), Ok(pid(1)), "it was heard just before");
+    assert_eq!(told(1000, (anything, 1500, 2500), syn(6, A, B, (1000, 2000))), Ok(pid(1)), "no packet was lost");
+}
+
+/// A close is not reported when the ring buffer is half full.
+#[test]
+fn a_connection_ends_the_one_before_of_the_same_tuple() {
+    for (used, file) in [(SocketUse::Connect, 0), (SocketUse::Connect, 8), (SocketUse::Accept, 0)] {
+        let mut x = SocketIndex::new(OWN);
+        x.used(1000 * MS, pid(1), used, &Socket { file: file / 2, ..socket(1, 6, A, B) });
+        x.lost(Lost::Continuation, 900 * MS, 2500 * MS);
+        x.used(1500 * MS, pid(3), used, &Socket { file, ..socket(1, 6, A, B) });
+        for flow in [syn(6, A, B, (1500, 1501)), end(6, A, B, (1501, 1502)), torn(A, B, (1500, 1501))] {
+            assert_eq!(x.find(&flow).map(|f| f.process), Ok(pid(3)), "{used:?} {flow:?}");
+        }
+        assert_eq!(x.find(&syn(6, A, B, (1000, 1001))).map(|f| f.process), Ok(pid(1)), "{used:?}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::FlowEnd;
 use super::claim::Claim;
-use super::fit::{CLOCK_ERROR_NS, Fit};
+use super::fit::{AFTER_NS, CLOCK_ERROR_NS, Fit};
 use crate::fact::Lost;
 use crate::losses::Losses;
 
@@ -31,11 +31,14 @@ impl Unseen {
         self.continuations.expire(before_ns);
     }
 
-    /// Whether a lost event may have reported that the flow is not the claim's: its socket was closed before the flow,
-    /// or opened after it, and another one had the address meanwhile. `is_shared`: several processes have claims, so
-    /// that a lost report of a use may have been of another one.
+    /// Whether a lost event may have reported that the flow, or a part of it, is not the claim's: its socket was closed
+    /// before, or opened after it, and another one had the address meanwhile. `is_shared`: several processes have
+    /// claims, so that a lost report of a use may have been of another one.
     pub(super) fn is_doubtful(&self, (claim, fit): (&Claim, Fit), end: &FlowEnd, is_shared: bool) -> bool {
         let heard_ns = claim.seen_ns;
+        if end.may_be_several && self.is_of_another_connection_too(claim, end) {
+            return true;
+        }
         let is_before = heard_ns.saturating_add(CLOCK_ERROR_NS) < end.first_ns;
         let is_after = claim.first_ns > end.last_ns.saturating_add(CLOCK_ERROR_NS) && !claim.snapshot;
         if is_before || (fit <= Fit::Covers && heard_ns < end.last_ns) {
@@ -43,5 +46,14 @@ impl Unseen {
             return self.between(heard_ns, end.last_ns) || is_used_unseen;
         }
         is_after && self.between(end.first_ns, claim.first_ns)
+    }
+
+    /// Whether another connection may have begun the flow before the claim, or continued it after the claim's last
+    /// report.
+    fn is_of_another_connection_too(&self, claim: &Claim, end: &FlowEnd) -> bool {
+        let begins_late = !claim.snapshot && claim.first_ns > end.first_ns.saturating_add(AFTER_NS);
+        let ends_early = claim.seen_ns.saturating_add(AFTER_NS) < end.last_ns;
+        (begins_late && self.between(end.first_ns, claim.first_ns))
+            || (ends_early && self.between(claim.seen_ns, end.last_ns))
     }
 }
