@@ -372,21 +372,24 @@ pub fn step_wall_clock(seconds: i64) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets a thread run on this processor only.
-pub fn pin(thread: u32, processor: usize) -> io::Result<()> {
+/// Lets a thread run on these processors only.
+pub fn pin(thread: u32, processors: &[usize]) -> io::Result<()> {
     let thread = i32::try_from(thread).map_err(io::Error::other)?;
     // SAFETY: all zero is the empty set, and the set outlives the call.
     check(unsafe {
         let mut set: libc::cpu_set_t = mem::zeroed();
-        libc::CPU_SET(processor, &mut set);
+        processors.iter().for_each(|processor| libc::CPU_SET(*processor, &mut set));
         libc::sched_setaffinity(thread, size_of::<libc::cpu_set_t>(), &raw const set)
     })?;
     Ok(())
 }
 
-/// Sets the nice value of a thread, from -20 to 19 (the least processor time).
-pub fn set_nice(thread: u32, value: i32) -> io::Result<()> {
-    // SAFETY: no pointers are involved.
-    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, thread, value) })?;
+/// Whether a thread runs only when nothing else wants the processor (almost: with the least weight, `SCHED_IDLE`).
+pub fn set_idle(thread: u32, is_idle: bool) -> io::Result<()> {
+    let thread = i32::try_from(thread).map_err(io::Error::other)?;
+    let policy = if is_idle { libc::SCHED_IDLE } else { libc::SCHED_OTHER };
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the parameters outlive the call.
+    check(unsafe { libc::sched_setscheduler(thread, policy, &raw const parameters) })?;
     Ok(())
 }
