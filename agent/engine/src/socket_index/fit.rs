@@ -5,7 +5,6 @@ use pidflow_schema::Protocol;
 use super::FlowEnd;
 use super::Role;
 use super::claim::Claim;
-use super::unseen::Unseen;
 
 /// The probes report repeated uses at most once in this time, nanoseconds.
 pub(super) const REPEAT_NS: u64 = 1_000_000_000;
@@ -67,17 +66,4 @@ pub(super) fn fit(claim: &Claim, end: &FlowEnd) -> Option<(Fit, u64)> {
 pub(super) fn is_born_for(claim: &Claim, end: &FlowEnd) -> bool {
     let told = claim.first_ns <= end.last_ns.saturating_add(MAX_FIRST_USE_DELAY_NS) && claim.first_ns >= end.first_ns;
     end.protocol != Protocol::TCP && !claim.snapshot && claim.from_ns != 0 && claim.from_ns <= end.first_ns && told
-}
-
-/// Whether the claim may be on the connection whose SYN the flow contains. A claim that began earlier is on a previous
-/// connection with the same tuple.
-pub(super) fn is_of_connection(claim: &Claim, end: &FlowEnd, unseen: &Unseen) -> bool {
-    if !end.began_with_syn || claim.first_ns.saturating_add(BEFORE_NS) >= end.first_ns {
-        return true;
-    }
-    // Its connect may be reported earlier, if the caller was preempted before the SYN was sent, or the SYN is a
-    // retransmission.
-    let is_open = claim.ended_ns.is_none_or(|t| t >= end.first_ns);
-    let is_unused = claim.uses.first().is_none_or(|t| t.saturating_add(BEFORE_NS) >= end.first_ns);
-    claim.role == Role::Connects && is_open && is_unused && !unseen.between(claim.first_ns, end.first_ns)
 }

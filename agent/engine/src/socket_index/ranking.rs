@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use pidflow_schema::{Attribution, Protocol};
 
 use super::claim::Claim;
-use super::fit::{AFTER_NS, BEFORE_NS, CLOCK_ERROR_NS, Fit, REPEAT_NS, fit, is_born_for, is_of_connection};
+use super::fit::{AFTER_NS, BEFORE_NS, CLOCK_ERROR_NS, Fit, REPEAT_NS, fit, is_born_for};
 use super::flow_end::{Found, NotFound};
 use super::unseen::Unseen;
 use super::{FlowEnd, Role, kernel};
@@ -42,7 +42,7 @@ pub(super) const BY_PORT: Table =
 impl<'a> Ranking<'a> {
     pub(super) fn of(claims: impl Iterator<Item = &'a Claim>, end: &FlowEnd, unseen: &Unseen) -> Self {
         let fitting = |claim: &'a Claim| {
-            let (fit, time) = fit(claim, end).filter(|_| is_of_connection(claim, end, unseen))?;
+            let (fit, time) = fit(claim, end).filter(|_| unseen.is_of_connection(claim, end))?;
             let distance = time.abs_diff(time.clamp(end.first_ns, end.last_ns));
             Some(Fitting { fit, distance, time, claim }).filter(|f| !f.claim.is_raw || speaks(f.fit, end))
         };

@@ -1,8 +1,8 @@
 //! What lost events may have reported, and the doubt that follows for a claim.
 
-use super::FlowEnd;
 use super::claim::Claim;
-use super::fit::{AFTER_NS, CLOCK_ERROR_NS, Fit};
+use super::fit::{AFTER_NS, BEFORE_NS, CLOCK_ERROR_NS, Fit};
+use super::{FlowEnd, Role};
 use crate::fact::Lost;
 use crate::losses::Losses;
 
@@ -29,6 +29,19 @@ impl Unseen {
     pub(super) fn expire(&mut self, before_ns: u64) {
         self.anything.expire(before_ns);
         self.continuations.expire(before_ns);
+    }
+
+    /// Whether the claim may be on the connection whose SYN the flow contains. A claim that began earlier is on a
+    /// previous connection with the same tuple.
+    pub(super) fn is_of_connection(&self, claim: &Claim, end: &FlowEnd) -> bool {
+        if !end.began_with_syn || claim.first_ns.saturating_add(BEFORE_NS) >= end.first_ns {
+            return true;
+        }
+        // Its connect may be reported earlier, if the caller was preempted before the SYN was sent, or the SYN is a
+        // retransmission.
+        let is_open = claim.ended_ns.is_none_or(|t| t >= end.first_ns);
+        let is_unused = claim.uses.first().is_none_or(|t| t.saturating_add(BEFORE_NS) >= end.first_ns);
+        claim.role == Role::Connects && is_open && is_unused && !self.between(claim.first_ns, end.first_ns)
     }
 
     /// Whether a lost event may have reported that the flow, or a part of it, is not the claim's: its socket was closed
