@@ -23,8 +23,9 @@ struct Fitting<'a> {
 /// The claims that fit, best first.
 pub(super) struct Ranking<'a> {
     claims: Vec<Fitting<'a>>,
-    /// The process whose claim would fit if no events had been lost.
-    doubtful: Option<ProcessId>,
+    /// Those that would fit if no events had been lost. They prove nothing, but another process's claim does not prove
+    /// more where both may be right.
+    doubtful: Vec<Fitting<'a>>,
 }
 
 /// The attributions of a table's results, and whether its claims contain the other end.
@@ -52,8 +53,7 @@ impl<'a> Ranking<'a> {
         }
         let is_shared = claims.iter().any(|f| claims.first().is_some_and(|one| one.claim.process != f.claim.process));
         let is_doubtful = |f: &Fitting<'_>| unseen.is_doubtful((f.claim, f.fit), end, is_shared);
-        let doubtful = claims.iter().find(|f| is_doubtful(f)).map(|f| f.claim.process);
-        claims.retain(|f| !is_doubtful(f));
+        let (doubtful, mut claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_doubtful);
         let late: Vec<&Claim> = claims.iter().map(|f| f.claim).filter(|c| is_born_for(c, end)).collect();
         claims.retain(|f| !late.iter().any(|new| has_replaced(new, f.claim)));
         claims.sort_by_key(|f| (Reverse(f.fit), f.distance, Reverse(f.time)));
@@ -67,7 +67,7 @@ impl<'a> Ranking<'a> {
 
     /// Whether no claim fits or might fit.
     pub(super) const fn is_empty(&self) -> bool {
-        self.claims.is_empty() && self.doubtful.is_none()
+        self.claims.is_empty() && self.doubtful.is_empty()
     }
 
     /// The latest user of a connected socket is the result. If two sockets may belong to the flow (only a local port is
@@ -75,7 +75,7 @@ impl<'a> Ranking<'a> {
     /// successive ones can.
     pub(super) fn decide(&self, table: &Table, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
         let Some(best) = self.claims.first() else {
-            return self.doubtful.map(|process| Err(NotFound::lost(process)));
+            return self.doubtful.first().map(|f| Err(NotFound::lost(f.claim.process)));
         };
         let first = best.claim;
         let others = || self.claims.iter().filter(|f| f.claim.process != first.process);
@@ -87,7 +87,8 @@ impl<'a> Ranking<'a> {
             true => f.fit >= Fit::Touches || f.fit == best.fit,
             false => !is_same(f) && is_rival(best, f, end),
         };
-        if others().any(is_rival) {
+        let doubtful = self.doubtful.iter().filter(|f| f.claim.process != first.process);
+        if others().chain(doubtful).any(is_rival) {
             return Some(Err(NotFound::ambiguous(Some(first.process))));
         }
         let other = others().map(|f| f.claim).find(|c| c.overlaps(first)).map(|c| c.process);

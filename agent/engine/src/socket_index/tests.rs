@@ -819,3 +819,20 @@ fn a_connection_ends_the_one_before_of_the_same_tuple() {
         assert_eq!(x.find(&syn(6, A, B, (1000, 1001))).map(|f| f.process), Ok(pid(1)), "{used:?}");
     }
 }
+
+/// Of each of these, only one process's receive was reported.
+#[test]
+fn of_servers_that_share_a_port_none_is_named_because_uses_of_the_others_were_lost() {
+    for (what, from, until) in
+        [(Lost::Continuation, 900, 1600), (Lost::Anything, 900, 1600), (Lost::Anything, 1300, 1400)]
+    {
+        let mut x = SocketIndex::new(OWN);
+        for server in 1..=4 {
+            x.used(1000 * MS, pid(server), SocketUse::Receive, &socket(u64::from(server), 17, B, NONE));
+        }
+        x.lost(what, from * MS, until * MS);
+        x.used(1500 * MS, pid(2), SocketUse::Receive, &socket(2, 17, B, NONE));
+        let found = x.find(&FlowEnd { sent: false, ..end(17, B, A, (1500, 1500)) });
+        assert_eq!(found.map_err(|e| e.why), Err(Attribution::Ambiguous), "{what:?} from {from} ms");
+    }
+}
