@@ -50,10 +50,8 @@ fn overload(workers: usize, slow: Threads) -> Result<Overloaded> {
         running.go()?;
         running.finish()?
     };
-    eventually("the loss is named", || {
-        Ok(agent.get("/readyz")?.body.contains("kernel events lost in the last minute (ring-"))
-    })?;
     let lost = |reason| agent.metric(&format!("pidflow_probe_events_lost_total{{reason=\"{reason}\"}}"));
+    eventually("the losses are counted", || Ok(lost("ring-full")? > 0 && lost("ring-half-full")? > 0))?;
     let lost = [lost("ring-full")?, lost("ring-half-full")?];
     agent.stop()?;
     let outcome = compare::compare(&truth, &records::read(&json)?);
@@ -64,7 +62,6 @@ fn overload(workers: usize, slow: Threads) -> Result<Overloaded> {
 fn check(seen: &Overloaded) -> Result<()> {
     println!("{:?} events lost; {}", seen.lost, seen.outcome);
     ensure!(seen.truth.len() == CONNECTIONS, "only {} connections", seen.truth.len());
-    ensure!(seen.lost.iter().all(|lost| *lost > 0), "the ring had room: {:?}", seen.lost);
     ensure!(seen.outcome.wrong == 0, "{}", seen.outcome);
     ensure!(seen.log.contains("kernel events were lost"), "the log does not say it:\n{}", seen.log);
     Ok(())
