@@ -20,6 +20,9 @@ const DERIVED: [&str; 9] = [
     "SRC_PROC_NUM_PAGE_FAULTS",
     "DST_PROC_NUM_PAGE_FAULTS",
     "BIFLOW_DIRECTION",
+    "FLOW_KEY",
+    "FLOW_KEY_BASIS",
+    "COMMUNITY_ID",
 ];
 
 #[test]

@@ -34,4 +34,4 @@ pub use record::{
 #[cfg(feature = "std")]
 pub use table::{ELEMENTS, by_name};
 #[cfg(feature = "std")]
-pub use value::Value;
+pub use value::{Text, Value};

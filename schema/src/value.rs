@@ -2,7 +2,41 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
 use std::sync::Arc;
+
+use arrayvec::ArrayString;
+
+/// A short text that is computed from the record, without an allocation.
+pub type ShortText = ArrayString<32>;
+
+/// A text of the record, or one computed from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each says itself")]
+pub enum Text<'a> {
+    Borrowed(&'a str),
+    Short(ShortText),
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Short(text) => text,
+        }
+    }
+}
+
+impl<'a> From<Text<'a>> for Cow<'a, str> {
+    fn from(text: Text<'a>) -> Self {
+        match text {
+            Text::Borrowed(text) => Cow::Borrowed(text),
+            Text::Short(text) => Cow::Owned(text.to_string()),
+        }
+    }
+}
 
 /// One value, in the abstract types of RFC 7012 section 3.1 that pidflow uses.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +45,7 @@ pub enum Value<'a> {
     /// the largest one that fits (saturated).
     Unsigned(u64),
     /// UTF-8 text without a terminator.
-    Text(Cow<'a, str>),
+    Text(Text<'a>),
     /// ipv4Address.
     Ipv4(Ipv4Addr),
     /// ipv6Address.
@@ -27,7 +61,7 @@ impl<'a> Value<'a> {
     /// Text borrowed from the record.
     #[must_use]
     pub fn text(s: &'a str) -> Self {
-        Self::Text(Cow::Borrowed(s))
+        Self::Text(Text::Borrowed(s))
     }
 
     /// The number, if it is one and fits.
@@ -41,7 +75,7 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn shared_text(&self) -> Option<Arc<str>> {
         let Self::Text(s) = self else { return None };
-        Some(Arc::from(s.as_ref()))
+        Some(Arc::from(&**s))
     }
 
     /// The address, if it is one.
@@ -71,7 +105,7 @@ impl<'a> Value<'a> {
     /// The member of `all` with this text as its name.
     pub(crate) fn named<T: Copy>(&self, all: &[T], name: fn(T) -> &'static str) -> Option<T> {
         let Self::Text(s) = self else { return None };
-        all.iter().copied().find(|one| name(*one) == s.as_ref())
+        all.iter().copied().find(|one| name(*one) == &**s)
     }
 }
 

@@ -97,7 +97,13 @@ fn the_example_configuration_is_fine_and_names_every_option() {
     let keys = of_run.lines().filter(|l| !l.starts_with('#') && l.contains(" = ")).count();
     let help = pidflow(&["run", "--help"]);
     let options = text(&help.stdout).matches("[env:").count();
-    assert_eq!(keys, options - 1, "every option but --config stands in the example");
+    let (_, report) = text(&help.stdout).split_once("Report (with a COMMAND):").unwrap();
+    let of_report = report.split_once("\n\nPackets:").unwrap().0.matches("[env:").count();
+    assert_eq!(
+        keys,
+        options - 1 - of_report,
+        "every option but --config and those of one command stands in the example"
+    );
 }
 
 /// Creates the files that the example names in the folder, and replaces their paths in the text.

@@ -41,7 +41,7 @@ pub(super) fn text(key: &str, value: &str) -> KeyValue {
 fn any(value: Value<'_>) -> Any {
     match value {
         Value::Unsigned(v) => Any::IntValue(i64::try_from(v).unwrap_or(i64::MAX)),
-        Value::Text(t) => Any::StringValue(t.into_owned()),
+        Value::Text(t) => Any::StringValue(t.to_string()),
         Value::Ipv4(a) => Any::StringValue(a.to_string()),
         Value::Ipv6(a) => Any::StringValue(a.to_string()),
         Value::Mac([a, b, c, d, e, f]) => Any::StringValue(format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")),

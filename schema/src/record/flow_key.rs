@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha1::{Digest, Sha1};
 
 use super::{Flow, Protocol};
+use crate::value::ShortText;
 
 /// The initial sequence numbers of a TCP connection (RFC 9293 section 3.4.1). Linux chooses them anew for each connection, and
 /// address translation leaves them alone.
@@ -61,10 +62,14 @@ pub struct FlowKey {
 impl FlowKey {
     /// 32 lower-case hexadecimal digits, as OpenTelemetry writes trace ids.
     #[must_use]
-    pub fn hex(&self) -> String {
-        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-        let digit = |n: u8| DIGITS.get(usize::from(n & 15)).copied().unwrap_or('0');
-        self.octets.iter().flat_map(|octet| [digit(octet >> 4), digit(*octet)]).collect()
+    pub fn hex(&self) -> ShortText {
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        let digit = |n: u8| DIGITS.get(usize::from(n & 15)).copied().unwrap_or(b'0');
+        let mut text = [0; 32];
+        for (pair, octet) in text.chunks_exact_mut(2).zip(self.octets) {
+            pair.copy_from_slice(&[digit(octet >> 4), digit(octet)]);
+        }
+        ShortText::from_byte_string(&text).unwrap_or_default()
     }
 }
 
@@ -90,9 +95,12 @@ impl Flow {
     /// The Community ID, version 1, seed 0 (Corelight's community-id-spec), of the addresses and ports after translation, which are
     /// those that the other host sees.
     #[must_use]
-    pub fn community_id(&self) -> String {
-        let mut id = "1:".to_owned();
-        STANDARD.encode_string(community_digest(self), &mut id);
+    pub fn community_id(&self) -> ShortText {
+        let (mut id, mut base64) = (ShortText::new(), [0; 28]);
+        id.push_str("1:");
+        // A digest has 28 characters, for which there is room.
+        let _ = STANDARD.encode_slice(community_digest(self), &mut base64);
+        id.push_str(std::str::from_utf8(&base64).unwrap_or_default());
         id
     }
 }
@@ -188,7 +196,7 @@ mod tests {
             (flow(132, ("192.168.170.8", 7), ("192.168.170.56", 80)), "1:jQgCxbku+pNGw8WPbEc/TS/uTpQ="),
         ];
         for (flow, id) in cases {
-            assert_eq!(flow.community_id(), id, "{flow:?}");
+            assert_eq!(&*flow.community_id(), id, "{flow:?}");
             assert_eq!(flow.key().basis, FlowKeyBasis::CommunityId);
         }
     }
@@ -205,7 +213,7 @@ mod tests {
         flow.initial_sequences = Some(InitialSequences { source: 5, destination: 8 });
         assert!(flow.key() != key && key != of_tuple);
         // printf 'tcp\0\0\0\5\0\0\0\7' | sha1sum
-        assert_eq!(key.hex(), "0f0dbd7c26657d70d18160931fa87d4e");
+        assert_eq!(&*key.hex(), "0f0dbd7c26657d70d18160931fa87d4e");
     }
 
     #[test]

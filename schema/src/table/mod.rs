@@ -8,6 +8,7 @@ mod application;
 mod build;
 mod flow;
 mod identity;
+mod key;
 mod kubernetes;
 mod own;
 mod process;
@@ -45,6 +46,9 @@ const TUNNEL: [&[Element]; 1] = [tunnel::TUNNEL];
 /// What `@NAT@` stands for.
 const NAT: [&[Element]; 1] = [translation::TRANSLATION];
 
+/// What `@KEY@` stands for.
+const KEY: [&[Element]; 1] = [key::KEY];
+
 /// What `@APPLICATION@` stands for.
 const APPLICATION: [&[Element]; 1] = [application::APPLICATION];
 
@@ -53,7 +57,7 @@ const K8S: [&[Element]; 2] = [kubernetes::SOURCE, kubernetes::DESTINATION];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> =
-    LazyLock::new(|| [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &APPLICATION, &K8S].concat().concat());
+    LazyLock::new(|| [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &K8S].concat().concat());
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
     let all = ELEMENTS.iter();
@@ -89,6 +93,10 @@ pub static TUNNEL_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_na
 
 /// The names that `@NAT@` stands for: addresses and ports after translation. Not among the others, for the same reason.
 pub static NAT_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&NAT));
+
+/// The names that `@KEY@` stands for: the key that all hosts share, and what it is made from. Not among the others, for the same
+/// reason.
+pub static KEY_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&KEY));
 
 /// The names that `@APPLICATION@` stands for: the application protocol, and the names in it. Not among the others, for the same
 /// reason.
