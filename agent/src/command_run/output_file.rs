@@ -23,15 +23,17 @@ pub(crate) struct OutputFile {
 }
 
 impl OutputFile {
-    /// Opens or creates a file, which only its owner may read; one that exists keeps its mode. What it contains stays until
-    /// [`Self::replace`].
+    /// Opens or creates a file, which is read before it is written (`is_read`) or not. Only its owner may read a new file; one
+    /// that exists keeps its mode. What it contains stays until [`Self::replace`].
     ///
     /// # Errors
     /// It cannot be opened.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path, is_read: bool) -> Result<Self> {
         let invoker = Invoker::find(|name| std::env::var_os(name))?;
         let mut options = File::options();
-        options.read(path.is_file()).write(true).create(true).truncate(false).mode(MODE);
+        // A pipe is not opened for reading, because it would have no end then.
+        options.read(is_read && (path.is_file() || !path.exists()));
+        options.write(true).create(true).truncate(false).mode(MODE);
         let opened = Invoker::while_opening(invoker.as_ref(), || options.open(path))?;
         let file = opened.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self { path: path.to_owned(), file })
@@ -91,7 +93,7 @@ mod tests {
         fs::write(&old, "longer than what is written then").unwrap();
         fs::set_permissions(&old, Permissions::from_mode(0o640)).unwrap();
         for path in [&new, &old] {
-            OutputFile::open(path).unwrap().replace("text").unwrap();
+            OutputFile::open(path, false).unwrap().replace("text").unwrap();
             assert_eq!(fs::read_to_string(path).unwrap(), "text");
         }
         assert_eq!((mode(&new), mode(&old)), (0o600, 0o640));
