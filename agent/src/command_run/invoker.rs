@@ -4,7 +4,7 @@ use std::ffi::{CString, OsStr};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use nix::unistd::{Gid, Uid, User, getgrouplist, setfsgid, setfsuid, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, User, getgrouplist, getgroups, setfsgid, setfsuid, setgid, setgroups, setuid};
 
 /// Variables with which sudo describes its caller. The command does not see them, as if it had been run by hand.
 const OF_SUDO: [&str; 7] =
@@ -35,10 +35,8 @@ impl Invoker {
     /// # Errors
     /// The kernel refuses.
     pub(super) fn enter(&self, command: &mut Command) -> Result<()> {
-        // Without an entry in the database of users there are no further groups.
-        let user = User::from_uid(self.uid).ok().flatten();
-        let groups = user.as_ref().and_then(|user| groups(&user.name, self.gid)).unwrap_or_else(|| vec![self.gid]);
-        setgroups(&groups).context("setgroups")?;
+        let user = self.user();
+        setgroups(&self.groups(user.as_ref())).context("setgroups")?;
         setgid(self.gid).context("setgid")?;
         setuid(self.uid).context("setuid")?;
         for name in OF_SUDO {
@@ -52,14 +50,30 @@ impl Invoker {
         Ok(())
     }
 
-    /// Opens files with that user's rights alone, where there is one; they then belong to it. Only this thread is affected.
-    pub(super) fn while_opening<T>(invoker: Option<&Self>, open: impl FnOnce() -> T) -> T {
-        let Some(Self { uid, gid }) = invoker else { return open() };
-        let (own_gid, own_uid) = (setfsgid(*gid), setfsuid(*uid));
+    /// Opens files with the rights of that user and its groups alone, where there is one; they then belong to it. No other
+    /// thread may have been started yet.
+    ///
+    /// # Errors
+    /// The kernel refuses to change groups.
+    pub(super) fn while_opening<T>(invoker: Option<&Self>, open: impl FnOnce() -> T) -> Result<T> {
+        let Some(invoker) = invoker else { return Ok(open()) };
+        let own_groups = getgroups().context("getgroups")?;
+        setgroups(&invoker.groups(invoker.user().as_ref())).context("setgroups")?;
+        let (own_gid, own_uid) = (setfsgid(invoker.gid), setfsuid(invoker.uid));
         let opened = open();
         setfsuid(own_uid);
         setfsgid(own_gid);
-        opened
+        setgroups(&own_groups).context("setgroups")?;
+        Ok(opened)
+    }
+
+    fn user(&self) -> Option<User> {
+        User::from_uid(self.uid).ok().flatten()
+    }
+
+    /// Without an entry in the database of users there are no further groups.
+    fn groups(&self, user: Option<&User>) -> Vec<Gid> {
+        user.and_then(|user| groups(&user.name, self.gid)).unwrap_or_else(|| vec![self.gid])
     }
 }
 
@@ -74,6 +88,9 @@ fn number(name: &str, text: &OsStr) -> Result<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{File, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn found(pairs: &[(&str, &str)]) -> Result<Option<Invoker>> {
@@ -95,5 +112,33 @@ mod tests {
             assert!(found(&[("SUDO_UID", "1000"), ("SUDO_GID", wrong)]).is_err(), "{wrong}");
         }
         assert!(found(&[("SUDO_UID", "1000")]).is_err());
+    }
+
+    #[test]
+    fn files_are_opened_without_the_groups_of_root() {
+        if !Uid::effective().is_root() {
+            pidflow_skip::skip("files_are_opened_without_the_groups_of_root", "needs root");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let user = Invoker { uid: Uid::from_raw(64_123), gid: Gid::from_raw(64_124) };
+        let open = |invoker, mode, gid| {
+            let path = folder.path().join(format!("{mode:o}-{gid}"));
+            std::fs::write(&path, "").unwrap();
+            std::os::unix::fs::chown(&path, Some(0), Some(gid)).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            Invoker::while_opening(invoker, || File::options().write(true).open(&path)).unwrap().is_ok()
+        };
+        let own = getgroups().unwrap();
+        // As sudo leaves them.
+        setgroups(&[Gid::from_raw(0)]).unwrap();
+        assert_eq!([open(Some(&user), 0o660, 0), open(Some(&user), 0o660, 64_124)], [false, true]);
+        assert_eq!(
+            [open(Some(&user), 0o600, 0), open(Some(&user), 0o666, 0), open(None, 0o600, 0)],
+            [false, true, true]
+        );
+        assert_eq!(getgroups().unwrap(), [Gid::from_raw(0)], "they are put back");
+        setgroups(&own).unwrap();
     }
 }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -11,6 +12,8 @@ use super::invoker::Invoker;
 
 /// The greatest size of a file that is read, bytes.
 const MAX_READ: u64 = 64 << 20;
+/// Permission bits of a new file: it contains command lines and addresses.
+const MODE: u32 = 0o600;
 
 /// A file to write.
 #[derive(Debug)]
@@ -20,7 +23,8 @@ pub(crate) struct OutputFile {
 }
 
 impl OutputFile {
-    /// Opens or creates a file, which is read before it is written (`is_read`) or not. What it contains stays until [`Self::replace`].
+    /// Opens or creates a file, which is read before it is written (`is_read`) or not. Only its owner may read a new file; one
+    /// that exists keeps its mode. What it contains stays until [`Self::replace`].
     ///
     /// # Errors
     /// It cannot be opened.
@@ -28,8 +32,9 @@ impl OutputFile {
         let invoker = Invoker::find(|name| std::env::var_os(name))?;
         let mut options = File::options();
         // A pipe is not opened for reading, because it would have no end then.
-        options.read(is_read && (path.is_file() || !path.exists())).write(true).create(true).truncate(false);
-        let opened = Invoker::while_opening(invoker.as_ref(), || options.open(path));
+        options.read(is_read && (path.is_file() || !path.exists()));
+        options.write(true).create(true).truncate(false).mode(MODE);
+        let opened = Invoker::while_opening(invoker.as_ref(), || options.open(path))?;
         let file = opened.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self { path: path.to_owned(), file })
     }
@@ -70,5 +75,27 @@ impl OutputFile {
 
     fn is_regular(&self) -> bool {
         self.file.metadata().is_ok_and(|metadata| metadata.is_file())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use super::*;
+
+    #[test]
+    fn only_the_owner_may_read_a_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+        let (new, old) = (folder.path().join("new"), folder.path().join("old"));
+        fs::write(&old, "longer than what is written then").unwrap();
+        fs::set_permissions(&old, Permissions::from_mode(0o640)).unwrap();
+        for path in [&new, &old] {
+            OutputFile::open(path, false).unwrap().replace("text").unwrap();
+            assert_eq!(fs::read_to_string(path).unwrap(), "text");
+        }
+        assert_eq!((mode(&new), mode(&old)), (0o600, 0o640));
     }
 }

@@ -54,10 +54,11 @@ impl Context {
         Self {
             logs_in: has(&["login"]),
             stores_secrets: has(&["secret", "secrets"]) && has(&["create", "set", "put", "import", "patch", "add"])
-                || has(&["put-parameter", "create-secret", "put-secret-value"]),
+                || has(&["put-parameter", "create-secret", "put-secret-value", "config:set", "config:add"]),
             writes: has(&["put", "write", "patch", "login"]),
-            configures: has(&["config", "configure", "nmcli", "/usr/bin/nmcli", "wpa_cli", "/usr/sbin/wpa_cli"]),
-            authenticates: has(&["auth", "AUTH"]),
+            configures: has(&["config", "configure", "nmcli", "/usr/bin/nmcli", "wpa_cli", "/usr/sbin/wpa_cli"])
+                || has(&["npm", "pnpm"]) && has(&["set"]),
+            authenticates: has(&["auth", "AUTH", "auth2", "AUTH2"]),
             names_password: arguments
                 .windows(2)
                 .any(|w| matches!(w, [option, name] if ["-n", "--name"].contains(option) && is_password_name(name))),
@@ -294,7 +295,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             Program::WpaPassphrase if self.words == 2 => secret,
             Program::Smb if self.words == 2 && self.before.starts_with("//") => secret,
             Program::Redis if argument.starts_with(['>', '<', '#']) && argument.len() > 1 => secret,
-            Program::Redis if self.context.authenticates && !argument.eq_ignore_ascii_case("auth") => secret,
+            Program::Redis if self.context.authenticates && !is_auth(argument) => secret,
             Program::Redis | Program::Mysql | Program::Ipmi | Program::Words => self.owe_to_word(argument),
             _ if self.context.configures => self.owe_to_word(argument),
             _ => self.owe_to_any_word(argument),
@@ -307,7 +308,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             return None;
         }
         let is_linked = matches!(self.all, [_, link, ..] if neighbours::is_link(link));
-        let is_first = self.before.is_empty() && !argument.contains('_') && !is_linked;
+        let is_first = self.before.is_empty() && !argument.contains('_') && !is_linked && argument != "Bearer";
         if is_first || !is_password_name(argument) || neighbours::leave_it_alone(self.before, self.all) {
             return None;
         }
@@ -341,6 +342,11 @@ impl<'s, 'a> Walk<'s, 'a> {
     fn text(&self, text: &'a str) -> Cow<'a, str> {
         Text { nature: Nature::Argument, depth: self.depth }.mask(text)
     }
+}
+
+/// The word of Redis before a password.
+fn is_auth(word: &str) -> bool {
+    word.eq_ignore_ascii_case("auth") || word.eq_ignore_ascii_case("auth2")
 }
 
 /// `-x` and `--xyz`.

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use super::endings::plain_name;
 use super::names::{Secrecy, secrecy};
 use super::printed::{printed, replaced};
-use super::program_names::{plain_name, program_named};
+use super::program_names::program_named;
 use super::shell::{Split, Word, has_operators, words};
 use super::{MASK, arguments, ftp, values};
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::pairs::Nature;
 use super::programs::Holds;
-use super::{MASK, Text, ftp, printed, values};
+use super::{MASK, Text, ftp, logins, printed, values};
 
 /// The value with its secret part masked. `depth` is the number of quoted strings around it.
 pub(super) fn masked(holds: Holds, value: &str, depth: usize) -> Cow<'_, str> {
@@ -18,6 +18,7 @@ pub(super) fn masked(holds: Holds, value: &str, depth: usize) -> Cow<'_, str> {
         Holds::Cookies if !value.contains('=') => Cow::Borrowed(value),
         Holds::Login if !values::is_login(value) => text(value, Nature::Argument, depth),
         Holds::Login => after(value, ':').unwrap_or(Cow::Borrowed(MASK)),
+        Holds::After(':') | Holds::AfterOrAll(':') if logins::is_token(value) => Cow::Borrowed(MASK),
         Holds::AfterOrAll(mark) => after(value, mark).unwrap_or(Cow::Borrowed(MASK)),
         Holds::OpensslSource => openssl_source(value),
         Holds::Command => text(value, Nature::Command, depth),

@@ -6,8 +6,10 @@
 mod arguments;
 mod calls;
 mod commands;
+mod endings;
 mod ftp;
 mod holds;
+mod logins;
 mod markup;
 mod name_words;
 mod names;

@@ -213,13 +213,13 @@ pub(super) const KEY_VERBS: &[&str] = &[
 /// Names of files and switches that look like secrets.
 pub(super) const INNOCENT_NAMES: &[&str] = &["auth-user-pass", "initial-cluster-token"];
 /// Names of secrets that do not look like one; before them may be `-D`.
-pub(super) const SECRET_NAMES: &[&str] = &["sonar.login", "dsonar.login", "sas"];
+pub(super) const SECRET_NAMES: &[&str] = &["sonar.login", "dsonar.login", "sas", "nodekeyhex"];
 /// Same as [`SECRET_NAMES`], but these also occur as switches and as names of files.
 pub(super) const KEY_NAMES: &[&str] = &["salt"];
 /// Names of users that have another meaning as part of a longer name.
 pub(super) const LOGIN_NAMES: &[&str] = &["digest", "identity"];
 /// Ends of the names of passwords, as words.
-pub(super) const PASSWORD_ENDS: &[&str] = &["password", "passwd", "passphrase", "passwort", "pwd", "pswd"];
+pub(super) const PASSWORD_ENDS: &[&str] = &["password", "passwd", "passphrase", "passwort", "pwd", "pswd", "bearer"];
 /// Words like a password's name that are programs, or commands of programs.
 pub(super) const PROGRAMS: &[&str] = &[
     "passwd",

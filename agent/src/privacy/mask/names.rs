@@ -139,6 +139,7 @@ fn is_joined_key(word: &str) -> bool {
 
 fn is_session_id(words: &[String]) -> bool {
     matches!(words, [.., s, id] if id == "id" && (s == "session" || s == "sess"))
+        || matches!(words, [.., root, token, id] if root == "root" && token == "token" && id == "id")
 }
 
 /// Words from which a wallet's keys are made.

@@ -1,27 +1,10 @@
 //! Names of the programs that [`super::programs`] knows.
 
+use super::endings::without_ending;
 use super::programs::Program;
 
 /// Longest name of a program that is looked for, with its version and its ending.
 const MAX_NAME: usize = 32;
-/// Endings of names, in lower case, that say nothing about the program.
-const ENDINGS: [&str; 6] = [".exe", ".real", ".bin", ".py", ".pl", ".sh"];
-
-/// The name of a program without its folder and its ending.
-pub(super) fn plain_name(argument: &str) -> &str {
-    without_ending(argument.rsplit('/').next().unwrap_or(argument))
-}
-
-/// The name without an ending that says nothing about the program.
-fn without_ending(name: &str) -> &str {
-    let start = |end: &&str| name.len().checked_sub(end.len()).filter(|start| *start > 0);
-    let is_ending = |end: &&str| {
-        let last = start(end).and_then(|start| name.get(start..));
-        last.is_some_and(|last| last.eq_ignore_ascii_case(end))
-    };
-    let ending = ENDINGS.iter().find(|end| is_ending(end));
-    ending.and_then(|end| name.get(..start(end)?)).unwrap_or(name)
-}
 
 /// The program that an argument names, with or without its folder, its version (`mysql8.0`) and its ending.
 pub(super) fn program_named(argument: &str) -> Option<Program> {
@@ -63,13 +46,15 @@ const FAMILIES: &[(&str, Program)] = &[
     ("bmc-", Program::LowerP),
     ("mosquitto_", Program::Mosquitto),
     ("xfreerdp", Program::Rdp),
+    ("pth-", Program::Smb),
+    ("net-snmp-c", Program::Snmp),
 ];
 
 /// Each name, and how that program takes secrets.
 const NAMES: &[(&str, Program)] = &[
     ("mysql", Program::Mysql),
     ("mariadb", Program::Mysql),
-    ("mycli", Program::Mysql),
+    ("mycli", Program::LowerP),
     ("mytop", Program::Mysql),
     ("sshpass", Program::Sshpass),
     ("redis-cli", Program::Redis),
@@ -204,7 +189,7 @@ const NAMES: &[(&str, Program)] = &[
     ("spotifyd", Program::LowerP),
     ("xmrig", Program::LowerP),
     ("influx", Program::Influx),
-    ("security", Program::LowerP),
+    ("security", Program::Keychain),
     ("ibmcloud", Program::LowerP),
     ("cf", Program::LowerP),
     ("knife", Program::UpperP),
@@ -229,7 +214,7 @@ const NAMES: &[(&str, Program)] = &[
     ("choco", Program::LowerK),
     ("register_new_matrix_user", Program::Matrix),
     ("ipa-client-install", Program::LowerW),
-    ("ipa-server-install", Program::LowerW),
+    ("ipa-server-install", Program::IpaServer),
     ("kadmin", Program::LowerW),
     ("kinit", Program::LowerW),
     ("doctl", Program::LowerT),
@@ -394,4 +379,9 @@ const NAMES: &[(&str, Program)] = &[
     ("ftp", Program::Lftp),
     ("tnftp", Program::Lftp),
     ("ncftp3", Program::Lftp),
+    ("openconnect", Program::Openconnect),
+    ("glab", Program::Registry),
+    ("spicy", Program::LowerW),
+    ("gpg-preset-passphrase", Program::UpperP),
+    ("supabase", Program::LowerP),
 ];

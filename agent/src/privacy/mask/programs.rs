@@ -97,6 +97,9 @@ pub(super) enum Program {
     Icinga,
     /// Takes URLs whose host and path are secrets.
     Apprise,
+    IpaServer,
+    Openconnect,
+    Keychain,
 }
 
 /// Where the value of an option is.
@@ -301,6 +304,15 @@ const FLAGS: &[(Program, &str, Form, Holds)] = &[
     (Program::Rdp, "/gateway:", Attached, Member("p:")),
     (Program::Lftp, "-e", Separate, Ftp),
     (Program::Lftp, "-c", Separate, Ftp),
+    (Program::Smb, "-p", Both, Word),
+    (Program::IpaServer, "-p", Both, Secret),
+    (Program::IpaServer, "-a", Both, Secret),
+    (Program::Openconnect, "-p", Both, Secret),
+    (Program::Openconnect, "-C", Both, Secret),
+    (Program::Keychain, "-p", Both, Secret),
+    (Program::Keychain, "-w", Both, Secret),
+    (Program::Vault, "-id", Separate, Secret),
+    (Program::Vault, "-id=", Attached, Secret),
 ];
 
 /// The part of words that are not options that is secret, by program.
@@ -322,6 +334,7 @@ const SWITCHES: &[(Program, &str)] = &[
     (Program::SmbTools, "NPekln"),
     (Program::Zip, "0123456789@ADFJLSTXcdefghjklmopqruvwxyz"),
     (Program::Snmp, "IOV"),
+    (Program::SshKeygen, "ABHLXceghilpquvy"),
     (Program::Shell, "aefilnuvx"),
 ];
 

@@ -20,7 +20,7 @@ const MIN_STREAM_KEY: usize = 12;
 
 /// Secrets in the URLs of a text.
 pub(super) fn find(text: &str) -> Vec<Range<usize>> {
-    if !text.contains("://") {
+    if !text.contains("://") && !text.contains("grant_type=") {
         return Vec::new();
     }
     let paths = PATHS.iter().flat_map(|(part, segments)| {
@@ -61,11 +61,13 @@ fn stream_key(text: &str, start: usize) -> Option<Range<usize>> {
     is_key.then_some(start + before.len() + 1..start + path.len())
 }
 
-/// The code in `?code=SECRET&state=…`, which OAuth returns after a login.
+/// The code in `?code=SECRET&state=…`, which OAuth returns after a login, and in the form that redeems it.
 fn code(text: &str) -> Option<Range<usize>> {
-    let at = ["?code=", "&code="].iter().find_map(|mark| text.find(mark))? + "?code=".len();
+    let is_name =
+        |at: usize| !text.get(..at).is_some_and(|t| t.ends_with(|c: char| c.is_alphanumeric() || "-_.".contains(c)));
+    let at = text.match_indices("code=").find(|(at, _)| is_name(*at))?.0 + "code=".len();
     let end = url_end(text, at);
-    let is_login = ["?state=", "&state=", "&session_state=", "&grant_type=", "?grant_type="];
+    let is_login = ["?state=", "&state=", "&session_state=", "grant_type="];
     let around = text.get(text.get(..at)?.rfind(char::is_whitespace).map_or(0, |b| b + 1)..end)?;
     let length = text.get(at..end)?.find(['&', '#']).unwrap_or(end - at);
     is_login.iter().any(|mark| around.contains(mark)).then_some(at..at + length)
@@ -83,6 +85,8 @@ mod tests {
         assert_eq!(found("'https://discord.com/api/webhooks/12/xy-z' a"), ["xy-z"]);
         assert_eq!(found("rtmp://a.rtmp.youtube.com/live2/x2ab-abcd-efgh"), ["x2ab-abcd-efgh"]);
         assert_eq!(found("https://h/cb?code=x&state=y"), ["x"]);
+        assert_eq!(found("code=x&grant_type=authorization_code"), ["x"]);
+        assert_eq!(found("grant_type=authorization_code&code=x"), ["x"]);
         for text in [
             "https://h/q?code=200&page=2",
             "rtmp://127.0.0.1/live/cam1",

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::random::is_random;
+use super::{logins, values};
 
 /// Shortest user part of a URL without a colon that is taken for a token.
 const MIN_TOKEN: usize = 16;
@@ -11,6 +12,9 @@ const MAX_LOOK_BACK: usize = 512;
 /// `scheme:name@…` and `image:tag@sha256:…`, which hold no password.
 const INNOCENT_SCHEMES: [&str; 9] = ["npm", "pkg", "mailto", "sip", "sips", "xmpp", "acct", "git", "ssh"];
 const DIGESTS: [&str; 2] = ["sha256:", "sha512:"];
+
+/// Schemes in whose URLs a user without a password is a token: `https://TOKEN@host/project.git`.
+const TOKEN_SCHEMES: [&str; 6] = ["http", "https", "ws", "wss", "nats", "ss"];
 
 /// `jdbc:oracle:thin:user/password@…`.
 const ORACLE: &str = "jdbc:oracle:";
@@ -37,19 +41,28 @@ fn in_url(text: &str, start: usize) -> Option<Range<usize>> {
     let url = rest.get(..end)?;
     let authority = url.get(..url.find(['/', '?', '#']).unwrap_or(end))?;
     match authority.rfind('@') {
-        Some(at) => of_user(authority, at).map(|r| start + r.start..start + r.end),
+        Some(at) => of_user(scheme_before(text, start), authority, at).map(|r| start + r.start..start + r.end),
         None => odd_password(url, authority).map(|r| start + r.start..start + r.end),
     }
 }
 
-/// What is behind the first colon, or all of it where it looks like a token.
-fn of_user(authority: &str, at: usize) -> Option<Range<usize>> {
-    let user = authority.get(..at)?;
-    match user.find(':') {
+/// What is behind the first colon, or all of it where the user is a token.
+fn of_user(scheme: &str, authority: &str, at: usize) -> Option<Range<usize>> {
+    let login = authority.get(..at)?;
+    let takes_token = TOKEN_SCHEMES.contains(&scheme);
+    match login.find(':') {
+        Some(_) if takes_token && logins::is_token(login) => Some(0..at),
         Some(colon) if colon + 1 < at => Some(colon + 1..at),
         Some(_) => None,
-        None => (user.len() >= MIN_TOKEN && (is_random(user) || has_digits(user))).then_some(0..at),
+        None if takes_token => (!INNOCENT_SCHEMES.contains(&login) && !values::is_harmless(login)).then_some(0..at),
+        None => (login.len() >= MIN_TOKEN && (is_random(login) || has_digits(login))).then_some(0..at),
     }
+}
+
+/// The scheme of the URL whose authority begins at `start`, without what a program puts before it: `git+https`.
+fn scheme_before(text: &str, start: usize) -> &str {
+    let before = text.get(..start).and_then(|before| before.strip_suffix("://")).unwrap_or_default();
+    before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default()
 }
 
 fn has_digits(text: &str) -> bool {
@@ -115,6 +128,8 @@ mod tests {
         assert_eq!(found("mongodb://u:p@ss@h1:1,h2:2/db"), ["p@ss"]);
         assert_eq!(found("amqp://u:p/a?s#s@host/vhost"), ["p/a?s#s"]);
         assert_eq!(found("https://0a1b2c3d4e5f60718293@github.com/a/b"), ["0a1b2c3d4e5f60718293"]);
+        assert_eq!(found("git+https://s3cret@h/a nats://s3cret@h:4222"), ["s3cret", "s3cret"]);
+        assert_eq!(found("https://s3cret:x-oauth-basic@h/a https://s3cret:@h/"), ["s3cret:x-oauth-basic", "s3cret:"]);
         assert_eq!(found("root:s3cret@tcp(127.0.0.1:3306)/db"), ["s3cret"]);
         assert_eq!(found("--dsn=root:s3/cret@unix(/run/mysql.sock)/db"), ["s3/cret"]);
         assert_eq!(found("bob:hunter2@db.example:5432/x"), ["hunter2"]);
@@ -128,6 +143,9 @@ mod tests {
         for text in [
             "https://host:8443/@scope/pkg",
             "ssh://git@github.com/a/b",
+            "https://git@github.com/a/b",
+            "https://$USER@github.com/a/b",
+            "postgresql://app@db/app",
             "nginx:1.25@sha256:0123",
             "git@github.com:a/b",
             "mailto:bob@example.org",

@@ -1,7 +1,7 @@
 //! Secrets by their position: words after a command of a program, as in `vault unseal KEY`, `rabbitmqctl add_user bob
 //! PASSWORD`.
 
-use super::program_names::plain_name;
+use super::endings::plain_name;
 
 /// Number of secrets if all words to the end are secrets.
 const REST: usize = usize::MAX;
@@ -103,6 +103,16 @@ const VERBS: &[(&str, &str, usize, usize)] = &[
     ("redis-sentinel", "auth-pass", 1, 1),
     ("redis-server", "auth-pass", 1, 1),
     ("etcdctl user", "add", 0, 1),
+    ("consul", "set-agent-token", 1, 1),
+    ("kubeadm token", "create", 0, 1),
+    ("cf", "set-env", 2, 1),
+    ("netlify", "env:set", 1, 1),
+    ("virsh", "set-user-password", 2, 1),
+    ("mosquitto_ctrl", "setClientPassword", 1, REST),
+    ("cloudflared", "install", 0, REST),
+    ("snmpusm", "passwd", 0, 2),
+    ("rclone", "reveal", 0, REST),
+    ("adb", "pair", 1, 1),
     ("bitcoin-cli", "importprivkey", 0, 1),
     ("bitcoin-cli", "encryptwallet", 0, REST),
     ("bitcoin-cli", "walletpassphrasechange", 0, REST),
