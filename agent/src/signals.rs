@@ -58,6 +58,11 @@ pub(crate) fn survive_file_size_limit() {
     let _ = SigSet::from_iter([Signal::SIGXFSZ]).thread_block();
 }
 
+/// Undoes [`survive_file_size_limit`], in a process that becomes another program.
+pub(crate) fn obey_file_size_limit() {
+    let _ = SigSet::from_iter([Signal::SIGXFSZ]).thread_unblock();
+}
+
 /// Becomes true when the program is asked to end.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop(Arc<AtomicBool>);

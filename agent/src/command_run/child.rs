@@ -64,6 +64,7 @@ fn run(command: &[OsString], invoker: Option<&Invoker>, pipes: (PipeReader, Pipe
 
 fn execute(command: &[OsString], invoker: Option<&Invoker>) -> NotRun {
     let Some((program, arguments)) = command.split_first() else { return NotRun::own("there is no command") };
+    signals::obey_file_size_limit();
     let mut it = Command::new(program);
     it.args(arguments);
     if let Some(Err(e)) = invoker.map(|invoker| invoker.enter(&mut it)) {

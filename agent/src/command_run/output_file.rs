@@ -20,14 +20,15 @@ pub(crate) struct OutputFile {
 }
 
 impl OutputFile {
-    /// Opens or creates a file. What it contains stays until [`Self::replace`].
+    /// Opens or creates a file, which is read before it is written (`is_read`) or not. What it contains stays until [`Self::replace`].
     ///
     /// # Errors
     /// It cannot be opened.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path, is_read: bool) -> Result<Self> {
         let invoker = Invoker::find(|name| std::env::var_os(name))?;
         let mut options = File::options();
-        options.read(path.is_file()).write(true).create(true).truncate(false);
+        // A pipe is not opened for reading, because it would have no end then.
+        options.read(is_read && (path.is_file() || !path.exists())).write(true).create(true).truncate(false);
         let opened = Invoker::while_opening(invoker.as_ref(), || options.open(path));
         let file = opened.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self { path: path.to_owned(), file })

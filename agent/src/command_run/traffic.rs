@@ -79,6 +79,8 @@ pub(crate) struct Listened {
     pub(crate) on: BTreeSet<IpAddr>,
     /// The traffic of its clients, which are not of the tree; its addresses are theirs, its process numbers those of the servers.
     pub(crate) clients: Sums,
+    /// Connections from within the tree.
+    pub(crate) inner: u64,
 }
 
 /// All of it.
@@ -109,16 +111,17 @@ impl Traffic {
     /// Counts a record.
     pub(crate) fn count(&mut self, record: &FlowRecord, ends: &Ends<'_>) {
         let is_new = self.is_new(&record.flow);
-        let (port, protocol) = (server_port(&record.flow), record.flow.protocol);
         let sums = match (ends.source, ends.destination) {
             (Some(client), Some(server)) => {
+                if let Some(listened) = row(&mut self.listened, ListenKey::of(record, server)) {
+                    listened.inner += u64::from(is_new);
+                }
                 let key = InnerKey { client: key(record, client), server: Arc::clone(&server.name) };
                 row(&mut self.inner, key)
             }
             (Some(client), None) => row(&mut self.destinations, key(record, client)),
             (None, Some(server)) => {
-                let key = ListenKey { port, protocol, program: Arc::clone(&server.name) };
-                row(&mut self.listened, key).map(|listened| &mut listened.clients)
+                row(&mut self.listened, ListenKey::of(record, server)).map(|listened| &mut listened.clients)
             }
             (None, None) => return,
         };
@@ -152,6 +155,13 @@ impl Traffic {
         let goes_on = flow.end_reason == FlowEndReason::ActiveTimeout && self.continuing.len() < MAX_CONTINUING;
         let had = if goes_on { !self.continuing.insert(key) } else { self.continuing.remove(&key) };
         !had
+    }
+}
+
+impl ListenKey {
+    fn of(record: &FlowRecord, server: &Process) -> Self {
+        let flow = &record.flow;
+        Self { port: server_port(flow), protocol: flow.protocol, program: Arc::clone(&server.name) }
     }
 }
 

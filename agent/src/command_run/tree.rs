@@ -205,3 +205,112 @@ fn merge(used: &mut Sample, later: &Sample) {
     used.peak_rss = newest(used.peak_rss, later.peak_rss);
     used.iowait_ns = newest(used.iowait_ns, later.iowait_ns);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+    const ROOT: u32 = 100;
+
+    fn task(pid: u32, start_s: u64) -> Task {
+        let start_ns = start_s * S;
+        Task { id: ProcessId::from_boot_ns(pid, start_ns), start_ns, uid: 0, comm: "x".into() }
+    }
+
+    fn fork(parent: &Task, child: &Task) -> Fact {
+        Fact::Fork { time_ns: child.start_ns, child: child.clone(), parent: parent.clone() }
+    }
+
+    fn exec(task: &Task, parent_pid: u32) -> Fact {
+        let (time_ns, task) = (task.start_ns, task.clone());
+        Fact::Exec { time_ns, task, parent_pid, executable: Default::default(), command_line: "".into() }
+    }
+
+    fn exit(task: &Task, parent_pid: u32, at_s: u64) -> Fact {
+        let sample = Sample { time_ns: at_s * S, cpu_ns: Some(7), ..Sample::default() };
+        Fact::Exit { task: task.clone(), parent_pid, sample }
+    }
+
+    fn process(pid: u32, start_s: u64) -> Process {
+        Process { pid, start_ns: start_s * S, ..Process::default() }
+    }
+
+    fn tree_of(facts: &[Fact]) -> Tree {
+        let mut tree = Tree::new(ROOT);
+        tree.apply(facts, &mut |_, _| None);
+        tree
+    }
+
+    #[test]
+    fn descendants_stay_members_without_their_parents() {
+        let (root, child, grandchild) = (task(ROOT, 1), task(101, 2), task(102, 3));
+        let adopted = exec(&grandchild, 1);
+        let tree = tree_of(&[
+            exec(&root, 50),
+            fork(&root, &child),
+            fork(&child, &grandchild),
+            exit(&child, ROOT, 4),
+            adopted,
+            fork(&grandchild, &task(103, 5)),
+        ]);
+        assert!([(100, 1), (101, 2), (102, 3), (103, 5)].iter().all(|(pid, s)| tree.has(&process(*pid, *s))));
+        assert_eq!((tree.members().len(), tree.running()), (4, 3));
+        assert_eq!(tree.members().iter().map(|m| m.parent_pid).collect::<Vec<_>>(), [50, 100, 101, 102]);
+    }
+
+    #[test]
+    fn strangers_are_no_members() {
+        let (root, stranger) = (task(ROOT, 2), task(200, 1));
+        let tree = tree_of(&[
+            exec(&root, 50),
+            exec(&stranger, 50),
+            fork(&stranger, &task(201, 3)),
+            // The agent itself is the parent of the command, and of others.
+            fork(&task(50, 0), &task(202, 4)),
+            // A parent that is younger than its child only has the number of the real one.
+            exec(&task(203, 1), ROOT),
+        ]);
+        assert_eq!(tree.members().len(), 1);
+        assert!(!tree.has(&process(ROOT, 9)), "the number was used again");
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_is_another_process() {
+        let (root, child, later) = (task(ROOT, 1), task(101, 2), task(101, 9));
+        let tree = tree_of(&[exec(&root, 50), fork(&root, &child), exit(&child, ROOT, 3), exec(&later, 1)]);
+        assert!(tree.has(&process(101, 2)) && !tree.has(&process(101, 9)));
+        let ended = tree_of(&[exec(&root, 50), exit(&root, 50, 2), fork(&task(ROOT, 5), &task(300, 6))]);
+        assert!(ended.root_has_ended() && !ended.has(&process(300, 6)));
+    }
+
+    #[test]
+    fn a_lost_fork_is_recovered_from_the_parent() {
+        let (root, child) = (task(ROOT, 1), task(101, 2));
+        let tree = tree_of(&[exec(&root, 50), exec(&child, ROOT)]);
+        assert!(tree.has(&process(101, 2)));
+        let only_exit = tree_of(&[exec(&root, 50), exit(&child, ROOT, 3)]);
+        assert_eq!((only_exit.members().len(), only_exit.running()), (2, 1));
+    }
+
+    #[test]
+    fn usage_is_the_latest_and_the_end_is_counted_once() {
+        let root = task(ROOT, 1);
+        let late = Sample { time_ns: S, cpu_ns: Some(3), peak_rss: Some(9), ..Sample::default() };
+        let sampled = Fact::Sampled { id: ProcessId::from_ticks(ROOT, root.id.start), sample: late };
+        let tree = tree_of(&[exec(&root, 50), sampled.clone(), exit(&root, 50, 4), exit(&root, 50, 4), sampled]);
+        let used = tree.root().map(|root| (root.used.cpu_ns, root.used.peak_rss, root.ended_ns));
+        assert_eq!(used, Some((Some(7), Some(9), Some(4 * S))));
+        assert_eq!(tree.running(), 0);
+    }
+
+    #[test]
+    fn more_processes_than_have_room_are_members_too() {
+        let root = task(ROOT, 1);
+        let children: Vec<_> = (0..MAX_DETAILED as u32 + 10).map(|n| fork(&root, &task(1000 + n, 2))).collect();
+        let facts: Vec<_> = std::iter::once(exec(&root, 50)).chain(children).collect();
+        let tree = tree_of(&facts);
+        assert_eq!((tree.members().len(), tree.without_details()), (MAX_DETAILED, 11));
+        assert!(tree.has(&process(1000 + MAX_DETAILED as u32 + 9, 2)));
+    }
+}

@@ -44,6 +44,10 @@ impl Sent {
     const HAS_SENT: u8 = 4;
     /// Payloads of the flow were read; set for both sides.
     const IS_WATCHED: u8 = 8;
+    /// It ended the connection at a sequence number up to which its packets are there.
+    const IS_GAPLESS: u8 = 16;
+    /// Its packets before a FIN or RST are not all there, or are of another connection.
+    const HAS_GAP: u8 = 32;
 
     /// Whether it sent a SYN.
     pub(super) const fn has_syn(&self) -> bool {
@@ -76,6 +80,15 @@ impl Sent {
     /// Sequence number of its SYN; none: it sent none.
     pub(super) fn syn_sequence(&self) -> Option<u32> {
         self.has_syn().then_some(self.mark)
+    }
+
+    /// Compares the sequence number of its FIN or RST with what it sent since its SYN. Counters that restarted with a
+    /// record show a gap where there is none.
+    pub(super) fn note_end(&mut self, sequence: u32) {
+        if let Some(syn) = self.syn_sequence() {
+            let skipped = u64::from(sequence.wrapping_sub(syn).wrapping_sub(1)) > self.octets;
+            self.facts.set(if skipped { Self::HAS_GAP } else { Self::IS_GAPLESS }, true);
+        }
     }
 
     /// When it sent last, if `now_ns` is at most an hour later; none: it sent nothing. Not for TCP.
@@ -301,6 +314,7 @@ impl Entry {
             handshake: self.handshake.handshake(),
             initial_sequences: self.initial_sequences(),
             network_namespace: (key.namespace != 0).then_some(key.namespace),
+            is_gapless: self.is_gapless(),
             ..Flow::new(key.protocol, source, destination, (self.first_ns, self.last_ns))
         }
     }
@@ -309,6 +323,13 @@ impl Entry {
     fn initial_sequences(&self) -> Option<InitialSequences> {
         let of = |side: KeySide| self.sent(side).syn_sequence().filter(|_| self.key.protocol == Protocol::TCP);
         Some(InitialSequences { source: of(self.initiator())?, destination: of(self.initiator().other())? })
+    }
+
+    /// Whether an end that was seen proves that no packet before it is of another connection.
+    const fn is_gapless(&self) -> bool {
+        let (low, high) = (self.low.facts, self.high.facts);
+        let has_gap = low.has(Sent::HAS_GAP) || high.has(Sent::HAS_GAP);
+        !has_gap && (low.has(Sent::IS_GAPLESS) || high.has(Sent::IS_GAPLESS))
     }
 
     /// The MAC addresses of the first packet, swapped if its sender is not the initiator.

@@ -6,7 +6,7 @@ use jiff::{Timestamp, Unit};
 
 use super::{Compared, Destination, Figures, Inner, Listener, ProcessLine, Report, VERSION, errno};
 use crate::command_run::baseline::Entry;
-use crate::command_run::traffic::{Key, Sums, Traffic};
+use crate::command_run::traffic::{InnerKey, Key, ListenKey, Listened, Sums, Traffic};
 use crate::command_run::tree::{Member, Tree};
 use crate::command_run::watch::Watched;
 use crate::command_run::{Outcome, Ran};
@@ -14,6 +14,8 @@ use crate::select::protocol_name;
 
 /// The reason of a connection that had not failed yet.
 const NO_ANSWER: &str = "no answer";
+/// The greatest number of processes named in one line.
+const MAX_NAMED: usize = 5;
 
 /// What the report says beside what was seen.
 #[derive(Debug, Clone)]
@@ -82,7 +84,7 @@ fn destination((key, sums): (&Key, &Sums)) -> Destination {
 }
 
 fn inner(traffic: &Traffic) -> Vec<Inner> {
-    let row = |(key, sums): (&crate::command_run::traffic::InnerKey, &Sums)| Inner {
+    let row = |(key, sums): (&InnerKey, &Sums)| Inner {
         what: Entry::of(&key.client),
         server: key.server.to_string(),
         figures: figures(sums),
@@ -91,7 +93,7 @@ fn inner(traffic: &Traffic) -> Vec<Inner> {
 }
 
 fn listened(traffic: &Traffic) -> Vec<Listener> {
-    let row = |(key, listened): (&crate::command_run::traffic::ListenKey, &crate::command_run::traffic::Listened)| {
+    let row = |(key, listened): (&ListenKey, &Listened)| {
         let clients = &listened.clients;
         Listener {
             port: (key.port != 0).then_some(key.port),
@@ -100,6 +102,7 @@ fn listened(traffic: &Traffic) -> Vec<Listener> {
             addresses: listened.on.iter().map(ToString::to_string).collect(),
             pids: clients.pids.iter().copied().collect(),
             clients: clients.addresses.iter().map(ToString::to_string).collect(),
+            inner_connections: listened.inner,
             figures: figures(clients),
         }
     };
@@ -139,7 +142,11 @@ fn process(member: &Member, own: Option<&Circumstances>) -> ProcessLine {
         command_line: text(|p| &p.command_line),
         user: text(|p| &p.user),
         started: time(start_ns),
-        seconds: member.ended_ns.map(|ended_ns| seconds(ended_ns.saturating_sub(start_ns))),
+        // Its end was waited for, even if the kernel's report of it was lost.
+        seconds: member
+            .ended_ns
+            .or(own.map(|about| about.ended_ns))
+            .map(|ended_ns| seconds(ended_ns.saturating_sub(start_ns))),
         exit_code: outcome.and_then(|outcome| outcome.exit_code),
         signal: outcome.and_then(|outcome| outcome.signal),
         cpu_seconds: member.used.cpu_ns.map(seconds),
@@ -154,23 +161,28 @@ fn process(member: &Member, own: Option<&Circumstances>) -> ProcessLine {
 /// Everything that may be missing, one line each.
 fn incomplete(tree: &Tree, traffic: &Traffic, about: &Circumstances) -> Vec<String> {
     let unseen = tree.members().is_empty().then(|| "no process of the command was seen".to_owned());
-    let running: Vec<_> = tree.members().iter().filter(|member| member.ended_ns.is_none()).collect();
-    let names = running.iter().take(5).map(|member| {
-        let name = member.process.as_ref().map_or("?", |process| &process.name);
-        format!("{name} ({})", member.id.pid)
-    });
-    let names: Vec<_> = names.collect();
-    let running = (!running.is_empty()).then(|| {
-        format!(
-            "{} processes still run: {}; what they do from now on is not in this report",
-            running.len(),
-            names.join(", ")
-        )
-    });
     let more = |n: u64, what: &str| (n > 0).then(|| format!("{n} more {what}"));
     let processes = more(tree.without_details(), "processes are not listed");
     let records = more(traffic.without_room, "records are not counted, because there are too many destinations");
-    unseen.into_iter().chain(running).chain(processes).chain(records).chain(about.losses.iter().cloned()).collect()
+    let own = [unseen, still_running(tree), processes, records];
+    own.into_iter().flatten().chain(about.losses.iter().cloned()).collect()
+}
+
+fn still_running(tree: &Tree) -> Option<String> {
+    let is_root = |member: &Member| tree.root().is_some_and(|root| root.id == member.id);
+    let running = tree.members().iter().filter(|member| member.ended_ns.is_none() && !is_root(member));
+    let running: Vec<_> = running.collect();
+    let name = |member: &&Member| {
+        let name = member.process.as_ref().map_or("?", |process| &process.name);
+        format!("{name} ({})", member.id.pid)
+    };
+    let names: Vec<_> = running.iter().take(MAX_NAMED).map(name).collect();
+    let still = match running.len() {
+        0 => return None,
+        1 => "1 process still runs".to_owned(),
+        n => format!("{n} processes still run"),
+    };
+    Some(format!("{still} ({}): what happens from now on is not in this report", names.join(", ")))
 }
 
 fn seconds(ns: u64) -> f64 {

@@ -7,7 +7,7 @@ use super::{Report, text};
 use crate::printable::clean_line;
 
 /// The greatest number of rows of a table.
-const MAX_ROWS: usize = 200;
+const MAX_ROWS: usize = 100;
 
 /// The report as Markdown.
 pub(crate) fn markdown(report: &Report) -> String {
@@ -42,8 +42,8 @@ fn draw(table: &Table, out: &mut String) {
     for row in [heads, rules].into_iter().chain(rows) {
         let _ = writeln!(out, "{}", line(row));
     }
-    if table.left_out > 0 {
-        let _ = writeln!(out, "\n{} more rows are left out.", table.left_out);
+    if let Some(more) = &table.left_out {
+        let _ = writeln!(out, "\nand {}", escaped(more));
     }
 }
 

@@ -125,6 +125,8 @@ pub(crate) struct Listener {
     pub(crate) pids: Vec<u32>,
     /// The addresses of clients outside of the tree.
     pub(crate) clients: Vec<String>,
+    /// Connections from processes of the tree, which are listed as inner ones.
+    pub(crate) inner_connections: u64,
     /// Figures of these clients' connections. What the client sent is what this end received.
     #[serde(flatten)]
     pub(crate) figures: Figures,

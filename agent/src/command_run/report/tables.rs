@@ -1,5 +1,7 @@
 //! The tables of the report, for text and Markdown.
 
+use std::collections::BTreeMap;
+
 use super::{Destination, Figures, Inner, Listener, ProcessLine, Report};
 use crate::figures::{bytes, grouped};
 
@@ -14,16 +16,17 @@ pub(super) struct Table {
     pub(super) heads: Vec<&'static str>,
     /// Rows of as many cells.
     pub(super) rows: Vec<Vec<String>>,
-    /// The number of rows that are left out.
-    pub(super) left_out: usize,
+    /// What is left out; none: nothing.
+    pub(super) left_out: Option<String>,
 }
 
 /// All tables that have rows, with at most that many rows each.
 pub(super) fn tables(report: &Report, max_rows: usize) -> Vec<Table> {
-    let tables = [destinations(report), inner(report), listened(report), processes(report)];
+    let tables = [destinations(report), inner(report), listened(report), processes(report, max_rows)];
     let cut = |mut table: Table| {
-        table.left_out = table.rows.len().saturating_sub(max_rows);
+        let more = table.rows.len().saturating_sub(max_rows);
         table.rows.truncate(max_rows);
+        table.left_out = table.left_out.or_else(|| (more > 0).then(|| format!("{} more", grouped(more as u64))));
         table
     };
     tables.into_iter().filter(|table| !table.rows.is_empty()).map(cut).collect()
@@ -44,7 +47,7 @@ fn destinations(report: &Report) -> Table {
         title: format!("Destinations ({})", all.len()),
         heads: ["destination", "process"].into_iter().chain(CONNECTIONS).collect(),
         rows: all.iter().map(row).collect(),
-        left_out: 0,
+        left_out: None,
     }
 }
 
@@ -57,33 +60,71 @@ fn inner(report: &Report) -> Table {
         title: "Between processes of the command".into(),
         heads: ["at", "client > server"].into_iter().chain(CONNECTIONS).collect(),
         rows: report.inner.iter().map(row).collect(),
-        left_out: 0,
+        left_out: None,
     }
 }
 
 fn listened(report: &Report) -> Table {
     let row = |l: &Listener| {
         let on = if l.addresses.is_empty() { "-".into() } else { some(&l.addresses) };
-        let clients = if l.clients.is_empty() { "nobody".into() } else { some(&l.clients) };
+        let own = (l.inner_connections > 0).then(|| "the command itself".to_owned());
+        let clients: Vec<_> = own.into_iter().chain(l.clients.iter().cloned()).collect();
+        let clients = if clients.is_empty() { "nobody".into() } else { some(&clients) };
         let (sent, received) = (bytes(l.figures.received_bytes), bytes(l.figures.sent_bytes));
         let port = l.port.map_or_else(|| l.protocol.clone(), |port| format!("{}/{port}", l.protocol));
-        vec![port, on, processes_named(&l.program, &l.pids), grouped(l.figures.connections), clients, sent, received]
+        vec![
+            port,
+            on,
+            processes_named(&l.program, &l.pids),
+            grouped(l.figures.connections + l.inner_connections),
+            clients,
+            sent,
+            received,
+        ]
     };
     Table {
         title: "Listened on".into(),
         heads: vec!["port", "address", "process", " accepted", "from", " sent", " received"],
         rows: report.listened.iter().map(row).collect(),
-        left_out: 0,
+        left_out: None,
     }
 }
 
-fn processes(report: &Report) -> Table {
+/// If there are too many, those with traffic and those that used the most are shown, in the order of their start.
+fn processes(report: &Report, max_rows: usize) -> Table {
+    let mut order: Vec<(usize, &ProcessLine)> = report.processes.iter().enumerate().collect();
+    // The command's own process is the first one.
+    order.sort_by_key(|(at, p)| (*at != 0, std::cmp::Reverse(weight(p)), *at));
+    let (shown, rest) = order.split_at(max_rows.min(order.len()));
+    let mut shown = shown.to_vec();
+    shown.sort_by_key(|(at, _)| *at);
     Table {
         title: format!("Processes ({})", report.processes.len()),
         heads: vec![" pid", "user", " lived", " cpu", " memory", " faults", " sent", " received", "end", "command"],
-        rows: report.processes.iter().map(process).collect(),
-        left_out: 0,
+        rows: shown.into_iter().map(|(_, p)| process(p)).collect(),
+        left_out: (!rest.is_empty()).then(|| by_name(rest)),
     }
+}
+
+/// What makes a process worth a row: traffic, that it still runs, CPU time (microseconds).
+fn weight(p: &ProcessLine) -> (bool, bool, u64) {
+    let microseconds = p.cpu_seconds.unwrap_or_default() * 1e6;
+    (p.sent_bytes + p.received_bytes > 0, p.seconds.is_none(), microseconds as u64)
+}
+
+/// `243 more: 140 bash, 100 readlink, 3 others`.
+fn by_name(rest: &[(usize, &ProcessLine)]) -> String {
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, p) in rest {
+        *names.entry(&p.name).or_default() += 1;
+    }
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_by_key(|(name, n)| (std::cmp::Reverse(*n), *name));
+    let others: usize = names.iter().skip(MAX_NAMED).map(|(_, n)| n).sum();
+    let shown = names.iter().take(MAX_NAMED).map(|(name, n)| format!("{} {name}", grouped(*n as u64)));
+    let others = (others > 0).then(|| format!("{} others", grouped(others as u64)));
+    let shown: Vec<_> = shown.chain(others).collect();
+    format!("{} more: {}", grouped(rest.len() as u64), shown.join(", "))
 }
 
 fn process(p: &ProcessLine) -> Vec<String> {

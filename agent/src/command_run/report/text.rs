@@ -9,7 +9,7 @@ use crate::figures::{fit, grouped};
 use crate::printable::{clean_line, width};
 
 /// The greatest number of rows of a table.
-const MAX_ROWS: usize = 50;
+const MAX_ROWS: usize = 30;
 /// The greatest width of a column, except the last one.
 const MAX_COLUMN: usize = 48;
 /// The greatest width of the last column.
@@ -61,8 +61,8 @@ fn draw(table: &Table, out: &mut String) {
         let line: Vec<_> = cells.map(|((cell, head), width)| aligned(cell, head.starts_with(' '), *width)).collect();
         let _ = writeln!(out, "  {}", line.join("  ").trim_end());
     }
-    if table.left_out > 0 {
-        let _ = writeln!(out, "  and {} more; --report json has all", grouped(table.left_out as u64));
+    if let Some(more) = &table.left_out {
+        let _ = writeln!(out, "  and {}; --report json has all", clean_line(more));
     }
 }
 

@@ -28,8 +28,8 @@ impl Results {
     /// # Errors
     /// A file cannot be written, or is no baseline.
     pub(super) fn open(args: &ReportArgs) -> Result<Self, Failure> {
-        let report = args.report_file.as_deref().map(OutputFile::open).transpose().or_usage()?;
-        let baseline = args.baseline.as_deref().map(OutputFile::open).transpose().or_usage()?;
+        let report = args.report_file.as_deref().map(|path| OutputFile::open(path, false)).transpose().or_usage()?;
+        let baseline = args.baseline.as_deref().map(|path| OutputFile::open(path, true)).transpose().or_usage()?;
         let baseline = baseline.map(known).transpose().or_usage()?;
         let format = args.report.unwrap_or(ReportFormat::Text);
         Ok(Self { format, report, baseline, fails_on_new: args.fail_on_new })
