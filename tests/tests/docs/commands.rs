@@ -102,6 +102,7 @@ pub(crate) fn try_other(command: &[String]) -> Result<(), String> {
     let missing = match words.as_slice() {
         ["cargo", sub, options @ ..] => cargo(sub, options),
         ["sh" | "bash", file, ..] | ["kubectl", "apply", "-f", file] => absent(file),
+        ["helm", "install", _, chart, ..] => absent(&format!("{chart}/Chart.yaml")),
         [file, ..] if file.contains('/') => absent(file),
         ["install", .., file, _] if !file.starts_with("target/") => absent(file),
         ["cd", folder] => absent(folder),

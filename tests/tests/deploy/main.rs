@@ -8,6 +8,10 @@
     reason = "whatever is not as expected ends the test"
 )]
 
+mod alerts;
+mod chart;
+mod charts;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -27,25 +31,9 @@ fn run(command: &mut Command) -> Result<String, String> {
     if output.status.success() { Ok(said) } else { Err(said) }
 }
 
-/// The validator, installed at first use.
-fn kubernetes_validate() -> Result<PathBuf, String> {
-    let venv = process::cache().join("venv");
-    let program = venv.join("bin/kubernetes-validate");
-    if !program.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-        run(Command::new(venv.join("bin/pip")).args(["install", "-q", "kubernetes-validate==1.37.0"]))?;
-    }
-    Ok(program)
-}
-
 #[test]
 fn the_manifest_validates_strictly() {
-    let program = match kubernetes_validate() {
-        Ok(program) => program,
-        Err(why) => {
-            return skip::skip("the_manifest_validates_strictly", &format!("no kubernetes-validate: {why}"));
-        }
-    };
+    let Some(program) = chart::program("the_manifest_validates_strictly", "kubernetes-validate") else { return };
     let validate = |file: &Path| run(Command::new(&program).arg("--strict").arg(file));
     let said = validate(&root().join("deploy/kubernetes/pidflow.yaml")).unwrap();
     assert!(said.contains("daemonset/pidflow"), "{said}");
@@ -82,7 +70,8 @@ fn the_manifests_configuration_is_fine() {
 #[test]
 fn every_flag_that_is_used_exists() {
     let help = run(Command::new(process::binary("pidflow").unwrap()).args(["run", "--help"])).unwrap();
-    for file in ["deploy/kubernetes/pidflow.yaml", "deploy/systemd/pidflow.service", "deploy/Dockerfile"] {
+    let template = "deploy/chart/pidflow/templates/daemonset.yaml";
+    for file in ["deploy/kubernetes/pidflow.yaml", template, "deploy/systemd/pidflow.service", "deploy/Dockerfile"] {
         let text = read(file);
         let commands = text.lines().filter(|l| l.contains("\"run\"") || l.contains("pidflow run"));
         let words: Vec<_> =
