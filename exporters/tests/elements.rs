@@ -10,7 +10,7 @@ fn blank() -> FlowRecord {
 }
 
 /// Elements that follow from others, or say less than the record has.
-const DERIVED: [&str; 9] = [
+const DERIVED: [&str; 12] = [
     "LAYER2_SEGMENT_ID",
     "IP_PROTOCOL_VERSION",
     "TCP_FLAGS",
