@@ -107,13 +107,8 @@ fn tell(op: SocketOp, sk: Sock, peer: Peer, (since, time): (u64, u64), weight: W
 #[inline(always)]
 pub fn connecting(sk: Sock) {
     let task = Task::current();
-    let mut attempt = Connecting {
-        time_ns: now(),
-        task: TaskRef::default(),
-        usage: Usage::default(),
-        parent_tgid: 0,
-        told: 0,
-    };
+    let mut attempt =
+        Connecting { time_ns: now(), task: TaskRef::default(), usage: Usage::default(), parent_tgid: 0, told: 0 };
     attempt.parent_tgid = task.describe(&mut attempt.task).parent().tgid();
     task.usage(&mut attempt.usage);
     if CONNECTING.insert(&sk.0, &attempt, 0).is_err() {
