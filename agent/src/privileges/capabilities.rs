@@ -20,17 +20,9 @@ pub(super) const ATTACHING: &[Capability] = &[
 ];
 
 /// The same with a command, to which signals are passed on. Other threads give CAP_KILL up.
-pub(super) const WITH_COMMAND: &[Capability] = &[
-    Capability::CAP_KILL,
-    Capability::CAP_BPF,
-    Capability::CAP_PERFMON,
-    Capability::CAP_SYS_RESOURCE,
-    Capability::CAP_SYS_ADMIN,
-    Capability::CAP_NET_RAW,
-    Capability::CAP_NET_ADMIN,
-    Capability::CAP_SYS_PTRACE,
-    Capability::CAP_DAC_READ_SEARCH,
-];
+pub(super) fn with_command() -> Vec<Capability> {
+    [ATTACHING, &[Capability::CAP_KILL]].concat()
+}
 
 /// The capabilities for reading captures and writing files of other users.
 pub(super) const READING: &[Capability] = &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH];

@@ -206,7 +206,7 @@ pub(crate) fn keep_for_attaching() -> Result<()> {
 /// # Errors
 /// The kernel refuses.
 pub(crate) fn keep_for_command() -> Result<()> {
-    keep(capabilities::WITH_COMMAND)
+    keep(&capabilities::with_command())
 }
 
 /// Like [`keep_for_attaching`], for opening capture files and outputs.
@@ -279,9 +279,9 @@ mod tests {
         for r in RIGHTS {
             let is_read = matches!(r.role, Role::Inputs | Role::Reading | Role::Results);
             let kept = match r.role {
-                Role::Command => capabilities::WITH_COMMAND,
-                _ if is_read => capabilities::READING,
-                _ => capabilities::ATTACHING,
+                Role::Command => capabilities::with_command(),
+                _ if is_read => capabilities::READING.to_vec(),
+                _ => capabilities::ATTACHING.to_vec(),
             };
             assert!(r.capabilities.iter().all(|c| kept.contains(c)), "{:?}", r.role);
         }

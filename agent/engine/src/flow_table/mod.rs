@@ -26,6 +26,7 @@ mod owners;
 mod paths;
 mod prefetch;
 mod records;
+mod sent;
 mod side;
 mod slab;
 mod state;
