@@ -244,13 +244,19 @@ fn pod(n: u64) -> Pod {
 }
 
 fn pod_details(n: u64) -> PodDetails {
-    let owner = |kind: &str, name: &str| Some(Owner { kind: kind.into(), name: name.into() });
+    let owner = |(kind, name): (&str, &str)| Some(Owner { kind: kind.into(), name: name.into() });
+    let (controller, topmost) = match n / 2 % 4 {
+        0 => (("ReplicaSet", "web-7c5ddbdf54"), ("Deployment", "web")),
+        1 => (("StatefulSet", "db"), ("StatefulSet", "db")),
+        2 => (("DaemonSet", "log"), ("DaemonSet", "log")),
+        _ => (("Job", "save-28"), ("CronJob", "save")),
+    };
     PodDetails {
         uid: format!("0b5e55ed-0000-4000-8000-{:012x}", n % 10_000).into(),
         node: "node-1".into(),
         labels: "app=web,version=2".into(),
-        controller: owner("ReplicaSet", "web-7c5ddbdf54"),
-        owner: owner("Deployment", "web"),
+        controller: owner(controller),
+        owner: owner(topmost),
         owner_basis: OwnerBasis::OwnerReference,
     }
 }

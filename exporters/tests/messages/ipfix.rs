@@ -110,9 +110,11 @@ fn netflow_parser_reads_the_same_values() {
 #[test]
 fn every_kind_of_record_decodes_to_the_same_values() {
     let records = sample::records(300);
-    let mut encoder = IpfixEncoder::new(Template::default(), IpfixOptions::default());
+    // The longest records of all elements do not fit into a message of the usual size.
+    let options = IpfixOptions { max_message: 2000, ..IpfixOptions::default() };
+    let mut encoder = IpfixEncoder::new(Template::default(), options);
     let messages = encode(&mut encoder, &records, NOW_NS);
-    assert!(messages.iter().all(|m| m.len() <= 1420));
+    assert!(messages.iter().all(|m| m.len() <= 2000));
     assert_decodes(&messages, &records, &Template::default(), Enterprise::DEFAULT_OWN_PEN);
     assert_eq!(encoder.stats().records, 300);
     assert_eq!((encoder.stats().shortened, encoder.stats().oversized, encoder.stats().empty), (0, 0, 0));

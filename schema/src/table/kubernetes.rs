@@ -10,7 +10,7 @@ use crate::value::Value;
 
 use super::build::row;
 use super::process::text;
-use super::write::{owner_mut, owner_of_kind_mut, pod_details_mut, service_mut, set};
+use super::write::{owner_mut, pod_details_mut, service_mut, set, set_owner_of_kind};
 
 fn details(end: &ProcessEnd) -> Option<&PodDetails> {
     end.pod()?.details.as_deref()
@@ -45,7 +45,7 @@ macro_rules! kind_row {
         row(concat!($end, "_K8S_", $name), concat!($side, "K8s", $kind), (Pidflow, $id), T::String, |r| {
             owner_of_kind(&r.$f, $kind)
         })
-        .writes(|r, v| set(v.shared_text(), |n| owner_of_kind_mut(&mut r.$f, $kind).name = n))
+        .writes(|r, v| set(v.shared_text(), |n| set_owner_of_kind(&mut r.$f, $kind, n)))
         .not_in_v9()
         .group(Group::$group)
         .otel(concat!($otel, ".k8s.", $key, ".name"))

@@ -43,13 +43,17 @@ pub(super) fn owner_mut(end: &mut ProcessEnd) -> &mut Owner {
     pod_details_mut(end).owner.get_or_insert_default()
 }
 
-/// The owner of that kind, created if missing: the topmost one, or, where that is of another kind, the controller.
-pub(super) fn owner_of_kind_mut<'a>(end: &'a mut ProcessEnd, kind: &str) -> &'a mut Owner {
+/// Names the owner of that kind: the controller, if the kind creates pods, and the topmost owner, unless that is of another kind.
+pub(super) fn set_owner_of_kind(end: &mut ProcessEnd, kind: &str, name: Arc<str>) {
+    const CONTROLLERS: [&str; 4] = ["ReplicaSet", "StatefulSet", "DaemonSet", "Job"];
     let details = pod_details_mut(end);
-    let is_other = |owner: &Owner| *owner.kind != *kind;
-    let place = if details.owner.as_ref().is_some_and(is_other) { &mut details.controller } else { &mut details.owner };
-    place.take_if(|owner| is_other(owner));
-    place.get_or_insert_with(|| Owner { kind: kind.into(), name: Arc::default() })
+    let owner = Owner { kind: kind.into(), name };
+    if details.owner.as_ref().is_none_or(|topmost| topmost.kind == owner.kind) {
+        details.owner = Some(owner.clone());
+    }
+    if CONTROLLERS.contains(&kind) {
+        details.controller = Some(owner);
+    }
 }
 
 /// The pod of an end, created if missing: that of its process, or, where there is no process, the one with its address.
