@@ -11,7 +11,7 @@ use pidflow_engine::join::Joiner;
 use pidflow_exporters::{ExportContext, ExporterSet, MetricSource, Mode};
 
 use super::{preflight, summary};
-use crate::capture::{ConnectFilter, LiveCapture, LiveOptions, PacketBatch};
+use crate::capture::{ConnectFilter, Interfaces, LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
 use crate::command_run::Watch;
 use crate::config::choices::ViewKind;
@@ -118,9 +118,10 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
-    let (capture, batches) = start_capture(&options.capture, &options.flows)?;
+    let captured = preflight::interfaces(&options.capture)?;
+    let (paths, interfaces) = (captured.paths(), captured.to_string());
+    let (capture, batches) = start_capture(captured, &options.capture, &options.flows)?;
     let hooks = probes.reports().iter().cloned().chain([translation]).collect();
-    let interfaces = interface_names(&options.capture);
     let about = RunDescription { interfaces, hooks, translation: translation_state, kubernetes };
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
@@ -140,7 +141,7 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let parts = LiveParts {
         sources: sources.with_tap(tap),
         table: FlowTable::new(flow_table(&options.flows, budget)),
-        joiner: joiner(options, budget)?,
+        joiner: joiner(options, budget).with_paths(paths),
         connects: ConnectFilter::of(options.capture.filter.as_deref()),
         outlet,
         max_waiting: budget.max_waiting_flows(),
@@ -161,12 +162,11 @@ fn start_view(published: &Published, about: &RunDescription, host: &Host) -> Res
 }
 
 /// The join, within its share of the memory.
-fn joiner(options: &Options, budget: Budget) -> Result<Joiner> {
-    let joiner = Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
+fn joiner(options: &Options, budget: Budget) -> Joiner {
+    Joiner::new(options.flows.retention_ns(), probes::own_network_namespace())
         .with_memory_limit(budget.processes_and_sockets_bytes())
         .with_tenancy_limit(budget.tenancy_bytes())
-        .with_command_line_limit(options.privacy.max_command_line());
-    Ok(joiner.with_paths(preflight::interfaces(&options.capture)?.paths()))
+        .with_command_line_limit(options.privacy.max_command_line())
 }
 
 /// The way out of the pipeline: which records leave it, and when those of the agent's own connections do.
@@ -241,9 +241,13 @@ fn start_probes(options: &Options) -> Result<Probes> {
     probes::start(&wanted)
 }
 
-fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Receiver<PacketBatch>)> {
+fn start_capture(
+    interfaces: Interfaces,
+    c: &CaptureOptions,
+    f: &FlowOptions,
+) -> Result<(LiveCapture, Receiver<PacketBatch>)> {
     let options = LiveOptions {
-        interfaces: preflight::interfaces(c)?,
+        interfaces,
         filter: c.filter.clone(),
         snap_length: c.snaplen.map_or(LiveOptions::snap_length_for(&f.rules()), Ranged::get),
         promiscuous: c.promiscuous.unwrap_or(false),
@@ -252,11 +256,6 @@ fn start_capture(c: &CaptureOptions, f: &FlowOptions) -> Result<(LiveCapture, Re
     };
     let (sender, batches) = bounded(BATCHES);
     Ok((LiveCapture::start(&options, &sender)?, batches))
-}
-
-fn interface_names(c: &CaptureOptions) -> String {
-    let names: Vec<&str> = c.interfaces.iter().map(|n| &**n).collect();
-    if names.is_empty() { "any".into() } else { names.join(", ") }
 }
 
 fn ready_line(about: &RunDescription, http: &str) -> String {

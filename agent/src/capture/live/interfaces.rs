@@ -1,5 +1,7 @@
 //! Which interfaces are captured.
 
+use std::fmt;
+
 use pidflow_engine::join::CapturedPaths;
 
 use super::super::CaptureError;
@@ -85,6 +87,16 @@ impl Interfaces {
     pub(super) fn missing<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = &'a str> {
         let names = if let Self::Named(names) = self { names.as_slice() } else { &[] };
         names.iter().map(String::as_str).filter(|name| links.called(name).is_none())
+    }
+}
+
+impl fmt::Display for Interfaces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str(ANY),
+            Self::Up => f.write_str(ALL),
+            Self::Named(names) => f.write_str(&names.join(", ")),
+        }
     }
 }
 
