@@ -10,7 +10,7 @@ use super::datagrams::{self, LOOPBACKS, RawSockets};
 use super::expected::{Expected, Seen};
 use super::judgement::{Judgement, Silent};
 use super::own::OwnProcess;
-use super::streams::{self, Calls, Pending, Sender};
+use super::streams::{self, Calls, Pending};
 use super::tap::{Heard, Listening, Tap};
 
 use crate::probes::AttachedHook;
@@ -100,9 +100,7 @@ impl Bench {
                 }
             };
             for calls in Calls::ALL {
-                for sender in [Sender::Client, Sender::Server] {
-                    attempt("TCP", &|done| streams::connection(tap, address, (calls, sender), done));
-                }
+                attempt("TCP", &|done| streams::connection(tap, address, calls, done));
             }
             attempt("UDP", &|done| datagrams::exchange(tap, address, done));
             attempt("ICMP echo", &|done| datagrams::echo(tap, address, done));

@@ -14,7 +14,6 @@ mod listeners;
 mod load;
 mod metrics;
 mod netns;
-mod overload;
 mod peers;
 mod ping;
 mod server;
@@ -75,7 +74,6 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "listeners" => listeners::run(&args),
         "ways" => ways::run(&args),
         "load" => load::run(&args),
-        "overload" => overload::run(&args),
         "guest" => crate::guest::run(&args.need::<String>("backends")?),
         other => bail!("unknown scenario {other:?}"),
     }
