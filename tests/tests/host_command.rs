@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use pidflow_tests::process::{Guarded, binary};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::trial;
