@@ -109,6 +109,7 @@ impl Observers {
         let translation = self.about.translation.counts();
         let losses = losses(f, translation, self.about.kubernetes.dropped());
         let tested = self.self_test.as_ref().map(self_test::Outcome::state).unwrap_or_default();
+        let hooks = self.hooks();
         Status {
             seconds,
             packets: f.table.packets,
@@ -119,18 +120,12 @@ impl Observers {
             interface_changes: interface_changes(&f.capture.interfaces),
             missing_interfaces: f.capture.interfaces.missing.len() as u64,
             active: f.active as u64,
-            tables: labelled([
-                ("processes", f.held.0 as u64),
-                ("socket-claims", f.held.1 as u64),
-                ("flows-peak", f.table.peak_flows),
-                ("translations", f.table.translations),
-                ("tenancies", f.tenancies as u64),
-            ]),
+            tables: tables(f),
             records: self.records.clone(),
             probes: labelled([("delivered", f.kernel.delivered), ("suppressed", f.kernel.suppressed)]),
             events_lost: events_lost(&f.kernel, translation),
             join: join(f),
-            hooks: self.hooks().iter().map(hook).collect(),
+            hooks: hooks.iter().map(hook).collect(),
             self_tests: tested.tests.iter().map(|(result, n)| ((*result).to_owned(), *n)).collect(),
             hook_tests: hook_tests(&tested),
             exporters: f.exporters.iter().map(exporter).collect(),
@@ -142,34 +137,21 @@ impl Observers {
             host: Some(self.host.latest()),
             ledger: Some(Arc::new(f.ledger.clone())),
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
-            degraded: self.degraded(f, seconds, &losses, &tested),
+            degraded: self.degraded(seconds, &losses, [silent(&tested), unseen(&hooks, f)].concat()),
             losses,
         }
     }
 
-    /// Everything that is degraded, one line each.
-    fn degraded(&mut self, f: &Figures, seconds: u64, losses: &[Loss], tested: &self_test::State) -> Vec<String> {
-        let silent = tested.silent.iter().map(self_test::Silent::line).collect();
+    /// Everything that is degraded, one line each. `blind`: what is not seen.
+    fn degraded(&mut self, seconds: u64, losses: &[Loss], blind: Vec<String>) -> Vec<String> {
         let others = stderr::trouble().into_iter().chain(output_folders::trouble());
         let troubles = [threads::troubles(), others.collect()].concat();
-        [silent, self.unseen(f), self.losses.update(seconds, losses), troubles].concat()
+        [blind, self.losses.update(seconds, losses), troubles].concat()
     }
 
     /// How each fact is collected now.
     fn hooks(&self) -> Vec<HookReport> {
         self.about.hooks.iter().cloned().chain(self.about.kubernetes.reports()).collect()
-    }
-
-    /// What the hooks cannot see.
-    fn unseen(&self, f: &Figures) -> Vec<String> {
-        let hooks = self.hooks();
-        let hooks = hooks.iter().filter(|h| !h.lost.is_empty());
-        let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
-        let names = &f.capture.interfaces.missing;
-        let missing = names.iter().take(MAX_NAMED).map(|name| format!("interface {name} is not captured"));
-        let more = names.len().saturating_sub(MAX_NAMED);
-        let more = (more > 0).then(|| format!("{more} more interfaces are not captured"));
-        hooks.chain(missing).chain(more).collect()
     }
 
     fn sum_up(&mut self, s: &Status, now_s: u64) {
@@ -261,6 +243,32 @@ fn kernel_drops(c: &CaptureCounters) -> Labelled {
 }
 
 /// Everything that counts as lost, by stage. New kinds of loss must be added here, so that `/readyz` names them.
+/// The hooks that the self-test found silent.
+fn silent(tested: &self_test::State) -> Vec<String> {
+    tested.silent.iter().map(self_test::Silent::line).collect()
+}
+
+/// What the hooks cannot see.
+fn unseen(hooks: &[HookReport], f: &Figures) -> Vec<String> {
+    let hooks = hooks.iter().filter(|h| !h.lost.is_empty());
+    let hooks = hooks.map(|h| format!("{}: not seen: {}", h.fact, h.lost));
+    let names = &f.capture.interfaces.missing;
+    let missing = names.iter().take(MAX_NAMED).map(|name| format!("interface {name} is not captured"));
+    let more = names.len().saturating_sub(MAX_NAMED);
+    let more = (more > 0).then(|| format!("{more} more interfaces are not captured"));
+    hooks.chain(missing).chain(more).collect()
+}
+
+fn tables(f: &Figures) -> Labelled {
+    labelled([
+        ("processes", f.held.0 as u64),
+        ("socket-claims", f.held.1 as u64),
+        ("flows-peak", f.table.peak_flows),
+        ("translations", f.table.translations),
+        ("tenancies", f.tenancies as u64),
+    ])
+}
+
 fn losses(f: &Figures, translation: TranslationCounts, pods_dropped: u64) -> Vec<Loss> {
     let of = |stage: &str, what, values: Labelled| {
         let stage = stage.to_owned();

@@ -11,4 +11,5 @@ pub mod packet;
 pub mod process_table;
 pub mod socket_index;
 pub mod tenancy;
+pub mod texts;
 pub mod tunnel;

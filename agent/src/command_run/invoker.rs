@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use nix::unistd::{Gid, Uid, User, getgrouplist, getgroups, setfsgid, setfsuid, setgid, setgroups, setuid};
+use rustix::thread::set_thread_groups;
 
 /// Variables with which sudo describes its caller. The command does not see them, as if it had been run by hand.
 const OF_SUDO: [&str; 7] =
@@ -50,20 +51,20 @@ impl Invoker {
         Ok(())
     }
 
-    /// Opens files with the rights of that user and its groups alone, where there is one; they then belong to it. No other
-    /// thread may have been started yet.
+    /// Opens files with the rights of that user and its groups alone, where there is one; they then belong to it. Only this
+    /// thread is affected: the C library would change the groups of all, and ends the program if one of them may not.
     ///
     /// # Errors
     /// The kernel refuses to change groups.
     pub(super) fn while_opening<T>(invoker: Option<&Self>, open: impl FnOnce() -> T) -> Result<T> {
         let Some(invoker) = invoker else { return Ok(open()) };
         let own_groups = getgroups().context("getgroups")?;
-        setgroups(&invoker.groups(invoker.user().as_ref())).context("setgroups")?;
+        set_groups_of_thread(&invoker.groups(invoker.user().as_ref()))?;
         let (own_gid, own_uid) = (setfsgid(invoker.gid), setfsuid(invoker.uid));
         let opened = open();
         setfsuid(own_uid);
         setfsgid(own_gid);
-        setgroups(&own_groups).context("setgroups")?;
+        set_groups_of_thread(&own_groups)?;
         Ok(opened)
     }
 
@@ -75,6 +76,11 @@ impl Invoker {
     fn groups(&self, user: Option<&User>) -> Vec<Gid> {
         user.and_then(|user| groups(&user.name, self.gid)).unwrap_or_else(|| vec![self.gid])
     }
+}
+
+fn set_groups_of_thread(groups: &[Gid]) -> Result<()> {
+    let groups: Vec<_> = groups.iter().map(|gid| rustix::process::Gid::from_raw(gid.as_raw())).collect();
+    set_thread_groups(&groups).context("setgroups")
 }
 
 fn groups(name: &str, gid: Gid) -> Option<Vec<Gid>> {
@@ -132,13 +138,13 @@ mod tests {
         };
         let own = getgroups().unwrap();
         // As sudo leaves them.
-        setgroups(&[Gid::from_raw(0)]).unwrap();
+        set_groups_of_thread(&[Gid::from_raw(0)]).unwrap();
         assert_eq!([open(Some(&user), 0o660, 0), open(Some(&user), 0o660, 64_124)], [false, true]);
         assert_eq!(
             [open(Some(&user), 0o600, 0), open(Some(&user), 0o666, 0), open(None, 0o600, 0)],
             [false, true, true]
         );
         assert_eq!(getgroups().unwrap(), [Gid::from_raw(0)], "they are put back");
-        setgroups(&own).unwrap();
+        set_groups_of_thread(&own).unwrap();
     }
 }

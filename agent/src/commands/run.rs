@@ -128,10 +128,8 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     tracing::info!("{ready}");
     let host = Host::start()?;
     let (tap, own) = (Tap::default(), own_process(&probes));
-    let view = front.view.then(|| start_view(&published, &about, &host)).transpose()?;
     let tested = start_self_test(options, &probes, (&tap, &own))?;
-    let observers = Observers::new(published.clone(), about, host.clone(), options.http.max_edges()).with_view(view);
-    let observers = observers.with_command(front.command).with_self_test(tested);
+    let observers = observers(&published, about, (&host, options.http.max_edges()), front)?.with_self_test(tested);
     let own_pid = own.pid();
     let outlet = outlet(options, exporters.clone(), own)
         .with_enricher(host_name(&context))
@@ -154,6 +152,18 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
 fn publish(outputs: &Outputs, budget: Budget, records: usize) -> Published {
     let recent = Recent::new(records, budget.recent_bytes());
     Published::new(&outputs.context.host_name, outputs.context.own_pen, recent)
+}
+
+/// What observes the pipeline, with what shows records to people.
+fn observers(
+    published: &Published,
+    about: RunDescription,
+    (host, max_edges): (&Host, usize),
+    front: Front,
+) -> Result<Observers> {
+    let view = front.view.then(|| start_view(published, &about, host)).transpose()?;
+    let observers = Observers::new(published.clone(), about, host.clone(), max_edges);
+    Ok(observers.with_view(view).with_command(front.command))
 }
 
 fn start_view(published: &Published, about: &RunDescription, host: &Host) -> Result<LiveView> {

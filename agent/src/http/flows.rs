@@ -74,7 +74,7 @@ pub(super) struct Query {
 impl Query {
     /// The conditions; an error if the expression is wrong.
     fn filter(self) -> Result<RecordFilter, Problem> {
-        let expression = self.filter.as_ref().map(FilterText::compile).transpose().map_err(Problem::wrong_filter)?;
+        let expression = FilterText::compile(self.filter.as_ref())?;
         Ok(RecordFilter {
             process: ProcessFilter {
                 name: self.process.map(|n| n.0),

@@ -58,10 +58,9 @@ impl Owners {
         let controller = Owner { kind: texts.shared(&reference.kind), name: texts.shared(&reference.name) };
         let (owner, basis) = match self.above(reference, namespace, texts).await {
             Some(above) => (above.unwrap_or_else(|| controller.clone()), OwnerBasis::OwnerReference),
-            None => match owner_of_controller(&controller) {
-                Some(guessed) => (guessed, OwnerBasis::ControllerName),
-                None => (controller.clone(), OwnerBasis::ControllerName),
-            },
+            None => {
+                (owner_of_controller(&controller).unwrap_or_else(|| controller.clone()), OwnerBasis::ControllerName)
+            }
         };
         Ownership { controller: Some(controller), owner: Some(owner), basis }
     }

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use pidflow_engine::texts::cut;
 use pidflow_schema::{Endpoint, Owner, OwnerBasis, Pod, PodDetails, Service};
 
 use super::object;
-use super::texts::{Texts, cut};
+use super::texts::Texts;
 
 /// Hexadecimal digits of a container's id; other ids are not in cgroup paths.
 const ID_DIGITS: usize = 64;

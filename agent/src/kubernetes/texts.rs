@@ -1,7 +1,8 @@
 //! Texts that many pods share are kept once.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+
+use pidflow_engine::texts::Texts as Shared;
 
 /// The longest name in Kubernetes (a DNS subdomain, RFC 1123), bytes.
 pub(super) const MAX_NAME: usize = 253;
@@ -11,30 +12,19 @@ const MIN_SWEEP: usize = 1024;
 /// Texts in use.
 #[derive(Debug, Default)]
 pub(super) struct Texts {
-    known: HashSet<Arc<str>>,
+    known: Shared,
     sweep_at: usize,
 }
 
 impl Texts {
     /// The text, cut where it is longer than a name may be.
     pub(super) fn shared(&mut self, text: &str) -> Arc<str> {
-        let text = cut(text, MAX_NAME);
-        if let Some(known) = self.known.get(text) {
-            return Arc::clone(known);
-        }
         if self.known.len() >= self.sweep_at.max(MIN_SWEEP) {
-            self.known.retain(|text| Arc::strong_count(text) > 1);
+            self.known.forget_unused();
             self.sweep_at = 2 * self.known.len();
         }
-        let text: Arc<str> = text.into();
-        self.known.insert(Arc::clone(&text));
-        text
+        self.known.share(text, MAX_NAME)
     }
-}
-
-/// The first `max` bytes, or a few less, so that no character is cut.
-pub(super) fn cut(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
 }
 
 #[cfg(test)]

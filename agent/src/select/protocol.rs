@@ -10,8 +10,7 @@ pub(crate) fn protocol_number(text: &str) -> Option<u8> {
 
 /// The name of a protocol, otherwise its number.
 pub(crate) fn protocol_name(number: u8) -> String {
-    let named = Protocol::NAMES.iter().find(|(_, known)| *known == number);
-    named.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
+    Protocol::name(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -33,6 +33,12 @@ impl Protocol {
     pub fn named(name: &str) -> Option<u8> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
     }
+
+    /// The one of [`Self::NAMES`] that the protocol with this number has.
+    #[must_use]
+    pub fn name(number: u8) -> Option<&'static str> {
+        Self::NAMES.iter().find(|(_, known)| *known == number).map(|(name, _)| *name)
+    }
 }
 
 /// The traffic of one direction of a flow.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use pidflow_schema::Process;
 
-use super::limits::{MAX_ANCESTORS_BYTES, cut};
+use super::limits::MAX_ANCESTORS_BYTES;
 use super::{Entry, ProcessTable, chain};
 use crate::fact::ProcessId;
+use crate::texts::cut;
 
 /// Maximum number of ancestors in a record; chains to PID 1 are shorter on usual hosts.
 const MAX_ANCESTORS: usize = 32;

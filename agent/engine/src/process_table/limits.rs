@@ -25,8 +25,3 @@ pub const MAX_PODS: usize = 16_384;
 /// Default memory limit of processes, their samples and their texts, bytes. From three quarters of it on, old entries
 /// are evicted early; at the limit nothing new is added.
 pub const MAX_PROCESS_BYTES: usize = 64 << 20;
-
-/// The first `max` bytes, or a few less, so that no character is cut.
-pub(super) fn cut(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
-}

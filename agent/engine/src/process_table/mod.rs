@@ -15,7 +15,6 @@ mod iowait;
 pub mod limits;
 mod names;
 mod samples;
-mod texts;
 mod usage_report;
 
 use std::collections::HashMap;
@@ -25,10 +24,10 @@ use foldhash::fast::RandomState;
 use pidflow_schema::{Pod, ProcessUsage};
 
 use crate::fact::{Executable, ProcessId, Sample, Task};
+use crate::texts::{Texts, cut};
 use entry::{Entry, Image};
 use inheritance::Movers;
 use limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROCESS_BYTES};
-use texts::Texts;
 pub use usage_report::Usage;
 
 /// Pods by the ids of their containers.
@@ -165,7 +164,7 @@ impl ProcessTable {
             self.insert(id, time_ns, task, parent_pid);
             return id;
         };
-        let comm = limits::cut(&task.comm, MAX_NAME_BYTES);
+        let comm = cut(&task.comm, MAX_NAME_BYTES);
         let is_same = |i: &Image| (i.uid == task.uid && *i.comm == *comm) || i.since_ns > time_ns;
         let is_renamed = !entry.images.last().is_some_and(is_same);
         self.is_child_of(id, parent_pid, time_ns);

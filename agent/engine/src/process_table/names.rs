@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use pidflow_schema::Pod;
 
-use super::limits::{MAX_CONTAINER_ID_BYTES, MAX_POD_TEXT_BYTES, MAX_PODS, MAX_USER_NAME_BYTES, MAX_USERS, cut};
+use super::limits::{MAX_CONTAINER_ID_BYTES, MAX_POD_TEXT_BYTES, MAX_PODS, MAX_USER_NAME_BYTES, MAX_USERS};
 use super::{PodsByContainer, ProcessTable};
 use crate::fact::PodSource;
+use crate::texts::cut;
 
 impl ProcessTable {
     /// Replaces the user names.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use pidflow_expression::{Expression, ExpressionError};
+use pidflow_expression::Expression;
 use serde::Deserialize;
 use utoipa::openapi::schema::{KnownFormat, SchemaFormat};
 use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Schema, Type};
@@ -11,6 +11,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{digits, is_not};
 use crate::http::limits;
+use crate::http::problem::Problem;
 use crate::published::recent::cursor::{self, Cursor, Walk};
 
 /// A name, in full.
@@ -32,9 +33,10 @@ impl TryFrom<String> for Name {
 pub(in crate::http) struct FilterText(String);
 
 impl FilterText {
-    /// The expression. The error has the place and the reason.
-    pub(in crate::http) fn compile(&self) -> Result<Arc<Expression>, ExpressionError> {
-        Expression::parse(&self.0).map(Arc::new)
+    /// The expression, if there is one. The refusal has the place and the reason.
+    pub(in crate::http) fn compile(given: Option<&Self>) -> Result<Option<Arc<Expression>>, Problem> {
+        let parse = |text: &Self| Expression::parse(&text.0).map(Arc::new);
+        given.map(parse).transpose().map_err(Problem::wrong_filter)
     }
 }
 

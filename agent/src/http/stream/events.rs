@@ -101,7 +101,8 @@ impl Events {
 /// The latest records, and where those before them begin.
 fn latest(snapshot: &RecordSnapshot, limit: usize, is_wanted: impl Fn(&FlowRecord) -> bool) -> Chosen<'_> {
     let oldest = snapshot.oldest(&is_wanted);
-    let mut found: Vec<_> = snapshot.newest_first(Place::NEWEST, |_| true).filter(|(_, r)| is_wanted(r)).collect();
+    let wanted = snapshot.newest_first(Place::NEWEST, |_| true).filter(|(_, r)| is_wanted(r));
+    let mut found: Vec<_> = wanted.take(limit + 1).collect();
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().zip(oldest).filter(|_| has_more);

@@ -5,14 +5,12 @@ mod places;
 mod report;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use pidflow_expression::Expression;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -67,17 +65,13 @@ pub(super) async fn page(
     client: Option<Extension<Client>>,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<Response, Problem> {
-    let filter = compiled(query.filter.as_ref())?;
+    let filter = FilterText::compile(query.filter.as_ref())?;
     let after = query.after.map(|cursor| AtCursor::or_start(Some(cursor)).ok_or_else(gone)).transpose()?;
     let limit = Limit::or_usual(query.limit);
     let place = places.take(client.map(|Extension(client)| client.group()))?;
     let events = Events::new(published, filter, after.map(|walk| walk.before), limit);
     let body = Body::from_stream(futures_util::stream::unfold((events, place), next));
     Ok(([(CONTENT_TYPE, "text/event-stream")], body).into_response())
-}
-
-fn compiled(filter: Option<&FilterText>) -> Result<Option<Arc<Expression>>, Problem> {
-    filter.map(FilterText::compile).transpose().map_err(Problem::wrong_filter)
 }
 
 type Streaming = (Events, places::Place);

@@ -1,5 +1,8 @@
 //! Tests of streams without a port.
 
+use std::sync::Arc;
+
+use pidflow_expression::Expression;
 use std::time::Duration;
 
 use futures_util::StreamExt;

@@ -173,8 +173,7 @@ fn requested_name(end: &ProcessEnd) -> Option<String> {
 /// `tcp:443`, `icmp`.
 pub(super) fn service(r: &FlowRecord) -> String {
     let number = r.flow.protocol;
-    let named = Protocol::NAMES.iter().find(|(_, known)| *known == number).map(|(name, _)| *name);
-    match (named, number) {
+    match (Protocol::name(number), number) {
         (Some(name), Protocol::TCP | Protocol::UDP | Protocol::SCTP) => format!("{name}:{}", r.flow.destination_port),
         (Some(name), _) => name.into(),
         (None, _) => format!("ip:{number}"),

@@ -6,7 +6,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use pidflow_schema::Protocol;
 use pidflow_schema::metric::{Attributes, MetricKind, Point};
 
 use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
@@ -15,6 +14,7 @@ use crate::metrics::node::Node;
 use crate::metrics::sums::{CONNECT_BOUNDS, EdgeSums, SERVED_BOUNDS, Traffic};
 use crate::metrics::talk::{Ends, Role, Service};
 use crate::metrics::workload::Workload;
+use crate::select::protocol_name;
 
 /// All families except those of nodes.
 pub(super) fn all(view: &View) -> Vec<LazyFamily> {
@@ -153,17 +153,6 @@ fn service(key: Option<&Service>, host: &str) -> Attributes {
         None => (OTHER.to_owned(), String::new(), "", String::new(), String::new()),
     };
     Arc::new([("id", id), ("process", process), ("role", role.to_owned()), ("protocol", protocol), ("port", port)])
-}
-
-fn protocol_name(number: u8) -> String {
-    match number {
-        Protocol::TCP => "tcp".to_owned(),
-        Protocol::UDP => "udp".to_owned(),
-        Protocol::SCTP => "sctp".to_owned(),
-        Protocol::ICMP => "icmp".to_owned(),
-        Protocol::ICMPV6 => "icmpv6".to_owned(),
-        other => other.to_string(),
-    }
 }
 
 fn by_role(name: &'static str, key: Option<(String, Role)>) -> Attributes {

@@ -1,25 +1,23 @@
-//! Texts of processes. Each is stored once, even if many processes have it.
+//! Texts that many entries of a table have. Each is stored once.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::limits::cut;
-
 /// Memory of a text beyond its bytes: reference counts, and its place in the set.
 const OVERHEAD_BYTES: usize = 48;
 
 /// The texts in use.
 #[derive(Debug, Default)]
-pub(super) struct Texts {
+pub struct Texts {
     known: HashSet<Arc<str>, RandomState>,
     bytes: usize,
 }
 
 impl Texts {
     /// The shared copy of the first `max` bytes of a text.
-    pub(super) fn share(&mut self, text: &str, max: usize) -> Arc<str> {
+    pub fn share(&mut self, text: &str, max: usize) -> Arc<str> {
         let text = cut(text, max);
         if let Some(known) = self.known.get(text) {
             return Arc::clone(known);
@@ -31,7 +29,7 @@ impl Texts {
     }
 
     /// Drops texts that are no longer used.
-    pub(super) fn forget_unused(&mut self) {
+    pub fn forget_unused(&mut self) {
         let bytes = &mut self.bytes;
         self.known.retain(|text| {
             let is_used = Arc::strong_count(text) > 1;
@@ -42,9 +40,29 @@ impl Texts {
         });
     }
 
-    pub(super) const fn bytes(&self) -> usize {
+    /// Memory of all of them, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
         self.bytes
     }
+
+    /// Number of texts.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+}
+
+/// The first `max` bytes, or a few less, so that no character is cut.
+#[must_use]
+pub fn cut(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
 }
 
 #[cfg(test)]
