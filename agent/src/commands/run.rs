@@ -114,32 +114,31 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let budget = Budget::of_this_process();
     let kubernetes = kubernetes::start(&options.kubernetes.settings(), facts, budget.pods_bytes())?;
     let served = if ports.serves_records() { options.http.recent_flows() } else { 0 };
-    let published = publish(outputs, budget, if front.view { served.max(VIEW_RECORDS) } else { served });
+    let published = publish(outputs, budget, served.max(if front.view { VIEW_RECORDS } else { 0 }));
     let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
-    let captured = preflight::interfaces(&options.capture)?;
-    let (paths, interfaces) = (captured.paths(), captured.to_string());
-    let (capture, batches) = start_capture(captured, &options.capture, &options.flows)?;
+    let interfaces = preflight::interfaces(&options.capture)?;
+    let (capture, batches) = start_capture(interfaces.clone(), &options.capture, &options.flows)?;
     let hooks = probes.reports().iter().cloned().chain([translation]).collect();
-    let about = RunDescription { interfaces, hooks, translation: translation_state, kubernetes };
+    let about =
+        RunDescription { interfaces: interfaces.to_string(), hooks, translation: translation_state, kubernetes };
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
     let host = Host::start()?;
     let (tap, own) = (Tap::default(), own_process(&probes));
+    let own_pid = own.pid();
     let tested = start_self_test(options, &probes, (&tap, &own))?;
     let observers = observers(&published, about, (&host, options.http.max_edges()), front)?.with_self_test(tested);
-    let own_pid = own.pid();
     let outlet = outlet(options, exporters.clone(), own)
         .with_enricher(host_name(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
         .with_observer(Box::new(observers));
-    let sources = Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) };
     let parts = LiveParts {
-        sources: sources.with_tap(tap),
+        sources: Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) }.with_tap(tap),
         table: FlowTable::new(flow_table(&options.flows, budget)),
-        joiner: joiner(options, budget).with_paths(paths),
+        joiner: joiner(options, budget).with_paths(interfaces.paths()),
         connects: ConnectFilter::of(options.capture.filter.as_deref()),
         outlet,
         max_waiting: budget.max_waiting_flows(),
