@@ -298,7 +298,8 @@ fn a_terminal_belongs_to_the_command() -> Result<()> {
     )?;
     let line = format!("{} run -- bash {}; echo code=$?", binary("pidflow")?.display(), inner.display());
     let mut script = Command::new("script");
-    script.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // `script` asks $SHELL to run the line, and dash, unlike bash, ends at Ctrl-C whatever its child does with it.
+    script.env("SHELL", "/bin/bash").args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = Guarded::new(script.spawn()?);
     let mut keys = child.child().stdin.take().context("no input")?;
     let mut output = BufReader::new(child.child().stdout.take().context("no output")?);
