@@ -19,7 +19,7 @@ use crate::truth::Exchange;
 ///
 /// In bursts of 30 and 40 a second some owners of UDP ports were ambiguous there; why is not known.
 const SCENARIOS: [&[&str]; 12] = [
-    &["burst --count 500 --rate 20 --ports 10 --at-a-time 4"],
+    &["burst --count 240 --rate 20 --ports 10 --at-a-time 4"],
     &["prefork"],
     &["fdpass"],
     &["exec-after-connect"],
