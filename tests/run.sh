@@ -226,7 +226,7 @@ ebpf_object() {
 }
 
 # Tests on this host that do not disturb each other. One that is not named here is run alone.
-side_by_side='^tests\/tests\/host_(command|delivery|folders|identity|interfaces|kubernetes|ledger|mtu|names|namespaces|page|pods|privileges|self_test|spool|translation|tunnels|view)'
+side_by_side='^tests\/tests\/host_(attribution|command|delivery|folders|identity|interfaces|kubernetes|ledger|mtu|names|namespaces|page|paths|pods|privileges|same_addresses|self_test|spool|translation|tunnels|view|ways)'
 
 # The exporter to Kafka is not in the default features.
 kafka=(--workspace --features pidflow-exporters/kafka --test kafka)
