@@ -300,6 +300,7 @@ fn losses(f: &Figures, translation: TranslationCounts, pods_dropped: u64) -> Vec
 fn events_lost(k: &KernelCounts, t: TranslationCounts) -> Labelled {
     labelled([
         ("ring-full", k.ring_full),
+        ("ring-half-full", k.ring_half_full),
         ("read-failed", k.read_failed),
         ("map-full", k.map_full),
         ("unparsed", k.unparsed),

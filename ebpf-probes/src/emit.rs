@@ -45,9 +45,27 @@ pub fn now() -> u64 {
     unsafe { bpf_ktime_get_boot_ns() }
 }
 
-/// Reserves room for one event. Counts the loss if there is none.
+/// What is lost with an event for which the ring buffer has no room.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Who has a socket, or what a process is.
+    Essential,
+    /// That a process still uses a socket, or has closed it: later events and the kernel's sockets show it too.
+    Minor,
+}
+
+/// `BPF_RB_AVAIL_DATA`: bytes that user space has not read.
+const UNREAD: u64 = 0;
+/// `BPF_RB_RING_SIZE`.
+const SIZE: u64 = 1;
+
+/// Reserves room for one event. Counts the loss if there is none. Minor events get no more than half of the room.
 #[inline(always)]
-pub fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+pub fn reserve<T: 'static>(weight: Weight) -> Option<RingBufEntry<T>> {
+    if weight == Weight::Minor && EVENTS.query(UNREAD) > EVENTS.query(SIZE) / 2 {
+        count(KernelCounter::RingHalfFull);
+        return None;
+    }
     let entry = EVENTS.reserve::<T>(0);
     if entry.is_none() {
         count(KernelCounter::RingFull);
@@ -61,25 +79,45 @@ pub fn submit<T>(entry: RingBufEntry<T>) {
     count(KernelCounter::Delivered);
 }
 
-/// Whether this use has been reported within the last second. If not, it is noted as reported now.
+/// A process's use of a socket, with the time of its last report.
+pub struct Report {
+    key: UseKey,
+    inode: u64,
+    now: u64,
+    /// It was reported before, more than a second ago.
+    pub is_known: bool,
+}
+
+/// The use that is to be reported; none: it has been reported within the last second.
 #[inline(always)]
-pub fn is_repeated(sk: Sock, tgid: u32, peer: &Peer, now: u64) -> bool {
-    let key = UseKey { sk: sk.0, tgid, peer: fingerprint(peer) };
-    let inode = sk.inode();
-    if let Some(last) = USES.get_ptr_mut(&key) {
-        // SAFETY: a map value, valid for the program's run.
-        let last = unsafe { &mut *last };
-        if last.inode == inode && now.wrapping_sub(last.time_ns) < REPEAT_NS {
+pub fn unreported(sk: Sock, tgid: u32, peer: &Peer, now: u64) -> Option<Report> {
+    let mut report = Report::of(sk, tgid, peer, now);
+    // SAFETY: a map value, valid for the program's run.
+    if let Some(last) = USES.get_ptr(&report.key).map(|last| unsafe { &*last }) {
+        report.is_known = last.inode == report.inode;
+        if report.is_known && now.wrapping_sub(last.time_ns) < REPEAT_NS {
             count(KernelCounter::Suppressed);
-            return true;
+            return None;
         }
-        *last = Use { time_ns: now, inode };
-        return false;
     }
-    if USES.insert(&key, &Use { time_ns: now, inode }, 0).is_err() {
-        count(KernelCounter::MapFull);
+    Some(report)
+}
+
+impl Report {
+    #[inline(always)]
+    pub fn of(sk: Sock, tgid: u32, peer: &Peer, now: u64) -> Self {
+        let key = UseKey { sk: sk.0, tgid, peer: fingerprint(peer) };
+        Self { key, inode: sk.inode(), now, is_known: false }
     }
-    false
+
+    /// It has been reported now.
+    #[inline(always)]
+    pub fn note(&self) {
+        let last = Use { time_ns: self.now, inode: self.inode };
+        if USES.insert(&self.key, &last, 0).is_err() {
+            count(KernelCounter::MapFull);
+        }
+    }
 }
 
 /// 32 bits of the peer's address and port (FNV-1a over words).

@@ -5,7 +5,7 @@ use aya_ebpf::macros::{fentry, kprobe, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, ProbeContext, RawTracePointContext};
 use pidflow_schema::abi::{ARGS_LEN, EventKind, ExecEvent, ExitEvent, ForkEvent, PATH_LEN};
 
-use crate::emit::{now, reserve, submit};
+use crate::emit::{Weight, now, reserve, submit};
 use crate::kernel::{Task, binprm_path};
 use crate::memory::{forget_peak, inherit};
 use crate::path::write_chain;
@@ -22,7 +22,7 @@ fn fork(parent: Task, child: Task) {
     if !child.is_leader() {
         return; // A thread, not a process.
     }
-    let Some(mut entry) = reserve::<ForkEvent>() else { return };
+    let Some(mut entry) = reserve::<ForkEvent>(Weight::Essential) else { return };
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Fork as u32;
     event.reserved = 0;
@@ -31,9 +31,9 @@ fn fork(parent: Task, child: Task) {
     // With CLONE_PARENT this is the caller's parent, not the caller.
     let real = child.parent();
     if real.tgid() == 0 {
-        parent.describe(&mut event.parent)
+        parent.describe(&mut event.parent);
     } else {
-        real.describe(&mut event.parent)
+        real.describe(&mut event.parent);
     }
     submit(entry);
 }
@@ -58,12 +58,11 @@ pub fn process_exec_resolved(ctx: RawTracePointContext) -> i32 {
 #[inline(always)]
 fn exec(task: Task, binprm: u64, resolves: bool) {
     inherit(task.tgid(), task.kept_peak());
-    let Some(mut entry) = reserve::<ExecEvent>() else { return };
+    let Some(mut entry) = reserve::<ExecEvent>(Weight::Essential) else { return };
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Exec as u32;
     event.time_ns = now();
-    task.describe(&mut event.task);
-    event.parent_tgid = task.leader().parent().tgid();
+    event.parent_tgid = task.describe(&mut event.task).parent().tgid();
     event.reserved = 0;
     event.path_is_chain = 0;
     event.path_len = if resolves { write_chain(task.executable(), &mut event.path) } else { 0 };
@@ -132,13 +131,12 @@ fn exit(task: Task) {
     if !task.is_last_thread() {
         return;
     }
-    let Some(mut entry) = reserve::<ExitEvent>() else { return };
+    let Some(mut entry) = reserve::<ExitEvent>(Weight::Essential) else { return };
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Exit as u32;
     event.time_ns = now();
     event.exit_code = task.exit_code();
-    task.describe(&mut event.task);
-    event.parent_tgid = task.leader().parent().tgid();
+    event.parent_tgid = task.describe(&mut event.task).parent().tgid();
     event.reserved = 0;
     task.usage(&mut event.usage);
     submit(entry);

@@ -6,7 +6,7 @@ use aya_ebpf::maps::LruHashMap;
 use pidflow_schema::abi::{EventKind, SocketEvent, SocketOp, TaskRef, UnacceptedEvent, Usage};
 
 use crate::counters::{KernelCounter, count};
-use crate::emit::{is_repeated, now, reserve, submit};
+use crate::emit::{Report, Weight, now, reserve, submit, unreported};
 use crate::kernel::{Peer, Sock, Task};
 
 /// The process that called connect, during the attempt: the result is reported in softirq, where the current process is
@@ -43,8 +43,14 @@ pub fn used_since(op: SocketOp, sk: Sock, peer: Peer, since: u64) {
     }
     let time = now();
     let tgid = current_tgid();
-    if tgid != 0 && !is_repeated(sk, tgid, &peer, time) {
-        tell(op, sk, peer, (since, time));
+    if tgid == 0 {
+        return;
+    }
+    let Some(report) = unreported(sk, tgid, &peer, time) else { return };
+    let weight = if report.is_known { Weight::Minor } else { Weight::Essential };
+    // If there was no room, the next use is reported.
+    if tell(op, sk, peer, (since, time), weight) {
+        report.note();
     }
 }
 
@@ -52,7 +58,8 @@ pub fn used_since(op: SocketOp, sk: Sock, peer: Peer, since: u64) {
 #[inline(always)]
 pub fn happened(op: SocketOp, sk: Sock) {
     if sk.is_inet() && current_tgid() != 0 {
-        tell(op, sk, Peer::default(), (0, now()));
+        let weight = if op as u32 == SocketOp::Close as u32 { Weight::Minor } else { Weight::Essential };
+        tell(op, sk, Peer::default(), (0, now()), weight);
     }
 }
 
@@ -68,7 +75,7 @@ pub fn closed(sk: Sock) {
 /// A connection ends that nobody has accepted. The current process is anybody.
 #[inline(always)]
 pub fn unaccepted(sk: Sock) {
-    let Some(mut entry) = reserve::<UnacceptedEvent>() else { return };
+    let Some(mut entry) = reserve::<UnacceptedEvent>(Weight::Essential) else { return };
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Unaccepted as u32;
     event.reserved = 0;
@@ -77,9 +84,10 @@ pub fn unaccepted(sk: Sock) {
     submit(entry);
 }
 
+/// Whether there was room to report it.
 #[inline(always)]
-fn tell(op: SocketOp, sk: Sock, peer: Peer, (since, time): (u64, u64)) {
-    let Some(mut entry) = reserve::<SocketEvent>() else { return };
+fn tell(op: SocketOp, sk: Sock, peer: Peer, (since, time): (u64, u64), weight: Weight) -> bool {
+    let Some(mut entry) = reserve::<SocketEvent>(weight) else { return false };
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
     event.op = op as u32;
@@ -87,26 +95,21 @@ fn tell(op: SocketOp, sk: Sock, peer: Peer, (since, time): (u64, u64)) {
     event.error = 0;
     event.since_ns = since;
     let task = Task::current();
-    task.describe(&mut event.task);
-    event.parent_tgid = task.leader().parent().tgid();
+    event.parent_tgid = task.describe(&mut event.task).parent().tgid();
     sk.describe(&mut event.socket);
     peer.describe(&mut event.socket);
     task.usage(&mut event.usage);
     submit(entry);
+    true
 }
 
 /// The current process starts a TCP connection; the source port may not be chosen yet.
 #[inline(always)]
 pub fn connecting(sk: Sock) {
     let task = Task::current();
-    let mut attempt = Connecting {
-        time_ns: now(),
-        task: TaskRef::default(),
-        usage: Usage::default(),
-        parent_tgid: task.leader().parent().tgid(),
-        told: 0,
-    };
-    task.describe(&mut attempt.task);
+    let mut attempt =
+        Connecting { time_ns: now(), task: TaskRef::default(), usage: Usage::default(), parent_tgid: 0, told: 0 };
+    attempt.parent_tgid = task.describe(&mut attempt.task).parent().tgid();
     task.usage(&mut attempt.usage);
     if CONNECTING.insert(&sk.0, &attempt, 0).is_err() {
         count(KernelCounter::MapFull);
@@ -119,9 +122,10 @@ pub fn attempted(sk: Sock) {
     if let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) {
         // SAFETY: a map value, valid for the program's run.
         let attempt = unsafe { &mut *attempt };
-        if attempt.told == 0 {
+        if attempt.told == 0 && tell_attempt(SocketOp::Connect, sk, attempt, 0) {
             attempt.told = 1;
-            tell_attempt(SocketOp::Connect, sk, attempt, 0);
+            // What the process sends now says nothing new.
+            Report::of(sk, attempt.task.tgid, &Peer::default(), now()).note();
         }
     }
 }
@@ -144,8 +148,8 @@ pub fn forget(sk: Sock) {
 }
 
 #[inline(always)]
-fn tell_attempt(op: SocketOp, sk: Sock, attempt: &Connecting, error: u32) {
-    let Some(mut entry) = reserve::<SocketEvent>() else { return };
+fn tell_attempt(op: SocketOp, sk: Sock, attempt: &Connecting, error: u32) -> bool {
+    let Some(mut entry) = reserve::<SocketEvent>(Weight::Essential) else { return false };
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
     event.op = op as u32;
@@ -158,4 +162,5 @@ fn tell_attempt(op: SocketOp, sk: Sock, attempt: &Connecting, error: u32) {
     event.usage = attempt.usage;
     sk.describe(&mut event.socket);
     submit(entry);
+    true
 }

@@ -251,10 +251,13 @@ pub enum KernelCounter {
     ReadFailed = 3,
     /// A map had no room.
     MapFull = 4,
+    /// Facts left out because the ring buffer was more than half full: repeated uses and closes, so that there is room
+    /// for the others.
+    RingHalfFull = 5,
 }
 
 /// Number of [`KernelCounter`]s.
-pub const KERNEL_COUNTERS: u32 = 5;
+pub const KERNEL_COUNTERS: u32 = 6;
 
 /// [`Offsets`]: the running kernel has no such member.
 pub const ABSENT: u32 = u32::MAX;

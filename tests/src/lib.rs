@@ -17,6 +17,7 @@ pub mod process;
 pub mod records;
 pub mod scenario;
 pub mod serving;
+pub mod slow;
 pub mod sys;
 pub mod traffic;
 pub mod trial;

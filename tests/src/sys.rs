@@ -371,3 +371,25 @@ pub fn step_wall_clock(seconds: i64) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Lets a thread run on these processors only.
+pub fn pin(thread: u32, processors: &[usize]) -> io::Result<()> {
+    let thread = i32::try_from(thread).map_err(io::Error::other)?;
+    // SAFETY: all zero is the empty set, and the set outlives the call.
+    check(unsafe {
+        let mut set: libc::cpu_set_t = mem::zeroed();
+        processors.iter().for_each(|processor| libc::CPU_SET(*processor, &mut set));
+        libc::sched_setaffinity(thread, size_of::<libc::cpu_set_t>(), &raw const set)
+    })?;
+    Ok(())
+}
+
+/// Whether a thread runs only when nothing else wants the processor (almost: with the least weight, `SCHED_IDLE`).
+pub fn set_idle(thread: u32, is_idle: bool) -> io::Result<()> {
+    let thread = i32::try_from(thread).map_err(io::Error::other)?;
+    let policy = if is_idle { libc::SCHED_IDLE } else { libc::SCHED_OTHER };
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the parameters outlive the call.
+    check(unsafe { libc::sched_setscheduler(thread, policy, &raw const parameters) })?;
+    Ok(())
+}

@@ -257,6 +257,15 @@ pub enum TenantKind {
     Service,
 }
 
+/// What lost events may have reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Only that a process that was known to have a socket still used it, or closed it.
+    Continuation,
+    /// Anything, such as a process that nothing is known of.
+    Anything,
+}
+
 /// One fact.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
@@ -361,8 +370,10 @@ pub enum Fact {
         /// When it began, nanoseconds of the engine's clock.
         begun_ns: u64,
     },
-    /// Events of this period were lost, so uses of sockets in it may be unknown.
+    /// Events of this period were lost.
     Lost {
+        /// What the events may have reported.
+        what: Lost,
         /// The latest time up to which nothing was lost.
         from_ns: u64,
         /// When the loss was found.

@@ -7,6 +7,7 @@ pub mod decode;
 pub mod fact;
 pub mod flow_table;
 pub mod join;
+mod losses;
 pub mod packet;
 pub mod process_table;
 pub mod socket_index;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pidflow_engine::fact::Fact;
+use pidflow_engine::fact::{Fact, Lost};
 
 use super::KernelCounts;
 
@@ -19,6 +19,8 @@ pub(super) struct Losses {
     checked: Instant,
     /// Events lost until then.
     total: u64,
+    /// Those of them that may have reported anything.
+    beginnings: u64,
     /// The last time up to which nothing was lost, nanoseconds since the epoch.
     complete_until_ns: u64,
     recount_due: Option<Instant>,
@@ -29,7 +31,8 @@ pub(super) struct Losses {
 impl Losses {
     /// Nothing was lost until now.
     pub(super) const fn new(now: Instant, now_ns: u64) -> Self {
-        Self { checked: now, total: 0, complete_until_ns: now_ns, recount_due: None, told: None, told_total: 0 }
+        let (total, beginnings, told_total) = (0, 0, 0);
+        Self { checked: now, total, beginnings, complete_until_ns: now_ns, recount_due: None, told: None, told_total }
     }
 
     /// Whether the counters are to be checked.
@@ -37,15 +40,18 @@ impl Losses {
         now.saturating_duration_since(self.checked) >= CHECK_INTERVAL
     }
 
-    /// Checks the current counters. Returns a fact, and logs a line, if events were lost since the last check.
+    /// Checks the counters, which were read after `now_ns`, so that no loss is between two periods. Returns a fact, and
+    /// logs a line, if events were lost since the last check.
     pub(super) fn check(&mut self, counts: &KernelCounts, now: Instant, now_ns: u64) -> Option<Fact> {
         let (from_ns, total) = (self.complete_until_ns, counts.lost_events());
         let has_lost = total > self.total;
+        let what = if counts.lost_beginnings() > self.beginnings { Lost::Anything } else { Lost::Continuation };
         (self.checked, self.total, self.complete_until_ns) = (now, total, now_ns);
+        self.beginnings = counts.lost_beginnings();
         self.tell(counts, now);
         has_lost.then(|| {
             self.recount_due.get_or_insert(now + RECOUNT_DELAY);
-            Fact::Lost { from_ns, until_ns: now_ns }
+            Fact::Lost { what, from_ns, until_ns: now_ns }
         })
     }
 
@@ -60,10 +66,11 @@ impl Losses {
             return;
         }
         tracing::warn!(
-            "{} kernel events were lost (ring buffer full: {}, map full: {}, not readable: {}, not understood: {} since the \
+            "{} kernel events were lost (ring buffer full: {}, more than half full: {}, map full: {}, not readable: {}, not understood: {} since the \
              start): flows of this time may lack their process",
             self.total - self.told_total,
             counts.ring_full,
+            counts.ring_half_full,
             counts.map_full,
             counts.read_failed,
             counts.unparsed,
@@ -87,9 +94,13 @@ mod tests {
         let mut losses = Losses::new(start, 1000);
         assert!(!losses.is_due(at(249)) && losses.is_due(at(250)));
         assert_eq!(losses.check(&lost(0), at(250), 2000), None);
-        assert_eq!(losses.check(&lost(7), at(500), 3000), Some(Fact::Lost { from_ns: 2000, until_ns: 3000 }));
+        let anything = |from_ns, until_ns| Some(Fact::Lost { what: Lost::Anything, from_ns, until_ns });
+        assert_eq!(losses.check(&lost(7), at(500), 3000), anything(2000, 3000));
         assert_eq!(losses.check(&lost(7), at(750), 4000), None, "no more of them");
-        assert_eq!(losses.check(&lost(8), at(1000), 5000), Some(Fact::Lost { from_ns: 4000, until_ns: 5000 }));
+        assert_eq!(losses.check(&lost(8), at(1000), 5000), anything(4000, 5000));
+        let minor = KernelCounts { ring_half_full: 3, ..lost(8) };
+        let what = Lost::Continuation;
+        assert_eq!(losses.check(&minor, at(1250), 6000), Some(Fact::Lost { what, from_ns: 5000, until_ns: 6000 }));
         assert!(!losses.take_recount(at(3499)), "the burst may go on");
         assert!(losses.take_recount(at(3500)));
         assert!(!losses.take_recount(at(9000)), "once");

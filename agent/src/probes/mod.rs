@@ -303,7 +303,9 @@ impl Probes {
     fn notice_losses(&mut self, out: &mut Vec<Fact>) {
         let now = Instant::now();
         if self.losses.is_due(now) {
-            out.extend(self.losses.check(&self.counts(), now, engine_ns()));
+            // Before the counters: an event that is lost while they are read counts in the next period.
+            let now_ns = engine_ns();
+            out.extend(self.losses.check(&self.counts(), now, now_ns));
         }
         if self.losses.take_recount(now) {
             self.refused_requests += u64::from(self.requests.try_send(Request::Recount).is_err());

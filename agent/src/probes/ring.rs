@@ -25,6 +25,8 @@ pub(crate) struct KernelCounts {
     pub(crate) delivered: u64,
     /// Facts lost: the ring buffer was full.
     pub(crate) ring_full: u64,
+    /// Facts left out because the ring buffer was more than half full: repeated uses and closes.
+    pub(crate) ring_half_full: u64,
     /// Facts suppressed as repetition.
     pub(crate) suppressed: u64,
     /// Kernel structs that could not be read.
@@ -44,6 +46,11 @@ pub(crate) struct KernelCounts {
 impl KernelCounts {
     /// Events of the kernel that are missing.
     pub(crate) const fn lost_events(&self) -> u64 {
+        self.lost_beginnings() + self.ring_half_full
+    }
+
+    /// Those that may have been about a process or a socket of which nothing else is known.
+    pub(crate) const fn lost_beginnings(&self) -> u64 {
         self.ring_full + self.map_full + self.read_failed + self.unparsed
     }
 }
@@ -95,6 +102,7 @@ impl Ring {
         KernelCounts {
             delivered: sum(KernelCounter::Delivered),
             ring_full: sum(KernelCounter::RingFull),
+            ring_half_full: sum(KernelCounter::RingHalfFull),
             suppressed: sum(KernelCounter::Suppressed),
             read_failed: sum(KernelCounter::ReadFailed),
             map_full: sum(KernelCounter::MapFull),

@@ -10,7 +10,7 @@ use super::datagrams::{self, LOOPBACKS, RawSockets};
 use super::expected::{Expected, Seen};
 use super::judgement::{Judgement, Silent};
 use super::own::OwnProcess;
-use super::streams::{self, Calls, Pending};
+use super::streams::{self, Calls, Pending, Sender};
 use super::tap::{Heard, Listening, Tap};
 
 use crate::probes::AttachedHook;
@@ -100,7 +100,9 @@ impl Bench {
                 }
             };
             for calls in Calls::ALL {
-                attempt("TCP", &|done| streams::connection(tap, address, calls, done));
+                for sender in [Sender::Client, Sender::Server] {
+                    attempt("TCP", &|done| streams::connection(tap, address, (calls, sender), done));
+                }
             }
             attempt("UDP", &|done| datagrams::exchange(tap, address, done));
             attempt("ICMP echo", &|done| datagrams::echo(tap, address, done));

@@ -139,6 +139,14 @@ pub(super) fn bound(
     Ok((socket, bound))
 }
 
+/// Which end of a connection sends. Its first use of a socket is reported for each end: of the client it is the connect,
+/// of the server what it does first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sender {
+    Client,
+    Server,
+}
+
 /// Makes one connection and sends one byte over it. Each completed step is added to `done`.
 ///
 /// # Errors
@@ -146,7 +154,7 @@ pub(super) fn bound(
 pub(super) fn connection(
     tap: &Listening<'_>,
     address: IpAddr,
-    calls: Calls,
+    (calls, sender): (Calls, Sender),
     done: &mut Vec<Expected>,
 ) -> io::Result<()> {
     let tcp = |port| (Protocol::TCP, address, port);
@@ -161,10 +169,14 @@ pub(super) fn connection(
     let mut accepted = calls.accept(&listener)?;
     accepted.set_read_timeout(Some(CALL_LIMIT))?;
     done.push(of_server(Act::Accept, "a TCP connection accepted", calls.accepted_by()));
-    calls.send(&mut socket)?;
-    done.push(of_client(Act::Send, "a TCP send", calls.sent_by()));
-    calls.receive(&mut accepted)?;
-    done.push(of_server(Act::Receive, "a TCP receive", calls.received_by()));
+    if sender == Sender::Client {
+        calls.send(&mut socket)?;
+        calls.receive(&mut accepted)?;
+        done.push(of_server(Act::Receive, "a TCP receive", calls.received_by()));
+    } else {
+        calls.send(&mut accepted)?;
+        done.push(of_server(Act::Send, "a TCP send", calls.sent_by()));
+    }
     drop(socket);
     done.push(of_client(Act::Close, "a TCP connection closed", &["tcp_close_by_state"]));
     Ok(())

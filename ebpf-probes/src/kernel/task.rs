@@ -45,9 +45,10 @@ impl Task {
         read!(self.0, task_tgid).unwrap_or(0)
     }
 
+    /// A thread of the parent process.
     #[inline(always)]
     pub fn parent(self) -> Self {
-        Self(read!(self.0, task_parent).unwrap_or(0)).leader()
+        Self(read!(self.0, task_parent).unwrap_or(0))
     }
 
     #[inline(always)]
@@ -70,15 +71,16 @@ impl Task {
         flags & KERNEL_THREAD != 0
     }
 
-    /// Fills in the identity of this thread's process.
+    /// Fills in the identity of this thread's process, and returns its leader.
     #[inline(always)]
-    pub fn describe(self, out: &mut TaskRef) {
+    pub fn describe(self, out: &mut TaskRef) -> Self {
         let leader = self.leader().0;
         out.start_ns = read!(leader, task_start).unwrap_or(0);
         out.tgid = read!(leader, task_tgid).unwrap_or(0);
         let cred: u64 = read!(self.0, task_cred).unwrap_or(0);
         out.uid = read!(cred, cred_euid).unwrap_or(u32::MAX);
         out.comm = read!(leader, task_comm).unwrap_or([0; COMM_LEN]);
+        Self(leader)
     }
 
     /// Fills in the resource usage of this thread's process since its start.

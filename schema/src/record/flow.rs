@@ -115,6 +115,9 @@ pub struct Flow {
     pub tunnel: Option<Box<Tunnel>>,
     /// What this host translated its addresses and ports to; none: nothing was translated, or it is not known.
     pub translation: Option<Box<Translation>>,
+    /// TCP: the sequence numbers show no gap between the SYN and a FIN or RST, so all packets are of one connection.
+    #[serde(skip)]
+    pub is_gapless: bool,
 }
 
 impl Flow {
@@ -147,6 +150,7 @@ impl Flow {
             application: None,
             tunnel: None,
             translation: None,
+            is_gapless: false,
         }
     }
 

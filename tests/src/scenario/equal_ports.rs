@@ -80,7 +80,7 @@ pub(super) fn several_addresses(args: &Args) -> Result<()> {
     let (of_all, at) = reusable_socket(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0), libc::SO_REUSEADDR)?;
     let _elsewhere = elsewhere(at.port())?;
     let of_one = reusable_socket(SocketAddr::new(LOOPBACKS[0], at.port()), libc::SO_REUSEADDR)?.0;
-    let _servers = [sys::fork(|| named("pf-all", &of_all))?, sys::fork(|| named("pf-one", &of_one))?];
+    let _servers = [named("pf-all", &of_all)?, named("pf-one", &of_one)?];
     drop((of_all, of_one));
     for _ in 0..args.get("count", 6_u32)? {
         exchange_with_both(at.port(), &truth)?;
@@ -88,9 +88,16 @@ pub(super) fn several_addresses(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn named(name: &str, socket: &UdpSocket) -> Result<()> {
-    sys::set_own_name(name)?;
-    wire::answer_forever(socket)
+/// A server that has its name before the first request.
+fn named(name: &str, socket: &UdpSocket) -> Result<Forked> {
+    let (mut ours, mut theirs) = LineChannel::pair()?;
+    let process = sys::fork(|| {
+        sys::set_own_name(name)?;
+        theirs.tell(&true)?;
+        wire::answer_forever(socket)
+    })?;
+    let _named: bool = ours.hear()?;
+    Ok(process)
 }
 
 fn exchange_with_both(port: u16, truth: &File) -> Result<()> {

@@ -14,6 +14,7 @@ mod listeners;
 mod load;
 mod metrics;
 mod netns;
+mod overload;
 mod peers;
 mod ping;
 mod server;
@@ -74,6 +75,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "listeners" => listeners::run(&args),
         "ways" => ways::run(&args),
         "load" => load::run(&args),
+        "overload" => overload::run(&args),
         "guest" => crate::guest::run(&args.need::<String>("backends")?),
         other => bail!("unknown scenario {other:?}"),
     }

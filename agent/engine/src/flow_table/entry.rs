@@ -230,6 +230,7 @@ impl Entry {
             handshake: self.handshake.handshake(),
             initial_sequences: self.initial_sequences(),
             network_namespace: (key.namespace != 0).then_some(key.namespace),
+            is_gapless: self.is_gapless(),
             ..Flow::new(key.protocol, source, destination, (self.first_ns, self.last_ns))
         }
     }
@@ -238,6 +239,13 @@ impl Entry {
     fn initial_sequences(&self) -> Option<InitialSequences> {
         let of = |side: KeySide| self.sent(side).syn_sequence().filter(|_| self.key.protocol == Protocol::TCP);
         Some(InitialSequences { source: of(self.initiator())?, destination: of(self.initiator().other())? })
+    }
+
+    /// Whether an end that was seen proves that no packet before it is of another connection.
+    const fn is_gapless(&self) -> bool {
+        let (low, high) = (self.low.facts, self.high.facts);
+        let has_gap = low.has(Sent::HAS_GAP) || high.has(Sent::HAS_GAP);
+        !has_gap && (low.has(Sent::IS_GAPLESS) || high.has(Sent::IS_GAPLESS))
     }
 
     /// The MAC addresses of the first packet, swapped if its sender is not the initiator.

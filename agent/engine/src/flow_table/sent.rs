@@ -27,6 +27,10 @@ impl Sent {
     pub(super) const HAS_SENT: u8 = 4;
     /// Payloads of the flow were read; set for both sides.
     pub(super) const IS_WATCHED: u8 = 8;
+    /// It ended the connection at a sequence number up to which its packets are there.
+    pub(super) const IS_GAPLESS: u8 = 16;
+    /// Its packets before a FIN or RST are not all there, or are of another connection.
+    pub(super) const HAS_GAP: u8 = 32;
 
     /// Whether it sent a SYN.
     pub(super) const fn has_syn(&self) -> bool {
@@ -59,6 +63,15 @@ impl Sent {
     /// Sequence number of its SYN; none: it sent none.
     pub(super) fn syn_sequence(&self) -> Option<u32> {
         self.has_syn().then_some(self.mark)
+    }
+
+    /// Compares the sequence number of its FIN or RST with what it sent since its SYN. Counters that restarted with a
+    /// record show a gap where there is none.
+    pub(super) fn note_end(&mut self, sequence: u32) {
+        if let Some(syn) = self.syn_sequence() {
+            let skipped = u64::from(sequence.wrapping_sub(syn).wrapping_sub(1)) > self.octets;
+            self.facts.set(if skipped { Self::HAS_GAP } else { Self::IS_GAPLESS }, true);
+        }
     }
 
     /// When it sent last, if `now_ns` is at most an hour later; none: it sent nothing. Not for TCP.

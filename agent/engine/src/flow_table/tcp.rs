@@ -42,6 +42,9 @@ pub(super) fn note(entry: &mut Entry, from: KeySide, packet: &Packet) -> State {
     if packet.tcp_flags & TcpFlags::FIN != 0 {
         entry.sent_mut(from).set_fin(true);
     }
+    if packet.tcp_flags & (TcpFlags::FIN | TcpFlags::RST) != 0 {
+        entry.sent_mut(from).note_end(packet.tcp_sequence);
+    }
     let attempts_again = entry.state == State::Reset && packet.tcp_flags & TcpFlags::SYN != 0;
     if !entry.state.is_open() && !attempts_again {
         return entry.state;

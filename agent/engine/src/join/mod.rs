@@ -172,7 +172,10 @@ impl Joiner {
                 self.processes.polled(*begun_ns);
             }
             Fact::Names(answer) => self.names.wait(answer.clone()),
-            Fact::Lost { from_ns, until_ns } => self.sockets.lost(*from_ns, *until_ns),
+            Fact::Lost { what, from_ns, until_ns } => {
+                self.sockets.lost(*what, *from_ns, *until_ns);
+                self.processes.lost(*what, *from_ns, *until_ns);
+            }
             Fact::SocketsAlive(alive) => self.counters.closes_missed += self.sockets.reconcile(alive),
             Fact::ProcessesAlive(alive) => self.reconcile_processes(alive),
         }

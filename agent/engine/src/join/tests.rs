@@ -8,7 +8,7 @@ use pidflow_schema::{
 
 use super::{CapturedPaths, Joiner};
 use crate::application::NameAnswer;
-use crate::fact::{Fact, ProcessId, ProcessesAlive, Sample, Socket, SocketUse, Task, TenantKind};
+use crate::fact::{Fact, Lost, ProcessId, ProcessesAlive, Sample, Socket, SocketUse, Task, TenantKind};
 use crate::tenancy::Tenancy;
 
 const MS: u64 = 1_000_000;
@@ -179,7 +179,7 @@ fn packets_of_the_kernel_itself_are_attributed_to_it() {
     assert_eq!(j.join(vxlan()).source.attribution, Attribution::Kernel);
     let dns = Flow { forward: some, ..Flow::new(17, (ends.0.0, 50_123), (ends.1.0, 53), (SECOND, SECOND)) };
     assert_eq!(j.join(dns).source.attribution, Attribution::NoSocket);
-    j.apply(&Fact::Lost { from_ns: SECOND - MS, until_ns: SECOND + MS });
+    j.apply(&Fact::Lost { what: Lost::Anything, from_ns: SECOND - MS, until_ns: SECOND + MS });
     assert_eq!(
         j.join(vxlan()).source.attribution,
         Attribution::NoSocket,
@@ -237,7 +237,7 @@ fn where_events_were_lost_the_listener_is_a_candidate() {
     j.apply(&Fact::Unaccepted { time_ns, socket });
     let told = j.join(flow("127.0.0.1", 40000, "127.0.0.1")).destination;
     assert_eq!((told.attribution, told.process.map(|p| p.pid)), (Attribution::ListenerOnly, Some(20)));
-    j.apply(&Fact::Lost { from_ns: SECOND, until_ns: SECOND });
+    j.apply(&Fact::Lost { what: Lost::Anything, from_ns: SECOND, until_ns: SECOND });
     let lost = j.join(flow("127.0.0.1", 40000, "127.0.0.1")).destination;
     assert_eq!((lost.attribution, lost.process.map(|p| p.pid)), (Attribution::NoProcess, None));
     assert_eq!(lost.candidate.map(|c| c.pid), Some(20));
@@ -265,7 +265,7 @@ fn without_the_syn_the_end_that_listens_is_the_server() {
     let as_seen = (80, InitiatorBasis::FirstPacket, 0);
     assert_eq!(told(&[listens(SocketUse::Listen, 80)], backwards()), turned);
     assert_eq!(told(&[listens(SocketUse::HeldListening, 80)], backwards()), turned, "from a snapshot");
-    let lost = Fact::Lost { from_ns: 0, until_ns: 2 * SECOND };
+    let lost = Fact::Lost { what: Lost::Anything, from_ns: 0, until_ns: 2 * SECOND };
     assert_eq!(told(&[listens(SocketUse::Listen, 80), lost], backwards()), turned, "who accepted is not known");
     assert_eq!(told(&[], backwards()), as_seen);
     let both = [listens(SocketUse::Listen, 80), listens(SocketUse::Listen, 40000)];

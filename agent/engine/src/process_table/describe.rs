@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pidflow_schema::Process;
 
+use super::entry::Image;
 use super::limits::MAX_ANCESTORS_BYTES;
 use super::{Entry, ProcessTable, chain};
 use crate::fact::ProcessId;
@@ -39,7 +40,7 @@ impl ProcessTable {
     }
 
     /// A hash of everything in a description: the versions and images of the process and its ancestors, and the names
-    /// of users and pods.
+    /// of users and pods, and losses.
     fn state_at(&self, id: ProcessId, (first_ns, last_ns): (u64, u64)) -> u64 {
         let entries = std::iter::once(id).filter_map(|id| self.entries.get(&id)).chain(self.ancestors(id, first_ns));
         entries.fold(self.names_version, |state, entry| {
@@ -61,6 +62,7 @@ impl ProcessTable {
 
     fn described_anew(&self, id: ProcessId, entry: &Entry, (first_ns, last_ns): (u64, u64)) -> Process {
         let image = entry.image_at(last_ns);
+        let program = image.filter(|i| !self.may_have_executed(i, last_ns));
         let parent = self.ancestors(id, first_ns).next().and_then(|p| p.image_at(last_ns));
         let uid = image.map_or(0, |i| i.uid);
         let text = |of: Option<&Arc<str>>| of.cloned().unwrap_or_default();
@@ -77,9 +79,9 @@ impl ProcessTable {
             login: entry.login,
             login_user: user(entry.login.map(|l| l.uid)),
             inner_pid: entry.inner_pid,
-            executable: text(image.map(|i| &i.executable)),
-            is_deleted: image.is_some_and(|i| i.is_deleted),
-            command_line: text(image.map(|i| &i.command_line)),
+            executable: text(program.map(|i| &i.executable)),
+            is_deleted: program.is_some_and(|i| i.is_deleted),
+            command_line: text(program.map(|i| &i.command_line)),
             placement: entry.placement.clone(),
             pod: self.pod(&entry.placement.container_id),
             parent_pid: entry.parent_at(first_ns).1,
@@ -88,6 +90,11 @@ impl ProcessTable {
             parent_user: user(parent.map(|p| p.uid)),
             ancestors: self.chain(id, (first_ns, last_ns)),
         }
+    }
+
+    /// Whether the process may have executed another program by then, the event of which was lost.
+    fn may_have_executed(&self, image: &Image, time_ns: u64) -> bool {
+        image.copied_ns.is_some_and(|known_ns| self.losses.between(known_ns, time_ns))
     }
 
     /// The name of the process at a time.

@@ -30,6 +30,9 @@ pub(super) struct Image {
     /// Whether the executable's file was seen to be deleted.
     pub(super) is_deleted: bool,
     pub(super) command_line: Arc<str>,
+    /// The program is copied from an image of before, because no exec was reported since that time; none: it was reported
+    /// or read.
+    pub(super) copied_ns: Option<u64>,
     /// The comm, or the executable's base name if the kernel cut the comm.
     pub(super) name: Arc<str>,
 }

@@ -37,6 +37,7 @@ impl ProcessTable {
     pub fn expire(&mut self, before_ns: u64) {
         self.forget_ended(before_ns);
         self.forget_movers();
+        self.losses.expire(before_ns);
         self.measure();
         self.has_thinned = false;
         if self.is_crowded() {

@@ -42,7 +42,8 @@ impl ProcessTable {
         let command_line = if seen.command_line.is_empty() { &before.command_line } else { &*seen.command_line };
         let new = self.image((before.since_ns, before.uid), &before.comm, executable, command_line);
         let is_deleted = if is_readable { seen.executable.is_deleted } else { before.is_deleted };
-        Some(Image { real_uid: seen.real_uid, is_deleted, ..new })
+        let copied_ns = before.copied_ns.filter(|_| !is_readable);
+        Some(Image { real_uid: seen.real_uid, is_deleted, copied_ns, ..new })
     }
 
     fn shared(&mut self, p: &Placement) -> Placement {

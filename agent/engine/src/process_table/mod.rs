@@ -23,7 +23,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use pidflow_schema::{Pod, ProcessUsage};
 
-use crate::fact::{Executable, ProcessId, Sample, Task};
+use crate::fact::{Executable, Lost, ProcessId, Sample, Task};
+use crate::losses::Losses;
 use crate::texts::{Texts, cut};
 use entry::{Entry, Image};
 use inheritance::Movers;
@@ -48,7 +49,9 @@ pub struct ProcessTable {
     max_command_line_bytes: usize,
     /// Maximum memory of the table.
     max_bytes: usize,
-    /// Changes whenever users or pods change.
+    /// Periods in which an exec may be unseen.
+    losses: Losses,
+    /// Changes whenever users, pods or losses change.
     names_version: u64,
     /// The last version given to an entry.
     last_version: u64,
@@ -69,6 +72,7 @@ impl Default for ProcessTable {
             described_pods: HashMap::default(),
             texts: Texts::default(),
             movers: Movers::default(),
+            losses: Losses::default(),
             max_command_line_bytes: DEFAULT_COMMAND_LINE_BYTES,
             max_bytes: MAX_PROCESS_BYTES,
             names_version: 0,
@@ -115,6 +119,14 @@ impl ProcessTable {
         self.dropped
     }
 
+    /// Notes that events of this period were lost.
+    pub fn lost(&mut self, what: Lost, from_ns: u64, until_ns: u64) {
+        if what == Lost::Anything {
+            self.losses.note(from_ns, until_ns);
+            self.names_version = self.names_version.wrapping_add(1);
+        }
+    }
+
     /// Applies a fork. Until its exec the child is a copy of its parent.
     pub fn forked(&mut self, time_ns: u64, child: &Task, parent: &Task) {
         let parent_id = self.seen(time_ns, parent, 0);
@@ -122,7 +134,7 @@ impl ProcessTable {
         let child_id = self.seen(time_ns, child, parent.id.pid);
         self.set_parent(child_id, parent_id);
         let Some((Some(image), inherited)) = copied else { return };
-        let new = self.successor(&image, (0, child.uid), &child.comm);
+        let new = self.successor(&image, (0, child.uid), &child.comm, time_ns);
         self.change(child_id, |entry| {
             entry.inherit(inherited);
             if let Some(own) = entry.images.last_mut() {
@@ -179,20 +191,20 @@ impl ProcessTable {
     /// Applies a change of name or user since the process was seen last (prctl, setuid).
     fn rename(&mut self, id: ProcessId, task: &Task, time_ns: u64) {
         let Some(entry) = self.entries.get(&id) else { return };
-        let since_ns = entry.changed_since(time_ns);
+        let (since_ns, unchanged_ns) = (entry.changed_since(time_ns), entry.seen_ns.max(entry.known_ns));
         let Some(before) = entry.images.last().cloned() else { return };
-        let new = self.successor(&before, (since_ns, task.uid), &task.comm);
+        let new = self.successor(&before, (since_ns, task.uid), &task.comm, unchanged_ns);
         self.change(id, |entry| {
             entry.seen_ns = entry.seen_ns.max(time_ns);
             entry.become_image(new);
         });
     }
 
-    /// An image of the same program with another name or user.
-    fn successor(&mut self, of: &Image, (since_ns, uid): (u64, u32), comm: &str) -> Image {
+    /// An image of the same program with another name or user. The program is known up to `known_ns`.
+    fn successor(&mut self, of: &Image, (since_ns, uid): (u64, u32), comm: &str, known_ns: u64) -> Image {
         let new = self.image((since_ns, uid), comm, &of.executable, &of.command_line);
         let real_uid = if uid == of.uid { of.real_uid } else { None };
-        Image { real_uid, is_deleted: of.is_deleted, ..new }
+        Image { real_uid, is_deleted: of.is_deleted, copied_ns: Some(of.copied_ns.unwrap_or(known_ns)), ..new }
     }
 
     /// An image with bounded and shared texts. A full table has no room for another command line.
@@ -205,6 +217,7 @@ impl ProcessTable {
             uid,
             real_uid: None,
             is_deleted: false,
+            copied_ns: None,
             comm: self.texts.share(comm, MAX_NAME_BYTES),
             executable: self.texts.share(executable, MAX_PATH_BYTES),
             command_line: self.texts.share(command_line, self.max_command_line_bytes),

@@ -5,7 +5,7 @@ use pidflow_schema::{Placement, Pod};
 
 use super::ProcessTable;
 use super::limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_PROCESS_BYTES};
-use crate::fact::{Executable, PodSource, ProcessId, ProcessSeen, Sample, Task};
+use crate::fact::{Executable, Lost, PodSource, ProcessId, ProcessSeen, Sample, Task};
 use crate::process_table::Usage;
 
 fn task(pid: u32, start: u64, comm: &str) -> Task {
@@ -399,4 +399,58 @@ fn programs_executed_within_a_tick_have_the_names_of_their_time() {
             assert_eq!(&*told.executable, path);
         }
     }
+}
+
+/// A child that executes another program is not its parent's program, although it began as that.
+#[test]
+fn where_an_exec_may_be_lost_the_parents_program_is_not_the_childs() {
+    let shell = (&program("/bin/sh"), "sh -c x");
+    let told = |what, from, until, ends: fn(&mut ProcessTable)| {
+        let mut t = ProcessTable::default();
+        let (sh, child) = (task(10, 5, "sh"), task(11, 6, "sh"));
+        t.execed(100, &sh, 1, shell);
+        t.forked(200, &child, &sh);
+        t.lost(what, from, until);
+        ends(&mut t);
+        let of = |t: &mut ProcessTable, id| {
+            let p = t.describe(id, 1_000, 1_010).unwrap();
+            (p.name.to_string(), p.executable.to_string(), p.command_line.to_string())
+        };
+        assert_eq!(of(&mut t, sh.id).1, "/bin/sh", "the parent's own exec was reported");
+        of(&mut t, child.id)
+    };
+    let is = |name: &str, path: &str, line: &str| (name.to_owned(), path.to_owned(), line.to_owned());
+    let nothing: fn(&mut ProcessTable) = |_| ();
+    let renamed: fn(&mut ProcessTable) = |t| {
+        t.seen(900, &task(11, 6, "curl"), 10);
+    };
+    let execed: fn(&mut ProcessTable) = |t| t.execed(600, &task(11, 6, "curl"), 10, (&program("/bin/curl"), "curl"));
+    assert_eq!(told(Lost::Anything, 300, 500, nothing), is("sh", "", ""));
+    assert_eq!(told(Lost::Anything, 300, 500, renamed), is("curl", "", ""));
+    assert_eq!(told(Lost::Anything, 300, 500, execed), is("curl", "/bin/curl", "curl"));
+    assert_eq!(told(Lost::Anything, 50, 90, nothing), is("sh", "/bin/sh", "sh -c x"), "before the fork");
+    assert_eq!(told(Lost::Anything, 2_000, 3_000, nothing), is("sh", "/bin/sh", "sh -c x"), "after the flow");
+    assert_eq!(told(Lost::Continuation, 300, 500, nothing), is("sh", "/bin/sh", "sh -c x"), "no exec was");
+}
+
+#[test]
+fn a_program_that_proc_shows_is_known_after_a_loss() {
+    let mut t = ProcessTable::default();
+    let (sh, child) = (task(10, 5, "sh"), task(11, 6, "sh"));
+    t.execed(100, &sh, 1, (&program("/bin/sh"), "sh"));
+    t.forked(200, &child, &sh);
+    t.lost(Lost::Anything, 300, 500);
+    assert_eq!(&*t.describe(child.id, 400, 400).unwrap().executable, "");
+    t.described(&ProcessSeen {
+        time_ns: 600,
+        task: child.clone(),
+        parent_pid: 10,
+        real_uid: None,
+        login: None,
+        inner_pid: None,
+        executable: program("/bin/curl"),
+        command_line: "curl".into(),
+        placement: None,
+    });
+    assert_eq!(&*t.describe(child.id, 700, 700).unwrap().executable, "/bin/curl");
 }

@@ -154,6 +154,15 @@ impl Claim {
         self.netns == other.netns && do_collide(self.local, other.local)
     }
 
+    /// Whether two claims on one TCP tuple of one namespace are on different connections. Each connection is opened
+    /// once. The kernel reuses the address of a socket, often at once, but not the number of its file.
+    pub(super) fn is_of_another_connection(&self, other: &Self) -> bool {
+        let is_known = !self.snapshot && !other.snapshot && self.netns == other.netns;
+        let are_files_different = self.file != other.file && self.file != 0 && other.file != 0;
+        let are_opened = self.role == other.role && self.role != Role::Unknown;
+        is_known && (self.socket != other.socket || are_files_different || are_opened)
+    }
+
     /// Whether two claims were held at the same time.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let ends_before = |x: &Self, y: &Self| x.ended_ns.is_some_and(|t| t <= y.first_ns);

@@ -43,7 +43,7 @@ impl SocketIndex {
         let ended = |c: &Claim| c.ended_ns.is_some_and(|t| t < before_ns);
         let idle = before_ns.saturating_sub(IDLE_CONNECTION_NS);
         self.addresses.expire(before_ns);
-        self.losses.expire(before_ns);
+        self.unseen.expire(before_ns);
         self.unaccepted.expire(before_ns);
         keep(&mut self.tuples, |t, c| {
             !ended(c) && (c.seen_ns >= idle || c.snapshot) && was_heard(t.protocol, c, before_ns)

@@ -5,7 +5,6 @@ use pidflow_schema::Protocol;
 use super::FlowEnd;
 use super::Role;
 use super::claim::Claim;
-use super::losses::Losses;
 
 /// The probes report repeated uses at most once in this time, nanoseconds.
 pub(super) const REPEAT_NS: u64 = 1_000_000_000;
@@ -48,7 +47,9 @@ pub(super) fn fit(claim: &Claim, end: &FlowEnd) -> Option<(Fit, u64)> {
     if let Some(&t) = claim.uses.iter().rev().filter(within).min_by_key(|t| outside(t)) {
         return Some((Fit::Used, t));
     }
-    let before = claim.uses.iter().rev().find(|t| **t < from).copied();
+    // A connect or accept counts as a use: what the process then sends is not reported again at once.
+    let opened = (claim.role != Role::Unknown).then_some(claim.first_ns);
+    let before = claim.uses.iter().rev().copied().chain(opened).find(|t| *t < from);
     if let Some(t) = before.filter(|t| t.saturating_add(REPEAT_NS + BEFORE_NS) >= from) {
         return Some((Fit::JustUsed, t));
     }
@@ -65,23 +66,4 @@ pub(super) fn fit(claim: &Claim, end: &FlowEnd) -> Option<(Fit, u64)> {
 pub(super) fn is_born_for(claim: &Claim, end: &FlowEnd) -> bool {
     let told = claim.first_ns <= end.last_ns.saturating_add(MAX_FIRST_USE_DELAY_NS) && claim.first_ns >= end.first_ns;
     end.protocol != Protocol::TCP && !claim.snapshot && claim.from_ns != 0 && claim.from_ns <= end.first_ns && told
-}
-
-/// Whether the claim may be on the connection whose SYN the flow contains. A claim that began earlier is on a previous
-/// connection with the same tuple.
-pub(super) fn is_of_connection(claim: &Claim, end: &FlowEnd, losses: &Losses) -> bool {
-    if !end.began_with_syn || claim.first_ns.saturating_add(BEFORE_NS) >= end.first_ns {
-        return true;
-    }
-    // Its connect may be reported earlier, if the caller was preempted before the SYN was sent, or the SYN is a
-    // retransmission.
-    let is_open = claim.ended_ns.is_none_or(|t| t >= end.first_ns);
-    let is_unused = claim.uses.first().is_none_or(|t| t.saturating_add(BEFORE_NS) >= end.first_ns);
-    claim.role == Role::Connects && is_open && is_unused && !losses.between(claim.first_ns, end.first_ns)
-}
-
-/// Whether events were lost that may have reported that the socket was closed and another one has its address.
-pub(super) fn is_doubtful(claim: &Claim, fit: Fit, end: &FlowEnd, losses: &Losses) -> bool {
-    let heard_ns = claim.ended_ns.unwrap_or(0).max(claim.seen_ns);
-    fit <= Fit::Covers && heard_ns < end.last_ns && losses.between(heard_ns, end.last_ns)
 }

@@ -30,6 +30,9 @@ pub struct FlowEnd {
     pub last_ns: u64,
     /// Whether the packets include a SYN, so that the connection began with this flow.
     pub began_with_syn: bool,
+    /// Whether the flow may contain packets of several connections with the same ends: packets were lost, or its end was
+    /// not seen. Only TCP.
+    pub may_be_several: bool,
     /// Whether this end sent the SYN that began it.
     pub opened: bool,
     /// Whether this end sent packets.
@@ -69,6 +72,7 @@ impl FlowEnd {
             first_ns: flow.first_ns,
             last_ns: flow.last_ns,
             began_with_syn: flow.protocol == Protocol::TCP && flags & TcpFlags::SYN != 0,
+            may_be_several: flow.protocol == Protocol::TCP && !flow.is_gapless,
             opened: false,
             sent: sent > 0,
             received: received > 0,

@@ -32,7 +32,7 @@ impl SocketIndex {
             return others();
         }
         // The accept of another process may have been lost.
-        if self.losses.between(end.first_ns, end.last_ns.saturating_add(AFTER_NS)) {
+        if self.unseen.between(end.first_ns, end.last_ns.saturating_add(AFTER_NS)) {
             return Some(Err(NotFound::lost(first.process)));
         }
         match waited.as_slice() {

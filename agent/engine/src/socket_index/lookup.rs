@@ -41,7 +41,7 @@ impl SocketIndex {
             return true;
         }
         let is_tunnel = kernel::is_tunnel(end.protocol, [end.local_port, end.remote_port]);
-        is_tunnel && !self.losses.between(end.first_ns, end.last_ns)
+        is_tunnel && !self.unseen.between(end.first_ns, end.last_ns)
     }
 
     fn connected_or_bound(&self, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
@@ -63,7 +63,7 @@ impl SocketIndex {
         // A socket bound to the address proves that its namespace has it.
         let is_bound = |c: &Claim| c.local == end.local && self.namespace_of(end).is_none();
         let seen = |c: &&Claim| self.may_see(c, end) || is_bound(c);
-        Ranking::of(claims.filter(seen).filter(|c| !self.was_closed(c, end)), end, &self.losses)
+        Ranking::of(claims.filter(seen).filter(|c| !self.was_closed(c, end)), end, &self.unseen)
     }
 
     /// Whether the socket of a claim on a datagram's peer was closed before the flow. Its close has no peer and is only
@@ -79,12 +79,12 @@ impl SocketIndex {
         let of = |port| self.ports.get(&(end.protocol, port)).map_or(&[][..], Vec::as_slice);
         let bound = of(end.local_port);
         let has_it = |c: &&Claim| self.serves(c, end) && !(end.received && self.is_shadowed(c, bound, end));
-        let ranking = Ranking::of(bound.iter().filter(has_it), end, &self.losses);
+        let ranking = Ranking::of(bound.iter().filter(has_it), end, &self.unseen);
         if !ranking.is_empty() || end.local_port == 0 {
             return ranking;
         }
         // Raw sockets have no port.
-        Ranking::of(of(0).iter().filter(|c| self.serves(c, end)), end, &self.losses)
+        Ranking::of(of(0).iter().filter(|c| self.serves(c, end)), end, &self.unseen)
     }
 
     /// Whether the kernel prefers another of these sockets for packets to this end: one that is bound to the address

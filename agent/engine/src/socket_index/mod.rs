@@ -13,10 +13,10 @@ mod initiator;
 mod kernel;
 mod listener;
 mod lookup;
-mod losses;
 mod ranking;
 mod translated;
 mod unaccepted;
+mod unseen;
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -24,14 +24,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use foldhash::fast::RandomState;
 use pidflow_schema::Protocol;
 
-use crate::fact::{ProcessId, Socket, SocketUse, Task};
+use crate::fact::{Lost, ProcessId, Socket, SocketUse, Task};
 use addresses::Addresses;
 pub use claim::Role;
 use claim::{Claim, Noted};
 pub use flow_end::{FlowEnd, Found, NotFound};
-use losses::Losses;
 use translated::Connects;
 use unaccepted::Unaccepted;
+use unseen::Unseen;
 
 /// One end's view of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,7 +102,7 @@ pub struct SocketIndex {
     connects: Connects,
     unaccepted: Unaccepted,
     addresses: Addresses,
-    losses: Losses,
+    unseen: Unseen,
     own_netns: u32,
     /// Memory of the claims, bytes. Times of use are included only as of the latest expiry.
     bytes: usize,
@@ -167,8 +167,8 @@ impl SocketIndex {
     }
 
     /// Notes that events of this period were lost.
-    pub fn lost(&mut self, from_ns: u64, until_ns: u64) {
-        self.losses.note(from_ns, until_ns);
+    pub fn lost(&mut self, what: Lost, from_ns: u64, until_ns: u64) {
+        self.unseen.note(what, (from_ns, until_ns));
     }
 
     /// Takes the changes of owners of local ports since the last call.

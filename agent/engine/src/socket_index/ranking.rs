@@ -5,9 +5,9 @@ use std::cmp::Reverse;
 use pidflow_schema::{Attribution, Protocol};
 
 use super::claim::Claim;
-use super::fit::{AFTER_NS, CLOCK_ERROR_NS, Fit, REPEAT_NS, fit, is_born_for, is_doubtful, is_of_connection};
+use super::fit::{AFTER_NS, BEFORE_NS, CLOCK_ERROR_NS, Fit, REPEAT_NS, fit, is_born_for};
 use super::flow_end::{Found, NotFound};
-use super::losses::Losses;
+use super::unseen::Unseen;
 use super::{FlowEnd, Role, kernel};
 use crate::fact::ProcessId;
 
@@ -23,8 +23,9 @@ struct Fitting<'a> {
 /// The claims that fit, best first.
 pub(super) struct Ranking<'a> {
     claims: Vec<Fitting<'a>>,
-    /// The process whose claim would fit if no events had been lost.
-    doubtful: Option<ProcessId>,
+    /// Those that would fit if no events had been lost. They prove nothing, but another process's claim does not prove
+    /// more where both may be right.
+    doubtful: Vec<Fitting<'a>>,
 }
 
 /// The attributions of a table's results, and whether its claims contain the other end.
@@ -40,15 +41,19 @@ pub(super) const BY_PORT: Table =
     Table { event: Attribution::LocalPortEvent, snapshot: Attribution::SnapshotPort, exact: false };
 
 impl<'a> Ranking<'a> {
-    pub(super) fn of(claims: impl Iterator<Item = &'a Claim>, end: &FlowEnd, losses: &Losses) -> Self {
+    pub(super) fn of(claims: impl Iterator<Item = &'a Claim>, end: &FlowEnd, unseen: &Unseen) -> Self {
         let fitting = |claim: &'a Claim| {
-            let (fit, time) = fit(claim, end).filter(|_| is_of_connection(claim, end, losses))?;
+            let (fit, time) = fit(claim, end).filter(|_| unseen.is_of_connection(claim, end))?;
             let distance = time.abs_diff(time.clamp(end.first_ns, end.last_ns));
             Some(Fitting { fit, distance, time, claim }).filter(|f| !f.claim.is_raw || speaks(f.fit, end))
         };
         let mut claims: Vec<_> = claims.filter_map(fitting).collect();
-        let doubtful = claims.iter().find(|f| is_doubtful(f.claim, f.fit, end, losses)).map(|f| f.claim.process);
-        claims.retain(|f| !is_doubtful(f.claim, f.fit, end, losses));
+        if end.protocol == Protocol::TCP && claims.len() > 1 {
+            drop_predecessors(&mut claims, end);
+        }
+        let is_shared = claims.iter().any(|f| claims.first().is_some_and(|one| one.claim.process != f.claim.process));
+        let is_doubtful = |f: &Fitting<'_>| unseen.is_doubtful((f.claim, f.fit), end, is_shared);
+        let (doubtful, mut claims): (Vec<_>, Vec<_>) = claims.into_iter().partition(is_doubtful);
         let late: Vec<&Claim> = claims.iter().map(|f| f.claim).filter(|c| is_born_for(c, end)).collect();
         claims.retain(|f| !late.iter().any(|new| has_replaced(new, f.claim)));
         claims.sort_by_key(|f| (Reverse(f.fit), f.distance, Reverse(f.time)));
@@ -62,7 +67,7 @@ impl<'a> Ranking<'a> {
 
     /// Whether no claim fits or might fit.
     pub(super) const fn is_empty(&self) -> bool {
-        self.claims.is_empty() && self.doubtful.is_none()
+        self.claims.is_empty() && self.doubtful.is_empty()
     }
 
     /// The latest user of a connected socket is the result. If two sockets may belong to the flow (only a local port is
@@ -70,7 +75,7 @@ impl<'a> Ranking<'a> {
     /// successive ones can.
     pub(super) fn decide(&self, table: &Table, end: &FlowEnd) -> Option<Result<Found, NotFound>> {
         let Some(best) = self.claims.first() else {
-            return self.doubtful.map(|process| Err(NotFound::lost(process)));
+            return self.doubtful.first().map(|f| Err(NotFound::lost(f.claim.process)));
         };
         let first = best.claim;
         let others = || self.claims.iter().filter(|f| f.claim.process != first.process);
@@ -78,11 +83,13 @@ impl<'a> Ranking<'a> {
             let is_one = f.claim.socket == first.socket;
             table.exact && !first.is_raw && (is_one || (end.protocol == Protocol::TCP && !f.claim.is_beside(first)))
         };
-        let is_rival = |f: &Fitting<'_>| match is_elsewhere(f.claim, first) {
+        let is_apart = |c: &Claim| is_elsewhere(c, first) || is_another_connection(c, first, end);
+        let is_rival = |f: &Fitting<'_>| match is_apart(f.claim) {
             true => f.fit >= Fit::Touches || f.fit == best.fit,
             false => !is_same(f) && is_rival(best, f, end),
         };
-        if others().any(is_rival) {
+        let doubtful = self.doubtful.iter().filter(|f| f.claim.process != first.process);
+        if others().chain(doubtful).any(is_rival) {
             return Some(Err(NotFound::ambiguous(Some(first.process))));
         }
         let other = others().map(|f| f.claim).find(|c| c.overlaps(first)).map(|c| c.process);
@@ -140,6 +147,24 @@ fn has_replaced(new: &Claim, old: &Claim) -> bool {
 /// Whether both are known to be in different namespaces.
 const fn is_elsewhere(a: &Claim, b: &Claim) -> bool {
     a.netns != b.netns && a.netns != 0 && b.netns != 0
+}
+
+/// Drops the claims on previous connections: a tuple has one connection at a time, and another one was opened before the
+/// flow began.
+fn drop_predecessors(claims: &mut Vec<Fitting<'_>>, end: &FlowEnd) {
+    let latest_ns = end.first_ns.saturating_add(CLOCK_ERROR_NS);
+    let opened = claims.iter().map(|f| f.claim).filter(|c| c.role != Role::Unknown && c.first_ns <= latest_ns);
+    let opened: Vec<&Claim> = opened.collect();
+    let is_before = |c: &Claim, new: &Claim| c.first_ns < new.first_ns && c.is_of_another_connection(new);
+    claims.retain(|f| !opened.iter().any(|new| is_before(f.claim, new)));
+}
+
+/// Whether the claims are on two connections, of which the later one began within the flow: packets between them were
+/// lost.
+fn is_another_connection(a: &Claim, b: &Claim, end: &FlowEnd) -> bool {
+    let later_ns = a.first_ns.max(b.first_ns);
+    let begins_within = later_ns > end.first_ns.saturating_add(BEFORE_NS) && later_ns <= end.last_ns;
+    end.may_be_several && begins_within && a.is_of_another_connection(b)
 }
 
 /// Whether another process's claim on the same port is as good. A use within the last second is as good as one during

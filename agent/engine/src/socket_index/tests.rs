@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use pidflow_schema::Attribution;
 
 use super::{FlowEnd, Found, MAX_CLAIM_BYTES, NotFound, Role, SocketIndex, User};
-use crate::fact::{ProcessId, Socket, SocketUse, SocketsAlive};
+use crate::fact::{Lost, ProcessId, Socket, SocketUse, SocketsAlive};
 
 const OWN: u32 = 7;
 const MS: u64 = 1_000_000;
@@ -38,6 +38,7 @@ fn socket(id: u64, protocol: u8, local: (&str, u16), remote: (&str, u16)) -> Soc
 
 fn end(protocol: u8, local: (&str, u16), remote: (&str, u16), (from, to): (u64, u64)) -> FlowEnd {
     FlowEnd {
+        may_be_several: false,
         protocol,
         local: ip(local.0),
         local_port: local.1,
@@ -446,9 +447,9 @@ fn a_flow_with_a_syn_is_not_the_previous_connection() {
     }
     assert_eq!(x.find(&syn(6, A, B, (1000, 1400))).map(|f| f.process), Ok(pid(1)));
     assert_eq!(x.find(&end(6, B, A, (1500, 1502))).map(|f| f.process), Ok(pid(3)), "the kernel ends it by itself");
-    x.lost(1100 * MS, 1300 * MS);
+    x.lost(Lost::Anything, 1100 * MS, 1300 * MS);
     assert_eq!(x.find(&end(6, B, A, (1500, 1502))), Err(NotFound::lost(pid(3))), "or another one has the tuple");
-    assert_eq!(x.find(&end(6, A, B, (1500, 1502))).map(|f| f.process), Ok(pid(1)), "it was used just before");
+    assert_eq!(x.find(&end(6, A, B, (1500, 1502))), Err(NotFound::lost(pid(1))), "or was closed and opened again");
     assert_eq!(x.find(&end(6, A, B, (9500, 9502))), Err(NotFound::lost(pid(1))));
 }
 
@@ -458,7 +459,7 @@ fn a_syn_that_is_repeated_or_leaves_late_is_its_connects() {
     x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, B));
     assert_eq!(x.find(&syn(6, A, B, (1200, 1202))).map(|f| f.process), Ok(pid(1)), "preempted");
     assert_eq!(x.find(&syn(6, A, B, (64_000, 127_000))).map(|f| f.process), Ok(pid(1)), "repeated");
-    x.lost(1100 * MS, 1150 * MS);
+    x.lost(Lost::Anything, 1100 * MS, 1150 * MS);
     assert_eq!(
         x.find(&syn(6, A, B, (1200, 1202))),
         Err(NotFound::NO_SOCKET),
@@ -470,7 +471,7 @@ fn a_syn_that_is_repeated_or_leaves_late_is_its_connects() {
 fn a_listener_is_only_a_candidate_where_an_accept_may_be_lost() {
     let mut x = SocketIndex::new(OWN);
     x.used(10 * MS, pid(1), SocketUse::Listen, &socket(5, 6, ("0.0.0.0", 80), NONE));
-    x.lost(1990 * MS, 2000 * MS);
+    x.lost(Lost::Anything, 1990 * MS, 2000 * MS);
     for t in [1002, 1992] {
         x.unaccepted(t * MS, &socket(6, 6, B, A));
     }
@@ -551,7 +552,7 @@ fn who_connects_to_a_translated_destination_has_the_flow() {
     for t in [800, 1500] {
         assert_eq!(x.find(&opened(A, B, (t, t + 50))), Err(NotFound::NO_SOCKET), "at {t} ms");
     }
-    x.lost(1000 * MS, 1002 * MS);
+    x.lost(Lost::Anything, 1000 * MS, 1002 * MS);
     assert_eq!(x.find(&opened(A, B, (1000, 1050))), Err(NotFound::lost(pid(1))), "another one's connect may be lost");
 }
 
@@ -747,4 +748,171 @@ fn five_owners_of_an_ipv6_port_in_one_batch_have_their_own_datagrams() {
     }
     let changes = x.take_changes();
     assert!((1..=5).all(|p| changes.iter().any(|c| c.time_ns.abs_diff(at(p) * MS) <= 10 * MS)), "{changes:?}");
+}
+
+/// A loss has begun when the flow begins, and lasts. Each claim would be taken if nothing had been lost.
+#[test]
+fn where_anything_may_be_lost_only_uses_within_the_flow_prove_its_process() {
+    let found = |used_ms: u64, used, what, flow: (u64, u64)| {
+        let mut x = SocketIndex::new(OWN);
+        x.used(used_ms * MS, pid(1), used, &socket(1, 17, A, B));
+        x.lost(what, 1000 * MS, 3000 * MS);
+        x.find(&end(17, A, B, flow))
+    };
+    let [send, held] = [SocketUse::Send, SocketUse::Held];
+    for (time, used, what) in [
+        (1098, send, "within the clocks of its packet, and closed and opened by another one before it"),
+        (500, send, "its report was repeated once a second"),
+        (100, held, "read from /proc"),
+        (1130, send, "the next owner of the port, soon after the flow"),
+    ] {
+        let is_known = |loss| found(time, used, loss, (1100, 1110)).map(|f| f.process);
+        assert_eq!(is_known(Lost::Continuation), Ok(pid(1)), "nobody else opened it: {what}");
+        assert_eq!(is_known(Lost::Anything), Err(NotFound::lost(pid(1))), "{what}");
+    }
+    for time in [1100, 1105, 1110] {
+        assert_eq!(found(time, send, Lost::Anything, (1100, 1110)).map(|f| f.process), Ok(pid(1)), "at {time} ms");
+    }
+}
+
+#[test]
+fn a_tuple_that_is_used_again_within_milliseconds_is_not_the_neighbours() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, B));
+    x.lost(Lost::Anything, 1001 * MS, 1012 * MS);
+    x.used(1020 * MS, pid(3), SocketUse::Connect, &socket(3, 6, A, B));
+    let process = |time| x.find(&syn(6, A, B, time)).map(|f| f.process).map_err(|e| e.why);
+    assert_eq!(process((1000, 1001)), Ok(pid(1)));
+    assert_eq!(process((1003, 1010)), Err(Attribution::NoProcess), "of a connect that was lost");
+    assert_eq!(process((1020, 1021)), Ok(pid(3)));
+}
+
+#[test]
+fn the_end_of_a_process_or_a_list_of_sockets_does_not_show_that_it_still_had_the_socket() {
+    let lookup = |ends: fn(&mut SocketIndex)| {
+        let mut x = SocketIndex::new(OWN);
+        x.used(1000 * MS, pid(1), SocketUse::Send, &socket(1, 17, A, B));
+        x.lost(Lost::Anything, 1001 * MS, 1200 * MS);
+        ends(&mut x);
+        x.find(&end(17, A, B, (1100, 1110)))
+    };
+    let exit: fn(&mut SocketIndex) = |x| x.exited(pid(1), 1150 * MS);
+    let list: fn(&mut SocketIndex) = |x| {
+        let alive = SocketsAlive { taken_ns: 4000 * MS, netns: OWN, protocols: vec![17], ..SocketsAlive::default() };
+        assert!(x.reconcile(&alive) > 0);
+    };
+    let close: fn(&mut SocketIndex) = |x| x.used(1150 * MS, pid(1), SocketUse::Close, &socket(1, 17, A, B));
+    assert_eq!(lookup(exit), Err(NotFound::lost(pid(1))));
+    assert_eq!(lookup(list), Err(NotFound::lost(pid(1))));
+    assert_eq!(lookup(close).map(|f| f.process), Ok(pid(1)), "a close shows it");
+}
+
+/// Where two processes share a socket, a lost report of a repeated use may have been of either.
+#[test]
+fn of_two_that_share_a_socket_a_use_before_the_flow_proves_nothing_after_a_loss() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, B));
+    x.used(5000 * MS, pid(3), SocketUse::Send, &socket(1, 6, A, B));
+    assert_eq!(x.find(&end(6, A, B, (5500, 5600))).map(|f| f.process), Ok(pid(3)));
+    x.lost(Lost::Continuation, 5200 * MS, 5700 * MS);
+    assert_eq!(x.find(&end(6, A, B, (5500, 5600))).map_err(|e| e.why), Err(Attribution::NoProcess));
+    assert_eq!(x.find(&end(6, A, B, (5000, 5100))).map(|f| f.process), Ok(pid(3)), "it used it then");
+}
+
+/// What a process sends within a second of its connect is not reported.
+#[test]
+fn a_connect_is_a_use() {
+    let mut x = SocketIndex::new(OWN);
+    x.used(100 * MS, pid(3), SocketUse::Send, &socket(1, 6, A, B));
+    x.used(1000 * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, B));
+    x.used(1001 * MS, pid(3), SocketUse::Receive, &socket(1, 6, A, B));
+    assert_eq!(x.find(&end(6, A, B, (1500, 1600))).map(|f| f.process), Ok(pid(3)), "the latest user");
+    x.used(3000 * MS, pid(1), SocketUse::Send, &socket(1, 6, A, B));
+    assert_eq!(x.find(&end(6, A, B, (3500, 3600))).map(|f| f.process), Ok(pid(1)));
+}
+
+/// A flow that began with a SYN, of which packets were lost.
+fn torn(local: (&str, u16), remote: (&str, u16), time: (u64, u64)) -> FlowEnd {
+    FlowEnd { may_be_several: true, ..syn(6, local, remote, time) }
+}
+
+/// The packets between two connections of one tuple were lost, so that one flow contains both.
+#[test]
+fn two_connections_in_one_flow_are_ambiguous() {
+    for (used, is_reused) in [(SocketUse::Connect, true), (SocketUse::Connect, false), (SocketUse::Accept, true)] {
+        let mut x = SocketIndex::new(OWN);
+        x.used(1000 * MS, pid(1), used, &socket(1, 6, A, B));
+        x.used(2000 * MS, pid(3), used, &socket(if is_reused { 1 } else { 3 }, 6, A, B));
+        let told = |end| x.find(&end).map(|f| f.process).map_err(|e| (e.why, e.candidate.is_some()));
+        assert_eq!(told(torn(A, B, (1000, 2001))), Err((Attribution::Ambiguous, true)));
+        assert_eq!(
+            told(FlowEnd { began_with_syn: false, ..torn(A, B, (1400, 2001)) }),
+            Err((Attribution::Ambiguous, true))
+        );
+        assert_eq!(told(torn(A, B, (1000, 1001))), Ok(pid(1)), "packets were lost within the first");
+        assert_eq!(told(torn(A, B, (2000, 2001))), Ok(pid(3)), "or within the second");
+    }
+    let mut x = SocketIndex::new(OWN);
+    let with_file = |file| Socket { file, ..socket(1, 6, A, B) };
+    x.used(1000 * MS, pid(1), SocketUse::Accept, &socket(1, 6, A, B));
+    x.used(1050 * MS, pid(2), SocketUse::Receive, &with_file(70));
+    assert_eq!(x.find(&torn(A, B, (1000, 2001))).map(|f| f.process), Ok(pid(2)), "a worker of one that accepts");
+    x.used(2000 * MS, pid(3), SocketUse::Receive, &with_file(80));
+    assert_eq!(x.find(&torn(A, B, (1000, 2001))).map_err(|e| e.why), Err(Attribution::Ambiguous), "another file");
+    assert_eq!(
+        x.find(&syn(6, A, B, (1000, 2001))).map(|f| f.process),
+        Ok(pid(3)),
+        "one connection, whatever was reported"
+    );
+}
+
+/// Packets and events of one of two connections in a flow were lost.
+#[test]
+fn a_torn_flow_in_a_time_of_lost_events_may_be_of_another_connection_too() {
+    let told = |used_ms: u64, lost: (Lost, u64, u64), end: FlowEnd| {
+        let mut x = SocketIndex::new(OWN);
+        x.used(used_ms * MS, pid(1), SocketUse::Connect, &socket(1, 6, A, B));
+        x.lost(lost.0, lost.1 * MS, lost.2 * MS);
+        x.find(&end).map(|f| f.process)
+    };
+    let [anything, continuation] = [Lost::Anything, Lost::Continuation];
+    let unknown = Err(NotFound::lost(pid(1)));
+    assert_eq!(told(1000, (anything, 1500, 2500), torn(A, B, (1000, 2000))), unknown, "the later one is unseen");
+    assert_eq!(told(2000, (anything, 900, 1500), torn(A, B, (1000, 2001))), unknown, "the earlier one is unseen");
+    assert_eq!(told(1000, (continuation, 1500, 2500), torn(A, B, (1000, 2000))), Ok(pid(1)), "connects were not lost");
+    assert_eq!(told(1000, (anything, 2100, 2500), torn(A, B, (1000, 2000))), Ok(pid(1)), "nothing was lost then");
+    assert_eq!(told(1000, (anything, 900, 2500), torn(A, B, (1000, 1040))), Ok(pid(1)), "it was heard just before");
+    assert_eq!(told(1000, (anything, 1500, 2500), syn(6, A, B, (1000, 2000))), Ok(pid(1)), "no packet was lost");
+}
+
+/// A close is not reported when the ring buffer is half full.
+#[test]
+fn a_connection_ends_the_one_before_of_the_same_tuple() {
+    for (used, file) in [(SocketUse::Connect, 0), (SocketUse::Connect, 8), (SocketUse::Accept, 0)] {
+        let mut x = SocketIndex::new(OWN);
+        x.used(1000 * MS, pid(1), used, &Socket { file: file / 2, ..socket(1, 6, A, B) });
+        x.lost(Lost::Continuation, 900 * MS, 2500 * MS);
+        x.used(1500 * MS, pid(3), used, &Socket { file, ..socket(1, 6, A, B) });
+        for flow in [syn(6, A, B, (1500, 1501)), end(6, A, B, (1501, 1502)), torn(A, B, (1500, 1501))] {
+            assert_eq!(x.find(&flow).map(|f| f.process), Ok(pid(3)), "{used:?} {flow:?}");
+        }
+        assert_eq!(x.find(&syn(6, A, B, (1000, 1001))).map(|f| f.process), Ok(pid(1)), "{used:?}");
+    }
+}
+
+/// Of each of these, only one process's receive was reported.
+#[test]
+fn of_servers_that_share_a_port_none_is_named_because_uses_of_the_others_were_lost() {
+    for (what, from, until) in
+        [(Lost::Continuation, 900, 1600), (Lost::Anything, 900, 1600), (Lost::Anything, 1300, 1400)]
+    {
+        let mut x = SocketIndex::new(OWN);
+        for server in 1..=4 {
+            x.used(1000 * MS, pid(server), SocketUse::Receive, &socket(u64::from(server), 17, B, NONE));
+        }
+        x.lost(what, from * MS, until * MS);
+        x.used(1500 * MS, pid(2), SocketUse::Receive, &socket(2, 17, B, NONE));
+        let found = x.find(&FlowEnd { sent: false, ..end(17, B, A, (1500, 1500)) });
+        assert_eq!(found.map_err(|e| e.why), Err(Attribution::Ambiguous), "{what:?} from {from} ms");
+    }
 }

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use pidflow_schema::{Attribution, Protocol};
 
 use super::claim::Claim;
-use super::fit::{AFTER_NS, BEFORE_NS, CLOCK_ERROR_NS, fit, is_of_connection};
+use super::fit::{AFTER_NS, BEFORE_NS, CLOCK_ERROR_NS, fit};
 use super::flow_end::{Found, NotFound};
 use super::{FlowEnd, Role, SocketIndex, Tuple};
 use crate::fact::SocketUse;
@@ -70,7 +70,7 @@ impl SocketIndex {
             return Some(Err(NotFound::ambiguous(Some(first.process))));
         }
         // The connect of another process may have been lost.
-        if self.losses.between(end.first_ns.saturating_sub(BEFORE_NS), end.first_ns.saturating_add(AFTER_NS)) {
+        if self.unseen.between(end.first_ns.saturating_sub(BEFORE_NS), end.first_ns.saturating_add(AFTER_NS)) {
             return Some(Err(NotFound::lost(first.process)));
         }
         let (process, role, netns) = (first.process, first.role, first.netns);
@@ -83,7 +83,7 @@ impl SocketIndex {
         let is_late = |c: &Claim| end.began_with_syn && c.first_ns.saturating_add(MAX_SYN_DELAY_NS) < end.first_ns;
         let has_begun = move |c: &Claim| c.first_ns <= end.first_ns.saturating_add(CLOCK_ERROR_NS) && !is_late(c);
         let is_open = |c: &Claim| c.ended_ns.is_none_or(|t| t >= end.first_ns) && fit(c, end).is_some();
-        let is_its = move |c: &&Claim| has_begun(c) && is_open(c) && is_of_connection(c, end, &self.losses);
+        let is_its = move |c: &&Claim| has_begun(c) && is_open(c) && self.unseen.is_of_connection(c, end);
         let may_see = |c: &&Claim| self.namespace_of(end).is_none_or(|netns| netns == c.netns || c.netns == 0);
         claims.iter().filter(|c| c.role == Role::Connects).filter(is_its).filter(may_see)
     }

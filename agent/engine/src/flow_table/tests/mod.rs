@@ -154,6 +154,30 @@ fn a_new_connection_ends_one_whose_end_was_not_seen() {
     assert_eq!(flows[0].end_detail, FlowEndDetail::NewConnection);
 }
 
+/// Flags, times and octets alone do not show that the packets between two connections were lost.
+#[test]
+fn sequence_numbers_show_whether_packets_of_two_connections_are_one_flow() {
+    let gapless = |packets: &[Packet]| {
+        let flows = Run::with(packets.iter().copied()).finish();
+        assert_eq!(flows.len(), 1);
+        flows[0].is_gapless
+    };
+    let [one, other] = [connection(0, u32::MAX - 2), connection(SECOND, 15_000_000)];
+    let data = request(3, ACK, 0).with_octets(1040, 1054);
+    // After 1,000 bytes; the sequence number wraps around.
+    let end = request(4, FIN, 998);
+    assert!(gapless(&one));
+    assert!(gapless(&[one[0], one[1], request(2, RST, u32::MAX - 1)]));
+    assert!(gapless(&[one[0], one[1], one[2], data, end]));
+    assert!(gapless(&[one[0], one[1], one[2], data, data, end]), "sent twice");
+    assert!(!gapless(&[one[0], one[1], one[2], end]), "data that was lost");
+    assert!(!gapless(&one[..3]), "no end");
+    assert!(!gapless(&one[2..]), "no begin");
+    assert!(!gapless(&[&one[..3], &other[2..]].concat()), "two connections");
+    assert!(!gapless(&[&one[..5], &other[4..5]].concat()), "the end of another one, after its end");
+    assert!(!gapless(&[&one[..3], &other[4..5]].concat()), "only the server's end");
+}
+
 #[test]
 fn the_last_acknowledgement_makes_no_flow_of_its_own() {
     let mut run = Run::with(connection(0, 1));

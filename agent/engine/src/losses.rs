@@ -7,12 +7,12 @@ const MAX_SPANS: usize = 256;
 
 /// Periods (from, until), in the order in which they were reported.
 #[derive(Debug, Default)]
-pub(super) struct Losses {
+pub(crate) struct Losses {
     spans: VecDeque<(u64, u64)>,
 }
 
 impl Losses {
-    pub(super) fn note(&mut self, from_ns: u64, until_ns: u64) {
+    pub(crate) fn note(&mut self, from_ns: u64, until_ns: u64) {
         if let Some((_, last)) = self.spans.back_mut().filter(|(from, last)| *from <= from_ns && from_ns <= *last) {
             *last = until_ns.max(*last);
             return;
@@ -26,11 +26,11 @@ impl Losses {
     }
 
     /// Whether events of this period were lost.
-    pub(super) fn between(&self, from_ns: u64, until_ns: u64) -> bool {
+    pub(crate) fn between(&self, from_ns: u64, until_ns: u64) -> bool {
         self.spans.iter().any(|(from, last)| *from <= until_ns && from_ns <= *last)
     }
 
-    pub(super) fn expire(&mut self, before_ns: u64) {
+    pub(crate) fn expire(&mut self, before_ns: u64) {
         self.spans.retain(|(_, last)| *last >= before_ns);
     }
 }
