@@ -3,6 +3,7 @@
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
+use aya_ebpf::maps::ring_buf::RingBufEntry;
 use pidflow_schema::abi::{EventKind, SocketEvent, SocketOp, TaskRef, UnacceptedEvent, Usage};
 
 use crate::counters::{KernelCounter, count};
@@ -48,10 +49,11 @@ pub fn used_since(op: SocketOp, sk: Sock, peer: Peer, since: u64) {
     }
     let Some(report) = unreported(sk, tgid, &peer, time) else { return };
     let weight = if report.is_known { Weight::Minor } else { Weight::Essential };
-    // If there was no room, the next use is reported.
-    if tell(op, sk, peer, (since, time), weight) {
-        report.note();
-    }
+    // If there is no room, the next use is reported.
+    let Some(entry) = reserve(weight) else { return };
+    // Before the event is filled in: the verifier of older kernels cannot follow the key through all its branches.
+    report.note();
+    fill(entry, op, sk, peer, (since, time));
 }
 
 /// Like [`used`], but never suppressed, because it happens once for each socket.
@@ -59,7 +61,8 @@ pub fn used_since(op: SocketOp, sk: Sock, peer: Peer, since: u64) {
 pub fn happened(op: SocketOp, sk: Sock) {
     if sk.is_inet() && current_tgid() != 0 {
         let weight = if op as u32 == SocketOp::Close as u32 { Weight::Minor } else { Weight::Essential };
-        tell(op, sk, Peer::default(), (0, now()), weight);
+        let Some(entry) = reserve(weight) else { return };
+        fill(entry, op, sk, Peer::default(), (0, now()));
     }
 }
 
@@ -84,10 +87,8 @@ pub fn unaccepted(sk: Sock) {
     submit(entry);
 }
 
-/// Whether there was room to report it.
 #[inline(always)]
-fn tell(op: SocketOp, sk: Sock, peer: Peer, (since, time): (u64, u64), weight: Weight) -> bool {
-    let Some(mut entry) = reserve::<SocketEvent>(weight) else { return false };
+fn fill(mut entry: RingBufEntry<SocketEvent>, op: SocketOp, sk: Sock, peer: Peer, (since, time): (u64, u64)) {
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
     event.op = op as u32;
@@ -100,7 +101,6 @@ fn tell(op: SocketOp, sk: Sock, peer: Peer, (since, time): (u64, u64), weight: W
     peer.describe(&mut event.socket);
     task.usage(&mut event.usage);
     submit(entry);
-    true
 }
 
 /// The current process starts a TCP connection; the source port may not be chosen yet.
@@ -122,11 +122,14 @@ pub fn attempted(sk: Sock) {
     if let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) {
         // SAFETY: a map value, valid for the program's run.
         let attempt = unsafe { &mut *attempt };
-        if attempt.told == 0 && tell_attempt(SocketOp::Connect, sk, attempt, 0) {
-            attempt.told = 1;
-            // What the process sends now says nothing new.
-            Report::of(sk, attempt.task.tgid, &Peer::default(), now()).note();
+        if attempt.told != 0 {
+            return;
         }
+        let Some(entry) = reserve(Weight::Essential) else { return };
+        attempt.told = 1;
+        // What the process sends now says nothing new.
+        Report::of(sk, attempt.task.tgid, &Peer::default(), now()).note();
+        fill_attempt(entry, SocketOp::Connect, sk, attempt, 0);
     }
 }
 
@@ -134,8 +137,10 @@ pub fn attempted(sk: Sock) {
 #[inline(always)]
 pub fn failed(sk: Sock) {
     if let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) {
-        // SAFETY: as in `attempted`.
-        tell_attempt(SocketOp::ConnectFailed, sk, unsafe { &*attempt }, sk.error());
+        if let Some(entry) = reserve(Weight::Essential) {
+            // SAFETY: as in `attempted`.
+            fill_attempt(entry, SocketOp::ConnectFailed, sk, unsafe { &*attempt }, sk.error());
+        }
         forget(sk);
     }
 }
@@ -148,8 +153,7 @@ pub fn forget(sk: Sock) {
 }
 
 #[inline(always)]
-fn tell_attempt(op: SocketOp, sk: Sock, attempt: &Connecting, error: u32) -> bool {
-    let Some(mut entry) = reserve::<SocketEvent>(Weight::Essential) else { return false };
+fn fill_attempt(mut entry: RingBufEntry<SocketEvent>, op: SocketOp, sk: Sock, attempt: &Connecting, error: u32) {
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
     event.op = op as u32;
@@ -162,5 +166,4 @@ fn tell_attempt(op: SocketOp, sk: Sock, attempt: &Connecting, error: u32) -> boo
     event.usage = attempt.usage;
     sk.describe(&mut event.socket);
     submit(entry);
-    true
 }
