@@ -12,10 +12,17 @@ const MAX_STEPS: usize = 32;
 /// unknown or too long.
 #[inline(always)]
 pub fn write_chain(mut path: FilePath, out: &mut [u8; PATH_LEN]) -> u32 {
-    let mut len = 0;
     if !path.is_known() {
         return 0;
     }
+    let len = write_steps(&mut path, out);
+    path.count_failure();
+    len
+}
+
+#[inline(always)]
+fn write_steps(path: &mut FilePath, out: &mut [u8; PATH_LEN]) -> u32 {
+    let mut len = 0;
     for _ in 0..MAX_STEPS {
         match path.step() {
             Step::Root => return len,

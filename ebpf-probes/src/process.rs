@@ -6,7 +6,7 @@ use aya_ebpf::programs::{FEntryContext, ProbeContext, RawTracePointContext};
 use pidflow_schema::abi::{ARGS_LEN, EventKind, ExecEvent, ExitEvent, ForkEvent, PATH_LEN};
 
 use crate::emit::{Weight, now, reserve, submit};
-use crate::kernel::{Task, binprm_path};
+use crate::kernel::{Task, binprm_path, number};
 use crate::memory::{forget_peak, inherit};
 use crate::path::write_chain;
 
@@ -113,7 +113,7 @@ pub fn process_exit(ctx: RawTracePointContext) -> i32 {
 /// `taskstats_exit(task, group_dead)`: `do_exit` calls it before the memory is released.
 #[fentry]
 pub fn fentry_taskstats_exit(ctx: FEntryContext) -> i32 {
-    exit(Task::from_raw(ctx.arg(0)));
+    exit(Task::from_raw(number(ctx.arg(0))));
     0
 }
 

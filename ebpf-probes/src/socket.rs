@@ -116,33 +116,20 @@ pub fn connecting(sk: Sock) {
     }
 }
 
-/// The attempt has a source port now. Reports it once.
+/// The attempt has a source port now, which is reported once; or it has failed, with the socket's error.
 #[inline(always)]
-pub fn attempted(sk: Sock) {
-    if let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) {
-        // SAFETY: a map value, valid for the program's run.
-        let attempt = unsafe { &mut *attempt };
-        if attempt.told != 0 {
-            return;
-        }
-        let Some(entry) = reserve(Weight::Essential) else { return };
-        attempt.told = 1;
-        // What the process sends now says nothing new.
-        Report::of(sk, attempt.task.tgid, &Peer::default(), now()).note();
-        fill_attempt(entry, SocketOp::Connect, sk, attempt, 0);
+pub fn attempted(sk: Sock, has_failed: bool) {
+    let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) else { return };
+    // SAFETY: a map value, valid for the program's run.
+    let attempt = unsafe { &mut *attempt };
+    if attempt.told != 0 && !has_failed {
+        return;
     }
-}
-
-/// The attempt failed; the error is the socket's.
-#[inline(always)]
-pub fn failed(sk: Sock) {
-    if let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) {
-        if let Some(entry) = reserve(Weight::Essential) {
-            // SAFETY: as in `attempted`.
-            fill_attempt(entry, SocketOp::ConnectFailed, sk, unsafe { &*attempt }, sk.error());
-        }
-        forget(sk);
-    }
+    let Some(entry) = reserve(Weight::Essential) else { return };
+    attempt.told = 1;
+    // What the process sends now says nothing new.
+    Report::of(sk, attempt.task.tgid, &Peer::default(), now()).note();
+    fill_attempt(entry, sk, attempt, has_failed);
 }
 
 /// The attempt has ended.
@@ -153,14 +140,14 @@ pub fn forget(sk: Sock) {
 }
 
 #[inline(always)]
-fn fill_attempt(mut entry: RingBufEntry<SocketEvent>, op: SocketOp, sk: Sock, attempt: &Connecting, error: u32) {
+fn fill_attempt(mut entry: RingBufEntry<SocketEvent>, sk: Sock, attempt: &Connecting, has_failed: bool) {
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
+    let op = if has_failed { SocketOp::ConnectFailed } else { SocketOp::Connect };
     event.op = op as u32;
-    let is_over = op as u32 == SocketOp::ConnectFailed as u32;
-    event.time_ns = if is_over { now() } else { attempt.time_ns };
+    event.time_ns = if has_failed { now() } else { attempt.time_ns };
     event.since_ns = attempt.time_ns;
-    event.error = error;
+    event.error = if has_failed { sk.error() } else { 0 };
     event.task = attempt.task;
     event.parent_tgid = attempt.parent_tgid;
     event.usage = attempt.usage;

@@ -4,8 +4,8 @@ use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext};
 use pidflow_schema::abi::SocketOp;
 
-use crate::kernel::{IPPROTO_TCP, Sock};
-use crate::socket::{attempted, closed, connecting, failed, forget, happened, unaccepted};
+use crate::kernel::{IPPROTO_TCP, Sock, number};
+use crate::socket::{attempted, closed, connecting, forget, happened, unaccepted};
 
 /// `include/net/tcp_states.h`.
 const ESTABLISHED: u32 = 1;
@@ -42,13 +42,13 @@ pub fn tcp_state(ctx: RawTracePointContext) -> i32 {
 fn state_changed(sk: Sock, old: u32, new: u32) {
     match (old, new) {
         (_, SYN_SENT) => connecting(sk),
-        (SYN_SENT, ESTABLISHED) => {
-            attempted(sk);
+        (SYN_SENT, ESTABLISHED | CLOSE) => {
+            attempted(sk, new == CLOSE);
             forget(sk);
         }
-        (SYN_SENT, CLOSE) => failed(sk),
-        (_, LISTEN) => happened(SocketOp::Listen, sk),
-        (LISTEN, CLOSE) => happened(SocketOp::Close, sk),
+        (_, LISTEN) | (LISTEN, _) => {
+            happened(if new == LISTEN { SocketOp::Listen } else { SocketOp::Close }, sk);
+        }
         // The client ends it, or the listener is closed.
         (ESTABLISHED, _) => unaccepted(sk),
         _ => {}
@@ -77,7 +77,7 @@ pub fn tcp_close_by_state(ctx: RawTracePointContext) -> i32 {
 pub fn tcp_retransmit(ctx: RawTracePointContext) -> i32 {
     let sk = Sock(ctx.arg(0));
     if u32::from(sk.state()) == SYN_SENT {
-        attempted(sk);
+        attempted(sk, false);
     }
     0
 }
@@ -85,7 +85,7 @@ pub fn tcp_retransmit(ctx: RawTracePointContext) -> i32 {
 /// `tcp_connect(sk)`: the source port is chosen, the first SYN not yet sent; IPv4 and IPv6.
 #[fentry]
 pub fn fentry_tcp_connect(ctx: FEntryContext) -> i32 {
-    attempted(Sock(ctx.arg(0)));
+    attempted(Sock(number(ctx.arg(0))), false);
     0
 }
 
@@ -93,7 +93,7 @@ pub fn fentry_tcp_connect(ctx: FEntryContext) -> i32 {
 #[kprobe]
 pub fn kprobe_tcp_connect(ctx: ProbeContext) -> u32 {
     if let Some(sk) = ctx.arg(0) {
-        attempted(Sock(sk));
+        attempted(Sock(sk), false);
     }
     0
 }
@@ -102,14 +102,14 @@ pub fn kprobe_tcp_connect(ctx: ProbeContext) -> u32 {
 /// accepts it; the result comes after the arguments.
 #[fexit]
 pub fn fexit_accept_of_two(ctx: FExitContext) -> i32 {
-    accepted(ctx.arg(2));
+    accepted(number(ctx.arg(2)));
     0
 }
 
 /// `inet_csk_accept(sk, flags, error, kern)`, before kernel 6.10.
 #[fexit]
 pub fn fexit_accept_of_four(ctx: FExitContext) -> i32 {
-    accepted(ctx.arg(4));
+    accepted(number(ctx.arg(4)));
     0
 }
 
@@ -130,7 +130,7 @@ fn accepted(sk: u64) {
 /// `inet_release(socket)`: the last reference is closed, for every protocol, IPv4 and IPv6.
 #[fentry]
 pub fn fentry_inet_release(ctx: FEntryContext) -> i32 {
-    released(ctx.arg(0));
+    released(number(ctx.arg(0)));
     0
 }
 

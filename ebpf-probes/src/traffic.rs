@@ -4,7 +4,7 @@ use aya_ebpf::macros::{fentry, kprobe, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, ProbeContext, RawTracePointContext};
 use pidflow_schema::abi::SocketOp;
 
-use crate::kernel::{Peer, Sock};
+use crate::kernel::{Peer, Sock, number};
 use crate::socket::used;
 
 /// `sock_send_length(sk, length, flags)`, since kernel 6.3: after a send, all protocols.
@@ -26,26 +26,26 @@ pub fn sock_receive(ctx: RawTracePointContext) -> i32 {
 
 /// `(sk, …)`: the socket has both ends, or the call comes before the other end is known.
 #[inline(always)]
-fn sent(sk: u64, _second: u64) {
+fn sent(sk: u64, _second: impl FnOnce() -> u64) {
     used(SocketOp::Send, Sock(sk), Peer::default());
 }
 
 /// `(sk, msg, …)`: the message may contain the destination.
 #[inline(always)]
-fn sent_to(sk: u64, msg: u64) {
-    used(SocketOp::Send, Sock(sk), Peer::of_message(msg));
+fn sent_to(sk: u64, msg: impl FnOnce() -> u64) {
+    used(SocketOp::Send, Sock(sk), Peer::of_message(msg()));
 }
 
 /// `(sk, …)`.
 #[inline(always)]
-fn received(sk: u64, _second: u64) {
+fn received(sk: u64, _second: impl FnOnce() -> u64) {
     used(SocketOp::Receive, Sock(sk), Peer::default());
 }
 
 /// `(sk, skb, …)`: the headers contain the sender even if the process did not request it.
 #[inline(always)]
-fn received_from(sk: u64, skb: u64) {
-    used(SocketOp::Receive, Sock(sk), Peer::of_datagram(skb));
+fn received_from(sk: u64, skb: impl FnOnce() -> u64) {
+    used(SocketOp::Receive, Sock(sk), Peer::of_datagram(skb()));
 }
 
 /// Defines both entry points of one kernel function, because an fentry program serves one function only.
@@ -53,14 +53,14 @@ macro_rules! entry {
     ($handler:ident: $fentry:ident, $kprobe:ident) => {
         #[fentry]
         pub fn $fentry(ctx: FEntryContext) -> i32 {
-            $handler(ctx.arg(0), ctx.arg(1));
+            $handler(number(ctx.arg(0)), || number(ctx.arg(1)));
             0
         }
 
         #[kprobe]
         pub fn $kprobe(ctx: ProbeContext) -> u32 {
             if let (Some(first), Some(second)) = (ctx.arg(0), ctx.arg(1)) {
-                $handler(first, second);
+                $handler(first, || second);
             }
             0
         }

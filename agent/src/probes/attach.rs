@@ -184,8 +184,10 @@ fn report(hook: &Hook, way: Option<&Attachment>, refusals: Vec<Refusal>) -> Hook
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::hooks::{Attach, HOOKS, accept_hook, exit_hook};
-    use super::OBJECT;
+    use super::{Ebpf, KernelLayout, OBJECT, Program, load};
 
     fn all() -> impl Iterator<Item = Attach> {
         let chosen = [exit_hook(None), exit_hook(Some(2)), accept_hook(Some(2)), accept_hook(Some(4))];
@@ -200,5 +202,38 @@ mod tests {
             assert!(object.programs.contains_key(&name), "{name} is not in the object");
         }
         assert!(!object.programs.contains_key("sock_connect_entr"), "a part of a name is none");
+    }
+
+    /// Older kernels examine more instructions of a program than newer ones, and refuse it above a million.
+    const MAX_EXAMINED: u32 = 40_000;
+
+    #[test]
+    fn the_verifier_has_little_work() {
+        if pidflow_skip::without_root("the_verifier_has_little_work") {
+            return;
+        }
+        let mut ebpf = load(&KernelLayout::of_running_kernel().unwrap()).unwrap();
+        let examined: BTreeMap<_, _> = all().filter_map(|attach| examined(&mut ebpf, &attach.program())).collect();
+        println!("{examined:#?}");
+        assert!(examined.len() > 15, "tracepoints and cgroup programs load on every kernel");
+        for (name, count) in examined {
+            assert!((1..=MAX_EXAMINED).contains(&count), "{name}: {count} instructions");
+        }
+    }
+
+    /// The number of instructions that the verifier examines; none: the kernel offers no such hook, or does not say.
+    fn examined(ebpf: &mut Ebpf, name: &str) -> Option<(String, u32)> {
+        let program = ebpf.program_mut(name)?;
+        let loaded = match program {
+            _ if program.fd().is_ok() => Ok(()),
+            Program::RawTracePoint(p) => p.load(),
+            Program::KProbe(p) => p.load(),
+            Program::TracePoint(p) => p.load(),
+            Program::CgroupSock(p) => p.load(),
+            Program::CgroupSockAddr(p) => p.load(),
+            _ => return None,
+        };
+        loaded.unwrap_or_else(|error| panic!("{name}: {error}"));
+        Some((name.to_owned(), program.info().ok()?.verified_instruction_count()?))
     }
 }

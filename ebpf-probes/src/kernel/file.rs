@@ -1,11 +1,15 @@
 //! The file that a process executes.
 
+use super::{count_failure, read_next};
+
 /// A position on the path from a file up to the root (`prepend_path` of fs/d_path.c).
 #[derive(Clone, Copy)]
 pub struct FilePath {
     dentry: u64,
     /// `struct vfsmount`.
     mount: u64,
+    /// Negative: a read has failed.
+    failure: i64,
 }
 
 /// What is found at a position.
@@ -24,7 +28,7 @@ impl FilePath {
     /// The first position for a `struct file`.
     #[inline(always)]
     pub fn of(file: u64) -> Self {
-        Self { dentry: read!(file, file_dentry).unwrap_or(0), mount: read!(file, file_mount).unwrap_or(0) }
+        Self { dentry: read!(file, file_dentry), mount: read!(file, file_mount), failure: 0 }
     }
 
     #[inline(always)]
@@ -35,12 +39,12 @@ impl FilePath {
     /// Moves up by one.
     #[inline(always)]
     pub fn step(&mut self) -> Step {
-        let root: u64 = read!(self.mount, vfsmount_root).unwrap_or(0);
+        let root = self.next(self.mount, offset!(vfsmount_root));
         if self.dentry == root {
             return self.leave_mount();
         }
-        let name: u64 = read!(self.dentry, dentry_name).unwrap_or(0);
-        let parent: u64 = read!(self.dentry, dentry_parent).unwrap_or(0);
+        let name = self.next(self.dentry, offset!(dentry_name));
+        let parent = self.next(self.dentry, offset!(dentry_parent));
         if parent == self.dentry {
             return Step::Detached(name);
         }
@@ -51,18 +55,29 @@ impl FilePath {
     #[inline(always)]
     fn leave_mount(&mut self) -> Step {
         let mount = self.mount - u64::from(offset!(mount_vfsmount));
-        let above: u64 = read!(mount, mount_parent).unwrap_or(mount);
-        if above == mount {
+        let above = self.next(mount, offset!(mount_parent));
+        if above == mount || above == 0 {
             return Step::Root;
         }
-        self.dentry = read!(mount, mount_point).unwrap_or(0);
+        self.dentry = self.next(mount, offset!(mount_point));
         self.mount = above + u64::from(offset!(mount_vfsmount));
         Step::Mount
+    }
+
+    #[inline(always)]
+    fn next(&mut self, base: u64, offset: u32) -> u64 {
+        read_next(base, offset, &mut self.failure)
+    }
+
+    /// Counts a read that failed on the way.
+    #[inline(always)]
+    pub fn count_failure(&self) {
+        count_failure(self.failure);
     }
 }
 
 /// The executable's path in a `struct linux_binprm`.
 #[inline(always)]
 pub fn binprm_path(binprm: u64) -> u64 {
-    read!(binprm, binprm_filename).unwrap_or(0)
+    read!(binprm, binprm_filename)
 }

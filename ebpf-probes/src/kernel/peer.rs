@@ -31,16 +31,16 @@ impl Peer {
     #[inline(always)]
     pub fn of_message(msg: u64) -> Self {
         let mut peer = Self::default();
-        let name: u64 = read!(msg, msg_name).unwrap_or(0);
+        let name: u64 = read!(msg, msg_name);
         if name == 0 {
             return peer;
         }
         // struct sockaddr_in: family, port, address; sockaddr_in6: family, port, flow info, address.
-        peer.family = read_at(name, 0).unwrap_or(0);
-        peer.remote_port = u16::from_be(read_at(name, 2).unwrap_or(0));
+        peer.family = read_at(name, 0);
+        peer.remote_port = u16::from_be(read_at(name, 2));
         match peer.family {
-            AF_INET => peer.remote[..4].copy_from_slice(&read_at::<[u8; 4]>(name, 4).unwrap_or([0; 4])),
-            AF_INET6 => peer.remote = read_at(name, 8).unwrap_or([0; 16]),
+            AF_INET => peer.remote[..4].copy_from_slice(&read_at::<[u8; 4]>(name, 4)),
+            AF_INET6 => peer.remote = read_at(name, 8),
             _ => peer.family = 0,
         }
         peer
@@ -71,20 +71,20 @@ impl Peer {
     #[inline(always)]
     pub fn of_datagram(skb: u64) -> Self {
         let mut peer = Self::default();
-        let head: u64 = read!(skb, skb_head).unwrap_or(0);
-        let ip = head + u64::from(read!(skb, skb_network).unwrap_or(0u16));
-        let udp = head + u64::from(read!(skb, skb_transport).unwrap_or(0u16));
-        peer.remote_port = u16::from_be(read_at(udp, 0).unwrap_or(0));
-        match read_at::<u8>(ip, 0).unwrap_or(0) >> 4 {
+        let head: u64 = read!(skb, skb_head);
+        let (network, transport): (u16, u16) = (read!(skb, skb_network), read!(skb, skb_transport));
+        let (ip, udp) = (head + u64::from(network), head + u64::from(transport));
+        peer.remote_port = u16::from_be(read_at(udp, 0));
+        match read_at::<u8>(ip, 0) >> 4 {
             4 => {
                 peer.family = AF_INET;
-                peer.remote[..4].copy_from_slice(&read_at::<[u8; 4]>(ip, 12).unwrap_or([0; 4]));
-                peer.local[..4].copy_from_slice(&read_at::<[u8; 4]>(ip, 16).unwrap_or([0; 4]));
+                peer.remote[..4].copy_from_slice(&read_at::<[u8; 4]>(ip, 12));
+                peer.local[..4].copy_from_slice(&read_at::<[u8; 4]>(ip, 16));
             }
             6 => {
                 peer.family = AF_INET6;
-                peer.remote = read_at(ip, 8).unwrap_or([0; 16]);
-                peer.local = read_at(ip, 24).unwrap_or([0; 16]);
+                peer.remote = read_at(ip, 8);
+                peer.local = read_at(ip, 24);
             }
             _ => {}
         }

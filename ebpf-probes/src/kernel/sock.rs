@@ -3,7 +3,7 @@
 use aya_ebpf::programs::{SockAddrContext, SockContext};
 use pidflow_schema::abi::SocketRef;
 
-use super::read_at;
+use super::number;
 
 /// `SHUTDOWN_MASK` of `include/net/sock.h`: both directions are shut.
 const SHUT: u8 = 3;
@@ -24,7 +24,7 @@ impl Sock {
     /// verifier does not allow reading through a context beyond `struct bpf_sock`.
     #[inline(always)]
     pub fn of_context(ctx: &SockContext) -> Option<Self> {
-        read_at((&raw const ctx.sock) as u64, 0).filter(|&sk| sk != 0).map(Self)
+        Self::at(number(ctx.sock as u64))
     }
 
     /// The socket of a cgroup program that is told an address. It is read as a number, as in [`Sock::of_context`].
@@ -32,18 +32,23 @@ impl Sock {
     pub fn of_address(ctx: &SockAddrContext) -> Option<Self> {
         // SAFETY: the context is valid for the program's run.
         let sk = unsafe { core::ptr::read_volatile(&raw const (*ctx.sock_addr).__bindgen_anon_1.sk) };
-        read_at((&raw const sk) as u64, 0).filter(|&sk| sk != 0).map(Self)
+        Self::at(number(sk as u64))
     }
 
     /// The `struct sock` of a `struct socket`.
     #[inline(always)]
     pub fn of_socket(socket: u64) -> Option<Self> {
-        read!(socket, socket_sk).filter(|&sk| sk != 0).map(Self)
+        Self::at(read!(socket, socket_sk))
+    }
+
+    #[inline(always)]
+    fn at(address: u64) -> Option<Self> {
+        (address != 0).then_some(Self(address))
     }
 
     #[inline(always)]
     pub fn family(self) -> u16 {
-        read!(self.0, sock_family).unwrap_or(0)
+        read!(self.0, sock_family)
     }
 
     #[inline(always)]
@@ -53,40 +58,41 @@ impl Sock {
 
     #[inline(always)]
     pub fn state(self) -> u8 {
-        read!(self.0, sock_state).unwrap_or(0)
+        read!(self.0, sock_state)
     }
 
     #[inline(always)]
     pub fn protocol(self) -> u16 {
-        read!(self.0, sock_protocol).unwrap_or(0)
+        read!(self.0, sock_protocol)
     }
 
     #[inline(always)]
     pub fn error(self) -> u32 {
-        read!(self.0, sock_err).unwrap_or(0)
+        read!(self.0, sock_err)
     }
 
     /// Whether this side has shut both directions. After a reset by the peer, the kernel shuts them only after the
     /// change of state (`tcp_done`).
     #[inline(always)]
     pub fn is_shut(self) -> bool {
-        read!(self.0, sock_shutdown).unwrap_or(0u8) == SHUT
+        let shutdown: u8 = read!(self.0, sock_shutdown);
+        shutdown == SHUT
     }
 
     /// Whether it has a `struct socket`: a connection gets one as a process accepts it, and keeps it until it is closed.
     #[inline(always)]
     pub fn has_socket(self) -> bool {
-        read!(self.0, sock_socket).unwrap_or(1u64) != 0
+        find!(self.0, sock_socket).unwrap_or(1u64) != 0
     }
 
     /// Inode number as in /proc/PID/fd; 0 before the socket has a file.
     #[inline(always)]
     pub fn inode(self) -> u64 {
-        let socket: u64 = read!(self.0, sock_socket).unwrap_or(0);
+        let socket: u64 = read!(self.0, sock_socket);
         if socket == 0 {
             return 0;
         }
-        read!(socket + u64::from(offset!(socket_inode)), inode_ino).unwrap_or(0)
+        read!(socket + u64::from(offset!(socket_inode)), inode_ino)
     }
 
     /// Fills in the socket's identity and addresses.
@@ -96,33 +102,34 @@ impl Sock {
         out.inode = self.inode();
         out.family = self.family();
         out.protocol = self.protocol();
-        out.socket_type = u32::from(read!(self.0, sock_type).unwrap_or(0u16));
-        out.local = [0; 16];
-        out.remote = [0; 16];
+        let socket_type: u16 = read!(self.0, sock_type);
+        out.socket_type = u32::from(socket_type);
         out.local_port = self.local_port();
-        out.remote_port = u16::from_be(read!(self.0, sock_dport).unwrap_or(0));
-        let net: u64 = read!(self.0, sock_net).unwrap_or(0);
-        out.netns = read!(net, net_inum).unwrap_or(0);
+        out.remote_port = u16::from_be(read!(self.0, sock_dport));
+        let net: u64 = read!(self.0, sock_net);
+        out.netns = read!(net, net_inum);
         self.addresses(out);
     }
 
     /// `skc_num` is 0 once the kernel has released the port, which happens before the state change is reported.
     #[inline(always)]
     fn local_port(self) -> u16 {
-        let held: u16 = read!(self.0, sock_num).unwrap_or(0);
-        if held != 0 { held } else { u16::from_be(read!(self.0, inet_sport).unwrap_or(0)) }
+        let held: u16 = read!(self.0, sock_num);
+        if held != 0 { held } else { u16::from_be(read!(self.0, inet_sport)) }
     }
 
     #[inline(always)]
     fn addresses(self, out: &mut SocketRef) {
         if out.family == AF_INET {
-            let (local, remote): (Option<[u8; 4]>, Option<[u8; 4]>) =
-                (read!(self.0, sock_saddr), read!(self.0, sock_daddr));
-            out.local[..4].copy_from_slice(&local.unwrap_or([0; 4]));
-            out.remote[..4].copy_from_slice(&remote.unwrap_or([0; 4]));
+            out.local = [0; 16];
+            out.remote = [0; 16];
+            if let (Some(local), Some(remote)) = (out.local.first_chunk_mut::<4>(), out.remote.first_chunk_mut::<4>()) {
+                read_to!(*local, self.0, sock_saddr);
+                read_to!(*remote, self.0, sock_daddr);
+            }
         } else {
-            out.local = read!(self.0, sock_saddr6).unwrap_or([0; 16]);
-            out.remote = read!(self.0, sock_daddr6).unwrap_or([0; 16]);
+            read_to!(out.local, self.0, sock_saddr6);
+            read_to!(out.remote, self.0, sock_daddr6);
         }
     }
 }
