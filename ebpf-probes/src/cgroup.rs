@@ -6,15 +6,16 @@ use aya_ebpf::programs::{SockAddrContext, SockContext};
 use pidflow_schema::abi::SocketOp;
 
 use crate::kernel::{Peer, Sock};
-use crate::socket::{closed, used};
+use crate::socket::{closed, given_up, used};
 
 /// A cgroup program can refuse some calls; 1 allows them.
-const ALLOW: i32 = 1;
+pub const ALLOW: i32 = 1;
 
 /// `BPF_CGROUP_INET_SOCK_RELEASE`, in `inet_release()`: the last reference is closed, for every protocol, IPv4 and IPv6.
 #[cgroup_sock(sock_release)]
 pub fn cgroup_sock_release(ctx: SockContext) -> i32 {
     if let Some(sk) = Sock::of_context(&ctx) {
+        given_up(sk);
         closed(sk);
     }
     ALLOW

@@ -6,6 +6,7 @@
 #![no_main]
 #![allow(missing_docs, reason = "entry points are named after their hooks")]
 
+mod attempt;
 mod cgroup;
 mod counters;
 mod emit;

@@ -4,11 +4,11 @@ use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::maps::ring_buf::RingBufEntry;
-use pidflow_schema::abi::{EventKind, SocketEvent, SocketOp, TaskRef, UnacceptedEvent, Usage};
+use pidflow_schema::abi::{EventKind, SocketEvent, SocketOp, TaskRef, UNKNOWN_ERROR, UnacceptedEvent, Usage};
 
 use crate::counters::{KernelCounter, count};
 use crate::emit::{Report, Weight, now, reserve, submit, unreported};
-use crate::kernel::{Peer, Sock, Task};
+use crate::kernel::{Peer, Sock, TCP_CLOSE, Task};
 
 /// The process that called connect, during the attempt: the result is reported in softirq, where the current process is
 /// arbitrary.
@@ -16,13 +16,40 @@ use crate::kernel::{Peer, Sock, Task};
 static CONNECTING: LruHashMap<u64, Connecting> = LruHashMap::with_max_entries(16_384, 0);
 
 #[repr(C)]
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Connecting {
     time_ns: u64,
     task: TaskRef,
     usage: Usage,
     parent_tgid: u32,
-    told: u32,
+    stage: u32,
+    /// For an attempt that has only begun: of which socket, because a `struct sock` is used again, and where to.
+    inode: u64,
+    peer: Peer,
+    reserved: u32,
+}
+
+/// [`Connecting::stage`]: connect was called.
+const BEGUN: u32 = 0;
+/// The kernel has accepted the attempt.
+const ACCEPTED: u32 = 1;
+/// The attempt was reported.
+const TOLD: u32 = 2;
+
+/// What happened, when, since when (0: not known), and the error.
+#[derive(Clone, Copy)]
+struct Deed {
+    op: SocketOp,
+    time_ns: u64,
+    since_ns: u64,
+    error: u32,
+}
+
+impl Deed {
+    #[inline(always)]
+    fn now(op: SocketOp) -> Self {
+        Self { op, time_ns: now(), since_ns: 0, error: 0 }
+    }
 }
 
 #[inline(always)]
@@ -53,7 +80,7 @@ pub fn used_since(op: SocketOp, sk: Sock, peer: Peer, since: u64) {
     let Some(entry) = reserve(weight) else { return };
     // Before the event is filled in: the verifier of older kernels cannot follow the key through all its branches.
     report.note();
-    fill(entry, op, sk, peer, (since, time));
+    fill(entry, Deed { op, time_ns: time, since_ns: since, error: 0 }, sk, peer);
 }
 
 /// Like [`used`], but never suppressed, because it happens once for each socket.
@@ -62,7 +89,7 @@ pub fn happened(op: SocketOp, sk: Sock) {
     if sk.is_inet() && current_tgid() != 0 {
         let weight = if op as u32 == SocketOp::Close as u32 { Weight::Minor } else { Weight::Essential };
         let Some(entry) = reserve(weight) else { return };
-        fill(entry, op, sk, Peer::default(), (0, now()));
+        fill(entry, Deed::now(op), sk, Peer::default());
     }
 }
 
@@ -88,13 +115,13 @@ pub fn unaccepted(sk: Sock) {
 }
 
 #[inline(always)]
-fn fill(mut entry: RingBufEntry<SocketEvent>, op: SocketOp, sk: Sock, peer: Peer, (since, time): (u64, u64)) {
+fn fill(mut entry: RingBufEntry<SocketEvent>, deed: Deed, sk: Sock, peer: Peer) {
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
-    event.op = op as u32;
-    event.time_ns = time;
-    event.error = 0;
-    event.since_ns = since;
+    event.op = deed.op as u32;
+    event.time_ns = deed.time_ns;
+    event.error = deed.error;
+    event.since_ns = deed.since_ns;
     let task = Task::current();
     event.parent_tgid = task.describe(&mut event.task).parent().tgid();
     sk.describe(&mut event.socket);
@@ -103,17 +130,63 @@ fn fill(mut entry: RingBufEntry<SocketEvent>, op: SocketOp, sk: Sock, peer: Peer
     submit(entry);
 }
 
+/// A connect of the current process failed before a packet was sent.
+#[inline(always)]
+pub fn failed_at_once(sk: Sock, peer: Peer, error: u32) {
+    let Some(entry) = reserve(Weight::Essential) else { return };
+    let time_ns = now();
+    fill(entry, Deed { op: SocketOp::ConnectFailed, time_ns, since_ns: time_ns, error }, sk, peer);
+}
+
+/// The current process calls connect; the kernel has not looked for a route yet.
+#[inline(always)]
+pub fn connect_begins(sk: Sock, peer: Peer) {
+    given_up(sk);
+    remember(sk, BEGUN, peer);
+}
+
 /// The current process starts a TCP connection; the source port may not be chosen yet.
 #[inline(always)]
 pub fn connecting(sk: Sock) {
+    if let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) {
+        // SAFETY: a map value, valid for the program's run.
+        let attempt = unsafe { &mut *attempt };
+        if attempt.stage == BEGUN && attempt.task.tgid == current_tgid() {
+            attempt.stage = ACCEPTED;
+            // The socket has the address now, which another program may have changed.
+            attempt.peer = Peer::default();
+            return;
+        }
+    }
+    remember(sk, ACCEPTED, Peer::default());
+}
+
+#[inline(always)]
+fn remember(sk: Sock, stage: u32, peer: Peer) {
     let task = Task::current();
-    let mut attempt =
-        Connecting { time_ns: now(), task: TaskRef::default(), usage: Usage::default(), parent_tgid: 0, told: 0 };
+    let mut attempt = Connecting { time_ns: now(), stage, inode: sk.inode(), peer, ..Connecting::default() };
     attempt.parent_tgid = task.describe(&mut attempt.task).parent().tgid();
     task.usage(&mut attempt.usage);
     if CONNECTING.insert(&sk.0, &attempt, 0).is_err() {
         count(KernelCounter::MapFull);
     }
+}
+
+/// The socket is closed, or used for another attempt: if the last one has only begun, it failed at once.
+#[inline(always)]
+pub fn given_up(sk: Sock) {
+    if u32::from(sk.state()) != TCP_CLOSE {
+        return;
+    }
+    let Some(attempt) = CONNECTING.get_ptr(&sk.0) else { return };
+    // SAFETY: a map value, valid for the program's run.
+    let attempt = unsafe { &*attempt };
+    if attempt.stage == BEGUN && attempt.inode == sk.inode() {
+        if let Some(entry) = reserve(Weight::Essential) {
+            fill_attempt(entry, sk, attempt, Some((attempt.time_ns, UNKNOWN_ERROR)));
+        }
+    }
+    forget(sk);
 }
 
 /// The attempt has a source port now, which is reported once; or it has failed, with the socket's error.
@@ -122,14 +195,15 @@ pub fn attempted(sk: Sock, has_failed: bool) {
     let Some(attempt) = CONNECTING.get_ptr_mut(&sk.0) else { return };
     // SAFETY: a map value, valid for the program's run.
     let attempt = unsafe { &mut *attempt };
-    if attempt.told != 0 && !has_failed {
+    if attempt.stage == TOLD && !has_failed {
         return;
     }
     let Some(entry) = reserve(Weight::Essential) else { return };
-    attempt.told = 1;
+    attempt.stage = TOLD;
     // What the process sends now says nothing new.
     Report::of(sk, attempt.task.tgid, &Peer::default(), now()).note();
-    fill_attempt(entry, sk, attempt, has_failed);
+    let failure = if has_failed { Some((now(), sk.error())) } else { None };
+    fill_attempt(entry, sk, attempt, failure);
 }
 
 /// The attempt has ended.
@@ -139,18 +213,19 @@ pub fn forget(sk: Sock) {
     let _ = CONNECTING.remove(&sk.0);
 }
 
+/// Reports the attempt, or when it failed and the error.
 #[inline(always)]
-fn fill_attempt(mut entry: RingBufEntry<SocketEvent>, sk: Sock, attempt: &Connecting, has_failed: bool) {
+fn fill_attempt(mut entry: RingBufEntry<SocketEvent>, sk: Sock, attempt: &Connecting, failure: Option<(u64, u32)>) {
     let event = unsafe { &mut *entry.as_mut_ptr() };
     event.kind = EventKind::Socket as u32;
-    let op = if has_failed { SocketOp::ConnectFailed } else { SocketOp::Connect };
+    let op = if failure.is_some() { SocketOp::ConnectFailed } else { SocketOp::Connect };
     event.op = op as u32;
-    event.time_ns = if has_failed { now() } else { attempt.time_ns };
+    (event.time_ns, event.error) = failure.unwrap_or((attempt.time_ns, 0));
     event.since_ns = attempt.time_ns;
-    event.error = if has_failed { sk.error() } else { 0 };
     event.task = attempt.task;
     event.parent_tgid = attempt.parent_tgid;
     event.usage = attempt.usage;
     sk.describe(&mut event.socket);
+    attempt.peer.describe(&mut event.socket);
     submit(entry);
 }

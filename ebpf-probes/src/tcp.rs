@@ -4,7 +4,7 @@ use aya_ebpf::macros::{fentry, fexit, kprobe, kretprobe, raw_tracepoint};
 use aya_ebpf::programs::{FEntryContext, FExitContext, ProbeContext, RawTracePointContext, RetProbeContext};
 use pidflow_schema::abi::SocketOp;
 
-use crate::kernel::{IPPROTO_TCP, Sock, number};
+use crate::kernel::{IPPROTO_TCP, Sock, TCP_CLOSE, number};
 use crate::socket::{attempted, closed, connecting, forget, happened, unaccepted};
 
 /// `include/net/tcp_states.h`.
@@ -12,7 +12,7 @@ const ESTABLISHED: u32 = 1;
 const SYN_SENT: u32 = 2;
 const SYN_RECV: u32 = 3;
 const FIN_WAIT1: u32 = 4;
-const CLOSE: u32 = 7;
+const CLOSE: u32 = TCP_CLOSE;
 const CLOSE_WAIT: u32 = 8;
 const LAST_ACK: u32 = 9;
 const LISTEN: u32 = 10;

@@ -78,6 +78,9 @@ pub struct Usage {
     pub threads: u32,
 }
 
+/// [`SocketEvent::error`]: the connect failed, and the error is not known.
+pub const UNKNOWN_ERROR: u32 = u16::MAX as u32;
+
 /// What happened on a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
@@ -201,7 +204,7 @@ pub struct SocketEvent {
     pub task: TaskRef,
     /// Parent's thread group id.
     pub parent_tgid: u32,
-    /// errno of a failed connect, positive; else 0.
+    /// errno of a failed connect, positive, or [`UNKNOWN_ERROR`]; else 0.
     pub error: u32,
     /// For [`SocketOp::ConnectFailed`], the time when connect was called; for events at the end of a system call, the
     /// time when the call began; otherwise 0.

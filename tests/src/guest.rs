@@ -15,22 +15,23 @@ use crate::trial::{self, Running};
 use crate::truth::Exchange;
 
 /// The scenarios, with the options that an emulated machine can do. `preexisting` comes first, before the agent. Those of
-/// one line run side by side: the last ones wait for the kernel most of the time.
+/// one line run side by side: the first ones wait for the kernel most of the time. Meanwhile the machine translates the
+/// agent's code, for which it takes seconds; the burst, which would fill the kernel's packet buffer by then, comes last.
 ///
 /// In bursts of 30 and 40 a second some owners of UDP ports were ambiguous there; why is not known.
 const SCENARIOS: [&[&str]; 12] = [
-    &["burst --count 240 --rate 20 --ports 10 --at-a-time 4"],
+    &["comeback", "timeout", "unreachable"],
+    &["refused", "unroutable"],
     &["prefork"],
     &["fdpass"],
     &["exec-after-connect"],
-    &["refused"],
     &["threads"],
     &["udp-recv-only"],
     &["udp-connected"],
     &["udp-unconnected"],
     &["netns"],
     &["ping"],
-    &["comeback", "timeout", "unreachable"],
+    &["burst --count 240 --rate 20 --ports 10 --at-a-time 4"],
 ];
 
 /// Stands in the list of backends for the test of steps of the wall clock.
@@ -103,7 +104,7 @@ fn trials(backend: &str) -> Result<Vec<Verdict>> {
     let mut verdicts = Vec::new();
     for group in SCENARIOS {
         let begun = Instant::now();
-        let running: Vec<_> = group.iter().map(|scenario| start(dir.path(), scenario)).collect();
+        let running: Vec<_> = group.iter().map(|scenario| start(dir.path(), scenario, backend)).collect();
         for (name, running) in running {
             match running.and_then(Running::finish) {
                 Ok(exchanges) => drop(truth.insert(name, (exchanges, begun.elapsed()))),
@@ -118,9 +119,12 @@ fn trials(backend: &str) -> Result<Vec<Verdict>> {
 }
 
 /// Its name, and the scenario under way.
-fn start<'a>(dir: &Path, scenario: &'a str) -> (&'a str, Result<Running>) {
+fn start<'a>(dir: &Path, scenario: &'a str, backend: &str) -> (&'a str, Result<Running>) {
     let name = scenario.split(' ').next().unwrap_or_default();
-    (name, subfolder(dir, name).and_then(|own| Running::start(&own, scenario)))
+    // This backend sees that these connects fail, but not why.
+    let is_error_unknown = name == "unroutable" && backend == "tracepoint";
+    let options = if is_error_unknown { " --error unknown" } else { "" };
+    (name, subfolder(dir, name).and_then(|own| Running::start(&own, &format!("{scenario}{options}"))))
 }
 
 fn subfolder(dir: &Path, name: &str) -> Result<std::path::PathBuf> {

@@ -86,6 +86,13 @@ fn a_connection_that_resets_the_one_before_is_one_flow() -> Result<()> {
     assert_perfect("a_connection_that_resets_the_one_before_is_one_flow", "comeback")
 }
 
+/// The tracepoint backend sees that these connects fail, but not why.
+#[test]
+fn a_connect_that_fails_at_once_is_reported() -> Result<()> {
+    let error = if backend() == "tracepoint" { "unknown" } else { "known" };
+    assert_perfect("a_connect_that_fails_at_once_is_reported", &format!("unroutable --error {error}"))
+}
+
 #[test]
 fn a_refused_connection_says_so() -> Result<()> {
     assert_perfect("a_refused_connection_says_so", "refused")

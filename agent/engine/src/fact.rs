@@ -96,6 +96,9 @@ pub struct Sample {
     pub threads: Option<u32>,
 }
 
+/// The error of a connect that failed for an unknown reason. The kernel's own end at 4095 (`MAX_ERRNO`).
+pub const UNKNOWN_ERRNO: u16 = u16::MAX;
+
 /// The use that a process made of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SocketUse {
@@ -113,7 +116,7 @@ pub enum SocketUse {
     Close,
     /// The process's connect failed.
     ConnectFailed {
-        /// errno; 0: the process aborted the attempt.
+        /// errno; 0: the process aborted the attempt; [`UNKNOWN_ERRNO`]: it failed, and why is not known.
         errno: u16,
         /// When connect was called, nanoseconds of the engine's clock.
         since_ns: u64,

@@ -173,6 +173,27 @@ pub(crate) const HOOKS: &[Hook] = &[
         missing: "unanswered connection attempts until they fail",
     },
     Hook {
+        fact: "TCP connects that fail at once",
+        ways: &[
+            fentry(&[Fexit("fexit_tcp_v4_connect", "tcp_v4_connect"), Fexit("fexit_tcp_v6_connect", "tcp_v6_connect")]),
+            kprobe(&[
+                Kprobe("tcp_v4_connect"),
+                Kretprobe("tcp_v4_connect"),
+                Kprobe("tcp_v6_connect"),
+                Kretprobe("tcp_v6_connect"),
+            ]),
+            tracepoint(
+                &[
+                    Cgroup("cgroup_connect4", "connect4"),
+                    Cgroup("cgroup_connect6", "connect6"),
+                    Cgroup("cgroup_sock_release", "sock_release"),
+                ],
+                "the error of a connect that fails before a packet is sent",
+            ),
+        ],
+        missing: "connection attempts that fail before a packet is sent",
+    },
+    Hook {
         fact: "TCP send and receive",
         ways: &[
             fentry(&[Fentry("tcp_sendmsg"), Fentry("tcp_recvmsg")]),

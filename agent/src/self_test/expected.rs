@@ -11,6 +11,7 @@ pub(super) enum Act {
     Exec,
     Exit,
     Connect,
+    FailedConnect,
     Accept,
     Listen,
     Send,
@@ -66,7 +67,8 @@ const fn act(used: SocketUse) -> Option<Act> {
         SocketUse::Send => Act::Send,
         SocketUse::Receive => Act::Receive,
         SocketUse::Close => Act::Close,
-        SocketUse::ConnectFailed { .. } | SocketUse::Held | SocketUse::HeldListening => return None,
+        SocketUse::ConnectFailed { .. } => Act::FailedConnect,
+        SocketUse::Held | SocketUse::HeldListening => return None,
     })
 }
 

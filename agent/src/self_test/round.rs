@@ -104,6 +104,7 @@ impl Bench {
                     attempt("TCP", &|done| streams::connection(tap, address, (calls, sender), done));
                 }
             }
+            attempt("TCP", &|done| streams::failing(tap, address, done));
             attempt("UDP", &|done| datagrams::exchange(tap, address, done));
             attempt("ICMP echo", &|done| datagrams::echo(tap, address, done));
         }

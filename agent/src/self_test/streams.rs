@@ -1,7 +1,7 @@
 //! The test's TCP connections.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ use super::tap::Listening;
 
 /// Time limit of each call of the test, because a firewall may drop packets on loopback.
 pub(super) const CALL_LIMIT: Duration = Duration::from_secs(1);
+
+/// The port of a connect that fails anyway.
+const DISCARD_PORT: u16 = 9;
 
 /// Families of system calls. Backends that trace system calls have a hook for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +182,32 @@ pub(super) fn connection(
     }
     drop(socket);
     done.push(of_client(Act::Close, "a TCP connection closed", &["tcp_close_by_state"]));
+    Ok(())
+}
+
+/// Connects to a multicast address, which TCP refuses at once on every host.
+///
+/// # Errors
+/// A socket cannot be opened or bound.
+pub(super) fn failing(tap: &Listening<'_>, address: IpAddr, done: &mut Vec<Expected>) -> io::Result<()> {
+    let (socket, local) = bound(tap, address, Type::STREAM, Protocol::TCP)?;
+    let (group, by): (IpAddr, &'static [&'static str]) = match address {
+        IpAddr::V4(_) => (
+            Ipv4Addr::new(224, 0, 0, 1).into(),
+            &["fexit_tcp_v4_connect", "kprobe_tcp_v4_connect", "kretprobe_tcp_v4_connect", "cgroup_connect4"],
+        ),
+        IpAddr::V6(_) => (
+            Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1).into(),
+            &["fexit_tcp_v6_connect", "kprobe_tcp_v6_connect", "kretprobe_tcp_v6_connect", "cgroup_connect6"],
+        ),
+    };
+    if socket.connect(&SocketAddr::new(group, DISCARD_PORT).into()).is_ok() {
+        return Err(io::Error::other(format!("a TCP connection to {group} was possible")));
+    }
+    let at = (Protocol::TCP, address, local.port());
+    let expected = Expected::of_socket(Act::FailedConnect, at, "a TCP connect that failed at once", by);
+    // The cgroup's hooks on connects see the failure when the socket is closed.
+    done.push(Expected { needs: Some("cgroup_sock_release"), ..expected.to(DISCARD_PORT) });
     Ok(())
 }
 

@@ -128,6 +128,6 @@ mod sock;
 mod task;
 
 pub use file::{FilePath, Step, binprm_path};
-pub use peer::Peer;
-pub use sock::{AF_INET, AF_INET6, IPPROTO_TCP, Sock};
+pub use peer::{Peer, protocol_of};
+pub use sock::{AF_INET, AF_INET6, IPPROTO_TCP, Sock, TCP_CLOSE};
 pub use task::Task;

@@ -13,6 +13,15 @@ macro_rules! told {
     };
 }
 
+/// The protocol of the socket of a cgroup program that is told an address.
+#[inline(always)]
+pub fn protocol_of(ctx: &SockAddrContext) -> u32 {
+    told!(ctx, protocol)
+}
+
+/// `::ffff:0:0/96`.
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
 /// The other end of one datagram of a socket that may not be connected; family 0: the socket itself has it.
 ///
 /// Not an `Option`: the compiler copies the payload of a `None` too, and the verifier refuses to read what
@@ -30,11 +39,14 @@ impl Peer {
     /// The destination in a `struct msghdr`, where one is given.
     #[inline(always)]
     pub fn of_message(msg: u64) -> Self {
-        let mut peer = Self::default();
         let name: u64 = read!(msg, msg_name);
-        if name == 0 {
-            return peer;
-        }
+        if name == 0 { Self::default() } else { Self::of_sockaddr(name) }
+    }
+
+    /// The address in a `struct sockaddr`.
+    #[inline(always)]
+    pub fn of_sockaddr(name: u64) -> Self {
+        let mut peer = Self::default();
         // struct sockaddr_in: family, port, address; sockaddr_in6: family, port, flow info, address.
         peer.family = read_at(name, 0);
         peer.remote_port = u16::from_be(read_at(name, 2));
@@ -44,6 +56,12 @@ impl Peer {
             _ => peer.family = 0,
         }
         peer
+    }
+
+    /// Whether it is an IPv4-mapped IPv6 address.
+    #[inline(always)]
+    pub fn is_mapped(&self) -> bool {
+        self.family == AF_INET6 && self.remote.first_chunk() == Some(&MAPPED)
     }
 
     /// The IPv4 address that a cgroup program is told.

@@ -12,6 +12,8 @@ const SHUT: u8 = 3;
 #[derive(Clone, Copy)]
 pub struct Sock(pub u64);
 
+/// A state of TCP, also of a socket that was never connected (`include/net/tcp_states.h`).
+pub const TCP_CLOSE: u32 = 7;
 /// `IPPROTO_TCP`.
 pub const IPPROTO_TCP: u16 = 6;
 /// `AF_INET`.

@@ -48,6 +48,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "accept-close" => closing::run(&args),
         "changes" => changes::run(&args),
         "refused" => tcp::refused(&args),
+        "unroutable" => tcp::unroutable(&args),
         "timeout" => tcp::timeout(&args),
         "threads" => tcp::threads(&args),
         "udp-recv-only" => udp::receive_only(&args),

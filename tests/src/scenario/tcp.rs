@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -159,6 +159,21 @@ pub(super) fn refused(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// TCP connects to multicast addresses, which the kernel refuses before it sends a packet or, where the socket is not
+/// bound, chooses a port. With `--error unknown`, the agent need not know why.
+pub(super) fn unroutable(args: &Args) -> Result<()> {
+    let truth = args.truth()?;
+    let is_known = args.get("error", "known".to_owned())? == "known";
+    for (source, group) in LOOPBACKS.into_iter().zip(["239.192.0.1:7070", "[ff0e::1]:7070"]) {
+        let failing = Failing { scenario: "unroutable", source, target: group.parse()?, error: libc::ENETUNREACH };
+        for exchange in [failing.connect()?, failing.connect_unbound()?] {
+            let error = exchange.error.filter(|_| is_known);
+            Exchange { error, destination_end: Expected::Unchecked, ..exchange }.append_to(&truth)?;
+        }
+    }
+    Ok(())
+}
+
 /// Connects to a listener whose queue is full: the kernel drops the SYNs (`sk_acceptq_is_full` in `tcp_conn_request`),
 /// which needs no firewall and no second host. With `TCP_SYNCNT` 1 the kernel gives up after 3 seconds.
 pub(super) fn timeout(args: &Args) -> Result<()> {
@@ -187,10 +202,19 @@ pub(super) struct Failing<'a> {
 
 impl Failing<'_> {
     pub(super) fn connect(&self) -> Result<Exchange> {
-        let (target, error) = (self.target, self.error);
-        let fd = sys::socket(target.ip(), libc::SOCK_STREAM, 0)?;
+        let fd = sys::socket(self.target.ip(), libc::SOCK_STREAM, 0)?;
         // Bound before the connect: after a failed connect the socket no longer has its port.
         sys::bind(&fd, SocketAddr::new(self.source, 0))?;
+        self.connect_with(fd)
+    }
+
+    /// Connects without an address and a port.
+    fn connect_unbound(&self) -> Result<Exchange> {
+        self.connect_with(sys::socket(self.target.ip(), libc::SOCK_STREAM, 0)?)
+    }
+
+    fn connect_with(&self, fd: OwnedFd) -> Result<Exchange> {
+        let (target, error) = (self.target, self.error);
         if error == libc::ETIMEDOUT {
             sys::set_option(&fd, libc::IPPROTO_TCP, libc::TCP_SYNCNT, 1)?;
         }

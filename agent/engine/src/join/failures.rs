@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 
-use crate::fact::{ProcessId, Socket};
+use crate::fact::{ProcessId, Socket, UNKNOWN_ERRNO};
 use crate::socket_index::{FlowEnd, Tuple};
 
 /// The greatest number of attempts kept (about 400 bytes each). Beyond it, the oldest are reported as records
@@ -14,12 +14,17 @@ const MAX_FAILED_CONNECTS: usize = 65_536;
 /// How long after its first packet a connect may be reported.
 const CONNECT_DELAY_NS: u64 = 1_000_000;
 
+/// The error for a record.
+pub(super) fn known_errno(errno: u16) -> Option<u16> {
+    (errno != 0 && errno != UNKNOWN_ERRNO).then_some(errno)
+}
+
 /// A failed attempt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FailedConnect {
     pub(super) since_ns: u64,
     pub(super) time_ns: u64,
-    /// The error; 0: the process aborted the attempt.
+    /// As in [`crate::fact::SocketUse::ConnectFailed`].
     pub(super) errno: u16,
     pub(super) socket: Socket,
     pub(super) process: ProcessId,

@@ -23,7 +23,7 @@ mod names;
 mod tenants;
 mod without_packets;
 
-use failures::{FailedConnect, Failures};
+use failures::{FailedConnect, Failures, known_errno};
 use names::{AskedNames, MAX_NAME_BYTES};
 use tenants::Tenants;
 pub use without_packets::CapturedPaths;
@@ -243,7 +243,7 @@ impl Joiner {
     /// The errno of the connect that made the flow, if it failed.
     fn connect_error(&mut self, end: &FlowEnd, source: Option<&Found>) -> Option<u16> {
         let netns = source.map(|found| found.netns).filter(|netns| *netns != 0);
-        self.failures.explain(end, netns).filter(|errno| *errno != 0)
+        known_errno(self.failures.explain(end, netns)?)
     }
 
     /// ICMP is answered by the kernel: the socket with the echo's identifier is the asking one's.

@@ -8,7 +8,7 @@ use pidflow_schema::{
 
 use super::{CapturedPaths, Joiner};
 use crate::application::NameAnswer;
-use crate::fact::{Fact, Lost, ProcessId, ProcessesAlive, Sample, Socket, SocketUse, Task, TenantKind};
+use crate::fact::{Fact, Lost, ProcessId, ProcessesAlive, Sample, Socket, SocketUse, Task, TenantKind, UNKNOWN_ERRNO};
 use crate::tenancy::Tenancy;
 
 const MS: u64 = 1_000_000;
@@ -95,6 +95,21 @@ fn an_attempt_without_packets_is_a_record_too() {
     let records = j.take_failed_attempts(30 * SECOND, |_| true);
     let r = records.first().unwrap();
     assert_eq!((r.connect_error, r.flow.forward.packets), (Some(113), 0));
+}
+
+/// Without a route the kernel chooses neither an address nor a port, and not every hook sees the error.
+#[test]
+fn an_attempt_that_failed_at_once_is_a_record_without_a_port() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    for (errno, remote) in [(101, "192.0.2.1"), (UNKNOWN_ERRNO, "192.0.2.2"), (0, "192.0.2.3")] {
+        let used = SocketUse::ConnectFailed { errno, since_ns: SECOND };
+        j.apply(&event(10, used, ("0.0.0.0", 0), (remote, 80)));
+    }
+    let records = j.take_failed_attempts(30 * SECOND, |_| true);
+    let told: Vec<_> = records.iter().map(|r| (r.flow.destination.to_string(), r.connect_error)).collect();
+    assert_eq!(told, [("192.0.2.1".to_owned(), Some(101)), ("192.0.2.2".to_owned(), None)]);
+    assert!(records.iter().all(|r| r.source.process.as_ref().is_some_and(|p| p.pid == 10)));
+    assert!(records.iter().all(|r| r.flow.end_detail == FlowEndDetail::ConnectFailed));
 }
 
 #[test]

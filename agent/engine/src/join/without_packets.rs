@@ -3,7 +3,7 @@
 use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord, InitiatorBasis, ProcessEnd};
 
 use super::Joiner;
-use super::failures::FailedConnect;
+use super::failures::{FailedConnect, known_errno};
 use crate::fact::Socket;
 use crate::socket_index::{FlowEnd, Found, Role};
 
@@ -71,7 +71,7 @@ impl Joiner {
         let destination = ProcessEnd { endpoint, ..ProcessEnd::unknown(self.why(&end)) };
         self.counters.without_packets += 1;
         self.count(&source, &destination);
-        let connect_error = (failed.errno != 0).then_some(failed.errno);
+        let connect_error = known_errno(failed.errno);
         FlowRecord { source, destination, connect_error, ..FlowRecord::without_processes(flow, Attribution::NoSocket) }
     }
 }
