@@ -181,7 +181,8 @@ fn processes_are_right(report: &Value, output: &Output) -> Result<()> {
     let cpu = root["cpu_seconds"].as_f64().unwrap_or_default();
     ensure!((cpu - own).abs() < 0.03 + 0.1 * own, "CPU time {cpu}, of its own account {own}");
     let of_nobody: Vec<_> = processes.iter().filter(|p| p["user"] == "nobody").collect();
-    ensure!(of_nobody.len() == 1 && of_nobody[0]["sent_bytes"] == 1000 + DATAGRAM_HEADERS, "{processes:#?}");
+    let [one] = of_nobody.as_slice() else { bail!("{processes:#?}") };
+    ensure!(one["sent_bytes"] == 1000 + DATAGRAM_HEADERS, "{processes:#?}");
     let still_run = processes.iter().filter(|p| p["seconds"].is_null()).count();
     ensure!(still_run == 0, "{processes:#?}");
     Ok(())
