@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis, Translation, Tunnel,
+    Application, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis, TcpHealth, Translation,
+    Tunnel,
 };
 
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
@@ -115,6 +116,8 @@ pub struct Flow {
     pub tunnel: Option<Box<Tunnel>>,
     /// What this host translated its addresses and ports to; none: nothing was translated, or it is not known.
     pub translation: Option<Box<Translation>>,
+    /// How well the packets of a TCP connection got through; none: it was not measured, or not TCP.
+    pub tcp: Option<Box<TcpHealth>>,
 }
 
 impl Flow {
@@ -147,6 +150,7 @@ impl Flow {
             application: None,
             tunnel: None,
             translation: None,
+            tcp: None,
         }
     }
 
@@ -164,6 +168,9 @@ impl Flow {
         }
         if let Some(translation) = &mut self.translation {
             translation.turn_round();
+        }
+        if let Some(tcp) = &mut self.tcp {
+            tcp.turn_round();
         }
     }
 }
