@@ -9,6 +9,7 @@ pub mod flow_table;
 pub mod join;
 pub mod packet;
 pub mod process_table;
+mod segment;
 pub mod socket_index;
 pub mod tenancy;
 pub mod texts;

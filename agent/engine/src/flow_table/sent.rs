@@ -27,6 +27,8 @@ impl Sent {
     pub(super) const HAS_SENT: u8 = 4;
     /// Payloads of the flow were read; set for both sides.
     pub(super) const IS_WATCHED: u8 = 8;
+    /// The flow is a connection that is measured ([`super::health`]); set for both sides.
+    pub(super) const IS_MEASURED: u8 = 16;
 
     /// Whether it sent a SYN.
     pub(super) const fn has_syn(&self) -> bool {
