@@ -28,7 +28,7 @@ impl Sent {
     /// Payloads of the flow were read; set for both sides.
     pub(super) const IS_WATCHED: u8 = 8;
     /// The flow is a connection that is measured ([`super::health`]); set for both sides.
-    pub(super) const IS_MEASURED: u8 = 16;
+    pub(super) const IS_MEASURED: u8 = 64;
 
     /// Whether it sent a SYN.
     pub(super) const fn has_syn(&self) -> bool {
