@@ -136,3 +136,13 @@ impl Writer {
         self.retention.apply(&self.folder, current, now_ns)
     }
 }
+
+impl Drop for Writer {
+    /// A file that nobody writes has no others beside it, so that readers need not make them again.
+    fn drop(&mut self) {
+        if let Some(file) = self.open.take() {
+            // Nobody is there any more to whom a failure could be reported; what was committed is safe.
+            let _ = self.finish(file);
+        }
+    }
+}

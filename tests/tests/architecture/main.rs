@@ -105,7 +105,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 40] = [
+const AGENT: [&str; 41] = [
     "allocated",
     "sample",
     "allocator",
@@ -133,6 +133,7 @@ const AGENT: [&str; 40] = [
     "config",
     "logging",
     "select",
+    "history",
     "metrics",
     "published",
     "exposition",
