@@ -165,7 +165,8 @@ fn every_curl_command_is_answered() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let agent = Serving::start(dir.path(), &[]).unwrap();
+    let history = dir.path().join("history");
+    let agent = Serving::start(dir.path(), &["--history", history.to_str().unwrap()]).unwrap();
     let lines = pages::all().into_iter().flat_map(|page| page.shell).map(|(_, block)| block).collect::<String>();
     let curls: Vec<_> = lines.lines().flat_map(commands).filter(|command| command[0] == "curl").collect();
     assert!(curls.len() >= 3, "{curls:?}");
