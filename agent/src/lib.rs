@@ -17,6 +17,7 @@ mod element_description;
 mod exposition;
 mod failure;
 mod figures;
+mod history;
 mod host;
 mod host_files;
 mod http;

@@ -10,6 +10,7 @@ use pidflow_schema::FlowRecord;
 
 use crate::capture::{CaptureCounters, InterfaceChanges};
 use crate::command_run::Watch;
+use crate::history::{History, HistoryCounts};
 use crate::host::Host;
 use crate::ledger::SEEN_ELSEWHERE;
 use crate::live_view::LiveView;
@@ -50,6 +51,7 @@ pub(crate) struct Observers {
     published: Published,
     view: Option<LiveView>,
     command: Option<Watch>,
+    history: Option<History>,
     about: RunDescription,
     host: Host,
     talk: TrafficSums,
@@ -70,6 +72,7 @@ impl Observers {
             published,
             view: None,
             command: None,
+            history: None,
             about,
             host,
             talk: TrafficSums::new(max_edges),
@@ -95,6 +98,12 @@ impl Observers {
         self
     }
 
+    /// Also keeps all records in the history.
+    pub(crate) fn with_history(mut self, history: Option<History>) -> Self {
+        self.history = history;
+        self
+    }
+
     /// Also publishes what the self-test finds.
     pub(crate) fn with_self_test(mut self, outcome: Option<self_test::Outcome>) -> Self {
         self.self_test = outcome;
@@ -107,7 +116,9 @@ impl Observers {
 
     fn status(&mut self, f: &Figures, seconds: u64) -> Status {
         let translation = self.about.translation.counts();
-        let losses = losses(f, translation, self.about.kubernetes.dropped());
+        let history = self.history.as_ref().map(History::counts);
+        let mut losses = losses(f, translation, self.about.kubernetes.dropped());
+        losses.extend(history.iter().flat_map(|h| of_stage(&h.name, "records lost", h.lost())));
         let tested = self.self_test.as_ref().map(self_test::Outcome::state).unwrap_or_default();
         let hooks = self.hooks();
         Status {
@@ -129,7 +140,7 @@ impl Observers {
             hooks: hooks.iter().map(hook).collect(),
             self_tests: tested.tests.iter().map(|(result, n)| ((*result).to_owned(), *n)).collect(),
             hook_tests: hook_tests(&tested),
-            exporters: f.exporters.iter().map(exporter).collect(),
+            exporters: f.exporters.iter().map(exporter).chain(history.as_ref().map(as_exporter)).collect(),
             queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
             queue_bytes: f.queue_bytes as u64,
             thread_restarts: threads::restarts(),
@@ -138,7 +149,10 @@ impl Observers {
             host: Some(self.host.latest()),
             ledger: Some(Arc::new(f.ledger.clone())),
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
-            degraded: self.degraded(seconds, &losses, [silent(&tested), unseen(&hooks, f)].concat()),
+            degraded: {
+                let trouble = history.and_then(|h| h.trouble).into_iter().collect();
+                self.degraded(seconds, &losses, [silent(&tested), unseen(&hooks, f), trouble].concat())
+            },
             losses,
         }
     }
@@ -187,6 +201,9 @@ impl PipelineObserver for Observers {
         }
         if let Some(command) = &self.command {
             command.records(records);
+        }
+        if let Some(history) = &self.history {
+            history.offer(records);
         }
         self.published.recent.add(records);
     }
@@ -270,11 +287,14 @@ fn tables(f: &Figures) -> Labelled {
     ])
 }
 
+/// The losses of one stage.
+fn of_stage(stage: &str, what: &'static str, values: Labelled) -> impl Iterator<Item = Loss> + use<> {
+    let stage = stage.to_owned();
+    values.into_iter().map(move |(reason, total)| Loss { stage: stage.clone(), what, reason, total })
+}
+
 fn losses(f: &Figures, translation: TranslationCounts, pods_dropped: u64) -> Vec<Loss> {
-    let of = |stage: &str, what, values: Labelled| {
-        let stage = stage.to_owned();
-        values.into_iter().map(move |(reason, total)| Loss { stage: stage.clone(), what, reason, total })
-    };
+    let of = of_stage;
     let early = labelled([("table-full", f.table.evicted), ("too-many-wait", f.joined_early)]);
     let forgotten = labelled([("tables-full", f.join.crowded)]);
     let no_room = labelled([
@@ -364,4 +384,10 @@ fn exporter(s: &Snapshot) -> Exporter {
         queue: s.pending(),
         spooled: s.spooled,
     }
+}
+
+/// The history, which has the metrics of an exporter.
+fn as_exporter(h: &HistoryCounts) -> Exporter {
+    let HistoryCounts { name, written, waiting, .. } = h;
+    Exporter { name: name.clone(), records: *written, filtered: 0, lost: h.lost(), queue: *waiting, spooled: 0 }
 }

@@ -29,8 +29,8 @@ pub(crate) fn spawn_as(
     })
 }
 
-/// Like [`spawn_as`]; the thread may also read below that folder.
-pub(crate) fn spawn_reading(
+/// Like [`spawn_as`]; the thread may also read, or as its role says write, below that folder.
+pub(crate) fn spawn_for(
     role: Role,
     name: &str,
     folder: PathBuf,

@@ -31,6 +31,7 @@ complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "read" -d 'Read capt
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "fields" -d 'List the elements of flow records'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "check" -d 'Check a configuration file, without starting anything'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "audit" -d 'Ask a running agent where every packet went, from the kernel\'s counters to the records'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "query" -d 'Search the history that `run --history` keeps, whether or not an agent is running'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "doctor" -d 'Check this host (kernel, hooks, interfaces) and report which data pidflow cannot collect on it'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "generate" -d 'Print the man page or shell completions'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -127,6 +128,9 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-client-ca -d
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l token-file -d 'Require the bearer token in this file, except for /livez and /readyz; the variable PIDFLOW_TOKEN can contain the token itself' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l recent-flows -d 'Number of latest flow records kept for /api/flows, about 1 kB each; 0: no records and no processes [default: 10000]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l max-edges -d 'Maximum number of series of each kind of traffic metric (edges, users, addresses, …); the rest is summed up as "other" [default: 100]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l history -d 'Keep the records in this folder, one SQLite file per hour, for `pidflow query`, the page and /api/history/flows' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l history-keep -d 'Remove files of the history whose hour ended this long ago, 0: never [default: 7d]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l history-size -d 'Remove the oldest files of the history when all together are larger than this, such as 500MB [default: 10GB]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l view -d 'What is shown on a terminal; plain: lines, as without a terminal [default: terminal]' -r -f -a "terminal\t'The live view, with keys'
 plain\t'Lines, as without a terminal'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l log-format -d 'Format of log lines [default: text]' -r -f -a "text\t'For people'
@@ -195,6 +199,16 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l token-file -d 
 complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l tls-ca -d 'Use HTTPS, and trust the certificate authorities in this file (PEM); the agent\'s certificate must name the host of --listen' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -l json -d 'Print JSON, as /api/ledger does'
 complete -c pidflow -n "__fish_pidflow_using_subcommand audit" -s h -l help -d 'Print help'
+complete -c pidflow -n "__fish_pidflow_using_subcommand query" -l history -d 'Folder of the history [default: /var/lib/pidflow/history]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand query" -l since -d 'Only flows with a packet at this time or later, 0: all [default: 1h]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand query" -l until -d 'Only flows with a packet at this time or earlier [default: now]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand query" -l by -d 'Sum up the records with the same values of these names, such as process,dst.port. A name such as process means either end: a record counts at both' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand query" -l step -d 'Sum up the records that ended in each interval of this length' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand query" -l top -d 'Maximum number of lines: the latest records, or the groups with the most bytes [default: 100; with --by 20]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand query" -l timeout -d 'Give up after this long [default: 60s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand query" -l json -d 'Print JSON lines; records as --json of `run` writes them'
+complete -c pidflow -n "__fish_pidflow_using_subcommand query" -l table -d 'Print a table (the default)'
+complete -c pidflow -n "__fish_pidflow_using_subcommand query" -s h -l help -d 'Print help'
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
@@ -227,13 +241,14 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_see
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "man" -d 'The man page, in roff'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "completions" -d 'Completions for a shell'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "run" -d 'Capture live traffic and kernel events; on a terminal, show the live view'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "read" -d 'Read capture files (pcap, pcapng; gzip or zstd; - is standard input)'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "fields" -d 'List the elements of flow records'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "check" -d 'Check a configuration file, without starting anything'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "audit" -d 'Ask a running agent where every packet went, from the kernel\'s counters to the records'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "doctor" -d 'Check this host (kernel, hooks, interfaces) and report which data pidflow cannot collect on it'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "generate" -d 'Print the man page or shell completions'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit doctor generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "run" -d 'Capture live traffic and kernel events; on a terminal, show the live view'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "read" -d 'Read capture files (pcap, pcapng; gzip or zstd; - is standard input)'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "fields" -d 'List the elements of flow records'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "check" -d 'Check a configuration file, without starting anything'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "audit" -d 'Ask a running agent where every packet went, from the kernel\'s counters to the records'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "query" -d 'Search the history that `run --history` keeps, whether or not an agent is running'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "doctor" -d 'Check this host (kernel, hooks, interfaces) and report which data pidflow cannot collect on it'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "generate" -d 'Print the man page or shell completions'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c pidflow -n "__fish_pidflow_using_subcommand help; and __fish_seen_subcommand_from generate" -f -a "man" -d 'The man page, in roff'
 complete -c pidflow -n "__fish_pidflow_using_subcommand help; and __fish_seen_subcommand_from generate" -f -a "completions" -d 'Completions for a shell'

@@ -10,8 +10,14 @@ use crate::config::choices::ReportFormat;
 use crate::config::options::{ExportOptions, FlowOptions, LogOptions, Options};
 use crate::config::timeout::Timeout;
 use crate::config::values::Listen;
+#[cfg(feature = "history")]
+use crate::config::values::{FilePath, Ranged, Selection};
+#[cfg(feature = "history")]
+use query_time::QueryTime;
 
 mod error;
+#[cfg(feature = "history")]
+pub(crate) mod query_time;
 
 pub(crate) use error::report;
 
@@ -37,6 +43,9 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Ask a running agent where every packet went, from the kernel's counters to the records
     Audit(AuditArgs),
+    /// Search the history that `run --history` keeps, whether or not an agent is running
+    #[cfg(feature = "history")]
+    Query(QueryArgs),
     /// Check this host (kernel, hooks, interfaces) and report which data pidflow cannot collect on it
     Doctor(Box<DoctorArgs>),
     /// Print the man page or shell completions
@@ -145,6 +154,47 @@ pub(crate) struct AuditArgs {
     /// Print JSON, as /api/ledger does
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `pidflow query`.
+#[cfg(feature = "history")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Times: 90s, 15m, 1h or 7d ago, 14:30 (today), 2026-11-30, 2026-11-30T14:30, or with a time zone as in 2026-11-30T14:30:00Z. Without a time zone they are local times, like those printed. Exit codes: 0 success, 1 files of the history could not be read, 2 wrong usage."
+)]
+pub(crate) struct QueryArgs {
+    /// Print only records for which this expression is true, such as 'process == "nginx" && dst.port == 443'. `pidflow fields
+    /// --short` lists the names
+    #[arg(value_name = "EXPRESSION")]
+    pub(crate) filter: Option<Selection>,
+    /// Folder of the history [default: /var/lib/pidflow/history]
+    #[arg(long, value_name = "FOLDER", env = "PIDFLOW_HISTORY")]
+    pub(crate) history: Option<FilePath>,
+    /// Only flows with a packet at this time or later, 0: all [default: 1h]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<QueryTime>,
+    /// Only flows with a packet at this time or earlier [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<QueryTime>,
+    /// Sum up the records with the same values of these names, such as process,dst.port. A name such as process means either
+    /// end: a record counts at both
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) by: Vec<String>,
+    /// Sum up the records that ended in each interval of this length
+    #[arg(long, value_name = "DURATION", conflicts_with = "by")]
+    pub(crate) step: Option<Timeout>,
+    /// Maximum number of lines: the latest records, or the groups with the most bytes [default: 100; with --by 20]
+    #[arg(long, value_name = "N", conflicts_with = "step")]
+    pub(crate) top: Option<Ranged<1, 10_000_000>>,
+    /// Print JSON lines; records as --json of `run` writes them
+    #[arg(long, conflicts_with = "table")]
+    pub(crate) json: bool,
+    /// Print a table (the default)
+    #[arg(long)]
+    pub(crate) table: bool,
+    /// Give up after this long [default: 60s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) timeout: Option<Timeout>,
 }
 
 /// `pidflow doctor`.

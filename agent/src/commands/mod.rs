@@ -6,6 +6,8 @@ mod doctor;
 mod fields;
 mod generate;
 mod preflight;
+#[cfg(feature = "history")]
+mod query;
 mod read;
 mod run;
 mod run_command;
@@ -25,6 +27,8 @@ pub(crate) fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Fields(args) => fields::execute(&args).map(fine),
         Command::Generate(args) => generate::execute(&args).map(fine),
         Command::Check(args) => check::execute(&args).map(fine),
+        #[cfg(feature = "history")]
+        Command::Query(args) => query::execute(&args),
         Command::Audit(args) => audit::execute(&args),
         Command::Doctor(args) => doctor::execute(&args),
         Command::Read(args) => read::execute(*args).map(fine),

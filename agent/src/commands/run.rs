@@ -15,12 +15,13 @@ use crate::capture::{ConnectFilter, Interfaces, LiveCapture, LiveOptions, Packet
 use crate::cli::RunArgs;
 use crate::command_run::Watch;
 use crate::config::choices::ViewKind;
-use crate::config::options::{CaptureOptions, FlowOptions, Options};
+use crate::config::options::{CaptureOptions, FlowOptions, HistoryOptions, Options};
 use crate::config::outputs::{Outputs, start_error};
 use crate::config::timeout::Timeout;
 use crate::config::values::Ranged;
 use crate::failure::{Failure, OrUsage};
 use crate::figures::{bytes, grouped};
+use crate::history::{self, History};
 use crate::host::Host;
 use crate::http;
 use crate::live_view::{self, LiveView};
@@ -114,7 +115,9 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let budget = Budget::of_this_process();
     let kubernetes = kubernetes::start(&options.kubernetes.settings(), facts, budget.pods_bytes())?;
     let served = if ports.serves_records() { options.http.recent_flows() } else { 0 };
-    let published = publish(outputs, budget, served.max(if front.view { VIEW_RECORDS } else { 0 }));
+    let history = start_history(&options.history)?;
+    let published = publish(outputs, budget, served.max(if front.view { VIEW_RECORDS } else { 0 }))
+        .with_history(history.as_ref().map(History::questions));
     let metrics = metrics(&published);
     let context = ExportContext { metrics: Some(metrics.clone()), ..outputs.context.clone() };
     let exporters = Arc::new(start_exporters(outputs, &context)?);
@@ -130,7 +133,9 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let (tap, own) = (Tap::default(), own_process(&probes));
     let own_pid = own.pid();
     let tested = start_self_test(options, &probes, (&tap, &own))?;
-    let observers = observers(&published, about, (&host, options.http.max_edges()), front)?.with_self_test(tested);
+    let observers = observers(&published, about, (&host, options.http.max_edges()), front)?
+        .with_self_test(tested)
+        .with_history(history);
     let outlet = outlet(options, exporters.clone(), own)
         .with_enricher(host_name(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
@@ -145,6 +150,16 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
         drain_timeout: options.export.drain_timeout(),
     };
     Ok(Attached { parts, exporters, metrics, published, own: own_pid })
+}
+
+/// The history, if there is to be one.
+fn start_history(options: &HistoryOptions) -> Result<Option<History>> {
+    let settings = options.folder.as_ref().map(|folder| history::Settings {
+        folder: folder.to_path_buf(),
+        max_age: options.max_age(),
+        max_bytes: options.max_bytes(),
+    });
+    settings.map(|settings| History::start(&settings)).transpose()
 }
 
 /// The published state, which keeps that many records.

@@ -7,7 +7,9 @@ use pidflow_engine::decode::DecodeRules;
 use pidflow_engine::flow_table::FlowTableConfig;
 
 use super::choices::OwnTraffic;
-use super::options::{CaptureOptions, ExportOptions, FlowOptions, HttpOptions, PrivacyOptions, ProbeOptions};
+use super::options::{
+    CaptureOptions, ExportOptions, FlowOptions, HistoryOptions, HttpOptions, PrivacyOptions, ProbeOptions,
+};
 use super::timeout::Timeout;
 use crate::privacy::{self, Privacy};
 
@@ -96,6 +98,21 @@ impl ExportOptions {
     /// How long exporters may take to deliver the remaining records at the end.
     pub(crate) fn drain_timeout(&self) -> Duration {
         self.drain_timeout.unwrap_or(Self::DRAIN).0
+    }
+}
+
+impl HistoryOptions {
+    const KEEP: Timeout = Timeout::seconds(7 * 86_400);
+    const SIZE: u64 = 10_000_000_000;
+
+    /// How long files are kept; none: their age does not matter.
+    pub(crate) fn max_age(&self) -> Option<Duration> {
+        Some(self.keep.unwrap_or(Self::KEEP).0).filter(|age| !age.is_zero())
+    }
+
+    /// How large all files may be together, bytes.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.size.map_or(Self::SIZE, |size| size.0)
     }
 }
 

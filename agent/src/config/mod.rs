@@ -7,6 +7,7 @@ mod kubernetes;
 mod kubernetes_settings;
 pub(crate) mod options;
 pub(crate) mod outputs;
+pub(crate) mod size;
 pub(crate) mod timeout;
 pub(crate) mod values;
 

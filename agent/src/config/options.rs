@@ -11,6 +11,7 @@ use super::choices::{
     LogFormat, LogLevel, OtlpSignal, OwnTraffic, PodSource, TcpHealthRule, TunnelRule, UserRule, ViewKind, WireVersion,
 };
 use super::kubernetes::{LabelName, ServerUrl};
+use super::size::Size;
 use super::timeout::Timeout;
 use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged, Selection};
 
@@ -271,6 +272,23 @@ pub(crate) struct HttpOptions {
 }
 layers!(HttpOptions { options: listen, metrics_listen, tls_cert, tls_key, tls_client_ca, token_file, recent_flows, max_edges; lists: });
 
+/// Records that are kept on the disk of this host.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "History")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct HistoryOptions {
+    /// Keep the records in this folder, one SQLite file per hour, for `pidflow query`, the page and /api/history/flows
+    #[arg(long = "history", value_name = "FOLDER", env = "PIDFLOW_HISTORY")]
+    pub(crate) folder: Option<FilePath>,
+    /// Remove files of the history whose hour ended this long ago, 0: never [default: 7d]
+    #[arg(long = "history-keep", value_name = "DURATION", env = "PIDFLOW_HISTORY_KEEP")]
+    pub(crate) keep: Option<Timeout>,
+    /// Remove the oldest files of the history when all together are larger than this, such as 500MB [default: 10GB]
+    #[arg(long = "history-size", value_name = "SIZE", env = "PIDFLOW_HISTORY_SIZE")]
+    pub(crate) size: Option<Size>,
+}
+layers!(HistoryOptions { options: folder, keep, size; lists: });
+
 /// The view on the terminal.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "Terminal")]
@@ -315,6 +333,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) http: HttpOptions,
     #[command(flatten)]
+    pub(crate) history: HistoryOptions,
+    #[command(flatten)]
     pub(crate) view: ViewOptions,
     #[command(flatten)]
     pub(crate) log: LogOptions,
@@ -341,6 +361,7 @@ impl Options {
             privacy: self.privacy.over(lower.privacy),
             export: self.export.over(lower.export),
             http: self.http.over(lower.http),
+            history: self.history.over(lower.history),
             view: self.view.over(lower.view),
             log: self.log.over(lower.log),
             exporters: if self.exporters.is_empty() { lower.exporters } else { self.exporters },
@@ -357,6 +378,7 @@ impl Options {
             ("only in [export]", self.export.only == other.export.only),
             ("[privacy]", self.privacy == other.privacy),
             ("[http]", self.http == other.http),
+            ("[history]", self.history == other.history),
             ("[view]", self.view == other.view),
             ("[log]", self.log == other.log),
         ];

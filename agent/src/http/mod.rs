@@ -11,6 +11,9 @@ mod flows;
 mod graph;
 mod guard;
 mod health;
+#[cfg(feature = "history")]
+#[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
+mod history;
 mod host;
 mod index;
 mod ledger;

@@ -10,6 +10,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+#[cfg(feature = "history")]
+use super::history;
 use super::problem::AnyRefusal;
 use super::{elements, flows, graph, health, host, index, ledger, metrics, page as web_page, processes, stream};
 use crate::published::Published;
@@ -42,7 +44,10 @@ impl Modify for Token {
 
 /// The pages and their description.
 pub(super) fn pages() -> OpenApiRouter<Published> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    let pages = OpenApiRouter::with_openapi(Description::openapi());
+    #[cfg(feature = "history")]
+    let pages = pages.routes(routes!(history::flows)).routes(routes!(history::groups)).routes(routes!(history::series));
+    pages
         .routes(routes!(web_page::page))
         .routes(routes!(index::page))
         .routes(routes!(metrics::page))
@@ -92,6 +97,9 @@ mod tests {
             "/api/elements",
             "/api/flows",
             "/api/graph",
+            "/api/history/flows",
+            "/api/history/groups",
+            "/api/history/series",
             "/api/host",
             "/api/ledger",
             "/api/openapi.json",

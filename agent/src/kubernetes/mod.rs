@@ -36,7 +36,7 @@ pub(crate) use state::State;
 
 use crate::privileges::Role;
 use crate::probes::HookReport;
-use crate::threads::spawn_reading;
+use crate::threads::spawn_for;
 use source::Source;
 
 /// The names of the facts in reports.
@@ -56,7 +56,7 @@ pub(crate) fn start(settings: &Settings, facts: Sender<Vec<Fact>>, max_bytes: us
     state.expect_servers();
     let folder: PathBuf = access.credentials.clone();
     let mut source = Source::new(access, facts, Arc::clone(&state), max_bytes);
-    spawn_reading(Role::Kubernetes, "kubernetes", folder, move || source.run()).context(WHAT)?;
+    spawn_for(Role::Kubernetes, "kubernetes", folder, move || source.run()).context(WHAT)?;
     Ok(state)
 }
 

@@ -48,6 +48,8 @@ pub(crate) enum Role {
     Reload,
     /// All threads of exporters.
     Exporters,
+    /// Writes the history, and answers questions about it.
+    History,
     /// Tests whether the hooks deliver.
     SelfTest,
     /// Waits for signals.
@@ -90,7 +92,7 @@ const fn rights(
 }
 
 /// Every role. Threads that process untrusted input have no capabilities.
-pub(crate) const RIGHTS: [Rights; 19] = {
+pub(crate) const RIGHTS: [Rights; 20] = {
     use Capability::{
         CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN,
         CAP_SYS_PTRACE,
@@ -113,6 +115,7 @@ pub(crate) const RIGHTS: [Rights; 19] = {
         rights(Role::Certificates, "certificates", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
         rights(Role::Reload, "reload", &[CAP_DAC_READ_SEARCH], Calls::Usual, Files::Any),
         rights(Role::Exporters, "export-KIND, spool-KIND, note-KIND and others", &[], Calls::Usual, Files::Outputs),
+        rights(Role::History, "history, history-reader", &[], Calls::Answering, Files::Outputs),
         // It starts one process, which is this program.
         rights(Role::SelfTest, "self-test", &[], Calls::Programs, Files::Programs),
         rights(Role::Signals, "signals", &[], Calls::Usual, Files::System),
@@ -244,7 +247,7 @@ fn unreadable() -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 19] = [
+    const ROLES: [Role; 20] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,
@@ -257,6 +260,7 @@ mod tests {
         Role::Certificates,
         Role::Reload,
         Role::Exporters,
+        Role::History,
         Role::SelfTest,
         Role::Signals,
         Role::View,

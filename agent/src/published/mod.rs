@@ -14,6 +14,8 @@ use std::time::Instant;
 
 use pidflow_schema::metric::Family;
 
+use crate::history::Questions;
+
 use families::families;
 use families::view::{LazyFamily, View, whole};
 use loops::{Loops, Scraper};
@@ -36,6 +38,8 @@ pub(crate) struct Published {
     pub(crate) own_pen: u32,
     /// The latest records.
     pub(crate) recent: Arc<Recent>,
+    /// Where questions about the history are answered; none: there is no history.
+    pub(crate) history: Option<Questions>,
     latest: Arc<Mutex<Latest>>,
     loops: Arc<Mutex<Loops>>,
     more_families: Arc<Mutex<Vec<FamilySource>>>,
@@ -62,10 +66,17 @@ impl Published {
             host: host.into(),
             own_pen,
             recent: Arc::new(recent),
+            history: None,
             latest: Arc::new(Mutex::new(Latest { status: Arc::new(starting), pulse: Pulse::Starting })),
             loops: Arc::default(),
             more_families: Arc::default(),
         }
+    }
+
+    /// Also lets readers ask about the history.
+    pub(crate) fn with_history(mut self, history: Option<Questions>) -> Self {
+        self.history = history;
+        self
     }
 
     /// Adds metrics that are read whenever all are.

@@ -12,6 +12,12 @@ impl Moment {
     /// 9999-12-31T23:59:59.999Z.
     pub(crate) const LAST_MS: u64 = 253_402_300_799_999;
 
+    /// Its beginning, nanoseconds since the epoch.
+    #[cfg(feature = "history")]
+    pub(crate) const fn nanoseconds(self) -> u64 {
+        self.0.saturating_mul(MILLISECOND_NS)
+    }
+
     /// Milliseconds since the epoch, as records have them, or RFC 3339. A time before the epoch is the epoch.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_number = text.bytes().all(|b| b.is_ascii_digit());

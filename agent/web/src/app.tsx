@@ -9,6 +9,7 @@ import { switchTheme, useTheme } from './theme';
 import { go, link, Place, View, VIEWS } from './url';
 import { Flows } from './views/flows';
 import { Health } from './views/health';
+import { History } from './views/history';
 import { Hosts } from './views/hosts';
 import { Overview } from './views/overview';
 import { Processes } from './views/processes';
@@ -20,10 +21,10 @@ export interface ViewProps {
 }
 
 const SHOWN: { [view in View]: (props: ViewProps) => JSX.Element } = {
-  overview: Overview, flows: Flows, processes: Processes, hosts: Hosts, users: Users, health: Health,
+  overview: Overview, flows: Flows, processes: Processes, hosts: Hosts, users: Users, health: Health, history: History,
 };
 const TITLES: { [view in View]: string } = {
-  overview: 'Overview', flows: 'Flows', processes: 'Processes', hosts: 'Hosts', users: 'Users', health: 'Agent',
+  overview: 'Overview', flows: 'Flows', processes: 'Processes', hosts: 'Hosts', users: 'Users', health: 'Agent', history: 'History',
 };
 
 export function App({ live }: { live: Live }): JSX.Element {

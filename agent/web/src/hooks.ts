@@ -1,6 +1,6 @@
 // What components need again and again.
 import { useEffect, useState } from 'preact/hooks';
-import { json } from './api';
+import { json, Refused } from './api';
 import { Live } from './live';
 import { parse, Place } from './url';
 
@@ -43,4 +43,26 @@ export function usePolled<T>(path: string | undefined, live: Live, seconds: numb
     };
   }, [path, live, seconds, live.connection.state === 'live']);
   return value?.path === path ? value?.value : undefined;
+}
+
+/** As `usePolled`, with the line of a refusal. */
+export function useAnswer<T>(path: string, live: Live, seconds: number): { value?: T; line?: string } {
+  const [answer, setAnswer] = useState<{ value?: T; line?: string }>({});
+  useEffect(() => {
+    const stopping = new AbortController();
+    const read = (): void => {
+      if (document.hidden || live.isPaused || live.connection.state === 'token') return;
+      json<T>(path, stopping.signal).then(
+        (value) => setAnswer({ value }),
+        (error: unknown) => { if (error instanceof Refused) setAnswer({ line: error.message }); },
+      );
+    };
+    read();
+    const timer = setInterval(read, seconds * 1000);
+    return () => {
+      clearInterval(timer);
+      stopping.abort();
+    };
+  }, [path, live, seconds, live.connection.state === 'live']);
+  return answer;
 }

@@ -68,6 +68,14 @@ pub(crate) enum Reading {
 }
 
 impl Reading {
+    /// The elements that are read.
+    pub(crate) fn elements(&self) -> Vec<&'static Element> {
+        match self {
+            Self::First(elements) | Self::Sum(elements) => elements.clone(),
+            Self::Elapsed(from, to) => vec![from, to],
+        }
+    }
+
     fn read<'a>(&self, record: &'a FlowRecord) -> Option<Datum<'a>> {
         match self {
             Self::First(elements) => elements.iter().find_map(|e| (e.read)(record)).map(Datum::from),
@@ -108,12 +116,16 @@ impl Field {
         self.destination.is_some()
     }
 
-    pub(crate) fn read<'a>(&self, record: &'a FlowRecord, side: Side) -> Option<Datum<'a>> {
-        let reading = match (side, &self.destination) {
+    /// How the value at this end is read.
+    pub(crate) const fn reading(&self, side: Side) -> &Reading {
+        match (side, &self.destination) {
             (Side::Destination, Some(reading)) => reading,
             _ => &self.source,
-        };
-        let value = reading.read(record)?;
+        }
+    }
+
+    pub(crate) fn read<'a>(&self, record: &'a FlowRecord, side: Side) -> Option<Datum<'a>> {
+        let value = self.reading(side).read(record)?;
         match self.scale {
             Some(scale) => Some(Datum::Real(value.real()? * scale)),
             None => Some(value),

@@ -23,6 +23,8 @@ mod field;
 mod names;
 mod nearest;
 mod operand;
+mod outline;
+mod selector;
 
 use std::thread;
 
@@ -31,6 +33,8 @@ use pidflow_schema::FlowRecord;
 pub use error::ExpressionError;
 pub use names::{SHORT_NAMES, ShortName};
 pub use nearest::nearest;
+pub use outline::{Number, NumberTest, Outline, Quantity, Test};
+pub use selector::{End, Selector, SelectorValue};
 
 use condition::Condition;
 use field::Side;

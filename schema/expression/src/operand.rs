@@ -1,6 +1,6 @@
 //! The operands of comparisons: fields, constants, and arithmetic on them.
 
-use pidflow_schema::FlowRecord;
+use pidflow_schema::{Element, FlowRecord};
 
 use crate::datum::Datum;
 use crate::field::{Field, Side};
@@ -57,6 +57,15 @@ impl Operand {
             Self::Field(field) => field.read(record, side),
             Self::Constant(datum) => Some(borrowed(datum)),
             Self::Computed(how, a, b) => how.apply(&a.evaluate(record, side)?, &b.evaluate(record, side)?),
+        }
+    }
+
+    /// The elements on which the value at this end depends.
+    pub(crate) fn elements(&self, side: Side) -> Vec<&'static Element> {
+        match self {
+            Self::Field(field) => field.reading(side).elements(),
+            Self::Constant(_) => Vec::new(),
+            Self::Computed(_, a, b) => [a, b].into_iter().flat_map(|o| o.elements(side)).collect(),
         }
     }
 

@@ -75,6 +75,8 @@ pub(crate) fn try_pidflow(dir: &Path, arguments: &[String]) -> Result<(), String
         }
         // No agent runs here; only the arguments are checked.
         Some(&"audit") => code.is_some_and(|code| code != 2) || said.contains("no agent answers"),
+        // There need not be a history here; only the arguments are checked.
+        Some(&"query") => code == Some(0) || said.contains("No such file or directory"),
         // The findings depend on the host; only the arguments are checked.
         Some(&"doctor") => code.is_some_and(|code| code != 2),
         _ => code == Some(0),

@@ -96,7 +96,7 @@ fn every_command_and_flag_in_the_text_exists() {
 /// Flags in the text that belong to cargo, or to programs whose command lines are masked.
 const FLAGS_OF_OTHERS: [&str; 6] = ["--api-key", "--env", "--features", "--license", "--password", "--user"];
 
-const SUBCOMMANDS: [&str; 7] = ["audit", "run", "read", "fields", "check", "doctor", "generate"];
+const SUBCOMMANDS: [&str; 8] = ["audit", "query", "run", "read", "fields", "check", "doctor", "generate"];
 
 /// Long flags in the help of a subcommand; nothing when there is no such subcommand.
 fn long_flags(dir: &Path, subcommand: &[&str]) -> BTreeSet<String> {
@@ -165,7 +165,8 @@ fn every_curl_command_is_answered() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let agent = Serving::start(dir.path(), &[]).unwrap();
+    let history = dir.path().join("history");
+    let agent = Serving::start(dir.path(), &["--history", history.to_str().unwrap()]).unwrap();
     let lines = pages::all().into_iter().flat_map(|page| page.shell).map(|(_, block)| block).collect::<String>();
     let curls: Vec<_> = lines.lines().flat_map(commands).filter(|command| command[0] == "curl").collect();
     assert!(curls.len() >= 3, "{curls:?}");

@@ -62,7 +62,10 @@ fn every_view_shows_what_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let token = dir.path().join("token");
     std::fs::write(&token, TOKEN).unwrap();
-    let agent = Serving::start(dir.path(), &["--token-file", token.to_str().unwrap(), "--host", "testhost"]).unwrap();
+    let history = dir.path().join("history");
+    let arguments =
+        ["--token-file", token.to_str().unwrap(), "--host", "testhost", "--history", history.to_str().unwrap()];
+    let agent = Serving::start(dir.path(), &arguments).unwrap();
     let (_traffic, port) = traffic(dir.path());
     let mut command = Command::new("node");
     command.env("PIDFLOW_NODE_MODULES", modules).arg(here().join("page.mjs"));

@@ -152,6 +152,24 @@ async function others() {
   await check('agent');
 }
 
+async function history() {
+  await view('History');
+  await row('Pairs', 'page-client', 'page-server').waitFor(WAIT);
+  await row('Processes', 'page-server').waitFor(WAIT);
+  await row('Users', 'nobody').waitFor(WAIT);
+  await row('Latest records', 'page-client').first().waitFor(WAIT);
+  await page.getByLabel('Time', { exact: true }).selectOption('1d');
+  assert.match(page.url(), /since=1d/);
+  await page.getByLabel('Time', { exact: true }).selectOption('other');
+  assert.match(page.url(), /since=\d{4}-.*until=\d{4}-/);
+  await page.getByLabel('Time', { exact: true }).selectOption('15m');
+  await row('Pairs', 'page-client', 'page-server').getByRole('link').click();
+  assert.match(decodeURIComponent(page.url()), /src\.process[ +]==[ +]"page-client"/);
+  await row('Pairs', 'page-client', 'page-server').waitFor(WAIT);
+  await check('history');
+  await page.getByRole('button', { name: 'Remove the filter' }).click();
+}
+
 async function darkAndSmall() {
   await page.getByRole('button', { name: 'Dark colours' }).click();
   await page.setViewportSize({ width: 800, height: 600 });
@@ -173,7 +191,7 @@ async function comesBack() {
   await page.getByText('the agent does not answer').waitFor({ ...WAIT, state: 'detached' });
 }
 
-for (const part of [asksForTheToken, overview, flows, processes, others, darkAndSmall]) {
+for (const part of [asksForTheToken, overview, flows, processes, others, history, darkAndSmall]) {
   const began = Date.now();
   try {
     await part();

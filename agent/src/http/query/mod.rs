@@ -43,7 +43,7 @@ fn parameter_error(said: &str) -> String {
 }
 
 /// `"abc" is not ALLOWED`, with the value cut to a few characters.
-fn is_not(value: &str, allowed: &str) -> String {
+pub(super) fn is_not(value: &str, allowed: &str) -> String {
     let shown: String = value.chars().take(40).collect();
     format!("{shown:?} is not {allowed}")
 }

@@ -1,0 +1,17 @@
+//! A record of which nothing is known, from which stored ones are built.
+
+use std::sync::LazyLock;
+
+use pidflow_schema::{Attribution, ELEMENTS, Flow, FlowRecord, Value};
+
+/// The record.
+pub(crate) fn blank() -> FlowRecord {
+    let nobody = ([0, 0, 0, 0].into(), 0);
+    FlowRecord::without_processes(Flow::new(0, nobody, nobody, (0, 0)), Attribution::Offline)
+}
+
+static BLANK: LazyLock<FlowRecord> = LazyLock::new(blank);
+
+/// The values of all elements of that record, in the order of the table. A value that equals it is not stored.
+pub(crate) static BLANK_VALUES: LazyLock<Vec<Option<Value<'static>>>> =
+    LazyLock::new(|| ELEMENTS.iter().map(|e| (e.read)(&BLANK)).collect());
