@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::{Agent, Ended};
 use crate::clock_steps;
 use crate::compare;
+use crate::silenced;
 use crate::trial::{self, Running};
 use crate::truth::Exchange;
 
@@ -36,6 +37,9 @@ const SCENARIOS: [&[&str]; 12] = [
 
 /// Stands in the list of backends for the test of steps of the wall clock.
 pub const CLOCK: &str = "clock";
+
+/// With a backend behind it, it stands in the list of backends for the test of detached hooks.
+pub const SILENCED: &str = "silenced-";
 
 /// Stands in a verdict for the agent itself, where the result concerns no scenario.
 pub const AGENT: &str = "agent";
@@ -66,6 +70,11 @@ pub fn run(backends: &str) -> Result<()> {
         if backend == CLOCK {
             let outcome = clock_steps::run();
             say(&outcome.map_or_else(failure, |text| Verdict::new(backend, CLOCK, begun.elapsed(), true, text)))?;
+            continue;
+        }
+        if let Some(of) = backend.strip_prefix(SILENCED) {
+            let outcome = silenced::run(of);
+            say(&outcome.map_or_else(failure, |text| Verdict::new(backend, SILENCED, begun.elapsed(), true, text)))?;
             continue;
         }
         match trials(backend) {
