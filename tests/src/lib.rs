@@ -17,6 +17,8 @@ pub mod process;
 pub mod records;
 pub mod scenario;
 pub mod serving;
+#[cfg(target_arch = "x86_64")]
+pub mod silenced;
 pub mod slow;
 pub mod sys;
 pub mod traffic;

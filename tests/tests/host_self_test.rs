@@ -6,38 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use pidflow_tests::detach::Link;
-use pidflow_tests::serving::{Serving, eventually, within};
+use pidflow_tests::serving::within;
+use pidflow_tests::silenced::{by_delivery, start};
 use pidflow_tests::skip::without_root;
 use pidflow_tests::trial;
 
-/// Interval of the self-tests.
-const INTERVAL: &str = "1s";
 /// Time limit for finding a silent hook: the interval, two rounds with a repeated SYN each, and the pause between them.
 const NAMED_WITHIN: Duration = Duration::from_secs(30);
-
-/// The value of a label in a line of the metrics.
-fn label<'a>(line: &'a str, name: &str) -> Option<&'a str> {
-    line.split_once(&format!("{name}=\""))?.1.split('"').next()
-}
-
-/// Programs whose hooks report events, and programs whose hooks do not, according to the metrics.
-fn by_delivery(agent: &Serving) -> Result<[BTreeSet<String>; 2]> {
-    let page = agent.get("/metrics")?.body;
-    let lines = page.lines().filter(|l| l.starts_with("pidflow_hook_delivers{"));
-    let (mut delivering, mut silent) = (BTreeSet::new(), BTreeSet::new());
-    for line in lines {
-        let program = label(line, "program").context("no program")?;
-        let place = if line.ends_with(" 1") { &mut delivering } else { &mut silent };
-        place.insert(program.to_owned());
-    }
-    Ok([delivering, silent])
-}
-
-fn start(dir: &std::path::Path, backend: &str) -> Result<Serving> {
-    let agent = Serving::start(dir, &["--probes", backend, "--self-test-interval", INTERVAL])?;
-    eventually("the first test is over", || Ok(!by_delivery(&agent)?[0].is_empty()))?;
-    Ok(agent)
-}
 
 #[test]
 fn each_detached_hook_is_named() -> Result<()> {

@@ -6,7 +6,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use pidflow_tests::guest::{AGENT, CLOCK, Verdict};
+use pidflow_tests::guest::{AGENT, CLOCK, SILENCED, Verdict};
 use pidflow_tests::skip::skip;
 use pidflow_tests::vm::{Availability, Kernel};
 
@@ -19,9 +19,10 @@ static BOOT_LOCK: Mutex<()> = Mutex::new(());
 /// Every way of attaching that these kernels offer.
 const BACKENDS: &str = "kprobe,fentry,tracepoint";
 
-/// One boot per kernel serves the tests of all backends. One of them also runs the steps of the clock, at its end.
-static LINUX_6_1: LazyLock<Boot> = LazyLock::new(|| boot("6.1", BACKENDS));
-static LINUX_6_12: LazyLock<Boot> = LazyLock::new(|| boot("6.12", &format!("{BACKENDS},{CLOCK}")));
+/// One boot per kernel serves the tests of all backends. At the end of one, the hooks of a backend are detached; the other
+/// one also runs the steps of the clock.
+static LINUX_6_1: LazyLock<Boot> = LazyLock::new(|| boot("6.1", &format!("{BACKENDS},{SILENCED}kprobe")));
+static LINUX_6_12: LazyLock<Boot> = LazyLock::new(|| boot("6.12", &format!("{BACKENDS},{SILENCED}fentry,{CLOCK}")));
 
 fn boot(version: &str, backends: &str) -> Boot {
     if Command::new("qemu-system-x86_64").arg("--version").output().is_err() {
@@ -45,7 +46,7 @@ fn boot(version: &str, backends: &str) -> Boot {
 /// Says how long all of a kernel took, also when its tests pass (which is why this is not `println`), and of it until agents
 /// were ready.
 fn report_time(version: &str, seconds: u64, verdicts: &[Verdict]) {
-    let attaching = verdicts.iter().filter(|verdict| verdict.scenario == AGENT && verdict.backend != CLOCK);
+    let attaching = verdicts.iter().filter(|verdict| verdict.scenario == AGENT && BACKENDS.contains(&verdict.backend));
     let attaching: Vec<_> =
         attaching.map(|verdict| format!("{} {} s", verdict.backend, verdict.took.as_secs())).collect();
     let line = format!("kernel {version}: {seconds} s (attaching: {})\n", attaching.join(", "));
@@ -104,15 +105,31 @@ fn linux_6_12_tracepoint() -> Result<()> {
     assert_backend("linux_6_12_tracepoint", &LINUX_6_12, "tracepoint")
 }
 
+/// The self-test names the hooks that are detached, and no others.
+#[test]
+fn detached_kprobes_are_named() -> Result<()> {
+    assert_one("detached_kprobes_are_named", &LINUX_6_1, &format!("{SILENCED}kprobe"))
+}
+
+#[test]
+fn detached_fentry_hooks_are_named() -> Result<()> {
+    assert_one("detached_fentry_hooks_are_named", &LINUX_6_12, &format!("{SILENCED}fentry"))
+}
+
 /// Records continue with the times of the new clock, and nothing is counted twice or lost.
 #[test]
 fn the_wall_clock_goes_an_hour_ahead_and_back() -> Result<()> {
-    match &*LINUX_6_12 {
+    assert_one("the_wall_clock_goes_an_hour_ahead_and_back", &LINUX_6_12, CLOCK)
+}
+
+/// For what has only one result.
+fn assert_one(name: &str, boot: &Boot, backend: &str) -> Result<()> {
+    match boot {
         Err(error) => bail!("{error}"),
-        Ok(Availability::Unavailable(reason)) => skip("the_wall_clock_goes_an_hour_ahead_and_back", reason),
+        Ok(Availability::Unavailable(reason)) => skip(name, reason),
         Ok(Availability::Available(verdicts)) => {
-            let of_clock = verdicts.iter().find(|verdict| verdict.backend == CLOCK);
-            let verdict = of_clock.context("no result came out of the guest")?;
+            let verdict = verdicts.iter().find(|verdict| verdict.backend == backend);
+            let verdict = verdict.context("no result came out of the guest")?;
             ensure!(verdict.passed, "{}", verdict.text);
             println!("{}", verdict.text);
         }

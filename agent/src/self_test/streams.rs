@@ -191,24 +191,31 @@ pub(super) fn connection(
 /// A socket cannot be opened or bound.
 pub(super) fn failing(tap: &Listening<'_>, address: IpAddr, done: &mut Vec<Expected>) -> io::Result<()> {
     let (socket, local) = bound(tap, address, Type::STREAM, Protocol::TCP)?;
-    let (group, by): (IpAddr, &'static [&'static str]) = match address {
-        IpAddr::V4(_) => (
-            Ipv4Addr::new(224, 0, 0, 1).into(),
-            &["fexit_tcp_v4_connect", "kprobe_tcp_v4_connect", "kretprobe_tcp_v4_connect", "cgroup_connect4"],
-        ),
-        IpAddr::V6(_) => (
-            Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1).into(),
-            &["fexit_tcp_v6_connect", "kprobe_tcp_v6_connect", "kretprobe_tcp_v6_connect", "cgroup_connect6"],
-        ),
-    };
+    let (group, by) = refused_group(address);
     if socket.connect(&SocketAddr::new(group, DISCARD_PORT).into()).is_ok() {
         return Err(io::Error::other(format!("a TCP connection to {group} was possible")));
     }
     let at = (Protocol::TCP, address, local.port());
-    let expected = Expected::of_socket(Act::FailedConnect, at, "a TCP connect that failed at once", by);
+    let what = "a TCP connect that failed at once";
     // The cgroup's hooks on connects see the failure when the socket is closed.
-    done.push(Expected { needs: Some("cgroup_sock_release"), ..expected.to(DISCARD_PORT) });
+    for (by, needs) in by.into_iter().zip([None, Some("cgroup_sock_release")]) {
+        done.push(Expected { needs, ..Expected::of_socket(Act::FailedConnect, at, what, by).to(DISCARD_PORT) });
+    }
     Ok(())
+}
+
+/// The group of all hosts, and the hooks that report a connect to it: those on the function, and those of the cgroup.
+const fn refused_group(of: IpAddr) -> (IpAddr, [&'static [&'static str]; 2]) {
+    match of {
+        IpAddr::V4(_) => (
+            IpAddr::V4(Ipv4Addr::new(224, 0, 0, 1)),
+            [&["fexit_tcp_v4_connect", "kprobe_tcp_v4_connect", "kretprobe_tcp_v4_connect"], &["cgroup_connect4"]],
+        ),
+        IpAddr::V6(_) => (
+            IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1)),
+            [&["fexit_tcp_v6_connect", "kprobe_tcp_v6_connect", "kretprobe_tcp_v6_connect"], &["cgroup_connect6"]],
+        ),
+    }
 }
 
 /// A connection attempt that stays unanswered, because the listener's queue is full.
