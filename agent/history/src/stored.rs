@@ -192,3 +192,24 @@ impl Detail {
 fn handshake(client_us: u64, server_us: u64) -> Option<Handshake> {
     Some(Handshake { client_us: client_us.try_into().ok()?, server_us: server_us.try_into().ok()? })
 }
+
+#[cfg(test)]
+mod tests {
+    use pidflow_exporters::sample;
+
+    use super::*;
+
+    #[test]
+    fn elements_of_a_detail_depend_on_the_detail_alone() {
+        for record in sample::records(200) {
+            let mut without = record.clone();
+            (without.source.process, without.destination.process) = (None, None);
+            let (elements, numbers) = detail(&without);
+            let alone = Detail::new(&elements, &numbers).unwrap().record;
+            let facets = ELEMENTS.iter().zip(FACETS.iter());
+            for (element, _) in facets.filter(|(_, facet)| **facet == Facet::Detail) {
+                assert_eq!((element.read)(&record), (element.read)(&alone), "{}", element.name);
+            }
+        }
+    }
+}
