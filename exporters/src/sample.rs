@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Application, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint, Flow,
-    FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitialSequences, InitiatorBasis, Login,
-    Owner, OwnerBasis, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service, Tls,
-    Translation, Tunnel, TunnelKind,
+    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint,
+    Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitialSequences, InitiatorBasis,
+    Login, Owner, OwnerBasis, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service,
+    TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -109,6 +109,7 @@ fn flow(n: u64) -> Flow {
         application: application(n, protocol).map(Arc::new),
         tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),
+        tcp: (protocol == Protocol::TCP && n % 7 == 1).then(|| Box::new(tcp(n))),
         ..Flow::new(protocol, (source, source_port), (destination, destination_port), (first_ns, last_ns))
     }
 }
@@ -161,6 +162,39 @@ fn tunnel(n: u64) -> Tunnel {
 }
 
 /// To another destination, and every other one from another source.
+fn tcp(n: u64) -> TcpHealth {
+    let latency = ApplicationLatency { first_us: 1500, max_us: 2500, total_us: 4000, exchanges: 2 };
+    let end = TcpEnd::ALL.into_iter().nth(n as usize % 5);
+    TcpHealth {
+        forward: tcp_direction(n),
+        reverse: tcp_direction(n + 1),
+        state: TcpState::Closed,
+        end,
+        latency: Some(latency),
+    }
+}
+
+fn tcp_direction(n: u64) -> TcpDirection {
+    TcpDirection {
+        retransmitted_packets: 1,
+        retransmitted_bytes: 1000 + n,
+        out_of_order_packets: 2,
+        lost_bytes: 3,
+        uncaptured_bytes: 4,
+        duplicate_acks: 5,
+        zero_windows: 6,
+        syn_retransmissions: 7,
+        timeout_retransmissions: 8,
+        congestion_marks: 9,
+        window_min: Some(10),
+        window_max: Some(11),
+        window_scale: Some(12),
+        max_segment: Some(1460),
+        rtt_min_us: Some(14),
+        rtt_smoothed_us: Some(15),
+    }
+}
+
 fn translation(n: u64) -> Translation {
     let (source, _) = addresses(n, n % 2 == 1);
     let (_, destination) = addresses(n + 2, n % 2 == 1);

@@ -1,6 +1,6 @@
 //! Groups of elements that a record has together.
 
-use crate::record::{Application, FlowRecord, Process, ProcessEnd, Protocol, Translation, Tunnel};
+use crate::record::{Application, FlowRecord, Process, ProcessEnd, Protocol, TcpHealth, Translation, Tunnel};
 
 /// Which records have an element.
 ///
@@ -107,6 +107,10 @@ pub enum Group {
     DestinationPod = 1 << 50,
     /// The initial sequence numbers of a TCP connection are known.
     TcpSequence = 1 << 51,
+    /// The packets of a TCP connection were measured.
+    TcpHealth = 1 << 52,
+    /// An exchange of a client and a server was seen.
+    ApplicationLatency = 1 << 53,
     /// The flow is the observing agent's own.
     Own = 1 << 40,
 }
@@ -202,9 +206,14 @@ impl FlowRecord {
             .with(Group::Own, self.is_own);
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
         let set = self.flow.translation.as_deref().map_or(set, |translation| with_translation(set, translation));
+        let set = self.flow.tcp.as_deref().map_or(set, |tcp| with_tcp(set, tcp));
         let set = self.flow.application.as_deref().map_or(set, |application| with_application(set, application));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }
+}
+
+fn with_tcp(set: GroupSet, tcp: &TcpHealth) -> GroupSet {
+    set.with(Group::TcpHealth, true).with(Group::ApplicationLatency, tcp.latency.is_some())
 }
 
 fn with_application(set: GroupSet, application: &Application) -> GroupSet {

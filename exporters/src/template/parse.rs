@@ -2,7 +2,8 @@
 
 use pidflow_schema::Element;
 use pidflow_schema::table::{
-    APPLICATION_MACRO, FLOW_MACRO, K8S_MACRO, KEY_MACRO, NAT_MACRO, PIDFLOW_MACRO, PROCESS_MACRO, TUNNEL_MACRO, by_name,
+    APPLICATION_MACRO, FLOW_MACRO, K8S_MACRO, KEY_MACRO, NAT_MACRO, PIDFLOW_MACRO, PROCESS_MACRO, TCP_MACRO,
+    TUNNEL_MACRO, by_name,
 };
 
 use super::nearest::nearest;
@@ -93,6 +94,7 @@ impl Token<'_> {
             "TUNNEL" => &TUNNEL_MACRO,
             "NAT" => &NAT_MACRO,
             "APPLICATION" => &APPLICATION_MACRO,
+            "TCP" => &TCP_MACRO,
             "K8S" => &K8S_MACRO,
             "KEY" => &KEY_MACRO,
             _ => return Err(TemplateError::UnknownMacro { column, name: shown(name) }),

@@ -118,6 +118,16 @@ pub const SHORT_NAMES: &[ShortName] = &[
     short("http_status", Meaning::Flow("HTTP_RET_CODE"), "Status code of the first HTTP response."),
     short("dns_query", Meaning::Flow("DNS_QUERY"), "Name of the first DNS query."),
     short("dns_code", Meaning::Flow("DNS_RET_CODE"), "Response code of that query; 3 is no such name."),
+    short(
+        "retransmits",
+        Meaning::Sum(&["RETRANSMITTED_IN_PKTS", "RETRANSMITTED_OUT_PKTS"]),
+        "Packets of both directions that were sent again.",
+    ),
+    short("lost", Meaning::Sum(&["LOST_IN_BYTES", "LOST_OUT_BYTES"]), "Bytes of both directions that were lost."),
+    short("rtt", Meaning::Flow("TCP_RTT_SMOOTHED_IN"), "Smoothed round trip to the destination, microseconds."),
+    short("latency", Meaning::Flow("APPL_LATENCY"), "Time of the server's first answer, microseconds."),
+    short("tcp_state", Meaning::Flow("TCP_STATE"), "How far a TCP connection has got, such as \"reset\"."),
+    short("tcp_end", Meaning::Flow("TCP_ENDED_BY"), "What ended a TCP connection, such as \"source-fin\"."),
     short("host", Meaning::Flow("HOST_NAME"), "Name of the host that observed the flow."),
     short(
         "host_cpu",

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis, Translation, Tunnel,
+    Application, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis, TcpHealth, Translation,
+    Tunnel,
 };
 
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
@@ -118,6 +119,8 @@ pub struct Flow {
     /// TCP: the sequence numbers show no gap between the SYN and a FIN or RST, so all packets are of one connection.
     #[serde(skip)]
     pub is_gapless: bool,
+    /// How well the packets of a TCP connection got through; none: it was not measured, or not TCP.
+    pub tcp: Option<Box<TcpHealth>>,
 }
 
 impl Flow {
@@ -151,6 +154,7 @@ impl Flow {
             tunnel: None,
             translation: None,
             is_gapless: false,
+            tcp: None,
         }
     }
 
@@ -168,6 +172,9 @@ impl Flow {
         }
         if let Some(translation) = &mut self.translation {
             translation.turn_round();
+        }
+        if let Some(tcp) = &mut self.tcp {
+            tcp.turn_round();
         }
     }
 }

@@ -54,6 +54,9 @@ impl Kept {
         if let Some(translation) = &flow.translation {
             self.bytes += size_of_val(&**translation);
         }
+        if let Some(tcp) = &flow.tcp {
+            self.bytes += size_of_val(&**tcp);
+        }
     }
 
     fn application(&mut self, application: &Application) {

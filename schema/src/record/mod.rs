@@ -12,6 +12,7 @@ mod kept;
 mod placement;
 mod pod;
 mod process;
+mod tcp_health;
 mod translation;
 mod tunnel;
 
@@ -31,6 +32,7 @@ pub use kept::kept_bytes;
 pub use placement::{Login, Placement};
 pub use pod::{Owner, OwnerBasis, Pod, PodDetails, Service};
 pub use process::{Process, ProcessUsage};
+pub use tcp_health::{ApplicationLatency, TcpDirection, TcpEnd, TcpHealth, TcpState};
 pub use translation::Translation;
 pub use tunnel::{Tunnel, TunnelKind};
 

@@ -12,6 +12,7 @@ mod key;
 mod kubernetes;
 mod own;
 mod process;
+mod tcp;
 mod translation;
 mod tunnel;
 mod write;
@@ -52,12 +53,16 @@ const KEY: [&[Element]; 1] = [key::KEY];
 /// What `@APPLICATION@` stands for.
 const APPLICATION: [&[Element]; 1] = [application::APPLICATION];
 
+/// What `@TCP@` stands for.
+const TCP: [&[Element]; 3] = [tcp::FORWARD, tcp::REVERSE, tcp::CONNECTION];
+
 /// What `@K8S@` stands for.
 const K8S: [&[Element]; 2] = [kubernetes::SOURCE, kubernetes::DESTINATION];
 
 /// Every element that pidflow knows.
-pub static ELEMENTS: LazyLock<Vec<Element>> =
-    LazyLock::new(|| [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &K8S].concat().concat());
+pub static ELEMENTS: LazyLock<Vec<Element>> = LazyLock::new(|| {
+    [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &TCP, &K8S].concat().concat()
+});
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
     let all = ELEMENTS.iter();
@@ -101,6 +106,9 @@ pub static KEY_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names
 /// The names that `@APPLICATION@` stands for: the application protocol, and the names in it. Not among the others, for the same
 /// reason.
 pub static APPLICATION_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&APPLICATION));
+/// The names that `@TCP@` stands for: how well the packets of TCP connections got through. Not among the others, for the same
+/// reason.
+pub static TCP_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&TCP));
 /// The names that `@K8S@` stands for: owner, node and labels of pods, and services. Not among the others, because they mean
 /// nothing on hosts without Kubernetes.
 pub static K8S_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&K8S));

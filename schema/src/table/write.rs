@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Application, Candidate, Dns, DnsResponse, Endpoint, FlowRecord, HostUsage, Http, InitialSequences, Login, Owner,
-    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Service, Tls, Translation, Tunnel,
+    Application, ApplicationLatency, Candidate, Dns, DnsResponse, Endpoint, FlowRecord, HostUsage, Http,
+    InitialSequences, Login, Owner, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Service, TcpHealth,
+    Tls, Translation, Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -98,6 +99,16 @@ pub(super) fn tunnel_mut(record: &mut FlowRecord) -> &mut Tunnel {
 /// The translation, made where there was none.
 pub(super) fn translation_mut(record: &mut FlowRecord) -> &mut Translation {
     record.flow.translation.get_or_insert_default()
+}
+
+/// The figures of a TCP connection, made where there were none.
+pub(super) fn tcp_mut(record: &mut FlowRecord) -> &mut TcpHealth {
+    record.flow.tcp.get_or_insert_default()
+}
+
+/// Its application latency, made where there was none.
+pub(super) fn latency_mut(record: &mut FlowRecord) -> &mut ApplicationLatency {
+    tcp_mut(record).latency.get_or_insert_default()
 }
 
 /// The application, made where there was none.
