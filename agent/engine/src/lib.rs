@@ -10,6 +10,7 @@ pub mod join;
 mod losses;
 pub mod packet;
 pub mod process_table;
+mod segment;
 pub mod socket_index;
 pub mod tenancy;
 pub mod texts;

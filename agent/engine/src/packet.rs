@@ -88,6 +88,8 @@ pub struct Packet {
     pub(crate) vlan_id: u16,
     /// Number of its payload in its batch, see [`crate::decode::Decoder::take_payloads`]; 0: none was picked.
     pub(crate) payload: u16,
+    /// Number of its TCP header in its batch, see [`crate::decode::Decoder::take_payloads`]; 0: it was not read.
+    pub(crate) segment: u16,
     /// Address family.
     pub family: Family,
     /// IP protocol number.
@@ -179,6 +181,7 @@ impl Packet {
             tcp_flags: 0,
             tcp_sequence: 0,
             payload: 0,
+            segment: 0,
             fragment: Fragment::Whole,
             ..*self
         }
@@ -207,6 +210,7 @@ impl Packet {
             icmp: 0,
             vlan_id: 0,
             payload: 0,
+            segment: 0,
             family,
             protocol,
             tcp_flags: 0,

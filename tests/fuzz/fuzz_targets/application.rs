@@ -5,7 +5,7 @@
 
 use etherparse::PacketBuilder;
 use libfuzzer_sys::fuzz_target;
-use pidflow_engine::decode::{DecodeRules, Decoder, Frame, LinkType, PayloadRule};
+use pidflow_engine::decode::{DecodeRules, Decoder, Frame, LinkType, PayloadRule, TcpRule};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
@@ -26,7 +26,7 @@ fn frame(kind: u8, from_server: bool, sequence: u32, payload: &[u8]) -> Vec<u8> 
 
 fuzz_target!(|input: &[u8]| {
     let Some((kind, mut rest)) = input.split_first() else { return };
-    let mut decoder = Decoder::new(DecodeRules { payloads: PayloadRule::Pick, ..DecodeRules::default() });
+    let mut decoder = Decoder::new(DecodeRules { payloads: PayloadRule::Pick, tcp: TcpRule::Measure, ..DecodeRules::default() });
     let mut table = FlowTable::new(FlowTableConfig::default());
     let (mut out, mut put, mut sequences) = (Vec::new(), 0, [1_u32, 1]);
     while let Some(([octets, more, from], after)) = rest.split_first_chunk::<3>() {
@@ -51,6 +51,9 @@ fuzz_target!(|input: &[u8]| {
     table.finish(FlowEndReason::ForcedEnd, FlowEndDetail::None, &mut out);
     let packets = |flow: &Flow| flow.forward.packets + flow.reverse.packets;
     assert_eq!(out.iter().map(packets).sum::<u64>(), put);
+    let measured = out.iter().filter_map(|flow| flow.tcp.as_deref()).flat_map(|tcp| [tcp.forward, tcp.reverse]);
+    let troubles = measured.map(|d| u64::from(d.retransmitted_packets + d.out_of_order_packets)).sum::<u64>();
+    assert!(troubles <= put, "{troubles} of {put}");
     for application in out.iter().filter_map(|flow| flow.application.as_deref()) {
         let mut texts = Vec::new();
         texts.extend(application.tls.iter().flat_map(|tls| [&tls.server_name, &tls.alpn]));

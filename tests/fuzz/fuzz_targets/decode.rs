@@ -5,7 +5,7 @@
 
 use etherparse::{InternetSlice, SlicedPacket, TransportSlice};
 use libfuzzer_sys::fuzz_target;
-use pidflow_engine::decode::{DecodeRules, Decoder, Discard, Fragments, Frame, LinkType, PayloadRule, Tunnels};
+use pidflow_engine::decode::{DecodeRules, Decoder, Discard, Fragments, Frame, LinkType, PayloadRule, TcpRule, Tunnels};
 use pidflow_engine::packet::{Fragment, Packet};
 
 /// Link types that are decoded, and one that is not.
@@ -22,15 +22,15 @@ fuzz_target!(|input: &[u8]| {
     let frame = Frame { time_ns: 1, wire_octets, interface: 0, data };
     let fragments = if cut % 2 == 0 { Fragments::Join } else { Fragments::Separate };
     let decode = |tunnels| {
-        let decode = |payloads| {
-            Decoder::new(DecodeRules { fragments, tunnels, payloads }).decode(LinkType::from(number), &frame)
+        let decode = |payloads, tcp| {
+            Decoder::new(DecodeRules { fragments, tunnels, payloads, tcp }).decode(LinkType::from(number), &frame)
         };
-        let decoded = decode(PayloadRule::Ignore);
+        let decoded = decode(PayloadRule::Ignore, TcpRule::Ignore);
         let known = |p: Packet| {
             let ends = (p.source(), p.source_port, p.destination(), p.destination_port, p.protocol, p.vlan());
             (ends, p.octets, p.icmp_type_code(), p.tcp_flags, p.tcp_sequence, p.fragment)
         };
-        assert_eq!(decode(PayloadRule::Pick).map(known), decoded.map(known));
+        assert_eq!(decode(PayloadRule::Pick, TcpRule::Measure).map(known), decoded.map(known));
         if let Ok(packet) = &decoded {
             assert!(packet.octets <= wire_octets);
             assert_eq!(packet.frame_octets, wire_octets);

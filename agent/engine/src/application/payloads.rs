@@ -1,15 +1,18 @@
-//! The payloads of one batch of packets.
+//! The payloads and TCP headers of one batch of packets.
+
+use crate::segment::Segments;
 
 /// The greatest sum of payloads in one batch, bytes. Beyond it, payloads are left out and counted.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
-/// Payloads that were picked from the packets of one batch. Packets refer to them by number.
+/// Payloads and TCP headers that were picked from the packets of one batch. Packets refer to them by number.
 #[derive(Debug, Clone, Default)]
 pub struct Payloads {
     bytes: Vec<u8>,
     /// Where each payload ends in `bytes`; indexed by number minus one.
     ends: Vec<u32>,
     left_out: u64,
+    segments: Segments,
 }
 
 impl Payloads {
@@ -39,9 +42,19 @@ impl Payloads {
         self.left_out
     }
 
+    /// These payloads and those TCP headers.
+    pub(crate) fn with_segments(self, segments: Segments) -> Self {
+        Self { segments, ..self }
+    }
+
+    /// Takes the TCP headers out.
+    pub(crate) fn take_segments(&mut self) -> Segments {
+        std::mem::take(&mut self.segments)
+    }
+
     /// Memory, bytes.
     #[must_use]
     pub const fn allocated_bytes(&self) -> usize {
-        self.bytes.capacity() + self.ends.capacity() * size_of::<u32>()
+        self.bytes.capacity() + self.ends.capacity() * size_of::<u32>() + self.segments.allocated_bytes()
     }
 }

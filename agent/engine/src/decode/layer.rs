@@ -1,6 +1,6 @@
 //! A packet with the tunnel around it.
 
-use super::{Rest, Target, length};
+use super::{Rest, Target};
 use crate::packet::Packet;
 use crate::tunnel::PacketTunnel;
 
@@ -30,7 +30,6 @@ impl<'a> Target<'a> for Layer<'a> {
     }
 
     fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32) {
-        let captured = length(rest.data).min(octets);
-        self.behind = Rest { data, cut: octets - captured };
+        self.behind = rest.behind(data, octets);
     }
 }

@@ -21,6 +21,7 @@ pub use link::LinkType;
 
 use crate::application::Picker;
 use crate::packet::{Family, Fragment, Packet};
+use crate::segment::Segments;
 use crate::tunnel::PacketTunnel;
 pub(crate) use fragment::Datagram;
 use fragment::FragmentTable;
@@ -69,6 +70,16 @@ pub enum PayloadRule {
     Pick,
 }
 
+/// Whether TCP headers are read beyond ports, sequence number and flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TcpRule {
+    /// They are not.
+    #[default]
+    Ignore,
+    /// They are, for the flow table's figures of connections ([`pidflow_schema::TcpHealth`]).
+    Measure,
+}
+
 /// Options of the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DecodeRules {
@@ -78,6 +89,8 @@ pub struct DecodeRules {
     pub tunnels: Tunnels,
     /// Whether payloads are picked.
     pub payloads: PayloadRule,
+    /// Whether TCP headers are read.
+    pub tcp: TcpRule,
 }
 
 impl From<Fragments> for DecodeRules {
@@ -95,6 +108,9 @@ pub struct Decoder {
     tunnels: Vec<PacketTunnel>,
     /// None: no payload is picked.
     picker: Option<Box<Picker>>,
+    segments: Segments,
+    /// Whether payloads or TCP headers are read.
+    looks_closer: bool,
 }
 
 impl Decoder {
@@ -102,7 +118,8 @@ impl Decoder {
     #[must_use]
     pub fn new(rules: DecodeRules) -> Self {
         let picker = (rules.payloads == PayloadRule::Pick).then(|| Box::new(Picker::new()));
-        Self { rules, picker, ..Self::default() }
+        let looks_closer = picker.is_some() || rules.tcp == TcpRule::Measure;
+        Self { rules, picker, looks_closer, ..Self::default() }
     }
 
     /// Decodes one frame of a link of type `link`.
@@ -111,7 +128,7 @@ impl Decoder {
     /// The reason why the frame belongs to no flow; the caller counts it.
     #[inline]
     pub fn decode(&mut self, link: LinkType, frame: &Frame<'_>) -> Result<Packet, Discard> {
-        if self.picker.is_some() {
+        if self.looks_closer {
             return self.decode_with_payload(link, frame);
         }
         let mut packet = blank(frame);
@@ -169,6 +186,12 @@ impl<'a> Rest<'a> {
         Self { data: self.data.get(octets..).unwrap_or_default(), ..self }
     }
 
+    /// This rest begins with the IP header of a datagram of `octets` bytes, which is followed by `data`: the same from there on.
+    #[inline]
+    fn behind(self, data: &'a [u8], octets: u32) -> Self {
+        Self { data, cut: octets - length(self.data).min(octets) }
+    }
+
     /// Length on the wire, bytes, including link-layer padding.
     #[inline]
     fn on_the_wire(self) -> u32 {
@@ -215,6 +238,7 @@ const fn blank(frame: &Frame<'_>) -> Packet {
         icmp: 0,
         vlan_id: 0,
         payload: 0,
+        segment: 0,
         family: Family::V4,
         protocol: 0,
         tcp_flags: 0,

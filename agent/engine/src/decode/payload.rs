@@ -1,13 +1,16 @@
-//! Picks the payloads of packets while they are decoded.
+//! Picks payloads and TCP headers of packets while they are decoded.
 
-use super::{Decoder, Discard, Frame, LinkType, Rest, Target, blank, link, tunnel};
+use pidflow_schema::record::Protocol;
+
+use super::{Decoder, Discard, Frame, LinkType, Rest, Target, TcpRule, blank, link, tunnel};
 use crate::application::Payloads;
 use crate::packet::{Fragment, Packet};
+use crate::segment::Segment;
 
 /// A packet with what follows its IP header.
 struct WithPayload<'a> {
     packet: Packet,
-    behind: &'a [u8],
+    behind: Rest<'a>,
 }
 
 impl<'a> Target<'a> for WithPayload<'a> {
@@ -22,30 +25,43 @@ impl<'a> Target<'a> for WithPayload<'a> {
     }
 
     #[inline]
-    fn behind(&mut self, _: Rest<'a>, data: &'a [u8], _: u32) {
-        self.behind = data;
+    fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32) {
+        self.behind = rest.behind(data, octets);
     }
 }
 
 impl Decoder {
-    /// The payloads of the packets decoded since the last call. Pass them to
+    /// The payloads and TCP headers of the packets decoded since the last call. Pass them to
     /// [`crate::flow_table::FlowTable::set_payloads`] before these packets.
     #[must_use]
     pub fn take_payloads(&mut self) -> Payloads {
-        self.picker.as_mut().map(|picker| picker.take()).unwrap_or_default()
+        let payloads = self.picker.as_mut().map(|picker| picker.take()).unwrap_or_default();
+        payloads.with_segments(std::mem::take(&mut self.segments))
     }
 
-    /// Decodes one frame, and picks its payload.
+    /// Reads a TCP header. Later fragments have none.
+    #[inline]
+    fn read_tcp(&mut self, packet: &mut Packet, behind: Rest<'_>) {
+        if packet.fragment != Fragment::Later {
+            let segment = Segment::read(packet, behind.data, behind.on_the_wire());
+            packet.segment = self.segments.push(segment);
+        }
+    }
+
+    /// Decodes one frame, and picks its payload and its TCP header.
     #[inline(never)]
     pub(super) fn decode_with_payload(&mut self, link: LinkType, frame: &Frame<'_>) -> Result<Packet, Discard> {
-        let mut found = WithPayload { packet: blank(frame), behind: &[] };
+        let mut found = WithPayload { packet: blank(frame), behind: Rest { data: &[], cut: 0 } };
         link::decode(link, Rest::new(frame), &mut found)?;
         if found.packet.fragment != Fragment::Whole || tunnel::may_begin(&found.packet) {
             let layer = self.look_inside(link, frame)?;
-            found = WithPayload { packet: layer.packet, behind: layer.behind.data };
+            found = WithPayload { packet: layer.packet, behind: layer.behind };
         }
         if let Some(picker) = &mut self.picker {
-            picker.look(&mut found.packet, found.behind);
+            picker.look(&mut found.packet, found.behind.data);
+        }
+        if self.rules.tcp == TcpRule::Measure && found.packet.protocol == Protocol::TCP {
+            self.read_tcp(&mut found.packet, found.behind);
         }
         Ok(found.packet)
     }

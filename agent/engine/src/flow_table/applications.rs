@@ -11,9 +11,10 @@ use crate::application::{NameAnswer, Payloads, Piece, Watches};
 use crate::packet::{Packet, TcpFlags};
 
 impl FlowTable {
-    /// Sets the payloads of the next packets, which their decoder picked
+    /// Sets the payloads and TCP headers of the next packets, which their decoder picked
     /// ([`crate::decode::Decoder::take_payloads`]). Replaces the previous ones.
-    pub fn set_payloads(&mut self, payloads: Payloads) {
+    pub fn set_payloads(&mut self, mut payloads: Payloads) {
+        self.healths.set_segments(payloads.take_segments());
         self.watches.set_payloads(payloads);
     }
 

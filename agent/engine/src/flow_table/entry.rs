@@ -147,6 +147,21 @@ impl Entry {
         self.high.facts.set(Sent::IS_WATCHED, true);
     }
 
+    /// Whether it is a TCP connection of which [`super::health`] has figures.
+    pub(super) const fn is_measured(&self) -> bool {
+        self.low.facts.has(Sent::IS_MEASURED)
+    }
+
+    pub(super) const fn set_measured(&mut self) {
+        self.low.facts.set(Sent::IS_MEASURED, true);
+        self.high.facts.set(Sent::IS_MEASURED, true);
+    }
+
+    /// The side that opened the connection; none: no SYN was seen.
+    pub(super) fn client(&self) -> Option<KeySide> {
+        (self.basis == InitiatorBasis::Syn).then(|| self.initiator())
+    }
+
     /// Packets since the last record.
     pub(super) const fn packets(&self) -> u64 {
         self.low.packets + self.high.packets

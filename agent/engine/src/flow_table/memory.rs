@@ -26,6 +26,7 @@ impl FlowTable {
             + self.paths.allocated_bytes()
             + self.translations.allocated_bytes()
             + self.watches.allocated_bytes()
+            + self.healths.allocated_bytes()
     }
 
     /// Returns memory if most of it is unused, as after a flood: flows are moved to the first slots, and the rest is
@@ -42,6 +43,7 @@ impl FlowTable {
         self.tunnels.shrink();
         self.paths.shrink();
         self.watches.shrink();
+        self.healths.shrink(self.slab.len());
     }
 
     fn move_flow(&mut self, from: u32, to: u32) {
@@ -54,6 +56,9 @@ impl FlowTable {
         }
         if entry.is_watched() {
             self.watches.relocate(from, to);
+        }
+        if entry.is_measured() {
+            self.healths.relocate(from, to);
         }
         if self.config.active_timeout_ns.is_some() {
             self.by_age.relink(&mut self.slab, to);

@@ -15,6 +15,7 @@ mod entry_facts;
 mod expiry;
 mod fragments;
 mod handshake;
+mod health;
 mod in_tunnel;
 mod index;
 mod interfaces;
@@ -51,6 +52,7 @@ use clock::TableClock;
 pub use config::{FlowTableConfig, FlowTableCounters, PacketClock};
 use entry::Entry;
 use fragments::HeldFragments;
+use health::Healths;
 use index::Index;
 pub use interfaces::ForgottenInterface;
 use interfaces::GoneInterfaces;
@@ -97,6 +99,7 @@ pub struct FlowTable {
     tunnels: TunnelTable,
     translations: Translations,
     watches: Watches,
+    healths: Healths,
     counters: FlowTableCounters,
 }
 
@@ -126,6 +129,7 @@ impl FlowTable {
             tunnels: TunnelTable::default(),
             translations: Translations::new(config.max_translations, config.idle_timeout_ns),
             watches: Watches::with_limit(config.max_watched_bytes()),
+            healths: Healths::for_flows(config.max_flows),
             counters: FlowTableCounters::default(),
         }
     }
@@ -304,8 +308,8 @@ impl FlowTable {
         if packet.tcp_flags & tcp::EVENTS != 0 {
             self.tcp_event(slot, from, packet);
         }
-        if packet.payload != 0 {
-            self.read_payload(slot, from, packet);
+        if packet.payload | packet.segment != 0 {
+            self.look_closer(slot, from, packet);
         }
     }
 
@@ -352,8 +356,8 @@ impl FlowTable {
         if packet.tcp_flags & tcp::EVENTS != 0 {
             self.tcp_event(slot, from, packet);
         }
-        if packet.payload != 0 {
-            self.read_payload(slot, from, packet);
+        if packet.payload | packet.segment != 0 {
+            self.look_closer(slot, from, packet);
         }
         slot
     }
@@ -386,6 +390,9 @@ impl FlowTable {
         }
         if self.slab.get(slot).is_watched() {
             self.watches.remove(slot);
+        }
+        if self.slab.get(slot).is_measured() {
+            self.healths.remove(slot);
         }
         self.index.remove(self.hash(&key), slot);
         self.lists.remove(&mut self.slab, slot);

@@ -31,6 +31,8 @@ impl Sent {
     pub(super) const IS_GAPLESS: u8 = 16;
     /// Its packets before a FIN or RST are not all there, or are of another connection.
     pub(super) const HAS_GAP: u8 = 32;
+    /// The flow is a connection that is measured ([`super::health`]); set for both sides.
+    pub(super) const IS_MEASURED: u8 = 64;
 
     /// Whether it sent a SYN.
     pub(super) const fn has_syn(&self) -> bool {

@@ -108,6 +108,9 @@ impl FlowTable {
         if entry.has_paths() {
             self.paths.turn_to_before(slot, side, is_turned);
         }
+        if is_turned {
+            self.healths.turn_round(slot);
+        }
         self.index.insert(self.hash(&new), slot);
     }
 
@@ -118,7 +121,12 @@ impl FlowTable {
             return self.move_to_before(later, (span, side), out);
         }
         let mut other = *self.slab.get(later);
-        other.set_key(span.before.ends, span.before.is_turned(span.view(side)));
+        let is_turned = span.before.is_turned(span.view(side));
+        other.set_key(span.before.ends, is_turned);
+        if other.is_measured() && other.packets() > self.slab.get(before).packets() {
+            self.healths.replace(before, later, is_turned);
+            self.slab.get_mut(before).set_measured();
+        }
         let lost = self.slab.get_mut(before).take_in(&other);
         let interfaces = [self.slab.get(before).interface(), other.interface()];
         for ((traffic, frames), interface) in lost.into_iter().zip(interfaces) {

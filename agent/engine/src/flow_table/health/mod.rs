@@ -1,0 +1,182 @@
+//! How well the packets of TCP connections get through: what is kept of each connection beside its flow.
+//!
+//! The decoder reads the headers ([`crate::segment`]), and packets refer to them by number. Nothing is kept, and nothing is done, if
+//! it does not.
+
+mod connection;
+mod direction;
+mod exchange;
+mod gaps;
+mod progress;
+mod round_trip;
+mod sequence;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+use pidflow_schema::record::{FlowEndReason, TcpEnd, TcpHealth};
+
+use super::FlowTable;
+use super::entry::Entry;
+use super::handshake::micros;
+use super::key::KeySide;
+use crate::packet::Packet;
+use crate::segment::Segments;
+use connection::{Connection, Sight};
+
+/// Bytes that the allocator adds to each allocation.
+const ALLOCATION: usize = 2 * size_of::<usize>();
+
+/// The connections that are measured, by the place of their flow in the table.
+#[derive(Debug, Default)]
+pub(super) struct Healths {
+    /// The headers of the batch that is being counted.
+    segments: Segments,
+    connections: Vec<Option<Box<Connection>>>,
+    len: usize,
+    /// Memory of what went wrong, bytes.
+    kept_bytes: usize,
+    /// Its limit. Beyond it, gaps count as lost at once.
+    max_kept_bytes: usize,
+}
+
+impl Healths {
+    /// The mean memory of what went wrong in one connection, bytes. If all together take more, gaps are not kept.
+    const MEAN_TROUBLE: usize = 64;
+    /// The greatest mean memory of one connection, bytes. The list of places may have capacity for twice as many.
+    pub(super) const BYTES_PER_CONNECTION: usize =
+        size_of::<Connection>() + ALLOCATION + 2 * size_of::<Option<Box<Connection>>>() + Self::MEAN_TROUBLE;
+
+    /// For a table of so many flows.
+    pub(super) fn for_flows(max_flows: usize) -> Self {
+        let max_kept_bytes = max_flows.saturating_mul(Self::MEAN_TROUBLE).max(1 << 20);
+        Self { max_kept_bytes, ..Self::default() }
+    }
+
+    /// Replaces the headers of the batch.
+    pub(super) fn set_segments(&mut self, segments: Segments) {
+        self.segments = segments;
+    }
+
+    /// Reads a packet of the flow in `slot`.
+    fn see(&mut self, slot: u32, (from, client): (KeySide, Option<KeySide>), packet: &Packet) {
+        let Some(segment) = self.segments.get(packet.segment) else { return };
+        let slot = slot as usize;
+        if self.connections.len() <= slot {
+            self.connections.resize_with(slot + 1, || None);
+        }
+        let Some(place) = self.connections.get_mut(slot) else { return };
+        self.len += usize::from(place.is_none());
+        let connection = place.get_or_insert_default();
+        let before = connection.kept_bytes();
+        let has_room = self.kept_bytes < self.max_kept_bytes;
+        connection.see(Sight { from, client, has_room }, packet, segment);
+        self.kept_bytes = self.kept_bytes - before.min(self.kept_bytes) + connection.kept_bytes();
+    }
+
+    fn get_mut(&mut self, slot: u32) -> Option<&mut Connection> {
+        self.connections.get_mut(slot as usize)?.as_deref_mut()
+    }
+
+    /// The figures of a flow since its last record, which ends at `now_ns`.
+    pub(super) fn take(
+        &mut self,
+        slot: u32,
+        entry: &Entry,
+        now_ns: u64,
+        reason: FlowEndReason,
+    ) -> Option<Box<TcpHealth>> {
+        if !entry.is_measured() {
+            return None;
+        }
+        let is_last = reason != FlowEndReason::ActiveTimeout;
+        let mut health = self.get_mut(slot)?.take(entry.initiator(), micros(now_ns), is_last);
+        if reason == FlowEndReason::IdleTimeout {
+            health.end.get_or_insert(TcpEnd::Timeout);
+        }
+        Some(Box::new(health))
+    }
+
+    /// The clock was set, and the time is `now_ns` on the new one.
+    pub(super) fn set_clock(&mut self, slot: u32, now_ns: u64) {
+        if let Some(connection) = self.get_mut(slot) {
+            connection.set_clock(micros(now_ns));
+        }
+    }
+
+    /// The flow stands under a key whose sides are the other way round.
+    pub(super) fn turn_round(&mut self, slot: u32) {
+        if let Some(connection) = self.get_mut(slot) {
+            connection.turn_round();
+        }
+    }
+
+    /// The flow has ended.
+    pub(super) fn remove(&mut self, slot: u32) {
+        self.put(slot, None);
+    }
+
+    /// The flow has another place.
+    pub(super) fn relocate(&mut self, from: u32, to: u32) {
+        let moved = self.connections.get_mut(from as usize).and_then(Option::take);
+        if let Some(place) = self.connections.get_mut(to as usize) {
+            *place = moved;
+        }
+    }
+
+    /// The flow in `from` turns out to be the one in `to`, whose figures it replaces.
+    pub(super) fn replace(&mut self, to: u32, from: u32, is_turned: bool) {
+        if is_turned {
+            self.turn_round(from);
+        }
+        let moved = self.connections.get_mut(from as usize).and_then(Option::take);
+        if self.connections.len() <= to as usize {
+            self.connections.resize_with(to as usize + 1, || None);
+        }
+        self.put(to, moved);
+    }
+
+    fn put(&mut self, slot: u32, connection: Option<Box<Connection>>) {
+        let Some(place) = self.connections.get_mut(slot as usize) else { return };
+        if let Some(replaced) = std::mem::replace(place, connection) {
+            self.len -= 1;
+            self.kept_bytes = self.kept_bytes.saturating_sub(replaced.kept_bytes());
+        }
+    }
+
+    /// Takes everything known of flows, and leaves nothing.
+    pub(super) fn take_all(&mut self) -> Self {
+        std::mem::replace(self, Self { max_kept_bytes: self.max_kept_bytes, ..Self::default() })
+    }
+
+    /// Returns unused memory. No flow is in slot `used` or a later one.
+    pub(super) fn shrink(&mut self, used: usize) {
+        self.connections.truncate(used);
+        self.connections.shrink_to_fit();
+    }
+
+    pub(super) fn allocated_bytes(&self) -> usize {
+        self.segments.allocated_bytes()
+            + self.connections.capacity() * size_of::<Option<Box<Connection>>>()
+            + self.len * (size_of::<Connection>() + ALLOCATION)
+            + self.kept_bytes
+    }
+}
+
+impl FlowTable {
+    /// The greatest mean memory that a flow may take in addition when TCP connections are measured, bytes.
+    pub const BYTES_PER_MEASURED_FLOW: usize = Healths::BYTES_PER_CONNECTION;
+
+    /// Reads the header and the payload of a packet that `from` sent, as far as its decoder picked them.
+    #[inline(never)]
+    pub(super) fn look_closer(&mut self, slot: u32, from: KeySide, packet: &Packet) {
+        if packet.segment != 0 {
+            let entry = self.slab.get_mut(slot);
+            entry.set_measured();
+            self.healths.see(slot, (from, entry.client()), packet);
+        }
+        if packet.payload != 0 {
+            self.read_payload(slot, from, packet);
+        }
+    }
+}
