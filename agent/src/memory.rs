@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pidflow_engine::decode::PayloadRule;
+use pidflow_engine::decode::{DecodeRules, PayloadRule, TcpRule};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
 
 /// The budget of tables and queues if no cgroup limits it, bytes.
@@ -60,14 +60,12 @@ impl Budget {
         self.bytes / 100 * percent
     }
 
-    /// Maximum number of flows in the flow table; fewer if their payloads are read.
-    pub(crate) fn max_flows(self, payloads: PayloadRule) -> usize {
+    /// Maximum number of flows in the flow table; fewer if their payloads are read or their connections measured.
+    pub(crate) fn max_flows(self, rules: &DecodeRules) -> usize {
         let bytes = usize::try_from(self.share(Share::FLOWS)).unwrap_or(usize::MAX);
-        let bytes_per_flow = match payloads {
-            PayloadRule::Ignore => FlowTable::BYTES_PER_FLOW,
-            PayloadRule::Pick => FlowTable::BYTES_PER_FLOW + FlowTable::BYTES_PER_WATCHED_FLOW,
-        };
-        (bytes / bytes_per_flow).clamp(1, FlowTableConfig::MAX_FLOWS)
+        let watched = if rules.payloads == PayloadRule::Pick { FlowTable::BYTES_PER_WATCHED_FLOW } else { 0 };
+        let measured = if rules.tcp == TcpRule::Measure { FlowTable::BYTES_PER_MEASURED_FLOW } else { 0 };
+        (bytes / (FlowTable::BYTES_PER_FLOW + watched + measured)).clamp(1, FlowTableConfig::MAX_FLOWS)
     }
 
     /// Maximum number of address translations that are known.
@@ -182,15 +180,19 @@ mod tests {
     fn the_shares_are_less_than_the_whole_whatever_the_limit() {
         for limit in [None, Some(0), Some(64 << 20), Some(512 << 20), Some(1 << 50)] {
             let budget = Budget::new(limit);
-            let flows = (budget.max_flows(PayloadRule::Ignore) * FlowTable::BYTES_PER_FLOW) as u64
+            let flows = (budget.max_flows(&DecodeRules::default()) * FlowTable::BYTES_PER_FLOW) as u64
                 + budget.max_waiting_flows() as u64 * WAITING_FLOW_BYTES;
             let held = budget.queues_bytes() + budget.processes_and_sockets_bytes() + budget.recent_bytes();
             let translations = budget.max_translations() * FlowTable::BYTES_PER_TRANSLATION;
             let all = flows + held as u64 + translations as u64;
             assert!(all <= budget.bytes() * 7 / 10, "{limit:?}: {all} of {}", budget.bytes());
         }
-        assert_eq!(Budget::new(None).max_flows(PayloadRule::Ignore), FlowTableConfig::MAX_FLOWS);
-        assert!((500_000..700_000).contains(&Budget::new(Some(512 << 20)).max_flows(PayloadRule::Ignore)));
-        assert!((400_000..700_000).contains(&Budget::new(None).max_flows(PayloadRule::Pick)));
+        let none = DecodeRules::default();
+        let names = DecodeRules { payloads: PayloadRule::Pick, ..none };
+        let tcp = DecodeRules { tcp: TcpRule::Measure, ..none };
+        assert_eq!(Budget::new(None).max_flows(&none), FlowTableConfig::MAX_FLOWS);
+        assert!((500_000..700_000).contains(&Budget::new(Some(512 << 20)).max_flows(&none)));
+        assert!((400_000..700_000).contains(&Budget::new(None).max_flows(&names)));
+        assert!((400_000..700_000).contains(&Budget::new(None).max_flows(&tcp)));
     }
 }

@@ -1,7 +1,7 @@
 //! Options with a fixed set of values, spelt the same on the command line and in the file.
 
 use clap::ValueEnum;
-use pidflow_engine::decode::{Fragments, PayloadRule, Tunnels};
+use pidflow_engine::decode::{Fragments, PayloadRule, TcpRule, Tunnels};
 use pidflow_exporters::{config as exporters, ipfix, json};
 use serde::Deserialize;
 
@@ -283,6 +283,25 @@ impl From<ApplicationNames> for PayloadRule {
         match names {
             ApplicationNames::On => Self::Pick,
             ApplicationNames::Off => Self::Ignore,
+        }
+    }
+}
+
+/// Whether TCP connections are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TcpHealthRule {
+    /// Retransmissions, losses, windows, round trips, and how long servers take to answer
+    On,
+    /// Only flags and the duration of the handshake
+    Off,
+}
+
+impl From<TcpHealthRule> for TcpRule {
+    fn from(rule: TcpHealthRule) -> Self {
+        match rule {
+            TcpHealthRule::On => Self::Measure,
+            TcpHealthRule::Off => Self::Ignore,
         }
     }
 }

@@ -53,6 +53,7 @@ impl FlowOptions {
             fragments: self.fragments.map_or_else(Default::default, Into::into),
             tunnels: self.tunnels.map_or_else(Default::default, Into::into),
             payloads: self.application_names.map_or_else(Default::default, Into::into),
+            tcp: self.tcp_health.map_or_else(Default::default, Into::into),
         }
     }
 }

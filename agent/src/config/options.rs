@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::choices::{
     ApplicationNames, Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys,
-    LogFormat, LogLevel, OtlpSignal, OwnTraffic, PodSource, TunnelRule, UserRule, ViewKind, WireVersion,
+    LogFormat, LogLevel, OtlpSignal, OwnTraffic, PodSource, TcpHealthRule, TunnelRule, UserRule, ViewKind, WireVersion,
 };
 use super::kubernetes::{LabelName, ServerUrl};
 use super::timeout::Timeout;
@@ -79,8 +79,11 @@ pub(crate) struct FlowOptions {
     /// Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]
     #[arg(long, value_name = "SWITCH", env = "PIDFLOW_APPLICATION_NAMES")]
     pub(crate) application_names: Option<ApplicationNames>,
+    /// Whether retransmissions, losses, round trips and the latency of answers are measured on TCP connections [default: off]
+    #[arg(long, value_name = "SWITCH", env = "PIDFLOW_TCP_HEALTH")]
+    pub(crate) tcp_health: Option<TcpHealthRule>,
 }
-layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragments, tunnels, application_names; lists: });
+layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragments, tunnels, application_names, tcp_health; lists: });
 
 /// Where processes come from.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -185,8 +188,8 @@ pub(crate) struct ExportOptions {
     /// How IPFIX sends both directions of a flow [default: biflow]
     #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
     pub(crate) ipfix_direction: Option<Direction>,
-    /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@
-    /// and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
+    /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@,
+    /// @TCP@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
     /// Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH

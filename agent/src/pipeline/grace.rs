@@ -27,9 +27,11 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Memory of a waiting flow: the same for all, but for the texts of its application, which strangers choose.
+    /// Memory of a waiting flow: the same for all, but for the texts of its application, which strangers choose, and the figures of
+    /// a TCP connection.
     fn bytes_of(flow: &Flow) -> usize {
-        FLOW_BYTES + flow.application.as_ref().map_or(0, |known| known.kept_bytes())
+        let application = flow.application.as_ref().map_or(0, |known| known.kept_bytes());
+        FLOW_BYTES + application + flow.tcp.as_deref().map_or(0, size_of_val)
     }
 }
 
