@@ -116,6 +116,7 @@ impl Observers {
             octets: f.capture.frame_octets,
             discards: discards(&f.capture, f.table.seen_elsewhere.packets),
             undecoded: f.capture.discards.by_protocol().collect(),
+            tcp: f.table.tcp,
             kernel_drops: kernel_drops(&f.capture),
             interface_changes: interface_changes(&f.capture.interfaces),
             missing_interfaces: f.capture.interfaces.missing.len() as u64,

@@ -225,6 +225,13 @@ def host():
     d.lines("Ledger: unaccounted for", "Difference of each balance of the ledger. All are 0 when every packet is "
             "accounted for; pidflow audit reports where packets are missing.",
             [series("A", total("check", selected("pidflow_ledger_gap_packets")), "{{check}}")], "short", 8, defaults=FROM_ZERO)
+    d.lines("TCP health", "TCP packets per second that were sent again, came out of order, repeat an acknowledgement, say that the "
+            "receiver has no room, or were marked by a congested router, and resets per second; needs --tcp-health on.",
+            [series("A", total("kind", per_second("pidflow_tcp_troubled_packets_total")), "{{kind}}"),
+             series("B", f"sum({per_second('pidflow_tcp_reset_connections_total')})", "reset")], "pps", 14, defaults=FROM_ZERO)
+    d.lines("TCP: bytes never seen", "Bytes per second that were lost, and those that the capture missed, because the receiver "
+            "acknowledged them; needs --tcp-health on.",
+            [series("A", total("kind", per_second("pidflow_tcp_unseen_bytes_total")), "{{kind}}")], "Bps", 10, defaults=FROM_ZERO)
     d.lines("Disks", "Bytes per second, by disk.",
             [series("A", both_ways("system_disk_io_bytes_total", device, "disk_io_direction"),
                     "{{instance}} {{system_device}} {{disk_io_direction}}")], "Bps", 8, defaults=FROM_ZERO)

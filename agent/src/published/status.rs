@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pidflow_engine::flow_table::TcpTotals;
 use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, ProcessEnd};
 
 use super::losses::Loss;
@@ -64,6 +65,8 @@ pub(crate) struct Status {
     pub(crate) undecoded: Labelled,
     /// Packets that the kernel dropped before the agent saw them, by interface.
     pub(crate) kernel_drops: Labelled,
+    /// Figures of measured TCP connections.
+    pub(crate) tcp: TcpTotals,
     /// State of the interfaces that are captured or should be.
     pub(crate) interface_changes: Labelled,
     /// Interfaces that should be captured but are not.

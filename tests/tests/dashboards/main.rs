@@ -138,7 +138,7 @@ fn agent(dir: &Path, port: u16) -> Guarded {
     let arguments = ["run", "-i", "lo", "-t", "1s", "-d", "1s", "--view", "plain", "--host", HOST, "--listen", &listen];
     let mut command = Command::new(process::binary("pidflow").unwrap());
     // Other traffic of this machine must not use up the series.
-    command.args(arguments).args(["--max-edges", "10000"]);
+    command.args(arguments).args(["--max-edges", "10000", "--tcp-health", "on"]);
     command.args(["--delay-accounting", "on", "--json"]).arg(dir.join("flows.jsonl"));
     command.arg("--pod-logs").arg(pod_logs(dir));
     let agent = spawn(&mut command);

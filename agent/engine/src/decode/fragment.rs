@@ -115,6 +115,7 @@ impl FragmentTable {
             Some((inner, tunnel)) => {
                 later.packet = inner.continued(&packet, later.behind.on_the_wire());
                 later.tunnel = tunnel;
+                later.octets_behind = 0;
             }
         }
         if !packet.has_more_fragments {

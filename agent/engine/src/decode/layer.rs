@@ -4,6 +4,12 @@ use super::{Rest, Target};
 use crate::packet::Packet;
 use crate::tunnel::PacketTunnel;
 
+/// The length of a datagram in its header; none: the header has none.
+fn whole_octets(rest: Rest<'_>) -> Option<u32> {
+    let (at, header) = if rest.data.first()? >> 4 == 4 { (2, 0) } else { (4, 40) };
+    rest.be16(at).filter(|octets| *octets != 0).map(|octets| u32::from(octets) + header)
+}
+
 /// A packet, the tunnel around it, and the data after its IP header.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layer<'a> {
@@ -12,11 +18,13 @@ pub(super) struct Layer<'a> {
     pub(super) behind: Rest<'a>,
     /// Whether the packet continues in later fragments of the outer one.
     pub(super) goes_on: bool,
+    /// Bytes of the datagram behind its IP header, also those in later fragments of the outer packet; 0: it has no header here.
+    pub(super) octets_behind: u32,
 }
 
 impl<'a> Layer<'a> {
     pub(super) const fn new(packet: Packet, tunnel: Option<PacketTunnel>, goes_on: bool) -> Self {
-        Self { packet, tunnel, behind: Rest { data: &[], cut: 0 }, goes_on }
+        Self { packet, tunnel, behind: Rest { data: &[], cut: 0 }, goes_on, octets_behind: 0 }
     }
 }
 
@@ -31,5 +39,7 @@ impl<'a> Target<'a> for Layer<'a> {
 
     fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32) {
         self.behind = rest.behind(data, octets);
+        let later = if self.goes_on { whole_octets(rest).map_or(0, |whole| whole.saturating_sub(octets)) } else { 0 };
+        self.octets_behind = self.behind.on_the_wire().saturating_add(later);
     }
 }

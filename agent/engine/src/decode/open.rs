@@ -90,7 +90,9 @@ fn authenticate(layer: &mut Layer<'_>) {
         && let Some((protocol, data)) = authentication(layer.behind.data)
     {
         layer.packet.protocol = protocol;
-        layer.behind = layer.behind.after(layer.behind.data.len() - data.len());
+        let header = layer.behind.data.len() - data.len();
+        layer.octets_behind = layer.octets_behind.saturating_sub(header as u32);
+        layer.behind = layer.behind.after(header);
         transport::decode(data, layer.behind.on_the_wire(), &mut layer.packet);
     }
 }

@@ -10,7 +10,9 @@ use crate::segment::Segment;
 /// A packet with what follows its IP header.
 struct WithPayload<'a> {
     packet: Packet,
-    behind: Rest<'a>,
+    behind: &'a [u8],
+    /// Bytes of the datagram behind its IP header; 0: it has no header here.
+    octets_behind: u32,
 }
 
 impl<'a> Target<'a> for WithPayload<'a> {
@@ -26,7 +28,8 @@ impl<'a> Target<'a> for WithPayload<'a> {
 
     #[inline]
     fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32) {
-        self.behind = rest.behind(data, octets);
+        self.behind = data;
+        self.octets_behind = rest.behind(data, octets).on_the_wire();
     }
 }
 
@@ -41,27 +44,27 @@ impl Decoder {
 
     /// Reads a TCP header. Later fragments have none.
     #[inline]
-    fn read_tcp(&mut self, packet: &mut Packet, behind: Rest<'_>) {
-        if packet.fragment != Fragment::Later {
-            let segment = Segment::read(packet, behind.data, behind.on_the_wire());
-            packet.segment = self.segments.push(segment);
+    fn read_tcp(&mut self, found: &mut WithPayload<'_>) {
+        if found.packet.fragment != Fragment::Later && found.octets_behind > 0 {
+            let segment = Segment::read(&found.packet, found.behind, found.octets_behind);
+            found.packet.segment = self.segments.push(segment);
         }
     }
 
     /// Decodes one frame, and picks its payload and its TCP header.
     #[inline(never)]
     pub(super) fn decode_with_payload(&mut self, link: LinkType, frame: &Frame<'_>) -> Result<Packet, Discard> {
-        let mut found = WithPayload { packet: blank(frame), behind: Rest { data: &[], cut: 0 } };
+        let mut found = WithPayload { packet: blank(frame), behind: &[], octets_behind: 0 };
         link::decode(link, Rest::new(frame), &mut found)?;
         if found.packet.fragment != Fragment::Whole || tunnel::may_begin(&found.packet) {
             let layer = self.look_inside(link, frame)?;
-            found = WithPayload { packet: layer.packet, behind: layer.behind };
+            found = WithPayload { packet: layer.packet, behind: layer.behind.data, octets_behind: layer.octets_behind };
         }
         if let Some(picker) = &mut self.picker {
-            picker.look(&mut found.packet, found.behind.data);
+            picker.look(&mut found.packet, found.behind);
         }
         if self.rules.tcp == TcpRule::Measure && found.packet.protocol == Protocol::TCP {
-            self.read_tcp(&mut found.packet, found.behind);
+            self.read_tcp(&mut found);
         }
         Ok(found.packet)
     }

@@ -2,7 +2,7 @@
 
 use pidflow_schema::Flow;
 
-use super::Traffic;
+use super::{TcpTotals, Traffic};
 use crate::decode::FrameCount;
 
 /// The memory for messages and texts of a small table, bytes.
@@ -141,6 +141,8 @@ pub struct FlowTableCounters {
     pub payloads_dropped: u64,
     /// Responses of DNS that were not taken in time, so that the names in them are not known.
     pub answers_dropped: u64,
+    /// Figures of measured TCP connections in the records returned.
+    pub tcp: TcpTotals,
 }
 
 impl FlowTableCounters {
@@ -154,5 +156,6 @@ impl FlowTableCounters {
     pub(super) fn count_record(&mut self, flow: &Flow) {
         self.records += 1;
         self.recorded += Traffic::of(flow);
+        self.tcp.count(flow);
     }
 }

@@ -53,6 +53,7 @@ pub use config::{FlowTableConfig, FlowTableCounters, PacketClock};
 use entry::Entry;
 use fragments::HeldFragments;
 use health::Healths;
+pub use health::TcpTotals;
 use index::Index;
 pub use interfaces::ForgottenInterface;
 use interfaces::GoneInterfaces;

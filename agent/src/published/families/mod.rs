@@ -5,6 +5,7 @@ mod host;
 mod ledger;
 mod node;
 mod talk;
+mod tcp;
 #[cfg(test)]
 mod tests;
 pub(crate) mod view;
@@ -21,6 +22,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     all.extend(packets(s));
     all.extend(interfaces(s));
     all.extend(flows(s));
+    all.extend(tcp::families(&s.tcp));
     all.extend(events(s));
     all.extend(self_test(s));
     all.extend(exporters(&s.exporters));

@@ -7,7 +7,7 @@ use super::super::key::KeySide;
 use super::direction::Direction;
 use super::exchange::Exchanges;
 use super::progress::Progress;
-use super::sequence::{ahead, earlier, passed};
+use super::sequence::{MAX_WINDOW, ahead, earlier, passed};
 use super::trouble::{Again, Trouble};
 use crate::packet::{Packet, TcpFlags};
 use crate::segment::Segment;
@@ -167,7 +167,10 @@ impl Connection {
             None => self.known_trouble(from).map_or((), Trouble::close_gaps),
             Some(1..) => {
                 sent.round_trip.cancel();
-                self.trouble(from).skip((next, start), now_us, has_room);
+                let acknowledged = self.direction(from.other()).acknowledged;
+                let trouble = self.trouble(from);
+                trouble.skip((next, start), now_us, has_room);
+                acknowledged.into_iter().for_each(|number| trouble.gaps.acknowledge(number));
             }
             Some(0) => {}
             Some(_) if octets == 0 => return,
@@ -227,6 +230,9 @@ impl Connection {
 
     /// The figures since the last record, as seen from `source`. A new record begins.
     pub(super) fn take(&mut self, source: KeySide, now_us: u32, is_last: bool) -> TcpHealth {
+        if is_last {
+            [KeySide::Low, KeySide::High].into_iter().for_each(|side| self.count_uncaptured_end(side));
+        }
         for trouble in self.trouble.iter_mut().flat_map(|both| both.iter_mut()) {
             match is_last {
                 true => trouble.close_gaps(),
@@ -239,6 +245,16 @@ impl Connection {
         let (forward, reverse) = if source == KeySide::Low { (low, high) } else { (high, low) };
         let (state, end) = (self.progress.state(), self.progress.end(source));
         TcpHealth { forward, reverse, state, end, latency: self.exchanges.take() }
+    }
+
+    /// Counts what the other end acknowledged beyond the last packet of `from` that was seen.
+    fn count_uncaptured_end(&mut self, from: KeySide) {
+        let beyond = self.sent_and_other(from, |sent, other| Some(ahead(other.acknowledged?, sent.next?)));
+        if let Some(bytes) =
+            beyond.and_then(|beyond| u32::try_from(beyond).ok()).filter(|bytes| (1..MAX_WINDOW).contains(bytes))
+        {
+            self.trouble(from).count_uncaptured(bytes);
+        }
     }
 
     /// The same under a key whose sides are the other way round.

@@ -12,6 +12,7 @@ mod round_trip;
 mod sequence;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod trouble;
 
 use pidflow_schema::record::{FlowEndReason, TcpEnd, TcpHealth};
@@ -23,6 +24,7 @@ use super::key::KeySide;
 use crate::packet::Packet;
 use crate::segment::Segments;
 use connection::{Connection, Sight};
+pub use totals::TcpTotals;
 
 /// Bytes that the allocator adds to each allocation.
 const ALLOCATION: usize = 2 * size_of::<usize>();

@@ -52,6 +52,11 @@ impl Trouble {
         }
     }
 
+    /// The other end acknowledged so many bytes more than were seen.
+    pub(super) fn count_uncaptured(&mut self, bytes: u32) {
+        self.unseen.uncaptured += u64::from(bytes);
+    }
+
     /// Counts the gaps that will hardly be filled: those that are acknowledged, and those that are older than `before_us`.
     pub(super) fn give_up_gaps(&mut self, before_us: u32) {
         let unseen = self.gaps.give_up(before_us);

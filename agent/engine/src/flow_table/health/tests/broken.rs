@@ -55,6 +55,16 @@ fn what_is_never_seen_is_lost_or_was_not_captured() {
 }
 
 #[test]
+fn what_was_acknowledged_before_the_gap_was_seen_was_not_captured() {
+    let mut wire = Wire::established();
+    wire.server(20_000, tcp(ACK, 5001, 1101));
+    sent(&mut wire, [1101]);
+    // Nothing comes after the last ones, which only their acknowledgement shows.
+    wire.server(20_000, tcp(ACK, 5001, 1251));
+    check(&wire.health(), &[("uncaptured bytes", 150)], &[]);
+}
+
+#[test]
 fn a_gap_that_stays_is_counted_in_a_record_of_a_connection_that_goes_on() {
     let config = FlowTableConfig {
         active_timeout_ns: Some(30_000_000_000),
@@ -197,4 +207,61 @@ fn another_connection_of_the_same_ports_begins_anew() {
     let health = wire.health();
     check(&health, &[("lost bytes", 200)], &[]);
     assert_eq!((health.state, health.end), (TcpState::Closed, Some(TcpEnd::BothFin)));
+}
+
+#[test]
+fn the_totals_are_the_sums_of_the_records() {
+    let mut wire = Wire::established();
+    sent(&mut wire, [1001, 1201, 1101, 1401, 1001]);
+    wire.server(1000, tcp(RST, 5001, 0));
+    wire.table.finish(FlowEndReason::ForcedEnd, FlowEndDetail::EndOfCapture, &mut wire.out);
+    let totals = wire.table.counters().tcp;
+    assert_eq!((totals.records, totals.retransmitted, totals.out_of_order, totals.resets), (1, 1, 1, 1));
+    assert_eq!((totals.lost_bytes, totals.uncaptured_bytes), (100, 0));
+}
+
+/// The packet in GRE, in fragments of at most 800 bytes of the outer packet, which has this identification.
+fn fragments_of_gre(packet: Tcp<'_>, id: u16) -> Vec<Vec<u8>> {
+    let inside = [&[0, 0, 8, 0], packet.bytes(true).as_slice()].concat();
+    let pieces = inside.chunks(800).enumerate();
+    let outer = |(at, piece): (usize, &[u8])| {
+        let more = if (at + 1) * 800 < inside.len() { 0x2000 } else { 0 };
+        let octets = |number: usize| u16::try_from(number).unwrap().to_be_bytes();
+        let [total, place] = [octets(20 + piece.len()), octets(more | (at * 100))];
+        let header =
+            [0x45, 0, total[0], total[1], id.to_be_bytes()[0], id.to_be_bytes()[1], place[0], place[1], 64, 47, 0, 0];
+        [&header[..], &[192, 0, 2, 1, 192, 0, 2, 2], piece].concat()
+    };
+    pieces.map(outer).collect()
+}
+
+#[test]
+fn packets_in_a_tunnel_whose_packets_are_fragments_have_their_whole_length() {
+    let mut wire = Wire::new();
+    for (id, sequence) in [(1, 1001), (2, 3001), (3, 5001), (4, 3001), (5, 9001)] {
+        let fragments = fragments_of_gre(tcp(ACK, sequence, 5001).data(2000), id);
+        assert_eq!(fragments.len(), 3);
+        fragments.iter().for_each(|bytes| wire.put_frame(bytes));
+        wire.now_us += 100_000;
+    }
+    let health = wire.health();
+    check(&health, &[("retransmitted", 1), ("retransmitted bytes", 2000), ("lost bytes", 2000)], &[]);
+}
+
+#[test]
+fn fragments_of_the_connection_itself_are_not_compared() {
+    let mut wire = Wire::established();
+    sent(&mut wire, [1001]);
+    let mut bytes = tcp(ACK, 1101, 5001).data(1000).bytes(true);
+    let (mut first, mut later) = (bytes.clone(), bytes.split_off(20 + 400));
+    first.truncate(20 + 400);
+    (first[2], first[3], first[5], first[6]) = (1, 164, 9, 0x20);
+    let header: Vec<u8> = [&first[..2], &[2, 0x80], &[0, 9, 0, 50], &first[8..20]].concat();
+    later.splice(0..0, header);
+    let [first, later] =
+        [first, later].map(|bytes| bytes[..usize::from(u16::from_be_bytes([bytes[2], bytes[3]]))].to_vec());
+    wire.put_frame(&first);
+    wire.put_frame(&later);
+    sent(&mut wire, [2101, 2201]);
+    check(&wire.health(), &[], &[]);
 }

@@ -100,10 +100,14 @@ impl Wire {
 
     fn put(&mut self, after_us: u64, is_from_client: bool, packet: Tcp<'_>) {
         self.now_us += after_us;
-        let bytes = packet.bytes(is_from_client);
-        let data = bytes.get(..self.snap_length).unwrap_or(&bytes);
+        self.put_frame(&packet.bytes(is_from_client));
+    }
+
+    fn put_frame(&mut self, bytes: &[u8]) {
+        let data = bytes.get(..self.snap_length).unwrap_or(bytes);
         let frame = Frame { time_ns: self.now_us * 1000, wire_octets: bytes.len() as u32, interface: 0, data };
         let packet = self.decoder.decode(LinkType::RawIp, &frame).unwrap();
+        self.table.set_tunnels(&self.decoder.take_tunnels());
         self.table.set_payloads(self.decoder.take_payloads());
         self.table.update(&packet, &mut self.out);
     }
