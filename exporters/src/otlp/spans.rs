@@ -17,15 +17,13 @@ use super::resource::scope;
 pub struct SpanEncoder {
     attributes: FlowAttributes,
     resource: Resource,
-    host: String,
 }
 
 impl SpanEncoder {
-    /// An encoder for the template's elements. `resource`: see [`super::resource()`]. `host` is the observing host, for
-    /// span ids.
+    /// An encoder for the template's elements. `resource`: see [`super::resource()`].
     #[must_use]
-    pub fn new(template: &Template, resource: Resource, host: &str) -> Self {
-        Self { attributes: FlowAttributes::new(template), resource, host: host.to_owned() }
+    pub fn new(template: &Template, resource: Resource) -> Self {
+        Self { attributes: FlowAttributes::new(template), resource }
     }
 
     /// One span per flow record.
@@ -40,7 +38,7 @@ impl SpanEncoder {
 
     fn span(&self, record: &FlowRecord) -> Span {
         let kind = kind(record);
-        let ids = Ids::of(record, role(kind), &self.host);
+        let ids = Ids::of(record, role(kind));
         Span {
             trace_id: ids.trace.into(),
             span_id: ids.span.into(),
@@ -98,7 +96,7 @@ mod tests {
     use crate::sample;
 
     fn span(record: &FlowRecord) -> Span {
-        SpanEncoder::new(&Template::default(), Resource::default(), "host-a").span(record)
+        SpanEncoder::new(&Template::default(), Resource::default()).span(record)
     }
 
     #[test]
