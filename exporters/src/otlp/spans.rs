@@ -62,15 +62,17 @@ fn name(flow: &Flow) -> String {
     }
 }
 
-/// The span kind: client if the side that connected is on this host, otherwise server if the other side is. Internal if
-/// neither is, or if it is unknown who connected.
+/// The span kind: client if this host's process connected, server if it was connected to. Where no process is known, the host's
+/// addresses decide. Internal if neither end is on this host, or if it is unknown who connected.
 fn kind(record: &FlowRecord) -> SpanKind {
+    let end = |is_it: fn(&ProcessEnd) -> bool| match (is_it(&record.source), is_it(&record.destination)) {
+        (true, _) => Some(SpanKind::Client),
+        (_, true) => Some(SpanKind::Server),
+        _ => None,
+    };
     let known = record.flow.initiator != InitiatorBasis::FirstPacket;
-    match (known, is_here(&record.source), is_here(&record.destination)) {
-        (true, true, _) => SpanKind::Client,
-        (true, false, true) => SpanKind::Server,
-        _ => SpanKind::Internal,
-    }
+    let kind = end(|end| end.attribution.has_process()).or_else(|| end(is_here));
+    kind.filter(|_| known).unwrap_or(SpanKind::Internal)
 }
 
 const fn role(kind: SpanKind) -> Option<Role> {
@@ -120,6 +122,8 @@ mod tests {
     fn the_kind_is_the_side_that_was_seen() {
         let mut record = sample::record(0);
         assert_eq!(kind(&record), SpanKind::Client);
+        record.source = ProcessEnd::unknown(Attribution::NoSocket);
+        assert_eq!(kind(&record), SpanKind::Server);
         record.source = ProcessEnd::unknown(Attribution::Remote);
         assert_eq!(kind(&record), SpanKind::Server);
         record.flow.initiator = InitiatorBasis::FirstPacket;
