@@ -120,6 +120,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l zmq -d 'Publish 
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l drain-timeout -d 'How long exporters may take to deliver the remaining records when the agent stops [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l observer -d 'Id of this agent in records, by which collectors tell apart what several agents saw of one flow [default: made from the host\'s machine id]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l listen -d 'Serve a page for people, metrics, health, recent flows, processes and the graph on this address (/api lists the pages), or "off". An address other than loopback needs a token or client certificates; on loopback without them only root, the agent\'s own user and who started it with sudo may read flows and processes [default: 127.0.0.1:9435]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l metrics-listen -d 'Serve only /metrics, /livez and /readyz on this additional address, to every client, or "off" [default: off]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tls-cert -d 'Serve HTTPS with this certificate (PEM, followed by its chain)' -r
@@ -180,6 +181,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l zmq -d 'Publish
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l drain-timeout -d 'How long exporters may take to deliver the remaining records when the agent stops [default: 10s]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l observer -d 'Id of this agent in records, by which collectors tell apart what several agents saw of one flow [default: made from the host\'s machine id]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l log-format -d 'Format of log lines [default: text]' -r -f -a "text\t'For people'
 json\t'One JSON object per line'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l log-level -d 'The lowest level that is logged [default: info]' -r -f -a "error\t'Errors only'

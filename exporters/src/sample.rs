@@ -15,6 +15,7 @@ const START_NS: u64 = 1_767_225_600_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
 
 const HOST: &str = "host-a";
+const OBSERVER: &str = "0f6e2d4ac7c24b0c9c3d5b8a4e1f7d20";
 const NAMES: [&str; 6] =
     ["curl", "nginx: worker", "postgres", "prüfdienst", "python3.11", "a-very-long-process-name-beyond-comm"];
 
@@ -41,6 +42,7 @@ pub fn record(n: u64) -> FlowRecord {
         (!host.is_empty() && !n.is_multiple_of(4)).then_some(HostUsage { cpu_load: (n % 10_001) as u32, iowait: 12 });
     FlowRecord {
         host: host.into(),
+        observer: if host.is_empty() { "" } else { OBSERVER }.into(),
         host_usage,
         flow: flow(n),
         source,
@@ -59,7 +61,16 @@ pub fn full(n: u64) -> FlowRecord {
     flow.icmp_type_code = None;
     let host_usage = Some(HostUsage { cpu_load: 1234, iowait: 56 });
     let (source, destination) = (end(1, true), end(6, true));
-    FlowRecord { host: HOST.into(), host_usage, flow, source, destination, connect_error: None, is_own: false }
+    FlowRecord {
+        host: HOST.into(),
+        observer: OBSERVER.into(),
+        host_usage,
+        flow,
+        source,
+        destination,
+        connect_error: None,
+        is_own: false,
+    }
 }
 
 fn addresses(n: u64, v6: bool) -> (IpAddr, IpAddr) {

@@ -111,6 +111,8 @@ pub enum Group {
     TcpHealth = 1 << 52,
     /// An exchange of a client and a server was seen.
     ApplicationLatency = 1 << 53,
+    /// Observed live, so it is known which agent observed it.
+    Observer = 1 << 55,
     /// The flow is the observing agent's own.
     Own = 1 << 40,
 }
@@ -201,6 +203,7 @@ impl FlowRecord {
             .with(Group::Handshake, self.flow.handshake.is_some())
             .with(Group::TcpSequence, self.flow.initial_sequences.is_some())
             .with(Group::Host, !self.host.is_empty())
+            .with(Group::Observer, !self.observer.is_empty())
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
             .with(Group::Own, self.is_own);

@@ -138,6 +138,17 @@ pub struct Talk {
     pub received: usize,
 }
 
+/// What a client process says of its only conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Meeting {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Ports of the client and of the server.
+    pub ports: (u16, u16),
+    /// Process numbers of the client and of the server.
+    pub pids: (u32, u32),
+}
+
 /// One exchange: a TCP connection, a UDP conversation, an ICMP echo.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Exchange {

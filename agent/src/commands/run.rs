@@ -137,7 +137,7 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
         .with_self_test(tested)
         .with_history(history);
     let outlet = outlet(options, exporters.clone(), own)
-        .with_enricher(host_name(&context))
+        .with_enricher(observed_by(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
         .with_observer(Box::new(observers));
     let parts = LiveParts {
@@ -233,10 +233,13 @@ fn flow_table(options: &FlowOptions, budget: Budget) -> FlowTableConfig {
     table
 }
 
-/// Puts this host's name into every record.
-fn host_name(context: &ExportContext) -> Enricher {
-    let name: Arc<str> = context.host_name.as_str().into();
-    Box::new(move |record| record.host = Arc::clone(&name))
+/// Puts this host's name and this agent's id into every record.
+fn observed_by(context: &ExportContext) -> Enricher {
+    let [host, observer] = [&context.host_name, &context.observer].map(|text| Arc::<str>::from(text.as_str()));
+    Box::new(move |record| {
+        record.host = Arc::clone(&host);
+        record.observer = Arc::clone(&observer);
+    })
 }
 
 /// The metrics as of the last published status.

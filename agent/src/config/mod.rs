@@ -1,5 +1,6 @@
 //! Configuration: file, then `PIDFLOW_*` variables, then flags; a later one overrides the earlier ones.
 
+mod app_specific;
 pub(crate) mod choices;
 mod defaults;
 mod file;

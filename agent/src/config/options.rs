@@ -233,8 +233,12 @@ pub(crate) struct ExportOptions {
     /// Host name in records, metrics and graphs [default: this host's]
     #[arg(long, value_name = "NAME", env = "PIDFLOW_HOST")]
     pub(crate) host: Option<HostName>,
+    /// Id of this agent in records, by which collectors tell apart what several agents saw of one flow [default: made from the
+    /// host's machine id]
+    #[arg(long, value_name = "ID", env = "PIDFLOW_OBSERVER")]
+    pub(crate) observer: Option<HostName>,
 }
-layers!(ExportOptions { options: only, version, ipfix_direction, template, json, json_keys, otlp, elastic, clickhouse, kafka, nats, redis, zmq, own_pen, drain_timeout, host; lists: collectors, otlp_signals });
+layers!(ExportOptions { options: only, version, ipfix_direction, template, json, json_keys, otlp, elastic, clickhouse, kafka, nats, redis, zmq, own_pen, drain_timeout, host, observer; lists: collectors, otlp_signals });
 
 /// Metrics, health and the data itself over HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

@@ -14,6 +14,7 @@ use pidflow_schema::Enterprise;
 
 use crate::host_files;
 
+use super::app_specific::app_specific_id;
 use super::choices::{Direction, JsonKeys, WireVersion};
 use super::options::{ExportOptions, Options};
 use super::values::Ranged;
@@ -171,6 +172,7 @@ fn context(o: &ExportOptions, mode: Mode) -> anyhow::Result<ExportContext> {
         template: template(o)?,
         own_pen: o.own_pen.map_or(Enterprise::DEFAULT_OWN_PEN, Ranged::get),
         domain: node_domain(if host_id.is_empty() { &host_name } else { &host_id }),
+        observer: observer(o, &host_id, &host_name),
         host_name,
         host_id,
         resource: ExporterConfig::otlp_resource(&variable)?,
@@ -183,6 +185,12 @@ fn context(o: &ExportOptions, mode: Mode) -> anyhow::Result<ExportContext> {
 /// The name given by the option, otherwise this host's name.
 fn host(o: &ExportOptions) -> String {
     o.host.as_deref().map_or_else(|| read("/proc/sys/kernel/hostname"), str::to_owned)
+}
+
+/// The id given by the option, otherwise one that is made from the machine id, otherwise the host's name.
+fn observer(o: &ExportOptions, machine_id: &str, host_name: &str) -> String {
+    let made = || app_specific_id(machine_id).unwrap_or_else(|| host_name.to_owned());
+    o.observer.as_deref().map_or_else(made, str::to_owned)
 }
 
 fn read(path: &str) -> String {

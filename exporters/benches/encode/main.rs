@@ -85,7 +85,7 @@ fn otlp<'a>(template: &Template, records: &'a [FlowRecord]) -> [(&'static str, R
     use pidflow_exporters::otlp::{LogEncoder, SpanEncoder, resource};
     use prost::Message;
     let logs = LogEncoder::new(template, resource("host", "", []));
-    let spans = SpanEncoder::new(template, resource("host", "", []), "host");
+    let spans = SpanEncoder::new(template, resource("host", "", []));
     let parts = || records.chunks(500);
     [
         (

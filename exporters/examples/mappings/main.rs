@@ -1,5 +1,6 @@
 //! Writes `exporters/mappings/`: `cargo run -p pidflow-exporters --example mappings`.
 
+mod glued;
 mod lua;
 mod netobserv;
 mod packs;

@@ -3,7 +3,7 @@
 use pidflow_schema::{DataType, Element, Enterprise, Length};
 
 use crate::text::{GENERATED, line, lower, pen, private};
-use crate::{lua, netobserv, stores};
+use crate::{glued, lua, netobserv, stores};
 
 /// First free index in goflow2's protobuf message.
 const GOFLOW2_INDEX: usize = 1000;
@@ -19,6 +19,7 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
         ("logstash-netflow9.yaml", logstash_netflow9()),
         ("wireshark.lua", lua::script()),
         ("clickhouse.sql", stores::clickhouse()),
+        ("clickhouse-glued.sql", glued::clickhouse()),
         ("elasticsearch.json", stores::elasticsearch()),
         ("netobserv.yaml", netobserv::pipeline()),
     ]

@@ -5,8 +5,12 @@ use serde_json::{Map, Value, json};
 
 use crate::text::{GENERATED, line};
 
-const fn clickhouse_type(e: &Element) -> &'static str {
+/// Texts of which nearly every flow has another: a dictionary of them would be as large as the texts.
+const UNLIKE: [&str; 2] = ["FLOW_KEY", "COMMUNITY_ID"];
+
+fn clickhouse_type(e: &Element) -> &'static str {
     match e.data_type {
+        DataType::String if UNLIKE.contains(&e.name) => "Nullable(String)",
         DataType::Unsigned8 => "Nullable(UInt8)",
         DataType::Unsigned16 => "Nullable(UInt16)",
         // Numbers of JSON are whole, also where IPFIX saturates at 32 bits.

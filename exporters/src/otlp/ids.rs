@@ -26,16 +26,16 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// The ids of the record that `host` made at the end `role`; none: the host sees neither end.
+    /// The ids of the record at the end `role`; none: the record's observer sees neither end.
     ///
     /// The first records of a connection at both ends have ids that the other host can compute: the server's span is the child of
-    /// the client's. Others are children of their end's first, and have ids from the record's times and host. A record that
+    /// the client's. Others are children of their end's first, and have ids from the record's times and observer. A record that
     /// is sent twice has the same ids, so that receivers can distinguish a repetition from another record.
-    pub(super) fn of(record: &FlowRecord, role: Option<Role>, host: &str) -> Self {
+    pub(super) fn of(record: &FlowRecord, role: Option<Role>) -> Self {
         let key = record.flow.key();
         let first = |role| hash(&key, &role);
         let client = first(Role::Client);
-        let of_record = || hash(&key, &(record.flow.first_ns, record.flow.last_ns, host));
+        let of_record = || hash(&key, &(record.flow.first_ns, record.flow.last_ns, &*record.observer));
         let (span, parent) = match (key.basis, role) {
             (FlowKeyBasis::CommunityId, _) => (of_record(), None),
             (_, Some(Role::Client)) if begins(record) => (client, None),
@@ -71,11 +71,12 @@ mod tests {
     #[test]
     fn ids_are_the_records_own_and_the_same_each_time() {
         let records = sample::records(2000);
-        let ids: HashSet<_> = records.iter().map(|r| Ids::of(r, Some(Role::Client), "a")).collect();
+        let ids: HashSet<_> = records.iter().map(|r| Ids::of(r, Some(Role::Client))).collect();
         let traces: HashSet<_> = ids.iter().map(|ids| ids.trace).collect();
         assert_eq!((ids.len(), traces.len()), (2000, 2000));
-        assert_eq!(Ids::of(&records[5], None, "a"), Ids::of(&sample::record(5), None, "a"));
-        assert_ne!(Ids::of(&records[5], None, "a").span, Ids::of(&records[5], None, "b").span);
+        assert_eq!(Ids::of(&records[5], None), Ids::of(&sample::record(5), None));
+        let elsewhere = FlowRecord { observer: "another".into(), ..sample::record(5) };
+        assert_ne!(Ids::of(&records[5], None).span, Ids::of(&elsewhere, None).span);
     }
 
     fn connection(flags: u8) -> FlowRecord {
@@ -89,11 +90,12 @@ mod tests {
     fn the_servers_span_is_the_child_of_the_clients_on_another_host() {
         let (client, mut there) = (connection(0x1b), connection(0x1b));
         there.flow.first_ns += 70_000;
-        let client = Ids::of(&client, Some(Role::Client), "a");
-        let server = Ids::of(&there, Some(Role::Server), "b");
+        there.observer = "another".into();
+        let client = Ids::of(&client, Some(Role::Client));
+        let server = Ids::of(&there, Some(Role::Server));
         assert_eq!((client.trace, client.parent), (server.trace, None));
         assert_eq!(server.parent, Some(client.span));
-        let between = Ids::of(&there, None, "router");
+        let between = Ids::of(&there, None);
         assert_eq!((between.parent, between.trace), (Some(client.span), client.trace));
         assert_ne!(between.span, server.span);
     }
@@ -101,9 +103,9 @@ mod tests {
     #[test]
     fn later_records_are_children_of_the_first() {
         let (first, mut later) = (connection(0x1b), connection(0x10));
-        for (role, host) in [(Role::Client, "a"), (Role::Server, "b")] {
+        for role in [Role::Client, Role::Server] {
             later.flow.first_ns += 60_000_000_000;
-            let (one, other) = (Ids::of(&first, Some(role), host), Ids::of(&later, Some(role), host));
+            let (one, other) = (Ids::of(&first, Some(role)), Ids::of(&later, Some(role)));
             assert_eq!(other.parent, Some(one.span));
             assert_ne!(other.span, one.span);
         }

@@ -45,10 +45,9 @@ impl OtlpReceiver {
         let given = context.resource.iter().chain(&config.resource);
         let resource = resource(&context.host_name, &context.host_id, given);
         let wanted = |signal| config.signals.contains(&signal);
-        let host = if context.host_id.is_empty() { &context.host_name } else { &context.host_id };
         Ok(Self {
             logs: wanted(Signal::Logs).then(|| LogEncoder::new(&template, resource.clone())),
-            spans: wanted(Signal::Traces).then(|| SpanEncoder::new(&template, resource.clone(), host)),
+            spans: wanted(Signal::Traces).then(|| SpanEncoder::new(&template, resource.clone())),
             client: Client::new(config)?,
             metrics: Pusher::new(config, &resource, parts),
             waiting: VecDeque::new(),

@@ -17,15 +17,13 @@ use super::resource::scope;
 pub struct SpanEncoder {
     attributes: FlowAttributes,
     resource: Resource,
-    host: String,
 }
 
 impl SpanEncoder {
-    /// An encoder for the template's elements. `resource`: see [`super::resource()`]. `host` is the observing host, for
-    /// span ids.
+    /// An encoder for the template's elements. `resource`: see [`super::resource()`].
     #[must_use]
-    pub fn new(template: &Template, resource: Resource, host: &str) -> Self {
-        Self { attributes: FlowAttributes::new(template), resource, host: host.to_owned() }
+    pub fn new(template: &Template, resource: Resource) -> Self {
+        Self { attributes: FlowAttributes::new(template), resource }
     }
 
     /// One span per flow record.
@@ -40,7 +38,7 @@ impl SpanEncoder {
 
     fn span(&self, record: &FlowRecord) -> Span {
         let kind = kind(record);
-        let ids = Ids::of(record, role(kind), &self.host);
+        let ids = Ids::of(record, role(kind));
         Span {
             trace_id: ids.trace.into(),
             span_id: ids.span.into(),
@@ -64,15 +62,17 @@ fn name(flow: &Flow) -> String {
     }
 }
 
-/// The span kind: client if the side that connected is on this host, otherwise server if the other side is. Internal if
-/// neither is, or if it is unknown who connected.
+/// The span kind: client if this host's process connected, server if it was connected to. Where no process is known, the host's
+/// addresses decide. Internal if neither end is on this host, or if it is unknown who connected.
 fn kind(record: &FlowRecord) -> SpanKind {
+    let end = |is_it: fn(&ProcessEnd) -> bool| match (is_it(&record.source), is_it(&record.destination)) {
+        (true, _) => Some(SpanKind::Client),
+        (_, true) => Some(SpanKind::Server),
+        _ => None,
+    };
     let known = record.flow.initiator != InitiatorBasis::FirstPacket;
-    match (known, is_here(&record.source), is_here(&record.destination)) {
-        (true, true, _) => SpanKind::Client,
-        (true, false, true) => SpanKind::Server,
-        _ => SpanKind::Internal,
-    }
+    let kind = end(|end| end.attribution.has_process()).or_else(|| end(is_here));
+    kind.filter(|_| known).unwrap_or(SpanKind::Internal)
 }
 
 const fn role(kind: SpanKind) -> Option<Role> {
@@ -98,7 +98,7 @@ mod tests {
     use crate::sample;
 
     fn span(record: &FlowRecord) -> Span {
-        SpanEncoder::new(&Template::default(), Resource::default(), "host-a").span(record)
+        SpanEncoder::new(&Template::default(), Resource::default()).span(record)
     }
 
     #[test]
@@ -122,6 +122,8 @@ mod tests {
     fn the_kind_is_the_side_that_was_seen() {
         let mut record = sample::record(0);
         assert_eq!(kind(&record), SpanKind::Client);
+        record.source = ProcessEnd::unknown(Attribution::NoSocket);
+        assert_eq!(kind(&record), SpanKind::Server);
         record.source = ProcessEnd::unknown(Attribution::Remote);
         assert_eq!(kind(&record), SpanKind::Server);
         record.flow.initiator = InitiatorBasis::FirstPacket;

@@ -32,6 +32,8 @@ pub struct ExportContext {
     pub host_name: String,
     /// The observing host's machine id, for OTLP's resource; empty: unknown.
     pub host_id: String,
+    /// The agent's id in records (`OBSERVER`); empty: unknown.
+    pub observer: String,
     /// Further attributes of OTLP's resource.
     pub resource: BTreeMap<String, String>,
     /// Memory for the records in all exporters' queues together, bytes. Exporters that set no limit themselves get
@@ -51,6 +53,7 @@ impl Default for ExportContext {
             domain: 0,
             host_name: String::new(),
             host_id: String::new(),
+            observer: String::new(),
             resource: BTreeMap::new(),
             queues_bytes: DEFAULT_QUEUES_BYTES,
             mode: Mode::Live,

@@ -44,7 +44,7 @@ impl Kept {
         self.end(&record.source);
         self.end(&record.destination);
         let flow = &record.flow;
-        self.texts(&[&record.host, &flow.interface]);
+        self.texts(&[&record.host, &record.observer, &flow.interface]);
         if let Some(application) = flow.application.as_ref().filter(|application| self.is_new(application)) {
             self.application(application);
         }

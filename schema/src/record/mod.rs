@@ -50,6 +50,8 @@ pub struct HostUsage {
 pub struct FlowRecord {
     /// Name of the host on which the flow was observed; empty: the record is from a capture file.
     pub host: Arc<str>,
+    /// Id of the agent that observed the flow, the same in all its records; empty: the record is from a capture file.
+    pub observer: Arc<str>,
     /// The load of that host during the flow; none: unknown.
     pub host_usage: Option<HostUsage>,
     /// The flow as built from packets.
@@ -69,6 +71,15 @@ impl FlowRecord {
     #[must_use]
     pub fn without_processes(flow: Flow, why: Attribution) -> Self {
         let (source, destination) = (ProcessEnd::unknown(why), ProcessEnd::unknown(why));
-        Self { host: Arc::default(), host_usage: None, flow, source, destination, connect_error: None, is_own: false }
+        Self {
+            host: Arc::default(),
+            observer: Arc::default(),
+            host_usage: None,
+            flow,
+            source,
+            destination,
+            connect_error: None,
+            is_own: false,
+        }
     }
 }

@@ -99,7 +99,7 @@ pub static TUNNEL_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_na
 /// The names that `@NAT@` stands for: addresses and ports after translation. Not among the others, for the same reason.
 pub static NAT_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&NAT));
 
-/// The names that `@KEY@` stands for: the key that all hosts share, and what it is made from. Not among the others, for the same
+/// The names that `@KEY@` stands for: the key that all hosts share, what it is made from, and who observed the flow. Not among the others, for the same
 /// reason.
 pub static KEY_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&KEY));
 

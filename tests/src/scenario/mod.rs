@@ -6,6 +6,7 @@ mod burst;
 mod changes;
 mod closing;
 mod contested;
+mod crowd;
 mod disk;
 mod equal_ports;
 mod flood;
@@ -39,6 +40,8 @@ pub fn main(arguments: impl Iterator<Item = String>) -> Result<()> {
         "shell" => burst::shell(&args),
         "client" => burst::client(&args),
         "serve" => server::run(),
+        "crowd-serve" => crowd::serve(&args),
+        "crowd-ask" => crowd::ask(&args),
         "prefork" => tcp::prefork(&args),
         "fdpass" => tcp::fdpass(&args),
         "preexisting" => tcp::preexisting(&args),

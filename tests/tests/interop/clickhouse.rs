@@ -44,10 +44,15 @@ pub(crate) fn requests(records: &[FlowRecord], template: Option<&str>) -> Vec<Re
 pub(crate) fn rows(python: &Path, requests: &[Request]) -> Vec<Value> {
     let inserts = requests.iter().map(|r| json!([statement(&r.path), String::from_utf8(r.body.clone()).unwrap()]));
     let all: Vec<_> = [json!([TABLE, ""])].into_iter().chain(inserts).chain([json!([SELECT, ""])]).collect();
+    answer(python, &all).lines().map(row).collect()
+}
+
+/// What the last of these statements, each with its data, answers.
+pub(crate) fn answer(python: &Path, statements: &[Value]) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), json!(all).to_string()).unwrap();
+    std::fs::write(file.path(), json!(statements).to_string()).unwrap();
     let output = Command::new(python).args(["-c", SCRIPT]).arg(file.path()).output().unwrap();
-    tools::text(&output).lines().map(row).collect()
+    tools::text(&output)
 }
 
 /// `/?query=INSERT…&setting=value` as one statement.

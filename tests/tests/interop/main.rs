@@ -16,6 +16,7 @@ mod clickhouse;
 mod collectors;
 mod expected;
 mod front;
+mod glued;
 #[allow(dead_code, reason = "the exporters' own tests use more of it")]
 #[path = "../../../exporters/tests/common/http.rs"]
 mod http;

@@ -1,0 +1,191 @@
+-- After clickhouse.sql: puts together what the agents of several hosts saw of one flow. See docs/several-hosts.md.
+
+-- What is known of each flow, whichever agent reported it. All columns are aggregated by functions that give the same result in
+-- whatever order records arrive, and if they arrive twice. The ends of a flow are stored in an order that all agents agree on:
+-- source and destination, or by address where it is not certain which end is the source.
+CREATE TABLE IF NOT EXISTS glued_flows
+(
+    `day` Date COMMENT 'Day of the record''s last packet.',
+    `key` FixedString(16) COMMENT 'FLOW_KEY.',
+    `slot` DateTime COMMENT 'A key made from a connection''s sequence numbers stands for one flow: 0. Other keys: 15 seconds of the record''s end.',
+    `is_exact` SimpleAggregateFunction(max, UInt8) COMMENT 'The key is made from sequence numbers.',
+    `first_packet` SimpleAggregateFunction(min, DateTime64(3)),
+    `last_packet` SimpleAggregateFunction(max, DateTime64(3)),
+    `protocol` SimpleAggregateFunction(max, UInt8),
+    `initiator` SimpleAggregateFunction(max, Tuple(certainty UInt8, earliness Int64, is_first_end UInt8)),
+    `first_end` SimpleAggregateFunction(max, Tuple({END_TYPES})),
+    `second_end` SimpleAggregateFunction(max, Tuple({END_TYPES})),
+    `first_names` SimpleAggregateFunction(max, Tuple(host_name String, service String)) COMMENT 'What the other end calls it.',
+    `second_names` SimpleAggregateFunction(max, Tuple(host_name String, service String)),
+    `first_processes` SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64)),
+    `second_processes` SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64)),
+    `records` SimpleAggregateFunction(maxMap, Tuple(Array(String), Array(UInt64), Array(UInt64), Array(UInt64), Array(UInt64)))
+        COMMENT 'By ''FIRST-LAST OBSERVER'' of each record: packets and bytes from the first end to the second, and back.',
+    `ended_at` SimpleAggregateFunction(groupUniqArrayArray, Array(String)) COMMENT 'Observers whose last record has arrived.',
+    `tcp_flags` SimpleAggregateFunction(groupBitOr, UInt16),
+    `connect_microseconds` SimpleAggregateFunction(max, UInt64),
+    `connect_error` SimpleAggregateFunction(max, UInt16),
+    `application` SimpleAggregateFunction(max, String)
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY day
+ORDER BY (key, slot)
+TTL day + INTERVAL 30 DAY;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS glue_flows TO glued_flows AS
+WITH
+    FLOW_KEY_BASIS = 'tcp-sequence' AS exact,
+    ifNull(OBSERVER, ifNull(HOST_NAME, '')) AS seen_by,
+    ifNull(FLOW_START_MILLISECONDS, toUnixTimestamp(FIRST_SWITCHED) * 1000) AS first_ms,
+    ifNull(FLOW_END_MILLISECONDS, toUnixTimestamp(LAST_SWITCHED) * 1000) AS last_ms,
+    -- From the least certain to the most; 0 where the agent is not at this end.
+    ['no-process', 'no-socket', 'ambiguous', 'kernel', 'listener-only', 'snapshot-port', 'snapshot-tuple', 'local-port-event',
+        'socket-event'] AS certainties,
+    indexOf(certainties, ifNull(SRC_PROC_ATTRIBUTION, '')) AS src_certainty,
+    indexOf(certainties, ifNull(DST_PROC_ATTRIBUTION, '')) AS dst_certainty,
+    -- As Community ID orders them.
+    (toIPv6(coalesce(toString(POST_NAT_SRC_IPV4_ADDR), toString(POST_NAT_SRC_IPV6_ADDR), toString(IPV4_SRC_ADDR),
+        toString(IPV6_SRC_ADDR), '::')), coalesce(POST_NAPT_SRC_TRANSPORT_PORT, L4_SRC_PORT, 0)) AS src_after,
+    (toIPv6(coalesce(toString(POST_NAT_DST_IPV4_ADDR), toString(POST_NAT_DST_IPV6_ADDR), toString(IPV4_DST_ADDR),
+        toString(IPV6_DST_ADDR), '::')), coalesce(POST_NAPT_DST_TRANSPORT_PORT, L4_DST_PORT, 0)) AS dst_after,
+    NOT exact AND src_after > dst_after AS is_turned,
+    tuple({SRC_VALUES}) AS src,
+    tuple({DST_VALUES}) AS dst,
+    tuple(ifNull(toString(SRC_HOST_NAME), ''), ifNull(toString(SRC_K8S_SERVICE), '')) AS src_names,
+    tuple(ifNull(toString(DST_HOST_NAME), ''), ifNull(toString(DST_K8S_SERVICE), '')) AS dst_names,
+    if(SRC_PROC_PID > 0, [cityHash64(seen_by, SRC_PROC_PID, SRC_PROC_START_TIME)], []) AS src_process,
+    if(DST_PROC_PID > 0, [cityHash64(seen_by, DST_PROC_PID, DST_PROC_START_TIME)], []) AS dst_process,
+    [toUInt64(ifNull(IN_PKTS, 0))] AS in_packets,
+    [toUInt64(ifNull(IN_BYTES, 0))] AS in_bytes,
+    [toUInt64(ifNull(OUT_PKTS, 0))] AS out_packets,
+    [toUInt64(ifNull(OUT_BYTES, 0))] AS out_bytes
+SELECT
+    toDate(fromUnixTimestamp64Milli(toInt64(last_ms), 'UTC')) AS day,
+    toFixedString(unhex(assumeNotNull(FLOW_KEY)), 16) AS key,
+    toDateTime(if(exact, 0, intDiv(last_ms, 15000) * 15)) AS slot,
+    toUInt8(exact) AS is_exact,
+    fromUnixTimestamp64Milli(toInt64(first_ms)) AS first_packet,
+    fromUnixTimestamp64Milli(toInt64(last_ms)) AS last_packet,
+    ifNull(PROTOCOL, 0) AS protocol,
+    tuple(toUInt8(indexOf(['syn', 'socket'], ifNull(INITIATOR_BASIS, ''))), -toInt64(first_ms), toUInt8(NOT is_turned)) AS initiator,
+    if(is_turned, dst, src) AS first_end,
+    if(is_turned, src, dst) AS second_end,
+    if(is_turned, dst_names, src_names) AS first_names,
+    if(is_turned, src_names, dst_names) AS second_names,
+    if(is_turned, dst_process, src_process) AS first_processes,
+    if(is_turned, src_process, dst_process) AS second_processes,
+    tuple(
+        [format('{}-{} {}', toString(first_ms), toString(last_ms), seen_by)],
+        if(is_turned, out_packets, in_packets),
+        if(is_turned, out_bytes, in_bytes),
+        if(is_turned, in_packets, out_packets),
+        if(is_turned, in_bytes, out_bytes)) AS records,
+    if(FLOW_END_REASON != 2, [seen_by], []) AS ended_at,
+    ifNull(TCP_FLAGS, 0) AS tcp_flags,
+    toUInt64(ifNull(CONNECT_MICROSECONDS, 0)) AS connect_microseconds,
+    ifNull(CONNECT_ERROR, 0) AS connect_error,
+    ifNull(toString(L7_PROTO_NAME), '') AS application
+FROM flows
+WHERE FLOW_KEY IS NOT NULL AND seen_by != '';
+
+-- One row per flow, of records of these days: SELECT … FROM whole_flows_of_days(first_day = today() - 1, last_day = today()).
+CREATE VIEW IF NOT EXISTS whole_flows_of_days AS
+WITH
+    -- Flows of one key that is not exact: after a pause longer than the agents' idle timeout another one begins.
+    paused AS
+    (
+        SELECT *, NOT is_exact AND first_packet > max(last_packet) OVER (PARTITION BY key ORDER BY first_packet, last_packet
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) + INTERVAL 15 SECOND AS is_new
+        FROM glued_flows
+        WHERE day BETWEEN {first_day:Date} AND {last_day:Date}
+    ),
+    numbered AS
+    (
+        SELECT *, sum(is_new) OVER (PARTITION BY key ORDER BY first_packet, last_packet ROWS UNBOUNDED PRECEDING) AS number
+        FROM paused
+    ),
+    flow AS
+    (
+        SELECT
+            key,
+            max(is_exact) AS exact,
+            min(first_packet) AS flow_start,
+            max(last_packet) AS flow_end,
+            max(protocol) AS PROTOCOL,
+            max(initiator).is_first_end AS as_stored,
+            max(first_end) AS first,
+            max(second_end) AS second,
+            max(first_names) AS first_called,
+            max(second_names) AS second_called,
+            length(groupUniqArrayArray(first_processes)) AS first_count,
+            length(groupUniqArrayArray(second_processes)) AS second_count,
+            maxMap(records) AS parts,
+            groupUniqArrayArray(ended_at) AS ended,
+            groupBitOr(tcp_flags) AS TCP_FLAGS,
+            max(connect_microseconds) AS connected_in,
+            max(connect_error) AS error,
+            max(application) AS L7_PROTO_NAME
+        FROM numbered
+        GROUP BY key, number
+    ),
+    summed AS
+    (
+        SELECT
+            *,
+            if(as_stored, first, second) AS src,
+            if(as_stored, second, first) AS dst,
+            if(as_stored, first_called, second_called) AS src_called,
+            if(as_stored, second_called, first_called) AS dst_called,
+            if(as_stored, first_count, second_count) AS SRC_PROCESSES,
+            if(as_stored, second_count, first_count) AS DST_PROCESSES,
+            arraySort(arrayDistinct(arrayMap(part -> substring(part, position(part, ' ') + 1), parts.1))) AS observers,
+            -- Per observer, in the order of `observers`: packets and bytes from the first end, and to it; the first packet's time.
+            arrayMap(o -> arrayMap(n -> endsWith(n, concat(' ', o)), parts.1), observers) AS are_of,
+            arrayMap(o -> arraySum((is_of, n) -> is_of * n, o, parts.2), are_of) AS packets_there,
+            arrayMap(o -> arraySum((is_of, n) -> is_of * n, o, parts.3), are_of) AS bytes_there,
+            arrayMap(o -> arraySum((is_of, n) -> is_of * n, o, parts.4), are_of) AS packets_back,
+            arrayMap(o -> arraySum((is_of, n) -> is_of * n, o, parts.5), are_of) AS bytes_back,
+            if(as_stored, packets_there, packets_back) AS in_packets,
+            if(as_stored, bytes_there, bytes_back) AS in_bytes,
+            if(as_stored, packets_back, packets_there) AS out_packets,
+            if(as_stored, bytes_back, bytes_there) AS out_bytes,
+            arrayMap(o -> arrayMin((is_of, part) -> if(is_of, toUInt64(splitByChar('-', part)[1]), 18446744073709551615), o, parts.1), are_of) AS starts,
+            if(src.certainty > 0, indexOf(observers, src.observer), 0) AS at_src,
+            if(dst.certainty > 0, indexOf(observers, dst.observer), 0) AS at_dst,
+            at_src > 0 AND at_dst > 0 AND src.observer != dst.observer AS is_glued,
+            -- Both saw all of it.
+            is_glued AND has(ended, src.observer) AND has(ended, dst.observer)
+                AND (exact OR abs(toInt64(starts[at_src]) - toInt64(starts[at_dst])) <= 1000) AS can_compare
+        FROM flow
+    )
+SELECT
+    lower(hex(key)) AS FLOW_KEY,
+    if(exact, 'tcp-sequence', 'community-id') AS FLOW_KEY_BASIS,
+    is_glued AS IS_GLUED,
+    flow_start,
+    flow_end,
+    PROTOCOL,
+{END_COLUMNS}
+    src_called.host_name AS SRC_HOST_NAME,
+    src_called.service AS SRC_K8S_SERVICE,
+    dst_called.host_name AS DST_HOST_NAME,
+    dst_called.service AS DST_K8S_SERVICE,
+    SRC_PROCESSES,
+    DST_PROCESSES,
+    arrayMax(in_packets) AS IN_PKTS,
+    arrayMax(in_bytes) AS IN_BYTES,
+    arrayMax(out_packets) AS OUT_PKTS,
+    arrayMax(out_bytes) AS OUT_BYTES,
+    if(can_compare, toInt64(in_packets[at_src]) - toInt64(in_packets[at_dst]), NULL) AS IN_PKTS_LOST,
+    if(can_compare, toInt64(in_bytes[at_src]) - toInt64(in_bytes[at_dst]), NULL) AS IN_BYTES_LOST,
+    if(can_compare, toInt64(out_packets[at_dst]) - toInt64(out_packets[at_src]), NULL) AS OUT_PKTS_LOST,
+    if(can_compare, toInt64(out_bytes[at_dst]) - toInt64(out_bytes[at_src]), NULL) AS OUT_BYTES_LOST,
+    TCP_FLAGS,
+    L7_PROTO_NAME,
+    nullIf(connected_in, 0) AS CONNECT_MICROSECONDS,
+    nullIf(error, 0) AS CONNECT_ERROR,
+    observers AS OBSERVERS,
+    length(parts.1) AS RECORDS
+FROM summed;
+
+CREATE VIEW IF NOT EXISTS whole_flows AS SELECT * FROM whole_flows_of_days(first_day = '1970-01-01', last_day = '2149-06-06');
