@@ -78,7 +78,10 @@ fn counters(numbers: &mut Numbers) -> Counters {
 fn record(n: u64, processes: &[Arc<Process>], numbers: &mut Numbers) -> FlowRecord {
     let last_ns = START_NS + n * (HOUR_NS / PER_HOUR) + numbers.below(1_000_000);
     let first_ns = last_ns - numbers.below(2_000_000_000);
-    let skewed = |numbers: &mut Numbers, bound: u64| numbers.below(numbers.below(bound) + 1);
+    let skewed = |numbers: &mut Numbers, bound: u64| {
+        let lower = numbers.below(bound) + 1;
+        numbers.below(lower)
+    };
     let remote = skewed(numbers, 4000);
     let source = ([10, 0, 0, 1].into(), u16::try_from(32_768 + numbers.below(28_000)).unwrap());
     let destination = ([10, 1, (remote >> 8) as u8, remote as u8].into(), [443, 5432, 6379, 80][(remote % 4) as usize]);
