@@ -84,7 +84,7 @@ impl Writer {
     /// The last file of the hour, which may not exist yet.
     fn newest_of(&self, hour: u32) -> Result<FileName, HistoryError> {
         let names = FileName::all(&self.folder)?;
-        let newest = names.into_iter().filter(|name| name.hour == hour).next_back();
+        let newest = names.into_iter().rfind(|name| name.hour == hour);
         Ok(newest.unwrap_or(FileName { hour, part: 0 }))
     }
 
