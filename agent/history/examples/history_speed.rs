@@ -1,7 +1,13 @@
 //! Measures a history: `cargo run --release -p pidflow-history --example history_speed -- FOLDER RECORDS`.
 //!
 //! Writes made records of one busy host, one million an hour, then asks the usual questions and prints their times.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a tool for developers")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a tool for developers"
+)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
