@@ -1,5 +1,5 @@
 //! Queries answer as a naive evaluation over the same records does.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step ends the test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed step ends the test")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
