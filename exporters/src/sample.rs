@@ -117,6 +117,7 @@ fn flow(n: u64) -> Flow {
             .then_some(Handshake { server_us: (n % 90_000) as u32, client_us: (n % 5_000) as u32 }),
         initial_sequences: (protocol == Protocol::TCP && n % 10 < 9)
             .then_some(InitialSequences { source: (n as u32).wrapping_mul(2_654_435_761), destination: n as u32 }),
+        network_namespace: (n % 7 != 6 && n % 5 != 4).then_some(0xf000_0000 + (n % 3) as u32),
         application: application(n, protocol).map(Arc::new),
         tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),

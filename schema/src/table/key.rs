@@ -27,7 +27,7 @@ pub(super) const KEY: &[Element] = &[
     row("COMMUNITY_ID", "communityId", (Pidflow, 86), T::String, |r| Some(Value::Text(Text::Short(r.flow.community_id()))))
         .v9_text(31).otel("pidflow.flow.community_id")
         .doc("Community ID, version 1 and seed 0, of the addresses and ports after translation, as Zeek and Suricata write it."),
-    row("OBSERVER", "observer", (Pidflow, 111), T::String, |r| text(&r.observer)).writes(|r, v| set(v.shared_text(), |n| r.observer = n))
+    row("OBSERVER", "observerIdentifier", (Pidflow, 111), T::String, |r| text(&r.observer)).writes(|r, v| set(v.shared_text(), |n| r.observer = n))
         .group(Group::Observer).v9_text(33).otel("pidflow.observer.id")
         .doc("Id of the agent that observed the flow (--observer); by default made from the host's machine id, from which it cannot be told. Two agents that see the same flow must have different ids."),
     row("OBSERVER_NETWORK_NAMESPACE", "observerNetworkNamespace", (Pidflow, 112), T::Unsigned32, |r| r.flow.network_namespace.map(Into::into)).writes(|r, v| set(v.number(), |n| r.flow.network_namespace = Some(n)))
