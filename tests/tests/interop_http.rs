@@ -60,7 +60,8 @@ fn schemathesis_finds_nothing_that_the_description_does_not_say() {
     let dir = tempfile::tempdir().unwrap();
     let token = dir.path().join("token");
     std::fs::write(&token, TOKEN).unwrap();
-    let options = ["--token-file", token.to_str().unwrap()];
+    let history = dir.path().join("history");
+    let options = ["--token-file", token.to_str().unwrap(), "--history", history.to_str().unwrap()];
     let agent = Serving::start(dir.path(), &options).unwrap().with_token(TOKEN);
     talk();
     let flows = || anyhow::Ok(agent.json("/api/flows?limit=500")?["flows"].as_array().map_or(0, Vec::len));

@@ -161,7 +161,7 @@ fn flows_page(found: &[(Place, FlowRecord)], limit: usize, skipped: &[String], e
     responses(
         (status = 200, description = "The groups.", body = Object, content_type = "application/json"),
         (status = 404, description = "No history is kept (--history).", body = String, content_type = "text/plain"),
-        (status = 422, description = "The filter is no expression; the line has the place and the reason.", body = String, content_type = "text/plain"),
+        (status = 422, description = "The filter is no expression, or a name does not exist; the line has the place and the reason.", body = String, content_type = "text/plain"),
         (status = 503, description = "The time limit was reached, or too many questions wait.", body = String, content_type = "text/plain"),
         AnyRefusal
     )
@@ -172,8 +172,8 @@ pub(super) async fn groups(
 ) -> Result<Response, Problem> {
     let selected = selected(query.filter.as_ref(), query.since, query.until)?;
     let limit = Limit::or_usual(query.limit);
-    let names = query.by.map_or_else(|| Names::try_from("process".to_owned()), Ok);
-    let by = names.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, e))?.0;
+    let by = query.by.as_ref().map_or("process", |names| &names.0);
+    let by = selectors(by).map_err(|e| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, e))?;
     ask(&published, move |reader| {
         let found = reader.groups(&selected, &by, limits_of(limit))?;
         let groups: Vec<Map<String, Value>> = found.entries.iter().map(|group| group_values(&by, group)).collect();
@@ -266,25 +266,21 @@ impl TryFrom<String> for AtPlace {
     }
 }
 
-/// Names by which records are summed up.
+/// Names by which records are summed up, separated by commas.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "String")]
-struct Names(Arc<[Selector]>);
+#[serde(transparent)]
+struct Names(String);
 
 /// Maximum number of names.
 const MAX_NAMES: usize = 8;
 
-impl TryFrom<String> for Names {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let names = text.split(',').map(|name| Selector::parse(name).map_err(|e| e.to_string()));
-        let names: Arc<[Selector]> = names.take(MAX_NAMES + 1).collect::<Result<_, _>>()?;
-        if names.len() > MAX_NAMES {
-            return Err(is_not(&text, &format!("a list of 1 to {MAX_NAMES} names")));
-        }
-        Ok(Self(names))
+fn selectors(text: &str) -> Result<Arc<[Selector]>, String> {
+    let names = text.split(',').map(|name| Selector::parse(name).map_err(|e| e.to_string()));
+    let names: Arc<[Selector]> = names.take(MAX_NAMES + 1).collect::<Result<_, _>>()?;
+    if names.len() > MAX_NAMES {
+        return Err(is_not(text, &format!("a list of 1 to {MAX_NAMES} names")));
     }
+    Ok(names)
 }
 
 /// Seconds of a step.

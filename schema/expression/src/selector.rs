@@ -38,13 +38,14 @@ impl Selector {
     /// Looks up a name.
     ///
     /// # Errors
-    /// The name is not known; the error has the most similar known one.
+    /// The name is empty or not known; the error has the most similar known one.
     pub fn parse(name: &str) -> Result<Self, ExpressionError> {
         let field = match name.split_once('.') {
             Some((end, rest)) => names::field_of(end, rest),
             None => names::field(name),
         };
         let hint = || match names::nearest(name) {
+            _ if name.is_empty() => "a name is missing".to_owned(),
             Some(known) => format!("unknown name {name}; did you mean {known}?"),
             None => format!("unknown name {name}; `pidflow fields --short` lists the names"),
         };

@@ -158,11 +158,11 @@ async function history() {
   await row('Processes', 'page-server').waitFor(WAIT);
   await row('Users', 'nobody').waitFor(WAIT);
   await row('Latest records', 'page-client').first().waitFor(WAIT);
-  await page.getByLabel('Time', { exact: true }).selectOption('1d');
+  await page.getByRole('combobox', { name: 'Time' }).selectOption('1d');
   assert.match(page.url(), /since=1d/);
-  await page.getByLabel('Time', { exact: true }).selectOption('other');
+  await page.getByRole('combobox', { name: 'Time' }).selectOption('other');
   assert.match(page.url(), /since=\d{4}-.*until=\d{4}-/);
-  await page.getByLabel('Time', { exact: true }).selectOption('15m');
+  await page.getByRole('combobox', { name: 'Time' }).selectOption('15m');
   await row('Pairs', 'page-client', 'page-server').getByRole('link').click();
   assert.match(decodeURIComponent(page.url()), /src\.process[ +]==[ +]"page-client"/);
   await row('Pairs', 'page-client', 'page-server').waitFor(WAIT);
