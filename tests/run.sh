@@ -103,13 +103,17 @@ run_program() { # LOG ARGUMENTS FOLDER|SOURCE|EXECUTABLE
 }
 export -f run_program
 
+# Programs that take more than a minute: they begin first, so that a step does not end with one of them alone.
+long='host_(attribution|kubernetes|self_test)|http_health|agent\/src\/lib'
+
 # A step of the test programs whose sources' `path` fulfils a condition of awk, some at a time.
 run_tests() { # NAME PROGRAMS-AT-A-TIME CONDITION ARGUMENTS...
   local name=$1 jobs=$2 condition=$3 start=$SECONDS log=$logs/${1//[ ,]/-} status=0; shift 3
   export PIDFLOW_SKIPS=$logs/skips logs
   : >"$PIDFLOW_SKIPS"
   : >"$log"
-  awk -F '|' -v top="$PWD/" "{ path = substr(\$2, length(top) + 1) } $condition" "$logs/programs" |
+  awk -F '|' -v top="$PWD/" "{ path = substr(\$2, length(top) + 1) } $condition { print (path ~ /$long/ ? 0 : 1), \$0 }" "$logs/programs" |
+    sort -s -n -k 1,1 | cut -d ' ' -f 2- |
     xargs -r -d '\n' -P "$jobs" -n 1 bash -c 'run_program "$@"' bash "$log" "$*" || status=$?
   count "$name" "$start" "$log" $status
 }
