@@ -25,6 +25,7 @@ use std::time::Duration;
 pub(crate) use counts::HistoryCounts;
 
 /// Where the history is, and how much of it is kept.
+#[cfg_attr(not(feature = "history"), expect(dead_code, reason = "without the feature no history is kept"))]
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// The folder.
