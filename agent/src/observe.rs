@@ -116,11 +116,9 @@ impl Observers {
 
     fn status(&mut self, f: &Figures, seconds: u64) -> Status {
         let translation = self.about.translation.counts();
-        let history = self.history.as_ref().map(History::counts);
-        let mut losses = losses(f, translation, self.about.kubernetes.dropped());
-        losses.extend(history.iter().flat_map(|h| of_stage(&h.name, "records lost", h.lost())));
+        let exporters = self.exporters(f);
+        let losses = losses(f, &exporters, translation, self.about.kubernetes.dropped());
         let tested = self.self_test.as_ref().map(self_test::Outcome::state).unwrap_or_default();
-        let hooks = self.hooks();
         Status {
             seconds,
             packets: f.table.packets,
@@ -137,10 +135,10 @@ impl Observers {
             probes: labelled([("delivered", f.kernel.delivered), ("suppressed", f.kernel.suppressed)]),
             events_lost: events_lost(&f.kernel, translation),
             join: join(f),
-            hooks: hooks.iter().map(hook).collect(),
+            hooks: self.hooks().iter().map(hook).collect(),
             self_tests: tested.tests.iter().map(|(result, n)| ((*result).to_owned(), *n)).collect(),
             hook_tests: hook_tests(&tested),
-            exporters: f.exporters.iter().map(exporter).chain(history.as_ref().map(as_exporter)).collect(),
+            exporters,
             queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
             queue_bytes: f.queue_bytes as u64,
             thread_restarts: threads::restarts(),
@@ -149,19 +147,24 @@ impl Observers {
             host: Some(self.host.latest()),
             ledger: Some(Arc::new(f.ledger.clone())),
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
-            degraded: {
-                let trouble = history.and_then(|h| h.trouble).into_iter().collect();
-                self.degraded(seconds, &losses, [silent(&tested), unseen(&hooks, f), trouble].concat())
-            },
+            degraded: self.degraded(f, seconds, &losses, &tested),
             losses,
         }
     }
 
-    /// Everything that is degraded, one line each. `blind`: what is not seen.
-    fn degraded(&mut self, seconds: u64, losses: &[Loss], blind: Vec<String>) -> Vec<String> {
-        let others = stderr::trouble().into_iter().chain(output_folders::trouble());
+    /// Everything that is degraded, one line each.
+    fn degraded(&mut self, f: &Figures, seconds: u64, losses: &[Loss], tested: &self_test::State) -> Vec<String> {
+        let silent = tested.silent.iter().map(self_test::Silent::line).collect();
+        let history = self.history.as_ref().and_then(History::trouble);
+        let others = stderr::trouble().into_iter().chain(output_folders::trouble()).chain(history);
         let troubles = [threads::troubles(), others.collect()].concat();
-        [blind, self.losses.update(seconds, losses), troubles].concat()
+        [silent, unseen(&self.hooks(), f), self.losses.update(seconds, losses), troubles].concat()
+    }
+
+    /// The exporters, and the history, which has the metrics of one.
+    fn exporters(&self, f: &Figures) -> Vec<Exporter> {
+        let history = self.history.as_ref().map(|history| kept(&history.counts()));
+        f.exporters.iter().map(exporter).chain(history).collect()
     }
 
     /// How each fact is collected now.
@@ -260,12 +263,6 @@ fn kernel_drops(c: &CaptureCounters) -> Labelled {
     labelled([("kernel-buffer", c.kernel_drops), ("interface", c.interface_drops)])
 }
 
-/// Everything that counts as lost, by stage. New kinds of loss must be added here, so that `/readyz` names them.
-/// The hooks that the self-test found silent.
-fn silent(tested: &self_test::State) -> Vec<String> {
-    tested.silent.iter().map(self_test::Silent::line).collect()
-}
-
 /// What the hooks cannot see.
 fn unseen(hooks: &[HookReport], f: &Figures) -> Vec<String> {
     let hooks = hooks.iter().filter(|h| !h.lost.is_empty());
@@ -287,14 +284,12 @@ fn tables(f: &Figures) -> Labelled {
     ])
 }
 
-/// The losses of one stage.
-fn of_stage(stage: &str, what: &'static str, values: Labelled) -> impl Iterator<Item = Loss> + use<> {
-    let stage = stage.to_owned();
-    values.into_iter().map(move |(reason, total)| Loss { stage: stage.clone(), what, reason, total })
-}
-
-fn losses(f: &Figures, translation: TranslationCounts, pods_dropped: u64) -> Vec<Loss> {
-    let of = of_stage;
+/// Everything that counts as lost, by stage. New kinds of loss must be added here, so that `/readyz` names them.
+fn losses(f: &Figures, exporters: &[Exporter], translation: TranslationCounts, pods_dropped: u64) -> Vec<Loss> {
+    let of = |stage: &str, what, values: Labelled| {
+        let stage = stage.to_owned();
+        values.into_iter().map(move |(reason, total)| Loss { stage: stage.clone(), what, reason, total })
+    };
     let early = labelled([("table-full", f.table.evicted), ("too-many-wait", f.joined_early)]);
     let forgotten = labelled([("tables-full", f.join.crowded)]);
     let no_room = labelled([
@@ -308,13 +303,12 @@ fn losses(f: &Figures, translation: TranslationCounts, pods_dropped: u64) -> Vec
         ("answers-dropped", f.table.answers_dropped),
         ("payloads-dropped", f.table.payloads_dropped),
     ]);
-    let exporters = f.exporters.iter().map(exporter);
     of("capture", "packets lost", kernel_drops(&f.capture))
         .chain(of("probes", "kernel events lost", events_lost(&f.kernel, translation)))
         .chain(of("flows", "flows ended or joined early", early))
         .chain(of("join", "early evictions of processes and sockets", forgotten))
         .chain(of("join", "facts without room", no_room))
-        .chain(exporters.flat_map(|e| of(&format!("exporter {}", e.name), "records lost", e.lost)))
+        .chain(exporters.iter().flat_map(|e| of(&format!("exporter {}", e.name), "records lost", e.lost.clone())))
         .collect()
 }
 
@@ -386,8 +380,8 @@ fn exporter(s: &Snapshot) -> Exporter {
     }
 }
 
-/// The history, which has the metrics of an exporter.
-fn as_exporter(h: &HistoryCounts) -> Exporter {
+/// The history's counts as those of an exporter.
+fn kept(h: &HistoryCounts) -> Exporter {
     let HistoryCounts { name, written, waiting, .. } = h;
     Exporter { name: name.clone(), records: *written, filtered: 0, lost: h.lost(), queue: *waiting, spooled: 0 }
 }

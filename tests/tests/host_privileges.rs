@@ -23,7 +23,7 @@ const SYS_ADMIN: u64 = 1 << 21;
 const BPF: u64 = 1 << 39;
 
 /// The start of a thread's name, and the capabilities that it must have: the table of SECURITY.md.
-const TABLE: [(&str, u64); 18] = [
+const TABLE: [(&str, u64); 19] = [
     ("pidflow-sampler", SYS_PTRACE | DAC_READ_SEARCH),
     ("pidflow", BPF),
     ("delay-switch", SYS_ADMIN),
@@ -40,6 +40,7 @@ const TABLE: [(&str, u64); 18] = [
     ("export-", 0),
     ("spool-", 0),
     ("note-", 0),
+    ("history", 0),
     // Threads of libraries.
     ("tokio-", 0),
     ("otlp", 0),
@@ -133,11 +134,14 @@ fn every_thread_has_what_the_table_says_and_no_more() -> Result<()> {
     let config = dir.path().join("pidflow.toml");
     let folder = dir.path().to_string_lossy().into_owned();
     fs::write(&config, EVERYTHING.replace("SPOOL", &format!("{folder}/spool")).replace("FOLDER", &folder))?;
-    let arguments = ["--config", &config.to_string_lossy(), "--delay-accounting", "on"].map(str::to_owned);
+    let history = format!("{folder}/history");
+    let arguments = ["--config", &config.to_string_lossy(), "--delay-accounting", "on", "--history", &history];
+    let arguments = arguments.map(str::to_owned);
     let agent = Serving::start(dir.path(), &arguments.each_ref().map(String::as_str))?;
     let as_in_the_table = || as_in_the_table(&agent, u64::MAX);
     as_in_the_table()?;
-    for wanted in ["pidflow-sampler", "signals", "http", "reload", "packets lo", "export-ipfix", "spool-ipfix"] {
+    let exporters = ["export-ipfix", "spool-ipfix", "history", "history-reader"];
+    for wanted in ["pidflow-sampler", "signals", "http", "reload", "packets lo"].into_iter().chain(exporters) {
         ensure!(threads(agent.pid())?.iter().any(|t| t.name.starts_with(wanted)), "there is no thread {wanted}");
     }
     // Threads that are started later have no more capabilities.

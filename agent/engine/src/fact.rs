@@ -3,13 +3,17 @@
 //! All times are nanoseconds in the engine's time, to which the source has converted the kernel's boot clock. A process
 //! is identified by PID and start time: in nanoseconds from eBPF, in clock ticks from /proc.
 
+mod alive;
+
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::application::NameAnswer;
 use pidflow_schema::{Login, Placement, Pod};
 
+pub use alive::{ProcessesAlive, SocketsAlive};
+
+use crate::application::NameAnswer;
 use crate::tenancy::Tenancy;
 
 /// Clock ticks of /proc (`USER_HZ` 100) since boot at which a process started.
@@ -181,36 +185,6 @@ pub struct ProcessSeen {
     pub command_line: Box<str>,
     /// Its container and units; none: its control groups could not be read.
     pub placement: Option<Placement>,
-}
-
-/// The sockets of a network namespace, as listed by the kernel (/proc/net).
-///
-/// It ends claims on sockets that were last reported earlier and are not in the list, because their close was lost. So
-/// it must contain every TCP socket that a file refers to, and every socket of each of `protocols`, in any state, for
-/// IPv4 and IPv6; the kernel's own sockets and those in TIME_WAIT may be omitted. A claim that was ended wrongly
-/// becomes valid again with the next use of its socket.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SocketsAlive {
-    /// Inode number of the namespace.
-    pub netns: u32,
-    /// When reading began, nanoseconds of the engine's clock. A socket that closes later may or may not be listed.
-    pub taken_ns: u64,
-    /// Local and remote end of each TCP socket; a listener's remote end is unspecified with port 0. IPv4-mapped addresses
-    /// are IPv4, as in [`Socket`].
-    pub tcp: Vec<(SocketAddr, SocketAddr)>,
-    /// IP protocol numbers for which `inodes` is complete.
-    pub protocols: Vec<u8>,
-    /// Inode number of each socket of those protocols.
-    pub inodes: Vec<u64>,
-}
-
-/// All processes that exist at one time, to end those whose exit was lost.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ProcessesAlive {
-    /// When reading began, nanoseconds of the engine's clock. A process that ends later may or may not be listed.
-    pub taken_ns: u64,
-    /// The processes, as /proc identifies them.
-    pub processes: Vec<ProcessId>,
 }
 
 /// Source and destination of packets: address, and port or identifier of an ICMP echo.

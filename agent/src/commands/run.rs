@@ -140,16 +140,28 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
         .with_enricher(observed_by(&context))
         .with_enricher(Box::new(move |record| host.describe(record)))
         .with_observer(Box::new(observers));
-    let parts = LiveParts {
-        sources: Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) }.with_tap(tap),
+    let sources = Sources { facts: inbox, ..Sources::new(Box::new(capture), batches, Box::new(probes)) }.with_tap(tap);
+    let parts = live_parts(options, budget, sources, &interfaces, outlet);
+    Ok(Attached { parts, exporters, metrics, published, own: own_pid })
+}
+
+/// The pipeline's parts, each within its share of the memory.
+fn live_parts(
+    options: &Options,
+    budget: Budget,
+    sources: Sources,
+    interfaces: &Interfaces,
+    outlet: Outlet,
+) -> LiveParts {
+    LiveParts {
+        sources,
         table: FlowTable::new(flow_table(&options.flows, budget)),
         joiner: joiner(options, budget).with_paths(interfaces.paths()),
         connects: ConnectFilter::of(options.capture.filter.as_deref()),
         outlet,
         max_waiting: budget.max_waiting_flows(),
         drain_timeout: options.export.drain_timeout(),
-    };
-    Ok(Attached { parts, exporters, metrics, published, own: own_pid })
+    }
 }
 
 /// The history, if there is to be one.

@@ -1,6 +1,6 @@
 //! What the history counts.
 
-/// Counts since the start, and what is wrong now.
+/// Counts since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct HistoryCounts {
     /// Its name in metrics and messages: `history:FOLDER`.
@@ -13,8 +13,6 @@ pub(crate) struct HistoryCounts {
     pub(crate) queue_full: u64,
     /// Records lost because they could not be written.
     pub(crate) write_failed: u64,
-    /// Why records are not written now; none: they are.
-    pub(crate) trouble: Option<String>,
 }
 
 impl HistoryCounts {

@@ -71,5 +71,9 @@ mod without {
         pub(crate) fn counts(&self) -> HistoryCounts {
             match self.0 {}
         }
+
+        pub(crate) fn trouble(&self) -> Option<String> {
+            match self.0 {}
+        }
     }
 }

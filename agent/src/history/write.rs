@@ -109,8 +109,12 @@ impl History {
             waiting: shared.queued_records.load(Relaxed),
             queue_full: shared.queue_full.load(Relaxed),
             write_failed: shared.write_failed.load(Relaxed),
-            trouble: shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
+    }
+
+    /// Why records are not written now; none: they are.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

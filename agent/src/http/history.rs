@@ -1,5 +1,6 @@
 //! `/api/history/flows`, `/api/history/groups` and `/api/history/series`: the records that are kept on disk.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,12 +16,12 @@ use pidflow_schema::FlowRecord;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::IntoParams;
+use utoipa::openapi::{ObjectBuilder, RefOr, Type};
 
 use super::limits;
-use super::problem::{AnyRefusal, Problem};
-use super::query::{FilterText, Limit, Moment, QueryParameters, is_not};
+use super::problem::{AnyRefusal, Problem, described};
+use super::query::{FilterText, Limit, Moment, QueryParameters, is_not, schemas};
 use crate::clock::wall_ns;
 use crate::history::{group_values, sums_values};
 use crate::published::Published;
@@ -96,6 +97,19 @@ pub(super) struct SeriesQuery {
     step: Option<Step>,
 }
 
+/// The refusals of the history's pages, for the description.
+struct HistoryRefusal;
+
+impl utoipa::IntoResponses for HistoryRefusal {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        described(&[
+            ("404", "No history is kept (--history)."),
+            ("422", "The filter is no expression, or a name does not exist; the line has the place and the reason."),
+            ("503", "The time limit was reached, or too many questions wait."),
+        ])
+    }
+}
+
 /// The records kept on disk, latest first, as the JSON exporter writes them
 ///
 /// `skipped` has a line for each file that could not be read.
@@ -106,9 +120,7 @@ pub(super) struct SeriesQuery {
     params(FlowsQuery),
     responses(
         (status = 200, description = "The records.", body = Object, content_type = "application/json"),
-        (status = 404, description = "No history is kept (--history).", body = String, content_type = "text/plain"),
-        (status = 422, description = "The filter is no expression; the line has the place and the reason.", body = String, content_type = "text/plain"),
-        (status = 503, description = "The time limit was reached, or too many questions wait.", body = String, content_type = "text/plain"),
+        HistoryRefusal,
         AnyRefusal
     )
 )]
@@ -160,9 +172,7 @@ fn flows_page(found: &[(Place, FlowRecord)], limit: usize, skipped: &[String], e
     params(GroupsQuery),
     responses(
         (status = 200, description = "The groups.", body = Object, content_type = "application/json"),
-        (status = 404, description = "No history is kept (--history).", body = String, content_type = "text/plain"),
-        (status = 422, description = "The filter is no expression, or a name does not exist; the line has the place and the reason.", body = String, content_type = "text/plain"),
-        (status = 503, description = "The time limit was reached, or too many questions wait.", body = String, content_type = "text/plain"),
+        HistoryRefusal,
         AnyRefusal
     )
 )]
@@ -192,9 +202,7 @@ pub(super) async fn groups(
     params(SeriesQuery),
     responses(
         (status = 200, description = "The steps, the earliest first.", body = Object, content_type = "application/json"),
-        (status = 404, description = "No history is kept (--history).", body = String, content_type = "text/plain"),
-        (status = 422, description = "The filter is no expression; the line has the place and the reason.", body = String, content_type = "text/plain"),
-        (status = 503, description = "The time limit was reached, or too many questions wait.", body = String, content_type = "text/plain"),
+        HistoryRefusal,
         AnyRefusal
     )
 )]
@@ -297,17 +305,6 @@ impl TryFrom<String> for Step {
         let seconds = text.parse().ok().filter(|s| (1..=MAX_STEP_S).contains(s));
         seconds.map(Self).ok_or_else(|| is_not(&text, &format!("a number of seconds, 1 to {MAX_STEP_S}")))
     }
-}
-
-macro_rules! schemas {
-    ($($type:ident: $schema:expr;)*) => {$(
-        impl PartialSchema for $type {
-            fn schema() -> RefOr<Schema> {
-                $schema.into()
-            }
-        }
-        impl ToSchema for $type {}
-    )*};
 }
 
 schemas! {

@@ -80,8 +80,13 @@ const COMMON_REFUSALS: [(&str, &str); 9] = [
 
 impl utoipa::IntoResponses for AnyRefusal {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        COMMON_REFUSALS.iter().map(|(status, why)| ((*status).to_owned(), RefOr::T(one_line(why)))).collect()
+        described(&COMMON_REFUSALS)
     }
+}
+
+/// Describes refusals with one line each; `refusals` are statuses and their reasons.
+pub(super) fn described(refusals: &[(&str, &str)]) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+    refusals.iter().map(|(status, why)| ((*status).to_owned(), RefOr::T(one_line(why)))).collect()
 }
 
 fn one_line(why: &str) -> utoipa::openapi::Response {

@@ -12,7 +12,7 @@ use pidflow_schema::{
     Attribution, Candidate, Flow, FlowRecord, InitiatorBasis, Process, ProcessEnd, Protocol, Translation,
 };
 
-use crate::fact::{Fact, ProcessId, ProcessesAlive, Socket, SocketUse};
+use crate::fact::{Fact, Lost, ProcessId, ProcessesAlive, Socket, SocketUse};
 use crate::process_table::limits::MAX_PROCESS_BYTES;
 use crate::process_table::{ProcessTable, Usage};
 use crate::socket_index::{EndpointChange, FlowEnd, Found, MAX_CLAIM_BYTES, NotFound, Role, SocketIndex, User};
@@ -172,13 +172,16 @@ impl Joiner {
                 self.processes.polled(*begun_ns);
             }
             Fact::Names(answer) => self.names.wait(answer.clone()),
-            Fact::Lost { what, from_ns, until_ns } => {
-                self.sockets.lost(*what, *from_ns, *until_ns);
-                self.processes.lost(*what, *from_ns, *until_ns);
-            }
+            Fact::Lost { what, from_ns, until_ns } => self.lost(*what, *from_ns, *until_ns),
             Fact::SocketsAlive(alive) => self.counters.closes_missed += self.sockets.reconcile(alive),
             Fact::ProcessesAlive(alive) => self.reconcile_processes(alive),
         }
+    }
+
+    /// Events of this period were lost.
+    fn lost(&mut self, what: Lost, from_ns: u64, until_ns: u64) {
+        self.sockets.lost(what, from_ns, until_ns);
+        self.processes.lost(what, from_ns, until_ns);
     }
 
     /// Ends the processes that are not in the list, and their claims, also those in network namespaces that are gone.

@@ -148,16 +148,18 @@ fn text(format: Option<KnownFormat>) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).format(format.map(SchemaFormat::KnownFormat))
 }
 
+/// Gives parameters the schemas that describe them.
 macro_rules! schemas {
     ($($type:ident: $schema:expr;)*) => {$(
-        impl PartialSchema for $type {
-            fn schema() -> RefOr<Schema> {
+        impl utoipa::PartialSchema for $type {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 $schema.into()
             }
         }
-        impl ToSchema for $type {}
+        impl utoipa::ToSchema for $type {}
     )*};
 }
+pub(in crate::http) use schemas;
 
 schemas! {
     Name: text(None).min_length(Some(1));
