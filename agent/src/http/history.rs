@@ -21,7 +21,8 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Type};
 
 use super::limits;
 use super::problem::{AnyRefusal, Problem, described};
-use super::query::{FilterText, Limit, Moment, QueryParameters, is_not, schemas};
+use super::query::{FilterText, Limit, Moment, QueryParameters, is_not};
+use super::schemas::schemas;
 use crate::clock::wall_ns;
 use crate::history::{group_values, sums_values};
 use crate::published::Published;

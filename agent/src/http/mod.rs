@@ -27,6 +27,7 @@ mod problem;
 #[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]
 mod processes;
 mod query;
+mod schemas;
 mod server;
 mod settings;
 #[expect(unused_qualifications, reason = "utoipa's macro writes paths out")]

@@ -14,7 +14,7 @@ use crate::failure::one_line;
 
 pub(super) use moment::Moment;
 pub(super) use protocol::ProtocolName;
-pub(super) use values::{Address, AtCursor, FilterText, Limit, Name, Pid, Port, schemas};
+pub(super) use values::{Address, AtCursor, FilterText, Limit, Name, Pid, Port};
 
 /// A query's parameters; unknown ones, bad values and repetitions are refused.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::{digits, is_not};
 use crate::http::limits;
 use crate::http::problem::Problem;
+use crate::http::schemas::schemas;
 use crate::published::recent::cursor::{self, Cursor, Walk};
 
 /// A name, in full.
@@ -147,19 +148,6 @@ fn integer(least: usize, most: usize) -> ObjectBuilder {
 fn text(format: Option<KnownFormat>) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).format(format.map(SchemaFormat::KnownFormat))
 }
-
-/// Gives parameters the schemas that describe them.
-macro_rules! schemas {
-    ($($type:ident: $schema:expr;)*) => {$(
-        impl utoipa::PartialSchema for $type {
-            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-                $schema.into()
-            }
-        }
-        impl utoipa::ToSchema for $type {}
-    )*};
-}
-pub(in crate::http) use schemas;
 
 schemas! {
     Name: text(None).min_length(Some(1));
