@@ -5,9 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use pidflow_agent::capture::{
-    CaptureCounters, CaptureFiles, FileOptions, Interfaces, LiveCapture, LiveOptions, PacketBatch,
-};
+use pidflow_agent::capture::{Interfaces, LiveCapture, LiveOptions, PacketBatch};
+use pidflow_capture::{CaptureCounters, CaptureFiles, FileOptions};
 use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 

@@ -8,7 +8,6 @@ use pidflow_engine::fact::Fact;
 use pidflow_exporters::Snapshot;
 use pidflow_schema::FlowRecord;
 
-use crate::capture::{CaptureCounters, InterfaceChanges};
 use crate::command_run::Watch;
 use crate::history::{History, HistoryCounts};
 use crate::host::Host;
@@ -23,6 +22,7 @@ use crate::published::status::{Exporter, Hook, HookTest, Labelled, RecordCounts,
 use crate::self_test;
 use crate::translation::{self, TranslationCounts};
 use crate::{figures, kubernetes, output_folders, stderr, threads};
+use pidflow_capture::{CaptureCounters, InterfaceChanges};
 
 /// Seconds between two selections of the series that are shown.
 const SELECTION_INTERVAL_S: u64 = 15;

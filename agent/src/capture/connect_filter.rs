@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use pidflow_engine::fact::Socket;
 
-use super::Filter;
+use pidflow_capture::Filter;
 
 /// `LINKTYPE_ETHERNET`.
 const ETHERNET: u32 = 1;

@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 
-use crate::capture::{Filter, Interfaces, LiveCapture};
+use crate::capture::{Interfaces, LiveCapture};
 use crate::config::options::{CaptureOptions, Options};
 use crate::http;
 use crate::privileges::{Role, in_role};
+use pidflow_capture::Filter;
 
 /// Checks everything except exporters, which `pidflow_exporters::check` tries.
 ///

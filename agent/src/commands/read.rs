@@ -11,7 +11,6 @@ use pidflow_exporters::{ExporterSet, Mode, Stopper};
 use pidflow_schema::FlowEndDetail;
 
 use super::summary;
-use crate::capture::{CaptureFiles, FileOptions, Filter, Interrupt, Opener};
 use crate::cli::ReadArgs;
 use crate::config::options::{CaptureOptions, Options};
 use crate::config::outputs::{Outputs, file_identity};
@@ -20,6 +19,7 @@ use crate::pipeline::Reading;
 use crate::privileges::{self, Role, in_role};
 use crate::signals::{HeldSignals, Stop};
 use crate::{config, logging, stderr, threads};
+use pidflow_capture::{CaptureFiles, FileOptions, Filter, Interrupt, Opener};
 
 /// Number of batches between two updates of the progress bar.
 const PROGRESS_INTERVAL: u64 = 64;
@@ -44,7 +44,8 @@ pub(crate) fn execute(args: ReadArgs) -> Result<(), Failure> {
     let signals = HeldSignals::new()?;
     let bar = progress_bar(&captures);
     let interrupt = Interrupt::new().context("cannot make an event descriptor")?;
-    let (rules, opener) = (options.flows.rules(), Opener::spawn().context("cannot start a thread")?);
+    let (rules, opener) =
+        (options.flows.rules(), Opener::spawn(|| Role::Inputs.enter_or_warn()).context("cannot start a thread")?);
     let file_options = FileOptions { filter, rules, interrupt: Some(interrupt.clone()), opener: Some(opener) };
     let files = CaptureFiles::new(captures, file_options);
     let start = || ExporterSet::start(&outputs.exporters, &outputs.context);

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use pidflow_engine::decode::FrameCount;
 use pidflow_exporters::Snapshot;
 
-use crate::capture::CaptureCounters;
 use crate::figures::grouped;
 use crate::ledger::SEEN_ELSEWHERE;
 use crate::pipeline::Ended;
+use pidflow_capture::CaptureCounters;
 
 /// The summary after capture files.
 pub(crate) fn reading(e: &Ended) -> String {

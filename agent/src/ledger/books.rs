@@ -8,7 +8,7 @@ use pidflow_engine::flow_table::{FlowTable, ForgottenInterface, Traffic};
 use pidflow_schema::Flow;
 
 use super::{Amount, Ends, FlowAccount, InterfaceAccount, KernelAccount, Ledger, flows};
-use crate::capture::{BatchCounts, CaptureCounters, Interface, InterfaceCounts};
+use pidflow_capture::{BatchCounts, CaptureCounters, Interface, InterfaceCounts};
 
 /// The greatest number of interfaces with an account of their own, each of which is a series of every metric. Beyond
 /// it, the account of an interface that is no longer captured is closed and added to [`OTHER`].
@@ -50,7 +50,7 @@ impl Account {
 
     fn shown(&self) -> InterfaceAccount {
         let socket = self.counts.socket;
-        let kernel = |k: crate::capture::LinkCounts| KernelAccount {
+        let kernel = |k: pidflow_capture::LinkCounts| KernelAccount {
             amount: Amount { packets: k.packets, bytes: k.octets },
             errors: k.errors,
             dropped: k.dropped,

@@ -42,7 +42,7 @@ pub(crate) struct InterfaceAccount {
     pub(crate) unread: u64,
     /// Frames read by the agent.
     pub(crate) captured: Amount,
-    /// Part of `captured` longer than [`BatchCounts::ORDINARY_FRAME`](crate::capture::BatchCounts::ORDINARY_FRAME):
+    /// Part of `captured` longer than [`BatchCounts::ORDINARY_FRAME`](pidflow_capture::BatchCounts::ORDINARY_FRAME):
     /// merged packets, or jumbo frames.
     pub(crate) long_frames: u64,
     /// Part of `captured` in flows.

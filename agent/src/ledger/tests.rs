@@ -6,7 +6,8 @@ use pidflow_engine::packet::Packet;
 use pidflow_schema::{Attribution, FlowEndDetail, FlowEndReason, FlowRecord, ProcessEnd, Protocol};
 
 use super::*;
-use crate::capture::{ANY, BatchCounts, CaptureCounters, Interface, InterfaceCounts, LinkCounts, SocketCounts};
+use crate::capture::ANY;
+use pidflow_capture::{BatchCounts, CaptureCounters, Interface, InterfaceCounts, LinkCounts, SocketCounts};
 
 const FRAME: u32 = 74;
 

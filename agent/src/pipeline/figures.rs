@@ -4,9 +4,9 @@ use pidflow_engine::flow_table::FlowTableCounters;
 use pidflow_engine::join::JoinCounters;
 use pidflow_exporters::Snapshot;
 
-use crate::capture::CaptureCounters;
 use crate::ledger::Ledger;
 use crate::probes::KernelCounts;
+use pidflow_capture::CaptureCounters;
 
 /// All counters of the pipeline at one moment.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ mod tests;
 use pidflow_engine::flow_table::{FlowTable, FlowTableCounters};
 use pidflow_exporters::Snapshot;
 
-use crate::capture::{CaptureCounters, Interface};
+use pidflow_capture::{CaptureCounters, Interface};
 
 pub(crate) use figures::Figures;
 pub(crate) use live::{Live, LiveParts, NOTHING_LEFT};

@@ -9,7 +9,7 @@ use pidflow_engine::flow_table::FlowTable;
 use pidflow_engine::join::Joiner;
 use pidflow_schema::Flow;
 
-use crate::capture::{Interface, PeerNamespace};
+use pidflow_capture::{Interface, PeerNamespace};
 
 /// The greatest number of remembered leads, current and former. Beyond it, the oldest are dropped.
 const MAX_LEADS: usize = 65_536;

@@ -11,7 +11,7 @@ use pidflow_expression::Expression;
 use pidflow_schema::{Attribution, Flow, FlowEndDetail, FlowEndReason, FlowRecord};
 
 use super::{Ended, Outlet, RECORD_BATCH, name_interfaces};
-use crate::capture::{CaptureError, CaptureFiles};
+use pidflow_capture::{CaptureError, CaptureFiles};
 
 /// Reads the packets of capture files into flows.
 pub(crate) struct Reading {

@@ -4,9 +4,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use pidflow_engine::fact::Fact;
 use pidflow_schema::Flow;
 
-use crate::capture::{CaptureCounters, LiveCapture, PacketBatch, SeenUntil};
+use crate::capture::{LiveCapture, PacketBatch, SeenUntil};
 use crate::probes::{KernelCounts, Probes};
 use crate::self_test::Tap;
+use pidflow_capture::CaptureCounters;
 
 /// Maximum number of batches of facts or flows that wait for the pipeline. A source that sends more is blocked.
 const WAITING_BATCHES: usize = 1024;

@@ -17,10 +17,11 @@ use super::figures::Figures;
 use super::live::Moment;
 use super::source::{FactSource, Inbox, PacketSource};
 use super::{DescribeProcess, Live, LiveParts, NOTHING_LEFT, Outlet, PipelineObserver, ReportUsage, Sources};
-use crate::capture::{BatchCounts, CaptureCounters, ConnectFilter, Interface, PacketBatch, SeenUntil};
+use crate::capture::{ConnectFilter, PacketBatch, SeenUntil};
 use crate::ledger::{Amount, Ledger};
 use crate::probes::KernelCounts;
 use crate::signals::Stop;
+use pidflow_capture::{BatchCounts, CaptureCounters, Interface};
 
 const S: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;

@@ -8,7 +8,7 @@ use std::os::fd::FromRawFd;
 use std::path::PathBuf;
 
 use libfuzzer_sys::fuzz_target;
-use pidflow_agent::capture::{CaptureFiles, FileOptions};
+use pidflow_capture::{CaptureFiles, FileOptions};
 
 /// A file in memory, and a path by which it can be opened.
 fn in_memory(content: &[u8]) -> (File, PathBuf) {

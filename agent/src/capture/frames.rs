@@ -9,10 +9,10 @@ use pcap::PacketHeader;
 use pidflow_engine::decode::{DecodeRules, Decoder, Frame, LinkType};
 use pidflow_engine::packet::Packet;
 
-use super::super::{BATCH, BatchCounts, CaptureCounters, Interface, SocketCounts};
 use super::cooked::Cooked;
 use super::links::{NamedLink, Names};
 use super::{PacketBatch, Shared};
+use pidflow_capture::{BatchCounts, CaptureCounters, Interface, MAX_BATCH_PACKETS, SocketCounts};
 
 /// The last packets of an interface may be read this long after it disappeared.
 const MAX_READ_DELAY: Duration = Duration::from_secs(2);
@@ -68,7 +68,7 @@ impl Frames {
             link: link.into(),
             decoder: Decoder::new(rules),
             counters: CaptureCounters::default(),
-            packets: Vec::with_capacity(BATCH),
+            packets: Vec::with_capacity(MAX_BATCH_PACKETS),
             interfaces,
             numbers: HashMap::new(),
             own,
@@ -88,7 +88,7 @@ impl Frames {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.packets.len() < BATCH
+        self.packets.len() < MAX_BATCH_PACKETS
     }
 
     pub(super) const fn counters(&self) -> &CaptureCounters {
@@ -120,7 +120,7 @@ impl Frames {
         let packets = if self.packets.is_empty() {
             Vec::new()
         } else {
-            std::mem::replace(&mut self.packets, Vec::with_capacity(BATCH))
+            std::mem::replace(&mut self.packets, Vec::with_capacity(MAX_BATCH_PACKETS))
         };
         let interfaces = std::mem::take(&mut self.interfaces);
         let mut counts = std::mem::take(&mut self.counts_left);

@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, send, socket_with};
 
-use super::super::LinkCounts;
 use super::link::{Link, Wiring};
+use pidflow_capture::LinkCounts;
 
 /// `RTMGRP_LINK` of linux/rtnetlink.h: the group that is notified of each change of an interface.
 const LINK_GROUP: u32 = 1;

@@ -4,10 +4,10 @@ use std::fmt;
 
 use pidflow_engine::join::CapturedPaths;
 
-use super::super::CaptureError;
 use super::link::{ANY, Link};
 use super::links::Links;
 use super::open::interface_index;
+use pidflow_capture::CaptureError;
 
 /// Loopback is the first interface of each network namespace (`loopback_net_init` in drivers/net/loopback.c).
 const LOOPBACK_INDEX: u32 = 1;

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::super::counters::InterfaceChanges;
-use super::super::{CaptureCounters, SocketCounts};
 use super::accounts::Accounts;
 use super::links::Names;
 use super::meter::LinkTotals;
+use pidflow_capture::InterfaceChanges;
+use pidflow_capture::{CaptureCounters, SocketCounts};
 
 #[derive(Debug, Default)]
 pub(super) struct Shared {

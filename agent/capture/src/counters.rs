@@ -58,12 +58,14 @@ impl InterfaceChanges {
 }
 
 impl CaptureCounters {
-    pub(super) fn see(&mut self, frame_octets: u32) {
+    /// Counts a frame.
+    pub fn see(&mut self, frame_octets: u32) {
         self.packets += 1;
         self.frame_octets += u64::from(frame_octets);
     }
 
-    pub(super) fn discard(&mut self, reason: Discard, frame_octets: u32) {
+    /// Counts a frame that belongs to no flow.
+    pub fn discard(&mut self, reason: Discard, frame_octets: u32) {
         self.discards.count(reason, frame_octets);
     }
 

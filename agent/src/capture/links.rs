@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::{Interface, Observation, PeerNamespace};
 use super::link::Link;
 use super::netlink::LinkNotice;
 use crate::clock::engine_ns;
+use pidflow_capture::{Interface, PeerNamespace};
+use pidflow_engine::flow_table::Observation;
 
 /// The interfaces of this network namespace by index.
 pub(super) type Names = HashMap<u32, NamedLink>;

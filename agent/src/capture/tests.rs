@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use pidflow_skip::skip;
 
-use super::super::InterfaceChanges;
 use super::*;
+use pidflow_capture::InterfaceChanges;
 
 /// Datagrams sent at a time.
 const SENT: u64 = 50;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use pcap::{Active, Capture, Device, Direction, Linktype, Precision};
 
-use super::super::CaptureError;
 use super::LiveOptions;
 use super::link::ANY;
 use super::link::Link;
+use pidflow_capture::CaptureError;
 
 /// `LINKTYPE_LINUX_SLL2`: unlike version 1, it has the interface of each packet.
 const LINUX_SLL2: Linktype = Linktype(276);

@@ -23,7 +23,7 @@ impl Filter {
     }
 
     /// Whether a frame passes. Frames of link types for which libpcap cannot compile the expression always pass.
-    pub(super) fn passes(&mut self, link: u32, data: &[u8]) -> bool {
+    pub fn passes(&mut self, link: u32, data: &[u8]) -> bool {
         if !self.programs.iter().any(|(known, _)| *known == link) {
             let number = if link == LINKTYPE_RAW { DLT_RAW } else { i32::try_from(link).unwrap_or(i32::MAX) };
             self.programs.push((link, compile(&self.expression, Linktype(number)).ok()));

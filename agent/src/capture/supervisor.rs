@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 use pidflow_exporters::threads::Threads;
 
-use super::super::CaptureError;
-use super::super::counters::InterfaceChanges;
 use super::inventory::Inventory;
 use super::link::Link;
 use super::links::Event;
@@ -19,6 +17,8 @@ use super::open::{self, Handle, Target, interface_index};
 use super::watch::{Ended, Watch};
 use super::{Interfaces, LiveOptions, MAX_SOURCES, PacketBatch, Shared};
 use crate::privileges::Role;
+use pidflow_capture::CaptureError;
+use pidflow_capture::InterfaceChanges;
 
 /// Time between two attempts to open an interface.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::super::LinkCounts;
 use super::links::Links;
 use super::netlink::{LinkMonitor, LinkNotice};
+use pidflow_capture::LinkCounts;
 
 /// Time between two readings.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::source::Source;
-use crate::privileges::Role;
 
 /// Handle of the thread. Dropping it ends the thread.
 pub struct Opener {
@@ -16,15 +15,15 @@ pub struct Opener {
 }
 
 impl Opener {
-    /// Starts the thread.
+    /// Starts the thread, which first gives up all rights but those that it needs, as `begin` says.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn spawn() -> io::Result<Self> {
+    pub fn spawn(begin: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (ask, asked) = bounded::<PathBuf>(1);
         let (answer, opened) = bounded(1);
         let serve = move || {
-            Role::Inputs.enter_or_warn();
+            begin();
             for path in asked {
                 if answer.send(Source::open(&path)).is_err() {
                     return;
@@ -51,7 +50,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (is, none) = (dir.path().join("is"), dir.path().join("none"));
         std::fs::write(&is, "x").unwrap();
-        let opener = Opener::spawn().unwrap();
+        let opener = Opener::spawn(|| ()).unwrap();
         let mut text = [0];
         io::Read::read_exact(&mut opener.open(&is).unwrap(), &mut text).unwrap();
         assert_eq!(text, *b"x");

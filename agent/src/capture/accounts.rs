@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::{InterfaceCounts, SocketCounts};
 use super::link::ANY;
 use super::meter::{LinkTotal, LinkTotals};
+use pidflow_capture::{InterfaceCounts, SocketCounts};
 
 /// Packets that the kernel counted this long before the socket's counters were read have reached the socket: the queues
 /// between them hold milliseconds.

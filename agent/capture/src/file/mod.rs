@@ -21,7 +21,7 @@ use pidflow_engine::decode::{DecodeRules, Decoder, Frame};
 use pidflow_engine::packet::Packet;
 use pidflow_engine::tunnel::PacketTunnel;
 
-use super::{BATCH, CaptureCounters, CaptureError, Filter, Interface};
+use super::{CaptureCounters, CaptureError, Filter, Interface, MAX_BATCH_PACKETS};
 use input::{Filled, Input};
 pub use interrupt::Interrupt;
 pub use opener::Opener;
@@ -177,7 +177,7 @@ impl CaptureFiles {
 
     fn read(&mut self, packets: &mut Vec<Packet>, before: usize) -> Result<Progress, Fault> {
         let Some(file) = &mut self.current else { return Ok(Progress::End) };
-        while packets.len() < before + BATCH {
+        while packets.len() < before + MAX_BATCH_PACKETS {
             let step = match file.records.next(file.input.data(), &file.name, &mut self.interfaces) {
                 Ok(step) => step,
                 // The whole fault is passed on, so that the loop drops no error value for packets without one.
