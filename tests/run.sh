@@ -63,7 +63,9 @@ count() { # NAME STARTED LOG STATUS
   report "$([ "$f" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - start)) "$name: $((p - s)) passed, $f failed, $((s + i)) skipped"
   { cat "$PIDFLOW_SKIPS"; grep -a '^kernel [0-9.]*: ' "$log"; } | sed 's/^/                 /'
   [ "$f" -eq 0 ] && return
-  grep -aE '^(test .* FAILED|linux_.* FAILED|.* stdout ----|Error: |error|thread .* panicked|== .* exit status ([^0]|0,))' "$log" | cut -c 1-200
+  # The message of a panic is on the lines after it.
+  awk '/^(test .* FAILED|linux_.* FAILED|.* stdout ----|Error: |error|== .* exit status ([^0]|0,))/ || more-- > 0 || /^thread .* panicked/
+    /^thread .* panicked/ { more = 4 }' "$log" | cut -c 1-400
   echo "(all of it: $log)"
 }
 
