@@ -60,7 +60,7 @@ fn numbered(n: u64) -> FlowRecord {
 
 #[test]
 fn what_was_committed_survives_a_kill_at_any_moment() {
-    for round in 0..20_u32 {
+    for round in 0..50_u32 {
         let folder = tempfile::tempdir().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "the_process_that_is_killed", "--nocapture"])

@@ -56,7 +56,7 @@ pub(crate) enum Command {
 /// `pidflow run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes with a COMMAND: its own, 128 + N if signal N ended it, 126 it cannot be executed, 127 it is not found, 125 pidflow failed, 3 new destinations (--fail-on-new)."
+    after_help = "Exit codes with a COMMAND: its own, 128 + N if signal N ended it, 126 it cannot be executed, 127 it is not found, 125 pidflow failed, 3 new destinations, 4 destinations may be missing in the report (both with --fail-on-new)."
 )]
 pub(crate) struct RunArgs {
     /// Configuration file (TOML); variables and flags override it
@@ -85,7 +85,7 @@ pub(crate) struct ReportArgs {
     /// Compare the destinations with those in this file; write the file if it does not exist
     #[arg(long, value_name = "FILE", env = "PIDFLOW_BASELINE", requires = "command")]
     pub(crate) baseline: Option<PathBuf>,
-    /// End with code 3 if a destination is not in the baseline and the command ended with 0
+    /// End with code 3 if a destination is not in the baseline, or 4 if one may be missing in the report, unless the command failed
     #[arg(long, env = "PIDFLOW_FAIL_ON_NEW", requires = "baseline")]
     pub(crate) fail_on_new: bool,
     /// When the command has ended, wait this long for processes that it left in the background; 0: do not wait

@@ -90,7 +90,7 @@ mod tests {
     use pidflow_engine::fact::{ProcessId, Task};
     use pidflow_schema::{Counters, Endpoint, Flow, FlowEndReason, Handshake, Protocol};
 
-    use super::super::report::{self, Circumstances, Report};
+    use super::super::report::{self, Circumstances, Compared, Report};
     use super::super::{Outcome, Ran};
     use super::*;
     use crate::sample;
@@ -135,9 +135,13 @@ mod tests {
     }
 
     fn report_on(watch: &Watch) -> Report {
-        let outcome = Outcome { exit_code: Some(0), signal: None };
+        report::make(&watch.lock(), circumstances(0, Vec::new()))
+    }
+
+    fn circumstances(exit_code: u8, losses: Vec<String>) -> Circumstances {
+        let outcome = Outcome { exit_code: Some(exit_code), signal: None };
         let ran = Ran { outcome, started_ns: S, ended_ns: 3 * S };
-        report::make(&watch.lock(), Circumstances::new(ran, "sh".into(), Vec::new()))
+        Circumstances::new(ran, "sh".into(), losses)
     }
 
     #[test]
@@ -215,6 +219,29 @@ mod tests {
         let all: Vec<_> = report.destinations.iter().map(|d| (&*d.what.destination, d.addresses.len())).collect();
         assert_eq!(all, [("example.com", 2)]);
         assert!(report::text(&report).contains("example.com tcp/443 (192.0.2.1, 192.0.2.2)"));
+    }
+
+    #[test]
+    fn what_was_lost_may_be_a_new_destination() {
+        let watch = watch();
+        watch.records(&[record(80, end(2, "curl"), end(0, ""))]);
+        let entries: Vec<_> = report::entries(&watch.lock()).collect();
+        let compared = |new: Vec<_>, code, losses: &[&str]| {
+            let baseline = Some(Compared { file: "baseline".into(), is_new: false, new });
+            let losses = losses.iter().map(|&loss| loss.to_owned()).collect();
+            report::make(&watch.lock(), Circumstances { baseline, ..circumstances(code, losses) })
+        };
+        let lost = ["packets: 7 packets (buffer-full)"];
+        assert_eq!(compared(Vec::new(), 0, &[]).code_of_comparison(), 0);
+        assert_eq!(compared(Vec::new(), 0, &lost).code_of_comparison(), 4);
+        assert_eq!(compared(entries.clone(), 0, &[]).code_of_comparison(), 3);
+        assert_eq!(compared(entries, 0, &lost).code_of_comparison(), 3);
+        assert_eq!(compared(Vec::new(), 9, &lost).code_of_comparison(), 9);
+        let text = report::text(&compared(Vec::new(), 0, &lost));
+        assert!(
+            text.contains("baseline, but one may be missing.") && text.contains("incomplete: packets: 7"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(crate) fn make(watched: &Watched, about: Circumstances) -> Report {
     let is_root = |member: &Member| root.is_some_and(|root| root.id == member.id);
     let started_ns = root.map_or(about.started_ns, |root| root.start_ns.max(about.started_ns));
     let ended_ns = root.and_then(|root| root.ended_ns).unwrap_or(about.ended_ns);
+    let lost = lost(tree, traffic, &about);
     Report {
         version: VERSION,
         command: root.and_then(command_line).unwrap_or_else(|| about.given.clone()),
@@ -59,7 +60,8 @@ pub(crate) fn make(watched: &Watched, about: Circumstances) -> Report {
         inner: inner(traffic),
         listened: listened(traffic),
         processes: tree.members().iter().map(|member| process(member, is_root(member).then_some(&about))).collect(),
-        incomplete: incomplete(tree, traffic, &about),
+        has_all_destinations: lost.is_empty(),
+        incomplete: still_running(tree).into_iter().chain(lost).collect(),
         baseline: about.baseline,
     }
 }
@@ -158,13 +160,13 @@ fn process(member: &Member, own: Option<&Circumstances>) -> ProcessLine {
     }
 }
 
-/// Everything that may be missing, one line each.
-fn incomplete(tree: &Tree, traffic: &Traffic, about: &Circumstances) -> Vec<String> {
+/// What was lost while the command was watched, one line each. Each may be a destination.
+fn lost(tree: &Tree, traffic: &Traffic, about: &Circumstances) -> Vec<String> {
     let unseen = tree.members().is_empty().then(|| "no process of the command was seen".to_owned());
     let more = |n: u64, what: &str| (n > 0).then(|| format!("{n} more {what}"));
     let processes = more(tree.without_details(), "processes are not listed");
     let records = more(traffic.without_room, "records are not counted, because there are too many destinations");
-    let own = [unseen, still_running(tree), processes, records];
+    let own = [unseen, processes, records];
     own.into_iter().flatten().chain(about.losses.iter().cloned()).collect()
 }
 

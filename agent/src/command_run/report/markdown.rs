@@ -19,7 +19,7 @@ pub(crate) fn markdown(report: &Report) -> String {
         out.push_str("\nNo destinations.\n");
     }
     if let Some(compared) = &report.baseline {
-        let lines = text::comparison(compared);
+        let lines = text::comparison(compared, report.has_all_destinations);
         let mut lines = lines.lines();
         let _ = writeln!(out, "\n{}", escaped(lines.next().unwrap_or_default()));
         for entry in &compared.new {

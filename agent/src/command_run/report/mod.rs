@@ -20,6 +20,11 @@ pub(crate) use text::text;
 /// The version of the report's structure in JSON.
 const VERSION: u32 = 1;
 
+/// The exit code if the command ended with 0, but a destination was not in the baseline.
+const NEW_DESTINATIONS: u8 = 3;
+/// The exit code if the command ended with 0, and no destination is new, but something was lost that may be one.
+const MAY_BE_MISSING: u8 = 4;
+
 /// The report. Bytes are those of IP packets, with their headers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Report {
@@ -45,6 +50,8 @@ pub(crate) struct Report {
     /// Comparison with the baseline; none: no baseline was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) baseline: Option<Compared>,
+    /// Whether every destination until the end of watching is in this report: nothing was lost that could be one.
+    pub(crate) has_all_destinations: bool,
     /// What may be missing in this report, and why.
     pub(crate) incomplete: Vec<String>,
 }
@@ -170,6 +177,16 @@ pub(crate) struct ProcessLine {
 }
 
 impl Report {
+    /// The exit code with `--fail-on-new`: the command's, unless it ended with 0 and a destination is new or may be missing.
+    pub(crate) fn code_of_comparison(&self) -> u8 {
+        let has_new = self.baseline.as_ref().is_some_and(|compared| !compared.new.is_empty());
+        match self.outcome.code() {
+            0 if has_new => NEW_DESTINATIONS,
+            0 if !self.has_all_destinations => MAY_BE_MISSING,
+            code => code,
+        }
+    }
+
     /// The report as JSON, on many lines.
     pub(crate) fn json(&self) -> String {
         // Only a map whose keys are no text cannot be written.

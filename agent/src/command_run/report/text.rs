@@ -29,7 +29,7 @@ pub(crate) fn text(report: &Report) -> String {
         draw(&table, &mut out);
     }
     if let Some(compared) = &report.baseline {
-        let _ = write!(out, "\n{}", comparison(compared));
+        let _ = write!(out, "\n{}", comparison(compared, report.has_all_destinations));
     }
     out
 }
@@ -85,13 +85,14 @@ fn aligned(cell: &str, is_right: bool, columns: usize) -> String {
 }
 
 /// What is new against the baseline.
-pub(super) fn comparison(compared: &Compared) -> String {
+pub(super) fn comparison(compared: &Compared, has_all: bool) -> String {
     let file = clean_line(&compared.file);
     if compared.is_new {
         return format!("Baseline {file} was written.\n");
     }
     if compared.new.is_empty() {
-        return format!("No destination is new against the baseline {file}.\n");
+        let but = if has_all { "" } else { ", but one may be missing" };
+        return format!("No destination is new against the baseline {file}{but}.\n");
     }
     let mut out = format!("New against the baseline {file}:\n");
     for entry in &compared.new {

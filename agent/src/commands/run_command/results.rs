@@ -10,9 +10,6 @@ use crate::config::choices::ReportFormat;
 use crate::failure::{Failure, OrUsage};
 use crate::stderr;
 
-/// The command ended with 0, but a destination was not in the baseline.
-const NEW_DESTINATIONS: u8 = 3;
-
 /// The files, opened before the command starts.
 pub(super) struct Results {
     format: ReportFormat,
@@ -42,13 +39,9 @@ impl Results {
     pub(super) fn finish(mut self, watch: &Watch, about: Circumstances) -> Result<u8, Failure> {
         let watched = watch.lock();
         let compared = self.compare(report::entries(&watched).collect())?;
-        let has_new = compared.as_ref().is_some_and(|compared| !compared.new.is_empty());
         let report = report::make(&watched, Circumstances { baseline: compared, ..about });
         self.write(&report)?;
-        Ok(match report.outcome.code() {
-            0 if has_new && self.fails_on_new => NEW_DESTINATIONS,
-            code => code,
-        })
+        Ok(if self.fails_on_new { report.code_of_comparison() } else { report.outcome.code() })
     }
 
     fn compare(&mut self, entries: Vec<report::Entry>) -> Result<Option<Compared>, Failure> {
