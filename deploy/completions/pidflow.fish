@@ -141,7 +141,7 @@ warn\t'Also warnings'
 info\t'Also informational messages'
 debug\t'Also debugging messages'
 trace\t'Everything'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fail-on-new -d 'End with code 3 if a destination is not in the baseline and the command ended with 0'
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fail-on-new -d 'End with code 3 if a destination is not in the baseline, or 4 if one may be missing in the report, unless the command failed'
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l config -d 'Configuration file (TOML); variables and flags override it' -r -F
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s f -l filter -d 'Read only packets that match this BPF filter (tcpdump syntax)' -r

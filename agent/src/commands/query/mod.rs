@@ -3,6 +3,7 @@
 mod json;
 mod table;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -28,6 +29,15 @@ const GROUPS: usize = 20;
 /// Maximum number of intervals with `--step`.
 const MAX_POINTS: usize = 1_000_000;
 
+/// Says what to do about a folder that cannot be read.
+fn with_remedy(error: HistoryError) -> anyhow::Error {
+    let kind = if let HistoryError::Io { error, .. } = &error { error.kind() } else { ErrorKind::Other };
+    match kind {
+        ErrorKind::PermissionDenied => anyhow!("{error}; run it as root or as the agent's user, who alone may read it"),
+        _ => anyhow!("{error}; name the folder of `run --history` with --history"),
+    }
+}
+
 /// Prints records, groups or intervals. 1: files could not be read.
 pub(crate) fn execute(args: &QueryArgs) -> Result<ExitCode, Failure> {
     let folder = args.history.as_deref().unwrap_or(Path::new(FOLDER));
@@ -35,7 +45,7 @@ pub(crate) fn execute(args: &QueryArgs) -> Result<ExitCode, Failure> {
     let by = by.map_err(|e| anyhow!("--by: {e}")).or_usage()?;
     let now = Zoned::now();
     let selected = selected(args, &now).or_usage()?;
-    let reader = Reader::new(folder).context("name the folder with --history").or_usage()?;
+    let reader = Reader::new(folder).map_err(with_remedy).or_usage()?;
     let skipped = answer(args, &reader, (&selected, &by), &now)?;
     for line in &skipped {
         stderr::say(&format!("pidflow: left out: {}", one_line(line)));
