@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use jiff::Zoned;
 use pidflow_expression::Selector;
 use pidflow_history::{Answer, HistoryError, Limits, Reader, Selected};
