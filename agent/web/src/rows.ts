@@ -33,6 +33,9 @@ export function endName(flow: Flow, side: Side): string {
   return processName(flow.record, side) ?? address(flow.record, side);
 }
 
+/** The service of the agent's tests of itself. */
+const SELF_TEST = 'self-test';
+
 export interface Pair extends Sums {
   id: string;
   source: string;
@@ -43,12 +46,18 @@ export interface Pair extends Sums {
   reasons: string;
 }
 
+/** The agent's tests of itself have a port of their own each; together they are one row. */
+function serviceOf({ record }: Flow): string {
+  const isSelfTest = record['OWN_TRAFFIC'] !== undefined && record['SRC_PROC_PID'] !== undefined && record['SRC_PROC_PID'] === record['DST_PROC_PID'];
+  return isSelfTest ? SELF_TEST : service(record);
+}
+
 /** Flows with the same two names and the same service; `split` also by why they failed. */
 function grouped(flows: readonly Flow[], now: number, split: (flow: Flow) => string): Pair[] {
   const pairs = new Map<string, Pair>();
   for (const flow of flows) {
     const reason = split(flow);
-    const [source, destination, at] = [endName(flow, 'SRC'), endName(flow, 'DST'), service(flow.record)];
+    const [source, destination, at] = [endName(flow, 'SRC'), endName(flow, 'DST'), serviceOf(flow)];
     const id = [source, destination, at, reason].join('\n');
     const isProcess = { SRC: processName(flow.record, 'SRC') !== undefined, DST: processName(flow.record, 'DST') !== undefined };
     const pair = pairs.get(id) ?? { ...none(), id, source, destination, isProcess, service: at, application: '', reasons: reason };

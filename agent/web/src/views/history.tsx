@@ -108,7 +108,7 @@ function Traffic({ points, step }: { points: Point[]; step: number }): JSX.Eleme
   const times: number[] = [];
   if (first && last) for (let at = first.start / 1000; at <= last.start / 1000; at += step) times.push(at);
   const values = times.map((at) => (known.get(at)?.bytes ?? 0) / step);
-  return <Chart label="Bytes per second" times={times} format={(n) => `${bytes(n)}/s`} lines={[{ label: 'Bytes per second', colour: '--accent', values }]} />;
+  return <div class="charts"><Chart label="Bytes per second" times={times} format={(n) => `${bytes(n)}/s`} lines={[{ label: 'Bytes per second', colour: '--accent', values }]} /></div>;
 }
 
 const sums = <T extends Sums>(): Column<T>[] => [
