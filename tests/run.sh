@@ -134,7 +134,7 @@ missing_packages() {
     influxd:influxdb nginx:nginx chromium:chromium \
     prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd \
     redis-server:redis-server redis-cli:redis-tools nats-server:nats-server make:make g++:g++ curl:curl \
-    tmux:tmux; do
+    tmux:tmux lintian:lintian dpkg-shlibdeps:dpkg-dev mmdebstrap:mmdebstrap; do
     has "${pair%%:*}" || echo "${pair#*:}"
   done
   pkg-config --exists libpcap 2>/dev/null || echo libpcap-dev
@@ -183,9 +183,10 @@ install_cargo_deny() {
     cargo install cargo-deny --locked --root "$PIDFLOW_CACHE/tools"
 }
 
-# What only waits for the network goes on beside the build. A kernel that cannot be had is told by its tests.
+# What only waits for the network goes on beside the build. A kernel or system that cannot be had is told by its tests.
 fetch_kernels() {
   local version
+  tests/vm/system.sh
   for version in 6.1 6.12; do tests/vm/kernel.sh "$version"; done
 }
 
@@ -232,7 +233,7 @@ ebpf_object() {
 }
 
 # Tests on this host that do not disturb each other. One that is not named here is run alone.
-side_by_side='^tests\/tests\/host_(attribution|command|delivery|folders|identity|interfaces|kubernetes|ledger|mtu|names|namespaces|page|paths|pods|privileges|same_addresses|self_test|spool|translation|tunnels|view|ways)'
+side_by_side='^tests\/tests\/host_(attribution|command|delivery|folders|identity|interfaces|kubernetes|ledger|mtu|names|namespaces|page|paths|pods|privileges|same_addresses|self_test|spool|translation|tunnels|unprivileged|view|ways)'
 
 # The exporter to Kafka is not in the default features.
 kafka=(--workspace --features pidflow-exporters/kafka --test kafka)

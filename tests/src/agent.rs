@@ -53,6 +53,14 @@ impl Agent {
         Self::spawn(dir, command, arguments)
     }
 
+    /// As [`Agent::start`], through another program that takes the command as its last arguments, such as setpriv(1).
+    pub fn start_by(by: &[&str], dir: &Path, arguments: &[&str]) -> Result<Self> {
+        let (program, before) = by.split_first().context("no program")?;
+        let mut command = Command::new(program);
+        command.args(before).arg(process::binary("pidflow")?);
+        Self::spawn(dir, command, arguments)
+    }
+
     fn spawn(dir: &Path, mut command: Command, arguments: &[&str]) -> Result<Self> {
         let json = dir.join("records.jsonl");
         let child = command
@@ -69,6 +77,12 @@ impl Agent {
         let mut agent = Self { process, lines: read_lines(stderr), log: Vec::new(), json };
         agent.await_ready()?;
         Ok(agent)
+    }
+
+    /// The file with its records.
+    #[must_use]
+    pub fn json(&self) -> &Path {
+        &self.json
     }
 
     /// The agent's process id.

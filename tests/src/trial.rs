@@ -1,12 +1,13 @@
 //! Runs one scenario while an agent observes it.
 
 use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::agent::{Agent, Ended};
@@ -100,6 +101,21 @@ pub struct Trial {
 pub fn observe(scenario: &str, arguments: &[&str]) -> Result<Trial> {
     let dir = folder()?;
     let agent = Agent::start(dir.path(), arguments)?;
+    let truth = Running::start(dir.path(), scenario)?.finish()?;
+    Ok(judge(truth, agent.stop()?))
+}
+
+/// As [`observe`], with the agent started through another program in a folder that belongs to user and group `owner`.
+pub fn observe_by(by: &[&str], owner: u32, scenario: &str, arguments: &[&str]) -> Result<Trial> {
+    let dir = folder()?;
+    let agents = dir.path().join("agent");
+    fs::create_dir(&agents)?;
+    std::os::unix::fs::chown(&agents, Some(owner), Some(owner))?;
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+    let folder = agents.to_str().context("the folder's name")?;
+    let by: Vec<_> = by.iter().map(|word| if *word == "FOLDER" { folder } else { word }).collect();
+    let agent = Agent::start_by(&by, &agents, arguments)?;
+    ensure!(fs::metadata(agent.json())?.uid() == owner, "the agent does not run as user {owner}");
     let truth = Running::start(dir.path(), scenario)?.finish()?;
     Ok(judge(truth, agent.stop()?))
 }

@@ -11,6 +11,7 @@
 mod alerts;
 mod chart;
 mod charts;
+mod package;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -95,6 +96,23 @@ fn the_unit_is_sound() {
             assert!(!said.contains("pidflow.service"), "{said}");
         }
         Err(e) => skip::skip("the_unit_is_sound", &format!("no systemd-analyze: {e}")),
+    }
+}
+
+/// systemd's own measure of what a service may do: from 10, everything, to 0, nothing. What is left are the capabilities that
+/// pidflow needs, and the host's processes and network, which it observes.
+#[test]
+fn systemd_finds_the_unit_little_exposed() {
+    let unit = root().join("deploy/systemd/pidflow.service");
+    let mut command = Command::new("systemd-analyze");
+    // The threshold is ten times the measure.
+    command.args(["security", "--offline=true", "--no-pager", "--threshold=35"]).arg(&unit);
+    match command.output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("Overall exposure level"), "{said}");
+        }
+        Err(e) => skip::skip("systemd_finds_the_unit_little_exposed", &format!("no systemd-analyze: {e}")),
     }
 }
 

@@ -110,7 +110,7 @@ pub(crate) fn try_other(command: &[String]) -> Result<(), String> {
         ["cd", folder] => absent(folder),
         ["npm", "install"] => absent("agent/web/package.json"),
         ["npm", "run", script] => no_script(script),
-        ["curl" | "grep" | "install" | "kubectl" | "ssh" | "systemctl", ..] => None,
+        ["apt-get" | "curl" | "grep" | "install" | "kubectl" | "ssh" | "systemctl", ..] => None,
         _ => Some("an unknown program: add to this test how to check it".to_owned()),
     };
     missing.map_or(Ok(()), |what| Err(format!("{}: {what}", words.join(" "))))
