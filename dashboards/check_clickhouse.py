@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """check_clickhouse.py FLOWS.jsonl HOST/NAME: runs every query of the ClickHouse dashboards in chdb (ClickHouse's engine).
 
-The records are the agent's, the table is that of exporters/mappings/clickhouse.sql. Prints one line per query; fails
+The records are the agent's, the tables are those of exporters/mappings. Prints one line per query; fails
 when one has no answer, or a node graph's has not what the panel wants.
 """
 
@@ -16,7 +16,8 @@ HERE = pathlib.Path(__file__).parent
 records, process = sys.argv[1:]
 base = session.Session()
 base.query("CREATE DATABASE d ENGINE = Atomic; USE d;")
-base.query((HERE.parent / "exporters/mappings/clickhouse.sql").read_text())
+for tables in ["clickhouse.sql", "clickhouse-glued.sql"]:
+    base.query((HERE.parent / "exporters/mappings" / tables).read_text())
 base.query(f"INSERT INTO flows FROM INFILE '{records}' FORMAT JSONEachRow")
 
 
@@ -24,6 +25,7 @@ def filled(text):
     """As Grafana's macros and variables do it."""
     text = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 >= toDateTime(0) AND \1 <= now() + 86400", text)
     text = re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(toDateTime(\1), INTERVAL 1 second)", text)
+    text = text.replace("$__fromTime", "toDateTime(0)").replace("$__toTime", "(now() + 86400)")
     host = process.split("/")[0]
     return text.replace("${process:sqlstring}", f"'{process}'").replace("${host:sqlstring}", f"'{host}'")
 

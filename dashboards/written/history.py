@@ -1,4 +1,5 @@
-"""The dashboards for the history in ClickHouse: the table of exporters/mappings/clickhouse.sql. One function each."""
+"""The dashboards for the history in ClickHouse: the tables of exporters/mappings/clickhouse.sql and clickhouse-glued.sql. One
+function each."""
 
 from .dashboard import DRAWN, Dashboard, named, variable
 
@@ -14,6 +15,7 @@ def node(end):
 
 SOURCE, TARGET = node("SRC"), node("DST")
 BYTES_SUM = "sum(ifNull(IN_BYTES, 0) + ifNull(OUT_BYTES, 0))"
+ENDED = "countIf(FLOW_END_REASON != 2) AS secondarystat"
 IN_TIME = f"$__timeFilter(LAST_SWITCHED) AND {HOST} IN (${{host:sqlstring}})"
 AT = "$__timeInterval(LAST_SWITCHED) AS time"
 # Quoted here: a name may have an apostrophe.
@@ -29,12 +31,14 @@ def sql(ref, text, over_time=False):
             "format": 0 if over_time else 1, "pluginVersion": "4.0.0"}
 
 
-def sql_graph(d, title, description, where, height=16):
-    """The columns are fields with their own names here, so that nothing has to be renamed."""
-    edges = f"""SELECT concat(source, '->', target) AS id, {SOURCE} AS source, {TARGET} AS target, {BYTES_SUM} AS mainstat,
-        countIf(FLOW_END_REASON != 2) AS secondarystat, countIf(CONNECT_ERROR > 0) AS detail__failed,
-        round(quantile(0.95)(CONNECT_MICROSECONDS) / 1000, 3) AS detail__connect_ms
-        FROM flows WHERE {where} GROUP BY source, target ORDER BY mainstat DESC LIMIT {DRAWN}"""
+def edges_of(table, ends, where, figures):
+    """The pairs with the most bytes. The columns are fields with their own names here, so that nothing has to be renamed."""
+    return f"""SELECT concat(source, '->', target) AS id, {ends[0]} AS source, {ends[1]} AS target, {BYTES_SUM} AS mainstat, {figures},
+        countIf(CONNECT_ERROR > 0) AS detail__failed, round(quantile(0.95)(CONNECT_MICROSECONDS) / 1000, 3) AS detail__connect_ms
+        FROM {table} WHERE {where} GROUP BY source, target ORDER BY mainstat DESC LIMIT {DRAWN}"""
+
+
+def sql_graph(d, title, description, edges, height=16):
     nodes = f"""WITH edges AS ({edges})
         SELECT id, extract(id, '[^/]*$') AS title, if(id LIKE '%/%', extract(id, '^[^/]*'), '') AS subtitle,
         sum(bytes) AS mainstat FROM (SELECT source AS id, mainstat AS bytes FROM edges UNION ALL
@@ -51,7 +55,8 @@ def sql_graph(d, title, description, where, height=16):
 def history_process_flows():
     d = Dashboard("history-process-flows", "History: process flows", "Flow records in ClickHouse, with the processes at both ends.",
                   source=CLICKHOUSE, variables=[HOSTS])
-    sql_graph(d, "Process flows", f"The {DRAWN} pairs of processes and addresses with the most bytes.", IN_TIME)
+    edges = edges_of("flows", (SOURCE, TARGET), IN_TIME, ENDED)
+    sql_graph(d, "Process flows", f"The {DRAWN} pairs of processes and addresses with the most bytes.", edges)
     d.lines("Bytes by client", "The ten clients with the most bytes.",
             [sql("A", f"""WITH top AS (SELECT {SOURCE} AS client FROM flows WHERE {IN_TIME} GROUP BY client
                 ORDER BY {BYTES_SUM} DESC LIMIT 10)
@@ -102,7 +107,7 @@ def history_process():
               "Faults during flows; a fault during two flows at once is counted by both.")]
     for title, unit, shown, columns, text in usage:
         d.lines(title, text, [sql("A", f"SELECT {AT}, {shown} FROM {ends(columns)} GROUP BY time ORDER BY time", True)], unit, 8)
-    sql_graph(d, "Peers", "Peers of the process.", f"{IN_TIME} AND {OF_THIS}", 12)
+    sql_graph(d, "Peers", "Peers of the process.", edges_of("flows", (SOURCE, TARGET), f"{IN_TIME} AND {OF_THIS}", ENDED), 12)
     d.table("Protocols", "By role, IP protocol and the server's port.",
             [sql("A", f"""SELECT if({SOURCE} = {THIS}, 'client', 'server') AS role, PROTOCOL AS protocol,
                 L4_DST_PORT AS port, {BYTES_SUM} AS bytes, count() AS records, countIf(CONNECT_ERROR > 0) AS failed
@@ -111,4 +116,44 @@ def history_process():
     return d
 
 
-ALL = [history_process_flows, history_process]
+def history_several_hosts():
+    def end(side):
+        name = f"concat(if({side}_OBSERVER_HOST != '', {side}_OBSERVER_HOST, 'no host'), '/', {side}_PROC_NAME)"
+        return f"if({side}_PROC_NAME != '', {name}, {side}_ADDR)"
+
+    def host(side):
+        return f"if({side}_OBSERVER != '', {side}_OBSERVER_HOST, 'no agent')"
+
+    ends, hosts = (end("SRC"), end("DST")), f"{host('SRC')} AS source, {host('DST')} AS target"
+    flows = "whole_flows_of_days(first_day = toDate($__fromTime), last_day = toDate($__toTime))"
+    chosen = "${host:sqlstring}"
+    where = f"$__timeFilter(flow_end) AND (SRC_OBSERVER_HOST IN ({chosen}) OR DST_OBSERVER_HOST IN ({chosen}))"
+    at = "$__timeInterval(flow_end) AS time"
+    lost = "sum(ifNull(IN_PKTS_LOST, 0) + ifNull(OUT_PKTS_LOST, 0))"
+    sent = "sumIf(IN_PKTS + OUT_PKTS, IN_PKTS_LOST IS NOT NULL)"
+    d = Dashboard("history-several-hosts", "History: several hosts",
+                  "Flows in ClickHouse, put together from the records of the agents at both ends.",
+                  source=CLICKHOUSE, variables=[HOSTS])
+    sql_graph(d, "Processes of all hosts", f"The {DRAWN} pairs of processes and addresses with the most bytes, each end as the agent there knows it.",
+              edges_of(flows, ends, where, f"count() AS secondarystat, {lost} AS detail__lost"))
+    d.table("Hosts", "Traffic between hosts. Lost packets: sent at one host, and not arrived at the other one.",
+            [sql("A", f"""SELECT {hosts}, {BYTES_SUM} AS bytes, count() AS flows, countIf(IS_GLUED) AS seen_at_both_ends,
+                {lost} AS packets_lost, if({sent} > 0, round(100 * packets_lost / {sent}, 3), NULL) AS percent_lost
+                FROM {flows} WHERE {where} GROUP BY source, target ORDER BY bytes DESC LIMIT 100""")], width=24,
+            overrides=[named("bytes", "bytes", "decbytes")])
+    d.lines("Bytes between hosts", "By the hosts at both ends.",
+            [sql("A", f"""WITH top AS (SELECT {host('SRC')} AS source, {host('DST')} AS target FROM {flows} WHERE {where}
+                GROUP BY source, target ORDER BY {BYTES_SUM} DESC LIMIT 10)
+                SELECT {at}, concat({host('SRC')}, ' to ', {host('DST')}) AS hosts, {BYTES_SUM} AS bytes FROM {flows}
+                WHERE {where} AND ({host('SRC')}, {host('DST')}) IN top GROUP BY time, hosts ORDER BY time""", True)], "decbytes")
+    d.lines("Lost packets", "Sent at one host, and not arrived at the other one, by the time at which the flows ended.",
+            [sql("A", f"""SELECT {at}, concat({host('SRC')}, ' to ', {host('DST')}) AS hosts, {lost} AS lost FROM {flows}
+                WHERE {where} GROUP BY time, hosts ORDER BY time""", True)], "short")
+    d.table("Flows", "The thousand latest flows.",
+            [sql("A", f"""SELECT flow_start, flow_end, {ends[0]} AS source, SRC_PROC_PID, SRC_PROC_USER_NAME, {ends[1]} AS target,
+                DST_PROC_PID, DST_PROC_USER_NAME, PROTOCOL, DST_PORT, IN_BYTES, OUT_BYTES, IN_PKTS_LOST, OUT_PKTS_LOST,
+                CONNECT_MICROSECONDS, CONNECT_ERROR, IS_GLUED FROM {flows} WHERE {where} ORDER BY flow_end DESC LIMIT 1000""")], width=24)
+    return d
+
+
+ALL = [history_process_flows, history_process, history_several_hosts]
