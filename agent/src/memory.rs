@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pidflow_engine::decode::{DecodeRules, PayloadRule, TcpRule};
-use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
+use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketRule};
 
 /// The budget of tables and queues if no cgroup limits it, bytes.
 pub(crate) const DEFAULT_BUDGET: u64 = 1 << 30;
@@ -60,12 +60,13 @@ impl Budget {
         self.bytes / 100 * percent
     }
 
-    /// Maximum number of flows in the flow table; fewer if their payloads are read or their connections measured.
-    pub(crate) fn max_flows(self, rules: &DecodeRules) -> usize {
+    /// Maximum number of flows in the flow table; fewer if their payloads are read, or their connections or packets measured.
+    pub(crate) fn max_flows(self, rules: &DecodeRules, packets: PacketRule) -> usize {
         let bytes = usize::try_from(self.share(Share::FLOWS)).unwrap_or(usize::MAX);
         let watched = if rules.payloads == PayloadRule::Pick { FlowTable::BYTES_PER_WATCHED_FLOW } else { 0 };
         let measured = if rules.tcp == TcpRule::Measure { FlowTable::BYTES_PER_MEASURED_FLOW } else { 0 };
-        (bytes / (FlowTable::BYTES_PER_FLOW + watched + measured)).clamp(1, FlowTableConfig::MAX_FLOWS)
+        let of_packets = if packets == PacketRule::Measure { FlowTable::BYTES_PER_FLOW_OF_MEASURED_PACKETS } else { 0 };
+        (bytes / (FlowTable::BYTES_PER_FLOW + watched + measured + of_packets)).clamp(1, FlowTableConfig::MAX_FLOWS)
     }
 
     /// Maximum number of address translations that are known.
@@ -180,7 +181,8 @@ mod tests {
     fn the_shares_are_less_than_the_whole_whatever_the_limit() {
         for limit in [None, Some(0), Some(64 << 20), Some(512 << 20), Some(1 << 50)] {
             let budget = Budget::new(limit);
-            let flows = (budget.max_flows(&DecodeRules::default()) * FlowTable::BYTES_PER_FLOW) as u64
+            let flows = (budget.max_flows(&DecodeRules::default(), PacketRule::Ignore) * FlowTable::BYTES_PER_FLOW)
+                as u64
                 + budget.max_waiting_flows() as u64 * WAITING_FLOW_BYTES;
             let held = budget.queues_bytes() + budget.processes_and_sockets_bytes() + budget.recent_bytes();
             let translations = budget.max_translations() * FlowTable::BYTES_PER_TRANSLATION;
@@ -190,9 +192,11 @@ mod tests {
         let none = DecodeRules::default();
         let names = DecodeRules { payloads: PayloadRule::Pick, ..none };
         let tcp = DecodeRules { tcp: TcpRule::Measure, ..none };
-        assert_eq!(Budget::new(None).max_flows(&none), FlowTableConfig::MAX_FLOWS);
-        assert!((500_000..700_000).contains(&Budget::new(Some(512 << 20)).max_flows(&none)));
-        assert!((400_000..700_000).contains(&Budget::new(None).max_flows(&names)));
-        assert!((400_000..700_000).contains(&Budget::new(None).max_flows(&tcp)));
+        let max_flows = |limit, rules, packets| Budget::new(limit).max_flows(rules, packets);
+        assert_eq!(max_flows(None, &none, PacketRule::Ignore), FlowTableConfig::MAX_FLOWS);
+        assert!((500_000..700_000).contains(&max_flows(Some(512 << 20), &none, PacketRule::Ignore)));
+        assert!((400_000..700_000).contains(&max_flows(None, &names, PacketRule::Ignore)));
+        assert!((400_000..700_000).contains(&max_flows(None, &tcp, PacketRule::Ignore)));
+        assert!((500_000..800_000).contains(&max_flows(None, &none, PacketRule::Measure)));
     }
 }

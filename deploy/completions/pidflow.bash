@@ -539,7 +539,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__read)
-            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --observer --log-format --log-level --help"
+            opts="-f -t -d -n -V -T -h --config --filter --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --observer --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -590,6 +590,10 @@ _pidflow() {
                     return 0
                     ;;
                 --tcp-health)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
+                --packet-figures)
                     COMPREPLY=($(compgen -W "on off" -- "${cur}"))
                     return 0
                     ;;
@@ -697,7 +701,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__run)
-            opts="-i -f -t -d -n -V -T -h --config --report --report-file --baseline --fail-on-new --linger --interface --filter --snaplen --promiscuous --own-traffic --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --probes --delay-accounting --pod-logs --self-test-interval --kubernetes --kubelet --kubernetes-api --kubernetes-credentials --node-name --pod-labels --kubernetes-cluster --command-lines --max-command-line --users --executables --hash-key-file --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
+            opts="-i -f -t -d -n -V -T -h --config --report --report-file --baseline --fail-on-new --linger --interface --filter --snaplen --promiscuous --own-traffic --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --probes --delay-accounting --pod-logs --self-test-interval --kubernetes --kubelet --kubernetes-api --kubernetes-credentials --node-name --pod-labels --kubernetes-cluster --command-lines --max-command-line --users --executables --hash-key-file --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -784,6 +788,10 @@ _pidflow() {
                     return 0
                     ;;
                 --tcp-health)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
+                --packet-figures)
                     COMPREPLY=($(compgen -W "on off" -- "${cur}"))
                     return 0
                     ;;

@@ -56,10 +56,12 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l fragments -d 'Ho
 separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
 outer\t'The outer packets'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l application-names -d 'Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]' -r -f -a "on\t'Protocol and names from DNS, TLS, QUIC, HTTP and SSH'
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l application-names -d 'Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]' -r -f -a "on\t'Protocol and names from DNS, TLS, QUIC, HTTP, SSH and VPNs'
 off\t'Payloads are not looked at'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l tcp-health -d 'Whether retransmissions, losses, round trips and the latency of answers are measured on TCP connections [default: off]' -r -f -a "on\t'Retransmissions, losses, windows, round trips, and how long servers take to answer'
 off\t'Only flags and the duration of the handshake'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l packet-figures -d 'Whether sizes of packets, times between them, DSCP, ECN and hop limits are measured [default: off]' -r -f -a "on\t'Sizes, times between packets, DSCP, ECN and hop limits of each direction'
+off\t'Only packets and bytes'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l probes -d 'How kernel events are collected [default: auto]' -r -f -a "auto\t'The best method that attaches, for each hook'
 fentry\t'fentry and fexit only'
 kprobe\t'kprobe and kretprobe only'
@@ -102,7 +104,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-vers
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
@@ -152,10 +154,12 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l fragments -d 'H
 separate\t'Discard them, and count them as discarded'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tunnels -d 'Packets counted in tunnels (VXLAN, Geneve, GRE, GTP-U, IP in IP, …) [default: inner]' -r -f -a "inner\t'The inner packets, in flows with the inner addresses and this tunnel'
 outer\t'The outer packets'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l application-names -d 'Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]' -r -f -a "on\t'Protocol and names from DNS, TLS, QUIC, HTTP and SSH'
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l application-names -d 'Whether the first payload bytes of flows are read for the application protocol and the names in it [default: off]' -r -f -a "on\t'Protocol and names from DNS, TLS, QUIC, HTTP, SSH and VPNs'
 off\t'Payloads are not looked at'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l tcp-health -d 'Whether retransmissions, losses, round trips and the latency of answers are measured on TCP connections [default: off]' -r -f -a "on\t'Retransmissions, losses, windows, round trips, and how long servers take to answer'
 off\t'Only flags and the duration of the handshake'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l packet-figures -d 'Whether sizes of packets, times between them, DSCP, ECN and hop limits are measured [default: off]' -r -f -a "on\t'Sizes, times between packets, DSCP, ECN and hop limits of each direction'
+off\t'Only packets and bytes'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
@@ -163,7 +167,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-ver
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use pidflow_schema::{
     Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint,
     Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitialSequences, InitiatorBasis,
-    Login, Owner, OwnerBasis, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service,
-    TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind,
+    Login, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps, Placement, Pod, PodDetails, Process,
+    ProcessEnd, ProcessUsage, Protocol, Service, TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, Translation, Tunnel,
+    TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -122,6 +123,7 @@ fn flow(n: u64) -> Flow {
         tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),
         tcp: (protocol == Protocol::TCP && n % 7 == 1).then(|| Box::new(tcp(n))),
+        packet_figures: (protocol != Protocol::TCP && n % 3 == 0).then(|| Box::new(packet_figures(n))),
         ..Flow::new(protocol, (source, source_port), (destination, destination_port), (first_ns, last_ns))
     }
 }
@@ -138,6 +140,7 @@ fn application(n: u64, protocol: u8) -> Option<Application> {
                 server_name: name,
                 alpn: "h2,http/1.1".into(),
                 version: is_answered.then_some(0x0304),
+                fingerprint: "t13d1516h2_8daaf6152771_e5627efa2ab1".into(),
             })),
             ..Application::of(ApplicationProtocol::Tls)
         }),
@@ -183,6 +186,31 @@ fn tcp(n: u64) -> TcpHealth {
         state: TcpState::Closed,
         end,
         latency: Some(latency),
+    }
+}
+
+/// With and without packets of the destination, and with one packet alone.
+fn packet_figures(n: u64) -> PacketFigures {
+    let forward = packet_direction(n, n % 2 == 0);
+    PacketFigures { forward: Some(forward), reverse: (n % 4 > 1).then(|| packet_direction(n + 1, true)) }
+}
+
+fn packet_direction(n: u64, has_gaps: bool) -> PacketDirection {
+    PacketDirection {
+        sizes: [1, 2, 3, 4, 5, 6].map(|packets| packets + n as u32 % 10),
+        min_octets: 40,
+        max_octets: 70_000,
+        gaps: has_gaps.then_some(PacketGaps {
+            min_us: 1000,
+            max_us: 5_000_000,
+            mean_us: 40_000 + n,
+            deviation_us: 7000,
+        }),
+        min_ttl: 63,
+        max_ttl: 64,
+        class_of_service: 0xb8,
+        has_other_dscp: n % 2 == 1,
+        ecn_seen: 5,
     }
 }
 

@@ -171,6 +171,7 @@ pub enum Unit {
     None,
     Octets,
     Packets,
+    Hops,
     Seconds,
     Milliseconds,
     Microseconds,
@@ -188,6 +189,7 @@ impl Unit {
             Self::None => "",
             Self::Octets => "octets",
             Self::Packets => "packets",
+            Self::Hops => "hops",
             Self::Seconds => "seconds",
             Self::Milliseconds => "milliseconds",
             Self::Microseconds => "microseconds",
@@ -207,6 +209,7 @@ impl Unit {
             Self::Milliseconds => 6,
             Self::Microseconds => 7,
             Self::Nanoseconds => 8,
+            Self::Hops => 11,
             Self::None | Self::Faults | Self::HundredthsOfPercent => 0,
         }
     }

@@ -1,6 +1,8 @@
 //! Groups of elements that a record has together.
 
-use crate::record::{Application, FlowRecord, Process, ProcessEnd, Protocol, TcpHealth, Translation, Tunnel};
+use crate::record::{
+    Application, FlowRecord, PacketFigures, Process, ProcessEnd, Protocol, TcpHealth, Translation, Tunnel,
+};
 
 /// Which records have an element.
 ///
@@ -115,6 +117,14 @@ pub enum Group {
     Observer = 1 << 55,
     /// The flow is the observing agent's own.
     Own = 1 << 40,
+    /// The packets were measured.
+    PacketFigures = 1 << 60,
+    /// The packets were measured, and the destination sent some.
+    ReversePacketFigures = 1 << 61,
+    /// The times between the source's packets were measured.
+    PacketGaps = 1 << 62,
+    /// The times between the destination's packets were measured.
+    ReversePacketGaps = 1 << 63,
 }
 
 /// The groups of one record.
@@ -210,6 +220,7 @@ impl FlowRecord {
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
         let set = self.flow.translation.as_deref().map_or(set, |translation| with_translation(set, translation));
         let set = self.flow.tcp.as_deref().map_or(set, |tcp| with_tcp(set, tcp));
+        let set = self.flow.packet_figures.as_deref().map_or(set, |figures| with_packet_figures(set, figures));
         let set = self.flow.application.as_deref().map_or(set, |application| with_application(set, application));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }
@@ -217,6 +228,14 @@ impl FlowRecord {
 
 fn with_tcp(set: GroupSet, tcp: &TcpHealth) -> GroupSet {
     set.with(Group::TcpHealth, true).with(Group::ApplicationLatency, tcp.latency.is_some())
+}
+
+fn with_packet_figures(set: GroupSet, figures: &PacketFigures) -> GroupSet {
+    let PacketFigures { forward, reverse } = figures;
+    set.with(Group::PacketFigures, true)
+        .with(Group::ReversePacketFigures, reverse.is_some())
+        .with(Group::PacketGaps, forward.is_some_and(|direction| direction.gaps.is_some()))
+        .with(Group::ReversePacketGaps, reverse.is_some_and(|direction| direction.gaps.is_some()))
 }
 
 fn with_application(set: GroupSet, application: &Application) -> GroupSet {

@@ -137,6 +137,65 @@ def tunnels():
     return frames
 
 
+def vpns():
+    """WireGuard, OpenVPN with and without an HMAC, IKE, ESP in UDP and in IP, each in both directions; and a WireGuard handshake
+    without its answer, and an OpenVPN answer of another session, which prove nothing."""
+    def both(client, server, port, packets):
+        ends = [("10.7.0.1", client), ("10.7.0.2", port if server is None else server)]
+        return [ethernet(ip4(ends[from_server][0], ends[1 - from_server][0], 17,
+                             udp(ends[from_server][1], ends[1 - from_server][1], payload)))
+                for from_server, payload in packets]
+    def reset(opcode, session, acked=b"", auth=b""):
+        body = (b"\0" if not acked else b"\x01" + b"\0\0\0\0" + acked) + b"\0\0\0\0"
+        return bytes([opcode << 3]) + session + auth + body
+    begin = b"\x01\0\0\0" + b"\x11\x22\x33\x44" + bytes(range(140))
+    answer = b"\x02\0\0\0" + b"\x55\x66\x77\x88" + b"\x11\x22\x33\x44" + bytes(range(80))
+    data = b"\x04\0\0\0" + b"\x55\x66\x77\x88" + b"\1" + b"\0" * 7 + b"d" * 64
+    ike = lambda flags: b"initiatr" + (b"respondr" if flags else b"\0" * 8) + bytes([33, 0x20, 34, 8 if not flags else 0x20]) + \
+        b"\0\0\0\0" + struct.pack("!I", 28 + 40) + struct.pack("!BBH", 0, 0, 40) + b"k" * 36
+    esp = lambda index, number: struct.pack("!II", index, number) + b"e" * 64
+    one, two = b"sessionA", b"sessionB"
+    return both(40001, None, 51820, [(0, begin), (1, answer), (0, data)]) + \
+        both(40002, None, 1194, [(0, reset(7, one)), (1, reset(8, two, one))]) + \
+        both(40003, None, 1194, [(0, reset(7, one, auth=b"h" * 20 + b"\0\0\0\1" + b"\0\0\0\2")),
+                                 (1, reset(8, two, one, b"h" * 20 + b"\0\0\0\1" + b"\0\0\0\2"))]) + \
+        both(500, 500, 500, [(0, ike(0)), (1, ike(1))]) + \
+        both(4500, 4500, 4500, [(0, b"\0\0\0\0" + ike(1)), (0, esp(0x1000, 1)), (1, esp(0x2000, 1)), (0, b"\xff")]) + \
+        both(40004, None, 4500, [(0, esp(0x3000, 7)), (0, esp(0x3000, 8)), (1, esp(0x4000, 1))]) + \
+        [ethernet(ip4("10.7.0.3", "10.7.0.4", 50, esp(0x5000, 1))), ethernet(ip4("10.7.0.4", "10.7.0.3", 50, esp(0x6000, 1)))] + \
+        both(40005, None, 40006, [(0, begin), (0, begin)]) + \
+        both(40007, None, 40008, [(0, reset(7, one)), (1, reset(8, two, b"sessionC"))])
+
+
+def http2():
+    """HTTP/2 without TLS from the first byte on, with a literal path and the Huffman code of RFC 7541, and after an upgrade."""
+    frame = lambda kind, flags, stream, body: struct.pack("!I", len(body))[1:] + struct.pack("!BBI", kind, flags, stream) + body
+    settings, acknowledged = frame(4, 0, 0, b"\0\3\0\0\0\x64"), frame(4, 1, 0, b"")
+    authority = b"\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff"
+    request = frame(1, 5, 1, b"\x83\x86\x04\x07/up/two" + authority)
+    answer = frame(1, 4, 1, b"\x88\x5f\x10application/grpc") + frame(0, 1, 1, b"data")
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    first = b"GET /old HTTP/1.1\r\nHost: up.example\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    frames = []
+    for port, exchange in [
+            (40010, [(0, preface + settings), (1, settings), (0, acknowledged + request), (1, acknowledged + answer)]),
+            (40011, [(0, first), (1, switch + settings), (0, preface + settings),
+                     (1, acknowledged + frame(1, 5, 1, b"\x8d"))])]:
+        ends, at = [("10.8.0.1", port), ("10.8.0.2", 8080)], [100, 500]
+        put = lambda side, flags, payload=b"": frames.append(ethernet(ip4(
+            ends[side][0], ends[1 - side][0], 6, struct.pack("!HHIIBBHHH", ends[side][1], ends[1 - side][1], at[side],
+            at[1 - side] if flags & 16 else 0, 5 << 4, flags, 65535, 0, 0) + payload)))
+        for side, flags in [(0, 2), (1, 18)]:
+            put(side, flags)
+            at[side] += 1
+        put(0, 16)
+        for side, payload in exchange:
+            put(side, 24, payload)
+            at[side] += len(payload)
+    return frames
+
+
 def pcap(name, frames, magic=0xA1B2C3D4, snap=65535):
     with open(os.path.join(HERE, name), "wb") as f:
         f.write(struct.pack("<IHHiIII", magic, 2, 4, 0, 0, snap, 1))
@@ -332,6 +391,8 @@ def main():
     pcap("own-nanoseconds-cut.pcap", mixed(), 0xA1B23C4D, 64)
     pcapng("own-mixed.pcapng", mixed())
     pcap("own-tunnels.pcap", tunnels())
+    pcap("own-vpns.pcap", vpns())
+    pcap("own-http2.pcap", http2())
     with open(os.path.join(HERE, "flows.jsonl"), "w") as out:
         for path in sorted(glob.glob(os.path.join(HERE, "*.pcap*"))):
             for (proto, client, server, (kind, number)), (packets, size, packets_back, size_back) in flows_of(path).items():

@@ -20,8 +20,10 @@ const NAMES: [(&str, &str); 3] = [
 
 /// Capture, element, number of flows, and why tshark has another name for these flows than pidflow.
 /// Nothing is compared where pidflow discards the packets.
-const DIFFERENCES: &[(&str, &str, usize, &str)] =
-    &[("ndpi-badpackets.pcap", "DNS_QUERY", 83, "the packets are longer than their frames, so pidflow discards them")];
+const DIFFERENCES: &[(&str, &str, usize, &str)] = &[
+    ("ndpi-badpackets.pcap", "DNS_QUERY", 83, "the packets are longer than their frames, so pidflow discards them"),
+    ("own-http2.pcap", "HTTP_HOST", 1, "tshark calls the authority of HTTP/2 otherwise"),
+];
 
 type End = (IpAddr, u64);
 /// Both ends of a flow, the lower one first.
@@ -115,4 +117,185 @@ fn names_are_those_that_tshark_finds() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(equal >= 10, "only {equal} names are compared");
+}
+
+/// The fields of which JA4 is made, of all TLS and QUIC clients.
+const OFFER: [&str; 6] = [
+    "tls.handshake.version",
+    "tls.handshake.ciphersuite",
+    "tls.handshake.extension.type",
+    "tls.handshake.extensions.supported_version",
+    "tls.handshake.sig_hash_alg",
+    "tls.handshake.extensions_alpn_str",
+];
+
+/// Numbers without those that clients add by chance (RFC 8701).
+fn numbers(field: &str) -> Vec<u16> {
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16).unwrap(),
+        None => text.parse().unwrap(),
+    };
+    let is_grease = |n: &u16| n >> 8 == n & 0xff && n & 15 == 10;
+    field.split(';').filter(|text| !text.is_empty()).map(number).filter(|n| !is_grease(n)).collect()
+}
+
+/// The first twelve digits that `sha256sum` prints.
+fn sha256(text: &str) -> String {
+    let mut child = Command::new("sha256sum")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()[..12].to_owned()
+}
+
+fn list(mut numbers: Vec<u16>, is_sorted: bool) -> String {
+    if is_sorted {
+        numbers.sort_unstable();
+    }
+    numbers.iter().map(|n| format!("{n:04x}")).collect::<Vec<_>>().join(",")
+}
+
+/// JA4 (FoxIO) from what tshark decodes.
+fn ja4_of(is_quic: bool, offer: &[&str]) -> String {
+    let [version, ciphers, extensions, versions, algorithms] = [0, 1, 2, 3, 4].map(|at| numbers(offer[at]));
+    let version =
+        match versions.iter().chain(&version[..1]).max().filter(|_| !versions.is_empty()).unwrap_or(&version[0]) {
+            0x304 => "13",
+            0x303 => "12",
+            0x302 => "11",
+            0x301 => "10",
+            other => panic!("version {other:x}"),
+        };
+    let protocol = offer[5].split(';').next().unwrap();
+    let alpn = match (protocol.chars().next(), protocol.chars().last()) {
+        (Some(first), Some(last)) => format!("{first}{last}"),
+        _ => "00".to_owned(),
+    };
+    let others: Vec<u16> = extensions.iter().copied().filter(|kind| ![0, 16].contains(kind)).collect();
+    let further = if algorithms.is_empty() { String::new() } else { format!("_{}", list(algorithms, false)) };
+    format!(
+        "{}{version}{}{:02}{:02}{alpn}_{}_{}",
+        if is_quic { 'q' } else { 't' },
+        if extensions.contains(&0) { 'd' } else { 'i' },
+        ciphers.len(),
+        extensions.len(),
+        sha256(&list(ciphers, true)),
+        sha256(&(list(others, true) + &further)),
+    )
+}
+
+#[test]
+fn fingerprints_of_clients_are_those_of_what_tshark_decodes() {
+    if Command::new("tshark").arg("-v").output().is_err() {
+        return skip("fingerprints_of_clients_are_those_of_what_tshark_decodes", "tshark is not installed");
+    }
+    let (mut compared, mut over_quic) = (0, 0);
+    for capture in captures() {
+        let mut command = Command::new("tshark");
+        command.args(["-n", "-r"]).arg(&capture).args(["-Y", "tls.handshake.type == 1", "-T", "fields"]);
+        command.args(["-E", "aggregator=;", "-e", "frame.protocols"]);
+        OFFER.iter().for_each(|field| _ = command.args(["-e", field]));
+        let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+        let mut theirs: Vec<String> = output
+            .lines()
+            .map(|line| line.split('\t').collect::<Vec<_>>())
+            .map(|values| ja4_of(values[0].contains("quic"), &values[1..]))
+            .collect();
+        let arguments = ["read", "--json", "-", "-d", "0", "-t", "0", "--application-names", "on"];
+        let output = Command::new(process::binary("pidflow").unwrap()).args(arguments).arg(&capture).output().unwrap();
+        let records = String::from_utf8(output.stdout).unwrap();
+        let records = records.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut ours: Vec<String> = records.filter_map(|r| Some(r["JA4C_HASH"].as_str()?.to_owned())).collect();
+        (ours.sort(), theirs.sort());
+        assert_eq!(ours, theirs, "{}", capture.display());
+        compared += ours.len();
+        over_quic += ours.iter().filter(|fingerprint| fingerprint.starts_with('q')).count();
+    }
+    println!("{compared} fingerprints are equal, {over_quic} of them over QUIC");
+    if compared == 0 {
+        skip("fingerprints_of_clients_are_those_of_what_tshark_decodes", "no capture with TLS is there");
+    }
+}
+
+/// Dissectors of tshark, and the protocol's name here.
+const TUNNELS: [(&str, &str); 4] = [("wg", "wireguard"), ("openvpn", "openvpn"), ("isakmp", "ipsec"), ("esp", "ipsec")];
+
+/// By ports, the protocol of encrypted tunnels; a flow without any is left out.
+fn tunnels_of_tshark(capture: &Path) -> BTreeMap<(u64, u64), String> {
+    let mut command = Command::new("tshark");
+    command.args(["-n", "-r"]).arg(capture).args(["-T", "fields", "-e", "frame.protocols"]);
+    command.args(["-e", "udp.srcport", "-e", "udp.dstport"]);
+    let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+    let mut found = BTreeMap::new();
+    for values in output.lines().map(|line| line.split('\t').collect::<Vec<_>>()) {
+        let port = |at: usize| values[at].parse::<u64>().unwrap_or_default();
+        let known = TUNNELS.iter().find(|(dissector, _)| values[0].split(':').any(|layer| layer == *dissector));
+        if let Some((_, name)) = known {
+            found.insert((port(1).min(port(2)), port(1).max(port(2))), (*name).to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn encrypted_tunnels_are_named_as_tshark_names_them() {
+    if Command::new("tshark").arg("-v").output().is_err() {
+        return skip("encrypted_tunnels_are_named_as_tshark_names_them", "tshark is not installed");
+    }
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/own-vpns.pcap");
+    let arguments = ["read", "--json", "-", "-d", "0", "-t", "0", "--application-names", "on"];
+    let output = Command::new(process::binary("pidflow").unwrap()).args(arguments).arg(&capture).output().unwrap();
+    let records = String::from_utf8(output.stdout).unwrap();
+    let records = records.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let named = records.filter_map(|record| {
+        let port = |side: &str| record[format!("L4_{side}_PORT")].as_u64().unwrap();
+        let ports = (port("SRC").min(port("DST")), port("SRC").max(port("DST")));
+        Some((ports, record["APPLICATION_PROTOCOL"].as_str()?.to_owned()))
+    });
+    let (ours, mut theirs) = (named.collect::<BTreeMap<_, _>>(), tunnels_of_tshark(&capture));
+    // A first message without its answer proves nothing here.
+    assert_eq!(theirs.remove(&(40_005, 40_006)).as_deref(), Some("wireguard"));
+    assert_eq!(ours, theirs);
+    assert_eq!(ours.len(), 7);
+}
+
+#[test]
+fn requests_of_http_2_are_those_that_tshark_decodes() {
+    if Command::new("tshark").arg("-v").output().is_err() {
+        return skip("requests_of_http_2_are_those_that_tshark_decodes", "tshark is not installed");
+    }
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/own-http2.pcap");
+    let fields = ["method", "authority", "path", "status"].map(|name| format!("http2.headers.{name}"));
+    let mut command = Command::new("tshark");
+    command.args(["-n", "-r"]).arg(&capture).args(["-Y", "http2.type == 1", "-T", "fields", "-e", "tcp.port"]);
+    fields.iter().for_each(|field| _ = command.args(["-e", field]));
+    let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let mut theirs: BTreeMap<u64, [String; 4]> = BTreeMap::new();
+    for values in output.lines().map(|line| line.split('\t').collect::<Vec<_>>()) {
+        let client = values[0].split(',').map(|port| port.parse().unwrap()).max().unwrap();
+        let known = theirs.entry(client).or_default();
+        known
+            .iter_mut()
+            .zip(&values[1..])
+            .filter(|(_, value)| !value.is_empty())
+            .for_each(|(k, v)| *k = (*v).to_owned());
+    }
+    let arguments = ["read", "--json", "-", "-d", "0", "-t", "0", "--application-names", "on"];
+    let output = Command::new(process::binary("pidflow").unwrap()).args(arguments).arg(&capture).output().unwrap();
+    let records = String::from_utf8(output.stdout).unwrap();
+    let records = records.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let ours: BTreeMap<u64, [String; 4]> = records
+        .map(|record| {
+            let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+            let status = record["HTTP_RET_CODE"].to_string();
+            let fields = [text("HTTP_METHOD"), text("HTTP_HOST"), text("HTTP_URL"), status];
+            (record["L4_SRC_PORT"].as_u64().unwrap(), fields)
+        })
+        .collect();
+    // The request of the second connection is HTTP/1, which asks for the upgrade.
+    let [first, second] = [40_010, 40_011].map(|port| (&ours[&port], &theirs[&port]));
+    assert_eq!(first.0, first.1);
+    assert_eq!((&second.0[..3], &second.0[3]), (&["GET", "up.example", "/old"].map(str::to_owned)[..], &second.1[3]));
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use etherparse::PacketBuilder;
 use pidflow_engine::decode::{Decoder, Frame, LinkType};
-use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
+use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketRule};
 use pidflow_engine::packet::Packet;
 
 /// Packets per round; many times the processor's cache where there are many flows.
@@ -79,6 +79,11 @@ fn update(criterion: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("batches", flows), |bencher| {
             let (mut table, mut out) = (FlowTable::new(FlowTableConfig::default()), Vec::new());
+            bencher.iter(|| packets.chunks(1024).for_each(|batch| table.update_all(batch, &mut out)));
+        });
+        group.bench_function(BenchmarkId::new("batches_measured", flows), |bencher| {
+            let config = FlowTableConfig { packets: PacketRule::Measure, ..FlowTableConfig::default() };
+            let (mut table, mut out) = (FlowTable::new(config), Vec::new());
             bencher.iter(|| packets.chunks(1024).for_each(|batch| table.update_all(batch, &mut out)));
         });
     }

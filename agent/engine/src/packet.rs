@@ -57,6 +57,27 @@ pub enum Fragment {
     Later,
 }
 
+/// Facts of a packet that take one bit each, so that a packet takes 96 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marks(u8);
+
+impl Marks {
+    /// None of them.
+    pub(crate) const NONE: Self = Self(0);
+    /// ICMP type and code are known.
+    pub(crate) const ICMP: u8 = 1;
+    /// Fragments of the same datagram with greater offsets exist (the more-fragments flag).
+    pub(crate) const MORE_FRAGMENTS: u8 = 2;
+
+    pub(crate) const fn has(self, mark: u8) -> bool {
+        self.0 & mark != 0
+    }
+
+    pub(crate) const fn with(self, mark: u8, holds: bool) -> Self {
+        Self((self.0 & !mark) | if holds { mark } else { 0 })
+    }
+}
+
 /// What the decoder found in one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
@@ -100,10 +121,10 @@ pub struct Packet {
     pub tos: u8,
     /// Whether it is a fragment.
     pub fragment: Fragment,
-    /// Whether fragments of the same datagram with greater offsets exist (the more-fragments flag).
-    pub(crate) has_more_fragments: bool,
-    /// Whether `icmp` is valid.
-    pub(crate) has_icmp: bool,
+    /// Time to live (IPv4) or hop limit (IPv6).
+    pub ttl: u8,
+    /// Facts of one bit each.
+    pub(crate) marks: Marks,
     /// Whether the link layer had MAC addresses.
     pub(crate) has_macs: bool,
     /// Source MAC address.
@@ -137,7 +158,7 @@ impl Packet {
     /// ICMP type and code as `type * 256 + code`; none for other protocols.
     #[must_use]
     pub const fn icmp_type_code(&self) -> Option<u16> {
-        if self.has_icmp { Some(self.icmp) } else { None }
+        if self.marks.has(Marks::ICMP) { Some(self.icmp) } else { None }
     }
 
     /// MAC addresses (source, destination); none where the link layer has none.
@@ -151,7 +172,7 @@ impl Packet {
         self.source_port = first.source_port;
         self.destination_port = first.destination_port;
         self.icmp = first.icmp;
-        self.has_icmp = first.has_icmp;
+        self.marks = self.marks.with(Marks::ICMP, first.marks.has(Marks::ICMP));
         self.protocol = first.protocol;
     }
 
@@ -163,7 +184,7 @@ impl Packet {
             destination_port: 0,
             fragment: Fragment::Whole,
             fragment_id: 0,
-            has_more_fragments: false,
+            marks: self.marks.with(Marks::MORE_FRAGMENTS, false),
             has_macs: false,
             source_mac: [0; 6],
             destination_mac: [0; 6],
@@ -216,8 +237,8 @@ impl Packet {
             tcp_flags: 0,
             tos: 0,
             fragment: Fragment::Whole,
-            has_more_fragments: false,
-            has_icmp: false,
+            ttl: 0,
+            marks: Marks::NONE,
             has_macs: false,
             source_mac: [0; 6],
             destination_mac: [0; 6],
@@ -244,7 +265,15 @@ impl Packet {
     #[must_use]
     pub const fn with_icmp(mut self, icmp_type: u8, code: u8) -> Self {
         self.icmp = u16::from_be_bytes([icmp_type, code]);
-        self.has_icmp = true;
+        self.marks = self.marks.with(Marks::ICMP, true);
+        self
+    }
+
+    /// The same packet with type of service or traffic class, and time to live or hop limit.
+    #[must_use]
+    pub const fn with_ip(mut self, tos: u8, ttl: u8) -> Self {
+        self.tos = tos;
+        self.ttl = ttl;
         self
     }
 

@@ -235,7 +235,7 @@ fn flow_table(options: &FlowOptions, budget: Budget) -> FlowTableConfig {
     let mut table = FlowTableConfig { packet_clock: PacketClock::Steady, counts_once: true, ..options.table() };
     table.max_translations = budget.max_translations();
     if options.max_flows.is_none() {
-        table.max_flows = budget.max_flows(&options.rules());
+        table.max_flows = budget.max_flows(&options.rules(), table.packets);
     }
     tracing::info!(
         "memory budget {}: at most {} flows at once",

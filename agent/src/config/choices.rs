@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use pidflow_engine::decode::{Fragments, PayloadRule, TcpRule, Tunnels};
+use pidflow_engine::flow_table::PacketRule;
 use pidflow_exporters::{config as exporters, ipfix, json};
 use serde::Deserialize;
 
@@ -272,7 +273,7 @@ impl From<TunnelRule> for Tunnels {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ApplicationNames {
-    /// Protocol and names from DNS, TLS, QUIC, HTTP and SSH
+    /// Protocol and names from DNS, TLS, QUIC, HTTP, SSH and VPNs
     On,
     /// Payloads are not looked at
     Off,
@@ -302,6 +303,25 @@ impl From<TcpHealthRule> for TcpRule {
         match rule {
             TcpHealthRule::On => Self::Measure,
             TcpHealthRule::Off => Self::Ignore,
+        }
+    }
+}
+
+/// Whether the packets of flows are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PacketFigureRule {
+    /// Sizes, times between packets, DSCP, ECN and hop limits of each direction
+    On,
+    /// Only packets and bytes
+    Off,
+}
+
+impl From<PacketFigureRule> for PacketRule {
+    fn from(rule: PacketFigureRule) -> Self {
+        match rule {
+            PacketFigureRule::On => Self::Measure,
+            PacketFigureRule::Off => Self::Ignore,
         }
     }
 }

@@ -38,6 +38,7 @@ impl FlowOptions {
             max_flows: self.max_flows.map_or(FlowTableConfig::MAX_FLOWS, |n| n.get() as usize),
             // So that a connection that was closed is reported as closed, not as ended by an active timeout shortly before.
             linger_ns: active_timeout_ns.map_or(u64::MAX, |a| a / 2).min(FlowTableConfig::LINGER_NS),
+            packets: self.packet_figures.map_or_else(Default::default, Into::into),
             ..FlowTableConfig::default()
         }
     }

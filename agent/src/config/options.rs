@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::choices::{
     ApplicationNames, Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys,
-    LogFormat, LogLevel, OtlpSignal, OwnTraffic, PodSource, TcpHealthRule, TunnelRule, UserRule, ViewKind, WireVersion,
+    LogFormat, LogLevel, OtlpSignal, OwnTraffic, PacketFigureRule, PodSource, TcpHealthRule, TunnelRule, UserRule,
+    ViewKind, WireVersion,
 };
 use super::kubernetes::{LabelName, ServerUrl};
 use super::size::Size;
@@ -83,8 +84,11 @@ pub(crate) struct FlowOptions {
     /// Whether retransmissions, losses, round trips and the latency of answers are measured on TCP connections [default: off]
     #[arg(long, value_name = "SWITCH", env = "PIDFLOW_TCP_HEALTH")]
     pub(crate) tcp_health: Option<TcpHealthRule>,
+    /// Whether sizes of packets, times between them, DSCP, ECN and hop limits are measured [default: off]
+    #[arg(long, value_name = "SWITCH", env = "PIDFLOW_PACKET_FIGURES")]
+    pub(crate) packet_figures: Option<PacketFigureRule>,
 }
-layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragments, tunnels, application_names, tcp_health; lists: });
+layers!(FlowOptions { options: active_timeout, idle_timeout, max_flows, fragments, tunnels, application_names, tcp_health, packet_figures; lists: });
 
 /// Where processes come from.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -190,7 +194,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
     pub(crate) ipfix_direction: Option<Direction>,
     /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@,
-    /// @TCP@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
+    /// @TCP@, @PACKETS@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
     /// Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH

@@ -2,8 +2,8 @@
 
 use pidflow_schema::Element;
 use pidflow_schema::table::{
-    APPLICATION_MACRO, FLOW_MACRO, K8S_MACRO, KEY_MACRO, NAT_MACRO, PIDFLOW_MACRO, PROCESS_MACRO, TCP_MACRO,
-    TUNNEL_MACRO, by_name,
+    APPLICATION_MACRO, FLOW_MACRO, K8S_MACRO, KEY_MACRO, NAT_MACRO, PACKETS_MACRO, PIDFLOW_MACRO, PROCESS_MACRO,
+    TCP_MACRO, TUNNEL_MACRO, by_name,
 };
 
 use super::nearest::nearest;
@@ -95,6 +95,7 @@ impl Token<'_> {
             "NAT" => &NAT_MACRO,
             "APPLICATION" => &APPLICATION_MACRO,
             "TCP" => &TCP_MACRO,
+            "PACKETS" => &PACKETS_MACRO,
             "K8S" => &K8S_MACRO,
             "KEY" => &KEY_MACRO,
             _ => return Err(TemplateError::UnknownMacro { column, name: shown(name) }),

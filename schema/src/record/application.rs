@@ -23,11 +23,28 @@ pub enum ApplicationProtocol {
     Quic,
     /// Secure Shell (RFC 4253).
     Ssh,
+    /// WireGuard, a VPN over UDP.
+    WireGuard,
+    /// OpenVPN over UDP.
+    OpenVpn,
+    /// IPsec: ESP (RFC 4303), also in UDP (RFC 3948), and IKE (RFC 7296).
+    Ipsec,
 }
 
 impl ApplicationProtocol {
     /// All of them.
-    pub const ALL: [Self; 7] = [Self::Dns, Self::Mdns, Self::Llmnr, Self::Http, Self::Tls, Self::Quic, Self::Ssh];
+    pub const ALL: [Self; 10] = [
+        Self::Dns,
+        Self::Mdns,
+        Self::Llmnr,
+        Self::Http,
+        Self::Tls,
+        Self::Quic,
+        Self::Ssh,
+        Self::WireGuard,
+        Self::OpenVpn,
+        Self::Ipsec,
+    ];
 
     /// The name in nDPI.
     #[must_use]
@@ -40,6 +57,9 @@ impl ApplicationProtocol {
             Self::Tls => "TLS",
             Self::Quic => "QUIC",
             Self::Ssh => "SSH",
+            Self::WireGuard => "WireGuard",
+            Self::OpenVpn => "OpenVPN",
+            Self::Ipsec => "IPSec",
         }
     }
 
@@ -54,6 +74,9 @@ impl ApplicationProtocol {
             Self::Tls => "tls",
             Self::Quic => "quic",
             Self::Ssh => "ssh",
+            Self::WireGuard => "wireguard",
+            Self::OpenVpn => "openvpn",
+            Self::Ipsec => "ipsec",
         }
     }
 
@@ -64,10 +87,13 @@ impl ApplicationProtocol {
             Self::Dns => 5,
             Self::Http => 7,
             Self::Mdns => 8,
+            Self::Ipsec => 79,
             Self::Tls => 91,
             Self::Ssh => 92,
             Self::Llmnr => 154,
+            Self::OpenVpn => 159,
             Self::Quic => 188,
+            Self::WireGuard => 206,
         }
     }
 }
@@ -90,7 +116,9 @@ impl Application {
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
         let Self { protocol: _, tls, http, dns } = self;
-        let tls = tls.as_deref().map_or(0, |tls| size_of::<Tls>() + tls.server_name.len() + tls.alpn.len());
+        let tls = tls
+            .as_deref()
+            .map_or(0, |tls| size_of::<Tls>() + tls.server_name.len() + tls.alpn.len() + tls.fingerprint.len());
         let http =
             http.as_deref().map_or(0, |http| size_of::<Http>() + http.method.len() + http.host.len() + http.path.len());
         let addresses = |dns: &Dns| dns.response.as_ref().map_or(0, |response| response.addresses.len());
@@ -126,6 +154,8 @@ pub struct Tls {
     pub alpn: Arc<str>,
     /// The version that the server chose, as on the wire (0x0303 is TLS 1.2); none: its answer was not seen.
     pub version: Option<u16>,
+    /// JA4, the fingerprint of the client; empty: the ClientHello was not seen.
+    pub fingerprint: Arc<str>,
 }
 
 impl Tls {

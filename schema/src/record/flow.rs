@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis, TcpHealth, Translation,
-    Tunnel,
+    Application, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis, PacketFigures, TcpHealth,
+    Translation, Tunnel,
 };
 
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
@@ -121,6 +121,8 @@ pub struct Flow {
     pub is_gapless: bool,
     /// How well the packets of a TCP connection got through; none: it was not measured, or not TCP.
     pub tcp: Option<Box<TcpHealth>>,
+    /// What its packets look like; none: they were not measured.
+    pub packet_figures: Option<Box<PacketFigures>>,
 }
 
 impl Flow {
@@ -155,6 +157,7 @@ impl Flow {
             translation: None,
             is_gapless: false,
             tcp: None,
+            packet_figures: None,
         }
     }
 
@@ -175,6 +178,9 @@ impl Flow {
         }
         if let Some(tcp) = &mut self.tcp {
             tcp.turn_round();
+        }
+        if let Some(figures) = &mut self.packet_figures {
+            figures.turn_round();
         }
     }
 }

@@ -57,14 +57,17 @@ impl Kept {
         if let Some(tcp) = &flow.tcp {
             self.bytes += size_of_val(&**tcp);
         }
+        if let Some(figures) = &flow.packet_figures {
+            self.bytes += size_of_val(&**figures);
+        }
     }
 
     fn application(&mut self, application: &Application) {
         let Application { protocol: _, tls, http, dns } = application;
         self.bytes += SHARED_OVERHEAD + size_of::<Application>();
-        if let Some(Tls { server_name, alpn, version: _ }) = tls.as_deref() {
+        if let Some(Tls { server_name, alpn, version: _, fingerprint }) = tls.as_deref() {
             self.bytes += size_of::<Tls>();
-            self.texts(&[server_name, alpn]);
+            self.texts(&[server_name, alpn, fingerprint]);
         }
         if let Some(Http { method, host, path, status: _ }) = http.as_deref() {
             self.bytes += size_of::<Http>();
@@ -198,11 +201,11 @@ mod tests {
         }
     }
 
-    /// Seven long texts.
+    /// Eight long texts.
     fn application() -> Application {
         let response = DnsResponse { addresses: text('6'), ..DnsResponse::default() };
         Application {
-            tls: Some(Box::new(Tls { server_name: text('o'), alpn: text('p'), version: None })),
+            tls: Some(Box::new(Tls { server_name: text('o'), alpn: text('p'), version: None, fingerprint: text('r') })),
             http: Some(Box::new(Http { method: text('1'), host: text('2'), path: text('3'), status: None })),
             dns: Some(Box::new(Dns { query: text('5'), query_type: 1, response: Some(response) })),
             ..Application::default()
@@ -231,7 +234,7 @@ mod tests {
     fn every_text_of_a_record_counts() {
         let record = record();
         let texts = long_texts(&record);
-        assert_eq!(texts, 24 + 1 + 11 + 2 + 2 + 7);
+        assert_eq!(texts, 24 + 1 + 11 + 2 + 2 + 8);
         let bytes = kept_bytes(std::slice::from_ref(&record));
         assert!((texts * LONG..texts * LONG + 3000).contains(&bytes), "{bytes}");
         let bytes = process().kept_bytes();

@@ -46,10 +46,10 @@ fn asked_name(end: &ProcessEnd) -> Option<Value<'_>> {
 pub(super) const APPLICATION: &[Element] = &[
     row("L7_PROTO", "l7Proto", (Ntop, 118), T::Unsigned16, |r| protocol(r).map(|p| p.number().into())).writes(|r, v| set(v.number().and_then(|n: u16| ApplicationProtocol::ALL.into_iter().find(|p| p.number() == n)), |p| application_mut(r).protocol = p))
         .group(Group::Application).identifier()
-        .doc("Number of the application protocol in nDPI: 5 DNS, 7 HTTP, 8 MDNS, 91 TLS, 92 SSH, 154 LLMNR, 188 QUIC (ntop 118)."),
+        .doc("Number of the application protocol in nDPI: 5 DNS, 7 HTTP, 8 MDNS, 79 IPSec, 91 TLS, 92 SSH, 154 LLMNR, 159 OpenVPN, 188 QUIC, 206 WireGuard (ntop 118)."),
     row("L7_PROTO_NAME", "l7ProtoName", (Ntop, 119), T::String, |r| protocol(r).map(|p| Value::text(p.name()))).writes(|r, v| set(v.named(&ApplicationProtocol::ALL, ApplicationProtocol::name), |p| application_mut(r).protocol = p))
         .group(Group::Application).v9_text(16).otel("pidflow.flow.application.name")
-        .doc("Application protocol with nDPI's name, recognised by the content of packets: DNS, MDNS, LLMNR, HTTP, TLS, QUIC, SSH (ntop 119)."),
+        .doc("Application protocol with nDPI's name, recognised by the content of packets: DNS, MDNS, LLMNR, HTTP, TLS, QUIC, SSH, WireGuard, OpenVPN, IPSec (ntop 119)."),
     row("APPLICATION_PROTOCOL", "applicationProtocol", (Pidflow, 80), T::String, |r| protocol(r).map(|p| Value::text(p.lower_name()))).writes(|r, v| set(v.named(&ApplicationProtocol::ALL, ApplicationProtocol::lower_name), |p| application_mut(r).protocol = p))
         .group(Group::Application).not_in_v9().otel("network.protocol.name")
         .doc("Application protocol in lower case, as OpenTelemetry writes it."),
@@ -62,6 +62,9 @@ pub(super) const APPLICATION: &[Element] = &[
     row("TLS_VERSION", "tlsVersion", (Pidflow, 82), T::String, |r| r.flow.application.as_deref()?.tls.as_deref()?.version_name().map(Value::text)).writes(|r, v| set(v.shared_text().and_then(|name| Tls::version_number(&name)), |n| tls_mut(r).version = Some(n)))
         .group(Group::Tls).v9_text(8).otel("tls.protocol.version")
         .doc("Version of TLS that the server chose: ssl3, 1.0, 1.1, 1.2, 1.3."),
+    row("JA4C_HASH", "ja4cHash", (Ntop, 576), T::String, |r| tls(r, |t| &t.fingerprint)).writes(|r, v| set(v.shared_text(), |n| tls_mut(r).fingerprint = n))
+        .group(Group::Tls).v9_text(37).aliases(&["JA4_CLIENT"]).otel("pidflow.flow.tls.client.ja4")
+        .doc("JA4, the fingerprint of the client of TLS or QUIC: what its ClientHello offers (ntop 576)."),
     row("HTTP_METHOD", "httpMethod", (Ntop, 360), T::String, |r| http_text(r, |h| &h.method)).writes(|r, v| set(v.shared_text(), |n| http_mut(r).method = n))
         .group(Group::Http).v9_text(8).otel("http.request.method")
         .doc("Method of the first HTTP request (ntop 360)."),

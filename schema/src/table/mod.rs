@@ -11,6 +11,7 @@ mod identity;
 mod key;
 mod kubernetes;
 mod own;
+mod packets;
 mod process;
 mod tcp;
 mod translation;
@@ -56,12 +57,27 @@ const APPLICATION: [&[Element]; 1] = [application::APPLICATION];
 /// What `@TCP@` stands for.
 const TCP: [&[Element]; 3] = [tcp::FORWARD, tcp::REVERSE, tcp::CONNECTION];
 
+/// What `@PACKETS@` stands for.
+const PACKETS: [&[Element]; 11] = [
+    packets::UP_TO_128,
+    packets::UP_TO_256,
+    packets::UP_TO_512,
+    packets::UP_TO_1024,
+    packets::UP_TO_1514,
+    packets::OVER_1514,
+    packets::FORWARD,
+    packets::REVERSE,
+    packets::CLASS,
+    packets::FORWARD_GAPS,
+    packets::REVERSE_GAPS,
+];
+
 /// What `@K8S@` stands for.
 const K8S: [&[Element]; 2] = [kubernetes::SOURCE, kubernetes::DESTINATION];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> = LazyLock::new(|| {
-    [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &TCP, &K8S].concat().concat()
+    [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &TCP, &PACKETS, &K8S].concat().concat()
 });
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
@@ -109,6 +125,8 @@ pub static APPLICATION_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| mac
 /// The names that `@TCP@` stands for: how well the packets of TCP connections got through. Not among the others, for the same
 /// reason.
 pub static TCP_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&TCP));
+/// The names that `@PACKETS@` stands for: sizes, times, marks and hop limits of packets. Not among the others, for the same reason.
+pub static PACKETS_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&PACKETS));
 /// The names that `@K8S@` stands for: owner, node and labels of pods, and services. Not among the others, because they mean
 /// nothing on hosts without Kubernetes.
 pub static K8S_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&K8S));

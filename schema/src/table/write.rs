@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::record::{
     Application, ApplicationLatency, Candidate, Dns, DnsResponse, Endpoint, FlowRecord, HostUsage, Http,
-    InitialSequences, Login, Owner, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Service, TcpHealth,
-    Tls, Translation, Tunnel,
+    InitialSequences, Login, Owner, PacketFigures, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage,
+    Service, TcpHealth, Tls, Translation, Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -104,6 +104,11 @@ pub(super) fn translation_mut(record: &mut FlowRecord) -> &mut Translation {
 /// The figures of a TCP connection, made where there were none.
 pub(super) fn tcp_mut(record: &mut FlowRecord) -> &mut TcpHealth {
     record.flow.tcp.get_or_insert_default()
+}
+
+/// What the packets look like, made where there was nothing.
+pub(super) fn packets_mut(record: &mut FlowRecord) -> &mut PacketFigures {
+    record.flow.packet_figures.get_or_insert_default()
 }
 
 /// Its application latency, made where there was none.

@@ -6,10 +6,10 @@
 use etherparse::PacketBuilder;
 use libfuzzer_sys::fuzz_target;
 use pidflow_engine::decode::{DecodeRules, Decoder, Frame, LinkType, PayloadRule, TcpRule};
-use pidflow_engine::flow_table::{FlowTable, FlowTableConfig};
+use pidflow_engine::flow_table::{FlowTable, FlowTableConfig, PacketRule};
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
-const PORTS: [u16; 4] = [53, 443, 5353, 9999];
+const PORTS: [u16; 4] = [53, 4500, 5353, 9999];
 
 fn frame(kind: u8, from_server: bool, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let (client, server) = (([10, 0, 0, 1], 1234), ([10, 0, 0, 2], PORTS[usize::from(kind >> 1 & 3)]));
@@ -27,7 +27,8 @@ fn frame(kind: u8, from_server: bool, sequence: u32, payload: &[u8]) -> Vec<u8> 
 fuzz_target!(|input: &[u8]| {
     let Some((kind, mut rest)) = input.split_first() else { return };
     let mut decoder = Decoder::new(DecodeRules { payloads: PayloadRule::Pick, tcp: TcpRule::Measure, ..DecodeRules::default() });
-    let mut table = FlowTable::new(FlowTableConfig::default());
+    let mut table =
+        FlowTable::new(FlowTableConfig { packets: PacketRule::Measure, ..FlowTableConfig::default() });
     let (mut out, mut put, mut sequences) = (Vec::new(), 0, [1_u32, 1]);
     while let Some(([octets, more, from], after)) = rest.split_first_chunk::<3>() {
         let octets = usize::from(u16::from_be_bytes([*more & 15, *octets])).min(after.len());
@@ -54,9 +55,12 @@ fuzz_target!(|input: &[u8]| {
     let measured = out.iter().filter_map(|flow| flow.tcp.as_deref()).flat_map(|tcp| [tcp.forward, tcp.reverse]);
     let troubles = measured.map(|d| u64::from(d.retransmitted_packets + d.out_of_order_packets)).sum::<u64>();
     assert!(troubles <= put, "{troubles} of {put}");
+    let figures = out.iter().filter_map(|flow| flow.packet_figures.as_deref());
+    let sized = figures.map(|figures| (0..6).map(|class| figures.packets_in_class(class)).sum::<u64>());
+    assert_eq!(sized.sum::<u64>(), put);
     for application in out.iter().filter_map(|flow| flow.application.as_deref()) {
         let mut texts = Vec::new();
-        texts.extend(application.tls.iter().flat_map(|tls| [&tls.server_name, &tls.alpn]));
+        texts.extend(application.tls.iter().flat_map(|tls| [&tls.server_name, &tls.alpn, &tls.fingerprint]));
         texts.extend(application.http.iter().flat_map(|http| [&http.method, &http.host, &http.path]));
         texts.extend(application.dns.iter().map(|dns| &dns.query));
         assert!(texts.iter().all(|text| text.bytes().all(|b| (b' '..=b'~').contains(&b))), "{application:?}");

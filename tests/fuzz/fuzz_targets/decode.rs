@@ -58,6 +58,7 @@ fn agrees(ours: &Result<Packet, Discard>, other: &SlicedPacket<'_>) {
             let packet = ours.as_ref().expect("an IPv4 packet");
             assert_eq!(packet.source(), header.source_addr());
             assert_eq!(packet.destination(), header.destination_addr());
+            assert_eq!(packet.ttl, header.ttl());
             assert_eq!(packet.protocol, header.protocol().0);
             assert_eq!(packet.fragment != Fragment::Whole, header.is_fragmenting_payload());
             assert!(header.total_len() == 0 || packet.octets == header.total_len().into());
@@ -71,6 +72,7 @@ fn agrees(ours: &Result<Packet, Discard>, other: &SlicedPacket<'_>) {
             assert_eq!(packet.destination(), ip.header().destination_addr());
             assert_eq!(packet.fragment != Fragment::Whole, ip.is_payload_fragmented());
             assert_eq!(packet.tos, ip.header().traffic_class());
+            assert_eq!(packet.ttl, ip.header().hop_limit());
         }
         _ => return,
     }

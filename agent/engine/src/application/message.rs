@@ -5,7 +5,7 @@ use pidflow_schema::record::Http;
 use super::dns::DnsMessage;
 use super::reading::Reading;
 use super::tls::{ClientHello, Hello, ServerHello};
-use super::{dns, http, tls};
+use super::{dns, http, http2, tls};
 
 /// What the first bytes of a message say.
 #[derive(Debug)]
@@ -26,8 +26,10 @@ pub(super) fn read(bytes: &[u8]) -> Reading<Message> {
             Hello::Client(hello) => Message::ClientHello(hello),
             Hello::Server(hello) => Message::ServerHello(hello),
         }),
-        [b'H', b'T', b'T', b'P', b'/', ..] => Reading::of(http::status(bytes)).map(Message::Response),
+        [b'H', b'T', b'T', b'P', b'/', ..] => http::status(bytes).map(Message::Response),
         [b'S', b'S', b'H', b'-', ..] => Reading::of(ssh_banner(bytes)),
+        [b'P', b'R', b'I', b' ', ..] => http2::request(bytes).map(Message::Request),
+        [0, _, _, 4, 0, 0, 0, 0, 0, ..] => http2::status(bytes).map(Message::Response),
         [b'A'..=b'Z', b'A'..=b'Z' | b'-', ..] => http::request(bytes).map(Message::Request),
         [_, _, message @ ..] => Reading::of(dns::read(message, false)).map(Message::Dns),
         _ => Reading::Other,

@@ -5,25 +5,32 @@
 //! message of it was read, never because of a port. All state is bounded, and freed when the flow is understood.
 
 mod dns;
+mod early;
 mod http;
+mod http2;
+mod ja4;
 mod message;
 mod payloads;
 mod picker;
+mod piece;
 mod quic;
 mod reading;
+mod recent;
+mod request_line;
 mod signature;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
 mod tls;
+mod vpn;
 mod watch;
 mod watches;
 
 pub use dns::NameAnswer;
 pub use payloads::Payloads;
 pub(crate) use picker::Picker;
-pub(crate) use watch::Piece;
+pub(crate) use piece::Piece;
 pub(crate) use watches::Watches;
 
 /// The greatest size of a message that is read, bytes: the greatest record of TLS. Longer ones are not reported.

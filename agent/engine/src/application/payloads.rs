@@ -37,6 +37,11 @@ impl Payloads {
         self.bytes.get(start as usize..end as usize)
     }
 
+    /// Counts payloads that there was no room for.
+    pub(super) const fn leave_out(&mut self, payloads: u64) {
+        self.left_out += payloads;
+    }
+
     /// Payloads that there was no room for.
     pub(super) const fn left_out(&self) -> u64 {
         self.left_out

@@ -7,6 +7,7 @@ use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 
 use super::MAX_MESSAGE;
+use super::ja4::Carrier;
 use super::signature::QUIC_VERSIONS;
 use super::tls::{self, ClientHello};
 
@@ -106,7 +107,7 @@ impl Initials {
             let known = message.len().checked_sub(*offset)?;
             message.extend_from_slice(data.get(known..).unwrap_or_default());
         }
-        tls::client_hello(&message)
+        tls::client_hello(&message, Carrier::Quic)
     }
 
     /// Memory beside its own, bytes.

@@ -1,6 +1,6 @@
 //! Cheap tests on the first bytes of a payload: whether it may begin a message that is worth reading.
 
-use super::MAX_MESSAGE;
+use super::{MAX_MESSAGE, http2};
 
 /// The longest method of HTTP that is recognised, bytes (`UPDATEREDIRECTREF`, RFC 4437).
 const MAX_METHOD: usize = 17;
@@ -19,7 +19,10 @@ pub(super) const QUIC_VERSIONS: [u32; 3] = [1, 0x6b33_43cf, 0xff00_001d];
 pub(super) fn tcp(data: &[u8]) -> Option<usize> {
     match data {
         [22, 3, 0..=4, ..] => tls(data),
+        // After 101, another protocol follows, which may be HTTP/2.
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'1', b'0', b'1', ..] => Some(MAX_REQUEST),
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', ..] => Some(data.len().min(MAX_RESPONSE)),
+        [b'P', b'R', b'I', b' ', ..] | [0, _, _, 4, 0, 0, 0, 0, 0, ..] => http2(data),
         [b'S', b'S', b'H', b'-', b'1' | b'2', b'.', ..] => Some(data.len().min(MAX_RESPONSE)),
         [b'A'..=b'Z', b'A'..=b'Z' | b'-', ..] => request(data),
         [high, low, message @ ..] if usize::from(u16::from_be_bytes([*high, *low])) == message.len() => {
@@ -44,6 +47,11 @@ fn request(data: &[u8]) -> Option<usize> {
     let end = data.iter().take(MAX_METHOD + 1).position(|byte| !(byte.is_ascii_uppercase() || *byte == b'-'))?;
     let is_request = end >= 3 && data.get(end) == Some(&b' ');
     is_request.then(|| if has_whole_head(data) { data.len().min(MAX_REQUEST) } else { MAX_REQUEST })
+}
+
+/// HTTP/2 from the client's preface or the server's first frame on, up to the first headers.
+fn http2(data: &[u8]) -> Option<usize> {
+    Some(if http2::is_whole(data)? { data.len().min(MAX_REQUEST) } else { MAX_REQUEST })
 }
 
 /// Whether the empty line after a head of HTTP is in these bytes.

@@ -32,6 +32,11 @@ impl Stream {
         true
     }
 
+    /// Sequence number of the first byte.
+    pub(super) fn start(&self) -> u32 {
+        self.next.wrapping_sub(length(&self.bytes))
+    }
+
     /// All bytes so far.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -162,6 +162,50 @@ fn segments_that_are_sent_again_are_read_once_and_lost_ones_hide_the_name() {
     assert_eq!(run.end().application, None);
 }
 
+/// All orders of `0..number`.
+fn orders(number: usize) -> Vec<Vec<usize>> {
+    if number == 0 {
+        return vec![Vec::new()];
+    }
+    let insert = |order: Vec<usize>| (0..number).map(move |at| [&order[..at], &[number - 1], &order[at..]].concat());
+    orders(number - 1).into_iter().flat_map(insert).collect()
+}
+
+#[test]
+fn segments_in_any_order_have_the_same_names() {
+    let hello = records(&client_hello(b"order.example", 2000), 700);
+    let request = [&b"GET /order HTTP/1.1\r\nA: "[..], &[b'a'; 2000], b"\r\nHost: order.example\r\n\r\n"].concat();
+    for stream in [hello, request] {
+        let segments: Vec<(u32, &[u8])> = (0..).step_by(450).zip(stream.chunks(450)).collect();
+        assert_eq!(segments.len(), 5);
+        for order in orders(segments.len()) {
+            // In order, twice each, and with segments that begin before the end of the ones before.
+            for (times, overlap) in [(1, 0), (2, 0), (1, 30)] {
+                let mut run = Run::new().connect();
+                for (at, _) in order.iter().flat_map(|at| (0..times).map(move |time| (*at, time))) {
+                    let (start, segment) = segments[at];
+                    let before = overlap.min(start as usize);
+                    let from = start as usize - before;
+                    run.tcp(Client, ACK, 101 + from as u32, &stream[from..start as usize + segment.len()]);
+                }
+                let flow = run.end();
+                let known = flow.application.as_deref().and_then(|application| application.server_name());
+                assert_eq!(known, Some("order.example"), "{order:?} {times} {overlap}");
+            }
+        }
+    }
+}
+
+#[test]
+fn early_segments_do_not_make_a_message_where_its_beginning_is_missing() {
+    let stream = records(&client_hello(b"lost.example", 2000), 16_384);
+    let mut run = Run::new().connect();
+    for at in [900_u32, 1800, 450] {
+        run.tcp(Client, ACK, 101 + at, &stream[at as usize..(at as usize + 450).min(stream.len())]);
+    }
+    assert_eq!(run.end().application, None);
+}
+
 #[test]
 fn a_cut_hello_is_not_guessed_at_any_length() {
     let whole = records(&client_hello(b"cut.example", 20), 16_384);
@@ -224,6 +268,89 @@ fn requests_and_responses_of_http() {
         let found = application.http.as_ref().unwrap();
         assert_eq!([&*found.method, &*found.host, &*found.path], [method, host, path]);
         assert_eq!((found.status, application.protocol), (status, Kind::Http), "{method}");
+    }
+}
+
+fn frame(kind: u8, flags: u8, content: &[u8]) -> Vec<u8> {
+    [&prefixed(3, content)[..3], &[kind, flags, 0, 0, 0, u8::from(kind == 1 || kind == 9)], content].concat()
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// RFC 7541, C.4.1: GET, http, www.example.com, with the path `/`.
+const FIELDS: &[u8] = b"\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff";
+/// The beginning of RFC 7541, C.6.1: status 302.
+const STATUS: &[u8] = b"\x48\x82\x64\x02";
+
+fn settings() -> Vec<u8> {
+    frame(4, 0, &[0, 3, 0, 0, 0, 100])
+}
+
+fn exchange(flow: &Flow) -> Option<(String, Option<u16>)> {
+    let http = flow.application.as_deref()?.http.as_deref()?;
+    Some((format!("{} {} {}", http.method, http.host, http.path), http.status))
+}
+
+#[test]
+fn http_2_is_read_from_its_first_headers() {
+    let update = frame(8, 0, &[0, 0, 1, 0]);
+    let path = |path: &[u8]| [&[0x04, path.len() as u8][..], path].concat();
+    let with_path = [&FIELDS[..2], &path(b"/a/b?token=secret"), &FIELDS[3..]].concat();
+    let padded = [&[3, 0, 0, 0, 0, 16][..], &with_path, &[0; 3]].concat();
+    let split = [frame(1, 0, &with_path[..7]), frame(9, 0, &with_path[7..11]), frame(9, 4, &with_path[11..])].concat();
+    let interim = [frame(1, 4, b"\x48\x03100"), frame(1, 4, STATUS)].concat();
+    for (headers, answer) in [
+        (frame(1, 4, &with_path), frame(1, 4, STATUS)),
+        (frame(1, 4 | 8 | 32, &padded), frame(1, 5, STATUS)),
+        (split, interim),
+    ] {
+        let request = [PREFACE, &settings(), &update, &headers].concat();
+        let answer = [settings(), frame(4, 1, b""), answer].concat();
+        for segment in [1000, 40] {
+            let mut run = Run::new().connect();
+            for (at, chunk) in (0..).step_by(segment).zip(request.chunks(segment)) {
+                run.tcp(Client, ACK, 101 + at, chunk);
+            }
+            for (at, chunk) in (0..).step_by(segment).zip(answer.chunks(segment)) {
+                run.tcp(Server, ACK, 501 + at, chunk);
+            }
+            let expected = ("GET www.example.com /a/b".to_owned(), Some(302));
+            assert_eq!(exchange(&run.end()), Some(expected), "{segment}");
+        }
+    }
+}
+
+#[test]
+fn http_2_after_an_upgrade_has_its_own_status() {
+    let request = b"GET /up HTTP/1.1\r\nHost: h.example\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+    let switching = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
+    let frames = [settings(), frame(1, 4, STATUS)].concat();
+    let expected = ("GET h.example /up".to_owned(), Some(302));
+    assert_eq!(exchange(&http(request, &[switching, &frames[..]].concat())), Some(expected.clone()));
+    let mut run = Run::new().connect();
+    run.tcp(Client, ACK, 101, request);
+    run.tcp(Server, ACK, 501, switching);
+    run.tcp(Client, ACK, 101 + request.len() as u32, PREFACE);
+    run.tcp(Server, ACK, 501 + switching.len() as u32, &frames);
+    assert_eq!(exchange(&run.end()), Some(expected));
+    let other = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x05hello";
+    assert_eq!(exchange(&http(request, other)).and_then(|(_, status)| status), Some(101));
+}
+
+#[test]
+fn what_is_not_http_2_or_has_broken_fields_is_not_reported() {
+    let after_preface = |rest: &[u8]| [PREFACE, rest].concat();
+    let headers = frame(1, 4, FIELDS);
+    for request in [
+        after_preface(b""),
+        after_preface(&headers),
+        after_preface(&[settings(), frame(1, 4, b"\xff\xff\xff\xff\xff\xff")].concat()),
+        after_preface(&[settings(), frame(1, 4, b"\x82\xbe")].concat()),
+        after_preface(&[settings(), frame(1, 4 | 8, b"\x50\x82")].concat()),
+        after_preface(&[settings(), frame(1, 0, FIELDS), settings(), frame(9, 4, b"")].concat()),
+        after_preface(&[settings().repeat(40), headers.clone()].concat()),
+        [&PREFACE[..23], b"!", &settings(), &headers].concat(),
+    ] {
+        assert_eq!(http(&request, b"").application, None, "{}", request.escape_ascii());
     }
 }
 
@@ -394,6 +521,58 @@ fn dns_over_tcp() {
     assert_eq!(run.end().application.unwrap().protocol, Kind::Dns);
 }
 
+fn protocol_of_udp(port: u16, datagrams: &[(Sender, Vec<u8>)]) -> Option<Kind> {
+    let mut run = Run::new();
+    datagrams.iter().for_each(|(from, datagram)| run.udp(*from, port, datagram));
+    run.end().application.map(|application| application.protocol)
+}
+
+#[test]
+fn a_tunnel_is_named_when_its_answer_proves_it_on_any_port() {
+    let begin = [&[1, 0, 0, 0, 9, 8, 7, 6][..], &[0xaa; 140]].concat();
+    let answer = |index: u8| [&[2, 0, 0, 0, 1, 1, 1, 1, 9, 8, 7, index][..], &[0xbb; 80]].concat();
+    let wireguard = |port, datagrams: &[(Sender, Vec<u8>)]| protocol_of_udp(port, datagrams);
+    for port in [51_820, 4000, 53, 4500] {
+        let found = wireguard(port, &[(Client, begin.clone()), (Client, begin.clone()), (Server, answer(6))]);
+        assert_eq!(found, Some(Kind::WireGuard), "{port}");
+    }
+    assert_eq!(wireguard(51_820, &[(Client, begin.clone()), (Client, answer(6))]), None, "of the same end");
+    assert_eq!(wireguard(51_820, &[(Client, begin.clone()), (Server, answer(5))]), None, "to another message");
+    assert_eq!(wireguard(51_820, &[(Server, answer(6)), (Client, begin)]), None, "before it");
+
+    let reset = |opcode: u8, acknowledged: &[u8]| [&[opcode << 3][..], b"12345678", acknowledged, &[0; 5]].concat();
+    for opcode in [7, 10] {
+        let found = protocol_of_udp(4000, &[(Client, reset(opcode, b"")), (Server, reset(8, b"hmac\x0112345678"))]);
+        assert_eq!(found, Some(Kind::OpenVpn), "{opcode}");
+    }
+    assert_eq!(protocol_of_udp(1194, &[(Client, reset(7, b"")), (Server, reset(8, b"hmac\x01other678"))]), None);
+}
+
+#[test]
+fn ipsec_is_named_by_its_headers() {
+    let ike = |version: u8, exchange: u8, length: u8| {
+        [&b"initiatr"[..], &[0; 8], &[33, version, exchange, 8, 0, 0, 0, 0, 0, 0, 0, length], &[1; 12]].concat()
+    };
+    let in_esp_port = |ike: &[u8]| [&[0; 4][..], ike].concat();
+    assert_eq!(protocol_of_udp(500, &[(Client, ike(0x20, 34, 40))]), Some(Kind::Ipsec));
+    assert_eq!(protocol_of_udp(4000, &[(Client, ike(0x10, 2, 40))]), Some(Kind::Ipsec));
+    assert_eq!(protocol_of_udp(4500, &[(Client, in_esp_port(&ike(0x20, 35, 40)))]), Some(Kind::Ipsec));
+    for (version, exchange, length) in [(0x20, 34, 41), (0x20, 1, 40), (0x30, 34, 40)] {
+        assert_eq!(protocol_of_udp(500, &[(Client, ike(version, exchange, length))]), None);
+    }
+    let esp = |index: u16, number: u8| [&index.to_be_bytes()[..], &[0, 1, 0, 0, 0, number], &[7; 40]].concat();
+    let two = |second: Vec<u8>| vec![(Client, esp(300, 4)), (Client, second)];
+    assert_eq!(protocol_of_udp(4500, &two(esp(300, 5))), Some(Kind::Ipsec));
+    assert_eq!(protocol_of_udp(4500, &two(esp(301, 5))), None, "another index");
+    assert_eq!(protocol_of_udp(4500, &two(esp(300, 4))), None, "sent twice");
+    assert_eq!(protocol_of_udp(4501, &two(esp(300, 5))), None, "another port");
+    let mut run = Run::new();
+    let mut data = Vec::new();
+    PacketBuilder::ipv4(CLIENT, SERVER, 64).write(&mut data, 50.into(), &esp(300, 1)).unwrap();
+    run.frame(&data);
+    assert_eq!(run.end().application.map(|application| application.protocol), Some(Kind::Ipsec));
+}
+
 #[test]
 fn without_the_rule_nothing_is_read() {
     let mut run = Run::new().connect();
@@ -449,7 +628,7 @@ proptest! {
     /// Damaged messages in random segments: no panic, and every packet is in the record.
     #[test]
     fn damaged_messages(
-        kind in 0..5_usize,
+        kind in 0..8_usize,
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         segment in 1..600_usize,
         cut in any::<prop::sample::Index>(),
@@ -459,6 +638,9 @@ proptest! {
             1 => records(&server_hello(), 1000),
             2 => b"GET /x?y HTTP/1.1\r\nHost: a.example\r\nA: b\r\n\r\n".to_vec(),
             3 => prefixed(2, &dns(1, true, NAME, 1, &[a([1, 2, 3, 4], 1), a([1, 2, 3, 5], 1)])),
+            4 => [PREFACE, &settings(), &frame(1, 4, FIELDS)].concat(),
+            5 => [settings(), frame(1, 4, STATUS)].concat(),
+            6 => [&[1, 0, 0, 0][..], &[7; 144]].concat(),
             _ => b"SSH-2.0-x\r\n".to_vec(),
         };
         for (at, byte) in damage {

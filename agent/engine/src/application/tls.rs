@@ -9,6 +9,7 @@ use tls_parser::{
 };
 
 use super::MAX_MESSAGE;
+use super::ja4::{Carrier, Offer};
 use super::reading::Reading;
 use super::text::visible;
 
@@ -19,6 +20,7 @@ const SERVER_HELLO: u8 = 2;
 const SERVER_NAME: u16 = 0;
 const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
+const SIGNATURE_ALGORITHMS: u16 = 13;
 
 /// A hello message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub(super) struct ClientHello {
     pub(super) server_name: Arc<str>,
     /// Joined by commas; empty: none.
     pub(super) alpn: Arc<str>,
+    /// JA4.
+    pub(super) fingerprint: Arc<str>,
 }
 
 /// What a server answers.
@@ -86,14 +90,14 @@ fn message_octets(message: &[u8]) -> Option<usize> {
 
 fn hello(message: &[u8]) -> Option<Hello> {
     match *message.first()? {
-        CLIENT_HELLO => client_hello(message).map(Hello::Client),
+        CLIENT_HELLO => client_hello(message, Carrier::Tcp).map(Hello::Client),
         SERVER_HELLO => server_hello(message).map(Hello::Server),
         _ => None,
     }
 }
 
 /// Reads a ClientHello with its header of four bytes.
-pub(super) fn client_hello(message: &[u8]) -> Option<ClientHello> {
+pub(super) fn client_hello(message: &[u8], carrier: Carrier) -> Option<ClientHello> {
     let whole = message_octets(message)?;
     let body = message.get(4..whole).filter(|_| message.first() == Some(&CLIENT_HELLO))?;
     let (rest, contents) = parse_tls_handshake_client_hello(body).ok()?;
@@ -101,13 +105,22 @@ pub(super) fn client_hello(message: &[u8]) -> Option<ClientHello> {
         return None;
     }
     let mut hello = ClientHello::default();
+    let ciphers = contents.ciphers.iter().map(|cipher| cipher.0).collect();
+    let mut offer = Offer { version: contents.version.0, ciphers, ..Offer::default() };
     for (kind, data) in extensions(contents.ext) {
+        offer.extensions.push(kind);
         match kind {
             SERVER_NAME => hello.server_name = host_name(data)?,
-            ALPN => hello.alpn = protocols(data)?,
+            ALPN => {
+                hello.alpn = protocols(data)?;
+                offer.alpn = first_protocol(data);
+            }
+            SUPPORTED_VERSIONS => offer.versions = numbers(data.get(1..).unwrap_or_default()),
+            SIGNATURE_ALGORITHMS => offer.signature_algorithms = numbers(data.get(2..).unwrap_or_default()),
             _ => {}
         }
     }
+    hello.fingerprint = offer.ja4(carrier).into();
     Some(hello)
 }
 
@@ -139,6 +152,17 @@ fn host_name(data: &[u8]) -> Option<Arc<str>> {
     let (_, TlsExtension::SNI(names)) = parse_tls_extension_sni_content(data).ok()? else { return None };
     let name = names.iter().find(|(kind, _)| *kind == SNIType::HostName);
     Some(name.map(|(_, name)| visible(name)).unwrap_or_default())
+}
+
+/// RFC 7301 section 3.1: the length of the list, then each protocol with its length.
+fn first_protocol(data: &[u8]) -> Option<&[u8]> {
+    let [_, _, octets, names @ ..] = data else { return None };
+    names.get(..usize::from(*octets))
+}
+
+/// A list of numbers of two bytes each.
+fn numbers(data: &[u8]) -> Vec<u16> {
+    data.as_chunks().0.iter().copied().map(u16::from_be_bytes).collect()
 }
 
 fn protocols(data: &[u8]) -> Option<Arc<str>> {

@@ -6,11 +6,13 @@ use pidflow_schema::record::{Application, ApplicationProtocol as Kind, Dns, Http
 
 use super::dns::{self, DnsMessage, Waiting};
 use super::message::{self, Message};
+use super::piece::Piece;
 use super::quic::Initials;
 use super::reading::Reading;
 use super::signature;
 use super::stream::Stream;
 use super::tls::{ClientHello, ServerHello};
+use super::vpn::{self, Vpn};
 
 /// After this many payloads, a flow that is not understood yet is left alone.
 const MAX_PIECES: u8 = 32;
@@ -18,22 +20,6 @@ const MAX_PIECES: u8 = 32;
 const MDNS_PORT: u16 = 5353;
 const LLMNR_PORT: u16 = 5355;
 const DNS_PORT: u16 = 53;
-
-/// One payload of a flow.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Piece<'a> {
-    /// IP protocol number.
-    pub(crate) protocol: u8,
-    /// Which of the flow's two ends sent it: the higher one in the order of keys.
-    pub(crate) is_from_high: bool,
-    /// The ports of both ends.
-    pub(crate) ports: [u16; 2],
-    /// TCP: sequence number of the first byte.
-    pub(crate) sequence: u32,
-    /// TCP: position of the first byte in its direction; none: unknown, because the SYN was not seen.
-    pub(crate) position: Option<u32>,
-    pub(crate) bytes: &'a [u8],
-}
 
 /// What the messages of a flow have shown so far.
 #[derive(Debug, Default)]
@@ -51,6 +37,7 @@ enum State {
     Streams([Option<Box<Stream>>; 2]),
     Dns(Box<Waiting>),
     Quic(Box<Initials>),
+    Vpn(Box<Vpn>),
 }
 
 impl Watch {
@@ -71,15 +58,26 @@ impl Watch {
         }
         self.pieces = self.pieces.saturating_add(1);
         let state = self.state.get_or_insert_with(|| State::begin(piece));
+        if matches!(state, State::Vpn(_)) && !is_of_vpn(piece) {
+            *state = State::Dns(Box::default());
+        }
         let found = match state {
             State::Dns(_) => return self.dns_bytes(piece),
+            State::Vpn(vpn) => Reading::of(vpn.see(piece)).map(Found::Vpn),
             State::Quic(initials) => Reading::of(initials.read(piece.bytes)).map(Found::Quic),
-            State::Streams(streams) => read_stream(streams, piece).map(Found::Message),
+            State::Streams(streams) => {
+                let (reading, position) = read_stream(streams, piece);
+                reading.map(|message| Found::Message(message, position))
+            }
         };
         let answer = match found {
-            Reading::Found(Found::Message(message)) => self.take_in(message, piece),
+            Reading::Found(Found::Message(message, position)) => self.take_in(message, &Piece { position, ..*piece }),
             Reading::Found(Found::Quic(hello)) => {
                 self.client_hello(hello, Kind::Quic);
+                None
+            }
+            Reading::Found(Found::Vpn(kind)) => {
+                self.learn(kind);
                 None
             }
             Reading::Incomplete | Reading::Other => None,
@@ -125,7 +123,8 @@ impl Watch {
         let Some(known) = &self.application else { return false };
         let has_tls = self.has_client_hello && known.tls.as_ref().is_some_and(|tls| tls.version.is_some());
         let has_http = known.http.as_ref().is_some_and(|http| http.status.is_some() && !http.method.is_empty());
-        known.protocol == Kind::Ssh || has_tls || (has_http && !is_tunnel(known))
+        let is_named = matches!(known.protocol, Kind::Ssh | Kind::WireGuard | Kind::OpenVpn | Kind::Ipsec);
+        is_named || has_tls || (has_http && !is_tunnel(known))
     }
 
     fn learn(&mut self, kind: Kind) -> &mut Application {
@@ -136,6 +135,7 @@ impl Watch {
         self.has_client_hello = true;
         let tls = self.learn(kind).tls.get_or_insert_default();
         tls.server_name = hello.server_name;
+        tls.fingerprint = hello.fingerprint;
         if tls.alpn.is_empty() {
             tls.alpn = hello.alpn;
         }
@@ -206,6 +206,7 @@ impl Watch {
                 both.iter().flatten().map(|stream| size_of::<Stream>() + stream.kept_bytes()).sum()
             }
             Some(State::Dns(_)) => size_of::<Waiting>(),
+            Some(State::Vpn(_)) => size_of::<Vpn>(),
             Some(State::Quic(initials)) => size_of::<Initials>() + initials.kept_bytes(),
         };
         state + self.application.as_ref().map_or(0, |known| known.kept_bytes() + 2 * size_of::<usize>())
@@ -214,8 +215,10 @@ impl Watch {
 
 /// What a payload contained.
 enum Found {
-    Message(Message),
+    /// A message, and the position of its first byte like [`Piece::position`].
+    Message(Message, Option<u32>),
     Quic(ClientHello),
+    Vpn(Kind),
 }
 
 impl State {
@@ -223,13 +226,20 @@ impl State {
         match (piece.protocol, piece.bytes) {
             (Protocol::TCP, _) => Self::Streams([None, None]),
             (_, bytes) if signature::is_quic_initial(bytes) => Self::Quic(Box::default()),
+            _ if is_of_vpn(piece) => Self::Vpn(Box::default()),
             _ => Self::Dns(Box::default()),
         }
     }
 }
 
-/// Reads a segment, together with those before it of the same message.
-fn read_stream(streams: &mut [Option<Box<Stream>>; 2], piece: &Piece<'_>) -> Reading<Message> {
+/// Whether the payload may be of an encrypted tunnel.
+fn is_of_vpn(piece: &Piece<'_>) -> bool {
+    piece.protocol == vpn::ESP || vpn::octets(piece.ports, piece.bytes).is_some()
+}
+
+/// Reads a segment, together with those before it of the same message. Returns the position of the message too, like
+/// [`Piece::position`].
+fn read_stream(streams: &mut [Option<Box<Stream>>; 2], piece: &Piece<'_>) -> (Reading<Message>, Option<u32>) {
     let [low, high] = streams;
     let stream = if piece.is_from_high { high } else { low };
     let continues = stream.as_mut().is_some_and(|stream| stream.append(piece.sequence, piece.bytes));
@@ -237,13 +247,15 @@ fn read_stream(streams: &mut [Option<Box<Stream>>; 2], piece: &Piece<'_>) -> Rea
         *stream = None;
     }
     let bytes = stream.as_deref().map_or(piece.bytes, Stream::bytes);
+    let before = stream.as_deref().map_or(0, |stream| piece.sequence.wrapping_sub(stream.start()));
+    let position = piece.position.map(|position| position.wrapping_sub(before));
     let reading = message::read(bytes);
     match (&reading, &stream) {
         (Reading::Incomplete, None) => *stream = Some(Box::new(Stream::new(piece.sequence, piece.bytes))),
         (Reading::Incomplete, Some(_)) => {}
         (Reading::Found(_) | Reading::Other, _) => *stream = None,
     }
-    reading
+    (reading, position)
 }
 
 /// Whether the client asked a proxy for a tunnel (RFC 9110 section 9.3.6).

@@ -11,7 +11,8 @@ use pidflow_schema::record::Application;
 
 use super::Payloads;
 use super::dns::{NameAnswer, Resolved};
-use super::watch::{Piece, Watch};
+use super::piece::Piece;
+use super::watch::Watch;
 
 /// The greatest number of responses of DNS that wait to be taken. Further ones are counted and dropped.
 const MAX_ANSWERS: usize = 65_536;

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use super::layer::Layer;
-use crate::packet::{Family, Packet};
+use crate::packet::{Family, Marks, Packet};
 use crate::tunnel::PacketTunnel;
 
 /// How long later fragments may follow the first one, nanoseconds; the default of Linux `net.ipv4.ipfrag_time`.
@@ -118,7 +118,7 @@ impl FragmentTable {
                 later.octets_behind = 0;
             }
         }
-        if !packet.has_more_fragments {
+        if !packet.marks.has(Marks::MORE_FRAGMENTS) {
             begun.last_came_ns = begun.last_came_ns.or(Some(packet.time_ns));
         }
     }

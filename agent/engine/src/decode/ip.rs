@@ -3,7 +3,7 @@
 use etherparse::{Ipv4HeaderSlice, Ipv6Header, Ipv6HeaderSlice};
 
 use super::{Discard, Rest, Target, transport};
-use crate::packet::{Family, Fragment, Packet};
+use crate::packet::{Family, Fragment, Marks, Packet};
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
@@ -38,10 +38,11 @@ pub(super) fn ipv4<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), 
     packet.destination_bits = u32::from_be_bytes(header.destination()).into();
     packet.protocol = header.protocol().0;
     packet.tos = (header.dcp().value() << 2) | header.ecn().value();
+    packet.ttl = header.ttl();
     if header.is_fragmenting_payload() {
         packet.fragment = kind(header.fragments_offset().value());
         packet.fragment_id = header.identification().into();
-        packet.has_more_fragments = header.more_fragments();
+        packet.marks = packet.marks.with(Marks::MORE_FRAGMENTS, header.more_fragments());
     }
     let behind = rest.within(header_octets, octets);
     transport::decode(behind, octets.saturating_sub(header_octets as u32), packet);
@@ -85,6 +86,7 @@ pub(super) fn ipv6<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), 
     packet.source_bits = u128::from_be_bytes(header.source());
     packet.destination_bits = u128::from_be_bytes(header.destination());
     packet.tos = header.traffic_class();
+    packet.ttl = header.hop_limit();
     let all = rest.within(Ipv6Header::LEN, octets);
     let is_cut = rest.data.len() < octets as usize;
     let behind = match extensions(header.next_header().0, all, packet) {
@@ -151,7 +153,7 @@ fn fragment_header<'a>(data: &'a [u8], packet: &mut Packet) -> Result<(u8, &'a [
     if offset_and_more & 0xfff9 != 0 {
         packet.fragment = kind(offset_and_more >> 3);
         packet.fragment_id = u32::from_be_bytes(*id);
-        packet.has_more_fragments = offset_and_more & 1 != 0;
+        packet.marks = packet.marks.with(Marks::MORE_FRAGMENTS, offset_and_more & 1 != 0);
     }
     Ok((*next, rest))
 }

@@ -20,7 +20,7 @@ pub use frame_count::FrameCount;
 pub use link::LinkType;
 
 use crate::application::Picker;
-use crate::packet::{Family, Fragment, Packet};
+use crate::packet::{Family, Fragment, Marks, Packet};
 use crate::segment::Segments;
 use crate::tunnel::PacketTunnel;
 pub(crate) use fragment::Datagram;
@@ -244,8 +244,8 @@ const fn blank(frame: &Frame<'_>) -> Packet {
         tcp_flags: 0,
         tos: 0,
         fragment: Fragment::Whole,
-        has_more_fragments: false,
-        has_icmp: false,
+        ttl: 0,
+        marks: Marks::NONE,
         has_macs: false,
         source_mac: [0; 6],
         destination_mac: [0; 6],

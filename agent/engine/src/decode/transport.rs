@@ -2,7 +2,7 @@
 
 use pidflow_schema::record::Protocol;
 
-use crate::packet::{Fragment, Packet};
+use crate::packet::{Fragment, Marks, Packet};
 
 const DCCP: u8 = 33;
 const UDP_LITE: u8 = 136;
@@ -53,7 +53,7 @@ fn tcp(data: &[u8], packet: &mut Packet) {
 fn icmp(data: &[u8], packet: &mut Packet, has_identifier: fn(u8) -> bool) {
     let Some([icmp_type, code]) = data.first_chunk() else { return };
     packet.icmp = u16::from_be_bytes([*icmp_type, *code]);
-    packet.has_icmp = true;
+    packet.marks = packet.marks.with(Marks::ICMP, true);
     if has_identifier(*icmp_type)
         && let Some([_, _, _, _, high, low]) = data.first_chunk()
     {

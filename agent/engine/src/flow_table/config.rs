@@ -18,6 +18,16 @@ pub enum PacketClock {
     Steady,
 }
 
+/// Whether sizes, times, marks and hop limits of packets are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PacketRule {
+    /// They are not.
+    #[default]
+    Ignore,
+    /// They are, in each flow and direction ([`pidflow_schema::PacketFigures`]).
+    Measure,
+}
+
 /// Settings of a flow table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowTableConfig {
@@ -38,6 +48,8 @@ pub struct FlowTableConfig {
     pub counts_once: bool,
     /// Most address translations that are known at the same time; see [`super::FlowTable::BYTES_PER_TRANSLATION`].
     pub max_translations: usize,
+    /// Whether packets are measured; see [`super::FlowTable::BYTES_PER_FLOW_OF_MEASURED_PACKETS`] for the memory.
+    pub packets: PacketRule,
 }
 
 impl FlowTableConfig {
@@ -52,6 +64,7 @@ impl FlowTableConfig {
         packet_clock: PacketClock::MayBeSet,
         counts_once: false,
         max_translations: super::MAX_TRANSLATIONS,
+        packets: PacketRule::Ignore,
     };
     /// Default of [`FlowTableConfig::max_flows`]: about 240 MB.
     pub const MAX_FLOWS: usize = 1_048_576;

@@ -58,7 +58,7 @@ impl Entry {
         let none = Neighbours { before: 0, after: 0 };
         let (initiator, basis) = initiator(from, packet);
         let mut facts = Facts::default();
-        facts.set(Facts::HAS_ICMP, packet.has_icmp);
+        facts.set(Facts::HAS_ICMP, packet.icmp_type_code().is_some());
         facts.set(Facts::HAS_MACS, packet.has_macs);
         facts.set(Facts::INITIATOR_IS_HIGH, initiator == KeySide::High);
         facts.set(Facts::FIRST_IS_HIGH, from == KeySide::High);

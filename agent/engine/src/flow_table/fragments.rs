@@ -51,7 +51,7 @@ impl FlowTable {
     pub(super) fn put_fragment(&mut self, packet: &Packet, out: &mut Vec<Flow>) {
         let tunnel = self.tunnels.of_packet(packet.tunnel);
         let datagram = Datagram::of(packet, tunnel);
-        let has_ports = packet.source_port != 0 || packet.destination_port != 0 || packet.has_icmp;
+        let has_ports = packet.source_port != 0 || packet.destination_port != 0 || packet.icmp_type_code().is_some();
         if packet.fragment == Fragment::Later && !has_ports {
             self.clock.follow(packet.time_ns);
             let since_ns = self.clock.now_ns();

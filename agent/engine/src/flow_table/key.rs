@@ -125,7 +125,7 @@ impl FlowKey {
 /// ICMP type and code as in the key, and whether the packet is a reply.
 #[inline]
 fn icmp_class(packet: &Packet) -> (u16, bool) {
-    if !packet.has_icmp {
+    if packet.icmp_type_code().is_none() {
         return (0, false);
     }
     let [icmp_type, code] = packet.icmp.to_be_bytes();

@@ -27,6 +27,7 @@ impl FlowTable {
             + self.translations.allocated_bytes()
             + self.watches.allocated_bytes()
             + self.healths.allocated_bytes()
+            + self.figures.allocated_bytes()
     }
 
     /// Returns memory if most of it is unused, as after a flood: flows are moved to the first slots, and the rest is
@@ -44,6 +45,7 @@ impl FlowTable {
         self.paths.shrink();
         self.watches.shrink();
         self.healths.shrink(self.slab.len());
+        self.figures.shrink(self.slab.len());
     }
 
     fn move_flow(&mut self, from: u32, to: u32) {
@@ -59,6 +61,9 @@ impl FlowTable {
         }
         if entry.is_measured() {
             self.healths.relocate(from, to);
+        }
+        if self.measures != 0 {
+            self.figures.relocate(from, to);
         }
         if self.config.active_timeout_ns.is_some() {
             self.by_age.relink(&mut self.slab, to);

@@ -13,6 +13,7 @@ mod config;
 mod entry;
 mod entry_facts;
 mod expiry;
+mod figures;
 mod fragments;
 mod handshake;
 mod health;
@@ -25,6 +26,7 @@ mod lists;
 mod memory;
 mod owners;
 mod paths;
+mod places;
 mod prefetch;
 mod records;
 mod sent;
@@ -49,8 +51,9 @@ use crate::application::Watches;
 use crate::packet::{Fragment, Packet, TcpFlags};
 use changes::{Changes, SAME_OWNER_GAP_NS};
 use clock::TableClock;
-pub use config::{FlowTableConfig, FlowTableCounters, PacketClock};
+pub use config::{FlowTableConfig, FlowTableCounters, PacketClock, PacketRule};
 use entry::Entry;
+use figures::Figures;
 use fragments::HeldFragments;
 use health::Healths;
 pub use health::TcpTotals;
@@ -101,6 +104,9 @@ pub struct FlowTable {
     translations: Translations,
     watches: Watches,
     healths: Healths,
+    figures: Figures,
+    /// Not 0: each packet is measured. A number, so that one test of this and of the packet's own numbers suffices.
+    measures: u16,
     counters: FlowTableCounters,
 }
 
@@ -131,6 +137,8 @@ impl FlowTable {
             translations: Translations::new(config.max_translations, config.idle_timeout_ns),
             watches: Watches::with_limit(config.max_watched_bytes()),
             healths: Healths::for_flows(config.max_flows),
+            figures: Figures::default(),
+            measures: u16::from(config.packets == PacketRule::Measure),
             counters: FlowTableCounters::default(),
         }
     }
@@ -309,7 +317,7 @@ impl FlowTable {
         if packet.tcp_flags & tcp::EVENTS != 0 {
             self.tcp_event(slot, from, packet);
         }
-        if packet.payload | packet.segment != 0 {
+        if packet.payload | packet.segment | self.measures != 0 {
             self.look_closer(slot, from, packet);
         }
     }
@@ -357,7 +365,7 @@ impl FlowTable {
         if packet.tcp_flags & tcp::EVENTS != 0 {
             self.tcp_event(slot, from, packet);
         }
-        if packet.payload | packet.segment != 0 {
+        if packet.payload | packet.segment | self.measures != 0 {
             self.look_closer(slot, from, packet);
         }
         slot
@@ -394,6 +402,9 @@ impl FlowTable {
         }
         if self.slab.get(slot).is_measured() {
             self.healths.remove(slot);
+        }
+        if self.measures != 0 {
+            self.figures.remove(slot);
         }
         self.index.remove(self.hash(&key), slot);
         self.lists.remove(&mut self.slab, slot);

@@ -20,6 +20,7 @@ impl FlowTable {
             flow.application = application(&self.watches, slot, entry);
             let now_ns = self.clock.now_ns().wrapping_sub(entry.shift);
             flow.tcp = self.healths.take(slot, entry, now_ns, reason);
+            flow.packet_figures = self.figures.take(slot, entry.initiator());
             self.translations.describe(entry, &mut flow);
             self.counters.count_record(&flow);
             out.push(flow);
@@ -38,6 +39,7 @@ impl FlowTable {
         self.record(slot, reason, detail, out);
         self.paths.set_clock(slot, now_ns);
         self.healths.set_clock(slot, now_ns);
+        self.figures.set_clock(slot);
         let entry = self.slab.get_mut(slot);
         entry.set_clock(shift, now_ns);
         if entry.state.is_open() {
@@ -71,6 +73,7 @@ impl FlowTable {
         let (slab, tunnels) = (std::mem::take(&mut self.slab), self.tunnels.take());
         let watches = self.watches.take_watched();
         let mut healths = self.healths.take_all();
+        let mut figures = std::mem::take(&mut self.figures);
         let Self { interfaces, no_interface, counters, clock, config, translations, .. } = self;
         // No packet can confirm a jump ahead any more, so the last packets' times are accepted.
         let idle_ns = config.idle_timeout_ns.filter(|_| clock.last_ns() > clock.now_ns());
@@ -85,6 +88,7 @@ impl FlowTable {
             flow.tunnel = entry.tunnel(&tunnels);
             flow.application = application(&watches, slot, &entry);
             flow.tcp = healths.take(slot, &entry, entry.last_ns, reason);
+            flow.packet_figures = figures.take(slot, entry.initiator());
             translations.describe(&entry, &mut flow);
             counters.count_record(&flow);
             flow

@@ -110,6 +110,7 @@ impl FlowTable {
         }
         if is_turned {
             self.healths.turn_round(slot);
+            self.figures.turn_round(slot);
         }
         self.index.insert(self.hash(&new), slot);
     }
@@ -126,6 +127,11 @@ impl FlowTable {
         if other.is_measured() && other.packets() > self.slab.get(before).packets() {
             self.healths.replace(before, later, is_turned);
             self.slab.get_mut(before).set_measured();
+        }
+        for side in [KeySide::Low, KeySide::High] {
+            if other.has_more_packets(self.slab.get(before), side) {
+                self.figures.replace(before, later, (side, is_turned));
+            }
         }
         let lost = self.slab.get_mut(before).take_in(&other);
         let interfaces = [self.slab.get(before).interface(), other.interface()];
@@ -162,12 +168,17 @@ const fn echo_query(protocol: u8) -> u16 {
 }
 
 impl Entry {
+    /// Whether it counted more packets of this side than `other`.
+    fn has_more_packets(&self, other: &Self, side: KeySide) -> bool {
+        self.sent(side).counters().packets > other.sent(side).counters().packets
+    }
+
     /// Takes over the counters of each direction from another entry of the same flow if they have more packets. Returns the
     /// counters that were dropped: of this entry, and of the other.
     fn take_in(&mut self, other: &Self) -> [(Traffic, FrameCount); 2] {
         let mut lost = [(Traffic::default(), FrameCount::default()); 2];
         for side in [KeySide::Low, KeySide::High] {
-            let is_more = other.sent(side).counters().packets > self.sent(side).counters().packets;
+            let is_more = other.has_more_packets(self, side);
             let dropped = if is_more { *self.sent(side) } else { *other.sent(side) }.counters();
             if is_more {
                 *self.sent_mut(side) = *other.sent(side);

@@ -18,24 +18,22 @@ mod trouble;
 use pidflow_schema::record::{FlowEndReason, TcpEnd, TcpHealth};
 
 use super::FlowTable;
+use super::config::PacketRule;
 use super::entry::Entry;
 use super::handshake::micros;
 use super::key::KeySide;
+use super::places::Places;
 use crate::packet::Packet;
 use crate::segment::Segments;
 use connection::{Connection, Sight};
 pub use totals::TcpTotals;
-
-/// Bytes that the allocator adds to each allocation.
-const ALLOCATION: usize = 2 * size_of::<usize>();
 
 /// The connections that are measured, by the place of their flow in the table.
 #[derive(Debug, Default)]
 pub(super) struct Healths {
     /// The headers of the batch that is being counted.
     segments: Segments,
-    connections: Vec<Option<Box<Connection>>>,
-    len: usize,
+    connections: Places<Connection>,
     /// Memory of what went wrong, bytes.
     kept_bytes: usize,
     /// Its limit. Beyond it, gaps count as lost at once.
@@ -45,9 +43,8 @@ pub(super) struct Healths {
 impl Healths {
     /// The mean memory of what went wrong in one connection, bytes. If all together take more, gaps are not kept.
     const MEAN_TROUBLE: usize = 64;
-    /// The greatest mean memory of one connection, bytes. The list of places may have capacity for twice as many.
-    pub(super) const BYTES_PER_CONNECTION: usize =
-        size_of::<Connection>() + ALLOCATION + 2 * size_of::<Option<Box<Connection>>>() + Self::MEAN_TROUBLE;
+    /// The greatest mean memory of one connection, bytes.
+    pub(super) const BYTES_PER_CONNECTION: usize = Places::<Connection>::MAX_BYTES_EACH + Self::MEAN_TROUBLE;
 
     /// For a table of so many flows.
     pub(super) fn for_flows(max_flows: usize) -> Self {
@@ -63,21 +60,11 @@ impl Healths {
     /// Reads a packet of the flow in `slot`.
     fn see(&mut self, slot: u32, (from, client): (KeySide, Option<KeySide>), packet: &Packet) {
         let Some(segment) = self.segments.get(packet.segment) else { return };
-        let slot = slot as usize;
-        if self.connections.len() <= slot {
-            self.connections.resize_with(slot + 1, || None);
-        }
-        let Some(place) = self.connections.get_mut(slot) else { return };
-        self.len += usize::from(place.is_none());
-        let connection = place.get_or_insert_default();
+        let Some(connection) = self.connections.get_or_default(slot) else { return };
         let before = connection.kept_bytes();
         let has_room = self.kept_bytes < self.max_kept_bytes;
         connection.see(Sight { from, client, has_room }, packet, segment);
         self.kept_bytes = self.kept_bytes - before.min(self.kept_bytes) + connection.kept_bytes();
-    }
-
-    fn get_mut(&mut self, slot: u32) -> Option<&mut Connection> {
-        self.connections.get_mut(slot as usize)?.as_deref_mut()
     }
 
     /// The figures of a flow since its last record, which ends at `now_ns`.
@@ -92,7 +79,7 @@ impl Healths {
             return None;
         }
         let is_last = reason != FlowEndReason::ActiveTimeout;
-        let mut health = self.get_mut(slot)?.take(entry.initiator(), micros(now_ns), is_last);
+        let mut health = self.connections.get_mut(slot)?.take(entry.initiator(), micros(now_ns), is_last);
         if reason == FlowEndReason::IdleTimeout {
             health.end.get_or_insert(TcpEnd::Timeout);
         }
@@ -101,29 +88,27 @@ impl Healths {
 
     /// The clock was set, and the time is `now_ns` on the new one.
     pub(super) fn set_clock(&mut self, slot: u32, now_ns: u64) {
-        if let Some(connection) = self.get_mut(slot) {
+        if let Some(connection) = self.connections.get_mut(slot) {
             connection.set_clock(micros(now_ns));
         }
     }
 
     /// The flow stands under a key whose sides are the other way round.
     pub(super) fn turn_round(&mut self, slot: u32) {
-        if let Some(connection) = self.get_mut(slot) {
+        if let Some(connection) = self.connections.get_mut(slot) {
             connection.turn_round();
         }
     }
 
     /// The flow has ended.
     pub(super) fn remove(&mut self, slot: u32) {
-        self.put(slot, None);
+        let removed = self.connections.remove(slot);
+        self.forget(removed);
     }
 
     /// The flow has another place.
     pub(super) fn relocate(&mut self, from: u32, to: u32) {
-        let moved = self.connections.get_mut(from as usize).and_then(Option::take);
-        if let Some(place) = self.connections.get_mut(to as usize) {
-            *place = moved;
-        }
+        self.connections.relocate(from, to);
     }
 
     /// The flow in `from` turns out to be the one in `to`, whose figures it replaces.
@@ -131,19 +116,13 @@ impl Healths {
         if is_turned {
             self.turn_round(from);
         }
-        let moved = self.connections.get_mut(from as usize).and_then(Option::take);
-        if self.connections.len() <= to as usize {
-            self.connections.resize_with(to as usize + 1, || None);
-        }
-        self.put(to, moved);
+        let replaced = self.connections.relocate(from, to);
+        self.forget(replaced);
     }
 
-    fn put(&mut self, slot: u32, connection: Option<Box<Connection>>) {
-        let Some(place) = self.connections.get_mut(slot as usize) else { return };
-        if let Some(replaced) = std::mem::replace(place, connection) {
-            self.len -= 1;
-            self.kept_bytes = self.kept_bytes.saturating_sub(replaced.kept_bytes());
-        }
+    fn forget(&mut self, connection: Option<Box<Connection>>) {
+        let kept = connection.map_or(0, |connection| connection.kept_bytes());
+        self.kept_bytes = self.kept_bytes.saturating_sub(kept);
     }
 
     /// Takes everything known of flows, and leaves nothing.
@@ -153,15 +132,11 @@ impl Healths {
 
     /// Returns unused memory. No flow is in slot `used` or a later one.
     pub(super) fn shrink(&mut self, used: usize) {
-        self.connections.truncate(used);
-        self.connections.shrink_to_fit();
+        self.connections.shrink(used);
     }
 
     pub(super) fn allocated_bytes(&self) -> usize {
-        self.segments.allocated_bytes()
-            + self.connections.capacity() * size_of::<Option<Box<Connection>>>()
-            + self.len * (size_of::<Connection>() + ALLOCATION)
-            + self.kept_bytes
+        self.segments.allocated_bytes() + self.connections.allocated_bytes() + self.kept_bytes
     }
 }
 
@@ -169,7 +144,7 @@ impl FlowTable {
     /// The greatest mean memory that a flow may take in addition when TCP connections are measured, bytes.
     pub const BYTES_PER_MEASURED_FLOW: usize = Healths::BYTES_PER_CONNECTION;
 
-    /// Reads the header and the payload of a packet that `from` sent, as far as its decoder picked them.
+    /// Reads the header and the payload of a packet that `from` sent, as far as its decoder picked them, and measures the packet.
     #[inline(never)]
     pub(super) fn look_closer(&mut self, slot: u32, from: KeySide, packet: &Packet) {
         if packet.segment != 0 {
@@ -179,6 +154,9 @@ impl FlowTable {
         }
         if packet.payload != 0 {
             self.read_payload(slot, from, packet);
+        }
+        if self.config.packets == PacketRule::Measure {
+            self.figures.see(slot, from, packet);
         }
     }
 }

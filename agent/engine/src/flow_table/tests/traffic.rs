@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::decode::FrameCount;
+use crate::packet::Marks;
 
 proptest! {
     #[test]
@@ -16,7 +17,7 @@ proptest! {
             now += gap;
             let packet = Packet { time_ns: now, interface, ..packet };
             let packet = match kind {
-                0 => Packet { source_port: 0, destination_port: 0, has_icmp: false, ..packet }
+                0 => Packet { source_port: 0, destination_port: 0, marks: Marks::NONE, ..packet }
                     .with_fragment(Fragment::Later, n as u32),
                 _ => packet,
             };

@@ -247,9 +247,7 @@ fn a_translation_that_is_missing_from_the_list_has_ended() {
 #[test]
 fn an_echo_is_translated_by_its_identifier() {
     let echo = |time_ns, [from, to]: PacketEnds, kind: u8| {
-        let mut packet = Packet::new(time_ns, Protocol::ICMP, from, to).with_octets(84, 98);
-        (packet.has_icmp, packet.icmp) = (true, u16::from(kind) << 8);
-        packet
+        Packet::new(time_ns, Protocol::ICMP, from, to).with_octets(84, 98).with_icmp(kind, 0)
     };
     let (before, after) = ([(POD.0, 7), (BACKEND.0, 7)], [(NODE.0, 9), (BACKEND.0, 9)]);
     for is_late in [false, true] {

@@ -123,7 +123,7 @@ impl Wire {
 
     fn finish(mut self) -> Vec<Flow> {
         self.table.finish(FlowEndReason::ForcedEnd, FlowEndDetail::EndOfCapture, &mut self.out);
-        assert_eq!(self.table.healths.len, 0);
+        assert_eq!(self.table.healths.connections.len(), 0);
         self.out
     }
 
