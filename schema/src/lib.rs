@@ -28,7 +28,7 @@ pub use group::{Group, GroupSet};
 pub use record::{
     Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint,
     Flow, FlowEndDetail, FlowEndReason, FlowKey, FlowKeyBasis, FlowRecord, Handshake, HostUsage, Http,
-    InitialSequences, InitiatorBasis, Login, Owner, OwnerBasis, Placement, Pod, PodDetails, Process, ProcessEnd,
+    InitialSequences, InitiatorBasis, Login, Node, Owner, OwnerBasis, Placement, Pod, PodDetails, Process, ProcessEnd,
     ProcessUsage, Protocol, Service, TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind,
     kept_bytes,
 };
