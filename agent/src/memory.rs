@@ -30,7 +30,7 @@ impl Share {
     const RECENT: u64 = 5;
     const TRANSLATIONS: u64 = 4;
     const PODS: u64 = 3;
-    const TENANCIES: u64 = 3;
+    const TENANCIES: u64 = 4;
 }
 
 /// The memory that tables and queues may use together.

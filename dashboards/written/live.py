@@ -156,6 +156,19 @@ def kubernetes_workloads():
                        drill_down("id", "id")])
     d.sums("Pairs in the time range", "Traffic between each pair in the selected time range.", workload, ["source", "target"], KNOWN,
            width=24)
+    node, nodes = "pidflow_cluster", ["source_node", "target_node"]
+    between = 'crosses="zone"'
+    d.lines("Traffic by what it crosses", "Bytes per second of both directions between Kubernetes nodes, each flow once, from the agent at "
+            "its source: zone: the ends are in different zones; node: on different nodes of a zone; none: on one node; unknown: the node of "
+            "an end is not known. This panel and those below need --kubernetes-cluster.",
+            [series("A", total("crosses", rate(node + "_bytes_total", KNOWN)), "{{crosses}}")], "Bps")
+    d.lines("Between zones", "The ten busiest pairs of zones, bytes per second of both directions.",
+            [series("A", top_lines(10, "source_zone, target_zone", node + "_bytes_total", between), "{{source_zone}} → {{target_zone}}")],
+            "Bps")
+    d.sums("Zones in the time range", "Traffic between zones in the selected time range, which providers of clouds often bill.", node,
+           ["source_zone", "target_zone"], between)
+    d.sums("Nodes in the time range", "Fifty pairs of nodes with the most bytes, where the ends are on different nodes.", node, nodes,
+           'crosses=~"zone|node"', most=50)
     return d
 
 

@@ -82,7 +82,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes-api -
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes-credentials -d 'Folder with the files token and ca.crt for both [default: /var/run/secrets/kubernetes.io/serviceaccount]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l node-name -d 'Name of this node in Kubernetes' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-labels -d 'Labels of pods that records have, such as app,version' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes-cluster -d 'Also watch the pods and services of the whole cluster, so that remote ends are named; about 1 kB of memory for each' -r -f -a "true\t''
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes-cluster -d 'Also watch the pods, services, endpoint slices and nodes of the whole cluster, so that remote ends are named; about 1 kB of memory for each' -r -f -a "true\t''
 false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l command-lines -d 'How much of command lines is kept, exported and served [default: masked]' -r -f -a "off\t'Nothing'
 masked\t'The arguments, with secrets replaced by ***'
@@ -235,7 +235,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes-ap
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes-credentials -d 'Folder with the files token and ca.crt for both [default: /var/run/secrets/kubernetes.io/serviceaccount]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l node-name -d 'Name of this node in Kubernetes' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-labels -d 'Labels of pods that records have, such as app,version' -r
-complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes-cluster -d 'Also watch the pods and services of the whole cluster, so that remote ends are named; about 1 kB of memory for each' -r -f -a "true\t''
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes-cluster -d 'Also watch the pods, services, endpoint slices and nodes of the whole cluster, so that remote ends are named; about 1 kB of memory for each' -r -f -a "true\t''
 false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and not __fish_seen_subcommand_from man completions help" -s h -l help -d 'Print help'

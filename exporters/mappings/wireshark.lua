@@ -222,6 +222,8 @@ own[137] = { field = ProtoField.string("pidflow.src_k8s_node", "SRC_K8S_NODE"), 
 own[138] = { field = ProtoField.string("pidflow.src_k8s_pod_uid", "SRC_K8S_POD_UID"), text = true }
 own[139] = { field = ProtoField.string("pidflow.src_k8s_pod_labels", "SRC_K8S_POD_LABELS"), text = true }
 own[140] = { field = ProtoField.string("pidflow.src_k8s_service", "SRC_K8S_SERVICE"), text = true }
+own[180] = { field = ProtoField.string("pidflow.src_k8s_zone", "SRC_K8S_ZONE"), text = true }
+own[181] = { field = ProtoField.string("pidflow.src_k8s_endpoint_of", "SRC_K8S_ENDPOINT_OF"), text = true }
 own[144] = { field = ProtoField.string("pidflow.dst_k8s_owner_kind", "DST_K8S_OWNER_KIND"), text = true }
 own[145] = { field = ProtoField.string("pidflow.dst_k8s_owner", "DST_K8S_OWNER"), text = true }
 own[146] = { field = ProtoField.string("pidflow.dst_k8s_owner_basis", "DST_K8S_OWNER_BASIS"), text = true }
@@ -235,6 +237,8 @@ own[153] = { field = ProtoField.string("pidflow.dst_k8s_node", "DST_K8S_NODE"), 
 own[154] = { field = ProtoField.string("pidflow.dst_k8s_pod_uid", "DST_K8S_POD_UID"), text = true }
 own[155] = { field = ProtoField.string("pidflow.dst_k8s_pod_labels", "DST_K8S_POD_LABELS"), text = true }
 own[156] = { field = ProtoField.string("pidflow.dst_k8s_service", "DST_K8S_SERVICE"), text = true }
+own[190] = { field = ProtoField.string("pidflow.dst_k8s_zone", "DST_K8S_ZONE"), text = true }
+own[191] = { field = ProtoField.string("pidflow.dst_k8s_endpoint_of", "DST_K8S_ENDPOINT_OF"), text = true }
 
 pidflow.fields = {}
 for _, of in ipairs({ ntop, own }) do

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pidflow_schema::{
     Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint,
     Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitialSequences, InitiatorBasis,
-    Login, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps, Placement, Pod, PodDetails, Process,
+    Login, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps, Placement, Pod, PodDetails, Process,
     ProcessEnd, ProcessUsage, Protocol, Service, TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, Translation, Tunnel,
     TunnelKind,
 };
@@ -348,6 +348,8 @@ fn endpoint(n: u64) -> Endpoint {
     Endpoint {
         pod: is_pod.then(|| Arc::new(Pod { container: Arc::default(), ..pod(n) })),
         service: n.is_multiple_of(6).then(|| Arc::new(service)),
+        node: n.is_multiple_of(3).then(|| Arc::new(Node { name: "node-1".into(), zone: "zone-a".into() })),
+        backs: if n.is_multiple_of(6) { "shop/web,shop/web-canary".into() } else { Arc::default() },
         name: if n.is_multiple_of(2) { format!("name-{n}.example").into() } else { Arc::default() },
     }
 }

@@ -107,6 +107,10 @@ pub enum Group {
     SourcePod = 1 << 49,
     /// The Kubernetes pod or service of the destination end is known.
     DestinationPod = 1 << 50,
+    /// The Kubernetes node of the source end is known, or a service of which it is an endpoint.
+    SourceNode = 1 << 58,
+    /// The Kubernetes node of the destination end is known, or a service of which it is an endpoint.
+    DestinationNode = 1 << 59,
     /// The initial sequence numbers of a TCP connection are known.
     TcpSequence = 1 << 51,
     /// The packets of a TCP connection were measured.
@@ -167,6 +171,7 @@ struct EndGroups {
     candidate: Group,
     name: Group,
     pod: Group,
+    node: Group,
 }
 
 const SOURCE: EndGroups = EndGroups {
@@ -181,6 +186,7 @@ const SOURCE: EndGroups = EndGroups {
     candidate: Group::SourceCandidate,
     name: Group::SourceName,
     pod: Group::SourcePod,
+    node: Group::SourceNode,
 };
 
 const DESTINATION: EndGroups = EndGroups {
@@ -195,6 +201,7 @@ const DESTINATION: EndGroups = EndGroups {
     candidate: Group::DestinationCandidate,
     name: Group::DestinationName,
     pod: Group::DestinationPod,
+    node: Group::DestinationNode,
 };
 
 impl FlowRecord {
@@ -269,7 +276,8 @@ fn with_end(set: GroupSet, end: &ProcessEnd, groups: &EndGroups) -> GroupSet {
         .with(groups.namespace, end.network_namespace.is_some())
         .with(groups.candidate, end.candidate.is_some())
         .with(groups.name, end.endpoint.as_ref().is_some_and(|endpoint| !endpoint.name.is_empty()))
-        .with(groups.pod, end.kubernetes_namespace().is_some());
+        .with(groups.pod, end.kubernetes_namespace().is_some())
+        .with(groups.node, end.node_name().is_some() || end.backs().is_some());
     let Some(process) = end.process.as_deref() else { return set };
     set.with(groups.process, true)
         .with(groups.user, Process::known_uid(process.uid).is_some())

@@ -28,9 +28,9 @@ pub use group::{Group, GroupSet};
 pub use record::{
     Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint,
     Flow, FlowEndDetail, FlowEndReason, FlowKey, FlowKeyBasis, FlowRecord, Handshake, HostUsage, Http,
-    InitialSequences, InitiatorBasis, Login, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps, Placement,
-    Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service, TcpDirection, TcpEnd, TcpHealth, TcpState,
-    Tls, Translation, Tunnel, TunnelKind, kept_bytes,
+    InitialSequences, InitiatorBasis, Login, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps,
+    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service, TcpDirection, TcpEnd, TcpHealth,
+    TcpState, Tls, Translation, Tunnel, TunnelKind, kept_bytes,
 };
 #[cfg(feature = "std")]
 pub use table::{ELEMENTS, by_name};

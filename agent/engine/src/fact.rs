@@ -232,6 +232,10 @@ pub enum TenantKind {
     Pod,
     /// A service (its cluster address).
     Service,
+    /// A node.
+    Node,
+    /// An endpoint of a service.
+    ServiceEndpoint,
 }
 
 /// What lost events may have reported.

@@ -134,7 +134,7 @@ pub(crate) struct KubernetesOptions {
     /// Labels of pods that records have, such as app,version
     #[arg(long = "pod-labels", value_name = "NAMES", env = "PIDFLOW_POD_LABELS", value_delimiter = ',')]
     pub(crate) labels: Vec<LabelName>,
-    /// Also watch the pods and services of the whole cluster, so that remote ends are named; about 1 kB of memory for each
+    /// Also watch the pods, services, endpoint slices and nodes of the whole cluster, so that remote ends are named; about 1 kB of memory for each
     #[arg(long = "kubernetes-cluster", value_name = "BOOL", env = "PIDFLOW_KUBERNETES_CLUSTER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) cluster: Option<bool>,
 }

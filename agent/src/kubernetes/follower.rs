@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::failure::Failure;
 use super::inventory::{Inventory, Now};
-use super::object;
+use super::object::{self, Identified};
 use super::owners::Owners;
 use super::tenant::Tenant;
 use super::texts::Texts;
@@ -44,21 +44,29 @@ impl Reader for Pods {
     }
 }
 
-/// Reads services.
-#[derive(Debug, Default)]
-pub(super) struct Services {
+/// Reads objects of which nothing else needs to be asked.
+#[derive(Debug)]
+pub(super) struct Simple<O> {
     texts: Texts,
+    make: fn(&O, &mut Texts) -> Option<Tenant>,
 }
 
-impl Reader for Services {
-    type Object = object::Service;
+impl<O> Simple<O> {
+    /// `make`: what is kept of an object.
+    pub(super) fn new(make: fn(&O, &mut Texts) -> Option<Tenant>) -> Self {
+        Self { texts: Texts::default(), make }
+    }
+}
 
-    async fn tenant(&mut self, service: &object::Service) -> Option<Tenant> {
-        Tenant::of_service(service, &mut self.texts)
+impl<O: DeserializeOwned + Identified> Reader for Simple<O> {
+    type Object = O;
+
+    async fn tenant(&mut self, object: &O) -> Option<Tenant> {
+        (self.make)(object, &mut self.texts)
     }
 
-    fn uid(service: &object::Service) -> Option<&str> {
-        service.metadata.uid.as_deref()
+    fn uid(object: &O) -> Option<&str> {
+        object.metadata().uid.as_deref()
     }
 }
 

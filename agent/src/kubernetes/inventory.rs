@@ -1,4 +1,4 @@
-//! The pods or services that a server has, compared with what it had before: what changed becomes facts.
+//! The objects of one kind that a server has, compared with what it had before: what changed becomes facts.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ pub(super) enum Tells {
     ContainersAndAddresses,
     /// Which pods have the containers.
     Containers,
-    /// Which pods or services have the addresses.
+    /// Which objects have the addresses.
     Addresses,
 }
 
@@ -39,7 +39,7 @@ struct Known {
     list: u64,
 }
 
-/// All pods, or all services.
+/// All pods, services, nodes or endpoint slices.
 #[derive(Debug)]
 pub(super) struct Inventory {
     kind: TenantKind,
@@ -154,7 +154,9 @@ impl Inventory {
         for (address, from_ns) in earlier.iter().flat_map(|k| &k.since).filter(|(a, _)| !tenant.addresses.contains(a)) {
             self.tell(tenant, *address, (*from_ns, Some(until_ns)));
         }
-        let is_same = earlier.is_some_and(|k| k.tenant.endpoint == tenant.endpoint && k.since == since);
+        let is_same = earlier.is_some_and(|k| {
+            (&k.tenant.endpoint, &k.tenant.ports, &*k.since) == (&tenant.endpoint, &tenant.ports, since)
+        });
         for (address, from_ns) in since.iter().filter(|_| !is_same) {
             self.tell(tenant, *address, (*from_ns, None));
         }
@@ -162,8 +164,8 @@ impl Inventory {
 
     fn tell(&mut self, tenant: &Tenant, address: IpAddr, (from_ns, until_ns): (u64, Option<u64>)) {
         if self.tells_addresses() {
-            let (endpoint, uid) = (Arc::clone(&tenant.endpoint), Arc::clone(&tenant.uid));
-            let tenancy = Tenancy { address, tenant: uid, endpoint, from_ns, until_ns };
+            let (endpoint, ports) = (Arc::clone(&tenant.endpoint), Arc::clone(&tenant.ports));
+            let tenancy = Tenancy { address, tenant: Arc::clone(&tenant.uid), endpoint, ports, from_ns, until_ns };
             self.facts.push(Fact::Tenancy(self.kind, Box::new(tenancy)));
         }
     }

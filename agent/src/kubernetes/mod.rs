@@ -1,4 +1,5 @@
-//! Kubernetes: the pods of this node, and, where asked for, the addresses of all pods and services of the cluster.
+//! Kubernetes: the pods of this node, and, where asked for, the addresses of all pods, services,
+//! endpoints and nodes of the cluster.
 //!
 //! The pods of this node come from the kubelet, or, where that cannot be read, from the API server. Without both, the names of
 //! pods come from the kubelet's links to logs (`probes/pods.rs`). One thread without capabilities talks to both.

@@ -1,4 +1,4 @@
-//! The parts that are read of Kubernetes' objects (`k8s.io/api/core/v1`). All members may be missing, or null.
+//! The parts that are read of Kubernetes' objects (`k8s.io/api/core/v1` if no other is named). All members may be missing, or null.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +31,23 @@ pub(super) struct OwnerReference {
     pub(super) uid: Option<String>,
     pub(super) controller: Option<bool>,
 }
+
+/// An object with its metadata.
+pub(super) trait Identified {
+    fn metadata(&self) -> &Metadata;
+}
+
+macro_rules! identified {
+    ($($object:ident)*) => {
+        $(impl Identified for $object {
+            fn metadata(&self) -> &Metadata {
+                &self.metadata
+            }
+        })*
+    };
+}
+
+identified!(Service Node EndpointSlice);
 
 impl Metadata {
     /// The one owner that manages the object.
@@ -99,6 +116,48 @@ pub(super) struct ServiceSpec {
     pub(super) cluster_ip: Option<String>,
     #[serde(rename = "clusterIPs")]
     pub(super) cluster_ips: Option<Vec<String>>,
+}
+
+/// `Node`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Node {
+    pub(super) metadata: Metadata,
+    pub(super) status: Option<NodeStatus>,
+}
+
+/// `NodeStatus`.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct NodeStatus {
+    pub(super) addresses: Option<Vec<NodeAddress>>,
+}
+
+/// `NodeAddress`: an IP address or a name.
+#[derive(Debug, Deserialize)]
+pub(super) struct NodeAddress {
+    pub(super) address: Option<String>,
+}
+
+/// `EndpointSlice` (`k8s.io/api/discovery/v1`).
+#[derive(Debug, Deserialize)]
+pub(super) struct EndpointSlice {
+    pub(super) metadata: Metadata,
+    pub(super) endpoints: Option<Vec<SliceEndpoint>>,
+    pub(super) ports: Option<Vec<EndpointPort>>,
+}
+
+/// `Endpoint` of a slice.
+#[derive(Debug, Deserialize)]
+pub(super) struct SliceEndpoint {
+    pub(super) addresses: Option<Vec<String>>,
+}
+
+/// `EndpointPort`.
+#[derive(Debug, Deserialize)]
+pub(super) struct EndpointPort {
+    /// None: all ports.
+    pub(super) port: Option<u16>,
+    /// None: TCP.
+    pub(super) protocol: Option<String>,
 }
 
 /// A list of objects.

@@ -7,8 +7,8 @@ use pidflow_engine::fact::{Fact, TenantKind};
 use pidflow_exporters::threads::Outcome;
 
 use super::access::{Access, Way};
-use super::cluster::{ClusterPods, ClusterServices};
-use super::follower::{Ended, Follower, Pods, Services};
+use super::cluster::{Cluster, Context};
+use super::follower::{Ended, Follower, Pods};
 use super::inventory::{Inventory, Tells};
 use super::node::{Node, missing, server};
 use super::owners::Owners;
@@ -18,10 +18,11 @@ use super::texts::Texts;
 /// Everything that is followed. It is kept when the work is restarted after a panic.
 pub(super) struct Source {
     node: Node,
-    cluster: Option<(ClusterPods, ClusterServices)>,
+    cluster: Option<Cluster>,
 }
 
 impl Source {
+    /// A fifth of the memory is for the pods of this node, the rest for the cluster.
     pub(super) fn new(access: Access, facts: Sender<Vec<Fact>>, state: Arc<State>, max_bytes: usize) -> Self {
         if let Some(why) = missing(&access, state.wish()) {
             state.failed(vec![why.to_owned()]);
@@ -30,15 +31,12 @@ impl Source {
         let pods = || Pods { owners: Owners::new(api.clone()), labels: access.labels.clone(), texts: Texts::default() };
         let api = api.clone().filter(|_| access.cluster);
         let tells = if api.is_some() { Tells::Containers } else { Tells::ContainersAndAddresses };
-        let inventory = |kind, tells| Inventory::new(kind, tells, max_bytes / 3);
         let cluster = api.map(|server| {
-            let follower = Follower::new(pods(), inventory(TenantKind::Pod, Tells::Addresses), facts.clone());
-            let pods = ClusterPods { server: server.clone(), follower, state: Arc::clone(&state) };
-            let inventory = inventory(TenantKind::Service, Tells::Addresses);
-            let follower = Follower::new(Services::default(), inventory, facts.clone());
-            (pods, ClusterServices { server, follower, state: Arc::clone(&state) })
+            let (state, facts) = (Arc::clone(&state), facts.clone());
+            Cluster::new(&Context { server, state, facts, max_bytes: max_bytes / 5 * 4 }, pods())
         });
-        let follower = Follower::new(pods(), inventory(TenantKind::Pod, tells), facts.clone());
+        let inventory = Inventory::new(TenantKind::Pod, tells, max_bytes / 5);
+        let follower = Follower::new(pods(), inventory, facts);
         let node = Node { access: access.clone(), follower, state };
         Self { node, cluster }
     }
@@ -50,10 +48,9 @@ impl Source {
         let Ended = runtime.block_on(async {
             match cluster {
                 None => node.run().await,
-                Some((pods, services)) => tokio::select! {
+                Some(cluster) => tokio::select! {
                     ended = node.run() => ended,
-                    ended = pods.run() => ended,
-                    ended = services.run() => ended,
+                    ended = cluster.run() => ended,
                 },
             }
         });

@@ -11,8 +11,8 @@ use crate::probes::{HookReport, Refusal};
 /// What is missing without a server that knows the pods of this node.
 const LOST: &str =
     "owners, nodes and labels of Kubernetes pods, and pods by address; names come from the links to logs";
-/// What is missing without the pods and services of the cluster.
-const CLUSTER_LOST: &str = "pods and services at remote ends";
+/// What may be missing without all objects of the cluster.
+const CLUSTER_LOST: &str = "pods, services, endpoints of services, nodes or zones at remote ends";
 
 /// The state, shared with the thread.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
-//! What is kept of a pod or service.
+//! What is kept of a pod, service, node or endpoint slice.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use pidflow_engine::texts::cut;
-use pidflow_schema::{Endpoint, Owner, OwnerBasis, Pod, PodDetails, Service};
+use pidflow_schema::{Endpoint, Node, Owner, OwnerBasis, Pod, PodDetails, Protocol, Service};
 
 use super::object;
 use super::texts::Texts;
@@ -14,13 +14,21 @@ use super::texts::Texts;
 const ID_DIGITS: usize = 64;
 /// The chosen labels of a pod together, bytes.
 const MAX_LABELS: usize = 1024;
+/// The label that names a node's zone.
+const ZONE: &str = "topology.kubernetes.io/zone";
+/// The label that names the service of an endpoint slice.
+const SERVICE: &str = "kubernetes.io/service-name";
+/// Memory of an address that is known, bytes.
+const PER_ADDRESS: usize = 64;
 
-/// A pod or service with its addresses.
+/// A pod, service, node or endpoint slice with its addresses.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tenant {
     pub(super) uid: Arc<str>,
     /// Its own addresses; none: it shares those of the node, or has none yet.
     pub(super) addresses: Vec<IpAddr>,
+    /// IP protocols and ports of a service's endpoints; port 0: all.
+    pub(super) ports: Arc<[(u8, u16)]>,
     /// When it may have got them, nanoseconds since the epoch by the wall clock; none: unknown.
     pub(super) since_ns: Option<u64>,
     pub(super) endpoint: Arc<Endpoint>,
@@ -42,7 +50,11 @@ impl Tenant {
     /// Memory, bytes: an upper estimate.
     pub(super) fn bytes(&self) -> usize {
         const PER_CONTAINER: usize = ID_DIGITS + size_of::<Pod>() + 96;
-        size_of::<Self>() + 512 + self.endpoint.text_bytes() + self.containers.len() * PER_CONTAINER
+        size_of::<Self>()
+            + 512
+            + self.endpoint.text_bytes()
+            + self.addresses.len() * PER_ADDRESS
+            + self.containers.len() * PER_CONTAINER
     }
 
     /// None: the object has no identity.
@@ -69,6 +81,7 @@ impl Tenant {
         Some(Self {
             uid,
             addresses: if is_host { Vec::new() } else { status.map(addresses).unwrap_or_default() },
+            ports: Arc::default(),
             since_ns: status.and_then(|s| time_ns(s.start_time.as_deref()?)),
             endpoint: Arc::new(Endpoint { pod: Some(Arc::new(named)), ..Endpoint::default() }),
             containers,
@@ -87,15 +100,62 @@ impl Tenant {
         let many = spec.and_then(|s| s.cluster_ips.as_deref()).unwrap_or_default().iter().map(String::as_str);
         // A headless service has `None` instead of an address.
         let addresses = many.chain(spec.and_then(|s| s.cluster_ip.as_deref())).filter_map(|a| a.parse().ok());
+        let endpoint = Endpoint { service: Some(Arc::new(named)), ..Endpoint::default() };
+        Self::of_metadata(metadata, distinct(addresses), endpoint, texts)
+    }
+}
+
+impl Tenant {
+    /// None: the object has no identity.
+    pub(super) fn of_node(node: &object::Node, texts: &mut Texts) -> Option<Self> {
+        let metadata = &node.metadata;
+        let zone = metadata.labels.as_ref().and_then(|labels| labels.get(ZONE)).map_or("", String::as_str);
+        let named = Node { name: texts.shared(metadata.name.as_deref()?), zone: texts.shared(zone) };
+        let all = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
+        let addresses = all.filter_map(|a| a.address.as_deref()?.parse().ok());
+        let endpoint = Endpoint { node: Some(Arc::new(named)), ..Endpoint::default() };
+        Self::of_metadata(metadata, distinct(addresses), endpoint, texts)
+    }
+
+    /// None: the object has no identity, or belongs to no service.
+    pub(super) fn of_slice(slice: &object::EndpointSlice, texts: &mut Texts) -> Option<Self> {
+        let metadata = &slice.metadata;
+        let service = metadata.labels.as_ref()?.get(SERVICE)?;
+        let backs = texts.shared(&format!("{}/{service}", metadata.namespace.as_deref()?));
+        let all = slice.endpoints.iter().flatten().flat_map(|endpoint| endpoint.addresses.iter().flatten());
+        let addresses = distinct(all.filter_map(|a| a.parse().ok()));
+        let endpoint = Endpoint { backs, ..Endpoint::default() };
+        let tenant = Self::of_metadata(metadata, addresses, endpoint, texts)?;
+        Some(Self { ports: slice.ports.iter().flatten().filter_map(port).collect(), ..tenant })
+    }
+
+    fn of_metadata(
+        metadata: &object::Metadata,
+        addresses: Vec<IpAddr>,
+        endpoint: Endpoint,
+        texts: &mut Texts,
+    ) -> Option<Self> {
         Some(Self {
             uid: texts.shared(metadata.uid.as_deref()?),
-            addresses: distinct(addresses),
+            addresses,
+            ports: Arc::default(),
             since_ns: metadata.creation_timestamp.as_deref().and_then(time_ns),
-            endpoint: Arc::new(Endpoint { service: Some(Arc::new(named)), ..Endpoint::default() }),
+            endpoint: Arc::new(endpoint),
             containers: Vec::new(),
             has_ended: false,
         })
     }
+}
+
+/// None: the protocol is unknown.
+fn port(port: &object::EndpointPort) -> Option<(u8, u16)> {
+    let protocol = match port.protocol.as_deref().unwrap_or("TCP") {
+        "TCP" => Protocol::TCP,
+        "UDP" => Protocol::UDP,
+        "SCTP" => Protocol::SCTP,
+        _ => return None,
+    };
+    Some((protocol, port.port.unwrap_or(0)))
 }
 
 impl Texts {

@@ -2,7 +2,7 @@ use pidflow_engine::fact::{Fact, TenantKind};
 use serde_json::json;
 
 use super::inventory::{Inventory, Now, Tells};
-use super::object::Pod;
+use super::object::{EndpointSlice, Node, Pod};
 use super::tenant::{Ownership, Tenant};
 use super::texts::Texts;
 
@@ -126,4 +126,38 @@ fn ten_thousand_pods_with_churn_stay_within_the_memory() {
     (0..10_000_u32).for_each(|n| pods.remove(&format!("uid-p{n}"), at(30)));
     pods.set(running("last", "10.9.0.1"), at(40));
     assert_eq!((pods.counts().0, told(&mut pods).last().map(String::as_str)), (1, Some("last 10.9.0.1 10-")));
+}
+
+#[test]
+fn a_node_has_its_addresses_and_zone() {
+    let read = |node| Tenant::of_node(&serde_json::from_value::<Node>(node).unwrap(), &mut Texts::default());
+    let addresses = json!([{"type": "Hostname", "address": "n1"}, {"type": "InternalIP", "address": "192.168.0.1"},
+        {"type": "InternalIP", "address": "fd00::1"}, {"type": "ExternalIP", "address": null}]);
+    let labels = json!({"topology.kubernetes.io/zone": "eu-1a"});
+    let metadata = json!({"name": "n1", "uid": "u", "labels": labels, "creationTimestamp": "2026-01-01T00:00:10Z"});
+    let node = read(json!({"metadata": metadata, "status": {"addresses": addresses}})).unwrap();
+    assert_eq!(node.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.168.0.1", "fd00::1"]);
+    let named = node.endpoint.node.clone().unwrap();
+    assert_eq!((&*named.name, &*named.zone, node.since_ns), ("n1", "eu-1a", Some((EPOCH_S + 10) * SECOND)));
+    let bare = read(json!({"metadata": {"name": "n2", "uid": "v"}, "status": null})).unwrap();
+    assert_eq!((bare.addresses.len(), &*bare.endpoint.node.clone().unwrap().zone), (0, ""));
+    assert!(read(json!({"metadata": {"name": "n3"}})).is_none());
+}
+
+#[test]
+fn an_endpoint_slice_has_addresses_and_ports_of_a_service() {
+    let read =
+        |slice| Tenant::of_slice(&serde_json::from_value::<EndpointSlice>(slice).unwrap(), &mut Texts::default());
+    let metadata = json!({"namespace": "shop", "uid": "u", "labels": {"kubernetes.io/service-name": "web"}});
+    let endpoints =
+        json!([{"addresses": ["10.1.0.5"], "zone": "a"}, {"addresses": ["10.1.0.6", "10.1.0.5"]}, {"addresses": null}]);
+    let ports = json!([{"port": 80}, {"port": 53, "protocol": "UDP"}, {"port": null, "protocol": "SCTP"}, {"port": 1, "protocol": "X"}]);
+    let slice = read(json!({"metadata": metadata, "endpoints": endpoints, "ports": ports})).unwrap();
+    assert_eq!((&*slice.endpoint.backs, &*slice.ports), ("shop/web", &[(6, 80), (17, 53), (132, 0)][..]));
+    assert_eq!(slice.addresses.len(), 2);
+    // A name is no address, and no ports are none.
+    let names = json!([{"addresses": ["db.example"]}]);
+    let slice = read(json!({"metadata": metadata, "endpoints": names, "ports": null})).unwrap();
+    assert_eq!((slice.addresses.len(), slice.ports.len()), (0, 0));
+    assert!(read(json!({"metadata": {"namespace": "shop", "uid": "u"}, "endpoints": endpoints})).is_none());
 }

@@ -1,7 +1,8 @@
-//! Sums of traffic over records, by node, service, user, address and workload. `published/families/` makes metrics of them.
+//! Sums of traffic over records, by node, service, user, address, workload and place. `published/families/` makes metrics of them.
 
 pub(crate) mod node;
 pub(crate) mod nodes;
+pub(crate) mod place;
 pub(crate) mod sums;
 pub(crate) mod talk;
 pub(crate) mod top;

@@ -1,4 +1,4 @@
-//! Sums of traffic, by pair of nodes, service, user, address and workload.
+//! Sums of traffic, by pair of nodes, service, user, address, workload and place.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use pidflow_schema::{FlowRecord, ProcessEnd, Protocol};
 
 use super::node::Node;
 use super::nodes::{NodeKey, NodeUsage, Nodes};
+use super::place::Place;
 use super::sums::{EdgeSums, Traffic, Used};
 use super::top::{Shown, Top};
 use super::workload::Workload;
@@ -45,6 +46,7 @@ pub(crate) struct TrafficSums {
     users: Top<(Arc<str>, Role), Traffic>,
     addresses: Top<(IpAddr, Role), Traffic>,
     workloads: Top<(Workload, Workload), Traffic>,
+    places: Top<(Place, Place), Traffic>,
     nodes: Nodes,
     /// Number of statuses published so far.
     told: u64,
@@ -65,6 +67,8 @@ pub(crate) struct ShownTraffic {
     pub(crate) addresses: Shown<(IpAddr, Role), Traffic>,
     /// Between workloads.
     pub(crate) workloads: Shown<(Workload, Workload), Traffic>,
+    /// Between nodes of a Kubernetes cluster.
+    pub(crate) places: Shown<(Place, Place), Traffic>,
     /// Resource usage of the processes of nodes.
     pub(crate) nodes: Shown<NodeKey, Used>,
     /// Current resources of the nodes with a series, in the same order.
@@ -80,6 +84,7 @@ impl TrafficSums {
             users: Top::new(limit),
             addresses: Top::new(limit),
             workloads: Top::new(limit),
+            places: Top::new(limit),
             nodes: Nodes::new(limit),
             told: 0,
         }
@@ -106,6 +111,9 @@ impl TrafficSums {
         if let Some(pair) = Workload::pair(r) {
             self.workloads.count(pair, &traffic, weight, now_s);
         }
+        if let Some(pair) = Place::pair(r) {
+            self.places.count(pair, &traffic, weight, now_s);
+        }
         self.edges.count((source, target), &EdgeSums::of(r, traffic), weight, now_s);
     }
 
@@ -121,6 +129,7 @@ impl TrafficSums {
         self.users.settle(now_s);
         self.addresses.settle(now_s);
         self.workloads.settle(now_s);
+        self.places.settle(now_s);
         self.nodes.settle(now_s);
     }
 
@@ -136,6 +145,7 @@ impl TrafficSums {
             users: self.users.shown(number),
             addresses: self.addresses.shown(number),
             workloads: self.workloads.shown(number),
+            places: self.places.shown(number),
             nodes,
             present,
         }

@@ -1,6 +1,6 @@
 //! Loading the programs and attaching each fact's hook by the first way that works.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use aya::programs::{CgroupAttachMode, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
 
@@ -122,6 +122,8 @@ impl Attacher {
                 p.attach()?;
             }
             (Attach::Kprobe(function) | Attach::Kretprobe(function), Program::KProbe(p)) => {
+                // The object is built with `bpf_target_arch="x86_64"`; only these programs read registers.
+                ensure!(cfg!(target_arch = "x86_64"), "kprobes are supported on x86_64 only");
                 load_once(p.fd().is_ok(), || p.load())?;
                 p.attach(function, 0)?;
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attribution, Pod, Process, ProcessUsage, Service};
+use super::{Attribution, Node, Pod, Process, ProcessUsage, Service};
 
 /// Another process that may own an end (for example the listener's owner if another process accepted).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -23,6 +23,11 @@ pub struct Endpoint {
     pub pod: Option<Arc<Pod>>,
     /// The Kubernetes service to whose address the flow goes; none: no service has it, or it is unknown.
     pub service: Option<Arc<Service>>,
+    /// The Kubernetes node that runs the pod of this end, or has its address; none: unknown.
+    pub node: Option<Arc<Node>>,
+    /// The Kubernetes services of which this end's address and port are an endpoint, as `NAMESPACE/NAME` joined by commas; empty: none
+    /// is known.
+    pub backs: Arc<str>,
     /// The name that the flow's other end used for this one; empty: unknown.
     pub name: Arc<str>,
 }
@@ -33,7 +38,8 @@ impl Endpoint {
     pub fn text_bytes(&self) -> usize {
         let pod = self.pod.as_deref().map_or(0, Pod::text_bytes);
         let service = self.service.as_deref().map_or(0, |s| s.namespace.len() + s.name.len());
-        self.name.len() + pod + service
+        let node = self.node.as_deref().map_or(0, |n| n.name.len() + n.zone.len());
+        self.name.len() + self.backs.len() + pod + service + node
     }
 }
 
@@ -66,6 +72,28 @@ impl ProcessEnd {
     #[must_use]
     pub fn service(&self) -> Option<&Service> {
         self.endpoint.as_ref()?.service.as_deref()
+    }
+
+    /// The name of the Kubernetes node of this end: the one that runs its pod, otherwise the one that has its address.
+    #[must_use]
+    pub fn node_name(&self) -> Option<&Arc<str>> {
+        let of_endpoint = self.endpoint.as_ref().and_then(|endpoint| Some(&endpoint.node.as_ref()?.name));
+        let name = of_endpoint.or_else(|| Some(&self.pod()?.details.as_ref()?.node));
+        name.filter(|name| !name.is_empty())
+    }
+
+    /// The zone of the Kubernetes node of this end.
+    #[must_use]
+    pub fn zone(&self) -> Option<&Arc<str>> {
+        let zone = &self.endpoint.as_ref()?.node.as_ref()?.zone;
+        (!zone.is_empty()).then_some(zone)
+    }
+
+    /// The Kubernetes services of which this end is an endpoint.
+    #[must_use]
+    pub fn backs(&self) -> Option<&Arc<str>> {
+        let backs = &self.endpoint.as_ref()?.backs;
+        (!backs.is_empty()).then_some(backs)
     }
 
     /// The Kubernetes namespace of the pod of this end, otherwise of its service.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Application, Candidate, Dns, Endpoint, FlowRecord, Http, Owner, Placement, Pod, PodDetails, Process, ProcessEnd,
-    Service, Tls,
+    Application, Candidate, Dns, Endpoint, FlowRecord, Http, Node, Owner, Placement, Pod, PodDetails, Process,
+    ProcessEnd, Service, Tls,
 };
 
 /// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
@@ -89,11 +89,12 @@ impl Kept {
             self.texts(&[name]);
         }
         if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| self.is_new(endpoint)) {
-            let Endpoint { pod, service, name } = &**endpoint;
+            let Endpoint { pod, service, node, backs, name } = &**endpoint;
             self.bytes += SHARED_OVERHEAD + size_of::<Endpoint>();
-            self.texts(&[name]);
+            self.texts(&[name, backs]);
             self.pod(pod.as_ref());
             self.service(service.as_ref());
+            self.node(node.as_ref());
         }
     }
 
@@ -137,6 +138,14 @@ impl Kept {
             let Service { namespace, name } = &**service;
             self.bytes += SHARED_OVERHEAD + size_of::<Service>();
             self.texts(&[namespace, name]);
+        }
+    }
+
+    fn node(&mut self, node: Option<&Arc<Node>>) {
+        if let Some(node) = node.filter(|node| self.is_new(node)) {
+            let Node { name, zone } = &**node;
+            self.bytes += SHARED_OVERHEAD + size_of::<Node>();
+            self.texts(&[name, zone]);
         }
     }
 
@@ -218,7 +227,9 @@ mod tests {
         record.source.process = Some(Arc::new(process()));
         record.source.candidate = Some(Candidate { pid: 1, name: text('j') });
         let service = Some(Arc::new(Service { namespace: text('q'), name: text('q') }));
-        record.destination.endpoint = Some(Arc::new(Endpoint { pod: Some(pod('k')), service, name: text('l') }));
+        let node = Some(Arc::new(Node { name: text('r'), zone: text('s') }));
+        let endpoint = Endpoint { pod: Some(pod('k')), service, node, backs: text('t'), name: text('l') };
+        record.destination.endpoint = Some(Arc::new(endpoint));
         (record.host, record.flow.interface) = (text('m'), text('n'));
         record.flow.application = Some(Arc::new(application()));
         record.flow.tunnel = Some(Box::default());
@@ -234,7 +245,7 @@ mod tests {
     fn every_text_of_a_record_counts() {
         let record = record();
         let texts = long_texts(&record);
-        assert_eq!(texts, 24 + 1 + 11 + 2 + 2 + 8);
+        assert_eq!(texts, 24 + 1 + 11 + 5 + 2 + 8);
         let bytes = kept_bytes(std::slice::from_ref(&record));
         assert!((texts * LONG..texts * LONG + 3000).contains(&bytes), "{bytes}");
         let bytes = process().kept_bytes();

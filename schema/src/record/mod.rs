@@ -32,7 +32,7 @@ pub use initiator::InitiatorBasis;
 pub use kept::kept_bytes;
 pub use packet_figures::{PacketDirection, PacketFigures, PacketGaps, SIZE_CLASSES, SIZE_LIMITS};
 pub use placement::{Login, Placement};
-pub use pod::{Owner, OwnerBasis, Pod, PodDetails, Service};
+pub use pod::{Node, Owner, OwnerBasis, Pod, PodDetails, Service};
 pub use process::{Process, ProcessUsage};
 pub use tcp_health::{ApplicationLatency, TcpDirection, TcpEnd, TcpHealth, TcpState};
 pub use translation::Translation;

@@ -84,6 +84,15 @@ pub struct Service {
     pub name: Arc<str>,
 }
 
+/// A Kubernetes node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Node {
+    /// Name.
+    pub name: Arc<str>,
+    /// The zone that its label `topology.kubernetes.io/zone` names; empty: it has none, or unknown.
+    pub zone: Arc<str>,
+}
+
 impl Pod {
     /// The length of all its texts, bytes.
     #[must_use]

@@ -10,7 +10,7 @@ use crate::value::Value;
 
 use super::build::row;
 use super::process::text;
-use super::write::{owner_mut, pod_details_mut, service_mut, set, set_owner_of_kind};
+use super::write::{endpoint_mut, node_mut, owner_mut, pod_details_mut, service_mut, set, set_owner_of_kind};
 
 fn details(end: &ProcessEnd) -> Option<&PodDetails> {
     end.pod()?.details.as_deref()
@@ -71,9 +71,24 @@ macro_rules! detail_row {
     };
 }
 
-/// The elements of one end, with the ids `$base` + 0 … 12.
+/// A text of the node of an end, and of the services behind which it is.
+macro_rules! place_row {
+    ($f:ident, $end:literal, $side:literal, $group:ident, $id:expr, $name:literal, $ipfix:literal, $read:ident, $write:expr, $otel:expr, $doc:expr) => {
+        row(concat!($end, $name), concat!($side, $ipfix), (Pidflow, $id), T::String, |r| text(r.$f.$read()?))
+            .writes(|r, v| {
+                let write: fn(&mut ProcessEnd, _) = $write;
+                set(v.shared_text(), |n| write(&mut r.$f, n))
+            })
+            .not_in_v9()
+            .group(Group::$group)
+            .otel($otel)
+            .doc($doc)
+    };
+}
+
+/// The elements of one end, with the ids `$base` + 0 … 12 and `$more` + 0 … 1.
 macro_rules! end {
-    ($f:ident, $end:literal, $side:literal, $otel:literal, $group:ident, $base:literal) => {
+    ($f:ident, $end:literal, $side:literal, $otel:literal, $group:ident, $node:ident, $base:literal, $more:literal) => {
         [
             owner_row!($f, $end, $side, $otel, $group, $base, "_K8S_OWNER_KIND", "K8sOwnerKind", kind, ".k8s.owner.kind", "Kind (such as Deployment, StatefulSet, DaemonSet, CronJob) of the topmost owner"),
             owner_row!($f, $end, $side, $otel, $group, $base + 1, "_K8S_OWNER", "K8sOwner", name, ".k8s.owner.name", "Name of the topmost owner"),
@@ -89,7 +104,7 @@ macro_rules! end {
             kind_row!($f, $end, $side, $otel, $group, $base + 6, "REPLICASET", "ReplicaSet", "replicaset"),
             kind_row!($f, $end, $side, $otel, $group, $base + 7, "JOB", "Job", "job"),
             kind_row!($f, $end, $side, $otel, $group, $base + 8, "CRONJOB", "CronJob", "cronjob"),
-            detail_row!($f, $end, $side, $group, $base + 9, "_K8S_NODE", "K8sNode", node, concat!($otel, ".k8s.node.name"), concat!("Name of the node that runs the pod at the ", $otel, " end.")),
+            place_row!($f, $end, $side, $node, $base + 9, "_K8S_NODE", "K8sNode", node_name, |end, n| node_mut(end).name = n, concat!($otel, ".k8s.node.name"), concat!("Name of the Kubernetes node that runs the pod at the ", $otel, " end, or has its address.")),
             detail_row!($f, $end, $side, $group, $base + 10, "_K8S_POD_UID", "K8sPodUid", uid, concat!($otel, ".k8s.pod.uid"), concat!("UID of the pod at the ", $otel, " end; no other pod ever has it.")),
             detail_row!($f, $end, $side, $group, $base + 11, "_K8S_POD_LABELS", "K8sPodLabels", labels, concat!("pidflow.", $otel, ".k8s.pod.labels"), concat!("The labels that --pod-labels names of the pod at the ", $otel, " end, as NAME=VALUE joined by commas.")),
             row(concat!($end, "_K8S_SERVICE"), concat!($side, "K8sService"), (Pidflow, $base + 12), T::String, |r| text(&r.$f.service()?.name))
@@ -98,11 +113,14 @@ macro_rules! end {
                 .group(Group::$group)
                 .otel(concat!($otel, ".k8s.service.name"))
                 .doc(concat!("Kubernetes service whose cluster address the ", $otel, " end of the flow has, before translation.")),
+            place_row!($f, $end, $side, $node, $more, "_K8S_ZONE", "K8sZone", zone, |end, n| node_mut(end).zone = n, concat!($otel, ".cloud.availability_zone"), concat!("Zone of the Kubernetes node at the ", $otel, " end (its label topology.kubernetes.io/zone).")),
+            place_row!($f, $end, $side, $node, $more + 1, "_K8S_ENDPOINT_OF", "K8sEndpointOf", backs, |end, n| endpoint_mut(end).backs = n, concat!("pidflow.", $otel, ".k8s.endpoint.services"), concat!("Kubernetes services of which address and port at the ", $otel, " end are an endpoint (EndpointSlice), as NAMESPACE/NAME joined by commas. The client may have asked for one of them, or for the endpoint itself.")),
         ]
     };
 }
 
 /// The source end's.
-pub(super) const SOURCE: &[Element] = &end!(source, "SRC", "src", "source", SourcePod, 128);
+pub(super) const SOURCE: &[Element] = &end!(source, "SRC", "src", "source", SourcePod, SourceNode, 128, 180);
 /// The destination end's.
-pub(super) const DESTINATION: &[Element] = &end!(destination, "DST", "dst", "destination", DestinationPod, 144);
+pub(super) const DESTINATION: &[Element] =
+    &end!(destination, "DST", "dst", "destination", DestinationPod, DestinationNode, 144, 190);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::record::{
     Application, ApplicationLatency, Candidate, Dns, DnsResponse, Endpoint, FlowRecord, HostUsage, Http,
-    InitialSequences, Login, Owner, PacketFigures, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage,
+    InitialSequences, Login, Node, Owner, PacketFigures, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage,
     Service, TcpHealth, Tls, Translation, Tunnel,
 };
 
@@ -32,6 +32,11 @@ pub(super) fn login_mut(end: &mut ProcessEnd) -> &mut Login {
 /// The service of an end, created if missing.
 pub(super) fn service_mut(end: &mut ProcessEnd) -> &mut Service {
     Arc::make_mut(endpoint_mut(end).service.get_or_insert_default())
+}
+
+/// The Kubernetes node of an end, created if missing.
+pub(super) fn node_mut(end: &mut ProcessEnd) -> &mut Node {
+    Arc::make_mut(endpoint_mut(end).node.get_or_insert_default())
 }
 
 /// What is known of the pod of an end, created if missing.

@@ -9,6 +9,7 @@
     reason = "whatever is not as expected ends the test"
 )]
 
+mod cluster;
 mod grafana;
 
 use std::io::{Read, Write};
@@ -36,6 +37,12 @@ while True:
     for port in sys.argv[1:]:
         try: urllib.request.urlopen('http://127.0.0.1:' + port).read()
         except OSError: pass
+    time.sleep(0.05)";
+/// A program that sends datagrams to an address, where nobody listens.
+const SENDER: &str = "import socket, sys, time
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    sender.sendto(b'x' * 500, (sys.argv[1], 9))
     time.sleep(0.05)";
 /// A program that connects to itself once, sends [`SENT_BYTES`], and ends.
 const ONCE: &str = "import socket
@@ -141,6 +148,8 @@ fn agent(dir: &Path, port: u16) -> Guarded {
     command.args(arguments).args(["--max-edges", "10000", "--tcp-health", "on"]);
     command.args(["--delay-accounting", "on", "--json"]).arg(dir.join("flows.jsonl"));
     command.arg("--pod-logs").arg(pod_logs(dir));
+    command.args(["--kubernetes", "api", "--kubernetes-cluster", "--node-name", "node-1", "--kubernetes-api"]);
+    command.arg(cluster::start()).arg("--kubernetes-credentials").arg(cluster::account(dir));
     let agent = spawn(&mut command);
     eventually("the agent is ready", || get(port, "/readyz").filter(|(status, _)| *status == 200));
     agent
@@ -159,10 +168,12 @@ fn prometheus(dir: &Path, agent: u16, port: u16) -> Guarded {
     spawn(command.stderr(Stdio::null()))
 }
 
-/// A web server in a container's cgroup, and a client that sends it requests; some attempts go to a closed port.
+/// A web server in a container's cgroup, and a client that sends it requests; some attempts go to a closed port. Another program
+/// sends to another node.
 struct Traffic {
     _server: Guarded,
     _client: Guarded,
+    _sender: Guarded,
     _cgroup: Cgroup,
 }
 
@@ -178,7 +189,8 @@ impl Traffic {
         let server = spawn(&mut server);
         eventually("the web server is there", || get(port.parse().unwrap(), "/"));
         let client = spawn(Command::new("python3").args(["-c", CLIENT, &port, &closed]));
-        Self { _server: server, _client: client, _cgroup: cgroup }
+        let sender = spawn(Command::new("python3").args(["-c", SENDER, cluster::OTHER_NODE]));
+        Self { _server: server, _client: client, _sender: sender, _cgroup: cgroup }
     }
 }
 

@@ -128,13 +128,13 @@ fn the_plain_manifests_are_the_charts() {
 }
 
 /// The capabilities in the table of SECURITY.md that a service needs, not only `pidflow read` or the run of a command.
-fn documented() -> BTreeSet<String> {
+pub(crate) fn documented() -> BTreeSet<String> {
     let page = read("SECURITY.md");
     let rows = page.lines().filter(|l| l.starts_with("| `CAP_") && !l.contains("| only `pidflow "));
     rows.map(|l| l.trim_start_matches("| `CAP_").split('`').next().unwrap().to_owned()).collect()
 }
 
-fn texts(list: &Value) -> BTreeSet<String> {
+pub(crate) fn texts(list: &Value) -> BTreeSet<String> {
     list.as_array().unwrap_or_else(|| panic!("{list}")).iter().map(|v| v.as_str().unwrap().to_owned()).collect()
 }
 
@@ -205,7 +205,8 @@ fn permissions(objects: &[Value]) -> Vec<String> {
 fn permissions_are_those_that_the_source_of_pods_needs() {
     let owners = ["get jobs", "get replicasets"];
     let watch = ["list pods", "watch pods"];
-    let cluster = ["list jobs", "list replicasets", "list services", "watch services"];
+    let cluster = ["list jobs", "list replicasets", "list services", "watch services", "list nodes", "watch nodes"];
+    let cluster = [&cluster[..], &["list endpointslices", "watch endpointslices"]].concat();
     let expected: [(Value, Vec<&str>); 6] = [
         (json!({"source": "logs"}), vec![]),
         (json!({"source": "off"}), vec![]),

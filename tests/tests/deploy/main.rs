@@ -11,6 +11,7 @@
 mod alerts;
 mod chart;
 mod charts;
+mod compose;
 mod package;
 
 use std::path::{Path, PathBuf};
@@ -72,7 +73,10 @@ fn the_manifests_configuration_is_fine() {
 fn every_flag_that_is_used_exists() {
     let help = run(Command::new(process::binary("pidflow").unwrap()).args(["run", "--help"])).unwrap();
     let template = "deploy/chart/pidflow/templates/daemonset.yaml";
-    for file in ["deploy/kubernetes/pidflow.yaml", template, "deploy/systemd/pidflow.service", "deploy/Dockerfile"] {
+    let compose = "deploy/compose/compose.yaml";
+    for file in
+        ["deploy/kubernetes/pidflow.yaml", template, "deploy/systemd/pidflow.service", "deploy/Dockerfile", compose]
+    {
         let text = read(file);
         let commands = text.lines().filter(|l| l.contains("\"run\"") || l.contains("pidflow run"));
         let words: Vec<_> =

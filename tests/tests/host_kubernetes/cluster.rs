@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use pidflow_tests::serving::eventually;
 use pidflow_tests::skip::without_root;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fake::{End, Fake};
 use crate::run::{Run, now, pod, replica_set, text};
-use crate::world::{KUBELET, PODS, REPLICA_SETS, SERVICES};
+use crate::world::{KUBELET, NODES, PODS, REPLICA_SETS, SERVICES, SLICES};
 
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 const CLUSTER: [&str; 3] = ["--kubernetes-cluster", "--probes", "poll"];
@@ -32,7 +32,7 @@ fn a_remote_end_has_pod_namespace_owner_and_node_or_its_service() {
         world.put(SERVICES, json!({"metadata": metadata, "spec": {"clusterIP": "None"}}));
     });
     let run = Run::start(&fake, "t", &CLUSTER);
-    eventually("pods, services and the node's own pods are watched", || Ok(fake.open_watches() == 3)).unwrap();
+    wait_for_all_watches(&fake);
     let addresses = ["127.30.0.1", "127.30.0.2", "127.30.0.3", "127.30.0.4"].map(|a| a.parse().unwrap());
     let records = run.records_of(&addresses);
     let keys =
@@ -46,11 +46,106 @@ fn a_remote_end_has_pod_namespace_owner_and_node_or_its_service() {
     fake.world(|world| assert_eq!(world.breaches, [""; 0]));
 }
 
+/// Pods, services, endpoint slices and nodes of the cluster, and the node's own pods.
+fn wait_for_all_watches(fake: &Fake) {
+    eventually("everything is listed, and watched", || Ok(fake.open_watches() == 5)).unwrap();
+}
+
+/// A node with an address, in a zone.
+fn node(name: &str, address: &str, zone: &str) -> Value {
+    json!({
+        "metadata": {"name": name, "uid": name, "creationTimestamp": LONG_AGO,
+            "labels": {"topology.kubernetes.io/zone": zone, "kubernetes.io/os": "linux"}},
+        "status": {"addresses": [{"type": "Hostname", "address": name}, {"type": "InternalIP", "address": address}]},
+    })
+}
+
+/// The endpoints of a service at UDP port 9.
+fn slice(service: &str, addresses: &[&str]) -> Value {
+    json!({
+        "metadata": {"name": format!("{service}-x"), "namespace": "shop", "uid": format!("slice-{service}"),
+            "creationTimestamp": LONG_AGO, "labels": {"kubernetes.io/service-name": service}},
+        "addressType": "IPv4",
+        "endpoints": addresses.iter().map(|a| json!({"addresses": [a], "conditions": {"ready": true}})).collect::<Vec<_>>(),
+        "ports": [{"name": "discard", "protocol": "UDP", "port": 9}, {"name": "web", "port": 80}],
+    })
+}
+
+/// What the records of one datagram to UDP port 9 of each address say of where it went.
+fn places(run: &Run, addresses: &[&str]) -> Vec<[String; 3]> {
+    let addresses: Vec<_> = addresses.iter().map(|a| a.parse().unwrap()).collect();
+    let keys = ["K8S_NODE", "K8S_ZONE", "K8S_ENDPOINT_OF"].map(|key| format!("DST_{key}"));
+    let said = |record| keys.each_ref().map(|key| text(record, key).unwrap_or_default());
+    run.records_of(&addresses).iter().map(said).collect()
+}
+
+#[test]
+fn a_remote_end_has_its_node_and_zone_and_the_services_of_which_it_is_an_endpoint() {
+    if without_root("a_remote_end_has_its_node_and_zone_and_the_services_of_which_it_is_an_endpoint") {
+        return;
+    }
+    let fake = Fake::start("t");
+    fake.world(|world| {
+        world.denied.extend([KUBELET, REPLICA_SETS]);
+        world.put(PODS, pod("web-1", "node-2", "127.31.0.1", LONG_AGO));
+        world.put(PODS, pod("web-2", "node-3", "127.31.0.2", LONG_AGO));
+        world.put(NODES, node("node-2", "127.31.1.2", "zone-b"));
+        world.put(NODES, node("node-3", "127.31.1.3", "zone-c"));
+        world.put(SLICES, slice("web", &["127.31.0.1", "127.31.0.2"]));
+        world.put(SLICES, slice("canary", &["127.31.0.2"]));
+        world.put(SLICES, slice("database", &["127.31.2.1"]));
+        // Not of a service.
+        let mut other = slice("other", &["127.31.0.1"]);
+        other["metadata"]["labels"] = Value::Null;
+        world.put(SLICES, other);
+    });
+    let run = Run::start(&fake, "t", &CLUSTER);
+    wait_for_all_watches(&fake);
+    let all = ["127.31.0.1", "127.31.0.2", "127.31.1.3", "127.31.2.1", "127.31.3.1"];
+    let expected = [
+        ["node-2", "zone-b", "shop/web"],
+        ["node-3", "zone-c", "shop/canary,shop/web"],
+        ["node-3", "zone-c", ""],
+        ["", "", "shop/database"],
+        ["", "", ""],
+    ];
+    assert_eq!(places(&run, &all), expected);
+
+    // A node moves to another zone, one goes, and the pod leaves its service.
+    let marked = fake.world(|world| {
+        world.put(NODES, node("node-2", "127.31.1.2", "zone-a"));
+        world.delete(NODES, "node-3");
+        world.put(SLICES, slice("web", &["127.31.0.1"]));
+        world.bookmark(NODES);
+        world.bookmark(SLICES)
+    });
+    fake.end_watches(End::Regular);
+    let begins = format!("resourceVersion={marked}");
+    let is_read = |path| fake.world(|w| w.asked(path).iter().any(|(to, _)| to.contains(&begins)));
+    eventually("the changes are read", || Ok(is_read(NODES) && is_read(SLICES))).unwrap();
+    let expected = [
+        ["node-2", "zone-a", "shop/web"],
+        ["node-3", "", "shop/canary"],
+        ["", "", ""],
+        ["", "", "shop/database"],
+        ["", "", ""],
+    ];
+    assert_eq!(places(&run, &all), expected);
+
+    // A permission is missing: the rest is told, and so is what is missing.
+    fake.world(|world| world.denied.insert(NODES));
+    fake.end_watches(End::Regular);
+    run.wait_readyz("nodes are denied", |said| said.starts_with("ok") && said.contains("Kubernetes addresses"));
+    run.wait_log("/api/v1/nodes is forbidden");
+    assert_eq!(places(&run, &["127.31.0.1"]), [["node-2", "zone-a", "shop/web"]]);
+    fake.world(|world| assert_eq!(world.breaches, [""; 0]));
+}
+
 /// Pods of the cluster.
 const COUNT: u32 = 10_000;
 
 /// The pod with a number, the address of which it is the `round`th user.
-fn numbered(n: u32, round: u32, start: &str) -> (String, serde_json::Value) {
+fn numbered(n: u32, round: u32, start: &str) -> (String, Value) {
     let name = format!("p{n}-{round}");
     let node = format!("node-{}", 2 + n % 100);
     (name.clone(), pod(&name, &node, &address(n).to_string(), start))
@@ -78,7 +173,7 @@ fn ten_thousand_pods_that_come_and_go_are_told_apart_in_bounded_memory() {
     });
     let run = Run::start(&fake, "t", &CLUSTER);
     let before = memory_kib(run.agent.pid());
-    eventually("everything is listed", || Ok(fake.open_watches() == 3)).unwrap();
+    wait_for_all_watches(&fake);
     let sample = [0, 1, 249, 250, 4_999, 9_999];
     let pods = |round: u32| sample.map(|n| Some(numbered(n, round, "").0));
     let addresses = sample.map(address);

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 pub(crate) const PODS: &str = "/api/v1/pods";
 pub(crate) const SERVICES: &str = "/api/v1/services";
+pub(crate) const NODES: &str = "/api/v1/nodes";
+pub(crate) const SLICES: &str = "/apis/discovery.k8s.io/v1/endpointslices";
 pub(crate) const REPLICA_SETS: &str = "/apis/apps/v1/replicasets";
 const JOBS: &str = "/apis/batch/v1/jobs";
 /// What the kubelet lists.
@@ -124,7 +126,8 @@ impl World {
         }
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let query: BTreeMap<_, _> = query.split('&').filter(|q| !q.is_empty()).map(parameter).collect();
-        let known = [PODS, SERVICES, REPLICA_SETS, JOBS, KUBELET].into_iter().find(|known| *known == path);
+        let known =
+            [PODS, SERVICES, NODES, SLICES, REPLICA_SETS, JOBS, KUBELET].into_iter().find(|known| *known == path);
         match known {
             Some(path) if self.denied.contains(path) => status(403, &format!("{path} is forbidden")),
             Some(KUBELET) if query.is_empty() => self.kubelet_pods(),

@@ -110,7 +110,8 @@ impl Joiner {
         self
     }
 
-    /// Takes no more than this for the addresses of pods and services, bytes, where that is less than by default (24 MiB).
+    /// Takes no more than this for the addresses of pods, services, their endpoints and nodes, bytes, where that is less than by default
+    /// (32 MiB).
     #[must_use]
     pub const fn with_tenancy_limit(mut self, max_bytes: usize) -> Self {
         self.tenants.limit_bytes(max_bytes);
@@ -162,7 +163,7 @@ impl Joiner {
             // These facts concern interfaces and packets. The pipeline gives them to the flow table.
             Fact::NamespaceIds { .. } | Fact::Translation { .. } | Fact::TranslationsListed { .. } => {}
             Fact::Pods(source, pods) => self.processes.set_pods(*source, pods),
-            Fact::Tenancy(kind, tenancy) => self.tenants.of_mut(*kind).set(tenancy),
+            Fact::Tenancy(kind, tenancy) => self.tenants.set(*kind, tenancy),
             Fact::TenanciesLost { kind, since_ns } => self.tenants.of_mut(*kind).set_lost(*since_ns),
             Fact::Users(users) => self.processes.set_users(users),
             Fact::SnapshotDone => self.processes.link_parents(),

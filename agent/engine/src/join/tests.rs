@@ -2,8 +2,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Attribution, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, InitiatorBasis, Pod, Service,
-    Translation,
+    Attribution, Counters, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, InitiatorBasis, Node, Pod,
+    PodDetails, Service, Translation,
 };
 
 use super::{CapturedPaths, Joiner};
@@ -465,9 +465,15 @@ fn tenancy(kind: TenantKind, address: &str, name: &str) -> Fact {
         TenantKind::Service => {
             Endpoint { service: Some(Arc::new(Service { namespace, name: name.into() })), ..Endpoint::default() }
         }
+        TenantKind::Node => {
+            let zone = format!("zone-of-{name}").into();
+            Endpoint { node: Some(Arc::new(Node { name: name.into(), zone })), ..Endpoint::default() }
+        }
+        TenantKind::ServiceEndpoint => Endpoint { backs: format!("shop/{name}").into(), ..Endpoint::default() },
     };
-    let address = address.parse().unwrap();
-    let tenancy = Tenancy { address, tenant: name.into(), endpoint: endpoint.into(), from_ns: 0, until_ns: None };
+    let (address, ports) = (address.parse().unwrap(), [(6, 80)].into());
+    let (tenant, endpoint) = (name.into(), endpoint.into());
+    let tenancy = Tenancy { address, tenant, endpoint, ports, from_ns: 0, until_ns: None };
     Fact::Tenancy(kind, Box::new(tenancy))
 }
 
@@ -493,6 +499,41 @@ fn ends_have_the_pods_of_their_own_addresses_and_the_service_that_was_asked_for(
     let translated = j.join(asked);
     assert_eq!((pod(&translated.source), pod(&translated.destination)), (Some("client".into()), Some("server".into())));
     assert_eq!((named(&translated.source), named(&translated.destination)), (None, Some("web".into())));
+}
+
+#[test]
+fn ends_have_the_nodes_of_their_pods_or_addresses_and_the_services_behind_which_they_are() {
+    let mut j = Joiner::new(60 * SECOND, 7);
+    let mut pod = tenancy(TenantKind::Pod, "10.1.0.6", "server");
+    let Fact::Tenancy(_, told) = &mut pod else { unreachable!() };
+    let details = PodDetails { node: "n2".into(), ..PodDetails::default() };
+    let mut named = Pod::clone(told.endpoint.pod.as_ref().unwrap());
+    named.details = Some(Arc::new(details));
+    told.endpoint = Arc::new(Endpoint { pod: Some(Arc::new(named)), ..Endpoint::default() });
+    j.apply(&pod);
+    j.apply(&tenancy(TenantKind::Node, "192.168.0.1", "n1"));
+    j.apply(&tenancy(TenantKind::Node, "192.168.0.2", "n2"));
+    for name in ["web", "canary", "web"] {
+        j.apply(&tenancy(TenantKind::ServiceEndpoint, "10.1.0.6", name));
+    }
+    j.apply(&tenancy(TenantKind::ServiceEndpoint, "203.0.113.5", "database"));
+    let said = |end: &pidflow_schema::ProcessEnd| {
+        [end.node_name(), end.zone(), end.backs()].map(|text| text.map(|t| t.to_string()).unwrap_or_default())
+    };
+    let record = j.join(flow("192.168.0.1", 40000, "10.1.0.6"));
+    assert_eq!(said(&record.source), ["n1", "zone-of-n1", ""]);
+    assert_eq!(said(&record.destination), ["n2", "zone-of-n2", "shop/canary,shop/web"]);
+    // Its other port is not the service's, and an endpoint need not be a pod.
+    let record = j.join(flow("10.1.0.6", 40000, "203.0.113.5"));
+    assert_eq!(said(&record.source), ["n2", "zone-of-n2", ""]);
+    assert_eq!(said(&record.destination), ["", "", "shop/database"]);
+    // The node is gone, and what its pods were said to run on remains.
+    let mut gone = tenancy(TenantKind::Node, "192.168.0.2", "n2");
+    let Fact::Tenancy(_, told) = &mut gone else { unreachable!() };
+    told.until_ns = Some(SECOND / 2);
+    j.apply(&gone);
+    let record = j.join(flow("10.1.0.6", 40000, "192.168.0.2"));
+    assert_eq!([said(&record.source), said(&record.destination)], [["n2", "", ""], ["", "", ""]]);
 }
 
 #[test]

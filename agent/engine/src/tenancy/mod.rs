@@ -1,4 +1,4 @@
-//! Which Kubernetes pod or service had an address at a time.
+//! Which Kubernetes pod, service or node had an address at a time.
 //!
 //! Pods reuse the addresses of others. So an address has tenancies, each with a begin and an end, and a flow is compared with
 //! those of its own time. Where more than one fits, none counts: unknown is better than wrong.
@@ -14,10 +14,10 @@ use pidflow_schema::Endpoint;
 mod tests;
 
 /// Memory for tenancies by default, bytes.
-pub const MAX_TENANCY_BYTES: usize = 24 << 20;
+pub const MAX_TENANCY_BYTES: usize = 32 << 20;
 /// What a tenancy takes beside the texts of its endpoint, bytes: its own members, its place in the list and the map, and the
 /// shared structs that it refers to.
-const TENANCY_BYTES: usize = 640;
+const TENANCY_BYTES: usize = 656;
 
 /// An address belonged to a pod or service from one time to another. A later message about the same tenant and address
 /// replaces the endpoint, and may tell the end.
@@ -29,6 +29,9 @@ pub struct Tenancy {
     pub tenant: Arc<str>,
     /// What records say of this end.
     pub endpoint: Arc<Endpoint>,
+    /// IP protocol and port: only these of the address are the tenant's, and other tenants may have others, or the same. Port 0: all
+    /// of the protocol. Empty: the whole address, which nobody else has.
+    pub ports: Arc<[(u8, u16)]>,
     /// The earliest time at which the tenant may have had the address, nanoseconds.
     pub from_ns: u64,
     /// The latest time at which it may have had it, nanoseconds; none: it has it now.
@@ -58,22 +61,23 @@ impl Tenancies {
         self.max_bytes = max_bytes;
     }
 
-    /// Takes what the source says of one tenancy.
-    pub fn set(&mut self, told: &Tenancy) {
+    /// Takes what the source says of one tenancy. False: there is no room for it.
+    pub fn set(&mut self, told: &Tenancy) -> bool {
         let list = self.by_address.entry(told.address).or_default();
         if let Some(known) = list.iter_mut().find(|known| known.tenant == told.tenant) {
             self.bytes = self.bytes.saturating_sub(known.bytes()) + told.bytes();
             known.update(told);
-            return;
+            return true;
         }
         if self.bytes + told.bytes() > self.max_bytes {
             // What had the address before must not be taken for what has it now.
             list.iter_mut().for_each(|earlier| earlier.end(told.from_ns));
             self.dropped += 1;
-        } else {
-            self.bytes += told.bytes();
-            list.push(told.clone());
+            return false;
         }
+        self.bytes += told.bytes();
+        list.push(told.clone());
+        true
     }
 
     /// The source lost its connection, and knew all tenancies up to `since_ns`; none: it knows all again.
@@ -88,6 +92,20 @@ impl Tenancies {
         let mut fitting = self.by_address.get(&address)?.iter().filter(fits);
         let found = fitting.next().filter(|found| found.from_ns <= first_ns)?;
         fitting.next().is_none().then_some(&found.endpoint)
+    }
+
+    /// All that had this port of the address when a flow began.
+    pub fn find_port(
+        &self,
+        (address, protocol, port): (IpAddr, u8, u16),
+        (first_ns, last_ns): (u64, u64),
+    ) -> impl Iterator<Item = &Arc<Endpoint>> {
+        let is_port = move |(of, number): &(u8, u16)| *of == protocol && (*number == port || *number == 0);
+        let fits = move |t: &&Tenancy| {
+            let is_known = t.until_ns.or(self.lost_ns).is_none_or(|end| end >= first_ns);
+            is_known && t.from_ns <= first_ns.min(last_ns) && t.ports.iter().any(is_port)
+        };
+        self.by_address.get(&address).into_iter().flatten().filter(fits).map(|t| &t.endpoint)
     }
 
     /// Forgets tenancies that ended before a time.
@@ -142,6 +160,6 @@ impl Tenancy {
 
     /// An upper estimate: texts that tenancies share count for each.
     fn bytes(&self) -> usize {
-        TENANCY_BYTES + self.tenant.len() + self.endpoint.text_bytes()
+        TENANCY_BYTES + self.tenant.len() + self.endpoint.text_bytes() + size_of_val(&*self.ports)
     }
 }

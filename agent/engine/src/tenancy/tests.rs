@@ -13,12 +13,19 @@ fn tenancy(pod: &str, from_s: u64, until_s: Option<u64>) -> Tenancy {
     let named = Pod { namespace: "shop".into(), name: pod.into(), ..Pod::default() };
     let endpoint = Arc::new(Endpoint { pod: Some(Arc::new(named)), ..Endpoint::default() });
     let (from_ns, until_ns) = (from_s * SECOND, until_s.map(|s| s * SECOND));
-    Tenancy { address: ADDRESS, tenant: format!("uid-{pod}").into(), endpoint, from_ns, until_ns }
+    Tenancy {
+        address: ADDRESS,
+        tenant: format!("uid-{pod}").into(),
+        endpoint,
+        ports: Arc::default(),
+        from_ns,
+        until_ns,
+    }
 }
 
 fn of(told: &[Tenancy]) -> Tenancies {
     let mut tenancies = Tenancies::default();
-    told.iter().for_each(|t| tenancies.set(t));
+    told.iter().for_each(|t| assert!(tenancies.set(t)));
     tenancies
 }
 
@@ -101,7 +108,7 @@ fn what_ended_is_kept_until_no_flow_refers_to_it() {
 fn memory_is_bounded_and_what_has_no_room_is_not_mixed_up() {
     let mut book = of(&[tenancy("a", 10, None)]);
     book.limit_bytes(2 * book.bytes() - 1);
-    book.set(&tenancy("b", 30, None));
+    assert!(!book.set(&tenancy("b", 30, None)));
     assert_eq!([found(&book, 12, 13), found(&book, 31, 32)], [Some("a"), None]);
     assert_eq!((book.dropped(), book.len()), (1, 1));
     // Ten thousand pods, each of which replaces another ten times.
@@ -116,4 +123,33 @@ fn memory_is_bounded_and_what_has_no_room_is_not_mixed_up() {
     }
     assert!(churned.bytes() <= super::MAX_TENANCY_BYTES && churned.dropped() == 0, "{}", churned.bytes());
     assert!(churned.bytes() < 6000 * 1000, "{}", churned.bytes());
+}
+
+#[test]
+fn several_may_have_ports_of_an_address() {
+    let service = |name: &str, ports: &[(u8, u16)], from_s| {
+        let endpoint = Arc::new(Endpoint { backs: name.into(), ..Endpoint::default() });
+        Tenancy { endpoint, ports: ports.into(), ..tenancy(name, from_s, None) }
+    };
+    let mut book = of(&[
+        service("web", &[(6, 80), (6, 443)], 10),
+        service("canary", &[(6, 80)], 20),
+        service("dns", &[(17, 0)], 10),
+        service("headless", &[], 10),
+    ]);
+    let at = |book: &Tenancies, protocol, port, second: u64| {
+        let all = book.find_port((ADDRESS, protocol, port), (second * SECOND, (second + 1) * SECOND));
+        all.map(|endpoint| endpoint.backs.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(at(&book, 6, 80, 30), ["web", "canary"]);
+    assert_eq!(at(&book, 6, 80, 15), ["web"], "before the other one was there");
+    assert_eq!(at(&book, 6, 443, 30), ["web"]);
+    assert_eq!(at(&book, 17, 53, 30), ["dns"]);
+    assert_eq!([at(&book, 6, 40_000, 30), at(&book, 17, 53, 5)], [vec![], Vec::<String>::new()]);
+    book.set(&Tenancy { until_ns: Some(40 * SECOND), ..service("web", &[(6, 80), (6, 443)], 10) });
+    book.set_lost(Some(50 * SECOND));
+    assert_eq!(
+        [at(&book, 6, 80, 39), at(&book, 6, 80, 45), at(&book, 6, 80, 51)],
+        [vec!["web", "canary"], vec!["canary"], vec![]]
+    );
 }

@@ -1,4 +1,4 @@
-//! The metrics for graphs: edges, nodes, and sums by service, user, address and workload.
+//! The metrics for graphs: edges, nodes, and sums by service, user, address, workload and place.
 //!
 //! Keys without a series are summed up as `other`. The counts of withdrawn series are in the `retired` families; they
 //! cannot be added to `other`, because a counter must not jump.
@@ -11,6 +11,7 @@ use pidflow_schema::metric::{Attributes, MetricKind, Point};
 use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
 use super::view::{LazyFamily, View};
 use crate::metrics::node::Node;
+use crate::metrics::place::Place;
 use crate::metrics::sums::{CONNECT_BOUNDS, EdgeSums, SERVED_BOUNDS, Traffic};
 use crate::metrics::talk::{Ends, Role, Service};
 use crate::metrics::workload::Workload;
@@ -23,6 +24,7 @@ pub(super) fn all(view: &View) -> Vec<LazyFamily> {
     let users = Subject { shown: |talk| &talk.users, attributes: user };
     let addresses = Subject { shown: |talk| &talk.addresses, attributes: address };
     let workloads = Subject { shown: |talk| &talk.workloads, attributes: workload };
+    let places = Subject { shown: |talk| &talk.places, attributes: place };
     families(view, edges(edge), &EDGES)
         .chain(families(view, edges(ends), &CONNECTS))
         .chain(families(view, edges(service_graph), &SERVICE_GRAPH))
@@ -30,6 +32,7 @@ pub(super) fn all(view: &View) -> Vec<LazyFamily> {
         .chain(families(view, users, &USERS))
         .chain(families(view, addresses, &ADDRESSES))
         .chain(families(view, workloads, &WORKLOADS))
+        .chain(families(view, places, &PLACES))
         .collect()
 }
 
@@ -106,6 +109,9 @@ static ADDRESSES: [Column<Traffic>; 3] = traffic!("pidflow.address", "by address
 static WORKLOADS: [Column<Traffic>; 3] =
     traffic!("pidflow.workload", "between pods or containers, this host and addresses");
 
+static PLACES: [Column<Traffic>; 3] =
+    traffic!("pidflow.cluster", "between Kubernetes nodes and their zones, counted by the agent at the source");
+
 fn ends(key: Option<&Ends>, host: &str) -> Attributes {
     let [id, source, target] = match key {
         Some((source, target)) => {
@@ -173,4 +179,22 @@ fn workload(key: Option<&(Workload, Workload)>, host: &str) -> Attributes {
     let (source, target) = (label(key.map(|k| &k.0)), label(key.map(|k| &k.1)));
     let id = if key.is_some() { format!("{source}->{target}") } else { OTHER.to_owned() };
     Arc::new([("id", id), ("source", source), ("target", target)])
+}
+
+fn place(key: Option<&(Place, Place)>, _: &str) -> Attributes {
+    let Some((source, target)) = key else {
+        let names = ["id", "source_node", "source_zone", "target_node", "target_zone", "crosses"];
+        return names
+            .into_iter()
+            .map(|name| (name, if name == "id" { OTHER.to_owned() } else { String::new() }))
+            .collect();
+    };
+    Arc::new([
+        ("id", format!("{}->{}", source.node, target.node)),
+        ("source_node", source.node.to_string()),
+        ("source_zone", source.zone.to_string()),
+        ("target_node", target.node.to_string()),
+        ("target_zone", target.zone.to_string()),
+        ("crosses", Place::crossing(source, target).to_owned()),
+    ])
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use pidflow_engine::process_table::Usage;
 use pidflow_schema::metric::{Family, MetricKind, MetricSample, Point};
-use pidflow_schema::{Attribution, FlowRecord, Handshake, Placement, Pod, Process};
+use pidflow_schema::{Attribution, Endpoint, FlowRecord, Handshake, Node, Placement, Pod, Process};
 
 use super::families;
 use super::view::{self, LazyFamily, View};
@@ -64,6 +64,8 @@ fn record(processes: &[Arc<Process>], i: u32) -> FlowRecord {
     let mut r = crate::sample::record(0x0a00_0000 + peer, 443, octets.into());
     r.destination.process = Some(Arc::clone(&processes[process as usize]));
     r.destination.attribution = Attribution::SocketEvent;
+    let node = Node { name: format!("node-{:04}", process % 3000).into(), zone: "zone-a".into() };
+    r.destination.endpoint = Some(Arc::new(Endpoint { node: Some(node.into()), ..Endpoint::default() }));
     r.connect_error = i.is_multiple_of(10).then_some(111);
     r.flow.handshake = i.is_multiple_of(3).then_some(Handshake { server_us: i % 5000, client_us: 10 });
     r.flow.last_ns = u64::from(i % 900) * 1_000_000;
@@ -165,7 +167,7 @@ fn page(talk: &ShownTraffic, seen: u64) -> Vec<Family> {
 
 /// Whether the family has series by key, and is not about the agent itself.
 fn is_by_key(f: &Family) -> bool {
-    let subjects = ["edge", "service", "user", "address", "workload", "process"];
+    let subjects = ["edge", "service", "user", "address", "workload", "cluster", "process"];
     let subject = f.name.strip_prefix("pidflow.").unwrap_or(f.name).split('.').next();
     f.name.starts_with("traces_") || subject.is_some_and(|s| subjects.contains(&s))
 }
@@ -209,7 +211,7 @@ fn shown_other_and_retired_add_up_to_all() {
     let is_retired = |f: &&Family| f.name.contains("retired");
     let shown: Vec<_> = page.iter().filter(|f| grows(f) && is_by_key(f) && !is_retired(f)).collect();
     let retired: Vec<_> = page.iter().filter(is_retired).collect();
-    assert_eq!((shown.len(), retired.len()), (23, 23));
+    assert_eq!((shown.len(), retired.len()), (26, 26));
     for f in shown {
         let name = if let Some(rest) = f.name.strip_prefix("traces_service_graph_") {
             format!("traces_service_graph_retired_{rest}")
