@@ -123,7 +123,7 @@ fn flow(n: u64) -> Flow {
         tunnel: (n % 17 == 16).then(|| Box::new(tunnel(n))),
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),
         tcp: (protocol == Protocol::TCP && n % 7 == 1).then(|| Box::new(tcp(n))),
-        packet_figures: (protocol != Protocol::TCP && n % 3 == 0).then(|| Box::new(packet_figures(n))),
+        packet_figures: (protocol != Protocol::TCP && n.is_multiple_of(3)).then(|| Box::new(packet_figures(n))),
         ..Flow::new(protocol, (source, source_port), (destination, destination_port), (first_ns, last_ns))
     }
 }
@@ -191,7 +191,7 @@ fn tcp(n: u64) -> TcpHealth {
 
 /// With and without packets of the destination, and with one packet alone.
 fn packet_figures(n: u64) -> PacketFigures {
-    let forward = packet_direction(n, n % 2 == 0);
+    let forward = packet_direction(n, n.is_multiple_of(2));
     PacketFigures { forward: Some(forward), reverse: (n % 4 > 1).then(|| packet_direction(n + 1, true)) }
 }
 

@@ -208,7 +208,8 @@ fn fingerprints_of_clients_are_those_of_what_tshark_decodes() {
         let records = String::from_utf8(output.stdout).unwrap();
         let records = records.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let mut ours: Vec<String> = records.filter_map(|r| Some(r["JA4C_HASH"].as_str()?.to_owned())).collect();
-        (ours.sort(), theirs.sort());
+        ours.sort();
+        theirs.sort();
         assert_eq!(ours, theirs, "{}", capture.display());
         compared += ours.len();
         over_quic += ours.iter().filter(|fingerprint| fingerprint.starts_with('q')).count();
