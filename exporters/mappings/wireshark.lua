@@ -196,6 +196,8 @@ own[153] = { field = ProtoField.string("pidflow.dst_k8s_node", "DST_K8S_NODE"), 
 own[154] = { field = ProtoField.string("pidflow.dst_k8s_pod_uid", "DST_K8S_POD_UID"), text = true }
 own[155] = { field = ProtoField.string("pidflow.dst_k8s_pod_labels", "DST_K8S_POD_LABELS"), text = true }
 own[156] = { field = ProtoField.string("pidflow.dst_k8s_service", "DST_K8S_SERVICE"), text = true }
+own[157] = { field = ProtoField.uint32("pidflow.sampling_rate", "SAMPLING_RATE"), text = false }
+own[158] = { field = ProtoField.string("pidflow.other_elements", "OTHER_ELEMENTS"), text = true }
 
 pidflow.fields = {}
 for _, of in ipairs({ ntop, own }) do

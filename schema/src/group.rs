@@ -1,6 +1,8 @@
 //! Groups of elements that a record has together.
 
-use crate::record::{Application, FlowRecord, Process, ProcessEnd, Protocol, TcpHealth, Translation, Tunnel};
+use crate::record::{
+    Application, Collected, FlowRecord, Process, ProcessEnd, Protocol, TcpHealth, Translation, Tunnel,
+};
 
 /// Which records have an element.
 ///
@@ -115,6 +117,16 @@ pub enum Group {
     Observer = 1 << 55,
     /// The flow is the observing agent's own.
     Own = 1 << 40,
+    /// Received from an exporter on another host.
+    Collected = 1 << 56,
+    /// That exporter's address is IPv4.
+    ExporterIpv4 = 1 << 57,
+    /// That exporter's address is IPv6.
+    ExporterIpv6 = 1 << 60,
+    /// How that exporter forwarded the flow is known.
+    Routing = 1 << 61,
+    /// It sent elements that have no other place in the record.
+    OtherElements = 1 << 62,
 }
 
 /// The groups of one record.
@@ -207,12 +219,21 @@ impl FlowRecord {
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
             .with(Group::Own, self.is_own);
+        let set = self.collected.as_deref().map_or(set, |collected| with_collected(set, collected));
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
         let set = self.flow.translation.as_deref().map_or(set, |translation| with_translation(set, translation));
         let set = self.flow.tcp.as_deref().map_or(set, |tcp| with_tcp(set, tcp));
         let set = self.flow.application.as_deref().map_or(set, |application| with_application(set, application));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }
+}
+
+fn with_collected(set: GroupSet, collected: &Collected) -> GroupSet {
+    set.with(Group::Collected, true)
+        .with(Group::ExporterIpv4, collected.exporter.is_ipv4())
+        .with(Group::ExporterIpv6, collected.exporter.is_ipv6())
+        .with(Group::Routing, collected.routing.is_some())
+        .with(Group::OtherElements, !collected.others.is_empty())
 }
 
 fn with_tcp(set: GroupSet, tcp: &TcpHealth) -> GroupSet {

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Application, Candidate, Dns, Endpoint, FlowRecord, Http, Owner, Placement, Pod, PodDetails, Process, ProcessEnd,
-    Service, Tls,
+    Application, Candidate, Collected, Dns, Endpoint, FlowRecord, Http, Owner, Placement, Pod, PodDetails, Process,
+    ProcessEnd, Service, Tls,
 };
 
 /// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
@@ -56,6 +56,12 @@ impl Kept {
         }
         if let Some(tcp) = &flow.tcp {
             self.bytes += size_of_val(&**tcp);
+        }
+        if let Some(Collected { others, exporter: _, domain: _, sampling_rate: _, routing: _ }) =
+            record.collected.as_deref()
+        {
+            self.bytes += size_of::<Collected>();
+            self.texts(&[others]);
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod application;
 mod build;
+mod collected;
 mod flow;
 mod identity;
 mod key;
@@ -56,12 +57,15 @@ const APPLICATION: [&[Element]; 1] = [application::APPLICATION];
 /// What `@TCP@` stands for.
 const TCP: [&[Element]; 3] = [tcp::FORWARD, tcp::REVERSE, tcp::CONNECTION];
 
+/// What `@COLLECTED@` stands for.
+const COLLECTED: [&[Element]; 1] = [collected::COLLECTED];
+
 /// What `@K8S@` stands for.
 const K8S: [&[Element]; 2] = [kubernetes::SOURCE, kubernetes::DESTINATION];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> = LazyLock::new(|| {
-    [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &TCP, &K8S].concat().concat()
+    [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &TCP, &K8S, &COLLECTED].concat().concat()
 });
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
@@ -112,6 +116,9 @@ pub static TCP_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names
 /// The names that `@K8S@` stands for: owner, node and labels of pods, and services. Not among the others, because they mean
 /// nothing on hosts without Kubernetes.
 pub static K8S_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&K8S));
+/// The names that `@COLLECTED@` stands for: the exporter of a collected record, and what it knows as a router. Not among the
+/// others, because records of this host do not have them.
+pub static COLLECTED_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&COLLECTED));
 
 #[cfg(test)]
 mod tests;
