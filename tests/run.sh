@@ -130,7 +130,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 missing_packages() {
   local pair
   for pair in gcc:gcc strip:binutils pkg-config:pkg-config ip:iproute2 nft:nftables cpio:cpio xz:xz-utils zstd:zstd man:man-db \
-    busybox:busybox-static qemu-system-x86_64:qemu-system-x86 tshark:tshark nfacctd:pmacct nfcapd:nfdump \
+    busybox:busybox-static qemu-system-x86_64:qemu-system-x86 tshark:tshark nfacctd:pmacct nfcapd:nfdump softflowd:softflowd \
     influxd:influxdb nginx:nginx chromium:chromium \
     prometheus:prometheus promtool:prometheus node:nodejs npm:npm python3:python3 systemd-analyze:systemd \
     redis-server:redis-server redis-cli:redis-tools nats-server:nats-server make:make g++:g++ curl:curl \

@@ -10,6 +10,7 @@ mod allocator;
 pub mod capture;
 mod cli;
 mod clock;
+mod collect;
 mod command_run;
 mod commands;
 mod config;

@@ -31,6 +31,8 @@ impl Share {
     const TRANSLATIONS: u64 = 4;
     const PODS: u64 = 3;
     const TENANCIES: u64 = 4;
+    /// Of `pidflow collect`, which has no flows, processes and sockets of its own.
+    const COLLECTOR: u64 = 6;
 }
 
 /// The memory that tables and queues may use together.
@@ -83,6 +85,11 @@ impl Budget {
     /// Memory for what the servers of Kubernetes told of pods and services, bytes.
     pub(crate) fn pods_bytes(self) -> usize {
         usize::try_from(self.share(Share::PODS)).unwrap_or(usize::MAX)
+    }
+
+    /// Memory for what is known of exporters (templates, names of interfaces), bytes.
+    pub(crate) fn collector_bytes(self) -> usize {
+        usize::try_from(self.share(Share::COLLECTOR)).unwrap_or(usize::MAX)
     }
 
     /// Memory for the addresses of pods and services, bytes.

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use pidflow_collector::Event;
 use pidflow_engine::fact::Fact;
 use pidflow_exporters::Snapshot;
 use pidflow_schema::FlowRecord;
 
+use crate::collect::CollectFigures;
 use crate::command_run::Watch;
 use crate::history::{History, HistoryCounts};
 use crate::host::Host;
@@ -43,6 +45,14 @@ pub(crate) struct RunDescription {
     pub(crate) translation: Arc<translation::State>,
     /// How pods are known, which may change while running.
     pub(crate) kubernetes: Arc<kubernetes::State>,
+}
+
+impl RunDescription {
+    /// Of `pidflow collect` at these addresses: it captures no packets and asks no kernel.
+    pub(crate) fn of_collector(addresses: &str) -> Self {
+        let kubernetes = Arc::new(kubernetes::State::off());
+        Self { interfaces: addresses.to_owned(), hooks: Vec::new(), translation: Arc::default(), kubernetes }
+    }
 }
 
 /// Observes the pipeline.
@@ -145,7 +155,8 @@ impl Observers {
             log_lines_lost: stderr::lost_lines(),
             talk: self.talk.shown(),
             host: Some(self.host.latest()),
-            ledger: Some(Arc::new(f.ledger.clone())),
+            ledger: f.ledger.clone().map(Arc::new),
+            collect: f.collect.clone(),
             not_ready: self.stopping.or_else(|| nothing_captured(f)).into_iter().map(str::to_owned).collect(),
             degraded: self.degraded(f, seconds, &losses, &tested),
             losses,
@@ -178,6 +189,15 @@ impl Observers {
         }
         self.summed_up_s = now_s;
         let (known, all) = s.records.attributed();
+        if let Some(collect) = &s.collect {
+            tracing::info!(
+                "{}, {} records, lost {}",
+                collect.received(),
+                figures::grouped(s.records.total()),
+                lost_of(s)
+            );
+            return;
+        }
         tracing::info!(
             "{} packets, {}, {} flows active, {} records, {known} of {all} local ends attributed, lost {}",
             figures::grouped(s.packets),
@@ -234,6 +254,11 @@ impl PipelineObserver for Observers {
         self.published.stopping(why);
         self.view = None;
     }
+}
+
+/// Everything lost on the way from exporters to receivers.
+fn lost_of(s: &Status) -> String {
+    figures::grouped(s.losses.iter().map(|loss| loss.total).sum())
 }
 
 fn labelled<const N: usize>(values: [(&str, u64); N]) -> Labelled {
@@ -304,12 +329,23 @@ fn losses(f: &Figures, exporters: &[Exporter], translation: TranslationCounts, p
         ("payloads-dropped", f.table.payloads_dropped),
     ]);
     of("capture", "packets lost", kernel_drops(&f.capture))
+        .chain(f.collect.iter().flat_map(collect_losses))
         .chain(of("probes", "kernel events lost", events_lost(&f.kernel, translation)))
         .chain(of("flows", "flows ended or joined early", early))
         .chain(of("join", "early evictions of processes and sockets", forgotten))
         .chain(of("join", "facts without room", no_room))
         .chain(exporters.iter().flat_map(|e| of(&format!("exporter {}", e.name), "records lost", e.lost.clone())))
         .collect()
+}
+
+/// What exporters sent, or should have sent, that did not become records.
+fn collect_losses(f: &CollectFigures) -> impl Iterator<Item = Loss> + use<> {
+    let kernel = ("datagrams of exporters lost", "kernel-buffer", f.kernel_drops);
+    let of = |event: &Event| Some((event.lost()?, event.name(), f.counters.events(*event)));
+    let all: Vec<_> = Event::ALL.iter().filter_map(of).chain([kernel]).collect();
+    let loss =
+        |(what, reason, total): (_, &str, _)| Loss { stage: "collect".into(), what, reason: reason.into(), total };
+    all.into_iter().map(loss)
 }
 
 fn events_lost(k: &KernelCounts, t: TranslationCounts) -> Labelled {

@@ -28,6 +28,7 @@ complete -c pidflow -n "__fish_pidflow_needs_command" -s h -l help -d 'Print hel
 complete -c pidflow -n "__fish_pidflow_needs_command" -s V -l version -d 'Print version'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "run" -d 'Capture live traffic and kernel events; on a terminal, show the live view'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "read" -d 'Read capture files (pcap, pcapng; gzip or zstd; - is standard input)'
+complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "collect" -d 'Receive IPFIX, NetFlow v5 and v9 and sFlow v5 from routers and agents on other hosts'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "fields" -d 'List the elements of flow records'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "check" -d 'Check a configuration file, without starting anything'
 complete -c pidflow -n "__fish_pidflow_needs_command" -f -a "audit" -d 'Ask a running agent where every packet went, from the kernel\'s counters to the records'
@@ -104,7 +105,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s V -l export-vers
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@ and @COLLECTED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
@@ -167,7 +168,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s V -l export-ver
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
 uniflow\t'Two records, each with its own source and destination'
 ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
-complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@ and @COLLECTED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
 numbers\t'8, 57640, …'
@@ -194,6 +195,57 @@ info\t'Also informational messages'
 debug\t'Also debugging messages'
 trace\t'Everything'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand read" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l config -d 'Configuration file (TOML); variables and flags override it' -r -F
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l netflow -d 'Receive IPFIX and NetFlow v5 and v9 on this UDP address, repeatable, such as 0.0.0.0:2055' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l sflow -d 'Receive sFlow v5 on this UDP address, repeatable, such as 0.0.0.0:6343. Each address accepts all protocols; the protocol of a datagram is in its first octets' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l ipfix-tcp -d 'Receive IPFIX over TCP on this address, repeatable, such as 0.0.0.0:4739' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l only -d 'Keep only records for which this expression is true, such as \'process == "nginx" && dst.port == 443\'. It applies to exporters, live view, HTTP and traffic metrics. `pidflow fields --short` lists the names' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s n -l collector -d 'Send IPFIX or NetFlow v9 to this collector, repeatable' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s V -l export-version -d '10: IPFIX, 9: NetFlow v9 [default: 10]' -r -f -a "10\t'IPFIX (RFC 7011)'
+9\t'NetFlow v9 (RFC 3954)'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l ipfix-direction -d 'How IPFIX sends both directions of a flow [default: biflow]' -r -f -a "biflow\t'One record with reverse elements (RFC 5103)'
+uniflow\t'Two records, each with its own source and destination'
+ntop\t'One record with OUT_BYTES and OUT_PKTS as elements 23 and 24'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s T -l template -d 'Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@, @TCP@, @PACKETS@, @K8S@ and @COLLECTED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l json -d 'Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l json-keys -d 'Keys of JSON records [default: names]' -r -f -a "names\t'IPV4_SRC_ADDR, SRC_PROC_NAME, …'
+numbers\t'8, 57640, …'
+pen-numbers\t'8, 35632.168, …'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l otlp -d 'Send OpenTelemetry data to this OTLP receiver; "env": to the address in OTEL_EXPORTER_OTLP_ENDPOINT. The other OTEL_EXPORTER_OTLP_* variables (protocol, headers, certificates, …) apply too' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l otlp-signals -d 'What to send over OTLP [default: logs]' -r -f -a "logs\t'A log record per flow record'
+metrics\t'The metrics, at intervals'
+traces\t'A span per flow record'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l elastic -d 'Send documents to this Elasticsearch or OpenSearch server, to one index per day' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l clickhouse -d 'Insert rows into the table `flows` of this ClickHouse server' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l kafka -d 'Send messages to a topic of this Kafka broker [default topic: pidflow.flows]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l nats -d 'Publish messages with the subject `pidflow.flows` to this NATS server' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l redis -d 'Append entries to the list `pidflow.flows` of this Redis server' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l zmq -d 'Publish messages to ntopng and other ZeroMQ subscribers that connect here, as tcp://ADDRESS:PORT' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l own-pen -d 'Private enterprise number of pidflow\'s own elements [default: 32473]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l drain-timeout -d 'How long exporters may take to deliver the remaining records when the agent stops [default: 10s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l host -d 'Host name in records, metrics and graphs [default: this host\'s]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l observer -d 'Id of this agent in records, by which collectors tell apart what several agents saw of one flow [default: made from the host\'s machine id]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l listen -d 'Serve a page for people, metrics, health, recent flows, processes and the graph on this address (/api lists the pages), or "off". An address other than loopback needs a token or client certificates; on loopback without them only root, the agent\'s own user and who started it with sudo may read flows and processes [default: 127.0.0.1:9435]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l metrics-listen -d 'Serve only /metrics, /livez and /readyz on this additional address, to every client, or "off" [default: off]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l tls-cert -d 'Serve HTTPS with this certificate (PEM, followed by its chain)' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l tls-key -d 'The certificate\'s private key (PEM)' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l tls-client-ca -d 'Accept clients with a certificate issued by these authorities (PEM); if a token is set too, either suffices' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l token-file -d 'Require the bearer token in this file, except for /livez and /readyz; the variable PIDFLOW_TOKEN can contain the token itself' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l recent-flows -d 'Number of latest flow records kept for /api/flows, about 1 kB each; 0: no records and no processes [default: 10000]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l max-edges -d 'Maximum number of series of each kind of traffic metric (edges, users, addresses, …); the rest is summed up as "other" [default: 100]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l history -d 'Keep the records in this folder, one SQLite file per hour, for `pidflow query`, the page and /api/history/flows' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l history-keep -d 'Remove files of the history whose hour ended this long ago, 0: never [default: 7d]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l history-size -d 'Remove the oldest files of the history when all together are larger than this, such as 500MB [default: 10GB]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l view -d 'What is shown on a terminal; plain: lines, as without a terminal [default: terminal]' -r -f -a "terminal\t'The live view, with keys'
+plain\t'Lines, as without a terminal'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l log-format -d 'Format of log lines [default: text]' -r -f -a "text\t'For people'
+json\t'One JSON object per line'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -l log-level -d 'The lowest level that is logged [default: info]' -r -f -a "error\t'Errors only'
+warn\t'Also warnings'
+info\t'Also informational messages'
+debug\t'Also debugging messages'
+trace\t'Everything'"
+complete -c pidflow -n "__fish_pidflow_using_subcommand collect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l markdown -d 'Print a Markdown page'
 complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l json -d 'Print JSON lines'
 complete -c pidflow -n "__fish_pidflow_using_subcommand fields" -l short -d 'List the short names for expressions (--only, filter) instead'
@@ -247,14 +299,15 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_see
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "man" -d 'The man page, in roff'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "completions" -d 'Completions for a shell'
 complete -c pidflow -n "__fish_pidflow_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "run" -d 'Capture live traffic and kernel events; on a terminal, show the live view'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "read" -d 'Read capture files (pcap, pcapng; gzip or zstd; - is standard input)'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "fields" -d 'List the elements of flow records'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "check" -d 'Check a configuration file, without starting anything'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "audit" -d 'Ask a running agent where every packet went, from the kernel\'s counters to the records'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "query" -d 'Search the history that `run --history` keeps, whether or not an agent is running'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "doctor" -d 'Check this host (kernel, hooks, interfaces) and report which data pidflow cannot collect on it'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "generate" -d 'Print the man page or shell completions'
-complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read fields check audit query doctor generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read collect fields check audit query doctor generate help" -f -a "run" -d 'Capture live traffic and kernel events; on a terminal, show the live view'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read collect fields check audit query doctor generate help" -f -a "read" -d 'Read capture files (pcap, pcapng; gzip or zstd; - is standard input)'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read collect fields check audit query doctor generate help" -f -a "collect" -d 'Receive IPFIX, NetFlow v5 and v9 and sFlow v5 from routers and agents on other hosts'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read collect fields check audit query doctor generate help" -f -a "fields" -d 'List the elements of flow records'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read collect fields check audit query doctor generate help" -f -a "check" -d 'Check a configuration file, without starting anything'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read collect fields check audit query doctor generate help" -f -a "audit" -d 'Ask a running agent where every packet went, from the kernel\'s counters to the records'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read collect fields check audit query doctor generate help" -f -a "query" -d 'Search the history that `run --history` keeps, whether or not an agent is running'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read collect fields check audit query doctor generate help" -f -a "doctor" -d 'Check this host (kernel, hooks, interfaces) and report which data pidflow cannot collect on it'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read collect fields check audit query doctor generate help" -f -a "generate" -d 'Print the man page or shell completions'
+complete -c pidflow -n "__fish_pidflow_using_subcommand help; and not __fish_seen_subcommand_from run read collect fields check audit query doctor generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c pidflow -n "__fish_pidflow_using_subcommand help; and __fish_seen_subcommand_from generate" -f -a "man" -d 'The man page, in roff'
 complete -c pidflow -n "__fish_pidflow_using_subcommand help; and __fish_seen_subcommand_from generate" -f -a "completions" -d 'Completions for a shell'

@@ -239,6 +239,8 @@ own[155] = { field = ProtoField.string("pidflow.dst_k8s_pod_labels", "DST_K8S_PO
 own[156] = { field = ProtoField.string("pidflow.dst_k8s_service", "DST_K8S_SERVICE"), text = true }
 own[190] = { field = ProtoField.string("pidflow.dst_k8s_zone", "DST_K8S_ZONE"), text = true }
 own[191] = { field = ProtoField.string("pidflow.dst_k8s_endpoint_of", "DST_K8S_ENDPOINT_OF"), text = true }
+own[157] = { field = ProtoField.uint32("pidflow.sampling_rate", "SAMPLING_RATE"), text = false }
+own[158] = { field = ProtoField.string("pidflow.other_elements", "OTHER_ELEMENTS"), text = true }
 
 pidflow.fields = {}
 for _, of in ipairs({ ntop, own }) do

@@ -4,11 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint,
-    Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http, InitialSequences, InitiatorBasis,
-    Login, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps, Placement, Pod, PodDetails, Process,
-    ProcessEnd, ProcessUsage, Protocol, Service, TcpDirection, TcpEnd, TcpHealth, TcpState, Tls, Translation, Tunnel,
-    TunnelKind,
+    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Collected, Counters, Dns,
+    DnsResponse, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http,
+    InitialSequences, InitiatorBasis, Login, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps,
+    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Routing, Service, TcpDirection, TcpEnd,
+    TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind,
 };
 
 /// 2026-01-01T00:00:00Z, when the first flow begins.
@@ -50,6 +50,7 @@ pub fn record(n: u64) -> FlowRecord {
         destination,
         connect_error,
         is_own: n % 13 == 12,
+        collected: (n % 31 == 30).then(|| Box::new(collected(n))),
     }
 }
 
@@ -71,6 +72,7 @@ pub fn full(n: u64) -> FlowRecord {
         destination,
         connect_error: None,
         is_own: false,
+        collected: None,
     }
 }
 
@@ -174,6 +176,27 @@ fn tunnel(n: u64) -> Tunnel {
     let reverse_id = if kind.has_id_per_direction() { Some(n as u32 + 1) } else { id };
     let (source, destination) = addresses(n, index % 3 == 2);
     Tunnel { kind, id, reverse_id, source, destination }
+}
+
+/// From exporters of both address families, with and without sampling, routing and other elements.
+fn collected(n: u64) -> Collected {
+    let index = n / 31;
+    let (exporter, _) = addresses(n, index % 2 == 1);
+    let routing = Routing {
+        egress_interface: 7,
+        source_as: 64_496,
+        destination_as: 4_200_000_000,
+        source_prefix: 24,
+        destination_prefix: 16,
+        direction: 1,
+    };
+    Collected {
+        exporter,
+        domain: 5,
+        sampling_rate: (index % 3 != 2).then_some(100),
+        routing: (index % 3 != 1).then_some(routing),
+        others: Arc::from(if index.is_multiple_of(4) { "15=0a000001 9.46=0000000000000001" } else { "" }),
+    }
 }
 
 /// To another destination, and every other one from another source.

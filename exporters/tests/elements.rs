@@ -10,13 +10,10 @@ fn blank() -> FlowRecord {
 }
 
 /// Elements that follow from others, or say less than the record has.
-const DERIVED: [&str; 13] = [
+const DERIVED: [&str; 10] = [
     "LAYER2_SEGMENT_ID",
     "IP_PROTOCOL_VERSION",
     "TCP_FLAGS",
-    "CLIENT_NW_LATENCY_MS",
-    "SERVER_NW_LATENCY_MS",
-    "CONNECT_MICROSECONDS",
     "APPL_LATENCY_MS",
     "SRC_PROC_NUM_PAGE_FAULTS",
     "DST_PROC_NUM_PAGE_FAULTS",

@@ -1,7 +1,7 @@
 //! Groups of elements that a record has together.
 
 use crate::record::{
-    Application, FlowRecord, PacketFigures, Process, ProcessEnd, Protocol, TcpHealth, Translation, Tunnel,
+    Application, Collected, FlowRecord, PacketFigures, Process, ProcessEnd, Protocol, TcpHealth, Translation, Tunnel,
 };
 
 /// Which records have an element.
@@ -11,129 +11,145 @@ use crate::record::{
 /// zero. Within a group that is present, a value may still be unknown for a record (for example the container of a
 /// process); it is then sent as 0 or as the empty string, and left out of JSON and OTLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u64)]
 pub enum Group {
     /// Every record.
-    Always = 1,
+    Always,
     /// IPv4 flows.
-    Ipv4 = 1 << 1,
+    Ipv4,
     /// IPv6 flows.
-    Ipv6 = 1 << 2,
+    Ipv6,
     /// ICMP flows.
-    Icmp = 1 << 3,
+    Icmp,
     /// Flows with a VLAN tag.
-    Vlan = 1 << 4,
+    Vlan,
     /// The source end's process is known.
-    Source = 1 << 5,
+    Source,
     /// The destination end's process is known.
-    Destination = 1 << 6,
+    Destination,
     /// The source end's resource usage is known.
-    SourceUsage = 1 << 7,
+    SourceUsage,
     /// The destination end's resource usage is known.
-    DestinationUsage = 1 << 8,
+    DestinationUsage,
     /// The source end's I/O wait is known (delay accounting was on when the process started).
-    SourceIowait = 1 << 9,
+    SourceIowait,
     /// The destination end's I/O wait is known.
-    DestinationIowait = 1 << 10,
+    DestinationIowait,
     /// A connection attempt failed.
-    ConnectError = 1 << 11,
+    ConnectError,
     /// Flows with MAC addresses.
-    Ethernet = 1 << 12,
+    Ethernet,
     /// The source end has a candidate process.
-    SourceCandidate = 1 << 13,
+    SourceCandidate,
     /// The destination end has a candidate process.
-    DestinationCandidate = 1 << 14,
+    DestinationCandidate,
     /// ICMPv6 flows.
-    Icmpv6 = 1 << 15,
+    Icmpv6,
     /// The network namespace of the source end's socket is known, even if its process is not.
-    SourceNamespace = 1 << 16,
+    SourceNamespace,
     /// The network namespace of the destination end's socket is known.
-    DestinationNamespace = 1 << 17,
+    DestinationNamespace,
     /// A TCP handshake was seen from its beginning to its end.
-    Handshake = 1 << 18,
+    Handshake,
     /// Observed live, so the host's name is known.
-    Host = 1 << 19,
+    Host,
     /// The host's load during the flow is known.
-    HostUsage = 1 << 20,
+    HostUsage,
     /// The flow was in a tunnel that was opened.
-    Tunnel = 1 << 21,
+    Tunnel,
     /// That tunnel's packets are IPv4.
-    TunnelIpv4 = 1 << 22,
+    TunnelIpv4,
     /// That tunnel's packets are IPv6.
-    TunnelIpv6 = 1 << 23,
+    TunnelIpv6,
     /// That tunnel has an id.
-    TunnelId = 1 << 24,
+    TunnelId,
     /// That tunnel is a layer 2 segment of a kind that IANA has a number for.
-    Layer2Segment = 1 << 25,
+    Layer2Segment,
     /// The real user of the source end's process is known.
-    SourceRealUser = 1 << 26,
+    SourceRealUser,
     /// The real user of the destination end's process is known.
-    DestinationRealUser = 1 << 27,
+    DestinationRealUser,
     /// Somebody logged in to start the source end's process.
-    SourceLogin = 1 << 28,
+    SourceLogin,
     /// Somebody logged in to start the destination end's process.
-    DestinationLogin = 1 << 29,
+    DestinationLogin,
     /// The effective user of the source end's process is known and may be exported.
-    SourceUser = 1 << 30,
+    SourceUser,
     /// The effective user of the destination end's process is known and may be exported.
-    DestinationUser = 1 << 31,
+    DestinationUser,
     /// The user of the parent of the source end's process is known and may be exported.
-    SourceParentUser = 1 << 32,
+    SourceParentUser,
     /// The user of the parent of the destination end's process is known and may be exported.
-    DestinationParentUser = 1 << 33,
+    DestinationParentUser,
     /// This host translated the flow's addresses or ports.
-    Translation = 1 << 34,
+    Translation,
     /// They are IPv4.
-    TranslationIpv4 = 1 << 35,
+    TranslationIpv4,
     /// They are IPv6.
-    TranslationIpv6 = 1 << 36,
+    TranslationIpv6,
     /// The application protocol is known.
-    Application = 1 << 41,
+    Application,
     /// A handshake of TLS was seen.
-    Tls = 1 << 42,
+    Tls,
     /// A request or response of HTTP was seen.
-    Http = 1 << 43,
+    Http,
     /// The status of an HTTP response is known.
-    HttpStatus = 1 << 44,
+    HttpStatus,
     /// A DNS query is known.
-    Dns = 1 << 45,
+    Dns,
     /// The response to it is known.
-    DnsResponse = 1 << 46,
+    DnsResponse,
     /// The name that the destination's process used for the source is known.
-    SourceName = 1 << 47,
+    SourceName,
     /// The name that the source's process used for the destination is known.
-    DestinationName = 1 << 48,
+    DestinationName,
     /// The Kubernetes pod or service of the source end is known.
-    SourcePod = 1 << 49,
+    SourcePod,
     /// The Kubernetes pod or service of the destination end is known.
-    DestinationPod = 1 << 50,
+    DestinationPod,
     /// The Kubernetes node of the source end is known, or a service of which it is an endpoint.
-    SourceNode = 1 << 58,
+    SourceNode,
     /// The Kubernetes node of the destination end is known, or a service of which it is an endpoint.
-    DestinationNode = 1 << 59,
+    DestinationNode,
     /// The initial sequence numbers of a TCP connection are known.
-    TcpSequence = 1 << 51,
+    TcpSequence,
     /// The packets of a TCP connection were measured.
-    TcpHealth = 1 << 52,
+    TcpHealth,
     /// An exchange of a client and a server was seen.
-    ApplicationLatency = 1 << 53,
+    ApplicationLatency,
     /// Observed live, so it is known which agent observed it.
-    Observer = 1 << 55,
+    Observer,
     /// The flow is the observing agent's own.
-    Own = 1 << 40,
+    Own,
     /// The packets were measured.
-    PacketFigures = 1 << 60,
+    PacketFigures,
     /// The packets were measured, and the destination sent some.
-    ReversePacketFigures = 1 << 61,
+    ReversePacketFigures,
     /// The times between the source's packets were measured.
-    PacketGaps = 1 << 62,
+    PacketGaps,
     /// The times between the destination's packets were measured.
-    ReversePacketGaps = 1 << 63,
+    ReversePacketGaps,
+    /// Received from an exporter on another host.
+    Collected,
+    /// That exporter's address is IPv4.
+    ExporterIpv4,
+    /// That exporter's address is IPv6.
+    ExporterIpv6,
+    /// How that exporter forwarded the flow is known.
+    Routing,
+    /// It sent elements that have no other place in the record.
+    OtherElements,
+}
+
+impl Group {
+    /// Its bit in a set, which has 128.
+    const fn bit(self) -> u128 {
+        1 << self as u32
+    }
 }
 
 /// The groups of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct GroupSet(u64);
+pub struct GroupSet(u128);
 
 impl GroupSet {
     /// No group at all.
@@ -142,13 +158,13 @@ impl GroupSet {
     /// This set, plus `group` if `present`.
     #[must_use]
     pub const fn with(self, group: Group, present: bool) -> Self {
-        if present { Self(self.0 | group as u64) } else { self }
+        if present { Self(self.0 | group.bit()) } else { self }
     }
 
     /// Whether `group` is in the set.
     #[must_use]
     pub const fn contains(self, group: Group) -> bool {
-        self.0 & group as u64 != 0
+        self.0 & group.bit() != 0
     }
 
     /// The intersection of both sets.
@@ -224,6 +240,7 @@ impl FlowRecord {
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
             .with(Group::Own, self.is_own);
+        let set = self.collected.as_deref().map_or(set, |collected| with_collected(set, collected));
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
         let set = self.flow.translation.as_deref().map_or(set, |translation| with_translation(set, translation));
         let set = self.flow.tcp.as_deref().map_or(set, |tcp| with_tcp(set, tcp));
@@ -231,6 +248,14 @@ impl FlowRecord {
         let set = self.flow.application.as_deref().map_or(set, |application| with_application(set, application));
         with_end(with_end(set, &self.source, &SOURCE), &self.destination, &DESTINATION)
     }
+}
+
+fn with_collected(set: GroupSet, collected: &Collected) -> GroupSet {
+    set.with(Group::Collected, true)
+        .with(Group::ExporterIpv4, collected.exporter.is_ipv4())
+        .with(Group::ExporterIpv6, collected.exporter.is_ipv6())
+        .with(Group::Routing, collected.routing.is_some())
+        .with(Group::OtherElements, !collected.others.is_empty())
 }
 
 fn with_tcp(set: GroupSet, tcp: &TcpHealth) -> GroupSet {

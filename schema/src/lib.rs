@@ -26,11 +26,11 @@ pub use element::{DataType, Element, Enterprise, Length, Semantics, Unit};
 pub use group::{Group, GroupSet};
 #[cfg(feature = "std")]
 pub use record::{
-    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Counters, Dns, DnsResponse, Endpoint,
-    Flow, FlowEndDetail, FlowEndReason, FlowKey, FlowKeyBasis, FlowRecord, Handshake, HostUsage, Http,
-    InitialSequences, InitiatorBasis, Login, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps,
-    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Service, TcpDirection, TcpEnd, TcpHealth,
-    TcpState, Tls, Translation, Tunnel, TunnelKind, kept_bytes,
+    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Collected, Counters, Dns,
+    DnsResponse, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowKey, FlowKeyBasis, FlowRecord, Handshake, HostUsage,
+    Http, InitialSequences, InitiatorBasis, Login, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps,
+    Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Routing, Service, TcpDirection, TcpEnd,
+    TcpHealth, TcpState, Tls, Translation, Tunnel, TunnelKind, kept_bytes,
 };
 #[cfg(feature = "std")]
 pub use table::{ELEMENTS, by_name};

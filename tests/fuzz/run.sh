@@ -36,7 +36,7 @@ for seeds in ../captures "${PIDFLOW_CAPTURES:-../../../shared/captures}"; do
   if [ -d "$seeds" ]; then cp -n "$seeds"/*.pcap "$seeds"/*.pcapng corpus/capture_file/ 2>/dev/null; fi
 done
 
-command -v python3 >/dev/null && python3 seeds.py corpus/decode ../captures/*.pcap
+command -v python3 >/dev/null && python3 seeds.py corpus/decode ../captures/*.pcap && python3 collector_seeds.py corpus/collector
 
 cargo fuzz build || { echo "the fuzz targets do not build"; exit 1; }
 if [ "$seconds" -eq 0 ]; then exit 0; fi

@@ -48,9 +48,16 @@ const VARYING: [&str; 4] = [
     "POST_NAPT_DST_TRANSPORT_PORT",
 ];
 
-/// Elements whose value is also in one with more bits.
-const SHORTER: [&str; 4] =
-    ["SRC_PROC_ACTUAL_MEMORY", "SRC_PROC_PEAK_MEMORY", "DST_PROC_ACTUAL_MEMORY", "DST_PROC_PEAK_MEMORY"];
+/// Elements whose value is also in one with more bits, or in the two times of the handshake.
+const SHORTER: [&str; 7] = [
+    "SRC_PROC_ACTUAL_MEMORY",
+    "SRC_PROC_PEAK_MEMORY",
+    "DST_PROC_ACTUAL_MEMORY",
+    "DST_PROC_PEAK_MEMORY",
+    "CLIENT_NW_LATENCY_MS",
+    "SERVER_NW_LATENCY_MS",
+    "CONNECT_MICROSECONDS",
+];
 
 /// ICMP's types, which only flows of ICMP have.
 const DEPENDENT: [&str; 2] = ["ICMP_TYPE", "IPV6_ICMP_TYPE"];

@@ -10,7 +10,7 @@ use crate::facet::{FACETS, Facet};
 use crate::numbers;
 use crate::value;
 
-/// The two times of the handshake, whose elements are rounded and cannot be written.
+/// The two times of the handshake, whose elements are rounded.
 pub(crate) const HANDSHAKE: &str = "HANDSHAKE_MICROSECONDS";
 /// Marks it in the key of a detail.
 const HANDSHAKE_KEY: u16 = u16::MAX;

@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::choices::ReportFormat;
-use crate::config::options::{ExportOptions, FlowOptions, LogOptions, Options};
+use crate::config::options::{
+    CollectOptions, ExportOptions, FlowOptions, HistoryOptions, HttpOptions, LogOptions, Options, ViewOptions,
+};
 use crate::config::timeout::Timeout;
 use crate::config::values::Listen;
 #[cfg(feature = "history")]
@@ -37,6 +39,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Read capture files (pcap, pcapng; gzip or zstd; - is standard input)
     Read(Box<ReadArgs>),
+    /// Receive IPFIX, NetFlow v5 and v9 and sFlow v5 from routers and agents on other hosts
+    Collect(Box<CollectArgs>),
     /// List the elements of flow records
     Fields(FieldsArgs),
     /// Check a configuration file, without starting anything
@@ -110,6 +114,26 @@ pub(crate) struct ReadArgs {
     pub(crate) flows: FlowOptions,
     #[command(flatten)]
     pub(crate) export: ExportOptions,
+    #[command(flatten)]
+    pub(crate) log: LogOptions,
+}
+
+/// `pidflow collect`.
+#[derive(Debug, Args)]
+pub(crate) struct CollectArgs {
+    /// Configuration file (TOML); variables and flags override it
+    #[arg(long, value_name = "FILE", env = "PIDFLOW_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) collect: CollectOptions,
+    #[command(flatten)]
+    pub(crate) export: ExportOptions,
+    #[command(flatten)]
+    pub(crate) http: HttpOptions,
+    #[command(flatten)]
+    pub(crate) history: HistoryOptions,
+    #[command(flatten)]
+    pub(crate) view: ViewOptions,
     #[command(flatten)]
     pub(crate) log: LogOptions,
 }

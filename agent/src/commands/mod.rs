@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod collect;
 mod doctor;
 mod fields;
 mod generate;
@@ -31,6 +32,7 @@ pub(crate) fn execute(command: Command) -> Result<ExitCode, Failure> {
         Command::Query(args) => query::execute(&args),
         Command::Audit(args) => audit::execute(&args),
         Command::Doctor(args) => doctor::execute(&args),
+        Command::Collect(args) => collect::execute(*args).map(fine),
         Command::Read(args) => read::execute(*args).map(fine),
         Command::Run(args) if args.command.is_empty() => run::execute(*args).map(fine),
         Command::Run(args) => Ok(run_command::execute(*args)),

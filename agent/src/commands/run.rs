@@ -44,7 +44,7 @@ const BATCHES: usize = 128;
 /// The active timeout if the live view is the only output.
 const VIEW_TIMEOUT: Timeout = Timeout::seconds(5);
 /// How many records the live view can read at once, at least.
-const VIEW_RECORDS: usize = 10_000;
+pub(super) const VIEW_RECORDS: usize = 10_000;
 
 /// Runs until it is stopped.
 pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
@@ -83,7 +83,7 @@ pub(crate) fn execute(args: RunArgs) -> Result<(), Failure> {
     if stop.requested() { Ok(()) } else { Err(anyhow!(NOTHING_LEFT).into()) }
 }
 
-fn shows_view(options: &Options, outputs: &Outputs) -> bool {
+pub(super) fn shows_view(options: &Options, outputs: &Outputs) -> bool {
     let is_wanted = options.view.kind != Some(ViewKind::Plain) && !outputs.uses_stdout();
     is_wanted && std::io::stdout().is_terminal() && live_view::terminal::is_foreground()
 }
@@ -165,7 +165,7 @@ fn live_parts(
 }
 
 /// The history, if there is to be one.
-fn start_history(options: &HistoryOptions) -> Result<Option<History>> {
+pub(super) fn start_history(options: &HistoryOptions) -> Result<Option<History>> {
     let settings = options.folder.as_ref().map(|folder| history::Settings {
         folder: folder.to_path_buf(),
         max_age: options.max_age(),
@@ -175,13 +175,13 @@ fn start_history(options: &HistoryOptions) -> Result<Option<History>> {
 }
 
 /// The published state, which keeps that many records.
-fn publish(outputs: &Outputs, budget: Budget, records: usize) -> Published {
+pub(super) fn publish(outputs: &Outputs, budget: Budget, records: usize) -> Published {
     let recent = Recent::new(records, budget.recent_bytes());
     Published::new(&outputs.context.host_name, outputs.context.own_pen, recent)
 }
 
 /// What observes the pipeline, with what shows records to people.
-fn observers(
+pub(super) fn observers(
     published: &Published,
     about: RunDescription,
     (host, max_edges): (&Host, usize),
@@ -255,13 +255,13 @@ fn observed_by(context: &ExportContext) -> Enricher {
 }
 
 /// The metrics as of the last published status.
-fn metrics(published: &Published) -> MetricSource {
+pub(super) fn metrics(published: &Published) -> MetricSource {
     let published = published.clone();
     MetricSource::new(move || published.families())
 }
 
 /// Starts the exporters in a role whose threads have no privileges.
-fn start_exporters(outputs: &Outputs, context: &ExportContext) -> Result<ExporterSet> {
+pub(super) fn start_exporters(outputs: &Outputs, context: &ExportContext) -> Result<ExporterSet> {
     let start = || ExporterSet::start(&outputs.exporters, context);
     in_role(Role::Exporters, &outputs.written(), start)?.map_err(start_error)
 }

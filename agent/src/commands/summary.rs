@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
+use pidflow_collector::{Event, Protocol};
 use pidflow_engine::decode::FrameCount;
 use pidflow_exporters::Snapshot;
 
 use crate::figures::grouped;
 use crate::ledger::SEEN_ELSEWHERE;
-use crate::pipeline::Ended;
+use crate::pipeline::{CollectEnded, Ended};
 use pidflow_capture::CaptureCounters;
 
 /// The summary after capture files.
@@ -32,6 +33,23 @@ pub(crate) fn running(e: &Ended) -> String {
         );
     }
     said
+}
+
+/// The summary after records of exporters.
+pub(crate) fn collecting(e: &CollectEnded) -> String {
+    let CollectEnded { figures, exporters } = e;
+    let by_protocol = Protocol::ALL.iter().filter(|p| figures.counters.datagrams(**p) > 0).map(|p| {
+        let (records, datagrams) = (figures.counters.records(*p), figures.counters.datagrams(*p));
+        format!("{}: {} records in {} datagrams", p.name(), grouped(records), grouped(datagrams))
+    });
+    let events = Event::ALL.iter().map(|event| (event.name(), figures.counters.events(*event)));
+    let events: Vec<_> = events.filter(|(_, n)| *n > 0).map(|(name, n)| format!("{name} {}", grouped(n))).collect();
+    let mut parts = vec![figures.received()];
+    parts.extend(by_protocol);
+    parts.extend((!events.is_empty()).then(|| format!("counted: {}", events.join(", "))));
+    parts.push(format!("dropped by the kernel: {} datagrams", grouped(figures.kernel_drops)));
+    parts.extend(exporters.iter().map(exporter));
+    parts.join("\n")
 }
 
 fn totals(e: &Ended) -> String {

@@ -194,7 +194,7 @@ pub(crate) struct ExportOptions {
     #[arg(long, value_name = "WAY", env = "PIDFLOW_IPFIX_DIRECTION")]
     pub(crate) ipfix_direction: Option<Direction>,
     /// Elements to send, such as "%IPV4_SRC_ADDR … @PROCESS@"; @FLOW@, @PROCESS@, @PIDFLOW@, @TUNNEL@, @NAT@, @KEY@, @APPLICATION@,
-    /// @TCP@, @PACKETS@ and @K8S@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
+    /// @TCP@, @PACKETS@, @K8S@ and @COLLECTED@ stand for groups [default: all elements; to collectors @FLOW@ @PROCESS@ and the most useful others]
     #[arg(short = 'T', long, value_name = "TEMPLATE", env = "PIDFLOW_TEMPLATE")]
     pub(crate) template: Option<String>,
     /// Write JSON lines to this file, to standard output (-), or to udp://, tcp:// or tls://HOST:PORT or unix:///PATH
@@ -280,6 +280,31 @@ pub(crate) struct HttpOptions {
 }
 layers!(HttpOptions { options: listen, metrics_listen, tls_cert, tls_key, tls_client_ca, token_file, recent_flows, max_edges; lists: });
 
+/// Where `pidflow collect` receives records of other hosts.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Exporters")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct CollectOptions {
+    /// Receive IPFIX and NetFlow v5 and v9 on this UDP address, repeatable, such as 0.0.0.0:2055
+    #[arg(long, value_name = "ADDR", env = "PIDFLOW_NETFLOW", value_delimiter = ',')]
+    pub(crate) netflow: Vec<Listen>,
+    /// Receive sFlow v5 on this UDP address, repeatable, such as 0.0.0.0:6343. Each address accepts all protocols; the
+    /// protocol of a datagram is in its first octets
+    #[arg(long, value_name = "ADDR", env = "PIDFLOW_SFLOW", value_delimiter = ',')]
+    pub(crate) sflow: Vec<Listen>,
+    /// Receive IPFIX over TCP on this address, repeatable, such as 0.0.0.0:4739
+    #[arg(long, value_name = "ADDR", env = "PIDFLOW_IPFIX_TCP", value_delimiter = ',')]
+    pub(crate) ipfix_tcp: Vec<Listen>,
+}
+layers!(CollectOptions { options: ; lists: netflow, sflow, ipfix_tcp });
+
+impl CollectOptions {
+    /// The addresses for datagrams.
+    pub(crate) fn datagrams(&self) -> Vec<Listen> {
+        [self.netflow.as_slice(), &self.sflow].concat()
+    }
+}
+
 /// Records that are kept on the disk of this host.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[command(next_help_heading = "History")]
@@ -342,6 +367,9 @@ pub(crate) struct Options {
     pub(crate) http: HttpOptions,
     #[command(flatten)]
     pub(crate) history: HistoryOptions,
+    /// Of `pidflow collect` only.
+    #[arg(skip)]
+    pub(crate) collect: CollectOptions,
     #[command(flatten)]
     pub(crate) view: ViewOptions,
     #[command(flatten)]
@@ -370,6 +398,7 @@ impl Options {
             export: self.export.over(lower.export),
             http: self.http.over(lower.http),
             history: self.history.over(lower.history),
+            collect: self.collect.over(lower.collect),
             view: self.view.over(lower.view),
             log: self.log.over(lower.log),
             exporters: if self.exporters.is_empty() { lower.exporters } else { self.exporters },
@@ -387,6 +416,7 @@ impl Options {
             ("[privacy]", self.privacy == other.privacy),
             ("[http]", self.http == other.http),
             ("[history]", self.history == other.history),
+            ("[collect]", self.collect == other.collect),
             ("[view]", self.view == other.view),
             ("[log]", self.log == other.log),
         ];

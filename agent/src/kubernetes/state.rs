@@ -40,6 +40,11 @@ impl State {
         Self { wish, inner: Mutex::default() }
     }
 
+    /// No server is asked, and no pod is named.
+    pub(crate) fn off() -> Self {
+        Self::new(Wish::Off)
+    }
+
     pub(super) const fn wish(&self) -> Wish {
         self.wish
     }

@@ -28,7 +28,7 @@ impl Node {
             // A process may choose any name, but no two nodes may have the same label.
             (Some(p), _) if [KERNEL, UNKNOWN].contains(&&*p.name) => Self::Unknown,
             (Some(p), _) => Self::Process(Arc::clone(&p.name)),
-            (None, Attribution::Remote | Attribution::Offline) => Self::Address(address),
+            (None, Attribution::Remote | Attribution::Offline | Attribution::NotReported) => Self::Address(address),
             (None, Attribution::Kernel) => Self::Kernel,
             (None, _) => Self::Unknown,
         }

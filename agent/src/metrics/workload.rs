@@ -42,7 +42,7 @@ impl Workload {
             (Some(p), _) if !p.placement.container_id.is_empty() => {
                 Self::Container(Arc::clone(&p.placement.container_id))
             }
-            (None, Attribution::Remote | Attribution::Offline) => Self::Address(address),
+            (None, Attribution::Remote | Attribution::Offline | Attribution::NotReported) => Self::Address(address),
             _ => Self::Host,
         }
     }

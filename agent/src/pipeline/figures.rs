@@ -4,12 +4,13 @@ use pidflow_engine::flow_table::FlowTableCounters;
 use pidflow_engine::join::JoinCounters;
 use pidflow_exporters::Snapshot;
 
+use crate::collect::CollectFigures;
 use crate::ledger::Ledger;
 use crate::probes::KernelCounts;
 use pidflow_capture::CaptureCounters;
 
 /// All counters of the pipeline at one moment.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Figures {
     /// Packet sources.
     pub(crate) capture: CaptureCounters,
@@ -17,8 +18,8 @@ pub(crate) struct Figures {
     pub(crate) table: FlowTableCounters,
     /// Flows in the table.
     pub(crate) active: usize,
-    /// The ledger: where every packet is.
-    pub(crate) ledger: Ledger,
+    /// The ledger: where every packet is; none: no packets are captured.
+    pub(crate) ledger: Option<Ledger>,
     /// The join.
     pub(crate) join: JoinCounters,
     /// Number of processes and of socket claims in the tables.
@@ -38,7 +39,9 @@ pub(crate) struct Figures {
     /// Times that the system clock was set while running.
     pub(crate) clock_steps: u64,
     /// Waiting items, by queue.
-    pub(crate) queues: [(&'static str, usize); 5],
+    pub(crate) queues: Vec<(&'static str, usize)>,
     /// Memory that records in exporters' queues keep, bytes.
     pub(crate) queue_bytes: usize,
+    /// What was received from exporters; none: this is not `pidflow collect`.
+    pub(crate) collect: Option<CollectFigures>,
 }

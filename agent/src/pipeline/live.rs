@@ -279,7 +279,7 @@ impl Live {
             ends: outlet.ends(),
         };
         Figures {
-            ledger: self.books.close(&standing),
+            ledger: Some(self.books.close(&standing)),
             capture,
             table: table.counters(),
             active: table.len(),
@@ -292,7 +292,7 @@ impl Live {
             not_selected: outlet.not_selected(),
             own_hidden: outlet.own_hidden(),
             clock_steps: self.clock_steps,
-            queues: [
+            queues: vec![
                 ("packet-batches", sources.batches.len()),
                 ("packets-to-count", self.held.packets()),
                 ("flows-to-join", self.grace.len()),
@@ -300,6 +300,7 @@ impl Live {
                 ("records-to-export", outlet.exporters().queued()),
             ],
             queue_bytes: outlet.exporters().queued_bytes(),
+            collect: None,
         }
     }
 

@@ -5,6 +5,7 @@
 //! capture files. Neither depends on where packets and facts come from or on who reads the records.
 
 mod changes;
+mod collecting;
 mod figures;
 mod grace;
 mod held;
@@ -22,6 +23,7 @@ use pidflow_exporters::Snapshot;
 
 use pidflow_capture::{CaptureCounters, Interface};
 
+pub(crate) use collecting::{CollectEnded, Collecting};
 pub(crate) use figures::Figures;
 pub(crate) use live::{Live, LiveParts, NOTHING_LEFT};
 pub(crate) use outlet::{DescribeProcess, Enricher, Outlet, PipelineObserver, ReportUsage};

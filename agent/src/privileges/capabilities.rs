@@ -27,6 +27,9 @@ pub(super) fn with_command() -> Vec<Capability> {
 /// The capabilities for reading captures and writing files of other users.
 pub(super) const READING: &[Capability] = &[Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH];
 
+/// The capabilities for reading certificates and the configuration again, which may belong to another user.
+pub(super) const COLLECTING: &[Capability] = &[Capability::CAP_DAC_READ_SEARCH];
+
 /// The names of the wanted capabilities that this thread lacks.
 ///
 /// # Errors

@@ -58,6 +58,10 @@ pub(crate) enum Role {
     View,
     /// Waits for a command, and passes signals on to it.
     Command,
+    /// In `pidflow collect`: receives from exporters.
+    Collector,
+    /// In `pidflow collect`: passes on their records.
+    Collecting,
     /// In `pidflow read`: opens capture files.
     Inputs,
     /// In `pidflow read`: decodes them.
@@ -92,7 +96,7 @@ const fn rights(
 }
 
 /// Every role. Threads that process untrusted input have no capabilities.
-pub(crate) const RIGHTS: [Rights; 20] = {
+pub(crate) const RIGHTS: [Rights; 22] = {
     use Capability::{
         CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN,
         CAP_SYS_PTRACE,
@@ -122,6 +126,8 @@ pub(crate) const RIGHTS: [Rights; 20] = {
         rights(Role::View, "view", &[], Calls::Usual, Files::System),
         // The command may belong to another user, who called sudo.
         rights(Role::Command, "command, signals (run -- COMMAND)", &[CAP_KILL], Calls::Usual, Files::System),
+        rights(Role::Collector, "collect PORT (collect)", &[], Calls::Answering, Files::System),
+        rights(Role::Collecting, "pidflow (collect)", &[], Calls::Answering, Files::System),
         // Captures may belong to another user.
         rights(Role::Inputs, "inputs (read)", &[CAP_DAC_READ_SEARCH], Calls::Answering, Files::Any),
         rights(Role::Reading, "pidflow (read)", &[], Calls::Answering, Files::System),
@@ -220,6 +226,14 @@ pub(crate) fn keep_for_reading() -> Result<()> {
     keep(capabilities::READING)
 }
 
+/// Like [`keep_for_attaching`], for receiving from exporters.
+///
+/// # Errors
+/// The kernel refuses.
+pub(crate) fn keep_for_collecting() -> Result<()> {
+    keep(capabilities::COLLECTING)
+}
+
 fn keep(wanted: &[Capability]) -> Result<()> {
     no_new_privileges().context("no_new_privs")?;
     unreadable().context("dumpable")?;
@@ -247,7 +261,7 @@ fn unreadable() -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 20] = [
+    const ROLES: [Role; 22] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,
@@ -265,6 +279,8 @@ mod tests {
         Role::Signals,
         Role::View,
         Role::Command,
+        Role::Collector,
+        Role::Collecting,
         Role::Inputs,
         Role::Reading,
         Role::Results,

@@ -6,6 +6,7 @@ use pidflow_engine::flow_table::TcpTotals;
 use pidflow_schema::{Attribution, FlowEndReason, FlowRecord, ProcessEnd};
 
 use super::losses::Loss;
+use crate::collect::CollectFigures;
 use crate::host::HostFigures;
 use crate::ledger::Ledger;
 use crate::metrics::talk::ShownTraffic;
@@ -105,6 +106,8 @@ pub(crate) struct Status {
     pub(crate) host: Option<Arc<HostFigures>>,
     /// The ledger; none: nothing has been counted yet.
     pub(crate) ledger: Option<Arc<Ledger>>,
+    /// What was received from exporters; none: this is not `pidflow collect`.
+    pub(crate) collect: Option<CollectFigures>,
     /// Everything that was lost, by stage and reason, since the start.
     pub(crate) losses: Vec<Loss>,
     /// Why the agent is not ready, one line each; empty: it is ready.
@@ -190,7 +193,7 @@ impl RecordCounts {
 fn has_process(r: &FlowRecord, end: &ProcessEnd, is_destination: bool) -> Option<bool> {
     let refused = is_destination && r.connect_error == Some(ECONNREFUSED);
     match end.attribution {
-        Attribution::Remote | Attribution::Offline | Attribution::Kernel => None,
+        Attribution::Remote | Attribution::Offline | Attribution::Kernel | Attribution::NotReported => None,
         _ if end.process.is_some() => Some(true),
         _ => (!refused).then_some(false),
     }

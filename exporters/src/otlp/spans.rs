@@ -84,7 +84,7 @@ const fn role(kind: SpanKind) -> Option<Role> {
 }
 
 fn is_here(end: &ProcessEnd) -> bool {
-    !matches!(end.attribution, Attribution::Remote | Attribution::Offline)
+    !matches!(end.attribution, Attribution::Remote | Attribution::Offline | Attribution::NotReported)
 }
 
 fn status(errno: u16) -> Status {

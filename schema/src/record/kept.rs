@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Application, Candidate, Dns, Endpoint, FlowRecord, Http, Node, Owner, Placement, Pod, PodDetails, Process,
-    ProcessEnd, Service, Tls,
+    Application, Candidate, Collected, Dns, Endpoint, FlowRecord, Http, Node, Owner, Placement, Pod, PodDetails,
+    Process, ProcessEnd, Service, Tls,
 };
 
 /// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
@@ -59,6 +59,12 @@ impl Kept {
         }
         if let Some(figures) = &flow.packet_figures {
             self.bytes += size_of_val(&**figures);
+        }
+        if let Some(Collected { others, exporter: _, domain: _, sampling_rate: _, routing: _ }) =
+            record.collected.as_deref()
+        {
+            self.bytes += size_of::<Collected>();
+            self.texts(&[others]);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod application;
 mod attribution;
+mod collected;
 mod end;
 mod end_reason;
 mod flow;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use application::{Application, ApplicationProtocol, Dns, DnsResponse, Http, Tls};
 pub use attribution::Attribution;
+pub use collected::{Collected, Routing};
 pub use end::{Candidate, Endpoint, ProcessEnd};
 pub use end_reason::{FlowEndDetail, FlowEndReason};
 pub use flow::{Counters, Flow, Protocol};
@@ -66,6 +68,8 @@ pub struct FlowRecord {
     pub connect_error: Option<u16>,
     /// One of the ends is the observing agent itself.
     pub is_own: bool,
+    /// Where a collected record came from; none: this agent observed the flow itself.
+    pub collected: Option<Box<Collected>>,
 }
 
 impl FlowRecord {
@@ -82,6 +86,7 @@ impl FlowRecord {
             destination,
             connect_error: None,
             is_own: false,
+            collected: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::record::{FlowEndReason, FlowRecord, Handshake, InitiatorBasis, Protoc
 use crate::value::Value;
 
 use super::build::row;
-use super::write::{macs_mut, set};
+use super::write::{handshake_mut, macs_mut, set};
 
 pub(super) fn v4(a: IpAddr) -> Option<Value<'static>> {
     match a {
@@ -157,19 +157,24 @@ const fn latency(e: Element) -> Element {
 
 /// Elements of a TCP handshake.
 pub(super) const MORE: &[Element] = &[
-    latency(row("CLIENT_NW_LATENCY_MS", "clientNwLatencyMs", (Ntop, 123), T::Unsigned32, |r| {
-        half_ms(r, |h| h.client_us)
-    }))
+    latency(
+        row("CLIENT_NW_LATENCY_MS", "clientNwLatencyMs", (Ntop, 123), T::Unsigned32, |r| half_ms(r, |h| h.client_us))
+            .writes(|r, v| set(v.number(), |ms: u32| handshake_mut(r).client_us = ms.saturating_mul(HALF_MS_US))),
+    )
     .otel("pidflow.flow.tcp.client.latency")
     .doc("Half of the time from the server's SYN with ACK to the client's ACK, whole milliseconds (ntop 123)."),
-    latency(row("SERVER_NW_LATENCY_MS", "serverNwLatencyMs", (Ntop, 124), T::Unsigned32, |r| {
-        half_ms(r, |h| h.server_us)
-    }))
+    latency(
+        row("SERVER_NW_LATENCY_MS", "serverNwLatencyMs", (Ntop, 124), T::Unsigned32, |r| half_ms(r, |h| h.server_us))
+            .writes(|r, v| set(v.number(), |ms: u32| handshake_mut(r).server_us = ms.saturating_mul(HALF_MS_US))),
+    )
     .otel("pidflow.flow.tcp.server.latency")
     .doc("Half of the time from the client's SYN to the server's SYN with ACK, whole milliseconds (ntop 124)."),
 ];
 
+/// Microseconds of a round trip whose half is a millisecond.
+const HALF_MS_US: u32 = 2000;
+
 /// ntop's definition of latency: half of the round trip.
 fn half_ms(r: &FlowRecord, part: fn(&Handshake) -> u32) -> Option<Value<'static>> {
-    r.flow.handshake.map(|h| (part(&h) / 2000).into())
+    r.flow.handshake.map(|h| (part(&h) / HALF_MS_US).into())
 }

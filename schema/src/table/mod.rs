@@ -6,6 +6,7 @@
 
 mod application;
 mod build;
+mod collected;
 mod flow;
 mod identity;
 mod key;
@@ -72,12 +73,17 @@ const PACKETS: [&[Element]; 11] = [
     packets::REVERSE_GAPS,
 ];
 
+/// What `@COLLECTED@` stands for.
+const COLLECTED: [&[Element]; 1] = [collected::COLLECTED];
+
 /// What `@K8S@` stands for.
 const K8S: [&[Element]; 2] = [kubernetes::SOURCE, kubernetes::DESTINATION];
 
 /// Every element that pidflow knows.
 pub static ELEMENTS: LazyLock<Vec<Element>> = LazyLock::new(|| {
-    [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &TCP, &PACKETS, &K8S].concat().concat()
+    [FLOW.as_slice(), &PROCESS, &PIDFLOW, &TUNNEL, &NAT, &KEY, &APPLICATION, &TCP, &PACKETS, &K8S, &COLLECTED]
+        .concat()
+        .concat()
 });
 
 static BY_NAME: LazyLock<HashMap<String, &'static Element>> = LazyLock::new(|| {
@@ -130,6 +136,9 @@ pub static PACKETS_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_n
 /// The names that `@K8S@` stands for: owner, node and labels of pods, and services. Not among the others, because they mean
 /// nothing on hosts without Kubernetes.
 pub static K8S_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&K8S));
+/// The names that `@COLLECTED@` stands for: the exporter of a collected record, and what it knows as a router. Not among the
+/// others, because records of this host do not have them.
+pub static COLLECTED_MACRO: LazyLock<Vec<&'static str>> = LazyLock::new(|| macro_names(&COLLECTED));
 
 #[cfg(test)]
 mod tests;

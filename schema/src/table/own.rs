@@ -9,7 +9,7 @@ use crate::value::Value;
 
 use super::build::row;
 use super::process::{process, text, usage};
-use super::write::{candidate_mut, host_usage_mut, pod_mut, process_mut, set, usage_mut};
+use super::write::{candidate_mut, host_usage_mut, pod_mut, process_mut, set, set_handshake, usage_mut};
 
 const fn counted(e: Element, unit: Unit) -> Element {
     e.unit(unit, Semantics::DeltaCounter)
@@ -30,7 +30,7 @@ macro_rules! end {
             row(concat!($end, "_PROC_ATTRIBUTION"), concat!($side, "ProcAttribution"), (Pidflow, $base), T::String,
                 |r| Some(Value::text(r.$f.attribution.name()))).writes(|r, v| set(v.named(&Attribution::ALL, Attribution::name), |n| r.$f.attribution = n))
                 .v9_text(20).otel(concat!("pidflow.", $otel, ".attribution"))
-                .doc(concat!("How the ", $otel, " end was attributed (socket-event, local-port-event, snapshot-tuple, snapshot-port, listener-only) or why not (remote, ambiguous, no-socket, no-process, offline, kernel).")),
+                .doc(concat!("How the ", $otel, " end was attributed (socket-event, local-port-event, snapshot-tuple, snapshot-port, listener-only, reported) or why not (remote, ambiguous, no-socket, no-process, offline, kernel, not-reported).")),
             memory(row(concat!($end, "_PROC_ACTUAL_MEMORY_64"), concat!($side, "ProcActualMemory64"), (Pidflow, $base + 1), T::Unsigned64,
                 |r| usage(&r.$f, |u| u.memory_actual)).writes(|r, v| set(v.number(), |n| usage_mut(&mut r.$f).memory_actual = Some(n))))
                 .group(Group::$usage).otel(concat!("pidflow.", $otel, ".process.memory.usage"))
@@ -138,7 +138,7 @@ pub(super) const FLOW: &[Element] = &[
     row("OWN_TRAFFIC", "ownTraffic", (Pidflow, 15), T::Unsigned8, |r| r.is_own.then_some(Value::Unsigned(1))).writes(|r, v| set(v.number::<u8>(), |n| r.is_own = n != 0))
         .group(Group::Own).identifier().otel("pidflow.flow.own_traffic")
         .doc("1: the observing agent itself is at an end of the flow (exports, HTTP, self-tests); absent in other records."),
-    row("CONNECT_MICROSECONDS", "connectMicroseconds", (Pidflow, 4), T::Unsigned32, |r| r.flow.handshake.map(|h| h.total_us().into()))
+    row("CONNECT_MICROSECONDS", "connectMicroseconds", (Pidflow, 4), T::Unsigned32, |r| r.flow.handshake.map(|h| h.total_us().into())).writes(|r, v| set(v.number(), |n| set_handshake(r, n)))
         .group(Group::Handshake).unit(Unit::Microseconds, Semantics::Quantity).otel("pidflow.flow.tcp.handshake.time")
         .doc("Time from the client's first SYN to the ACK that ended the TCP handshake, microseconds."),
     row("HOST_NAME", "hostName", (Pidflow, 5), T::String, |r| text(&r.host)).writes(|r, v| set(v.shared_text(), |n| r.host = n))

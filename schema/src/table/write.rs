@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Application, ApplicationLatency, Candidate, Dns, DnsResponse, Endpoint, FlowRecord, HostUsage, Http,
-    InitialSequences, Login, Node, Owner, PacketFigures, Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage,
-    Service, TcpHealth, Tls, Translation, Tunnel,
+    Application, ApplicationLatency, Candidate, Collected, Dns, DnsResponse, Endpoint, FlowRecord, Handshake,
+    HostUsage, Http, InitialSequences, Login, Node, Owner, PacketFigures, Placement, Pod, PodDetails, Process,
+    ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls, Translation, Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -91,6 +91,20 @@ pub(super) fn macs_mut(record: &mut FlowRecord) -> &mut ([u8; 6], [u8; 6]) {
     record.flow.macs.get_or_insert_default()
 }
 
+/// The handshake, created if missing.
+pub(super) fn handshake_mut(record: &mut FlowRecord) -> &mut Handshake {
+    record.flow.handshake.get_or_insert(Handshake { server_us: 0, client_us: 0 })
+}
+
+/// Sets the duration of a handshake of which the halves may be known to two milliseconds: they get the rest.
+pub(super) fn set_handshake(record: &mut FlowRecord, total_us: u32) {
+    const ROUNDED_OFF_US: u32 = 1999;
+    let halves = handshake_mut(record);
+    let rest = total_us.saturating_sub(halves.server_us);
+    halves.client_us = rest.min(halves.client_us.saturating_add(ROUNDED_OFF_US));
+    halves.server_us = total_us - halves.client_us;
+}
+
 /// Both initial sequence numbers, created if missing.
 pub(super) fn sequences_mut(record: &mut FlowRecord) -> &mut InitialSequences {
     record.flow.initial_sequences.get_or_insert_default()
@@ -119,6 +133,16 @@ pub(super) fn packets_mut(record: &mut FlowRecord) -> &mut PacketFigures {
 /// Its application latency, made where there was none.
 pub(super) fn latency_mut(record: &mut FlowRecord) -> &mut ApplicationLatency {
     tcp_mut(record).latency.get_or_insert_default()
+}
+
+/// Where a collected record came from, made where it was not known.
+pub(super) fn collected_mut(record: &mut FlowRecord) -> &mut Collected {
+    record.collected.get_or_insert_default()
+}
+
+/// How the exporter forwarded the flow, made where it was not known.
+pub(super) fn routing_mut(record: &mut FlowRecord) -> &mut Routing {
+    collected_mut(record).routing.get_or_insert_default()
 }
 
 /// The application, made where there was none.

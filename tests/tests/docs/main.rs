@@ -96,7 +96,7 @@ fn every_command_and_flag_in_the_text_exists() {
 /// Flags in the text that belong to cargo, or to programs whose command lines are masked.
 const FLAGS_OF_OTHERS: [&str; 6] = ["--api-key", "--env", "--features", "--license", "--password", "--user"];
 
-const SUBCOMMANDS: [&str; 8] = ["audit", "query", "run", "read", "fields", "check", "doctor", "generate"];
+const SUBCOMMANDS: [&str; 9] = ["audit", "collect", "query", "run", "read", "fields", "check", "doctor", "generate"];
 
 /// Long flags in the help of a subcommand; nothing when there is no such subcommand.
 fn long_flags(dir: &Path, subcommand: &[&str]) -> BTreeSet<String> {

@@ -13,6 +13,7 @@ mod brokers;
 mod capture;
 mod captures;
 mod clickhouse;
+mod collect;
 mod collectors;
 mod expected;
 mod front;

@@ -1,5 +1,6 @@
 //! All metric families of `/metrics`, generated from the status.
 
+mod collect;
 mod columns;
 mod host;
 mod ledger;
@@ -30,6 +31,7 @@ pub(crate) fn families(view: &View) -> Vec<LazyFamily> {
     all.extend(health(s));
     all.extend(own_state(s));
     all.extend(s.host.iter().flat_map(|figures| host::families(figures)));
+    all.extend(s.collect.iter().flat_map(collect::families));
     all.extend(s.ledger.iter().flat_map(|ledger| ledger::families(ledger)));
     let of_talk = talk::all(view).into_iter().chain(node::all(view));
     all.into_iter().map(LazyFamily::from).chain(of_talk).collect()

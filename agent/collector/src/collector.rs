@@ -1,0 +1,167 @@
+//! Receives datagrams of any protocol.
+
+use std::net::SocketAddr;
+
+use pidflow_schema::{Enterprise, FlowRecord};
+
+use crate::counters::{Counters, Event, Protocol};
+use crate::draft::Origin;
+use crate::known::Known;
+use crate::sampling::Samplers;
+use crate::session::Key;
+use crate::sessions::{Limits, Sessions};
+use crate::sets::{Message, Reader};
+use crate::{netflow5, sflow};
+
+/// Settings of a [`Collector`].
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Private enterprise number of pidflow's own elements.
+    pub own_pen: u32,
+    /// What exporters may keep in memory.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { own_pen: Enterprise::DEFAULT_OWN_PEN, limits: Limits::default() }
+    }
+}
+
+/// Turns datagrams into flow records.
+#[derive(Debug)]
+pub struct Collector {
+    known: Known,
+    sessions: Sessions,
+    counters: Counters,
+    packets: sflow::Packets,
+}
+
+impl Collector {
+    /// A collector that knows no template yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            known: Known::new(settings.own_pen),
+            sessions: Sessions::new(settings.limits),
+            counters: Counters::default(),
+            packets: sflow::Packets::default(),
+        }
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Number of sessions that are known, and of their templates.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.sessions.len(), self.sessions.templates())
+    }
+
+    /// Memory of all that is kept of exporters, bytes; at most [`Limits::max_bytes`] after each datagram.
+    #[must_use]
+    pub const fn kept_bytes(&self) -> usize {
+        self.sessions.bytes()
+    }
+
+    /// Reads one datagram, or one message of a stream, that arrived from `exporter` at `now_ns` (nanoseconds since the epoch), and
+    /// appends its records to `out`. A record has at least eight octets in the datagram, so that one datagram has at most about
+    /// 8,000.
+    pub fn datagram(&mut self, datagram: &[u8], exporter: SocketAddr, now_ns: u64, out: &mut Vec<FlowRecord>) {
+        let read = match datagram {
+            [0, 10, ..] => self.ipfix(datagram, exporter, now_ns, out),
+            [0, 9, ..] => self.netflow9(datagram, exporter, now_ns, out),
+            [0, 5, ..] => self.netflow5(datagram, exporter, now_ns, out),
+            [0, 0, 0, 5, ..] => self.sflow(datagram, exporter, now_ns, out),
+            _ => Err(Event::UnknownVersion),
+        };
+        if let Err(why) = read {
+            self.counters.event(why);
+        }
+    }
+
+    /// Forgets what was not heard of for too long. Call it every few seconds.
+    pub fn expire(&mut self, now_ns: u64) {
+        self.sessions.expire(now_ns, &mut self.counters);
+    }
+
+    /// Forgets what is known of an exporter whose connection has ended.
+    pub fn forget(&mut self, exporter: SocketAddr) {
+        self.sessions.forget(exporter, &mut self.counters);
+    }
+
+    fn ipfix(&mut self, octets: &[u8], from: SocketAddr, now_ns: u64, out: &mut Vec<FlowRecord>) -> Result<(), Event> {
+        let (message, trailing) = Message::ipfix(octets, now_ns)?;
+        self.counters.event_times(Event::TrailingOctets, u64::from(trailing > 0));
+        self.sets(&message, octets.len() - trailing, from, out);
+        Ok(())
+    }
+
+    fn netflow9(
+        &mut self,
+        octets: &[u8],
+        mut from: SocketAddr,
+        now_ns: u64,
+        out: &mut Vec<FlowRecord>,
+    ) -> Result<(), Event> {
+        let message = Message::netflow9(octets, now_ns)?;
+        from.set_port(0);
+        self.sets(&message, octets.len(), from, out);
+        Ok(())
+    }
+
+    fn sets(&mut self, message: &Message<'_>, octets: usize, exporter: SocketAddr, out: &mut Vec<FlowRecord>) {
+        let protocol = message.header.protocol;
+        self.counters.datagram(protocol, octets);
+        let key = Key { exporter, domain: message.domain, protocol };
+        let (mut session, room) = self.sessions.take(&key);
+        session.seen_ns = message.header.now_ns;
+        let Self { known, counters, .. } = self;
+        Reader { known, counters, session: &mut session, key, room, out }.message(message);
+        self.sessions.put(key, session, &mut self.counters);
+    }
+
+    fn netflow5(
+        &mut self,
+        octets: &[u8],
+        mut exporter: SocketAddr,
+        now_ns: u64,
+        out: &mut Vec<FlowRecord>,
+    ) -> Result<(), Event> {
+        let message = netflow5::Message::new(octets, now_ns)?;
+        self.counters.datagram(Protocol::Netflow5, octets.len());
+        exporter.set_port(0);
+        let key = Key { exporter, domain: message.domain, protocol: Protocol::Netflow5 };
+        let (mut session, _) = self.sessions.take(&key);
+        session.seen_ns = now_ns;
+        let samplers = Samplers::default();
+        let origin =
+            Origin { exporter, domain: message.domain, header: message.header, boot_ms: None, samplers: &samplers };
+        message.flows(&mut session, &origin, (&self.known, &mut self.counters), out);
+        self.sessions.put(key, session, &mut self.counters);
+        Ok(())
+    }
+
+    fn sflow(
+        &mut self,
+        octets: &[u8],
+        mut exporter: SocketAddr,
+        now_ns: u64,
+        out: &mut Vec<FlowRecord>,
+    ) -> Result<(), Event> {
+        let message = sflow::Message::new(octets)?;
+        let sender = exporter.ip().to_canonical();
+        self.counters.datagram(Protocol::Sflow, octets.len());
+        exporter.set_port(0);
+        let key = Key { exporter, domain: message.sub_agent, protocol: Protocol::Sflow };
+        let (mut session, _) = self.sessions.take(&key);
+        session.seen_ns = now_ns;
+        let reader = sflow::Reader { packets: &mut self.packets, counters: &mut self.counters, now_ns, sender, out };
+        reader.message(&message, &mut session);
+        self.sessions.put(key, session, &mut self.counters);
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! Datagrams of IPFIX, NetFlow v5 and v9 and sFlow v5 to flow records.
+//!
+//! Pure: no sockets and no clock. [`Collector::datagram`] takes the octets, the address of the sender and the time, and
+//! appends records. Whatever is not a record is counted under an [`Event`]. Everything that is kept between datagrams
+//! (templates, sets that wait for their template, interface names, sampling rates) is bounded by [`Limits`].
+//!
+//! Which element becomes which member of a record is defined by the table of elements alone
+//! ([`pidflow_schema::Element::write`]). This crate adds what depends on other values: times relative to the message's header,
+//! flags of both directions, and sampling.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod collector;
+mod counters;
+mod data;
+mod draft;
+mod field;
+mod header;
+mod known;
+mod netflow5;
+mod octets;
+mod options;
+mod sampling;
+mod sequence;
+mod session;
+mod sessions;
+mod sets;
+mod sflow;
+mod template;
+mod value;
+
+pub use collector::{Collector, Settings};
+pub use counters::{Counters, Event, Protocol};
+pub use sessions::Limits;

@@ -1,0 +1,117 @@
+//! What the threads of all ports have in common: messages in, batches of records and figures out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use pidflow_collector::{Collector, Settings};
+use pidflow_schema::FlowRecord;
+
+use super::figures::{CollectFigures, Shared};
+use crate::clock::wall_ns;
+
+/// So many records are passed on at once, if more messages have already arrived.
+const RECORD_BATCH: usize = 1024;
+/// Interval of figures and of forgetting what is too old.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the clock is read while messages arrive without a pause.
+const MESSAGES_PER_LOOK: u32 = 256;
+/// How long messages are read after the request to end; they have arrived before it.
+const MAX_DRAIN: Duration = Duration::from_millis(500);
+
+/// Where the records and figures of a port go, and the request to end.
+#[derive(Debug, Clone)]
+pub(super) struct Outcomes {
+    pub(super) sender: Sender<Vec<FlowRecord>>,
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// The decoder of one port.
+pub(super) struct Decoding {
+    collector: Collector,
+    shared: Arc<Shared>,
+    /// None: the thread has ended.
+    outcomes: Option<Outcomes>,
+    records: Vec<FlowRecord>,
+    messages: u32,
+    looked: Instant,
+    /// When the request to end was seen.
+    ending: Option<Instant>,
+}
+
+impl Decoding {
+    pub(super) fn new(settings: Settings, shared: Arc<Shared>, outcomes: Outcomes) -> Self {
+        Self {
+            collector: Collector::new(settings),
+            shared,
+            outcomes: Some(outcomes),
+            records: Vec::new(),
+            messages: 0,
+            looked: Instant::now(),
+            ending: None,
+        }
+    }
+
+    /// Decodes a message. True: it is time for [`Self::look`].
+    pub(super) fn message(&mut self, message: &[u8], sender: SocketAddr) -> bool {
+        self.collector.datagram(message, sender, wall_ns(), &mut self.records);
+        if self.records.len() >= RECORD_BATCH {
+            self.pass_on();
+        }
+        self.messages = self.messages.wrapping_add(1);
+        self.messages.is_multiple_of(MESSAGES_PER_LOOK)
+    }
+
+    /// Forgets an exporter whose connection has ended.
+    pub(super) fn forget(&mut self, exporter: SocketAddr) {
+        self.collector.forget(exporter);
+    }
+
+    /// Passes on the records. Waits while the pipeline is busy; then messages wait in the kernel, which counts datagrams that
+    /// it drops.
+    pub(super) fn pass_on(&mut self) {
+        if let Some(outcomes) = self.outcomes.as_ref().filter(|_| !self.records.is_empty()) {
+            // The pipeline takes records until this thread has ended; without it nobody could.
+            let _ = outcomes.sender.send(std::mem::take(&mut self.records));
+        }
+    }
+
+    /// Does what is due once a second. `kernel_drops` counts datagrams.
+    pub(super) fn look(&mut self, kernel_drops: u64) {
+        if self.looked.elapsed() >= INTERVAL {
+            self.looked = Instant::now();
+            self.collector.expire(wall_ns());
+            self.tell(kernel_drops);
+        }
+    }
+
+    /// Whether the thread shall end once it has read what has arrived.
+    pub(super) fn is_asked_to_end(&self) -> bool {
+        self.outcomes.as_ref().is_none_or(|outcomes| outcomes.stop.load(Ordering::Relaxed))
+    }
+
+    /// Whether it shall end in any case.
+    pub(super) fn is_over(&mut self) -> bool {
+        self.is_asked_to_end() && self.ending.get_or_insert_with(Instant::now).elapsed() >= MAX_DRAIN
+    }
+
+    /// Passes on the rest. The channel is closed when all threads have given up their end of it.
+    pub(super) fn end(&mut self, kernel_drops: u64) {
+        self.pass_on();
+        self.tell(kernel_drops);
+        self.outcomes = None;
+    }
+
+    fn tell(&self, kernel_drops: u64) {
+        let (sessions, templates) = self.collector.sizes();
+        self.shared.set(CollectFigures {
+            counters: self.collector.counters().clone(),
+            kernel_drops,
+            sessions: sessions as u64,
+            templates: templates as u64,
+            kept_bytes: self.collector.kept_bytes() as u64,
+        });
+    }
+}

@@ -1,0 +1,55 @@
+//! Figures of the threads that receive from exporters.
+
+use std::sync::{Mutex, PoisonError};
+
+use pidflow_collector::{Counters, Protocol};
+
+use crate::figures;
+
+/// Counters and sizes at one moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CollectFigures {
+    /// What was received and discarded.
+    pub(crate) counters: Counters,
+    /// Datagrams that the kernel dropped because a socket's buffer was full.
+    pub(crate) kernel_drops: u64,
+    /// Sessions (exporters and their observation domains) that are known.
+    pub(crate) sessions: u64,
+    /// Their templates.
+    pub(crate) templates: u64,
+    /// Memory of both, bytes.
+    pub(crate) kept_bytes: u64,
+}
+
+impl CollectFigures {
+    /// What was received, as a part of a sentence.
+    pub(crate) fn received(&self) -> String {
+        let of = |count: fn(&Counters, Protocol) -> u64| Protocol::ALL.iter().map(|p| count(&self.counters, *p)).sum();
+        let (datagrams, octets) = (of(Counters::datagrams), of(Counters::octets));
+        format!("{} datagrams of exporters, {}", figures::grouped(datagrams), figures::bytes(octets))
+    }
+
+    /// The sum of both.
+    pub(super) fn with(mut self, other: &Self) -> Self {
+        self.counters.add(&other.counters);
+        self.kernel_drops += other.kernel_drops;
+        self.sessions += other.sessions;
+        self.templates += other.templates;
+        self.kept_bytes += other.kept_bytes;
+        self
+    }
+}
+
+/// The figures of one thread, which the pipeline reads.
+#[derive(Debug, Default)]
+pub(super) struct Shared(Mutex<CollectFigures>);
+
+impl Shared {
+    pub(super) fn set(&self, figures: CollectFigures) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
+    pub(super) fn now(&self) -> CollectFigures {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
