@@ -78,8 +78,8 @@ impl ProcessEnd {
     #[must_use]
     pub fn node_name(&self) -> Option<&Arc<str>> {
         let of_endpoint = self.endpoint.as_ref().and_then(|endpoint| Some(&endpoint.node.as_ref()?.name));
-        let name = of_endpoint.or_else(|| Some(&self.pod()?.details.as_ref()?.node));
-        name.filter(|name| !name.is_empty())
+        let of_pod = || Some(&self.pod()?.details.as_ref()?.node);
+        of_endpoint.filter(|name| !name.is_empty()).or_else(of_pod).filter(|name| !name.is_empty())
     }
 
     /// The zone of the Kubernetes node of this end.

@@ -16,6 +16,15 @@ fn details(end: &ProcessEnd) -> Option<&PodDetails> {
     end.pod()?.details.as_deref()
 }
 
+/// A pod's node belongs to the pod, so that it is where the pod is kept.
+fn set_node_name(end: &mut ProcessEnd, name: std::sync::Arc<str>) {
+    if end.pod().is_some() {
+        pod_details_mut(end).node = name;
+    } else {
+        node_mut(end).name = name;
+    }
+}
+
 fn owner_basis(end: &ProcessEnd) -> Option<Value<'_>> {
     let details = details(end)?;
     details.owner.as_ref().map(|_| Value::text(details.owner_basis.name()))
@@ -104,7 +113,7 @@ macro_rules! end {
             kind_row!($f, $end, $side, $otel, $group, $base + 6, "REPLICASET", "ReplicaSet", "replicaset"),
             kind_row!($f, $end, $side, $otel, $group, $base + 7, "JOB", "Job", "job"),
             kind_row!($f, $end, $side, $otel, $group, $base + 8, "CRONJOB", "CronJob", "cronjob"),
-            place_row!($f, $end, $side, $node, $base + 9, "_K8S_NODE", "K8sNode", node_name, |end, n| node_mut(end).name = n, concat!($otel, ".k8s.node.name"), concat!("Name of the Kubernetes node that runs the pod at the ", $otel, " end, or has its address.")),
+            place_row!($f, $end, $side, $node, $base + 9, "_K8S_NODE", "K8sNode", node_name, set_node_name, concat!($otel, ".k8s.node.name"), concat!("Name of the Kubernetes node that runs the pod at the ", $otel, " end, or has its address.")),
             detail_row!($f, $end, $side, $group, $base + 10, "_K8S_POD_UID", "K8sPodUid", uid, concat!($otel, ".k8s.pod.uid"), concat!("UID of the pod at the ", $otel, " end; no other pod ever has it.")),
             detail_row!($f, $end, $side, $group, $base + 11, "_K8S_POD_LABELS", "K8sPodLabels", labels, concat!("pidflow.", $otel, ".k8s.pod.labels"), concat!("The labels that --pod-labels names of the pod at the ", $otel, " end, as NAME=VALUE joined by commas.")),
             row(concat!($end, "_K8S_SERVICE"), concat!($side, "K8sService"), (Pidflow, $base + 12), T::String, |r| text(&r.$f.service()?.name))
