@@ -10,7 +10,7 @@ fn blank() -> FlowRecord {
 }
 
 /// Elements that follow from others, or say less than the record has.
-const DERIVED: [&str; 10] = [
+const DERIVED: [&str; 24] = [
     "LAYER2_SEGMENT_ID",
     "IP_PROTOCOL_VERSION",
     "TCP_FLAGS",
@@ -21,6 +21,20 @@ const DERIVED: [&str; 10] = [
     "FLOW_KEY",
     "FLOW_KEY_BASIS",
     "COMMUNITY_ID",
+    "NUM_PKTS_UP_TO_128_BYTES",
+    "NUM_PKTS_128_TO_256_BYTES",
+    "NUM_PKTS_256_TO_512_BYTES",
+    "NUM_PKTS_512_TO_1024_BYTES",
+    "NUM_PKTS_1024_TO_1514_BYTES",
+    "NUM_PKTS_OVER_1514_BYTES",
+    "SRC_TO_DST_IAT_MIN",
+    "SRC_TO_DST_IAT_MAX",
+    "SRC_TO_DST_IAT_AVG",
+    "SRC_TO_DST_IAT_STDDEV",
+    "DST_TO_SRC_IAT_MIN",
+    "DST_TO_SRC_IAT_MAX",
+    "DST_TO_SRC_IAT_AVG",
+    "DST_TO_SRC_IAT_STDDEV",
 ];
 
 #[test]

@@ -51,6 +51,11 @@ impl PacketDirection {
     pub const fn dscp(&self) -> u8 {
         self.class_of_service >> 2
     }
+
+    /// Sets it; below 64.
+    pub const fn set_dscp(&mut self, dscp: u8) {
+        self.class_of_service = dscp << 2 | self.class_of_service & 3;
+    }
 }
 
 /// What the packets of a record look like.

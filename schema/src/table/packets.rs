@@ -60,6 +60,10 @@ fn set_size_class(direction: &mut PacketDirection, class: usize, packets: u32) {
     }
 }
 
+fn dscp(value: &Value<'_>) -> Option<u8> {
+    value.number().filter(|n| *n < 64)
+}
+
 const fn packets(e: Element, group: Group) -> Element {
     e.group(group).unit(Unit::Packets, Semantics::DeltaCounter)
 }
@@ -222,13 +226,13 @@ pub(super) const REVERSE: &[Element] = &direction!(
 
 /// The first packets' class of service.
 pub(super) const CLASS: &[Element] = &[
-    row("DSCP_IN", "ipDiffServCodePoint", (Iana, 195), T::Unsigned8, |r| forward(r).map(|d| d.dscp().into()))
+    row("DSCP_IN", "ipDiffServCodePoint", (Iana, 195), T::Unsigned8, |r| forward(r).map(|d| d.dscp().into())).writes(|r, v| set(dscp(v), |n| forward_mut(r).set_dscp(n)))
         .group(Group::PacketFigures).identifier().otel("pidflow.flow.dscp")
         .doc("Differentiated services code point (RFC 2474) of the first packet from the source."),
     row("DST_TOS", "reverseIpClassOfService", (Reverse, 5), T::Unsigned8, |r| reverse(r).map(|d| d.class_of_service.into())).writes(|r, v| set(v.number(), |n| reverse_mut(r).class_of_service = n))
         .group(Group::ReversePacketFigures).v9(55, 1).identifier().otel("pidflow.flow.reverse.ip.class_of_service")
         .doc("IPv4 type of service or IPv6 traffic class of the first packet from the destination (RFC 5103; NetFlow v9: type 55, as nProbe)."),
-    row("DSCP_OUT", "reverseIpDiffServCodePoint", (Reverse, 195), T::Unsigned8, |r| reverse(r).map(|d| d.dscp().into()))
+    row("DSCP_OUT", "reverseIpDiffServCodePoint", (Reverse, 195), T::Unsigned8, |r| reverse(r).map(|d| d.dscp().into())).writes(|r, v| set(dscp(v), |n| reverse_mut(r).set_dscp(n)))
         .group(Group::ReversePacketFigures).identifier().otel("pidflow.flow.reverse.dscp")
         .doc("Differentiated services code point of the first packet from the destination (RFC 5103; not in NetFlow v9, which has no type for it)."),
 ];

@@ -50,7 +50,7 @@ fn server() -> u16 {
 
 fn connect(number: usize, port: u16) {
     let bytes = STEP * number + 1;
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         std::io::Write::write_all(&mut stream, &vec![b'x'; bytes]).unwrap();
     } else {
