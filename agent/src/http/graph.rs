@@ -139,7 +139,7 @@ impl GraphNode {
     fn new(node: &Node, host: &str, names: &HashMap<&str, (usize, Arc<Known>)>) -> Self {
         let (title, subtitle) = match node {
             Node::Address(a) => (a.to_string(), String::new()),
-            _ => (node.process().to_owned(), host.to_owned()),
+            _ => (node.process().to_owned(), node.host(host)),
         };
         let details = match node {
             Node::Process(name) => names.get(&**name).map(|(count, latest)| Details::new(*count, latest)),

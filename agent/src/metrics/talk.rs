@@ -95,7 +95,7 @@ impl TrafficSums {
         let traffic = Traffic::of(r);
         // Attempts without a packet have a weight too, so that they can get a series.
         let weight = traffic.bytes.max(1);
-        let (source, target) = (Node::of(&r.source, r.flow.source), Node::of(&r.destination, r.flow.destination));
+        let (source, target) = Node::pair(r);
         let ends = [
             (Role::Client, &r.source, r.flow.source, &source),
             (Role::Server, &r.destination, r.flow.destination, &target),

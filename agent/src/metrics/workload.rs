@@ -28,7 +28,12 @@ pub(crate) enum Workload {
 impl Workload {
     /// Both ends; none: neither is in a container.
     pub(crate) fn pair(r: &FlowRecord) -> Option<(Self, Self)> {
-        let pair = (Self::of(&r.source, r.flow.source), Self::of(&r.destination, r.flow.destination));
+        let of = |end, address| match Self::of(end, address) {
+            // Not of this host.
+            Self::Host if r.collected.is_some() => Self::Address(address),
+            workload => workload,
+        };
+        let pair = (of(&r.source, r.flow.source), of(&r.destination, r.flow.destination));
         let is_container = |w: &Self| matches!(w, Self::Pods(..) | Self::Container(_));
         (is_container(&pair.0) || is_container(&pair.1)).then_some(pair)
     }
@@ -42,7 +47,7 @@ impl Workload {
             (Some(p), _) if !p.placement.container_id.is_empty() => {
                 Self::Container(Arc::clone(&p.placement.container_id))
             }
-            (None, Attribution::Remote | Attribution::Offline | Attribution::NotReported) => Self::Address(address),
+            (None, Attribution::Remote | Attribution::Offline) => Self::Address(address),
             _ => Self::Host,
         }
     }
