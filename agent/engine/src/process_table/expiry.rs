@@ -33,7 +33,8 @@ impl ProcessTable {
     }
 
     /// Removes processes that ended before `before_ns` and have no children in the table. If memory is still short, it
-    /// drops most samples, then all ended processes without children, then the least recently seen quarter.
+    /// drops most samples, then the half of the ended processes without children that ended first, because flows may still wait for the
+    /// others, then all ended ones, then the least recently seen quarter.
     pub fn expire(&mut self, before_ns: u64) {
         self.forget_ended(before_ns);
         self.forget_movers();
@@ -43,9 +44,11 @@ impl ProcessTable {
         if self.is_crowded() {
             self.thin_samples();
         }
-        if self.is_crowded() {
-            self.dropped += self.forget_ended(u64::MAX);
-            self.measure();
+        for before_ns in [self.median_end(), u64::MAX] {
+            if self.is_crowded() {
+                self.dropped += self.forget_ended(before_ns);
+                self.measure();
+            }
         }
         if self.is_crowded() {
             self.forget_longest_unheard();
@@ -97,6 +100,13 @@ impl ProcessTable {
             count += gone.len() as u64;
             gone.into_iter().for_each(|id| self.remove(id));
         }
+    }
+
+    /// When half of the ended processes had ended; 0: none has.
+    fn median_end(&self) -> u64 {
+        let mut ends: Vec<u64> = self.entries.values().filter_map(|e| e.exited_ns).collect();
+        let half = ends.len() / 2;
+        if ends.is_empty() { 0 } else { *ends.select_nth_unstable(half).1 }
     }
 
     fn forget_longest_unheard(&mut self) {

@@ -315,6 +315,25 @@ fn the_table_is_bounded_in_bytes_for_any_input() {
     assert_eq!(&*t.describe(me.id, 2_000_000, 2_000_000).unwrap().command_line, "after the flood");
 }
 
+/// A flow may still wait for a process that has just ended.
+#[test]
+fn processes_that_ended_last_stay_when_memory_is_short() {
+    let mut t = ProcessTable::default();
+    let mut n = 0_u32;
+    while !t.is_crowded() {
+        let me = task(n + 2, 5, "short");
+        t.execed(u64::from(n), &me, 1, (&program("/bin/short"), &format!("{n}")));
+        t.exited(&me, 1, Sample { time_ns: u64::from(n), ..Sample::default() });
+        n += 1;
+    }
+    t.expire(0);
+    assert!(!t.is_crowded() && t.dropped() > 0);
+    let kept = u32::try_from(t.len()).unwrap();
+    assert!(kept > n / 3, "{kept} of {n}");
+    let mut is_kept = |n: u32| t.describe(task(n + 2, 5, "short").id, n.into(), n.into()).is_some();
+    assert!((n - kept..n).all(&mut is_kept) && !is_kept(0));
+}
+
 #[test]
 fn samples_are_thinned_before_processes_go() {
     let mut t = ProcessTable::default();
