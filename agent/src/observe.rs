@@ -1,15 +1,15 @@
 //! Collects the counts of the live pipeline: publishes them, and, without the live view, writes one line a minute to the
 //! log.
 
+mod losses;
+
 use std::sync::Arc;
 use std::time::Instant;
 
-use pidflow_collector::Event;
 use pidflow_engine::fact::Fact;
 use pidflow_exporters::Snapshot;
 use pidflow_schema::FlowRecord;
 
-use crate::collect::CollectFigures;
 use crate::command_run::Watch;
 use crate::history::{History, HistoryCounts};
 use crate::host::Host;
@@ -17,12 +17,12 @@ use crate::ledger::SEEN_ELSEWHERE;
 use crate::live_view::LiveView;
 use crate::metrics::talk::TrafficSums;
 use crate::pipeline::{DescribeProcess, Figures, PipelineObserver, ReportUsage};
-use crate::probes::{AttachedHook, HookReport, KernelCounts};
+use crate::probes::{AttachedHook, HookReport};
 use crate::published::Published;
 use crate::published::losses::{Loss, LossWindow};
-use crate::published::status::{Exporter, Hook, HookTest, Labelled, RecordCounts, Status};
+use crate::published::status::{Exporter, Hook, HookTest, Labelled, RecordCounts, Status, labelled};
 use crate::self_test;
-use crate::translation::{self, TranslationCounts};
+use crate::translation;
 use crate::{figures, kubernetes, output_folders, stderr, threads};
 use pidflow_capture::{CaptureCounters, InterfaceChanges};
 
@@ -127,7 +127,7 @@ impl Observers {
     fn status(&mut self, f: &Figures, seconds: u64) -> Status {
         let translation = self.about.translation.counts();
         let exporters = self.exporters(f);
-        let losses = losses(f, &exporters, translation, self.about.kubernetes.dropped());
+        let losses = losses::all(f, &exporters, translation, self.about.kubernetes.dropped());
         let tested = self.self_test.as_ref().map(self_test::Outcome::state).unwrap_or_default();
         Status {
             seconds,
@@ -136,14 +136,14 @@ impl Observers {
             discards: discards(&f.capture, f.table.seen_elsewhere.packets),
             undecoded: f.capture.discards.by_protocol().collect(),
             tcp: f.table.tcp,
-            kernel_drops: kernel_drops(&f.capture),
+            kernel_drops: losses::kernel_drops(&f.capture),
             interface_changes: interface_changes(&f.capture.interfaces),
             missing_interfaces: f.capture.interfaces.missing.len() as u64,
             active: f.active as u64,
             tables: tables(f),
             records: self.records.clone(),
             probes: labelled([("delivered", f.kernel.delivered), ("suppressed", f.kernel.suppressed)]),
-            events_lost: events_lost(&f.kernel, translation),
+            events_lost: losses::events_lost(&f.kernel, translation),
             join: join(f),
             hooks: self.hooks().iter().map(hook).collect(),
             self_tests: tested.tests.iter().map(|(result, n)| ((*result).to_owned(), *n)).collect(),
@@ -194,7 +194,7 @@ impl Observers {
                 "{}, {} records, lost {}",
                 collect.received(),
                 figures::grouped(s.records.total()),
-                lost_of(s)
+                losses::total(s)
             );
             return;
         }
@@ -256,15 +256,6 @@ impl PipelineObserver for Observers {
     }
 }
 
-/// Everything lost on the way from exporters to receivers.
-fn lost_of(s: &Status) -> String {
-    figures::grouped(s.losses.iter().map(|loss| loss.total).sum())
-}
-
-fn labelled<const N: usize>(values: [(&str, u64); N]) -> Labelled {
-    values.map(|(name, n)| (name.to_owned(), n)).into()
-}
-
 fn discards(c: &CaptureCounters, seen_elsewhere: u64) -> Labelled {
     let decoded = c.discards.iter().map(|(reason, d)| (reason.name().to_owned(), d.packets));
     let copies = c.loopback_copies.packets;
@@ -282,10 +273,6 @@ fn nothing_captured(f: &Figures) -> Option<&'static str> {
 
 fn interface_changes(changes: &InterfaceChanges) -> Labelled {
     labelled([("appeared", changes.appeared), ("disappeared", changes.disappeared), ("renamed", changes.renamed)])
-}
-
-fn kernel_drops(c: &CaptureCounters) -> Labelled {
-    labelled([("kernel-buffer", c.kernel_drops), ("interface", c.interface_drops)])
 }
 
 /// What the hooks cannot see.
@@ -306,60 +293,6 @@ fn tables(f: &Figures) -> Labelled {
         ("flows-peak", f.table.peak_flows),
         ("translations", f.table.translations),
         ("tenancies", f.tenancies as u64),
-    ])
-}
-
-/// Everything that counts as lost, by stage. New kinds of loss must be added here, so that `/readyz` names them.
-fn losses(f: &Figures, exporters: &[Exporter], translation: TranslationCounts, pods_dropped: u64) -> Vec<Loss> {
-    let of = |stage: &str, what, values: Labelled| {
-        let stage = stage.to_owned();
-        values.into_iter().map(move |(reason, total)| Loss { stage: stage.clone(), what, reason, total })
-    };
-    let early = labelled([("table-full", f.table.evicted), ("too-many-wait", f.joined_early)]);
-    let forgotten = labelled([("tables-full", f.join.crowded)]);
-    let no_room = labelled([
-        ("processes-dropped", f.join.processes_dropped),
-        ("claims-dropped", f.join.claims_dropped),
-        ("failed-dropped", f.join.failed_dropped),
-        ("translations-dropped", f.table.translations_dropped),
-        ("tenancies-dropped", f.join.tenancies_dropped),
-        ("pods-dropped", pods_dropped),
-        ("names-dropped", f.join.names_dropped),
-        ("answers-dropped", f.table.answers_dropped),
-        ("payloads-dropped", f.table.payloads_dropped),
-    ]);
-    of("capture", "packets lost", kernel_drops(&f.capture))
-        .chain(f.collect.iter().flat_map(collect_losses))
-        .chain(of("probes", "kernel events lost", events_lost(&f.kernel, translation)))
-        .chain(of("flows", "flows ended or joined early", early))
-        .chain(of("join", "early evictions of processes and sockets", forgotten))
-        .chain(of("join", "facts without room", no_room))
-        .chain(exporters.iter().flat_map(|e| of(&format!("exporter {}", e.name), "records lost", e.lost.clone())))
-        .collect()
-}
-
-/// What exporters sent, or should have sent, that did not become records.
-fn collect_losses(f: &CollectFigures) -> impl Iterator<Item = Loss> + use<> {
-    let kernel = ("datagrams of exporters lost", "kernel-buffer", f.kernel_drops);
-    let of = |event: &Event| Some((event.lost()?, event.name(), f.counters.events(*event)));
-    let all: Vec<_> = Event::ALL.iter().filter_map(of).chain([kernel]).collect();
-    let loss =
-        |(what, reason, total): (_, &str, _)| Loss { stage: "collect".into(), what, reason: reason.into(), total };
-    all.into_iter().map(loss)
-}
-
-fn events_lost(k: &KernelCounts, t: TranslationCounts) -> Labelled {
-    labelled([
-        ("ring-full", k.ring_full),
-        ("ring-half-full", k.ring_half_full),
-        ("read-failed", k.read_failed),
-        ("map-full", k.map_full),
-        ("unparsed", k.unparsed),
-        ("sampler-refused", k.sampler_refused),
-        ("sampler-given-up", k.sampler_given_up),
-        ("line-skipped", k.lines_skipped),
-        ("translation-overrun", t.overruns),
-        ("translation-unparsed", t.unparsed),
     ])
 }
 

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::process::{self, Guarded};
 use crate::sys;
 
 /// Runs ip(8) with these arguments, separated by blanks, in the namespace of this thread.
@@ -55,6 +56,15 @@ impl Namespace {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path())).arg(program);
         command
+    }
+
+    /// Starts a scenario program here, and waits until it reports that it is ready.
+    pub fn start_scenario(&self, arguments: &[&str]) -> Result<Guarded> {
+        let scenario = process::binary("scenario")?;
+        let mut command = self.command(scenario.to_str().context("path")?);
+        let mut started = Guarded::new(command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
+        started.await_ready().with_context(|| format!("{arguments:?}"))?;
+        Ok(started)
     }
 
     /// Runs ip(8) in it.

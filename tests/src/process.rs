@@ -1,11 +1,12 @@
 //! Child processes that cannot outlive or outlast a test.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::sys;
 
@@ -25,6 +26,15 @@ impl Guarded {
     /// The child itself.
     pub const fn child(&mut self) -> &mut Child {
         &mut self.child
+    }
+
+    /// Waits for the line by which a scenario says that it is ready. Its standard output must be a pipe.
+    pub fn await_ready(&mut self) -> Result<()> {
+        let stdout = self.child.stdout.take().context("no standard output")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        ensure!(line.trim() == "ready", "the scenario said {line:?}");
+        Ok(())
     }
 
     /// Its process id.

@@ -55,13 +55,7 @@ impl Running {
 
     /// Waits for the line by which a scenario says that it is ready.
     pub fn await_ready(&mut self) -> Result<()> {
-        let stdout = self.process.child().stdout.take().context("no standard output")?;
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line)?;
-        if line.trim() != "ready" {
-            bail!("the scenario said {line:?}");
-        }
-        Ok(())
+        self.process.await_ready()
     }
 
     /// Lets a prepared scenario go on.

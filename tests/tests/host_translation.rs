@@ -6,7 +6,7 @@
 //! nodes. Needs root and nftables. `PIDFLOW_TEST_TALKS` is the number of conversations of each kind, 50 by default.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use pidflow_tests::agent::{Agent, Ended};
 use pidflow_tests::namespace::{Namespace, ip};
-use pidflow_tests::process::{self, Guarded};
+use pidflow_tests::process;
 use pidflow_tests::records::{Record, Side};
 use pidflow_tests::skip::{skip, without_root};
 use pidflow_tests::trial;
@@ -189,18 +189,6 @@ fn nodes() -> Result<[Node; 2]> {
     // Conntrack without translation.
     second.rules("table ip nat {\n chain c {\n type nat hook postrouting priority 100\n }\n}")?;
     Ok(nodes)
-}
-
-/// Starts a scenario program and waits until it reports that it is ready.
-fn start(place: &Namespace, arguments: &[&str]) -> Result<Guarded> {
-    let scenario = process::binary("scenario")?;
-    let mut command = place.command(scenario.to_str().context("path")?);
-    let mut started = Guarded::new(command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
-    let stdout = started.child().stdout.take().context("no standard output")?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    ensure!(line.trim() == "ready", "{arguments:?} said {line:?}");
-    Ok(started)
 }
 
 /// The conversations of a client that has ended.
@@ -416,9 +404,9 @@ fn each_conversation_through_translation_is_one_record_on_each_node() -> Result<
         (&second.namespace, "192.0.2.2:8080"),
     ];
     for (place, at) in places {
-        servers.push((at, start(place, &["peers-serve", "--at", at])?));
+        servers.push((at, place.start_scenario(&["peers-serve", "--at", at])?));
     }
-    let proxy = start(&first.namespace, &["peers-proxy", "--at", "10.1.1.1:7000", "--to", "10.1.1.12:8080"])?;
+    let proxy = first.namespace.start_scenario(&["peers-proxy", "--at", "10.1.1.1:7000", "--to", "10.1.1.12:8080"])?;
     let agents = [first.agent(&dir.path().join("1"))?, second.agent(&dir.path().join("2"))?];
     let mut asked = Vec::new();
     for protocol in [TCP, UDP] {

@@ -8,7 +8,7 @@ use crate::counters::{Counters, Event, Protocol};
 use crate::draft::Origin;
 use crate::known::Known;
 use crate::sampling::Samplers;
-use crate::session::Key;
+use crate::session::{Key, Session};
 use crate::sessions::{Limits, Sessions};
 use crate::sets::{Message, Reader};
 use crate::{netflow5, sflow};
@@ -103,22 +103,26 @@ impl Collector {
     fn netflow9(
         &mut self,
         octets: &[u8],
-        mut from: SocketAddr,
+        from: SocketAddr,
         now_ns: u64,
         out: &mut Vec<FlowRecord>,
     ) -> Result<(), Event> {
         let message = Message::netflow9(octets, now_ns)?;
-        from.set_port(0);
         self.sets(&message, octets.len(), from, out);
         Ok(())
     }
 
-    fn sets(&mut self, message: &Message<'_>, octets: usize, exporter: SocketAddr, out: &mut Vec<FlowRecord>) {
-        let protocol = message.header.protocol;
-        self.counters.datagram(protocol, octets);
-        let key = Key { exporter, domain: message.domain, protocol };
-        let (mut session, room) = self.sessions.take(&key);
-        session.seen_ns = message.header.now_ns;
+    /// Counts a datagram, and takes out its session.
+    fn session(&mut self, key: &Key, octets: usize, now_ns: u64) -> (Box<Session>, usize) {
+        self.counters.datagram(key.protocol, octets);
+        let (mut session, room) = self.sessions.take(key);
+        session.seen_ns = now_ns;
+        (session, room)
+    }
+
+    fn sets(&mut self, message: &Message<'_>, octets: usize, from: SocketAddr, out: &mut Vec<FlowRecord>) {
+        let key = Key::new(from, message.domain, message.header.protocol);
+        let (mut session, room) = self.session(&key, octets, message.header.now_ns);
         let Self { known, counters, .. } = self;
         Reader { known, counters, session: &mut session, key, room, out }.message(message);
         self.sessions.put(key, session, &mut self.counters);
@@ -127,40 +131,27 @@ impl Collector {
     fn netflow5(
         &mut self,
         octets: &[u8],
-        mut exporter: SocketAddr,
+        from: SocketAddr,
         now_ns: u64,
         out: &mut Vec<FlowRecord>,
     ) -> Result<(), Event> {
         let message = netflow5::Message::new(octets, now_ns)?;
-        self.counters.datagram(Protocol::Netflow5, octets.len());
-        exporter.set_port(0);
-        let key = Key { exporter, domain: message.domain, protocol: Protocol::Netflow5 };
-        let (mut session, _) = self.sessions.take(&key);
-        session.seen_ns = now_ns;
+        let key = Key::new(from, message.domain, Protocol::Netflow5);
+        let (mut session, _) = self.session(&key, octets.len(), now_ns);
         let samplers = Samplers::default();
-        let origin =
-            Origin { exporter, domain: message.domain, header: message.header, boot_ms: None, samplers: &samplers };
+        let Key { exporter, domain, .. } = key;
+        let origin = Origin { exporter, domain, header: message.header, boot_ms: None, samplers: &samplers };
         message.flows(&mut session, &origin, (&self.known, &mut self.counters), out);
         self.sessions.put(key, session, &mut self.counters);
         Ok(())
     }
 
-    fn sflow(
-        &mut self,
-        octets: &[u8],
-        mut exporter: SocketAddr,
-        now_ns: u64,
-        out: &mut Vec<FlowRecord>,
-    ) -> Result<(), Event> {
+    fn sflow(&mut self, octets: &[u8], from: SocketAddr, now_ns: u64, out: &mut Vec<FlowRecord>) -> Result<(), Event> {
         let message = sflow::Message::new(octets)?;
-        let sender = exporter.ip().to_canonical();
-        self.counters.datagram(Protocol::Sflow, octets.len());
-        exporter.set_port(0);
-        let key = Key { exporter, domain: message.sub_agent, protocol: Protocol::Sflow };
-        let (mut session, _) = self.sessions.take(&key);
-        session.seen_ns = now_ns;
-        let reader = sflow::Reader { packets: &mut self.packets, counters: &mut self.counters, now_ns, sender, out };
-        reader.message(&message, &mut session);
+        let key = Key::new(from, message.sub_agent, Protocol::Sflow);
+        let (mut session, _) = self.session(&key, octets.len(), now_ns);
+        let (packets, counters, sender) = (&mut self.packets, &mut self.counters, from.ip().to_canonical());
+        sflow::Reader { packets, counters, now_ns, sender, out }.message(&message, &mut session);
         self.sessions.put(key, session, &mut self.counters);
         Ok(())
     }

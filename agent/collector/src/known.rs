@@ -26,6 +26,47 @@ const SAME: [(u16, &str); 12] = [
     (183, "L4_DST_PORT"),
 ];
 
+/// IANA's elements (and Cisco's types of NetFlow v9 with the same numbers) that depend on other values.
+const SPECIAL: [(u16, Action); 37] = [
+    (6, Action::TcpFlags),
+    (21, Action::Time(Time::Uptime(End::Stop))),
+    (22, Action::Time(Time::Uptime(End::Start))),
+    (34, Action::Sampling(Sampling::Interval)),
+    (35, Action::Skip),
+    (48, Action::Sampling(Sampling::Sampler)),
+    (49, Action::Skip),
+    (50, Action::Sampling(Sampling::Interval)),
+    (60, Action::Skip),
+    (82, Action::InterfaceName),
+    (83, Action::InterfaceDescription),
+    (150, Action::Time(Time::Seconds(End::Start))),
+    (151, Action::Time(Time::Seconds(End::Stop))),
+    (152, Action::Time(Time::Milliseconds(End::Start))),
+    (153, Action::Time(Time::Milliseconds(End::Stop))),
+    (154, Action::Time(Time::Ntp(End::Start))),
+    (155, Action::Time(Time::Ntp(End::Stop))),
+    (156, Action::Time(Time::Ntp(End::Start))),
+    (157, Action::Time(Time::Ntp(End::Stop))),
+    (158, Action::Time(Time::Before(End::Start))),
+    (159, Action::Time(Time::Before(End::Stop))),
+    (160, Action::Time(Time::Boot)),
+    (161, Action::Time(Time::Duration(1_000_000))),
+    (162, Action::Time(Time::Duration(1_000))),
+    (176, Action::IcmpType),
+    (177, Action::IcmpCode),
+    (178, Action::IcmpType),
+    (179, Action::IcmpCode),
+    (210, Action::Skip),
+    (302, Action::Sampling(Sampling::Sampler)),
+    (305, Action::Sampling(Sampling::Taken)),
+    (306, Action::Sampling(Sampling::Space)),
+    (309, Action::Sampling(Sampling::Size)),
+    (310, Action::Sampling(Sampling::Population)),
+    (311, Action::Sampling(Sampling::Probability)),
+    (323, Action::Time(Time::Event(1_000_000))),
+    (335, Action::Skip),
+];
+
 /// The actions for all known elements.
 #[derive(Debug)]
 pub(crate) struct Known {
@@ -51,7 +92,7 @@ impl Known {
             ipfix.insert((0, id), action);
             netflow9.insert(id, action);
         }
-        for (id, action) in special() {
+        for (id, action) in SPECIAL {
             ipfix.insert((0, id), action);
             netflow9.insert(id, action);
         }
@@ -91,49 +132,4 @@ fn place_of(name: &str) -> Option<u16> {
     let element = by_name(name)?;
     let place = ELEMENTS.iter().position(|e| std::ptr::eq(e, element))?;
     u16::try_from(place).ok()
-}
-
-/// IANA's elements (and Cisco's types of NetFlow v9 with the same numbers) that depend on other values.
-fn special() -> [(u16, Action); 37] {
-    use Action::{IcmpCode, IcmpType, InterfaceDescription, InterfaceName, Skip, TcpFlags};
-    let (time, sampling) = (Action::Time, Action::Sampling);
-    [
-        (6, TcpFlags),
-        (21, time(Time::Uptime(End::Stop))),
-        (22, time(Time::Uptime(End::Start))),
-        (34, sampling(Sampling::Interval)),
-        (35, Skip),
-        (48, sampling(Sampling::Sampler)),
-        (49, Skip),
-        (50, sampling(Sampling::Interval)),
-        (60, Skip),
-        (82, InterfaceName),
-        (83, InterfaceDescription),
-        (150, time(Time::Seconds(End::Start))),
-        (151, time(Time::Seconds(End::Stop))),
-        (152, time(Time::Milliseconds(End::Start))),
-        (153, time(Time::Milliseconds(End::Stop))),
-        (154, time(Time::Ntp(End::Start))),
-        (155, time(Time::Ntp(End::Stop))),
-        (156, time(Time::Ntp(End::Start))),
-        (157, time(Time::Ntp(End::Stop))),
-        (158, time(Time::Before(End::Start))),
-        (159, time(Time::Before(End::Stop))),
-        (160, time(Time::Boot)),
-        (161, time(Time::Duration(1_000_000))),
-        (162, time(Time::Duration(1_000))),
-        (176, IcmpType),
-        (177, IcmpCode),
-        (178, IcmpType),
-        (179, IcmpCode),
-        (210, Skip),
-        (302, sampling(Sampling::Sampler)),
-        (305, sampling(Sampling::Taken)),
-        (306, sampling(Sampling::Space)),
-        (309, sampling(Sampling::Size)),
-        (310, sampling(Sampling::Population)),
-        (311, sampling(Sampling::Probability)),
-        (323, time(Time::Event(1_000_000))),
-        (335, Skip),
-    ]
 }

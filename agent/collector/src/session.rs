@@ -38,6 +38,15 @@ pub(crate) struct Key {
     pub(crate) protocol: Protocol,
 }
 
+impl Key {
+    pub(crate) fn new(mut exporter: SocketAddr, domain: u32, protocol: Protocol) -> Self {
+        if protocol != Protocol::Ipfix {
+            exporter.set_port(0);
+        }
+        Self { exporter, domain, protocol }
+    }
+}
+
 /// A set whose template is not known yet.
 #[derive(Debug)]
 pub(crate) struct Waiting {

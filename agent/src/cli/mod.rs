@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::config::CollectOptions;
 use crate::config::choices::ReportFormat;
 use crate::config::options::{
-    CollectOptions, ExportOptions, FlowOptions, HistoryOptions, HttpOptions, LogOptions, Options, ViewOptions,
+    ExportOptions, FlowOptions, HistoryOptions, HttpOptions, LogOptions, Options, ViewOptions,
 };
 use crate::config::timeout::Timeout;
 use crate::config::values::Listen;

@@ -2,10 +2,12 @@
 
 mod app_specific;
 pub(crate) mod choices;
+mod collect;
 mod defaults;
 mod file;
 mod kubernetes;
 mod kubernetes_settings;
+mod layers;
 pub(crate) mod options;
 pub(crate) mod outputs;
 pub(crate) mod size;
@@ -18,6 +20,7 @@ use options::Options;
 
 use crate::failure::{Failure, OrUsage};
 
+pub(crate) use collect::CollectOptions;
 pub(crate) use file::{line_of_exporter, line_of_option, load};
 
 /// The options from flags and variables, and from the file if one was given.

@@ -11,25 +11,12 @@ use super::choices::{
     LogFormat, LogLevel, OtlpSignal, OwnTraffic, PacketFigureRule, PodSource, TcpHealthRule, TunnelRule, UserRule,
     ViewKind, WireVersion,
 };
+use super::collect::CollectOptions;
 use super::kubernetes::{LabelName, ServerUrl};
+use super::layers::layers;
 use super::size::Size;
 use super::timeout::Timeout;
 use super::values::{FilePath, HostName, InterfaceName, Listen, Ranged, Selection};
-
-/// Gives a struct of optional members `over`: a member that this layer does not set is taken from the lower one.
-macro_rules! layers {
-    ($type:ident { options: $($one:ident),*; lists: $($many:ident),* }) => {
-        impl $type {
-            /// This layer over a lower one.
-            pub(crate) fn over(self, lower: Self) -> Self {
-                Self {
-                    $($one: self.$one.or(lower.$one),)*
-                    $($many: if self.$many.is_empty() { lower.$many } else { self.$many },)*
-                }
-            }
-        }
-    };
-}
 
 /// Where packets come from.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -279,31 +266,6 @@ pub(crate) struct HttpOptions {
     pub(crate) max_edges: Option<Ranged<1, 100_000>>,
 }
 layers!(HttpOptions { options: listen, metrics_listen, tls_cert, tls_key, tls_client_ca, token_file, recent_flows, max_edges; lists: });
-
-/// Where `pidflow collect` receives records of other hosts.
-#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
-#[command(next_help_heading = "Exporters")]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct CollectOptions {
-    /// Receive IPFIX and NetFlow v5 and v9 on this UDP address, repeatable, such as 0.0.0.0:2055
-    #[arg(long, value_name = "ADDR", env = "PIDFLOW_NETFLOW", value_delimiter = ',')]
-    pub(crate) netflow: Vec<Listen>,
-    /// Receive sFlow v5 on this UDP address, repeatable, such as 0.0.0.0:6343. Each address accepts all protocols; the
-    /// protocol of a datagram is in its first octets
-    #[arg(long, value_name = "ADDR", env = "PIDFLOW_SFLOW", value_delimiter = ',')]
-    pub(crate) sflow: Vec<Listen>,
-    /// Receive IPFIX over TCP on this address, repeatable, such as 0.0.0.0:4739
-    #[arg(long, value_name = "ADDR", env = "PIDFLOW_IPFIX_TCP", value_delimiter = ',')]
-    pub(crate) ipfix_tcp: Vec<Listen>,
-}
-layers!(CollectOptions { options: ; lists: netflow, sflow, ipfix_tcp });
-
-impl CollectOptions {
-    /// The addresses for datagrams.
-    pub(crate) fn datagrams(&self) -> Vec<Listen> {
-        [self.netflow.as_slice(), &self.sflow].concat()
-    }
-}
 
 /// Records that are kept on the disk of this host.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]

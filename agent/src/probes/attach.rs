@@ -1,7 +1,7 @@
 //! Loading the programs and attaching each fact's hook by the first way that works.
 
 use anyhow::{Context, Result, anyhow, ensure};
-use aya::programs::{CgroupAttachMode, Program};
+use aya::programs::{CgroupAttachMode, KProbe, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
 
 use super::btf::KernelLayout;
@@ -122,10 +122,7 @@ impl Attacher {
                 p.attach()?;
             }
             (Attach::Kprobe(function) | Attach::Kretprobe(function), Program::KProbe(p)) => {
-                // The object is built with `bpf_target_arch="x86_64"`; only these programs read registers.
-                ensure!(cfg!(target_arch = "x86_64"), "kprobes are supported on x86_64 only");
-                load_once(p.fd().is_ok(), || p.load())?;
-                p.attach(function, 0)?;
+                attach_kprobe(p, function)?;
             }
             (Attach::Syscall(_, event), Program::TracePoint(p)) => {
                 load_once(p.fd().is_ok(), || p.load())?;
@@ -147,6 +144,14 @@ impl Attacher {
         }
         Ok(())
     }
+}
+
+fn attach_kprobe(program: &mut KProbe, function: &str) -> Result<()> {
+    // The object is built with `bpf_target_arch="x86_64"`; only these programs read registers.
+    ensure!(cfg!(target_arch = "x86_64"), "kprobes are supported on x86_64 only");
+    load_once(program.fd().is_ok(), || program.load())?;
+    program.attach(function, 0)?;
+    Ok(())
 }
 
 /// The error of [`Attacher::attach_all`], whose context is the hook's name.

@@ -14,6 +14,11 @@ use crate::metrics::talk::ShownTraffic;
 /// Counters under a label.
 pub(crate) type Labelled = Vec<(String, u64)>;
 
+/// Counts by label, in this order.
+pub(crate) fn labelled<const N: usize>(values: [(&str, u64); N]) -> Labelled {
+    values.map(|(name, n)| (name.to_owned(), n)).into()
+}
+
 /// How one fact is collected.
 #[derive(Debug, Clone)]
 pub(crate) struct Hook {

@@ -1,6 +1,6 @@
 //! A host with clients, a host with servers, and a router between them.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
@@ -68,19 +68,19 @@ impl Network {
     /// Servers on that many ports.
     pub(crate) fn serve(&self, port: u16, servers: u32) -> Result<Guarded> {
         let (port, servers) = (port.to_string(), servers.to_string());
-        start(&self.server, &["crowd-serve", "--at", SERVERS, "--port", &port, "--servers", &servers])
+        self.server.start_scenario(&["crowd-serve", "--at", SERVERS, "--port", &port, "--servers", &servers])
     }
 
     /// A proxy on the router, and the server behind it.
     pub(crate) fn proxy(&self) -> Result<[Guarded; 2]> {
         let (at, to) = (format!("10.1.0.1:{PROXY_PORT}"), format!("{SERVERS}:{BEHIND_PROXY}"));
         let server = self.start_server(BEHIND_PROXY)?;
-        Ok([start(&self.router, &["peers-proxy", "--at", &at, "--to", &to])?, server])
+        Ok([self.router.start_scenario(&["peers-proxy", "--at", &at, "--to", &to])?, server])
     }
 
     /// A server of one process.
     pub(crate) fn start_server(&self, port: u16) -> Result<Guarded> {
-        start(&self.server, &["peers-serve", "--at", &format!("{SERVERS}:{port}")])
+        self.server.start_scenario(&["peers-serve", "--at", &format!("{SERVERS}:{port}")])
     }
 
     /// Makes connections by one process.
@@ -107,16 +107,4 @@ impl Network {
         }
         Ok(false)
     }
-}
-
-/// Starts a scenario program and waits until it reports that it is ready.
-fn start(place: &Namespace, arguments: &[&str]) -> Result<Guarded> {
-    let scenario = process::binary("scenario")?;
-    let mut command = place.command(scenario.to_str().context("path")?);
-    let mut started = Guarded::new(command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
-    let stdout = started.child().stdout.take().context("no standard output")?;
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line)?;
-    ensure!(line.trim() == "ready", "{arguments:?} said {line:?}");
-    Ok(started)
 }

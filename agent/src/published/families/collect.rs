@@ -5,7 +5,11 @@ use pidflow_schema::metric::{Family, MetricSample};
 
 use crate::collect::CollectFigures;
 
-pub(super) fn families(f: &CollectFigures) -> [Family; 8] {
+pub(super) fn families(f: &CollectFigures) -> impl Iterator<Item = Family> + use<> {
+    received(f).into_iter().chain(kept(f))
+}
+
+fn received(f: &CollectFigures) -> [Family; 5] {
     let by_protocol = |count: fn(&Counters, Protocol) -> u64| {
         MetricSample::by("protocol", Protocol::ALL.iter().map(|p| (p.name(), count(&f.counters, *p))))
     };
@@ -41,6 +45,12 @@ pub(super) fn families(f: &CollectFigures) -> [Family; 8] {
             "Datagrams of exporters that the kernel dropped because the socket's buffer was full.",
             MetricSample::alone(f.kernel_drops),
         ),
+    ]
+}
+
+/// What is kept of exporters.
+fn kept(f: &CollectFigures) -> [Family; 3] {
+    [
         Family::gauge(
             "pidflow.collect.sessions",
             "{session}",
