@@ -194,7 +194,7 @@ impl Observers {
                 "{}, {} records, lost {}",
                 collect.received(),
                 figures::grouped(s.records.total()),
-                losses::total(s)
+                figures::grouped(s.lost())
             );
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pidflow_collector::{Counters, Protocol};
+use pidflow_collector::{Counters, Event, Protocol};
 
 use crate::figures;
 
@@ -27,6 +27,12 @@ impl CollectFigures {
         let of = |count: fn(&Counters, Protocol) -> u64| Protocol::ALL.iter().map(|p| count(&self.counters, *p)).sum();
         let (datagrams, octets) = (of(Counters::datagrams), of(Counters::octets));
         format!("{} datagrams of exporters, {}", figures::grouped(datagrams), figures::bytes(octets))
+    }
+
+    /// What exporters sent, or should have sent, that did not become records: what was lost, why, and how many.
+    pub(crate) fn losses(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let of = |event: &Event| Some((event.lost()?, event.name(), self.counters.events(*event)));
+        Event::ALL.iter().filter_map(of).chain([("datagrams of exporters lost", "kernel-buffer", self.kernel_drops)])
     }
 
     /// The sum of both.

@@ -1,14 +1,12 @@
 //! Everything that counts as lost.
 
 use pidflow_capture::CaptureCounters;
-use pidflow_collector::Event;
 
 use crate::collect::CollectFigures;
-use crate::figures;
 use crate::pipeline::Figures;
 use crate::probes::KernelCounts;
 use crate::published::losses::Loss;
-use crate::published::status::{Exporter, Labelled, Status, labelled};
+use crate::published::status::{Exporter, Labelled, labelled};
 use crate::translation::TranslationCounts;
 
 /// Packets that the kernel or an interface dropped.
@@ -35,24 +33,16 @@ pub(super) fn all(f: &Figures, exporters: &[Exporter], translation: TranslationC
         ("answers-dropped", f.table.answers_dropped),
         ("payloads-dropped", f.table.payloads_dropped),
     ]);
+    let collected =
+        |(what, reason, total): (_, &str, _)| Loss { stage: "collect".into(), what, reason: reason.into(), total };
     of("capture", "packets lost", kernel_drops(&f.capture))
-        .chain(f.collect.iter().flat_map(collect_losses))
+        .chain(f.collect.iter().flat_map(CollectFigures::losses).map(collected))
         .chain(of("probes", "kernel events lost", events_lost(&f.kernel, translation)))
         .chain(of("flows", "flows ended or joined early", early))
         .chain(of("join", "early evictions of processes and sockets", forgotten))
         .chain(of("join", "facts without room", no_room))
         .chain(exporters.iter().flat_map(|e| of(&format!("exporter {}", e.name), "records lost", e.lost.clone())))
         .collect()
-}
-
-/// What exporters sent, or should have sent, that did not become records.
-fn collect_losses(f: &CollectFigures) -> impl Iterator<Item = Loss> + use<> {
-    let kernel = ("datagrams of exporters lost", "kernel-buffer", f.kernel_drops);
-    let of = |event: &Event| Some((event.lost()?, event.name(), f.counters.events(*event)));
-    let all: Vec<_> = Event::ALL.iter().filter_map(of).chain([kernel]).collect();
-    let loss =
-        |(what, reason, total): (_, &str, _)| Loss { stage: "collect".into(), what, reason: reason.into(), total };
-    all.into_iter().map(loss)
 }
 
 /// Kernel events that were lost, and notices of translations.
@@ -69,9 +59,4 @@ pub(super) fn events_lost(k: &KernelCounts, t: TranslationCounts) -> Labelled {
         ("translation-overrun", t.overruns),
         ("translation-unparsed", t.unparsed),
     ])
-}
-
-/// Everything lost on the way from exporters to receivers.
-pub(super) fn total(s: &Status) -> String {
-    figures::grouped(s.losses.iter().map(|loss| loss.total).sum())
 }

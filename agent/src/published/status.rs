@@ -122,10 +122,11 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    /// Packets, events and records lost, all together.
+    /// Packets, events, records, and what exporters sent (`pidflow collect`) lost, all together.
     pub(crate) fn lost(&self) -> u64 {
         let exporters = self.exporters.iter().flat_map(|e| &e.lost);
-        self.kernel_drops.iter().chain(&self.events_lost).chain(exporters).map(|(_, n)| n).sum()
+        let collected = self.collect.iter().flat_map(|collect| collect.losses().map(|(_, _, n)| n));
+        self.kernel_drops.iter().chain(&self.events_lost).chain(exporters).map(|(_, n)| *n).chain(collected).sum()
     }
 }
 

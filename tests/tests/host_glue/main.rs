@@ -30,7 +30,6 @@ use store::Whole;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const CLIENT_PORTS: u32 = 200;
-const PORTS: u32 = 5;
 /// Ports of the servers: with masquerading and drops over TCP, plain over UDP, with masquerading over UDP.
 const FIRST: u16 = 9000;
 const MASQUERADED: u16 = 9100;
@@ -45,6 +44,12 @@ const POLL: Duration = Duration::from_millis(100);
 /// Share of the connections that must be put together.
 const GLUED: f64 = 0.999;
 
+/// Ports of the servers. With fewer, the clients of many connections would use a pair of ports again within a second, which the
+/// kernel refuses (TIME-WAIT).
+fn server_ports() -> u32 {
+    (connections() / 5000).clamp(5, 20)
+}
+
 fn connections() -> u32 {
     std::env::var("PIDFLOW_TEST_CONNECTIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(5000)
 }
@@ -53,7 +58,15 @@ fn connections() -> u32 {
 fn ask(network: &Network, protocol: u8, to: &str, (count, ports): (u32, u32)) -> Result<Vec<Meeting>> {
     let scenario = process::binary("scenario")?;
     let mut command = network.client.command(scenario.to_str().context("path")?);
-    command.args(["crowd-ask", "--to", to, "--protocol", &protocol.to_string(), "--servers", &PORTS.to_string()]);
+    command.args([
+        "crowd-ask",
+        "--to",
+        to,
+        "--protocol",
+        &protocol.to_string(),
+        "--servers",
+        &server_ports().to_string(),
+    ]);
     let output = command.args(["--count", &count.to_string(), "--ports", &ports.to_string()]).output()?;
     ensure!(output.status.success(), "clients of {to}: {}", String::from_utf8_lossy(&output.stderr));
     let meetings: Vec<Meeting> =
@@ -105,7 +118,7 @@ fn counted(meetings: impl IntoIterator<Item = Meeting>) -> HashMap<Meeting, usiz
 /// Every flow to the servers that was put together is a conversation that took place, and nearly all of these were.
 fn compare<'a>(what: &str, truth: &[Meeting], rows: &'a [Whole], basis: &str) -> Result<Vec<&'a Whole>> {
     let protocol = truth.first().context("no conversations")?.protocol;
-    let servers = FIRST..FIRST + u16::try_from(PORTS)?;
+    let servers = FIRST..FIRST + u16::try_from(server_ports())?;
     let is_it = |row: &&Whole| row.is_glued && row.protocol == protocol && servers.contains(&row.ports.1);
     let (mut left, mut right) = (counted(truth.iter().copied()), 0_u32);
     let rows: Vec<_> = rows.iter().filter(is_it).collect();
@@ -168,7 +181,7 @@ fn two_hosts_records_of_a_flow_are_put_together() -> Result<()> {
     alone.lock()?;
     let (dir, start) = (trial::folder()?, Instant::now());
     let network = Network::new()?;
-    let _servers = [network.serve(FIRST, PORTS)?, network.serve(MASQUERADED, 1)?];
+    let _servers = [network.serve(FIRST, server_ports())?, network.serve(MASQUERADED, 1)?];
     let _proxy = network.proxy()?;
     let _last = network.start_server(LAST)?;
     let spans = [Spans::receive_in(&network.client)?, Spans::receive_in(&network.server)?];
