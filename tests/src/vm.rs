@@ -1,6 +1,7 @@
 //! Debian's kernels under qemu without hardware virtualisation.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,7 +15,7 @@ use crate::process::{self, Guarded};
 
 /// Timeout of a guest: boot takes some seconds and the scenarios a minute per backend; a guest that hangs must not
 /// block the whole run.
-const GUEST_TIMEOUT: Duration = Duration::from_secs(1200);
+const GUEST_TIMEOUT: Duration = Duration::from_secs(900);
 /// Modules that Debian does not build into the kernel, in the order of loading: those for sock_diag, and veth for a
 /// scenario.
 const MODULES: [&str; 4] = ["inet_diag", "tcp_diag", "udp_diag", "veth"];
@@ -27,6 +28,10 @@ const KERNEL_OPTIONS: &str = "console=ttyS0 panic=-1 quiet norandmaps";
 /// Runs a command before everything else on the host: the guest's clock goes on while others have the processors, and its
 /// packets are lost. Where the kernel groups processes by session, the session has the priority. Only root can ask for it.
 const WITH_PRIORITY: &str = "{ echo -15 >/proc/self/autogroup; } 2>/dev/null; exec nice -n -15 \"$@\"";
+/// The kernel prints it when a processor runs in it for 20 s without a pause.
+const LOCKED_UP: &str = "BUG: soft lockup";
+/// How often a machine is booted whose kernel locks up.
+const MAX_BOOTS: usize = 2;
 /// `kernel.sh`: the package is not available.
 const UNAVAILABLE: i32 = 77;
 
@@ -34,6 +39,14 @@ const UNAVAILABLE: i32 = 77;
 #[derive(Debug)]
 pub struct Kernel {
     folder: PathBuf,
+}
+
+/// What came out of a machine.
+#[derive(Debug)]
+enum Outcome {
+    Verdicts(Vec<Verdict>),
+    /// The kernel's processors waited for each other; what it printed.
+    LockedUp(String),
 }
 
 /// The result of a request for something that may not exist here.
@@ -61,23 +74,24 @@ impl Kernel {
         }
     }
 
-    fn image(&self) -> Result<PathBuf> {
-        let entries = fs::read_dir(self.folder.join("boot"))?;
-        let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        let image =
-            paths.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz")));
-        image.context("no vmlinuz in the kernel package")
+    /// The name of its package.
+    pub fn package(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.folder.join("complete"))?.trim().to_owned())
+    }
+
+    /// The first file of the package with a name like `pattern`.
+    fn find(&self, pattern: &str) -> Result<PathBuf> {
+        let found = Command::new("find").arg(&self.folder).args(["-name", pattern]).output()?;
+        let found = String::from_utf8(found.stdout)?;
+        let first = found.lines().next().with_context(|| format!("no {pattern} in the kernel package"))?;
+        Ok(first.into())
     }
 
     /// Copies the modules, uncompressed, to `to`.
     fn copy_modules(&self, to: &Path) -> Result<()> {
         fs::create_dir_all(to)?;
         for name in MODULES {
-            let find = Command::new("find")
-                .arg(self.folder.join("lib/modules"))
-                .args(["-name", &format!("{name}.ko*")])
-                .output()?;
-            let found = PathBuf::from(String::from_utf8(find.stdout)?.trim());
+            let found = self.find(&format!("{name}.ko*"))?;
             let target = to.join(format!("{name}.ko"));
             if found.extension().is_some_and(|extension| extension == "xz") {
                 run(Command::new("xz").arg("-dc").arg(&found).stdout(File::create(target)?))?;
@@ -89,7 +103,24 @@ impl Kernel {
     }
 
     /// Boots the kernel, runs everything under each of `backends` (separated by commas), and returns the verdicts.
+    ///
+    /// A machine whose kernel locks up is booted once more, because the emulator does that to it in one of some fifty boots.
+    /// What the kernel printed is on standard error then, after a line that begins with `kernel`.
     pub fn run(&self, backends: &str) -> Result<Vec<Verdict>> {
+        let mut console = String::new();
+        for _ in 0..MAX_BOOTS {
+            match self.boot(backends)? {
+                Outcome::Verdicts(verdicts) => return Ok(verdicts),
+                Outcome::LockedUp(printed) => console = printed,
+            }
+            let name = self.folder.file_name().unwrap_or_default().display();
+            // Who cannot be told of it misses nothing else.
+            let _ = writeln!(std::io::stderr(), "kernel {name}: locked up; console:\n{console}");
+        }
+        bail!("the guest's kernel locked up {MAX_BOOTS} times; console:\n{console}");
+    }
+
+    fn boot(&self, backends: &str) -> Result<Outcome> {
         let dir = tempfile::Builder::new().prefix("pidflow-vm").tempdir()?;
         let initramfs = self.initramfs(&dir)?;
         let (console, results) = (dir.path().join("console"), dir.path().join("results"));
@@ -105,7 +136,7 @@ impl Kernel {
                 &format!("file:{}", results.display()),
             ])
             .arg("-kernel")
-            .arg(self.image()?)
+            .arg(self.find("vmlinuz*")?)
             .arg("-initrd")
             .arg(initramfs)
             .stdin(Stdio::null())
@@ -115,9 +146,13 @@ impl Kernel {
         let said = fs::read_to_string(&results).unwrap_or_default();
         if ended.is_err() || !said.lines().any(|line| line.trim() == DONE) {
             let console = String::from_utf8_lossy(&fs::read(&console).unwrap_or_default()).into_owned();
+            if console.contains(LOCKED_UP) {
+                return Ok(Outcome::LockedUp(console));
+            }
             bail!("the guest did not finish ({ended:?}); results:\n{said}\nconsole:\n{console}");
         }
-        said.lines().filter(|line| line.starts_with('{')).map(|line| Ok(serde_json::from_str(line)?)).collect()
+        let verdicts = said.lines().filter(|line| line.starts_with('{')).map(serde_json::from_str);
+        Ok(Outcome::Verdicts(verdicts.collect::<std::result::Result<_, _>>()?))
     }
 
     fn initramfs(&self, dir: &TempDir) -> Result<PathBuf> {

@@ -1,11 +1,13 @@
 #!/bin/sh
-# kernel.sh 6.1|6.12: prints a folder with that Debian cloud kernel (boot/, lib/modules/), fetched once into the cache.
+# kernel.sh 5.10|6.1|6.12|newest: prints a folder with that Debian cloud kernel (boot/, lib/modules/), fetched once into the cache.
 # Nothing is installed: apt works on lists and a cache of its own. Exit status 77: the package is not available.
 set -eu
 version=$1
 case $version in
+  5.10) suites="bullseye bullseye-security" ;;
   6.1) suites=bookworm ;;
   6.12) suites="bookworm-backports trixie" ;;
+  newest) suites="sid" ;;
   *) echo "unknown kernel $version" >&2; exit 2 ;;
 esac
 folder=${PIDFLOW_CACHE:-$HOME/.cache/pidflow}/kernels/$version
@@ -25,13 +27,18 @@ apt() {
   "$command" -qq -o Dir::State::Lists="$folder/lists" -o Dir::Etc::SourceParts=/dev/null \
     -o Dir::Etc::SourceList="$folder/sources.list" -o Dir::Cache="$folder/cache" -o APT::Sandbox::User=root "$@"
 }
+# Of the newest, the greatest version of all.
+case $version in newest) number='[0-9]+' ;; *) number=$(echo "$version" | sed 's/\./\\./') ;; esac
 for suite in $suites; do
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >sources.list
   apt apt-get update >&2 || continue
-  package=$(apt apt-cache search --names-only "^linux-image-$version\.[0-9].*-cloud-amd64\$" | cut -d ' ' -f 1 | sort -V | tail -n 1)
+  package=$(apt apt-cache search --names-only "^linux-image-$number\.[0-9].*-cloud-amd64\$" | cut -d ' ' -f 1 | sort -V | tail -n 1)
   [ -n "$package" ] || continue
-  apt apt-get download "$package" >&2 || continue
-  dpkg -x ./*.deb .
+  # Since 6.19 the image and its modules are in packages of their own.
+  parts=$(apt apt-cache depends "$package" | sed -n 's/^ *Depends: \(linux-\(binary\|modules\)-.*\)/\1/p')
+  # shellcheck disable=SC2086 # the list is meant to be split
+  apt apt-get download "$package" $parts >&2 || continue
+  for file in ./*.deb; do dpkg -x "$file" .; done
   rm -rf ./*.deb lists cache sources.list
   echo "$package" >complete
   echo "$folder"
