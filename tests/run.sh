@@ -176,10 +176,10 @@ formatting() {
   cargo fmt --all --check && cargo fmt --manifest-path ebpf-probes/Cargo.toml --check
 }
 
-# It runs for seconds: built without the last optimisations.
+# It runs for seconds: built without optimisation.
 install_cargo_deny() {
   cargo deny --version && return 0
-  CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+  CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
     cargo install cargo-deny --locked --root "$PIDFLOW_CACHE/tools"
 }
 
