@@ -70,6 +70,7 @@ CREATE TABLE IF NOT EXISTS flows
     `CONNECT_ERROR` Nullable(UInt16) COMMENT 'Why connect failed, as errno of the Linux generic ABI: 111 refused, 110 timed out, 113 no route to host, …',
     `OWN_TRAFFIC` Nullable(UInt8) COMMENT '1: the observing agent itself is at an end of the flow (exports, HTTP, self-tests); absent in other records.',
     `CONNECT_MICROSECONDS` Nullable(UInt64) COMMENT 'Time from the client''s first SYN to the ACK that ended the TCP handshake, microseconds.',
+    `IP_LENGTH_BEYOND_FRAME` Nullable(UInt8) COMMENT 'IP headers of packets in the record state more bytes than the frames had; these packets count with what was there. One bit for each direction: 1 packets of the source, 2 of the destination; absent if there was none.',
     `HOST_NAME` LowCardinality(Nullable(String)) COMMENT 'Name of the host on which the flow was observed and whose processes are named (--host); absent for a capture file. In OTLP: host.name of the resource.',
     `HOST_CPU_LOAD` Nullable(UInt64) COMMENT 'Share of the time of all processors of the host in which they were busy during the flow, percent x 100 (0 to 10000); between the two readings, one per second, that enclose the flow.',
     `HOST_PCTG_IOWAIT` Nullable(UInt64) COMMENT 'Share of the time of all processors of the host in which they were idle while block I/O was in progress during the flow, percent x 100 (0 to 10000).',

@@ -44,6 +44,7 @@ own[2] = { field = ProtoField.string("pidflow.initiator_basis", "INITIATOR_BASIS
 own[3] = { field = ProtoField.uint16("pidflow.connect_error", "CONNECT_ERROR"), text = false }
 own[15] = { field = ProtoField.uint8("pidflow.own_traffic", "OWN_TRAFFIC"), text = false }
 own[4] = { field = ProtoField.uint32("pidflow.connect_microseconds", "CONNECT_MICROSECONDS"), text = false }
+own[224] = { field = ProtoField.uint8("pidflow.ip_length_beyond_frame", "IP_LENGTH_BEYOND_FRAME"), text = false }
 own[5] = { field = ProtoField.string("pidflow.host_name", "HOST_NAME"), text = true }
 own[6] = { field = ProtoField.uint32("pidflow.host_cpu_load", "HOST_CPU_LOAD"), text = false }
 own[7] = { field = ProtoField.uint32("pidflow.host_pctg_iowait", "HOST_PCTG_IOWAIT"), text = false }

@@ -267,7 +267,13 @@ fn translation(n: u64) -> Translation {
 
 const fn counters(n: u64, tcp_flags: u8) -> Counters {
     let packets = n % 1000 + 1;
-    Counters { packets, octets: packets * 700 + n, frame_octets: packets * 714 + n, tcp_flags }
+    Counters {
+        packets,
+        octets: packets * 700 + n,
+        frame_octets: packets * 714 + n,
+        tcp_flags,
+        is_beyond_frame: n % 29 == 28,
+    }
 }
 
 fn end(n: u64, with_usage: bool) -> ProcessEnd {

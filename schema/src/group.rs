@@ -138,6 +138,8 @@ pub enum Group {
     Routing,
     /// It sent elements that have no other place in the record.
     OtherElements,
+    /// IP headers of packets state more bytes than their frames had.
+    BeyondFrame,
 }
 
 impl Group {
@@ -239,7 +241,8 @@ impl FlowRecord {
             .with(Group::Observer, !self.observer.is_empty())
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
-            .with(Group::Own, self.is_own);
+            .with(Group::Own, self.is_own)
+            .with(Group::BeyondFrame, self.flow.forward.is_beyond_frame || self.flow.reverse.is_beyond_frame);
         let set = self.collected.as_deref().map_or(set, |collected| with_collected(set, collected));
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
         let set = self.flow.translation.as_deref().map_or(set, |translation| with_translation(set, translation));

@@ -76,7 +76,7 @@ def mixed():
     for order, ident in [((0, 1, 2), 21), ((2, 0, 1), 22)]:
         for n in order:
             frames.append(ethernet(ip4("192.0.2.6", "192.0.2.7", 17, pieces[n][1], pieces[n][0], ident)))
-    # Packets that belong to no flow: ARP, LLDP, spanning tree, an unknown type, an IP header that promises more than the frame has.
+    # Packets that belong to no flow: ARP, LLDP, spanning tree, an unknown type; and an IP header that promises more than the frame has.
     frames += [ethernet(b"\0\x01" + b"\0" * 26, 0x0806), ethernet(b"\x02\x07", 0x88CC), ethernet(b"\x42\x42\x03", 38)]
     frames += [ethernet(b"iec", 0x88B8), ethernet(ip4("192.0.2.1", "192.0.2.8", 17, udp(1, 2), total=900))]
     return frames
@@ -297,7 +297,7 @@ def opened(packet, room):
     elif proto == 17 and len(rest) >= 16:
         kind, number, link, payload = opened_udp(struct.unpack("!HH", rest[:4]), rest[8:], room - 8)
     inner = kind and network(link, payload, room - (len(rest) - len(payload)))
-    if not inner or not inner[0] or inner[0][0] >> 4 not in (4, 6) or not (is_first or fields_of(*inner)):
+    if not inner or not inner[0] or inner[0][0] >> 4 not in (4, 6) or not (is_first or fields_of(*inner, True)):
         return None
     return inner, (kind, number)
 
@@ -340,15 +340,15 @@ def opened_udp(ports, data, room):
     return None, None, 1, b""
 
 
-def fields_of(packet, room):
+def fields_of(packet, room, is_inside=False):
     """Protocol, addresses, what is behind the header, and whether it is a first fragment; or nothing where it is in no flow."""
     if packet[0] >> 4 == 4:
         total, fragment = struct.unpack("!H", packet[2:4])[0], struct.unpack("!H", packet[6:8])[0]
-        if total > room or fragment & 0x1FFF:
+        if is_inside and total > room or fragment & 0x1FFF:
             return None
         header = (packet[0] & 15) * 4
         return packet[9], packet[12:16], packet[16:20], packet[header:total or None], bool(fragment & 0x2000)
-    if struct.unpack("!H", packet[4:6])[0] + 40 > room:
+    if is_inside and struct.unpack("!H", packet[4:6])[0] + 40 > room:
         return None
     proto, source, destination, rest, is_first = packet[6], packet[8:24], packet[24:40], packet[40:], False
     while proto in (0, 43, 44, 51, 60):

@@ -19,9 +19,8 @@ const NAMES: [(&str, &str); 3] = [
 ];
 
 /// Capture, element, number of flows, and why tshark has another name for these flows than pidflow.
-/// Nothing is compared where pidflow discards the packets.
 const DIFFERENCES: &[(&str, &str, usize, &str)] = &[
-    ("ndpi-badpackets.pcap", "DNS_QUERY", 83, "the packets are longer than their frames, so pidflow discards them"),
+    ("ndpi-badpackets.pcap", "DNS_QUERY", 83, "they are first fragments, whose payload is not read"),
     ("own-http2.pcap", "HTTP_HOST", 1, "tshark calls the authority of HTTP/2 otherwise"),
 ];
 

@@ -53,6 +53,8 @@ pub struct Counters {
     pub frame_octets: u64,
     /// Union of the TCP flags seen (RFC 9293 section 3.1, low 8 bits); 0 for other protocols.
     pub tcp_flags: u8,
+    /// Whether the IP header of a packet states more bytes than its frame had; such packets count with what was there.
+    pub is_beyond_frame: bool,
 }
 
 impl Counters {
@@ -62,6 +64,7 @@ impl Counters {
         self.octets += other.octets;
         self.frame_octets += other.frame_octets;
         self.tcp_flags |= other.tcp_flags;
+        self.is_beyond_frame |= other.is_beyond_frame;
     }
 }
 

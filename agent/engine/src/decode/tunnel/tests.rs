@@ -303,6 +303,20 @@ fn what_does_not_fit_inside_is_not_opened() {
     }
 }
 
+/// If the tunnel's packet is longer by its header than the frame, the one inside may be too.
+#[test]
+fn inside_of_a_packet_longer_than_its_frame_is_another_one() {
+    let inner = ipv4(INNER, Protocol::UDP, &[&[0, 7, 0, 9, 0, 108, 0, 0][..], &[0; 100]].concat());
+    for packet in
+        [in_udp(4789, &VXLAN, &ethernet(0x0800, &inner)), ipv4(OUTER, 4, &inner), in_gre(&[0, 0, 8, 0], &inner)]
+    {
+        let frame = framed(&packet);
+        let (short, tunnel) = decode_as(DecodeRules::default(), &frame[..frame.len() - 50], frame.len() - 50).unwrap();
+        assert!(is_inner(&short) && tunnel.is_some() && short.is_beyond_frame(), "{short:?}");
+        assert_eq!((short.octets, short.source_port, short.destination_port), (78, 7, 9));
+    }
+}
+
 /// Headers with a reserved bit set, and other messages of the same protocols.
 #[test]
 fn what_is_not_certain_is_a_plain_flow() {
