@@ -117,6 +117,7 @@ own[112] = { field = ProtoField.uint32("pidflow.observer_network_namespace", "OB
 ntop[118] = { field = ProtoField.uint16("pidflow.l7_proto", "L7_PROTO"), text = false }
 ntop[119] = { field = ProtoField.string("pidflow.l7_proto_name", "L7_PROTO_NAME"), text = true }
 own[80] = { field = ProtoField.string("pidflow.application_protocol", "APPLICATION_PROTOCOL"), text = true }
+own[225] = { field = ProtoField.string("pidflow.application_request", "APPLICATION_REQUEST"), text = true }
 ntop[188] = { field = ProtoField.string("pidflow.tls_server_name", "TLS_SERVER_NAME"), text = true }
 own[81] = { field = ProtoField.string("pidflow.tls_alpn", "TLS_ALPN"), text = true }
 own[82] = { field = ProtoField.string("pidflow.tls_version", "TLS_VERSION"), text = true }

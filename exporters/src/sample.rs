@@ -156,6 +156,9 @@ fn application(n: u64, protocol: u8) -> Option<Application> {
             ..Application::of(ApplicationProtocol::Http)
         }),
         (Protocol::TCP, 6) => Some(Application::of(ApplicationProtocol::Ssh)),
+        (Protocol::TCP, 7) => {
+            Some(Application { request: "SELECT".into(), ..Application::of(ApplicationProtocol::PostgreSql) })
+        }
         (Protocol::UDP, 6..=12) => Some(Application {
             dns: Some(Box::new(Dns {
                 query: name,

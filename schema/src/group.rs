@@ -140,6 +140,8 @@ pub enum Group {
     OtherElements,
     /// IP headers of packets state more bytes than their frames had.
     BeyondFrame,
+    /// A request to a database or broker was seen.
+    ApplicationRequest,
 }
 
 impl Group {
@@ -276,6 +278,7 @@ fn with_packet_figures(set: GroupSet, figures: &PacketFigures) -> GroupSet {
 fn with_application(set: GroupSet, application: &Application) -> GroupSet {
     let response = application.dns.as_ref().and_then(|dns| dns.response.as_ref());
     set.with(Group::Application, true)
+        .with(Group::ApplicationRequest, !application.request.is_empty())
         .with(Group::Tls, application.tls.is_some())
         .with(Group::Http, application.http.is_some())
         .with(Group::HttpStatus, application.http.as_ref().is_some_and(|http| http.status.is_some()))

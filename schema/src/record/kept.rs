@@ -69,8 +69,9 @@ impl Kept {
     }
 
     fn application(&mut self, application: &Application) {
-        let Application { protocol: _, tls, http, dns } = application;
+        let Application { protocol: _, tls, http, dns, request } = application;
         self.bytes += SHARED_OVERHEAD + size_of::<Application>();
+        self.texts(&[request]);
         if let Some(Tls { server_name, alpn, version: _, fingerprint }) = tls.as_deref() {
             self.bytes += size_of::<Tls>();
             self.texts(&[server_name, alpn, fingerprint]);
@@ -216,13 +217,14 @@ mod tests {
         }
     }
 
-    /// Eight long texts.
+    /// Nine long texts.
     fn application() -> Application {
         let response = DnsResponse { addresses: text('6'), ..DnsResponse::default() };
         Application {
             tls: Some(Box::new(Tls { server_name: text('o'), alpn: text('p'), version: None, fingerprint: text('r') })),
             http: Some(Box::new(Http { method: text('1'), host: text('2'), path: text('3'), status: None })),
             dns: Some(Box::new(Dns { query: text('5'), query_type: 1, response: Some(response) })),
+            request: text('7'),
             ..Application::default()
         }
     }
@@ -251,7 +253,7 @@ mod tests {
     fn every_text_of_a_record_counts() {
         let record = record();
         let texts = long_texts(&record);
-        assert_eq!(texts, 24 + 1 + 11 + 5 + 2 + 8);
+        assert_eq!(texts, 24 + 1 + 11 + 5 + 2 + 9);
         let bytes = kept_bytes(std::slice::from_ref(&record));
         assert!((texts * LONG..texts * LONG + 3000).contains(&bytes), "{bytes}");
         let bytes = process().kept_bytes();

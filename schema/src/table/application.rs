@@ -46,13 +46,16 @@ fn asked_name(end: &ProcessEnd) -> Option<Value<'_>> {
 pub(super) const APPLICATION: &[Element] = &[
     row("L7_PROTO", "l7Proto", (Ntop, 118), T::Unsigned16, |r| protocol(r).map(|p| p.number().into())).writes(|r, v| set(v.number().and_then(|n: u16| ApplicationProtocol::ALL.into_iter().find(|p| p.number() == n)), |p| application_mut(r).protocol = p))
         .group(Group::Application).identifier()
-        .doc("Number of the application protocol in nDPI: 5 DNS, 7 HTTP, 8 MDNS, 79 IPSec, 91 TLS, 92 SSH, 154 LLMNR, 159 OpenVPN, 188 QUIC, 206 WireGuard (ntop 118)."),
+        .doc("Number of the application protocol in nDPI: 5 DNS, 7 HTTP, 8 MDNS, 79 IPSec, 91 TLS, 92 SSH, 154 LLMNR, 159 OpenVPN, 188 QUIC, 206 WireGuard; 19 PostgreSQL, 20 MySQL, 60 MongoDB, 68 NATS, 182 Redis, 192 AMQP, 222 MQTT, 377 Kafka (ntop 118)."),
     row("L7_PROTO_NAME", "l7ProtoName", (Ntop, 119), T::String, |r| protocol(r).map(|p| Value::text(p.name()))).writes(|r, v| set(v.named(&ApplicationProtocol::ALL, ApplicationProtocol::name), |p| application_mut(r).protocol = p))
         .group(Group::Application).v9_text(16).otel("pidflow.flow.application.name")
-        .doc("Application protocol with nDPI's name, recognised by the content of packets: DNS, MDNS, LLMNR, HTTP, TLS, QUIC, SSH, WireGuard, OpenVPN, IPSec (ntop 119)."),
+        .doc("Application protocol with nDPI's name, recognised by the content of packets: DNS, MDNS, LLMNR, HTTP, TLS, QUIC, SSH, WireGuard, OpenVPN, IPSec, Redis, PostgreSQL, MySQL, Kafka, MongoDB, AMQP, MQTT, Nats (ntop 119)."),
     row("APPLICATION_PROTOCOL", "applicationProtocol", (Pidflow, 80), T::String, |r| protocol(r).map(|p| Value::text(p.lower_name()))).writes(|r, v| set(v.named(&ApplicationProtocol::ALL, ApplicationProtocol::lower_name), |p| application_mut(r).protocol = p))
         .group(Group::Application).not_in_v9().otel("network.protocol.name")
         .doc("Application protocol in lower case, as OpenTelemetry writes it."),
+    row("APPLICATION_REQUEST", "applicationRequest", (Pidflow, 225), T::String, |r| text(&r.flow.application.as_deref()?.request)).writes(|r, v| set(v.shared_text(), |n| application_mut(r).request = n))
+        .group(Group::ApplicationRequest).v9_text(16).otel("pidflow.flow.application.request")
+        .doc("Kind of the first request to a database or broker: Redis' or MongoDB's command, SQL's verb, Kafka's or NATS' request. Never its arguments."),
     row("TLS_SERVER_NAME", "tlsServerName", (Ntop, 188), T::String, |r| tls(r, |t| &t.server_name)).writes(|r, v| set(v.shared_text(), |n| tls_mut(r).server_name = n))
         .group(Group::Tls).v9_text(64).aliases(&["SSL_SERVER_NAME"]).otel("tls.client.server_name")
         .doc("Server name that the client of TLS or QUIC asked for (SNI) (ntop 188)."),

@@ -17,8 +17,10 @@ mod quic;
 mod reading;
 mod recent;
 mod request_line;
+mod service;
 mod signature;
 mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod text;
