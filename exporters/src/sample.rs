@@ -175,7 +175,8 @@ fn application(n: u64, protocol: u8) -> Option<Application> {
 fn tunnel(n: u64) -> Tunnel {
     let index = n / 17;
     let kind = TunnelKind::ALL.get((index % TunnelKind::ALL.len() as u64) as usize).copied().unwrap_or_default();
-    let id = (!matches!(kind, TunnelKind::IpInIp | TunnelKind::Teredo | TunnelKind::PimRegister)).then_some(n as u32);
+    let id = (!matches!(kind, TunnelKind::IpInIp | TunnelKind::Teredo | TunnelKind::PimRegister | TunnelKind::Capwap))
+        .then_some(n as u32);
     let reverse_id = if kind.has_id_per_direction() { Some(n as u32 + 1) } else { id };
     let (source, destination) = addresses(n, index % 3 == 2);
     Tunnel { kind, id, reverse_id, source, destination }

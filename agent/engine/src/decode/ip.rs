@@ -50,6 +50,19 @@ pub(super) fn ipv4<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), 
     Ok(())
 }
 
+/// Bytes of the IP packet that begins here, if its header is right as far as it can be checked alone.
+pub(super) fn checked_octets(rest: Rest<'_>) -> Option<u32> {
+    match rest.data.first()? >> 4 {
+        4 => {
+            let header = Ipv4HeaderSlice::from_slice(rest.data).ok()?;
+            let is_right = header.to_header().calc_header_checksum() == header.header_checksum();
+            is_right.then(|| u32::from(header.total_len()))
+        }
+        6 => rest.be16(4).map(|payload| u32::from(payload) + Ipv6Header::LEN as u32),
+        _ => None,
+    }
+}
+
 /// Bytes of the whole datagram. Total length 0 means more than 65,535 (Linux BIG TCP), or an offloaded segment whose
 /// header is not filled in yet: then the frame's length counts.
 #[inline]

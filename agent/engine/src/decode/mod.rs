@@ -14,6 +14,7 @@ mod ppp;
 mod tests;
 mod transport;
 mod tunnel;
+mod wlan;
 
 pub use discard::{Discard, DiscardCounters};
 pub use frame_count::FrameCount;
