@@ -23,7 +23,7 @@ pub(super) fn tcp(data: &[u8]) -> Option<usize> {
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'1', b'0', b'1', ..] => Some(MAX_REQUEST),
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', ..] => Some(data.len().min(MAX_RESPONSE)),
         [b'P', b'R', b'I', b' ', ..] | [0, _, _, 4, 0, 0, 0, 0, 0, ..] => http2(data).or_else(|| service::octets(data)),
-        [b'A', b'M', b'Q', b'P', ..] | [b'I', b'N', b'F', b'O', b' ', b'{', ..] => service::octets(data),
+        [b'A', b'M', b'Q', b'P', ..] | [b'I', b'N', b'F', b'O', b' ', b'{', ..] => Some(service::head_octets(data)),
         [b'S', b'S', b'H', b'-', b'1' | b'2', b'.', ..] => Some(data.len().min(MAX_RESPONSE)),
         [b'A'..=b'Z', b'A'..=b'Z' | b'-', ..] => request(data),
         [high, low, message @ ..] if usize::from(u16::from_be_bytes([*high, *low])) == message.len() => {

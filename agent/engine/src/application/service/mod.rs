@@ -48,15 +48,27 @@ impl ServiceMessage {
 /// The number of bytes that are worth reading of a TCP payload; none: no message of these protocols is here.
 #[inline]
 pub(super) fn octets(data: &[u8]) -> Option<usize> {
+    let may_be = matches!(*data, [_, _, _, 0, _, ..] | [0 | 0x10 | b'*' | b'P' | b'Q', _, _, _, _, ..]);
+    if may_be { octets_of(data) } else { None }
+}
+
+/// Not inlined: most packets are of none of them.
+#[inline(never)]
+fn octets_of(data: &[u8]) -> Option<usize> {
     let may_be = match *data {
-        [b'*', b'1'..=b'9', ..] | [b'A', b'M', b'Q', b'P', ..] | [b'I', b'N', b'F', b'O', b' ', b'{', ..] => true,
+        [b'*', b'1'..=b'9', ..] => true,
         [0, ..] if postgresql::fits(data) || kafka::fits(data) => true,
         [b'Q' | b'P', 0, ..] if postgresql::fits(data) => true,
         [0x10, ..] if mqtt::fits(data) => true,
         [_, _, _, 0, ..] => mysql::fits(data) || mongodb::fits(data),
         _ => false,
     };
-    may_be.then(|| data.len().min(MAX_HEAD))
+    may_be.then(|| head_octets(data))
+}
+
+/// The bytes that are read of a payload.
+pub(super) fn head_octets(data: &[u8]) -> usize {
+    data.len().min(MAX_HEAD)
 }
 
 /// Reads the message at the start of a packet's payload, of which at least [`MAX_HEAD`] bytes or all are given. With `known`, the

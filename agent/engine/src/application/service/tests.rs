@@ -48,7 +48,7 @@ fn greeting(version: &str) -> Vec<u8> {
 
 /// As the picker and the watch read it. A response proves nothing without its request.
 fn seen(data: &[u8]) -> Option<(Kind, Option<&'static str>)> {
-    let octets = octets(data)?;
+    let octets = super::super::signature::tcp(data)?.min(data.len());
     let message = read(&data[..octets], None)?;
     message.numbers.is_none_or(|numbers| numbers.as_request.is_some()).then_some(())?;
     Some((message.kind, message.request))
