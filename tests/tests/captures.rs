@@ -324,3 +324,64 @@ fn a_capture_cut_anywhere_keeps_what_is_before() {
         }
     }
 }
+
+/// Version 3 of L2TP has no field for what the ends agreed on, so tshark is told: session, cookie and sublayer. Session 0: all else.
+const AGREED: [(u32, &str, &str); 5] = [
+    (0, "None", "None"),
+    (1000, "None", "None"),
+    (1001, "None", "Default L2-Specific"),
+    (1002, "4 Byte Cookie", "Default L2-Specific"),
+    (1003, "8 Byte Cookie", "None"),
+];
+
+/// Packets that tshark finds in L2TP and CAPWAP, by kind and id of the tunnel and the inner sender.
+fn inside_by_tshark(capture: &Path) -> BTreeMap<(String, Option<u64>, String), u64> {
+    let mut found = BTreeMap::new();
+    for (session, cookie, sublayer) in AGREED {
+        let filter = if session == 0 { "!l2tp.sid".to_owned() } else { format!("l2tp.sid == {session}") };
+        let mut command = Command::new("tshark");
+        command.args(["-n", "-r"]).arg(capture).args(["-Y", &filter, "-d", "l2tp.pw_type==0,eth"]);
+        command.args(["-o", &format!("l2tp.cookie_size:{cookie}"), "-o", &format!("l2tp.l2_specific:{sublayer}")]);
+        command.args(["-o", "capwap.swap_fc:FALSE", "-T", "fields", "-E", "aggregator=;"]);
+        for field in ["frame.protocols", "l2tp.tunnel", "l2tp.session", "ip.src", "ipv6.src"] {
+            command.args(["-e", field]);
+        }
+        for line in String::from_utf8_lossy(&command.output().unwrap().stdout).lines() {
+            let values: Vec<&str> = line.split('\t').collect();
+            let inner = if values[4].is_empty() { values[3].split(';').nth(1) } else { Some(values[4]) };
+            let Some(inner) = inner else { continue };
+            let number = |at: usize| values[at].parse::<u64>().unwrap();
+            let (kind, id) = match (values[0].contains("capwap"), session) {
+                (true, _) => ("capwap", None),
+                (false, 0) => ("l2tp", Some(number(1) << 16 | number(2))),
+                (false, session) => ("l2tp", Some(u64::from(session))),
+            };
+            *found.entry((kind.to_owned(), id, inner.to_owned())).or_default() += 1;
+        }
+    }
+    found
+}
+
+#[test]
+fn l2tp_and_capwap_are_opened_where_tshark_opens_them() {
+    if Command::new("tshark").arg("-v").output().is_err() {
+        return skip("l2tp_and_capwap_are_opened_where_tshark_opens_them", "tshark is not installed");
+    }
+    let capture = own_folder().join("own-l2tp.pcap");
+    let mut found = BTreeMap::new();
+    for record in read(&capture, &[]).records.iter().filter(|record| !record["TUNNEL_KIND"].is_null()) {
+        let address = |side: &str| {
+            let of = |family: &str| record[format!("{family}_{side}_ADDR")].as_str();
+            of("IPV4").or_else(|| of("IPV6")).unwrap().to_owned()
+        };
+        for (id, side, packets) in [("UPSTREAM", "SRC", "IN_PKTS"), ("DOWNSTREAM", "DST", "OUT_PKTS")] {
+            let id = record[format!("{id}_TUNNEL_ID")].as_u64();
+            let packets = record[packets].as_u64().filter(|packets| *packets > 0);
+            let key = (record["TUNNEL_KIND"].as_str().unwrap().to_owned(), id, address(side));
+            *found.entry(key).or_default() += packets.unwrap_or_default();
+        }
+    }
+    found.retain(|_, packets| *packets > 0);
+    assert_eq!(found, inside_by_tshark(&capture));
+    assert_eq!(found.values().sum::<u64>(), 30);
+}

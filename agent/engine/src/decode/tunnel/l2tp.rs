@@ -6,8 +6,7 @@ use super::{Found, Inside, Payload};
 use crate::decode::ip::checked_octets;
 use crate::decode::link::ether_type;
 
-/// A control message; it has no user's packet.
-const CONTROL: u16 = 0x8000;
+/// Flags of the header. Control messages have a further one (0x8000), and no user's packet.
 const LENGTH: u16 = 0x4000;
 const SEQUENCE: u16 = 0x0800;
 const OFFSET: u16 = 0x0200;
