@@ -126,6 +126,11 @@ ntop[360] = { field = ProtoField.string("pidflow.http_method", "HTTP_METHOD"), t
 ntop[187] = { field = ProtoField.string("pidflow.http_host", "HTTP_HOST"), text = true }
 ntop[180] = { field = ProtoField.string("pidflow.http_url", "HTTP_URL"), text = true }
 ntop[181] = { field = ProtoField.uint16("pidflow.http_ret_code", "HTTP_RET_CODE"), text = false }
+ntop[183] = { field = ProtoField.string("pidflow.http_ua", "HTTP_UA"), text = true }
+own[226] = { field = ProtoField.uint32("pidflow.http_requests", "HTTP_REQUESTS"), text = false }
+own[227] = { field = ProtoField.uint32("pidflow.http_latency_avg", "HTTP_LATENCY_AVG"), text = false }
+own[228] = { field = ProtoField.uint64("pidflow.http_latency_total", "HTTP_LATENCY_TOTAL"), text = false }
+own[229] = { field = ProtoField.uint32("pidflow.http_latency_max", "HTTP_LATENCY_MAX"), text = false }
 ntop[205] = { field = ProtoField.string("pidflow.dns_query", "DNS_QUERY"), text = true }
 ntop[207] = { field = ProtoField.uint8("pidflow.dns_query_type", "DNS_QUERY_TYPE"), text = false }
 own[83] = { field = ProtoField.uint16("pidflow.dns_query_type_16", "DNS_QUERY_TYPE_16"), text = false }

@@ -126,6 +126,7 @@ fn flow(n: u64) -> Flow {
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),
         tcp: (protocol == Protocol::TCP && n % 7 == 1).then(|| Box::new(tcp(n))),
         packet_figures: (protocol != Protocol::TCP && n.is_multiple_of(3)).then(|| Box::new(packet_figures(n))),
+        http_latency: (n % 23 == 4).then(|| Box::new(latency())),
         ..Flow::new(protocol, (source, source_port), (destination, destination_port), (first_ns, last_ns))
     }
 }
@@ -152,6 +153,7 @@ fn application(n: u64, protocol: u8) -> Option<Application> {
                 host: name,
                 path: "/index".into(),
                 status: is_answered.then_some(200),
+                user_agent: "curl/8.5.0".into(),
             })),
             ..Application::of(ApplicationProtocol::Http)
         }),
@@ -205,15 +207,18 @@ fn collected(n: u64) -> Collected {
 
 /// To another destination, and every other one from another source.
 fn tcp(n: u64) -> TcpHealth {
-    let latency = ApplicationLatency { first_us: 1500, max_us: 2500, total_us: 4000, exchanges: 2 };
     let end = TcpEnd::ALL.into_iter().nth(n as usize % 5);
     TcpHealth {
         forward: tcp_direction(n),
         reverse: tcp_direction(n + 1),
         state: TcpState::Closed,
         end,
-        latency: Some(latency),
+        latency: Some(latency()),
     }
+}
+
+const fn latency() -> ApplicationLatency {
+    ApplicationLatency { first_us: 1500, max_us: 2500, total_us: 4000, exchanges: 2 }
 }
 
 /// With and without packets of the destination, and with one packet alone.

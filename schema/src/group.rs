@@ -142,6 +142,8 @@ pub enum Group {
     BeyondFrame,
     /// A request to a database or broker was seen.
     ApplicationRequest,
+    /// A request of HTTP/1 was answered.
+    HttpLatency,
 }
 
 impl Group {
@@ -244,6 +246,7 @@ impl FlowRecord {
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
             .with(Group::Own, self.is_own)
+            .with(Group::HttpLatency, self.flow.http_latency.is_some())
             .with(Group::BeyondFrame, self.flow.forward.is_beyond_frame || self.flow.reverse.is_beyond_frame);
         let set = self.collected.as_deref().map_or(set, |collected| with_collected(set, collected));
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));

@@ -169,8 +169,9 @@ impl Application {
         let tls = tls
             .as_deref()
             .map_or(0, |tls| size_of::<Tls>() + tls.server_name.len() + tls.alpn.len() + tls.fingerprint.len());
-        let http =
-            http.as_deref().map_or(0, |http| size_of::<Http>() + http.method.len() + http.host.len() + http.path.len());
+        let http = http.as_deref().map_or(0, |http| {
+            size_of::<Http>() + http.method.len() + http.host.len() + http.path.len() + http.user_agent.len()
+        });
         let addresses = |dns: &Dns| dns.response.as_ref().map_or(0, |response| response.addresses.len());
         let dns = dns.as_deref().map_or(0, |dns| size_of::<Dns>() + dns.query.len() + addresses(dns));
         size_of::<Self>() + tls + http + dns + request.len()
@@ -238,6 +239,8 @@ pub struct Http {
     pub path: Arc<str>,
     /// Status code of the first final response; none: not seen.
     pub status: Option<u16>,
+    /// The client's program (field `User-Agent`); empty: none.
+    pub user_agent: Arc<str>,
 }
 
 /// The first query of DNS, and its response.

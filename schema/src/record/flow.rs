@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis, PacketFigures, TcpHealth,
-    Translation, Tunnel,
+    Application, ApplicationLatency, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis,
+    PacketFigures, TcpHealth, Translation, Tunnel,
 };
 
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
@@ -126,6 +126,8 @@ pub struct Flow {
     pub tcp: Option<Box<TcpHealth>>,
     /// What its packets look like; none: they were not measured.
     pub packet_figures: Option<Box<PacketFigures>>,
+    /// From requests of HTTP/1 to their responses in the record; none: there was no response to a request that was seen.
+    pub http_latency: Option<Box<ApplicationLatency>>,
 }
 
 impl Flow {
@@ -161,6 +163,7 @@ impl Flow {
             is_gapless: false,
             tcp: None,
             packet_figures: None,
+            http_latency: None,
         }
     }
 

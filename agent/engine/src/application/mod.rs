@@ -6,6 +6,7 @@
 
 mod dns;
 mod early;
+mod exchanges;
 mod http;
 mod http2;
 mod ja4;

@@ -27,9 +27,18 @@ pub(super) fn visible(bytes: &[u8]) -> Arc<str> {
     if let Some(common) = COMMON.iter().find(|common| common.as_bytes() == bytes) {
         return Arc::clone(common);
     }
+    escaped(bytes, u8::is_ascii_graphic)
+}
+
+/// The same for a line of several words: blanks stay.
+pub(super) fn visible_line(bytes: &[u8]) -> Arc<str> {
+    escaped(bytes, |byte| byte.is_ascii_graphic() || *byte == b' ')
+}
+
+fn escaped(bytes: &[u8], stays: impl Fn(&u8) -> bool) -> Arc<str> {
     let mut text = String::with_capacity(bytes.len().min(MAX_TEXT));
     for byte in bytes.iter().take(MAX_TEXT) {
-        if byte.is_ascii_graphic() && *byte != b'\\' {
+        if stays(byte) && *byte != b'\\' {
             text.push(char::from(*byte));
         } else {
             // Writing to a string cannot fail.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::record::{Application, ApplicationProtocol as Kind, Dns, Http, Protocol};
+use pidflow_schema::record::{Application, ApplicationLatency, ApplicationProtocol as Kind, Dns, Http, Protocol};
 
 use super::dns::{self, DnsMessage, Waiting};
+use super::exchanges::{self, Exchanges};
 use super::message::Message;
 use super::piece::Piece;
 use super::quic::Initials;
@@ -29,6 +30,8 @@ pub(crate) struct Watch {
     application: Option<Arc<Application>>,
     /// None before the first payload, and when no more is expected.
     state: Option<State>,
+    /// None before the first request of HTTP/1.
+    exchanges: Option<Box<Exchanges>>,
     pieces: u8,
     has_client_hello: bool,
 }
@@ -48,6 +51,11 @@ impl Watch {
         self.application.as_ref()
     }
 
+    /// The latencies of requests since the last call.
+    pub(crate) fn take_latency(&mut self) -> Option<ApplicationLatency> {
+        self.exchanges.as_mut()?.take()
+    }
+
     /// Whether more payloads are of use.
     fn is_over(&self) -> bool {
         self.pieces > 0 && self.state.is_none()
@@ -55,6 +63,9 @@ impl Watch {
 
     /// Reads a payload. Returns a response of DNS to a query that was seen.
     pub(crate) fn see(&mut self, piece: &Piece<'_>) -> Option<DnsMessage> {
+        if piece.protocol == Protocol::TCP && self.allows(Kind::Http) {
+            exchanges::note(&mut self.exchanges, piece);
+        }
         if self.is_over() {
             return None;
         }
@@ -237,7 +248,8 @@ impl Watch {
             Some(State::Vpn(_)) => size_of::<Vpn>(),
             Some(State::Quic(initials)) => size_of::<Initials>() + initials.kept_bytes(),
         };
-        state + self.application.as_ref().map_or(0, |known| known.kept_bytes() + 2 * size_of::<usize>())
+        let exchanges = self.exchanges.as_deref().map_or(0, size_of_val);
+        state + exchanges + self.application.as_ref().map_or(0, |known| known.kept_bytes() + 2 * size_of::<usize>())
     }
 }
 
