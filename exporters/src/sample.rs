@@ -126,6 +126,7 @@ fn flow(n: u64) -> Flow {
         translation: (n % 19 == 18).then(|| Box::new(translation(n))),
         tcp: (protocol == Protocol::TCP && n % 7 == 1).then(|| Box::new(tcp(n))),
         packet_figures: (protocol != Protocol::TCP && n.is_multiple_of(3)).then(|| Box::new(packet_figures(n))),
+        http_latency: (n % 23 == 4).then(|| Box::new(latency())),
         ..Flow::new(protocol, (source, source_port), (destination, destination_port), (first_ns, last_ns))
     }
 }
@@ -152,10 +153,14 @@ fn application(n: u64, protocol: u8) -> Option<Application> {
                 host: name,
                 path: "/index".into(),
                 status: is_answered.then_some(200),
+                user_agent: "curl/8.5.0".into(),
             })),
             ..Application::of(ApplicationProtocol::Http)
         }),
         (Protocol::TCP, 6) => Some(Application::of(ApplicationProtocol::Ssh)),
+        (Protocol::TCP, 7) => {
+            Some(Application { request: "SELECT".into(), ..Application::of(ApplicationProtocol::PostgreSql) })
+        }
         (Protocol::UDP, 6..=12) => Some(Application {
             dns: Some(Box::new(Dns {
                 query: name,
@@ -172,7 +177,8 @@ fn application(n: u64, protocol: u8) -> Option<Application> {
 fn tunnel(n: u64) -> Tunnel {
     let index = n / 17;
     let kind = TunnelKind::ALL.get((index % TunnelKind::ALL.len() as u64) as usize).copied().unwrap_or_default();
-    let id = (!matches!(kind, TunnelKind::IpInIp | TunnelKind::Teredo | TunnelKind::PimRegister)).then_some(n as u32);
+    let id = (!matches!(kind, TunnelKind::IpInIp | TunnelKind::Teredo | TunnelKind::PimRegister | TunnelKind::Capwap))
+        .then_some(n as u32);
     let reverse_id = if kind.has_id_per_direction() { Some(n as u32 + 1) } else { id };
     let (source, destination) = addresses(n, index % 3 == 2);
     Tunnel { kind, id, reverse_id, source, destination }
@@ -201,15 +207,18 @@ fn collected(n: u64) -> Collected {
 
 /// To another destination, and every other one from another source.
 fn tcp(n: u64) -> TcpHealth {
-    let latency = ApplicationLatency { first_us: 1500, max_us: 2500, total_us: 4000, exchanges: 2 };
     let end = TcpEnd::ALL.into_iter().nth(n as usize % 5);
     TcpHealth {
         forward: tcp_direction(n),
         reverse: tcp_direction(n + 1),
         state: TcpState::Closed,
         end,
-        latency: Some(latency),
+        latency: Some(latency()),
     }
+}
+
+const fn latency() -> ApplicationLatency {
+    ApplicationLatency { first_us: 1500, max_us: 2500, total_us: 4000, exchanges: 2 }
 }
 
 /// With and without packets of the destination, and with one packet alone.
@@ -267,7 +276,13 @@ fn translation(n: u64) -> Translation {
 
 const fn counters(n: u64, tcp_flags: u8) -> Counters {
     let packets = n % 1000 + 1;
-    Counters { packets, octets: packets * 700 + n, frame_octets: packets * 714 + n, tcp_flags }
+    Counters {
+        packets,
+        octets: packets * 700 + n,
+        frame_octets: packets * 714 + n,
+        tcp_flags,
+        is_beyond_frame: n % 29 == 28,
+    }
 }
 
 fn end(n: u64, with_usage: bool) -> ProcessEnd {

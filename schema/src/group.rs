@@ -138,6 +138,12 @@ pub enum Group {
     Routing,
     /// It sent elements that have no other place in the record.
     OtherElements,
+    /// IP headers of packets state more bytes than their frames had.
+    BeyondFrame,
+    /// A request to a database or broker was seen.
+    ApplicationRequest,
+    /// A request of HTTP/1 was answered.
+    HttpLatency,
 }
 
 impl Group {
@@ -239,7 +245,9 @@ impl FlowRecord {
             .with(Group::Observer, !self.observer.is_empty())
             .with(Group::HostUsage, self.host_usage.is_some())
             .with(Group::ConnectError, self.connect_error.is_some())
-            .with(Group::Own, self.is_own);
+            .with(Group::Own, self.is_own)
+            .with(Group::HttpLatency, self.flow.http_latency.is_some())
+            .with(Group::BeyondFrame, self.flow.forward.is_beyond_frame || self.flow.reverse.is_beyond_frame);
         let set = self.collected.as_deref().map_or(set, |collected| with_collected(set, collected));
         let set = self.flow.tunnel.as_deref().map_or(set, |tunnel| with_tunnel(set, tunnel));
         let set = self.flow.translation.as_deref().map_or(set, |translation| with_translation(set, translation));
@@ -273,6 +281,7 @@ fn with_packet_figures(set: GroupSet, figures: &PacketFigures) -> GroupSet {
 fn with_application(set: GroupSet, application: &Application) -> GroupSet {
     let response = application.dns.as_ref().and_then(|dns| dns.response.as_ref());
     set.with(Group::Application, true)
+        .with(Group::ApplicationRequest, !application.request.is_empty())
         .with(Group::Tls, application.tls.is_some())
         .with(Group::Http, application.http.is_some())
         .with(Group::HttpStatus, application.http.as_ref().is_some_and(|http| http.status.is_some()))

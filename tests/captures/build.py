@@ -76,7 +76,7 @@ def mixed():
     for order, ident in [((0, 1, 2), 21), ((2, 0, 1), 22)]:
         for n in order:
             frames.append(ethernet(ip4("192.0.2.6", "192.0.2.7", 17, pieces[n][1], pieces[n][0], ident)))
-    # Packets that belong to no flow: ARP, LLDP, spanning tree, an unknown type, an IP header that promises more than the frame has.
+    # Packets that belong to no flow: ARP, LLDP, spanning tree, an unknown type; and an IP header that promises more than the frame has.
     frames += [ethernet(b"\0\x01" + b"\0" * 26, 0x0806), ethernet(b"\x02\x07", 0x88CC), ethernet(b"\x42\x42\x03", 38)]
     frames += [ethernet(b"iec", 0x88B8), ethernet(ip4("192.0.2.1", "192.0.2.8", 17, udp(1, 2), total=900))]
     return frames
@@ -134,6 +134,50 @@ def tunnels():
     whole = vxlan(8, ethernet(ip4("10.0.0.3", "10.0.0.4", 17, udp(9, 10, b"f" * 900))))
     for offset, more, part in [(0, 0x2000, whole[:480]), (60, 0, whole[480:])]:
         frames.append(ethernet(ip4("192.0.2.1", "192.0.2.2", 17, part, more | offset, 77)))
+    return frames
+
+
+# Sessions of L2TP 3 and what both ends agreed on: bytes of the cookie and of the sublayer.
+SESSIONS = {1000: (0, 0), 1001: (0, 4), 1002: (4, 4), 1003: (8, 0)}
+
+
+def right(packet):
+    """The IPv4 packet with its checksum."""
+    total = sum(struct.unpack("!10H", packet[:20]))
+    return packet[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + packet[12:]
+
+
+def l2tp():
+    """L2TP 2 with and without a length and sequence numbers, L2TP 3 in UDP and in IP, CAPWAP with frames of IEEE 802.3 and 802.11,
+    and control messages, ARP, encrypted frames and fragments, which are not opened."""
+    frames, there, back = [], ("10.6.0.1", "10.6.0.2"), ("10.6.0.2", "10.6.0.1")
+    inner = {there: right(ip4(*there, 17, udp(5000, 53))), back: right(ip4(*back, 17, udp(53, 5000, b"answer" * 9)))}
+    inner6 = ip6("2001:db8:6::1", "2001:db8:6::2", 17, udp(5000, 53))
+    sides = {there: ("192.0.2.1", "192.0.2.2"), back: ("192.0.2.2", "192.0.2.1")}
+    put = lambda way, proto, payload: frames.append(ethernet(right(ip4(*sides[way], proto, payload))))
+    ppp = lambda packet: b"\xff\x03\0\x21" + packet
+    for way, (tunnel, session) in {there: (7, 9), back: (70, 90)}.items():
+        put(way, 17, udp(1701, 1701, struct.pack("!HHH", 2, tunnel, session) + ppp(inner[way])))
+        body = struct.pack("!HHHH", tunnel, session, 5, 6) + ppp(inner[way])
+        put(way, 17, udp(1701, 1701, struct.pack("!HH", 0x4802, len(body) + 4) + body))
+    put(there, 17, udp(1701, 1701, struct.pack("!HHHHHH", 0xC802, 12, 7, 0, 1, 2)))
+    for session, (cookie, sublayer) in SESSIONS.items():
+        front = struct.pack("!I", session) + b"c" * cookie + b"\0" * sublayer
+        for way in (there, back):
+            put(way, 115, front + ethernet(inner[way]))
+            put(way, 17, udp(1701, 1701, b"\0\x03\0\0" + front + ethernet(inner[way])))
+        put(there, 115, front + ethernet(inner6, 0x86DD))
+    put(there, 115, struct.pack("!I", 1000) + ethernet(b"\0\1\x08\0\6\4\0\1" + b"\2" * 20, 0x0806)[:42])
+    put(there, 115, b"\0\0\0\0\xc8\x03\0\x14" + b"\0" * 12)
+    capwap = lambda native, flags, frame, more=b"": bytes([0, (8 + len(more)) // 4 << 3, 2 | native, flags, 0, 0, 0, 0]) + more + frame
+    wlan = lambda first, packet, qos=b"": bytes([first, 1, 0, 0]) + b"\2\0\0\0\0\1" * 3 + b"\0\0" + qos + b"\xaa\xaa\3\0\0\0\x08\0" + packet
+    for way, ports in {there: (40000, 5247), back: (5247, 40000)}.items():
+        put(way, 17, udp(*ports, capwap(0, 0, ethernet(inner[way]))))
+        put(way, 17, udp(*ports, capwap(1, 0, wlan(8, inner[way]))))
+        put(way, 17, udp(*ports, capwap(1, 0x10, wlan(0x88, inner[way], b"\0\0"), b"\6\1\2\3\4\5\6\0")))
+    put(there, 17, udp(40000, 5247, capwap(0, 0x80, ethernet(inner[there]))))
+    put(there, 17, udp(40000, 5247, b"\1\0\0\0\x17\xfe\xfd" + b"e" * 60))
+    put(there, 17, udp(40000, 5247, capwap(1, 0, b"\x08\x41" + b"\2" * 60)))
     return frames
 
 
@@ -294,10 +338,15 @@ def opened(packet, room):
         kind, payload = "ip-in-ip", rest
     elif proto == 47:
         kind, number, link, payload = opened_gre(rest)
+    elif proto == 115 and len(rest) >= 16:
+        kind, number, link, payload = opened_l2tp_3(rest)
+    elif proto == 17 and len(rest) >= 16 and {1701, 5247} & set(struct.unpack("!HH", rest[:4])):
+        is_l2tp = 1701 in struct.unpack("!HH", rest[:4])
+        kind, number, link, payload = opened_l2tp(rest[8:]) if is_l2tp else opened_capwap(rest[8:])
     elif proto == 17 and len(rest) >= 16:
         kind, number, link, payload = opened_udp(struct.unpack("!HH", rest[:4]), rest[8:], room - 8)
     inner = kind and network(link, payload, room - (len(rest) - len(payload)))
-    if not inner or not inner[0] or inner[0][0] >> 4 not in (4, 6) or not (is_first or fields_of(*inner)):
+    if not inner or not inner[0] or inner[0][0] >> 4 not in (4, 6) or not (is_first or fields_of(*inner, True)):
         return None
     return inner, (kind, number)
 
@@ -317,6 +366,36 @@ def opened_gre(rest):
         is_segment = flags == 0x2000 and 0x1000 <= number >> 8 < 0xFFFFFF
         return ("nvgre", number >> 8, 1, rest[at:]) if is_segment else ("gre", number, 1, rest[at:])
     return ("gre", number, 101, rest[at:]) if kind in (0x0800, 0x86DD) else (None, None, 1, b"")
+
+
+def opened_l2tp_3(data):
+    session = struct.unpack("!I", data[:4])[0]
+    if session not in SESSIONS:
+        return None, None, 1, b""
+    return "l2tp", session, 1, data[4 + sum(SESSIONS[session]):]
+
+
+def opened_l2tp(data):
+    flags = struct.unpack("!H", data[:2])[0]
+    if flags & 15 == 3 and not flags & 0x8000:
+        return opened_l2tp_3(data[4:])
+    if flags & 15 != 2 or flags & 0x8000:
+        return None, None, 1, b""
+    at = 4 if flags & 0x4000 else 2
+    number = struct.unpack("!I", data[at:at + 4])[0]
+    return "l2tp", number, 101, data[at + (8 if flags & 0x0800 else 4) + 4:]
+
+
+def opened_capwap(data):
+    first, length, binding, flags = data[:4]
+    data = data[(length >> 3) * 4:]
+    if first or flags & 0x88:
+        return None, None, 1, b""
+    if not binding & 1:
+        return "capwap", None, 1, data
+    if data[1] & 0x40:
+        return None, None, 1, b""
+    return "capwap", None, 101, data[32 + (2 if data[0] & 0x80 else 0):]
 
 
 def opened_udp(ports, data, room):
@@ -340,15 +419,15 @@ def opened_udp(ports, data, room):
     return None, None, 1, b""
 
 
-def fields_of(packet, room):
+def fields_of(packet, room, is_inside=False):
     """Protocol, addresses, what is behind the header, and whether it is a first fragment; or nothing where it is in no flow."""
     if packet[0] >> 4 == 4:
         total, fragment = struct.unpack("!H", packet[2:4])[0], struct.unpack("!H", packet[6:8])[0]
-        if total > room or fragment & 0x1FFF:
+        if is_inside and total > room or fragment & 0x1FFF:
             return None
         header = (packet[0] & 15) * 4
         return packet[9], packet[12:16], packet[16:20], packet[header:total or None], bool(fragment & 0x2000)
-    if struct.unpack("!H", packet[4:6])[0] + 40 > room:
+    if is_inside and struct.unpack("!H", packet[4:6])[0] + 40 > room:
         return None
     proto, source, destination, rest, is_first = packet[6], packet[8:24], packet[24:40], packet[40:], False
     while proto in (0, 43, 44, 51, 60):
@@ -391,6 +470,7 @@ def main():
     pcap("own-nanoseconds-cut.pcap", mixed(), 0xA1B23C4D, 64)
     pcapng("own-mixed.pcapng", mixed())
     pcap("own-tunnels.pcap", tunnels())
+    pcap("own-l2tp.pcap", l2tp())
     pcap("own-vpns.pcap", vpns())
     pcap("own-http2.pcap", http2())
     with open(os.path.join(HERE, "flows.jsonl"), "w") as out:

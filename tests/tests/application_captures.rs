@@ -19,9 +19,8 @@ const NAMES: [(&str, &str); 3] = [
 ];
 
 /// Capture, element, number of flows, and why tshark has another name for these flows than pidflow.
-/// Nothing is compared where pidflow discards the packets.
 const DIFFERENCES: &[(&str, &str, usize, &str)] = &[
-    ("ndpi-badpackets.pcap", "DNS_QUERY", 83, "the packets are longer than their frames, so pidflow discards them"),
+    ("ndpi-badpackets.pcap", "DNS_QUERY", 83, "they are first fragments, whose payload is not read"),
     ("own-http2.pcap", "HTTP_HOST", 1, "tshark calls the authority of HTTP/2 otherwise"),
 ];
 
@@ -43,6 +42,22 @@ fn captures() -> Vec<PathBuf> {
     let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).filter(is_capture).collect();
     files.sort();
     files
+}
+
+/// Records by flow.
+fn records(capture: &Path) -> BTreeMap<Key, Value> {
+    let arguments = ["read", "--json", "-", "-d", "0", "-t", "0", "--application-names", "on"];
+    let output = Command::new(process::binary("pidflow").unwrap()).args(arguments).arg(capture).output().unwrap();
+    let record = |line: &str| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        (key(end(&record, "SRC"), end(&record, "DST")), record)
+    };
+    String::from_utf8(output.stdout).unwrap().lines().map(record).collect()
+}
+
+fn end(record: &Value, side: &str) -> End {
+    let address = ["IPV4", "IPV6"].iter().find_map(|family| record[format!("{family}_{side}_ADDR")].as_str());
+    (address.unwrap().parse().unwrap(), record[format!("L4_{side}_PORT")].as_u64().unwrap_or_default())
 }
 
 /// The values of each element by flow.
@@ -299,4 +314,75 @@ fn requests_of_http_2_are_those_that_tshark_decodes() {
     let [first, second] = [40_010, 40_011].map(|port| (&ours[&port], &theirs[&port]));
     assert_eq!(first.0, first.1);
     assert_eq!((&second.0[..3], &second.0[3]), (&["GET", "up.example", "/old"].map(str::to_owned)[..], &second.1[3]));
+}
+
+/// Times in microseconds from requests of HTTP/1 to final responses by flow, and the clients' programs. None: tshark does not say which
+/// response belongs to which request, or gives a final one no time.
+fn exchanges_of_tshark(capture: &Path) -> BTreeMap<Key, (Option<Vec<u64>>, String)> {
+    let fields = ["http.response.code", "http.time", "http.user_agent"];
+    let mut command = Command::new("tshark");
+    // A message is where it begins.
+    command.args(["-n", "-o", "tcp.desegment_tcp_streams:FALSE", "-r"]).arg(capture);
+    command.args(["-Y", "http.request or http.response.code", "-T", "fields", "-E", "aggregator=;"]);
+    ENDS.iter().chain(&fields).for_each(|field| _ = command.args(["-e", field]));
+    let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+    let mut found: BTreeMap<Key, (Option<Vec<u64>>, String)> = BTreeMap::new();
+    for line in output.lines() {
+        let values: Vec<&str> = line.split('\t').collect();
+        let [code, time, agent] = [8, 9, 10].map(|at| values[at]);
+        let flow =
+            found.entry(key(end_of(&values, 0, 1), end_of(&values, 2, 1))).or_insert((Some(Vec::new()), String::new()));
+        if flow.1.is_empty() {
+            agent.clone_into(&mut flow.1);
+        }
+        if code.is_empty() {
+            continue;
+        }
+        match (code.starts_with('1'), time.parse::<f64>()) {
+            (false, Ok(seconds)) => _ = flow.0.as_mut().map(|times| times.push((seconds * 1e6).round() as u64)),
+            _ => flow.0 = None,
+        }
+    }
+    found
+}
+
+#[test]
+fn latencies_of_requests_and_clients_programs_are_those_of_tshark() {
+    if Command::new("tshark").arg("-v").output().is_err() {
+        return skip("latencies_of_requests_and_clients_programs_are_those_of_tshark", "tshark is not installed");
+    }
+    let (mut flows, mut exchanges, mut agents) = (0, 0, 0);
+    for capture in captures() {
+        let ours = records(&capture);
+        for (key, (times, agent)) in exchanges_of_tshark(&capture) {
+            // Of a mirrored port, each direction may be in a tunnel of its own, and a flow of its own.
+            let Some(record) = ours.get(&key).filter(|record| record["TUNNEL_KIND"].is_null()) else { continue };
+            let place = format!("{} {key:?}: {record}", capture.display());
+            assert_eq!(record["HTTP_UA"].as_str().unwrap_or_default(), agent, "{place}");
+            agents += usize::from(!agent.is_empty());
+            let number = |name: &str| record[name].as_u64().unwrap_or_default();
+            let Some(times) = times else { continue };
+            let (count, sum) = (times.len() as u64, times.iter().sum::<u64>());
+            assert_eq!(number("HTTP_REQUESTS"), count, "{place}");
+            // Both round each time.
+            assert!(number("HTTP_LATENCY_TOTAL").abs_diff(sum) <= count, "{place} {times:?}");
+            assert!(
+                number("HTTP_LATENCY_MAX").abs_diff(times.iter().copied().max().unwrap_or_default()) <= 1,
+                "{place}"
+            );
+            assert!(number("HTTP_LATENCY_AVG").abs_diff(sum.checked_div(count).unwrap_or_default()) <= 1, "{place}");
+            (flows, exchanges) = (flows + 1, exchanges + count);
+        }
+    }
+    assert!(flows >= 2 && exchanges >= 6 && agents >= 3, "{flows} flows, {exchanges} exchanges, {agents} programs");
+}
+
+/// What tshark does not say: a response behind `100 Continue`, and two requests before the first response.
+#[test]
+fn every_request_of_a_connection_is_measured() {
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/recorded-http.pcap");
+    let mut counts: Vec<u64> =
+        records(&capture).values().map(|record| record["HTTP_REQUESTS"].as_u64().unwrap()).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 2, 2, 4]);
 }

@@ -10,6 +10,7 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use pidflow_tests::skip::skip;
 use records::{Key, Sent, add, read};
@@ -19,6 +20,9 @@ use walk::Total;
 /// First fragments with 8 bytes of TCP: nDPI needs a whole header and counts one flow without ports. The fragments have
 /// ports, but random ones, so that pidflow counts a flow for each packet.
 const TINY_FRAGMENTS: &str = "ndpi-ip_fragmented_garbage.pcap";
+
+/// Its packets state more bytes than their frames have: nDPI counts no flow, but tshark does.
+const BEYOND_FRAME: &str = "ndpi-badpackets.pcap";
 
 /// The folder of captures that are in the repository; its README gives the source of each.
 fn own_folder() -> PathBuf {
@@ -167,7 +171,9 @@ fn flows_are_those_that_ndpi_states() {
             continue;
         }
         let read = read(&capture, &["--fragments", "separate"]);
-        // A capture without a line has no flow: its packets state more bytes than their frames have.
+        if name == BEYOND_FRAME {
+            continue;
+        }
         let expected = stated.get(&name).cloned().unwrap_or_default();
         if name == TINY_FRAGMENTS {
             assert_eq!(totals(&read.flows()), totals(&expected), "{name}: {}", read.errors);
@@ -178,6 +184,83 @@ fn flows_are_those_that_ndpi_states() {
         compared += usize::from(named.contains(&name));
     }
     assert_eq!(compared, named.len());
+}
+
+/// Captures without tunnels and fragments, whose frames are cut to so many bytes, and state no other length.
+const CUT: [(&str, u32); 7] = [
+    ("chrissanders-tcp_retransmissions.pcapng", 60),
+    ("ipfixprobe-vlan.pcap", 60),
+    ("ndpi-http.pcapng", 100),
+    ("ndpi-http_ipv6.pcap", 80),
+    ("ndpi-kafka.pcapng", 70),
+    ("ndpi-mysql.pcapng", 58),
+    ("ndpi-quic-v2.pcapng", 200),
+];
+
+/// The flows that tshark finds, by the innermost addresses and ports of each frame, and the packets whose IP header it finds too long.
+fn of_tshark(capture: &Path) -> (BTreeMap<Key, Sent>, u64) {
+    const FIELDS: [&str; 11] = [
+        "frame.len",
+        "ip.src",
+        "ipv6.src",
+        "ip.dst",
+        "ipv6.dst",
+        "tcp.srcport",
+        "udp.srcport",
+        "tcp.dstport",
+        "udp.dstport",
+        "ip.proto",
+        "ipv6.nxt",
+    ];
+    let mut command = Command::new("tshark");
+    command.args(["-n", "-r"]).arg(capture).args(["-Y", "ip || ipv6", "-T", "fields", "-e", "_ws.expert.message"]);
+    FIELDS.iter().for_each(|field| _ = command.args(["-e", field]));
+    let output = String::from_utf8_lossy(&command.output().unwrap().stdout).into_owned();
+    let (mut flows, mut longer) = (BTreeMap::new(), 0);
+    for line in output.lines() {
+        let values: Vec<&str> = line.split('\t').collect();
+        longer += u64::from(values[0].contains("exceeds"));
+        let either = |at: usize| if values[at].is_empty() { values[at + 1] } else { values[at] };
+        let end = |address: usize, port: usize| (either(address).parse().unwrap(), either(port).parse().unwrap_or(0));
+        let sent = Total { packets: 1, octets: values[1].parse().unwrap() };
+        let protocol = either(10).parse().unwrap();
+        add(&mut flows, protocol, (end(2, 6), sent), (end(4, 8), Total::default()));
+    }
+    (flows, longer)
+}
+
+/// Packets of flows with [`BEYOND_FRAME`]'s element are at least as many as tshark finds too long, and all flows are tshark's.
+fn counts_as_tshark(capture: &Path) {
+    let read = read(capture, &[]);
+    let (flows, longer) = of_tshark(capture);
+    assert_eq!(read.flows(), flows, "{}: {}", capture.display(), read.errors);
+    let marked = |(element, bit): (&str, u64)| {
+        let records =
+            read.records.iter().filter(move |record| record["IP_LENGTH_BEYOND_FRAME"].as_u64().unwrap_or(0) & bit != 0);
+        records.map(|record| record[element].as_u64().unwrap()).sum::<u64>()
+    };
+    let marked: u64 = [("IN_PKTS", 1), ("OUT_PKTS", 2)].map(marked).iter().sum();
+    assert!(longer > 0 && marked >= longer, "{}: {longer} too long, {marked} marked", capture.display());
+}
+
+#[test]
+fn packets_longer_than_their_frames_are_in_the_flows_that_tshark_counts() {
+    const NAME: &str = "packets_longer_than_their_frames_are_in_the_flows_that_tshark_counts";
+    if Command::new("editcap").arg("-v").output().is_err() || Command::new("tshark").arg("-v").output().is_err() {
+        return skip(NAME, "tshark or editcap is not installed");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for (name, octets) in CUT {
+        let folders = [own_folder()].into_iter().chain(other_folder(NAME));
+        let Some(whole) = folders.map(|folder| folder.join(name)).find(|path| path.exists()) else { continue };
+        let cut = dir.path().join(name);
+        let options = ["-L", "-s", &octets.to_string()];
+        assert!(Command::new("editcap").args(options).args([&whole, &cut]).status().unwrap().success());
+        counts_as_tshark(&cut);
+    }
+    if let Some(folder) = other_folder(NAME) {
+        counts_as_tshark(&folder.join(BEYOND_FRAME));
+    }
 }
 
 /// Packets and bytes of all flows.
@@ -204,7 +287,6 @@ fn faults_are_counted_by_their_reason_and_number() {
             ("own-mixed.pcap", "non-ip-lldp", 1),
             ("own-mixed.pcap", "non-ip-llc", 1),
             ("own-mixed.pcap", "non-ip-other", 1),
-            ("own-mixed.pcap", "ip-length-beyond-frame", 1),
             ("own-mixed.pcap", "later-fragment", 4),
         ],
     );
@@ -218,11 +300,7 @@ fn faults_of_other_captures_are_counted_by_their_reason_and_number() {
     if let Some(folder) = other_folder("captures/faults") {
         counts_faults(
             &folder,
-            &[
-                ("ndpi-badpackets.pcap", "ip-length-beyond-frame", 93),
-                ("ndpi-icmp-tunnel.pcap", "non-ip-arp", 98),
-                ("ndpi-ip_fragmented_garbage.pcap", "later-fragment", 1248),
-            ],
+            &[("ndpi-icmp-tunnel.pcap", "non-ip-arp", 98), ("ndpi-ip_fragmented_garbage.pcap", "later-fragment", 1248)],
         );
     }
 }
@@ -245,4 +323,65 @@ fn a_capture_cut_anywhere_keeps_what_is_before() {
             assert!(errors.iter().all(|e| words.iter().any(|w| e.contains(w))), "{at_length}: {errors:?}");
         }
     }
+}
+
+/// Version 3 of L2TP has no field for what the ends agreed on, so tshark is told: session, cookie and sublayer. Session 0: all else.
+const AGREED: [(u32, &str, &str); 5] = [
+    (0, "None", "None"),
+    (1000, "None", "None"),
+    (1001, "None", "Default L2-Specific"),
+    (1002, "4 Byte Cookie", "Default L2-Specific"),
+    (1003, "8 Byte Cookie", "None"),
+];
+
+/// Packets that tshark finds in L2TP and CAPWAP, by kind and id of the tunnel and the inner sender.
+fn inside_by_tshark(capture: &Path) -> BTreeMap<(String, Option<u64>, String), u64> {
+    let mut found = BTreeMap::new();
+    for (session, cookie, sublayer) in AGREED {
+        let filter = if session == 0 { "!l2tp.sid".to_owned() } else { format!("l2tp.sid == {session}") };
+        let mut command = Command::new("tshark");
+        command.args(["-n", "-r"]).arg(capture).args(["-Y", &filter, "-d", "l2tp.pw_type==0,eth"]);
+        command.args(["-o", &format!("l2tp.cookie_size:{cookie}"), "-o", &format!("l2tp.l2_specific:{sublayer}")]);
+        command.args(["-o", "capwap.swap_fc:FALSE", "-T", "fields", "-E", "aggregator=;"]);
+        for field in ["frame.protocols", "l2tp.tunnel", "l2tp.session", "ip.src", "ipv6.src"] {
+            command.args(["-e", field]);
+        }
+        for line in String::from_utf8_lossy(&command.output().unwrap().stdout).lines() {
+            let values: Vec<&str> = line.split('\t').collect();
+            let inner = if values[4].is_empty() { values[3].split(';').nth(1) } else { Some(values[4]) };
+            let Some(inner) = inner else { continue };
+            let number = |at: usize| values[at].parse::<u64>().unwrap();
+            let (kind, id) = match (values[0].contains("capwap"), session) {
+                (true, _) => ("capwap", None),
+                (false, 0) => ("l2tp", Some(number(1) << 16 | number(2))),
+                (false, session) => ("l2tp", Some(u64::from(session))),
+            };
+            *found.entry((kind.to_owned(), id, inner.to_owned())).or_default() += 1;
+        }
+    }
+    found
+}
+
+#[test]
+fn l2tp_and_capwap_are_opened_where_tshark_opens_them() {
+    if Command::new("tshark").arg("-v").output().is_err() {
+        return skip("l2tp_and_capwap_are_opened_where_tshark_opens_them", "tshark is not installed");
+    }
+    let capture = own_folder().join("own-l2tp.pcap");
+    let mut found = BTreeMap::new();
+    for record in read(&capture, &[]).records.iter().filter(|record| !record["TUNNEL_KIND"].is_null()) {
+        let address = |side: &str| {
+            let of = |family: &str| record[format!("{family}_{side}_ADDR")].as_str();
+            of("IPV4").or_else(|| of("IPV6")).unwrap().to_owned()
+        };
+        for (id, side, packets) in [("UPSTREAM", "SRC", "IN_PKTS"), ("DOWNSTREAM", "DST", "OUT_PKTS")] {
+            let id = record[format!("{id}_TUNNEL_ID")].as_u64();
+            let packets = record[packets].as_u64().filter(|packets| *packets > 0);
+            let key = (record["TUNNEL_KIND"].as_str().unwrap().to_owned(), id, address(side));
+            *found.entry(key).or_default() += packets.unwrap_or_default();
+        }
+    }
+    found.retain(|_, packets| *packets > 0);
+    assert_eq!(found, inside_by_tshark(&capture));
+    assert_eq!(found.values().sum::<u64>(), 30);
 }

@@ -68,9 +68,16 @@ impl Marks {
     pub(crate) const ICMP: u8 = 1;
     /// Fragments of the same datagram with greater offsets exist (the more-fragments flag).
     pub(crate) const MORE_FRAGMENTS: u8 = 2;
+    /// The IP header states more bytes than the frame had on the wire. The same bit as in what a flow keeps of it.
+    pub(crate) const BEYOND_FRAME: u8 = 128;
 
     pub(crate) const fn has(self, mark: u8) -> bool {
         self.0 & mark != 0
+    }
+
+    /// That mark alone, as a bit.
+    pub(crate) const fn beyond_frame(self) -> u8 {
+        self.0 & Self::BEYOND_FRAME
     }
 
     pub(crate) const fn with(self, mark: u8, holds: bool) -> Self {
@@ -161,6 +168,12 @@ impl Packet {
         if self.marks.has(Marks::ICMP) { Some(self.icmp) } else { None }
     }
 
+    /// Whether its IP header states more bytes than its frame had.
+    #[must_use]
+    pub const fn is_beyond_frame(&self) -> bool {
+        self.marks.has(Marks::BEYOND_FRAME)
+    }
+
     /// MAC addresses (source, destination); none where the link layer has none.
     #[must_use]
     pub const fn macs(&self) -> Option<([u8; 6], [u8; 6])> {
@@ -204,6 +217,7 @@ impl Packet {
             payload: 0,
             segment: 0,
             fragment: Fragment::Whole,
+            marks: self.marks.with(Marks::BEYOND_FRAME, later.marks.has(Marks::BEYOND_FRAME)),
             ..*self
         }
     }
@@ -266,6 +280,13 @@ impl Packet {
     pub const fn with_icmp(mut self, icmp_type: u8, code: u8) -> Self {
         self.icmp = u16::from_be_bytes([icmp_type, code]);
         self.marks = self.marks.with(Marks::ICMP, true);
+        self
+    }
+
+    /// The same packet, whose IP header states more bytes than its frame had.
+    #[must_use]
+    pub const fn with_length_beyond_frame(mut self) -> Self {
+        self.marks = self.marks.with(Marks::BEYOND_FRAME, true);
         self
     }
 

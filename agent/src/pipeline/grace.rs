@@ -28,11 +28,12 @@ struct Waiting {
 
 impl Waiting {
     /// Memory of a waiting flow: the same for all, but for the texts of its application, which strangers choose, and the figures of
-    /// a TCP connection and of packets.
+    /// a TCP connection, of packets and of requests.
     fn bytes_of(flow: &Flow) -> usize {
         let application = flow.application.as_ref().map_or(0, |known| known.kept_bytes());
         let figures = flow.packet_figures.as_deref().map_or(0, size_of_val);
-        FLOW_BYTES + application + flow.tcp.as_deref().map_or(0, size_of_val) + figures
+        let latency = flow.http_latency.as_deref().map_or(0, size_of_val);
+        FLOW_BYTES + application + flow.tcp.as_deref().map_or(0, size_of_val) + figures + latency
     }
 }
 

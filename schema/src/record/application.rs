@@ -29,11 +29,27 @@ pub enum ApplicationProtocol {
     OpenVpn,
     /// IPsec: ESP (RFC 4303), also in UDP (RFC 3948), and IKE (RFC 7296).
     Ipsec,
+    /// Redis' protocol RESP, also of Valkey.
+    Redis,
+    /// PostgreSQL's protocol, version 3.
+    PostgreSql,
+    /// MySQL's and MariaDB's protocol.
+    MySql,
+    /// Apache Kafka's protocol.
+    Kafka,
+    /// MongoDB's wire protocol.
+    MongoDb,
+    /// Advanced Message Queuing Protocol, 0-9-1 and 1.0.
+    Amqp,
+    /// MQTT 3.1, 3.1.1 and 5.
+    Mqtt,
+    /// NATS.
+    Nats,
 }
 
 impl ApplicationProtocol {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 18] = [
         Self::Dns,
         Self::Mdns,
         Self::Llmnr,
@@ -44,6 +60,14 @@ impl ApplicationProtocol {
         Self::WireGuard,
         Self::OpenVpn,
         Self::Ipsec,
+        Self::Redis,
+        Self::PostgreSql,
+        Self::MySql,
+        Self::Kafka,
+        Self::MongoDb,
+        Self::Amqp,
+        Self::Mqtt,
+        Self::Nats,
     ];
 
     /// The name in nDPI.
@@ -60,6 +84,14 @@ impl ApplicationProtocol {
             Self::WireGuard => "WireGuard",
             Self::OpenVpn => "OpenVPN",
             Self::Ipsec => "IPSec",
+            Self::Redis => "Redis",
+            Self::PostgreSql => "PostgreSQL",
+            Self::MySql => "MySQL",
+            Self::Kafka => "Kafka",
+            Self::MongoDb => "MongoDB",
+            Self::Amqp => "AMQP",
+            Self::Mqtt => "MQTT",
+            Self::Nats => "Nats",
         }
     }
 
@@ -77,6 +109,14 @@ impl ApplicationProtocol {
             Self::WireGuard => "wireguard",
             Self::OpenVpn => "openvpn",
             Self::Ipsec => "ipsec",
+            Self::Redis => "redis",
+            Self::PostgreSql => "postgresql",
+            Self::MySql => "mysql",
+            Self::Kafka => "kafka",
+            Self::MongoDb => "mongodb",
+            Self::Amqp => "amqp",
+            Self::Mqtt => "mqtt",
+            Self::Nats => "nats",
         }
     }
 
@@ -94,6 +134,14 @@ impl ApplicationProtocol {
             Self::OpenVpn => 159,
             Self::Quic => 188,
             Self::WireGuard => 206,
+            Self::Redis => 182,
+            Self::PostgreSql => 19,
+            Self::MySql => 20,
+            Self::Kafka => 377,
+            Self::MongoDb => 60,
+            Self::Amqp => 192,
+            Self::Mqtt => 222,
+            Self::Nats => 68,
         }
     }
 }
@@ -109,27 +157,30 @@ pub struct Application {
     pub http: Option<Box<Http>>,
     /// The first query of DNS; none: not seen.
     pub dns: Option<Box<Dns>>,
+    /// Kind of the first request to a database or broker, a word of its protocol such as `GET` or `SELECT`; empty: not seen.
+    pub request: Arc<str>,
 }
 
 impl Application {
     /// Memory that it keeps, bytes, with all its texts; those that several flows share count for each.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
-        let Self { protocol: _, tls, http, dns } = self;
+        let Self { protocol: _, tls, http, dns, request } = self;
         let tls = tls
             .as_deref()
             .map_or(0, |tls| size_of::<Tls>() + tls.server_name.len() + tls.alpn.len() + tls.fingerprint.len());
-        let http =
-            http.as_deref().map_or(0, |http| size_of::<Http>() + http.method.len() + http.host.len() + http.path.len());
+        let http = http.as_deref().map_or(0, |http| {
+            size_of::<Http>() + http.method.len() + http.host.len() + http.path.len() + http.user_agent.len()
+        });
         let addresses = |dns: &Dns| dns.response.as_ref().map_or(0, |response| response.addresses.len());
         let dns = dns.as_deref().map_or(0, |dns| size_of::<Dns>() + dns.query.len() + addresses(dns));
-        size_of::<Self>() + tls + http + dns
+        size_of::<Self>() + tls + http + dns + request.len()
     }
 
     /// The protocol alone.
     #[must_use]
-    pub const fn of(protocol: ApplicationProtocol) -> Self {
-        Self { protocol, tls: None, http: None, dns: None }
+    pub fn of(protocol: ApplicationProtocol) -> Self {
+        Self { protocol, ..Self::default() }
     }
 
     /// The server's name according to the flow's own packets: of TLS, or of HTTP without the port.
@@ -188,6 +239,8 @@ pub struct Http {
     pub path: Arc<str>,
     /// Status code of the first final response; none: not seen.
     pub status: Option<u16>,
+    /// The client's program (field `User-Agent`); empty: none.
+    pub user_agent: Arc<str>,
 }
 
 /// The first query of DNS, and its response.

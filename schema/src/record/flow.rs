@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Application, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis, PacketFigures, TcpHealth,
-    Translation, Tunnel,
+    Application, ApplicationLatency, FlowEndDetail, FlowEndReason, Handshake, InitialSequences, InitiatorBasis,
+    PacketFigures, TcpHealth, Translation, Tunnel,
 };
 
 /// IP protocol numbers that pidflow treats specially (IANA "Protocol Numbers").
@@ -53,6 +53,8 @@ pub struct Counters {
     pub frame_octets: u64,
     /// Union of the TCP flags seen (RFC 9293 section 3.1, low 8 bits); 0 for other protocols.
     pub tcp_flags: u8,
+    /// Whether the IP header of a packet states more bytes than its frame had; such packets count with what was there.
+    pub is_beyond_frame: bool,
 }
 
 impl Counters {
@@ -62,6 +64,7 @@ impl Counters {
         self.octets += other.octets;
         self.frame_octets += other.frame_octets;
         self.tcp_flags |= other.tcp_flags;
+        self.is_beyond_frame |= other.is_beyond_frame;
     }
 }
 
@@ -123,6 +126,8 @@ pub struct Flow {
     pub tcp: Option<Box<TcpHealth>>,
     /// What its packets look like; none: they were not measured.
     pub packet_figures: Option<Box<PacketFigures>>,
+    /// From requests of HTTP/1 to their responses in the record; none: there was no response to a request that was seen.
+    pub http_latency: Option<Box<ApplicationLatency>>,
 }
 
 impl Flow {
@@ -158,6 +163,7 @@ impl Flow {
             is_gapless: false,
             tcp: None,
             packet_figures: None,
+            http_latency: None,
         }
     }
 

@@ -57,6 +57,9 @@ impl Kept {
         if let Some(tcp) = &flow.tcp {
             self.bytes += size_of_val(&**tcp);
         }
+        if let Some(latency) = &flow.http_latency {
+            self.bytes += size_of_val(&**latency);
+        }
         if let Some(figures) = &flow.packet_figures {
             self.bytes += size_of_val(&**figures);
         }
@@ -69,15 +72,16 @@ impl Kept {
     }
 
     fn application(&mut self, application: &Application) {
-        let Application { protocol: _, tls, http, dns } = application;
+        let Application { protocol: _, tls, http, dns, request } = application;
         self.bytes += SHARED_OVERHEAD + size_of::<Application>();
+        self.texts(&[request]);
         if let Some(Tls { server_name, alpn, version: _, fingerprint }) = tls.as_deref() {
             self.bytes += size_of::<Tls>();
             self.texts(&[server_name, alpn, fingerprint]);
         }
-        if let Some(Http { method, host, path, status: _ }) = http.as_deref() {
+        if let Some(Http { method, host, path, status: _, user_agent }) = http.as_deref() {
             self.bytes += size_of::<Http>();
-            self.texts(&[method, host, path]);
+            self.texts(&[method, host, path, user_agent]);
         }
         if let Some(Dns { query, query_type: _, response }) = dns.as_deref() {
             self.bytes += size_of::<Dns>();
@@ -216,13 +220,20 @@ mod tests {
         }
     }
 
-    /// Eight long texts.
+    /// Ten long texts.
     fn application() -> Application {
         let response = DnsResponse { addresses: text('6'), ..DnsResponse::default() };
         Application {
             tls: Some(Box::new(Tls { server_name: text('o'), alpn: text('p'), version: None, fingerprint: text('r') })),
-            http: Some(Box::new(Http { method: text('1'), host: text('2'), path: text('3'), status: None })),
+            http: Some(Box::new(Http {
+                method: text('1'),
+                host: text('2'),
+                path: text('3'),
+                status: None,
+                user_agent: text('4'),
+            })),
             dns: Some(Box::new(Dns { query: text('5'), query_type: 1, response: Some(response) })),
+            request: text('7'),
             ..Application::default()
         }
     }
@@ -251,7 +262,7 @@ mod tests {
     fn every_text_of_a_record_counts() {
         let record = record();
         let texts = long_texts(&record);
-        assert_eq!(texts, 24 + 1 + 11 + 5 + 2 + 8);
+        assert_eq!(texts, 24 + 1 + 11 + 5 + 2 + 10);
         let bytes = kept_bytes(std::slice::from_ref(&record));
         assert!((texts * LONG..texts * LONG + 3000).contains(&bytes), "{bytes}");
         let bytes = process().kept_bytes();

@@ -59,6 +59,18 @@ pub enum TcpState {
     Reset,
 }
 
+impl ApplicationLatency {
+    /// Counts an exchange that took so many microseconds.
+    pub fn count(&mut self, us: u32) {
+        if self.exchanges == 0 {
+            self.first_us = us;
+        }
+        self.max_us = self.max_us.max(us);
+        self.total_us += u64::from(us);
+        self.exchanges = self.exchanges.saturating_add(1);
+    }
+}
+
 impl TcpState {
     /// All of them.
     pub const ALL: [Self; 6] =

@@ -31,11 +31,15 @@ pub enum TunnelKind {
     Teredo,
     /// Multicast data on its way to a rendezvous point (RFC 7761 section 4.9.3).
     PimRegister,
+    /// Layer Two Tunneling Protocol, version 2 (RFC 2661) and 3 (RFC 3931).
+    L2tp,
+    /// Frames between access points and their controller (RFC 5415).
+    Capwap,
 }
 
 impl TunnelKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::IpInIp,
         Self::Gre,
         Self::Nvgre,
@@ -47,6 +51,8 @@ impl TunnelKind {
         Self::GtpU,
         Self::Teredo,
         Self::PimRegister,
+        Self::L2tp,
+        Self::Capwap,
     ];
 
     /// The name in records.
@@ -64,13 +70,15 @@ impl TunnelKind {
             Self::GtpU => "gtp-u",
             Self::Teredo => "teredo",
             Self::PimRegister => "pim-register",
+            Self::L2tp => "l2tp",
+            Self::Capwap => "capwap",
         }
     }
 
     /// Whether the receiver chooses the id, so that each direction of a flow has its own. Otherwise both have the same.
     #[must_use]
     pub const fn has_id_per_direction(self) -> bool {
-        matches!(self, Self::GtpU | Self::Pptp)
+        matches!(self, Self::GtpU | Self::Pptp | Self::L2tp)
     }
 }
 
@@ -79,7 +87,7 @@ impl TunnelKind {
 pub struct Tunnel {
     /// The kind of tunnel.
     pub kind: TunnelKind,
-    /// VNI, virtual subnet, key, session, TEID or call id in packets of the flow's source; none: they have no id, or no
+    /// VNI, virtual subnet, key, session, TEID or call id (L2TP 2: tunnel * 65536 + session) in packets of the flow's source; none: they have no id, or no
     /// such packet was seen.
     pub id: Option<u32>,
     /// The same in packets of the flow's destination.

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use crate::element::DataType as T;
-use crate::element::Element;
 use crate::element::Enterprise::{Ntop, Pidflow};
+use crate::element::{Element, Semantics, Unit};
 use crate::group::Group;
-use crate::record::{ApplicationProtocol, Dns, DnsResponse, FlowRecord, Http, ProcessEnd, Tls};
+use crate::record::{ApplicationLatency, ApplicationProtocol, Dns, DnsResponse, FlowRecord, Http, ProcessEnd, Tls};
 use crate::value::Value;
 
 use super::build::row;
 use super::process::text;
-use super::write::{application_mut, dns_mut, dns_response_mut, endpoint_mut, http_mut, set, tls_mut};
+use super::write::{
+    application_mut, dns_mut, dns_response_mut, endpoint_mut, http_latency_mut, http_mut, set, tls_mut,
+};
 
 fn protocol(r: &FlowRecord) -> Option<ApplicationProtocol> {
     r.flow.application.as_deref().map(|application| application.protocol)
@@ -27,6 +29,14 @@ fn http(r: &FlowRecord) -> Option<&Http> {
 
 fn http_text(r: &FlowRecord, of: fn(&Http) -> &Arc<str>) -> Option<Value<'_>> {
     text(of(http(r)?))
+}
+
+fn latency(r: &FlowRecord) -> Option<&ApplicationLatency> {
+    r.flow.http_latency.as_deref()
+}
+
+fn mean(latency: &ApplicationLatency) -> u64 {
+    latency.total_us.checked_div(latency.exchanges.into()).unwrap_or(0)
 }
 
 fn dns(r: &FlowRecord) -> Option<&Dns> {
@@ -46,13 +56,16 @@ fn asked_name(end: &ProcessEnd) -> Option<Value<'_>> {
 pub(super) const APPLICATION: &[Element] = &[
     row("L7_PROTO", "l7Proto", (Ntop, 118), T::Unsigned16, |r| protocol(r).map(|p| p.number().into())).writes(|r, v| set(v.number().and_then(|n: u16| ApplicationProtocol::ALL.into_iter().find(|p| p.number() == n)), |p| application_mut(r).protocol = p))
         .group(Group::Application).identifier()
-        .doc("Number of the application protocol in nDPI: 5 DNS, 7 HTTP, 8 MDNS, 79 IPSec, 91 TLS, 92 SSH, 154 LLMNR, 159 OpenVPN, 188 QUIC, 206 WireGuard (ntop 118)."),
+        .doc("Number of the application protocol in nDPI: 5 DNS, 7 HTTP, 8 MDNS, 79 IPSec, 91 TLS, 92 SSH, 154 LLMNR, 159 OpenVPN, 188 QUIC, 206 WireGuard; 19 PostgreSQL, 20 MySQL, 60 MongoDB, 68 NATS, 182 Redis, 192 AMQP, 222 MQTT, 377 Kafka (ntop 118)."),
     row("L7_PROTO_NAME", "l7ProtoName", (Ntop, 119), T::String, |r| protocol(r).map(|p| Value::text(p.name()))).writes(|r, v| set(v.named(&ApplicationProtocol::ALL, ApplicationProtocol::name), |p| application_mut(r).protocol = p))
         .group(Group::Application).v9_text(16).otel("pidflow.flow.application.name")
-        .doc("Application protocol with nDPI's name, recognised by the content of packets: DNS, MDNS, LLMNR, HTTP, TLS, QUIC, SSH, WireGuard, OpenVPN, IPSec (ntop 119)."),
+        .doc("Application protocol with nDPI's name, recognised by the content of packets: DNS, MDNS, LLMNR, HTTP, TLS, QUIC, SSH, WireGuard, OpenVPN, IPSec, Redis, PostgreSQL, MySQL, Kafka, MongoDB, AMQP, MQTT, Nats (ntop 119)."),
     row("APPLICATION_PROTOCOL", "applicationProtocol", (Pidflow, 80), T::String, |r| protocol(r).map(|p| Value::text(p.lower_name()))).writes(|r, v| set(v.named(&ApplicationProtocol::ALL, ApplicationProtocol::lower_name), |p| application_mut(r).protocol = p))
         .group(Group::Application).not_in_v9().otel("network.protocol.name")
         .doc("Application protocol in lower case, as OpenTelemetry writes it."),
+    row("APPLICATION_REQUEST", "applicationRequest", (Pidflow, 225), T::String, |r| text(&r.flow.application.as_deref()?.request)).writes(|r, v| set(v.shared_text(), |n| application_mut(r).request = n))
+        .group(Group::ApplicationRequest).v9_text(16).otel("pidflow.flow.application.request")
+        .doc("Kind of the first request to a database or broker: Redis' or MongoDB's command, SQL's verb, Kafka's or NATS' request. Never its arguments."),
     row("TLS_SERVER_NAME", "tlsServerName", (Ntop, 188), T::String, |r| tls(r, |t| &t.server_name)).writes(|r, v| set(v.shared_text(), |n| tls_mut(r).server_name = n))
         .group(Group::Tls).v9_text(64).aliases(&["SSL_SERVER_NAME"]).otel("tls.client.server_name")
         .doc("Server name that the client of TLS or QUIC asked for (SNI) (ntop 188)."),
@@ -77,6 +90,21 @@ pub(super) const APPLICATION: &[Element] = &[
     row("HTTP_RET_CODE", "httpRetCode", (Ntop, 181), T::Unsigned16, |r| http(r)?.status.map(Into::into)).writes(|r, v| set(v.number(), |n| http_mut(r).status = Some(n)))
         .group(Group::HttpStatus).identifier().otel("http.response.status_code")
         .doc("Status code of the first final HTTP response (ntop 181)."),
+    row("HTTP_UA", "httpUserAgent", (Ntop, 183), T::String, |r| http_text(r, |h| &h.user_agent)).writes(|r, v| set(v.shared_text(), |n| http_mut(r).user_agent = n))
+        .group(Group::Http).v9_text(64).aliases(&["HTTP_USER_AGENT"]).otel("user_agent.original")
+        .doc("Program of the client, as it names itself in the first HTTP request (ntop 183)."),
+    row("HTTP_REQUESTS", "httpRequests", (Pidflow, 226), T::Unsigned32, |r| latency(r).map(|l| l.exchanges.into())).writes(|r, v| set(v.number(), |n| http_latency_mut(r).exchanges = n))
+        .group(Group::HttpLatency).unit(Unit::None, Semantics::DeltaCounter).otel("pidflow.flow.http.requests")
+        .doc("Requests of HTTP/1 that were answered in the record; several that begin in one packet count once."),
+    row("HTTP_LATENCY_AVG", "httpLatencyMean", (Pidflow, 227), T::Unsigned32, |r| latency(r).map(|l| mean(l).into()))
+        .group(Group::HttpLatency).unit(Unit::Microseconds, Semantics::Quantity).otel("pidflow.flow.http.latency.mean")
+        .doc("Mean time from the packet in which such a request begins to the one in which its final response begins."),
+    row("HTTP_LATENCY_TOTAL", "httpLatencyTotal", (Pidflow, 228), T::Unsigned64, |r| latency(r).map(|l| l.total_us.into())).writes(|r, v| set(v.number(), |n| http_latency_mut(r).total_us = n))
+        .group(Group::HttpLatency).unit(Unit::Microseconds, Semantics::DeltaCounter).otel("pidflow.flow.http.latency.total")
+        .doc("Sum of these times."),
+    row("HTTP_LATENCY_MAX", "httpLatencyMax", (Pidflow, 229), T::Unsigned32, |r| latency(r).map(|l| l.max_us.into())).writes(|r, v| set(v.number(), |n| http_latency_mut(r).max_us = n))
+        .group(Group::HttpLatency).unit(Unit::Microseconds, Semantics::Quantity).otel("pidflow.flow.http.latency.max")
+        .doc("The greatest of these times."),
     row("DNS_QUERY", "dnsQuery", (Ntop, 205), T::String, |r| dns(r).and_then(|d| text(&d.query))).writes(|r, v| set(v.shared_text(), |n| dns_mut(r).query = n))
         .group(Group::Dns).v9_text(64).otel("dns.question.name")
         .doc("Name of the first DNS query (ntop 205)."),

@@ -4,7 +4,7 @@ use crate::element::DataType as T;
 use crate::element::Enterprise::Pidflow;
 use crate::element::{Element, Semantics, Unit};
 use crate::group::Group;
-use crate::record::{Attribution, FlowEndDetail, InitiatorBasis};
+use crate::record::{Attribution, FlowEndDetail, FlowRecord, InitiatorBasis};
 use crate::value::Value;
 
 use super::build::row;
@@ -21,6 +21,12 @@ const fn memory(e: Element) -> Element {
 
 const fn not_empty(s: &str) -> Option<&str> {
     if s.is_empty() { None } else { Some(s) }
+}
+
+/// Which directions have packets that are longer by their IP header than their frame.
+fn beyond_frame(r: &FlowRecord) -> Option<Value<'static>> {
+    let bits = u64::from(r.flow.forward.is_beyond_frame) | u64::from(r.flow.reverse.is_beyond_frame) << 1;
+    (bits != 0).then_some(Value::Unsigned(bits))
 }
 
 /// The elements of one end, with the ids `$base` + 0 … 15.
@@ -141,6 +147,9 @@ pub(super) const FLOW: &[Element] = &[
     row("CONNECT_MICROSECONDS", "connectMicroseconds", (Pidflow, 4), T::Unsigned32, |r| r.flow.handshake.map(|h| h.total_us().into())).writes(|r, v| set(v.number(), |n| set_handshake(r, n)))
         .group(Group::Handshake).unit(Unit::Microseconds, Semantics::Quantity).otel("pidflow.flow.tcp.handshake.time")
         .doc("Time from the client's first SYN to the ACK that ended the TCP handshake, microseconds."),
+    row("IP_LENGTH_BEYOND_FRAME", "ipLengthBeyondFrame", (Pidflow, 224), T::Unsigned8, |r| beyond_frame(r)).writes(|r, v| set(v.number::<u8>(), |n| (r.flow.forward.is_beyond_frame, r.flow.reverse.is_beyond_frame) = (n & 1 != 0, n & 2 != 0)))
+        .group(Group::BeyondFrame).identifier().otel("pidflow.flow.ip_length_beyond_frame")
+        .doc("IP headers of packets in the record state more bytes than the frames had; these packets count with what was there. One bit for each direction: 1 packets of the source, 2 of the destination; absent if there was none."),
     row("HOST_NAME", "hostName", (Pidflow, 5), T::String, |r| text(&r.host)).writes(|r, v| set(v.shared_text(), |n| r.host = n))
         .group(Group::Host).v9_text(32)
         .doc("Name of the host on which the flow was observed and whose processes are named (--host); absent for a capture file. In OTLP: host.name of the resource."),

@@ -25,13 +25,13 @@ fn id(r: &FlowRecord, direction: fn(&Tunnel) -> Option<u32>) -> Option<Value<'st
 pub(super) const TUNNEL: &[Element] = &[
     row("TUNNEL_KIND", "tunnelKind", (Pidflow, 8), T::String, |r| r.flow.tunnel.as_ref().map(|t| Value::text(t.kind.name()))).writes(|r, v| set(v.named(&TunnelKind::ALL, TunnelKind::name), |n| tunnel_mut(r).kind = n))
         .group(Group::Tunnel).v9_text(16).otel("pidflow.flow.tunnel.kind")
-        .doc("Kind of the innermost tunnel that carried the flow: ip-in-ip, gre, nvgre, pptp, erspan, vxlan, vxlan-gpe, geneve, gtp-u, teredo, pim-register."),
+        .doc("Kind of the innermost tunnel that carried the flow: ip-in-ip, gre, nvgre, pptp, erspan, vxlan, vxlan-gpe, geneve, gtp-u, teredo, pim-register, l2tp, capwap."),
     row("UPSTREAM_TUNNEL_ID", "upstreamTunnelId", (Ntop, 106), T::Unsigned32, |r| id(r, |t| t.id)).writes(|r, v| set(v.number(), |n| tunnel_mut(r).id = Some(n)))
         .group(Group::TunnelId).identifier().otel("pidflow.flow.tunnel.id")
-        .doc("Id of the tunnel in packets of the source: VNI, virtual subnet, GRE key, ERSPAN session, GTP TEID, PPTP call id (ntop 106)."),
+        .doc("Id of the tunnel in packets of the source: VNI, virtual subnet, GRE key, ERSPAN session, GTP TEID, PPTP call id, L2TP session (version 2: tunnel x 65536 + session) (ntop 106)."),
     row("DOWNSTREAM_TUNNEL_ID", "downstreamTunnelId", (Ntop, 120), T::Unsigned32, |r| id(r, |t| t.reverse_id)).writes(|r, v| set(v.number(), |n| tunnel_mut(r).reverse_id = Some(n)))
         .group(Group::TunnelId).identifier().otel("pidflow.flow.tunnel.reverse.id")
-        .doc("Id of the tunnel in packets of the destination; for GTP and PPTP it differs from the source's (ntop 120)."),
+        .doc("Id of the tunnel in packets of the destination; for GTP, PPTP and L2TP it differs from the source's (ntop 120)."),
     row("LAYER2_SEGMENT_ID", "layer2SegmentId", (Iana, 351), T::Unsigned64, |r| r.flow.tunnel.as_ref().and_then(|t| t.layer2_segment()).map(Value::Unsigned))
         .group(Group::Layer2Segment).identifier()
         .doc("Encapsulation in the most significant octet (1 VXLAN, 2 NVGRE), VNI or virtual subnet in the three least significant ones."),

@@ -13,6 +13,11 @@ pub(super) fn set<T>(value: Option<T>, put: impl FnOnce(T)) -> Option<()> {
     value.map(put)
 }
 
+/// The time of HTTP's requests, created if missing.
+pub(super) fn http_latency_mut(record: &mut FlowRecord) -> &mut ApplicationLatency {
+    record.flow.http_latency.get_or_insert_default()
+}
+
 /// The process of an end, created if missing; then its user is unknown.
 pub(super) fn process_mut(end: &mut ProcessEnd) -> &mut Process {
     let unknown = || Arc::new(Process { uid: Process::UNKNOWN_UID, ..Process::default() });

@@ -63,6 +63,7 @@ fuzz_target!(|input: &[u8]| {
         texts.extend(application.tls.iter().flat_map(|tls| [&tls.server_name, &tls.alpn, &tls.fingerprint]));
         texts.extend(application.http.iter().flat_map(|http| [&http.method, &http.host, &http.path]));
         texts.extend(application.dns.iter().map(|dns| &dns.query));
+        texts.push(&application.request);
         assert!(texts.iter().all(|text| text.bytes().all(|b| (b' '..=b'~').contains(&b))), "{application:?}");
         assert!(application.http.iter().all(|http| !http.path.contains(['?', '#'])), "{application:?}");
     }

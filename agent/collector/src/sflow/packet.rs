@@ -59,7 +59,7 @@ impl Packets {
         let octets = u64::from(length);
         let tcp_flags = if protocol == Protocol::TCP { tcp_flags } else { 0 };
         Some(Flow {
-            forward: Counters { packets: 1, octets, frame_octets: 0, tcp_flags },
+            forward: Counters { packets: 1, octets, frame_octets: 0, tcp_flags, is_beyond_frame: false },
             ip_class_of_service: class,
             ..Flow::new(protocol, ends.0, ends.1, (now_ns, now_ns))
         })
@@ -77,6 +77,7 @@ fn of(packet: &Packet) -> Flow {
             octets: packet.octets.into(),
             frame_octets: packet.frame_octets.into(),
             tcp_flags: packet.tcp_flags,
+            is_beyond_frame: packet.is_beyond_frame(),
         },
         ip_class_of_service: packet.tos,
         macs: packet.macs(),

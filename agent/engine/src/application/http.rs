@@ -47,10 +47,10 @@ fn upgrades(headers: &[Header<'_>]) -> bool {
 
 fn of_request(request: &Request<'_, '_>) -> Option<Http> {
     let (method, target) = (request.method?, request.path?);
-    let host = host_header(request.headers).unwrap_or_default();
-    Some(described(method.as_bytes(), target, host))
+    let field = |name| field(request.headers, name).unwrap_or_default();
+    Some(described(method.as_bytes(), target, field("host"), field("user-agent")))
 }
 
-fn host_header<'a>(headers: &[Header<'a>]) -> Option<&'a [u8]> {
-    headers.iter().find(|header| header.name.eq_ignore_ascii_case("host")).map(|header| header.value)
+fn field<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a [u8]> {
+    headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
 }

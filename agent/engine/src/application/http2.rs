@@ -34,6 +34,7 @@ struct Fields {
     authority: Option<Vec<u8>>,
     host: Option<Vec<u8>>,
     path: Option<Vec<u8>>,
+    user_agent: Option<Vec<u8>>,
     status: Option<u16>,
 }
 
@@ -43,9 +44,9 @@ pub(super) fn request(bytes: &[u8]) -> Reading<Http> {
         return if PREFACE.starts_with(bytes) { Reading::Incomplete } else { Reading::Other };
     };
     first(frames, |fields| {
-        let Fields { method, authority, host, path, .. } = fields;
-        let path = path.unwrap_or_default();
-        Some(described(&method?, &String::from_utf8_lossy(&path), authority.or(host).as_deref().unwrap_or_default()))
+        let Fields { method, authority, host, path, user_agent, status: _ } = fields;
+        let [host, path, user_agent] = [authority.or(host), path, user_agent].map(Option::unwrap_or_default);
+        Some(described(&method?, &String::from_utf8_lossy(&path), &host, &user_agent))
     })
 }
 
@@ -91,6 +92,7 @@ fn fields(decoder: &mut Decoder<'_>, block: &[u8]) -> Option<Fields> {
         b":authority" => keep(&mut fields.authority, value),
         b"host" => keep(&mut fields.host, value),
         b":path" => keep(&mut fields.path, value),
+        b"user-agent" => keep(&mut fields.user_agent, value),
         b":status" => fields.status = std::str::from_utf8(&value).ok().and_then(|digits| digits.parse().ok()),
         _ => {}
     });

@@ -1,9 +1,10 @@
 //! A message of any protocol over TCP.
 
-use pidflow_schema::record::Http;
+use pidflow_schema::record::{ApplicationProtocol as Kind, Http};
 
 use super::dns::DnsMessage;
 use super::reading::Reading;
+use super::service::{self, ServiceMessage};
 use super::tls::{ClientHello, Hello, ServerHello};
 use super::{dns, http, http2, tls};
 
@@ -17,10 +18,18 @@ pub(super) enum Message {
     Response(u16),
     SshBanner,
     Dns(DnsMessage),
+    Service(ServiceMessage),
 }
 
-/// Reads the message at the start of a TCP stream or of a segment.
-pub(super) fn read(bytes: &[u8]) -> Reading<Message> {
+/// Reads the message at the start of a TCP stream or of a segment. With `known`, the protocol of the connection is known.
+pub(super) fn read(bytes: &[u8], known: Option<Kind>) -> Reading<Message> {
+    match service::read(bytes, known) {
+        Some(message) => Reading::Found(Message::Service(message)),
+        None => read_other(bytes),
+    }
+}
+
+fn read_other(bytes: &[u8]) -> Reading<Message> {
     match bytes {
         [22, 3, ..] => tls::read(bytes).map(|hello| match hello {
             Hello::Client(hello) => Message::ClientHello(hello),

@@ -6,6 +6,7 @@
 
 mod dns;
 mod early;
+mod exchanges;
 mod http;
 mod http2;
 mod ja4;
@@ -17,8 +18,10 @@ mod quic;
 mod reading;
 mod recent;
 mod request_line;
+mod service;
 mod signature;
 mod stream;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -13,5 +13,7 @@ pub(crate) struct Piece<'a> {
     pub(crate) sequence: u32,
     /// TCP: position of the first byte in its direction; none: unknown, because the SYN was not seen.
     pub(crate) position: Option<u32>,
+    /// When it was seen, microseconds modulo 2^32.
+    pub(crate) now_us: u32,
     pub(crate) bytes: &'a [u8],
 }

@@ -2,14 +2,20 @@
 
 use pidflow_schema::record::Http;
 
-use super::text::visible;
+use super::text::{visible, visible_line};
 
 /// A request. The target may have an authority, which counts instead of `host` then.
-pub(super) fn described(method: &[u8], target: &str, host: &[u8]) -> Http {
+pub(super) fn described(method: &[u8], target: &str, host: &[u8], user_agent: &[u8]) -> Http {
     let (authority, path) = target_parts(method, target);
     let host = authority.map_or(host, str::as_bytes);
     let host = host.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
-    Http { method: visible(method), host: visible(host.trim_ascii()), path: visible(path.as_bytes()), status: None }
+    Http {
+        method: visible(method),
+        host: visible(host.trim_ascii()),
+        path: visible(path.as_bytes()),
+        status: None,
+        user_agent: visible_line(user_agent.trim_ascii()),
+    }
 }
 
 /// Authority and path of a request's target (RFC 9112 section 3.2), without query and fragment, in which secrets are common.

@@ -1,6 +1,6 @@
 //! Cheap tests on the first bytes of a payload: whether it may begin a message that is worth reading.
 
-use super::{MAX_MESSAGE, http2};
+use super::{MAX_MESSAGE, http2, service};
 
 /// The longest method of HTTP that is recognised, bytes (`UPDATEREDIRECTREF`, RFC 4437).
 const MAX_METHOD: usize = 17;
@@ -22,13 +22,14 @@ pub(super) fn tcp(data: &[u8]) -> Option<usize> {
         // After 101, another protocol follows, which may be HTTP/2.
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'1', b'0', b'1', ..] => Some(MAX_REQUEST),
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', ..] => Some(data.len().min(MAX_RESPONSE)),
-        [b'P', b'R', b'I', b' ', ..] | [0, _, _, 4, 0, 0, 0, 0, 0, ..] => http2(data),
+        [b'P', b'R', b'I', b' ', ..] | [0, _, _, 4, 0, 0, 0, 0, 0, ..] => http2(data).or_else(|| service::octets(data)),
+        [b'A', b'M', b'Q', b'P', ..] | [b'I', b'N', b'F', b'O', b' ', b'{', ..] => Some(service::head_octets(data)),
         [b'S', b'S', b'H', b'-', b'1' | b'2', b'.', ..] => Some(data.len().min(MAX_RESPONSE)),
         [b'A'..=b'Z', b'A'..=b'Z' | b'-', ..] => request(data),
         [high, low, message @ ..] if usize::from(u16::from_be_bytes([*high, *low])) == message.len() => {
-            may_be_dns(message).then_some(data.len().min(MAX_MESSAGE))
+            may_be_dns(message).then_some(data.len().min(MAX_MESSAGE)).or_else(|| service::octets(data))
         }
-        _ => None,
+        _ => service::octets(data),
     }
 }
 

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use pidflow_schema::record::{Application, ApplicationProtocol as Kind, Dns, Http, Protocol};
+use pidflow_schema::record::{Application, ApplicationLatency, ApplicationProtocol as Kind, Dns, Http, Protocol};
 
 use super::dns::{self, DnsMessage, Waiting};
-use super::message::{self, Message};
+use super::exchanges::{self, Exchanges};
+use super::message::Message;
 use super::piece::Piece;
 use super::quic::Initials;
 use super::reading::Reading;
+use super::service::ServiceMessage;
 use super::signature;
-use super::stream::Stream;
+use super::streams::Streams;
+use super::text::of_list;
 use super::tls::{ClientHello, ServerHello};
 use super::vpn::{self, Vpn};
 
@@ -27,6 +30,8 @@ pub(crate) struct Watch {
     application: Option<Arc<Application>>,
     /// None before the first payload, and when no more is expected.
     state: Option<State>,
+    /// None before the first request of HTTP/1.
+    exchanges: Option<Box<Exchanges>>,
     pieces: u8,
     has_client_hello: bool,
 }
@@ -34,7 +39,7 @@ pub(crate) struct Watch {
 /// What is needed to read the next messages.
 #[derive(Debug)]
 enum State {
-    Streams([Option<Box<Stream>>; 2]),
+    Streams(Box<Streams>),
     Dns(Box<Waiting>),
     Quic(Box<Initials>),
     Vpn(Box<Vpn>),
@@ -46,6 +51,11 @@ impl Watch {
         self.application.as_ref()
     }
 
+    /// The latencies of requests since the last call.
+    pub(crate) fn take_latency(&mut self) -> Option<ApplicationLatency> {
+        self.exchanges.as_mut()?.take()
+    }
+
     /// Whether more payloads are of use.
     fn is_over(&self) -> bool {
         self.pieces > 0 && self.state.is_none()
@@ -53,6 +63,9 @@ impl Watch {
 
     /// Reads a payload. Returns a response of DNS to a query that was seen.
     pub(crate) fn see(&mut self, piece: &Piece<'_>) -> Option<DnsMessage> {
+        if piece.protocol == Protocol::TCP && self.allows(Kind::Http) {
+            exchanges::note(&mut self.exchanges, piece);
+        }
         if self.is_over() {
             return None;
         }
@@ -66,7 +79,8 @@ impl Watch {
             State::Vpn(vpn) => Reading::of(vpn.see(piece)).map(Found::Vpn),
             State::Quic(initials) => Reading::of(initials.read(piece.bytes)).map(Found::Quic),
             State::Streams(streams) => {
-                let (reading, position) = read_stream(streams, piece);
+                let known = self.application.as_ref().map(|known| known.protocol);
+                let (reading, position) = streams.read(piece, known);
                 reading.map(|message| Found::Message(message, position))
             }
         };
@@ -102,14 +116,38 @@ impl Watch {
                 self.state = Some(State::Dns(Box::default()));
                 return self.dns(message, piece);
             }
+            Message::Service(message) if self.allows(message.kind) && self.may_begin(piece) => {
+                self.service(&message, piece.is_from_high);
+            }
             _ => {}
         }
         None
     }
 
-    /// Whether a message of this protocol fits to what is known. A proxy's tunnel begins with HTTP and goes on with TLS.
+    /// Notes a message of a database or broker.
+    fn service(&mut self, message: &ServiceMessage, is_from_high: bool) {
+        let request = match (&mut self.state, message.numbers) {
+            (_, None) => message.request,
+            (Some(State::Streams(streams)), Some(numbers)) => {
+                match streams.pair(numbers, message.request, is_from_high) {
+                    Some(request) => Some(request),
+                    None => return,
+                }
+            }
+            _ => return,
+        };
+        let known = self.learn(message.kind);
+        if let Some(request) = request.filter(|_| known.request.is_empty()) {
+            known.request = of_list(request);
+        }
+    }
+
+    /// Whether a message of this protocol fits to what is known. A proxy's tunnel begins with HTTP and goes on with TLS, and so do some
+    /// databases' connections.
     fn allows(&self, kind: Kind) -> bool {
-        self.application.as_ref().is_none_or(|known| known.protocol == kind || (kind == Kind::Tls && is_tunnel(known)))
+        self.application
+            .as_ref()
+            .is_none_or(|known| known.protocol == kind || (kind == Kind::Tls && may_become_tls(known)))
     }
 
     /// Whether a message that is not proven by itself may begin with this payload: it is the first one of its direction, or this
@@ -123,8 +161,11 @@ impl Watch {
         let Some(known) = &self.application else { return false };
         let has_tls = self.has_client_hello && known.tls.as_ref().is_some_and(|tls| tls.version.is_some());
         let has_http = known.http.as_ref().is_some_and(|http| http.status.is_some() && !http.method.is_empty());
-        let is_named = matches!(known.protocol, Kind::Ssh | Kind::WireGuard | Kind::OpenVpn | Kind::Ipsec);
-        is_named || has_tls || (has_http && !is_tunnel(known))
+        let is_named = matches!(
+            known.protocol,
+            Kind::Ssh | Kind::WireGuard | Kind::OpenVpn | Kind::Ipsec | Kind::Amqp | Kind::Mqtt
+        );
+        is_named || has_tls || !known.request.is_empty() || (has_http && !is_tunnel(known))
     }
 
     fn learn(&mut self, kind: Kind) -> &mut Application {
@@ -202,14 +243,13 @@ impl Watch {
     pub(crate) fn kept_bytes(&self) -> usize {
         let state = match &self.state {
             None => 0,
-            Some(State::Streams(both)) => {
-                both.iter().flatten().map(|stream| size_of::<Stream>() + stream.kept_bytes()).sum()
-            }
+            Some(State::Streams(streams)) => size_of::<Streams>() + streams.kept_bytes(),
             Some(State::Dns(_)) => size_of::<Waiting>(),
             Some(State::Vpn(_)) => size_of::<Vpn>(),
             Some(State::Quic(initials)) => size_of::<Initials>() + initials.kept_bytes(),
         };
-        state + self.application.as_ref().map_or(0, |known| known.kept_bytes() + 2 * size_of::<usize>())
+        let exchanges = self.exchanges.as_deref().map_or(0, size_of_val);
+        state + exchanges + self.application.as_ref().map_or(0, |known| known.kept_bytes() + 2 * size_of::<usize>())
     }
 }
 
@@ -224,7 +264,7 @@ enum Found {
 impl State {
     fn begin(piece: &Piece<'_>) -> Self {
         match (piece.protocol, piece.bytes) {
-            (Protocol::TCP, _) => Self::Streams([None, None]),
+            (Protocol::TCP, _) => Self::Streams(Box::default()),
             (_, bytes) if signature::is_quic_initial(bytes) => Self::Quic(Box::default()),
             _ if is_of_vpn(piece) => Self::Vpn(Box::default()),
             _ => Self::Dns(Box::default()),
@@ -237,30 +277,14 @@ fn is_of_vpn(piece: &Piece<'_>) -> bool {
     piece.protocol == vpn::ESP || vpn::octets(piece.ports, piece.bytes).is_some()
 }
 
-/// Reads a segment, together with those before it of the same message. Returns the position of the message too, like
-/// [`Piece::position`].
-fn read_stream(streams: &mut [Option<Box<Stream>>; 2], piece: &Piece<'_>) -> (Reading<Message>, Option<u32>) {
-    let [low, high] = streams;
-    let stream = if piece.is_from_high { high } else { low };
-    let continues = stream.as_mut().is_some_and(|stream| stream.append(piece.sequence, piece.bytes));
-    if !continues {
-        *stream = None;
-    }
-    let bytes = stream.as_deref().map_or(piece.bytes, Stream::bytes);
-    let before = stream.as_deref().map_or(0, |stream| piece.sequence.wrapping_sub(stream.start()));
-    let position = piece.position.map(|position| position.wrapping_sub(before));
-    let reading = message::read(bytes);
-    match (&reading, &stream) {
-        (Reading::Incomplete, None) => *stream = Some(Box::new(Stream::new(piece.sequence, piece.bytes))),
-        (Reading::Incomplete, Some(_)) => {}
-        (Reading::Found(_) | Reading::Other, _) => *stream = None,
-    }
-    (reading, position)
-}
-
 /// Whether the client asked a proxy for a tunnel (RFC 9110 section 9.3.6).
 fn is_tunnel(known: &Application) -> bool {
     known.http.as_ref().is_some_and(|http| &*http.method == "CONNECT")
+}
+
+/// Whether the connection may go on with TLS.
+fn may_become_tls(known: &Application) -> bool {
+    is_tunnel(known) || matches!(known.protocol, Kind::PostgreSql | Kind::MySql)
 }
 
 /// Multicast DNS and LLMNR have DNS's messages.

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use std::sync::Arc;
 
-use pidflow_schema::record::Application;
+use pidflow_schema::record::{Application, ApplicationLatency};
 
 use super::Payloads;
 use super::dns::{NameAnswer, Resolved};
@@ -75,6 +75,11 @@ impl Watches {
     /// What is known of the flow's application.
     pub(crate) fn application(&self, slot: u32) -> Option<Arc<Application>> {
         self.watched.get(&slot)?.application().cloned()
+    }
+
+    /// The latencies of the flow's requests since the last call.
+    pub(crate) fn take_latency(&mut self, slot: u32) -> Option<Box<ApplicationLatency>> {
+        self.watched.get_mut(&slot)?.take_latency().map(Box::new)
     }
 
     /// The flow has ended.

@@ -51,9 +51,6 @@ pub enum Discard {
     /// The IP version or the header length contradicts the link layer or itself.
     #[error("IP header malformed")]
     MalformedIp,
-    /// The IP header states more bytes than the frame had on the wire.
-    #[error("IP length greater than the frame")]
-    LengthBeyondFrame,
     /// A later IP fragment, where these are kept apart ([`super::Fragments::Separate`]).
     #[error("later IP fragment")]
     LaterFragment,
@@ -61,7 +58,7 @@ pub enum Discard {
 
 impl Discard {
     /// All reasons. Numbers that belong to a reason are 0 here.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 15] = [
         Self::UnknownLinkType(0),
         Self::TruncatedLink,
         Self::Arp,
@@ -76,7 +73,6 @@ impl Discard {
         Self::TruncatedExtension,
         Self::HeaderChainIncomplete,
         Self::MalformedIp,
-        Self::LengthBeyondFrame,
         Self::LaterFragment,
     ];
 
@@ -98,7 +94,6 @@ impl Discard {
             Self::TruncatedExtension => "truncated-ipv6-extension",
             Self::HeaderChainIncomplete => "ipv6-header-chain-incomplete",
             Self::MalformedIp => "malformed-ip",
-            Self::LengthBeyondFrame => "ip-length-beyond-frame",
             Self::LaterFragment => "later-fragment",
         }
     }

@@ -2,7 +2,7 @@
 
 use etherparse::{Ipv4HeaderSlice, Ipv6Header, Ipv6HeaderSlice};
 
-use super::{Discard, Rest, Target, transport};
+use super::{Discard, Excess, Rest, Target, transport};
 use crate::packet::{Family, Fragment, Marks, Packet};
 
 const HOP_BY_HOP: u8 = 0;
@@ -30,7 +30,7 @@ pub(super) fn by_version<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Resul
 pub(super) fn ipv4<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), Discard> {
     let header = Ipv4HeaderSlice::from_slice(rest.data).map_err(|e| header_fault(&e))?;
     let header_octets = header.slice().len();
-    let octets = ipv4_octets(&header, rest.on_the_wire(), out.goes_on())?;
+    let octets = ipv4_octets(&header, rest.on_the_wire(), out)?;
     let packet = out.packet();
     packet.octets = octets;
     packet.family = Family::V4;
@@ -50,18 +50,45 @@ pub(super) fn ipv4<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), 
     Ok(())
 }
 
+/// Bytes of the IP packet that begins here, if its header is right as far as it can be checked alone.
+pub(super) fn checked_octets(rest: Rest<'_>) -> Option<u32> {
+    match rest.data.first()? >> 4 {
+        4 => {
+            let header = Ipv4HeaderSlice::from_slice(rest.data).ok()?;
+            let is_right = header.to_header().calc_header_checksum() == header.header_checksum();
+            is_right.then(|| u32::from(header.total_len()))
+        }
+        6 => rest.be16(4).map(|payload| u32::from(payload) + Ipv6Header::LEN as u32),
+        _ => None,
+    }
+}
+
 /// Bytes of the whole datagram. Total length 0 means more than 65,535 (Linux BIG TCP), or an offloaded segment whose
-/// header is not filled in yet: then the frame's length counts. It also counts if the rest of the datagram is in later
-/// fragments of the outer one (`goes_on`).
+/// header is not filled in yet: then the frame's length counts.
 #[inline]
-fn ipv4_octets(header: &Ipv4HeaderSlice<'_>, on_the_wire: u32, goes_on: bool) -> Result<u32, Discard> {
+fn ipv4_octets<'a>(header: &Ipv4HeaderSlice<'_>, on_the_wire: u32, out: &mut impl Target<'a>) -> Result<u32, Discard> {
     let total = header.total_len();
     match u32::from(total) {
         0 => Ok(on_the_wire),
         _ if usize::from(total) < header.slice().len() => Err(Discard::MalformedIp),
-        octets if octets > on_the_wire && !goes_on => Err(Discard::LengthBeyondFrame),
-        octets => Ok(octets.min(on_the_wire)),
+        octets if octets > on_the_wire => beyond_frame(on_the_wire, out),
+        octets => Ok(octets),
     }
+}
+
+/// Bytes of a datagram that is longer by its header than the rest of the frame: what is there.
+#[cold]
+#[inline(never)]
+fn beyond_frame<'a>(on_the_wire: u32, out: &mut impl Target<'a>) -> Result<u32, Discard> {
+    match out.excess() {
+        Excess::InLaterFragments => {}
+        Excess::Refuted => return Err(Discard::MalformedIp),
+        Excess::Marked => {
+            let packet = out.packet();
+            packet.marks = packet.marks.with(Marks::BEYOND_FRAME, true);
+        }
+    }
+    Ok(on_the_wire)
 }
 
 #[cold]
@@ -79,7 +106,7 @@ pub(super) fn ipv6<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), 
         etherparse::err::ipv6::HeaderSliceError::Len(_) => Discard::TruncatedIp,
         etherparse::err::ipv6::HeaderSliceError::Content(_) => Discard::MalformedIp,
     })?;
-    let octets = ipv6_octets(&header, rest.on_the_wire(), out.goes_on())?;
+    let octets = ipv6_octets(&header, rest.on_the_wire(), out)?;
     let packet = out.packet();
     packet.octets = octets;
     packet.family = Family::V6;
@@ -103,16 +130,15 @@ pub(super) fn ipv6<'a>(rest: Rest<'a>, out: &mut impl Target<'a>) -> Result<(), 
 }
 
 /// Bytes of the whole datagram. Payload length 0 means a jumbogram (RFC 2675), Linux BIG TCP, or an offloaded segment:
-/// then the frame's length counts, unless there is no next header. It also counts if the rest of the datagram is in
-/// later fragments of the outer one (`goes_on`).
+/// then the frame's length counts, unless there is no next header.
 #[inline]
-fn ipv6_octets(header: &Ipv6HeaderSlice<'_>, on_the_wire: u32, goes_on: bool) -> Result<u32, Discard> {
+fn ipv6_octets<'a>(header: &Ipv6HeaderSlice<'_>, on_the_wire: u32, out: &mut impl Target<'a>) -> Result<u32, Discard> {
     const HEADER: u32 = Ipv6Header::LEN as u32;
     match u32::from(header.payload_length()) {
         0 if header.next_header().0 == NO_NEXT_HEADER => Ok(HEADER),
         0 => Ok(on_the_wire),
-        octets if octets + HEADER > on_the_wire && !goes_on => Err(Discard::LengthBeyondFrame),
-        octets => Ok((octets + HEADER).min(on_the_wire)),
+        octets if octets + HEADER > on_the_wire => beyond_frame(on_the_wire, out),
+        octets => Ok(octets + HEADER),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A packet with the tunnel around it.
 
-use super::{Rest, Target};
-use crate::packet::Packet;
+use super::{Excess, Rest, Target};
+use crate::packet::{Marks, Packet};
 use crate::tunnel::PacketTunnel;
 
 /// The length of a datagram in its header; none: the header has none.
@@ -33,8 +33,13 @@ impl<'a> Target<'a> for Layer<'a> {
         &mut self.packet
     }
 
-    fn goes_on(&self) -> bool {
-        self.goes_on
+    /// A packet in a tunnel whose own packet is longer than the frame is longer too.
+    fn excess(&self) -> Excess {
+        match self.tunnel {
+            _ if self.goes_on => Excess::InLaterFragments,
+            Some(_) if !self.packet.marks.has(Marks::BEYOND_FRAME) => Excess::Refuted,
+            _ => Excess::Marked,
+        }
     }
 
     fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32) {

@@ -42,13 +42,13 @@ pub(super) mod ether_type {
     pub(in super::super) const IPV4: u16 = 0x0800;
     pub(super) const ARP: u16 = 0x0806;
     pub(super) const REVERSE_ARP: u16 = 0x8035;
-    pub(super) const VLAN: u16 = 0x8100;
+    pub(in super::super) const VLAN: u16 = 0x8100;
     pub(in super::super) const IPV6: u16 = 0x86dd;
     pub(in super::super) const MPLS: u16 = 0x8847;
     pub(super) const MPLS_MULTICAST: u16 = 0x8848;
     pub(super) const PPPOE_DISCOVERY: u16 = 0x8863;
     pub(super) const PPPOE_SESSION: u16 = 0x8864;
-    pub(super) const PROVIDER_VLAN: u16 = 0x88a8;
+    pub(in super::super) const PROVIDER_VLAN: u16 = 0x88a8;
     pub(super) const LLDP: u16 = 0x88cc;
     pub(super) const FABRIC_PATH: u16 = 0x8903;
     pub(super) const CISCO_METADATA: u16 = 0x8909;

@@ -14,6 +14,7 @@ mod ppp;
 mod tests;
 mod transport;
 mod tunnel;
+mod wlan;
 
 pub use discard::{Discard, DiscardCounters};
 pub use frame_count::FrameCount;
@@ -140,12 +141,23 @@ impl Decoder {
     }
 }
 
+/// What a length in an IP header means that is greater than the rest of the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Excess {
+    /// The packet counts with what is there, and is marked: its sender or what captured it is wrong.
+    Marked,
+    /// The rest of the datagram is in later fragments of the outer one.
+    InLaterFragments,
+    /// The bytes are no packet: tunnels are found by ports, which prove little.
+    Refuted,
+}
+
 /// The output of decoding.
 trait Target<'a> {
     /// The packet that is filled.
     fn packet(&mut self) -> &mut Packet;
-    /// Whether the datagram continues in later fragments of the outer one.
-    fn goes_on(&self) -> bool;
+    /// What a length in an IP header means that is greater than the rest of the frame.
+    fn excess(&self) -> Excess;
     /// Notes that the IP header at `rest`, of a datagram of `octets` bytes, is followed by `data`.
     fn behind(&mut self, rest: Rest<'a>, data: &'a [u8], octets: u32);
 }
@@ -158,8 +170,8 @@ impl<'a> Target<'a> for Packet {
     }
 
     #[inline]
-    fn goes_on(&self) -> bool {
-        false
+    fn excess(&self) -> Excess {
+        Excess::Marked
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use pidflow_schema::record::Protocol;
 
-use super::{Decoder, Discard, Frame, LinkType, Rest, Target, TcpRule, blank, link, tunnel};
+use super::{Decoder, Discard, Excess, Frame, LinkType, Rest, Target, TcpRule, blank, link, tunnel};
 use crate::application::Payloads;
 use crate::packet::{Fragment, Packet};
 use crate::segment::Segment;
@@ -22,8 +22,8 @@ impl<'a> Target<'a> for WithPayload<'a> {
     }
 
     #[inline]
-    fn goes_on(&self) -> bool {
-        false
+    fn excess(&self) -> Excess {
+        Excess::Marked
     }
 
     #[inline]

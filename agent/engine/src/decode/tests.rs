@@ -126,7 +126,7 @@ fn discards_that_are_not_ip_have_their_kind() {
 fn lengths_that_cannot_be() {
     let whole = framed(0x0800, &udp4(100));
     assert_eq!(decode_as(LinkType::Ethernet, &whole[..60], whole.len()).unwrap().octets, 128);
-    assert_eq!(ethernet(&whole[..60]), Err(Discard::LengthBeyondFrame));
+    assert!(!decode_as(LinkType::Ethernet, &whole[..60], whole.len()).unwrap().is_beyond_frame());
     assert_eq!(ethernet(&whole[..33]), Err(Discard::TruncatedIp));
     let mut short = whole.clone();
     short[16..18].copy_from_slice(&19_u16.to_be_bytes());
@@ -134,6 +134,22 @@ fn lengths_that_cannot_be() {
     let mut other_version = whole;
     other_version[14] = 0x55;
     assert_eq!(ethernet(&other_version), Err(Discard::MalformedIp));
+}
+
+#[test]
+fn a_packet_longer_than_its_frame_counts_with_what_is_there() {
+    let mut v6 = Vec::new();
+    PacketBuilder::ipv6(SOURCE6, DESTINATION6, 64).udp(5000, 53).write(&mut v6, &[0; 100]).unwrap();
+    for (ether_type, data, header) in [(0x0800, udp4(100), 20), (0x86dd, v6, 40)] {
+        let whole = framed(ether_type, &data);
+        assert!(!ethernet(&whole).unwrap().is_beyond_frame());
+        let short = ethernet(&whole[..14 + header + 8]).unwrap();
+        assert_eq!((short.octets, short.frame_octets), (header as u32 + 8, header as u32 + 22));
+        assert_eq!((short.source_port, short.destination_port, short.is_beyond_frame()), (5000, 53, true));
+        // There is no whole header of UDP, as in a datagram of that length.
+        let cut = ethernet(&whole[..14 + header + 7]).unwrap();
+        assert_eq!((cut.destination_port, cut.is_beyond_frame()), (0, true));
+    }
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! Hands payloads to [`crate::application`].
 
-use std::sync::Arc;
-
-use pidflow_schema::record::{Application, Protocol};
+use pidflow_schema::record::{Flow, Protocol};
 
 use super::FlowTable;
 use super::entry::Entry;
+use super::handshake::micros;
 use super::key::KeySide;
 use crate::application::{NameAnswer, Payloads, Piece, Watches};
 use crate::packet::{Packet, TcpFlags};
@@ -42,6 +41,7 @@ impl FlowTable {
             is_from_high: from == KeySide::High,
             ports: [packet.source_port, packet.destination_port],
             sequence,
+            now_us: micros(packet.time_ns),
             position: syn.map(|syn| sequence.wrapping_sub(syn.wrapping_add(1))),
             bytes: &[],
         };
@@ -59,7 +59,10 @@ impl FlowTable {
     }
 }
 
-/// What is known of a flow's application.
-pub(super) fn application(watches: &Watches, slot: u32, entry: &Entry) -> Option<Arc<Application>> {
-    if entry.is_watched() { watches.application(slot) } else { None }
+/// Adds what is known of a flow's application to its record.
+pub(super) fn describe(watches: &mut Watches, slot: u32, entry: &Entry, flow: &mut Flow) {
+    if entry.is_watched() {
+        flow.application = watches.application(slot);
+        flow.http_latency = watches.take_latency(slot);
+    }
 }

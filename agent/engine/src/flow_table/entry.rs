@@ -176,6 +176,7 @@ impl Entry {
         sent.octets += u64::from(packet.octets);
         sent.frame_octets += u64::from(packet.frame_octets);
         sent.tcp_flags |= packet.tcp_flags;
+        sent.facts.add(packet.marks.beyond_frame());
         if packet.protocol != Protocol::TCP {
             sent.mark = micros(packet.time_ns);
         }

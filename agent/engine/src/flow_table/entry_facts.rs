@@ -33,6 +33,12 @@ impl Facts {
         self.0 = (self.0 & !fact) | if holds { fact } else { 0 };
     }
 
+    /// Adds facts that hold.
+    #[inline]
+    pub(super) const fn add(&mut self, facts: u8) {
+        self.0 |= facts;
+    }
+
     pub(super) const fn side(self, is_high: u8) -> KeySide {
         if self.has(is_high) { KeySide::High } else { KeySide::Low }
     }

@@ -2,12 +2,11 @@
 
 use pidflow_schema::record::{Flow, FlowEndDetail, FlowEndReason};
 
-use super::applications::application;
 use super::entry::Entry;
 use super::index::Index;
 use super::lists::Lists;
 use super::slab::List;
-use super::{FlowTable, end_of};
+use super::{FlowTable, applications, end_of};
 
 impl FlowTable {
     /// Appends a record with the packets since the last record, if there were any.
@@ -17,7 +16,7 @@ impl FlowTable {
             let interface = self.interfaces.label(entry.interface()).unwrap_or(&self.no_interface);
             let mut flow = entry.flow(reason, detail, interface);
             flow.tunnel = entry.tunnel(&self.tunnels);
-            flow.application = application(&self.watches, slot, entry);
+            applications::describe(&mut self.watches, slot, entry, &mut flow);
             let now_ns = self.clock.now_ns().wrapping_sub(entry.shift);
             flow.tcp = self.healths.take(slot, entry, now_ns, reason);
             flow.packet_figures = self.figures.take(slot, entry.initiator());
@@ -71,7 +70,7 @@ impl FlowTable {
         self.paths.clear();
         (self.lists, self.by_age) = (Lists::default(), List::default());
         let (slab, tunnels) = (std::mem::take(&mut self.slab), self.tunnels.take());
-        let watches = self.watches.take_watched();
+        let mut watches = self.watches.take_watched();
         let mut healths = self.healths.take_all();
         let mut figures = std::mem::take(&mut self.figures);
         let Self { interfaces, no_interface, counters, clock, config, translations, .. } = self;
@@ -86,7 +85,7 @@ impl FlowTable {
             };
             let mut flow = entry.flow(reason, detail, interface);
             flow.tunnel = entry.tunnel(&tunnels);
-            flow.application = application(&watches, slot, &entry);
+            applications::describe(&mut watches, slot, &entry, &mut flow);
             flow.tcp = healths.take(slot, &entry, entry.last_ns, reason);
             flow.packet_figures = figures.take(slot, entry.initiator());
             translations.describe(&entry, &mut flow);

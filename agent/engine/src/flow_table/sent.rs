@@ -4,6 +4,7 @@ use pidflow_schema::record::Counters;
 
 use super::entry_facts::Facts;
 use super::handshake::micros;
+use crate::packet::Marks;
 
 /// Counters and state of what one side of the key sent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,7 +16,7 @@ pub(super) struct Sent {
     /// modulo 2^32.
     pub(super) mark: u32,
     pub(super) tcp_flags: u8,
-    /// Facts about the whole flow, unlike `tcp_flags` and `packets`, which restart with each record.
+    /// Facts about the whole flow, except for [`Sent::IS_BEYOND_FRAME`], unlike `tcp_flags` and `packets`, which restart with each record.
     pub(super) facts: Facts,
     /// The tunnel that carried its packets, a number of [`super::tunnels::TunnelTable`]; 0: none, or nothing was sent.
     pub(super) tunnel: u16,
@@ -33,6 +34,8 @@ impl Sent {
     pub(super) const HAS_GAP: u8 = 32;
     /// The flow is a connection that is measured ([`super::health`]); set for both sides.
     pub(super) const IS_MEASURED: u8 = 64;
+    /// The IP header of a packet since the last record states more bytes than its frame had.
+    pub(super) const IS_BEYOND_FRAME: u8 = Marks::BEYOND_FRAME;
 
     /// Whether it sent a SYN.
     pub(super) const fn has_syn(&self) -> bool {
@@ -59,6 +62,7 @@ impl Sent {
             octets: self.octets,
             frame_octets: self.frame_octets,
             tcp_flags: self.tcp_flags,
+            is_beyond_frame: self.facts.has(Self::IS_BEYOND_FRAME),
         }
     }
 
@@ -87,5 +91,6 @@ impl Sent {
         self.octets = 0;
         self.frame_octets = 0;
         self.tcp_flags = 0;
+        self.facts.set(Self::IS_BEYOND_FRAME, false);
     }
 }

@@ -1,10 +1,12 @@
 //! Detects packets of tunnels by protocol or port. A tunnel is accepted only if every field of its header that has
 //! fixed values has a valid one.
 
+mod capwap;
 mod erspan;
 mod geneve;
 mod gre;
 mod gtp;
+mod l2tp;
 mod pim;
 mod teredo;
 #[cfg(test)]
@@ -15,7 +17,7 @@ use pidflow_schema::record::{Protocol, TunnelKind};
 
 use super::ip::{self, AUTHENTICATION};
 use super::link::{self, ether_type};
-use super::{Discard, Rest, Target, ppp};
+use super::{Discard, Rest, Target, ppp, wlan};
 use crate::packet::Packet;
 
 /// IP protocol numbers of tunnels (IANA).
@@ -24,14 +26,17 @@ mod protocol {
     pub(super) const IPV6: u8 = 41;
     pub(super) const GRE: u8 = 47;
     pub(super) const PIM: u8 = 103;
+    pub(super) const L2TP: u8 = 115;
 }
 
 /// UDP ports of tunnels (IANA), and the port that Linux used for VXLAN before one was assigned.
 mod port {
+    pub(super) const L2TP: u16 = 1701;
     pub(super) const GTP_U: u16 = 2152;
     pub(super) const TEREDO: u16 = 3544;
     pub(super) const VXLAN: u16 = 4789;
     pub(super) const VXLAN_GPE: u16 = 4790;
+    pub(super) const CAPWAP_DATA: u16 = 5247;
     pub(super) const GENEVE: u16 = 6081;
     pub(super) const OLD_VXLAN: u16 = 8472;
 }
@@ -48,6 +53,8 @@ enum Inside {
     EtherType(u16),
     /// A PPP frame.
     Ppp,
+    /// A data frame of IEEE 802.11.
+    Wlan,
 }
 
 impl Inside {
@@ -71,6 +78,7 @@ impl<'a> Found<'a> {
             Inside::ETHERNET => link::ethernet(self.rest, out),
             Inside::EtherType(ether_type) => link::network(ether_type, self.rest, out),
             Inside::Ppp => ppp::ppp(self.rest, out),
+            Inside::Wlan => wlan::data(self.rest, out),
         }
     }
 }
@@ -105,17 +113,23 @@ pub(super) fn may_begin(packet: &Packet) -> bool {
 #[inline(never)]
 fn may_begin_without_tcp(packet: &Packet) -> bool {
     match packet.protocol {
-        Protocol::UDP => is_tunnel_port(packet.destination_port) || packet.source_port == port::TEREDO,
-        protocol::IPV4 | protocol::IPV6 | protocol::GRE | protocol::PIM | AUTHENTICATION => true,
+        Protocol::UDP => is_tunnel_port(packet.destination_port) || is_source_port(packet.source_port),
+        protocol::IPV4 | protocol::IPV6 | protocol::GRE | protocol::PIM | protocol::L2TP | AUTHENTICATION => true,
         _ => false,
     }
 }
 
 const fn is_tunnel_port(port: u16) -> bool {
     // All tunnel ports are in this range, which has no well-known port and no ephemeral port of Linux.
-    port >= port::GTP_U
+    port >= port::L2TP
         && port <= port::OLD_VXLAN
-        && matches!(port, port::GTP_U | port::TEREDO | port::VXLAN | port::VXLAN_GPE | port::GENEVE | port::OLD_VXLAN)
+        && (is_source_port(port)
+            || matches!(port, port::GTP_U | port::VXLAN | port::VXLAN_GPE | port::GENEVE | port::OLD_VXLAN))
+}
+
+/// Ports from which servers of tunnels answer.
+const fn is_source_port(port: u16) -> bool {
+    matches!(port, port::L2TP | port::TEREDO | port::CAPWAP_DATA)
 }
 
 /// The tunnel whose header follows the IP header of `packet`.
@@ -125,6 +139,7 @@ pub(super) fn find<'a>(packet: &Packet, behind: Payload<'a>) -> Option<Found<'a>
         protocol::IPV6 => ip_in_ip(ether_type::IPV6, behind.rest),
         protocol::GRE => gre::find(behind),
         protocol::PIM => pim::find(behind.rest),
+        protocol::L2TP => l2tp::in_ip(behind),
         Protocol::UDP => in_udp(packet, behind.after(UDP_HEADER)),
         _ => None,
     }
@@ -135,8 +150,12 @@ fn in_udp<'a>(packet: &Packet, payload: Payload<'a>) -> Option<Found<'a>> {
         port::VXLAN | port::VXLAN_GPE | port::OLD_VXLAN => vxlan::find(payload.rest),
         port::GENEVE => geneve::find(payload.rest),
         port::GTP_U => gtp::find(payload),
-        _ if packet.source_port == port::TEREDO || packet.destination_port == port::TEREDO => teredo::find(payload),
-        _ => None,
+        other => match if is_source_port(other) { other } else { packet.source_port } {
+            port::TEREDO => teredo::find(payload),
+            port::L2TP => l2tp::in_udp(payload),
+            port::CAPWAP_DATA => capwap::find(payload.rest),
+            _ => None,
+        },
     }
 }
 

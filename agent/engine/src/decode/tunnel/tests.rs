@@ -203,8 +203,61 @@ fn mobile_and_home() -> Vec<Case> {
     ]
 }
 
+/// The same, as the sender of the packet would have filled the checksum.
+fn inner4_right() -> Vec<u8> {
+    let mut packet = inner4();
+    let sum: u32 = packet[..20].chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    packet[10..12].copy_from_slice(&(!(sum as u16 + (sum >> 16) as u16)).to_be_bytes());
+    packet
+}
+
+fn l2tp(header: &[u8], inner: &[u8]) -> Vec<u8> {
+    in_udp(1701, header, inner)
+}
+
+fn l2tp_and_capwap() -> Vec<Case> {
+    let kind = TunnelKind::L2tp;
+    let ppp = [&[0xff, 3, 0, 0x21][..], &inner4()].concat();
+    let right_ppp = [&[0xff, 3, 0, 0x21][..], &inner4_right()].concat();
+    let frame = ethernet(0x0800, &inner4_right());
+    let frame6 = ethernet(0x86dd, &inner6());
+    let in_ip = |front: &[u8], inner: &[u8]| ipv4(OUTER, 115, &[front, inner].concat());
+    let wlan = |control: [u8; 2], more: &[u8]| {
+        [&control[..], &[0; 22], more, &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &inner4()].concat()
+    };
+    let length = u8::try_from(8 + ppp.len()).unwrap();
+    vec![
+        case("L2TP 2", l2tp(&[0, 2, 0, 7, 0, 9], &ppp), kind, Some(7 << 16 | 9)),
+        case("L2TP 2, length", l2tp(&[0x40, 2, 0, length, 0, 7, 0, 9], &ppp), kind, Some(7 << 16 | 9)),
+        case(
+            "L2TP 2, everything",
+            l2tp(&[0x4b, 2, 0, length + 9, 0, 7, 0, 9, 0, 1, 0, 2, 0, 3, 1, 2, 3], &ppp),
+            kind,
+            Some(7 << 16 | 9),
+        ),
+        case("L2TP 3 in UDP", l2tp(&[0, 3, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0], &frame), kind, Some(258)),
+        case("L2TP 3 in IP", in_ip(&[0, 0, 1, 2], &frame), kind, Some(258)),
+        case("L2TP 3 with cookie", in_ip(&[0, 0, 1, 2, 9, 9, 9, 9, 9, 9, 9, 9], &frame6), kind, Some(258)),
+        case("L2TP 3 with both", in_ip(&[0, 0, 1, 2, 9, 9, 9, 9, 9, 9, 9, 9, 0, 0, 0, 0], &frame6), kind, Some(258)),
+        case("L2TP 3 with PPP", in_ip(&[0, 0, 1, 2], &right_ppp), kind, Some(258)),
+        case("CAPWAP with 802.3", in_udp(5247, &[0, 0x10, 2, 0, 0, 0, 0, 0], &inner_frame()), TunnelKind::Capwap, None),
+        case(
+            "CAPWAP with 802.11",
+            in_udp(5247, &[0, 0x10, 3, 0, 0, 0, 0, 0], &wlan([8, 1], &[])),
+            TunnelKind::Capwap,
+            None,
+        ),
+        case(
+            "CAPWAP with 802.11 and more",
+            in_udp(5247, &[0, 0x20, 3, 0x10, 0, 0, 0, 0, 6, 1, 2, 3, 4, 5, 6, 0], &wlan([0x83, 0x88], &[0; 12])),
+            TunnelKind::Capwap,
+            None,
+        ),
+    ]
+}
+
 fn cases() -> Vec<Case> {
-    [ip_in_ip(), gre(), virtual_networks(), mobile_and_home()].into_iter().flatten().collect()
+    [ip_in_ip(), gre(), virtual_networks(), mobile_and_home(), l2tp_and_capwap()].into_iter().flatten().collect()
 }
 
 type Decoded = Result<(Packet, Option<PacketTunnel>), Discard>;
@@ -303,10 +356,24 @@ fn what_does_not_fit_inside_is_not_opened() {
     }
 }
 
+/// If the tunnel's packet is longer by its header than the frame, the one inside may be too.
+#[test]
+fn inside_of_a_packet_longer_than_its_frame_is_another_one() {
+    let inner = ipv4(INNER, Protocol::UDP, &[&[0, 7, 0, 9, 0, 108, 0, 0][..], &[0; 100]].concat());
+    for packet in
+        [in_udp(4789, &VXLAN, &ethernet(0x0800, &inner)), ipv4(OUTER, 4, &inner), in_gre(&[0, 0, 8, 0], &inner)]
+    {
+        let frame = framed(&packet);
+        let (short, tunnel) = decode_as(DecodeRules::default(), &frame[..frame.len() - 50], frame.len() - 50).unwrap();
+        assert!(is_inner(&short) && tunnel.is_some() && short.is_beyond_frame(), "{short:?}");
+        assert_eq!((short.octets, short.source_port, short.destination_port), (78, 7, 9));
+    }
+}
+
 /// Headers with a reserved bit set, and other messages of the same protocols.
 #[test]
 fn what_is_not_certain_is_a_plain_flow() {
-    let plain: [(&str, Vec<u8>); 22] = [
+    let plain: [(&str, Vec<u8>); 33] = [
         ("what looks like Teredo on another port", in_udp(3545, &[], &inner6())),
         ("VXLAN without VNI", in_udp(4789, &[0, 0, 0, 0, 0, 1, 2, 0], &inner_frame())),
         ("VXLAN, reserved flag", in_udp(4789, &[0x18, 0, 0, 0, 0, 1, 2, 0], &inner_frame())),
@@ -331,6 +398,17 @@ fn what_is_not_certain_is_a_plain_flow() {
         ("GRE of version 2", in_gre(&[0, 2, 8, 0], &inner4())),
         ("GRE, keepalive", in_gre(&[0, 0, 0, 0], &[])),
         ("PPTP, acknowledgement alone", in_gre(&[0x20, 0x81, 0x88, 0x0b, 0, 0, 0, 77, 0, 0, 0, 6], &[])),
+        ("L2TP, control", l2tp(&[0xc8, 2, 0, 12, 0, 7, 0, 0, 0, 0, 0, 0], &[])),
+        ("L2TP, reserved", l2tp(&[0x10, 2, 0, 7, 0, 9], &[&[0xff, 3, 0, 0x21][..], &inner4()].concat())),
+        ("L2TP, length", l2tp(&[0x40, 2, 0, 99, 0, 7, 0, 9], &[&[0xff, 3, 0, 0x21][..], &inner4()].concat())),
+        ("L2TP 3, control", ipv4(OUTER, 115, &[&[0, 0, 0, 0][..], &ethernet(0x0800, &inner4_right())].concat())),
+        ("L2TP 3, checksum", ipv4(OUTER, 115, &[&[0, 0, 0, 1][..], &inner_frame()].concat())),
+        ("L2TP 3 with ARP", ipv4(OUTER, 115, &[&[0, 0, 0, 1][..], &ethernet(0x0806, &[0; 28])].concat())),
+        ("CAPWAP, encrypted", in_udp(5247, &[1, 0, 0, 0, 22, 1, 0, 0], &inner_frame())),
+        ("CAPWAP, keep-alive", in_udp(5247, &[0, 0x10, 2, 8, 0, 0, 0, 0], &inner_frame())),
+        ("CAPWAP, fragment", in_udp(5247, &[0, 0x10, 2, 0x80, 0, 0, 0, 0], &inner_frame())),
+        ("CAPWAP, short header", in_udp(5247, &[0, 8, 2, 0, 0, 0, 0, 0], &inner_frame())),
+        ("CAPWAP with a beacon", in_udp(5247, &[0, 0x10, 3, 0, 0, 0, 0, 0], &[&[0x80, 0][..], &[0; 60]].concat())),
         ("PIM null register", ipv4(OUTER, 103, &[&[0x21, 0, 9, 9, 0x40, 0, 0, 0][..], &inner4()].concat())),
     ];
     for (name, packet) in plain {

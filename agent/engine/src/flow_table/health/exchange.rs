@@ -23,14 +23,7 @@ impl Exchanges {
         if !std::mem::take(&mut self.is_asked) {
             return;
         }
-        let us = passed(self.asked_us, now_us);
-        let ApplicationLatency { first_us, max_us, total_us, exchanges } = &mut self.latency;
-        if *exchanges == 0 {
-            *first_us = us;
-        }
-        *max_us = (*max_us).max(us);
-        *total_us += u64::from(us);
-        *exchanges = exchanges.saturating_add(1);
+        self.latency.count(passed(self.asked_us, now_us));
     }
 
     /// The clock was set.

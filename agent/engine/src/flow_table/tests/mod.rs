@@ -95,6 +95,21 @@ fn both_directions_are_one_flow_from_the_syn() {
 }
 
 #[test]
+fn packets_longer_than_their_frames_are_counted_and_mark_their_direction_and_record() {
+    let minute = 60 * SECOND;
+    let packets = [0, 1, 2].map(|n| answer(n * 13 * SECOND, ACK, 1));
+    let short = packets[1].with_length_beyond_frame();
+    let later = (4..6).map(|n| answer(n * 13 * SECOND + 1, ACK, 1));
+    let ours = request(1, SYN, 1);
+    let all = [ours, packets[0], short, packets[2], request(3 * 13 * SECOND, ACK, 2)].into_iter().chain(later);
+    let flows = Run::with(all).finish();
+    let marked = |flow: &Flow| (flow.forward.is_beyond_frame, flow.reverse.is_beyond_frame);
+    assert_eq!(flows.iter().map(|flow| flow.forward.packets + flow.reverse.packets).collect::<Vec<_>>(), [6, 1]);
+    assert_eq!(flows.iter().map(marked).collect::<Vec<_>>(), [(false, true), (false, false)]);
+    assert!(flows[1].first_ns > minute);
+}
+
+#[test]
 fn the_receiver_of_syn_ack_is_the_initiator() {
     let flows = Run::with([answer(1, SYN | ACK, 7), request(2, ACK, 8)]).finish();
     assert_eq!((flows[0].source, flows[0].initiator), (CLIENT.0, InitiatorBasis::Syn));
