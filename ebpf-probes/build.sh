@@ -1,13 +1,15 @@
 #!/bin/sh
-# build.sh [OUTPUT]: compiles the eBPF programs to OUTPUT (default: pidflow.bpf.o beside this script).
+# build.sh [FOLDER]: compiles the eBPF programs to FOLDER/pidflow-ARCHITECTURE.bpf.o (default: the folder of this script).
 #
+# There is one object for each architecture, because kprobes read their function's arguments from the processor's registers.
 # Reproducible: the compiler is pinned and paths are remapped, so that the same sources give the same
 # bytes in any folder; the tests rebuild and compare. Needs rustup's rust-src component and bpf-linker,
 # and installs both when they are missing. bpf-linker wants an LLVM of the compiler's major version; the
 # compiler's own shared library serves, so no other LLVM is needed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-out=$(realpath -m "${1:-$here/pidflow.bpf.o}")
+out=$(realpath -m "${1:-$here}")
+architectures='x86_64 aarch64'
 toolchain=1.95.0
 cache=${PIDFLOW_CACHE:-$HOME/.cache/pidflow}
 
@@ -21,9 +23,6 @@ if ! command -v bpf-linker >/dev/null 2>&1 && [ ! -x "$cache/bpf-linker/bin/bpf-
 fi
 PATH="$PATH:$cache/bpf-linker/bin"
 
-# No debug information: nothing in the programs needs BTF of their own, and paths stay out of the object.
-flags="-Cdebuginfo=0|--cfg=bpf_target_arch=\"x86_64\""
-
 # cargo puts the folder of a path dependency into the names of its symbols: the same folder, the same bytes.
 build=/tmp/pidflow-ebpf-build
 exec 9>"$build.lock"
@@ -36,7 +35,13 @@ cp -r "$here/src" "$here/Cargo.toml" "$here/Cargo.lock" "$build/ebpf-probes/"
 # Of the workspace only what `schema` inherits is wanted.
 sed -i 's/^members = .*/members = ["schema"]/' "$build/Cargo.toml"
 cd "$build/ebpf-probes"
-RUSTC_BOOTSTRAP=1 CARGO_ENCODED_RUSTFLAGS=$(printf %s "$flags" | tr '|' '\037') CARGO_TARGET_DIR="$build/target" \
-  cargo "+$toolchain" build --release --locked --quiet --target bpfel-unknown-none -Z build-std=core
-cp "$build/target/bpfel-unknown-none/release/pidflow-ebpf" "$out"
+mkdir -p "$out"
+for architecture in $architectures; do
+  # No debug information: nothing in the programs needs BTF of their own, and paths stay out of the object.
+  flags="-Cdebuginfo=0|--cfg=bpf_target_arch=\"$architecture\""
+  RUSTC_BOOTSTRAP=1 CARGO_ENCODED_RUSTFLAGS=$(printf %s "$flags" | tr '|' '\037') CARGO_TARGET_DIR="$build/target" \
+    cargo "+$toolchain" build --release --locked --quiet --target bpfel-unknown-none -Z build-std=core
+  cp "$build/target/bpfel-unknown-none/release/pidflow-ebpf" "$out/pidflow-$architecture.bpf.o"
+  rm -rf "$build/target"
+done
 rm -rf "$build"

@@ -61,7 +61,7 @@ count() { # NAME STARTED LOG STATUS
   if [ "$f" -eq 0 ] && { [ "$status" -ne 0 ] || [ $((p + i)) -eq 0 ]; }; then f=1; fi
   passed=$((passed + p - s)) failed=$((failed + f)) skipped=$((skipped + s + i))
   report "$([ "$f" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - start)) "$name: $((p - s)) passed, $f failed, $((s + i)) skipped"
-  { cat "$PIDFLOW_SKIPS"; grep -a '^kernel [0-9.]*: ' "$log"; } | sed 's/^/                 /'
+  { cat "$PIDFLOW_SKIPS"; grep -a '^kernel [0-9.]* [a-z0-9]*: ' "$log"; } | sed 's/^/                 /'
   [ "$f" -eq 0 ] && return
   # The message of a panic is on the lines after it.
   awk '/^(test .* FAILED|linux_.* FAILED|.* stdout ----|Error: |error|== .* exit status ([^0]|0,))/ || more-- > 0 || /^thread .* panicked/
@@ -229,11 +229,15 @@ ebpf_toolchain() {
 }
 
 ebpf_object() {
-  CARGO_TARGET_DIR=$PIDFLOW_CACHE/ebpf-target ebpf-probes/build.sh "$logs/rebuilt.o" && cmp "$logs/rebuilt.o" ebpf-probes/pidflow.bpf.o
+  local architecture
+  ebpf-probes/build.sh "$logs/rebuilt" || return
+  for architecture in x86_64 aarch64; do
+    cmp "$logs/rebuilt/pidflow-$architecture.bpf.o" "ebpf-probes/pidflow-$architecture.bpf.o" || return
+  done
 }
 
 # Tests on this host that do not disturb each other. One that is not named here is run alone.
-side_by_side='^tests\/tests\/host_(attribution|command|delivery|folders|identity|interfaces|kubernetes|ledger|mtu|names|namespaces|page|paths|pods|privileges|same_addresses|self_test|spool|translation|tunnels|unprivileged|view|ways)'
+side_by_side='^tests\/tests\/host_(attribution|command|containers|delivery|folders|identity|interfaces|kubernetes|ledger|mtu|names|namespaces|page|paths|pods|privileges|same_addresses|self_test|spool|translation|tunnels|unprivileged|view|ways)'
 
 # The exporter to Kafka is not in the default features.
 kafka=(--workspace --features pidflow-exporters/kafka --test kafka)
@@ -278,9 +282,9 @@ else
   skip "licences, sources, bans" "cargo-deny cannot be installed: $(tail -n 1 "$logs/tools")"
 fi
 if said eBPF-toolchain >"$logs/ebpf"; then
-  step "eBPF object equals its sources" said eBPF-object
+  step "eBPF objects equal their sources" said eBPF-object
 else
-  skip "eBPF object equals its sources" "no toolchain: $(tail -n 1 "$logs/ebpf")"
+  skip "eBPF objects equal their sources" "no toolchain: $(tail -n 1 "$logs/ebpf")"
 fi
 
 echo "$passed passed, $failed failed, $skipped skipped"

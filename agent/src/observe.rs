@@ -23,7 +23,7 @@ use crate::published::losses::{Loss, LossWindow};
 use crate::published::status::{Exporter, Hook, HookTest, Labelled, RecordCounts, Status, labelled};
 use crate::self_test;
 use crate::translation;
-use crate::{figures, kubernetes, output_folders, stderr, threads};
+use crate::{containers, figures, kubernetes, output_folders, stderr, threads};
 use pidflow_capture::{CaptureCounters, InterfaceChanges};
 
 /// Seconds between two selections of the series that are shown.
@@ -43,6 +43,8 @@ pub(crate) struct RunDescription {
     pub(crate) hooks: Vec<HookReport>,
     /// What the thread of address translations counts.
     pub(crate) translation: Arc<translation::State>,
+    /// How names of containers are known, which may change while running.
+    pub(crate) containers: Arc<containers::State>,
     /// How pods are known, which may change while running.
     pub(crate) kubernetes: Arc<kubernetes::State>,
 }
@@ -51,7 +53,13 @@ impl RunDescription {
     /// Of `pidflow collect` at these addresses: it captures no packets and asks no kernel.
     pub(crate) fn of_collector(addresses: &str) -> Self {
         let kubernetes = Arc::new(kubernetes::State::off());
-        Self { interfaces: addresses.to_owned(), hooks: Vec::new(), translation: Arc::default(), kubernetes }
+        Self {
+            interfaces: addresses.to_owned(),
+            hooks: Vec::new(),
+            translation: Arc::default(),
+            containers: Arc::default(),
+            kubernetes,
+        }
     }
 }
 
@@ -152,6 +160,7 @@ impl Observers {
             queues: f.queues.iter().map(|(name, n)| ((*name).to_owned(), *n as u64)).collect(),
             queue_bytes: f.queue_bytes as u64,
             thread_restarts: threads::restarts(),
+            container_failures: self.about.containers.failures(),
             log_lines_lost: stderr::lost_lines(),
             talk: self.talk.shown(),
             host: Some(self.host.latest()),
@@ -180,7 +189,8 @@ impl Observers {
 
     /// How each fact is collected now.
     fn hooks(&self) -> Vec<HookReport> {
-        self.about.hooks.iter().cloned().chain(self.about.kubernetes.reports()).collect()
+        let about = &self.about;
+        about.hooks.iter().cloned().chain(about.containers.report()).chain(about.kubernetes.reports()).collect()
     }
 
     fn sum_up(&mut self, s: &Status, now_s: u64) {

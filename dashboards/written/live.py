@@ -172,6 +172,29 @@ def kubernetes_workloads():
     return d
 
 
+def units_and_containers():
+    d = Dashboard("units-and-containers", "Units and containers",
+                  "Traffic of the systemd units and containers of hosts. Containers of Docker and Podman have names with --docker-socket, "
+                  "otherwise the first digits of their ids. Pods are on the dashboard Kubernetes workloads.",
+                  variables=[INSTANCE, WINDOW_VARIABLE])
+    unit, by = "pidflow_unit", ["unit", "role"]
+    of_units, of_containers = 'kind="unit"', 'kind="container"'
+    for title, kind, what in [("Units", of_units, "systemd units"), ("Containers", of_containers, "containers outside pods")]:
+        d.lines(title, f"The ten busiest {what}: bytes per second of both directions, as client and as server.",
+                [series("A", top_lines(10, ", ".join(by), unit + "_bytes_total", kind), "{{unit}} ({{role}})")], "Bps", height=9)
+    known = 'unit!="other"'
+    d.lines("Flows", "Ended flows per second, by what runs the process: a unit, a container, a pod.",
+            [series("A", total("kind, role", rate(unit + "_flows_total", known)), "{{kind}} ({{role}})")], "short", 8, height=8)
+    d.lines("Failed attempts", "Failed connection attempts per second, the ten units, containers and workloads with the most.",
+            [series("A", top_lines(10, "unit, role", unit + "_failures_total", known), "{{unit}} ({{role}})")], "short", 16, height=8)
+    d.sums("Units in the time range", "Fifty units with the most bytes, as client and as server.", unit, by, of_units, most=50)
+    d.sums("Containers in the time range", "Fifty containers with the most bytes, as client and as server.", unit, by, of_containers, most=50)
+    pair, of_pairs = "pidflow_workload", 'id!="other"'
+    d.sums("Pairs in the time range", "Traffic between each container and its peers: containers, the host itself, addresses.", pair,
+           ["source", "target"], of_pairs, width=24, most=50)
+    return d
+
+
 def timeline():
     d = Dashboard("timeline", "Timeline", "When each process had traffic.", variables=[INSTANCE, WINDOW_VARIABLE])
     steps = [(None, "transparent"), (1, "#56A64B"), (10_000, "#F2CC0C"), (1_000_000, "#E02F44")]
@@ -316,5 +339,5 @@ def agent_health():
     return d
 
 
-ALL = [process_flows, process, hosts_and_top_talkers, users, kubernetes_workloads, timeline, host,
+ALL = [process_flows, process, hosts_and_top_talkers, users, kubernetes_workloads, units_and_containers, timeline, host,
        agent_health]

@@ -339,7 +339,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__doctor)
-            opts="-h --probes --delay-accounting --pod-logs --self-test-interval --kubernetes --kubelet --kubernetes-api --kubernetes-credentials --node-name --pod-labels --kubernetes-cluster --help"
+            opts="-h --probes --delay-accounting --pod-logs --service-names --self-test-interval --kubernetes --kubelet --kubernetes-api --kubernetes-credentials --node-name --pod-labels --pod-annotations --kubernetes-cluster --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -355,6 +355,10 @@ _pidflow() {
                     ;;
                 --pod-logs)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --service-names)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
                     return 0
                     ;;
                 --self-test-interval)
@@ -382,6 +386,10 @@ _pidflow() {
                     return 0
                     ;;
                 --pod-labels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pod-annotations)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -895,7 +903,7 @@ _pidflow() {
             return 0
             ;;
         pidflow__subcmd__run)
-            opts="-i -f -t -d -n -V -T -h --config --report --report-file --baseline --fail-on-new --linger --interface --filter --snaplen --promiscuous --own-traffic --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --probes --delay-accounting --pod-logs --self-test-interval --kubernetes --kubelet --kubernetes-api --kubernetes-credentials --node-name --pod-labels --kubernetes-cluster --command-lines --max-command-line --users --executables --hash-key-file --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
+            opts="-i -f -t -d -n -V -T -h --config --report --report-file --baseline --fail-on-new --linger --interface --filter --snaplen --promiscuous --own-traffic --active-timeout --idle-timeout --max-flows --fragments --tunnels --application-names --tcp-health --packet-figures --probes --delay-accounting --pod-logs --service-names --self-test-interval --docker-socket --kubernetes --kubelet --kubernetes-api --kubernetes-credentials --node-name --pod-labels --pod-annotations --kubernetes-cluster --command-lines --max-command-line --users --executables --hash-key-file --only --collector --export-version --ipfix-direction --template --json --json-keys --otlp --otlp-signals --elastic --clickhouse --kafka --nats --redis --zmq --own-pen --drain-timeout --host --observer --listen --metrics-listen --tls-cert --tls-key --tls-client-ca --token-file --recent-flows --max-edges --history --history-keep --history-size --view --log-format --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1001,7 +1009,15 @@ _pidflow() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --service-names)
+                    COMPREPLY=($(compgen -W "on off" -- "${cur}"))
+                    return 0
+                    ;;
                 --self-test-interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --docker-socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1026,6 +1042,10 @@ _pidflow() {
                     return 0
                     ;;
                 --pod-labels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pod-annotations)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -72,7 +72,10 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l delay-accounting
 off\t'Switch it off while running, and restore it at the end'
 keep\t'Leave it as it is'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-logs -d 'Folder with the kubelet\'s links to container logs; their names tell which pod a container belongs to [default: /var/log/containers]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l service-names -d 'Whether the service that a process\'s environment names (OTEL_SERVICE_NAME, or service.name in OTEL_RESOURCE_ATTRIBUTES) is read; nothing else of the environment is kept [default: off]' -r -f -a "on\t'It is read'
+off\t'Environments are not read'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l self-test-interval -d 'Interval at which the agent makes small connections to test whether all hooks report events, 0: never [default: 1h]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l docker-socket -d 'Socket of the API of Docker or Podman, such as /run/docker.sock, repeatable; it is asked for names, images and Compose services of containers [default: none]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes -d 'Where the pods of this node are known from [default: auto]' -r -f -a "auto\t'In a pod, or where a server is given: the kubelet, else the API server; otherwise the links to logs'
 kubelet\t'The kubelet, and the links to logs'
 api\t'A watch of the API server, and the links to logs'
@@ -83,6 +86,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes-api -
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes-credentials -d 'Folder with the files token and ca.crt for both [default: /var/run/secrets/kubernetes.io/serviceaccount]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l node-name -d 'Name of this node in Kubernetes' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-labels -d 'Labels of pods that records have, such as app,version' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l pod-annotations -d 'Annotations of pods that records have, such as example.com/team' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l kubernetes-cluster -d 'Also watch the pods, services, endpoint slices and nodes of the whole cluster, so that remote ends are named; about 1 kB of memory for each' -r -f -a "true\t''
 false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand run" -l command-lines -d 'How much of command lines is kept, exported and served [default: masked]' -r -f -a "off\t'Nothing'
@@ -276,6 +280,8 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l delay-account
 off\t'Switch it off while running, and restore it at the end'
 keep\t'Leave it as it is'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-logs -d 'Folder with the kubelet\'s links to container logs; their names tell which pod a container belongs to [default: /var/log/containers]' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l service-names -d 'Whether the service that a process\'s environment names (OTEL_SERVICE_NAME, or service.name in OTEL_RESOURCE_ATTRIBUTES) is read; nothing else of the environment is kept [default: off]' -r -f -a "on\t'It is read'
+off\t'Environments are not read'"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l self-test-interval -d 'Interval at which the agent makes small connections to test whether all hooks report events, 0: never [default: 1h]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes -d 'Where the pods of this node are known from [default: auto]' -r -f -a "auto\t'In a pod, or where a server is given: the kubelet, else the API server; otherwise the links to logs'
 kubelet\t'The kubelet, and the links to logs'
@@ -287,6 +293,7 @@ complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes-ap
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes-credentials -d 'Folder with the files token and ca.crt for both [default: /var/run/secrets/kubernetes.io/serviceaccount]' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l node-name -d 'Name of this node in Kubernetes' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-labels -d 'Labels of pods that records have, such as app,version' -r
+complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l pod-annotations -d 'Annotations of pods that records have, such as example.com/team' -r
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -l kubernetes-cluster -d 'Also watch the pods, services, endpoint slices and nodes of the whole cluster, so that remote ends are named; about 1 kB of memory for each' -r -f -a "true\t''
 false\t''"
 complete -c pidflow -n "__fish_pidflow_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'

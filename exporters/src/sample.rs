@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use pidflow_schema::{
-    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Collected, Counters, Dns,
+    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Collected, Container, Counters, Dns,
     DnsResponse, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowRecord, Handshake, HostUsage, Http,
     InitialSequences, InitiatorBasis, Login, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps,
     Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Routing, Service, TcpDirection, TcpEnd,
@@ -323,12 +323,23 @@ fn process(n: u64) -> Process {
         executable: Arc::from(format!("/usr/bin/{name}")),
         command_line: Arc::from(format!("{name} --tab '\t' --quote \"\\\" {}", "x".repeat((n % 200) as usize))),
         pod: (!container.is_empty()).then(|| Arc::new(pod(n))),
+        container: (n % 6 == 1).then(|| Arc::new(engine_container(n))),
+        service_name: Arc::from(if n % 4 == 3 { "" } else { "checkout" }),
         placement: placement(n, &container),
         parent_pid: if n % 9 == 8 { 0 } else { 900 },
         parent_name: Arc::from("bash"),
         parent_uid: Some(0),
         parent_user: Arc::from("root"),
         ancestors: Arc::from("bash(900)<sshd(700)<systemd(1)"),
+    }
+}
+
+fn engine_container(n: u64) -> Container {
+    Container {
+        name: format!("shop-web-{}", n % 100).into(),
+        image: "registry.example/shop/web:1.27".into(),
+        compose_project: "shop".into(),
+        compose_service: "web".into(),
     }
 }
 
@@ -367,6 +378,7 @@ fn pod_details(n: u64) -> PodDetails {
         uid: format!("0b5e55ed-0000-4000-8000-{:012x}", n % 10_000).into(),
         node: "node-1".into(),
         labels: "app=web,version=2".into(),
+        annotations: "example.com/team=checkout".into(),
         controller: owner(controller),
         owner: owner(topmost),
         owner_basis: OwnerBasis::OwnerReference,

@@ -26,7 +26,7 @@ pub use element::{DataType, Element, Enterprise, Length, Semantics, Unit};
 pub use group::{Group, GroupSet};
 #[cfg(feature = "std")]
 pub use record::{
-    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Collected, Counters, Dns,
+    Application, ApplicationLatency, ApplicationProtocol, Attribution, Candidate, Collected, Container, Counters, Dns,
     DnsResponse, Endpoint, Flow, FlowEndDetail, FlowEndReason, FlowKey, FlowKeyBasis, FlowRecord, Handshake, HostUsage,
     Http, InitialSequences, InitiatorBasis, Login, Node, Owner, OwnerBasis, PacketDirection, PacketFigures, PacketGaps,
     Placement, Pod, PodDetails, Process, ProcessEnd, ProcessUsage, Protocol, Routing, Service, TcpDirection, TcpEnd,

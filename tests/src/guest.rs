@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::{Agent, Ended};
 use crate::clock_steps;
 use crate::compare;
+#[cfg(target_arch = "x86_64")]
 use crate::silenced;
 use crate::trial::{self, Running};
 use crate::truth::Exchange;
@@ -72,6 +73,7 @@ pub fn run(backends: &str) -> Result<()> {
             say(&outcome.map_or_else(failure, |text| Verdict::new(backend, CLOCK, begun.elapsed(), true, text)))?;
             continue;
         }
+        #[cfg(target_arch = "x86_64")]
         if let Some(of) = backend.strip_prefix(SILENCED) {
             let outcome = silenced::run(of);
             say(&outcome.map_or_else(failure, |text| Verdict::new(backend, SILENCED, begun.elapsed(), true, text)))?;

@@ -1,8 +1,9 @@
 #!/bin/sh
-# kernel.sh 5.10|6.1|6.12|newest: prints a folder with that Debian cloud kernel (boot/, lib/modules/), fetched once into the cache.
+# kernel.sh 5.10|6.1|6.12|newest [amd64|arm64]: prints a folder with that Debian cloud kernel (boot/, lib/modules/), fetched once
+# into the cache.
 # Nothing is installed: apt works on lists and a cache of its own. Exit status 77: the package is not available.
 set -eu
-version=$1
+version=$1 architecture=${2:-amd64}
 case $version in
   5.10) suites="bullseye bullseye-security" ;;
   6.1) suites=bookworm ;;
@@ -11,6 +12,7 @@ case $version in
   *) echo "unknown kernel $version" >&2; exit 2 ;;
 esac
 folder=${PIDFLOW_CACHE:-$HOME/.cache/pidflow}/kernels/$version
+[ "$architecture" = amd64 ] || folder=$folder-$architecture
 if [ -e "$folder/complete" ]; then echo "$folder"; exit 0; fi
 
 unavailable() { echo "$*" >&2; exit 77; }
@@ -25,14 +27,15 @@ cd "$folder"
 apt() {
   command="$1"; shift
   "$command" -qq -o Dir::State::Lists="$folder/lists" -o Dir::Etc::SourceParts=/dev/null \
-    -o Dir::Etc::SourceList="$folder/sources.list" -o Dir::Cache="$folder/cache" -o APT::Sandbox::User=root "$@"
+    -o Dir::Etc::SourceList="$folder/sources.list" -o Dir::Cache="$folder/cache" -o APT::Sandbox::User=root \
+    -o APT::Architecture="$architecture" -o APT::Architectures::="$architecture" "$@"
 }
 # Of the newest, the greatest version of all.
 case $version in newest) number='[0-9]+' ;; *) number=$(echo "$version" | sed 's/\./\\./') ;; esac
 for suite in $suites; do
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >sources.list
   apt apt-get update >&2 || continue
-  package=$(apt apt-cache search --names-only "^linux-image-$number\.[0-9].*-cloud-amd64\$" | cut -d ' ' -f 1 | sort -V | tail -n 1)
+  package=$(apt apt-cache search --names-only "^linux-image-$number\.[0-9].*-cloud-$architecture\$" | cut -d ' ' -f 1 | sort -V | tail -n 1)
   [ -n "$package" ] || continue
   # Since 6.19 the image and its modules are in packages of their own.
   parts=$(apt apt-cache depends "$package" | sed -n 's/^ *Depends: \(linux-\(binary\|modules\)-.*\)/\1/p')
@@ -44,4 +47,4 @@ for suite in $suites; do
   echo "$folder"
   exit 0
 done
-unavailable "no package of Linux $version in $suites at $mirror"
+unavailable "no package of Linux $version for $architecture in $suites at $mirror"

@@ -110,6 +110,7 @@ impl Churn {
                 unit: format!("service-{}.service", slot % 300).into(),
                 ..Placement::default()
             }),
+            service_name: "".into(),
             task,
         })));
     }

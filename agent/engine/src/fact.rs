@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use pidflow_schema::{Login, Placement, Pod};
+use pidflow_schema::{Container, Login, Placement, Pod};
 
 pub use alive::{ProcessesAlive, SocketsAlive};
 
@@ -185,6 +185,8 @@ pub struct ProcessSeen {
     pub command_line: Box<str>,
     /// Its container and units; none: its control groups could not be read.
     pub placement: Option<Placement>,
+    /// The service that its environment names; empty: none, or the environment is not read.
+    pub service_name: Box<str>,
 }
 
 /// Source and destination of packets: address, and port or identifier of an ICMP echo.
@@ -335,6 +337,8 @@ pub enum Fact {
     /// The pods of the host's containers by container id; replaces what this source said before. Those of deleted containers
     /// stay known as long as one of their processes.
     Pods(PodSource, HashMap<Box<str>, Arc<Pod>>),
+    /// What a container engine knows of containers, by id. Stays known; the oldest give way.
+    Containers(Vec<(Box<str>, Arc<Container>)>),
     /// A pod or service had or has an address.
     Tenancy(TenantKind, Box<Tenancy>),
     /// The source of tenancies lost its connection: it knew all up to `since_ns`; none: it knows all again.

@@ -14,7 +14,7 @@ use super::{preflight, summary};
 use crate::capture::{ConnectFilter, Interfaces, LiveCapture, LiveOptions, PacketBatch};
 use crate::cli::RunArgs;
 use crate::command_run::Watch;
-use crate::config::choices::ViewKind;
+use crate::config::choices::{ServiceNames, ViewKind};
 use crate::config::options::{CaptureOptions, FlowOptions, HistoryOptions, Options};
 use crate::config::outputs::{Outputs, start_error};
 use crate::config::timeout::Timeout;
@@ -37,7 +37,7 @@ use crate::published::recent::Recent;
 use crate::reload::Reloader;
 use crate::self_test::{self, Bench, OwnProcess, Tap};
 use crate::signals::HeldSignals;
-use crate::{config, kubernetes, logging, stderr, threads, translation};
+use crate::{config, containers, kubernetes, logging, stderr, threads, translation};
 
 /// Maximum number of packet batches that wait for the pipeline. Beyond it, packets wait in the kernel's buffers.
 const BATCHES: usize = 128;
@@ -113,6 +113,7 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let (facts, inbox) = Inbox::new();
     let (translation, translation_state) = translation::start(facts.clone())?;
     let budget = Budget::of_this_process();
+    let containers = containers::start(options.containers.sockets(), facts.clone())?;
     let kubernetes = kubernetes::start(&options.kubernetes.settings(), facts, budget.pods_bytes())?;
     let served = if ports.serves_records() { options.http.recent_flows() } else { 0 };
     let history = start_history(&options.history)?;
@@ -124,8 +125,13 @@ pub(super) fn attach(options: &Options, outputs: &Outputs, port: http::Settings,
     let interfaces = preflight::interfaces(&options.capture)?;
     let (capture, batches) = start_capture(interfaces.clone(), &options.capture, &options.flows)?;
     let hooks = probes.reports().iter().cloned().chain([translation]).collect();
-    let about =
-        RunDescription { interfaces: interfaces.to_string(), hooks, translation: translation_state, kubernetes };
+    let about = RunDescription {
+        interfaces: interfaces.to_string(),
+        hooks,
+        translation: translation_state,
+        containers,
+        kubernetes,
+    };
     let ready = ready_line(&about, &ports.describe());
     ports.serve(&published)?;
     tracing::info!("{ready}");
@@ -267,7 +273,9 @@ pub(super) fn start_exporters(outputs: &Outputs, context: &ExportContext) -> Res
 }
 
 fn start_probes(options: &Options) -> Result<Probes> {
-    let privacy = Arc::new(options.privacy.policy()?);
+    let mut privacy = options.privacy.policy()?;
+    privacy.service_names = options.probes.service_names == Some(ServiceNames::On);
+    let privacy = Arc::new(privacy);
     let uses_links = options.kubernetes.settings().uses_links();
     let pod_logs = if uses_links { options.probes.pod_logs() } else { PathBuf::new() };
     let mut wanted = probes::ProbeOptions { pod_logs, ..probes::ProbeOptions::new(privacy) };

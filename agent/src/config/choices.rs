@@ -79,6 +79,16 @@ impl From<DelayAccounting> for probes::DelayAccounting {
     }
 }
 
+/// Whether the service that the environment of a process names is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ServiceNames {
+    /// It is read
+    On,
+    /// Environments are not read
+    Off,
+}
+
 /// Where Kubernetes' pods are known from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::choices::{
     ApplicationNames, Backend, CommandLines, DelayAccounting, Direction, ExecutableRule, FragmentRule, JsonKeys,
-    LogFormat, LogLevel, OtlpSignal, OwnTraffic, PacketFigureRule, PodSource, TcpHealthRule, TunnelRule, UserRule,
-    ViewKind, WireVersion,
+    LogFormat, LogLevel, OtlpSignal, OwnTraffic, PacketFigureRule, PodSource, ServiceNames, TcpHealthRule, TunnelRule,
+    UserRule, ViewKind, WireVersion,
 };
 use super::collect::CollectOptions;
 use super::kubernetes::{LabelName, ServerUrl};
@@ -92,11 +92,27 @@ pub(crate) struct ProbeOptions {
     /// [default: /var/log/containers]
     #[arg(long, value_name = "FOLDER", env = "PIDFLOW_POD_LOGS")]
     pub(crate) pod_logs: Option<FilePath>,
+    /// Whether the service that a process's environment names (OTEL_SERVICE_NAME, or service.name in OTEL_RESOURCE_ATTRIBUTES)
+    /// is read; nothing else of the environment is kept [default: off]
+    #[arg(long, value_name = "SWITCH", env = "PIDFLOW_SERVICE_NAMES")]
+    pub(crate) service_names: Option<ServiceNames>,
     /// Interval at which the agent makes small connections to test whether all hooks report events, 0: never [default: 1h]
     #[arg(long, value_name = "DURATION", env = "PIDFLOW_SELF_TEST_INTERVAL")]
     pub(crate) self_test_interval: Option<Timeout>,
 }
-layers!(ProbeOptions { options: backend, delay_accounting, pod_logs, self_test_interval; lists: });
+layers!(ProbeOptions { options: backend, delay_accounting, pod_logs, service_names, self_test_interval; lists: });
+
+/// Where names of containers come from.
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[command(next_help_heading = "Containers")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct ContainerOptions {
+    /// Socket of the API of Docker or Podman, such as /run/docker.sock, repeatable; it is asked for names, images and Compose
+    /// services of containers [default: none]
+    #[arg(long = "docker-socket", value_name = "PATH", env = "PIDFLOW_DOCKER_SOCKETS", value_delimiter = ',')]
+    pub(crate) docker_sockets: Vec<FilePath>,
+}
+layers!(ContainerOptions { options: ; lists: docker_sockets });
 
 /// Where Kubernetes' pods come from.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -121,11 +137,14 @@ pub(crate) struct KubernetesOptions {
     /// Labels of pods that records have, such as app,version
     #[arg(long = "pod-labels", value_name = "NAMES", env = "PIDFLOW_POD_LABELS", value_delimiter = ',')]
     pub(crate) labels: Vec<LabelName>,
+    /// Annotations of pods that records have, such as example.com/team
+    #[arg(long = "pod-annotations", value_name = "NAMES", env = "PIDFLOW_POD_ANNOTATIONS", value_delimiter = ',')]
+    pub(crate) annotations: Vec<LabelName>,
     /// Also watch the pods, services, endpoint slices and nodes of the whole cluster, so that remote ends are named; about 1 kB of memory for each
     #[arg(long = "kubernetes-cluster", value_name = "BOOL", env = "PIDFLOW_KUBERNETES_CLUSTER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) cluster: Option<bool>,
 }
-layers!(KubernetesOptions { options: source, kubelet, api, credentials, node_name, cluster; lists: labels });
+layers!(KubernetesOptions { options: source, kubelet, api, credentials, node_name, cluster; lists: labels, annotations });
 
 /// What is kept of personal data and secrets.
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -320,6 +339,8 @@ pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) probes: ProbeOptions,
     #[command(flatten)]
+    pub(crate) containers: ContainerOptions,
+    #[command(flatten)]
     pub(crate) kubernetes: KubernetesOptions,
     #[command(flatten)]
     pub(crate) privacy: PrivacyOptions,
@@ -355,6 +376,7 @@ impl Options {
             capture: self.capture.over(lower.capture),
             flows: self.flows.over(lower.flows),
             probes: self.probes.over(lower.probes),
+            containers: self.containers.over(lower.containers),
             kubernetes: self.kubernetes.over(lower.kubernetes),
             privacy: self.privacy.over(lower.privacy),
             export: self.export.over(lower.export),
@@ -373,6 +395,7 @@ impl Options {
             ("[capture]", self.capture == other.capture),
             ("[flows]", self.flows == other.flows),
             ("[probes]", self.probes == other.probes),
+            ("[containers]", self.containers == other.containers),
             ("[kubernetes]", self.kubernetes == other.kubernetes),
             ("only in [export]", self.export.only == other.export.only),
             ("[privacy]", self.privacy == other.privacy),

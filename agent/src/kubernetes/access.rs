@@ -44,6 +44,13 @@ impl Way {
     }
 }
 
+/// The labels and annotations of pods that records have, by name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Chosen {
+    pub(crate) labels: Vec<String>,
+    pub(crate) annotations: Vec<String>,
+}
+
 /// What the operator configured.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
@@ -56,8 +63,8 @@ pub(crate) struct Settings {
     pub(crate) credentials: Option<PathBuf>,
     /// The node's name; empty: unknown.
     pub(crate) node: String,
-    /// Labels of pods that records have.
-    pub(crate) labels: Vec<String>,
+    /// What records have of pods.
+    pub(crate) chosen: Chosen,
     /// Also the pods and services of the whole cluster.
     pub(crate) cluster: bool,
 }
@@ -69,7 +76,7 @@ pub(crate) struct Access {
     pub(crate) api: Option<Url>,
     pub(crate) credentials: PathBuf,
     pub(crate) node: String,
-    pub(crate) labels: Vec<String>,
+    pub(crate) chosen: Chosen,
     pub(crate) cluster: bool,
 }
 
@@ -84,9 +91,9 @@ impl Settings {
         }
         let kubelet = self.kubelet.clone().or_else(|| kubelet_of(&self.node));
         let api = self.api.clone().or_else(api_of_environment);
-        let (node, labels, cluster) = (self.node.clone(), self.labels.clone(), self.cluster);
+        let (node, chosen, cluster) = (self.node.clone(), self.chosen.clone(), self.cluster);
         let kubelet = kubelet.filter(|_| self.wish != Wish::Only(Way::Api));
-        Some(Access { kubelet, api, credentials, node, labels, cluster })
+        Some(Access { kubelet, api, credentials, node, chosen, cluster })
     }
 
     /// Whether pods are looked up in the links to logs.

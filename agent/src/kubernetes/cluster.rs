@@ -10,12 +10,12 @@ use tokio::time::sleep;
 use super::follower::{Ended, Follower, Pods, Reader, Simple};
 use super::inventory::{Inventory, Tells};
 use super::object::{EndpointSlice, Identified, Node, Service};
-use super::pause::Pause;
 use super::request::Server;
 use super::state::State;
 use super::tenant::Tenant;
 use super::texts::Texts;
 use super::watch::Watch;
+use crate::http_client::Pause;
 
 /// Follows everything of the cluster.
 pub(super) struct Cluster {

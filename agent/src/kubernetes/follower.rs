@@ -4,7 +4,7 @@ use crossbeam_channel::Sender;
 use pidflow_engine::fact::Fact;
 use serde::de::DeserializeOwned;
 
-use super::failure::Failure;
+use super::access::Chosen;
 use super::inventory::{Inventory, Now};
 use super::object::{self, Identified};
 use super::owners::Owners;
@@ -12,6 +12,7 @@ use super::tenant::Tenant;
 use super::texts::Texts;
 use super::watch::{Step, Watch};
 use crate::clock::{engine_ns, wall_ns};
+use crate::http_client::Failure;
 
 /// Makes tenants of the server's objects.
 pub(super) trait Reader {
@@ -26,7 +27,7 @@ pub(super) trait Reader {
 #[derive(Debug)]
 pub(super) struct Pods {
     pub(super) owners: Owners,
-    pub(super) labels: Vec<String>,
+    pub(super) chosen: Chosen,
     pub(super) texts: Texts,
 }
 
@@ -36,7 +37,7 @@ impl Reader for Pods {
     async fn tenant(&mut self, pod: &object::Pod) -> Option<Tenant> {
         let namespace = pod.metadata.namespace.as_deref()?;
         let owners = self.owners.of(pod.metadata.controller(), namespace, &mut self.texts).await;
-        Tenant::of_pod(pod, owners, &self.labels, &mut self.texts)
+        Tenant::of_pod(pod, owners, &self.chosen, &mut self.texts)
     }
 
     fn uid(pod: &object::Pod) -> Option<&str> {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::failure::Failure;
 use super::object::{List, Pod};
 use super::request::Server;
+use crate::http_client::Failure;
 
 /// Interval between two readings. Names of new containers come sooner, from the links to logs.
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);

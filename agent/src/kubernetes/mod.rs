@@ -5,16 +5,13 @@
 //! pods come from the kubelet's links to logs (`probes/pods.rs`). One thread without capabilities talks to both.
 
 mod access;
-mod body;
 mod cluster;
-mod failure;
 mod follower;
 mod inventory;
 mod kubelet;
 mod node;
 mod object;
 mod owners;
-mod pause;
 mod request;
 mod source;
 mod state;
@@ -32,7 +29,7 @@ use anyhow::{Context, Result};
 use crossbeam_channel::Sender;
 use pidflow_engine::fact::Fact;
 
-pub(crate) use access::{Settings, Way, Wish, is_loopback};
+pub(crate) use access::{Chosen, Settings, Way, Wish, is_loopback};
 pub(crate) use state::State;
 
 use crate::privileges::Role;

@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::access::{Access, Way, Wish};
-use super::failure::Failure;
 use super::follower::{Ended, Follower, Pods, now};
 use super::kubelet;
 use super::object;
-use super::pause::Pause;
 use super::request::Server;
 use super::state::State;
 use super::watch::Watch;
+use crate::http_client::Failure;
+use crate::http_client::Pause;
 
 const PODS: &str = "/api/v1/pods";
 

@@ -20,6 +20,7 @@ pub(super) struct Metadata {
     pub(super) resource_version: Option<String>,
     pub(super) creation_timestamp: Option<String>,
     pub(super) labels: Option<BTreeMap<String, String>>,
+    pub(super) annotations: Option<BTreeMap<String, String>>,
     pub(super) owner_references: Option<Vec<OwnerReference>>,
 }
 

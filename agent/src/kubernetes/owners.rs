@@ -7,11 +7,11 @@ use hyper::StatusCode;
 use lru::LruCache;
 use pidflow_schema::{Owner, OwnerBasis};
 
-use super::failure::Failure;
 use super::object::{List, OwnerReference, Partial};
 use super::request::Server;
 use super::tenant::Ownership;
 use super::texts::Texts;
+use crate::http_client::Failure;
 use crate::pod_owner::owner_of_controller;
 
 /// Metadata alone: the specification of a ReplicaSet is long.

@@ -25,8 +25,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use super::body::Body;
-use super::failure::Failure;
+use crate::http_client::Body;
+use crate::http_client::Failure;
 
 /// How long connecting and the beginning of an answer may take.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(10);

@@ -28,7 +28,7 @@ impl Source {
             state.failed(vec![why.to_owned()]);
         }
         let api = server(&access, Way::Api);
-        let pods = || Pods { owners: Owners::new(api.clone()), labels: access.labels.clone(), texts: Texts::default() };
+        let pods = || Pods { owners: Owners::new(api.clone()), chosen: access.chosen.clone(), texts: Texts::default() };
         let api = api.clone().filter(|_| access.cluster);
         let tells = if api.is_some() { Tells::Containers } else { Tells::ContainersAndAddresses };
         let cluster = api.map(|server| {

@@ -10,7 +10,7 @@ use crate::probes::{HookReport, Refusal};
 
 /// What is missing without a server that knows the pods of this node.
 const LOST: &str =
-    "owners, nodes and labels of Kubernetes pods, and pods by address; names come from the links to logs";
+    "owners, nodes, labels and annotations of Kubernetes pods, and pods by address; names come from the links to logs";
 /// What may be missing without all objects of the cluster.
 const CLUSTER_LOST: &str = "pods, services, endpoints of services, nodes or zones at remote ends";
 

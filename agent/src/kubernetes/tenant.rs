@@ -1,5 +1,6 @@
 //! What is kept of a pod, service, node or endpoint slice.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,13 +8,14 @@ use jiff::Timestamp;
 use pidflow_engine::texts::cut;
 use pidflow_schema::{Endpoint, Node, Owner, OwnerBasis, Pod, PodDetails, Protocol, Service};
 
+use super::access::Chosen;
 use super::object;
 use super::texts::Texts;
 
 /// Hexadecimal digits of a container's id; other ids are not in cgroup paths.
 const ID_DIGITS: usize = 64;
-/// The chosen labels of a pod together, bytes.
-const MAX_LABELS: usize = 1024;
+/// The chosen labels of a pod together, and its chosen annotations, bytes.
+const MAX_PAIRS: usize = 1024;
 /// The label that names a node's zone.
 const ZONE: &str = "topology.kubernetes.io/zone";
 /// The label that names the service of an endpoint slice.
@@ -58,7 +60,7 @@ impl Tenant {
     }
 
     /// None: the object has no identity.
-    pub(super) fn of_pod(pod: &object::Pod, owners: Ownership, labels: &[String], texts: &mut Texts) -> Option<Self> {
+    pub(super) fn of_pod(pod: &object::Pod, owners: Ownership, chosen: &Chosen, texts: &mut Texts) -> Option<Self> {
         let (spec, status) = (pod.spec.as_ref(), pod.status.as_ref());
         let uid = texts.shared(pod.metadata.uid.as_deref()?);
         let is_host = spec.is_some_and(|s| s.host_network == Some(true));
@@ -66,7 +68,8 @@ impl Tenant {
         let details = PodDetails {
             uid: Arc::clone(&uid),
             node: texts.shared(spec.and_then(|s| s.node_name.as_deref()).unwrap_or_default()),
-            labels: texts.shared_labels(&pod.metadata, labels),
+            labels: texts.shared_pairs(pod.metadata.labels.as_ref(), &chosen.labels),
+            annotations: texts.shared_pairs(pod.metadata.annotations.as_ref(), &chosen.annotations),
             controller: owners.controller,
             owner: owners.owner,
             owner_basis: owners.basis,
@@ -159,12 +162,12 @@ fn port(port: &object::EndpointPort) -> Option<(u8, u16)> {
 }
 
 impl Texts {
-    fn shared_labels(&mut self, metadata: &object::Metadata, wanted: &[String]) -> Arc<str> {
-        let all = metadata.labels.as_ref();
+    /// The wanted labels or annotations, as `NAME=VALUE`.
+    fn shared_pairs(&mut self, all: Option<&BTreeMap<String, String>>, wanted: &[String]) -> Arc<str> {
         let found = wanted.iter().filter_map(|name| Some((name, all?.get(name)?)));
         let joined: Vec<_> = found.map(|(name, value)| format!("{name}={value}")).collect();
         let joined = joined.join(",");
-        if joined.len() <= super::texts::MAX_NAME { self.shared(&joined) } else { cut(&joined, MAX_LABELS).into() }
+        if joined.len() <= super::texts::MAX_NAME { self.shared(&joined) } else { cut(&joined, MAX_PAIRS).into() }
     }
 }
 

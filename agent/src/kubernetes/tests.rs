@@ -1,6 +1,7 @@
 use pidflow_engine::fact::{Fact, TenantKind};
 use serde_json::json;
 
+use super::access::Chosen;
 use super::inventory::{Inventory, Now, Tells};
 use super::object::{EndpointSlice, Node, Pod};
 use super::tenant::{Ownership, Tenant};
@@ -24,7 +25,7 @@ fn tenant(name: &str, address: &str, phase: &str, host_network: bool) -> Tenant 
             "containerStatuses": null},
     });
     let pod: Pod = serde_json::from_value(pod).unwrap();
-    Tenant::of_pod(&pod, Ownership::default(), &[], &mut Texts::default()).unwrap()
+    Tenant::of_pod(&pod, Ownership::default(), &Chosen::default(), &mut Texts::default()).unwrap()
 }
 
 fn running(name: &str, address: &str) -> Tenant {
@@ -160,4 +161,25 @@ fn an_endpoint_slice_has_addresses_and_ports_of_a_service() {
     let slice = read(json!({"metadata": metadata, "endpoints": names, "ports": null})).unwrap();
     assert_eq!((slice.addresses.len(), slice.ports.len()), (0, 0));
     assert!(read(json!({"metadata": {"namespace": "shop", "uid": "u"}, "endpoints": endpoints})).is_none());
+}
+
+#[test]
+fn chosen_labels_and_annotations_are_kept_in_the_operators_order() {
+    let metadata = json!({
+        "name": "a", "namespace": "shop", "uid": "u", "labels": {"app": "web", "tier": "front"},
+        "annotations": {"example.com/team": "checkout", "secret": "hunter2", "example.com/note": "x".repeat(2000)},
+    });
+    let pod = serde_json::from_value(json!({"metadata": metadata})).unwrap();
+    let chosen = |labels: &[&str], annotations: &[&str]| {
+        let [labels, annotations] = [labels, annotations].map(|names| names.iter().map(ToString::to_string).collect());
+        let chosen = Chosen { labels, annotations };
+        let tenant = Tenant::of_pod(&pod, Ownership::default(), &chosen, &mut Texts::default()).unwrap();
+        let details = tenant.endpoint.pod.as_ref().unwrap().details.clone().unwrap();
+        (details.labels.to_string(), details.annotations.to_string())
+    };
+    assert_eq!(chosen(&[], &[]), (String::new(), String::new()));
+    let (labels, annotations) = chosen(&["tier", "app", "none"], &["example.com/team", "app"]);
+    assert_eq!((&*labels, &*annotations), ("tier=front,app=web", "example.com/team=checkout"));
+    let (_, annotations) = chosen(&[], &["example.com/team", "example.com/note"]);
+    assert!(annotations.len() == 1024 && annotations.starts_with("example.com/team=checkout,example.com/note=xx"));
 }

@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::body::Body;
-use super::failure::Failure;
 use super::object::{List, Metadata, Status};
 use super::request::Server;
+use crate::http_client::Body;
+use crate::http_client::Failure;
 
 /// Objects per page of a list.
 const PAGE: u32 = 250;

@@ -1,4 +1,4 @@
-//! Sums of traffic, by pair of nodes, service, user, address, workload and place.
+//! Sums of traffic, by pair of nodes, service, user, address, unit, workload and place.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use super::nodes::{NodeKey, NodeUsage, Nodes};
 use super::place::Place;
 use super::sums::{EdgeSums, Traffic, Used};
 use super::top::{Shown, Top};
+use super::unit::Unit;
 use super::workload::Workload;
 
 /// Source and target of an edge.
@@ -45,6 +46,7 @@ pub(crate) struct TrafficSums {
     services: Top<Service, Traffic>,
     users: Top<(Arc<str>, Role), Traffic>,
     addresses: Top<(IpAddr, Role), Traffic>,
+    units: Top<(Unit, Role), Traffic>,
     workloads: Top<(Workload, Workload), Traffic>,
     places: Top<(Place, Place), Traffic>,
     nodes: Nodes,
@@ -65,6 +67,8 @@ pub(crate) struct ShownTraffic {
     pub(crate) users: Shown<(Arc<str>, Role), Traffic>,
     /// By address.
     pub(crate) addresses: Shown<(IpAddr, Role), Traffic>,
+    /// By unit or container of a process of this host.
+    pub(crate) units: Shown<(Unit, Role), Traffic>,
     /// Between workloads.
     pub(crate) workloads: Shown<(Workload, Workload), Traffic>,
     /// Between nodes of a Kubernetes cluster.
@@ -83,6 +87,7 @@ impl TrafficSums {
             services: Top::new(limit),
             users: Top::new(limit),
             addresses: Top::new(limit),
+            units: Top::new(limit),
             workloads: Top::new(limit),
             places: Top::new(limit),
             nodes: Nodes::new(limit),
@@ -106,6 +111,9 @@ impl TrafficSums {
             self.services.count((node, role, r.flow.protocol, port(r)), &traffic, weight, now_s);
             self.users.count((user(end), role), &traffic, weight, now_s);
             self.addresses.count((address, role), &traffic, weight, now_s);
+            if let Some(unit) = Unit::of(end).filter(|_| r.collected.is_none()) {
+                self.units.count((unit, role), &traffic, weight, now_s);
+            }
             self.nodes.has_flow(end, weight, now_s);
         }
         if let Some(pair) = Workload::pair(r) {
@@ -128,6 +136,7 @@ impl TrafficSums {
         self.services.settle(now_s);
         self.users.settle(now_s);
         self.addresses.settle(now_s);
+        self.units.settle(now_s);
         self.workloads.settle(now_s);
         self.places.settle(now_s);
         self.nodes.settle(now_s);
@@ -144,6 +153,7 @@ impl TrafficSums {
             services: self.services.shown(number),
             users: self.users.shown(number),
             addresses: self.addresses.shown(number),
+            units: self.units.shown(number),
             workloads: self.workloads.shown(number),
             places: self.places.shown(number),
             nodes,

@@ -5,20 +5,15 @@ use std::sync::Arc;
 
 use pidflow_schema::{Attribution, FlowRecord, ProcessEnd};
 
-/// Number of digits shown of a container id, as in container tools.
-const SHORT_ID_DIGITS: usize = 12;
-/// The shown part of a container id.
-pub(crate) fn short_id(id: &str) -> &str {
-    id.get(..SHORT_ID_DIGITS).unwrap_or(id)
-}
+use super::unit::Unit;
 
 /// One end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Workload {
     /// The pods of this workload, by namespace and name.
     Pods(Arc<str>, Arc<str>),
-    /// The container with this id, whose pod is unknown.
-    Container(Arc<str>),
+    /// A container whose pod is unknown.
+    Container(Unit),
     /// This host, outside containers.
     Host,
     /// Not on this host, or unknown. A pod on another host has its address, unless the pod is known.
@@ -44,19 +39,17 @@ impl Workload {
             return Self::Pods(Arc::clone(&pod.namespace), Arc::clone(owner));
         }
         match (&end.process, end.attribution) {
-            (Some(p), _) if !p.placement.container_id.is_empty() => {
-                Self::Container(Arc::clone(&p.placement.container_id))
-            }
+            (Some(p), _) if !p.placement.container_id.is_empty() => Self::Container(Unit::of_container(p)),
             (None, Attribution::Remote | Attribution::Offline) => Self::Address(address),
             _ => Self::Host,
         }
     }
 
-    /// `NAMESPACE/WORKLOAD`, short id, the host's name, or the address.
+    /// `NAMESPACE/WORKLOAD`, the container, the host's name, or the address.
     pub(crate) fn label(&self, host: &str) -> String {
         match self {
             Self::Pods(namespace, name) => format!("{namespace}/{name}"),
-            Self::Container(id) => short_id(id).to_owned(),
+            Self::Container(unit) => unit.label(),
             Self::Host => host.to_owned(),
             Self::Address(a) => a.to_string(),
         }

@@ -62,6 +62,8 @@ pub struct Privacy {
     pub users: Rule,
     /// Paths of executables.
     pub executables: Rule,
+    /// Whether environments are read, for the service that they name.
+    pub service_names: bool,
     key: Key,
 }
 
@@ -76,6 +78,7 @@ impl Privacy {
             max_command_line: MAX_COMMAND_LINE,
             users: Rule::default(),
             executables: Rule::default(),
+            service_names: false,
             key: key_file.map_or_else(Key::random, Key::read)?,
         })
     }

@@ -34,6 +34,8 @@ pub(crate) enum Role {
     Translation,
     /// Asks the kubelet and the API server for pods.
     Kubernetes,
+    /// Asks container engines for names.
+    Containers,
     /// Restores the delay accounting switch at the end.
     DelaySwitch,
     /// Opens network interfaces.
@@ -96,7 +98,7 @@ const fn rights(
 }
 
 /// Every role. Threads that process untrusted input have no capabilities.
-pub(crate) const RIGHTS: [Rights; 22] = {
+pub(crate) const RIGHTS: [Rights; 23] = {
     use Capability::{
         CAP_BPF, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN,
         CAP_SYS_PTRACE,
@@ -110,6 +112,7 @@ pub(crate) const RIGHTS: [Rights; 22] = {
         // The kernel requires it for each listing of its connections.
         rights(Role::Translation, "translation", &[CAP_NET_ADMIN], Calls::Usual, Files::System),
         rights(Role::Kubernetes, "kubernetes", &[], Calls::Usual, Files::Credentials),
+        rights(Role::Containers, "containers", &[], Calls::Usual, Files::System),
         // The kernel requires it for each write of the switch.
         rights(Role::DelaySwitch, "delay-switch", &[CAP_SYS_ADMIN], Calls::Usual, Files::Any),
         rights(Role::Interfaces, "interfaces", &[CAP_NET_RAW], Calls::Usual, Files::System),
@@ -261,12 +264,13 @@ fn unreadable() -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 22] = [
+    const ROLES: [Role; 23] = [
         Role::Pipeline,
         Role::Sampler,
         Role::Host,
         Role::Translation,
         Role::Kubernetes,
+        Role::Containers,
         Role::DelaySwitch,
         Role::Interfaces,
         Role::Packets,

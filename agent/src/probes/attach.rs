@@ -9,8 +9,14 @@ use super::cgroup;
 use super::hooks::{Attach, Attachment, HOOKS, Hook, accept_hook, exit_hook};
 use super::{AttachedHook, Backend, HookReport, Refusal};
 
-/// The programs, compiled by `ebpf-probes/build.sh`.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf-probes/pidflow.bpf.o");
+/// The programs, compiled by `ebpf-probes/build.sh`, whose kprobes read the registers of this architecture. On an architecture
+/// without an object of its own, all programs but the kprobes work.
+#[cfg(not(target_arch = "aarch64"))]
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf-probes/pidflow-x86_64.bpf.o");
+#[cfg(target_arch = "aarch64")]
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../ebpf-probes/pidflow-aarch64.bpf.o");
+
+const READS_REGISTERS: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
 /// The loaded object; dropping it detaches everything.
 pub(crate) struct Attached {
@@ -147,8 +153,7 @@ impl Attacher {
 }
 
 fn attach_kprobe(program: &mut KProbe, function: &str) -> Result<()> {
-    // The object is built with `bpf_target_arch="x86_64"`; only these programs read registers.
-    ensure!(cfg!(target_arch = "x86_64"), "kprobes are supported on x86_64 only");
+    ensure!(READS_REGISTERS, "kprobes are supported on x86_64 and aarch64 only");
     load_once(program.fd().is_ok(), || program.load())?;
     program.attach(function, 0)?;
     Ok(())
@@ -194,21 +199,44 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::hooks::{Attach, HOOKS, accept_hook, exit_hook};
-    use super::{Ebpf, KernelLayout, OBJECT, Program, load};
+    use super::{Ebpf, KernelLayout, Program, load};
 
     fn all() -> impl Iterator<Item = Attach> {
         let chosen = [exit_hook(None), exit_hook(Some(2)), accept_hook(Some(2)), accept_hook(Some(4))];
         chosen.into_iter().chain(HOOKS).flat_map(|h| h.ways).flat_map(|w| w.attach).copied()
     }
 
+    /// The objects of all architectures.
+    static OBJECTS: [&[u8]; 2] = [
+        aya::include_bytes_aligned!("../../../ebpf-probes/pidflow-x86_64.bpf.o"),
+        aya::include_bytes_aligned!("../../../ebpf-probes/pidflow-aarch64.bpf.o"),
+    ];
+
     #[test]
-    fn every_program_that_is_looked_up_is_in_the_object() {
-        let object = aya_obj::Object::parse(OBJECT).unwrap();
-        for attach in all() {
-            let name = attach.program();
-            assert!(object.programs.contains_key(&name), "{name} is not in the object");
+    fn every_program_that_is_looked_up_is_in_the_objects() {
+        for object in OBJECTS.map(|object| aya_obj::Object::parse(object).unwrap()) {
+            for attach in all() {
+                let name = attach.program();
+                assert!(object.programs.contains_key(&name), "{name} is not in the object");
+            }
+            assert!(!object.programs.contains_key("sock_connect_entr"), "a part of a name is none");
         }
-        assert!(!object.programs.contains_key("sock_connect_entr"), "a part of a name is none");
+    }
+
+    /// There is one source: only programs that read registers depend on the architecture.
+    #[test]
+    fn objects_differ_in_their_kprobes_alone() {
+        let [one, other] = OBJECTS.map(|object| aya_obj::Object::parse(object).unwrap());
+        let code = |object: &aya_obj::Object, program: &aya_obj::Program| {
+            format!("{:?}", object.functions[&program.function_key()].instructions)
+        };
+        let differ = |(name, program): (&String, &aya_obj::Program)| {
+            (code(&one, program) != code(&other, &other.programs[name])).then(|| name.clone())
+        };
+        let differing: Vec<_> = one.programs.iter().filter_map(differ).collect();
+        assert_eq!(one.programs.len(), other.programs.len());
+        assert!(differing.iter().all(|name| name.starts_with("kprobe_") || name.starts_with("kretprobe_")));
+        assert!(differing.len() > 10, "{differing:?}");
     }
 
     /// Older kernels examine more instructions of a program than newer ones, and refuse it above a million.

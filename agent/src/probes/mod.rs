@@ -32,6 +32,7 @@ mod procfs_read;
 mod ring;
 mod sampler;
 mod sampler_counts;
+mod service_name;
 mod snapshot;
 mod sockets;
 mod surroundings;

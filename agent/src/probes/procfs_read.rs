@@ -10,7 +10,7 @@ use procfs::process::{Process, Stat, Status};
 
 use super::process_file::read;
 use super::surroundings::{Surroundings, namespace};
-use super::{cgroup_path, executable, login, process_id};
+use super::{cgroup_path, executable, login, process_id, service_name};
 use crate::clock::{BootClock, engine_ns};
 use crate::host_files;
 use crate::privacy::Privacy;
@@ -37,6 +37,7 @@ pub(crate) fn process(p: &Process, clock: BootClock, privacy: &Privacy) -> Optio
         // One additional byte shows whether the file is longer.
         command_line: privacy.command_line(&read(p, "cmdline", privacy.readable() + 1).unwrap_or_default(), false),
         placement: placement(p).map(|placement| privacy.placement(placement)),
+        service_name: if privacy.service_names { service_name::of(p) } else { "".into() },
     })
 }
 

@@ -103,6 +103,8 @@ pub(crate) struct Status {
     pub(crate) queue_bytes: u64,
     /// Number of restarts of failed threads, by thread.
     pub(crate) thread_restarts: Labelled,
+    /// Failed attempts to ask a container engine, and unusable entries in its answers, by its socket.
+    pub(crate) container_failures: Labelled,
     /// Lines of the log that could not be written.
     pub(crate) log_lines_lost: u64,
     /// Sums of traffic.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Application, Candidate, Collected, Dns, Endpoint, FlowRecord, Http, Node, Owner, Placement, Pod, PodDetails,
-    Process, ProcessEnd, Service, Tls,
+    Application, Candidate, Collected, Container, Dns, Endpoint, FlowRecord, Http, Node, Owner, Placement, Pod,
+    PodDetails, Process, ProcessEnd, Service, Tls,
 };
 
 /// Texts shorter than this, in bytes, are counted for each reference, because finding shared ones would cost more.
@@ -112,10 +112,21 @@ impl Kept {
         let Process { pid: _, start_ns: _, uid: _, real_uid: _, login: _, inner_pid: _, is_deleted: _, .. } = process;
         let Process { parent_pid: _, parent_uid: _, name, user, real_user, login_user, executable, .. } = process;
         let Process { command_line, placement, pod, parent_name, parent_user, ancestors, .. } = process;
+        let Process { container, service_name, .. } = process;
         self.bytes += SHARED_OVERHEAD + size_of::<Process>();
         self.texts(&[name, user, real_user, login_user, executable, command_line, parent_name, parent_user, ancestors]);
+        self.texts(&[service_name]);
         self.placement(placement);
         self.pod(pod.as_ref());
+        self.container(container.as_ref());
+    }
+
+    fn container(&mut self, container: Option<&Arc<Container>>) {
+        if let Some(container) = container.filter(|container| self.is_new(container)) {
+            let Container { name, image, compose_project, compose_service } = &**container;
+            self.bytes += SHARED_OVERHEAD + size_of::<Container>();
+            self.texts(&[name, image, compose_project, compose_service]);
+        }
     }
 
     fn placement(&mut self, placement: &Placement) {
@@ -134,9 +145,9 @@ impl Kept {
 
     fn pod_details(&mut self, details: Option<&Arc<PodDetails>>) {
         if let Some(details) = details.filter(|details| self.is_new(details)) {
-            let PodDetails { uid, node, labels, controller, owner, owner_basis: _ } = &**details;
+            let PodDetails { uid, node, labels, annotations, controller, owner, owner_basis: _ } = &**details;
             self.bytes += SHARED_OVERHEAD + size_of::<PodDetails>();
-            self.texts(&[uid, node, labels]);
+            self.texts(&[uid, node, labels, annotations]);
             for Owner { kind, name } in [controller, owner].into_iter().flatten() {
                 self.texts(&[kind, name]);
             }
@@ -189,6 +200,7 @@ mod tests {
             uid: text(letter),
             node: text(letter),
             labels: text(letter),
+            annotations: text(letter),
             controller: owner(),
             owner: owner(),
             owner_basis: OwnerBasis::OwnerReference,
@@ -202,7 +214,12 @@ mod tests {
         Placement { container_id, container_runtime, unit, user_unit, slice }
     }
 
-    /// Twenty-four long texts.
+    fn container() -> Arc<Container> {
+        let [name, image, compose_project, compose_service] = ['A', 'B', 'C', 'D'].map(text);
+        Arc::new(Container { name, image, compose_project, compose_service })
+    }
+
+    /// Thirty long texts.
     fn process() -> Process {
         Process {
             name: text('a'),
@@ -213,6 +230,8 @@ mod tests {
             login_user: text('s'),
             placement: placement(),
             pod: Some(pod('f')),
+            container: Some(container()),
+            service_name: text('E'),
             parent_name: text('g'),
             parent_user: text('h'),
             ancestors: text('i'),
@@ -262,11 +281,11 @@ mod tests {
     fn every_text_of_a_record_counts() {
         let record = record();
         let texts = long_texts(&record);
-        assert_eq!(texts, 24 + 1 + 11 + 5 + 2 + 10);
+        assert_eq!(texts, 30 + 1 + 12 + 5 + 2 + 10);
         let bytes = kept_bytes(std::slice::from_ref(&record));
         assert!((texts * LONG..texts * LONG + 3000).contains(&bytes), "{bytes}");
         let bytes = process().kept_bytes();
-        assert!((24 * LONG..24 * LONG + 1500).contains(&bytes), "{bytes}");
+        assert!((30 * LONG..30 * LONG + 1500).contains(&bytes), "{bytes}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod application;
 mod attribution;
 mod collected;
+mod container;
 mod end;
 mod end_reason;
 mod flow;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use application::{Application, ApplicationProtocol, Dns, DnsResponse, Http, Tls};
 pub use attribution::Attribution;
 pub use collected::{Collected, Routing};
+pub use container::Container;
 pub use end::{Candidate, Endpoint, ProcessEnd};
 pub use end_reason::{FlowEndDetail, FlowEndReason};
 pub use flow::{Counters, Flow, Protocol};

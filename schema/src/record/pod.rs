@@ -26,6 +26,8 @@ pub struct PodDetails {
     pub node: Arc<str>,
     /// The labels that the operator chose, as `NAME=VALUE` joined by commas, in the operator's order.
     pub labels: Arc<str>,
+    /// The annotations that the operator chose, in the same form.
+    pub annotations: Arc<str>,
     /// What created the pod, such as a ReplicaSet or Job; none: nothing did, or unknown.
     pub controller: Option<Owner>,
     /// The topmost owner, such as the Deployment that owns the ReplicaSet; none: unknown.
@@ -119,6 +121,6 @@ impl Pod {
 impl PodDetails {
     fn text_bytes(&self) -> usize {
         let owners = [&self.controller, &self.owner].into_iter().flatten().map(|o| o.kind.len() + o.name.len());
-        self.uid.len() + self.node.len() + self.labels.len() + owners.sum::<usize>()
+        self.uid.len() + self.node.len() + self.labels.len() + self.annotations.len() + owners.sum::<usize>()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Login, Placement, Pod};
+use super::{Container, Login, Placement, Pod};
 
 /// The identity of a process. Shared by all records of the process; strings are UTF-8 (lossily converted).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,6 +37,11 @@ pub struct Process {
     pub command_line: Arc<str>,
     /// Its container and units.
     pub placement: Placement,
+    /// What the container engine knows of that container; none: no engine is asked, or it does not know it yet.
+    pub container: Option<Arc<Container>>,
+    /// The service that the process says it is in its environment (`OTEL_SERVICE_NAME`, or `service.name` in
+    /// `OTEL_RESOURCE_ATTRIBUTES`); empty: it does not say, or its environment is not read.
+    pub service_name: Arc<str>,
     /// The Kubernetes pod of that container; none: the container is in no pod, or its pod is not known yet.
     pub pod: Option<Arc<Pod>>,
     /// Parent's PID, 0: none or in another PID namespace.

@@ -95,9 +95,9 @@ macro_rules! place_row {
     };
 }
 
-/// The elements of one end, with the ids `$base` + 0 … 12 and `$more` + 0 … 1.
+/// The elements of one end, with the ids `$base` + 0 … 12, `$more` + 0 … 1 and `$noted`.
 macro_rules! end {
-    ($f:ident, $end:literal, $side:literal, $otel:literal, $group:ident, $node:ident, $base:literal, $more:literal) => {
+    ($f:ident, $end:literal, $side:literal, $otel:literal, $group:ident, $node:ident, $base:literal, $more:literal, $noted:literal) => {
         [
             owner_row!($f, $end, $side, $otel, $group, $base, "_K8S_OWNER_KIND", "K8sOwnerKind", kind, ".k8s.owner.kind", "Kind (such as Deployment, StatefulSet, DaemonSet, CronJob) of the topmost owner"),
             owner_row!($f, $end, $side, $otel, $group, $base + 1, "_K8S_OWNER", "K8sOwner", name, ".k8s.owner.name", "Name of the topmost owner"),
@@ -116,6 +116,7 @@ macro_rules! end {
             place_row!($f, $end, $side, $node, $base + 9, "_K8S_NODE", "K8sNode", node_name, set_node_name, concat!($otel, ".k8s.node.name"), concat!("Name of the Kubernetes node that runs the pod at the ", $otel, " end, or has its address.")),
             detail_row!($f, $end, $side, $group, $base + 10, "_K8S_POD_UID", "K8sPodUid", uid, concat!($otel, ".k8s.pod.uid"), concat!("UID of the pod at the ", $otel, " end; no other pod ever has it.")),
             detail_row!($f, $end, $side, $group, $base + 11, "_K8S_POD_LABELS", "K8sPodLabels", labels, concat!("pidflow.", $otel, ".k8s.pod.labels"), concat!("The labels that --pod-labels names of the pod at the ", $otel, " end, as NAME=VALUE joined by commas.")),
+            detail_row!($f, $end, $side, $group, $noted, "_K8S_POD_ANNOTATIONS", "K8sPodAnnotations", annotations, concat!("pidflow.", $otel, ".k8s.pod.annotations"), concat!("The annotations that --pod-annotations names of the pod at the ", $otel, " end, as NAME=VALUE joined by commas.")),
             row(concat!($end, "_K8S_SERVICE"), concat!($side, "K8sService"), (Pidflow, $base + 12), T::String, |r| text(&r.$f.service()?.name))
                 .writes(|r, v| set(v.shared_text(), |n| service_mut(&mut r.$f).name = n))
                 .not_in_v9()
@@ -129,7 +130,7 @@ macro_rules! end {
 }
 
 /// The source end's.
-pub(super) const SOURCE: &[Element] = &end!(source, "SRC", "src", "source", SourcePod, SourceNode, 128, 180);
+pub(super) const SOURCE: &[Element] = &end!(source, "SRC", "src", "source", SourcePod, SourceNode, 128, 180, 187);
 /// The destination end's.
 pub(super) const DESTINATION: &[Element] =
-    &end!(destination, "DST", "dst", "destination", DestinationPod, DestinationNode, 144, 190);
+    &end!(destination, "DST", "dst", "destination", DestinationPod, DestinationNode, 144, 190, 197);

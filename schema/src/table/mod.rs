@@ -17,6 +17,7 @@ mod process;
 mod tcp;
 mod translation;
 mod tunnel;
+mod workload;
 mod write;
 
 use std::collections::HashMap;
@@ -34,7 +35,7 @@ const FLOW: [&[Element]; 1] = [flow::FLOW];
 /// What `@PROCESS@` stands for.
 const PROCESS: [&[Element]; 2] = [process::SOURCE, process::DESTINATION];
 /// What `@PIDFLOW@` stands for.
-const PIDFLOW: [&[Element]; 8] = [
+const PIDFLOW: [&[Element]; 10] = [
     flow::MORE,
     process::SOURCE_MORE,
     process::DESTINATION_MORE,
@@ -43,6 +44,8 @@ const PIDFLOW: [&[Element]; 8] = [
     own::DESTINATION,
     identity::SOURCE,
     identity::DESTINATION,
+    workload::SOURCE,
+    workload::DESTINATION,
 ];
 /// What `@TUNNEL@` stands for.
 const TUNNEL: [&[Element]; 1] = [tunnel::TUNNEL];

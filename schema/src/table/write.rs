@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::record::{
-    Application, ApplicationLatency, Candidate, Collected, Dns, DnsResponse, Endpoint, FlowRecord, Handshake,
-    HostUsage, Http, InitialSequences, Login, Node, Owner, PacketFigures, Placement, Pod, PodDetails, Process,
-    ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls, Translation, Tunnel,
+    Application, ApplicationLatency, Candidate, Collected, Container, Dns, DnsResponse, Endpoint, FlowRecord,
+    Handshake, HostUsage, Http, InitialSequences, Login, Node, Owner, PacketFigures, Placement, Pod, PodDetails,
+    Process, ProcessEnd, ProcessUsage, Routing, Service, TcpHealth, Tls, Translation, Tunnel,
 };
 
 /// Sets the value in the record, if there is one.
@@ -32,6 +32,11 @@ pub(super) fn placement_mut(end: &mut ProcessEnd) -> &mut Placement {
 /// The login of an end's process, made where there was none.
 pub(super) fn login_mut(end: &mut ProcessEnd) -> &mut Login {
     process_mut(end).login.get_or_insert(Login { uid: Process::UNKNOWN_UID, session: 0 })
+}
+
+/// What the container engine knows of the container of an end's process, made where there was nothing.
+pub(super) fn container_mut(end: &mut ProcessEnd) -> &mut Container {
+    Arc::make_mut(process_mut(end).container.get_or_insert_default())
 }
 
 /// The service of an end, created if missing.

@@ -128,7 +128,7 @@ fn no_file_uses_one_that_uses_it() {
 }
 
 /// The agent's modules, the lowest first: each may use those before it.
-const AGENT: [&str; 42] = [
+const AGENT: [&str; 44] = [
     "allocated",
     "sample",
     "allocator",
@@ -149,6 +149,8 @@ const AGENT: [&str; 42] = [
     "pod_owner",
     "probes",
     "translation",
+    "http_client",
+    "containers",
     "kubernetes",
     "self_test",
     "host",

@@ -31,6 +31,8 @@ const PROGRAM: &str = "python3";
 /// The workload of the web server: the pod `web-7d4b9c6f54-x2kq8` of the Deployment `web`, and its container's id.
 const WORKLOAD: &str = "shop/web";
 const CONTAINER: &str = "5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a5eb0da4a";
+/// A container of Docker, in no pod.
+const OUTSIDE: &str = "0ad0ca5e0ad0ca5e0ad0ca5e0ad0ca5e0ad0ca5e0ad0ca5e0ad0ca5e0ad0ca5e";
 /// A client that requests a page from one port repeatedly, and connects to another port on which nobody listens.
 const CLIENT: &str = "import sys, time, urllib.request
 while True:
@@ -168,13 +170,21 @@ fn prometheus(dir: &Path, agent: u16, port: u16) -> Guarded {
     spawn(command.stderr(Stdio::null()))
 }
 
-/// A web server in a container's cgroup, and a client that sends it requests; some attempts go to a closed port. Another program
-/// sends to another node.
+/// A web server in a container's cgroup, and two clients that send it requests, in a container outside pods and in a systemd unit; some
+/// attempts go to a closed port. Another program sends to another node.
 struct Traffic {
     _server: Guarded,
-    _client: Guarded,
+    _clients: [Guarded; 2],
     _sender: Guarded,
-    _cgroup: Cgroup,
+    _cgroups: [Cgroup; 3],
+}
+
+/// Runs a command of `sh` in the cgroup; the cgroup's folder is its `$1`.
+fn spawn_in(cgroup: &Cgroup, script: &str, arguments: &[&str], dir: &Path) -> Guarded {
+    let script = format!("echo $$ > \"$1/cgroup.procs\"; exec {script}");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, "sh"]).arg(cgroup.path()).args(arguments).current_dir(dir).stderr(Stdio::null());
+    spawn(&mut command)
 }
 
 impl Traffic {
@@ -183,14 +193,14 @@ impl Traffic {
         let cgroup = Cgroup::new(CONTAINER).unwrap();
         let log = pod_logs(dir).join(format!("web-7d4b9c6f54-x2kq8_shop_python-{CONTAINER}.log"));
         std::os::unix::fs::symlink("/nowhere", log).unwrap();
-        let script = "echo $$ > \"$1/cgroup.procs\"; exec python3 -m http.server --bind 127.0.0.1 \"$2\"";
-        let mut server = Command::new("sh");
-        server.args(["-c", script, "sh"]).arg(cgroup.path()).arg(&port).current_dir(dir).stderr(Stdio::null());
-        let server = spawn(&mut server);
+        let server = spawn_in(&cgroup, "python3 -m http.server --bind 127.0.0.1 \"$2\"", &[&port], dir);
         eventually("the web server is there", || get(port.parse().unwrap(), "/"));
-        let client = spawn(Command::new("python3").args(["-c", CLIENT, &port, &closed]));
+        let names = [format!("pidflowtest.slice/docker-{OUTSIDE}.scope"), "pidflowtest.slice/demo.service".to_owned()];
+        let [outside, unit] = names.map(|name| Cgroup::of_systemd(&name).unwrap());
+        let client = |group| spawn_in(group, "python3 -c \"$2\" \"$3\" \"$4\"", &[CLIENT, &port, &closed], dir);
+        let clients = [client(&outside), client(&unit)];
         let sender = spawn(Command::new("python3").args(["-c", SENDER, cluster::OTHER_NODE]));
-        Self { _server: server, _client: client, _sender: sender, _cgroup: cgroup }
+        Self { _server: server, _clients: clients, _sender: sender, _cgroups: [cgroup, outside, unit] }
     }
 }
 

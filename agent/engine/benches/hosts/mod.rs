@@ -77,6 +77,7 @@ fn described(task: &Task, parent_pid: u32) -> Fact {
         executable: Executable { path: format!("/usr/lib/package/bin/{}", task.comm).into(), is_deleted: false },
         command_line: format!("/usr/lib/package/bin/{} --config /etc/package/main.conf --verbose", task.comm).into(),
         placement: Some(Placement { unit: "package.service".into(), ..Placement::default() }),
+        service_name: "".into(),
     }))
 }
 

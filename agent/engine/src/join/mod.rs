@@ -163,6 +163,7 @@ impl Joiner {
             // These facts concern interfaces and packets. The pipeline gives them to the flow table.
             Fact::NamespaceIds { .. } | Fact::Translation { .. } | Fact::TranslationsListed { .. } => {}
             Fact::Pods(source, pods) => self.processes.set_pods(*source, pods),
+            Fact::Containers(containers) => self.processes.set_containers(containers),
             Fact::Tenancy(kind, tenancy) => self.tenants.set(*kind, tenancy),
             Fact::TenanciesLost { kind, since_ns } => self.tenants.of_mut(*kind).set_lost(*since_ns),
             Fact::Users(users) => self.processes.set_users(users),

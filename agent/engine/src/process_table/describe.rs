@@ -84,6 +84,8 @@ impl ProcessTable {
             command_line: text(program.map(|i| &i.command_line)),
             placement: entry.placement.clone(),
             pod: self.pod(&entry.placement.container_id),
+            container: self.containers.get(&entry.placement.container_id),
+            service_name: text(program.map(|i| &i.service_name)),
             parent_pid: entry.parent_at(first_ns).1,
             parent_name: text(parent.map(|p| &p.name)),
             parent_uid: parent.map(|p| p.uid),

@@ -30,6 +30,8 @@ pub(super) struct Image {
     /// Whether the executable's file was seen to be deleted.
     pub(super) is_deleted: bool,
     pub(super) command_line: Arc<str>,
+    /// The service that the environment names; empty: none, or not known.
+    pub(super) service_name: Arc<str>,
     /// The program is copied from an image of before, because no exec was reported since that time; none: it was reported
     /// or read.
     pub(super) copied_ns: Option<u64>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pidflow_schema::Placement;
 
 use super::entry::Image;
-use super::limits::{MAX_CONTAINER_ID_BYTES, MAX_UNIT_BYTES};
+use super::limits::{MAX_CONTAINER_ID_BYTES, MAX_UNIT_BYTES, MAX_WORKLOAD_TEXT_BYTES};
 use super::{Entry, ProcessTable};
 use crate::fact::{ProcessId, ProcessSeen};
 
@@ -43,7 +43,11 @@ impl ProcessTable {
         let new = self.image((before.since_ns, before.uid), &before.comm, executable, command_line);
         let is_deleted = if is_readable { seen.executable.is_deleted } else { before.is_deleted };
         let copied_ns = before.copied_ns.filter(|_| !is_readable);
-        Some(Image { real_uid: seen.real_uid, is_deleted, copied_ns, ..new })
+        let service_name = match &*seen.service_name {
+            "" => before.service_name,
+            name => self.texts.share(name, MAX_WORKLOAD_TEXT_BYTES),
+        };
+        Some(Image { real_uid: seen.real_uid, is_deleted, copied_ns, service_name, ..new })
     }
 
     fn shared(&mut self, p: &Placement) -> Placement {
@@ -95,6 +99,7 @@ pub(super) mod tests {
             executable: Executable::default(),
             command_line: "".into(),
             placement,
+            service_name: "".into(),
         }
     }
 

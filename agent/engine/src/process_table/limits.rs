@@ -17,6 +17,11 @@ pub const MAX_POD_TEXT_BYTES: usize = 256;
 /// Bytes kept of the text of a chain of ancestors.
 pub const MAX_ANCESTORS_BYTES: usize = 4096;
 
+/// Bytes kept of a name of a container, its image, or a service.
+pub const MAX_WORKLOAD_TEXT_BYTES: usize = 256;
+
+/// The greatest number of containers of which names are kept.
+pub const MAX_CONTAINERS: usize = 4096;
 /// The greatest number of user names kept.
 pub const MAX_USERS: usize = 65_536;
 /// The greatest number of pods kept.

@@ -5,6 +5,7 @@
 
 mod adoption;
 mod chain;
+mod containers;
 mod describe;
 mod entry;
 mod expiry;
@@ -26,6 +27,7 @@ use pidflow_schema::{Pod, ProcessUsage};
 use crate::fact::{Executable, Lost, ProcessId, Sample, Task};
 use crate::losses::Losses;
 use crate::texts::{Texts, cut};
+use containers::Containers;
 use entry::{Entry, Image};
 use inheritance::Movers;
 use limits::{DEFAULT_COMMAND_LINE_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_PROCESS_BYTES};
@@ -44,6 +46,7 @@ pub struct ProcessTable {
     linked_pods: PodsByContainer,
     /// What is known of pods beyond their names comes later than the links, but counts more.
     described_pods: PodsByContainer,
+    containers: Containers,
     texts: Texts,
     movers: Movers,
     max_command_line_bytes: usize,
@@ -70,6 +73,7 @@ impl Default for ProcessTable {
             users: HashMap::default(),
             linked_pods: HashMap::default(),
             described_pods: HashMap::default(),
+            containers: Containers::default(),
             texts: Texts::default(),
             movers: Movers::default(),
             losses: Losses::default(),
@@ -204,7 +208,8 @@ impl ProcessTable {
     fn successor(&mut self, of: &Image, (since_ns, uid): (u64, u32), comm: &str, known_ns: u64) -> Image {
         let new = self.image((since_ns, uid), comm, &of.executable, &of.command_line);
         let real_uid = if uid == of.uid { of.real_uid } else { None };
-        Image { real_uid, is_deleted: of.is_deleted, copied_ns: Some(of.copied_ns.unwrap_or(known_ns)), ..new }
+        let (is_deleted, service_name) = (of.is_deleted, Arc::clone(&of.service_name));
+        Image { real_uid, is_deleted, service_name, copied_ns: Some(of.copied_ns.unwrap_or(known_ns)), ..new }
     }
 
     /// An image with bounded and shared texts. A full table has no room for another command line.
@@ -221,6 +226,7 @@ impl ProcessTable {
             comm: self.texts.share(comm, MAX_NAME_BYTES),
             executable: self.texts.share(executable, MAX_PATH_BYTES),
             command_line: self.texts.share(command_line, self.max_command_line_bytes),
+            service_name: Arc::default(),
             name: self.texts.share(Image::name_of(comm, executable), MAX_NAME_BYTES),
         }
     }

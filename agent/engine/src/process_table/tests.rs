@@ -242,6 +242,7 @@ fn seen(time_ns: u64, task: Task, executable: &str, command_line: &str) -> Proce
         executable: program(executable),
         command_line: command_line.into(),
         placement: None,
+        service_name: "".into(),
     }
 }
 
@@ -470,6 +471,7 @@ fn a_program_that_proc_shows_is_known_after_a_loss() {
         executable: program("/bin/curl"),
         command_line: "curl".into(),
         placement: None,
+        service_name: "".into(),
     });
     assert_eq!(&*t.describe(child.id, 700, 700).unwrap().executable, "/bin/curl");
 }

@@ -71,7 +71,7 @@ fn health(s: &Status) -> [Family; 3] {
     ]
 }
 
-fn own_state(s: &Status) -> [Family; 3] {
+fn own_state(s: &Status) -> [Family; 4] {
     [
         Family::gauge(
             "pidflow.export.queue.size",
@@ -84,6 +84,12 @@ fn own_state(s: &Status) -> [Family; 3] {
             "{restart}",
             "Threads that failed and were started again, by thread.",
             labelled("thread", &s.thread_restarts),
+        ),
+        Family::counter(
+            "pidflow.container_engine.failures",
+            "{failure}",
+            "Failed attempts to ask Docker or Podman for names of containers, and unusable entries in their answers, by socket.",
+            labelled("socket", &s.container_failures),
         ),
         Family::counter(
             "pidflow.log.lines.lost",

@@ -9,7 +9,7 @@ use super::columns::{Column, OTHER, Read, Subject, counter, families, names};
 use super::view::{LazyFamily, View};
 use crate::metrics::nodes::{NodeKey, NodeUsage};
 use crate::metrics::sums::Used;
-use crate::metrics::workload::short_id;
+use crate::metrics::unit::short_id;
 
 /// All of them.
 pub(super) fn all(view: &View) -> Vec<LazyFamily> {

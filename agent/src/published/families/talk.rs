@@ -1,4 +1,4 @@
-//! The metrics for graphs: edges, nodes, and sums by service, user, address, workload and place.
+//! The metrics for graphs: edges, nodes, and sums by service, user, address, unit, workload and place.
 //!
 //! Keys without a series are summed up as `other`. The counts of withdrawn series are in the `retired` families; they
 //! cannot be added to `other`, because a counter must not jump.
@@ -14,6 +14,7 @@ use crate::metrics::node::Node;
 use crate::metrics::place::Place;
 use crate::metrics::sums::{CONNECT_BOUNDS, EdgeSums, SERVED_BOUNDS, Traffic};
 use crate::metrics::talk::{Ends, Role, Service};
+use crate::metrics::unit::Unit;
 use crate::metrics::workload::Workload;
 use crate::select::protocol_name;
 
@@ -23,6 +24,7 @@ pub(super) fn all(view: &View) -> Vec<LazyFamily> {
     let services = Subject { shown: |talk| &talk.services, attributes: service };
     let users = Subject { shown: |talk| &talk.users, attributes: user };
     let addresses = Subject { shown: |talk| &talk.addresses, attributes: address };
+    let units = Subject { shown: |talk| &talk.units, attributes: unit };
     let workloads = Subject { shown: |talk| &talk.workloads, attributes: workload };
     let places = Subject { shown: |talk| &talk.places, attributes: place };
     families(view, edges(edge), &EDGES)
@@ -31,6 +33,7 @@ pub(super) fn all(view: &View) -> Vec<LazyFamily> {
         .chain(families(view, services, &SERVICES))
         .chain(families(view, users, &USERS))
         .chain(families(view, addresses, &ADDRESSES))
+        .chain(families(view, units, &UNITS))
         .chain(families(view, workloads, &WORKLOADS))
         .chain(families(view, places, &PLACES))
         .collect()
@@ -106,6 +109,8 @@ static SERVICES: [Column<Traffic>; 3] =
 static USERS: [Column<Traffic>; 3] =
     traffic!("pidflow.user", "by user of the process and its role; empty: no process known");
 static ADDRESSES: [Column<Traffic>; 3] = traffic!("pidflow.address", "by address and its role");
+static UNITS: [Column<Traffic>; 3] =
+    traffic!("pidflow.unit", "by systemd unit, container or workload of the process, its kind and its role");
 static WORKLOADS: [Column<Traffic>; 3] =
     traffic!("pidflow.workload", "between pods or containers, this host and addresses");
 
@@ -172,6 +177,12 @@ fn user(key: Option<&(Arc<str>, Role)>, _: &str) -> Attributes {
 
 fn address(key: Option<&(IpAddr, Role)>, _: &str) -> Attributes {
     by_role("address", key.map(|(address, role)| (address.to_string(), *role)))
+}
+
+fn unit(key: Option<&(Unit, Role)>, _: &str) -> Attributes {
+    let of = |(unit, role): &(Unit, Role)| (unit.label(), unit.kind.name(), role.name());
+    let (name, kind, role) = key.map_or_else(|| (OTHER.to_owned(), "", ""), of);
+    Arc::new([("unit", name), ("kind", kind.to_owned()), ("role", role.to_owned())])
 }
 
 fn workload(key: Option<&(Workload, Workload)>, host: &str) -> Attributes {

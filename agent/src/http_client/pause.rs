@@ -7,18 +7,18 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// The pauses.
 #[derive(Debug, Default)]
-pub(super) struct Pause {
+pub(crate) struct Pause {
     attempts: u32,
 }
 
 impl Pause {
     /// An attempt was successful.
-    pub(super) const fn reset(&mut self) {
+    pub(crate) const fn reset(&mut self) {
         self.attempts = 0;
     }
 
     /// The next pause: half of it is random, so that the agents of all nodes do not return at once.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let whole = FIRST.saturating_mul(1 << self.attempts.min(10)).min(LONGEST);
         self.attempts = self.attempts.saturating_add(1);
         whole / 2 + whole.mul_f64(random() / 2.0)

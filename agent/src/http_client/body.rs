@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::failure::Failure;
+use super::Failure;
 
 /// How long a server may pause within an answer that is not a watch.
 const MAX_PAUSE: Duration = Duration::from_secs(10);
@@ -15,7 +15,7 @@ const MAX_LINE: usize = 4 << 20;
 
 /// The body of an answer.
 #[derive(Debug)]
-pub(super) struct Body {
+pub(crate) struct Body {
     incoming: Incoming,
     /// Received, and not returned yet.
     buffer: Vec<u8>,
@@ -24,12 +24,12 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub(super) const fn new(incoming: Incoming) -> Self {
+    pub(crate) const fn new(incoming: Incoming) -> Self {
         Self { incoming, buffer: Vec::new(), searched: 0 }
     }
 
     /// The whole body. More than `max` bytes are a failure.
-    pub(super) async fn all(&mut self, max: usize) -> Result<Vec<u8>, Failure> {
+    pub(crate) async fn all(&mut self, max: usize) -> Result<Vec<u8>, Failure> {
         loop {
             let more = timeout(MAX_PAUSE, self.receive()).await;
             if !more.map_err(|_| Failure::Unreachable("the answer stopped".into()))?? {
@@ -42,7 +42,7 @@ impl Body {
     }
 
     /// The next line; none: the server has ended the answer. Can be called again after it was cancelled.
-    pub(super) async fn line(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+    pub(crate) async fn line(&mut self) -> Result<Option<Vec<u8>>, Failure> {
         loop {
             if let Some(line) = self.take_line() {
                 return Ok(Some(line));
@@ -57,12 +57,12 @@ impl Body {
     }
 
     /// Whether a line can be returned at once.
-    pub(super) fn has_line(&self) -> bool {
+    pub(crate) fn has_line(&self) -> bool {
         self.buffer.contains(&b'\n')
     }
 
     /// Whether the beginning of a line was received, and not yet its end.
-    pub(super) const fn is_within_line(&self) -> bool {
+    pub(crate) const fn is_within_line(&self) -> bool {
         !self.buffer.is_empty()
     }
 

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The server cannot be reached, or is not the right one.
     #[error("{0}")]
     Unreachable(String),
