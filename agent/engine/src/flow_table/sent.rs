@@ -1,6 +1,6 @@
 //! What one side of a flow sent.
 
-use pidflow_schema::record::Counters;
+use pidflow_schema::record::{Counters, UnknownCounters};
 
 use super::entry_facts::Facts;
 use super::handshake::micros;
@@ -59,6 +59,7 @@ impl Sent {
             octets: self.octets,
             frame_octets: self.frame_octets,
             tcp_flags: self.tcp_flags,
+            unknown: UnknownCounters::NONE,
         }
     }
 
